@@ -1,0 +1,37 @@
+"""What a voice says: one sentence of sound and, when the voice knows them, its phonemes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Phoneme:
+    """One phoneme with the time at which the mouth makes it.
+
+    Times are seconds from the first sample of the sentence. A stop begins at its
+    closure, not at its burst.
+    """
+
+    symbol: str
+    """IPA, with no stress or length marks; `""` is a pause."""
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Speech:
+    """One sentence of audio."""
+
+    text: str
+    samples: NDArray[np.float32]
+    """(n,) mono, -1…1."""
+    sample_rate_hz: int
+    phonemes: tuple[Phoneme, ...] | None
+    """In order, without gaps or overlaps, covering all samples; None when the voice does not know them."""
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the sound in seconds."""
+        return len(self.samples) / self.sample_rate_hz

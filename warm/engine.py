@@ -1,0 +1,68 @@
+"""The interface of every lip engine: speech and frame indices in, mouth patches out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tts.speech import Speech
+from warm.avatar import Avatar, AvatarBuild
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """A mouth picture and where it goes.
+
+    `to_frame` maps patch pixel centres (x, y) to frame pixel centres. An engine that draws on the
+    frame's own grid gives a whole-pixel translation, and no resampling takes place.
+    """
+
+    picture: NDArray[np.uint8]
+    """(h, w, 3) BGR."""
+    mask: NDArray[np.uint8]
+    """(h, w), 255 where only the patch shows."""
+    to_frame: NDArray[np.float64]
+    """(2, 3)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PatchJob:
+    """One frame to make: which picture of which avatar, and what the mouth does."""
+
+    avatar: Avatar
+    frame: int
+    """Index into the avatar's frames."""
+    condition: NDArray[np.float32]
+    """One row of what `Engine.conditions` gave."""
+
+
+class Engine(Protocol):
+    """A lip engine. One thread owns it; nothing here may be called from two."""
+
+    name: str
+
+    def load(self) -> None:
+        """Load models and warm up; after it, the first patch costs what every patch costs."""
+        ...
+
+    def prepare(self, build: AvatarBuild) -> None:
+        """Add to an avatar being built what this engine wants cached (`build.write_array`)."""
+        ...
+
+    def adopt(self, avatar: Avatar) -> None:
+        """Keep an avatar warm: everything that does not depend on speech is made here."""
+        ...
+
+    def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
+        """What each of `frames` video frames needs of the speech: (frames, …) float32."""
+        ...
+
+    def render(self, jobs: Sequence[PatchJob]) -> list[Patch]:
+        """One patch a job, in order; jobs of one call may mix avatars and sessions."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """What `/health` tells: device, memory used and total in GB, None where it does not apply."""
+        ...
