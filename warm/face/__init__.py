@@ -1,0 +1,1 @@
+"""Finding faces and their landmarks with MediaPipe's models on LiteRT."""

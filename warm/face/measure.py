@@ -1,0 +1,45 @@
+"""Lengths of a face that other modules count in."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+RIGHT_EYE_CORNERS = (33, 133)
+LEFT_EYE_CORNERS = (362, 263)
+INNER_UPPER_LIP, INNER_LOWER_LIP = (82, 13, 312), (87, 14, 317)
+LIP_CORNERS = (61, 291)
+
+
+def eye_centres(points: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(…, 468, k) to (…, 2, 2): the person's right and left eye centre, pixels."""
+    flat = points[..., :2].astype(np.float64)
+    right = flat[..., RIGHT_EYE_CORNERS, :].mean(axis=-2)
+    left = flat[..., LEFT_EYE_CORNERS, :].mean(axis=-2)
+    return np.stack([right, left], axis=-2)
+
+
+def inter_ocular(points: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(…, 468, k) to (…): distance of the eye centres (IOD), pixels."""
+    eyes = eye_centres(points)
+    return np.asarray(np.linalg.norm(eyes[..., 1, :] - eyes[..., 0, :], axis=-1))
+
+
+def lip_gap(points: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(…, 468, k) to (…): mean gap between the inner lips in IOD, never below 0.
+
+    Counted along the face's own vertical, so that a rolled head measures the same.
+    """
+    flat = points[..., :2].astype(np.float64)
+    gaps = flat[..., INNER_LOWER_LIP, :] - flat[..., INNER_UPPER_LIP, :]
+    eyes = eye_centres(points)
+    across = eyes[..., 1, :] - eyes[..., 0, :]
+    iod = np.linalg.norm(across, axis=-1)
+    down = np.stack([-across[..., 1], across[..., 0]], axis=-1) / iod[..., None]
+    gap = (gaps.mean(axis=-2) * down).sum(axis=-1)
+    return np.asarray(np.maximum(gap, 0.0) / iod)
+
+
+def lip_width(points: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(…, 468, k) to (…): distance of the lip corners in IOD."""
+    flat = points[..., :2].astype(np.float64)
+    left, right = (flat[..., corner, :] for corner in LIP_CORNERS)
+    return np.asarray(np.linalg.norm(right - left, axis=-1)) / inter_ocular(points)

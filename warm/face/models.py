@@ -1,0 +1,39 @@
+"""The face models' files: where they lie, what they must be, and how they are opened."""
+
+import hashlib
+from pathlib import Path
+
+from ai_edge_litert.interpreter import Interpreter
+
+DETECTOR = "face_detection_short_range.tflite"
+MESH = "face_landmark.tflite"
+
+SHA256 = {
+    DETECTOR: "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+    MESH: "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+}
+"""Both from the Apache-2.0 wheel `mediapipe==0.10.21`."""
+
+
+class FaceModelError(RuntimeError):
+    """A face model's file is missing or is not the expected one."""
+
+
+def open_model(folder: Path, name: str) -> Interpreter:
+    """Open `folder/name` on one CPU thread, ready to run; raises FaceModelError.
+
+    The interpreter is not thread-safe: one thread owns it.
+    """
+    path = folder / name
+    if not path.is_file():
+        raise FaceModelError(f"The face model {path} is missing. Fetch it with `make models`.")
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != SHA256[name]:
+        raise FaceModelError(
+            f"The face model {path} has SHA-256 {digest}, expected {SHA256[name]}. "
+            "Delete it and fetch it again with `make models`."
+        )
+    interpreter = Interpreter(model_content=data, num_threads=1)
+    interpreter.allocate_tensors()
+    return interpreter
