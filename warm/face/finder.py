@@ -1,0 +1,34 @@
+"""Detection and mesh together: the faces of a picture that really are faces."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warm.face.detector import Detection, FaceDetector
+from warm.face.mesh import FaceMesh, Mesh
+
+MIN_MESH_SCORE = 0.5
+"""Below it the mesh itself says that its crop shows no face; BlazeFace errs more in small tiles."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face of one picture."""
+
+    detection: Detection
+    mesh: Mesh
+
+
+class FaceFinder:
+    """Finds the faces of a picture with their landmarks. Not thread-safe."""
+
+    def __init__(self, models: Path) -> None:
+        self._detector = FaceDetector(models)
+        self.mesh = FaceMesh(models)
+
+    def find(self, picture: NDArray[np.uint8]) -> list[Face]:
+        """All faces of a (h, w, 3) BGR picture, the largest first; empty when there is none."""
+        faces = [Face(d, self.mesh.at_detection(picture, d)) for d in self._detector.find(picture)]
+        return [face for face in faces if face.mesh.score >= MIN_MESH_SCORE]
