@@ -1,0 +1,59 @@
+"""Putting a patch into a frame: feathered or gradient-domain, on the pixel grid or off it."""
+
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stabilizers.membrane import membrane
+from stabilizers.place import Placed, place
+
+BlendMode = Literal["feather", "poisson"]
+Box = tuple[int, int, int, int]
+
+
+def paste(
+    frame: NDArray[np.uint8],
+    patch: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    to_frame: NDArray[np.float64],
+    *,
+    mode: BlendMode = "feather",
+    subpixel: bool = True,
+) -> Box | None:
+    """Blend a patch into `frame` in place; only the pixels under the patch's box are touched.
+
+    `frame` is (H, W, 3) uint8, `patch` (h, w, 3) uint8 of the same colour order, `mask` (h, w)
+    uint8 with 255 where only the patch shows. `to_frame` (2, 3) maps patch pixel centres (x, y) to
+    frame pixel centres; a whole-pixel translation costs no resampling. Without `subpixel` a
+    translation is rounded to whole pixels, and any other transform has its patch centre rounded.
+
+    `poisson` keeps the patch's gradients and takes the colours at the mask's edge from the frame
+    (Pérez, Gangnet and Blake, "Poisson image editing", 2003).
+
+    Returns the changed box (left, top, right, bottom), or None when the patch lies outside.
+    """
+    placed = place(patch, mask, to_frame, size=(frame.shape[1], frame.shape[0]), subpixel=subpixel)
+    if placed is None:
+        return None
+    left, top, right, bottom = placed.box
+    region = frame[top:bottom, left:right]
+    picture = seamless(region, placed) if mode == "poisson" else placed.picture
+    region[:] = mix(region, picture, placed.mask)
+    return placed.box
+
+
+def seamless(region: NDArray[np.uint8], placed: Placed) -> NDArray[np.uint8]:
+    """The placed picture with the smoothest correction that meets `region` around the mask."""
+    difference = np.asarray(cv2.subtract(region, placed.picture, dtype=cv2.CV_32F), np.float32)
+    correction = membrane(difference, placed.mask > 0)
+    return np.asarray(cv2.add(placed.picture, correction, dtype=cv2.CV_8U), np.uint8)
+
+
+def mix(
+    under: NDArray[np.uint8], over: NDArray[np.uint8], mask: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """(h, w, 3) uint8: `over` where the (h, w) mask is 255, `under` where it is 0; to nearest."""
+    weight = mask * np.float32(1 / 255)
+    return np.asarray(cv2.blendLinear(over, under, weight, 1.0 - weight), np.uint8)
