@@ -1,0 +1,1 @@
+"""What a face does while nobody speaks: sway and blink, with the mouth closed."""
