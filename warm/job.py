@@ -1,0 +1,142 @@
+"""One request to speak, from the HTTP thread that asks to the render thread that works."""
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Condition
+
+from session.film import ClipRecord, Fragment
+from tts.voice import BadSpeechRequest, VoiceChoice
+
+
+class Interrupted(RuntimeError):
+    """A clip ended before all was said, because somebody asked for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechMade:
+    """A sentence has been spoken by the voice."""
+
+    sentence: int
+    """Counted from 0."""
+    text: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FragmentLanded:
+    """A fragment is on disk: watchers can play it."""
+
+    clip: int
+    fragment: Fragment
+    fps: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Timings:
+    """Seconds since the request came in; None for what has not happened."""
+
+    tts_first_s: float | None = None
+    first_fragment_s: float | None = None
+    render_s: float | None = None
+    """How long the render thread worked on it."""
+    total_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """A whole clip is on disk."""
+
+    session_id: str
+    path: Path
+    clip: ClipRecord
+    fps: int
+    session_frames: int
+    session_clips: int
+    session_bytes: int
+    timings: Timings
+
+
+Event = SpeechMade | FragmentLanded | Spoken
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class SpeakJob:
+    """What to say, where, and how far it got.
+
+    The render thread tells, any thread follows. The events of a job are few (a sentence, a
+    fragment), so they are all kept until the job is let go.
+    """
+
+    session_id: str
+    text: str
+    choice: VoiceChoice
+    request_id: str = ""
+    timings: Timings = field(default_factory=Timings)
+    _asked: float = field(default_factory=time.monotonic)
+    _events: list[Event] = field(default_factory=list)
+    _error: Exception | None = None
+    _interruption: str | None = None
+    _changed: Condition = field(default_factory=Condition)
+
+    def age_s(self) -> float:
+        """Seconds since the request came in."""
+        return time.monotonic() - self._asked
+
+    def tell(self, event: Event) -> None:
+        """Publish an event; `Spoken` is the last. Render side."""
+        with self._changed:
+            self._events.append(event)
+            self._changed.notify_all()
+
+    def fail(self, error: Exception) -> None:
+        """End the job with an error. Render side."""
+        with self._changed:
+            self._error = error
+            self._changed.notify_all()
+
+    def interrupt(self, reason: str) -> None:
+        """Ask the render thread to end the clip at the next fragment. Any thread."""
+        self._interruption = reason
+
+    def check(self) -> None:
+        """Raise Interrupted when somebody asked for it."""
+        if self._interruption is not None:
+            raise Interrupted(self._interruption)
+
+    def follow(self) -> Iterator[Event]:
+        """All events from the first one on, each as it comes; raises what the job failed with."""
+        seen = 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._error or len(self._events) > seen)  # noqa: B023
+                fresh, error = self._events[seen:], self._error
+            seen += len(fresh)
+            yield from fresh
+            if fresh and isinstance(fresh[-1], Spoken):
+                return
+            if error is not None:
+                raise error
+
+    def result(self) -> Spoken:
+        """Wait for the end; raises what the job failed with."""
+        *_, last = self.follow()
+        assert isinstance(last, Spoken)
+        return last
+
+
+def check_text(text: str, *, max_chars: int) -> str:
+    """`text` without the white space around it; BadSpeechRequest when nothing can be said."""
+    said = text.strip()
+    if len(said) > max_chars:
+        raise BadSpeechRequest(
+            "text",
+            f"text: {len(said)} characters; at most {max_chars} are allowed: send it in parts",
+        )
+    if not re.search(r"[^\W_]", said):
+        raise BadSpeechRequest(
+            "text", f"text = {said[:40]!r}: has no letter or digit, so there is nothing to say"
+        )
+    return said

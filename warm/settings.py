@@ -1,0 +1,250 @@
+"""Every setting of the server in one frozen object, read once.
+
+Defaults < YAML file < `WARMTALK_…` environment < command line. Nothing else reads the environment.
+"""
+
+import argparse
+import difflib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import yaml
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from session.film import SAMPLE_RATE_HZ
+
+ENV_PREFIX = "WARMTALK_"
+DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "configs" / "live.yaml"
+ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+"""What names of avatars and sessions are made of: they become folder names."""
+
+
+class BadSettings(ValueError):
+    """The settings cannot be used; one line of the message per fault."""
+
+
+class Settings(BaseSettings):
+    """What an operator can choose. Paths are relative to the working directory."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=ENV_PREFIX, use_attribute_docstrings=True
+    )
+
+    # The avatar and how it is prepared.
+    avatar_id: Annotated[str, Field(pattern=ID_PATTERN)] = "demo"
+    """Name of the prepared avatar that speaks: a folder in `results_dir/avatars`."""
+    video_path: Path | None = None
+    """Photo or video that `preparation` makes the avatar from."""
+    preparation: bool = False
+    """Prepare `avatar_id` from `video_path` before the server starts; instant if up to date."""
+    bbox_shift: Annotated[int, Field(ge=-60, le=60)] = 0
+    """Moves the lower edge of the mouth's region, in pixels of the 256 crop; positive is down."""
+    fps: Annotated[int, Field(ge=10, le=60)] = 25
+    """Frames per second of avatars and films; must divide 48000."""
+
+    # How mouths are placed.
+    blend_mode: Literal["feather", "poisson"] = "feather"
+    """feather: a soft edge; poisson: the patch takes over the colours around it."""
+    subpixel_enabled: bool = True
+    """Place patches between pixels; off rounds to whole pixels."""
+    scale_lock_enabled: bool = True
+    """Hold the face's size at its median once `scale_lock_warmup_frames` have been seen."""
+    scale_lock_warmup_frames: Annotated[int, Field(ge=1, le=1000)] = 30
+    affine_tracking_enabled: bool = True
+    """Fuse Lucas-Kanade tracks of nose bridge and eyes with the landmarks."""
+    smoothing: Literal["one_euro", "kalman", "none"] = "one_euro"
+    """Filter of the face transforms."""
+    one_euro_min_cutoff_hz: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """Lower: steadier at rest, later in motion."""
+    one_euro_beta: Annotated[float, Field(ge=0, le=100)] = 0.05
+    """Higher: quicker in fast motion."""
+    one_euro_derivative_cutoff_hz: Annotated[float, Field(gt=0, le=100)] = 1.0
+    kalman_process_noise: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    """Standard deviation of the head's acceleration, pixels per frame squared."""
+    kalman_measurement_noise: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    """Standard deviation of one landmark measurement, pixels."""
+
+    # The engine and the voice.
+    engine: Literal["viseme"] = "viseme"
+    """viseme: embedded, on the CPU, needs no download."""
+    models_dir: Path = Path("models")
+    batch_size: Annotated[int, Field(ge=1, le=100)] = 25
+    """Most frames that the engine makes at once; also the longest fragment of a film."""
+    first_batch_size: Annotated[int, Field(ge=1, le=100)] = 3
+    """Frames of a clip's first fragment: fewer, and the first picture is earlier."""
+    voice: str = "espeak"
+    """Voice of a request that names none; `GET /voices` lists them."""
+    language: str = "en-us"
+    speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
+    """1.0 is the voice's own pace."""
+
+    # Limits.
+    max_text_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    """Longest text of one request."""
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 1 << 18
+    """Largest body of a request."""
+    max_queue: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Requests that may wait for the render thread; one more is answered 503."""
+    max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 64
+    """Sessions that may exist at once."""
+    max_watchers: Annotated[int, Field(ge=1, le=1000)] = 32
+    """Streams of `GET /session/stream` that may be open at once; each holds a thread."""
+    stale_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """How long one step of the render thread may take before `/health` calls it stale."""
+    stop_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    """How long a stop waits for the fragment being made."""
+
+    # Places.
+    results_dir: Path = Path("results")
+    """Avatars and sessions are written here."""
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 opens the server to the network."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
+        *_sources: PydanticBaseSettingsSource,
+        **named: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Built by hand, settings are what was passed; `read_settings` looks further."""
+        return (named["init_settings"],)
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _engine_of_this_version(cls, value: object) -> object:
+        if value == "musetalk":
+            raise ValueError("the neural engine is not part of this version; allowed: 'viseme'")
+        return value
+
+    @field_validator("fps")
+    @classmethod
+    def _whole_samples_per_frame(cls, value: int) -> int:
+        if SAMPLE_RATE_HZ % value:
+            allowed = [rate for rate in range(10, 61) if SAMPLE_RATE_HZ % rate == 0]
+            raise ValueError(f"must divide {SAMPLE_RATE_HZ}; allowed: {allowed}")
+        return value
+
+    @property
+    def avatars_dir(self) -> Path:
+        """Where prepared avatars live."""
+        return self.results_dir / "avatars"
+
+    @property
+    def http_threads(self) -> int:
+        """Threads for HTTP: every watcher and every waiting request has one, and some are left."""
+        return self.max_watchers + self.max_queue + 8
+
+
+def read_settings(argv: Sequence[str] = ()) -> Settings:
+    """Settings from the command line, the environment and the YAML file; raises BadSettings.
+
+    The file is `--config`, else `WARMTALK_CONFIG`, else the shipped `configs/live.yaml`.
+    """
+    given = _command_line(argv)
+    config = Path(given.pop("config", os.environ.get(f"{ENV_PREFIX}CONFIG", DEFAULT_CONFIG)))
+    from_file = _yaml_file(config)
+    _check_environment()
+    try:
+        settings = _sourced(given, from_file)()
+    except ValidationError as invalid:
+        places = {"the command line": given, str(config): from_file}
+        raise BadSettings(
+            "\n".join(_describe(error, places) for error in invalid.errors())
+        ) from None
+    return Settings.model_construct(**dict(settings))
+
+
+def _sourced(given: Mapping[str, str], from_file: Mapping[str, Any]) -> type[Settings]:
+    class Sourced(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            *_sources: PydanticBaseSettingsSource,
+            **_named: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (
+                InitSettingsSource(settings_cls, dict(given)),
+                EnvSettingsSource(settings_cls),
+                InitSettingsSource(settings_cls, dict(from_file)),
+            )
+
+    return Sourced
+
+
+def _command_line(argv: Sequence[str]) -> dict[str, str]:
+    parser = _Parser(prog="app.py", description="Warmtalk server.", allow_abbrev=False)
+    parser.add_argument("--config", metavar="FILE", help="YAML file of settings")
+    for name, field in Settings.model_fields.items():
+        parser.add_argument(_flag(name), dest=name, metavar="VALUE", help=field.description)
+    known, unknown = parser.parse_known_args(list(argv))
+    for word in unknown:
+        flags = [_flag(name) for name in (*Settings.model_fields, "config")]
+        raise BadSettings(f"command line: {_unknown(word.split('=')[0], flags)}")
+    return {name: value for name, value in vars(known).items() if value is not None}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise BadSettings(f"command line: {message}")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _yaml_file(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadSettings(f"{path}: cannot be read as YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise BadSettings(
+            f"{path}: must be a mapping of settings, received a {type(content).__name__}"
+        )
+    for key in content:
+        if key not in Settings.model_fields:
+            raise BadSettings(f"{path}: {_unknown(str(key), Settings.model_fields)}")
+    return content
+
+
+def _check_environment() -> None:
+    known = [f"{ENV_PREFIX}{name.upper()}" for name in (*Settings.model_fields, "config")]
+    for name in os.environ:
+        if name.startswith(ENV_PREFIX) and name not in known:
+            raise BadSettings(f"environment: {_unknown(name, known)}")
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(known)}"
+    return f"unknown setting {name!r}; {hint}"
+
+
+def _describe(error: ErrorDetails, places: Mapping[str, Mapping[str, Any]]) -> str:
+    name = str(error["loc"][0])
+    place = next((where for where, values in places.items() if name in values), "the environment")
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{name} = {error['input']!r} (from {place}): {message}{_hint(name, error['input'])}"
+
+
+def _hint(name: str, value: object) -> str:
+    """The allowed word nearest to a misspelt one."""
+    choices = [
+        str(word) for word in getattr(Settings.model_fields[name].annotation, "__args__", ())
+    ]
+    close = difflib.get_close_matches(str(value), choices, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

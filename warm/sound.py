@@ -1,0 +1,29 @@
+"""Speech on the film's clock: 48 kHz, in whole video frames."""
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from session.film import SAMPLE_RATE_HZ, FilmSpec
+from tts.speech import Speech
+
+
+def film_sound(speech: Speech, spec: FilmSpec) -> NDArray[np.float32]:
+    """(frames * spec.samples_per_frame,) float32, -1…1, 48 kHz.
+
+    The speech begins at the first sample; silence fills up its last video frame.
+    """
+    sound = resample(speech.samples, speech.sample_rate_hz)
+    frames = -(-len(sound) // spec.samples_per_frame)
+    padded = np.zeros(frames * spec.samples_per_frame, np.float32)
+    np.clip(sound, -1.0, 1.0, out=padded[: len(sound)])
+    return padded
+
+
+def resample(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
+    """(n,) mono at `rate_hz` to (n * 48000 / rate_hz,) at 48 kHz, not delayed."""
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
+    frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="flt", layout="mono")
+    frame.sample_rate = rate_hz
+    made = [*resampler.resample(frame), *resampler.resample(None)]
+    return np.concatenate([piece.to_ndarray()[0] for piece in made])
