@@ -1,0 +1,266 @@
+"""How the face moves: displacement fields of two layers, spread by thin-plate splines.
+
+The upper layer carries everything above the line between the lips, the lower layer everything
+below it. Each is a sum of `Move`s; each move is known at the landmarks and spread from them over a
+grid with a thin-plate spline (Bookstein, 1989). All lengths in IOD, as in `anatomy`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warm.viseme.anatomy import (
+    CHEEKS,
+    CHIN_PAD,
+    JAW,
+    LOWER_INNER,
+    LOWER_OUTER,
+    STILL,
+    UPPER_INNER,
+    UPPER_OUTER,
+    Anatomy,
+    Floats,
+)
+
+GRID = 129
+"""Nodes a side of the grid the fields are kept on: 128 cells."""
+SIDE_IOD, ABOVE_IOD, BELOW_CHIN_IOD = 1.05, 0.62, 0.36
+"""How far the moving region reaches from the mouth's middle and below the chin."""
+STIFFNESS = 1e-4
+"""Smoothing of the splines; landmarks disagree by about .004 IOD."""
+
+
+class Move(IntEnum):
+    """What a layer's field is a sum of."""
+
+    OPEN = 0  # jaw down, lips in a wide oval
+    FUNNEL = 1  # jaw down, lips in a small round hole
+    PART = 2  # lips apart, jaw nearly still
+    WIDE = 3  # corners apart
+    ROUND = 4  # corners together, lips forward
+    PRESS = 5  # lips rolled inwards
+    TUCK = 6  # lower lip up and in
+
+
+FULL = 0.27
+UPPER_SHARE = 0.14
+"""Of an opening, what the upper lip makes."""
+CHIN_SHARE = 0.72
+"""Of an opening, how far the chin drops."""
+FUNNEL_REACH = 0.60
+"""Part of the mouth's width that a round opening takes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """The rectangle of the reference that moves: left, top, right, bottom in IOD."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @classmethod
+    def of(cls, anatomy: Anatomy) -> "Region":
+        """The region of one avatar."""
+        return cls(-SIDE_IOD, -ABOVE_IOD, SIDE_IOD, anatomy.chin + BELOW_CHIN_IOD)
+
+    @property
+    def corners(self) -> Floats:
+        """(4, 2)."""
+        xs, ys = (self.left, self.right), (self.top, self.bottom)
+        return np.array([(x, y) for y in ys for x in xs])
+
+    def grid_to_reference(self, size: int) -> Floats:
+        """(2, 3): node indices (x, y) of a square grid to IOD."""
+        step = size - 1
+        return np.array(
+            [
+                [(self.right - self.left) / step, 0.0, self.left],
+                [0.0, (self.bottom - self.top) / step, self.top],
+            ]
+        )
+
+    def nodes(self, size: int) -> Floats:
+        """(size * size, 2) positions of the grid's nodes, row by row."""
+        x = np.linspace(self.left, self.right, size)
+        y = np.linspace(self.top, self.bottom, size)
+        return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+
+    def window(self, points: Floats) -> Floats:
+        """(k,) 1 inside, falling smoothly to 0 at the region's border."""
+        across = np.minimum(points[:, 0] - self.left, self.right - points[:, 0])
+        down = np.minimum(points[:, 1] - self.top, self.bottom - points[:, 1])
+        return ramp(across / 0.18) * ramp(down / 0.12)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fields:
+    """The moves of both layers, on the grid and along the line between the lips."""
+
+    grid: NDArray[np.float32]
+    """(2, moves, GRID, GRID, 2) displacements of the upper and the lower layer, IOD."""
+    seam: NDArray[np.float32]
+    """(2, moves, SEAM_POINTS, 2) the same where the lips touch."""
+
+
+def build_fields(anatomy: Anatomy) -> Fields:
+    """Spread every move over the grid, for both layers."""
+    region = Region.of(anatomy)
+    moves = moves_of(anatomy)
+    targets = np.concatenate([region.nodes(GRID), anatomy.seam])
+    window = region.window(targets)[:, None]
+    upper, lower = (spread(points, shifts, targets) * window for points, shifts in moves)
+    lower = join(upper, lower, targets, anatomy)
+    both = np.stack([upper, lower]).reshape(2, len(targets), len(Move), 2).swapaxes(1, 2)
+    grid = both[:, :, : GRID * GRID].reshape(2, len(Move), GRID, GRID, 2)
+    return Fields(grid.astype(np.float32), both[:, :, GRID * GRID :].astype(np.float32))
+
+
+def join(upper: Floats, lower: Floats, points: Floats, anatomy: Anatomy) -> Floats:
+    """Make the layers one outside the mouth's corners, so that no cut shows on the cheeks."""
+    left, right = anatomy.seam[0, 0], anatomy.seam[-1, 0]
+    inside = np.minimum(points[:, 0] - left, right - points[:, 0])
+    mouth = ramp(inside / 0.06 + 0.5)[:, None]
+    below = ramp((points[:, 1] - 0.10) / 0.25 + 0.5)[:, None]
+    outside = upper * (1 - below) + lower * below
+    del outside
+    return lower * mouth + upper * (1 - mouth)
+
+
+def ramp(x: Floats) -> Floats:
+    """Smooth step from 0 to 1 over 0…1 (cubic Hermite)."""
+    t = np.clip(x, 0.0, 1.0)
+    return np.asarray(t * t * (3 - 2 * t))
+
+
+def spread(points: Floats, shifts: Floats, targets: Floats) -> Floats:
+    """Thin-plate spline through `shifts` (k, m) at `points` (k, 2), read at `targets` (t, 2)."""
+    k = len(points)
+    system = np.zeros((k + 3, k + 3))
+    system[:k, :k] = kernel(points, points) + STIFFNESS * np.eye(k)
+    system[:k, k:] = np.column_stack([np.ones(k), points])
+    system[k:, :k] = system[:k, k:].T
+    right = np.concatenate([shifts, np.zeros((3, shifts.shape[1]))])
+    weights = np.linalg.solve(system, right)
+    return np.asarray(
+        kernel(targets, points) @ weights[:k]
+        + np.column_stack([np.ones(len(targets)), targets]) @ weights[k:]
+    )
+
+
+def kernel(a: Floats, b: Floats) -> Floats:
+    """(n, m) r² log r, the bending of a thin plate."""
+    square = ((a[:, None] - b[None]) ** 2).sum(axis=-1)
+    return np.asarray(0.5 * square * np.log(np.maximum(square, 1e-12)))
+
+
+Shift = Callable[[Floats, Floats], Floats]
+
+
+def moves_of(anatomy: Anatomy) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """Control points and their shifts (k, moves * 2) of the upper and of the lower layer."""
+    return layer(anatomy, upper=True), layer(anatomy, upper=False)
+
+
+def layer(anatomy: Anatomy, *, upper: bool) -> tuple[Floats, Floats]:
+    """Control points (k, 2) and shifts (k, moves * 2) of one layer."""
+    inner, outer = (UPPER_INNER, UPPER_OUTER) if upper else (LOWER_INNER, LOWER_OUTER)
+    del inner
+    seam = anatomy.seam[:: (len(anatomy.seam) - 1) // 10]
+    rim = anatomy.points[outer[1:-1]]
+    skin = anatomy.points[np.concatenate([CHIN_PAD, CHEEKS, JAW])]
+    other = anatomy.points[(LOWER_OUTER if upper else UPPER_OUTER)[1:-1]]
+    still = np.concatenate([anatomy.points[STILL], border(anatomy)])
+    parts = [
+        (seam, lip_shifts(anatomy, seam, upper=upper, rim=False)),
+        (rim, lip_shifts(anatomy, rim, upper=upper, rim=True)),
+        (skin, skin_shifts(anatomy, skin)),
+        (still, np.zeros((len(still), len(Move), 2))),
+    ]
+    del other
+    points = np.concatenate([p for p, _ in parts])
+    shifts = np.concatenate([s for _, s in parts])
+    return points, shifts.reshape(len(points), -1)
+
+
+def border(anatomy: Anatomy) -> Floats:
+    """(k, 2) points that hold the neck and the region's sides still."""
+    region = Region.of(anatomy)
+    across = np.linspace(region.left, region.right, 9)
+    down = np.linspace(region.top, region.bottom, 7)
+    neck = np.column_stack([across, np.full(9, region.bottom - 0.03)])
+    sides = [np.column_stack([np.full(7, x), down]) for x in (region.left, region.right)]
+    return np.concatenate([neck, *sides])
+
+
+def lip_shifts(anatomy: Anatomy, points: Floats, *, upper: bool, rim: bool) -> Floats:
+    """(k, moves, 2) how points of one lip move; `rim` is its outer border."""
+    s = np.clip(points[:, 0] / anatomy.half_width, -1, 1)
+    out = np.zeros((len(points), len(Move), 2))
+    wide, hole = oval(s, 1.0), oval(s, FUNNEL_REACH)
+    body = (1 - s * s) ** 0.75
+    peak = -UPPER_SHARE * FULL if upper else (1 - UPPER_SHARE) * FULL
+    if rim:
+        peak *= 0.8 if upper else 1.03
+        wide, hole = (1 - s * s) ** 0.6, 0.35 * (1 - s * s) + 0.65 * oval(s, 0.8)
+    corner = 0.17 * FULL
+    out[:, Move.OPEN] = np.column_stack([-0.022 * s, corner + (peak - corner) * wide])
+    funnel = 0.10 * FULL
+    out[:, Move.FUNNEL] = np.column_stack([0 * s, funnel + (peak - funnel) * hole])
+    part = (-0.35 if upper else 0.65) * FULL
+    out[:, Move.PART] = np.column_stack([0 * s, part * (wide if not rim else 0.9 * body)])
+    out[:, Move.WIDE] = np.column_stack([0.058 * s, -0.012 * s * s + 0 * s])
+    out[:, Move.ROUND, 0] = -0.105 * s
+    side = -1.0 if upper else 1.0
+    if rim:
+        out[:, Move.WIDE, 1] += -side * 0.010 * body
+        out[:, Move.ROUND, 1] = side * (0.014 if upper else 0.022) * (1 - s * s)
+        out[:, Move.PRESS, 1] = -side * (0.016 if upper else 0.026) * body
+        out[:, Move.TUCK, 1] = (-0.012 if upper else -0.050) * body
+    else:
+        out[:, Move.TUCK, 1] = (-0.020 if upper else -0.020) * wide
+    out[:, Move.PRESS, 0] = -0.008 * s
+    return out
+
+
+def oval(s: Floats, reach: float) -> Floats:
+    """Height of an opening along the mouth, 1 in the middle and 0 beyond ±reach."""
+    return np.asarray((1 - np.clip(s / reach, -1, 1) ** 2) ** 0.75)
+
+
+def skin_shifts(anatomy: Anatomy, points: Floats) -> Floats:
+    """(k, moves, 2) how cheeks, chin and jaw move."""
+    jaw, pull = jaw_part(anatomy, points), corner_pull(anatomy, points)
+    drop = CHIN_SHARE * FULL * jaw
+    sign = np.sign(points[:, 0])
+    zero = np.zeros(len(points))
+    out = np.zeros((len(points), len(Move), 2))
+    corner = 0.17 * FULL * pull * (1 - jaw)
+    out[:, Move.OPEN] = np.column_stack([-0.022 * sign * pull, drop + corner])
+    out[:, Move.FUNNEL] = np.column_stack([zero, 0.8 * drop + 0.5 * corner])
+    out[:, Move.PART] = np.column_stack([zero, 0.15 * drop])
+    out[:, Move.WIDE] = np.column_stack([0.058 * sign * pull, -0.014 * pull])
+    out[:, Move.ROUND] = np.column_stack([-0.105 * sign * pull, zero])
+    out[:, Move.PRESS] = np.column_stack([-0.008 * sign * pull, -0.012 * jaw])
+    out[:, Move.TUCK] = np.column_stack([zero, -0.022 * jaw])
+    return out
+
+
+def jaw_part(anatomy: Anatomy, points: Floats) -> Floats:
+    """(k,) 0…1: how much of the chin's drop a point of the skin shares."""
+    side = np.abs(anatomy.points[JAW[[4, -5]], 0])
+    across = np.abs(points[:, 0]) / np.where(points[:, 0] < 0, side[0], side[1])
+    lateral = (1 - np.clip(across / 1.1, 0, 1) ** 2) ** 1.5
+    return np.asarray(lateral * ramp((points[:, 1] + 0.06) / 0.30))
+
+
+def corner_pull(anatomy: Anatomy, points: Floats) -> Floats:
+    """(k,) 0…1: how much of a mouth corner's motion a point of the skin shares."""
+    near = np.where(points[:, :1] < 0, anatomy.seam[0], anatomy.seam[-1])
+    away = (points - near) / [0.34, 0.28]
+    inside = np.clip(np.abs(points[:, 0]) / anatomy.half_width, 0, 1)
+    return np.asarray(np.exp(-(away**2).sum(axis=1)) * inside)
