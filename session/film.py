@@ -4,20 +4,49 @@ from dataclasses import dataclass
 
 SAMPLE_RATE_HZ = 48_000
 """Audio clock of every session."""
+TICKS_PER_FRAME = 512
+"""Video clock: every frame lasts this many ticks, whatever the frame rate."""
+SAMPLES_PER_PACKET = 1024
+"""Audio samples in one AAC packet."""
+
+_SIZE_RANGE = (16, 4096)
+_FPS_RANGE = (5, 120)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmSpec:
-    """What never changes in one session file."""
+    """What never changes in one session file. Raises ValueError for what no film can be."""
 
     width: int
     height: int
     fps: int
 
+    def __post_init__(self) -> None:
+        low, high = _SIZE_RANGE
+        for name, value in (("width", self.width), ("height", self.height)):
+            if not low <= value <= high:
+                raise ValueError(f"{name} is {value}; a film takes {low} to {high} pixels.")
+        slow, fast = _FPS_RANGE
+        if not slow <= self.fps <= fast or SAMPLE_RATE_HZ % self.fps:
+            raise ValueError(
+                f"fps is {self.fps}; it must lie in {slow} to {fast} and divide {SAMPLE_RATE_HZ},"
+                " as 24, 25, 30, 50 and 60 do."
+            )
+
     @property
     def samples_per_frame(self) -> int:
         """Audio samples that belong to one video frame; `fps` divides the audio clock."""
         return SAMPLE_RATE_HZ // self.fps
+
+    @property
+    def ticks_per_second(self) -> int:
+        """Video timescale."""
+        return TICKS_PER_FRAME * self.fps
+
+    @property
+    def coded_size(self) -> tuple[int, int]:
+        """(width, height) in the file: 4:2:0 needs even sizes, so an odd one grows by one pixel."""
+        return self.width + self.width % 2, self.height + self.height % 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,3 +70,14 @@ class ClipRecord:
     text: str
     first_frame: int
     frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """What of a film is durable, at one moment."""
+
+    bytes: int
+    """Committed end: no reader may be shown a byte from here on."""
+    frames: int
+    clips: tuple[ClipRecord, ...]
+    """The closed ones, in order."""

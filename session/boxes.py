@@ -1,0 +1,149 @@
+"""The boxes of ISO/IEC 14496-12 that a film appends: moof + mdat, written and read back.
+
+Every fragment has the same layout, so one `struct` describes each part for both directions:
+
+    moof  mfhd  (traf  tfhd  tfdt  trun) per track   mdat
+
+`tfhd` says default-base-is-moof, so a fragment means the same wherever it lies in the file.
+"""
+
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME
+
+VIDEO_TRACK = 1
+AUDIO_TRACK = 2
+
+_HEADER = struct.Struct(">I4s")
+_MOOF = struct.Struct(">I4sI4sII")
+"""moof; mfhd (version and flags, sequence number)."""
+_TRAF = struct.Struct(">I4sI4sIIIII4sIQI4sIIiI")
+"""traf; tfhd (flags, track, duration, sample flags); tfdt (version 1, time);
+trun (flags, count, data offset, flags of the first sample). The sizes of the samples follow."""
+
+_TFHD_FLAGS = 0x020000 | 0x08 | 0x20  # default base is moof; default duration; default flags
+_TFDT_VERSION_1 = 1 << 24  # 64-bit time
+_TRUN_FLAGS = 0x001 | 0x004 | 0x200  # data offset; first sample's flags; a size each
+_KEY = 0x02000000  # depends on no other sample
+_NOT_KEY = 0x01010000  # depends on others; no place to seek to
+
+_MFHD_SIZE, _TFHD_SIZE, _TFDT_SIZE, _TRUN_FIXED_SIZE = 16, 24, 20, 24
+_FIRST_READ_BYTES = 4096
+"""Most moofs are smaller; a larger one costs a second read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Consecutive samples of one track: what a traf says."""
+
+    track: int
+    start: int
+    """Decode time of the first sample, in the track's clock."""
+    sizes: tuple[int, ...]
+    """Of the samples, bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FragmentHead:
+    """What a moof in the file says."""
+
+    end: int
+    """First byte after the mdat."""
+    runs: tuple[Run, ...]
+
+
+def box(kind: bytes, payload: bytes) -> bytes:
+    """One plain box."""
+    return _HEADER.pack(_HEADER.size + len(payload), kind) + payload
+
+
+def top_level(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(kind, first byte, first byte after) of the plain boxes that lie whole in `data`."""
+    offset = 0
+    while offset + _HEADER.size <= len(data):
+        size, kind = _HEADER.unpack_from(data, offset)
+        if size < _HEADER.size or offset + size > len(data):
+            return
+        yield kind, offset, offset + size
+        offset += size
+
+
+def build_fragment(
+    sequence: int, *, pictures: Sequence[bytes], sound: Sequence[bytes], starts: tuple[int, int]
+) -> bytes:
+    """A moof and its mdat; a track without samples is left out.
+
+    `starts` are the decode times of the first picture (ticks) and the first AAC packet (samples).
+    """
+    tracks = ((VIDEO_TRACK, pictures), (AUDIO_TRACK, sound))
+    runs = [
+        Run(track=track, start=start, sizes=tuple(map(len, samples)))
+        for (track, samples), start in zip(tracks, starts, strict=True)
+        if samples
+    ]
+    return b"".join((_build_head(sequence, runs), *pictures, *sound))
+
+
+def read_fragment(fd: int, offset: int, file_size: int) -> FragmentHead | None:
+    """The fragment at `offset` of an open file, or None where none of ours lies whole."""
+    head = os.pread(fd, _FIRST_READ_BYTES, offset)
+    if len(head) < _MOOF.size:
+        return None
+    moof_size, kind, *_, sequence = _MOOF.unpack_from(head)
+    if kind != b"moof" or offset + moof_size + _HEADER.size > file_size:
+        return None
+    if moof_size + _HEADER.size > len(head):
+        head = os.pread(fd, moof_size + _HEADER.size, offset)
+    head = head[: moof_size + _HEADER.size]
+    runs = _read_runs(head, moof_size)
+    end = offset + len(head) + sum(sum(run.sizes) for run in runs)
+    if end > file_size or head != _build_head(sequence, runs):
+        return None
+    return FragmentHead(end=end, runs=tuple(runs))
+
+
+def _read_runs(head: bytes, moof_size: int) -> list[Run]:
+    """What the trafs say, as far as they make sense; the caller compares."""
+    runs, offset = [], _MOOF.size
+    while offset + _TRAF.size <= moof_size:
+        fields = _TRAF.unpack_from(head, offset)
+        size, track, start, count = fields[0], fields[5], fields[11], fields[15]
+        if size != _traf_size(count) or offset + size > moof_size:
+            return []
+        sizes = struct.unpack_from(f">{count}I", head, offset + _TRAF.size)
+        runs.append(Run(track=track, start=start, sizes=sizes))
+        offset += size
+    return runs
+
+
+def _build_head(sequence: int, runs: Sequence[Run]) -> bytes:
+    """The moof and the header of the mdat that follows it."""
+    moof_size = _MOOF.size + sum(_traf_size(len(run.sizes)) for run in runs)
+    parts = [_MOOF.pack(moof_size, b"moof", _MFHD_SIZE, b"mfhd", 0, sequence)]
+    data_offset = moof_size + _HEADER.size
+    for run in runs:
+        parts.append(_build_traf(run, data_offset))
+        data_offset += sum(run.sizes)
+    parts.append(_HEADER.pack(data_offset - moof_size, b"mdat"))
+    return b"".join(parts)
+
+
+def _build_traf(run: Run, data_offset: int) -> bytes:
+    count = len(run.sizes)
+    is_video = run.track == VIDEO_TRACK
+    duration = TICKS_PER_FRAME if is_video else SAMPLES_PER_PACKET
+    later_samples = _NOT_KEY if is_video else _KEY
+    head = _TRAF.pack(
+        *(_traf_size(count), b"traf"),
+        *(_TFHD_SIZE, b"tfhd", _TFHD_FLAGS, run.track, duration, later_samples),
+        *(_TFDT_SIZE, b"tfdt", _TFDT_VERSION_1, run.start),
+        *(_TRUN_FIXED_SIZE + 4 * count, b"trun", _TRUN_FLAGS, count, data_offset, _KEY),
+    )
+    return head + struct.pack(f">{count}I", *run.sizes)
+
+
+def _traf_size(samples: int) -> int:
+    return _TRAF.size + 4 * samples

@@ -1,0 +1,60 @@
+"""What can go wrong with a session file, one class per cause."""
+
+import errno
+
+_SPACE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Disk full, quota spent, file larger than the system allows."""
+
+
+class FilmError(Exception):
+    """Anything a session file refuses."""
+
+
+class FilmMissingError(FilmError, FileNotFoundError):
+    """There is no film at this path."""
+
+
+class FilmExistsError(FilmError, FileExistsError):
+    """There is a film at this path already."""
+
+
+class FilmBusyError(FilmError):
+    """Another writer, here or in another process, holds the film."""
+
+
+class FilmDamagedError(FilmError):
+    """The file does not begin as a film of ours does; nothing in it was changed."""
+
+
+class FilmMismatchError(FilmError):
+    """This program's encoders would not continue the film: other parameters or another release."""
+
+
+class FilmClosedError(FilmError):
+    """The writer, or the clip, was closed before."""
+
+
+class FilmFullError(FilmError, OSError):
+    """No room for a fragment; the film was cut back to its last committed byte and stays whole."""
+
+
+class ClipOpenError(FilmError):
+    """A film takes one clip at a time, and one is open."""
+
+
+class ClipEmptyError(FilmError):
+    """A clip cannot finish before its first fragment."""
+
+
+class RangeNotSatisfiableError(FilmError):
+    """A well-formed byte range that holds no committed byte."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The range begins past the end; the film has {size} bytes now.")
+        self.size = size
+        """Committed bytes: what belongs into the answer's `Content-Range: bytes */size`."""
+
+
+def is_out_of_space(error: OSError) -> bool:
+    """Whether more room, and nothing else, would help."""
+    return error.errno in _SPACE_ERRNOS

@@ -1,0 +1,95 @@
+"""The opening of a film: ftyp and moov (the init segment), and the film's own identity.
+
+The identity is a `uuid` box after the moov, which every player skips. It makes a film
+recognisable when its journal is lost, and one film never passes for another at the same path.
+"""
+
+import io
+import os
+import struct
+import uuid
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+
+from session import picture, sound
+from session.boxes import box, top_level
+from session.errors import FilmDamagedError
+from session.film import SAMPLE_RATE_HZ, TICKS_PER_FRAME, FilmSpec
+
+_IDENTITY_TYPE = uuid.UUID("5fe95fd3-6a4e-4c1c-9d36-0a4a9c1f6b1e").bytes
+"""Names our kind of `uuid` box; drawn once, at random."""
+_MOST_BYTES = 65536
+"""An opening is about 1.3 kB."""
+_IDENTITY = struct.Struct(">16s16sHH")
+"""Payload of that box: the type, the film's id, and the pictures' width and height."""
+_MUXER_OPTIONS = {
+    "movflags": "empty_moov+default_base_moof+frag_custom",
+    "use_editlist": "0",
+    "brand": "iso6",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """The first bytes of a film and what they say."""
+
+    data: bytes
+    spec: FilmSpec
+    film_id: str
+    """32 hexadecimal digits, drawn when the film was created."""
+    avcc: bytes
+    """AVCDecoderConfigurationRecord: what every picture of the film is decoded with."""
+    audio_config: bytes
+    """AudioSpecificConfig of the AAC track."""
+
+    @property
+    def codecs(self) -> str:
+        """The `codecs` parameter of the film's media type (RFC 6381)."""
+        return f"avc1.{self.avcc[1:4].hex()}, mp4a.40.2"
+
+
+def build_opening(spec: FilmSpec) -> bytes:
+    """A new film's first bytes, with an identity never used before."""
+    identity = _IDENTITY.pack(_IDENTITY_TYPE, uuid.uuid4().bytes, spec.width, spec.height)
+    return _build_init(spec) + box(b"uuid", identity)
+
+
+def _build_init(spec: FilmSpec) -> bytes:
+    buffer = io.BytesIO()
+    options = _MUXER_OPTIONS | {"video_track_timescale": str(spec.ticks_per_second)}
+    with av.open(buffer, "w", format="mp4", options=options) as container:
+        picture.set_up(container.add_stream(picture.CODEC, rate=spec.fps).codec_context, spec)
+        sound.set_up(container.add_stream(sound.CODEC, rate=SAMPLE_RATE_HZ).codec_context)
+        container.start_encoding()
+        return buffer.getvalue()
+
+
+def read_opening(fd: int) -> Opening:
+    """What an open film says of itself; FilmDamagedError where it is none of ours."""
+    data = os.pread(fd, _MOST_BYTES, 0)
+    for kind, begin, end in top_level(data):
+        payload = data[begin + 8 : end]
+        if kind == b"uuid" and payload.startswith(_IDENTITY_TYPE):
+            return _read_init(data[:end], payload)
+    raise FilmDamagedError(
+        "The file does not begin as a film of this program; move it away and start a new one."
+    )
+
+
+def _read_init(data: bytes, identity: bytes) -> Opening:
+    try:
+        _, film_id, width, height = _IDENTITY.unpack(identity)
+        with av.open(io.BytesIO(data), format="mp4") as container:
+            video, audio = container.streams.video[0], container.streams.audio[0]
+            ticks = Fraction(1) / Fraction(video.time_base or 0)
+            return Opening(
+                data=data,
+                spec=FilmSpec(width=width, height=height, fps=int(ticks / TICKS_PER_FRAME)),
+                film_id=film_id.hex(),
+                avcc=bytes(video.codec_context.extradata or b""),
+                audio_config=bytes(audio.codec_context.extradata or b""),
+            )
+    except (av.error.FFmpegError, IndexError, ArithmeticError, struct.error, ValueError) as error:
+        raise FilmDamagedError("The film's init segment cannot be read.") from error

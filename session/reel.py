@@ -1,0 +1,245 @@
+"""The durable file under a film: locked, appended fragment by fragment, cut back on failure.
+
+A reel knows bytes, totals and clips; it knows nothing of pictures and sound.
+"""
+
+import fcntl
+import os
+import zlib
+from bisect import bisect_right
+from collections.abc import Callable
+from pathlib import Path
+from threading import Condition, Lock
+
+from session.disk import replace_file, sync_folder, write_all
+from session.errors import (
+    FilmBusyError,
+    FilmClosedError,
+    FilmExistsError,
+    FilmFullError,
+    FilmMissingError,
+    is_out_of_space,
+)
+from session.film import ClipRecord, Committed, FilmSpec, Fragment
+from session.journal import Entry, Journal, journal_path
+from session.opening import build_opening, read_opening
+from session.reader import FilmReader
+from session.recovery import recover
+
+
+class Reel:
+    """An open film file. One thread appends; any thread reads what is published."""
+
+    def __init__(self, path: Path) -> None:
+        """Open, lock and recover the film at `path`; `FilmWriter.open` names the errors."""
+        self.path = path
+        self._fd = _open_locked(path)
+        try:
+            self.opening = read_opening(self._fd)
+            self.recovered = recover(self._fd, path, self.opening)
+            self._journal = Journal(journal_path(path))
+        except BaseException:
+            os.close(self._fd)
+            raise
+        self._appending = Lock()
+        self._changed = Condition()
+        self._is_closed = False
+        self._end, self._frames, self._samples = len(self.opening.data), 0, 0
+        self._fragments: list[Fragment] = []
+        self._clips: list[ClipRecord] = []
+        self._open_clip: tuple[str, int] | None = None
+        for entry in self.recovered.entries:
+            self._publish(entry)
+        self.close_clip()
+
+    @property
+    def totals(self) -> tuple[int, int]:
+        """(video frames, audio samples) committed; for the appending thread."""
+        return self._frames, self._samples
+
+    @property
+    def sequence(self) -> int:
+        """Number of the fragment to come, from 1; for the appending thread."""
+        return len(self._fragments) + 1
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no byte will be added any more."""
+        return self._is_closed
+
+    def committed(self) -> Committed:
+        """What is durable now."""
+        with self._changed:
+            return Committed(bytes=self._end, frames=self._frames, clips=tuple(self._clips))
+
+    def fragments_since(self, offset: int) -> list[Fragment]:
+        """The committed fragments that begin at byte `offset` or later."""
+        with self._changed:
+            first = bisect_right(self._fragments, offset - 1, key=lambda each: each.offset)
+            return self._fragments[first:]
+
+    def wait_past(self, end: int, timeout_s: float) -> int:
+        """Block until the committed end passes `end`, the reel closes, or time is up."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._end > end or self._is_closed, timeout_s)
+            return self._end
+
+    def reader(self) -> FilmReader:
+        """This film's bytes for one reader, who keeps them when the path is gone."""
+        with self._appending:
+            self._require_open()
+            return FilmReader(os.dup(self._fd), self.opening.film_id)
+
+    def append(self, data: bytes, *, frames: int, samples: int, text: str | None) -> Fragment:
+        """Make one fragment durable, then publish it.
+
+        `text` begins a clip. On any failure the film is as before: FilmFullError where room is
+        missing, and the next call works once there is some; after another OSError the reel closes,
+        since the state of the disk is unknown.
+        """
+        with self._appending:
+            self._require_open()
+            entry = Entry(
+                end=self._end + len(data),
+                crc32=zlib.crc32(data),
+                frames=self._frames + frames,
+                samples=self._samples + samples,
+                text=text,
+            )
+            try:
+                self._write(data, entry)
+            except OSError as error:
+                self._fail(error)
+            return self._publish(entry)
+
+    def close_clip(self) -> ClipRecord | None:
+        """End the clip that is open, if any fragment of it is committed."""
+        with self._changed:
+            if self._open_clip is None:
+                return None
+            text, first_frame = self._open_clip
+            self._open_clip = None
+            record = ClipRecord(
+                index=len(self._clips),
+                text=text,
+                first_frame=first_frame,
+                frames=self._frames - first_frame,
+            )
+            self._clips.append(record)
+            return record
+
+    def close(self, last_act: Callable[[], None] = lambda: None) -> None:
+        """Let go of the film, after `last_act` under its lock; watchers wake. Once is enough."""
+        with self._appending:
+            if not self._is_closed:
+                last_act()
+                self._close()
+
+    def delete(self) -> None:
+        """Close the film and remove it from its path; readers that have it open keep it."""
+        self.close(lambda: _unlink(self.path))
+
+    def move(self, target: Path) -> None:
+        """Close the film and let it live on at `target`, on the same file system."""
+        self.close(lambda: _move(self.path, target))
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise FilmClosedError(f"The film {self.path} is closed; open it again to go on.")
+
+    def _write(self, data: bytes, entry: Entry) -> None:
+        write_all(self._fd, data, self._end)
+        os.fsync(self._fd)
+        self._journal.append(entry)
+
+    def _fail(self, error: OSError) -> None:
+        """Cut back what a failed write left, and raise what the caller can act on."""
+        try:
+            os.ftruncate(self._fd, self._end)
+            self._journal.roll_back()
+        except OSError:
+            self._close()
+            raise
+        if not is_out_of_space(error):
+            self._close()
+            raise error
+        raise FilmFullError(
+            error.errno, "No room for the next fragment; make room and ask again", str(self.path)
+        ) from error
+
+    def _publish(self, entry: Entry) -> Fragment:
+        if entry.text is not None:
+            self.close_clip()
+        with self._changed:
+            if entry.text is not None:
+                self._open_clip = (entry.text, self._frames)
+            fragment = Fragment(
+                index=len(self._fragments),
+                offset=self._end,
+                end=entry.end,
+                first_frame=self._frames,
+                frames=entry.frames - self._frames,
+            )
+            self._fragments.append(fragment)
+            self._end, self._frames, self._samples = entry.end, entry.frames, entry.samples
+            self._changed.notify_all()
+            return fragment
+
+    def _close(self) -> None:
+        self.close_clip()
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        self._journal.close()
+        fcntl.flock(self._fd, fcntl.LOCK_UN)  # readers' duplicates would keep it
+        os.close(self._fd)
+
+
+def create_film(path: Path, spec: FilmSpec) -> None:
+    """Put a film without fragments in place; FilmExistsError where one is."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # between looking and renaming, nobody else creates
+        if path.exists():
+            raise FilmExistsError(f"There is a film at {path}; open it, or delete it first.")
+        replace_file(path, build_opening(spec))
+    finally:
+        os.close(folder)
+
+
+def delete_film(path: Path) -> None:
+    """Remove a film that nobody has open, sound or damaged, and everything beside it."""
+    fd = _open_locked(path)
+    try:
+        _unlink(path)
+    finally:
+        os.close(fd)
+
+
+def _open_locked(path: Path) -> int:
+    try:
+        fd = os.open(path, os.O_RDWR)
+    except FileNotFoundError as error:
+        raise FilmMissingError(f"There is no film at {path}; create one.") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(fd)
+        raise FilmBusyError(
+            f"Another writer holds {path}; stop it, or use another results folder."
+        ) from error
+    return fd
+
+
+def _unlink(film: Path) -> None:
+    """The film first: a journal without its film is recognised as left over."""
+    film.unlink()
+    journal_path(film).unlink(missing_ok=True)
+    sync_folder(film.parent)
+
+
+def _move(film: Path, target: Path) -> None:
+    film.rename(target)
+    journal_path(film).rename(journal_path(target))
+    sync_folder(target.parent)
+    sync_folder(film.parent)

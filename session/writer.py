@@ -1,0 +1,279 @@
+"""The growing film of one session: pictures and samples in, durable fragments out.
+
+with FilmWriter.open(path) as film:
+    clip = film.begin("Hello world")
+    clip.write(pictures, samples)
+    clip.finish()
+"""
+
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from session.boxes import build_fragment
+from session.errors import ClipEmptyError, ClipOpenError, FilmClosedError, FilmMismatchError
+from session.film import (
+    SAMPLES_PER_PACKET,
+    TICKS_PER_FRAME,
+    ClipRecord,
+    Committed,
+    FilmSpec,
+    Fragment,
+)
+from session.picture import PictureEncoder
+from session.reader import FilmReader
+from session.reel import Reel, create_film
+from session.sound import SoundEncoder
+
+_log = logging.getLogger(__name__)
+
+
+class FilmWriter(AbstractContextManager["FilmWriter"]):
+    """The one writer of a film.
+
+    Clips are written by one thread at a time; everything else may be called by any. Encoding
+    leaves the interpreter lock to others.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Use `create` or `open`."""
+        self._reel = Reel(path)
+        self._writing = Lock()
+        self._clip: ClipWriter | None = None
+        try:
+            self._open_encoders()
+        except BaseException:
+            self._reel.close()
+            raise
+
+    @classmethod
+    def create(cls, path: Path, spec: FilmSpec) -> Self:
+        """A new film in an existing folder, in place as a whole or not at all.
+
+        Raises FilmExistsError, or OSError where the folder is missing, read-only or full.
+        """
+        create_film(path, spec)
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Go on with a film, after cutting off what a crash left unacknowledged.
+
+        Raises FilmMissingError, FilmBusyError where another writer holds it, FilmDamagedError
+        where it is no film of ours, FilmMismatchError where these encoders cannot continue it.
+        """
+        film = cls(path)
+        film._log_recovery()
+        return film
+
+    @property
+    def path(self) -> Path:
+        """Where the film lies."""
+        return self._reel.path
+
+    @property
+    def spec(self) -> FilmSpec:
+        """What the film was created with."""
+        return self._reel.opening.spec
+
+    @property
+    def film_id(self) -> str:
+        """Drawn at creation, kept in the file: what `ranges.etag` takes."""
+        return self._reel.opening.film_id
+
+    @property
+    def init_bytes(self) -> int:
+        """Length of the init segment: the first fragment begins at this offset."""
+        return len(self._reel.opening.data)
+
+    @property
+    def codecs(self) -> str:
+        """For the media type: `video/mp4; codecs="…"`."""
+        return self._reel.opening.codecs
+
+    @property
+    def committed(self) -> Committed:
+        """What is durable now."""
+        return self._reel.committed()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no byte will be added any more: closed, deleted, moved, or the disk failed."""
+        return self._reel.is_closed
+
+    def wait_past(self, end: int, timeout_s: float) -> int:
+        """Block until the committed end passes byte `end`; returns the committed end.
+
+        A result of `end` or less means that the time is up or the film is closed.
+        """
+        return self._reel.wait_past(end, timeout_s)
+
+    def fragments_since(self, offset: int) -> list[Fragment]:
+        """The committed fragments that begin at byte `offset` or later, in order."""
+        return self._reel.fragments_since(offset)
+
+    def reader(self) -> FilmReader:
+        """This film's bytes for one reader, who keeps them through a reset."""
+        return self._reel.reader()
+
+    def begin(self, text: str) -> "ClipWriter":
+        """Start a clip; nothing of it is on disk before its first `write`."""
+        if self._clip is not None:
+            raise ClipOpenError("A clip is open; finish or abandon it before the next begins.")
+        if self.is_closed:
+            raise FilmClosedError(f"The film {self.path} is closed; open it again to go on.")
+        self._clip = ClipWriter(self, text)
+        return self._clip
+
+    def close(self) -> None:
+        """End after the fragment that is being written; an open clip ends there."""
+        with self._writing:
+            self._reel.close()
+
+    def delete(self) -> None:
+        """Close, and remove the film and its journal. Readers keep what they have open."""
+        with self._writing:
+            self._reel.delete()
+
+    def move(self, target: Path) -> None:
+        """Close, and keep the film as an archive at `target`, on the same file system."""
+        with self._writing:
+            self._reel.move(target)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open_encoders(self) -> None:
+        """Encoders that go on exactly where the committed film ends.
+
+        The sound of the last 61 ms at most was still inside the encoder and is replaced by zeros.
+        """
+        frames, samples = self._reel.totals
+        opening = self._reel.opening
+        self._pictures = PictureEncoder(self.spec)
+        self._sound = SoundEncoder(lead_in=frames * self.spec.samples_per_frame - samples)
+        ours = (self._pictures.avcc, self._sound.audio_config)
+        if ours != (opening.avcc, opening.audio_config):
+            raise FilmMismatchError(
+                f"The film {self.path} was encoded with other parameters than this program's;"
+                " start a new film (the old one still plays)."
+            )
+
+    def _append(
+        self, pictures: Sequence[NDArray[np.uint8]], samples: NDArray[np.float32], text: str | None
+    ) -> Fragment:
+        with self._writing:
+            self._require_fitting(pictures, samples)
+            try:
+                return self._append_fitting(pictures, samples, text)
+            except BaseException:
+                if not self.is_closed:  # the encoders hold what the film does not
+                    self._open_encoders()
+                raise
+
+    def _append_fitting(
+        self, pictures: Sequence[NDArray[np.uint8]], samples: NDArray[np.float32], text: str | None
+    ) -> Fragment:
+        frames_before, samples_before = self._reel.totals
+        video = self._pictures.encode(pictures)
+        sound = self._sound.encode(samples)
+        data = build_fragment(
+            self._reel.sequence,
+            pictures=video,
+            sound=sound,
+            starts=(frames_before * TICKS_PER_FRAME, samples_before),
+        )
+        return self._reel.append(
+            data, frames=len(video), samples=len(sound) * SAMPLES_PER_PACKET, text=text
+        )
+
+    def _require_fitting(
+        self, pictures: Sequence[NDArray[np.uint8]], samples: NDArray[np.float32]
+    ) -> None:
+        shape = (self.spec.height, self.spec.width, 3)
+        if not pictures:
+            raise ValueError("pictures is empty; a fragment takes one or more.")
+        for picture in pictures:
+            if picture.shape != shape or picture.dtype != np.uint8:
+                raise ValueError(
+                    f"A picture is {picture.shape} {picture.dtype}; this film takes {shape} uint8."
+                )
+        expected = (len(pictures) * self.spec.samples_per_frame,)
+        if samples.shape != expected or samples.dtype != np.float32:
+            raise ValueError(
+                f"samples is {samples.shape} {samples.dtype}; {len(pictures)} pictures take"
+                f" {expected} float32."
+            )
+        if not np.isfinite(samples).all():
+            raise ValueError("samples holds NaN or infinity; every sample must be finite.")
+
+    def _end_clip(self) -> ClipRecord | None:
+        self._clip = None
+        return self._reel.close_clip()
+
+    def _log_recovery(self) -> None:
+        recovered = self._reel.recovered
+        if recovered.cut_bytes:
+            _log.warning("%s: cut %d unacknowledged bytes", self.path, recovered.cut_bytes)
+        if recovered.journal_was_lost:
+            _log.warning("%s: made the lost journal again; some clips lost their text", self.path)
+
+
+class ClipWriter:
+    """One clip in the making. One thread at a time; the next clip may come from another."""
+
+    def __init__(self, film: FilmWriter, text: str) -> None:
+        self._film = film
+        self._text = text
+        self._is_begun = False
+        self._is_open = True
+
+    def write(
+        self, pictures: Sequence[NDArray[np.uint8]], samples: NDArray[np.float32]
+    ) -> Fragment:
+        """Append one fragment; on disk, and told to watchers, on return.
+
+        `pictures`: one or more (h, w, 3) uint8 BGR of the film's size. `samples`: float32 of
+        shape (len(pictures) * samples_per_frame,), 48 kHz mono in -1..1; what is louder is clipped
+        by players. Raises ValueError for anything else, FilmFullError (an OSError) when there is
+        no room, another OSError when the disk fails, FilmClosedError after `close`, `finish` and
+        `abandon`. After an error the film is as it was before the call; after ValueError and
+        FilmFullError the clip may go on.
+        """
+        self._require_open()
+        text = None if self._is_begun else self._text
+        fragment = self._film._append(pictures, samples, text)
+        self._is_begun = True
+        return fragment
+
+    def finish(self) -> ClipRecord:
+        """End a clip of one or more fragments. Writes nothing: the fragments are all there is."""
+        self._require_open()
+        record = self.abandon()
+        if record is None:
+            raise ClipEmptyError("Nothing of the clip was written; abandon it instead.")
+        return record
+
+    def abandon(self) -> ClipRecord | None:
+        """End the clip where it is: what is committed stays. None where that is nothing, or
+        where the clip had ended."""
+        if not self._is_open:
+            return None
+        self._is_open = False
+        return self._film._end_clip()
+
+    def _require_open(self) -> None:
+        if not self._is_open:
+            raise FilmClosedError("The clip has ended; begin another.")
