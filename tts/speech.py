@@ -29,7 +29,7 @@ class Speech:
     """(n,) mono, -1…1."""
     sample_rate_hz: int
     phonemes: tuple[Phoneme, ...] | None
-    """In order, without gaps or overlaps, covering all samples; None when the voice does not know them."""
+    """In order, without gaps or overlaps, covering all samples; None when the voice knows none."""
 
     @property
     def duration_s(self) -> float:

@@ -44,7 +44,7 @@ class BadSpeechRequest(ValueError):
 
 
 class Voices(Protocol):
-    """A family of voices. Threads: `choose` and `infos` from any thread; `speak` from one at a time."""
+    """A family of voices. `choose` and `infos` from any thread; `speak` from one at a time."""
 
     def infos(self) -> Sequence[VoiceInfo]:
         """Every voice that can be asked for."""

@@ -1,0 +1,149 @@
+"""Text cut into what is said at once: sentences, and pieces of sentences that are too long."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tts.voice import BadSpeechRequest
+
+MAX_WEIGHT = 160
+"""Longest piece said at once, in Latin letters: about ten seconds of speech."""
+WIDE_WEIGHT = 4
+"""Letters that a Chinese, Japanese or Korean character counts for: it is a syllable or more."""
+
+_STOPS = ".!?…"
+_FULL_WIDTH_STOPS = "。！？｡．؟۔।॥።፧၊။។៕։‽"
+_CLOSERS = "\"'”’»›)]}」』】）"
+_CLAUSE_MARKS = frozenset(",;:—–，、；：،؛·")
+_CLAUSE_SHARE = 0.4
+"""A clause mark this far into the longest piece is a better place to cut than a later space."""
+_SHORT_WORDS_WITH_STOP = frozenset(
+    """
+    mr mrs ms mx dr prof st sr sra srta jr rev gen col capt lt sgt hon pres gov sen rep mt ft
+    vs etc cf al approx dept est fig figs no nos vol pp ed eds inc ltd co corp bros tel ext
+    jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur fri sat sun
+    e.g i.e a.m p.m u.s u.k ph.d z.b d.h u.a bzw ca usw evtl ggf nr hr fr str vgl mme mlle
+    av bd p.ex ej pág núm dña ing dott sig im г ул т.е т.д др руб
+    """.split()  # noqa: SIM905  (a hundred quoted words would hide the words)
+)
+_MAY_END_A_SENTENCE = frozenset(["etc", "a.m", "p.m", "usw", "inc", "ltd", "co", "u.s", "u.k"])
+_END = re.compile(
+    rf"[{_FULL_WIDTH_STOPS}]+[{re.escape(_CLOSERS)}]*\s*"
+    rf"|[{re.escape(_STOPS)}]+[{re.escape(_CLOSERS)}]*(?=\s|$)\s*"
+    r"|\n\s*\n\s*|\n\s*(?=[-*•–]\s|\d+[.)]\s)"
+)
+_KEPT_CONTROLS = frozenset("\n\t\r\v\f\x85\u2028\u2029\u200c\u200d")
+_SILENT_CATEGORIES = frozenset(["Cc", "Cf", "Cs", "Co", "Cn", "So", "Sk"])
+_WORD_CATEGORIES = frozenset("LN")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What is said at once."""
+
+    text: str
+    ends: bool
+    """False for a piece whose sentence goes on."""
+
+
+def speakable(text: object) -> str:
+    """`text` without what no voice can say; raises BadSpeechRequest on the field `text`.
+
+    Control and formatting characters, emoji and other pictures go; everything else stays, `<`
+    and `&` too: there is no markup here.
+    """
+    if not isinstance(text, str):
+        raise BadSpeechRequest(
+            "text", f"text must be a string, received {type(text).__name__}. Send what to say."
+        )
+    kept = "".join(sign if _can_be_said(sign) else " " for sign in text).strip()
+    if not any(unicodedata.category(sign)[0] in _WORD_CATEGORIES for sign in kept):
+        shown = repr(text[:40]) + ("…" if len(text) > 40 else "")
+        raise BadSpeechRequest(
+            "text",
+            f"text must hold at least one letter or digit to say, received {shown}. "
+            "Spaces, punctuation and emoji alone make no speech.",
+        )
+    return kept
+
+
+def sentences(text: str) -> Iterator[Sentence]:
+    """Cut `text` lazily, so that the first sentence is there before the last is looked at.
+
+    Pieces without a letter or digit are left out.
+    """
+    start = 0
+    for match in _END.finditer(text):
+        if _ends_sentence(text, start, match):
+            yield from _pieces(text[start : match.end()])
+            start = match.end()
+    yield from _pieces(text[start:])
+
+
+def _can_be_said(sign: str) -> bool:
+    if sign in _KEPT_CONTROLS:
+        return True
+    if "\ufe00" <= sign <= "\ufe0f":  # variation selectors, which turn text into emoji
+        return False
+    return unicodedata.category(sign) not in _SILENT_CATEGORIES or sign in "°^`"
+
+
+def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
+    mark = match.group()
+    following = text[match.end() : match.end() + 1]
+    if mark[0] in "!?" and following.islower():
+        return not any(closer in mark for closer in _CLOSERS)  # "Really?" she said
+    if mark.rstrip() != ".":
+        return True
+    word = text[start : match.start()].rsplit(None, 1)[-1:] or [""]
+    return _stop_ends(word[0].lstrip("\"'“‘«(["), following, alone=text[start:].startswith(word[0]))
+
+
+def _stop_ends(word: str, following: str, *, alone: bool) -> bool:
+    """Whether a single full stop after `word` ends a sentence."""
+    lower = word.lower()
+    if lower in _MAY_END_A_SENTENCE:
+        return following.isupper() or not following
+    if lower in _SHORT_WORDS_WITH_STOP:
+        return not following
+    if len(word) == 1 and word.isalpha():  # an initial, as in J. R. R. Tolkien; but "So do I."
+        return word == "I" or not following
+    is_ordinal = word.isdigit() and len(word) <= 2 and (alone or following.islower())
+    return not is_ordinal
+
+
+def _pieces(sentence: str) -> Iterator[Sentence]:
+    rest = " ".join(sentence.split())
+    while _weight(rest) > MAX_WEIGHT:
+        cut = _cut(rest)
+        yield from _said(rest[:cut].strip(), ends=False)
+        rest = rest[cut:].strip()
+    yield from _said(rest, ends=True)
+
+
+def _said(text: str, *, ends: bool) -> Iterator[Sentence]:
+    if any(unicodedata.category(sign)[0] in _WORD_CATEGORIES for sign in text):
+        yield Sentence(text, ends)
+
+
+def _weight(text: str) -> int:
+    return sum(map(_sign_weight, text[: MAX_WEIGHT + 1]))
+
+
+def _sign_weight(sign: str) -> int:
+    return WIDE_WEIGHT if unicodedata.east_asian_width(sign) == "W" else 1
+
+
+def _cut(text: str) -> int:
+    """Where to cut a text that is too long: after a clause mark, else a space, else anywhere."""
+    weight = clause = space = index = 0
+    for index, sign in enumerate(text):
+        weight += _sign_weight(sign)
+        if weight > MAX_WEIGHT:
+            break
+        if sign in _CLAUSE_MARKS and weight >= _CLAUSE_SHARE * MAX_WEIGHT:
+            clause = index + 1
+        elif sign == " ":
+            space = index + 1
+    return clause or space or max(index, 1)
