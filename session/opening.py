@@ -24,6 +24,8 @@ _MOST_BYTES = 65536
 """An opening is about 1.3 kB."""
 _IDENTITY = struct.Struct(">16s16sHH")
 """Payload of that box: the type, the film's id, and the pictures' width and height."""
+_UNREADABLE = (av.error.FFmpegError, IndexError, ArithmeticError, AttributeError, struct.error)
+"""How PyAV shows a moov that lacks a track, a clock or a known codec."""
 _MUXER_OPTIONS = {
     "movflags": "empty_moov+default_base_moof+frag_custom",
     "use_editlist": "0",
@@ -91,5 +93,5 @@ def _read_init(data: bytes, identity: bytes) -> Opening:
                 avcc=bytes(video.codec_context.extradata or b""),
                 audio_config=bytes(audio.codec_context.extradata or b""),
             )
-    except (av.error.FFmpegError, IndexError, ArithmeticError, struct.error, ValueError) as error:
+    except (*_UNREADABLE, ValueError) as error:
         raise FilmDamagedError("The film's init segment cannot be read.") from error

@@ -223,11 +223,12 @@ def _open_locked(path: Path) -> int:
         raise FilmMissingError(f"There is no film at {path}; create one.") from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+        is_still_there = os.path.samestat(os.fstat(fd), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        is_still_there = False
+    if not is_still_there:
         os.close(fd)
-        raise FilmBusyError(
-            f"Another writer holds {path}; stop it, or use another results folder."
-        ) from error
+        raise FilmBusyError(f"Another writer holds {path}; stop it, or use another path.")
     return fd
 
 
