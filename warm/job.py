@@ -1,6 +1,5 @@
 """One request to speak, from the HTTP thread that asks to the render thread that works."""
 
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from pathlib import Path
 from threading import Condition
 
 from session.film import ClipRecord, Fragment
+from tts.sentences import speakable
 from tts.voice import BadSpeechRequest, VoiceChoice
 
 
@@ -128,15 +128,11 @@ class SpeakJob:
 
 
 def check_text(text: str, *, max_chars: int) -> str:
-    """`text` without the white space around it; BadSpeechRequest when nothing can be said."""
-    said = text.strip()
-    if len(said) > max_chars:
+    """What of `text` can be said; raises BadSpeechRequest when that is nothing, or too much."""
+    if len(text) > max_chars:
         raise BadSpeechRequest(
             "text",
-            f"text: {len(said)} characters; at most {max_chars} are allowed: send it in parts",
+            f"text has {len(text)} characters; at most {max_chars} are allowed (max_text_chars). "
+            "Send it in parts.",
         )
-    if not re.search(r"[^\W_]", said):
-        raise BadSpeechRequest(
-            "text", f"text = {said[:40]!r}: has no letter or digit, so there is nothing to say"
-        )
-    return said
+    return speakable(text)

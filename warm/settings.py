@@ -82,9 +82,10 @@ class Settings(BaseSettings):
     """Most frames that the engine makes at once; also the longest fragment of a film."""
     first_batch_size: Annotated[int, Field(ge=1, le=100)] = 3
     """Frames of a clip's first fragment: fewer, and the first picture is earlier."""
-    voice: str = "espeak"
-    """Voice of a request that names none; `GET /voices` lists them."""
-    language: str = "en-us"
+    voice: str = "espeak-en-us-female"
+    """Voice of a request that names neither voice nor language; `GET /voices` lists them."""
+    language: str | None = None
+    """Language of that voice; none is the voice's own."""
     speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
     """1.0 is the voice's own pace."""
 

@@ -1,0 +1,300 @@
+"""The warm process: one render thread that owns engine, voices and films, and the door to it."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import Any, Literal
+
+from session.film import ClipRecord, FilmSpec
+from session.writer import FilmWriter
+from tts.voice import VoiceChoice, VoiceInfo, Voices
+from warm.avatar import Avatar
+from warm.engine import Engine
+from warm.job import Interrupted, SpeakJob, Spoken, check_text
+from warm.queue import WorkQueue
+from warm.render import Stage, render_clip
+from warm.sessions import DEFAULT_SESSION, Sessions
+from warm.settings import Settings
+
+IDLE_BEAT_S = 0.5
+"""How often a render thread without work shows that it lives."""
+WARM_UP_TEXT = "Ready."
+
+log = logging.getLogger(__name__)
+
+State = Literal["warming", "ok", "stale", "dead", "stopping"]
+
+
+class NotReady(RuntimeError):
+    """The server is not able to work now: it is starting, stopping, or its render thread died."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What `GET /health` tells."""
+
+    state: State
+    reason: str
+    """Empty when the state is ok."""
+    engine: str
+    facts: dict[str, Any]
+    """`Engine.facts` once it is loaded."""
+    queued: int
+    processing: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Removal:
+    """A session to be removed by the render thread."""
+
+    session_id: str
+    done: Future[None]
+
+
+class Runtime:
+    """Keeps everything slow warm. All methods may be called from any thread."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        avatar: Avatar,
+        engine: Engine,
+        voices: Voices,
+        on_warm: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.avatar = avatar
+        width, height = avatar.size
+        spec = FilmSpec(width=width, height=height, fps=avatar.fps)
+        self.sessions = Sessions(settings.results_dir, spec, settings.max_sessions)
+        self._settings = settings
+        self._voices = voices
+        self._engine = engine
+        self._on_warm = on_warm
+        self._stage = Stage(
+            avatar=avatar,
+            engine=engine,
+            voices=voices,
+            spec=spec,
+            blend_mode=settings.blend_mode,
+            subpixel=settings.subpixel_enabled,
+            first_batch=settings.first_batch_size,
+            largest_batch=settings.batch_size,
+            beat=self._beat,
+        )
+        self._queue: WorkQueue[SpeakJob | Removal] = WorkQueue(settings.max_queue)
+        self._job: SpeakJob | None = None
+        self._last_job_s = 1.0
+        self._facts: dict[str, Any] = {}
+        self._beaten = time.monotonic()
+        self._ready, self._stopping = Event(), Event()
+        self._death: str | None = None
+        self._thread = Thread(target=self._live, name="render", daemon=True)
+
+    def start(self) -> None:
+        """Start the render thread; `health` says when it is warm."""
+        self._thread.start()
+
+    def wait_until_warm(self, timeout_s: float) -> bool:
+        """Whether everything was loaded before the time was up."""
+        return self._ready.wait(timeout_s)
+
+    def voices(self) -> list[VoiceInfo]:
+        """Every voice that can be asked for."""
+        return list(self._voices.infos())
+
+    def choose(
+        self, *, voice: str | None, language: str | None, speed: float | None
+    ) -> VoiceChoice:
+        """A request's voice; the settings speak where it says nothing. Raises BadSpeechRequest."""
+        settings = self._settings
+        if voice is None and language is None:
+            voice, language = settings.voice, settings.language
+        pace = settings.speed if speed is None else speed
+        return self._voices.choose(voice=voice, language=language, speed=pace)
+
+    def speak(
+        self,
+        text: str,
+        choice: VoiceChoice,
+        *,
+        session_id: str = DEFAULT_SESSION,
+        request_id: str = "",
+    ) -> SpeakJob:
+        """Queue something to say.
+
+        Raises NotReady, QueueFull, BadSessionId, TooManySessions, UnusableSession, or
+        BadSpeechRequest when there is nothing to say.
+        """
+        said = check_text(text, max_chars=self._settings.max_text_chars)
+        self.sessions.check_room(session_id)
+        self.check_ready()
+        job = SpeakJob(session_id=session_id, text=said, choice=choice, request_id=request_id)
+        self._queue.put(job, retry_after_s=self._retry_after_s())
+        return job
+
+    def remove(self, session_id: str) -> None:
+        """End a session and delete its film; what it is saying ends at the next fragment.
+
+        Returns when the file is gone; a session that does not exist is no error. Raises NotReady
+        and BadSessionId.
+        """
+        self.sessions.path(session_id)
+        self.check_ready()
+        self._interrupt(session_id, f"session {session_id!r} was reset")
+        removal = Removal(session_id, Future())
+        self._queue.put_first(removal)
+        removal.done.result(self._settings.stale_s + self._settings.stop_s)
+
+    def health(self) -> Health:
+        """What state the render thread is in."""
+        state, reason = self._state()
+        return Health(
+            state=state,
+            reason=reason,
+            engine=self._engine.name,
+            facts=self._facts,
+            queued=len(self._queue),
+            processing=int(self._job is not None),
+        )
+
+    def check_ready(self) -> None:
+        """Raise NotReady unless the render thread can work."""
+        state, reason = self._state()
+        if state not in ("ok", "stale"):
+            raise NotReady(reason)
+
+    def stop(self) -> None:
+        """Ask the render thread to finish its fragment and close the films; returns at once."""
+        self._stopping.set()
+        if self._job is not None:
+            self._job.interrupt("the server is stopping")
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
+    def close(self) -> None:
+        """`stop`, and wait for it for at most `stop_s`."""
+        self.stop()
+        self._thread.join(self._settings.stop_s)
+
+    def _state(self) -> tuple[State, str]:
+        if self._death is not None:
+            return "dead", f"the render thread died: {self._death}"
+        if self._stopping.is_set():
+            return "stopping", "the server is stopping"
+        if not self._ready.is_set():
+            return "warming", "engine, avatar and voice are being loaded"
+        silent_s = time.monotonic() - self._beaten
+        if silent_s > self._settings.stale_s:
+            return "stale", f"the render thread has not finished a step for {silent_s:.0f} s"
+        return "ok", ""
+
+    def _retry_after_s(self) -> int:
+        return max(1, math.ceil(self._last_job_s * len(self._queue)))
+
+    def _interrupt(self, session_id: str, reason: str) -> None:
+        for work in self._queue.drop(lambda work: work.session_id == session_id):
+            fail(work, Interrupted(reason))
+        job = self._job
+        if job is not None and job.session_id == session_id:
+            job.interrupt(reason)
+
+    def _beat(self) -> None:
+        self._beaten = time.monotonic()
+
+    def _live(self) -> None:
+        try:
+            self._warm_up()
+            while not self._stopping.is_set():
+                self._beat()
+                work = self._queue.take(IDLE_BEAT_S)
+                if work is not None:
+                    self._serve(work)
+        except Exception as error:
+            log.exception("render thread died")
+            self._death = f"{type(error).__name__}: {error}"
+        finally:
+            for work in self._queue.drain():
+                fail(work, NotReady(self._state()[1]))
+            self.sessions.close()
+
+    def _warm_up(self) -> None:
+        self._engine.load()
+        self._engine.adopt(self.avatar)
+        choice = self.choose(voice=None, language=None, speed=None)
+        for speech in self._voices.speak(WARM_UP_TEXT, choice):
+            self._engine.conditions(speech, frames=1, fps=self._stage.spec.fps)
+        self.sessions.recover()
+        self._facts = self._engine.facts()
+        self._beat()
+        self._ready.set()
+        self._on_warm()
+        log.info("warm", extra={"avatar": self.avatar.id, "engine": self._engine.name})
+
+    def _serve(self, work: SpeakJob | Removal) -> None:
+        if isinstance(work, Removal):
+            serve_removal(self.sessions, work)
+            return
+        self._job = work
+        try:
+            self._speak(work)
+        except Exception as error:  # noqa: BLE001 - the top of a request
+            work.fail(error)
+        finally:
+            self._job = None
+
+    def _speak(self, job: SpeakJob) -> None:
+        started = time.monotonic()
+        known = job.session_id in dict(self.sessions.all())
+        film = self.sessions.open(job.session_id)
+        try:
+            if self.stopping:
+                job.interrupt("the server is stopping")
+            clip = render_clip(self._stage, film, job)
+        except Exception:
+            if not known and not film.committed.frames:
+                self.sessions.remove(job.session_id)
+            raise
+        self._last_job_s = job.timings.render_s = time.monotonic() - started
+        job.timings.total_s = job.age_s()
+        job.tell(spoken(job, film, clip))
+
+
+def spoken(job: SpeakJob, film: FilmWriter, clip: ClipRecord) -> Spoken:
+    """What a finished job tells."""
+    committed = film.committed
+    return Spoken(
+        session_id=job.session_id,
+        path=film.path,
+        clip=clip,
+        fps=film.spec.fps,
+        session_frames=committed.frames,
+        session_clips=len(committed.clips),
+        session_bytes=committed.bytes,
+        timings=job.timings,
+    )
+
+
+def serve_removal(sessions: Sessions, removal: Removal) -> None:
+    """Remove a session and tell who asked."""
+    try:
+        sessions.remove(removal.session_id)
+    except OSError as error:
+        removal.done.set_exception(error)
+    else:
+        removal.done.set_result(None)
+
+
+def fail(work: SpeakJob | Removal, error: Exception) -> None:
+    """Tell whoever waits for `work` that it will not be done."""
+    if isinstance(work, Removal):
+        work.done.set_exception(error)
+    else:
+        work.fail(error)
