@@ -1,0 +1,199 @@
+"""What the mouth does for each sound of the International Phonetic Alphabet.
+
+Targets follow from features: a vowel's height, backness and rounding, a consonant's place and
+manner. So every language that a voice writes in IPA is covered, and a sound without features of
+its own lets the lips do what its neighbours do.
+"""
+
+import functools
+import unicodedata
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warm.viseme.shape import Shape
+
+
+class Gate(Enum):
+    """A contact that must be seen, however short the sound is."""
+
+    NONE = "none"
+    LIPS = "lips"
+    LIP_AND_TEETH = "lip and teeth"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """The mouth of one sound."""
+
+    shape: NDArray[np.float64]
+    """(7,) by Shape, without gates."""
+    insists: NDArray[np.float64]
+    """(7,) 0…1: how much of each number it keeps between other sounds."""
+    vowel: bool = False
+    gate: Gate = Gate.NONE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One sound of a symbol, such as either half of a diphthong, and its share of the time."""
+
+    target: Target
+    share: float
+
+
+# Vowels: height from 0 (close) to 1 (open), frontness from 1 to -1 (back), rounding 0…1.
+_VOWELS: dict[str, tuple[float, float, float]] = {
+    "i": (0.00, 1.0, 0), "y": (0.00, 1.0, 1), "ɨ": (0.05, 0.0, 0), "ʉ": (0.05, 0.0, 1),
+    "ɯ": (0.00, -1.0, 0), "u": (0.00, -1.0, 1), "ɪ": (0.20, 0.8, 0), "ʏ": (0.18, 0.8, 0.9),
+    "ʊ": (0.18, -0.8, 0.85), "e": (0.33, 1.0, 0), "ø": (0.33, 1.0, 0.8), "ɘ": (0.33, 0.0, 0),
+    "ɵ": (0.33, 0.0, 0.7), "ɤ": (0.33, -1.0, 0), "o": (0.36, -1.0, 0.8), "ə": (0.38, 0.0, 0),
+    "ɛ": (0.58, 0.8, 0), "œ": (0.58, 0.8, 0.55), "ɜ": (0.50, 0.0, 0), "ɞ": (0.60, 0.0, 0.5),
+    "ʌ": (0.66, -0.5, 0), "ɔ": (0.72, -0.8, 0.5), "æ": (0.86, 0.8, 0), "ɐ": (0.80, 0.0, 0),
+    "a": (1.00, 0.3, 0), "ɶ": (1.00, 0.8, 0.3), "ɑ": (1.00, -0.5, 0), "ɒ": (0.92, -0.8, 0.35),
+}  # fmt: skip
+
+_PLACES: dict[str, str] = {
+    "bilabial": "pbmʙɸβɓʘ",
+    "labiodental": "fvɱʋⱱ",
+    "labiovelar": "wʍɥ",
+    "dental": "θðǀ",
+    "alveolar": "tdnrɾszɬɮlɗɺǁǃɫ",
+    "postalveolar": "ʃʒɹɧ",
+    "retroflex": "ʈɖɳɽʂʐɻɭ",
+    "palatal": "cɟɲçʝjʎɕʑʄǂ",
+    "velar": "kɡŋxɣɰʟɠ",
+    "uvular": "qɢɴʀχʁʛ",
+    "pharyngeal": "ħʕʢʡʜ",
+    "glottal": "ʔhɦ",
+}
+_SIBILANTS = frozenset("szʃʒʂʐɕʑɧ")
+_CLOSING = frozenset("pbmʙɓʘ")
+_TUCKING = frozenset("fvɱⱱ")
+
+# What each place asks of the lips: OPEN, WIDE, ROUND, TONGUE, and how much it insists on OPEN.
+_LIPS: dict[str, tuple[float, float, float, float, float]] = {
+    "bilabial": (0.10, 0.0, 0.0, 0.0, 0.9),
+    "labiodental": (0.14, 0.0, 0.0, 0.0, 0.9),
+    "labiovelar": (0.14, 0.0, 0.95, 0.0, 1.0),
+    "dental": (0.24, 0.1, 0.0, 1.0, 0.7),
+    "alveolar": (0.22, 0.1, 0.0, 0.7, 0.55),
+    "postalveolar": (0.22, 0.0, 0.45, 0.3, 0.75),
+    "retroflex": (0.24, 0.0, 0.20, 0.5, 0.6),
+    "palatal": (0.22, 0.5, 0.0, 0.2, 0.6),
+    "velar": (0.30, 0.0, 0.0, 0.0, 0.3),
+    "uvular": (0.38, 0.0, 0.0, 0.0, 0.3),
+    "pharyngeal": (0.45, 0.0, 0.0, 0.0, 0.3),
+    "glottal": (0.40, 0.0, 0.0, 0.0, 0.12),
+}
+_SIBILANT_OPEN, _SIBILANT_WIDE, _SIBILANT_INSISTS = 0.15, 0.25, 0.8
+
+_CLOSE_OPENING, _OPEN_OPENING = 0.24, 1.0
+_ROUNDING_CLOSES = 0.35
+"""Share of its opening that full rounding takes from a vowel."""
+_SCHWA_INSISTS = 0.55
+_IDLE_CORNERS_INSIST = 0.15
+"""Of a consonant that does nothing with the corners: in "you" the /j/ is rounded already."""
+_SILENT_CORNERS_INSIST = 0.3
+_CORNERS = [Shape.WIDE, Shape.ROUND]
+_MODIFIERS: dict[str, tuple[Shape, float]] = {
+    "ʷ": (Shape.ROUND, 0.6),
+    "˞": (Shape.ROUND, 0.3),
+    "ʲ": (Shape.WIDE, 0.3),
+}
+_VOWEL_SHARE, _CONSONANT_SHARE = 1.0, 0.7
+_FIRST_OF_DIPHTHONG = 1.3
+
+
+def _insists(everywhere: float, corners: float) -> NDArray[np.float64]:
+    insists = np.full(len(Shape), everywhere)
+    insists[_CORNERS] = corners
+    return insists
+
+
+SILENCE = Target(np.zeros(len(Shape)), _insists(1.0, _SILENT_CORNERS_INSIST))
+"""The mouth in a pause: closed, at rest."""
+UNKNOWN_PLACE = "velar"
+"""A sound without features is made behind the lips, which stay free for its neighbours."""
+
+
+@functools.lru_cache(maxsize=4096)
+def parts_of(symbol: str) -> tuple[Part, ...]:
+    """The sounds of an IPA symbol in order; shares sum to 1. `""` is a pause."""
+    if not symbol:
+        return (Part(SILENCE, 1.0),)
+    targets = _targets(symbol)
+    weights = [_VOWEL_SHARE if target.vowel else _CONSONANT_SHARE for target in targets]
+    if sum(target.vowel for target in targets) > 1:
+        weights[[target.vowel for target in targets].index(True)] *= _FIRST_OF_DIPHTHONG
+    total = sum(weights)
+    return tuple(Part(target, w / total) for target, w in zip(targets, weights, strict=True))
+
+
+def openness(symbol: str) -> float:
+    """Height of the most open vowel in a symbol, 0 (close) to 1 (open); -1 without a vowel."""
+    heights = [_VOWELS[sign][0] for sign in _letters(symbol) if sign in _VOWELS]
+    return max(heights, default=-1.0)
+
+
+def _targets(symbol: str) -> list[Target]:
+    targets: list[Target] = []
+    for sign in _letters(symbol):
+        if sign in _MODIFIERS and targets:
+            targets[-1] = _modified(targets[-1], *_MODIFIERS[sign])
+        elif unicodedata.category(sign) not in ("Mn", "Lm", "Sk"):
+            targets.append(_target(sign))
+    return targets or [_consonant("", UNKNOWN_PLACE)]
+
+
+def _letters(symbol: str) -> str:
+    """Letters and diacritics apart; ç is a letter of its own."""
+    return "".join(s if s == "ç" else unicodedata.normalize("NFD", s) for s in symbol.lower())
+
+
+def _target(letter: str) -> Target:
+    if letter in _VOWELS:
+        return _vowel(*_VOWELS[letter])
+    for place, letters in _PLACES.items():
+        if letter in letters:
+            return _consonant(letter, place)
+    return _consonant(letter, UNKNOWN_PLACE)
+
+
+def _vowel(height: float, front: float, rounded: float) -> Target:
+    shape = np.zeros(len(Shape))
+    opening = _CLOSE_OPENING + (_OPEN_OPENING - _CLOSE_OPENING) * height
+    shape[Shape.OPEN] = opening * (1 - _ROUNDING_CLOSES * rounded)
+    shape[Shape.ROUND] = rounded
+    spread = max(front, 0.0) * (1 - 0.8 * height) - 0.15 * max(-front, 0.0)
+    shape[Shape.WIDE] = spread * (1 - rounded) - 0.3 * rounded
+    central = front == 0.0 and rounded == 0
+    insists = _SCHWA_INSISTS if central else 1.0
+    return Target(shape, _insists(insists, insists), vowel=True)
+
+
+def _consonant(letter: str, place: str) -> Target:
+    opening, wide, rounded, tongue, insists = _LIPS[place]
+    shape = np.zeros(len(Shape))
+    shape[[Shape.OPEN, Shape.WIDE, Shape.ROUND, Shape.TONGUE]] = opening, wide, rounded, tongue
+    if letter in _SIBILANTS:
+        shape[[Shape.OPEN, Shape.TEETH, Shape.TONGUE]] = _SIBILANT_OPEN, 1.0, 0.0
+        shape[Shape.WIDE] = _SIBILANT_WIDE if place == "alveolar" else 0.0
+        insists = _SIBILANT_INSISTS
+    corners = insists if rounded or letter in _SIBILANTS else _IDLE_CORNERS_INSIST
+    return Target(shape, _insists(insists, corners), gate=_gate(letter))
+
+
+def _gate(letter: str) -> Gate:
+    if letter in _CLOSING:
+        return Gate.LIPS
+    return Gate.LIP_AND_TEETH if letter in _TUCKING else Gate.NONE
+
+
+def _modified(target: Target, column: Shape, amount: float) -> Target:
+    shape, insists = target.shape.copy(), target.insists.copy()
+    shape[column] = max(shape[column], amount)
+    insists[column] = max(insists[column], amount)
+    return Target(shape, insists, target.vowel, target.gate)
