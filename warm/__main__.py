@@ -1,0 +1,172 @@
+"""`python -m warm`: prepares avatars and shows which there are."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NoReturn
+
+from tqdm import tqdm
+
+from warm.media.sniff import MediaError
+from warm.prepare.errors import PreparationError
+from warm.prepare.run import prepare
+from warm.prepare.settings import PreparationSettings
+from warm.store import PREVIEW, AvatarError, AvatarStore, AvatarSummary
+
+DEMO_ID = "demo"
+DEMO_PORTRAIT = Path("mpl-data", "sample_data", "grace_hopper.jpg")
+"""In matplotlib's wheel: Grace Hopper, public domain, 512x600."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when done, 1 when refused, 2 for a bad command line."""
+    arguments = parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except (MediaError, PreparationError, AvatarError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; every command sets `run`, which takes the arguments and gives the code."""
+    root = argparse.ArgumentParser(prog="python -m warm", description="Warmtalk's avatars.")
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
+    add_prepare(commands.add_parser("prepare", help="make an avatar of a photo or video"))
+    add_avatars(commands.add_parser("avatars", help="list the avatars"))
+    return root
+
+
+def add_prepare(command: argparse.ArgumentParser) -> None:
+    """`prepare`."""
+    defaults = PreparationSettings()
+    command.set_defaults(run=run_prepare)
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument("source", nargs="?", type=Path, metavar="PHOTO_OR_VIDEO")
+    what.add_argument("--demo", action="store_true", help="the portrait in matplotlib's wheel")
+    command.add_argument("--avatar-id", metavar="ID", help="its name; the file's when left out")
+    command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    command.add_argument("--force", action="store_true", help="make it again if up to date too")
+    command.add_argument(
+        "--bbox-shift",
+        type=int,
+        default=defaults.bbox_shift,
+        metavar="N",
+        help="move the face's box and mask down by N pixels (-60 to 60)",
+    )
+    command.add_argument("--fps", type=int, default=defaults.fps, help="frames a second")
+    command.add_argument(
+        "--max-side", type=int, default=defaults.max_side, metavar="PIXELS", help="scale down to it"
+    )
+    command.add_argument(
+        "--max-seconds", type=int, default=defaults.max_s, metavar="S", help="of a longer video"
+    )
+
+
+def add_avatars(command: argparse.ArgumentParser) -> None:
+    """`avatars`."""
+    command.set_defaults(run=run_avatars)
+    command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    command.add_argument("--verify", action="store_true", help="read and compare every byte")
+
+
+def run_prepare(arguments: argparse.Namespace) -> int:
+    """Prepare one avatar and say where to look at it."""
+    source = demo_portrait() if arguments.demo else arguments.source
+    avatar_id = arguments.avatar_id or (DEMO_ID if arguments.demo else source.stem)
+    store = AvatarStore(arguments.results)
+    settings = PreparationSettings(
+        fps=arguments.fps,
+        max_side=arguments.max_side,
+        max_s=arguments.max_seconds,
+        bbox_shift=arguments.bbox_shift,
+    )
+    with Bar() as bar:
+        avatar = prepare(
+            source,
+            avatar_id=avatar_id,
+            store=store,
+            settings=settings,
+            force=arguments.force,
+            progress=bar.show,
+        )
+    for note in store.summary(avatar_id).notes:
+        print(f"Note: {note}")
+    state = "Ready" if bar.was_shown else "Up to date"
+    print(f"{state}: {avatar.folder} (look at {avatar.folder / PREVIEW})")
+    return 0
+
+
+def run_avatars(arguments: argparse.Namespace) -> int:
+    """List the avatars, one a line; 1 when one of them cannot be used."""
+    store = AvatarStore(arguments.results)
+    summaries = store.list()
+    if not summaries:
+        print(f"No avatars in {store.root}. Make one: python -m warm prepare PHOTO_OR_VIDEO")
+    for summary in summaries:
+        print(line_of(summary))
+    if arguments.verify:
+        for summary in summaries:
+            store.open(summary.id, verify=True)
+    return int(any(summary.state != "ready" for summary in summaries))
+
+
+def line_of(summary: AvatarSummary) -> str:
+    """One avatar in one line."""
+    if summary.state != "ready":
+        return f"{summary.id:20} {summary.state}: {summary.problem}"
+    width, height = summary.size
+    return (
+        f"{summary.id:20} {width}x{height} {summary.frames / summary.fps:.1f} s at {summary.fps} "
+        f"fps, {summary.loop}, {summary.bytes / 1e6:.0f} MB, of {summary.source}"
+    )
+
+
+def demo_portrait() -> Path:
+    """The demo's photo; finds matplotlib's files without importing it, which is slow."""
+    spec = find_spec("matplotlib")
+    if spec is None or spec.origin is None:
+        raise MediaError(
+            "The demo portrait is part of matplotlib, which is not installed. "
+            "Run `pip install -r requirements.txt`."
+        )
+    return Path(spec.origin).parent / DEMO_PORTRAIT
+
+
+class Bar:
+    """A progress bar for each stage."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._bar: tqdm[NoReturn] | None = None
+
+    @property
+    def was_shown(self) -> bool:
+        """Whether there was anything to do."""
+        return self._bar is not None
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        """Move the stage's bar, or begin it."""
+        if self._bar is None or self._stage != stage:
+            self.close()
+            self._stage = stage
+            self._bar = tqdm(total=total, desc=stage, unit="", file=sys.stderr)
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Leave the last bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,14 @@
+"""The lip engines by name. Only the chosen one is imported."""
+
+from warm.engine import Engine
+
+ENGINES = ("viseme",)
+
+
+def make_engine(name: str) -> Engine:
+    """An engine, not yet loaded; raises ValueError for a name that is not in ENGINES."""
+    if name == "viseme":
+        from warm.viseme.engine import VisemeEngine  # noqa: PLC0415  only what the engine needs
+
+        return VisemeEngine()
+    raise ValueError(f"engine is {name!r}; allowed are {', '.join(map(repr, ENGINES))}.")

@@ -1,0 +1,101 @@
+"""One photo: upright by its EXIF mark, 8-bit BGR, nothing transparent."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from warm.media.fit import evened, shrunk
+from warm.media.sniff import DamagedMediaError, MediaError, sniff
+
+MAX_PHOTO_PIXELS = 200_000_000
+"""More would need gigabytes to decode; a 200-megapixel telephone still fits."""
+BACKDROP = 255
+"""Grey level that shows through transparent parts."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """A photo, ready to use."""
+
+    picture: NDArray[np.uint8]
+    """(h, w, 3) BGR, upright, even sides."""
+    stored_size: tuple[int, int]
+    """(width, height) upright, before it was scaled down."""
+
+
+def read_photo(path: Path, *, max_side: int) -> Photo:
+    """Decode a photo; raises MediaError for what is too large, damaged or truncated."""
+    name = sniff(path).demuxer
+    try:
+        with path.open("rb") as file, open_image(file, name, path) as image:
+            return decode(image, max_side)
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, MediaError):
+            raise
+        raise DamagedMediaError(
+            f"The {name} photo {path} is damaged or truncated ({error}). Send the file again."
+        ) from error
+
+
+def open_image(file: IO[bytes], name: str, path: Path) -> Image.Image:
+    """Open without decoding, and refuse what would not fit in memory."""
+    try:
+        image = Image.open(file, formats=[name])
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise DamagedMediaError(
+            f"The {name} photo {path} has no readable header or a size beyond all reason. "
+            "Send the file again."
+        ) from error
+    width, height = image.size
+    if width * height > MAX_PHOTO_PIXELS:
+        raise MediaError(
+            f"The photo {path} has {width}x{height} pixels; at most "
+            f"{MAX_PHOTO_PIXELS // 1_000_000} megapixels are decoded. Scale it down."
+        )
+    return image
+
+
+def decode(image: Image.Image, max_side: int) -> Photo:
+    """Pixels of an opened image; raises OSError when they break off."""
+    colour = in_srgb(ImageOps.exif_transpose(image))
+    rgb = flattened(np.asarray(colour))
+    picture = np.ascontiguousarray(evened(shrunk(rgb, max_side))[..., ::-1])
+    return Photo(picture, colour.size)
+
+
+def in_srgb(image: Image.Image) -> Image.Image:
+    """8-bit sRGB with or without alpha, through the photo's own colour profile if it has one."""
+    image = eight_bit(image)
+    target = "RGBA" if image.has_transparency_data else "RGB"
+    profile = image.info.get("icc_profile")
+    if profile is None or image.mode not in {"RGB", "RGBA", "CMYK"}:
+        return image.convert(target)
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    converted = ImageCms.profileToProfile(
+        image, source, ImageCms.createProfile("sRGB"), outputMode=target
+    )
+    return cast(Image.Image, converted)
+
+
+def eight_bit(image: Image.Image) -> Image.Image:
+    """Grey levels of 16 or 32 bits brought to 8: Pillow's own conversion would clip them."""
+    if not image.mode.startswith(("I", "F")):
+        return image
+    levels = np.asarray(image).astype(np.float64)
+    if image.mode == "F":
+        return Image.fromarray((levels.clip(0, 1) * 255).round().astype(np.uint8))
+    return Image.fromarray((levels.clip(0, 65535) / 257).round().astype(np.uint8))
+
+
+def flattened(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w, 3) of (h, w, 3 or 4): laid on an opaque BACKDROP."""
+    if picture.shape[2] == 3:
+        return picture
+    alpha = picture[..., 3:].astype(np.uint16)
+    mixed = picture[..., :3] * alpha + BACKDROP * (255 - alpha)
+    return ((mixed + 127) // 255).astype(np.uint8)

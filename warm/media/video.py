@@ -1,0 +1,137 @@
+"""One video, as upright BGR frames on an exact clock, decoded one at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from warm.media.clock import resampled
+from warm.media.fit import evened, fitted_size
+from warm.media.photo import flattened
+from warm.media.sniff import DamagedMediaError, MediaError, sniff
+
+UNSPECIFIED_COLOURS, BT709, BT601 = 2, 1, 5
+HD_LINES = 720
+"""Where colours are not named, frames of this many lines are taken as BT.709, smaller as BT.601."""
+SHORT_BY, SHORT_BY_S = Fraction(1, 5), Fraction(1, 2)
+"""Ending early by both this share and this time means that a video was truncated."""
+
+
+@contextmanager
+def open_video(path: Path, *, fps: int, max_side: int) -> Iterator["Video"]:
+    """Open a video to be read at `fps` frames a second, no side above `max_side`.
+
+    Raises MediaError, here or while frames are read, for what is damaged, truncated or empty.
+    """
+    demuxer = sniff(path).demuxer
+    try:
+        with av.open(str(path), format=demuxer) as container:
+            yield Video(container, path, fps=fps, max_side=max_side)
+    except FFmpegError as error:
+        raise DamagedMediaError(
+            f"The video {path} is damaged or truncated ({error.strerror}). Send the file again."
+        ) from error
+
+
+class Video:
+    """An opened video. Not thread-safe; made by `open_video`."""
+
+    def __init__(self, container: InputContainer, path: Path, *, fps: int, max_side: int) -> None:
+        if not container.streams.video:
+            raise MediaError(f"{path} holds no video stream. Send a photo or a video.")
+        self._container, self._path = container, path
+        self._fps, self._max_side = fps, max_side
+        self._stream = container.streams.video[0]
+        self._stream.thread_type = "AUTO"
+        self._scaler = VideoReformatter()
+        self.stored_size = (0, 0)
+        """(width, height) upright, before scaling; known once a frame was read."""
+
+    @property
+    def announced_s(self) -> Fraction | None:
+        """How long the container says that the video is; None where it does not say."""
+        if self._stream.duration is not None and self._stream.time_base is not None:
+            return self._stream.duration * self._stream.time_base
+        if self._container.duration is not None:
+            return Fraction(self._container.duration, av.time_base)
+        return None
+
+    def frames(self) -> Iterator[NDArray[np.uint8]]:
+        """Upright (h, w, 3) BGR frames, even sides: the one shown in the middle of each 1/fps.
+
+        Each array is new; the same one is yielded again where the video holds a frame for longer.
+        """
+        last: tuple[VideoFrame, NDArray[np.uint8]] | None = None
+        for frame in resampled(self._timed(), self._fps):
+            if last is None or last[0] is not frame:
+                last = frame, self._picture(frame)
+            yield last[1]
+
+    def _timed(self) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
+        """(start, end, frame) in seconds from the first frame; ends may be guesses."""
+        usual = 1 / Fraction(self._stream.average_rate or self._fps)
+        origin: Fraction | None = None
+        start = end = Fraction(0)
+        for frame in self._container.decode(self._stream):
+            if frame.pts is None or frame.time_base is None:
+                start = end
+            else:
+                stamp = frame.pts * frame.time_base
+                origin = stamp if origin is None else origin
+                start = stamp - origin
+            own = frame.duration * frame.time_base if frame.duration and frame.time_base else usual
+            end = start + own
+            yield start, end, frame
+        self._check_length(end)
+
+    def _check_length(self, decoded_s: Fraction) -> None:
+        if decoded_s == 0:
+            raise DamagedMediaError(f"The video {self._path} holds no frames. Send the file again.")
+        missing = (self.announced_s or decoded_s) - decoded_s
+        if missing > SHORT_BY_S and missing > SHORT_BY * decoded_s:
+            raise DamagedMediaError(
+                f"The video {self._path} is truncated: it announces "
+                f"{float(decoded_s + missing):.1f} s and holds {float(decoded_s):.1f} s. "
+                "Send the file again."
+            )
+
+    def _picture(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        width, height = square_pixel_size(frame, self._stream.sample_aspect_ratio)
+        turns = round(frame.rotation / 90) % 4
+        self.stored_size = (height, width) if turns % 2 else (width, height)
+        size = fitted_size(width, height, self._max_side)
+        return np.ascontiguousarray(evened(np.rot90(self._to_bgr(frame, size), turns)))
+
+    def _to_bgr(self, frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
+        has_alpha = any(component.is_alpha for component in frame.format.components)
+        converted = self._scaler.reformat(
+            frame,
+            width=size[0],
+            height=size[1],
+            format="bgra" if has_alpha else "bgr24",
+            src_colorspace=colour_space(frame),
+            interpolation=Interpolation.BICUBIC,
+        )
+        return flattened(np.asarray(converted.to_ndarray(), np.uint8))
+
+
+def square_pixel_size(frame: VideoFrame, aspect: Fraction | None) -> tuple[int, int]:
+    """(width, height) of a frame with its pixels made square by stretching its width."""
+    if not aspect or aspect == 1:
+        return frame.width, frame.height
+    return max(1, round(frame.width * aspect)), frame.height
+
+
+def colour_space(frame: VideoFrame) -> int:
+    """The frame's YUV matrix (ITU-T H.273 code), guessed by its height where it names none."""
+    if frame.colorspace != UNSPECIFIED_COLOURS:
+        return frame.colorspace
+    return BT709 if frame.height >= HD_LINES else BT601

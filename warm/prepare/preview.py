@@ -1,0 +1,47 @@
+"""A picture of what preparation found: box, landmarks and mask drawn on a frame."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from warm.avatar import AvatarBuild
+
+BOX_COLOUR, POINT_COLOUR, MASK_COLOUR = (60, 200, 255), (120, 255, 120), (255, 160, 60)
+MASK_STRENGTH = 0.35
+SUBPIXEL_BITS = 4
+
+
+def draw_preview(build: AvatarBuild, index: int = 0) -> NDArray[np.uint8]:
+    """(h, w, 3) BGR: one frame of an avatar with its "boxes" and "mask" extras drawn on it."""
+    frame = np.array(build.frames[index])
+    size = frame.shape[1], frame.shape[0]
+    mask = cv2.warpAffine(build.extras["mask"].astype(np.uint8), build.transforms[index], size)
+    weight = mask[..., None] / 255.0 * MASK_STRENGTH
+    picture = (frame * (1 - weight) + np.array(MASK_COLOUR) * weight).round().astype(np.uint8)
+    thickness = max(1, round(max(size) / 500))
+    for x, y in fixed_point(build.landmarks[index, :, :2]):
+        cv2.circle(
+            picture,
+            (x, y),
+            thickness << SUBPIXEL_BITS,
+            POINT_COLOUR,
+            -1,
+            cv2.LINE_AA,
+            SUBPIXEL_BITS,
+        )
+    left, top, right, bottom = build.extras["boxes"][index].round().astype(int).tolist()
+    cv2.rectangle(picture, (left, top), (right, bottom), BOX_COLOUR, thickness)
+    return np.asarray(picture, np.uint8)
+
+
+def fixed_point(points: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """(n, 2) pixels as OpenCV's drawing integers with SUBPIXEL_BITS of fraction."""
+    return [(int(x), int(y)) for x, y in (points * (1 << SUBPIXEL_BITS)).round()]
+
+
+def write_preview(build: AvatarBuild, path: Path) -> None:
+    """Write `draw_preview` as PNG; raises OSError where it cannot be written."""
+    _, png = cv2.imencode(".png", draw_preview(build))
+    path.write_bytes(png.tobytes())

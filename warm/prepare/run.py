@@ -1,0 +1,58 @@
+"""Preparation as a whole: instant when nothing changed, all or nothing otherwise."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from warm.avatar import Avatar
+from warm.engine import Engine
+from warm.engines import make_engine
+from warm.media.sniff import sniff
+from warm.prepare.errors import explained
+from warm.prepare.progress import Progress, silent
+from warm.prepare.settings import PreparationSettings, digest_of
+from warm.store import AvatarError, AvatarStore
+
+FACE_MODELS = Path(__file__).resolve().parents[2] / "models" / "face"
+
+
+def prepare(  # noqa: PLR0913  what is prepared, as what, how, and where it goes
+    source: Path,
+    *,
+    avatar_id: str,
+    store: AvatarStore,
+    settings: PreparationSettings | None = None,
+    force: bool = False,
+    models: Path = FACE_MODELS,
+    engines: Callable[[str], Engine] = make_engine,
+    progress: Progress = silent,
+) -> Avatar:
+    """The avatar `avatar_id` made of a photo or video; the one on disk where it is up to date.
+
+    A changed source or setting replaces the avatar in one step; whoever has the old one open keeps
+    it. On any error nothing is left behind and the old avatar stays. Raises MediaError for a bad
+    source, PreparationError for a face, a length or a disk that does not do, BadAvatarId.
+    """
+    settings = settings or PreparationSettings()
+    store.folder(avatar_id)
+    sniff(source)
+    digest = digest_of(source, settings)
+    if not force and (ready := up_to_date(store, avatar_id, digest)):
+        return ready
+    from warm.prepare.build import Job, build_avatar  # noqa: PLC0415  slow, and often not needed
+
+    with explained(store.root), store.building(avatar_id) as folder:
+        job = Job(source, folder, settings, models, progress)
+        build, notes = build_avatar(job, engines(settings.engine))
+        facts = {"source": str(source), "settings": asdict(settings)}
+        store.seal(build, avatar_id=avatar_id, digest=digest, notes=notes, facts=facts)
+    return store.open(avatar_id)
+
+
+def up_to_date(store: AvatarStore, avatar_id: str, digest: str) -> Avatar | None:
+    """The avatar as it lies there, if it is whole and made of just this."""
+    try:
+        avatar = store.open(avatar_id)
+    except AvatarError:
+        return None
+    return avatar if avatar.digest == digest else None
