@@ -1,0 +1,84 @@
+"""Reading JSON bodies: one pydantic model a request, clear answers to everything else."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import TypeVar
+
+from flask import request
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from api.problem import BadBody
+
+SHOWN_CHARS = 60
+"""How much of a received value an answer repeats."""
+
+
+class Body(BaseModel):
+    """A JSON object with known members only; nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+Model = TypeVar("Model", bound=Body)
+
+
+def read_body(model: type[Model]) -> Model:
+    """The request's JSON as `model`; raises BadBody."""
+    if not request.is_json:
+        raise BadBody(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"content-type = {request.content_type!r}: must be application/json",
+        )
+    try:
+        content = json.loads(raw_body())
+    except (ValueError, RecursionError) as error:
+        raise BadBody(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        shown = shorten(content)
+        raise BadBody(
+            HTTPStatus.UNPROCESSABLE_ENTITY, f"the body is {shown}: must be a JSON object"
+        )
+    return check(model, content)
+
+
+def check(model: type[Model], content: Mapping[str, object]) -> Model:
+    """`content` as `model`; raises BadBody with every fault."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as invalid:
+        faults = {str(error["loc"][0]): describe(error, model) for error in invalid.errors()}
+        raise BadBody(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults.values()), faults) from None
+
+
+def raw_body() -> bytes:
+    """The bytes of the body; raises BadBody when there are too many."""
+    try:
+        return request.get_data()
+    except RequestEntityTooLarge:
+        size = request.content_length
+        raise BadBody(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"the body has {size if size is not None else 'too many'} bytes; "
+            f"at most {request.max_content_length} are allowed (max_body_bytes)",
+        ) from None
+
+
+def describe(error: ErrorDetails, model: type[Body]) -> str:
+    """One fault: the field, what was received, what is allowed."""
+    name = str(error["loc"][0])
+    if error["type"] == "missing":
+        return f"{name}: is missing, and is needed"
+    if error["type"] == "extra_forbidden":
+        return f"{name}: is not known; allowed: {', '.join(model.model_fields)}"
+    return f"{name} = {shorten(error['input'])}: {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def shorten(value: object) -> str:
+    """A received value, at most SHOWN_CHARS long."""
+    shown = json.dumps(value, ensure_ascii=False)
+    return (
+        shown if len(shown) <= SHOWN_CHARS else f"{shown[:SHOWN_CHARS]}… ({len(shown)} characters)"
+    )

@@ -1,0 +1,35 @@
+"""`GET /health`."""
+
+from typing import Any
+
+from flask import Blueprint
+
+from api import VERSION
+from api.running import running
+from warm.runtime import Health
+
+health = Blueprint("health", __name__)
+
+
+@health.get("/health")
+def look() -> tuple[dict[str, Any], int]:
+    """200 when the render thread is warm and alive, else 503 with the reason."""
+    found = running().runtime.health()
+    return describe(found), 200 if found.state == "ok" else 503
+
+
+def describe(found: Health) -> dict[str, Any]:
+    """What monitors of this family of servers read."""
+    return {
+        "status": found.state,
+        "reason": found.reason,
+        "service": "warmtalk",
+        "version": VERSION,
+        "model_loaded": found.state in ("ok", "stale"),
+        "engine": found.engine,
+        "device": found.facts.get("device"),
+        "vram_used_gb": found.facts.get("memory_used_gb"),
+        "vram_total_gb": found.facts.get("memory_total_gb"),
+        "jobs_queued": found.queued,
+        "jobs_processing": found.processing,
+    }

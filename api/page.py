@@ -1,0 +1,19 @@
+"""The page at `/` and its files."""
+
+from pathlib import Path
+
+from flask import Blueprint, Response, send_from_directory
+
+WEB = Path(__file__).resolve().parents[1] / "web"
+
+page = Blueprint("page", __name__)
+
+
+@page.get("/", defaults={"name": "index.html"})
+@page.get("/web/<path:name>")
+def file(name: str) -> Response:
+    """One file of the page, always asked for anew."""
+    script = "text/javascript" if name.endswith(".js") else None
+    response = send_from_directory(WEB, name, mimetype=script)
+    response.headers["Cache-Control"] = "no-cache"
+    return response

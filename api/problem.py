@@ -1,0 +1,173 @@
+"""Every error as RFC 9457 `application/problem+json`, from one table."""
+
+import json
+import logging
+from dataclasses import dataclass, field
+from functools import singledispatch
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, g
+from werkzeug.exceptions import HTTPException
+
+from session.errors import FilmClosedError, RangeNotSatisfiableError, is_out_of_space
+from tts.voice import BadSpeechRequest
+from warm.job import Interrupted
+from warm.queue import QueueFull
+from warm.runtime import NotReady
+from warm.sessions import BadSessionId, TooManySessions, UnknownSession, UnusableSession
+from warm.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
+
+RETRY_SOON_S = 1
+
+log = logging.getLogger(__name__)
+
+
+class BadBody(ValueError):
+    """A request body that cannot be used."""
+
+    def __init__(
+        self, status: HTTPStatus, detail: str, fields: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.fields = fields or {}
+        """What is wrong, by field."""
+
+
+class TooManyWatchers(RuntimeError):
+    """All places of people who watch a stream are taken."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} streams are open, which is the limit (max_watchers)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What a failed request is answered with."""
+
+    status: int
+    kind: str
+    detail: str
+    headers: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
+    """What is wrong with each field of the body."""
+
+    def body(self) -> dict[str, Any]:
+        """The members of the JSON object; `kind` and `description` are what D-ID clients read."""
+        members: dict[str, Any] = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "kind": self.kind,
+            "description": self.detail,
+        }
+        if self.details:
+            members["details"] = {
+                f"body.{name}": {"message": message} for name, message in self.details.items()
+            }
+        if "request_id" in g:
+            members["request_id"] = g.request_id
+        return members
+
+    def response(self) -> Response:
+        """The HTTP answer."""
+        return Response(
+            json.dumps(self.body()),
+            status=self.status,
+            headers=self.headers,
+            mimetype="application/problem+json",
+        )
+
+
+CAUSES: dict[type[Exception], tuple[int, str]] = {
+    BadSessionId: (422, "ValidationError"),
+    BadAvatarId: (422, "ValidationError"),
+    UnknownSession: (404, "NotFoundError"),
+    AvatarMissing: (404, "NotFoundError"),
+    AvatarDamaged: (409, "AvatarError"),
+    AvatarOutdated: (409, "AvatarError"),
+    UnusableSession: (409, "SessionError"),
+    TooManySessions: (409, "SessionError"),
+    FilmClosedError: (409, "SessionError"),
+    Interrupted: (409, "InterruptedError"),
+    NotReady: (503, "NotReadyError"),
+    QueueFull: (503, "QueueFullError"),
+    TooManyWatchers: (503, "QueueFullError"),
+}
+"""Status and kind of each cause; the message of the exception is the detail."""
+
+
+@singledispatch
+def problem_of(error: Exception) -> Problem:
+    """What to answer to an error; an unforeseen one is logged and answered 500."""
+    for cause in type(error).__mro__:
+        if cause in CAUSES:
+            status, kind = CAUSES[cause]
+            headers = retry_after(status, error)
+            return Problem(status=status, kind=kind, detail=str(error), headers=headers)
+    return problem_of_bug(error)
+
+
+@problem_of.register
+def _(error: HTTPException) -> Problem:
+    """What Flask itself found: no such URL, wrong method, …"""
+    kept = ("Allow", "Retry-After", "Content-Range")
+    return Problem(
+        status=error.code or 500,
+        kind=error.name.title().replace(" ", "") + "Error",
+        detail=error.description or error.name,
+        headers={name: value for name, value in error.get_headers() if name in kept},
+    )
+
+
+@problem_of.register
+def _(error: BadBody) -> Problem:
+    kind = "ValidationError" if error.fields else "BadRequestError"
+    return Problem(status=error.status, kind=kind, detail=str(error), details=error.fields)
+
+
+@problem_of.register
+def _(error: BadSpeechRequest) -> Problem:
+    detail = str(error)
+    return Problem(status=422, kind="ValidationError", detail=detail, details={error.field: detail})
+
+
+@problem_of.register
+def _(error: RangeNotSatisfiableError) -> Problem:
+    headers = {"Content-Range": f"bytes */{error.size}"}
+    return Problem(status=416, kind="RangeError", detail=str(error), headers=headers)
+
+
+@problem_of.register
+def _(error: OSError) -> Problem:
+    if not is_out_of_space(error):
+        return problem_of_bug(error)
+    return Problem(
+        status=507,
+        kind="StorageError",
+        detail=f"{error}. The film is whole up to its last fragment.",
+    )
+
+
+def problem_of_bug(error: Exception) -> Problem:
+    """An error that nobody foresaw: the log has it, the caller gets the way to find it there."""
+    log.error("unforeseen error", exc_info=error)
+    where = f" under request id {g.request_id}" if "request_id" in g else ""
+    return Problem(
+        status=500, kind="InternalError", detail=f"an error of the server; the log has it{where}"
+    )
+
+
+def retry_after(status: int, error: Exception) -> dict[str, str]:
+    """When to try again, where trying again helps."""
+    if status != 503:
+        return {}
+    seconds = error.retry_after_s if isinstance(error, QueueFull) else RETRY_SOON_S
+    return {"Retry-After": str(seconds)}
+
+
+def answer_problem(error: Exception) -> Response:
+    """The error handler of the application."""
+    return problem_of(error).response()

@@ -1,0 +1,113 @@
+"""`POST /speak`: text in, a lip-synced clip at the end of the film."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from flask import Blueprint, Response, g, request, stream_with_context
+
+from api.body import Body, read_body
+from api.describe import describe_clip, film_url
+from api.problem import problem_of
+from api.running import running
+from warm.job import Event, FragmentLanded, SpeakJob, SpeechMade, Spoken
+from warm.sessions import DEFAULT_SESSION
+
+EVENT_STREAM = "text/event-stream"
+
+speaking = Blueprint("speak", __name__)
+
+
+class SpeakBody(Body):
+    """The body of `POST /speak`."""
+
+    text: str
+    session_id: str = DEFAULT_SESSION
+    voice: str | None = None
+    language: str | None = None
+    speed: float | None = None
+
+
+@speaking.post("/speak")
+def speak() -> Response | dict[str, Any]:
+    """Say something; answers when it is on disk, or tells while it happens."""
+    job = queue(read_body(SpeakBody))
+    if request.accept_mimetypes.best_match(["application/json", EVENT_STREAM]) == EVENT_STREAM:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        told = stream_with_context(server_sent(job))
+        return Response(told, mimetype=EVENT_STREAM, headers=headers)
+    return describe_spoken(job.result())
+
+
+def queue(body: SpeakBody) -> SpeakJob:
+    """Hand a checked body to the render thread."""
+    runtime = running().runtime
+    choice = runtime.choose(voice=body.voice, language=body.language, speed=body.speed)
+    return runtime.speak(body.text, choice, session_id=body.session_id, request_id=g.request_id)
+
+
+def server_sent(job: SpeakJob) -> Iterator[str]:
+    """The events of a job as lines of an event stream; a failure is the last event."""
+    try:
+        for event in job.follow():
+            yield sse(*describe(event))
+    except Exception as error:  # noqa: BLE001 - the top of a request whose answer has begun
+        yield sse("error", problem_of(error).body())
+
+
+def sse(name: str, data: dict[str, Any]) -> str:
+    """One server-sent event."""
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n"
+
+
+def describe(event: Event) -> tuple[str, dict[str, Any]]:
+    """Name and JSON of an event."""
+    match event:
+        case SpeechMade():
+            return "speech", {
+                "sentence": event.sentence,
+                "text": event.text,
+                "duration_s": event.duration_s,
+            }
+        case FragmentLanded():
+            return "fragment", describe_fragment(event)
+        case Spoken():
+            return "done", describe_spoken(event)
+
+
+def describe_fragment(event: FragmentLanded) -> dict[str, Any]:
+    """A fragment that can be played now."""
+    fragment = event.fragment
+    return {
+        "clip": event.clip,
+        "fragment": fragment.index,
+        "first_frame": fragment.first_frame,
+        "frames": fragment.frames,
+        "start_s": fragment.first_frame / event.fps,
+        "duration_s": fragment.frames / event.fps,
+        "offset": fragment.offset,
+        "bytes": fragment.end,
+    }
+
+
+def describe_spoken(spoken: Spoken) -> dict[str, Any]:
+    """The answer to a request whose clip is on disk."""
+    clip, timings = spoken.clip, spoken.timings
+    return {
+        "status": "success",
+        "session_id": spoken.session_id,
+        "video_path": str(spoken.path),
+        "video_url": film_url(spoken.session_id),
+        "clip": describe_clip(clip, spoken.fps),
+        "session": {
+            "duration_s": spoken.session_frames / spoken.fps,
+            "clips": spoken.session_clips,
+            "bytes": spoken.session_bytes,
+        },
+        "timings": {
+            name: None if value is None else round(value, 4)
+            for name, value in asdict(timings).items()
+        },
+        "message": f"clip {clip.index} was added to session {spoken.session_id!r}",
+    }

@@ -1,0 +1,82 @@
+"""Warmtalk's server: `python app.py --help`, or `create_app()` for another WSGI server."""
+
+import sys
+from collections.abc import Callable
+from threading import BoundedSemaphore
+
+from flask import Flask
+
+from api.avatars import avatars
+from api.film import film
+from api.health import health
+from api.launch import CannotStart, serve
+from api.log import log_requests
+from api.page import page
+from api.problem import answer_problem
+from api.running import Running, keep
+from api.sessions import sessions
+from api.speak import speaking
+from api.voices import voices
+from tts.espeak import EspeakVoices
+from warm.engines import make_engine
+from warm.runtime import Runtime
+from warm.settings import BadSettings, Settings, read_settings
+from warm.store import AvatarError, AvatarStore
+
+BLUEPRINTS = (speaking, sessions, film, voices, avatars, health, page)
+
+
+def create_app(
+    settings: Settings | None = None, *, on_warm: Callable[[], None] = lambda: None
+) -> Flask:
+    """The application, with its render thread started; `/health` says when it is warm.
+
+    Raises BadSettings and AvatarError.
+    """
+    settings = settings or read_settings()
+    store = AvatarStore(settings.results_dir)
+    runtime = Runtime(
+        settings=settings,
+        avatar=store.open(settings.avatar_id),
+        engine=make_engine(settings.engine),
+        voices=EspeakVoices(),
+        on_warm=on_warm,
+    )
+    app = assemble(settings, runtime, store)
+    runtime.start()
+    return app
+
+
+def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
+    """The application around a runtime."""
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    places = BoundedSemaphore(settings.max_watchers)
+    keep(app, Running(settings=settings, runtime=runtime, avatars=store, watchers=places))
+    log_requests(app)
+    app.register_error_handler(Exception, answer_problem)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    return app
+
+
+def main(argv: list[str]) -> int:
+    """Check everything that can be checked, then serve until a signal; returns the exit status."""
+    try:
+        settings = read_settings(argv)
+        AvatarStore(settings.results_dir).open(settings.avatar_id)
+        serve(settings, lambda: create_app(settings, on_warm=lambda: announce(settings)))
+    except (BadSettings, AvatarError, CannotStart) as error:
+        print(f"Warmtalk cannot start.\n{error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def announce(settings: Settings) -> None:
+    """Tell the person at the terminal where to look."""
+    print(f"Warmtalk is ready at http://{settings.host}:{settings.port}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
