@@ -4,6 +4,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +33,7 @@ from session.writer import FilmWriter
 
 Pictures = list[NDArray[np.uint8]]
 Samples = NDArray[np.float32]
+Values = NDArray[np.floating]
 
 PORTRAIT = FilmSpec(width=512, height=600, fps=25)
 SMALL = FilmSpec(width=64, height=64, fps=25)
@@ -58,6 +60,16 @@ class Encoded:
 
     video: list[bytes]
     sound: list[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A film as one decoder gave it; times in seconds."""
+
+    picture_times: Values
+    brightness: Values
+    sample_times: Values
+    values: Values
 
 
 def measure(out: Path) -> list[Figure]:
@@ -220,7 +232,7 @@ def _append_to_both(short: Path, long: Path) -> NDArray[np.float64]:
     times_ms = np.zeros((2, _APPENDS))
     for index, part in zip(range(_APPENDS), cycle(parts), strict=False):
         for row, reel in enumerate(reels):
-            times_ms[row, index] = _timed_ms(lambda reel=reel, part=part: _append(reel, part))
+            times_ms[row, index] = _timed_ms(partial(_append, reel, part))
     for reel in reels:
         reel.close()
     return times_ms
@@ -268,8 +280,8 @@ def _measure_skew(folder: Path, out: Path) -> list[Figure]:
     path = folder / "skew.mp4"
     frames = _write_flashes(path)
     skews_ms = {
-        "timestamps": _skew_ms(*_decode_with_times(path), frames),
-        "sample-contiguous": _skew_ms(*_decode_in_order(path), frames),
+        "timestamps": _skew_ms(_decode_with_times(path), frames),
+        "sample-contiguous": _skew_ms(_decode_in_order(path), frames),
     }
     _plot_skew(skews_ms, out / "session_skew.png")
     return [
@@ -303,28 +315,44 @@ def _write_flashes(path: Path) -> list[int]:
     return flashes
 
 
-def _decode_with_times(path: Path) -> tuple[NDArray[np.float64], ...]:
+def _decode_with_times(path: Path) -> Watched:
     """Picture times and brightness, sample times and values, as PyAV's time stamps say."""
     with av.open(str(path)) as container:
         shown = [
-            (frame.time, frame.to_ndarray()[:64].mean()) for frame in container.decode(video=0)
+            (_time_s(frame), frame.to_ndarray()[: SMALL.height].mean())
+            for frame in container.decode(video=0)
         ]
     with av.open(str(path)) as container:
-        heard = [(frame.time, frame.to_ndarray()[0]) for frame in container.decode(audio=0)]
+        heard = [(_time_s(frame), frame.to_ndarray()[0]) for frame in container.decode(audio=0)]
     times = [time_s + np.arange(len(piece)) / SAMPLE_RATE_HZ for time_s, piece in heard]
     picture_times, brightness = np.array(shown, dtype=np.float64).T
     values = np.concatenate([piece for _, piece in heard])
-    return picture_times, brightness, np.concatenate(times), values
+    return Watched(
+        picture_times=picture_times,
+        brightness=brightness,
+        sample_times=np.concatenate(times),
+        values=values,
+    )
 
 
-def _decode_in_order(path: Path) -> tuple[NDArray[np.float64], ...]:
+def _time_s(frame: av.VideoFrame | av.AudioFrame) -> float:
+    assert frame.pts is not None
+    assert frame.time_base is not None
+    return float(frame.pts * frame.time_base)
+
+
+def _decode_in_order(path: Path) -> Watched:
     """The same from the ffmpeg program, by counting pictures and samples alone."""
     video = ("-map", "0:v", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray")
     planes = np.frombuffer(_ffmpeg(path, *video), np.uint8)
     brightness = planes.reshape(-1, SMALL.width * SMALL.height).mean(axis=1)
     values = np.frombuffer(_ffmpeg(path, "-map", "0:a", "-f", "f32le"), np.float32)
-    picture_times = np.arange(len(brightness)) / SMALL.fps
-    return picture_times, brightness, np.arange(len(values)) / SAMPLE_RATE_HZ, values
+    return Watched(
+        picture_times=np.arange(len(brightness)) / SMALL.fps,
+        brightness=brightness,
+        sample_times=np.arange(len(values)) / SAMPLE_RATE_HZ,
+        values=values,
+    )
 
 
 def _ffmpeg(path: Path, *options: str) -> bytes:
@@ -332,23 +360,17 @@ def _ffmpeg(path: Path, *options: str) -> bytes:
     return subprocess.run(command, capture_output=True, check=True).stdout
 
 
-def _skew_ms(
-    picture_times: NDArray[np.float64],
-    brightness: NDArray[np.float64],
-    sample_times: NDArray[np.float64],
-    values: NDArray[np.float64],
-    frames: Sequence[int],
-) -> NDArray[np.float64]:
+def _skew_ms(watched: Watched, frames: Sequence[int]) -> Values:
     """Click minus flash, clip by clip; (n,) milliseconds."""
-    flash_times = picture_times[brightness > 128]
+    flash_times = watched.picture_times[watched.brightness > 128]
     if len(flash_times) != len(frames):
         raise RuntimeError(f"{len(flash_times)} flashes were decoded of {len(frames)} written.")
     half = SMALL.samples_per_frame * 2
     clicks = []
     for frame in frames:
         start = frame * SMALL.samples_per_frame - half
-        clicks.append(start + int(np.abs(values[start : start + 2 * half]).argmax()))
-    return (sample_times[clicks] - flash_times) * 1000
+        clicks.append(start + int(np.abs(watched.values[start : start + 2 * half]).argmax()))
+    return (watched.sample_times[clicks] - flash_times) * 1000
 
 
 def _measure_joints(folder: Path) -> Figure:
@@ -395,7 +417,7 @@ def _plot_appends(times_ms: NDArray[np.float64], path: Path) -> None:
     plot.savefig(path, dpi=120)
 
 
-def _plot_skew(skews_ms: dict[str, NDArray[np.float64]], path: Path) -> None:
+def _plot_skew(skews_ms: dict[str, Values], path: Path) -> None:
     plot = Plot(figsize=(7, 3.5), layout="constrained")
     axes = plot.subplots()
     for way, skew in skews_ms.items():

@@ -7,7 +7,7 @@ newline was torn by a crash, and its fragment was never acknowledged.
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from session.disk import replace_file, write_all
@@ -27,6 +27,9 @@ class Entry:
     """Audio samples of the film up to `end`: whole AAC packets."""
     text: str | None = None
     """What the clip says that begins with this fragment; None where it continues one."""
+
+
+_FIELDS = tuple(field.name for field in fields(Entry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def _header(film_id: str) -> dict[str, str]:
 
 
 def _line(entry: Entry) -> bytes:
-    fields = asdict(entry)
+    line = {name: getattr(entry, name) for name in _FIELDS}
     if entry.text is None:
-        del fields["text"]
-    return json.dumps(fields).encode() + b"\n"
+        del line["text"]
+    return json.dumps(line).encode() + b"\n"
