@@ -16,7 +16,7 @@ from api.running import running
 
 wsgi_app = "app:create_app()"
 workers = 1
-worker_class = "gthread"
+worker_class = "api.worker.PatientWorker"
 threads = 48
 timeout = 0
 """The render thread's own heartbeat tells when something hangs; see `/health`."""

@@ -32,8 +32,9 @@ def read_body(model: type[Model]) -> Model:
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"content-type = {request.content_type!r}: must be application/json",
         )
+    body = raw_body()
     try:
-        content = json.loads(raw_body())
+        content = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise BadBody(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
     if not isinstance(content, dict):

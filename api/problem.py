@@ -20,6 +20,13 @@ from warm.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
 
 RETRY_SOON_S = 1
 
+BODY_KINDS = {
+    HTTPStatus.BAD_REQUEST: "BadRequestError",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "ContentTooLargeError",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "UnsupportedMediaTypeError",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "ValidationError",
+}
+
 log = logging.getLogger(__name__)
 
 
@@ -124,7 +131,7 @@ def _(error: HTTPException) -> Problem:
 
 @problem_of.register
 def _(error: BadBody) -> Problem:
-    kind = "ValidationError" if error.fields else "BadRequestError"
+    kind = BODY_KINDS[error.status]
     return Problem(status=error.status, kind=kind, detail=str(error), details=error.fields)
 
 
