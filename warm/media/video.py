@@ -18,6 +18,9 @@ from warm.media.fit import evened, fitted_size
 from warm.media.photo import flattened
 from warm.media.sniff import DamagedMediaError, MediaError, sniff
 
+EXACTLY = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+"""2 ms a frame instead of 0.2, but colours interpolated between their samples, and unbiased: greys
+of the fast way are 0.4 levels too dark, of ACCURATE_RND alone 1.6 levels in one channel."""
 UNSPECIFIED_COLOURS, BT709, BT601 = 2, 1, 5
 HD_LINES = 720
 """Where colours are not named, frames of this many lines are taken as BT.709, smaller as BT.601."""
@@ -118,7 +121,7 @@ class Video:
             height=size[1],
             format="bgra" if has_alpha else "bgr24",
             src_colorspace=colour_space(frame),
-            interpolation=Interpolation.BICUBIC,
+            interpolation=EXACTLY,
         )
         return flattened(np.asarray(converted.to_ndarray(), np.uint8))
 

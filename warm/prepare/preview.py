@@ -21,6 +21,10 @@ def draw_preview(build: AvatarBuild, index: int = 0) -> NDArray[np.uint8]:
     weight = mask[..., None] / 255.0 * MASK_STRENGTH
     picture = (frame * (1 - weight) + np.array(MASK_COLOUR) * weight).round().astype(np.uint8)
     thickness = max(1, round(max(size) / 500))
+    outlines, _ = cv2.findContours(
+        (mask > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    cv2.drawContours(picture, outlines, -1, MASK_COLOUR, thickness, cv2.LINE_AA)
     for x, y in fixed_point(build.landmarks[index, :, :2]):
         cv2.circle(
             picture,

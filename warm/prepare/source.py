@@ -44,7 +44,7 @@ class Footage:
     frames: NDArray[np.uint8]
     """(n, h, w, 3) BGR memory map."""
     landmarks: NDArray[np.float32]
-    """(n, 468, 3), steady."""
+    """(n, 468, 3) as the mesh measured them frame by frame."""
     transforms: NDArray[np.float64]
     """(n, 2, 3)."""
     notes: list[str]
@@ -122,7 +122,7 @@ def tracked(
         settings=settings.track,
         progress=lambda: progress("steadying", next(done), len(frames)),
     )
-    return Footage(frames, track.landmarks, track.transforms, notes)
+    return Footage(frames, measured, track.transforms, notes)
 
 
 def expected_frames(video: Video, settings: PreparationSettings) -> int:
