@@ -56,15 +56,22 @@ def check(model: type[Model], content: Mapping[str, object]) -> Model:
 
 def raw_body() -> bytes:
     """The bytes of the body; raises BadBody when there are too many."""
+    limit = request.max_content_length or 0
     try:
-        return request.get_data()
+        body = request.get_data()
     except RequestEntityTooLarge:
-        size = request.content_length
-        raise BadBody(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"the body has {size if size is not None else 'too many'} bytes; "
-            f"at most {request.max_content_length} are allowed (max_body_bytes)",
-        ) from None
+        raise too_large(f"{request.content_length}", limit) from None
+    if request.content_length is None and len(body) >= limit:  # a chunked one is cut off there
+        raise too_large(f"{limit} or more", limit)
+    return body
+
+
+def too_large(size: str, limit: int) -> BadBody:
+    """What to answer to a body of too many bytes."""
+    return BadBody(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"the body has {size} bytes; at most {limit} are allowed (max_body_bytes)",
+    )
 
 
 def describe(error: ErrorDetails, model: type[Body]) -> str:

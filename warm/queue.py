@@ -29,6 +29,7 @@ class WorkQueue(Generic[Work]):
         self.limit = limit
         self._waiting: deque[Work] = deque()
         self._urgent: deque[Work] = deque()
+        self._is_closed = False
         self._changed = Condition()
 
     def __len__(self) -> int:
@@ -52,9 +53,11 @@ class WorkQueue(Generic[Work]):
             self._changed.notify()
 
     def take(self, timeout_s: float) -> Work | None:
-        """The next piece of work, or None when there was none for `timeout_s`."""
+        """The next piece of work; None when there was none for `timeout_s`, or at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._urgent or self._waiting, timeout_s)
+            self._changed.wait_for(
+                lambda: self._urgent or self._waiting or self._is_closed, timeout_s
+            )
             if self._urgent:
                 return self._urgent.popleft()
             return self._waiting.popleft() if self._waiting else None
@@ -66,6 +69,12 @@ class WorkQueue(Generic[Work]):
             kept = [work for work in self._waiting if not unwanted(work)]
             self._waiting = deque(kept)
         return dropped
+
+    def close(self) -> None:
+        """Let nobody wait for work any more."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
 
     def drain(self) -> list[Work]:
         """Take out everything."""

@@ -66,6 +66,7 @@ class Runtime:
         engine: Engine,
         voices: Voices,
         on_warm: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.avatar = avatar
         width, height = avatar.size
@@ -75,6 +76,7 @@ class Runtime:
         self._voices = voices
         self._engine = engine
         self._on_warm = on_warm
+        self._clock = clock
         self._stage = Stage(
             avatar=avatar,
             engine=engine,
@@ -90,7 +92,7 @@ class Runtime:
         self._job: SpeakJob | None = None
         self._last_job_s = 1.0
         self._facts: dict[str, Any] = {}
-        self._beaten = time.monotonic()
+        self._beaten = self._clock()
         self._ready, self._stopping = Event(), Event()
         self._death: str | None = None
         self._thread = Thread(target=self._live, name="render", daemon=True)
@@ -182,6 +184,7 @@ class Runtime:
     def close(self) -> None:
         """`stop`, and wait for it for at most `stop_s`."""
         self.stop()
+        self._queue.close()
         self._thread.join(self._settings.stop_s)
 
     def _state(self) -> tuple[State, str]:
@@ -191,7 +194,7 @@ class Runtime:
             return "stopping", "the server is stopping"
         if not self._ready.is_set():
             return "warming", "engine, avatar and voice are being loaded"
-        silent_s = time.monotonic() - self._beaten
+        silent_s = self._clock() - self._beaten
         if silent_s > self._settings.stale_s:
             return "stale", f"the render thread has not finished a step for {silent_s:.0f} s"
         return "ok", ""
@@ -207,7 +210,7 @@ class Runtime:
             job.interrupt(reason)
 
     def _beat(self) -> None:
-        self._beaten = time.monotonic()
+        self._beaten = self._clock()
 
     def _live(self) -> None:
         try:
