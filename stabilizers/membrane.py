@@ -18,23 +18,23 @@ def membrane(values: NDArray[np.float32], hole: NDArray[np.bool_]) -> NDArray[np
     iteration (Brandt, "Multi-level adaptive solutions", 1977): coarse first, each finer level
     starting from the coarser one and relaxed a few times.
     """
-    known = np.asarray(~hole, np.float32)
+    known: NDArray[np.float32] = np.asarray(~hole, np.float32)
     known[[0, -1], :] = known[:, [0, -1]] = 1
-    return solve(values * known[..., None], known)
+    return solve(np.asarray(values * known[..., None], np.float32), known)
 
 
 def solve(weighted: NDArray[np.float32], known: NDArray[np.float32]) -> NDArray[np.float32]:
     """One level: `weighted` is values times `known`, zero where nothing is known."""
     height, width = known.shape
     if min(height, width) < 2 * COARSEST:
-        start = np.zeros_like(weighted) + weighted.sum((0, 1)) / known.sum()
-        return relax(start, weighted, known)
+        mean = weighted.sum((0, 1)) / known.sum()
+        return relax(np.full_like(weighted, mean), weighted, known)
     half = ((width + 1) // 2, (height + 1) // 2)
     sums = cv2.resize(weighted, half, interpolation=cv2.INTER_AREA)
     share = cv2.resize(known, half, interpolation=cv2.INTER_AREA)
     some = (share > 0).astype(np.float32)
-    means = sums / np.maximum(share, 1e-6)[..., None]
-    rough = cv2.resize(solve(means * some[..., None], some), (width, height))
+    means = np.asarray(sums / np.maximum(share, 1e-6)[..., None] * some[..., None], np.float32)
+    rough = cv2.resize(solve(means, some), (width, height))
     return relax(np.asarray(rough, np.float32), weighted, known)
 
 

@@ -1,59 +1,35 @@
 """Where the head is in every frame of a clip: landmarks and pictures in, steady transforms out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Smoothing = Literal["one_euro", "kalman", "none"]
+from stabilizers.flow import StableRegion, head_step
+from stabilizers.fusion import fuse
+from stabilizers.kalman import kalman_smooth
+from stabilizers.one_euro import one_euro_smooth
+from stabilizers.scale_lock import lock_scale
+from stabilizers.settings import Crop, TrackSettings
+from stabilizers.similarity import apply, fit_similarity, roll_of, scale_of, similarity
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OneEuroConstants:
-    """Constants of the One-Euro filter (Casiez, Roussel and Vogel, CHI 2012)."""
-
-    min_cutoff_hz: float = 1.5
-    """Cut-off at rest: lower is calmer."""
-    beta: float = 0.3
-    """How fast the cut-off grows with speed, Hz per (pixel/s): higher lags less."""
-    derivative_cutoff_hz: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KalmanConstants:
-    """Constants of the constant-velocity Kalman filter."""
-
-    acceleration: float = 2000.0
-    """Standard deviation of the unknown acceleration, pixels/s²: higher follows faster."""
-    noise: float = 0.5
-    """Standard deviation of a measured coordinate, pixels."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackSettings:
-    """Which stages run; the names are those of `configs/live.yaml`."""
-
-    smoothing: Smoothing = "one_euro"
-    subpixel_enabled: bool = True
-    scale_lock_enabled: bool = True
-    scale_lock_warmup_frames: int = 50
-    affine_tracking_enabled: bool = True
-    landmark_weight: float = 0.05
-    """How much a landmark counts against the picture's own motion when both are fused."""
-    one_euro: OneEuroConstants = field(default_factory=OneEuroConstants)
-    kalman: KalmanConstants = field(default_factory=KalmanConstants)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crop:
-    """The upright crop that transforms start from."""
-
-    iod: float
-    """Distance of the eye centres in the crop, pixels."""
-    eyes: tuple[float, float]
-    """Where the point between the eye centres lies in the crop (x, y)."""
+EYE_CORNERS = ((33, 133), (362, 263))
+# fmt: off
+FACE_MESH = StableRegion(
+    hull=(151, 108, 337, 71, 301, 143, 372, 116, 345, 50, 280, 4),
+    masked=(
+        (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
+        (362, 398, 384, 385, 386, 387, 388, 466, 263, 249, 390, 373, 374, 380, 381, 382),
+    ),
+    points=(
+        9, 8, 168, 6, 197, 195, 5, 4,                          # the bridge of the nose
+        193, 417, 122, 351, 196, 419, 174, 399,                # its sides
+        33, 133, 362, 263, 143, 372, 116, 345,                 # eye corners, cheekbones
+    ),
+)
+# fmt: on
+"""The 468-point mesh: what moves with the skull."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,12 +41,12 @@ class FaceTrack:
     landmarks: NDArray[np.float32]
     """(n, 468, 3) as given, but steady."""
     steps: NDArray[np.float64]
-    """(n - 1, 2, 3) affine motion of the head from each frame to the next, frame pixels;
-    empty (0, 2, 3) without affine tracking."""
+    """(n - 1, 2, 3) affine motion of the head from each frame to the next, frame pixels; NaN where
+    unknown, and everywhere without affine tracking."""
 
 
 def track_face(
-    frames: Sequence[NDArray[np.uint8]],
+    frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
     landmarks: NDArray[np.float32],
     crop: Crop,
     *,
@@ -78,9 +54,95 @@ def track_face(
     settings: TrackSettings,
     progress: Callable[[], None] = lambda: None,
 ) -> FaceTrack:
-    """Steady transforms and landmarks of one face in (n, h, w, 3) BGR uint8 `frames`.
+    """Steady transforms and landmarks of one face in `frames`, n times (h, w, 3) BGR uint8.
 
     `landmarks` (n, 468, 3) float32 are those of the 468-point mesh, measured frame by frame.
-    `progress` is called once a frame. Zero-lag: every frame is judged with those after it.
+    `progress` is called once a frame of affine tracking, the only slow stage. Zero-lag: every
+    frame is judged with those after it too.
+
+    With affine tracking the landmarks are fused with the picture's own motion, and the filter is
+    left to the size alone: a face that is smoother than its head slides on it.
     """
-    raise NotImplementedError
+    if settings.affine_tracking_enabled:
+        steps = head_steps(frames, landmarks, progress)
+        flat = fuse(landmarks[..., :2], steps, settings.landmark_weight)
+    else:
+        steps = np.full((len(landmarks) - 1, 2, 3), np.nan)
+        unit = _median_iod(landmarks) / crop.iod
+        flat = _smooth(landmarks[..., :2] / unit, fps, settings) * unit
+    steady = np.concatenate([flat, landmarks[..., 2:]], axis=-1).astype(np.float32)
+    return FaceTrack(_transforms(flat, crop, fps, settings), steady, steps)
+
+
+def head_steps(
+    frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
+    landmarks: NDArray[np.float32],
+    progress: Callable[[], None] = lambda: None,
+) -> NDArray[np.float64]:
+    """(n - 1, 2, 3) motion of the head from each frame to the next, NaN where unknown."""
+    steps = np.full((len(landmarks) - 1, 2, 3), np.nan)
+    progress()
+    for t in range(len(steps)):
+        pair = (frames[t], frames[t + 1], landmarks[t], landmarks[t + 1])
+        steps[t] = head_step(*pair, FACE_MESH)
+        progress()
+    return steps
+
+
+def template(points: NDArray[np.floating], crop: Crop) -> NDArray[np.float64]:
+    """(k, 2) where the stable landmarks lie in the crop, from all of a clip's (n, 468, 2 or more).
+
+    The median shape of the clip, in two rounds: aligned on the first frame, then on the median.
+    """
+    stable = points[:, FACE_MESH.points, :2].astype(np.float64)
+    shape = stable[0]
+    for _ in range(2):
+        aligned = [apply(fit_similarity(frame, shape), frame) for frame in stable]
+        shape = np.median(aligned, axis=0)
+    right, left = (
+        shape[[FACE_MESH.points.index(corner) for corner in eye]].mean(axis=0)
+        for eye in EYE_CORNERS
+    )
+    half = np.array([crop.iod / 2, 0.0])
+    to_crop = fit_similarity(
+        np.stack([right, left]), np.array([crop.eyes - half, crop.eyes + half])
+    )
+    return apply(to_crop, shape)
+
+
+def _transforms(
+    flat: NDArray[np.float64], crop: Crop, fps: float, settings: TrackSettings
+) -> NDArray[np.float64]:
+    """Crop to frame for every frame of steady (n, 468, 2) landmarks."""
+    shape = template(flat, crop)
+    stable = flat[:, FACE_MESH.points]
+    fitted = np.stack([fit_similarity(shape, frame) for frame in stable])
+    scale, roll = scale_of(fitted), roll_of(fitted)
+    if settings.affine_tracking_enabled:
+        scale = np.exp(_smooth(np.log(scale) * crop.iod, fps, settings) / crop.iod)
+    if settings.scale_lock_enabled:
+        scale = lock_scale(scale, settings.scale_lock_warmup_frames)
+    # Umeyama's fit takes mean to mean whatever the size, so the mean is where a size may change.
+    landed = stable.mean(axis=1)
+    if not settings.subpixel_enabled:
+        landed = np.round(landed)
+    return similarity(scale, roll, shape.mean(axis=0), landed)
+
+
+def _smooth(
+    values: NDArray[np.floating], fps: float, settings: TrackSettings
+) -> NDArray[np.float64]:
+    """The chosen zero-lag filter on (n, …) values in crop pixels."""
+    match settings.smoothing:
+        case "one_euro":
+            return one_euro_smooth(values, fps, settings.one_euro)
+        case "kalman":
+            return kalman_smooth(values, fps, settings.kalman)
+        case "none":
+            return np.asarray(values, np.float64)
+
+
+def _median_iod(landmarks: NDArray[np.floating]) -> float:
+    """Distance of the eye centres in a clip of (n, 468, 2 or more) landmarks, pixels."""
+    right, left = (landmarks[:, eye, :2].mean(axis=1) for eye in EYE_CORNERS)
+    return float(np.median(np.linalg.norm(left - right, axis=1)))
