@@ -97,7 +97,7 @@ def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
     if mark.rstrip() != ".":
         return True
     word = text[start : match.start()].rsplit(None, 1)[-1:] or [""]
-    return _stop_ends(word[0].lstrip("\"'“‘«(["), following, alone=text[start:].startswith(word[0]))
+    return _stop_ends(word[0].lstrip("\"'“‘«(["), following, alone=text.startswith(word[0], start))
 
 
 def _stop_ends(word: str, following: str, *, alone: bool) -> bool:

@@ -2,8 +2,8 @@
 
 Each sound pulls the mouth towards its target, spread in time by a Gaussian and weighed by how much
 it insists (coarticulation by dominance, after Cohen and Massaro 1993). Contacts that must be seen
-(lips in /p b m/, lip and teeth in /f v/) are gates with skirts, and a frame takes their *maximum*
-over its interval, so that no frame rate skips one.
+(lips in /p b m/, lip and teeth in /f v/) are gates with skirts; the frame that shows the middle of
+a contact takes its full height, so that no frame rate skips one.
 """
 
 from collections.abc import Iterator
@@ -55,14 +55,31 @@ class MouthCurves:
 
     free: Curve
     """(n, 7) by Shape: the mouth before any contact is made."""
-    press: Curve
-    """(n,) 0…1: the lips' contact."""
-    tuck: Curve
-    """(n,) 0…1: the lower lip's contact with the upper teeth."""
+    press: "Contacts"
+    """The lips on each other."""
+    tuck: "Contacts"
+    """The lower lip on the upper teeth."""
 
     def joined(self) -> Curve:
         """(n, 7) by Shape: the mouth with its contacts."""
-        return _with_contacts(self.free, self.press, self.tuck)
+        return _with_contacts(self.free, self.press.gate, self.tuck.gate)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contacts:
+    """All contacts of one kind in a sentence."""
+
+    gate: Curve
+    """(n,) 0…1 at CURVE_HZ: 1 while a contact lasts, with skirts of GATE_SKIRT_S on both sides."""
+    middles_s: Curve
+    """(m,) the middle of each contact."""
+
+    def per_frame(self, frames: int, fps: int) -> Curve:
+        """(frames,): the gate in the middle of each frame, 1 in frames that show a contact's."""
+        gate = _at_frames(self.gate, frames, fps)
+        shown = np.floor(self.middles_s * fps).astype(np.intp)
+        gate[shown[shown < frames]] = 1.0
+        return gate
 
 
 def mouth_track(speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
@@ -73,11 +90,8 @@ def mouth_track(speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]
     """
     points = -(-frames * CURVE_HZ // fps) + 2
     curves = mouth_curves(speech, points=points)
-    middles = (np.arange(frames) + 0.5) * CURVE_HZ / fps
-    clock = np.arange(points)
-    free = np.stack([np.interp(middles, clock, column) for column in curves.free.T], axis=1)
-    press = _highest_per_frame(curves.press, frames, fps)
-    tuck = _highest_per_frame(curves.tuck, frames, fps)
+    free = np.stack([_at_frames(column, frames, fps) for column in curves.free.T], axis=1)
+    press, tuck = curves.press.per_frame(frames, fps), curves.tuck.per_frame(frames, fps)
     return _with_contacts(free, press, tuck).astype(np.float32)
 
 
@@ -93,8 +107,9 @@ def mouth_curves(speech: Speech, *, points: int) -> MouthCurves:
     free = _blend(sounds, times + LEAD_S)
     free[:, Shape.OPEN] *= _gain(speech, times)
     free = np.clip(free, -1.0, 1.0) * (1 - _rest(speech.phonemes, times))[:, None]
-    press = _gate(sounds, Gate.LIPS, times)
-    return MouthCurves(free, press, _gate(sounds, Gate.LIP_AND_TEETH, times) * (1 - press))
+    return MouthCurves(
+        free, _contacts(sounds, Gate.LIPS, times), _contacts(sounds, Gate.LIP_AND_TEETH, times)
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,17 +174,13 @@ def _rest(phonemes: tuple[Phoneme, ...], times: Curve) -> Curve:
     return rest
 
 
-def _gate(sounds: list[_Sound], kind: Gate, times: Curve) -> Curve:
-    """(n,) 0…1: 1 while the contact lasts, with skirts of GATE_SKIRT_S on both sides."""
-    gate = np.zeros(len(times))
-    for sound in sounds:
-        if sound.target.gate is kind:
-            middle = (sound.start_s + sound.contact_end_s) / 2
-            length = sound.contact_end_s - sound.start_s
-            half = max(length - 2 * GATE_TRIM_S, SHORTEST_GATE_S) / 2
-            away = np.abs(times - middle) - half
-            np.maximum(gate, _ramp(1 - away / GATE_SKIRT_S), out=gate)
-    return gate
+def _contacts(sounds: list[_Sound], kind: Gate, times: Curve) -> Contacts:
+    spans = [(s.start_s, s.contact_end_s) for s in sounds if s.target.gate is kind]
+    starts, ends = np.array(spans).reshape(-1, 2).T
+    middles = (starts + ends) / 2
+    halves = np.maximum(ends - starts - 2 * GATE_TRIM_S, SHORTEST_GATE_S) / 2
+    away = np.abs(times[:, None] - middles) - halves
+    return Contacts(_ramp(1 - away / GATE_SKIRT_S).max(axis=1, initial=0.0), middles)
 
 
 def _ramp(x: Curve) -> Curve:
@@ -179,15 +190,13 @@ def _ramp(x: Curve) -> Curve:
 
 def _with_contacts(free: Curve, press: Curve, tuck: Curve) -> Curve:
     shape = free.copy()
-    shape[:, Shape.OPEN] *= (1 - press) * (1 - (1 - TUCK_LEAVES_OPEN) * tuck)
     shape[:, Shape.PRESS] = press
-    shape[:, Shape.TUCK] = tuck
+    shape[:, Shape.TUCK] = tuck * (1 - press)
+    shape[:, Shape.OPEN] *= (1 - press) * (1 - (1 - TUCK_LEAVES_OPEN) * shape[:, Shape.TUCK])
     return shape
 
 
-def _highest_per_frame(curve: Curve, frames: int, fps: int) -> Curve:
-    """(frames,): the highest point of each frame's interval."""
-    starts = np.arange(frames) * CURVE_HZ // fps
-    ends = np.maximum(-(-np.arange(1, frames + 1) * CURVE_HZ // fps), starts + 1)
-    pairs = np.stack([starts, ends], axis=1).ravel()
-    return np.asarray(np.maximum.reduceat(np.append(curve, 0.0), pairs)[::2])
+def _at_frames(curve: Curve, frames: int, fps: int) -> Curve:
+    """(frames,): a curve in the middle of each frame's time."""
+    middles = (np.arange(frames) + 0.5) * CURVE_HZ / fps
+    return np.interp(middles, np.arange(len(curve)), curve)
