@@ -1,0 +1,134 @@
+"""A talking video's mouth, closed in every frame, so that speech can be drawn on it later.
+
+Each frame is un-opened by a warp of its own pixels (so jaw, skin and light stay this frame's), and
+only the lips are borrowed, from frames of the same clip in which the mouth is closed.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from stabilizers.similarity import apply
+from warm.face.measure import lip_gap
+from warm.idle.lower_face import JAW_SHARE, LIPS
+from warm.idle.pose import RestingFace, resting_face
+from warm.idle.references import choose_references, reference_shares
+from warm.idle.unopen import OPENING_IOD, Unopening, Warp
+
+THREADS = 2
+LOAN_INNER, LOAN_OUTER = 0.85, 1.45
+"""Radii of the ellipse around the lips between which the borrowed lips fade."""
+LOAN_SIGMA_FRAMES = 1.0
+MAX_GAIN = 1.35
+
+
+def close_mouth(
+    frames: NDArray[np.uint8],
+    landmarks: NDArray[np.float32],
+    transforms: NDArray[np.float64],
+    *,
+    out: NDArray[np.uint8],
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Write `frames` with the mouth closed into `out`; the landmarks of the closed frames.
+
+    frames, out: (n, h, w, 3) BGR; landmarks: (n, 468, 3) as measured, frame by frame: smoothed
+    ones no longer know how far the mouth was open; transforms: (n, 2, 3) canonical crop to frame,
+    steady. `progress` is told (done, all) frames, in the calling thread.
+    """
+    closer = MouthCloser(frames, landmarks, transforms)
+
+    def write(i: int) -> None:
+        out[i] = closer.closed(i)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for done, _ in enumerate(pool.map(write, range(len(frames))), 1):
+            if progress:
+                progress(done, len(frames))
+    return closer.landmarks(landmarks, transforms)
+
+
+class MouthCloser:
+    """Everything that the frames of one clip share."""
+
+    def __init__(
+        self,
+        frames: NDArray[np.uint8],
+        landmarks: NDArray[np.float32],
+        transforms: NDArray[np.float64],
+    ) -> None:
+        gaps = lip_gap(landmarks)
+        self._frames = frames
+        self.face: RestingFace = resting_face(landmarks, transforms, gaps)
+        self._opened = how_open(gaps, self.face.closed_gap)
+        self._unopening = Unopening(self.face, transforms)
+        lenders = choose_references(self.face.turns_deg, self.face.closed)
+        self._shares = reference_shares(self.face.turns_deg, lenders)
+        self._lent = [(frames[i], self._warp(int(i))) for i in lenders]
+
+    def closed(self, i: int) -> NDArray[np.uint8]:
+        """(h, w, 3) frame `i` with its mouth closed."""
+        frame = np.array(self._frames[i])
+        box = self._unopening.box(i, frame.shape)
+        x0, y0, x1, y1 = box
+        picture = self._unopening.closed(frame, self._warp(i), i, box).astype(np.float32)
+        if self._opened[i] > 0:
+            picture = self._with_lent_lips(picture, i, box)
+        frame[y0:y1, x0:x1] = np.clip(picture + 0.5, 0, 255)
+        return frame
+
+    def landmarks(
+        self, landmarks: NDArray[np.float32], transforms: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        """(n, 468, 3) of the closed frames."""
+        face = self.face
+        flat = face.measured + lower_face_share(face.layout)[:, None] * (
+            face.expected - face.measured
+        )
+        flat[:, list(LIPS)] = apply(face.to_crop, face.layout[list(LIPS)])
+        closed = landmarks.copy()
+        closed[..., :2] = apply(transforms, flat)
+        return closed
+
+    def _warp(self, i: int) -> Warp:
+        return self._unopening.warp(i, float(self._opened[i]))
+
+    def _with_lent_lips(
+        self, picture: NDArray[np.float32], i: int, box: tuple[int, int, int, int]
+    ) -> NDArray[np.float32]:
+        radius = self._unopening.in_box(self._unopening.guides[..., 1:], i, box)
+        lips = np.argwhere(radius < LOAN_OUTER)
+        (y0, x0), (y1, x1) = lips.min(axis=0), lips.max(axis=0) + 1
+        small = (box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1)
+        radius, own = radius[y0:y1, x0:x1], picture[y0:y1, x0:x1]
+        lent = sum(
+            share * self._unopening.closed(*self._lent[r], i, small).astype(np.float32)
+            for r, share in enumerate(self._shares[i])
+            if share > 0
+        )
+        rim = (radius > LOAN_INNER) & (radius < LOAN_OUTER)
+        gain = own[rim].mean(axis=0) / np.maximum(lent[rim].mean(axis=0), 1)
+        lent = lent * np.clip(gain, 1 / MAX_GAIN, MAX_GAIN)
+        t = np.clip((LOAN_OUTER - radius) / (LOAN_OUTER - LOAN_INNER), 0, 1)
+        weight = self._opened[i] * (t * t * (3 - 2 * t))[..., None]
+        picture[y0:y1, x0:x1] = own + weight * (lent - own)
+        return picture
+
+
+def how_open(gaps: NDArray[np.float64], closed_gap: float) -> NDArray[np.float64]:
+    """(n,) 0 for a frame that shows the mouth closed … 1 for one that shows its inside."""
+    t = np.clip((gaps - closed_gap) / OPENING_IOD, 0, 1)
+    opened = gaussian_filter1d(t * t * (3 - 2 * t), LOAN_SIGMA_FRAMES, mode="nearest")
+    return np.where(opened < 0.02, 0.0, opened)
+
+
+def lower_face_share(layout: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(468,) how far each landmark's place is given by the closed face and not by the film."""
+    share = np.zeros(len(layout))
+    share[list(JAW_SHARE)] = list(JAW_SHARE.values())
+    below = layout[:, 1] > layout[2, 1]
+    near = np.exp(-0.5 * (np.linalg.norm(layout - layout[[13, 14]].mean(axis=0), axis=1) / 28) ** 2)
+    return np.maximum(share, np.where(below, near, 0.0))
