@@ -9,7 +9,7 @@ from flask import Flask
 from api.avatars import avatars
 from api.film import film
 from api.health import health
-from api.launch import CannotStart, serve
+from api.launch import CannotStart, listen, require_writable, serve
 from api.log import log_requests
 from api.page import page
 from api.problem import answer_problem
@@ -19,6 +19,9 @@ from api.speak import speaking
 from api.voices import voices
 from tts.espeak import EspeakVoices
 from warm.engines import make_engine
+from warm.media.sniff import MediaError
+from warm.prepare.errors import PreparationError
+from warm.prepare.run import prepare
 from warm.runtime import Runtime
 from warm.settings import BadSettings, Settings, read_settings
 from warm.store import AvatarError, AvatarStore
@@ -65,12 +68,31 @@ def main(argv: list[str]) -> int:
     """Check everything that can be checked, then serve until a signal; returns the exit status."""
     try:
         settings = read_settings(argv)
-        AvatarStore(settings.results_dir).open(settings.avatar_id)
-        serve(settings, lambda: create_app(settings, on_warm=lambda: announce(settings)))
-    except (BadSettings, AvatarError, CannotStart) as error:
+        require_writable(settings.results_dir)
+        prepare_avatar(settings)
+        listener = listen(settings.host, settings.port)
+    except (BadSettings, CannotStart, AvatarError, MediaError, PreparationError) as error:
         print(f"Warmtalk cannot start.\n{error}", file=sys.stderr)
         return 2
+    serve(settings, listener, lambda: create_app(settings, on_warm=lambda: announce(settings)))
     return 0
+
+
+def prepare_avatar(settings: Settings) -> None:
+    """Have the avatar at hand: made now where the settings say so, else as it lies there."""
+    store = AvatarStore(settings.results_dir)
+    if not settings.preparation:
+        store.open(settings.avatar_id)
+        return
+    if settings.video_path is None:
+        raise BadSettings("video_path: is missing; preparation = True makes the avatar from it")
+    print(f"Preparing {settings.avatar_id} from {settings.video_path} where it is not yet …")
+    prepare(
+        settings.video_path,
+        avatar_id=settings.avatar_id,
+        store=store,
+        settings=settings.preparation_settings,
+    )
 
 
 def announce(settings: Settings) -> None:

@@ -19,20 +19,16 @@ class CannotStart(RuntimeError):
     """Something outside the program keeps the server from starting."""
 
 
-def serve(settings: Settings, load: Callable[[], Flask]) -> None:
-    """Serve what `load` makes in the worker process, until a signal; then the process ends.
-
-    Raises CannotStart before anything runs.
-    """
-    require_writable(settings.results_dir)
-    Gunicorn(load, settings, listen(settings.host, settings.port)).run()
+def serve(settings: Settings, listener: socket.socket, load: Callable[[], Flask]) -> None:
+    """Serve what `load` makes in the worker process until a signal; then the process ends."""
+    Gunicorn(settings, listener, load).run()
 
 
 class Gunicorn(Application):
     """gunicorn, told what to do by an object instead of its command line."""
 
     def __init__(
-        self, load: Callable[[], Flask], settings: Settings, listener: socket.socket
+        self, settings: Settings, listener: socket.socket, load: Callable[[], Flask]
     ) -> None:
         self._load = load
         self._settings = settings

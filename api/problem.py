@@ -89,7 +89,6 @@ class Problem:
 
 
 CAUSES: dict[type[Exception], tuple[int, str]] = {
-    BadSessionId: (422, "ValidationError"),
     BadAvatarId: (422, "ValidationError"),
     UnknownSession: (404, "NotFoundError"),
     AvatarMissing: (404, "NotFoundError"),
@@ -139,6 +138,14 @@ def _(error: BadBody) -> Problem:
 def _(error: BadSpeechRequest) -> Problem:
     detail = str(error)
     return Problem(status=422, kind="ValidationError", detail=detail, details={error.field: detail})
+
+
+@problem_of.register
+def _(error: BadSessionId) -> Problem:
+    detail = str(error)
+    return Problem(
+        status=422, kind="ValidationError", detail=detail, details={"session_id": detail}
+    )
 
 
 @problem_of.register

@@ -22,11 +22,17 @@ from pydantic_settings import (
 )
 
 from session.film import SAMPLE_RATE_HZ
+from stabilizers.settings import KalmanConstants, OneEuroConstants, Smoothing, TrackSettings
+from warm.prepare.settings import PreparationSettings
 
 ENV_PREFIX = "WARMTALK_"
 DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "configs" / "live.yaml"
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 """What names of avatars and sessions are made of: they become folder names."""
+
+
+TRACK = TrackSettings()
+Positive = Annotated[float, Field(gt=0, le=10_000)]
 
 
 class BadSettings(ValueError):
@@ -48,31 +54,36 @@ class Settings(BaseSettings):
     preparation: bool = False
     """Prepare `avatar_id` from `video_path` before the server starts; instant if up to date."""
     bbox_shift: Annotated[int, Field(ge=-60, le=60)] = 0
-    """Moves the lower edge of the mouth's region, in pixels of the 256 crop; positive is down."""
+    """Moves the face's box and mask, in pixels of the frame; positive is down."""
     fps: Annotated[int, Field(ge=10, le=60)] = 25
     """Frames per second of avatars and films; must divide 48000."""
 
     # How mouths are placed.
     blend_mode: Literal["feather", "poisson"] = "feather"
     """feather: a soft edge; poisson: the patch takes over the colours around it."""
-    subpixel_enabled: bool = True
+    subpixel_enabled: bool = TRACK.subpixel_enabled
     """Place patches between pixels; off rounds to whole pixels."""
-    scale_lock_enabled: bool = True
+    scale_lock_enabled: bool = TRACK.scale_lock_enabled
     """Hold the face's size at its median once `scale_lock_warmup_frames` have been seen."""
-    scale_lock_warmup_frames: Annotated[int, Field(ge=1, le=1000)] = 30
-    affine_tracking_enabled: bool = True
+    scale_lock_warmup_frames: Annotated[int, Field(ge=1, le=1000)] = TRACK.scale_lock_warmup_frames
+    affine_tracking_enabled: bool = TRACK.affine_tracking_enabled
     """Fuse Lucas-Kanade tracks of nose bridge and eyes with the landmarks."""
-    smoothing: Literal["one_euro", "kalman", "none"] = "one_euro"
-    """Filter of the face transforms."""
-    one_euro_min_cutoff_hz: Annotated[float, Field(gt=0, le=100)] = 1.0
-    """Lower: steadier at rest, later in motion."""
-    one_euro_beta: Annotated[float, Field(ge=0, le=100)] = 0.05
-    """Higher: quicker in fast motion."""
-    one_euro_derivative_cutoff_hz: Annotated[float, Field(gt=0, le=100)] = 1.0
-    kalman_process_noise: Annotated[float, Field(gt=0, le=1e6)] = 1.0
-    """Standard deviation of the head's acceleration, pixels per frame squared."""
-    kalman_measurement_noise: Annotated[float, Field(gt=0, le=1e6)] = 1.0
-    """Standard deviation of one landmark measurement, pixels."""
+    smoothing: Smoothing = TRACK.smoothing
+    """Filter of the face transforms. Its unit is the pixel of the upright 256 crop."""
+    one_euro_min_cutoff_hz: Positive = TRACK.one_euro.min_cutoff_hz
+    """Cut-off at rest: lower is calmer, and later in motion."""
+    one_euro_beta: Annotated[float, Field(ge=0, le=1000)] = TRACK.one_euro.beta
+    """How fast the cut-off grows with speed, Hz per unit/s: higher lags less."""
+    one_euro_derivative_cutoff_hz: Positive = TRACK.one_euro.derivative_cutoff_hz
+    """Cut-off of the speed estimate: higher notices a sudden move earlier, and noise too."""
+    kalman_acceleration: Positive = TRACK.kalman.acceleration
+    """Standard deviation of the acceleration of a calm head, unit/s²."""
+    kalman_noise: Positive = TRACK.kalman.noise
+    """Standard deviation of a measured value, unit."""
+    kalman_surprise: Positive = TRACK.kalman.surprise
+    """Squared innovation, in variances, from which on the head counts as moving suddenly."""
+    kalman_sudden: Positive = TRACK.kalman.sudden
+    """How many times the acceleration may be larger in a sudden move."""
 
     # The engine and the voice.
     engine: Literal["viseme"] = "viseme"
@@ -141,6 +152,31 @@ class Settings(BaseSettings):
     def avatars_dir(self) -> Path:
         """Where prepared avatars live."""
         return self.results_dir / "avatars"
+
+    @property
+    def preparation_settings(self) -> PreparationSettings:
+        """What an avatar is prepared with."""
+        track = TrackSettings(
+            smoothing=self.smoothing,
+            subpixel_enabled=self.subpixel_enabled,
+            scale_lock_enabled=self.scale_lock_enabled,
+            scale_lock_warmup_frames=self.scale_lock_warmup_frames,
+            affine_tracking_enabled=self.affine_tracking_enabled,
+            one_euro=OneEuroConstants(
+                min_cutoff_hz=self.one_euro_min_cutoff_hz,
+                beta=self.one_euro_beta,
+                derivative_cutoff_hz=self.one_euro_derivative_cutoff_hz,
+            ),
+            kalman=KalmanConstants(
+                acceleration=self.kalman_acceleration,
+                noise=self.kalman_noise,
+                surprise=self.kalman_surprise,
+                sudden=self.kalman_sudden,
+            ),
+        )
+        return PreparationSettings(
+            fps=self.fps, bbox_shift=self.bbox_shift, engine=self.engine, track=track
+        )
 
     @property
     def http_threads(self) -> int:
