@@ -96,7 +96,7 @@ def _portrait(count: int, *, sway: float) -> Pictures:
             still, shift, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
         )
         opening = int(6 + 6 * np.sin(index * 1.3))
-        cv2.ellipse(picture, (245, 300), (28, opening), 0, 0, 360, (40, 30, 90), -1, cv2.LINE_AA)
+        cv2.ellipse(picture, (245, 275), (28, opening), 0, 0, 360, (40, 30, 90), -1, cv2.LINE_AA)
         pictures.append(np.asarray(picture, dtype=np.uint8))
     return pictures
 

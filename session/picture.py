@@ -85,7 +85,7 @@ def to_yuv420(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 class PictureEncoder:
-    """One x264 encoder, warm between clips. One thread at a time."""
+    """One x264 encoder; a millisecond to open. One thread at a time."""
 
     def __init__(self, spec: FilmSpec) -> None:
         context = av.CodecContext.create(CODEC, "w")

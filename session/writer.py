@@ -32,6 +32,11 @@ from session.reader import FilmReader
 from session.reel import Reel, create_film
 from session.sound import SoundEncoder
 
+Pictures = Sequence[NDArray[np.uint8]]
+"""(h, w, 3) BGR each."""
+Samples = NDArray[np.float32]
+"""(n,) 48 kHz mono."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -48,7 +53,8 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
         self._writing = Lock()
         self._clip: ClipWriter | None = None
         try:
-            self._open_encoders()
+            self._sound = self._aligned_sound()
+            self._require_same_encoders()
         except BaseException:
             self._reel.close()
             raise
@@ -155,16 +161,17 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
     ) -> None:
         self.close()
 
-    def _open_encoders(self) -> None:
-        """Encoders that go on exactly where the committed film ends.
+    def _aligned_sound(self) -> SoundEncoder:
+        """An encoder that goes on exactly where the committed sound ends.
 
-        The sound of the last 61 ms at most was still inside the encoder and is replaced by zeros.
+        The last 61 ms at most were still inside the encoder before; zeros take their place.
         """
         frames, samples = self._reel.totals
+        return SoundEncoder(lead_in=frames * self.spec.samples_per_frame - samples)
+
+    def _require_same_encoders(self) -> None:
         opening = self._reel.opening
-        self._pictures = PictureEncoder(self.spec)
-        self._sound = SoundEncoder(lead_in=frames * self.spec.samples_per_frame - samples)
-        ours = (self._pictures.avcc, self._sound.audio_config)
+        ours = (PictureEncoder(self.spec).avcc, self._sound.audio_config)
         if ours != (opening.avcc, opening.audio_config):
             raise FilmMismatchError(
                 f"The film {self.path} was encoded with other parameters than this program's;"
@@ -172,22 +179,18 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
             )
 
     def _append(
-        self, pictures: Sequence[NDArray[np.uint8]], samples: NDArray[np.float32], text: str | None
+        self, encoder: PictureEncoder, pictures: Pictures, samples: Samples, text: str | None
     ) -> Fragment:
         with self._writing:
             self._require_fitting(pictures, samples)
             try:
-                return self._append_fitting(pictures, samples, text)
+                return self._append_fitting(encoder.encode(pictures), samples, text)
             except BaseException:
-                if not self.is_closed:  # the encoders hold what the film does not
-                    self._open_encoders()
+                self._sound = self._aligned_sound()  # the old one holds what the film does not
                 raise
 
-    def _append_fitting(
-        self, pictures: Sequence[NDArray[np.uint8]], samples: NDArray[np.float32], text: str | None
-    ) -> Fragment:
+    def _append_fitting(self, video: list[bytes], samples: Samples, text: str | None) -> Fragment:
         frames_before, samples_before = self._reel.totals
-        video = self._pictures.encode(pictures)
         sound = self._sound.encode(samples)
         data = build_fragment(
             self._reel.sequence,
@@ -199,9 +202,7 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
             data, frames=len(video), samples=len(sound) * SAMPLES_PER_PACKET, text=text
         )
 
-    def _require_fitting(
-        self, pictures: Sequence[NDArray[np.uint8]], samples: NDArray[np.float32]
-    ) -> None:
+    def _require_fitting(self, pictures: Pictures, samples: Samples) -> None:
         shape = (self.spec.height, self.spec.width, 3)
         if not pictures:
             raise ValueError("pictures is empty; a fragment takes one or more.")
@@ -237,12 +238,11 @@ class ClipWriter:
     def __init__(self, film: FilmWriter, text: str) -> None:
         self._film = film
         self._text = text
+        self._encoder = PictureEncoder(film.spec)  # 10 MB and some threads: not for a quiet film
         self._is_begun = False
         self._is_open = True
 
-    def write(
-        self, pictures: Sequence[NDArray[np.uint8]], samples: NDArray[np.float32]
-    ) -> Fragment:
+    def write(self, pictures: Pictures, samples: Samples) -> Fragment:
         """Append one fragment; on disk, and told to watchers, on return.
 
         `pictures`: one or more (h, w, 3) uint8 BGR of the film's size. `samples`: float32 of
@@ -254,7 +254,7 @@ class ClipWriter:
         """
         self._require_open()
         text = None if self._is_begun else self._text
-        fragment = self._film._append(pictures, samples, text)
+        fragment = self._film._append(self._encoder, pictures, samples, text)
         self._is_begun = True
         return fragment
 
@@ -272,6 +272,7 @@ class ClipWriter:
         if not self._is_open:
             return None
         self._is_open = False
+        del self._encoder
         return self._film._end_clip()
 
     def _require_open(self) -> None:

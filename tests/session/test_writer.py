@@ -24,6 +24,7 @@ from session.errors import (
 )
 from session.film import ClipRecord, FilmSpec
 from session.journal import journal_path
+from session.reel import delete_film
 from session.writer import FilmWriter
 
 ROOT = Path(__file__).parents[2]
@@ -445,6 +446,50 @@ def test_delete_removes_every_file_and_readers_keep_theirs(path: Path) -> None:
             assert fresh.committed.frames == 0
             assert b"".join(reader.chunks(0, len(committed))) == committed
             assert reader.film_id == old_id
+
+
+def test_a_film_that_nobody_holds_can_be_deleted_sound_or_damaged(path: Path) -> None:
+    FilmWriter.create(path, SPEC).close()
+    path.write_bytes(b"no film any more")
+    delete_film(path)
+    assert list(path.parent.iterdir()) == []
+    with pytest.raises(FilmMissingError):
+        delete_film(path)
+
+
+def test_a_film_in_use_is_not_deleted_from_under_its_writer(path: Path) -> None:
+    with FilmWriter.create(path, SPEC) as film:
+        with pytest.raises(FilmBusyError):
+            delete_film(path)
+        write_clips(film, [[2]])
+    assert watch(path).numbers == [0, 1]
+
+
+def test_a_journal_left_over_from_a_deleted_film_does_not_touch_the_next(path: Path) -> None:
+    with FilmWriter.create(path, SPEC) as film:
+        write_clips(film, [[1, 2], [3]])
+    path.unlink()
+    with FilmWriter.create(path, SPEC) as film:
+        assert film.committed.frames == 0
+        write_clips(film, [[2]])
+    with FilmWriter.open(path) as film:
+        assert [clip.frames for clip in film.committed.clips] == [2]
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_a_film_leaves_no_file_open(path: Path, tmp_path: Path) -> None:
+    before = open_files()
+    FilmWriter.create(path, SPEC).close()
+    (tmp_path / "bad.mp4").write_bytes(b"bad")
+    for _ in range(3):
+        with pytest.raises(FilmDamagedError):
+            FilmWriter.open(tmp_path / "bad.mp4")
+        with FilmWriter.open(path) as film, film.reader(), pytest.raises(FilmBusyError):
+            FilmWriter.open(path)
+    assert open_files() == before
 
 
 def test_a_moved_film_opens_at_its_new_place(path: Path) -> None:
