@@ -10,6 +10,7 @@ import ctypes
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import espeakng_loader
@@ -117,10 +118,14 @@ class EspeakLibrary:
         self._voice = ""
 
     def catalogue(self) -> tuple[EspeakLanguage, ...]:
-        """Every language espeak's data files speak, in espeak's order."""
+        """Every language espeak's data files speak, in espeak's order.
+
+        espeak lists a few whose dictionary was never shipped; they are silent, and left out.
+        """
         with self._lock:
             entries = self._library.espeak_ListVoices(None)
-            return tuple(_language(entry.contents) for entry in _until_null(entries))
+            listed = [_language(entry.contents) for entry in _until_null(entries)]
+        return tuple(language for language in listed if _has_dictionary(language))
 
     def say(self, text: str, *, voice: str, rate_wpm: int) -> Utterance:
         """Speak plain text (no markup) and return all of it.
@@ -213,6 +218,16 @@ def _events(events: Any) -> Iterator[Any]:
 def _language(voice: _Voice) -> EspeakLanguage:
     tags = tuple(_tags(int(voice.languages)))
     return EspeakLanguage(voice.name.decode().strip(), voice.identifier.decode(), tags)
+
+
+def _has_dictionary(language: EspeakLanguage) -> bool:
+    """Whether the dictionary that a language's file names, or that has its tag, is there."""
+    data = Path(espeakng_loader.get_data_path())
+    name = language.tags[0][1].split("-")[0]
+    for line in (data / "lang" / language.identifier).read_text(encoding="utf-8").splitlines():
+        if line.startswith("dictionary"):
+            name = line.split()[1]
+    return (data / f"{name}_dict").is_file()
 
 
 def _tags(address: int) -> Iterator[tuple[int, str]]:

@@ -14,7 +14,11 @@ VOICELESS_STOPS = frozenset("ptkqcʈʔ")
 VOICED_STOPS = frozenset("bdɡɖɟɢɓɗɠʄʛ")
 
 _TIE_BARS = "\u0361\u035c"
-_SPELLINGS = str.maketrans({"g": "ɡ", "ᵻ": "ɨ", "ɚ": "ə˞", "ɝ": "ɜ˞", "ǝ": "ə"})
+_SPELLINGS = str.maketrans(
+    {"g": "ɡ", "ᵻ": "ɨ", "ɚ": "ə˞", "ɝ": "ɜ˞", "ǝ": "ə", "ε": "ɛ", "φ": "ɸ", "Φ": "ɸ", "ʦ": "ts"}
+    | dict(zip("ABDEINOQSTUVXZ@", "ɑβðɛɪŋɔɣʃθʊʌχʒə", strict=True))
+)
+"""Look-alikes, and the ASCII (Kirshenbaum) letters that espeak leaves in a few languages."""
 _LETTERS_AND_DIACRITICS = frozenset(["Lu", "Ll", "Lo", "Lm", "Mn"])
 _STRESS_AND_LENGTH = frozenset("ˈˌːˑ")
 _RHOTIC_HOOK = "˞"
@@ -53,12 +57,18 @@ def _belongs(sign: str) -> bool:
     return sign == _RHOTIC_HOOK or unicodedata.category(sign) in _LETTERS_AND_DIACRITICS
 
 
+def _has_letter(symbol: str) -> bool:
+    """False for a diacritic on its own: it colours the sound before it."""
+    return any(unicodedata.category(sign) in ("Ll", "Lu", "Lo") for sign in symbol)
+
+
 def _segments(marks: Iterable[Mark]) -> Iterator[_Segment]:
     """Drop what makes no sound of its own; join pauses that follow one another."""
     previous = None
     for mark in marks:
         symbol = "" if mark.symbol.startswith("(") else clean_symbol(mark.symbol)
-        if not symbol and (mark.symbol or previous == ""):
+        is_pause = not mark.symbol
+        if not (is_pause or _has_letter(symbol)) or (is_pause and previous == ""):
             continue
         previous = symbol
         yield _Segment(symbol, mark.sample)

@@ -28,6 +28,12 @@ _SHORT_WORDS_WITH_STOP = frozenset(
     """.split()  # noqa: SIM905  (a hundred quoted words would hide the words)
 )
 _MAY_END_A_SENTENCE = frozenset(["etc", "a.m", "p.m", "usw", "inc", "ltd", "co", "u.s", "u.k"])
+_MONTHS = re.compile(
+    "(januar|jänner|februar|märz|april|mai|juni|juli|august|september|oktober|november|dezember|"
+    "maj|desember|december)\\b",
+    re.IGNORECASE,
+)
+"""After a day's number with a full stop, as Germans, Danes and Norwegians write dates."""
 _END = re.compile(
     rf"[{_FULL_WIDTH_STOPS}]+[{re.escape(_CLOSERS)}]*\s*"
     rf"|[{re.escape(_STOPS)}]+[{re.escape(_CLOSERS)}]*(?=\s|$)\s*"
@@ -91,26 +97,28 @@ def _can_be_said(sign: str) -> bool:
 
 def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
     mark = match.group()
-    following = text[match.end() : match.end() + 1]
+    end = match.end()
+    following = text[end : end + 1]
     if mark[0] in "!?" and following.islower():
         return not any(closer in mark for closer in _CLOSERS)  # "Really?" she said
     if mark.rstrip() != ".":
         return True
     word = text[start : match.start()].rsplit(None, 1)[-1:] or [""]
-    return _stop_ends(word[0].lstrip("\"'“‘«(["), following, alone=text.startswith(word[0], start))
+    if word[0].isdigit() and len(word[0]) <= 2:
+        is_item = text.startswith(word[0], start)
+        return not (is_item or following.islower() or _MONTHS.match(text, end))
+    return _stop_ends(word[0].lstrip("\"'“‘«(["), following)
 
 
-def _stop_ends(word: str, following: str, *, alone: bool) -> bool:
+def _stop_ends(word: str, following: str) -> bool:
     """Whether a single full stop after `word` ends a sentence."""
     lower = word.lower()
     if lower in _MAY_END_A_SENTENCE:
         return following.isupper() or not following
     if lower in _SHORT_WORDS_WITH_STOP:
         return not following
-    if len(word) == 1 and word.isalpha():  # an initial, as in J. R. R. Tolkien; but "So do I."
-        return word == "I" or not following
-    is_ordinal = word.isdigit() and len(word) <= 2 and (alone or following.islower())
-    return not is_ordinal
+    is_initial = len(word) == 1 and word.isalpha() and word != "I"  # J. R. R. Tolkien; "So do I."
+    return not (is_initial and following)
 
 
 def _pieces(sentence: str) -> Iterator[Sentence]:

@@ -1,0 +1,129 @@
+"""Where text is cut, what is taken out of it, and what cannot be said at all."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tts.sentences import MAX_WEIGHT, Sentence, sentences, speakable
+from tts.voice import BadSpeechRequest
+
+
+def cut(text: str) -> list[str]:
+    return [sentence.text for sentence in sentences(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hello world", ["Hello world"]),
+        ("One. Two! Three? Four… Five", ["One.", "Two!", "Three?", "Four…", "Five"]),
+        ("hello there. how are you", ["hello there.", "how are you"]),
+        ("Wait... what?! No.", ["Wait...", "what?!", "No."]),
+        ("“Stop!” He ran. (Fast.) Gone.", ["“Stop!”", "He ran.", "(Fast.)", "Gone."]),
+    ],
+)
+def test_text_is_cut_after_each_sentence(text: str, expected: list[str]) -> None:
+    assert cut(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Dr. Smith met Mrs. Jones on Main St. near the bridge.",
+        "J. R. R. Tolkien wrote it.",
+        "It costs $3.50, or 1.234,5 in some places.",
+        "See fig. 3 and p. 12, e.g. the map.",
+        "We met at 5 p.m. on a Friday.",
+        "Er kam am 3. Mai, z.B. mit Prof. Müller.",
+        "1. First of all, go to www.example.com/a.b?c=d now.",
+        '"Really?" she said.',
+        "Version 1.2.3 is out",
+    ],
+)
+def test_abbreviations_numbers_and_addresses_do_not_end_a_sentence(text: str) -> None:
+    assert cut(text) == [text]
+
+
+def test_an_abbreviation_before_a_capital_may_end_a_sentence() -> None:
+    assert cut("We left at 5 p.m. Then it rained.") == ["We left at 5 p.m.", "Then it rained."]
+    assert cut("So do I. You too.") == ["So do I.", "You too."]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("你好。今天天气很好！我们去公园吧？", ["你好。", "今天天气很好！", "我们去公园吧？"]),
+        ("नमस्ते। आप कैसे हैं?", ["नमस्ते।", "आप कैसे हैं?"]),
+        ("كيف حالك؟ أنا بخير.", ["كيف حالك؟", "أنا بخير."]),
+        ("¿Qué tal? ¡Muy bien! Adiós.", ["¿Qué tal?", "¡Muy bien!", "Adiós."]),
+    ],
+)
+def test_other_scripts_end_their_sentences_with_their_own_marks(
+    text: str, expected: list[str]
+) -> None:
+    assert cut(text) == expected
+
+
+def test_paragraphs_and_list_items_are_sentences_and_wrapped_lines_are_not() -> None:
+    text = "A heading\n\nA line\nthat goes on.\n- one\n- two\n2) three"
+    assert cut(text) == ["A heading", "A line that goes on.", "- one", "- two", "2) three"]
+
+
+def test_a_long_sentence_is_cut_at_a_clause_and_says_that_it_goes_on() -> None:
+    clause = "the quick brown fox jumps over the lazy dog in the yard"
+    pieces = list(sentences(f"{clause}, {clause}, {clause}, {clause}."))
+    assert all(piece.text.endswith(",") for piece in pieces[:-1])
+    assert [piece.ends for piece in pieces] == [False] * (len(pieces) - 1) + [True]
+
+
+def test_a_long_text_without_any_mark_is_cut_between_words() -> None:
+    pieces = cut("word " * 300)
+    assert max(map(len, pieces)) <= MAX_WEIGHT
+    assert " ".join(pieces).split() == ["word"] * 300
+
+
+def test_a_long_text_without_spaces_is_cut_sooner_when_its_signs_are_syllables() -> None:
+    assert max(map(len, cut("你好" * 300))) == MAX_WEIGHT // 4
+    assert max(map(len, cut("a" * 1000))) <= MAX_WEIGHT
+
+
+def test_the_first_sentence_of_a_long_text_is_there_before_the_rest_is_read() -> None:
+    text = "Hello. " + "word " * 100_000
+    assert next(sentences(text)) == Sentence("Hello.", ends=True)
+
+
+@given(st.text(alphabet="ab .,!?\n你。1\"'", max_size=400))
+def test_no_letter_is_lost_or_said_twice(text: str) -> None:
+    kept = "".join(piece.text for piece in sentences(text))
+    assert [s for s in kept if s.isalnum()] == [s for s in text if s.isalnum()]
+
+
+@pytest.mark.parametrize("text", ["", "   \n\t", "😀👍🏽🇩🇪", "…?!", "\x00\x01", "\ud800", "❤️"])
+def test_text_without_a_letter_or_digit_is_refused_by_name(text: str) -> None:
+    with pytest.raises(BadSpeechRequest, match="at least one letter or digit") as caught:
+        speakable(text)
+    assert caught.value.field == "text"
+
+
+@pytest.mark.parametrize("text", [None, 5, b"bytes", ["list"]])
+def test_what_is_not_a_string_is_refused_with_its_type(text: object) -> None:
+    with pytest.raises(BadSpeechRequest, match=type(text).__name__):
+        speakable(text)
+
+
+def test_a_refusal_never_repeats_more_than_the_beginning() -> None:
+    with pytest.raises(BadSpeechRequest) as caught:
+        speakable("!" * 1_000_000)
+    assert len(str(caught.value)) < 300
+
+
+def test_controls_emoji_and_lone_surrogates_go_and_the_words_stay() -> None:
+    assert cut(speakable("Hi 😀 the\x00re,\x07 you\ud83d!")) == ["Hi the re, you !"]
+
+
+def test_markup_is_text() -> None:
+    assert speakable("<speak>a < b & c</speak>") == "<speak>a < b & c</speak>"
+
+
+def test_joiners_inside_words_stay() -> None:
+    assert speakable("می\u200cخواهم") == "می\u200cخواهم"

@@ -1,0 +1,204 @@
+"""Mouth tracks: from phonemes written by hand, and from the real voice in many languages."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tts.espeak import EspeakVoices
+from tts.speech import Phoneme, Speech
+from warm.viseme.curves import NoPhonemesError, mouth_curves, mouth_track
+from warm.viseme.curves_ipa import Gate, openness, parts_of
+from warm.viseme.shape import CLOSED_GAP_IOD, FULL_GAP_IOD, Shape
+
+RATE = 16_000
+CLOSED = CLOSED_GAP_IOD / FULL_GAP_IOD
+
+
+def spoken(*sounds: tuple[str, float], loudness: float = 0.3) -> Speech:
+    """Speech of (symbol, seconds) after 100 ms of silence and before 300 ms of it."""
+    phonemes, at = [], 0.0
+    for symbol, length in (("", 0.1), *sounds, ("", 0.3)):
+        phonemes.append(Phoneme(symbol, at, at + length))
+        at += length
+    samples = np.zeros(round(at * RATE), np.float32)
+    samples[RATE // 10 : -3 * RATE // 10] = loudness
+    return Speech("made by hand", samples, RATE, tuple(phonemes))
+
+
+def track(speech: Speech, fps: int = 25) -> NDArray[np.float32]:
+    return mouth_track(speech, frames=int(np.ceil(speech.duration_s * fps)), fps=fps)
+
+
+def held(symbol: str) -> NDArray[np.float32]:
+    """The mouth in the middle of a long sound."""
+    return track(spoken((symbol, 1.0)), fps=100)[60]
+
+
+def test_a_track_has_a_row_per_frame_and_a_column_per_shape() -> None:
+    made = mouth_track(spoken(("a", 0.5)), frames=40, fps=25)
+    assert made.shape == (40, len(Shape))
+    assert made.dtype == np.float32
+    assert np.isfinite(made).all()
+
+
+@pytest.mark.parametrize("fps", [10, 12, 24, 25, 30, 50, 60])
+@pytest.mark.parametrize("symbol", ["p", "b", "m"])
+def test_no_frame_rate_skips_a_closure_wherever_it_falls(symbol: str, fps: int) -> None:
+    """Would catch sampling at frame times: a 30 ms contact falls between frames 40 ms apart."""
+    for delay_ms in range(0, 100, 7):
+        speech = spoken(("a", 0.3 + delay_ms / 1000), (symbol, 0.03), ("a", 0.3))
+        made = track(speech, fps)
+        contact_s = 0.4 + delay_ms / 1000
+        shown = made[int(contact_s * fps) : int(np.ceil((contact_s + 0.03) * fps))]
+        assert shown[:, Shape.OPEN].min() == 0
+        assert shown[:, Shape.PRESS].max() == 1
+
+
+def test_lips_part_again_within_a_tenth_of_a_second() -> None:
+    made = track(spoken(("a", 0.3), ("b", 0.06), ("a", 0.3)), fps=100)[:, Shape.OPEN]
+    assert made[43] == 0
+    assert made[33] > 3 * CLOSED
+    assert made[53] > 3 * CLOSED
+
+
+@pytest.mark.parametrize("symbol", ["f", "v", "ɱ"])
+def test_lip_and_teeth_meet_in_labiodentals(symbol: str) -> None:
+    made = track(spoken(("a", 0.3), (symbol, 0.05), ("a", 0.3)))
+    assert made[:, Shape.TUCK].max() == 1
+    assert made[:, Shape.PRESS].max() == 0
+    assert made[made[:, Shape.TUCK].argmax(), Shape.OPEN] < 0.3
+
+
+def test_pauses_and_all_after_the_speech_are_exactly_closed() -> None:
+    speech = spoken(("a", 0.4), ("", 0.4), ("a", 0.4))
+    made = mouth_track(speech, frames=100, fps=25)
+    assert not made[int(0.6 * 25) : int(0.8 * 25)].any()
+    assert not made[int(1.45 * 25) :].any()
+    assert made[int(0.35 * 25), Shape.OPEN] > 0.7
+
+
+def test_speech_of_silence_alone_is_a_closed_mouth() -> None:
+    speech = Speech("", np.zeros(RATE, np.float32), RATE, (Phoneme("", 0.0, 1.0),))
+    assert not track(speech).any()
+
+
+def test_a_very_short_pause_does_not_shut_the_mouth() -> None:
+    made = track(spoken(("a", 0.3), ("", 0.03), ("a", 0.3)))
+    assert made[5:15, Shape.OPEN].min() > CLOSED
+
+
+def test_vowels_open_by_height() -> None:
+    openings = [held(vowel)[Shape.OPEN] for vowel in ("i", "e", "ɛ", "æ", "a")]
+    assert openings == sorted(openings)
+    assert openings[0] < 0.3
+    assert openings[-1] > 0.9
+
+
+def test_rounding_and_spreading_part_u_from_i() -> None:
+    assert held("u")[Shape.ROUND] > 0.9
+    assert held("u")[Shape.WIDE] < 0
+    assert held("i")[Shape.WIDE] > 0.9
+    assert held("i")[Shape.ROUND] == pytest.approx(0, abs=0.01)
+    assert held("y")[Shape.ROUND] > 0.9
+
+
+def test_each_kind_of_consonant_has_its_own_mouth() -> None:
+    assert held("s")[Shape.TEETH] > 0.9
+    assert held("θ")[Shape.TONGUE] > 0.9
+    assert held("w")[Shape.ROUND] > 0.9
+    assert held("ʃ")[Shape.ROUND] > 0.3
+    assert held("t")[Shape.TONGUE] > 0.5
+
+
+def test_a_diphthong_moves_from_its_first_vowel_to_its_second() -> None:
+    made = track(spoken(("aʊ", 0.5)), fps=50)
+    early, late = made[int(0.22 * 50)], made[int(0.5 * 50)]
+    assert early[Shape.OPEN] > 2 * late[Shape.OPEN]
+    assert late[Shape.ROUND] > early[Shape.ROUND] + 0.4
+
+
+def test_a_consonant_without_lips_of_its_own_takes_its_neighbours() -> None:
+    round_k = track(spoken(("u", 0.2), ("k", 0.06), ("u", 0.2)), fps=100)[33]
+    wide_k = track(spoken(("i", 0.2), ("k", 0.06), ("i", 0.2)), fps=100)[33]
+    assert round_k[Shape.ROUND] > 0.7
+    assert wide_k[Shape.WIDE] > 0.5
+
+
+def test_the_mouth_is_ahead_of_the_sound() -> None:
+    curve = mouth_curves(spoken(("i", 0.3), ("a", 0.3)), points=100).joined()[:, Shape.OPEN]
+    halfway = (curve[20] + curve[55]) / 2
+    crossing = 20 + int(np.argmax(curve[20:55] > halfway))
+    assert 0.36 <= crossing / 100 <= 0.40
+
+
+def test_a_loud_vowel_is_wider_than_a_soft_one() -> None:
+    speech = spoken(("ɛ", 0.3), ("ɛ", 0.3))
+    speech.samples[: len(speech.samples) // 2] *= 0.1
+    made = track(speech)[:, Shape.OPEN]
+    assert made[int(0.55 * 25)] > 1.2 * made[int(0.25 * 25)]
+
+
+@pytest.mark.parametrize("scale", [0.001, 1.0])
+def test_the_level_of_the_whole_sentence_does_not_matter(scale: float) -> None:
+    reference = track(spoken(("ɛ", 0.3), ("m", 0.1), ("a", 0.3)))
+    scaled = track(spoken(("ɛ", 0.3), ("m", 0.1), ("a", 0.3), loudness=0.3 * scale))
+    np.testing.assert_allclose(scaled, reference, atol=0.01)
+
+
+def test_speech_without_phonemes_is_refused_with_what_to_do() -> None:
+    with pytest.raises(NoPhonemesError, match="knows_phonemes is true in GET /voices"):
+        mouth_track(Speech("hello", np.zeros(RATE, np.float32), RATE, None), frames=25, fps=25)
+
+
+@pytest.mark.parametrize("symbol", ["ж", "q", "ǂ", "ʘ", "ꟹ", "ʰ", "e̞", "tʃʰ", "ɡ͡b", "œ̃", "ˈ"])
+def test_any_symbol_has_a_mouth(symbol: str) -> None:
+    parts = parts_of(symbol)
+    assert sum(part.share for part in parts) == pytest.approx(1)
+    assert all(0 < part.target.shape[Shape.OPEN] <= 1 for part in parts)
+
+
+def test_an_unknown_sound_lets_its_neighbours_shape_the_lips() -> None:
+    made = track(spoken(("u", 0.2), ("ꟹ", 0.06), ("u", 0.2)), fps=100)[33]
+    assert made[Shape.ROUND] > 0.7
+
+
+def test_modifiers_round_and_spread() -> None:
+    assert parts_of("kʷ")[0].target.shape[Shape.ROUND] > 0.5
+    assert parts_of("tʲ")[0].target.shape[Shape.WIDE] > 0.2
+
+
+def test_only_lips_on_lips_are_closures() -> None:
+    closing = {s for s in "pbmɓʙʘtdnkɡfvwɸβ" if parts_of(s)[0].target.gate is Gate.LIPS}
+    assert closing == set("pbmɓʙʘ")
+
+
+def test_openness_is_that_of_the_most_open_vowel() -> None:
+    assert openness("aɪ") == 1.0
+    assert openness("i") == 0.0
+    assert openness("tʃ") == -1.0
+
+
+@pytest.mark.parametrize("language", ["en-us", "de", "fr", "es", "cmn", "hi", "ar", "ja", "sw"])
+def test_real_speech_moves_the_mouth_and_ends_closed(voices: EspeakVoices, language: str) -> None:
+    for speech in voices.speak("1 2 3 4 5 100", voices.choose(language=language)):
+        made = mouth_track(speech, frames=int(np.ceil(speech.duration_s * 25)), fps=25)
+        assert made[:, Shape.OPEN].max() > 0.5
+        assert made[:, Shape.OPEN].std() > 0.1
+        assert made[:, Shape.OPEN].min() >= 0
+        assert np.abs(made).max() <= 1.0
+        assert not made[-2:].any()
+
+
+def test_every_bilabial_of_a_real_sentence_closes_and_every_open_vowel_opens(
+    voices: EspeakVoices,
+) -> None:
+    text = "Papa Bob may park the calm lamb by the marble barn, maybe by the palm."
+    for speed in (0.7, 1.0, 1.6):
+        (speech,) = voices.speak(text, voices.choose(speed=speed))
+        opening = track(speech)[:, Shape.OPEN]
+        for phoneme in speech.phonemes or ():
+            first, end = int(phoneme.start_s * 25), int(np.ceil(phoneme.end_s * 25))
+            if phoneme.symbol in ("p", "b", "m"):
+                assert opening[first:end].min() == 0
+            elif openness(phoneme.symbol) == 1.0:
+                assert opening[first:end].max() > CLOSED
