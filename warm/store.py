@@ -24,6 +24,10 @@ FORMAT = 1
 """Of the folder. Other versions of the program refuse what is not theirs."""
 MANIFEST = "avatar.json"
 PREVIEW, IDLE_FILM = "preview.png", "idle.mp4"
+MANIFEST_KEYS = (
+    *("digest", "fps", "loop", "frames", "width", "height"),
+    *("source", "created", "notes", "files"),
+)
 CORE = ("frames", "transforms", "landmarks")
 ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 BUILDING, OLD = ".building-", ".old-"
@@ -238,6 +242,8 @@ class AvatarStore:
                 f"The avatar {avatar_id!r} is of format {version}, this program reads {FORMAT}. "
                 f"Prepare it again: {self._command(avatar_id)}"
             )
+        if absent := [key for key in MANIFEST_KEYS if key not in manifest]:
+            raise self._damaged(avatar_id, f"{MANIFEST} lacks {', '.join(absent)}")
         return dict(manifest)
 
     def _check_files(self, avatar_id: str, manifest: Mapping[str, Any], *, verify: bool) -> None:

@@ -87,7 +87,7 @@ def film(
 
 
 def as_frame(picture: Picture) -> av.VideoFrame:
-    """BGRA as it is, BGR as 4:2:0 by OpenCV, so that PyAV's own conversion is no judge of itself."""
+    """BGRA as it is, BGR as 4:2:0 by OpenCV: PyAV's own conversion shall not judge itself."""
     if picture.shape[2] == 4:
         return av.VideoFrame.from_ndarray(picture, format="bgra")
     planes = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)

@@ -274,7 +274,7 @@ def test_ten_minutes_are_not_decoded_for_three_frames(tmp_path: Path) -> None:
 def test_a_film_without_its_index_is_called_truncated(tmp_path: Path) -> None:
     whole = film(tmp_path / "whole.mp4", numbered(50))
     cut = cut_off(whole, tmp_path / "cut.mp4", 0.5)
-    with pytest.raises(DamagedMediaError, match="truncated.*Send the file again"):
+    with pytest.raises(DamagedMediaError, match=r"truncated.*Send the file again"):
         read_video(cut)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from warm.avatar import AvatarBuild
 from warm.engine import Engine
 from warm.face.finder import FaceFinder
+from warm.idle.closing import close_mouth
 from warm.idle.photo import animate_photo
 from warm.idle.sway import loop_length
 from warm.media.sniff import sniff
@@ -64,8 +65,6 @@ def from_portrait(portrait: Portrait, job: Job) -> AvatarBuild:
 
 def from_footage(footage: Footage, job: Job) -> AvatarBuild:
     """Bake the frames of a video with its mouth closed; the frames as filmed are not kept."""
-    from warm.idle.closing import close_mouth  # noqa: PLC0415
-
     frames = allocate(job.folder / "frames.npy", footage.frames.shape)
     landmarks = close_mouth(
         footage.frames,

@@ -1,11 +1,11 @@
 """One face followed through a video: measured landmarks of each frame, gaps bridged or refused."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from warm.face.finder import MIN_MESH_SCORE, FaceFinder
 from warm.face.measure import inter_ocular
+from warm.media.fit import shrunk
 from warm.prepare.errors import FacelessStretchError, NoFaceError, SmallFaceError
 
 MIN_FACE_PX = 64
@@ -13,8 +13,8 @@ BRIDGE_S = 0.5
 """The face may be away for this long: a hand before it, a look aside."""
 NEAR_SIDES = 3.0
 """A lost face is looked for in a square of this many face sides, around where it was."""
-LOOK_PX = 128
-LOOK_AROUND_EVERY = 10
+GLIMPSE_PX = 128
+SURVEY_EVERY = 10
 """While the face is lost, every so many frames the whole picture is searched, which is slow."""
 JUMP_IOD = 1.0
 """No head moves this far between two frames: a cut."""
@@ -46,31 +46,43 @@ class FaceFollower:
         return mesh.points if mesh.score >= MIN_MESH_SCORE else None
 
     def _search(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        near = self._search_near(picture)
-        if near is not None or self._lost % LOOK_AROUND_EVERY:
-            return near
+        points = None if self._last is None else self._glimpse(picture, near(self._last, picture))
+        if points is None:
+            points = self._glimpse(picture, (0, 0, picture.shape[1], picture.shape[0]))
+        if (points is not None and not self.faces) or self._lost % SURVEY_EVERY == 0:
+            return self._survey(picture)
+        return points
+
+    def _survey(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """The largest face anywhere in the picture, at any size; slow."""
         faces = self._finder.find(picture)
         self.faces = self.faces or len(faces)
         return faces[0].mesh.points if faces else None
 
-    def _search_near(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        if self._last is None:
-            return None
-        side = face_side(self._last) * NEAR_SIDES
-        centre = self._last[:, :2].mean(axis=0)
-        scale = LOOK_PX / side
-        to_look = np.array([[scale, 0.0], [0.0, scale]])
-        shift = LOOK_PX / 2 - to_look @ centre
-        look = cv2.warpAffine(
-            picture, np.column_stack([to_look, shift]), (LOOK_PX, LOOK_PX), flags=cv2.INTER_AREA
-        )
-        faces = self._finder.find(np.asarray(look, np.uint8))
+    def _glimpse(
+        self, picture: NDArray[np.uint8], xyxy: tuple[int, int, int, int]
+    ) -> NDArray[np.float32] | None:
+        """A face that is large in one part of the picture; quick."""
+        left, top, right, bottom = xyxy
+        part = picture[top:bottom, left:right]
+        small = shrunk(part, GLIMPSE_PX)
+        faces = self._finder.find(small)
         if not faces:
             return None
-        guess = faces[0].mesh.points / scale
-        guess[:, :2] -= shift / scale
-        mesh = self._finder.mesh.again(picture, guess.astype(np.float32))
+        guess = faces[0].mesh.points * (part.shape[1] / small.shape[1])
+        guess[:, :2] += (left, top)
+        mesh = self._finder.mesh.again(picture, guess)
         return mesh.points if mesh.score >= MIN_MESH_SCORE else None
+
+
+def near(points: NDArray[np.float32], picture: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """xyxy of the part of a picture in which a face that was at `points` is looked for."""
+    reach = face_side(points) * NEAR_SIDES / 2
+    size = (picture.shape[1], picture.shape[0])
+    centre = np.clip(points[:, :2].mean(axis=0), 0, size)
+    low = np.clip(centre - reach, 0, None).astype(int)
+    high = np.clip(centre + reach, None, size).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
 def face_side(points: NDArray[np.float32]) -> float:

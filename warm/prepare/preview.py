@@ -7,10 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warm.avatar import AvatarBuild
+from warm.face.measure import inter_ocular
 
 BOX_COLOUR, POINT_COLOUR, MASK_COLOUR = (60, 200, 255), (120, 255, 120), (255, 160, 60)
 MASK_STRENGTH = 0.35
 SUBPIXEL_BITS = 4
+MIN_DOT_PX, DOT_IOD = 0.6, 0.012
+"""Radius of a landmark's dot."""
 
 
 def draw_preview(build: AvatarBuild, index: int = 0) -> NDArray[np.uint8]:
@@ -25,24 +28,18 @@ def draw_preview(build: AvatarBuild, index: int = 0) -> NDArray[np.uint8]:
         (mask > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
     )
     cv2.drawContours(picture, outlines, -1, MASK_COLOUR, thickness, cv2.LINE_AA)
-    for x, y in fixed_point(build.landmarks[index, :, :2]):
-        cv2.circle(
-            picture,
-            (x, y),
-            thickness << SUBPIXEL_BITS,
-            POINT_COLOUR,
-            -1,
-            cv2.LINE_AA,
-            SUBPIXEL_BITS,
-        )
+    draw_points(picture, build.landmarks[index])
     left, top, right, bottom = build.extras["boxes"][index].round().astype(int).tolist()
     cv2.rectangle(picture, (left, top), (right, bottom), BOX_COLOUR, thickness)
     return np.asarray(picture, np.uint8)
 
 
-def fixed_point(points: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """(n, 2) pixels as OpenCV's drawing integers with SUBPIXEL_BITS of fraction."""
-    return [(int(x), int(y)) for x, y in (points * (1 << SUBPIXEL_BITS)).round()]
+def draw_points(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
+    """Draw a dot at each of (468, 3) landmarks, between pixels too."""
+    one = 1 << SUBPIXEL_BITS
+    radius = round(max(MIN_DOT_PX, float(inter_ocular(points)) * DOT_IOD) * one)
+    for x, y in (points[:, :2] * one).round().astype(int).tolist():
+        cv2.circle(picture, (x, y), radius, POINT_COLOUR, -1, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def write_preview(build: AvatarBuild, path: Path) -> None:

@@ -1,0 +1,125 @@
+"""`python -m warm` prepares and lists avatars, and says in one line what is wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from filming import film, portrait, swaying
+
+from warm.__main__ import demo_portrait, main
+from warm.store import AvatarStore
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with the avatar `anna`, prepared by the command itself."""
+    folder = tmp_path_factory.mktemp("cli")
+    video = film(folder / "anna.mp4", swaying(12))
+    assert main(["prepare", str(video), "--results", str(folder), "--bbox-shift", "4"]) == 0
+    return folder
+
+
+def test_the_file_names_the_avatar_unless_told_otherwise(results: Path) -> None:
+    avatar = AvatarStore(results).open("anna")
+    assert len(avatar.frames) == 12
+    assert any(name.startswith("viseme") for name in avatar.extras)
+    assert (avatar.folder / "preview.png").is_file()
+
+
+def test_a_second_run_says_that_nothing_was_to_be_done(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["prepare", str(results / "anna.mp4"), "--results", str(results)]
+    assert main([*arguments, "--bbox-shift", "4"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("Up to date: ")
+    assert "preview.png" in printed.out and printed.err == ""
+
+
+def test_a_preparation_shows_its_progress_and_its_notes(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    film(tmp_path / "long.mp4", swaying(40))
+    arguments = ["prepare", str(tmp_path / "long.mp4"), "--results", str(tmp_path)]
+    assert main([*arguments, "--avatar-id", "short", "--max-seconds", "1"]) == 0
+    printed = capfd.readouterr()
+    assert "Note: The video is 2 s long; its first 1 s are used" in printed.out
+    assert "Ready: " in printed.out
+    for stage in ("reading", "steadying", "closing", "finishing"):
+        assert f"{stage}: 100%" in printed.err
+
+
+def test_avatars_lists_what_there_is(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["avatars", "--results", str(results), "--verify"]) == 0
+    line = capsys.readouterr().out
+    assert line.startswith("anna ") and "204x240 0.5 s at 25 fps" in line
+
+
+def test_avatars_of_an_empty_folder_say_how_to_make_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["avatars", "--results", str(tmp_path)]) == 0
+    assert "python -m warm prepare PHOTO_OR_VIDEO" in capsys.readouterr().out
+
+
+def test_a_damaged_avatar_is_listed_as_such_and_fails_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "avatars" / "broken").mkdir(parents=True)
+    assert main(["avatars", "--results", str(tmp_path)]) == 1
+    assert "damaged: " in capsys.readouterr().out
+
+
+def test_a_refused_photo_is_one_line_on_stderr_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "wall.png"), np.full((200, 200, 3), 99, np.uint8))
+    arguments = ["prepare", str(tmp_path / "wall.png"), "--results", str(tmp_path)]
+    assert main(arguments) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("NoFaceError: No face was found in")
+    assert list((tmp_path / "avatars").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["face.jpg", "--fps", "7"], "fps is 7; allowed are 10 to 60"),
+        (["face.jpg", "--avatar-id", "../x"], "avatar_id is '../x'"),
+        (["nowhere.jpg"], "There is no file nowhere.jpg"),
+    ],
+)
+def test_a_bad_value_is_named(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["prepare", *arguments, "--results", str(tmp_path)]) == 1
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["prepare"], ["prepare", "a.jpg", "--demo"], ["fly"]])
+def test_a_bad_command_line_exits_with_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    assert "usage: python -m warm" in capsys.readouterr().err
+
+
+def test_the_demo_portrait_is_found_without_importing_matplotlib() -> None:
+    picture = cv2.imread(str(demo_portrait()))
+    assert picture is not None and np.array_equal(picture, portrait(600))
+    script = (
+        "import sys, warm.__main__ as cli; cli.demo_portrait();"
+        "print([name for name in ('matplotlib', 'scipy', 'cv2', 'av') if name in sys.modules])"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.strip() == "[]"
