@@ -21,9 +21,14 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def temporary_path(path: Path) -> Path:
+    """Where `replace_file` writes first; a crash may leave a file there."""
+    return path.with_name(path.name + ".new")
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Put a file in place, durable and whole or not at all: temporary, fsync, rename."""
-    temporary = path.with_name(path.name + ".new")
+    temporary = temporary_path(path)
     try:
         with temporary.open("wb") as file:
             file.write(data)

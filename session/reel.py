@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Condition, Lock
 
-from session.disk import replace_file, sync_folder, write_all
+from session.disk import replace_file, sync_folder, temporary_path, write_all
 from session.errors import (
     FilmBusyError,
     FilmClosedError,
@@ -108,8 +108,10 @@ class Reel:
             )
             try:
                 self._write(data, entry)
-            except OSError as error:
-                self._fail(error)
+            except BaseException as error:
+                self._cut_back()
+                self._judge(error)
+                raise
             return self._publish(entry)
 
     def close_clip(self) -> ClipRecord | None:
@@ -152,17 +154,22 @@ class Reel:
         os.fsync(self._fd)
         self._journal.append(entry)
 
-    def _fail(self, error: OSError) -> None:
-        """Cut back what a failed write left, and raise what the caller can act on."""
+    def _cut_back(self) -> None:
+        """Take away what an unfinished write left; a reel that cannot is closed."""
         try:
             os.ftruncate(self._fd, self._end)
             self._journal.roll_back()
         except OSError:
             self._close()
             raise
+
+    def _judge(self, error: BaseException) -> None:
+        """Whether the reel can go on after `error`, and a clearer error where there is one."""
+        if not isinstance(error, OSError):
+            return
         if not is_out_of_space(error):
             self._close()
-            raise error
+            return
         raise FilmFullError(
             error.errno, "No room for the next fragment; make room and ask again", str(self.path)
         ) from error
@@ -235,7 +242,8 @@ def _open_locked(path: Path) -> int:
 def _unlink(film: Path) -> None:
     """The film first: a journal without its film is recognised as left over."""
     film.unlink()
-    journal_path(film).unlink(missing_ok=True)
+    for beside in (journal_path(film), temporary_path(film), temporary_path(journal_path(film))):
+        beside.unlink(missing_ok=True)
     sync_folder(film.parent)
 
 

@@ -124,6 +124,25 @@ def test_a_failing_disk_closes_the_film_at_its_committed_end(
     assert watch(path).numbers == [0, 1, 2, 3]
 
 
+def test_an_interrupt_between_the_writes_leaves_nothing_and_the_film_goes_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(fd: int) -> None:
+        raise KeyboardInterrupt
+
+    with FilmWriter.create(path, SPEC) as film:
+        clip = film.begin("")
+        write(clip, 0, 2)
+        before = path.read_bytes()
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                write(clip, 2, 9)
+        assert path.read_bytes() == before
+        write(clip, 2, 1)
+    assert watch(path).numbers == [0, 1, 2]
+
+
 def test_a_disk_that_cannot_even_be_cut_back_closes_the_film_and_recovery_heals_it(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

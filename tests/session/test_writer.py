@@ -24,7 +24,7 @@ from session.errors import (
 )
 from session.film import ClipRecord, FilmSpec
 from session.journal import journal_path
-from session.reel import delete_film
+from session.reel import create_film, delete_film
 from session.writer import FilmWriter
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,7 @@ def test_both_decoders_show_every_picture_once_and_in_order(path: Path) -> None:
 
 def test_sound_has_no_gap_and_lags_the_pictures_by_61_ms_at_most(path: Path) -> None:
     with FilmWriter.create(path, SPEC) as film:
-        for _ in range(30):
+        for _ in range(12):
             count = write_clips(film, [[1, 2]])
             starts = watch(path).sample_starts
             assert starts == [1024 * index for index in range(len(starts))]
@@ -335,6 +335,24 @@ def test_create_refuses_a_path_that_is_taken_and_open_one_that_is_free(path: Pat
         FilmWriter.create(path.parent / "nowhere" / "film.mp4", SPEC)
 
 
+def test_of_many_that_create_one_film_at_once_one_does(path: Path) -> None:
+    outcomes: list[str] = []
+
+    def create() -> None:
+        try:
+            create_film(path, SPEC)
+            outcomes.append("created")
+        except FilmExistsError:
+            outcomes.append("exists")
+
+    threads = [threading.Thread(target=create) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["created"] + ["exists"] * 7
+
+
 def test_create_leaves_only_the_film_and_its_journal(path: Path) -> None:
     FilmWriter.create(path, SPEC).close()
     assert sorted(path.parent.iterdir()) == [path, journal_path(path)]
@@ -451,6 +469,8 @@ def test_delete_removes_every_file_and_readers_keep_theirs(path: Path) -> None:
 def test_a_film_that_nobody_holds_can_be_deleted_sound_or_damaged(path: Path) -> None:
     FilmWriter.create(path, SPEC).close()
     path.write_bytes(b"no film any more")
+    for name in ("full_session.mp4.new", "full_session.mp4.journal.new"):
+        (path.parent / name).write_bytes(b"left by a crash")
     delete_film(path)
     assert list(path.parent.iterdir()) == []
     with pytest.raises(FilmMissingError):
