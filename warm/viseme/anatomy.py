@@ -5,6 +5,7 @@ the mouth, x to the right of the picture and y down the face.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from scipy.ndimage import gaussian_filter1d
 from warm.avatar import CANONICAL_IOD, Loop
 
 Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
 
 # fmt: off
 UPPER_OUTER = np.array([61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291])
@@ -21,8 +24,8 @@ LOWER_INNER = np.array([78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308])
 LOWER_OUTER = np.array([61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291])
 JAW = np.array([93, 132, 58, 172, 136, 150, 149, 176, 148, 152,
                 377, 400, 378, 379, 365, 397, 288, 361, 323])
-CHIN_PAD = np.array([18, 200, 199, 175, 83, 313, 201, 421, 208, 428, 171, 396,
-                     32, 262, 140, 369, 211, 431, 204, 424, 194, 418])
+CHIN_PAD = np.array([200, 199, 175, 201, 421, 208, 428, 171, 396, 32, 262, 140, 369,
+                     211, 431, 204, 424, 194, 418])
 CHEEKS = np.array([57, 287, 43, 273, 202, 422, 212, 432, 210, 430, 214, 434, 135, 364, 169, 394,
                    192, 416, 207, 427, 216, 436, 206, 426, 205, 425, 187, 411, 92, 322,
                    186, 410, 165, 391, 167, 393, 164, 203, 423, 36, 266, 147, 376, 213, 433])
@@ -81,7 +84,7 @@ def study(landmarks: NDArray[np.float32], transforms: Floats, loop: Loop) -> Ana
 def seam_of(points: Floats) -> Floats:
     """(n, 468, 2) to (n, SEAM_POINTS, 2): the middle line of the inner lips, corner to corner."""
     line = (points[:, UPPER_INNER] + points[:, LOWER_INNER]) / 2
-    line[:, [0, -1]] = (line[:, [0, -1]] + points[:, UPPER_OUTER[[0, -1]]]) / 2
+    line[:, [0, -1]] = points[:, UPPER_OUTER[[0, -1]]]
     at = np.linspace(0, len(UPPER_INNER) - 1, SEAM_POINTS)
     low = np.minimum(at.astype(int), len(UPPER_INNER) - 2)
     part = (at - low)[None, :, None]
@@ -99,8 +102,8 @@ def fit_affine(points: Floats, canonical: Floats) -> Floats:
 
 def smooth(values: Floats, loop: Loop) -> Floats:
     """Low-pass along the first axis, across the loop's joint."""
-    mode = "wrap" if loop == "forward" else "reflect"
-    return np.asarray(gaussian_filter1d(values, SMOOTH_FRAMES, axis=0, mode=mode))
+    mode: Literal["wrap", "reflect"] = "wrap" if loop == "forward" else "reflect"
+    return np.asarray(gaussian_filter1d(values, SMOOTH_FRAMES, axis=0, mode=mode), np.float64)
 
 
 def apply(matrices: Floats, points: Floats) -> Floats:

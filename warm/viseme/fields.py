@@ -5,7 +5,6 @@ below it. Each is a sum of `Move`s; each move is known at the landmarks and spre
 grid with a thin-plate spline (Bookstein, 1989). All lengths in IOD, as in `anatomy`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -16,18 +15,17 @@ from warm.viseme.anatomy import (
     CHEEKS,
     CHIN_PAD,
     JAW,
-    LOWER_INNER,
     LOWER_OUTER,
     STILL,
-    UPPER_INNER,
     UPPER_OUTER,
     Anatomy,
     Floats,
 )
+from warm.viseme.shape import FULL_GAP_IOD
 
 GRID = 129
 """Nodes a side of the grid the fields are kept on: 128 cells."""
-SIDE_IOD, ABOVE_IOD, BELOW_CHIN_IOD = 1.05, 0.62, 0.36
+SIDE_IOD, ABOVE_IOD, BELOW_CHIN_IOD = 0.93, 0.50, 0.34
 """How far the moving region reaches from the mouth's middle and below the chin."""
 STIFFNESS = 1e-4
 """Smoothing of the splines; landmarks disagree by about .004 IOD."""
@@ -45,7 +43,6 @@ class Move(IntEnum):
     TUCK = 6  # lower lip up and in
 
 
-FULL = 0.27
 UPPER_SHARE = 0.14
 """Of an opening, what the upper lip makes."""
 CHIN_SHARE = 0.72
@@ -94,7 +91,7 @@ class Region:
         """(k,) 1 inside, falling smoothly to 0 at the region's border."""
         across = np.minimum(points[:, 0] - self.left, self.right - points[:, 0])
         down = np.minimum(points[:, 1] - self.top, self.bottom - points[:, 1])
-        return ramp(across / 0.18) * ramp(down / 0.12)
+        return ramp(across / 0.18) * ramp(down / 0.10)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,9 +122,6 @@ def join(upper: Floats, lower: Floats, points: Floats, anatomy: Anatomy) -> Floa
     left, right = anatomy.seam[0, 0], anatomy.seam[-1, 0]
     inside = np.minimum(points[:, 0] - left, right - points[:, 0])
     mouth = ramp(inside / 0.06 + 0.5)[:, None]
-    below = ramp((points[:, 1] - 0.10) / 0.25 + 0.5)[:, None]
-    outside = upper * (1 - below) + lower * below
-    del outside
     return lower * mouth + upper * (1 - mouth)
 
 
@@ -158,9 +152,6 @@ def kernel(a: Floats, b: Floats) -> Floats:
     return np.asarray(0.5 * square * np.log(np.maximum(square, 1e-12)))
 
 
-Shift = Callable[[Floats, Floats], Floats]
-
-
 def moves_of(anatomy: Anatomy) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
     """Control points and their shifts (k, moves * 2) of the upper and of the lower layer."""
     return layer(anatomy, upper=True), layer(anatomy, upper=False)
@@ -168,12 +159,10 @@ def moves_of(anatomy: Anatomy) -> tuple[tuple[Floats, Floats], tuple[Floats, Flo
 
 def layer(anatomy: Anatomy, *, upper: bool) -> tuple[Floats, Floats]:
     """Control points (k, 2) and shifts (k, moves * 2) of one layer."""
-    inner, outer = (UPPER_INNER, UPPER_OUTER) if upper else (LOWER_INNER, LOWER_OUTER)
-    del inner
+    outer = UPPER_OUTER if upper else LOWER_OUTER
     seam = anatomy.seam[:: (len(anatomy.seam) - 1) // 10]
     rim = anatomy.points[outer[1:-1]]
     skin = anatomy.points[np.concatenate([CHIN_PAD, CHEEKS, JAW])]
-    other = anatomy.points[(LOWER_OUTER if upper else UPPER_OUTER)[1:-1]]
     still = np.concatenate([anatomy.points[STILL], border(anatomy)])
     parts = [
         (seam, lip_shifts(anatomy, seam, upper=upper, rim=False)),
@@ -181,7 +170,6 @@ def layer(anatomy: Anatomy, *, upper: bool) -> tuple[Floats, Floats]:
         (skin, skin_shifts(anatomy, skin)),
         (still, np.zeros((len(still), len(Move), 2))),
     ]
-    del other
     points = np.concatenate([p for p, _ in parts])
     shifts = np.concatenate([s for _, s in parts])
     return points, shifts.reshape(len(points), -1)
@@ -201,17 +189,19 @@ def lip_shifts(anatomy: Anatomy, points: Floats, *, upper: bool, rim: bool) -> F
     """(k, moves, 2) how points of one lip move; `rim` is its outer border."""
     s = np.clip(points[:, 0] / anatomy.half_width, -1, 1)
     out = np.zeros((len(points), len(Move), 2))
-    wide, hole = oval(s, 1.0), oval(s, FUNNEL_REACH)
+    sharp = 0.75 if upper else 0.6
+    wide, hole = oval(s, 1.0, sharp), hole_of(s, FUNNEL_REACH)
     body = (1 - s * s) ** 0.75
-    peak = -UPPER_SHARE * FULL if upper else (1 - UPPER_SHARE) * FULL
+    peak = -UPPER_SHARE * FULL_GAP_IOD if upper else (1 - UPPER_SHARE) * FULL_GAP_IOD
     if rim:
         peak *= 0.8 if upper else 1.03
-        wide, hole = (1 - s * s) ** 0.6, 0.35 * (1 - s * s) + 0.65 * oval(s, 0.8)
-    corner = 0.17 * FULL
-    out[:, Move.OPEN] = np.column_stack([-0.022 * s, corner + (peak - corner) * wide])
-    funnel = 0.10 * FULL
-    out[:, Move.FUNNEL] = np.column_stack([0 * s, funnel + (peak - funnel) * hole])
-    part = (-0.35 if upper else 0.65) * FULL
+        wide, hole = (1 - s * s) ** 0.6, 0.35 * (1 - s * s) + 0.65 * hole_of(s, 0.75)
+    corner = 0.20 * FULL_GAP_IOD
+    out[:, Move.OPEN] = np.column_stack([-0.040 * s, corner + (peak - corner) * wide])
+    funnel = 0.10 * FULL_GAP_IOD
+    round_peak = peak - 0.09 * FULL_GAP_IOD
+    out[:, Move.FUNNEL] = np.column_stack([0 * s, funnel + (round_peak - funnel) * hole])
+    part = (-0.35 if upper else 0.65) * FULL_GAP_IOD
     out[:, Move.PART] = np.column_stack([0 * s, part * (wide if not rim else 0.9 * body)])
     out[:, Move.WIDE] = np.column_stack([0.058 * s, -0.012 * s * s + 0 * s])
     out[:, Move.ROUND, 0] = -0.105 * s
@@ -222,25 +212,34 @@ def lip_shifts(anatomy: Anatomy, points: Floats, *, upper: bool, rim: bool) -> F
         out[:, Move.PRESS, 1] = -side * (0.016 if upper else 0.026) * body
         out[:, Move.TUCK, 1] = (-0.012 if upper else -0.050) * body
     else:
-        out[:, Move.TUCK, 1] = (-0.020 if upper else -0.020) * wide
+        out[:, Move.TUCK, 1] = -0.020 * wide
     out[:, Move.PRESS, 0] = -0.008 * s
     return out
 
 
-def oval(s: Floats, reach: float) -> Floats:
-    """Height of an opening along the mouth, 1 in the middle and 0 beyond ±reach."""
-    return np.asarray((1 - np.clip(s / reach, -1, 1) ** 2) ** 0.75)
+def oval(s: Floats, reach: float, sharpness: float) -> Floats:
+    """Height of an opening along the mouth, 1 in the middle and 0 beyond ±reach.
+
+    A `sharpness` of 0.5 is an ellipse, of 1 a parabola.
+    """
+    return np.asarray((1 - np.clip(s / reach, -1, 1) ** 2) ** sharpness)
+
+
+def hole_of(s: Floats, reach: float) -> Floats:
+    """The same for rounded lips: an ellipse whose ends run out softly into closed lips."""
+    around = [oval(s + shift, reach, 0.55) for shift in np.linspace(-0.14, 0.14, 7)]
+    return np.asarray(np.mean(around, axis=0))
 
 
 def skin_shifts(anatomy: Anatomy, points: Floats) -> Floats:
     """(k, moves, 2) how cheeks, chin and jaw move."""
     jaw, pull = jaw_part(anatomy, points), corner_pull(anatomy, points)
-    drop = CHIN_SHARE * FULL * jaw
+    drop = CHIN_SHARE * FULL_GAP_IOD * jaw
     sign = np.sign(points[:, 0])
     zero = np.zeros(len(points))
     out = np.zeros((len(points), len(Move), 2))
-    corner = 0.17 * FULL * pull * (1 - jaw)
-    out[:, Move.OPEN] = np.column_stack([-0.022 * sign * pull, drop + corner])
+    corner = 0.20 * FULL_GAP_IOD * pull * (1 - jaw)
+    out[:, Move.OPEN] = np.column_stack([-0.040 * sign * pull, drop + corner])
     out[:, Move.FUNNEL] = np.column_stack([zero, 0.8 * drop + 0.5 * corner])
     out[:, Move.PART] = np.column_stack([zero, 0.15 * drop])
     out[:, Move.WIDE] = np.column_stack([0.058 * sign * pull, -0.014 * pull])

@@ -21,19 +21,11 @@ UPPER_TEETH = (0.125, 0.095, 0.095, 0.070, 0.045)
 LOWER_TEETH = (0.080, 0.085, 0.090, 0.070, 0.050)
 """Widths of one side's teeth as seen from the front, from the middle outwards."""
 
-TEETH_BGR = np.array([0.72, 0.80, 0.86])
+TEETH_BGR = np.array([0.74, 0.83, 0.91])
 CAVITY_BGR = np.array([0.05, 0.06, 0.16])
-TONGUE_BGR = np.array([0.26, 0.28, 0.55])
+TONGUE_BGR = np.array([0.31, 0.33, 0.64])
 GUM_BGR = np.array([0.34, 0.34, 0.62])
 """Parts of the brightness of the face's lit skin."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Paint:
-    """One painted thing. Premultiplied: shown = rgb + (1 - a) * behind."""
-
-    bgra: NDArray[np.float32]
-    """(h, w, 4) 0…255 colours, opacity 0…1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,11 +45,12 @@ class Brush:
         height = OVERSAMPLE * round((BOTTOM - TOP) * scale)
         x = (np.arange(width) + 0.5) / fine - HALF_WIDTH
         y = (np.arange(height) + 0.5) / fine + TOP
-        return cls(*np.meshgrid(x, y), scale)
+        across, down = np.meshgrid(x, y)
+        return cls(across, down, scale)
 
     def finish(self, colour: Floats, opacity: Floats) -> NDArray[np.float32]:
-        """(h, w, 4) premultiplied float32 at the finished size."""
-        stack = np.dstack([colour * opacity[..., None], opacity]).astype(np.float32)
+        """(h, w, 4) float32 at the finished size; the colours go on where nothing is opaque."""
+        stack = np.dstack([colour, opacity]).astype(np.float32)
         size = (stack.shape[1] // OVERSAMPLE, stack.shape[0] // OVERSAMPLE)
         return np.asarray(cv2.resize(stack, size, interpolation=cv2.INTER_AREA), np.float32)
 
@@ -128,5 +121,5 @@ def paint_tongue(scale: float, white: float) -> NDArray[np.float32]:
     groove = 1 - 0.12 * np.exp(-((brush.x / 0.018) ** 2)) * ramp(depth / 0.05)
     shade = (0.62 + 0.38 * rise) * (1 - 0.35 * (brush.x / 0.30) ** 2) * groove
     colour = TONGUE_BGR * white * 255 * shade[..., None]
-    gloss = 0.10 * np.exp(-(((depth - 0.07) / 0.025) ** 2) - ((np.abs(brush.x) - 0.08) / 0.06) ** 2)
+    gloss = 0.14 * np.exp(-(((depth - 0.07) / 0.025) ** 2) - ((np.abs(brush.x) - 0.08) / 0.06) ** 2)
     return brush.finish(colour + 255 * white * gloss[..., None], opacity)

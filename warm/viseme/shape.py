@@ -11,12 +11,12 @@ class Shape(IntEnum):
     """
 
     OPEN = 0
-    WIDE = 1      # corners apart, as in /i/
-    ROUND = 2     # lips forward and corners together, as in /u/ and /w/
-    PRESS = 3     # lips pressed, as in /m b p/: overrides OPEN
-    TUCK = 4      # lower lip under the upper teeth, as in /f v/
-    TONGUE = 5    # tongue tip up or between the teeth, as in /l θ ð t d n/
-    TEETH = 6     # teeth together and shown, as in /s z ʃ/
+    WIDE = 1  # corners apart, as in /i/
+    ROUND = 2  # lips forward and corners together, as in /u/ and /w/
+    PRESS = 3  # lips pressed, as in /m b p/: overrides OPEN
+    TUCK = 4  # lower lip under the upper teeth, as in /f v/
+    TONGUE = 5  # tongue tip up or between the teeth, as in /l θ ð t d n/
+    TEETH = 6  # teeth together and shown, as in /s z ʃ/
 
 
 FULL_GAP_IOD = 0.27

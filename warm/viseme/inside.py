@@ -1,0 +1,157 @@
+"""Paints what shows between the lips of one frame."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from warm.viseme.amounts import jaw_drop, share
+from warm.viseme.anatomy import Floats, Floats32, Pixels
+from warm.viseme.fields import Move
+from warm.viseme.inner import reference_to_paint
+from warm.viseme.shape import Shape
+from warm.viseme.warp import SHIFT_BITS, Box
+
+FINE = 4
+"""Sub-pixels a side that an opening's coverage is counted on."""
+EDGE_IOD = 0.008
+"""Softness of the lips' inner edge: that of the picture itself."""
+EDGE_PX = 3
+"""Room for it around an opening."""
+LIGHT_IOD, SHADOW_IOD = 0.055, 0.03
+"""How far light reaches in beside a lip, and how much further below the upper one."""
+DARKEST = 0.36
+LEAST_GAP_PX = 0.3
+"""A narrower opening is not painted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """How high the things in the mouth stand, IOD below its middle."""
+
+    tongue: float
+    lower_teeth: float
+    upper_teeth: float
+
+    @classmethod
+    def of(cls, condition: Floats32, amount: Floats32) -> "Pose":
+        """From a frame's shapes and moves; rounded lips hide the teeth."""
+        jaw, pucker = jaw_drop(amount), float(amount[Move.ROUND])
+        tip = share(condition, Shape.TONGUE)
+        return cls(
+            tongue=0.82 * jaw - 0.01 - tip * (0.03 + 0.60 * jaw),
+            lower_teeth=0.02 + jaw + 0.06 * pucker,
+            upper_teeth=0.036 - 0.07 * pucker,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Paint:
+    """One painted thing."""
+
+    colour: Floats32
+    """(h, w, 3) BGR 0…255."""
+    opacity: Floats32
+    """(h, w) 0…1."""
+
+    @classmethod
+    def of(cls, stack: Floats32) -> "Paint":
+        """From the (h, w, 4) array that the avatar keeps."""
+        return cls(np.ascontiguousarray(stack[..., :3]), np.ascontiguousarray(stack[..., 3]))
+
+
+class Inside:
+    """The inner mouth of one avatar. Not thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        tongue: Paint,
+        lower_teeth: Paint,
+        upper_teeth: Paint,
+        cavity: Floats32,
+        scale: float,
+    ) -> None:
+        """`cavity` is (3,) BGR 0…255; `scale` the frames' and the paints' pixels an IOD."""
+        self._tongue, self._lower, self._upper = tongue, lower_teeth, upper_teeth
+        self._cavity, self._scale = cavity, scale
+        self._to_paint = reference_to_paint(scale)
+
+    def fill(
+        self, shown: Pixels, corner: tuple[int, int], to_frame: Floats, lips: Floats32, pose: Pose
+    ) -> None:
+        """Paint into the opening between `lips` (2, k, 2), frame pixels.
+
+        `shown` is the picture of the lower face, its first pixel at `corner` of the frame.
+        """
+        ring = np.concatenate([lips[0], lips[1][::-1]])
+        box = around(ring, corner, shown)
+        if (lips[1] - lips[0])[:, 1].max() < LEAST_GAP_PX or box.width <= 0 or box.height <= 0:
+            return
+        cover = coverage(ring, box, EDGE_IOD * self._scale)
+        inner = self._things(to_frame, pose, box)
+        lit = cv2.multiply(inner, light(cover, self._scale), dtype=cv2.CV_8U)
+        part = Box(box.left - corner[0], box.top - corner[1], box.width, box.height).cut(shown)
+        part[:] = cv2.blendLinear(np.asarray(lit), part, cover, 1 - cover)
+
+    def _things(self, to_frame: Floats, pose: Pose, box: Box) -> Floats32:
+        """(h, w, 3) cavity, tongue and teeth, unlit."""
+        inner = np.empty((box.height, box.width, 3), np.float32)
+        inner[:] = self._cavity
+        for paint, level in (
+            (self._tongue, pose.tongue),
+            (self._lower, pose.lower_teeth),
+            (self._upper, pose.upper_teeth),
+        ):
+            inner = laid(paint, self._placing(level, to_frame, box), box, inner)
+        return inner
+
+    def _placing(self, level: float, to_frame: Floats, box: Box) -> Floats:
+        """(2, 3) the box's pixels to a paint's, its origin `level` IOD below the mouth's middle."""
+        inverse = np.linalg.inv(to_frame[:, :2])
+        linear = self._to_paint[:, :2] @ inverse
+        start = inverse @ (np.array(box.corner) - to_frame[:, 2]) - (0.0, level)
+        return np.column_stack([linear, self._to_paint[:, :2] @ start + self._to_paint[:, 2]])
+
+
+def laid(paint: Paint, matrix: Floats, box: Box, behind: Floats32) -> Floats32:
+    """(h, w, 3) a paint, read through `matrix`, over what is behind it."""
+    size, flags = (box.width, box.height), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    colour = cv2.warpAffine(
+        paint.colour, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    opacity = np.asarray(cv2.warpAffine(paint.opacity, matrix, size, flags=flags), np.float32)
+    return np.asarray(cv2.blendLinear(colour, behind, opacity, 1 - opacity), np.float32)
+
+
+def around(ring: Floats32, corner: tuple[int, int], shown: Pixels) -> Box:
+    """The box of an opening with room for its soft edge, inside the picture."""
+    x, y, width, height = cv2.boundingRect(ring)
+    left, top = max(x - EDGE_PX, corner[0]), max(y - EDGE_PX, corner[1])
+    right = min(x + width + EDGE_PX, corner[0] + shown.shape[1])
+    bottom = min(y + height + EDGE_PX, corner[1] + shown.shape[0])
+    return Box(left, top, right - left, bottom - top)
+
+
+def coverage(ring: Floats32, box: Box, blur_px: float) -> Floats32:
+    """(h, w) 0…1: how much of each pixel the opening inside `ring` (k, 2) covers."""
+    fine = np.zeros((box.height * FINE, box.width * FINE), np.uint8)
+    points = ((ring - box.corner + 0.5) * FINE - 0.5) * (1 << SHIFT_BITS)
+    cv2.fillPoly(fine, [np.round(points).astype(np.int32)], (255,), shift=SHIFT_BITS)
+    small = cv2.resize(fine, (box.width, box.height), interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small, (0, 0), blur_px)
+    return np.asarray(soft * np.float32(1 / 255), np.float32)
+
+
+def light(cover: Floats32, scale: float) -> Floats32:
+    """(h, w, 3) 0…1 how brightly the inside is lit: from the front and a little from below.
+
+    Light that reaches far in has met lips and tongue on its way: it reddens as it fades.
+    """
+    side = 2 * round(LIGHT_IOD * scale) + 1
+    above = min(side - 1, side // 2 + round(SHADOW_IOD * scale))
+    anchor = (side // 2, above)
+    seen = cv2.blur(cover, (side, side), anchor=anchor, borderType=cv2.BORDER_CONSTANT)
+    level = DARKEST + (1 - DARKEST) * np.minimum(1.15 * seen, 1.0)
+    root = np.sqrt(level)
+    return np.asarray(cv2.merge([level * root, level * np.sqrt(root), level]), np.float32)

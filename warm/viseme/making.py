@@ -1,0 +1,76 @@
+"""Makes an avatar's mouth at preparation: anatomy, fields, paints and calibration."""
+
+from dataclasses import fields as fields_of
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warm.avatar import AvatarBuild
+from warm.face.mesh import FaceMesh
+from warm.viseme.anatomy import CHEEKS, CHIN_PAD, Anatomy, Floats, Pixels, study
+from warm.viseme.calibration import calibrate, identity
+from warm.viseme.fields import Region, build_fields
+from warm.viseme.inner import CAVITY_BGR, paint_teeth, paint_tongue
+from warm.viseme.mouth import Mouth, MouthData
+from warm.viseme.seam import on_dark_line
+
+PREFIX = "viseme_"
+"""Of the names under which an avatar keeps the engine's arrays."""
+MASK = 64
+"""Nodes a side of the patch's mask."""
+MASK_FROM, MASK_TO = 0.02, 0.25
+"""The patch fades in where the fields' window lies between them."""
+LIT_PERCENTILE = 90.0
+
+
+def make_mouth(build: AvatarBuild, mesh: FaceMesh) -> MouthData:
+    """Everything that drawing the avatar's mouth needs."""
+    anatomy = on_dark_line(study(build.landmarks, build.transforms, build.loop), build.frames)
+    region = Region.of(anatomy)
+    moved = build_fields(anatomy)
+    scale = float(np.median(np.sqrt(np.linalg.det(anatomy.to_frame[:, :, :2]))))
+    white = brightness(anatomy, build.frames[0])
+    data = MouthData(
+        grid=moved.grid,
+        seam_moves=moved.seam,
+        region=np.array([region.left, region.top, region.right, region.bottom]),
+        to_frame=anatomy.to_frame,
+        seams=anatomy.seams.astype(np.float32),
+        mask=region_mask(region),
+        upper_teeth=paint_teeth(scale, white, upper=True),
+        lower_teeth=paint_teeth(scale, white, upper=False),
+        tongue=paint_tongue(scale, white),
+        cavity=(CAVITY_BGR * white * 255).astype(np.float32),
+        scale=np.array(scale),
+        calibration=identity(),
+    )
+    tables = calibrate(Mouth(data, build.frames).show, build.landmarks, mesh)
+    return replace(data, calibration=tables)
+
+
+def brightness(anatomy: Anatomy, frame: Pixels) -> float:
+    """0…1: how bright the lit skin around the mouth is, in its brightest colour."""
+    at = anatomy.points[np.concatenate([CHEEKS, CHIN_PAD])]
+    matrix = anatomy.to_frame[0]
+    pixels = np.round(at @ matrix[:, :2].T + matrix[:, 2]).astype(int)
+    x, y = np.clip(pixels, 0, [frame.shape[1] - 1, frame.shape[0] - 1]).T
+    return float(np.percentile(frame[y, x].max(axis=1), LIT_PERCENTILE)) / 255
+
+
+def region_mask(region: Region) -> Pixels:
+    """(MASK, MASK) 255 where the patch alone shows, running out before the region's border."""
+    window: Floats = region.window(region.nodes(MASK)).reshape(MASK, MASK)
+    faded = (window - MASK_FROM) / (MASK_TO - MASK_FROM)
+    return np.round(np.clip(faded, 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def keep(data: MouthData, build: AvatarBuild) -> None:
+    """Write the mouth to the avatar's folder."""
+    for field in fields_of(data):
+        build.write_array(PREFIX + field.name, getattr(data, field.name))
+
+
+def recall(extras: dict[str, NDArray[np.generic]]) -> MouthData:
+    """The mouth that `keep` wrote; raises KeyError with the name of a missing array."""
+    return MouthData(**{f.name: np.asarray(extras[PREFIX + f.name]) for f in fields_of(MouthData)})
