@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from stabilizers.similarity import apply
 from warm.face.measure import lip_gap
+from warm.idle.closedness import closed_frames
 from warm.idle.lower_face import JAW_SHARE, LIPS
 from warm.idle.pose import RestingFace, resting_face
 from warm.idle.references import choose_references, reference_shares
@@ -21,8 +22,9 @@ from warm.idle.unopen import OPENING_IOD, Unopening, Warp
 THREADS = 2
 LOAN_INNER, LOAN_OUTER = 0.85, 1.45
 """Radii of the ellipse around the lips between which the borrowed lips fade."""
-LOAN_SIGMA_FRAMES = 1.0
+OPENED_SIGMA_FRAMES = 1.0
 MAX_GAIN = 1.35
+"""The borrowed lips are made no brighter or darker than this."""
 
 
 def close_mouth(
@@ -62,8 +64,9 @@ class MouthCloser:
     ) -> None:
         gaps = lip_gap(landmarks)
         self._frames = frames
-        self.face: RestingFace = resting_face(landmarks, transforms, gaps)
-        self._opened = how_open(gaps, self.face.closed_gap)
+        closed = closed_frames(frames, landmarks, gaps)
+        self.face: RestingFace = resting_face(landmarks, transforms, closed)
+        self._opened = how_open(gaps, float(np.median(gaps[closed])))
         self._unopening = Unopening(self.face, transforms)
         lenders = choose_references(self.face.turns_deg, self.face.closed)
         self._shares = reference_shares(self.face.turns_deg, lenders)
@@ -75,8 +78,7 @@ class MouthCloser:
         box = self._unopening.box(i, frame.shape)
         x0, y0, x1, y1 = box
         picture = self._unopening.closed(frame, self._warp(i), i, box).astype(np.float32)
-        if self._opened[i] > 0:
-            picture = self._with_lent_lips(picture, i, box)
+        picture = self._with_lent_lips(picture, i, box)
         frame[y0:y1, x0:x1] = np.clip(picture + 0.5, 0, 255)
         return frame
 
@@ -113,7 +115,7 @@ class MouthCloser:
         gain = own[rim].mean(axis=0) / np.maximum(lent[rim].mean(axis=0), 1)
         lent = lent * np.clip(gain, 1 / MAX_GAIN, MAX_GAIN)
         t = np.clip((LOAN_OUTER - radius) / (LOAN_OUTER - LOAN_INNER), 0, 1)
-        weight = self._opened[i] * (t * t * (3 - 2 * t))[..., None]
+        weight = (t * t * (3 - 2 * t))[..., None]
         picture[y0:y1, x0:x1] = own + weight * (lent - own)
         return picture
 
@@ -121,8 +123,7 @@ class MouthCloser:
 def how_open(gaps: NDArray[np.float64], closed_gap: float) -> NDArray[np.float64]:
     """(n,) 0 for a frame that shows the mouth closed … 1 for one that shows its inside."""
     t = np.clip((gaps - closed_gap) / OPENING_IOD, 0, 1)
-    opened = gaussian_filter1d(t * t * (3 - 2 * t), LOAN_SIGMA_FRAMES, mode="nearest")
-    return np.where(opened < 0.02, 0.0, opened)
+    return np.asarray(gaussian_filter1d(t * t * (3 - 2 * t), OPENED_SIGMA_FRAMES, mode="nearest"))
 
 
 def lower_face_share(layout: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,13 +11,19 @@ INNER_LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 MIDDLE_UPPER = (184, 74, 73, 72, 11, 302, 303, 304, 408)
 MIDDLE_LOWER = (77, 90, 180, 85, 16, 315, 404, 320, 307)
 CORNERS = (61, 291, 78, 308)
-LIPS = tuple(
+UPPER_LIP = tuple(
     dict.fromkeys(
-        OUTER_UPPER + OUTER_LOWER + INNER_UPPER + INNER_LOWER + MIDDLE_UPPER + MIDDLE_LOWER
-        + (76, 62, 292, 306, 183, 42, 41, 38, 12, 268, 271, 272, 407,
-           96, 89, 179, 86, 15, 316, 403, 319, 325)
+        (*OUTER_UPPER[1:-1], *INNER_UPPER[1:-1], *MIDDLE_UPPER,
+         183, 42, 41, 38, 12, 268, 271, 272, 407)
     )
 )  # fmt: skip
+LOWER_LIP = tuple(
+    dict.fromkeys(
+        (*OUTER_LOWER[1:-1], *INNER_LOWER[1:-1], *MIDDLE_LOWER,
+         96, 89, 179, 86, 15, 316, 403, 319, 325)
+    )
+)  # fmt: skip
+LIPS = (*CORNERS, 76, 62, 292, 306, *UPPER_LIP, *LOWER_LIP)
 """All landmarks on the lips."""
 
 AROUND_UPPER = (92, 165, 167, 164, 393, 391, 322)

@@ -18,6 +18,7 @@ from warm.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.measure import eye_centres, inter_ocular
 from warm.idle.eyelids import UPPER_LIDS, Eyelids, closed_lid_points
 from warm.idle.grid import pixel_grid, read_at
+from warm.idle.shut_photo import shut_photo
 from warm.idle.sway import blinks, loop_length, sway
 
 ELLIPSE_IOD = (1.25, 1.9)
@@ -59,13 +60,15 @@ def animate_photo(
 ) -> IdleClip:
     """Make the idle loop of a portrait.
 
-    photo: (h, w, 3) BGR; landmarks: (468, 3) of the face in it. `progress` is told (done, all)
-    frames. `out` is where the frames go, (loop_length(fps), h, w, 3), such as a memory map.
+    photo: (h, w, 3) BGR; landmarks: (468, 3) of the face in it; parted lips are closed. `progress`
+    is told (done, all) frames. `out` is where the frames go, (loop_length(fps), h, w, 3), such as
+    a memory map.
     """
     poses, closures = sway(fps), blinks(fps)
     count = loop_length(fps)
     frames = np.empty((count, *photo.shape), np.uint8) if out is None else out
     points = np.empty((count, *landmarks.shape), np.float32)
+    photo, landmarks = shut_photo(photo, landmarks, canonical_to_picture(landmarks))
     relief = Relief(photo.shape, landmarks)
     lids = Eyelids(photo, landmarks)
     photos = {closure: lids.painted(closure) for closure in np.unique(closures).tolist()}

@@ -24,9 +24,6 @@ from warm.idle.lower_face import (
 POSE_SIGMA_FRAMES = 2.0
 ANCHOR_SIGMA_FRAMES = 4.0
 """The resting mouth follows the measured upper lip this slowly: syllables do not shake it."""
-CLOSED_SHARE = 0.14
-"""This share of the frames, those with the smallest gaps, shows the resting mouth."""
-MIN_CLOSED_FRAMES = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,22 +43,20 @@ class RestingFace:
     turns_deg: NDArray[np.float64]
     """(n, 2) yaw and pitch against the middle of the clip."""
     closed: NDArray[np.intp]
-    """The frames with the smallest gaps, smallest first."""
-    closed_gap: float
-    """What the landmarks call the gap of a closed mouth, IOD."""
+    """The frames that show the mouth closed, the best first."""
 
 
 def resting_face(
-    landmarks: NDArray[np.float32], transforms: NDArray[np.float64], gaps: NDArray[np.float64]
+    landmarks: NDArray[np.float32], transforms: NDArray[np.float64], closed: NDArray[np.intp]
 ) -> RestingFace:
-    """Find the closed mouth of a clip.
+    """Find the closed mouth of a clip and lay it into every frame.
 
-    landmarks (n, 468, 3), transforms (n, 2, 3) canonical crop to frame, gaps (n,) in IOD.
+    landmarks (n, 468, 3), transforms (n, 2, 3) canonical crop to frame, `closed` the frames that
+    show it, the best first.
     """
     crops = without_jitter(in_crop(landmarks, transforms))
     skull = gaussian_filter1d(crops[:, list(SKULL)], POSE_SIGMA_FRAMES, axis=0, mode="nearest")
     turns = [fit_similarity(np.median(skull, axis=0), shape) for shape in skull]
-    closed = closed_frames(gaps)
     shape = np.median([apply(invert3(turns[i]), crops[i]) for i in closed], axis=0)
     merged = with_lips_together(shape)
     expected = np.stack([apply(turn, merged)[:, :2] for turn in turns])
@@ -78,14 +73,7 @@ def resting_face(
         np.stack([fit_affine(layout[front], points[front]) for points in expected]),
         np.stack([yaw_and_pitch_deg(turn) for turn in turns]),
         closed,
-        float(np.median(gaps[closed])),
     )
-
-
-def closed_frames(gaps: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The frames that show the mouth most nearly closed, the best first."""
-    count = min(len(gaps), max(MIN_CLOSED_FRAMES, round(CLOSED_SHARE * len(gaps))))
-    return np.argsort(gaps, kind="stable")[:count]
 
 
 def in_crop(landmarks: NDArray[np.float32], transforms: NDArray[np.float64]) -> NDArray[np.float64]:

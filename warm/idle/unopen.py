@@ -15,7 +15,6 @@ from warm.idle.lower_face import (
     BESIDE,
     CHEEKS,
     CHIN,
-    CORNERS,
     INNER_LOWER,
     INNER_UPPER,
     JAW_SHARE,
@@ -80,7 +79,10 @@ class Unopening:
 
     def warp(self, i: int, opened: float) -> Warp:
         """The closing of frame `i`; `opened` 0 keeps its own lip line … 1 takes it for open."""
-        moves = self._moves(i, opened)
+        return self.warp_by(i, self._moves(i) + self._inner(opened))
+
+    def warp_by(self, i: int, moves: NDArray[np.float64]) -> Warp:
+        """A given closing of frame `i`: (468, 2) layout pixels, from closed places to filmed."""
         upper = self._upper @ self._values(moves, (*UPPER_NODES, *SHARED_NODES))
         lower = self._lower @ self._values(moves, (*LOWER_NODES, *SHARED_NODES))
         linear = self._to_frame[i, :, :2].T
@@ -127,7 +129,7 @@ class Unopening:
     def _values(self, moves: NDArray[np.float64], nodes: tuple[int, ...]) -> NDArray[np.float32]:
         return np.vstack([moves[list(nodes)], np.zeros_like(self._rim)]).astype(np.float32)
 
-    def _moves(self, i: int, opened: float) -> NDArray[np.float64]:
+    def _moves(self, i: int) -> NDArray[np.float64]:
         """(468, 2) from each landmark's closed place to the filmed one, layout pixels."""
         face, back = self._face, invert(self._face.to_crop[i])
         measured = apply(back, face.measured[i])
@@ -142,16 +144,11 @@ class Unopening:
         lips = [*UPPER_NODES, *LOWER_NODES]
         lips = [k for k in lips if k not in (*AROUND_UPPER, *AROUND_LOWER)]
         moves[lips] = measured[lips] - face.layout[lips]
-        return moves + self._inner(opened)
+        return moves
 
     def _inner(self, opened: float) -> NDArray[np.float64]:
         """(468, 2) what to add at the inner lips: the mesh's bias, or for teeth a pull inwards."""
-        extra = (1 - opened) * self._face.inner_bias
-        pull = opened * PULL_IOD * CANONICAL_IOD
-        for nodes, way in ((INNER_UPPER, -1.0), (INNER_LOWER, 1.0)):
-            inner = [k for k in nodes if k not in CORNERS]
-            extra[inner, 1] += way * pull
-        return extra
+        return (1 - opened) * self._face.inner_bias + opened * pull_inwards()
 
 
 def region(layout: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -160,6 +157,14 @@ def region(layout: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     low = np.array([mouth[0, 0] - SIDE_IOD * CANONICAL_IOD, layout[[2, 98, 327], 1].min() - 12])
     high = np.array([mouth[1, 0] + SIDE_IOD * CANONICAL_IOD, chin[1] + BELOW_IOD * CANONICAL_IOD])
     return low, high
+
+
+def pull_inwards() -> NDArray[np.float64]:
+    """(468, 2) from the inner lip line into the lips, layout pixels."""
+    pull = np.zeros((468, 2))
+    pull[list(INNER_UPPER[1:-1]), 1] = -PULL_IOD * CANONICAL_IOD
+    pull[list(INNER_LOWER[1:-1]), 1] = PULL_IOD * CANONICAL_IOD
+    return pull
 
 
 def rim_nodes(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
