@@ -191,9 +191,13 @@ def _encode(pictures: Pictures, samples: Samples, frames: int) -> list[Encoded]:
 
 
 def _filler() -> list[Encoded]:
-    """A cycle of one-second fragments that can be repeated without sound running ahead."""
+    """A cycle of one-second fragments that can be repeated without sound running ahead.
+
+    The pictures are soft, so that ten hours fit into 3 GB.
+    """
     frames = _CYCLE_S * PORTRAIT.fps
-    pictures = _portrait(frames, sway=0.0) * 2
+    sharp = _portrait(frames, sway=0.0) * 2
+    pictures = [np.asarray(cv2.GaussianBlur(each, (0, 0), 2), dtype=np.uint8) for each in sharp]
     samples = _murmur(2 * frames * PORTRAIT.samples_per_frame)
     return _encode(pictures, samples, PORTRAIT.fps)[_CYCLE_S:]
 
