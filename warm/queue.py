@@ -27,6 +27,8 @@ class WorkQueue(Generic[Work]):
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.current: Work | None = None
+        """What was taken last, until it is `done`."""
         self._waiting: deque[Work] = deque()
         self._urgent: deque[Work] = deque()
         self._is_closed = False
@@ -58,12 +60,19 @@ class WorkQueue(Generic[Work]):
             self._changed.wait_for(
                 lambda: self._urgent or self._waiting or self._is_closed, timeout_s
             )
-            if self._urgent:
-                return self._urgent.popleft()
-            return self._waiting.popleft() if self._waiting else None
+            source = self._urgent or self._waiting
+            self.current = source.popleft() if source else None
+            return self.current
+
+    def done(self) -> None:
+        """What was taken last is finished."""
+        self.current = None
 
     def drop(self, unwanted: Callable[[Work], bool]) -> list[Work]:
-        """Take out all waiting work that is `unwanted`, in order."""
+        """Take out all waiting work that is `unwanted`, in order.
+
+        Work put before is either among it, or `current`, or done.
+        """
         with self._changed:
             dropped = [work for work in self._waiting if unwanted(work)]
             kept = [work for work in self._waiting if not unwanted(work)]

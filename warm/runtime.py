@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from threading import Event, Thread
 from typing import Any, Literal
 
@@ -89,11 +89,10 @@ class Runtime:
             beat=self._beat,
         )
         self._queue: WorkQueue[SpeakJob | Removal] = WorkQueue(settings.max_queue)
-        self._job: SpeakJob | None = None
         self._last_job_s = 1.0
         self._facts: dict[str, Any] = {}
         self._beaten = self._clock()
-        self._ready, self._stopping = Event(), Event()
+        self._ready, self._stopping, self._ended = Event(), Event(), Event()
         self._death: str | None = None
         self._thread = Thread(target=self._live, name="render", daemon=True)
 
@@ -137,6 +136,7 @@ class Runtime:
         self.check_ready()
         job = SpeakJob(session_id=session_id, text=said, choice=choice, request_id=request_id)
         self._queue.put(job, retry_after_s=self._retry_after_s())
+        self._turn_away_if_ended()
         return job
 
     def remove(self, session_id: str) -> None:
@@ -150,7 +150,11 @@ class Runtime:
         self._interrupt(session_id, f"session {session_id!r} was reset")
         removal = Removal(session_id, Future())
         self._queue.put_first(removal)
-        removal.done.result(self._settings.stale_s + self._settings.stop_s)
+        self._turn_away_if_ended()
+        try:
+            removal.done.result(self._settings.stale_s)
+        except TimeoutError:
+            raise NotReady(self._state()[1] or "the render thread is busy") from None
 
     def health(self) -> Health:
         """What state the render thread is in."""
@@ -161,7 +165,7 @@ class Runtime:
             engine=self._engine.name,
             facts=self._facts,
             queued=len(self._queue),
-            processing=int(self._job is not None),
+            processing=int(isinstance(self._queue.current, SpeakJob)),
         )
 
     def check_ready(self) -> None:
@@ -173,8 +177,7 @@ class Runtime:
     def stop(self) -> None:
         """Ask the render thread to finish its fragment and close the films; returns at once."""
         self._stopping.set()
-        if self._job is not None:
-            self._job.interrupt("the server is stopping")
+        interrupt(self._queue.current, "the server is stopping")
 
     @property
     def stopping(self) -> bool:
@@ -199,15 +202,21 @@ class Runtime:
             return "stale", f"the render thread has not finished a step for {silent_s:.0f} s"
         return "ok", ""
 
+    def _turn_away_if_ended(self) -> None:
+        """Fail what was queued when, or after, the render thread ended."""
+        if self._ended.is_set():
+            for work in self._queue.drain():
+                fail(work, NotReady(self._state()[1]))
+
     def _retry_after_s(self) -> int:
         return max(1, math.ceil(self._last_job_s * len(self._queue)))
 
     def _interrupt(self, session_id: str, reason: str) -> None:
         for work in self._queue.drop(lambda work: work.session_id == session_id):
             fail(work, Interrupted(reason))
-        job = self._job
-        if job is not None and job.session_id == session_id:
-            job.interrupt(reason)
+        current = self._queue.current
+        if current is not None and current.session_id == session_id:
+            interrupt(current, reason)
 
     def _beat(self) -> None:
         self._beaten = self._clock()
@@ -220,12 +229,13 @@ class Runtime:
                 work = self._queue.take(IDLE_BEAT_S)
                 if work is not None:
                     self._serve(work)
+                    self._queue.done()
         except Exception as error:
             log.exception("render thread died")
             self._death = f"{type(error).__name__}: {error}"
         finally:
-            for work in self._queue.drain():
-                fail(work, NotReady(self._state()[1]))
+            self._ended.set()
+            self._turn_away_if_ended()
             self.sessions.close()
 
     def _warm_up(self) -> None:
@@ -245,29 +255,27 @@ class Runtime:
         if isinstance(work, Removal):
             serve_removal(self.sessions, work)
             return
-        self._job = work
+        if self.stopping:  # `stop` came between the taking and this
+            interrupt(work, "the server is stopping")
         try:
             self._speak(work)
         except Exception as error:  # noqa: BLE001 - the top of a request
             work.fail(error)
-        finally:
-            self._job = None
 
     def _speak(self, job: SpeakJob) -> None:
         started = time.monotonic()
-        known = job.session_id in dict(self.sessions.all())
+        is_new = self.sessions.get(job.session_id) is None
         film = self.sessions.open(job.session_id)
         try:
-            if self.stopping:
-                job.interrupt("the server is stopping")
             clip = render_clip(self._stage, film, job)
         except Exception:
-            if not known and not film.committed.frames:
+            if is_new and not film.committed.frames:
                 self.sessions.remove(job.session_id)
             raise
         self._last_job_s = job.timings.render_s = time.monotonic() - started
         job.timings.total_s = job.age_s()
         job.tell(spoken(job, film, clip))
+        log.info("spoken", extra=describe(job, clip))
 
 
 def spoken(job: SpeakJob, film: FilmWriter, clip: ClipRecord) -> Spoken:
@@ -285,6 +293,17 @@ def spoken(job: SpeakJob, film: FilmWriter, clip: ClipRecord) -> Spoken:
     )
 
 
+def describe(job: SpeakJob, clip: ClipRecord) -> dict[str, Any]:
+    """What the log keeps of a finished job; not what was said."""
+    return {
+        "request_id": job.request_id,
+        "session_id": job.session_id,
+        "clip": clip.index,
+        "frames": clip.frames,
+        **{name: round(value, 4) for name, value in asdict(job.timings).items()},
+    }
+
+
 def serve_removal(sessions: Sessions, removal: Removal) -> None:
     """Remove a session and tell who asked."""
     try:
@@ -293,6 +312,12 @@ def serve_removal(sessions: Sessions, removal: Removal) -> None:
         removal.done.set_exception(error)
     else:
         removal.done.set_result(None)
+
+
+def interrupt(work: SpeakJob | Removal | None, reason: str) -> None:
+    """End what is being said, if that is what is being done."""
+    if isinstance(work, SpeakJob):
+        work.interrupt(reason)
 
 
 def fail(work: SpeakJob | Removal, error: Exception) -> None:

@@ -144,8 +144,7 @@ class Sessions:
             film.close()
         if path.exists():
             delete_film(path)
-        if session_id != DEFAULT_SESSION and path.parent.exists():
-            path.parent.rmdir()
+        self._discard_folder(session_id)
 
     def close(self) -> None:
         """Close all films; they stay on disk."""
@@ -175,10 +174,23 @@ class Sessions:
         try:
             film = FilmWriter.open(path)
         except FilmMissingError:
-            return FilmWriter.create(path, self.spec)
+            return self._create_film(session_id)
         except (FilmDamagedError, FilmMismatchError) as error:
             raise UnusableSession(session_id, str(error)) from error
         if film.spec != self.spec:
             film.close()
             raise UnusableSession(session_id, f"it is {film.spec}, the avatar now is {self.spec}")
         return film
+
+    def _create_film(self, session_id: str) -> FilmWriter:
+        try:
+            return FilmWriter.create(self.path(session_id), self.spec)
+        except OSError:
+            self._discard_folder(session_id)
+            raise
+
+    def _discard_folder(self, session_id: str) -> None:
+        """Remove the folder of a session without a film, unless somebody put something there."""
+        folder = self.path(session_id).parent
+        if session_id != DEFAULT_SESSION and folder.exists() and not any(folder.iterdir()):
+            folder.rmdir()
