@@ -22,6 +22,9 @@ from warm.idle.lower_face import (
 )
 
 POSE_SIGMA_FRAMES = 2.0
+PRESSED = 0.94
+"""Height of the resting lips as a share of that of the closed ones: these are often caught just
+before they part or after they met."""
 ANCHOR_SIGMA_FRAMES = 4.0
 """The resting mouth follows the measured upper lip this slowly: syllables do not shake it."""
 
@@ -67,7 +70,7 @@ def resting_face(
     layout = merged[:, :2]
     return RestingFace(
         layout,
-        layout - shape[:, :2],
+        inner_bias(shape)[:, :2],
         crops[..., :2],
         expected,
         np.stack([fit_affine(layout[front], points[front]) for points in expected]),
@@ -96,11 +99,19 @@ def without_jitter(crops: NDArray[np.float64]) -> NDArray[np.float64]:
     return steady
 
 
+def inner_bias(shape: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(468, 3) from each inner lip landmark of a closed mouth to the lips' common middle."""
+    bias, seam = np.zeros_like(shape), seam_of(shape)
+    for nodes in (INNER_UPPER, INNER_LOWER):
+        bias[list(nodes)] = seam - shape[list(nodes)]
+    return bias
+
+
 def with_lips_together(shape: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(468, 3) with both inner lips on their common middle."""
-    merged, seam = shape.copy(), seam_of(shape)
-    merged[list(INNER_UPPER)] = seam
-    merged[list(INNER_LOWER)] = seam
+    """(468, 3) with both inner lips on their common middle, and all lips a little pressed."""
+    merged, seam, lips = shape + inner_bias(shape), seam_of(shape), list(LIPS)
+    middle = np.interp(shape[lips, 0], seam[:, 0], seam[:, 1])
+    merged[lips, 1] = middle + PRESSED * (merged[lips, 1] - middle)
     return merged
 
 

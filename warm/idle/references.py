@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 REFERENCES = 6
-BEST_OF = 2
+BEST_OF = 3
 """One in so many of the closed frames is closed well enough to lend its lips."""
-POSE_WIDTH_DEG = 5.0
+POSE_WIDTH_DEG = 8.0
 """References this much farther in pose than the nearest one lend .6 as much as it does."""
 SHARE_SIGMA_FRAMES = 3.0
 MIN_SHARE = 0.04
@@ -21,7 +21,7 @@ def choose_references(
 
     turns_deg: (n, 2) yaw and pitch of every frame.
     """
-    candidates = candidates[: -(-len(candidates) // BEST_OF)]
+    candidates = candidates[: max(REFERENCES, len(candidates) // BEST_OF)]
     chosen = [candidates[0]]
     while len(chosen) < min(REFERENCES, len(candidates)):
         away = pose_distance(turns_deg[candidates], turns_deg[chosen]).min(axis=1)
