@@ -1,8 +1,13 @@
-"""`python -m warm`: prepares avatars and shows which there are."""
+"""`python -m warm`: prepares avatars and shows which there are.
+
+What the command line does not say comes from the settings that the server reads too, so that both
+make the same avatar of the same file.
+"""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -12,10 +17,17 @@ from tqdm import tqdm
 from warm.media.sniff import MediaError
 from warm.prepare.errors import PreparationError
 from warm.prepare.run import prepare
-from warm.prepare.settings import PreparationSettings
+from warm.settings import BadSettings, Settings, read_settings
 from warm.store import PREVIEW, AvatarError, AvatarStore, AvatarSummary
 
 DEMO_ID = "demo"
+NUMBERS = (
+    ("--bbox-shift", "bbox_shift", "N", "move the face's box and mask down by N pixels"),
+    ("--fps", "fps", "N", "frames a second"),
+    ("--max-side", "max_side", "PIXELS", "scale larger pictures down to it"),
+    ("--max-seconds", "max_s", "S", "use this much of a longer video"),
+)
+"""Numbers of the preparation: flag, field of PreparationSettings, metavar, help."""
 DEMO_PORTRAIT = Path("mpl-data", "sample_data", "grace_hopper.jpg")
 """In matplotlib's wheel: Grace Hopper, public domain, 512x600."""
 
@@ -25,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
-    except (MediaError, PreparationError, AvatarError) as error:
+    except (MediaError, PreparationError, AvatarError, BadSettings) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
 
@@ -41,54 +53,49 @@ def parser() -> argparse.ArgumentParser:
 
 def add_prepare(command: argparse.ArgumentParser) -> None:
     """`prepare`."""
-    defaults = PreparationSettings()
     command.set_defaults(run=run_prepare)
+    add_places(command)
     what = command.add_mutually_exclusive_group(required=True)
     what.add_argument("source", nargs="?", type=Path, metavar="PHOTO_OR_VIDEO")
     what.add_argument("--demo", action="store_true", help="the portrait in matplotlib's wheel")
     command.add_argument("--avatar-id", metavar="ID", help="its name; the file's when left out")
-    command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     command.add_argument("--force", action="store_true", help="make it again if up to date too")
-    command.add_argument(
-        "--bbox-shift",
-        type=int,
-        default=defaults.bbox_shift,
-        metavar="N",
-        help="move the face's box and mask down by N pixels (-60 to 60)",
-    )
-    command.add_argument("--fps", type=int, default=defaults.fps, help="frames a second")
-    command.add_argument(
-        "--max-side", type=int, default=defaults.max_side, metavar="PIXELS", help="scale down to it"
-    )
-    command.add_argument(
-        "--max-seconds", type=int, default=defaults.max_s, metavar="S", help="of a longer video"
-    )
+    for flag, name, metavar, text in NUMBERS:
+        command.add_argument(flag, dest=name, type=int, metavar=metavar, help=text)
 
 
 def add_avatars(command: argparse.ArgumentParser) -> None:
     """`avatars`."""
     command.set_defaults(run=run_avatars)
-    command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    add_places(command)
     command.add_argument("--verify", action="store_true", help="read and compare every byte")
+
+
+def add_places(command: argparse.ArgumentParser) -> None:
+    """What every command takes."""
+    command.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
+    command.add_argument("--results", type=Path, metavar="DIR", help="where avatars are written")
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """The server's settings; raises BadSettings."""
+    return read_settings([] if arguments.config is None else ["--config", str(arguments.config)])
 
 
 def run_prepare(arguments: argparse.Namespace) -> int:
     """Prepare one avatar and say where to look at it."""
     source = demo_portrait() if arguments.demo else arguments.source
     avatar_id = arguments.avatar_id or (DEMO_ID if arguments.demo else source.stem)
-    store = AvatarStore(arguments.results)
-    settings = PreparationSettings(
-        fps=arguments.fps,
-        max_side=arguments.max_side,
-        max_s=arguments.max_seconds,
-        bbox_shift=arguments.bbox_shift,
-    )
+    settings = settings_of(arguments)
+    store = AvatarStore(arguments.results or settings.results_dir)
+    numbers = {name: getattr(arguments, name) for _, name, _, _ in NUMBERS}
+    given = {name: value for name, value in numbers.items() if value is not None}
     with Bar() as bar:
         avatar = prepare(
             source,
             avatar_id=avatar_id,
             store=store,
-            settings=settings,
+            settings=replace(settings.preparation_settings, **given),
             force=arguments.force,
             progress=bar.show,
         )
@@ -101,7 +108,7 @@ def run_prepare(arguments: argparse.Namespace) -> int:
 
 def run_avatars(arguments: argparse.Namespace) -> int:
     """List the avatars, one a line; 1 when one of them cannot be used."""
-    store = AvatarStore(arguments.results)
+    store = AvatarStore(arguments.results or settings_of(arguments).results_dir)
     summaries = store.list()
     if not summaries:
         print(f"No avatars in {store.root}. Make one: python -m warm prepare PHOTO_OR_VIDEO")

@@ -419,18 +419,10 @@ def test_a_jump_of_the_face_is_called_a_cut(of_video: Avatar) -> None:
 
 def test_a_clip_that_ends_where_it_began_runs_forward() -> None:
     angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-    circle = np.stack(
-        [
-            cv2.circle(
-                np.zeros((64, 64, 3), np.uint8),
-                (int(32 + 16 * np.cos(a)), int(32 + 16 * np.sin(a))),
-                8,
-                (255, 255, 255),
-                -1,
-            )
-            for a in angles
-        ]
-    )
+    circle = np.zeros((40, 256, 256, 3), np.uint8)
+    for frame, angle in zip(circle, angles, strict=True):
+        centre = round(128 + 64 * np.cos(angle)), round(128 + 64 * np.sin(angle))
+        cv2.circle(frame, centre, 32, (255, 255, 255), -1)
     assert choose_loop(circle) == "forward"
     assert choose_loop(circle[:20]) == "pingpong"
 

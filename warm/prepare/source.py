@@ -1,8 +1,11 @@
 """From a photo or video to pictures, their landmarks and transforms: mouths as they were filmed."""
 
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +24,8 @@ from warm.prepare.progress import Progress
 from warm.prepare.settings import PreparationSettings
 from warm.viseme.shape import CLOSED_GAP_IOD
 
+T = TypeVar("T")
+R = TypeVar("R")
 MIN_VIDEO_S = 0.2
 CROP = Crop(iod=CANONICAL_IOD, eyes=CANONICAL_EYES)
 
@@ -84,15 +89,13 @@ def read_footage(
     """
     follower = FaceFollower(finder)
     path = folder / "source.npy"
-    seen: list[NDArray[np.float32] | None] = []
     with open_video(source, fps=settings.fps, max_side=settings.max_side) as video:
-        limit = settings.max_s * settings.fps
         total = expected_frames(video, settings)
-        with FrameFile(path) as file:
-            for picture in islice(video.frames(), limit):
-                file.append(picture)
-                seen.append(follower.see(picture))
-                progress("reading", len(seen), max(total, len(seen)))
+        pictures = kept(islice(video.frames(), settings.max_s * settings.fps), path)
+        seen = []
+        for points in beside(follower.see, pictures):
+            seen.append(points)
+            progress("reading", len(seen), max(total, len(seen)))
         notes = [*length_note(video, settings, len(seen)), *crowd_note(follower.faces)]
         stored_size = video.stored_size
     check_length(len(seen), settings.fps)
@@ -103,6 +106,26 @@ def read_footage(
     check_face_size(np.median(measured, axis=0), size)
     notes += [*scaled_note(stored_size, size), *cut_note(measured, settings.fps)]
     return tracked(frames, measured, settings, progress, notes)
+
+
+def kept(pictures: Iterable[NDArray[np.uint8]], path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Pass pictures on, each written to the .npy file `path` before."""
+    with FrameFile(path) as file:
+        for picture in pictures:
+            file.append(picture)
+            yield picture
+
+
+def beside(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """work(item) of each in order, in another thread while this one makes the next item."""
+    with ThreadPoolExecutor(1) as pool:
+        before: Future[R] | None = None
+        for item in items:
+            if before is not None:
+                yield before.result()
+            before = pool.submit(work, item)
+        if before is not None:
+            yield before.result()
 
 
 def tracked(
