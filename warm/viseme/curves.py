@@ -22,7 +22,7 @@ from warm.viseme.shape import Shape
 CURVE_HZ = 100
 LEAD_S = 0.020
 """The mouth is that far ahead of the sound, as people's are."""
-VOWEL_SIGMA_S, CONSONANT_SIGMA_S = 0.060, 0.035
+VOWEL_SIGMA_S, CONSONANT_SIGMA_S = 0.070, 0.038
 
 GATE_SKIRT_S = 0.040
 GATE_TRIM_S = 0.015

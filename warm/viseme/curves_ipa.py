@@ -78,17 +78,17 @@ _LIPS: dict[str, tuple[float, float, float, float, float]] = {
     "bilabial": (0.10, 0.0, 0.0, 0.0, 0.9),
     "labiodental": (0.14, 0.0, 0.0, 0.0, 0.9),
     "labiovelar": (0.14, 0.0, 0.95, 0.0, 1.0),
-    "dental": (0.24, 0.1, 0.0, 1.0, 0.7),
-    "alveolar": (0.22, 0.1, 0.0, 0.7, 0.55),
-    "postalveolar": (0.22, 0.0, 0.45, 0.3, 0.75),
-    "retroflex": (0.24, 0.0, 0.20, 0.5, 0.6),
-    "palatal": (0.22, 0.5, 0.0, 0.2, 0.6),
-    "velar": (0.30, 0.0, 0.0, 0.0, 0.3),
+    "dental": (0.27, 0.1, 0.0, 1.0, 0.7),
+    "alveolar": (0.26, 0.1, 0.0, 0.7, 0.55),
+    "postalveolar": (0.24, 0.0, 0.45, 0.3, 0.75),
+    "retroflex": (0.27, 0.0, 0.20, 0.5, 0.6),
+    "palatal": (0.25, 0.5, 0.0, 0.2, 0.6),
+    "velar": (0.33, 0.0, 0.0, 0.0, 0.3),
     "uvular": (0.38, 0.0, 0.0, 0.0, 0.3),
     "pharyngeal": (0.45, 0.0, 0.0, 0.0, 0.3),
     "glottal": (0.40, 0.0, 0.0, 0.0, 0.12),
 }
-_SIBILANT_OPEN, _SIBILANT_WIDE, _SIBILANT_INSISTS = 0.15, 0.25, 0.8
+_SIBILANT_OPEN, _SIBILANT_WIDE, _SIBILANT_INSISTS = 0.17, 0.25, 0.8
 
 _CLOSE_OPENING, _OPEN_OPENING = 0.24, 1.0
 _ROUNDING_CLOSES = 0.35
