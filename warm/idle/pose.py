@@ -22,7 +22,7 @@ from warm.idle.lower_face import (
 )
 
 POSE_SIGMA_FRAMES = 2.0
-PRESSED = 0.94
+PRESSED = 0.9
 """Height of the resting lips as a share of that of the closed ones: these are often caught just
 before they part or after they met."""
 ANCHOR_SIGMA_FRAMES = 4.0
