@@ -104,6 +104,10 @@ class Runtime:
         """Whether everything was loaded before the time was up."""
         return self._ready.wait(timeout_s)
 
+    def wait_until_ended(self, timeout_s: float) -> bool:
+        """Whether the render thread ended before the time was up."""
+        return self._ended.wait(timeout_s)
+
     def voices(self) -> list[VoiceInfo]:
         """Every voice that can be asked for."""
         return list(self._voices.infos())

@@ -12,6 +12,8 @@ import pytest
 from conftest import HEIGHT, MOUTH, PATCH, WIDTH, LoudnessEngine, tiny_avatar
 from numpy.typing import NDArray
 
+from session.film import FilmSpec
+from session.writer import FilmWriter
 from tts.espeak import EspeakVoices
 from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.engine import Patch, PatchJob
@@ -319,7 +321,7 @@ def test_a_dead_render_thread_is_told_with_its_reason(
     )
     assert runtime.health().state == "warming"
     runtime.start()
-    runtime.close()
+    assert runtime.wait_until_ended(30)
     health = runtime.health()
     assert (health.state, health.reason) == (
         "dead",
@@ -383,3 +385,17 @@ def test_a_job_can_be_followed_from_the_start_at_any_time(
     job: SpeakJob = runtime.speak("Hello.", choice)
     first = job.result()
     assert list(job.follow())[-1] is first
+
+
+def test_a_film_that_another_process_writes_keeps_the_server_from_working(
+    settings: Settings, voices: EspeakVoices, tmp_path: Path
+) -> None:
+    settings.results_dir.mkdir()
+    avatar = tiny_avatar(tmp_path)
+    spec = FilmSpec(width=WIDTH, height=HEIGHT, fps=avatar.fps)
+    runtime = Runtime(settings=settings, avatar=avatar, engine=LoudnessEngine(), voices=voices)
+    with FilmWriter.create(settings.results_dir / "full_session.mp4", spec):
+        runtime.start()
+        assert runtime.wait_until_ended(30)
+    assert runtime.health().state == "dead"
+    assert "Another writer holds" in runtime.health().reason

@@ -1,0 +1,83 @@
+"""Everything real: the demo portrait, prepared, speaks through the application."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import matplotlib as mpl
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+
+from api.running import running
+from app import create_app
+from warm.prepare.run import FACE_MODELS, prepare
+from warm.render import TAIL_FRAMES
+from warm.settings import Settings
+from warm.store import AvatarStore
+
+PORTRAIT = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    if not FACE_MODELS.is_dir():
+        pytest.skip(f"the face models are not in {FACE_MODELS}; `make` fetches them")
+    settings = Settings(results_dir=tmp_path_factory.mktemp("whole"))
+    prepare(
+        PORTRAIT,
+        avatar_id=settings.avatar_id,
+        store=AvatarStore(settings.results_dir),
+        settings=settings.preparation_settings,
+    )
+    app = create_app(settings)
+    assert running(app).runtime.wait_until_warm(60)
+    yield app.test_client()
+    running(app).runtime.close()
+
+
+def test_the_portrait_speaks_with_its_mouth_and_nothing_else(client: FlaskClient) -> None:
+    answer = client.post("/speak", json={"text": "Hello world. How are you today?"})
+    assert answer.status_code == 200
+    avatar = running(client.application).runtime.avatar
+    with av.open(answer.get_json()["video_path"]) as film:
+        shown = [frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)]
+    assert len(shown) == answer.get_json()["clip"]["frames"]
+    inside, outside = [], []
+    for number, picture in enumerate(shown):
+        index = avatar.index_at(number)
+        changed = np.abs(picture.astype(int) - avatar.frames[index]).mean(axis=2)
+        corners = avatar.landmarks[index, [61, 291], :2]
+        width = np.ptp(corners[:, 0])
+        x, y = corners.mean(axis=0).round().astype(int)
+        box = np.s_[
+            y - int(width / 3) : y + int(width / 2), x - int(width / 2) : x + int(width / 2)
+        ]
+        inside.append(changed[box].mean())
+        outside.append(changed[: y - int(1.2 * width)].mean())
+    assert max(inside) > 3 * max(outside)
+    assert max(inside[-TAIL_FRAMES:]) < 2 * max(outside)
+    assert max(outside) < 5
+
+
+def test_the_avatar_is_listed_with_its_pictures(client: FlaskClient) -> None:
+    (listed,) = client.get("/avatars").get_json()["avatars"]
+    assert (listed["id"], listed["active"], listed["state"]) == ("demo", True, "ready")
+    preview = client.get(listed["preview_url"])
+    assert (preview.status_code, preview.mimetype) == (200, "image/png")
+    idle = client.get(listed["idle_url"], headers={"Range": "bytes=0-99"})
+    assert (idle.status_code, idle.mimetype, len(idle.data)) == (206, "video/mp4", 100)
+    preview.close()
+    idle.close()
+
+
+def test_the_page_and_its_files_are_served(client: FlaskClient) -> None:
+    page = client.get("/")
+    assert page.mimetype == "text/html"
+    assert b"<html" in page.data
+    script = client.get("/web/main.js")
+    assert script.mimetype == "text/javascript"
+    assert script.headers["Cache-Control"] == "no-cache"
+    assert client.get("/web/%2e%2e/app.py").status_code == 404
+    page.close()
+    script.close()
