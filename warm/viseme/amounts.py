@@ -10,18 +10,22 @@ from warm.viseme.shape import FULL_GAP_IOD, Shape
 MOST_OPEN = 1.2
 """OPEN beyond it is cut: the splines were not made for more."""
 
+PRESS_AGAINST_ROUND = 0.5
+"""Lips cannot be both rolled in and pushed out."""
 
-def moves_for(condition: Floats32, tables: Floats32) -> Floats32:
-    """(7,) shapes to (moves,) amounts, through the avatar's calibration."""
-    pucker, teeth = share(condition, Shape.ROUND), share(condition, Shape.TEETH)
-    opening = read_tables(tables, float(condition[Shape.OPEN]))
+
+def moves_for(condition: Floats32, tables: Floats32, gain: float) -> Floats32:
+    """(7,) shapes to (moves,) amounts, through the avatar's and the frame's calibration."""
+    press, teeth = share(condition, Shape.PRESS), share(condition, Shape.TEETH)
+    pucker = share(condition, Shape.ROUND) * (1 - PRESS_AGAINST_ROUND * press)
+    opening = gain * read_tables(tables, float(condition[Shape.OPEN]))
     amount = np.zeros(len(Move), np.float32)
     amount[Move.OPEN] = opening[Opening.WIDE] * (1 - pucker) * (1 - teeth)
     amount[Move.FUNNEL] = opening[Opening.ROUND] * pucker
     amount[Move.PART] = opening[Opening.TEETH] * (1 - pucker) * teeth
     amount[Move.WIDE] = np.clip(condition[Shape.WIDE], -1, 1)
     amount[Move.ROUND] = pucker
-    amount[Move.PRESS] = share(condition, Shape.PRESS)
+    amount[Move.PRESS] = press
     amount[Move.TUCK] = share(condition, Shape.TUCK)
     return amount
 

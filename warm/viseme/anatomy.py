@@ -60,6 +60,17 @@ class Anatomy:
         return float(self.seam[-1, 0] - self.seam[0, 0]) / 2
 
     @property
+    def middle(self) -> float:
+        """Where the face's own middle crosses the mouth, IOD; off 0 on a turned head."""
+        return float(self.points[[0, 13, 14, 17], 0].mean())
+
+    @property
+    def sides(self) -> tuple[float, float]:
+        """Widths of the mouth's left and right half against the mean of both."""
+        left = (self.middle - float(self.seam[0, 0])) / self.half_width
+        return left, 2 - left
+
+    @property
     def chin(self) -> float:
         """How far the chin's lowest point lies below the mouth's middle, IOD."""
         return float(self.points[JAW, 1].max())
@@ -100,10 +111,10 @@ def fit_affine(points: Floats, canonical: Floats) -> Floats:
     return np.asarray(np.swapaxes(solve @ (canonical[:, chosen] * weight), 1, 2))
 
 
-def smooth(values: Floats, loop: Loop) -> Floats:
+def smooth(values: Floats, loop: Loop, frames: float = SMOOTH_FRAMES) -> Floats:
     """Low-pass along the first axis, across the loop's joint."""
     mode: Literal["wrap", "reflect"] = "wrap" if loop == "forward" else "reflect"
-    return np.asarray(gaussian_filter1d(values, SMOOTH_FRAMES, axis=0, mode=mode), np.float64)
+    return np.asarray(gaussian_filter1d(values, frames, axis=0, mode=mode), np.float64)
 
 
 def apply(matrices: Floats, points: Floats) -> Floats:

@@ -10,9 +10,10 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from warm.avatar import Loop
 from warm.face.measure import lip_gap
 from warm.face.mesh import FaceMesh
-from warm.viseme.anatomy import Floats
+from warm.viseme.anatomy import Floats, smooth
 from warm.viseme.shape import FULL_GAP_IOD, Shape
 
 DRAWN = np.array([0.0, 0.12, 0.24, 0.36, 0.5, 0.65, 0.8, 1.0, 1.2])
@@ -23,8 +24,15 @@ FRAMES = 3
 """Pictures of the loop that are measured at each opening."""
 
 
+USUAL_REST_IOD = 0.02
+"""Gap that the mesh reads off closed lips."""
 MOST_GAIN = 1.8
 """Bright teeth look to the mesh like closed lips: beyond this the cure is worse than the error."""
+
+
+GAIN_STEP, GAIN_SMOOTH_FRAMES = 4, 3.0
+"""Frames between two measured for their gain, and the low-pass on what was measured."""
+GAIN_RANGE = (0.8, 1.25)
 
 
 class Opening(IntEnum):
@@ -59,6 +67,23 @@ def calibrate(show: Show, landmarks: NDArray[np.float32], mesh: FaceMesh) -> NDA
     ).astype(np.float32)
 
 
+def frame_gains(
+    show: Show, landmarks: NDArray[np.float32], mesh: FaceMesh, loop: Loop
+) -> NDArray[np.float32]:
+    """(n,) by what to multiply an opening on each frame, for a nod hides a part of the gap.
+
+    Measured on every few frames at half an opening, `show` drawing with the avatar's own tables.
+    """
+    frames = np.unique(np.append(np.arange(0, len(landmarks), GAIN_STEP), len(landmarks) - 1))
+    shapes = np.zeros(len(Shape), np.float32)
+    shapes[Shape.OPEN] = 0.5
+    read = np.stack([mesh.again(show(int(f), shapes), landmarks[f]).points for f in frames])
+    gaps = np.interp(np.arange(len(landmarks)), frames, lip_gap(read))
+    steady = smooth(gaps, loop, GAIN_SMOOTH_FRAMES)
+    least, most = GAIN_RANGE
+    return np.clip(np.median(steady) / np.maximum(steady, 1e-6), least, most).astype(np.float32)
+
+
 def measure(
     show: Show,
     landmarks: NDArray[np.float32],
@@ -73,22 +98,18 @@ def measure(
         shapes[Shape.OPEN] = opening
         if (shaped := SHAPED[kind]) is not None:
             shapes[shaped] = 1.0
-        read = [look(mesh, show(int(f), shapes), landmarks[f]) for f in frames]
+        read = [mesh.again(show(int(f), shapes), landmarks[f]).points for f in frames]
         gaps.append(float(np.median(lip_gap(np.stack(read)))))
     return np.array(gaps)
 
 
-def look(
-    mesh: FaceMesh, picture: NDArray[np.uint8], near: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """(468, 3) landmarks; looks twice, for a dropped chin makes the mesh's crop larger."""
-    return mesh.again(picture, mesh.again(picture, near).points).points
-
-
 def backwards(gaps: Floats) -> Floats:
-    """(LEVELS,) openings whose measured gap is 0…FULL_GAP_IOD; closed lips stay closed."""
+    """(LEVELS,) openings whose measured gap is 0…FULL_GAP_IOD; closed lips stay closed.
+
+    Where closed lips measure more than most do, the scale begins there.
+    """
     rising = np.maximum.accumulate(gaps) + 1e-6 * np.arange(len(gaps))
-    rising[0] = 0.0
-    wanted = np.linspace(0, FULL_GAP_IOD, LEVELS)
+    rising[0] = start = max(0.0, gaps[0] - USUAL_REST_IOD)
+    wanted = np.linspace(start, FULL_GAP_IOD, LEVELS)
     drawn = np.interp(wanted, rising, DRAWN)
-    return np.asarray(np.minimum(drawn, MOST_GAIN * wanted / FULL_GAP_IOD))
+    return np.asarray(np.minimum(drawn, MOST_GAIN * np.linspace(0, 1, LEVELS)))

@@ -189,7 +189,7 @@ def lip_shifts(anatomy: Anatomy, points: Floats, *, upper: bool, rim: bool) -> F
     """(k, moves, 2) how points of one lip move; `rim` is its outer border."""
     s = np.clip(points[:, 0] / anatomy.half_width, -1, 1)
     out = np.zeros((len(points), len(Move), 2))
-    sharp = 0.75 if upper else 0.6
+    sharp = 0.75 if upper else 0.65
     wide, hole = oval(s, 1.0, sharp), hole_of(s, FUNNEL_REACH)
     body = (1 - s * s) ** 0.75
     peak = -UPPER_SHARE * FULL_GAP_IOD if upper else (1 - UPPER_SHARE) * FULL_GAP_IOD
@@ -209,7 +209,7 @@ def lip_shifts(anatomy: Anatomy, points: Floats, *, upper: bool, rim: bool) -> F
     if rim:
         out[:, Move.WIDE, 1] += -side * 0.010 * body
         out[:, Move.ROUND, 1] = side * (0.014 if upper else 0.022) * (1 - s * s)
-        out[:, Move.PRESS, 1] = -side * (0.016 if upper else 0.026) * body
+        out[:, Move.PRESS, 1] = -side * (0.028 if upper else 0.042) * body
         out[:, Move.TUCK, 1] = (-0.012 if upper else -0.050) * body
     else:
         out[:, Move.TUCK, 1] = -0.020 * wide

@@ -14,14 +14,14 @@ from warm.viseme.anatomy import Floats
 from warm.viseme.fields import ramp
 
 OVERSAMPLE = 4
-HALF_WIDTH, TOP, BOTTOM = 0.44, -0.20, 0.24
+HALF_WIDTH, TOP, BOTTOM = 0.50, -0.20, 0.24
 """The painted rectangle around its own origin."""
 
 UPPER_TEETH = (0.125, 0.095, 0.095, 0.070, 0.045)
 LOWER_TEETH = (0.080, 0.085, 0.090, 0.070, 0.050)
 """Widths of one side's teeth as seen from the front, from the middle outwards."""
 
-TEETH_BGR = np.array([0.74, 0.83, 0.91])
+TEETH_BGR = np.array([0.76, 0.82, 0.91])
 CAVITY_BGR = np.array([0.05, 0.06, 0.16])
 TONGUE_BGR = np.array([0.31, 0.33, 0.64])
 GUM_BGR = np.array([0.34, 0.34, 0.62])
@@ -38,14 +38,17 @@ class Brush:
     """Pixels of the finished picture an IOD."""
 
     @classmethod
-    def of(cls, scale: float) -> "Brush":
-        """A canvas for a finished picture of `scale` pixels an IOD."""
+    def of(cls, scale: float, sides: tuple[float, float]) -> "Brush":
+        """A canvas for a finished picture of `scale` pixels an IOD.
+
+        `sides` are the widths of its left and right half against a face seen from the front.
+        """
         fine = scale * OVERSAMPLE
         width = OVERSAMPLE * round(2 * HALF_WIDTH * scale)
         height = OVERSAMPLE * round((BOTTOM - TOP) * scale)
         x = (np.arange(width) + 0.5) / fine - HALF_WIDTH
         y = (np.arange(height) + 0.5) / fine + TOP
-        across, down = np.meshgrid(x, y)
+        across, down = np.meshgrid(np.where(x < 0, x / sides[0], x / sides[1]), y)
         return cls(across, down, scale)
 
     def finish(self, colour: Floats, opacity: Floats) -> NDArray[np.float32]:
@@ -60,9 +63,11 @@ def reference_to_paint(scale: float) -> Floats:
     return np.array([[scale, 0.0, HALF_WIDTH * scale - 0.5], [0.0, scale, -TOP * scale - 0.5]])
 
 
-def paint_teeth(scale: float, white: float, *, upper: bool) -> NDArray[np.float32]:
+def paint_teeth(
+    scale: float, white: float, sides: tuple[float, float], *, upper: bool
+) -> NDArray[np.float32]:
     """A row of teeth, its biting edge on the origin's level, crowns away from it."""
-    brush = Brush.of(scale)
+    brush = Brush.of(scale, sides)
     widths = UPPER_TEETH if upper else LOWER_TEETH
     side = -1.0 if upper else 1.0
     up = brush.y * side
@@ -109,9 +114,9 @@ def tooth_shade(place: Floats, height: Floats, across: Floats, *, upper: bool) -
     return np.asarray(round_ * gap * edge * root * arch_light(across))
 
 
-def paint_tongue(scale: float, white: float) -> NDArray[np.float32]:
+def paint_tongue(scale: float, white: float, sides: tuple[float, float]) -> NDArray[np.float32]:
     """The tongue: its crest on the origin's level, a soft groove along its middle."""
-    brush = Brush.of(scale)
+    brush = Brush.of(scale, sides)
     crest = 0.20 * (np.abs(brush.x) / 0.27) ** 2.4 * 0.5 - 0.012 * np.exp(
         -(((np.abs(brush.x) - 0.09) / 0.07) ** 2)
     )

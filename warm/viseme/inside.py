@@ -71,10 +71,14 @@ class Inside:
         upper_teeth: Paint,
         cavity: Floats32,
         scale: float,
+        middle: float,
     ) -> None:
-        """`cavity` is (3,) BGR 0…255; `scale` the frames' and the paints' pixels an IOD."""
+        """`cavity` is (3,) BGR 0…255; `scale` the frames' and the paints' pixels an IOD.
+
+        `middle` is where the face's own middle crosses the mouth, IOD (see `anatomy`).
+        """
         self._tongue, self._lower, self._upper = tongue, lower_teeth, upper_teeth
-        self._cavity, self._scale = cavity, scale
+        self._cavity, self._scale, self._middle = cavity, scale, middle
         self._to_paint = reference_to_paint(scale)
 
     def fill(
@@ -107,10 +111,10 @@ class Inside:
         return inner
 
     def _placing(self, level: float, to_frame: Floats, box: Box) -> Floats:
-        """(2, 3) the box's pixels to a paint's, its origin `level` IOD below the mouth's middle."""
+        """(2, 3) the box's pixels to a paint's, its origin `level` IOD below the lips' line."""
         inverse = np.linalg.inv(to_frame[:, :2])
         linear = self._to_paint[:, :2] @ inverse
-        start = inverse @ (np.array(box.corner) - to_frame[:, 2]) - (0.0, level)
+        start = inverse @ (np.array(box.corner) - to_frame[:, 2]) - (self._middle, level)
         return np.column_stack([linear, self._to_paint[:, :2] @ start + self._to_paint[:, 2]])
 
 
@@ -154,4 +158,6 @@ def light(cover: Floats32, scale: float) -> Floats32:
     seen = cv2.blur(cover, (side, side), anchor=anchor, borderType=cv2.BORDER_CONSTANT)
     level = DARKEST + (1 - DARKEST) * np.minimum(1.15 * seen, 1.0)
     root = np.sqrt(level)
-    return np.asarray(cv2.merge([level * root, level * np.sqrt(root), level]), np.float32)
+    return np.asarray(
+        cv2.merge([level * np.sqrt(root), level * np.sqrt(np.sqrt(root)), level]), np.float32
+    )

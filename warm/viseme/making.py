@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from warm.avatar import AvatarBuild
 from warm.face.mesh import FaceMesh
 from warm.viseme.anatomy import CHEEKS, CHIN_PAD, Anatomy, Floats, Pixels, study
-from warm.viseme.calibration import calibrate, identity
+from warm.viseme.calibration import calibrate, frame_gains, identity
 from warm.viseme.fields import Region, build_fields
 from warm.viseme.inner import CAVITY_BGR, paint_teeth, paint_tongue
 from warm.viseme.mouth import Mouth, MouthData
@@ -31,6 +31,7 @@ def make_mouth(build: AvatarBuild, mesh: FaceMesh) -> MouthData:
     moved = build_fields(anatomy)
     scale = float(np.median(np.sqrt(np.linalg.det(anatomy.to_frame[:, :, :2]))))
     white = brightness(anatomy, build.frames[0])
+    sides = anatomy.sides
     data = MouthData(
         grid=moved.grid,
         seam_moves=moved.seam,
@@ -38,15 +39,19 @@ def make_mouth(build: AvatarBuild, mesh: FaceMesh) -> MouthData:
         to_frame=anatomy.to_frame,
         seams=anatomy.seams.astype(np.float32),
         mask=region_mask(region),
-        upper_teeth=paint_teeth(scale, white, upper=True),
-        lower_teeth=paint_teeth(scale, white, upper=False),
-        tongue=paint_tongue(scale, white),
+        upper_teeth=paint_teeth(scale, white, sides, upper=True),
+        lower_teeth=paint_teeth(scale, white, sides, upper=False),
+        tongue=paint_tongue(scale, white, sides),
         cavity=(CAVITY_BGR * white * 255).astype(np.float32),
         scale=np.array(scale),
+        middle=np.array(anatomy.middle),
         calibration=identity(),
+        gains=np.ones(len(build.frames), np.float32),
     )
     tables = calibrate(Mouth(data, build.frames).show, build.landmarks, mesh)
-    return replace(data, calibration=tables)
+    data = replace(data, calibration=tables)
+    show = Mouth(data, build.frames).show
+    return replace(data, gains=frame_gains(show, build.landmarks, mesh, build.loop))
 
 
 def brightness(anatomy: Anatomy, frame: Pixels) -> float:

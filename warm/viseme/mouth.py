@@ -50,8 +50,12 @@ class MouthData:
     """(3,) BGR."""
     scale: Floats
     """() pixels an IOD."""
+    middle: Floats
+    """() where the face's own middle crosses the mouth, IOD."""
     calibration: Floats32
     """(3, LEVELS), see `calibration`."""
+    gains: Floats32
+    """(n,), see `calibration.frame_gains`."""
 
 
 class Mouth:
@@ -67,6 +71,7 @@ class Mouth:
             upper_teeth=Paint.of(data.upper_teeth),
             cavity=data.cavity,
             scale=float(data.scale),
+            middle=float(data.middle),
         )
         self._seam_moves = data.seam_moves.swapaxes(0, 1).reshape(data.seam_moves.shape[1], -1)
 
@@ -75,7 +80,7 @@ class Mouth:
         to_frame, picture = self._data.to_frame[frame], self._frames[frame]
         box = self._box(to_frame)
         mask = self._mask(to_frame, box)
-        amount = moves_for(condition, self._data.calibration)
+        amount = moves_for(condition, self._data.calibration, float(self._data.gains[frame]))
         if not amount.any():
             return Drawn(np.asarray(box.cut(picture)), mask, box)
         lips = self._lips(frame, amount)
