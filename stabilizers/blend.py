@@ -32,16 +32,31 @@ def paste(
     `poisson` keeps the patch's gradients and takes the colours at the mask's edge from the frame
     (Pérez, Gangnet and Blake, "Poisson image editing", 2003).
 
-    Returns the changed box (left, top, right, bottom), or None when the patch lies outside.
+    Returns the changed box (left, top, right, bottom), or None when nothing of the patch shows.
     """
-    placed = place(patch, mask, to_frame, size=(frame.shape[1], frame.shape[0]), subpixel=subpixel)
-    if placed is None:
+    size = (frame.shape[1], frame.shape[0])
+    placed = place(patch, mask, to_frame, size=size, subpixel=subpixel)
+    shown = None if placed is None else trim(placed)
+    if shown is None:
         return None
-    left, top, right, bottom = placed.box
+    left, top, right, bottom = shown.box
     region = frame[top:bottom, left:right]
-    picture = seamless(region, placed) if mode == "poisson" else placed.picture
-    region[:] = mix(region, picture, placed.mask)
-    return placed.box
+    picture = seamless(region, shown) if mode == "poisson" else shown.picture
+    region[:] = mix(region, picture, shown.mask)
+    return shown.box
+
+
+def trim(placed: Placed) -> Placed | None:
+    """The part that shows, with a rim of one pixel where there is one; None when nothing shows."""
+    left, top, width, height = cv2.boundingRect(placed.mask)
+    if width == 0:
+        return None
+    rows = slice(max(0, top - 1), top + height + 1)
+    columns = slice(max(0, left - 1), left + width + 1)
+    mask = placed.mask[rows, columns]
+    x, y = placed.box[0] + columns.start, placed.box[1] + rows.start
+    box = (x, y, x + mask.shape[1], y + mask.shape[0])
+    return Placed(placed.picture[rows, columns], mask, box)
 
 
 def seamless(region: NDArray[np.uint8], placed: Placed) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """Placing a picture in a frame by a 2x3 transform: on the pixel grid, or between the pixels."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -8,6 +9,16 @@ from numpy.typing import NDArray
 
 WHOLE_PIXEL = 1e-3
 """A translation nearer than this to whole pixels, in pixels, is taken as one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """A crop taken out of a frame."""
+
+    picture: NDArray[np.uint8]
+    """(density * size, density * size, 3)."""
+    to_frame: NDArray[np.float64]
+    """(2, 3) this picture's pixel centres to frame pixel centres."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,6 +33,22 @@ class Placed:
     """Left, top, right, bottom in the frame; inside it."""
 
 
+def take(frame: NDArray[np.uint8], to_frame: NDArray[np.float64], size: int) -> Taken:
+    """The square crop of `size` pixels that `to_frame` (2, 3) maps into a (h, w, 3) frame.
+
+    Where the frame is finer than the crop, the crop is taken at twice, three times … its density,
+    so that pasting it back loses nothing to see; outside the frame its border is repeated.
+    """
+    density = max(1, math.ceil(math.sqrt(abs(np.linalg.det(to_frame[:, :2])))))
+    half_pixel = 0.5 / density - 0.5
+    linear = to_frame[:, :2] / density
+    dense = np.column_stack([linear, to_frame[:, 2] + to_frame[:, :2] @ [half_pixel, half_pixel]])
+    flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
+    side = (density * size, density * size)
+    picture = cv2.warpAffine(frame, dense, side, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return Taken(np.asarray(picture, np.uint8), dense)
+
+
 def place(
     picture: NDArray[np.uint8],
     mask: NDArray[np.uint8],
@@ -33,7 +60,7 @@ def place(
     """Bring a (h, w, 3) picture and its (h, w) mask onto the grid of a frame of (width, height).
 
     `to_frame` (2, 3) maps pixel centres to pixel centres. Off the grid the picture is interpolated
-    with Lanczos weights and the mask linearly. None when nothing falls inside the frame.
+    cubically and the mask linearly. None when nothing falls inside the frame.
     """
     moved = to_frame if subpixel else on_grid(to_frame, picture.shape[1], picture.shape[0])
     if is_whole_pixel(moved):
@@ -90,7 +117,7 @@ def warp(
     local = to_frame - np.array([[0, 0, left], [0, 0, top]])
     shape = (right - left, bottom - top)
     warped = cv2.warpAffine(
-        picture, local, shape, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
+        picture, local, shape, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
     covered = cv2.warpAffine(mask, local, shape, flags=cv2.INTER_LINEAR)
     return Placed(np.asarray(warped, np.uint8), np.asarray(covered, np.uint8), box)

@@ -45,7 +45,7 @@ class TrackSettings:
     scale_lock_enabled: bool = True
     scale_lock_warmup_frames: int = 50
     affine_tracking_enabled: bool = True
-    landmark_weight: float = 0.05
+    landmark_weight: float = 0.01
     """How much a landmark counts against the picture's own motion when both are fused."""
     one_euro: OneEuroConstants = field(default_factory=OneEuroConstants)
     kalman: KalmanConstants = field(default_factory=KalmanConstants)

@@ -17,7 +17,7 @@ from stabilizers.similarity import apply, fit_similarity, roll_of, scale_of, sim
 EYE_CORNERS = ((33, 133), (362, 263))
 # fmt: off
 FACE_MESH = StableRegion(
-    hull=(151, 108, 337, 71, 301, 143, 372, 116, 345, 50, 280, 4),
+    hull=(151, 143, 372, 116, 345, 205, 425, 2),               # forehead to cheeks and nose base
     masked=(
         (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
         (362, 398, 384, 385, 386, 387, 388, 466, 263, 249, 390, 373, 374, 380, 381, 382),
@@ -26,10 +26,12 @@ FACE_MESH = StableRegion(
         9, 8, 168, 6, 197, 195, 5, 4,                          # the bridge of the nose
         193, 417, 122, 351, 196, 419, 174, 399,                # its sides
         33, 133, 362, 263, 143, 372, 116, 345,                 # eye corners, cheekbones
+        2, 98, 327, 164,                                       # base of the nose
     ),
 )
 # fmt: on
 """The 468-point mesh: what moves with the skull."""
+EYE_CORNERS_IN_POINTS = tuple([FACE_MESH.points.index(c) for c in eye] for eye in EYE_CORNERS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +41,8 @@ class FaceTrack:
     transforms: NDArray[np.float64]
     """(n, 2, 3) similarity, crop pixel centres to frame pixel centres."""
     landmarks: NDArray[np.float32]
-    """(n, 468, 3) as given, but steady."""
+    """(n, 468, 3) as given, but steady: what belongs to the skull is calm by itself, lips, jaw and
+    lids are carried with it and keep what they do."""
     steps: NDArray[np.float64]
     """(n - 1, 2, 3) affine motion of the head from each frame to the next, frame pixels; NaN where
     unknown, and everywhere without affine tracking."""
@@ -63,15 +66,27 @@ def track_face(
     With affine tracking the landmarks are fused with the picture's own motion, and the filter is
     left to the size alone: a face that is smoother than its head slides on it.
     """
+    stable = landmarks[:, FACE_MESH.points, :2].astype(np.float64)
     if settings.affine_tracking_enabled:
         steps = head_steps(frames, landmarks, progress)
-        flat = fuse(landmarks[..., :2], steps, settings.landmark_weight)
+        calm = fuse(stable, steps, settings.landmark_weight)
     else:
         steps = np.full((len(landmarks) - 1, 2, 3), np.nan)
         unit = _median_iod(landmarks) / crop.iod
-        flat = _smooth(landmarks[..., :2] / unit, fps, settings) * unit
-    steady = np.concatenate([flat, landmarks[..., 2:]], axis=-1).astype(np.float32)
-    return FaceTrack(_transforms(flat, crop, fps, settings), steady, steps)
+        calm = _smooth(stable / unit, fps, settings) * unit
+    steady = _carried(landmarks, stable, calm)
+    return FaceTrack(_transforms(calm, crop, fps, settings), steady, steps)
+
+
+def _carried(
+    landmarks: NDArray[np.float32], stable: NDArray[np.float64], calm: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """All landmarks moved by what made the stable ones calm: what acts keeps acting."""
+    steady = landmarks.copy()
+    for t, (measured, wanted) in enumerate(zip(stable, calm, strict=True)):
+        steady[t, :, :2] = apply(fit_similarity(measured, wanted), landmarks[t, :, :2])
+    steady[:, FACE_MESH.points, :2] = calm
+    return steady
 
 
 def head_steps(
@@ -89,33 +104,26 @@ def head_steps(
     return steps
 
 
-def template(points: NDArray[np.floating], crop: Crop) -> NDArray[np.float64]:
-    """(k, 2) where the stable landmarks lie in the crop, from all of a clip's (n, 468, 2 or more).
+def template(stable: NDArray[np.float64], crop: Crop) -> NDArray[np.float64]:
+    """(k, 2) where a clip's (n, k, 2) stable landmarks lie in the crop.
 
     The median shape of the clip, in two rounds: aligned on the first frame, then on the median.
     """
-    stable = points[:, FACE_MESH.points, :2].astype(np.float64)
     shape = stable[0]
     for _ in range(2):
         aligned = [apply(fit_similarity(frame, shape), frame) for frame in stable]
         shape = np.median(aligned, axis=0)
-    right, left = (
-        shape[[FACE_MESH.points.index(corner) for corner in eye]].mean(axis=0)
-        for eye in EYE_CORNERS
-    )
+    eyes = np.stack([shape[eye].mean(axis=0) for eye in EYE_CORNERS_IN_POINTS])
     half = np.array([crop.iod / 2, 0.0])
-    to_crop = fit_similarity(
-        np.stack([right, left]), np.array([crop.eyes - half, crop.eyes + half])
-    )
+    to_crop = fit_similarity(eyes, np.array([crop.eyes - half, crop.eyes + half]))
     return apply(to_crop, shape)
 
 
 def _transforms(
-    flat: NDArray[np.float64], crop: Crop, fps: float, settings: TrackSettings
+    stable: NDArray[np.float64], crop: Crop, fps: float, settings: TrackSettings
 ) -> NDArray[np.float64]:
-    """Crop to frame for every frame of steady (n, 468, 2) landmarks."""
-    shape = template(flat, crop)
-    stable = flat[:, FACE_MESH.points]
+    """Crop to frame for every frame of calm (n, k, 2) stable landmarks."""
+    shape = template(stable, crop)
     fitted = np.stack([fit_similarity(shape, frame) for frame in stable])
     scale, roll = scale_of(fitted), roll_of(fitted)
     if settings.affine_tracking_enabled:
