@@ -17,6 +17,8 @@ const film = new Film(at("film"), () => (at("sound").hidden = false));
 const stage = new Stage(at("stage"), at("film"), at("idle"), film);
 const transcript = new Transcript(at("transcript"));
 
+const leaving = new AbortController();
+
 let connection = "waiting";
 
 async function main() {
@@ -29,7 +31,8 @@ async function main() {
 
 async function play() {
   const path = sessionId === "default" ? "/session" : `/sessions/${encodeURIComponent(sessionId)}`;
-  for await (const { kind, bytes } of watch(`${path}/stream`, (state) => (connection = state))) {
+  const parts = watch(`${path}/stream`, (state) => (connection = state), leaving.signal);
+  for await (const { kind, bytes } of parts) {
     await (kind === "init" ? film.begin(bytes) : film.append(bytes));
   }
 }
@@ -145,6 +148,9 @@ function listen() {
   });
   at("error-close").addEventListener("click", hideError);
   askTwice(at("reset"), reset);
+  // A page kept for the back button would keep its connection, and a browser has only six to a server.
+  addEventListener("pagehide", () => leaving.abort());
+  addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
   addEventListener("unhandledrejection", ({ reason }) => showError(String(reason?.message ?? reason)));
 }
 

@@ -8,19 +8,20 @@ const LONGEST_WAIT_MS = 5000;
 /**
  * Yields `{kind: "init", bytes}` when a film begins or is joined, then `{kind: "fragment", bytes}`
  * for each fragment, exactly once and in order, across lost connections. `onState` hears
- * `"waiting"`, `"open"` and `"lost"`.
+ * `"waiting"`, `"open"` and `"lost"`. Ends when `signal` is aborted.
  */
-export async function* watch(url, onState) {
+export async function* watch(url, onState, signal) {
   const place = { film: null, end: null };
   let waitMs = FIRST_WAIT_MS;
   for (;;) {
     try {
       onState("waiting");
-      for await (const segment of readOnce(url, place, onState)) {
+      for await (const segment of readOnce(url, place, onState, signal)) {
         waitMs = FIRST_WAIT_MS;
         yield segment;
       }
     } catch (error) {
+      if (signal.aborted) return;
       if (!(error instanceof TypeError) && !(error instanceof StreamRefused)) throw error;
       onState("lost"); // fetch and its reader throw TypeError when the network fails
     }
@@ -31,8 +32,8 @@ export async function* watch(url, onState) {
 
 class StreamRefused extends Error {}
 
-async function* readOnce(url, place, onState) {
-  const response = await open(url, place);
+async function* readOnce(url, place, onState, signal) {
+  const response = await open(url, place, signal);
   const film = response.headers.get("Warmtalk-Film");
   const known = film === place.film;
   place.film = film;
@@ -46,16 +47,16 @@ async function* readOnce(url, place, onState) {
 }
 
 /** Asks for what comes after `place`; a film that is not the known one is taken from its beginning. */
-async function open(url, place) {
-  const response = await request(place.end === null ? url : `${url}?from=${place.end}`);
+async function open(url, place, signal) {
+  const response = await request(place.end === null ? url : `${url}?from=${place.end}`, signal);
   const film = response.headers.get("Warmtalk-Film");
   if (place.film === null || film === place.film) return response;
   await response.body.cancel();
-  return request(`${url}?from=0`);
+  return request(`${url}?from=0`, signal);
 }
 
-async function request(address) {
-  const response = await fetch(address, { cache: "no-store" });
+async function request(address, signal) {
+  const response = await fetch(address, { cache: "no-store", signal });
   if (response.ok) return response;
   throw new StreamRefused(`${address} answered ${response.status}`);
 }
