@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from footage import SPEC, write
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from session.boxes import AUDIO_TRACK, VIDEO_TRACK, build_fragment, read_fragment, top_level
@@ -52,26 +52,17 @@ def test_a_fragment_reads_back_as_it_was_built(
     }
 
 
-@settings(max_examples=300)
-@given(data=st.data())
-def test_a_moof_with_any_bit_turned_is_not_taken_for_one_that_fits(data: st.DataObject) -> None:
+def test_a_moof_with_any_bit_turned_is_not_taken_for_the_one_that_was_written() -> None:
     built = build_fragment(7, pictures=[b"key", b"other"], sound=[b"ab"], starts=(512, 1024))
     moof_size = next(top_level(built))[2]
-    bit = data.draw(st.integers(0, (moof_size + 8) * 8 - 1))
-    turned = bytearray(built)
-    turned[bit // 8] ^= 1 << bit % 8
-    with on_disk(bytes(turned)) as fd:
-        head = read_fragment(fd, 0, len(turned))
-        original = [(VIDEO_TRACK, 512, (3, 5)), (AUDIO_TRACK, 1024, (2,))]
-        assert (
-            head is None
-            or [(r.track, r.start, r.sizes) for r in head.runs] != original
-            or (_sequence_differs(turned))
-        )
-
-
-def _sequence_differs(data: bytearray) -> bool:
-    return data[20:24] != (7).to_bytes(4, "big")
+    with on_disk(built) as fd:
+        written = read_fragment(fd, 0, len(built))
+    sequence_bits = range(20 * 8, 24 * 8)
+    for bit in set(range((moof_size + 8) * 8)) - set(sequence_bits):
+        turned = bytearray(built)
+        turned[bit // 8] ^= 1 << bit % 8
+        with on_disk(bytes(turned)) as fd:
+            assert read_fragment(fd, 0, len(turned)) != written
 
 
 def test_a_moof_of_a_long_fragment_reads_back() -> None:
