@@ -1,7 +1,8 @@
-"""One request to speak, from the HTTP thread that asks to the render thread that works."""
+"""What HTTP threads ask of the render thread, and how they learn what became of it."""
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Condition
@@ -125,6 +126,21 @@ class SpeakJob:
         *_, last = self.follow()
         assert isinstance(last, Spoken)
         return last
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Removal:
+    """A session to be removed by the render thread."""
+
+    session_id: str
+    done: Future[None] = field(default_factory=Future)
+
+    def fail(self, error: Exception) -> None:
+        """Tell who waits that the session is still there."""
+        self.done.set_exception(error)
+
+    def interrupt(self, reason: str) -> None:
+        """Nothing: it takes no time."""
 
 
 def check_text(text: str, *, max_chars: int) -> str:

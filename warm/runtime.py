@@ -4,7 +4,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from threading import Event, Thread
 from typing import Any, Literal
@@ -14,9 +13,9 @@ from session.writer import FilmWriter
 from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.avatar import Avatar
 from warm.engine import Engine
-from warm.job import Interrupted, SpeakJob, Spoken, check_text
+from warm.job import Interrupted, Removal, SpeakJob, Spoken, check_text
 from warm.queue import WorkQueue
-from warm.render import Stage, render_clip
+from warm.render import Stage, batches, render_clip
 from warm.sessions import DEFAULT_SESSION, Sessions
 from warm.settings import Settings
 
@@ -45,14 +44,6 @@ class Health:
     """`Engine.facts` once it is loaded."""
     queued: int
     processing: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Removal:
-    """A session to be removed by the render thread."""
-
-    session_id: str
-    done: Future[None]
 
 
 class Runtime:
@@ -152,7 +143,7 @@ class Runtime:
         self.sessions.path(session_id)
         self.check_ready()
         self._interrupt(session_id, f"session {session_id!r} was reset")
-        removal = Removal(session_id, Future())
+        removal = Removal(session_id=session_id)
         self._queue.put_first(removal)
         self._turn_away_if_ended()
         try:
@@ -181,7 +172,8 @@ class Runtime:
     def stop(self) -> None:
         """Ask the render thread to finish its fragment and close the films; returns at once."""
         self._stopping.set()
-        interrupt(self._queue.current, "the server is stopping")
+        if (current := self._queue.current) is not None:
+            current.interrupt("the server is stopping")
 
     @property
     def stopping(self) -> bool:
@@ -210,17 +202,17 @@ class Runtime:
         """Fail what was queued when, or after, the render thread ended."""
         if self._ended.is_set():
             for work in self._queue.drain():
-                fail(work, NotReady(self._state()[1]))
+                work.fail(NotReady(self._state()[1]))
 
     def _retry_after_s(self) -> int:
         return max(1, math.ceil(self._last_job_s * len(self._queue)))
 
     def _interrupt(self, session_id: str, reason: str) -> None:
         for work in self._queue.drop(lambda work: work.session_id == session_id):
-            fail(work, Interrupted(reason))
+            work.fail(Interrupted(reason))
         current = self._queue.current
         if current is not None and current.session_id == session_id:
-            interrupt(current, reason)
+            current.interrupt(reason)
 
     def _beat(self) -> None:
         self._beaten = self._clock()
@@ -246,8 +238,9 @@ class Runtime:
         self._engine.load()
         self._engine.adopt(self.avatar)
         choice = self.choose(voice=None, language=None, speed=None)
-        for speech in self._voices.speak(WARM_UP_TEXT, choice):
-            self._engine.conditions(speech, frames=1, fps=self._stage.spec.fps)
+        unheard = SpeakJob(session_id=DEFAULT_SESSION, text=WARM_UP_TEXT, choice=choice)
+        for _ in batches(self._stage, unheard, cursor=0):
+            self._beat()
         self.sessions.recover()
         self._facts = self._engine.facts()
         self._beat()
@@ -256,13 +249,14 @@ class Runtime:
         log.info("warm", extra={"avatar": self.avatar.id, "engine": self._engine.name})
 
     def _serve(self, work: SpeakJob | Removal) -> None:
-        if isinstance(work, Removal):
-            serve_removal(self.sessions, work)
-            return
         if self.stopping:  # `stop` came between the taking and this
-            interrupt(work, "the server is stopping")
+            work.interrupt("the server is stopping")
         try:
-            self._speak(work)
+            if isinstance(work, Removal):
+                self.sessions.remove(work.session_id)
+                work.done.set_result(None)
+            else:
+                self._speak(work)
         except Exception as error:  # noqa: BLE001 - the top of a request
             work.fail(error)
 
@@ -306,27 +300,3 @@ def describe(job: SpeakJob, clip: ClipRecord) -> dict[str, Any]:
         "frames": clip.frames,
         **{name: round(value, 4) for name, value in asdict(job.timings).items()},
     }
-
-
-def serve_removal(sessions: Sessions, removal: Removal) -> None:
-    """Remove a session and tell who asked."""
-    try:
-        sessions.remove(removal.session_id)
-    except OSError as error:
-        removal.done.set_exception(error)
-    else:
-        removal.done.set_result(None)
-
-
-def interrupt(work: SpeakJob | Removal | None, reason: str) -> None:
-    """End what is being said, if that is what is being done."""
-    if isinstance(work, SpeakJob):
-        work.interrupt(reason)
-
-
-def fail(work: SpeakJob | Removal, error: Exception) -> None:
-    """Tell whoever waits for `work` that it will not be done."""
-    if isinstance(work, Removal):
-        work.done.set_exception(error)
-    else:
-        work.fail(error)

@@ -337,8 +337,9 @@ class EngineThatHangs(LoudnessEngine):
         self.may_go_on, self.hangs = Event(), Event()
 
     def render(self, jobs: Sequence[PatchJob]) -> list[Patch]:
-        self.hangs.set()
-        self.may_go_on.wait(30)
+        if not self.may_go_on.is_set():
+            self.hangs.set()
+            self.may_go_on.wait(30)
         return super().render(jobs)
 
 
@@ -354,8 +355,10 @@ def test_a_render_thread_that_hangs_is_stale_until_it_goes_on(
         voices=voices,
         clock=lambda: now[0],
     )
+    engine.may_go_on.set()
     runtime.start()
     assert runtime.wait_until_warm(30)
+    engine.may_go_on.clear()
     job = runtime.speak("Hello.", runtime.choose(voice=None, language=None, speed=None))
     engine.hangs.wait(30)
     assert runtime.health().state == "ok"
