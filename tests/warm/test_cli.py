@@ -13,51 +13,61 @@ from warm.__main__ import demo_portrait, main
 from warm.store import AvatarStore
 
 ROOT = Path(__file__).parents[2]
+CHOICES = ("--bbox-shift", "4", "--max-seconds", "1")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "warm", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results folder with the avatar `anna`, prepared by the command itself."""
-    folder = tmp_path_factory.mktemp("cli")
-    video = film(folder / "anna.mp4", swaying(12))
-    assert main(["prepare", str(video), "--results", str(folder), "--bbox-shift", "4"]) == 0
-    return folder
+    return tmp_path_factory.mktemp("cli")
 
 
+@pytest.fixture(scope="module")
+def prepared(results: Path) -> subprocess.CompletedProcess[str]:
+    """What the command said when it prepared the avatar `anna` of a video, as a process."""
+    video = film(results / "anna.mp4", swaying(30))
+    return run("prepare", str(video), "--results", str(results), *CHOICES)
+
+
+def test_a_preparation_shows_its_progress_its_notes_and_where_to_look(
+    prepared: subprocess.CompletedProcess[str], results: Path
+) -> None:
+    assert "Note: The video is 1.2 s long; its first 1 s are used" in prepared.stdout
+    assert f"Ready: {results}/avatars/anna (look at {results}/avatars/anna/preview.png)" in (
+        prepared.stdout
+    )
+    for stage in ("reading", "steadying", "closing", "finishing"):
+        assert f"{stage}: 100%" in prepared.stderr
+
+
+@pytest.mark.usefixtures("prepared")
 def test_the_file_names_the_avatar_unless_told_otherwise(results: Path) -> None:
     avatar = AvatarStore(results).open("anna")
-    assert len(avatar.frames) == 12
+    assert len(avatar.frames) == 25
     assert any(name.startswith("viseme") for name in avatar.extras)
     assert (avatar.folder / "preview.png").is_file()
 
 
+@pytest.mark.usefixtures("prepared")
 def test_a_second_run_says_that_nothing_was_to_be_done(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["prepare", str(results / "anna.mp4"), "--results", str(results)]
-    assert main([*arguments, "--bbox-shift", "4"]) == 0
+    assert main([*arguments, *CHOICES]) == 0
     printed = capsys.readouterr()
-    assert printed.out.startswith("Up to date: ")
+    assert "\nUp to date: " in printed.out
     assert "preview.png" in printed.out and printed.err == ""
 
 
-def test_a_preparation_shows_its_progress_and_its_notes(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    film(tmp_path / "long.mp4", swaying(40))
-    arguments = ["prepare", str(tmp_path / "long.mp4"), "--results", str(tmp_path)]
-    assert main([*arguments, "--avatar-id", "short", "--max-seconds", "1"]) == 0
-    printed = capfd.readouterr()
-    assert "Note: The video is 2 s long; its first 1 s are used" in printed.out
-    assert "Ready: " in printed.out
-    for stage in ("reading", "steadying", "closing", "finishing"):
-        assert f"{stage}: 100%" in printed.err
-
-
+@pytest.mark.usefixtures("prepared")
 def test_avatars_lists_what_there_is(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["avatars", "--results", str(results), "--verify"]) == 0
     line = capsys.readouterr().out
-    assert line.startswith("anna ") and "204x240 0.5 s at 25 fps" in line
+    assert line.startswith("anna ") and "204x240 1.0 s at 25 fps" in line
 
 
 def test_avatars_of_an_empty_folder_say_how_to_make_one(

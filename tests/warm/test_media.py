@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from filming import Picture, cut_off, film, number_of, numbered
-from PIL import Image
+from PIL import Image, ImageCms
 
 from warm.media.clock import resampled
 from warm.media.photo import read_photo
@@ -138,8 +138,31 @@ def test_a_truncated_photo_is_refused(suffix: str, tmp_path: Path) -> None:
 
 def test_a_photo_beyond_all_reason_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
     Image.new("1", (30_000, 30_000)).save(tmp_path / "photo.png")
-    with pytest.raises(MediaError, match=r"Send|Scale"):
+    with pytest.raises(MediaError, match=r"more than 89 megapixels.*Scale it down"):
         read_photo(tmp_path / "photo.png", max_side=1280)
+
+
+def test_a_picture_of_next_to_nothing_is_refused(tmp_path: Path) -> None:
+    Image.new("RGB", (2000, 9)).save(tmp_path / "line.png")
+    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
+    for name, size in (("line.png", "2000x9"), ("dot.png", "1x1")):
+        with pytest.raises(MediaError, match=rf"{size} pixels.*at least 8 a side"):
+            read_photo(tmp_path / name, max_side=1280)
+
+
+def test_a_colour_profile_is_followed_and_a_broken_one_is_said(tmp_path: Path) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.fromarray(corners())
+    image.save(tmp_path / "good.png", icc_profile=srgb)
+    image.save(tmp_path / "bad.png", icc_profile=b"no profile at all")
+    image.convert("CMYK").save(tmp_path / "wrong.jpg", icc_profile=srgb, quality=95)
+    good, bad, wrong = (
+        read_photo(tmp_path / name, max_side=1280) for name in ("good.png", "bad.png", "wrong.jpg")
+    )
+    for photo in (good, bad, wrong):
+        assert quarters(photo.picture) == [[*RED], [*GREEN], [*BLUE], [*WHITE]]
+    assert good.notes == ()
+    assert "colour profile is broken" in bad.notes[0] and bad.notes == wrong.notes
 
 
 def test_the_content_tells_the_format_and_the_name_does_not(tmp_path: Path) -> None:
@@ -256,6 +279,21 @@ def test_colours_are_decoded_by_the_matrix_that_the_film_names(matrix: int, tmp_
     assert np.abs(picture.reshape(-1, 3).mean(axis=0) - [120, 150, 200]).max() < 3
 
 
+@pytest.mark.parametrize(("transfer", "is_hdr"), [(1, False), (16, True), (18, True)])
+def test_an_hdr_film_is_known_as_one(transfer: int, is_hdr: bool, tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "film.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.color_trc = transfer
+        frame = av.VideoFrame.from_ndarray(corners(), format="rgb24").reformat(format="yuv420p")
+        frame.color_trc = transfer
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with open_video(tmp_path / "film.mp4", fps=25, max_side=1280) as video:
+        next(video.frames())
+        assert video.is_hdr == is_hdr
+
+
 def test_a_4k_film_is_scaled_down_while_it_is_decoded(tmp_path: Path) -> None:
     film(tmp_path / "film.mp4", numbered(2, size=(3840, 2160)))
     with open_video(tmp_path / "film.mp4", fps=25, max_side=640) as video:
@@ -305,3 +343,26 @@ def test_a_film_of_sound_alone_is_refused(tmp_path: Path) -> None:
         container.mux(stream.encode())
     with pytest.raises(MediaError, match="no video stream"):
         read_video(tmp_path / "sound.mp4")
+
+
+def test_a_film_that_changes_its_size_keeps_that_of_its_first_frame(tmp_path: Path) -> None:
+    film(tmp_path / "a.mkv", numbered(3))
+    film(tmp_path / "b.mkv", numbered(3, size=(96, 80)))
+    with (
+        av.open(str(tmp_path / "a.mkv")) as first,
+        av.open(str(tmp_path / "b.mkv")) as second,
+        av.open(str(tmp_path / "film.mkv"), "w") as joined,
+    ):
+        stream = joined.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for k, frame in enumerate([*first.decode(video=0), *second.decode(video=0)]):
+            jpeg = av.CodecContext.create("mjpeg", "w")
+            jpeg.width, jpeg.height, jpeg.pix_fmt = frame.width, frame.height, "yuvj420p"
+            jpeg.time_base = Fraction(1, 25)
+            (packet,) = jpeg.encode(frame.reformat(format="yuvj420p"))
+            packet.stream, packet.pts, packet.dts = stream, k, k
+            packet.time_base = Fraction(1, 25)
+            joined.mux(packet)
+    pictures = read_video(tmp_path / "film.mkv")
+    assert [p.shape for p in pictures] == [(48, 64, 3)] * 6
+    assert [number_of(p) for p in pictures] == [0, 1, 2, 0, 1, 2]

@@ -243,7 +243,7 @@ def test_of_a_long_video_the_beginning_is_used_and_it_is_said(
 ) -> None:
     film(tmp_path / "long.mp4", swaying(60))
     assert len(workshop.make(tmp_path / "long.mp4").frames) == 25
-    assert "2 s long; its first 1 s are used" in workshop.notes()
+    assert "2.4 s long; its first 1 s are used" in workshop.notes()
 
 
 def without_face(pictures: list[Picture], *stretches: tuple[int, int]) -> list[Picture]:

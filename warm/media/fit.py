@@ -4,19 +4,25 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_SIDE = 64
-"""Shorter sides cannot hold a usable face."""
+from warm.media.sniff import MediaError
+
+MIN_SIDE = 8
+"""Of a picture as it is used, pixels."""
 
 
 def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:
-    """(width, height) scaled so that no side exceeds `max_side`; not yet even."""
-    longest = max(width, height)
-    if longest <= max_side:
-        return width, height
-    return (
-        max(1, round(width * max_side / longest)),
-        max(1, round(height * max_side / longest)),
-    )
+    """(width, height) scaled so that no side exceeds `max_side`; not yet even.
+
+    Raises MediaError where the shorter side would be nothing.
+    """
+    scale = min(1.0, max_side / max(width, height))
+    size = round(width * scale), round(height * scale)
+    if min(size) < MIN_SIDE:
+        raise MediaError(
+            f"The picture has {width}x{height} pixels, used at {size[0]}x{size[1]}; "
+            f"at least {MIN_SIDE} a side are needed. Send a picture of a face."
+        )
+    return size
 
 
 def shrunk(picture: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """One photo: upright by its EXIF mark, 8-bit BGR, nothing transparent."""
 
 import io
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -12,8 +13,6 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from warm.media.fit import evened, shrunk
 from warm.media.sniff import DamagedMediaError, MediaError, sniff
 
-MAX_PHOTO_PIXELS = 200_000_000
-"""More would need gigabytes to decode; a 200-megapixel telephone still fits."""
 BACKDROP = 255
 """Grey level that shows through transparent parts."""
 
@@ -26,6 +25,8 @@ class Photo:
     """(h, w, 3) BGR, upright, even sides."""
     stored_size: tuple[int, int]
     """(width, height) upright, before it was scaled down."""
+    notes: tuple[str, ...] = ()
+    """What the person who sent it should know."""
 
 
 def read_photo(path: Path, *, max_side: int) -> Photo:
@@ -45,41 +46,53 @@ def read_photo(path: Path, *, max_side: int) -> Photo:
 def open_image(file: IO[bytes], name: str, path: Path) -> Image.Image:
     """Open without decoding, and refuse what would not fit in memory."""
     try:
-        image = Image.open(file, formats=[name])
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+            return Image.open(file, formats=[name])
+    except UnidentifiedImageError as error:
         raise DamagedMediaError(
-            f"The {name} photo {path} has no readable header or a size beyond all reason. "
-            "Send the file again."
+            f"The {name} photo {path} has no readable header. Send the file again."
         ) from error
-    width, height = image.size
-    if width * height > MAX_PHOTO_PIXELS:
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise MediaError(
-            f"The photo {path} has {width}x{height} pixels; at most "
-            f"{MAX_PHOTO_PIXELS // 1_000_000} megapixels are decoded. Scale it down."
-        )
-    return image
+            f"The photo {path} has more than 89 megapixels, which would fill the memory. "
+            "Scale it down."
+        ) from error
 
 
 def decode(image: Image.Image, max_side: int) -> Photo:
     """Pixels of an opened image; raises OSError when they break off."""
-    colour = in_srgb(ImageOps.exif_transpose(image))
+    upright = eight_bit(ImageOps.exif_transpose(image))
+    notes: tuple[str, ...] = ()
+    try:
+        colour = in_srgb(upright)
+    except ImageCms.PyCMSError:
+        colour = as_it_is(upright)
+        notes = ("The photo's colour profile is broken; its colours are taken as sRGB.",)
     rgb = flattened(np.asarray(colour))
     picture = np.ascontiguousarray(evened(shrunk(rgb, max_side))[..., ::-1])
-    return Photo(picture, colour.size)
+    return Photo(picture, colour.size, notes)
 
 
 def in_srgb(image: Image.Image) -> Image.Image:
-    """8-bit sRGB with or without alpha, through the photo's own colour profile if it has one."""
-    image = eight_bit(image)
-    target = "RGBA" if image.has_transparency_data else "RGB"
+    """8-bit sRGB with or without alpha, through the photo's own colour profile if it has one.
+
+    Raises ImageCms.PyCMSError for a profile that is broken or of other colours than the photo.
+    """
     profile = image.info.get("icc_profile")
     if profile is None or image.mode not in {"RGB", "RGBA", "CMYK"}:
-        return image.convert(target)
-    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return as_it_is(image)
     converted = ImageCms.profileToProfile(
-        image, source, ImageCms.createProfile("sRGB"), outputMode=target
+        image,
+        ImageCms.getOpenProfile(io.BytesIO(profile)),
+        ImageCms.createProfile("sRGB"),
+        outputMode="RGBA" if image.mode == "RGBA" else "RGB",
     )
     return cast(Image.Image, converted)
+
+
+def as_it_is(image: Image.Image) -> Image.Image:
+    """RGB or, where there is any transparency, RGBA, taken as sRGB."""
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
 def eight_bit(image: Image.Image) -> Image.Image:

@@ -22,6 +22,8 @@ EXACTLY = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FUL
 """2 ms a frame instead of 0.2, but colours interpolated between their samples, and unbiased: greys
 of the fast way are 0.4 levels too dark, of ACCURATE_RND alone 1.6 levels in one channel."""
 UNSPECIFIED_COLOURS, BT709, BT601 = 2, 1, 5
+HDR_TRANSFERS = {16, 18}
+"""PQ and HLG, as ITU-T H.273 numbers them."""
 HD_LINES = 720
 """Where colours are not named, frames of this many lines are taken as BT.709, smaller as BT.601."""
 SHORT_BY, SHORT_BY_S = Fraction(1, 5), Fraction(1, 2)
@@ -55,8 +57,12 @@ class Video:
         self._stream = container.streams.video[0]
         self._stream.thread_type = "AUTO"
         self._scaler = VideoReformatter()
+        self._size: tuple[int, int] | None = None
+        """That of the first frame, to which all others are scaled; before turning."""
         self.stored_size = (0, 0)
         """(width, height) upright, before scaling; known once a frame was read."""
+        self.is_hdr = False
+        """Whether its light is PQ or HLG, which no step here tones down; known likewise."""
 
     @property
     def announced_s(self) -> Fraction | None:
@@ -107,11 +113,13 @@ class Video:
             )
 
     def _picture(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        width, height = square_pixel_size(frame, self._stream.sample_aspect_ratio)
         turns = round(frame.rotation / 90) % 4
-        self.stored_size = (height, width) if turns % 2 else (width, height)
-        size = fitted_size(width, height, self._max_side)
-        return np.ascontiguousarray(evened(np.rot90(self._to_bgr(frame, size), turns)))
+        if self._size is None:
+            width, height = square_pixel_size(frame, self._stream.sample_aspect_ratio)
+            self._size = fitted_size(width, height, self._max_side)
+            self.stored_size = (height, width) if turns % 2 else (width, height)
+            self.is_hdr = frame.color_trc in HDR_TRANSFERS
+        return np.ascontiguousarray(evened(np.rot90(self._to_bgr(frame, self._size), turns)))
 
     def _to_bgr(self, frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
         has_alpha = any(component.is_alpha for component in frame.format.components)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from session.picture import to_yuv420
 from warm.avatar import AvatarBuild
 
-CRF, PRESET = 19, "veryfast"
+CRF, PRESET = 20, "superfast"
+"""40 dB on the talking video like `veryfast` at 19, in two thirds of its time, half more bytes."""
 BT709, SMPTE170M, TV_RANGE = 1, 6, 1
 """Codes of ITU-T H.273, those of the session's film: on a page the two follow each other."""
 

@@ -27,6 +27,7 @@ from warm.viseme.shape import CLOSED_GAP_IOD
 T = TypeVar("T")
 R = TypeVar("R")
 MIN_VIDEO_S = 0.2
+HDR_NOTE = "The video is HDR; its colours will look pale. Record or export it as SDR (Rec. 709)."
 CROP = Crop(iod=CANONICAL_IOD, eyes=CANONICAL_EYES)
 
 
@@ -67,7 +68,7 @@ def read_portrait(source: Path, finder: FaceFinder, settings: PreparationSetting
         )
     points = faces[0].mesh.points
     check_face_size(points, size)
-    notes = [*scaled_note(photo.stored_size, size), *crowd_note(len(faces))]
+    notes = [*photo.notes, *scaled_note(photo.stored_size, size), *crowd_note(len(faces))]
     if (gap := float(lip_gap(points))) >= CLOSED_GAP_IOD:
         notes.append(
             f"The mouth in the photo is open ({gap:.2f} eye distances); a photo with closed lips "
@@ -97,6 +98,7 @@ def read_footage(
             seen.append(points)
             progress("reading", len(seen), max(total, len(seen)))
         notes = [*length_note(video, settings, len(seen)), *crowd_note(follower.faces)]
+        notes += [HDR_NOTE] * video.is_hdr
         stored_size = video.stored_size
     check_length(len(seen), settings.fps)
     keep, measured = bridged(seen, settings.fps)
@@ -186,7 +188,7 @@ def length_note(video: Video, settings: PreparationSettings, frames: int) -> lis
     if frames < settings.max_s * settings.fps or announced is None or announced <= settings.max_s:
         return []
     return [
-        f"The video is {float(announced):.0f} s long; its first {settings.max_s} s are used, "
+        f"The video is {float(announced):.1f} s long; its first {settings.max_s} s are used, "
         "--max-seconds allows up to 60."
     ]
 
