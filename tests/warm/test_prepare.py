@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from warm.avatar import CANONICAL_EYES, CANONICAL_IOD, Avatar, AvatarBuild
 from warm.engine import Engine
+from warm.engines import ENGINES
 from warm.face.finder import FaceFinder
 from warm.face.measure import eye_centres, inter_ocular, lip_gap
 from warm.face.points68 import to_68
@@ -212,6 +213,15 @@ def test_a_changed_setting_or_source_or_force_rebuilds(video: Path, workshop: Wo
     assert workshop.left() == ["face"]
 
 
+def test_an_engine_that_prepares_something_new_makes_the_avatar_anew(
+    video: Path, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop.make(video)
+    monkeypatch.setitem(ENGINES, "viseme", 1000)
+    workshop.make(video)
+    assert workshop.engine.prepared == 2
+
+
 def test_a_damaged_avatar_is_made_again(video: Path, workshop: Workshop) -> None:
     folder = workshop.make(video).folder
     (folder / "boxes.npy").unlink()
@@ -332,9 +342,10 @@ def test_a_bad_name_is_refused_before_any_work(photo: Path, workshop: Workshop) 
         ("bbox_shift", 61, "bbox_shift is 61; allowed are -60 to 60"),
         ("max_side", 64, "max_side is 64"),
         ("max_s", 0, "max_s is 0"),
+        ("engine", "wav2lip", "engine is 'wav2lip'; allowed are 'viseme'"),
     ],
 )
-def test_a_setting_out_of_range_is_named(name: str, value: int, message: str) -> None:
+def test_a_setting_out_of_range_is_named(name: str, value: int | str, message: str) -> None:
     with pytest.raises(BadPreparationSettings, match=message):
         PreparationSettings(**{name: value})  # type: ignore[arg-type]
 

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from stabilizers.settings import TrackSettings
+from warm.engines import ENGINES
 from warm.prepare.errors import BadPreparationSettings
 
-RECIPE = 1
+RECIPE = 2
 """Goes up when preparation makes something else of the same source and settings."""
 SAMPLE_RATE_HZ = 48_000
 RANGES = {"fps": (10, 60), "max_side": (128, 4096), "max_s": (1, 60), "bbox_shift": (-60, 60)}
@@ -35,6 +36,10 @@ class PreparationSettings:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise BadPreparationSettings(f"{name} is {value}; allowed are {low} to {high}.")
+        if self.engine not in ENGINES:
+            raise BadPreparationSettings(
+                f"engine is {self.engine!r}; allowed are {', '.join(map(repr, ENGINES))}."
+            )
         if SAMPLE_RATE_HZ % self.fps:
             raise BadPreparationSettings(
                 f"fps is {self.fps}; it must divide {SAMPLE_RATE_HZ}, as 24, 25, 30, 48, 50, 60 do."
@@ -45,5 +50,10 @@ def digest_of(source: Path, settings: PreparationSettings) -> str:
     """SHA-256 (hex) of a source's content and everything that changes what becomes of it."""
     with source.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
-    key = {"recipe": RECIPE, "content": content, "settings": asdict(settings)}
+    key = {
+        "recipe": RECIPE,
+        "engine": ENGINES[settings.engine],
+        "content": content,
+        "settings": asdict(settings),
+    }
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
