@@ -23,7 +23,7 @@ setup models:
 	@$(PYTHON) scripts/set_up.py --torch $(TORCH)
 
 run: setup
-	@.venv/bin/python -m warm prepare --demo --results '$(RESULTS)'
+	@.venv/bin/python -m warm prepare --demo --config '$(CONFIG)' --results '$(RESULTS)'
 	@exec .venv/bin/python app.py --config '$(CONFIG)' --host '$(HOST)' --port '$(PORT)' \
 		--results-dir '$(RESULTS)' --engine '$(ENGINE)'
 
