@@ -10,7 +10,7 @@ Every fragment has the same layout, so one `struct` describes each part for both
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME
 
@@ -35,8 +35,7 @@ _FIRST_READ_BYTES = 4096
 """Most moofs are smaller; a larger one costs a second read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(NamedTuple):
     """Consecutive samples of one track: what a traf says."""
 
     track: int
@@ -46,8 +45,7 @@ class Run:
     """Of the samples, bytes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FragmentHead:
+class FragmentHead(NamedTuple):
     """What a moof in the file says."""
 
     end: int

@@ -7,15 +7,15 @@ newline was torn by a crash, and its fragment was never acknowledged.
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from session.disk import replace_file, write_all
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One fragment, and everything before it."""
+class Entry(NamedTuple):
+    """One fragment, and everything before it. A tuple: ten hours have 36,000 of them to read."""
 
     end: int
     """First byte of the film after the fragment."""
@@ -27,9 +27,6 @@ class Entry:
     """Audio samples of the film up to `end`: whole AAC packets."""
     text: str | None = None
     """What the clip says that begins with this fragment; None where it continues one."""
-
-
-_FIELDS = tuple(field.name for field in fields(Entry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ def _header(film_id: str) -> dict[str, str]:
 
 
 def _line(entry: Entry) -> bytes:
-    line = {name: getattr(entry, name) for name in _FIELDS}
+    line = entry._asdict()
     if entry.text is None:
         del line["text"]
     return json.dumps(line).encode() + b"\n"
