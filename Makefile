@@ -2,11 +2,10 @@
 PYTHON ?= python3
 TORCH ?= auto
 
-HOST ?= 127.0.0.1
-PORT ?= 8000
-RESULTS ?= results
-ENGINE ?= viseme
-CONFIG ?= configs/live.yaml
+# What is not given here is left to the configuration file and to WARMTALK_... variables.
+PLACES = $(if $(CONFIG),--config '$(CONFIG)')
+SERVER = $(PLACES) $(if $(RESULTS),--results-dir '$(RESULTS)') $(if $(HOST),--host '$(HOST)') \
+	$(if $(PORT),--port '$(PORT)') $(if $(ENGINE),--engine '$(ENGINE)')
 
 .PHONY: help setup models run test bench
 .DEFAULT_GOAL := help
@@ -23,9 +22,8 @@ setup models:
 	@$(PYTHON) scripts/set_up.py --torch $(TORCH)
 
 run: setup
-	@.venv/bin/python -m warm prepare --demo --config '$(CONFIG)' --results '$(RESULTS)'
-	@exec .venv/bin/python app.py --config '$(CONFIG)' --host '$(HOST)' --port '$(PORT)' \
-		--results-dir '$(RESULTS)' --engine '$(ENGINE)'
+	@.venv/bin/python -m warm prepare --demo $(PLACES) $(if $(RESULTS),--results '$(RESULTS)')
+	@exec .venv/bin/python app.py $(SERVER)
 
 test:
 	@$(PYTHON) scripts/set_up.py --torch $(TORCH) --requirements requirements-dev.txt
