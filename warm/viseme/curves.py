@@ -25,7 +25,7 @@ LEAD_S = 0.020
 VOWEL_SIGMA_S, CONSONANT_SIGMA_S = 0.070, 0.038
 
 GATE_SKIRT_S = 0.040
-GATE_TRIM_S = 0.015
+GATE_TRIM_S = 0.020
 """Taken from either end of a contact before the skirts: lips are on their way by then."""
 SHORTEST_GATE_S = 0.012
 """Longer than a step of the curve, so that every contact has a point at 1."""
