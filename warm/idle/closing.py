@@ -69,7 +69,8 @@ class MouthCloser:
         self._opened = how_open(gaps, float(np.median(gaps[closed])))
         self._unopening = Unopening(self.face, transforms)
         lenders = choose_references(self.face.turns_deg, self.face.closed)
-        self._shares = reference_shares(self.face.turns_deg, lenders)
+        self.shares = reference_shares(self.face.turns_deg, lenders)
+        """(n, r) how much of each reference the lips of each frame are."""
         self._lent = [(frames[i], self._warp(int(i))) for i in lenders]
 
     def closed(self, i: int) -> NDArray[np.uint8]:
@@ -108,7 +109,7 @@ class MouthCloser:
         radius, own = radius[y0:y1, x0:x1], picture[y0:y1, x0:x1]
         lent = sum(
             share * self._unopening.closed(*self._lent[r], i, small).astype(np.float32)
-            for r, share in enumerate(self._shares[i])
+            for r, share in enumerate(self.shares[i])
             if share > 0
         )
         rim = (radius > LOAN_INNER) & (radius < LOAN_OUTER)

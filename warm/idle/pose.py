@@ -21,11 +21,11 @@ from warm.idle.lower_face import (
     seam_of,
 )
 
-POSE_SIGMA_FRAMES = 2.0
+POSE_SIGMA_FRAMES = 4.0
 PRESSED = 0.9
 """Height of the resting lips as a share of that of the closed ones: these are often caught just
 before they part or after they met."""
-ANCHOR_SIGMA_FRAMES = 4.0
+ANCHOR_SIGMA_FRAMES = 6.0
 """The resting mouth follows the measured upper lip this slowly: syllables do not shake it."""
 
 
