@@ -12,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
-from stabilizers.similarity import apply, invert, similarity
+from stabilizers.similarity import invert, similarity
 from warm.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.finder import FaceFinder
 from warm.face.measure import eye_centres
@@ -71,21 +71,22 @@ def render(
     iod = float(np.linalg.norm(left - right))
     pivot = (right + left) / 2
     rows, columns = np.mgrid[: photo.shape[0], : photo.shape[1]]
-    grid = np.stack([columns.ravel(), rows.ravel()], -1).astype(np.float64)
+    grid = np.stack([columns.ravel(), rows.ravel()], -1).astype(np.float32)
     lips = landmarks[[13, 14], :2].mean(axis=0)
     for transform, jaw in zip(motion.transforms(pivot), motion.jaw, strict=True):
-        place = apply(invert(transform), grid)
+        back = invert(transform).astype(np.float32)
+        place = grid @ back[:, :2].T + back[:, 2]
         opening = jaw * JAW_IOD * iod
         source, cavity = open_jaw(place, lips, opening, iod)
-        x, y = source.astype(np.float32).T.reshape(2, *photo.shape[:2])
+        x, y = np.ascontiguousarray(source.T, np.float32).reshape(2, *photo.shape[:2])
         frame = cv2.remap(photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         weight = cavity.reshape(*photo.shape[:2], 1)
         yield np.asarray(np.round(frame * (1 - weight) + np.array(CAVITY) * weight), np.uint8)
 
 
 def open_jaw(
-    place: NDArray[np.float64], lips: NDArray[np.float32], opening: float, iod: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    place: NDArray[np.float32], lips: NDArray[np.float32], opening: float, iod: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Where (k, 2) pixels of an opened face come from, and how much (k,) cavity they show, 0…1.
 
     Below the line of the lips the face is pushed down by `opening`, less and less towards the
@@ -109,7 +110,7 @@ def through_h264(frames: Iterator[NDArray[np.uint8]], *, seed: int) -> NDArray[n
         stream.pix_fmt = "yuv420p"
         stream.height, stream.width = first.shape[:2]
         for frame in itertools.chain([first], frames):
-            noisy = frame + rng.normal(0, NOISE_SIGMA, frame.shape)
+            noisy = frame + NOISE_SIGMA * rng.standard_normal(frame.shape, np.float32)
             picture = np.clip(np.round(noisy), 0, 255).astype(np.uint8)
             film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
         film.mux(stream.encode(None))
@@ -118,8 +119,9 @@ def through_h264(frames: Iterator[NDArray[np.uint8]], *, seed: int) -> NDArray[n
 
 def decode(source: io.BytesIO | str) -> NDArray[np.uint8]:
     """(n, h, w, 3) BGR frames of a video."""
-    with av.open(source) as film:
-        return np.stack([frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)])
+    with av.open(source, "r") as film:
+        pictures = [frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)]
+    return np.asarray(pictures, np.uint8)
 
 
 def follow(finder: FaceFinder, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -132,7 +134,7 @@ def follow(finder: FaceFinder, frames: NDArray[np.uint8]) -> NDArray[np.float32]
     return np.stack(found)
 
 
-def reference(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
+def reference(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
     """(2, 3) canonical crop to photo from (468, 2) landmarks of the photo: by the eyes."""
     right, left = eye_centres(landmarks.astype(np.float32))
     across = left - right

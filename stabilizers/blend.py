@@ -61,8 +61,8 @@ def trim(placed: Placed) -> Placed | None:
 
 def seamless(region: NDArray[np.uint8], placed: Placed) -> NDArray[np.uint8]:
     """The placed picture with the smoothest correction that meets `region` around the mask."""
-    difference = np.asarray(cv2.subtract(region, placed.picture, dtype=cv2.CV_32F), np.float32)
-    correction = membrane(difference, placed.mask > 0)
+    difference = cv2.subtract(region, placed.picture, dtype=cv2.CV_16S)
+    correction = membrane(difference.astype(np.float32), placed.mask > 0)
     return np.asarray(cv2.add(placed.picture, correction, dtype=cv2.CV_8U), np.uint8)
 
 

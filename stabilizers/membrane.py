@@ -8,7 +8,7 @@ COARSEST = 6
 """Levels stop when a side would be shorter than this."""
 SWEEPS = 1
 """Relaxations on the finest level; each coarser level gets twice as many."""
-COARSEST_SWEEPS = 60
+COARSEST_SWEEPS = 30
 
 
 def membrane(values: NDArray[np.float32], hole: NDArray[np.bool_]) -> NDArray[np.float32]:

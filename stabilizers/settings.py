@@ -10,11 +10,11 @@ Smoothing = Literal["one_euro", "kalman", "none"]
 class OneEuroConstants:
     """What a One-Euro filter is tuned by; "unit" is that of the filtered values."""
 
-    min_cutoff_hz: float = 1.5
+    min_cutoff_hz: float = 1.0
     """Cut-off at rest: lower is calmer."""
-    beta: float = 0.3
+    beta: float = 0.05
     """How fast the cut-off grows with speed, Hz per (unit/s): higher lags less."""
-    derivative_cutoff_hz: float = 5.0
+    derivative_cutoff_hz: float = 1.0
     """Cut-off of the speed estimate: higher notices a sudden move earlier, and noise too."""
 
 
