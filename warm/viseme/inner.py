@@ -21,8 +21,8 @@ UPPER_TEETH = (0.125, 0.095, 0.095, 0.070, 0.045)
 LOWER_TEETH = (0.080, 0.085, 0.090, 0.070, 0.050)
 """Widths of one side's teeth as seen from the front, from the middle outwards."""
 
-TEETH_BGR = np.array([0.76, 0.82, 0.91])
-CAVITY_BGR = np.array([0.05, 0.06, 0.16])
+TEETH_BGR = np.array([0.71, 0.80, 0.91])
+CAVITY_BGR = np.array([0.045, 0.05, 0.14])
 TONGUE_BGR = np.array([0.31, 0.33, 0.64])
 GUM_BGR = np.array([0.34, 0.34, 0.62])
 """Parts of the brightness of the face's lit skin."""

@@ -18,9 +18,9 @@ EDGE_IOD = 0.008
 """Softness of the lips' inner edge: that of the picture itself."""
 EDGE_PX = 3
 """Room for it around an opening."""
-LIGHT_IOD, SHADOW_IOD = 0.055, 0.03
+LIGHT_IOD, SHADOW_IOD = 0.055, 0.022
 """How far light reaches in beside a lip, and how much further below the upper one."""
-DARKEST = 0.36
+DARKEST = 0.44
 LEAST_GAP_PX = 0.3
 """A narrower opening is not painted."""
 
@@ -41,7 +41,7 @@ class Pose:
         return cls(
             tongue=0.82 * jaw - 0.01 - tip * (0.03 + 0.60 * jaw),
             lower_teeth=0.02 + jaw + 0.06 * pucker,
-            upper_teeth=0.036 - 0.07 * pucker,
+            upper_teeth=0.042 - 0.08 * pucker,
         )
 
 
@@ -94,27 +94,29 @@ class Inside:
             return
         cover = coverage(ring, box, EDGE_IOD * self._scale)
         inner = self._things(to_frame, pose, box)
-        lit = cv2.multiply(inner, light(cover, self._scale), dtype=cv2.CV_8U)
+        inner *= light(cover, self._scale)
+        inner += 0.5
         part = Box(box.left - corner[0], box.top - corner[1], box.width, box.height).cut(shown)
-        part[:] = cv2.blendLinear(np.asarray(lit), part, cover, 1 - cover)
+        part[:] = cv2.blendLinear(inner.astype(np.uint8), part, cover, 1 - cover)
 
     def _things(self, to_frame: Floats, pose: Pose, box: Box) -> Floats32:
         """(h, w, 3) cavity, tongue and teeth, unlit."""
         inner = np.empty((box.height, box.width, 3), np.float32)
         inner[:] = self._cavity
+        matrix = self._placing(to_frame, box)
         for paint, level in (
             (self._tongue, pose.tongue),
             (self._lower, pose.lower_teeth),
             (self._upper, pose.upper_teeth),
         ):
-            inner = laid(paint, self._placing(level, to_frame, box), box, inner)
+            inner = laid(paint, matrix - [[0, 0, 0], [0, 0, level * self._scale]], box, inner)
         return inner
 
-    def _placing(self, level: float, to_frame: Floats, box: Box) -> Floats:
-        """(2, 3) the box's pixels to a paint's, its origin `level` IOD below the lips' line."""
+    def _placing(self, to_frame: Floats, box: Box) -> Floats:
+        """(2, 3) the box's pixels to those of a paint whose origin lies on the lips' line."""
         inverse = np.linalg.inv(to_frame[:, :2])
         linear = self._to_paint[:, :2] @ inverse
-        start = inverse @ (np.array(box.corner) - to_frame[:, 2]) - (self._middle, level)
+        start = inverse @ (np.array(box.corner) - to_frame[:, 2]) - (self._middle, 0.0)
         return np.column_stack([linear, self._to_paint[:, :2] @ start + self._to_paint[:, 2]])
 
 

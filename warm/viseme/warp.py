@@ -10,7 +10,7 @@ from warm.viseme.fields import Move, Region
 
 STRIDE = 2
 """Of the stored grid's nodes, the ones used at run time: the fields are smooth."""
-NODE_IOD = 0.035
+NODE_IOD = 0.046
 """Distance of the frame's nodes on which the fields are turned round."""
 PATH = (0.5, 1.0, 1.0, 1.0)
 """Parts of the field for which each Newton step solves: half of it leads to where all converges."""
@@ -68,11 +68,12 @@ class Warp:
         below = below_line(line, to_frame, box)
         low, high = mixed_rows(line, to_frame, box)
         first, last = max(0, low // node - 1), min(len(nodes), high // node + 2)
-        lower = self._shift(1, nodes[first:], to_frame, amount, node)
-        upper = self._shift(0, nodes[:last], to_frame, amount, node)
-        shift = np.empty((len(nodes) * node, lower.shape[1], 2), np.float32)
+        # The lower layer goes into `shift`, the upper one over it wherever it shows.
+        shift = np.empty((len(nodes) * node, nodes.shape[1] * node, 2), np.float32)
+        self._shift(1, nodes[first:], to_frame, amount, shift[first * node :])
+        upper = np.empty((last * node, *shift.shape[1:]), np.float32)
+        self._shift(0, nodes[:last], to_frame, amount, upper)
         shift[: first * node] = upper[: first * node]
-        shift[first * node :] = lower
         band = slice(first * node, min(last * node, box.height))
         cv2.copyTo(upper[band, : box.width], ~below[band], shift[band, : box.width])
         shift = shift[: box.height, : box.width]
@@ -90,14 +91,13 @@ class Warp:
         return np.asarray(across[None] + (rows[:, None] * steps[:, 1])[:, None], np.float32)
 
     def _shift(
-        self, layer: int, nodes: Floats32, to_frame: Floats, amount: Floats32, node: int
-    ) -> Floats32:
-        """(rows * node, columns * node, 2) frame pixels from where a layer shows to its source."""
+        self, layer: int, nodes: Floats32, to_frame: Floats, amount: Floats32, out: Floats32
+    ) -> None:
+        """Write into `out` (h, w, 2) how far off each pixel's source in a layer lies, pixels."""
         field = (amount @ self._layers[layer]).reshape(self._size, self._size, 3)
         linear = (to_frame[:, :2] * self._step).T.astype(np.float32)
         coarse = backwards(field, nodes) @ linear
-        size = (coarse.shape[1] * node, coarse.shape[0] * node)
-        return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        cv2.resize(coarse, out.shape[1::-1], dst=out, interpolation=cv2.INTER_LINEAR)
 
     def _grid_of(self, box: Box) -> Floats32:
         """(h, w, 2) the box's own pixels (x, y)."""
