@@ -25,7 +25,7 @@ FORMAT = 1
 MANIFEST = "avatar.json"
 PREVIEW, IDLE_FILM = "preview.png", "idle.mp4"
 MANIFEST_KEYS = (
-    *("digest", "fps", "loop", "frames", "width", "height"),
+    *("id", "digest", "fps", "loop", "frames", "width", "height"),
     *("source", "created", "notes", "files"),
 )
 CORE = ("frames", "transforms", "landmarks")
@@ -104,13 +104,12 @@ class AvatarStore:
         `verify` reads every byte and compares digests; without it large files are only measured.
         """
         folder = self.folder(avatar_id)
-        manifest = self._manifest(avatar_id)
-        self._check_files(avatar_id, manifest, verify=verify)
-        arrays = {
-            Path(name).stem: self._array(avatar_id, folder / name)
-            for name in manifest["files"]
-            if name.endswith(".npy")
-        }
+        with self._whole(avatar_id, verify=verify) as manifest:
+            arrays = {
+                Path(name).stem: self._array(avatar_id, folder / name)
+                for name in manifest["files"]
+                if name.endswith(".npy")
+            }
         frames, transforms, landmarks = (arrays.pop(name) for name in CORE)
         return Avatar(
             id=avatar_id,
@@ -134,32 +133,21 @@ class AvatarStore:
     def summary(self, avatar_id: str) -> AvatarSummary:
         """What is known of one avatar; raises AvatarMissing."""
         try:
-            manifest = self._manifest(avatar_id)
-            self._check_files(avatar_id, manifest, verify=False)
+            with self._whole(avatar_id) as manifest:
+                return summarised(manifest)
         except AvatarOutdated as error:
             return AvatarSummary(id=avatar_id, state="outdated", problem=str(error))
         except AvatarDamaged as error:
             return AvatarSummary(id=avatar_id, state="damaged", problem=str(error))
-        return AvatarSummary(
-            id=avatar_id,
-            state="ready",
-            digest=manifest["digest"],
-            fps=manifest["fps"],
-            frames=manifest["frames"],
-            size=(manifest["width"], manifest["height"]),
-            loop=manifest["loop"],
-            source=manifest["source"],
-            created=manifest["created"],
-            bytes=sum(file["bytes"] for file in manifest["files"].values()),
-            notes=tuple(manifest["notes"]),
-        )
 
     def delete(self, avatar_id: str) -> None:
         """Remove an avatar; raises AvatarMissing. Whoever has it open keeps it."""
         folder = self.folder(avatar_id)
         if not folder.is_dir():
             raise self._missing(avatar_id)
-        shutil.rmtree(self._put_aside(folder))
+        with locked(self.root):
+            old = self._put_aside(folder)
+        shutil.rmtree(old)
 
     @contextmanager
     def building(self, avatar_id: str) -> Iterator[Path]:
@@ -171,18 +159,17 @@ class AvatarStore:
         self.root.mkdir(parents=True, exist_ok=True)
         self._sweep()
         folder = Path(tempfile.mkdtemp(prefix=f"{BUILDING}{avatar_id}-", dir=self.root))
-        lock = os.open(folder, os.O_RDONLY)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield folder
-            folder.chmod(0o755)
-            old = self._put_aside(target) if target.exists() else None
-            folder.rename(target)
+            with locked(folder):
+                yield folder
+                folder.chmod(0o755)
+                with locked(self.root):
+                    old = self._put_aside(target) if target.exists() else None
+                    folder.rename(target)
             if old is not None:
                 shutil.rmtree(old)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
 
     def seal(
         self,
@@ -228,12 +215,22 @@ class AvatarStore:
             if path.name.startswith((BUILDING, OLD)) and is_abandoned(path):
                 shutil.rmtree(path, ignore_errors=True)
 
-    def _manifest(self, avatar_id: str) -> dict[str, Any]:
+    @contextmanager
+    def _whole(self, avatar_id: str, *, verify: bool = False) -> Iterator[dict[str, Any]]:
+        """The manifest of an avatar with all its files, which is not replaced meanwhile."""
         folder = self.folder(avatar_id)
-        if not folder.is_dir():
+        if not self.root.is_dir():
             raise self._missing(avatar_id)
+        with locked(self.root, shared=True):
+            if not folder.is_dir():
+                raise self._missing(avatar_id)
+            manifest = self._manifest(avatar_id)
+            self._check_files(avatar_id, manifest, verify=verify)
+            yield manifest
+
+    def _manifest(self, avatar_id: str) -> dict[str, Any]:
         try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            manifest = json.loads((self.folder(avatar_id) / MANIFEST).read_text(encoding="utf-8"))
             version = manifest["format"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self._damaged(avatar_id, f"{MANIFEST} cannot be read ({error})") from error
@@ -287,6 +284,34 @@ class AvatarStore:
             f"python -m warm prepare PHOTO_OR_VIDEO --avatar-id {avatar_id} "
             f"--results {self.results}"
         )
+
+
+def summarised(manifest: Mapping[str, Any]) -> AvatarSummary:
+    """What the manifest of a whole avatar tells."""
+    return AvatarSummary(
+        id=manifest["id"],
+        state="ready",
+        digest=manifest["digest"],
+        fps=manifest["fps"],
+        frames=manifest["frames"],
+        size=(manifest["width"], manifest["height"]),
+        loop=manifest["loop"],
+        source=manifest["source"],
+        created=manifest["created"],
+        bytes=sum(file["bytes"] for file in manifest["files"].values()),
+        notes=tuple(manifest["notes"]),
+    )
+
+
+@contextmanager
+def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
+    """One thread or process at a time, or any number of those that share."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def sealed(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +203,15 @@ def test_what_a_killed_preparation_left_is_swept_but_nothing_in_use(store: Avata
     save(store)
     os.close(lock)
     assert visible(store) == [".building-busy-x", ".building-young-x", "anna"]
+
+
+def test_of_avatars_of_one_name_made_at_once_the_last_one_stays_and_none_fails(
+    store: AvatarStore,
+) -> None:
+    def make(grey: int) -> None:
+        save(store, frames=np.full((2, 8, 8, 3), grey, np.uint8))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(make, range(20)))
+    assert visible(store) == ["anna"]
+    assert store.open("anna", verify=True).frames.std() == 0
