@@ -70,6 +70,12 @@ class Anatomy:
         left = (self.middle - float(self.seam[0, 0])) / self.half_width
         return left, 2 - left
 
+    def across(self, points: Floats) -> Floats:
+        """(k,) of (k, 2): -1 at the mouth's left corner, 0 in the face's middle, 1 at the right."""
+        x = points[:, 0] - self.middle
+        left, right = (half * self.half_width for half in self.sides)
+        return np.asarray(x / np.where(x < 0, left, right))
+
     @property
     def chin(self) -> float:
         """How far the chin's lowest point lies below the mouth's middle, IOD."""

@@ -187,7 +187,7 @@ def border(anatomy: Anatomy) -> Floats:
 
 def lip_shifts(anatomy: Anatomy, points: Floats, *, upper: bool, rim: bool) -> Floats:
     """(k, moves, 2) how points of one lip move; `rim` is its outer border."""
-    s = np.clip(points[:, 0] / anatomy.half_width, -1, 1)
+    s = np.clip(anatomy.across(points), -1, 1)
     out = np.zeros((len(points), len(Move), 2))
     sharp = 0.75 if upper else 0.65
     wide, hole = oval(s, 1.0, sharp), hole_of(s, FUNNEL_REACH)
@@ -235,7 +235,7 @@ def skin_shifts(anatomy: Anatomy, points: Floats) -> Floats:
     """(k, moves, 2) how cheeks, chin and jaw move."""
     jaw, pull = jaw_part(anatomy, points), corner_pull(anatomy, points)
     drop = CHIN_SHARE * FULL_GAP_IOD * jaw
-    sign = np.sign(points[:, 0])
+    sign = np.sign(anatomy.across(points))
     zero = np.zeros(len(points))
     out = np.zeros((len(points), len(Move), 2))
     corner = 0.20 * FULL_GAP_IOD * pull * (1 - jaw)
@@ -251,15 +251,17 @@ def skin_shifts(anatomy: Anatomy, points: Floats) -> Floats:
 
 def jaw_part(anatomy: Anatomy, points: Floats) -> Floats:
     """(k,) 0…1: how much of the chin's drop a point of the skin shares."""
-    side = np.abs(anatomy.points[JAW[[4, -5]], 0])
-    across = np.abs(points[:, 0]) / np.where(points[:, 0] < 0, side[0], side[1])
+    side = np.abs(anatomy.points[JAW[[4, -5]], 0] - anatomy.middle)
+    x = points[:, 0] - anatomy.middle
+    across = np.abs(x) / np.where(x < 0, side[0], side[1])
     lateral = (1 - np.clip(across / 1.1, 0, 1) ** 2) ** 1.5
     return np.asarray(lateral * ramp((points[:, 1] + 0.06) / 0.30))
 
 
 def corner_pull(anatomy: Anatomy, points: Floats) -> Floats:
     """(k,) 0…1: how much of a mouth corner's motion a point of the skin shares."""
-    near = np.where(points[:, :1] < 0, anatomy.seam[0], anatomy.seam[-1])
+    side = anatomy.across(points)
+    near = np.where(side[:, None] < 0, anatomy.seam[0], anatomy.seam[-1])
     away = (points - near) / [0.34, 0.28]
-    inside = np.clip(np.abs(points[:, 0]) / anatomy.half_width, 0, 1)
+    inside = np.clip(np.abs(side), 0, 1)
     return np.asarray(np.exp(-(away**2).sum(axis=1)) * inside)
