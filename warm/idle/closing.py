@@ -78,9 +78,10 @@ class MouthCloser:
         frame = np.array(self._frames[i])
         box = self._unopening.box(i, frame.shape)
         x0, y0, x1, y1 = box
-        picture = self._unopening.closed(frame, self._warp(i), i, box).astype(np.float32)
-        picture = self._with_lent_lips(picture, i, box)
-        frame[y0:y1, x0:x1] = np.clip(picture + 0.5, 0, 255)
+        if self._mouth_in_picture(i, frame.shape):
+            picture = self._unopening.closed(frame, self._warp(i), i, box).astype(np.float32)
+            self._lend_lips(picture, i, box)
+            frame[y0:y1, x0:x1] = np.clip(picture + 0.5, 0, 255)
         return frame
 
     def landmarks(
@@ -96,29 +97,45 @@ class MouthCloser:
         closed[..., :2] = apply(transforms, flat)
         return closed
 
+    def _mouth_in_picture(self, i: int, shape: tuple[int, ...]) -> bool:
+        """Whether the middle of the mouth is; a face may leave the picture for a while."""
+        x, y = apply(self._unopening.to_frame[i], self.face.layout[[13]])[0]
+        return bool(0 <= x < shape[1] and 0 <= y < shape[0])
+
     def _warp(self, i: int) -> Warp:
         return self._unopening.warp(i, float(self._opened[i]))
 
-    def _with_lent_lips(
+    def _lend_lips(
         self, picture: NDArray[np.float32], i: int, box: tuple[int, int, int, int]
-    ) -> NDArray[np.float32]:
+    ) -> None:
+        """Lay the references' lips over those of `picture`, the pixels of a box of frame `i`."""
         radius = self._unopening.in_box(self._unopening.guides[..., 1:], i, box)
-        lips = np.argwhere(radius < LOAN_OUTER)
-        (y0, x0), (y1, x1) = lips.min(axis=0), lips.max(axis=0) + 1
-        small = (box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1)
-        radius, own = radius[y0:y1, x0:x1], picture[y0:y1, x0:x1]
-        lent = sum(
-            share * self._unopening.closed(*self._lent[r], i, small).astype(np.float32)
-            for r, share in enumerate(self.shares[i])
-            if share > 0
+        inside = np.argwhere(radius < LOAN_OUTER)
+        (y0, x0), (y1, x1) = inside.min(axis=0), inside.max(axis=0) + 1
+        lips = (box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1)
+        lent = np.sum(
+            [
+                share * self._unopening.closed(*self._lent[r], i, lips).astype(np.float32)
+                for r, share in enumerate(self.shares[i])
+                if share > 0
+            ],
+            axis=0,
         )
-        rim = (radius > LOAN_INNER) & (radius < LOAN_OUTER)
-        gain = own[rim].mean(axis=0) / np.maximum(lent[rim].mean(axis=0), 1)
-        lent = lent * np.clip(gain, 1 / MAX_GAIN, MAX_GAIN)
-        t = np.clip((LOAN_OUTER - radius) / (LOAN_OUTER - LOAN_INNER), 0, 1)
-        weight = (t * t * (3 - 2 * t))[..., None]
-        picture[y0:y1, x0:x1] = own + weight * (lent - own)
-        return picture
+        lay_over(picture[y0:y1, x0:x1], lent, radius[y0:y1, x0:x1])
+
+
+def lay_over(
+    own: NDArray[np.float32], lent: NDArray[np.float32], radius: NDArray[np.float32]
+) -> None:
+    """Fade `lent` lips into `own`, both (h, w, 3), inside an ellipse; `own` gives the light.
+
+    radius: (h, w), 1 on the ellipse around the lips.
+    """
+    rim = ((radius > LOAN_INNER) & (radius < LOAN_OUTER))[..., None]
+    light = (own * rim).sum(axis=(0, 1)), (lent * rim).sum(axis=(0, 1))
+    gain = np.clip(light[0] / np.maximum(light[1], 1), 1 / MAX_GAIN, MAX_GAIN)
+    t = np.clip((LOAN_OUTER - radius) / (LOAN_OUTER - LOAN_INNER), 0, 1)
+    own += (t * t * (3 - 2 * t))[..., None] * (lent * gain - own)
 
 
 def how_open(gaps: NDArray[np.float64], closed_gap: float) -> NDArray[np.float64]:

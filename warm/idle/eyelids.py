@@ -103,7 +103,7 @@ class Eye:
         under = 1 - SHADOW_DEPTH * bell(self._t - edge, SHADOW) * ramp(bow(self._s), 0.25)
         picture = self._picture * under[..., None] * (1 - mask[..., None]) + lid * mask[..., None]
         lashes = LASH_DEPTH * bell(self._t - edge, LASHES) * ramp(bow(self._s), 0.5)
-        return np.asarray(np.clip(picture * (1 - lashes[..., None]), 0, 255), np.uint8)
+        return np.asarray(np.clip(np.rint(picture * (1 - lashes[..., None])), 0, 255), np.uint8)
 
     def _skin(self) -> NDArray[np.float64]:
         """(h, w, 3) the lid's colour: that of the skin around the eye, spread over it."""

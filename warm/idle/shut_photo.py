@@ -61,7 +61,7 @@ def shut_photo(
     below, radius = np.moveaxis(unopening.in_box(unopening.guides, 0, box), -1, 0)
     line = np.exp(-0.5 * (below / (SEAM_IOD * CANONICAL_IOD)) ** 2) * np.clip(2 - 2 * radius, 0, 1)
     shut = photo.copy()
-    shut[y0:y1, x0:x1] = closed * (1 - SEAM_DEPTH * line[..., None])
+    shut[y0:y1, x0:x1] = np.rint(closed * (1 - SEAM_DEPTH * line[..., None]))
     points = landmarks.copy()
     points[:, :2] = apply(to_photo, shut_points(face))
     return shut, points

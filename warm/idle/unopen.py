@@ -64,7 +64,8 @@ class Unopening:
 
     def __init__(self, face: RestingFace, transforms: NDArray[np.float64]) -> None:
         self._face = face
-        self._to_frame = compose(transforms, face.to_crop)
+        self.to_frame = compose(transforms, face.to_crop)
+        """(n, 2, 3) layout to frame pixels."""
         layout = face.layout
         low, high = region(layout)
         columns, rows = (np.ceil((high - low) / GRID_STEP).astype(int) + 1).tolist()
@@ -85,15 +86,15 @@ class Unopening:
         """A given closing of frame `i`: (468, 2) layout pixels, from closed places to filmed."""
         upper = self._upper @ self._values(moves, (*UPPER_NODES, *SHARED_NODES))
         lower = self._lower @ self._values(moves, (*LOWER_NODES, *SHARED_NODES))
-        linear = self._to_frame[i, :, :2].T
+        linear = self.to_frame[i, :, :2].T
         both = np.hstack([upper @ linear, lower @ linear]).reshape(*self._window.shape, 4)
-        return Warp(self._to_frame[i], np.asarray(both * self._window[..., None], np.float32))
+        return Warp(self.to_frame[i], np.asarray(both * self._window[..., None], np.float32))
 
     def box(self, i: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         """x0, y0, x1, y1 of the pixels of frame `i` that may change."""
         rows, columns = self._window.shape
         ends = np.array([[0, 0], [columns, 0], [0, rows], [columns, rows]], np.float64)
-        corners = apply(compose(self._to_frame[i], self._index_to_layout), ends)
+        corners = apply(compose(self.to_frame[i], self._index_to_layout), ends)
         low = np.clip(np.floor(corners.min(axis=0)), 0, [shape[1], shape[0]]).astype(int)
         high = np.clip(np.ceil(corners.max(axis=0)), 0, [shape[1], shape[0]]).astype(int)
         return int(low[0]), int(low[1]), int(high[0]), int(high[1])
@@ -103,7 +104,7 @@ class Unopening:
     ) -> NDArray[np.float32]:
         """(gh, gw, k) values on the layout's grid, at the pixels of a box of frame `i`."""
         x0, y0, x1, y1 = box
-        to_box = compose(self._to_frame[i], self._index_to_layout) - [[0, 0, x0], [0, 0, y0]]
+        to_box = compose(self.to_frame[i], self._index_to_layout) - [[0, 0, x0], [0, 0, y0]]
         return np.asarray(
             cv2.warpAffine(grid, to_box, (x1 - x0, y1 - y0), borderMode=cv2.BORDER_REPLICATE)
         )
@@ -112,11 +113,11 @@ class Unopening:
         self, picture: NDArray[np.uint8], warp: Warp, i: int, box: tuple[int, int, int, int]
     ) -> NDArray[np.uint8]:
         """What `warp` makes of its picture, laid on frame `i`: (y1 - y0, x1 - x0, 3) of its box."""
-        here = compose(warp.to_frame, invert(self._to_frame[i]))
+        here = compose(warp.to_frame, invert(self.to_frame[i]))
         places = np.asarray(apply(here, pixel_grid(*box)), np.float32)
         field = self.in_box(warp.field, i, box)
         below = self.in_box(self.guides[..., :1], i, box)
-        soft = SEAM_SOFT_PX / scale_of(self._to_frame[i])
+        soft = SEAM_SOFT_PX / scale_of(self.to_frame[i])
         share = np.clip(0.5 + below / (2 * soft), 0, 1)[..., None]
         upper = read_at(picture, places + field[..., :2], cv2.INTER_CUBIC)
         lower = read_at(picture, places + field[..., 2:], cv2.INTER_CUBIC)
