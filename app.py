@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from threading import BoundedSemaphore
 
 from flask import Flask
@@ -9,7 +10,7 @@ from flask import Flask
 from api.avatars import avatars
 from api.film import film
 from api.health import health
-from api.launch import CannotStart, listen, require_writable, serve
+from api.launch import CannotStart, listen, occupy, serve
 from api.log import log_requests
 from api.page import page
 from api.problem import answer_problem
@@ -68,13 +69,14 @@ def main(argv: list[str]) -> int:
     """Check everything that can be checked, then serve until a signal; returns the exit status."""
     try:
         settings = read_settings(argv)
-        require_writable(settings.results_dir)
-        prepare_avatar(settings)
-        listener = listen(settings.host, settings.port)
+        told = partial(announce, settings)
+        with occupy(settings.results_dir):
+            prepare_avatar(settings)
+            with listen(settings.host, settings.port) as listener:
+                serve(settings, listener, partial(create_app, settings, on_warm=told))
     except (BadSettings, CannotStart, AvatarError, MediaError, PreparationError) as error:
         print(f"Warmtalk cannot start.\n{error}", file=sys.stderr)
         return 2
-    serve(settings, listener, lambda: create_app(settings, on_warm=lambda: announce(settings)))
     return 0
 
 
@@ -92,6 +94,7 @@ def prepare_avatar(settings: Settings) -> None:
         avatar_id=settings.avatar_id,
         store=store,
         settings=settings.preparation_settings,
+        models=settings.models_dir / "face",
     )
 
 

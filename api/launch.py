@@ -1,10 +1,10 @@
 """Starting gunicorn: port and folders are checked first, so that a fault is one clear line."""
 
+import fcntl
 import socket
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from flask import Flask
 from gunicorn.app.base import Application
@@ -13,6 +13,7 @@ from warm.settings import Settings
 
 CONFIG = Path(__file__).resolve().parents[1] / "gunicorn.conf.py"
 BACKLOG = 128
+LOCK_NAME = ".server-lock"
 
 
 class CannotStart(RuntimeError):
@@ -32,13 +33,13 @@ class Gunicorn(Application):
     ) -> None:
         self._load = load
         self._settings = settings
-        self._listener = listener
+        self._fd = listener.detach()  # gunicorn closes it
         super().__init__()
 
     def load_config(self) -> None:
         """The shipped file, and what follows from the settings."""
         self.load_config_from_file(str(CONFIG))
-        self.cfg.set("bind", f"fd://{self._listener.fileno()}")
+        self.cfg.set("bind", f"fd://{self._fd}")
         self.cfg.set("threads", self._settings.http_threads)
         self.cfg.set("worker_connections", 4 * self._settings.http_threads)
         self.cfg.set("graceful_timeout", int(self._settings.stop_s) + 5)
@@ -48,16 +49,24 @@ class Gunicorn(Application):
         return self._load()
 
 
-def require_writable(folder: Path) -> None:
-    """Make a folder that can be written; raises CannotStart."""
+def occupy(folder: Path) -> TextIO:
+    """Make a folder this server's own, for as long as the answer is open; raises CannotStart."""
+    name = f"results_dir = {str(folder)!r}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+        lock = (folder / LOCK_NAME).open("a", encoding="utf-8")
     except OSError as error:
         raise CannotStart(
-            f"results_dir = {str(folder)!r}: cannot be written ({error.strerror}); "
-            "choose another with --results-dir"
+            f"{name}: cannot be written ({error.strerror}); choose another with --results-dir"
         ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise CannotStart(
+            f"{name}: another server works there; stop it, or choose another with --results-dir"
+        ) from error
+    return lock
 
 
 def listen(host: str, port: int) -> socket.socket:

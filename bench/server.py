@@ -211,7 +211,7 @@ def _measure_drawing(results: Path) -> list[Figure]:
             job = SpeakJob(session_id="drawn", text=_SENTENCE, choice=choice)
             clip = render_clip(stage, film, job)
             fps.append(clip.frames / (time.perf_counter() - started))
-    film.delete()
+        film.delete()
     return [
         Figure(
             name="audio -> encoded frames (mouth, composite, H.264, AAC, append)",

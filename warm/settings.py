@@ -31,7 +31,7 @@ ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 """What names of avatars and sessions are made of: they become folder names."""
 
 
-TRACK = TrackSettings()
+PREPARATION, TRACK = PreparationSettings(), TrackSettings()
 Positive = Annotated[float, Field(gt=0, le=10_000)]
 
 
@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     """Moves the face's box and mask, in pixels of the frame; positive is down."""
     fps: Annotated[int, Field(ge=10, le=60)] = 25
     """Frames per second of avatars and films; must divide 48000."""
+
+    max_side: Annotated[int, Field(ge=128, le=4096)] = PREPARATION.max_side
+    """Larger pictures are scaled down to it, pixels."""
+    max_s: Annotated[int, Field(ge=1, le=60)] = PREPARATION.max_s
+    """Of a longer video only the beginning is used, seconds."""
 
     # How mouths are placed.
     blend_mode: Literal["feather", "poisson"] = "feather"
@@ -89,6 +94,7 @@ class Settings(BaseSettings):
     engine: Literal["viseme"] = "viseme"
     """viseme: embedded, on the CPU, needs no download."""
     models_dir: Path = Path("models")
+    """Where `face/` with the face models lies."""
     batch_size: Annotated[int, Field(ge=1, le=100)] = 25
     """Most frames that the engine makes at once; also the longest fragment of a film."""
     first_batch_size: Annotated[int, Field(ge=1, le=100)] = 3
@@ -175,7 +181,12 @@ class Settings(BaseSettings):
             ),
         )
         return PreparationSettings(
-            fps=self.fps, bbox_shift=self.bbox_shift, engine=self.engine, track=track
+            fps=self.fps,
+            max_side=self.max_side,
+            max_s=self.max_s,
+            bbox_shift=self.bbox_shift,
+            engine=self.engine,
+            track=track,
         )
 
     @property

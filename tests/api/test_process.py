@@ -15,6 +15,7 @@ import av
 import pytest
 
 import app
+from api.launch import occupy
 from api.worker import hang_up
 from session.writer import FilmWriter
 
@@ -154,6 +155,15 @@ def test_a_folder_that_cannot_be_written_stops_the_start(
     said = complaint(capsys, "--results-dir", str(tmp_path / "file" / "results"))
     assert "results_dir" in said
     assert "--results-dir" in said
+
+
+def test_a_folder_that_another_server_works_in_stops_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with occupy(tmp_path):
+        said = complaint(capsys, "--results-dir", str(tmp_path))
+    assert "another server works there" in said
+    assert "'demo'" in complaint(capsys, "--results-dir", str(tmp_path))
 
 
 def test_a_missing_avatar_stops_the_start_and_says_how_to_make_it(

@@ -30,7 +30,8 @@ def main(results: Path, port: int) -> None:
         runtime.start()
         return assemble(settings, runtime, AvatarStore(results))
 
-    serve(settings, listen(settings.host, port), load)
+    with listen(settings.host, port) as listener:
+        serve(settings, listener, load)
 
 
 if __name__ == "__main__":
