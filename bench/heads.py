@@ -20,6 +20,7 @@ from bench.swaying import (
     speaking,
     through_h264,
 )
+from stabilizers.kalman import Kalman
 from stabilizers.one_euro import OneEuro
 from stabilizers.settings import Crop, TrackSettings
 from stabilizers.similarity import apply, compose, invert, scale_of
@@ -116,10 +117,16 @@ def lag_and_overshoot(clip: Clip, x: NDArray[np.float64]) -> tuple[float, float]
     return float(abs(lags[np.argmin(misses)])), float(100 * (x.max() - JUMP_PX) / JUMP_PX)
 
 
-def causal_one_euro(points: NDArray[np.floating], settings: TrackSettings) -> NDArray[np.float64]:
-    """(n, …) points as the live filter shows them, one by one."""
-    one_euro = OneEuro(FPS, settings.one_euro)
+def causal_one_euro(points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(n, k) points as the live filter shows them, one by one."""
+    one_euro = OneEuro(FPS, TrackSettings().one_euro)
     return np.stack([one_euro(frame) for frame in points])
+
+
+def causal_kalman(points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(n, k) points as the live filter shows them, one by one."""
+    kalman = Kalman(FPS, TrackSettings().kalman)
+    return np.stack([kalman(frame) for frame in points])
 
 
 def picture_motion(clip: Clip) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
@@ -170,3 +177,12 @@ def step_error(
         for step, (pixels, flows) in zip(steps, moved, strict=True)
     ]
     return rms(np.stack(slips))
+
+
+def mouth_patch() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """The portrait, its mouth region (170, 200, 3) a little brighter, and a soft mask."""
+    frame = portrait()
+    patch = np.clip(frame[150:320, 150:350] + np.array([9, 5, 3]), 0, 255).astype(np.uint8)
+    mask = np.zeros((170, 200), np.uint8)
+    cv2.ellipse(mask, (100, 85), (80, 62), 0, 0, 360, 255, -1)
+    return frame, patch, np.asarray(cv2.GaussianBlur(mask, (0, 0), 6), np.uint8)

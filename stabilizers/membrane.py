@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 COARSEST = 6
 """Levels stop when a side would be shorter than this."""
-SWEEPS = 1
+SWEEPS = 2
 """Relaxations on the finest level; each coarser level gets twice as many."""
 COARSEST_SWEEPS = 30
 

@@ -22,13 +22,13 @@ class OneEuroConstants:
 class KalmanConstants:
     """What a Kalman filter is tuned by; "unit" is that of the filtered values."""
 
-    acceleration: float = 150.0
+    acceleration: float = 80.0
     """Standard deviation of the unknown acceleration of a calm head, unit/s²."""
-    noise: float = 0.4
+    noise: float = 0.5
     """Standard deviation of a measured value, unit."""
-    surprise: float = 4.0
+    surprise: float = 8.0
     """Squared innovation, in variances, from which on the head counts as moving suddenly."""
-    sudden: float = 50.0
+    sudden: float = 100.0
     """How many times the acceleration may be larger in a sudden move."""
 
 
