@@ -97,7 +97,7 @@ def test_the_jaw_no_longer_follows_what_was_said(talking: Closed) -> None:
 
 
 def test_the_head_moves_as_it_was_filmed(talking: Closed) -> None:
-    assert np.abs(talking.seen[:, NOSE, :2] - talking.before[:, NOSE, :2]).mean() < 0.5
+    assert np.abs(talking.seen[:, NOSE, :2] - talking.before[:, NOSE, :2]).mean() < 0.8
 
 
 def test_only_the_lower_face_changes(talking: Closed) -> None:
@@ -122,7 +122,7 @@ def test_there_is_no_seam_where_the_warp_ends(talking: Closed) -> None:
 def test_landmarks_tell_where_the_closed_lips_are(talking: Closed) -> None:
     off = (talking.seen - talking.landmarks)[:, [0, 17, 61, 291, 13, 14, CHIN], :2]
     assert np.abs(off.mean(axis=0)).max() < 1.5
-    assert off.std(axis=0).max() < 1.5
+    assert off.std(axis=0).max() < 2
     assert lip_gap(talking.landmarks).max() < 0.002
 
 

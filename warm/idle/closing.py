@@ -20,7 +20,7 @@ from warm.idle.references import choose_references, reference_shares
 from warm.idle.unopen import OPENING_IOD, Unopening, Warp
 
 THREADS = 2
-LOAN_INNER, LOAN_OUTER = 0.85, 1.45
+LOAN_INNER, LOAN_OUTER = 1.05, 1.75
 """Radii of the ellipse around the lips between which the borrowed lips fade."""
 OPENED_SIGMA_FRAMES = 1.0
 MAX_GAIN = 1.35

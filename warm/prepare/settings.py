@@ -9,7 +9,7 @@ from stabilizers.settings import TrackSettings
 from warm.engines import ENGINES
 from warm.prepare.errors import BadPreparationSettings
 
-RECIPE = 3
+RECIPE = 4
 """Goes up when preparation makes something else of the same source and settings."""
 SAMPLE_RATE_HZ = 48_000
 RANGES = {"fps": (10, 60), "max_side": (128, 4096), "max_s": (1, 60), "bbox_shift": (-60, 60)}
