@@ -1,4 +1,7 @@
-"""What one frame's mouth costs: drawing it and blending it in, on one core, without encoding."""
+"""What one frame's mouth costs: drawing it and blending it in, on one core, without encoding.
+
+The same on the talking video is one of `bench.video`'s figures.
+"""
 
 import time
 from collections.abc import Iterator
@@ -21,7 +24,6 @@ from warm.engines import make_engine
 from warm.prepare.run import prepare
 from warm.store import AvatarStore
 
-TALKING_VIDEO = Path("../shared/media/talking_woman_576x720.mp4")
 TEXT = "The quick brown fox jumps over the lazy dog, while five wizards pack boxes of jam."
 WARM_UP_FRAMES = 10
 
@@ -29,7 +31,7 @@ Times = NDArray[np.float64]
 
 
 def measure(out: Path) -> list[Figure]:
-    """Mouth and composite of a spoken sentence, feathered and seamless, on both avatars."""
+    """Mouth and composite of a spoken sentence, feathered and seamless."""
     with TemporaryDirectory() as folder, one_core():
         store = AvatarStore(Path(folder))
         demo = prepare(demo_portrait(), avatar_id="demo", store=store)
@@ -38,10 +40,6 @@ def measure(out: Path) -> list[Figure]:
             figure("mouth + composite, feather", timed["feather"], 2.5),
             figure("mouth + composite, Poisson", timed["Poisson"], 6.0),
         ]
-        if TALKING_VIDEO.is_file():
-            video = prepare(TALKING_VIDEO, avatar_id="video", store=store)
-            timed["video, feather"] = spoken(video, "feather")
-            figures.append(figure("video: mouth + composite", timed["video, feather"], 6.0))
     plot(timed, out / "mouth.png")
     return figures
 

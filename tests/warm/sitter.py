@@ -113,4 +113,4 @@ def shown(
     (patch,) = engine.render([PatchJob(avatar, frame, mouth)])
     picture = avatar.frames[frame].copy()
     paste(picture, patch.picture, patch.mask, patch.to_frame)
-    return picture
+    return np.asarray(picture, np.uint8)

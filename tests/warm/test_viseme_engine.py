@@ -1,6 +1,7 @@
 """The mouth on finished pictures of a real face."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from warm.engine import Engine, PatchJob
 from warm.face.measure import inter_ocular, lip_gap, lip_width
 from warm.face.mesh import FaceMesh
 from warm.face.models import FaceModelError
+from warm.store import AvatarOutdated
 from warm.viseme.engine import VisemeEngine
 from warm.viseme.shape import CLOSED_GAP_IOD, FULL_GAP_IOD
 
@@ -214,6 +216,12 @@ def test_awkward_pictures_are_drawn_inside_their_frame(
         assert (low >= 0).all() and (high <= avatar.size).all()
         changed = np.abs(shown(avatar, engine, shapes(**amounts)).astype(int) - avatar.frames[0])
         assert changed.max() > 20
+
+
+def test_an_avatar_of_another_version_is_refused_with_what_to_do(sitter: Sitter) -> None:
+    avatar = replace(sitter[0], extras={})
+    with pytest.raises(AvatarOutdated, match="python -m warm prepare"):
+        VisemeEngine(MODELS).adopt(avatar)
 
 
 def test_a_missing_face_model_is_named(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_the_line_between_the_lips_is_the_dark_one(anatomy: Anatomy) -> None:
     grey = cv2.cvtColor(portrait(), cv2.COLOR_BGR2GRAY).astype(np.float32)
     line = anatomy.seams[:1].astype(np.float32)
     levels = [
-        cv2.remap(grey, line + np.float32([0, off]), np.empty(0), cv2.INTER_LINEAR).mean()
+        cv2.remap(grey, line + np.array([0, off], np.float32), np.empty(0), cv2.INTER_LINEAR).mean()
         for off in (0, 4)
     ]
     assert levels[0] < levels[1] - 25

@@ -38,8 +38,11 @@ class VisemeEngine:
         keep(make_mouth(build, FaceMesh(self._models)), build)
 
     def adopt(self, avatar: Avatar) -> None:
-        """Keep an avatar's mouth ready; drawing it once brings its pages into memory."""
-        mouth = Mouth(recall(avatar.extras), avatar.frames)
+        """Keep an avatar's mouth ready; raises AvatarOutdated when it was made for another version.
+
+        Drawing it once brings its pages into memory.
+        """
+        mouth = Mouth(recall(avatar), avatar.frames)
         mouth.draw(0, np.full(7, 0.5, np.float32))
         self._mouths[avatar.digest] = mouth
 

@@ -21,8 +21,8 @@ EDGE_PX = 3
 LIGHT_IOD, SHADOW_IOD = 0.055, 0.022
 """How far light reaches in beside a lip, and how much further below the upper one."""
 DARKEST = 0.44
-LEAST_GAP_PX = 0.3
-"""A narrower opening is not painted."""
+LEAST_GAP_PX, SURE_GAP_PX = 0.3, 1.0
+"""A narrower opening is not painted, one in between only thinly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,11 @@ class Inside:
         """
         ring = np.concatenate([lips[0], lips[1][::-1]])
         box = around(ring, corner, shown)
-        if (lips[1] - lips[0])[:, 1].max() < LEAST_GAP_PX or box.width <= 0 or box.height <= 0:
+        gap = float((lips[1] - lips[0])[:, 1].max())
+        if gap < LEAST_GAP_PX or box.width <= 0 or box.height <= 0:
             return
-        cover = coverage(ring, box, EDGE_IOD * self._scale)
+        sure = min((gap - LEAST_GAP_PX) / (SURE_GAP_PX - LEAST_GAP_PX), 1.0)
+        cover = coverage(ring, box, EDGE_IOD * self._scale) * np.float32(sure)
         inner = self._things(to_frame, pose, box)
         inner *= light(cover, self._scale)
         inner += 0.5

@@ -4,10 +4,10 @@ from dataclasses import fields as fields_of
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from warm.avatar import AvatarBuild
+from warm.avatar import Avatar, AvatarBuild
 from warm.face.mesh import FaceMesh
+from warm.store import AvatarOutdated
 from warm.viseme.anatomy import CHEEKS, CHIN_PAD, Anatomy, Floats, Pixels, study
 from warm.viseme.calibration import calibrate, frame_gains, identity
 from warm.viseme.fields import Region, build_fields
@@ -76,6 +76,12 @@ def keep(data: MouthData, build: AvatarBuild) -> None:
         build.write_array(PREFIX + field.name, getattr(data, field.name))
 
 
-def recall(extras: dict[str, NDArray[np.generic]]) -> MouthData:
-    """The mouth that `keep` wrote; raises KeyError with the name of a missing array."""
-    return MouthData(**{f.name: np.asarray(extras[PREFIX + f.name]) for f in fields_of(MouthData)})
+def recall(avatar: Avatar) -> MouthData:
+    """The mouth that `keep` wrote; raises AvatarOutdated when an array is missing."""
+    names = {field.name: PREFIX + field.name for field in fields_of(MouthData)}
+    if missing := sorted(set(names.values()) - set(avatar.extras)):
+        raise AvatarOutdated(
+            f"The avatar {avatar.id!r} was prepared for another version of the engine: "
+            f"{missing[0]} is missing. Prepare it again: python -m warm prepare … --force"
+        )
+    return MouthData(**{name: np.asarray(avatar.extras[key]) for name, key in names.items()})
