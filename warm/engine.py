@@ -64,5 +64,5 @@ class Engine(Protocol):
         ...
 
     def facts(self) -> dict[str, Any]:
-        """What `/health` tells: device, memory used and total in GB; None where that means nothing."""
+        """What `/health` tells: device, memory used and total in GB; None where there is none."""
         ...

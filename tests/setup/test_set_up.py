@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -168,14 +169,13 @@ def test_without_ensurepip_pip_comes_from_its_own_wheel(
 
 
 def bundled_pip() -> Path:
-    """The pip that this Python brings along for `ensurepip`."""
-    ensurepip = importlib.util.find_spec("ensurepip")
-    if ensurepip is None or ensurepip.origin is None:
+    """The pip that this Python brings along for `ensurepip`; Debian keeps it elsewhere."""
+    found = importlib.util.find_spec("ensurepip")
+    if found is None or found.origin is None:
         pytest.skip("this Python has no ensurepip to take pip's wheel from")
-    wheels = list((Path(ensurepip.origin).parent / "_bundled").glob("pip-*.whl"))
-    if not wheels:
-        pytest.skip("this Python's ensurepip bundles no pip")
-    return wheels[0]
+    elsewhere = sysconfig.get_config_var("WHEEL_PKG_DIR")
+    folder = Path(elsewhere) if elsewhere else Path(found.origin).parent / "_bundled"
+    return next(folder.glob("pip-*.whl"))
 
 
 def test_pytorch_comes_without_cuda_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
