@@ -1,6 +1,8 @@
 """Where the head is in every frame of a clip: landmarks and pictures in, steady transforms out."""
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +16,7 @@ from stabilizers.scale_lock import lock_scale
 from stabilizers.settings import Crop, TrackSettings
 from stabilizers.similarity import apply, fit_similarity, roll_of, scale_of, similarity
 
+THREADS = min(4, os.cpu_count() or 1)
 EYE_CORNERS = ((33, 133), (362, 263))
 # fmt: off
 FACE_MESH = StableRegion(
@@ -95,13 +98,17 @@ def head_steps(
     progress: Callable[[], None] = lambda: None,
 ) -> NDArray[np.float64]:
     """(n - 1, 2, 3) motion of the head from each frame to the next, NaN where unknown."""
-    steps = np.full((len(landmarks) - 1, 2, 3), np.nan)
+
+    def step(t: int) -> NDArray[np.float64]:
+        return head_step(frames[t], frames[t + 1], landmarks[t], landmarks[t + 1], FACE_MESH)
+
     progress()
-    for t in range(len(steps)):
-        pair = (frames[t], frames[t + 1], landmarks[t], landmarks[t + 1])
-        steps[t] = head_step(*pair, FACE_MESH)
-        progress()
-    return steps
+    steps = []
+    with ThreadPoolExecutor(THREADS) as pool:  # OpenCV lets go of the interpreter's lock.
+        for found in pool.map(step, range(len(landmarks) - 1)):
+            steps.append(found)
+            progress()
+    return np.asarray(steps).reshape(-1, 2, 3)
 
 
 def template(stable: NDArray[np.float64], crop: Crop) -> NDArray[np.float64]:

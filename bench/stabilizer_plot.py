@@ -1,0 +1,156 @@
+"""`python -m bench.stabilizer_plot`: what each stabilizer does, drawn as `docs/stabilizers.png`."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from bench.heads import (
+    JUMPING_FRAMES,
+    above,
+    causal_kalman,
+    causal_one_euro,
+    crop_errors,
+    jumping_clip,
+    mouth_patch,
+    rms,
+    speaking_clip,
+)
+from bench.swaying import FPS
+from stabilizers.blend import paste
+from stabilizers.similarity import scale_of
+from stabilizers.track import FACE_MESH
+
+SHOWN = slice(20, 95)
+"""Frames of the speaking clip that are drawn."""
+GREY, RED, BLUE, GREEN, ORANGE = "0.6", "tab:red", "tab:blue", "tab:green", "tab:orange"
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def draw(path: Path) -> None:
+    """Write the plot to `path` as PNG."""
+    with mpl.rc_context({"font.size": 8, "axes.grid": True, "grid.alpha": 0.3}):
+        figure = Figure(figsize=(12, 7), layout="constrained")
+        axes = figure.subplots(2, 3).ravel()
+        for panel, ax in zip(
+            (filters, jitter, lock, fast_move, subpixel, blending), axes, strict=True
+        ):
+            panel(ax)
+        figure.savefig(path, dpi=110)
+
+
+def variants() -> list[tuple[str, str, dict[str, object]]]:
+    """Name, colour and changed settings of what is compared; the size is locked in all."""
+    alone: dict[str, object] = {"affine_tracking_enabled": False}
+    return [
+        ("landmarks alone", GREY, {**alone, "smoothing": "none"}),
+        ("+ One-Euro", ORANGE, {**alone, "smoothing": "one_euro"}),
+        ("+ Kalman (RTS)", BLUE, {**alone, "smoothing": "kalman"}),
+        ("fused with Lucas-Kanade", RED, {}),
+    ]
+
+
+def centre_errors(**changed: object) -> NDArray[np.float64]:
+    """(n,) horizontal error of the crop's middle on the speaking clip, in crop pixels."""
+    clip = speaking_clip()
+    return crop_errors(clip, clip.track(**changed).transforms)[:, 12, 0]
+
+
+def seconds(frames: slice) -> NDArray[np.float64]:
+    """Times of those frames."""
+    return np.arange(frames.start, frames.stop) / FPS
+
+
+def filters(ax: Axes) -> None:
+    """Where the crop is against where it should be."""
+    for name, colour, changed in variants():
+        ax.plot(seconds(SHOWN), centre_errors(**changed)[SHOWN], color=colour, label=name)
+    ax.set(title="Filters and affine tracking", xlabel="s", ylabel="horizontal error, crop px")
+    ax.legend()
+
+
+def jitter(ax: Axes) -> None:
+    """All errors of the crop, and what of them shakes."""
+    clip = speaking_clip()
+    rows = np.arange(len(variants()))
+    errors = [crop_errors(clip, clip.track(**changed).transforms) for _, _, changed in variants()]
+    ax.barh(rows - 0.2, [rms(error) for error in errors], 0.35, color=BLUE, label="all (goal .25)")
+    shaking = [rms(above(error, 5)) for error in errors]
+    ax.barh(rows + 0.2, shaking, 0.35, color=RED, label="above 5 Hz (goal .05)")
+    ax.set_yticks(rows, [name for name, _, _ in variants()])
+    ax.set(title="Error and jitter over the crop", xlabel="RMS, crop px")
+    ax.invert_yaxis()
+    ax.legend()
+
+
+def lock(ax: Axes) -> None:
+    """The measured size of the face while the jaw moves."""
+    clip = speaking_clip()
+    free: dict[str, object] = {"scale_lock_enabled": False, "smoothing": "none"}
+    lines: list[tuple[str, str, dict[str, object]]] = [
+        ("landmarks alone", GREY, {**free, "affine_tracking_enabled": False}),
+        ("with affine tracking", BLUE, free),
+        ("locked", RED, {}),
+    ]
+    for name, colour, changed in lines:
+        scale = scale_of(clip.track(**changed).transforms) / scale_of(clip.truth)
+        ax.plot(seconds(SHOWN), 100 * (scale[SHOWN] - 1), color=colour, label=name)
+    ax.set(title="Scale lock: the jaw opens and shuts", xlabel="s", ylabel="size error, %")
+    ax.legend()
+
+
+def fast_move(ax: Axes) -> None:
+    """30 pixels in 4 frames, live and prepared."""
+    clip = jumping_clip()
+    points = clip.landmarks[:, FACE_MESH.points, 0]
+    middle = clip.track().transforms[:, 0] @ [128.0, 128.0, 1.0]
+    lines = [
+        ("truth", "black", clip.truth[:, 0, 2]),
+        ("live One-Euro", ORANGE, causal_one_euro(points).mean(axis=1)),
+        ("live Kalman", BLUE, causal_kalman(points).mean(axis=1)),
+        ("prepared", RED, middle),
+    ]
+    start = JUMPING_FRAMES // 2 - 3
+    for name, colour, x in lines:
+        ax.plot(
+            np.arange(12),
+            (x - x[:start].mean())[start : start + 12],
+            ".-",
+            color=colour,
+            label=name,
+        )
+    ax.set(title="A fast head move", xlabel="frame", ylabel="px")
+    ax.legend()
+
+
+def subpixel(ax: Axes) -> None:
+    """Placing between the pixels, and on the nearest."""
+    for name, colour, enabled in (("whole pixels", GREY, False), ("sub-pixel", RED, True)):
+        error = centre_errors(subpixel_enabled=enabled)
+        ax.plot(seconds(SHOWN), error[SHOWN], color=colour, label=name)
+    ax.set(title="Sub-pixel placement", xlabel="s", ylabel="horizontal error, crop px")
+    ax.legend()
+
+
+def blending(ax: Axes) -> None:
+    """One row through a patch whose colour is off."""
+    frame, patch, mask = mouth_patch()
+    to_frame = np.array([[1.0, 0.0, 150.0], [0.0, 1.0, 150.0]])
+    columns = np.arange(150, 350)
+    row = 150 + 85
+    pasted = {"feather": frame.copy(), "poisson": frame.copy()}
+    paste(pasted["feather"], patch, mask, to_frame, mode="feather")
+    paste(pasted["poisson"], patch, mask, to_frame, mode="poisson")
+    under = frame[row, columns].mean(axis=-1)
+    ax.plot(columns, patch[85].mean(axis=-1) - under, color=GREY, label="patch, colour off")
+    for (name, picture), colour in zip(pasted.items(), (ORANGE, RED), strict=True):
+        ax.plot(columns, picture[row, columns].mean(axis=-1) - under, color=colour, label=name)
+    ax.set(title="Blending", xlabel="column", ylabel="difference to the frame, levels")
+    ax.legend()
+
+
+if __name__ == "__main__":
+    draw(DOCS / "stabilizers.png")
