@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     """Where `face/` with the face models lies."""
     batch_size: Annotated[int, Field(ge=1, le=100)] = 25
     """Most frames that the engine makes at once; also the longest fragment of a film."""
-    first_batch_size: Annotated[int, Field(ge=1, le=100)] = 3
+    first_batch_size: Annotated[int, Field(ge=1, le=100)] = 2
     """Frames of a clip's first fragment: fewer, and the first picture is earlier."""
     voice: str = "espeak-en-us-female"
     """Voice of a request that names neither voice nor language; `GET /voices` lists them."""
