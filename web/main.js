@@ -56,7 +56,7 @@ function showHealth({ status, reason, engine, device, jobs_queued: queued, jobs_
 }
 
 function showSession({ avatar_id, fps, width, height, duration_s, exists, video_url, clips, idle }) {
-  at("stage").style.aspectRatio = `${width} / ${height}`;
+  at("stage").style.setProperty("--ratio", width / height);
   stage.setIdle({ ...idle, fps });
   transcript.setClips(clips);
   at("length").textContent = exists ? `${clock(duration_s)} of film` : `${avatar_id} is listening`;
