@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 from stabilizers.similarity import apply
 from warm.face.measure import lip_gap
 from warm.idle.closedness import closed_frames
+from warm.idle.ease import ease
 from warm.idle.lower_face import JAW_SHARE, LIPS
 from warm.idle.pose import RestingFace, resting_face
 from warm.idle.references import choose_references, reference_shares
@@ -22,6 +23,8 @@ from warm.idle.unopen import OPENING_IOD, Unopening, Warp
 THREADS = 2
 LOAN_INNER, LOAN_OUTER = 1.05, 1.75
 """Radii of the ellipse around the lips between which the borrowed lips fade."""
+MOUTH_REACH_PX = 28.0
+"""How far around the lips, in the crop, landmarks are those of the closed face."""
 OPENED_SIGMA_FRAMES = 1.0
 MAX_GAIN = 1.35
 """The borrowed lips are made no brighter or darker than this."""
@@ -134,14 +137,14 @@ def lay_over(
     rim = ((radius > LOAN_INNER) & (radius < LOAN_OUTER))[..., None]
     light = (own * rim).sum(axis=(0, 1)), (lent * rim).sum(axis=(0, 1))
     gain = np.clip(light[0] / np.maximum(light[1], 1), 1 / MAX_GAIN, MAX_GAIN)
-    t = np.clip((LOAN_OUTER - radius) / (LOAN_OUTER - LOAN_INNER), 0, 1)
-    own += (t * t * (3 - 2 * t))[..., None] * (lent * gain - own)
+    share = ease((LOAN_OUTER - radius) / (LOAN_OUTER - LOAN_INNER))
+    own += share[..., None] * (lent * gain - own)
 
 
 def how_open(gaps: NDArray[np.float64], closed_gap: float) -> NDArray[np.float64]:
     """(n,) 0 for a frame that shows the mouth closed … 1 for one that shows its inside."""
-    t = np.clip((gaps - closed_gap) / OPENING_IOD, 0, 1)
-    return np.asarray(gaussian_filter1d(t * t * (3 - 2 * t), OPENED_SIGMA_FRAMES, mode="nearest"))
+    opened = ease((gaps - closed_gap) / OPENING_IOD)
+    return np.asarray(gaussian_filter1d(opened, OPENED_SIGMA_FRAMES, mode="nearest"))
 
 
 def lower_face_share(layout: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -149,5 +152,8 @@ def lower_face_share(layout: NDArray[np.float64]) -> NDArray[np.float64]:
     share = np.zeros(len(layout))
     share[list(JAW_SHARE)] = list(JAW_SHARE.values())
     below = layout[:, 1] > layout[2, 1]
-    near = np.exp(-0.5 * (np.linalg.norm(layout - layout[[13, 14]].mean(axis=0), axis=1) / 28) ** 2)
+    near = np.exp(
+        -0.5
+        * (np.linalg.norm(layout - layout[[13, 14]].mean(axis=0), axis=1) / MOUTH_REACH_PX) ** 2
+    )
     return np.maximum(share, np.where(below, near, 0.0))

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from warm.idle.ease import ease
 from warm.idle.grid import read_at
 
 # Mesh landmarks from the outer to the inner corner (right eye), inner to outer (left eye).
@@ -152,8 +153,7 @@ def bow(s: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def ramp(x: NDArray[np.floating], width: float) -> NDArray[np.float64]:
     """0 … 1 smoothly while x goes from 0 to `width`."""
-    t = np.clip(x / width, 0, 1)
-    return np.asarray(t * t * (3 - 2 * t))
+    return ease(x / width)
 
 
 def bell(x: NDArray[np.floating], width: float) -> NDArray[np.float64]:

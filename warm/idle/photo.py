@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial.transform import Rotation
 
+from stabilizers.similarity import compose, fit_similarity
 from warm.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.measure import eye_centres, inter_ocular
+from warm.idle.ease import ease
 from warm.idle.eyelids import UPPER_LIDS, Eyelids, closed_lid_points
 from warm.idle.grid import pixel_grid, read_at
 from warm.idle.shut_photo import shut_photo
@@ -132,7 +134,7 @@ class Relief:
         flat = np.stack(np.meshgrid(xs, ys), -1)
         face = (flat - self._eyes) @ self._upright.T / self._iod
         radius = ellipse_radius(face)
-        weight = 1 - smoothstep((radius - FADE[0]) / (FADE[1] - FADE[0]))
+        weight = 1 - ease((radius - FADE[0]) / (FADE[1] - FADE[0]))
         axis = self._eyes + self._upright[1] * AXIS_DOWN_IOD * self._iod
         depth = self._depth(landmarks, face) * self._iod
         relative = np.dstack([flat - axis, depth])
@@ -168,12 +170,6 @@ def ellipse_radius(face: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.hypot(offset[..., 0], offset[..., 1]))
 
 
-def smoothstep(t: NDArray[np.float64]) -> NDArray[np.float64]:
-    """0 below 0, 1 above 1, with no slope and no curvature at both ends."""
-    t = np.clip(t, 0.0, 1.0)
-    return np.asarray(t * t * t * (t * (6 * t - 15) + 10))
-
-
 def inverse(field: NDArray[np.float32]) -> NDArray[np.float32]:
     """Where the pixel that arrives at each node came from, minus the node.
 
@@ -192,26 +188,13 @@ def transforms_of(
 ) -> NDArray[np.float64]:
     """(n, 2, 3) canonical crop to frame: the photo's own, then how the face as a whole moved."""
     still = np.delete(np.arange(len(landmarks)), UPPER_LIDS)
-    base = np.vstack([canonical_to_picture(landmarks), [0, 0, 1]])
-    return np.stack(
-        [similarity(landmarks[still, :2], points[still, :2]) @ base for points in moved]
-    )
+    flat = landmarks[still, :2].astype(np.float64)
+    moves = np.stack([fit_similarity(flat, points[still, :2]) for points in moved])
+    return compose(moves, canonical_to_picture(landmarks))
 
 
 def canonical_to_picture(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
     """(2, 3) canonical crop to picture: the eye centres where `warm.avatar` wants them."""
     half = np.array([CANONICAL_IOD / 2, 0.0])
     eyes = np.array(CANONICAL_EYES)
-    return similarity(np.stack([eyes - half, eyes + half]), eye_centres(landmarks))
-
-
-def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(2, 3) turn, scale and shift that brings `source` (k, 2) nearest to `target` (k, 2).
-
-    Least squares with points as complex numbers: target ≈ a source + b.
-    """
-    z, w = (np.asarray(p, np.float64) @ [1, 1j] for p in (source, target))
-    centred = z - z.mean()
-    a = np.vdot(centred, w) / np.vdot(centred, centred)
-    b = w.mean() - a * z.mean()
-    return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+    return fit_similarity(np.stack([eyes - half, eyes + half]), eye_centres(landmarks))

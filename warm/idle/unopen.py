@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from stabilizers.similarity import apply, compose, invert, scale_of
 from warm.avatar import CANONICAL_IOD
+from warm.idle.ease import ease
 from warm.idle.grid import pixel_grid, read_at
 from warm.idle.lower_face import (
     AROUND_LOWER,
@@ -181,8 +182,7 @@ def window(
 ) -> NDArray[np.float32]:
     """1 inside the region, fading to 0 on its border."""
     inside = np.minimum(places - low, high - places).min(axis=-1) / (FADE_IOD * CANONICAL_IOD)
-    t = np.clip(inside, 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
+    return ease(inside).astype(np.float32)
 
 
 def seam_distance(layout: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float32]:
