@@ -2,7 +2,10 @@
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
 from threading import BoundedSemaphore
 
 from flask import Flask
@@ -89,10 +92,16 @@ def prepare_avatar(settings: Settings) -> None:
     if settings.video_path is None:
         raise BadSettings("video_path: is missing; preparation = True makes the avatar from it")
     print(f"Preparing {settings.avatar_id} from {settings.video_path} where it is not yet …")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+        apart.submit(make_avatar, settings, settings.video_path).result()
+
+
+def make_avatar(settings: Settings, source: Path) -> None:
+    """Prepare the avatar; in a process of its own, whose memory and threads end with it."""
     prepare(
-        settings.video_path,
+        source,
         avatar_id=settings.avatar_id,
-        store=store,
+        store=AvatarStore(settings.results_dir),
         settings=settings.preparation_settings,
         models=settings.models_dir / "face",
     )

@@ -179,6 +179,18 @@ def test_preparation_needs_a_source(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "video_path" in said
 
 
+def test_a_source_that_cannot_be_prepared_stops_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "face.jpg").write_bytes(b"no picture")
+    said = complaint(
+        capsys,
+        *("--results-dir", str(tmp_path), "--preparation", "true"),
+        *("--video-path", str(tmp_path / "face.jpg")),
+    )
+    assert "face.jpg" in said
+
+
 def test_a_port_that_is_taken_stops_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
