@@ -2,7 +2,7 @@
 
 from warm.engine import Engine
 
-ENGINES = {"viseme": 4}
+ENGINES = {"viseme": 5}
 """Every engine, with the version of what its `prepare` writes: a higher one makes avatars anew."""
 
 

@@ -25,7 +25,7 @@ from warm.viseme.shape import FULL_GAP_IOD
 
 GRID = 129
 """Nodes a side of the grid the fields are kept on: 128 cells."""
-SIDE_IOD, ABOVE_IOD, BELOW_CHIN_IOD = 0.93, 0.50, 0.34
+SIDE_IOD, ABOVE_IOD, BELOW_CHIN_IOD = 0.88, 0.44, 0.32
 """How far the moving region reaches from the mouth's middle and below the chin."""
 STIFFNESS = 1e-4
 """Smoothing of the splines; landmarks disagree by about .004 IOD."""
