@@ -47,6 +47,15 @@ UPPER_SHARE = 0.14
 """Of an opening, what the upper lip makes."""
 CHIN_SHARE = 0.72
 """Of an opening, how far the chin drops."""
+UPPER_PEAK, LOWER_PEAK = -UPPER_SHARE * FULL_GAP_IOD, (1 - UPPER_SHARE) * FULL_GAP_IOD
+UPPER_PART, LOWER_PART = -0.35 * FULL_GAP_IOD, 0.65 * FULL_GAP_IOD
+"""How far the lips' middles go in a full opening, and when they part over closed teeth."""
+CORNER_DROP, FUNNEL_DROP = 0.20 * FULL_GAP_IOD, 0.10 * FULL_GAP_IOD
+"""How far the mouth's corners follow the jaw."""
+FUNNEL_LIFT = -0.09 * FULL_GAP_IOD
+"""A round opening sits higher."""
+CORNERS_IN, WIDER, ROUNDER = 0.040, 0.058, 0.105
+"""How far each corner goes inwards when the jaw drops, outwards and inwards."""
 FUNNEL_REACH = 0.60
 """Part of the mouth's width that a round opening takes."""
 
@@ -165,8 +174,8 @@ def layer(anatomy: Anatomy, *, upper: bool) -> tuple[Floats, Floats]:
     skin = anatomy.points[np.concatenate([CHIN_PAD, CHEEKS, JAW])]
     still = np.concatenate([anatomy.points[STILL], border(anatomy)])
     parts = [
-        (seam, lip_shifts(anatomy, seam, upper=upper, rim=False)),
-        (rim, lip_shifts(anatomy, rim, upper=upper, rim=True)),
+        (seam, edge_shifts(anatomy, seam, upper=upper)),
+        (rim, rim_shifts(anatomy, rim, upper=upper)),
         (skin, skin_shifts(anatomy, skin)),
         (still, np.zeros((len(still), len(Move), 2))),
     ]
@@ -185,36 +194,48 @@ def border(anatomy: Anatomy) -> Floats:
     return np.concatenate([neck, *sides])
 
 
-def lip_shifts(anatomy: Anatomy, points: Floats, *, upper: bool, rim: bool) -> Floats:
-    """(k, moves, 2) how points of one lip move; `rim` is its outer border."""
+def edge_shifts(anatomy: Anatomy, points: Floats, *, upper: bool) -> Floats:
+    """(k, moves, 2) how points on the inner edge of one lip move."""
     s = np.clip(anatomy.across(points), -1, 1)
-    out = np.zeros((len(points), len(Move), 2))
-    sharp = 0.75 if upper else 0.65
-    wide, hole = oval(s, 1.0, sharp), hole_of(s, FUNNEL_REACH)
-    body = (1 - s * s) ** 0.75
-    peak = -UPPER_SHARE * FULL_GAP_IOD if upper else (1 - UPPER_SHARE) * FULL_GAP_IOD
-    if rim:
-        peak *= 0.8 if upper else 1.03
-        wide, hole = (1 - s * s) ** 0.6, 0.35 * (1 - s * s) + 0.65 * hole_of(s, 0.75)
-    corner = 0.20 * FULL_GAP_IOD
-    out[:, Move.OPEN] = np.column_stack([-0.040 * s, corner + (peak - corner) * wide])
-    funnel = 0.10 * FULL_GAP_IOD
-    round_peak = peak - 0.09 * FULL_GAP_IOD
-    out[:, Move.FUNNEL] = np.column_stack([0 * s, funnel + (round_peak - funnel) * hole])
-    part = (-0.35 if upper else 0.65) * FULL_GAP_IOD
-    out[:, Move.PART] = np.column_stack([0 * s, part * (wide if not rim else 0.9 * body)])
-    out[:, Move.WIDE] = np.column_stack([0.058 * s, -0.012 * s * s + 0 * s])
-    out[:, Move.ROUND, 0] = -0.105 * s
-    side = -1.0 if upper else 1.0
-    if rim:
-        out[:, Move.WIDE, 1] += -side * 0.010 * body
-        out[:, Move.ROUND, 1] = side * (0.014 if upper else 0.022) * (1 - s * s)
-        out[:, Move.PRESS, 1] = -side * (0.028 if upper else 0.042) * body
-        out[:, Move.TUCK, 1] = (-0.012 if upper else -0.050) * body
-    else:
-        out[:, Move.TUCK, 1] = -0.020 * wide
+    wide = oval(s, 1.0, 0.75 if upper else 0.65)
+    out = lip_shifts(s)
+    open_lip(out, wide, hole_of(s, FUNNEL_REACH), UPPER_PEAK if upper else LOWER_PEAK)
+    out[:, Move.PART, 1] = (UPPER_PART if upper else LOWER_PART) * wide
+    out[:, Move.TUCK, 1] = -0.020 * wide
+    return out
+
+
+def rim_shifts(anatomy: Anatomy, points: Floats, *, upper: bool) -> Floats:
+    """(k, moves, 2) how points on the outer border of one lip move."""
+    s = np.clip(anatomy.across(points), -1, 1)
+    middle, body = 1 - s * s, oval(s, 1.0, 0.75)
+    hole = 0.35 * middle + 0.65 * hole_of(s, 0.75)
+    out = lip_shifts(s)
+    # Stretched over an opening the upper lip gets thinner; the lower one turns out a little.
+    open_lip(out, oval(s, 1.0, 0.6), hole, 0.8 * UPPER_PEAK if upper else 1.03 * LOWER_PEAK)
+    out[:, Move.PART, 1] = 0.9 * (UPPER_PART if upper else LOWER_PART) * body
+    outwards = -1.0 if upper else 1.0
+    out[:, Move.WIDE, 1] -= outwards * 0.010 * body
+    out[:, Move.ROUND, 1] = outwards * (0.014 if upper else 0.022) * middle
+    out[:, Move.PRESS, 1] = -outwards * (0.028 if upper else 0.042) * body
+    out[:, Move.TUCK, 1] = (-0.012 if upper else -0.050) * body
+    return out
+
+
+def lip_shifts(s: Floats) -> Floats:
+    """(k, moves, 2) what the edge and the border of a lip share: all that goes sideways."""
+    out = np.zeros((len(s), len(Move), 2))
+    out[:, Move.OPEN, 0] = -CORNERS_IN * s
+    out[:, Move.WIDE] = np.column_stack([WIDER * s, -0.012 * s * s])
+    out[:, Move.ROUND, 0] = -ROUNDER * s
     out[:, Move.PRESS, 0] = -0.008 * s
     return out
+
+
+def open_lip(out: Floats, wide: Floats, hole: Floats, peak: float) -> None:
+    """Write both openings: from the corners' own drop to `peak` in the middle of the lip."""
+    out[:, Move.OPEN, 1] = CORNER_DROP + (peak - CORNER_DROP) * wide
+    out[:, Move.FUNNEL, 1] = FUNNEL_DROP + (peak + FUNNEL_LIFT - FUNNEL_DROP) * hole
 
 
 def oval(s: Floats, reach: float, sharpness: float) -> Floats:
@@ -238,12 +259,12 @@ def skin_shifts(anatomy: Anatomy, points: Floats) -> Floats:
     sign = np.sign(anatomy.across(points))
     zero = np.zeros(len(points))
     out = np.zeros((len(points), len(Move), 2))
-    corner = 0.20 * FULL_GAP_IOD * pull * (1 - jaw)
-    out[:, Move.OPEN] = np.column_stack([-0.040 * sign * pull, drop + corner])
+    corner = CORNER_DROP * pull * (1 - jaw)
+    out[:, Move.OPEN] = np.column_stack([-CORNERS_IN * sign * pull, drop + corner])
     out[:, Move.FUNNEL] = np.column_stack([zero, 0.8 * drop + 0.5 * corner])
     out[:, Move.PART] = np.column_stack([zero, 0.15 * drop])
-    out[:, Move.WIDE] = np.column_stack([0.058 * sign * pull, -0.014 * pull])
-    out[:, Move.ROUND] = np.column_stack([-0.105 * sign * pull, zero])
+    out[:, Move.WIDE] = np.column_stack([WIDER * sign * pull, -0.014 * pull])
+    out[:, Move.ROUND] = np.column_stack([-ROUNDER * sign * pull, zero])
     out[:, Move.PRESS] = np.column_stack([-0.008 * sign * pull, -0.012 * jaw])
     out[:, Move.TUCK] = np.column_stack([zero, -0.022 * jaw])
     return out
