@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import logging
 import os
 import platform
 import sys
@@ -25,6 +26,7 @@ Measure = Callable[[Path], list[Figure]]
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure the named topics, or all; 1 when one of them failed, 2 for a bad command line."""
     arguments = parser().parse_args(argv)
+    logging.basicConfig(level=logging.ERROR)  # recoveries are measured here, not reported
     report, plots = arguments.results / REPORT, arguments.results / PLOTS
     plots.mkdir(parents=True, exist_ok=True)
     print(HEADING, flush=True)

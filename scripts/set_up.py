@@ -120,8 +120,9 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def environment_works(python: Path) -> bool:
-    """Whether a virtual environment's interpreter starts and has a pip."""
-    if not python.exists():
+    """Whether a virtual environment's interpreter starts and has a whole pip."""
+    torn = [info.name for info in torn_packages(python.parents[1])]
+    if not python.exists() or any(name.startswith("pip-") for name in torn):
         return False
     probe = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
     return subprocess.run([python, "-c", probe], capture_output=True, check=False).returncode == 0
@@ -194,20 +195,20 @@ def packages_digest(requirements: Path) -> str:
     return hashlib.sha256("\n".join(requirement_lines(requirements)).encode()).hexdigest()
 
 
-def drop_torn_packages(environment: Path) -> list[str]:
-    """Forget packages whose installation was cut off; gives their names.
+def torn_packages(environment: Path) -> list[Path]:
+    """The dist-info folders of packages whose installation was cut off.
 
     pip writes RECORD last, with a row for its own INSTALLER file. A package without that row has
     been unpacked only in part, yet pip would take it for installed.
     """
-    torn = []
-    for info in environment.glob("lib/python*/site-packages/*.dist-info"):
-        record = info / "RECORD"
-        whole = record.is_file() and f"{info.name}/INSTALLER," in record.read_text("utf-8")
-        if not whole:
-            shutil.rmtree(info)
-            torn.append(info.name.removesuffix(".dist-info"))
-    return torn
+    infos = environment.glob("lib/python*/site-packages/*.dist-info")
+    return [info for info in infos if not is_recorded(info)]
+
+
+def is_recorded(info: Path) -> bool:
+    """Whether a package's RECORD has been finished."""
+    record = info / "RECORD"
+    return record.is_file() and f"{info.name}/INSTALLER," in record.read_text("utf-8")
 
 
 def has_nvidia_gpu() -> bool:
@@ -246,8 +247,9 @@ def install_packages(environment: Path, requirements: Path, torch: str) -> None:
     """Install the pinned packages; raises SetUpError."""
     pip: Command = [environment / "bin" / "python", "-m", "pip", "install"]
     failure = "pip failed; its message is above. Run the same command again: it goes on from here."
-    for name in drop_torn_packages(environment):
-        say(f"  {name} was installed only in part: again.")
+    for info in torn_packages(environment):
+        say(f"  {info.name.removesuffix('.dist-info')} was installed only in part: again.")
+        shutil.rmtree(info)
     pinned_torch = [line for line in requirement_lines(requirements) if line.startswith("torch==")]
     if pinned_torch and not installed(environment, "torch") and (index := torch_index(torch)):
         # Only torch itself: that index also mirrors other packages, which belong to the registry.

@@ -102,6 +102,15 @@ def test_an_environment_cut_off_while_it_was_made_is_made_again(checkout: Path) 
     assert set_up.installed(checkout / ".venv", "tiny")
 
 
+def test_an_environment_whose_pip_is_torn_is_made_again(tmp_path: Path) -> None:
+    set_up.make_environment(tmp_path)
+    python = tmp_path / "bin" / "python"
+    assert set_up.environment_works(python)
+    (record,) = tmp_path.glob("lib/python*/site-packages/pip-*.dist-info/RECORD")
+    record.write_text("pip/__init__.py,,\n")
+    assert not set_up.environment_works(python)
+
+
 def test_a_failed_installation_is_not_remembered_as_done(checkout: Path, offline: Path) -> None:
     (checkout / "requirements.txt").write_text("tiny==1.0\nabsent==1.0\n")
     with pytest.raises(set_up.SetUpError, match="goes on from here"):
