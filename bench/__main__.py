@@ -77,14 +77,14 @@ def find_measure(name: str) -> Measure:
     return measure
 
 
-HEADING = f"{'figure':72} {'measured':>10} {'goal':>13} {'n':>6}"
+HEADING = f"{'figure':72} {'measured':>10} {'goal':>23} {'n':>6}"
 
 
 def row(figure: Figure) -> str:
     """One figure as a line of the table; `!` marks a goal that is not reached."""
     goal = f"{'>=' if figure.better == 'higher' else '<='} {figure.goal:g} {figure.unit}"
     mark = " " if figure.reached else "!"
-    return f"{figure.name:72} {figure.value:>10.4g}{mark}{goal:>13} {figure.n:>6}"
+    return f"{figure.name:72} {figure.value:>10.4g}{mark}{goal:>23} {figure.n:>6}"
 
 
 def write_report(figures: Iterable[Figure], path: Path) -> None:
