@@ -82,7 +82,7 @@ def figure_row(figure: dict[str, Any]) -> str:
     higher = figure["better"] == "higher"
     value, goal = figure["value"], figure["goal"]
     reached = value >= goal if higher else value <= goal
-    shown = f"{value:.3g} {figure['unit']}"
+    shown = f"{value:.3g} {figure['unit']}" if value >= 0.001 or value == 0 else "under 0.001"
     sign = "≥" if higher else "≤"
     name = figure["name"].replace("|", "\\|")
     measured = shown if reached else f"**{shown}**"
