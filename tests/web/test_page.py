@@ -268,6 +268,8 @@ def test_old_film_is_dropped_from_memory(page: Page) -> None:
     page.say("This sentence takes about three seconds, all in all. " * 18)
     page.wait(page.is_speaking)
     page.run("document.getElementById('film').playbackRate = 8")
+    page.wait(lambda: page.film("currentTime") > 35)
+    page.say("One more.")  # what is old is dropped when something comes
     page.wait(lambda: page.film("buffered.start(0)") > 10)
 
 
