@@ -12,7 +12,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from warm.settings import Settings  # noqa: E402
+from warm.settings import Settings, allowed  # noqa: E402
 
 README = ROOT / "README.md"
 
@@ -34,10 +34,9 @@ def with_section(page: str, name: str, content: str) -> str:
 def settings_table() -> str:
     """One row a setting: name, default, what is allowed, what it does."""
     rows = ["| setting | default | allowed | |", "| --- | --- | --- | --- |"]
-    schema = Settings.model_json_schema()["properties"]
     for name, field in Settings.model_fields.items():
         what = (field.description or "").replace("\n", " ").replace("|", "\\|")
-        rows.append(f"| `{name}` | {default(field.default)} | {allowed(schema[name])} | {what} |")
+        rows.append(f"| `{name}` | {default(field.default)} | {allowed(name)} | {what} |")
     return "\n".join(rows) + "\n"
 
 
@@ -46,21 +45,6 @@ def default(value: object) -> str:
     if value is None:
         return "none"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def allowed(schema: dict[str, Any]) -> str:
-    """What JSON Schema says of a value, in words."""
-    if "anyOf" in schema:
-        return " or ".join(allowed(part) for part in schema["anyOf"])
-    if "enum" in schema or "const" in schema:
-        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
-    if "minimum" in schema or "exclusiveMinimum" in schema:
-        lowest = schema.get("minimum", f"over {schema.get('exclusiveMinimum')}")
-        return f"{lowest} to {schema['maximum']}"
-    if "pattern" in schema:
-        return "letters, digits, `_`, `-`"
-    kinds = {"boolean": "`true`, `false`", "null": "none", "string": "text"}
-    return "a path" if schema.get("format") == "path" else kinds[schema["type"]]
 
 
 def figures_table(report: dict[str, Any]) -> str:

@@ -207,7 +207,11 @@ def read_settings(argv: Sequence[str] = ()) -> Settings:
     try:
         settings = _sourced(given, from_file)()
     except ValidationError as invalid:
-        places = {"the command line": given, str(config): from_file}
+        places = {
+            "the command line": given,
+            "the environment": _environment(),
+            str(config): from_file,
+        }
         raise BadSettings(
             "\n".join(_describe(error, places) for error in invalid.errors())
         ) from None
@@ -275,6 +279,15 @@ def _check_environment() -> None:
             raise BadSettings(f"environment: {_unknown(name, known)}")
 
 
+def _environment() -> dict[str, str]:
+    """The settings that the environment gives, by their names."""
+    return {
+        name: os.environ[variable]
+        for name in Settings.model_fields
+        if (variable := f"{ENV_PREFIX}{name.upper()}") in os.environ
+    }
+
+
 def _unknown(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1)
@@ -284,9 +297,30 @@ def _unknown(name: str, known: Iterable[str]) -> str:
 
 def _describe(error: ErrorDetails, places: Mapping[str, Mapping[str, Any]]) -> str:
     name = str(error["loc"][0])
-    place = next((where for where, values in places.items() if name in values), "the environment")
+    place = next(where for where, values in places.items() if name in values)
     message = error["msg"].removeprefix("Value error, ")
-    return f"{name} = {error['input']!r} (from {place}): {message}{_hint(name, error['input'])}"
+    told = "allowed" in message or error["type"] == "literal_error"
+    choice = "" if told else f"; allowed: {allowed(name).replace('`', '')}"
+    return f"{name} = {error['input']!r} (from {place}): {message}{choice}{_hint(name, error['input'])}"
+
+
+def allowed(name: str) -> str:
+    """What the setting `name` may be, in words; literal values between backticks."""
+    return _in_words(Settings.model_json_schema()["properties"][name])
+
+
+def _in_words(schema: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_in_words(part) for part in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    if "minimum" in schema or "exclusiveMinimum" in schema:
+        lowest = schema.get("minimum", f"over {schema.get('exclusiveMinimum')}")
+        return f"{lowest} to {schema['maximum']}"
+    if "pattern" in schema:
+        return "1 to 64 letters, digits, `_`, `-`"
+    kinds = {"boolean": "`true`, `false`", "null": "none", "string": "text"}
+    return "a path" if schema.get("format") == "path" else kinds[schema["type"]]
 
 
 def _hint(name: str, value: object) -> str:

@@ -91,6 +91,15 @@ def test_every_fault_is_told_at_once_and_where_it_came_from(
     assert any("port" in line and "command line" in line for line in said)
 
 
+def test_a_fault_of_the_environment_is_not_laid_to_the_file_that_sets_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WARMTALK_FPS", "abc")
+    said = complaint(*config(tmp_path, "fps: 25\n"))
+    assert "fps = 'abc' (from the environment)" in said
+    assert said.endswith("allowed: 10 to 60")
+
+
 @pytest.mark.parametrize("text", ["- port\n", "port: [\n"])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     assert "some.yaml" in complaint(*config(tmp_path, text))
