@@ -301,7 +301,8 @@ def _describe(error: ErrorDetails, places: Mapping[str, Mapping[str, Any]]) -> s
     message = error["msg"].removeprefix("Value error, ")
     told = "allowed" in message or error["type"] == "literal_error"
     choice = "" if told else f"; allowed: {allowed(name).replace('`', '')}"
-    return f"{name} = {error['input']!r} (from {place}): {message}{choice}{_hint(name, error['input'])}"
+    fault = f"{name} = {error['input']!r} (from {place}): {message}"
+    return f"{fault}{choice}{_hint(name, error['input'])}"
 
 
 def allowed(name: str) -> str:
