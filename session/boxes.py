@@ -51,6 +51,10 @@ class FragmentHead(NamedTuple):
     end: int
     """First byte after the mdat."""
     runs: tuple[Run, ...]
+    sequence: int
+    """Number of the fragment; a film counts from 1."""
+    data: int
+    """First byte of the mdat's payload: the samples of the runs, one after the other."""
 
 
 def box(kind: bytes, payload: bytes) -> bytes:
@@ -100,7 +104,7 @@ def read_fragment(fd: int, offset: int, file_size: int) -> FragmentHead | None:
     end = offset + len(head) + sum(sum(run.sizes) for run in runs)
     if end > file_size or head != _build_head(sequence, runs):
         return None
-    return FragmentHead(end=end, runs=tuple(runs))
+    return FragmentHead(end=end, runs=tuple(runs), sequence=sequence, data=offset + len(head))
 
 
 def _read_runs(head: bytes, moof_size: int) -> list[Run]:

@@ -46,6 +46,10 @@ class ClipEmptyError(FilmError):
     """A clip cannot finish before its first fragment."""
 
 
+class CopyFailedError(FilmError):
+    """What ffmpeg wrote is not what was asked for; nothing was put in place."""
+
+
 class RangeNotSatisfiableError(FilmError):
     """A well-formed byte range that holds no committed byte."""
 

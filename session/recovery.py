@@ -7,7 +7,7 @@ from pathlib import Path
 
 from session.boxes import AUDIO_TRACK, VIDEO_TRACK, read_fragment
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME
-from session.journal import Entry, journal_path, read_journal, write_journal
+from session.journal import Entry, JournalRead, journal_path, read_journal, write_journal
 from session.opening import Opening
 
 
@@ -22,25 +22,50 @@ class Recovered:
     """Lines were made from the film itself; where their clips began is not known any more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What of a film counts, found without writing."""
+
+    entries: list[Entry]
+    end: int
+    """First byte after the last fragment that counts."""
+    journal_is_lost: bool
+    journal_agrees: bool
+    """Whether the journal says just this, with no torn line."""
+
+
 def recover(fd: int, film: Path, opening: Opening) -> Recovered:
-    """Cut an open film and its journal back to the last fragment that was acknowledged.
+    """Cut an open film and its journal back to what `survey` lets count.
+
+    Durable on return; a sound film is not written to.
+    """
+    found = survey(fd, film, opening)
+    if not found.journal_agrees:
+        write_journal(journal_path(film), opening.film_id, found.entries)
+    return Recovered(found.entries, _cut(fd, found.end), found.journal_is_lost)
+
+
+def survey(fd: int, film: Path, opening: Opening) -> Survey:
+    """The fragments of an open film that were acknowledged; also of one that is being written.
 
     Without a journal, every fragment counts that lies whole in the file and continues the one
     before. The same holds where two or more lie behind the journal's end: only one can be in the
-    making, so the journal lost lines. Durable on return; a sound film is not written to.
+    making, so the journal lost lines.
     """
-    journal = journal_path(film)
-    found = read_journal(journal, opening.film_id)
+    file_size = os.fstat(fd).st_size  # before the journal, which may run ahead but never behind
+    found = read_journal(journal_path(film), opening.film_id)
     journaled = found.entries if found else []
-    entries = _held_entries(fd, opening, journaled)
-    behind = _read_fragments(fd, entries[-1] if entries else _nothing(opening))
-    was_lost = found is None or (len(behind) > 1 and len(entries) == len(journaled))
-    if was_lost:
+    entries = _held_entries(fd, opening, journaled, file_size)
+    behind = _read_fragments(fd, entries[-1] if entries else beginning(opening), file_size)
+    is_lost = found is None or (len(behind) > 1 and len(entries) == len(journaled))
+    if is_lost:
         entries = entries + behind
-    if was_lost or (found and found.is_torn) or entries != journaled:
-        write_journal(journal, opening.film_id, entries)
-    cut_bytes = _cut(fd, entries[-1].end if entries else len(opening.data))
-    return Recovered(entries, cut_bytes, was_lost)
+    return Survey(
+        entries=entries,
+        end=(entries[-1] if entries else beginning(opening)).end,
+        journal_is_lost=is_lost,
+        journal_agrees=found == JournalRead(entries, is_torn=False) and not is_lost,
+    )
 
 
 def _cut(fd: int, end: int) -> int:
@@ -51,14 +76,13 @@ def _cut(fd: int, end: int) -> int:
     return surplus
 
 
-def _nothing(opening: Opening) -> Entry:
+def beginning(opening: Opening) -> Entry:
     """Where a film without fragments ends."""
     return Entry(end=len(opening.data), crc32=None, frames=0, samples=0)
 
 
-def _read_fragments(fd: int, last: Entry) -> list[Entry]:
+def _read_fragments(fd: int, last: Entry, file_size: int) -> list[Entry]:
     """The fragments after `last` as the film's boxes tell them, up to the first torn one."""
-    file_size = os.fstat(fd).st_size
     entries: list[Entry] = []
     while entry := _following(fd, last, file_size):
         entries.append(entry)
@@ -85,9 +109,8 @@ def _following(fd: int, last: Entry, file_size: int) -> Entry | None:
     )
 
 
-def _held_entries(fd: int, opening: Opening, entries: list[Entry]) -> list[Entry]:
+def _held_entries(fd: int, opening: Opening, entries: list[Entry], file_size: int) -> list[Entry]:
     """Without the last entries whose bytes the film does not hold: lost by the disk."""
-    file_size = os.fstat(fd).st_size
     ends = [len(opening.data), *(entry.end for entry in entries)]
     count = len(entries)
     while count and not _is_held(fd, ends[count - 1], entries[count - 1], file_size):

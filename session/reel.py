@@ -33,7 +33,7 @@ class Reel:
     def __init__(self, path: Path) -> None:
         """Open, lock and recover the film at `path`; `FilmWriter.open` names the errors."""
         self.path = path
-        self._fd = _open_locked(path)
+        self._fd = open_locked(path)
         try:
             self.opening = read_opening(self._fd)
             self.recovered = recover(self._fd, path, self.opening)
@@ -216,14 +216,18 @@ def create_film(path: Path, spec: FilmSpec) -> None:
 
 def delete_film(path: Path) -> None:
     """Remove a film that nobody has open, sound or damaged, and everything beside it."""
-    fd = _open_locked(path)
+    fd = open_locked(path)
     try:
         _unlink(path)
     finally:
         os.close(fd)
 
 
-def _open_locked(path: Path) -> int:
+def open_locked(path: Path) -> int:
+    """A descriptor of the film, and the right to write to it until it is closed.
+
+    Raises FilmMissingError, or FilmBusyError where another has that right.
+    """
     try:
         fd = os.open(path, os.O_RDWR)
     except FileNotFoundError as error:

@@ -1,0 +1,97 @@
+"""`python -m session`: what can be done with a film from the command line."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from session.check import Checked, check_film, repair_film
+from session.errors import FilmError
+from session.export import export_film
+from session.film import SAMPLE_RATE_HZ
+
+_MOST_FAULTS = 20
+"""That are printed; the rest is counted."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 where all is well, 1 where a film is damaged or the work failed, 2 for a bad command."""
+    arguments = parser().parse_args(argv)
+    try:
+        done: int = arguments.run(arguments)
+    except (FilmError, OSError) as error:
+        print(f"{arguments.command}: {error}", file=sys.stderr)
+        return 1
+    return done
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    known = argparse.ArgumentParser(prog="python -m session", description=__doc__)
+    commands = known.add_subparsers(dest="command", required=True)
+    export = commands.add_parser("export", help="write an ordinary MP4; the film may be growing")
+    export.add_argument("film", type=Path, metavar="FILM")
+    export.add_argument("out", type=Path, metavar="OUT")
+    export.set_defaults(run=_export)
+    check = commands.add_parser("check", help="verify a film and its journal")
+    check.add_argument("film", type=Path, metavar="FILE")
+    check.set_defaults(run=_check)
+    repair = commands.add_parser("repair", help="cut off a torn end, with or without the journal")
+    repair.add_argument("film", type=Path, metavar="FILE")
+    repair.set_defaults(run=_repair)
+    return known
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    extent = export_film(arguments.film, arguments.out)
+    print(
+        f"{arguments.out}: {extent.video.packets} pictures, {float(extent.video.end_s):.3f} s;"
+        f" sound to {float(extent.audio.end_s):.3f} s; {arguments.out.stat().st_size} bytes"
+    )
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    checked = check_film(arguments.film)
+    print(f"{arguments.film}\n{_report(checked)}")
+    for fault in checked.faults[:_MOST_FAULTS]:
+        print(f"  FAULT    {fault}")
+    if len(checked.faults) > _MOST_FAULTS:
+        print(f"  FAULT    … and {len(checked.faults) - _MOST_FAULTS} more")
+    print("damaged" if checked.faults else "sound")
+    return int(bool(checked.faults))
+
+
+def _report(checked: Checked) -> str:
+    spec = checked.spec
+    lag_ms = 1000 * (checked.frames / spec.fps - checked.samples / SAMPLE_RATE_HZ)
+    journal = (
+        f"{checked.clips} clips,"
+        f" {checked.checksums} of {checked.fragments} fragments verified by CRC"
+        if checked.has_journal
+        else "none that belongs to the film; nothing tells whether bytes have changed"
+    )
+    lines = [
+        f"  film     {spec.width}x{spec.height} at {spec.fps} fps, {checked.end} bytes,"
+        f" {checked.fragments} fragments",
+        f"  clocks   {checked.frames} pictures, {checked.frames / spec.fps:.3f} s;"
+        f" sound ends {lag_ms:.1f} ms before",
+        f"  journal  {journal}",
+    ]
+    if checked.is_growing:
+        lines.append("  writer   one holds the film; checked up to what it has committed")
+    return "\n".join(lines)
+
+
+def _repair(arguments: argparse.Namespace) -> int:
+    repaired = repair_film(arguments.film)
+    if repaired.journal_was_lost:
+        print("made the journal again from the film; clips that it lacked have lost their text")
+    if repaired.kept is not None:
+        print(f"cut {repaired.cut_bytes} bytes off the end; they are in {repaired.kept}")
+    print(f"{arguments.film} has {repaired.frames} pictures; `check` tells whether they are sound")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

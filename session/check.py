@@ -1,0 +1,252 @@
+"""Whether a film is sound, byte by byte, and mending the end of one that is torn."""
+
+import fcntl
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from session.boxes import AUDIO_TRACK, VIDEO_TRACK, FragmentHead, read_fragment
+from session.disk import sync_folder, write_all
+from session.errors import FilmMissingError
+from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, FilmSpec
+from session.journal import Entry, journal_path, read_journal
+from session.opening import read_opening
+from session.recovery import recover, survey
+from session.reel import open_locked
+
+_MOST_LAG = 3 * SAMPLES_PER_PACKET
+"""Samples that the open AAC encoder may hold back: two packets and a part of one."""
+_KEY_SLICE, _SLICE = 5, 1
+"""Kinds of H.264 units (ITU-T H.264, table 7-1): of a picture that needs no other, and of one
+that may."""
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class Checked:
+    """What a film holds and what is wrong with it."""
+
+    spec: FilmSpec
+    end: int
+    """First byte after the last whole fragment."""
+    fragments: int = 0
+    frames: int = 0
+    samples: int = 0
+    clips: int = 0
+    """That the journal tells of."""
+    checksums: int = 0
+    """Fragments whose bytes agree with the journal's CRC."""
+    has_journal: bool = False
+    is_growing: bool = False
+    """A writer holds the film; it was checked up to the journal's end."""
+    faults: list[str] = field(default_factory=list)
+    """Empty for a sound film; each names the place and what is wrong there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repaired:
+    """What mending a film came to."""
+
+    frames: int
+    """That the film has now."""
+    cut_bytes: int
+    kept: Path | None
+    """Where the bytes lie that were cut off; None where there were none."""
+    journal_was_lost: bool
+    """It was made again from the film; clips that it does not know have lost their text."""
+
+
+def check_film(path: Path) -> Checked:
+    """Read a whole film and its journal; writes nothing.
+
+    Boxes, clocks, sequence numbers, a key frame at each fragment's beginning, sound that keeps up
+    with the pictures, and the journal's totals and CRCs. Raises FilmMissingError, and
+    FilmDamagedError where the file does not begin as a film of ours.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except FileNotFoundError as error:
+        raise FilmMissingError(f"There is no film at {path}.") from error
+    try:
+        opening = read_opening(fd)
+        checked = Checked(spec=opening.spec, end=len(opening.data), is_growing=_is_held(fd))
+        entries = _read_entries(checked, path, opening.film_id)
+        size = os.fstat(fd).st_size
+        if checked.is_growing and entries:
+            size = entries[-1].end
+        _check_fragments(checked, fd, size, entries)
+        _check_end(checked, size, entries)
+    finally:
+        os.close(fd)
+    return checked
+
+
+def repair_film(path: Path) -> Repaired:
+    """Cut a film's torn end off, with or without its journal, and make the journal agree.
+
+    What is cut is kept beside the film, durably, before. Raises FilmBusyError where a writer
+    holds the film, FilmMissingError, FilmDamagedError, and OSError.
+    """
+    fd = open_locked(path)
+    try:
+        opening = read_opening(fd)
+        kept = _keep(fd, survey(fd, path, opening).end, path)
+        recovered = recover(fd, path, opening)
+    finally:
+        os.close(fd)
+    return Repaired(
+        frames=recovered.entries[-1].frames if recovered.entries else 0,
+        cut_bytes=recovered.cut_bytes,
+        kept=kept,
+        journal_was_lost=recovered.journal_was_lost,
+    )
+
+
+def _is_held(fd: int) -> bool:
+    """Whether a writer has the film."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return False
+
+
+def _read_entries(checked: Checked, film: Path, film_id: str) -> list[Entry]:
+    path = journal_path(film)
+    found = read_journal(path, film_id)
+    checked.has_journal = found is not None
+    if found is None:
+        if path.exists():
+            checked.faults.append(f"The journal {path.name} is damaged, or another film's.")
+        return []
+    if found.is_torn and not checked.is_growing:
+        checked.faults.append("The journal's last line is torn.")
+    checked.clips = sum(entry.text is not None for entry in found.entries)
+    return found.entries
+
+
+def _check_fragments(checked: Checked, fd: int, size: int, entries: list[Entry]) -> None:
+    for index in count():
+        begin = checked.end
+        head = read_fragment(fd, begin, size)
+        if head is None:
+            return
+        where = f"Fragment {index + 1} at byte {begin}"
+        faults = [
+            *_check_clocks(checked, head),
+            *_check_pictures(fd, head),
+            *_count_in(checked, head),
+        ]
+        if index < len(entries):
+            faults += _check_entry(checked, fd, begin, entries[index])
+        checked.faults += [f"{where}: {fault}." for fault in faults]
+
+
+def _check_clocks(checked: Checked, head: FragmentHead) -> Iterator[str]:
+    """Numbers and times that go on where the fragment before ended."""
+    if head.sequence != checked.fragments + 1:
+        yield f"its sequence number is {head.sequence} instead of {checked.fragments + 1}"
+    clocks = {
+        VIDEO_TRACK: ("pictures", checked.frames * TICKS_PER_FRAME),
+        AUDIO_TRACK: ("sound", checked.samples),
+    }
+    for run in head.runs:
+        name, clock = clocks.get(run.track, (f"track {run.track}", -1))
+        if run.start != clock:
+            yield f"its {name} begins at tick {run.start} instead of {clock}"
+
+
+def _check_pictures(fd: int, head: FragmentHead) -> Iterator[str]:
+    """Each picture is made of whole H.264 units; the first one is a key frame."""
+    offset = head.data
+    for run in head.runs:
+        for index, size in enumerate(run.sizes):
+            if run.track == VIDEO_TRACK:
+                kinds = set(_unit_kinds(os.pread(fd, size, offset)))
+                if not kinds & {_KEY_SLICE, _SLICE} or None in kinds:
+                    yield f"picture {index} of it is damaged"
+                elif index == 0 and _KEY_SLICE not in kinds:
+                    yield "it does not begin with a key frame"
+            offset += size
+
+
+def _unit_kinds(sample: bytes) -> Iterator[int | None]:
+    """Of the units in one MP4 sample, each behind its length; None where the lengths are wrong."""
+    offset = 0
+    while offset + 5 <= len(sample):
+        (size,) = struct.unpack_from(">I", sample, offset)
+        yield sample[offset + 4] & 0x1F
+        offset += 4 + size
+    if offset != len(sample):
+        yield None
+
+
+def _count_in(checked: Checked, head: FragmentHead) -> Iterator[str]:
+    """Add a fragment to the totals; its sound must keep up with its pictures."""
+    packets = {run.track: len(run.sizes) for run in head.runs}
+    checked.fragments += 1
+    checked.end = head.end
+    checked.frames += packets.get(VIDEO_TRACK, 0)
+    checked.samples += packets.get(AUDIO_TRACK, 0) * SAMPLES_PER_PACKET
+    lag = checked.frames * checked.spec.samples_per_frame - checked.samples
+    if not 0 <= lag < _MOST_LAG:
+        yield f"after it the sound is {lag} samples short of the pictures"
+
+
+def _check_entry(checked: Checked, fd: int, begin: int, entry: Entry) -> Iterator[str]:
+    """A fragment that was counted in, against its line in the journal."""
+    totals = (checked.end, checked.frames, checked.samples)
+    if (entry.end, entry.frames, entry.samples) != totals:
+        yield "the journal gives it another end"
+    elif entry.crc32 is not None:
+        if _crc32(fd, begin, entry.end) == entry.crc32:
+            checked.checksums += 1
+        else:
+            yield "its bytes are not those that were written (CRC)"
+
+
+def _crc32(fd: int, begin: int, end: int) -> int:
+    crc = 0
+    for offset in range(begin, end, _CHUNK_BYTES):
+        crc = zlib.crc32(os.pread(fd, min(_CHUNK_BYTES, end - offset), offset), crc)
+    return crc
+
+
+def _check_end(checked: Checked, size: int, entries: list[Entry]) -> None:
+    if checked.end < size:
+        checked.faults.append(
+            f"Byte {checked.end}: no whole fragment begins here; {size - checked.end} bytes follow."
+        )
+    if len(entries) > checked.fragments:
+        lost = len(entries) - checked.fragments
+        checked.faults.append(f"The journal tells of {lost} fragments that the film lacks.")
+    elif checked.has_journal and len(entries) < checked.fragments:
+        more = checked.fragments - len(entries)
+        checked.faults.append(f"The last {more} fragments are not in the journal.")
+
+
+def _keep(fd: int, end: int, film: Path) -> Path | None:
+    """Save what lies behind `end`, beside the film, under a name that is still free."""
+    size = os.fstat(fd).st_size
+    if end == size:
+        return None
+    for number in count(1):
+        path = film.with_name(f"{film.name}.cut-{number}")
+        try:
+            kept = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            continue
+        break
+    try:
+        for offset in range(end, size, _CHUNK_BYTES):
+            write_all(kept, os.pread(fd, min(_CHUNK_BYTES, size - offset), offset), offset - end)
+        os.fsync(kept)
+    finally:
+        os.close(kept)
+    sync_folder(film.parent)
+    return path

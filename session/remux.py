@@ -1,0 +1,126 @@
+"""Ordinary MP4 files by bitstream copy: written by the ffmpeg program, read back, then believed.
+
+ffmpeg answers 0 on a full disk, for a clip that is missing and for one that it cut short. So its
+return code counts for nothing here: a file is put in place when its tables, read back, tell of
+every packet.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import av
+import ffmpeg
+import imageio_ffmpeg
+
+from session.disk import sync_folder
+from session.errors import CopyFailedError, FilmExistsError
+from session.journal import journal_path
+
+_TOLERANCE_S = Fraction(1, 1000)
+"""The concat demuxer counts in microseconds, which 1/30 s is no multiple of."""
+_WORDS_LENGTH = 400
+"""Of ffmpeg's complaint, the end that is quoted."""
+
+
+class Track(NamedTuple):
+    """What a file holds of pictures, or of sound, from its beginning."""
+
+    packets: int
+    end_s: Fraction
+    """Where the last packet ends."""
+
+
+class Extent(NamedTuple):
+    """What a file holds."""
+
+    video: Track
+    audio: Track
+
+
+def copy_with_ffmpeg(url: str, out: Path, expected: Extent, *, stdin: int, **options: Any) -> None:
+    """Put the streams of `url` into a faststart MP4 at `out`, whole and durable or not at all.
+
+    `stdin` is a file descriptor for ffmpeg, `options` are those of its input. Raises
+    CopyFailedError where the written file does not hold `expected`, FilmExistsError where `out`
+    is the film of a session, OSError where its folder takes no file.
+    """
+    if journal_path(out).exists():
+        raise FilmExistsError(f"{out} is the film of a session; write to another path.")
+    with _put_in_place(out) as temporary:
+        words = _run(url, temporary, stdin, options)
+        _require(temporary, expected, words)
+
+
+def read_extent(path: Path) -> Extent:
+    """What an ordinary MP4 holds, by its sample tables; CopyFailedError where it cannot be read,
+    or where the tables tell of bytes that the file does not have."""
+    try:
+        with av.open(str(path)) as container:
+            streams = (container.streams.video[0], container.streams.audio[0])
+            tracks = [_read_track(stream, path.stat().st_size) for stream in streams]
+    except (av.error.FFmpegError, IndexError) as error:
+        raise CopyFailedError(f"{path} cannot be read: {error}.") from error
+    return Extent(*tracks)
+
+
+def _read_track(stream: av.VideoStream | av.AudioStream, file_size: int) -> Track:
+    table = stream.index_entries
+    packets = len(table)
+    if packets and table[packets - 1].pos + table[packets - 1].size > file_size:
+        raise CopyFailedError(f"The {stream.type} runs past the end of the copy.")
+    ticks = (stream.start_time or 0) + (stream.duration or 0)
+    return Track(packets, ticks * (stream.time_base or Fraction(0)))
+
+
+@contextmanager
+def _put_in_place(out: Path) -> Iterator[Path]:
+    temporary = out.with_name(f".{out.name}.{uuid4().hex}.new")
+    try:
+        yield temporary
+        fd = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(out.parent)
+
+
+def _run(url: str, out: Path, stdin: int, options: dict[str, Any]) -> str:
+    """What ffmpeg had to say."""
+    copied = ffmpeg.input(url, **options).output(
+        str(out), f="mp4", codec="copy", movflags="+faststart", use_editlist=0
+    )
+    command = copied.global_args("-v", "warning").compile(imageio_ffmpeg.get_ffmpeg_exe())
+    done = subprocess.run(command, stdin=stdin, capture_output=True, check=False)
+    return done.stderr.decode(errors="replace").strip()
+
+
+def _require(path: Path, expected: Extent, words: str) -> None:
+    said = f" ffmpeg said: {words[-_WORDS_LENGTH:]}" if words else ""
+    if not path.exists():
+        raise CopyFailedError(f"ffmpeg wrote nothing to {path.parent}.{said}")
+    try:
+        found = read_extent(path)
+    except CopyFailedError as error:
+        raise CopyFailedError(f"{error}{said}") from error
+    for name, is_found, is_expected in zip(Extent._fields, found, expected, strict=True):
+        if not _agree(is_found, is_expected):
+            raise CopyFailedError(
+                f"The copy has {is_found.packets} {name} packets up to"
+                f" {float(is_found.end_s):.3f} s instead of {is_expected.packets} up to"
+                f" {float(is_expected.end_s):.3f} s; nothing was put in place.{said}"
+            )
+
+
+def _agree(found: Track, expected: Track) -> bool:
+    apart_s = abs(found.end_s - expected.end_s)
+    return found.packets == expected.packets and apart_s <= _TOLERANCE_S
