@@ -15,7 +15,17 @@ from typing import Any
 
 from bench.figure import Figure
 
-TOPICS = ("session", "stabilizers", "voice", "lips", "mouth", "video", "prepare", "server")
+TOPICS = (
+    "session",
+    "session_tools",
+    "stabilizers",
+    "voice",
+    "lips",
+    "mouth",
+    "video",
+    "prepare",
+    "server",
+)
 """Modules of this package, each with `measure(out: Path) -> list[Figure]`."""
 REPORT = "bench.json"
 PLOTS = "bench"
