@@ -1,5 +1,7 @@
 """A small warm server for tests: real voice, real film, a tiny avatar and an engine to match."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 from numpy.typing import NDArray
 
 from tts.espeak import EspeakVoices
@@ -20,6 +23,13 @@ WIDTH, HEIGHT, FRAMES = 96, 80, 10
 MOUTH = (36, 48)
 """Where the tiny engine puts its patch: x, y."""
 PATCH = 24
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what hypothesis remembers out of the checkout."""
+    home = tempfile.mkdtemp(prefix="hypothesis-")
+    set_hypothesis_home_dir(home)
+    config.add_cleanup(lambda: shutil.rmtree(home))
 
 
 class LoudnessEngine:
