@@ -155,11 +155,6 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def avatars_dir(self) -> Path:
-        """Where prepared avatars live."""
-        return self.results_dir / "avatars"
-
-    @property
     def preparation_settings(self) -> PreparationSettings:
         """What an avatar is prepared with."""
         track = TrackSettings(
