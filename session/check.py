@@ -132,7 +132,7 @@ def _read_entries(checked: Checked, film: Path, film_id: str) -> list[Entry]:
 
 def _check_fragments(checked: Checked, fd: int, size: int, entries: list[Entry]) -> None:
     for index in count():
-        begin = checked.end
+        begin, first_frame = checked.end, checked.frames
         head = read_fragment(fd, begin, size)
         if head is None:
             return
@@ -143,7 +143,7 @@ def _check_fragments(checked: Checked, fd: int, size: int, entries: list[Entry])
             *_count_in(checked, head),
         ]
         if index < len(entries):
-            faults += _check_entry(checked, fd, begin, entries[index])
+            faults += _check_entry(checked, fd, begin, first_frame, entries[index])
         checked.faults += [f"{where}: {fault}." for fault in faults]
 
 
@@ -198,8 +198,12 @@ def _count_in(checked: Checked, head: FragmentHead) -> Iterator[str]:
         yield f"after it the sound is {lag} samples short of the pictures"
 
 
-def _check_entry(checked: Checked, fd: int, begin: int, entry: Entry) -> Iterator[str]:
+def _check_entry(
+    checked: Checked, fd: int, begin: int, first_frame: int, entry: Entry
+) -> Iterator[str]:
     """A fragment that was counted in, against its line in the journal."""
+    if any(not first_frame <= cue.first_frame < checked.frames for cue in entry.cues):
+        yield "the journal lets a sentence begin on it whose first frame lies elsewhere"
     totals = (checked.end, checked.frames, checked.samples)
     if (entry.end, entry.frames, entry.samples) != totals:
         yield "the journal gives it another end"

@@ -73,6 +73,20 @@ class ClipRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cue:
+    """A sentence and the frames of the film on which it is heard."""
+
+    text: str
+    first_frame: int
+    frames: int
+
+    @property
+    def end(self) -> int:
+        """First frame after it."""
+        return self.first_frame + self.frames
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
     """What of a film is durable, at one moment."""
 

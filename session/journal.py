@@ -7,11 +7,12 @@ newline was torn by a crash, and its fragment was never acknowledged.
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from session.disk import replace_file, write_all
+from session.film import Cue
 
 
 class Entry(NamedTuple):
@@ -27,6 +28,9 @@ class Entry(NamedTuple):
     """Audio samples of the film up to `end`: whole AAC packets."""
     text: str | None = None
     """What the clip says that begins with this fragment; None where it continues one."""
+    cues: tuple[Cue, ...] = ()
+    """The sentences that begin on this fragment, as they were meant: one that was cut short has
+    more frames here than in the film."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ def read_journal(path: Path, film_id: str) -> JournalRead | None:
     try:
         if not lines or json.loads(lines[0]) != _header(film_id):
             return None
-        entries = [Entry(**json.loads(line)) for line in lines[1:]]
+        entries = [_entry(line) for line in lines[1:]]
     except (ValueError, TypeError):
         return None
     return JournalRead(entries, is_torn=bool(rest))
@@ -91,8 +95,17 @@ def _header(film_id: str) -> dict[str, str]:
     return {"film": film_id}
 
 
+def _entry(line: bytes) -> Entry:
+    fields = json.loads(line)
+    if "cues" in fields:
+        fields["cues"] = tuple(Cue(**cue) for cue in fields["cues"])
+    return Entry(**fields)
+
+
 def _line(entry: Entry) -> bytes:
-    line = entry._asdict()
+    line = entry._asdict() | {"cues": [asdict(cue) for cue in entry.cues]}
     if entry.text is None:
         del line["text"]
+    if not entry.cues:
+        del line["cues"]
     return json.dumps(line).encode() + b"\n"

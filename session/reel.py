@@ -7,7 +7,8 @@ import fcntl
 import os
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Condition, Lock
 
@@ -20,7 +21,7 @@ from session.errors import (
     FilmMissingError,
     is_out_of_space,
 )
-from session.film import ClipRecord, Committed, FilmSpec, Fragment
+from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment
 from session.journal import Entry, Journal, journal_path
 from session.opening import build_opening, read_opening
 from session.reader import FilmReader
@@ -48,6 +49,8 @@ class Reel:
         self._fragments: list[Fragment] = []
         self._clips: list[ClipRecord] = []
         self._open_clip: tuple[str, int] | None = None
+        self._cues: list[Cue] = []
+        self._open_cues: list[Cue] = []
         for entry in self.recovered.entries:
             self._publish(entry)
         self.close_clip()
@@ -72,6 +75,14 @@ class Reel:
         with self._changed:
             return Committed(bytes=self._end, frames=self._frames, clips=tuple(self._clips))
 
+    def cues(self) -> list[Cue]:
+        """What is heard in the committed frames, in order; of an open clip the sentences so far.
+
+        A finished clip of which no sentence is known is one cue.
+        """
+        with self._changed:
+            return [*self._cues, *_heard(self._open_cues, self._frames)]
+
     def fragments_since(self, offset: int) -> list[Fragment]:
         """The committed fragments that begin at byte `offset` or later."""
         with self._changed:
@@ -90,12 +101,21 @@ class Reel:
             self._require_open()
             return FilmReader(os.dup(self._fd), self.opening.film_id)
 
-    def append(self, data: bytes, *, frames: int, samples: int, text: str | None) -> Fragment:
+    def append(
+        self,
+        data: bytes,
+        *,
+        frames: int,
+        samples: int,
+        text: str | None,
+        cues: Sequence[Cue] = (),
+    ) -> Fragment:
         """Make one fragment durable, then publish it.
 
-        `text` begins a clip. On any failure the film is as before: FilmFullError where room is
-        missing, and the next call works once there is some; after another OSError the reel closes,
-        since the state of the disk is unknown.
+        `text` begins a clip; `cues` are the sentences that begin on these frames. On any failure
+        the film is as before: FilmFullError where room is missing, and the next call works once
+        there is some; after another OSError the reel closes, since the state of the disk is
+        unknown.
         """
         with self._appending:
             self._require_open()
@@ -105,6 +125,7 @@ class Reel:
                 frames=self._frames + frames,
                 samples=self._samples + samples,
                 text=text,
+                cues=tuple(cues),
             )
             try:
                 self._write(data, entry)
@@ -128,6 +149,9 @@ class Reel:
                 frames=self._frames - first_frame,
             )
             self._clips.append(record)
+            whole = Cue(text=text, first_frame=first_frame, frames=record.frames)
+            self._cues += _heard(self._open_cues, self._frames) or [whole]
+            self._open_cues = []
             return record
 
     def close(self, last_act: Callable[[], None] = lambda: None) -> None:
@@ -180,6 +204,7 @@ class Reel:
         with self._changed:
             if entry.text is not None:
                 self._open_clip = (entry.text, self._frames)
+            self._open_cues += entry.cues
             fragment = Fragment(
                 index=len(self._fragments),
                 offset=self._end,
@@ -241,6 +266,15 @@ def open_locked(path: Path) -> int:
         os.close(fd)
         raise FilmBusyError(f"Another writer holds {path}; stop it, or use another path.")
     return fd
+
+
+def _heard(cues: Sequence[Cue], frames: int) -> list[Cue]:
+    """The parts of `cues` that lie in the first `frames` frames of a film."""
+    return [
+        replace(cue, frames=min(cue.end, frames) - cue.first_frame)
+        for cue in cues
+        if cue.first_frame < frames
+    ]
 
 
 def _unlink(film: Path) -> None:

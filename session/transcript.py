@@ -1,25 +1,10 @@
 """What a film says, as WebVTT (W3C): a cue per sentence, timed by whole video frames."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from session.film import ClipRecord
+from session.film import Cue
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cue:
-    """A sentence and the frames on which it is heard."""
-
-    text: str
-    first_frame: int
-    frames: int
-
-
-def clip_cues(clips: Iterable[ClipRecord]) -> list[Cue]:
-    """A cue for every clip, where nothing finer is known of its sentences."""
-    return [Cue(text=clip.text, first_frame=clip.first_frame, frames=clip.frames) for clip in clips]
 
 
 def webvtt(cues: Iterable[Cue], *, fps: int) -> str:
@@ -30,9 +15,8 @@ def webvtt(cues: Iterable[Cue], *, fps: int) -> str:
 
 
 def _block(cue: Cue, fps: int) -> str:
-    begin, end = cue.first_frame, cue.first_frame + cue.frames
     text = " ".join(cue.text.translate(_ESCAPES).split())  # an empty line would end the cue
-    return f"{_time(begin, fps)} --> {_time(end, fps)}\n{text}\n"
+    return f"{_time(cue.first_frame, fps)} --> {_time(cue.end, fps)}\n{text}\n"
 
 
 def _time(frame: int, fps: int) -> str:

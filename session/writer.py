@@ -24,6 +24,7 @@ from session.film import (
     TICKS_PER_FRAME,
     ClipRecord,
     Committed,
+    Cue,
     FilmSpec,
     Fragment,
 )
@@ -125,6 +126,14 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
         """The committed fragments that begin at byte `offset` or later, in order."""
         return self._reel.fragments_since(offset)
 
+    def cues(self) -> list[Cue]:
+        """The sentences that are heard in what is committed, in order.
+
+        A finished clip that was written without cues is one cue. The last cue of a clip in the
+        making ends where the film ends now.
+        """
+        return self._reel.cues()
+
     def reader(self) -> FilmReader:
         """This film's bytes for one reader, who keeps them through a reset."""
         return self._reel.reader()
@@ -179,17 +188,25 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
             )
 
     def _append(
-        self, encoder: PictureEncoder, pictures: Pictures, samples: Samples, text: str | None
+        self,
+        encoder: PictureEncoder,
+        pictures: Pictures,
+        samples: Samples,
+        text: str | None,
+        cues: Sequence[Cue],
     ) -> Fragment:
         with self._writing:
             self._require_fitting(pictures, samples)
+            self._require_beginning_here(cues, len(pictures))
             try:
-                return self._append_fitting(encoder.encode(pictures), samples, text)
+                return self._append_fitting(encoder.encode(pictures), samples, text, cues)
             except BaseException:
                 self._sound = self._aligned_sound()  # the old one holds what the film does not
                 raise
 
-    def _append_fitting(self, video: list[bytes], samples: Samples, text: str | None) -> Fragment:
+    def _append_fitting(
+        self, video: list[bytes], samples: Samples, text: str | None, cues: Sequence[Cue]
+    ) -> Fragment:
         frames_before, samples_before = self._reel.totals
         sound = self._sound.encode(samples)
         data = build_fragment(
@@ -199,7 +216,11 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
             starts=(frames_before * TICKS_PER_FRAME, samples_before),
         )
         return self._reel.append(
-            data, frames=len(video), samples=len(sound) * SAMPLES_PER_PACKET, text=text
+            data,
+            frames=len(video),
+            samples=len(sound) * SAMPLES_PER_PACKET,
+            text=text,
+            cues=cues,
         )
 
     def _require_fitting(self, pictures: Pictures, samples: Samples) -> None:
@@ -219,6 +240,15 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
             )
         if not np.isfinite(samples).all():
             raise ValueError("samples holds NaN or infinity; every sample must be finite.")
+
+    def _require_beginning_here(self, cues: Sequence[Cue], pictures: int) -> None:
+        first = self._reel.totals[0]
+        for cue in cues:
+            if not first <= cue.first_frame < first + pictures or cue.frames < 1:
+                raise ValueError(
+                    f"A cue begins at frame {cue.first_frame} and lasts {cue.frames}; it must begin"
+                    f" on these pictures, {first} to {first + pictures - 1}, and last 1 or more."
+                )
 
     def _end_clip(self) -> ClipRecord | None:
         self._clip = None
@@ -242,19 +272,22 @@ class ClipWriter:
         self._is_begun = False
         self._is_open = True
 
-    def write(self, pictures: Pictures, samples: Samples) -> Fragment:
+    def write(self, pictures: Pictures, samples: Samples, cues: Sequence[Cue] = ()) -> Fragment:
         """Append one fragment; on disk, and told to watchers, on return.
 
         `pictures`: one or more (h, w, 3) uint8 BGR of the film's size. `samples`: float32 of
         shape (len(pictures) * samples_per_frame,), 48 kHz mono in -1..1; what is louder is clipped
-        by players. Raises ValueError for anything else, FilmFullError (an OSError) when there is
-        no room, another OSError when the disk fails, FilmClosedError after `close`, `finish` and
-        `abandon`. After an error the film is as it was before the call; after ValueError and
-        FilmFullError the clip may go on.
+        by players. `cues`: the sentences that begin on these pictures, each with all the frames of
+        the film on which it will be heard; where the clip ends early, the cue ends with it.
+
+        Raises ValueError for anything else, FilmFullError (an OSError) when there is no room,
+        another OSError when the disk fails, FilmClosedError after `close`, `finish` and `abandon`.
+        After an error the film is as it was before the call; after ValueError and FilmFullError
+        the clip may go on.
         """
         self._require_open()
         text = None if self._is_begun else self._text
-        fragment = self._film._append(self._encoder, pictures, samples, text)
+        fragment = self._film._append(self._encoder, pictures, samples, text, cues)
         self._is_begun = True
         return fragment
 

@@ -1,6 +1,7 @@
 """Pictures that carry their number, and films read back by two decoders that are not ours."""
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
-from session.film import SAMPLE_RATE_HZ, FilmSpec, Fragment
+from session.film import SAMPLE_RATE_HZ, Cue, FilmSpec, Fragment
 from session.writer import ClipWriter
 
 SPEC = FilmSpec(width=64, height=64, fps=25)
@@ -41,10 +42,12 @@ def tone(first_sample: int, count: int, hz: float = 440.0) -> NDArray[np.float32
     return (0.3 * np.sin(2 * np.pi * hz * times)).astype(np.float32)
 
 
-def write(clip: ClipWriter, first: int, count: int, spec: FilmSpec = SPEC) -> Fragment:
+def write(
+    clip: ClipWriter, first: int, count: int, spec: FilmSpec = SPEC, cues: Sequence[Cue] = ()
+) -> Fragment:
     """Pictures `first`… and the piece of tone that belongs to them."""
-    per_frame = spec.samples_per_frame
-    return clip.write(pictures(first, count, spec), tone(first * per_frame, count * per_frame))
+    sound = tone(first * spec.samples_per_frame, count * spec.samples_per_frame)
+    return clip.write(pictures(first, count, spec), sound, cues)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from footage import SPEC, watch, watch_with_ffmpeg, write
 
-from session.film import Fragment
+from session.film import Cue, Fragment
 from session.journal import journal_path, read_journal
 from session.opening import Opening, read_opening
 from session.recovery import Recovered, recover
@@ -31,8 +31,9 @@ class Crashed:
         with FilmWriter.create(self.film, SPEC) as film:
             for text, counts in (("one", [1, 2]), ("two", [2, 1, 1])):
                 clip = film.begin(text)
-                for count in counts:
-                    write(clip, film.committed.frames, count)
+                cue = Cue(text=text, first_frame=film.committed.frames, frames=sum(counts))
+                for index, count in enumerate(counts):
+                    write(clip, film.committed.frames, count, cues=[] if index else [cue])
                 clip.finish()
             self.fragments: list[Fragment] = film.fragments_since(0)
         self.data = self.film.read_bytes()

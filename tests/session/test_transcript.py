@@ -5,8 +5,8 @@ from pathlib import Path
 import av
 import pytest
 
-from session.film import ClipRecord
-from session.transcript import Cue, clip_cues, webvtt
+from session.film import Cue
+from session.transcript import webvtt
 
 
 def test_a_cue_begins_and_ends_with_its_frames() -> None:
@@ -36,11 +36,8 @@ def test_no_text_breaks_out_of_its_cue() -> None:
 
 
 def test_a_clip_that_lost_its_words_has_no_cue() -> None:
-    clips = [
-        ClipRecord(index=0, text=" ", first_frame=0, frames=5),
-        ClipRecord(index=1, text="two", first_frame=5, frames=5),
-    ]
-    assert webvtt(clip_cues(clips), fps=25).count("-->") == 1
+    cues = [Cue(text=" ", first_frame=0, frames=5), Cue(text="two", first_frame=5, frames=5)]
+    assert webvtt(cues, fps=25).count("-->") == 1
     assert webvtt([], fps=25) == "WEBVTT\n"
 
 
