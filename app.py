@@ -45,7 +45,7 @@ def create_app(
     runtime = Runtime(
         settings=settings,
         avatar=store.open(settings.avatar_id),
-        engine=make_engine(settings.engine),
+        engine=make_engine(settings),
         voices=EspeakVoices(),
         on_warm=on_warm,
     )
@@ -104,6 +104,7 @@ def make_avatar(settings: Settings, source: Path) -> None:
         store=AvatarStore(settings.results_dir),
         settings=settings.preparation_settings,
         models=settings.models_dir / "face",
+        engine=partial(make_engine, settings),
     )
 
 

@@ -19,6 +19,7 @@ from warm.avatar import Avatar
 from warm.engine import Engine, PatchJob
 from warm.engines import make_engine
 from warm.face.measure import inter_ocular
+from warm.settings import Settings
 from warm.store import AvatarStore
 from warm.viseme.shape import Shape
 
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def contact_sheet(avatar: Avatar, sentence: str = SENTENCE) -> Picture:
     """(h, w, 3) BGR: labelled visemes on the avatar's first frame, then the sentence."""
-    engine = make_engine("viseme")
+    engine = make_engine(Settings())
     engine.load()
     engine.adopt(avatar)
     visemes = [cell(avatar, engine, 0, row(shapes), name) for name, shapes in VISEMES.items()]
@@ -109,7 +110,7 @@ def cell(
 ) -> Picture:
     """One labelled picture of the lower face."""
     picture = avatar.frames[frame].copy()
-    (patch,) = engine.render([PatchJob(avatar, frame, shapes)])
+    (patch,) = engine.start([PatchJob(avatar, frame, shapes)]).patches()
     paste(picture, patch.picture, patch.mask, patch.to_frame)
     cut = enlarged(picture, avatar.landmarks[frame])
     # OpenCV's letters are ASCII only.

@@ -28,6 +28,7 @@ from warm.media.video import open_video
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.prepare.settings import PreparationSettings
 from warm.render import Stage, speaking
+from warm.settings import Settings
 from warm.sound import film_sound
 from warm.store import AvatarStore
 from warm.viseme.curves import CURVE_HZ, mouth_curves
@@ -139,7 +140,7 @@ def watch(avatar: Avatar, texts: Sequence[str]) -> Iterator[Watched]:
 
 def stage_for(avatar: Avatar) -> Stage:
     """The demo's own settings."""
-    engine = make_engine("viseme")
+    engine = make_engine(Settings())
     engine.load()
     engine.adopt(avatar)
     _, height, width, _ = avatar.frames.shape

@@ -22,6 +22,7 @@ from warm.avatar import Avatar
 from warm.engine import Engine, PatchJob
 from warm.engines import make_engine
 from warm.prepare.run import prepare
+from warm.settings import Settings
 from warm.store import AvatarStore
 
 TEXT = "The quick brown fox jumps over the lazy dog, while five wizards pack boxes of jam."
@@ -57,7 +58,7 @@ def one_core() -> Iterator[None]:
 
 def spoken(avatar: Avatar, mode: BlendMode) -> Times:
     """(n,) seconds that each frame of a sentence took."""
-    engine = make_engine("viseme")
+    engine = make_engine(Settings())
     engine.load()
     engine.adopt(avatar)
     track = shapes_of(engine, avatar.fps)
@@ -82,7 +83,7 @@ def draw(
     index = avatar.index_at(cursor)
     picture = avatar.frames[index].copy()
     start = time.thread_time()
-    (patch,) = engine.render([PatchJob(avatar, index, shapes)])
+    (patch,) = engine.start([PatchJob(avatar, index, shapes)]).patches()
     paste(picture, patch.picture, patch.mask, patch.to_frame, mode=mode)
     return time.thread_time() - start
 

@@ -234,7 +234,7 @@ def _text_to_draw() -> str:
 def _stage(settings: Settings, voices: _SpokenBefore) -> Stage:
     avatar = AvatarStore(settings.results_dir).open("demo")
     width, height = avatar.size
-    engine = make_engine(settings.engine)
+    engine = make_engine(settings)
     engine.load()
     engine.adopt(avatar)
     return Stage(

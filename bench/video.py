@@ -75,7 +75,7 @@ def mouth_and_composite_ms(avatar: Avatar) -> Curve:
         frame = avatar.index_at(cursor)
         picture = np.array(avatar.frames[frame])
         start = time.perf_counter()
-        patch = stage.engine.render([PatchJob(avatar, frame, row)])[0]
+        patch = stage.engine.start([PatchJob(avatar, frame, row)]).patches()[0]
         paste(picture, patch.picture, patch.mask, patch.to_frame, mode="feather", subpixel=True)
         spent_ms.append(1000 * (time.perf_counter() - start))
     return np.array(spent_ms)

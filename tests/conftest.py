@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tts.espeak import EspeakVoices
 from tts.speech import Speech
 from warm.avatar import Avatar, AvatarBuild
-from warm.engine import Patch, PatchJob
+from warm.engine import Patch, PatchJob, Rendered, Rendering
 from warm.runtime import Runtime
 from warm.settings import Settings
 
@@ -36,6 +36,7 @@ class LoudnessEngine:
     """Shows how loud a frame is as the brightness of a square: an engine one can see through."""
 
     name = "loudness"
+    largest_batch: int | None = None
 
     def __init__(self) -> None:
         self.broken_after: int | None = None
@@ -45,10 +46,16 @@ class LoudnessEngine:
     def load(self) -> None:
         self.rendered = 0
 
+    def unload(self) -> None:
+        pass
+
     def prepare(self, build: AvatarBuild) -> None:
         pass
 
     def adopt(self, avatar: Avatar) -> None:
+        pass
+
+    def forget(self, avatar: Avatar) -> None:
         pass
 
     def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
@@ -59,11 +66,11 @@ class LoudnessEngine:
             np.float32,
         )
 
-    def render(self, jobs: Sequence[PatchJob]) -> list[Patch]:
+    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
         self.rendered += len(jobs)
         if self.broken_after is not None and self.rendered > self.broken_after:
             raise RuntimeError("the engine broke")
-        return [self._patch(float(job.condition[0])) for job in jobs]
+        return Rendered([self._patch(float(job.condition[0])) for job in jobs])
 
     def _patch(self, loudness: float) -> Patch:
         picture = np.full((PATCH, PATCH, 3), 255 * min(1.0, loudness), np.uint8)

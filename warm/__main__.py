@@ -8,12 +8,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
 from tqdm import tqdm
 
+from warm.engines import make_engine
 from warm.media.sniff import MediaError
 from warm.prepare.errors import PreparationError
 from warm.prepare.run import prepare
@@ -97,6 +99,7 @@ def run_prepare(arguments: argparse.Namespace) -> int:
             store=store,
             settings=replace(settings.preparation_settings, **given),
             force=arguments.force,
+            engine=partial(make_engine, settings),
             progress=bar.show,
         )
     for note in store.summary(avatar_id).notes:

@@ -38,13 +38,44 @@ class PatchJob:
     """One row of what `Engine.conditions` gave."""
 
 
+class Rendering(Protocol):
+    """Patches in the making: the engine computes while the render thread does something else."""
+
+    def patches(self) -> list[Patch]:
+        """One patch a job, in order; waits for them, and raises what went wrong in making them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rendered:
+    """The rendering of an engine that is done when `start` returns."""
+
+    made: list[Patch]
+
+    def patches(self) -> list[Patch]:
+        """What was made."""
+        return self.made
+
+
 class Engine(Protocol):
     """A lip engine. One thread owns it; nothing here may be called from two."""
 
     name: str
 
+    @property
+    def largest_batch(self) -> int | None:
+        """Most jobs that one `start` takes; None where any number will do."""
+        ...
+
     def load(self) -> None:
-        """Load models and warm up; after it, the first patch costs what every patch costs."""
+        """Load models and warm up; after it, the first patch costs what every patch costs.
+
+        May be called again after `unload`; what was adopted need not be adopted again.
+        """
+        ...
+
+    def unload(self) -> None:
+        """Give back the memory of what `load` loaded; `load` brings it back."""
         ...
 
     def prepare(self, build: AvatarBuild) -> None:
@@ -55,12 +86,19 @@ class Engine(Protocol):
         """Keep an avatar warm: everything that does not depend on speech is made here."""
         ...
 
+    def forget(self, avatar: Avatar) -> None:
+        """Drop what `adopt` kept; nothing happens where it kept nothing."""
+        ...
+
     def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
         """What each of `frames` video frames needs of the speech: (frames, …) float32."""
         ...
 
-    def render(self, jobs: Sequence[PatchJob]) -> list[Patch]:
-        """One patch a job, in order; jobs of one call may mix avatars and sessions."""
+    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
+        """Begin one patch a job; jobs of one call may mix avatars and sessions.
+
+        The next may be started before the patches of the last were taken.
+        """
         ...
 
     def facts(self) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def speaking(stage: Stage, cursor: int, conditions: NDArray[np.float32]) -> list
         PatchJob(stage.avatar, frame, row) for frame, row in zip(frames, conditions, strict=True)
     ]
     pictures = idle(stage.avatar, cursor, len(conditions))
-    for picture, patch in zip(pictures, stage.engine.render(jobs), strict=True):
+    for picture, patch in zip(pictures, stage.engine.start(jobs).patches(), strict=True):
         paste(
             picture,
             patch.picture,

@@ -110,7 +110,7 @@ def shown(
     avatar: Avatar, engine: VisemeEngine, mouth: NDArray[np.float32], frame: int = 0
 ) -> Picture:
     """The finished picture."""
-    (patch,) = engine.render([PatchJob(avatar, frame, mouth)])
+    (patch,) = engine.start([PatchJob(avatar, frame, mouth)]).patches()
     picture = avatar.frames[frame].copy()
     paste(picture, patch.picture, patch.mask, patch.to_frame)
     return np.asarray(picture, np.uint8)

@@ -76,7 +76,7 @@ class Workshop:
             store=self.store,
             settings=settings,
             force=force,
-            engines=self._engine,
+            engine=self._engine,
         )
 
     def left(self) -> list[str]:
@@ -87,7 +87,7 @@ class Workshop:
     def notes(self) -> str:
         return " ".join(self.store.summary("face").notes)
 
-    def _engine(self, _name: str) -> Engine:
+    def _engine(self) -> Engine:
         return self.engine  # type: ignore[return-value]  # prepares, and is asked for no more
 
 

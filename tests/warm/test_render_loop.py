@@ -16,7 +16,7 @@ from session.film import FilmSpec
 from session.writer import FilmWriter
 from tts.espeak import EspeakVoices
 from tts.voice import BadSpeechRequest, VoiceChoice
-from warm.engine import Patch, PatchJob
+from warm.engine import PatchJob, Rendering
 from warm.job import FragmentLanded, Interrupted, SpeakJob, SpeechMade, Spoken
 from warm.queue import QueueFull
 from warm.render import TAIL_FRAMES, batch_sizes, split
@@ -336,11 +336,11 @@ class EngineThatHangs(LoudnessEngine):
         super().__init__()
         self.may_go_on, self.hangs = Event(), Event()
 
-    def render(self, jobs: Sequence[PatchJob]) -> list[Patch]:
+    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
         if not self.may_go_on.is_set():
             self.hangs.set()
             self.may_go_on.wait(30)
-        return super().render(jobs)
+        return super().start(jobs)
 
 
 def test_a_render_thread_that_hangs_is_stale_until_it_goes_on(

@@ -65,7 +65,7 @@ def test_a_mouth_at_rest_changes_no_pixel(sitter: Sitter, show: Show) -> None:
 
 def test_a_patch_lies_on_the_frames_own_pixels(sitter: Sitter) -> None:
     avatar, engine = sitter
-    (patch,) = engine.render([PatchJob(avatar, 1, shapes(open=0.5))])
+    (patch,) = engine.start([PatchJob(avatar, 1, shapes(open=0.5))]).patches()
     assert np.array_equal(patch.to_frame[:, :2], np.eye(2))
     assert np.array_equal(patch.to_frame, np.round(patch.to_frame))
     assert patch.picture.dtype == patch.mask.dtype == np.uint8
@@ -76,7 +76,7 @@ def test_a_patch_lies_on_the_frames_own_pixels(sitter: Sitter) -> None:
 def test_no_seam_shows_where_the_patch_ends(sitter: Sitter, amounts: dict[str, float]) -> None:
     avatar, engine = sitter
     for frame in range(3):
-        (patch,) = engine.render([PatchJob(avatar, frame, shapes(**amounts))])
+        (patch,) = engine.start([PatchJob(avatar, frame, shapes(**amounts))]).patches()
         left, top = patch.to_frame[:, 2].astype(int)
         height, width = patch.mask.shape
         under = avatar.frames[frame][top : top + height, left : left + width]
@@ -188,8 +188,8 @@ def test_one_call_may_mix_avatars_and_nothing_is_remembered(sitter: Sitter, tmp_
         PatchJob(other, 0, shapes(open=0.7)),
         PatchJob(avatar, 2, shapes(round=1.0)),
     ]
-    together = engine.render(jobs)
-    alone = [engine.render([job])[0] for job in reversed(jobs)][::-1]
+    together = engine.start(jobs).patches()
+    alone = [engine.start([job]).patches()[0] for job in reversed(jobs)][::-1]
     for one, two in zip(together, alone, strict=True):
         assert np.array_equal(one.picture, two.picture)
     assert together[1].picture.shape[1] < 0.6 * together[0].picture.shape[1]
@@ -210,7 +210,7 @@ def test_awkward_pictures_are_drawn_inside_their_frame(
     picture = cv2.resize(portrait()[crop], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     avatar, engine = prepared(sit(tmp_path, np.asarray(picture, np.uint8)))
     for amounts in EXTREMES:
-        (patch,) = engine.render([PatchJob(avatar, 0, shapes(**amounts))])
+        (patch,) = engine.start([PatchJob(avatar, 0, shapes(**amounts))]).patches()
         low = patch.to_frame[:, 2]
         high = low + patch.mask.shape[::-1]
         assert (low >= 0).all() and (high <= avatar.size).all()

@@ -24,13 +24,14 @@ def prepare(  # noqa: PLR0913  what is prepared, as what, how, and where it goes
     settings: PreparationSettings | None = None,
     force: bool = False,
     models: Path = FACE_MODELS,
-    engines: Callable[[str], Engine] = make_engine,
+    engine: Callable[[], Engine] | None = None,
     progress: Progress = silent,
 ) -> Avatar:
     """The avatar `avatar_id` made of a photo or video; the one on disk where it is up to date.
 
     A changed source or setting replaces the avatar in one step; whoever has the old one open keeps
-    it. On any error nothing is left behind and the old avatar stays. Raises MediaError for a bad
+    it. `engine` makes the engine of the settings; left out, it is made with its defaults.
+    On any error nothing is left behind and the old avatar stays. Raises MediaError for a bad
     source, PreparationError for a face, a length or a disk that does not do, BadAvatarId.
     """
     settings = settings or PreparationSettings()
@@ -43,10 +44,17 @@ def prepare(  # noqa: PLR0913  what is prepared, as what, how, and where it goes
 
     with explained(store.root), store.building(avatar_id) as folder:
         job = Job(source, folder, settings, models, progress)
-        build, notes = build_avatar(job, engines(settings.engine))
+        build, notes = build_avatar(job, engine() if engine else default_engine(settings.engine))
         facts = {"source": str(source), "settings": asdict(settings)}
         store.seal(build, avatar_id=avatar_id, digest=digest, notes=notes, facts=facts)
     return store.open(avatar_id)
+
+
+def default_engine(name: str) -> Engine:
+    """The engine of that name as the settings have it where they say nothing else."""
+    from warm.settings import Settings  # noqa: PLC0415  which imports this package
+
+    return make_engine(Settings.model_validate({"engine": name}))
 
 
 def up_to_date(store: AvatarStore, avatar_id: str, digest: str) -> Avatar | None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tts.speech import Speech
 from warm.avatar import Avatar, AvatarBuild
-from warm.engine import Patch, PatchJob
+from warm.engine import Patch, PatchJob, Rendered
 from warm.face.mesh import FaceMesh
 from warm.viseme.curves import mouth_track
 from warm.viseme.making import keep, make_mouth, recall
@@ -25,6 +25,7 @@ class VisemeEngine:
     """
 
     name = "viseme"
+    largest_batch = None
 
     def __init__(self, models: Path = MODELS) -> None:
         self._models = models
@@ -32,6 +33,9 @@ class VisemeEngine:
 
     def load(self) -> None:
         """Nothing to load: all this engine needs lies in the avatar."""
+
+    def unload(self) -> None:
+        """Nothing was loaded."""
 
     def prepare(self, build: AvatarBuild) -> None:
         """Make the avatar's mouth and keep it in `viseme_*` arrays; raises FaceModelError."""
@@ -46,13 +50,17 @@ class VisemeEngine:
         mouth.draw(0, np.full(7, 0.5, np.float32))
         self._mouths[avatar.digest] = mouth
 
+    def forget(self, avatar: Avatar) -> None:
+        """Let go of an avatar's mouth."""
+        self._mouths.pop(avatar.digest, None)
+
     def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
         """(frames, 7) mouth track by `Shape`; raises what `curves.mouth_track` raises."""
         return mouth_track(speech, frames=frames, fps=fps)
 
-    def render(self, jobs: Sequence[PatchJob]) -> list[Patch]:
+    def start(self, jobs: Sequence[PatchJob]) -> Rendered:
         """One patch a job, on its frame's own pixel grid; the avatars must have been adopted."""
-        return [self._patch(job) for job in jobs]
+        return Rendered([self._patch(job) for job in jobs])
 
     def facts(self) -> dict[str, Any]:
         """This engine uses no device but the processor."""
