@@ -1,0 +1,153 @@
+"""Which files the neural engine is made of, and what is known of each.
+
+Revisions, sizes and digests are those that several public projects pin independently of one
+another. They have not been compared with the hub from here; None is what nobody could be found to
+agree on, and such a file is checked by its structure alone.
+"""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal
+
+ModelName = Literal["unet", "vae", "whisper", "parser"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFile:
+    """One file of a model."""
+
+    name: str
+    """In the model's folder."""
+    bytes: int | None = None
+    sha256: str | None = None
+    """Lower-case hexadecimal."""
+    is_on_hub: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """What lies in one folder of `models_dir`."""
+
+    name: ModelName
+    folder: str
+    """Of the official layout."""
+    repo: str
+    revision: str | None
+    """A commit of the hub repository; None is its newest state."""
+    within: str = ""
+    """The folder in that repository, with a slash at its end."""
+    licence: str
+    other_folders: tuple[str, ...] = ()
+    """What people call it besides."""
+    configs: tuple[ModelFile, ...]
+    """All of them are needed."""
+    weights: tuple[ModelFile, ...]
+    """One of them is needed; the first that is there is used, and the first on the hub fetched."""
+    is_optional: bool = False
+
+    @property
+    def wanted(self) -> tuple[ModelFile, ...]:
+        """The files that a download brings."""
+        return (*self.configs, next(each for each in self.weights if each.is_on_hub))
+
+    def in_repo(self, file: ModelFile) -> str:
+        """The file's path in the hub repository."""
+        return str(PurePosixPath(self.within, file.name))
+
+
+UNET = Model(
+    name="unet",
+    folder="musetalkV15",
+    repo="TMElyralab/MuseTalk",
+    revision="2bcb936e2fddb4d86db4c62fd45b387d0c061571",
+    within="musetalkV15/",
+    licence="MIT for the code; the authors allow any use of the weights, commercial use too",
+    other_folders=("musetalkv15", "musetalk-v15", "musetalkV15/musetalkV15"),
+    configs=(
+        ModelFile(
+            name="musetalk.json",
+            bytes=748,
+            sha256="5b6923aee04d71692e0e9846c471e0a4ea07a4f686d39545e472bd4ba17e1b47",
+        ),
+    ),
+    weights=(
+        ModelFile(name="unet.safetensors", is_on_hub=False),
+        ModelFile(
+            name="unet.pth",
+            bytes=3_400_074_924,
+            sha256="7ebf6c98c181e20838e4c0054e96e944ac60d5d692cc01db42839fe11b787007",
+        ),
+    ),
+)
+VAE = Model(
+    name="vae",
+    folder="sd-vae",
+    repo="stabilityai/sd-vae-ft-mse",
+    revision="31f26fdeee1355a5c34592e401dd41e45d25a493",
+    licence="MIT",
+    other_folders=("sd-vae-ft-mse", "stabilityai/sd-vae-ft-mse"),
+    configs=(
+        ModelFile(
+            name="config.json",
+            bytes=547,
+            sha256="92d3dfb746fca211a2c9e019e285f8597412211728dce3c5bcf4eda0f2d62e7e",
+        ),
+    ),
+    weights=(
+        ModelFile(
+            name="diffusion_pytorch_model.safetensors",
+            bytes=334_643_276,
+            sha256="a1d993488569e928462932c8c38a0760b874d166399b14414135bd9c42df5815",
+        ),
+        ModelFile(
+            name="diffusion_pytorch_model.bin",
+            bytes=334_707_217,
+            sha256="1b4889b6b1d4ce7ae320a02dedaeff1780ad77d415ea0d744b476155c6377ddc",
+        ),
+    ),
+)
+WHISPER = Model(
+    name="whisper",
+    folder="whisper",
+    repo="openai/whisper-tiny",
+    revision="169d4a4341b33bc18d8881c4b69c2e104e1cc0af",
+    licence="Apache-2.0",
+    other_folders=("whisper-tiny", "openai/whisper-tiny"),
+    configs=(
+        ModelFile(
+            name="config.json",
+            bytes=1_983,
+            sha256="ffdccec4f3211f4c63310f2b7098f309fe70f3952cedc5e4d11e43f5b2379b98",
+        ),
+        ModelFile(
+            name="preprocessor_config.json",
+            bytes=184_990,
+            sha256="9b5cd03a36fbb8a627c64d98a5b5b126ead95a77720723944487311f0110b666",
+        ),
+    ),
+    weights=(
+        ModelFile(
+            name="model.safetensors",
+            bytes=151_061_672,
+            sha256="7ebd0e69e78190ffe1438491fa05cc1f5c1aa3a4c4db3bc1723adbb551ea2395",
+        ),
+        ModelFile(
+            name="pytorch_model.bin",
+            bytes=151_095_027,
+            sha256="9607f98a2b22d9e229ae43c52ecea79dcede9e0c5cfae67e8da6eda86d8aac1d",
+        ),
+    ),
+)
+PARSER = Model(
+    name="parser",
+    folder="face-parsing",
+    repo="jonathandinu/face-parsing",
+    revision=None,
+    licence="read it on the hub: it stands on NVIDIA's SegFormer and on the data set CelebAMask-HQ,"
+    " both for non-commercial use",
+    other_folders=("jonathandinu/face-parsing", "segformer-face-parsing"),
+    configs=(ModelFile(name="config.json"), ModelFile(name="preprocessor_config.json")),
+    weights=(ModelFile(name="model.safetensors"), ModelFile(name="pytorch_model.bin")),
+    is_optional=True,
+)
+MODELS: tuple[Model, ...] = (UNET, VAE, WHISPER, PARSER)
