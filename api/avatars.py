@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, send_from_directory
+from flask import Blueprint, Response, jsonify, send_from_directory
 
+from api.describe import describe_path
 from api.running import running
 from warm.store import IDLE_FILM, PREVIEW, AvatarSummary
 
@@ -26,6 +27,14 @@ def preview(avatar_id: str) -> Response:
 def idle(avatar_id: str) -> Response:
     """One whole turn of the idle loop, without sound."""
     return file(avatar_id, IDLE_FILM, "video/mp4")
+
+
+@avatars.get("/avatars/<avatar_id>/path.json")
+def path(avatar_id: str) -> Response:
+    """How the head goes in one turn of the idle loop; the page joins film and idle face by it."""
+    response = jsonify(describe_path(running().avatars.open(avatar_id)))
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 def file(avatar_id: str, name: str, mimetype: str) -> Response:

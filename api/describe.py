@@ -4,7 +4,7 @@ from typing import Any
 
 from session.film import ClipRecord
 from session.writer import FilmWriter
-from warm.avatar import Avatar
+from warm.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE, Avatar
 from warm.sessions import DEFAULT_SESSION
 
 
@@ -51,7 +51,24 @@ def describe_film(session_id: str, film: FilmWriter | None, avatar: Avatar) -> d
         "avatar_id": avatar.id,
         "idle": {
             "url": f"/avatars/{avatar.id}/idle.mp4",
+            "path_url": f"/avatars/{avatar.id}/path.json",
             "frames": avatar.period,
             "frame": frames % avatar.period,
         },
+    }
+
+
+def describe_path(avatar: Avatar) -> dict[str, Any]:
+    """The face transforms of one turn of the idle loop.
+
+    A pose `[a, b, x, y]` maps a point (u, v) of the upright crop to (a u - b v + x, b u + a v + y)
+    of the frame.
+    """
+    width, height = avatar.size
+    poses = avatar.path[:, (0, 1, 0, 1), (0, 0, 2, 2)]
+    return {
+        "width": width,
+        "height": height,
+        "crop": {"size": CANONICAL_SIZE, "eyes": CANONICAL_EYES, "eye_distance": CANONICAL_IOD},
+        "poses": poses.round(4).tolist(),
     }

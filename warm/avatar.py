@@ -52,6 +52,11 @@ class Avatar:
         step, n = cursor % self.period, len(self.frames)
         return step if step < n else 2 * n - 1 - step
 
+    @property
+    def path(self) -> NDArray[np.float64]:
+        """(period, 2, 3): the face transforms of one turn of the loop, in the order shown."""
+        return self.transforms[[self.index_at(step) for step in range(self.period)]]
+
 
 @dataclass(slots=True, eq=False)
 class AvatarBuild:

@@ -271,7 +271,12 @@ def test_a_reset_takes_the_session_that_it_is_told(client: FlaskClient) -> None:
 def test_sessions_are_looked_at_listed_and_deleted(client: FlaskClient) -> None:
     empty = client.get("/session").get_json()
     assert (empty["exists"], empty["frames"], empty["clips"]) == (False, 0, [])
-    assert empty["idle"] == {"url": "/avatars/tiny/idle.mp4", "frames": 20, "frame": 0}
+    assert empty["idle"] == {
+        "url": "/avatars/tiny/idle.mp4",
+        "path_url": "/avatars/tiny/path.json",
+        "frames": 20,
+        "frame": 0,
+    }
     spoken = say(client, session_id="bob").get_json()
     bob = client.get("/sessions/bob").get_json()
     assert bob["clips"] == [spoken["clip"]]
