@@ -10,7 +10,13 @@ from typing import Any
 from flask import Response, g
 from werkzeug.exceptions import HTTPException
 
-from session.errors import FilmClosedError, RangeNotSatisfiableError, is_out_of_space
+from session.errors import (
+    FilmClosedError,
+    FilmEmptyError,
+    FilmNotLiveError,
+    RangeNotSatisfiableError,
+    is_out_of_space,
+)
 from tts.voice import BadSpeechRequest
 from warm.job import Interrupted
 from warm.queue import QueueFull
@@ -97,6 +103,8 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     UnusableSession: (409, "SessionError"),
     TooManySessions: (409, "SessionError"),
     FilmClosedError: (409, "SessionError"),
+    FilmNotLiveError: (409, "NotLiveError"),
+    FilmEmptyError: (404, "NotFoundError"),
     Interrupted: (409, "InterruptedError"),
     NotReady: (503, "NotReadyError"),
     QueueFull: (503, "QueueFullError"),

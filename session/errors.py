@@ -38,6 +38,14 @@ class FilmFullError(FilmError, OSError):
     """No room for a fragment; the film was cut back to its last committed byte and stays whole."""
 
 
+class FilmEmptyError(FilmError):
+    """There is no byte of the film before its first clip is finished."""
+
+
+class FilmNotLiveError(FilmError):
+    """The film is replaced with every clip, so nothing can follow it as it grows."""
+
+
 class ClipOpenError(FilmError):
     """A film takes one clip at a time, and one is open."""
 
@@ -48,6 +56,10 @@ class ClipEmptyError(FilmError):
 
 class CopyFailedError(FilmError):
     """What ffmpeg wrote is not what was asked for; nothing was put in place."""
+
+
+class ClipUnfitError(FilmError):
+    """A clip that cannot be joined to the others; the message says why, and the way out."""
 
 
 class RangeNotSatisfiableError(FilmError):

@@ -14,10 +14,12 @@ class FilmReader:
     Owns a duplicate of the file descriptor: close it, or use it as a context manager.
     """
 
-    def __init__(self, fd: int, film_id: str) -> None:
+    def __init__(self, fd: int, film_id: str, size: int) -> None:
         self._fd = fd
         self.film_id = film_id
         """Whose bytes these are: what `ranges.etag` takes."""
+        self.size = size
+        """Bytes that were committed when the reader was made."""
 
     def chunks(self, start: int, end: int) -> Iterator[bytes]:
         """The bytes from `start` to `end`, all of them committed, by quarter megabytes."""

@@ -99,7 +99,7 @@ class Reel:
         """This film's bytes for one reader, who keeps them when the path is gone."""
         with self._appending:
             self._require_open()
-            return FilmReader(os.dup(self._fd), self.opening.film_id)
+            return FilmReader(os.dup(self._fd), self.opening.film_id, self._end)
 
     def append(
         self,

@@ -91,6 +91,11 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
         return self._reel.opening.spec
 
     @property
+    def grid(self) -> int:
+        """Frames that a clip should have a multiple of: any number will do."""
+        return 1
+
+    @property
     def film_id(self) -> str:
         """Drawn at creation, kept in the file: what `ranges.etag` takes."""
         return self._reel.opening.film_id
@@ -196,8 +201,8 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
         cues: Sequence[Cue],
     ) -> Fragment:
         with self._writing:
-            self._require_fitting(pictures, samples)
-            self._require_beginning_here(cues, len(pictures))
+            require_fitting(self.spec, pictures, samples)
+            require_beginning(cues, first_frame=self._reel.totals[0], frames=len(pictures))
             try:
                 return self._append_fitting(encoder.encode(pictures), samples, text, cues)
             except BaseException:
@@ -222,33 +227,6 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
             text=text,
             cues=cues,
         )
-
-    def _require_fitting(self, pictures: Pictures, samples: Samples) -> None:
-        shape = (self.spec.height, self.spec.width, 3)
-        if not pictures:
-            raise ValueError("pictures is empty; a fragment takes one or more.")
-        for picture in pictures:
-            if picture.shape != shape or picture.dtype != np.uint8:
-                raise ValueError(
-                    f"A picture is {picture.shape} {picture.dtype}; this film takes {shape} uint8."
-                )
-        expected = (len(pictures) * self.spec.samples_per_frame,)
-        if samples.shape != expected or samples.dtype != np.float32:
-            raise ValueError(
-                f"samples is {samples.shape} {samples.dtype}; {len(pictures)} pictures take"
-                f" {expected} float32."
-            )
-        if not np.isfinite(samples).all():
-            raise ValueError("samples holds NaN or infinity; every sample must be finite.")
-
-    def _require_beginning_here(self, cues: Sequence[Cue], pictures: int) -> None:
-        first = self._reel.totals[0]
-        for cue in cues:
-            if not first <= cue.first_frame < first + pictures or cue.frames < 1:
-                raise ValueError(
-                    f"A cue begins at frame {cue.first_frame} and lasts {cue.frames}; it must begin"
-                    f" on these pictures, {first} to {first + pictures - 1}, and last 1 or more."
-                )
 
     def _end_clip(self) -> ClipRecord | None:
         self._clip = None
@@ -311,3 +289,34 @@ class ClipWriter:
     def _require_open(self) -> None:
         if not self._is_open:
             raise FilmClosedError("The clip has ended; begin another.")
+
+
+def require_fitting(spec: FilmSpec, pictures: Pictures, samples: Samples) -> None:
+    """Raise ValueError unless a film of this kind takes these pictures and their sound."""
+    shape = (spec.height, spec.width, 3)
+    if not pictures:
+        raise ValueError("pictures is empty; a fragment takes one or more.")
+    for picture in pictures:
+        if picture.shape != shape or picture.dtype != np.uint8:
+            raise ValueError(
+                f"A picture is {picture.shape} {picture.dtype}; this film takes {shape} uint8."
+            )
+    expected = (len(pictures) * spec.samples_per_frame,)
+    if samples.shape != expected or samples.dtype != np.float32:
+        raise ValueError(
+            f"samples is {samples.shape} {samples.dtype}; {len(pictures)} pictures take"
+            f" {expected} float32."
+        )
+    if not np.isfinite(samples).all():
+        raise ValueError("samples holds NaN or infinity; every sample must be finite.")
+
+
+def require_beginning(cues: Sequence[Cue], *, first_frame: int, frames: int) -> None:
+    """Raise ValueError unless every cue begins on these frames of the film."""
+    for cue in cues:
+        if not first_frame <= cue.first_frame < first_frame + frames or cue.frames < 1:
+            raise ValueError(
+                f"A cue begins at frame {cue.first_frame} and lasts {cue.frames}; it must begin"
+                f" on these pictures, {first_frame} to {first_frame + frames - 1}, and last 1 or"
+                " more."
+            )
