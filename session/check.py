@@ -10,12 +10,11 @@ from itertools import count
 from pathlib import Path
 
 from session.boxes import AUDIO_TRACK, VIDEO_TRACK, FragmentHead, read_fragment
-from session.disk import sync_folder, write_all
 from session.errors import FilmMissingError
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, FilmSpec
 from session.journal import Entry, journal_path, read_journal
 from session.opening import read_opening
-from session.recovery import recover, survey
+from session.recovery import recover
 from session.reel import open_locked
 
 _MOST_LAG = 3 * SAMPLES_PER_PACKET
@@ -94,14 +93,13 @@ def repair_film(path: Path) -> Repaired:
     fd = open_locked(path)
     try:
         opening = read_opening(fd)
-        kept = _keep(fd, survey(fd, path, opening).end, path)
-        recovered = recover(fd, path, opening)
+        recovered = recover(fd, path, opening, keep=True)
     finally:
         os.close(fd)
     return Repaired(
         frames=recovered.entries[-1].frames if recovered.entries else 0,
         cut_bytes=recovered.cut_bytes,
-        kept=kept,
+        kept=recovered.kept,
         journal_was_lost=recovered.journal_was_lost,
     )
 
@@ -232,25 +230,3 @@ def _check_end(checked: Checked, size: int, entries: list[Entry]) -> None:
     elif checked.has_journal and len(entries) < checked.fragments:
         more = checked.fragments - len(entries)
         checked.faults.append(f"The last {more} fragments are not in the journal.")
-
-
-def _keep(fd: int, end: int, film: Path) -> Path | None:
-    """Save what lies behind `end`, beside the film, under a name that is still free."""
-    size = os.fstat(fd).st_size
-    if end == size:
-        return None
-    for number in count(1):
-        path = film.with_name(f"{film.name}.cut-{number}")
-        try:
-            kept = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        except FileExistsError:
-            continue
-        break
-    try:
-        for offset in range(end, size, _CHUNK_BYTES):
-            write_all(kept, os.pread(fd, min(_CHUNK_BYTES, size - offset), offset), offset - end)
-        os.fsync(kept)
-    finally:
-        os.close(kept)
-    sync_folder(film.parent)
-    return path

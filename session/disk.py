@@ -1,7 +1,33 @@
-"""Writing to disk so that it holds after a power cut."""
+"""Writing to disk so that it holds after a power cut.
 
+Everything goes through `os` by name, so that a test can put a failing disk in its place.
+"""
+
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from session.errors import FilmError, SyncFailedError, disk_error
+
+
+@contextlib.contextmanager
+def naming_faults(path: Path) -> Iterator[None]:
+    """Turn what the system refuses at `path` into FilmFullError or FilmDiskError."""
+    try:
+        yield
+    except FilmError:
+        raise
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def is_at(fd: int, path: Path) -> bool:
+    """Whether an open file is still the one at `path`."""
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def write_all(fd: int, data: bytes, offset: int) -> None:
@@ -12,13 +38,38 @@ def write_all(fd: int, data: bytes, offset: int) -> None:
         view, offset = view[written:], offset + written
 
 
+def sync_file(fd: int) -> None:
+    """Have what was written to an open file on the disk; raises SyncFailedError.
+
+    After that, what the system shows of the file is not to be believed: it may forget the bytes
+    that it could not write, and succeed the next time.
+    """
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        raise SyncFailedError(error.errno, error.strerror) from error
+
+
 def sync_folder(folder: Path) -> None:
     """Make created, renamed and removed names in a folder durable."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(fd)
+        sync_file(fd)
     finally:
         os.close(fd)
+
+
+def make_folder(folder: Path, *, under: Path) -> None:
+    """Have a folder, durable up to `under`, also where a crash came between making and syncing.
+
+    Raises FilmFullError and FilmDiskError.
+    """
+    with naming_faults(folder):
+        is_new = not under.is_dir()
+        folder.mkdir(parents=True, exist_ok=True)
+        between = [each for each in (folder, *folder.parents) if each.is_relative_to(under)]
+        for each in between if is_new else between[:-1]:
+            sync_folder(each.parent)
 
 
 def temporary_path(path: Path) -> Path:
@@ -30,12 +81,19 @@ def replace_file(path: Path, data: bytes) -> None:
     """Put a file in place, durable and whole or not at all: temporary, fsync, rename."""
     temporary = temporary_path(path)
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_file(temporary, data)
         temporary.replace(path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        write_all(fd, data, 0)
+        sync_file(fd)
+    finally:
+        os.close(fd)

@@ -1,7 +1,7 @@
 """The journal beside a film: one line a fragment, written when the fragment is on disk.
 
-A line holds running totals, so the last one alone says where the film ends. A line without its
-newline was torn by a crash, and its fragment was never acknowledged.
+A line holds running totals, so the last one alone says where the film ends. A last line that is
+cut short or cannot be read was torn by a crash, and its fragment was never acknowledged.
 """
 
 import json
@@ -9,9 +9,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from session.disk import replace_file, write_all
+from session.disk import is_at, replace_file, sync_file, write_all
 from session.film import Cue
 
 
@@ -38,8 +38,21 @@ class JournalRead:
     """What a journal holds."""
 
     entries: list[Entry]
-    is_torn: bool
-    """Whether the last line is cut short."""
+    line_sizes: list[int]
+    """Bytes of the first line, which names the film, and of each entry's."""
+    size: int
+    """Bytes of the file."""
+    is_garbled: bool
+    """Whether the last line is there to its end but cannot be read; it is no entry."""
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether something follows the last entry."""
+        return self.size != sum(self.line_sizes)
+
+    def size_of(self, entries: int) -> int:
+        """Where the line of the last of so many entries ends."""
+        return sum(self.line_sizes[: 1 + entries])
 
 
 def journal_path(film: Path) -> Path:
@@ -50,22 +63,36 @@ def journal_path(film: Path) -> Path:
 def read_journal(path: Path, film_id: str) -> JournalRead | None:
     """The journal, or None where it is missing, damaged before its last line, or another film's."""
     try:
-        *lines, rest = path.read_bytes().split(b"\n")
+        data = path.read_bytes()
     except FileNotFoundError:
         return None
-    try:
-        if not lines or json.loads(lines[0]) != _header(film_id):
-            return None
-        entries = [_entry(line) for line in lines[1:]]
-    except (ValueError, TypeError):
+    header, *lines = data.split(b"\n")[:-1] or [b""]
+    if not _is_of(film_id, header):
         return None
-    return JournalRead(entries, is_torn=bool(rest))
+    entries = _entries(lines)
+    is_garbled = bool(lines) and entries is None
+    if is_garbled:
+        entries = _entries(lines[:-1])
+    if entries is None:
+        return None
+    sizes = [len(line) + 1 for line in (header, *lines[: len(entries)])]
+    return JournalRead(entries, sizes, size=len(data), is_garbled=is_garbled)
 
 
 def write_journal(path: Path, film_id: str, entries: Sequence[Entry]) -> None:
     """Put a journal in place, whole or not at all."""
     lines = [json.dumps(_header(film_id)).encode() + b"\n", *map(_line, entries)]
     replace_file(path, b"".join(lines))
+
+
+def cut_journal(path: Path, size: int) -> None:
+    """Take off what follows byte `size`; durable on return."""
+    fd = os.open(path, os.O_RDWR)
+    try:
+        os.ftruncate(fd, size)
+        sync_file(fd)
+    finally:
+        os.close(fd)
 
 
 class Journal:
@@ -79,12 +106,18 @@ class Journal:
         """Add a line; on disk on return. After an OSError call `roll_back`."""
         line = _line(entry)
         write_all(self._fd, line, self._end)
-        os.fsync(self._fd)
+        sync_file(self._fd)
         self._end += len(line)
 
     def roll_back(self) -> None:
-        """Drop what `append` left of a line that it could not finish."""
-        os.ftruncate(self._fd, self._end)
+        """Drop what `append` left of a line that it could not finish; durable on return."""
+        if os.fstat(self._fd).st_size != self._end:
+            os.ftruncate(self._fd, self._end)
+            sync_file(self._fd)
+
+    def is_in_place(self, path: Path) -> bool:
+        """Whether the open file is the one at `path`."""
+        return is_at(self._fd, path)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -95,8 +128,23 @@ def _header(film_id: str) -> dict[str, str]:
     return {"film": film_id}
 
 
-def _entry(line: bytes) -> Entry:
-    fields = json.loads(line)
+def _is_of(film_id: str, header: bytes) -> bool:
+    try:
+        return bool(json.loads(header) == _header(film_id))
+    except ValueError:
+        return False
+
+
+def _entries(lines: Sequence[bytes]) -> list[Entry] | None:
+    """What the lines say, read in one go; None where one of them cannot be read."""
+    try:
+        found = json.loads(b"[" + b",".join(lines) + b"]")
+        return [_entry(fields) for fields in found] if len(found) == len(lines) else None
+    except (ValueError, TypeError):
+        return None
+
+
+def _entry(fields: dict[str, Any]) -> Entry:
     if "cues" in fields:
         fields["cues"] = tuple(Cue(**cue) for cue in fields["cues"])
     return Entry(**fields)

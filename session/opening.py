@@ -58,6 +58,11 @@ def build_opening(spec: FilmSpec) -> bytes:
     return _build_init(spec) + box(b"uuid", identity)
 
 
+def film_id_of(opening: bytes) -> str:
+    """The identity in what `build_opening` gave; an identity is the last thing in it."""
+    return opening[-_IDENTITY.size :][16:32].hex()
+
+
 def _build_init(spec: FilmSpec) -> bytes:
     buffer = io.BytesIO()
     options = _MUXER_OPTIONS | {"video_track_timescale": str(spec.ticks_per_second)}

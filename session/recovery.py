@@ -1,14 +1,29 @@
 """What of a film counts after a crash: found at opening, before a byte is added."""
 
+import contextlib
 import os
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from session.boxes import AUDIO_TRACK, VIDEO_TRACK, read_fragment
+from session.disk import sync_file, sync_folder, write_all
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME
-from session.journal import Entry, JournalRead, journal_path, read_journal, write_journal
+from session.journal import (
+    Entry,
+    JournalRead,
+    cut_journal,
+    journal_path,
+    read_journal,
+    write_journal,
+)
 from session.opening import Opening
+
+_END_BYTES = 1 << 20
+"""Of a film, read from the disk itself when it is opened."""
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +32,9 @@ class Recovered:
 
     entries: list[Entry]
     cut_bytes: int
-    """Taken off the film's end: a fragment that was never acknowledged."""
+    """Taken off the film's end."""
+    kept: Path | None
+    """Where they lie now; None where there were none, or none of them was ever acknowledged."""
     journal_was_lost: bool
     """Lines were made from the film itself; where their clips began is not known any more."""
 
@@ -29,20 +46,47 @@ class Survey:
     entries: list[Entry]
     end: int
     """First byte after the last fragment that counts."""
-    journal_is_lost: bool
-    journal_agrees: bool
-    """Whether the journal says just this, with no torn line."""
+    journal: JournalRead | None
+    """None where it is lost: missing, damaged, another film's, or behind the film."""
+    is_doubtful: bool
+    """Whether bytes behind `end` may have been acknowledged: journal or disk lost something."""
 
 
-def recover(fd: int, film: Path, opening: Opening) -> Recovered:
+def recover(fd: int, film: Path, opening: Opening, *, keep: bool = False) -> Recovered:
     """Cut an open film and its journal back to what `survey` lets count.
 
-    Durable on return; a sound film is not written to.
+    Durable on return, with everything that counts; a sound film is not written to. What is cut
+    goes to a file beside the film first where `keep` asks for it, or where it may be more than
+    the one fragment that was in the making.
     """
+    settle(fd, film)
     found = survey(fd, film, opening)
-    if not found.journal_agrees:
-        write_journal(journal_path(film), opening.film_id, found.entries)
-    return Recovered(found.entries, _cut(fd, found.end), found.journal_is_lost)
+    surplus = os.fstat(fd).st_size - found.end
+    kept = keep_end(fd, found.end, film) if surplus and (keep or found.is_doubtful) else None
+    _mend_journal(film, opening.film_id, found)
+    if surplus:
+        os.ftruncate(fd, found.end)
+        sync_file(fd)
+    return Recovered(found.entries, surplus, kept, journal_was_lost=found.journal is None)
+
+
+def settle(fd: int, film: Path) -> None:
+    """Have on disk what is in sight, and in sight only what is on disk.
+
+    Who wrote before may have died between a write and its sync, or been told that a sync failed;
+    the system then shows bytes and names that a power cut would take away.
+    """
+    sync_file(fd)
+    with contextlib.suppress(FileNotFoundError):
+        journal = os.open(journal_path(film), os.O_RDONLY)
+        try:
+            sync_file(journal)
+            os.posix_fadvise(journal, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(journal)
+    sync_folder(film.parent)
+    begin = max(0, os.fstat(fd).st_size - _END_BYTES)
+    os.posix_fadvise(fd, begin, 0, os.POSIX_FADV_DONTNEED)
 
 
 def survey(fd: int, film: Path, opening: Opening) -> Survey:
@@ -57,23 +101,50 @@ def survey(fd: int, film: Path, opening: Opening) -> Survey:
     journaled = found.entries if found else []
     entries = _held_entries(fd, opening, journaled, file_size)
     behind = _read_fragments(fd, entries[-1] if entries else beginning(opening), file_size)
-    is_lost = found is None or (len(behind) > 1 and len(entries) == len(journaled))
-    if is_lost:
+    if found and len(behind) > 1 and len(entries) == len(journaled):
+        found = None
+    if found is None:
         entries = entries + behind
+    is_doubtful = found is None or found.is_garbled or len(entries) < len(journaled)
     return Survey(
         entries=entries,
         end=(entries[-1] if entries else beginning(opening)).end,
-        journal_is_lost=is_lost,
-        journal_agrees=found == JournalRead(entries, is_torn=False) and not is_lost,
+        journal=found,
+        is_doubtful=is_doubtful,
     )
 
 
-def _cut(fd: int, end: int) -> int:
-    surplus = os.fstat(fd).st_size - end
-    if surplus:
-        os.ftruncate(fd, end)
-        os.fsync(fd)
-    return surplus
+def keep_end(fd: int, end: int, film: Path) -> Path:
+    """Save what lies behind `end`, durably, beside the film, under a name that is still free."""
+    path = next(each for each in _names_for_cuts(film) if not each.exists())
+    size = os.fstat(fd).st_size
+    kept = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        for offset in range(end, size, _CHUNK_BYTES):
+            write_all(kept, os.pread(fd, min(_CHUNK_BYTES, size - offset), offset), offset - end)
+        sync_file(kept)
+    except OSError:
+        path.unlink()
+        raise
+    finally:
+        os.close(kept)
+    sync_folder(film.parent)
+    return path
+
+
+def _names_for_cuts(film: Path) -> Iterator[Path]:
+    return (film.with_name(f"{film.name}.cut-{number}") for number in count(1))
+
+
+def _mend_journal(film: Path, film_id: str, found: Survey) -> None:
+    """A journal that only has too much is cut where it lies: a full disk must not hinder that."""
+    path = journal_path(film)
+    if found.journal is None:
+        write_journal(path, film_id, found.entries)
+        return
+    size = found.journal.size_of(len(found.entries))
+    if size != found.journal.size:
+        cut_journal(path, size)
 
 
 def beginning(opening: Opening) -> Entry:

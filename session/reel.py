@@ -3,27 +3,38 @@
 A reel knows bytes, totals and clips; it knows nothing of pictures and sound.
 """
 
+import contextlib
 import fcntl
 import os
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Condition, Lock
 
-from session.disk import replace_file, sync_folder, temporary_path, write_all
+from session.disk import (
+    is_at,
+    naming_faults,
+    replace_file,
+    sync_file,
+    sync_folder,
+    temporary_path,
+    write_all,
+)
 from session.errors import (
     FilmBusyError,
     FilmClosedError,
     FilmExistsError,
     FilmFullError,
+    FilmGoneError,
     FilmMissingError,
-    is_out_of_space,
+    SyncFailedError,
+    disk_error,
 )
 from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment
-from session.journal import Entry, Journal, journal_path
-from session.opening import build_opening, read_opening
+from session.journal import Entry, Journal, journal_path, write_journal
+from session.opening import build_opening, film_id_of, read_opening
 from session.reader import FilmReader
 from session.recovery import recover
 
@@ -34,11 +45,13 @@ class Reel:
     def __init__(self, path: Path) -> None:
         """Open, lock and recover the film at `path`; `FilmWriter.open` names the errors."""
         self.path = path
-        self._fd = open_locked(path)
+        with naming_faults(path):
+            self._fd = open_locked(path)
         try:
-            self.opening = read_opening(self._fd)
-            self.recovered = recover(self._fd, path, self.opening)
-            self._journal = Journal(journal_path(path))
+            with naming_faults(path):
+                self.opening = read_opening(self._fd)
+                self.recovered = recover(self._fd, path, self.opening)
+                self._journal = Journal(journal_path(path))
         except BaseException:
             os.close(self._fd)
             raise
@@ -70,6 +83,10 @@ class Reel:
         """Whether no byte will be added any more."""
         return self._is_closed
 
+    def is_in_place(self) -> bool:
+        """Whether film and journal, while they are open, still lie where they were opened."""
+        return is_at(self._fd, self.path) and self._journal.is_in_place(journal_path(self.path))
+
     def committed(self) -> Committed:
         """What is durable now."""
         with self._changed:
@@ -96,10 +113,13 @@ class Reel:
             return self._end
 
     def reader(self) -> FilmReader:
-        """This film's bytes for one reader, who keeps them when the path is gone."""
-        with self._appending:
-            self._require_open()
-            return FilmReader(os.dup(self._fd), self.opening.film_id, self._end)
+        """This film's bytes for one reader, who keeps them when the path is gone.
+
+        A closed film can be read for as long as it lies at its path.
+        """
+        with self._appending, naming_faults(self.path):
+            fd = self._open_again() if self._is_closed else os.dup(self._fd)
+            return FilmReader(fd, self.opening.film_id, self._end)
 
     def append(
         self,
@@ -114,8 +134,8 @@ class Reel:
 
         `text` begins a clip; `cues` are the sentences that begin on these frames. On any failure
         the film is as before: FilmFullError where room is missing, and the next call works once
-        there is some; after another OSError the reel closes, since the state of the disk is
-        unknown.
+        there is some; after a FilmDiskError, a failed sync of whatever cause or a FilmGoneError the
+        reel closes, since the state of the disk is unknown, and opening it again finds out.
         """
         with self._appending:
             self._require_open()
@@ -130,8 +150,7 @@ class Reel:
             try:
                 self._write(data, entry)
             except BaseException as error:
-                self._cut_back()
-                self._judge(error)
+                self._take_back(error)
                 raise
             return self._publish(entry)
 
@@ -158,7 +177,8 @@ class Reel:
         """Let go of the film, after `last_act` under its lock; watchers wake. Once is enough."""
         with self._appending:
             if not self._is_closed:
-                last_act()
+                with naming_faults(self.path):
+                    last_act()
                 self._close()
 
     def delete(self) -> None:
@@ -169,34 +189,49 @@ class Reel:
         """Close the film and let it live on at `target`, on the same file system."""
         self.close(lambda: _move(self.path, target))
 
+    def _open_again(self) -> int:
+        """A descriptor of the closed film, to read from; FilmClosedError where it is gone."""
+        with contextlib.suppress(FileNotFoundError):
+            fd = os.open(self.path, os.O_RDONLY)
+            if os.pread(fd, len(self.opening.data), 0) == self.opening.data:
+                return fd
+            os.close(fd)
+        raise FilmClosedError(f"The film {self.path} is closed, and not at its place any more.")
+
     def _require_open(self) -> None:
         if self._is_closed:
             raise FilmClosedError(f"The film {self.path} is closed; open it again to go on.")
 
     def _write(self, data: bytes, entry: Entry) -> None:
         write_all(self._fd, data, self._end)
-        os.fsync(self._fd)
+        sync_file(self._fd)
         self._journal.append(entry)
+        if not self.is_in_place():
+            raise FilmGoneError(
+                f"The film {self.path}, or its journal, is not at its place any more: something"
+                " removed or replaced it. Ask again, and the film that is there goes on, or a new"
+                " one begins."
+            )
 
-    def _cut_back(self) -> None:
-        """Take away what an unfinished write left; a reel that cannot is closed."""
+    def _take_back(self, error: BaseException) -> None:
+        """Leave the film as it was before `error`, also for after a power cut.
+
+        The reel closes where that cannot be, or cannot be known. Raises a clearer error where
+        there is one.
+        """
         try:
             os.ftruncate(self._fd, self._end)
+            sync_file(self._fd)
             self._journal.roll_back()
         except OSError:
             self._close()
-            raise
-
-    def _judge(self, error: BaseException) -> None:
-        """Whether the reel can go on after `error`, and a clearer error where there is one."""
-        if not isinstance(error, OSError):
-            return
-        if not is_out_of_space(error):
+        if isinstance(error, OSError):
+            clearer = disk_error(error, self.path)
+            if isinstance(error, SyncFailedError) or not isinstance(clearer, FilmFullError):
+                self._close()
+            raise clearer from error
+        if isinstance(error, FilmGoneError):
             self._close()
-            return
-        raise FilmFullError(
-            error.errno, "No room for the next fragment; make room and ask again", str(self.path)
-        ) from error
 
     def _publish(self, entry: Entry) -> Fragment:
         if entry.text is not None:
@@ -218,6 +253,8 @@ class Reel:
             return fragment
 
     def _close(self) -> None:
+        if self._is_closed:
+            return
         self.close_clip()
         with self._changed:
             self._is_closed = True
@@ -228,22 +265,57 @@ class Reel:
 
 
 def create_film(path: Path, spec: FilmSpec) -> None:
-    """Put a film without fragments in place; FilmExistsError where one is."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # between looking and renaming, nobody else creates
+    """Put a film without fragments in place, with its journal; FilmExistsError where one is.
+
+    The journal comes first: a film is never seen without one, and a journal without its film is
+    recognised as left over. Raises FilmFullError and FilmDiskError.
+    """
+    opening = build_opening(spec)
+    with naming_faults(path), _changing(path.parent):
         if path.exists():
             raise FilmExistsError(f"There is a film at {path}; open it, or delete it first.")
-        replace_file(path, build_opening(spec))
-    finally:
-        os.close(folder)
+        write_journal(journal_path(path), film_id_of(opening), [])
+        try:
+            replace_file(path, opening)
+        except OSError:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                journal_path(path).unlink(missing_ok=True)
+            raise
 
 
 def delete_film(path: Path) -> None:
-    """Remove a film that nobody has open, sound or damaged, and everything beside it."""
-    fd = open_locked(path)
+    """Remove a film that nobody has open, sound or damaged, and everything beside it.
+
+    Raises FilmMissingError, FilmBusyError, FilmFullError and FilmDiskError.
+    """
+    with naming_faults(path):
+        fd = open_locked(path)
+        try:
+            _unlink(path)
+        finally:
+            os.close(fd)
+
+
+def move_film(path: Path, target: Path) -> None:
+    """Let a film that nobody has open, sound or damaged, live on at `target`, on the same disk.
+
+    Raises what `delete_film` raises, and FilmExistsError.
+    """
+    with naming_faults(path):
+        fd = open_locked(path)
+        try:
+            _move(path, target)
+        finally:
+            os.close(fd)
+
+
+@contextlib.contextmanager
+def _changing(folder: Path) -> Iterator[None]:
+    """Between looking at the folder's names and changing them, nobody else does."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _unlink(path)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(fd)
 
@@ -279,14 +351,25 @@ def _heard(cues: Sequence[Cue], frames: int) -> list[Cue]:
 
 def _unlink(film: Path) -> None:
     """The film first: a journal without its film is recognised as left over."""
-    film.unlink()
-    for beside in (journal_path(film), temporary_path(film), temporary_path(journal_path(film))):
-        beside.unlink(missing_ok=True)
-    sync_folder(film.parent)
+    with _changing(film.parent):
+        film.unlink()
+        for beside in (
+            journal_path(film),
+            temporary_path(film),
+            temporary_path(journal_path(film)),
+        ):
+            beside.unlink(missing_ok=True)
+        sync_folder(film.parent)
 
 
 def _move(film: Path, target: Path) -> None:
+    """The journal is at both places while the film moves, so that the film never lacks it."""
+    if target.exists():
+        raise FilmExistsError(f"There is a film at {target}; choose another place.")
+    journal = journal_path(film)
+    if journal.exists():
+        replace_file(journal_path(target), journal.read_bytes())
     film.rename(target)
-    journal_path(film).rename(journal_path(target))
     sync_folder(target.parent)
     sync_folder(film.parent)
+    journal.unlink(missing_ok=True)

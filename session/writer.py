@@ -64,7 +64,8 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
     def create(cls, path: Path, spec: FilmSpec) -> Self:
         """A new film in an existing folder, in place as a whole or not at all.
 
-        Raises FilmExistsError, or OSError where the folder is missing, read-only or full.
+        Raises FilmExistsError, FilmFullError, and FilmDiskError where the folder is missing,
+        read-only or broken.
         """
         create_film(path, spec)
         return cls(path)
@@ -74,7 +75,8 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
         """Go on with a film, after cutting off what a crash left unacknowledged.
 
         Raises FilmMissingError, FilmBusyError where another writer holds it, FilmDamagedError
-        where it is no film of ours, FilmMismatchError where these encoders cannot continue it.
+        where it is no film of ours, FilmMismatchError where these encoders cannot continue it,
+        FilmFullError and FilmDiskError where it cannot be mended now.
         """
         film = cls(path)
         film._log_recovery()
@@ -119,6 +121,10 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
     def is_closed(self) -> bool:
         """Whether no byte will be added any more: closed, deleted, moved, or the disk failed."""
         return self._reel.is_closed
+
+    def is_in_place(self) -> bool:
+        """Whether an open film still lies at its path, with its journal: nothing removed it."""
+        return self._reel.is_in_place()
 
     def wait_past(self, end: int, timeout_s: float) -> int:
         """Block until the committed end passes byte `end`; returns the committed end.
@@ -235,7 +241,8 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
     def _log_recovery(self) -> None:
         recovered = self._reel.recovered
         if recovered.cut_bytes:
-            _log.warning("%s: cut %d unacknowledged bytes", self.path, recovered.cut_bytes)
+            kept = f"they are in {recovered.kept}" if recovered.kept else "nobody was told of them"
+            _log.warning("%s: cut %d bytes off; %s", self.path, recovered.cut_bytes, kept)
         if recovered.journal_was_lost:
             _log.warning("%s: made the lost journal again; some clips lost their text", self.path)
 
@@ -259,7 +266,8 @@ class ClipWriter:
         the film on which it will be heard; where the clip ends early, the cue ends with it.
 
         Raises ValueError for anything else, FilmFullError (an OSError) when there is no room,
-        another OSError when the disk fails, FilmClosedError after `close`, `finish` and `abandon`.
+        FilmDiskError (another) when the disk fails, FilmGoneError when the film was removed from
+        its path, FilmClosedError after `close`, `finish` and `abandon`.
         After an error the film is as it was before the call; after ValueError and FilmFullError
         the clip may go on.
         """

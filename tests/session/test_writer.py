@@ -18,13 +18,14 @@ from session.errors import (
     FilmBusyError,
     FilmClosedError,
     FilmDamagedError,
+    FilmDiskError,
     FilmExistsError,
     FilmMismatchError,
     FilmMissingError,
 )
 from session.film import ClipRecord, FilmSpec
 from session.journal import journal_path
-from session.reel import create_film, delete_film
+from session.reel import create_film, delete_film, move_film
 from session.writer import FilmWriter
 
 ROOT = Path(__file__).parents[2]
@@ -331,7 +332,7 @@ def test_create_refuses_a_path_that_is_taken_and_open_one_that_is_free(path: Pat
     with pytest.raises(FilmExistsError, match="open it, or delete it"):
         FilmWriter.create(path, SPEC)
     assert path.read_bytes() == before
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FilmDiskError, match="No such file"):
         FilmWriter.create(path.parent / "nowhere" / "film.mp4", SPEC)
 
 
@@ -448,8 +449,37 @@ def test_a_closed_film_takes_nothing_and_closes_again_quietly(path: Path) -> Non
     assert clip.abandon() is None
     with pytest.raises(FilmClosedError):
         film.begin("next")
-    with pytest.raises(FilmClosedError):
+
+
+def test_a_closed_film_can_be_read_while_it_lies_at_its_place(path: Path) -> None:
+    film = FilmWriter.create(path, SPEC)
+    write(film.begin("kept"), 0, 2)
+    film.close()
+    with film.reader() as reader:
+        assert b"".join(reader.chunks(0, reader.size)) == path.read_bytes()
+    path.unlink()
+    with pytest.raises(FilmClosedError, match="not at its place"):
         film.reader()
+    FilmWriter.create(path, SPEC).close()
+    with pytest.raises(FilmClosedError, match="not at its place"):
+        film.reader()
+
+
+def test_a_film_that_nobody_holds_can_be_moved_sound_or_damaged(path: Path) -> None:
+    with FilmWriter.create(path, SPEC) as film:
+        write(film.begin("kept"), 0, 2)
+    archive = path.with_name("archive.mp4")
+    move_film(path, archive)
+    with FilmWriter.open(archive) as moved:
+        assert [clip.text for clip in moved.committed.clips] == ["kept"]
+        with pytest.raises(FilmBusyError):
+            move_film(archive, path)
+    path.write_bytes(b"no film any more")
+    with pytest.raises(FilmExistsError, match="choose another place"):
+        move_film(path, archive)
+    move_film(path, path.with_name("damaged.mp4"))
+    assert path.with_name("damaged.mp4").read_bytes() == b"no film any more"
+    assert not path.exists()
 
 
 def test_delete_removes_every_file_and_readers_keep_theirs(path: Path) -> None:
