@@ -17,9 +17,13 @@ help:
 	@echo 'make bench  measure; one table and results/bench.json  [NAMES="session lips"]'
 	@echo 'make setup  only the virtual environment, the packages and the face models'
 	@echo '            [PYTHON=python3 TORCH=auto|cpu|registry]'
+	@echo 'make models the weights of the neural engine, 3.9 GB  [MODELS=models CONFIG=configs/live.yaml]'
 
-setup models:
+setup:
 	@$(PYTHON) scripts/set_up.py --torch $(TORCH)
+
+models: setup
+	@.venv/bin/python -m warm models download $(PLACES) $(if $(MODELS),--models '$(MODELS)')
 
 run: setup
 	@.venv/bin/python -m warm prepare --demo $(PLACES) $(if $(RESULTS),--results '$(RESULTS)')

@@ -1,4 +1,4 @@
-"""`python -m warm`: prepares avatars and shows which there are.
+"""`python -m warm`: avatars, films from sound files, and the neural engine's weights.
 
 What the command line does not say comes from the settings that the server reads too, so that both
 make the same avatar of the same file.
@@ -21,7 +21,11 @@ from warm.prepare.errors import PreparationError
 from warm.prepare.run import prepare
 from warm.settings import BadSettings, Settings, read_settings
 from warm.store import PREVIEW, AvatarError, AvatarStore, AvatarSummary
+from warm.weights.command import add_models
+from warm.weights.errors import WeightsError
 
+REFUSALS = (MediaError, PreparationError, AvatarError, BadSettings, WeightsError)
+"""What the person at the terminal can mend; anything else is a fault of the program."""
 DEMO_ID = "demo"
 NUMBERS = (
     ("--bbox-shift", "bbox_shift", "N", "move the face's box and mask down by N pixels"),
@@ -39,17 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
-    except (MediaError, PreparationError, AvatarError, BadSettings) as error:
+    except REFUSALS as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line; every command sets `run`, which takes the arguments and gives the code."""
-    root = argparse.ArgumentParser(prog="python -m warm", description="Warmtalk's avatars.")
+    root = argparse.ArgumentParser(prog="python -m warm", description="Warmtalk without a server.")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     add_prepare(commands.add_parser("prepare", help="make an avatar of a photo or video"))
     add_avatars(commands.add_parser("avatars", help="list the avatars"))
+    add_models(commands.add_parser("models", help="the neural engine's weights"))
     return root
 
 
@@ -99,6 +104,7 @@ def run_prepare(arguments: argparse.Namespace) -> int:
             store=store,
             settings=replace(settings.preparation_settings, **given),
             force=arguments.force,
+            models=settings.models_dir / "face",
             engine=partial(make_engine, settings),
             progress=bar.show,
         )

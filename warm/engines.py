@@ -18,6 +18,6 @@ def make_engine(settings: Settings) -> Engine:
     if settings.engine == "viseme":
         from warm.viseme.engine import VisemeEngine  # noqa: PLC0415  only what the engine needs
 
-        return VisemeEngine()
+        return VisemeEngine(settings.models_dir / "face")
     allowed = ", ".join(map(repr, ENGINES))
     raise ValueError(f"engine is {settings.engine!r}; allowed are {allowed}.")

@@ -94,7 +94,11 @@ class Settings(BaseSettings):
     engine: Literal["viseme"] = "viseme"
     """viseme: embedded, on the CPU, needs no download."""
     models_dir: Path = Path("models")
-    """Where `face/` with the face models lies."""
+    """Where models lie: `face/`, and `musetalkV15/`, `sd-vae/`, `whisper/` of the neural engine."""
+    models_endpoint: str = "https://huggingface.co"
+    """Where `python -m warm models download` fetches from: the hub or a mirror of it."""
+    models_source: Path | None = None
+    """A folder that it takes the files from instead, without a network."""
     batch_size: Annotated[int, Field(ge=1, le=100)] = 25
     """Most frames that the engine makes at once; also the longest fragment of a film."""
     first_batch_size: Annotated[int, Field(ge=1, le=100)] = 2
@@ -144,6 +148,13 @@ class Settings(BaseSettings):
     def _engine_of_this_version(cls, value: object) -> object:
         if value == "musetalk":
             raise ValueError("the neural engine is not part of this version; allowed: 'viseme'")
+        return value
+
+    @field_validator("models_endpoint")
+    @classmethod
+    def _address_of_a_hub(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must be a web address; allowed: http://… or https://…")
         return value
 
     @field_validator("fps")

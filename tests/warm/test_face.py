@@ -126,7 +126,7 @@ def test_tiles_reach_both_ends_and_overlap_by_half(length: int, side: int) -> No
 
 
 def test_a_missing_model_says_how_to_fetch_it(tmp_path: Path) -> None:
-    with pytest.raises(FaceModelError, match=r"face_landmark\.tflite is missing.*make models"):
+    with pytest.raises(FaceModelError, match=r"face_landmark\.tflite is missing.*make setup"):
         open_model(tmp_path, MESH)
 
 

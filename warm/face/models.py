@@ -26,13 +26,13 @@ def open_model(folder: Path, name: str) -> Interpreter:
     """
     path = folder / name
     if not path.is_file():
-        raise FaceModelError(f"The face model {path} is missing. Fetch it with `make models`.")
+        raise FaceModelError(f"The face model {path} is missing. Fetch it with `make setup`.")
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     if digest != SHA256[name]:
         raise FaceModelError(
             f"The face model {path} has SHA-256 {digest}, expected {SHA256[name]}. "
-            "Delete it and fetch it again with `make models`."
+            "Delete it and fetch it again with `make setup`."
         )
     interpreter = Interpreter(model_content=data, num_threads=1)
     interpreter.allocate_tensors()

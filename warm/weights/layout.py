@@ -3,12 +3,12 @@
 Nothing is moved. What is found elsewhere is used from there, and said.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from warm.weights.errors import WeightsDamaged, WeightsMissing
-from warm.weights.manifest import MODELS, PARSER, UNET, VAE, WHISPER, Model, ModelFile, ModelName
+from warm.weights.manifest import MODELS, PARSER, UNET, VAE, WHISPER, Model, ModelFile
 from warm.weights.opening import look
 
 NESTED = ("", "models", "MuseTalk", "musetalk", "MuseTalk/models", "musetalk/models")
@@ -66,7 +66,7 @@ def find(models_dir: Path) -> Layout:
         whisper_weights=weights[WHISPER.name],
         parser=found.get(PARSER.name),
         parser_weights=weights.get(PARSER.name),
-        notes=tuple(unusual(models_dir, places)),
+        notes=tuple(unusual_places(models_dir)),
     )
 
 
@@ -140,9 +140,9 @@ def mend(models_dir: Path) -> str:
     return f"Fetch it: python -m warm models download --models {models_dir}"
 
 
-def unusual(models_dir: Path, places: Mapping[ModelName, Path | None]) -> Iterator[str]:
+def unusual_places(models_dir: Path) -> Iterator[str]:
     """One line for every model that does not lie in its official folder."""
     for model in MODELS:
-        place = places[model.name]
+        place = place_of(models_dir, model)
         if place is not None and place != models_dir / model.folder:
             yield f"{model.name}: found in {place}, not in {models_dir / model.folder}; used there."

@@ -1,0 +1,123 @@
+"""A hub on 127.0.0.1: what huggingface_hub asks of one, with the faults that networks have."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+
+COMMIT = "c" * 40
+
+
+@dataclass
+class Hub:
+    """What is served, how it goes wrong, and what was asked."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    """By `ORG/NAME/path`."""
+    status: int = 200
+    """What every HEAD is answered."""
+    cut_after: int | None = None
+    """Bytes after which the next GET breaks off."""
+    stall: Event | None = None
+    """Set: a GET that would break off waits for it first."""
+    wrong_bytes: bool = False
+    has_commit: bool = True
+    elsewhere: bool = False
+    """Point to a storage on another host name, as the hub does for large files."""
+    asked: list[tuple[str, str, str | None]] = field(default_factory=list)
+    """(method, path, Range) in order."""
+    authorizations: list[str] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ranges(self) -> list[str | None]:
+        return [range_ for method, _, range_ in self.asked if method == "GET"]
+
+
+class Answer(BaseHTTPRequestHandler):
+    hub: Hub
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+    def content(self) -> bytes | None:
+        """The file that a path such as /ORG/NAME/resolve/REVISION/PATH means."""
+        parts = self.path.removeprefix("/storage").lstrip("/").split("/")
+        return self.hub.files.get("/".join([*parts[:2], *parts[4:]]))
+
+    def note(self) -> None:
+        self.hub.asked.append((self.command, self.path, self.headers.get("Range")))
+        if "Authorization" in self.headers:
+            self.hub.authorizations.append(self.headers["Authorization"])
+
+    def do_HEAD(self) -> None:
+        self.note()
+        content = self.content()
+        if self.hub.status != 200 or content is None:
+            self.send_response(self.hub.status if self.hub.status != 200 else 404)
+            if self.hub.status == 200:
+                self.send_header("X-Error-Code", "EntryNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        digest = hashlib.sha256(content).hexdigest()
+        self.send_response(302 if self.hub.elsewhere else 200)
+        if self.hub.has_commit:
+            self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("ETag", f'"{digest}"')
+        if self.hub.elsewhere:
+            self.send_header("Location", f"http://localhost:{self.hub.port}/storage{self.path}")
+            self.send_header("X-Linked-Etag", f'"{digest}"')
+            self.send_header("X-Linked-Size", str(len(content)))
+            self.send_header("Content-Length", "0")
+        else:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.note()
+        content = self.content()
+        assert content is not None
+        first = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        body = content[first:]
+        if self.hub.wrong_bytes:
+            body = bytes(len(body))
+        self.send_response(206 if first else 200)
+        if first:
+            self.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        cut, self.hub.cut_after = self.hub.cut_after, None
+        if cut is None:
+            self.wfile.write(body)
+            return
+        self.wfile.write(body[:cut])
+        self.wfile.flush()
+        if self.hub.stall is not None:
+            self.hub.stall.wait(30)
+        self.close_connection = True
+
+
+@contextmanager
+def serving(files: dict[str, bytes]) -> Iterator[Hub]:
+    """A running hub."""
+    hub = Hub(files=files)
+    handler = type("BoundAnswer", (Answer,), {"hub": hub})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    hub.port = server.server_address[1]
+    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield hub
+    finally:
+        if hub.stall is not None:
+            hub.stall.set()
+        server.shutdown()
+        server.server_close()
+        thread.join(5)

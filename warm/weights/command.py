@@ -1,0 +1,117 @@
+"""`python -m warm models`: list, download and verify the weights of the neural engine."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from warm.settings import Settings, read_settings
+from warm.weights.check import FileState, states
+from warm.weights.layout import unusual_places
+from warm.weights.manifest import MODELS, Model
+from warm.weights.supply import Supply, size_words, supply
+
+
+def add_models(command: argparse.ArgumentParser) -> None:
+    """`models` with its three commands."""
+    kinds = command.add_subparsers(required=True, metavar="list|download|verify")
+    shown = kinds.add_parser("list", help="every file: where from, how large, licence, state")
+    shown.set_defaults(run=run_list)
+    fetched = kinds.add_parser("download", help="fetch what is missing or broken; goes on")
+    fetched.set_defaults(run=run_download)
+    fetched.add_argument("--parser", action="store_true", help="the optional face parser too")
+    fetched.add_argument("--force", action="store_true", help="replace what is not official too")
+    fetched.add_argument("--source", type=Path, metavar="DIR", help="take them from this folder")
+    fetched.add_argument("--endpoint", metavar="URL", help="a mirror of the hub")
+    verified = kinds.add_parser("verify", help="read and compare every byte")
+    verified.set_defaults(run=run_verify)
+    for each in (shown, fetched, verified):
+        each.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
+        each.add_argument("--models", type=Path, metavar="DIR", help="where they lie")
+
+
+def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Path]:
+    """The settings, and the folder of the models; raises BadSettings."""
+    given = [] if arguments.config is None else ["--config", str(arguments.config)]
+    settings = read_settings(given)
+    return settings, arguments.models or settings.models_dir
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    """Show the manifest and what is there of it; 0 whatever that is."""
+    _, models_dir = settings_of(arguments)
+    print(f"{models_dir.absolute()} (models_dir, WARMTALK_MODELS_DIR)")
+    for model in MODELS:
+        print("\n".join(listed(models_dir, model)))
+    tell_places(models_dir)
+    return 0
+
+
+def listed(models_dir: Path, model: Model) -> Iterator[str]:
+    """One model: a headline, its licence, a line a file."""
+    optional = " (optional)" if model.is_optional else ""
+    yield f"\n{model.folder}{optional}: {model.repo} at {model.revision or 'its newest state'}"
+    yield f"  licence: {model.licence}"
+    for state in states(models_dir, model):
+        file = state.file
+        digest = f"sha256 {file.sha256}" if file.sha256 else "sha256 unknown"
+        yield f"  {state.state:8} {file.name:36} {size_words(file.bytes):>12}  {digest}"
+
+
+def run_download(arguments: argparse.Namespace) -> int:
+    """Fetch what is not there; raises WeightsError."""
+    settings, models_dir = settings_of(arguments)
+    wanted = [model for model in MODELS if arguments.parser or not model.is_optional]
+    into = Supply(
+        models_dir=models_dir,
+        endpoint=(arguments.endpoint or settings.models_endpoint).rstrip("/"),
+        source=arguments.source or settings.models_source,
+        only_official=arguments.force,
+    )
+    supply(wanted, into)
+    tell_places(models_dir)
+    print(f"Licences: python -m warm models list; check every byte: {again('verify', models_dir)}")
+    return 0
+
+
+def run_verify(arguments: argparse.Namespace) -> int:
+    """Read everything; 1 when a file is missing, damaged or another than the official one."""
+    _, models_dir = settings_of(arguments)
+    found: list[FileState] = []
+    for model in MODELS:
+        of_model = list(states(models_dir, model, deep=True))
+        if model.is_optional and all(state.state == "missing" for state in of_model):
+            print(f"absent   {of_model[0].path.parent} (optional)")
+            continue
+        found += of_model
+        print("\n".join(verdicts(of_model)))
+    tell_places(models_dir)
+    if broken := [state for state in found if not state.is_usable]:
+        print(f"{len(broken)} to mend: {again('download', models_dir)}{parser_flag(broken)}")
+    if other := [state for state in found if state.state == "other"]:
+        force = f"{again('download', models_dir)} --force{parser_flag(other)}"
+        print(f"{len(other)} not official; usable if that is meant, else: {force}")
+    return int(any(state.state != "ok" for state in found))
+
+
+def verdicts(found: Sequence[FileState]) -> Iterator[str]:
+    """One line a file."""
+    for state in found:
+        known = "" if state.file.sha256 else " (its structure; no digest is known)"
+        words = f": {state.words}" if state.words else known
+        yield f"{state.state:8} {state.path}{words}"
+
+
+def tell_places(models_dir: Path) -> None:
+    """Say what lies in an unusual place."""
+    for note in unusual_places(models_dir):
+        print(f"Note: {note}")
+
+
+def again(what: str, models_dir: Path) -> str:
+    """Another command on the same folder."""
+    return f"python -m warm models {what} --models {models_dir}"
+
+
+def parser_flag(found: Sequence[FileState]) -> str:
+    """What the download needs to be told where the optional parser is meant."""
+    return " --parser" if any(state.model.is_optional for state in found) else ""
