@@ -1,7 +1,7 @@
 """Pictures to H.264: closed groups without B frames, each beginning with a key frame."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -101,19 +101,26 @@ class PictureEncoder:
         """AVCDecoderConfigurationRecord of what this encoder makes."""
         return bytes(self._context.extradata or b"")
 
-    def encode(self, pictures: Sequence[NDArray[np.uint8]]) -> list[bytes]:
+    def encode(
+        self, pictures: Sequence[NDArray[np.uint8]], enough: Callable[[], bool] = lambda: False
+    ) -> list[bytes]:
         """One MP4 sample a picture, the first a key frame that later ones never reach behind.
+
+        `enough` is asked before every picture but the first; where it says yes, the rest is left.
 
         Pictures are (h, w, 3) BGR uint8 of the film's size; an odd side is filled up to the even
         coded size by repeating its last row or column.
         """
         samples: list[bytes] = []
         for index, picture in enumerate(pictures):
+            if samples and enough():
+                break
             frame = self._frame(picture)
             frame.pict_type = PictureType.I if index == 0 else PictureType.NONE
-            samples.extend(bytes(packet) for packet in self._context.encode(frame))
-        if len(samples) != len(pictures):
-            raise RuntimeError(f"x264 gave {len(samples)} samples for {len(pictures)} pictures.")
+            made = [bytes(packet) for packet in self._context.encode(frame)]
+            if len(made) != 1:
+                raise RuntimeError(f"x264 gave {len(made)} samples for one picture.")
+            samples += made
         return samples
 
     def _frame(self, picture: NDArray[np.uint8]) -> av.VideoFrame:

@@ -7,7 +7,7 @@ with FilmWriter.open(path) as film:
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock
@@ -205,12 +205,17 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
         samples: Samples,
         text: str | None,
         cues: Sequence[Cue],
+        enough: Callable[[], bool],
     ) -> Fragment:
         with self._writing:
+            first_frame = self._reel.totals[0]
             require_fitting(self.spec, pictures, samples)
-            require_beginning(cues, first_frame=self._reel.totals[0], frames=len(pictures))
+            require_beginning(cues, first_frame=first_frame, frames=len(pictures))
             try:
-                return self._append_fitting(encoder.encode(pictures), samples, text, cues)
+                video = encoder.encode(pictures, enough)
+                heard = samples[: len(video) * self.spec.samples_per_frame]
+                begun = [cue for cue in cues if cue.first_frame < first_frame + len(video)]
+                return self._append_fitting(video, heard, text, begun)
             except BaseException:
                 self._sound = self._aligned_sound()  # the old one holds what the film does not
                 raise
@@ -257,13 +262,21 @@ class ClipWriter:
         self._is_begun = False
         self._is_open = True
 
-    def write(self, pictures: Pictures, samples: Samples, cues: Sequence[Cue] = ()) -> Fragment:
+    def write(
+        self,
+        pictures: Pictures,
+        samples: Samples,
+        cues: Sequence[Cue] = (),
+        enough: Callable[[], bool] = lambda: False,
+    ) -> Fragment:
         """Append one fragment; on disk, and told to watchers, on return.
 
         `pictures`: one or more (h, w, 3) uint8 BGR of the film's size. `samples`: float32 of
         shape (len(pictures) * samples_per_frame,), 48 kHz mono in -1..1; what is louder is clipped
         by players. `cues`: the sentences that begin on these pictures, each with all the frames of
         the film on which it will be heard; where the clip ends early, the cue ends with it.
+        `enough` is asked before every picture but the first, on this thread: where it says yes,
+        the fragment ends there, and the rest of what was handed over is left out.
 
         Raises ValueError for anything else, FilmFullError (an OSError) when there is no room,
         FilmDiskError (another) when the disk fails, FilmGoneError when the film was removed from
@@ -273,7 +286,7 @@ class ClipWriter:
         """
         self._require_open()
         text = None if self._is_begun else self._text
-        fragment = self._film._append(self._encoder, pictures, samples, text, cues)
+        fragment = self._film._append(self._encoder, pictures, samples, text, cues, enough)
         self._is_begun = True
         return fragment
 

@@ -4,7 +4,7 @@
 which every finished clip replaces as a whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -20,9 +20,17 @@ class Clip(Protocol):
     """One clip in the making. One thread at a time; the next clip may come from another."""
 
     def write(
-        self, pictures: Pictures, samples: Samples, cues: Sequence[Cue] = ()
+        self,
+        pictures: Pictures,
+        samples: Samples,
+        cues: Sequence[Cue] = (),
+        enough: Callable[[], bool] = lambda: False,
     ) -> Fragment | None:
-        """Take what `ClipWriter.write` takes; None where it cannot be watched before `finish`."""
+        """Take what `ClipWriter.write` takes; None where it cannot be watched before `finish`.
+
+        Where there is a fragment, it may end before the last picture, as `enough` says; where there
+        is none, all of them were taken.
+        """
 
     def finish(self) -> ClipRecord:
         """End the clip; all of it is durable on return."""

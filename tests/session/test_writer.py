@@ -23,7 +23,7 @@ from session.errors import (
     FilmMismatchError,
     FilmMissingError,
 )
-from session.film import ClipRecord, FilmSpec
+from session.film import ClipRecord, Cue, FilmSpec
 from session.journal import journal_path
 from session.reel import create_film, delete_film, move_film
 from session.writer import FilmWriter
@@ -267,6 +267,21 @@ def test_an_abandoned_clip_keeps_its_fragments_and_an_empty_one_leaves_nothing(p
         write_clips(film, [[2]])
         assert [clip.frames for clip in film.committed.clips] == [3, 2]
     assert watch(path).numbers == [0, 1, 2, 3, 4]
+
+
+def test_a_fragment_ends_early_when_it_is_enough_and_the_clip_goes_on_there(path: Path) -> None:
+    asked = iter([False, False, True])
+    with FilmWriter.create(path, SPEC) as film:
+        clip = film.begin("cut")
+        sound = tone(0, 10 * SPEC.samples_per_frame)
+        cues = [Cue(text="kept", first_frame=1, frames=9), Cue(text="cut", first_frame=5, frames=5)]
+        fragment = clip.write(pictures(0, 10), sound, cues, lambda: next(asked))
+        assert (fragment.first_frame, fragment.frames) == (0, 3)
+        assert clip.write(pictures(3, 1), sound[:1920], (), lambda: True).frames == 1
+        write(clip, 4, 4)
+        clip.finish()
+        assert film.cues() == [Cue(text="kept", first_frame=1, frames=7)]
+    assert watch(path).numbers == list(range(8))
 
 
 @pytest.mark.parametrize(
