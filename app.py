@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,15 +23,18 @@ from api.sessions import sessions
 from api.speak import speaking
 from api.voices import voices
 from tts.espeak import EspeakVoices
-from warm.engines import make_engine
+from warm.engines import make_engine, recipe_of
 from warm.media.sniff import MediaError
 from warm.prepare.errors import PreparationError
 from warm.prepare.run import prepare
 from warm.runtime import Runtime
 from warm.settings import BadSettings, Settings, read_settings
 from warm.store import AvatarError, AvatarStore
+from warm.weights.errors import WeightsError
 
 BLUEPRINTS = (speaking, sessions, film, voices, avatars, health, page)
+
+REFUSALS = (BadSettings, CannotStart, AvatarError, MediaError, PreparationError, WeightsError)
 
 
 def create_app(
@@ -75,9 +79,10 @@ def main(argv: list[str]) -> int:
         told = partial(announce, settings)
         with occupy(settings.results_dir):
             prepare_avatar(settings)
+            try_avatar(settings)
             with listen(settings.host, settings.port) as listener:
                 serve(settings, listener, partial(create_app, settings, on_warm=told))
-    except (BadSettings, CannotStart, AvatarError, MediaError, PreparationError) as error:
+    except REFUSALS as error:
         print(f"Warmtalk cannot start.\n{error}", file=sys.stderr)
         return 2
     return 0
@@ -102,10 +107,15 @@ def make_avatar(settings: Settings, source: Path) -> None:
         source,
         avatar_id=settings.avatar_id,
         store=AvatarStore(settings.results_dir),
-        settings=settings.preparation_settings,
+        settings=replace(settings.preparation_settings, recipe=recipe_of(settings)),
         models=settings.models_dir / "face",
         engine=partial(make_engine, settings),
     )
+
+
+def try_avatar(settings: Settings) -> None:
+    """Raise now what the render thread would die of: missing weights, an avatar that does not fit."""
+    make_engine(settings).adopt(AvatarStore(settings.results_dir).open(settings.avatar_id))
 
 
 def announce(settings: Settings) -> None:

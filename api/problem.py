@@ -18,6 +18,7 @@ from session.errors import (
     is_out_of_space,
 )
 from tts.voice import BadSpeechRequest
+from warm.engine import EngineFull, EngineLost
 from warm.job import Interrupted
 from warm.queue import QueueFull
 from warm.runtime import NotReady
@@ -107,6 +108,8 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     FilmEmptyError: (404, "NotFoundError"),
     Interrupted: (409, "InterruptedError"),
     NotReady: (503, "NotReadyError"),
+    EngineFull: (503, "NotReadyError"),
+    EngineLost: (503, "NotReadyError"),
     QueueFull: (503, "QueueFullError"),
     TooManyWatchers: (503, "QueueFullError"),
 }

@@ -69,6 +69,9 @@ def seamless(region: NDArray[np.uint8], placed: Placed) -> NDArray[np.uint8]:
 def mix(
     under: NDArray[np.uint8], over: NDArray[np.uint8], mask: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """(h, w, 3) uint8: `over` where the (h, w) mask is 255, `under` where it is 0; to nearest."""
-    weight = mask * np.float32(1 / 255)
-    return np.asarray(cv2.blendLinear(over, under, weight, 1.0 - weight), np.uint8)
+    """(h, w, 3) uint8: `over` where the (h, w) mask is 255, `under` where it is 0; to nearest.
+
+    Weights up to 255 keep the small number that OpenCV adds to their sum from tipping a rounding.
+    """
+    weight = mask.astype(np.float32)
+    return np.asarray(cv2.blendLinear(over, under, weight, np.float32(255) - weight), np.uint8)

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from warm.engines import make_engine
+from warm.engines import make_engine, recipe_of
 from warm.media.sniff import MediaError
 from warm.prepare.errors import PreparationError
 from warm.prepare.run import prepare
@@ -93,16 +93,16 @@ def run_prepare(arguments: argparse.Namespace) -> int:
     """Prepare one avatar and say where to look at it."""
     source = demo_portrait() if arguments.demo else arguments.source
     avatar_id = arguments.avatar_id or (DEMO_ID if arguments.demo else source.stem)
-    settings = settings_of(arguments)
-    store = AvatarStore(arguments.results or settings.results_dir)
     numbers = {name: getattr(arguments, name) for _, name, _, _ in NUMBERS}
     given = {name: value for name, value in numbers.items() if value is not None}
+    settings = settings_of(arguments).model_copy(update=given)
+    store = AvatarStore(arguments.results or settings.results_dir)
     with Bar() as bar:
         avatar = prepare(
             source,
             avatar_id=avatar_id,
             store=store,
-            settings=replace(settings.preparation_settings, **given),
+            settings=replace(settings.preparation_settings, recipe=recipe_of(settings)),
             force=arguments.force,
             models=settings.models_dir / "face",
             engine=partial(make_engine, settings),

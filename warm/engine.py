@@ -57,6 +57,14 @@ class Rendered:
         return self.made
 
 
+class EngineLost(RuntimeError):
+    """The engine's device failed: nothing can be made before the engine was loaded anew."""
+
+
+class EngineFull(RuntimeError):
+    """The device's memory does not do for a single frame now; what is warm stays usable."""
+
+
 class Engine(Protocol):
     """A lip engine. One thread owns it; nothing here may be called from two."""
 
@@ -97,7 +105,8 @@ class Engine(Protocol):
     def start(self, jobs: Sequence[PatchJob]) -> Rendering:
         """Begin one patch a job; jobs of one call may mix avatars and sessions.
 
-        The next may be started before the patches of the last were taken.
+        The next may be started before the patches of the last were taken. This and `patches` raise
+        EngineLost and EngineFull.
         """
         ...
 

@@ -9,15 +9,33 @@ from warm.engine import Engine
 if TYPE_CHECKING:  # the settings of a preparation are checked against ENGINES
     from warm.settings import Settings
 
-ENGINES = {"viseme": 5}
+ENGINES = {"viseme": 5, "musetalk": 1}
 """Every engine, with the version of what its `prepare` writes: a higher one makes avatars anew."""
 
 
 def make_engine(settings: Settings) -> Engine:
-    """The engine that the settings name, not yet loaded."""
+    """The engine that the settings name, not yet loaded; raises WeightsError when files of it lack."""
     if settings.engine == "viseme":
         from warm.viseme.engine import VisemeEngine  # noqa: PLC0415  only what the engine needs
 
         return VisemeEngine(settings.models_dir / "face")
+    if settings.engine == "musetalk":
+        from warm.musetalk.engine import MuseTalkEngine  # noqa: PLC0415
+        from warm.musetalk.options import Options  # noqa: PLC0415
+
+        return MuseTalkEngine(Options.of(settings))
     allowed = ", ".join(map(repr, ENGINES))
     raise ValueError(f"engine is {settings.engine!r}; allowed are {allowed}.")
+
+
+def recipe_of(settings: Settings) -> tuple[tuple[str, str | int], ...]:
+    """What besides `PreparationSettings` changes what the engine keeps with an avatar.
+
+    Raises WeightsError when files of the engine lack.
+    """
+    if settings.engine != "musetalk":
+        return ()
+    from warm.musetalk.options import Options  # noqa: PLC0415  only what the engine needs
+
+    options = Options.of(settings)
+    return tuple(options.recipe(options.layout()).items())

@@ -29,6 +29,12 @@ ENV_PREFIX = "WARMTALK_"
 DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "configs" / "live.yaml"
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 """What names of avatars and sessions are made of: they become folder names."""
+DEVICE_PATTERN = r"^(auto|cpu|cuda(:[0-9]{1,2})?)$"
+PATTERNS = {
+    ID_PATTERN: "1 to 64 letters, digits, `_`, `-`",
+    DEVICE_PATTERN: "`auto`, `cpu`, `cuda`, `cuda:N`",
+}
+"""What each pattern allows, in words."""
 
 
 PREPARATION, TRACK = PreparationSettings(), TrackSettings()
@@ -91,8 +97,16 @@ class Settings(BaseSettings):
     """How many times the acceleration may be larger in a sudden move."""
 
     # The engine and the voice.
-    engine: Literal["viseme"] = "viseme"
-    """viseme: embedded, on the CPU, needs no download."""
+    engine: Literal["viseme", "musetalk"] = "viseme"
+    """viseme: embedded, on the CPU, needs no download; musetalk: neural, for a GPU, needs weights."""
+    device: Annotated[str, Field(pattern=DEVICE_PATTERN)] = "auto"
+    """Where the neural engine computes. auto: the first GPU, else the CPU, where it is not live."""
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
+    """Its numbers. auto: fp16 on a GPU; on a CPU bf16 if that has instructions for it, else fp32."""
+    placement: Literal["stabilized", "reference"] = "stabilized"
+    """Its crop: through the steady face transforms, or each frame's own box in whole pixels."""
+    face_mask: Literal["landmarks", "parser"] = "landmarks"
+    """What tells its lower face: the landmarks, or a SegFormer in `models_dir/face-parsing`."""
     models_dir: Path = Path("models")
     """Where models lie: `face/`, and `musetalkV15/`, `sd-vae/`, `whisper/` of the neural engine."""
     models_endpoint: str = "https://huggingface.co"
@@ -142,13 +156,6 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Built by hand, settings are what was passed; `read_settings` looks further."""
         return (named["init_settings"],)
-
-    @field_validator("engine", mode="before")
-    @classmethod
-    def _engine_of_this_version(cls, value: object) -> object:
-        if value == "musetalk":
-            raise ValueError("the neural engine is not part of this version; allowed: 'viseme'")
-        return value
 
     @field_validator("models_endpoint")
     @classmethod
@@ -325,7 +332,7 @@ def _in_words(schema: Mapping[str, Any]) -> str:
         lowest = schema.get("minimum", f"over {schema.get('exclusiveMinimum')}")
         return f"{lowest} to {schema['maximum']}"
     if "pattern" in schema:
-        return "1 to 64 letters, digits, `_`, `-`"
+        return PATTERNS[schema["pattern"]]
     kinds = {"boolean": "`true`, `false`", "null": "none", "string": "text"}
     return "a path" if schema.get("format") == "path" else kinds[schema["type"]]
 

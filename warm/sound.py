@@ -20,9 +20,11 @@ def film_sound(speech: Speech, spec: FilmSpec) -> NDArray[np.float32]:
     return padded
 
 
-def resample(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
-    """(n,) mono at `rate_hz` to (n * 48000 / rate_hz,) at 48 kHz, not delayed."""
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
+def resample(
+    samples: NDArray[np.float32], rate_hz: int, to_hz: int = SAMPLE_RATE_HZ
+) -> NDArray[np.float32]:
+    """(n,) mono at `rate_hz` to (n * to_hz / rate_hz,) at `to_hz`, not delayed."""
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=to_hz)
     frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="flt", layout="mono")
     frame.sample_rate = rate_hz
     made = [*resampler.resample(frame), *resampler.resample(None)]

@@ -29,6 +29,8 @@ class PreparationSettings:
     """Moves the face's box and mask: positive is down, frame pixels."""
     engine: str = "viseme"
     """The lip engine that adds its own data."""
+    recipe: tuple[tuple[str, str | int], ...] = ()
+    """What else changes that data, as `warm.engines.recipe_of` tells it."""
     track: TrackSettings = field(default_factory=TrackSettings)
 
     def __post_init__(self) -> None:
@@ -50,10 +52,13 @@ def digest_of(source: Path, settings: PreparationSettings) -> str:
     """SHA-256 (hex) of a source's content and everything that changes what becomes of it."""
     with source.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
+    chosen = asdict(settings)
+    if not settings.recipe:
+        del chosen["recipe"]
     key = {
         "recipe": RECIPE,
         "engine": ENGINES[settings.engine],
         "content": content,
-        "settings": asdict(settings),
+        "settings": chosen,
     }
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()

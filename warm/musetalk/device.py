@@ -1,0 +1,90 @@
+"""Where the networks run and in which numbers; how much memory there is."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from warm.musetalk.errors import NoSuchDevice
+
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+GB = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """A device and the numbers that the large networks use on it."""
+
+    device: torch.device
+    precision: str
+    """fp32, fp16 or bf16."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights of UNet and decoder."""
+        return DTYPES[self.precision]
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether work on the device goes on while the program does something else."""
+        return self.device.type == "cuda"
+
+    @property
+    def name(self) -> str:
+        """As a person would call it."""
+        if not self.is_gpu:
+            return "cpu"
+        return f"{self.device} ({torch.cuda.get_device_name(self.device)})"
+
+    def memory_gb(self) -> tuple[float | None, float | None]:
+        """(held by this process, of the device); None on the CPU."""
+        if not self.is_gpu:
+            return None, None
+        total = torch.cuda.get_device_properties(self.device).total_memory
+        return torch.cuda.memory_reserved(self.device) / GB, total / GB
+
+
+def choose(device: str, precision: Precision) -> Compute:
+    """What `device` and `precision` mean on this machine; raises NoSuchDevice."""
+    found = torch.device(first_device() if device == "auto" else device)
+    if found.type == "cuda":
+        check_gpu(device, found)
+        found = torch.device("cuda", found.index or 0)
+    if found.type == "cpu" and precision == "fp16":
+        raise NoSuchDevice(
+            "precision = 'fp16' needs a GPU; allowed with device = 'cpu': auto, fp32, bf16."
+        )
+    return Compute(found, fastest(found) if precision == "auto" else precision)
+
+
+def first_device() -> str:
+    """The first GPU, or the processor where there is none."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def check_gpu(asked: str, found: torch.device) -> None:
+    """Raise NoSuchDevice unless PyTorch sees this GPU."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if (found.index or 0) >= count:
+        raise NoSuchDevice(
+            f"device = {asked!r}: PyTorch {torch.__version__} sees {count} GPUs here. "
+            "Choose another (auto, cpu, cuda, cuda:N), or install the driver and a PyTorch for it."
+        )
+
+
+def fastest(device: torch.device) -> str:
+    """The numbers that `precision: auto` takes.
+
+    fp16 on a GPU, as the reference; on a processor bf16 if it has instructions for it.
+    """
+    if device.type == "cuda":
+        return "fp16"
+    return "bf16" if has_bf16(torch.cpu.get_capabilities()) else "fp32"
+
+
+def has_bf16(capabilities: Mapping[str, object]) -> bool:
+    """Whether one of the processor's instruction sets multiplies bf16."""
+    return any(on and re.search("bf16", name) for name, on in capabilities.items())

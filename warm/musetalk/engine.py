@@ -1,0 +1,218 @@
+"""The neural engine: MuseTalk v1.5 on one warm process. Imports no network before `load`."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tts.speech import Speech
+from warm.avatar import Avatar, AvatarBuild
+from warm.engine import EngineFull, PatchJob, Rendering
+from warm.musetalk.errors import DeviceFull
+from warm.musetalk.faces import Face, keep, recall
+from warm.musetalk.options import Options, Recipe
+from warm.sound import resample
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from warm.musetalk.rendering import Part
+    from warm.musetalk.studio import Studio
+
+STEP_S = 2.0
+"""On the CPU one pass takes no more frames than fit in this time."""
+
+log = logging.getLogger(__name__)
+
+
+class MuseTalkEngine:
+    """Implements `warm.engine.Engine`. One thread owns it."""
+
+    name = "musetalk"
+
+    def __init__(self, options: Options) -> None:
+        """Find the weights, without loading them; raises WeightsError."""
+        self._options = options
+        self._layout = options.layout()
+        self._studio: Studio | None = None
+        self._faces: dict[str, Face] = {}
+        self._latents: dict[str, Tensor] = {}
+        self._limit = options.largest_batch
+        self._pace_fps: float | None = None
+
+    @property
+    def largest_batch(self) -> int:
+        """Frames of one pass: as the settings say, fewer where memory or a slow CPU ask for it."""
+        return self._limit
+
+    def load(self) -> None:
+        """Load the networks and draw once; what was adopted is warm again.
+
+        Raises WeightsError, NoSuchDevice, EngineFull, EngineLost.
+        """
+        from warm.musetalk.studio import open_studio  # noqa: PLC0415  seconds, and a large library
+
+        try:
+            self._studio = open_studio(self._layout, self._options)
+            for digest, face in self._faces.items():
+                self._latents[digest] = self._studio.keep(face.latents)
+        except DeviceFull as full:
+            self.unload()
+            raise EngineFull(f"the networks do not fit into the device's memory: {full}") from full
+        self._warm_up(self._studio)
+
+    def unload(self) -> None:
+        """Give back the networks' memory and that of the avatars; `load` brings both back."""
+        self._studio = None
+        self._latents.clear()
+        gc.collect()
+        give_back_memory()
+
+    def prepare(self, build: AvatarBuild) -> None:
+        """Keep the avatar's latents and masks in `musetalk_*` arrays; raises what `make_face` does.
+
+        Loads the autoencoder only, and leaves nothing loaded.
+        """
+        from warm.musetalk.making import make_face  # noqa: PLC0415  as in `load`
+
+        keep(make_face(build, self._layout, self._options), build)
+
+    def adopt(self, avatar: Avatar) -> None:
+        """Put an avatar's latents on the device; raises AvatarOutdated, EngineFull, EngineLost."""
+        face = recall(avatar, self._recipe)
+        if self._studio is not None:
+            try:
+                self._latents[avatar.digest] = self._studio.keep(face.latents)
+            except DeviceFull as full:
+                raise EngineFull(f"no memory for the avatar {avatar.id!r}: {full}") from full
+        self._faces[avatar.digest] = face
+
+    def forget(self, avatar: Avatar) -> None:
+        """Drop what `adopt` kept."""
+        self._faces.pop(avatar.digest, None)
+        self._latents.pop(avatar.digest, None)
+
+    def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
+        """(frames, 50, 384) tokens with their positions, of this sentence alone.
+
+        The reference encodes a whole file; a sentence's features differ from those, because Whisper
+        hears both ways and the mel's floor follows its loudest moment.
+        """
+        from warm.musetalk.hearing import RATE_HZ  # noqa: PLC0415  as in `load`
+        from warm.musetalk.windows import positions, tokens_of  # noqa: PLC0415
+
+        studio = self._loaded()
+        sound = resample(speech.samples, speech.sample_rate_hz, RATE_HZ)
+        hidden = studio.hearing.hear(np.clip(sound, -1.0, 1.0))
+        tokens = tokens_of(hidden, frames=frames, fps=fps)
+        self._tell_time(frames)
+        return tokens + positions(*tokens.shape[1:])
+
+    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
+        """Begin one patch a job; the avatars must have been adopted.
+
+        Where memory does not do, fewer frames are drawn at once from then on; raises EngineFull
+        when one alone does not fit, and EngineLost.
+        """
+        from warm.musetalk.rendering import Drawing  # noqa: PLC0415  as in `load`
+
+        parts: list[Part] = []
+        done = 0
+        while done < len(jobs):
+            few = jobs[done : done + self._limit]
+            try:
+                parts.append(self._drawn(few))
+            except DeviceFull as full:
+                self._take_fewer(len(few), full)
+            else:
+                done += len(few)
+        return Drawing(parts)
+
+    def facts(self) -> dict[str, Any]:
+        """Device, numbers, memory, and on the CPU how fast it draws."""
+        if self._studio is None:
+            return {"device": None, "memory_used_gb": None, "memory_total_gb": None}
+        compute = self._studio.compute
+        used, total = compute.memory_gb()
+        return {
+            "device": compute.name,
+            "precision": compute.precision,
+            "memory_used_gb": used,
+            "memory_total_gb": total,
+            "largest_batch": self._limit,
+            "frames_per_second": self._pace_fps and round(self._pace_fps, 2),
+        }
+
+    @cached_property
+    def _recipe(self) -> Recipe:
+        return self._options.recipe(self._layout)
+
+    def _loaded(self) -> Studio:
+        if self._studio is None:
+            raise RuntimeError("the engine is not loaded")
+        return self._studio
+
+    def _drawn(self, jobs: Sequence[PatchJob]) -> Part:
+        from warm.musetalk.rendering import Part  # noqa: PLC0415  as in `load`
+
+        studio, started = self._loaded(), time.monotonic()
+        digests = [job.avatar.digest for job in jobs]
+        latents = [self._latents[key][job.frame] for key, job in zip(digests, jobs, strict=True)]
+        copy = studio.draw(latents, [job.condition for job in jobs])
+        if not studio.compute.is_gpu:
+            self._pace_fps = len(jobs) / (time.monotonic() - started)
+        return Part(jobs, [self._faces[key] for key in digests], copy)
+
+    def _take_fewer(self, tried: int, full: DeviceFull) -> None:
+        give_back_memory()
+        if tried == 1:
+            raise EngineFull(
+                f"the device's memory does not do for one frame ({full}). Stop other programs that "
+                "use it, or choose a smaller precision."
+            ) from full
+        self._limit = tried // 2
+        log.warning("no memory for %d frames at once; %d from now on", tried, self._limit)
+
+    def _warm_up(self, studio: Studio) -> None:
+        """Draw empty faces: libraries choose their kernels at the first pass of each size."""
+        sizes = {self._options.first_batch, self._limit} if studio.compute.is_gpu else {1}
+        for size in sorted(sizes):
+            seconds = timed_pass(studio, size)
+        if not studio.compute.is_gpu:
+            self._pace_fps = 1 / seconds
+            self._limit = min(self._limit, max(1, int(STEP_S * self._pace_fps)))
+            log.warning(
+                "the neural engine runs on the CPU: %.2g frames a second, %d at once. It is "
+                "correct, not live; a GPU or engine = 'viseme' is",
+                self._pace_fps,
+                self._limit,
+            )
+
+    def _tell_time(self, frames: int) -> None:
+        if self._pace_fps is not None:
+            log.info("%d frames to draw: about %.0f s", frames, frames / self._pace_fps)
+
+
+def timed_pass(studio: Studio, size: int) -> float:
+    """Seconds that a second pass of `size` empty faces takes, its pictures included."""
+    shape, tokens = studio.painter.latent_shape, studio.hearing.tokens_shape
+    latents = studio.keep(np.zeros((size, *shape), np.float32))
+    for _ in range(2):
+        started = time.monotonic()
+        studio.draw(list(latents), [np.zeros(tokens, np.float32)] * size).wait()
+    return time.monotonic() - started
+
+
+def give_back_memory() -> None:
+    """Return what PyTorch holds in reserve to the GPU."""
+    import torch  # noqa: PLC0415  as in `load`
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,68 @@
+"""What can be chosen about the neural engine. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from warm.engines import ENGINES
+from warm.store import digest_of_file
+from warm.weights.errors import WeightsMissing
+from warm.weights.layout import Layout, find, mend
+
+if TYPE_CHECKING:
+    from warm.settings import Settings
+
+Recipe = dict[str, str | int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The engine's part of the settings; each is explained in `warm/settings.py`."""
+
+    models_dir: Path
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
+    placement: Literal["stabilized", "reference"] = "stabilized"
+    face_mask: Literal["landmarks", "parser"] = "landmarks"
+    bbox_shift: int = 0
+    first_batch: int = 2
+    largest_batch: int = 25
+
+    @classmethod
+    def of(cls, settings: Settings) -> Options:
+        """What the settings say."""
+        return cls(
+            models_dir=settings.models_dir,
+            device=settings.device,
+            precision=settings.precision,
+            placement=settings.placement,
+            face_mask=settings.face_mask,
+            bbox_shift=settings.bbox_shift,
+            first_batch=settings.first_batch_size,
+            largest_batch=settings.batch_size,
+        )
+
+    def layout(self) -> Layout:
+        """Where the weights lie; raises WeightsError when what these options need is not there."""
+        layout = find(self.models_dir)
+        if self.face_mask == "parser" and layout.parser is None:
+            raise WeightsMissing(
+                f"face_mask = 'parser' needs a face parser in {self.models_dir / 'face-parsing'}, "
+                f"which is not there. Choose face_mask = 'landmarks', or: {mend(self.models_dir)}"
+            )
+        return layout
+
+    def recipe(self, layout: Layout) -> Recipe:
+        """All that changes what preparation makes of the same frames and landmarks."""
+        recipe: Recipe = {
+            "version": ENGINES["musetalk"],
+            "placement": self.placement,
+            "face_mask": self.face_mask,
+            "vae": digest_of_file(layout.vae_weights),
+        }
+        if self.face_mask == "parser":
+            assert layout.parser_weights is not None
+            recipe["parser"] = digest_of_file(layout.parser_weights)
+        return recipe
