@@ -1,0 +1,279 @@
+"""Sound files of every common kind are heard as they are; broken ones say where."""
+
+import struct
+import wave
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from warm.media.audio import (
+    PIECE_SAMPLES,
+    LongSoundError,
+    NoSoundError,
+    SoundFacts,
+    examine,
+    open_sound,
+)
+from warm.media.sniff import DamagedMediaError, MediaError, UnknownMediaError
+
+RATE_HZ = 48_000
+TONE_HZ = 440.0
+Sound = NDArray[np.float64]
+
+
+def tone(seconds: float, rate_hz: int = RATE_HZ, amplitude: float = 0.5) -> Sound:
+    """A tone that grows, so that its place in time can be told."""
+    times = np.arange(round(seconds * rate_hz)) / rate_hz
+    return amplitude * (0.2 + 0.8 * times / seconds) * np.sin(2 * np.pi * TONE_HZ * times)
+
+
+def encode(
+    path: Path,
+    sound: Sound,
+    *,
+    rate_hz: int,
+    codec: str,
+    layout: str = "mono",
+    format: str = "fltp",
+) -> Path:
+    """Write a file by FFmpeg's encoders; every channel gets the same sound."""
+    channels = av.AudioLayout(layout).nb_channels
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate_hz, layout=layout)
+        stream.codec_context.format = format
+        for start in range(0, len(sound), 1024):
+            block = sound[start : start + 1024].astype(np.float32)
+            packed = np.repeat(block, channels)[np.newaxis]
+            frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
+            frame.sample_rate, frame.pts = rate_hz, start
+            frame.time_base = Fraction(1, rate_hz)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def heard(path: Path, rate_hz: int = RATE_HZ) -> NDArray[np.float32]:
+    with open_sound(path, rate_hz=rate_hz) as sound:
+        pieces = list(sound.pieces())
+    assert all(piece.dtype == np.float32 and len(piece) <= PIECE_SAMPLES for piece in pieces)
+    return np.concatenate(pieces)
+
+
+def lag_and_gain(found: NDArray[np.float32], expected: Sound) -> tuple[int, float]:
+    """Samples by which `found` comes later, and how loud it is against `expected`."""
+    size = min(len(found), len(expected))
+    spectrum = np.fft.rfft(found[:size], 2 * size) * np.conj(np.fft.rfft(expected[:size], 2 * size))
+    lag = int(np.argmax(np.fft.irfft(spectrum)))
+    lag = lag - 2 * size if lag > size else lag
+    inner = slice(size // 10, size - size // 10)
+    gain = float(np.sqrt(np.mean(found[inner] ** 2) / np.mean(expected[inner] ** 2)))
+    return lag, gain
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "format"),
+    [
+        ("wav", "pcm_u8", "u8"),
+        ("wav", "pcm_s16le", "s16"),
+        ("wav", "pcm_s24le", "s32"),
+        ("wav", "pcm_s32le", "s32"),
+        ("wav", "pcm_f32le", "flt"),
+        ("wav", "pcm_f64le", "dbl"),
+        ("flac", "flac", "s16"),
+        ("mp3", "libmp3lame", "fltp"),
+        ("m4a", "aac", "fltp"),
+        ("ogg", "libopus", "flt"),
+        ("aac", "aac", "fltp"),
+        ("aiff", "pcm_s16be", "s16"),
+        ("webm", "libopus", "flt"),
+    ],
+)
+def test_every_common_format_is_heard_in_time_and_as_loud(
+    suffix: str, codec: str, format: str, tmp_path: Path
+) -> None:
+    said = tone(1.7)
+    path = encode(tmp_path / f"a.{suffix}", said, rate_hz=RATE_HZ, codec=codec, format=format)
+    found = heard(path)
+    lag, gain = lag_and_gain(found, said)
+    priming = 2 * 1024 if suffix == "aac" else 0  # a bare AAC stream does not tell its priming
+    assert abs(lag) <= 2 + priming
+    assert abs(len(found) - len(said)) <= 0.05 * RATE_HZ
+    assert gain == pytest.approx(0.95 if suffix == "mp3" else 1.0, abs=0.03)  # as LAME does it
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 11025, 16000, 22050, 44100, 96000, 192000])
+def test_every_rate_keeps_length_and_time(rate_hz: int, tmp_path: Path) -> None:
+    path = encode(
+        tmp_path / "a.wav", tone(1.3, rate_hz), rate_hz=rate_hz, codec="pcm_s16le", format="s16"
+    )
+    found = heard(path)
+    assert abs(len(found) - round(1.3 * RATE_HZ)) <= RATE_HZ // rate_hz + 1
+    lag, gain = lag_and_gain(found, tone(1.3))
+    assert abs(lag) <= 6
+    assert gain == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize("layout", ["mono", "stereo", "5.1", "7.1"])
+def test_channels_are_mixed_without_cutting_off(layout: str, tmp_path: Path) -> None:
+    path = encode(
+        tmp_path / "a.wav",
+        tone(0.5, amplitude=0.9),
+        rate_hz=RATE_HZ,
+        codec="pcm_s16le",
+        layout=layout,
+        format="s16",
+    )
+    found = heard(path)
+    lag, gain = lag_and_gain(found, tone(0.5, amplitude=0.9))
+    assert abs(lag) <= 2 and np.abs(found).max() <= 1.0
+    assert gain == pytest.approx(1.0, abs=0.01)
+
+
+def test_one_channel_of_two_is_half_as_loud_not_gone(tmp_path: Path) -> None:
+    left = (tone(0.5) * 32767).astype("<i2")
+    both = np.stack([left, np.zeros_like(left)], axis=1)
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(RATE_HZ)
+        file.writeframes(both.tobytes())
+    _, gain = lag_and_gain(heard(tmp_path / "a.wav"), tone(0.5))
+    assert gain == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_engine_s_rate_can_be_asked_for(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.wav", tone(1), rate_hz=RATE_HZ, codec="pcm_s16le", format="s16")
+    found = heard(path, 16_000)
+    assert abs(len(found) - 16_000) <= 1
+    assert abs(lag_and_gain(found, tone(1, 16_000))[0]) <= 1
+
+
+def test_names_are_not_trusted(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.flac", tone(0.3), rate_hz=RATE_HZ, codec="flac", format="s16")
+    assert len(heard(path.rename(tmp_path / "a.mp3"))) == round(0.3 * RATE_HZ)
+
+
+def test_the_sound_of_a_video_is_taken(tmp_path: Path) -> None:
+    said = tone(1.0)
+    path = encode(tmp_path / "a.mp4", said, rate_hz=RATE_HZ, codec="aac")
+    assert abs(lag_and_gain(heard(path), said)[0]) <= 2
+
+
+def test_a_file_is_examined_in_pieces(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.wav", tone(2), rate_hz=16_000, codec="pcm_s16le", format="s16")
+    facts = examine(path, rate_hz=RATE_HZ, longest_s=60)
+    assert facts == SoundFacts(
+        samples=facts.samples,
+        rate_hz=RATE_HZ,
+        peak=facts.peak,
+        stored="pcm_s16le, 16000 Hz, 1 channel",
+    )
+    assert facts.peak == pytest.approx(0.5, abs=0.02) and facts.notes == ()
+
+
+def test_silence_is_allowed_and_said(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.wav", np.zeros(8000), rate_hz=8000, codec="pcm_s16le", format="s16")
+    facts = examine(path, rate_hz=RATE_HZ, longest_s=60)
+    assert facts.seconds == pytest.approx(1.0, abs=0.001)
+    assert facts.notes == ("The sound is silent; the mouth stays closed.",)
+
+
+def test_sound_beyond_full_scale_is_said(tmp_path: Path) -> None:
+    path = encode(
+        tmp_path / "a.wav", tone(1, amplitude=2.0), rate_hz=RATE_HZ, codec="pcm_f32le", format="flt"
+    )
+    (note,) = examine(path, rate_hz=RATE_HZ, longest_s=60).notes
+    assert "6.0 dB too high" in note
+
+
+def test_what_is_longer_than_allowed_is_refused_without_reading_on(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.wav", tone(3), rate_hz=8000, codec="pcm_s16le", format="s16")
+    with pytest.raises(LongSoundError, match=r"longer than 2 s \(max_audio_s\)"):
+        examine(path, rate_hz=RATE_HZ, longest_s=2)
+
+
+def test_a_file_that_is_not_there_or_empty_or_no_sound_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "text.wav").write_text("Hello, this is not sound at all.")
+    for name, error, words in (
+        ("gone.wav", MediaError, "There is no file"),
+        ("empty.wav", DamagedMediaError, r"is empty \(0 bytes\)"),
+        ("text.wav", UnknownMediaError, "is no sound that can be read: it begins with 48 65"),
+        (".", MediaError, "is a folder"),
+    ):
+        with pytest.raises(error, match=words):
+            examine(tmp_path / name, rate_hz=RATE_HZ, longest_s=60)
+
+
+def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for _ in range(5):
+            picture = np.zeros((64, 64, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(stream.encode(None))
+    with pytest.raises(NoSoundError, match="holds no sound"):
+        examine(tmp_path / "a.mp4", rate_hz=RATE_HZ, longest_s=60)
+
+
+def test_a_wav_without_a_sample_is_empty(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+    with pytest.raises(DamagedMediaError, match=r"a\.wav"):
+        examine(tmp_path / "a.wav", rate_hz=RATE_HZ, longest_s=60)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "format"),
+    [
+        ("wav", "pcm_s16le", "s16"),
+        ("flac", "flac", "s16"),
+        ("mp3", "libmp3lame", "fltp"),
+        ("ogg", "libopus", "flt"),
+        ("m4a", "aac", "fltp"),
+    ],
+)
+def test_a_truncated_file_says_at_which_second_it_ends(
+    suffix: str, codec: str, format: str, tmp_path: Path
+) -> None:
+    whole = encode(
+        tmp_path / f"a.{suffix}", tone(4), rate_hz=RATE_HZ, codec=codec, format=format
+    ).read_bytes()
+    (tmp_path / f"b.{suffix}").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DamagedMediaError) as broken:
+        examine(tmp_path / f"b.{suffix}", rate_hz=RATE_HZ, longest_s=60)
+    message = str(broken.value)
+    assert f"b.{suffix} is damaged or truncated" in message
+    if suffix != "m4a":  # its index is at the end: nothing of it can be read
+        second = float(message.partition(" at ")[2].partition(" s ")[0])
+        assert 1.5 < second < 2.5
+
+
+def test_bytes_changed_in_the_middle_are_not_passed_over(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.flac", tone(4), rate_hz=RATE_HZ, codec="flac", format="s16")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4000] = bytes(4000)
+    path.write_bytes(content)
+    with pytest.raises(DamagedMediaError, match=r"damaged or truncated at \d\.\d\d s"):
+        examine(path, rate_hz=RATE_HZ, longest_s=60)
+
+
+def test_a_wav_with_nan_is_refused(tmp_path: Path) -> None:
+    said = tone(1).astype("<f4")
+    said[30_000] = np.nan
+    header = b"RIFF" + struct.pack("<I", 36 + said.nbytes) + b"WAVEfmt "
+    header += struct.pack("<IHHIIHH", 16, 3, 1, RATE_HZ, RATE_HZ * 4, 4, 32)
+    (tmp_path / "a.wav").write_bytes(
+        header + b"data" + struct.pack("<I", said.nbytes) + said.tobytes()
+    )
+    with pytest.raises(DamagedMediaError, match=r"at 0\.\d+ s \(it holds NaN or infinity"):
+        examine(tmp_path / "a.wav", rate_hz=RATE_HZ, longest_s=60)
