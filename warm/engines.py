@@ -14,7 +14,7 @@ ENGINES = {"viseme": 5, "musetalk": 1}
 
 
 def make_engine(settings: Settings) -> Engine:
-    """The engine that the settings name, not yet loaded; raises WeightsError when files of it lack."""
+    """The engine that the settings name, not yet loaded; raises WeightsError when files lack."""
     if settings.engine == "viseme":
         from warm.viseme.engine import VisemeEngine  # noqa: PLC0415  only what the engine needs
 

@@ -98,11 +98,11 @@ class Settings(BaseSettings):
 
     # The engine and the voice.
     engine: Literal["viseme", "musetalk"] = "viseme"
-    """viseme: embedded, on the CPU, needs no download; musetalk: neural, for a GPU, needs weights."""
+    """viseme: embedded, on the CPU, no download; musetalk: neural, for a GPU, needs weights."""
     device: Annotated[str, Field(pattern=DEVICE_PATTERN)] = "auto"
     """Where the neural engine computes. auto: the first GPU, else the CPU, where it is not live."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
-    """Its numbers. auto: fp16 on a GPU; on a CPU bf16 if that has instructions for it, else fp32."""
+    """Its numbers. auto: fp16 on a GPU; on a CPU bf16 if it has instructions for it, else fp32."""
     placement: Literal["stabilized", "reference"] = "stabilized"
     """Its crop: through the steady face transforms, or each frame's own box in whole pixels."""
     face_mask: Literal["landmarks", "parser"] = "landmarks"
