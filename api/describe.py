@@ -3,7 +3,7 @@
 from typing import Any
 
 from session.film import ClipRecord
-from session.writer import FilmWriter
+from session.writers import Film
 from warm.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE, Avatar
 from warm.sessions import DEFAULT_SESSION
 
@@ -29,7 +29,7 @@ def describe_clip(clip: ClipRecord, fps: int) -> dict[str, Any]:
     }
 
 
-def describe_film(session_id: str, film: FilmWriter | None, avatar: Avatar) -> dict[str, Any]:
+def describe_film(session_id: str, film: Film | None, avatar: Avatar) -> dict[str, Any]:
     """A session's film; None is one in which nothing has been said."""
     committed = film.committed if film else None
     frames = committed.frames if committed else 0

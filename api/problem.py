@@ -18,12 +18,15 @@ from session.errors import (
     is_out_of_space,
 )
 from tts.voice import BadSpeechRequest
+from warm.archive import UnknownArchive
 from warm.engine import EngineFull, EngineLost
 from warm.job import Interrupted
 from warm.queue import QueueFull
 from warm.runtime import NotReady
-from warm.sessions import BadSessionId, TooManySessions, UnknownSession, UnusableSession
+from warm.session_errors import BadSessionId, SessionExists, UnknownSession, UnusableSession
+from warm.session_limits import DiskNearlyFull, SessionFull, TooManySessions
 from warm.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
+from warm.wardrobe import AvatarUnfit
 
 RETRY_SOON_S = 1
 
@@ -98,11 +101,16 @@ class Problem:
 CAUSES: dict[type[Exception], tuple[int, str]] = {
     BadAvatarId: (422, "ValidationError"),
     UnknownSession: (404, "NotFoundError"),
+    UnknownArchive: (404, "NotFoundError"),
     AvatarMissing: (404, "NotFoundError"),
     AvatarDamaged: (409, "AvatarError"),
     AvatarOutdated: (409, "AvatarError"),
+    AvatarUnfit: (409, "AvatarError"),
     UnusableSession: (409, "SessionError"),
     TooManySessions: (409, "SessionError"),
+    SessionExists: (409, "SessionError"),
+    SessionFull: (409, "SessionError"),
+    DiskNearlyFull: (507, "StorageError"),
     FilmClosedError: (409, "SessionError"),
     FilmNotLiveError: (409, "NotLiveError"),
     FilmEmptyError: (404, "NotFoundError"),

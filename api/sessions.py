@@ -7,7 +7,8 @@ from flask import Blueprint, request
 from api.body import Body, check, read_body
 from api.describe import describe_film
 from api.running import running
-from warm.sessions import DEFAULT_SESSION, UnknownSession
+from warm.session_errors import UnknownSession
+from warm.sessions import DEFAULT_SESSION
 
 sessions = Blueprint("sessions", __name__)
 

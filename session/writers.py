@@ -70,6 +70,9 @@ class Film(Protocol):
     def is_closed(self) -> bool:
         """Whether nothing will be added any more."""
 
+    def is_in_place(self) -> bool:
+        """Whether what an open writer writes to still lies at its path, or never lay there yet."""
+
     def cues(self) -> list[Cue]:
         """The sentences that are heard in what is committed, in order."""
 

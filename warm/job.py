@@ -1,11 +1,12 @@
 """What HTTP threads ask of the render thread, and how they learn what became of it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Condition
+from typing import Generic, TypeVar
 
 from session.film import ClipRecord, Fragment
 from tts.sentences import speakable
@@ -128,15 +129,28 @@ class SpeakJob:
         return last
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Removal:
-    """A session to be removed by the render thread."""
+Result = TypeVar("Result")
 
-    session_id: str
-    done: Future[None] = field(default_factory=Future)
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Errand(Generic[Result]):
+    """Something short that only the render thread may do."""
+
+    session_id: str | None
+    """It is not done while a clip of this session is being made; None: it goes between any two
+    steps."""
+    act: Callable[[], Result]
+    done: Future[Result] = field(default_factory=Future)
+
+    def run(self) -> None:
+        """Do it, and tell who waits. Render thread."""
+        try:
+            self.done.set_result(self.act())
+        except Exception as error:  # noqa: BLE001 - who waits gets it
+            self.done.set_exception(error)
 
     def fail(self, error: Exception) -> None:
-        """Tell who waits that the session is still there."""
+        """Tell who waits that it is not done."""
         self.done.set_exception(error)
 
     def interrupt(self, reason: str) -> None:

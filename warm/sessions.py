@@ -1,16 +1,24 @@
-"""The sessions on disk: which there are, where their films lie, who may touch them."""
+"""The sessions: which there are, who speaks in them, and who may touch their films."""
 
 import logging
 import re
-from collections.abc import Iterator
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from threading import Condition
+from threading import Condition, Lock
+from typing import Any
 
-from session.errors import FilmDamagedError, FilmMismatchError, FilmMissingError
-from session.film import FilmSpec
-from session.reel import delete_film
-from session.writer import FilmWriter
+from session.writers import Film
+from warm.archive import Archive
+from warm.avatar import Avatar
+from warm.one_session import Session, SessionView, changed
+from warm.session_errors import BadSessionId, SessionExists, UnknownSession, UnusableSession
+from warm.session_limits import SessionLimits
+from warm.session_record import RECORD_NAME, Choices, SessionRecord, now
 from warm.settings import ID_PATTERN
+from warm.store import AvatarError
+from warm.wardrobe import AvatarFacts, Wardrobe
 
 DEFAULT_SESSION = "default"
 FILM_NAME = "full_session.mp4"
@@ -18,66 +26,32 @@ FILM_NAME = "full_session.mp4"
 log = logging.getLogger(__name__)
 
 
-class BadSessionId(ValueError):
-    """Not a name that a session can have."""
-
-    def __init__(self, received: object) -> None:
-        super().__init__(f"session_id = {received!r}: must be 1 to 64 letters, digits, '-' or '_'")
-
-
-class UnknownSession(LookupError):
-    """There is no session of that name."""
-
-    def __init__(self, session_id: str) -> None:
-        super().__init__(f"session_id = {session_id!r}: nothing has been said in this session yet")
-
-
-class TooManySessions(RuntimeError):
-    """The limit of sessions is reached."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"{limit} sessions exist, which is the limit (max_sessions); delete one first"
-        )
-
-
-class UnusableSession(RuntimeError):
-    """A film on disk that cannot be continued: damaged, or of another size or frame rate."""
-
-    def __init__(self, session_id: str, reason: str) -> None:
-        super().__init__(
-            f"session_id = {session_id!r} cannot be continued: {reason}; reset it to begin anew"
-        )
-
-
 class Sessions:
     """All sessions under one results folder, each with its open film.
 
-    Threads: the render thread opens, creates and removes; any thread may look. Films are known
-    to lookers from their first clip on.
+    The methods up to `wake` are for any thread, the ones after it for the render thread. Films are
+    known to lookers from their first clip on.
     """
 
-    def __init__(self, results: Path, spec: FilmSpec, limit: int) -> None:
-        self.spec = spec
+    def __init__(
+        self,
+        results: Path,
+        *,
+        wardrobe: Wardrobe,
+        limits: SessionLimits,
+        archive: Archive | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`archive`: where films go at a reset; None deletes them."""
+        self.limits = limits
         self._results = results
-        self._limit = limit
-        self._films: dict[str, FilmWriter] = {}
-        self._unusable: dict[str, UnusableSession] = {}
+        self._wardrobe = wardrobe
+        self._archive = archive
+        self._clock = clock
+        self._sessions: dict[str, Session] = {}
         self._changed = Condition()
-
-    def recover(self) -> None:
-        """Open every film on disk, cutting what a death left behind the last committed fragment.
-
-        What cannot be continued is set aside until it is reset. Raises FilmBusyError when another
-        process works in this folder.
-        """
-        for session_id in self._on_disk():
-            try:
-                self._publish(session_id, self._open_film(session_id))
-            except UnusableSession as unusable:
-                log.exception("session set aside", extra={"session_id": session_id})
-                with self._changed:
-                    self._unusable[session_id] = unusable
+        self._making = Lock()
+        """Held by who adds a session, takes one away or changes its choices."""
 
     def path(self, session_id: str) -> Path:
         """Where the film of a session lies or will lie; raises BadSessionId."""
@@ -87,14 +61,16 @@ class Sessions:
             return self._results / FILM_NAME
         return self._results / "sessions" / session_id / FILM_NAME
 
-    def get(self, session_id: str) -> FilmWriter | None:
+    def get(self, session_id: str) -> Film | None:
         """The film of a session, if there is one; raises BadSessionId and UnusableSession."""
-        self.path(session_id)
-        with self._changed:
-            self._refuse_unusable(session_id)
-            return self._films.get(session_id)
+        session = self._find(session_id)
+        if session is None:
+            return None
+        if session.trouble is not None:
+            raise session.trouble
+        return session.film
 
-    def find(self, session_id: str) -> FilmWriter:
+    def find(self, session_id: str) -> Film:
         """The film of a session; also raises UnknownSession."""
         film = self.get(session_id)
         if film is None:
@@ -102,95 +78,310 @@ class Sessions:
         return film
 
     def exists(self, session_id: str) -> bool:
-        """Whether there is anything to remove; raises BadSessionId."""
-        return self.path(session_id).exists()
+        """Whether anybody has made this session, or spoken in it; raises BadSessionId."""
+        return self._find(session_id) is not None
 
-    def all(self) -> list[tuple[str, FilmWriter]]:
-        """Every session with its film, by name."""
-        with self._changed:
-            return sorted(self._films.items())
+    def all(self) -> list[tuple[str, Film]]:
+        """Every session that has a film, by name."""
+        return [(session.id, session.film) for session in self._every() if session.film is not None]
 
-    def wait_for(self, session_id: str, timeout_s: float) -> FilmWriter | None:
-        """As `get`, but waits for a film to come for `timeout_s`."""
+    def view(self, session_id: str) -> SessionView:
+        """What can be told of a session, also of one that nobody has made; raises BadSessionId."""
+        session = self._find(session_id)
+        if session is None:
+            session = self._new(session_id)
+            session.record = SessionRecord(created=None)
+        return self._view(session)
+
+    def views(self) -> list[SessionView]:
+        """Every session that somebody has made or spoken in, by name."""
+        return [self._view(session) for session in self._every()]
+
+    def choices(self, session_id: str) -> Choices:
+        """What a session has chosen; raises BadSessionId."""
+        session = self._find(session_id)
+        return session.record.choices if session is not None else Choices()
+
+    def wait_for(self, session_id: str, timeout_s: float) -> Film | None:
+        """As `get`, but waits for `timeout_s` for a film that is open."""
+
+        def is_open() -> bool:
+            film = self.get(session_id)
+            return film is not None and not film.is_closed
+
         with self._changed:
-            self._changed.wait_for(lambda: self.get(session_id) is not None, timeout_s)
+            self._changed.wait_for(is_open, timeout_s)
             return self.get(session_id)
 
-    def check_room(self, session_id: str) -> None:
-        """Raise what `open` would raise before any work is done for it."""
-        if self.get(session_id) is None and len(self._films) >= self._limit:
-            raise TooManySessions(self._limit)
+    def check_room(self, session_id: str) -> AvatarFacts:
+        """Raise what keeps a session from speaking, before any work is done for it.
 
-    def open(self, session_id: str) -> FilmWriter:
-        """The film of a session, made when there is none. Render thread only.
-
-        Raises what `check_room` raises, and OSError.
+        BadSessionId, UnusableSession, TooManySessions, SessionFull, DiskNearlyFull.
         """
-        self.check_room(session_id)
-        film = self._films.get(session_id)
-        if film is None or film.is_closed:
-            film = self._open_film(session_id)
-            self._publish(session_id, film)
-        return film
+        session = self._find(session_id)
+        if session is None:
+            self.limits.check_count(len(self._sessions))
+            session = self._new(session_id)
+        facts = self._check(session)
+        if session.film is not None:
+            self.limits.check_film(session_id, session.film)
+        self.limits.check_disk(self._results)
+        return facts
+
+    def check_choices(self, session_id: str | None, named: Mapping[str, Any]) -> str:
+        """Raise what keeps `create` from making this session; returns its avatar's name.
+
+        BadSessionId, TooManySessions, SessionExists, AvatarError, DiskNearlyFull.
+        """
+        session = self._find(session_id) if session_id is not None else None
+        if session is None:
+            self.limits.check_count(len(self._sessions))
+        elif session.has_spoken:
+            self._require_same(session, named)
+        self.limits.check_disk(self._results)
+        return self.check_avatar(session_id, named)
+
+    def check_avatar(self, session_id: str | None, named: Mapping[str, Any]) -> str:
+        """The name of the avatar that a session has with these choices; raises AvatarError."""
+        session = self._find(session_id) if session_id is not None else None
+        choices = (session.record.choices if session is not None else Choices()).changed(named)
+        return self._wardrobe.look_again(self._avatar_id(choices)).id
+
+    def create(self, session_id: str | None, named: Mapping[str, Any]) -> tuple[str, bool]:
+        """Make a session with the choices that are `named`; its id, and whether it is new.
+
+        An id is drawn where none is given. A session in which nothing was said takes other
+        choices. Raises what `check_choices` raises, and OSError.
+        """
+        session_id = session_id or secrets.token_hex(8)
+        with self._making:
+            self.check_choices(session_id, named)
+            is_new = self._find(session_id) is None
+            session = self._publish(self._new(session_id))
+            session.is_tentative = False
+            record = changed(session.record, named)
+            try:
+                if is_new or record != session.record:
+                    session.write_record(record)
+            except OSError:
+                if is_new:
+                    self._forget(session)
+                raise
+            return session_id, is_new
+
+    def wake(self, session_id: str) -> None:
+        """Bring into memory what a session needs, while the render thread does other things.
+
+        Raises UnusableSession, FilmBusyError and OSError.
+        """
+        session = self._find(session_id)
+        if session is None:
+            return
+        try:
+            self._wardrobe.fetch(self._avatar_id(session.record.choices))
+        except AvatarError as error:
+            raise without_avatar(session, error) from error
+        if session.film is not None and not session.is_open:
+            session.continue_film()
+            self._tell()
+
+    def recover(self) -> None:
+        """Open every film on disk, cutting what a death left behind the last committed fragment.
+
+        What cannot be continued is set aside until it is reset. Where the disk fails, the next
+        request tries again. Raises FilmBusyError when another process works in this folder.
+        """
+        for session_id in self._on_disk():
+            session = self._new(session_id)
+            try:
+                session.recover()
+            except OSError:
+                log.exception("film not opened", extra={"session_id": session_id})
+            if session.trouble is not None:
+                told = {"session_id": session_id, "reason": str(session.trouble)}
+                log.error("session set aside", extra=told)
+            self._publish(session)
+
+    def open(self, session_id: str) -> Film:
+        """The film of a session, made when there is none.
+
+        Raises what `check_room` raises, FilmBusyError and OSError.
+        """
+        spec = self.check_room(session_id).spec
+        session = self._find(session_id) or self._publish(self._new(session_id, tentative=True))
+        try:
+            session.continue_film()
+            self._check(session)
+            if session.is_tentative:
+                session.write_record(session.record)
+            return session.film or session.begin_film(spec)
+        except BaseException:
+            self._give_up(session)
+            raise
+        finally:
+            self._tell()
+
+    def avatar(self, session_id: str) -> Avatar:
+        """The avatar of a session that was opened: warm, and held until `rest`.
+
+        Raises AvatarError, and what the engine raises.
+        """
+        session = self._sessions[session_id]
+        if session.avatar is None:
+            session.avatar = self._wardrobe.wear(self._avatar_id(session.record.choices))
+        return session.avatar
+
+    def rest(self, session_id: str) -> None:
+        """A clip has ended, well or not. What came to nothing leaves nothing."""
+        session = self._sessions.get(session_id)
+        if session is None:
+            return
+        if session.avatar is not None:
+            self._wardrobe.rest(session.avatar)
+            session.avatar, session.quiet_since = None, self._clock()
+        if session.has_spoken:
+            session.is_tentative, session.last_spoken = False, now()
+        else:
+            self._give_up(session)
+
+    def reset(self, session_id: str, named: Mapping[str, Any]) -> str | None:
+        """Take the film away; the choices stay, but for what is `named`.
+
+        Returns the name of the archived film where one is kept. A session that does not exist is
+        made if something is named. Raises BadSessionId, AvatarError and OSError.
+        """
+        session = self._find(session_id)
+        if session is None:
+            if named:
+                self.create(session_id, named)
+            return None
+        with self._making, session.renewing(changed(session.record, named)):
+            name = session.take_film_away(self._archive)
+            session.is_tentative = False
+        self._tell()
+        return name
 
     def remove(self, session_id: str) -> None:
-        """Close the film and delete it, if there is one. Render thread only; raises OSError."""
-        path = self.path(session_id)
-        with self._changed:
-            film = self._films.pop(session_id, None)
-            self._unusable.pop(session_id, None)
-            self._changed.notify_all()
-        if film is not None:
-            film.close()
-        if path.exists():
-            delete_film(path)
-        self._discard_folder(session_id)
+        """Delete a session with its film, if there is one; its archives stay. Raises OSError."""
+        session = self._find(session_id)
+        if session is None:
+            return
+        with self._making:
+            session.take_film_away(None)
+            self._forget(session)
+
+    def tidy(self) -> None:
+        """Close films in which nothing was said for `session_idle_s`, drop forgotten avatars."""
+        self._wardrobe.tidy()
+        limit = self.limits.session_idle_s
+        for session in self._every() if limit else ():
+            is_quiet = session.avatar is None and self._clock() - session.quiet_since >= limit
+            if is_quiet and session.film is not None and not session.film.is_closed:
+                session.film.close()
+                log.info("film closed", extra={"session_id": session.id, "quiet_s": limit})
 
     def close(self) -> None:
         """Close all films; they stay on disk."""
         for _, film in self.all():
             film.close()
 
-    def _on_disk(self) -> Iterator[str]:
-        if self.path(DEFAULT_SESSION).exists():
-            yield DEFAULT_SESSION
-        for path in sorted(self._results.glob(f"sessions/*/{FILM_NAME}")):
-            if re.fullmatch(ID_PATTERN, path.parent.name):
-                yield path.parent.name
-
-    def _publish(self, session_id: str, film: FilmWriter) -> None:
+    def _find(self, session_id: str) -> Session | None:
+        self.path(session_id)
         with self._changed:
-            self._films[session_id] = film
+            return self._sessions.get(session_id)
+
+    def _every(self) -> list[Session]:
+        with self._changed:
+            return [session for _, session in sorted(self._sessions.items())]
+
+    def _new(self, session_id: str, *, tentative: bool = False) -> Session:
+        session = Session(session_id, self.path(session_id), under=self._results)
+        session.is_tentative, session.quiet_since = tentative, self._clock()
+        return session
+
+    def _publish(self, session: Session) -> Session:
+        """Let everybody know of a session; returns the one that is known by that name."""
+        with self._changed:
+            known = self._sessions.setdefault(session.id, session)
+            self._changed.notify_all()
+            return known
+
+    def _tell(self) -> None:
+        with self._changed:
             self._changed.notify_all()
 
-    def _refuse_unusable(self, session_id: str) -> None:
-        if session_id in self._unusable:
-            raise self._unusable[session_id]
+    def _on_disk(self) -> Iterator[str]:
+        names = (FILM_NAME, RECORD_NAME)
+        if any((self._results / name).exists() for name in names):
+            yield DEFAULT_SESSION
+        found = {path.parent for name in names for path in self._results.glob(f"sessions/*/{name}")}
+        yield from sorted(path.name for path in found if re.fullmatch(ID_PATTERN, path.name))
 
-    def _open_film(self, session_id: str) -> FilmWriter:
-        """Continue the film on disk, or begin one; raises UnusableSession."""
-        path = self.path(session_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            film = FilmWriter.open(path)
-        except FilmMissingError:
-            return self._create_film(session_id)
-        except (FilmDamagedError, FilmMismatchError) as error:
-            raise UnusableSession(session_id, str(error)) from error
-        if film.spec != self.spec:
-            film.close()
-            raise UnusableSession(session_id, f"it is {film.spec}, the avatar now is {self.spec}")
-        return film
+    def _avatar_id(self, choices: Choices) -> str:
+        return choices.avatar_id or self._wardrobe.standing_id
 
-    def _create_film(self, session_id: str) -> FilmWriter:
+    def _check(self, session: Session) -> AvatarFacts:
+        """The avatar's facts, if session, avatar and film fit together; raises UnusableSession."""
+        if session.trouble is not None:
+            raise session.trouble
         try:
-            return FilmWriter.create(self.path(session_id), self.spec)
+            facts = self._wardrobe.facts(self._avatar_id(session.record.choices))
+        except AvatarError as error:
+            raise without_avatar(session, error) from error
+        if session.film is not None and session.film.spec != facts.spec:
+            raise UnusableSession(
+                session.id, f"its film is {session.film.spec}, its avatar now is {facts.spec}"
+            )
+        return facts
+
+    def _require_same(self, session: Session, named: Mapping[str, Any]) -> None:
+        """Raise SessionExists where a session has chosen other than is named."""
+        has = session.record.choices
+        asked = has.changed(named)
+        if self._avatar_id(asked) != self._avatar_id(has):
+            avatars = self._avatar_id(has), self._avatar_id(asked)
+            raise SessionExists(session.id, "avatar_id", *avatars)
+        for name in ("voice", "language", "speed"):
+            if getattr(asked, name) != getattr(has, name):
+                raise SessionExists(session.id, name, getattr(has, name), getattr(asked, name))
+
+    def _view(self, session: Session) -> SessionView:
+        facts, problem = None, ""
+        avatar_id = self._avatar_id(session.record.choices)
+        try:
+            facts = self._wardrobe.facts(avatar_id)
+            self._check(session)
+        except (AvatarError, UnusableSession) as error:
+            problem = str(error)
+        return SessionView(
+            id=session.id,
+            choices=session.record.choices,
+            avatar_id=avatar_id,
+            facts=facts,
+            film=session.film,
+            state=session.state(problem),
+            problem=problem,
+            created=session.record.created,
+            last_spoken=session.last_spoken,
+        )
+
+    def _give_up(self, session: Session) -> None:
+        """Leave nothing of a clip that came to nothing, nor of a session made for it."""
+        try:
+            with self._making:
+                session.drop_empty_film()
+                if session.is_tentative and not session.has_spoken:
+                    self._forget(session)
         except OSError:
-            self._discard_folder(session_id)
-            raise
+            log.exception("an empty film stays", extra={"session_id": session.id})
 
-    def _discard_folder(self, session_id: str) -> None:
-        """Remove the folder of a session without a film, unless somebody put something there."""
-        folder = self.path(session_id).parent
-        if session_id != DEFAULT_SESSION and folder.exists() and not any(folder.iterdir()):
-            folder.rmdir()
+    def _forget(self, session: Session) -> None:
+        with self._changed:
+            del self._sessions[session.id]
+            self._changed.notify_all()
+        session.discard()
+
+
+def without_avatar(session: Session, error: AvatarError) -> UnusableSession:
+    """What to say of a session whose avatar cannot be had."""
+    return UnusableSession(session.id, str(error), "or reset the session with another avatar_id")

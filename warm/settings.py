@@ -133,6 +133,24 @@ class Settings(BaseSettings):
     """Requests that may wait for the render thread; one more is answered 503."""
     max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 64
     """Sessions that may exist at once."""
+    max_session_s: Annotated[float, Field(gt=0, le=1_000_000)] = 36_000.0
+    """Length of a film from which on a session takes no further request, seconds."""
+    max_session_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 16_000.0
+    """Size of a film from which on a session takes no further request, MB."""
+    session_idle_s: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
+    """The film of a session that is silent for so long is closed, and opened by the next request.
+    0: never."""
+    min_free_mb: Annotated[float, Field(ge=0, le=1_000_000_000)] = 64.0
+    """No clip is begun when less of the disk is free, MB. 0: nobody looks."""
+    max_avatars_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 4_000.0
+    """Avatars kept in memory; the one wanted longest ago goes first. `avatar_id`, and who speaks,
+    stay in any case."""
+    avatar_ttl_s: Annotated[float, Field(ge=0, le=1_000_000)] = 3_600.0
+    """An avatar that nobody wanted for so long leaves the memory. 0: never."""
+    archive_on_reset: bool = False
+    """Keep the film of a session that is reset, in `results_dir/archive`."""
+    max_archives: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Films in the archive, of all sessions together; the oldest is deleted first."""
     max_watchers: Annotated[int, Field(ge=1, le=1000)] = 32
     """Streams of `GET /session/stream` that may be open at once; each holds a thread."""
     stale_s: Annotated[float, Field(gt=0, le=3600)] = 10.0

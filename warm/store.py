@@ -82,6 +82,11 @@ class AvatarSummary:
     notes: tuple[str, ...] = field(default=())
     """What preparation had to say."""
 
+    @property
+    def period(self) -> int:
+        """After how many shown frames the loop is where it began."""
+        return self.frames * (2 if self.loop == "pingpong" else 1)
+
 
 class AvatarStore:
     """The avatars under `results/avatars`. Any thread may use it."""

@@ -21,7 +21,8 @@ from warm.job import FragmentLanded, Interrupted, SpeakJob, SpeechMade, Spoken
 from warm.queue import QueueFull
 from warm.render import TAIL_FRAMES, batch_sizes, split
 from warm.runtime import NotReady, Runtime
-from warm.sessions import BadSessionId, TooManySessions, UnusableSession
+from warm.session_errors import BadSessionId, UnusableSession
+from warm.session_limits import TooManySessions
 from warm.settings import Settings
 
 TEXT = "Hello world. This is the second sentence."

@@ -1,0 +1,235 @@
+"""One session: its choices, its film, and the files of both."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+from session.disk import make_folder, sync_folder
+from session.errors import FilmDamagedError, FilmMismatchError, FilmMissingError
+from session.film import FilmSpec
+from session.reel import delete_film, move_film
+from session.writer import FilmWriter
+from session.writers import Film
+from warm.archive import Archive
+from warm.avatar import Avatar
+from warm.session_errors import UnusableSession
+from warm.session_record import (
+    Choices,
+    RecordDamaged,
+    SessionRecord,
+    now,
+    read_record,
+    record_path,
+    write_record,
+)
+from warm.wardrobe import AvatarFacts
+
+STAGED = ".next"
+"""Ends the name of a record that comes into force when its film is gone."""
+
+log = logging.getLogger(__name__)
+
+State = Literal["idle", "speaking", "closed", "unusable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionView:
+    """What can be told of a session at one moment."""
+
+    id: str
+    choices: Choices
+    avatar_id: str
+    facts: AvatarFacts | None
+    """None where the avatar cannot be had."""
+    film: Film | None
+    state: State
+    problem: str
+    """Why it is unusable; else empty."""
+    created: str | None
+    last_spoken: str | None
+
+
+class Session:
+    """One session. The render thread changes it, but for `continue_film` and `write_record`."""
+
+    def __init__(self, session_id: str, path: Path, *, under: Path) -> None:
+        """`path`: of its film; `under`: the results folder."""
+        self.id = session_id
+        self.path = path
+        self.record = SessionRecord()
+        self.film: Film | None = None
+        self.trouble: UnusableSession | None = None
+        """Why its film or its record cannot be read."""
+        self.avatar: Avatar | None = None
+        """Held while a clip is being made."""
+        self.is_tentative = False
+        """Made by a request that has brought nothing yet: gone when that fails."""
+        self.last_spoken: str | None = None
+        """ISO 8601, UTC; told to people, used for nothing."""
+        self.quiet_since = 0.0
+        """By a clock that never jumps."""
+        self.is_gone = False
+        """Removed: its place may be another session's."""
+        self._under = under
+        self._opening = Lock()
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether something is in its film, or on its way there."""
+        if self.avatar is not None:
+            return True
+        return bool(self.film.committed.frames) if self.film else self.path.exists()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its film can be added to at once."""
+        return self.film is not None and not self.film.is_closed and self.film.is_in_place()
+
+    @property
+    def spec(self) -> FilmSpec | None:
+        """What its film is; None where there is none."""
+        return self.film.spec if self.film is not None else None
+
+    def state(self, problem: str) -> State:
+        """What it is doing; `problem` is what keeps it from speaking."""
+        if problem:
+            return "unusable"
+        if self.avatar is not None:
+            return "speaking"
+        return "closed" if self.film is not None and self.film.is_closed else "idle"
+
+    def recover(self) -> None:
+        """Read what is on disk; what cannot be read is this session's `trouble`.
+
+        Raises FilmBusyError when another process writes the film, and OSError.
+        """
+        try:
+            self.record = read_record(self.path) or SessionRecord(created=None)
+            self.continue_film()
+        except RecordDamaged as error:
+            self.trouble = UnusableSession(self.id, str(error))
+        except UnusableSession as unusable:
+            self.trouble = unusable
+
+    def continue_film(self) -> None:
+        """Open the film where there is one; any thread.
+
+        Raises as `recover`, and UnusableSession.
+        """
+        with self._opening:
+            if self.is_gone or self.is_open:
+                return
+            if self.film is not None:
+                self.film.close()
+            try:
+                self.film = FilmWriter.open(self.path)
+                self.last_spoken = self.last_spoken or modified(self.path)
+            except FilmMissingError:
+                self.film = None
+            except (FilmDamagedError, FilmMismatchError) as error:
+                raise UnusableSession(self.id, str(error)) from error
+
+    def begin_film(self, spec: FilmSpec) -> Film:
+        """An empty film, where there is none; raises OSError."""
+        with self._opening:
+            make_folder(self.path.parent, under=self._under)
+            self.film = FilmWriter.create(self.path, spec)
+            return self.film
+
+    def write_record(self, record: SessionRecord) -> None:
+        """Put these choices into force; raises OSError."""
+        make_folder(self.path.parent, under=self._under)
+        write_record(record_path(self.path), record)
+        self.record = record
+
+    @contextmanager
+    def renewing(self, record: SessionRecord) -> Iterator[None]:
+        """Put these choices into force if the block, which takes the film away, ends well.
+
+        They are on disk before it, so that a full disk stops a reset before it began.
+        """
+        staged = staged_path(record_path(self.path))
+        make_folder(self.path.parent, under=self._under)
+        write_record(staged, record)
+        try:
+            yield
+            staged.replace(record_path(self.path))
+            sync_folder(staged.parent)
+        except BaseException:
+            staged.unlink(missing_ok=True)
+            raise
+        self.record, self.trouble, self.last_spoken = record, None, None
+
+    def take_film_away(self, archive: Archive | None) -> str | None:
+        """Delete the film, or move it to the archive and return its name there. Raises OSError.
+
+        A film that nobody can read is kept as well; one that says nothing is not.
+        """
+        with self._opening:
+            film, self.film = self.film, None  # before it closes: watchers look where it has gone
+            try:
+                return self._away(film, archive)
+            except BaseException:
+                self.film = film
+                raise
+
+    def drop_empty_film(self) -> None:
+        """Delete a film in which nothing was said; raises OSError."""
+        if self.film is not None and not self.has_spoken:
+            self.take_film_away(None)
+
+    def discard(self) -> None:
+        """Remove what is left beside the film, and the folder, unless somebody put something there.
+
+        Raises OSError.
+        """
+        self.is_gone = True
+        record = record_path(self.path)
+        for path in (record, staged_path(record)):
+            path.unlink(missing_ok=True)
+        folder = self.path.parent
+        if folder != self._under and folder.exists() and not any(folder.iterdir()):
+            folder.rmdir()
+        elif folder.exists():
+            sync_folder(folder)
+
+    def _away(self, film: Film | None, archive: Archive | None) -> str | None:
+        if film is not None and not film.is_closed and film.is_in_place():
+            if archive is None or not film.committed.frames:
+                film.delete()
+                return None
+            return archive.keep(self.id, film.film_id, film.move)
+        if film is not None:
+            film.close()
+        if not self.path.exists():
+            if self.path.parent.exists():  # a removal that failed may not be durable yet
+                sync_folder(self.path.parent)
+            return None
+        if archive is None:
+            delete_film(self.path)
+            return None
+        film_id = film.film_id if film is not None else None
+        return archive.keep(self.id, film_id, partial(move_film, self.path))
+
+
+def staged_path(record: Path) -> Path:
+    """Where a record waits for its film to be gone."""
+    return record.with_name(record.name + STAGED)
+
+
+def changed(record: SessionRecord, named: Mapping[str, Any]) -> SessionRecord:
+    """A record with the choices that are named, made now if it was not before."""
+    return SessionRecord(choices=record.choices.changed(named), created=record.created or now())
+
+
+def modified(path: Path) -> str:
+    """When a file was written to last, ISO 8601, UTC."""
+    moment = datetime.fromtimestamp(os.stat(path).st_mtime, UTC)  # noqa: PTH116
+    return moment.isoformat(timespec="seconds")
