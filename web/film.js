@@ -1,43 +1,28 @@
-// The film in its <video>: appended to by Media Source Extensions, old parts dropped.
+// The film by Media Source Extensions: fragments are appended, what lies far behind is dropped.
 
 import { mediaType } from "./boxes.js";
 
 const KEEP_BEHIND_S = 10;
-const TRIM_AT_S = 30;
-/** Players stop this close to the end: the sound ends a little before the pictures. */
-const END_MARGIN_S = 0.2;
+const DROP_AT_ONCE_S = 15;
+/** What is to come is left with the server from here on; it keeps for hours there. */
+const KEEP_AHEAD_S = 60;
+const LOOK_MS = 1000;
 
 const Source = globalThis.ManagedMediaSource ?? globalThis.MediaSource;
 
 export class Film {
-  #video;
+  #screen;
   #buffer = null;
   #address = null;
+  /** Dropping takes whole fragments, so what is kept is longer than the longest of them. */
+  #longestS = 0;
 
-  /** `onMuted` is called when the browser lets the film play only without sound. */
-  constructor(video, onMuted) {
-    this.#video = video;
-    this.onMuted = onMuted;
-    video.disableRemotePlayback = true; // what ManagedMediaSource asks for
+  constructor(screen) {
+    this.#screen = screen;
   }
 
   static get isPossible() {
     return Source !== undefined;
-  }
-
-  /** Whether the player stands still because nothing is left to show. */
-  get isStarved() {
-    const hasNext = this.#video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA;
-    return this.isEmpty || (!hasNext && this.end - this.#video.currentTime < END_MARGIN_S);
-  }
-
-  get isEmpty() {
-    return this.#video.buffered.length === 0;
-  }
-
-  /** End of what is here, in seconds of the film. */
-  get end() {
-    return this.#video.buffered.end(this.#video.buffered.length - 1);
   }
 
   /** Begin a film with its init segment, in place of the one before. */
@@ -47,21 +32,29 @@ export class Film {
     const source = new Source();
     if (this.#address) URL.revokeObjectURL(this.#address);
     this.#address = URL.createObjectURL(source);
-    this.#video.src = this.#address;
+    this.#screen.clear();
+    this.#screen.video.src = this.#address;
     await happens(source, "sourceopen");
     this.#buffer = source.addSourceBuffer(type);
-    await this.append(init);
+    await this.#add(init);
   }
 
-  /** Add a segment; resolves when it can be played. Full memory waits for the player. */
-  async append(segment) {
+  /** Add a fragment; resolves when it can be played, and there is room for the next. */
+  async append(fragment) {
+    const before = this.#screen.isEmpty ? null : this.#screen.end;
+    await this.#add(fragment);
+    if (this.#screen.isEmpty) return;
+    if (before !== null) this.#longestS = Math.max(this.#longestS, this.#screen.end - before);
+    this.#screen.advance();
+    await this.#drop(KEEP_BEHIND_S, DROP_AT_ONCE_S);
+    while (this.#isFarAhead()) await this.#moves();
+  }
+
+  async #add(segment) {
     while (!this.#tryAppend(segment)) await this.#makeRoom();
     await happens(this.#buffer, "updateend");
-    if (this.#video.error) throw new Error(`The film cannot be played: ${this.#video.error.message}`);
-    if (this.isEmpty) return;
-    this.#joinIfOutside();
-    await this.#trim(TRIM_AT_S, KEEP_BEHIND_S);
-    this.#play(); // not awaited: it may need the next segment to begin
+    const error = this.#screen.video.error;
+    if (error) throw new Error(`The film cannot be played: ${error.message}`);
   }
 
   #tryAppend(segment) {
@@ -74,40 +67,37 @@ export class Film {
     }
   }
 
+  /** The browser's memory is full: give back what was played, or wait until more has been. */
   async #makeRoom() {
-    if (!(await this.#trim(1, 0.5))) await happens(this.#video, "timeupdate");
+    if (!(await this.#drop(0, 0.5))) await this.#moves();
   }
 
-  /** Drop what lies far behind; says whether there was anything. */
-  async #trim(fromS, keepS) {
-    const start = this.#video.buffered.start(0);
-    const now = this.#video.currentTime;
-    if (now - start < fromS) return false;
-    this.#buffer.remove(start, now - keepS);
+  #isFarAhead() {
+    return !this.#screen.isStopped && this.#screen.end - this.#screen.time > KEEP_AHEAD_S;
+  }
+
+  /** Waits until the player has moved on a little; one that stands still is started again. */
+  async #moves() {
+    await Promise.race([happens(this.#screen.video, "timeupdate"), later(LOOK_MS)]);
+    this.#screen.play();
+  }
+
+  /** Drop what lies farther behind than `keepS`, if that is `leastS`; says whether it was. */
+  async #drop(keepS, leastS) {
+    if (this.#screen.isEmpty) return false;
+    const { start, time } = this.#screen;
+    const end = time - keepS - this.#longestS;
+    if (end - start < leastS) return false;
+    this.#buffer.remove(start, end);
     await happens(this.#buffer, "updateend");
     return true;
-  }
-
-  /** Someone who comes late begins with the first fragment that came for him. */
-  #joinIfOutside() {
-    const start = this.#video.buffered.start(0);
-    if (this.#video.currentTime < start) this.#video.currentTime = start;
-  }
-
-  async #play() {
-    if (!this.#video.paused) return;
-    try {
-      await this.#video.play();
-    } catch (error) {
-      if (error.name === "AbortError") return; // another film took its place
-      if (error.name !== "NotAllowedError" || this.#video.muted) throw error;
-      this.#video.muted = true;
-      this.onMuted();
-      this.#play();
-    }
   }
 }
 
 function happens(target, event) {
   return new Promise((resolve) => target.addEventListener(event, resolve, { once: true }));
+}
+
+function later(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,49 +1,116 @@
 // The page: wires the film, the idle face, the text box and the status line together.
 
+import { Captions } from "./captions.js";
 import { Film } from "./film.js";
+import { Playlist } from "./playlist.js";
+import { Screen } from "./screen.js";
 import { call, post, speak } from "./server.js";
 import { Stage } from "./stage.js";
-import { watch } from "./stream.js";
+import { NotLive, Stream, StreamUnusable } from "./stream.js";
 import { Transcript } from "./transcript.js";
 
 const LOOK_MS = 3000;
 const MARK_MS = 200;
 const SURE_MS = 4000;
 
-const sessionId = new URLSearchParams(location.search).get("session") ?? "default";
+const asked = new URLSearchParams(location.search);
+const sessionId = asked.get("session") ?? "default";
+const base = sessionId === "default" ? "/session" : `/sessions/${encodeURIComponent(sessionId)}`;
 const at = (id) => document.getElementById(id);
 
-const film = new Film(at("film"), () => (at("sound").hidden = false));
-const stage = new Stage(at("stage"), at("film"), at("idle"), film);
+const screen = new Screen(at("film"), () => (at("sound").hidden = false));
+const stage = new Stage(at("stage"), at("handover"), screen, at("idle"), showDelay);
+const captions = new Captions(at("film"), at("caption"), at("captions"), `${base}/full_session.vtt`);
 const transcript = new Transcript(at("transcript"));
 
 const leaving = new AbortController();
 
 let connection = "waiting";
+/** Texts that were sent and are not wholly in the film yet. */
+let underWay = 0;
+/** When the text was sent whose first picture is awaited, by `performance.now`. */
+let sentMs = null;
+const onState = (state) => (connection = state);
+
+const stream = new Stream(`${base}/stream`, onState, leaving.signal);
+const playlist = new Playlist(`${base}/live.m3u8`, screen, {
+  onState,
+  onBegun: () => captions.clear(),
+  onAppended: () => captions.grow(),
+  signal: leaving.signal,
+});
+
+/** The ways to play a growing film, by the name that `?player=` takes. */
+const PLAYERS = {
+  mse: { title: "Media Source Extensions, one stream", play: playStream },
+  hls: { title: "hls.js, HLS playlist", play: (joinsAtS) => playlist.playByHlsJs(joinsAtS) },
+  native: { title: "the browser's own HLS player", play: (joinsAtS) => playlist.playNatively(joinsAtS) },
+};
 
 async function main() {
   listen();
-  if (!Film.isPossible) return showError("This browser has no Media Source Extensions to play the film with.");
-  setInterval(() => transcript.mark(stage.isSpeaking ? at("film").currentTime : null), MARK_MS);
+  setInterval(mark, MARK_MS);
   setInterval(look, LOOK_MS);
-  await Promise.all([look(), listVoices(), play()]);
+  const session = look();
+  await Promise.all([session.then(play), listVoices()]);
 }
 
-async function play() {
-  const path = sessionId === "default" ? "/session" : `/sessions/${encodeURIComponent(sessionId)}`;
-  const parts = watch(`${path}/stream`, (state) => (connection = state), leaving.signal);
-  for await (const { kind, bytes } of parts) {
-    await (kind === "init" ? film.begin(bytes) : film.append(bytes));
+/** Plays the films of the session, in the best way that works here. */
+async function play(session) {
+  const joinsAtS = session?.exists ? session.duration_s : 0;
+  const name = asked.get("player") ?? bestPlayer();
+  if (!(name in PLAYERS)) {
+    throw new Error(`player = "${name}": this page has ${Object.keys(PLAYERS).join(", ")}.`);
+  }
+  try {
+    await playBy(name, "", joinsAtS);
+  } catch (error) {
+    if (error instanceof NotLive) return showNote(error.message);
+    if (!(error instanceof StreamUnusable)) throw error;
+    await playBy("hls", error.message, joinsAtS);
   }
 }
 
-/** Asks how the server and the session are. */
+function bestPlayer() {
+  if (Film.isPossible) return "mse";
+  if (Playlist.isNative(at("film"))) return "native";
+  throw new Error("This browser has neither Media Source Extensions nor HLS to play the film with.");
+}
+
+async function playBy(name, reason, joinsAtS) {
+  at("player").textContent = name;
+  at("player").title = `Played by ${PLAYERS[name].title}${reason && ` (${reason})`}`;
+  await PLAYERS[name].play(joinsAtS);
+}
+
+async function playStream() {
+  const film = new Film(screen);
+  for await (const { kind, bytes } of stream.segments()) {
+    if (kind === "init") {
+      captions.clear();
+      await film.begin(bytes);
+    } else {
+      await film.append(bytes);
+      captions.grow();
+    }
+  }
+}
+
+/** Shows what is heard now, and whether there is anything to stop. */
+function mark() {
+  transcript.mark(stage.isSpeaking ? screen.time : null);
+  at("stop").disabled = !(stage.isSpeaking || underWay > 0) || screen.isStopped;
+}
+
+/** Asks how the server and the session are; answers the session, if there is an answer. */
 async function look() {
   try {
     showHealth(await (await fetch("/health")).json());
-    showSession(await call(`/session?session_id=${encodeURIComponent(sessionId)}`));
+    const session = await call(`/session?session_id=${encodeURIComponent(sessionId)}`);
+    showSession(session);
+    return session;
   } catch (error) {
-    showStatus("bad", error instanceof TypeError ? "The server does not answer." : error.message);
+    showStatus("bad", worded(error));
   }
 }
 
@@ -55,7 +122,8 @@ function showHealth({ status, reason, engine, device, jobs_queued: queued, jobs_
   showStatus(waiting === 0 ? "good" : "busy", [work, engine, device].filter(Boolean).join(" · "));
 }
 
-function showSession({ avatar_id, fps, width, height, duration_s, exists, video_url, clips, idle }) {
+function showSession({ avatar_id, fps, width, height, duration_s, exists, bytes, video_url, clips, idle }) {
+  stream.compare(bytes);
   at("stage").style.setProperty("--ratio", width / height);
   stage.setIdle({ ...idle, fps });
   transcript.setClips(clips);
@@ -76,15 +144,24 @@ async function say() {
   at("text").value = "";
   hideError();
   const entry = transcript.add(text);
+  if (!stage.isSpeaking) sentMs ??= performance.now();
+  underWay += 1;
   try {
     await follow(speak({ ...request(), text }), entry);
     entry.end();
   } catch (error) {
-    entry.fail("not said");
-    showError(error instanceof TypeError ? "The server does not answer." : error.message);
-    if (at("text").value === "") at("text").value = text;
+    failed(error, entry, text);
   }
+  underWay -= 1;
   await look();
+}
+
+function failed(error, entry, text) {
+  sentMs = null;
+  if (error.kind === "InterruptedError") return entry.fail("interrupted");
+  entry.fail("not said");
+  showError(worded(error));
+  if (at("text").value === "") at("text").value = text;
 }
 
 function request() {
@@ -95,12 +172,29 @@ async function follow(events, entry) {
   for await (const { event, data } of events) {
     if (event === "speech") entry.tell(`sentence ${data.sentence + 1}`);
     if (event === "fragment") entry.tell("speaking");
-    if (event === "done") showTimings(data.timings);
   }
 }
 
-function showTimings({ first_fragment_s: firstS }) {
-  if (firstS !== null) at("timing").textContent = `first picture after ${Math.round(firstS * 1000)} ms`;
+/** The film has come into view: tells how long that took since a text was sent. */
+function showDelay() {
+  if (sentMs === null) return;
+  at("timing").textContent = `first picture after ${Math.round(performance.now() - sentMs)} ms`;
+  sentMs = null;
+}
+
+/** Barge-in: here it is silent at once, and the server says no more of what it was told to say. */
+async function stop() {
+  screen.stop();
+  stage.leave();
+  at("text").focus();
+  try {
+    const { position_s: positionS } = await post("/interrupt", { session_id: sessionId });
+    screen.goOnAt(positionS);
+  } catch (error) {
+    showError(worded(error));
+    screen.goOnAt(screen.isEmpty ? 0 : screen.end);
+  }
+  await look();
 }
 
 async function reset() {
@@ -109,7 +203,7 @@ async function reset() {
     await post("/reset", { session_id: sessionId });
     transcript.clear();
   } catch (error) {
-    showError(error.message);
+    showError(worded(error));
   }
   await look();
 }
@@ -146,12 +240,19 @@ function listen() {
     at("film").muted = false;
     at("sound").hidden = true;
   });
+  at("stop").addEventListener("click", stop);
+  addEventListener("keydown", ({ key }) => key === "Escape" && !at("stop").disabled && stop());
   at("error-close").addEventListener("click", hideError);
   askTwice(at("reset"), reset);
   // A page kept for the back button would keep its connection, and a browser has only six to a server.
   addEventListener("pagehide", () => leaving.abort());
   addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
   addEventListener("unhandledrejection", ({ reason }) => showError(String(reason?.message ?? reason)));
+}
+
+/** fetch throws TypeError when there is no answer. */
+function worded(error) {
+  return error instanceof TypeError ? "The server does not answer." : error.message;
 }
 
 function showError(message) {
@@ -161,6 +262,12 @@ function showError(message) {
 
 function hideError() {
   at("error").hidden = true;
+}
+
+/** Something to know that is no fault. */
+function showNote(message) {
+  at("note").textContent = message;
+  at("note").hidden = false;
 }
 
 function showStatus(kind, text) {

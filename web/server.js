@@ -1,10 +1,18 @@
 // The server's calls that the page makes. A refused call throws the server's own explanation.
 
-/** Answers as the server's JSON; throws an Error with the problem's `detail`. */
+/** A call that the server refused: the problem's `detail`, and its `kind`. */
+class Refused extends Error {
+  constructor({ detail, reason, kind }) {
+    super(detail ?? reason);
+    this.kind = kind;
+  }
+}
+
+/** Answers as the server's JSON; throws Refused, or TypeError when there is no answer. */
 export async function call(path, options) {
   const response = await fetch(path, options);
   const body = await response.json();
-  if (!response.ok) throw new Error(body.detail ?? body.reason ?? `${path}: ${response.status}`);
+  if (!response.ok) throw new Refused(body);
   return body;
 }
 
@@ -17,9 +25,9 @@ export async function* speak(body) {
   const { headers, ...rest } = json(body);
   headers.accept = "text/event-stream, application/problem+json";
   const response = await fetch("/speak", { method: "POST", headers, ...rest });
-  if (!response.ok) throw new Error((await response.json()).detail);
+  if (!response.ok) throw new Refused(await response.json());
   for await (const { event, data } of events(response.body)) {
-    if (event === "error") throw new Error(data.detail);
+    if (event === "error") throw new Refused(data);
     yield { event, data };
   }
 }

@@ -1,33 +1,53 @@
 // Two pictures on top of one another: the idle face, and the film while somebody speaks.
 
+import { Handover } from "./handover.js";
+import { Path, between, distance } from "./pose.js";
+
 const LOOK_MS = 40;
 /** A film that stands still for so many looks has ended, or waits long enough to close the mouth. */
 const PATIENCE = 3;
+/** How long one picture takes to replace the other. */
+const MIX_MS = 160;
+/** How long the head takes from where the idle face has it to where the film has it … */
+const SHORTEST_MOVE_MS = 240;
+const LONGEST_MOVE_MS = 1000;
+/** … for every distance of the eyes that it has to go. */
+const MOVE_MS_PER_EYE_DISTANCE = 5000;
 
 /**
  * Shows the film from its first new picture on, and the idle face again when the film has ended.
  *
  * The film's picture number n shows picture n of the idle loop with a speaking mouth. So while the
  * film is shown, the idle face waits, paused, on the picture that follows the film's last one, and
- * taking the film away does not move the head. Where the film begins, a short cross-fade covers
- * the way that the idle head has gone meanwhile.
+ * taking the film away does not move the head. Where a film begins, the idle head has gone its own
+ * way meanwhile: both pictures are bent to one head, which goes over from one way to the other
+ * (`handover.js`). A film that is stopped in the middle is left in the same manner.
  */
 export class Stage {
   #element;
-  #filmVideo;
+  #screen;
   #idle;
-  #film;
+  #canvas;
+  #onSpeaking;
+  #handover;
   #loop = { fps: 25, frames: 1 };
+  #path = null;
+  #filmFrame = 0;
   #waitsAt = null;
   #starvedLooks = 0;
+  /** The change that is going on: `{toFilm, since, moveMs, idleFrame}`. */
+  #change = null;
 
-  constructor(element, filmVideo, idle, film) {
+  /** `onSpeaking` is called when the film comes into view. */
+  constructor(element, canvas, screen, idle, onSpeaking) {
     this.#element = element;
-    this.#filmVideo = filmVideo;
+    this.#screen = screen;
     this.#idle = idle;
-    this.#film = film;
+    this.#canvas = canvas;
+    this.#onSpeaking = onSpeaking;
+    this.#handover = new Handover(canvas);
     idle.addEventListener("loadeddata", () => element.classList.add("has-face"));
-    filmVideo.requestVideoFrameCallback(() => this.#onPicture());
+    screen.video.requestVideoFrameCallback((...picture) => this.#onPicture(...picture));
     setInterval(() => this.#look(), LOOK_MS);
   }
 
@@ -35,34 +55,98 @@ export class Stage {
     return this.#element.classList.contains("speaking");
   }
 
-  /** The idle loop of the avatar that speaks: its address, rate and number of pictures. */
-  setIdle({ url, fps, frames, frame }) {
+  /** The idle loop of the avatar that speaks: its addresses, rate and number of pictures. */
+  async setIdle({ url, path_url: pathUrl, fps, frames, frame }) {
     this.#loop = { fps, frames };
     if (this.#idle.getAttribute("src") === url) return;
+    this.#path = null;
     this.#idle.src = url;
     this.#idle.currentTime = this.#timeOf(frame);
     this.#startIdle();
+    this.#path = new Path(await (await fetch(pathUrl)).json());
   }
 
-  #onPicture() {
-    this.#filmVideo.requestVideoFrameCallback(() => this.#onPicture());
-    if (!this.#film.isStarved) this.#element.classList.add("speaking");
+  /** Leave the film in the middle; it has been told to stop. */
+  leave() {
+    if (!this.isSpeaking) return;
+    this.#endChange();
+    this.#idle.pause();
+    this.#idle.addEventListener("seeked", () => this.#leaveNow(), { once: true });
+    this.#idle.currentTime = this.#timeOf(this.#filmFrame);
+  }
+
+  #onPicture(now, { mediaTime }) {
+    this.#screen.video.requestVideoFrameCallback((...picture) => this.#onPicture(...picture));
+    this.#filmFrame = Math.round(mediaTime * this.#loop.fps);
+    if (!this.isSpeaking && !this.#screen.isStopped && !this.#screen.isStarved) this.#come();
+  }
+
+  #come() {
+    this.#endChange();
+    this.#element.classList.add("speaking");
+    this.#begin(true);
+    this.#onSpeaking();
+  }
+
+  #leaveNow() {
+    if (!this.#screen.isStopped) return; // it speaks again
+    this.#begin(false);
+    this.#showIdle();
+  }
+
+  /** Begin a change, if it can be drawn: without a path or WebGL, the style sheet fades the film. */
+  #begin(toFilm) {
+    const canDraw = this.#path !== null && this.#handover.isPossible && this.#idle.readyState >= 2;
+    this.#element.classList.toggle("bends", canDraw);
+    if (!canDraw) return;
+    this.#change = { toFilm, since: performance.now(), idleFrame: this.#idleFrame() };
+    const apart = distance(this.#path.at(this.#filmFrame), this.#path.at(this.#change.idleFrame));
+    const wanted = apart * MOVE_MS_PER_EYE_DISTANCE;
+    this.#change.moveMs = Math.min(Math.max(wanted, SHORTEST_MOVE_MS), LONGEST_MOVE_MS);
+    this.#draw();
+    this.#canvas.hidden = false;
+  }
+
+  /** One picture of the change; asks for the next one. */
+  #draw() {
+    if (this.#change === null) return;
+    const { toFilm, since, moveMs, idleFrame } = this.#change;
+    const passedMs = performance.now() - since;
+    if (passedMs >= moveMs || !this.#handover.isPossible) return this.#endChange();
+    const gone = Math.floor((passedMs / 1000) * this.#loop.fps);
+    const idle = { video: this.#idle, pose: this.#path.at(idleFrame + gone) };
+    const film = { video: this.#screen.video, pose: this.#path.at(this.#filmFrame) };
+    const [from, to] = toFilm ? [idle, film] : [film, idle];
+    const pose = between(from.pose, to.pose, smooth(passedMs / moveMs));
+    this.#handover.draw({ ...this.#path, from, to, pose, share: smooth(passedMs / MIX_MS) });
+    requestAnimationFrame(() => this.#draw());
+  }
+
+  #endChange() {
+    this.#change = null;
+    this.#canvas.hidden = true;
   }
 
   #look() {
-    if (!this.isSpeaking) return;
-    this.#starvedLooks = this.#film.isStarved ? this.#starvedLooks + 1 : 0;
-    if (this.#film.isEmpty || this.#starvedLooks >= PATIENCE) this.#showIdle();
-    else if (this.#isCovered()) this.#waitForEnd();
+    if (!this.isSpeaking || this.#screen.isStopped) return;
+    this.#starvedLooks = this.#screen.isStarved ? this.#starvedLooks + 1 : 0;
+    if (this.#screen.isEmpty) this.#showIdle();
+    else if (this.#isMixed()) this.#lookForEnd();
   }
 
-  /** Whether the film has wholly faded in. */
-  #isCovered() {
-    return Number(getComputedStyle(this.#filmVideo).opacity) === 1;
+  /** Once the film has the picture to itself, the idle face goes where it will be needed. */
+  #lookForEnd() {
+    this.#waitForEnd();
+    if (this.#starvedLooks >= PATIENCE && this.#change === null) this.#showIdle();
+  }
+
+  #isMixed() {
+    if (this.#change !== null) return performance.now() - this.#change.since > MIX_MS;
+    return Number(getComputedStyle(this.#screen.video).opacity) === 1;
   }
 
   #waitForEnd() {
-    const frame = Math.floor(this.#film.end * this.#loop.fps);
+    const frame = Math.floor(this.#screen.end * this.#loop.fps);
     if (this.#waitsAt === frame) return;
     this.#waitsAt = frame;
     this.#idle.pause();
@@ -82,8 +166,18 @@ export class Stage {
     });
   }
 
+  #idleFrame() {
+    return Math.floor(this.#idle.currentTime * this.#loop.fps);
+  }
+
   /** The middle of a picture of the loop, in seconds. */
   #timeOf(frame) {
     return ((frame % this.#loop.frames) + 0.5) / this.#loop.fps;
   }
+}
+
+/** From 0 to 1, slow at both ends. */
+function smooth(share) {
+  const within = Math.min(Math.max(share, 0), 1);
+  return within * within * (3 - 2 * within);
 }

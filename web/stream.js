@@ -4,71 +4,140 @@ import { FragmentCutter } from "./boxes.js";
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5000;
+/** A stream that is so many looks behind the server's film, and brings nothing, is asked for anew. */
+const SILENT_LOOKS = 2;
+/** What was asked for anew so often in vain is no way to watch. */
+const SILENT_STREAMS = 2;
 
-/**
- * Yields `{kind: "init", bytes}` when a film begins or is joined, then `{kind: "fragment", bytes}`
- * for each fragment, exactly once and in order, across lost connections. `onState` hears
- * `"waiting"`, `"open"` and `"lost"`. Ends when `signal` is aborted.
- */
-export async function* watch(url, onState, signal) {
-  const place = { film: null, end: null };
-  let waitMs = FIRST_WAIT_MS;
-  for (;;) {
-    try {
-      onState("waiting");
-      for await (const segment of readOnce(url, place, onState, signal)) {
-        waitMs = FIRST_WAIT_MS;
-        yield segment;
+/** The stream cannot be had here, or does not come through: another player may do better. */
+export class StreamUnusable extends Error {}
+
+/** The server keeps a film that cannot be watched while it grows. */
+export class NotLive extends Error {}
+
+class StreamLost extends Error {}
+
+/** The stream of a session. `onState` hears `"waiting"`, `"open"` and `"lost"`. */
+export class Stream {
+  #url;
+  #onState;
+  #signal;
+  #film = null;
+  #end = null;
+  #request = null;
+  #isReading = false;
+  #lastLook = null;
+  #silentLooks = 0;
+  #silentStreams = 0;
+
+  /** Ends when `signal` is aborted. */
+  constructor(url, onState, signal) {
+    this.#url = url;
+    this.#onState = onState;
+    this.#signal = signal;
+  }
+
+  /**
+   * Yields `{kind: "init", bytes}` when a film begins or is joined, then `{kind: "fragment", bytes}`
+   * for each fragment, exactly once and in order, across lost connections. Throws StreamUnusable
+   * and NotLive.
+   */
+  async *segments() {
+    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
+      try {
+        this.#onState("waiting");
+        for await (const segment of this.#readOnce()) {
+          waitMs = FIRST_WAIT_MS;
+          yield segment;
+        }
+      } catch (error) {
+        if (this.#signal.aborted) return;
+        if (!isLoss(error)) throw error;
+        this.#onState("lost");
       }
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof TypeError) && !(error instanceof StreamRefused)) throw error;
-      onState("lost"); // fetch and its reader throw TypeError when the network fails
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
-    await new Promise((resolve) => setTimeout(resolve, waitMs));
-    waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS);
   }
-}
 
-class StreamRefused extends Error {}
-
-async function* readOnce(url, place, onState, signal) {
-  const response = await open(url, place, signal);
-  const film = response.headers.get("Warmtalk-Film");
-  const known = film === place.film;
-  place.film = film;
-  place.end = Number(response.headers.get("Warmtalk-Offset"));
-  onState("open");
-  for await (const segment of segments(response.body)) {
-    if (segment.kind === "fragment") place.end += segment.bytes.length;
-    else if (known) continue; // the player has it
-    yield segment;
+  /**
+   * Told now and then how long the server's film is, notices a connection that has died without a
+   * word, or that something on the way holds back.
+   */
+  compare(bytes) {
+    const isBehind = this.#isReading && bytes > (this.#end ?? 0);
+    const isSilent = isBehind && this.#end === this.#lastLook;
+    this.#lastLook = this.#end;
+    this.#silentLooks = isSilent ? this.#silentLooks + 1 : 0;
+    if (this.#silentLooks < SILENT_LOOKS) return;
+    this.#silentLooks = 0;
+    this.#silentStreams += 1;
+    this.#request?.abort(new StreamLost("the stream brings nothing"));
   }
-}
 
-/** Asks for what comes after `place`; a film that is not the known one is taken from its beginning. */
-async function open(url, place, signal) {
-  const response = await request(place.end === null ? url : `${url}?from=${place.end}`, signal);
-  const film = response.headers.get("Warmtalk-Film");
-  if (place.film === null || film === place.film) return response;
-  await response.body.cancel();
-  return request(`${url}?from=0`, signal);
-}
-
-async function request(address, signal) {
-  const response = await fetch(address, { cache: "no-store", signal });
-  if (response.ok) return response;
-  throw new StreamRefused(`${address} answered ${response.status}`);
-}
-
-async function* segments(body) {
-  const reader = body.getReader();
-  const cutter = new FragmentCutter();
-  try {
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      yield* cutter.push(part.value);
+  async *#readOnce() {
+    const response = await this.#open();
+    const film = response.headers.get("Warmtalk-Film");
+    const known = film === this.#film;
+    this.#film = film;
+    this.#end = Number(response.headers.get("Warmtalk-Offset"));
+    this.#onState("open");
+    for await (const segment of this.#cut(response.body)) {
+      if (segment.kind === "fragment") this.#end += segment.bytes.length;
+      else if (known) continue; // the player has it
+      yield segment;
     }
-  } finally {
-    await reader.cancel().catch(() => {}); // it may have ended by itself
   }
+
+  /** Asks for what comes after; a film that is not the known one is taken from its beginning. */
+  async #open() {
+    const response = await this.#ask(this.#end === null ? "" : `?from=${this.#end}`);
+    const film = response.headers.get("Warmtalk-Film");
+    if (this.#film === null || film === this.#film) return response;
+    await response.body.cancel();
+    return this.#ask("?from=0");
+  }
+
+  async #ask(query) {
+    if (this.#silentStreams >= SILENT_STREAMS) {
+      throw new StreamUnusable("something on the way holds the stream back");
+    }
+    this.#request = new AbortController();
+    const signal = AbortSignal.any([this.#signal, this.#request.signal]);
+    const address = this.#url + query;
+    const response = await this.#wait(fetch(address, { cache: "no-store", signal }));
+    if (response.ok) return response;
+    const { kind, detail } = await response.json().catch(() => ({}));
+    if (kind === "QueueFullError") throw new StreamUnusable(detail);
+    if (kind === "NotLiveError") throw new NotLive(detail);
+    throw new StreamLost(`${address} answered ${response.status}`);
+  }
+
+  async *#cut(body) {
+    const reader = body.getReader();
+    const cutter = new FragmentCutter();
+    const read = () => this.#wait(reader.read());
+    try {
+      for (let part = await read(); !part.done; part = await read()) {
+        const segments = cutter.push(part.value);
+        if (segments.some(({ kind }) => kind === "fragment")) this.#silentStreams = 0;
+        yield* segments;
+      }
+    } finally {
+      await reader.cancel().catch(() => {}); // it may have ended by itself
+    }
+  }
+
+  async #wait(promise) {
+    this.#isReading = true;
+    try {
+      return await promise;
+    } finally {
+      this.#isReading = false;
+    }
+  }
+}
+
+/** fetch and its reader throw TypeError when the network fails. */
+function isLoss(error) {
+  return error instanceof TypeError || error instanceof StreamLost;
 }

@@ -1,13 +1,18 @@
-"""A real server process around a small avatar with an idle film: `page_server.py RESULTS PORT`.
+"""A real server around a small avatar with an idle film: `page_server.py RESULTS PORT SETTINGS`.
 
 Its pictures are grey, brighter by one step from frame to frame, so that a picture on the page
-tells which frame it is; its mouth is a square as bright as the sound is loud.
+tells which frame it is. Its head is a black disc that moves to the right, and its mouth is a
+square as bright as the sound is loud.
 """
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1])]
@@ -17,7 +22,7 @@ from conftest import LoudnessEngine  # noqa: E402
 from api.launch import listen, serve  # noqa: E402
 from app import announce, assemble  # noqa: E402
 from tts.espeak import EspeakVoices  # noqa: E402
-from warm.avatar import AvatarBuild  # noqa: E402
+from warm.avatar import CANONICAL_EYES, AvatarBuild  # noqa: E402
 from warm.prepare.idle_film import write_idle_film  # noqa: E402
 from warm.runtime import Runtime  # noqa: E402
 from warm.settings import Settings  # noqa: E402
@@ -28,16 +33,40 @@ DARKEST, STEP = 40, 1.5
 """Grey of the first frame, and by how much the next one is brighter; the loop is a ping-pong."""
 
 
+HEAD_Y, HEAD_RADIUS = 24, 8
+HEAD_FIRST_X, HEAD_STEP = 36, 0.24
+"""Where the head is in the first frame, and how far it moves from frame to frame, pixels."""
+SCALE = 0.1
+"""Pixels of the frame in one of the upright crop."""
+
+
+def draw_frames() -> NDArray[np.uint8]:
+    """(FRAMES, SIDE, SIDE, 3)."""
+    frames = np.empty((FRAMES, SIDE, SIDE, 3), np.uint8)
+    for index, frame in enumerate(frames):
+        frame[:] = int(DARKEST + STEP * index)
+        middle = round(16 * (HEAD_FIRST_X + HEAD_STEP * index)), 16 * HEAD_Y
+        cv2.circle(frame, middle, 16 * HEAD_RADIUS, (0, 0, 0), -1, cv2.LINE_AA, shift=4)
+    return frames
+
+
+def head_transforms() -> NDArray[np.float64]:
+    """(FRAMES, 2, 3): the point between the eyes is the disc's middle."""
+    transforms = np.tile(SCALE * np.eye(2, 3), (FRAMES, 1, 1))
+    eyes = SCALE * np.array(CANONICAL_EYES)
+    transforms[:, 0, 2] = HEAD_FIRST_X + HEAD_STEP * np.arange(FRAMES) - eyes[0]
+    transforms[:, 1, 2] = HEAD_Y - eyes[1]
+    return transforms
+
+
 def make_avatar(store: AvatarStore) -> None:
     """Prepare the grey face without looking for a face in it."""
-    greys = DARKEST + STEP * np.arange(FRAMES)
-    frames = np.broadcast_to(greys[:, None, None, None], (FRAMES, SIDE, SIDE, 3)).astype(np.uint8)
     with store.building("grey") as folder:
         build = AvatarBuild(
             folder=folder,
             fps=25,
-            frames=frames,
-            transforms=np.tile(np.eye(2, 3), (FRAMES, 1, 1)),
+            frames=draw_frames(),
+            transforms=head_transforms(),
             landmarks=np.zeros((FRAMES, 468, 3), np.float32),
             loop="pingpong",
             extras={},
@@ -48,8 +77,8 @@ def make_avatar(store: AvatarStore) -> None:
         store.seal(build, avatar_id="grey", digest="0" * 64, facts={"source": "grey"}, notes=[])
 
 
-def main(results: Path, port: int) -> None:
-    settings = Settings(results_dir=results, port=port, avatar_id="grey")
+def main(results: Path, port: int, **more: Any) -> None:
+    settings = Settings(results_dir=results, port=port, avatar_id="grey", **more)
     store = AvatarStore(results)
     if not store.list():
         make_avatar(store)
@@ -69,4 +98,4 @@ def main(results: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), **json.loads(sys.argv[3]))

@@ -1,0 +1,213 @@
+"""A real browser and a real server, for the tests of the page.
+
+The tests are left out where Chromium is not installed (Debian: chromium and chromium-driver).
+"""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, Keys
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+SERVER = Path(__file__).with_name("page_server.py")
+PATIENCE_S = 30
+
+browser_tests = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        CHROMIUM is None or DRIVER is None,
+        reason="the tests of the page need Debian's packages chromium and chromium-driver",
+    ),
+]
+
+SPIES = """
+// What is drawn can be read later; every fragment's number is kept as it is given to the player.
+const getContext = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, options) {
+  return getContext.call(this, kind, { ...options, preserveDrawingBuffer: true });
+};
+window.appended = [];
+const appendBuffer = SourceBuffer.prototype.appendBuffer;
+SourceBuffer.prototype.appendBuffer = function (segment) {
+  const bytes = new Uint8Array(segment.buffer ?? segment, segment.byteOffset ?? 0);
+  const type = String.fromCharCode(...bytes.subarray(12, 16)); // in a moof: mfhd and its number
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  appendBuffer.call(this, segment);
+  window.appended.push(type === "mfhd" ? view.getUint32(20) : "init");
+};
+"""
+
+WATCH = """
+// Notes at every repaint what is seen: the frame by the grey of a corner, and where the head is.
+const canvas = document.createElement("canvas");
+canvas.width = canvas.height = 96;
+const brush = canvas.getContext("2d", { willReadFrequently: true });
+const film = document.getElementById("film"), idle = document.getElementById("idle");
+const drawn = document.getElementById("handover");
+const look = (picture) => {
+  brush.drawImage(picture, 0, 0, 96, 96);
+  const { data } = brush.getImageData(0, 0, 96, 40);
+  let [sum, weight] = [0, 0];
+  const grey = data[4 * (96 * 4 + 4)];
+  for (let at = 0; at < 96 * 40; at += 1) {
+    const dark = Math.max(0, grey / 2 - data[4 * at]);
+    sum += dark * (at % 96);
+    weight += dark;
+  }
+  return { grey, head: sum / weight };
+};
+window.looks = [];
+const watch = () => {
+  const shown = Number(getComputedStyle(film).opacity);
+  const seen = !drawn.hidden ? "change" : shown === 1 ? "film" : shown === 0 ? "idle" : "fade";
+  const picture = { change: drawn, film, idle, fade: idle }[seen];
+  const ready = picture === drawn || picture.readyState >= 2;
+  if (ready) window.looks.push({ at: performance.now(), seen, ...look(picture) });
+  requestAnimationFrame(watch);
+};
+requestAnimationFrame(watch);
+"""
+
+
+@contextmanager
+def serving(results: Path, port: int, **settings: object) -> Iterator[subprocess.Popen[str]]:
+    """The server, until the block ends; it is stopped as an operator would."""
+    command = [sys.executable, "-u", str(SERVER), str(results), str(port), json.dumps(settings)]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert "ready at" in process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE_S)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """The server's processes are gone at once, as in a power cut."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(PATIENCE_S)
+
+
+@contextmanager
+def chromium(profile: Path, *flags: str) -> Iterator[Chrome]:
+    """A browser of its own, that talks to nobody but our server."""
+    options = ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (
+        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        *("--enable-unsafe-swiftshader", "--mute-audio", "--window-size=1280,860"),
+        *(f"--user-data-dir={profile}", *flags),
+    ):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = Chrome(options=options, service=Service(str(DRIVER)))
+    try:
+        browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": SPIES})
+        yield browser
+    finally:
+        browser.quit()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+class Page:
+    """The page as a person sees it, in a session of its own."""
+
+    def __init__(self, browser: Chrome, port: int, session: str, query: str = "") -> None:
+        self.browser, self.port, self.session = browser, port, session
+        browser.get_log("browser")
+        browser.get(f"http://127.0.0.1:{port}/?session={session}{query}")
+        self.wait(lambda: self.text("status-text").startswith("ready"))
+
+    def text(self, element: str) -> str:
+        return self.browser.find_element(By.ID, element).text
+
+    def click(self, element: str) -> None:
+        self.browser.find_element(By.ID, element).click()
+
+    def run(self, script: str) -> Any:
+        return self.browser.execute_script(script)  # type: ignore[no-untyped-call]
+
+    def film(self, what: str) -> Any:
+        return self.run(f"return document.getElementById('film').{what}")
+
+    def idle(self, what: str) -> Any:
+        return self.run(f"return document.getElementById('idle').{what}")
+
+    def wait(self, condition: Callable[[], Any]) -> Any:
+        return WebDriverWait(self.browser, PATIENCE_S, 0.05).until(lambda _: condition())
+
+    def say(self, text: str) -> None:
+        self.browser.find_element(By.ID, "text").send_keys(text, Keys.ENTER)
+
+    def is_speaking(self) -> bool:
+        return "speaking" in self.run("return document.getElementById('stage').className")
+
+    def hear_out(self) -> None:
+        """Wait until the film has begun and has ended."""
+        self.wait(self.is_speaking)
+        self.wait(lambda: not self.is_speaking())
+
+    def clips(self) -> Any:
+        lines = "document.querySelectorAll('li.said p')"
+        return self.run(f"return [...{lines}].map((line) => line.textContent)")
+
+    def watch(self) -> None:
+        """Note from now on what is seen."""
+        self.run(WATCH)
+
+    def looks(self) -> Any:
+        """What has been seen: `{at, seen: idle|change|film|fade, grey, head}`, in order."""
+        return self.run("return window.looks")
+
+    def appended(self) -> Any:
+        """The numbers of the fragments that were given to the player, "init" between films."""
+        return self.run("return window.appended")
+
+    def complaints(self) -> list[str]:
+        """What the browser's console says of scripts that failed."""
+        log = self.browser.get_log("browser")
+        return [entry["message"] for entry in log if entry["source"] == "javascript"]
+
+
+def ask(port: int, method: str, path: str, body: object = None) -> Any:
+    """Somebody else's request to the server."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    head = {"Content-Type": "application/json"}
+    connection.request(method, path, None if body is None else json.dumps(body), head)
+    answer = connection.getresponse()
+    read = answer.read()
+    connection.close()
+    assert answer.status == 200, read
+    return json.loads(read)
+
+
+def speak(port: int, session: str, text: str) -> Any:
+    """Somebody else says something."""
+    return ask(port, "POST", "/speak", {"session_id": session, "text": text})
