@@ -12,16 +12,22 @@ from threading import BoundedSemaphore
 from flask import Flask
 
 from api.avatars import avatars
+from api.events import events
+from api.export import export
 from api.film import film
 from api.health import health
 from api.launch import CannotStart, listen, occupy, serve
 from api.log import log_requests
 from api.page import page
+from api.playlist import playlist, playlist_of
 from api.problem import answer_problem
-from api.running import Running, keep
+from api.running import EXPORTS_AT_ONCE, Running, keep
 from api.sessions import sessions
+from api.shelf import Shelf
 from api.speak import speaking
+from api.transcript import transcript
 from api.voices import voices
+from session.transcript import Transcript
 from tts.espeak import EspeakVoices
 from warm.engines import make_engine, recipe_of
 from warm.media.sniff import MediaError
@@ -32,7 +38,8 @@ from warm.settings import BadSettings, Settings, read_settings
 from warm.store import AvatarError, AvatarStore
 from warm.weights.errors import WeightsError
 
-BLUEPRINTS = (speaking, sessions, film, voices, avatars, health, page)
+WATCHING = (film, playlist, events, transcript, export)
+BLUEPRINTS = (speaking, sessions, *WATCHING, voices, avatars, health, page)
 
 REFUSALS = (BadSettings, CannotStart, AvatarError, MediaError, PreparationError, WeightsError)
 
@@ -63,8 +70,18 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    places = BoundedSemaphore(settings.max_watchers)
-    keep(app, Running(settings=settings, runtime=runtime, avatars=store, watchers=places))
+    keep(
+        app,
+        Running(
+            settings=settings,
+            runtime=runtime,
+            avatars=store,
+            watchers=BoundedSemaphore(settings.max_watchers),
+            playlists=Shelf(partial(playlist_of, settings.batch_size), runtime.sessions),
+            transcripts=Shelf(Transcript, runtime.sessions),
+            exports=BoundedSemaphore(EXPORTS_AT_ONCE),
+        ),
+    )
     log_requests(app)
     app.register_error_handler(Exception, answer_problem)
     for blueprint in BLUEPRINTS:

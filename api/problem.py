@@ -59,6 +59,30 @@ class TooManyWatchers(RuntimeError):
         super().__init__(f"{limit} streams are open, which is the limit (max_watchers)")
 
 
+class TooManyExports(RuntimeError):
+    """As many films are being exported as may be at once."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} exports are being made, which is the limit; ask again soon")
+
+
+class FilmReplaced(LookupError):
+    """A request wants the film that a session had before it was reset."""
+
+    def __init__(self, film_id: str) -> None:
+        super().__init__(
+            f"film = {film_id!r}: is not the film of this session any more; leave `film` away, and"
+            " begin at the beginning of the one that it has now"
+        )
+
+
+class BadQuery(ValueError):
+    """A part of the query that cannot be used."""
+
+    def __init__(self, name: str, received: str, allowed: str) -> None:
+        super().__init__(f"{name} = {received!r}: {allowed}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """What a failed request is answered with."""
@@ -120,6 +144,9 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     EngineLost: (503, "NotReadyError"),
     QueueFull: (503, "QueueFullError"),
     TooManyWatchers: (503, "QueueFullError"),
+    TooManyExports: (503, "QueueFullError"),
+    FilmReplaced: (410, "GoneError"),
+    BadQuery: (400, "BadRequestError"),
 }
 """Status and kind of each cause; the message of the exception is the detail."""
 

@@ -6,11 +6,19 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from api.places import Places
+from api.shelf import Shelf
+from session.playlist import Playlist
+from session.transcript import Transcript
+from session.writer import FilmWriter
+from session.writers import Film
 from warm.runtime import Runtime
 from warm.settings import Settings
 from warm.store import AvatarStore
 
 EXTENSION = "warmtalk"
+EXPORTS_AT_ONCE = 2
+"""Each is a process that copies a whole film, beside the one that renders."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -20,8 +28,12 @@ class Running:
     settings: Settings
     runtime: Runtime
     avatars: AvatarStore
-    watchers: BoundedSemaphore
-    """One place a stream."""
+    watchers: Places
+    """One place for each answer that waits for the film to grow."""
+    playlists: Shelf[FilmWriter, Playlist]
+    transcripts: Shelf[Film, Transcript]
+    exports: BoundedSemaphore
+    """One place for each export that is being made and sent."""
 
 
 def keep(app: Flask, running: Running) -> None:

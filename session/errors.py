@@ -4,7 +4,7 @@ import errno
 import os
 from pathlib import Path
 
-_SPACE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+SPACE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Disk full, quota spent, file larger than the system allows."""
 _REMEDIES = {
     errno.EROFS: "mount it for writing and ask again",
@@ -97,7 +97,7 @@ class RangeNotSatisfiableError(FilmError):
 
 def is_out_of_space(error: OSError) -> bool:
     """Whether more room, and nothing else, would help."""
-    return error.errno in _SPACE_ERRNOS
+    return error.errno in SPACE_ERRNOS
 
 
 def disk_error(error: OSError, path: Path) -> FilmFullError | FilmDiskError:

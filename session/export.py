@@ -1,15 +1,19 @@
 """A film as an ordinary faststart MP4, also while it grows: everything committed by now."""
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, NamedTuple
 
 from session.errors import FilmExistsError, FilmMissingError
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
 from session.journal import Entry
 from session.opening import Opening, read_opening
 from session.recovery import beginning, survey
-from session.remux import Extent, Track, copy_with_ffmpeg
+from session.remux import Extent, Track, copy_with_ffmpeg, write_with_ffmpeg
 
 
 def export_film(film: Path, out: Path) -> Extent:
@@ -20,22 +24,49 @@ def export_film(film: Path, out: Path) -> Extent:
     FilmExistsError where `out` is a session's film, CopyFailedError, OSError; what was at `out`
     is then still there.
     """
+    with _opened(film) as source:
+        if out.exists() and out.samefile(film):
+            raise FilmExistsError(f"{out} is the film itself; write to another path.")
+        copy_with_ffmpeg(source.url, out, source.extent, stdin=source.fd)
+        return source.extent
+
+
+def open_export(film: Path) -> BinaryIO:
+    """The same as an open file beside the film, which has no name: whatever happens, nothing of
+    it is left behind when it is closed.
+
+    Raises FilmMissingError, FilmDamagedError, CopyFailedError, OSError.
+    """
+    with _opened(film) as source, ExitStack() as held:
+        file = held.enter_context(TemporaryFile(dir=film.parent))
+        write_with_ffmpeg(source.url, file.fileno(), source.extent, stdin=source.fd)
+        held.pop_all()
+        return file
+
+
+class _Source(NamedTuple):
+    """A film that is being read."""
+
+    fd: int
+    url: str
+    """Its committed bytes, as ffmpeg finds them with `fd` for standard input."""
+    extent: Extent
+
+
+@contextmanager
+def _opened(film: Path) -> Iterator[_Source]:
     try:
         fd = os.open(film, os.O_RDONLY)
     except FileNotFoundError as error:
         raise FilmMissingError(f"There is no film at {film}.") from error
     try:
-        if out.exists() and out.samefile(film):
-            raise FilmExistsError(f"{out} is the film itself; write to another path.")
         opening = read_opening(fd)
         found = survey(fd, film, opening)
         last = found.entries[-1] if found.entries else beginning(opening)
-        expected = _extent(last, opening)
         url = f"subfile,,start,0,end,{found.end},,:/dev/fd/0"
-        copy_with_ffmpeg(url, out, expected, stdin=fd)
+        yield _Source(fd, url, _extent(last, opening))
     finally:
         os.close(fd)
-    return expected
 
 
 def _extent(last: Entry, opening: Opening) -> Extent:

@@ -1,127 +1,137 @@
-"""The HLS playlist of a growing film: byte ranges of the one file, by RFC 8216.
+"""The HLS playlist of a growing film: byte ranges of the one file (RFC 8216 and its revision).
 
-Pure functions of committed fragments. A segment is one or more whole fragments; once listed it
-never changes, so that players which reload see the same beginning.
+A segment is a fragment: it begins with a key frame and is listed as soon as it is on disk, so the
+first picture of a clip comes early. Once listed it never changes.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import gzip
+from bisect import bisect_right
+from collections.abc import Sequence
+from threading import Lock
+from typing import NamedTuple
 
 from session.film import FilmSpec, Fragment
+from session.writer import FilmWriter
 
-TARGET_S = 1
-"""No segment is longer: the file's EXT-X-TARGETDURATION, which may never change."""
-LEAST_FRAMES = 1
-"""Frames that make a segment: 1 lists every fragment at once, for the earliest picture."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """Consecutive bytes of the film that begin with a key frame."""
-
-    offset: int
-    end: int
-    """First byte after it."""
-    frames: int
+SKIP_TARGETS = 60
+"""Target durations before its end that a delta update repeats; a player that knows the list as it
+was half as long ago may ask for one."""
+LEAST_WINDOW = 3
+"""Segments that a list without an end must have at least."""
+_GZIP_LEVEL = 1
+"""A list shrinks to a tenth at any level."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Film:
-    """What a playlist needs to know of a film, and never changes."""
+class Whole(NamedTuple):
+    """A whole playlist, plain and packed."""
 
-    uri: str
-    """Of the film itself, as the player resolves it."""
-    spec: FilmSpec
-    init_bytes: int
-    """The init segment is the film's bytes from 0 to here."""
-    target_s: int = TARGET_S
+    segments: int
+    is_ended: bool
+    plain: bytes
+    packed: bytes
+    """By gzip."""
 
 
-def segments(
-    fragments: Sequence[Fragment],
-    *,
-    longest_frames: int,
-    least_frames: int = LEAST_FRAMES,
-    clip_ends: Collection[int] = (),
-) -> list[Segment]:
-    """The segments that can be listed now; more fragments only ever add some.
+class Playlist:
+    """The playlist of one film. Any thread; each fragment is looked at once."""
 
-    Fragments gather until they have `least_frames`, until the next would pass `longest_frames`, or
-    until a clip ends: `clip_ends` are the frames after finished clips. Those that gather still are
-    not listed. ValueError where one fragment is longer than a segment may be.
-    """
-    ends = frozenset(clip_ends)
-    listed: list[Segment] = []
-    gathering: list[Fragment] = []
-    for fragment in fragments:
-        if fragment.frames > longest_frames:
-            raise ValueError(
-                f"Fragment {fragment.index} has {fragment.frames} frames; a segment takes at most"
-                f" {longest_frames}. Use a longer target duration, or write shorter fragments."
-            )
-        if _count(gathering) + fragment.frames > longest_frames:
-            listed.append(_segment(gathering))
-            gathering = []
-        gathering.append(fragment)
-        if _count(gathering) >= least_frames or fragment.first_frame + fragment.frames in ends:
-            listed.append(_segment(gathering))
-            gathering = []
-    return listed
+    def __init__(self, film: FilmWriter, *, uri: str, longest_frames: int) -> None:
+        """`uri` is the film as players resolve it; no fragment has more than `longest_frames`.
+
+        A film that is there already may have been written with longer ones: these count as well.
+        """
+        self._film = film
+        self._uri = uri
+        self._growing = Lock()
+        self._segments: list[str] = []
+        self._first_frames: list[int] = []
+        self._frames = 0
+        self._end = film.init_bytes
+        fresh = film.fragments_since(self._end)
+        longest = max([longest_frames, *(fragment.frames for fragment in fresh)])
+        self.target_s = -(-longest // film.spec.fps)
+        """No segment lasts longer: EXT-X-TARGETDURATION, which never changes."""
+        self._add(fresh)
+        self._whole: Whole | None = None
+
+    def count(self) -> int:
+        """How many segments can be listed now."""
+        with self._growing:
+            self._add(self._film.fragments_since(self._end))
+            return len(self._segments)
+
+    @property
+    def end(self) -> int:
+        """First byte of the film after the last segment that was counted."""
+        return self._end
+
+    def whole(self, count: int, *, is_ended: bool) -> Whole:
+        """The first `count` segments: players may seek to all that was said."""
+        whole = self._whole
+        if whole is None or (whole.segments, whole.is_ended) != (count, is_ended):
+            lines = [*self._head(first=0), "#EXT-X-PLAYLIST-TYPE:EVENT", *self._segments[:count]]
+            plain = _text(lines, is_ended=is_ended)
+            whole = Whole(count, is_ended, plain, gzip.compress(plain, _GZIP_LEVEL, mtime=0))
+            self._whole = whole
+        return whole
+
+    def delta(self, count: int, *, is_ended: bool) -> bytes:
+        """What is new in these, for a player that knows the rest."""
+        skipped = self._before(count, self._skip_s)
+        if not skipped:
+            return self.whole(count, is_ended=is_ended).plain
+        lines = [*self._head(first=0, version=9), "#EXT-X-PLAYLIST-TYPE:EVENT"]
+        lines.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}")
+        return _text([*lines, *self._segments[skipped:count]], is_ended=is_ended)
+
+    def window(self, count: int, newest: int, *, is_ended: bool) -> bytes:
+        """The `newest` of them alone, numbered as in the whole, for players that know no deltas.
+
+        Not an EVENT playlist, which may drop nothing.
+        """
+        first = max(0, count - max(newest, LEAST_WINDOW))
+        lines = [*self._head(first=first), *self._segments[first:count]]
+        return _text(lines, is_ended=is_ended)
+
+    @property
+    def _skip_s(self) -> int:
+        return SKIP_TARGETS * self.target_s
+
+    def _add(self, fragments: Sequence[Fragment]) -> None:
+        for fragment in fragments:
+            if fragment.frames > self.target_s * self._film.spec.fps:
+                raise ValueError(
+                    f"Fragment {fragment.index} has {fragment.frames} frames; a segment of this"
+                    f" playlist lasts at most {self.target_s} s."
+                )
+            self._segments.append(_segment(fragment, self._film.spec, self._uri))
+            self._first_frames.append(fragment.first_frame)
+            self._frames = fragment.first_frame + fragment.frames
+            self._end = fragment.end
+
+    def _before(self, count: int, seconds: int) -> int:
+        """How many of the first `count` segments end that long before the film's end, or more."""
+        boundary = self._frames - seconds * self._film.spec.fps
+        return max(0, bisect_right(self._first_frames, boundary, hi=count) - 1)
+
+    def _head(self, *, first: int, version: int = 7) -> list[str]:
+        return [
+            "#EXTM3U",
+            f"#EXT-X-VERSION:{version}",
+            f"#EXT-X-TARGETDURATION:{self.target_s}",
+            f"#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL={self._skip_s}",
+            "#EXT-X-INDEPENDENT-SEGMENTS",
+            f"#EXT-X-MEDIA-SEQUENCE:{first}",
+            f'#EXT-X-MAP:URI="{self._uri}",BYTERANGE="{self._film.init_bytes}@0"',
+        ]
 
 
-def event_playlist(film: Film, listed: Sequence[Segment], *, is_closed: bool) -> str:
-    """The playlist from the film's beginning; players may seek to everything that was said."""
-    lines = [*_head(film, first=0), "#EXT-X-PLAYLIST-TYPE:EVENT", *_body(film, listed)]
-    return _text(lines, is_closed=is_closed)
+def _segment(fragment: Fragment, spec: FilmSpec, uri: str) -> str:
+    return (
+        f"#EXTINF:{fragment.frames / spec.fps:.6f},\n"
+        f"#EXT-X-BYTERANGE:{fragment.end - fragment.offset}@{fragment.offset}\n{uri}"
+    )
 
 
-def window_playlist(film: Film, listed: Sequence[Segment], *, newest: int, is_closed: bool) -> str:
-    """The `newest` segments alone, for hours that would make the whole playlist heavy.
-
-    Not an EVENT playlist, which may drop nothing. Media sequence numbers are those of the whole.
-    """
-    if newest < 3:
-        raise ValueError(f"newest is {newest}; a live playlist takes 3 segments or more.")
-    first = max(0, len(listed) - newest)
-    return _text([*_head(film, first=first), *_body(film, listed[first:])], is_closed=is_closed)
-
-
-def longest_frames(film: Film) -> int:
-    """Frames that fit into the target duration."""
-    return film.target_s * film.spec.fps
-
-
-def _head(film: Film, *, first: int) -> list[str]:
-    return [
-        "#EXTM3U",
-        "#EXT-X-VERSION:7",
-        f"#EXT-X-TARGETDURATION:{film.target_s}",
-        "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES",
-        "#EXT-X-INDEPENDENT-SEGMENTS",
-        f"#EXT-X-MEDIA-SEQUENCE:{first}",
-        f'#EXT-X-MAP:URI="{film.uri}",BYTERANGE="{film.init_bytes}@0"',
-    ]
-
-
-def _body(film: Film, listed: Sequence[Segment]) -> list[str]:
-    lines: list[str] = []
-    for segment in listed:
-        lines += (
-            f"#EXTINF:{segment.frames / film.spec.fps:.6f},",
-            f"#EXT-X-BYTERANGE:{segment.end - segment.offset}@{segment.offset}",
-            film.uri,
-        )
-    return lines
-
-
-def _text(lines: Sequence[str], *, is_closed: bool) -> str:
-    return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if is_closed else []), ""])
-
-
-def _count(fragments: Sequence[Fragment]) -> int:
-    return sum(fragment.frames for fragment in fragments)
-
-
-def _segment(fragments: Sequence[Fragment]) -> Segment:
-    first, last = fragments[0], fragments[-1]
-    return Segment(offset=first.offset, end=last.end, frames=_count(fragments))
+def _text(lines: Sequence[str], *, is_ended: bool) -> bytes:
+    return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if is_ended else []), ""]).encode("ascii")

@@ -5,9 +5,11 @@ return code counts for nothing here: a file is put in place when its tables, rea
 every packet.
 """
 
+import errno
 import os
+import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +21,7 @@ import ffmpeg
 import imageio_ffmpeg
 
 from session.disk import sync_folder
-from session.errors import CopyFailedError, FilmExistsError
+from session.errors import SPACE_ERRNOS, CopyFailedError, FilmExistsError, FilmFullError
 from session.journal import journal_path
 
 _TOLERANCE_S = Fraction(1, 1000)
@@ -52,9 +54,19 @@ def copy_with_ffmpeg(url: str, out: Path, expected: Extent, *, stdin: int, **opt
     """
     if journal_path(out).exists():
         raise FilmExistsError(f"{out} is the film of a session; write to another path.")
-    with _put_in_place(out) as temporary:
+    with put_in_place(out) as temporary:
         words = _run(url, temporary, stdin, options)
         _require(temporary, expected, words)
+
+
+def write_with_ffmpeg(url: str, fd: int, expected: Extent, *, stdin: int) -> None:
+    """As `copy_with_ffmpeg`, into an empty open file, which need not have a name.
+
+    Raises CopyFailedError, and FilmFullError where there is no room.
+    """
+    path = Path(f"/proc/self/fd/{fd}")
+    words = _run(url, path, stdin, {}, passed=(fd,))
+    _require(path, expected, words)
 
 
 def read_extent(path: Path) -> Extent:
@@ -79,7 +91,11 @@ def _read_track(stream: av.VideoStream | av.AudioStream, file_size: int) -> Trac
 
 
 @contextmanager
-def _put_in_place(out: Path) -> Iterator[Path]:
+def put_in_place(out: Path) -> Iterator[Path]:
+    """A path beside `out` to write to: what lies there in the end is synced and renamed to `out`.
+
+    After an error `out` is as it was, and nothing is left beside it.
+    """
     temporary = out.with_name(f".{out.name}.{uuid4().hex}.new")
     try:
         yield temporary
@@ -94,14 +110,31 @@ def _put_in_place(out: Path) -> Iterator[Path]:
     sync_folder(out.parent)
 
 
-def _run(url: str, out: Path, stdin: int, options: dict[str, Any]) -> str:
+def _run(
+    url: str, out: Path, stdin: int, options: dict[str, Any], passed: Sequence[int] = ()
+) -> str:
     """What ffmpeg had to say."""
     copied = ffmpeg.input(url, **options).output(
         str(out), f="mp4", codec="copy", movflags="+faststart", use_editlist=0
     )
-    command = copied.global_args("-v", "warning").compile(imageio_ffmpeg.get_ffmpeg_exe())
-    done = subprocess.run(command, stdin=stdin, capture_output=True, check=False)
-    return done.stderr.decode(errors="replace").strip()
+    return run_ffmpeg(copied.overwrite_output(), stdin=stdin, passed=passed)
+
+
+def run_ffmpeg(work: Any, *, stdin: int = subprocess.DEVNULL, passed: Sequence[int] = ()) -> str:
+    """Let ffmpeg do `work`, a graph of ffmpeg-python; it may use the file descriptors `passed`.
+
+    Returns what it had to say, and raises FilmFullError where that is that there was no room;
+    whether it succeeded, the file must tell.
+    """
+    command = work.global_args("-v", "warning").compile(imageio_ffmpeg.get_ffmpeg_exe())
+    done = subprocess.run(command, stdin=stdin, capture_output=True, check=False, pass_fds=passed)
+    words = done.stderr.decode(errors="replace").strip()
+    for number in SPACE_ERRNOS:
+        if os.strerror(number) in words:
+            raise FilmFullError(number, "No room for the copy; make room and ask again")
+    if done.returncode == -signal.SIGXFSZ:  # what the system sends where a limit is passed
+        raise FilmFullError(errno.EFBIG, "The copy is larger than a file may be; raise the limit")
+    return words
 
 
 def _require(path: Path, expected: Extent, words: str) -> None:

@@ -1,17 +1,40 @@
 """What a film says, as WebVTT (W3C): a cue per sentence, timed by whole video frames."""
 
-from collections.abc import Iterable
+from itertools import takewhile
+from threading import Lock
 
 from session.film import Cue
+from session.writers import Film
 
+_HEAD = "WEBVTT\n"
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
-def webvtt(cues: Iterable[Cue], *, fps: int) -> str:
-    """The whole file. Cues without a word are left out: a film recovered without its journal
-    knows that something was said, not what."""
-    blocks = ["WEBVTT\n", *(_block(cue, fps) for cue in cues if cue.text.split())]
-    return "\n".join(blocks)
+class Transcript:
+    """The WebVTT file of one film. Any thread; each finished sentence is written once."""
+
+    def __init__(self, film: Film) -> None:
+        self._film = film
+        self._growing = Lock()
+        self._blocks: list[str] = [_HEAD]
+        self._finished = 0
+        """Cues that these blocks tell of; they will not change any more."""
+
+    def text(self) -> str:
+        """The whole file, up to what is committed now."""
+        with self._growing:
+            frames = self._film.committed.frames
+            fresh = self._film.cues()[self._finished :]
+            sure = list(takewhile(lambda cue: cue.end < frames, fresh))  # the film went on
+            self._blocks += _blocks(sure, self._film.spec.fps)
+            self._finished += len(sure)
+            return "\n".join([*self._blocks, *_blocks(fresh[len(sure) :], self._film.spec.fps)])
+
+
+def _blocks(cues: list[Cue], fps: int) -> list[str]:
+    """Cues without a word are left out: a film recovered without its journal knows that something
+    was said, not what."""
+    return [_block(cue, fps) for cue in cues if cue.text.split()]
 
 
 def _block(cue: Cue, fps: int) -> str:

@@ -1,6 +1,7 @@
 """Ordinary MP4 files made from films, judged by decoders and by their bytes."""
 
 import os
+import resource
 import shutil
 import stat
 from pathlib import Path
@@ -11,8 +12,14 @@ import pytest
 from footage import SPEC, watch, watch_with_ffmpeg, write
 
 from session.boxes import top_level
-from session.errors import CopyFailedError, FilmDamagedError, FilmExistsError, FilmMissingError
-from session.export import export_film
+from session.errors import (
+    CopyFailedError,
+    FilmDamagedError,
+    FilmExistsError,
+    FilmFullError,
+    FilmMissingError,
+)
+from session.export import export_film, open_export
 from session.writer import FilmWriter
 
 FIND_OUT = 'for each; do case "$each" in *.new) out=$each;; esac; done'
@@ -81,7 +88,7 @@ def test_what_was_at_the_path_before_stays_when_a_copy_fails(
     with pytest.raises(CopyFailedError, match="past the end"):
         export_film(film, out)
     program.write_text("#!/bin/sh\necho No space left on device >&2\nexit 0\n")
-    with pytest.raises(CopyFailedError, match=r"nothing to .* No space left on device"):
+    with pytest.raises(FilmFullError, match="make room"):
         export_film(film, out)
     assert out.read_bytes() == b"before"
     assert not list(film.parent.glob(".*"))
@@ -133,3 +140,27 @@ def test_a_film_without_its_journal_is_exported_too(film: Path) -> None:
     out = film.with_name("out.mp4")
     assert export_film(alone, out).video.packets == 27
     assert [path.name for path in film.parent.glob("alone*")] == ["alone.mp4"]
+
+
+def test_an_export_without_a_name_is_the_same_and_leaves_nothing_behind(film: Path) -> None:
+    beside = set(film.parent.iterdir())
+    with open_export(film) as file:
+        assert set(film.parent.iterdir()) == beside
+        file.seek(0)
+        copy = file.read()
+    assert set(film.parent.iterdir()) == beside
+    out = film.with_name("out.mp4")
+    export_film(film, out)
+    assert copy == out.read_bytes()
+
+
+def test_an_export_without_room_says_so_and_leaves_nothing_behind(film: Path) -> None:
+    beside = set(film.parent.iterdir())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(FilmFullError):
+            open_export(film)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert set(film.parent.iterdir()) == beside

@@ -1,96 +1,124 @@
-"""Playlists of a growing film: what they say, what they keep, and that ffmpeg plays them."""
+"""The playlist of a growing film: what it says, what it keeps, and that ffmpeg plays it."""
 
+import gzip
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from footage import SPEC, watch_with_ffmpeg, write
-from hypothesis import given
-from hypothesis import strategies as st
 
-from session.film import Fragment
-from session.playlist import (
-    Film,
-    Segment,
-    event_playlist,
-    longest_frames,
-    segments,
-    window_playlist,
-)
+from session.playlist import SKIP_TARGETS, Playlist
 from session.writer import FilmWriter
 
-FILM = Film(uri="full_session.mp4", spec=SPEC, init_bytes=700)
+URI = "full_session.mp4"
 
 
-def fragments_of(counts: list[int]) -> list[Fragment]:
-    made: list[Fragment] = []
-    offset, frame = FILM.init_bytes, 0
-    for index, count in enumerate(counts):
-        end = offset + 100 + count
-        made.append(Fragment(index=index, offset=offset, end=end, first_frame=frame, frames=count))
-        offset, frame = end, frame + count
-    return made
+@pytest.fixture
+def film(tmp_path: Path) -> Iterator[FilmWriter]:
+    with FilmWriter.create(tmp_path / URI, SPEC) as film:
+        yield film
 
 
-def listed(counts: list[int], least: int = 1, ends: tuple[int, ...] = ()) -> list[Segment]:
-    return segments(fragments_of(counts), longest_frames=25, least_frames=least, clip_ends=ends)
+def say(film: FilmWriter, *counts: int) -> None:
+    clip = film.begin("a clip")
+    for count in counts:
+        write(clip, film.committed.frames, count)
+    clip.finish()
 
 
-def test_the_playlist_says_what_players_need() -> None:
-    assert event_playlist(FILM, listed([2, 12]), is_closed=False) == (
+def playlist_of(film: FilmWriter) -> Playlist:
+    return Playlist(film, uri=URI, longest_frames=25)
+
+
+def whole(playlist: Playlist, *, is_ended: bool = False) -> str:
+    return playlist.whole(playlist.count(), is_ended=is_ended).plain.decode()
+
+
+def segments_in(text: str) -> list[str]:
+    return re.findall(r"#EXTINF:.*\n.*\n.*\n", text)
+
+
+def test_the_playlist_says_what_players_need(film: FilmWriter) -> None:
+    say(film, 2, 12)
+    first, second = film.fragments_since(0)
+    assert whole(playlist_of(film)) == (
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n"
-        "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES\n#EXT-X-INDEPENDENT-SEGMENTS\n"
-        "#EXT-X-MEDIA-SEQUENCE:0\n"
-        '#EXT-X-MAP:URI="full_session.mp4",BYTERANGE="700@0"\n#EXT-X-PLAYLIST-TYPE:EVENT\n'
-        "#EXTINF:0.080000,\n#EXT-X-BYTERANGE:102@700\nfull_session.mp4\n"
-        "#EXTINF:0.480000,\n#EXT-X-BYTERANGE:112@802\nfull_session.mp4\n"
+        "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=60\n"
+        "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MEDIA-SEQUENCE:0\n"
+        f'#EXT-X-MAP:URI="full_session.mp4",BYTERANGE="{film.init_bytes}@0"\n'
+        "#EXT-X-PLAYLIST-TYPE:EVENT\n"
+        f"#EXTINF:0.080000,\n#EXT-X-BYTERANGE:{first.end - first.offset}@{first.offset}\n{URI}\n"
+        f"#EXTINF:0.480000,\n#EXT-X-BYTERANGE:{second.end - second.offset}@{second.offset}\n{URI}\n"
     )
 
 
-def test_only_a_closed_film_has_an_end() -> None:
-    closed = event_playlist(FILM, listed([2]), is_closed=True)
-    assert closed == event_playlist(FILM, listed([2]), is_closed=False) + "#EXT-X-ENDLIST\n"
+def test_it_grows_with_the_film_and_never_changes_what_it_listed(film: FilmWriter) -> None:
+    playlist = playlist_of(film)
+    before = whole(playlist)
+    for counts in ([1], [2, 4], [25, 3]):
+        say(film, *counts)
+        assert playlist.count() == len(film.fragments_since(0))
+        assert playlist.end == film.committed.bytes
+        assert whole(playlist).startswith(before)
+        before = whole(playlist)
+    assert whole(playlist) == whole(playlist_of(film))  # a server that starts anew
 
 
-def test_a_window_numbers_its_segments_as_the_whole_does() -> None:
-    text = window_playlist(FILM, listed([5] * 10), newest=3, is_closed=False)
+def test_only_a_film_that_is_over_has_an_end(film: FilmWriter) -> None:
+    say(film, 2)
+    playlist = playlist_of(film)
+    grows = whole(playlist)
+    assert whole(playlist, is_ended=True) == grows + "#EXT-X-ENDLIST\n"
+
+
+def test_the_packed_list_is_the_plain_one(film: FilmWriter) -> None:
+    say(film, 2, 3)
+    made = playlist_of(film).whole(2, is_ended=False)
+    assert gzip.decompress(made.packed) == made.plain
+
+
+def test_a_delta_and_what_it_skips_are_the_whole(
+    film: FilmWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("session.playlist.SKIP_TARGETS", 6)
+    say(film, *[5] * 60)
+    playlist = playlist_of(film)
+    text = playlist.delta(60, is_ended=False).decode()
+    assert "#EXT-X-VERSION:9\n" in text
+    assert "CAN-SKIP-UNTIL=6\n" in text
+    (skipped,) = re.findall(r"#EXT-X-SKIP:SKIPPED-SEGMENTS=(\d+)\n", text)
+    listed = segments_in(whole(playlist))
+    assert listed[int(skipped) :] == segments_in(text)
+    assert len(segments_in(text)) == 6 * 25 // 5
+
+
+def test_a_short_film_has_no_delta(film: FilmWriter) -> None:
+    say(film, *[25] * 3)
+    playlist = playlist_of(film)
+    assert SKIP_TARGETS > 3
+    assert playlist.delta(3, is_ended=False).decode() == whole(playlist)
+
+
+def test_a_window_numbers_its_segments_as_the_whole_does(film: FilmWriter) -> None:
+    say(film, *[1] * 10)
+    playlist = playlist_of(film)
+    text = playlist.window(10, 3, is_ended=False).decode()
     assert "#EXT-X-MEDIA-SEQUENCE:7\n" in text
     assert "EVENT" not in text
-    assert text.endswith(event_playlist(FILM, listed([5] * 10), is_closed=False)[-180:])
-    with pytest.raises(ValueError, match="newest is 2"):
-        window_playlist(FILM, listed([5]), newest=2, is_closed=False)
+    assert segments_in(text) == segments_in(whole(playlist))[7:]
 
 
-def test_fragments_gather_until_they_are_enough_or_their_clip_ends() -> None:
-    made = listed([2, 4, 8, 12, 3, 2], least=12, ends=(29,))
-    assert [segment.frames for segment in made] == [14, 12, 3]  # the last two frames still wait
-
-
-def test_a_fragment_longer_than_a_segment_is_refused() -> None:
-    with pytest.raises(ValueError, match="Fragment 1 has 26 frames; a segment takes at most 25"):
-        listed([2, 26])
-
-
-@given(
-    counts=st.lists(st.integers(1, 25), max_size=40),
-    least=st.integers(1, 25),
-    data=st.data(),
-)
-def test_a_growing_film_never_changes_what_was_listed(
-    counts: list[int], least: int, data: st.DataObject
-) -> None:
-    borders = [sum(counts[: index + 1]) for index in range(len(counts))]
-    ends = tuple(data.draw(st.sets(st.sampled_from(borders)))) if borders else ()
-    before: list[Segment] = []
-    for size in range(len(counts) + 1):
-        known = tuple(end for end in ends if end <= sum(counts[:size]))
-        now = listed(counts[:size], least, known)
-        assert now[: len(before)] == before
-        assert all(segment.frames <= 25 for segment in now)
-        before = now
-    joints = [segment.end for segment in before][:-1]
-    assert joints == [segment.offset for segment in before][1:]
+def test_the_target_duration_holds_for_every_fragment_that_can_come(film: FilmWriter) -> None:
+    assert Playlist(film, uri=URI, longest_frames=26).target_s == 2
+    assert playlist_of(film).target_s == 1
+    say(film, 60)
+    assert playlist_of(film).target_s == 3  # written with another setting
+    playlist = playlist_of(film)
+    say(film, 76)
+    with pytest.raises(ValueError, match=r"Fragment 1 has 76 frames; .* lasts at most 3 s"):
+        playlist.count()
 
 
 @pytest.fixture
@@ -102,24 +130,11 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     os.chdir(here)
 
 
-@pytest.mark.parametrize("least", [1, 10])
-def test_ffmpeg_plays_every_frame_of_the_playlist(folder: Path, least: int) -> None:
-    with FilmWriter.create(folder / "full_session.mp4", SPEC) as film:
-        for counts in ([2, 4, 8, 3], [2, 1], [12, 12]):
-            clip = film.begin("a clip")
-            for count in counts:
-                write(clip, film.committed.frames, count)
-            clip.finish()
-        ends = [clip.first_frame + clip.frames for clip in film.committed.clips]
-        head = Film(uri="full_session.mp4", spec=SPEC, init_bytes=film.init_bytes)
-        made = segments(
-            film.fragments_since(0),
-            longest_frames=longest_frames(head),
-            least_frames=least,
-            clip_ends=ends,
-        )
-    playlist = folder / "live.m3u8"
-    playlist.write_text(event_playlist(head, made, is_closed=True), encoding="ascii")
-    numbers, samples = watch_with_ffmpeg(playlist)
+def test_ffmpeg_plays_every_frame_of_the_playlist(folder: Path, film: FilmWriter) -> None:
+    for counts in ([2, 4, 8, 3], [2, 1], [12, 12]):
+        say(film, *counts)
+    path = folder / "live.m3u8"
+    path.write_text(whole(playlist_of(film), is_ended=True), encoding="ascii")
+    numbers, samples = watch_with_ffmpeg(path)
     assert numbers == list(range(44))
     assert 0 <= 44 * SPEC.samples_per_frame - len(samples) < 3 * 1024

@@ -1,0 +1,417 @@
+"""Watching a film that grows: its playlist, its events, its captions, and a copy to keep."""
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from conftest import HEIGHT, WIDTH
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app import assemble
+from session.film import Cue
+from session.writer import FilmWriter
+from warm.runtime import Runtime
+from warm.settings import Settings
+from warm.store import AvatarStore
+
+SEGMENT = re.compile(r"#EXTINF:([\d.]+),\n#EXT-X-BYTERANGE:(\d+)@(\d+)\n(.*)\n")
+LIVE, EVENTS = "/session/live.m3u8", "/session/events"
+
+
+@pytest.fixture
+def app(settings: Settings, runtime: Runtime) -> Flask:
+    return assemble(settings, runtime, AvatarStore(settings.results_dir))
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def aside(app: Flask) -> Iterator[ThreadPoolExecutor]:
+    """For requests that wait while the test goes on."""
+    with ThreadPoolExecutor(4) as threads:
+        yield threads
+
+
+def later(aside: ThreadPoolExecutor, app: Flask, url: str, **headers: str) -> Future[TestResponse]:
+    """A request on another thread, whose whole answer is read there."""
+
+    def ask() -> TestResponse:
+        answer = app.test_client().get(url, headers=headers)
+        answer.get_data()
+        return answer
+
+    return aside.submit(ask)
+
+
+def say(client: FlaskClient, text: str = "Hello.", **more: object) -> Path:
+    answer = client.post("/speak", json={"text": text, **more})
+    assert answer.status_code == 200
+    return Path(answer.get_json()["video_path"])
+
+
+def film_of(runtime: Runtime) -> FilmWriter:
+    film = runtime.sessions.find("default")
+    assert isinstance(film, FilmWriter)
+    return film
+
+
+def speak(film: FilmWriter, frames: int, *cues: tuple[str, int, int]) -> None:
+    """A fragment of a clip of its own, as the render thread writes it."""
+    first = film.committed.frames
+    pictures = [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * frames
+    samples = np.zeros(frames * film.spec.samples_per_frame, np.float32)
+    heard = [Cue(text=text, first_frame=first + at, frames=length) for text, at, length in cues]
+    clip = film.begin("a clip")
+    clip.write(pictures, samples, heard)
+    clip.finish()
+
+
+def status_of(answer: TestResponse) -> int:
+    """The status of an error, whose form is checked."""
+    assert answer.mimetype == "application/problem+json"
+    assert json.loads(answer.text)["status"] == answer.status_code
+    return answer.status_code
+
+
+# --- the playlist
+
+
+def test_the_playlist_is_the_whole_film_by_byte_ranges(client: FlaskClient) -> None:
+    film = say(client).read_bytes()
+    answer = client.get(LIVE)
+    assert answer.mimetype == "application/vnd.apple.mpegurl"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    (init,) = re.findall(r'#EXT-X-MAP:URI="(.*)",BYTERANGE="(\d+)@0"', answer.text)
+    assert "#EXT-X-ENDLIST" not in answer.text
+    played = [client.get(f"/session/{init[0]}").data[: int(init[1])]]
+    for _, size, offset, uri in SEGMENT.findall(answer.text):
+        last = int(offset) + int(size) - 1
+        part = client.get(f"/session/{uri}", headers={"Range": f"bytes={offset}-{last}"})
+        assert part.status_code == 206
+        played.append(part.data)
+    assert b"".join(played) == film
+
+
+def test_every_session_has_a_playlist_of_its_own(client: FlaskClient) -> None:
+    say(client, session_id="bob")
+    text = client.get("/sessions/bob/live.m3u8").text
+    (*_, uri) = SEGMENT.findall(text)[0]
+    assert client.get(f"/sessions/bob/{uri}").status_code == 200
+    assert status_of(client.get("/sessions/a.b/live.m3u8")) == 422
+
+
+def test_a_reload_waits_for_the_segment_that_it_asks_for(
+    app: Flask, client: FlaskClient, aside: ThreadPoolExecutor
+) -> None:
+    say(client)
+    known = SEGMENT.findall(client.get(LIVE).text)
+    waiting = later(aside, app, f"{LIVE}?_HLS_msn={len(known)}&_HLS_skip=YES")
+    say(client)
+    listed = SEGMENT.findall(waiting.result(20).text)
+    assert listed[: len(known)] == known
+    assert len(listed) > len(known)
+    assert SEGMENT.findall(client.get(f"{LIVE}?_HLS_msn=0").text)[: len(listed)] == listed
+
+
+def test_a_player_that_has_the_list_waits_for_the_next_one(
+    app: Flask, client: FlaskClient, aside: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(client)
+    first = client.get(LIVE)
+    tag = first.headers["ETag"]
+    waiting = later(aside, app, LIVE, **{"If-None-Match": tag})
+    say(client)
+    assert len(waiting.result(20).text) > len(first.text)
+    monkeypatch.setattr("api.playlist.HOLD_S", 0.01)
+    now = client.get(LIVE).headers["ETag"]
+    assert now != tag
+    nothing = client.get(LIVE, headers={"If-None-Match": now})
+    assert (nothing.status_code, nothing.data, nothing.headers["ETag"]) == (304, b"", now)
+    assert client.get(f"{LIVE}?_HLS_msn=999").status_code == 400
+
+
+def test_a_wait_in_vain_ends_with_the_list_as_it_is(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.playlist.HOLD_S", 0.01)
+    say(client)
+    text = client.get(LIVE).text
+    assert client.get(f"{LIVE}?_HLS_msn={len(SEGMENT.findall(text))}").text == text
+
+
+def test_a_player_may_come_before_the_first_word(
+    app: Flask, client: FlaskClient, aside: ThreadPoolExecutor
+) -> None:
+    waiting = later(aside, app, LIVE)
+    say(client)
+    assert SEGMENT.findall(waiting.result(20).text)
+
+
+def test_a_reset_ends_the_list_and_the_next_film_is_another(
+    app: Flask, client: FlaskClient, runtime: Runtime, aside: ThreadPoolExecutor
+) -> None:
+    say(client)
+    old = film_of(runtime).film_id
+    count = len(SEGMENT.findall(client.get(LIVE).text))
+    waiting = later(aside, app, f"{LIVE}?_HLS_msn={count}")
+    client.get("/reset")
+    assert waiting.result(20).text.endswith("#EXT-X-ENDLIST\n")
+    say(client)
+    for url in (LIVE, "/session/full_session.mp4", "/session/full_session.vtt"):
+        assert status_of(client.get(f"{url}?film={old}")) == 410
+        assert client.get(f"{url}?film={film_of(runtime).film_id}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "part"),
+    [
+        ("_HLS_msn=x", "whole number"),
+        ("_HLS_msn=-1", "whole number"),
+        ("_HLS_msn=99", "the newest segment is"),
+        ("_HLS_part=0", "only allowed with _HLS_msn"),
+        ("window=2", "from 3"),
+    ],
+)
+def test_a_reload_that_cannot_be_meant_is_refused(
+    client: FlaskClient, query: str, part: str
+) -> None:
+    say(client)
+    answer = client.get(f"{LIVE}?{query}")
+    assert status_of(answer) == 400
+    assert part in answer.get_json(force=True)["detail"]
+
+
+def test_a_long_list_is_packed_cut_to_a_window_or_to_what_is_new(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    say(client)
+    for _ in range(250):
+        speak(film_of(runtime), 10)
+    plain = client.get(LIVE)
+    packed = client.get(LIVE, headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) < len(plain.data) / 5
+    listed = SEGMENT.findall(plain.text)
+    window = client.get(f"{LIVE}?window=4").text
+    assert SEGMENT.findall(window) == listed[-4:]
+    delta = client.get(f"{LIVE}?_HLS_skip=YES").text
+    (skipped,) = re.findall(r"SKIPPED-SEGMENTS=(\d+)", delta)
+    assert SEGMENT.findall(delta) == listed[int(skipped) :]
+    assert len(delta) < len(plain.text)
+
+
+def test_who_waits_takes_a_place_among_the_watchers(
+    settings: Settings, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.playlist.HOLD_S", 0.01)
+    few = settings.model_copy(update={"max_watchers": 1})
+    client = assemble(few, runtime, AvatarStore(settings.results_dir)).test_client()
+    say(client)
+    events = client.get(EVENTS)
+    refused = client.get(LIVE, headers={"If-None-Match": client.get(LIVE).headers["ETag"]})
+    assert status_of(refused) == 503
+    assert refused.headers["Retry-After"] == "1"
+    assert status_of(client.get(EVENTS)) == 503
+    events.close()
+    client.get(EVENTS).close()
+
+
+# --- the events
+
+
+class Told:
+    """The events of one answer, read while it grows."""
+
+    def __init__(self, client: FlaskClient, query: str = "", **headers: str) -> None:
+        self.answer = client.get(f"{EVENTS}{query}", headers=headers)
+        assert self.answer.mimetype == "text/event-stream"
+        self._chunks = iter(self.answer.response)
+        assert next(self._chunks) == b"retry: 1000\n\n"
+
+    def __enter__(self) -> "Told":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.answer.close()
+
+    def __iter__(self) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
+        """Name, id and data."""
+        for chunk in self._chunks:
+            lines = dict(line.split(": ", 1) for line in chunk.decode().splitlines() if line)
+            if "event" in lines:
+                yield lines["event"], lines.get("id"), json.loads(lines["data"])
+
+
+def test_events_tell_of_the_film_its_fragments_and_its_end(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    path = say(client)
+    film = film_of(runtime)
+    with Told(client) as told:
+        ((name, event_id, hello),) = islice(told, 1)
+        assert name == "film"
+        assert event_id == f"{film.film_id}:{path.stat().st_size}"
+        assert hello == {
+            "film": film.film_id,
+            "url": f"/session/full_session.mp4?film={film.film_id}",
+            "codecs": film.codecs,
+            "width": WIDTH,
+            "height": HEIGHT,
+            "fps": 25,
+            "init_bytes": film.init_bytes,
+            "bytes": path.stat().st_size,
+        }
+        speak(film, 4)
+        ((name, event_id, landed),) = islice(told, 1)
+        (last,) = film.fragments_since(hello["bytes"])
+        assert (name, event_id) == ("fragment", f"{film.film_id}:{last.end}")
+        assert (landed["offset"], landed["end"], landed["frames"]) == (last.offset, last.end, 4)
+        assert landed["start_s"] == last.first_frame / 25
+        assert client.get(hello["url"]).data[last.offset :] == path.read_bytes()[last.offset :]
+        client.get("/reset")
+        assert list(islice(told, 1)) == [("reset", None, {"film": film.film_id})]
+        say(client)
+        ((name, _, second),) = islice(told, 1)
+        assert (name, second["film"]) == ("film", film_of(runtime).film_id)
+        assert next(iter(told))[2]["offset"] == second["init_bytes"]
+
+
+def test_a_client_that_was_cut_off_misses_nothing(client: FlaskClient, runtime: Runtime) -> None:
+    say(client)
+    film = film_of(runtime)
+    ends = [fragment.end for fragment in film.fragments_since(0)]
+    last_id = {"Last-Event-ID": f"{film.film_id}:{ends[0]}"}
+    with Told(client, **last_id) as told:
+        name, event_id, _ = next(iter(told))
+        assert (name, event_id) == ("film", f"{film.film_id}:{ends[0]}")
+        assert [data["end"] for _, _, data in islice(told, len(ends) - 1)] == ends[1:]
+    client.get("/reset")
+    say(client)
+    with Told(client, **last_id) as told:
+        assert [name for name, *_ in islice(told, 3)] == ["reset", "film", "fragment"]
+
+
+def test_events_may_begin_with_the_film(client: FlaskClient, runtime: Runtime) -> None:
+    say(client)
+    fragments = film_of(runtime).fragments_since(0)
+    with Told(client, "?from=0") as told:
+        told_of = [data for _, _, data in islice(told, 1 + len(fragments))][1:]
+    assert [data["offset"] for data in told_of] == [each.offset for each in fragments]
+
+
+def test_a_sentence_is_told_with_each_fragment_in_which_it_is_heard(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    say(client)
+    film = film_of(runtime)
+    first, start = film.committed.frames, film.committed.bytes
+    clip = film.begin("One. Two.")
+    frame = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    one = Cue(text="One.", first_frame=first, frames=5)
+    two = Cue(text="Two.", first_frame=first + 5, frames=6)
+    for begun in ([one], [two], []):
+        clip.write([frame] * 4, np.zeros(4 * 1920, np.float32), begun)
+    clip.finish()
+    with Told(client, f"?from={start}") as told:
+        fragments = [data for _, _, data in islice(told, 4)][1:]
+    seen = [
+        [(cue["text"], cue["first_frame"] - first, cue["frames"]) for cue in data["cues"]]
+        for data in fragments
+    ]
+    assert seen == [
+        [("One.", 0, 4)],
+        [("One.", 0, 5), ("Two.", 5, 3)],
+        [("Two.", 5, 6)],
+    ]
+
+
+# --- the captions
+
+
+def test_captions_grow_with_the_film(client: FlaskClient, runtime: Runtime) -> None:
+    url = "/session/full_session.vtt"
+    before = client.get(url)
+    assert (before.mimetype, before.text) == ("text/vtt", "WEBVTT\n")
+    say(client, "Hello there.")
+    film = film_of(runtime)
+    first = client.get(url)
+    assert "00:00:00.000 --> " in first.text
+    assert first.text.endswith("\nHello there.\n")
+    tag = first.headers["ETag"]
+    assert client.get(url, headers={"If-None-Match": tag}).status_code == 304
+    start = film.committed.frames / 25
+    speak(film, 10, ("And on.", 2, 5))
+    grown = client.get(url, headers={"If-None-Match": tag})
+    assert grown.text.startswith(first.text)
+    (begin, end) = re.findall(r"00:00:([\d.]+) --> 00:00:([\d.]+)\nAnd on", grown.text)[0]
+    assert float(begin) == pytest.approx(start + 2 / 25)
+    assert float(end) == pytest.approx(start + 7 / 25)
+    rest = client.get(url, headers={"Range": f"bytes={len(first.data)}-"})
+    assert (rest.status_code, first.data + rest.data) == (206, grown.data)
+
+
+# --- the export
+
+
+def test_the_export_is_an_ordinary_file_of_the_whole_film(
+    client: FlaskClient, tmp_path: Path
+) -> None:
+    film = say(client)
+    beside = set(film.parent.rglob("*"))
+    with client.get("/session/export.mp4") as answer:
+        assert (answer.status_code, answer.mimetype) == (200, "video/mp4")
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="default.mp4"'
+        assert answer.content_length == len(answer.data)
+        assert set(film.parent.rglob("*")) == beside
+        assert answer.data.index(b"moov") < answer.data.index(b"mdat")
+    out = tmp_path / "out.mp4"
+    out.write_bytes(answer.data)
+    with av.open(str(out)) as copy, av.open(str(film)) as original:
+        for kept, made in zip(copy.decode(video=0), original.decode(video=0), strict=True):
+            assert np.array_equal(kept.to_ndarray(), made.to_ndarray())
+    head = client.head("/session/export.mp4")
+    assert (head.status_code, head.data) == (200, b"")
+
+
+def test_only_so_many_exports_are_made_at_once_and_a_vanished_client_gives_its_place_back(
+    client: FlaskClient,
+) -> None:
+    assert status_of(client.get("/session/export.mp4")) == 404
+    film = say(client)
+    beside = set(film.parent.rglob("*"))
+    taken = [client.get("/session/export.mp4") for _ in range(2)]
+    refused = client.get("/session/export.mp4")
+    assert status_of(refused) == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    for answer in taken:
+        next(iter(answer.response))
+        answer.close()  # before the end
+    with client.get("/session/export.mp4") as answer:
+        assert answer.status_code == 200
+    assert set(film.parent.rglob("*")) == beside
+
+
+def test_an_export_without_room_is_answered_507(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    say(client)
+    program = tmp_path / "full-ffmpeg"
+    program.write_text("#!/bin/sh\necho No space left on device >&2\nexit 0\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    assert status_of(client.get("/session/export.mp4")) == 507
