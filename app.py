@@ -47,11 +47,20 @@ REFUSALS = (BadSettings, CannotStart, AvatarError, MediaError, PreparationError,
 def create_app(
     settings: Settings | None = None, *, on_warm: Callable[[], None] = lambda: None
 ) -> Flask:
-    """The application, with its render thread started; `/health` says when it is warm.
+    """The application for any WSGI server: alone in its folder of results for as long as it lives.
 
-    Raises BadSettings and AvatarError.
+    Its render thread is started; `/health` says when it is warm. Raises BadSettings, AvatarError
+    and CannotStart.
     """
     settings = settings or read_settings()
+    held = occupy(settings.results_dir)
+    app = make_app(settings, on_warm=on_warm)
+    app.extensions["warmtalk-folder"] = held
+    return app
+
+
+def make_app(settings: Settings, *, on_warm: Callable[[], None]) -> Flask:
+    """The application, where somebody else sees to it that it is alone in its folder."""
     store = AvatarStore(settings.results_dir)
     runtime = Runtime(
         settings=settings,
@@ -98,7 +107,7 @@ def main(argv: list[str]) -> int:
             prepare_avatar(settings)
             try_avatar(settings)
             with listen(settings.host, settings.port) as listener:
-                serve(settings, listener, partial(create_app, settings, on_warm=told))
+                serve(settings, listener, partial(make_app, settings, on_warm=told))
     except REFUSALS as error:
         print(f"Warmtalk cannot start.\n{error}", file=sys.stderr)
         return 2

@@ -1,14 +1,18 @@
 """Starting gunicorn: port and folders are checked first, so that a fault is one clear line."""
 
 import fcntl
+import os
 import socket
+import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import Application
 
+from session.disk import sync_folder
 from warm.settings import Settings
 
 CONFIG = Path(__file__).resolve().parents[1] / "gunicorn.conf.py"
@@ -49,24 +53,38 @@ class Gunicorn(Application):
         return self._load()
 
 
-def occupy(folder: Path) -> TextIO:
-    """Make a folder this server's own, for as long as the answer is open; raises CannotStart."""
+class Occupied(AbstractContextManager["Occupied"]):
+    """The right to work in a folder; it ends with `close`, or with this object."""
+
+    def __init__(self, fd: int) -> None:
+        self.close = weakref.finalize(self, os.close, fd)
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def occupy(folder: Path) -> Occupied:
+    """Make a folder this server's own; raises CannotStart."""
     name = f"results_dir = {str(folder)!r}"
     try:
+        is_new = not folder.is_dir()
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK_NAME).open("a", encoding="utf-8")
+        if is_new:
+            sync_folder(folder.parent)
+        fd = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise CannotStart(
             f"{name}: cannot be written ({error.strerror}); choose another with --results-dir"
         ) from error
+    held = Occupied(fd)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        lock.close()
+        held.close()
         raise CannotStart(
             f"{name}: another server works there; stop it, or choose another with --results-dir"
         ) from error
-    return lock
+    return held
 
 
 def listen(host: str, port: int) -> socket.socket:

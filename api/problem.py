@@ -11,8 +11,11 @@ from flask import Response, g
 from werkzeug.exceptions import HTTPException
 
 from session.errors import (
+    FilmBusyError,
     FilmClosedError,
+    FilmDiskError,
     FilmEmptyError,
+    FilmGoneError,
     FilmNotLiveError,
     RangeNotSatisfiableError,
     is_out_of_space,
@@ -29,6 +32,8 @@ from warm.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
 from warm.wardrobe import AvatarUnfit
 
 RETRY_SOON_S = 1
+RETRY_MENDED_S = 30
+"""A disk is not mended in a second."""
 
 BODY_KINDS = {
     HTTPStatus.BAD_REQUEST: "BadRequestError",
@@ -136,9 +141,11 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     SessionFull: (409, "SessionError"),
     DiskNearlyFull: (507, "StorageError"),
     FilmClosedError: (409, "SessionError"),
+    FilmGoneError: (409, "SessionError"),
     FilmNotLiveError: (409, "NotLiveError"),
     FilmEmptyError: (404, "NotFoundError"),
     Interrupted: (409, "InterruptedError"),
+    FilmBusyError: (503, "SessionError"),
     NotReady: (503, "NotReadyError"),
     EngineFull: (503, "NotReadyError"),
     EngineLost: (503, "NotReadyError"),
@@ -208,6 +215,17 @@ def _(error: OSError) -> Problem:
         status=507,
         kind="StorageError",
         detail=f"{error}. The film is whole up to its last fragment.",
+    )
+
+
+@problem_of.register
+def _(error: FilmDiskError) -> Problem:
+    log.error("the disk refused", exc_info=error)
+    return Problem(
+        status=503,
+        kind="StorageError",
+        detail=f"{error}. The film is whole up to its last fragment.",
+        headers={"Retry-After": str(RETRY_MENDED_S)},
     )
 
 
