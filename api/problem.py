@@ -11,6 +11,7 @@ from flask import Response, g
 from werkzeug.exceptions import HTTPException
 
 from session.errors import (
+    CopyFailedError,
     FilmBusyError,
     FilmClosedError,
     FilmDiskError,
@@ -144,6 +145,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     FilmGoneError: (409, "SessionError"),
     FilmNotLiveError: (409, "NotLiveError"),
     FilmEmptyError: (404, "NotFoundError"),
+    CopyFailedError: (503, "StorageError"),
     Interrupted: (409, "InterruptedError"),
     FilmBusyError: (503, "SessionError"),
     NotReady: (503, "NotReadyError"),

@@ -1,7 +1,10 @@
 """What a session file is made of, and what it says of itself."""
 
 from dataclasses import dataclass
+from typing import Literal
 
+WriterKind = Literal["fragments", "concat"]
+"""One file that grows, or one that each clip replaces by a longer one."""
 SAMPLE_RATE_HZ = 48_000
 """Audio clock of every session."""
 TICKS_PER_FRAME = 512

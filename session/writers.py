@@ -4,16 +4,21 @@
 which every finished clip replaces as a whole.
 """
 
+import contextlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
-from session.errors import FilmNotLiveError
-from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment
+from session.errors import FilmDamagedError, FilmMismatchError, FilmNotLiveError
+from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment, WriterKind
+from session.joined import JoinedFilm, delete_joined, move_joined
+from session.label import read_label
+from session.opening import read_opening
 from session.reader import FilmReader
+from session.reel import delete_film as delete_growing
+from session.reel import move_film as move_growing
 from session.writer import FilmWriter, Pictures, Samples
-
-WriterKind = Literal["fragments", "concat"]
 
 
 class Clip(Protocol):
@@ -90,6 +95,57 @@ class Film(Protocol):
 
     def move(self, target: Path) -> None:
         """Close, and keep the film as an archive at `target`, on the same file system."""
+
+
+def create_film(path: Path, spec: FilmSpec, kind: WriterKind) -> Film:
+    """A new film; raises what `FilmWriter.create` or `JoinedFilm.create` raises."""
+    return JoinedFilm.create(path, spec) if kind == "concat" else FilmWriter.create(path, spec)
+
+
+def open_film(path: Path, kind: WriterKind) -> Film:
+    """Go on with a film. FilmMismatchError where the other writer kept it; otherwise raises what
+    `FilmWriter.open` or `JoinedFilm.open` raises."""
+    found = kind_of(path)
+    if found not in (None, kind):
+        raise FilmMismatchError(
+            f"The film {path} was kept with `writer: {found}`, and the writer now is {kind};"
+            f" set `writer: {found}` to go on with it"
+        )
+    return JoinedFilm.open(path) if kind == "concat" else FilmWriter.open(path)
+
+
+def delete_film(path: Path) -> None:
+    """Remove a film that nobody has open, sound or damaged, and everything beside it."""
+    if kind_of(path) == "concat":
+        delete_joined(path)
+    else:
+        delete_growing(path)
+
+
+def move_film(path: Path, target: Path) -> None:
+    """Let a film that nobody has open, sound or damaged, live on at `target`, on the same disk."""
+    if kind_of(path) == "concat":
+        move_joined(path, target)
+    else:
+        move_growing(path, target)
+
+
+def kind_of(path: Path) -> WriterKind | None:
+    """Which writer kept the file, as the file itself says; None where it does not say."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        with contextlib.suppress(FilmDamagedError):
+            if read_label(fd):
+                return "concat"
+        with contextlib.suppress(FilmDamagedError):
+            read_opening(fd)
+            return "fragments"
+        return None
+    finally:
+        os.close(fd)
 
 
 def growing(film: Film) -> FilmWriter:

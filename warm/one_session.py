@@ -13,10 +13,8 @@ from typing import Any, Literal
 
 from session.disk import make_folder, sync_folder
 from session.errors import FilmDamagedError, FilmMismatchError, FilmMissingError
-from session.film import FilmSpec
-from session.reel import delete_film, move_film
-from session.writer import FilmWriter
-from session.writers import Film
+from session.film import FilmSpec, WriterKind
+from session.writers import Film, create_film, delete_film, move_film, open_film
 from warm.archive import Archive
 from warm.avatar import Avatar
 from warm.session_errors import UnusableSession
@@ -59,8 +57,8 @@ class SessionView:
 class Session:
     """One session. The render thread changes it, but for `continue_film` and `write_record`."""
 
-    def __init__(self, session_id: str, path: Path, *, under: Path) -> None:
-        """`path`: of its film; `under`: the results folder."""
+    def __init__(self, session_id: str, path: Path, *, under: Path, writer: WriterKind) -> None:
+        """`path`: of its film; `under`: the results folder; `writer`: what keeps the film."""
         self.id = session_id
         self.path = path
         self.record = SessionRecord()
@@ -78,6 +76,7 @@ class Session:
         self.is_gone = False
         """Removed: its place may be another session's."""
         self._under = under
+        self._writer = writer
         self._opening = Lock()
 
     @property
@@ -129,7 +128,7 @@ class Session:
             if self.film is not None:
                 self.film.close()
             try:
-                self.film = FilmWriter.open(self.path)
+                self.film = open_film(self.path, self._writer)
                 self.last_spoken = self.last_spoken or modified(self.path)
             except FilmMissingError:
                 self.film = None
@@ -140,7 +139,7 @@ class Session:
         """An empty film, where there is none; raises OSError."""
         with self._opening:
             make_folder(self.path.parent, under=self._under)
-            self.film = FilmWriter.create(self.path, spec)
+            self.film = create_film(self.path, spec, self._writer)
             return self.film
 
     def write_record(self, record: SessionRecord) -> None:

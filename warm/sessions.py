@@ -9,10 +9,11 @@ from pathlib import Path
 from threading import Condition, Lock
 from typing import Any
 
+from session.film import WriterKind
 from session.writers import Film
 from warm.archive import Archive
 from warm.avatar import Avatar
-from warm.one_session import Session, SessionView, changed
+from warm.one_session import Session, SessionView, State, changed
 from warm.session_errors import BadSessionId, SessionExists, UnknownSession, UnusableSession
 from warm.session_limits import SessionLimits
 from warm.session_record import RECORD_NAME, Choices, SessionRecord, now
@@ -40,13 +41,15 @@ class Sessions:
         wardrobe: Wardrobe,
         limits: SessionLimits,
         archive: Archive | None = None,
+        writer: WriterKind = "fragments",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`archive`: where films go at a reset; None deletes them."""
+        """`archive`: where films go at a reset; None deletes them. `writer`: what keeps films."""
         self.limits = limits
         self._results = results
         self._wardrobe = wardrobe
         self._archive = archive
+        self._writer = writer
         self._clock = clock
         self._sessions: dict[str, Session] = {}
         self._changed = Condition()
@@ -96,6 +99,10 @@ class Sessions:
     def views(self) -> list[SessionView]:
         """Every session that somebody has made or spoken in, by name."""
         return [self._view(session) for session in self._every()]
+
+    def states(self) -> list[State]:
+        """What each of them is doing, whatever keeps it from speaking."""
+        return [session.state("") for session in self._every()]
 
     def choices(self, session_id: str) -> Choices:
         """What a session has chosen; raises BadSessionId."""
@@ -295,7 +302,9 @@ class Sessions:
             return [session for _, session in sorted(self._sessions.items())]
 
     def _new(self, session_id: str, *, tentative: bool = False) -> Session:
-        session = Session(session_id, self.path(session_id), under=self._results)
+        session = Session(
+            session_id, self.path(session_id), under=self._results, writer=self._writer
+        )
         session.is_tentative, session.quiet_since = tentative, self._clock()
         return session
 

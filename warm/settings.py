@@ -21,7 +21,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from session.film import SAMPLE_RATE_HZ
+from session.film import SAMPLE_RATE_HZ, WriterKind
 from stabilizers.settings import KalmanConstants, OneEuroConstants, Smoothing, TrackSettings
 from warm.prepare.settings import PreparationSettings
 
@@ -130,7 +130,12 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 1 << 18
     """Largest body of a request."""
     max_queue: Annotated[int, Field(ge=1, le=1000)] = 8
-    """Requests that may wait for the render thread; one more is answered 503."""
+    """Requests that may wait for their turn; one more is answered 503."""
+    max_speaking: Annotated[int, Field(ge=1, le=256)] = 8
+    """Sessions in which clips are made at once; each takes 80 MB or so. Others' requests wait."""
+    lead_s: Annotated[float, Field(ge=0.2, le=60)] | None = None
+    """How far ahead of its playing a clip is made, for requests that do not say: little leaves
+    something to interrupt. None: as far as it goes."""
     max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 64
     """Sessions that may exist at once."""
     max_session_s: Annotated[float, Field(gt=0, le=1_000_000)] = 36_000.0
@@ -147,6 +152,9 @@ class Settings(BaseSettings):
     stay in any case."""
     avatar_ttl_s: Annotated[float, Field(ge=0, le=1_000_000)] = 3_600.0
     """An avatar that nobody wanted for so long leaves the memory. 0: never."""
+    writer: WriterKind = "fragments"
+    """fragments: one growing film, watched live; concat: an ordinary MP4 that each clip replaces,
+    slower with its length, not live."""
     archive_on_reset: bool = False
     """Keep the film of a session that is reset, in `results_dir/archive`."""
     max_archives: Annotated[int, Field(ge=1, le=100_000)] = 100
@@ -223,7 +231,7 @@ class Settings(BaseSettings):
     @property
     def http_threads(self) -> int:
         """Threads for HTTP: every watcher and every waiting request has one, and some are left."""
-        return self.max_watchers + self.max_queue + 8
+        return self.max_watchers + self.max_queue + self.max_speaking + 8
 
 
 def read_settings(argv: Sequence[str] = ()) -> Settings:

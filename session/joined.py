@@ -1,0 +1,471 @@
+"""A session's film as an ordinary MP4, which each finished clip replaces by a longer one.
+
+The file at the path is complete and durable at every moment: what comes is made beside it,
+verified, synced, and renamed over it.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+import numpy as np
+
+from session.concat import leftovers, parts_path
+from session.disk import is_at, naming_faults, sync_file, sync_folder
+from session.errors import (
+    ClipEmptyError,
+    ClipOpenError,
+    CopyFailedError,
+    FilmBusyError,
+    FilmClosedError,
+    FilmDamagedError,
+    FilmEmptyError,
+    FilmExistsError,
+    FilmGoneError,
+    FilmMismatchError,
+    FilmMissingError,
+)
+from session.film import SAMPLE_RATE_HZ, ClipRecord, Committed, Cue, FilmSpec
+from session.grid import grid_frames, packets_of, short_of_grid
+from session.label import Label, read_label
+from session.link import Expected, Link, link, require_joined, require_joints
+from session.picture import PictureEncoder
+from session.reader import FilmReader
+from session.sound import SoundEncoder
+from session.strip import Strip
+from session.tables import read_tables
+from session.writer import Pictures, Samples, require_beginning, require_fitting
+
+
+class JoinedFilm(AbstractContextManager["JoinedFilm"]):
+    """The one writer of a film that is replaced as a whole.
+
+    Clips are written by one thread at a time; everything else may be called by any.
+    """
+
+    def __init__(self, path: Path, spec: FilmSpec | None) -> None:
+        """Use `create` or `open`."""
+        self.path = path
+        self._lock_fd = _take_lock(path)
+        self._changing = Lock()
+        self._clip: JoinedClip | None = None
+        self._closed = False
+        self._fd: int | None = None
+        self._size = 0
+        try:
+            _clear(path)
+            self._label = self._read() if spec is None else _new_label(spec)
+        except BaseException:
+            self._let_go()
+            raise
+
+    @classmethod
+    def create(cls, path: Path, spec: FilmSpec) -> Self:
+        """A new film in an existing folder; there is no file before its first clip is finished.
+
+        Raises FilmExistsError, FilmBusyError, FilmFullError and FilmDiskError.
+        """
+        with naming_faults(path):
+            film = cls(path, spec)
+        if path.exists():
+            film.close()
+            raise FilmExistsError(f"There is a film at {path}; open it, or delete it first.")
+        return film
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Go on with a film. What a death in mid-work left beside it is removed.
+
+        Raises FilmMissingError, FilmBusyError, FilmDamagedError where it is no film of this kind,
+        FilmMismatchError where these encoders cannot continue it.
+        """
+        if not path.exists():
+            raise FilmMissingError(f"There is no film at {path}; create one.")
+        with naming_faults(path):
+            return cls(path, None)
+
+    @property
+    def spec(self) -> FilmSpec:
+        """What the film was created with."""
+        return self._label.spec
+
+    @property
+    def grid(self) -> int:
+        """Frames that a clip should have a multiple of: sound and pictures then end together."""
+        return grid_frames(self.spec.fps)
+
+    @property
+    def film_id(self) -> str:
+        """Of the file that lies there now; another after every clip."""
+        return self._label.film_id
+
+    @property
+    def codecs(self) -> str:
+        """For the media type: `video/mp4; codecs="…"`."""
+        return self._label.codecs
+
+    @property
+    def committed(self) -> Committed:
+        """What is durable now."""
+        with self._changing:
+            label = self._label
+            return Committed(bytes=self._size, frames=label.frames, clips=label.clips)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing will be added any more: closed, deleted, moved, or the disk failed."""
+        return self._closed
+
+    def is_in_place(self) -> bool:
+        """Whether it is open, and lock and film still lie where they were opened; there may be no
+        film yet."""
+        lock, film = self._lock_fd, self._fd
+        return (
+            not self._closed
+            and is_at(lock, _lock_path(self.path))
+            and (film is None or is_at(film, self.path))
+        )
+
+    def cues(self) -> list[Cue]:
+        """The sentences that are heard in what is committed, in order."""
+        return list(self._label.cues)
+
+    def reader(self) -> FilmReader:
+        """The film as it is now for one reader, who keeps it when a clip replaces it.
+
+        A closed film can be read for as long as it lies at its path.
+        """
+        with self._changing, naming_faults(self.path):
+            if not self._size:
+                raise FilmEmptyError("Nothing has been said in this film yet; ask after a clip.")
+            fd = self._open_again() if self._fd is None else os.dup(self._fd)
+            return FilmReader(fd, self.film_id, self._size)
+
+    def begin(self, text: str) -> "JoinedClip":
+        """Start a clip; the film changes when it is finished."""
+        if self._clip is not None:
+            raise ClipOpenError("A clip is open; finish or abandon it before the next begins.")
+        self._require_open()
+        self._clip = JoinedClip(self, text)
+        return self._clip
+
+    def close(self) -> None:
+        """Let go of the film, which stays; a clip that is open is not in it."""
+        self._close(lambda: None)
+
+    def delete(self) -> None:
+        """Close, and remove the film. Readers keep what they have open."""
+        self._close(lambda: _unlink(self.path))
+
+    def move(self, target: Path) -> None:
+        """Close, and keep the film as an archive at `target`, on the same file system."""
+        self._close(lambda: _move(self.path, target))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _read(self) -> Label:
+        self._fd = os.open(self.path, os.O_RDONLY)
+        self._size = os.fstat(self._fd).st_size
+        label = read_label(self._fd)
+        if label is None:
+            raise FilmDamagedError(f"{self.path} is no film that was kept with `writer: concat`.")
+        try:
+            held = read_tables(self._fd).video.samples
+        except CopyFailedError as error:
+            raise FilmDamagedError(f"{self.path} is damaged: {error}") from error
+        if held != label.frames:
+            raise FilmDamagedError(f"{self.path} has {held} pictures; it says {label.frames}.")
+        if _new_label(label.spec).avcc != label.avcc:
+            raise FilmMismatchError(
+                f"The film {self.path} was encoded with other parameters than this program's;"
+                " start a new film (the old one still plays)."
+            )
+        return label
+
+    def _join(self, strip: Strip, folder: Path, text: str, cues: Sequence[Cue]) -> ClipRecord:
+        """Replace the film by itself and the strip; all or nothing, durable on return."""
+        self._require_open()
+        clip = ClipRecord(
+            index=len(self._label.clips),
+            text=text,
+            first_frame=self._label.frames,
+            frames=strip.frames,
+        )
+        label = replace(
+            self._label,
+            film_id=uuid4().hex,
+            clips=(*self._label.clips, clip),
+            cues=(*self._label.cues, *(cues or [_whole(clip)])),
+        )
+        made = self._make(strip, folder, label)
+        self._put_in_place(made, label)
+        return clip
+
+    def _make(self, strip: Strip, folder: Path, label: Label) -> Path:
+        """The film to come, verified and synced; in `folder`."""
+        spec, made = self.spec, folder / "film.mp4"
+        before = self._label.frames
+        chain = [Link(strip.path, Fraction(0), Fraction(strip.frames, spec.fps))]
+        if before:
+            chain.insert(0, Link(self.path, Fraction(0), Fraction(before, spec.fps)))
+        words = link(chain, made, folder, timescale=spec.ticks_per_second)
+        require_joined(made, self._expected(strip, label), words)
+        require_joints(made, [Fraction(before, spec.fps)], Fraction(spec.fps))
+        with made.open("ab") as file:
+            file.write(label.to_box())
+            file.flush()
+            sync_file(file.fileno())
+        return made
+
+    def _expected(self, strip: Strip, label: Label) -> Expected:
+        sizes = [np.asarray(strip.sizes, np.uint32)]
+        if self._fd is not None:
+            sizes.insert(0, read_tables(self._fd).video.sizes)
+        return Expected(
+            fps=Fraction(self.spec.fps),
+            picture_sizes=np.concatenate(sizes),
+            frames=label.frames,
+            rate_hz=SAMPLE_RATE_HZ,
+            packets=packets_of(label.frames, self.spec.fps),
+        )
+
+    def _put_in_place(self, made: Path, label: Label) -> None:
+        fd: int | None = (new := os.open(made, os.O_RDONLY))
+        try:
+            with self._changing:
+                self._require_in_place()
+                made.rename(self.path)
+                self._size = os.fstat(new).st_size
+                fd, self._fd, self._label = self._fd, new, label
+        finally:
+            if fd is not None:
+                os.close(fd)
+        try:
+            sync_folder(self.path.parent)
+        except OSError:  # which of the two films a power cut leaves is not known: look again
+            self.close()
+            raise
+
+    def _require_in_place(self) -> None:
+        if not self.is_in_place():
+            raise FilmGoneError(
+                f"The film {self.path} is not at its place any more: something removed or replaced"
+                " it. Ask again, and the film that is there goes on, or a new one begins."
+            )
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise FilmClosedError(f"The film {self.path} is closed; open it again to go on.")
+
+    def _end_clip(self) -> None:
+        self._clip = None
+
+    def _close(self, last_act: Callable[[], None]) -> None:
+        if self._closed:
+            return
+        with naming_faults(self.path), self._changing:
+            last_act()
+            self._let_go()
+
+    def _open_again(self) -> int:
+        """A descriptor of the closed film, to read from; FilmClosedError where it is gone."""
+        with contextlib.suppress(FileNotFoundError, FilmDamagedError):
+            fd = os.open(self.path, os.O_RDONLY)
+            label = read_label(fd)
+            if label and label.film_id == self.film_id:
+                return fd
+            os.close(fd)
+        raise FilmClosedError(f"The film {self.path} is closed, and not at its place any more.")
+
+    def _let_go(self) -> None:
+        self._closed = True
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+        with contextlib.suppress(FileNotFoundError):
+            if is_at(self._lock_fd, _lock_path(self.path)):
+                _lock_path(self.path).unlink()
+        os.close(self._lock_fd)
+
+
+class JoinedClip:
+    """One clip in the making, in a folder beside the film. One thread at a time."""
+
+    def __init__(self, film: JoinedFilm, text: str) -> None:
+        self._film = film
+        self._text = text
+        self._cues: list[Cue] = []
+        self._folder = parts_path(film.path)
+        self._strip: Strip | None = None
+        self._last: Pictures = ()
+        self._is_open = True
+
+    def write(
+        self,
+        pictures: Pictures,
+        samples: Samples,
+        cues: Sequence[Cue] = (),
+        enough: Callable[[], bool] = lambda: False,  # noqa: ARG002 - nobody waits for these pictures
+    ) -> None:
+        """Take what `ClipWriter.write` takes; it is neither durable nor shown before `finish`.
+
+        Raises as that does. After an OSError only `abandon` is left.
+        """
+        self._require_open()
+        require_fitting(self._film.spec, pictures, samples)
+        written = self._strip.frames if self._strip else 0
+        first_frame = self._film.committed.frames + written
+        require_beginning(cues, first_frame=first_frame, frames=len(pictures))
+        with naming_faults(self._folder):
+            self._open_strip().write(pictures, samples)
+        self._last = [np.array(pictures[-1])]
+        self._cues += cues
+
+    def finish(self) -> ClipRecord:
+        """Fill the clip up to the grid with its last picture, and join it to the film.
+
+        Durable on return. After any error the film is as it was, and the clip is gone:
+        FilmFullError where there was no room, CopyFailedError where what ffmpeg made is not
+        believed, FilmGoneError, FilmDiskError.
+        """
+        self._require_open()
+        try:
+            if self._strip is None:
+                raise ClipEmptyError("Nothing of the clip was written; abandon it instead.")
+            with naming_faults(self._film.path):
+                self._fill_up(self._strip)
+                self._strip.end()
+                return self._film._join(self._strip, self._folder, self._text, self._heard())
+        finally:
+            self.abandon()
+
+    def abandon(self) -> ClipRecord | None:
+        """End the clip; nothing of it is in the film."""
+        if self._is_open:
+            self._is_open = False
+            if self._strip is not None:
+                self._strip.close()
+                shutil.rmtree(self._folder, ignore_errors=True)
+            self._film._end_clip()
+        return None
+
+    def _open_strip(self) -> Strip:
+        if self._strip is None:
+            self._folder.mkdir()
+            self._strip = Strip(self._folder / "clip.mp4", self._film.spec)
+        return self._strip
+
+    def _fill_up(self, strip: Strip) -> None:
+        missing = short_of_grid(strip.frames, self._film.grid)
+        if missing:
+            silence = np.zeros(missing * self._film.spec.samples_per_frame, np.float32)
+            strip.write(list(self._last) * missing, silence)
+
+    def _heard(self) -> list[Cue]:
+        """The sentences as far as the clip goes."""
+        assert self._strip is not None
+        end = self._film.committed.frames + self._strip.frames
+        return [
+            replace(cue, frames=min(cue.end, end) - cue.first_frame)
+            for cue in self._cues
+            if cue.first_frame < end
+        ]
+
+    def _require_open(self) -> None:
+        if not self._is_open:
+            raise FilmClosedError("The clip has ended; begin another.")
+        self._film._require_open()
+
+
+def delete_joined(path: Path) -> None:
+    """Remove a film that nobody has open, sound or damaged, and everything beside it."""
+    with naming_faults(path):
+        fd = _take_lock(path)
+        try:
+            _unlink(path)
+            _lock_path(path).unlink()
+        finally:
+            os.close(fd)
+
+
+def move_joined(path: Path, target: Path) -> None:
+    """Let a film that nobody has open live on at `target`, on the same disk."""
+    with naming_faults(path):
+        fd = _take_lock(path)
+        try:
+            _move(path, target)
+            _lock_path(path).unlink()
+        finally:
+            os.close(fd)
+
+
+def _whole(clip: ClipRecord) -> Cue:
+    return Cue(text=clip.text, first_frame=clip.first_frame, frames=clip.frames)
+
+
+def _new_label(spec: FilmSpec) -> Label:
+    return Label(
+        film_id=uuid4().hex,
+        spec=spec,
+        avcc=PictureEncoder(spec).avcc,
+        audio_config=SoundEncoder(lead_in=0).audio_config,
+    )
+
+
+def _lock_path(film: Path) -> Path:
+    return film.with_name(film.name + ".lock")
+
+
+def _take_lock(film: Path) -> int:
+    """The right to write the film, until the descriptor is closed; FilmBusyError."""
+    path = _lock_path(film)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_held = is_at(fd, path)
+    except BlockingIOError:
+        is_held = False
+    if not is_held:
+        os.close(fd)
+        raise FilmBusyError(f"Another writer holds {film}; stop it, or use another path.")
+    return fd
+
+
+def _clear(film: Path) -> None:
+    """Remove what a death in mid-work left beside the film."""
+    for path in leftovers(film):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _unlink(film: Path) -> None:
+    _clear(film)
+    film.unlink(missing_ok=True)
+    sync_folder(film.parent)
+
+
+def _move(film: Path, target: Path) -> None:
+    _clear(film)
+    if target.exists():
+        raise FilmExistsError(f"There is a film at {target}; move to another path.")
+    film.rename(target)
+    sync_folder(target.parent)
+    sync_folder(film.parent)

@@ -1,0 +1,158 @@
+"""Files joined end to end by ffmpeg's concat demuxer, by copying; believed when read back.
+
+The demuxer is told each file's exact length, so that nothing shifts where sound and pictures end
+apart. It counts in microseconds; lengths are rounded along the whole film, never one by one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+from pathlib import Path
+
+import av
+import ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+
+from session.errors import CopyFailedError
+from session.film import SAMPLES_PER_PACKET
+from session.remux import run_ffmpeg
+from session.tables import Table, Tables, read_tables
+
+_MICROSECONDS = 1_000_000
+_WORDS_LENGTH = 400
+_PICTURES_AFTER = 2
+"""That are decoded behind a joint."""
+_LIST = "ffconcat version 1.0\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One file of the chain."""
+
+    path: Path
+    start_s: Fraction
+    """Time of its first picture in its own clock: what comes before is left out."""
+    duration_s: Fraction
+    """After which the next begins."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Expected:
+    """What the joined file must hold."""
+
+    fps: Fraction
+    picture_sizes: NDArray[np.uint32] | None
+    """Of every coded picture, bytes; None where copying changes them."""
+    frames: int
+    rate_hz: int
+    packets: int
+
+
+def link(
+    links: Sequence[Link],
+    out: Path,
+    folder: Path,
+    *,
+    timescale: int,
+    soundtrack: Path | None = None,
+    has_b_frames: bool = False,
+) -> str:
+    """Have ffmpeg write the chain to `out`; returns what it had to say.
+
+    `folder` takes the list, with a link of a plain name to every file. The sound is the files'
+    own, or `soundtrack`. Nothing is verified here.
+    """
+    listed = folder / "list.txt"
+    listed.write_text(_LIST + "".join(_lines(links, folder)), encoding="utf-8")
+    chain = ffmpeg.input(str(listed), f="concat", auto_convert=0)
+    sound = ffmpeg.input(str(soundtrack)) if soundtrack else chain
+    joined = ffmpeg.output(
+        chain["v:0"],
+        sound["a:0"],
+        str(out),
+        f="mp4",
+        codec="copy",
+        movflags="+faststart",
+        use_editlist=int(has_b_frames),
+        video_track_timescale=timescale,
+    )
+    # Else ffmpeg moves each input to 0 by its earliest stream, also where that is not wanted.
+    return run_ffmpeg(joined.global_args("-copyts"))
+
+
+def require_joined(path: Path, expected: Expected, words: str = "") -> None:
+    """CopyFailedError unless the file's own tables tell of exactly what was joined."""
+    said = f" ffmpeg said: {words[-_WORDS_LENGTH:]}" if words else ""
+    if not path.exists():
+        raise CopyFailedError(f"ffmpeg wrote nothing to {path.parent}.{said}")
+    try:
+        with path.open("rb") as file:
+            _require_tables(read_tables(file.fileno()), expected)
+    except CopyFailedError as error:
+        raise CopyFailedError(f"{error} Nothing was put in place.{said}") from error
+
+
+def _require_tables(tables: Tables, expected: Expected) -> None:
+    _require_track("pictures", tables.video, expected.frames, 1 / expected.fps)
+    length_s = Fraction(SAMPLES_PER_PACKET, expected.rate_hz)
+    _require_track("packets of sound", tables.audio, expected.packets, length_s)
+    sizes = expected.picture_sizes
+    if sizes is not None and not np.array_equal(tables.video.sizes, sizes):
+        raise CopyFailedError("The copied pictures are not those of the clips.")
+
+
+def require_joints(path: Path, starts_s: Sequence[Fraction], fps: Fraction) -> None:
+    """CopyFailedError unless a decoder runs through every joint, picture by picture."""
+    try:
+        with av.open(str(path)) as container:
+            for start_s in starts_s:
+                _decode_joint(container, start_s, fps)
+    except (av.error.FFmpegError, EOFError) as error:
+        raise CopyFailedError(f"The joined file cannot be decoded: {error}.") from error
+
+
+def _lines(links: Sequence[Link], folder: Path) -> list[str]:
+    lines, start_s = [], Fraction(0)
+    for number, each in enumerate(links):
+        name = f"{number:06}"
+        (folder / name).symlink_to(each.path.resolve())
+        end_s = start_s + each.duration_s
+        microseconds = round(end_s * _MICROSECONDS) - round(start_s * _MICROSECONDS)
+        inpoint = floor(each.start_s * _MICROSECONDS)
+        lines.append(f"file {name}\ninpoint {inpoint}us\nduration {microseconds}us\n")
+        start_s = end_s
+    return lines
+
+
+def _require_track(what: str, table: Table, count: int, length_s: Fraction) -> None:
+    if table.samples != count:
+        raise CopyFailedError(f"The joined file has {table.samples} {what} instead of {count}.")
+    if not table.is_steady or table.end_s != count * length_s:
+        raise CopyFailedError(
+            f"The {what} of the joined file do not follow each other by {length_s} s: they end at"
+            f" {float(table.end_s):.6f} s instead of {float(count * length_s):.6f} s."
+        )
+
+
+def _decode_joint(container: av.container.InputContainer, start_s: Fraction, fps: Fraction) -> None:
+    """From the last key picture before the joint to a few pictures behind it."""
+    video = container.streams.video[0]
+    video.codec_context.options = {"err_detect": "explode"}
+    base = video.time_base or Fraction(1)
+    before, last = start_s - 1 / fps, start_s + (_PICTURES_AFTER - 1) / fps
+    container.seek(max(0, round(before / base)), stream=video)
+    seen_s, is_there = None, False
+    for frame in container.decode(video):
+        at_s = (frame.pts or 0) * base
+        if seen_s is not None and abs(at_s - seen_s - 1 / fps) > base:
+            raise CopyFailedError(
+                f"At the joint at {float(start_s):.3f} s a picture is missing: one at"
+                f" {float(seen_s):.3f} s is followed by one at {float(at_s):.3f} s."
+            )
+        seen_s, is_there = at_s, is_there or abs(at_s - start_s) <= base
+        if at_s >= last:
+            break
+    if not is_there:
+        raise CopyFailedError(f"No picture is shown at the joint at {float(start_s):.6f} s.")

@@ -1,0 +1,118 @@
+"""Pictures of any clip, encoded again as those of a film: its size, its rate, upright."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from session.clips import ClipFile, look_at
+from session.errors import ClipUnfitError
+from session.film import FilmSpec
+from session.picture import PictureEncoder
+from session.strip import Strip
+
+Picture = NDArray[np.uint8]
+"""(h, w, 3) BGR."""
+
+_RATES = (24, 25, 30, 50, 60)
+_KEY_EVERY_S = 1
+"""A key picture a second: short enough to seek by."""
+
+
+def common_spec(first: ClipFile) -> FilmSpec:
+    """What all clips are brought to: the size, as it is shown, and the rate of the first."""
+    width, height = first.pictures.size
+    width = round(width * first.pictures.aspect)
+    if first.pictures.rotation % 180:
+        width, height = height, width
+    fps = min(_RATES, key=lambda rate: abs(rate - first.pictures.fps))
+    return FilmSpec(width=width + width % 2, height=height + height % 2, fps=fps)
+
+
+def is_of(clip: ClipFile, spec: FilmSpec) -> bool:
+    """Whether a clip's pictures are as this program's encoder makes them, so that they stay."""
+    ours = (PictureEncoder(spec).avcc, spec.coded_size, Fraction(spec.fps), 0)
+    pictures = clip.pictures
+    return not clip.unsteady and ours == (
+        pictures.extradata,
+        pictures.size,
+        pictures.fps,
+        pictures.rotation,
+    )
+
+
+def normalise(clip: ClipFile, path: Path, spec: FilmSpec) -> ClipFile:
+    """The clip's pictures in a new file at `path`; its sound is not in there."""
+    strip = Strip(path, spec)
+    try:
+        group: list[Picture] = []
+        for picture in _at_rate(clip, spec):
+            group.append(picture)
+            if len(group) == _KEY_EVERY_S * spec.fps:
+                strip.write(group, None)
+                group = []
+        if group:
+            strip.write(group, None)
+        strip.end(with_sound=False)
+    finally:
+        strip.close()
+    made = look_at(path)
+    return replace(made, sound=clip.sound)
+
+
+def _at_rate(clip: ClipFile, spec: FilmSpec) -> Iterator[Picture]:
+    """One picture a frame of the film: the one that the clip shows in the frame's middle."""
+    count = max(1, round(clip.duration_s * spec.fps))
+    given, shown = 0, None
+    for begins_s, frame in _decoded(clip):
+        while shown is not None and given < count and _middle_s(given, spec) < begins_s:
+            yield shown
+            given += 1
+        shown = fit(_upright(frame, clip), (spec.width, spec.height))
+    if shown is None:
+        raise ClipUnfitError(f"{clip.path} has no picture that can be decoded.")
+    for _ in range(given, count):
+        yield shown
+
+
+def _middle_s(frame: int, spec: FilmSpec) -> Fraction:
+    return Fraction(2 * frame + 1, 2 * spec.fps)
+
+
+def _decoded(clip: ClipFile) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+    """Pictures, and when each begins after the first one's time, seconds."""
+    try:
+        with av.open(str(clip.path)) as container:
+            for frame in container.decode(container.streams.video[0]):
+                if frame.pts is not None and frame.time_base is not None:
+                    yield frame.pts * frame.time_base - clip.start_s, frame
+    except av.error.FFmpegError as error:
+        raise ClipUnfitError(f"The pictures of {clip.path} cannot be decoded: {error}.") from error
+
+
+def _upright(frame: av.VideoFrame, clip: ClipFile) -> Picture:
+    """As players show it: with square pixels and turned."""
+    picture = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
+    aspect = clip.pictures.aspect
+    if aspect != 1:
+        size = (round(picture.shape[1] * aspect), picture.shape[0])
+        picture = np.asarray(cv2.resize(picture, size), dtype=np.uint8)
+    return np.ascontiguousarray(np.rot90(picture, clip.pictures.rotation // 90))
+
+
+def fit(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Scaled to (width, height) as a whole, in the middle of black."""
+    width, height = size
+    factor = min(width / picture.shape[1], height / picture.shape[0])
+    inner = (round(picture.shape[1] * factor), round(picture.shape[0] * factor))
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    scaled = cv2.resize(picture, inner, interpolation=way)
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    canvas = np.zeros((height, width, 3), np.uint8)
+    canvas[top : top + inner[1], left : left + inner[0]] = scaled
+    return canvas

@@ -1,0 +1,141 @@
+"""The sample tables of an ordinary MP4 (ISO/IEC 14496-12), read without any other program.
+
+They are what a player goes by, so they tell what a file is, whatever its writer says it did.
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from session.boxes import top_level
+from session.errors import CopyFailedError
+
+_HEADER = struct.Struct(">I4s")
+_LONG_SIZE = struct.Struct(">Q")
+_MOST_INDEX_BYTES = 1 << 30
+"""Ten hours have about 15 MB of tables."""
+_VIDEO, _AUDIO = b"vide", b"soun"
+
+
+class Box(NamedTuple):
+    """A box of the file's top level."""
+
+    kind: bytes
+    start: int
+    """First byte of its payload."""
+    end: int
+    """First byte after it, as its header says: past the end of a file that was cut short."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """What the index tells of one track."""
+
+    timescale: int
+    runs: tuple[tuple[int, int], ...]
+    """(samples, ticks each), in order: the whole decode timeline."""
+    sizes: NDArray[np.uint32]
+    """Of the samples, bytes."""
+
+    @property
+    def samples(self) -> int:
+        """Pictures, or packets of sound."""
+        return sum(count for count, _ in self.runs)
+
+    @property
+    def end_s(self) -> Fraction:
+        """How long the track lasts by its decode times."""
+        return Fraction(sum(count * ticks for count, ticks in self.runs), self.timescale)
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether every sample lasts as long: times grow, and nothing drifts."""
+        return len({ticks for _, ticks in self.runs}) <= 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """The index of a file with one track of pictures and one of sound."""
+
+    video: Table
+    audio: Table
+
+
+def boxes(fd: int) -> Iterator[Box]:
+    """The top level of an open file, up to its end or to what is no box."""
+    size, offset = os.fstat(fd).st_size, 0
+    while offset + _HEADER.size <= size:
+        length, kind = _HEADER.unpack(os.pread(fd, _HEADER.size, offset))
+        start = offset + _HEADER.size
+        if length == 1:
+            (length,) = _LONG_SIZE.unpack(os.pread(fd, _LONG_SIZE.size, start))
+            start += _LONG_SIZE.size
+        if length == 0:
+            length = size - offset
+        if offset + length < start:
+            return
+        yield Box(kind, start, offset + length)
+        offset += length
+
+
+def read_tables(fd: int) -> Tables:
+    """The index of an open file, and a proof that its bytes are there: CopyFailedError otherwise.
+
+    The samples must fill the mdat to the last byte, and the mdat must lie in the file.
+    """
+    found = {each.kind: each for each in boxes(fd)}
+    if b"moov" not in found or b"mdat" not in found:
+        raise CopyFailedError("The file has no index, or no pictures.")
+    index, media = found[b"moov"], found[b"mdat"]
+    if max(index.end, media.end) > os.fstat(fd).st_size:
+        raise CopyFailedError("The pictures and the sound run past the end of the file.")
+    tables = _tracks(os.pread(fd, min(index.end - index.start, _MOST_INDEX_BYTES), index.start))
+    if set(tables) != {_VIDEO, _AUDIO}:
+        raise CopyFailedError("The file has not one track of pictures and one of sound.")
+    told = sum(int(table.sizes.sum(dtype=np.uint64)) for table in tables.values())
+    if told != media.end - media.start:
+        raise CopyFailedError(
+            f"The index tells of {told} bytes; the file has {media.end - media.start}."
+        )
+    return Tables(video=tables[_VIDEO], audio=tables[_AUDIO])
+
+
+def _tracks(index: bytes) -> dict[bytes, Table]:
+    try:
+        return dict(_track(track) for track in _children(index, b"trak"))
+    except (struct.error, ValueError, IndexError) as error:
+        raise CopyFailedError(f"The file's index cannot be read: {error}.") from error
+
+
+def _track(track: bytes) -> tuple[bytes, Table]:
+    media = _child(track, b"mdia")
+    table = _child(_child(media, b"minf"), b"stbl")
+    times, sizes = _child(table, b"stts"), _child(table, b"stsz")
+    (run_count,) = struct.unpack_from(">4xI", times)
+    (one_size, count) = struct.unpack_from(">4xII", sizes)
+    return _child(media, b"hdlr")[8:12], Table(
+        timescale=_timescale(_child(media, b"mdhd")),
+        runs=tuple(struct.iter_unpack(">II", times[8 : 8 + 8 * run_count])),
+        sizes=np.full(count, one_size, np.uint32)
+        if one_size
+        else np.frombuffer(sizes, ">u4", count, 12).astype(np.uint32),
+    )
+
+
+def _timescale(header: bytes) -> int:
+    (scale,) = struct.unpack_from(">20xI" if header[0] else ">12xI", header)
+    return int(scale)
+
+
+def _children(payload: bytes, kind: bytes) -> list[bytes]:
+    return [payload[begin + 8 : end] for name, begin, end in top_level(payload) if name == kind]
+
+
+def _child(payload: bytes, kind: bytes) -> bytes:
+    return _children(payload, kind)[0]
