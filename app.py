@@ -19,6 +19,7 @@ from api.health import health
 from api.launch import CannotStart, listen, occupy, serve
 from api.log import log_requests
 from api.page import page
+from api.places import Places
 from api.playlist import playlist, playlist_of
 from api.problem import answer_problem
 from api.running import EXPORTS_AT_ONCE, Running, keep
@@ -85,7 +86,7 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
             settings=settings,
             runtime=runtime,
             avatars=store,
-            watchers=BoundedSemaphore(settings.max_watchers),
+            watchers=Places(settings.max_watchers),
             playlists=Shelf(partial(playlist_of, settings.batch_size), runtime.sessions),
             transcripts=Shelf(Transcript, runtime.sessions),
             exports=BoundedSemaphore(EXPORTS_AT_ONCE),
