@@ -27,6 +27,8 @@ TOPICS = (
     "server",
 )
 """Modules of this package, each with `measure(out: Path) -> list[Figure]`."""
+COMMANDS = ("parity",)
+"""Modules of this package with a command line of their own: `python -m bench parity --help`."""
 REPORT = "bench.json"
 PLOTS = "bench"
 
@@ -35,7 +37,10 @@ Measure = Callable[[Path], list[Figure]]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure the named topics, or all; 1 when one of them failed, 2 for a bad command line."""
-    arguments = parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given and given[0] in COMMANDS:
+        return int(importlib.import_module(f"bench.{given[0]}").main(given[1:]))
+    arguments = parser().parse_args(given)
     logging.basicConfig(level=logging.ERROR)  # recoveries are measured here, not reported
     report, plots = arguments.results / REPORT, arguments.results / PLOTS
     plots.mkdir(parents=True, exist_ok=True)

@@ -44,13 +44,16 @@ class MuseTalkEngine:
         self._studio: Studio | None = None
         self._faces: dict[str, Face] = {}
         self._latents: dict[str, Tensor] = {}
-        self._limit = options.largest_batch
+        self._most = options.largest_batch
         self._pace_fps: float | None = None
+        """Frames a second of the last pass on a CPU; a GPU's is nobody's wait."""
 
     @property
     def largest_batch(self) -> int:
         """Frames of one pass: as the settings say, fewer where memory or a slow CPU ask for it."""
-        return self._limit
+        if self._pace_fps is None:
+            return self._most
+        return min(self._most, max(1, int(STEP_S * self._pace_fps)))
 
     def load(self) -> None:
         """Load the networks and draw once; what was adopted is warm again.
@@ -126,7 +129,7 @@ class MuseTalkEngine:
         parts: list[Part] = []
         done = 0
         while done < len(jobs):
-            few = jobs[done : done + self._limit]
+            few = jobs[done : done + self.largest_batch]
             try:
                 parts.append(self._drawn(few))
             except DeviceFull as full:
@@ -146,7 +149,7 @@ class MuseTalkEngine:
             "precision": compute.precision,
             "memory_used_gb": used,
             "memory_total_gb": total,
-            "largest_batch": self._limit,
+            "largest_batch": self.largest_batch,
             "frames_per_second": self._pace_fps and round(self._pace_fps, 2),
         }
 
@@ -177,22 +180,21 @@ class MuseTalkEngine:
                 f"the device's memory does not do for one frame ({full}). Stop other programs that "
                 "use it, or choose a smaller precision."
             ) from full
-        self._limit = tried // 2
-        log.warning("no memory for %d frames at once; %d from now on", tried, self._limit)
+        self._most = tried // 2
+        log.warning("no memory for %d frames at once; %d from now on", tried, self._most)
 
     def _warm_up(self, studio: Studio) -> None:
         """Draw empty faces: libraries choose their kernels at the first pass of each size."""
-        sizes = {self._options.first_batch, self._limit} if studio.compute.is_gpu else {1}
+        sizes = {self._options.first_batch, self._most} if studio.compute.is_gpu else {1}
         for size in sorted(sizes):
             seconds = timed_pass(studio, size)
         if not studio.compute.is_gpu:
             self._pace_fps = 1 / seconds
-            self._limit = min(self._limit, max(1, int(STEP_S * self._pace_fps)))
             log.warning(
                 "the neural engine runs on the CPU: %.2g frames a second, %d at once. It is "
                 "correct, not live; a GPU or engine = 'viseme' is",
                 self._pace_fps,
-                self._limit,
+                self.largest_batch,
             )
 
     def _tell_time(self, frames: int) -> None:

@@ -48,7 +48,7 @@ class Painter:
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
         """(n, c, h, w) latents to (n, CROP, CROP, 3) uint8 BGR, rounded half to even."""
-        scaled = latents.to(self._vae.dtype) / self._vae.config["scaling_factor"]
+        scaled = (1 / self._vae.config["scaling_factor"]) * latents.to(self._vae.dtype)
         rgb = torch.as_tensor(self._vae.decode(scaled, return_dict=False)[0])
         bright = (rgb.float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
         return bright.permute(0, 2, 3, 1).flip(-1).contiguous()

@@ -18,12 +18,12 @@ from warm.musetalk.networks import CONFIG, build, ready
 from warm.musetalk.view import View
 from warm.weights.opening import read_json
 
-JAW, CHIN = slice(0, 17), slice(4, 13)
-"""Of the 68 points: from ear to ear, and the part that drops when the mouth opens."""
+JAW = slice(0, 17)
+"""Of the 68 points: from ear to ear."""
 NOSE = (29, 31, 33, 35)
 """Of the 68 points: middle of the bridge, wing, base, wing."""
-CHIN_ROOM = 0.12
-"""How far below the landmarks the chin may drop, in heights of the box."""
+CHIN_ROOM = 0.1
+"""How far below the landmarks the chin may drop, in heights of the box; the ears do not."""
 
 SKIN, NOSE_CLASS = "skin", "nose"
 LIPS = ("mouth", "u_lip", "l_lip")
@@ -42,7 +42,8 @@ def from_landmarks(view: View) -> Picture:
     zoom = PARSING / square.width
     points = (view.points - [square.left, square.top] + 0.5) * zoom - 0.5
     jaw = points[JAW].copy()
-    jaw[CHIN.start : CHIN.stop, 1] += CHIN_ROOM * view.box.height * zoom
+    drop = np.sin(np.linspace(0, np.pi, len(jaw))) ** 2
+    jaw[:, 1] += CHIN_ROOM * view.box.height * zoom * drop
     marked = np.zeros((PARSING, PARSING), np.uint8)
     cv2.fillPoly(marked, [jaw.round().astype(np.int32)], 255)
     cv2.fillPoly(marked, [points[list(NOSE)].round().astype(np.int32)], 0)
