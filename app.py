@@ -141,7 +141,7 @@ def make_avatar(settings: Settings, source: Path) -> None:
 
 
 def try_avatar(settings: Settings) -> None:
-    """Raise now what the render thread would die of: lacking weights, an avatar that does not fit."""
+    """Raise now what the render thread would die of: lacking weights, an unfit avatar."""
     make_engine(settings).adopt(AvatarStore(settings.results_dir).open(settings.avatar_id))
 
 
