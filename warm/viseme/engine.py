@@ -1,4 +1,4 @@
-"""The embedded lip engine: warps and paint, on the CPU, led by phonemes."""
+"""The embedded lip engine: warps and paint, on the CPU, led by phonemes or by sound."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +12,7 @@ from warm.avatar import Avatar, AvatarBuild
 from warm.engine import Patch, PatchJob, Rendered
 from warm.face.mesh import FaceMesh
 from warm.viseme.curves import mouth_track
+from warm.viseme.hearing import heard_track
 from warm.viseme.making import keep, make_mouth, recall
 from warm.viseme.mouth import Mouth
 
@@ -55,7 +56,9 @@ class VisemeEngine:
         self._mouths.pop(avatar.digest, None)
 
     def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
-        """(frames, 7) mouth track by `Shape`; raises what `curves.mouth_track` raises."""
+        """(frames, 7) mouth track by `Shape`: from the phonemes, else from the sound alone."""
+        if speech.phonemes is None:
+            return heard_track(speech, frames=frames, fps=fps)
         return mouth_track(speech, frames=frames, fps=fps)
 
     def start(self, jobs: Sequence[PatchJob]) -> Rendered:
