@@ -21,13 +21,14 @@ from tts.espeak import EspeakVoices
 from tts.speech import Phoneme, Speech
 from warm.__main__ import demo_portrait
 from warm.avatar import Avatar
+from warm.engine import Engine
 from warm.engines import make_engine
 from warm.face.measure import lip_gap, lip_width
 from warm.face.mesh import FaceMesh
 from warm.media.video import open_video
+from warm.pasting import jobs_of, speaking
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.prepare.settings import PreparationSettings
-from warm.render import Stage, speaking
 from warm.settings import Settings
 from warm.sound import film_sound
 from warm.store import AvatarStore
@@ -138,23 +139,24 @@ def watch(avatar: Avatar, texts: Sequence[str]) -> Iterator[Watched]:
             yield one
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Stage:
+    """What sentences are watched with."""
+
+    avatar: Avatar
+    engine: Engine
+    voices: EspeakVoices
+    spec: FilmSpec
+
+
 def stage_for(avatar: Avatar) -> Stage:
     """The demo's own settings."""
     engine = make_engine(Settings())
     engine.load()
     engine.adopt(avatar)
     _, height, width, _ = avatar.frames.shape
-    return Stage(
-        avatar=avatar,
-        engine=engine,
-        voices=EspeakVoices(),
-        spec=FilmSpec(width=width, height=height, fps=avatar.fps),
-        blend_mode="feather",
-        subpixel=True,
-        first_batch=2,
-        largest_batch=BATCH,
-        beat=lambda: None,
-    )
+    spec = FilmSpec(width=width, height=height, fps=avatar.fps)
+    return Stage(avatar=avatar, engine=engine, voices=EspeakVoices(), spec=spec)
 
 
 def watch_sentence(stage: Stage, mesh: FaceMesh, speech: Speech, cursor: int) -> Watched:
@@ -174,7 +176,10 @@ def pictures(
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Each frame's index and its (h, w, 3) BGR picture."""
     for start in range(0, len(track), BATCH):
-        yield from enumerate(speaking(stage, cursor + start, track[start : start + BATCH]), start)
+        rows = track[start : start + BATCH]
+        patches = stage.engine.start(jobs_of(stage.avatar, cursor + start, rows)).patches()
+        drawn = speaking(stage.avatar, cursor + start, patches, mode="feather", subpixel=True)
+        yield from enumerate(drawn, start)
 
 
 def figures_of(watched: Sequence[Watched], goals: Goals) -> list[Figure]:

@@ -18,16 +18,13 @@ import matplotlib as mpl
 from matplotlib.figure import Figure as Plot
 
 from bench.figure import Figure
-from session.film import FilmSpec
-from session.writer import FilmWriter
 from tts.espeak import EspeakVoices
 from tts.speech import Speech
 from tts.voice import VoiceChoice, VoiceInfo
 from warm.engines import make_engine
-from warm.job import SpeakJob
 from warm.prepare.run import prepare
-from warm.render import Stage, render_clip
-from warm.settings import Settings, read_settings
+from warm.runtime import Runtime
+from warm.settings import read_settings
 from warm.store import AvatarStore
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -206,15 +203,20 @@ def _measure_drawing(results: Path) -> list[Figure]:
     settings = read_settings(["--results-dir", str(results)])
     choice = EspeakVoices().choose()
     voices = _SpokenBefore(list(EspeakVoices().speak(_text_to_draw(), choice)))
-    stage = _stage(settings, voices)
+    runtime = Runtime(
+        settings=settings,
+        avatar=AvatarStore(results).open("demo"),
+        engine=make_engine(settings),
+        voices=voices,
+    )
+    runtime.start()
+    runtime.wait_until_warm(_DEADLINE_S)
     fps = []
-    with FilmWriter.create(results / "drawn.mp4", stage.spec) as film:
-        for _ in range(_DRAWN_CLIPS + 1):
-            started = time.perf_counter()
-            job = SpeakJob(session_id="drawn", text=_SENTENCE, choice=choice)
-            clip = render_clip(stage, film, job)
-            fps.append(clip.frames / (time.perf_counter() - started))
-        film.delete()
+    for _ in range(_DRAWN_CLIPS + 1):
+        spoken = runtime.speak(_SENTENCE, choice, session_id="drawn").result()
+        fps.append(spoken.clip.frames / (spoken.timings.render_s or 0.0))
+    runtime.remove("drawn")
+    runtime.close()
     return [
         Figure(
             name="audio -> encoded frames (mouth, composite, H.264, AAC, append)",
@@ -229,25 +231,6 @@ def _measure_drawing(results: Path) -> list[Figure]:
 
 def _text_to_draw() -> str:
     return " ".join([_SENTENCE] * _DRAWN_SENTENCES)
-
-
-def _stage(settings: Settings, voices: _SpokenBefore) -> Stage:
-    avatar = AvatarStore(settings.results_dir).open("demo")
-    width, height = avatar.size
-    engine = make_engine(settings)
-    engine.load()
-    engine.adopt(avatar)
-    return Stage(
-        avatar=avatar,
-        engine=engine,
-        voices=voices,
-        spec=FilmSpec(width=width, height=height, fps=avatar.fps),
-        blend_mode=settings.blend_mode,
-        subpixel=settings.subpixel_enabled,
-        first_batch=settings.first_batch_size,
-        largest_batch=settings.batch_size,
-        beat=lambda: None,
-    )
 
 
 def _measure_memory(results: Path, out: Path) -> list[Figure]:

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Condition
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from session.film import ClipRecord, Fragment
 from tts.sentences import speakable
@@ -49,11 +49,13 @@ class Timings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
-    """A whole clip is on disk."""
+    """A clip is on disk, whole or cut short."""
 
     session_id: str
     path: Path
     clip: ClipRecord
+    interrupted: bool
+    """Whether less was said than was asked for, because somebody interrupted it."""
     fps: int
     session_frames: int
     session_clips: int
@@ -75,12 +77,13 @@ class SpeakJob:
     session_id: str
     text: str
     choice: VoiceChoice
+    lead_s: float | None = None
+    """How far ahead of its playing time it may be made; None: as far as it goes."""
     request_id: str = ""
     timings: Timings = field(default_factory=Timings)
     _asked: float = field(default_factory=time.monotonic)
     _events: list[Event] = field(default_factory=list)
     _error: Exception | None = None
-    _interruption: str | None = None
     _changed: Condition = field(default_factory=Condition)
 
     def age_s(self) -> float:
@@ -98,15 +101,6 @@ class SpeakJob:
         with self._changed:
             self._error = error
             self._changed.notify_all()
-
-    def interrupt(self, reason: str) -> None:
-        """Ask the render thread to end the clip at the next fragment. Any thread."""
-        self._interruption = reason
-
-    def check(self) -> None:
-        """Raise Interrupted when somebody asked for it."""
-        if self._interruption is not None:
-            raise Interrupted(self._interruption)
 
     def follow(self) -> Iterator[Event]:
         """All events from the first one on, each as it comes; raises what the job failed with."""
@@ -132,7 +126,10 @@ class SpeakJob:
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+Ending = Literal["wait", "cut", "abandon"]
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
 class Errand(Generic[Result]):
     """Something short that only the render thread may do."""
 
@@ -140,7 +137,22 @@ class Errand(Generic[Result]):
     """It is not done while a clip of this session is being made; None: it goes between any two
     steps."""
     act: Callable[[], Result]
+    ending: Ending = "wait"
+    """What becomes of that clip. wait: all is said; cut: it stops, and the mouth closes; abandon:
+    it ends behind the fragment that is being written, and the request fails."""
+    reason: str = ""
+    """What such a request fails with."""
     done: Future[Result] = field(default_factory=Future)
+    was_cut: bool = False
+    """Whether something that was being said was cut short."""
+    dropped: int = 0
+    """Requests that waited and failed for it."""
+    was_unheard: bool = False
+    """Whether one more failed, of which nothing was on disk."""
+
+    def drops(self, job: SpeakJob) -> bool:
+        """Whether a waiting request goes for it."""
+        return self.ending != "wait" and job.session_id == self.session_id
 
     def run(self) -> None:
         """Do it, and tell who waits. Render thread."""
@@ -152,9 +164,6 @@ class Errand(Generic[Result]):
     def fail(self, error: Exception) -> None:
         """Tell who waits that it is not done."""
         self.done.set_exception(error)
-
-    def interrupt(self, reason: str) -> None:
-        """Nothing: it takes no time."""
 
 
 def check_text(text: str, *, max_chars: int) -> str:

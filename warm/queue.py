@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable
-from threading import Condition
+from threading import Event, Lock
 from typing import Generic, TypeVar
 
 Work = TypeVar("Work")
+Order = TypeVar("Order")
 
 
 class QueueFull(RuntimeError):
@@ -22,73 +23,63 @@ class QueueFull(RuntimeError):
         self.retry_after_s = retry_after_s
 
 
-class WorkQueue(Generic[Work]):
-    """First in, first out, at most `limit` long; any thread may call anything."""
+class WorkQueue(Generic[Work, Order]):
+    """Work, at most `limit` long and in order, and orders, which go before it and take no time.
 
-    def __init__(self, limit: int) -> None:
+    Any thread may call anything. `bell` rings when something is put in.
+    """
+
+    def __init__(self, limit: int, bell: Event) -> None:
         self.limit = limit
-        self.current: Work | None = None
-        """What was taken last, until it is `done`."""
+        self._bell = bell
         self._waiting: deque[Work] = deque()
-        self._urgent: deque[Work] = deque()
-        self._is_closed = False
-        self._changed = Condition()
+        self._orders: list[Order] = []
+        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def put(self, work: Work, *, retry_after_s: int = 1) -> None:
         """Queue `work`; raises QueueFull."""
-        with self._changed:
+        with self._lock:
             if len(self._waiting) >= self.limit:
                 raise QueueFull(self.limit, retry_after_s)
             self._waiting.append(work)
-            self._changed.notify()
+        self._bell.set()
 
-    def put_first(self, work: Work) -> None:
-        """Queue `work` before all that waits, whatever the limit.
+    def order(
+        self, order: Order, *, instead_of: Callable[[Work], bool] = lambda _work: False
+    ) -> list[Work]:
+        """Put an order before all that waits, whatever the limit, and take work out for it.
 
-        For work that takes no time and of which a caller never has more than one.
+        Work that is put in later comes behind the order. Returns what was taken out.
         """
-        with self._changed:
-            self._urgent.append(work)
-            self._changed.notify()
-
-    def take(self, timeout_s: float) -> Work | None:
-        """The next piece of work; None when there was none for `timeout_s`, or at the end."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._urgent or self._waiting or self._is_closed, timeout_s
-            )
-            source = self._urgent or self._waiting
-            self.current = source.popleft() if source else None
-            return self.current
-
-    def done(self) -> None:
-        """What was taken last is finished."""
-        self.current = None
-
-    def drop(self, unwanted: Callable[[Work], bool]) -> list[Work]:
-        """Take out all waiting work that is `unwanted`, in order.
-
-        Work put before is either among it, or `current`, or done.
-        """
-        with self._changed:
-            dropped = [work for work in self._waiting if unwanted(work)]
-            kept = [work for work in self._waiting if not unwanted(work)]
-            self._waiting = deque(kept)
+        with self._lock:
+            dropped = [work for work in self._waiting if instead_of(work)]
+            self._waiting = deque(work for work in self._waiting if not instead_of(work))
+            self._orders.append(order)
+        self._bell.set()
         return dropped
 
-    def close(self) -> None:
-        """Let nobody wait for work any more."""
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
+    def take_orders(self) -> list[Order]:
+        """All orders."""
+        with self._lock:
+            orders, self._orders = self._orders, []
+        return orders
 
-    def drain(self) -> list[Work]:
+    def take(self, fits: Callable[[Work], bool] = lambda _work: True) -> Work | None:
+        """The first piece of work that fits; None where none does."""
+        with self._lock:
+            for index, work in enumerate(self._waiting):
+                if fits(work):
+                    del self._waiting[index]
+                    return work
+        return None
+
+    def drain(self) -> list[Work | Order]:
         """Take out everything."""
-        with self._changed:
-            everything = [*self._urgent, *self._waiting]
-            self._urgent.clear()
+        with self._lock:
+            everything: list[Work | Order] = [*self._orders, *self._waiting]
+            self._orders.clear()
             self._waiting.clear()
         return everything

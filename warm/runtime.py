@@ -4,19 +4,19 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any, Literal, TypeVar
 
-from session.film import ClipRecord, FilmSpec
-from session.writers import Film, growing
 from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.archive import Archive
 from warm.avatar import Avatar
+from warm.clip import Stage
 from warm.engine import Engine
-from warm.job import Errand, Interrupted, SpeakJob, Spoken, check_text
+from warm.job import Errand, Interrupted, SpeakJob, check_text
+from warm.loop import RenderLoop
 from warm.queue import WorkQueue
-from warm.render import Stage, batches, render_clip
+from warm.renderer import Look, Renderer
 from warm.session_limits import MB, SessionLimits
 from warm.session_record import Choices
 from warm.sessions import DEFAULT_SESSION, Sessions
@@ -50,7 +50,25 @@ class Health:
     facts: dict[str, Any]
     """`Engine.facts` once it is loaded."""
     queued: int
+    """Requests that wait."""
     processing: int
+    """Clips that are being made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interruption:
+    """What an interruption met, and where the film ends now."""
+
+    session_id: str
+    interrupted: bool
+    """Whether something that was being said was cut short."""
+    dropped: int
+    """Requests of which nothing had been said."""
+    fps: int
+    frame: int
+    """The first one that is not in the film: the next clip begins with it."""
+    played: float
+    """Frames that had been shown to somebody who has been watching since the server started."""
 
 
 class Runtime:
@@ -67,8 +85,6 @@ class Runtime:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.avatar = avatar
-        width, height = avatar.size
-        spec = FilmSpec(width=width, height=height, fps=avatar.fps)
         self.tally = Tally()
         self.archive = Archive(settings.results_dir, settings.max_archives)
         self.wardrobe = make_wardrobe(settings, avatar, engine, clock)
@@ -78,21 +94,29 @@ class Runtime:
         self._engine = engine
         self._on_warm = on_warm
         self._clock = clock
-        self._stage = Stage(
-            avatar=avatar,
-            engine=engine,
-            voices=voices,
-            spec=spec,
-            blend_mode=settings.blend_mode,
-            subpixel=settings.subpixel_enabled,
-            first_batch=settings.first_batch_size,
-            largest_batch=settings.batch_size,
-            beat=self._beat,
+        self._bell = Event()
+        """Rings when the render thread may have something to do."""
+        self._queue: WorkQueue[SpeakJob, Errand[Any]] = WorkQueue(settings.max_queue, self._bell)
+        self._renderer = Renderer(
+            Stage(
+                engine=engine,
+                voices=voices,
+                first_batch=settings.first_batch_size,
+                largest_batch=settings.batch_size,
+                clock=clock,
+                ring=self._bell.set,
+            ),
+            Look(blend_mode=settings.blend_mode, subpixel=settings.subpixel_enabled),
         )
-        self._queue: WorkQueue[SpeakJob | Errand[Any]] = WorkQueue(settings.max_queue)
-        self._last_job_s = 1.0
+        self._loop = RenderLoop(
+            queue=self._queue,
+            renderer=self._renderer,
+            sessions=self.sessions,
+            tally=self.tally,
+            max_speaking=settings.max_speaking,
+        )
         self._facts: dict[str, Any] = {}
-        self._beaten = self._clock()
+        self._beaten = self._began = self._clock()
         self._ready, self._stopping, self._ended = Event(), Event(), Event()
         self._death: str | None = None
         self._thread = Thread(target=self._live, name="render", daemon=True)
@@ -134,9 +158,10 @@ class Runtime:
         choice: VoiceChoice,
         *,
         session_id: str = DEFAULT_SESSION,
+        lead_s: float | None = None,
         request_id: str = "",
     ) -> SpeakJob:
-        """Queue something to say.
+        """Queue something to say; without `lead_s`, the settings say how far ahead of its playing.
 
         Raises NotReady, QueueFull, BadSessionId, TooManySessions, UnusableSession, or
         BadSpeechRequest when there is nothing to say.
@@ -145,7 +170,13 @@ class Runtime:
         self.sessions.check_room(session_id)
         self.check_ready()
         self.sessions.wake(session_id)
-        job = SpeakJob(session_id=session_id, text=said, choice=choice, request_id=request_id)
+        job = SpeakJob(
+            session_id=session_id,
+            text=said,
+            choice=choice,
+            lead_s=self._settings.lead_s if lead_s is None else lead_s,
+            request_id=request_id,
+        )
         self._queue.put(job, retry_after_s=self._retry_after_s())
         self._turn_away_if_ended()
         return job
@@ -174,8 +205,7 @@ class Runtime:
             avatar_id = self.sessions.check_avatar(session_id, named)
             self._check_voice(session_id, named)
             self._warm(avatar_id)
-        self._interrupt(session_id, f"session {session_id!r} was reset")
-        return self._run(lambda: self.sessions.reset(session_id, named), session_id)
+        return self._end(session_id, lambda: self.sessions.reset(session_id, named))
 
     def remove(self, session_id: str) -> None:
         """End a session and delete its film; what it is saying ends at the next fragment.
@@ -185,8 +215,32 @@ class Runtime:
         """
         self.sessions.path(session_id)
         self.check_ready()
-        self._interrupt(session_id, f"session {session_id!r} was reset")
-        self._run(lambda: self.sessions.remove(session_id), session_id)
+        self._end(session_id, lambda: self.sessions.remove(session_id))
+
+    def interrupt(self, session_id: str) -> Interruption:
+        """Stop what is being said in a session, and drop what waits to be said there.
+
+        Returns when the film has come to its end, in a few frames that close the mouth. A session
+        in which nothing is said is no error. Raises NotReady, BadSessionId and UnusableSession.
+        """
+        self.sessions.path(session_id)
+        self.check_ready()
+        reason = f"session {session_id!r} was interrupted before this was begun"
+        errand = Errand(
+            session_id=session_id,
+            act=lambda: self._position(session_id),
+            ending="cut",
+            reason=reason,
+        )
+        fps, frame, played = self._send(errand)
+        return Interruption(
+            session_id=session_id,
+            interrupted=errand.was_cut,
+            dropped=errand.dropped + errand.was_unheard,
+            fps=fps,
+            frame=frame,
+            played=played,
+        )
 
     def health(self) -> Health:
         """What state the render thread is in."""
@@ -197,8 +251,12 @@ class Runtime:
             engine=self._engine.name,
             facts=self._facts,
             queued=len(self._queue),
-            processing=int(isinstance(self._queue.current, SpeakJob)),
+            processing=len(self._renderer.clips),
         )
+
+    def uptime_s(self) -> float:
+        """Seconds since the start."""
+        return self._clock() - self._began
 
     def check_ready(self) -> None:
         """Raise NotReady unless the render thread can work."""
@@ -209,8 +267,7 @@ class Runtime:
     def stop(self) -> None:
         """Ask the render thread to finish its fragment and close the films; returns at once."""
         self._stopping.set()
-        if (current := self._queue.current) is not None:
-            current.interrupt("the server is stopping")
+        self._bell.set()
 
     @property
     def stopping(self) -> bool:
@@ -220,7 +277,6 @@ class Runtime:
     def close(self) -> None:
         """`stop`, and wait for it for at most `stop_s`."""
         self.stop()
-        self._queue.close()
         self._thread.join(self._settings.stop_s)
 
     def _state(self) -> tuple[State, str]:
@@ -233,6 +289,9 @@ class Runtime:
         silent_s = self._clock() - self._beaten
         if silent_s > self._settings.stale_s:
             return "stale", f"the render thread has not finished a step for {silent_s:.0f} s"
+        stuck_s = self._renderer.stuck_s()
+        if stuck_s > self._settings.stale_s:
+            return "stale", f"a fragment has been on its way to the disk for {stuck_s:.0f} s"
         return "ok", ""
 
     def _turn_away_if_ended(self) -> None:
@@ -242,7 +301,7 @@ class Runtime:
                 work.fail(NotReady(self._state()[1]))
 
     def _retry_after_s(self) -> int:
-        return max(1, math.ceil(self._last_job_s * len(self._queue)))
+        return max(1, math.ceil(self._loop.last_job_s * len(self._queue)))
 
     def _check_voice(self, session_id: str | None, named: Mapping[str, Any]) -> None:
         """Raise BadSpeechRequest where a session could not speak with these choices."""
@@ -265,23 +324,34 @@ class Runtime:
         self.wardrobe.fetch(avatar_id)
         self._run(lambda: self.wardrobe.warm(avatar_id))
 
-    def _run(self, act: Callable[[], Result], session_id: str | None = None) -> Result:
+    def _end(self, session_id: str, act: Callable[[], Result]) -> Result:
+        """Stop what is being said in a session and drop what waits there, then `act`."""
+        reason = f"session {session_id!r} was reset"
+        return self._send(Errand(session_id=session_id, act=act, ending="abandon", reason=reason))
+
+    def _run(self, act: Callable[[], Result]) -> Result:
         """Have the render thread do something short, before all that waits; raises NotReady."""
-        errand = Errand(session_id=session_id, act=act)
-        self._queue.put_first(errand)
+        return self._send(Errand(session_id=None, act=act))
+
+    def _send(self, errand: Errand[Result]) -> Result:
+        dropped = self._queue.order(errand, instead_of=errand.drops)
+        errand.dropped = len(dropped)
+        for job in dropped:
+            job.fail(Interrupted(errand.reason))
+        self.tally.count(interrupted=len(dropped))
         self._turn_away_if_ended()
         try:
             return errand.done.result(self._settings.stale_s)
         except TimeoutError:
             raise NotReady(self._state()[1] or "the render thread is busy") from None
 
-    def _interrupt(self, session_id: str, reason: str) -> None:
-        for work in self._queue.drop(lambda work: work.session_id == session_id):
-            self.tally.count(interrupted=1)
-            work.fail(Interrupted(reason))
-        current = self._queue.current
-        if current is not None and current.session_id == session_id:
-            current.interrupt(reason)
+    def _position(self, session_id: str) -> tuple[int, int, float]:
+        """Frames a second, frames and played frames of a session. Render thread."""
+        film = self.sessions.get(session_id)
+        if film is None:
+            return self._settings.fps, 0, 0.0
+        frames = film.committed.frames
+        return film.spec.fps, frames, self._renderer.playing(film).position(frames, self._clock())
 
     def _beat(self) -> None:
         self._beaten = self._clock()
@@ -290,90 +360,38 @@ class Runtime:
         try:
             self._warm_up()
             while not self._stopping.is_set():
+                self._bell.clear()
                 self._beat()
                 self.sessions.tidy()
-                work = self._queue.take(IDLE_BEAT_S)
-                if work is not None:
-                    self._serve(work)
-                    self._queue.done()
+                if not self._loop.turn():
+                    self._bell.wait(min(IDLE_BEAT_S, self._renderer.rest_s()))
         except Exception as error:
             log.exception("render thread died")
             self._death = f"{type(error).__name__}: {error}"
         finally:
             self._ended.set()
             self._turn_away_if_ended()
+            self._loop.end(*self._last_words())
             self.sessions.close()
+
+    def _last_words(self) -> tuple[Exception, Exception]:
+        """What the clips in the making fail with, and what errands do."""
+        reason = self._state()[1]
+        broken = NotReady(reason)
+        return (Interrupted(reason) if self._death is None else broken), broken
 
     def _warm_up(self) -> None:
         self._engine.load()
         self.wardrobe.warm(self.avatar.id)
         choice = self.choose(voice=None, language=None, speed=None)
         unheard = SpeakJob(session_id=DEFAULT_SESSION, text=WARM_UP_TEXT, choice=choice)
-        for _ in batches(self._stage, unheard, cursor=0):
-            self._beat()
+        self._renderer.rehearse(unheard, self.avatar, self._beat)
         self.sessions.recover()
         self._facts = self._engine.facts()
         self._beat()
         self._ready.set()
         self._on_warm()
         log.info("warm", extra={"avatar": self.avatar.id, "engine": self._engine.name})
-
-    def _serve(self, work: SpeakJob | Errand[Any]) -> None:
-        if self.stopping:  # `stop` came between the taking and this
-            work.interrupt("the server is stopping")
-        try:
-            if isinstance(work, Errand):
-                work.run()
-            else:
-                self._speak(work)
-        except Interrupted as error:
-            self.tally.count(interrupted=1)
-            work.fail(error)
-        except Exception as error:  # noqa: BLE001 - the top of a request
-            self.tally.count(failed=1)
-            work.fail(error)
-
-    def _speak(self, job: SpeakJob) -> None:
-        started = time.monotonic()
-        film = self.sessions.open(job.session_id)
-        try:
-            avatar = self.sessions.avatar(job.session_id)
-            clip = render_clip(
-                replace(self._stage, avatar=avatar, spec=film.spec), growing(film), job
-            )
-        finally:
-            self.sessions.rest(job.session_id)
-        self._last_job_s = job.timings.render_s = time.monotonic() - started
-        job.timings.total_s = job.age_s()
-        self.tally.count(done=1, frames=clip.frames)
-        job.tell(spoken(job, film, clip))
-        log.info("spoken", extra=describe(job, clip))
-
-
-def spoken(job: SpeakJob, film: Film, clip: ClipRecord) -> Spoken:
-    """What a finished job tells."""
-    committed = film.committed
-    return Spoken(
-        session_id=job.session_id,
-        path=film.path,
-        clip=clip,
-        fps=film.spec.fps,
-        session_frames=committed.frames,
-        session_clips=len(committed.clips),
-        session_bytes=committed.bytes,
-        timings=job.timings,
-    )
-
-
-def describe(job: SpeakJob, clip: ClipRecord) -> dict[str, Any]:
-    """What the log keeps of a finished job; not what was said."""
-    return {
-        "request_id": job.request_id,
-        "session_id": job.session_id,
-        "clip": clip.index,
-        "frames": clip.frames,
-        **{name: round(value, 4) for name, value in asdict(job.timings).items()},
-    }
 
 
 def make_wardrobe(
@@ -408,5 +426,6 @@ def make_sessions(
         wardrobe=wardrobe,
         limits=limits,
         archive=archive if settings.archive_on_reset else None,
+        writer=settings.writer,
         clock=clock,
     )

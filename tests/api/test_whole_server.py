@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from api.running import running
 from app import create_app
 from warm.prepare.run import FACE_MODELS, prepare
-from warm.render import TAIL_FRAMES
+from warm.script import TAIL_FRAMES
 from warm.settings import Settings
 from warm.store import AvatarStore
 

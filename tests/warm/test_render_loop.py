@@ -19,8 +19,9 @@ from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.engine import PatchJob, Rendering
 from warm.job import FragmentLanded, Interrupted, SpeakJob, SpeechMade, Spoken
 from warm.queue import QueueFull
-from warm.render import TAIL_FRAMES, batch_sizes, split
 from warm.runtime import NotReady, Runtime
+from warm.schedule import batch_sizes
+from warm.script import TAIL_FRAMES
 from warm.session_errors import BadSessionId, UnusableSession
 from warm.session_limits import TooManySessions
 from warm.settings import Settings
@@ -375,12 +376,6 @@ def test_a_render_thread_that_hangs_is_stale_until_it_goes_on(
 def test_batches_grow_from_the_first_to_the_largest() -> None:
     assert list(itertools.islice(batch_sizes(3, 25), 6)) == [3, 6, 12, 24, 25, 25]
     assert list(itertools.islice(batch_sizes(9, 4), 2)) == [4, 4]
-
-
-def test_batches_cover_every_frame_once() -> None:
-    slices = list(split(30, batch_sizes(3, 25)))
-    assert [part.start for part in slices] == [0, 3, 9, 21]
-    assert slices[-1].stop == 30
 
 
 def test_a_job_can_be_followed_from_the_start_at_any_time(

@@ -1,21 +1,26 @@
 """The bounded queue."""
 
-import threading
+from threading import Event
 
 import pytest
 
 from warm.queue import QueueFull, WorkQueue
 
 
-def test_work_comes_out_in_the_order_it_went_in() -> None:
-    queue = WorkQueue[int](3)
+@pytest.fixture
+def bell() -> Event:
+    return Event()
+
+
+def test_work_comes_out_in_the_order_it_went_in(bell: Event) -> None:
+    queue = WorkQueue[int, str](3, bell)
     for work in (1, 2, 3):
         queue.put(work)
-    assert [queue.take(0) for _ in range(4)] == [1, 2, 3, None]
+    assert [queue.take() for _ in range(4)] == [1, 2, 3, None]
 
 
-def test_a_full_queue_says_its_limit_and_when_to_come_back() -> None:
-    queue = WorkQueue[int](2)
+def test_a_full_queue_says_its_limit_and_when_to_come_back(bell: Event) -> None:
+    queue = WorkQueue[int, str](2, bell)
     queue.put(1)
     queue.put(2)
     with pytest.raises(QueueFull, match="2 requests are waiting") as caught:
@@ -24,34 +29,49 @@ def test_a_full_queue_says_its_limit_and_when_to_come_back() -> None:
     assert len(queue) == 2
 
 
-def test_urgent_work_goes_first_and_needs_no_room() -> None:
-    queue = WorkQueue[int](1)
+def test_orders_need_no_room_and_are_taken_all_at_once(bell: Event) -> None:
+    queue = WorkQueue[int, str](1, bell)
     queue.put(1)
-    queue.put_first(2)
-    assert [queue.take(0), queue.take(0)] == [2, 1]
+    queue.order("first")
+    queue.order("second")
+    assert queue.take_orders() == ["first", "second"]
+    assert queue.take_orders() == []
+    assert len(queue) == 1
 
 
-def test_dropped_work_makes_room_and_the_rest_keeps_its_order() -> None:
-    queue = WorkQueue[int](4)
+def test_an_order_takes_out_what_was_put_before_it_and_the_rest_keeps_its_order(
+    bell: Event,
+) -> None:
+    queue = WorkQueue[int, str](4, bell)
     for work in (1, 2, 3, 4):
         queue.put(work)
-    assert queue.drop(lambda work: work % 2 == 0) == [2, 4]
-    assert [queue.take(0), queue.take(0)] == [1, 3]
+    assert queue.order("no even ones", instead_of=lambda work: work % 2 == 0) == [2, 4]
+    queue.put(6)
+    assert [queue.take(), queue.take(), queue.take()] == [1, 3, 6]
 
 
-def test_a_taker_that_waits_is_woken() -> None:
-    queue = WorkQueue[int](1)
-    taken: list[int | None] = []
-    taker = threading.Thread(target=lambda: taken.append(queue.take(30)))
-    taker.start()
-    queue.put(5)
-    taker.join(30)
-    assert taken == [5]
+def test_work_that_does_not_fit_now_lets_later_work_pass(bell: Event) -> None:
+    queue = WorkQueue[int, str](4, bell)
+    for work in (1, 3, 4, 5):
+        queue.put(work)
+    assert queue.take(lambda work: work % 2 == 0) == 4
+    assert queue.take(lambda work: work > 9) is None
+    assert [queue.take(), queue.take(), queue.take()] == [1, 3, 5]
 
 
-def test_draining_takes_everything() -> None:
-    queue = WorkQueue[int](2)
+def test_the_bell_rings_for_everything_that_is_put_in(bell: Event) -> None:
+    queue = WorkQueue[int, str](1, bell)
     queue.put(1)
-    queue.put_first(0)
-    assert queue.drain() == [0, 1]
-    assert queue.take(0) is None
+    assert bell.is_set()
+    bell.clear()
+    queue.order("now")
+    assert bell.is_set()
+
+
+def test_draining_takes_everything(bell: Event) -> None:
+    queue = WorkQueue[int, str](2, bell)
+    queue.put(1)
+    queue.order("now")
+    assert queue.drain() == ["now", 1]
+    assert queue.take() is None
+    assert queue.take_orders() == []

@@ -1,0 +1,295 @@
+"""One clip in the making: its sentences on one side, what of it is on disk on the other."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from session.film import ClipRecord, Cue, Fragment
+from session.writers import Film
+from tts.voice import Voices
+from warm.avatar import Avatar
+from warm.engine import Engine, PatchJob
+from warm.job import FragmentLanded, Interrupted, SpeakJob
+from warm.pasting import Picture, jobs_of
+from warm.playing import PlayingClock
+from warm.schedule import batch_sizes
+from warm.script import TAIL_FRAMES, Line, closing, lines, stillness
+from warm.sink import Batch, Sink
+
+BATCHES_AHEAD = 2
+"""Batches of a clip that may wait for its encoder while one more is made."""
+PACED_SHARE = 0.5
+"""Of `lead_s`: a batch of a paced clip lasts no longer, and is begun that long before it is due, so
+that no frame is early, and the other half is left for making it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Stage:
+    """What every clip is made with. Owned by the render thread."""
+
+    engine: Engine
+    voices: Voices
+    first_batch: int
+    """Frames of a clip's first batch; each further one is twice as long …"""
+    largest_batch: int
+    """… up to this many."""
+    clock: Callable[[], float]
+    """Seconds; every deadline is one of its times."""
+    ring: Callable[[], None]
+    """Called by any thread when there is something new for the render thread."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Part:
+    """Some frames of one batch that are made in one pass."""
+
+    clip: "Clip"
+    batch: Batch
+    first: int
+    """Counted from the first frame of the batch."""
+    frames: int
+
+    @property
+    def cursor(self) -> int:
+        """The first frame, counted in the film."""
+        return self.batch.first_frame + self.first
+
+    @property
+    def conditions(self) -> NDArray[np.float32] | None:
+        """What the engine wants for each of the frames; None where nobody speaks."""
+        rows = self.batch.conditions
+        return None if rows is None else rows[self.first : self.first + self.frames]
+
+    def jobs(self) -> list[PatchJob]:
+        """What the engine is asked for."""
+        rows = self.conditions
+        return [] if rows is None else jobs_of(self.clip.avatar, self.cursor, rows)
+
+
+class Clip:
+    """Owned by the render thread; its sink works on a thread of its own.
+
+    `take` gives frames to make, `bring` takes their pictures, `advance` looks what became of those
+    that were handed over. It ends behind its last frame, or by `cut` or `fail`; `has_ended` says
+    when nothing of it will come any more.
+    """
+
+    def __init__(
+        self, job: SpeakJob, film: Film, avatar: Avatar, playing: PlayingClock, stage: Stage
+    ) -> None:
+        self.job, self.film, self.avatar = job, film, avatar
+        self.begun_s = stage.clock()
+        self.was_cut = False
+        """Whether less is said than was asked for."""
+        self._stage, self._playing = stage, playing
+        self._index = len(film.committed.clips)
+        self._first_frame = film.committed.frames
+        self._script = lines(stage.voices, stage.engine, job, film.spec)
+        self._sizes = batch_sizes(stage.first_batch, stage.largest_batch)
+        self._lines: deque[tuple[int, Line]] = deque()
+        """Those that are not on disk as a whole, each with its first frame in the clip."""
+        self._laid = 0
+        """Frames of all lines so far."""
+        self._cursor = 0
+        """First frame of the next batch, counted in the clip."""
+        self._open: deque[Batch] = deque()
+        """Batches begun and not handed over; the engine is asked for the last."""
+        self._has_tail = self._is_handed_over = False
+        self._cut_s: float | None = None
+        self._cutting: Future[int] | None = None
+        self._error: Exception | None = None
+        self._ending: Future[ClipRecord | None] | None = None
+        self._sink = Sink(
+            lambda: film.begin(job.text), landed=self._landed, ring=stage.ring, clock=stage.clock
+        )
+
+    @property
+    def due_s(self) -> float:
+        """When the next frames are needed: at once for the first ones and for the end of a cut."""
+        if self._cut_s is not None:
+            return self._cut_s
+        starts_s = max(self.begun_s, self._playing.due_s(self._first_frame))
+        next_frame = (
+            self._open[-1].first_frame - self._first_frame if self._is_asking else self._cursor
+        )
+        return starts_s + next_frame / self.film.spec.fps
+
+    @property
+    def released_s(self) -> float:
+        """When the next frames may be made."""
+        lead_s = self.job.lead_s
+        if lead_s is None or self._cut_s is not None or self._is_asking:
+            return float("-inf")
+        return self.due_s - PACED_SHARE * lead_s
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more happens to it: `record` can be taken."""
+        return self._ending is not None and self._ending.done()
+
+    @property
+    def busy_since(self) -> float | None:
+        """Since when its encoder is at work on one batch."""
+        return self._sink.busy_since
+
+    def age_s(self) -> float:
+        """Seconds since it was begun."""
+        return self._stage.clock() - self.begun_s
+
+    def is_waiting(self) -> bool:
+        """Whether it takes frames as soon as they are released."""
+        if self._cutting is not None or self._ending is not None:
+            return False
+        if self._is_asking:
+            return True
+        is_all_asked = self._has_tail and self._cursor == self._laid
+        return not is_all_asked and self._sink.waiting + len(self._open) <= BATCHES_AHEAD
+
+    def is_ready(self, now_s: float) -> bool:
+        """Whether it takes frames now."""
+        return self.is_waiting() and self.released_s <= now_s
+
+    def take(self, room: int) -> Part:
+        """The next frames to make, `room` at most; it must be ready.
+
+        May have a sentence spoken; raises what voice and engine say against it.
+        """
+        if not self._is_asking:
+            self._open.append(self._next_batch())
+        batch = self._open[-1]
+        first = batch.asked
+        batch.asked = min(batch.frames, first + room)
+        return Part(clip=self, batch=batch, first=first, frames=batch.asked - first)
+
+    def bring(self, part: Part, pictures: list[Picture]) -> None:
+        """Take the pictures of a part; parts come in the order in which they were given."""
+        batch = part.batch
+        if batch.is_dropped:
+            return
+        batch.pictures += pictures
+        if len(batch.pictures) == batch.frames:
+            self._open.popleft()
+            self._sink.put(batch)
+            self._is_handed_over = batch.is_last
+
+    def advance(self) -> None:
+        """Go on with what the sink has done; raises what it failed with."""
+        if self._ending is not None:
+            return
+        if self._cutting is not None:
+            if self._cutting.done():
+                self._end_behind(self._cutting.result())
+        elif self._sink.error is not None:
+            raise self._sink.error
+        elif self._is_handed_over and not self._sink.waiting:
+            self._ending = self._sink.finish()
+
+    def cut(self) -> None:
+        """End it where it is on disk now, in a few frames more that close the mouth."""
+        if self._cut_s is None and self._ending is None:
+            self._cut_s = self._stage.clock()
+            self._drop_open()
+            self._cutting = self._sink.cut()
+
+    def fail(self, error: Exception) -> None:
+        """End it behind what is on disk, unless it has come to its end."""
+        if self._ending is None:
+            self._error = error
+            self._drop_open()
+            self._ending = self._sink.abandon()
+
+    def record(self) -> ClipRecord:
+        """What it has become; raises what it failed with. Waits until it has ended."""
+        assert self._ending is not None
+        record = self._ending.result()
+        if self._error is not None:
+            raise self._error
+        assert record is not None
+        return record
+
+    @property
+    def _is_asking(self) -> bool:
+        """Whether some of a batch is still to be asked for."""
+        return bool(self._open) and self._open[-1].asked < self._open[-1].frames
+
+    def _next_batch(self) -> Batch:
+        if self._cursor == self._laid:
+            self._lay(next(self._script, None))
+        first, line = self._lines[-1]
+        start = self._cursor - first
+        frames = min(self._batch_size(), self._laid - self._cursor)
+        self._cursor += frames
+        step = self.film.spec.samples_per_frame
+        return Batch(
+            first_frame=self._first_frame + first + start,
+            frames=frames,
+            sound=line.sound[start * step : (start + frames) * step],
+            conditions=None if line.conditions is None else line.conditions[start : start + frames],
+            cues=() if start else self._cues(first, line),
+            is_last=self._has_tail and self._cursor == self._laid,
+        )
+
+    def _batch_size(self) -> int:
+        size = next(self._sizes)
+        if self.job.lead_s is None:
+            return size
+        return min(size, max(1, int(PACED_SHARE * self.job.lead_s * self.film.spec.fps)))
+
+    def _lay(self, line: Line | None) -> None:
+        """Put the next line of the script behind the last; stillness behind all of them."""
+        if line is None:
+            filled = -(self._laid + TAIL_FRAMES) % self.film.grid
+            line = stillness(TAIL_FRAMES + filled, self.film.spec)
+            self._has_tail = True
+        while self._lines and self._end_of(*self._lines[0]) <= self._sink.frames:
+            self._lines.popleft()
+        self._lines.append((self._laid, line))
+        self._laid = self._end_of(*self._lines[-1])
+
+    def _end_of(self, first: int, line: Line) -> int:
+        return first + len(line.sound) // self.film.spec.samples_per_frame
+
+    def _cues(self, first: int, line: Line) -> list[Cue]:
+        """The sentence that begins with a line."""
+        if line.speech is None:
+            return []
+        frames = self._end_of(first, line) - first
+        return [Cue(text=line.speech.text, first_frame=self._first_frame + first, frames=frames)]
+
+    def _drop_open(self) -> None:
+        for batch in self._open:
+            batch.is_dropped = True
+        self._open.clear()
+
+    def _end_behind(self, frames: int) -> None:
+        """Have what is needed to end well follow the first `frames` of it."""
+        self._cutting = None
+        if self._is_handed_over and frames == self._laid:
+            return
+        if not frames:
+            self.fail(Interrupted(f"session {self.job.session_id!r} was interrupted before this"))
+            return
+        self.was_cut = True
+        self._script = iter(self._closing(frames))
+        self._lines.clear()
+        self._laid = self._cursor = frames
+        self._has_tail = self._is_handed_over = False
+
+    def _closing(self, frames: int) -> list[Line]:
+        for first, line in self._lines:
+            if first < frames < self._end_of(first, line) and line.conditions is not None:
+                return [closing(self._stage.engine, line, frames - first, self.film.spec)]
+        return []
+
+    def _landed(self, first_frame: int, fragment: Fragment | None) -> None:
+        """The film took a batch. Encode thread."""
+        self._playing.arrive(first_frame, self._stage.clock())
+        if fragment is None:
+            return
+        if self.job.timings.first_fragment_s is None:
+            self.job.timings.first_fragment_s = self.job.age_s()
+        self.job.tell(FragmentLanded(clip=self._index, fragment=fragment, fps=self.film.spec.fps))

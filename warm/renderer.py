@@ -1,0 +1,191 @@
+"""The passes of the render thread: frames of all clips in the making, the most urgent first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from session.film import FilmSpec
+from session.writers import Film
+from stabilizers.blend import BlendMode
+from warm.avatar import Avatar
+from warm.clip import Clip, Part, Stage
+from warm.engine import Patch, Rendered, Rendering
+from warm.job import SpeakJob
+from warm.pasting import Picture, idle, jobs_of, speaking
+from warm.playing import PlayingClock
+from warm.schedule import Pace, line_up
+from warm.script import lines
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How patches are pasted."""
+
+    blend_mode: BlendMode
+    subpixel: bool
+
+    def paint(self, avatar: Avatar, cursor: int, patches: list[Patch]) -> list[Picture]:
+        """One picture a patch, from frame `cursor` of the film on."""
+        return speaking(avatar, cursor, patches, mode=self.blend_mode, subpixel=self.subpixel)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Pass:
+    """Frames that the engine was asked for at once."""
+
+    parts: list[Part]
+    rendering: Rendering
+    begun_s: float
+
+    @property
+    def frames(self) -> int:
+        """Those in which somebody speaks."""
+        return sum(part.frames for part in self.parts if part.conditions is not None)
+
+
+class Renderer:
+    """Owned by the render thread. It waits for no encoder, and for the engine only when there is
+    nothing else to do."""
+
+    def __init__(self, stage: Stage, look: Look) -> None:
+        self.clips: list[Clip] = []
+        """In the making; any thread may look how many."""
+        self._stage, self._look = stage, look
+        self._pace = Pace()
+        self._under_way: Pass | None = None
+        self._passed_s = 0.0
+        """When the last pass was done."""
+        self._playing: WeakKeyDictionary[Film, PlayingClock] = WeakKeyDictionary()
+
+    def rehearse(self, job: SpeakJob, avatar: Avatar, beat: Callable[[], None]) -> None:
+        """Make a clip for nobody, so that the first one for somebody is like every other."""
+        width, height = avatar.size
+        spec = FilmSpec(width=width, height=height, fps=avatar.fps)
+        for line in lines(self._stage.voices, self._stage.engine, job, spec):
+            rows = line.conditions
+            while rows is not None and len(rows):
+                rows = rows[self._rehearse_pass(avatar, rows) :]
+                beat()
+
+    def _rehearse_pass(self, avatar: Avatar, rows: NDArray[np.float32]) -> int:
+        begun_s, some = self._stage.clock(), rows[: self._room()]
+        patches = self._stage.engine.start(jobs_of(avatar, 0, some)).patches()
+        self._look.paint(avatar, 0, patches)
+        self._pace.note(len(some), self._stage.clock() - begun_s)
+        return len(some)
+
+    def begin(self, job: SpeakJob, film: Film, avatar: Avatar) -> None:
+        """Take on a clip; there must be no other of this film."""
+        self.clips.append(Clip(job, film, avatar, self.playing(film), self._stage))
+
+    def clip_of(self, session_id: str | None) -> Clip | None:
+        """What is being said in a session."""
+        return next((clip for clip in self.clips if clip.job.session_id == session_id), None)
+
+    def playing(self, film: Film) -> PlayingClock:
+        """The playing clock of a film."""
+        return self._playing.setdefault(film, PlayingClock(film.spec.fps))
+
+    def step(self) -> bool:
+        """One pass; False when there was nothing to do.
+
+        While the engine makes the frames of this pass, those of the one before are pasted.
+        """
+        for clip in self.clips:
+            self._guarded(clip, clip.advance)
+        before, self._under_way = self._under_way, self._start(self._choose())
+        made = self._under_way
+        if before is not None:
+            self._land(before)
+        if made is not None and isinstance(made.rendering, Rendered):
+            self._under_way = None
+            self._land(made)
+        return before is not None or made is not None
+
+    def take_ended(self) -> list[Clip]:
+        """The clips that have come to their end; they are let go."""
+        ended = [clip for clip in self.clips if clip.has_ended]
+        if ended:
+            self.clips = [clip for clip in self.clips if not clip.has_ended]
+        return ended
+
+    def rest_s(self) -> float:
+        """How long there is nothing to do, unless something comes or an encoder gets on."""
+        released_s = [clip.released_s for clip in self.clips if clip.is_waiting()]
+        return max(0.0, min(released_s, default=float("inf")) - self._stage.clock())
+
+    def stuck_s(self) -> float:
+        """How long the slowest encoder has been at one batch. Any thread."""
+        begun_s = [clip.busy_since for clip in self.clips]
+        now_s = self._stage.clock()
+        return max((now_s - since for since in begun_s if since is not None), default=0.0)
+
+    def _choose(self) -> list[Part]:
+        room, parts = self._room(), []
+        for clip in line_up(self.clips, self._stage.clock()):
+            if room <= 0:
+                break
+            part = self._guarded(clip, lambda: clip.take(room))  # noqa: B023 - called at once
+            if part is not None:
+                parts.append(part)
+                room -= part.frames
+        return parts
+
+    def _room(self) -> int:
+        """Frames that the next pass takes at most."""
+        stage = self._stage
+        most = stage.engine.largest_batch or stage.largest_batch
+        return self._pace.room(stage.first_batch, most)
+
+    def _start(self, parts: list[Part]) -> Pass | None:
+        if not parts:
+            return None
+        begun_s = self._stage.clock()
+        jobs = [job for part in parts for job in part.jobs()]
+        rendering: Rendering = Rendered([])
+        try:
+            rendering = self._stage.engine.start(jobs) if jobs else rendering
+        except Exception as error:  # noqa: BLE001 - the top of every request in it
+            self._fail_speaking(parts, error)
+        return Pass(parts=parts, rendering=rendering, begun_s=begun_s)
+
+    def _land(self, done: Pass) -> None:
+        """Take what the engine has made, paste it, and hand it over."""
+        patches: list[Patch] = []
+        try:
+            patches = done.rendering.patches()
+        except Exception as error:  # noqa: BLE001 - the top of every request in it
+            self._fail_speaking(done.parts, error)
+        left = iter(patches)
+        for part in done.parts:
+            own = list(islice(left, part.frames)) if part.conditions is not None else []
+            if not part.batch.is_dropped:
+                self._guarded(part.clip, lambda: part.clip.bring(part, self._paint(part, own)))  # noqa: B023
+        now_s = self._stage.clock()
+        self._pace.note(done.frames, now_s - max(done.begun_s, self._passed_s))
+        self._passed_s = now_s
+
+    def _paint(self, part: Part, patches: list[Patch]) -> list[Picture]:
+        if part.conditions is None:
+            return idle(part.clip.avatar, part.cursor, part.frames)
+        return self._look.paint(part.clip.avatar, part.cursor, patches)
+
+    def _fail_speaking(self, parts: list[Part], error: Exception) -> None:
+        for part in parts:
+            if part.conditions is not None:
+                part.clip.fail(error)
+
+    def _guarded(self, clip: Clip, act: Callable[[], Result]) -> Result | None:
+        """Whatever goes wrong with one clip ends that clip alone."""
+        try:
+            return act()
+        except Exception as error:  # noqa: BLE001 - the top of a request
+            clip.fail(error)
+            return None
