@@ -1,0 +1,77 @@
+"""The engine's stages against tensors that the reference implementation made."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.__main__ import main
+from bench.golden import Golden
+from bench.parity import compare, relative
+from warm.musetalk.options import Options
+
+KEPT = 8
+"""Video frames of the shortened copy."""
+
+
+def test_every_stage_is_within_its_bound(golden: Path, golden_weights: Path) -> None:
+    options = Options(models_dir=golden_weights, device="cpu", precision="fp32")
+    stages = list(compare(Golden.read(golden), options))
+    assert [stage for stage in stages if not stage.holds] == []
+    strict = {stage.name: stage.bound for stage in stages if stage.unit == "relative"}
+    assert max(bound for name, bound in strict.items()) <= 2e-5
+    assert len(stages) > 40
+
+
+def test_another_folder_is_compared_and_what_differs_in_it_is_named(
+    golden: Path, golden_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Would miss a comparison that knows the shared folder by heart, or that passes everything."""
+    folder = shortened(golden, tmp_path / "golden")
+    status = main(["parity", "--golden", str(folder), "--models", str(golden_weights)])
+    told = capsys.readouterr()
+    assert status == 1
+    assert told.err.strip() == "FAILED: windows, 25 fps, 0.5 s, UNet output, mask 0"
+    assert told.out.count("!") == 3
+
+
+def shortened(golden: Path, folder: Path) -> Path:
+    """Fewer frames of film, and three wrong values."""
+    shutil.copytree(golden, folder)
+    facts: dict[str, Any] = json.loads((folder / "golden.json").read_bytes())
+    facts.update(T=KEPT, batch_size=3)
+    facts["window_index"]["25_0.5"]["sum"] += 1
+    (folder / "golden.json").write_text(json.dumps(facts))
+    arrays: dict[str, Any] = {}
+    for path in sorted(folder.glob("*.npz")):
+        arrays.update(np.load(path))
+        path.unlink()
+    arrays.update(
+        sel=arrays["sel"][:1],
+        chunks_sel=arrays["chunks_sel"][:1],
+        pe_sel=arrays["pe_sel"][:1],
+        unet_out=arrays["unet_out"][:KEPT] * 1.0001,
+        dec_sel=arrays["dec_sel"][:1],
+        decoded_bgr=arrays["decoded_bgr"][:1],
+        dec_mean_bgr=arrays["dec_mean_bgr"][:KEPT],
+    )
+    del arrays["blend_30"]
+    arrays["mask0"][0, 0] ^= 1
+    np.savez(folder / "golden_all.npz", **arrays)
+    return folder
+
+
+def test_nothing_to_compare_with_is_a_fault_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["parity", "--golden", str(tmp_path), "--models", str(tmp_path)]) == 2
+    assert "golden.json" in capsys.readouterr().err
+
+
+def test_a_difference_that_is_no_number_does_not_hold() -> None:
+    known = np.ones(3, np.float32)
+    assert not relative("", np.full(3, np.nan, np.float32), known).holds
+    assert not relative("", np.ones(2, np.float32), known).holds

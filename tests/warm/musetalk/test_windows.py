@@ -1,0 +1,52 @@
+"""Which steps of the sound a video frame hears."""
+
+import numpy as np
+import pytest
+
+from session.film import SAMPLE_RATE_HZ
+from warm.musetalk.windows import positions, tokens_of, window_table
+
+RATES = [rate for rate in range(10, 61) if SAMPLE_RATE_HZ % rate == 0]
+
+
+def test_a_frame_of_25_a_second_hears_until_120_ms_after_its_beginning() -> None:
+    table = window_table(100, frames=50, fps=25)
+    assert table[10].tolist() == [17, 18, 19, 20, 21, 22, 23, 24, 25, 26]
+    assert table[0].tolist() == [0, 0, 0, 0, 1, 2, 3, 4, 5, 6]
+    assert table[-1].tolist() == [95, 96, 97, 98, 99, 100, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("fps", RATES)
+def test_no_rounding_moves_a_window_however_long_the_speech(fps: int) -> None:
+    """Would miss a step taken from floats that fall just below a whole number."""
+    frames = 3600 * fps
+    table = window_table(3600 * 50, frames=frames, fps=fps)
+    starts = np.arange(frames) * 50 // fps - 2 * -(-50 // fps) + 1
+    inside = (starts >= 1) & (starts + 9 <= 3600 * 50)
+    assert np.array_equal(table[inside, 0], starts[inside])
+    assert np.array_equal(table[inside, 9], starts[inside] + 9)
+
+
+@pytest.mark.parametrize("fps", [50, 60])
+def test_fast_films_hear_too(fps: int) -> None:
+    """The reference gives up above 50 frames a second."""
+    table = window_table(50, frames=fps, fps=fps)
+    assert table.max() == 50
+    assert (np.diff(table[5:-10, 0]) <= 1).all()
+
+
+def test_tokens_come_step_by_step_and_silence_is_zero() -> None:
+    hidden = np.arange(1, 25, dtype=np.float32).reshape(4, 3, 2)
+    tokens = tokens_of(hidden, frames=3, fps=25)
+    assert tokens.shape == (3, 30, 2)
+    assert (tokens[0, :12] == 0).all()
+    assert np.array_equal(tokens[0, 12:24].reshape(4, 3, 2), hidden)
+    assert (tokens_of(hidden[:0], frames=2, fps=25) == 0).all()
+
+
+def test_positions_are_sines_and_cosines() -> None:
+    made = positions(50, 384)
+    assert made.shape == (50, 384)
+    assert np.array_equal(made[0], np.tile([0, 1], 192).astype(np.float32))
+    assert made[7, 0] == pytest.approx(np.sin(7.0), abs=1e-6)
+    assert made[7, 3] == pytest.approx(np.cos(7 * 10_000 ** (-2 / 384)), abs=1e-6)
