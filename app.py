@@ -16,6 +16,7 @@ from api.events import events
 from api.export import export
 from api.film import film
 from api.health import health
+from api.interrupt import interrupting
 from api.launch import CannotStart, listen, occupy, serve
 from api.log import log_requests
 from api.page import page
@@ -39,8 +40,9 @@ from warm.settings import BadSettings, Settings, read_settings
 from warm.store import AvatarError, AvatarStore
 from warm.weights.errors import WeightsError
 
+SAYING = (speaking, interrupting)
 WATCHING = (film, playlist, events, transcript, export)
-BLUEPRINTS = (speaking, sessions, *WATCHING, voices, avatars, health, page)
+BLUEPRINTS = (*SAYING, sessions, *WATCHING, voices, avatars, health, page)
 
 REFUSALS = (BadSettings, CannotStart, AvatarError, MediaError, PreparationError, WeightsError)
 

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Blueprint, Response, g, request, stream_with_context
+from pydantic import Field
 
 from api.body import Body, read_body
 from api.describe import describe_clip, film_url
@@ -27,6 +28,7 @@ class SpeakBody(Body):
     voice: str | None = None
     language: str | None = None
     speed: float | None = None
+    lead_s: Annotated[float, Field(ge=0.2, le=60)] | None = None
 
 
 @speaking.post("/speak")
@@ -43,8 +45,16 @@ def speak() -> Response | dict[str, Any]:
 def queue(body: SpeakBody) -> SpeakJob:
     """Hand a checked body to the render thread."""
     runtime = running().runtime
-    choice = runtime.choose(voice=body.voice, language=body.language, speed=body.speed)
-    return runtime.speak(body.text, choice, session_id=body.session_id, request_id=g.request_id)
+    choice = runtime.choose(
+        voice=body.voice, language=body.language, speed=body.speed, session_id=body.session_id
+    )
+    return runtime.speak(
+        body.text,
+        choice,
+        session_id=body.session_id,
+        lead_s=body.lead_s,
+        request_id=g.request_id,
+    )
 
 
 def server_sent(job: SpeakJob) -> Iterator[str]:
@@ -94,11 +104,13 @@ def describe_fragment(event: FragmentLanded) -> dict[str, Any]:
 def describe_spoken(spoken: Spoken) -> dict[str, Any]:
     """The answer to a request whose clip is on disk."""
     clip, timings = spoken.clip, spoken.timings
+    what = "interrupted in" if spoken.interrupted else "added to"
     return {
         "status": "success",
         "session_id": spoken.session_id,
         "video_path": str(spoken.path),
         "video_url": film_url(spoken.session_id),
+        "interrupted": spoken.interrupted,
         "clip": describe_clip(clip, spoken.fps),
         "session": {
             "duration_s": spoken.session_frames / spoken.fps,
@@ -109,5 +121,5 @@ def describe_spoken(spoken: Spoken) -> dict[str, Any]:
             name: None if value is None else round(value, 4)
             for name, value in asdict(timings).items()
         },
-        "message": f"clip {clip.index} was added to session {spoken.session_id!r}",
+        "message": f"clip {clip.index} was {what} session {spoken.session_id!r}",
     }

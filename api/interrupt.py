@@ -1,0 +1,41 @@
+"""`POST /interrupt`: somebody talks into what is being said."""
+
+from typing import Any
+
+from flask import Blueprint, request
+
+from api.body import Body, read_body
+from api.running import running
+from warm.runtime import Interruption
+from warm.sessions import DEFAULT_SESSION
+
+interrupting = Blueprint("interrupt", __name__)
+
+
+class InterruptBody(Body):
+    """The body of `POST /interrupt`, which may be left out."""
+
+    session_id: str = DEFAULT_SESSION
+
+
+@interrupting.post("/interrupt")
+def interrupt() -> dict[str, Any]:
+    """Stop what is said in a session; answers when the end of the film is on disk."""
+    body = read_body(InterruptBody) if request.content_length else InterruptBody()
+    return describe(running().runtime.interrupt(body.session_id))
+
+
+def describe(met: Interruption) -> dict[str, Any]:
+    """Where the film ends now, and how far somebody who watches it has come."""
+    position_s = met.frame / met.fps
+    said = f"was interrupted at {position_s:.2f} s" if met.interrupted else "was not speaking"
+    return {
+        "status": "success",
+        "session_id": met.session_id,
+        "interrupted": met.interrupted,
+        "position_s": position_s,
+        "frame": met.frame,
+        "dropped": met.dropped,
+        "played_s": round(met.played / met.fps, 3),
+        "message": f"session {met.session_id!r} {said}",
+    }
