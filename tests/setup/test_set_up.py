@@ -5,6 +5,7 @@ import importlib.util
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -63,12 +64,13 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path, offline: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with one requirement and its face models in place."""
+    """A checkout with one requirement; face models and player are in place."""
     make_package(offline, "tiny")
     root = tmp_path / "checkout"
     root.mkdir()
     (root / "requirements.txt").write_text("# what it needs\ntiny==1.0  # the only one\n")
     monkeypatch.setattr(set_up, "FACE_MODELS", {})
+    monkeypatch.setattr(set_up, "PLAYER", {})
     return root
 
 
@@ -78,7 +80,7 @@ def test_one_run_installs_and_the_next_one_finds_nothing_to_do(
     set_up.set_up(checkout, "requirements.txt", "auto")
     python = checkout / ".venv" / "bin" / "python"
     subprocess.run([python, "-c", "import tiny"], check=True)
-    assert "[2/3]" in capfd.readouterr().out
+    assert "[2/4]" in capfd.readouterr().out
     set_up.set_up(checkout, "requirements.txt", "auto")
     assert capfd.readouterr().out == ""
 
@@ -134,10 +136,10 @@ def test_models_are_taken_from_the_wheel_they_are_pinned_to(tmp_path: Path) -> N
     wheel = make_wheel(tmp_path / "faces.whl", {"a/b/face.tflite": b"weights"})
     models = {"a/b/face.tflite": digest(b"weights")}
     folder = tmp_path / "models"
-    assert set_up.missing_models(folder, models) == ["a/b/face.tflite"]
+    assert set_up.missing_files(folder, models) == ["a/b/face.tflite"]
     set_up.unpack_models(wheel, set_up.sha256(wheel), models, folder)
     assert (folder / "face.tflite").read_bytes() == b"weights"
-    assert set_up.missing_models(folder, models) == []
+    assert set_up.missing_files(folder, models) == []
     assert [path.name for path in folder.iterdir()] == ["face.tflite"]
 
 
@@ -158,7 +160,7 @@ def test_another_wheel_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
 def test_a_half_written_model_is_fetched_again(tmp_path: Path) -> None:
     (tmp_path / "face.tflite").write_bytes(b"weig")
     models = {"face.tflite": digest(b"weights")}
-    assert set_up.missing_models(tmp_path, models) == ["face.tflite"]
+    assert set_up.missing_files(tmp_path, models) == ["face.tflite"]
 
 
 def test_an_old_python_is_told_what_is_needed() -> None:
@@ -197,3 +199,70 @@ def test_pytorch_comes_without_cuda_where_there_is_no_gpu(monkeypatch: pytest.Mo
     monkeypatch.setattr(set_up, "has_nvidia_gpu", lambda: True)
     assert set_up.torch_index("auto") is None
     assert set_up.torch_index("cpu") == set_up.TORCH_CPU_INDEX
+
+
+NPM = """#!/bin/sh
+case " $* " in *" hls.js@"*) ;; *) exit 1;; esac
+cp "$PACKED" .
+"""
+"""Answers `npm pack` with a package that the test has made."""
+
+
+@pytest.fixture
+def registry_of_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An npm that knows one package, which the set-up expects."""
+    packed = tmp_path / "hls.js-1.tgz"
+    source = tmp_path / "hls.min.js"
+    source.write_bytes(b"window.Hls = 1")
+    with tarfile.open(packed, "w:gz") as package:
+        package.add(source, "package/dist/hls.min.js")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "npm").write_text(NPM)
+    (programs / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setenv("PACKED", str(packed))
+    monkeypatch.setattr(set_up, "PLAYER_ARCHIVE_SHA256", set_up.sha256(packed))
+    members = {"package/dist/hls.min.js": digest(b"window.Hls = 1")}
+    monkeypatch.setattr(set_up, "PLAYER", members)
+    return packed
+
+
+@pytest.mark.usefixtures("registry_of_npm")
+def test_the_second_player_comes_from_its_npm_package_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "vendor"
+    set_up.offer_player(folder, is_new=False)
+    assert [path.name for path in folder.iterdir()] == ["hls.min.js"]
+    assert "hls.js@1.7.4" in capfd.readouterr().out
+    set_up.offer_player(folder, is_new=True)
+    assert capfd.readouterr().out == ""
+
+
+def test_another_package_than_the_pinned_one_is_refused(
+    tmp_path: Path, registry_of_npm: Path
+) -> None:
+    registry_of_npm.write_bytes(registry_of_npm.read_bytes() + b"more")
+    with pytest.raises(set_up.SetUpError, match=r"hls\.js-1\.tgz has SHA-256"):
+        set_up.offer_player(tmp_path / "vendor", is_new=True)
+    assert not (tmp_path / "vendor").exists()
+
+
+def test_without_npm_the_second_player_is_left_out_and_that_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    set_up.offer_player(tmp_path / "vendor", is_new=True)
+    assert "no npm: hls.js@1.7.4 is left out. The page then plays" in capfd.readouterr().out
+    set_up.offer_player(tmp_path / "vendor", is_new=False)
+    assert capfd.readouterr().out == ""
+
+
+def test_a_registry_that_does_not_answer_leaves_the_second_player_out(
+    tmp_path: Path, registry_of_npm: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    registry_of_npm.unlink()
+    set_up.offer_player(tmp_path / "vendor", is_new=False)
+    assert "left out until the next set-up" in capfd.readouterr().out
+    assert not (tmp_path / "vendor").exists()
