@@ -28,4 +28,5 @@ def resample(
     frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="flt", layout="mono")
     frame.sample_rate = rate_hz
     made = [*resampler.resample(frame), *resampler.resample(None)]
-    return np.concatenate([piece.to_ndarray()[0] for piece in made])
+    pieces = [piece.to_ndarray()[0] for piece in made if piece.samples]
+    return np.concatenate([np.zeros(0, np.float32), *pieces])

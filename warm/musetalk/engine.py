@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tts.speech import Speech
 from warm.avatar import Avatar, AvatarBuild
-from warm.engine import EngineFull, PatchJob, Rendering
+from warm.engine import EngineFull, Patch, PatchJob, Rendered, Rendering
 from warm.musetalk.errors import DeviceFull
 from warm.musetalk.faces import Face, keep, recall
 from warm.musetalk.options import Options, Recipe
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 STEP_S = 2.0
 """On the CPU one pass takes no more frames than fit in this time."""
 
+Key = tuple[str, str]
+
 log = logging.getLogger(__name__)
 
 
@@ -42,15 +44,18 @@ class MuseTalkEngine:
         self._options = options
         self._layout = options.layout()
         self._studio: Studio | None = None
-        self._faces: dict[str, Face] = {}
-        self._latents: dict[str, Tensor] = {}
+        self._faces: dict[Key, Face] = {}
+        self._latents: dict[Key, Tensor] = {}
         self._most = options.largest_batch
         self._pace_fps: float | None = None
         """Frames a second of the last pass on a CPU; a GPU's is nobody's wait."""
 
     @property
     def largest_batch(self) -> int:
-        """Frames of one pass: as the settings say, fewer where memory or a slow CPU ask for it."""
+        """Frames of one pass: as the settings say, fewer where memory does not do for more.
+
+        On a slow CPU as many as take STEP_S, so that the render thread shows that it lives.
+        """
         if self._pace_fps is None:
             return self._most
         return min(self._most, max(1, int(STEP_S * self._pace_fps)))
@@ -64,8 +69,8 @@ class MuseTalkEngine:
 
         try:
             self._studio = open_studio(self._layout, self._options)
-            for digest, face in self._faces.items():
-                self._latents[digest] = self._studio.keep(face.latents)
+            for key, face in self._faces.items():
+                self._latents[key] = self._studio.keep(face.latents)
         except DeviceFull as full:
             self.unload()
             raise EngineFull(f"the networks do not fit into the device's memory: {full}") from full
@@ -92,15 +97,15 @@ class MuseTalkEngine:
         face = recall(avatar, self._recipe)
         if self._studio is not None:
             try:
-                self._latents[avatar.digest] = self._studio.keep(face.latents)
+                self._latents[key_of(avatar)] = self._studio.keep(face.latents)
             except DeviceFull as full:
                 raise EngineFull(f"no memory for the avatar {avatar.id!r}: {full}") from full
-        self._faces[avatar.digest] = face
+        self._faces[key_of(avatar)] = face
 
     def forget(self, avatar: Avatar) -> None:
         """Drop what `adopt` kept."""
-        self._faces.pop(avatar.digest, None)
-        self._latents.pop(avatar.digest, None)
+        self._faces.pop(key_of(avatar), None)
+        self._latents.pop(key_of(avatar), None)
 
     def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
         """(frames, 50, 384) tokens with their positions, of this sentence alone.
@@ -111,7 +116,7 @@ class MuseTalkEngine:
         from warm.musetalk.hearing import RATE_HZ  # noqa: PLC0415  as in `load`
         from warm.musetalk.windows import positions, tokens_of  # noqa: PLC0415
 
-        studio = self._loaded()
+        studio = self.studio
         sound = resample(speech.samples, speech.sample_rate_hz, RATE_HZ)
         hidden = studio.hearing.hear(np.clip(sound, -1.0, 1.0))
         tokens = tokens_of(hidden, frames=frames, fps=fps)
@@ -129,14 +134,15 @@ class MuseTalkEngine:
         parts: list[Part] = []
         done = 0
         while done < len(jobs):
-            few = jobs[done : done + self.largest_batch]
+            few = jobs[done : done + self._most]
             try:
                 parts.append(self._drawn(few))
             except DeviceFull as full:
                 self._take_fewer(len(few), full)
             else:
                 done += len(few)
-        return Drawing(parts)
+        drawing = Drawing(parts)
+        return drawing if self.studio.compute.is_gpu else Rendered(drawing.patches())
 
     def facts(self) -> dict[str, Any]:
         """Device, numbers, memory, and on the CPU how fast it draws."""
@@ -153,25 +159,31 @@ class MuseTalkEngine:
             "frames_per_second": self._pace_fps and round(self._pace_fps, 2),
         }
 
-    @cached_property
-    def _recipe(self) -> Recipe:
-        return self._options.recipe(self._layout)
-
-    def _loaded(self) -> Studio:
+    @property
+    def studio(self) -> Studio:
+        """The loaded networks."""
         if self._studio is None:
             raise RuntimeError("the engine is not loaded")
         return self._studio
 
+    def patch(self, avatar: Avatar, frame: int, drawn: NDArray[np.uint8]) -> Patch:
+        """A drawn (256, 256, 3) BGR picture as the patch of a frame of an adopted avatar."""
+        return self._faces[key_of(avatar)].patch(frame, drawn)
+
+    @cached_property
+    def _recipe(self) -> Recipe:
+        return self._options.recipe(self._layout)
+
     def _drawn(self, jobs: Sequence[PatchJob]) -> Part:
         from warm.musetalk.rendering import Part  # noqa: PLC0415  as in `load`
 
-        studio, started = self._loaded(), time.monotonic()
-        digests = [job.avatar.digest for job in jobs]
-        latents = [self._latents[key][job.frame] for key, job in zip(digests, jobs, strict=True)]
+        studio, started = self.studio, time.monotonic()
+        keys = [key_of(job.avatar) for job in jobs]
+        latents = [self._latents[key][job.frame] for key, job in zip(keys, jobs, strict=True)]
         copy = studio.draw(latents, [job.condition for job in jobs])
         if not studio.compute.is_gpu:
             self._pace_fps = len(jobs) / (time.monotonic() - started)
-        return Part(jobs, [self._faces[key] for key in digests], copy)
+        return Part(jobs, [self._faces[key] for key in keys], copy)
 
     def _take_fewer(self, tried: int, full: DeviceFull) -> None:
         give_back_memory()
@@ -200,6 +212,11 @@ class MuseTalkEngine:
     def _tell_time(self, frames: int) -> None:
         if self._pace_fps is not None:
             log.info("%d frames to draw: about %.0f s", frames, frames / self._pace_fps)
+
+
+def key_of(avatar: Avatar) -> Key:
+    """What an avatar is known by: two of one source have one digest, a new one the old one's id."""
+    return avatar.id, avatar.digest
 
 
 def timed_pass(studio: Studio, size: int) -> float:

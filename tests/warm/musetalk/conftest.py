@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
+sys.path.append(str(Path(__file__).parents[1]))  # the sitter
 GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Two test processes with two threads each wait for one another more than they compute."""
+    import torch  # noqa: PLC0415  only what the test needs
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

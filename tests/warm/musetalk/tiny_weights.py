@@ -1,12 +1,14 @@
 """Checkpoints in the official layout, with random weights of a fraction of the real size."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import WhisperConfig
+from safetensors.torch import save_file
+from transformers import SegformerConfig, SegformerForSemanticSegmentation, WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 LEGACY = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
@@ -67,12 +69,33 @@ def write_weights(models: Path) -> Path:
 
 def old_names(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """As diffusers called attention layers when the autoencoder was published."""
-    renamed = {}
-    for name, tensor in tensors.items():
-        for new, old in LEGACY.items():
-            name = name.replace(f".{new}.", f".{old}.") if ".attentions." in name else name
-        renamed[name] = tensor
-    return renamed
+    return {old_name(name): tensor for name, tensor in tensors.items()}
+
+
+def old_name(name: str) -> str:
+    for new, old in LEGACY.items():
+        if ".attentions." in name:
+            name = name.replace(f".{new}.", f".{old}.")
+    return name
+
+
+def write_parser(models: Path, labels: Sequence[str], answer: str) -> None:
+    """A face parser that sees nothing but `answer`."""
+    folder = models / "face-parsing"
+    folder.mkdir()
+    config = {
+        "depths": [1] * 4,
+        "hidden_sizes": [4] * 4,
+        "decoder_hidden_size": 4,
+        "num_attention_heads": [1] * 4,
+        "id2label": dict(enumerate(labels)),
+    }
+    network = SegformerForSemanticSegmentation(SegformerConfig(**config))
+    tensors = network.state_dict()
+    tensors["decode_head.classifier.bias"][labels.index(answer)] += 1000
+    save_file(tensors, folder / "model.safetensors")
+    write_json(folder / "config.json", config)
+    write_json(folder / "preprocessor_config.json", {})
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
