@@ -11,12 +11,13 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
 
-from tqdm import tqdm
-
+from tts.voice import BadSpeechRequest
 from warm.engines import make_engine, recipe_of
 from warm.media.sniff import MediaError
+from warm.offline.command import add_render
+from warm.offline.errors import OfflineError
+from warm.prepare.bar import Bar
 from warm.prepare.errors import PreparationError
 from warm.prepare.run import prepare
 from warm.settings import BadSettings, Settings, read_settings
@@ -24,7 +25,10 @@ from warm.store import PREVIEW, AvatarError, AvatarStore, AvatarSummary
 from warm.weights.command import add_models
 from warm.weights.errors import WeightsError
 
-REFUSALS = (MediaError, PreparationError, AvatarError, BadSettings, WeightsError)
+REFUSALS = (
+    *(MediaError, PreparationError, AvatarError, BadSettings, WeightsError),
+    *(OfflineError, BadSpeechRequest),
+)
 """What the person at the terminal can mend; anything else is a fault of the program."""
 DEMO_ID = "demo"
 NUMBERS = (
@@ -54,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     add_prepare(commands.add_parser("prepare", help="make an avatar of a photo or video"))
     add_avatars(commands.add_parser("avatars", help="list the avatars"))
+    add_render(commands.add_parser("render", help="make films of sound files or texts"))
     add_models(commands.add_parser("models", help="the neural engine's weights"))
     return root
 
@@ -149,39 +154,6 @@ def demo_portrait() -> Path:
             "Run `pip install -r requirements.txt`."
         )
     return Path(spec.origin).parent / DEMO_PORTRAIT
-
-
-class Bar:
-    """A progress bar for each stage."""
-
-    def __init__(self) -> None:
-        self._stage = ""
-        self._bar: tqdm[NoReturn] | None = None
-
-    @property
-    def was_shown(self) -> bool:
-        """Whether there was anything to do."""
-        return self._bar is not None
-
-    def show(self, stage: str, done: int, total: int) -> None:
-        """Move the stage's bar, or begin it."""
-        if self._bar is None or self._stage != stage:
-            self.close()
-            self._stage = stage
-            self._bar = tqdm(total=total, desc=stage, unit="", file=sys.stderr)
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)
-
-    def close(self) -> None:
-        """Leave the last bar as it stands."""
-        if self._bar is not None:
-            self._bar.close()
-
-    def __enter__(self) -> "Bar":
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
 
 
 if __name__ == "__main__":

@@ -127,6 +127,8 @@ class Settings(BaseSettings):
     # Limits.
     max_text_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Longest text of one request."""
+    max_audio_s: Annotated[float, Field(gt=0, le=1_000_000)] = 14_400.0
+    """Longest sound file of `python -m warm render`, seconds."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 1 << 18
     """Largest body of a request."""
     max_queue: Annotated[int, Field(ge=1, le=1000)] = 8

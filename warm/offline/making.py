@@ -1,0 +1,111 @@
+"""Making one film: the engine on this thread, H.264 and AAC on another."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from session.film import FilmSpec
+from stabilizers.blend import BlendMode
+from warm.avatar import Avatar
+from warm.engine import Engine, Rendering
+from warm.offline.movie import Movie
+from warm.offline.passages import Passage
+from warm.pasting import jobs_of, speaking
+
+BATCHES_AHEAD = 2
+"""Batches that may wait for the encoder; one more, and the engine waits."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Studio:
+    """What films are made with. One thread owns it."""
+
+    engine: Engine
+    batch_size: int
+    blend_mode: BlendMode
+    subpixel: bool
+
+    @property
+    def batch(self) -> int:
+        """Frames that the engine makes at once."""
+        return min(self.batch_size, self.engine.largest_batch or self.batch_size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Frames under way in the engine."""
+
+    cursor: int
+    rendering: Rendering
+    samples: NDArray[np.float32]
+
+
+def spec_of(avatar: Avatar) -> FilmSpec:
+    """The film that an avatar makes."""
+    width, height = avatar.size
+    return FilmSpec(width=width, height=height, fps=avatar.fps)
+
+
+def make(
+    movie: Movie,
+    passages: Iterator[Passage],
+    avatar: Avatar,
+    studio: Studio,
+    shown: Callable[[int], object],
+) -> None:
+    """Write every frame of the passages to `movie`; `shown` is told of each batch that is in it.
+
+    The avatar must have been adopted. Raises whatever engine, sound and disk raise.
+    """
+    waiting: deque[Future[None]] = deque()
+
+    def encode(batch: Batch, pictures: list[NDArray[np.uint8]]) -> None:
+        movie.write(pictures, batch.samples)
+        shown(len(pictures))
+
+    with ThreadPoolExecutor(1, "encode") as encoder:
+        try:
+            for batch in one_behind(batches(passages, avatar, studio)):
+                patches = batch.rendering.patches()
+                pictures = speaking(
+                    avatar,
+                    batch.cursor,
+                    patches,
+                    mode=studio.blend_mode,
+                    subpixel=studio.subpixel,
+                )
+                waiting.append(encoder.submit(encode, batch, pictures))
+                while len(waiting) > BATCHES_AHEAD:
+                    waiting.popleft().result()
+            while waiting:
+                waiting.popleft().result()
+        except BaseException:
+            encoder.shutdown(cancel_futures=True)
+            raise
+
+
+def batches(passages: Iterator[Passage], avatar: Avatar, studio: Studio) -> Iterator[Batch]:
+    """Start the frames of all passages, a batch at a time."""
+    cursor, size = 0, spec_of(avatar).samples_per_frame
+    for passage in passages:
+        for start in range(0, len(passage.conditions), studio.batch):
+            rows = passage.conditions[start : start + studio.batch]
+            rendering = studio.engine.start(jobs_of(avatar, cursor, rows))
+            samples = passage.samples[start * size : (start + len(rows)) * size]
+            yield Batch(cursor, rendering, samples)
+            cursor += len(rows)
+
+
+def one_behind(every: Iterator[Batch]) -> Iterator[Batch]:
+    """Each when the one after it has been started, so that the engine works meanwhile."""
+    before = next(every, None)
+    for batch in every:
+        assert before is not None
+        yield before
+        before = batch
+    if before is not None:
+        yield before

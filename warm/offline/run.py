@@ -1,0 +1,159 @@
+"""All tasks, one after another: faces first, then films. One that fails stops no other."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+from tqdm import tqdm
+
+from session.film import FilmSpec
+from tts.espeak import EspeakVoices
+from tts.voice import Voices
+from warm.avatar import Avatar
+from warm.engines import make_engine
+from warm.offline.errors import RefusedTasks
+from warm.offline.making import Studio, make, spec_of
+from warm.offline.movie import Movie
+from warm.offline.passages import Passage, frames_of, frames_of_text, from_sound, from_text
+from warm.offline.plan import Plan, Planner
+from warm.offline.task import Task, described
+from warm.prepare.bar import Bar
+from warm.prepare.run import prepare
+from warm.settings import Settings
+from warm.store import AvatarError, AvatarStore
+
+log = logging.getLogger(__name__)
+
+
+def work(tasks: Sequence[Task], settings: Settings, *, force: bool) -> int:
+    """Check all tasks, then do them; 1 when one failed. Raises RefusedTasks and WeightsError."""
+    store, voices = AvatarStore(settings.results_dir), EspeakVoices()
+    planner = Planner(settings=settings, store=store, voices=voices, force=force)
+    plans = planner.plan_all(tasks)
+    engine = make_engine(settings)
+    if not all(plan.is_done for plan in plans):
+        cv2.setNumThreads(1)
+        engine.load()
+    studio = Studio(
+        engine=engine,
+        batch_size=settings.batch_size,
+        blend_mode=settings.blend_mode,
+        subpixel=settings.subpixel_enabled,
+    )
+    run = Run(studio=studio, store=store, voices=voices, models=settings.models_dir / "face")
+    run.all(plans)
+    if run.failed and len(plans) > 1:
+        tqdm.write(f"{len(run.failed)} of {len(plans)} films were not made.", file=sys.stderr)
+    return int(bool(run.failed))
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Run:
+    """The work on a list of plans. One thread."""
+
+    studio: Studio
+    store: AvatarStore
+    voices: Voices
+    models: Path
+    """The folder of the face models."""
+    say: Callable[[str], None] = print
+    failed: list[Plan] = field(default_factory=list)
+
+    def all(self, plans: Sequence[Plan]) -> None:
+        """Do what is not done; `failed` tells what did not become a film. Raises RefusedTasks."""
+        for plan in plans:
+            if plan.is_done:
+                self.say(f"Done before: {plan.task.result} (--force makes it again)")
+        waiting = [plan for plan in plans if not plan.is_done]
+        self._try_on([plan for plan in waiting if plan.preparation is None])
+        for step in (self._prepare, self._film):
+            for plan in waiting:
+                if plan not in self.failed:
+                    self._guarded(plan, step)
+
+    def _guarded(self, plan: Plan, step: Callable[[Plan], None]) -> None:
+        try:
+            step(plan)
+        except Exception as error:
+            log.debug("%s failed", described(plan.task), exc_info=True)
+            self.failed.append(plan)
+            words = f"{described(plan.task)}: {type(error).__name__}: {error}"
+            tqdm.write(words, file=sys.stderr)
+
+    def _try_on(self, plans: Sequence[Plan]) -> None:
+        """Raise RefusedTasks when the engine cannot work with an avatar that was made before."""
+        faults = []
+        for avatar_id in dict.fromkeys(plan.avatar_id for plan in plans):
+            try:
+                avatar = self.store.open(avatar_id)
+                self.studio.engine.adopt(avatar)
+                self.studio.engine.forget(avatar)
+            except AvatarError as error:
+                faults += [
+                    str(plan.task.fault("avatar", str(error)))
+                    for plan in plans
+                    if plan.avatar_id == avatar_id
+                ]
+        if faults:
+            raise RefusedTasks("\n".join(["Nothing was begun:", *faults]))
+
+    def _prepare(self, plan: Plan) -> None:
+        """Have the face of a task's video; instant when it was made before."""
+        if plan.preparation is None:
+            return
+        assert plan.task.video is not None
+        with Bar() as bar:
+            prepare(
+                plan.task.video,
+                avatar_id=plan.avatar_id,
+                store=self.store,
+                settings=plan.preparation,
+                models=self.models,
+                engine=lambda: self.studio.engine,
+                progress=bar.show,
+            )
+        if bar.was_shown:
+            for note in self.store.summary(plan.avatar_id).notes:
+                self.say(f"Note: {plan.task.video}: {note}")
+
+    def _film(self, plan: Plan) -> None:
+        avatar = self.store.open(plan.avatar_id)
+        for note in plan.sound.notes if plan.sound is not None else ():
+            self.say(f"Note: {plan.task.audio}: {note}")
+        self.studio.engine.adopt(avatar)
+        try:
+            self.say(self._written(plan, avatar))
+        finally:
+            self.studio.engine.forget(avatar)
+
+    def _written(self, plan: Plan, avatar: Avatar) -> str:
+        """Make the film; what there is to say of it."""
+        spec = spec_of(avatar)
+        total = self._frames(plan, spec)
+        result = plan.task.result
+        with (
+            tqdm(total=total, desc=result.name, unit=" frames", file=sys.stderr) as bar,
+            Movie(result, spec, comment=plan.key) as movie,
+        ):
+            make(movie, self._passages(plan, spec), avatar, self.studio, bar.update)
+        seconds = movie.frames / spec.fps
+        took_s = max(float(bar.format_dict["elapsed"]), 1e-9)
+        return (
+            f"{result}: {movie.frames} frames, {seconds:.2f} s, made in {took_s:.1f} s "
+            f"({movie.frames / took_s:.0f} fps)"
+        )
+
+    def _frames(self, plan: Plan, spec: FilmSpec) -> int:
+        if plan.sound is not None:
+            return frames_of(plan.sound.samples, spec)
+        assert plan.said is not None
+        return frames_of_text(*plan.said, self.voices, spec)
+
+    def _passages(self, plan: Plan, spec: FilmSpec) -> Iterator[Passage]:
+        if plan.task.audio is not None:
+            return from_sound(plan.task.audio, self.studio.engine, spec)
+        assert plan.said is not None
+        return from_text(*plan.said, self.voices, self.studio.engine, spec)
