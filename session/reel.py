@@ -350,9 +350,11 @@ def _heard(cues: Sequence[Cue], frames: int) -> list[Cue]:
 
 
 def _unlink(film: Path) -> None:
-    """The film first: a journal without its film is recognised as left over."""
+    """The film first, for good: it may not come back without its journal, which is recognised as
+    left over where it is alone."""
     with _changing(film.parent):
         film.unlink()
+        sync_folder(film.parent)
         for beside in (
             journal_path(film),
             temporary_path(film),
