@@ -25,6 +25,8 @@ TOPICS = (
     "video",
     "prepare",
     "server",
+    "together",
+    "watchers",
 )
 """Modules of this package, each with `measure(out: Path) -> list[Figure]`."""
 COMMANDS = ("parity",)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure as Plot
@@ -58,7 +59,9 @@ def measure(out: Path) -> list[Figure]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Server:
+class Server:
+    """A server that answers."""
+
     process: subprocess.Popen[bytes]
     port: int
     started_s: float
@@ -76,17 +79,23 @@ class _Server:
             raise RuntimeError(f"{method} {path}: {answer.status} {read!r}")
         return read
 
-    def first_fragment_s(self, text: str, session_id: str) -> float:
-        """From the request to the event of its first durable fragment; hangs up then."""
+    def events(self, **body: object) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The events of `POST /speak`, as they come; hangs up when they are not wanted any more."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_DEADLINE_S)
         head = {"Content-Type": "application/json", "Accept": "text/event-stream"}
-        started = time.perf_counter()
-        body = json.dumps({"text": text, "session_id": session_id})
-        connection.request("POST", "/speak", body, head)
+        connection.request("POST", "/speak", json.dumps(body), head)
         with connection.getresponse() as answer:
-            while line := answer.readline():
-                if line == b"event: fragment\n":
-                    return time.perf_counter() - started
+            while line := answer.readline().decode():
+                if line.startswith("event: "):
+                    told = answer.readline().decode().removeprefix("data: ")
+                    yield line[len("event: ") :].strip(), json.loads(told)
+
+    def first_fragment_s(self, text: str, session_id: str) -> float:
+        """From the request to the event of its first durable fragment; hangs up then."""
+        started = time.perf_counter()
+        for name, _ in self.events(text=text, session_id=session_id):
+            if name == "fragment":
+                return time.perf_counter() - started
         raise RuntimeError("the answer ended without a fragment")
 
     def resident_mb(self) -> float:
@@ -102,7 +111,8 @@ def _resident_mb(pid: int) -> float:
 
 
 @contextmanager
-def _serving(results: Path) -> Iterator[_Server]:
+def serving(results: Path) -> Iterator[Server]:
+    """A server of its own process in this folder, for as long as the block lasts."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = int(listener.getsockname()[1])
     command = [sys.executable, "app.py", "--port", str(port), "--results-dir", str(results)]
@@ -111,7 +121,7 @@ def _serving(results: Path) -> Iterator[_Server]:
         command, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            yield _Server(process, port, _wait_until_healthy(port) - started)
+            yield Server(process, port, _wait_until_healthy(port) - started)
         finally:
             process.terminate()
 
@@ -135,7 +145,7 @@ def _wait_until_healthy(port: int) -> float:
 def _measure_start(results: Path) -> list[Figure]:
     started_s = []
     for _ in range(_STARTS):
-        with _serving(results) as server:
+        with serving(results) as server:
             started_s.append(server.started_s)
     return [
         Figure(
@@ -151,7 +161,7 @@ def _measure_start(results: Path) -> list[Figure]:
 
 def _measure_first_fragment(results: Path, out: Path) -> list[Figure]:
     taken_ms: dict[int, list[float]] = {length: [] for length in _TEXTS}
-    with _serving(results) as server:
+    with serving(results) as server:
         for _ in range(_ASKED):
             for length, text in _TEXTS.items():
                 session_id = f"of-{length}"
@@ -235,7 +245,7 @@ def _text_to_draw() -> str:
 
 def _measure_memory(results: Path, out: Path) -> list[Figure]:
     resident_mb = []
-    with _serving(results) as server:
+    with serving(results) as server:
         for _ in range(_CLIPS):
             server.ask("POST", "/speak", {"text": _SENTENCE})
             resident_mb.append(server.resident_mb())
