@@ -27,6 +27,9 @@ _LEAD_S = 1.0
 _ROUNDS = 2
 _FILM = "full_session.mp4"
 
+Watched = tuple[float, list[list[float]]]
+"""The share of a core that the server used, and how late what came to each watcher, s."""
+
 
 def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - no plot
     """Processor time and lag, for both ways to watch."""
@@ -35,7 +38,8 @@ def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - no plot
         portrait = Path(mpl.get_data_path()) / _PORTRAIT
         prepare(portrait, avatar_id="demo", store=AvatarStore(results))
         with serving(results) as server:
-            alone, watched = [], {"stream": [], "playlist": []}
+            alone: list[float] = []
+            watched: dict[str, list[Watched]] = {"stream": [], "playlist": []}
             _talk(server)  # the first clip warms caches
             for _ in range(_ROUNDS):
                 alone.append(_talk(server))
@@ -44,9 +48,7 @@ def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - no plot
     return [figure for kind, found in watched.items() for figure in _figures(kind, alone, found)]
 
 
-def _figures(
-    kind: str, alone: list[float], watched: list[tuple[float, list[list[float]]]]
-) -> Iterator[Figure]:
+def _figures(kind: str, alone: list[float], watched: list[Watched]) -> Iterator[Figure]:
     """Processor time is the mean of the rounds, lag the worst of all."""
     shares = [share for share, _ in watched]
     added = sum(shares) / len(shares) - sum(alone) / len(alone)
@@ -62,8 +64,8 @@ def _figures(
     )  # fmt: skip
 
 
-def _talk_watched(server: Server, kind: str, film: Path) -> tuple[float, list[list[float]]]:
-    """The share of a core that the server used, and how late what came to each watcher, s."""
+def _talk_watched(server: Server, kind: str, film: Path) -> Watched:
+    """Say everything while they watch."""
     server.ask("POST", "/reset")
     with _audience(server, kind, film) as audience:
         share = _talk(server)
@@ -103,9 +105,9 @@ def _processor_s(server: Server) -> float:
     """Processor time of the server's processes so far."""
     own = server.process.pid
     children = Path(f"/proc/{own}/task/{own}/children").read_text(encoding="ascii").split()
-    return sum(_spent_s(int(pid)) for pid in (own, *children))
+    return sum(_spent_s(pid) for pid in (own, *map(int, children)))
 
 
-def _spent_s(pid: int | str) -> float:
+def _spent_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime
