@@ -11,6 +11,7 @@ from threading import BoundedSemaphore
 
 from flask import Flask
 
+from api.archives import archives
 from api.avatars import avatars
 from api.events import events
 from api.export import export
@@ -27,6 +28,7 @@ from api.running import EXPORTS_AT_ONCE, Running, keep
 from api.sessions import sessions
 from api.shelf import Shelf
 from api.speak import speaking
+from api.stats import stats
 from api.transcript import transcript
 from api.voices import voices
 from session.transcript import Transcript
@@ -42,7 +44,7 @@ from warm.weights.errors import WeightsError
 
 SAYING = (speaking, interrupting)
 WATCHING = (film, playlist, events, transcript, export)
-BLUEPRINTS = (*SAYING, sessions, *WATCHING, voices, avatars, health, page)
+BLUEPRINTS = (*SAYING, sessions, archives, *WATCHING, voices, avatars, health, stats, page)
 
 REFUSALS = (BadSettings, CannotStart, AvatarError, MediaError, PreparationError, WeightsError)
 

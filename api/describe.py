@@ -1,11 +1,17 @@
 """How films and clips look in JSON, and where they are found."""
 
+from dataclasses import asdict
 from typing import Any
 
 from session.film import ClipRecord
-from session.writers import Film
+from tts.voice import BadSpeechRequest, VoiceChoice
+from warm.archive import ArchivedFilm
 from warm.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE, Avatar
+from warm.one_session import SessionView
+from warm.runtime import Runtime
 from warm.sessions import DEFAULT_SESSION
+
+LIMITS = ("max_session_s", "max_session_mb", "session_idle_s")
 
 
 def session_url(session_id: str) -> str:
@@ -29,32 +35,79 @@ def describe_clip(clip: ClipRecord, fps: int) -> dict[str, Any]:
     }
 
 
-def describe_film(session_id: str, film: Film | None, avatar: Avatar) -> dict[str, Any]:
-    """A session's film; None is one in which nothing has been said."""
-    committed = film.committed if film else None
-    frames = committed.frames if committed else 0
-    width, height = avatar.size
+def describe_session(view: SessionView, runtime: Runtime, *, clips_from: int = 0) -> dict[str, Any]:
+    """A session, its film and who speaks in it; of its clips the ones from `clips_from` on."""
+    voice, problem = voice_of(view, runtime)
     return {
-        "session_id": session_id,
+        "session_id": view.id,
+        **describe_film(view, clips_from),
+        "avatar_id": view.avatar_id,
+        "idle": describe_idle(view),
+        "voice": voice.voice if voice else view.choices.voice,
+        "language": voice.language if voice else view.choices.language,
+        "speed": voice.speed if voice else view.choices.speed,
+        "chosen": asdict(view.choices),
+        "state": view.state,
+        "problem": problem,
+        "created": view.created,
+        "last_spoken": view.last_spoken,
+        "limits": {name: getattr(runtime.sessions.limits, name) for name in LIMITS},
+        "archives": [describe_archived(film) for film in runtime.archive.all(view.id)],
+    }
+
+
+def voice_of(view: SessionView, runtime: Runtime) -> tuple[VoiceChoice | None, str]:
+    """The voice that a session speaks with, and what is wrong with the session."""
+    try:
+        return runtime.choose(session_id=view.id), view.problem
+    except BadSpeechRequest as error:
+        return None, view.problem or str(error)
+
+
+def describe_film(view: SessionView, clips_from: int) -> dict[str, Any]:
+    """A session's film, or what it will be when something is said."""
+    film = view.film
+    committed = film.committed if film else None
+    spec = film.spec if film else view.facts.spec if view.facts else None
+    frames = committed.frames if committed else 0
+    clips = committed.clips[clips_from:] if committed else ()
+    return {
         "exists": film is not None,
         "video_path": str(film.path) if film else None,
-        "video_url": film_url(session_id) if film else None,
-        "stream_url": f"{session_url(session_id)}/stream",
+        "video_url": film_url(view.id) if film else None,
+        "stream_url": f"{session_url(view.id)}/stream",
         "codecs": film.codecs if film else None,
-        "width": width,
-        "height": height,
-        "fps": avatar.fps,
+        "width": spec.width if spec else None,
+        "height": spec.height if spec else None,
+        "fps": spec.fps if spec else None,
         "frames": frames,
-        "duration_s": frames / avatar.fps,
+        "duration_s": frames / spec.fps if spec else 0.0,
         "bytes": committed.bytes if committed else 0,
-        "clips": [describe_clip(clip, avatar.fps) for clip in committed.clips] if committed else [],
-        "avatar_id": avatar.id,
-        "idle": {
-            "url": f"/avatars/{avatar.id}/idle.mp4",
-            "path_url": f"/avatars/{avatar.id}/path.json",
-            "frames": avatar.period,
-            "frame": frames % avatar.period,
-        },
+        "clips": [describe_clip(clip, spec.fps) for clip in clips] if spec else [],
+    }
+
+
+def describe_idle(view: SessionView) -> dict[str, Any] | None:
+    """The idle loop of a session's avatar, and its frame that comes next; None without avatar."""
+    if view.facts is None:
+        return None
+    frames = view.film.committed.frames if view.film else 0
+    return {
+        "url": f"/avatars/{view.facts.id}/idle.mp4",
+        "path_url": f"/avatars/{view.facts.id}/path.json",
+        "frames": view.facts.period,
+        "frame": frames % view.facts.period,
+    }
+
+
+def describe_archived(film: ArchivedFilm) -> dict[str, Any]:
+    """A film that was kept at a reset."""
+    return {
+        "session_id": film.session_id,
+        "name": film.name,
+        "url": f"/archives/{film.session_id}/{film.name}",
+        "bytes": film.bytes,
+        "archived": film.archived,
     }
 
 

@@ -1,11 +1,12 @@
-"""Sessions: look, list, reset, delete."""
+"""Sessions: make, look, list, reset, delete."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from flask import Blueprint, request
+from flask import Blueprint, Response, jsonify, request
+from pydantic import Field
 
 from api.body import Body, check, read_body
-from api.describe import describe_film
+from api.describe import describe_archived, describe_session, session_url
 from api.running import running
 from warm.session_errors import UnknownSession
 from warm.sessions import DEFAULT_SESSION
@@ -13,8 +14,42 @@ from warm.sessions import DEFAULT_SESSION
 sessions = Blueprint("sessions", __name__)
 
 
-class SessionBody(Body):
-    """The body of a request that needs a session and nothing more."""
+class SessionQuery(Body):
+    """The query of a request that needs a session and nothing more."""
+
+    session_id: str = DEFAULT_SESSION
+
+
+class LookQuery(SessionQuery):
+    """The query of `GET /session`."""
+
+    clips_from: Annotated[int, Field(ge=0, strict=False)] = 0
+
+
+class Choosing(Body):
+    """What a session may choose; null follows the settings again."""
+
+    avatar_id: str | None = None
+    voice: str | None = None
+    language: str | None = None
+    speed: float | None = None
+
+    def named(self) -> dict[str, Any]:
+        """What the request says, and nothing that it leaves out."""
+        return {name: getattr(self, name) for name in CHOICES if name in self.model_fields_set}
+
+
+CHOICES = tuple(Choosing.model_fields)
+
+
+class CreateBody(Choosing):
+    """The body of `POST /sessions`."""
+
+    session_id: str | None = None
+
+
+class ResetBody(Choosing):
+    """The body of `POST /reset`."""
 
     session_id: str = DEFAULT_SESSION
 
@@ -22,61 +57,76 @@ class SessionBody(Body):
 @sessions.get("/session")
 def look() -> dict[str, Any]:
     """The state of one session, whether something was said in it or not."""
-    session_id = check(SessionBody, request.args.to_dict()).session_id
-    return describe(session_id)
+    query = check(LookQuery, request.args.to_dict())
+    return describe(query.session_id, query.clips_from)
 
 
 @sessions.get("/sessions/<session_id>")
 def look_at(session_id: str) -> dict[str, Any]:
     """The state of one session that exists."""
-    running().runtime.sessions.find(session_id)
-    return describe(session_id)
+    if not running().runtime.sessions.exists(session_id):
+        raise UnknownSession(session_id)
+    args = request.args.to_dict()
+    return describe(session_id, check(LookQuery, args | {"session_id": session_id}).clips_from)
 
 
 @sessions.get("/sessions")
 def list_all() -> dict[str, Any]:
-    """Every session in which something was said."""
-    parts = running().runtime
-    return {
-        "sessions": [
-            describe_film(session_id, film, parts.avatar)
-            for session_id, film in parts.sessions.all()
-        ]
-    }
+    """Every session that somebody has made or spoken in."""
+    runtime = running().runtime
+    return {"sessions": [describe_session(view, runtime) for view in runtime.sessions.views()]}
+
+
+@sessions.post("/sessions")
+def create() -> Response:
+    """Make a session that has its own avatar and voice; 200 where it exists with the same."""
+    body = read_body(CreateBody) if request.content_length else CreateBody()
+    session_id, is_new = running().runtime.create(body.session_id, body.named())
+    response = jsonify(describe(session_id))
+    response.status_code = 201 if is_new else 200
+    response.headers["Location"] = session_url(session_id)
+    return response
 
 
 @sessions.delete("/sessions/<session_id>")
 def delete(session_id: str) -> dict[str, Any]:
-    """End a session that exists and delete its film."""
+    """End a session that exists and delete its film; what was archived of it stays."""
     runtime = running().runtime
     if not runtime.sessions.exists(session_id):
         raise UnknownSession(session_id)
     runtime.remove(session_id)
-    return removed(session_id, "was deleted")
+    return ended(session_id, "was deleted")
 
 
 @sessions.get("/reset")
 def reset_by_query() -> dict[str, Any]:
     """End a conversation; the next one begins with an empty film."""
-    return reset(check(SessionBody, request.args.to_dict()))
+    return reset(check(SessionQuery, request.args.to_dict()).session_id, {})
 
 
 @sessions.post("/reset")
 def reset_by_body() -> dict[str, Any]:
-    """As `GET /reset`; the session is named in the query, in a JSON body, or not at all."""
+    """As `GET /reset`; the session is named in the query, in a JSON body, or not at all.
+
+    The body may choose another avatar and voice.
+    """
     if request.content_length:
-        return reset(read_body(SessionBody))
+        body = read_body(ResetBody)
+        return reset(body.session_id, body.named())
     return reset_by_query()
 
 
-def reset(body: SessionBody) -> dict[str, Any]:
-    """End the session that `body` names."""
-    running().runtime.remove(body.session_id)
-    return removed(body.session_id, "is empty")
+def reset(session_id: str, named: dict[str, Any]) -> dict[str, Any]:
+    """End the conversation of a session."""
+    runtime = running().runtime
+    name = runtime.reset(session_id, named)
+    archived = runtime.archive.find(session_id, name) if name is not None else None
+    kept = describe_archived(archived) if archived is not None else None
+    return ended(session_id, "is empty") | {"archive": kept}
 
 
-def removed(session_id: str, message: str) -> dict[str, Any]:
-    """The answer when a film is gone."""
+def ended(session_id: str, message: str) -> dict[str, Any]:
+    """The answer when a film is gone from its path."""
     return {
         "status": "success",
         "session_id": session_id,
@@ -84,8 +134,7 @@ def removed(session_id: str, message: str) -> dict[str, Any]:
     }
 
 
-def describe(session_id: str) -> dict[str, Any]:
-    """A session's film as JSON."""
+def describe(session_id: str, clips_from: int = 0) -> dict[str, Any]:
+    """A session as JSON."""
     runtime = running().runtime
-    film = runtime.sessions.get(session_id)
-    return describe_film(session_id, film, runtime.avatar)
+    return describe_session(runtime.sessions.view(session_id), runtime, clips_from=clips_from)

@@ -1,0 +1,47 @@
+"""Films that were kept when their sessions were reset."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request, send_file
+
+from api.body import Body, check
+from api.describe import describe_archived
+from api.running import running
+from warm.archive import UnknownArchive
+
+MP4 = "video/mp4"
+
+archives = Blueprint("archives", __name__)
+
+
+class ArchivesQuery(Body):
+    """The query of `GET /archives`."""
+
+    session_id: str | None = None
+
+
+@archives.get("/archives")
+def list_all() -> dict[str, Any]:
+    """What is kept, of one session or of all, the newest first."""
+    session_id = check(ArchivesQuery, request.args.to_dict()).session_id
+    if session_id is not None:
+        running().runtime.sessions.path(session_id)
+    kept = running().runtime.archive.all(session_id)
+    return {"archives": [describe_archived(film) for film in kept]}
+
+
+@archives.get("/archives/<session_id>/<name>")
+def download(session_id: str, name: str) -> Response:
+    """An archived film, or a range of its bytes. It never changes."""
+    film = running().runtime.archive.find(session_id, name)
+    try:
+        return send_file(film.path.resolve(), MP4, conditional=True, max_age=0)
+    except FileNotFoundError:
+        raise UnknownArchive(session_id, name) from None
+
+
+@archives.delete("/archives/<session_id>/<name>")
+def delete(session_id: str, name: str) -> dict[str, Any]:
+    """Delete an archived film for good."""
+    running().runtime.archive.delete(session_id, name)
+    return {"status": "success", "message": f"archive {name!r} was deleted"}
