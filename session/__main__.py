@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from session.check import Checked, check_film, repair_film
-from session.errors import FilmError
+from session.concat import concat_clips
+from session.errors import FilmDamagedError, FilmError
 from session.export import export_film
 from session.film import SAMPLE_RATE_HZ
+from session.ordinary import OrdinaryChecked, check_ordinary, is_ordinary
 
 _MOST_FAULTS = 20
 """That are printed; the rest is counted."""
@@ -33,6 +35,15 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("film", type=Path, metavar="FILM")
     export.add_argument("out", type=Path, metavar="OUT")
     export.set_defaults(run=_export)
+    concat = commands.add_parser("concat", help="join clips into one ordinary MP4")
+    concat.add_argument("clips", type=Path, nargs="+", metavar="CLIP")
+    concat.add_argument("out", type=Path, metavar="OUT")
+    concat.add_argument(
+        "--normalise",
+        action="store_true",
+        help="encode pictures that differ again, in the size and rate of the first clip",
+    )
+    concat.set_defaults(run=_concat)
     check = commands.add_parser("check", help="verify a film and its journal")
     check.add_argument("film", type=Path, metavar="FILE")
     check.set_defaults(run=_check)
@@ -51,15 +62,49 @@ def _export(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _concat(arguments: argparse.Namespace) -> int:
+    joined = concat_clips(arguments.clips, arguments.out, normalises=arguments.normalise)
+    for note in joined.notes:
+        print(note)
+    print(
+        f"{arguments.out}: {len(arguments.clips)} clips, {joined.frames} pictures,"
+        f" {float(joined.duration_s):.3f} s; {arguments.out.stat().st_size} bytes"
+    )
+    return 0
+
+
 def _check(arguments: argparse.Namespace) -> int:
-    checked = check_film(arguments.film)
-    print(f"{arguments.film}\n{_report(checked)}")
+    checked: Checked | OrdinaryChecked
+    if is_ordinary(arguments.film):
+        checked = check_ordinary(arguments.film)
+        report = _report_ordinary(checked)
+    else:
+        checked = check_film(arguments.film)
+        report = _report(checked)
+    print(f"{arguments.film}\n{report}")
     for fault in checked.faults[:_MOST_FAULTS]:
         print(f"  FAULT    {fault}")
     if len(checked.faults) > _MOST_FAULTS:
         print(f"  FAULT    … and {len(checked.faults) - _MOST_FAULTS} more")
     print("damaged" if checked.faults else "sound")
     return int(bool(checked.faults))
+
+
+def _report_ordinary(checked: OrdinaryChecked) -> str:
+    label, tables = checked.label, checked.tables
+    kind = "an ordinary MP4, no session's film"
+    if label is not None:
+        spec = label.spec
+        kind = f"{spec.width}x{spec.height} at {spec.fps} fps, kept with `writer: concat`"
+    lines = [f"  film     {kind}; {checked.size} bytes"]
+    if tables is not None:
+        lines.append(
+            f"  clocks   {tables.video.samples} pictures, {float(tables.video.end_s):.3f} s;"
+            f" sound ends at {float(tables.audio.end_s):.3f} s"
+        )
+    if label is not None:
+        lines.append(f"  clips    {len(label.clips)}, every joint decoded")
+    return "\n".join(lines)
 
 
 def _report(checked: Checked) -> str:
@@ -84,6 +129,11 @@ def _report(checked: Checked) -> str:
 
 
 def _repair(arguments: argparse.Namespace) -> int:
+    if is_ordinary(arguments.film):
+        raise FilmDamagedError(
+            f"{arguments.film} is an ordinary MP4, which is only ever replaced as a whole: it has"
+            " no torn end to cut off. `check` tells whether it is sound."
+        )
     repaired = repair_film(arguments.film)
     if repaired.journal_was_lost:
         print("made the journal again from the film; clips that it lacked have lost their text")

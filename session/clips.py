@@ -2,6 +2,7 @@
 
 import os
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
@@ -175,14 +176,14 @@ def _count_packets(
 
 def _pictures(video: av.VideoStream, track: _Track, rotation: int) -> Pictures:
     base = video.time_base or Fraction(1)
-    step = _step(track)
+    usual = _steps(track).most_common(1)
     context = video.codec_context
     return Pictures(
         codec=context.name,
         tag=context.codec_tag if context.codec_tag.isprintable() else "",
         extradata=bytes(context.extradata or b""),
         size=(context.width, context.height),
-        fps=1 / (step * base) if step else Fraction(video.average_rate or 0),
+        fps=1 / (usual[0][0] * base) if usual else Fraction(video.average_rate or 0),
         time_base=base,
         rotation=rotation,
         aspect=Fraction(video.sample_aspect_ratio or 1),
@@ -198,10 +199,9 @@ def _rotation(path: Path, stream: int) -> int:
     raise ClipUnfitError(f"{path} has no picture that can be decoded.")
 
 
-def _step(track: _Track) -> int:
-    """Ticks from picture to picture; 0 where they change, or where there is only one picture."""
-    steps = np.unique(np.diff(np.sort(np.asarray(track.starts))))
-    return int(steps[0]) if len(steps) == 1 else 0
+def _steps(track: _Track) -> Counter[int]:
+    """Ticks from picture to picture, and how often they are that many."""
+    return Counter(np.diff(np.sort(np.asarray(track.starts))).tolist())
 
 
 def _span(track: _Track, pictures: Pictures) -> tuple[Fraction, Fraction]:
@@ -235,7 +235,7 @@ def _sound(audio: av.AudioStream, track: _Track, span_s: tuple[Fraction, Fractio
 def _unsteady(video: _Track) -> Iterator[str]:
     if video.is_cut:
         yield "an edit list hides some of its pictures"
-    if len(video.starts) > 1 and not _step(video):
+    if len(_steps(video)) > 1:
         yield "its pictures do not last equally long"
     if not video.begins_with_key:
         yield "it does not begin with a key picture"

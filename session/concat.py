@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
@@ -12,9 +12,11 @@ from uuid import uuid4
 import numpy as np
 
 from session.clips import ClipFile, look_at
-from session.errors import ClipUnfitError, FilmExistsError
+from session.disk import naming_faults
+from session.errors import ClipUnfitError, FilmDamagedError, FilmExistsError
 from session.film import SAMPLE_RATE_HZ
 from session.journal import journal_path
+from session.label import read_label
 from session.link import Expected, Link, link, require_joined, require_joints
 from session.normalise import common_spec, is_of, normalise
 from session.remux import put_in_place
@@ -43,12 +45,12 @@ def concat_clips(paths: Sequence[Path], out: Path, *, normalises: bool = False) 
     filled up with silence, to the length of its pictures.
 
     Raises ClipUnfitError, CopyFailedError, FilmExistsError where `out` is a session's film,
-    FilmFullError and OSError; what was at `out` is then still there.
+    FilmFullError and FilmDiskError; what was at `out` is then still there.
     """
-    if journal_path(out).exists():
+    if is_session_film(out):
         raise FilmExistsError(f"{out} is the film of a session; write to another path.")
     clips = [look_at(path) for path in paths]
-    with parts_folder(out) as folder:
+    with naming_faults(out), parts_folder(out) as folder:
         parts = _normalised(clips, folder) if normalises else clips
         _require_alike(parts)
         with put_in_place(out) as temporary:
@@ -64,6 +66,15 @@ def concat_clips(paths: Sequence[Path], out: Path, *, normalises: bool = False) 
         duration_s=sum((part.duration_s for part in parts), Fraction(0)),
         notes=tuple(_notes(clips, parts, is_copied=is_copied)),
     )
+
+
+def is_session_film(path: Path) -> bool:
+    """Whether a film of ours lies there, of either kind; it has a writer of its own."""
+    if journal_path(path).exists():
+        return True
+    with suppress(FileNotFoundError, FilmDamagedError), path.open("rb") as file:
+        return read_label(file.fileno()) is not None
+    return False
 
 
 @contextmanager

@@ -11,9 +11,11 @@ from typing import BinaryIO, NamedTuple
 from session.errors import FilmExistsError, FilmMissingError
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
 from session.journal import Entry
+from session.label import read_label
 from session.opening import Opening, read_opening
 from session.recovery import beginning, survey
 from session.remux import Extent, Track, copy_with_ffmpeg, write_with_ffmpeg
+from session.tables import read_tables
 
 
 def export_film(film: Path, out: Path) -> Extent:
@@ -60,6 +62,11 @@ def _opened(film: Path) -> Iterator[_Source]:
     except FileNotFoundError as error:
         raise FilmMissingError(f"There is no film at {film}.") from error
     try:
+        if read_label(fd):
+            tables = read_tables(fd)
+            tracks = [Track(table.samples, table.end_s) for table in (tables.video, tables.audio)]
+            yield _Source(fd, "/dev/fd/0", Extent(*tracks))
+            return
         opening = read_opening(fd)
         found = survey(fd, film, opening)
         last = found.entries[-1] if found.entries else beginning(opening)

@@ -201,6 +201,7 @@ class JoinedFilm(AbstractContextManager["JoinedFilm"]):
     def _join(self, strip: Strip, folder: Path, text: str, cues: Sequence[Cue]) -> ClipRecord:
         """Replace the film by itself and the strip; all or nothing, durable on return."""
         self._require_open()
+        self._require_in_place()
         clip = ClipRecord(
             index=len(self._label.clips),
             text=text,
@@ -361,7 +362,7 @@ class JoinedClip:
             self._is_open = False
             if self._strip is not None:
                 self._strip.close()
-                shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(self._folder, ignore_errors=True)
             self._film._end_clip()
         return None
 

@@ -1,9 +1,11 @@
 """One clip as a file of its own, in the layout of films, to be joined to others."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from session.boxes import build_fragment
+from session.disk import write_all
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, FilmSpec
 from session.grid import packets_of
 from session.opening import build_opening
@@ -24,8 +26,13 @@ class Strip:
         self._pictures = PictureEncoder(spec)
         self._sound = SoundEncoder(lead_in=0)
         self._spec = spec
-        self._file = path.open("xb")
-        self._file.write(build_opening(spec))
+        self._fd: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        self._end = 0
+        try:
+            self._write(build_opening(spec))
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def frames(self) -> int:
@@ -42,17 +49,22 @@ class Strip:
         if with_sound:
             missing = packets_of(self.frames, self._spec.fps) - self._samples // SAMPLES_PER_PACKET
             self._append([], self._sound.end(missing))
-        self._file.close()
+        self.close()
 
     def close(self) -> None:
-        """Let go of the file as it is."""
-        self._file.close()
+        """Let go of the file as it is; once is enough."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
     def _append(self, pictures: Sequence[bytes], sound: Sequence[bytes]) -> None:
         self._fragments += 1
         starts = (self.frames * TICKS_PER_FRAME, self._samples)
-        self._file.write(
-            build_fragment(self._fragments, pictures=pictures, sound=sound, starts=starts)
-        )
+        self._write(build_fragment(self._fragments, pictures=pictures, sound=sound, starts=starts))
         self.sizes += map(len, pictures)
         self._samples += len(sound) * SAMPLES_PER_PACKET
+
+    def _write(self, data: bytes) -> None:
+        assert self._fd is not None
+        write_all(self._fd, data, self._end)
+        self._end += len(data)
