@@ -31,7 +31,7 @@ class Studio:
 
     @property
     def batch(self) -> int:
-        """Frames that the engine makes at once."""
+        """Frames that the engine makes at once; may change while it works."""
         return min(self.batch_size, self.engine.largest_batch or self.batch_size)
 
 
@@ -89,15 +89,16 @@ def make(
 
 
 def batches(passages: Iterator[Passage], avatar: Avatar, studio: Studio) -> Iterator[Batch]:
-    """Start the frames of all passages, a batch at a time."""
+    """Start the frames of all passages, in batches as large as the engine takes just then."""
     cursor, size = 0, spec_of(avatar).samples_per_frame
     for passage in passages:
-        for start in range(0, len(passage.conditions), studio.batch):
+        start = 0
+        while start < len(passage.conditions):
             rows = passage.conditions[start : start + studio.batch]
             rendering = studio.engine.start(jobs_of(avatar, cursor, rows))
-            samples = passage.samples[start * size : (start + len(rows)) * size]
-            yield Batch(cursor, rendering, samples)
-            cursor += len(rows)
+            stop = start + len(rows)
+            yield Batch(cursor, rendering, passage.samples[start * size : stop * size])
+            cursor, start = cursor + len(rows), stop
 
 
 def one_behind(every: Iterator[Batch]) -> Iterator[Batch]:

@@ -14,7 +14,7 @@ from tts.espeak import EspeakVoices
 from tts.voice import Voices
 from warm.avatar import Avatar
 from warm.engines import make_engine
-from warm.offline.errors import RefusedTasks
+from warm.offline.errors import RefusedTasks, UnfinishedFilm
 from warm.offline.making import Studio, make, spec_of
 from warm.offline.movie import Movie
 from warm.offline.passages import Passage, frames_of, frames_of_text, from_sound, from_text
@@ -139,6 +139,8 @@ class Run:
             Movie(result, spec, comment=plan.key) as movie,
         ):
             make(movie, self._passages(plan, spec), avatar, self.studio, bar.update)
+            if movie.frames != total:
+                raise UnfinishedFilm(f"{result}: {movie.frames} of {total} frames were made.")
         seconds = movie.frames / spec.fps
         took_s = max(float(bar.format_dict["elapsed"]), 1e-9)
         return (
