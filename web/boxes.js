@@ -2,11 +2,15 @@
 
 const HEADER_BYTES = 8;
 
-/** Cuts a stream of chunks into the init segment and whole fragments (moof + mdat). */
+/**
+ * Cuts a stream of chunks into the init segment and whole fragments (moof + mdat). What names the
+ * film, between the two, is in neither: players have no use for it.
+ */
 export class FragmentCutter {
   #rest = new Uint8Array(0);
   #pending = [];
-  #begun = false;
+  /** The box that is awaited: the end of the init segment, the beginning or end of a fragment. */
+  #awaited = "moov";
 
   /** Takes a chunk; returns the segments that are now whole, each `{kind, bytes}`. */
   push(chunk) {
@@ -30,12 +34,15 @@ export class FragmentCutter {
   }
 
   #segmentEndingWith(box) {
+    const type = boxType(box);
+    if (this.#awaited === "moof" && type !== "moof") return null;
     this.#pending.push(box);
-    if (boxType(box) !== (this.#begun ? "mdat" : "moov")) return null;
+    if (this.#awaited === "moof") this.#awaited = "mdat";
+    if (type !== this.#awaited) return null;
     const bytes = join(this.#pending);
-    const kind = this.#begun ? "fragment" : "init";
+    const kind = type === "moov" ? "init" : "fragment";
     this.#pending = [];
-    this.#begun = true;
+    this.#awaited = "moof";
     return { kind, bytes };
   }
 }

@@ -10,8 +10,12 @@ import { NotLive, Stream, StreamUnusable } from "./stream.js";
 import { Transcript } from "./transcript.js";
 
 const LOOK_MS = 3000;
+/** A server that does not say how it is for so long is out of reach. */
+const DEAF_MS = 2500;
 const MARK_MS = 200;
 const SURE_MS = 4000;
+/** So far ahead of its playing a clip is made, so that there is something to stop. */
+const LEAD_S = 2;
 
 const asked = new URLSearchParams(location.search);
 const sessionId = asked.get("session") ?? "default";
@@ -51,8 +55,10 @@ async function main() {
   listen();
   setInterval(mark, MARK_MS);
   setInterval(look, LOOK_MS);
-  const session = look();
-  await Promise.all([session.then(play), listVoices()]);
+  at("session").textContent = sessionId === "default" ? "" : sessionId;
+  const [session] = await Promise.all([look(), listVoices()]);
+  if (session) at("voice").value = session.voice;
+  await play(session);
 }
 
 /** Plays the films of the session, in the best way that works here. */
@@ -105,13 +111,22 @@ function mark() {
 /** Asks how the server and the session are; answers the session, if there is an answer. */
 async function look() {
   try {
-    showHealth(await (await fetch("/health")).json());
-    const session = await call(`/session?session_id=${encodeURIComponent(sessionId)}`);
-    showSession(session);
-    return session;
+    const signal = AbortSignal.timeout(DEAF_MS);
+    showHealth(await (await fetch("/health", { signal })).json());
+    return await lookAtSession(transcript.last, signal);
   } catch (error) {
     showStatus("bad", worded(error));
+    if (error.name === "TimeoutError") return look(); // by another connection
   }
+}
+
+/** Asks for the session with its clips from number `first` on; a film of hours has many. */
+async function lookAtSession(first, signal) {
+  const query = new URLSearchParams({ session_id: sessionId, clips_from: first });
+  const session = await call(`/session?${query}`, { signal });
+  if (!transcript.take(first, session.clips)) return lookAtSession(0, signal);
+  showSession(session);
+  return session;
 }
 
 function showHealth({ status, reason, engine, device, jobs_queued: queued, jobs_processing: busy }) {
@@ -122,20 +137,46 @@ function showHealth({ status, reason, engine, device, jobs_queued: queued, jobs_
   showStatus(waiting === 0 ? "good" : "busy", [work, engine, device].filter(Boolean).join(" · "));
 }
 
-function showSession({ avatar_id, fps, width, height, duration_s, exists, bytes, video_url, clips, idle }) {
+function showSession({ avatar_id, fps, width, height, duration_s, exists, bytes, video_url, idle, problem }) {
   stream.compare(bytes);
-  at("stage").style.setProperty("--ratio", width / height);
-  stage.setIdle({ ...idle, fps });
-  transcript.setClips(clips);
+  if (idle !== null) {
+    at("stage").style.setProperty("--ratio", width / height);
+    stage.setIdle({ ...idle, fps });
+  }
+  if (problem) showNote(problem);
   at("length").textContent = exists ? `${clock(duration_s)} of film` : `${avatar_id} is listening`;
   at("download").hidden = !exists;
   if (exists) at("download").href = video_url;
 }
 
+/** The voices to choose from; which one is the session's own is told with the session. */
 async function listVoices() {
-  const list = await call("/voices");
-  const options = list.voices.map(({ id, name }) => new Option(name, id, id === list.default, id === list.default));
-  at("voice").replaceChildren(...options);
+  const { voices } = await call("/voices");
+  for (const select of document.querySelectorAll("select.voices")) {
+    select.append(...voices.map(({ id, name }) => new Option(name, id)));
+  }
+}
+
+/** The box in which another session is begun, with a face and a voice of its own. */
+async function chooseSession() {
+  const { avatars } = await call("/avatars");
+  const ready = avatars.filter(({ state }) => state === "ready");
+  at("new-avatar").replaceChildren(...ready.map(({ id, active }) => new Option(id, id, active, active)));
+  at("new-session").showModal();
+}
+
+async function beginSession() {
+  const chosen = {
+    session_id: at("new-name").value || null,
+    avatar_id: at("new-avatar").value,
+    voice: at("new-voice").value || null,
+  };
+  try {
+    const { session_id: id } = await post("/sessions", chosen);
+    location.search = new URLSearchParams({ session: id });
+  } catch (error) {
+    at("new-error").textContent = worded(error);
+  }
 }
 
 /** Says what is in the box. What is refused goes back into an empty box, so that nothing is lost. */
@@ -165,7 +206,12 @@ function failed(error, entry, text) {
 }
 
 function request() {
-  return { session_id: sessionId, voice: at("voice").value || null, speed: Number(at("speed").value) };
+  return {
+    session_id: sessionId,
+    voice: at("voice").value || null,
+    speed: Number(at("speed").value),
+    lead_s: LEAD_S,
+  };
 }
 
 async function follow(events, entry) {
@@ -241,7 +287,15 @@ function listen() {
     at("sound").hidden = true;
   });
   at("stop").addEventListener("click", stop);
-  addEventListener("keydown", ({ key }) => key === "Escape" && !at("stop").disabled && stop());
+  addEventListener("keydown", ({ key }) => {
+    if (key === "Escape" && !at("stop").disabled && !at("new-session").open) stop();
+  });
+  at("other").addEventListener("click", chooseSession);
+  at("new-cancel").addEventListener("click", () => at("new-session").close());
+  at("new-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    beginSession();
+  });
   at("error-close").addEventListener("click", hideError);
   askTwice(at("reset"), reset);
   // A page kept for the back button would keep its connection, and a browser has only six to a server.
@@ -250,9 +304,9 @@ function listen() {
   addEventListener("unhandledrejection", ({ reason }) => showError(String(reason?.message ?? reason)));
 }
 
-/** fetch throws TypeError when there is no answer. */
+/** fetch throws TypeError when there is no answer, and what the signal says when that is late. */
 function worded(error) {
-  return error instanceof TypeError ? "The server does not answer." : error.message;
+  return error instanceof TypeError || error.name === "TimeoutError" ? "The server does not answer." : error.message;
 }
 
 function showError(message) {

@@ -5,13 +5,14 @@ import { NotLive } from "./stream.js";
 const HLS_JS = "/web/vendor/hls.light.min.js";
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5000;
+const DAY_MS = 86_400_000;
 /** The server answers when there is something new; until then it lets us wait. */
 const PATIENT = {
-  maxTimeToFirstByteMs: Infinity,
-  maxLoadTimeMs: Infinity,
+  maxTimeToFirstByteMs: DAY_MS,
+  maxLoadTimeMs: DAY_MS,
   timeoutRetry: null,
   errorRetry: {
-    maxNumRetry: Infinity,
+    maxNumRetry: 1_000_000,
     retryDelayMs: FIRST_WAIT_MS,
     maxRetryDelayMs: LONGEST_WAIT_MS,
     backoff: "exponential",

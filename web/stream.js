@@ -4,8 +4,8 @@ import { FragmentCutter } from "./boxes.js";
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5000;
-/** A stream that is so many looks behind the server's film, and brings nothing, is asked for anew. */
-const SILENT_LOOKS = 2;
+/** A stream that is behind the server's film, and brings nothing for so long, is asked for anew. */
+const SILENCE_MS = 1500;
 /** What was asked for anew so often in vain is no way to watch. */
 const SILENT_STREAMS = 2;
 
@@ -26,8 +26,6 @@ export class Stream {
   #end = null;
   #request = null;
   #isReading = false;
-  #lastLook = null;
-  #silentLooks = 0;
   #silentStreams = 0;
 
   /** Ends when `signal` is aborted. */
@@ -64,14 +62,14 @@ export class Stream {
    * word, or that something on the way holds back.
    */
   compare(bytes) {
-    const isBehind = this.#isReading && bytes > (this.#end ?? 0);
-    const isSilent = isBehind && this.#end === this.#lastLook;
-    this.#lastLook = this.#end;
-    this.#silentLooks = isSilent ? this.#silentLooks + 1 : 0;
-    if (this.#silentLooks < SILENT_LOOKS) return;
-    this.#silentLooks = 0;
+    const end = this.#end;
+    const isBehind = () => this.#isReading && this.#end === end && bytes > (end ?? 0);
+    if (isBehind()) setTimeout(() => isBehind() && this.#giveUp(), SILENCE_MS);
+  }
+
+  #giveUp() {
     this.#silentStreams += 1;
-    this.#request?.abort(new StreamLost("the stream brings nothing"));
+    this.#request.abort(new StreamLost("the stream brings nothing"));
   }
 
   async *#readOnce() {

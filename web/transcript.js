@@ -3,64 +3,96 @@
 export class Transcript {
   #list;
   #clips = [];
-  #onTheWay = new Set();
+  /** The lines of texts that are not in the film yet. */
+  #coming = new Set();
+  #heard = null;
 
   constructor(list) {
     this.#list = list;
   }
 
-  /** The film's clips, as `GET /session` tells them. */
-  setClips(clips) {
-    const same = clips.length === this.#clips.length && clips.at(-1)?.start_s === this.#clips.at(-1)?.start_s;
-    this.#clips = clips;
-    if (!same) this.#draw();
+  /** The number of the last clip that is known: who asks from there on can tell an old film. */
+  get last() {
+    return Math.max(0, this.#clips.length - 1);
+  }
+
+  /**
+   * Takes the film's clips from number `first` on; false, and nothing is taken, where they do not
+   * go on from what is known: the film is another one, and its clips are wanted from 0 on.
+   */
+  take(first, clips) {
+    if (first === 0 && !isSame(clips[0], this.#clips[0])) this.#forget();
+    const known = this.#clips.slice(first);
+    if (!known.every((clip, at) => isSame(clip, clips[at]))) {
+      if (first > 0) return false;
+      this.#forget();
+      return this.take(0, clips);
+    }
+    clips.slice(known.length).forEach((clip) => this.#write(clip));
+    return true;
   }
 
   /** Adds a text that is not in the film yet; `tell` and `fail` say how it goes, `end` takes it out. */
   add(text) {
-    const entry = { text, note: "waiting", failed: false };
-    this.#onTheWay.add(entry);
-    this.#draw();
+    const line = item(text, "waiting", "coming");
+    this.#coming.add(line);
+    this.#list.append(line);
+    this.#follow();
     return {
-      tell: (note) => this.#change(entry, { note }),
-      fail: (note) => this.#change(entry, { note, failed: true }),
-      end: () => {
-        this.#onTheWay.delete(entry);
-        this.#draw();
-      },
+      tell: (note) => change(line, note, "coming"),
+      fail: (note) => change(line, note, "failed"),
+      end: () => this.#drop(line),
     };
   }
 
   /** Forgets what failed and what was said. */
   clear() {
-    this.#onTheWay.clear();
-    this.setClips([]);
+    for (const line of this.#coming) this.#drop(line);
+    this.#forget();
   }
 
   /** Marks the clip that is heard at `timeS` of the film; null marks none. */
   mark(timeS) {
-    this.#clips.forEach((clip, at) => {
-      const heard = timeS !== null && timeS >= clip.start_s && timeS < clip.start_s + clip.duration_s;
-      this.#list.children[at]?.classList.toggle("heard", heard);
-    });
+    const at = timeS === null ? -1 : this.#clips.findLastIndex((clip) => clip.start_s <= timeS);
+    const heard = this.#list.children[at] ?? null;
+    if (heard === this.#heard) return;
+    this.#heard?.classList.remove("heard");
+    heard?.classList.add("heard");
+    this.#heard = heard;
   }
 
-  #change(entry, news) {
-    Object.assign(entry, news);
-    this.#draw();
+  #write(clip) {
+    const line = item(clip.text, `${clip.duration_s.toFixed(1)} s`, "said");
+    this.#list.insertBefore(line, this.#list.children[this.#clips.length] ?? null);
+    this.#clips.push(clip);
+    this.#follow();
   }
 
-  #draw() {
-    const said = this.#clips.map((clip) => item(clip.text, `${clip.duration_s.toFixed(1)} s`));
-    const coming = [...this.#onTheWay].map(({ text, note, failed }) =>
-      item(text, note, failed ? "failed" : "coming"),
-    );
-    this.#list.replaceChildren(...said, ...coming);
-    this.#list.lastElementChild?.scrollIntoView({ block: "nearest" });
+  #drop(line) {
+    this.#coming.delete(line);
+    line.remove();
+  }
+
+  #forget() {
+    this.#clips = [];
+    this.#list.replaceChildren(...this.#coming);
+  }
+
+  #follow() {
+    this.#list.scrollTop = this.#list.scrollHeight;
   }
 }
 
-function item(text, note, kind = "said") {
+function isSame(clip, other) {
+  return clip?.start_s === other?.start_s && clip?.text === other?.text;
+}
+
+function change(line, note, kind) {
+  line.className = kind;
+  line.lastElementChild.textContent = note;
+}
+
+function item(text, note, kind) {
   const line = document.createElement("li");
   line.className = kind;
   const words = document.createElement("p");

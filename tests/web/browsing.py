@@ -24,7 +24,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 SERVER = Path(__file__).with_name("page_server.py")
-PATIENCE_S = 30
+PATIENCE_S = 20
 
 browser_tests = [
     pytest.mark.browser,
@@ -43,11 +43,10 @@ HTMLCanvasElement.prototype.getContext = function (kind, options) {
 window.appended = [];
 const appendBuffer = SourceBuffer.prototype.appendBuffer;
 SourceBuffer.prototype.appendBuffer = function (segment) {
-  const bytes = new Uint8Array(segment.buffer ?? segment, segment.byteOffset ?? 0);
-  const type = String.fromCharCode(...bytes.subarray(12, 16)); // in a moof: mfhd and its number
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const bytes = new Uint8Array(segment);
+  const at = String.fromCharCode(...bytes.subarray(0, 2000)).indexOf("mfhd");
   appendBuffer.call(this, segment);
-  window.appended.push(type === "mfhd" ? view.getUint32(20) : "init");
+  window.appended.push(at < 0 ? "init" : new DataView(bytes.buffer).getUint32(at + 8));
 };
 """
 

@@ -1,0 +1,69 @@
+"""Connections break and servers die: the page goes on by itself, and no fragment is lost or comes twice."""
+
+from pathlib import Path
+
+from browsing import Page, ask, browser_tests, free_port, kill, serving, speak
+from flaky_network import flaky_network
+from selenium.webdriver import Chrome
+
+pytestmark = browser_tests
+
+LONG = "This sentence takes about three seconds, all in all. " * 4
+
+
+def is_whole(page: Page, port: int) -> bool:
+    """Whether all that was said has been given to the player."""
+    session = ask(port, "GET", f"/session?session_id={page.session}")
+    missing_s = session["duration_s"] - page.film("buffered.end(0)")
+    return bool(missing_s < 0.1)  # sound ends a little before the picture
+
+
+def assert_each_came_once(page: Page) -> None:
+    first, *numbers = page.appended()
+    assert (first, numbers) == ("init", list(range(1, len(numbers) + 1)))
+
+
+def test_a_cut_network_costs_no_fragment(browser: Chrome, port: int) -> None:
+    with flaky_network(port) as network:
+        page = Page(browser, network.port, "cut")
+        speak(port, "cut", "Before the network broke")
+        page.wait(page.is_speaking)
+        network.cut()
+        speak(port, "cut", LONG)
+        page.wait(lambda: "does not answer" in page.text("status-text"))
+        network.mend()
+        page.wait(lambda: page.text("status-text").startswith("ready"))
+        page.wait(lambda: is_whole(page, port))
+        assert_each_came_once(page)
+        page.wait(lambda: page.clips() == ["Before the network broke", LONG.strip()])
+
+
+def test_a_connection_that_dies_without_a_word_is_noticed(browser: Chrome, port: int) -> None:
+    with flaky_network(port) as network:
+        page = Page(browser, network.port, "silent")
+        speak(port, "silent", "Before the network fell silent")
+        page.hear_out()
+        network.go_silent()
+        speak(port, "silent", "Nobody told the page of this")
+        page.wait(page.is_speaking)
+        page.wait(lambda: is_whole(page, port))
+        assert_each_came_once(page)
+
+
+def test_a_killed_server_that_comes_back_is_found_again(browser: Chrome, tmp_path: Path) -> None:
+    port = free_port()
+    with serving(tmp_path, port) as server:
+        page = Page(browser, port, "killed")
+        page.say("Before the server died")
+        page.hear_out()
+        page.say(LONG * 4)
+        page.wait(lambda: len(page.appended()) > 8)
+        kill(server)
+    with serving(tmp_path, port):
+        page.wait(lambda: is_whole(page, port))
+        page.run("document.getElementById('text').value = ''")  # what was not said to its end
+        page.say("After it came back")
+        page.wait(lambda: page.clips()[-1:] == ["After it came back"])
+        page.wait(lambda: is_whole(page, port))
+        assert_each_came_once(page)
+        assert page.is_speaking()
