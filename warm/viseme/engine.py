@@ -30,7 +30,8 @@ class VisemeEngine:
 
     def __init__(self, models: Path = MODELS) -> None:
         self._models = models
-        self._mouths: dict[str, Mouth] = {}
+        self._mouths: dict[tuple[str, str], Mouth] = {}
+        """By name and digest: two avatars of one source have the same digest."""
 
     def load(self) -> None:
         """Nothing to load: all this engine needs lies in the avatar."""
@@ -49,11 +50,11 @@ class VisemeEngine:
         """
         mouth = Mouth(recall(avatar), avatar.frames)
         mouth.draw(0, np.full(7, 0.5, np.float32))
-        self._mouths[avatar.digest] = mouth
+        self._mouths[avatar.id, avatar.digest] = mouth
 
     def forget(self, avatar: Avatar) -> None:
         """Let go of an avatar's mouth."""
-        self._mouths.pop(avatar.digest, None)
+        self._mouths.pop((avatar.id, avatar.digest), None)
 
     def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
         """(frames, 7) mouth track by `Shape`: from the phonemes, else from the sound alone."""
@@ -70,6 +71,6 @@ class VisemeEngine:
         return {"device": "cpu", "memory_used_gb": None, "memory_total_gb": None}
 
     def _patch(self, job: PatchJob) -> Patch:
-        drawn = self._mouths[job.avatar.digest].draw(job.frame, job.condition)
+        drawn = self._mouths[job.avatar.id, job.avatar.digest].draw(job.frame, job.condition)
         move = np.array([[1.0, 0.0, drawn.box.left], [0.0, 1.0, drawn.box.top]])
         return Patch(drawn.picture, drawn.mask, move)

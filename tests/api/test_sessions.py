@@ -1,0 +1,572 @@
+"""Sessions with an avatar and a voice of their own, over HTTP, on real films."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from conftest import LoudnessEngine, tiny_avatar
+from flask.testing import FlaskClient
+from numpy.typing import NDArray
+from werkzeug.test import TestResponse
+
+from api.running import running
+from app import assemble
+from session.check import check_film
+from session.journal import journal_path
+from tts.espeak import EspeakVoices
+from warm.avatar import Avatar, AvatarBuild
+from warm.runtime import Runtime
+from warm.session_record import RECORD_NAME
+from warm.settings import Settings
+from warm.store import AvatarStore
+
+TALL = (64, 112)
+"""Width and height of the second avatar."""
+MB = 1_000_000
+
+
+class CountingEngine(LoudnessEngine):
+    """Knows which avatars are warm, and refuses to draw with others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.warm: list[str] = []
+
+    def adopt(self, avatar: Avatar) -> None:
+        assert avatar.id not in self.warm
+        self.warm.append(avatar.id)
+
+    def forget(self, avatar: Avatar) -> None:
+        self.warm.remove(avatar.id)
+
+    def start(self, jobs: Any) -> Any:
+        assert {job.avatar.id for job in jobs} <= set(self.warm)
+        return super().start(jobs)
+
+
+class Clock:
+    """Stands still until it is told to jump."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def engine() -> CountingEngine:
+    return CountingEngine()
+
+
+@pytest.fixture
+def store(settings: Settings) -> AvatarStore:
+    return AvatarStore(settings.results_dir)
+
+
+@pytest.fixture
+def serve(
+    settings: Settings, engine: CountingEngine, voices: EspeakVoices, tmp_path: Path
+) -> Iterator[Callable[..., FlaskClient]]:
+    """Starts a server with other settings; the one before it stops."""
+    running_now: list[Runtime] = []
+
+    def start(*, clock: Clock | None = None, **changed: Any) -> FlaskClient:
+        stop()
+        engine.warm.clear()
+        ours = settings.model_copy(update=changed)
+        named = {"clock": clock} if clock is not None else {}
+        runtime = Runtime(
+            settings=ours, avatar=tiny_avatar(tmp_path), engine=engine, voices=voices, **named
+        )
+        running_now.append(runtime)
+        runtime.start()
+        assert runtime.wait_until_warm(30)
+        return assemble(ours, runtime, AvatarStore(ours.results_dir)).test_client()
+
+    def stop() -> None:
+        while running_now:
+            running_now.pop().close()
+
+    yield start
+    stop()
+
+
+@pytest.fixture
+def client(serve: Callable[..., FlaskClient]) -> FlaskClient:
+    return serve()
+
+
+def save(
+    store: AvatarStore,
+    avatar_id: str,
+    *,
+    size: tuple[int, int] = TALL,
+    fps: int = 25,
+    grey: int = 90,
+) -> None:
+    """An avatar of one grey, made of nothing but arrays."""
+    frames = np.full((8, size[1], size[0], 3), grey, np.uint8)
+    with store.building(avatar_id) as folder:
+        transforms = np.tile(np.eye(2, 3), (8, 1, 1))
+        landmarks = np.ones((8, 468, 3), np.float32)
+        build = AvatarBuild(folder, fps, frames, transforms, landmarks, "forward", {})
+        for name in ("frames", "transforms", "landmarks"):
+            np.save(folder / f"{name}.npy", getattr(build, name))
+        digest = f"{grey:064d}"
+        store.seal(build, avatar_id=avatar_id, digest=digest, facts={"source": "none"}, notes=[])
+
+
+def say(client: FlaskClient, session_id: str = "default", text: str = "Hello.", **more: Any) -> Any:
+    answer = client.post("/speak", json={"text": text, "session_id": session_id, **more})
+    assert answer.status_code == 200, answer.text
+    return answer.get_json()
+
+
+def make(client: FlaskClient, **body: Any) -> TestResponse:
+    return client.post("/sessions", json=body)
+
+
+def problem(answer: TestResponse, status: int, *parts: str) -> dict[str, Any]:
+    """The body of an error, which has this status and says all this."""
+    assert answer.status_code == status, answer.text
+    assert answer.mimetype == "application/problem+json"
+    body: dict[str, Any] = json.loads(answer.text)
+    assert [part for part in parts if part not in body["detail"]] == [], body["detail"]
+    return body
+
+
+def pictures(film: str | Path) -> NDArray[np.uint8]:
+    """(n, h, w, 3) BGR."""
+    with av.open(str(film)) as video:
+        return np.stack([frame.to_ndarray(format="bgr24") for frame in video.decode(video=0)])
+
+
+def sound(film: str | Path) -> NDArray[np.float32]:
+    with av.open(str(film)) as audio:
+        return np.concatenate([frame.to_ndarray()[0] for frame in audio.decode(audio=0)])
+
+
+def likeness(film: str | Path, other: str | Path) -> float:
+    """Correlation of the spectrograms of two films' sounds; the same voice is never the same
+    samples."""
+    one, two = spectrogram(sound(film)), spectrogram(sound(other))
+    count = min(len(one), len(two))
+    return float(np.corrcoef(one[:count].ravel(), two[:count].ravel())[0, 1])
+
+
+def spectrogram(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(windows, frequencies)."""
+    windows = np.lib.stride_tricks.sliding_window_view(samples, 2048)[::512]
+    return np.abs(np.fft.rfft(windows * np.hanning(2048))).astype(np.float32)
+
+
+def test_two_sessions_speak_with_faces_and_voices_of_their_own(
+    client: FlaskClient, store: AvatarStore
+) -> None:
+    save(store, "tall")
+    made = make(client, session_id="two", avatar_id="tall", voice="espeak-de-male", speed=1.5)
+    assert made.status_code == 201
+    one, two = say(client, "one"), say(client, "two")
+    first, second = pictures(one["video_path"]), pictures(two["video_path"])
+    assert first.shape[1:3] == (80, 96)
+    assert second.shape[1:3] == TALL[::-1]
+    assert (len(first), len(second)) == (one["clip"]["frames"], two["clip"]["frames"])
+    assert np.abs(second[:, :20, :20].astype(int) - 90).max() < 4
+    assert np.ptp(first[:, :20, :20].mean((1, 2, 3))) > 50
+    assert len(second) < 0.8 * len(first)
+    asked = say(client, "three", voice="espeak-de-male", speed=1.5)
+    assert likeness(two["video_path"], asked["video_path"]) > 0.85
+    other = say(client, "four", speed=1.5)
+    assert likeness(two["video_path"], other["video_path"]) < 0.6
+    told = client.get("/sessions/two").get_json()
+    assert (told["avatar_id"], told["voice"], told["speed"]) == ("tall", "espeak-de-male", 1.5)
+    assert (told["width"], told["height"], told["idle"]["frames"]) == (*TALL, 8)
+    assert client.get("/sessions/one").get_json()["idle"]["frames"] == 20
+
+
+def test_a_request_may_speak_with_another_voice_than_its_session(client: FlaskClient) -> None:
+    make(client, session_id="de", voice="espeak-de-male")
+    own = say(client, "de")
+    other = say(client, "other", voice="espeak-fr-fr-female")
+    client.get("/reset?session_id=de")
+    now = say(client, "de", voice="espeak-fr-fr-female")
+    assert likeness(now["video_path"], other["video_path"]) > 0.85
+    client.get("/reset?session_id=de")
+    again = say(client, "de")
+    assert again["clip"]["frames"] == own["clip"]["frames"] != now["clip"]["frames"]
+
+
+def test_a_session_is_made_once_and_says_where_it_is(client: FlaskClient) -> None:
+    drawn = make(client)
+    assert drawn.status_code == 201
+    session_id = drawn.get_json()["session_id"]
+    assert drawn.headers["Location"] == f"/sessions/{session_id}"
+    assert client.get(drawn.headers["Location"]).get_json() == drawn.get_json()
+    assert client.post("/sessions").get_json()["session_id"] != session_id
+    assert make(client, session_id="bob", speed=1.5).status_code == 201
+    assert make(client, session_id="bob", speed=1.5).status_code == 200
+    assert make(client, session_id="bob").get_json()["speed"] == 1.5
+    assert make(client, session_id="bob", speed=2.0).get_json()["speed"] == 2.0
+    say(client, "bob")
+    assert make(client, session_id="bob", speed=2.0).status_code == 200
+    problem(make(client, session_id="bob", speed=1.5), 409, "speed = 2.0, not 1.5", "reset")
+    assert make(client, session_id="default").headers["Location"] == "/session"
+    assert len(client.get("/sessions").get_json()["sessions"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "parts"),
+    [
+        ({"session_id": "a.b"}, 422, ["'a.b'", "letters, digits"]),
+        ({"session_id": 5}, 422, ["5", "string"]),
+        ({"avatar_id": "nobody"}, 404, ["'nobody'", "Prepare it"]),
+        ({"avatar_id": "../up"}, 422, ["'../up'", "letters, digits"]),
+        ({"avatar_id": "fast"}, 409, ["'fast'", "30 frames", "25 (fps)", "Prepare it again"]),
+        ({"avatar_id": "old"}, 409, ["'old'", "Prepare it again"]),
+        ({"voice": "bob"}, 422, ["'bob'", "GET /voices"]),
+        ({"language": "xx"}, 422, ["'xx'", "GET /voices"]),
+        ({"speed": 9}, 422, ["9", "0.5 to 2.0"]),
+        ({"avatar": "tall"}, 422, ["not known", "avatar_id"]),
+    ],
+)
+def test_what_cannot_be_chosen_is_named_and_nothing_is_made(
+    client: FlaskClient, store: AvatarStore, body: dict[str, Any], status: int, parts: list[str]
+) -> None:
+    save(store, "fast", fps=30)
+    save(store, "old")
+    manifest = store.folder("old") / "avatar.json"
+    manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 0'))
+    problem(client.post("/sessions", json={"session_id": "x", **body}), status, *parts)
+    assert client.get("/sessions").get_json()["sessions"] == []
+    assert not (store.results / "sessions").exists()
+    if "session_id" not in body:
+        film = say(client)["video_path"]
+        before = Path(film).read_bytes()
+        problem(client.post("/reset", json=body), status, *parts)
+        assert Path(film).read_bytes() == before
+
+
+def test_a_reset_keeps_the_choices_or_takes_new_ones(
+    client: FlaskClient, store: AvatarStore
+) -> None:
+    save(store, "tall")
+    make(client, session_id="bob", avatar_id="tall", voice="espeak-de-male", speed=1.5)
+    say(client, "bob")
+    client.get("/reset?session_id=bob")
+    kept = client.get("/sessions/bob").get_json()
+    assert (kept["exists"], kept["avatar_id"], kept["language"]) == (False, "tall", "de")
+    client.post("/reset", json={"session_id": "bob", "avatar_id": "tiny", "language": "fr"})
+    now = client.get("/sessions/bob").get_json()
+    assert (now["avatar_id"], now["language"], now["speed"]) == ("tiny", "fr", 1.5)
+    assert pictures(say(client, "bob")["video_path"]).shape[1:3] == (80, 96)
+    client.post("/reset", json={"session_id": "bob", "language": None, "speed": None})
+    chosen = client.get("/sessions/bob").get_json()["chosen"]
+    assert chosen == {"avatar_id": "tiny", "voice": None, "language": None, "speed": None}
+
+
+def test_choices_and_films_survive_a_restart(
+    serve: Callable[..., FlaskClient], store: AvatarStore
+) -> None:
+    save(store, "tall")
+    client = serve()
+    make(client, session_id="bob", avatar_id="tall", speed=1.5)
+    make(client, session_id="silent", avatar_id="tall")
+    make(client, session_id="default", speed=2.0)
+    before = say(client, "bob")
+    client = serve()
+    names = [each["session_id"] for each in client.get("/sessions").get_json()["sessions"]]
+    assert names == ["bob", "default", "silent"]
+    assert client.get("/session").get_json()["speed"] == 2.0
+    again = say(client, "bob")
+    assert again["clip"]["frames"] == before["clip"]["frames"]
+    assert pictures(again["video_path"]).shape == (2 * before["clip"]["frames"], *TALL[::-1], 3)
+    assert say(client, "silent")["clip"]["frames"] > before["clip"]["frames"]
+
+
+def test_a_session_whose_avatar_has_gone_waits_for_it_or_for_another(
+    serve: Callable[..., FlaskClient], store: AvatarStore
+) -> None:
+    save(store, "tall")
+    client = serve()
+    make(client, session_id="bob", avatar_id="tall")
+    film = Path(say(client, "bob")["video_path"])
+    known = film.read_bytes()
+    store.delete("tall")
+    client = serve()
+    told = client.get("/sessions/bob").get_json()
+    assert (told["state"], told["idle"], told["width"]) == ("unusable", None, TALL[0])
+    assert "no avatar 'tall'" in told["problem"]
+    refused = client.post("/speak", json={"text": "Hello.", "session_id": "bob"})
+    problem(refused, 409, "no avatar 'tall'", "Prepare it", "another avatar_id")
+    assert client.get("/sessions/bob/full_session.mp4").data == known
+    save(store, "tall")
+    assert say(client, "bob")["clip"]["index"] == 1
+    store.delete("tall")
+    client = serve()
+    client.post("/reset", json={"session_id": "bob", "avatar_id": None})
+    assert pictures(say(client, "bob")["video_path"]).shape[1:3] == (80, 96)
+
+
+def test_an_avatar_made_anew_with_another_size_needs_a_reset(
+    serve: Callable[..., FlaskClient], store: AvatarStore
+) -> None:
+    save(store, "tall")
+    client = serve()
+    make(client, session_id="bob", avatar_id="tall")
+    film = Path(say(client, "bob")["video_path"])
+    known = film.read_bytes()
+    save(store, "tall", size=(96, 96), grey=150)
+    client = serve()
+    problem(client.post("/speak", json={"text": "Hello.", "session_id": "bob"}), 409, "reset it")
+    assert film.read_bytes() == known
+    client.post("/reset", json={"session_id": "bob"})
+    assert pictures(say(client, "bob")["video_path"]).shape[1:3] == (96, 96)
+
+
+def test_an_avatar_made_anew_is_taken_at_the_next_reset(
+    client: FlaskClient, store: AvatarStore, engine: CountingEngine
+) -> None:
+    save(store, "tall", grey=90)
+    make(client, session_id="bob", avatar_id="tall")
+    assert np.abs(pictures(say(client, "bob")["video_path"])[:, :20, :20] - 90.0).max() < 4
+    save(store, "tall", grey=170)
+    client.post("/reset", json={"session_id": "bob", "avatar_id": "tall"})
+    assert np.abs(pictures(say(client, "bob")["video_path"])[:, :20, :20] - 170.0).max() < 4
+    assert engine.warm == ["tiny", "tall"]
+
+
+def test_a_damaged_record_sets_its_session_aside_and_keeps_its_film(
+    serve: Callable[..., FlaskClient], settings: Settings
+) -> None:
+    client = serve()
+    film = Path(say(client, "bob")["video_path"])
+    (film.parent / RECORD_NAME).write_text('{"choices": ')
+    client = serve(archive_on_reset=True)
+    problem(client.post("/speak", json={"text": "Hello.", "session_id": "bob"}), 409, "reset it")
+    assert client.get("/sessions/bob").get_json()["state"] == "unusable"
+    kept = client.get("/reset?session_id=bob").get_json()["archive"]
+    assert len(pictures(settings.results_dir / "archive" / "bob" / kept["name"])) > 0
+    assert say(client, "bob")["clip"]["index"] == 0
+
+
+def test_a_reset_puts_the_film_into_the_archive_where_that_is_wanted(
+    serve: Callable[..., FlaskClient], settings: Settings
+) -> None:
+    client = serve(archive_on_reset=True)
+    film = Path(say(client, "bob")["video_path"])
+    whole = film.read_bytes()
+    kept = client.get("/reset?session_id=bob").get_json()["archive"]
+    assert not film.exists()
+    assert not journal_path(film).exists()
+    path = settings.results_dir / "archive" / "bob" / kept["name"]
+    assert path.read_bytes() == whole
+    assert check_film(path).faults == []
+    assert client.get("/archives").get_json() == {"archives": [kept]}
+    assert client.get("/sessions/bob").get_json()["archives"] == [kept]
+    assert client.get("/archives?session_id=other").get_json() == {"archives": []}
+    part = client.get(kept["url"], headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.data) == (206, whole[10:20])
+    part.close()
+    assert client.get("/reset?session_id=bob").get_json()["archive"] is None
+    assert client.delete("/sessions/bob").status_code == 200
+    assert client.delete(kept["url"]).status_code == 200
+    problem(client.get(kept["url"]), 404, kept["name"], "GET /archives")
+    problem(client.delete("/archives/bob/..%2f..%2fx.mp4"), 404)
+    assert not path.parent.exists()
+
+
+def test_without_an_archive_nothing_of_a_film_stays(
+    client: FlaskClient, settings: Settings
+) -> None:
+    say(client, "bob")
+    assert client.get("/reset?session_id=bob").get_json()["archive"] is None
+    left = sorted(path.name for path in settings.results_dir.glob("sessions/bob/*"))
+    assert left == [RECORD_NAME]
+    client.delete("/sessions/bob")
+    assert not (settings.results_dir / "sessions" / "bob").exists()
+
+
+def test_only_so_many_films_are_archived_and_the_newest_is_among_them(
+    serve: Callable[..., FlaskClient],
+) -> None:
+    client = serve(archive_on_reset=True, max_archives=2)
+    names = []
+    for session_id in ("one", "two", "three"):
+        say(client, session_id)
+        names.append(client.get(f"/reset?session_id={session_id}").get_json()["archive"]["name"])
+        kept = [each["name"] for each in client.get("/archives").get_json()["archives"]]
+        assert names[-1] in kept
+    assert len(kept) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "unit"), [("max_session_s", 0.5, "s"), ("max_session_mb", 0.001, "MB")]
+)
+def test_a_full_session_is_told_before_any_work_and_others_speak_on(
+    serve: Callable[..., FlaskClient],
+    engine: CountingEngine,
+    name: str,
+    limit: float,
+    unit: str,
+) -> None:
+    client = serve(**{name: limit})
+    film = Path(say(client)["video_path"])
+    before, rendered = film.read_bytes(), engine.rendered
+    refused = client.post("/speak", json={"text": "Hello."})
+    problem(refused, 409, f"{name} is {limit:g}", "reset", f" {unit}")
+    assert (film.read_bytes(), engine.rendered) == (before, rendered)
+    assert client.get("/session").get_json()["limits"][name] == limit
+    say(client, "other")
+    client.get("/reset")
+    say(client)
+
+
+def test_what_waits_behind_the_clip_that_fills_a_session_is_refused_when_its_turn_comes(
+    serve: Callable[..., FlaskClient],
+) -> None:
+    client = serve(max_session_s=0.5)
+    runtime = running(client.application).runtime
+    choice = runtime.choose()
+    first, second = runtime.speak("Hello.", choice), runtime.speak("Hello.", choice)
+    assert first.result().clip.index == 0
+    with pytest.raises(RuntimeError, match=r"max_session_s is 0\.5"):
+        second.result()
+
+
+def test_a_disk_with_too_little_room_is_told_before_any_work(
+    serve: Callable[..., FlaskClient], settings: Settings
+) -> None:
+    client = serve(min_free_mb=1e9)
+    refused = client.post("/speak", json={"text": "Hello."})
+    problem(refused, 507, "MB are free", "min_free_mb is 1e+09")
+    problem(client.post("/sessions", json={}), 507, "min_free_mb")
+    assert list(settings.results_dir.glob("**/*.mp4")) == []
+    assert client.get("/sessions").get_json()["sessions"] == []
+
+
+def test_a_silent_session_is_closed_stays_to_be_seen_and_goes_on_when_it_is_spoken_to(
+    serve: Callable[..., FlaskClient],
+) -> None:
+    clock = Clock()
+    client = serve(clock=clock, session_idle_s=600)
+    spoken = say(client, "bob")
+    url, size = spoken["video_url"], spoken["session"]["bytes"]
+    film = running(client.application).runtime.sessions.find("bob")
+    whole = client.get(url)
+    assert client.get("/sessions/bob").get_json()["state"] == "idle"
+    clock.now_s += 601
+    film.wait_past(size, 30)
+    assert film.is_closed
+    assert client.get("/sessions/bob").get_json()["state"] == "closed"
+    assert client.get(url).data == whole.data
+    again = say(client, "bob")
+    assert again["clip"]["start_s"] == spoken["clip"]["duration_s"]
+    rest = client.get(url, headers={"Range": f"bytes={size}-", "If-Range": whole.headers["ETag"]})
+    assert rest.status_code == 206
+    assert len(pictures(again["video_path"])) == 2 * spoken["clip"]["frames"]
+
+
+def test_avatars_leave_the_memory_when_their_bytes_are_needed_but_never_a_speaking_one(
+    serve: Callable[..., FlaskClient], store: AvatarStore, engine: CountingEngine
+) -> None:
+    for number, name in enumerate(("a", "b", "c")):
+        save(store, name, grey=80 + 20 * number)
+    client = serve(max_avatars_mb=0.55)  # the standing one has 0.29, each other one 0.22
+    for name in ("a", "b", "a"):
+        make(client, session_id=name, avatar_id=name)
+        assert engine.warm == ["tiny", name]
+    for name in ("a", "b"):
+        say(client, name)
+    told = client.get("/stats").get_json()["cache"]
+    assert engine.warm == ["tiny", "b"]
+    assert set(told["avatars"]) == {"tiny", "b"}
+    assert (told["hits"], told["misses"], told["evictions"]) == (1, 1, 3)
+    assert told["bytes"] < told["max_bytes"] == 0.55 * MB
+    make(client, session_id="c", avatar_id="c")
+    assert engine.warm == ["tiny", "c"]
+    runtime = running(client.application).runtime
+    jobs = [runtime.speak("Hello there. " * 8, runtime.choose(), session_id=n) for n in "bc"]
+    assert [job.result().clip.index for job in jobs] == [1, 0]
+    assert len(engine.warm) == 2
+
+
+def test_an_avatar_that_nobody_wants_for_long_leaves_the_memory_and_comes_back(
+    serve: Callable[..., FlaskClient], store: AvatarStore, engine: CountingEngine
+) -> None:
+    save(store, "tall")
+    clock = Clock()
+    client = serve(clock=clock, avatar_ttl_s=60)
+    make(client, session_id="bob", avatar_id="tall")
+    assert engine.warm == ["tiny", "tall"]
+    clock.now_s += 61
+    make(client, session_id="any")  # the render thread looks about between two errands
+    make(client, session_id="any")
+    assert engine.warm == ["tiny"]
+    say(client, "bob")
+    assert engine.warm == ["tiny", "tall"]
+
+
+def test_stats_tell_what_was_done_and_what_is_held(
+    client: FlaskClient, engine: CountingEngine
+) -> None:
+    frames = sum(say(client, name)["clip"]["frames"] for name in ("one", "two"))
+    engine.broken_after = engine.rendered
+    assert client.post("/speak", json={"text": "Hello."}).status_code == 500
+    watching = client.get("/sessions/one/stream")
+    told = client.get("/stats").get_json()
+    watching.close()
+    assert told["requests"] == {
+        "queued": 0,
+        "running": 0,
+        "done": 2,
+        "failed": 1,
+        "interrupted": 0,
+    }
+    assert told["frames"] == frames
+    assert told["sessions"] == {"count": 2, "speaking": 0, "max": 64}
+    assert told["watchers"] == {"open": 1, "max": 32}
+    assert told["device"]["device"] == "cpu"
+    assert told["uptime_s"] > 0
+    assert client.get("/stats").get_json()["watchers"]["open"] == 0
+
+
+def test_only_the_clips_that_are_asked_for_are_told(client: FlaskClient) -> None:
+    for _ in range(3):
+        say(client)
+    told = client.get("/session?clips_from=2").get_json()
+    assert [clip["index"] for clip in told["clips"]] == [2]
+    assert client.get("/session?clips_from=9").get_json()["clips"] == []
+    problem(client.get("/session?clips_from=-1"), 422, "clips_from")
+
+
+def test_a_session_that_only_failed_is_gone_and_one_that_was_made_stays(
+    client: FlaskClient, engine: CountingEngine, settings: Settings
+) -> None:
+    make(client, session_id="made", speed=1.5)
+    engine.broken_after = engine.rendered
+    for session_id in ("made", "new"):
+        body = {"text": "Hello.", "session_id": session_id}
+        assert client.post("/speak", json=body).status_code == 500
+    engine.broken_after = None
+    told = client.get("/sessions").get_json()["sessions"]
+    assert [(each["session_id"], each["exists"]) for each in told] == [("made", False)]
+    assert sorted(path.name for path in settings.results_dir.glob("sessions/*")) == ["made"]
+    assert say(client, "made")["clip"]["index"] == 0
+
+
+def test_two_requests_for_one_session_are_said_in_their_order(client: FlaskClient) -> None:
+    runtime = running(client.application).runtime
+    texts = ["One.", "Two, two, two, two.", "Three."]
+    jobs = [runtime.speak(text, runtime.choose(), session_id="bob") for text in texts[:2]]
+    jobs[0].result()
+    jobs.append(runtime.speak(texts[2], runtime.choose(), session_id="bob"))
+    records = [job.result().clip for job in jobs]
+    assert [record.text for record in records] == texts
+    ends = itertools.accumulate(record.frames for record in records)
+    assert [record.first_frame for record in records] == [0, *list(ends)[:-1]]
