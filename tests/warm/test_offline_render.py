@@ -262,6 +262,7 @@ def test_a_text_is_spoken_by_the_chosen_voice(capsys: pytest.CaptureFixture[str]
 def test_silence_makes_a_still_film_and_is_said(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    Path("tiny").mkdir()  # is not taken for the avatar
     audio = sound_file(results / "a.wav", np.zeros(8000), 8000)
     code, said, _ = rendered("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
     assert code == 0 and "a.wav: The sound is silent; the mouth stays closed." in said

@@ -80,7 +80,7 @@ def tasks_of(arguments: argparse.Namespace) -> "list[Task]":
     if arguments.tasks is not None:
         return read_tasks(arguments.tasks)
     face = Path(arguments.avatar)
-    is_file = face.exists() or face.name != arguments.avatar or bool(face.suffix)
+    is_file = face.is_file() or face.name != arguments.avatar or bool(face.suffix)
     return [
         Task(
             audio=arguments.audio,
