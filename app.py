@@ -40,6 +40,7 @@ from warm.prepare.run import prepare
 from warm.runtime import Runtime
 from warm.settings import BadSettings, Settings, read_settings
 from warm.store import AvatarError, AvatarStore
+from warm.wardrobe import require_fps
 from warm.weights.errors import WeightsError
 
 SAYING = (speaking, interrupting)
@@ -146,7 +147,9 @@ def make_avatar(settings: Settings, source: Path) -> None:
 
 def try_avatar(settings: Settings) -> None:
     """Raise now what the render thread would die of: lacking weights, an unfit avatar."""
-    make_engine(settings).adopt(AvatarStore(settings.results_dir).open(settings.avatar_id))
+    avatar = AvatarStore(settings.results_dir).open(settings.avatar_id)
+    require_fps(avatar.id, avatar.fps, wanted=settings.fps)
+    make_engine(settings).adopt(avatar)
 
 
 def announce(settings: Settings) -> None:

@@ -205,7 +205,7 @@ class Wardrobe:
         return summary
 
     def _fitting_facts(self, summary: AvatarSummary) -> AvatarFacts:
-        self._require_fps(summary.id, summary.fps)
+        require_fps(summary.id, summary.fps, wanted=self._fps)
         width, height = summary.size
         return AvatarFacts(
             id=summary.id,
@@ -215,16 +215,8 @@ class Wardrobe:
         )
 
     def _fitting(self, avatar: Avatar) -> Avatar:
-        self._require_fps(avatar.id, avatar.fps)
+        require_fps(avatar.id, avatar.fps, wanted=self._fps)
         return avatar
-
-    def _require_fps(self, avatar_id: str, fps: int) -> None:
-        if fps != self._fps:
-            raise AvatarUnfit(
-                f"avatar_id = {avatar_id!r} was prepared for {fps} frames a second; this server "
-                f"makes {self._fps} (fps). Prepare it again with --fps {self._fps}, or start the "
-                f"server with --fps {fps}"
-            )
 
     def _keep(self, avatar: Avatar) -> Kept:
         size = bytes_of(avatar)
@@ -280,6 +272,16 @@ def facts_of(avatar: Avatar) -> AvatarFacts:
         spec=FilmSpec(width=width, height=height, fps=avatar.fps),
         period=avatar.period,
     )
+
+
+def require_fps(avatar_id: str, fps: int, *, wanted: int) -> None:
+    """Raise AvatarUnfit where an avatar has another frame rate than the server."""
+    if fps != wanted:
+        raise AvatarUnfit(
+            f"avatar_id = {avatar_id!r} was prepared for {fps} frames a second; this server makes "
+            f"{wanted} (fps). Prepare it again with --fps {wanted}, or start the server with "
+            f"--fps {fps}"
+        )
 
 
 def bytes_of(avatar: Avatar) -> int:
