@@ -18,6 +18,8 @@ from bench.figure import Figure
 TOPICS = (
     "session",
     "session_tools",
+    "concat",
+    "kills",
     "stabilizers",
     "voice",
     "lips",
