@@ -21,7 +21,7 @@ from warm.session_limits import MB, SessionLimits
 from warm.session_record import Choices
 from warm.sessions import DEFAULT_SESSION, Sessions
 from warm.settings import Settings
-from warm.store import AvatarStore
+from warm.store import AvatarError, AvatarStore
 from warm.tally import Tally
 from warm.wardrobe import Wardrobe, WardrobeLimits
 
@@ -197,14 +197,18 @@ class Runtime:
         """End a conversation; the session's choices stay, but for what is `named`.
 
         What it is saying ends at the next fragment. Returns when the film is gone from its path:
-        its name in the archive where it was kept. Raises as `create`.
+        its name in the archive where it was kept. An avatar that was made anew is taken; one that
+        cannot be had stays chosen unless another is named. Raises as `create`.
         """
         self.sessions.path(session_id)
         self.check_ready()
         if named:
-            avatar_id = self.sessions.check_avatar(session_id, named)
             self._check_voice(session_id, named)
-            self._warm(avatar_id)
+        try:
+            self._warm(self.sessions.check_avatar(session_id, named))
+        except AvatarError:
+            if "avatar_id" in named:
+                raise
         return self._end(session_id, lambda: self.sessions.reset(session_id, named))
 
     def remove(self, session_id: str) -> None:
