@@ -1,6 +1,11 @@
 # `make run` and `make test` are all a newcomer needs; both set everything up first.
 PYTHON ?= python3
 TORCH ?= auto
+# Where models lie; like the setting of that name, and handed on to it.
+MODELS ?= $(WARMTALK_MODELS_DIR)
+ifneq ($(MODELS),)
+export WARMTALK_MODELS_DIR := $(MODELS)
+endif
 
 # What is not given here is left to the configuration file and to WARMTALK_... variables.
 PLACES = $(if $(CONFIG),--config '$(CONFIG)')
@@ -12,18 +17,18 @@ SERVER = $(PLACES) $(if $(RESULTS),--results-dir '$(RESULTS)') $(if $(HOST),--ho
 
 help:
 	@echo 'make run    set up, prepare the demo avatar, serve  [PORT=8000 HOST=127.0.0.1 RESULTS=results'
-	@echo '            ENGINE=viseme CONFIG=configs/live.yaml]'
+	@echo '            ENGINE=viseme MODELS=models CONFIG=configs/live.yaml]'
 	@echo 'make test   set up, check the sources, run the tests'
 	@echo 'make bench  measure; one table and results/bench.json  [NAMES="session lips"]'
 	@echo 'make setup  only the virtual environment, the packages and the face models'
-	@echo '            [PYTHON=python3 TORCH=auto|cpu|registry]'
+	@echo '            [PYTHON=python3 TORCH=auto|cpu|registry MODELS=models]'
 	@echo 'make models the weights of the neural engine, 3.9 GB  [MODELS=models CONFIG=configs/live.yaml]'
 
 setup:
-	@$(PYTHON) scripts/set_up.py --torch $(TORCH)
+	@$(PYTHON) scripts/set_up.py --torch $(TORCH) $(if $(MODELS),--models '$(MODELS)')
 
 models: setup
-	@.venv/bin/python -m warm models download $(PLACES) $(if $(MODELS),--models '$(MODELS)')
+	@.venv/bin/python -m warm models download $(PLACES)
 
 run: setup
 	@.venv/bin/python -m warm prepare --demo $(PLACES) $(if $(RESULTS),--results '$(RESULTS)')

@@ -362,9 +362,9 @@ def unpack_player(
 # --- all of it
 
 
-def set_up(root: Path, requirements: str, torch: str) -> None:
+def set_up(root: Path, requirements: str, torch: str, models_dir: Path | None = None) -> None:
     """Do what is not done yet; raises SetUpError."""
-    environment, models = root / ".venv", root / "models" / "face"
+    environment, models = root / ".venv", (models_dir or root / "models") / "face"
     python = environment / "bin" / "python"
     stamp = environment / f".installed-{re.sub(r'[^a-z-]', '', requirements)}"
     wanted = packages_digest(root / requirements)
@@ -393,11 +393,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the checkout ready to run.")
     parser.add_argument("--requirements", default="requirements.txt")
     parser.add_argument("--torch", choices=("auto", "cpu", "registry"), default="auto")
+    parser.add_argument("--models", type=Path, help="where models lie (models_dir)")
     arguments = parser.parse_args()
     try:
         check_python()
         with alone():
-            set_up(ROOT, arguments.requirements, arguments.torch)
+            set_up(ROOT, arguments.requirements, arguments.torch, arguments.models)
     except SetUpError as error:
         stop(str(error), 1)
     except KeyboardInterrupt:

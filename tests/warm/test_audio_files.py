@@ -1,11 +1,13 @@
 """Sound files of every common kind are heard as they are; broken ones say where."""
 
 import struct
+import subprocess
 import wave
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -103,6 +105,20 @@ def test_every_common_format_is_heard_in_time_and_as_loud(
     assert abs(lag) <= 2 + priming
     assert abs(len(found) - len(said)) <= 0.05 * RATE_HZ
     assert gain == pytest.approx(0.95 if suffix == "mp3" else 1.0, abs=0.03)  # as LAME does it
+
+
+def test_ogg_vorbis_is_heard(tmp_path: Path) -> None:
+    tone_of_ffmpeg = f"sine=frequency={TONE_HZ}:duration=1.5:sample_rate=44100"
+    path = tmp_path / "a.ogg"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", tone_of_ffmpeg]
+    subprocess.run([*command, "-c:a", "libvorbis", str(path)], check=True)
+    found = heard(path)
+    assert len(found) == round(1.5 * RATE_HZ)
+    peak_hz = np.argmax(np.abs(np.fft.rfft(found))) * RATE_HZ / len(found)
+    assert peak_hz == pytest.approx(TONE_HZ, abs=1)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(DamagedMediaError, match="the last page of the OGG file is missing"):
+        heard(path)
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 11025, 16000, 22050, 44100, 96000, 192000])

@@ -25,14 +25,15 @@ def open_model(folder: Path, name: str) -> Interpreter:
     The interpreter is not thread-safe: one thread owns it.
     """
     path = folder / name
+    fetch = f"Fetch it: make setup MODELS={folder.parent}"
     if not path.is_file():
-        raise FaceModelError(f"The face model {path} is missing. Fetch it with `make setup`.")
+        raise FaceModelError(f"The face model {path} is missing. {fetch}")
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     if digest != SHA256[name]:
         raise FaceModelError(
             f"The face model {path} has SHA-256 {digest}, expected {SHA256[name]}. "
-            "Delete it and fetch it again with `make setup`."
+            f"Delete it. {fetch}"
         )
     interpreter = Interpreter(model_content=data, num_threads=1)
     interpreter.allocate_tensors()

@@ -39,6 +39,8 @@ SILENT_PEAK = 1e-4
 XING_WITHIN_BYTES = 1 << 18
 """Where an MP3 tells its length, if it does: in its first frame, behind a tag with pictures."""
 OGG_PAGE, OGG_LAST_PAGE = b"OggS", 4
+OGG_HEADER_BYTES = 27
+"""Of a page, before the table of its segments; the last byte counts those."""
 OGG_TAIL_BYTES = 1 << 17
 """Longer than any page of an OGG file."""
 
@@ -272,9 +274,13 @@ def has_xing(path: Path) -> bool:
 
 
 def ends_as_ogg(path: Path) -> bool:
-    """Whether the last page of an OGG file is marked as the last."""
+    """Whether the last page of an OGG file is marked as the last, and whole (RFC 3533, section 6)."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - OGG_TAIL_BYTES))
         tail = file.read()
-    last = tail.rfind(OGG_PAGE)
-    return last >= 0 and len(tail) > last + 5 and bool(tail[last + 5] & OGG_LAST_PAGE)
+    page = tail[tail.rfind(OGG_PAGE) :]
+    if not page.startswith(OGG_PAGE) or len(page) < OGG_HEADER_BYTES:
+        return False
+    table = page[OGG_HEADER_BYTES : OGG_HEADER_BYTES + page[OGG_HEADER_BYTES - 1]]
+    length = OGG_HEADER_BYTES + page[OGG_HEADER_BYTES - 1] + sum(table)
+    return bool(page[5] & OGG_LAST_PAGE) and len(page) >= length

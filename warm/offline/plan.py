@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from session.film import SAMPLE_RATE_HZ
 from session.journal import journal_path
 from tts.voice import BadSpeechRequest, VoiceChoice, Voices
@@ -60,7 +62,7 @@ class Planner:
     def plan_all(self, tasks: Sequence[Task]) -> list[Plan]:
         """Every task checked; raises RefusedTasks with a line for each that cannot be done."""
         plans, faults = [], []
-        for task in tasks:
+        for task in tqdm(tasks, desc="checking", unit=" tasks", leave=False, disable=None):
             try:
                 plans.append(self.plan(task))
             except BadTask as fault:
