@@ -274,7 +274,7 @@ def has_xing(path: Path) -> bool:
 
 
 def ends_as_ogg(path: Path) -> bool:
-    """Whether the last page of an OGG file is marked as the last, and whole (RFC 3533, section 6)."""
+    """Whether the last page of an OGG file is marked so, and whole (RFC 3533, section 6)."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - OGG_TAIL_BYTES))
         tail = file.read()
