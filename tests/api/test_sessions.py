@@ -570,3 +570,24 @@ def test_two_requests_for_one_session_are_said_in_their_order(client: FlaskClien
     assert [record.text for record in records] == texts
     ends = itertools.accumulate(record.frames for record in records)
     assert [record.first_frame for record in records] == [0, *list(ends)[:-1]]
+
+
+def test_an_ordinary_film_has_session_archive_and_limits_too(
+    serve: Callable[..., FlaskClient], store: AvatarStore
+) -> None:
+    save(store, "tall")
+    client = serve(writer="concat", archive_on_reset=True, max_session_s=0.5)
+    make(client, session_id="bob", avatar_id="tall", speed=1.5)
+    spoken = say(client, "bob")
+    problem(client.post("/speak", json={"text": "Hello.", "session_id": "bob"}), 409, "0.5")
+    client = serve(writer="concat", archive_on_reset=True)
+    assert len(pictures(say(client, "bob")["video_path"])) > spoken["clip"]["frames"]
+    whole = Path(spoken["video_path"]).read_bytes()
+    kept = client.get("/reset?session_id=bob").get_json()["archive"]
+    served = client.get(kept["url"])
+    assert served.data == whole
+    served.close()
+    assert not Path(spoken["video_path"]).exists()
+    assert client.delete(kept["url"]).status_code == 200
+    assert list(store.results.glob("archive/*")) == []
+    assert pictures(say(client, "bob")["video_path"]).shape[1:3] == TALL[::-1]

@@ -195,7 +195,7 @@ def test_what_somebody_put_into_the_archive_is_left_alone(results: Path) -> None
     strange.touch()
     name = archive.keep("bob", "0" * 32, lambda path: path.touch())
     assert [film.name for film in archive.all("bob")] == [name]
-    with pytest.raises(UnknownArchive, match="'holiday.mp4'"):
+    with pytest.raises(UnknownArchive, match=r"'holiday\.mp4'"):
         archive.delete("bob", "holiday.mp4")
     archive.delete("bob", name)
     assert strange.exists()
