@@ -28,6 +28,8 @@ def describe(found: Health) -> dict[str, Any]:
         "model_loaded": found.state in ("ok", "stale"),
         "engine": found.engine,
         "device": found.facts.get("device"),
+        "precision": found.facts.get("precision"),
+        "frames_per_second": found.facts.get("frames_per_second"),
         "vram_used_gb": found.facts.get("memory_used_gb"),
         "vram_total_gb": found.facts.get("memory_total_gb"),
         "jobs_queued": found.queued,

@@ -1,7 +1,5 @@
 """Where the networks run and in which numbers; how much memory there is."""
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +9,8 @@ from warm.musetalk.errors import NoSuchDevice
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+USUAL = {"cuda": "fp16", "cpu": "fp32"}
+"""What `auto` is: on a GPU as the reference has it, on a CPU what is nearest to the truth."""
 GB = 1e9
 
 
@@ -57,7 +57,7 @@ def choose(device: str, precision: Precision) -> Compute:
         raise NoSuchDevice(
             "precision = 'fp16' needs a GPU; allowed with device = 'cpu': auto, fp32, bf16."
         )
-    return Compute(found, fastest(found) if precision == "auto" else precision)
+    return Compute(found, USUAL[found.type] if precision == "auto" else precision)
 
 
 def first_device() -> str:
@@ -73,18 +73,3 @@ def check_gpu(asked: str, found: torch.device) -> None:
             f"device = {asked!r}: PyTorch {torch.__version__} sees {count} GPUs here. "
             "Choose another (auto, cpu, cuda, cuda:N), or install the driver and a PyTorch for it."
         )
-
-
-def fastest(device: torch.device) -> str:
-    """The numbers that `precision: auto` takes.
-
-    fp16 on a GPU, as the reference; on a processor bf16 if it has instructions for it.
-    """
-    if device.type == "cuda":
-        return "fp16"
-    return "bf16" if has_bf16(torch.cpu.get_capabilities()) else "fp32"
-
-
-def has_bf16(capabilities: Mapping[str, object]) -> bool:
-    """Whether one of the processor's instruction sets multiplies bf16."""
-    return any(on and re.search("bf16", name) for name, on in capabilities.items())
