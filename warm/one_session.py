@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
-from session.disk import make_folder, sync_folder
+from session.disk import make_folder, naming_faults, sync_folder
 from session.errors import FilmDamagedError, FilmMismatchError, FilmMissingError
 from session.film import FilmSpec, WriterKind
 from session.writers import Film, create_film, delete_film, move_film, open_film
@@ -145,7 +145,8 @@ class Session:
     def write_record(self, record: SessionRecord) -> None:
         """Put these choices into force; raises OSError."""
         make_folder(self.path.parent, under=self._under)
-        write_record(record_path(self.path), record)
+        with naming_faults(self.path):
+            write_record(record_path(self.path), record)
         self.record = record
 
     @contextmanager
@@ -156,14 +157,16 @@ class Session:
         """
         staged = staged_path(record_path(self.path))
         make_folder(self.path.parent, under=self._under)
-        write_record(staged, record)
-        try:
-            yield
-            staged.replace(record_path(self.path))
-            sync_folder(staged.parent)
-        except BaseException:
-            staged.unlink(missing_ok=True)
-            raise
+        with naming_faults(self.path):
+            write_record(staged, record)
+            try:
+                yield
+                staged.replace(record_path(self.path))
+                sync_folder(staged.parent)
+            except BaseException:
+                with suppress(OSError):  # the first error is the one to tell
+                    staged.unlink(missing_ok=True)
+                raise
         self.record, self.trouble, self.last_spoken = record, None, None
 
     def take_film_away(self, archive: Archive | None) -> str | None:
@@ -171,7 +174,7 @@ class Session:
 
         A film that nobody can read is kept as well; one that says nothing is not.
         """
-        with self._opening:
+        with self._opening, naming_faults(self.path):
             film, self.film = self.film, None  # before it closes: watchers look where it has gone
             try:
                 return self._away(film, archive)
@@ -190,14 +193,14 @@ class Session:
         Raises OSError.
         """
         self.is_gone = True
-        record = record_path(self.path)
-        for path in (record, staged_path(record)):
-            path.unlink(missing_ok=True)
-        folder = self.path.parent
-        if folder != self._under and folder.exists() and not any(folder.iterdir()):
-            folder.rmdir()
-        elif folder.exists():
-            sync_folder(folder)
+        record, folder = record_path(self.path), self.path.parent
+        with naming_faults(self.path):
+            for path in (record, staged_path(record)):
+                path.unlink(missing_ok=True)
+            if folder != self._under and folder.exists() and not any(folder.iterdir()):
+                folder.rmdir()
+            elif folder.exists():
+                sync_folder(folder)
 
     def _away(self, film: Film | None, archive: Archive | None) -> str | None:
         if film is not None and not film.is_closed and film.is_in_place():

@@ -211,9 +211,9 @@ class LossyDisk:
         assert isinstance(found, Folder), path
         return found
 
-    def _ours(self, path: Any) -> Path | None:
+    def _ours(self, path: Any, **more: Any) -> Path | None:
         """The path, where it lies on this disk."""
-        if not isinstance(path, str | Path):
+        if not isinstance(path, str | Path) or more:
             return None
         full = Path.cwd() / path
         return full if full.is_relative_to(self.root) else None
@@ -228,7 +228,8 @@ class LossyDisk:
         if is_new:
             self._parent(ours).pending.append({ours.name: File()})
         entry = self._find(ours)
-        assert entry is not None, ours
+        if entry is None:
+            return fd
         if flags & os.O_TRUNC and not is_new and isinstance(entry, File):
             entry.pending.append(Cut(0))
         self._held[fd] = (entry, ours)
@@ -307,20 +308,20 @@ class LossyDisk:
     def on_rename(self, source: Any, target: Any) -> None:
         self._rename("rename", source, target)
 
-    def _remove(self, name: str, path: Any) -> None:
-        ours = self._ours(path)
+    def _remove(self, name: str, path: Any, **more: Any) -> None:
+        ours = self._ours(path, **more)
         if ours is not None and self._find(ours) is not None:
             self._step(name)
-        self._real[name](path)
+        self._real[name](path, **more)
         if ours is not None:
             self._parent(ours).pending.append({ours.name: None})
             self.watched()
 
-    def on_unlink(self, path: Any) -> None:
-        self._remove("unlink", path)
+    def on_unlink(self, path: Any, **more: Any) -> None:
+        self._remove("unlink", path, **more)
 
-    def on_rmdir(self, path: Any) -> None:
-        self._remove("rmdir", path)
+    def on_rmdir(self, path: Any, **more: Any) -> None:
+        self._remove("rmdir", path, **more)
 
     def on_mkdir(self, path: Any, mode: int = 0o777) -> None:
         ours = self._ours(path)
