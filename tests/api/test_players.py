@@ -1,0 +1,181 @@
+"""Players that people have open the film and its playlist, and go on while it grows."""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+SERVER = Path(__file__).with_name("tiny_server.py")
+TEXT = "Hello there, my friend."
+NOBODY = 65534
+PATIENCE_S = 30
+
+
+@dataclass(frozen=True)
+class Player:
+    """A program that plays without a screen and tells where it is."""
+
+    program: str
+    options: tuple[str, ...]
+    tells_s: re.Pattern[str]
+    """Its position, in what it prints."""
+    asks: str = ""
+    """What has to be written to it for that, again and again."""
+    refuses_root: bool = False
+    wants_s: float = 0.0
+    """How much of a live film it wants to have before it begins."""
+
+    def command(self, url: str) -> list[str]:
+        """Play `url`; as nobody, where that is needed."""
+        plain = [self.program, *self.options, url]
+        if self.refuses_root and os.geteuid() == 0:
+            return ["setpriv", f"--reuid={NOBODY}", "--clear-groups", *plain]
+        return plain
+
+
+FFPLAY = Player("ffplay", ("-v", "quiet", "-stats"), re.compile(r"([\d.]+) [AMV]-[AMV]"))
+MPV = Player(
+    "mpv",
+    ("--no-config", "--vo=null", "--ao=null", "--term-status-msg=at ${=time-pos}"),
+    re.compile(r"at ([\d.]+)"),
+)
+VLC = Player(
+    "cvlc",
+    ("--ignore-config", "-I", "oldrc", "--rc-fake-tty", "--vout", "dummy", "--aout", "dummy"),
+    re.compile(r"^(\d+)", re.MULTILINE),
+    asks="get_time\n",
+    refuses_root=True,
+    wants_s=5.0,
+)
+
+
+@pytest.fixture(params=[FFPLAY, MPV, VLC], ids=lambda player: player.program)
+def player(request: pytest.FixtureRequest) -> Player:
+    chosen: Player = request.param
+    if shutil.which(chosen.program) is None:
+        pytest.skip(f"{chosen.program} is not installed")
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Of a real server."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = int(listener.getsockname()[1])
+    results = tmp_path_factory.mktemp("results")
+    with subprocess.Popen(
+        [sys.executable, "-u", str(SERVER), str(results), str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    ) as process:
+        assert process.stdout is not None
+        assert b"ready" in process.stdout.readline()
+        yield port
+        process.kill()
+
+
+@dataclass(frozen=True)
+class Session:
+    """One in which nothing has been said."""
+
+    port: int
+    session_id: str
+
+    def url(self, name: str) -> str:
+        """Where something of it is."""
+        return f"http://127.0.0.1:{self.port}/sessions/{self.session_id}/{name}"
+
+    def say(self) -> float:
+        """Say something; the length of the film then."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        body = json.dumps({"text": TEXT, "session_id": self.session_id})
+        connection.request("POST", "/speak", body, {"Content-Type": "application/json"})
+        with connection.getresponse() as answer:
+            said = json.loads(answer.read())
+        connection.close()
+        return float(said["session"]["duration_s"])
+
+
+@pytest.fixture
+def session(port: int) -> Session:
+    return Session(port, uuid4().hex)
+
+
+class Playing:
+    """A player at work."""
+
+    def __init__(self, player: Player, url: str) -> None:
+        self._player = player
+        self._process = subprocess.Popen(
+            player.command(url),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy", "HOME": "/"},
+        )
+        self._told = threading.Condition()
+        self._at_s = 0.0
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
+
+    def __enter__(self) -> "Playing":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reading.join()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+    def reaches(self, position_s: float) -> bool:
+        """Whether it plays as far as that."""
+        for _ in range(10 * PATIENCE_S):
+            if self._player.asks and self._process.poll() is None:
+                assert self._process.stdin is not None
+                self._process.stdin.write(self._player.asks.encode())
+                self._process.stdin.flush()
+            with self._told:
+                if self._told.wait_for(lambda: self._at_s >= position_s, 0.1):
+                    return True
+        return False
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        while chunk := os.read(self._process.stdout.fileno(), 4096):
+            for told in self._player.tells_s.findall(chunk.decode(errors="replace")):
+                with self._told:
+                    self._at_s = max(self._at_s, float(told))
+                    self._told.notify()
+
+
+def test_a_player_that_came_before_the_first_word_follows_the_playlist(
+    player: Player, session: Session
+) -> None:
+    with Playing(player, session.url("live.m3u8")) as playing:
+        first_s = session.say()
+        while first_s < player.wants_s:
+            first_s = session.say()
+        assert playing.reaches(1)
+        session.say()
+        assert playing.reaches(int(first_s))  # whole seconds are all that VLC tells
+
+
+def test_a_player_plays_the_film_to_its_end(player: Player, session: Session) -> None:
+    end_s = session.say()
+    with Playing(player, session.url("full_session.mp4")) as playing:
+        assert playing.reaches(int(end_s - 0.5))
