@@ -14,7 +14,7 @@ from api.running import running
 from api.watch import LOOK_S, Watched, place
 from session.film import Cue, Fragment
 from session.writer import FilmWriter
-from session.writers import growing
+from session.writers import growing, require_growing
 from warm.runtime import Runtime
 from warm.sessions import DEFAULT_SESSION
 
@@ -45,9 +45,7 @@ def tell(session_id: str) -> Response:
     the film; 0 is its beginning), or with what comes next.
     """
     parts = running()
-    film = parts.runtime.sessions.get(session_id)
-    if film is not None:
-        growing(film)
+    require_growing(parts.settings.writer)
     with ExitStack() as held:
         held.enter_context(place())
         told = Telling(session_id, parts.runtime, request.environ)

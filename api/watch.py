@@ -11,7 +11,7 @@ from api.peer import is_gone
 from api.problem import FilmReplaced, TooManyWatchers
 from api.running import running
 from session.writer import FilmWriter
-from session.writers import Film, growing
+from session.writers import Film, growing, require_growing
 from warm.runtime import Runtime
 from warm.session_errors import UnknownSession
 
@@ -55,6 +55,7 @@ def require_wanted(film: Film) -> Film:
 def wait_for_film(session_id: str) -> FilmWriter:
     """The film of a session, once it exists."""
     runtime = running().runtime
+    require_growing(running().settings.writer)
     film: Film | None = runtime.sessions.get(session_id)
     while film is None:
         film = runtime.sessions.wait_for(session_id, LOOK_S)

@@ -49,7 +49,8 @@ def concat_clips(paths: Sequence[Path], out: Path, *, normalises: bool = False) 
     """
     if is_session_film(out):
         raise FilmExistsError(f"{out} is the film of a session; write to another path.")
-    clips = [look_at(path) for path in paths]
+    looked = {path: look_at(path) for path in dict.fromkeys(paths)}
+    clips = [looked[path] for path in paths]
     with naming_faults(out), parts_folder(out) as folder:
         parts = _normalised(clips, folder) if normalises else clips
         _require_alike(parts)

@@ -64,7 +64,7 @@ class JoinedFilm(AbstractContextManager["JoinedFilm"]):
         self._size = 0
         try:
             _clear(path)
-            self._label = self._read() if spec is None else _new_label(spec)
+            self._label = self._read() if spec is None else new_label(spec)
         except BaseException:
             self._let_go()
             raise
@@ -191,7 +191,7 @@ class JoinedFilm(AbstractContextManager["JoinedFilm"]):
             raise FilmDamagedError(f"{self.path} is damaged: {error}") from error
         if held != label.frames:
             raise FilmDamagedError(f"{self.path} has {held} pictures; it says {label.frames}.")
-        if _new_label(label.spec).avcc != label.avcc:
+        if new_label(label.spec).avcc != label.avcc:
             raise FilmMismatchError(
                 f"The film {self.path} was encoded with other parameters than this program's;"
                 " start a new film (the old one still plays)."
@@ -420,7 +420,8 @@ def _whole(clip: ClipRecord) -> Cue:
     return Cue(text=clip.text, first_frame=clip.first_frame, frames=clip.frames)
 
 
-def _new_label(spec: FilmSpec) -> Label:
+def new_label(spec: FilmSpec) -> Label:
+    """What a film without clips says of itself, with an identity never used before."""
     return Label(
         film_id=uuid4().hex,
         spec=spec,

@@ -20,6 +20,11 @@ from session.reel import delete_film as delete_growing
 from session.reel import move_film as move_growing
 from session.writer import FilmWriter, Pictures, Samples
 
+_NOT_LIVE = (
+    "This film cannot be watched while it grows: with `writer: concat` each clip replaces the file"
+    " as a whole. Download it after a clip, or start the server with `writer: fragments`."
+)
+
 
 class Clip(Protocol):
     """One clip in the making. One thread at a time; the next clip may come from another."""
@@ -152,7 +157,10 @@ def growing(film: Film) -> FilmWriter:
     """The film as one that can be watched while it grows; FilmNotLiveError where it is replaced."""
     if isinstance(film, FilmWriter):
         return film
-    raise FilmNotLiveError(
-        "This film cannot be watched while it grows: with `writer: concat` each clip replaces the"
-        " file as a whole. Download it after a clip, or start the server with `writer: fragments`."
-    )
+    raise FilmNotLiveError(_NOT_LIVE)
+
+
+def require_growing(kind: WriterKind) -> None:
+    """Raise FilmNotLiveError where films are replaced, also before there is one."""
+    if kind == "concat":
+        raise FilmNotLiveError(_NOT_LIVE)

@@ -148,5 +148,8 @@ def describe(job: SpeakJob, clip: ClipRecord) -> dict[str, Any]:
         "session_id": job.session_id,
         "clip": clip.index,
         "frames": clip.frames,
-        **{name: round(value, 4) for name, value in asdict(job.timings).items()},
+        **{
+            name: value if value is None else round(value, 4)
+            for name, value in asdict(job.timings).items()
+        },
     }

@@ -1,0 +1,136 @@
+"""A server that keeps its films as ordinary MP4 files, which each clip replaces."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+from conftest import LoudnessEngine, tiny_avatar
+from flask.testing import FlaskClient
+
+from app import assemble
+from session.__main__ import main
+from session.boxes import top_level
+from tts.espeak import EspeakVoices
+from warm.runtime import Runtime
+from warm.settings import Settings
+from warm.store import AvatarStore
+
+FILM = "/session/full_session.mp4"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        results_dir=tmp_path / "results", avatar_id="tiny", writer="concat", archive_on_reset=True
+    )
+
+
+@pytest.fixture
+def client(settings: Settings, runtime: Runtime) -> FlaskClient:
+    return assemble(settings, runtime, AvatarStore(settings.results_dir)).test_client()
+
+
+def say(client: FlaskClient, text: str = "Hello.") -> dict[str, object]:
+    answer = client.post("/speak", json={"text": text})
+    assert answer.status_code == 200, answer.text
+    told: dict[str, object] = answer.get_json()
+    return told
+
+
+def pictures(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_what_is_said_is_in_an_ordinary_film_that_grows_clip_by_clip(client: FlaskClient) -> None:
+    first = say(client)
+    path = Path(str(first["video_path"]))
+    assert pictures(path) == first["clip"]["frames"]
+    second = say(client, "And more.")
+    assert second["clip"]["start_s"] == first["session"]["duration_s"]
+    assert second["clip"]["frames"] % 8 == first["clip"]["frames"] % 8 == 0
+    assert pictures(path) == first["clip"]["frames"] + second["clip"]["frames"]
+    assert b"moof" not in [kind for kind, *_ in top_level(path.read_bytes())]
+    assert main(["check", str(path)]) == 0
+    assert [clip["text"] for clip in client.get("/session").get_json()["clips"]] == [
+        "Hello.",
+        "And more.",
+    ]
+    assert "And more." in client.get("/session/full_session.vtt").text
+
+
+def test_a_download_goes_on_only_while_the_film_is_the_same(client: FlaskClient) -> None:
+    say(client)
+    whole = client.get(FILM)
+    tag = whole.headers["ETag"]
+    part = client.get(FILM, headers={"Range": "bytes=100-", "If-Range": tag})
+    assert (part.status_code, part.data) == (206, whole.data[100:])
+    say(client)
+    later = client.get(FILM, headers={"Range": "bytes=100-", "If-Range": tag})
+    assert later.status_code == 200
+    assert later.headers["ETag"] != tag
+    assert later.data == client.get("/session/export.mp4").data
+    assert len(later.data) > len(whole.data)
+
+
+@pytest.mark.parametrize("url", ["/session/stream", "/session/live.m3u8", "/session/events"])
+@pytest.mark.parametrize("is_spoken", [False, True])
+def test_watching_live_is_refused_with_the_setting_that_allows_it(
+    client: FlaskClient, url: str, is_spoken: bool
+) -> None:
+    if is_spoken:
+        say(client)
+    answer = client.get(url)
+    assert answer.status_code == 409
+    assert answer.get_json()["kind"] == "NotLiveError"
+    assert "`writer: fragments`" in answer.get_json()["detail"]
+
+
+def test_before_anything_was_said_there_is_no_film(client: FlaskClient) -> None:
+    assert client.get(FILM).status_code == 404
+    assert client.get("/session/export.mp4").status_code == 404
+
+
+def test_a_reset_archives_the_film_and_the_next_begins_anew(
+    client: FlaskClient, settings: Settings
+) -> None:
+    told = say(client)
+    before = Path(str(told["video_path"])).read_bytes()
+    assert client.post("/reset").status_code == 200
+    assert not Path(str(told["video_path"])).exists()
+    [kept] = settings.results_dir.glob("archive/**/*.mp4")
+    assert kept.read_bytes() == before
+    assert say(client)["session"]["clips"] == 1
+    assert client.delete("/sessions/default").status_code == 200
+    left = [path.name for path in settings.results_dir.iterdir() if "full_session" in path.name]
+    assert left == []
+
+
+@pytest.fixture
+def again(
+    settings: Settings, voices: EspeakVoices, tmp_path: Path
+) -> Iterator[tuple[Runtime, Settings]]:
+    """Another server in the same folder, after the first one stopped, with the other writer."""
+    other = Settings(results_dir=settings.results_dir, avatar_id="tiny")
+    runtime = Runtime(
+        settings=other, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
+    )
+    yield runtime, other
+    runtime.close()
+
+
+def test_another_writer_sets_the_film_aside_and_names_the_setting(
+    client: FlaskClient, runtime: Runtime, again: tuple[Runtime, Settings]
+) -> None:
+    path = Path(str(say(client)["video_path"]))
+    before = path.read_bytes()
+    runtime.close()
+    other, settings = again
+    other.start()
+    assert other.wait_until_warm(30)
+    client = assemble(settings, other, AvatarStore(settings.results_dir)).test_client()
+    answer = client.post("/speak", json={"text": "More."})
+    assert answer.status_code == 409
+    assert "`writer: concat`" in answer.get_json()["detail"]
+    assert path.read_bytes() == before
