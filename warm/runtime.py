@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any, Literal, TypeVar
@@ -204,11 +205,11 @@ class Runtime:
         self.check_ready()
         if named:
             self._check_voice(session_id, named)
-        try:
+        if "avatar_id" in named:
             self._warm(self.sessions.check_avatar(session_id, named))
-        except AvatarError:
-            if "avatar_id" in named:
-                raise
+        else:
+            with suppress(AvatarError):
+                self.sessions.check_avatar(session_id, named)
         return self._end(session_id, lambda: self.sessions.reset(session_id, named))
 
     def remove(self, session_id: str) -> None:

@@ -9,7 +9,7 @@ from threading import RLock
 
 from session.film import FilmSpec
 from warm.avatar import Avatar
-from warm.engine import Engine
+from warm.engine import Engine, EngineFull
 from warm.store import AvatarError, AvatarMissing, AvatarStore, AvatarSummary
 
 
@@ -93,7 +93,6 @@ class Wardrobe:
         self._leaving: list[Kept] = []
         """Replaced by a newer preparation of the same name; forgotten when nobody uses them."""
         self._hits, self._misses, self._evictions = 0, 0, 0
-        self._engine_is_loaded = True
         self._keep(self._fitting(standing))
 
     def facts(self, avatar_id: str) -> AvatarFacts:
@@ -136,8 +135,7 @@ class Wardrobe:
     def warm(self, avatar_id: str) -> None:
         """Have an avatar ready for its first clip. Render thread; raises what `adopt` raises."""
         self.fetch(avatar_id)
-        if self._engine_is_loaded:
-            self._adopt(self._kept[avatar_id])
+        self._adopt(self._kept[avatar_id])
         self._make_room()
 
     def wear(self, avatar_id: str) -> Avatar:
@@ -173,16 +171,6 @@ class Wardrobe:
                 if self._limits.ttl_s and now - kept.used >= self._limits.ttl_s:
                     self._put_away(kept)
         self._make_room()
-
-    def engine_unloaded(self) -> None:
-        """The engine has let go of everything; avatars are adopted again when they are worn."""
-        self._engine_is_loaded = False
-        for kept in (*self._kept.values(), *self._leaving):
-            kept.is_adopted = False
-
-    def engine_loaded(self) -> None:
-        """The engine works again."""
-        self._engine_is_loaded = True
 
     def counts(self) -> WardrobeCounts:
         """What became of all wishes so far."""
@@ -227,9 +215,16 @@ class Wardrobe:
         return kept
 
     def _adopt(self, kept: Kept) -> None:
-        if not kept.is_adopted:
-            self._engine.adopt(kept.avatar)
-            kept.is_adopted = True
+        """Where the engine's device has no room, others make some, until nobody is left who can."""
+        while not kept.is_adopted:
+            try:
+                self._engine.adopt(kept.avatar)
+                kept.is_adopted = True
+            except EngineFull:
+                others = [each for each in self._spare() if each is not kept and each.is_adopted]
+                if not others:
+                    raise
+                self._put_away(others[0])
 
     def _bytes(self) -> int:
         return sum(kept.bytes for kept in (*self._kept.values(), *self._leaving))

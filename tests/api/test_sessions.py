@@ -20,6 +20,7 @@ from session.check import check_film
 from session.journal import journal_path
 from tts.espeak import EspeakVoices
 from warm.avatar import Avatar, AvatarBuild
+from warm.engine import EngineFull
 from warm.runtime import Runtime
 from warm.session_record import RECORD_NAME
 from warm.settings import Settings
@@ -36,9 +37,12 @@ class CountingEngine(LoudnessEngine):
     def __init__(self) -> None:
         super().__init__()
         self.warm: list[str] = []
+        self.room = 100
 
     def adopt(self, avatar: Avatar) -> None:
         assert avatar.id not in self.warm
+        if len(self.warm) >= self.room:
+            raise EngineFull("no memory for one more avatar")
         self.warm.append(avatar.id)
 
     def forget(self, avatar: Avatar) -> None:
@@ -510,6 +514,24 @@ def test_an_avatar_that_nobody_wants_for_long_leaves_the_memory_and_comes_back(
     assert engine.warm == ["tiny"]
     say(client, "bob")
     assert engine.warm == ["tiny", "tall"]
+
+
+def test_a_device_without_room_for_an_avatar_gets_some_by_putting_others_away(
+    client: FlaskClient, store: AvatarStore, engine: CountingEngine
+) -> None:
+    for name in ("a", "b"):
+        save(store, name)
+    engine.room = 2
+    for name in ("a", "b"):
+        make(client, session_id=name, avatar_id=name)
+        assert engine.warm == ["tiny", name]
+    assert say(client, "a")["clip"]["index"] == 0
+    engine.room = 1
+    assert client.get("/reset?session_id=b").status_code == 200
+    refused = client.post("/speak", json={"text": "Hello.", "session_id": "b"})
+    problem(refused, 503, "no memory for one more avatar")
+    assert engine.warm == ["tiny"]
+    assert say(client, "other")["clip"]["index"] == 0
 
 
 def test_stats_tell_what_was_done_and_what_is_held(
