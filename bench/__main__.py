@@ -25,6 +25,7 @@ TOPICS = (
     "lips",
     "mouth",
     "video",
+    "neural",
     "prepare",
     "server",
     "together",

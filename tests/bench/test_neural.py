@@ -1,0 +1,24 @@
+"""The figures of the neural engine, at a size that a test can wait for."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from bench.neural import UNET, VAE, figures
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(count)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_bf16_draws_nearly_the_same_pictures() -> None:
+    small = {**UNET, "block_out_channels": [32, 32, 32, 32], "cross_attention_dim": 16}
+    ratio, likeness = figures(small, {**VAE, "block_out_channels": [32, 32, 32, 32]})
+    assert ratio.value > 0
+    assert 25 < likeness.value < 80
