@@ -58,6 +58,7 @@ LENGTHS = (7, 9, 12, 8, 11)
 """Frames of the clips that are joined to see drift, in turns."""
 FLASH_FRAME = 4
 LOUD = 0.45
+REPEATS = 2
 BYTES_A_BLOCK = 512
 """What `getrusage` counts."""
 
@@ -102,7 +103,7 @@ def measure_writers() -> Measured:
     with TemporaryDirectory(prefix="warmtalk-bench-") as name:
         folder = Path(name)
         measured.costs["fragments"] = growing_costs(folder)
-        measured.costs["concat"] = joined_costs(folder)
+        measured.costs |= replaced_costs(folder)
         measured.drifts = drifts(folder)
     return measured
 
@@ -206,8 +207,8 @@ def append_parts(reel: Reel, parts: Sequence[Encoded]) -> None:
         _append(reel, part)
 
 
-def joined_costs(folder: Path) -> list[Cost]:
-    """Joins to a film that is replaced: all but the encoding."""
+def replaced_costs(folder: Path) -> dict[Way, list[Cost]]:
+    """Joins to a film that is replaced, ours and naively: all but the encoding."""
     strip = Strip(folder / "strip.mp4", PORTRAIT)
     pictures, samples = soft_clip(CYCLE_FRAMES)
     for start in range(0, CYCLE_FRAMES, PORTRAIT.fps):
@@ -215,24 +216,37 @@ def joined_costs(folder: Path) -> list[Cost]:
         end = start + PORTRAIT.fps
         strip.write(pictures[start:end], samples[start * step : end * step])
     strip.end()
-    return [joined_cost(folder, strip, length_s) for length_s in JOINED_S]
+    ours, naive = [], []
+    for length_s in JOINED_S:
+        path = folder / "joined.mp4"
+        synthesise_joined(path, strip, length_s, folder)
+        naive.append(naive_cost(path, strip.path, length_s))
+        ours.append(joined_cost(path, length_s))
+    return {"concat": ours, "naive": naive}
 
 
-def joined_cost(folder: Path, strip: Strip, length_s: int) -> Cost:
-    """A few clips joined to a film of about this length."""
-    path = folder / "joined.mp4"
-    synthesise_joined(path, strip, length_s, folder)
+def joined_cost(path: Path, length_s: int) -> Cost:
+    """A few clips joined to the film as the writer does it."""
     pictures, samples = soft_clip()
     times_ms, blocks = [], 0
     with JoinedFilm.open(path) as film:
-        for _ in range(2 if length_s > HOUR_S else 3):
+        for _ in range(REPEATS):
             clip = film.begin("")
             clip.write(pictures, samples)
             before = blocks_written()
             times_ms.append(timed_ms(clip.finish))
             blocks += blocks_written() - before
         film.delete()
-    return Cost(length_s, np.array(times_ms), blocks * BYTES_A_BLOCK / len(times_ms))
+    return Cost(length_s, np.array(times_ms), blocks * BYTES_A_BLOCK / REPEATS)
+
+
+def naive_cost(path: Path, clip: Path, length_s: int) -> Cost:
+    """The same by plain copies, which are neither verified nor synced."""
+    copy, before = path.with_name("copy.mp4"), blocks_written()
+    times_ms = [timed_ms(lambda: copy_naively([path, clip], copy)) for _ in range(REPEATS)]
+    copy.unlink()
+    blocks = blocks_written() - before
+    return Cost(length_s, np.array(times_ms), blocks * BYTES_A_BLOCK / REPEATS)
 
 
 def blocks_written() -> int:

@@ -90,6 +90,8 @@ class JoinedFilm(AbstractContextManager["JoinedFilm"]):
         FilmMismatchError where these encoders cannot continue it.
         """
         if not path.exists():
+            with naming_faults(path):
+                _sweep(path)
             raise FilmMissingError(f"There is no film at {path}; create one.")
         with naming_faults(path):
             return cls(path, None)
@@ -447,6 +449,17 @@ def _take_lock(film: Path) -> int:
         os.close(fd)
         raise FilmBusyError(f"Another writer holds {film}; stop it, or use another path.")
     return fd
+
+
+def _sweep(film: Path) -> None:
+    """Remove what a death in the first clip left where there is no film yet."""
+    if leftovers(film) or _lock_path(film).exists():
+        fd = _take_lock(film)
+        try:
+            _clear(film)
+            _lock_path(film).unlink()
+        finally:
+            os.close(fd)
 
 
 def _clear(film: Path) -> None:

@@ -31,6 +31,7 @@ from session.errors import (
     FilmFullError,
     FilmGoneError,
     FilmMismatchError,
+    FilmMissingError,
     FilmNotLiveError,
 )
 from session.export import export_film
@@ -290,6 +291,16 @@ def test_after_kill_9_the_last_whole_film_stands_with_every_acknowledged_clip(pa
     shown = watch(path)
     assert shown.numbers == list(range(held))
     assert len(shown.samples) == held * 1920
+
+
+def test_a_death_in_the_first_clip_leaves_nothing_for_the_next_start(path: Path) -> None:
+    path.with_name("film.mp4.lock").touch()
+    parts = path.with_name(".film.mp4.0.parts")
+    parts.mkdir()
+    (parts / "clip.mp4").write_bytes(b"half a clip")
+    with pytest.raises(FilmMissingError, match="no film"):
+        JoinedFilm.open(path)
+    assert names(path.parent) == []
 
 
 def test_a_second_writer_is_refused_and_the_lock_dies_with_its_holder(path: Path) -> None:
