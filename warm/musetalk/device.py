@@ -44,7 +44,7 @@ class Compute:
         if not self.is_gpu:
             return None, None
         total = torch.cuda.get_device_properties(self.device).total_memory
-        return torch.cuda.memory_reserved(self.device) / GB, total / GB
+        return round(torch.cuda.memory_reserved(self.device) / GB, 3), round(total / GB, 3)
 
 
 def choose(device: str, precision: Precision) -> Compute:
