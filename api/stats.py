@@ -65,12 +65,14 @@ def describe_cache(parts: Running) -> dict[str, Any]:
 
 
 def describe_device(health: Health) -> dict[str, Any]:
-    """The device of the engine and its memory; null where it has none of its own."""
-    used, total = (health.facts.get(name) for name in ("memory_used_gb", "memory_total_gb"))
-    free = None if used is None or total is None else round(total - used, GB_DIGITS)
+    """The device of the engine, its memory (null where it has none of its own), and what else the
+    engine tells: batch sizes, precision, pace."""
+    facts = dict(health.facts)
+    used, total = facts.pop("memory_used_gb", None), facts.pop("memory_total_gb", None)
     return {
-        "device": health.facts.get("device"),
+        "device": facts.pop("device", None),
         "memory_held_gb": used,
-        "memory_free_gb": free,
+        "memory_free_gb": None if None in (used, total) else round(total - used, GB_DIGITS),
         "memory_total_gb": total,
+        **facts,
     }

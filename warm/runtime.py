@@ -28,6 +28,8 @@ from warm.wardrobe import Wardrobe, WardrobeLimits
 
 IDLE_BEAT_S = 0.5
 """How often a render thread without work shows that it lives."""
+FACTS_S = 1.0
+"""How often the engine is asked for its memory."""
 WARM_UP_TEXT = "Ready."
 
 log = logging.getLogger(__name__)
@@ -117,6 +119,7 @@ class Runtime:
             max_speaking=settings.max_speaking,
         )
         self._facts: dict[str, Any] = {}
+        self._facts_at = float("-inf")
         self._beaten = self._began = self._clock()
         self._ready, self._stopping, self._ended = Event(), Event(), Event()
         self._death: str | None = None
@@ -361,6 +364,12 @@ class Runtime:
     def _beat(self) -> None:
         self._beaten = self._clock()
 
+    def _ask_engine(self) -> None:
+        """Know what the engine says of itself, as it was a second ago or later."""
+        now = self._clock()
+        if now - self._facts_at >= FACTS_S:
+            self._facts, self._facts_at = self._engine.facts(), now
+
     def _live(self) -> None:
         try:
             self._warm_up()
@@ -368,6 +377,7 @@ class Runtime:
                 self._bell.clear()
                 self._beat()
                 self.sessions.tidy()
+                self._ask_engine()
                 if not self._loop.turn():
                     self._bell.wait(min(IDLE_BEAT_S, self._renderer.rest_s()))
         except Exception as error:
@@ -392,7 +402,7 @@ class Runtime:
         unheard = SpeakJob(session_id=DEFAULT_SESSION, text=WARM_UP_TEXT, choice=choice)
         self._renderer.rehearse(unheard, self.avatar, self._beat)
         self.sessions.recover()
-        self._facts = self._engine.facts()
+        self._ask_engine()
         self._beat()
         self._ready.set()
         self._on_warm()

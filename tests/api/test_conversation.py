@@ -198,6 +198,8 @@ def test_health_tells_what_monitors_read(client: FlaskClient, runtime: Runtime) 
         "model_loaded": True,
         "engine": "loudness",
         "device": "cpu",
+        "precision": None,
+        "frames_per_second": None,
         "vram_used_gb": None,
         "vram_total_gb": None,
         "jobs_queued": 0,

@@ -463,6 +463,9 @@ def test_a_silent_session_is_closed_stays_to_be_seen_and_goes_on_when_it_is_spok
     url, size = spoken["video_url"], spoken["session"]["bytes"]
     film = running(client.application).runtime.sessions.find("bob")
     whole = client.get(url)
+    watching = client.get("/sessions/bob/stream?from=0")
+    chunks = iter(watching.response)
+    assert next(chunks) + next(chunks) == whole.data
     assert client.get("/sessions/bob").get_json()["state"] == "idle"
     clock.now_s += 601
     film.wait_past(size, 30)
@@ -473,6 +476,8 @@ def test_a_silent_session_is_closed_stays_to_be_seen_and_goes_on_when_it_is_spok
     assert again["clip"]["start_s"] == spoken["clip"]["duration_s"]
     rest = client.get(url, headers={"Range": f"bytes={size}-", "If-Range": whole.headers["ETag"]})
     assert rest.status_code == 206
+    assert next(chunks) == rest.data
+    watching.close()
     assert len(pictures(again["video_path"])) == 2 * spoken["clip"]["frames"]
 
 
