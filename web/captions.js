@@ -89,7 +89,7 @@ function cuesOf(text) {
     const at = lines.findIndex((line) => TIMES.test(line));
     if (at < 0) return [];
     const [h, m, s, toH, toM, toS] = TIMES.exec(lines[at]).slice(1).map(Number);
-    const words = lines.slice(at + 1).join("\n");
+    const words = lines.slice(at + 1).join("\n").trim();
     return [new VTTCue(3600 * h + 60 * m + s, 3600 * toH + 60 * toM + toS, words)];
   });
 }

@@ -36,7 +36,9 @@ let underWay = 0;
 let sentMs = null;
 const onState = (state) => (connection = state);
 
-const stream = new Stream(`${base}/stream`, onState, leaving.signal);
+/** `?from=start` plays what was said before, too. */
+const fromStart = asked.get("from") === "start";
+const stream = new Stream(`${base}/stream`, { fromStart, onState, signal: leaving.signal });
 const playlist = new Playlist(`${base}/live.m3u8`, screen, {
   onState,
   onBegun: () => captions.clear(),
@@ -63,7 +65,7 @@ async function main() {
 
 /** Plays the films of the session, in the best way that works here. */
 async function play(session) {
-  const joinsAtS = session?.exists ? session.duration_s : 0;
+  const joinsAtS = session?.exists && !fromStart ? session.duration_s : 0;
   const name = asked.get("player") ?? bestPlayer();
   if (!(name in PLAYERS)) {
     throw new Error(`player = "${name}": this page has ${Object.keys(PLAYERS).join(", ")}.`);

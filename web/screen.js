@@ -2,6 +2,8 @@
 
 /** Players stop this close to the end: the sound ends a little before the pictures. */
 const END_MARGIN_S = 0.2;
+/** So much that was not played is not missed: a clip ends with a longer silence. */
+const REST_S = 0.1;
 /** How long the sound takes to fall silent, so that it does not click. */
 const HUSH_MS = 60;
 
@@ -65,6 +67,15 @@ export class Screen {
     // Who comes late begins with the first fragment that came for him.
     if (this.time < this.start) this.#video.currentTime = this.start;
     this.play(); // not awaited: it may need the next fragment to begin
+  }
+
+  /**
+   * Wait at the end of what is here. Chromium wants more in store after every time that it ran dry,
+   * in the end seconds, and would not begin with a short answer; a seek makes it forget that.
+   */
+  rest() {
+    if (this.isEmpty || this.#isStopped) return;
+    this.#video.currentTime = this.end - this.time < REST_S ? this.end : this.time;
   }
 
   /** Fall silent and stand still; the rest of what is here is not played. */

@@ -157,6 +157,7 @@ export class Stage {
     this.#waitsAt = null;
     this.#starvedLooks = 0;
     this.#element.classList.remove("speaking");
+    this.#screen.rest();
     this.#startIdle();
   }
 

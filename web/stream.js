@@ -28,9 +28,13 @@ export class Stream {
   #isReading = false;
   #silentStreams = 0;
 
-  /** Ends when `signal` is aborted. */
-  constructor(url, onState, signal) {
+  /**
+   * Ends when `signal` is aborted. With `fromStart` it begins with the film's first fragment, else
+   * with the next one.
+   */
+  constructor(url, { fromStart, onState, signal }) {
     this.#url = url;
+    this.#end = fromStart ? 0 : null;
     this.#onState = onState;
     this.#signal = signal;
   }

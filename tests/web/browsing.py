@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 SERVER = Path(__file__).with_name("page_server.py")
-PATIENCE_S = 20
+PATIENCE_S = 40
 
 browser_tests = [
     pytest.mark.browser,
@@ -40,11 +40,19 @@ const getContext = HTMLCanvasElement.prototype.getContext;
 HTMLCanvasElement.prototype.getContext = function (kind, options) {
   return getContext.call(this, kind, { ...options, preserveDrawingBuffer: true });
 };
+// With ?memory=S a player refuses more than so many seconds, as a telephone does.
 window.appended = [];
+window.refused = 0;
+const memoryS = Number(new URLSearchParams(location.search).get("memory") ?? Infinity);
 const appendBuffer = SourceBuffer.prototype.appendBuffer;
 SourceBuffer.prototype.appendBuffer = function (segment) {
   const bytes = new Uint8Array(segment);
   const at = String.fromCharCode(...bytes.subarray(0, 2000)).indexOf("mfhd");
+  const ranges = this.buffered;
+  if (ranges.length > 0 && ranges.end(ranges.length - 1) - ranges.start(0) > memoryS) {
+    window.refused += 1;
+    throw new DOMException("full", "QuotaExceededError");
+  }
   appendBuffer.call(this, segment);
   window.appended.push(at < 0 ? "init" : new DataView(bytes.buffer).getUint32(at + 8));
 };
@@ -197,12 +205,12 @@ class Page:
 
 def ask(port: int, method: str, path: str, body: object = None) -> Any:
     """Somebody else's request to the server."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     head = {"Content-Type": "application/json"}
-    connection.request(method, path, None if body is None else json.dumps(body), head)
-    answer = connection.getresponse()
-    read = answer.read()
-    connection.close()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    with closing(connection):
+        connection.request(method, path, None if body is None else json.dumps(body), head)
+        answer = connection.getresponse()
+        read = answer.read()
     assert answer.status == 200, read
     return json.loads(read)
 

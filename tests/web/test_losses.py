@@ -1,4 +1,4 @@
-"""Connections break and servers die: the page goes on by itself, and no fragment is lost or comes twice."""
+"""Connections break and servers die: the page goes on by itself, every fragment comes once."""
 
 from pathlib import Path
 

@@ -78,13 +78,34 @@ def test_without_a_gesture_the_film_plays_silently_and_offers_its_sound(
         assert not button.is_displayed()
 
 
-def test_old_film_is_dropped_from_memory(page: Page) -> None:
-    page.say("This sentence takes about three seconds, all in all. " * 18)
+def test_of_a_long_film_little_is_kept_in_memory(page: Page) -> None:
+    speak(page.port, page.session, "This sentence takes about three seconds, all in all. " * 60)
     page.wait(page.is_speaking)
-    page.run("document.getElementById('film').playbackRate = 8")
-    page.wait(lambda: page.film("currentTime") > 35)
-    page.say("One more.")  # what is old is dropped when something comes
-    page.wait(lambda: page.film("buffered.start(0)") > 10)
+    page.run("document.getElementById('film').playbackRate = 12")
+    kept_s = []
+
+    def is_far_on() -> bool:
+        kept_s.append(page.film("buffered.end(0)") - page.film("buffered.start(0)"))
+        return bool(page.film("currentTime") > 90)
+
+    page.wait(is_far_on)
+    assert max(kept_s) < 60 + 10 + 15 + 15  # ahead, behind, dropped at once; one look at 12 x
+    assert page.film("buffered.start(0)") > 50
+    _, *numbers = page.appended()
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_a_full_memory_is_waited_for(browser: Chrome, port: int) -> None:
+    page = Page(browser, port, "full", "&memory=5")
+    speak(port, "full", "This sentence takes about three seconds, all in all. " * 6)
+    page.wait(page.is_speaking)
+    page.run("document.getElementById('film').playbackRate = 4")
+    page.wait(lambda: page.film("currentTime") > 15)
+    assert page.run("return window.refused") > 0
+    assert page.film("buffered.end(0)") - page.film("buffered.start(0)") < 7
+    _, *numbers = page.appended()
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert page.text("error-text") == ""
 
 
 def test_the_page_fits_a_telephone(page: Page) -> None:
