@@ -43,13 +43,16 @@ DEMO_PORTRAIT = Path("mpl-data", "sample_data", "grace_hopper.jpg")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 when done, 1 when refused, 2 for a bad command line."""
+    """Run one command; 0 when done, 1 when refused, 2 for a bad command line, 130 interrupted."""
     arguments = parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
     except REFUSALS as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command goes on with what is not done.", file=sys.stderr)
+        return 130
 
 
 def parser() -> argparse.ArgumentParser:
