@@ -7,8 +7,6 @@ from flask import Blueprint
 from api.running import Running, running
 from warm.runtime import Health
 
-GB_DIGITS = 3
-
 stats = Blueprint("stats", __name__)
 
 
@@ -68,11 +66,10 @@ def describe_device(health: Health) -> dict[str, Any]:
     """The device of the engine, its memory (null where it has none of its own), and what else the
     engine tells: batch sizes, precision, pace."""
     facts = dict(health.facts)
-    used, total = facts.pop("memory_used_gb", None), facts.pop("memory_total_gb", None)
     return {
         "device": facts.pop("device", None),
-        "memory_held_gb": used,
-        "memory_free_gb": None if None in (used, total) else round(total - used, GB_DIGITS),
-        "memory_total_gb": total,
+        "memory_held_gb": facts.pop("memory_used_gb", None),
+        "memory_free_gb": facts.pop("memory_free_gb", None),
+        "memory_total_gb": facts.pop("memory_total_gb", None),
         **facts,
     }
