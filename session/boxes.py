@@ -10,7 +10,7 @@ Every fragment has the same layout, so one `struct` describes each part for both
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME
 
@@ -31,6 +31,7 @@ _KEY = 0x02000000  # depends on no other sample
 _NOT_KEY = 0x01010000  # depends on others; no place to seek to
 
 _MFHD_SIZE, _TFHD_SIZE, _TFDT_SIZE, _TRUN_FIXED_SIZE = 16, 24, 20, 24
+_MOOF_FIXED = [b"moof", _MFHD_SIZE, b"mfhd", 0]
 _FIRST_READ_BYTES = 4096
 """Most moofs are smaller; a larger one costs a second read."""
 
@@ -90,41 +91,66 @@ def build_fragment(
 
 
 def read_fragment(fd: int, offset: int, file_size: int) -> FragmentHead | None:
-    """The fragment at `offset` of an open file, or None where none of ours lies whole."""
+    """The fragment at `offset` of an open file, or None where none of ours lies whole.
+
+    Every byte of its head is as `build_fragment` writes it.
+    """
     head = os.pread(fd, _FIRST_READ_BYTES, offset)
     if len(head) < _MOOF.size:
         return None
-    moof_size, kind, *_, sequence = _MOOF.unpack_from(head)
-    if kind != b"moof" or offset + moof_size + _HEADER.size > file_size:
+    moof_size, *fixed, sequence = _MOOF.unpack_from(head)
+    if fixed != _MOOF_FIXED or offset + moof_size + _HEADER.size > file_size:
         return None
     if moof_size + _HEADER.size > len(head):
         head = os.pread(fd, moof_size + _HEADER.size, offset)
-    head = head[: moof_size + _HEADER.size]
-    runs = _read_runs(head, moof_size)
-    end = offset + len(head) + sum(sum(run.sizes) for run in runs)
-    if end > file_size or head != _build_head(sequence, runs):
+    data = moof_size + _HEADER.size
+    runs = _read_runs(head, moof_size) if len(head) >= data else None
+    if runs is None:
         return None
-    return FragmentHead(end=end, runs=tuple(runs), sequence=sequence, data=offset + len(head))
+    data_size = sum(sum(run.sizes) for run in runs)
+    end = offset + data + data_size
+    if end > file_size:
+        return None
+    if _HEADER.unpack_from(head, moof_size) != (_HEADER.size + data_size, b"mdat"):
+        return None
+    return FragmentHead(end=end, runs=tuple(runs), sequence=sequence, data=offset + data)
 
 
-def _read_runs(head: bytes, moof_size: int) -> list[Run]:
-    """What the trafs say, as far as they make sense; the caller compares."""
-    runs, offset = [], _MOOF.size
+def _read_runs(head: bytes, moof_size: int) -> list[Run] | None:
+    """What the trafs say; None where one is not ours."""
+    runs: list[Run] = []
+    offset, data_size = _MOOF.size, 0
     while offset + _TRAF.size <= moof_size:
         fields = _TRAF.unpack_from(head, offset)
-        size, track, start, count = fields[0], fields[5], fields[11], fields[15]
-        if size != _traf_size(count) or offset + size > moof_size:
-            return []
+        track, start, count = fields[5], fields[11], fields[15]
+        data_offset = moof_size + _HEADER.size + data_size
+        if offset + _traf_size(count) > moof_size:
+            return None
+        if fields != _traf_fields(track, start, count, data_offset):
+            return None
         sizes = struct.unpack_from(f">{count}I", head, offset + _TRAF.size)
-        runs.append(Run(track=track, start=start, sizes=sizes))
-        offset += size
-    return runs
+        runs.append(Run(track, start, sizes))
+        data_size += sum(sizes)
+        offset += _traf_size(count)
+    return runs if offset == moof_size else None
+
+
+def _traf_fields(track: int, start: int, count: int, data_offset: int) -> tuple[Any, ...]:
+    """The fixed part of a traf."""
+    is_video = track == VIDEO_TRACK
+    return (
+        *(_traf_size(count), b"traf"),
+        *(_TFHD_SIZE, b"tfhd", _TFHD_FLAGS, track),
+        *(TICKS_PER_FRAME if is_video else SAMPLES_PER_PACKET, _NOT_KEY if is_video else _KEY),
+        *(_TFDT_SIZE, b"tfdt", _TFDT_VERSION_1, start),
+        *(_TRUN_FIXED_SIZE + 4 * count, b"trun", _TRUN_FLAGS, count, data_offset, _KEY),
+    )
 
 
 def _build_head(sequence: int, runs: Sequence[Run]) -> bytes:
     """The moof and the header of the mdat that follows it."""
     moof_size = _MOOF.size + sum(_traf_size(len(run.sizes)) for run in runs)
-    parts = [_MOOF.pack(moof_size, b"moof", _MFHD_SIZE, b"mfhd", 0, sequence)]
+    parts = [_MOOF.pack(moof_size, *_MOOF_FIXED, sequence)]
     data_offset = moof_size + _HEADER.size
     for run in runs:
         parts.append(_build_traf(run, data_offset))
@@ -135,15 +161,7 @@ def _build_head(sequence: int, runs: Sequence[Run]) -> bytes:
 
 def _build_traf(run: Run, data_offset: int) -> bytes:
     count = len(run.sizes)
-    is_video = run.track == VIDEO_TRACK
-    duration = TICKS_PER_FRAME if is_video else SAMPLES_PER_PACKET
-    later_samples = _NOT_KEY if is_video else _KEY
-    head = _TRAF.pack(
-        *(_traf_size(count), b"traf"),
-        *(_TFHD_SIZE, b"tfhd", _TFHD_FLAGS, run.track, duration, later_samples),
-        *(_TFDT_SIZE, b"tfdt", _TFDT_VERSION_1, run.start),
-        *(_TRUN_FIXED_SIZE + 4 * count, b"trun", _TRUN_FLAGS, count, data_offset, _KEY),
-    )
+    head = _TRAF.pack(*_traf_fields(run.track, run.start, count, data_offset))
     return head + struct.pack(f">{count}I", *run.sizes)
 
 

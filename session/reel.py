@@ -65,7 +65,7 @@ class Reel:
         self._cues: list[Cue] = []
         self._open_cues: list[Cue] = []
         for entry in self.recovered.entries:
-            self._publish(entry)
+            self._count_in(entry)
         self.close_clip()
 
     @property
@@ -234,23 +234,26 @@ class Reel:
             self._close()
 
     def _publish(self, entry: Entry) -> Fragment:
+        with self._changed:
+            self._count_in(entry)
+            self._changed.notify_all()
+            return self._fragments[-1]
+
+    def _count_in(self, entry: Entry) -> None:
+        """Add a fragment to what is known: under the lock, or while nobody else has the reel."""
         if entry.text is not None:
             self.close_clip()
-        with self._changed:
-            if entry.text is not None:
-                self._open_clip = (entry.text, self._frames)
-            self._open_cues += entry.cues
-            fragment = Fragment(
-                index=len(self._fragments),
-                offset=self._end,
-                end=entry.end,
-                first_frame=self._frames,
-                frames=entry.frames - self._frames,
-            )
-            self._fragments.append(fragment)
-            self._end, self._frames, self._samples = entry.end, entry.frames, entry.samples
-            self._changed.notify_all()
-            return fragment
+            self._open_clip = (entry.text, self._frames)
+        self._open_cues += entry.cues
+        fragment = Fragment(
+            index=len(self._fragments),
+            offset=self._end,
+            end=entry.end,
+            first_frame=self._frames,
+            frames=entry.frames - self._frames,
+        )
+        self._fragments.append(fragment)
+        self._end, self._frames, self._samples = entry.end, entry.frames, entry.samples
 
     def _close(self) -> None:
         if self._is_closed:
