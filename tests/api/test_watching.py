@@ -3,7 +3,7 @@
 import gzip
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -68,14 +68,14 @@ def film_of(runtime: Runtime) -> FilmWriter:
     return film
 
 
-def speak(film: FilmWriter, frames: int, *cues: tuple[str, int, int]) -> None:
-    """A fragment of a clip of its own, as the render thread writes it."""
-    first = film.committed.frames
-    pictures = [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * frames
-    samples = np.zeros(frames * film.spec.samples_per_frame, np.float32)
-    heard = [Cue(text=text, first_frame=first + at, frames=length) for text, at, length in cues]
+def speak(film: FilmWriter, *counts: int, cues: Sequence[Cue] = ()) -> None:
+    """A clip of fragments of so many frames, as the render thread writes it."""
     clip = film.begin("a clip")
-    clip.write(pictures, samples, heard)
+    for count in counts:
+        here = film.committed.frames
+        pictures = [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * count
+        begun = [cue for cue in cues if here <= cue.first_frame < here + count]
+        clip.write(pictures, np.zeros(count * film.spec.samples_per_frame, np.float32), begun)
     clip.finish()
 
 
@@ -195,11 +195,12 @@ def test_a_reload_that_cannot_be_meant_is_refused(
 
 
 def test_a_long_list_is_packed_cut_to_a_window_or_to_what_is_new(
-    client: FlaskClient, runtime: Runtime
+    client: FlaskClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("api.playlist.PACK_FROM_BYTES", 1000)
+    monkeypatch.setattr("session.playlist.SKIP_TARGETS", 6)
     say(client)
-    for _ in range(250):
-        speak(film_of(runtime), 10)
+    speak(film_of(runtime), *[5] * 60)
     plain = client.get(LIVE)
     packed = client.get(LIVE, headers={"Accept-Encoding": "gzip"})
     assert packed.headers["Content-Encoding"] == "gzip"
@@ -240,7 +241,7 @@ class Told:
     def __init__(self, client: FlaskClient, query: str = "", **headers: str) -> None:
         self.answer = client.get(f"{EVENTS}{query}", headers=headers)
         assert self.answer.mimetype == "text/event-stream"
-        self._chunks = iter(self.answer.response)
+        self._chunks = self.answer.iter_encoded()
         assert next(self._chunks) == b"retry: 1000\n\n"
 
     def __enter__(self) -> "Told":
@@ -320,13 +321,9 @@ def test_a_sentence_is_told_with_each_fragment_in_which_it_is_heard(
     say(client)
     film = film_of(runtime)
     first, start = film.committed.frames, film.committed.bytes
-    clip = film.begin("One. Two.")
-    frame = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     one = Cue(text="One.", first_frame=first, frames=5)
     two = Cue(text="Two.", first_frame=first + 5, frames=6)
-    for begun in ([one], [two], []):
-        clip.write([frame] * 4, np.zeros(4 * 1920, np.float32), begun)
-    clip.finish()
+    speak(film, 4, 4, 4, cues=[one, two])
     with Told(client, f"?from={start}") as told:
         fragments = [data for _, _, data in islice(told, 4)][1:]
     seen = [
@@ -355,7 +352,7 @@ def test_captions_grow_with_the_film(client: FlaskClient, runtime: Runtime) -> N
     tag = first.headers["ETag"]
     assert client.get(url, headers={"If-None-Match": tag}).status_code == 304
     start = film.committed.frames / 25
-    speak(film, 10, ("And on.", 2, 5))
+    speak(film, 10, cues=[Cue(text="And on.", first_frame=film.committed.frames + 2, frames=5)])
     grown = client.get(url, headers={"If-None-Match": tag})
     assert grown.text.startswith(first.text)
     (begin, end) = re.findall(r"00:00:([\d.]+) --> 00:00:([\d.]+)\nAnd on", grown.text)[0]
@@ -398,9 +395,9 @@ def test_only_so_many_exports_are_made_at_once_and_a_vanished_client_gives_its_p
     refused = client.get("/session/export.mp4")
     assert status_of(refused) == 503
     assert int(refused.headers["Retry-After"]) > 0
-    for answer in taken:
-        next(iter(answer.response))
-        answer.close()  # before the end
+    for begun in taken:
+        next(begun.iter_encoded())
+        begun.close()  # before the end
     with client.get("/session/export.mp4") as answer:
         assert answer.status_code == 200
     assert set(film.parent.rglob("*")) == beside
