@@ -67,6 +67,8 @@ class Session:
         """Why its film or its record cannot be read."""
         self.avatar: Avatar | None = None
         """Held while a clip is being made."""
+        self.said_frames = 0
+        """Of the film before that clip."""
         self.is_tentative = False
         """Made by a request that has brought nothing yet: gone when that fails."""
         self.last_spoken: str | None = None
@@ -111,9 +113,10 @@ class Session:
         """
         try:
             self.record = read_record(self.path) or SessionRecord(created=None)
-            self.continue_film()
         except RecordDamaged as error:
             self.trouble = UnusableSession(self.id, str(error))
+        try:
+            self.continue_film()
         except UnusableSession as unusable:
             self.trouble = unusable
 

@@ -65,11 +65,14 @@ class Sessions:
         return self._results / "sessions" / session_id / FILM_NAME
 
     def get(self, session_id: str) -> Film | None:
-        """The film of a session, if there is one; raises BadSessionId and UnusableSession."""
+        """The film of a session, if there is one; raises BadSessionId.
+
+        Raises UnusableSession where the film is there and cannot be read.
+        """
         session = self._find(session_id)
         if session is None:
             return None
-        if session.trouble is not None:
+        if session.trouble is not None and session.film is None:
             raise session.trouble
         return session.film
 
@@ -184,6 +187,7 @@ class Sessions:
         session = self._find(session_id)
         if session is None:
             return
+        session.quiet_since = self._clock()
         try:
             self._wardrobe.fetch(self._avatar_id(session.record.choices))
         except AvatarError as error:
@@ -236,6 +240,7 @@ class Sessions:
         session = self._sessions[session_id]
         if session.avatar is None:
             session.avatar = self._wardrobe.wear(self._avatar_id(session.record.choices))
+            session.said_frames = session.film.committed.frames if session.film else 0
         return session.avatar
 
     def rest(self, session_id: str) -> None:
@@ -246,10 +251,12 @@ class Sessions:
         if session.avatar is not None:
             self._wardrobe.rest(session.avatar)
             session.avatar, session.quiet_since = None, self._clock()
-        if session.has_spoken:
-            session.is_tentative, session.last_spoken = False, now()
-        else:
+        if not session.has_spoken:
             self._give_up(session)
+            return
+        session.is_tentative = False
+        if session.film is not None and session.film.committed.frames > session.said_frames:
+            session.last_spoken = now()
 
     def reset(self, session_id: str, named: Mapping[str, Any]) -> str | None:
         """Take the film away; the choices stay, but for what is `named`.

@@ -350,10 +350,12 @@ def test_a_damaged_record_sets_its_session_aside_and_keeps_its_film(
 ) -> None:
     client = serve()
     film = Path(say(client, "bob")["video_path"])
+    known = film.read_bytes()
     (film.parent / RECORD_NAME).write_text('{"choices": ')
     client = serve(archive_on_reset=True)
     problem(client.post("/speak", json={"text": "Hello.", "session_id": "bob"}), 409, "reset it")
     assert client.get("/sessions/bob").get_json()["state"] == "unusable"
+    assert client.get("/sessions/bob/full_session.mp4").data == known
     kept = client.get("/reset?session_id=bob").get_json()["archive"]
     assert len(pictures(settings.results_dir / "archive" / "bob" / kept["name"])) > 0
     assert say(client, "bob")["clip"]["index"] == 0
