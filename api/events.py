@@ -6,10 +6,11 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 from wsgiref.types import WSGIEnvironment
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, request, stream_with_context
 
 from api.describe import film_url
 from api.peer import is_gone
+from api.problem import problem_of
 from api.running import running
 from api.watch import LOOK_S, Watched, place
 from session.film import Cue, Fragment
@@ -50,7 +51,7 @@ def tell(session_id: str) -> Response:
         held.enter_context(place())
         told = Telling(session_id, parts.runtime, request.environ)
         response = Response(
-            told.lines(read_position()),
+            stream_with_context(told.lines(read_position())),
             mimetype="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -75,17 +76,21 @@ class Telling:
         self._environ = environ
 
     def lines(self, position: Position) -> Iterator[str]:
-        """The text of the answer, until the client goes away or the server stops."""
+        """The text of the answer, until the client goes away or the server stops; a failure is
+        the last event."""
         yield f"retry: {RETRY_MS}\n\n"
         looks = 0
-        for event in self._films(position):
-            looks = 0 if event else looks + 1
-            if event:
-                yield event
-            elif self._runtime.stopping or is_gone(self._environ):
-                return
-            elif looks % KEEP_ALIVE_LOOKS == 0:
-                yield KEEP_ALIVE
+        try:
+            for event in self._films(position):
+                looks = 0 if event else looks + 1
+                if event:
+                    yield event
+                elif self._runtime.stopping or is_gone(self._environ):
+                    return
+                elif looks % KEEP_ALIVE_LOOKS == 0:
+                    yield KEEP_ALIVE
+        except Exception as error:  # noqa: BLE001 - the top of a request whose answer has begun
+            yield sse("error", problem_of(error).body())
 
     def _films(self, position: Position) -> Iterator[str | None]:
         """The events of one film after the other; None when a look found nothing."""

@@ -362,6 +362,18 @@ def test_captions_grow_with_the_film(client: FlaskClient, runtime: Runtime) -> N
     assert (rest.status_code, first.data + rest.data) == (206, grown.data)
 
 
+def test_each_sentence_that_is_said_is_a_cue_as_long_as_it_is_heard(client: FlaskClient) -> None:
+    said = client.post("/speak", json={"text": "Hello world. And this is the second one."})
+    clip_s = said.get_json()["clip"]["duration_s"]
+    text = client.get("/session/full_session.vtt").text
+    cues = re.findall(r"00:00:([\d.]+) --> 00:00:([\d.]+)\n(.*)\n", text)
+    assert [words for *_, words in cues] == ["Hello world.", "And this is the second one."]
+    (first, second) = [(float(begin), float(end)) for begin, end, _ in cues]
+    assert first[0] == 0
+    assert 0.5 < first[1] <= second[0] < second[1] <= clip_s
+    assert second[1] > clip_s - 1
+
+
 # --- the export
 
 
