@@ -41,7 +41,7 @@ class ArchivedFilm:
 
 
 class Archive:
-    """All archived films of a results folder; at most `limit`, the oldest are deleted.
+    """All archived films of a results folder; `drop_oldest` leaves `limit` of them.
 
     Any thread may use it.
     """
@@ -50,6 +50,7 @@ class Archive:
         self._results = results
         self._limit = limit
         self._changing = Lock()
+        """Held by who makes or removes a folder."""
 
     def keep(self, session_id: str, film_id: str | None, move: Callable[[Path], None]) -> str:
         """Have `move` bring a film to its new path; returns its name there. Raises OSError.
@@ -62,8 +63,23 @@ class Archive:
         with self._changing:
             make_folder(path.parent, under=self._results)
             move(path)
-            self._drop_oldest(but=path)
         return name
+
+    def drop_oldest(self, *, but: str) -> None:
+        """Delete what is too much, never the one that was just made, named `but`.
+
+        Apart from `keep`, because deleting gigabytes takes its time. What cannot be deleted is
+        tried again the next time.
+        """
+        with self._changing:
+            others = [film for film in self.all() if film.name != but]
+            for film in others[self._limit - 1 :]:
+                told = {"session_id": film.session_id, "archive": film.name}
+                try:
+                    self._remove(film)
+                    log.info("archive dropped", extra=told)
+                except OSError:
+                    log.exception("archive not dropped", extra=told)
 
     def all(self, session_id: str | None = None) -> list[ArchivedFilm]:
         """What is kept, of one session or of all, the newest first."""
@@ -80,21 +96,33 @@ class Archive:
 
     def delete(self, session_id: str, name: str) -> None:
         """Remove one; who is reading it keeps it. Raises UnknownArchive and OSError."""
-        with self._changing:
-            self._remove(self.find(session_id, name))
+        self._remove(self.find(session_id, name))
 
-    def _drop_oldest(self, *, but: Path) -> None:
-        others = [film for film in self.all() if film.path != but]
+    def drop_oldest(self, *, but: str) -> None:
+        """Delete what is too much, never the one that was just made, named `but`.
+
+        Apart from `keep`, because deleting gigabytes takes its time. What cannot be deleted is
+        tried again the next time.
+        """
+        others = [film for film in self.all() if film.name != but]
         for film in others[self._limit - 1 :]:
-            self._remove(film)
-            log.info("archive dropped", extra={"session_id": film.session_id})
+            told = {"session_id": film.session_id, "archive": film.name}
+            try:
+                self._remove(film)
+                log.info("archive dropped", extra=told)
+            except OSError:
+                log.exception("archive not dropped", extra=told)
 
     def _remove(self, film: ArchivedFilm) -> None:
-        film.path.unlink()
+        film.path.unlink(missing_ok=True)
         journal_path(film.path).unlink(missing_ok=True)
-        sync_folder(film.path.parent)
-        if not any(film.path.parent.iterdir()):
-            film.path.parent.rmdir()
+        folder = film.path.parent
+        with self._changing:
+            if not folder.exists():
+                return
+            sync_folder(folder)
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def read(path: Path) -> ArchivedFilm | None:

@@ -213,7 +213,10 @@ class Runtime:
         else:
             with suppress(AvatarError):
                 self.sessions.check_avatar(session_id, named)
-        return self._end(session_id, lambda: self.sessions.reset(session_id, named))
+        archived = self._end(session_id, lambda: self.sessions.reset(session_id, named))
+        if archived is not None:
+            self.archive.drop_oldest(but=archived)
+        return archived
 
     def remove(self, session_id: str) -> None:
         """End a session and delete its film; what it is saying ends at the next fragment.

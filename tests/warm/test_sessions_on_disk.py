@@ -185,6 +185,7 @@ def test_archives_made_while_the_clock_runs_backwards_are_not_the_ones_to_go(
     for year in ("2098", "2099"):
         (folder / f"{year}0101T000000Z-{'f' * 32}.mp4").touch()
     name = archive.keep("bob", "0" * 32, lambda path: path.touch())
+    archive.drop_oldest(but=name)
     assert {film.name for film in archive.all()} == {name, f"20990101T000000Z-{'f' * 32}.mp4"}
 
 
@@ -194,6 +195,7 @@ def test_what_somebody_put_into_the_archive_is_left_alone(results: Path) -> None
     strange.parent.mkdir(parents=True)
     strange.touch()
     name = archive.keep("bob", "0" * 32, lambda path: path.touch())
+    archive.drop_oldest(but=name)
     assert [film.name for film in archive.all("bob")] == [name]
     with pytest.raises(UnknownArchive, match=r"'holiday\.mp4'"):
         archive.delete("bob", "holiday.mp4")
