@@ -159,12 +159,11 @@ def drift_figures(measured: Measured) -> Iterator[Figure]:
 
 def written(measured: Measured, way: Way, length_s: int) -> float:
     """Bytes that building a film of this length takes, clip by clip, by the measured appends."""
-    lengths = np.array([cost.length_s for cost in measured.costs[way]], dtype=float)
-    each = np.array([cost.bytes_written for cost in measured.costs[way]])
+    lengths = [cost.length_s for cost in measured.costs[way]]
+    each = [cost.bytes_written for cost in measured.costs[way]]
     clip_s = sum(CLIP_FRAGMENTS) / PORTRAIT.fps
     places = np.arange(clip_s, length_s, clip_s)
-    slope, start = np.polyfit(lengths, each, 1)
-    return float(np.sum(np.maximum(start + slope * places, 0)))
+    return float(np.interp(places, lengths, each).sum())
 
 
 def growing_costs(folder: Path) -> list[Cost]:
