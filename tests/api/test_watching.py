@@ -12,7 +12,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from conftest import HEIGHT, WIDTH
+from conftest import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -20,6 +20,7 @@ from werkzeug.test import TestResponse
 from app import assemble
 from session.film import Cue
 from session.writer import FilmWriter
+from tts.espeak import EspeakVoices
 from warm.runtime import Runtime
 from warm.settings import Settings
 from warm.store import AvatarStore
@@ -372,6 +373,29 @@ def test_each_sentence_that_is_said_is_a_cue_as_long_as_it_is_heard(client: Flas
     assert first[0] == 0
     assert 0.5 < first[1] <= second[0] < second[1] <= clip_s
     assert second[1] > clip_s - 1
+
+
+# --- films that do not grow
+
+
+def test_a_film_that_is_replaced_clip_by_clip_is_no_live_one_but_has_captions_and_an_export(
+    settings: Settings, engine: LoudnessEngine, voices: EspeakVoices, tmp_path: Path
+) -> None:
+    joining = settings.model_copy(update={"writer": "concat"})
+    avatar = tiny_avatar(tmp_path)
+    runtime = Runtime(settings=joining, avatar=avatar, engine=engine, voices=voices)
+    runtime.start()
+    try:
+        assert runtime.wait_until_warm(30)
+        client = assemble(joining, runtime, AvatarStore(settings.results_dir)).test_client()
+        film = say(client, "Hello there.")
+        for url in (LIVE, EVENTS, "/session/stream"):
+            assert status_of(client.get(url)) == 409
+        assert "\nHello there.\n" in client.get("/session/full_session.vtt").text
+        with client.get("/session/export.mp4") as answer:
+            assert answer.data == film.read_bytes()
+    finally:
+        runtime.close()
 
 
 # --- the export
