@@ -65,22 +65,6 @@ class Archive:
             move(path)
         return name
 
-    def drop_oldest(self, *, but: str) -> None:
-        """Delete what is too much, never the one that was just made, named `but`.
-
-        Apart from `keep`, because deleting gigabytes takes its time. What cannot be deleted is
-        tried again the next time.
-        """
-        with self._changing:
-            others = [film for film in self.all() if film.name != but]
-            for film in others[self._limit - 1 :]:
-                told = {"session_id": film.session_id, "archive": film.name}
-                try:
-                    self._remove(film)
-                    log.info("archive dropped", extra=told)
-                except OSError:
-                    log.exception("archive not dropped", extra=told)
-
     def all(self, session_id: str | None = None) -> list[ArchivedFilm]:
         """What is kept, of one session or of all, the newest first."""
         paths = (self._results / FOLDER).glob(f"{session_id or '*'}/*.mp4")
