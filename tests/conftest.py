@@ -36,6 +36,7 @@ class LoudnessEngine:
     """Shows how loud a frame is as the brightness of a square: an engine one can see through."""
 
     name = "loudness"
+    gains = False
     largest_batch: int | None = None
 
     def __init__(self) -> None:

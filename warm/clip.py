@@ -16,12 +16,10 @@ from warm.engine import Engine, PatchJob
 from warm.job import FragmentLanded, Interrupted, SpeakJob
 from warm.pasting import Picture, jobs_of
 from warm.playing import PlayingClock
-from warm.schedule import batch_sizes
+from warm.schedule import BATCHES_AHEAD, STUCK_S, batch_sizes
 from warm.script import TAIL_FRAMES, Line, closing, lines, stillness
 from warm.sink import Batch, Sink
 
-BATCHES_AHEAD = 2
-"""Batches of a clip that may wait for its encoder while one more is made."""
 PACED_SHARE = 0.5
 """Of `lead_s`: a batch of a paced clip lasts no longer, and is begun that long before it is due, so
 that no frame is early, and the other half is left for making it."""
@@ -114,7 +112,7 @@ class Clip:
             return self._cut_s
         starts_s = max(self.begun_s, self._playing.due_s(self._first_frame))
         next_frame = (
-            self._open[-1].first_frame - self._first_frame if self._is_asking else self._cursor
+            self._open[-1].first_frame - self._first_frame if self.is_asking else self._cursor
         )
         return starts_s + next_frame / self.film.spec.fps
 
@@ -122,9 +120,14 @@ class Clip:
     def released_s(self) -> float:
         """When the next frames may be made."""
         lead_s = self.job.lead_s
-        if lead_s is None or self._cut_s is not None or self._is_asking:
+        if lead_s is None or self._cut_s is not None or self.is_asking:
             return float("-inf")
         return self.due_s - PACED_SHARE * lead_s
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether a batch was begun of which some frames are still to be asked for."""
+        return bool(self._open) and self._open[-1].asked < self._open[-1].frames
 
     @property
     def has_ended(self) -> bool:
@@ -144,10 +147,15 @@ class Clip:
         """Whether it takes frames as soon as they are released."""
         if self._cutting is not None or self._ending is not None:
             return False
-        if self._is_asking:
+        if self.is_asking:
             return True
         is_all_asked = self._has_tail and self._cursor == self._laid
-        return not is_all_asked and self._sink.waiting + len(self._open) <= BATCHES_AHEAD
+        return not is_all_asked and self._on_their_way <= BATCHES_AHEAD
+
+    def backlog(self, now_s: float) -> int:
+        """Its batches that are on their way to the disk; none where that is stuck."""
+        since = self._sink.busy_since
+        return 0 if since is not None and now_s - since > STUCK_S else self._on_their_way
 
     def is_ready(self, now_s: float) -> bool:
         """Whether it takes frames now."""
@@ -158,7 +166,7 @@ class Clip:
 
         May have a sentence spoken; raises what voice and engine say against it.
         """
-        if not self._is_asking:
+        if not self.is_asking:
             self._open.append(self._next_batch())
         batch = self._open[-1]
         first = batch.asked
@@ -212,9 +220,8 @@ class Clip:
         return record
 
     @property
-    def _is_asking(self) -> bool:
-        """Whether some of a batch is still to be asked for."""
-        return bool(self._open) and self._open[-1].asked < self._open[-1].frames
+    def _on_their_way(self) -> int:
+        return self._sink.waiting + len(self._open)
 
     def _next_batch(self) -> Batch:
         if self._cursor == self._laid:
@@ -287,7 +294,8 @@ class Clip:
 
     def _landed(self, first_frame: int, fragment: Fragment | None) -> None:
         """The film took a batch. Encode thread."""
-        self._playing.arrive(first_frame, self._stage.clock())
+        if first_frame == self._first_frame:
+            self._playing.begin(first_frame, self._stage.clock())
         if fragment is None:
             return
         if self.job.timings.first_fragment_s is None:

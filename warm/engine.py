@@ -71,6 +71,11 @@ class Engine(Protocol):
     name: str
 
     @property
+    def gains(self) -> bool:
+        """Whether frames that are asked for together take less time than one by one."""
+        ...
+
+    @property
     def largest_batch(self) -> int | None:
         """Most jobs that one `start` takes; None where any number will do."""
         ...

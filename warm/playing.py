@@ -4,8 +4,8 @@
 class PlayingClock:
     """When each frame of one film is needed, and how far its playing has come.
 
-    It is that of a player which shows a frame as soon as it can, waits where there is none, and
-    never skips. The encode thread of the film's clip tells it what came; any thread may ask.
+    It goes on from clip to clip, and waits between two where the later one was not begun in time.
+    The encode thread of the film's clip tells it what comes; any thread may ask.
     """
 
     def __init__(self, fps: int) -> None:
@@ -13,8 +13,8 @@ class PlayingClock:
         self._anchor: tuple[float, int] | None = None
         """A time, and the frame that is shown from then on."""
 
-    def arrive(self, frame: int, now_s: float) -> None:
-        """Frames from `frame` on can be watched now; a player that was waiting goes on."""
+    def begin(self, frame: int, now_s: float) -> None:
+        """A clip can be watched from `frame` on, and is as soon as what was before it is over."""
         if self.due_s(frame) < now_s:
             self._anchor = (now_s, frame)
 

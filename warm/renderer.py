@@ -18,7 +18,7 @@ from warm.engine import Patch, Rendered, Rendering
 from warm.job import SpeakJob
 from warm.pasting import Picture, idle, jobs_of, speaking
 from warm.playing import PlayingClock
-from warm.schedule import Pace, line_up
+from warm.schedule import PASS_S, SHORT_PASS_S, SOON_S, Pace, line_up
 from warm.script import lines
 
 Result = TypeVar("Result")
@@ -118,8 +118,9 @@ class Renderer:
 
     def rest_s(self) -> float:
         """How long there is nothing to do, unless something comes or an encoder gets on."""
-        released_s = [clip.released_s for clip in self.clips if clip.is_waiting()]
-        return max(0.0, min(released_s, default=float("inf")) - self._stage.clock())
+        now_s = self._stage.clock()
+        next_s = [wanted_s(clip, now_s) for clip in self.clips if clip.is_waiting()]
+        return max(0.0, min(next_s, default=float("inf")) - now_s)
 
     def stuck_s(self) -> float:
         """How long the slowest encoder has been at one batch. Any thread."""
@@ -128,9 +129,10 @@ class Renderer:
         return max((now_s - since for since in begun_s if since is not None), default=0.0)
 
     def _choose(self) -> list[Part]:
-        room, parts = self._room(), []
+        room = self._room()
+        parts: list[Part] = []
         for clip in line_up(self.clips, self._stage.clock()):
-            if room <= 0:
+            if room <= 0 or (parts and not self._stage.engine.gains):
                 break
             part = self._guarded(clip, lambda: clip.take(room))  # noqa: B023 - called at once
             if part is not None:
@@ -140,9 +142,11 @@ class Renderer:
 
     def _room(self) -> int:
         """Frames that the next pass takes at most."""
-        stage = self._stage
-        most = stage.engine.largest_batch or stage.largest_batch
-        return self._pace.room(stage.first_batch, most)
+        stage, engine = self._stage, self._stage.engine
+        pass_s = PASS_S if engine.gains else SHORT_PASS_S
+        return self._pace.room(
+            pass_s, stage.first_batch, engine.largest_batch or stage.largest_batch
+        )
 
     def _start(self, parts: list[Part]) -> Pass | None:
         if not parts:
@@ -189,3 +193,8 @@ class Renderer:
         except Exception as error:  # noqa: BLE001 - the top of a request
             clip.fail(error)
             return None
+
+
+def wanted_s(clip: Clip, now_s: float) -> float:
+    """When a clip that is waiting may come into the next pass at the latest."""
+    return clip.released_s if clip.released_s > now_s else clip.due_s - SOON_S

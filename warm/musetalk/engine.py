@@ -38,6 +38,7 @@ class MuseTalkEngine:
     """Implements `warm.engine.Engine`. One thread owns it."""
 
     name = "musetalk"
+    gains = True
 
     def __init__(self, options: Options) -> None:
         """Find the weights, without loading them; raises WeightsError."""

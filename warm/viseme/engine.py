@@ -26,6 +26,7 @@ class VisemeEngine:
     """
 
     name = "viseme"
+    gains = False
     largest_batch = None
 
     def __init__(self, models: Path = MODELS) -> None:
