@@ -30,6 +30,7 @@ TOPICS = (
     "server",
     "together",
     "watchers",
+    "page",
 )
 """Modules of this package, each with `measure(out: Path) -> list[Figure]`."""
 COMMANDS = ("parity",)

@@ -1,0 +1,102 @@
+"""A real Chromium for measurements: what it shows, and when, on the clock of this machine."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+
+PATIENCE_S = 20.0
+LOOK_S = 0.02
+
+NOTE_PICTURES = """
+// Every picture of the film: when it is on the screen (Unix time, ms), and its place in the film.
+window.pictures = [];
+addEventListener("DOMContentLoaded", () => {
+  const film = document.getElementById("film");
+  const note = (now, { mediaTime, expectedDisplayTime }) => {
+    const shown = performance.timeOrigin + Math.max(now, expectedDisplayTime);
+    window.pictures.push([shown, mediaTime]);
+    window.onPicture?.(film, shown, mediaTime);
+    film.requestVideoFrameCallback(note);
+  };
+  film.requestVideoFrameCallback(note);
+});
+"""
+
+
+class NoChromium(RuntimeError):
+    """The browser is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("Chromium is missing; install Debian's chromium and chromium-driver.")
+
+
+@contextmanager
+def chromium(profile: Path) -> Iterator[Chrome]:
+    """A headless browser with a clean profile; raises NoChromium."""
+    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if binary is None or driver is None:
+        raise NoChromium
+    options = ChromeOptions()
+    options.binary_location = binary
+    for flag in (
+        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        *("--enable-unsafe-swiftshader", "--mute-audio", "--window-size=1280,860"),
+        *("--autoplay-policy=no-user-gesture-required", "--enable-precise-memory-info"),
+        *(f"--user-data-dir={profile}",),
+    ):
+        options.add_argument(flag)
+    browser = Chrome(options=options, service=Service(driver))
+    try:
+        source = {"source": NOTE_PICTURES}
+        browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
+        browser.set_script_timeout(PATIENCE_S)
+        yield browser
+    finally:
+        browser.quit()
+
+
+class Viewer:
+    """The page of a session, open in the browser."""
+
+    def __init__(self, browser: Chrome, address: str) -> None:
+        self._browser = browser
+        browser.get(address)
+        self.wait(lambda: self.run("return document.getElementById('idle').readyState") >= 2)
+
+    def run(self, script: str) -> Any:
+        """What a script returns."""
+        return self._browser.execute_script(script)
+
+    def run_until_done(self, script: str) -> None:
+        """Run a script to the end, which it tells by calling `done`."""
+        self._browser.execute_async_script(script)
+
+    def is_speaking(self) -> bool:
+        """Whether the film is seen."""
+        return bool(self.run("return document.querySelector('#stage.speaking') !== null"))
+
+    def shown_at(self, media_s: float) -> float | None:
+        """When (Unix time) the first picture at or behind a place of the film was on the screen."""
+        found = self.run(f"return window.pictures.find(([, at]) => at > {media_s - 0.001}) ?? null")
+        return None if found is None else float(found[0]) / 1000
+
+    def heap_mb(self) -> float:
+        """What the page's scripts keep, after a collection."""
+        self._browser.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
+        return float(self.run("return performance.memory.usedJSHeapSize")) / 1e6
+
+    def wait(self, condition: Callable[[], Any]) -> Any:
+        """Wait until something is true; raises TimeoutError."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            if (found := condition()) not in (None, False):
+                return found
+            time.sleep(LOOK_S)
+        raise TimeoutError("the page did not come to the expected state")
