@@ -1,5 +1,6 @@
 """`python -m warm render`: whole films, in time to the frame, all checked before the first."""
 
+import fcntl
 import tracemalloc
 import wave
 from collections.abc import Sequence
@@ -302,6 +303,21 @@ def test_an_interrupted_film_leaves_nothing_and_the_old_one_stays(
     assert main(["render", *arguments]) == 130
     assert Path("a.mp4").read_bytes() == b"the old film"
     assert [path.name for path in Path().glob(".*")] == []
+
+
+@pytest.mark.usefixtures("loudness")
+def test_what_a_killed_process_left_is_swept_away_but_not_what_is_being_written(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audio = sound_file(results / "a.wav", clicks(1, [3]))
+    left, busy, other = Path(".a.mp4.1.new"), Path(".a.mp4.2.new"), Path(".b.mp4.1.new")
+    for path in (left, other):
+        path.write_bytes(b"half")
+    with busy.open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        code, _, _ = rendered("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
+    assert code == 0 and len(pictures(Path("a.mp4"))) == 25
+    assert not left.exists() and busy.exists() and other.exists()
 
 
 def write_tasks(text: str) -> str:

@@ -4,10 +4,12 @@ Encoded just as a session's film is. Unlike that it has an end: nothing of the s
 the encoder.
 """
 
+import fcntl
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from fractions import Fraction
+from glob import escape
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,7 +37,10 @@ class Movie(AbstractContextManager["Movie"]):
         """`comment` is kept in the file; `comment_of` reads it. Raises OSError."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._spec = path, spec
+        sweep(path)
         self._temporary = path.with_name(f".{path.name}.{uuid4().hex}.new")
+        self._lock = self._temporary.open("wb")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._container = av.open(
             str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"}
         )
@@ -94,6 +99,7 @@ class Movie(AbstractContextManager["Movie"]):
                 self._container.close()
         finally:
             self._temporary.unlink(missing_ok=True)
+            self._lock.close()
 
     def _mux_picture(self, sample: bytes, *, is_key: bool) -> None:
         packet = av.Packet(sample)
@@ -113,6 +119,17 @@ class Movie(AbstractContextManager["Movie"]):
                 f"{self._path} was not written whole: {found.video.packets} of {self.frames} "
                 f"pictures, sound to {float(found.audio.end_s):.3f} of {float(length):.3f} s."
             )
+
+
+def sweep(path: Path) -> None:
+    """Remove unfinished films of `path` that a killed process left; raises OSError."""
+    for left in path.parent.glob(f".{escape(path.name)}.*.new"):
+        with left.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # somebody is writing it
+            left.unlink(missing_ok=True)
 
 
 def comment_of(path: Path) -> str:
