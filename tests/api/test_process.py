@@ -195,6 +195,7 @@ def test_a_port_that_is_taken_stops_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "prepare_avatar", lambda _settings: None)
+    monkeypatch.setattr(app, "try_avatar", lambda _settings: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = complaint(capsys, "--results-dir", str(tmp_path), "--port", str(port))
@@ -206,5 +207,6 @@ def test_a_host_that_is_no_address_stops_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "prepare_avatar", lambda _settings: None)
+    monkeypatch.setattr(app, "try_avatar", lambda _settings: None)
     said = complaint(capsys, "--results-dir", str(tmp_path), "--host", "no such host")
     assert "host = 'no such host'" in said
