@@ -107,6 +107,7 @@ def require_joints(path: Path, starts_s: Sequence[Fraction], fps: Fraction) -> N
     """CopyFailedError unless a decoder runs through every joint, picture by picture."""
     try:
         with av.open(str(path)) as container:
+            container.streams.video[0].codec_context.options = {"err_detect": "explode"}
             for start_s in starts_s:
                 _decode_joint(container, start_s, fps)
     except (av.error.FFmpegError, EOFError) as error:
@@ -139,7 +140,6 @@ def _require_track(what: str, table: Table, count: int, length_s: Fraction) -> N
 def _decode_joint(container: av.container.InputContainer, start_s: Fraction, fps: Fraction) -> None:
     """From the last key picture before the joint to a few pictures behind it."""
     video = container.streams.video[0]
-    video.codec_context.options = {"err_detect": "explode"}
     base = video.time_base or Fraction(1)
     before, last = start_s - 1 / fps, start_s + (_PICTURES_AFTER - 1) / fps
     container.seek(max(0, round(before / base)), stream=video)
