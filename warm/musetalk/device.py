@@ -46,6 +46,12 @@ class Compute:
         total = torch.cuda.get_device_properties(self.device).total_memory
         return round(torch.cuda.memory_reserved(self.device) / GB, 3), round(total / GB, 3)
 
+    def free_gb(self) -> float | None:
+        """What the whole device has free; None on the CPU."""
+        if not self.is_gpu:
+            return None
+        return round(torch.cuda.mem_get_info(self.device)[0] / GB, 3)
+
 
 def choose(device: str, precision: Precision) -> Compute:
     """What `device` and `precision` mean on this machine; raises NoSuchDevice."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import time
 from collections.abc import Sequence
 from functools import cached_property
@@ -66,6 +67,7 @@ class MuseTalkEngine:
 
         Raises WeightsError, NoSuchDevice, EngineFull, EngineLost.
         """
+        let_threads_sleep()
         from warm.musetalk.studio import open_studio  # noqa: PLC0415  seconds, and a large library
 
         try:
@@ -89,6 +91,7 @@ class MuseTalkEngine:
 
         Loads the autoencoder only, and leaves nothing loaded.
         """
+        let_threads_sleep()
         from warm.musetalk.making import make_face  # noqa: PLC0415  as in `load`
 
         keep(make_face(build, self._layout, self._options), build)
@@ -148,7 +151,7 @@ class MuseTalkEngine:
     def facts(self) -> dict[str, Any]:
         """Device, numbers, memory, and on the CPU how fast it draws."""
         if self._studio is None:
-            return {"device": None, "memory_used_gb": None, "memory_total_gb": None}
+            return dict.fromkeys(("device", "memory_used_gb", "memory_total_gb", "memory_free_gb"))
         compute = self._studio.compute
         used, total = compute.memory_gb()
         return {
@@ -156,6 +159,7 @@ class MuseTalkEngine:
             "precision": compute.precision,
             "memory_used_gb": used,
             "memory_total_gb": total,
+            "memory_free_gb": compute.free_gb(),
             "largest_batch": self.largest_batch,
             "frames_per_second": self._pace_fps and round(self._pace_fps, 2),
         }
@@ -228,6 +232,15 @@ def timed_pass(studio: Studio, size: int) -> float:
         started = time.monotonic()
         studio.draw(list(latents), [np.zeros(tokens, np.float32)] * size).wait()
     return time.monotonic() - started
+
+
+def let_threads_sleep() -> None:
+    """Let PyTorch's threads sleep while they wait for work; works before its first import only.
+
+    They spin by default, and take the cores from the video encoder and from one another: where two
+    programs share two cores a frame takes four times as long.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def give_back_memory() -> None:
