@@ -1,6 +1,7 @@
 """What of a film counts after a crash: found at opening, before a byte is added."""
 
 import contextlib
+import glob
 import os
 import zlib
 from collections.abc import Iterator
@@ -130,6 +131,11 @@ def keep_end(fd: int, end: int, film: Path) -> Path:
         os.close(kept)
     sync_folder(film.parent)
     return path
+
+
+def kept_ends(film: Path) -> list[Path]:
+    """What `keep_end` has put beside a film."""
+    return list(film.parent.glob(f"{glob.escape(film.name)}.cut-[0-9]*"))
 
 
 def _names_for_cuts(film: Path) -> Iterator[Path]:

@@ -36,7 +36,7 @@ from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment
 from session.journal import Entry, Journal, journal_path, write_journal
 from session.opening import build_opening, film_id_of, read_opening
 from session.reader import FilmReader
-from session.recovery import recover
+from session.recovery import kept_ends, recover
 
 
 class Reel:
@@ -358,11 +358,8 @@ def _unlink(film: Path) -> None:
     with _changing(film.parent):
         film.unlink()
         sync_folder(film.parent)
-        for beside in (
-            journal_path(film),
-            temporary_path(film),
-            temporary_path(journal_path(film)),
-        ):
+        journal = journal_path(film)
+        for beside in (journal, temporary_path(film), temporary_path(journal), *kept_ends(film)):
             beside.unlink(missing_ok=True)
         sync_folder(film.parent)
 

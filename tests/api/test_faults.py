@@ -75,7 +75,8 @@ REQUESTS = (say, say, reset, say)
 def test_whatever_call_the_disk_refuses_the_answer_is_clear_and_the_next_request_works(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+    for name in ("fsync", "posix_fadvise"):
+        monkeypatch.setattr(os, name, lambda *_: None)
     disk = LossyDisk(results, monkeypatch)
     with serving(results, tmp_path) as client:
         number, failed = 0, 0

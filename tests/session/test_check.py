@@ -141,6 +141,48 @@ def test_a_torn_film_is_mended_and_what_was_cut_is_kept(made: Made, has_journal:
     assert watch(made.path).numbers == watch_with_ffmpeg(made.path)[0] == list(range(15))
 
 
+@pytest.mark.parametrize("place", ["moof", "mdat"])
+@pytest.mark.parametrize("has_journal", [True, False])
+def test_a_film_torn_in_a_moof_or_in_an_mdat_plays_again_in_both_decoders(
+    made: Made, place: str, has_journal: bool
+) -> None:
+    last = made.fragments[-1]
+    os.truncate(made.path, made.data.index(place.encode(), last.offset) + 12)
+    if not has_journal:
+        journal_path(made.path).unlink()
+    assert f"Byte {last.offset}: no whole fragment" in " ".join(check_film(made.path).faults)
+    repair_film(made.path)
+    assert check_film(made.path).faults == []
+    shown, (numbers, samples) = watch(made.path), watch_with_ffmpeg(made.path)
+    assert shown.numbers == numbers == list(range(15))
+    assert shown.picture_ticks == [512 * index for index in range(15)]
+    assert shown.sample_starts == [1024 * index for index in range(len(shown.sample_starts))]
+    assert len(samples) == len(shown.samples)
+
+
+@pytest.mark.parametrize("has_journal", [True, False])
+def test_damage_in_the_middle_is_named_and_costs_nothing_for_good(
+    made: Made, has_journal: bool
+) -> None:
+    """With its journal the film is left as it is; without it, it is cut there and the rest kept."""
+    third = made.fragments[2]
+    made.turn(third.offset + 6)  # the name of the moof
+    damaged = made.path.read_bytes()
+    if not has_journal:
+        journal_path(made.path).unlink()
+    faults = " ".join(check_film(made.path).faults)
+    assert f"Byte {third.offset}: no whole fragment begins here" in faults
+    repaired = repair_film(made.path)
+    if has_journal:
+        assert (repaired.kept, made.path.read_bytes()) == (None, damaged)
+        assert check_film(made.path).faults
+        return
+    assert repaired.kept is not None
+    assert made.path.read_bytes() + repaired.kept.read_bytes() == damaged
+    assert check_film(made.path).faults == []
+    assert watch(made.path).numbers == list(range(6))
+
+
 def test_repairing_twice_keeps_what_was_cut_both_times(made: Made) -> None:
     for number in (1, 2):
         with made.path.open("ab") as file:

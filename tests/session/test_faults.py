@@ -184,7 +184,8 @@ def disk(laid_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Los
 @pytest.fixture
 def laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where states are tried, thousands of them; what syncing does is the lossy disk's to say."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+    for name in ("fsync", "posix_fadvise"):
+        monkeypatch.setattr(os, name, lambda *_: None)
     folder = tmp_path / "states"
     folder.mkdir()
     return folder

@@ -13,13 +13,26 @@ from pathlib import Path
 import pytest
 from footage import SPEC, watch, watch_with_ffmpeg, write
 
+from session.boxes import Run, build_fragment, read_fragment
+from session.check import check_film
 from session.film import Cue, Fragment
 from session.journal import journal_path, read_journal
 from session.opening import Opening, read_opening
 from session.recovery import Recovered, recover
+from session.reel import Reel
 from session.writer import FilmWriter
 
 ROOT = Path(__file__).parents[2]
+
+
+def read_runs(film: Path, fragment: Fragment) -> tuple[Run, ...]:
+    fd = os.open(film, os.O_RDONLY)
+    try:
+        head = read_fragment(fd, fragment.offset, fragment.end)
+    finally:
+        os.close(fd)
+    assert head is not None
+    return head.runs
 
 
 class Crashed:
@@ -38,13 +51,21 @@ class Crashed:
             self.fragments: list[Fragment] = film.fragments_since(0)
         self.data = self.film.read_bytes()
         self.journal = journal_path(self.film).read_bytes()
+        first = self.fragments[0]
+        (size,) = next(run.sizes for run in read_runs(self.film, first) if run.track == 1)
+        begin = self.data.index(b"mdat", first.offset) + 4
+        self.picture = self.data[begin : begin + size]
+
+    def lay_out(self, data: bytes, journal: bytes | None) -> None:
+        for path in (self.copy, journal_path(self.copy)):
+            path.unlink(missing_ok=True)  # ext4 syncs a file that is written over
+        self.copy.write_bytes(data)
+        if journal is not None:
+            journal_path(self.copy).write_bytes(journal)
 
     def recover(self, data: bytes, journal: bytes | None) -> Recovered:
         """What `recover` makes of these files; the film's bytes and journal must then agree."""
-        self.copy.write_bytes(data)
-        journal_path(self.copy).unlink(missing_ok=True)
-        if journal is not None:
-            journal_path(self.copy).write_bytes(journal)
+        self.lay_out(data, journal)
         fd = os.open(self.copy, os.O_RDWR)
         try:
             opening: Opening = read_opening(fd)
@@ -64,7 +85,8 @@ class Crashed:
 @pytest.fixture
 def crashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Crashed:
     made = Crashed(tmp_path)
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # thousands of them; kill -9 has real ones
+    for name in ("fsync", "posix_fadvise"):  # thousands of them; kill -9 has real ones
+        monkeypatch.setattr(os, name, lambda *_: None)
     return made
 
 
@@ -87,6 +109,35 @@ def test_a_film_without_journal_cut_at_any_byte_ends_at_the_last_whole_fragment(
         recovered = crashed.recover(crashed.data[:size], None)
         assert crashed.copy.read_bytes() == crashed.data[: crashed.whole_before(size)]
         assert recovered.journal_was_lost
+
+
+@pytest.mark.parametrize("has_journal", [True, False])
+def test_a_film_cut_at_any_byte_of_its_last_two_fragments_goes_on_sound(
+    crashed: Crashed, has_journal: bool
+) -> None:
+    for size in sizes_from(crashed, -2):
+        crashed.lay_out(crashed.data[:size], crashed.journal if has_journal else None)
+        reel = Reel(crashed.copy)
+        assert reel.committed().bytes == crashed.whole_before(size)
+        kept = crashed.copy.read_bytes()
+        append_one(reel, crashed)
+        reel.close()
+        assert crashed.copy.read_bytes().startswith(kept)
+        checked = check_film(crashed.copy)
+        assert (checked.faults, checked.frames) == ([], reel.totals[0])
+
+
+def append_one(reel: Reel, crashed: Crashed) -> None:
+    """One more picture, the film's own first one, and as much sound as belongs to it."""
+    frames, samples = reel.totals
+    packets = max(0, ((frames + 1) * SPEC.samples_per_frame - samples) // 1024 - 1)
+    data = build_fragment(
+        reel.sequence,
+        pictures=[crashed.picture],
+        sound=[b"\1" * 20] * packets,
+        starts=(frames * 512, samples),
+    )
+    reel.append(data, frames=1, samples=1024 * packets, text="on")
 
 
 def test_a_fragment_that_was_never_journaled_does_not_count(crashed: Crashed) -> None:
@@ -142,8 +193,24 @@ def test_a_last_fragment_that_the_disk_lost_is_dropped(crashed: Crashed) -> None
 def test_fragments_that_do_not_continue_the_one_before_do_not_count(crashed: Crashed) -> None:
     second, third = crashed.fragments[1:3]
     skipped = crashed.data[: second.offset] + crashed.data[third.offset :]
-    crashed.recover(skipped, None)
+    recovered = crashed.recover(skipped, None)
     assert crashed.copy.read_bytes() == crashed.data[: second.offset]
+    assert recovered.kept is not None  # who knows what it was
+    assert recovered.kept.read_bytes() == crashed.data[third.offset :]
+
+
+def test_only_what_may_have_been_acknowledged_is_kept_when_it_is_cut(crashed: Crashed) -> None:
+    torn = crashed.data + b"of a fragment in the making"
+    assert crashed.recover(torn, crashed.journal).kept is None
+    assert crashed.recover(torn, crashed.journal + b'{"end": 12').kept is None
+    *lines, last = crashed.journal.splitlines(keepends=True)
+    garbled = b"".join(lines) + bytes(len(last) - 1) + b"\n"
+    recovered = crashed.recover(crashed.data, garbled)
+    end = crashed.fragments[-1].offset
+    assert crashed.copy.read_bytes() == crashed.data[:end]
+    assert not recovered.journal_was_lost
+    assert recovered.kept is not None
+    assert recovered.kept.read_bytes() == crashed.data[end:]
 
 
 def test_a_sound_film_is_not_written_to(crashed: Crashed) -> None:

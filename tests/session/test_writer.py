@@ -514,8 +514,8 @@ def test_delete_removes_every_file_and_readers_keep_theirs(path: Path) -> None:
 def test_a_film_that_nobody_holds_can_be_deleted_sound_or_damaged(path: Path) -> None:
     FilmWriter.create(path, SPEC).close()
     path.write_bytes(b"no film any more")
-    for name in ("full_session.mp4.new", "full_session.mp4.journal.new"):
-        (path.parent / name).write_bytes(b"left by a crash")
+    for ending in (".new", ".journal.new", ".cut-1", ".cut-12"):
+        path.with_name(path.name + ending).write_bytes(b"left by a crash")
     delete_film(path)
     assert list(path.parent.iterdir()) == []
     with pytest.raises(FilmMissingError):
