@@ -1,0 +1,182 @@
+"""`POST /interrupt`: somebody talks into what is being said."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from conftest import MOUTH, PATCH, LoudnessEngine
+from flask import Flask
+from flask.testing import FlaskClient
+from numpy.typing import NDArray
+
+from app import assemble
+from tts.speech import Speech
+from warm.job import FragmentLanded, Interrupted, SpeakJob
+from warm.runtime import Runtime
+from warm.script import TAIL_FRAMES
+from warm.settings import Settings
+from warm.store import AvatarStore
+from warm.viseme.curves import mouth_track
+
+TEXT = "The open ocean always amazes all of us, and nobody knows why we are so fond of it."
+LONG = " ".join([TEXT] * 40)
+
+
+class LipsEngine(LoudnessEngine):
+    """Shows how far the lips are apart as the brightness of a square."""
+
+    def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
+        return mouth_track(speech, frames=frames, fps=fps)[:, :1]
+
+
+@pytest.fixture
+def engine() -> LoudnessEngine:
+    return LipsEngine()
+
+
+@pytest.fixture
+def app(settings: Settings, runtime: Runtime) -> Flask:
+    return assemble(settings, runtime, AvatarStore(settings.results_dir))
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def speaking(runtime: Runtime, session_id: str = "default", text: str = LONG) -> SpeakJob:
+    """A request of which some seconds are in the film."""
+    job = runtime.speak(text, runtime.choose(), session_id=session_id)
+    landed = (event for event in job.follow() if isinstance(event, FragmentLanded))
+    assert len(list(itertools.islice(landed, 6))) == 6
+    return job
+
+
+def pictures(path: Path) -> Iterator[NDArray[np.uint8]]:
+    with av.open(str(path)) as film:
+        for frame in film.decode(video=0):
+            yield np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
+
+
+def lips(path: Path) -> NDArray[np.float64]:
+    """(n,) how bright the engine's square is."""
+    x, y = MOUTH
+    inside = slice(y + 4, y + PATCH - 4), slice(x + 4, x + PATCH - 4)
+    return np.array([picture[inside].mean() for picture in pictures(path)])
+
+
+def sound(path: Path) -> NDArray[np.float32]:
+    with av.open(str(path)) as film:
+        return np.concatenate([frame.to_ndarray()[0] for frame in film.decode(audio=0)])
+
+
+def test_an_interrupted_request_answers_with_the_frames_it_has(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    job = speaking(runtime)
+    answer = client.post("/interrupt", json={"session_id": "default"})
+    film = runtime.sessions.find("default")
+    told: dict[str, Any] = answer.get_json()
+    assert answer.status_code == 200
+    assert told["interrupted"] is True
+    assert told["dropped"] == 0
+    assert told["frame"] == film.committed.frames == film.committed.clips[0].frames
+    assert told["position_s"] == told["frame"] / 25
+    assert 0 <= told["played_s"] <= told["position_s"]
+    spoken = job.result()
+    assert spoken.interrupted
+    assert spoken.clip.frames == told["frame"]
+    assert spoken.clip.text == LONG
+    assert len(list(pictures(film.path))) == told["frame"]
+
+
+def test_the_next_request_goes_on_where_the_interrupted_one_ended(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    speaking(runtime)
+    frame = client.post("/interrupt", json={}).get_json()["frame"]
+    answer = client.post("/speak", json={"text": "Yes?"}).get_json()
+    assert answer["interrupted"] is False
+    assert answer["clip"]["start_s"] * 25 == frame
+
+
+def test_requests_that_wait_fail_and_other_sessions_speak_on(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    speaking(runtime)
+    waiting = runtime.speak(TEXT, runtime.choose())
+    other = runtime.speak("Yes.", runtime.choose(), session_id="other")
+    assert client.post("/interrupt").get_json()["dropped"] == 1
+    with pytest.raises(Interrupted, match="before this was begun"):
+        waiting.result()
+    assert not other.result().interrupted
+
+
+def test_who_follows_an_interrupted_request_is_told_that_it_is_done(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    answer = client.post(
+        "/speak", json={"text": LONG}, headers={"Accept": "text/event-stream"}, buffered=False
+    )
+    events = (line for chunk in answer.iter_encoded() for line in chunk.decode().split("\n\n"))
+    assert any(event.startswith("event: fragment") for event in events)
+    client.post("/interrupt")
+    *_, done = (event for event in events if event)
+    assert done.startswith("event: done")
+    told = json.loads(done.partition("data: ")[2])
+    assert told["interrupted"] is True
+    assert told["clip"]["frames"] == runtime.sessions.find("default").committed.frames
+
+
+@pytest.mark.parametrize("session_id", ["default", "never-heard-of"])
+def test_interrupting_silence_changes_nothing(client: FlaskClient, session_id: str) -> None:
+    client.post("/speak", json={"text": "Yes."})
+    before = client.get("/session").get_json()
+    told = client.post("/interrupt", json={"session_id": session_id}).get_json()
+    assert (told["interrupted"], told["dropped"]) == (False, 0)
+    assert client.get("/session").get_json() == before
+    assert client.get("/sessions/never-heard-of").status_code == 404
+
+
+def test_the_sound_ends_without_a_click_and_in_silence(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    job = speaking(runtime)
+    client.post("/interrupt")
+    samples = sound(job.result().path)
+    bend = np.abs(np.diff(samples, 2))
+    assert bend[-12 * 1920 :].max() <= bend[: -12 * 1920].max()
+    assert np.abs(samples[-4 * 1920 :]).max() < 0.01
+
+
+def test_the_lips_close_over_a_few_frames_and_rest(client: FlaskClient, runtime: Runtime) -> None:
+    for number in range(4):
+        session_id = f"s{number}"
+        job = speaking(runtime, session_id)
+        client.post("/interrupt", json={"session_id": session_id})
+        clip = job.result()
+        seen = lips(clip.path)
+        said, closing = seen[:-10], seen[-10:]
+        still = list(pictures(clip.path))[-1]
+        x, y = MOUTH
+        assert abs(still[y + 8, x + 8].mean() - still[4, 4].mean()) < 3
+        assert np.abs(np.diff(closing[:-TAIL_FRAMES])).max() <= np.abs(np.diff(said)).max() + 3
+        assert closing[-TAIL_FRAMES - 1] < 5
+
+
+def test_a_request_may_say_how_far_ahead_it_is_made(client: FlaskClient) -> None:
+    assert client.post("/speak", json={"text": "Yes.", "lead_s": 5}).status_code == 200
+    refused = client.post("/speak", json={"text": "Yes.", "lead_s": 0.1})
+    assert refused.status_code == 422
+    assert "lead_s = 0.1" in refused.get_json()["detail"]
+
+
+def test_a_session_that_cannot_be_is_refused(client: FlaskClient) -> None:
+    refused = client.post("/interrupt", json={"session_id": "../up"})
+    assert refused.status_code == 422
+    assert refused.get_json()["details"]["body.session_id"]
