@@ -204,7 +204,7 @@ class MuseTalkEngine:
         """Draw empty faces: libraries choose their kernels at the first pass of each size."""
         sizes = {self._options.first_batch, self._most} if studio.compute.is_gpu else {1}
         for size in sorted(sizes):
-            seconds = timed_pass(studio, size)
+            seconds = self._rehearsed(studio, size)
         if not studio.compute.is_gpu:
             self._pace_fps = 1 / seconds
             log.warning(
@@ -213,6 +213,15 @@ class MuseTalkEngine:
                 self._pace_fps,
                 self.largest_batch,
             )
+
+    def _rehearsed(self, studio: Studio, size: int) -> float:
+        """Seconds of a pass of `size` faces, or of as many as memory does for."""
+        while True:
+            few = min(size, self._most)
+            try:
+                return timed_pass(studio, few)
+            except DeviceFull as full:
+                self._take_fewer(few, full)
 
     def _tell_time(self, frames: int) -> None:
         if self._pace_fps is not None:

@@ -18,6 +18,7 @@ from warm.avatar import Avatar, AvatarBuild
 from warm.engine import Engine, EngineFull, EngineLost, Patch, PatchJob
 from warm.musetalk.engine import MuseTalkEngine
 from warm.musetalk.options import Options
+from warm.musetalk.painter import Painter
 from warm.musetalk.view import FaceOutside, Placement, views_of
 from warm.store import AvatarOutdated
 
@@ -217,6 +218,17 @@ def test_a_frame_that_does_not_fit_alone_is_refused_and_the_engine_goes_on(
         with pytest.raises(EngineFull, match="memory"):
             fresh.start(jobs_of(avatar, rows[:4]))
     assert len(fresh.start(jobs_of(avatar, rows[:4])).patches()) == 4
+
+
+def test_networks_that_leave_no_room_to_draw_are_refused_while_loading(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Painter, "paint", fail)
+    with pytest.raises(EngineFull, match="one frame"):
+        MuseTalkEngine(options(weights)).load()
 
 
 def limit_memory(
