@@ -10,7 +10,7 @@ from typing import Any
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 LOOK_S = 0.02
 
 NOTE_PICTURES = """

@@ -215,6 +215,7 @@ def _skew_figures(skews_ms: list[float]) -> list[Figure]:
 
 def _kept(viewer: Viewer) -> list[Figure]:
     """What the page keeps of a film of ten minutes that is there at once."""
+    viewer.wait(viewer.is_speaking)
     viewer.run(f"document.getElementById('film').playbackRate = {_RATE}")
     kept_s: list[float] = []
     heap_mb = []

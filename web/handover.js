@@ -69,6 +69,7 @@ export class Handover {
     gl.uniformMatrix3fv(this.#places.toTo, false, move(pose, to.pose));
     gl.uniform1f(this.#places.share, share);
     gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+    gl.flush();
   }
 
   #resize(width, height) {

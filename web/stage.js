@@ -4,6 +4,7 @@ import { Handover } from "./handover.js";
 import { Path, between, distance } from "./pose.js";
 
 const LOOK_MS = 40;
+const WARM_UP_MS = 200;
 /** A film that stands still for so many looks has ended, or waits long enough to close the mouth. */
 const PATIENCE = 3;
 /** How long one picture takes to replace the other. */
@@ -35,7 +36,10 @@ export class Stage {
   #filmFrame = 0;
   #waitsAt = null;
   #starvedLooks = 0;
-  /** The change that is going on: `{toFilm, since, moveMs, idleFrame}`. */
+  /**
+   * The change that is going on: `{toFilm, since, moveMs, idleFrame, start, pose}`. One that comes
+   * before another has ended starts at the pose which that one has reached.
+   */
   #change = null;
 
   /** `onSpeaking` is called when the film comes into view. */
@@ -46,7 +50,10 @@ export class Stage {
     this.#canvas = canvas;
     this.#onSpeaking = onSpeaking;
     this.#handover = new Handover(canvas);
-    idle.addEventListener("loadeddata", () => element.classList.add("has-face"));
+    idle.addEventListener("loadeddata", () => {
+      element.classList.add("has-face");
+      this.#warmUp();
+    });
     screen.video.requestVideoFrameCallback((...picture) => this.#onPicture(...picture));
     setInterval(() => this.#look(), LOOK_MS);
   }
@@ -64,12 +71,12 @@ export class Stage {
     this.#idle.currentTime = this.#timeOf(frame);
     this.#startIdle();
     this.#path = new Path(await (await fetch(pathUrl)).json());
+    this.#warmUp();
   }
 
   /** Leave the film in the middle; it has been told to stop. */
   leave() {
     if (!this.isSpeaking) return;
-    this.#endChange();
     this.#idle.pause();
     this.#idle.addEventListener("seeked", () => this.#leaveNow(), { once: true });
     this.#idle.currentTime = this.#timeOf(this.#filmFrame);
@@ -82,7 +89,6 @@ export class Stage {
   }
 
   #come() {
-    this.#endChange();
     this.#element.classList.add("speaking");
     this.#begin(true);
     this.#onSpeaking();
@@ -94,30 +100,52 @@ export class Stage {
     this.#showIdle();
   }
 
-  /** Begin a change, if it can be drawn: without a path or WebGL, the style sheet fades the film. */
+  /** Whether a change can be drawn: without a path or WebGL, the style sheet fades the film. */
+  get #canDraw() {
+    return this.#path !== null && this.#handover.isPossible && this.#idle.readyState >= 2;
+  }
+
+  /** The first drawing takes its time, and is done where nobody sees it: over the same picture. */
+  #warmUp() {
+    if (!this.#canDraw || this.isSpeaking || this.#change !== null) return;
+    const still = { video: this.#idle, pose: this.#path.at(0) };
+    this.#handover.draw({ ...this.#path, from: still, to: still, pose: still.pose, share: 0 });
+    this.#canvas.classList.add("faint");
+    this.#canvas.hidden = false;
+    setTimeout(() => this.#endWarmUp(), WARM_UP_MS);
+  }
+
+  #endWarmUp() {
+    this.#canvas.classList.remove("faint");
+    this.#canvas.hidden = this.#change === null;
+  }
+
   #begin(toFilm) {
-    const canDraw = this.#path !== null && this.#handover.isPossible && this.#idle.readyState >= 2;
-    this.#element.classList.toggle("bends", canDraw);
-    if (!canDraw) return;
-    this.#change = { toFilm, since: performance.now(), idleFrame: this.#idleFrame() };
+    this.#element.classList.toggle("bends", this.#canDraw);
+    if (!this.#canDraw) return this.#endChange();
+    const isDrawing = this.#change !== null;
+    const start = isDrawing ? this.#change.pose : null;
+    this.#change = { toFilm, since: performance.now(), idleFrame: this.#idleFrame(), start };
     const apart = distance(this.#path.at(this.#filmFrame), this.#path.at(this.#change.idleFrame));
     const wanted = apart * MOVE_MS_PER_EYE_DISTANCE;
     this.#change.moveMs = Math.min(Math.max(wanted, SHORTEST_MOVE_MS), LONGEST_MOVE_MS);
-    this.#draw();
+    if (!isDrawing) this.#draw();
+    this.#canvas.classList.remove("faint");
     this.#canvas.hidden = false;
   }
 
   /** One picture of the change; asks for the next one. */
   #draw() {
     if (this.#change === null) return;
-    const { toFilm, since, moveMs, idleFrame } = this.#change;
+    const { toFilm, since, moveMs, idleFrame, start } = this.#change;
     const passedMs = performance.now() - since;
     if (passedMs >= moveMs || !this.#handover.isPossible) return this.#endChange();
     const gone = Math.floor((passedMs / 1000) * this.#loop.fps);
     const idle = { video: this.#idle, pose: this.#path.at(idleFrame + gone) };
     const film = { video: this.#screen.video, pose: this.#path.at(this.#filmFrame) };
     const [from, to] = toFilm ? [idle, film] : [film, idle];
-    const pose = between(from.pose, to.pose, smooth(passedMs / moveMs));
+    const pose = between(start ?? from.pose, to.pose, smooth(passedMs / moveMs));
+    this.#change.pose = pose;
     this.#handover.draw({ ...this.#path, from, to, pose, share: smooth(passedMs / MIX_MS) });
     requestAnimationFrame(() => this.#draw());
   }

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 SERVER = Path(__file__).with_name("page_server.py")
 PATIENCE_S = 40
+HICCUP_MS = 100
+"""Of two pictures farther apart than this the browser did not draw what lies between."""
 
 browser_tests = [
     pytest.mark.browser,
@@ -80,7 +83,8 @@ const look = (picture) => {
 window.looks = [];
 const watch = () => {
   const shown = Number(getComputedStyle(film).opacity);
-  const seen = !drawn.hidden ? "change" : shown === 1 ? "film" : shown === 0 ? "idle" : "fade";
+  const isSeen = !drawn.hidden && !drawn.classList.contains("faint");
+  const seen = isSeen ? "change" : shown === 1 ? "film" : shown === 0 ? "idle" : "fade";
   const picture = { change: drawn, film, idle, fade: idle }[seen];
   const ready = picture === drawn || picture.readyState >= 2;
   if (ready) window.looks.push({ at: performance.now(), seen, ...look(picture) });
@@ -218,3 +222,12 @@ def ask(port: int, method: str, path: str, body: object = None) -> Any:
 def speak(port: int, session: str, text: str) -> Any:
     """Somebody else says something."""
     return ask(port, "POST", "/speak", {"session_id": session, "text": text})
+
+
+def head_steps(looks: list[dict[str, Any]]) -> list[float]:
+    """How far the head moved from one picture seen to the next."""
+    return [
+        abs(after["head"] - before["head"])
+        for before, after in pairwise(looks)
+        if after["at"] - before["at"] < HICCUP_MS
+    ]

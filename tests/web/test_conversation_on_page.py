@@ -1,9 +1,8 @@
 """Turn by turn: short answers, being interrupted, reading what is said."""
 
-from itertools import pairwise
 from typing import Any
 
-from browsing import Page, ask, browser_tests, speak
+from browsing import Page, ask, browser_tests, head_steps, speak
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
@@ -50,9 +49,7 @@ def test_a_stopped_film_is_left_without_a_jump(page: Page) -> None:
     page.watch()
     page.click("stop")
     page.wait(lambda: not page.is_speaking() and page.looks()[-1]["seen"] == "idle")
-    looks = page.looks()
-    heads = [look["head"] for look in looks]
-    assert max(abs(after - before) for before, after in pairwise(heads)) < 2
+    assert max(head_steps(page.looks())) < 2
 
 
 def test_captions_show_the_sentence_that_is_heard(page: Page) -> None:

@@ -1,23 +1,8 @@
 """From the idle face to the film and back: no picture jumps."""
 
-from itertools import pairwise
-from typing import Any
-
-from browsing import Page, browser_tests
+from browsing import Page, browser_tests, head_steps
 
 pytestmark = browser_tests
-
-HICCUP_MS = 100
-"""Of two pictures farther apart than this the browser did not draw what lies between."""
-
-
-def head_steps(looks: list[dict[str, Any]]) -> list[float]:
-    """How far the head moved from one picture seen to the next."""
-    return [
-        abs(after["head"] - before["head"])
-        for before, after in pairwise(looks)
-        if after["at"] - before["at"] < HICCUP_MS
-    ]
 
 
 def far_from_the_film(page: Page) -> None:
