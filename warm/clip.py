@@ -130,6 +130,11 @@ class Clip:
         return bool(self._open) and self._open[-1].asked < self._open[-1].frames
 
     @property
+    def has_begun(self) -> bool:
+        """Whether something of it can be watched."""
+        return self._sink.frames > 0
+
+    @property
     def has_ended(self) -> bool:
         """Whether nothing more happens to it: `record` can be taken."""
         return self._ending is not None and self._ending.done()
@@ -161,13 +166,15 @@ class Clip:
         """Whether it takes frames now."""
         return self.is_waiting() and self.released_s <= now_s
 
-    def take(self, room: int) -> Part:
+    def take(self, room: int, *, in_crowd: bool = False) -> Part:
         """The next frames to make, `room` at most; it must be ready.
 
-        May have a sentence spoken; raises what voice and engine say against it.
+        In a crowd of clips that all begin, the first fragment must last until the second is made
+        in its turn: it is twice as long. May have a sentence spoken; raises what voice and engine
+        say against it.
         """
         if not self.is_asking:
-            self._open.append(self._next_batch())
+            self._open.append(self._next_batch(longer=in_crowd and not self._cursor))
         batch = self._open[-1]
         first = batch.asked
         batch.asked = min(batch.frames, first + room)
@@ -223,12 +230,13 @@ class Clip:
     def _on_their_way(self) -> int:
         return self._sink.waiting + len(self._open)
 
-    def _next_batch(self) -> Batch:
+    def _next_batch(self, *, longer: bool) -> Batch:
         if self._cursor == self._laid:
             self._lay(next(self._script, None))
         first, line = self._lines[-1]
         start = self._cursor - first
-        frames = min(self._batch_size(), self._laid - self._cursor)
+        size = self._batch_size() * (2 if longer else 1)
+        frames = min(size, self._stage.largest_batch, self._laid - self._cursor)
         self._cursor += frames
         step = self.film.spec.samples_per_frame
         return Batch(

@@ -21,6 +21,9 @@ from warm.playing import PlayingClock
 from warm.schedule import PASS_S, SHORT_PASS_S, SOON_S, Pace, line_up
 from warm.script import lines
 
+CROWD = 3
+"""So many clips that begin at once get in each other's way."""
+
 Result = TypeVar("Result")
 
 
@@ -131,10 +134,11 @@ class Renderer:
     def _choose(self) -> list[Part]:
         room = self._room()
         parts: list[Part] = []
+        is_crowd = sum(not clip.has_begun for clip in self.clips) >= CROWD
         for clip in line_up(self.clips, self._stage.clock()):
             if room <= 0 or (parts and not self._stage.engine.gains):
                 break
-            part = self._guarded(clip, lambda: clip.take(room))  # noqa: B023 - called at once
+            part = self._guarded(clip, lambda: clip.take(room, in_crowd=is_crowd))  # noqa: B023
             if part is not None:
                 parts.append(part)
                 room -= part.frames
