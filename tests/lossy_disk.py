@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 SECTOR_BYTES = 512
-_MOST_STATES = 24
+_MOST_STATES = 16
 """At one moment; more are drawn at random."""
 
 Files = dict[str, bytes]

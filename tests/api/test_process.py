@@ -89,8 +89,8 @@ def test_a_stop_finishes_the_fragment_closes_the_film_and_ends_every_answer(
 ) -> None:
     accept = {"Accept": "text/event-stream"}
     with server.ask("POST", "/speak", {"text": LONG}, **accept) as speaking:
-        while b"fragment" not in speaking.readline():
-            pass
+        while b"fragment" not in (line := speaking.readline()):
+            assert line, "the answer ended without a fragment"
         with server.ask("GET", "/session/stream?from=0") as watching:
             server.process.send_signal(signal.SIGTERM)
             rest, watched = speaking.read().decode(), watching.read()
