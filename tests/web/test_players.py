@@ -65,3 +65,17 @@ def test_a_player_that_does_not_exist_is_named(browser: Chrome, port: int) -> No
     page.wait(lambda: 'player = "vlc"' in page.text("error-text"))
     assert "mse, hls, native" in page.text("error-text")
     page.complaints()
+
+
+def test_a_film_that_cannot_be_watched_live_is_offered_for_download(
+    browser: Chrome, tmp_path: Path
+) -> None:
+    port = free_port()
+    with serving(tmp_path, port, writer="concat"):
+        page = Page(browser, port, "joined")
+        page.wait(lambda: "writer" in page.text("note"))
+        page.say("Take me home")
+        page.wait(lambda: page.clips() == ["Take me home"])
+        page.wait(browser.find_element("id", "download").is_displayed)
+        assert page.text("error-text") == ""
+        browser.get("about:blank")
