@@ -1,6 +1,7 @@
 """The neural engine with random weights: what it draws where, and what it does when it cannot."""
 
 import json
+import wave
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from sitter import UPRIGHT, opened, portrait, rolled, sit
 
+from session.film import SAMPLE_RATE_HZ, FilmSpec
 from stabilizers.blend import paste
 from tts.espeak import EspeakVoices
 from tts.speech import Speech
@@ -20,6 +22,8 @@ from warm.musetalk.engine import MuseTalkEngine
 from warm.musetalk.options import Options
 from warm.musetalk.painter import Painter
 from warm.musetalk.view import FaceOutside, Placement, views_of
+from warm.offline.passages import from_sound
+from warm.sound import resample
 from warm.store import AvatarOutdated
 
 POSES = [UPRIGHT, rolled(12.0), rolled(-6.0)]
@@ -188,6 +192,25 @@ def test_a_sentence_without_much_in_it_is_heard_too(loaded: MuseTalkEngine) -> N
         made = loaded.conditions(speech, frames=frames, fps=25)
         assert made.shape == (frames, *loaded.conditions(speech, frames=1, fps=25).shape[1:])
         assert np.isfinite(made).all()
+
+
+def test_a_sound_file_in_passages_is_heard_as_a_whole(
+    loaded: MuseTalkEngine, speech: Speech, tmp_path: Path
+) -> None:
+    """Would miss passages that do not begin where Whisper's own segments of the file do."""
+    said = resample(speech.samples, speech.sample_rate_hz)
+    sound = np.tile(said, 65 * SAMPLE_RATE_HZ // len(said) + 1)[: 65 * SAMPLE_RATE_HZ]
+    path = tmp_path / "long.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HZ)
+        file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
+    spec = FilmSpec(width=16, height=16, fps=25)
+    parts = np.concatenate([p.conditions for p in from_sound(path, loaded, spec)])
+    whole = loaded.conditions(Speech("", sound, SAMPLE_RATE_HZ, None), frames=65 * 25, fps=25)
+    assert parts.shape == whole.shape
+    assert np.abs(parts - whole).max() < 0.01 * np.abs(whole).max()
 
 
 def test_fewer_frames_are_drawn_at_once_when_memory_does_not_do(
