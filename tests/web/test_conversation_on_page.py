@@ -6,6 +6,7 @@ from browsing import Page, ask, browser_tests, head_steps, speak
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
+pytest_plugins = ["page_fixtures"]
 pytestmark = browser_tests
 
 LONG = "This sentence takes about three seconds, all in all. " * 5

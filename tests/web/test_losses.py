@@ -6,6 +6,7 @@ from browsing import Page, ask, browser_tests, free_port, kill, serving, speak
 from flaky_network import flaky_network
 from selenium.webdriver import Chrome
 
+pytest_plugins = ["page_fixtures"]
 pytestmark = browser_tests
 
 LONG = "This sentence takes about three seconds, all in all. " * 4

@@ -10,6 +10,7 @@ from selenium.webdriver import Chrome
 
 HLS_JS = Path(__file__).resolve().parents[2] / "web" / "vendor" / "hls.light.min.js"
 
+pytest_plugins = ["page_fixtures"]
 pytestmark = browser_tests
 needs_hls_js = pytest.mark.skipif(
     not HLS_JS.exists(), reason="hls.js is not here; `make setup` fetches it where npm is"

@@ -6,6 +6,7 @@ from browsing import Page, browser_tests, chromium, speak
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
+pytest_plugins = ["page_fixtures"]
 pytestmark = browser_tests
 
 
