@@ -12,7 +12,7 @@ from api.body import Body, read_body
 from api.describe import describe_clip, film_url
 from api.problem import problem_of
 from api.running import running
-from warm.job import Event, FragmentLanded, SpeakJob, SpeechMade, Spoken
+from warm.job import EngineAwaited, EngineCame, Event, FragmentLanded, SpeakJob, SpeechMade, Spoken
 from warm.sessions import DEFAULT_SESSION
 
 EVENT_STREAM = "text/event-stream"
@@ -74,6 +74,10 @@ def sse(name: str, data: dict[str, Any]) -> str:
 def describe(event: Event) -> tuple[str, dict[str, Any]]:
     """Name and JSON of an event."""
     match event:
+        case EngineAwaited():
+            return "loading", {"reason": event.reason}
+        case EngineCame():
+            return "loaded", {"reload_s": round(event.reload_s, 4)}
         case SpeechMade():
             return "speech", {
                 "sentence": event.sentence,

@@ -50,6 +50,9 @@ class LoudnessEngine:
     def unload(self) -> None:
         pass
 
+    def give_back(self) -> None:
+        pass
+
     def prepare(self, build: AvatarBuild) -> None:
         pass
 

@@ -66,7 +66,7 @@ class EngineFull(RuntimeError):
 
 
 class Engine(Protocol):
-    """A lip engine. One thread owns it; nothing here may be called from two."""
+    """A lip engine. One thread owns it; but for `load`, nothing here may be called from two."""
 
     name: str
 
@@ -83,12 +83,17 @@ class Engine(Protocol):
     def load(self) -> None:
         """Load models and warm up; after it, the first patch costs what every patch costs.
 
-        May be called again after `unload`; what was adopted need not be adopted again.
+        May be called again after `unload`, and on another thread; what was adopted need not be
+        adopted again. Until it returns, nothing else is called but `adopt`, `forget` and `facts`.
         """
         ...
 
     def unload(self) -> None:
         """Give back the memory of what `load` loaded; `load` brings it back."""
+        ...
+
+    def give_back(self) -> None:
+        """Return memory that is only kept for the next pass."""
         ...
 
     def prepare(self, build: AvatarBuild) -> None:

@@ -36,10 +36,27 @@ class FragmentLanded:
     fps: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineAwaited:
+    """The engine has to be loaded first."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineCame:
+    """The engine is loaded."""
+
+    reload_s: float
+    """How long the request has waited for it."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Timings:
     """Seconds since the request came in; None for what has not happened."""
 
+    reload_s: float | None = None
+    """How long it waited for the engine to be loaded."""
     tts_first_s: float | None = None
     first_fragment_s: float | None = None
     render_s: float | None = None
@@ -63,7 +80,7 @@ class Spoken:
     timings: Timings
 
 
-Event = SpeechMade | FragmentLanded | Spoken
+Event = EngineAwaited | EngineCame | SpeechMade | FragmentLanded | Spoken
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -82,6 +99,8 @@ class SpeakJob:
     request_id: str = ""
     timings: Timings = field(default_factory=Timings)
     _asked: float = field(default_factory=time.monotonic)
+    _awaited: float | None = None
+    """Since when it has been waiting for the engine."""
     _events: list[Event] = field(default_factory=list)
     _error: Exception | None = None
     _changed: Condition = field(default_factory=Condition)
@@ -95,6 +114,19 @@ class SpeakJob:
         with self._changed:
             self._events.append(event)
             self._changed.notify_all()
+
+    def await_engine(self, reason: str) -> None:
+        """It has to wait until the engine is loaded; told once."""
+        with self._changed:
+            is_new, self._awaited = self._awaited is None, self._awaited or time.monotonic()
+        if is_new:
+            self.tell(EngineAwaited(reason=reason))
+
+    def meet_engine(self) -> None:
+        """The engine is loaded; nothing happens where it was not waited for. Render side."""
+        if self._awaited is not None and self.timings.reload_s is None:
+            self.timings.reload_s = time.monotonic() - self._awaited
+            self.tell(EngineCame(reload_s=self.timings.reload_s))
 
     def fail(self, error: Exception) -> None:
         """End the job with an error. Render side."""

@@ -76,6 +76,11 @@ class WorkQueue(Generic[Work, Order]):
                     return work
         return None
 
+    def waiting(self) -> list[Work]:
+        """All work, in order; it stays."""
+        with self._lock:
+            return list(self._waiting)
+
     def drain(self) -> list[Work | Order]:
         """Take out everything."""
         with self._lock:

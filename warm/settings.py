@@ -117,6 +117,15 @@ class Settings(BaseSettings):
     """Most frames that the engine makes at once; also the longest fragment of a film."""
     first_batch_size: Annotated[int, Field(ge=1, le=100)] = 2
     """Frames of a clip's first fragment: fewer, and the first picture is earlier."""
+    max_vram_gb: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """Most memory of a GPU that the neural engine takes, GB; passes are as large as fit. None: all
+    that is free when it is loaded."""
+    lazy_load: bool = False
+    """Load the engine when somebody wants to speak, or makes a session, instead of at the start."""
+    unload_idle_seconds: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
+    """Unload the engine when nothing was said for so long; the next request loads it. 0: never."""
+    clear_cache_after_generation: bool = False
+    """Return what a GPU keeps for the next pass whenever nobody speaks any more."""
     voice: str = "espeak-en-us-female"
     """Voice of a request that names neither voice nor language; `GET /voices` lists them."""
     language: str | None = None

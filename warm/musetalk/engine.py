@@ -7,7 +7,9 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from ctypes import CDLL
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +26,8 @@ from warm.sound import resample
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from warm.musetalk.device import Compute
+    from warm.musetalk.memory import Appetite, Memory
     from warm.musetalk.rendering import Part
     from warm.musetalk.studio import Studio
 
@@ -36,19 +40,33 @@ log = logging.getLogger(__name__)
 
 
 class MuseTalkEngine:
-    """Implements `warm.engine.Engine`. One thread owns it."""
+    """Implements `warm.engine.Engine`. One thread owns it, but for `load`, which may run on another
+    while nothing but `adopt`, `forget` and `facts` is asked for.
+    """
 
     name = "musetalk"
     gains = True
 
-    def __init__(self, options: Options) -> None:
-        """Find the weights, without loading them; raises WeightsError."""
+    def __init__(self, options: Options, memory: Memory | None = None) -> None:
+        """Find the weights, without loading them; raises WeightsError.
+
+        `memory` is what passes are fitted to; by default that of the GPU, and on a CPU nothing.
+        """
         self._options = options
         self._layout = options.layout()
+        self._memory = memory
         self._studio: Studio | None = None
+        self._compute: Compute | None = None
+        """Known from the first load on."""
+        self._appetite: Appetite | None = None
+        self._budget = 0
+        """Bytes; where there is an appetite."""
+        self._adopting = Lock()
+        """Held while avatars come to the device, or go."""
         self._faces: dict[Key, Face] = {}
         self._latents: dict[Key, Tensor] = {}
         self._most = options.largest_batch
+        """Frames of one pass, as far as memory has shown that it does."""
         self._pace_fps: float | None = None
         """Frames a second of the last pass on a CPU; a GPU's is nobody's wait."""
 
@@ -58,9 +76,10 @@ class MuseTalkEngine:
 
         On a slow CPU as many as take STEP_S, so that the render thread shows that it lives.
         """
+        most = max(1, self._fitting)
         if self._pace_fps is None:
-            return self._most
-        return min(self._most, max(1, int(STEP_S * self._pace_fps)))
+            return most
+        return min(most, max(1, int(STEP_S * self._pace_fps)))
 
     def load(self) -> None:
         """Load the networks and draw once; what was adopted is warm again.
@@ -70,21 +89,39 @@ class MuseTalkEngine:
         let_threads_sleep()
         from warm.musetalk.studio import open_studio  # noqa: PLC0415  seconds, and a large library
 
+        self._most = self._options.largest_batch
         try:
-            self._studio = open_studio(self._layout, self._options)
-            for key, face in self._faces.items():
-                self._latents[key] = self._studio.keep(face.latents)
+            self._obey_budget()
+            studio = open_studio(self._layout, self._options)
+            self._keep_faces(studio)
+            self._fit(studio)
+            self._warm_up(studio)
+            with self._adopting:
+                self._keep_faces(studio)  # those adopted meanwhile
+                self._studio = studio
         except DeviceFull as full:
             self.unload()
             raise EngineFull(f"the networks do not fit into the device's memory: {full}") from full
-        self._warm_up(self._studio)
+        except BaseException:
+            self.unload()
+            raise
 
     def unload(self) -> None:
-        """Give back the networks' memory and that of the avatars; `load` brings both back."""
-        self._studio = None
+        """Give back the networks' memory and that of the avatars; `load` brings both back.
+
+        Raises EngineLost where the device does not answer; everything is dropped all the same.
+        """
+        self._studio = self._appetite = None
         self._latents.clear()
         gc.collect()
-        give_back_memory()
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Return memory that is only kept for the next pass; raises EngineLost."""
+        from warm.musetalk.faults import device_faults  # noqa: PLC0415  as in `load`
+
+        with device_faults():
+            give_back_memory()
 
     def prepare(self, build: AvatarBuild) -> None:
         """Keep the avatar's latents and masks in `musetalk_*` arrays; raises what `make_face` does.
@@ -99,17 +136,21 @@ class MuseTalkEngine:
     def adopt(self, avatar: Avatar) -> None:
         """Put an avatar's latents on the device; raises AvatarOutdated, EngineFull, EngineLost."""
         face = recall(avatar, self._recipe)
-        if self._studio is not None:
-            try:
-                self._latents[key_of(avatar)] = self._studio.keep(face.latents)
-            except DeviceFull as full:
-                raise EngineFull(f"no memory for the avatar {avatar.id!r}: {full}") from full
-        self._faces[key_of(avatar)] = face
+        with self._adopting:
+            if self._studio is not None:
+                try:
+                    self._latents[key_of(avatar)] = self._studio.keep(face.latents)
+                    self._require_room()
+                except DeviceFull as full:
+                    self._latents.pop(key_of(avatar), None)
+                    raise EngineFull(f"no memory for the avatar {avatar.id!r}: {full}") from full
+            self._faces[key_of(avatar)] = face
 
     def forget(self, avatar: Avatar) -> None:
         """Drop what `adopt` kept."""
-        self._faces.pop(key_of(avatar), None)
-        self._latents.pop(key_of(avatar), None)
+        with self._adopting:
+            self._faces.pop(key_of(avatar), None)
+            self._latents.pop(key_of(avatar), None)
 
     def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
         """(frames, 50, 384) tokens with their positions, of this sentence alone.
@@ -117,12 +158,17 @@ class MuseTalkEngine:
         The reference encodes a whole file; a sentence's features differ from those, because Whisper
         hears both ways and the mel's floor follows its loudest moment.
         """
-        from warm.musetalk.hearing import RATE_HZ  # noqa: PLC0415  as in `load`
+        from warm.musetalk.faults import device_faults  # noqa: PLC0415  as in `load`
+        from warm.musetalk.hearing import RATE_HZ  # noqa: PLC0415
         from warm.musetalk.windows import positions, tokens_of  # noqa: PLC0415
 
         studio = self.studio
         sound = resample(speech.samples, speech.sample_rate_hz, RATE_HZ)
-        hidden = studio.hearing.hear(np.clip(sound, -1.0, 1.0))
+        try:
+            with device_faults():
+                hidden = studio.hearing.hear(np.clip(sound, -1.0, 1.0))
+        except DeviceFull as full:
+            raise EngineFull(f"no memory to hear a sentence: {full}") from full
         tokens = tokens_of(hidden, frames=frames, fps=fps)
         self._tell_time(frames)
         return tokens + positions(*tokens.shape[1:])
@@ -130,15 +176,15 @@ class MuseTalkEngine:
     def start(self, jobs: Sequence[PatchJob]) -> Rendering:
         """Begin one patch a job; the avatars must have been adopted.
 
-        Where memory does not do, fewer frames are drawn at once from then on; raises EngineFull
-        when one alone does not fit, and EngineLost.
+        Where memory does not do, fewer frames are drawn at once until the next load; raises
+        EngineFull when one alone does not fit, and EngineLost.
         """
         from warm.musetalk.rendering import Drawing  # noqa: PLC0415  as in `load`
 
         parts: list[Part] = []
         done = 0
         while done < len(jobs):
-            few = jobs[done : done + self._most]
+            few = jobs[done : done + max(1, self._fitting)]
             try:
                 parts.append(self._drawn(few))
             except DeviceFull as full:
@@ -149,10 +195,10 @@ class MuseTalkEngine:
         return drawing if self.studio.compute.is_gpu else Rendered(drawing.patches())
 
     def facts(self) -> dict[str, Any]:
-        """Device, numbers, memory, and on the CPU how fast it draws."""
-        if self._studio is None:
+        """Device, numbers, memory, and on the CPU how fast it draws; also while it is unloaded."""
+        compute = self._compute
+        if compute is None:
             return dict.fromkeys(("device", "memory_used_gb", "memory_total_gb", "memory_free_gb"))
-        compute = self._studio.compute
         used, total = compute.memory_gb()
         return {
             "device": compute.name,
@@ -160,6 +206,8 @@ class MuseTalkEngine:
             "memory_used_gb": used,
             "memory_total_gb": total,
             "memory_free_gb": compute.free_gb(),
+            **self._appetite_facts(),
+            "first_batch": self._options.first_batch,
             "largest_batch": self.largest_batch,
             "frames_per_second": self._pace_fps and round(self._pace_fps, 2),
         }
@@ -200,9 +248,87 @@ class MuseTalkEngine:
         self._most = tried // 2
         log.warning("no memory for %d frames at once; %d from now on", tried, self._most)
 
+    @property
+    def _fitting(self) -> int:
+        """Frames of one pass that fit into the budget beside the avatars that are kept."""
+        if self._appetite is None:
+            return self._most
+        return self._appetite.frames_in(self._budget, self._kept, most=self._most)
+
+    @property
+    def _kept(self) -> int:
+        """Bytes that avatars take on the device."""
+        return sum(latents.nbytes for latents in list(self._latents.values()))
+
+    def _appetite_facts(self) -> dict[str, Any]:
+        from warm.musetalk.memory import in_gb  # noqa: PLC0415  as in `load`
+
+        appetite = self._appetite
+        if appetite is None:
+            return dict.fromkeys(
+                ("memory_budget_gb", "networks_gb", "pass_gb", "frame_gb", "avatars_gb")
+            )
+        return {
+            "memory_budget_gb": in_gb(self._budget),
+            "networks_gb": in_gb(appetite.resident),
+            "pass_gb": in_gb(appetite.a_pass),
+            "frame_gb": in_gb(appetite.a_frame),
+            "avatars_gb": in_gb(self._kept),
+        }
+
+    def _obey_budget(self) -> None:
+        """Know the device and its memory, and take no more of it than is allowed."""
+        from warm.musetalk.device import choose  # noqa: PLC0415  as in `load`
+        from warm.musetalk.memory import GpuMemory, budget_of  # noqa: PLC0415
+
+        self._compute = choose(self._options.device, self._options.precision)
+        if self._memory is None and self._compute.is_gpu:
+            self._memory = GpuMemory(self._compute.device)
+        if self._memory is not None:
+            self._budget = budget_of(self._memory, self._options.max_vram_gb)
+            self._memory.limit(self._budget)
+
+    def _keep_faces(self, studio: Studio) -> None:
+        """Bring those avatars to the device that are not there yet; raises DeviceFull."""
+        for key, face in list(self._faces.items()):
+            if key not in self._latents:
+                self._latents[key] = studio.keep(face.latents)
+
+    def _fit(self, studio: Studio) -> None:
+        """Measure what passes need; raises DeviceFull where not even one frame has room.
+
+        A device too full for the larger pass is not measured: passes are halved until they fit.
+        """
+        from warm.musetalk.memory import SIZES, measure  # noqa: PLC0415  as in `load`
+
+        if self._memory is None:
+            return
+        try:
+            self._appetite = measure(
+                self._memory, lambda size: timed_pass(studio, size), kept=self._kept
+            )
+        except DeviceFull as full:
+            give_back_memory()
+            self._most = min(self._most, SIZES[1] - 1)
+            log.warning("no memory to measure passes of %d frames: %s", SIZES[1], full)
+            return
+        self._require_room()
+        log.info("memory of the device: %s", self._appetite_facts())
+
+    def _require_room(self) -> None:
+        """Raise DeviceFull unless a frame can be drawn within the budget."""
+        from warm.musetalk.memory import in_gb  # noqa: PLC0415  as in `load`
+
+        if self._appetite is not None and self._fitting < 1:
+            least, avatars = self._appetite.least(self._kept), self._kept
+            raise DeviceFull(
+                f"networks, avatars ({in_gb(avatars)} GB) and one frame take {in_gb(least)} GB; "
+                f"{in_gb(self._budget)} GB may be used (max_vram_gb = {self._options.max_vram_gb})"
+            )
+
     def _warm_up(self, studio: Studio) -> None:
         """Draw empty faces: libraries choose their kernels at the first pass of each size."""
-        sizes = {self._options.first_batch, self._most} if studio.compute.is_gpu else {1}
+        sizes = {self._options.first_batch, max(1, self._fitting)} if studio.compute.is_gpu else {1}
         for size in sorted(sizes):
             seconds = self._rehearsed(studio, size)
         if not studio.compute.is_gpu:
@@ -217,7 +343,7 @@ class MuseTalkEngine:
     def _rehearsed(self, studio: Studio, size: int) -> float:
         """Seconds of a pass of `size` faces, or of as many as memory does for."""
         while True:
-            few = min(size, self._most)
+            few = min(size, max(1, self._fitting))
             try:
                 return timed_pass(studio, few)
             except DeviceFull as full:
@@ -253,8 +379,11 @@ def let_threads_sleep() -> None:
 
 
 def give_back_memory() -> None:
-    """Return what PyTorch holds in reserve to the GPU."""
+    """Return what PyTorch holds in reserve to the GPU, and the C library's to the system."""
     import torch  # noqa: PLC0415  as in `load`
 
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    trim = getattr(CDLL(None), "malloc_trim", None)  # glibc's own
+    if trim is not None:
+        trim(0)

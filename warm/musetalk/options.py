@@ -29,6 +29,7 @@ class Options:
     bbox_shift: int = 0
     first_batch: int = 2
     largest_batch: int = 25
+    max_vram_gb: float | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Options:
@@ -42,6 +43,7 @@ class Options:
             bbox_shift=settings.bbox_shift,
             first_batch=settings.first_batch_size,
             largest_batch=settings.batch_size,
+            max_vram_gb=settings.max_vram_gb,
         )
 
     def layout(self) -> Layout:

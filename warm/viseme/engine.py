@@ -40,6 +40,9 @@ class VisemeEngine:
     def unload(self) -> None:
         """Nothing was loaded."""
 
+    def give_back(self) -> None:
+        """Nothing is kept."""
+
     def prepare(self, build: AvatarBuild) -> None:
         """Make the avatar's mouth and keep it in `viseme_*` arrays; raises FaceModelError."""
         keep(make_mouth(build, FaceMesh(self._models)), build)

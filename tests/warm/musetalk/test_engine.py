@@ -301,7 +301,7 @@ def test_what_was_unloaded_comes_back_as_it_was(
     jobs = jobs_of(avatar, rows[:2])
     before = fresh.start(jobs).patches()
     fresh.unload()
-    assert fresh.facts()["device"] is None
+    assert fresh.facts()["device"] == "cpu"
     with pytest.raises(RuntimeError, match="not loaded"):
         fresh.start(jobs)
     fresh.load()

@@ -1,0 +1,192 @@
+"""Whether the engine is loaded: from the start or when it is wanted, until nobody speaks for long;
+loaded anew when its device failed."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Thread
+from typing import Literal
+
+from warm.engine import Engine, EngineLost
+
+TRIES_S = (0.0, 1.0, 3.0, 10.0)
+"""Rest before each try to load an engine that was lost or did not load …"""
+LATER_S = 60.0
+"""… and before each one after those."""
+AWAY = "the engine is unloaded; the next request loads it"
+COMING = "the engine is being loaded; requests wait for it"
+MEND = (
+    "Films can be watched and exported. Look at the device (nvidia-smi) and at the log; a GPU that "
+    "has failed often needs a restart of the server"
+)
+
+LifeState = Literal["asleep", "loading", "awake", "reloading", "broken"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """When an engine is loaded and unloaded."""
+
+    lazy: bool = False
+    """Whether it is not loaded before somebody wants it."""
+    unload_idle_s: float = 0.0
+    """It is unloaded when nobody wanted it for so long; 0: never."""
+    clear_cache: bool = False
+    """Whether what it keeps for the next pass is given back when nobody speaks any more."""
+    tries_s: tuple[float, ...] = TRIES_S
+    later_s: float = LATER_S
+
+
+class EngineLife:
+    """Owned by the render thread, which calls `tend` in each turn; any thread may look, and `wake`.
+
+    An engine that is wanted again is loaded on a thread of its own: until `is_awake`, the render
+    thread asks it for no speech and no picture, and goes on with everything else.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        habits: Habits,
+        *,
+        clock: Callable[[], float],
+        ring: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`ring` is called by any thread when there is something for `tend`."""
+        self.state: LifeState = "asleep"
+        self.reason = AWAY
+        """Empty while it is awake."""
+        self.load_s: float | None = None
+        """How long the last load took."""
+        self.loads, self.unloads, self.losses = 0, 0, 0
+        self._engine, self._habits = engine, habits
+        self._clock, self._ring = clock, ring
+        self._loading: Future[None] | None = None
+        self._begun_s = self._used_s = clock()
+        self._is_wanted = self._was_busy = False
+        self._tries, self._due_s = 0, 0.0
+        self._trouble = ""
+
+    @property
+    def is_awake(self) -> bool:
+        """Whether the engine can be asked for anything."""
+        return self.state == "awake"
+
+    @property
+    def retry_after_s(self) -> int:
+        """When to ask again."""
+        return round(self._habits.later_s) if self.state == "broken" else 1
+
+    def load(self) -> None:
+        """Load it here and now, once, at the start; raises what the engine does."""
+        self._begun_s = self._clock()
+        self._engine.load()
+        self._rise()
+
+    def wake(self) -> None:
+        """Want it: `tend` has it loaded where it is not. Any thread."""
+        self._is_wanted = True
+        self._ring()
+
+    def tend(self, *, wanted: bool, busy: bool) -> None:
+        """Load, unload, or look what became of a load.
+
+        `wanted`: somebody waits for it; `busy`: something is being made by it.
+        """
+        if self._loading is not None:
+            self._look()
+        wanted, self._is_wanted = wanted or self._is_wanted, False
+        if wanted or busy:
+            self._used_s = self._clock()
+        if self.state == "awake":
+            self._care(busy)
+        elif self.state == "asleep" and wanted:
+            self._begin("loading", COMING)
+        elif self._loading is None and self._trouble and self._clock() >= self._due_s:
+            self._begin(self.state, self.reason)
+
+    def note(self, error: Exception) -> None:
+        """Something failed while the engine was asked: where it was lost, it is loaded anew."""
+        if isinstance(error, EngineLost) and self.state == "awake":
+            log.error("the engine was lost: %s", error)
+            self.losses += 1
+            self._tries = 0
+            self._fail(error)
+
+    def _care(self, busy: bool) -> None:
+        """Give back what nobody needs."""
+        is_over, self._was_busy = self._was_busy and not busy, busy
+        idle_s = self._clock() - self._used_s
+        try:
+            if self._habits.unload_idle_s and idle_s >= self._habits.unload_idle_s:
+                self._engine.unload()
+                self.unloads += 1
+                self.state, self.reason = "asleep", AWAY
+                log.info("the engine was unloaded after %.0f s without work", idle_s)
+            elif is_over and self._habits.clear_cache:
+                self._engine.give_back()
+        except EngineLost as error:
+            self.note(error)
+
+    def _begin(self, state: LifeState, reason: str) -> None:
+        self.state, self.reason = state, reason
+        self._begun_s = self._clock()
+        self._loading = Future()
+        Thread(target=self._load, args=(self._loading,), name="load", daemon=True).start()
+
+    def _load(self, done: "Future[None]") -> None:
+        """Thread of its own."""
+        try:
+            with suppress(EngineLost):  # a device that is gone has nothing to give back
+                self._engine.unload()
+            self._engine.load()
+            done.set_result(None)
+        except Exception as error:
+            log.exception("the engine could not be loaded")
+            done.set_exception(error)
+        self._ring()
+
+    def _look(self) -> None:
+        """Whether it is loaded by now."""
+        assert self._loading is not None
+        if not self._loading.done():
+            return
+        error = self._loading.exception()
+        self._loading = None
+        if error is None:
+            self._rise()
+        else:
+            self._fail(error)
+
+    def _rise(self) -> None:
+        now_s = self._clock()
+        self.load_s, self._used_s = now_s - self._begun_s, now_s
+        self.loads += 1
+        self._tries, self._trouble = 0, ""
+        self.state, self.reason = "awake", ""
+        log.info("the engine was loaded in %.2f s", self.load_s)
+
+    def _fail(self, error: BaseException) -> None:
+        """Have it tried again after a while."""
+        waits_s = self._habits.tries_s
+        is_last = self._tries >= len(waits_s)
+        rest_s = self._habits.later_s if is_last else waits_s[self._tries]
+        self._due_s = self._clock() + rest_s
+        self._tries += 1
+        self._trouble = str(error) or type(error).__name__
+        if is_last:
+            self.state = "broken"
+            self.reason = (
+                f"the engine cannot be loaded ({self._trouble}); it is tried again every "
+                f"{self._habits.later_s:.0f} s. {MEND}"
+            )
+        else:
+            self.state = "reloading"
+            self.reason = (
+                f"the engine failed ({self._trouble}) and is being loaded anew, "
+                f"try {self._tries} of {len(waits_s)}; requests wait for it"
+            )
