@@ -2,27 +2,17 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
-import numpy as np
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
-from numpy.typing import NDArray
+from tiny_face import LoudnessEngine, tiny_avatar
 
 from tts.espeak import EspeakVoices
-from tts.speech import Speech
-from warm.avatar import Avatar, AvatarBuild
-from warm.engine import Patch, PatchJob, Rendered, Rendering
 from warm.runtime import Runtime
 from warm.settings import Settings
-
-WIDTH, HEIGHT, FRAMES = 96, 80, 10
-MOUTH = (36, 48)
-"""Where the tiny engine puts its patch: x, y."""
-PATCH = 24
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,78 +20,6 @@ def pytest_configure(config: pytest.Config) -> None:
     home = tempfile.mkdtemp(prefix="hypothesis-")
     set_hypothesis_home_dir(home)
     config.add_cleanup(lambda: shutil.rmtree(home))
-
-
-class LoudnessEngine:
-    """Shows how loud a frame is as the brightness of a square: an engine one can see through."""
-
-    name = "loudness"
-    gains = False
-    largest_batch: int | None = None
-
-    def __init__(self) -> None:
-        self.broken_after: int | None = None
-        """Frames after which rendering fails."""
-        self.rendered = 0
-
-    def load(self) -> None:
-        self.rendered = 0
-
-    def unload(self) -> None:
-        pass
-
-    def give_back(self) -> None:
-        pass
-
-    def prepare(self, build: AvatarBuild) -> None:
-        pass
-
-    def adopt(self, avatar: Avatar) -> None:
-        pass
-
-    def forget(self, avatar: Avatar) -> None:
-        pass
-
-    def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
-        edges = np.arange(frames) * speech.sample_rate_hz // fps
-        sound = np.pad(np.abs(speech.samples), (0, speech.sample_rate_hz))
-        return np.array(
-            [[sound[edge : edge + speech.sample_rate_hz // fps].max()] for edge in edges],
-            np.float32,
-        )
-
-    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
-        self.rendered += len(jobs)
-        if self.broken_after is not None and self.rendered > self.broken_after:
-            raise RuntimeError("the engine broke")
-        return Rendered([self._patch(float(job.condition[0])) for job in jobs])
-
-    def _patch(self, loudness: float) -> Patch:
-        picture = np.full((PATCH, PATCH, 3), 255 * min(1.0, loudness), np.uint8)
-        mask = np.full((PATCH, PATCH), 255, np.uint8)
-        move = np.array([[1.0, 0, MOUTH[0]], [0, 1.0, MOUTH[1]]])
-        return Patch(picture, mask, move)
-
-    def facts(self) -> dict[str, Any]:
-        return {"device": "cpu", "memory_used_gb": None, "memory_total_gb": None}
-
-
-def tiny_avatar(folder: Path) -> Avatar:
-    """Ten frames, each of a grey of its own, so that a picture tells which frame it is."""
-    frames = np.empty((FRAMES, HEIGHT, WIDTH, 3), np.uint8)
-    for index in range(FRAMES):
-        frames[index] = 60 + 15 * index
-    return Avatar(
-        id="tiny",
-        digest="0" * 64,
-        fps=25,
-        frames=frames,
-        transforms=np.tile(np.eye(2, 3), (FRAMES, 1, 1)),
-        landmarks=np.zeros((FRAMES, 468, 3), np.float32),
-        loop="pingpong",
-        extras={},
-        folder=folder,
-    )
 
 
 @pytest.fixture(scope="session")

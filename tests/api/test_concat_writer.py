@@ -5,8 +5,8 @@ from pathlib import Path
 
 import av
 import pytest
-from conftest import LoudnessEngine, tiny_avatar
 from flask.testing import FlaskClient
+from tiny_face import LoudnessEngine, tiny_avatar
 
 from app import assemble
 from session.__main__ import main

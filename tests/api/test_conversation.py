@@ -9,9 +9,9 @@ from typing import Any
 
 import av
 import pytest
-from conftest import LoudnessEngine, tiny_avatar
 from flask import Flask
 from flask.testing import FlaskClient
+from tiny_face import LoudnessEngine, tiny_avatar
 from werkzeug.test import TestResponse
 
 from api.running import running

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import LoudnessEngine, tiny_avatar
 from flask.testing import FlaskClient
 from lossy_disk import LossyDisk
+from tiny_face import LoudnessEngine, tiny_avatar
 from werkzeug.test import TestResponse
 
 import app as app_module

@@ -9,10 +9,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from conftest import MOUTH, PATCH, LoudnessEngine
 from flask import Flask
 from flask.testing import FlaskClient
 from numpy.typing import NDArray
+from tiny_face import MOUTH, PATCH, LoudnessEngine
 
 from app import assemble
 from tts.speech import Speech

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from conftest import MOUTH, PATCH
+from tiny_face import MOUTH, PATCH
 
 from bench.kills import Kills
 

@@ -9,9 +9,9 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from conftest import LoudnessEngine, tiny_avatar
 from flask.testing import FlaskClient
 from numpy.typing import NDArray
+from tiny_face import LoudnessEngine, tiny_avatar
 from werkzeug.test import TestResponse
 
 from api.running import running

@@ -12,9 +12,9 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from conftest import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 from flask import Flask
 from flask.testing import FlaskClient
+from tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 from werkzeug.test import TestResponse
 
 from app import assemble

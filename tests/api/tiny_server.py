@@ -6,7 +6,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1])]
 
-from conftest import LoudnessEngine, tiny_avatar  # noqa: E402
+from tiny_face import LoudnessEngine, tiny_avatar  # noqa: E402
 
 from api.launch import listen, serve  # noqa: E402
 from app import announce, assemble  # noqa: E402

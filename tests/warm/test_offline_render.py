@@ -10,9 +10,9 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import FRAMES, MOUTH, PATCH, LoudnessEngine, tiny_avatar
 from filming import portrait
 from numpy.typing import NDArray
+from tiny_face import FRAMES, MOUTH, PATCH, LoudnessEngine, tiny_avatar
 
 from session.film import FilmSpec
 from session.journal import journal_path

@@ -9,8 +9,8 @@ from threading import Event
 import av
 import numpy as np
 import pytest
-from conftest import HEIGHT, MOUTH, PATCH, WIDTH, LoudnessEngine, tiny_avatar
 from numpy.typing import NDArray
+from tiny_face import HEIGHT, MOUTH, PATCH, WIDTH, LoudnessEngine, tiny_avatar
 
 from session.film import FilmSpec
 from session.writer import FilmWriter

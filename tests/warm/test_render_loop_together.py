@@ -10,8 +10,8 @@ from threading import Event
 import av
 import numpy as np
 import pytest
-from conftest import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 from numpy.typing import NDArray
+from tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 
 from session.film import FilmSpec, Fragment
 from session.writer import FilmWriter

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import LoudnessEngine, tiny_avatar
+from tiny_face import LoudnessEngine, tiny_avatar
 
 from session.check import check_film
 from session.errors import FilmDiskError, FilmFullError

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1])]
 
-from conftest import LoudnessEngine  # noqa: E402
+from tiny_face import LoudnessEngine  # noqa: E402
 
 from api.launch import listen, serve  # noqa: E402
 from app import announce, assemble  # noqa: E402
