@@ -8,14 +8,19 @@ from api import VERSION
 from api.running import running
 from warm.runtime import Health
 
+WELL = ("ok", "asleep", "loading")
+
 health = Blueprint("health", __name__)
 
 
 @health.get("/health")
 def look() -> tuple[dict[str, Any], int]:
-    """200 when the render thread is warm and alive, else 503 with the reason."""
+    """200 when a request is answered without trouble, else 503 with the reason.
+
+    An engine that is not loaded because nobody wants it is no trouble.
+    """
     found = running().runtime.health()
-    return describe(found), 200 if found.state == "ok" else 503
+    return describe(found), 200 if found.state in WELL else 503
 
 
 def describe(found: Health) -> dict[str, Any]:
@@ -25,7 +30,7 @@ def describe(found: Health) -> dict[str, Any]:
         "reason": found.reason,
         "service": "warmtalk",
         "version": VERSION,
-        "model_loaded": found.state in ("ok", "stale"),
+        "model_loaded": found.is_loaded,
         "engine": found.engine,
         "device": found.facts.get("device"),
         "precision": found.facts.get("precision"),

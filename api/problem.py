@@ -244,7 +244,7 @@ def retry_after(status: int, error: Exception) -> dict[str, str]:
     """When to try again, where trying again helps."""
     if status != 503:
         return {}
-    seconds = error.retry_after_s if isinstance(error, QueueFull) else RETRY_SOON_S
+    seconds = error.retry_after_s if isinstance(error, QueueFull | NotReady) else RETRY_SOON_S
     return {"Retry-After": str(seconds)}
 
 

@@ -1,11 +1,15 @@
 """`GET /stats`: what the server has done, and what it holds."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint
 
 from api.running import Running, running
 from warm.runtime import Health
+
+GB = 1e9
 
 stats = Blueprint("stats", __name__)
 
@@ -22,6 +26,7 @@ def look() -> dict[str, Any]:
         "sessions": describe_sessions(parts),
         "watchers": {"open": parts.watchers.taken, "max": parts.watchers.limit},
         "cache": describe_cache(parts),
+        "engine": describe_engine(health),
         "device": describe_device(health),
     }
 
@@ -60,6 +65,25 @@ def describe_cache(parts: Running) -> dict[str, Any]:
         "max_bytes": counts.max_bytes,
         "avatars": list(counts.avatars),
     }
+
+
+def describe_engine(health: Health) -> dict[str, Any]:
+    """Whether the engine is loaded, and how often that changed."""
+    return {
+        "name": health.engine,
+        "loaded": health.is_loaded,
+        "load_s": health.load_s and round(health.load_s, 3),
+        "loads": health.loads,
+        "unloads": health.unloads,
+        "losses": health.losses,
+        "process_memory_gb": round(process_memory() / GB, 3),
+    }
+
+
+def process_memory() -> int:
+    """Bytes of this process that lie in the computer's memory, mapped files among them."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def describe_device(health: Health) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """One clip in the making: its sentences on one side, what of it is on disk on the other."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -39,6 +39,10 @@ class Stage:
     """Seconds; every deadline is one of its times."""
     ring: Callable[[], None]
     """Called by any thread when there is something new for the render thread."""
+    is_awake: Callable[[], bool] = lambda: True
+    """Whether the engine is loaded; where it is not, nobody asks it for anything."""
+    note: Callable[[Exception], None] = lambda _: None
+    """Told what went wrong when somebody did."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -289,16 +293,16 @@ class Clip:
             self.fail(Interrupted(f"session {self.job.session_id!r} was interrupted before this"))
             return
         self.was_cut = True
-        self._script = iter(self._closing(frames))
+        self._script = self._closing(frames, list(self._lines))
         self._lines.clear()
         self._laid = self._cursor = frames
         self._has_tail = self._is_handed_over = False
 
-    def _closing(self, frames: int) -> list[Line]:
-        for first, line in self._lines:
+    def _closing(self, frames: int, said: list[tuple[int, Line]]) -> Iterator[Line]:
+        """How the line ends that is cut there; the engine is asked when its turn comes."""
+        for first, line in said:
             if first < frames < self._end_of(first, line) and line.conditions is not None:
-                return [closing(self._stage.engine, line, frames - first, self.film.spec)]
-        return []
+                yield closing(self._stage.engine, line, frames - first, self.film.spec)
 
     def _landed(self, first_frame: int, fragment: Fragment | None) -> None:
         """The film took a batch. Encode thread."""

@@ -55,13 +55,13 @@ class EngineCame:
 class Timings:
     """Seconds since the request came in; None for what has not happened."""
 
-    reload_s: float | None = None
-    """How long it waited for the engine to be loaded."""
     tts_first_s: float | None = None
     first_fragment_s: float | None = None
     render_s: float | None = None
     """How long the render thread worked on it."""
     total_s: float | None = None
+    reload_s: float | None = None
+    """How long it waited for the engine to be loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

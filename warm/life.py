@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 class Habits:
     """When an engine is loaded and unloaded."""
 
-    lazy: bool = False
-    """Whether it is not loaded before somebody wants it."""
     unload_idle_s: float = 0.0
     """It is unloaded when nobody wanted it for so long; 0: never."""
     clear_cache: bool = False

@@ -46,6 +46,14 @@ class RenderLoop:
         self._begin_waiting()
         return self._renderer.step()
 
+    def give_up(self, error: Exception) -> None:
+        """There is no engine: fail what is being said and what waits to be."""
+        for clip in self._renderer.clips:
+            clip.fail(error)
+        while (job := self._queue.take()) is not None:
+            self._tally.count(failed=1)
+            job.fail(error)
+
     def end(self, of_clips: Exception, of_errands: Exception) -> None:
         """Close every clip behind the fragment that is being written; wait for that."""
         for clip in self._renderer.clips:
@@ -74,7 +82,7 @@ class RenderLoop:
 
     def _begin_waiting(self) -> None:
         """Take on the first request of each session in which nothing is being said."""
-        while len(self._renderer.clips) < self._max_speaking:
+        while self._renderer.is_awake() and len(self._renderer.clips) < self._max_speaking:
             taken = {clip.job.session_id for clip in self._renderer.clips}
             taken |= {errand.session_id for errand in self._errands if errand.session_id}
             job = self._queue.take(self._is_free(taken))
@@ -86,6 +94,7 @@ class RenderLoop:
         return lambda job: job.session_id not in taken
 
     def _begin(self, job: SpeakJob) -> None:
+        job.meet_engine()
         try:
             film = self._sessions.open(job.session_id)
             try:
@@ -94,6 +103,7 @@ class RenderLoop:
                 self._sessions.rest(job.session_id)
                 raise
         except Exception as error:  # noqa: BLE001 - the top of a request
+            self._renderer.note(error)
             self._tally.count(failed=1)
             job.fail(error)
 

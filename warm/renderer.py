@@ -112,6 +112,14 @@ class Renderer:
             self._land(made)
         return before is not None or made is not None
 
+    def is_awake(self) -> bool:
+        """Whether the engine is loaded: without it, clips only end."""
+        return self._stage.is_awake()
+
+    def note(self, error: Exception) -> None:
+        """Something failed for which the engine was asked."""
+        self._stage.note(error)
+
     def take_ended(self) -> list[Clip]:
         """The clips that have come to their end; they are let go."""
         ended = [clip for clip in self.clips if clip.has_ended]
@@ -122,6 +130,8 @@ class Renderer:
     def rest_s(self) -> float:
         """How long there is nothing to do, unless something comes or an encoder gets on."""
         now_s = self._stage.clock()
+        if not self.is_awake():
+            return float("inf")
         next_s = [wanted_s(clip, now_s) for clip in self.clips if clip.is_waiting()]
         return max(0.0, min(next_s, default=float("inf")) - now_s)
 
@@ -132,6 +142,8 @@ class Renderer:
         return max((now_s - since for since in begun_s if since is not None), default=0.0)
 
     def _choose(self) -> list[Part]:
+        if not self.is_awake():
+            return []
         room = self._room()
         parts: list[Part] = []
         is_crowd = sum(not clip.has_begun for clip in self.clips) >= CROWD
@@ -186,6 +198,7 @@ class Renderer:
         return self._look.paint(part.clip.avatar, part.cursor, patches)
 
     def _fail_speaking(self, parts: list[Part], error: Exception) -> None:
+        self.note(error)
         for part in parts:
             if part.conditions is not None:
                 part.clip.fail(error)
@@ -195,6 +208,7 @@ class Renderer:
         try:
             return act()
         except Exception as error:  # noqa: BLE001 - the top of a request
+            self.note(error)
             clip.fail(error)
             return None
 

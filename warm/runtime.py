@@ -13,8 +13,9 @@ from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.archive import Archive
 from warm.avatar import Avatar
 from warm.clip import Stage
-from warm.engine import Engine
+from warm.engine import Engine, EngineLost
 from warm.job import Errand, Interrupted, SpeakJob, check_text
+from warm.life import EngineLife, Habits, LifeState
 from warm.loop import RenderLoop
 from warm.queue import WorkQueue
 from warm.renderer import Look, Renderer
@@ -35,11 +36,18 @@ WARM_UP_TEXT = "Ready."
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-State = Literal["warming", "ok", "stale", "dead", "stopping"]
+State = Literal["warming", "ok", "stale", "dead", "stopping"] | LifeState
+WORKING: tuple[State, ...] = ("ok", "stale", "asleep", "loading", "reloading")
+"""The states in which a request is taken; it may have to wait."""
 
 
 class NotReady(RuntimeError):
-    """The server is not able to work now: it is starting, stopping, or its render thread died."""
+    """The server is not able to work now: it is starting, stopping, its render thread died, or its
+    engine cannot be loaded."""
+
+    def __init__(self, reason: str, retry_after_s: int = 1) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +57,14 @@ class Health:
     state: State
     reason: str
     """Empty when the state is ok."""
+    is_loaded: bool
+    """Whether the engine can be asked for anything."""
+    load_s: float | None
+    """How long its last load took."""
+    loads: int
+    unloads: int
+    losses: int
+    """How often its device failed."""
     engine: str
     facts: dict[str, Any]
     """`Engine.facts` once it is loaded."""
@@ -100,6 +116,7 @@ class Runtime:
         self._bell = Event()
         """Rings when the render thread may have something to do."""
         self._queue: WorkQueue[SpeakJob, Errand[Any]] = WorkQueue(settings.max_queue, self._bell)
+        self._life = EngineLife(engine, habits_of(settings), clock=clock, ring=self._bell.set)
         self._renderer = Renderer(
             Stage(
                 engine=engine,
@@ -108,6 +125,8 @@ class Runtime:
                 largest_batch=settings.batch_size,
                 clock=clock,
                 ring=self._bell.set,
+                is_awake=lambda: self._life.is_awake,
+                note=self._life.note,
             ),
             Look(blend_mode=settings.blend_mode, subpixel=settings.subpixel_enabled),
         )
@@ -181,6 +200,8 @@ class Runtime:
             lead_s=self._settings.lead_s if lead_s is None else lead_s,
             request_id=request_id,
         )
+        if not self._life.is_awake:
+            job.await_engine(self._life.reason)
         self._queue.put(job, retry_after_s=self._retry_after_s())
         self._turn_away_if_ended()
         return job
@@ -194,6 +215,7 @@ class Runtime:
         self.check_ready()
         avatar_id = self.sessions.check_choices(session_id, named)
         self._check_voice(session_id, named)
+        self._life.wake()
         self._warm(avatar_id)
         return self.sessions.create(session_id, named)
 
@@ -256,9 +278,15 @@ class Runtime:
     def health(self) -> Health:
         """What state the render thread is in."""
         state, reason = self._state()
+        life = self._life
         return Health(
             state=state,
             reason=reason,
+            is_loaded=self._ready.is_set() and life.is_awake,
+            load_s=life.load_s,
+            loads=life.loads,
+            unloads=life.unloads,
+            losses=life.losses,
             engine=self._engine.name,
             facts=self._facts,
             queued=len(self._queue),
@@ -272,8 +300,8 @@ class Runtime:
     def check_ready(self) -> None:
         """Raise NotReady unless the render thread can work."""
         state, reason = self._state()
-        if state not in ("ok", "stale"):
-            raise NotReady(reason)
+        if state not in WORKING:
+            raise NotReady(reason, self._life.retry_after_s)
 
     def stop(self) -> None:
         """Ask the render thread to finish its fragment and close the films; returns at once."""
@@ -303,7 +331,7 @@ class Runtime:
         stuck_s = self._renderer.stuck_s()
         if stuck_s > self._settings.stale_s:
             return "stale", f"a fragment has been on its way to the disk for {stuck_s:.0f} s"
-        return "ok", ""
+        return ("ok", "") if self._life.is_awake else (self._life.state, self._life.reason)
 
     def _turn_away_if_ended(self) -> None:
         """Fail what was queued when, or after, the render thread ended."""
@@ -370,8 +398,25 @@ class Runtime:
     def _ask_engine(self) -> None:
         """Know what the engine says of itself, as it was a second ago or later."""
         now = self._clock()
-        if now - self._facts_at >= FACTS_S:
-            self._facts, self._facts_at = self._engine.facts(), now
+        if now - self._facts_at < FACTS_S:
+            return
+        self._facts_at = now
+        try:
+            self._facts = self._engine.facts()
+        except EngineLost as lost:
+            self._life.note(lost)
+
+    def _tend_engine(self) -> None:
+        """Have the engine loaded and unloaded, and tell those who wait for it."""
+        life = self._life
+        life.tend(wanted=len(self._queue) > 0, busy=bool(self._renderer.clips))
+        if life.state == "broken":
+            self._loop.give_up(NotReady(life.reason, life.retry_after_s))
+        for job in self._queue.waiting():
+            if life.is_awake:
+                job.meet_engine()
+            else:
+                job.await_engine(life.reason)
 
     def _live(self) -> None:
         try:
@@ -381,6 +426,7 @@ class Runtime:
                 self._beat()
                 self.sessions.tidy()
                 self._ask_engine()
+                self._tend_engine()
                 if not self._loop.turn():
                     self._bell.wait(min(IDLE_BEAT_S, self._renderer.rest_s()))
         except Exception as error:
@@ -399,11 +445,13 @@ class Runtime:
         return (Interrupted(reason) if self._death is None else broken), broken
 
     def _warm_up(self) -> None:
-        self._engine.load()
+        if not self._settings.lazy_load:
+            self._life.load()
         self.wardrobe.warm(self.avatar.id)
-        choice = self.choose(voice=None, language=None, speed=None)
-        unheard = SpeakJob(session_id=DEFAULT_SESSION, text=WARM_UP_TEXT, choice=choice)
-        self._renderer.rehearse(unheard, self.avatar, self._beat)
+        if self._life.is_awake:
+            choice = self.choose(voice=None, language=None, speed=None)
+            unheard = SpeakJob(session_id=DEFAULT_SESSION, text=WARM_UP_TEXT, choice=choice)
+            self._renderer.rehearse(unheard, self.avatar, self._beat)
         self.sessions.recover()
         self._ask_engine()
         self._beat()
@@ -425,6 +473,14 @@ def make_wardrobe(
             max_bytes=int(settings.max_avatars_mb * MB), ttl_s=settings.avatar_ttl_s
         ),
         clock=clock,
+    )
+
+
+def habits_of(settings: Settings) -> Habits:
+    """When the engine is loaded and unloaded."""
+    return Habits(
+        unload_idle_s=settings.unload_idle_seconds,
+        clear_cache=settings.clear_cache_after_generation,
     )
 
 

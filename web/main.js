@@ -132,10 +132,11 @@ async function lookAtSession(first, signal) {
 }
 
 function showHealth({ status, reason, engine, device, jobs_queued: queued, jobs_processing: busy }) {
-  if (status !== "ok") return showStatus("bad", reason ?? status);
+  if (!["ok", "asleep", "loading"].includes(status)) return showStatus("bad", reason ?? status);
   if (connection === "lost") return showStatus("bad", "The film's connection is lost; trying again.");
   const waiting = queued + busy;
-  const work = waiting === 0 ? "ready" : `${waiting} in work`;
+  const rest = status === "ok" ? "ready" : status;
+  const work = waiting === 0 ? rest : `${waiting} in work`;
   showStatus(waiting === 0 ? "good" : "busy", [work, engine, device].filter(Boolean).join(" · "));
 }
 
@@ -218,6 +219,7 @@ function request() {
 
 async function follow(events, entry) {
   for await (const { event, data } of events) {
+    if (event === "loading") entry.tell("the engine is being loaded");
     if (event === "speech") entry.tell(`sentence ${data.sentence + 1}`);
     if (event === "fragment") entry.tell("speaking");
   }

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 
 from warm.musetalk.errors import NoSuchDevice
+from warm.musetalk.faults import device_faults
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -39,18 +40,21 @@ class Compute:
             return "cpu"
         return f"{self.device} ({torch.cuda.get_device_name(self.device)})"
 
-    def memory_gb(self) -> tuple[float | None, float | None]:
-        """(held by this process, of the device); None on the CPU."""
-        if not self.is_gpu:
-            return None, None
-        total = torch.cuda.get_device_properties(self.device).total_memory
-        return round(torch.cuda.memory_reserved(self.device) / GB, 3), round(total / GB, 3)
+    def memory(self) -> dict[str, float | None]:
+        """GB held by this process, of the device, and free on it; None on the CPU.
 
-    def free_gb(self) -> float | None:
-        """What the whole device has free; None on the CPU."""
+        Raises EngineLost.
+        """
         if not self.is_gpu:
-            return None
-        return round(torch.cuda.mem_get_info(self.device)[0] / GB, 3)
+            return dict.fromkeys(("memory_used_gb", "memory_total_gb", "memory_free_gb"))
+        with device_faults():
+            free, total = torch.cuda.mem_get_info(self.device)
+            held = torch.cuda.memory_reserved(self.device)
+        return {
+            "memory_used_gb": round(held / GB, 3),
+            "memory_total_gb": round(total / GB, 3),
+            "memory_free_gb": round(free / GB, 3),
+        }
 
 
 def choose(device: str, precision: Precision) -> Compute:

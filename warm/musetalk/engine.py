@@ -93,7 +93,10 @@ class MuseTalkEngine:
         try:
             self._obey_budget()
             studio = open_studio(self._layout, self._options)
-            self._keep_faces(studio)
+            with self._adopting:
+                self._keep_faces(studio)
+            if self._options.compile_networks:
+                studio.compile(self._most)
             self._fit(studio)
             self._warm_up(studio)
             with self._adopting:
@@ -195,21 +198,22 @@ class MuseTalkEngine:
         return drawing if self.studio.compute.is_gpu else Rendered(drawing.patches())
 
     def facts(self) -> dict[str, Any]:
-        """Device, numbers, memory, and on the CPU how fast it draws; also while it is unloaded."""
+        """Device, numbers, memory, and on the CPU how fast it draws; also while it is unloaded.
+
+        Raises EngineLost where the device does not answer.
+        """
         compute = self._compute
         if compute is None:
             return dict.fromkeys(("device", "memory_used_gb", "memory_total_gb", "memory_free_gb"))
-        used, total = compute.memory_gb()
         return {
             "device": compute.name,
             "precision": compute.precision,
-            "memory_used_gb": used,
-            "memory_total_gb": total,
-            "memory_free_gb": compute.free_gb(),
+            **compute.memory(),
             **self._appetite_facts(),
             "first_batch": self._options.first_batch,
             "largest_batch": self.largest_batch,
             "frames_per_second": self._pace_fps and round(self._pace_fps, 2),
+            **({} if self._studio is None else self._studio.passes),
         }
 
     @property
@@ -331,6 +335,8 @@ class MuseTalkEngine:
         sizes = {self._options.first_batch, max(1, self._fitting)} if studio.compute.is_gpu else {1}
         for size in sorted(sizes):
             seconds = self._rehearsed(studio, size)
+        if studio.compute.is_gpu and self._options.cuda_graphs:
+            studio.record(max(1, self._fitting))
         if not studio.compute.is_gpu:
             self._pace_fps = 1 / seconds
             log.warning(
