@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api.problem import BadBody
+from api.problem import BadBody, BadQuery
 
 SHOWN_CHARS = 60
 """How much of a received value an answer repeats."""
@@ -43,6 +43,15 @@ def read_body(model: type[Model]) -> Model:
             HTTPStatus.UNPROCESSABLE_ENTITY, f"the body is {shown}: must be a JSON object"
         )
     return check(model, content)
+
+
+def read_body_or_query(model: type[Model]) -> Model:
+    """What a request says in a JSON body, or in its query where it has none."""
+    if not raw_body():
+        return check(model, request.args.to_dict())
+    for name, received in request.args.items():
+        raise BadQuery(name, received, "belongs into the JSON body of a request that has one")
+    return read_body(model)
 
 
 def check(model: type[Model], content: Mapping[str, object]) -> Model:

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, request, stream_with_context
 from api.describe import film_url
 from api.peer import is_gone
 from api.problem import problem_of
+from api.query import read_number
 from api.running import running
 from api.watch import LOOK_S, Watched, place
 from session.film import Cue, Fragment
@@ -64,7 +65,7 @@ def read_position() -> Position:
     film_id, _, end = request.headers.get("Last-Event-ID", "").partition(":")
     if end.isdecimal():
         return Position(film_id, int(end))
-    return Position(None, request.args.get("from", type=int))
+    return Position(None, read_number("from", least=0))
 
 
 class Telling:

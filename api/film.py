@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, request
 
+from api.query import read_number
 from api.running import running
 from api.watch import Watched, find_film, place, wait_for_film
 from session.ranges import choose_range, etag
@@ -60,9 +61,10 @@ def stream(session_id: str) -> Response:
     """
     runtime = running().runtime
     with ExitStack() as held:
+        wanted = read_number("from", least=0)
         held.enter_context(place())
-        known = runtime.sessions.get(session_id)
-        wanted = 0 if known is None else request.args.get("from", type=int)
+        if runtime.sessions.get(session_id) is None:
+            wanted = 0  # all of what is to come
         film = wait_for_film(session_id)
         start = place_to_begin(film, wanted)
         reader = held.enter_context(film.reader())

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint
 
-from api.body import Body, read_body
+from api.body import Body, read_body_or_query
 from api.running import running
 from warm.runtime import Interruption
 from warm.sessions import DEFAULT_SESSION
@@ -13,7 +13,7 @@ interrupting = Blueprint("interrupt", __name__)
 
 
 class InterruptBody(Body):
-    """The body of `POST /interrupt`, which may be left out."""
+    """The body or query of `POST /interrupt`."""
 
     session_id: str = DEFAULT_SESSION
 
@@ -21,8 +21,8 @@ class InterruptBody(Body):
 @interrupting.post("/interrupt")
 def interrupt() -> dict[str, Any]:
     """Stop what is said in a session; answers when the end of the film is on disk."""
-    body = read_body(InterruptBody) if request.content_length else InterruptBody()
-    return describe(running().runtime.interrupt(body.session_id))
+    session_id = read_body_or_query(InterruptBody).session_id
+    return describe(running().runtime.interrupt(session_id))
 
 
 def describe(met: Interruption) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import ClientDisconnected
 
 from api.problem import BadQuery
+from api.query import read_number
 from api.running import running
 from api.watch import LOOK_S, Watched, place, wait_for_film
 from session.playlist import LEAST_WINDOW, Playlist
@@ -22,7 +23,6 @@ MOST_AHEAD = 2
 """Segments behind the last one that a reload may wait for (RFC 8216bis, 6.2.5.2)."""
 PACK_FROM_BYTES = 16_384
 """Shorter lists are sent as they are."""
-MOST_NUMBER = 10**9
 
 playlist = Blueprint("playlist", __name__)
 
@@ -76,16 +76,6 @@ def read_query() -> Asked:
         wants_delta=request.args.get("_HLS_skip") in ("YES", "v2"),
         window=read_number("window", least=LEAST_WINDOW),
     )
-
-
-def read_number(name: str, *, least: int) -> int | None:
-    """A whole number of the query; raises BadQuery."""
-    given = request.args.get(name)
-    if given is None:
-        return None
-    if not given.isdecimal() or not least <= int(given) <= MOST_NUMBER:
-        raise BadQuery(name, given, f"must be a whole number from {least} to {MOST_NUMBER}")
-    return int(given)
 
 
 def is_begun(session_id: str) -> bool:

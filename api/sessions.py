@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, jsonify, request
 from pydantic import Field
 
-from api.body import Body, check, read_body
+from api.body import Body, check, read_body_or_query
 from api.describe import describe_archived, describe_session, session_url
 from api.running import running
 from warm.session_errors import UnknownSession
@@ -80,7 +80,7 @@ def list_all() -> dict[str, Any]:
 @sessions.post("/sessions")
 def create() -> Response:
     """Make a session that has its own avatar and voice; 200 where it exists with the same."""
-    body = read_body(CreateBody) if request.content_length else CreateBody()
+    body = read_body_or_query(CreateBody)
     session_id, is_new = running().runtime.create(body.session_id, body.named())
     response = jsonify(describe(session_id))
     response.status_code = 201 if is_new else 200
@@ -106,14 +106,9 @@ def reset_by_query() -> dict[str, Any]:
 
 @sessions.post("/reset")
 def reset_by_body() -> dict[str, Any]:
-    """As `GET /reset`; the session is named in the query, in a JSON body, or not at all.
-
-    The body may choose another avatar and voice.
-    """
-    if request.content_length:
-        body = read_body(ResetBody)
-        return reset(body.session_id, body.named())
-    return reset_by_query()
+    """As `GET /reset`; the session may choose another avatar and voice."""
+    body = read_body_or_query(ResetBody)
+    return reset(body.session_id, body.named())
 
 
 def reset(session_id: str, named: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +255,25 @@ def test_what_cannot_be_chosen_is_named_and_nothing_is_made(
         before = Path(film).read_bytes()
         problem(client.post("/reset", json=body), status, *parts)
         assert Path(film).read_bytes() == before
+
+
+@pytest.mark.parametrize("call", ["/reset", "/interrupt"])
+def test_a_session_may_be_named_in_the_query_or_in_a_body_of_unknown_length(
+    client: FlaskClient, call: str
+) -> None:
+    """Would miss one that is overheard, and another session that is reset in its place."""
+    told = client.post(f"{call}?session_id=bob").get_json()
+    assert told["session_id"] == "bob"
+    told = client.post(
+        call,
+        input_stream=BytesIO(b'{"session_id": "bob"}'),
+        content_type="application/json",
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    ).get_json()
+    assert told["session_id"] == "bob"
+    both = client.post(f"{call}?session_id=bob", json={})
+    problem(both, 400, "session_id = 'bob'", "belongs into the JSON body")
 
 
 def test_a_reset_keeps_the_choices_or_takes_new_ones(

@@ -195,6 +195,16 @@ def test_a_reload_that_cannot_be_meant_is_refused(
     assert part in answer.get_json(force=True)["detail"]
 
 
+@pytest.mark.parametrize("kind", ["stream", "events"])
+@pytest.mark.parametrize("received", ["start", "-1", ""])
+def test_a_place_to_begin_that_cannot_be_meant_is_refused_at_once(
+    client: FlaskClient, kind: str, received: str
+) -> None:
+    answer = client.get(f"/session/{kind}?from={received}")
+    assert status_of(answer) == 400
+    assert f"from = {received!r}: must be a whole number" in answer.get_json(force=True)["detail"]
+
+
 def test_a_long_list_is_packed_cut_to_a_window_or_to_what_is_new(
     client: FlaskClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
