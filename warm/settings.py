@@ -107,6 +107,12 @@ class Settings(BaseSettings):
     """Its crop: through the steady face transforms, or each frame's own box in whole pixels."""
     face_mask: Literal["landmarks", "parser"] = "landmarks"
     """What tells its lower face: the landmarks, or a SegFormer in `models_dir/face-parsing`."""
+    exact_savings: bool = True
+    """Leave out what its networks compute twice; pictures are the same but for rounding."""
+    cuda_graphs: bool = True
+    """Record its passes at the start and play them: faster, for seconds at the start."""
+    compile_networks: bool = False
+    """Have PyTorch compile its networks: faster on a GPU, for minutes at the start."""
     models_dir: Path = Path("models")
     """Where models lie: `face/`, and `musetalkV15/`, `sd-vae/`, `whisper/` of the neural engine."""
     models_endpoint: str = "https://huggingface.co"

@@ -30,6 +30,9 @@ class Options:
     first_batch: int = 2
     largest_batch: int = 25
     max_vram_gb: float | None = None
+    exact_savings: bool = True
+    cuda_graphs: bool = True
+    compile_networks: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> Options:
@@ -44,6 +47,9 @@ class Options:
             first_batch=settings.first_batch_size,
             largest_batch=settings.batch_size,
             max_vram_gb=settings.max_vram_gb,
+            exact_savings=settings.exact_savings,
+            cuda_graphs=settings.cuda_graphs,
+            compile_networks=settings.compile_networks,
         )
 
     def layout(self) -> Layout:

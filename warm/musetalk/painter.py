@@ -25,6 +25,16 @@ class Painter:
         side = CROP >> (len(self._vae.config["block_out_channels"]) - 1)
         return self._unet.config["in_channels"], side, side
 
+    def compile(self) -> None:
+        """Have PyTorch write kernels of its own at the first pass, which takes minutes."""
+        self._unet.compile()
+        self._vae.decoder.compile()
+
+    def interpret(self) -> None:
+        """Take back `compile`."""
+        for network in (self._unet, self._vae.decoder):
+            network._compiled_call_impl = None
+
     @torch.inference_mode()
     def paint(self, latents: Tensor, tokens: Tensor) -> Tensor:
         """(n, 2 * c, h, w) avatar latents and (n, k, d) tokens to (n, CROP, CROP, 3) uint8 BGR.

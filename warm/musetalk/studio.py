@@ -9,13 +9,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import WhisperFeatureExtractor
 
+from warm.musetalk.checkpoint import first_line
 from warm.musetalk.device import Compute, choose
 from warm.musetalk.faults import device_faults
+from warm.musetalk.graphs import Graphs, Recorder, cuda_recorder, sizes_up_to
 from warm.musetalk.hearing import Hearing
 from warm.musetalk.networks import check_neighbours, load_encoder, load_unet, load_vae
 from warm.musetalk.options import Options
 from warm.musetalk.painter import Painter
+from warm.musetalk.phases import use_phases
 from warm.musetalk.rendering import Copy
+from warm.musetalk.timestep import fold_timestep
 from warm.weights.layout import Layout
 
 log = logging.getLogger(__name__)
@@ -28,6 +32,46 @@ class Studio:
         self.compute = compute
         self.hearing = hearing
         self.painter = painter
+        self.graphs = Graphs(painter)
+        self._is_compiled = False
+        self._compile_fault: str | None = None
+
+    @property
+    def passes(self) -> dict[str, object]:
+        """How pictures are drawn, and why not otherwise."""
+        return {
+            "cuda_graphs": list(self.graphs.sizes),
+            "cuda_graphs_fault": self.graphs.fault,
+            "compiled": self._is_compiled,
+            "compile_fault": self._compile_fault,
+        }
+
+    def compile(self, size: int) -> None:
+        """Compile UNet and decoder, with a pass of `size` pictures; takes minutes.
+
+        Where that cannot be done they work as they are; it is logged, and `passes` tells why.
+        """
+        if not self.compute.is_gpu:
+            self._compile_fault = "on a CPU it takes minutes and gains little"
+            log.warning("compile_networks has no effect: %s", self._compile_fault)
+            return
+        self.painter.compile()
+        try:
+            self.painter.paint(*self._empty(size))
+            self._is_compiled = True
+        except RuntimeError as error:  # which all of the compiler's are
+            self.painter.interpret()
+            self._compile_fault = first_line(error)
+            log.warning(
+                "the networks could not be compiled and are used as they are, which is slower: %s",
+                self._compile_fault,
+            )
+
+    def record(self, largest: int, recorder: Recorder | None = None) -> None:
+        """Record passes of up to `largest` pictures as CUDA graphs; raises EngineLost."""
+        recorder = recorder or cuda_recorder(self.compute.device)
+        with device_faults():
+            self.graphs.record(sizes_up_to(largest), *self._empty(largest), recorder)
 
     def keep(self, latents: NDArray[np.float32]) -> Tensor:
         """An avatar's (n, 8, h, w) latents on the device, in the networks' numbers."""
@@ -40,7 +84,15 @@ class Studio:
         Raises DeviceFull and EngineLost. On a GPU nothing here waits for it.
         """
         with device_faults():
-            return Copy(self.painter.paint(torch.stack(list(latents)), self._sent(tokens)))
+            return Copy(self.graphs.paint(torch.stack(list(latents)), self._sent(tokens)))
+
+    def _empty(self, size: int) -> tuple[Tensor, Tensor]:
+        latents, tokens = self.painter.latent_shape, self.hearing.tokens_shape
+        device = self.compute.device
+        return (
+            torch.zeros((size, *latents), dtype=self.compute.dtype, device=device),
+            torch.zeros((size, *tokens), device=device),
+        )
 
     def _sent(self, tokens: Sequence[NDArray[np.float32]]) -> Tensor:
         given = torch.from_numpy(np.stack(tokens))
@@ -57,6 +109,10 @@ def open_studio(layout: Layout, options: Options) -> Studio:
         unet, vae = load_unet(layout, compute), load_vae(layout, compute)
         encoder = load_encoder(layout, Compute(compute.device, "fp32"))
     check_neighbours(layout, unet, vae, encoder)
+    if options.exact_savings:
+        fold_timestep(unet)
+        use_phases(unet)
+        use_phases(vae.decoder)
     extractor = WhisperFeatureExtractor.from_pretrained(layout.whisper)
     for note in layout.notes:
         log.warning(note)

@@ -1,0 +1,53 @@
+"""The UNet's time embedding, which is the same in every pass, added to biases once."""
+
+from typing import Any
+
+import torch
+from diffusers.models.resnet import ResnetBlock2D
+from torch import Tensor, nn
+
+Network = Any
+
+
+class NoEmbedding(nn.Module):
+    """In the place of the time embedding: there is nothing left to add."""
+
+    def forward(self, *_: object) -> None:
+        """Nothing, whatever the time."""
+
+
+@torch.no_grad()
+def fold_timestep(unet: Network) -> int:
+    """Add what timestep 0 adds behind the first convolution of each block to that one's bias.
+
+    Gives the number of blocks; 0 where the network uses the time in another way as well.
+    """
+    blocks: list[Network] = [block for block in unet.modules() if isinstance(block, ResnetBlock2D)]
+    if not can_fold(unet, blocks):
+        return 0
+    embedding = embedding_of_zero(unet)
+    for block in blocks:
+        given = embedding if block.skip_time_act else block.nonlinearity(embedding)
+        projection = block.time_emb_proj.float()
+        bias = block.conv1.bias
+        bias.copy_(bias.float() + projection(given)[0])
+        block.time_emb_proj = None
+    unet.time_embedding = NoEmbedding()
+    return len(blocks)
+
+
+def can_fold(unet: Network, blocks: list[Network]) -> bool:
+    """Whether the time is added in these blocks and nowhere else."""
+    config = unet.config
+    others = (unet.time_embed_act, config["class_embed_type"], config["addition_embed_type"])
+    return all(other is None for other in others) and all(
+        block.time_embedding_norm == "default" and block.time_emb_proj is not None
+        for block in blocks
+    )
+
+
+def embedding_of_zero(unet: Network) -> Tensor:
+    """(1, width) fp32 embedding of timestep 0."""
+    embed = unet.time_embedding.float()
+    zero = torch.zeros(1, dtype=torch.long, device=unet.device)
+    return torch.as_tensor(embed(unet.time_proj(zero).float()))
