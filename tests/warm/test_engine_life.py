@@ -1,0 +1,180 @@
+"""When an engine is loaded, unloaded and loaded anew; the clock is moved by hand."""
+
+from collections.abc import Iterator
+from threading import Event
+
+import pytest
+from tiny_face import LoudnessEngine
+
+from warm.engine import EngineFull, EngineLost
+from warm.life import EngineLife, Habits
+
+
+class GatedEngine(LoudnessEngine):
+    """Counts loads, and loads when it is let to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads = self.unloads = self.given_back = 0
+        self.gate = Event()
+        self.gate.set()
+        self.faults: list[Exception] = []
+        """What the next loads fail with."""
+        self.has_nothing_to_give = False
+
+    def load(self) -> None:
+        assert self.gate.wait(30)
+        self.loads += 1
+        if self.faults:
+            raise self.faults.pop(0)
+
+    def unload(self) -> None:
+        self.unloads += 1
+        if self.has_nothing_to_give:
+            raise EngineLost("the GPU does not answer")
+
+    def give_back(self) -> None:
+        self.given_back += 1
+
+
+class Living:
+    """An engine with its life, and a hand on the clock."""
+
+    def __init__(self, habits: Habits) -> None:
+        self.now_s = 1000.0
+        self.engine = GatedEngine()
+        self.rung = Event()
+        self.life = EngineLife(self.engine, habits, clock=lambda: self.now_s, ring=self.rung.set)
+
+    def tend(self, *, wanted: bool = False, busy: bool = False, after_s: float = 0.0) -> str:
+        self.now_s += after_s
+        self.life.tend(wanted=wanted, busy=busy)
+        return self.life.state
+
+    def wait(self) -> str:
+        """The state when the load that is under way has ended."""
+        assert self.rung.wait(30)
+        self.rung.clear()
+        return self.tend()
+
+
+HABITS = Habits(unload_idle_s=60.0, tries_s=(0.0, 5.0), later_s=60.0)
+
+
+@pytest.fixture
+def living() -> Iterator[Living]:
+    made = Living(HABITS)
+    yield made
+    made.engine.gate.set()
+
+
+def test_it_sleeps_until_it_is_wanted_and_loads_beside_the_render_thread(living: Living) -> None:
+    assert living.tend() == "asleep"
+    living.engine.gate.clear()
+    assert living.tend(wanted=True) == "loading"
+    assert not living.life.is_awake
+    assert "is being loaded" in living.life.reason
+    living.now_s += 2.5
+    living.engine.gate.set()
+    assert living.wait() == "awake"
+    assert (living.life.reason, living.life.load_s) == ("", 2.5)
+
+
+def test_making_a_session_wakes_it(living: Living) -> None:
+    living.life.wake()
+    assert living.rung.is_set()
+    living.rung.clear()
+    assert living.tend() == "loading"
+    assert living.wait() == "awake"
+
+
+def test_it_is_unloaded_when_nothing_was_said_for_long_and_not_before(living: Living) -> None:
+    living.life.load()
+    assert living.tend(after_s=59) == "awake"
+    assert living.tend(busy=True, after_s=100) == "awake"
+    assert living.tend(after_s=59) == "awake"
+    assert living.engine.unloads == 0
+    assert living.tend(after_s=1) == "asleep"
+    assert (living.engine.unloads, living.life.unloads) == (1, 1)
+    assert living.tend(wanted=True) == "loading"
+    assert living.wait() == "awake"
+
+
+def test_zero_seconds_never_unload() -> None:
+    living = Living(Habits())
+    living.life.load()
+    assert living.tend(after_s=1e9) == "awake"
+    assert living.engine.unloads == 0
+
+
+@pytest.mark.parametrize("clears", [True, False])
+def test_what_is_kept_for_the_next_pass_is_given_back_once_when_nobody_speaks(
+    clears: bool,
+) -> None:
+    living = Living(Habits(clear_cache=clears))
+    living.life.load()
+    for busy in (False, True, True, False, False):
+        living.tend(busy=busy)
+    assert living.engine.given_back == int(clears)
+
+
+def test_a_lost_engine_is_unloaded_and_loaded_anew(living: Living) -> None:
+    living.life.load()
+    living.engine.has_nothing_to_give = True
+    living.life.note(EngineLost("the GPU failed"))
+    assert living.life.state == "reloading"
+    assert "the GPU failed" in living.life.reason
+    living.life.note(EngineLost("another frame of the same pass"))
+    assert living.life.losses == 1
+    living.tend()
+    assert living.wait() == "awake"
+    assert (living.engine.loads, living.engine.unloads) == (2, 1)
+
+
+def test_what_is_no_loss_changes_nothing(living: Living) -> None:
+    living.life.load()
+    living.life.note(EngineFull("no memory for one frame"))
+    living.life.note(ValueError("a bug"))
+    assert living.tend() == "awake"
+
+
+def test_the_tries_are_counted_rest_longer_and_go_on_rarely(living: Living) -> None:
+    living.life.load()
+    living.engine.faults = [RuntimeError(f"fault {number}") for number in range(3)]
+    living.life.note(EngineLost("the GPU failed"))
+    assert "try 1 of 2" in living.life.reason
+    living.tend()
+    assert living.wait() == "reloading"
+    assert "fault 0" in living.life.reason
+    assert "try 2 of 2" in living.life.reason
+    living.tend(after_s=4.9)
+    assert living.engine.loads == 2
+    living.tend(after_s=0.1)
+    assert living.wait() == "broken"
+    assert living.life.retry_after_s == 60
+    assert "fault 1" in living.life.reason
+    assert "restart of the server" in living.life.reason
+    living.tend(wanted=True, after_s=59)
+    assert living.engine.loads == 3
+    living.tend(after_s=1)
+    assert living.wait() == "broken"
+    living.tend(after_s=60)
+    assert living.wait() == "awake"
+    assert living.life.retry_after_s == 1
+
+
+def test_an_engine_that_does_not_load_when_it_is_wanted_is_tried_again(living: Living) -> None:
+    living.engine.faults = [EngineFull("another program uses the GPU")]
+    living.tend(wanted=True)
+    assert living.wait() == "reloading"
+    assert "another program" in living.life.reason
+    living.tend()
+    assert living.wait() == "awake"
+
+
+def test_a_device_that_is_lost_at_rest_is_noticed_when_memory_is_given_back() -> None:
+    living = Living(Habits(unload_idle_s=10.0))
+    living.life.load()
+    living.engine.has_nothing_to_give = True
+    assert living.tend(after_s=10) == "reloading"
+    assert living.life.losses == 1
