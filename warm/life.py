@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Literal
 
-from warm.engine import Engine, EngineLost
+from warm.engine import Engine, EngineFull, EngineLost
 
 TRIES_S = (0.0, 1.0, 3.0, 10.0)
 """Rest before each try to load an engine that was lost or did not load …"""
@@ -143,8 +143,9 @@ class EngineLife:
                 self._engine.unload()
             self._engine.load()
             done.set_result(None)
-        except Exception as error:
-            log.exception("the engine could not be loaded")
+        except Exception as error:  # the top of a thread
+            trace = None if isinstance(error, EngineLost | EngineFull) else error
+            log.warning("the engine could not be loaded: %s", error, exc_info=trace)
             done.set_exception(error)
         self._ring()
 
