@@ -51,14 +51,22 @@ export class Transcript {
     this.#forget();
   }
 
-  /** Marks the clip that is heard at `timeS` of the film; null marks none. */
+  /** Marks what is heard at `timeS` of the film; null marks nothing. */
   mark(timeS) {
-    const at = timeS === null ? -1 : this.#clips.findLastIndex((clip) => clip.start_s <= timeS);
-    const heard = this.#list.children[at] ?? null;
+    const heard = timeS === null ? null : this.#at(timeS);
     if (heard === this.#heard) return;
     this.#heard?.classList.remove("heard");
     heard?.classList.add("heard");
     this.#heard = heard;
+  }
+
+  /** The line of a clip; behind the last one that is known, of the text that is being said. */
+  #at(timeS) {
+    const at = this.#clips.findLastIndex((clip) => clip.start_s <= timeS);
+    const clip = this.#clips[at];
+    const isBehind = !clip || timeS >= clip.start_s + clip.duration_s;
+    const coming = isBehind ? this.#list.querySelector(".coming") : null;
+    return coming ?? this.#list.children[at] ?? null;
   }
 
   #write(clip) {
@@ -88,7 +96,8 @@ function isSame(clip, other) {
 }
 
 function change(line, note, kind) {
-  line.className = kind;
+  line.classList.remove("coming", "failed");
+  line.classList.add(kind);
   line.lastElementChild.textContent = note;
 }
 

@@ -53,6 +53,18 @@ def test_a_stopped_film_is_left_without_a_jump(page: Page) -> None:
     assert max(head_steps(page.looks())) < 2
 
 
+def test_the_text_that_is_being_said_is_marked_and_not_the_one_before(page: Page) -> None:
+    """Its clip is not known before its end: would miss a mark that stays where it was."""
+    marked = "return document.querySelector('#transcript .heard p')?.textContent"
+    speak(page.port, page.session, "Before.")
+    page.hear_out()
+    page.say(LONG)
+    page.wait(lambda: page.is_speaking() and page.film("currentTime") > 3)
+    assert session_of(page)["state"] == "speaking"
+    assert page.run(marked).startswith("This sentence")
+    page.click("stop")
+
+
 def test_captions_show_the_sentence_that_is_heard(page: Page) -> None:
     page.click("captions")
     page.say("This is the first sentence. And here is the second one.")
