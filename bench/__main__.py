@@ -33,8 +33,8 @@ TOPICS = (
     "page",
 )
 """Modules of this package, each with `measure(out: Path) -> list[Figure]`."""
-COMMANDS = ("parity",)
-"""Modules of this package with a command line of their own: `python -m bench parity --help`."""
+COMMANDS = ("gpu", "parity")
+"""Modules of this package with a command line of their own: `python -m bench gpu --help`."""
 REPORT = "bench.json"
 PLOTS = "bench"
 

@@ -112,13 +112,23 @@ def cuda_recorder(device: torch.device) -> Recorder:
     def record(work: Callable[[], Tensor]) -> Recording:
         with torch.cuda.device(device):
             rehearse(work, device)
+            forget_workspaces()
             graph = torch.cuda.CUDAGraph()
             # Another thread may prepare an avatar meanwhile; it does not disturb this one.
             with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
                 pictures = work()
+            forget_workspaces()
         return Recording(graph.replay, pictures)
 
     return record
+
+
+def forget_workspaces() -> None:
+    """Leave the scratch memory of matrix products to who took it: to the recording, for good.
+
+    PyTorch keeps it for each stream otherwise, and with it the memory around it.
+    """
+    torch._C._cuda_clearCublasWorkspaces()
 
 
 def rehearse(work: Callable[[], Tensor], device: torch.device) -> None:

@@ -1,0 +1,92 @@
+"""Checkpoints in the official layout with random weights, of full size or tiny."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import WhisperConfig
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from bench.neural import UNET, VAE
+
+SEED = 41
+WHISPER: Mapping[str, Any] = {
+    "d_model": 384,
+    "encoder_layers": 4,
+    "encoder_attention_heads": 6,
+    "encoder_ffn_dim": 1536,
+    "decoder_layers": 4,
+    "vocab_size": 51865,
+}
+"""whisper-tiny as published, in what the encoder is made of."""
+PREPROCESSING = {"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 80}
+SPREAD = 0.05
+"""Of scales around 1 and of biases around 0."""
+
+
+def write_models(models: Path, *, tiny: bool) -> Path:
+    """UNet, autoencoder and Whisper's encoder under `models`; of full size they take 4 GB."""
+    unet, vae, whisper = sizes(tiny=tiny)
+    with torch.device("meta"):
+        networks: dict[str, nn.Module] = {
+            "unet": UNet2DConditionModel.from_config(dict(unet)),  # type: ignore[no-untyped-call]
+            "vae": AutoencoderKL.from_config(dict(vae)),  # type: ignore[no-untyped-call]
+            "whisper": WhisperEncoder(WhisperConfig(**whisper)),
+        }
+    write(models / "musetalkV15", "unet.pth", drawn(networks["unet"]))
+    write_json(models / "musetalkV15" / "musetalk.json", unet)
+    write(models / "sd-vae", "diffusion_pytorch_model.bin", drawn(networks["vae"]))
+    write_json(models / "sd-vae" / "config.json", vae)
+    heard = {f"model.encoder.{name}": x for name, x in drawn(networks["whisper"]).items()}
+    write(models / "whisper", "pytorch_model.bin", heard)
+    write_json(models / "whisper" / "config.json", whisper)
+    write_json(models / "whisper" / "preprocessor_config.json", PREPROCESSING)
+    return models
+
+
+def sizes(*, tiny: bool) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
+    """The JSON of UNet, autoencoder and Whisper."""
+    if not tiny:
+        return UNET, VAE, WHISPER
+    narrow = {"block_out_channels": [8] * 4, "layers_per_block": 1}
+    return (
+        {**UNET, **narrow, "cross_attention_dim": 16, "norm_num_groups": 4},
+        {**VAE, **narrow, "block_out_channels": [4] * 4, "norm_num_groups": 2},
+        {
+            **WHISPER,
+            "d_model": 16,
+            "encoder_layers": 2,
+            "encoder_attention_heads": 2,
+            "encoder_ffn_dim": 16,
+        },
+    )
+
+
+def drawn(network: nn.Module) -> dict[str, Tensor]:
+    """Tensors of a network on `meta`, that keep the size of what goes through them."""
+    noise = torch.Generator().manual_seed(SEED)
+    return {name: random_tensor(name, x, noise) for name, x in network.state_dict().items()}
+
+
+def random_tensor(name: str, like: Tensor, noise: torch.Generator) -> Tensor:
+    """Unit gain for weights, nearly 1 for scales, nearly 0 for biases."""
+    made = torch.empty(like.shape)
+    if made.dim() > 1:
+        return made.normal_(0, 1 / math.sqrt(made[0].numel()), generator=noise)
+    return made.normal_(0, SPREAD, generator=noise).add_(float(name.endswith("weight")))
+
+
+def write(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:
+    """Save tensors as PyTorch does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(tensors, folder / name)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Save a network's description."""
+    path.write_text(json.dumps(dict(content)), encoding="utf-8")

@@ -1,0 +1,158 @@
+"""`python -m bench gpu` on the CPU at tiny size: every row is measured, and none stops the rest."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import bench.__main__ as command
+from bench import gpu
+from bench.figure import Figure
+from bench.gpu_rig import Rig
+from bench.gpu_rows import ROWS, Fact, Found, Measured
+from bench.gpu_sessions import InTime, fewer
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(count)
+
+
+def run(results: Path, *more: str) -> tuple[int, dict[str, Any]]:
+    given = ["gpu", "--device", "cpu", "--tiny", "--results", str(results), *more]
+    code = command.main([*given, "--folder", str(results)])
+    return code, json.loads((results / "gpu.json").read_bytes())
+
+
+def test_every_row_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, report = run(tmp_path)
+    assert (code, report["failed"]) == (0, {})
+    assert set(report["seconds"]) == {"making models and avatar", *(name for name, *_ in ROWS)}
+    figures = {each["name"]: each["value"] for each in report["figures"]}
+    facts = {each["name"]: each["value"] for each in report["facts"]}
+    assert {
+        "start to warm, weights on local disk",
+        "frames a second, steady, one session",
+        "frames a second, steady, 8 sessions together",
+        "audio in memory -> first 4 frames pasted",
+        "steady frames a second against plain eager with PNG",
+        "sessions at 25 fps with no late frame",
+        "pictures in bf16 against fp32, PSNR",
+    } <= set(figures)
+    assert figures["pictures in bf16 against fp32, PSNR"] > 25
+    assert {"passes of 1", "passes of 4", "+ CUDA graphs", "+ convolutions by phases"} <= set(facts)
+    assert all(value >= 0 for value in facts.values())
+    printed = capsys.readouterr().out
+    assert [name for name in (*figures, *facts) if name not in printed] == []
+    assert [path.name for path in tmp_path.iterdir()] == ["gpu.json"]
+
+
+def good(_: Measured) -> Iterator[Found]:
+    yield Figure(name="good", value=1, unit="fps", goal=2, better="higher", n=1)
+
+
+def broken(_: Measured) -> Iterator[Found]:
+    yield Fact(name="half", value=3, unit="fps")
+    raise RuntimeError("no kernel image\nand advice")
+
+
+def endless(_: Measured) -> Iterator[Found]:
+    time.sleep(60)
+    yield Fact(name="never", value=0, unit="")
+
+
+def terminated(_: Measured) -> Iterator[Found]:
+    yield Fact(name="before", value=1, unit="")
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+
+
+@pytest.fixture
+def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Rig, "build", lambda _: None)
+
+
+@pytest.mark.usefixtures("unbuilt")
+def test_a_row_that_fails_is_told_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gpu, "ROWS", (("bad", broken, 1.0), ("fine", good, 1.0)))
+    code, report = run(tmp_path)
+    assert (code, report["failed"]) == (1, {"bad": "RuntimeError: no kernel image"})
+    assert [each["name"] for each in report["figures"]] == ["good"]
+    assert [each["name"] for each in report["facts"]] == ["half"]
+    printed = capsys.readouterr()
+    assert "FAILED: bad: RuntimeError: no kernel image" in printed.err
+    assert "1!" in printed.out
+
+
+@pytest.mark.usefixtures("unbuilt")
+def test_when_the_time_is_up_the_row_ends_and_the_report_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "ROWS", (("fine", good, 1.0), ("slow", endless, 1.0)))
+    code, report = run(tmp_path, "--minutes", "0.005")
+    assert code == 1
+    assert "no time was left" in report["failed"]["slow"]
+    assert [each["name"] for each in report["figures"]] == ["good"]
+
+
+@pytest.mark.usefixtures("unbuilt")
+def test_who_stops_it_gets_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (("fine", good, 1.0), ("cut", terminated, 1.0), ("later", good, 1.0))
+    monkeypatch.setattr(gpu, "ROWS", rows)
+    before = signal.getsignal(signal.SIGTERM)
+    code, report = run(tmp_path)
+    assert (code, report["failed"]) == (1, {"the rest": "stopped"})
+    assert [each["name"] for each in report["figures"]] == ["good"]
+    assert [each["name"] for each in report["facts"]] == ["before"]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.usefixtures("unbuilt")
+def test_a_row_for_which_the_time_does_not_do_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "ROWS", (("long", good, 100.0), ("short", good, 1.0)))
+    report = gpu.Report(tmp_path / "gpu.json", machine={})
+    with gpu.stoppable():
+        gpu.measure_all(Rig(tmp_path, "cpu", tiny=False), report, ends_s=time.monotonic() + 50)
+    assert list(report.failed) == ["long"]
+    assert "left out" in report.failed["long"]
+    assert len(report.figures) == 1
+
+
+def test_without_a_gpu_it_says_so_and_what_can_be_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    results = tmp_path / "results"
+    assert command.main(["gpu", "--results", str(results)]) == 2
+    assert "--device cpu --tiny" in capsys.readouterr().err
+    assert command.main(["gpu", "--device", "cpu", "--results", str(results)]) == 2
+    assert "--tiny" in capsys.readouterr().err
+    assert not results.exists()
+
+
+def test_only_numbers_of_sessions_below_the_first_late_one_count() -> None:
+    assert InTime(fps=25, late={20: 0, 28: 0, 36: 2}).most == 28
+    assert InTime(fps=25, late={20: 4, 15: 1, 10: 0}).most == 10
+    assert InTime(fps=25, late={1: 1}).most == 0
+    assert list(fewer(20)) == [15, 10, 5]
+    assert list(fewer(1)) == []
+
+
+def test_it_is_no_part_of_the_ordinary_bench() -> None:
+    assert "gpu" not in command.TOPICS
