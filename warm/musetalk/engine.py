@@ -389,6 +389,7 @@ def give_back_memory() -> None:
     import torch  # noqa: PLC0415  as in `load`
 
     if torch.cuda.is_available():
+        torch._C._cuda_clearCublasWorkspaces()
         torch.cuda.empty_cache()
     trim = getattr(CDLL(None), "malloc_trim", None)  # glibc's own
     if trim is not None:
