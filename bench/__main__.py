@@ -26,6 +26,7 @@ TOPICS = (
     "mouth",
     "video",
     "neural",
+    "memory",
     "prepare",
     "server",
     "together",

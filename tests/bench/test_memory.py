@@ -1,0 +1,17 @@
+"""The measurement of an engine that is unloaded, with networks of a fraction of the size."""
+
+from pathlib import Path
+
+from bench.memory import Unloading, unloading
+from bench.random_models import write_models
+
+
+def test_an_engine_is_loaded_unloaded_and_loaded_again(tmp_path: Path) -> None:
+    found = unloading(write_models(tmp_path, tiny=True))
+    assert found.load_s > 0
+    assert found.loaded > 0
+
+
+def test_the_share_is_of_what_the_engine_took_not_of_the_process() -> None:
+    found = Unloading(before=400, loaded=1400, unloaded=450, load_s=1.0)
+    assert found.given_back_percent == 95.0
