@@ -28,7 +28,11 @@ def interrupt() -> dict[str, Any]:
 def describe(met: Interruption) -> dict[str, Any]:
     """Where the film ends now, and how far somebody who watches it has come."""
     position_s = met.frame / met.fps
-    said = f"was interrupted at {position_s:.2f} s" if met.interrupted else "was not speaking"
+    said = "was not speaking"
+    if met.interrupted:
+        said = f"was interrupted at {position_s:.2f} s"
+    elif met.dropped:
+        said = f"had begun nothing; requests that waited and fail now: {met.dropped}"
     return {
         "status": "success",
         "session_id": met.session_id,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tts.voice import BadSpeechRequest
 from warm.engines import make_engine, recipe_of
+from warm.face.errors import FaceModelError
 from warm.media.sniff import MediaError
 from warm.offline.command import add_render
 from warm.offline.errors import OfflineError
@@ -27,7 +28,7 @@ from warm.weights.errors import WeightsError
 
 REFUSALS = (
     *(MediaError, PreparationError, AvatarError, BadSettings, WeightsError),
-    *(OfflineError, BadSpeechRequest),
+    *(OfflineError, BadSpeechRequest, FaceModelError),
 )
 """What the person at the terminal can mend; anything else is a fault of the program."""
 DEMO_ID = "demo"

@@ -112,6 +112,16 @@ def test_a_bad_value_is_named(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_missing_face_models_are_one_line_that_says_how_to_fetch_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WARMTALK_MODELS_DIR", str(tmp_path / "empty"))
+    assert main(["prepare", "--demo", "--results", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "is missing. Fetch it: make setup" in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize("arguments", [[], ["prepare"], ["prepare", "a.jpg", "--demo"], ["fly"]])
 def test_a_bad_command_line_exits_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]

@@ -12,9 +12,9 @@ from sitter import MODELS, UPRIGHT, opened, portrait, prepared, rolled, shapes, 
 
 from warm.avatar import Avatar
 from warm.engine import Engine, PatchJob
+from warm.face.errors import FaceModelError
 from warm.face.measure import inter_ocular, lip_gap, lip_width
 from warm.face.mesh import FaceMesh
-from warm.face.models import FaceModelError
 from warm.store import AvatarOutdated
 from warm.viseme.engine import VisemeEngine
 from warm.viseme.shape import CLOSED_GAP_IOD, FULL_GAP_IOD

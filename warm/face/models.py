@@ -5,6 +5,8 @@ from pathlib import Path
 
 from ai_edge_litert.interpreter import Interpreter
 
+from warm.face.errors import FaceModelError
+
 DETECTOR = "face_detection_short_range.tflite"
 MESH = "face_landmark.tflite"
 
@@ -13,10 +15,6 @@ SHA256 = {
     MESH: "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
 }
 """Both from the Apache-2.0 wheel `mediapipe==0.10.21`."""
-
-
-class FaceModelError(RuntimeError):
-    """A face model's file is missing or is not the expected one."""
 
 
 def open_model(folder: Path, name: str) -> Interpreter:

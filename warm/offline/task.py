@@ -68,7 +68,9 @@ def read_tasks(path: Path) -> list[Task]:
     """The tasks of a YAML file, in order; raises BadTaskFile, and BadTask for a bad field."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise BadTaskFile(f"{path} cannot be read: {error.strerror}. Check the path.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadTaskFile(f"{path} cannot be read as YAML: {error}") from error
     entries = content.get("tasks") if isinstance(content, dict) and len(content) == 1 else None
     if not isinstance(entries, list) or not entries:
