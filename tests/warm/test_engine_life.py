@@ -1,13 +1,19 @@
 """When an engine is loaded, unloaded and loaded anew; the clock is moved by hand."""
 
-from collections.abc import Iterator
-from threading import Event
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from queue import Queue
+from threading import Event, Thread
 
 import pytest
-from tiny_face import LoudnessEngine
+from tiny_face import LoudnessEngine, tiny_avatar
 
-from warm.engine import EngineFull, EngineLost
+from tts.espeak import EspeakVoices
+from warm.engine import EngineFull, EngineLost, PatchJob, Rendering
+from warm.job import SpeakJob
 from warm.life import EngineLife, Habits
+from warm.runtime import Runtime
+from warm.settings import Settings
 
 
 class GatedEngine(LoudnessEngine):
@@ -178,3 +184,91 @@ def test_a_device_that_is_lost_at_rest_is_noticed_when_memory_is_given_back() ->
     living.engine.has_nothing_to_give = True
     assert living.tend(after_s=10) == "reloading"
     assert living.life.losses == 1
+
+
+class LostEngine(GatedEngine):
+    """Its device fails once, when so many frames were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost_after: int | None = None
+
+    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
+        if self.lost_after is not None and self.rendered >= self.lost_after:
+            self.lost_after = None
+            self.gate.clear()
+            raise EngineLost("the GPU failed")
+        return super().start(jobs)
+
+
+LONG = "This is a sentence that takes a while. It is followed by another one. And that by a third."
+
+
+def test_a_clip_that_had_no_frame_in_the_lost_pass_waits_and_is_said_whole(
+    settings: Settings, voices: EspeakVoices, tmp_path: Path
+) -> None:
+    engine = LostEngine()
+    avatar = tiny_avatar(tmp_path)
+    runtime = Runtime(settings=settings, avatar=avatar, engine=engine, voices=voices)
+    runtime.start()
+    try:
+        assert runtime.wait_until_warm(30)
+        engine.lost_after = engine.rendered + 30
+        choice = runtime.choose()
+        jobs = [runtime.speak(LONG, choice, session_id=name) for name in ("a", "b")]
+        lost, errors = follow_until_one_fails(jobs)
+        assert [type(error) for error in errors] == [EngineLost]
+        assert runtime.health().state == "reloading"
+        (other,) = (job for job in jobs if job is not lost)
+        engine.gate.set()
+        spoken = other.result()
+        assert not spoken.interrupted
+        assert spoken.clip.frames > 100
+        assert runtime.health().losses == 1
+        again = runtime.speak("Again.", choice, session_id=lost.session_id).result()
+        assert again.session_frames > again.clip.frames
+    finally:
+        engine.gate.set()
+        runtime.close()
+
+
+def test_a_clip_that_waits_for_a_lost_engine_is_interrupted_when_it_is_back(
+    settings: Settings, voices: EspeakVoices, tmp_path: Path
+) -> None:
+    """Would miss a closing mouth that is asked of an engine which is away."""
+    engine = LostEngine()
+    avatar = tiny_avatar(tmp_path)
+    runtime = Runtime(settings=settings, avatar=avatar, engine=engine, voices=voices)
+    runtime.start()
+    try:
+        assert runtime.wait_until_warm(30)
+        engine.lost_after = engine.rendered + 30
+        choice = runtime.choose()
+        jobs = [runtime.speak(LONG, choice, session_id=name) for name in ("a", "b")]
+        lost, _ = follow_until_one_fails(jobs)
+        (other,) = (job for job in jobs if job is not lost)
+        stopping = Thread(target=runtime.interrupt, args=(other.session_id,))
+        stopping.start()
+        engine.gate.set()
+        stopping.join(30)
+        assert other.result().interrupted
+    finally:
+        engine.gate.set()
+        runtime.close()
+
+
+def follow_until_one_fails(jobs: list[SpeakJob]) -> tuple[SpeakJob, list[Exception]]:
+    """The job that failed, and what with; the other may be going on."""
+    ended: Queue[tuple[SpeakJob, Exception | None]] = Queue()
+
+    def follow(job: SpeakJob) -> None:
+        try:
+            job.result()
+            ended.put((job, None))
+        except EngineLost as error:
+            ended.put((job, error))
+
+    for job in jobs:
+        Thread(target=follow, args=(job,), daemon=True).start()
+    job, error = ended.get(timeout=30)
+    return job, [error] if error is not None else []
