@@ -14,17 +14,28 @@ PATIENCE_S = 60.0
 LOOK_S = 0.02
 
 NOTE_PICTURES = """
-// Every picture of the film: when it is on the screen (Unix time, ms), and its place in the film.
+// Every picture of the film that is seen: since when (Unix time, ms), and its place in the film.
+const REPAINT_MS = 1000 / 60;
 window.pictures = [];
 addEventListener("DOMContentLoaded", () => {
   const film = document.getElementById("film");
+  const stage = document.getElementById("stage");
+  const isSeen = () => stage.classList.contains("speaking");
+  let last = 0;
   const note = (now, { mediaTime, expectedDisplayTime }) => {
     const shown = performance.timeOrigin + Math.max(now, expectedDisplayTime);
-    window.pictures.push([shown, mediaTime]);
+    last = mediaTime;
+    if (isSeen()) window.pictures.push([shown, mediaTime]);
     window.onPicture?.(film, shown, mediaTime);
     film.requestVideoFrameCallback(note);
   };
   film.requestVideoFrameCallback(note);
+  // The picture that is there already when the film comes into view, with the next repaint.
+  const come = (now, at) => window.pictures.push([performance.timeOrigin + now + REPAINT_MS, at]);
+  new MutationObserver(() => {
+    const at = last;
+    if (isSeen()) requestAnimationFrame((now) => come(now, at));
+  }).observe(stage, { attributeFilter: ["class"] });
 });
 """
 
@@ -84,8 +95,11 @@ class Viewer:
 
     def shown_at(self, media_s: float) -> float | None:
         """When (Unix time) the first picture at or behind a place of the film was on the screen."""
-        found = self.run(f"return window.pictures.find(([, at]) => at > {media_s - 0.001}) ?? null")
-        return None if found is None else float(found[0]) / 1000
+        later = (
+            f"window.pictures.filter(([, at]) => at > {media_s - 0.001}).map(([shown]) => shown)"
+        )
+        found = self.run(f"const found = {later}; return found.length ? Math.min(...found) : null")
+        return None if found is None else float(found) / 1000
 
     def heap_mb(self) -> float:
         """What the page's scripts keep, after a collection."""

@@ -56,12 +56,29 @@ export function mediaType(init) {
   return `video/mp4; codecs="${codecs.join(", ")}"`;
 }
 
+/** Ticks in a second of the film's pictures, which are its first track. */
+export function pictureTimescale(init) {
+  return readUint32(init, find(init, "mdhd") + 16);
+}
+
+/** Where a fragment's pictures end, in seconds of the film. */
+export function picturesEnd(fragment, timescale) {
+  const ticks = readUint32(fragment, find(fragment, "tfhd") + 12);
+  const start = readUint64(fragment, find(fragment, "tfdt") + 8);
+  const count = readUint32(fragment, find(fragment, "trun") + 8);
+  return (start + count * ticks) / timescale;
+}
+
 function boxType(box) {
   return String.fromCharCode(...box.subarray(4, 8));
 }
 
 function readUint32(bytes, offset) {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(offset);
+}
+
+function readUint64(bytes, offset) {
+  return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(offset));
 }
 
 function find(bytes, type) {

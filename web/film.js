@@ -1,12 +1,13 @@
 // The film by Media Source Extensions: fragments are appended, what lies far behind is dropped.
 
-import { mediaType } from "./boxes.js";
+import { mediaType, picturesEnd, pictureTimescale } from "./boxes.js";
 
 const KEEP_BEHIND_S = 10;
 const DROP_AT_ONCE_S = 15;
 /** What is to come is left with the server from here on; it keeps for hours there. */
 const KEEP_AHEAD_S = 60;
 const LOOK_MS = 1000;
+const LONGEST_FILM_S = 1e6;
 
 const Source = globalThis.ManagedMediaSource ?? globalThis.MediaSource;
 
@@ -16,6 +17,7 @@ export class Film {
   #address = null;
   /** Dropping takes whole fragments, so what is kept is longer than the longest of them. */
   #longestS = 0;
+  #timescale = 1;
 
   constructor(screen) {
     this.#screen = screen;
@@ -35,7 +37,9 @@ export class Film {
     this.#screen.clear();
     this.#screen.video.src = this.#address;
     await happens(source, "sourceopen");
+    source.setLiveSeekableRange(0, LONGEST_FILM_S); // else nobody could wait behind what is here
     this.#buffer = source.addSourceBuffer(type);
+    this.#timescale = pictureTimescale(init);
     await this.#add(init);
   }
 
@@ -45,7 +49,7 @@ export class Film {
     await this.#add(fragment);
     if (this.#screen.isEmpty) return;
     if (before !== null) this.#longestS = Math.max(this.#longestS, this.#screen.end - before);
-    this.#screen.advance();
+    this.#screen.advance(picturesEnd(fragment, this.#timescale));
     await this.#drop(KEEP_BEHIND_S, DROP_AT_ONCE_S);
     while (this.#isFarAhead()) await this.#moves();
   }

@@ -227,6 +227,7 @@ async function follow(events, entry) {
 
 /** The film has come into view: tells how long that took since a text was sent. */
 function showDelay() {
+  if (at("download").hidden) look(); // the first words: there is a film now
   if (sentMs === null) return;
   at("timing").textContent = `first picture after ${Math.round(performance.now() - sentMs)} ms`;
   sentMs = null;

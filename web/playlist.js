@@ -102,7 +102,7 @@ export class Playlist {
     try {
       await new Promise((resolve, reject) => {
         this.#signal.addEventListener("abort", resolve);
-        hls.on(Hls.Events.BUFFER_APPENDED, () => this.#appended());
+        hls.on(Hls.Events.BUFFER_APPENDED, () => this.#appended(hls.latestLevelDetails?.edge));
         hls.on(Hls.Events.LEVEL_LOADED, (_, { details }) => details.live || resolve());
         hls.on(Hls.Events.ERROR, (_, { fatal, type, details }) => {
           if (fatal) reject(new PlaylistLost(`${type}: ${details}`));
@@ -135,8 +135,8 @@ export class Playlist {
     this.#onBegun();
   }
 
-  #appended() {
-    this.#screen.advance();
+  #appended(picturesEndS) {
+    this.#screen.advance(picturesEndS);
     this.#onAppended();
   }
 }

@@ -12,6 +12,7 @@ export class Screen {
   #onMuted;
   #isStopped = false;
   #goesOnAtS = null;
+  #picturesEndS = 0;
 
   /** `onMuted` is called when the browser lets the film play only without sound. */
   constructor(video, onMuted) {
@@ -56,26 +57,30 @@ export class Screen {
   clear() {
     this.#isStopped = false;
     this.#goesOnAtS = null;
+    this.#picturesEndS = 0;
     this.#video.volume = 1;
   }
 
-  /** Something was added: begin with it, or go on. */
-  advance() {
+  /** Something was added, whose pictures end at `picturesEndS`: begin with it, or go on. */
+  advance(picturesEndS = 0) {
     if (this.isEmpty) return;
     if (this.#isStopped && !this.#hasNews()) return;
     if (this.#isStopped) this.clear();
+    this.#picturesEndS = picturesEndS;
     // Who comes late begins with the first fragment that came for him.
     if (this.time < this.start) this.#video.currentTime = this.start;
     this.play(); // not awaited: it may need the next fragment to begin
   }
 
   /**
-   * Wait at the end of what is here. Chromium wants more in store after every time that it ran dry,
-   * in the end seconds, and would not begin with a short answer; a seek makes it forget that.
+   * Wait where the next clip begins, so that nothing old is played before it: behind the last
+   * picture, which is a little behind the last sound. Chromium wants more in store after every time
+   * that it ran dry, in the end seconds, and would not begin with a short answer; a seek makes it
+   * forget that.
    */
   rest() {
     if (this.isEmpty || this.#isStopped) return;
-    this.#video.currentTime = this.end - this.time < REST_S ? this.end : this.time;
+    this.#video.currentTime = this.end - this.time < REST_S ? this.#next : this.time;
   }
 
   /** Fall silent and stand still; the rest of what is here is not played. */
@@ -105,6 +110,10 @@ export class Screen {
       this.#onMuted();
       this.play();
     }
+  }
+
+  get #next() {
+    return Math.max(this.end, this.#picturesEndS);
   }
 
   #hasNews() {

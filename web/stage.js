@@ -55,6 +55,7 @@ export class Stage {
       this.#warmUp();
     });
     screen.video.requestVideoFrameCallback((...picture) => this.#onPicture(...picture));
+    screen.video.addEventListener("playing", () => this.#onPlaying());
     setInterval(() => this.#look(), LOOK_MS);
   }
 
@@ -85,10 +86,17 @@ export class Stage {
   #onPicture(now, { mediaTime }) {
     this.#screen.video.requestVideoFrameCallback((...picture) => this.#onPicture(...picture));
     this.#filmFrame = Math.round(mediaTime * this.#loop.fps);
-    if (!this.isSpeaking && !this.#screen.isStopped && !this.#screen.isStarved) this.#come();
+    this.#come();
+  }
+
+  /** A player that has enough shows the first new picture, and begins when its sound does. */
+  #onPlaying() {
+    this.#filmFrame = Math.floor(this.#screen.time * this.#loop.fps + 0.01);
+    this.#come();
   }
 
   #come() {
+    if (this.isSpeaking || this.#screen.isStopped || this.#screen.isStarved) return;
     this.#element.classList.add("speaking");
     this.#begin(true);
     this.#onSpeaking();

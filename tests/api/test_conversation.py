@@ -95,7 +95,7 @@ def test_events_tell_the_work_while_it_happens(client: FlaskClient) -> None:
     assert names[-1] == "done"
     fragments = [data for name, data in events if name == "fragment"]
     assert [data["offset"] for data in fragments[1:]] == [data["bytes"] for data in fragments[:-1]]
-    assert fragments[0]["frames"] == 2
+    assert fragments[0]["frames"] == 3
     done = events[-1][1]
     assert done["session"]["bytes"] == fragments[-1]["bytes"]
     assert done["clip"]["frames"] == sum(data["frames"] for data in fragments)

@@ -93,7 +93,7 @@ def test_events_come_in_order_and_tell_all_frames(runtime: Runtime, choice: Voic
     events = list(runtime.speak(TEXT, choice).follow())
     assert isinstance(events[0], SpeechMade)
     assert isinstance(events[1], FragmentLanded)
-    assert events[1].fragment.frames == 2
+    assert events[1].fragment.frames == 3
     spoken = events[-1]
     assert isinstance(spoken, Spoken)
     fragments = [event.fragment for event in events if isinstance(event, FragmentLanded)]

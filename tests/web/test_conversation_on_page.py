@@ -91,7 +91,9 @@ def test_captions_show_the_sentence_that_is_heard(page: Page) -> None:
 def test_a_new_session_has_the_face_and_voice_that_were_chosen(browser: Chrome, port: int) -> None:
     page = Page(browser, port, "old")
     page.click("other")
-    page.browser.find_element(By.ID, "new-name").send_keys("of-my-own")
+    name = page.browser.find_element(By.ID, "new-name")
+    page.wait(name.is_displayed)
+    name.send_keys("of-my-own")
     page.run("document.getElementById('new-voice').selectedIndex = 2")
     voice = page.run("return document.getElementById('new-voice').value")
     page.browser.find_element(By.CSS_SELECTOR, "#new-form [type=submit]").click()
