@@ -1,4 +1,4 @@
-"""Write the README's tables: the settings as the code has them, the figures as they were measured.
+"""Write the tables of the documents: settings as the code has them, figures as they were measured.
 
 `.venv/bin/python scripts/readme_tables.py [results/bench.json]`; without a report the figures stay.
 """
@@ -15,20 +15,38 @@ sys.path.insert(0, str(ROOT))
 from warm.settings import Settings, allowed  # noqa: E402
 
 README = ROOT / "README.md"
+SETTINGS = ROOT / "docs" / "settings.md"
+FIGURES = ROOT / "docs" / "figures.md"
+
+HEADLINES = (
+    "POST /speak -> first durable fragment (SSE), p50",
+    "POST /speak -> first durable fragment (SSE), p95",
+    "POST /speak -> first durable fragment (SSE), 40 sentences against 1",
+    "audio -> encoded frames (mouth, composite, H.264, AAC, append)",
+    "start, everything set up -> /health 200",
+    "append (write + 2 fsync) p95, at 10 h",
+    "skew of click against flash after 1000 clips, timestamps",
+    "lips: correlation with the target curve",
+    "resident memory after 200 clips",
+)
+"""Figures that the README shows too."""
 
 
 def main(arguments: list[str]) -> None:
     """Rewrite the tables in place."""
-    page = with_section(README.read_text("utf-8"), "settings", settings_table())
-    for report in arguments:
-        page = with_section(page, "figures", figures_table(json.loads(Path(report).read_bytes())))
-    README.write_text(page, encoding="utf-8")
+    write_section(SETTINGS, "settings", settings_table())
+    for path in arguments:
+        report = json.loads(Path(path).read_bytes())
+        write_section(FIGURES, "figures", figures_table(report, report["figures"]))
+        headlines = [figure for figure in report["figures"] if figure["name"] in HEADLINES]
+        write_section(README, "figures", figures_table(report, headlines))
 
 
-def with_section(page: str, name: str, content: str) -> str:
-    """The page with what stands between a section's two marks replaced."""
+def write_section(page: Path, name: str, content: str) -> None:
+    """Replace what stands between a section's two marks."""
     marks = re.compile(rf"(<!-- {name}:.*?-->\n).*?(<!-- /{name} -->)", re.DOTALL)
-    return marks.sub(lambda found: f"{found[1]}{content}{found[2]}", page)
+    whole = marks.sub(lambda found: f"{found[1]}{content}{found[2]}", page.read_text("utf-8"))
+    page.write_text(whole, encoding="utf-8")
 
 
 def settings_table() -> str:
@@ -47,8 +65,8 @@ def default(value: object) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-def figures_table(report: dict[str, Any]) -> str:
-    """One row a figure, and on what it was measured."""
+def figures_table(report: dict[str, Any], figures: list[dict[str, Any]]) -> str:
+    """One row a figure, and on what the report was measured."""
     machine = report["machine"]
     rows = [
         f"Measured by `make bench` on {machine['cores']} cores of {machine['processor']}, "
@@ -58,7 +76,7 @@ def figures_table(report: dict[str, Any]) -> str:
         "| figure | measured | goal | n |",
         "| --- | ---: | ---: | ---: |",
     ]
-    return "\n".join([*rows, *(figure_row(figure) for figure in report["figures"])]) + "\n"
+    return "\n".join([*rows, *(figure_row(figure) for figure in figures)]) + "\n"
 
 
 def figure_row(figure: dict[str, Any]) -> str:
