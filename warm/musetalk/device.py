@@ -25,7 +25,7 @@ class Compute:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights of UNet and decoder."""
+        """Of the weights of UNet and decoder; `precision.EXACT` stays fp32 beside bf16."""
         return DTYPES[self.precision]
 
     @property

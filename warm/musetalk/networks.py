@@ -13,6 +13,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from warm.musetalk.checkpoint import MEND, fill, first_line, modern_names, read_tensors, under
 from warm.musetalk.device import Compute
 from warm.musetalk.errors import UnfitConfig
+from warm.musetalk.precision import set_numbers
 from warm.weights.layout import Layout
 from warm.weights.opening import read_json
 
@@ -27,6 +28,7 @@ def load_unet(layout: Layout, compute: Compute) -> Network:
     """The network that draws latents; raises WeightsError."""
     path, config = layout.unet_weights, layout.unet_config
     made = build(config, UNet2DConditionModel.from_config)
+    set_numbers(made, compute.dtype)
     return ready(made, read_tensors(path), path, config, compute)
 
 
@@ -34,6 +36,7 @@ def load_vae(layout: Layout, compute: Compute) -> Network:
     """The autoencoder between pictures and latents; raises WeightsError."""
     path, config = layout.vae_weights, layout.vae / CONFIG
     made = build(config, AutoencoderKL.from_config)
+    nn.Module.to(made, compute.dtype)
     return ready(made, modern_names(read_tensors(path)), path, config, compute)
 
 
@@ -41,6 +44,7 @@ def load_encoder(layout: Layout, compute: Compute) -> Network:
     """The half of Whisper that listens; raises WeightsError."""
     path, config = layout.whisper_weights, layout.whisper / CONFIG
     made = build(config, lambda known: WhisperEncoder(WhisperConfig(**known)))
+    nn.Module.to(made, compute.dtype)
     return ready(made, under(read_tensors(path), ENCODER_PREFIX), path, config, compute)
 
 
@@ -59,11 +63,11 @@ def build(config: Path, make: Callable[[dict[str, Any]], nn.Module]) -> nn.Modul
 def ready(
     network: nn.Module, tensors: dict[str, Tensor], path: Path, config: Path, compute: Compute
 ) -> Network:
-    """The network on its device in its numbers, filled, and never to be trained.
+    """The network on its device, filled, and never to be trained.
 
     Channels last is for GPUs: PyTorch's group norm on the CPU loses four digits by it.
     """
-    network = nn.Module.to(network, compute.dtype).to_empty(device=compute.device)
+    network = network.to_empty(device=compute.device)
     fill(network, tensors, path=path, config=config)
     network.requires_grad_(requires_grad=False)
     if compute.is_gpu:

@@ -25,6 +25,12 @@ class Painter:
         side = CROP >> (len(self._vae.config["block_out_channels"]) - 1)
         return self._unet.config["in_channels"], side, side
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the latents that `paint` takes: of the UNet's entrance."""
+        dtype: torch.dtype = self._unet.conv_in.weight.dtype
+        return dtype
+
     def compile(self) -> None:
         """Have PyTorch write kernels of its own at the first pass, which takes minutes."""
         self._unet.compile()
@@ -46,11 +52,10 @@ class Painter:
     @torch.inference_mode()
     def predict(self, latents: Tensor, tokens: Tensor) -> Tensor:
         """The (n, c, h, w) latents of the drawn faces: one pass, no noise, timestep 0."""
-        dtype = self._unet.dtype
         drawn = self._unet(
-            latents.to(dtype),
+            latents.to(self.dtype),
             self._timestep,
-            encoder_hidden_states=tokens.to(dtype),
+            encoder_hidden_states=tokens.to(self.dtype),
             return_dict=False,
         )
         return torch.as_tensor(drawn[0])
@@ -58,8 +63,9 @@ class Painter:
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
         """(n, c, h, w) latents to (n, CROP, CROP, 3) uint8 BGR, rounded half to even."""
-        scaled = (1 / self._vae.config["scaling_factor"]) * latents.to(self._vae.dtype)
-        rgb = torch.as_tensor(self._vae.decode(scaled, return_dict=False)[0])
+        scaled = (1 / self._vae.config["scaling_factor"]) * latents
+        given = scaled.to(self._vae.dtype)
+        rgb = torch.as_tensor(self._vae.decode(given, return_dict=False)[0])
         bright = (rgb.float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
         return bright.permute(0, 2, 3, 1).flip(-1).contiguous()
 

@@ -29,7 +29,8 @@ class PhaseUpsampling(nn.Module):
             raise ValueError(f"enlarges twice, not to {output_size}")
         count, _, height, width = small.shape
         # Row i of it sees rows i-1 and i of the picture: phase 0 of row i, phase 1 of row i-1.
-        made = functional.conv2d(small, self.weight, self.bias, padding=1)
+        given, bias = small.to(self.weight.dtype), self.bias.to(self.weight.dtype)
+        made = functional.conv2d(given, self.weight, bias, padding=1).to(small.dtype)
         layout = torch.channels_last if is_channels_last(made) else torch.contiguous_format
         large = torch.empty(
             (count, made.shape[1] // 4, 2 * height, 2 * width),

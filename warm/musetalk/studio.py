@@ -76,7 +76,7 @@ class Studio:
     def keep(self, latents: NDArray[np.float32]) -> Tensor:
         """An avatar's (n, 8, h, w) latents on the device, in the networks' numbers."""
         with device_faults():
-            return torch.tensor(latents).to(self.compute.device, self.compute.dtype)
+            return torch.tensor(latents).to(self.compute.device, self.painter.dtype)
 
     def draw(self, latents: Sequence[Tensor], tokens: Sequence[NDArray[np.float32]]) -> Copy:
         """Begin to draw one picture for each (8, h, w) of `keep` and its (k, d) tokens.
@@ -90,7 +90,7 @@ class Studio:
         latents, tokens = self.painter.latent_shape, self.hearing.tokens_shape
         device = self.compute.device
         return (
-            torch.zeros((size, *latents), dtype=self.compute.dtype, device=device),
+            torch.zeros((size, *latents), dtype=self.painter.dtype, device=device),
             torch.zeros((size, *tokens), device=device),
         )
 
