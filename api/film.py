@@ -63,7 +63,7 @@ def stream(session_id: str) -> Response:
     with ExitStack() as held:
         wanted = read_number("from", least=0)
         held.enter_context(place())
-        if runtime.sessions.get(session_id) is None:
+        if wanted is None and runtime.sessions.get(session_id) is None:
             wanted = 0  # all of what is to come
         film = wait_for_film(session_id)
         start = place_to_begin(film, wanted)
