@@ -37,6 +37,9 @@ def describe(found: Health) -> dict[str, Any]:
         "frames_per_second": found.facts.get("frames_per_second"),
         "vram_used_gb": found.facts.get("memory_used_gb"),
         "vram_total_gb": found.facts.get("memory_total_gb"),
+        "vram_free_gb": found.facts.get("memory_free_gb"),
+        "vram_budget_gb": found.facts.get("memory_budget_gb"),
+        "batch_size": found.facts.get("largest_batch"),
         "jobs_queued": found.queued,
         "jobs_processing": found.processing,
     }

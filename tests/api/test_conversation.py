@@ -203,6 +203,9 @@ def test_health_tells_what_monitors_read(client: FlaskClient, runtime: Runtime) 
         "frames_per_second": None,
         "vram_used_gb": None,
         "vram_total_gb": None,
+        "vram_free_gb": None,
+        "vram_budget_gb": None,
+        "batch_size": None,
         "jobs_queued": 0,
         "jobs_processing": 0,
     }

@@ -331,7 +331,12 @@ class MuseTalkEngine:
             )
 
     def _warm_up(self, studio: Studio) -> None:
-        """Draw empty faces: libraries choose their kernels at the first pass of each size."""
+        """Draw empty faces: libraries choose their kernels at the first pass of each size.
+
+        On a CPU it only tells the pace, which a later load does not change.
+        """
+        if not studio.compute.is_gpu and self._pace_fps is not None:
+            return
         sizes = {self._options.first_batch, max(1, self._fitting)} if studio.compute.is_gpu else {1}
         for size in sorted(sizes):
             seconds = self._rehearsed(studio, size)
