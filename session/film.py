@@ -1,6 +1,7 @@
 """What a session file is made of, and what it says of itself."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 WriterKind = Literal["fragments", "concat"]
@@ -87,6 +88,15 @@ class Cue:
     def end(self) -> int:
         """First frame after it."""
         return self.first_frame + self.frames
+
+
+def cues_before(end: int, cues: Iterable[Cue]) -> list[Cue]:
+    """The parts of `cues` that lie before frame `end` of a film."""
+    return [
+        replace(cue, frames=min(cue.end, end) - cue.first_frame)
+        for cue in cues
+        if cue.first_frame < end
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

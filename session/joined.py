@@ -35,7 +35,7 @@ from session.errors import (
     FilmMismatchError,
     FilmMissingError,
 )
-from session.film import SAMPLE_RATE_HZ, ClipRecord, Committed, Cue, FilmSpec
+from session.film import SAMPLE_RATE_HZ, ClipRecord, Committed, Cue, FilmSpec, cues_before
 from session.grid import grid_frames, packets_of, short_of_grid
 from session.label import Label, read_label
 from session.link import Expected, Link, link, require_joined, require_joints
@@ -383,12 +383,7 @@ class JoinedClip:
     def _heard(self) -> list[Cue]:
         """The sentences as far as the clip goes."""
         assert self._strip is not None
-        end = self._film.committed.frames + self._strip.frames
-        return [
-            replace(cue, frames=min(cue.end, end) - cue.first_frame)
-            for cue in self._cues
-            if cue.first_frame < end
-        ]
+        return cues_before(self._film.committed.frames + self._strip.frames, self._cues)
 
     def _require_open(self) -> None:
         if not self._is_open:

@@ -9,7 +9,6 @@ import os
 import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from threading import Condition, Lock
 
@@ -32,7 +31,7 @@ from session.errors import (
     SyncFailedError,
     disk_error,
 )
-from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment
+from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment, cues_before
 from session.journal import Entry, Journal, journal_path, write_journal
 from session.opening import build_opening, film_id_of, read_opening
 from session.reader import FilmReader
@@ -98,7 +97,7 @@ class Reel:
         A finished clip of which no sentence is known is one cue.
         """
         with self._changed:
-            return [*self._cues, *_heard(self._open_cues, self._frames)]
+            return [*self._cues, *cues_before(self._frames, self._open_cues)]
 
     def fragments_since(self, offset: int) -> list[Fragment]:
         """The committed fragments that begin at byte `offset` or later."""
@@ -169,7 +168,7 @@ class Reel:
             )
             self._clips.append(record)
             whole = Cue(text=text, first_frame=first_frame, frames=record.frames)
-            self._cues += _heard(self._open_cues, self._frames) or [whole]
+            self._cues += cues_before(self._frames, self._open_cues) or [whole]
             self._open_cues = []
             return record
 
@@ -341,15 +340,6 @@ def open_locked(path: Path) -> int:
         os.close(fd)
         raise FilmBusyError(f"Another writer holds {path}; stop it, or use another path.")
     return fd
-
-
-def _heard(cues: Sequence[Cue], frames: int) -> list[Cue]:
-    """The parts of `cues` that lie in the first `frames` frames of a film."""
-    return [
-        replace(cue, frames=min(cue.end, frames) - cue.first_frame)
-        for cue in cues
-        if cue.first_frame < frames
-    ]
 
 
 def _unlink(film: Path) -> None:
