@@ -28,6 +28,8 @@ SERVER = Path(__file__).with_name("page_server.py")
 PATIENCE_S = 40
 HICCUP_MS = 100
 """Of two pictures farther apart than this the browser did not draw what lies between."""
+GLIDE_PX_PER_MS = 0.2
+"""Faster than the page lets a head glide: 20 pixels in a quarter of a second, slow at both ends."""
 
 browser_tests = [
     pytest.mark.browser,
@@ -230,4 +232,12 @@ def head_steps(looks: list[dict[str, Any]]) -> list[float]:
         abs(after["head"] - before["head"])
         for before, after in pairwise(looks)
         if after["at"] - before["at"] < HICCUP_MS
+    ]
+
+
+def head_jumps(looks: list[dict[str, Any]]) -> list[float]:
+    """How much farther the head moved from one picture seen to the next than a glide takes it."""
+    return [
+        abs(after["head"] - before["head"]) - GLIDE_PX_PER_MS * (after["at"] - before["at"])
+        for before, after in pairwise(looks)
     ]
