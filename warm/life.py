@@ -2,6 +2,7 @@
 loaded anew when its device failed."""
 
 import logging
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -111,6 +112,7 @@ class EngineLife:
         """Something failed while the engine was asked: where it was lost, it is loaded anew."""
         if isinstance(error, EngineLost) and self.state == "awake":
             log.error("the engine was lost: %s", error)
+            let_go(error)
             self.losses += 1
             self._tries = 0
             self._fail(error)
@@ -146,6 +148,7 @@ class EngineLife:
         except Exception as error:  # the top of a thread
             trace = None if isinstance(error, EngineLost | EngineFull) else error
             log.warning("the engine could not be loaded: %s", error, exc_info=trace)
+            let_go(error)
             done.set_exception(error)
         self._ring()
 
@@ -189,3 +192,11 @@ class EngineLife:
                 f"the engine failed ({self._trouble}) and is being loaded anew, "
                 f"try {self._tries} of {len(waits_s)}; requests wait for it"
             )
+
+
+def let_go(error: BaseException | None) -> None:
+    """Drop what the calls that led to an error hold: networks, which are to make room for new ones
+    while somebody is still being told of it."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

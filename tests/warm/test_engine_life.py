@@ -1,5 +1,6 @@
 """When an engine is loaded, unloaded and loaded anew; the clock is moved by hand."""
 
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import Queue
@@ -135,6 +136,22 @@ def test_a_lost_engine_is_unloaded_and_loaded_anew(living: Living) -> None:
     living.tend()
     assert living.wait() == "awake"
     assert (living.engine.loads, living.engine.unloads) == (2, 1)
+
+
+def test_an_error_that_somebody_keeps_does_not_keep_the_lost_networks(living: Living) -> None:
+    """Would miss weights that still lie on the device when the new ones come."""
+    living.life.load()
+    with pytest.raises(EngineLost) as kept:
+        lose(networks := [LoudnessEngine()])
+    held = weakref.ref(networks.pop())
+    assert held() is not None
+    living.life.note(kept.value)
+    assert held() is None
+
+
+def lose(networks: list[LoudnessEngine]) -> None:
+    network = networks[0]
+    raise EngineLost(f"the GPU failed under {network.name}")
 
 
 def test_what_is_no_loss_changes_nothing(living: Living) -> None:

@@ -87,11 +87,13 @@ class MuseTalkEngine:
         Raises WeightsError, NoSuchDevice, EngineFull, EngineLost.
         """
         let_threads_sleep()
-        from warm.musetalk.studio import open_studio  # noqa: PLC0415  seconds, and a large library
+        from warm.musetalk.faults import device_faults  # noqa: PLC0415  seconds, large libraries
+        from warm.musetalk.studio import open_studio  # noqa: PLC0415
 
         self._most = self._options.largest_batch
         try:
-            self._obey_budget()
+            with device_faults():
+                self._obey_budget()
             studio = open_studio(self._layout, self._options)
             with self._adopting:
                 self._keep_faces(studio)
@@ -303,14 +305,16 @@ class MuseTalkEngine:
 
         A device too full for the larger pass is not measured: passes are halved until they fit.
         """
-        from warm.musetalk.memory import SIZES, measure  # noqa: PLC0415  as in `load`
+        from warm.musetalk.faults import device_faults  # noqa: PLC0415  as in `load`
+        from warm.musetalk.memory import SIZES, measure  # noqa: PLC0415
 
         if self._memory is None:
             return
         try:
-            self._appetite = measure(
-                self._memory, lambda size: timed_pass(studio, size), kept=self._kept
-            )
+            with device_faults():
+                self._appetite = measure(
+                    self._memory, lambda size: timed_pass(studio, size), kept=self._kept
+                )
         except DeviceFull as full:
             give_back_memory()
             self._most = min(self._most, SIZES[1] - 1)

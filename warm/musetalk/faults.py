@@ -19,6 +19,8 @@ def device_faults() -> Iterator[None]:
     """Turn what a dead or confused GPU raises into EngineLost, lack of memory into DeviceFull."""
     try:
         yield
+    except (DeviceFull, EngineLost):
+        raise
     except torch.OutOfMemoryError as error:
         raise DeviceFull(first_line(error)) from error
     except RuntimeError as error:
