@@ -192,8 +192,8 @@ def sessions(measured: Measured) -> Iterator[Found]:
     """The server without HTTP: render thread, encoders and films on disk, in real time."""
     rig = measured.rig
     measured.rest()
-    counts = (1, 2) if rig.tiny else (20, 28, 36, 44, 52)
-    found = most_in_time(rig, counts, seconds=2 if rig.tiny else 8)
+    counts = (1,) if rig.tiny else (20, 28, 36, 44, 52)
+    found = most_in_time(rig, counts, seconds=1 if rig.tiny else 8)
     for count, late in found.late.items():
         yield Fact(name=f"{count} sessions at {found.fps} fps: late fragments", value=late, unit="")
     yield figure(

@@ -58,7 +58,12 @@ class Stage:
 def main(argv: Sequence[str]) -> int:
     """Compare, print a table; 1 when a stage differs by more than its bound, 2 when none could."""
     arguments = parser().parse_args(argv)
-    options = Options(models_dir=arguments.models, device=arguments.device, precision="fp32")
+    options = Options(
+        models_dir=arguments.models,
+        device=arguments.device,
+        precision="fp32",
+        exact_savings=not arguments.plain,
+    )
     try:
         golden = Golden.read(arguments.golden)
         print(HEADING, flush=True)
@@ -77,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     known.add_argument("--golden", type=Path, required=True, metavar="DIR")
     known.add_argument("--models", type=Path, default=Path("models"), metavar="DIR")
     known.add_argument("--device", default="cpu", metavar="NAME", help="cpu, cuda or cuda:N")
+    known.add_argument("--plain", action="store_true", help="without `exact_savings`")
     return known
 
 

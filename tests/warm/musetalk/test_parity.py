@@ -10,8 +10,10 @@ import pytest
 
 from bench.__main__ import main
 from bench.golden import Golden
-from bench.parity import compare, relative
+from bench.parity import compare, painting_stages, relative
 from warm.musetalk.options import Options
+from warm.musetalk.studio import open_studio
+from warm.musetalk.windows import positions, tokens_of
 
 KEPT = 8
 """Video frames of the shortened copy."""
@@ -75,3 +77,18 @@ def test_a_difference_that_is_no_number_does_not_hold() -> None:
     known = np.ones(3, np.float32)
     assert not relative("", np.full(3, np.nan, np.float32), known).holds
     assert not relative("", np.ones(2, np.float32), known).holds
+
+
+def test_without_the_savings_the_networks_are_the_reference_s_too(
+    golden: Path, golden_weights: Path
+) -> None:
+    known = Golden.read(golden)
+    options = Options(
+        models_dir=golden_weights, device="cpu", precision="fp32", exact_savings=False
+    )
+    studio = open_studio(options.layout(), options)
+    hidden = studio.hearing.hear(known.sound)
+    tokens = tokens_of(hidden, frames=int(known.facts["T"]), fps=int(known.facts["fps"]))
+    stages = list(painting_stages(known, studio, tokens + positions(*tokens.shape[1:])))
+    assert len(stages) >= 3
+    assert [stage for stage in stages if not stage.holds] == []
