@@ -11,7 +11,7 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
 PATIENCE_S = 60.0
-LOOK_S = 0.02
+LOOK_S = 0.1
 
 NOTE_PICTURES = """
 // Every picture of the film that is seen: since when (Unix time, ms), and its place in the film.
