@@ -72,9 +72,12 @@ def use_phases(network: nn.Module) -> int:
 
 
 def plain_convolution(upsampling: Upsample2D) -> nn.Conv2d | None:
-    """The 3x3 convolution behind a nearest-neighbour enlargement, where there is nothing else."""
+    """The 3x3 convolution behind a nearest-neighbour enlargement, where there is nothing else.
+
+    One that computes in other numbers than it is given (`precision.py`) stays as it is.
+    """
     conv = upsampling.conv if upsampling.name == "conv" else None
     is_plain = upsampling.interpolate and upsampling.norm is None
-    if not is_plain or not isinstance(conv, nn.Conv2d) or conv.bias is None:
+    if not is_plain or type(conv) is not nn.Conv2d or conv.bias is None:
         return None
     return conv if (conv.kernel_size, conv.padding) == ((3, 3), (1, 1)) else None
