@@ -76,7 +76,7 @@ def plain_convolution(upsampling: Upsample2D) -> nn.Conv2d | None:
 
     One that computes in other numbers than it is given (`precision.py`) stays as it is.
     """
-    conv = upsampling.conv if upsampling.name == "conv" else None
+    conv: nn.Module | None = upsampling.conv if upsampling.name == "conv" else None
     is_plain = upsampling.interpolate and upsampling.norm is None
     if not is_plain or type(conv) is not nn.Conv2d or conv.bias is None:
         return None
