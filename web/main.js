@@ -60,6 +60,7 @@ async function main() {
   at("session").textContent = sessionId === "default" ? "" : sessionId;
   const [session] = await Promise.all([look(), listVoices()]);
   if (session) at("voice").value = session.voice;
+  if (session && !fromStart) stream.beginAt(session.bytes);
   await play(session);
 }
 

@@ -39,6 +39,11 @@ export class Stream {
     this.#signal = signal;
   }
 
+  /** Begin with the first fragment behind this byte: what was said since somebody looked comes too. */
+  beginAt(bytes) {
+    this.#end = bytes;
+  }
+
   /**
    * Yields `{kind: "init", bytes}` when a film begins or is joined, then `{kind: "fragment", bytes}`
    * for each fragment, exactly once and in order, across lost connections. Throws StreamUnusable

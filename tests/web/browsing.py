@@ -157,6 +157,7 @@ class Page:
         browser.get_log("browser")
         browser.get(f"http://127.0.0.1:{port}/?session={session}{query}")
         self.wait(lambda: self.text("status-text").startswith("ready"))
+        self.wait(lambda: self.text("player") or self.text("error-text"))  # it has looked
 
     def text(self, element: str) -> str:
         return self.browser.find_element(By.ID, element).text
