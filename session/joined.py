@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -45,6 +46,9 @@ from session.sound import SoundEncoder
 from session.strip import Strip
 from session.tables import read_tables
 from session.writer import Pictures, Samples, require_beginning, require_fitting
+
+_PATIENCE_S = 0.5
+"""How long a lock is tried for: what a killed writer was just starting holds it for a moment."""
 
 
 class JoinedFilm(AbstractContextManager["JoinedFilm"]):
@@ -433,17 +437,25 @@ def _lock_path(film: Path) -> Path:
 
 def _take_lock(film: Path) -> int:
     """The right to write the film, until the descriptor is closed; FilmBusyError."""
-    path = _lock_path(film)
+    deadline = time.monotonic() + _PATIENCE_S
+    while (fd := _try_lock(_lock_path(film))) is None:
+        if time.monotonic() > deadline:
+            raise FilmBusyError(f"Another writer holds {film}; stop it, or use another path.")
+        time.sleep(_PATIENCE_S / 20)
+    return fd
+
+
+def _try_lock(path: Path) -> int | None:
+    """The lock file at `path`, held; None where somebody else holds it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_held = is_at(fd, path)
+        if is_at(fd, path):
+            return fd
     except BlockingIOError:
-        is_held = False
-    if not is_held:
-        os.close(fd)
-        raise FilmBusyError(f"Another writer holds {film}; stop it, or use another path.")
-    return fd
+        pass
+    os.close(fd)
+    return None
 
 
 def _sweep(film: Path) -> None:
