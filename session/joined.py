@@ -5,6 +5,7 @@ verified, synced, and renamed over it.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -48,7 +49,10 @@ from session.tables import read_tables
 from session.writer import Pictures, Samples, require_beginning, require_fitting
 
 _PATIENCE_S = 0.5
-"""How long a lock is tried for: what a killed writer was just starting holds it for a moment."""
+"""How long what a killed writer was just starting is waited for: it may hold the lock for a moment,
+and fill a folder."""
+_FILLED_ERRNOS = (errno.ENOTEMPTY, errno.ENOENT)
+"""Of removing a folder that something else changes meanwhile."""
 
 
 class JoinedFilm(AbstractContextManager["JoinedFilm"]):
@@ -473,9 +477,22 @@ def _clear(film: Path) -> None:
     """Remove what a death in mid-work left beside the film."""
     for path in leftovers(film):
         if path.is_dir():
-            shutil.rmtree(path)
+            _remove_folder(path)
         else:
             path.unlink()
+
+
+def _remove_folder(folder: Path) -> None:
+    """An ffmpeg that outlived its writer may put its file there while it is being removed; with
+    the file gone it gives up."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            if error.errno not in _FILLED_ERRNOS or time.monotonic() > deadline:
+                raise
+            time.sleep(_PATIENCE_S / 20)
 
 
 def _unlink(film: Path) -> None:

@@ -11,7 +11,12 @@ void main() {
   gl_Position = vec4(2.0 * corner - 1.0, 0.0, 1.0);
 }`;
 
-/** The head moves whole; what is farther off follows less and less, and the frame's edge stays. */
+/**
+ * The head moves whole; what is farther off follows less and less, and the frame's edge stays.
+ *
+ * The farther a head goes the wider is what follows it: were the slope of the smoothstep, at most
+ * 1.5 / its width, as large as 1 / the way, the picture would fold and show the head twice.
+ */
 const MIX = `
 precision highp float;
 varying vec2 point;
@@ -21,20 +26,21 @@ uniform mat3 toFrom, toTo;
 uniform sampler2D from, to;
 uniform float share;
 
-float follows() {
+float follows(mat3 place) {
   float away = distance(point, head.xy) / head.z;
+  float way = distance((place * vec3(head.xy, 1.0)).xy, head.xy) / head.z;
   vec2 inside = min(point, size - point) / min(size.x, size.y);
-  return smoothstep(3.2, 1.6, away) * smoothstep(0.0, 0.15, min(inside.x, inside.y));
+  float near = 1.0 - smoothstep(1.6, 1.6 + max(1.6, 2.0 * way), away);
+  return near * smoothstep(0.0, 0.15, min(inside.x, inside.y));
 }
 
-vec4 look(sampler2D picture, mat3 place, float follow) {
+vec4 look(sampler2D picture, mat3 place) {
   vec2 there = (place * vec3(point, 1.0)).xy;
-  return texture2D(picture, mix(point, there, follow) / size);
+  return texture2D(picture, mix(point, there, follows(place)) / size);
 }
 
 void main() {
-  float follow = follows();
-  gl_FragColor = mix(look(from, toFrom, follow), look(to, toTo, follow), share);
+  gl_FragColor = mix(look(from, toFrom), look(to, toTo), share);
 }`;
 
 export class Handover {

@@ -28,8 +28,8 @@ SERVER = Path(__file__).with_name("page_server.py")
 PATIENCE_S = 40
 HICCUP_MS = 100
 """Of two pictures farther apart than this the browser did not draw what lies between."""
-GLIDE_PX_PER_MS = 0.2
-"""Faster than the page lets a head glide: 20 pixels in a quarter of a second, slow at both ends."""
+GLIDE_PX_PER_MS = 0.05
+"""Faster than the page lets a head glide: 20 pixels in a second, slow at both ends."""
 
 browser_tests = [
     pytest.mark.browser,
@@ -65,6 +65,7 @@ SourceBuffer.prototype.appendBuffer = function (segment) {
 
 WATCH = """
 // Notes at every repaint what is seen: the frame by the grey of a corner, and where the head is.
+// A change is as old as its drawing, which may be the one before this repaint's.
 const canvas = document.createElement("canvas");
 canvas.width = canvas.height = 96;
 const brush = canvas.getContext("2d", { willReadFrequently: true });
@@ -83,13 +84,20 @@ const look = (picture) => {
   return { grey, head: sum / weight };
 };
 window.looks = [];
+let drawnAt = 0;
+const { drawArrays } = WebGLRenderingContext.prototype;
+WebGLRenderingContext.prototype.drawArrays = function (...range) {
+  drawnAt = performance.now();
+  drawArrays.apply(this, range);
+};
 const watch = () => {
   const shown = Number(getComputedStyle(film).opacity);
   const isSeen = !drawn.hidden && !drawn.classList.contains("faint");
   const seen = isSeen ? "change" : shown === 1 ? "film" : shown === 0 ? "idle" : "fade";
   const picture = { change: drawn, film, idle, fade: idle }[seen];
   const ready = picture === drawn || picture.readyState >= 2;
-  if (ready) window.looks.push({ at: performance.now(), seen, ...look(picture) });
+  const at = picture === drawn ? drawnAt : performance.now();
+  if (ready) window.looks.push({ at, seen, ...look(picture) });
   requestAnimationFrame(watch);
 };
 requestAnimationFrame(watch);
