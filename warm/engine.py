@@ -60,6 +60,11 @@ class Rendered:
 class EngineLost(RuntimeError):
     """The engine's device failed: nothing can be made before the engine was loaded anew."""
 
+    def __init__(self, message: str, *, needs_new_process: bool = False) -> None:
+        """`needs_new_process`: this process can never use the device again, whatever it loads."""
+        super().__init__(message)
+        self.needs_new_process = needs_new_process
+
 
 class EngineFull(RuntimeError):
     """The device's memory does not do for a single frame now; what is warm stays usable."""
