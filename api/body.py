@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TypeVar
 
+from annotated_types import Ge, Le
 from flask import request
+from gunicorn.http.errors import ParseException
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from api.problem import BadBody, BadQuery
 
@@ -70,6 +72,12 @@ def raw_body() -> bytes:
         body = request.get_data()
     except RequestEntityTooLarge:
         raise too_large(f"{request.content_length}", limit) from None
+    except (ClientDisconnected, OSError):  # it ended, or nothing came for RECEIVE_S (api/worker.py)
+        raise BadBody(
+            HTTPStatus.REQUEST_TIMEOUT, "the rest of the body did not come; send all of it"
+        ) from None
+    except ParseException as error:
+        raise BadBody(HTTPStatus.BAD_REQUEST, f"the body cannot be read: {error}") from None
     if request.content_length is None and len(body) >= limit:  # a chunked one is cut off there
         raise too_large(f"{limit} or more", limit)
     return body
@@ -90,7 +98,18 @@ def describe(error: ErrorDetails, model: type[Body]) -> str:
         return f"{name}: is missing, and is needed"
     if error["type"] == "extra_forbidden":
         return f"{name}: is not known; allowed: {', '.join(model.model_fields)}"
-    return f"{name} = {shorten(error['input'])}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    allowed = allowed_range(model, name) or f"{error['msg'][0].lower()}{error['msg'][1:]}"
+    return f"{name} = {shorten(error['input'])}: {allowed}"
+
+
+def allowed_range(model: type[Body], name: str) -> str:
+    """What a number of the body may be; empty where that has no bounds of its own."""
+    limits = model.model_fields[name].metadata
+    least = next((limit.ge for limit in limits if isinstance(limit, Ge)), None)
+    most = next((limit.le for limit in limits if isinstance(limit, Le)), None)
+    if least is None:
+        return ""
+    return f"must be a number from {least}" + ("" if most is None else f" to {most}")
 
 
 def shorten(value: object) -> str:

@@ -7,8 +7,13 @@ from functools import singledispatch
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, g
-from werkzeug.exceptions import HTTPException
+from flask import Response, g, has_request_context, request
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    RequestedRangeNotSatisfiable,
+)
 
 from session.errors import (
     CopyFailedError,
@@ -38,6 +43,7 @@ RETRY_MENDED_S = 30
 
 BODY_KINDS = {
     HTTPStatus.BAD_REQUEST: "BadRequestError",
+    HTTPStatus.REQUEST_TIMEOUT: "RequestTimeoutError",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "ContentTooLargeError",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "UnsupportedMediaTypeError",
     HTTPStatus.UNPROCESSABLE_ENTITY: "ValidationError",
@@ -114,7 +120,7 @@ class Problem:
             members["details"] = {
                 f"body.{name}": {"message": message} for name, message in self.details.items()
             }
-        if "request_id" in g:
+        if has_request_context() and "request_id" in g:
             members["request_id"] = g.request_id
         return members
 
@@ -173,12 +179,39 @@ def problem_of(error: Exception) -> Problem:
 
 @problem_of.register
 def _(error: HTTPException) -> Problem:
-    """What Flask itself found: no such URL, wrong method, …"""
+    """What Flask itself found."""
+    return problem_of_flask(error, error.description or error.name)
+
+
+@problem_of.register
+def _(error: NotFound) -> Problem:
+    return problem_of_flask(
+        error, f"path = {request.path!r}: there is nothing here; README.md lists every call"
+    )
+
+
+@problem_of.register
+def _(error: MethodNotAllowed) -> Problem:
+    allowed = ", ".join(sorted(error.valid_methods or ()))
+    return problem_of_flask(
+        error, f"method = {request.method!r}: {request.path} takes only {allowed}"
+    )
+
+
+@problem_of.register
+def _(error: RequestedRangeNotSatisfiable) -> Problem:
+    received = request.headers.get("Range")
+    size = "" if error.length is None else f" of its {error.length} bytes"
+    return problem_of_flask(error, f"Range = {received!r}: {request.path} has none{size} there")
+
+
+def problem_of_flask(error: HTTPException, detail: str) -> Problem:
+    """An error of Flask's or werkzeug's, with the headers that belong to it."""
     kept = ("Allow", "Retry-After", "Content-Range")
     return Problem(
         status=error.code or 500,
         kind=error.name.title().replace(" ", "") + "Error",
-        detail=error.description or error.name,
+        detail=detail,
         headers={name: value for name, value in error.get_headers() if name in kept},
     )
 
@@ -231,10 +264,11 @@ def _(error: FilmDiskError) -> Problem:
     )
 
 
-def problem_of_bug(error: Exception) -> Problem:
+def problem_of_bug(error: BaseException) -> Problem:
     """An error that nobody foresaw: the log has it, the caller gets the way to find it there."""
     log.error("unforeseen error", exc_info=error)
-    where = f" under request id {g.request_id}" if "request_id" in g else ""
+    is_asked = has_request_context() and "request_id" in g
+    where = f" under request id {g.request_id}" if is_asked else ""
     return Problem(
         status=500, kind="InternalError", detail=f"an error of the server; the log has it{where}"
     )

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify, request
 from pydantic import Field
+from werkzeug.exceptions import MethodNotAllowed
 
 from api.body import Body, check, read_body_or_query
 from api.describe import describe_archived, describe_session, session_url
@@ -20,10 +21,14 @@ class SessionQuery(Body):
     session_id: str = DEFAULT_SESSION
 
 
-class LookQuery(SessionQuery):
-    """The query of `GET /session`."""
+class ClipsQuery(Body):
+    """The query of `GET /sessions/ID`."""
 
     clips_from: Annotated[int, Field(ge=0, strict=False)] = 0
+
+
+class LookQuery(ClipsQuery, SessionQuery):
+    """The query of `GET /session`."""
 
 
 class Choosing(Body):
@@ -66,8 +71,7 @@ def look_at(session_id: str) -> dict[str, Any]:
     """The state of one session that exists."""
     if not running().runtime.sessions.exists(session_id):
         raise UnknownSession(session_id)
-    args = request.args.to_dict()
-    return describe(session_id, check(LookQuery, args | {"session_id": session_id}).clips_from)
+    return describe(session_id, check(ClipsQuery, request.args.to_dict()).clips_from)
 
 
 @sessions.get("/sessions")
@@ -101,6 +105,8 @@ def delete(session_id: str) -> dict[str, Any]:
 @sessions.get("/reset")
 def reset_by_query() -> dict[str, Any]:
     """End a conversation; the next one begins with an empty film."""
+    if request.method == "HEAD":  # which Flask adds to GET, and which must change nothing
+        raise MethodNotAllowed(["GET", "POST", "OPTIONS"])
     return reset(check(SessionQuery, request.args.to_dict()).session_id, {})
 
 

@@ -28,7 +28,7 @@ class SpeakBody(Body):
     voice: str | None = None
     language: str | None = None
     speed: float | None = None
-    lead_s: Annotated[float, Field(ge=0.2, le=60)] | None = None
+    lead_s: Annotated[float | None, Field(ge=0.2, le=60)] = None
 
 
 @speaking.post("/speak")

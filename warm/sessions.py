@@ -334,7 +334,8 @@ class Sessions:
         yield from sorted(path.name for path in found if re.fullmatch(ID_PATTERN, path.name))
 
     def _avatar_id(self, choices: Choices) -> str:
-        return choices.avatar_id or self._wardrobe.standing_id
+        named = choices.avatar_id
+        return self._wardrobe.standing_id if named is None else named
 
     def _check(self, session: Session) -> AvatarFacts:
         """The avatar's facts, if session, avatar and film fit together; raises UnusableSession."""
