@@ -97,7 +97,9 @@ const watch = () => {
   const picture = { change: drawn, film, idle, fade: idle }[seen];
   const ready = picture === drawn || picture.readyState >= 2;
   const at = picture === drawn ? drawnAt : performance.now();
-  if (ready) window.looks.push({ at, seen, ...look(picture) });
+  const { buffered, currentTime } = film;
+  const left = buffered.length ? buffered.end(buffered.length - 1) - currentTime : 0;
+  if (ready) window.looks.push({ at, seen, left, ...look(picture) });
   requestAnimationFrame(watch);
 };
 requestAnimationFrame(watch);
@@ -205,7 +207,10 @@ class Page:
         self.run(WATCH)
 
     def looks(self) -> Any:
-        """What has been seen: `{at, seen: idle|change|film|fade, grey, head}`, in order."""
+        """What has been seen, in order: `{at, seen: idle|change|film|fade, left, grey, head}`.
+
+        `left`: seconds of film that the player had yet to show.
+        """
         return self.run("return window.looks")
 
     def appended(self) -> Any:
