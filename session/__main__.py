@@ -135,6 +135,8 @@ def _repair(arguments: argparse.Namespace) -> int:
             " no torn end to cut off. `check` tells whether it is sound."
         )
     repaired = repair_film(arguments.film)
+    if repaired.mended.lines:
+        print(repaired.mended)
     if repaired.journal_was_lost:
         print("made the journal again from the film; clips that it lacked have lost their text")
     if repaired.kept is not None:

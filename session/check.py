@@ -12,7 +12,8 @@ from pathlib import Path
 from session.boxes import AUDIO_TRACK, VIDEO_TRACK, FragmentHead, read_fragment
 from session.errors import FilmMissingError
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, FilmSpec
-from session.journal import Entry, journal_path, read_journal
+from session.gaps import Mended, Source, mend
+from session.journal import Entry, JournalRead, journal_path, read_journal
 from session.opening import read_opening
 from session.recovery import recover
 from session.reel import open_locked
@@ -57,6 +58,8 @@ class Repaired:
     """Where the bytes lie that were cut off; None where there were none."""
     journal_was_lost: bool
     """It was made again from the film; clips that it does not know have lost their text."""
+    mended: Mended
+    """Single lines of it that were damaged."""
 
 
 def check_film(path: Path) -> Checked:
@@ -73,8 +76,8 @@ def check_film(path: Path) -> Checked:
     try:
         opening = read_opening(fd)
         checked = Checked(spec=opening.spec, end=len(opening.data), is_growing=_is_held(fd))
-        entries = _read_entries(checked, path, opening.film_id)
         size = os.fstat(fd).st_size
+        entries = _read_entries(checked, path, Source(fd, opening, size))
         if checked.is_growing and entries:
             size = entries[-1].end
         _check_fragments(checked, fd, size, entries)
@@ -101,6 +104,7 @@ def repair_film(path: Path) -> Repaired:
         cut_bytes=recovered.cut_bytes,
         kept=recovered.kept,
         journal_was_lost=recovered.journal_was_lost,
+        mended=recovered.mended,
     )
 
 
@@ -114,18 +118,29 @@ def _is_held(fd: int) -> bool:
     return False
 
 
-def _read_entries(checked: Checked, film: Path, film_id: str) -> list[Entry]:
+def _read_entries(checked: Checked, film: Path, source: Source) -> list[Entry]:
     path = journal_path(film)
-    found = read_journal(path, film_id)
-    checked.has_journal = found is not None
-    if found is None:
+    found = read_journal(path, source.opening.film_id)
+    mended = mend(source, found.lines) if found else None
+    if found:
+        checked.faults += _journal_faults(found, is_growing=checked.is_growing)
+    if mended is None:
         if path.exists():
             checked.faults.append(f"The journal {path.name} is damaged, or another film's.")
         return []
-    if found.is_torn and not checked.is_growing:
-        checked.faults.append("The journal's last line is torn.")
-    checked.clips = sum(entry.text is not None for entry in found.entries)
-    return found.entries
+    checked.has_journal = True
+    checked.clips = sum(entry.text is not None for entry in mended.entries)
+    return mended.entries
+
+
+def _journal_faults(found: JournalRead, *, is_growing: bool) -> Iterator[str]:
+    if not found.is_named:
+        yield "The journal's first line is damaged."
+    for number, line in enumerate(found.lines, 2):
+        if isinstance(line, bytes):
+            yield f"Line {number} of the journal is not as it was written."
+    if found.is_torn and not is_growing:
+        yield "The journal's last line is torn."
 
 
 def _check_fragments(checked: Checked, fd: int, size: int, entries: list[Entry]) -> None:

@@ -13,8 +13,9 @@ from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
 from session.journal import Entry
 from session.label import read_label
 from session.opening import Opening, read_opening
-from session.recovery import beginning, survey
+from session.recovery import survey
 from session.remux import Extent, Track, copy_with_ffmpeg, write_with_ffmpeg
+from session.succession import beginning
 from session.tables import read_tables
 
 

@@ -1,11 +1,14 @@
 """The journal beside a film: one line a fragment, written when the fragment is on disk.
 
-A line holds running totals, so the last one alone says where the film ends. A last line that is
-cut short or cannot be read was torn by a crash, and its fragment was never acknowledged.
+A line holds running totals, so the last one alone says where the film ends, and ends with a
+checksum of itself and of the film's identity. A last line that is cut short was torn by a crash,
+and its fragment was never acknowledged. Journals from before lines had checksums are read as well.
 """
 
 import json
 import os
+import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +16,11 @@ from typing import Any, NamedTuple
 
 from session.disk import is_at, replace_file, sync_file, write_all
 from session.film import Cue
+
+_SUM_KEY = b', "sum": "'
+_DIGITS_BYTES = len(b'00000000"}')
+_SUM_BYTES = len(_SUM_KEY) + _DIGITS_BYTES
+_AFTER_TOTALS = re.compile(rb', "(text|cues|sum)": ')
 
 
 class Entry(NamedTuple):
@@ -33,22 +41,31 @@ class Entry(NamedTuple):
     more frames here than in the film."""
 
 
+Line = Entry | bytes
+"""What a line says; its bytes where they are not those that were written."""
+
+
 @dataclass(frozen=True, slots=True)
 class JournalRead:
     """What a journal holds."""
 
-    entries: list[Entry]
+    lines: list[Line]
     line_sizes: list[int]
-    """Bytes of the first line, which names the film, and of each entry's."""
+    """Bytes of the first line, which names the film, and of each other."""
     size: int
     """Bytes of the file."""
-    is_garbled: bool
-    """Whether the last line is there to its end but cannot be read; it is no entry."""
+    is_named: bool
+    """Whether the first line can be read; where it cannot, checksums told whose journal it is."""
 
     @property
     def is_torn(self) -> bool:
-        """Whether something follows the last entry."""
+        """Whether the last line lacks its end."""
         return self.size != sum(self.line_sizes)
+
+    @property
+    def is_garbled(self) -> bool:
+        """Whether the last line is there to its end, but damaged."""
+        return bool(self.lines) and isinstance(self.lines[-1], bytes)
 
     def size_of(self, entries: int) -> int:
         """Where the line of the last of so many entries ends."""
@@ -61,28 +78,63 @@ def journal_path(film: Path) -> Path:
 
 
 def read_journal(path: Path, film_id: str) -> JournalRead | None:
-    """The journal, or None where it is missing, damaged before its last line, or another film's."""
+    """The journal, or None where it is missing, another film's, or has no line to be believed."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return None
-    header, *lines = data.split(b"\n")[:-1] or [b""]
-    if not _is_of(film_id, header):
+    header, *written = data.split(b"\n")[:-1] or [b""]
+    seed = _seed(film_id)
+    is_named = _is_of(film_id, header)
+    if not is_named and not any(_has_own_sum(line, seed) for line in written):
         return None
-    entries = _entries(lines)
-    is_garbled = bool(lines) and entries is None
-    if is_garbled:
-        entries = _entries(lines[:-1])
-    if entries is None:
-        return None
-    sizes = [len(line) + 1 for line in (header, *lines[: len(entries)])]
-    return JournalRead(entries, sizes, size=len(data), is_garbled=is_garbled)
+    sizes = [len(line) + 1 for line in (header, *written)]
+    return JournalRead(_read_lines(written, seed), sizes, len(data), is_named)
 
 
 def write_journal(path: Path, film_id: str, entries: Sequence[Entry]) -> None:
     """Put a journal in place, whole or not at all."""
-    lines = [json.dumps(_header(film_id)).encode() + b"\n", *map(_line, entries)]
+    seed = _seed(film_id)
+    lines = [json.dumps(_header(film_id)).encode() + b"\n"]
+    lines += [_line(entry, seed) for entry in entries]
     replace_file(path, b"".join(lines))
+
+
+def restored(line: bytes, film_id: str, totals: Entry) -> Entry | None:
+    """What a damaged line said, proven by its checksum; None where that cannot be known.
+
+    `totals` are the film's own, with the checksum of the fragment: where putting them in the
+    place of those of the line makes its checksum right, nothing else was damaged.
+    """
+    rest = _AFTER_TOTALS.search(line)
+    if rest is None:
+        return None
+    seed = _seed(film_id)
+    for each in (totals, totals._replace(crc32=None)):
+        mended = _totals(each) + line[rest.start() :]
+        if _has_own_sum(mended, seed):
+            return _entry(json.loads(_body(mended, seed)))
+    return None
+
+
+def tells(line: bytes, totals: Entry) -> bool:
+    """Whether a damaged line begins with just these totals: what is damaged comes after them."""
+    return re.match(re.escape(_totals(totals)) + rb"(?!\d)", line) is not None
+
+
+def guessed(line: bytes, totals: Entry) -> Entry:
+    """What a damaged line seems to say of text and sentences, with the film's own `totals`.
+
+    Without any where the line cannot be read.
+    """
+    rest = _AFTER_TOTALS.search(line)
+    if rest is None:
+        return totals
+    mended = _totals(totals) + line[rest.start() :]
+    if mended[-_SUM_BYTES:-_DIGITS_BYTES] == _SUM_KEY:
+        mended = mended[:-_SUM_BYTES] + b"}"
+    entry = _read_body(mended, b"")
+    return entry if isinstance(entry, Entry) else totals
 
 
 def cut_journal(path: Path, size: int) -> None:
@@ -98,13 +150,14 @@ def cut_journal(path: Path, size: int) -> None:
 class Journal:
     """An open journal. One thread at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, film_id: str) -> None:
         self._fd = os.open(path, os.O_RDWR)
         self._end = os.fstat(self._fd).st_size
+        self._seed = _seed(film_id)
 
     def append(self, entry: Entry) -> None:
         """Add a line; on disk on return. After an OSError call `roll_back`."""
-        line = _line(entry)
+        line = _line(entry, self._seed)
         write_all(self._fd, line, self._end)
         sync_file(self._fd)
         self._end += len(line)
@@ -135,31 +188,69 @@ def _is_of(film_id: str, header: bytes) -> bool:
         return False
 
 
-def _entries(lines: Sequence[bytes]) -> list[Entry] | None:
-    """What the lines say, read in one go; None where one of them cannot be read."""
+def _seed(film_id: str) -> int:
+    """What the checksums of a film's lines begin with."""
+    return zlib.crc32(film_id.encode())
+
+
+def _read_lines(written: Sequence[bytes], seed: int) -> list[Line]:
+    """Ten hours are read in one go; one by one where a line is damaged."""
+    bodies = [_body(line, seed) for line in written]
     try:
-        found = json.loads(b"[" + b",".join(lines) + b"]")
-        return [_entry(fields) for fields in found] if len(found) == len(lines) else None
+        found = json.loads(b"[" + b",".join(bodies) + b"]")
+        if len(found) == len(written):
+            return [_entry(fields) for fields in found]
     except (ValueError, TypeError):
-        return None
+        pass
+    return [_read_body(body, line) for body, line in zip(bodies, written, strict=True)]
+
+
+def _body(line: bytes, seed: int) -> bytes:
+    """The line's JSON without the checksum; empty where that is wrong."""
+    if line[-_SUM_BYTES:-_DIGITS_BYTES] != _SUM_KEY:
+        return line  # written before lines had checksums, or damaged
+    body = line[:-_SUM_BYTES]
+    return body + b"}" if line.endswith(_sum(body, seed)) else b""
+
+
+def _read_body(body: bytes, line: bytes) -> Line:
+    try:
+        return _entry(json.loads(body))
+    except (ValueError, TypeError):
+        return line
+
+
+def _has_own_sum(line: bytes, seed: int) -> bool:
+    return line[-_SUM_BYTES:] == _SUM_KEY + _sum(line[:-_SUM_BYTES], seed)
+
+
+def _sum(body: bytes, seed: int) -> bytes:
+    """The last characters of a line that begins so."""
+    return b'%08x"}' % zlib.crc32(body, seed)
 
 
 def _entry(fields: dict[str, Any]) -> Entry:
     if "cues" in fields:
         fields["cues"] = tuple(Cue(**cue) for cue in fields["cues"])
-    return Entry(**fields)
+    entry = Entry(**fields)
+    if type(entry.end) is type(entry.frames) is type(entry.samples) is int:
+        return entry
+    raise TypeError("Totals are whole numbers.")
 
 
-def _line(entry: Entry) -> bytes:
-    if entry.text is None and not entry.cues:  # most of them; ten hours are written in one go
-        crc32 = "null" if entry.crc32 is None else entry.crc32
-        return (
-            f'{{"end": {entry.end}, "crc32": {crc32}, "frames": {entry.frames},'
-            f' "samples": {entry.samples}}}\n'
-        ).encode()
-    line = entry._asdict() | {"cues": [asdict(cue) for cue in entry.cues]}
-    if entry.text is None:
-        del line["text"]
-    if not entry.cues:
-        del line["cues"]
-    return json.dumps(line).encode() + b"\n"
+def _line(entry: Entry, seed: int) -> bytes:
+    body = _totals(entry)
+    if entry.text is not None:
+        body += b', "text": ' + json.dumps(entry.text).encode()
+    if entry.cues:
+        body += b', "cues": ' + json.dumps([asdict(cue) for cue in entry.cues]).encode()
+    return b"%s%s%s\n" % (body, _SUM_KEY, _sum(body, seed))
+
+
+def _totals(entry: Entry) -> bytes:
+    """The first part of a line, which the film can tell again."""
+    crc32 = "null" if entry.crc32 is None else entry.crc32
+    return (
+        f'{{"end": {entry.end}, "crc32": {crc32}, "frames": {entry.frames},'
+        f' "samples": {entry.samples}'
+    ).encode()

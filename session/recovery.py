@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from session.boxes import AUDIO_TRACK, VIDEO_TRACK, read_fragment
+from session.boxes import read_fragment
 from session.disk import sync_file, sync_folder, write_all
-from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME
+from session.gaps import Mended, Source, mend
 from session.journal import (
     Entry,
     JournalRead,
@@ -21,6 +21,7 @@ from session.journal import (
     write_journal,
 )
 from session.opening import Opening
+from session.succession import beginning, following_all
 
 _END_BYTES = 1 << 20
 """Of a film, read from the disk itself when it is opened."""
@@ -38,6 +39,8 @@ class Recovered:
     """Where they lie now; None where there were none, or none of them was ever acknowledged."""
     journal_was_lost: bool
     """Lines were made from the film itself; where their clips began is not known any more."""
+    mended: Mended
+    """Single lines of the journal that were damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ class Survey:
     end: int
     """First byte after the last fragment that counts."""
     journal: JournalRead | None
-    """None where it is lost: missing, damaged, another film's, or behind the film."""
+    """None where it is lost: missing, beyond mending, another film's, or behind the film."""
+    mended: Mended
     is_doubtful: bool
     """Whether bytes behind `end` may have been acknowledged: journal or disk lost something."""
 
@@ -68,7 +72,13 @@ def recover(fd: int, film: Path, opening: Opening, *, keep: bool = False) -> Rec
     if surplus:
         os.ftruncate(fd, found.end)
         sync_file(fd)
-    return Recovered(found.entries, surplus, kept, journal_was_lost=found.journal is None)
+    return Recovered(
+        found.entries,
+        surplus,
+        kept,
+        journal_was_lost=found.journal is None,
+        mended=found.mended,
+    )
 
 
 def settle(fd: int, film: Path) -> None:
@@ -99,19 +109,21 @@ def survey(fd: int, film: Path, opening: Opening) -> Survey:
     """
     file_size = os.fstat(fd).st_size  # before the journal, which may run ahead but never behind
     found = read_journal(journal_path(film), opening.film_id)
-    journaled = found.entries if found else []
-    entries = _held_entries(fd, opening, journaled, file_size)
-    behind = _read_fragments(fd, entries[-1] if entries else beginning(opening), file_size)
-    if found and len(behind) > 1 and len(entries) == len(journaled):
+    mended = mend(Source(fd, opening, file_size), found.lines) if found else None
+    if mended is None:
+        found, mended = None, Mended()
+    entries = _held_entries(fd, opening, mended.entries, file_size)
+    behind = following_all(fd, entries[-1] if entries else beginning(opening), file_size)
+    if found and len(behind) > 1 and len(entries) == len(mended.entries):
         found = None
     if found is None:
         entries = entries + behind
-    is_doubtful = found is None or found.is_garbled or len(entries) < len(journaled)
     return Survey(
         entries=entries,
         end=(entries[-1] if entries else beginning(opening)).end,
         journal=found,
-        is_doubtful=is_doubtful,
+        is_doubtful=found is None or mended.is_cut or len(entries) < len(mended.entries),
+        mended=mended,
     )
 
 
@@ -145,45 +157,13 @@ def _names_for_cuts(film: Path) -> Iterator[Path]:
 def _mend_journal(film: Path, film_id: str, found: Survey) -> None:
     """A journal that only has too much is cut where it lies: a full disk must not hinder that."""
     path = journal_path(film)
-    if found.journal is None:
+    journal = found.journal
+    if journal is None or found.mended.lines or not journal.is_named:
         write_journal(path, film_id, found.entries)
         return
-    size = found.journal.size_of(len(found.entries))
-    if size != found.journal.size:
+    size = journal.size_of(len(found.entries))
+    if size != journal.size:
         cut_journal(path, size)
-
-
-def beginning(opening: Opening) -> Entry:
-    """Where a film without fragments ends."""
-    return Entry(end=len(opening.data), crc32=None, frames=0, samples=0)
-
-
-def _read_fragments(fd: int, last: Entry, file_size: int) -> list[Entry]:
-    """The fragments after `last` as the film's boxes tell them, up to the first torn one."""
-    entries: list[Entry] = []
-    while entry := _following(fd, last, file_size):
-        entries.append(entry)
-        last = entry
-    return entries
-
-
-def _following(fd: int, last: Entry, file_size: int) -> Entry | None:
-    head = read_fragment(fd, last.end, file_size)
-    if head is None:
-        return None
-    clocks = {
-        VIDEO_TRACK: last.frames * TICKS_PER_FRAME,
-        AUDIO_TRACK: last.samples,
-    }
-    if any(clocks.get(run.track) != run.start for run in head.runs):
-        return None
-    counts = {run.track: len(run.sizes) for run in head.runs}
-    return Entry(
-        end=head.end,
-        crc32=None,
-        frames=last.frames + counts.get(VIDEO_TRACK, 0),
-        samples=last.samples + counts.get(AUDIO_TRACK, 0) * SAMPLES_PER_PACKET,
-    )
 
 
 def _held_entries(fd: int, opening: Opening, entries: list[Entry], file_size: int) -> list[Entry]:

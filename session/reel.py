@@ -50,7 +50,7 @@ class Reel:
             with naming_faults(path):
                 self.opening = read_opening(self._fd)
                 self.recovered = recover(self._fd, path, self.opening)
-                self._journal = Journal(journal_path(path))
+                self._journal = Journal(journal_path(path), self.opening.film_id)
         except BaseException:
             os.close(self._fd)
             raise

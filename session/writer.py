@@ -248,6 +248,8 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
         if recovered.cut_bytes:
             kept = f"they are in {recovered.kept}" if recovered.kept else "nobody was told of them"
             _log.warning("%s: cut %d bytes off; %s", self.path, recovered.cut_bytes, kept)
+        if recovered.mended.lines:
+            _log.warning("%s: %s", self.path, recovered.mended)
         if recovered.journal_was_lost:
             _log.warning("%s: made the lost journal again; some clips lost their text", self.path)
 

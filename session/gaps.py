@@ -1,0 +1,134 @@
+"""Damaged lines in a journal, made again from the fragments of the film that they told of."""
+
+import os
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from session.journal import Entry, Line, guessed, restored, tells
+from session.opening import Opening
+from session.succession import beginning, following
+
+_MOST_NUMBERS = 5
+"""Of lines, that are told one by one."""
+
+
+class Source(NamedTuple):
+    """An open film."""
+
+    fd: int
+    opening: Opening
+    size: int
+    """Bytes of the file."""
+
+
+@dataclass(slots=True)
+class Mended:
+    """What the lines of a journal come to."""
+
+    entries: list[Entry] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    """Numbers of the lines that were made again; the first line, which names the film, is 1."""
+    unproven: int = 0
+    """Of these, how many may tell another text than was said, or none any more; the others are as
+    they were written."""
+    is_cut: bool = False
+    """Whether damaged lines at the end may have told of more fragments than are counted."""
+
+    def __str__(self) -> str:
+        """For people: what was mended, and what it cost."""
+        numbers = ", ".join(map(str, self.lines[:_MOST_NUMBERS]))
+        more = len(self.lines) - _MOST_NUMBERS
+        told = f"made line {numbers}{f' and {more} more' if more > 0 else ''} of the journal again"
+        if not self.unproven:
+            return f"{told}, as it was written"
+        return f"{told} from the film; in {self.unproven} of them a text may be wrong or missing"
+
+
+def mend(source: Source, lines: Sequence[Line]) -> Mended | None:
+    """Every line as an entry; None where the film does not lead from one sound line to the next."""
+    mended = Mended()
+    gap: list[bytes] = []
+    for number, line in enumerate(lines, 2):
+        if isinstance(line, bytes):
+            gap.append(line)
+            continue
+        if gap:
+            told = _between(source, _last(source, mended), line)
+            if told is None:
+                return None
+            _fill(mended, source, told, gap)
+            mended.lines += range(number - len(gap), number)
+            gap = []
+        mended.entries.append(line)
+    _fill_end(mended, source, gap, first=2 + len(lines) - len(gap))
+    return mended
+
+
+def _fill(mended: Mended, source: Source, told: Sequence[Entry], gap: Sequence[bytes]) -> None:
+    """Add what the film tells of damaged lines, with all they said where that can be proven."""
+    if len(told) != len(gap):  # ends of lines were damaged, too
+        mended.entries += told
+        mended.unproven += len(gap)
+        return
+    for entry, line in zip(told, gap, strict=True):
+        _add(mended, source, entry, line)
+
+
+def _fill_end(mended: Mended, source: Source, gap: Sequence[bytes], *, first: int) -> None:
+    """Add what damaged lines said behind which no sound one follows, as far as they tell of the
+    fragments that are there."""
+    for number, line in enumerate(gap, first):
+        entry = following(source.fd, _last(source, mended), source.size)
+        if entry is None or not _add(mended, source, entry, line, needs_proof=True):
+            mended.is_cut = True
+            return
+        mended.lines.append(number)
+        mended.is_cut = mended.unproven > 0  # this line may have swallowed the next
+
+
+def _add(
+    mended: Mended, source: Source, entry: Entry, line: bytes, *, needs_proof: bool = False
+) -> bool:
+    """Add a fragment with what its line said; False where the line must prove that it is of this
+    fragment, and does not."""
+    last = _last(source, mended)
+    written = os.pread(source.fd, entry.end - last.end, last.end)
+    totals = entry._replace(crc32=zlib.crc32(written))
+    proven = restored(line, source.opening.film_id, totals)
+    are_right = tells(line, totals)
+    if needs_proof and not proven and not are_right:
+        return False
+    mended.entries.append(proven or _likely(line, totals if are_right else entry, last))
+    mended.unproven += proven is None
+    return True
+
+
+def _last(source: Source, mended: Mended) -> Entry:
+    return mended.entries[-1] if mended.entries else beginning(source.opening)
+
+
+def _between(source: Source, last: Entry, after: Entry) -> list[Entry] | None:
+    """The fragments after `last` and before the one that `after` tells of; None where the film
+    does not lead from one to the other."""
+    told = [last]
+    while told[-1].end < after.end:
+        entry = following(source.fd, told[-1], source.size)
+        if entry is None:
+            return None
+        told.append(entry)
+    reached = told.pop()
+    is_there = (reached.end, reached.frames, reached.samples) == (
+        after.end,
+        after.frames,
+        after.samples,
+    )
+    return told[1:] if told and is_there else None
+
+
+def _likely(line: bytes, entry: Entry, last: Entry) -> Entry:
+    """With what the line seems to say, where that fits the pictures of the fragment."""
+    guess = guessed(line, entry)
+    fits = all(last.frames <= cue.first_frame < entry.frames for cue in guess.cues)
+    return guess if fits else entry

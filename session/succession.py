@@ -1,0 +1,40 @@
+"""Fragment after fragment, as a film's own boxes tell them: what is known without a journal."""
+
+from session.boxes import AUDIO_TRACK, VIDEO_TRACK, read_fragment
+from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME
+from session.journal import Entry
+from session.opening import Opening
+
+
+def beginning(opening: Opening) -> Entry:
+    """Where a film without fragments ends."""
+    return Entry(end=len(opening.data), crc32=None, frames=0, samples=0)
+
+
+def following(fd: int, last: Entry, file_size: int) -> Entry | None:
+    """The fragment after `last`, without checksum; None where none lies whole and continues it."""
+    head = read_fragment(fd, last.end, file_size)
+    if head is None:
+        return None
+    clocks = {
+        VIDEO_TRACK: last.frames * TICKS_PER_FRAME,
+        AUDIO_TRACK: last.samples,
+    }
+    if any(clocks.get(run.track) != run.start for run in head.runs):
+        return None
+    counts = {run.track: len(run.sizes) for run in head.runs}
+    return Entry(
+        end=head.end,
+        crc32=None,
+        frames=last.frames + counts.get(VIDEO_TRACK, 0),
+        samples=last.samples + counts.get(AUDIO_TRACK, 0) * SAMPLES_PER_PACKET,
+    )
+
+
+def following_all(fd: int, last: Entry, file_size: int) -> list[Entry]:
+    """The fragments after `last`, up to the first torn one."""
+    entries: list[Entry] = []
+    while entry := following(fd, last, file_size):
+        entries.append(entry)
+        last = entry
+    return entries
