@@ -61,6 +61,9 @@ export class Playlist {
   }
 
   async playNatively(joinsAtS) {
+    if (!Playlist.isNative(this.#screen.video)) {
+      throw new Error("This browser plays no HLS playlists by itself; player=hls does it with hls.js.");
+    }
     await this.#playFilms(joinsAtS, (startS) => this.#playNatively(startS));
   }
 
@@ -123,11 +126,15 @@ export class Playlist {
     video.addEventListener("loadedmetadata", () => (video.currentTime = startS), options);
     video.addEventListener("progress", appended, options);
     video.src = this.#url;
-    await new Promise((resolve) => {
-      for (const event of ["ended", "error"]) video.addEventListener(event, resolve, options);
-      this.#signal.addEventListener("abort", resolve, options);
-    });
-    events.abort();
+    try {
+      await new Promise((resolve, reject) => {
+        video.addEventListener("ended", resolve, options);
+        video.addEventListener("error", () => reject(new PlaylistLost(video.error.message)), options);
+        this.#signal.addEventListener("abort", resolve, options);
+      });
+    } finally {
+      events.abort();
+    }
   }
 
   #begin() {

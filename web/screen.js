@@ -29,6 +29,12 @@ export class Screen {
     return this.#video.currentTime;
   }
 
+  /** Calls `onPicture(timeS)` for each picture of the film that is shown, as far as the browser tells. */
+  onPictures(onPicture) {
+    if ("requestVideoFrameCallback" in this.#video) this.#tellPictures(onPicture);
+    else this.#guessPictures(onPicture, this.time);
+  }
+
   /** End of what is here, in seconds of the film. */
   get end() {
     return this.#video.buffered.end(this.#video.buffered.length - 1);
@@ -110,6 +116,21 @@ export class Screen {
       this.#onMuted();
       this.play();
     }
+  }
+
+  #tellPictures(onPicture) {
+    this.#video.requestVideoFrameCallback((_, { mediaTime }) => {
+      this.#tellPictures(onPicture);
+      onPicture(mediaTime);
+    });
+  }
+
+  /** What the clock stands at is shown, once there is a picture: all that older browsers let one know. */
+  #guessPictures(onPicture, shownS) {
+    const isShown = this.#video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && !this.#video.seeking;
+    const timeS = isShown ? this.time : shownS;
+    if (timeS !== shownS) onPicture(timeS);
+    requestAnimationFrame(() => this.#guessPictures(onPicture, timeS));
   }
 
   get #next() {

@@ -34,6 +34,7 @@ export class Stage {
   #loop = { fps: 25, frames: 1 };
   #path = null;
   #filmFrame = 0;
+  #idles = false;
   #waitsAt = null;
   #starvedLooks = 0;
   /**
@@ -54,8 +55,10 @@ export class Stage {
       element.classList.add("has-face");
       this.#warmUp();
     });
-    screen.video.requestVideoFrameCallback((...picture) => this.#onPicture(...picture));
-    screen.video.addEventListener("playing", () => this.#onPlaying());
+    idle.addEventListener("seeked", () => this.#playIdle());
+    screen.onPictures((timeS) => this.#onPicture(timeS));
+    // A player that has enough shows the first new picture, and begins when its sound does.
+    screen.video.addEventListener("playing", () => this.#onPicture(screen.time));
     setInterval(() => this.#look(), LOOK_MS);
   }
 
@@ -68,9 +71,9 @@ export class Stage {
     this.#loop = { fps, frames };
     if (this.#idle.getAttribute("src") === url) return;
     this.#path = null;
+    this.#idles = true;
+    this.#idle.addEventListener("loadedmetadata", () => this.#goTo(frame), { once: true });
     this.#idle.src = url;
-    this.#idle.currentTime = this.#timeOf(frame);
-    this.#startIdle();
     this.#path = new Path(await (await fetch(pathUrl)).json());
     this.#warmUp();
   }
@@ -78,20 +81,13 @@ export class Stage {
   /** Leave the film in the middle; it has been told to stop. */
   leave() {
     if (!this.isSpeaking) return;
-    this.#idle.pause();
     this.#idle.addEventListener("seeked", () => this.#leaveNow(), { once: true });
-    this.#idle.currentTime = this.#timeOf(this.#filmFrame);
+    this.#waitOn(this.#filmFrame);
   }
 
-  #onPicture(now, { mediaTime }) {
-    this.#screen.video.requestVideoFrameCallback((...picture) => this.#onPicture(...picture));
-    this.#filmFrame = Math.round(mediaTime * this.#loop.fps);
-    this.#come();
-  }
-
-  /** A player that has enough shows the first new picture, and begins when its sound does. */
-  #onPlaying() {
-    this.#filmFrame = Math.floor(this.#screen.time * this.#loop.fps + 0.01);
+  /** A time within a picture is that picture's; its own may be rounded down. */
+  #onPicture(timeS) {
+    this.#filmFrame = Math.floor(timeS * this.#loop.fps + 0.01);
     this.#come();
   }
 
@@ -185,8 +181,7 @@ export class Stage {
     const frame = Math.floor(this.#screen.end * this.#loop.fps);
     if (this.#waitsAt === frame) return;
     this.#waitsAt = frame;
-    this.#idle.pause();
-    this.#idle.currentTime = this.#timeOf(frame);
+    this.#waitOn(frame);
   }
 
   #showIdle() {
@@ -194,10 +189,23 @@ export class Stage {
     this.#starvedLooks = 0;
     this.#element.classList.remove("speaking");
     this.#screen.rest();
-    this.#startIdle();
+    this.#idles = true;
+    this.#playIdle();
   }
 
-  #startIdle() {
+  #waitOn(frame) {
+    this.#idles = false;
+    this.#idle.pause();
+    this.#goTo(frame);
+  }
+
+  #goTo(frame) {
+    this.#idle.currentTime = this.#timeOf(frame);
+  }
+
+  /** WebKitGTK, told to play before it has arrived, stands still or begins its loop anew. */
+  #playIdle() {
+    if (!this.#idles || this.#idle.seeking) return;
     this.#idle.play().catch((error) => {
       if (error.name !== "AbortError") throw error; // a new source, or paused again
     });

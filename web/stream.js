@@ -37,6 +37,7 @@ export class Stream {
     this.#end = fromStart ? 0 : null;
     this.#onState = onState;
     this.#signal = signal;
+    signal.addEventListener("abort", () => this.#request?.abort(signal.reason));
   }
 
   /** Begin with the first fragment behind this byte: what was said since somebody looked comes too. */
@@ -109,7 +110,7 @@ export class Stream {
       throw new StreamUnusable("something on the way holds the stream back");
     }
     this.#request = new AbortController();
-    const signal = AbortSignal.any([this.#signal, this.#request.signal]);
+    const { signal } = this.#request;
     const address = this.#url + query;
     const response = await this.#wait(fetch(address, { cache: "no-store", signal }));
     if (response.ok) return response;
