@@ -34,6 +34,8 @@ def describe(found: Health) -> dict[str, Any]:
         "engine": found.engine,
         "device": found.facts.get("device"),
         "precision": found.facts.get("precision"),
+        "decoder": found.facts.get("decoder"),
+        "decoder_note": found.facts.get("decoder_note"),
         "frames_per_second": found.facts.get("frames_per_second"),
         "vram_used_gb": found.facts.get("memory_used_gb"),
         "vram_total_gb": found.facts.get("memory_total_gb"),

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from bench.neural import UNET, VAE
+from bench.neural import TINY, UNET, VAE
 
 SEED = 41
 WHISPER: Mapping[str, Any] = {
@@ -30,18 +30,21 @@ SPREAD = 0.05
 
 
 def write_models(models: Path, *, tiny: bool) -> Path:
-    """UNet, autoencoder and Whisper's encoder under `models`; of full size they take 4 GB."""
+    """UNet, both autoencoders and Whisper's encoder under `models`; of full size they take 4 GB."""
     unet, vae, whisper = sizes(tiny=tiny)
     with torch.device("meta"):
         networks: dict[str, nn.Module] = {
             "unet": UNet2DConditionModel.from_config(dict(unet)),  # type: ignore[no-untyped-call]
             "vae": AutoencoderKL.from_config(dict(vae)),  # type: ignore[no-untyped-call]
+            "tiny": AutoencoderTiny.from_config(dict(TINY)),  # type: ignore[no-untyped-call]
             "whisper": WhisperEncoder(WhisperConfig(**whisper)),
         }
     write(models / "musetalkV15", "unet.pth", drawn(networks["unet"]))
     write_json(models / "musetalkV15" / "musetalk.json", unet)
     write(models / "sd-vae", "diffusion_pytorch_model.bin", drawn(networks["vae"]))
     write_json(models / "sd-vae" / "config.json", vae)
+    write(models / "taesd", "diffusion_pytorch_model.bin", drawn(networks["tiny"]))
+    write_json(models / "taesd" / "config.json", TINY)
     heard = {f"model.encoder.{name}": x for name, x in drawn(networks["whisper"]).items()}
     write(models / "whisper", "pytorch_model.bin", heard)
     write_json(models / "whisper" / "config.json", whisper)

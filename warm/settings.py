@@ -107,6 +107,9 @@ class Settings(BaseSettings):
     """Its crop: through the steady face transforms, or each frame's own box in whole pixels."""
     face_mask: Literal["landmarks", "parser"] = "landmarks"
     """What tells its lower face: the landmarks, or a SegFormer in `models_dir/face-parsing`."""
+    decoder: Literal["full", "half", "tiny"] = "full"
+    """What makes pictures of its latents. half: their lower part alone; tiny: the autoencoder in
+    `models_dir/taesd`. Both are faster, and their pictures are not the reference's."""
     exact_savings: bool = True
     """Leave out what its networks compute twice; pictures are the same but for rounding."""
     cuda_graphs: bool = True

@@ -200,6 +200,8 @@ def test_health_tells_what_monitors_read(client: FlaskClient, runtime: Runtime) 
         "engine": "loudness",
         "device": "cpu",
         "precision": None,
+        "decoder": None,
+        "decoder_note": None,
         "frames_per_second": None,
         "vram_used_gb": None,
         "vram_total_gb": None,

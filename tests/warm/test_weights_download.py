@@ -29,7 +29,7 @@ from warm.weights.errors import (
 )
 from warm.weights.hub import ask, fetch, held
 from warm.weights.layout import find
-from warm.weights.manifest import MODELS, UNET, VAE, WHISPER, Model, ModelFile
+from warm.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model, ModelFile
 from warm.weights.supply import Supply, supply
 
 ROOT = Path(__file__).parents[2]
@@ -300,6 +300,34 @@ def test_the_command_takes_mirror_and_folder_from_the_settings(
         code, words = run("download", capsys=capsys)
         assert hub.asked
     assert code == 1 and words.startswith("HubLacksFile: ")
+
+
+def test_what_is_optional_comes_only_to_those_who_ask_for_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usb, models = official(tmp_path / "usb"), tmp_path / "models"
+    for model in (PARSER, TINY):
+        fill(usb / model.folder, model)
+    order = ["download", "--source", usb, "--models", models]
+    assert run(*order, capsys=capsys)[0] == 0
+    assert (find(models).parser, find(models).tiny) == (None, None)
+    assert run(*order, "--tiny", capsys=capsys)[0] == 0
+    assert (find(models).parser, find(models).tiny) == (None, models / "taesd")
+    assert run(*order, "--parser", capsys=capsys)[0] == 0
+    assert find(models).parser == models / "face-parsing"
+
+
+def test_a_broken_optional_model_is_named_with_the_flag_that_fetches_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Would miss advice that fetches everything but what is broken."""
+    fill(official(tmp_path) / TINY.folder, TINY)
+    cut(tmp_path / TINY.folder / TINY.weights[0].name, 10)
+    command = f"python -m warm models download --models {tmp_path} --tiny"
+    with pytest.raises(WeightsDamaged) as damaged:
+        find(tmp_path)
+    assert str(damaged.value).endswith(command)
+    assert f"1 to mend: {command}" in run("verify", "--models", tmp_path, capsys=capsys)[1]
 
 
 def test_an_endpoint_that_is_no_address_is_refused(

@@ -8,7 +8,7 @@ from weights_kit import cut, fill, official, write
 
 from warm.weights.errors import WeightsDamaged, WeightsMissing
 from warm.weights.layout import find
-from warm.weights.manifest import MODELS, PARSER, UNET, VAE, WHISPER, Model
+from warm.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model
 from warm.weights.opening import look
 
 
@@ -128,10 +128,14 @@ def test_what_is_missing_is_counted_where_most_of_a_model_lies(tmp_path: Path) -
         find(tmp_path)
 
 
-def test_the_parser_is_optional_and_found_when_it_is_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", [PARSER, TINY])
+def test_an_optional_model_is_found_when_it_is_there(model: Model, tmp_path: Path) -> None:
     official(tmp_path)
-    fill(tmp_path / "face-parsing", PARSER)
-    assert find(tmp_path).parser == tmp_path / "face-parsing"
+    assert getattr(find(tmp_path), model.name) is None
+    fill(tmp_path / model.folder, model)
+    assert getattr(find(tmp_path), model.name) == tmp_path / model.folder
+    weights = getattr(find(tmp_path), f"{model.name}_weights")
+    assert weights == tmp_path / model.folder / model.wanted[-1].name
 
 
 @pytest.mark.parametrize("name", ["unet.pth", "unet.safetensors"])

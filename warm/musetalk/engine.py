@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tts.speech import Speech
 from warm.avatar import Avatar, AvatarBuild
 from warm.engine import EngineFull, Patch, PatchJob, Rendered, Rendering
+from warm.musetalk.decoders import first_row
 from warm.musetalk.errors import DeviceFull
 from warm.musetalk.faces import Face, keep, recall
 from warm.musetalk.options import Options, Recipe
@@ -140,7 +141,7 @@ class MuseTalkEngine:
 
     def adopt(self, avatar: Avatar) -> None:
         """Put an avatar's latents on the device; raises AvatarOutdated, EngineFull, EngineLost."""
-        face = recall(avatar, self._recipe)
+        face = recall(avatar, self._recipe, first_row=first_row(self._options.decoder))
         with self._adopting:
             if self._studio is not None:
                 try:
@@ -204,10 +205,12 @@ class MuseTalkEngine:
 
         Raises EngineLost where the device does not answer.
         """
-        compute = self._compute
+        compute, chosen = self._compute, self._options.decoder_facts()
         if compute is None:
-            return dict.fromkeys(("device", "memory_used_gb", "memory_total_gb", "memory_free_gb"))
+            names = ("device", "memory_used_gb", "memory_total_gb", "memory_free_gb")
+            return {**chosen, **dict.fromkeys(names)}
         return {
+            **chosen,
             "device": compute.name,
             "precision": compute.precision,
             **compute.memory(),

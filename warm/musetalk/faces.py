@@ -94,8 +94,11 @@ def keep(face: Face, build: AvatarBuild) -> None:
         build.write_array(PREFIX + field.name, getattr(face, field.name))
 
 
-def recall(avatar: Avatar, recipe: dict[str, Any]) -> Face:
-    """The face that `keep` wrote; raises AvatarOutdated unless it was made by just this recipe."""
+def recall(avatar: Avatar, recipe: dict[str, Any], *, first_row: int = 0) -> Face:
+    """The face that `keep` wrote; raises AvatarOutdated unless it was made by just this recipe.
+
+    `first_row` is the first one of a picture that is drawn: no mask may begin above it.
+    """
     names = {field.name: PREFIX + field.name for field in fields_of(Face)}
     if missing := sorted(set(names.values()) - set(avatar.extras)):
         raise outdated(avatar, f"{missing[0]} is missing")
@@ -104,7 +107,17 @@ def recall(avatar: Avatar, recipe: dict[str, Any]) -> Face:
     for name, wanted in recipe.items():
         if made.get(name) != wanted:
             raise outdated(avatar, f"its {name} is {made.get(name)!r}, now it is {wanted!r}")
+    if (row := first_used(face)) < first_row:
+        raise AvatarOutdated(
+            f"The mask of the avatar {avatar.id!r} begins in row {row} of its pictures, and "
+            f"decoder = 'half' draws them from row {first_row} on. Choose decoder = 'full'."
+        )
     return face
+
+
+def first_used(face: Face) -> int:
+    """The first row of a drawn picture that comes into any patch; where rows are mixed, nearly."""
+    return int(np.floor((face.tops + 0.5) * CROP / face.sizes[:, 1]).min())
 
 
 def outdated(avatar: Avatar, what: str) -> AvatarOutdated:

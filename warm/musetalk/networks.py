@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from warm.musetalk.checkpoint import MEND, fill, first_line, modern_names, read_tensors, under
+from warm.musetalk.decoders import FIRST_ROW, DecoderKind
 from warm.musetalk.device import Compute
 from warm.musetalk.errors import UnfitConfig
+from warm.musetalk.half import LowerHalf
 from warm.musetalk.precision import set_numbers
 from warm.weights.layout import Layout
 from warm.weights.opening import read_json
@@ -38,6 +40,58 @@ def load_vae(layout: Layout, compute: Compute) -> Network:
     made = build(config, AutoencoderKL.from_config)
     nn.Module.to(made, compute.dtype)
     return ready(made, modern_names(read_tensors(path)), path, config, compute)
+
+
+def load_decoder(layout: Layout, compute: Compute, kind: DecoderKind) -> Network:
+    """An autoencoder of which `decode` is what `kind` says; raises WeightsError."""
+    if kind == "tiny":
+        return load_tiny(layout, compute)
+    vae = load_vae(layout, compute)
+    if kind == "half":
+        try:
+            vae.decoder = LowerHalf(vae.decoder, first_row=FIRST_ROW)
+        except ValueError as error:
+            raise UnfitConfig(
+                f"{layout.vae / CONFIG}: {error}, of which decoder = 'half' can draw no part. "
+                "Choose decoder = 'full'."
+            ) from error
+    return vae
+
+
+def load_tiny(layout: Layout, compute: Compute) -> Network:
+    """The tiny autoencoder, which takes the same latents and gives the same range of colours."""
+    assert layout.tiny is not None and layout.tiny_weights is not None
+    path, config = layout.tiny_weights, layout.tiny / CONFIG
+    made = build(config, AutoencoderTiny.from_config)
+    check_tiny(made, config, build(layout.vae / CONFIG, AutoencoderKL.from_config))
+    nn.Module.to(made, compute.dtype)
+    tiny = ready(made, read_tensors(path), path, config, compute)
+    del tiny.encoder  # faces are encoded by the full one
+    return tiny
+
+
+def check_tiny(tiny: Network, config: Path, vae: Network) -> None:
+    """Raise UnfitConfig unless a tiny autoencoder takes and gives what the full one does."""
+    times = tiny.config["upsampling_scaling_factor"] ** (len(tiny.config["num_decoder_blocks"]) - 1)
+    pairs = (
+        ("latent_channels", tiny.config["latent_channels"], vae.config["latent_channels"]),
+        ("out_channels", tiny.config["out_channels"], vae.config["out_channels"]),
+        (
+            "the enlargement by upsampling_scaling_factor and num_decoder_blocks",
+            times,
+            enlarged(vae),
+        ),
+    )
+    for field, found, expected in pairs:
+        if found != expected:
+            raise UnfitConfig(
+                f"{config}: {field} is {found}, expected {expected}, the full autoencoder's. {MEND}"
+            )
+
+
+def enlarged(vae: Network) -> int:
+    """How many times as large as its latents the pictures of an autoencoder are."""
+    return int(2 ** (len(vae.config["block_out_channels"]) - 1))
 
 
 def load_encoder(layout: Layout, compute: Compute) -> Network:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from warm.engines import ENGINES
+from warm.musetalk.decoders import DecoderKind, caution
 from warm.store import digest_of_file
 from warm.weights.errors import WeightsMissing
 from warm.weights.layout import Layout, find, mend
+from warm.weights.manifest import PARSER, TINY
 
 if TYPE_CHECKING:
     from warm.settings import Settings
@@ -26,6 +28,7 @@ class Options:
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     placement: Literal["stabilized", "reference"] = "stabilized"
     face_mask: Literal["landmarks", "parser"] = "landmarks"
+    decoder: DecoderKind = "full"
     bbox_shift: int = 0
     first_batch: int = 2
     largest_batch: int = 25
@@ -43,6 +46,7 @@ class Options:
             precision=settings.precision,
             placement=settings.placement,
             face_mask=settings.face_mask,
+            decoder=settings.decoder,
             bbox_shift=settings.bbox_shift,
             first_batch=settings.first_batch_size,
             largest_batch=settings.batch_size,
@@ -58,12 +62,25 @@ class Options:
         if self.face_mask == "parser" and layout.parser is None:
             raise WeightsMissing(
                 f"face_mask = 'parser' needs a face parser in {self.models_dir / 'face-parsing'}, "
-                f"which is not there. Choose face_mask = 'landmarks', or: {mend(self.models_dir)}"
+                "which is not there. Choose face_mask = 'landmarks', or: "
+                f"{mend(self.models_dir, PARSER)}"
+            )
+        if self.decoder == "tiny" and layout.tiny is None:
+            raise WeightsMissing(
+                f"decoder = 'tiny' needs a tiny autoencoder in {self.models_dir / TINY.folder}, "
+                f"which is not there. Choose decoder = 'full', or: {mend(self.models_dir, TINY)}"
             )
         return layout
 
+    def decoder_facts(self) -> dict[str, str | None]:
+        """Which decoder draws, and in what its pictures differ from the reference's."""
+        return {"decoder": self.decoder, "decoder_note": caution(self.decoder)}
+
     def recipe(self, layout: Layout) -> Recipe:
-        """All that changes what preparation makes of the same frames and landmarks."""
+        """All that changes what preparation makes of the same frames and landmarks.
+
+        `decoder` does not: faces are encoded by the full autoencoder in any case.
+        """
         recipe: Recipe = {
             "version": ENGINES["musetalk"],
             "placement": self.placement,

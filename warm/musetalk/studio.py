@@ -10,11 +10,12 @@ from torch import Tensor
 from transformers import WhisperFeatureExtractor
 
 from warm.musetalk.checkpoint import first_line
+from warm.musetalk.decoders import caution
 from warm.musetalk.device import Compute, choose
 from warm.musetalk.faults import device_faults
 from warm.musetalk.graphs import Graphs, Recorder, cuda_recorder, sizes_up_to
 from warm.musetalk.hearing import Hearing
-from warm.musetalk.networks import check_neighbours, load_encoder, load_unet, load_vae
+from warm.musetalk.networks import check_neighbours, load_decoder, load_encoder, load_unet
 from warm.musetalk.options import Options
 from warm.musetalk.painter import Painter
 from warm.musetalk.phases import use_phases
@@ -106,7 +107,7 @@ def open_studio(layout: Layout, options: Options) -> Studio:
     compute = choose(options.device, options.precision)
     with device_faults():
         set_exactness(compute)
-        unet, vae = load_unet(layout, compute), load_vae(layout, compute)
+        unet, vae = load_unet(layout, compute), load_decoder(layout, compute, options.decoder)
         encoder = load_encoder(layout, Compute(compute.device, "fp32"))
     check_neighbours(layout, unet, vae, encoder)
     if options.exact_savings:
@@ -116,6 +117,8 @@ def open_studio(layout: Layout, options: Options) -> Studio:
     extractor = WhisperFeatureExtractor.from_pretrained(layout.whisper)
     for note in layout.notes:
         log.warning(note)
+    if (words := caution(options.decoder)) is not None:
+        log.warning(words)
     return Studio(compute, Hearing(extractor, encoder), Painter(unet, vae))
 
 

@@ -19,6 +19,7 @@ def add_models(command: argparse.ArgumentParser) -> None:
     fetched = kinds.add_parser("download", help="fetch what is missing or broken; goes on")
     fetched.set_defaults(run=run_download)
     fetched.add_argument("--parser", action="store_true", help="the optional face parser too")
+    fetched.add_argument("--tiny", action="store_true", help="the optional tiny autoencoder too")
     fetched.add_argument("--force", action="store_true", help="replace what is not official too")
     fetched.add_argument("--source", type=Path, metavar="DIR", help="take them from this folder")
     fetched.add_argument("--endpoint", metavar="URL", help="a mirror of the hub")
@@ -48,7 +49,7 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 def listed(models_dir: Path, model: Model) -> Iterator[str]:
     """One model: a headline, its licence, a line a file."""
-    optional = " (optional)" if model.is_optional else ""
+    optional = f" (optional: {model.flag})" if model.is_optional else ""
     yield f"\n{model.folder}{optional}: {model.repo} at {model.revision or 'its newest state'}"
     yield f"  licence: {model.licence}"
     for state in states(models_dir, model):
@@ -60,7 +61,8 @@ def listed(models_dir: Path, model: Model) -> Iterator[str]:
 def run_download(arguments: argparse.Namespace) -> int:
     """Fetch what is not there; raises WeightsError."""
     settings, models_dir = settings_of(arguments)
-    wanted = [model for model in MODELS if arguments.parser or not model.is_optional]
+    asked = {"--parser": arguments.parser, "--tiny": arguments.tiny}
+    wanted = [model for model in MODELS if asked.get(model.flag, True)]
     into = Supply(
         models_dir=models_dir,
         endpoint=(arguments.endpoint or settings.models_endpoint).rstrip("/"),
@@ -86,9 +88,9 @@ def run_verify(arguments: argparse.Namespace) -> int:
         print("\n".join(verdicts(of_model)))
     tell_places(models_dir)
     if broken := [state for state in found if not state.is_usable]:
-        print(f"{len(broken)} to mend: {again('download', models_dir)}{parser_flag(broken)}")
+        print(f"{len(broken)} to mend: {again('download', models_dir)}{flags(broken)}")
     if other := [state for state in found if state.state == "other"]:
-        force = f"{again('download', models_dir)} --force{parser_flag(other)}"
+        force = f"{again('download', models_dir)} --force{flags(other)}"
         print(f"{len(other)} not official; usable if that is meant, else: {force}")
     return int(any(state.state != "ok" for state in found))
 
@@ -112,6 +114,11 @@ def again(what: str, models_dir: Path) -> str:
     return f"python -m warm models {what} --models {models_dir}"
 
 
-def parser_flag(found: Sequence[FileState]) -> str:
-    """What the download needs to be told where the optional parser is meant."""
-    return " --parser" if any(state.model.is_optional for state in found) else ""
+def flags(found: Sequence[FileState]) -> str:
+    """What the download needs to be told where optional models are meant."""
+    return "".join(f" {model.flag}" for model in MODELS if model.flag and model in models_of(found))
+
+
+def models_of(found: Sequence[FileState]) -> set[Model]:
+    """The models that these files belong to."""
+    return {state.model for state in found}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warm.weights.errors import WeightsDamaged, WeightsMissing
-from warm.weights.manifest import MODELS, PARSER, UNET, VAE, WHISPER, Model, ModelFile
+from warm.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model, ModelFile
 from warm.weights.opening import look
 
 NESTED = ("", "models", "MuseTalk", "musetalk", "MuseTalk/models", "musetalk/models")
@@ -34,6 +34,9 @@ class Layout:
     parser: Path | None
     """The SegFormer face parser, which is optional."""
     parser_weights: Path | None
+    tiny: Path | None
+    """The tiny autoencoder, which is optional."""
+    tiny_weights: Path | None
     notes: tuple[str, ...]
     """What was found in an unusual place."""
 
@@ -66,6 +69,8 @@ def find(models_dir: Path) -> Layout:
         whisper_weights=weights[WHISPER.name],
         parser=found.get(PARSER.name),
         parser_weights=weights.get(PARSER.name),
+        tiny=found.get(TINY.name),
+        tiny_weights=weights.get(TINY.name),
         notes=tuple(unusual_places(models_dir)),
     )
 
@@ -113,7 +118,7 @@ def checked(models_dir: Path, model: Model, folder: Path) -> Path:
         try:
             look(folder / file.name)
         except WeightsDamaged as error:
-            raise WeightsDamaged(f"{error} {mend(models_dir)}") from error
+            raise WeightsDamaged(f"{error} {mend(models_dir, model)}") from error
     return folder / weights.name
 
 
@@ -123,7 +128,7 @@ def describe_missing(models_dir: Path, model: Model) -> str:
     missing = [file.name for file in model.configs if not is_there(folder / file.name)]
     if weights_in(folder, model) is None:
         missing.append(" or ".join(file.name for file in model.weights if file.is_on_hub))
-    return f"{folder} lacks {', '.join(missing)}. {mend(models_dir)}"
+    return f"{folder} lacks {', '.join(missing)}. {mend(models_dir, model)}"
 
 
 def fullest(models_dir: Path, model: Model) -> Path:
@@ -135,9 +140,10 @@ def fullest(models_dir: Path, model: Model) -> Path:
     )
 
 
-def mend(models_dir: Path) -> str:
-    """The command that brings what is missing or broken."""
-    return f"Fetch it: python -m warm models download --models {models_dir}"
+def mend(models_dir: Path, model: Model) -> str:
+    """The command that brings what is missing or broken of a model."""
+    command = f"Fetch it: python -m warm models download --models {models_dir}"
+    return f"{command} {model.flag}".rstrip()
 
 
 def unusual_places(models_dir: Path) -> Iterator[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
-ModelName = Literal["unet", "vae", "whisper", "parser"]
+ModelName = Literal["unet", "vae", "whisper", "parser", "tiny"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,13 @@ class Model:
     """All of them are needed."""
     weights: tuple[ModelFile, ...]
     """One of them is needed; the first that is there is used, and the first on the hub fetched."""
-    is_optional: bool = False
+    flag: str = ""
+    """Of `python -m warm models download`; a model that has one is optional."""
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether the engine works without it, as it is set up by default."""
+        return bool(self.flag)
 
     @property
     def wanted(self) -> tuple[ModelFile, ...]:
@@ -148,6 +154,20 @@ PARSER = Model(
     other_folders=("jonathandinu/face-parsing", "segformer-face-parsing"),
     configs=(ModelFile(name="config.json"), ModelFile(name="preprocessor_config.json")),
     weights=(ModelFile(name="model.safetensors"), ModelFile(name="pytorch_model.bin")),
-    is_optional=True,
+    flag="--parser",
 )
-MODELS: tuple[Model, ...] = (UNET, VAE, WHISPER, PARSER)
+TINY = Model(
+    name="tiny",
+    folder="taesd",
+    repo="madebyollin/taesd",
+    revision=None,
+    licence="MIT",
+    other_folders=("madebyollin/taesd",),
+    configs=(ModelFile(name="config.json"),),
+    weights=(
+        ModelFile(name="diffusion_pytorch_model.safetensors"),
+        ModelFile(name="diffusion_pytorch_model.bin", is_on_hub=False),
+    ),
+    flag="--tiny",
+)
+MODELS: tuple[Model, ...] = (UNET, VAE, WHISPER, PARSER, TINY)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import SegformerConfig, SegformerForSemanticSegmentation, WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
@@ -29,6 +29,12 @@ VAE = {
     "layers_per_block": 1,
     "latent_channels": 4,
     "norm_num_groups": 2,
+}
+TINY = {
+    "encoder_block_out_channels": [4] * 4,
+    "decoder_block_out_channels": [4] * 4,
+    "latent_channels": 4,
+    "scaling_factor": 1.0,
 }
 WHISPER = {
     "d_model": 16,
@@ -96,6 +102,20 @@ def write_parser(models: Path, labels: Sequence[str], answer: str) -> None:
     save_file(tensors, folder / "model.safetensors")
     write_json(folder / "config.json", config)
     write_json(folder / "preprocessor_config.json", {})
+
+
+def write_tiny(models: Path, **fields: object) -> Path:
+    """A tiny autoencoder as the hub has it, of a JSON with these fields."""
+    folder = models / "taesd"
+    folder.mkdir()
+    torch.manual_seed(8)
+    config = {**TINY, **fields}
+    save_file(
+        AutoencoderTiny.from_config(config).state_dict(),
+        folder / "diffusion_pytorch_model.safetensors",
+    )
+    write_json(folder / "config.json", config)
+    return folder
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

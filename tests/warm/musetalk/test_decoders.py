@@ -1,0 +1,290 @@
+"""Decoders that draw other pictures than the reference's: what is the same, and what they say."""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL, AutoencoderTiny
+from diffusers.image_processor import VaeImageProcessor
+from numpy.typing import NDArray
+from sitter import UPRIGHT, opened, portrait, rolled, sit
+from tiny_weights import VAE, write_tiny
+from torch import Tensor, nn
+
+from warm.avatar import Avatar
+from warm.engine import Patch, PatchJob
+from warm.musetalk.decoders import FIRST_ROW, DecoderKind
+from warm.musetalk.engine import MuseTalkEngine
+from warm.musetalk.errors import UnfitConfig
+from warm.musetalk.graphs import Recording
+from warm.musetalk.half import HALO, LowerHalf, cuts
+from warm.musetalk.options import Options
+from warm.musetalk.phases import PhaseUpsampling, use_phases
+from warm.musetalk.studio import Studio, open_studio
+from warm.store import AvatarOutdated
+from warm.weights.errors import WeightsMissing
+
+OTHERS: tuple[DecoderKind, ...] = ("half", "tiny")
+GREY = 128
+ROUNDING = 2e-5
+
+
+@pytest.fixture(scope="module")
+def models(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All models, the tiny autoencoder too."""
+    folder = tmp_path_factory.mktemp("decoders") / "models"
+    shutil.copytree(weights, folder)
+    write_tiny(folder)
+    return folder
+
+
+def options(models: Path, decoder: DecoderKind, **chosen: Any) -> Options:
+    return Options(
+        models_dir=models, **{"device": "cpu", "precision": "fp32", **chosen}, decoder=decoder
+    )
+
+
+def studio_of(models: Path, decoder: DecoderKind, **chosen: Any) -> Studio:
+    wanted = options(models, decoder, **chosen)
+    return open_studio(wanted.layout(), wanted)
+
+
+def latents_of(count: int) -> Tensor:
+    return torch.randn(count, 4, 32, 32, generator=torch.Generator().manual_seed(count))
+
+
+def below(pictures: Tensor) -> NDArray[np.uint8]:
+    """The rows that `half` draws, one picture below the other."""
+    return np.asarray(pictures[:, FIRST_ROW:]).reshape(-1, 256, 3)
+
+
+def without_norms(decoder: nn.Module) -> nn.Module:
+    """A copy in which nothing depends on the whole of a picture but the small one's attention."""
+    bare = deepcopy(decoder)
+    for parent in (bare, *bare.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.GroupNorm) and parent is not bare.get_submodule("mid_block"):
+                parent.add_module(name, nn.Identity())
+    return bare
+
+
+@pytest.mark.parametrize("phases", [False, True])
+def test_but_for_the_norms_the_lower_half_is_that_of_the_whole(phases: bool) -> None:
+    """Would miss rows that were cut off although a convolution below needs them."""
+    torch.manual_seed(5)
+    whole = without_norms(AutoencoderKL.from_config({**VAE, "layers_per_block": 2}).decoder.eval())
+    if phases:
+        assert use_phases(whole) == 3
+    with torch.inference_mode():
+        known = whole(latents_of(2))[:, :, FIRST_ROW:]
+        enough, too_few = (
+            LowerHalf(whole, first_row=FIRST_ROW, halo=halo)(latents_of(2))[:, :, FIRST_ROW:]
+            for halo in (HALO, HALO - 2)
+        )
+    assert relative(enough, known) < ROUNDING
+    assert relative(too_few, known) > ROUNDING
+
+
+def relative(made: Tensor, known: Tensor) -> float:
+    return float((made - known).abs().max() / known.abs().max())
+
+
+@pytest.mark.parametrize("sizes", [1, 2, 4, 6])
+@pytest.mark.parametrize("halo", [0, 3, 8, 100])
+def test_every_size_is_cut_where_the_next_one_begins(sizes: int, halo: int) -> None:
+    dropped = cuts(sizes, first_row=FIRST_ROW, halo=halo)
+    assert len(dropped) == sizes
+    begins = 0
+    for number, drop in enumerate(dropped):
+        last = number == sizes - 1
+        assert drop >= 0 and (drop >= min(halo, begins + drop) or number == 0)
+        begins = (begins + drop) * (1 if last else 2)
+    assert begins == FIRST_ROW
+
+
+def test_a_decoder_of_other_blocks_is_refused(models: Path, tmp_path: Path) -> None:
+    """Would miss attention that is left out without a word."""
+    copied = Path(shutil.copytree(models, tmp_path / "models"))
+    config = {**VAE, "up_block_types": ["AttnUpDecoderBlock2D", *["UpDecoderBlock2D"] * 3]}
+    (copied / "sd-vae" / "config.json").write_text(json.dumps(config))
+    torch.save(
+        AutoencoderKL.from_config(config).state_dict(),
+        copied / "sd-vae" / "diffusion_pytorch_model.bin",
+    )
+    studio_of(copied, "full")
+    with pytest.raises(UnfitConfig, match=r"AttnUpDecoderBlock2D.*Choose decoder = 'full'"):
+        studio_of(copied, "half")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("exact_savings", [True, False])
+def test_half_draws_nearly_the_same_below_and_nothing_above(
+    models: Path, precision: str, exact_savings: bool
+) -> None:
+    chosen = {"precision": precision, "exact_savings": exact_savings}
+    full, half = (studio_of(models, kind, **chosen) for kind in ("full", "half"))
+    known, made = (each.painter.decode(latents_of(2)) for each in (full, half))
+    assert made.shape == known.shape == (2, 256, 256, 3)
+    assert bool((made[:, :FIRST_ROW] == GREY).all())
+    assert not np.array_equal(below(made), below(known))
+    assert cv2.PSNR(below(made), below(known)) > 30
+    enlargements = sum(
+        isinstance(each, PhaseUpsampling) for each in half.painter._vae.decoder.modules()
+    )
+    assert enlargements == (3 if exact_savings else 0)
+
+
+def test_half_draws_the_golden_faces_nearly_as_the_whole_does(
+    golden: Path, golden_weights: Path
+) -> None:
+    drawn = torch.from_numpy(np.load(golden / "golden_float.npz")["unet_out"][:4])
+    full, half = (studio_of(golden_weights, kind) for kind in ("full", "half"))
+    known, made = (each.painter.decode(drawn) for each in (full, half))
+    assert cv2.PSNR(below(made), below(known)) > 30
+
+
+def published(models: Path, latents: Tensor) -> NDArray[np.uint8]:
+    """As diffusers' own pipelines make pictures by a tiny autoencoder; BGR."""
+    tiny = AutoencoderTiny.from_pretrained(models / "taesd")
+    with torch.inference_mode():
+        made = tiny.decode(latents / tiny.config.scaling_factor, return_dict=False)[0]
+    processor = VaeImageProcessor()
+    return np.stack([np.asarray(each)[..., ::-1] for each in processor.postprocess(made)])
+
+
+def test_the_tiny_autoencoder_is_used_as_its_makers_do(models: Path) -> None:
+    """Would miss latents that are divided by the full one's scale, or colours of another range."""
+    tiny = studio_of(models, "tiny").painter
+    made, known = tiny.decode(latents_of(3)).numpy(), published(models, latents_of(3))
+    assert np.abs(made.astype(int) - known).max() <= 1
+    assert known.std() > 1
+
+
+@pytest.mark.parametrize("decoder", OTHERS)
+def test_a_pass_has_one_size_and_can_be_recorded(models: Path, decoder: DecoderKind) -> None:
+    studio = studio_of(models, decoder)
+    tokens = torch.zeros(4, *studio.hearing.tokens_shape)
+    latents = torch.cat([latents_of(4), latents_of(4)], dim=1)
+    known = studio.painter.paint(latents, tokens)
+    studio.record(4, played_again)
+    assert studio.graphs.sizes == (1, 2, 4)
+    made = studio.graphs.paint(latents[:3], tokens[:3])
+    assert int((made.int() - known[:3].int()).abs().max()) <= 1
+
+
+def played_again(work: Callable[[], Tensor]) -> Recording:
+    """Stands in for a CUDA graph: the same memory every time."""
+    pictures = work().clone()
+
+    def play() -> None:
+        pictures.copy_(work())
+
+    return Recording(play, pictures)
+
+
+@pytest.fixture(scope="module")
+def avatar(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Avatar:
+    """Prepared for the full decoder."""
+    build = sit(tmp_path_factory.mktemp("sitter"), portrait(), [UPRIGHT, rolled(12.0)])
+    MuseTalkEngine(options(models, "full")).prepare(build)
+    return opened(build, "sitter")
+
+
+def patches_of(models: Path, avatar: Avatar, decoder: DecoderKind) -> list[Patch]:
+    engine = MuseTalkEngine(options(models, decoder))
+    engine.adopt(avatar)
+    engine.load()
+    rows = np.zeros((2, *engine.studio.hearing.tokens_shape), np.float32)
+    return engine.start([PatchJob(avatar, frame, row) for frame, row in enumerate(rows)]).patches()
+
+
+def test_an_avatar_speaks_by_any_decoder_and_nothing_grey_is_pasted(
+    models: Path, avatar: Avatar
+) -> None:
+    full, half, tiny = (patches_of(models, avatar, kind) for kind in ("full", *OTHERS))
+    for one, other, small in zip(full, half, tiny, strict=True):
+        assert one.picture.shape == other.picture.shape == small.picture.shape
+        assert np.array_equal(one.mask, other.mask)
+        assert cv2.PSNR(one.picture, other.picture) > 30
+        assert not (other.picture == GREY).all(axis=(1, 2)).any()
+        assert not np.array_equal(one.picture, small.picture)
+
+
+@pytest.mark.parametrize("decoder", OTHERS)
+def test_preparation_makes_the_same_whatever_decodes_later(
+    models: Path, avatar: Avatar, decoder: DecoderKind, tmp_path: Path
+) -> None:
+    build = sit(tmp_path, portrait(), [UPRIGHT, rolled(12.0)])
+    MuseTalkEngine(options(models, decoder)).prepare(build)
+    made = opened(build, "sitter")
+    assert made.extras.keys() == avatar.extras.keys()
+    for name, array in avatar.extras.items():
+        assert np.array_equal(made.extras[name], array), name
+
+
+def test_a_mask_that_begins_above_what_is_drawn_is_refused(models: Path, avatar: Avatar) -> None:
+    tops = np.asarray(avatar.extras["musetalk_tops"])
+    high = replace(avatar, extras={**avatar.extras, "musetalk_tops": tops - tops.min() + 40})
+    MuseTalkEngine(options(models, "full")).adopt(high)
+    with pytest.raises(
+        AvatarOutdated, match=r"'sitter' begins in row 40 .* Choose decoder = 'full'"
+    ):
+        MuseTalkEngine(options(models, "half")).adopt(high)
+
+
+@pytest.mark.parametrize("decoder", OTHERS)
+def test_other_pictures_are_told_in_the_log_and_in_the_facts(
+    models: Path, decoder: DecoderKind, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = MuseTalkEngine(options(models, decoder))
+    words = f"decoder = '{decoder}': pictures differ from the reference's"
+    assert engine.facts()["decoder"] == decoder
+    with caplog.at_level(logging.WARNING):
+        engine.load()
+    assert [words in record.getMessage() for record in caplog.records].count(True) == 1
+    assert engine.facts()["decoder_note"].startswith(words)
+
+
+def test_the_full_decoder_has_nothing_to_tell(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = MuseTalkEngine(options(models, "full"))
+    with caplog.at_level(logging.WARNING):
+        engine.load()
+    assert "decoder" not in caplog.text
+    assert (engine.facts()["decoder"], engine.facts()["decoder_note"]) == ("full", None)
+
+
+def test_tiny_weights_are_asked_for_only_where_they_are_used(weights: Path) -> None:
+    with pytest.raises(WeightsMissing, match=r"decoder = 'tiny'.*taesd.*models download.*--tiny"):
+        options(weights, "tiny").layout()
+    assert options(weights, "half").layout().tiny is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("latent_channels", 16, "latent_channels is 16, expected 4"),
+        ("upsampling_scaling_factor", 4, "num_decoder_blocks is 64, expected 8"),
+        ("decoder_block_out_channels", [4, 4, 4], "describes no network"),
+    ],
+)
+def test_a_tiny_autoencoder_of_another_kind_is_named(
+    weights: Path, tmp_path: Path, field: str, value: object, words: str
+) -> None:
+    copied = Path(shutil.copytree(weights, tmp_path / "models"))
+    folder = write_tiny(copied)
+    config = json.loads((folder / "config.json").read_bytes())
+    (folder / "config.json").write_text(json.dumps({**config, field: value}))
+    with pytest.raises(UnfitConfig) as refused:
+        studio_of(copied, "tiny")
+    assert words in str(refused.value) and str(folder / "config.json") in str(refused.value)
