@@ -1,5 +1,10 @@
 """Warmtalk's server: `python app.py --help`, or `create_app()` for another WSGI server."""
 
+from api.leaving import ignore_terminal, leave, leave_if_asked
+
+if __name__ == "__main__":
+    leave_if_asked()  # also while the rest is imported
+
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -83,6 +88,7 @@ def make_app(settings: Settings, *, on_warm: Callable[[], None]) -> Flask:
 def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
     """The application around a runtime."""
     app = Flask(__name__, static_folder=None)
+    app.url_map.redirect_defaults = False  # /sessions/default/… is answered, not redirected
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
     keep(
@@ -129,7 +135,8 @@ def prepare_avatar(settings: Settings) -> None:
     if settings.video_path is None:
         raise BadSettings("video_path: is missing; preparation = True makes the avatar from it")
     print(f"Preparing {settings.avatar_id} from {settings.video_path} where it is not yet …")
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=ignore_terminal) as apart:
         apart.submit(make_avatar, settings, settings.video_path).result()
 
 
@@ -158,4 +165,4 @@ def announce(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

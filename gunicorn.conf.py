@@ -3,16 +3,15 @@
 `python app.py` reads this file, and so does `gunicorn 'app:create_app()'`.
 """
 
-import signal
-from types import FrameType
-from typing import cast
+import os
+from contextlib import suppress
+from queue import Empty
 
-from flask import Flask
 from gunicorn.arbiter import Arbiter
-from gunicorn.workers.gthread import ThreadWorker
 
+from api.leaving import leave
 from api.log import LOG_CONFIG
-from api.running import running
+from api.worker import STOPPING, PatientWorker
 
 wsgi_app = "app:create_app()"
 workers = 1
@@ -25,18 +24,21 @@ control_socket_disable = True
 logconfig_dict = LOG_CONFIG
 
 
-def post_worker_init(worker: ThreadWorker) -> None:
-    """Let SIGTERM reach the render thread at once: open streams end with it."""
-    runtime = running(cast(Flask, worker.wsgi)).runtime
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        runtime.stop()
-        worker.handle_exit(number, frame)
-
-    signal.signal(signal.SIGTERM, stop)
+def post_fork(server: Arbiter, worker: PatientWorker) -> None:
+    """Obey from the start; what came since the fork lies in this process's copy of the queue."""
+    worker.obey()
+    with suppress(Empty):
+        while True:
+            if server.SIG_QUEUE.get_nowait() in STOPPING:
+                leave(0)
 
 
-def worker_exit(_server: Arbiter, worker: ThreadWorker) -> None:
-    """Wait for the fragment being made, and close the films."""
-    if worker.booted:
-        running(cast(Flask, worker.wsgi)).runtime.close()
+def post_worker_init(worker: PatientWorker) -> None:
+    """Have the worker replaced when nothing else helps."""
+    worker.runtime.renew_by(worker.renew)
+
+
+def worker_exit(_server: Arbiter, worker: PatientWorker) -> None:
+    """The last thing that a worker does; gunicorn may call it in the master too."""
+    if worker.pid == os.getpid():
+        worker.end()

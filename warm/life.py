@@ -16,8 +16,14 @@ TRIES_S = (0.0, 1.0, 3.0, 10.0)
 """Rest before each try to load an engine that was lost or did not load …"""
 LATER_S = 60.0
 """… and before each one after those."""
+RENEWAL_S = 5
+"""About how long a new process takes to be there."""
 AWAY = "the engine is unloaded; the next request loads it"
 COMING = "the engine is being loaded; requests wait for it"
+FOR_GOOD = (
+    "the engine failed ({trouble}), and this process can never use its device again. A new process "
+    "takes its place: at once, or in a few minutes where that has happened several times. "
+)
 MEND = (
     "Films can be watched and exported. Look at the device (nvidia-smi) and at the log; a GPU that "
     "has failed often needs a restart of the server"
@@ -62,6 +68,8 @@ class EngineLife:
         self.load_s: float | None = None
         """How long the last load took."""
         self.loads, self.unloads, self.losses = 0, 0, 0
+        self.needs_new_process = False
+        """Whether no load in this process will help any more."""
         self._engine, self._habits = engine, habits
         self._clock, self._ring = clock, ring
         self._loading: Future[None] | None = None
@@ -78,13 +86,24 @@ class EngineLife:
     @property
     def retry_after_s(self) -> int:
         """When to ask again."""
+        if self.needs_new_process:
+            return RENEWAL_S
         return round(self._habits.later_s) if self.state == "broken" else 1
 
     def load(self) -> None:
-        """Load it here and now, once, at the start; raises what the engine does."""
+        """Load it here and now, once, at the start; raises what the engine does.
+
+        Where only another process can load it, nothing is raised, and it is `broken`.
+        """
         self._begun_s = self._clock()
-        self._engine.load()
-        self._rise()
+        try:
+            self._engine.load()
+        except EngineLost as lost:
+            if not lost.needs_new_process:
+                raise
+            self._fail(lost)
+        else:
+            self._rise()
 
     def wake(self) -> None:
         """Want it: `tend` has it loaded where it is not. Any thread."""
@@ -175,12 +194,17 @@ class EngineLife:
     def _fail(self, error: BaseException) -> None:
         """Have it tried again after a while."""
         waits_s = self._habits.tries_s
+        self.needs_new_process = isinstance(error, EngineLost) and error.needs_new_process
         is_last = self._tries >= len(waits_s)
         rest_s = self._habits.later_s if is_last else waits_s[self._tries]
         self._due_s = self._clock() + rest_s
         self._tries += 1
         self._trouble = str(error) or type(error).__name__
-        if is_last:
+        if self.needs_new_process:
+            log.error("the engine is lost to this process: %s", self._trouble)
+            self._due_s = float("inf")
+            self.state, self.reason = "broken", FOR_GOOD.format(trouble=self._trouble) + MEND
+        elif is_last:
             self.state = "broken"
             self.reason = (
                 f"the engine cannot be loaded ({self._trouble}); it is tried again every "

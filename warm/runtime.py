@@ -142,6 +142,7 @@ class Runtime:
         self._beaten = self._began = self._clock()
         self._ready, self._stopping, self._ended = Event(), Event(), Event()
         self._death: str | None = None
+        self._renew: Callable[[], bool] = lambda: False
         self._thread = Thread(target=self._live, name="render", daemon=True)
 
     def start(self) -> None:
@@ -303,6 +304,18 @@ class Runtime:
         if state not in WORKING:
             raise NotReady(reason, self._life.retry_after_s)
 
+    @property
+    def is_warm(self) -> bool:
+        """Whether everything was loaded."""
+        return self._ready.is_set()
+
+    def renew_by(self, renew: Callable[[], bool]) -> None:
+        """How this process is replaced when the engine can use its device in no other way.
+
+        Asked by the render thread, again and again while it says no.
+        """
+        self._renew = renew
+
     def stop(self) -> None:
         """Ask the render thread to finish its fragment and close the films; returns at once."""
         self._stopping.set()
@@ -412,6 +425,8 @@ class Runtime:
         life.tend(wanted=len(self._queue) > 0, busy=bool(self._renderer.clips))
         if life.state == "broken":
             self._loop.give_up(NotReady(life.reason, life.retry_after_s))
+        if life.needs_new_process and not self._renderer.clips:
+            self._renew()
         for job in self._queue.waiting():
             if life.is_awake:
                 job.meet_engine()
@@ -456,8 +471,9 @@ class Runtime:
         self._ask_engine()
         self._beat()
         self._ready.set()
-        self._on_warm()
-        log.info("warm", extra={"avatar": self.avatar.id, "engine": self._engine.name})
+        if self._life.state != "broken":
+            self._on_warm()
+            log.info("warm", extra={"avatar": self.avatar.id, "engine": self._engine.name})
 
 
 def make_wardrobe(

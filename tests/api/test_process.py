@@ -1,75 +1,33 @@
 """The server as a process: started, watched, stopped; and what keeps it from starting."""
 
-import http.client
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import pytest
+from server_process import Server, serving
 
 import app
 from api.launch import occupy
 from api.worker import hang_up
 from session.writer import FilmWriter
 
-SERVER = Path(__file__).with_name("tiny_server.py")
 LONG = " ".join(["Here is one more sentence, and it goes on for a while."] * 100)
-
-
-@dataclass
-class Server:
-    process: subprocess.Popen[str]
-    port: int
-    results: Path
-
-    def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-
-    def ask(
-        self, method: str, path: str, body: object = None, **headers: str
-    ) -> http.client.HTTPResponse:
-        """Close the answer: its connection goes with it."""
-        sent = None if body is None else json.dumps(body)
-        connection = self.connect()
-        head = {"Content-Type": "application/json", "Connection": "close", **headers}
-        connection.request(method, path, sent, head)
-        return connection.getresponse()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    port, results = free_port(), tmp_path / "results"
-    results.mkdir()
-    with subprocess.Popen(
-        [sys.executable, "-u", str(SERVER), str(results), str(port)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-    ) as process:
-        assert process.stdout is not None
-        assert "Warmtalk is ready at http://127.0.0.1:" in process.stdout.readline()
-        yield Server(process, port, results)
-        process.kill()
-        process.communicate()
+    with serving(tmp_path / "results") as server:
+        yield server
 
 
 def log_of(server: Server) -> list[dict[str, object]]:
     """Stop the server and read what it logged."""
     server.process.terminate()
-    _, errors = server.process.communicate(timeout=30)
+    _, errors = server.ends()
     return [json.loads(line) for line in errors.splitlines()]
 
 

@@ -1,4 +1,7 @@
-"""A real server process around the tiny avatar: `python tiny_server.py RESULTS PORT`."""
+"""A real server around the tiny avatar: `python tiny_server.py RESULTS PORT [MOOD [NAME=VALUE …]]`.
+
+MOOD is how it is to misbehave; then come settings. On stdout it says how far it is.
+"""
 
 import sys
 from pathlib import Path
@@ -6,24 +9,76 @@ from pathlib import Path
 HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1])]
 
+from api.leaving import leave_if_asked  # noqa: E402
+
+if __name__ == "__main__":
+    leave_if_asked()
+
+from collections.abc import Sequence  # noqa: E402
+from threading import Event  # noqa: E402
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
 from tiny_face import LoudnessEngine, tiny_avatar  # noqa: E402
 
+import api.worker  # noqa: E402
 from api.launch import listen, serve  # noqa: E402
 from app import announce, assemble  # noqa: E402
 from tts.espeak import EspeakVoices  # noqa: E402
+from warm.engine import EngineLost, PatchJob, Rendering  # noqa: E402
 from warm.runtime import Runtime  # noqa: E402
 from warm.settings import Settings  # noqa: E402
 from warm.store import AvatarStore  # noqa: E402
 
 
-def main(results: Path, port: int) -> None:
-    settings = Settings(results_dir=results, port=port, avatar_id="tiny")
+class NativeEngine(LoudnessEngine):
+    """Loads for ever, inside of a native library."""
+
+    def load(self) -> None:
+        sys.stdout.write("loading\n")
+        picture = np.zeros((2000, 2000), np.uint8)
+        while True:
+            cv2.GaussianBlur(picture, (0, 0), 3)
+
+
+class MortalEngine(LoudnessEngine):
+    """Its device dies for good in this process when there is a file `die` in the results."""
+
+    def __init__(self, results: Path) -> None:
+        super().__init__()
+        self.die = results / "die"
+        self.is_dead = False
+
+    def load(self) -> None:
+        if (self.die.parent / "dead").exists():
+            sys.stdout.write("dead\n")
+            raise EngineLost("an illegal address", needs_new_process=True)
+        super().load()
+
+    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
+        if self.die.exists() and self.rendered:
+            self.die.unlink()
+            self.is_dead = True
+        if self.is_dead:
+            raise EngineLost("an illegal address", needs_new_process=True)
+        return super().start(jobs)
+
+
+def main(results: Path, port: int, mood: str = "well", *named: str) -> None:
+    chosen = dict(word.split("=") for word in named)
+    settings = Settings(results_dir=results, port=port, avatar_id="tiny", **chosen)
+    engines = {"native": NativeEngine, "mortal": lambda: MortalEngine(results)}
+    if mood == "mortal":
+        api.worker.LIVES_S = (0.0, 0.0)
 
     def load() -> object:
+        if mood == "booting":
+            sys.stdout.write("booting\n")
+            Event().wait()
         runtime = Runtime(
             settings=settings,
             avatar=tiny_avatar(results),
-            engine=LoudnessEngine(),
+            engine=engines.get(mood, LoudnessEngine)(),
             voices=EspeakVoices(),
             on_warm=lambda: announce(settings),
         )
@@ -35,4 +90,4 @@ def main(results: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
