@@ -7,6 +7,8 @@ from flask import Blueprint, Response, request, send_file
 from api.body import Body, check
 from api.describe import describe_archived
 from api.running import running
+from api.transcript import WEBVTT
+from session.transcript import transcript_of
 from warm.archive import UnknownArchive
 
 MP4 = "video/mp4"
@@ -38,6 +40,20 @@ def download(session_id: str, name: str) -> Response:
         return send_file(film.path.resolve(), MP4, conditional=True, max_age=0)
     except FileNotFoundError:
         raise UnknownArchive(session_id, name) from None
+
+
+@archives.get("/archives/<session_id>/<stem>.vtt")
+def captions(session_id: str, stem: str) -> Response:
+    """What is said in an archived film, with the name that a player looks for beside it."""
+    name = f"{stem}.mp4"
+    film = running().runtime.archive.find(session_id, name)
+    try:
+        text = transcript_of(film.path)
+    except FileNotFoundError:
+        raise UnknownArchive(session_id, name) from None
+    response = Response(text, mimetype=WEBVTT, headers={"Cache-Control": "no-cache"})
+    response.add_etag()
+    return response.make_conditional(request)  # type: ignore[return-value]
 
 
 @archives.delete("/archives/<session_id>/<name>")

@@ -32,6 +32,7 @@ def describe_clip(clip: ClipRecord, fps: int) -> dict[str, Any]:
         "duration_s": clip.frames / fps,
         "frames": clip.frames,
         "text": clip.text,
+        "whole": clip.is_whole,
     }
 
 
@@ -102,10 +103,12 @@ def describe_idle(view: SessionView) -> dict[str, Any] | None:
 
 def describe_archived(film: ArchivedFilm) -> dict[str, Any]:
     """A film that was kept at a reset."""
+    url = f"/archives/{film.session_id}/{film.name}"
     return {
         "session_id": film.session_id,
         "name": film.name,
-        "url": f"/archives/{film.session_id}/{film.name}",
+        "url": url,
+        "captions_url": f"{url.removesuffix('.mp4')}.vtt",
         "bytes": film.bytes,
         "archived": film.archived,
     }

@@ -1,6 +1,7 @@
 """What a session file is made of, and what it says of itself."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,6 +14,7 @@ TICKS_PER_FRAME = 512
 SAMPLES_PER_PACKET = 1024
 """Audio samples in one AAC packet."""
 
+_SIGNS = re.compile(r"[\W_]+")
 _SIZE_RANGE = (16, 4096)
 _FPS_RANGE = (5, 120)
 
@@ -74,6 +76,8 @@ class ClipRecord:
     text: str
     first_frame: int
     frames: int
+    is_whole: bool = True
+    """False where it is known that the text was not said to its end: interrupted, or cut off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,20 @@ def cues_before(end: int, cues: Iterable[Cue]) -> list[Cue]:
         for cue in cues
         if cue.first_frame < end
     ]
+
+
+def is_said(text: str, cues: Sequence[Cue], end: int) -> bool:
+    """Whether the sentences, as they were meant, are all of a clip's text and over at frame `end`.
+
+    A clip without sentences is taken as said: nobody knows better.
+    """
+    said = _letters("".join(cue.text for cue in cues))
+    return not cues or (said == _letters(text) and all(cue.end <= end for cue in cues))
+
+
+def _letters(text: str) -> str:
+    """What is left of a text when it has been said: neither its signs nor its spaces."""
+    return _SIGNS.sub("", text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

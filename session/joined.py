@@ -37,7 +37,7 @@ from session.errors import (
     FilmMismatchError,
     FilmMissingError,
 )
-from session.film import SAMPLE_RATE_HZ, ClipRecord, Committed, Cue, FilmSpec, cues_before
+from session.film import SAMPLE_RATE_HZ, ClipRecord, Committed, Cue, FilmSpec, cues_before, is_said
 from session.grid import grid_frames, packets_of, short_of_grid
 from session.label import Label, read_label
 from session.link import Expected, Link, link, require_joined, require_joints
@@ -212,17 +212,19 @@ class JoinedFilm(AbstractContextManager["JoinedFilm"]):
         """Replace the film by itself and the strip; all or nothing, durable on return."""
         self._require_open()
         self._require_in_place()
+        end = self._label.frames + strip.frames
         clip = ClipRecord(
             index=len(self._label.clips),
             text=text,
             first_frame=self._label.frames,
             frames=strip.frames,
+            is_whole=is_said(text, cues, end),
         )
         label = replace(
             self._label,
             film_id=uuid4().hex,
             clips=(*self._label.clips, clip),
-            cues=(*self._label.cues, *(cues or [_whole(clip)])),
+            cues=(*self._label.cues, *(cues_before(end, cues) or [_whole(clip)])),
         )
         made = self._make(strip, folder, label)
         self._put_in_place(made, label)
@@ -362,7 +364,7 @@ class JoinedClip:
             with naming_faults(self._film.path):
                 self._fill_up(self._strip)
                 self._strip.end()
-                return self._film._join(self._strip, self._folder, self._text, self._heard())
+                return self._film._join(self._strip, self._folder, self._text, self._cues)
         finally:
             self.abandon()
 
@@ -387,11 +389,6 @@ class JoinedClip:
         if missing:
             silence = np.zeros(missing * self._film.spec.samples_per_frame, np.float32)
             strip.write(list(self._last) * missing, silence)
-
-    def _heard(self) -> list[Cue]:
-        """The sentences as far as the clip goes."""
-        assert self._strip is not None
-        return cues_before(self._film.committed.frames + self._strip.frames, self._cues)
 
     def _require_open(self) -> None:
         if not self._is_open:

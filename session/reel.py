@@ -31,7 +31,7 @@ from session.errors import (
     SyncFailedError,
     disk_error,
 )
-from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment, cues_before
+from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment, cues_before, is_said
 from session.journal import Entry, Journal, journal_path, write_journal
 from session.opening import build_opening, film_id_of, read_opening
 from session.reader import FilmReader
@@ -166,6 +166,7 @@ class Reel:
                 first_frame=first_frame,
                 frames=self._frames - first_frame,
             )
+                is_whole=is_said(text, self._open_cues, self._frames),
             self._clips.append(record)
             whole = Cue(text=text, first_frame=first_frame, frames=record.frames)
             self._cues += cues_before(self._frames, self._open_cues) or [whole]

@@ -1,9 +1,16 @@
 """What a film says, as WebVTT (W3C): a cue per sentence, timed by whole video frames."""
 
-from itertools import takewhile
+import os
+from collections.abc import Sequence
+from itertools import pairwise, takewhile
+from pathlib import Path
 from threading import Lock
 
-from session.film import Cue
+from session.film import Cue, cues_before
+from session.journal import Entry
+from session.label import read_label
+from session.opening import read_opening
+from session.recovery import survey
 from session.writers import Film
 
 _HEAD = "WEBVTT\n"
@@ -29,6 +36,36 @@ class Transcript:
             self._blocks += _blocks(sure, self._film.spec.fps)
             self._finished += len(sure)
             return "\n".join([*self._blocks, *_blocks(fresh[len(sure) :], self._film.spec.fps)])
+
+
+def transcript_of(path: Path) -> str:
+    """The WebVTT file of a film that nobody adds to. Raises FileNotFoundError, FilmDamagedError."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        if label := read_label(fd):
+            cues, spec = list(label.cues), label.spec
+        else:
+            opening = read_opening(fd)
+            cues, spec = _heard(survey(fd, path, opening).entries), opening.spec
+    finally:
+        os.close(fd)
+    return "\n".join([_HEAD, *_blocks(cues, spec.fps)])
+
+
+def _heard(entries: Sequence[Entry]) -> list[Cue]:
+    """What the journal tells of all clips."""
+    begins = [at for at, entry in enumerate(entries) if entry.text is not None]
+    ends = [0, *(entry.frames for entry in entries)]
+    clips = pairwise([*begins, len(entries)])
+    return [cue for at, after in clips for cue in _of_clip(entries[at:after], ends[at])]
+
+
+def _of_clip(clip: Sequence[Entry], first_frame: int) -> list[Cue]:
+    """The sentences of a clip; the whole of it where none is known."""
+    end = clip[-1].frames
+    meant = [cue for entry in clip for cue in entry.cues]
+    whole = Cue(text=clip[0].text or "", first_frame=first_frame, frames=end - first_frame)
+    return cues_before(end, meant) or [whole]
 
 
 def _blocks(cues: list[Cue], fps: int) -> list[str]:

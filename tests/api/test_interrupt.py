@@ -92,6 +92,7 @@ def test_an_interrupted_request_answers_with_the_frames_it_has(
     assert spoken.interrupted
     assert spoken.clip.frames == told["frame"]
     assert spoken.clip.text == LONG
+    assert not spoken.clip.is_whole
     assert len(list(pictures(film.path))) == told["frame"]
 
 
@@ -103,6 +104,8 @@ def test_the_next_request_goes_on_where_the_interrupted_one_ended(
     answer = client.post("/speak", json={"text": "Yes?"}).get_json()
     assert answer["interrupted"] is False
     assert answer["clip"]["start_s"] == frame / 25
+    clips = client.get("/session").get_json()["clips"]
+    assert [clip["whole"] for clip in clips] == [False, True]
 
 
 def test_requests_that_wait_fail_and_other_sessions_speak_on(

@@ -407,6 +407,39 @@ def test_a_reset_puts_the_film_into_the_archive_where_that_is_wanted(
     assert not path.parent.exists()
 
 
+@pytest.mark.parametrize("writer", ["fragments", "concat"])
+def test_captions_are_archived_with_their_film(
+    serve: Callable[..., FlaskClient], settings: Settings, writer: str
+) -> None:
+    client = serve(archive_on_reset=True, writer=writer)
+    say(client, "bob")
+    client.post("/speak", json={"text": "One & two. Three!", "session_id": "bob"})
+    told = client.get("/sessions/bob/full_session.vtt").text
+    assert told.count("-->") == 3
+    kept = client.get("/reset?session_id=bob").get_json()["archive"]
+    answer = client.get(kept["captions_url"])
+    assert answer.text == told
+    assert answer.mimetype == "text/vtt"
+    again = client.get(kept["captions_url"], headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+    path = settings.results_dir / "archive" / "bob" / kept["name"]
+    path.write_bytes(b"this is no film")
+    problem(client.get(kept["captions_url"]), 409, "as a film")
+    client.delete(kept["url"])
+    problem(client.get(kept["captions_url"]), 404, kept["name"], "GET /archives")
+
+
+def test_captions_of_an_archived_film_need_no_journal(
+    serve: Callable[..., FlaskClient], settings: Settings
+) -> None:
+    """Without its journal a film has its pictures, but nobody knows what was said."""
+    client = serve(archive_on_reset=True)
+    say(client, "bob")
+    kept = client.get("/reset?session_id=bob").get_json()["archive"]
+    journal_path(settings.results_dir / "archive" / "bob" / kept["name"]).unlink()
+    assert client.get(kept["captions_url"]).text == "WEBVTT\n"
+
+
 def test_without_an_archive_nothing_of_a_film_stays(
     client: FlaskClient, settings: Settings
 ) -> None:
