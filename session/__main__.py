@@ -1,6 +1,7 @@
 """`python -m session`: what can be done with a film from the command line."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,9 +23,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         done: int = arguments.run(arguments)
     except (FilmError, OSError) as error:
-        print(f"{arguments.command}: {error}", file=sys.stderr)
+        print(f"{arguments.command}: {_told(error, arguments)}", file=sys.stderr)
         return 1
     return done
+
+
+def _told(error: Exception, arguments: argparse.Namespace) -> str:
+    """What went wrong, and with which file, where one is worked on."""
+    said = getattr(error, "strerror", None) or str(error)
+    path = getattr(error, "filename", None)
+    if path is None and isinstance(error, FilmDamagedError):  # known where only its bytes are
+        path = getattr(arguments, "film", None)
+    return said if path is None or str(path) in said else f"{path}: {said}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     known = argparse.ArgumentParser(prog="python -m session", description=__doc__)
     commands = known.add_subparsers(dest="command", required=True)
     export = commands.add_parser("export", help="write an ordinary MP4; the film may be growing")
-    export.add_argument("film", type=Path, metavar="FILM")
+    export.add_argument("film", type=_film_path, metavar="FILM")
     export.add_argument("out", type=Path, metavar="OUT")
     export.set_defaults(run=_export)
     concat = commands.add_parser("concat", help="join clips into one ordinary MP4")
@@ -45,12 +55,18 @@ def parser() -> argparse.ArgumentParser:
     )
     concat.set_defaults(run=_concat)
     check = commands.add_parser("check", help="verify a film and its journal")
-    check.add_argument("film", type=Path, metavar="FILE")
+    check.add_argument("film", type=_film_path, metavar="FILE")
     check.set_defaults(run=_check)
     repair = commands.add_parser("repair", help="cut off a torn end, with or without the journal")
-    repair.add_argument("film", type=Path, metavar="FILE")
+    repair.add_argument("film", type=_film_path, metavar="FILE")
     repair.set_defaults(run=_repair)
     return known
+
+
+def _film_path(name: str) -> Path:
+    """Where the file itself lies: its journal is beside it, not beside a link to it."""
+    path = Path(name)
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _export(arguments: argparse.Namespace) -> int:

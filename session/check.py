@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from session.boxes import AUDIO_TRACK, VIDEO_TRACK, FragmentHead, read_fragment
+from session.disk import open_regular
 from session.errors import FilmMissingError
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, FilmSpec
 from session.gaps import Mended, Source, mend
@@ -70,7 +71,7 @@ def check_film(path: Path) -> Checked:
     FilmDamagedError where the file does not begin as a film of ours.
     """
     try:
-        fd = os.open(path, os.O_RDONLY)
+        fd = open_regular(path)
     except FileNotFoundError as error:
         raise FilmMissingError(f"There is no film at {path}.") from error
     try:
@@ -124,6 +125,8 @@ def _read_entries(checked: Checked, film: Path, source: Source) -> list[Entry]:
     mended = mend(source, found.lines) if found else None
     if found:
         checked.faults += _journal_faults(found, is_growing=checked.is_growing)
+        if found.opening_crc32 not in (None, zlib.crc32(source.opening.data)):
+            checked.faults.append("The film's first bytes are not those that were written (CRC).")
     if mended is None:
         if path.exists():
             checked.faults.append(f"The journal {path.name} is damaged, or another film's.")
@@ -152,7 +155,7 @@ def _check_fragments(checked: Checked, fd: int, size: int, entries: list[Entry])
         where = f"Fragment {index + 1} at byte {begin}"
         faults = [
             *_check_clocks(checked, head),
-            *_check_pictures(fd, head),
+            *_check_samples(fd, head),
             *_count_in(checked, head),
         ]
         if index < len(entries):
@@ -174,18 +177,28 @@ def _check_clocks(checked: Checked, head: FragmentHead) -> Iterator[str]:
             yield f"its {name} begins at tick {run.start} instead of {clock}"
 
 
-def _check_pictures(fd: int, head: FragmentHead) -> Iterator[str]:
-    """Each picture is made of whole H.264 units; the first one is a key frame."""
+def _check_samples(fd: int, head: FragmentHead) -> Iterator[str]:
+    """What can be told of pictures and packets without decoding them."""
     offset = head.data
     for run in head.runs:
         for index, size in enumerate(run.sizes):
-            if run.track == VIDEO_TRACK:
-                kinds = set(_unit_kinds(os.pread(fd, size, offset)))
-                if not kinds & {_KEY_SLICE, _SLICE} or None in kinds:
-                    yield f"picture {index} of it is damaged"
-                elif index == 0 and _KEY_SLICE not in kinds:
-                    yield "it does not begin with a key frame"
+            sample = os.pread(fd, size, offset)
             offset += size
+            if run.track == VIDEO_TRACK:
+                yield from _picture_faults(index, sample)
+            elif sample.endswith(b"\0"):
+                yield f"packet {index} of its sound lacks its end: there are zeros"
+
+
+def _picture_faults(index: int, sample: bytes) -> Iterator[str]:
+    """Each picture is made of whole H.264 units; the first one is a key frame."""
+    kinds = set(_unit_kinds(sample))
+    if not kinds & {_KEY_SLICE, _SLICE} or None in kinds:
+        yield f"picture {index} of it is damaged"
+    elif sample.endswith(b"\0"):
+        yield f"picture {index} of it lacks its end: there are zeros"
+    elif index == 0 and _KEY_SLICE not in kinds:
+        yield "it does not begin with a key frame"
 
 
 def _unit_kinds(sample: bytes) -> Iterator[int | None]:

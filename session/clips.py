@@ -15,7 +15,8 @@ from av.packet import Packet
 from av.stream import Disposition
 from numpy.typing import NDArray
 
-from session.errors import ClipUnfitError
+from session.disk import open_regular
+from session.errors import ClipUnfitError, FilmDamagedError
 from session.film import SAMPLES_PER_PACKET
 from session.tables import boxes
 
@@ -113,7 +114,8 @@ def look_at(path: Path) -> ClipFile:
             pictures = _pictures(video, seen, _rotation(path, video.index))
             sound = _sound(audio, heard, _span(seen, pictures)) if audio else None
     except (av.error.FFmpegError, ArithmeticError, AttributeError) as error:
-        raise ClipUnfitError(f"{path} cannot be read: {error}.") from error
+        said = getattr(error, "strerror", None) or error
+        raise ClipUnfitError(f"{path} cannot be read: {said}.") from error
     start_s, end_s = _span(seen, pictures)
     return ClipFile(
         path=path,
@@ -130,9 +132,11 @@ def look_at(path: Path) -> ClipFile:
 
 def _require_whole(path: Path) -> None:
     try:
-        fd = os.open(path, os.O_RDONLY)
+        fd = open_regular(path)
     except OSError as error:
         raise ClipUnfitError(f"{path} cannot be opened: {error.strerror}.") from error
+    except FilmDamagedError as error:
+        raise ClipUnfitError(str(error)) from error
     try:
         size = os.fstat(fd).st_size
         if not size:

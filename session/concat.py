@@ -1,5 +1,6 @@
 """Any clips as one ordinary MP4: pictures copied, sound without a seam, and no drift."""
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,14 +13,14 @@ from uuid import uuid4
 import numpy as np
 
 from session.clips import ClipFile, look_at
-from session.disk import naming_faults
+from session.disk import naming_faults, open_regular
 from session.errors import ClipUnfitError, FilmDamagedError, FilmExistsError
 from session.film import SAMPLE_RATE_HZ
 from session.journal import journal_path
 from session.label import read_label
 from session.link import Expected, Link, link, require_joined, require_joints
 from session.normalise import common_spec, is_of, normalise
-from session.remux import put_in_place
+from session.remux import put_in_place, require_place
 from session.sound import Layout
 from session.soundtrack import Slot, write_soundtrack
 
@@ -49,6 +50,7 @@ def concat_clips(paths: Sequence[Path], out: Path, *, normalises: bool = False) 
     """
     if is_session_film(out):
         raise FilmExistsError(f"{out} is the film of a session; write to another path.")
+    require_place(out)
     looked = {path: look_at(path) for path in dict.fromkeys(paths)}
     clips = [looked[path] for path in paths]
     with naming_faults(out), parts_folder(out) as folder:
@@ -73,8 +75,12 @@ def is_session_film(path: Path) -> bool:
     """Whether a film of ours lies there, of either kind; it has a writer of its own."""
     if journal_path(path).exists():
         return True
-    with suppress(FileNotFoundError, FilmDamagedError), path.open("rb") as file:
-        return read_label(file.fileno()) is not None
+    with suppress(FileNotFoundError, FilmDamagedError):
+        fd = open_regular(path)
+        try:
+            return read_label(fd) is not None
+        finally:
+            os.close(fd)
     return False
 
 

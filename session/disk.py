@@ -5,10 +5,11 @@ Everything goes through `os` by name, so that a test can put a failing disk in i
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from session.errors import FilmError, SyncFailedError, disk_error
+from session.errors import FilmDamagedError, FilmError, SyncFailedError, disk_error
 
 
 @contextlib.contextmanager
@@ -28,6 +29,25 @@ def is_at(fd: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(fd), path.stat())
     except (FileNotFoundError, NotADirectoryError):
         return False
+
+
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
+    """A descriptor of a file; FilmDamagedError for a folder, a pipe or a device, at once."""
+    try:
+        fd = os.open(path, flags | os.O_NONBLOCK)
+    except IsADirectoryError as error:
+        raise _no_file(path, "a folder") from error
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode):
+        return fd
+    os.close(fd)
+    raise _no_file(path, "a folder" if stat.S_ISDIR(mode) else "a pipe or a device")
+
+
+def _no_file(path: Path, kind: str) -> FilmDamagedError:
+    return FilmDamagedError(
+        f"{path} is {kind}, and a film is a file; move it away, or name another."
+    )
 
 
 def write_all(fd: int, data: bytes, offset: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO, NamedTuple
 
+from session.disk import open_regular
 from session.errors import FilmExistsError, FilmMissingError
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
 from session.journal import Entry
@@ -59,7 +60,7 @@ class _Source(NamedTuple):
 @contextmanager
 def _opened(film: Path) -> Iterator[_Source]:
     try:
-        fd = os.open(film, os.O_RDONLY)
+        fd = open_regular(film)
     except FileNotFoundError as error:
         raise FilmMissingError(f"There is no film at {film}.") from error
     try:

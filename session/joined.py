@@ -23,7 +23,7 @@ from uuid import uuid4
 import numpy as np
 
 from session.concat import leftovers, parts_path
-from session.disk import is_at, naming_faults, sync_file, sync_folder
+from session.disk import is_at, naming_faults, open_regular, sync_file, sync_folder
 from session.errors import (
     ClipEmptyError,
     ClipOpenError,
@@ -190,7 +190,7 @@ class JoinedFilm(AbstractContextManager["JoinedFilm"]):
         self.close()
 
     def _read(self) -> Label:
-        self._fd = os.open(self.path, os.O_RDONLY)
+        self._fd = open_regular(self.path)
         self._size = os.fstat(self._fd).st_size
         label = read_label(self._fd)
         if label is None:

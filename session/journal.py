@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from session.disk import is_at, replace_file, sync_file, write_all
+from session.disk import is_at, open_regular, replace_file, sync_file, write_all
+from session.errors import FilmDamagedError
 from session.film import Cue
 
 _SUM_KEY = b', "sum": "'
@@ -56,6 +57,8 @@ class JournalRead:
     """Bytes of the file."""
     is_named: bool
     """Whether the first line can be read; where it cannot, checksums told whose journal it is."""
+    opening_crc32: int | None
+    """Of the film's first bytes; None where the journal is older, or not named."""
 
     @property
     def is_torn(self) -> bool:
@@ -80,22 +83,27 @@ def journal_path(film: Path) -> Path:
 def read_journal(path: Path, film_id: str) -> JournalRead | None:
     """The journal, or None where it is missing, another film's, or has no line to be believed."""
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+        fd = open_regular(path)
+    except (FileNotFoundError, FilmDamagedError):
         return None
+    with os.fdopen(fd, "rb") as file:
+        data = file.read()
     header, *written = data.split(b"\n")[:-1] or [b""]
     seed = _seed(film_id)
-    is_named = _is_of(film_id, header)
+    is_named, opening_crc32 = _read_header(film_id, header)
     if not is_named and not any(_has_own_sum(line, seed) for line in written):
         return None
     sizes = [len(line) + 1 for line in (header, *written)]
-    return JournalRead(_read_lines(written, seed), sizes, len(data), is_named)
+    return JournalRead(_read_lines(written, seed), sizes, len(data), is_named, opening_crc32)
 
 
-def write_journal(path: Path, film_id: str, entries: Sequence[Entry]) -> None:
+def write_journal(
+    path: Path, film_id: str, entries: Sequence[Entry], *, opening_crc32: int | None = None
+) -> None:
     """Put a journal in place, whole or not at all."""
     seed = _seed(film_id)
-    lines = [json.dumps(_header(film_id)).encode() + b"\n"]
+    header = {"film": film_id} | ({} if opening_crc32 is None else {"opening": opening_crc32})
+    lines = [json.dumps(header).encode() + b"\n"]
     lines += [_line(entry, seed) for entry in entries]
     replace_file(path, b"".join(lines))
 
@@ -177,15 +185,13 @@ class Journal:
         os.close(self._fd)
 
 
-def _header(film_id: str) -> dict[str, str]:
-    return {"film": film_id}
-
-
-def _is_of(film_id: str, header: bytes) -> bool:
+def _read_header(film_id: str, line: bytes) -> tuple[bool, int | None]:
+    """Whether the journal is the film's, and the checksum of the film's opening."""
     try:
-        return bool(json.loads(header) == _header(film_id))
-    except ValueError:
-        return False
+        header = json.loads(line)
+        return header["film"] == film_id, header.get("opening")
+    except (ValueError, TypeError, KeyError):
+        return False, None
 
 
 def _seed(film_id: str) -> int:

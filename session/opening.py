@@ -76,12 +76,14 @@ def _build_init(spec: FilmSpec) -> bytes:
 def read_opening(fd: int) -> Opening:
     """What an open film says of itself; FilmDamagedError where it is none of ours."""
     data = os.pread(fd, _MOST_BYTES, 0)
+    if not data:
+        raise FilmDamagedError("The file is empty; remove it, and start a new film.")
     for kind, begin, end in top_level(data):
         payload = data[begin + 8 : end]
         if kind == b"uuid" and payload.startswith(_IDENTITY_TYPE):
             return _read_init(data[:end], payload)
     raise FilmDamagedError(
-        "The file does not begin as a film of this program; move it away and start a new one."
+        "The file does not begin as a film of a session. Where a new one shall begin, move it away."
     )
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
 
+from session.disk import open_regular
 from session.errors import CopyFailedError, FilmDamagedError, FilmMissingError
 from session.film import SAMPLES_PER_PACKET
 from session.grid import packets_of
@@ -30,10 +31,13 @@ class OrdinaryChecked:
 def is_ordinary(path: Path) -> bool:
     """Whether it has an index of all its samples, as a growing film has not."""
     try:
-        with path.open("rb") as file:
-            kinds = [each.kind for each in boxes(file.fileno())]
+        fd = open_regular(path)
     except OSError:
         return False
+    try:
+        kinds = [each.kind for each in boxes(fd)]
+    finally:
+        os.close(fd)
     return b"moov" in kinds and b"mdat" in kinds and b"moof" not in kinds
 
 
@@ -43,7 +47,7 @@ def check_ordinary(path: Path) -> OrdinaryChecked:
     Raises FilmMissingError.
     """
     try:
-        fd = os.open(path, os.O_RDONLY)
+        fd = open_regular(path)
     except FileNotFoundError as error:
         raise FilmMissingError(f"There is no film at {path}.") from error
     faults: list[str] = []

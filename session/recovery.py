@@ -10,7 +10,8 @@ from itertools import count
 from pathlib import Path
 
 from session.boxes import read_fragment
-from session.disk import sync_file, sync_folder, write_all
+from session.disk import open_regular, sync_file, sync_folder, write_all
+from session.errors import FilmDamagedError
 from session.gaps import Mended, Source, mend
 from session.journal import (
     Entry,
@@ -21,7 +22,7 @@ from session.journal import (
     write_journal,
 )
 from session.opening import Opening
-from session.succession import beginning, following_all
+from session.succession import beginning, following_all, is_filled
 
 _END_BYTES = 1 << 20
 """Of a film, read from the disk itself when it is opened."""
@@ -68,7 +69,7 @@ def recover(fd: int, film: Path, opening: Opening, *, keep: bool = False) -> Rec
     found = survey(fd, film, opening)
     surplus = os.fstat(fd).st_size - found.end
     kept = keep_end(fd, found.end, film) if surplus and (keep or found.is_doubtful) else None
-    _mend_journal(film, opening.film_id, found)
+    _mend_journal(film, opening, found)
     if surplus:
         os.ftruncate(fd, found.end)
         sync_file(fd)
@@ -88,8 +89,8 @@ def settle(fd: int, film: Path) -> None:
     the system then shows bytes and names that a power cut would take away.
     """
     sync_file(fd)
-    with contextlib.suppress(FileNotFoundError):
-        journal = os.open(journal_path(film), os.O_RDONLY)
+    with contextlib.suppress(FileNotFoundError, FilmDamagedError):
+        journal = open_regular(journal_path(film))
         try:
             sync_file(journal)
             os.posix_fadvise(journal, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -113,11 +114,12 @@ def survey(fd: int, film: Path, opening: Opening) -> Survey:
     if mended is None:
         found, mended = None, Mended()
     entries = _held_entries(fd, opening, mended.entries, file_size)
-    behind = following_all(fd, entries[-1] if entries else beginning(opening), file_size)
+    last = entries[-1] if entries else beginning(opening)
+    behind = following_all(fd, last, file_size)
     if found and len(behind) > 1 and len(entries) == len(mended.entries):
         found = None
     if found is None:
-        entries = entries + behind
+        entries = entries + _without_unfilled(fd, behind, last.end)
     return Survey(
         entries=entries,
         end=(entries[-1] if entries else beginning(opening)).end,
@@ -154,16 +156,27 @@ def _names_for_cuts(film: Path) -> Iterator[Path]:
     return (film.with_name(f"{film.name}.cut-{number}") for number in count(1))
 
 
-def _mend_journal(film: Path, film_id: str, found: Survey) -> None:
+def _mend_journal(film: Path, opening: Opening, found: Survey) -> None:
     """A journal that only has too much is cut where it lies: a full disk must not hinder that."""
     path = journal_path(film)
     journal = found.journal
     if journal is None or found.mended.lines or not journal.is_named:
-        write_journal(path, film_id, found.entries)
+        known = journal.opening_crc32 if journal else None
+        crc32 = zlib.crc32(opening.data) if known is None else known
+        write_journal(path, opening.film_id, found.entries, opening_crc32=crc32)
         return
     size = journal.size_of(len(found.entries))
     if size != journal.size:
         cut_journal(path, size)
+
+
+def _without_unfilled(fd: int, behind: list[Entry], begin: int) -> list[Entry]:
+    """Without the last fragments where the disk lost bytes of them; nothing else can tell."""
+    begins = [begin, *(entry.end for entry in behind)]
+    count = len(behind)
+    while count and not is_filled(fd, begins[count - 1], behind[count - 1].end):
+        count -= 1
+    return behind[:count]
 
 
 def _held_entries(fd: int, opening: Opening, entries: list[Entry], file_size: int) -> list[Entry]:

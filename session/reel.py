@@ -15,6 +15,7 @@ from threading import Condition, Lock
 from session.disk import (
     is_at,
     naming_faults,
+    open_regular,
     replace_file,
     sync_file,
     sync_folder,
@@ -165,8 +166,8 @@ class Reel:
                 text=text,
                 first_frame=first_frame,
                 frames=self._frames - first_frame,
-            )
                 is_whole=is_said(text, self._open_cues, self._frames),
+            )
             self._clips.append(record)
             whole = Cue(text=text, first_frame=first_frame, frames=record.frames)
             self._cues += cues_before(self._frames, self._open_cues) or [whole]
@@ -277,7 +278,8 @@ def create_film(path: Path, spec: FilmSpec) -> None:
     with naming_faults(path), _changing(path.parent):
         if path.exists():
             raise FilmExistsError(f"There is a film at {path}; open it, or delete it first.")
-        write_journal(journal_path(path), film_id_of(opening), [])
+        crc32 = zlib.crc32(opening)
+        write_journal(journal_path(path), film_id_of(opening), [], opening_crc32=crc32)
         try:
             replace_file(path, opening)
         except OSError:
@@ -329,7 +331,7 @@ def open_locked(path: Path) -> int:
     Raises FilmMissingError, or FilmBusyError where another has that right.
     """
     try:
-        fd = os.open(path, os.O_RDWR)
+        fd = open_regular(path, os.O_RDWR)
     except FileNotFoundError as error:
         raise FilmMissingError(f"There is no film at {path}; create one.") from error
     try:

@@ -21,7 +21,14 @@ import ffmpeg
 import imageio_ffmpeg
 
 from session.disk import sync_folder
-from session.errors import SPACE_ERRNOS, CopyFailedError, FilmExistsError, FilmFullError
+from session.errors import (
+    SPACE_ERRNOS,
+    CopyFailedError,
+    FilmDiskError,
+    FilmExistsError,
+    FilmFullError,
+    FilmMissingError,
+)
 from session.journal import journal_path
 
 _TOLERANCE_S = Fraction(1, 1000)
@@ -96,6 +103,7 @@ def put_in_place(out: Path) -> Iterator[Path]:
 
     After an error `out` is as it was, and nothing is left beside it.
     """
+    require_place(out)
     temporary = out.with_name(f".{out.name}.{uuid4().hex}.new")
     try:
         yield temporary
@@ -108,6 +116,18 @@ def put_in_place(out: Path) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(out.parent)
+
+
+def require_place(out: Path) -> None:
+    """A rename would put a file in the place of anything but a folder; a device is none to lose."""
+    if out.exists() and not out.is_file():
+        raise FilmExistsError(f"{out} is no file; write to another path.")
+    if not out.parent.is_dir():
+        raise FilmMissingError(f"There is no folder {out.parent}; make it, or write elsewhere.")
+    if not os.access(out.parent, os.W_OK):
+        raise FilmDiskError(
+            errno.EACCES, "The folder takes no file; write elsewhere", str(out.parent)
+        )
 
 
 def _run(

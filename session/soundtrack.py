@@ -134,7 +134,8 @@ def _decoded(path: Path) -> Iterator[av.AudioFrame]:
             yield from container.decode(container.streams.audio[0])
     except av.error.FFmpegError as error:
         raise ClipUnfitError(
-            f"The sound of {path} cannot be decoded: {error}. Get the clip again, or leave it out."
+            f"The sound of {path} cannot be decoded: {error.strerror}. Get the clip again, or leave"
+            " it out."
         ) from error
 
 

@@ -1,5 +1,8 @@
 """Fragment after fragment, as a film's own boxes tell them: what is known without a journal."""
 
+import os
+from itertools import accumulate
+
 from session.boxes import AUDIO_TRACK, VIDEO_TRACK, read_fragment
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME
 from session.journal import Entry
@@ -29,6 +32,20 @@ def following(fd: int, last: Entry, file_size: int) -> Entry | None:
         frames=last.frames + counts.get(VIDEO_TRACK, 0),
         samples=last.samples + counts.get(AUDIO_TRACK, 0) * SAMPLES_PER_PACKET,
     )
+
+
+def is_filled(fd: int, begin: int, end: int) -> bool:
+    """Whether no picture and no packet of the fragment ends with a zero.
+
+    None does as it is written: H.264 ends with a stop bit, AAC with an end mark. It is what a power
+    cut leaves of a file that had grown, and whose bytes had not come.
+    """
+    head = read_fragment(fd, begin, end)
+    if head is None:
+        return False
+    data = os.pread(fd, end - head.data, head.data)
+    ends = accumulate(size for run in head.runs for size in run.sizes)
+    return all(data[last - 1] for last in ends)
 
 
 def following_all(fd: int, last: Entry, file_size: int) -> list[Entry]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from session.disk import open_regular
 from session.errors import FilmDamagedError, FilmMismatchError, FilmNotLiveError
 from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment, WriterKind
 from session.joined import JoinedFilm, delete_joined, move_joined
@@ -138,8 +139,8 @@ def move_film(path: Path, target: Path) -> None:
 def kind_of(path: Path) -> WriterKind | None:
     """Which writer kept the file, as the file itself says; None where it does not say."""
     try:
-        fd = os.open(path, os.O_RDONLY)
-    except OSError:
+        fd = open_regular(path)
+    except (OSError, FilmDamagedError):
         return None
     try:
         with contextlib.suppress(FilmDamagedError):
