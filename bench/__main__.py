@@ -26,12 +26,14 @@ TOPICS = (
     "mouth",
     "video",
     "neural",
+    "decoders",
     "memory",
     "prepare",
     "server",
     "together",
     "watchers",
     "page",
+    "skew",
 )
 """Modules of this package, each with `measure(out: Path) -> list[Figure]`."""
 COMMANDS = ("gpu", "parity")

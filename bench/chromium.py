@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,23 +47,30 @@ class NoChromium(RuntimeError):
         super().__init__("Chromium is missing; install Debian's chromium and chromium-driver.")
 
 
+HEADLESS = ("--headless", "--mute-audio", "--window-size=1280,860")
+IN_A_ROOM = ("--kiosk", "--window-position=0,0", "--window-size=1280,900")
+
+
 @contextmanager
-def chromium(profile: Path) -> Iterator[Chrome]:
-    """A headless browser with a clean profile; raises NoChromium."""
+def chromium(profile: Path, room: Mapping[str, str] | None = None) -> Iterator[Chrome]:
+    """A browser with a clean profile; raises NoChromium.
+
+    It is headless and silent, or shows and sounds where the environment `room` says.
+    """
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if binary is None or driver is None:
         raise NoChromium
     options = ChromeOptions()
     options.binary_location = binary
     for flag in (
-        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+        *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
         *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-        *("--enable-unsafe-swiftshader", "--mute-audio", "--window-size=1280,860"),
         *("--autoplay-policy=no-user-gesture-required", "--enable-precise-memory-info"),
-        *(f"--user-data-dir={profile}",),
+        *("--enable-unsafe-swiftshader", f"--user-data-dir={profile}"),
+        *(HEADLESS if room is None else IN_A_ROOM),
     ):
         options.add_argument(flag)
-    browser = Chrome(options=options, service=Service(driver))
+    browser = Chrome(options=options, service=Service(driver, env=room))
     try:
         source = {"source": NOTE_PICTURES}
         browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
@@ -93,6 +100,10 @@ class Viewer:
         """Whether the film is seen."""
         return bool(self.run("return document.querySelector('#stage.speaking') !== null"))
 
+    def film_time_s(self) -> float:
+        """How far the film has been played."""
+        return float(self.run("return document.getElementById('film').currentTime"))
+
     def shown_at(self, media_s: float) -> float | None:
         """When (Unix time) the first picture at or behind a place of the film was on the screen."""
         later = (
@@ -107,10 +118,15 @@ class Viewer:
         return float(self.run("return performance.memory.usedJSHeapSize")) / 1e6
 
     def wait(self, condition: Callable[[], Any]) -> Any:
-        """Wait until something is true; raises TimeoutError."""
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            if (found := condition()) not in (None, False):
-                return found
-            time.sleep(LOOK_S)
-        raise TimeoutError("the page did not come to the expected state")
+        """Wait until something is true of the page; raises TimeoutError."""
+        return wait_until(condition)
+
+
+def wait_until(condition: Callable[[], Any]) -> Any:
+    """Wait until something is true; raises TimeoutError."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if (found := condition()) not in (None, False):
+            return found
+        time.sleep(LOOK_S)
+    raise TimeoutError("the page did not come to the expected state")

@@ -121,12 +121,12 @@ def serving(results: Path) -> Iterator[Server]:
         command, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            yield Server(process, port, _wait_until_healthy(port) - started)
+            yield Server(process, port, wait_until_healthy(port) - started)
         finally:
             process.terminate()
 
 
-def _wait_until_healthy(port: int) -> float:
+def wait_until_healthy(port: int) -> float:
     """When `/health` answered 200, on the clock of `time.perf_counter`."""
     deadline = time.perf_counter() + _DEADLINE_S
     while time.perf_counter() < deadline:
