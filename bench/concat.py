@@ -35,8 +35,8 @@ from bench.session import (
 from session.concat import concat_clips
 from session.film import SAMPLE_RATE_HZ, ClipRecord
 from session.grid import packets_of
-from session.joined import JoinedFilm, new_label
-from session.label import Label
+from session.joined import JoinedFilm
+from session.label import Label, new_label
 from session.link import Expected, Link, link, require_joined
 from session.picture import PictureEncoder
 from session.reel import Reel

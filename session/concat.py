@@ -1,14 +1,12 @@
 """Any clips as one ordinary MP4: pictures copied, sound without a seam, and no drift."""
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 
@@ -18,6 +16,7 @@ from session.errors import ClipUnfitError, FilmDamagedError, FilmExistsError
 from session.film import SAMPLE_RATE_HZ
 from session.journal import journal_path
 from session.label import read_label
+from session.leftovers import parts_folder
 from session.link import Expected, Link, link, require_joined, require_joints
 from session.normalise import common_spec, is_of, normalise
 from session.remux import put_in_place, require_place
@@ -82,28 +81,6 @@ def is_session_film(path: Path) -> bool:
         finally:
             os.close(fd)
     return False
-
-
-@contextmanager
-def parts_folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out`, for what it is made of; gone afterwards."""
-    folder = parts_path(out)
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-def parts_path(out: Path) -> Path:
-    """Where such a folder lies; never the same twice."""
-    return out.with_name(f".{out.name}.{uuid4().hex}.parts")
-
-
-def leftovers(out: Path) -> list[Path]:
-    """What a death in mid-work left beside `out`."""
-    hidden = out.parent.glob(f".{out.name}.*")
-    return [path for path in hidden if path.suffix in (".parts", ".new")]
 
 
 def _normalised(clips: Sequence[ClipFile], folder: Path) -> list[ClipFile]:

@@ -5,30 +5,23 @@ verified, synced, and renamed over it.
 """
 
 import contextlib
-import errno
-import fcntl
 import os
 import shutil
-import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
 import numpy as np
 
-from session.concat import leftovers, parts_path
-from session.disk import is_at, naming_faults, open_regular, sync_file, sync_folder
+from session.closing import Closing
+from session.disk import is_at, naming_faults, open_regular, sync_folder
 from session.errors import (
     ClipEmptyError,
     ClipOpenError,
     CopyFailedError,
-    FilmBusyError,
     FilmClosedError,
     FilmDamagedError,
     FilmEmptyError,
@@ -37,25 +30,19 @@ from session.errors import (
     FilmMismatchError,
     FilmMissingError,
 )
-from session.film import SAMPLE_RATE_HZ, ClipRecord, Committed, Cue, FilmSpec, cues_before, is_said
-from session.grid import grid_frames, packets_of, short_of_grid
-from session.label import Label, read_label
-from session.link import Expected, Link, link, require_joined, require_joints
-from session.picture import PictureEncoder
+from session.film import ClipRecord, Committed, Cue, FilmSpec, cues_before, is_said
+from session.grid import grid_frames, short_of_grid
+from session.joint import extend
+from session.label import Label, new_label, read_label
+from session.leftovers import clear, leftovers, parts_path
+from session.lock import lock_path, take_lock
 from session.reader import FilmReader
-from session.sound import SoundEncoder
 from session.strip import Strip
 from session.tables import read_tables
 from session.writer import Pictures, Samples, require_beginning, require_fitting
 
-_PATIENCE_S = 0.5
-"""How long what a killed writer was just starting is waited for: it may hold the lock for a moment,
-and fill a folder."""
-_FILLED_ERRNOS = (errno.ENOTEMPTY, errno.ENOENT)
-"""Of removing a folder that something else changes meanwhile."""
 
-
-class JoinedFilm(AbstractContextManager["JoinedFilm"]):
+class JoinedFilm(Closing):
     """The one writer of a film that is replaced as a whole.
 
     Clips are written by one thread at a time; everything else may be called by any.
@@ -64,14 +51,14 @@ class JoinedFilm(AbstractContextManager["JoinedFilm"]):
     def __init__(self, path: Path, spec: FilmSpec | None) -> None:
         """Use `create` or `open`."""
         self.path = path
-        self._lock_fd = _take_lock(path)
+        self._lock_fd = take_lock(path)
         self._changing = Lock()
         self._clip: JoinedClip | None = None
         self._closed = False
         self._fd: int | None = None
         self._size = 0
         try:
-            _clear(path)
+            clear(path)
             self._label = self._read() if spec is None else new_label(spec)
         except BaseException:
             self._let_go()
@@ -142,7 +129,7 @@ class JoinedFilm(AbstractContextManager["JoinedFilm"]):
         lock, film = self._lock_fd, self._fd
         return (
             not self._closed
-            and is_at(lock, _lock_path(self.path))
+            and is_at(lock, lock_path(self.path))
             and (film is None or is_at(film, self.path))
         )
 
@@ -181,14 +168,6 @@ class JoinedFilm(AbstractContextManager["JoinedFilm"]):
         """Close, and keep the film as an archive at `target`, on the same file system."""
         self._close(lambda: _move(self.path, target))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def _read(self) -> Label:
         self._fd = open_regular(self.path)
         self._size = os.fstat(self._fd).st_size
@@ -226,37 +205,9 @@ class JoinedFilm(AbstractContextManager["JoinedFilm"]):
             clips=(*self._label.clips, clip),
             cues=(*self._label.cues, *(cues_before(end, cues) or [_whole(clip)])),
         )
-        made = self._make(strip, folder, label)
+        made = extend(self.path, self._fd, strip, folder, label)
         self._put_in_place(made, label)
         return clip
-
-    def _make(self, strip: Strip, folder: Path, label: Label) -> Path:
-        """The film to come, verified and synced; in `folder`."""
-        spec, made = self.spec, folder / "film.mp4"
-        before = self._label.frames
-        chain = [Link(strip.path, Fraction(0), Fraction(strip.frames, spec.fps))]
-        if before:
-            chain.insert(0, Link(self.path, Fraction(0), Fraction(before, spec.fps)))
-        words = link(chain, made, folder, timescale=spec.ticks_per_second)
-        require_joined(made, self._expected(strip, label), words)
-        require_joints(made, [Fraction(before, spec.fps)], Fraction(spec.fps))
-        with made.open("ab") as file:
-            file.write(label.to_box())
-            file.flush()
-            sync_file(file.fileno())
-        return made
-
-    def _expected(self, strip: Strip, label: Label) -> Expected:
-        sizes = [np.asarray(strip.sizes, np.uint32)]
-        if self._fd is not None:
-            sizes.insert(0, read_tables(self._fd).video.sizes)
-        return Expected(
-            fps=Fraction(self.spec.fps),
-            picture_sizes=np.concatenate(sizes),
-            frames=label.frames,
-            rate_hz=SAMPLE_RATE_HZ,
-            packets=packets_of(label.frames, self.spec.fps),
-        )
 
     def _put_in_place(self, made: Path, label: Label) -> None:
         fd: int | None = (new := os.open(made, os.O_RDONLY))
@@ -312,8 +263,8 @@ class JoinedFilm(AbstractContextManager["JoinedFilm"]):
             os.close(self._fd)
             self._fd = None
         with contextlib.suppress(FileNotFoundError):
-            if is_at(self._lock_fd, _lock_path(self.path)):
-                _lock_path(self.path).unlink()
+            if is_at(self._lock_fd, lock_path(self.path)):
+                lock_path(self.path).unlink()
         os.close(self._lock_fd)
 
 
@@ -396,13 +347,17 @@ class JoinedClip:
         self._film._require_open()
 
 
+def _whole(clip: ClipRecord) -> Cue:
+    return Cue(text=clip.text, first_frame=clip.first_frame, frames=clip.frames)
+
+
 def delete_joined(path: Path) -> None:
     """Remove a film that nobody has open, sound or damaged, and everything beside it."""
     with naming_faults(path):
-        fd = _take_lock(path)
+        fd = take_lock(path)
         try:
             _unlink(path)
-            _lock_path(path).unlink()
+            lock_path(path).unlink()
         finally:
             os.close(fd)
 
@@ -410,96 +365,33 @@ def delete_joined(path: Path) -> None:
 def move_joined(path: Path, target: Path) -> None:
     """Let a film that nobody has open live on at `target`, on the same disk."""
     with naming_faults(path):
-        fd = _take_lock(path)
+        fd = take_lock(path)
         try:
             _move(path, target)
-            _lock_path(path).unlink()
+            lock_path(path).unlink()
         finally:
             os.close(fd)
-
-
-def _whole(clip: ClipRecord) -> Cue:
-    return Cue(text=clip.text, first_frame=clip.first_frame, frames=clip.frames)
-
-
-def new_label(spec: FilmSpec) -> Label:
-    """What a film without clips says of itself, with an identity never used before."""
-    return Label(
-        film_id=uuid4().hex,
-        spec=spec,
-        avcc=PictureEncoder(spec).avcc,
-        audio_config=SoundEncoder(lead_in=0).audio_config,
-    )
-
-
-def _lock_path(film: Path) -> Path:
-    return film.with_name(film.name + ".lock")
-
-
-def _take_lock(film: Path) -> int:
-    """The right to write the film, until the descriptor is closed; FilmBusyError."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while (fd := _try_lock(_lock_path(film))) is None:
-        if time.monotonic() > deadline:
-            raise FilmBusyError(f"Another writer holds {film}; stop it, or use another path.")
-        time.sleep(_PATIENCE_S / 20)
-    return fd
-
-
-def _try_lock(path: Path) -> int | None:
-    """The lock file at `path`, held; None where somebody else holds it."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if is_at(fd, path):
-            return fd
-    except BlockingIOError:
-        pass
-    os.close(fd)
-    return None
 
 
 def _sweep(film: Path) -> None:
     """Remove what a death in the first clip left where there is no film yet."""
-    if leftovers(film) or _lock_path(film).exists():
-        fd = _take_lock(film)
+    if leftovers(film) or lock_path(film).exists():
+        fd = take_lock(film)
         try:
-            _clear(film)
-            _lock_path(film).unlink()
+            clear(film)
+            lock_path(film).unlink()
         finally:
             os.close(fd)
 
 
-def _clear(film: Path) -> None:
-    """Remove what a death in mid-work left beside the film."""
-    for path in leftovers(film):
-        if path.is_dir():
-            _remove_folder(path)
-        else:
-            path.unlink()
-
-
-def _remove_folder(folder: Path) -> None:
-    """An ffmpeg that outlived its writer may put its file there while it is being removed; with
-    the file gone it gives up."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while folder.exists():
-        try:
-            shutil.rmtree(folder)
-        except OSError as error:
-            if error.errno not in _FILLED_ERRNOS or time.monotonic() > deadline:
-                raise
-            time.sleep(_PATIENCE_S / 20)
-
-
 def _unlink(film: Path) -> None:
-    _clear(film)
+    clear(film)
     film.unlink(missing_ok=True)
     sync_folder(film.parent)
 
 
 def _move(film: Path, target: Path) -> None:
-    _clear(film)
+    clear(film)
     if target.exists():
         raise FilmExistsError(f"There is a film at {target}; move to another path.")
     film.rename(target)

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from session.boxes import box
 from session.errors import FilmDamagedError
 from session.film import ClipRecord, Cue, FilmSpec
+from session.picture import PictureEncoder
+from session.sound import SoundEncoder
 from session.tables import boxes
 
 _LABEL_TYPE = uuid.UUID("0e1d4bd4-5f39-4f0f-8a3c-7a1f5cbb9a52").bytes
@@ -50,6 +52,16 @@ class Label:
             "audio_config": self.audio_config.hex(),
         }
         return box(b"uuid", _LABEL_TYPE + json.dumps(facts).encode())
+
+
+def new_label(spec: FilmSpec) -> Label:
+    """What a film without clips says of itself, with an identity never used before."""
+    return Label(
+        film_id=uuid.uuid4().hex,
+        spec=spec,
+        avcc=PictureEncoder(spec).avcc,
+        audio_config=SoundEncoder(lead_in=0).audio_config,
+    )
 
 
 def read_label(fd: int) -> Label | None:

@@ -77,7 +77,7 @@ def read_opening(fd: int) -> Opening:
     """What an open film says of itself; FilmDamagedError where it is none of ours."""
     data = os.pread(fd, _MOST_BYTES, 0)
     if not data:
-        raise FilmDamagedError("The file is empty; remove it, and start a new film.")
+        raise FilmDamagedError("The file is empty. Where a film shall begin, move it away.")
     for kind, begin, end in top_level(data):
         payload = data[begin + 8 : end]
         if kind == b"uuid" and payload.startswith(_IDENTITY_TYPE):

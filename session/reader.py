@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
+
+from session.closing import Closing
 
 _CHUNK_BYTES = 256 * 1024
 
 
-class FilmReader:
+class FilmReader(Closing):
     """Reads one film by its open file, so that a reset never puts another film in its place.
 
     Owns a duplicate of the file descriptor: close it, or use it as a context manager.
@@ -33,14 +33,3 @@ class FilmReader:
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -8,16 +8,15 @@ with FilmWriter.open(path) as film:
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from session.boxes import build_fragment
+from session.closing import Closing
 from session.errors import ClipEmptyError, ClipOpenError, FilmClosedError, FilmMismatchError
 from session.film import (
     SAMPLES_PER_PACKET,
@@ -41,7 +40,7 @@ Samples = NDArray[np.float32]
 _log = logging.getLogger(__name__)
 
 
-class FilmWriter(AbstractContextManager["FilmWriter"]):
+class FilmWriter(Closing):
     """The one writer of a film.
 
     Clips are written by one thread at a time; everything else may be called by any. Encoding
@@ -172,14 +171,6 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
         """Close, and keep the film as an archive at `target`, on the same file system."""
         with self._writing:
             self._reel.move(target)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _aligned_sound(self) -> SoundEncoder:
         """An encoder that goes on exactly where the committed sound ends.

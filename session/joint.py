@@ -1,0 +1,48 @@
+"""A film to come: the film as it is and a clip, joined by copying, and verified."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from session.disk import sync_file
+from session.film import SAMPLE_RATE_HZ
+from session.grid import packets_of
+from session.label import Label
+from session.link import Expected, Link, link, require_joined, require_joints
+from session.strip import Strip
+from session.tables import read_tables
+
+
+def extend(film: Path, fd: int | None, strip: Strip, folder: Path, label: Label) -> Path:
+    """The film to come, verified and synced; in `folder`.
+
+    `fd` is the open film, None where there is none yet; `label` is what the film to come says of
+    itself. Raises CopyFailedError and OSError.
+    """
+    spec, made = label.spec, folder / "film.mp4"
+    before = label.frames - strip.frames
+    chain = [Link(strip.path, Fraction(0), Fraction(strip.frames, spec.fps))]
+    if before:
+        chain.insert(0, Link(film, Fraction(0), Fraction(before, spec.fps)))
+    words = link(chain, made, folder, timescale=spec.ticks_per_second)
+    require_joined(made, _expected(fd, strip, label), words)
+    require_joints(made, [Fraction(before, spec.fps)], Fraction(spec.fps))
+    with made.open("ab") as file:
+        file.write(label.to_box())
+        file.flush()
+        sync_file(file.fileno())
+    return made
+
+
+def _expected(fd: int | None, strip: Strip, label: Label) -> Expected:
+    sizes = [np.asarray(strip.sizes, np.uint32)]
+    if fd is not None:
+        sizes.insert(0, read_tables(fd).video.sizes)
+    return Expected(
+        fps=Fraction(label.spec.fps),
+        picture_sizes=np.concatenate(sizes),
+        frames=label.frames,
+        rate_hz=SAMPLE_RATE_HZ,
+        packets=packets_of(label.frames, label.spec.fps),
+    )
