@@ -109,12 +109,15 @@ def describe_spoken(spoken: Spoken) -> dict[str, Any]:
     """The answer to a request whose clip is on disk."""
     clip, timings = spoken.clip, spoken.timings
     what = "interrupted in" if spoken.interrupted else "added to"
+    short = spoken.truncated_by
+    left_out = f", as far as {short} allows; the sentences behind it were left out" if short else ""
     return {
         "status": "success",
         "session_id": spoken.session_id,
         "video_path": str(spoken.path),
         "video_url": film_url(spoken.session_id),
         "interrupted": spoken.interrupted,
+        "truncated": short,
         "clip": describe_clip(clip, spoken.fps),
         "session": {
             "duration_s": spoken.session_frames / spoken.fps,
@@ -125,5 +128,5 @@ def describe_spoken(spoken: Spoken) -> dict[str, Any]:
             name: None if value is None else round(value, 4)
             for name, value in asdict(timings).items()
         },
-        "message": f"clip {clip.index} was {what} session {spoken.session_id!r}",
+        "message": f"clip {clip.index} was {what} session {spoken.session_id!r}{left_out}",
     }

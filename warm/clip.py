@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from session.film import ClipRecord, Cue, Fragment
+from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment
 from session.writers import Film
 from tts.voice import Voices
 from warm.avatar import Avatar
@@ -18,6 +18,7 @@ from warm.pasting import Picture, jobs_of
 from warm.playing import PlayingClock
 from warm.schedule import BATCHES_AHEAD, STUCK_S, batch_sizes
 from warm.script import TAIL_FRAMES, Line, closing, lines, stillness
+from warm.session_limits import Room
 from warm.sink import Batch, Sink
 
 PACED_SHARE = 0.5
@@ -39,6 +40,8 @@ class Stage:
     """Seconds; every deadline is one of its times."""
     ring: Callable[[], None]
     """Called by any thread when there is something new for the render thread."""
+    room: Callable[[Committed, FilmSpec], Room]
+    """How much longer a film may become that has so much."""
     is_awake: Callable[[], bool] = lambda: True
     """Whether the engine is loaded; where it is not, nobody asks it for anything."""
     note: Callable[[Exception], None] = lambda _: None
@@ -86,7 +89,9 @@ class Clip:
         self.job, self.film, self.avatar = job, film, avatar
         self.begun_s = stage.clock()
         self.was_cut = False
-        """Whether less is said than was asked for."""
+        """Whether less is said than was asked for, because somebody wanted it."""
+        self.truncated_by: str | None = None
+        """Which setting has kept the last sentences out of the film."""
         self._stage, self._playing = stage, playing
         self._index = len(film.committed.clips)
         self._first_frame = film.committed.frames
@@ -147,6 +152,12 @@ class Clip:
     def busy_since(self) -> float | None:
         """Since when its encoder is at work on one batch."""
         return self._sink.busy_since
+
+    @property
+    def end(self) -> int:
+        """Frames that the film will have at least, as far as sentences have been spoken. Any
+        thread."""
+        return self._first_frame + self._laid
 
     def age_s(self) -> float:
         """Seconds since it was begun."""
@@ -236,7 +247,7 @@ class Clip:
 
     def _next_batch(self, *, longer: bool) -> Batch:
         if self._cursor == self._laid:
-            self._lay(next(self._script, None))
+            self._lay(self._fitting(next(self._script, None)))
         first, line = self._lines[-1]
         start = self._cursor - first
         size = self._batch_size() * (2 if longer else 1)
@@ -261,13 +272,35 @@ class Clip:
     def _lay(self, line: Line | None) -> None:
         """Put the next line of the script behind the last; stillness behind all of them."""
         if line is None:
-            filled = -(self._laid + TAIL_FRAMES) % self.film.grid
-            line = stillness(TAIL_FRAMES + filled, self.film.spec)
+            line = stillness(self._still_behind(self._laid), self.film.spec)
             self._has_tail = True
         while self._lines and self._end_of(*self._lines[0]) <= self._sink.frames:
             self._lines.popleft()
         self._lines.append((self._laid, line))
         self._laid = self._end_of(*self._lines[-1])
+
+    def _fitting(self, line: Line | None) -> Line | None:
+        """A sentence if the film has room for it, else nothing more.
+
+        Raises SessionFull where it would be the first.
+        """
+        if line is None or self._cut_s is not None:  # what closes a mouth is shorter than the rest
+            return line
+        end = self._end_of(self._laid, line)
+        committed = self.film.committed
+        more = self._first_frame + end + self._still_behind(end) - committed.frames
+        room = self._stage.room(committed, self.film.spec)
+        if room.fits(more):
+            return line
+        if not self._laid:
+            room.require(more, self.job.session_id)
+        self.truncated_by = room.setting
+        self._script = iter(())
+        return None
+
+    def _still_behind(self, frames: int) -> int:
+        """Frames of stillness with which a clip ends that has said so many."""
+        return TAIL_FRAMES + -(frames + TAIL_FRAMES) % self.film.grid
 
     def _end_of(self, first: int, line: Line) -> int:
         return first + len(line.sound) // self.film.spec.samples_per_frame

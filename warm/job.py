@@ -73,6 +73,8 @@ class Spoken:
     clip: ClipRecord
     interrupted: bool
     """Whether less was said than was asked for, because somebody interrupted it."""
+    truncated_by: str | None
+    """The setting for which its last sentences were left out; None: all were said."""
     fps: int
     session_frames: int
     session_clips: int

@@ -143,6 +143,7 @@ def spoken(clip: Clip, record: ClipRecord) -> Spoken:
         path=clip.film.path,
         clip=record,
         interrupted=clip.was_cut,
+        truncated_by=clip.truncated_by,
         fps=clip.film.spec.fps,
         session_frames=committed.frames,
         session_clips=len(committed.clips),

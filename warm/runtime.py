@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any, Literal, TypeVar
 
+from tts.length import least_duration_s
 from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.archive import Archive
 from warm.avatar import Avatar
@@ -125,6 +126,7 @@ class Runtime:
                 largest_batch=settings.batch_size,
                 clock=clock,
                 ring=self._bell.set,
+                room=self.sessions.limits.room,
                 is_awake=lambda: self._life.is_awake,
                 note=self._life.note,
             ),
@@ -191,7 +193,7 @@ class Runtime:
         BadSpeechRequest when there is nothing to say.
         """
         said = check_text(text, max_chars=self._settings.max_text_chars)
-        self.sessions.check_room(session_id)
+        self._check_length(said, choice, session_id)
         self.check_ready()
         self.sessions.wake(session_id)
         job = SpeakJob(
@@ -355,6 +357,16 @@ class Runtime:
     def _retry_after_s(self) -> int:
         return max(1, math.ceil(self._loop.last_job_s * len(self._queue)))
 
+    def _check_length(self, text: str, choice: VoiceChoice, session_id: str) -> None:
+        """Raise what `Sessions.check_room` does, counting all that waits to be said there too."""
+        facts = self.sessions.check_room(session_id)
+        waiting = [job for job in self._queue.waiting() if job.session_id == session_id]
+        least_s = least_duration_s(text, choice.speed)
+        least_s += sum(least_duration_s(job.text, job.choice.speed) for job in waiting)
+        clip, film = self._renderer.clip_of(session_id), self.sessions.get(session_id)
+        under_way = clip.end - film.committed.frames if clip is not None and film is not None else 0
+        self.sessions.check_room(session_id, int(least_s * facts.spec.fps) + max(0, under_way))
+
     def _check_voice(self, session_id: str | None, named: Mapping[str, Any]) -> None:
         """Raise BadSpeechRequest where a session could not speak with these choices."""
         has = self.sessions.choices(session_id) if session_id is not None else Choices()
@@ -395,7 +407,11 @@ class Runtime:
         try:
             return errand.done.result(self._settings.stale_s)
         except TimeoutError:
-            raise NotReady(self._state()[1] or "the render thread is busy") from None
+            raise NotReady(self._state()[1] or self._still_busy()) from None
+
+    def _still_busy(self) -> str:
+        stale_s = self._settings.stale_s
+        return f"the render thread was busy for {stale_s:g} s (stale_s); it does this afterwards"
 
     def _position(self, session_id: str) -> tuple[int, int, float]:
         """Frames a second, frames and played frames of a session. Render thread."""

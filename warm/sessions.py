@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Condition, Lock
 from typing import Any
 
-from session.film import WriterKind
+from session.film import Committed, WriterKind
 from session.writers import Film
 from warm.archive import Archive
 from warm.avatar import Avatar
@@ -23,6 +23,8 @@ from warm.wardrobe import AvatarFacts, Wardrobe
 
 DEFAULT_SESSION = "default"
 FILM_NAME = "full_session.mp4"
+NOTHING = Committed(bytes=0, frames=0, clips=())
+"""What a film has that does not exist."""
 
 log = logging.getLogger(__name__)
 
@@ -123,8 +125,8 @@ class Sessions:
             self._changed.wait_for(is_open, timeout_s)
             return self.get(session_id)
 
-    def check_room(self, session_id: str) -> AvatarFacts:
-        """Raise what keeps a session from speaking, before any work is done for it.
+    def check_room(self, session_id: str, frames: int = 0) -> AvatarFacts:
+        """Raise what keeps a session from saying so much, before any work is done for it.
 
         BadSessionId, UnusableSession, TooManySessions, SessionFull, DiskNearlyFull.
         """
@@ -133,8 +135,8 @@ class Sessions:
             self.limits.check_count(len(self._sessions))
             session = self._new(session_id)
         facts = self._check(session)
-        if session.film is not None:
-            self.limits.check_film(session_id, session.film)
+        committed = session.film.committed if session.film is not None else NOTHING
+        self.limits.room(committed, facts.spec).require(frames, session_id)
         self.limits.check_disk(self._results)
         return facts
 

@@ -23,6 +23,7 @@ from tts.espeak import EspeakVoices
 from warm.avatar import Avatar, AvatarBuild
 from warm.engine import EngineFull
 from warm.runtime import Runtime
+from warm.session_limits import SessionFull
 from warm.session_record import RECORD_NAME
 from warm.settings import Settings
 from warm.store import AvatarStore
@@ -464,37 +465,89 @@ def test_only_so_many_films_are_archived_and_the_newest_is_among_them(
     assert len(kept) == 2
 
 
-@pytest.mark.parametrize(
-    ("name", "limit", "unit"), [("max_session_s", 0.5, "s"), ("max_session_mb", 0.001, "MB")]
+LIMITED = [("max_session_s", "s"), ("max_session_mb", "MB")]
+SENTENCES = (
+    "One sentence is short. Another one follows it at once. A third one is the last of them."
 )
-def test_a_full_session_is_told_before_any_work_and_others_speak_on(
-    serve: Callable[..., FlaskClient],
-    engine: CountingEngine,
-    name: str,
-    limit: float,
-    unit: str,
+
+
+@pytest.mark.parametrize(("name", "unit"), LIMITED)
+def test_what_cannot_fit_into_a_session_is_refused_before_any_work(
+    serve: Callable[..., FlaskClient], engine: CountingEngine, name: str, unit: str
 ) -> None:
+    has = say(serve())["session"]
+    limit = {"max_session_s": 1.5 * has["duration_s"], "max_session_mb": 4 * has["bytes"] / MB}[
+        name
+    ]
     client = serve(**{name: limit})
-    film = Path(say(client)["video_path"])
-    before, rendered = film.read_bytes(), engine.rendered
-    refused = client.post("/speak", json={"text": "Hello."})
-    problem(refused, 409, f"{name} is {limit:g}", "reset", f" {unit}")
-    assert (film.read_bytes(), engine.rendered) == (before, rendered)
+    film, rendered = client.get("/session/full_session.mp4").data, engine.rendered
+    refused = client.post("/speak", json={"text": "This can never fit in. " * 40})
+    problem(refused, 409, f"{name} is {limit:g}", "frames more", "reset", f" {unit}")
+    assert client.get("/session/full_session.mp4").data == film
+    assert engine.rendered == rendered
     assert client.get("/session").get_json()["limits"][name] == limit
     say(client, "other")
     client.get("/reset")
     say(client)
 
 
-def test_what_waits_behind_the_clip_that_fills_a_session_is_refused_when_its_turn_comes(
+def require_truncated(spoken: Any, name: str, limit: float) -> None:
+    assert spoken["truncated"] == name
+    assert f"as far as {name} allows" in spoken["message"]
+    assert not spoken["interrupted"]
+    session = spoken["session"]
+    assert {"max_session_s": session["duration_s"], "max_session_mb": session["bytes"] / MB}[
+        name
+    ] <= limit
+    assert len(pictures(spoken["video_path"])) == round(25 * session["duration_s"])
+
+
+@pytest.mark.parametrize("writer", ["fragments", "concat"])
+def test_a_clip_ends_with_the_last_sentence_for_which_the_film_may_last(
+    serve: Callable[..., FlaskClient], writer: str
+) -> None:
+    """Would miss a clip that passes the limit by its own length."""
+    whole = say(serve(writer=writer), text=SENTENCES)
+    assert whole["truncated"] is None
+    limit = 0.85 * whole["session"]["duration_s"]
+    client = serve(writer=writer, max_session_s=limit)
+    cut = say(client, "short", text=SENTENCES)
+    require_truncated(cut, "max_session_s", limit)
+    captions = client.get("/sessions/short/full_session.vtt").text
+    assert "One sentence is short." in captions
+    assert "A third one" not in captions
+    problem(client.post("/speak", json={"text": SENTENCES, "session_id": "short"}), 409)
+    assert client.get("/sessions/short").get_json()["bytes"] == cut["session"]["bytes"]
+
+
+def test_a_clip_ends_with_the_last_sentence_for_which_the_film_may_grow(
+    serve: Callable[..., FlaskClient],
+) -> None:
+    size = say(serve(), text=SENTENCES)["session"]["bytes"]
+    limit = 1.9 * size / MB
+    require_truncated(say(serve(max_session_mb=limit), text=SENTENCES), "max_session_mb", limit)
+
+
+def test_a_first_sentence_that_does_not_fit_leaves_nothing(
     serve: Callable[..., FlaskClient],
 ) -> None:
     client = serve(max_session_s=0.5)
+    problem(
+        client.post("/speak", json={"text": "Good morning to you."}), 409, "max_session_s is 0.5"
+    )
+    assert client.get("/sessions").get_json()["sessions"] == []
+
+
+def test_what_waits_behind_the_clip_that_fills_a_session_is_refused_when_its_turn_comes(
+    serve: Callable[..., FlaskClient],
+) -> None:
+    spoken = say(serve())
+    client = serve(max_session_s=spoken["session"]["duration_s"] * 2 + 0.1)
     runtime = running(client.application).runtime
     choice = runtime.choose()
     first, second = runtime.speak("Hello.", choice), runtime.speak("Hello.", choice)
-    assert first.result().clip.index == 0
-    with pytest.raises(RuntimeError, match=r"max_session_s is 0\.5"):
+    assert first.result().clip.index == 1
+    with pytest.raises(SessionFull, match="max_session_s is"):
         second.result()
 
 
@@ -658,10 +711,10 @@ def test_an_ordinary_film_has_session_archive_and_limits_too(
     serve: Callable[..., FlaskClient], store: AvatarStore
 ) -> None:
     save(store, "tall")
-    client = serve(writer="concat", archive_on_reset=True, max_session_s=0.5)
+    client = serve(writer="concat", archive_on_reset=True, max_session_s=2)
     make(client, session_id="bob", avatar_id="tall", speed=1.5)
     spoken = say(client, "bob")
-    problem(client.post("/speak", json={"text": "Hello.", "session_id": "bob"}), 409, "0.5")
+    problem(client.post("/speak", json={"text": SENTENCES, "session_id": "bob"}), 409, "is 2")
     client = serve(writer="concat", archive_on_reset=True)
     assert len(pictures(say(client, "bob")["video_path"])) > spoken["clip"]["frames"]
     whole = Path(spoken["video_path"]).read_bytes()

@@ -23,6 +23,7 @@ from warm.job import FragmentLanded, SpeakJob
 from warm.playing import PlayingClock
 from warm.renderer import Look, Renderer
 from warm.runtime import Runtime
+from warm.session_limits import Room
 from warm.schedule import PASS_S, SOON_S, Pace, line_up
 
 SPEC = FilmSpec(width=WIDTH, height=HEIGHT, fps=25)
@@ -99,6 +100,7 @@ class Studio:
             largest_batch=25,
             clock=lambda: self.now_s,
             ring=self.bell.set,
+            room=lambda _committed, _spec: Room(100_000, "max_session_s", "", ""),
         )
         self.renderer = Renderer(stage, Look(blend_mode="feather", subpixel=True))
         self._folder = folder
