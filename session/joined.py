@@ -15,6 +15,7 @@ from typing import Self
 from uuid import uuid4
 
 import numpy as np
+from numpy.typing import NDArray
 
 from session.closing import Closing
 from session.disk import is_at, naming_faults, open_regular, sync_folder
@@ -31,7 +32,7 @@ from session.errors import (
     FilmMissingError,
 )
 from session.film import ClipRecord, Committed, Cue, FilmSpec, cues_before, is_said
-from session.grid import grid_frames, short_of_grid
+from session.grid import grid_frames, packets_of, short_of_grid
 from session.joint import extend
 from session.label import Label, new_label, read_label
 from session.leftovers import clear, leftovers, parts_path
@@ -39,6 +40,7 @@ from session.lock import lock_path, take_lock
 from session.reader import FilmReader
 from session.strip import Strip
 from session.tables import read_tables
+from session.tail import last_sound
 from session.writer import Pictures, Samples, require_beginning, require_fitting
 
 
@@ -209,6 +211,12 @@ class JoinedFilm(Closing):
         self._put_in_place(made, label)
         return clip
 
+    def _last_sound(self) -> NDArray[np.float32] | None:
+        """What the clip to come is joined to; None where there is nothing yet."""
+        if self._fd is None:
+            return None
+        return last_sound(self._fd, packets_of(self._label.frames, self.spec.fps))
+
     def _put_in_place(self, made: Path, label: Label) -> None:
         fd: int | None = (new := os.open(made, os.O_RDONLY))
         try:
@@ -332,7 +340,8 @@ class JoinedClip:
     def _open_strip(self) -> Strip:
         if self._strip is None:
             self._folder.mkdir()
-            self._strip = Strip(self._folder / "clip.mp4", self._film.spec)
+            before = self._film._last_sound()
+            self._strip = Strip(self._folder / "clip.mp4", self._film.spec, before)
         return self._strip
 
     def _fill_up(self, strip: Strip) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from session.disk import sync_file
-from session.film import SAMPLE_RATE_HZ
+from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
 from session.grid import packets_of
 from session.label import Label
 from session.link import Expected, Link, link, require_joined, require_joints
@@ -25,7 +25,8 @@ def extend(film: Path, fd: int | None, strip: Strip, folder: Path, label: Label)
     chain = [Link(strip.path, Fraction(0), Fraction(strip.frames, spec.fps))]
     if before:
         chain.insert(0, Link(film, Fraction(0), Fraction(before, spec.fps)))
-    words = link(chain, made, folder, timescale=spec.ticks_per_second)
+    sound = _sound(film, strip, packets_of(before, spec.fps))
+    words = link(chain, made, folder, timescale=spec.ticks_per_second, soundtrack=sound)
     require_joined(made, _expected(fd, strip, label), words)
     require_joints(made, [Fraction(before, spec.fps)], Fraction(spec.fps))
     with made.open("ab") as file:
@@ -33,6 +34,16 @@ def extend(film: Path, fd: int | None, strip: Strip, folder: Path, label: Label)
         file.flush()
         sync_file(file.fileno())
     return made
+
+
+def _sound(film: Path, strip: Strip, packets: int) -> list[Link] | None:
+    """The film's packets but those that the strip made again, and all of the strip's; None where
+    there was no film."""
+    if not packets:
+        return None
+    kept = Fraction((packets - strip.packets_again) * SAMPLES_PER_PACKET, SAMPLE_RATE_HZ)
+    rest = Fraction(strip.samples, SAMPLE_RATE_HZ)
+    return [Link(film, Fraction(0), kept, is_cut=True), Link(strip.path, Fraction(0), rest)]
 
 
 def _expected(fd: int | None, strip: Strip, label: Label) -> Expected:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 from pathlib import Path
+from typing import Any
 
 import av
 import ffmpeg
@@ -36,6 +37,8 @@ class Link:
     """Time of its first picture in its own clock: what comes before is left out."""
     duration_s: Fraction
     """After which the next begins."""
+    is_cut: bool = False
+    """Whether what the file has behind that is left out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -56,18 +59,21 @@ def link(
     folder: Path,
     *,
     timescale: int,
-    soundtrack: Path | None = None,
+    soundtrack: Path | Sequence[Link] | None = None,
     has_b_frames: bool = False,
 ) -> str:
     """Have ffmpeg write the chain to `out`; returns what it had to say.
 
     `folder` takes the list, with a link of a plain name to every file. The sound is the files'
-    own, or `soundtrack`. Nothing is verified here.
+    own, or `soundtrack`: a file, or another chain. Nothing is verified here.
     """
-    listed = folder / "list.txt"
-    listed.write_text(_LIST + "".join(_lines(links, folder)), encoding="utf-8")
-    chain = ffmpeg.input(str(listed), f="concat", auto_convert=0)
-    sound = ffmpeg.input(str(soundtrack)) if soundtrack else chain
+    chain = _chain(links, folder, "list")
+    if soundtrack is None:
+        sound = chain
+    elif isinstance(soundtrack, Path):
+        sound = ffmpeg.input(str(soundtrack))
+    else:
+        sound = _chain(soundtrack, folder, "sound")
     joined = ffmpeg.output(
         chain["v:0"],
         sound["a:0"],
@@ -114,15 +120,24 @@ def require_joints(path: Path, starts_s: Sequence[Fraction], fps: Fraction) -> N
         raise CopyFailedError(f"The joined file cannot be decoded: {error}.") from error
 
 
-def _lines(links: Sequence[Link], folder: Path) -> list[str]:
+def _chain(links: Sequence[Link], folder: Path, name: str) -> Any:
+    listed = folder / f"{name}.txt"
+    listed.write_text(_LIST + "".join(_lines(links, folder, name)), encoding="utf-8")
+    return ffmpeg.input(str(listed), f="concat", auto_convert=0)
+
+
+def _lines(links: Sequence[Link], folder: Path, prefix: str) -> list[str]:
     lines, start_s = [], Fraction(0)
     for number, each in enumerate(links):
-        name = f"{number:06}"
+        name = f"{prefix}-{number:06}"
         (folder / name).symlink_to(each.path.resolve())
         end_s = start_s + each.duration_s
         microseconds = round(end_s * _MICROSECONDS) - round(start_s * _MICROSECONDS)
         inpoint = floor(each.start_s * _MICROSECONDS)
         lines.append(f"file {name}\ninpoint {inpoint}us\nduration {microseconds}us\n")
+        if each.is_cut:
+            outpoint = floor((each.start_s + each.duration_s) * _MICROSECONDS)
+            lines.append(f"outpoint {outpoint}us\n")
         start_s = end_s
     return lines
 

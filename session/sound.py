@@ -18,6 +18,9 @@ BIT_RATES: Final[dict[Layout, int]] = {"mono": 128_000, "stereo": 192_000}
 other coder."""
 LOOK_AHEAD = 2048
 """Samples that the encoder holds back."""
+PACKETS_AGAIN = 2
+"""At the end of a film, that an encoder would have made otherwise, had it known what follows: the
+last fades into it, and the window of the one before prepares for what the last one does."""
 
 
 def set_up(context: AudioCodecContext, layout: Layout = "mono") -> None:
@@ -37,9 +40,15 @@ class SoundEncoder:
     `lead_in` zeros come before the first fed sample: what a film already shows pictures for but
     has no packets of. The encoder's priming packet is dropped, so the packet after it begins
     exactly at the first of these zeros.
+
+    `before` are whole packets of samples that are heard before these, (channels, n): the last
+    `PACKETS_AGAIN` of them are given out first, made again. A packet's samples fade over into those
+    of the next, and its window into the next one's, so a joint takes all of these to be unheard.
     """
 
-    def __init__(self, *, lead_in: int, layout: Layout = "mono") -> None:
+    def __init__(
+        self, *, lead_in: int, layout: Layout = "mono", before: NDArray[np.float32] | None = None
+    ) -> None:
         context = av.CodecContext.create(CODEC, "w")
         assert isinstance(context, AudioCodecContext)
         set_up(context, layout)
@@ -48,6 +57,10 @@ class SoundEncoder:
         self._layout = layout
         channels = context.layout.nb_channels
         self._carried: NDArray[np.float32] = np.zeros((channels, lead_in), dtype=np.float32)
+        self._first_pts = 0
+        if before is not None:
+            self._carried = np.concatenate((before, self._carried), axis=1)
+            self._first_pts = before.shape[1] - PACKETS_AGAIN * SAMPLES_PER_PACKET
         self._next_pts = 0
 
     @property
@@ -82,4 +95,8 @@ class SoundEncoder:
         frame.pts = self._next_pts
         self._next_pts += SAMPLES_PER_PACKET
         encoded = self._context.encode(frame)
-        return [bytes(packet) for packet in encoded if packet.pts is not None and packet.pts >= 0]
+        return [
+            bytes(packet)
+            for packet in encoded
+            if packet.pts is not None and packet.pts >= self._first_pts
+        ]

@@ -10,21 +10,26 @@ from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, FilmSpec
 from session.grid import packets_of
 from session.opening import build_opening
 from session.picture import PictureEncoder
-from session.sound import SoundEncoder
+from session.sound import PACKETS_AGAIN, SoundEncoder
 from session.writer import Pictures, Samples
 
 
 class Strip:
     """A file that is not durable and that nobody watches. One thread at a time."""
 
-    def __init__(self, path: Path, spec: FilmSpec) -> None:
+    def __init__(self, path: Path, spec: FilmSpec, before: Samples | None = None) -> None:
+        """`before`, (1, n) whole packets, is what the film sounds like that the clip is joined to:
+        its last packets are made again, and are the first of this file."""
         self.path = path
+        self.packets_again = 0 if before is None else PACKETS_AGAIN
+        """Packets of sound that take the place of the film's last."""
         self.sizes: list[int] = []
         """Of the coded pictures, bytes."""
-        self._samples = 0
+        self.samples = 0
+        """Of sound, in whole packets."""
         self._fragments = 0
         self._pictures = PictureEncoder(spec)
-        self._sound = SoundEncoder(lead_in=0)
+        self._sound = SoundEncoder(lead_in=0, before=before)
         self._spec = spec
         self._fd: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         self._end = 0
@@ -47,8 +52,8 @@ class Strip:
     def end(self, *, with_sound: bool = True) -> None:
         """Complete the file: its last packets are followed by silence."""
         if with_sound:
-            missing = packets_of(self.frames, self._spec.fps) - self._samples // SAMPLES_PER_PACKET
-            self._append([], self._sound.end(missing))
+            packets = self.packets_again + packets_of(self.frames, self._spec.fps)
+            self._append([], self._sound.end(packets - self.samples // SAMPLES_PER_PACKET))
         self.close()
 
     def close(self) -> None:
@@ -59,10 +64,10 @@ class Strip:
 
     def _append(self, pictures: Sequence[bytes], sound: Sequence[bytes]) -> None:
         self._fragments += 1
-        starts = (self.frames * TICKS_PER_FRAME, self._samples)
+        starts = (self.frames * TICKS_PER_FRAME, self.samples)
         self._write(build_fragment(self._fragments, pictures=pictures, sound=sound, starts=starts))
         self.sizes += map(len, pictures)
-        self._samples += len(sound) * SAMPLES_PER_PACKET
+        self.samples += len(sound) * SAMPLES_PER_PACKET
 
     def _write(self, data: bytes) -> None:
         assert self._fd is not None

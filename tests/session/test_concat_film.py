@@ -85,7 +85,7 @@ def test_clips_become_one_ordinary_file_with_every_picture_and_its_sound(path: P
     numbers, samples = watch_with_ffmpeg(path)
     assert numbers == shown.numbers
     assert len(samples) == 32 * 1920
-    inside = slice(2048, 8 * 1920 - 2048)
+    inside = slice(2048, 32 * 1920 - 2048)  # with both joints
     assert np.abs(samples[inside] - tone(0, 32 * 1920)[inside]).max() < 0.02
 
 
@@ -110,6 +110,54 @@ def test_clicks_stay_on_their_pictures_over_a_dozen_joints(path: Path) -> None:
     assert numbers == [0, 1, 2, 3, 4, 5, 6, 6] * 12
     places = [(8 * index + CLICK_FRAME) * 1920 for index in range(12)]
     assert max(map(abs, clicks(samples, places))) <= 1
+
+
+def test_sound_goes_over_the_joints_as_if_one_encoder_had_made_all_of_it(path: Path) -> None:
+    """Also where the film was closed between: what a clip goes on from is in the film itself."""
+    first = 0
+    for _ in range(4):
+        film = JoinedFilm.open(path) if path.exists() else JoinedFilm.create(path, SPEC)
+        with film:
+            say(film, first, 8)
+        first += 8
+    samples = watch(path).samples
+    wrong = np.abs(samples - tone(0, len(samples)))
+    joints = [wrong[at - 2048 : at + 2048].max() for at in (15360, 30720, 46080)]
+    assert max(joints) < 0.02  # of .3; a joint that fades in is wrong by all of it
+    assert [kind for kind, *_ in top_level(path.read_bytes())].count(b"mdat") == 1
+
+
+def test_only_the_last_packets_before_a_joint_are_made_again(path: Path) -> None:
+    with JoinedFilm.create(path, SPEC) as film:
+        say(film, 0, 8)
+        before = packets(path)
+        say(film, 8, 8)
+    after = packets(path)
+    assert (len(before), len(after)) == (15, 30)
+    assert after[:13] == before[:13]
+    assert after[13:15] != before[13:]
+
+
+def packets(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+
+
+def test_a_film_whose_last_sound_cannot_be_decoded_says_so_and_stands(path: Path) -> None:
+    with JoinedFilm.create(path, SPEC) as film:
+        say(film, 0, 8)
+        whole = path.read_bytes()
+        last = packets(path)[-3]
+        with path.open("r+b") as file:
+            file.seek(whole.index(last))
+            file.write(bytes(len(last)))
+        damaged = path.read_bytes()
+        with pytest.raises(CopyFailedError, match="end of the film's sound"):
+            say(film, 8, 8)
+        assert path.read_bytes() == damaged
+        path.write_bytes(whole)
+        say(film, 8, 8)
+    assert watch(path).numbers == list(range(16))
 
 
 def test_no_click_is_heard_where_clips_that_end_in_silence_meet(path: Path) -> None:
