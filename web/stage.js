@@ -7,6 +7,8 @@ const LOOK_MS = 40;
 const WARM_UP_MS = 200;
 /** A film that stands still for so many looks has ended, or waits long enough to close the mouth. */
 const PATIENCE = 3;
+/** An idle face that should move, and has not for so long, has lost its film. */
+const LOST_MS = 2500;
 /** How long one picture takes to replace the other. */
 const MIX_MS = 160;
 /** How long the head takes from where the idle face has it to where the film has it … */
@@ -35,6 +37,7 @@ export class Stage {
   #path = null;
   #filmFrame = 0;
   #idles = false;
+  #idleMoved = { timeS: 0, atMs: 0 };
   #waitsAt = null;
   #starvedLooks = 0;
   /**
@@ -66,16 +69,27 @@ export class Stage {
     return this.#element.classList.contains("speaking");
   }
 
-  /** The idle loop of the avatar that speaks: its addresses, rate and number of pictures. */
+  /**
+   * The idle loop of the avatar that speaks: its addresses, rate and number of pictures. Told again
+   * and again, it is loaded anew if its player lost it: some ask the server at every turn of the loop.
+   */
   async setIdle({ url, path_url: pathUrl, fps, frames, frame }) {
     this.#loop = { fps, frames };
-    if (this.#idle.getAttribute("src") === url) return;
+    if (this.#idle.getAttribute("src") === url && !this.#hasLostIdle()) return;
     this.#path = null;
     this.#idles = true;
     this.#idle.addEventListener("loadedmetadata", () => this.#goTo(frame), { once: true });
     this.#idle.src = url;
     this.#path = new Path(await (await fetch(pathUrl)).json());
     this.#warmUp();
+  }
+
+  #hasLostIdle() {
+    const { currentTime: timeS, paused, seeking, networkState } = this.#idle;
+    const waits = networkState === HTMLMediaElement.NETWORK_LOADING || (paused && !seeking) || document.hidden;
+    const nowMs = performance.now();
+    if (waits || timeS !== this.#idleMoved.timeS) this.#idleMoved = { timeS, atMs: nowMs };
+    return nowMs - this.#idleMoved.atMs > LOST_MS;
   }
 
   /** Leave the film in the middle; it has been told to stop. */
