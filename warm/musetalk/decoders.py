@@ -9,7 +9,7 @@ FIRST_ROW = 96
 again as it is high."""
 CAUTIONS: dict[DecoderKind, str] = {
     "half": "pictures differ from the reference's: of each only the part that is pasted is decoded,"
-    " and its layers are normed by that part alone",
+    " and what the norms must know of the rest is taken from the avatar's own face",
     "tiny": "pictures differ from the reference's: another autoencoder, a small one that was"
     " trained to resemble it, decodes them",
 }

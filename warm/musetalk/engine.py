@@ -379,8 +379,7 @@ def key_of(avatar: Avatar) -> Key:
 
 def timed_pass(studio: Studio, size: int) -> float:
     """Seconds that a second pass of `size` empty faces takes, its pictures included."""
-    shape, tokens = studio.painter.latent_shape, studio.hearing.tokens_shape
-    latents = studio.keep(np.zeros((size, *shape), np.float32))
+    latents, tokens = studio.blank(size), studio.hearing.tokens_shape
     for _ in range(2):
         started = time.monotonic()
         studio.draw(list(latents), [np.zeros(tokens, np.float32)] * size).wait()

@@ -8,7 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from warm.musetalk.crop import CROP
+from warm.musetalk.half import LowerHalf, packed, planes_of, unpacked
 from warm.musetalk.networks import Network
+
+SAMPLES = 3
+"""Frames of an avatar that are decoded for what `half` must know of its upper face."""
 
 
 class Painter:
@@ -21,9 +25,16 @@ class Painter:
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
-        """Of what `paint` takes for one picture: (2 * c, h, w)."""
+        """Of an avatar's latents, one frame: (2 * c, h, w)."""
         side = CROP >> (len(self._vae.config["block_out_channels"]) - 1)
         return self._unet.config["in_channels"], side, side
+
+    @property
+    def kept_shape(self) -> tuple[int, int, int]:
+        """Of what `paint` takes for one picture, as `keep` makes it: (2 * c or more, h, w)."""
+        channels, height, side = self.latent_shape
+        more = planes_of(self._half.width, side) if self._half else 0
+        return channels + more, height, side
 
     @property
     def dtype(self) -> torch.dtype:
@@ -42,18 +53,34 @@ class Painter:
             network._compiled_call_impl = None
 
     @torch.inference_mode()
-    def paint(self, latents: Tensor, tokens: Tensor) -> Tensor:
-        """(n, 2 * c, h, w) avatar latents and (n, k, d) tokens to (n, CROP, CROP, 3) uint8 BGR.
+    def keep(self, latents: Tensor) -> Tensor:
+        """(n, 2 * c, h, w) latents of an avatar's frames to what `paint` takes of each.
+
+        That is more where `half` decodes: what the avatar's own face is like above its middle.
+        """
+        if self._half is None or not len(latents):
+            return latents
+        samples = latents[:: -(-len(latents) // SAMPLES)]
+        faces = [self._unscaled(one[None, latents.shape[1] // 2 :]) for one in samples]
+        above = torch.cat([self._half.above(self._entered(face)) for face in faces])
+        planes = packed(above.mean(dim=0, keepdim=True), latents.shape[-1])
+        return torch.cat(
+            [latents, planes.to(latents.dtype).expand(len(latents), -1, -1, -1)], dim=1
+        )
+
+    @torch.inference_mode()
+    def paint(self, kept: Tensor, tokens: Tensor) -> Tensor:
+        """(n, …) of `keep` and (n, k, d) tokens to (n, CROP, CROP, 3) uint8 BGR.
 
         Both on the networks' device; so is the answer.
         """
-        return self.decode(self.predict(latents, tokens))
+        return self.decode(self.predict(kept, tokens), kept)
 
     @torch.inference_mode()
-    def predict(self, latents: Tensor, tokens: Tensor) -> Tensor:
+    def predict(self, kept: Tensor, tokens: Tensor) -> Tensor:
         """The (n, c, h, w) latents of the drawn faces: one pass, no noise, timestep 0."""
         drawn = self._unet(
-            latents.to(self.dtype),
+            kept[:, : self.latent_shape[0]].to(self.dtype),
             self._timestep,
             encoder_hidden_states=tokens.to(self.dtype),
             return_dict=False,
@@ -61,13 +88,35 @@ class Painter:
         return torch.as_tensor(drawn[0])
 
     @torch.inference_mode()
-    def decode(self, latents: Tensor) -> Tensor:
-        """(n, c, h, w) latents to (n, CROP, CROP, 3) uint8 BGR, rounded half to even."""
-        scaled = (1 / self._vae.config["scaling_factor"]) * latents
-        given = scaled.to(self._vae.dtype)
-        rgb = torch.as_tensor(self._vae.decode(given, return_dict=False)[0])
+    def decode(self, latents: Tensor, kept: Tensor | None = None) -> Tensor:
+        """(n, c, h, w) latents to (n, CROP, CROP, 3) uint8 BGR, rounded half to even.
+
+        `half` must be given what `keep` made of the frames that they were drawn on.
+        """
+        given = self._unscaled(latents)
+        if self._half is None:
+            rgb = torch.as_tensor(self._vae.decode(given, return_dict=False)[0])
+        else:
+            assert kept is not None, "nothing is known of the upper rows"
+            above = unpacked(kept[:, self.latent_shape[0] :], self._half.width)
+            rgb = self._half(self._entered(given), above)
         bright = (rgb.float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
         return bright.permute(0, 2, 3, 1).flip(-1).contiguous()
+
+    @property
+    def _half(self) -> LowerHalf | None:
+        """The decoder, where it is that of the lower half."""
+        decoder = self._vae.decoder
+        return decoder if isinstance(decoder, LowerHalf) else None
+
+    def _unscaled(self, latents: Tensor) -> Tensor:
+        scaled = (1 / self._vae.config["scaling_factor"]) * latents
+        return torch.as_tensor(scaled.to(self._vae.dtype))
+
+    def _entered(self, latents: Tensor) -> Tensor:
+        """Latents as the decoder itself takes them."""
+        entrance = self._vae.post_quant_conv
+        return latents if entrance is None else torch.as_tensor(entrance(latents))
 
 
 class Encoder:

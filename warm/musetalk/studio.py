@@ -75,9 +75,15 @@ class Studio:
             self.graphs.record(sizes_up_to(largest), *self._empty(largest), recorder)
 
     def keep(self, latents: NDArray[np.float32]) -> Tensor:
-        """An avatar's (n, 8, h, w) latents on the device, in the networks' numbers."""
+        """An avatar's (n, 8, h, w) latents as `draw` takes them, on the device."""
         with device_faults():
-            return torch.tensor(latents).to(self.compute.device, self.painter.dtype)
+            there = torch.tensor(latents).to(self.compute.device, self.painter.dtype)
+            return self.painter.keep(there)
+
+    def blank(self, size: int) -> Tensor:
+        """Frames of no avatar, as many as `size`, as `keep` gives them."""
+        shape = (size, *self.painter.kept_shape)
+        return torch.zeros(shape, dtype=self.painter.dtype, device=self.compute.device)
 
     def draw(self, latents: Sequence[Tensor], tokens: Sequence[NDArray[np.float32]]) -> Copy:
         """Begin to draw one picture for each (8, h, w) of `keep` and its (k, d) tokens.
@@ -88,12 +94,8 @@ class Studio:
             return Copy(self.graphs.paint(torch.stack(list(latents)), self._sent(tokens)))
 
     def _empty(self, size: int) -> tuple[Tensor, Tensor]:
-        latents, tokens = self.painter.latent_shape, self.hearing.tokens_shape
-        device = self.compute.device
-        return (
-            torch.zeros((size, *latents), dtype=self.painter.dtype, device=device),
-            torch.zeros((size, *tokens), device=device),
-        )
+        tokens = torch.zeros((size, *self.hearing.tokens_shape), device=self.compute.device)
+        return self.blank(size), tokens
 
     def _sent(self, tokens: Sequence[NDArray[np.float32]]) -> Tensor:
         given = torch.from_numpy(np.stack(tokens))

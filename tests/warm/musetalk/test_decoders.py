@@ -26,7 +26,7 @@ from warm.musetalk.decoders import FIRST_ROW, DecoderKind
 from warm.musetalk.engine import MuseTalkEngine
 from warm.musetalk.errors import UnfitConfig
 from warm.musetalk.graphs import Recording
-from warm.musetalk.half import HALO, LowerHalf, cuts
+from warm.musetalk.half import HALO, LowerHalf, WholeNorm, cuts
 from warm.musetalk.options import Options
 from warm.musetalk.phases import PhaseUpsampling, use_phases
 from warm.musetalk.studio import Studio, open_studio
@@ -35,7 +35,8 @@ from warm.weights.errors import WeightsMissing
 
 OTHERS: tuple[DecoderKind, ...] = ("half", "tiny")
 GREY = 128
-ROUNDING = 2e-5
+ROUNDING = 1e-4
+"""Sums come in another order, and norm after norm enlarges what that changes."""
 
 
 @pytest.fixture(scope="module")
@@ -67,31 +68,60 @@ def below(pictures: Tensor) -> NDArray[np.uint8]:
     return np.asarray(pictures[:, FIRST_ROW:]).reshape(-1, 256, 3)
 
 
-def without_norms(decoder: nn.Module) -> nn.Module:
-    """A copy in which nothing depends on the whole of a picture but the small one's attention."""
-    bare = deepcopy(decoder)
-    for parent in (bare, *bare.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, nn.GroupNorm) and parent is not bare.get_submodule("mid_block"):
-                parent.add_module(name, nn.Identity())
-    return bare
-
-
 @pytest.mark.parametrize("phases", [False, True])
-def test_but_for_the_norms_the_lower_half_is_that_of_the_whole(phases: bool) -> None:
-    """Would miss rows that were cut off although a convolution below needs them."""
-    torch.manual_seed(5)
-    whole = without_norms(AutoencoderKL.from_config({**VAE, "layers_per_block": 2}).decoder.eval())
-    if phases:
-        assert use_phases(whole) == 3
+def test_half_is_exact_where_the_rows_above_are_as_it_was_told(phases: bool) -> None:
+    """Would miss rows that were cut off although one below needs them, and norms of a part."""
+    whole = decoder_of(phases=phases)
     with torch.inference_mode():
         known = whole(latents_of(2))[:, :, FIRST_ROW:]
-        enough, too_few = (
-            LowerHalf(whole, first_row=FIRST_ROW, halo=halo)(latents_of(2))[:, :, FIRST_ROW:]
-            for halo in (HALO, HALO - 2)
-        )
-    assert relative(enough, known) < ROUNDING
-    assert relative(too_few, known) > ROUNDING
+        made = {}
+        for halo in (HALO, HALO - 2):
+            half = LowerHalf(deepcopy(whole), first_row=FIRST_ROW, halo=halo)
+            drawn = half(latents_of(2), half.above(latents_of(2)))
+            made[halo] = relative(drawn[:, :, FIRST_ROW:], known)
+    assert made[HALO] < ROUNDING < made[HALO - 2]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_norm_of_the_whole_picture_needs_its_lower_rows_only(
+    dtype: torch.dtype, layout: torch.memory_format
+) -> None:
+    torch.manual_seed(6)
+    plain = nn.GroupNorm(3, 6).requires_grad_(requires_grad=False)
+    nn.init.normal_(plain.weight), nn.init.normal_(plain.bias)
+    picture = 5 + 3 * torch.randn(2, 6, 20, 9)
+    picture[:, :, :11] -= 20
+    known = plain(picture)[:, :, 6:]
+    norm = WholeNorm(plain.to(dtype), begins=6, halo=2)
+    given = picture.to(dtype, memory_format=layout)
+    norm.above = norm.measured(given)
+    given[:, :, 6:8] = 100  # halo
+    made = norm(given[:, :, 6:].contiguous(memory_format=layout))
+    assert made.dtype == dtype and made.is_contiguous(memory_format=layout)
+    bounds = {torch.float32: 1e-6, torch.bfloat16: 0.03, torch.float16: 0.004}
+    assert relative(made[:, :, 2:].float(), known[:, :, 2:]) < bounds[dtype]
+
+
+def test_rows_above_that_are_unlike_change_every_row_below() -> None:
+    half = LowerHalf(decoder_of(phases=False), first_row=FIRST_ROW)
+    with torch.inference_mode():
+        above = half.above(latents_of(1))
+        known, made = half(latents_of(1), above), half(latents_of(1), 1.5 * above)
+    apart = (made - known).abs().amax(dim=(0, 1, 3))
+    assert bool((apart[FIRST_ROW:] > 0).all()) and not bool(apart[:FIRST_ROW].any())
+
+
+def decoder_of(*, phases: bool) -> nn.Module:
+    """Of the depth of the published one, with random norms."""
+    torch.manual_seed(5)
+    whole = AutoencoderKL.from_config({**VAE, "layers_per_block": 2}).decoder.eval()
+    with torch.no_grad():
+        for tensor in whole.parameters():
+            tensor.add_(torch.randn_like(tensor), alpha=0.05)
+    if phases:
+        assert use_phases(whole) == 3
+    return nn.Module.requires_grad_(whole, requires_grad=False)
 
 
 def relative(made: Tensor, known: Tensor) -> float:
@@ -132,24 +162,27 @@ def test_half_draws_nearly_the_same_below_and_nothing_above(
 ) -> None:
     chosen = {"precision": precision, "exact_savings": exact_savings}
     full, half = (studio_of(models, kind, **chosen) for kind in ("full", "half"))
-    known, made = (each.painter.decode(latents_of(2)) for each in (full, half))
+    face, drawn = spoken()
+    known = full.painter.decode(drawn)
+    made = half.painter.decode(drawn, half.keep(face.numpy()))
     assert made.shape == known.shape == (2, 256, 256, 3)
     assert bool((made[:, :FIRST_ROW] == GREY).all())
     assert not np.array_equal(below(made), below(known))
-    assert cv2.PSNR(below(made), below(known)) > 30
+    assert cv2.PSNR(below(made), below(known)) > 40
     enlargements = sum(
         isinstance(each, PhaseUpsampling) for each in half.painter._vae.decoder.modules()
     )
     assert enlargements == (3 if exact_savings else 0)
 
 
-def test_half_draws_the_golden_faces_nearly_as_the_whole_does(
-    golden: Path, golden_weights: Path
-) -> None:
-    drawn = torch.from_numpy(np.load(golden / "golden_float.npz")["unet_out"][:4])
-    full, half = (studio_of(golden_weights, kind) for kind in ("full", "half"))
-    known, made = (each.painter.decode(drawn) for each in (full, half))
-    assert cv2.PSNR(below(made), below(known)) > 30
+def spoken() -> tuple[Tensor, Tensor]:
+    """Two frames of an avatar, and their faces with other mouths and a little change all over."""
+    noise = torch.Generator().manual_seed(12)
+    face = torch.randn(2, 8, 32, 32, generator=noise)
+    face[:, :, :14] = 0.5 * face[:, :, :14] + 0.5
+    drawn = face[:, 4:] + 0.05 * torch.randn(2, 4, 32, 32, generator=noise)
+    drawn[:, :, 18:28, 10:22] = torch.randn(2, 4, 10, 12, generator=noise)
+    return face, drawn
 
 
 def published(models: Path, latents: Tensor) -> NDArray[np.uint8]:
@@ -173,7 +206,7 @@ def test_the_tiny_autoencoder_is_used_as_its_makers_do(models: Path) -> None:
 def test_a_pass_has_one_size_and_can_be_recorded(models: Path, decoder: DecoderKind) -> None:
     studio = studio_of(models, decoder)
     tokens = torch.zeros(4, *studio.hearing.tokens_shape)
-    latents = torch.cat([latents_of(4), latents_of(4)], dim=1)
+    latents = studio.keep(torch.cat([latents_of(4), latents_of(4)], dim=1).numpy())
     known = studio.painter.paint(latents, tokens)
     studio.record(4, played_again)
     assert studio.graphs.sizes == (1, 2, 4)
