@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 
 from flask import Flask
+from gunicorn.arbiter import Arbiter
 
 from api.archives import archives
 from api.avatars import avatars
@@ -38,8 +39,10 @@ from api.transcript import transcript
 from api.voices import voices
 from session.transcript import Transcript
 from tts.espeak import EspeakVoices
+from warm.engine import EngineFull
 from warm.engines import make_engine, recipe_of
 from warm.media.sniff import MediaError
+from warm.musetalk.errors import NoSuchDevice
 from warm.prepare.errors import PreparationError
 from warm.prepare.run import prepare
 from warm.runtime import Runtime
@@ -52,7 +55,16 @@ SAYING = (speaking, interrupting)
 WATCHING = (film, playlist, events, transcript, export)
 BLUEPRINTS = (*SAYING, sessions, archives, *WATCHING, voices, avatars, health, stats, page)
 
-REFUSALS = (BadSettings, CannotStart, AvatarError, MediaError, PreparationError, WeightsError)
+REFUSALS = (
+    BadSettings,
+    CannotStart,
+    AvatarError,
+    MediaError,
+    PreparationError,
+    WeightsError,
+    NoSuchDevice,
+    EngineFull,
+)
 
 
 def create_app(
@@ -70,7 +82,12 @@ def create_app(
     return app
 
 
-def make_app(settings: Settings, *, on_warm: Callable[[], None]) -> Flask:
+def make_app(
+    settings: Settings,
+    *,
+    on_warm: Callable[[], None],
+    on_unable: Callable[[Exception], None] = lambda _: None,
+) -> Flask:
     """The application, where somebody else sees to it that it is alone in its folder."""
     store = AvatarStore(settings.results_dir)
     runtime = Runtime(
@@ -80,6 +97,7 @@ def make_app(settings: Settings, *, on_warm: Callable[[], None]) -> Flask:
         voices=EspeakVoices(),
         on_warm=on_warm,
     )
+    runtime.tell_if_unable(on_unable)
     app = assemble(settings, runtime, store)
     runtime.start()
     return app
@@ -114,16 +132,28 @@ def main(argv: list[str]) -> int:
     """Check everything that can be checked, then serve until a signal; returns the exit status."""
     try:
         settings = read_settings(argv)
-        told = partial(announce, settings)
+        load = partial(make_app, settings, on_warm=partial(announce, settings), on_unable=give_up)
         with occupy(settings.results_dir):
             prepare_avatar(settings)
             try_avatar(settings)
             with listen(settings.host, settings.port) as listener:
-                serve(settings, listener, partial(make_app, settings, on_warm=told))
+                serve(settings, listener, load)
     except REFUSALS as error:
-        print(f"Warmtalk cannot start.\n{error}", file=sys.stderr)
+        refuse(error)
         return 2
     return 0
+
+
+def refuse(error: Exception) -> None:
+    """Tell the person at the terminal why there is no server."""
+    print(f"Warmtalk cannot start.\n{error}", file=sys.stderr)
+
+
+def give_up(error: Exception) -> None:
+    """End the worker process, and gunicorn with it, for what only a person can mend."""
+    if isinstance(error, REFUSALS):
+        refuse(error)
+        leave(Arbiter.WORKER_BOOT_ERROR)
 
 
 def prepare_avatar(settings: Settings) -> None:

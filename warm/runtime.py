@@ -145,6 +145,7 @@ class Runtime:
         self._ready, self._stopping, self._ended = Event(), Event(), Event()
         self._death: str | None = None
         self._renew: Callable[[], bool] = lambda: False
+        self._on_unable: Callable[[Exception], None] = lambda _: None
         self._thread = Thread(target=self._live, name="render", daemon=True)
 
     def start(self) -> None:
@@ -311,6 +312,10 @@ class Runtime:
         """Whether everything was loaded."""
         return self._ready.is_set()
 
+    def tell_if_unable(self, on_unable: Callable[[Exception], None]) -> None:
+        """Have the render thread tell what keeps it from ever being warm. Before `start`."""
+        self._on_unable = on_unable
+
     def renew_by(self, renew: Callable[[], bool]) -> None:
         """How this process is replaced when the engine can use its device in no other way.
 
@@ -461,6 +466,8 @@ class Runtime:
                 if not self._loop.turn():
                     self._bell.wait(min(IDLE_BEAT_S, self._renderer.rest_s()))
         except Exception as error:
+            if not self._ready.is_set():
+                self._on_unable(error)
             log.exception("render thread died")
             self._death = f"{type(error).__name__}: {error}"
         finally:

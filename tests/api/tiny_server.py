@@ -23,12 +23,13 @@ from tiny_face import LoudnessEngine, tiny_avatar  # noqa: E402
 
 import api.worker  # noqa: E402
 from api.launch import listen, serve  # noqa: E402
-from app import announce, assemble  # noqa: E402
+from app import announce, assemble, give_up  # noqa: E402
 from tts.espeak import EspeakVoices  # noqa: E402
 from warm.engine import EngineLost, PatchJob, Rendering  # noqa: E402
 from warm.runtime import Runtime  # noqa: E402
 from warm.settings import Settings  # noqa: E402
 from warm.store import AvatarStore  # noqa: E402
+from warm.weights.errors import WeightsError  # noqa: E402
 
 
 class NativeEngine(LoudnessEngine):
@@ -64,10 +65,21 @@ class MortalEngine(LoudnessEngine):
         return super().start(jobs)
 
 
+class UnfitEngine(LoudnessEngine):
+    """Its weights turn out to be wrong when they are read."""
+
+    def load(self) -> None:
+        raise WeightsError("unet.pth does not fit musetalk.json")
+
+
 def main(results: Path, port: int, mood: str = "well", *named: str) -> None:
     chosen = dict(word.split("=") for word in named)
     settings = Settings(results_dir=results, port=port, avatar_id="tiny", **chosen)
-    engines = {"native": NativeEngine, "mortal": lambda: MortalEngine(results)}
+    engines = {
+        "native": NativeEngine,
+        "mortal": lambda: MortalEngine(results),
+        "unfit": UnfitEngine,
+    }
     if mood == "mortal":
         api.worker.LIVES_S = (0.0, 0.0)
 
@@ -82,6 +94,7 @@ def main(results: Path, port: int, mood: str = "well", *named: str) -> None:
             voices=EspeakVoices(),
             on_warm=lambda: announce(settings),
         )
+        runtime.tell_if_unable(give_up)
         runtime.start()
         return assemble(settings, runtime, AvatarStore(results))
 
