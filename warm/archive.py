@@ -11,6 +11,7 @@ from threading import Lock
 
 from session.disk import make_folder, sync_folder
 from session.journal import journal_path
+from warm.trash import Trash
 
 FOLDER = "archive"
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -46,8 +47,9 @@ class Archive:
     Any thread may use it.
     """
 
-    def __init__(self, results: Path, limit: int) -> None:
+    def __init__(self, results: Path, limit: int, trash: Trash) -> None:
         self._results = results
+        self._trash = trash
         self._limit = limit
         self._changing = Lock()
         """Held by who makes or removes a folder."""
@@ -85,8 +87,7 @@ class Archive:
     def drop_oldest(self, *, but: str) -> None:
         """Delete what is too much, never the one that was just made, named `but`.
 
-        Apart from `keep`, because deleting gigabytes takes its time. What cannot be deleted is
-        tried again the next time.
+        What cannot be deleted is tried again the next time.
         """
         others = [film for film in self.all() if film.name != but]
         for film in others[self._limit - 1 :]:
@@ -98,8 +99,8 @@ class Archive:
                 log.exception("archive not dropped", extra=told)
 
     def _remove(self, film: ArchivedFilm) -> None:
-        film.path.unlink(missing_ok=True)
-        journal_path(film.path).unlink(missing_ok=True)
+        self._trash.take(film.path)
+        self._trash.take(journal_path(film.path))
         folder = film.path.parent
         with self._changing:
             if not folder.exists():
@@ -107,6 +108,16 @@ class Archive:
             sync_folder(folder)
             if not any(folder.iterdir()):
                 folder.rmdir()
+        self._trash.empty()
+
+
+@dataclass(frozen=True, slots=True)
+class Disposal:
+    """Where the film of a session goes that lets go of it."""
+
+    trash: Trash
+    archive: Archive | None = None
+    """At a reset; None: to the trash."""
 
 
 def read(path: Path) -> ArchivedFilm | None:

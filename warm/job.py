@@ -165,7 +165,7 @@ Ending = Literal["wait", "cut", "abandon"]
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Errand(Generic[Result]):
-    """Something short that only the render thread may do."""
+    """Something to be done between two steps of the render thread, or two clips of a session."""
 
     session_id: str | None
     """It is not done while a clip of this session is being made; None: it goes between any two
@@ -176,6 +176,9 @@ class Errand(Generic[Result]):
     it ends behind the fragment that is being written, and the request fails."""
     reason: str = ""
     """What such a request fails with."""
+    is_slow: bool = False
+    """Whether it waits for the disk: then it is done beside the render thread, between two clips of
+    its session."""
     done: Future[Result] = field(default_factory=Future)
     was_cut: bool = False
     """Whether something that was being said was cut short."""
@@ -189,7 +192,7 @@ class Errand(Generic[Result]):
         return self.ending != "wait" and job.session_id == self.session_id
 
     def run(self) -> None:
-        """Do it, and tell who waits. Render thread."""
+        """Do it, and tell who waits."""
         try:
             self.done.set_result(self.act())
         except Exception as error:  # noqa: BLE001 - who waits gets it

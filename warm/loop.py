@@ -2,10 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from session.film import ClipRecord
+from session.writers import Film
+from warm.beside import Beside
 from warm.clip import Clip
 from warm.job import Errand, Interrupted, SpeakJob, Spoken
 from warm.queue import WorkQueue
@@ -35,6 +39,11 @@ class RenderLoop:
         self._max_speaking = max_speaking
         self._errands: list[Errand[Any]] = []
         """Those not done yet."""
+        self._beside = Beside(ring=queue.ring)
+        self._opening: dict[str, SpeakJob] = {}
+        """Requests whose session is being opened, by its name …"""
+        self._doomed: dict[SpeakJob, Exception] = {}
+        """… and what those fail with that nobody wants any more."""
 
     def turn(self) -> bool:
         """Once around; False when there was nothing to do."""
@@ -42,6 +51,7 @@ class RenderLoop:
             self._receive(errand)
         for clip in self._renderer.take_ended():
             self._conclude(clip)
+        self._beside.advance()
         self._run_errands()
         self._begin_waiting()
         return self._renderer.step()
@@ -50,12 +60,15 @@ class RenderLoop:
         """There is no engine: fail what is being said and what waits to be."""
         for clip in self._renderer.clips:
             clip.fail(error)
+        self._doom_all(error)
         while (job := self._queue.take()) is not None:
             self._tally.count(failed=1)
             job.fail(error)
 
     def end(self, of_clips: Exception, of_errands: Exception) -> None:
         """Close every clip behind the fragment that is being written; wait for that."""
+        self._doom_all(of_clips)
+        self._beside.end()
         for clip in self._renderer.clips:
             clip.fail(of_clips)
         for clip in self._renderer.clips:
@@ -63,7 +76,18 @@ class RenderLoop:
         for errand in self._errands:
             errand.fail(of_errands)
 
+    def stuck_s(self) -> float:
+        """How long the slowest film has been written to, opened or deleted. Any thread."""
+        return max(self._renderer.stuck_s(), self._beside.busy_s())
+
+    def _doom_all(self, error: Exception) -> None:
+        self._doomed |= {job: error for job in self._opening.values() if job not in self._doomed}
+
     def _receive(self, errand: Errand[Any]) -> None:
+        opening = self._opening.get(errand.session_id or "")
+        if opening is not None and errand.drops(opening) and opening not in self._doomed:
+            self._doomed[opening] = Interrupted(errand.reason)
+            errand.dropped += 1
         clip = self._renderer.clip_of(errand.session_id)
         if clip is not None and errand.ending == "cut":
             clip.cut()
@@ -75,37 +99,66 @@ class RenderLoop:
         """Do what waits for no clip any more."""
         waiting, self._errands = self._errands, []
         for errand in waiting:
-            if self._renderer.clip_of(errand.session_id) is None:
-                errand.run()
-            else:
+            session_id = errand.session_id
+            if self._renderer.clip_of(session_id) or self._beside.is_at(session_id):
                 self._errands.append(errand)
+            elif errand.is_slow and session_id is not None:
+                self._beside.start(session_id, errand.run)
+            else:
+                errand.run()
 
     def _begin_waiting(self) -> None:
         """Take on the first request of each session in which nothing is being said."""
-        while self._renderer.is_awake() and len(self._renderer.clips) < self._max_speaking:
-            taken = {clip.job.session_id for clip in self._renderer.clips}
+        while self._renderer.is_awake() and self._speaking < self._max_speaking:
+            taken = {clip.job.session_id for clip in self._renderer.clips} | self._beside.sessions
             taken |= {errand.session_id for errand in self._errands if errand.session_id}
             job = self._queue.take(self._is_free(taken))
             if job is None:
                 return
             self._begin(job)
 
+    @property
+    def _speaking(self) -> int:
+        return len(self._renderer.clips) + len(self._opening)
+
     def _is_free(self, taken: set[str]) -> Callable[[SpeakJob], bool]:
         return lambda job: job.session_id not in taken
 
     def _begin(self, job: SpeakJob) -> None:
+        """At once where its film is open; else when it has been opened, or made."""
         job.meet_engine()
+        session_id = job.session_id
+        open_it = partial(self._sessions.open, session_id)
+        if self._sessions.is_open(session_id):
+            self._take_on(job, open_it)
+            return
+        self._opening[session_id] = job
+        self._beside.start(session_id, open_it, partial(self._opened, job))
+
+    def _opened(self, job: SpeakJob, film: "Future[Film]") -> None:
+        del self._opening[job.session_id]
+        self._take_on(job, film.result)
+
+    def _take_on(self, job: SpeakJob, opened: Callable[[], Film]) -> None:
         try:
-            film = self._sessions.open(job.session_id)
+            film = opened()
             try:
+                if job in self._doomed:
+                    raise self._doomed[job]  # noqa: TRY301 - what was opened is let go of below
                 self._renderer.begin(job, film, self._sessions.avatar(job.session_id))
             except BaseException:
                 self._sessions.rest(job.session_id)
                 raise
         except Exception as error:  # noqa: BLE001 - the top of a request
             self._renderer.note(error)
-            self._tally.count(failed=1)
-            job.fail(error)
+            self._fail(job, error)
+        finally:
+            self._doomed.pop(job, None)
+
+    def _fail(self, job: SpeakJob, error: Exception) -> None:
+        is_interrupted = isinstance(error, Interrupted)
+        self._tally.count(interrupted=is_interrupted, failed=not is_interrupted)
+        job.fail(error)
 
     def _conclude(self, clip: Clip) -> None:
         """Tell what became of a clip."""
@@ -120,9 +173,7 @@ class RenderLoop:
             errand.was_cut |= clip.was_cut
             errand.was_unheard |= isinstance(error, Interrupted)
         if error is not None:
-            is_interrupted = isinstance(error, Interrupted)
-            self._tally.count(interrupted=is_interrupted, failed=not is_interrupted)
-            job.fail(error)
+            self._fail(job, error)
             return
         self._answer(clip, record)
 

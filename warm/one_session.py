@@ -14,8 +14,9 @@ from typing import Any, Literal
 from session.disk import make_folder, naming_faults, sync_folder
 from session.errors import FilmDamagedError, FilmMismatchError, FilmMissingError
 from session.film import FilmSpec, WriterKind
-from session.writers import Film, create_film, delete_film, move_film, open_film
-from warm.archive import Archive
+from session.recovery import kept_ends
+from session.writers import Film, create_film, move_film, open_film
+from warm.archive import Disposal
 from warm.avatar import Avatar
 from warm.session_errors import UnusableSession
 from warm.session_record import (
@@ -69,6 +70,8 @@ class Session:
         """Held while a clip is being made."""
         self.said_frames = 0
         """Of the film before that clip."""
+        self.is_wanted = False
+        """Opened for a clip that has not ended."""
         self.is_tentative = False
         """Made by a request that has brought nothing yet: gone when that fails."""
         self.last_spoken: str | None = None
@@ -172,15 +175,15 @@ class Session:
                 raise
         self.record, self.trouble, self.last_spoken = record, None, None
 
-    def take_film_away(self, archive: Archive | None) -> str | None:
-        """Delete the film, or move it to the archive and return its name there. Raises OSError.
+    def take_film_away(self, to: Disposal) -> str | None:
+        """Move the film to the trash, or to the archive and return its name there; raises OSError.
 
         A film that nobody can read is kept as well; one that says nothing is not.
         """
         with self._opening, naming_faults(self.path):
             film, self.film = self.film, None  # before it closes: watchers look where it has gone
             try:
-                return self._away(film, archive)
+                return self._away(film, to)
             except BaseException:
                 self.film = film
                 raise
@@ -188,7 +191,9 @@ class Session:
     def drop_empty_film(self) -> None:
         """Delete a film in which nothing was said; raises OSError."""
         if self.film is not None and not self.has_spoken:
-            self.take_film_away(None)
+            with self._opening, naming_faults(self.path):
+                film, self.film = self.film, None
+                film.delete()
 
     def discard(self) -> None:
         """Remove what is left beside the film, and the folder, unless somebody put something there.
@@ -205,23 +210,25 @@ class Session:
             elif folder.exists():
                 sync_folder(folder)
 
-    def _away(self, film: Film | None, archive: Archive | None) -> str | None:
-        if film is not None and not film.is_closed and film.is_in_place():
-            if archive is None or not film.committed.frames:
-                film.delete()
-                return None
-            return archive.keep(self.id, film.film_id, film.move)
-        if film is not None:
+    def _away(self, film: Film | None, to: Disposal) -> str | None:
+        is_open = film is not None and not film.is_closed and film.is_in_place()
+        if film is not None and not is_open:
             film.close()
         if not self.path.exists():
+            if film is not None and is_open:
+                film.delete()
             if self.path.parent.exists():  # a removal that failed may not be durable yet
                 sync_folder(self.path.parent)
             return None
-        if archive is None:
-            delete_film(self.path)
-            return None
-        film_id = film.film_id if film is not None else None
-        return archive.keep(self.id, film_id, partial(move_film, self.path))
+        move = film.move if film is not None and is_open else partial(move_film, self.path)
+        if to.archive is not None and (film is None or not is_open or film.committed.frames):
+            return to.archive.keep(self.id, film.film_id if film is not None else None, move)
+        move(to.trash.place())
+        for beside in kept_ends(self.path):
+            to.trash.take(beside)
+        sync_folder(self.path.parent)
+        to.trash.empty()
+        return None
 
 
 def staged_path(record: Path) -> Path:

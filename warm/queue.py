@@ -39,6 +39,10 @@ class WorkQueue(Generic[Work, Order]):
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def ring(self) -> None:
+        """Have who takes look here."""
+        self._bell.set()
+
     def put(self, work: Work, *, retry_after_s: int = 1) -> None:
         """Queue `work`; raises QueueFull."""
         with self._lock:

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from tts.length import least_duration_s
 from tts.voice import VoiceChoice, VoiceInfo, Voices
-from warm.archive import Archive
+from warm.archive import Archive, Disposal
 from warm.avatar import Avatar
 from warm.clip import Stage
 from warm.engine import Engine, EngineLost
@@ -26,6 +26,7 @@ from warm.sessions import DEFAULT_SESSION, Sessions
 from warm.settings import Settings
 from warm.store import AvatarError, AvatarStore
 from warm.tally import Tally
+from warm.trash import Trash
 from warm.wardrobe import Wardrobe, WardrobeLimits
 
 IDLE_BEAT_S = 0.5
@@ -106,9 +107,11 @@ class Runtime:
     ) -> None:
         self.avatar = avatar
         self.tally = Tally()
-        self.archive = Archive(settings.results_dir, settings.max_archives)
+        self._trash = Trash(settings.results_dir)
+        self.archive = Archive(settings.results_dir, settings.max_archives, self._trash)
         self.wardrobe = make_wardrobe(settings, avatar, engine, clock)
-        self.sessions = make_sessions(settings, self.wardrobe, self.archive, clock)
+        disposal = Disposal(self._trash, self.archive if settings.archive_on_reset else None)
+        self.sessions = make_sessions(settings, self.wardrobe, disposal, clock)
         self._settings = settings
         self._voices = voices
         self._engine = engine
@@ -348,9 +351,9 @@ class Runtime:
         silent_s = self._clock() - self._beaten
         if silent_s > self._settings.stale_s:
             return "stale", f"the render thread has not finished a step for {silent_s:.0f} s"
-        stuck_s = self._renderer.stuck_s()
+        stuck_s = self._loop.stuck_s()
         if stuck_s > self._settings.stale_s:
-            return "stale", f"a fragment has been on its way to the disk for {stuck_s:.0f} s"
+            return "stale", f"a film has been waiting for the disk for {stuck_s:.0f} s"
         return ("ok", "") if self._life.is_awake else (self._life.state, self._life.reason)
 
     def _turn_away_if_ended(self) -> None:
@@ -396,7 +399,10 @@ class Runtime:
     def _end(self, session_id: str, act: Callable[[], Result]) -> Result:
         """Stop what is being said in a session and drop what waits there, then `act`."""
         reason = f"session {session_id!r} was reset"
-        return self._send(Errand(session_id=session_id, act=act, ending="abandon", reason=reason))
+        errand = Errand(
+            session_id=session_id, act=act, ending="abandon", reason=reason, is_slow=True
+        )
+        return self._send(errand)
 
     def _run(self, act: Callable[[], Result]) -> Result:
         """Have the render thread do something short, before all that waits; raises NotReady."""
@@ -491,6 +497,7 @@ class Runtime:
             unheard = SpeakJob(session_id=DEFAULT_SESSION, text=WARM_UP_TEXT, choice=choice)
             self._renderer.rehearse(unheard, self.avatar, self._beat)
         self.sessions.recover()
+        self._trash.empty()
         self._ask_engine()
         self._beat()
         self._ready.set()
@@ -524,7 +531,7 @@ def habits_of(settings: Settings) -> Habits:
 
 
 def make_sessions(
-    settings: Settings, wardrobe: Wardrobe, archive: Archive, clock: Callable[[], float]
+    settings: Settings, wardrobe: Wardrobe, disposal: Disposal, clock: Callable[[], float]
 ) -> Sessions:
     """The sessions as the settings want them."""
     limits = SessionLimits(
@@ -538,7 +545,7 @@ def make_sessions(
         settings.results_dir,
         wardrobe=wardrobe,
         limits=limits,
-        archive=archive if settings.archive_on_reset else None,
+        disposal=disposal,
         writer=settings.writer,
         clock=clock,
     )

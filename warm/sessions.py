@@ -11,7 +11,7 @@ from typing import Any
 
 from session.film import Committed, WriterKind
 from session.writers import Film
-from warm.archive import Archive
+from warm.archive import Disposal
 from warm.avatar import Avatar
 from warm.one_session import Session, SessionView, State, changed
 from warm.session_errors import BadSessionId, SessionExists, UnknownSession, UnusableSession
@@ -32,8 +32,9 @@ log = logging.getLogger(__name__)
 class Sessions:
     """All sessions under one results folder, each with its open film.
 
-    The methods up to `wake` are for any thread, the ones after it for the render thread. Films are
-    known to lookers from their first clip on.
+    The methods up to `wake` are for any thread. `open`, `reset` and `remove` wait for the disk: for
+    any thread that has the session to itself. The rest is for the render thread. Films are known to
+    lookers from their first clip on.
     """
 
     def __init__(
@@ -42,15 +43,15 @@ class Sessions:
         *,
         wardrobe: Wardrobe,
         limits: SessionLimits,
-        archive: Archive | None = None,
+        disposal: Disposal,
         writer: WriterKind = "fragments",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`archive`: where films go at a reset; None deletes them. `writer`: what keeps films."""
+        """`writer`: what keeps films."""
         self.limits = limits
         self._results = results
         self._wardrobe = wardrobe
-        self._archive = archive
+        self._disposal = disposal
         self._writer = writer
         self._clock = clock
         self._sessions: dict[str, Session] = {}
@@ -215,13 +216,20 @@ class Sessions:
                 log.error("session set aside", extra=told)
             self._publish(session)
 
-    def open(self, session_id: str) -> Film:
-        """The film of a session, made when there is none.
+    def is_open(self, session_id: str) -> bool:
+        """Whether `open` has nothing to do but to look."""
+        session = self._find(session_id)
+        return session is not None and not session.is_tentative and session.is_open
 
-        Raises what `check_room` raises, FilmBusyError and OSError.
+    def open(self, session_id: str) -> Film:
+        """The film of a session, made when there is none, and held open until `rest`.
+
+        Any thread, while nothing else is done with the session. Raises what `check_room` raises,
+        FilmBusyError and OSError.
         """
         spec = self.check_room(session_id).spec
         session = self._find(session_id) or self._publish(self._new(session_id, tentative=True))
+        session.is_wanted = True
         try:
             session.continue_film()
             self._check(session)
@@ -229,6 +237,7 @@ class Sessions:
                 session.write_record(session.record)
             return session.film or session.begin_film(spec)
         except BaseException:
+            session.is_wanted = False
             self._give_up(session)
             raise
         finally:
@@ -250,6 +259,7 @@ class Sessions:
         session = self._sessions.get(session_id)
         if session is None:
             return
+        session.is_wanted = False
         if session.avatar is not None:
             self._wardrobe.rest(session.avatar)
             session.avatar, session.quiet_since = None, self._clock()
@@ -272,7 +282,7 @@ class Sessions:
                 self.create(session_id, named)
             return None
         with self._making, session.renewing(changed(session.record, named)):
-            name = session.take_film_away(self._archive)
+            name = session.take_film_away(self._disposal)
             session.is_tentative = False
         self._tell()
         return name
@@ -283,7 +293,7 @@ class Sessions:
         if session is None:
             return
         with self._making:
-            session.take_film_away(None)
+            session.take_film_away(Disposal(self._disposal.trash))
             self._forget(session)
 
     def tidy(self) -> None:
@@ -291,15 +301,17 @@ class Sessions:
         self._wardrobe.tidy()
         limit = self.limits.session_idle_s
         for session in self._every() if limit else ():
-            is_quiet = session.avatar is None and self._clock() - session.quiet_since >= limit
-            if is_quiet and session.film is not None and not session.film.is_closed:
-                session.film.close()
+            is_quiet = not session.is_wanted and self._clock() - session.quiet_since >= limit
+            film = session.film
+            if is_quiet and film is not None and not film.is_closed:
+                film.close()
                 log.info("film closed", extra={"session_id": session.id, "quiet_s": limit})
 
     def close(self) -> None:
-        """Close all films; they stay on disk."""
+        """Close all films, which stay on disk, and wait until deleted ones do not."""
         for _, film in self.all():
             film.close()
+        self._disposal.trash.close()
 
     def _find(self, session_id: str) -> Session | None:
         self.path(session_id)

@@ -183,7 +183,7 @@ def test_a_reset_takes_the_film_from_its_path_and_is_not_surprised_by_none(
     spoken = runtime.speak("Hello.", choice).result()
     runtime.remove("default")
     assert not spoken.path.exists()
-    assert list(settings.results_dir.iterdir()) == []
+    assert [path.name for path in settings.results_dir.iterdir()] == ["trash"]
     runtime.remove("default")
     assert runtime.speak("Hello.", choice).result().clip.first_frame == 0
 

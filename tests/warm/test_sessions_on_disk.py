@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from tiny_face import LoudnessEngine, tiny_avatar
 from session.check import check_film
 from session.errors import FilmDiskError, FilmFullError
 from session.journal import journal_path
-from warm.archive import Archive, UnknownArchive
+from warm.archive import Archive, Disposal, UnknownArchive
 from warm.session_limits import DiskNearlyFull, SessionLimits
 from warm.session_record import RECORD_NAME, Choices
 from warm.sessions import Sessions
 from warm.store import AvatarStore
+from warm.trash import Trash
 from warm.wardrobe import Wardrobe, WardrobeLimits
 
 LIMITS = SessionLimits(
@@ -48,7 +50,9 @@ def begin(results: Path, tmp_path: Path) -> Iterator[Callable[[], Sessions]]:
             fps=25,
             limits=WardrobeLimits(max_bytes=10**9, ttl_s=0),
         )
-        sessions = Sessions(results, wardrobe=wardrobe, limits=LIMITS, archive=Archive(results, 5))
+        trash = Trash(results)
+        disposal = Disposal(trash, Archive(results, 5, trash))
+        sessions = Sessions(results, wardrobe=wardrobe, limits=LIMITS, disposal=disposal)
         sessions.recover()
         open_now.append(sessions)
         return sessions
@@ -105,7 +109,7 @@ def test_a_death_in_the_middle_of_a_reset_loses_nothing(
         with pytest.raises(Died):
             sessions.reset("bob", {"speed": 1.5})
     again = begin()
-    kept = Archive(results, 5).all()
+    kept = Archive(results, 5, Trash(results)).all()
     if moment == "after it":
         assert again.get("bob") is None
         assert whole(kept[0].path) == 4
@@ -159,7 +163,7 @@ def test_a_film_that_cannot_be_moved_stays_in_its_session(
     assert not list(film.parent.glob("*.next"))
     assert sessions.find("bob").path == film
     assert whole(speak(sessions)) == 8
-    assert Archive(results, 5).all() == []
+    assert Archive(results, 5, Trash(results)).all() == []
 
 
 def test_a_closed_film_is_archived_and_deleted_like_an_open_one(
@@ -179,7 +183,7 @@ def test_a_closed_film_is_archived_and_deleted_like_an_open_one(
 def test_archives_made_while_the_clock_runs_backwards_are_not_the_ones_to_go(
     results: Path,
 ) -> None:
-    archive = Archive(results, 2)
+    archive = Archive(results, 2, Trash(results))
     folder = results / "archive" / "bob"
     folder.mkdir(parents=True)
     for year in ("2098", "2099"):
@@ -190,7 +194,7 @@ def test_archives_made_while_the_clock_runs_backwards_are_not_the_ones_to_go(
 
 
 def test_what_somebody_put_into_the_archive_is_left_alone(results: Path) -> None:
-    archive = Archive(results, 1)
+    archive = Archive(results, 1, Trash(results))
     strange = results / "archive" / "bob" / "holiday.mp4"
     strange.parent.mkdir(parents=True)
     strange.touch()
@@ -235,3 +239,42 @@ def test_room_is_asked_of_the_disk_that_the_results_lie_on(tmp_path: Path) -> No
     )
     with pytest.raises(DiskNearlyFull, match="min_free_mb is"):
         limits.check_disk(tmp_path)
+
+
+def test_a_deleted_film_leaves_its_place_at_once_and_the_disk_when_there_is_time(
+    begin: Callable[[], Sessions], results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Would miss who waits while gigabytes are removed."""
+    sessions = begin()
+    film = speak(sessions)
+    is_allowed, unlink = Event(), Path.unlink
+
+    def wait(path: Path, **named: bool) -> None:
+        if path.parent.name == "trash":
+            assert is_allowed.wait(30)
+        unlink(path, **named)
+
+    monkeypatch.setattr(Path, "unlink", wait)
+    sessions.remove("bob")
+    assert not film.parent.exists()
+    assert whole(speak(sessions)) == 4
+    removed = {path.name.partition(".")[2] for path in (results / "trash").iterdir()}
+    assert removed == {"mp4", "mp4.journal"}
+    is_allowed.set()
+    sessions.close()
+    assert list((results / "trash").iterdir()) == []
+    assert whole(film) == 4
+
+
+def test_what_a_death_left_in_the_trash_goes_at_the_next_start(results: Path) -> None:
+    dead = Trash(results)
+    film = results / "film.mp4"
+    film.parent.mkdir(exist_ok=True)
+    film.write_bytes(b"film")
+    dead.take(film)
+    assert not film.exists()
+    assert len(list((results / "trash").iterdir())) == 1
+    again = Trash(results)
+    again.empty()
+    again.close()
+    assert list((results / "trash").iterdir()) == []

@@ -1,0 +1,52 @@
+"""What was deleted and still lies on the disk: removed by a thread that nobody waits for."""
+
+import logging
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from session.disk import make_folder
+
+FOLDER = "trash"
+
+log = logging.getLogger(__name__)
+
+
+class Trash:
+    """A folder to which films are moved by rename, which takes no time, however large they are.
+
+    To unlink gigabytes takes the system seconds; that is done here, one file after the other. What
+    a death left in the folder goes with the next `empty`. Any thread.
+    """
+
+    def __init__(self, results: Path) -> None:
+        self._results, self._folder = results, results / FOLDER
+        self._thread = ThreadPoolExecutor(1, "trash")
+
+    def place(self) -> Path:
+        """Where a film may be moved to; call `empty` when it has been. Raises OSError."""
+        make_folder(self._folder, under=self._results)
+        return self._folder / f"{secrets.token_hex(8)}.mp4"
+
+    def take(self, path: Path) -> None:
+        """Move a file here, if there is one; raises OSError. Durable once its old folder is."""
+        if path.exists():
+            path.rename(self.place())
+
+    def empty(self) -> None:
+        """Begin to remove what lies here; returns at once. Nothing happens when it is closed."""
+        with suppress(RuntimeError):
+            self._thread.submit(self._empty)
+
+    def close(self) -> None:
+        """Wait until what was to be removed is gone."""
+        self._thread.shutdown()
+
+    def _empty(self) -> None:
+        """The only thread that removes; what somebody else put here goes too."""
+        for path in self._folder.glob("*"):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError:
+                log.exception("not removed", extra={"path": str(path)})
