@@ -23,7 +23,7 @@ from warm.avatar import Avatar
 from warm.engine import Patch, Rendering
 from warm.musetalk.crop import Picture
 from warm.musetalk.engine import MuseTalkEngine
-from warm.musetalk.graphs import cuda_recorder
+from warm.musetalk.graphs import CudaRecorder
 from warm.musetalk.phases import use_phases
 from warm.musetalk.rendering import Copy
 from warm.musetalk.studio import Studio
@@ -358,7 +358,7 @@ def record(rig: Rig, studio: Studio) -> None:
     if not rig.is_gpu:
         return
     size = batch_of(rig)
-    studio.graphs.record([size], *studio._empty(size), cuda_recorder(studio.compute.device))
+    studio.graphs.record([size], *studio._empty(size), CudaRecorder(studio.compute.device))
     if studio.graphs.fault is not None:
         raise RuntimeError(f"not recorded: {studio.graphs.fault}")
 

@@ -29,6 +29,9 @@ class LoudnessEngine:
         """Frames after which rendering fails."""
         self.rendered = 0
 
+    def filled(self, frames: int) -> int:
+        return frames
+
     def load(self) -> None:
         self.rendered = 0
 

@@ -85,6 +85,10 @@ class Engine(Protocol):
         """Most jobs that one `start` takes; None where any number will do."""
         ...
 
+    def filled(self, frames: int) -> int:
+        """As many frames in one `start` as take no longer than `frames` do; that many or more."""
+        ...
+
     def load(self) -> None:
         """Load models and warm up; after it, the first patch costs what every patch costs.
 

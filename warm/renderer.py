@@ -160,9 +160,8 @@ class Renderer:
         """Frames that the next pass takes at most."""
         stage, engine = self._stage, self._stage.engine
         pass_s = PASS_S if engine.gains else SHORT_PASS_S
-        return self._pace.room(
-            pass_s, stage.first_batch, engine.largest_batch or stage.largest_batch
-        )
+        most = engine.largest_batch or stage.largest_batch
+        return min(most, engine.filled(self._pace.room(pass_s, stage.first_batch, most)))
 
     def _start(self, parts: list[Part]) -> Pass | None:
         if not parts:

@@ -116,6 +116,10 @@ class Settings(BaseSettings):
     """Record its passes at the start and play them: faster, for seconds at the start."""
     compile_networks: bool = False
     """Have PyTorch compile its networks: faster on a GPU, for minutes at the start."""
+    fused_kernels: bool = True
+    """Norms and sums between its convolutions in fewer steps on a GPU, where that proves faster."""
+    search_kernels: bool = False
+    """Have cuDNN try its ways to convolve and keep the fastest: for seconds at the start."""
     models_dir: Path = Path("models")
     """Where models lie: `face/`, and `musetalkV15/`, `sd-vae/`, `whisper/` of the neural engine."""
     models_endpoint: str = "https://huggingface.co"
@@ -160,9 +164,9 @@ class Settings(BaseSettings):
     max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 64
     """Sessions that may exist at once."""
     max_session_s: Annotated[float, Field(gt=0, le=1_000_000)] = 36_000.0
-    """Length of a film from which on a session takes no further request, seconds."""
+    """Longest film of a session, seconds. What cannot fit is refused, or said as far as it fits."""
     max_session_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 16_000.0
-    """Size of a film from which on a session takes no further request, MB."""
+    """Largest film of a session, MB; likewise, by what its pictures have taken so far."""
     session_idle_s: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
     """The film of a session that is silent for so long is closed, and opened by the next request.
     0: never."""

@@ -1,5 +1,6 @@
 """Where the networks run and in which numbers; how much memory there is."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,6 +33,11 @@ class Compute:
     def is_gpu(self) -> bool:
         """Whether work on the device goes on while the program does something else."""
         return self.device.type == "cuda"
+
+    def current(self) -> AbstractContextManager[object]:
+        """While it lasts, this is the device of what asks for none: kernels, events, pinned
+        memory. Each thread has its own."""
+        return torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
 
     @property
     def name(self) -> str:

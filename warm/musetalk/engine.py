@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Sequence
 from ctypes import CDLL
+from dataclasses import replace
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
 
 STEP_S = 2.0
 """On the CPU one pass takes no more frames than fit in this time."""
+
+MEMORY_FACTS = (
+    "memory_budget_gb",
+    "networks_gb",
+    "pass_gb",
+    "frame_gb",
+    "recorded_gb",
+    "avatars_gb",
+)
 
 Key = tuple[str, str]
 
@@ -82,6 +92,12 @@ class MuseTalkEngine:
             return most
         return min(most, max(1, int(STEP_S * self._pace_fps)))
 
+    def filled(self, frames: int) -> int:
+        """A recorded pass takes its time however few of its frames are wanted."""
+        if self._studio is None:
+            return frames
+        return max(frames, min(self._studio.graphs.filled(frames), self.largest_batch))
+
     def load(self) -> None:
         """Load the networks and draw once; what was adopted is warm again.
 
@@ -98,9 +114,10 @@ class MuseTalkEngine:
             studio = open_studio(self._layout, self._options)
             with self._adopting:
                 self._keep_faces(studio)
-            if self._options.compile_networks:
-                studio.compile(self._most)
             self._fit(studio)
+            if self._options.compile_networks:
+                studio.compile(max(1, self._fitting))
+                self._fit(studio)
             self._warm_up(studio)
             with self._adopting:
                 self._keep_faces(studio)  # those adopted meanwhile
@@ -117,7 +134,11 @@ class MuseTalkEngine:
 
         Raises EngineLost where the device does not answer; everything is dropped all the same.
         """
-        self._studio = self._appetite = None
+        studio, self._studio = self._studio, None
+        self._appetite = None
+        if studio is not None:
+            studio.close()
+        del studio
         self._latents.clear()
         gc.collect()
         self.give_back()
@@ -164,15 +185,13 @@ class MuseTalkEngine:
         The reference encodes a whole file; a sentence's features differ from those, because Whisper
         hears both ways and the mel's floor follows its loudest moment.
         """
-        from warm.musetalk.faults import device_faults  # noqa: PLC0415  as in `load`
         from warm.musetalk.hearing import RATE_HZ  # noqa: PLC0415
         from warm.musetalk.windows import positions, tokens_of  # noqa: PLC0415
 
         studio = self.studio
         sound = resample(speech.samples, speech.sample_rate_hz, RATE_HZ)
         try:
-            with device_faults():
-                hidden = studio.hearing.hear(np.clip(sound, -1.0, 1.0))
+            hidden = studio.hear(np.clip(sound, -1.0, 1.0))
         except DeviceFull as full:
             raise EngineFull(f"no memory to hear a sentence: {full}") from full
         tokens = tokens_of(hidden, frames=frames, fps=fps)
@@ -274,14 +293,13 @@ class MuseTalkEngine:
 
         appetite = self._appetite
         if appetite is None:
-            return dict.fromkeys(
-                ("memory_budget_gb", "networks_gb", "pass_gb", "frame_gb", "avatars_gb")
-            )
+            return dict.fromkeys(MEMORY_FACTS)
         return {
             "memory_budget_gb": in_gb(self._budget),
             "networks_gb": in_gb(appetite.resident),
             "pass_gb": in_gb(appetite.a_pass),
             "frame_gb": in_gb(appetite.a_frame),
+            "recorded_gb": in_gb(appetite.recorded),
             "avatars_gb": in_gb(self._kept),
         }
 
@@ -344,19 +362,40 @@ class MuseTalkEngine:
         """
         if not studio.compute.is_gpu and self._pace_fps is not None:
             return
-        sizes = {self._options.first_batch, max(1, self._fitting)} if studio.compute.is_gpu else {1}
-        for size in sorted(sizes):
-            seconds = self._rehearsed(studio, size)
-        if studio.compute.is_gpu and self._options.cuda_graphs:
-            studio.record(max(1, self._fitting))
-        if not studio.compute.is_gpu:
-            self._pace_fps = 1 / seconds
+        if studio.compute.is_gpu:
+            self._warm_up_gpu(studio)
+        else:
+            self._pace_fps = 1 / self._rehearsed(studio, 1)
             log.warning(
                 "the neural engine runs on the CPU: %.2g frames a second, %d at once. It is "
                 "correct, not live; a GPU or engine = 'viseme' is",
                 self._pace_fps,
                 self.largest_batch,
             )
+
+    def _warm_up_gpu(self, studio: Studio) -> None:
+        """Record passes, or draw those of the usual sizes where that is not wanted."""
+        if self._options.cuda_graphs:
+            self._record(studio)
+        for size in studio.graphs.sizes or (self._options.first_batch, max(1, self._fitting)):
+            self._rehearsed(studio, size)
+
+    def _record(self, studio: Studio) -> None:
+        """Record passes, and count the memory that is theirs from then on."""
+        before = None if self._memory is None else self._memory.reserved()
+        studio.record(max(1, self._fitting))
+        if not studio.graphs.sizes or self._memory is None or before is None:
+            return
+        appetite, most = self._appetite, self._most
+        if appetite is not None:
+            taken = max(1, self._memory.reserved() - before)
+            self._appetite = replace(appetite, recorded=taken)
+        self._most = max(studio.graphs.sizes)
+        if self._fitting < 1:
+            studio.graphs.forget("recordings of passes have no room beside networks and avatars")
+            log.warning("%s; passes are drawn without, which is slower", studio.graphs.fault)
+            self._appetite, self._most = appetite, most
+            give_back_memory()
 
     def _rehearsed(self, studio: Studio, size: int) -> float:
         """Seconds of a pass of `size` faces, or of as many as memory does for."""

@@ -58,5 +58,6 @@ class Hearing:
             heard = self._encoder(
                 self.mel(segment).to(weight.device, weight.dtype), output_hidden_states=True
             )
-            states = torch.stack(heard.hidden_states, dim=2)[0]
+            steps = len(segment) * STEP_HZ // RATE_HZ  # the rest is silence that fills it up
+            states = torch.stack(heard.hidden_states, dim=2)[0, :steps]
         return np.asarray(states.float().cpu())

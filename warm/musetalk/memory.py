@@ -10,6 +10,8 @@ SIZES = 1, 4
 """Frames of the two passes by which a device is measured."""
 USABLE = 0.9
 """Of the budget; the rest is lost between blocks that do not fit one another."""
+USABLE_RECORDED = 0.97
+"""The same where passes are recorded: what is lost between their blocks is known by then."""
 GB = 1e9
 
 
@@ -22,6 +24,10 @@ class Memory(Protocol):
 
     def free(self) -> int:
         """What nobody has taken, and what this process keeps without need."""
+        ...
+
+    def reserved(self) -> int:
+        """What this process keeps from others, after it has given back what it can."""
         ...
 
     def peak_of(self, act: Callable[[], object]) -> int:
@@ -48,6 +54,12 @@ class GpuMemory:
         reserve = torch.cuda.memory_reserved(self._device) - self.held()
         return int(torch.cuda.mem_get_info(self._device)[0] + reserve)
 
+    def reserved(self) -> int:
+        """With the memory in which recordings compute, which no tensor has."""
+        torch.cuda.synchronize(self._device)
+        torch.cuda.empty_cache()
+        return int(torch.cuda.memory_reserved(self._device))
+
     def peak_of(self, act: Callable[[], object]) -> int:
         """Measured with the device at rest before and after."""
         torch.cuda.synchronize(self._device)
@@ -72,13 +84,19 @@ class Appetite:
     """What a pass takes besides, whatever its size …"""
     a_frame: float
     """… and for each frame of it."""
+    recorded: int = 0
+    """What recordings of passes have for themselves; then no pass takes anything besides."""
 
     def least(self, kept: int) -> int:
         """What it takes to draw a single frame while avatars take `kept`."""
+        if self.recorded:
+            return int((self.resident + kept + self.recorded) / USABLE_RECORDED) + 1
         return int((self.resident + kept + self.a_pass + self.a_frame) / USABLE) + 1
 
     def frames_in(self, budget: int, kept: int, *, most: int) -> int:
         """Frames of the largest pass, `most` at most, while avatars take `kept`."""
+        if self.recorded:
+            return most if self.least(kept) <= budget else 0
         room = USABLE * budget - self.resident - kept - self.a_pass
         if self.a_frame <= 0:
             return most if room >= 0 else 0

@@ -36,6 +36,8 @@ class Options:
     exact_savings: bool = True
     cuda_graphs: bool = True
     compile_networks: bool = False
+    fused_kernels: bool = True
+    search_kernels: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> Options:
@@ -54,7 +56,14 @@ class Options:
             exact_savings=settings.exact_savings,
             cuda_graphs=settings.cuda_graphs,
             compile_networks=settings.compile_networks,
+            fused_kernels=settings.fused_kernels,
+            search_kernels=settings.search_kernels,
         )
+
+    @property
+    def fuses(self) -> bool:
+        """Whether norms and sums are done by kernels of our own; a compiler writes better ones."""
+        return self.fused_kernels and self.exact_savings and not self.compile_networks
 
     def layout(self) -> Layout:
         """Where the weights lie; raises WeightsError when what these options need is not there."""

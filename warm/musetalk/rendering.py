@@ -23,7 +23,8 @@ class Copy:
         if pictures.is_cuda:
             pinned = torch.empty(pictures.shape, dtype=pictures.dtype, pin_memory=True)
             self._pictures = pinned.copy_(pictures, non_blocking=True)
-            self._landed = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            # Who waits sleeps, and leaves its processor to the encoders.
+            self._landed = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             self._landed.record(torch.cuda.current_stream(pictures.device))
 
     def wait(self) -> NDArray[np.uint8]:

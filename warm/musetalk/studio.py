@@ -12,8 +12,9 @@ from transformers import WhisperFeatureExtractor
 from warm.musetalk.checkpoint import first_line
 from warm.musetalk.decoders import caution
 from warm.musetalk.device import Compute, choose
-from warm.musetalk.faults import device_faults
-from warm.musetalk.graphs import Graphs, Recorder, cuda_recorder, sizes_up_to
+from warm.musetalk.faults import device_faults, is_lack_of_memory, is_lasting
+from warm.musetalk.fusing import Fused, fuse_where_it_pays
+from warm.musetalk.graphs import CudaRecorder, Graphs, Recorder, sizes_up_to
 from warm.musetalk.hearing import Hearing
 from warm.musetalk.networks import check_neighbours, load_decoder, load_encoder, load_unet
 from warm.musetalk.options import Options
@@ -23,17 +24,22 @@ from warm.musetalk.rendering import Copy
 from warm.musetalk.timestep import fold_timestep
 from warm.weights.layout import Layout
 
+UNFUSED = Fused()
+
 log = logging.getLogger(__name__)
 
 
 class Studio:
     """Hearing and painting on one device. One thread owns it."""
 
-    def __init__(self, compute: Compute, hearing: Hearing, painter: Painter) -> None:
+    def __init__(
+        self, compute: Compute, hearing: Hearing, painter: Painter, fused: Fused = UNFUSED
+    ) -> None:
         self.compute = compute
         self.hearing = hearing
         self.painter = painter
         self.graphs = Graphs(painter)
+        self._fused = fused
         self._is_compiled = False
         self._compile_fault: str | None = None
 
@@ -45,12 +51,16 @@ class Studio:
             "cuda_graphs_fault": self.graphs.fault,
             "compiled": self._is_compiled,
             "compile_fault": self._compile_fault,
+            "fused_parts": self._fused.parts,
+            "fused_gain": self._fused.gain and round(self._fused.gain, 2),
+            "fused_fault": self._fused.fault,
         }
 
     def compile(self, size: int) -> None:
         """Compile UNet and decoder, with a pass of `size` pictures; takes minutes.
 
         Where that cannot be done they work as they are; it is logged, and `passes` tells why.
+        Raises DeviceFull and EngineLost.
         """
         if not self.compute.is_gpu:
             self._compile_fault = "on a CPU it takes minutes and gains little"
@@ -58,9 +68,19 @@ class Studio:
             return
         self.painter.compile()
         try:
+            with device_faults(), self.compute.current():
+                self._paint_compiled(size)
+        except BaseException:
+            self.painter.interpret()
+            raise
+
+    def _paint_compiled(self, size: int) -> None:
+        try:
             self.painter.paint(*self._empty(size))
             self._is_compiled = True
         except RuntimeError as error:  # which all of the compiler's are
+            if is_lack_of_memory(error) or is_lasting(error):
+                raise
             self.painter.interpret()
             self._compile_fault = first_line(error)
             log.warning(
@@ -70,13 +90,13 @@ class Studio:
 
     def record(self, largest: int, recorder: Recorder | None = None) -> None:
         """Record passes of up to `largest` pictures as CUDA graphs; raises EngineLost."""
-        recorder = recorder or cuda_recorder(self.compute.device)
-        with device_faults():
+        with device_faults(), self.compute.current():
+            recorder = recorder or CudaRecorder(self.compute.device)
             self.graphs.record(sizes_up_to(largest), *self._empty(largest), recorder)
 
     def keep(self, latents: NDArray[np.float32]) -> Tensor:
         """An avatar's (n, 8, h, w) latents as `draw` takes them, on the device."""
-        with device_faults():
+        with device_faults(), self.compute.current():
             there = torch.tensor(latents).to(self.compute.device, self.painter.dtype)
             return self.painter.keep(there)
 
@@ -90,8 +110,18 @@ class Studio:
 
         Raises DeviceFull and EngineLost. On a GPU nothing here waits for it.
         """
-        with device_faults():
+        with device_faults(), self.compute.current():
             return Copy(self.graphs.paint(torch.stack(list(latents)), self._sent(tokens)))
+
+    def hear(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As `Hearing.hear`; raises DeviceFull and EngineLost."""
+        with device_faults(), self.compute.current():
+            return self.hearing.hear(sound)
+
+    def close(self) -> None:
+        """Forget what PyTorch keeps for the compiled networks, and the networks with it."""
+        if self._is_compiled:
+            torch.compiler.reset()
 
     def _empty(self, size: int) -> tuple[Tensor, Tensor]:
         tokens = torch.zeros((size, *self.hearing.tokens_shape), device=self.compute.device)
@@ -109,6 +139,7 @@ def open_studio(layout: Layout, options: Options) -> Studio:
     compute = choose(options.device, options.precision)
     with device_faults():
         set_exactness(compute)
+        choose_libraries(compute, options)
         unet, vae = load_unet(layout, compute), load_decoder(layout, compute, options.decoder)
         encoder = load_encoder(layout, Compute(compute.device, "fp32"))
     check_neighbours(layout, unet, vae, encoder)
@@ -116,15 +147,29 @@ def open_studio(layout: Layout, options: Options) -> Studio:
         fold_timestep(unet)
         use_phases(unet)
         use_phases(vae.decoder)
+    fused = UNFUSED
+    if compute.is_gpu and options.fuses:
+        with device_faults(), compute.current():
+            fused = fuse_where_it_pays([unet, vae.decoder], compute)
     extractor = WhisperFeatureExtractor.from_pretrained(layout.whisper)
     for note in layout.notes:
         log.warning(note)
     if (words := caution(options.decoder)) is not None:
         log.warning(words)
-    return Studio(compute, Hearing(extractor, encoder), Painter(unet, vae))
+    return Studio(compute, Hearing(extractor, encoder), Painter(unet, vae), fused)
 
 
 def set_exactness(compute: Compute) -> None:
     """Let fp32 be fp32 on a GPU too; its convolutions round to ten bits unless told not to."""
     if compute.is_gpu:
         torch.backends.cudnn.allow_tf32 = compute.precision != "fp32"
+
+
+def choose_libraries(compute: Compute, options: Options) -> None:
+    """Which of PyTorch's ways to compute are taken on a GPU.
+
+    cuDNN's attention makes a plan for each shape, for tenths of a second, where others need none.
+    """
+    if compute.is_gpu:
+        torch.backends.cudnn.benchmark = options.search_kernels
+        torch.backends.cuda.enable_cudnn_sdp(enabled=False)

@@ -1,0 +1,192 @@
+"""Norms, SiLU, biases and sums in fewer passes over memory: the pictures stay."""
+
+import logging
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers.models.resnet import ResnetBlock2D
+from torch import Tensor, nn
+
+from warm.engine import EngineLost
+from warm.musetalk.device import Compute
+from warm.musetalk.faults import device_faults
+from warm.musetalk.fusing import (
+    FusedBlock,
+    FusedNorm,
+    FusedUpsampling,
+    Kernels,
+    TorchKernels,
+    find_kernels,
+    fuse,
+    fuse_where_it_pays,
+)
+from warm.musetalk.options import Options
+from warm.musetalk.studio import Studio, open_studio
+
+ROUNDING = 2e-5
+CPU = Compute(torch.device("cpu"), "fp32")
+
+
+def studio_of(weights: Path, **chosen: object) -> Studio:
+    options = Options(models_dir=weights, device="cpu", **chosen)  # type: ignore[arg-type]
+    return open_studio(options.layout(), options)
+
+
+def networks(studio: Studio) -> list[nn.Module]:
+    return [studio.painter._unet, studio.painter._vae.decoder]
+
+
+def count(network: nn.Module, kind: type[nn.Module]) -> int:
+    return sum(type(part) is kind for part in network.modules())
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def test_fused_networks_draw_the_same_pictures(weights: Path) -> None:
+    plain, fused = studio_of(weights), studio_of(weights)
+    latents, tokens = noise(2, *plain.painter.kept_shape), noise(2, *plain.hearing.tokens_shape)
+    for network in networks(fused):
+        blocks = count(network, ResnetBlock2D)
+        assert fuse(network, TorchKernels()) >= blocks > 0
+        assert count(network, ResnetBlock2D) == 0
+        assert count(network, FusedBlock) == blocks
+        assert count(network, FusedUpsampling) == 3
+        assert count(network, FusedNorm) > 0
+    known, made = plain.painter.predict(latents, tokens), fused.painter.predict(latents, tokens)
+    assert float((made - known).abs().max() / known.abs().max()) <= ROUNDING
+    pictures, others = plain.painter.decode(known), fused.painter.decode(known)
+    assert int((pictures.int() - others.int()).abs().max()) <= 1
+    assert float((pictures != others).float().mean()) < 1e-3
+
+
+def test_parts_in_two_kinds_of_numbers_and_parts_with_time_stay(weights: Path) -> None:
+    """Would miss a bf16 UNet whose fp32 sums are rounded between its convolutions."""
+    mixed = studio_of(weights, precision="bf16").painter._unet
+    before = count(mixed, ResnetBlock2D)
+    fuse(mixed, TorchKernels())
+    assert 0 < count(mixed, FusedBlock) < before
+    assert all(
+        {tensor.dtype for tensor in block.parameters()} == {torch.float32}
+        for block in mixed.modules()
+        if isinstance(block, FusedBlock)
+    )
+    timed = studio_of(weights, exact_savings=False).painter._unet
+    fuse(timed, TorchKernels())
+    assert count(timed, FusedBlock) == 0
+
+
+class WrongKernels(TorchKernels):
+    name = "Wrong"
+
+    def normalize(
+        self, picture: Tensor, before: Tensor | None, norm: nn.GroupNorm, *, silu: bool
+    ) -> Tensor:
+        return super().normalize(picture, None if silu else before, norm, silu=silu)
+
+
+class SlowKernels(TorchKernels):
+    name = "Slow"
+
+    def normalize(
+        self, picture: Tensor, before: Tensor | None, norm: nn.GroupNorm, *, silu: bool
+    ) -> Tensor:
+        for _ in range(20):
+            made = super().normalize(picture, before, norm, silu=silu)
+        return made
+
+
+def missing() -> Kernels:
+    raise RuntimeError("Triton is not installed")
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (WrongKernels, "do not give what PyTorch gives"),
+        (SlowKernels, "times as long here"),
+        (missing, "Triton is not installed"),
+    ],
+)
+def test_kernels_that_are_wrong_slow_or_missing_are_left_and_told(
+    found: type[Kernels], why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = nn.Module()
+    with caplog.at_level(logging.WARNING):
+        fused = fuse_where_it_pays([network], CPU, found)
+    assert (fused.parts, why in str(fused.fault), why in caplog.text) == (0, True, True)
+
+
+def test_a_device_that_is_lost_while_kernels_are_tried_is_lost() -> None:
+    def lost() -> Kernels:
+        raise RuntimeError("Triton Error [CUDA]: an illegal memory access was encountered")
+
+    with pytest.raises(EngineLost) as caught, device_faults():
+        fuse_where_it_pays([], CPU, lost)
+    assert caught.value.needs_new_process
+
+
+def test_on_a_cpu_nothing_is_fused(weights: Path) -> None:
+    assert studio_of(weights).passes["fused_parts"] == 0
+
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.fixture(scope="module")
+def triton() -> Kernels:
+    """The kernels, on a GPU or by Triton's interpreter."""
+    if find_spec("triton") is None:
+        pytest.skip("Triton is not installed: it comes with PyTorch's builds for CUDA")
+    if DEVICE.type == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
+        pytest.skip("no GPU: Triton's interpreter does for it, with TRITON_INTERPRET=1")
+    return find_kernels()
+
+
+SHAPES = [(2, 8, 5, 7, 4), (1, 128, 16, 16, 32), (2, 960, 4, 4, 32), (1, 64, 66, 63, 8)]
+"""(n, c, h, w) and groups: colours that fill no tile, pixels that fill none, several tiles."""
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("has_before", [True, False])
+def test_triton_normalizes_as_real_numbers_do(
+    triton: Kernels, shape: tuple[int, ...], dtype: torch.dtype, has_before: bool
+) -> None:
+    """Far from zero, where a sum of squares would lose what is to be measured."""
+    *size, groups = shape
+    picture = (
+        (50 + 2 * noise(*size)).to(DEVICE, dtype).contiguous(memory_format=torch.channels_last)
+    )
+    norm = nn.GroupNorm(groups, size[1]).requires_grad_(requires_grad=False).to(DEVICE, dtype)
+    norm.weight.copy_(1 + 0.3 * noise(size[1])), norm.bias.copy_(noise(size[1] + 1)[1:])
+    before = noise(size[1]).to(DEVICE, dtype) if has_before else None
+    exact = nn.GroupNorm(groups, size[1]).requires_grad_(requires_grad=False).to(DEVICE).double()
+    exact.load_state_dict({name: x.double() for name, x in norm.state_dict().items()})
+    given = picture.double().contiguous()
+    for silu in (True, False):
+        made = triton.normalize(picture, before, norm, silu=silu)
+        known = exact(given if before is None else given + before.double()[:, None, None])
+        known = nn.functional.silu(known) if silu else known
+        assert made.dtype == dtype
+        assert made.is_contiguous(memory_format=torch.channels_last)
+        off = float((made.double() - known).abs().max() / known.std())
+        assert off <= max(2e-5, 8 * torch.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_triton_joins_and_interleaves_as_pytorch_does(
+    triton: Kernels, shape: tuple[int, ...]
+) -> None:
+    count, channels, height, width, _ = shape
+    made, other, bias = (noise(*size).to(DEVICE) for size in (shape[:4], shape[:4], (channels,)))
+    plain = TorchKernels()
+    assert torch.allclose(triton.join(made, bias, other), plain.join(made, bias, other), atol=1e-6)
+    phases = noise(count, 4 * channels, height + 1, width + 1).to(DEVICE)
+    large = triton.interleave(phases, bias)
+    assert large.shape == (count, channels, 2 * height, 2 * width)
+    assert torch.equal(large, plain.interleave(phases, bias))
