@@ -283,6 +283,25 @@ def test_bytes_changed_in_the_middle_are_not_passed_over(tmp_path: Path) -> None
         examine(path, rate_hz=RATE_HZ, longest_s=60)
 
 
+def test_one_changed_byte_of_a_file_with_checksums_is_found(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.flac", tone(1), rate_hz=RATE_HZ, codec="flac", format="s16")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(DamagedMediaError, match=r"1\.00 s were announced"):
+        examine(path, rate_hz=RATE_HZ, longest_s=60)
+
+
+def test_a_sound_of_a_moment_is_refused_before_a_film_of_no_picture_is_begun(
+    tmp_path: Path,
+) -> None:
+    path = encode(
+        tmp_path / "a.wav", tone(0.001, 16_000), rate_hz=16_000, codec="pcm_s16le", format="s16"
+    )
+    with pytest.raises(DamagedMediaError, match="too short"):
+        examine(path, rate_hz=RATE_HZ, longest_s=60)
+
+
 def test_a_wav_with_nan_is_refused(tmp_path: Path) -> None:
     said = tone(1).astype("<f4")
     said[30_000] = np.nan

@@ -61,7 +61,7 @@ def read_head(path: Path) -> bytes:
     if not path.exists():
         raise MediaError(f"There is no file {path}. Check the path.")
     if path.is_dir():
-        raise MediaError(f"{path} is a folder. Name one photo or video in it.")
+        raise MediaError(f"{path} is a folder. Name one file in it.")
     try:
         with path.open("rb") as file:
             return file.read(HEAD_BYTES)
