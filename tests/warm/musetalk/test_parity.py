@@ -66,6 +66,16 @@ def shortened(golden: Path, folder: Path) -> Path:
     return folder
 
 
+def test_pictures_of_another_decoder_are_not_compared_and_it_says_so(
+    golden: Path, golden_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shortened(golden, tmp_path / "golden")
+    order = ["parity", "--golden", str(folder), "--models", str(golden_weights)]
+    assert main([*order, "--decoder", "half"]) == 1, "what was changed is found all the same"
+    (told,) = (line for line in capsys.readouterr().out.splitlines() if "decoded pictures" in line)
+    assert "not compared" in told and "decoder = 'half': pictures differ" in told
+
+
 def test_nothing_to_compare_with_is_a_fault_of_its_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
