@@ -25,6 +25,9 @@ LINGER_S = 2.0
 """How long a closed connection may take to be closed by the client too."""
 RECEIVE_S = 30
 """How long a request that has begun may bring nothing; then its thread is free again."""
+SEND_S = 120
+"""How long who is being answered may take nothing; then the connection is closed, and with it go a
+thread and a watcher's place. A player that was paused asks for the rest from where it was."""
 ANSWERS_END_S = 2.0
 """How long answers may take to end when the render thread has."""
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -109,6 +112,7 @@ class PatientWorker(ThreadWorker):
     def handle(self, conn: TConn) -> bool:
         """Serve one request; a connection that ends with it is hung up here."""
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", RECEIVE_S, 0))
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_S, 0))
         kept = super().handle(conn)
         if kept is False:
             hang_up(conn.sock)

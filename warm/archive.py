@@ -108,7 +108,6 @@ class Archive:
             sync_folder(folder)
             if not any(folder.iterdir()):
                 folder.rmdir()
-        self._trash.empty()
 
 
 @dataclass(frozen=True, slots=True)

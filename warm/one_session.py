@@ -223,11 +223,11 @@ class Session:
         move = film.move if film is not None and is_open else partial(move_film, self.path)
         if to.archive is not None and (film is None or not is_open or film.committed.frames):
             return to.archive.keep(self.id, film.film_id if film is not None else None, move)
-        move(to.trash.place())
+        with to.trash.arrival() as place:
+            move(place)
         for beside in kept_ends(self.path):
             to.trash.take(beside)
         sync_folder(self.path.parent)
-        to.trash.empty()
         return None
 
 

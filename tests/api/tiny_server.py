@@ -80,6 +80,8 @@ def main(results: Path, port: int, mood: str = "well", *named: str) -> None:
         "mortal": lambda: MortalEngine(results),
         "unfit": UnfitEngine,
     }
+    if mood == "impatient":
+        api.worker.SEND_S = 1
     if mood == "mortal":
         api.worker.LIVES_S = (0.0, 0.0)
 

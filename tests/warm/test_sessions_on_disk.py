@@ -278,3 +278,17 @@ def test_what_a_death_left_in_the_trash_goes_at_the_next_start(results: Path) ->
     again.empty()
     again.close()
     assert list((results / "trash").iterdir()) == []
+
+
+def test_what_is_on_its_way_to_the_trash_is_not_removed_under_way(results: Path) -> None:
+    """Would miss a move that loses its journal to the removal of another film."""
+    results.mkdir(exist_ok=True)
+    trash = Trash(results)
+    with trash.arrival() as place:
+        half = place.with_name(place.name + ".journal.new")
+        half.touch()
+        trash.take(results / "nothing")
+        (results / "other").touch()
+        trash.take(results / "other")
+        trash.close()
+        assert [path.name for path in (results / "trash").iterdir()] == [half.name]
