@@ -180,3 +180,18 @@ def test_a_disk_that_does_not_answer_is_told(
     making.is_open.set()
     assert job.result().clip.frames > 0
     runtime.close()
+
+
+def test_what_a_death_left_in_the_trash_goes_at_the_next_start(
+    settings: Settings, voices: EspeakVoices, tmp_path: Path
+) -> None:
+    trash = settings.results_dir / "trash"
+    trash.mkdir(parents=True)
+    (trash / "0123.mp4").write_bytes(b"a film")
+    runtime = Runtime(
+        settings=settings, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
+    )
+    runtime.start()
+    assert runtime.wait_until_warm(PATIENCE_S)
+    runtime.close()
+    assert list(trash.iterdir()) == []

@@ -266,20 +266,6 @@ def test_a_deleted_film_leaves_its_place_at_once_and_the_disk_when_there_is_time
     assert whole(film) == 4
 
 
-def test_what_a_death_left_in_the_trash_goes_at_the_next_start(results: Path) -> None:
-    dead = Trash(results)
-    film = results / "film.mp4"
-    film.parent.mkdir(exist_ok=True)
-    film.write_bytes(b"film")
-    dead.take(film)
-    assert not film.exists()
-    assert len(list((results / "trash").iterdir())) == 1
-    again = Trash(results)
-    again.empty()
-    again.close()
-    assert list((results / "trash").iterdir()) == []
-
-
 def test_what_is_on_its_way_to_the_trash_is_not_removed_under_way(results: Path) -> None:
     """Would miss a move that loses its journal to the removal of another film."""
     results.mkdir(exist_ok=True)
