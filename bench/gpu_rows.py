@@ -1,5 +1,8 @@
 """The rows of `python -m bench gpu`: each measures one thing and yields what it found."""
 
+import gc
+import json
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity
 
+from bench.decoders import CHANGE, MOUTH
 from bench.drone import hum
 from bench.figure import Figure
 from bench.gpu_rig import Rig, pass_of, pasted, said
@@ -22,7 +27,9 @@ from bench.gpu_sessions import most_in_time
 from warm.avatar import Avatar
 from warm.engine import Patch, Rendering
 from warm.musetalk.crop import Picture
+from warm.musetalk.decoders import FIRST_ROW
 from warm.musetalk.engine import MuseTalkEngine
+from warm.musetalk.fusing import fuse_where_it_pays
 from warm.musetalk.graphs import CudaRecorder
 from warm.musetalk.phases import use_phases
 from warm.musetalk.rendering import Copy
@@ -38,8 +45,19 @@ FIRST = 4
 SENTENCE_S = 2.0
 COMPARED = 8
 """Pictures that are compared with those in fp32."""
-BATCHES = (1, 2, 4, 8, 12, 16, 20, 25, 32, 48, 64)
+BATCHES = (1, 2, 4, 8, 16, 25, 32, 48, 64)
 START_TIMEOUT_S = 120
+TOP_KERNELS = 30
+"""Of the profile, those that take the longest."""
+KINDS = (
+    ("kernels of our own", r"^_(measure|straighten|apply|join|interleave)"),
+    ("attention", r"fmha|flash|attention|softmax"),
+    ("convolutions", r"fprop|conv|implicit|winograd"),
+    ("matrix products", r"gemm|nvjet|cublas|addmm|matmul"),
+    ("norms", r"norm|rowwise|moments|welford"),
+    ("copies", r"copy|nchw|nhwc|transpose|cat|memcpy|memset|index"),
+)
+"""What a kernel is for, by its name; the first that matches. Anything else is a sum of tensors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +99,28 @@ class Measured:
         return 2 if self.rig.tiny else full
 
 
+Row = tuple[str, Callable[[Measured], Iterator[Found]], float]
+"""Name, what measures it, and the seconds that it may be expected to take."""
+
+
 def start(measured: Measured) -> Iterator[Found]:
-    """A fresh process: Python, libraries, weights from disk, warm-up, recordings."""
-    rig = measured.rig
+    """A fresh process: Python, libraries, weights from disk, warm-up, recordings.
+
+    The first one also compiles kernels of our own, which are on disk afterwards.
+    """
+    name = "start to warm, weights on local disk"
+    first_s, steps = started(measured.rig)
+    measured.notes["first start, seconds"] = steps
+    yield figure(name, first_s, "s", 15, better="lower")
+    again_s, steps = started(measured.rig)
+    measured.notes["second start, seconds"] = steps
+    yield Fact(name="the second start", value=again_s, unit="s")
+    for step, seconds in steps.items():
+        yield Fact(name=f"  of it: {step}", value=seconds, unit="s")
+
+
+def started(rig: Rig) -> tuple[float, dict[str, float]]:
+    """Seconds from the beginning of a process until it is warm, and those of its steps."""
     size = "tiny" if rig.tiny else "full"
     command = [sys.executable, "-m", "bench.gpu_start", str(rig.folder), rig.device, size]
     begun_s = time.time()
@@ -93,8 +130,8 @@ def start(measured: Measured) -> Iterator[Found]:
     warm = [line for line in done.stdout.splitlines() if line.startswith("warm ")]
     if not warm:
         raise RuntimeError(f"the process ended with {done.returncode}: {done.stderr[-500:]}")
-    taken_s = float(warm[0].split()[1]) - begun_s
-    yield figure("start to warm, weights on local disk", taken_s, "s", 15, better="lower")
+    steps: dict[str, float] = json.loads(warm[0].removeprefix("warm "))
+    return steps.pop("at_s") - begun_s, steps
 
 
 def steady(measured: Measured) -> Iterator[Found]:
@@ -223,18 +260,16 @@ def unload(measured: Measured) -> Iterator[Found]:
 
 
 def batches(measured: Measured) -> Iterator[Found]:
-    """Frames a second by the size of a pass."""
+    """Frames a second by the size of a pass, drawing alone; each size is recorded by itself."""
     measured.rest()
-    rig, avatar = measured.rig, measured.rig.avatar()
-    sizes = [size for size in BATCHES if not rig.tiny or size <= FIRST]
-    engine = rig.warm(batch_size=max(sizes))
-    try:
-        for size in sizes:
-            passes = measured.count(max(6, 400 // size))
-            fps = engine_fps(engine, avatar, size, passes)
-            yield Fact(name=f"passes of {size}", value=fps, unit="fps")
-    finally:
-        engine.unload()
+    rig = measured.rig
+    studio = rig.studio()
+    for size in BATCHES:
+        if not rig.tiny or size <= FIRST:
+            record(rig, studio, size)
+            yield Fact(
+                name=f"passes of {size}", value=studio_fps(measured, studio, size), unit="fps"
+            )
 
 
 def savings(measured: Measured) -> Iterator[Found]:
@@ -243,6 +278,7 @@ def savings(measured: Measured) -> Iterator[Found]:
     rig = measured.rig
     studio = rig.studio(exact_savings=False)
     unet, vae = networks(studio)
+    parts = [unet, vae.decoder]
     layout: Any = {"memory_format": torch.contiguous_format}
     nn.Module.to(unet, **layout)
     nn.Module.to(vae, **layout)
@@ -250,9 +286,10 @@ def savings(measured: Measured) -> Iterator[Found]:
         ("eager, channels first", lambda: None),
         ("+ channels last", lambda: channels_last(rig, unet, vae)),
         ("+ time embedding in biases", lambda: fold_timestep(unet)),
-        ("+ convolutions by phases", lambda: (use_phases(unet), use_phases(vae.decoder))),
+        ("+ convolutions by phases", lambda: [use_phases(part) for part in parts]),
         ("+ CUDA graphs", lambda: record(rig, studio)),
-        ("+ cudnn.benchmark (no setting)", lambda: benchmark(rig, studio)),
+        ("+ fused_kernels", lambda: fuse_and_record(rig, studio, parts)),
+        ("+ search_kernels", lambda: search_and_record(rig, studio)),
     ]
     try:
         for name, step in steps:
@@ -264,21 +301,74 @@ def savings(measured: Measured) -> Iterator[Found]:
 
 def compiled(measured: Measured) -> Iterator[Found]:
     """`compile_networks`: what it brings, and what it costs at the start."""
+    yield from compiled_by(measured, "compile_networks", None)
+
+
+def compiled_long(measured: Measured) -> Iterator[Found]:
+    """The same, with the compiler's own search for kernels. Not a setting."""
+    yield from compiled_by(measured, "compiled by max-autotune", "max-autotune-no-cudagraphs")
+
+
+def compiled_by(measured: Measured, name: str, mode: str | None) -> Iterator[Found]:
+    """Frames a second of the compiled networks, and seconds of the compiler."""
     measured.rest()
     rig = measured.rig
     if not rig.is_gpu:
         return
-    studio = rig.studio()
+    studio = rig.studio(compile_networks=True)
     begun_s = time.perf_counter()
-    studio.compile(batch_of(rig))
-    yield Fact(name="compile_networks: at the start", value=time.perf_counter() - begun_s, unit="s")
+    if mode is None:
+        studio.compile(batch_of(rig))
+    else:
+        for network in (networks(studio)[0], networks(studio)[1].decoder):
+            network.compile(mode=mode)
+        studio.painter.paint(*studio._empty(batch_of(rig)))
+        rig.wait()
+    yield Fact(name=f"{name}: at the start", value=time.perf_counter() - begun_s, unit="s")
     if fault := studio.passes["compile_fault"]:
         raise RuntimeError(f"not compiled: {fault}")
-    yield Fact(name="compile_networks", value=studio_fps(measured, studio), unit="fps")
     record(rig, studio)
-    yield Fact(
-        name="compile_networks + CUDA graphs", value=studio_fps(measured, studio), unit="fps"
-    )
+    yield Fact(name=f"{name} + CUDA graphs", value=studio_fps(measured, studio), unit="fps")
+    studio.close()
+
+
+def profile(measured: Measured) -> Iterator[Found]:
+    """What a pass of the largest size spends its time on; drawn eagerly, by the fused networks."""
+    measured.rest()
+    rig = measured.rig
+    studio = rig.studio()
+    given = studio._empty(batch_of(rig))
+    studio.painter.paint(*given)
+    rig.wait()
+    kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if rig.is_gpu else [])]
+    with torch.profiler.profile(activities=kinds) as watched:
+        studio.painter.paint(*given)
+        rig.wait()
+    spent = "self_device_time_total" if rig.is_gpu else "self_cpu_time_total"
+    kernels = [each for each in watched.key_averages() if is_kernel(each, on_gpu=rig.is_gpu)]
+    kernels.sort(key=lambda each: -float(getattr(each, spent)))
+    times_ms = dict.fromkeys((*(kind for kind, _ in KINDS), "the rest"), 0.0)
+    for each in kernels:
+        times_ms[kind_of(each.key)] += getattr(each, spent) / 1000
+    measured.notes["profile"] = [
+        {"ms": round(getattr(each, spent) / 1000, 3), "calls": each.count, "kernel": each.key[:160]}
+        for each in kernels[:TOP_KERNELS]
+    ]
+    size = batch_of(rig)
+    yield Fact(name="kernels of a pass", value=sum(each.count for each in kernels), unit="")
+    for kind, time_ms in times_ms.items():
+        yield Fact(name=f"time of a frame: {kind}", value=time_ms / size, unit="ms")
+
+
+def is_kernel(event: Any, *, on_gpu: bool) -> bool:
+    """Whether a line of the profile is something that the device did, and not who asked for it."""
+    return not on_gpu or str(event.device_type).endswith("CUDA")
+
+
+def kind_of(kernel: str) -> str:
+    """What it is for."""
+    found = (kind for kind, known in KINDS if re.search(known, kernel, re.IGNORECASE))
+    return next(found, "the rest")
 
 
 def precision(measured: Measured) -> Iterator[Found]:
@@ -289,6 +379,35 @@ def precision(measured: Measured) -> Iterator[Found]:
     for kind in kinds:
         likeness = float(cv2.PSNR(pictures_in(measured, kind), exact))
         yield figure(f"pictures in {kind} against fp32, PSNR", likeness, "dB", 45, n=COMPARED)
+
+
+def decoders(measured: Measured) -> Iterator[Found]:
+    """Drawing alone by the decoders that draw other pictures; and how near `half` comes to `full`.
+
+    The drawn faces are the avatar's own but for their mouths: random networks would draw others.
+    """
+    measured.rest()
+    rig, avatar = measured.rig, measured.rig.avatar()
+    drawn: dict[str, Picture] = {}
+    for kind in ("full", "half", "tiny"):
+        studio = rig.studio(decoder=kind)
+        record(rig, studio)
+        yield Fact(name=f"decoder = {kind}", value=studio_fps(measured, studio), unit="fps")
+        kept = latents_of(studio, avatar, COMPARED)
+        faces = other_mouths(kept[:, 4:8])
+        pictures = np.asarray(studio.painter.decode(faces, kept).cpu())[:, FIRST_ROW:]
+        drawn[kind] = pictures.reshape(-1, *pictures.shape[2:])
+    likeness = float(cv2.PSNR(drawn["half"], drawn["full"]))
+    yield Fact(name="pictures of decoder = half against full, PSNR", value=likeness, unit="dB")
+
+
+def other_mouths(faces: Tensor) -> Tensor:
+    """(n, 4, h, w) latents, each with another mouth, and a little noise all over."""
+    noise = torch.Generator().manual_seed(COMPARED)
+    change = CHANGE * torch.randn(faces.shape, generator=noise).to(faces)
+    made = faces + faces.std() * change
+    made[MOUTH] = torch.randn(made[MOUTH].shape, generator=noise).to(faces) * faces.std()
+    return made
 
 
 def pictures_in(measured: Measured, kind: str) -> Picture:
@@ -308,19 +427,24 @@ def pictures_in(measured: Measured, kind: str) -> Picture:
     return made.reshape(-1, made.shape[2], 3)
 
 
-ROWS: Sequence[tuple[str, Callable[[Measured], Iterator[Found]], float]] = (
-    ("start", start, 20),
+ROWS: Sequence[Row] = (
+    ("start", start, 40),
     ("steady", steady, 25),
     ("first frames", first_frames, 5),
     ("plain", plain, 20),
     ("unload", unload, 20),
     ("sessions", sessions, 60),
     ("precision", precision, 30),
-    ("batches", batches, 30),
-    ("savings", savings, 40),
+    ("profile", profile, 15),
+    ("batches", batches, 40),
+    ("savings", savings, 50),
+    ("decoders", decoders, 30),
     ("compiled", compiled, 90),
 )
 """In the order of their worth, each with the seconds that it may be expected to take."""
+
+ON_REQUEST: Sequence[Row] = (("compiled-long", compiled_long, 300),)
+"""Rows that are measured only where `--rows` names them."""
 
 
 def figure(
@@ -353,25 +477,49 @@ def channels_last(rig: Rig, *parts: Any) -> None:
             nn.Module.to(part, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def record(rig: Rig, studio: Studio) -> None:
+def record(rig: Rig, studio: Studio, size: int | None = None) -> None:
     """Record the one pass that is measured; raises why that cannot be."""
     if not rig.is_gpu:
         return
-    size = batch_of(rig)
-    studio.graphs.record([size], *studio._empty(size), CudaRecorder(studio.compute.device))
+    size = size or batch_of(rig)
+    studio.graphs.forget("another is recorded")
+    free()
+    studio.graphs.fault = None
+    with studio.compute.current():
+        recorder = CudaRecorder(studio.compute.device)
+        studio.graphs.record([size], *studio._empty(size), recorder)
     if studio.graphs.fault is not None:
         raise RuntimeError(f"not recorded: {studio.graphs.fault}")
 
 
-def benchmark(rig: Rig, studio: Studio) -> None:
+def fuse_and_record(rig: Rig, studio: Studio, parts: list[nn.Module]) -> None:
+    """Norms and sums by kernels of our own; raises why that cannot be."""
+    if not rig.is_gpu:
+        return
+    with studio.compute.current():
+        fused = fuse_where_it_pays(parts, studio.compute)
+    if fused.fault is not None:
+        raise RuntimeError(f"not fused: {fused.fault}")
+    record(rig, studio)
+
+
+def search_and_record(rig: Rig, studio: Studio) -> None:
     """Have cuDNN try all its ways before the recording."""
     torch.backends.cudnn.benchmark = True
     record(rig, studio)
 
 
-def studio_fps(measured: Measured, studio: Studio) -> float:
+def free() -> None:
+    """Give back what nobody holds any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def studio_fps(measured: Measured, studio: Studio, size: int | None = None) -> float:
     """Frames a second of drawing and copying back, nothing pasted."""
-    rig, size = measured.rig, batch_of(measured.rig)
+    rig = measured.rig
+    size = size or batch_of(rig)
     latents = list(latents_of(studio, rig.avatar(), size))
     tokens = [np.zeros(studio.hearing.tokens_shape, np.float32)] * size
     for _ in range(2):

@@ -17,6 +17,7 @@ from bench.figure import Figure
 from bench.gpu_rig import Rig
 from bench.gpu_rows import ROWS, Fact, Found, Measured
 from bench.gpu_sessions import InTime, fewer
+from warm.engine import EngineLost
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +51,8 @@ def test_every_row_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str
     } <= set(figures)
     assert figures["pictures in bf16 against fp32, PSNR"] > 25
     assert {"passes of 1", "passes of 4", "+ CUDA graphs", "+ convolutions by phases"} <= set(facts)
+    assert {"decoder = full", "decoder = half", "decoder = tiny"} <= set(facts)
+    assert facts["pictures of decoder = half against full, PSNR"] > 30
     assert all(value >= 0 for value in facts.values())
     printed = capsys.readouterr().out
     assert [name for name in (*figures, *facts) if name not in printed] == []
@@ -95,6 +98,35 @@ def test_a_row_that_fails_is_told_and_the_others_go_on(
     assert "1!" in printed.out
 
 
+def lost(_: Measured) -> Iterator[Found]:
+    yield Fact(name="before", value=1, unit="")
+    raise EngineLost("the GPU failed", needs_new_process=True)
+
+
+@pytest.mark.usefixtures("unbuilt")
+def test_a_device_that_is_lost_ends_the_measuring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "ROWS", (("bad", lost, 1.0), ("fine", good, 1.0)))
+    code, report = run(tmp_path)
+    assert code == 1
+    assert report["failed"]["bad"] == "EngineLost: the GPU failed"
+    assert "--rows" in report["failed"]["the rest"]
+    assert (report["figures"], len(report["facts"])) == ([], 1)
+
+
+@pytest.mark.usefixtures("unbuilt")
+def test_only_the_rows_that_are_named_are_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gpu, "KNOWN", {"fine": ("fine", good, 1.0), "bad": ("bad", broken, 1.0)})
+    code, report = run(tmp_path, "--rows", "fine")
+    assert (code, list(report["seconds"])) == (0, ["making models and avatar", "fine"])
+    assert "0 of 1 goals reached; missed: good (1)" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        gpu.main(["--device", "cpu", "--tiny", "--rows", "none"])
+
+
 @pytest.mark.usefixtures("unbuilt")
 def test_when_the_time_is_up_the_row_ends_and_the_report_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -127,7 +159,8 @@ def test_a_row_for_which_the_time_does_not_do_is_left_out(
     monkeypatch.setattr(gpu, "ROWS", (("long", good, 100.0), ("short", good, 1.0)))
     report = gpu.Report(tmp_path / "gpu.json", machine={})
     with gpu.stoppable():
-        gpu.measure_all(Rig(tmp_path, "cpu", tiny=False), report, ends_s=time.monotonic() + 50)
+        rig = Rig(tmp_path, "cpu", tiny=False)
+        gpu.measure_all(rig, report, gpu.chosen(None), ends_s=time.monotonic() + 50)
     assert list(report.failed) == ["long"]
     assert "left out" in report.failed["long"]
     assert len(report.figures) == 1
