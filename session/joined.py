@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from session.closing import Closing
-from session.disk import is_at, naming_faults, open_regular, sync_folder
+from session.disk import is_at, naming_faults, open_regular, sync_file, sync_folder
 from session.errors import (
     ClipEmptyError,
     ClipOpenError,
@@ -77,6 +77,7 @@ class JoinedFilm(Closing):
         if path.exists():
             film.close()
             raise FilmExistsError(f"There is a film at {path}; open it, or delete it first.")
+        film._settle()
         return film
 
     @classmethod
@@ -170,8 +171,20 @@ class JoinedFilm(Closing):
         """Close, and keep the film as an archive at `target`, on the same file system."""
         self._close(lambda: _move(self.path, target))
 
+    def _settle(self) -> None:
+        """Have on disk what is in sight, also that a film was removed: who did it may have died
+        before syncing."""
+        try:
+            with naming_faults(self.path):
+                sync_folder(self.path.parent)
+        except BaseException:
+            self.close()
+            raise
+
     def _read(self) -> Label:
         self._fd = open_regular(self.path)
+        sync_file(self._fd)  # a death between renaming and syncing leaves a name in sight only
+        sync_folder(self.path.parent)
         self._size = os.fstat(self._fd).st_size
         label = read_label(self._fd)
         if label is None:
@@ -270,7 +283,7 @@ class JoinedFilm(Closing):
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # a lock file that stays hinders nobody
             if is_at(self._lock_fd, lock_path(self.path)):
                 lock_path(self.path).unlink()
         os.close(self._lock_fd)

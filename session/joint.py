@@ -1,11 +1,12 @@
 """A film to come: the film as it is and a clip, joined by copying, and verified."""
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from session.disk import sync_file
+from session.disk import sync_file, write_all
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
 from session.grid import packets_of
 from session.label import Label
@@ -29,11 +30,18 @@ def extend(film: Path, fd: int | None, strip: Strip, folder: Path, label: Label)
     words = link(chain, made, folder, timescale=spec.ticks_per_second, soundtrack=sound)
     require_joined(made, _expected(fd, strip, label), words)
     require_joints(made, [Fraction(before, spec.fps)], Fraction(spec.fps))
-    with made.open("ab") as file:
-        file.write(label.to_box())
-        file.flush()
-        sync_file(file.fileno())
+    _complete(made, label)
     return made
+
+
+def _complete(made: Path, label: Label) -> None:
+    """Put the label at the file's end; all of the file is on disk on return."""
+    fd = os.open(made, os.O_RDWR)
+    try:
+        write_all(fd, label.to_box(), os.fstat(fd).st_size)
+        sync_file(fd)
+    finally:
+        os.close(fd)
 
 
 def _sound(film: Path, strip: Strip, packets: int) -> list[Link] | None:

@@ -86,8 +86,10 @@ def read_journal(path: Path, film_id: str) -> JournalRead | None:
         fd = open_regular(path)
     except (FileNotFoundError, FilmDamagedError):
         return None
-    with os.fdopen(fd, "rb") as file:
-        data = file.read()
+    try:
+        data = os.pread(fd, os.fstat(fd).st_size, 0)
+    finally:
+        os.close(fd)
     header, *written = data.split(b"\n")[:-1] or [b""]
     seed = _seed(film_id)
     is_named, opening_crc32 = _read_header(film_id, header)

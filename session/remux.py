@@ -18,7 +18,6 @@ from uuid import uuid4
 
 import av
 import ffmpeg
-import imageio_ffmpeg
 
 from session.disk import sync_folder
 from session.errors import (
@@ -146,6 +145,8 @@ def run_ffmpeg(work: Any, *, stdin: int = subprocess.DEVNULL, passed: Sequence[i
     Returns what it had to say, and raises FilmFullError where that is that there was no room;
     whether it succeeded, the file must tell.
     """
+    import imageio_ffmpeg  # noqa: PLC0415  70 MB that only copies need
+
     command = work.global_args("-v", "warning").compile(imageio_ffmpeg.get_ffmpeg_exe())
     done = subprocess.run(command, stdin=stdin, capture_output=True, check=False, pass_fds=passed)
     words = done.stderr.decode(errors="replace").strip()

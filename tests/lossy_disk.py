@@ -21,6 +21,8 @@ from typing import Any
 import pytest
 
 SECTOR_BYTES = 512
+SCRATCH = ".parts"
+"""End of the names of folders whose contents count for nothing."""
 _MOST_STATES = 16
 """At one moment; more are drawn at random."""
 
@@ -134,6 +136,8 @@ class LossyDisk:
         """Told number and name of each such call; may raise in its place."""
         self.torn_at: int | None = None
         """Call at which half of a write goes through and the process ends."""
+        self.takes_half = False
+        """Whether of a write that is refused the first half goes through, as on a full disk."""
         self._chance = random.Random(seed)
         self._top = Folder()
         self._held: dict[int, tuple[Entry, Path]] = {}
@@ -151,6 +155,7 @@ class LossyDisk:
     def begin_with(self, files: Files) -> None:
         """Lay out a disk's contents, all of it synced."""
         lay_out(files, self.root)
+        self._top = Folder()  # forgets that the folders were made just now
         for path, data in files.items():
             parent, _, name = path.rstrip("/").rpartition("/")
             folder = self._find(self.root / parent)
@@ -188,6 +193,8 @@ class LossyDisk:
     def _contents(self, name: str, entry: Entry) -> list[Files]:
         if isinstance(entry, File):
             return [{name: content} for content in dict.fromkeys(entry.states(self._chance))]
+        if name.endswith(SCRATCH):
+            return [{f"{name}/": b"", f"{name}/half": b"half"}]
         below = self._grown(entry)
         return [
             {f"{name}/": b""} | {f"{name}/{path}": data for path, data in files.items()}
@@ -211,17 +218,26 @@ class LossyDisk:
         assert isinstance(found, Folder), path
         return found
 
-    def _ours(self, path: Any, **more: Any) -> Path | None:
+    def _ours(self, path: Any, dir_fd: int | None = None) -> Path | None:
         """The path, where it lies on this disk."""
-        if not isinstance(path, str | Path) or more:
+        if not isinstance(path, str | Path):
             return None
-        full = Path.cwd() / path
+        folder = Path.cwd() if dir_fd is None else Path(f"/proc/self/fd/{dir_fd}").readlink()
+        full = folder / path
         return full if full.is_relative_to(self.root) else None
 
+    def _adopt(self, path: Path) -> None:
+        """Know of a file that another program wrote; nothing of it is on disk yet."""
+        file = File()
+        file.pending.append(Write(0, path.read_bytes()))
+        self._parent(path).pending.append({path.name: file})
+
     def on_open(self, path: Any, flags: int, mode: int = 0o777, **more: Any) -> int:
-        ours = self._ours(path)
+        ours = self._ours(path, **more)
         if ours is None:
             return int(self._real["open"](path, flags, mode, **more))
+        if ours.is_file() and self._find(ours) is None:
+            self._adopt(ours)
         is_new = bool(flags & os.O_CREAT) and self._find(ours) is None
         self._step("open")
         fd = int(self._real["open"](path, flags, mode, **more))
@@ -248,15 +264,24 @@ class LossyDisk:
     def on_pwrite(self, fd: int, data: Any, offset: int) -> int:
         if fd not in self._held:
             return int(self._real["pwrite"](fd, data, offset))
-        self._step("pwrite")
         given = bytes(data)
+        try:
+            self._step("pwrite")
+        except OSError:
+            if self.takes_half:
+                self._write(fd, given[: len(given) // 2], offset)
+            raise
         if self.torn_at == self.calls:
             given = given[: len(given) // 2]
-        written = int(self._real["pwrite"](fd, given, offset))
-        self._file(fd).pending.append(Write(offset, given[:written]))
+        written = self._write(fd, given, offset)
         self.watched()
         if self.torn_at == self.calls:
             self.kill()
+        return written
+
+    def _write(self, fd: int, data: bytes, offset: int) -> int:
+        written = int(self._real["pwrite"](fd, data, offset))
+        self._file(fd).pending.append(Write(offset, data[:written]))
         return written
 
     def on_ftruncate(self, fd: int, size: int) -> None:

@@ -254,6 +254,63 @@ def test_a_server_killed_at_any_call_shows_nothing_that_a_power_cut_takes_away(
         assert states.check(after) > 5
 
 
+def require_same(files: Files, root: Path) -> None:
+    """A state of the disk has film and journal just as they are in sight."""
+    journal = f"{FILM}.journal"
+    assert {name: files.get(name) for name in (FILM, journal)} == {
+        name: (root / name).read_bytes() for name in (FILM, journal)
+    }
+
+
+@pytest.mark.parametrize("is_torn", [False, True])
+def test_what_a_start_cuts_off_stays_off_also_after_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_torn: bool
+) -> None:
+    """Whatever call a server died at: once the next one shows the film, the disk has that film,
+    byte by byte, and a journal that agrees."""
+    names = calls_of_a_talk(tmp_path / "counted", monkeypatch)
+    for number, name in enumerate(names, 1):
+        if is_torn and name != "pwrite":
+            continue
+        root = tmp_path / f"killed-{number}"
+        root.mkdir()
+        with monkeypatch.context() as patched:
+            disk = LossyDisk(root, patched, seed=number)
+            talk = Talk(disk.root)
+            kill_at(disk, number, is_torn)
+            until_killed(talk.steps())
+            disk.revive()
+            talk.reel = None
+            talk.open()
+            for files in disk.states():
+                require_same(files, root)
+            talk.close()
+
+
+@pytest.mark.parametrize("takes_half", [False, True])
+def test_what_a_full_disk_refused_does_not_come_back_with_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, takes_half: bool
+) -> None:
+    """Who was told that there was no room will say it again."""
+    names = calls_of_a_talk(tmp_path / "counted", monkeypatch)
+    tried = 0
+    for number in range(1, len(names) + 1):
+        root = tmp_path / f"refused-{number}"
+        root.mkdir()
+        with monkeypatch.context() as patched:
+            disk = LossyDisk(root, patched, seed=number)
+            disk.takes_half = takes_half
+            talk = Talk(disk.root)
+            disk.before = refuse(number, False, errno.ENOSPC)
+            talk_until_it_fails(talk, FilmFullError)
+            if talk.reel is not None and not talk.reel.is_closed:
+                tried += 1
+                for files in disk.states():
+                    require_same(files, root)
+            talk.close()
+    assert tried > 8
+
+
 def kill_at(disk: LossyDisk, number: int, is_torn: bool) -> None:
     def before(call: int, _: str) -> None:
         if call == number:
@@ -365,6 +422,55 @@ def live(disk: LossyDisk, talk: Talk, chance: random.Random) -> None:
         except Killed:
             disk.revive()
             talk.reel = None
+
+
+def said_and_damaged(folder: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> Files:
+    """The disk of a finished conversation, with a fault that is older than the next start."""
+    folder.mkdir()
+    with monkeypatch.context() as patched:
+        disk = LossyDisk(folder, patched)
+        talk = Talk(disk.root)
+        talk.say("one")
+        talk.say("two")
+        talk.close()
+        (*_, files) = disk.states()
+    journal = files[f"{FILM}.journal"]
+    lines = journal.splitlines(keepends=True)
+    changed = {
+        "a digit": journal.replace(b'"frames": 16', b'"frames": 17'),
+        "the first line": b"?" + journal[1:],
+        "a line of zeros": b"".join([*lines[:2], bytes(40), b"\n", *lines[3:]]),
+        "all of it": b"rubbish",
+        "the last line": b"".join([*lines[:-1], bytes(40), b"\n"]),
+    }
+    return files | {f"{FILM}.journal": changed[damage]}
+
+
+@pytest.mark.parametrize(
+    "damage", ["a digit", "the first line", "a line of zeros", "all of it", "the last line"]
+)
+def test_no_power_cut_after_a_journal_was_mended_costs_what_was_said_since(
+    tmp_path: Path, laid_out: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """The new journal is in place for good before a line is added to it, and what is cut off the
+    film is kept for good before it is cut."""
+    files = said_and_damaged(tmp_path / "before", monkeypatch, damage)
+    root = tmp_path / "root"
+    root.mkdir()
+    disk = LossyDisk(root, monkeypatch)
+    disk.begin_with(files)
+    talk = Talk(disk.root)
+    states = States(disk, talk)
+    talk.open()
+    for each, _ in states.found.values():
+        cut_off = each.get(f"{FILM}.cut-1", b"")
+        assert files[FILM] in (each[FILM], each[FILM] + cut_off)
+    for each in disk.states():
+        require_same(each, root)
+    talk.say("three")
+    states.add()
+    talk.close()
+    assert states.check(laid_out, most=60) > 8
 
 
 def test_what_survives_a_power_cut_plays_in_both_decoders(disk: LossyDisk, laid_out: Path) -> None:
