@@ -74,6 +74,7 @@ def describe_film(view: SessionView, clips_from: int) -> dict[str, Any]:
     clips = committed.clips[clips_from:] if committed else ()
     return {
         "exists": film is not None,
+        "film": film.film_id if film else None,
         "video_path": str(film.path) if film else None,
         "video_url": film_url(view.id) if film else None,
         "stream_url": f"{session_url(view.id)}/stream",

@@ -77,8 +77,8 @@ export class Captions {
 
   #show() {
     const cues = this.areOn ? [...(this.#track.activeCues ?? [])] : [];
-    this.#line.textContent = cues.map((cue) => cue.getCueAsHTML().textContent).join("\n");
-    this.#line.hidden = this.#line.textContent === "";
+    const words = cues.map((cue) => cue.getCueAsHTML().textContent).join("\n");
+    if (this.#line.textContent !== words) this.#line.textContent = words; // screen readers read it out
   }
 }
 

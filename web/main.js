@@ -1,10 +1,12 @@
 // The page: wires the film, the idle face, the text box and the status line together.
 
 import { Captions } from "./captions.js";
+import { Complaint } from "./complaint.js";
 import { Film } from "./film.js";
 import { Playlist } from "./playlist.js";
 import { Screen } from "./screen.js";
-import { call, post, speak } from "./server.js";
+import { ask, call, post, speak } from "./server.js";
+import { SessionsBox } from "./sessions.js";
 import { Stage } from "./stage.js";
 import { NotLive, Stream, StreamUnusable } from "./stream.js";
 import { Transcript } from "./transcript.js";
@@ -14,6 +16,7 @@ const LOOK_MS = 3000;
 const DEAF_MS = 2500;
 const MARK_MS = 200;
 const SURE_MS = 4000;
+const AGAIN_MS = 500;
 /** So far ahead of its playing a clip is made, so that there is something to stop. */
 const LEAD_S = 2;
 
@@ -26,22 +29,43 @@ const screen = new Screen(at("film"), () => (at("sound").hidden = false));
 const stage = new Stage(at("stage"), at("handover"), screen, at("idle"), showDelay);
 const captions = new Captions(at("film"), at("caption"), at("captions"), `${base}/full_session.vtt`);
 const transcript = new Transcript(at("transcript"));
+const complaint = new Complaint(at("error"), at("error-text"), at("error-close"));
+const sessions = new SessionsBox(at("sessions"), sessionId);
 
 const leaving = new AbortController();
 
 let connection = "waiting";
 /** Texts that were sent and are not wholly in the film yet. */
 let underWay = 0;
+const sent = new Set();
 /** When the text was sent whose first picture is awaited, by `performance.now`. */
 let sentMs = null;
-const onState = (state) => (connection = state);
+/** What is to be known for as long as this page is open. */
+let standing = "";
+/** The film that is being played, by the server's name for it. */
+let film = null;
+/** Looks are answered out of order now and then; an older one tells nothing new. */
+let looks = 0;
+let lastLook = 0;
+/** What is said after an interruption waits for its answer, so that it is not interrupted as well. */
+let stopping = Promise.resolve();
+
+function onState(state) {
+  connection = state;
+  if (state === "over") look(); // a film ends when its session is reset, or the server stops
+}
+
+function onBegun(name) {
+  film = name;
+  captions.clear();
+}
 
 /** `?from=start` plays what was said before, too. */
 const fromStart = asked.get("from") === "start";
 const stream = new Stream(`${base}/stream`, { fromStart, onState, signal: leaving.signal });
 const playlist = new Playlist(`${base}/live.m3u8`, screen, {
   onState,
-  onBegun: () => captions.clear(),
+  onBegun,
   onAppended: () => captions.grow(),
   signal: leaving.signal,
 });
@@ -58,15 +82,28 @@ async function main() {
   setInterval(mark, MARK_MS);
   setInterval(look, LOOK_MS);
   at("session").textContent = sessionId === "default" ? "" : sessionId;
-  const [session] = await Promise.all([look(), listVoices()]);
-  if (session) at("voice").value = session.voice;
-  if (session && !fromStart) stream.beginAt(session.bytes);
+  const session = await begin();
+  if (!fromStart) stream.beginAt(session.bytes);
   await play(session);
+}
+
+/** Asks for what has to be known before anything can be played, until the server answers. */
+async function begin() {
+  for (;;) {
+    try {
+      const session = await look();
+      if (session) await listVoices(session.voice);
+      if (session) return session;
+    } catch (error) {
+      showStatus("bad", error.message);
+    }
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
 }
 
 /** Plays the films of the session, in the best way that works here. */
 async function play(session) {
-  const joinsAtS = session?.exists && !fromStart ? session.duration_s : 0;
+  const joinsAtS = session.exists && !fromStart ? session.duration_s : 0;
   const name = asked.get("player") ?? bestPlayer();
   if (!(name in PLAYERS)) {
     throw new Error(`player = "${name}": this page has ${Object.keys(PLAYERS).join(", ")}.`);
@@ -74,7 +111,7 @@ async function play(session) {
   try {
     await playBy(name, "", joinsAtS);
   } catch (error) {
-    if (error instanceof NotLive) return showNote(error.message);
+    if (error instanceof NotLive) return showNote((standing = error.message));
     if (!(error instanceof StreamUnusable)) throw error;
     await playBy("hls", error.message, joinsAtS);
   }
@@ -93,13 +130,13 @@ async function playBy(name, reason, joinsAtS) {
 }
 
 async function playStream() {
-  const film = new Film(screen);
-  for await (const { kind, bytes } of stream.segments()) {
+  const player = new Film(screen);
+  for await (const { kind, bytes, film: name } of stream.segments()) {
     if (kind === "init") {
-      captions.clear();
-      await film.begin(bytes);
+      onBegun(name);
+      await player.begin(bytes);
     } else {
-      await film.append(bytes);
+      await player.append(bytes);
       captions.grow();
     }
   }
@@ -115,98 +152,135 @@ function mark() {
 async function look() {
   try {
     const signal = AbortSignal.timeout(DEAF_MS);
-    showHealth(await (await fetch("/health", { signal })).json());
+    const { body: health } = await ask("/health", { signal });
+    showHealth(health);
+    // Its films are not opened yet, and it tells of none.
+    if (health.status === "warming") return await lookAtFace(signal);
     return await lookAtSession(transcript.last, signal);
   } catch (error) {
-    showStatus("bad", worded(error));
-    if (error.name === "TimeoutError") return look(); // by another connection
+    showStatus("bad", error.message);
+    if (error.isLate) return look(); // by another connection
   }
+}
+
+/** Shows who will speak. */
+async function lookAtFace(signal) {
+  const query = new URLSearchParams({ session_id: sessionId });
+  showFace(await call(`/session?${query}`, { signal }));
 }
 
 /** Asks for the session with its clips from number `first` on; a film of hours has many. */
 async function lookAtSession(first, signal) {
   const query = new URLSearchParams({ session_id: sessionId, clips_from: first });
+  const [number, played] = [(looks += 1), film];
   const session = await call(`/session?${query}`, { signal });
+  if (number < lastLook) return session;
   if (!transcript.take(first, session.clips)) return lookAtSession(0, signal);
+  lastLook = number;
+  if (played !== null && played === film && session.film !== film) leaveFilm();
+  if (session.state !== "speaking") transcript.settle();
   showSession(session);
   return session;
 }
 
+/** The session was reset or deleted: what is left of its film here is not played. */
+function leaveFilm() {
+  film = null;
+  sentMs = null;
+  screen.stop();
+  stage.leave();
+  captions.clear();
+  at("timing").textContent = "";
+}
+
 function showHealth({ status, reason, engine, device, jobs_queued: queued, jobs_processing: busy }) {
+  if (status === "warming") return showStatus("busy", `starting: ${reason}`);
   if (!["ok", "asleep", "loading"].includes(status)) return showStatus("bad", reason ?? status);
   if (connection === "lost") return showStatus("bad", "The film's connection is lost; trying again.");
   const waiting = queued + busy;
+  complaint.end("server");
+  if (waiting === 0) complaint.end("queue");
   const rest = status === "ok" ? "ready" : status;
   const work = waiting === 0 ? rest : `${waiting} in work`;
-  showStatus(waiting === 0 ? "good" : "busy", [work, engine, device].filter(Boolean).join(" · "));
+  const about = [engine, device].filter(Boolean).map((word) => ` · ${word}`);
+  showStatus(waiting === 0 ? "good" : "busy", work, about.join(""));
 }
 
-function showSession({ avatar_id, fps, width, height, duration_s, exists, bytes, video_url, idle, problem }) {
+function showSession(session) {
+  const { avatar_id: avatar, duration_s: durationS, exists, bytes, video_url: url, problem } = session;
   stream.compare(bytes);
-  if (idle !== null) {
-    at("stage").style.setProperty("--ratio", width / height);
-    stage.setIdle({ ...idle, fps });
-  }
-  if (problem) showNote(problem);
-  at("length").textContent = exists ? `${clock(duration_s)} of film` : `${avatar_id} is listening`;
+  showFace(session);
+  showNote(problem || standing);
+  at("length").textContent = exists ? `${clock(durationS)} of film` : `${avatar} is listening`;
   at("download").hidden = !exists;
-  if (exists) at("download").href = video_url;
+  if (exists) at("download").href = url;
 }
 
-/** The voices to choose from; which one is the session's own is told with the session. */
-async function listVoices() {
+function showFace({ idle, fps, width, height }) {
+  if (idle === null) return;
+  at("stage").style.setProperty("--ratio", width / height);
+  stage.setIdle({ ...idle, fps });
+}
+
+/** The voices to choose from; `own` is the session's. */
+async function listVoices(own) {
   const { voices } = await call("/voices");
   for (const select of document.querySelectorAll("select.voices")) {
-    select.append(...voices.map(({ id, name }) => new Option(name, id)));
+    const known = [...select.options].filter(({ value }) => value === "");
+    select.replaceChildren(...known, ...voices.map(({ id, name }) => new Option(name, id)));
   }
-}
-
-/** The box in which another session is begun, with a face and a voice of its own. */
-async function chooseSession() {
-  const { avatars } = await call("/avatars");
-  const ready = avatars.filter(({ state }) => state === "ready");
-  at("new-avatar").replaceChildren(...ready.map(({ id, active }) => new Option(id, id, active, active)));
-  at("new-session").showModal();
-}
-
-async function beginSession() {
-  const chosen = {
-    session_id: at("new-name").value || null,
-    avatar_id: at("new-avatar").value,
-    voice: at("new-voice").value || null,
-  };
-  try {
-    const { session_id: id } = await post("/sessions", chosen);
-    location.search = new URLSearchParams({ session: id });
-  } catch (error) {
-    at("new-error").textContent = worded(error);
-  }
+  at("voice").value = own;
 }
 
 /** Says what is in the box. What is refused goes back into an empty box, so that nothing is lost. */
 async function say() {
   const text = at("text").value;
+  at("text").focus();
+  if (text.trim() === "") return;
   at("text").value = "";
-  hideError();
-  const entry = transcript.add(text);
+  complaint.drop();
+  hear();
+  const entry = transcript.add(text, ({ whole }) => whole && takeBack(text));
   if (!stage.isSpeaking) sentMs ??= performance.now();
   underWay += 1;
-  try {
-    await follow(speak({ ...request(), text }), entry);
-    entry.end();
-  } catch (error) {
-    failed(error, entry, text);
-  }
+  sent.add(entry);
+  const isSaid = await send(text, entry);
+  sent.delete(entry);
   underWay -= 1;
   await look();
+  if (isSaid) entry.end();
+}
+
+async function send(text, entry) {
+  try {
+    await stopping;
+    await follow(speak({ ...request(), text }), entry);
+    return true;
+  } catch (error) {
+    failed(error, entry, text);
+    return false;
+  }
 }
 
 function failed(error, entry, text) {
   sentMs = null;
-  if (error.kind === "InterruptedError") return entry.fail("interrupted");
-  entry.fail("not said");
-  showError(worded(error));
-  if (at("text").value === "") at("text").value = text;
+  if (error.kind === "InterruptedError") return entry.fail("not said: stopped before its turn came");
+  entry.fail(error.kind === "NoAnswer" ? "the connection was lost" : "not said");
+  complaint.show(error);
+  if (at("text").value !== "") return;
+  at("text").value = text;
+  entry.giveBack();
+}
+
+/** Whoever presses something may be played the sound. */
+function hear() {
+  at("film").muted = false;
+  at("sound").hidden = true;
+}
+
+/** What went back into the box was said after all: only the answer was lost. */
+function takeBack(text) {
+  if (at("text").value === text) at("text").value = "";
 }
 
 function request() {
@@ -239,23 +313,28 @@ async function stop() {
   screen.stop();
   stage.leave();
   at("text").focus();
+  stopping = interrupt();
+  await stopping;
+  await look();
+}
+
+async function interrupt() {
   try {
     const { position_s: positionS } = await post("/interrupt", { session_id: sessionId });
     screen.goOnAt(positionS);
   } catch (error) {
-    showError(worded(error));
+    complaint.show(error);
     screen.goOnAt(screen.isEmpty ? 0 : screen.end);
   }
-  await look();
 }
 
 async function reset() {
-  hideError();
+  complaint.drop();
   try {
     await post("/reset", { session_id: sessionId });
-    transcript.clear();
+    sent.forEach((entry) => entry.end());
   } catch (error) {
-    showError(worded(error));
+    complaint.show(error);
   }
   await look();
 }
@@ -287,52 +366,39 @@ function listen() {
     event.preventDefault();
     at("form").requestSubmit();
   });
-  at("speed").addEventListener("input", () => (at("pace").textContent = `${at("speed").value}×`));
-  at("sound").addEventListener("click", () => {
-    at("film").muted = false;
-    at("sound").hidden = true;
+  at("speed").addEventListener("input", () => {
+    at("pace").textContent = `${at("speed").value}×`;
+    at("speed").ariaValueText = at("pace").textContent;
   });
+  at("form").addEventListener("input", () => complaint.end("request"));
+  at("sound").addEventListener("click", hear);
   at("stop").addEventListener("click", stop);
   addEventListener("keydown", ({ key }) => {
-    if (key === "Escape" && !at("stop").disabled && !at("new-session").open) stop();
+    if (key === "Escape" && !at("stop").disabled && !at("sessions").open) stop();
   });
-  at("other").addEventListener("click", chooseSession);
-  at("new-cancel").addEventListener("click", () => at("new-session").close());
-  at("new-form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    beginSession();
-  });
-  at("error-close").addEventListener("click", hideError);
+  at("other").addEventListener("click", () => sessions.open().catch((error) => complaint.show(error)));
+  at("error-close").addEventListener("click", () => at("text").focus());
   askTwice(at("reset"), reset);
   // A page kept for the back button would keep its connection, and a browser has only six to a server.
   addEventListener("pagehide", () => leaving.abort());
   addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
-  addEventListener("unhandledrejection", ({ reason }) => showError(String(reason?.message ?? reason)));
+  addEventListener("unhandledrejection", ({ reason }) => complaint.show(asError(reason)));
 }
 
-/** fetch throws TypeError when there is no answer, and what the signal says when that is late. */
-function worded(error) {
-  return error instanceof TypeError || error.name === "TimeoutError" ? "The server does not answer." : error.message;
-}
-
-function showError(message) {
-  at("error-text").textContent = message;
-  at("error").hidden = false;
-}
-
-function hideError() {
-  at("error").hidden = true;
+function asError(reason) {
+  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 /** Something to know that is no fault. */
 function showNote(message) {
-  at("note").textContent = message;
-  at("note").hidden = false;
+  if (at("note").textContent !== message) at("note").textContent = message;
+  at("note").hidden = message === "";
 }
 
-function showStatus(kind, text) {
+function showStatus(kind, text, about = "") {
   at("status").className = kind;
   if (at("status-text").textContent !== text) at("status-text").textContent = text;
+  if (at("status-about").textContent !== about) at("status-about").textContent = about;
 }
 
 function clock(seconds) {

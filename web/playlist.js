@@ -74,12 +74,13 @@ export class Playlist {
       try {
         this.#onState("waiting");
         const film = await this.#nextFilm();
-        if (film !== known) this.#begin();
+        if (film !== known) this.#begin(film);
         const startS = known === null ? joinsAtS : film === known ? this.#screen.time : 0;
         known = film;
         this.#onState("open");
         waitMs = FIRST_WAIT_MS;
         await play(startS);
+        this.#onState("over");
       } catch (error) {
         if (this.#signal.aborted) return;
         if (!(error instanceof TypeError) && !(error instanceof PlaylistLost)) throw error;
@@ -137,9 +138,9 @@ export class Playlist {
     }
   }
 
-  #begin() {
+  #begin(address) {
     this.#screen.clear();
-    this.#onBegun();
+    this.#onBegun(new URLSearchParams(address.split("?")[1]).get("film"));
   }
 
   #appended(picturesEndS) {

@@ -8,27 +8,56 @@ class Refused extends Error {
   }
 }
 
-/** Answers as the server's JSON; throws Refused, or TypeError when there is no answer. */
+/** A call that was not answered, or not to its end. */
+class NoAnswer extends Error {
+  kind = "NoAnswer";
+
+  /** `isLate`: it may come yet, but nobody waits for it any more. */
+  constructor(isLate = false) {
+    super("The server does not answer.");
+    this.isLate = isLate;
+  }
+}
+
+/** Answers as the server's JSON; throws Refused, or NoAnswer. */
 export async function call(path, options) {
-  const response = await fetch(path, options);
-  const body = await response.json();
-  if (!response.ok) throw new Refused(body);
+  const { isOk, body } = await ask(path, options);
+  if (!isOk) throw new Refused(body);
   return body;
+}
+
+/** Answers as the server's JSON, whether it is well or not; throws NoAnswer. */
+export async function ask(path, options) {
+  const response = await answered(() => fetch(path, options));
+  return { isOk: response.ok, body: await answered(() => response.json()) };
 }
 
 export function post(path, body) {
   return call(path, { method: "POST", ...json(body) });
 }
 
-/** Says a text; yields `{event, data}` as the server tells what happens. */
+/** Says a text; yields `{event, data}` as the server tells what happens, `done` at the end. */
 export async function* speak(body) {
   const { headers, ...rest } = json(body);
   headers.accept = "text/event-stream, application/problem+json";
-  const response = await fetch("/speak", { method: "POST", headers, ...rest });
-  if (!response.ok) throw new Refused(await response.json());
+  const response = await answered(() => fetch("/speak", { method: "POST", headers, ...rest }));
+  if (!response.ok) throw new Refused(await answered(() => response.json()));
   for await (const { event, data } of events(response.body)) {
     if (event === "error") throw new Refused(data);
     yield { event, data };
+    if (event === "done") return;
+  }
+  throw new NoAnswer();
+}
+
+/** fetch throws TypeError when nobody answers, SyntaxError where a proxy does. */
+async function answered(request) {
+  try {
+    return await request();
+  } catch (error) {
+    if (error.name === "TimeoutError") throw new NoAnswer(true);
+    if (error instanceof TypeError || error instanceof SyntaxError) throw new NoAnswer();
+    throw error;
   }
 }
 
@@ -38,8 +67,9 @@ function json(body) {
 
 async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  const read = () => answered(() => reader.read());
   let rest = "";
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+  for (let part = await read(); !part.done; part = await read()) {
     const blocks = (rest + part.value).split("\n\n");
     rest = blocks.pop();
     for (const block of blocks) yield parse(block);

@@ -16,6 +16,8 @@ const SHORTEST_MOVE_MS = 240;
 const LONGEST_MOVE_MS = 1000;
 /** … for every distance of the eyes that it has to go. */
 const MOVE_MS_PER_EYE_DISTANCE = 5000;
+/** Who wants less motion sees an idle face that stands still, and pictures that fade. */
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 /**
  * Shows the film from its first new picture on, and the idle face again when the film has ended.
@@ -59,6 +61,7 @@ export class Stage {
       this.#warmUp();
     });
     idle.addEventListener("seeked", () => this.#playIdle());
+    STILL.addEventListener("change", () => (STILL.matches ? idle.pause() : this.#playIdle()));
     screen.onPictures((timeS) => this.#onPicture(timeS));
     // A player that has enough shows the first new picture, and begins when its sound does.
     screen.video.addEventListener("playing", () => this.#onPicture(screen.time));
@@ -118,9 +121,10 @@ export class Stage {
     this.#showIdle();
   }
 
-  /** Whether a change can be drawn: without a path or WebGL, the style sheet fades the film. */
+  /** Whether a change is drawn: without a path or WebGL, the style sheet fades the film. */
   get #canDraw() {
-    return this.#path !== null && this.#handover.isPossible && this.#idle.readyState >= 2;
+    if (this.#path === null || STILL.matches) return false;
+    return this.#handover.isPossible && this.#idle.readyState >= 2;
   }
 
   /** The first drawing takes its time, and is done where nobody sees it: over the same picture. */
@@ -219,7 +223,7 @@ export class Stage {
 
   /** WebKitGTK, told to play before it has arrived, stands still or begins its loop anew. */
   #playIdle() {
-    if (!this.#idles || this.#idle.seeking) return;
+    if (!this.#idles || this.#idle.seeking || STILL.matches) return;
     this.#idle.play().catch((error) => {
       if (error.name !== "AbortError") throw error; // a new source, or paused again
     });

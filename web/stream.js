@@ -17,7 +17,7 @@ export class NotLive extends Error {}
 
 class StreamLost extends Error {}
 
-/** The stream of a session. `onState` hears `"waiting"`, `"open"` and `"lost"`. */
+/** The stream of a session. `onState` hears `"waiting"`, `"open"`, `"over"` and `"lost"`. */
 export class Stream {
   #url;
   #onState;
@@ -46,9 +46,9 @@ export class Stream {
   }
 
   /**
-   * Yields `{kind: "init", bytes}` when a film begins or is joined, then `{kind: "fragment", bytes}`
-   * for each fragment, exactly once and in order, across lost connections. Throws StreamUnusable
-   * and NotLive.
+   * Yields `{kind: "init", bytes, film}` when a film, named `film`, begins or is joined, then
+   * `{kind: "fragment", bytes, film}` for each fragment, exactly once and in order, across lost
+   * connections. Throws StreamUnusable and NotLive.
    */
   async *segments() {
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
@@ -58,6 +58,7 @@ export class Stream {
           waitMs = FIRST_WAIT_MS;
           yield segment;
         }
+        this.#onState("over");
       } catch (error) {
         if (this.#signal.aborted) return;
         if (!isLoss(error)) throw error;
@@ -92,7 +93,7 @@ export class Stream {
     for await (const segment of this.#cut(response.body)) {
       if (segment.kind === "fragment") this.#end += segment.bytes.length;
       else if (known) continue; // the player has it
-      yield segment;
+      yield { ...segment, film };
     }
   }
 

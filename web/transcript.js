@@ -1,9 +1,14 @@
 // What was said: the clips of the film, and what is still on its way there.
 
+const KINDS = ["coming", "failed", "said"];
+const SIGNS = /[^\p{L}\p{N}]/gu;
+
 export class Transcript {
   #list;
   #clips = [];
-  /** The lines of texts that are not in the film yet. */
+  /** The line of each clip. */
+  #lines = [];
+  /** What was sent and is not in the film yet, in order. */
   #coming = new Set();
   #heard = null;
 
@@ -32,23 +37,28 @@ export class Transcript {
     return true;
   }
 
-  /** Adds a text that is not in the film yet; `tell` and `fail` say how it goes, `end` takes it out. */
-  add(text) {
+  /**
+   * Adds a text that is not in the film yet. `tell` and `fail` say how it goes; its line becomes
+   * the clip's when that is in the film, and `onClip` is called with it. `end` takes the line away
+   * where there is no clip, and `giveBack` does as soon as it is known that none comes.
+   */
+  add(text, onClip) {
     const line = item(text, "waiting", "coming");
-    this.#coming.add(line);
+    const coming = { letters: lettersOf(text), line, onClip, isBack: false };
+    this.#coming.add(coming);
     this.#list.append(line);
     this.#follow();
     return {
-      tell: (note) => change(line, note, "coming"),
-      fail: (note) => change(line, note, "failed"),
-      end: () => this.#drop(line),
+      tell: (note) => this.#coming.has(coming) && change(line, note, "coming"),
+      fail: (note) => this.#coming.has(coming) && change(line, note, "failed"),
+      giveBack: () => (coming.isBack = true),
+      end: () => this.#end(coming),
     };
   }
 
-  /** Forgets what failed and what was said. */
-  clear() {
-    for (const line of this.#coming) this.#drop(line);
-    this.#forget();
+  /** Nothing is being said: what was given back and is not in the film will not be there. */
+  settle() {
+    for (const coming of this.#coming) if (coming.isBack) this.#end(coming);
   }
 
   /** Marks what is heard at `timeS` of the film; null marks nothing. */
@@ -66,24 +76,41 @@ export class Transcript {
     const clip = this.#clips[at];
     const isBehind = !clip || timeS >= clip.start_s + clip.duration_s;
     const coming = isBehind ? this.#list.querySelector(".coming") : null;
-    return coming ?? this.#list.children[at] ?? null;
+    return coming ?? this.#lines[at] ?? null;
   }
 
   #write(clip) {
-    const line = item(clip.text, `${clip.duration_s.toFixed(1)} s`, "said");
-    this.#list.insertBefore(line, this.#list.children[this.#clips.length] ?? null);
+    const coming = this.#comingOf(clip);
+    const line = coming?.line ?? item("", "", "said");
+    line.firstElementChild.textContent = clip.text;
+    const seconds = `${clip.duration_s.toFixed(1)} s`;
+    change(line, clip.whole ? seconds : `broken off after ${seconds}`, "said");
+    line.classList.toggle("broken", !clip.whole);
+    if (coming) this.#coming.delete(coming);
+    else this.#list.insertBefore(line, this.#list.querySelector(".coming"));
     this.#clips.push(clip);
+    this.#lines.push(line);
     this.#follow();
+    coming?.onClip(clip);
   }
 
-  #drop(line) {
-    this.#coming.delete(line);
-    line.remove();
+  /** Clips are in the order in which their texts were sent; one that was lost may be said again. */
+  #comingOf(clip) {
+    const letters = lettersOf(clip.text);
+    return [...this.#coming].find((coming) => coming.letters === letters);
   }
 
+  /** Another film: what failed with the one before is forgotten, too. */
   #forget() {
-    this.#clips = [];
-    this.#list.replaceChildren(...this.#coming);
+    this.#lines.forEach((line) => line.remove());
+    [this.#clips, this.#lines] = [[], []];
+    for (const coming of this.#coming) {
+      if (coming.line.classList.contains("failed")) this.#end(coming);
+    }
+  }
+
+  #end(coming) {
+    if (this.#coming.delete(coming)) coming.line.remove();
   }
 
   #follow() {
@@ -95,8 +122,13 @@ function isSame(clip, other) {
   return clip?.start_s === other?.start_s && clip?.text === other?.text;
 }
 
+/** A text by what is said of it: the server leaves out what no voice can say. */
+function lettersOf(text) {
+  return text.replace(SIGNS, "");
+}
+
 function change(line, note, kind) {
-  line.classList.remove("coming", "failed");
+  line.classList.remove(...KINDS);
   line.classList.add(kind);
   line.lastElementChild.textContent = note;
 }

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from itertools import pairwise
@@ -108,7 +109,16 @@ requestAnimationFrame(watch);
 
 @contextmanager
 def serving(results: Path, port: int, **settings: object) -> Iterator[subprocess.Popen[str]]:
-    """The server, until the block ends; it is stopped as an operator would."""
+    """The server, ready, until the block ends; it is stopped as an operator would."""
+    with starting(results, port, **settings) as process:
+        assert process.stdout is not None
+        assert "ready at" in process.stdout.readline()
+        yield process
+
+
+@contextmanager
+def starting(results: Path, port: int, **settings: object) -> Iterator[subprocess.Popen[str]]:
+    """The server, which listens and is not ready yet; it waits while there is `RESULTS/hold`."""
     command = [sys.executable, "-u", str(SERVER), str(results), str(port), json.dumps(settings)]
     with subprocess.Popen(
         command,
@@ -117,9 +127,8 @@ def serving(results: Path, port: int, **settings: object) -> Iterator[subprocess
         text=True,
         start_new_session=True,
     ) as process:
-        assert process.stdout is not None
-        assert "ready at" in process.stdout.readline()
         try:
+            wait_for_port(port)
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
@@ -154,6 +163,16 @@ def chromium(profile: Path, *flags: str) -> Iterator[Chrome]:
         browser.quit()
 
 
+def wait_for_port(port: int) -> None:
+    """Until somebody listens there."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        with suppress(ConnectionRefusedError):
+            return socket.create_connection(("127.0.0.1", port)).close()
+        time.sleep(0.05)
+    raise TimeoutError(f"nobody listens on port {port}")
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
@@ -162,12 +181,15 @@ def free_port() -> int:
 class Page:
     """The page as a person sees it, in a session of its own."""
 
-    def __init__(self, browser: Chrome, port: int, session: str, query: str = "") -> None:
+    def __init__(
+        self, browser: Chrome, port: int, session: str, query: str = "", status: str = "ready"
+    ) -> None:
         self.browser, self.port, self.session = browser, port, session
         browser.get_log("browser")
         browser.get(f"http://127.0.0.1:{port}/?session={session}{query}")
-        self.wait(lambda: self.text("status-text").startswith("ready"))
-        self.wait(lambda: self.text("player") or self.text("error-text"))  # it has looked
+        self.wait(lambda: self.text("status-text").startswith(status))
+        if status == "ready":
+            self.wait(lambda: self.text("player") or self.text("error-text"))  # it has looked
 
     def text(self, element: str) -> str:
         return self.browser.find_element(By.ID, element).text

@@ -7,6 +7,7 @@ square as bright as the sound is loud.
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,19 @@ def make_avatar(store: AvatarStore) -> None:
         store.seal(build, avatar_id="grey", digest="0" * 64, facts={"source": "grey"}, notes=[])
 
 
+class PatientEngine(LoudnessEngine):
+    """Is loaded once a file is gone."""
+
+    def __init__(self, hold: Path) -> None:
+        super().__init__()
+        self._hold = hold
+
+    def load(self) -> None:
+        while self._hold.exists():
+            time.sleep(0.02)
+        super().load()
+
+
 def main(results: Path, port: int, **more: Any) -> None:
     settings = Settings(results_dir=results, port=port, avatar_id="grey", **more)
     store = AvatarStore(results)
@@ -87,7 +101,7 @@ def main(results: Path, port: int, **more: Any) -> None:
         runtime = Runtime(
             settings=settings,
             avatar=store.open("grey"),
-            engine=LoudnessEngine(),
+            engine=PatientEngine(results / "hold"),
             voices=EspeakVoices(),
             on_warm=lambda: announce(settings),
         )

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from browsing import Page, ask, browser_tests, free_port, kill, serving, speak
+from browsing import Page, ask, browser_tests, free_port, kill, serving, speak, starting
 from flaky_network import flaky_network
 from selenium.webdriver import Chrome
 
 pytest_plugins = ["page_fixtures"]
 pytestmark = browser_tests
 
+WHAT_IS_IN_THE_BOX = "return document.getElementById('text').value"
+NOTES = "return [...document.querySelectorAll('li small')].map((small) => small.textContent)"
 LONG = "This sentence takes about three seconds, all in all. " * 4
 
 
@@ -60,11 +62,41 @@ def test_a_killed_server_that_comes_back_is_found_again(browser: Chrome, tmp_pat
         page.say(LONG * 4)
         page.wait(lambda: len(page.appended()) > 8)
         kill(server)
+        page.wait(lambda: "does not answer" in page.text("status-text"))
+        assert page.text("error-text") == "The server does not answer."
+        assert page.run(WHAT_IS_IN_THE_BOX) == LONG * 4
     with serving(tmp_path, port):
         page.wait(lambda: is_whole(page, port))
-        page.run("document.getElementById('text').value = ''")  # what was not said to its end
+        page.wait(lambda: page.text("error-text") == "")
+        page.wait(lambda: page.run(NOTES)[1:2] != ["the connection was lost"])
+        assert page.clips() == ["Before the server died", (LONG * 4).strip()]
+        before, cut = page.run(NOTES)
+        assert before.endswith(" s")
+        assert cut.startswith("broken off after")
+        page.run("document.getElementById('text').value = ''")
         page.say("After it came back")
         page.wait(lambda: page.clips()[-1:] == ["After it came back"])
         page.wait(lambda: is_whole(page, port))
         assert_each_came_once(page)
         assert page.is_speaking()
+
+
+def test_who_comes_while_the_server_starts_sees_the_face_and_nothing_of_before(
+    browser: Chrome, tmp_path: Path
+) -> None:
+    """Films are not opened yet then: would miss a page that takes a film for a new one."""
+    port, hold = free_port(), tmp_path / "hold"
+    with serving(tmp_path, port):
+        end_s = speak(port, "early", "This was said before the restart")["session"]["duration_s"]
+    hold.touch()
+    with starting(tmp_path, port):
+        page = Page(browser, port, "early", status="starting")
+        page.wait(lambda: page.idle("currentTime") > 0.2)
+        assert page.text("error-text") == ""
+        hold.unlink()
+        page.wait(lambda: page.text("player") == "MSE")
+        page.say("And this after it")
+        page.wait(page.is_speaking)
+        assert page.film("currentTime") >= end_s - 0.1
+        page.wait(lambda: page.clips() == ["This was said before the restart", "And this after it"])
+        browser.get("about:blank")
