@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TypeVar
 
-from annotated_types import Ge, Le
 from flask import request
 from gunicorn.http.errors import ParseException
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -105,8 +104,8 @@ def describe(error: ErrorDetails, model: type[Body]) -> str:
 def allowed_range(model: type[Body], name: str) -> str:
     """What a number of the body may be; empty where that has no bounds of its own."""
     limits = model.model_fields[name].metadata
-    least = next((limit.ge for limit in limits if isinstance(limit, Ge)), None)
-    most = next((limit.le for limit in limits if isinstance(limit, Le)), None)
+    least = next((limit.ge for limit in limits if hasattr(limit, "ge")), None)
+    most = next((limit.le for limit in limits if hasattr(limit, "le")), None)
     if least is None:
         return ""
     return f"must be a number from {least}" + ("" if most is None else f" to {most}")

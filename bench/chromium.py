@@ -92,10 +92,6 @@ class Viewer:
         """What a script returns."""
         return self._browser.execute_script(script)
 
-    def run_until_done(self, script: str) -> None:
-        """Run a script to the end, which it tells by calling `done`."""
-        self._browser.execute_async_script(script)
-
     def is_speaking(self) -> bool:
         """Whether the film is seen."""
         return bool(self.run("return document.querySelector('#stage.speaking') !== null"))

@@ -26,7 +26,7 @@ from stabilizers.track import FACE_MESH
 
 SHOWN = slice(20, 95)
 """Frames of the speaking clip that are drawn."""
-GREY, RED, BLUE, GREEN, ORANGE = "0.6", "tab:red", "tab:blue", "tab:green", "tab:orange"
+GREY, RED, BLUE, ORANGE = "0.6", "tab:red", "tab:blue", "tab:orange"
 DOCS = Path(__file__).parent.parent / "docs"
 
 

@@ -65,11 +65,6 @@ class JournalRead:
         """Whether the last line lacks its end."""
         return self.size != sum(self.line_sizes)
 
-    @property
-    def is_garbled(self) -> bool:
-        """Whether the last line is there to its end, but damaged."""
-        return bool(self.lines) and isinstance(self.lines[-1], bytes)
-
     def size_of(self, entries: int) -> int:
         """Where the line of the last of so many entries ends."""
         return sum(self.line_sizes[: 1 + entries])
