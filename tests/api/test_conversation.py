@@ -72,6 +72,7 @@ def test_speaking_answers_as_documented(client: FlaskClient, settings: Settings)
         "duration_s": frames / 25,
         "frames": frames,
         "text": TEXT,
+        "whole": True,
     }
     assert body["session"] == {
         "duration_s": frames / 25,
