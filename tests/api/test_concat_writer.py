@@ -1,9 +1,11 @@
 """A server that keeps its films as ordinary MP4 files, which each clip replaces."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from tiny_face import LoudnessEngine, tiny_avatar
@@ -12,6 +14,7 @@ from app import assemble
 from session.__main__ import main
 from session.boxes import top_level
 from tts.espeak import EspeakVoices
+from warm.job import Interrupted, SpeakJob, SpeechMade
 from warm.runtime import Runtime
 from warm.settings import Settings
 from warm.store import AvatarStore
@@ -58,6 +61,59 @@ def test_what_is_said_is_in_an_ordinary_film_that_grows_clip_by_clip(client: Fla
         "And more.",
     ]
     assert "And more." in client.get("/session/full_session.vtt").text
+
+
+SENTENCE = "The open ocean always amazes all of us, and nobody knows why we are so fond of it."
+
+
+def being_said(runtime: Runtime, text: str) -> SpeakJob:
+    """A request of which the first sentences have been drawn: a sentence is spoken only then."""
+    job = runtime.speak(text, runtime.choose())
+    spoken = (event for event in job.follow() if isinstance(event, SpeechMade))
+    assert len(list(itertools.islice(spoken, 4))) == 4
+    return job
+
+
+def test_an_interrupted_clip_is_kept_up_to_there_and_the_next_one_goes_on(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    before = say(client)["clip"]["frames"]
+    job = being_said(runtime, " ".join([SENTENCE] * 40))
+    waiting = runtime.speak("Never said.", runtime.choose())
+    told = client.post("/interrupt", json={}).get_json()
+    assert (told["interrupted"], told["dropped"]) == (True, 1)
+    with pytest.raises(Interrupted):
+        waiting.result()
+    spoken = job.result()
+    assert spoken.interrupted
+    assert spoken.clip.frames % 8 == 0
+    film = runtime.sessions.find("default")
+    assert told["frame"] == film.committed.frames == before + spoken.clip.frames
+    assert spoken.clip.frames < 40 * 3 * 25
+    assert not spoken.clip.is_whole
+    last = say(client, "Yes?")
+    assert last["clip"]["start_s"] == told["frame"] / 25
+    assert pictures(film.path) == film.committed.frames
+    assert main(["check", str(film.path)]) == 0
+    assert sorted(each.name for each in film.path.parent.glob("*.mp4*")) == [
+        "full_session.mp4",
+        "full_session.mp4.lock",
+    ]
+    texts = [cue.text for cue in film.cues()]
+    assert "Never said." not in texts
+    assert 0 < texts.count(SENTENCE) < 40
+
+
+def test_an_interrupted_clip_is_silent_at_its_end(client: FlaskClient, runtime: Runtime) -> None:
+    """The sound of the next clip is joined to it without a click."""
+    being_said(runtime, " ".join([SENTENCE] * 40))
+    frame = client.post("/interrupt", json={}).get_json()["frame"]
+    path = Path(str(say(client, "Yes?")["video_path"]))
+    with av.open(str(path)) as container:
+        heard = np.concatenate([each.to_ndarray()[0] for each in container.decode(audio=0)])
+    joint = frame * 1920
+    assert np.abs(heard[joint - 1920 : joint]).max() < 0.01
+    assert np.abs(heard[: joint - 1920]).max() > 0.1
 
 
 def test_a_download_goes_on_only_while_the_film_is_the_same(client: FlaskClient) -> None:
