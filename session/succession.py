@@ -19,19 +19,15 @@ def following(fd: int, last: Entry, file_size: int) -> Entry | None:
     head = read_fragment(fd, last.end, file_size)
     if head is None:
         return None
-    clocks = {
-        VIDEO_TRACK: last.frames * TICKS_PER_FRAME,
-        AUDIO_TRACK: last.samples,
-    }
-    if any(clocks.get(run.track) != run.start for run in head.runs):
-        return None
-    counts = {run.track: len(run.sizes) for run in head.runs}
-    return Entry(
-        end=head.end,
-        crc32=None,
-        frames=last.frames + counts.get(VIDEO_TRACK, 0),
-        samples=last.samples + counts.get(AUDIO_TRACK, 0) * SAMPLES_PER_PACKET,
-    )
+    frames, samples = last.frames, last.samples
+    for run in head.runs:
+        if run.track == VIDEO_TRACK and run.start == last.frames * TICKS_PER_FRAME:
+            frames += len(run.sizes)
+        elif run.track == AUDIO_TRACK and run.start == last.samples:
+            samples += len(run.sizes) * SAMPLES_PER_PACKET
+        else:
+            return None
+    return Entry(end=head.end, crc32=None, frames=frames, samples=samples)
 
 
 def is_filled(fd: int, begin: int, end: int) -> bool:
