@@ -6,7 +6,7 @@ Defaults < YAML file < `WARMTALK_…` environment < command line. Nothing else r
 import argparse
 import difflib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -26,6 +26,7 @@ from stabilizers.settings import KalmanConstants, OneEuroConstants, Smoothing, T
 from warm.prepare.settings import PreparationSettings
 
 ENV_PREFIX = "WARMTALK_"
+SESSION = "session"
 DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "configs" / "live.yaml"
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 """What names of avatars and sessions are made of: they become folder names."""
@@ -332,10 +333,22 @@ def _yaml_file(path: Path) -> dict[str, Any]:
         raise BadSettings(
             f"{path}: must be a mapping of settings, received a {type(content).__name__}"
         )
-    for key in content:
+    named = list(_names(content))
+    for key, _ in named:
         if key not in Settings.model_fields:
             raise BadSettings(f"{path}: {_unknown(str(key), Settings.model_fields)}")
-    return content
+        if sum(key == other for other, _ in named) > 1:
+            raise BadSettings(f"{path}: {key} is set twice; keep one")
+    return dict(named)
+
+
+def _names(content: dict[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    """Each setting of a file; what is said of a session may stand under `session`."""
+    for key, value in content.items():
+        if key == SESSION and isinstance(value, dict):
+            yield from value.items()
+        else:
+            yield str(key).removeprefix(f"{SESSION}."), value
 
 
 def _check_environment() -> None:

@@ -101,6 +101,16 @@ def test_a_fault_of_the_environment_is_not_laid_to_the_file_that_sets_the_same(
     assert said.endswith("allowed: 10 to 60")
 
 
+@pytest.mark.parametrize("text", ["session:\n  writer: concat\n", "session.writer: concat\n"])
+def test_what_is_said_of_a_session_may_stand_under_its_name(tmp_path: Path, text: str) -> None:
+    assert read_settings(config(tmp_path, text)).writer == "concat"
+
+
+def test_a_setting_that_a_file_names_twice_is_refused(tmp_path: Path) -> None:
+    said = complaint(*config(tmp_path, "session.writer: concat\nwriter: fragments\n"))
+    assert "writer is set twice" in said
+
+
 @pytest.mark.parametrize("text", ["- port\n", "port: [\n"])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     assert "some.yaml" in complaint(*config(tmp_path, text))
