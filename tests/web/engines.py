@@ -28,6 +28,8 @@ WEBKIT_DRIVER = shutil.which("WebKitWebDriver")
 MINI_BROWSER = next(Path("/usr/lib").glob("*/webkit2gtk-4.1/MiniBrowser"), None)
 SCREEN = shutil.which("Xvfb")
 LOOK_S = 0.05
+START_S = 4 * PATIENCE_S
+"""Firefox wants much of a processor before it says its first word."""
 
 SETTINGS = {
     "marionette.port": 0,  # any; it is written into the profile
@@ -116,7 +118,7 @@ def firefox(folder: Path) -> Iterator[Firefox]:
         ) as process,
     ):
         try:
-            connection = MarionetteConnection(port_of(folder, process), PATIENCE_S)
+            connection = MarionetteConnection(port_of(folder, process), START_S)
             browser = Firefox(command_executor=connection, options=FirefoxOptions())
             yield browser
             browser.quit()
@@ -127,7 +129,7 @@ def firefox(folder: Path) -> Iterator[Firefox]:
 
 def port_of(profile: Path, process: subprocess.Popen[bytes]) -> int:
     """Where the Firefox of this profile listens, once it does."""
-    told, latest_s = profile / "MarionetteActivePort", monotonic() + PATIENCE_S
+    told, latest_s = profile / "MarionetteActivePort", monotonic() + START_S
     while not told.exists() or not told.read_text():
         assert process.poll() is None, "Firefox has ended"
         assert monotonic() < latest_s, "Firefox does not listen"
