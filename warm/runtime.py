@@ -20,6 +20,7 @@ from warm.life import EngineLife, Habits, LifeState
 from warm.loop import RenderLoop
 from warm.queue import WorkQueue
 from warm.renderer import Look, Renderer
+from warm.right_of_way import RightOfWay
 from warm.session_limits import MB, SessionLimits
 from warm.session_record import Choices
 from warm.sessions import DEFAULT_SESSION, Sessions
@@ -130,6 +131,7 @@ class Runtime:
                 clock=clock,
                 ring=self._bell.set,
                 room=self.sessions.limits.room,
+                way=RightOfWay(clock),
                 is_awake=lambda: self._life.is_awake,
                 note=self._life.note,
             ),
