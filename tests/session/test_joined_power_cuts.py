@@ -68,6 +68,8 @@ class Talk:
         self.film: JoinedFilm | None = None
         self.promised: bytes | None = b""
         """The film that was acknowledged; empty for none, None where that is not known."""
+        self.removed: list[bytes] = []
+        """Films whose removal was acknowledged."""
 
     def open(self) -> JoinedFilm:
         """What a server does before it speaks; what it shows then is promised."""
@@ -92,6 +94,7 @@ class Talk:
         elif before:
             delete_joined(self.path)
         self.film, self.promised = None, b""
+        self.removed += [before] if before else []
 
     def close(self) -> None:
         if self.film is not None:
@@ -118,6 +121,7 @@ class States:
         for files in self.disk.states():
             promised = self.talk.promised
             film = files.get(FILM, b"")
+            assert film not in self.talk.removed, "a removed film is back"
             if film == promised:
                 continue
             self.found.setdefault((promised, film), files)
