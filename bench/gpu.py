@@ -5,7 +5,6 @@ written after every row, so nothing is lost where it is cut off.
 """
 
 import argparse
-import gc
 import json
 import logging
 import signal
@@ -23,10 +22,13 @@ import torch
 
 from bench.figure import Figure
 from bench.gpu_rig import Rig
-from bench.gpu_rows import ROWS, Fact, Found, Measured
+from bench.gpu_rows import ON_REQUEST, ROWS, Fact, Found, Measured, Row, free
+from warm.life import let_go
+from warm.musetalk.faults import is_lasting, is_of_the_device
 
 MINUTES = 8.0
 REPORT = "gpu.json"
+KNOWN = {row[0]: row for row in (*ROWS, *ON_REQUEST)}
 HEADING = f"{'figure':60} {'measured':>10} {'goal':>20}"
 
 
@@ -45,17 +47,18 @@ def main(argv: Sequence[str]) -> int:
     if complaint := unusable(arguments.device, tiny=arguments.tiny):
         print(complaint, file=sys.stderr)
         return 2
+    rows = chosen(arguments.rows)
     report = Report(arguments.results / REPORT, machine=machine_of(arguments.device))
     arguments.results.mkdir(parents=True, exist_ok=True)
     print(HEADING, flush=True)
     with TemporaryDirectory(prefix="warmtalk-gpu-", dir=arguments.folder) as folder, stoppable():
         rig = Rig(Path(folder), device=arguments.device, tiny=arguments.tiny)
         try:
-            measure_all(rig, report, ends_s=time.monotonic() + 60 * arguments.minutes)
+            measure_all(rig, report, rows, ends_s=time.monotonic() + 60 * arguments.minutes)
         except (Stopped, KeyboardInterrupt):
             report.failed["the rest"] = "stopped"
             report.write()
-    print(f"\n{report.path}")
+    print(f"\n{summary(report)}\n{report.path}")
     for name, failure in report.failed.items():
         print(f"FAILED: {name}: {failure}", file=sys.stderr)
     return int(bool(report.failed))
@@ -67,9 +70,17 @@ def parser() -> argparse.ArgumentParser:
     known.add_argument("--device", default="cuda", metavar="NAME", help="cuda, cuda:N, or cpu")
     known.add_argument("--tiny", action="store_true", help="tiny networks: a trial of the command")
     known.add_argument("--minutes", type=float, default=MINUTES, metavar="N", help="stop by then")
+    known.add_argument(
+        "--rows", nargs="+", metavar="NAME", choices=list(KNOWN), help=", ".join(KNOWN)
+    )
     known.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     known.add_argument("--folder", type=Path, metavar="DIR", help="where 4 GB are free; else /tmp")
     return known
+
+
+def chosen(names: Sequence[str] | None) -> Sequence[Row]:
+    """The rows of these names, in the order of their worth."""
+    return ROWS if names is None else [row for name, row in KNOWN.items() if name in names]
 
 
 def unusable(device: str, *, tiny: bool) -> str | None:
@@ -131,6 +142,13 @@ class Report:
         temporary.replace(self.path)
 
 
+def summary(report: Report) -> str:
+    """How many goals are reached, and which are not."""
+    missed = [each for each in report.figures if not each.reached]
+    told = f"{len(report.figures) - len(missed)} of {len(report.figures)} goals reached"
+    return "; ".join([told, *(f"missed: {each.name} ({each.value:.4g})" for each in missed)])
+
+
 def line(found: Found) -> str:
     """One line of the table; `!` marks a goal that is not reached."""
     if isinstance(found, Fact):
@@ -140,8 +158,9 @@ def line(found: Found) -> str:
     return f"{found.name:60} {found.value:>10.4g}{mark}{goal:>20}"
 
 
-def measure_all(rig: Rig, report: Report, *, ends_s: float) -> None:
-    """Row after row; one that fails is noted, and the others go on until the time is up."""
+def measure_all(rig: Rig, report: Report, rows: Sequence[Row], *, ends_s: float) -> None:
+    """Row after row; one that fails is noted, and the others go on until the time is up, or the
+    device is lost."""
     try:
         begun_s = time.monotonic()
         signal.setitimer(signal.ITIMER_REAL, max(0.01, ends_s - begun_s))
@@ -154,18 +173,21 @@ def measure_all(rig: Rig, report: Report, *, ends_s: float) -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     measured = Measured(rig)
-    for name, row, expected_s in ROWS:
+    for name, row, expected_s in rows:
         left_s = ends_s - time.monotonic()
         if not rig.tiny and left_s < expected_s:
             report.failed[name] = f"left out: {left_s:.0f} s were left, it takes {expected_s:.0f}"
-        else:
-            run_row(name, row, measured, report, left_s)
+        elif not run_row(name, row, measured, report, left_s):
+            report.failed["the rest"] = "the device is lost to this process; run them by --rows"
+            report.write()
+            return
         report.notes.update(measured.notes)
         report.write()
 
 
-def run_row(name: str, row: Any, measured: Measured, report: Report, left_s: float) -> None:
-    """Whatever goes wrong in a row ends that row alone."""
+def run_row(name: str, row: Any, measured: Measured, report: Report, left_s: float) -> bool:
+    """Whatever goes wrong in a row ends that row alone; False where the device is lost by it."""
+    lasts = False
     begun_s = time.monotonic()
     signal.setitimer(signal.ITIMER_REAL, max(0.01, left_s))
     try:
@@ -173,17 +195,16 @@ def run_row(name: str, row: Any, measured: Measured, report: Report, left_s: flo
             report.add(found)
     except Exception as error:  # noqa: BLE001 - the top of a row
         report.failed[name] = told(error)
+        let_go(error)
+        lasts = getattr(error, "needs_new_process", False) or (
+            isinstance(error, RuntimeError) and is_of_the_device(error) and is_lasting(error)
+        )
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         report.seconds[name] = round(time.monotonic() - begun_s, 1)
-    free()
-
-
-def free() -> None:
-    """Drop what a row leaves behind."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    if not lasts:
+        free()
+    return not lasts
 
 
 def told(error: Exception) -> str:

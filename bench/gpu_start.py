@@ -1,5 +1,6 @@
 """`python -m bench.gpu_start FOLDER DEVICE tiny|full`: from nothing to warm; says when it is."""
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ def main() -> None:
     engine = rig.engine()
     engine.adopt(rig.avatar())
     engine.load()
-    print(f"warm {time.time()}", flush=True)
+    print("warm", json.dumps({"at_s": time.time(), **engine.load_seconds}), flush=True)
 
 
 if __name__ == "__main__":

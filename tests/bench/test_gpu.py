@@ -29,8 +29,8 @@ def one_thread() -> Iterator[None]:
 
 
 def run(results: Path, *more: str) -> tuple[int, dict[str, Any]]:
-    given = ["gpu", "--device", "cpu", "--tiny", "--results", str(results), *more]
-    code = command.main([*given, "--folder", str(results)])
+    given = ["gpu", "--device", "cpu", "--tiny", "--minutes", "60"]
+    code = command.main([*given, "--results", str(results), "--folder", str(results), *more])
     return code, json.loads((results / "gpu.json").read_bytes())
 
 

@@ -2,10 +2,12 @@
 
 import hashlib
 from pathlib import Path
-
-from ai_edge_litert.interpreter import Interpreter
+from typing import TYPE_CHECKING
 
 from warm.face.errors import FaceModelError
+
+if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
 
 DETECTOR = "face_detection_short_range.tflite"
 MESH = "face_landmark.tflite"
@@ -17,7 +19,7 @@ SHA256 = {
 """Both from the Apache-2.0 wheel `mediapipe==0.10.21`."""
 
 
-def open_model(folder: Path, name: str) -> Interpreter:
+def open_model(folder: Path, name: str) -> "Interpreter":
     """Open `folder/name` on one CPU thread, ready to run; raises FaceModelError.
 
     The interpreter is not thread-safe: one thread owns it.
@@ -33,6 +35,8 @@ def open_model(folder: Path, name: str) -> Interpreter:
             f"The face model {path} has SHA-256 {digest}, expected {SHA256[name]}. "
             f"Delete it. {fetch}"
         )
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415  only who looks for faces
+
     interpreter = Interpreter(model_content=data, num_threads=1)
     interpreter.allocate_tensors()
     return interpreter

@@ -6,7 +6,8 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from ctypes import CDLL
 from dataclasses import replace
 from functools import cached_property
@@ -45,6 +46,9 @@ MEMORY_FACTS = (
     "avatars_gb",
 )
 
+HEARD = 16_000
+"""Samples of silence that a GPU is warmed with."""
+
 Key = tuple[str, str]
 
 log = logging.getLogger(__name__)
@@ -80,6 +84,8 @@ class MuseTalkEngine:
         """Frames of one pass, as far as memory has shown that it does."""
         self._pace_fps: float | None = None
         """Frames a second of the last pass on a CPU; a GPU's is nobody's wait."""
+        self.load_seconds: dict[str, float] = {}
+        """What the last load took, step by step."""
 
     @property
     def largest_batch(self) -> int:
@@ -104,21 +110,27 @@ class MuseTalkEngine:
         Raises WeightsError, NoSuchDevice, EngineFull, EngineLost.
         """
         let_threads_sleep()
-        from warm.musetalk.faults import device_faults  # noqa: PLC0415  seconds, large libraries
-        from warm.musetalk.studio import open_studio  # noqa: PLC0415
+        self.load_seconds.clear()
+        with self._timed("libraries"):  # seconds
+            from warm.musetalk.faults import device_faults  # noqa: PLC0415
+            from warm.musetalk.studio import open_studio  # noqa: PLC0415
 
         self._most = self._options.largest_batch
         try:
-            with device_faults():
+            with self._timed("device"), device_faults():
                 self._obey_budget()
-            studio = open_studio(self._layout, self._options)
-            with self._adopting:
+            with self._timed("networks"):
+                studio = open_studio(self._layout, self._options)
+            with self._timed("avatars"), self._adopting:
                 self._keep_faces(studio)
-            self._fit(studio)
-            if self._options.compile_networks:
-                studio.compile(max(1, self._fitting))
+            with self._timed("fitting"):
                 self._fit(studio)
-            self._warm_up(studio)
+            if self._options.compile_networks:
+                with self._timed("compiling"):
+                    studio.compile(max(1, self._fitting))
+                    self._fit(studio)
+            with self._timed("passes"):
+                self._warm_up(studio)
             with self._adopting:
                 self._keep_faces(studio)  # those adopted meanwhile
                 self._studio = studio
@@ -234,6 +246,7 @@ class MuseTalkEngine:
             "precision": compute.precision,
             **compute.memory(),
             **self._appetite_facts(),
+            "load_seconds": dict(self.load_seconds),
             "first_batch": self._options.first_batch,
             "largest_batch": self.largest_batch,
             "frames_per_second": self._pace_fps and round(self._pace_fps, 2),
@@ -254,6 +267,12 @@ class MuseTalkEngine:
     @cached_property
     def _recipe(self) -> Recipe:
         return self._options.recipe(self._layout)
+
+    @contextmanager
+    def _timed(self, step: str) -> Iterator[None]:
+        begun_s = time.monotonic()
+        yield
+        self.load_seconds[step] = round(time.monotonic() - begun_s, 3)
 
     def _drawn(self, jobs: Sequence[PatchJob]) -> Part:
         from warm.musetalk.rendering import Part  # noqa: PLC0415  as in `load`
@@ -375,6 +394,7 @@ class MuseTalkEngine:
 
     def _warm_up_gpu(self, studio: Studio) -> None:
         """Record passes, or draw those of the usual sizes where that is not wanted."""
+        studio.hear(np.zeros(HEARD, np.float32))
         if self._options.cuda_graphs:
             self._record(studio)
         for size in studio.graphs.sizes or (self._options.first_batch, max(1, self._fitting)):
