@@ -5,6 +5,7 @@ make the same avatar of the same file.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -47,13 +48,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 when done, 1 when refused, 2 for a bad command line, 130 interrupted."""
     arguments = parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments))
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
+        return status
     except REFUSALS as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on with what is not done.", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read it has seen enough: `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def parser() -> argparse.ArgumentParser:

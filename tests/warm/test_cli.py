@@ -1,5 +1,6 @@
 """`python -m warm` prepares and lists avatars, and says in one line what is wrong."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,22 @@ def test_a_bad_command_line_exits_with_2(
         main(arguments)
     assert left.value.code == 2
     assert "usage: python -m warm" in capsys.readouterr().err
+
+
+def test_a_reader_who_has_seen_enough_is_no_fault(tmp_path: Path) -> None:
+    """`… models list | head`"""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        [sys.executable, "-m", "warm", "models", "list", "--models", str(tmp_path)],
+        cwd=ROOT,
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_the_demo_portrait_is_found_without_importing_matplotlib() -> None:
