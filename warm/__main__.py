@@ -50,7 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status = int(arguments.run(arguments))
         sys.stdout.flush()
-        return status
     except REFUSALS as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
@@ -60,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read it has seen enough: `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    return status
 
 
 def parser() -> argparse.ArgumentParser:
