@@ -1,0 +1,26 @@
+"""The figures of the other decoders, at a size that a test can wait for."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from bench.decoders import figures
+from bench.neural import TINY, VAE
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(count)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_half_draws_nearly_the_same_pictures_and_both_take_their_time() -> None:
+    narrow = {"block_out_channels": [8] * 4, "norm_num_groups": 4, "layers_per_block": 1}
+    small = {f"{part}_block_out_channels": [4] * 4 for part in ("encoder", "decoder")}
+    half, tiny, likeness = figures({**VAE, **narrow}, {**TINY, **small})
+    assert half.value > 0 and tiny.value > 0
+    assert 40 < likeness.value < 90
