@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 
 HLS_JS = Path(__file__).resolve().parents[2] / "web" / "vendor" / "hls.light.min.js"
 SENTENCE = "This sentence takes about three seconds, all in all. "
-LONG = 4 * SENTENCE
+LONG = 20 * SENTENCE
 TRIES = 5
 """A busy machine may draw no more than one picture of a film."""
 SOUND_LAGS_S = 0.1
@@ -127,7 +127,7 @@ def test_escape_stops_the_speech_and_the_next_one_goes_on_behind(there: Elsewher
     there.wait(lambda: there.film("paused") and not there.is_speaking())
     there.wait(lambda: session_of(there)["state"] == "idle")
     stopped_s = session_of(there)["duration_s"]
-    assert stopped_s < 12
+    assert stopped_s < 40  # of a minute
     there.hears("And now something else")
     assert there.film("currentTime") > stopped_s
     assert there.film("volume") == 1
