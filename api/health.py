@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from api import VERSION
 from api.running import running
-from warm.runtime import Health
+from warm.health import Health
 
 WELL = ("ok", "asleep", "loading")
 

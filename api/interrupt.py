@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from api.body import Body, read_body_or_query
 from api.running import running
-from warm.runtime import Interruption
+from warm.job import Interruption
 from warm.sessions import DEFAULT_SESSION
 
 interrupting = Blueprint("interrupt", __name__)

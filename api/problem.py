@@ -30,9 +30,9 @@ from session.errors import (
 from tts.voice import BadSpeechRequest
 from warm.archive import UnknownArchive
 from warm.engine import EngineFull, EngineLost
+from warm.health import NotReady
 from warm.job import Interrupted
 from warm.queue import QueueFull
-from warm.runtime import NotReady
 from warm.session_errors import BadSessionId, SessionExists, UnknownSession, UnusableSession
 from warm.session_limits import DiskNearlyFull, SessionFull, TooManySessions
 from warm.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId

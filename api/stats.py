@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint
 
 from api.running import Running, running
-from warm.runtime import Health
+from warm.health import Health
 
 GB = 1e9
 

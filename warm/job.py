@@ -82,6 +82,22 @@ class Spoken:
     timings: Timings
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interruption:
+    """What an interruption met, and where the film ends now."""
+
+    session_id: str
+    interrupted: bool
+    """Whether something that was being said was cut short."""
+    dropped: int
+    """Requests of which nothing had been said."""
+    fps: int
+    frame: int
+    """The first one that is not in the film: the next clip begins with it."""
+    played: float
+    """Frames that had been shown to somebody who has been watching since the server started."""
+
+
 Event = EngineAwaited | EngineCame | SpeechMade | FragmentLanded | Spoken
 
 

@@ -93,14 +93,12 @@ class EngineLife:
     def load(self) -> None:
         """Load it here and now, once, at the start; raises what the engine does.
 
-        Where only another process can load it, nothing is raised, and it is `broken`.
+        A device that fails is tried again like one that failed later: nothing is raised.
         """
         self._begun_s = self._clock()
         try:
             self._engine.load()
         except EngineLost as lost:
-            if not lost.needs_new_process:
-                raise
             self._fail(lost)
         else:
             self._rise()

@@ -5,9 +5,8 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from threading import Event, Thread
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from tts.length import least_duration_s
 from tts.voice import VoiceChoice, VoiceInfo, Voices
@@ -15,20 +14,21 @@ from warm.archive import Archive, Disposal
 from warm.avatar import Avatar
 from warm.clip import Stage
 from warm.engine import Engine, EngineLost
-from warm.job import Errand, Interrupted, SpeakJob, check_text
-from warm.life import EngineLife, Habits, LifeState
+from warm.health import WORKING, Health, NotReady, State
+from warm.job import Errand, Interrupted, Interruption, SpeakJob, check_text
+from warm.life import EngineLife
 from warm.loop import RenderLoop
+from warm.parts import habits_of, make_sessions, make_wardrobe
 from warm.queue import WorkQueue
 from warm.renderer import Look, Renderer
 from warm.right_of_way import RightOfWay
-from warm.session_limits import MB, SessionLimits
 from warm.session_record import Choices
-from warm.sessions import DEFAULT_SESSION, Sessions
+from warm.sessions import DEFAULT_SESSION
 from warm.settings import Settings
-from warm.store import AvatarError, AvatarStore
+from warm.store import AvatarError
 from warm.tally import Tally
 from warm.trash import Trash
-from warm.wardrobe import Wardrobe, WardrobeLimits
+from warm.wishes import Wishes
 
 IDLE_BEAT_S = 0.5
 """How often a render thread without work shows that it lives."""
@@ -39,58 +39,6 @@ WARM_UP_TEXT = "Ready."
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-State = Literal["warming", "ok", "stale", "dead", "stopping"] | LifeState
-WORKING: tuple[State, ...] = ("ok", "stale", "asleep", "loading", "reloading")
-"""The states in which a request is taken; it may have to wait."""
-
-
-class NotReady(RuntimeError):
-    """The server is not able to work now: it is starting, stopping, its render thread died, or its
-    engine cannot be loaded."""
-
-    def __init__(self, reason: str, retry_after_s: int = 1) -> None:
-        super().__init__(reason)
-        self.retry_after_s = retry_after_s
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """What `GET /health` tells."""
-
-    state: State
-    reason: str
-    """Empty when the state is ok."""
-    is_loaded: bool
-    """Whether the engine can be asked for anything."""
-    load_s: float | None
-    """How long its last load took."""
-    loads: int
-    unloads: int
-    losses: int
-    """How often its device failed."""
-    engine: str
-    facts: dict[str, Any]
-    """`Engine.facts` once it is loaded."""
-    queued: int
-    """Requests that wait."""
-    processing: int
-    """Clips that are being made."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interruption:
-    """What an interruption met, and where the film ends now."""
-
-    session_id: str
-    interrupted: bool
-    """Whether something that was being said was cut short."""
-    dropped: int
-    """Requests of which nothing had been said."""
-    fps: int
-    frame: int
-    """The first one that is not in the film: the next clip begins with it."""
-    played: float
-    """Frames that had been shown to somebody who has been watching since the server started."""
 
 
 class Runtime:
@@ -115,6 +63,7 @@ class Runtime:
         self.sessions = make_sessions(settings, self.wardrobe, disposal, clock)
         self._settings = settings
         self._voices = voices
+        self._wishes = Wishes(settings, voices)
         self._engine = engine
         self._on_warm = on_warm
         self._clock = clock
@@ -182,7 +131,7 @@ class Runtime:
         Raises BadSpeechRequest and BadSessionId.
         """
         asked = Choices(voice=voice, language=language, speed=speed)
-        return self._choose(asked, self.sessions.choices(session_id))
+        return self._wishes.choose(asked, self.sessions.choices(session_id))
 
     def speak(
         self,
@@ -380,18 +329,7 @@ class Runtime:
     def _check_voice(self, session_id: str | None, named: Mapping[str, Any]) -> None:
         """Raise BadSpeechRequest where a session could not speak with these choices."""
         has = self.sessions.choices(session_id) if session_id is not None else Choices()
-        self._choose(has.changed(named))
-
-    def _choose(self, *wishes: Choices) -> VoiceChoice:
-        """A voice by the first of these that names one, else the settings; the same for speed."""
-        ours = self._settings
-        last = Choices(voice=ours.voice, language=ours.language, speed=ours.speed)
-        voice, language, speed = None, None, None
-        for named in (*wishes, last):
-            if voice is None and language is None:
-                voice, language = named.voice, named.language
-            speed = named.speed if speed is None else speed
-        return self._voices.choose(voice=voice, language=language, speed=speed)
+        self._wishes.choose(has.changed(named))
 
     def _warm(self, avatar_id: str) -> None:
         """Open an avatar here, and have the engine adopt it between two steps."""
@@ -495,59 +433,21 @@ class Runtime:
             self._life.load()
         self.wardrobe.warm(self.avatar.id)
         if self._life.is_awake:
-            choice = self.choose(voice=None, language=None, speed=None)
-            unheard = SpeakJob(session_id=DEFAULT_SESSION, text=WARM_UP_TEXT, choice=choice)
-            self._renderer.rehearse(unheard, self.avatar, self._beat)
+            self._rehearse()
         self.sessions.recover()
         self._trash.empty()
         self._ask_engine()
         self._beat()
         self._ready.set()
-        if self._life.state != "broken":
+        if self._life.state in ("awake", "asleep"):
             self._on_warm()
             log.info("warm", extra={"avatar": self.avatar.id, "engine": self._engine.name})
 
-
-def make_wardrobe(
-    settings: Settings, avatar: Avatar, engine: Engine, clock: Callable[[], float]
-) -> Wardrobe:
-    """The avatars in memory, `avatar` being the one that stays."""
-    return Wardrobe(
-        store=AvatarStore(settings.results_dir),
-        engine=engine,
-        standing=avatar,
-        fps=settings.fps,
-        limits=WardrobeLimits(
-            max_bytes=int(settings.max_avatars_mb * MB), ttl_s=settings.avatar_ttl_s
-        ),
-        clock=clock,
-    )
-
-
-def habits_of(settings: Settings) -> Habits:
-    """When the engine is loaded and unloaded."""
-    return Habits(
-        unload_idle_s=settings.unload_idle_seconds,
-        clear_cache=settings.clear_cache_after_generation,
-    )
-
-
-def make_sessions(
-    settings: Settings, wardrobe: Wardrobe, disposal: Disposal, clock: Callable[[], float]
-) -> Sessions:
-    """The sessions as the settings want them."""
-    limits = SessionLimits(
-        max_sessions=settings.max_sessions,
-        max_session_s=settings.max_session_s,
-        max_session_mb=settings.max_session_mb,
-        session_idle_s=settings.session_idle_s,
-        min_free_mb=settings.min_free_mb,
-    )
-    return Sessions(
-        settings.results_dir,
-        wardrobe=wardrobe,
-        limits=limits,
-        disposal=disposal,
-        writer=settings.writer,
-        clock=clock,
-    )
+    def _rehearse(self) -> None:
+        """Speak once for nobody; a device that fails in it is one that fails later."""
+        choice = self.choose(voice=None, language=None, speed=None)
+        unheard = SpeakJob(session_id=DEFAULT_SESSION, text=WARM_UP_TEXT, choice=choice)
+        try:
+            self._renderer.rehearse(unheard, self.avatar, self._beat)
+        except EngineLost as lost:
+            self._life.note(lost)

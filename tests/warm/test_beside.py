@@ -9,9 +9,10 @@ from tiny_face import LoudnessEngine, tiny_avatar
 
 from session.check import check_film
 from tts.espeak import EspeakVoices
+from warm.health import NotReady
 from warm.job import Interrupted
 from warm.one_session import Session
-from warm.runtime import NotReady, Runtime
+from warm.runtime import Runtime
 from warm.settings import Settings
 
 PATIENCE_S = 30

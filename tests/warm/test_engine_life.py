@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
@@ -186,6 +187,28 @@ def test_the_tries_are_counted_rest_longer_and_go_on_rarely(living: Living) -> N
     assert living.life.retry_after_s == 1
 
 
+def test_a_device_that_fails_at_the_start_is_tried_again(living: Living) -> None:
+    living.engine.faults = [EngineLost("the GPU is not there yet")]
+    living.life.load()
+    assert living.life.state == "reloading"
+    living.tend()
+    assert living.wait() == "awake"
+    assert living.engine.loads == 2
+
+
+def test_nothing_is_tried_again_in_a_process_that_has_lost_its_device_for_good(
+    living: Living,
+) -> None:
+    living.life.load()
+    assert not living.life.needs_new_process
+    living.life.note(EngineLost("an illegal address", needs_new_process=True))
+    assert living.life.needs_new_process
+    assert living.tend(wanted=True, after_s=1e6) == "broken"
+    assert living.engine.loads == 1
+    assert living.life.retry_after_s == 5
+    assert "an illegal address" in living.life.reason
+
+
 def test_an_engine_that_does_not_load_when_it_is_wanted_is_tried_again(living: Living) -> None:
     living.engine.faults = [EngineFull("another program uses the GPU")]
     living.tend(wanted=True)
@@ -221,57 +244,51 @@ class LostEngine(GatedEngine):
 LONG = "This is a sentence that takes a while. It is followed by another one. And that by a third."
 
 
-def test_a_clip_that_had_no_frame_in_the_lost_pass_waits_and_is_said_whole(
-    settings: Settings, voices: EspeakVoices, tmp_path: Path
-) -> None:
+@contextmanager
+def two_of_which_one_is_lost(
+    settings: Settings, voices: EspeakVoices, folder: Path
+) -> Iterator[tuple[Runtime, LostEngine, SpeakJob, SpeakJob]]:
+    """A server whose device failed while two spoke: the one that failed, and the one that waits."""
     engine = LostEngine()
-    avatar = tiny_avatar(tmp_path)
-    runtime = Runtime(settings=settings, avatar=avatar, engine=engine, voices=voices)
+    runtime = Runtime(settings=settings, avatar=tiny_avatar(folder), engine=engine, voices=voices)
     runtime.start()
     try:
         assert runtime.wait_until_warm(30)
         engine.lost_after = engine.rendered + 30
-        choice = runtime.choose()
-        jobs = [runtime.speak(LONG, choice, session_id=name) for name in ("a", "b")]
+        jobs = [runtime.speak(LONG, runtime.choose(), session_id=name) for name in ("a", "b")]
         lost, errors = follow_until_one_fails(jobs)
         assert [type(error) for error in errors] == [EngineLost]
-        assert runtime.health().state == "reloading"
         (other,) = (job for job in jobs if job is not lost)
+        yield runtime, engine, lost, other
+    finally:
+        engine.gate.set()
+        runtime.close()
+
+
+def test_a_clip_that_had_no_frame_in_the_lost_pass_waits_and_is_said_whole(
+    settings: Settings, voices: EspeakVoices, tmp_path: Path
+) -> None:
+    with two_of_which_one_is_lost(settings, voices, tmp_path) as (runtime, engine, lost, other):
+        assert runtime.health().state == "reloading"
         engine.gate.set()
         spoken = other.result()
         assert not spoken.interrupted
         assert spoken.clip.frames > 100
         assert runtime.health().losses == 1
-        again = runtime.speak("Again.", choice, session_id=lost.session_id).result()
+        again = runtime.speak("Again.", runtime.choose(), session_id=lost.session_id).result()
         assert again.session_frames > again.clip.frames
-    finally:
-        engine.gate.set()
-        runtime.close()
 
 
 def test_a_clip_that_waits_for_a_lost_engine_is_interrupted_when_it_is_back(
     settings: Settings, voices: EspeakVoices, tmp_path: Path
 ) -> None:
     """Would miss a closing mouth that is asked of an engine which is away."""
-    engine = LostEngine()
-    avatar = tiny_avatar(tmp_path)
-    runtime = Runtime(settings=settings, avatar=avatar, engine=engine, voices=voices)
-    runtime.start()
-    try:
-        assert runtime.wait_until_warm(30)
-        engine.lost_after = engine.rendered + 30
-        choice = runtime.choose()
-        jobs = [runtime.speak(LONG, choice, session_id=name) for name in ("a", "b")]
-        lost, _ = follow_until_one_fails(jobs)
-        (other,) = (job for job in jobs if job is not lost)
+    with two_of_which_one_is_lost(settings, voices, tmp_path) as (runtime, engine, _, other):
         stopping = Thread(target=runtime.interrupt, args=(other.session_id,))
         stopping.start()
         engine.gate.set()
         stopping.join(30)
         assert other.result().interrupted
-    finally:
-        engine.gate.set()
-        runtime.close()
 
 
 def follow_until_one_fails(jobs: list[SpeakJob]) -> tuple[SpeakJob, list[Exception]]:

@@ -17,9 +17,10 @@ from session.writer import FilmWriter
 from tts.espeak import EspeakVoices
 from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.engine import PatchJob, Rendering
+from warm.health import NotReady
 from warm.job import FragmentLanded, Interrupted, SpeakJob, SpeechMade, Spoken
 from warm.queue import QueueFull
-from warm.runtime import NotReady, Runtime
+from warm.runtime import Runtime
 from warm.schedule import batch_sizes
 from warm.script import TAIL_FRAMES
 from warm.session_errors import BadSessionId, UnusableSession

@@ -1,0 +1,58 @@
+"""The parts of the warm process as the settings want them."""
+
+from collections.abc import Callable
+
+from warm.archive import Disposal
+from warm.avatar import Avatar
+from warm.engine import Engine
+from warm.life import Habits
+from warm.session_limits import MB, SessionLimits
+from warm.sessions import Sessions
+from warm.settings import Settings
+from warm.store import AvatarStore
+from warm.wardrobe import Wardrobe, WardrobeLimits
+
+
+def make_wardrobe(
+    settings: Settings, avatar: Avatar, engine: Engine, clock: Callable[[], float]
+) -> Wardrobe:
+    """The avatars in memory, `avatar` being the one that stays."""
+    return Wardrobe(
+        store=AvatarStore(settings.results_dir),
+        engine=engine,
+        standing=avatar,
+        fps=settings.fps,
+        limits=WardrobeLimits(
+            max_bytes=int(settings.max_avatars_mb * MB), ttl_s=settings.avatar_ttl_s
+        ),
+        clock=clock,
+    )
+
+
+def habits_of(settings: Settings) -> Habits:
+    """When the engine is loaded and unloaded."""
+    return Habits(
+        unload_idle_s=settings.unload_idle_seconds,
+        clear_cache=settings.clear_cache_after_generation,
+    )
+
+
+def make_sessions(
+    settings: Settings, wardrobe: Wardrobe, disposal: Disposal, clock: Callable[[], float]
+) -> Sessions:
+    """The sessions as the settings want them."""
+    limits = SessionLimits(
+        max_sessions=settings.max_sessions,
+        max_session_s=settings.max_session_s,
+        max_session_mb=settings.max_session_mb,
+        session_idle_s=settings.session_idle_s,
+        min_free_mb=settings.min_free_mb,
+    )
+    return Sessions(
+        settings.results_dir,
+        wardrobe=wardrobe,
+        limits=limits,
+        disposal=disposal,
+        writer=settings.writer,
+        clock=clock,
+    )
