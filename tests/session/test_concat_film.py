@@ -4,6 +4,7 @@ import errno
 import os
 import random
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -303,6 +304,32 @@ def test_when_the_disk_fails_the_old_film_stands(
         assert (path.read_bytes(), names(path.parent)) == (before, left)
         say(film, 8, 8)
     assert watch(path).numbers == list(range(16))
+
+
+def test_where_a_new_name_cannot_be_synced_the_film_closes_and_is_looked_at_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows then which of the two films a power cut would leave."""
+    sync = os.fsync
+
+    def fail_for_folders(fd: int) -> None:
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+        sync(fd)
+
+    film = JoinedFilm.create(path, SPEC)
+    say(film, 0, 8)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail_for_folders)
+        with pytest.raises(FilmDiskError, match="Input/output error"):
+            say(film, 8, 8)
+        assert film.is_closed
+        with pytest.raises(FilmDiskError, match="Input/output error"):
+            JoinedFilm.open(path)
+    with JoinedFilm.open(path) as again:
+        assert again.committed.frames == 16
+        say(again, 16, 8)
+    assert watch(path).numbers == list(range(24))
 
 
 WRITER = """
