@@ -61,11 +61,40 @@ def test_who_finds_no_place_at_the_stream_is_given_the_playlist(
         browser.get("about:blank")
 
 
+def test_a_browser_that_tells_of_no_pictures_shows_the_film_all_the_same(
+    browser: Chrome, port: int
+) -> None:
+    """Firefox has requestVideoFrameCallback since version 132, of October 2024."""
+    older = "delete HTMLVideoElement.prototype.requestVideoFrameCallback"
+    added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": older})
+    try:
+        page = Page(browser, port, "older")
+        assert page.film("requestVideoFrameCallback") is None
+        page.watch()
+        page.say("Hello world")
+        page.hear_out()
+        assert len({look["grey"] for look in page.looks() if look["seen"] == "film"}) > 3
+        assert page.complaints() == []
+    finally:
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+
+
 def test_a_player_that_does_not_exist_is_named(browser: Chrome, port: int) -> None:
     page = Page(browser, port, "unknown", "&player=vlc")
     page.wait(lambda: 'player = "vlc"' in page.text("error-text"))
     assert "mse, hls, native" in page.text("error-text")
     page.complaints()
+
+
+def test_a_browser_without_a_player_of_its_own_says_so(browser: Chrome, port: int) -> None:
+    older = "HTMLMediaElement.prototype.canPlayType = () => ''"
+    added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": older})
+    try:
+        page = Page(browser, port, "none", "&player=native")
+        page.wait(lambda: "player=hls" in page.text("error-text"))
+        page.complaints()
+    finally:
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
 
 
 def test_a_film_that_cannot_be_watched_live_is_offered_for_download(
