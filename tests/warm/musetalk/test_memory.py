@@ -13,6 +13,7 @@ from sitter import UPRIGHT, opened, portrait, rolled, sit
 from warm.avatar import Avatar
 from warm.engine import EngineFull, PatchJob
 from warm.musetalk.engine import MuseTalkEngine
+from warm.musetalk.graphs import Recording, Work
 from warm.musetalk.memory import Appetite, budget_of, measure
 from warm.musetalk.options import Options
 from warm.musetalk.painter import Painter
@@ -151,6 +152,49 @@ def test_loading_fits_the_passes_to_the_budget_and_tells_it(
 def jobs(engine: MuseTalkEngine, avatar: Avatar, count: int) -> list[PatchJob]:
     row: NDArray[np.float32] = np.zeros(engine.studio.hearing.tokens_shape, np.float32)
     return [PatchJob(avatar, number % 2, row) for number in range(count)]
+
+
+class Recorder:
+    """Records by doing; what that takes, the memory says."""
+
+    def rehearse(self, work: Work) -> None:
+        pass
+
+    def record(self, work: Work) -> Recording:
+        pictures = work()
+        return Recording(lambda: None, pictures)
+
+    def abandon(self) -> None:
+        raise AssertionError("nothing fails here")
+
+
+@pytest.mark.parametrize(("recorded_gb", "fits"), [(1, True), (1.5, True), (1.95, False)])
+def test_the_memory_of_recorded_passes_counts_and_they_are_given_up_where_it_leaves_no_room(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, recorded_gb: float, fits: bool
+) -> None:
+    """Would miss avatars that are let in to memory which recordings have for themselves."""
+    memory = CountedMemory(monkeypatch)
+    engine = MuseTalkEngine(options(weights, 4.0), memory)
+    engine.load()
+    monkeypatch.setattr(engine, "_pace_fps", None)
+    studio, reserved = engine.studio, iter([NETWORKS, NETWORKS + int(recorded_gb * GB)])
+    monkeypatch.setattr(memory, "reserved", lambda: next(reserved))
+    monkeypatch.setattr(
+        studio, "record", lambda most: studio.graphs.record([3], *studio._empty(most), Recorder())
+    )
+    engine._record(studio)
+    facts = engine.facts()
+    assert facts["recorded_gb"] == (recorded_gb if fits else 0)
+    assert facts["cuda_graphs"] == ([3] if fits else [])
+    assert (facts["cuda_graphs_fault"] is None) == fits
+    assert engine.largest_batch == (3 if fits else 4)
+    assert [engine.filled(count) for count in (1, 3)] == ([3, 3] if fits else [1, 3])
+    twin = Large(np.zeros(0, np.float32), int((3.88 - 2 - recorded_gb) * GB))
+    engine._latents["other", ""] = twin  # type: ignore[assignment]
+    if fits:
+        assert engine._fitting == 3
+        twin.nbytes += GB // 100
+        assert engine._fitting == 0
 
 
 def test_a_budget_that_does_not_do_for_one_frame_is_told_with_what_would(
