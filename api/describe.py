@@ -9,7 +9,7 @@ from warm.archive import ArchivedFilm
 from warm.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE, Avatar
 from warm.one_session import SessionView
 from warm.runtime import Runtime
-from warm.sessions import DEFAULT_SESSION
+from warm.session_places import DEFAULT_SESSION
 
 LIMITS = ("max_session_s", "max_session_mb", "session_idle_s")
 

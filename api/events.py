@@ -18,7 +18,7 @@ from session.film import Cue, Fragment
 from session.writer import FilmWriter
 from session.writers import growing, require_growing
 from warm.runtime import Runtime
-from warm.sessions import DEFAULT_SESSION
+from warm.session_places import DEFAULT_SESSION
 
 RETRY_MS = 1000
 """How long a client waits before it connects again."""

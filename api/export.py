@@ -13,7 +13,7 @@ from api.running import EXPORTS_AT_ONCE, running
 from api.watch import find_film
 from session.export import open_export
 from session.writer import FilmWriter
-from warm.sessions import DEFAULT_SESSION
+from warm.session_places import DEFAULT_SESSION
 
 CHUNK_BYTES = 256 * 1024
 

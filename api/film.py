@@ -12,7 +12,7 @@ from api.watch import Watched, find_film, place, wait_for_film
 from session.ranges import choose_range, etag
 from session.reader import FilmReader
 from session.writer import FilmWriter
-from warm.sessions import DEFAULT_SESSION
+from warm.session_places import DEFAULT_SESSION
 
 MP4 = "video/mp4"
 

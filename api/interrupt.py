@@ -7,7 +7,7 @@ from flask import Blueprint
 from api.body import Body, read_body_or_query
 from api.running import running
 from warm.job import Interruption
-from warm.sessions import DEFAULT_SESSION
+from warm.session_places import DEFAULT_SESSION
 
 interrupting = Blueprint("interrupt", __name__)
 

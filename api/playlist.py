@@ -14,7 +14,7 @@ from api.running import running
 from api.watch import LOOK_S, Watched, place, wait_for_film
 from session.playlist import LEAST_WINDOW, Playlist
 from session.writer import FilmWriter
-from warm.sessions import DEFAULT_SESSION
+from warm.session_places import DEFAULT_SESSION
 
 MPEGURL = "application/vnd.apple.mpegurl"
 HOLD_S = 9.0

@@ -10,7 +10,7 @@ from api.body import Body, check, read_body_or_query
 from api.describe import describe_archived, describe_session, session_url
 from api.running import running
 from warm.session_errors import UnknownSession
-from warm.sessions import DEFAULT_SESSION
+from warm.session_places import DEFAULT_SESSION
 
 sessions = Blueprint("sessions", __name__)
 

@@ -13,7 +13,7 @@ from api.describe import describe_clip, film_url
 from api.problem import problem_of
 from api.running import running
 from warm.job import EngineAwaited, EngineCame, Event, FragmentLanded, SpeakJob, SpeechMade, Spoken
-from warm.sessions import DEFAULT_SESSION
+from warm.session_places import DEFAULT_SESSION
 
 EVENT_STREAM = "text/event-stream"
 

@@ -4,7 +4,7 @@ from flask import Blueprint, Response, request
 
 from api.running import running
 from api.watch import require_wanted
-from warm.sessions import DEFAULT_SESSION
+from warm.session_places import DEFAULT_SESSION
 
 WEBVTT = "text/vtt"
 NOTHING_SAID = "WEBVTT\n"

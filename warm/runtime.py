@@ -22,8 +22,8 @@ from warm.parts import habits_of, make_sessions, make_wardrobe
 from warm.queue import WorkQueue
 from warm.renderer import Look, Renderer
 from warm.right_of_way import RightOfWay
+from warm.session_places import DEFAULT_SESSION
 from warm.session_record import Choices
-from warm.sessions import DEFAULT_SESSION
 from warm.settings import Settings
 from warm.store import AvatarError
 from warm.tally import Tally
