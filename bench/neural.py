@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from bench.figure import Figure
 from warm.musetalk.crop import Picture
-from warm.musetalk.networks import Network
+from warm.musetalk.networks import Network, by_pixel
 from warm.musetalk.painter import Painter
 from warm.musetalk.phases import use_phases
 from warm.musetalk.precision import set_numbers
@@ -96,7 +96,7 @@ def networks(
         seeing = random_network(AutoencoderKL.from_config(dict(vae)))  # type: ignore[no-untyped-call]
     set_numbers(drawing, dtype)
     nn.Module.to(seeing, dtype)
-    return [drawing, seeing]
+    return [drawing, by_pixel(seeing)]
 
 
 def saving(networks: list[nn.Module]) -> list[nn.Module]:

@@ -50,7 +50,9 @@ def phase_kernels(weight: Tensor) -> Tensor:
     """(d, c, 3, 3) to the (4 * d, c, 2, 2) kernels of the phases 00, 01, 10, 11."""
     shared = _SHARED.to(weight.device)
     kernels = torch.einsum("pay,qbx,dcyx->pqdcab", shared, shared, weight.float())
-    return kernels.reshape(-1, weight.shape[1], 2, 2).to(weight.dtype)
+    layout = torch.channels_last if is_channels_last(weight) else torch.contiguous_format
+    made = kernels.reshape(-1, weight.shape[1], 2, 2)
+    return made.to(weight.dtype, memory_format=layout)
 
 
 def is_channels_last(picture: Tensor) -> bool:

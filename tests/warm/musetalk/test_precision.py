@@ -134,6 +134,17 @@ def test_the_decoder_uses_one_kind_of_numbers(weights: Path, precision: str) -> 
     assert {x.dtype for x in studio.painter._vae.decoder.parameters()} == {wanted}
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_decoder_of_bf16_has_its_channels_last(weights: Path, precision: str) -> None:
+    """Would miss phases that are laid out otherwise than what goes into them."""
+    decoder = studio_of(weights, precision).painter._vae.decoder
+    kernels = [
+        x for x in decoder.parameters() if x.dim() == 4 and x.shape[1] > 1 and x.shape[2] > 1
+    ]
+    found = {x.is_contiguous(memory_format=torch.channels_last) for x in kernels}
+    assert found == {precision == "bf16"}
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_fp32_and_fp16_are_one_kind_of_numbers(weights: Path, dtype: torch.dtype) -> None:
     precision = {torch.float32: "fp32", torch.float16: "fp16"}[dtype]
