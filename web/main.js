@@ -330,9 +330,11 @@ async function interrupt() {
 
 async function reset() {
   complaint.drop();
+  const before = [...sent]; // they may fail before the answer is here
   try {
     await post("/reset", { session_id: sessionId });
-    sent.forEach((entry) => entry.end());
+    before.forEach((entry) => entry.end());
+    transcript.clear();
   } catch (error) {
     complaint.show(error);
   }

@@ -100,6 +100,11 @@ export class Transcript {
     return [...this.#coming].find((coming) => coming.letters === letters);
   }
 
+  /** Forgets what was said, and what failed. */
+  clear() {
+    this.#forget();
+  }
+
   /** Another film: what failed with the one before is forgotten, too. */
   #forget() {
     this.#lines.forEach((line) => line.remove());

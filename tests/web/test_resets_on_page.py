@@ -127,6 +127,7 @@ def test_who_looks_away_for_a_while_finds_the_face_as_it_should_be(
     first = browser.current_window_handle
     away.say("Before I look away")
     away.wait(away.is_speaking)
+    away.run("document.addEventListener('visibilitychange', () => (window.wasAway = true))")
     browser.switch_to.new_window("tab")
     try:
         here = Page(browser, port, "shared")
@@ -136,6 +137,7 @@ def test_who_looks_away_for_a_while_finds_the_face_as_it_should_be(
     finally:
         browser.close()
         browser.switch_to.window(first)
+    assert away.run("return window.wasAway")
     away.wait(lambda: not away.is_speaking())
     assert away.film("currentTime") > end_s - 0.5
     away.wait(lambda: len(away.clips()) == 2)
