@@ -1,13 +1,16 @@
 """What waits for the disk in one session holds up no other."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 
 import pytest
 from tiny_face import LoudnessEngine, tiny_avatar
 
 from session.check import check_film
+from session.picture import PictureEncoder
+from session.sound import SoundEncoder
 from tts.espeak import EspeakVoices
 from warm.health import NotReady
 from warm.job import Interrupted
@@ -196,3 +199,29 @@ def test_what_a_death_left_in_the_trash_goes_at_the_next_start(
     assert runtime.wait_until_warm(PATIENCE_S)
     runtime.close()
     assert list(trash.iterdir()) == []
+
+
+def test_the_render_thread_never_waits_for_the_disk_in_a_sessions_life(
+    two: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Would miss a sync, or an encoder, that moves everybody's deadlines by milliseconds."""
+    seen: set[tuple[str, str]] = set()
+
+    def note(place: object, name: str) -> None:
+        act = getattr(place, name)
+
+        def noted(*given: object, **named: object) -> object:
+            seen.add((name, current_thread().name.partition("_")[0]))
+            return act(*given, **named)
+
+        monkeypatch.setattr(place, name, noted)
+
+    note(os, "fsync")
+    note(PictureEncoder, "__init__")
+    note(SoundEncoder, "__init__")
+    for _ in range(2):
+        two.speak(TEXT, two.choose(), session_id="new").result()
+        two.reset("new", {})
+    two.remove("new")
+    assert {name for name, _ in seen} == {"fsync", "__init__"}
+    assert {thread for _, thread in seen} == {"beside", "encode"}
