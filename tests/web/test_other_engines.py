@@ -70,6 +70,10 @@ class ElsewherePage(Page):
         super().__init__(browser, port, session, query)
         self.run(NOTE_WHAT_IS_SEEN)
 
+    def text(self, element: str) -> str:
+        """What stands there; WebKit's driver takes a text that could be cut off for unseen."""
+        return str(self.run(f"return document.getElementById('{element}').innerText"))
+
     def has_seen(self, video: str) -> bool:
         """Whether a video was seen moving since `look_anew`."""
         return bool(self.run(f"return window.greys.{video}.size > 1"))
