@@ -41,8 +41,10 @@ def saving(weights: Path) -> Studio:
 
 @pytest.fixture
 def fresh(weights: Path) -> Studio:
-    """One that a test may change."""
-    return studio_of(weights, exact_savings=True)
+    """One that a test may change, for which no time passes."""
+    studio = studio_of(weights, exact_savings=True)
+    studio.graphs = Graphs(studio.painter, clock=lambda: 0.0)
+    return studio
 
 
 def inputs(studio: Studio, count: int) -> tuple[Tensor, Tensor]:
