@@ -105,7 +105,7 @@ def test_a_gpu_that_is_lost_in_mid_clip_fails_that_clip_and_leaves_the_film_whol
     with monkeypatch.context() as broken:
 
         def fail(*_: object) -> None:
-            raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+            raise torch.AcceleratorError("CUDA error: too many resources requested for launch")
 
         broken.setattr(painter, "paint", fail)
         answer = client.post("/speak", json={"text": TEXT, "session_id": "lost"})
