@@ -16,7 +16,6 @@ from warm.engine import Engine, PatchJob
 from warm.job import FragmentLanded, Interrupted, SpeakJob
 from warm.pasting import Picture, jobs_of
 from warm.playing import PlayingClock
-from warm.right_of_way import RightOfWay
 from warm.schedule import BATCHES_AHEAD, STUCK_S, batch_sizes
 from warm.script import TAIL_FRAMES, Line, closing, lines, stillness
 from warm.session_limits import Room
@@ -43,8 +42,6 @@ class Stage:
     """Called by any thread when there is something new for the render thread."""
     room: Callable[[Committed, FilmSpec], Room]
     """How much longer a film may become that has so much."""
-    way: RightOfWay
-    """Who is in a hurry; by the same clock."""
     is_awake: Callable[[], bool] = lambda: True
     """Whether the engine is loaded; where it is not, nobody asks it for anything."""
     note: Callable[[Exception], None] = lambda _: None
@@ -114,22 +111,19 @@ class Clip:
         self._error: Exception | None = None
         self._ending: Future[ClipRecord | None] | None = None
         self._sink = Sink(
-            lambda: film.begin(job.text),
-            landed=self._landed,
-            give_way=self._give_way,
-            ring=stage.ring,
-            clock=stage.clock,
+            lambda: film.begin(job.text), landed=self._landed, ring=stage.ring, clock=stage.clock
         )
-        stage.way.claim(job)
 
     @property
     def due_s(self) -> float:
         """When the next frames are needed: at once for the first ones and for the end of a cut."""
         if self._cut_s is not None:
             return self._cut_s
-        if self.is_asking:
-            return self._needed_s(self._open[-1].first_frame)
-        return self._needed_s(self._first_frame + self._cursor)
+        starts_s = max(self.begun_s, self._playing.due_s(self._first_frame))
+        next_frame = (
+            self._open[-1].first_frame - self._first_frame if self.is_asking else self._cursor
+        )
+        return starts_s + next_frame / self.film.spec.fps
 
     @property
     def released_s(self) -> float:
@@ -230,7 +224,6 @@ class Clip:
             self._cut_s = self._stage.clock()
             self._drop_open()
             self._cutting = self._sink.cut()
-            self._stage.way.claim(self.job)
 
     def fail(self, error: Exception) -> None:
         """End it behind what is on disk, unless it has come to its end."""
@@ -242,7 +235,6 @@ class Clip:
     def record(self) -> ClipRecord:
         """What it has become; raises what it failed with. Waits until it has ended."""
         assert self._ending is not None
-        self._stage.way.release(self.job)
         record = self._ending.result()
         if self._error is not None:
             raise self._error
@@ -345,21 +337,10 @@ class Clip:
             if first < frames < self._end_of(first, line) and line.conditions is not None:
                 yield closing(self._stage.engine, line, frames - first, self.film.spec)
 
-    def _needed_s(self, frame: int) -> float:
-        """When a frame of the film is needed that is one of the clip."""
-        starts_s = max(self.begun_s, self._playing.due_s(self._first_frame))
-        return starts_s + (frame - self._first_frame) / self.film.spec.fps
-
-    def _give_way(self, frame: int) -> None:
-        """Encode thread."""
-        self._stage.way.give(self.job, self._needed_s(frame))
-
     def _landed(self, first_frame: int, fragment: Fragment | None) -> None:
         """The film took a batch. Encode thread."""
         if first_frame == self._first_frame:
             self._playing.begin(first_frame, self._stage.clock())
-            if self._cut_s is None:
-                self._stage.way.release(self.job)
         if fragment is None:
             return
         if self.job.timings.first_fragment_s is None:

@@ -127,7 +127,6 @@ class RenderLoop:
     def _begin(self, job: SpeakJob) -> None:
         """At once where its film is open; else when it has been opened, or made."""
         job.meet_engine()
-        self._renderer.hurry(job)
         session_id = job.session_id
         open_it = partial(self._sessions.open, session_id)
         if self._sessions.is_open(session_id):
@@ -151,7 +150,6 @@ class RenderLoop:
                 self._sessions.rest(job.session_id)
                 raise
         except Exception as error:  # noqa: BLE001 - the top of a request
-            self._renderer.let_be(job)
             self._renderer.note(error)
             self._fail(job, error)
         finally:

@@ -84,14 +84,6 @@ class Renderer:
         self._pace.note(len(some), self._stage.clock() - begun_s)
         return len(some)
 
-    def hurry(self, job: SpeakJob) -> None:
-        """A clip is about to be begun: encoders that have time let it pass."""
-        self._stage.way.claim(job)
-
-    def let_be(self, job: SpeakJob) -> None:
-        """It is not begun after all."""
-        self._stage.way.release(job)
-
     def begin(self, job: SpeakJob, film: Film, avatar: Avatar) -> None:
         """Take on a clip; there must be no other of this film."""
         self.clips.append(Clip(job, film, avatar, self.playing(film), self._stage))

@@ -21,7 +21,6 @@ from warm.loop import RenderLoop
 from warm.parts import habits_of, make_sessions, make_wardrobe
 from warm.queue import WorkQueue
 from warm.renderer import Look, Renderer
-from warm.right_of_way import RightOfWay
 from warm.session_places import DEFAULT_SESSION
 from warm.session_record import Choices
 from warm.settings import Settings
@@ -80,7 +79,6 @@ class Runtime:
                 clock=clock,
                 ring=self._bell.set,
                 room=self.sessions.limits.room,
-                way=RightOfWay(clock),
                 is_awake=lambda: self._life.is_awake,
                 note=self._life.note,
             ),

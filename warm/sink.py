@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -50,12 +49,11 @@ class Sink:
         begin: Callable[[], FilmClip],
         *,
         landed: Callable[[int, Fragment | None], None],
-        give_way: Callable[[int], None],
         ring: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
-        """Both are called on the encode thread, with the first frame of a batch: `landed` when it
-        was taken, with its fragment where it can be watched now; `give_way` between pictures."""
+        """`landed` is told, on the encode thread, the first frame of each batch that was taken, and
+        its fragment where it can be watched now."""
         self.frames = 0
         """Of the clip: taken by the film."""
         self.done = 0
@@ -64,8 +62,7 @@ class Sink:
         """What the first batch that failed met."""
         self.busy_since: float | None = None
         """Since when the batch in hand is being worked on."""
-        self._begin, self._landed, self._give_way = begin, landed, give_way
-        self._ring, self._clock = ring, clock
+        self._begin, self._landed, self._ring, self._clock = begin, landed, ring, clock
         self._clip: FilmClip | None = None
         self._put = 0
         self._is_cut = self._is_over = False
@@ -130,16 +127,9 @@ class Sink:
 
     def _write(self, batch: Batch) -> None:
         assert self._clip is not None
-        fragment = self._clip.write(
-            batch.pictures, batch.sound, batch.cues, partial(self._is_enough, batch)
-        )
+        fragment = self._clip.write(batch.pictures, batch.sound, batch.cues, lambda: self._is_cut)
         self.frames += batch.frames if fragment is None else fragment.frames
         self._landed(batch.first_frame, fragment)
-
-    def _is_enough(self, batch: Batch) -> bool:
-        if not self._is_cut and not self._is_over:
-            self._give_way(batch.first_frame)
-        return self._is_cut
 
     def _go_on(self) -> int:
         if self.error is not None:

@@ -22,7 +22,6 @@ from warm.engine import Patch, PatchJob, Rendering
 from warm.job import FragmentLanded, SpeakJob
 from warm.playing import PlayingClock
 from warm.renderer import Look, Renderer
-from warm.right_of_way import RightOfWay
 from warm.runtime import Runtime
 from warm.schedule import PASS_S, SOON_S, Pace, line_up
 from warm.session_limits import Room
@@ -101,7 +100,6 @@ class Studio:
             largest_batch=25,
             clock=lambda: self.now_s,
             ring=self.bell.set,
-            way=RightOfWay(lambda: self.now_s),
             room=lambda _committed, _spec: Room(100_000, "max_session_s", "", ""),
         )
         self.renderer = Renderer(stage, Look(blend_mode="feather", subpixel=True))
