@@ -54,7 +54,7 @@ class RenderLoop:
         self._beside.advance()
         self._run_errands()
         self._begin_waiting()
-        return self._renderer.step()
+        return self._renderer.step(coming=len(self._opening))
 
     def give_up(self, error: Exception) -> None:
         """There is no engine: fail what is being said and what waits to be."""

@@ -96,14 +96,15 @@ class Renderer:
         """The playing clock of a film."""
         return self._playing.setdefault(film, PlayingClock(film.spec.fps))
 
-    def step(self) -> bool:
+    def step(self, coming: int = 0) -> bool:
         """One pass; False when there was nothing to do.
 
         While the engine makes the frames of this pass, those of the one before are pasted.
+        `coming`: so many more clips begin as soon as their films have been opened.
         """
         for clip in self.clips:
             self._guarded(clip, clip.advance)
-        before, self._under_way = self._under_way, self._start(self._choose())
+        before, self._under_way = self._under_way, self._start(self._choose(coming))
         made = self._under_way
         if before is not None:
             self._land(before)
@@ -141,12 +142,12 @@ class Renderer:
         now_s = self._stage.clock()
         return max((now_s - since for since in begun_s if since is not None), default=0.0)
 
-    def _choose(self) -> list[Part]:
+    def _choose(self, coming: int) -> list[Part]:
         if not self.is_awake():
             return []
         room = self._room()
         parts: list[Part] = []
-        is_crowd = sum(not clip.has_begun for clip in self.clips) >= CROWD
+        is_crowd = coming + sum(not clip.has_begun for clip in self.clips) >= CROWD
         for clip in line_up(self.clips, self._stage.clock()):
             if room <= 0 or (parts and not self._stage.engine.gains):
                 break

@@ -165,6 +165,13 @@ def test_frames_of_all_sessions_go_into_one_pass(studio: Studio) -> None:
     assert len({studio.frames(name) for name in "abc"}) == 1
 
 
+def test_a_clip_begins_as_in_a_crowd_while_others_wait_for_their_films(studio: Studio) -> None:
+    studio.begin("a")
+    studio.renderer.step(coming=2)
+    assert studio.engine.passes == [4]  # type: ignore[attr-defined]
+    studio.finish()
+
+
 def test_an_engine_that_gains_nothing_by_it_makes_one_clip_a_pass(
     tmp_path: Path, voices: EspeakVoices
 ) -> None:
