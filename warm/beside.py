@@ -16,7 +16,6 @@ Result = TypeVar("Result")
 class Task:
     """Something that is under way."""
 
-    session_id: str
     done: "Future[Any]"
     then: Callable[["Future[Any]"], None]
     begun_s: float
@@ -49,13 +48,14 @@ class Beside:
     ) -> None:
         """Do it; `then` is called by `advance`, on the render thread, with what came of it."""
         done = self._threads.submit(act)
-        self._tasks[session_id] = Task(session_id, done, then, self._clock())
+        self._tasks[session_id] = Task(done, then, self._clock())
         done.add_done_callback(lambda _done: self._ring())
 
     def advance(self) -> None:
         """Go on with what is done."""
-        for task in [task for task in self._tasks.values() if task.done.done()]:
-            del self._tasks[task.session_id]
+        ended = [(session_id, task) for session_id, task in self._tasks.items() if task.done.done()]
+        for session_id, task in ended:
+            del self._tasks[session_id]
             task.then(task.done)
 
     def end(self) -> None:

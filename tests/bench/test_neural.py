@@ -1,19 +1,8 @@
 """The figures of the neural engine, at a size that a test can wait for."""
 
-from collections.abc import Iterator
-
 import pytest
-import torch
 
 from bench.neural import UNET, VAE, figures
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(count)
 
 
 @pytest.mark.usefixtures("one_thread")

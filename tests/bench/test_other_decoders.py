@@ -1,20 +1,9 @@
 """The figures of the other decoders, at a size that a test can wait for."""
 
-from collections.abc import Iterator
-
 import pytest
-import torch
 
 from bench.decoders import figures
 from bench.neural import TINY, VAE
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(count)
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
+
+from session.closing import Closing
 
 
 def allocate(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -30,7 +31,7 @@ def write_header(file: IO[bytes], shape: Sequence[int]) -> None:
     npy.write_array_header_1_0(file, header)
 
 
-class FrameFile:
+class FrameFile(Closing):
     """Frames appended to a .npy file: memory holds one of them, however many there are."""
 
     def __init__(self, path: Path) -> None:
@@ -55,14 +56,3 @@ class FrameFile:
             self._file.seek(0)
             write_header(self._file, (self.count, *self._shape))
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
