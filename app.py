@@ -19,6 +19,7 @@ from gunicorn.arbiter import Arbiter
 
 from api.archives import archives
 from api.avatars import avatars
+from api.cross_site import refuse_cross_site
 from api.events import events
 from api.export import export
 from api.film import film
@@ -122,6 +123,7 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
         ),
     )
     log_requests(app)
+    refuse_cross_site(app)
     app.register_error_handler(Exception, answer_problem)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

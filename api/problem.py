@@ -15,6 +15,7 @@ from werkzeug.exceptions import (
     RequestedRangeNotSatisfiable,
 )
 
+from api.cross_site import CrossSiteRequest
 from session.errors import (
     CopyFailedError,
     FilmBusyError,
@@ -136,6 +137,7 @@ class Problem:
 
 
 CAUSES: dict[type[Exception], tuple[int, str]] = {
+    CrossSiteRequest: (403, "ForbiddenError"),
     BadAvatarId: (422, "ValidationError"),
     UnknownSession: (404, "NotFoundError"),
     UnknownArchive: (404, "NotFoundError"),

@@ -182,11 +182,17 @@ class Page:
     """The page as a person sees it, in a session of its own."""
 
     def __init__(
-        self, browser: Chrome, port: int, session: str, query: str = "", status: str = "ready"
+        self,
+        browser: Chrome,
+        port: int,
+        session: str,
+        query: str = "",
+        status: str = "ready",
+        host: str = "127.0.0.1",
     ) -> None:
         self.browser, self.port, self.session = browser, port, session
         browser.get_log("browser")
-        browser.get(f"http://127.0.0.1:{port}/?session={session}{query}")
+        browser.get(f"http://{host}:{port}/?session={session}{query}")
         self.wait(lambda: self.text("status-text").startswith(status))
         if status == "ready":
             self.wait(lambda: self.text("player") or self.text("error-text"))  # it has looked
