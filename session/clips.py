@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from session.disk import open_regular
 from session.errors import ClipUnfitError, FilmDamagedError
 from session.film import SAMPLES_PER_PACKET
+from session.media_file import open_media
+from session.orientation import Orientation, OrientationReader
 from session.tables import boxes
 
 
@@ -32,8 +34,8 @@ class Pictures:
     size: tuple[int, int]
     fps: Fraction
     time_base: Fraction
-    rotation: int
-    """Degrees that players turn it by, counter-clockwise."""
+    orientation: Orientation
+    """Turn and mirror by which players show it."""
     aspect: Fraction
     """Width of a pixel against its height."""
 
@@ -107,11 +109,11 @@ def look_at(path: Path) -> ClipFile:
     """Read a clip. ClipUnfitError where it is missing, cut short, unreadable or has no pictures."""
     _require_whole(path)
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             video = _video(container, path)
             audio = next(iter(container.streams.audio), None)
             seen, heard = _count_packets(container, video, audio, path)
-            pictures = _pictures(video, seen, _rotation(path, video.index))
+            pictures = _pictures(video, seen, _orientation(path, video.index))
             sound = _sound(audio, heard, _span(seen, pictures)) if audio else None
     except (av.error.FFmpegError, ArithmeticError, AttributeError) as error:
         said = getattr(error, "strerror", None) or error
@@ -178,28 +180,35 @@ def _count_packets(
     return tracks[video.index], tracks[audio.index] if audio else _Track()
 
 
-def _pictures(video: av.VideoStream, track: _Track, rotation: int) -> Pictures:
+def _pictures(video: av.VideoStream, track: _Track, orientation: Orientation) -> Pictures:
     base = video.time_base or Fraction(1)
     usual = _steps(track).most_common(1)
     context = video.codec_context
     return Pictures(
         codec=context.name,
-        tag=context.codec_tag if context.codec_tag.isprintable() else "",
+        tag=_tag(context),
         extradata=bytes(context.extradata or b""),
         size=(context.width, context.height),
         fps=1 / (usual[0][0] * base) if usual else Fraction(video.average_rate or 0),
         time_base=base,
-        rotation=rotation,
+        orientation=orientation,
         aspect=Fraction(video.sample_aspect_ratio or 1),
     )
 
 
-def _rotation(path: Path, stream: int) -> int:
+def _tag(context: av.VideoCodecContext) -> str:
+    try:
+        return context.codec_tag if context.codec_tag.isprintable() else ""
+    except UnicodeDecodeError:  # PyAV reads ASCII; transport streams have numbers there
+        return ""
+
+
+def _orientation(path: Path, stream: int) -> Orientation:
     """Of the first picture, which must decode for that."""
-    with av.open(str(path)) as container:
+    with open_media(path) as container:
         for frame in container.decode(container.streams[stream]):
             assert isinstance(frame, av.VideoFrame)
-            return frame.rotation
+            return OrientationReader().read(frame)
     raise ClipUnfitError(f"{path} has no picture that can be decoded.")
 
 

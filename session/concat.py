@@ -62,7 +62,8 @@ def concat_clips(paths: Sequence[Path], out: Path, *, normalises: bool = False) 
             words = _link(parts, temporary, folder, soundtrack)
             require_joined(temporary, _expected(parts, packets), words)
             starts_s = [Fraction(0), *accumulate(part.duration_s for part in parts)][:-1]
-            require_joints(temporary, starts_s, parts[0].pictures.fps)
+            shown = parts[0].pictures
+            require_joints(temporary, starts_s, shown.fps, shown.orientation)
     return Joined(
         frames=sum(part.frames for part in parts),
         duration_s=sum((part.duration_s for part in parts), Fraction(0)),
@@ -170,6 +171,8 @@ def _notes(
     for clip, part in zip(clips, parts, strict=True):
         if part is not clip:
             yield f"{clip.path}: its pictures were encoded again"
+        if note := clip.pictures.orientation.note:
+            yield f"{clip.path}: {note}"
         if clip.sound is None:
             yield f"{clip.path}: has no sound; silence is heard there"
     yield (

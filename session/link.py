@@ -4,7 +4,7 @@ The demuxer is told each file's exact length, so that nothing shifts where sound
 apart. It counts in microseconds; lengths are rounded along the whole film, never one by one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from session.errors import CopyFailedError
 from session.film import SAMPLES_PER_PACKET
+from session.media_file import open_media
+from session.orientation import Orientation, OrientationReader
 from session.remux import run_ffmpeg
 from session.tables import Table, Tables, read_tables
 
@@ -109,13 +111,24 @@ def _require_tables(tables: Tables, expected: Expected) -> None:
         raise CopyFailedError("The copied pictures are not those of the clips.")
 
 
-def require_joints(path: Path, starts_s: Sequence[Fraction], fps: Fraction) -> None:
-    """CopyFailedError unless a decoder runs through every joint, picture by picture."""
+def require_joints(
+    path: Path,
+    starts_s: Sequence[Fraction],
+    fps: Fraction,
+    orientation: Orientation | None = None,
+) -> None:
+    """CopyFailedError unless a decoder runs through every joint, picture by picture.
+
+    With `orientation`, each of those pictures must have it.
+    """
+    reader = OrientationReader() if orientation is not None else None
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             container.streams.video[0].codec_context.options = {"err_detect": "explode"}
             for start_s in starts_s:
-                _decode_joint(container, start_s, fps)
+                for frame in _decode_joint(container, start_s, fps):
+                    if reader and orientation != (found := reader.read(frame)):
+                        raise _shown_otherwise(start_s, found, orientation)
     except (av.error.FFmpegError, EOFError) as error:
         raise CopyFailedError(f"The joined file cannot be decoded: {error}.") from error
 
@@ -152,7 +165,18 @@ def _require_track(what: str, table: Table, count: int, length_s: Fraction) -> N
         )
 
 
-def _decode_joint(container: av.container.InputContainer, start_s: Fraction, fps: Fraction) -> None:
+def _shown_otherwise(
+    start_s: Fraction, found: Orientation, expected: Orientation | None
+) -> CopyFailedError:
+    return CopyFailedError(
+        f"At the joint at {float(start_s):.3f} s pictures are shown {found} instead of {expected}."
+        " Join with --normalise."
+    )
+
+
+def _decode_joint(
+    container: av.container.InputContainer, start_s: Fraction, fps: Fraction
+) -> Iterator[av.VideoFrame]:
     """From the last key picture before the joint to a few pictures behind it."""
     video = container.streams.video[0]
     base = video.time_base or Fraction(1)
@@ -167,6 +191,7 @@ def _decode_joint(container: av.container.InputContainer, start_s: Fraction, fps
                 f" {float(seen_s):.3f} s is followed by one at {float(at_s):.3f} s."
             )
         seen_s, is_there = at_s, is_there or abs(at_s - start_s) <= base
+        yield frame
         if at_s >= last:
             break
     if not is_there:

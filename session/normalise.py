@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from session.clips import ClipFile, look_at
 from session.errors import ClipUnfitError
 from session.film import FilmSpec
+from session.media_file import open_media
+from session.orientation import AS_STORED, OrientationReader
 from session.picture import PictureEncoder
 from session.strip import Strip
 
@@ -27,22 +29,21 @@ _KEY_EVERY_S = 1
 def common_spec(first: ClipFile) -> FilmSpec:
     """What all clips are brought to: the size, as it is shown, and the rate of the first."""
     width, height = first.pictures.size
-    width = round(width * first.pictures.aspect)
-    if first.pictures.rotation % 180:
-        width, height = height, width
+    stored = round(width * first.pictures.aspect), height
+    width, height = first.pictures.orientation.swapped(stored)
     fps = min(_RATES, key=lambda rate: abs(rate - first.pictures.fps))
     return FilmSpec(width=width + width % 2, height=height + height % 2, fps=fps)
 
 
 def is_of(clip: ClipFile, spec: FilmSpec) -> bool:
     """Whether a clip's pictures are as this program's encoder makes them, so that they stay."""
-    ours = (PictureEncoder(spec).avcc, spec.coded_size, Fraction(spec.fps), 0)
+    ours = (PictureEncoder(spec).avcc, spec.coded_size, Fraction(spec.fps), AS_STORED)
     pictures = clip.pictures
     return not clip.unsteady and ours == (
         pictures.extradata,
         pictures.size,
         pictures.fps,
-        pictures.rotation,
+        pictures.orientation,
     )
 
 
@@ -68,12 +69,13 @@ def normalise(clip: ClipFile, path: Path, spec: FilmSpec) -> ClipFile:
 def _at_rate(clip: ClipFile, spec: FilmSpec) -> Iterator[Picture]:
     """One picture a frame of the film: the one that the clip shows in the frame's middle."""
     count = max(1, round(clip.duration_s * spec.fps))
-    given, shown = 0, None
+    given, shown, orientations = 0, None, OrientationReader()
     for begins_s, frame in _decoded(clip):
         while shown is not None and given < count and _middle_s(given, spec) < begins_s:
             yield shown
             given += 1
-        shown = fit(_upright(frame, clip), (spec.width, spec.height))
+        upright = orientations.read(frame).applied(_square(frame, clip))
+        shown = fit(upright, (spec.width, spec.height))
     if shown is None:
         raise ClipUnfitError(f"{clip.path} has no picture that can be decoded.")
     for _ in range(given, count):
@@ -87,7 +89,7 @@ def _middle_s(frame: int, spec: FilmSpec) -> Fraction:
 def _decoded(clip: ClipFile) -> Iterator[tuple[Fraction, av.VideoFrame]]:
     """Pictures, and when each begins after the first one's time, seconds."""
     try:
-        with av.open(str(clip.path)) as container:
+        with open_media(clip.path) as container:
             for frame in container.decode(container.streams.video[0]):
                 if frame.pts is not None and frame.time_base is not None:
                     yield frame.pts * frame.time_base - clip.start_s, frame
@@ -95,14 +97,14 @@ def _decoded(clip: ClipFile) -> Iterator[tuple[Fraction, av.VideoFrame]]:
         raise ClipUnfitError(f"The pictures of {clip.path} cannot be decoded: {error}.") from error
 
 
-def _upright(frame: av.VideoFrame, clip: ClipFile) -> Picture:
-    """As players show it: with square pixels and turned."""
+def _square(frame: av.VideoFrame, clip: ClipFile) -> Picture:
+    """The stored picture with its pixels made square."""
     picture = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
     aspect = clip.pictures.aspect
-    if aspect != 1:
-        size = (round(picture.shape[1] * aspect), picture.shape[0])
-        picture = np.asarray(cv2.resize(picture, size), dtype=np.uint8)
-    return np.ascontiguousarray(np.rot90(picture, clip.pictures.rotation // 90))
+    if aspect == 1:
+        return picture
+    size = (round(picture.shape[1] * aspect), picture.shape[0])
+    return np.asarray(cv2.resize(picture, size), dtype=np.uint8)
 
 
 def fit(picture: Picture, size: tuple[int, int]) -> Picture:

@@ -17,6 +17,7 @@ from session import picture, sound
 from session.boxes import box, top_level
 from session.errors import FilmDamagedError
 from session.film import SAMPLE_RATE_HZ, TICKS_PER_FRAME, FilmSpec
+from session.media_file import open_media
 
 _IDENTITY_TYPE = uuid.UUID("5fe95fd3-6a4e-4c1c-9d36-0a4a9c1f6b1e").bytes
 """Names our kind of `uuid` box; drawn once, at random."""
@@ -66,7 +67,7 @@ def film_id_of(opening: bytes) -> str:
 def _build_init(spec: FilmSpec) -> bytes:
     buffer = io.BytesIO()
     options = _MUXER_OPTIONS | {"video_track_timescale": str(spec.ticks_per_second)}
-    with av.open(buffer, "w", format="mp4", options=options) as container:
+    with av.open(buffer, "w", format="mp4", options=options) as container:  # noqa: TID251  writes
         picture.set_up(container.add_stream(picture.CODEC, rate=spec.fps).codec_context, spec)
         sound.set_up(container.add_stream(sound.CODEC, rate=SAMPLE_RATE_HZ).codec_context)
         container.start_encoding()
@@ -90,7 +91,7 @@ def read_opening(fd: int) -> Opening:
 def _read_init(data: bytes, identity: bytes) -> Opening:
     try:
         _, film_id, width, height = _IDENTITY.unpack(identity)
-        with av.open(io.BytesIO(data), format="mp4") as container:
+        with open_media(io.BytesIO(data), demuxer="mp4") as container:
             video, audio = container.streams.video[0], container.streams.audio[0]
             ticks = Fraction(1) / Fraction(video.time_base or 0)
             return Opening(

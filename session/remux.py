@@ -29,6 +29,7 @@ from session.errors import (
     FilmMissingError,
 )
 from session.journal import journal_path
+from session.media_file import open_media
 
 _TOLERANCE_S = Fraction(1, 1000)
 """The concat demuxer counts in microseconds, which 1/30 s is no multiple of."""
@@ -79,7 +80,7 @@ def read_extent(path: Path) -> Extent:
     """What an ordinary MP4 holds, by its sample tables; CopyFailedError where it cannot be read,
     or where the tables tell of bytes that the file does not have."""
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             streams = (container.streams.video[0], container.streams.audio[0])
             tracks = [_read_track(stream, path.stat().st_size) for stream in streams]
     except (av.error.FFmpegError, IndexError) as error:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from session.errors import ClipUnfitError
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
+from session.media_file import open_media
 from session.sound import CODEC, Layout, SoundEncoder, set_up
 
 Samples = NDArray[np.float32]
@@ -39,7 +40,7 @@ def write_soundtrack(path: Path, slots: Sequence[Slot], layout: Layout) -> int:
     end included. Memory does not grow with the length."""
     encoder = SoundEncoder(lead_in=0, layout=layout)
     packets = -(-sum(slot.samples for slot in slots) // SAMPLES_PER_PACKET)
-    with av.open(str(path), "w", format="mp4", options={"use_editlist": "0"}) as container:
+    with av.open(str(path), "w", format="mp4", options={"use_editlist": "0"}) as container:  # noqa: TID251  writes
         stream = container.add_stream(CODEC, rate=SAMPLE_RATE_HZ)
         assert isinstance(stream.codec_context, AudioCodecContext)
         set_up(stream.codec_context, layout)
@@ -130,7 +131,7 @@ def _fitted(frame: av.AudioFrame, at: int, start_s: Fraction) -> Iterator[av.Aud
 
 def _decoded(path: Path) -> Iterator[av.AudioFrame]:
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             yield from container.decode(container.streams.audio[0])
     except av.error.FFmpegError as error:
         raise ClipUnfitError(

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from session.errors import CopyFailedError
 from session.film import SAMPLES_PER_PACKET
+from session.media_file import open_media
 
 PACKETS = 8
 """That the encoder is fed before the first whose outcome counts: it looks back for a few."""
@@ -19,7 +20,7 @@ def last_sound(fd: int, packets: int) -> NDArray[np.float32]:
     begin = max(0, packets - PACKETS) * SAMPLES_PER_PACKET
     heard: list[NDArray[np.float32]] = []
     try:
-        with av.open(f"/proc/self/fd/{fd}") as container:
+        with open_media(f"/proc/self/fd/{fd}") as container:
             stream = container.streams.audio[0]
             container.seek(max(0, begin - SAMPLES_PER_PACKET), stream=stream)
             for frame in container.decode(stream):

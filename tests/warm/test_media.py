@@ -1,5 +1,7 @@
 """Photos and videos of every sort are read as upright, opaque, 8-bit BGR pictures."""
 
+import io
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -8,13 +10,14 @@ import av
 import cv2
 import numpy as np
 import pytest
-from filming import Picture, cut_off, film, number_of, numbered
+from filming import Picture, as_frame, cut_off, film, number_of, numbered
 from PIL import Image, ImageCms
 
 from warm.media.clock import resampled
 from warm.media.photo import read_photo
 from warm.media.sniff import DamagedMediaError, MediaError, UnknownMediaError, sniff
 from warm.media.video import open_video
+from warm.prepare.source import orientation_note
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 """RGB."""
@@ -248,6 +251,85 @@ def test_a_rotation_mark_turns_the_film_upright(rotation: int, tmp_path: Path) -
     picture = read_video(tmp_path / "film.mp4")[0]
     assert picture.shape == (48, 64, 3)
     assert quarters(picture) == [[*RED], [*GREEN], [*BLUE], [*WHITE]]
+
+
+def marked(path: Path, picture: Picture, matrix: tuple[float, float, float, float]) -> Path:
+    """A film of a BGR picture with (a, b, c, d), in units of 1, as its display matrix."""
+    a, b, c, d = (round(value * (1 << 16)) for value in matrix)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width = picture.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.set_display_matrix([a, b, 0, c, d, 0, 0, 0, 1 << 30])
+        for _ in range(2):
+            container.mux(stream.encode(as_frame(picture)))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+@pytest.mark.parametrize(
+    ("matrix", "storing"),
+    [
+        ((1, 0, 0, 1), lambda p: p),
+        ((-1, 0, 0, 1), lambda p: p[:, ::-1]),
+        ((1, 0, 0, -1), lambda p: p[::-1]),
+        ((-1, 0, 0, -1), lambda p: p[::-1, ::-1]),
+        ((0, 1, 1, 0), lambda p: p.swapaxes(0, 1)),
+        ((0, -1, -1, 0), lambda p: p[::-1, ::-1].swapaxes(0, 1)),
+        ((0, 1, -1, 0), lambda p: np.rot90(p, 1)),
+        ((0, -1, 1, 0), lambda p: np.rot90(p, -1)),
+    ],
+)
+def test_a_mirrored_or_turned_film_is_read_upright(
+    matrix: tuple[float, float, float, float],
+    storing: Callable[[Picture], Picture],
+    suffix: str,
+    tmp_path: Path,
+) -> None:
+    stored = np.ascontiguousarray(storing(corners())[..., ::-1])
+    with open_video(
+        marked(tmp_path / f"film.{suffix}", stored, matrix), fps=25, max_side=1280
+    ) as video:
+        pictures = list(video.frames())
+        assert video.stored_size == (64, 48)
+        assert not video.orientation.note
+    assert [picture.shape for picture in pictures] == [(48, 64, 3)] * 2
+    assert quarters(pictures[0]) == [[*RED], [*GREEN], [*BLUE], [*WHITE]]
+
+
+@pytest.mark.parametrize("matrix", [(0.5, 0.866, -0.866, 0.5), (0, 0, 0, 0), (1, 0, 1, 0)])
+def test_a_matrix_that_is_no_right_angled_turn_is_noted(
+    matrix: tuple[float, float, float, float], tmp_path: Path
+) -> None:
+    path = marked(tmp_path / "film.mp4", np.ascontiguousarray(corners()[..., ::-1]), matrix)
+    with open_video(path, fps=25, max_side=1280) as video:
+        shape = next(video.frames()).shape
+        assert shape == ((64, 48, 3) if matrix[1] else (48, 64, 3))
+        (note,) = orientation_note(video)
+    assert "is not a right-angled turn or mirror" in note
+
+
+def test_a_film_that_is_turned_in_its_middle_keeps_the_size_of_its_first_frame(
+    tmp_path: Path,
+) -> None:
+    with av.open(str(tmp_path / "film.mov"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        container.start_encoding()
+        for k, mark in enumerate((1, 1, 6, 2)):
+            exif, data = Image.Exif(), io.BytesIO()
+            exif[0x112] = mark
+            Image.fromarray(corners()).save(data, "jpeg", quality=95, exif=exif)
+            packet = av.Packet(data.getvalue())
+            packet.stream, packet.pts, packet.dts = stream, k, k
+            packet.time_base = Fraction(1, 25)
+            container.mux(packet)
+    pictures = read_video(tmp_path / "film.mov")
+    assert [picture.shape for picture in pictures] == [(48, 64, 3)] * 4
+    assert quarters(pictures[1]) == [[*RED], [*GREEN], [*BLUE], [*WHITE]]
+    assert quarters(pictures[2]) == [[*BLUE], [*RED], [*WHITE], [*GREEN]]
+    assert quarters(pictures[3]) == [[*GREEN], [*RED], [*WHITE], [*BLUE]]
 
 
 def test_a_transparent_film_is_flattened_on_white(tmp_path: Path) -> None:

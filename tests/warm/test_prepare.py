@@ -12,7 +12,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from filming import Picture, cut_off, film, portrait, swaying
+from filming import Picture, as_frame, cut_off, film, portrait, swaying
 from numpy.typing import NDArray
 
 from warm.avatar import CANONICAL_EYES, CANONICAL_IOD, Avatar, AvatarBuild
@@ -159,6 +159,25 @@ def test_a_video_of_one_second_becomes_a_loop_with_its_mouth_closed(of_video: Av
     assert of_video.loop == "pingpong" and of_video.period == 50
     assert lip_gap(of_video.landmarks).max() < 0.035
     assert not (of_video.folder / "source.npy").exists()
+
+
+def test_a_mirrored_video_with_a_title_in_latin_1_is_prepared_upright(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    """Its stored pictures are upside down: the matrix mirrors them from top to bottom."""
+    with av.open(str(tmp_path / "film.mp4"), "w", metadata_encoding="latin-1") as container:
+        container.metadata["title"] = "Käse"
+        stream = container.add_stream("libx264", rate=25)
+        stream.set_display_matrix([1 << 16, 0, 0, 0, -1 << 16, 0, 0, 0, 1 << 30])
+        for k, picture in enumerate(swaying(12)):
+            if k == 0:
+                stream.height, stream.width = picture.shape[:2]
+                stream.pix_fmt = "yuv420p"
+            container.mux(stream.encode(as_frame(np.ascontiguousarray(picture[::-1]))))
+        container.mux(stream.encode())
+    avatar = workshop.make(tmp_path / "film.mp4")
+    assert psnr(avatar.frames[0], swaying(1)[0]) > 25
+    assert "matrix" not in workshop.notes()
 
 
 def test_the_engine_adds_its_own_arrays(of_photo: Avatar) -> None:

@@ -20,6 +20,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from session.media_file import open_media
 from warm.media.sniff import (
     EBML_SIGNATURE,
     MP4_BOXES,
@@ -99,7 +100,7 @@ def open_sound(path: Path, *, rate_hz: int) -> Iterator["Sound"]:
     """
     demuxer = sniff_sound(path)
     try:
-        with av.open(str(path), format=demuxer) as container:
+        with open_media(path, demuxer=demuxer) as container:
             yield Sound(container, path, rate_hz=rate_hz)
     except FFmpegError as error:
         raise DamagedMediaError(

@@ -13,6 +13,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from session.media_file import open_media
+from session.orientation import AS_STORED, OrientationReader
 from warm.media.clock import resampled
 from warm.media.fit import evened, fitted_size
 from warm.media.photo import flattened
@@ -38,7 +40,7 @@ def open_video(path: Path, *, fps: int, max_side: int) -> Iterator["Video"]:
     """
     demuxer = sniff(path).demuxer
     try:
-        with av.open(str(path), format=demuxer) as container:
+        with open_media(path, demuxer=demuxer) as container:
             yield Video(container, path, fps=fps, max_side=max_side)
     except FFmpegError as error:
         raise DamagedMediaError(
@@ -58,7 +60,10 @@ class Video:
         self._stream.thread_type = "AUTO"
         self._scaler = VideoReformatter()
         self._size: tuple[int, int] | None = None
-        """That of the first frame, to which all others are scaled; before turning."""
+        """That of the first frame upright, to which all others are scaled."""
+        self._orientations = OrientationReader()
+        self.orientation = AS_STORED
+        """That of the first frame; known once it was read."""
         self.stored_size = (0, 0)
         """(width, height) upright, before scaling; known once a frame was read."""
         self.is_hdr = False
@@ -113,13 +118,15 @@ class Video:
             )
 
     def _picture(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        turns = round(frame.rotation / 90) % 4
+        orientation = self._orientations.read(frame)
         if self._size is None:
-            width, height = square_pixel_size(frame, self._stream.sample_aspect_ratio)
-            self._size = fitted_size(width, height, self._max_side)
-            self.stored_size = (height, width) if turns % 2 else (width, height)
+            stored = square_pixel_size(frame, self._stream.sample_aspect_ratio)
+            self.stored_size = orientation.swapped(stored)
+            self._size = fitted_size(*self.stored_size, self._max_side)
+            self.orientation = orientation
             self.is_hdr = frame.color_trc in HDR_TRANSFERS
-        return np.ascontiguousarray(evened(np.rot90(self._to_bgr(frame, self._size), turns)))
+        stored_picture = self._to_bgr(frame, orientation.swapped(self._size))
+        return np.ascontiguousarray(evened(orientation.applied(stored_picture)))
 
     def _to_bgr(self, frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
         has_alpha = any(component.is_alpha for component in frame.format.components)

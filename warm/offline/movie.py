@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from session import picture, sound
 from session.disk import sync_folder
 from session.film import SAMPLE_RATE_HZ, FilmSpec
+from session.media_file import open_media
 from session.remux import read_extent
 from warm.offline.errors import UnfinishedFilm
 
@@ -41,7 +42,7 @@ class Movie(AbstractContextManager["Movie"]):
         self._temporary = path.with_name(f".{path.name}.{uuid4().hex}.new")
         self._lock = self._temporary.open("wb")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._container = av.open(
+        self._container = av.open(  # noqa: TID251  writes
             str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"}
         )
         self._container.metadata["comment"] = comment
@@ -135,7 +136,7 @@ def sweep(path: Path) -> None:
 def comment_of(path: Path) -> str:
     """What `Movie` kept in a film; empty where there is none, or no film."""
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             return container.metadata.get("comment", "")
     except (av.error.FFmpegError, OSError):
         return ""

@@ -11,6 +11,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from session.media_file import open_media
 from session.picture import to_yuv420
 from warm.avatar import AvatarBuild
 
@@ -26,7 +27,7 @@ def write_idle_film(build: AvatarBuild, path: Path) -> None:
     What was written is counted afterwards, for FFmpeg may call a film on a full disk finished.
     """
     try:
-        with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:  # noqa: TID251  writes
             stream = container.add_stream("libx264", rate=build.fps)
             set_up(stream, build)
             for picture in period(build):
@@ -41,7 +42,7 @@ def write_idle_film(build: AvatarBuild, path: Path) -> None:
 
 def count_frames(path: Path) -> int:
     """Pictures that a film really holds."""
-    with av.open(str(path)) as container:
+    with open_media(path) as container:
         return sum(packet.size > 0 for packet in container.demux(video=0))
 
 

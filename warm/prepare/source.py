@@ -99,6 +99,7 @@ def read_footage(
             progress("reading", len(seen), max(total, len(seen)))
         notes = [*length_note(video, settings, len(seen)), *crowd_note(follower.faces)]
         notes += [HDR_NOTE] * video.is_hdr
+        notes += orientation_note(video)
         stored_size = video.stored_size
     check_length(len(seen), settings.fps)
     keep, measured = bridged(seen, settings.fps)
@@ -191,6 +192,11 @@ def length_note(video: Video, settings: PreparationSettings, frames: int) -> lis
         f"The video is {float(announced):.1f} s long; its first {settings.max_s} s are used, "
         "--max-seconds allows up to 60."
     ]
+
+
+def orientation_note(video: Video) -> list[str]:
+    """Says that the video's display matrix is none that can be followed exactly."""
+    return [note] if (note := video.orientation.note) else []
 
 
 def cut_note(landmarks: NDArray[np.float32], fps: int) -> list[str]:

@@ -1,0 +1,137 @@
+"""Orientation of decoded pictures: the eight right-angled turns and mirrors of a display matrix.
+
+A display matrix ((a, b), (c, d)) shows the pixel (x, y) at (a x + c y, b x + d y), y pointing down
+(ISO/IEC 14496-12, section 6.2.2). FFmpeg attaches it to decoded pictures, whether it comes from
+an MP4's track header, a Matroska projection, an H.264 or HEVC SEI or a JPEG's EXIF.
+"""
+
+import struct
+from dataclasses import dataclass
+from fractions import Fraction
+from math import radians, tan
+from typing import Any
+
+import numpy as np
+from av import VideoFrame
+from av.filter import Graph
+from av.sidedata.sidedata import Type
+from numpy.typing import NDArray
+
+_ONE = 1 << 16
+"""Matrix entries are 16.16 fixed-point numbers."""
+_TOLERANCE = tan(radians(1))
+"""Angles this close to a right one are taken as one, as FFmpeg does."""
+_SIDE_DATA_TYPES = 64
+"""More than FFmpeg knows; those that PyAV does not know must be removed too."""
+_NAMES = {
+    (False, False, False): "as stored",
+    (False, True, False): "mirrored left to right",
+    (False, False, True): "mirrored top to bottom",
+    (False, True, True): "turned by 180°",
+    (True, False, False): "mirrored at the diagonal from the top left",
+    (True, True, False): "turned by 90° clockwise",
+    (True, False, True): "turned by 90° counter-clockwise",
+    (True, True, True): "mirrored at the diagonal from the top right",
+}
+"""By (is_transposed, flips_x, flips_y)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orientation:
+    """How stored pictures become upright: transposed first, then flipped."""
+
+    is_transposed: bool = False
+    flips_x: bool = False
+    """Left and right are exchanged."""
+    flips_y: bool = False
+    """Top and bottom are exchanged."""
+    inexact: tuple[int, int, int, int] | None = None
+    """(a, b, c, d), 16.16, of a matrix that is none of the eight; then the nearest is used."""
+
+    def __str__(self) -> str:
+        name = _NAMES[self.is_transposed, self.flips_x, self.flips_y]
+        return name if self.inexact is None else f"{name} (matrix {_decimals(self.inexact)})"
+
+    @property
+    def note(self) -> str:
+        """Explanation for the person who sent the pictures; empty for a right-angled matrix."""
+        if self.inexact is None:
+            return ""
+        nearest = _NAMES[self.is_transposed, self.flips_x, self.flips_y]
+        return (
+            f"The display matrix {_decimals(self.inexact)} is not a right-angled turn or mirror; "
+            f"the pictures are used {nearest}."
+        )
+
+    def applied(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """An upright view of a stored (h, w, …) picture."""
+        turned = picture.swapaxes(0, 1) if self.is_transposed else picture
+        return turned[:: -1 if self.flips_y else 1, :: -1 if self.flips_x else 1]
+
+    def swapped(self, size: tuple[int, int]) -> tuple[int, int]:
+        """A stored (width, height) as it is shown, or a shown one as it is stored."""
+        return size[::-1] if self.is_transposed else size
+
+
+AS_STORED = Orientation()
+
+
+def orientation_of(matrix: bytes) -> Orientation:
+    """The orientation of a display matrix: nine native 32-bit integers, as FFmpeg has it.
+
+    Any scale is left out, for FFmpeg puts it into the shape of the pixels. A singular matrix,
+    which shows nothing, leaves the pictures as stored.
+    """
+    a, b, _, c, d, _, _, _, _ = struct.unpack("=9i", matrix)
+    if a * d == b * c:
+        return Orientation(inexact=(a, b, c, d))
+    is_transposed = abs(a * d) < abs(b * c)
+    (x, off_x), (y, off_y) = ((b, a), (c, d)) if is_transposed else ((a, b), (d, c))
+    is_exact = abs(off_x) <= _TOLERANCE * abs(x) and abs(off_y) <= _TOLERANCE * abs(y)
+    return Orientation(
+        is_transposed=is_transposed,
+        flips_x=(c if is_transposed else a) < 0,
+        flips_y=(b if is_transposed else d) < 0,
+        inexact=None if is_exact else (a, b, c, d),
+    )
+
+
+class OrientationReader:
+    """Reads the orientation of decoded frames. Not thread-safe.
+
+    PyAV's `frame.side_data` cannot be used directly: it raises ValueError where any side data is
+    of a type it does not know (EXIF), and frees the names of ICC profiles twice, which ends the
+    process. FFmpeg's `sidedata` filters remove all but the matrix first.
+    """
+
+    def __init__(self) -> None:
+        self._graph: Graph | None = None
+        self._format: tuple[int, int, str] | None = None
+
+    def read(self, frame: VideoFrame) -> Orientation:
+        """The orientation of one frame."""
+        made_for = frame.width, frame.height, frame.format.name
+        if self._graph is None or self._format != made_for:
+            self._graph, self._format = _matrix_filter(frame), made_for
+        self._graph.push(frame)
+        passed = self._graph.pull()
+        assert passed is not None
+        left: Any = passed.side_data  # its stub knows motion vectors only
+        return orientation_of(bytes(left[0])) if len(left) else AS_STORED
+
+
+def _matrix_filter(like: VideoFrame) -> Graph:
+    """A graph that passes frames on with no side data but the display matrix."""
+    graph = Graph()
+    source = graph.add_buffer(
+        width=like.width, height=like.height, format=like.format, time_base=Fraction(1, 1000)
+    )
+    removed = set(range(_SIDE_DATA_TYPES)) - {Type.DISPLAYMATRIX.value}
+    filters = [graph.add("sidedata", f"mode=delete:type={number}") for number in removed]
+    graph.link_nodes(source, *filters, graph.add("buffersink")).configure()
+    return graph
+
+
+def _decimals(matrix: tuple[int, int, int, int]) -> str:
+    a, b, c, d = (f"{value / _ONE:.4g}" for value in matrix)
+    return f"(({a}, {b}), ({c}, {d}))"
