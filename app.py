@@ -40,6 +40,7 @@ from api.transcript import transcript
 from api.voices import voices
 from session.transcript import Transcript
 from tts.espeak import EspeakVoices
+from tts.isolated_espeak import VoiceUnavailable
 from warm.engine import EngineFull
 from warm.engines import make_engine, recipe_of
 from warm.media.sniff import MediaError
@@ -65,6 +66,7 @@ REFUSALS = (
     WeightsError,
     NoSuchDevice,
     EngineFull,
+    VoiceUnavailable,
 )
 
 
@@ -95,13 +97,22 @@ def make_app(
         settings=settings,
         avatar=store.open(settings.avatar_id),
         engine=make_engine(settings),
-        voices=EspeakVoices(),
+        voices=open_voices(on_unable),
         on_warm=on_warm,
     )
     runtime.tell_if_unable(on_unable)
     app = assemble(settings, runtime, store)
     runtime.start()
     return app
+
+
+def open_voices(on_unable: Callable[[Exception], None]) -> EspeakVoices:
+    """The voices; tells, and raises, VoiceUnavailable."""
+    try:
+        return EspeakVoices()
+    except VoiceUnavailable as error:
+        on_unable(error)
+        raise
 
 
 def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:

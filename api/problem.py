@@ -28,6 +28,7 @@ from session.errors import (
     RangeNotSatisfiableError,
     is_out_of_space,
 )
+from tts.isolated_espeak import VoiceUnavailable
 from tts.voice import BadSpeechRequest
 from warm.archive import UnknownArchive
 from warm.engine import EngineFull, EngineLost
@@ -161,6 +162,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     NotReady: (503, "NotReadyError"),
     EngineFull: (503, "NotReadyError"),
     EngineLost: (503, "NotReadyError"),
+    VoiceUnavailable: (503, "NotReadyError"),
     QueueFull: (503, "QueueFullError"),
     TooManyWatchers: (503, "QueueFullError"),
     TooManyExports: (503, "QueueFullError"),

@@ -6,6 +6,7 @@ that is prepared already. Look at it before believing any figure.
 
 import argparse
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -80,9 +81,10 @@ def row(shapes: Shapes) -> NDArray[np.float32]:
 
 def spoken(avatar: Avatar, engine: Engine, sentence: str) -> list[Picture]:
     """Every third frame of a sentence, with what is said in it."""
-    voices = EspeakVoices()
+    with closing(EspeakVoices()) as voices:
+        speeches = list(voices.speak(sentence, voices.choose()))
     pictures = []
-    for speech in voices.speak(sentence, voices.choose()):
+    for speech in speeches:
         frames = int(np.ceil(speech.duration_s * avatar.fps))
         track = engine.conditions(speech, frames=frames, fps=avatar.fps)
         pictures += [

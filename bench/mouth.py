@@ -5,7 +5,7 @@ The same on the talking video is one of `bench.video`'s figures.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -68,11 +68,11 @@ def spoken(avatar: Avatar, mode: BlendMode) -> Times:
 
 def shapes_of(engine: Engine, fps: int) -> NDArray[np.float32]:
     """(n, 7) the mouth of the sentence."""
-    voices = EspeakVoices()
-    rows = [
-        engine.conditions(speech, frames=int(speech.duration_s * fps), fps=fps)
-        for speech in voices.speak(TEXT, voices.choose())
-    ]
+    with closing(EspeakVoices()) as voices:
+        rows = [
+            engine.conditions(speech, frames=int(speech.duration_s * fps), fps=fps)
+            for speech in voices.speak(TEXT, voices.choose())
+        ]
     return np.concatenate(rows)
 
 

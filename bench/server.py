@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -211,8 +211,9 @@ class _SpokenBefore:
 
 def _measure_drawing(results: Path) -> list[Figure]:
     settings = read_settings(["--results-dir", str(results)])
-    choice = EspeakVoices().choose()
-    voices = _SpokenBefore(list(EspeakVoices().speak(_text_to_draw(), choice)))
+    with closing(EspeakVoices()) as espeak:
+        choice = espeak.choose()
+        voices = _SpokenBefore(list(espeak.speak(_text_to_draw(), choice)))
     runtime = Runtime(
         settings=settings,
         avatar=AvatarStore(results).open("demo"),

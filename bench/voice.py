@@ -1,6 +1,7 @@
 """How long the embedded voice takes to speak."""
 
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,9 @@ _ROUNDS = 200
 
 def measure(out: Path) -> list[Figure]:  # noqa: ARG001  no plot says more than the number
     """Text of one sentence to levelled samples with phonemes, espeak warm."""
-    voices = EspeakVoices()
-    choice = voices.choose()
-    taken_s = [_seconds_for(voices, choice) for _ in range(_ROUNDS)]
+    with closing(EspeakVoices()) as voices:
+        choice = voices.choose()
+        taken_s = [_seconds_for(voices, choice) for _ in range(_ROUNDS)]
     return [
         Figure(
             name="speech of a 3.5 s sentence",

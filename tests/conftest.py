@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -23,8 +24,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def voices() -> EspeakVoices:
-    return EspeakVoices()
+def voices() -> Iterator[EspeakVoices]:
+    with closing(EspeakVoices()) as voices:
+        yield voices
 
 
 @pytest.fixture

@@ -7,17 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tts.espeak_library import (
-    EspeakLanguage,
-    EspeakLibrary,
-    Mark,
-    Utterance,
-    espeak,
-)
+from tts.isolated_espeak import IsolatedEspeak, SentenceFailed
 from tts.loudness import level
 from tts.phonemes import phonemes_of
 from tts.sentences import Sentence, sentences, speakable
 from tts.speech import Speech
+from tts.utterance import EspeakLanguage, Mark, Utterance
 from tts.voice import BadSpeechRequest, VoiceChoice, VoiceInfo
 
 LICENCE = "espeak-ng, GPL-3.0-or-later; loaded at run time from the wheel espeakng-loader"
@@ -50,15 +45,21 @@ class _Speaker:
 class EspeakVoices:
     """Voices named `espeak-{language}-{female|male}`, as in `espeak-en-us-female`.
 
-    Any thread may call anything; sentences of two threads wait for one another.
+    Any thread may call anything; sentences of two threads wait for one another. espeak-ng runs in
+    processes of its own: `close` ends them, and so does the end of this process.
     """
 
-    def __init__(self) -> None:
-        self._espeak: EspeakLibrary = espeak()
+    def __init__(self, espeak: IsolatedEspeak | None = None) -> None:
+        """Raises VoiceUnavailable when espeak-ng cannot be started."""
+        self._espeak = espeak or IsolatedEspeak()
         speakers = list(_speakers(self._espeak.catalogue()))
         self._speakers = {speaker.info.id: speaker for speaker in speakers}
         self._spoken_by = _spoken_by(speakers)
         self._warm_up()
+
+    def close(self) -> None:
+        """End the processes of espeak-ng; nothing can be said afterwards."""
+        self._espeak.close()
 
     def infos(self) -> Sequence[VoiceInfo]:
         """Every voice, in espeak's order of languages."""
@@ -83,14 +84,18 @@ class EspeakVoices:
     def speak(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:
         """Say `text`, one `Speech` a sentence, each made when the one before was taken.
 
-        Raises BadSpeechRequest at once when there is nothing to say in `text`.
+        Raises BadSpeechRequest at once when there is nothing to say in `text`, and at a sentence
+        that espeak-ng cannot speak; VoiceUnavailable when espeak-ng cannot be started again.
         """
         return self._speak(speakable(text), choice)
 
     def _speak(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:
         said = False
-        for sentence in sentences(text):
-            speech = self._sentence(sentence, choice)
+        for number, sentence in enumerate(sentences(text), 1):
+            try:
+                speech = self._sentence(sentence, choice)
+            except SentenceFailed as error:
+                raise BadSpeechRequest("text", _failed(sentence, number, choice, error)) from error
             if speech is not None:
                 said = True
                 yield speech
@@ -109,8 +114,7 @@ class EspeakVoices:
             rate_wpm=round(OWN_RATE_WPM * choice.speed),
         )
         pause = SENTENCE_PAUSE_S if sentence.ends else CLAUSE_PAUSE_S
-        framed = _framed(utterance, lead_s=LEAD_S, pause_s=pause / choice.speed)
-        return None if framed is None else _speech(sentence.text, framed)
+        return _speech(sentence.text, utterance, lead_s=LEAD_S, pause_s=pause / choice.speed)
 
     def _known_voice(self, voice: str) -> _Speaker:
         speaker = self._speakers.get(voice.lower())
@@ -230,21 +234,34 @@ def _unknown(field: str, received: str, known: Collection[str]) -> str:
     )
 
 
-def _framed(utterance: Utterance, *, lead_s: float, pause_s: float) -> Utterance | None:
-    """The same words with exactly `lead_s` of silence before and `pause_s` after; None if none."""
-    sounding = [index for index, mark in enumerate(utterance.marks) if mark.symbol]
+def _failed(sentence: Sentence, number: int, choice: VoiceChoice, error: SentenceFailed) -> str:
+    """The message of a sentence that espeak-ng cannot speak."""
+    shown = repr(sentence.text[:40]) + ("…" if len(sentence.text) > 40 else "")
+    return (
+        f"the voice {choice.voice} cannot speak sentence {number} of the text, which begins at "
+        f"character {sentence.start + 1}, {shown}: it {error}. "
+        "Write that sentence in other words, leave it out, or choose another voice."
+    )
+
+
+def _speech(text: str, utterance: Utterance, *, lead_s: float, pause_s: float) -> Speech | None:
+    """An utterance at the fixed loudness with exactly `lead_s` of silence before and `pause_s`
+    after; None when there is no sound in it."""
+    marks, rate = utterance.marks, utterance.sample_rate_hz
+    pcm = np.frombuffer(utterance.pcm, np.int16)
+    sounding = [index for index, mark in enumerate(marks) if mark.symbol]
     if not sounding:
         return None
-    rate = utterance.sample_rate_hz
-    first = utterance.marks[sounding[0]].sample - round(lead_s * rate)
-    kept = utterance.marks[sounding[0] : sounding[-1] + 2]
-    ends_with_pause = kept[-1].symbol == ""
-    last = kept[-1].sample if ends_with_pause else len(utterance.pcm)
-    marks = [Mark(mark.sample - first, mark.symbol) for mark in kept]
-    if not ends_with_pause:
-        marks.append(Mark(last - first, ""))
-    pcm = _excerpt(utterance.pcm, first, last + round(pause_s * rate))
-    return Utterance(pcm, rate, tuple(marks))
+    first = marks[sounding[0]].sample - round(lead_s * rate)
+    kept = [
+        Mark(mark.sample - first, mark.symbol) for mark in marks[sounding[0] : sounding[-1] + 2]
+    ]
+    if kept[-1].symbol:
+        kept.append(Mark(len(pcm) - first, ""))
+    excerpt = _excerpt(pcm, first, first + kept[-1].sample + round(pause_s * rate))
+    samples = excerpt.astype(np.float32) / np.float32(32768)
+    phonemes = phonemes_of(kept, samples=len(samples), sample_rate_hz=rate)
+    return Speech(text, level(samples, rate), rate, phonemes)
 
 
 def _excerpt(pcm: NDArray[np.int16], start: int, end: int) -> NDArray[np.int16]:
@@ -252,10 +269,3 @@ def _excerpt(pcm: NDArray[np.int16], start: int, end: int) -> NDArray[np.int16]:
     inside = pcm[max(start, 0) : max(end, 0)]
     before = max(-start, 0)
     return np.pad(inside, (before, end - start - before - len(inside)))
-
-
-def _speech(text: str, utterance: Utterance) -> Speech:
-    rate = utterance.sample_rate_hz
-    samples = utterance.pcm.astype(np.float32) / np.float32(32768)
-    phonemes = phonemes_of(utterance.marks, samples=len(samples), sample_rate_hz=rate)
-    return Speech(text, level(samples, rate), rate, phonemes)

@@ -1,21 +1,22 @@
-"""espeak-ng in this process, by ctypes: its languages, and text to sound with phoneme marks.
+"""espeak-ng by ctypes: its languages, and text to sound with phoneme marks.
+
+Only a speech worker (`tts.speech_worker`) opens it: there are texts that crash the library, and
+the process that called it. It imports no more than it needs, because workers must start quickly.
 
 espeak-ng (GPL-3-or-later) is loaded from the `espeakng-loader` wheel at run time; nothing of it is
 linked or copied. It keeps one global state a process and is not re-entrant, so there is one
-`EspeakLibrary` a process and one lock around every call. ctypes releases the interpreter while
-espeak works. Structures and constants follow espeak-ng's public header `speak_lib.h` (1.52).
+`EspeakLibrary` a process, used by one thread. Structures and constants follow espeak-ng's public
+header `speak_lib.h` (1.52).
 """
 
 import ctypes
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import espeakng_loader
-import numpy as np
-from numpy.typing import NDArray
+
+from tts.utterance import EspeakError, EspeakLanguage, Mark, TooMuchSound, Utterance
 
 _SYNCHRONOUS = 2
 _PHONEME_EVENTS, _IPA, _DO_NOT_EXIT = 0x0001, 0x0002, 0x8000
@@ -26,41 +27,9 @@ _EVENT_END_OF_LIST, _EVENT_PHONEME = 0, 7
 _PARAMETER_RATE, _PARAMETER_VOLUME = 1, 2
 _VOLUME = 50
 """Of 100: louder and some voices clip inside espeak."""
-
-
-class EspeakError(RuntimeError):
-    """espeak-ng could not be opened, or refused a call."""
-
-
-@dataclass(frozen=True, slots=True)
-class EspeakLanguage:
-    """One entry of espeak's catalogue."""
-
-    name: str
-    identifier: str
-    """What `say` takes, such as `gmw/en-US`."""
-    tags: tuple[tuple[int, str], ...]
-    """(priority, language tag): a lower priority is a better fit; the first is the entry's own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Where espeak starts a phoneme."""
-
-    sample: int
-    symbol: str
-    """As espeak writes it: IPA with stress and length marks, `""` for a pause, `(en)` for a switch
-    of language. At most eight bytes, so a long one may be cut."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Utterance:
-    """What espeak made of a text."""
-
-    pcm: NDArray[np.int16]
-    """(n,) mono."""
-    sample_rate_hz: int
-    marks: tuple[Mark, ...]
+MOST_SOUND_S = 600
+"""Longest sound of one text. The longest sentences, of letters that espeak spells by number, take
+150 s at half speed."""
 
 
 class _EventId(ctypes.Union):
@@ -104,13 +73,13 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class EspeakLibrary:
-    """The library, opened. Any thread may call; calls wait for one another."""
+    """The library, opened. One a process, for one thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._library = _open()
         self.sample_rate_hz = _initialise(self._library)
         self._sound: list[bytes] = []
+        self._sound_bytes = 0
         self._marks: list[tuple[int, bytes]] = []
         self._callback = _Callback(self._collect)  # espeak keeps the pointer: it must outlive calls
         self._library.espeak_SetSynthCallback(self._callback)
@@ -122,31 +91,31 @@ class EspeakLibrary:
 
         espeak lists a few whose dictionary was never shipped; they are silent, and left out.
         """
-        with self._lock:
-            entries = self._library.espeak_ListVoices(None)
-            listed = [_language(entry.contents) for entry in _until_null(entries)]
+        entries = self._library.espeak_ListVoices(None)
+        listed = [_language(entry.contents) for entry in _until_null(entries)]
         return tuple(language for language in listed if _has_dictionary(language))
 
     def say(self, text: str, *, voice: str, rate_wpm: int) -> Utterance:
         """Speak plain text (no markup) and return all of it.
 
         `voice` is a catalogue identifier, optionally `+` a variant's file name; espeak keeps
-        `rate_wpm` (words a minute) within 80…450. Costs about 0.9 ms
+        `rate_wpm` (words a minute) within 80…450. Raises EspeakError, and TooMuchSound above
+        MOST_SOUND_S. Costs about 0.9 ms
         a second of speech, nearly all inside `espeak_Synth`; a change of voice 0.2-8 ms.
         """
         data = text.encode() + b"\0"
-        with self._lock:
-            self._use(voice)
-            self._library.espeak_SetParameter(_PARAMETER_RATE, rate_wpm, 0)
-            self._sound, self._marks = [], []
-            status = self._library.espeak_Synth(
-                data, ctypes.c_size_t(len(data)), 0, 1, 0, _UTF8 | _END_PAUSE, None, None
-            )
-            sound, marks = b"".join(self._sound), self._marks
+        self._use(voice)
+        self._library.espeak_SetParameter(_PARAMETER_RATE, rate_wpm, 0)
+        self._sound, self._sound_bytes, self._marks = [], 0, []
+        status = self._library.espeak_Synth(
+            data, ctypes.c_size_t(len(data)), 0, 1, 0, _UTF8 | _END_PAUSE, None, None
+        )
+        if self._is_too_long:
+            raise TooMuchSound(MOST_SOUND_S)
         if status != 0:
             raise EspeakError(f"espeak-ng answered {status} to a text of {len(text)} characters.")
-        named = tuple(Mark(sample, _symbol(raw)) for sample, raw in marks)
-        return Utterance(np.frombuffer(sound, np.int16), self.sample_rate_hz, named)
+        marks = tuple(Mark(sample, _symbol(raw)) for sample, raw in self._marks)
+        return Utterance(b"".join(self._sound), self.sample_rate_hz, marks)
 
     def _use(self, voice: str) -> None:
         if voice == self._voice:
@@ -156,26 +125,19 @@ class EspeakLibrary:
             raise EspeakError(f"espeak-ng has no voice {voice!r} (status {status}).")
         self._voice = voice
 
+    @property
+    def _is_too_long(self) -> bool:
+        return self._sound_bytes > 2 * self.sample_rate_hz * MOST_SOUND_S
+
     def _collect(self, sound: Any, count: int, events: Any) -> int:
-        """Called by espeak with each piece of sound; 0 means go on."""
+        """Called by espeak with each piece of sound; 0 means go on, 1 stop."""
         if sound:
             self._sound.append(ctypes.string_at(sound, 2 * count))
+            self._sound_bytes += 2 * count
         for event in _events(events):
             if event.type == _EVENT_PHONEME:
                 self._marks.append((event.sample, bytes(event.id.string)))
-        return 0
-
-
-_opening = threading.Lock()
-_opened: list[EspeakLibrary] = []
-
-
-def espeak() -> EspeakLibrary:
-    """The process's one espeak, opened at the first call; raises EspeakError."""
-    with _opening:
-        if not _opened:
-            _opened.append(EspeakLibrary())
-        return _opened[0]
+        return int(self._is_too_long)
 
 
 def _open() -> ctypes.CDLL:

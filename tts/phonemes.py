@@ -4,8 +4,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tts.espeak_library import Mark
 from tts.speech import Phoneme
+from tts.utterance import Mark
 
 CLOSURE_S = 0.050
 """How long the mouth is shut before a stop bursts, at an ordinary pace."""

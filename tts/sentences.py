@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from tts.voice import BadSpeechRequest
 
@@ -51,6 +52,8 @@ class Sentence:
     text: str
     ends: bool
     """False for a piece whose sentence goes on."""
+    start: int
+    """Index of its first character in the text that was cut."""
 
 
 def speakable(text: object) -> str:
@@ -82,9 +85,9 @@ def sentences(text: str) -> Iterator[Sentence]:
     start = 0
     for match in _END.finditer(text):
         if _ends_sentence(text, start, match):
-            yield from _pieces(text[start : match.end()])
+            yield from _pieces(text[start : match.end()], start)
             start = match.end()
-    yield from _pieces(text[start:])
+    yield from _pieces(text[start:], start)
 
 
 def _can_be_said(sign: str) -> bool:
@@ -121,18 +124,21 @@ def _stop_ends(word: str, following: str) -> bool:
     return not (is_initial and following)
 
 
-def _pieces(sentence: str) -> Iterator[Sentence]:
+def _pieces(sentence: str, start: int) -> Iterator[Sentence]:
     rest = " ".join(sentence.split())
+    signs = (index for index, sign in enumerate(sentence, start) if not sign.isspace())
     while _weight(rest) > MAX_WEIGHT:
         cut = _cut(rest)
-        yield from _said(rest[:cut].strip(), ends=False)
+        yield from _said(rest[:cut].strip(), signs, ends=False)
         rest = rest[cut:].strip()
-    yield from _said(rest, ends=True)
+    yield from _said(rest, signs, ends=True)
 
 
-def _said(text: str, *, ends: bool) -> Iterator[Sentence]:
+def _said(text: str, signs: Iterator[int], *, ends: bool) -> Iterator[Sentence]:
+    """A piece, unless there is nothing to say in it; `signs` gives where each of its signs is."""
+    places = list(islice(signs, sum(not sign.isspace() for sign in text)))
     if any(unicodedata.category(sign)[0] in _WORD_CATEGORIES for sign in text):
-        yield Sentence(text, ends)
+        yield Sentence(text, ends, places[0])
 
 
 def _weight(text: str) -> int:

@@ -13,6 +13,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+from tts.isolated_espeak import VoiceUnavailable
 from tts.voice import BadSpeechRequest
 from warm.engines import make_engine, recipe_of
 from warm.face.errors import FaceModelError
@@ -29,7 +30,7 @@ from warm.weights.errors import WeightsError
 
 REFUSALS = (
     *(MediaError, PreparationError, AvatarError, BadSettings, WeightsError),
-    *(OfflineError, BadSpeechRequest, FaceModelError),
+    *(OfflineError, BadSpeechRequest, VoiceUnavailable, FaceModelError),
 )
 """What the person at the terminal can mend; anything else is a fault of the program."""
 DEMO_ID = "demo"

@@ -1,4 +1,4 @@
-"""The real espeak-ng, in process."""
+"""The real espeak-ng."""
 
 import math
 import re
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from tts.espeak import LEAD_S, SENTENCE_PAUSE_S, EspeakVoices, bcp47
-from tts.espeak_library import EspeakError, espeak
 from tts.speech import Speech
 from tts.voice import BadSpeechRequest, VoiceChoice, Voices
 
@@ -212,12 +211,3 @@ def test_two_threads_do_not_mix_their_sentences(voices: EspeakVoices) -> None:
             ["de", "es"] * 2, pool.map(lengths, ["de", "es"] * 2), strict=True
         ):
             assert together == alone[language]
-
-
-def test_the_library_refuses_a_voice_that_is_not_there() -> None:
-    with pytest.raises(EspeakError, match="no voice 'nobody'"):
-        espeak().say("hello", voice="nobody", rate_wpm=170)
-
-
-def test_the_library_is_opened_once_a_process() -> None:
-    assert espeak() is espeak()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tts.espeak_library import Mark
 from tts.phonemes import CLOSURE_S, clean_symbol, phonemes_of
 from tts.speech import Phoneme
+from tts.utterance import Mark
 
 RATE = 1000
 

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,8 +30,16 @@ log = logging.getLogger(__name__)
 
 
 def work(tasks: Sequence[Task], settings: Settings, *, force: bool) -> int:
-    """Check all tasks, then do them; 1 when one failed. Raises RefusedTasks and WeightsError."""
-    store, voices = AvatarStore(settings.results_dir), EspeakVoices()
+    """Check all tasks, then do them; 1 when one failed.
+
+    Raises RefusedTasks, WeightsError and VoiceUnavailable.
+    """
+    with closing(EspeakVoices()) as voices:
+        return _work(tasks, settings, voices, force=force)
+
+
+def _work(tasks: Sequence[Task], settings: Settings, voices: Voices, *, force: bool) -> int:
+    store = AvatarStore(settings.results_dir)
     planner = Planner(settings=settings, store=store, voices=voices, force=force)
     plans = planner.plan_all(tasks)
     engine = make_engine(settings)

@@ -64,8 +64,7 @@ def fresh(weights: Path, avatar: Avatar) -> MuseTalkEngine:
 
 
 @pytest.fixture(scope="module")
-def speech() -> Speech:
-    voices = EspeakVoices()
+def speech(voices: EspeakVoices) -> Speech:
     choice = voices.choose(voice="espeak-en-us-female", language=None, speed=1.0)
     return next(iter(voices.speak("Hello there, how are you today?", choice)))
 

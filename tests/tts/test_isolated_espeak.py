@@ -1,0 +1,426 @@
+"""espeak-ng in processes of its own: texts and signals that end one, and who notices."""
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import tts.isolated_espeak
+from tts.espeak import EspeakVoices
+from tts.isolated_espeak import PROCESSES, REMEMBERED, IsolatedEspeak, VoiceUnavailable
+from tts.speech import Speech
+from tts.utterance import EspeakError
+from tts.voice import BadSpeechRequest
+from tts.voice_process import COMMAND, VoiceProcess, WorkerSlow
+
+ROOT = Path(__file__).parents[2]
+OVERFLOW = "s'" * 70
+"""Overflows a buffer of espeak's with every English voice: SIGABRT."""
+DASHES = "---hello"
+"""Reads a null pointer in espeak with the Danish voices: SIGSEGV."""
+KILLERS = [("en-US", OVERFLOW), ("en-GB", OVERFLOW), ("da", DASHES)]
+PATIENCE_S = 30
+
+MISBEHAVING = """
+import os, sys, time
+from tts import speech_worker
+from tts.espeak_library import EspeakLibrary
+
+class Library(EspeakLibrary):
+    def say(self, text, *, voice, rate_wpm):
+        if text == "spin":
+            while True:
+                pass
+        if text == "sleep":
+            time.sleep(3600)
+        if text == "once" and not os.path.exists(sys.argv[1]):
+            open(sys.argv[1], "w").close()
+            os._exit(9)
+        if text == "chatter":
+            os.write(answers.fileno(), bytes(99))
+        return super().say(text, voice=voice, rate_wpm=rate_wpm)
+
+answers = speech_worker._take_stdout()
+speech_worker.SENTENCE_CPU_S = 0.2
+speech_worker.serve(Library(), open(0, "rb"), answers)
+"""
+"""A worker that does by order what a bug of espeak's might."""
+
+
+@pytest.fixture
+def own() -> Iterator[EspeakVoices]:
+    """Voices whose processes the test may kill."""
+    with closing(EspeakVoices()) as voices:
+        yield voices
+
+
+@pytest.fixture
+def misbehaving(tmp_path: Path) -> Iterator[IsolatedEspeak]:
+    command = (sys.executable, "-c", MISBEHAVING, str(tmp_path / "died"))
+    with closing(IsolatedEspeak(command)) as espeak:
+        yield espeak
+
+
+def say(voices: EspeakVoices, text: str, **choice: object) -> list[Speech]:
+    return list(voices.speak(text, voices.choose(**choice)))  # type: ignore[arg-type]
+
+
+def pids(voices: EspeakVoices) -> list[int]:
+    return voices._espeak.pids()
+
+
+def said(espeak: IsolatedEspeak, text: str) -> bytes:
+    return espeak.say(text, voice="gmw/en-US", rate_wpm=170).pcm
+
+
+def wait_until(is_so: object, what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_so():  # type: ignore[operator]
+        assert time.monotonic() < deadline, what
+        time.sleep(0.005)
+
+
+def is_same(one: Speech, other: Speech) -> bool:
+    """Whether both say the same; espeak's pitch and lengths waver a little each time."""
+    assert one.phonemes is not None and other.phonemes is not None
+    sounds = [[phoneme.symbol for phoneme in each.phonemes or ()] for each in (one, other)]
+    return sounds[0] == sounds[1] and abs(one.duration_s - other.duration_s) < 0.01
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+@pytest.mark.parametrize(("language", "killer"), KILLERS)
+def test_a_text_that_crashes_espeak_fails_alone(
+    own: EspeakVoices, language: str, killer: str
+) -> None:
+    (before,) = say(own, "All is well.")
+    with pytest.raises(BadSpeechRequest, match="ended the speech worker 2 times") as caught:
+        say(own, killer, language=language)
+    assert caught.value.field == "text"
+    (after,) = say(own, "All is well.")
+    assert is_same(before, after)
+
+
+def test_the_message_names_the_sentence_its_place_and_the_next_step(own: EspeakVoices) -> None:
+    text = f"One is  fine.\n\n  Two, too. {OVERFLOW} Three."
+    told = own.speak(text, own.choose())
+    assert [next(told).text, next(told).text] == ["One is  fine.".replace("  ", " "), "Two, too."]
+    with pytest.raises(BadSpeechRequest) as caught:
+        next(told)
+    message = str(caught.value)
+    place = text.index("s's'") + 1
+    assert f"sentence 3 of the text, which begins at character {place}, \"s's's'" in message
+    assert "espeak-en-us-female" in message
+    assert "Write that sentence in other words, leave it out, or choose another voice." in message
+
+
+@pytest.mark.parametrize("killer", [OVERFLOW, f"{OVERFLOW} and more"])
+def test_a_text_that_ended_two_workers_is_refused_without_being_tried(
+    own: EspeakVoices, killer: str
+) -> None:
+    waiting = []
+    for _ in range(3):
+        with pytest.raises(BadSpeechRequest, match="ended the speech worker 2 times"):
+            say(own, killer)
+        waiting.append(pids(own))
+    assert waiting[0] == waiting[1] == waiting[2]
+
+
+def test_what_one_voice_cannot_speak_another_may(own: EspeakVoices) -> None:
+    with pytest.raises(BadSpeechRequest):
+        say(own, DASHES, language="da")
+    assert say(own, DASHES, language="de")
+
+
+def test_failures_of_only_so_many_texts_are_remembered(
+    misbehaving: IsolatedEspeak, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tts.isolated_espeak, "REMEMBERED", 3)
+    assert REMEMBERED > 3
+    for number in range(5):
+        misbehaving._note_failure(b"%d" % number)
+    assert list(misbehaving._failures) == [b"2", b"3", b"4"]
+
+
+def test_a_worker_that_is_killed_in_mid_sentence_costs_no_word(own: EspeakVoices) -> None:
+    (whole,) = say(own, "A sentence to be killed in.")
+    speaking = pids(own)[0]
+    os.kill(speaking, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(say, own, "A sentence to be killed in.")
+        wait_until(own._espeak._lock.locked, "the sentence was not begun")
+        os.kill(speaking, signal.SIGKILL)
+        (again,) = asked.result(PATIENCE_S)
+    assert is_same(again, whole)
+    assert speaking not in pids(own)
+    assert own._espeak._failures == {}
+
+
+def test_a_text_is_not_blamed_for_one_death(misbehaving: IsolatedEspeak) -> None:
+    assert said(misbehaving, "once")
+    assert misbehaving._failures == {}
+
+
+def test_workers_that_are_killed_while_they_wait_are_replaced(own: EspeakVoices) -> None:
+    for _ in range(3):
+        killed = pids(own)
+        assert len(killed) == PROCESSES
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        for pid in killed:
+            wait_until(lambda: not is_running(pid), f"{pid} was not killed")  # noqa: B023
+        assert say(own, "Here again.")
+    assert len(pids(own)) == PROCESSES
+
+
+def test_a_sentence_that_computes_for_ever_fails(misbehaving: IsolatedEspeak) -> None:
+    began_s = time.monotonic()
+    with pytest.raises(EspeakError, match=r"takes too long: .*processor time"):
+        said(misbehaving, "spin")
+    assert time.monotonic() - began_s < PATIENCE_S
+    assert said(misbehaving, "hello")
+
+
+def test_a_sentence_that_stands_still_fails(
+    misbehaving: IsolatedEspeak, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tts.isolated_espeak, "SENTENCE_S", 0.2)
+    standing = misbehaving.pids()[0]
+    with pytest.raises(EspeakError, match=re.escape("gave no answer within 0.2 s")):
+        said(misbehaving, "sleep")
+    assert not is_running(standing)
+    monkeypatch.undo()
+    assert said(misbehaving, "hello")
+
+
+def test_a_worker_that_writes_no_messages_is_ended(misbehaving: IsolatedEspeak) -> None:
+    """Would catch a parent that believes lengths: a damaged process may write anything."""
+    with pytest.raises(EspeakError):
+        said(misbehaving, "chatter")
+    assert said(misbehaving, "hello")
+
+
+def test_a_text_without_end_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "from tts import espeak_library, speech_worker\n"
+        "espeak_library.MOST_SOUND_S = 1\n"
+        "speech_worker.main()"
+    )
+    with closing(IsolatedEspeak((sys.executable, "-c", code))) as espeak:
+        with pytest.raises(EspeakError, match="takes more than 1 s to say"):
+            said(espeak, "one two three four five six seven eight nine ten")
+        assert said(espeak, "one")
+        assert espeak._failures == {}
+
+
+def test_a_voice_that_is_not_there_is_no_fault_of_the_text(own: EspeakVoices) -> None:
+    before = pids(own)
+    with pytest.raises(EspeakError, match="no voice 'nobody'"):
+        own._espeak.say("hello", voice="nobody", rate_wpm=170)
+    assert pids(own) == before
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("raise SystemExit(7)", "ended with status 7"),
+        ("import os; os.abort()", "died of SIGABRT"),
+        (
+            "from tts import espeak_library, speech_worker\n"
+            "espeak_library.espeakng_loader.get_library_path = lambda: '/nowhere.so'\n"
+            "speech_worker.main()",
+            "espeak-ng cannot be loaded from /nowhere.so",
+        ),
+    ],
+)
+def test_a_worker_that_cannot_start_is_told_with_the_reason(code: str, reason: str) -> None:
+    with pytest.raises(VoiceUnavailable, match=reason):
+        IsolatedEspeak((sys.executable, "-c", code))
+
+
+def test_a_command_that_is_not_there_is_told() -> None:
+    with pytest.raises(VoiceUnavailable, match="No such file"):
+        IsolatedEspeak(("/nowhere/python",))
+
+
+def test_closed_voices_leave_no_process_and_speak_no_more() -> None:
+    voices = EspeakVoices()
+    running = pids(voices)
+    voices.close()
+    voices.close()
+    assert not any(map(is_running, running))
+    assert not any(Path(f"/proc/{pid}").exists() for pid in running)
+    with pytest.raises(VoiceUnavailable, match="closed"):
+        say(voices, "hello")
+
+
+def test_forgotten_voices_leave_no_process() -> None:
+    """Would catch a warning about a process that still runs, too."""
+    running = pids(EspeakVoices())
+    wait_until(lambda: not any(map(is_running, running)), "forgotten voices still run")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_workers_end_with_the_process_that_uses_them(number: signal.Signals) -> None:
+    code = (
+        "import time\nfrom tts.isolated_espeak import IsolatedEspeak\n"
+        "print(*IsolatedEspeak().pids(), flush=True)\ntime.sleep(3600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        running = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(running) == PROCESSES
+        parent.send_signal(number)
+        parent.wait(PATIENCE_S)
+    wait_until(lambda: not any(map(is_running, running)), "workers outlive their parent")
+
+
+def test_a_worker_holds_nothing_of_its_parent(own: EspeakVoices) -> None:
+    """No socket or file of the server, and no terminal whose Ctrl-C would reach it."""
+    with (ROOT / "pyproject.toml").open("rb"):
+        for pid in pids(own):
+            wait_until(lambda: os.getsid(pid) == pid, "no session of its own")  # noqa: B023
+            held = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}  # noqa: PTH115
+            assert not any("pyproject" in name or "socket" in name for name in held)
+
+
+def test_a_worker_starts_quickly() -> None:
+    """It takes some 50 ms; without limits on what it imports it would take 200."""
+    took_s = []
+    for _ in range(5):
+        began_s = time.monotonic()
+        worker = VoiceProcess()
+        worker.wait_until_ready(PATIENCE_S)
+        took_s.append(time.monotonic() - began_s)
+        worker.end()
+    assert min(took_s) < 0.5
+
+
+def test_a_worker_imports_little() -> None:
+    code = (
+        "import sys, tts.speech_worker; print(sorted({n.partition('.')[0] for n in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "'espeakng_loader'" in done.stdout
+    assert "'numpy'" not in done.stdout
+
+
+def test_a_worker_that_is_asked_too_long_is_killed() -> None:
+    worker = VoiceProcess(COMMAND)
+    worker.wait_until_ready(PATIENCE_S)
+    os.kill(worker.pid, signal.SIGSTOP)
+    with pytest.raises(WorkerSlow):
+        worker.ask({}, patience_s=0.05)
+    assert not worker.is_alive
+
+
+def test_a_death_is_logged_without_what_was_said(
+    own: EspeakVoices, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING), pytest.raises(BadSpeechRequest):
+        say(own, OVERFLOW)
+    assert [record.getMessage() for record in caplog.records] == [
+        "a speech worker died of SIGABRT"
+    ] * 2
+    assert "s's'" not in caplog.text
+
+
+def test_sessions_that_speak_at_once_with_a_killer_are_whole(own: EspeakVoices) -> None:
+    (alone,) = say(own, "We go on as if nothing had happened.")
+    begin = threading.Barrier(5)
+
+    def kill(number: int) -> str:
+        begin.wait(PATIENCE_S)
+        with pytest.raises(BadSpeechRequest):
+            say(own, f"{OVERFLOW} {number}")
+        return ""
+
+    def go_on(_: int) -> list[Speech]:
+        begin.wait(PATIENCE_S)
+        return [say(own, "We go on as if nothing had happened.")[0] for _ in range(5)]
+
+    with ThreadPoolExecutor(5) as pool:
+        killers = [pool.submit(kill, number) for number in range(2)]
+        others = [pool.submit(go_on, number) for number in range(3)]
+        assert [each.result(PATIENCE_S) for each in killers] == ["", ""]
+        for other in others:
+            assert all(is_same(alone, spoken) for spoken in other.result(PATIENCE_S))
+
+
+ODD_PIECES = [
+    *(
+        "s'",
+        "---",
+        "--",
+        "'",
+        "...",
+        "hello",
+        "[[",
+        "]]",
+        "_",
+        "^",
+        "<",
+        "&amp;",
+        "%",
+        "-",
+        ".",
+        ",",
+    ),
+    *(";", " ", "\n", "\u0301", "\u200d", "\x00", "\x01", "1", "²", "٣", "A", "é", "字", "क", "ب"),
+]
+ODD_TEXTS = st.one_of(
+    st.text(min_size=1, max_size=200),
+    st.lists(
+        st.sampled_from(ODD_PIECES),
+        min_size=1,
+        max_size=150,
+    ).map("".join),
+    st.tuples(st.text(min_size=1, max_size=4), st.integers(1, 120)).map(lambda t: t[0] * t[1]),
+)
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    text=ODD_TEXTS,
+    language=st.sampled_from(["en-US", "en-GB", "da", "hi", "fa", "ru", "cmn", "de", "fr", "ko"]),
+    speed=st.sampled_from([0.5, 1.0, 2.0]),
+)
+def test_odd_texts_always_have_an_answer(
+    voices: EspeakVoices, text: str, language: str, speed: float
+) -> None:
+    """Sound of every sentence, or a refusal that names the field; and the voices go on."""
+    try:
+        for speech in voices.speak(text, voices.choose(language=language, speed=speed)):
+            assert np.isfinite(speech.samples).all()
+    except BadSpeechRequest as refusal:
+        assert refusal.field == "text"
+        assert say(voices, "hello")
