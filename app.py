@@ -89,7 +89,7 @@ def make_app(
     settings: Settings,
     *,
     on_warm: Callable[[], None],
-    on_unable: Callable[[Exception], None] = lambda _: None,
+    on_unable: Callable[[BaseException], None] = lambda _: None,
 ) -> Flask:
     """The application, where somebody else sees to it that it is alone in its folder."""
     store = AvatarStore(settings.results_dir)
@@ -162,7 +162,7 @@ def refuse(error: Exception) -> None:
     print(f"Warmtalk cannot start.\n{error}", file=sys.stderr)
 
 
-def give_up(error: Exception) -> None:
+def give_up(error: BaseException) -> None:
     """End the worker process, and gunicorn with it, for what only a person can mend."""
     if isinstance(error, REFUSALS):
         refuse(error)

@@ -98,6 +98,9 @@ class Interruption:
     """Frames that had been shown to somebody who has been watching since the server started."""
 
 
+WATCH_S = 0.5
+"""How often a thread that waits for an answer checks that there will be one."""
+
 Event = EngineAwaited | EngineCame | SpeechMade | FragmentLanded | Spoken
 
 
@@ -115,6 +118,8 @@ class SpeakJob:
     lead_s: float | None = None
     """How far ahead of its playing time it may be made; None: as far as it goes."""
     request_id: str = ""
+    watch: Callable[[], None] = lambda: None
+    """Called now and then while somebody waits: fails the job if nothing else will answer it."""
     timings: Timings = field(default_factory=Timings)
     _asked: float = field(default_factory=time.monotonic)
     _awaited: float | None = None
@@ -123,13 +128,21 @@ class SpeakJob:
     _error: Exception | None = None
     _changed: Condition = field(default_factory=Condition)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it is answered, with `Spoken` or with an error."""
+        events = self._events
+        return self._error is not None or (bool(events) and isinstance(events[-1], Spoken))
+
     def age_s(self) -> float:
         """Seconds since the request came in."""
         return time.monotonic() - self._asked
 
     def tell(self, event: Event) -> None:
-        """Publish an event; `Spoken` is the last. Render side."""
+        """Publish an event; `Spoken` is the last, and nothing follows an answer. Render side."""
         with self._changed:
+            if self.is_over:
+                return
             self._events.append(event)
             self._changed.notify_all()
 
@@ -147,8 +160,10 @@ class SpeakJob:
             self.tell(EngineCame(reload_s=self.timings.reload_s))
 
     def fail(self, error: Exception) -> None:
-        """End the job with an error. Render side."""
+        """End the job with an error, unless it is over. Any thread."""
         with self._changed:
+            if self.is_over:
+                return
             self._error = error
             self._changed.notify_all()
 
@@ -157,7 +172,10 @@ class SpeakJob:
         seen = 0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._error or len(self._events) > seen)  # noqa: B023
+                self._changed.wait_for(
+                    lambda: self._error or len(self._events) > seen,  # noqa: B023
+                    WATCH_S,
+                )
                 fresh, error = self._events[seen:], self._error
             seen += len(fresh)
             yield from fresh
@@ -165,6 +183,8 @@ class SpeakJob:
                 return
             if error is not None:
                 raise error
+            if not fresh:
+                self.watch()
 
     def result(self) -> Spoken:
         """Wait for the end; raises what the job failed with."""

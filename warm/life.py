@@ -47,7 +47,7 @@ class Habits:
 
 
 class EngineLife:
-    """Owned by the render thread, which calls `tend` in each turn; any thread may look, and `wake`.
+    """Owned by the render thread, which calls `tend` in each turn; any thread may look.
 
     An engine that is wanted again is loaded on a thread of its own: until `is_awake`, the render
     thread asks it for no speech and no picture, and goes on with everything else.
@@ -74,7 +74,7 @@ class EngineLife:
         self._clock, self._ring = clock, ring
         self._loading: Future[None] | None = None
         self._begun_s = self._used_s = clock()
-        self._is_wanted = self._was_busy = False
+        self._was_busy = False
         self._tries, self._due_s = 0, 0.0
         self._trouble = ""
 
@@ -103,23 +103,19 @@ class EngineLife:
         else:
             self._rise()
 
-    def wake(self) -> None:
-        """Want it: `tend` has it loaded where it is not. Any thread."""
-        self._is_wanted = True
-        self._ring()
-
     def tend(self, *, wanted: bool, busy: bool) -> None:
         """Load, unload, or look what became of a load.
 
-        `wanted`: somebody waits for it; `busy`: something is being made by it.
+        `wanted`: there is demand for it (see `Demand`); `busy`: something is being made by it,
+        which is demand too. With demand it is loaded and stays loaded.
         """
         if self._loading is not None:
             self._look()
-        wanted, self._is_wanted = wanted or self._is_wanted, False
-        if wanted or busy:
+        wanted = wanted or busy
+        if wanted:
             self._used_s = self._clock()
         if self.state == "awake":
-            self._care(busy)
+            self._care(wanted=wanted, busy=busy)
         elif self.state == "asleep" and wanted:
             self._begin("loading", COMING)
         elif self._loading is None and self._trouble and self._clock() >= self._due_s:
@@ -134,12 +130,12 @@ class EngineLife:
             self._tries = 0
             self._fail(error)
 
-    def _care(self, busy: bool) -> None:
+    def _care(self, *, wanted: bool, busy: bool) -> None:
         """Give back what nobody needs."""
         is_over, self._was_busy = self._was_busy and not busy, busy
         idle_s = self._clock() - self._used_s
         try:
-            if self._habits.unload_idle_s and idle_s >= self._habits.unload_idle_s:
+            if not wanted and 0 < self._habits.unload_idle_s <= idle_s:
                 self._engine.unload()
                 self.unloads += 1
                 self.state, self.reason = "asleep", AWAY
@@ -162,7 +158,7 @@ class EngineLife:
                 self._engine.unload()
             self._engine.load()
             done.set_result(None)
-        except Exception as error:  # the top of a thread
+        except BaseException as error:  # the top of a thread; everybody waits for its answer
             trace = None if isinstance(error, EngineLost | EngineFull) else error
             log.warning("the engine could not be loaded: %s", error, exc_info=trace)
             let_go(error)

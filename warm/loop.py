@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -41,9 +42,7 @@ class RenderLoop:
         """Those not done yet."""
         self._beside = Beside(ring=queue.ring)
         self._opening: dict[str, SpeakJob] = {}
-        """Requests whose session is being opened, by its name …"""
-        self._doomed: dict[SpeakJob, Exception] = {}
-        """… and what those fail with that nobody wants any more."""
+        """Requests whose session is being opened, by its name; some may be over."""
 
     def turn(self) -> bool:
         """Once around; False when there was nothing to do."""
@@ -60,33 +59,37 @@ class RenderLoop:
         """There is no engine: fail what is being said and what waits to be."""
         for clip in self._renderer.clips:
             clip.fail(error)
-        self._doom_all(error)
+        self._fail_opening(error)
         while (job := self._queue.take()) is not None:
-            self._tally.count(failed=1)
-            job.fail(error)
+            self._fail(job, error)
 
     def end(self, of_clips: Exception, of_errands: Exception) -> None:
-        """Close every clip behind the fragment that is being written; wait for that."""
-        self._doom_all(of_clips)
-        self._beside.end()
+        """Answer everybody; close every clip behind the fragment that is being written, and wait
+        for that."""
+        self._fail_opening(of_clips)
+        for errand in self._errands:
+            errand.fail(of_errands)
         for clip in self._renderer.clips:
             clip.fail(of_clips)
         for clip in self._renderer.clips:
             self._conclude(clip)
-        for errand in self._errands:
-            errand.fail(of_errands)
+
+    def close(self) -> None:
+        """Wait for the disk, wherever a film is being opened or taken away. Behind `end`."""
+        self._beside.end()
 
     def stuck_s(self) -> float:
         """How long the slowest film has been written to, opened or deleted. Any thread."""
         return max(self._renderer.stuck_s(), self._beside.busy_s())
 
-    def _doom_all(self, error: Exception) -> None:
-        self._doomed |= {job: error for job in self._opening.values() if job not in self._doomed}
+    def _fail_opening(self, error: Exception) -> None:
+        for job in self._opening.values():
+            self._fail(job, error)
 
     def _receive(self, errand: Errand[Any]) -> None:
         opening = self._opening.get(errand.session_id or "")
-        if opening is not None and errand.drops(opening) and opening not in self._doomed:
-            self._doomed[opening] = Interrupted(errand.reason)
+        if opening is not None and errand.drops(opening) and not opening.is_over:
+            self._fail(opening, Interrupted(errand.reason))
             errand.dropped += 1
         clip = self._renderer.clip_of(errand.session_id)
         if clip is not None and errand.ending == "cut":
@@ -142,20 +145,19 @@ class RenderLoop:
     def _take_on(self, job: SpeakJob, opened: Callable[[], Film]) -> None:
         try:
             film = opened()
-            try:
-                if job in self._doomed:
-                    raise self._doomed[job]  # noqa: TRY301 - what was opened is let go of below
-                self._renderer.begin(job, film, self._sessions.avatar(job.session_id))
-            except BaseException:
-                self._sessions.rest(job.session_id)
-                raise
+            with ExitStack() as unless_begun:
+                unless_begun.callback(self._sessions.rest, job.session_id)
+                if not job.is_over:
+                    self._renderer.begin(job, film, self._sessions.avatar(job.session_id))
+                    unless_begun.pop_all()
         except Exception as error:  # noqa: BLE001 - the top of a request
             self._renderer.note(error)
             self._fail(job, error)
-        finally:
-            self._doomed.pop(job, None)
 
     def _fail(self, job: SpeakJob, error: Exception) -> None:
+        """Answer a request with an error, unless it is over."""
+        if job.is_over:
+            return
         is_interrupted = isinstance(error, Interrupted)
         self._tally.count(interrupted=is_interrupted, failed=not is_interrupted)
         job.fail(error)

@@ -13,13 +13,14 @@ from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.archive import Archive, Disposal
 from warm.avatar import Avatar
 from warm.clip import Stage
+from warm.demand import Demand
 from warm.engine import Engine, EngineLost
 from warm.health import WORKING, Health, NotReady, State
 from warm.job import Errand, Interrupted, Interruption, SpeakJob, check_text
 from warm.life import EngineLife
 from warm.loop import RenderLoop
 from warm.parts import habits_of, make_sessions, make_wardrobe
-from warm.queue import WorkQueue
+from warm.queue import QueueFull, WorkQueue
 from warm.renderer import Look, Renderer
 from warm.session_places import DEFAULT_SESSION
 from warm.session_record import Choices
@@ -69,6 +70,7 @@ class Runtime:
         self._bell = Event()
         """Rings when the render thread may have something to do."""
         self._queue: WorkQueue[SpeakJob, Errand[Any]] = WorkQueue(settings.max_queue, self._bell)
+        self._demand = Demand(ring=self._bell.set)
         self._life = EngineLife(engine, habits_of(settings), clock=clock, ring=self._bell.set)
         self._renderer = Renderer(
             Stage(
@@ -96,8 +98,10 @@ class Runtime:
         self._beaten = self._began = self._clock()
         self._ready, self._stopping, self._ended = Event(), Event(), Event()
         self._death: str | None = None
+        self._last_answer_s = float("inf")
+        """When requests fail at the latest: `stop_s` after a stop or the render thread's death."""
         self._renew: Callable[[], bool] = lambda: False
-        self._on_unable: Callable[[Exception], None] = lambda _: None
+        self._on_unable: Callable[[BaseException], None] = lambda _: None
         self._thread = Thread(target=self._live, name="render", daemon=True)
 
     def start(self) -> None:
@@ -155,10 +159,16 @@ class Runtime:
             choice=choice,
             lead_s=self._settings.lead_s if lead_s is None else lead_s,
             request_id=request_id,
+            watch=self._fail_overdue,
         )
         if not self._life.is_awake:
             job.await_engine(self._life.reason)
-        self._queue.put(job, retry_after_s=self._retry_after_s())
+        self._demand.add(job)
+        try:
+            self._queue.put(job, retry_after_s=self._retry_after_s())
+        except QueueFull as full:
+            job.fail(full)
+            raise
         self._turn_away_if_ended()
         return job
 
@@ -171,9 +181,9 @@ class Runtime:
         self.check_ready()
         avatar_id = self.sessions.check_choices(session_id, named)
         self._check_voice(session_id, named)
-        self._life.wake()
-        self._warm(avatar_id)
-        return self.sessions.create(session_id, named)
+        with self._demand.held():
+            self._warm(avatar_id)
+            return self.sessions.create(session_id, named)
 
     def reset(self, session_id: str, named: Mapping[str, Any]) -> str | None:
         """End a conversation; the session's choices stay, but for what is `named`.
@@ -264,7 +274,7 @@ class Runtime:
         """Whether everything was loaded."""
         return self._ready.is_set()
 
-    def tell_if_unable(self, on_unable: Callable[[Exception], None]) -> None:
+    def tell_if_unable(self, on_unable: Callable[[BaseException], None]) -> None:
         """Have the render thread tell what keeps it from ever being warm. Before `start`."""
         self._on_unable = on_unable
 
@@ -277,6 +287,7 @@ class Runtime:
 
     def stop(self) -> None:
         """Ask the render thread to finish its fragment and close the films; returns at once."""
+        self._bound_answers()
         self._stopping.set()
         self._bell.set()
 
@@ -310,6 +321,18 @@ class Runtime:
         if self._ended.is_set():
             for work in self._queue.drain():
                 work.fail(NotReady(self._state()[1]))
+
+    def _bound_answers(self) -> None:
+        """Let nobody wait for an answer for more than `stop_s` from now on."""
+        self._last_answer_s = min(self._last_answer_s, self._clock() + self._settings.stop_s)
+
+    def _fail_overdue(self) -> None:
+        """Answer all requests if the render thread has not in time. Any thread that waits."""
+        if self._clock() >= self._last_answer_s:
+            late = (
+                f"; what was being said was not ended within {self._settings.stop_s:g} s (stop_s)"
+            )
+            self._demand.fail_all(NotReady(self._state()[1] + late))
 
     def _retry_after_s(self) -> int:
         return max(1, math.ceil(self._loop.last_job_s * len(self._queue)))
@@ -387,7 +410,7 @@ class Runtime:
     def _tend_engine(self) -> None:
         """Have the engine loaded and unloaded, and tell those who wait for it."""
         life = self._life
-        life.tend(wanted=len(self._queue) > 0, busy=bool(self._renderer.clips))
+        life.tend(wanted=self._demand.look(), busy=bool(self._renderer.clips))
         if life.state == "broken":
             self._loop.give_up(NotReady(life.reason, life.retry_after_s))
         if life.needs_new_process and not self._renderer.clips:
@@ -403,22 +426,41 @@ class Runtime:
             self._warm_up()
             while not self._stopping.is_set():
                 self._bell.clear()
-                self._beat()
-                self.sessions.tidy()
-                self._ask_engine()
-                self._tend_engine()
-                if not self._loop.turn():
+                if not self._turn():
                     self._bell.wait(min(IDLE_BEAT_S, self._renderer.rest_s()))
-        except Exception as error:
+        except BaseException as error:  # the top of a thread that all requests wait for
             if not self._ready.is_set():
                 self._on_unable(error)
             log.exception("render thread died")
             self._death = f"{type(error).__name__}: {error}"
         finally:
-            self._ended.set()
-            self._turn_away_if_ended()
-            self._loop.end(*self._last_words())
-            self.sessions.close()
+            self._finish()
+
+    def _turn(self) -> bool:
+        """Everything once; False when there was nothing to do."""
+        self._beat()
+        self.sessions.tidy()
+        self._ask_engine()
+        self._tend_engine()
+        return self._loop.turn()
+
+    def _finish(self) -> None:
+        """Answer every request, wherever it is, and close the films."""
+        self._bound_answers()
+        self._ended.set()
+        self._turn_away_if_ended()
+        of_clips, of_errands = self._last_words()
+        steps: tuple[Callable[[], None], ...] = (
+            lambda: self._loop.end(of_clips, of_errands),
+            lambda: self._demand.fail_all(of_errands),  # those that an error has left in no place
+            self._loop.close,
+            self.sessions.close,
+        )
+        for step in steps:
+            try:
+                step()
+            except BaseException:  # whatever it was, the next step has somebody to answer
+                log.exception("the render thread did not end in order")
 
     def _last_words(self) -> tuple[Exception, Exception]:
         """What the clips in the making fail with, and what errands do."""

@@ -26,7 +26,7 @@ class GatedEngine(LoudnessEngine):
         self.loads = self.unloads = self.given_back = 0
         self.gate = Event()
         self.gate.set()
-        self.faults: list[Exception] = []
+        self.faults: list[BaseException] = []
         """What the next loads fail with."""
         self.has_nothing_to_give = False
 
@@ -88,11 +88,18 @@ def test_it_sleeps_until_it_is_wanted_and_loads_beside_the_render_thread(living:
     assert (living.life.reason, living.life.load_s) == ("", 2.5)
 
 
-def test_making_a_session_wakes_it(living: Living) -> None:
-    living.life.wake()
-    assert living.rung.is_set()
-    living.rung.clear()
-    assert living.tend() == "loading"
+def test_it_is_loaded_for_what_is_being_made_too(living: Living) -> None:
+    """Would miss a clip that begins, for whatever reason, while the engine is unloaded."""
+    assert living.tend(busy=True) == "loading"
+    assert living.wait() == "awake"
+
+
+def test_a_load_that_ends_by_no_ordinary_error_is_tried_again(living: Living) -> None:
+    """Would miss a panic of native code, which is no Exception: everybody would wait for ever."""
+    living.engine.faults = [SystemExit("a panic")]
+    living.tend(wanted=True)
+    assert living.wait() == "reloading"
+    living.tend()
     assert living.wait() == "awake"
 
 
