@@ -51,8 +51,13 @@ class FilmSpec:
 
     @property
     def coded_size(self) -> tuple[int, int]:
-        """(width, height) in the file: 4:2:0 needs even sizes, so an odd one grows by one pixel."""
-        return self.width + self.width % 2, self.height + self.height % 2
+        """(width, height) in the file."""
+        return coded_size(self.width, self.height)
+
+
+def coded_size(width: int, height: int) -> tuple[int, int]:
+    """(width, height) in a file: 4:2:0 needs even sizes, so an odd one grows by one pixel."""
+    return width + width % 2, height + height % 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 from session.clips import ClipFile, look_at
@@ -21,6 +22,8 @@ from session.strip import Strip
 Picture = NDArray[np.uint8]
 """(h, w, 3) BGR."""
 
+_EXACTLY = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+"""Slower than the default conversion, which rounds less exactly."""
 _RATES = (24, 25, 30, 50, 60)
 _KEY_EVERY_S = 1
 """A key picture a second: short enough to seek by."""
@@ -32,7 +35,7 @@ def common_spec(first: ClipFile) -> FilmSpec:
     stored = round(width * first.pictures.aspect), height
     width, height = first.pictures.orientation.swapped(stored)
     fps = min(_RATES, key=lambda rate: abs(rate - first.pictures.fps))
-    return FilmSpec(width=width + width % 2, height=height + height % 2, fps=fps)
+    return FilmSpec(width=width, height=height, fps=fps)
 
 
 def is_of(clip: ClipFile, spec: FilmSpec) -> bool:
@@ -99,7 +102,8 @@ def _decoded(clip: ClipFile) -> Iterator[tuple[Fraction, av.VideoFrame]]:
 
 def _square(frame: av.VideoFrame, clip: ClipFile) -> Picture:
     """The stored picture with its pixels made square."""
-    picture = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
+    bgr = frame.reformat(format="bgr24", interpolation=_EXACTLY)
+    picture = np.asarray(bgr.to_ndarray(), dtype=np.uint8)
     aspect = clip.pictures.aspect
     if aspect == 1:
         return picture

@@ -11,7 +11,7 @@ from footage import SPEC, number, pictures
 from numpy.typing import NDArray
 
 from session.film import FilmSpec
-from session.picture import PictureEncoder, to_yuv420
+from session.picture import PictureEncoder, to_frame
 
 PORTRAIT = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 
@@ -24,17 +24,41 @@ def bt601(bgr: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([16 + 219 * luma, 128 + 224 * cb, 128 + 224 * cr])
 
 
-@pytest.mark.parametrize("size", [(16, 16), (34, 50), (600, 512)])
+@pytest.mark.parametrize("size", [(16, 16), (34, 50), (50, 34), (18, 20), (722, 576), (600, 512)])
 def test_planes_follow_bt_601_with_the_mean_colour_of_four_pixels(size: tuple[int, int]) -> None:
     height, width = size
     picture = np.random.default_rng(3).integers(0, 256, (height, width, 3)).astype(np.uint8)
-    planes = to_yuv420(picture)
-    luma = planes[:height]
-    cb, cr = planes[height:].reshape(2, height // 2, width // 2)
+    luma, cb, cr = planes(to_frame(picture))
     means = picture.reshape(height // 2, 2, width // 2, 2, 3).mean(axis=(1, 3))
     assert np.abs(luma - bt601(picture.astype(float))[0]).max() <= 1.01
-    assert np.abs(cb - bt601(means)[1]).max() <= 1.6
-    assert np.abs(cr - bt601(means)[2]).max() <= 1.6
+    assert np.abs(cb - bt601(means)[1]).max() <= 1
+    assert np.abs(cr - bt601(means)[2]).max() <= 1
+
+
+def test_every_flat_colour_comes_within_one_level_of_its_chroma() -> None:
+    levels = np.arange(0, 256, 5)
+    colours = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, levels.size, 3)
+    _, cb, cr = planes(to_frame(np.kron(colours, np.ones((2, 2, 1))).astype(np.uint8)))
+    meant = bt601(colours.astype(float))
+    assert np.abs(np.stack([cb, cr]) - meant[1:]).max() <= 0.6
+
+
+@pytest.mark.parametrize("size", [(17, 16), (16, 19), (33, 35)])
+def test_planes_of_odd_sizes_repeat_the_last_row_and_column(size: tuple[int, int]) -> None:
+    height, width = size
+    picture = np.random.default_rng(3).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    filled = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    for made, meant in zip(planes(to_frame(picture)), planes(to_frame(filled)), strict=True):
+        assert np.array_equal(made, meant)
+
+
+def planes(frame: av.VideoFrame) -> list[NDArray[np.float64]]:
+    """Luma, Cb and Cr, each (h, w), without the padding of their lines."""
+    views = [
+        np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        for plane in frame.planes
+    ]
+    return [view.astype(np.float64) for view in views]
 
 
 def decode(
