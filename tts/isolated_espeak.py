@@ -12,8 +12,9 @@ from tts.framing import Message
 from tts.utterance import EspeakError, EspeakLanguage, Mark, Utterance
 from tts.voice_process import COMMAND, VoiceProcess, WorkerFailed, WorkerSlow
 
-PROCESSES = 2
-"""One speaks; the other is warm, and takes its place at once when it dies."""
+PROCESSES = 3
+"""One speaks; the others are warm. A text that crashes espeak is tried twice, and ends two: the
+next sentence finds the third, and waits for nothing."""
 START_S = 10.0
 """How long a worker may take to start."""
 SENTENCE_S = 5.0

@@ -16,7 +16,7 @@ from tts.espeak_library import EspeakLibrary
 from tts.framing import Message, packed, unpacked
 from tts.utterance import EspeakError, EspeakLanguage, TooMuchSound, Utterance
 
-SENTENCE_CPU_S = 2.0
+SENTENCE_CPU_S = 1.0
 """Processor time of one sentence; SIGPROF kills a worker that takes longer. The longest sentences
 take 0.15 s."""
 MOST_MEMORY_BYTES = 1 << 30

@@ -12,6 +12,7 @@ import pytest
 from server_process import PATIENCE_S, Server, launched, serving, wait_until_ready
 
 import app
+from api.problem import problem_of
 from session.check import check_film
 from tts.isolated_espeak import PROCESSES, VoiceUnavailable
 
@@ -139,6 +140,11 @@ def test_a_renewed_worker_has_speech_workers_of_its_own(tmp_path: Path) -> None:
         wait_until_gone(before)
         assert server.told("POST", "/speak", {"text": "Two."})[0] == 200
         assert len(speech_workers(server)) == PROCESSES
+
+
+def test_voices_that_cannot_start_again_are_worth_another_try() -> None:
+    problem = problem_of(VoiceUnavailable("no speech worker can be started"))
+    assert (problem.status, problem.headers) == (503, {"Retry-After": "1"})
 
 
 def test_voices_that_cannot_start_end_the_server_with_the_reason(
