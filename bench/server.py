@@ -100,9 +100,15 @@ class Server:
 
     def resident_mb(self) -> float:
         """Memory of the server's processes, files mapped into it included."""
-        own = self.process.pid
-        children = Path(f"/proc/{own}/task/{own}/children").read_text(encoding="ascii").split()
-        return sum(map(_resident_mb, (own, *map(int, children))))
+        return sum(map(_resident_mb, _family(self.process.pid)))
+
+
+def _family(pid: int) -> Iterator[int]:
+    """A process and all that it started, directly or not."""
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text(encoding="ascii").split():
+            yield from _family(int(child))
 
 
 def _resident_mb(pid: int) -> float:
