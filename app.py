@@ -19,21 +19,21 @@ from gunicorn.arbiter import Arbiter
 
 from api.archives import archives
 from api.avatars import avatars
+from api.context import EXPORTS_AT_ONCE, Running, keep
 from api.cross_site import refuse_cross_site
 from api.events import events
 from api.export import export
 from api.film import film
+from api.film_cache import Shelf
 from api.health import health
 from api.interrupt import interrupting
 from api.launch import CannotStart, listen, occupy, serve
 from api.log import log_requests
 from api.page import page
-from api.places import Places
 from api.playlist import playlist, playlist_of
 from api.problem import answer_problem
-from api.running import EXPORTS_AT_ONCE, Running, keep
 from api.sessions import sessions
-from api.shelf import Shelf
+from api.slots import Places
 from api.speak import speaking
 from api.stats import stats
 from api.transcript import transcript

@@ -5,8 +5,8 @@ from typing import Any
 from flask import Blueprint, Response, request, send_file
 
 from api.body import Body, check
-from api.describe import describe_archived
-from api.running import running
+from api.context import running
+from api.serializers import describe_archived
 from api.transcript import WEBVTT
 from session.transcript import transcript_of
 from warm.archive import UnknownArchive

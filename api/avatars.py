@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, send_from_directory
 
-from api.describe import describe_path
-from api.running import running
+from api.context import running
+from api.serializers import describe_path
 from warm.store import IDLE_FILM, PREVIEW, AvatarSummary
 
 avatars = Blueprint("avatars", __name__)

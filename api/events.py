@@ -8,12 +8,12 @@ from wsgiref.types import WSGIEnvironment
 
 from flask import Blueprint, Response, request, stream_with_context
 
-from api.describe import film_url
-from api.peer import is_gone
+from api.context import running
+from api.disconnect import is_gone
 from api.problem import problem_of
 from api.query import read_number
-from api.running import running
-from api.watch import LOOK_S, Watched, place
+from api.serializers import film_url
+from api.viewers import LOOK_S, Watched, place
 from session.film import Cue, Fragment
 from session.writer import FilmWriter
 from session.writers import growing, require_growing

@@ -7,10 +7,10 @@ from typing import BinaryIO
 
 from flask import Blueprint, Response, request
 
+from api.context import EXPORTS_AT_ONCE, running
 from api.film import MP4
 from api.problem import TooManyExports
-from api.running import EXPORTS_AT_ONCE, running
-from api.watch import find_film
+from api.viewers import find_film
 from session.export import open_export
 from session.writer import FilmWriter
 from warm.session_places import DEFAULT_SESSION

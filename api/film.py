@@ -6,9 +6,9 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, request
 
+from api.context import running
 from api.query import read_number
-from api.running import running
-from api.watch import Watched, find_film, place, wait_for_film
+from api.viewers import Watched, find_film, place, wait_for_film
 from session.ranges import choose_range, etag
 from session.reader import FilmReader
 from session.writer import FilmWriter

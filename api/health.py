@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint
 
 from api import VERSION
-from api.running import running
+from api.context import running
 from warm.health import Health
 
 WELL = ("ok", "asleep", "loading")

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint
 
 from api.body import Body, read_body_or_query
-from api.running import running
+from api.context import running
 from warm.job import Interruption
 from warm.session_places import DEFAULT_SESSION
 

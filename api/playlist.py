@@ -8,10 +8,10 @@ from http import HTTPStatus
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import ClientDisconnected
 
+from api.context import running
 from api.problem import BadQuery
 from api.query import read_number
-from api.running import running
-from api.watch import LOOK_S, Watched, place, wait_for_film
+from api.viewers import LOOK_S, Watched, place, wait_for_film
 from session.playlist import LEAST_WINDOW, Playlist
 from session.writer import FilmWriter
 from warm.session_places import DEFAULT_SESSION

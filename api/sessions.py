@@ -7,8 +7,8 @@ from pydantic import Field
 from werkzeug.exceptions import MethodNotAllowed
 
 from api.body import Body, check, read_body_or_query
-from api.describe import describe_archived, describe_session, session_url
-from api.running import running
+from api.context import running
+from api.serializers import describe_archived, describe_session, session_url
 from warm.session_errors import UnknownSession
 from warm.session_places import DEFAULT_SESSION
 

@@ -9,9 +9,9 @@ from flask import Blueprint, Response, g, request, stream_with_context
 from pydantic import Field
 
 from api.body import Body, read_body
-from api.describe import describe_clip, film_url
+from api.context import running
 from api.problem import problem_of
-from api.running import running
+from api.serializers import describe_clip, film_url
 from warm.job import EngineAwaited, EngineCame, Event, FragmentLanded, SpeakJob, SpeechMade, Spoken
 from warm.session_places import DEFAULT_SESSION
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from api.running import Running, running
+from api.context import Running, running
 from warm.health import Health
 
 GB = 1e9

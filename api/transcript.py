@@ -2,8 +2,8 @@
 
 from flask import Blueprint, Response, request
 
-from api.running import running
-from api.watch import require_wanted
+from api.context import running
+from api.viewers import require_wanted
 from warm.session_places import DEFAULT_SESSION
 
 WEBVTT = "text/vtt"

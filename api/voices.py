@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from api.running import running
+from api.context import running
 
 voices = Blueprint("voices", __name__)
 

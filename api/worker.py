@@ -15,9 +15,9 @@ from typing import Any, ClassVar, cast
 from flask import Flask
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from api.context import running
 from api.leaving import leave
 from api.log import JsonFormatter
-from api.running import running
 from api.unreadable import refusal
 from warm.runtime import Runtime
 

@@ -10,8 +10,8 @@ from threading import Thread
 
 from flask import Flask
 
+from api.context import running
 from api.launch import listen, occupy, serve
-from api.running import running
 from app import make_app
 from bench.flashes import add, flash
 from session.writer import FilmWriter

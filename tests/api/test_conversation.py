@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from tiny_face import LoudnessEngine, tiny_avatar
 from werkzeug.test import TestResponse
 
-from api.running import running
+from api.context import running
 from app import assemble
 from session.writer import ClipWriter
 from warm.runtime import Runtime

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tiny_face import LoudnessEngine, tiny_avatar
 from werkzeug.test import TestResponse
 
-from api.running import running
+from api.context import running
 from app import assemble
 from session.check import check_film
 from session.journal import journal_path

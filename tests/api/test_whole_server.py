@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from api.running import running
+from api.context import running
 from app import create_app
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.script import TAIL_FRAMES

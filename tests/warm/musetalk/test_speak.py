@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sitter import portrait
 
 import app as program
-from api.running import running
+from api.context import running
 from warm.avatar import Avatar
 from warm.engines import make_engine, recipe_of
 from warm.musetalk.engine import MuseTalkEngine

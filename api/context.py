@@ -6,8 +6,8 @@ from typing import cast
 
 from flask import Flask, current_app
 
-from api.places import Places
-from api.shelf import Shelf
+from api.film_cache import Shelf
+from api.slots import Places
 from session.playlist import Playlist
 from session.transcript import Transcript
 from session.writer import FilmWriter

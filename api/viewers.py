@@ -7,9 +7,9 @@ from wsgiref.types import WSGIEnvironment
 from flask import request
 from werkzeug.exceptions import ClientDisconnected
 
-from api.peer import is_gone
+from api.context import running
+from api.disconnect import is_gone
 from api.problem import FilmReplaced, TooManyWatchers
-from api.running import running
 from session.writer import FilmWriter
 from session.writers import Film, growing, require_growing
 from warm.runtime import Runtime
