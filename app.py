@@ -1,6 +1,6 @@
 """Warmtalk's server: `python app.py --help`, or `create_app()` for another WSGI server."""
 
-from api.leaving import ignore_terminal, leave, leave_if_asked
+from api.server.shutdown import ignore_terminal, leave, leave_if_asked
 
 if __name__ == "__main__":
     leave_if_asked()  # also while the rest is imported
@@ -27,11 +27,11 @@ from api.film import film
 from api.film_cache import Shelf
 from api.health import health
 from api.interrupt import interrupting
-from api.launch import CannotStart, listen, occupy, serve
-from api.log import log_requests
 from api.page import page
 from api.playlist import playlist, playlist_of
 from api.problem import answer_problem
+from api.server.gunicorn_app import CannotStart, listen, occupy, serve
+from api.server.log import log_requests
 from api.sessions import sessions
 from api.slots import Places
 from api.speak import speaking

@@ -9,13 +9,13 @@ from queue import Empty
 
 from gunicorn.arbiter import Arbiter
 
-from api.leaving import leave
-from api.log import LOG_CONFIG
-from api.worker import STOPPING, PatientWorker
+from api.server.log import LOG_CONFIG
+from api.server.shutdown import leave
+from api.server.worker import STOPPING, PatientWorker
 
 wsgi_app = "app:create_app()"
 workers = 1
-worker_class = "api.worker.PatientWorker"
+worker_class = "api.server.worker.PatientWorker"
 threads = 48
 timeout = 0
 """The render thread's own heartbeat tells when something hangs; see `/health`."""

@@ -71,7 +71,10 @@ def raw_body() -> bytes:
         body = request.get_data()
     except RequestEntityTooLarge:
         raise too_large(f"{request.content_length}", limit) from None
-    except (ClientDisconnected, OSError):  # it ended, or nothing came for RECEIVE_S (api/worker.py)
+    except (
+        ClientDisconnected,
+        OSError,
+    ):  # it ended, or nothing came for RECEIVE_S (api/server/worker.py)
         raise BadBody(
             HTTPStatus.REQUEST_TIMEOUT, "the rest of the body did not come; send all of it"
         ) from None

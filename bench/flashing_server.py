@@ -11,7 +11,7 @@ from threading import Thread
 from flask import Flask
 
 from api.context import running
-from api.launch import listen, occupy, serve
+from api.server.gunicorn_app import listen, occupy, serve
 from app import make_app
 from bench.flashes import add, flash
 from session.writer import FilmWriter

@@ -18,7 +18,7 @@ from tiny_face import LoudnessEngine, tiny_avatar
 from werkzeug.test import TestResponse
 
 import app as app_module
-from api.launch import CannotStart, occupy
+from api.server.gunicorn_app import CannotStart, occupy
 from app import assemble, create_app
 from session.check import check_film
 from tts.espeak import EspeakVoices

@@ -11,8 +11,8 @@ import pytest
 from server_process import Server, serving
 
 import app
-from api.launch import occupy
-from api.worker import hang_up
+from api.server.gunicorn_app import occupy
+from api.server.worker import hang_up
 from session.writer import FilmWriter
 
 LONG = " ".join(["Here is one more sentence, and it goes on for a while."] * 100)

@@ -8,7 +8,7 @@ import av
 import pytest
 from server_process import Server, launched, serving
 
-from api.worker import LIVES_S, SPAN_S, may_end
+from api.server.worker import LIVES_S, SPAN_S, may_end
 from session.check import check_film
 
 LONG = " ".join(["Here is one more sentence, and it goes on for a while."] * 100)

@@ -9,7 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1])]
 
-from api.leaving import leave_if_asked  # noqa: E402
+from api.server.shutdown import leave_if_asked  # noqa: E402
 
 if __name__ == "__main__":
     leave_if_asked()
@@ -21,8 +21,8 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from tiny_face import LoudnessEngine, tiny_avatar  # noqa: E402
 
-import api.worker  # noqa: E402
-from api.launch import listen, serve  # noqa: E402
+import api.server.worker  # noqa: E402
+from api.server.gunicorn_app import listen, serve  # noqa: E402
 from app import announce, assemble, give_up  # noqa: E402
 from tts.espeak import EspeakVoices  # noqa: E402
 from warm.engine import EngineLost, PatchJob, Rendering  # noqa: E402
@@ -81,9 +81,9 @@ def main(results: Path, port: int, mood: str = "well", *named: str) -> None:
         "unfit": UnfitEngine,
     }
     if mood == "impatient":
-        api.worker.SEND_S = 1
+        api.server.worker.SEND_S = 1
     if mood == "mortal":
-        api.worker.LIVES_S = (0.0, 0.0)
+        api.server.worker.LIVES_S = (0.0, 0.0)
 
     def load() -> object:
         if mood == "booting":

@@ -20,7 +20,7 @@ sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1])]
 
 from tiny_face import LoudnessEngine  # noqa: E402
 
-from api.launch import listen, serve  # noqa: E402
+from api.server.gunicorn_app import listen, serve  # noqa: E402
 from app import announce, assemble  # noqa: E402
 from tts.espeak import EspeakVoices  # noqa: E402
 from warm.avatar import CANONICAL_EYES, AvatarBuild  # noqa: E402

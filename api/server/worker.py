@@ -16,9 +16,9 @@ from flask import Flask
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from api.context import running
-from api.leaving import leave
-from api.log import JsonFormatter
-from api.unreadable import refusal
+from api.server.bad_requests import refusal
+from api.server.log import JsonFormatter
+from api.server.shutdown import leave
 from warm.runtime import Runtime
 
 LINGER_S = 2.0

@@ -15,7 +15,7 @@ from gunicorn.app.base import Application
 from session.disk import sync_folder
 from warm.settings import Settings
 
-CONFIG = Path(__file__).resolve().parents[1] / "gunicorn.conf.py"
+CONFIG = Path(__file__).resolve().parents[2] / "gunicorn.conf.py"
 BACKLOG = 128
 LOCK_NAME = ".server-lock"
 
