@@ -38,7 +38,7 @@ from api.speak import speaking
 from api.stats import stats
 from api.transcript import transcript
 from api.voices import voices
-from session.transcript import Transcript
+from session.webvtt import Transcript
 from tts.espeak import EspeakVoices
 from tts.isolated_espeak import VoiceUnavailable
 from warm.engine import EngineFull

@@ -8,7 +8,7 @@ from api.body import Body, check
 from api.context import running
 from api.serializers import describe_archived
 from api.transcript import WEBVTT
-from session.transcript import transcript_of
+from session.webvtt import transcript_of
 from warm.archive import UnknownArchive
 
 MP4 = "video/mp4"

@@ -8,10 +8,10 @@ from flask import Flask, current_app
 
 from api.film_cache import Shelf
 from api.slots import Places
-from session.playlist import Playlist
-from session.transcript import Transcript
+from session.factory import Film
+from session.hls import Playlist
+from session.webvtt import Transcript
 from session.writer import FilmWriter
-from session.writers import Film
 from warm.runtime import Runtime
 from warm.settings import Settings
 from warm.store import AvatarStore

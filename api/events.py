@@ -14,9 +14,9 @@ from api.problem import problem_of
 from api.query import read_number
 from api.serializers import film_url
 from api.viewers import LOOK_S, Watched, place
+from session.factory import growing, require_growing
 from session.film import Cue, Fragment
 from session.writer import FilmWriter
-from session.writers import growing, require_growing
 from warm.runtime import Runtime
 from warm.session_places import DEFAULT_SESSION
 

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from api.context import running
 from api.query import read_number
 from api.viewers import Watched, find_film, place, wait_for_film
-from session.ranges import choose_range, etag
+from session.byte_ranges import choose_range, etag
 from session.reader import FilmReader
 from session.writer import FilmWriter
 from warm.session_places import DEFAULT_SESSION

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Generic, TypeVar
 
-from session.writers import Film
+from session.factory import Film
 from warm.sessions import Sessions
 
 Kept = TypeVar("Kept")

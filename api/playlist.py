@@ -12,7 +12,7 @@ from api.context import running
 from api.problem import BadQuery
 from api.query import read_number
 from api.viewers import LOOK_S, Watched, place, wait_for_film
-from session.playlist import LEAST_WINDOW, Playlist
+from session.hls import LEAST_WINDOW, Playlist
 from session.writer import FilmWriter
 from warm.session_places import DEFAULT_SESSION
 

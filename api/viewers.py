@@ -10,8 +10,8 @@ from werkzeug.exceptions import ClientDisconnected
 from api.context import running
 from api.disconnect import is_gone
 from api.problem import FilmReplaced, TooManyWatchers
+from session.factory import Film, growing, require_growing
 from session.writer import FilmWriter
-from session.writers import Film, growing, require_growing
 from warm.runtime import Runtime
 from warm.session_errors import UnknownSession
 

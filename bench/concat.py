@@ -32,16 +32,16 @@ from bench.session import (
     _portrait,
     _synthesise,
 )
+from session.alignment import packets_of
+from session.audio_encoder import SoundEncoder
 from session.concat import concat_clips
 from session.film import SAMPLE_RATE_HZ, ClipRecord
-from session.grid import packets_of
 from session.joined import JoinedFilm
 from session.label import Label, new_label
 from session.link import Expected, Link, link, require_joined
-from session.picture import PictureEncoder
 from session.reel import Reel
-from session.sound import SoundEncoder
 from session.strip import Strip
+from session.video_encoder import PictureEncoder
 from session.writer import FilmWriter
 
 Way = Literal["fragments", "concat", "tool", "naive"]

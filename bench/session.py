@@ -18,6 +18,7 @@ from matplotlib.figure import Figure as Plot
 from numpy.typing import NDArray
 
 from bench.figure import Figure
+from session.audio_encoder import SoundEncoder
 from session.boxes import build_fragment
 from session.film import (
     SAMPLE_RATE_HZ,
@@ -26,9 +27,8 @@ from session.film import (
     FilmSpec,
 )
 from session.journal import Entry, journal_path, write_journal
-from session.picture import PictureEncoder
 from session.reel import Reel, create_film
-from session.sound import SoundEncoder
+from session.video_encoder import PictureEncoder
 from session.writer import FilmWriter
 
 Pictures = list[NDArray[np.uint8]]

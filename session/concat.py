@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from session.audio_encoder import Layout
 from session.clips import ClipFile, look_at
 from session.disk import naming_faults, open_regular
 from session.errors import ClipUnfitError, FilmDamagedError, FilmExistsError
@@ -20,7 +21,6 @@ from session.leftovers import parts_folder
 from session.link import Expected, Link, link, require_joined, require_joints
 from session.normalise import common_spec, is_of, normalise
 from session.remux import put_in_place, require_place
-from session.sound import Layout
 from session.soundtrack import Slot, write_soundtrack
 
 _WAY_OUT = "Leave it out, or join with --normalise, which encodes pictures that differ again."

@@ -17,7 +17,8 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from session.closing import Closing
+from session.alignment import grid_frames, packets_of, short_of_grid
+from session.closeable import Closing
 from session.disk import is_at, naming_faults, open_regular, sync_file, sync_folder
 from session.errors import (
     ClipEmptyError,
@@ -32,7 +33,6 @@ from session.errors import (
     FilmMissingError,
 )
 from session.film import ClipRecord, Committed, Cue, FilmSpec, cues_before, is_said
-from session.grid import grid_frames, packets_of, short_of_grid
 from session.joint import extend
 from session.label import Label, new_label, read_label
 from session.leftovers import clear, leftovers, parts_path

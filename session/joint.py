@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from session.alignment import packets_of
 from session.disk import sync_file, write_all
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
-from session.grid import packets_of
 from session.label import Label
 from session.link import Expected, Link, link, require_joined, require_joints
 from session.strip import Strip

@@ -8,12 +8,12 @@ import os
 import uuid
 from dataclasses import asdict, dataclass
 
+from session.audio_encoder import SoundEncoder
 from session.boxes import box
 from session.errors import FilmDamagedError
 from session.film import ClipRecord, Cue, FilmSpec
-from session.picture import PictureEncoder
-from session.sound import SoundEncoder
 from session.tables import boxes
+from session.video_encoder import PictureEncoder
 
 _LABEL_TYPE = uuid.UUID("0e1d4bd4-5f39-4f0f-8a3c-7a1f5cbb9a52").bytes
 """Names our kind of `uuid` box; drawn once, at random."""

@@ -16,8 +16,8 @@ from session.errors import ClipUnfitError
 from session.film import FilmSpec
 from session.media_file import open_media
 from session.orientation import AS_STORED, OrientationReader
-from session.picture import PictureEncoder
 from session.strip import Strip
+from session.video_encoder import PictureEncoder
 
 Picture = NDArray[np.uint8]
 """(h, w, 3) BGR."""

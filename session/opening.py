@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import av
 
-from session import picture, sound
+from session import audio_encoder, video_encoder
 from session.boxes import box, top_level
 from session.errors import FilmDamagedError
 from session.film import SAMPLE_RATE_HZ, TICKS_PER_FRAME, FilmSpec
@@ -68,8 +68,12 @@ def _build_init(spec: FilmSpec) -> bytes:
     buffer = io.BytesIO()
     options = _MUXER_OPTIONS | {"video_track_timescale": str(spec.ticks_per_second)}
     with av.open(buffer, "w", format="mp4", options=options) as container:  # noqa: TID251  writes
-        picture.set_up(container.add_stream(picture.CODEC, rate=spec.fps).codec_context, spec)
-        sound.set_up(container.add_stream(sound.CODEC, rate=SAMPLE_RATE_HZ).codec_context)
+        video_encoder.set_up(
+            container.add_stream(video_encoder.CODEC, rate=spec.fps).codec_context, spec
+        )
+        audio_encoder.set_up(
+            container.add_stream(audio_encoder.CODEC, rate=SAMPLE_RATE_HZ).codec_context
+        )
         container.start_encoding()
         return buffer.getvalue()
 

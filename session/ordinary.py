@@ -7,10 +7,10 @@ from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
 
+from session.alignment import packets_of
 from session.disk import open_regular
 from session.errors import CopyFailedError, FilmDamagedError, FilmMissingError
 from session.film import SAMPLES_PER_PACKET
-from session.grid import packets_of
 from session.label import Label, read_label
 from session.link import require_joints
 from session.tables import Tables, boxes, read_tables

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from session.closing import Closing
+from session.closeable import Closing
 
 _CHUNK_BYTES = 256 * 1024
 

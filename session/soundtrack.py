@@ -11,10 +11,10 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from numpy.typing import NDArray
 
+from session.audio_encoder import CODEC, Layout, SoundEncoder, set_up
 from session.errors import ClipUnfitError
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
 from session.media_file import open_media
-from session.sound import CODEC, Layout, SoundEncoder, set_up
 
 Samples = NDArray[np.float32]
 """(channels, n) 48 kHz."""

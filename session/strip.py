@@ -4,13 +4,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from session.alignment import packets_of
+from session.audio_encoder import PACKETS_AGAIN, SoundEncoder
 from session.boxes import build_fragment
 from session.disk import write_all
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, FilmSpec
-from session.grid import packets_of
 from session.opening import build_opening
-from session.picture import PictureEncoder
-from session.sound import PACKETS_AGAIN, SoundEncoder
+from session.video_encoder import PictureEncoder
 from session.writer import Pictures, Samples
 
 

@@ -15,8 +15,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from session.audio_encoder import SoundEncoder
 from session.boxes import build_fragment
-from session.closing import Closing
+from session.closeable import Closing
 from session.errors import ClipEmptyError, ClipOpenError, FilmClosedError, FilmMismatchError
 from session.film import (
     SAMPLES_PER_PACKET,
@@ -27,10 +28,9 @@ from session.film import (
     FilmSpec,
     Fragment,
 )
-from session.picture import PictureEncoder
 from session.reader import FilmReader
 from session.reel import Reel, create_film
-from session.sound import SoundEncoder
+from session.video_encoder import PictureEncoder
 
 Pictures = Sequence[NDArray[np.uint8]]
 """(h, w, 3) BGR each."""

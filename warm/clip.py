@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from session.factory import Film
 from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment
-from session.writers import Film
 from tts.voice import Voices
 from warm.avatar import Avatar
 from warm.engine import Engine, PatchJob

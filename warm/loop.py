@@ -8,8 +8,8 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from session.factory import Film
 from session.film import ClipRecord
-from session.writers import Film
 from warm.beside import Beside
 from warm.clip import Clip
 from warm.job import Errand, Interrupted, SpeakJob, Spoken

@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from session.factory import Film
 from session.film import FilmSpec
-from session.writers import Film
 from stabilizers.blend import BlendMode
 from warm.avatar import Avatar
 from warm.clip import Clip, Part, Stage

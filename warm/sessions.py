@@ -8,8 +8,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from session.factory import Film
 from session.film import Committed, WriterKind
-from session.writers import Film
 from warm.archive import Disposal
 from warm.avatar import Avatar
 from warm.one_session import Session, SessionView, State, changed

@@ -8,8 +8,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from session.factory import Clip as FilmClip
 from session.film import ClipRecord, Cue, Fragment
-from session.writers import Clip as FilmClip
 from warm.pasting import Picture
 
 Result = TypeVar("Result")

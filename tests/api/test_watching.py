@@ -209,7 +209,7 @@ def test_a_long_list_is_packed_cut_to_a_window_or_to_what_is_new(
     client: FlaskClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.playlist.PACK_FROM_BYTES", 1000)
-    monkeypatch.setattr("session.playlist.SKIP_TARGETS", 6)
+    monkeypatch.setattr("session.hls.SKIP_TARGETS", 6)
     say(client)
     speak(film_of(runtime), *[5] * 60)
     plain = client.get(LIVE)

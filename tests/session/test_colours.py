@@ -15,16 +15,16 @@ from blocks import FINE, ODD_SIZES, SIZES, Picture, blocks, require_blocks
 from clipping import FFMPEG
 
 from session.concat import concat_clips
+from session.factory import WriterKind, create_film
 from session.film import FilmSpec
-from session.picture import PictureEncoder
-from session.writers import WriterKind, create_film
+from session.video_encoder import PictureEncoder
 
 Size = tuple[int, int]
 
 
 @pytest.fixture(autouse=True)
 def _fine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("session.picture.CRF", FINE)
+    monkeypatch.setattr("session.video_encoder.CRF", FINE)
 
 
 @pytest.mark.parametrize("size", SIZES + ODD_SIZES)

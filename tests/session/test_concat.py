@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from test_full_disk import largest_file
 
 from session.__main__ import main
+from session.alignment import grid_frames, packets_of
 from session.boxes import top_level
 from session.concat import concat_clips
 from session.errors import ClipUnfitError, CopyFailedError, FilmExistsError, FilmFullError
 from session.export import export_film
 from session.film import FilmSpec
-from session.grid import grid_frames, packets_of
 from session.joined import JoinedFilm
 from session.soundtrack import Slot, slot_samples
 

@@ -20,6 +20,7 @@ from test_full_disk import largest_file
 
 from session.__main__ import main
 from session.boxes import top_level
+from session.byte_ranges import etag
 from session.errors import (
     ClipEmptyError,
     ClipOpenError,
@@ -36,10 +37,9 @@ from session.errors import (
     FilmNotLiveError,
 )
 from session.export import export_film
+from session.factory import create_film, delete_film, growing, kind_of, move_film, open_film
 from session.film import Cue, FilmSpec
 from session.joined import JoinedFilm
-from session.ranges import etag
-from session.writers import create_film, delete_film, growing, kind_of, move_film, open_film
 
 ROOT = Path(__file__).parents[2]
 
@@ -437,7 +437,7 @@ def test_other_parameters_cannot_go_on_with_a_film(
     with JoinedFilm.create(path, SPEC) as film:
         say(film, 0, 8)
     with monkeypatch.context() as patched:
-        patched.setattr("session.picture.PRESET", "ultrafast")
+        patched.setattr("session.video_encoder.PRESET", "ultrafast")
         with pytest.raises(FilmMismatchError, match="other parameters"):
             JoinedFilm.open(path)
     assert names(path.parent) == ["film.mp4"]

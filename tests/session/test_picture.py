@@ -11,7 +11,7 @@ from footage import SPEC, number, pictures
 from numpy.typing import NDArray
 
 from session.film import FilmSpec
-from session.picture import PictureEncoder, to_frame
+from session.video_encoder import PictureEncoder, to_frame
 
 PORTRAIT = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from footage import SPEC, watch_with_ffmpeg, write
 
-from session.playlist import SKIP_TARGETS, Playlist
+from session.hls import SKIP_TARGETS, Playlist
 from session.writer import FilmWriter
 
 URI = "full_session.mp4"
@@ -82,7 +82,7 @@ def test_the_packed_list_is_the_plain_one(film: FilmWriter) -> None:
 def test_a_delta_and_what_it_skips_are_the_whole(
     film: FilmWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("session.playlist.SKIP_TARGETS", 6)
+    monkeypatch.setattr("session.hls.SKIP_TARGETS", 6)
     say(film, *[5] * 60)
     playlist = playlist_of(film)
     text = playlist.delta(60, is_ended=False).decode()

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from session.byte_ranges import ByteRange, choose_range, etag
 from session.errors import RangeNotSatisfiableError
-from session.ranges import ByteRange, choose_range, etag
 
 FILM = "0123456789abcdef0123456789abcdef"
 

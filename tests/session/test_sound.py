@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from session.sound import SoundEncoder
+from session.audio_encoder import SoundEncoder
 
 LOOK_AHEAD = 2048
 

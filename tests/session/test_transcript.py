@@ -8,7 +8,7 @@ import pytest
 from footage import SPEC, write
 
 from session.film import Committed, Cue, FilmSpec
-from session.transcript import Transcript
+from session.webvtt import Transcript
 from session.writer import FilmWriter
 
 

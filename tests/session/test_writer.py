@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from footage import SPEC, pictures, tone, watch, watch_with_ffmpeg, write
 
-from session import picture as picture_module
+from session import video_encoder
 from session.errors import (
     ClipEmptyError,
     ClipOpenError,
@@ -399,7 +399,7 @@ def test_a_film_of_other_encoder_parameters_is_refused_and_left_alone(
     with FilmWriter.create(path, SPEC) as film:
         write_clips(film, [[3]])
     before = path.read_bytes()
-    monkeypatch.setitem(picture_module._X264_PARAMS, "8x8dct", 0)
+    monkeypatch.setitem(video_encoder._X264_PARAMS, "8x8dct", 0)
     with pytest.raises(FilmMismatchError, match="start a new film"):
         FilmWriter.open(path)
     assert path.read_bytes() == before

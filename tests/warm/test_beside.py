@@ -8,9 +8,9 @@ from threading import Event, Thread, current_thread
 import pytest
 from tiny_face import LoudnessEngine, tiny_avatar
 
+from session.audio_encoder import SoundEncoder
 from session.check import check_film
-from session.picture import PictureEncoder
-from session.sound import SoundEncoder
+from session.video_encoder import PictureEncoder
 from tts.espeak import EspeakVoices
 from warm.health import NotReady
 from warm.job import Interrupted

@@ -20,7 +20,7 @@ FRAMES = 4
 
 @pytest.fixture(autouse=True)
 def _fine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("session.picture.CRF", FINE)
+    monkeypatch.setattr("session.video_encoder.CRF", FINE)
     monkeypatch.setattr("warm.prepare.idle_film.CRF", FINE)
 
 

@@ -21,7 +21,7 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from session import picture, sound
+from session import audio_encoder, video_encoder
 from session.disk import sync_folder
 from session.film import SAMPLE_RATE_HZ, FilmSpec
 from session.media_file import open_media
@@ -46,13 +46,13 @@ class Movie(AbstractContextManager["Movie"]):
             str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"}
         )
         self._container.metadata["comment"] = comment
-        self._pictures = self._container.add_stream(picture.CODEC, rate=spec.fps)
+        self._pictures = self._container.add_stream(video_encoder.CODEC, rate=spec.fps)
         assert isinstance(self._pictures, VideoStream)
-        picture.set_up(self._pictures.codec_context, spec)
-        self._sound = self._container.add_stream(sound.CODEC, rate=SAMPLE_RATE_HZ)
+        video_encoder.set_up(self._pictures.codec_context, spec)
+        self._sound = self._container.add_stream(audio_encoder.CODEC, rate=SAMPLE_RATE_HZ)
         assert isinstance(self._sound, AudioStream)
-        sound.set_up(self._sound.codec_context)
-        self._encoder = picture.PictureEncoder(spec)
+        audio_encoder.set_up(self._sound.codec_context)
+        self._encoder = video_encoder.PictureEncoder(spec)
         self.frames = 0
         """Written by now."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from session.closing import Closing
+from session.closeable import Closing
 
 
 def allocate(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:

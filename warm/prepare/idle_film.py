@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from session.film import coded_size
 from session.media_file import open_media
-from session.picture import to_frame
+from session.video_encoder import to_frame
 from warm.avatar import AvatarBuild
 
 CRF, PRESET = 20, "superfast"

@@ -6,12 +6,12 @@ from itertools import pairwise, takewhile
 from pathlib import Path
 from threading import Lock
 
+from session.factory import Film
 from session.film import Cue, cues_before
 from session.journal import Entry
 from session.label import read_label
 from session.opening import read_opening
 from session.recovery import survey
-from session.writers import Film
 
 _HEAD = "WEBVTT\n"
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
