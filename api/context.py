@@ -9,9 +9,9 @@ from flask import Flask, current_app
 from api.film_cache import Shelf
 from api.slots import Places
 from session.factory import Film
+from session.fragmented.writer import FilmWriter
 from session.hls import Playlist
 from session.webvtt import Transcript
-from session.writer import FilmWriter
 from warm.runtime import Runtime
 from warm.settings import Settings
 from warm.store import AvatarStore

@@ -16,7 +16,7 @@ from api.serializers import film_url
 from api.viewers import LOOK_S, Watched, place
 from session.factory import growing, require_growing
 from session.film import Cue, Fragment
-from session.writer import FilmWriter
+from session.fragmented.writer import FilmWriter
 from warm.runtime import Runtime
 from warm.session_places import DEFAULT_SESSION
 

@@ -12,7 +12,7 @@ from api.film import MP4
 from api.problem import TooManyExports
 from api.viewers import find_film
 from session.export import open_export
-from session.writer import FilmWriter
+from session.fragmented.writer import FilmWriter
 from warm.session_places import DEFAULT_SESSION
 
 CHUNK_BYTES = 256 * 1024

@@ -10,8 +10,8 @@ from api.context import running
 from api.query import read_number
 from api.viewers import Watched, find_film, place, wait_for_film
 from session.byte_ranges import choose_range, etag
+from session.fragmented.writer import FilmWriter
 from session.reader import FilmReader
-from session.writer import FilmWriter
 from warm.session_places import DEFAULT_SESSION
 
 MP4 = "video/mp4"

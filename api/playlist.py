@@ -12,8 +12,8 @@ from api.context import running
 from api.problem import BadQuery
 from api.query import read_number
 from api.viewers import LOOK_S, Watched, place, wait_for_film
+from session.fragmented.writer import FilmWriter
 from session.hls import LEAST_WINDOW, Playlist
-from session.writer import FilmWriter
 from warm.session_places import DEFAULT_SESSION
 
 MPEGURL = "application/vnd.apple.mpegurl"

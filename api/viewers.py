@@ -11,7 +11,7 @@ from api.context import running
 from api.disconnect import is_gone
 from api.problem import FilmReplaced, TooManyWatchers
 from session.factory import Film, growing, require_growing
-from session.writer import FilmWriter
+from session.fragmented.writer import FilmWriter
 from warm.runtime import Runtime
 from warm.session_errors import UnknownSession
 

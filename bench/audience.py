@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from session.journal import journal_path
+from session.fragmented.journal import journal_path
 
 LOOK_S = 0.002
 """How often the journal is looked at: what the times of commitment are exact to."""

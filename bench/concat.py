@@ -36,13 +36,13 @@ from session.alignment import packets_of
 from session.audio_encoder import SoundEncoder
 from session.concat import concat_clips
 from session.film import SAMPLE_RATE_HZ, ClipRecord
+from session.fragmented.fragment_log import Reel
+from session.fragmented.writer import FilmWriter
 from session.joined import JoinedFilm
 from session.label import Label, new_label
 from session.link import Expected, Link, link, require_joined
-from session.reel import Reel
 from session.strip import Strip
 from session.video_encoder import PictureEncoder
-from session.writer import FilmWriter
 
 Way = Literal["fragments", "concat", "tool", "naive"]
 """The two writers; clips joined from the command line; and `ffmpeg -f concat -c copy`."""

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from session.film import SAMPLE_RATE_HZ, FilmSpec
+from session.fragmented.writer import FilmWriter
 from session.joined import JoinedFilm
-from session.writer import FilmWriter
 
 CLIP_S = 1
 FLASH_S = 0.6

@@ -30,9 +30,9 @@ import imageio_ffmpeg
 import matplotlib as mpl
 
 from bench.figure import Figure
-from session.check import check_film
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET, TICKS_PER_FRAME
-from session.opening import read_opening
+from session.fragmented.check import check_film
+from session.fragmented.init_segment import read_opening
 from warm.prepare.run import prepare
 from warm.store import AvatarStore
 

@@ -22,7 +22,7 @@ from bench.figure import Figure
 from bench.flashes import add, flat
 from bench.server import Server, serving
 from session.film import SAMPLE_RATE_HZ, FilmSpec
-from session.writer import FilmWriter
+from session.fragmented.writer import FilmWriter
 from warm.prepare.run import prepare
 from warm.store import AvatarStore
 

@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 
 from bench.figure import Figure
 from session.audio_encoder import SoundEncoder
-from session.boxes import build_fragment
 from session.film import (
     SAMPLE_RATE_HZ,
     SAMPLES_PER_PACKET,
     TICKS_PER_FRAME,
     FilmSpec,
 )
-from session.journal import Entry, journal_path, write_journal
-from session.reel import Reel, create_film
+from session.fragmented.boxes import build_fragment
+from session.fragmented.fragment_log import Reel, create_film
+from session.fragmented.journal import Entry, journal_path, write_journal
+from session.fragmented.writer import FilmWriter
 from session.video_encoder import PictureEncoder
-from session.writer import FilmWriter
 
 Pictures = list[NDArray[np.uint8]]
 Samples = NDArray[np.float32]

@@ -23,8 +23,8 @@ from bench.onlooker import SCREEN, Environment, read_recording, recording, room
 from bench.server import wait_until_healthy
 from session.export import export_film
 from session.film import FilmSpec
+from session.fragmented.writer import FilmWriter
 from session.joined import JoinedFilm
-from session.writer import FilmWriter
 from warm.prepare.run import prepare
 from warm.store import AvatarStore
 

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from session.check import Checked, check_film, repair_film
 from session.concat import concat_clips
 from session.errors import FilmDamagedError, FilmError
 from session.export import export_film
 from session.film import SAMPLE_RATE_HZ
+from session.fragmented.check import Checked, check_film, repair_film
 from session.ordinary import OrdinaryChecked, check_ordinary, is_ordinary
 
 _MOST_FAULTS = 20

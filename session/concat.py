@@ -15,7 +15,7 @@ from session.clips import ClipFile, look_at
 from session.disk import naming_faults, open_regular
 from session.errors import ClipUnfitError, FilmDamagedError, FilmExistsError
 from session.film import SAMPLE_RATE_HZ
-from session.journal import journal_path
+from session.fragmented.journal import journal_path
 from session.label import read_label
 from session.leftovers import parts_folder
 from session.link import Expected, Link, link, require_joined, require_joints

@@ -11,12 +11,12 @@ from typing import BinaryIO, NamedTuple
 from session.disk import open_regular
 from session.errors import FilmExistsError, FilmMissingError
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
-from session.journal import Entry
+from session.fragmented.fragment_scan import beginning
+from session.fragmented.init_segment import Opening, read_opening
+from session.fragmented.journal import Entry
+from session.fragmented.recovery import survey
 from session.label import read_label
-from session.opening import Opening, read_opening
-from session.recovery import survey
 from session.remux import Extent, Track, copy_with_ffmpeg, write_with_ffmpeg
-from session.succession import beginning
 from session.tables import read_tables
 
 

@@ -13,13 +13,13 @@ from typing import Protocol
 from session.disk import open_regular
 from session.errors import FilmDamagedError, FilmMismatchError, FilmNotLiveError
 from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment, WriterKind
+from session.fragmented.fragment_log import delete_film as delete_growing
+from session.fragmented.fragment_log import move_film as move_growing
+from session.fragmented.init_segment import read_opening
+from session.fragmented.writer import FilmWriter, Pictures, Samples
 from session.joined import JoinedFilm, delete_joined, move_joined
 from session.label import read_label
-from session.opening import read_opening
 from session.reader import FilmReader
-from session.reel import delete_film as delete_growing
-from session.reel import move_film as move_growing
-from session.writer import FilmWriter, Pictures, Samples
 
 _NOT_LIVE = (
     "This film cannot be watched while it grows: with `writer: concat` each clip replaces the file"

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from session.film import FilmSpec, Fragment
-from session.writer import FilmWriter
+from session.fragmented.writer import FilmWriter
 
 SKIP_TARGETS = 60
 """Target durations before its end that a delta update repeats; a player that knows the list as it

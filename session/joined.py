@@ -33,6 +33,7 @@ from session.errors import (
     FilmMissingError,
 )
 from session.film import ClipRecord, Committed, Cue, FilmSpec, cues_before, is_said
+from session.fragmented.writer import Pictures, Samples, require_beginning, require_fitting
 from session.joint import extend
 from session.label import Label, new_label, read_label
 from session.leftovers import clear, leftovers, parts_path
@@ -41,7 +42,6 @@ from session.reader import FilmReader
 from session.strip import Strip
 from session.tables import read_tables
 from session.tail import last_sound
-from session.writer import Pictures, Samples, require_beginning, require_fitting
 
 
 class JoinedFilm(Closing):

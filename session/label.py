@@ -9,9 +9,9 @@ import uuid
 from dataclasses import asdict, dataclass
 
 from session.audio_encoder import SoundEncoder
-from session.boxes import box
 from session.errors import FilmDamagedError
 from session.film import ClipRecord, Cue, FilmSpec
+from session.fragmented.boxes import box
 from session.tables import boxes
 from session.video_encoder import PictureEncoder
 

@@ -28,7 +28,7 @@ from session.errors import (
     FilmFullError,
     FilmMissingError,
 )
-from session.journal import journal_path
+from session.fragmented.journal import journal_path
 from session.media_file import open_media
 
 _TOLERANCE_S = Fraction(1, 1000)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from session.alignment import packets_of
 from session.audio_encoder import PACKETS_AGAIN, SoundEncoder
-from session.boxes import build_fragment
 from session.disk import write_all
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, FilmSpec
-from session.opening import build_opening
+from session.fragmented.boxes import build_fragment
+from session.fragmented.init_segment import build_opening
+from session.fragmented.writer import Pictures, Samples
 from session.video_encoder import PictureEncoder
-from session.writer import Pictures, Samples
 
 
 class Strip:

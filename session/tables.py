@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from session.boxes import top_level
 from session.errors import CopyFailedError
+from session.fragmented.boxes import top_level
 
 _HEADER = struct.Struct(">I4s")
 _LONG_SIZE = struct.Struct(">Q")

@@ -8,10 +8,10 @@ from threading import Lock
 
 from session.factory import Film
 from session.film import Cue, cues_before
-from session.journal import Entry
+from session.fragmented.init_segment import read_opening
+from session.fragmented.journal import Entry
+from session.fragmented.recovery import survey
 from session.label import read_label
-from session.opening import read_opening
-from session.recovery import survey
 
 _HEAD = "WEBVTT\n"
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})

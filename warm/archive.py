@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 from session.disk import make_folder, sync_folder
-from session.journal import journal_path
+from session.fragmented.journal import journal_path
 from warm.trash import Trash
 
 FOLDER = "archive"

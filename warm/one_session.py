@@ -15,7 +15,7 @@ from session.disk import make_folder, naming_faults, sync_folder
 from session.errors import FilmDamagedError, FilmMismatchError, FilmMissingError
 from session.factory import Film, create_film, move_film, open_film
 from session.film import FilmSpec, WriterKind
-from session.recovery import kept_ends
+from session.fragmented.recovery import kept_ends
 from warm.archive import Disposal
 from warm.avatar import Avatar
 from warm.session_errors import UnusableSession

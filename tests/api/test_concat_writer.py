@@ -12,7 +12,7 @@ from tiny_face import LoudnessEngine, tiny_avatar
 
 from app import assemble
 from session.__main__ import main
-from session.boxes import top_level
+from session.fragmented.boxes import top_level
 from tts.espeak import EspeakVoices
 from warm.job import Interrupted, SpeakJob, SpeechMade
 from warm.runtime import Runtime

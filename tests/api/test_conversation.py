@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from api.context import running
 from app import assemble
-from session.writer import ClipWriter
+from session.fragmented.writer import ClipWriter
 from warm.runtime import Runtime
 from warm.settings import Settings
 from warm.store import AvatarStore

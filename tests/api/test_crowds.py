@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from server_process import PATIENCE_S, Server, serving
 
-from session.check import check_film
 from session.film import FilmSpec
-from session.writer import FilmWriter
+from session.fragmented.check import check_film
+from session.fragmented.writer import FilmWriter
 
 LOOK_S = 0.05
 SENTENCES = "This is a sentence for a storm. " * 20

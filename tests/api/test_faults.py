@@ -20,7 +20,7 @@ from werkzeug.test import TestResponse
 import app as app_module
 from api.server.gunicorn_app import CannotStart, occupy
 from app import assemble, create_app
-from session.check import check_film
+from session.fragmented.check import check_film
 from tts.espeak import EspeakVoices
 from warm.runtime import Runtime
 from warm.settings import Settings

@@ -13,7 +13,7 @@ from server_process import Server, serving
 import app
 from api.server.gunicorn_app import occupy
 from api.server.worker import hang_up
-from session.writer import FilmWriter
+from session.fragmented.writer import FilmWriter
 
 LONG = " ".join(["Here is one more sentence, and it goes on for a while."] * 100)
 

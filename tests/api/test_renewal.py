@@ -9,7 +9,7 @@ import pytest
 from server_process import Server, launched, serving
 
 from api.server.worker import LIVES_S, SPAN_S, may_end
-from session.check import check_film
+from session.fragmented.check import check_film
 
 LONG = " ".join(["Here is one more sentence, and it goes on for a while."] * 100)
 

@@ -17,8 +17,8 @@ from werkzeug.test import TestResponse
 
 from api.context import running
 from app import assemble
-from session.check import check_film
-from session.journal import journal_path
+from session.fragmented.check import check_film
+from session.fragmented.journal import journal_path
 from tts.espeak import EspeakVoices
 from warm.avatar import Avatar, AvatarBuild
 from warm.engine import EngineFull

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import pytest
 from server_process import PATIENCE_S, Server, launched, serving
 
-from session.check import check_film
+from session.fragmented.check import check_film
 
 PORTRAIT = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 LONG = " ".join(["Here is one more sentence, and it goes on for a while."] * 100)

@@ -13,7 +13,7 @@ from server_process import PATIENCE_S, Server, launched, serving, wait_until_rea
 
 import app
 from api.problem import problem_of
-from session.check import check_film
+from session.fragmented.check import check_film
 from tts.isolated_espeak import PROCESSES, VoiceUnavailable
 
 OVERFLOW = "s'" * 70

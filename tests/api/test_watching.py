@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 
 from app import assemble
 from session.film import Cue
-from session.writer import FilmWriter
+from session.fragmented.writer import FilmWriter
 from tts.espeak import EspeakVoices
 from warm.runtime import Runtime
 from warm.settings import Settings

@@ -12,7 +12,7 @@ from footage import SPEC, pictures
 from numpy.typing import NDArray
 
 from session.film import SAMPLE_RATE_HZ, FilmSpec
-from session.writer import FilmWriter
+from session.fragmented.writer import FilmWriter
 
 CLICK_FRAME = 4
 """Of every clip: on its first sample the sound clicks."""

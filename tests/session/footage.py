@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from session.film import SAMPLE_RATE_HZ, Cue, FilmSpec, Fragment
-from session.writer import ClipWriter
+from session.fragmented.writer import ClipWriter
 
 SPEC = FilmSpec(width=64, height=64, fps=25)
 _BLOCK = 16

@@ -10,8 +10,14 @@ from footage import SPEC, write
 from hypothesis import given
 from hypothesis import strategies as st
 
-from session.boxes import AUDIO_TRACK, VIDEO_TRACK, build_fragment, read_fragment, top_level
-from session.writer import FilmWriter
+from session.fragmented.boxes import (
+    AUDIO_TRACK,
+    VIDEO_TRACK,
+    build_fragment,
+    read_fragment,
+    top_level,
+)
+from session.fragmented.writer import FilmWriter
 
 SAMPLES = st.lists(st.binary(min_size=1, max_size=40), max_size=30)
 

@@ -9,11 +9,11 @@ import pytest
 from footage import SPEC, watch, watch_with_ffmpeg, write
 
 from session.__main__ import main
-from session.check import check_film, repair_film
 from session.errors import FilmBusyError, FilmDamagedError, FilmMissingError
 from session.film import Fragment
-from session.journal import journal_path
-from session.writer import FilmWriter
+from session.fragmented.check import check_film, repair_film
+from session.fragmented.journal import journal_path
+from session.fragmented.writer import FilmWriter
 
 
 class Made:

@@ -15,11 +15,11 @@ from test_full_disk import largest_file
 
 from session.__main__ import main
 from session.alignment import grid_frames, packets_of
-from session.boxes import top_level
 from session.concat import concat_clips
 from session.errors import ClipUnfitError, CopyFailedError, FilmExistsError, FilmFullError
 from session.export import export_film
 from session.film import FilmSpec
+from session.fragmented.boxes import top_level
 from session.joined import JoinedFilm
 from session.soundtrack import Slot, slot_samples
 

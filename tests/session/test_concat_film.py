@@ -19,7 +19,6 @@ from footage import SPEC, pictures, tone, watch, watch_with_ffmpeg
 from test_full_disk import largest_file
 
 from session.__main__ import main
-from session.boxes import top_level
 from session.byte_ranges import etag
 from session.errors import (
     ClipEmptyError,
@@ -39,6 +38,7 @@ from session.errors import (
 from session.export import export_film
 from session.factory import create_film, delete_film, growing, kind_of, move_film, open_film
 from session.film import Cue, FilmSpec
+from session.fragmented.boxes import top_level
 from session.joined import JoinedFilm
 
 ROOT = Path(__file__).parents[2]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from footage import SPEC, write
 
-from session.check import check_film, repair_film
 from session.film import Cue
-from session.journal import journal_path
-from session.writer import FilmWriter
+from session.fragmented.check import check_film, repair_film
+from session.fragmented.journal import journal_path
+from session.fragmented.writer import FilmWriter
 
 
 def cue(text: str, first_frame: int, frames: int) -> Cue:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from footage import SPEC, watch, watch_with_ffmpeg, write
 
-from session.boxes import top_level
 from session.errors import (
     CopyFailedError,
     FilmDamagedError,
@@ -20,7 +19,8 @@ from session.errors import (
     FilmMissingError,
 )
 from session.export import export_film, open_export
-from session.writer import FilmWriter
+from session.fragmented.boxes import top_level
+from session.fragmented.writer import FilmWriter
 
 FIND_OUT = 'for each; do case "$each" in *.new) out=$each;; esac; done'
 """Shell: which of the arguments ffmpeg is to write."""

@@ -11,8 +11,8 @@ import pytest
 from footage import SPEC, watch, watch_with_ffmpeg, write
 
 from session.errors import FilmClosedError, FilmFullError
-from session.journal import journal_path
-from session.writer import FilmWriter
+from session.fragmented.journal import journal_path
+from session.fragmented.writer import FilmWriter
 
 
 @contextmanager

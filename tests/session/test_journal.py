@@ -10,11 +10,11 @@ import pytest
 from footage import SPEC, watch, write
 
 from session.__main__ import main
-from session.check import check_film
 from session.film import Cue
-from session.journal import Entry, journal_path, read_journal
-from session.reel import Reel
-from session.writer import FilmWriter
+from session.fragmented.check import check_film
+from session.fragmented.fragment_log import Reel
+from session.fragmented.journal import Entry, journal_path, read_journal
+from session.fragmented.writer import FilmWriter
 
 TEXTS = ["one", "zwei — „drei“", "three", "four"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from footage import SPEC, watch_with_ffmpeg, write
 
+from session.fragmented.writer import FilmWriter
 from session.hls import SKIP_TARGETS, Playlist
-from session.writer import FilmWriter
 
 URI = "full_session.mp4"
 

@@ -14,14 +14,14 @@ from footage import SPEC, pictures, tone, watch, watch_with_ffmpeg, write
 from lossy_disk import Files, Killed, LossyDisk, lay_out
 
 from session.audio_encoder import SoundEncoder
-from session.boxes import build_fragment
-from session.check import check_film
 from session.disk import make_folder, sync_folder
 from session.errors import FilmDiskError, FilmError, FilmFullError, FilmMissingError
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, Fragment
-from session.reel import Reel, create_film, delete_film
+from session.fragmented.boxes import build_fragment
+from session.fragmented.check import check_film
+from session.fragmented.fragment_log import Reel, create_film, delete_film
+from session.fragmented.writer import FilmWriter
 from session.video_encoder import PictureEncoder
-from session.writer import FilmWriter
 
 FRAMES = 8
 """Of a fragment: as long as 15 whole AAC packets."""

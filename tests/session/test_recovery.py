@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from footage import SPEC, watch, watch_with_ffmpeg, write
 
-from session.boxes import Run, build_fragment, read_fragment
-from session.check import check_film
 from session.film import Cue, Fragment
-from session.journal import journal_path, read_journal
-from session.opening import Opening, read_opening
-from session.recovery import Recovered, recover
-from session.reel import Reel
-from session.writer import FilmWriter
+from session.fragmented.boxes import Run, build_fragment, read_fragment
+from session.fragmented.check import check_film
+from session.fragmented.fragment_log import Reel
+from session.fragmented.init_segment import Opening, read_opening
+from session.fragmented.journal import journal_path, read_journal
+from session.fragmented.recovery import Recovered, recover
+from session.fragmented.writer import FilmWriter
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,8 +8,8 @@ import pytest
 from footage import SPEC, write
 
 from session.film import Committed, Cue, FilmSpec
+from session.fragmented.writer import FilmWriter
 from session.webvtt import Transcript
-from session.writer import FilmWriter
 
 
 @dataclass

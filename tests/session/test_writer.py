@@ -24,9 +24,9 @@ from session.errors import (
     FilmMissingError,
 )
 from session.film import ClipRecord, Cue, FilmSpec
-from session.journal import journal_path
-from session.reel import create_film, delete_film, move_film
-from session.writer import FilmWriter
+from session.fragmented.fragment_log import create_film, delete_film, move_film
+from session.fragmented.journal import journal_path
+from session.fragmented.writer import FilmWriter
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ import pytest
 from tiny_face import LoudnessEngine, tiny_avatar
 
 from session.audio_encoder import SoundEncoder
-from session.check import check_film
+from session.fragmented.check import check_film
 from session.video_encoder import PictureEncoder
 from tts.espeak import EspeakVoices
 from warm.health import NotReady

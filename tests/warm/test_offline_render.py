@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tiny_face import FRAMES, MOUTH, PATCH, LoudnessEngine, tiny_avatar
 
 from session.film import FilmSpec
-from session.journal import journal_path
+from session.fragmented.journal import journal_path
 from tts.espeak import EspeakVoices
 from warm.__main__ import main
 from warm.avatar import AvatarBuild

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tiny_face import HEIGHT, MOUTH, PATCH, WIDTH, LoudnessEngine, tiny_avatar
 
 from session.film import FilmSpec
-from session.writer import FilmWriter
+from session.fragmented.writer import FilmWriter
 from tts.espeak import EspeakVoices
 from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.engine import PatchJob, Rendering

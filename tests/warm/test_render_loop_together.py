@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 
 from session.film import FilmSpec, Fragment
-from session.writer import FilmWriter
+from session.fragmented.writer import FilmWriter
 from tts.espeak import EspeakVoices
 from tts.voice import VoiceChoice
 from warm.clip import Stage

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from tiny_face import LoudnessEngine, tiny_avatar
 
-from session.check import check_film
 from session.errors import FilmDiskError, FilmFullError
-from session.journal import journal_path
+from session.fragmented.check import check_film
+from session.fragmented.journal import journal_path
 from warm.archive import Archive, Disposal, UnknownArchive
 from warm.session_limits import DiskNearlyFull, SessionLimits
 from warm.session_record import RECORD_NAME, Choices

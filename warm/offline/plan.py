@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from session.film import SAMPLE_RATE_HZ
-from session.journal import journal_path
+from session.fragmented.journal import journal_path
 from tts.voice import BadSpeechRequest, VoiceChoice, Voices
 from warm.engines import recipe_of
 from warm.job import check_text

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from session.boxes import AUDIO_TRACK, VIDEO_TRACK, FragmentHead, read_fragment
 from session.disk import open_regular
 from session.errors import FilmMissingError
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, FilmSpec
-from session.gaps import Mended, Source, mend
-from session.journal import Entry, JournalRead, journal_path, read_journal
-from session.opening import read_opening
-from session.recovery import recover
-from session.reel import open_locked
+from session.fragmented.boxes import AUDIO_TRACK, VIDEO_TRACK, FragmentHead, read_fragment
+from session.fragmented.fragment_log import open_locked
+from session.fragmented.init_segment import read_opening
+from session.fragmented.journal import Entry, JournalRead, journal_path, read_journal
+from session.fragmented.journal_repair import Mended, Source, mend
+from session.fragmented.recovery import recover
 
 _MOST_LAG = 3 * SAMPLES_PER_PACKET
 """Samples that the open AAC encoder may hold back: two packets and a part of one."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from session.journal import Entry, Line, guessed, restored, tells
-from session.opening import Opening
-from session.succession import beginning, following
+from session.fragmented.fragment_scan import beginning, following
+from session.fragmented.init_segment import Opening
+from session.fragmented.journal import Entry, Line, guessed, restored, tells
 
 _MOST_NUMBERS = 5
 """Of lines, that are told one by one."""

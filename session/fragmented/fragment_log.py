@@ -33,10 +33,10 @@ from session.errors import (
     disk_error,
 )
 from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment, cues_before, is_said
-from session.journal import Entry, Journal, journal_path, write_journal
-from session.opening import build_opening, film_id_of, read_opening
+from session.fragmented.init_segment import build_opening, film_id_of, read_opening
+from session.fragmented.journal import Entry, Journal, journal_path, write_journal
+from session.fragmented.recovery import kept_ends, recover
 from session.reader import FilmReader
-from session.recovery import kept_ends, recover
 
 
 class Reel:

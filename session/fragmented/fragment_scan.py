@@ -3,10 +3,10 @@
 import os
 from itertools import accumulate
 
-from session.boxes import AUDIO_TRACK, VIDEO_TRACK, read_fragment
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME
-from session.journal import Entry
-from session.opening import Opening
+from session.fragmented.boxes import AUDIO_TRACK, VIDEO_TRACK, read_fragment
+from session.fragmented.init_segment import Opening
+from session.fragmented.journal import Entry
 
 
 def beginning(opening: Opening) -> Entry:

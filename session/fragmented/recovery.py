@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from session.boxes import read_fragment
 from session.disk import open_regular, sync_file, sync_folder, write_all
 from session.errors import FilmDamagedError
-from session.gaps import Mended, Source, mend
-from session.journal import (
+from session.fragmented.boxes import read_fragment
+from session.fragmented.fragment_scan import beginning, following_all, is_filled
+from session.fragmented.init_segment import Opening
+from session.fragmented.journal import (
     Entry,
     JournalRead,
     cut_journal,
@@ -21,8 +22,7 @@ from session.journal import (
     read_journal,
     write_journal,
 )
-from session.opening import Opening
-from session.succession import beginning, following_all, is_filled
+from session.fragmented.journal_repair import Mended, Source, mend
 
 _END_BYTES = 1 << 20
 """Of a film, read from the disk itself when it is opened."""

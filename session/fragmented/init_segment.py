@@ -14,9 +14,9 @@ from fractions import Fraction
 import av
 
 from session import audio_encoder, video_encoder
-from session.boxes import box, top_level
 from session.errors import FilmDamagedError
 from session.film import SAMPLE_RATE_HZ, TICKS_PER_FRAME, FilmSpec
+from session.fragmented.boxes import box, top_level
 from session.media_file import open_media
 
 _IDENTITY_TYPE = uuid.UUID("5fe95fd3-6a4e-4c1c-9d36-0a4a9c1f6b1e").bytes

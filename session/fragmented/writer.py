@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from session.audio_encoder import SoundEncoder
-from session.boxes import build_fragment
 from session.closeable import Closing
 from session.errors import ClipEmptyError, ClipOpenError, FilmClosedError, FilmMismatchError
 from session.film import (
@@ -28,8 +27,9 @@ from session.film import (
     FilmSpec,
     Fragment,
 )
+from session.fragmented.boxes import build_fragment
+from session.fragmented.fragment_log import Reel, create_film
 from session.reader import FilmReader
-from session.reel import Reel, create_film
 from session.video_encoder import PictureEncoder
 
 Pictures = Sequence[NDArray[np.uint8]]
