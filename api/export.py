@@ -11,8 +11,8 @@ from api.context import EXPORTS_AT_ONCE, running
 from api.film import MP4
 from api.problem import TooManyExports
 from api.viewers import find_film
-from session.export import open_export
 from session.fragmented.writer import FilmWriter
+from session.mp4.export import open_export
 from warm.session_places import DEFAULT_SESSION
 
 CHUNK_BYTES = 256 * 1024

@@ -34,14 +34,14 @@ from bench.session import (
 )
 from session.alignment import packets_of
 from session.audio_encoder import SoundEncoder
-from session.concat import concat_clips
 from session.film import SAMPLE_RATE_HZ, ClipRecord
 from session.fragmented.fragment_log import Reel
 from session.fragmented.writer import FilmWriter
-from session.joined import JoinedFilm
-from session.label import Label, new_label
-from session.link import Expected, Link, link, require_joined
-from session.strip import Strip
+from session.mp4.clip_file import Strip
+from session.mp4.concat_clips import concat_clips
+from session.mp4.concat_demuxer import Expected, Link, link, require_joined
+from session.mp4.concat_film import JoinedFilm
+from session.mp4.metadata_box import Label, new_label
 from session.video_encoder import PictureEncoder
 
 Way = Literal["fragments", "concat", "tool", "naive"]

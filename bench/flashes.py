@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from session.film import SAMPLE_RATE_HZ, FilmSpec
 from session.fragmented.writer import FilmWriter
-from session.joined import JoinedFilm
+from session.mp4.concat_film import JoinedFilm
 
 CLIP_S = 1
 FLASH_S = 0.6

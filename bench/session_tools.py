@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from bench.figure import Figure
 from bench.session import _filler, _synthesise
-from session.export import export_film
+from session.mp4.export import export_film
 
 _HOUR_S = 3600
 _EXPORTS = 5

@@ -21,10 +21,10 @@ from bench.figure import Figure
 from bench.flashes import CLIP_S, FLASH_S, add, flash, write_ordinary
 from bench.onlooker import SCREEN, Environment, read_recording, recording, room
 from bench.server import wait_until_healthy
-from session.export import export_film
 from session.film import FilmSpec
 from session.fragmented.writer import FilmWriter
-from session.joined import JoinedFilm
+from session.mp4.concat_film import JoinedFilm
+from session.mp4.export import export_film
 from warm.prepare.run import prepare
 from warm.store import AvatarStore
 

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from session.concat import concat_clips
 from session.errors import FilmDamagedError, FilmError
-from session.export import export_film
 from session.film import SAMPLE_RATE_HZ
 from session.fragmented.check import Checked, check_film, repair_film
-from session.ordinary import OrdinaryChecked, check_ordinary, is_ordinary
+from session.mp4.check import OrdinaryChecked, check_ordinary, is_ordinary
+from session.mp4.concat_clips import concat_clips
+from session.mp4.export import export_film
 
 _MOST_FAULTS = 20
 """That are printed; the rest is counted."""

@@ -17,8 +17,8 @@ from session.fragmented.fragment_log import delete_film as delete_growing
 from session.fragmented.fragment_log import move_film as move_growing
 from session.fragmented.init_segment import read_opening
 from session.fragmented.writer import FilmWriter, Pictures, Samples
-from session.joined import JoinedFilm, delete_joined, move_joined
-from session.label import read_label
+from session.mp4.concat_film import JoinedFilm, delete_joined, move_joined
+from session.mp4.metadata_box import read_label
 from session.reader import FilmReader
 
 _NOT_LIVE = (

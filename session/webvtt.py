@@ -11,7 +11,7 @@ from session.film import Cue, cues_before
 from session.fragmented.init_segment import read_opening
 from session.fragmented.journal import Entry
 from session.fragmented.recovery import survey
-from session.label import read_label
+from session.mp4.metadata_box import read_label
 
 _HEAD = "WEBVTT\n"
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})

@@ -14,9 +14,9 @@ import pytest
 from blocks import FINE, ODD_SIZES, SIZES, Picture, blocks, require_blocks
 from clipping import FFMPEG
 
-from session.concat import concat_clips
 from session.factory import WriterKind, create_film
 from session.film import FilmSpec
+from session.mp4.concat_clips import concat_clips
 from session.video_encoder import PictureEncoder
 
 Size = tuple[int, int]

@@ -15,13 +15,13 @@ from test_full_disk import largest_file
 
 from session.__main__ import main
 from session.alignment import grid_frames, packets_of
-from session.concat import concat_clips
 from session.errors import ClipUnfitError, CopyFailedError, FilmExistsError, FilmFullError
-from session.export import export_film
 from session.film import FilmSpec
 from session.fragmented.boxes import top_level
-from session.joined import JoinedFilm
-from session.soundtrack import Slot, slot_samples
+from session.mp4.concat_clips import concat_clips
+from session.mp4.concat_film import JoinedFilm
+from session.mp4.export import export_film
+from session.mp4.soundtrack import Slot, slot_samples
 
 MILLISECOND = 48
 

@@ -35,11 +35,11 @@ from session.errors import (
     FilmMissingError,
     FilmNotLiveError,
 )
-from session.export import export_film
 from session.factory import create_film, delete_film, growing, kind_of, move_film, open_film
 from session.film import Cue, FilmSpec
 from session.fragmented.boxes import top_level
-from session.joined import JoinedFilm
+from session.mp4.concat_film import JoinedFilm
+from session.mp4.export import export_film
 
 ROOT = Path(__file__).parents[2]
 

@@ -18,9 +18,9 @@ from session.errors import (
     FilmFullError,
     FilmMissingError,
 )
-from session.export import export_film, open_export
 from session.fragmented.boxes import top_level
 from session.fragmented.writer import FilmWriter
+from session.mp4.export import export_film, open_export
 
 FIND_OUT = 'for each; do case "$each" in *.new) out=$each;; esac; done'
 """Shell: which of the arguments ffmpeg is to write."""

@@ -9,11 +9,11 @@ import pytest
 from footage import SPEC, pictures, tone, watch, watch_with_ffmpeg
 from lossy_disk import Files, Killed, LossyDisk, lay_out
 
-from session import joint
 from session.errors import FilmDiskError, FilmError, FilmFullError
-from session.joined import JoinedFilm, delete_joined
-from session.link import Link, link
-from session.ordinary import check_ordinary
+from session.mp4 import append_clip
+from session.mp4.check import check_ordinary
+from session.mp4.concat_demuxer import Link, link
+from session.mp4.concat_film import JoinedFilm, delete_joined
 
 FILM = "film.mp4"
 FRAMES = 8
@@ -26,7 +26,7 @@ class Copies:
         self.made: dict[Any, bytes] = {}
         path = folder / FILM
         self.monkeypatch = pytest.MonkeyPatch()
-        self.monkeypatch.setattr(joint, "link", self)
+        self.monkeypatch.setattr(append_clip, "link", self)
         with JoinedFilm.create(path, SPEC) as film:
             for first in range(0, 4 * FRAMES, FRAMES):
                 say(film, first)

@@ -12,9 +12,9 @@ from clipping import clip, film
 from footage import watch
 
 from session.__main__ import main
-from session.concat import concat_clips
 from session.media_file import open_media
-from session.remux import read_extent
+from session.mp4.concat_clips import concat_clips
+from session.mp4.remux import read_extent
 from warm.media.audio import examine
 from warm.media.video import open_video
 from warm.offline.movie import comment_of

@@ -15,9 +15,9 @@ from clipping import again, clip
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from session.concat import concat_clips
 from session.errors import ClipUnfitError, CopyFailedError
-from session.link import require_joints
+from session.mp4.concat_clips import concat_clips
+from session.mp4.concat_demuxer import require_joints
 from session.orientation import AS_STORED, Orientation, OrientationReader, orientation_of
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()

@@ -12,10 +12,10 @@ import pytest
 from footage import SPEC, pictures, tone, watch, write
 
 from session.__main__ import main
-from session.export import export_film
 from session.fragmented.journal import journal_path
 from session.fragmented.writer import FilmWriter
-from session.joined import JoinedFilm
+from session.mp4.concat_film import JoinedFilm
+from session.mp4.export import export_film
 
 NO_FILM = "does not begin as a film of a session"
 NO_FILE = "and a film is a file"

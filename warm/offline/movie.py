@@ -25,7 +25,7 @@ from session import audio_encoder, video_encoder
 from session.disk import sync_folder
 from session.film import SAMPLE_RATE_HZ, FilmSpec
 from session.media_file import open_media
-from session.remux import read_extent
+from session.mp4.remux import read_extent
 from warm.offline.errors import UnfinishedFilm
 
 Picture = NDArray[np.uint8]

@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from session.audio_encoder import Layout
-from session.clips import ClipFile, look_at
 from session.disk import naming_faults, open_regular
 from session.errors import ClipUnfitError, FilmDamagedError, FilmExistsError
 from session.film import SAMPLE_RATE_HZ
 from session.fragmented.journal import journal_path
-from session.label import read_label
-from session.leftovers import parts_folder
-from session.link import Expected, Link, link, require_joined, require_joints
-from session.normalise import common_spec, is_of, normalise
-from session.remux import put_in_place, require_place
-from session.soundtrack import Slot, write_soundtrack
+from session.mp4.clip_probe import ClipFile, look_at
+from session.mp4.concat_demuxer import Expected, Link, link, require_joined, require_joints
+from session.mp4.metadata_box import read_label
+from session.mp4.normalise import common_spec, is_of, normalise
+from session.mp4.remux import put_in_place, require_place
+from session.mp4.soundtrack import Slot, write_soundtrack
+from session.mp4.temp_files import parts_folder
 
 _WAY_OUT = "Leave it out, or join with --normalise, which encodes pictures that differ again."
 

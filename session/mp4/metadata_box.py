@@ -12,7 +12,7 @@ from session.audio_encoder import SoundEncoder
 from session.errors import FilmDamagedError
 from session.film import ClipRecord, Cue, FilmSpec
 from session.fragmented.boxes import box
-from session.tables import boxes
+from session.mp4.sample_tables import boxes
 from session.video_encoder import PictureEncoder
 
 _LABEL_TYPE = uuid.UUID("0e1d4bd4-5f39-4f0f-8a3c-7a1f5cbb9a52").bytes

@@ -15,9 +15,9 @@ from session.fragmented.fragment_scan import beginning
 from session.fragmented.init_segment import Opening, read_opening
 from session.fragmented.journal import Entry
 from session.fragmented.recovery import survey
-from session.label import read_label
-from session.remux import Extent, Track, copy_with_ffmpeg, write_with_ffmpeg
-from session.tables import read_tables
+from session.mp4.metadata_box import read_label
+from session.mp4.remux import Extent, Track, copy_with_ffmpeg, write_with_ffmpeg
+from session.mp4.sample_tables import read_tables
 
 
 def export_film(film: Path, out: Path) -> Extent:

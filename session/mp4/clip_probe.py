@@ -19,8 +19,8 @@ from session.disk import open_regular
 from session.errors import ClipUnfitError, FilmDamagedError
 from session.film import SAMPLES_PER_PACKET
 from session.media_file import open_media
+from session.mp4.sample_tables import boxes
 from session.orientation import Orientation, OrientationReader
-from session.tables import boxes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

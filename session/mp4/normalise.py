@@ -11,12 +11,12 @@ import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
-from session.clips import ClipFile, look_at
 from session.errors import ClipUnfitError
 from session.film import FilmSpec
 from session.media_file import open_media
+from session.mp4.clip_file import Strip
+from session.mp4.clip_probe import ClipFile, look_at
 from session.orientation import AS_STORED, OrientationReader
-from session.strip import Strip
 from session.video_encoder import PictureEncoder
 
 Picture = NDArray[np.uint8]

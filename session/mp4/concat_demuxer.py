@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from session.errors import CopyFailedError
 from session.film import SAMPLES_PER_PACKET
 from session.media_file import open_media
+from session.mp4.remux import run_ffmpeg
+from session.mp4.sample_tables import Table, Tables, read_tables
 from session.orientation import Orientation, OrientationReader
-from session.remux import run_ffmpeg
-from session.tables import Table, Tables, read_tables
 
 _MICROSECONDS = 1_000_000
 _WORDS_LENGTH = 400

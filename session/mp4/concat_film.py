@@ -34,14 +34,14 @@ from session.errors import (
 )
 from session.film import ClipRecord, Committed, Cue, FilmSpec, cues_before, is_said
 from session.fragmented.writer import Pictures, Samples, require_beginning, require_fitting
-from session.joint import extend
-from session.label import Label, new_label, read_label
-from session.leftovers import clear, leftovers, parts_path
-from session.lock import lock_path, take_lock
+from session.mp4.append_clip import extend
+from session.mp4.audio_tail import last_sound
+from session.mp4.clip_file import Strip
+from session.mp4.lock import lock_path, take_lock
+from session.mp4.metadata_box import Label, new_label, read_label
+from session.mp4.sample_tables import read_tables
+from session.mp4.temp_files import clear, leftovers, parts_path
 from session.reader import FilmReader
-from session.strip import Strip
-from session.tables import read_tables
-from session.tail import last_sound
 
 
 class JoinedFilm(Closing):

@@ -9,10 +9,10 @@ import numpy as np
 from session.alignment import packets_of
 from session.disk import sync_file, write_all
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
-from session.label import Label
-from session.link import Expected, Link, link, require_joined, require_joints
-from session.strip import Strip
-from session.tables import read_tables
+from session.mp4.clip_file import Strip
+from session.mp4.concat_demuxer import Expected, Link, link, require_joined, require_joints
+from session.mp4.metadata_box import Label
+from session.mp4.sample_tables import read_tables
 
 
 def extend(film: Path, fd: int | None, strip: Strip, folder: Path, label: Label) -> Path:

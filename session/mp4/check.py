@@ -11,9 +11,9 @@ from session.alignment import packets_of
 from session.disk import open_regular
 from session.errors import CopyFailedError, FilmDamagedError, FilmMissingError
 from session.film import SAMPLES_PER_PACKET
-from session.label import Label, read_label
-from session.link import require_joints
-from session.tables import Tables, boxes, read_tables
+from session.mp4.concat_demuxer import require_joints
+from session.mp4.metadata_box import Label, read_label
+from session.mp4.sample_tables import Tables, boxes, read_tables
 
 
 @dataclass(slots=True)
