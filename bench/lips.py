@@ -25,12 +25,12 @@ from warm.engine import Engine
 from warm.engines import make_engine
 from warm.face.measure import lip_gap, lip_width
 from warm.face.mesh import FaceMesh
+from warm.media.resampling import film_sound
 from warm.media.video import open_video
 from warm.pasting import jobs_of, speaking
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.prepare.settings import PreparationSettings
 from warm.settings import Settings
-from warm.sound import film_sound
 from warm.store import AvatarStore
 from warm.viseme.curves import CURVE_HZ, mouth_curves
 from warm.viseme.curves_ipa import openness

@@ -11,7 +11,7 @@ from tts.speech import Phoneme, Speech
 from tts.voice import Voices
 from warm.engine import Engine
 from warm.job import SpeakJob, SpeechMade
-from warm.sound import film_sound
+from warm.media.resampling import film_sound
 
 TAIL_FRAMES = 3
 """Still, silent frames after a clip: players end the sound up to 56 ms before the picture."""

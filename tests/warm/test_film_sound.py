@@ -5,7 +5,7 @@ import pytest
 
 from session.film import FilmSpec
 from tts.speech import Speech
-from warm.sound import film_sound
+from warm.media.resampling import film_sound
 
 SPEC = FilmSpec(width=64, height=64, fps=25)
 

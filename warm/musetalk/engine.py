@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from tts.speech import Speech
 from warm.avatar import Avatar, AvatarBuild
 from warm.engine import EngineFull, Patch, PatchJob, Rendered, Rendering
+from warm.media.resampling import resample
 from warm.musetalk.decoders import first_row
 from warm.musetalk.errors import DeviceFull
 from warm.musetalk.faces import Face, keep, recall
 from warm.musetalk.options import Options, Recipe
-from warm.sound import resample
 
 if TYPE_CHECKING:
     from torch import Tensor

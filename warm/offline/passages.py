@@ -12,7 +12,7 @@ from tts.speech import Speech
 from tts.voice import VoiceChoice, Voices
 from warm.engine import Engine
 from warm.media.audio import open_sound
-from warm.sound import film_sound
+from warm.media.resampling import film_sound
 
 WINDOW_S = 30
 """A passage of a sound file. It is heard together with the one before and the one after, so the

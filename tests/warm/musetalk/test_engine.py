@@ -18,12 +18,12 @@ from tts.espeak import EspeakVoices
 from tts.speech import Speech
 from warm.avatar import Avatar, AvatarBuild
 from warm.engine import Engine, EngineFull, EngineLost, Patch, PatchJob
+from warm.media.resampling import resample
 from warm.musetalk.engine import MuseTalkEngine
 from warm.musetalk.options import Options
 from warm.musetalk.painter import Painter
 from warm.musetalk.view import FaceOutside, Placement, views_of
 from warm.offline.passages import from_sound
-from warm.sound import resample
 from warm.store import AvatarOutdated
 
 POSES = [UPRIGHT, rolled(12.0), rolled(-6.0)]
