@@ -41,15 +41,15 @@ from api.voices import voices
 from session.webvtt import Transcript
 from tts.espeak import EspeakVoices
 from tts.isolated_espeak import VoiceUnavailable
+from warm.avatars.errors import PreparationError
+from warm.avatars.store import AvatarError, AvatarStore
 from warm.engine import EngineFull
 from warm.engines import make_engine, recipe_of
 from warm.media.sniff import MediaError
 from warm.musetalk.errors import NoSuchDevice
-from warm.prepare.errors import PreparationError
 from warm.prepare.run import prepare
 from warm.runtime import Runtime
 from warm.settings import BadSettings, Settings, read_settings
-from warm.store import AvatarError, AvatarStore
 from warm.wardrobe import require_fps
 from warm.weights.errors import WeightsError
 

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify, send_from_directory
 
 from api.context import running
 from api.serializers import describe_path
-from warm.store import IDLE_FILM, PREVIEW, AvatarSummary
+from warm.avatars.store import IDLE_FILM, PREVIEW, AvatarSummary
 
 avatars = Blueprint("avatars", __name__)
 

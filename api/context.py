@@ -12,9 +12,9 @@ from session.factory import Film
 from session.fragmented.writer import FilmWriter
 from session.hls import Playlist
 from session.webvtt import Transcript
+from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
 from warm.settings import Settings
-from warm.store import AvatarStore
 
 EXTENSION = "warmtalk"
 EXPORTS_AT_ONCE = 2

@@ -31,13 +31,13 @@ from session.errors import (
 from tts.isolated_espeak import VoiceUnavailable
 from tts.voice import BadSpeechRequest
 from warm.archive import UnknownArchive
+from warm.avatars.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
 from warm.engine import EngineFull, EngineLost
 from warm.health import NotReady
 from warm.job import Interrupted
 from warm.queue import QueueFull
 from warm.session_errors import BadSessionId, SessionExists, UnknownSession, UnusableSession
 from warm.session_limits import DiskNearlyFull, SessionFull, TooManySessions
-from warm.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
 from warm.wardrobe import AvatarUnfit
 
 RETRY_SOON_S = 1

@@ -6,7 +6,7 @@ from typing import Any
 from session.film import ClipRecord
 from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.archive import ArchivedFilm
-from warm.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE, Avatar
+from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE, Avatar
 from warm.one_session import SessionView
 from warm.runtime import Runtime
 from warm.session_places import DEFAULT_SESSION

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from stabilizers.blend import paste
 from tts.espeak import EspeakVoices
 from tts.speech import Speech
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
+from warm.avatars.store import AvatarStore
 from warm.engine import Engine, PatchJob
 from warm.engines import make_engine
 from warm.face.measure import inter_ocular
 from warm.settings import Settings
-from warm.store import AvatarStore
 from warm.viseme.shape import Shape
 
 Picture = NDArray[np.uint8]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from bench.drone import hum
 from bench.random_models import write_models
 from warm.__main__ import demo_portrait
-from warm.avatar import Avatar, AvatarBuild
+from warm.avatars.avatar import Avatar, AvatarBuild
+from warm.avatars.store import AvatarStore
 from warm.engine import PatchJob, Rendering
 from warm.engines import make_engine
 from warm.media.photo import read_photo
@@ -24,7 +25,6 @@ from warm.prepare.progress import silent
 from warm.prepare.run import FACE_MODELS
 from warm.prepare.source import Portrait
 from warm.settings import Settings
-from warm.store import AvatarStore
 
 AVATAR = "demo"
 LANDMARKS = Path(__file__).with_name("demo_landmarks.npy")

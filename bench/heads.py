@@ -25,7 +25,7 @@ from stabilizers.one_euro import OneEuro
 from stabilizers.settings import Crop, TrackSettings
 from stabilizers.similarity import apply, compose, invert, scale_of
 from stabilizers.track import FaceTrack, track_face
-from warm.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE
+from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE
 from warm.face.finder import FaceFinder
 from warm.face.measure import eye_centres
 

@@ -33,8 +33,8 @@ from bench.figure import Figure
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET, TICKS_PER_FRAME
 from session.fragmented.check import check_film
 from session.fragmented.init_segment import read_opening
+from warm.avatars.store import AvatarStore
 from warm.prepare.run import prepare
-from warm.store import AvatarStore
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PORTRAIT = "sample_data/grace_hopper.jpg"

@@ -20,7 +20,9 @@ from session.film import FilmSpec
 from tts.espeak import EspeakVoices
 from tts.speech import Phoneme, Speech
 from warm.__main__ import demo_portrait
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
+from warm.avatars.recipe import PreparationSettings
+from warm.avatars.store import AvatarStore
 from warm.engine import Engine
 from warm.engines import make_engine
 from warm.face.measure import lip_gap, lip_width
@@ -29,9 +31,7 @@ from warm.media.resampling import film_sound
 from warm.media.video import open_video
 from warm.pasting import jobs_of, speaking
 from warm.prepare.run import FACE_MODELS, prepare
-from warm.prepare.settings import PreparationSettings
 from warm.settings import Settings
-from warm.store import AvatarStore
 from warm.viseme.curves import CURVE_HZ, mouth_curves
 from warm.viseme.curves_ipa import openness
 from warm.viseme.shape import CLOSED_GAP_IOD, FULL_GAP_IOD, Shape

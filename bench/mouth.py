@@ -18,12 +18,12 @@ from bench.figure import Figure
 from stabilizers.blend import BlendMode, paste
 from tts.espeak import EspeakVoices
 from warm.__main__ import demo_portrait
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
+from warm.avatars.store import AvatarStore
 from warm.engine import Engine, PatchJob
 from warm.engines import make_engine
 from warm.prepare.run import prepare
 from warm.settings import Settings
-from warm.store import AvatarStore
 
 TEXT = "The quick brown fox jumps over the lazy dog, while five wizards pack boxes of jam."
 WARM_UP_FRAMES = 10

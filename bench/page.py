@@ -23,8 +23,8 @@ from bench.flashes import add, flat
 from bench.server import Server, serving
 from session.film import SAMPLE_RATE_HZ, FilmSpec
 from session.fragmented.writer import FilmWriter
+from warm.avatars.store import AvatarStore
 from warm.prepare.run import prepare
-from warm.store import AvatarStore
 
 _PORTRAIT = "sample_data/grace_hopper.jpg"
 _FPS = 25

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 from matplotlib.figure import Figure as Plot
 
 from bench.figure import Figure
+from warm.avatars.store import AvatarStore
 from warm.prepare.run import prepare
-from warm.store import AvatarStore
 
 TALKING_VIDEO = Path("../shared/media/talking_woman_576x720.mp4")
 RUNS, SECOND_RUNS = 3, 5

@@ -22,11 +22,11 @@ from bench.figure import Figure
 from tts.espeak import EspeakVoices
 from tts.speech import Speech
 from tts.voice import VoiceChoice, VoiceInfo
+from warm.avatars.store import AvatarStore
 from warm.engines import make_engine
 from warm.prepare.run import prepare
 from warm.runtime import Runtime
 from warm.settings import read_settings
-from warm.store import AvatarStore
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PORTRAIT = "sample_data/grace_hopper.jpg"

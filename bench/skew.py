@@ -25,8 +25,8 @@ from session.film import FilmSpec
 from session.fragmented.writer import FilmWriter
 from session.mp4.concat_film import JoinedFilm
 from session.mp4.export import export_film
+from warm.avatars.store import AvatarStore
 from warm.prepare.run import prepare
-from warm.store import AvatarStore
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PORTRAIT = "sample_data/grace_hopper.jpg"

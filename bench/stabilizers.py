@@ -31,7 +31,7 @@ from stabilizers.blend import BlendMode, paste
 from stabilizers.place import take
 from stabilizers.similarity import roll_of, scale_of
 from stabilizers.track import FACE_MESH
-from warm.avatar import CANONICAL_SIZE
+from warm.avatars.avatar import CANONICAL_SIZE
 from warm.face.finder import FaceFinder
 
 JITTER_HZ = 5.0

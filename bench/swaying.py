@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stabilizers.similarity import invert, similarity
-from warm.avatar import CANONICAL_EYES, CANONICAL_IOD
+from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.finder import FaceFinder
 from warm.face.measure import eye_centres
 

@@ -18,8 +18,8 @@ from matplotlib.figure import Figure as Plot
 from bench.figure import Figure
 from bench.server import Server, serving
 from warm.__main__ import demo_portrait
+from warm.avatars.store import AvatarStore
 from warm.prepare.run import prepare
-from warm.store import AvatarStore
 
 _SENTENCE = "Good morning, and thank you for calling."
 _SESSIONS = 4

@@ -17,16 +17,16 @@ from bench.lips import TALKING_VIDEO, figure, stage_for
 from stabilizers.blend import paste
 from stabilizers.similarity import apply, compose, invert
 from stabilizers.track import FACE_MESH
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
+from warm.avatars.recipe import PreparationSettings
+from warm.avatars.store import AvatarStore
 from warm.engine import PatchJob
 from warm.face.finder import FaceFinder
 from warm.idle.closing import MouthCloser
 from warm.idle.lower_face import LIPS
 from warm.prepare.progress import silent
 from warm.prepare.run import FACE_MODELS, prepare
-from warm.prepare.settings import PreparationSettings
 from warm.prepare.source import Footage, read_footage
-from warm.store import AvatarStore
 
 SENTENCE = "My mother bought a very good piece of blue cheese from the farm today."
 AROUND_FACE_PX = 30

@@ -14,8 +14,8 @@ import matplotlib as mpl
 
 from bench.figure import Figure
 from bench.server import Server, serving
+from warm.avatars.store import AvatarStore
 from warm.prepare.run import prepare
-from warm.store import AvatarStore
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PORTRAIT = "sample_data/grace_hopper.jpg"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tts.speech import Speech
-from warm.avatar import Avatar, AvatarBuild
+from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.engine import Patch, PatchJob, Rendered, Rendering
 
 WIDTH, HEIGHT, FRAMES = 96, 80, 10

@@ -15,16 +15,16 @@ from pathlib import Path
 
 from tts.isolated_espeak import VoiceUnavailable
 from tts.voice import BadSpeechRequest
+from warm.avatars.errors import PreparationError
+from warm.avatars.store import PREVIEW, AvatarError, AvatarStore, AvatarSummary
 from warm.engines import make_engine, recipe_of
 from warm.face.errors import FaceModelError
 from warm.media.sniff import MediaError
 from warm.offline.command import add_render
 from warm.offline.errors import OfflineError
 from warm.prepare.bar import Bar
-from warm.prepare.errors import PreparationError
 from warm.prepare.run import prepare
 from warm.settings import BadSettings, Settings, read_settings
-from warm.store import PREVIEW, AvatarError, AvatarStore, AvatarSummary
 from warm.weights.command import add_models
 from warm.weights.errors import WeightsError
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from session.factory import Film
 from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment
 from tts.voice import Voices
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
 from warm.engine import Engine, PatchJob
 from warm.job import FragmentLanded, Interrupted, SpeakJob
 from warm.pasting import Picture, jobs_of

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tts.speech import Speech
-from warm.avatar import Avatar, AvatarBuild
+from warm.avatars.avatar import Avatar, AvatarBuild
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from warm.avatars.recipe import ENGINES
 from warm.engine import Engine
 
 if TYPE_CHECKING:  # the settings of a preparation are checked against ENGINES
     from warm.settings import Settings
-
-ENGINES = {"viseme": 5, "musetalk": 1}
-"""Every engine, with the version of what its `prepare` writes: a higher one makes avatars anew."""
 
 
 def make_engine(settings: Settings) -> Engine:

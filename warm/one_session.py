@@ -17,7 +17,7 @@ from session.factory import Film, create_film, move_film, open_film
 from session.film import FilmSpec, WriterKind
 from session.fragmented.recovery import kept_ends
 from warm.archive import Disposal
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
 from warm.session_errors import UnusableSession
 from warm.session_record import (
     Choices,

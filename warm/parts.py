@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 from warm.archive import Disposal
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
+from warm.avatars.store import AvatarStore
 from warm.engine import Engine
 from warm.life import Habits
 from warm.session_limits import MB, SessionLimits
 from warm.sessions import Sessions
 from warm.settings import Settings
-from warm.store import AvatarStore
 from warm.wardrobe import Wardrobe, WardrobeLimits
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stabilizers.blend import BlendMode, paste
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
 from warm.engine import Patch, PatchJob
 
 Picture = NDArray[np.uint8]

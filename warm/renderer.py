@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from session.factory import Film
 from session.film import FilmSpec
 from stabilizers.blend import BlendMode
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
 from warm.clip import Clip, Part, Stage
 from warm.engine import Patch, Rendered, Rendering
 from warm.job import SpeakJob

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from tts.length import least_duration_s
 from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.archive import Archive, Disposal
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
+from warm.avatars.store import AvatarError
 from warm.clip import Stage
 from warm.demand import Demand
 from warm.engine import Engine, EngineLost
@@ -25,7 +26,6 @@ from warm.renderer import Look, Renderer
 from warm.session_places import DEFAULT_SESSION
 from warm.session_record import Choices
 from warm.settings import Settings
-from warm.store import AvatarError
 from warm.tally import Tally
 from warm.trash import Trash
 from warm.wishes import Wishes

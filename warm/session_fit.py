@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from warm.avatars.store import AvatarError
 from warm.one_session import Session, SessionView
 from warm.session_errors import SessionExists, UnusableSession
 from warm.session_record import Choices
-from warm.store import AvatarError
 from warm.wardrobe import AvatarFacts, Wardrobe
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from session.factory import Film
 from session.film import Committed, WriterKind
 from warm.archive import Disposal
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
+from warm.avatars.store import AvatarError
 from warm.one_session import Session, SessionView, State, changed
 from warm.session_errors import UnknownSession
 from warm.session_fit import SessionFit, without_avatar
@@ -19,7 +20,6 @@ from warm.session_limits import SessionLimits
 from warm.session_places import SessionPlaces
 from warm.session_record import Choices, SessionRecord, now
 from warm.session_register import SessionRegister
-from warm.store import AvatarError
 from warm.wardrobe import AvatarFacts, Wardrobe
 
 NOTHING = Committed(bytes=0, frames=0, clips=())

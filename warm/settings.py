@@ -23,7 +23,7 @@ from pydantic_settings import (
 
 from session.film import SAMPLE_RATE_HZ, WriterKind
 from stabilizers.settings import KalmanConstants, OneEuroConstants, Smoothing, TrackSettings
-from warm.prepare.settings import PreparationSettings
+from warm.avatars.recipe import PreparationSettings
 
 ENV_PREFIX = "WARMTALK_"
 SESSION = "session"

@@ -8,9 +8,9 @@ from pathlib import Path
 from threading import RLock
 
 from session.film import FilmSpec
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
+from warm.avatars.store import AvatarError, AvatarMissing, AvatarStore, AvatarSummary
 from warm.engine import Engine, EngineFull
-from warm.store import AvatarError, AvatarMissing, AvatarStore, AvatarSummary
 
 
 class AvatarUnfit(AvatarError):

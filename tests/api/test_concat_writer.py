@@ -14,10 +14,10 @@ from app import assemble
 from session.__main__ import main
 from session.fragmented.boxes import top_level
 from tts.espeak import EspeakVoices
+from warm.avatars.store import AvatarStore
 from warm.job import Interrupted, SpeakJob, SpeechMade
 from warm.runtime import Runtime
 from warm.settings import Settings
-from warm.store import AvatarStore
 
 FILM = "/session/full_session.mp4"
 

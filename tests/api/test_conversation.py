@@ -17,9 +17,9 @@ from werkzeug.test import TestResponse
 from api.context import running
 from app import assemble
 from session.fragmented.writer import ClipWriter
+from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
 from warm.settings import Settings
-from warm.store import AvatarStore
 
 TEXT = "Hello world. This is the second sentence."
 

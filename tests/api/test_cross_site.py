@@ -11,9 +11,9 @@ from werkzeug.test import TestResponse
 
 from api.cross_site import CHANGED_BY_GET, READING_METHODS
 from app import BLUEPRINTS, assemble
+from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
 from warm.settings import Settings
-from warm.store import AvatarStore
 
 Headers = dict[str, str]
 

@@ -22,9 +22,9 @@ from api.server.gunicorn_app import CannotStart, occupy
 from app import assemble, create_app
 from session.fragmented.check import check_film
 from tts.espeak import EspeakVoices
+from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
 from warm.settings import Settings
-from warm.store import AvatarStore
 
 ROOT = Path(__file__).parents[2]
 CODES = (errno.EIO, errno.ENOSPC, errno.EROFS, errno.EDQUOT)

@@ -15,9 +15,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import assemble
+from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
 from warm.settings import Settings
-from warm.store import AvatarStore
 
 SERVER = Path(__file__).with_name("tiny_server.py")
 MEMBERS = {"type", "title", "status", "detail", "kind", "description"}

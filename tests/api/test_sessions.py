@@ -20,13 +20,13 @@ from app import assemble
 from session.fragmented.check import check_film
 from session.fragmented.journal import journal_path
 from tts.espeak import EspeakVoices
-from warm.avatar import Avatar, AvatarBuild
+from warm.avatars.avatar import Avatar, AvatarBuild
+from warm.avatars.store import AvatarStore
 from warm.engine import EngineFull
 from warm.runtime import Runtime
 from warm.session_limits import SessionFull
 from warm.session_record import RECORD_NAME
 from warm.settings import Settings
-from warm.store import AvatarStore
 
 TALL = (64, 112)
 """Width and height of the second avatar."""

@@ -21,9 +21,9 @@ from app import assemble
 from session.film import Cue
 from session.fragmented.writer import FilmWriter
 from tts.espeak import EspeakVoices
+from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
 from warm.settings import Settings
-from warm.store import AvatarStore
 
 SEGMENT = re.compile(r"#EXTINF:([\d.]+),\n#EXT-X-BYTERANGE:(\d+)@(\d+)\n(.*)\n")
 LIVE, EVENTS = "/session/live.m3u8", "/session/events"

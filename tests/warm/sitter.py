@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stabilizers.blend import paste
-from warm.avatar import CANONICAL_EYES, CANONICAL_IOD, Avatar, AvatarBuild
+from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, Avatar, AvatarBuild
 from warm.engine import PatchJob
 from warm.face.finder import FaceFinder
 from warm.face.measure import eye_centres

@@ -11,7 +11,7 @@ import pytest
 from filming import film, portrait, swaying
 
 from warm.__main__ import demo_portrait, main
-from warm.store import AvatarStore
+from warm.avatars.store import AvatarStore
 
 ROOT = Path(__file__).parents[2]
 CHOICES = ("--bbox-shift", "4", "--max-seconds", "1")

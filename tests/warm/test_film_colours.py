@@ -10,7 +10,7 @@ import pytest
 from blocks import FINE, ODD_SIZES, SIZES, blocks, require_blocks
 
 from session.film import FilmSpec
-from warm.avatar import AvatarBuild
+from warm.avatars.avatar import AvatarBuild
 from warm.offline.movie import Movie
 from warm.prepare.idle_film import write_idle_film
 

@@ -10,7 +10,7 @@ from filming import Picture, portrait
 from numpy.typing import NDArray
 
 from stabilizers.similarity import apply, invert
-from warm.avatar import CANONICAL_EYES, CANONICAL_IOD
+from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.finder import FaceFinder
 from warm.face.measure import eye_centres, lip_gap
 from warm.idle.eyelids import EYES, Eyelids

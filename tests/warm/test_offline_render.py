@@ -18,11 +18,11 @@ from session.film import FilmSpec
 from session.fragmented.journal import journal_path
 from tts.espeak import EspeakVoices
 from warm.__main__ import main
-from warm.avatar import AvatarBuild
+from warm.avatars.avatar import AvatarBuild
+from warm.avatars.store import AvatarStore
 from warm.engine import PatchJob, Rendered
 from warm.offline.passages import from_sound, windows
 from warm.offline.task import NAMES, read_tasks
-from warm.store import AvatarStore
 from warm.viseme.engine import VisemeEngine
 
 ROOT = Path(__file__).parents[2]

@@ -15,9 +15,11 @@ import pytest
 from filming import Picture, as_frame, cut_off, film, portrait, swaying
 from numpy.typing import NDArray
 
-from warm.avatar import CANONICAL_EYES, CANONICAL_IOD, Avatar, AvatarBuild
+from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, Avatar, AvatarBuild
+from warm.avatars.errors import BadPreparationSettings
+from warm.avatars.recipe import ENGINES
+from warm.avatars.store import AvatarStore, BadAvatarId
 from warm.engine import Engine
-from warm.engines import ENGINES
 from warm.face.finder import FaceFinder
 from warm.face.measure import eye_centres, inter_ocular, lip_gap
 from warm.face.points68 import to_68
@@ -25,7 +27,6 @@ from warm.media.sniff import DamagedMediaError, MediaError, UnknownMediaError
 from warm.prepare import PreparationSettings, prepare
 from warm.prepare.arrays import FrameFile, allocate
 from warm.prepare.errors import (
-    BadPreparationSettings,
     FacelessStretchError,
     NoFaceError,
     NoRoomError,
@@ -37,7 +38,6 @@ from warm.prepare.follow import absences, bridged, cuts
 from warm.prepare.loop import choose_loop
 from warm.prepare.region import face_boxes, in_canonical, mouth_mask
 from warm.prepare.run import FACE_MODELS
-from warm.store import AvatarStore, BadAvatarId
 
 SECOND = PreparationSettings(max_s=1)
 

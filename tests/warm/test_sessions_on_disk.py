@@ -14,10 +14,10 @@ from session.errors import FilmDiskError, FilmFullError
 from session.fragmented.check import check_film
 from session.fragmented.journal import journal_path
 from warm.archive import Archive, Disposal, UnknownArchive
+from warm.avatars.store import AvatarStore
 from warm.session_limits import DiskNearlyFull, SessionLimits
 from warm.session_record import RECORD_NAME, Choices
 from warm.sessions import Sessions
-from warm.store import AvatarStore
 from warm.trash import Trash
 from warm.wardrobe import Wardrobe, WardrobeLimits
 

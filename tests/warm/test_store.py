@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from warm.avatar import Avatar, AvatarBuild
-from warm.store import (
+from warm.avatars.avatar import Avatar, AvatarBuild
+from warm.avatars.store import (
     SMALL_BYTES,
     AvatarDamaged,
     AvatarMissing,

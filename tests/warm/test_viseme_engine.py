@@ -10,12 +10,12 @@ import pytest
 from numpy.typing import NDArray
 from sitter import MODELS, UPRIGHT, opened, portrait, prepared, rolled, shapes, shown, sit
 
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
+from warm.avatars.store import AvatarOutdated
 from warm.engine import Engine, PatchJob
 from warm.face.errors import FaceModelError
 from warm.face.measure import inter_ocular, lip_gap, lip_width
 from warm.face.mesh import FaceMesh
-from warm.store import AvatarOutdated
 from warm.viseme.engine import VisemeEngine
 from warm.viseme.shape import CLOSED_GAP_IOD, FULL_GAP_IOD
 

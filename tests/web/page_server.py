@@ -23,11 +23,11 @@ from tiny_face import LoudnessEngine  # noqa: E402
 from api.server.gunicorn_app import listen, serve  # noqa: E402
 from app import announce, assemble  # noqa: E402
 from tts.espeak import EspeakVoices  # noqa: E402
-from warm.avatar import CANONICAL_EYES, AvatarBuild  # noqa: E402
+from warm.avatars.avatar import CANONICAL_EYES, AvatarBuild  # noqa: E402
+from warm.avatars.store import AvatarStore  # noqa: E402
 from warm.prepare.idle_film import write_idle_film  # noqa: E402
 from warm.runtime import Runtime  # noqa: E402
 from warm.settings import Settings  # noqa: E402
-from warm.store import AvatarStore  # noqa: E402
 
 SIDE, FRAMES = 96, 100
 DARKEST, STEP = 40, 1.5

@@ -15,7 +15,7 @@ from scipy.interpolate import RBFInterpolator
 from scipy.spatial.transform import Rotation
 
 from stabilizers.similarity import compose, fit_similarity
-from warm.avatar import CANONICAL_EYES, CANONICAL_IOD
+from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.measure import eye_centres, inter_ocular
 from warm.idle.ease import ease
 from warm.idle.eyelids import UPPER_LIDS, Eyelids, closed_lid_points

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stabilizers.similarity import apply
-from warm.avatar import CANONICAL_IOD
+from warm.avatars.avatar import CANONICAL_IOD
 from warm.face.measure import lip_gap
 from warm.idle.closing import lower_face_share
 from warm.idle.lower_face import (

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stabilizers.similarity import apply, compose, invert, scale_of
-from warm.avatar import CANONICAL_IOD
+from warm.avatars.avatar import CANONICAL_IOD
 from warm.idle.ease import ease
 from warm.idle.grid import pixel_grid, read_at
 from warm.idle.lower_face import (

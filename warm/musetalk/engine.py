@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tts.speech import Speech
-from warm.avatar import Avatar, AvatarBuild
+from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.engine import EngineFull, Patch, PatchJob, Rendered, Rendering
 from warm.media.resampling import resample
 from warm.musetalk.decoders import first_row

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.avatar import Avatar, AvatarBuild
+from warm.avatars.avatar import Avatar, AvatarBuild
+from warm.avatars.store import AvatarOutdated
 from warm.engine import Patch
 from warm.musetalk.crop import CROP, Picture
 from warm.musetalk.mask import inside_box, soft_mask
 from warm.musetalk.view import View
-from warm.store import AvatarOutdated
 
 PREFIX = "musetalk_"
 """Of the names under which an avatar keeps this engine's arrays."""

@@ -6,7 +6,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.avatar import AvatarBuild
+from warm.avatars.avatar import AvatarBuild
 from warm.musetalk.crop import Picture, network_inputs
 from warm.musetalk.device import Compute, choose
 from warm.musetalk.faces import Face, face_of, patch_mask

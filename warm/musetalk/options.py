@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from warm.engines import ENGINES
+from warm.avatars.recipe import ENGINES
+from warm.avatars.store import digest_of_file
 from warm.musetalk.decoders import DecoderKind, caution
-from warm.store import digest_of_file
 from warm.weights.errors import WeightsMissing
 from warm.weights.layout import Layout, find, mend
 from warm.weights.manifest import PARSER, TINY

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from session.film import FilmSpec
 from stabilizers.blend import BlendMode
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
 from warm.engine import Engine, Rendering
 from warm.offline.movie import Movie
 from warm.offline.passages import Passage

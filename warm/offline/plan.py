@@ -13,6 +13,9 @@ from tqdm import tqdm
 from session.film import SAMPLE_RATE_HZ
 from session.fragmented.journal import journal_path
 from tts.voice import BadSpeechRequest, VoiceChoice, Voices
+from warm.avatars.errors import PreparationError
+from warm.avatars.recipe import PreparationSettings, digest_of
+from warm.avatars.store import ID_PATTERN, MANIFEST, AvatarError, AvatarStore
 from warm.engines import recipe_of
 from warm.job import check_text
 from warm.media.audio import SoundFacts, examine
@@ -20,10 +23,7 @@ from warm.media.sniff import MediaError, sniff
 from warm.offline.errors import BadTask, RefusedTasks
 from warm.offline.movie import comment_of
 from warm.offline.task import Task
-from warm.prepare.errors import PreparationError
-from warm.prepare.settings import PreparationSettings, digest_of
 from warm.settings import Settings
-from warm.store import ID_PATTERN, MANIFEST, AvatarError, AvatarStore
 from warm.weights.digest import sha256_of
 
 RECIPE = 1

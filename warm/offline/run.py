@@ -13,7 +13,8 @@ from tqdm import tqdm
 from session.film import FilmSpec
 from tts.espeak import EspeakVoices
 from tts.voice import Voices
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
+from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines import make_engine
 from warm.offline.errors import RefusedTasks, UnfinishedFilm
 from warm.offline.making import Studio, make, spec_of
@@ -24,7 +25,6 @@ from warm.offline.task import Task, described
 from warm.prepare.bar import Bar
 from warm.prepare.run import prepare
 from warm.settings import Settings
-from warm.store import AvatarError, AvatarStore
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """Makes an avatar of a photo or video, once: `prepare`."""
 
+from warm.avatars.recipe import PreparationSettings
 from warm.prepare.run import prepare
-from warm.prepare.settings import PreparationSettings
 
 __all__ = ["PreparationSettings", "prepare"]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from warm.avatar import AvatarBuild
+from warm.avatars.avatar import AvatarBuild
+from warm.avatars.recipe import PreparationSettings
 from warm.engine import Engine
 from warm.face.finder import FaceFinder
 from warm.idle.closing import close_mouth
@@ -19,7 +20,6 @@ from warm.prepare.loop import choose_loop
 from warm.prepare.preview import write_preview
 from warm.prepare.progress import Progress, of_stage
 from warm.prepare.region import face_boxes, mouth_mask
-from warm.prepare.settings import PreparationSettings
 from warm.prepare.source import Footage, Portrait, read_footage, read_portrait
 
 

@@ -5,16 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from warm.avatars.errors import PreparationError
+
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
-
-
-class PreparationError(ValueError):
-    """The avatar was not made, and nothing of it was left behind."""
-
-
-class BadPreparationSettings(PreparationError):
-    """A setting is outside its range."""
 
 
 class NoFaceError(PreparationError):

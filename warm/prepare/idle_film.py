@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from session.film import coded_size
 from session.media_file import open_media
 from session.video_encoder import to_frame
-from warm.avatar import AvatarBuild
+from warm.avatars.avatar import AvatarBuild
 
 CRF, PRESET = 20, "superfast"
 """40 dB on the talking video like `veryfast` at 19, in two thirds of its time, half more bytes."""

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.avatar import Loop
+from warm.avatars.avatar import Loop
 
 STRIDE = 8
 """Every so many pixels a frame is looked at."""

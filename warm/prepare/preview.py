@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.avatar import AvatarBuild
+from warm.avatars.avatar import AvatarBuild
 from warm.face.measure import inter_ocular
 
 BOX_COLOUR, POINT_COLOUR, MASK_COLOUR = (60, 200, 255), (120, 255, 120), (255, 160, 60)

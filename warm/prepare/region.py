@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.avatar import CANONICAL_SIZE
+from warm.avatars.avatar import CANONICAL_SIZE
 from warm.face.points68 import to_68
 
 JAW, NOSE_MIDDLE, NOSE_BASE = slice(1, 16), 29, 33

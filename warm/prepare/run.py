@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
+from warm.avatars.recipe import PreparationSettings, digest_of
+from warm.avatars.store import AvatarError, AvatarStore
 from warm.engine import Engine
 from warm.engines import make_engine
 from warm.media.sniff import sniff
 from warm.prepare.errors import explained
 from warm.prepare.progress import Progress, silent
-from warm.prepare.settings import PreparationSettings, digest_of
-from warm.store import AvatarError, AvatarStore
 
 FACE_MODELS = Path(__file__).resolve().parents[2] / "models" / "face"
 

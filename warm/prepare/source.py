@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from stabilizers.settings import Crop
 from stabilizers.track import track_face
-from warm.avatar import CANONICAL_EYES, CANONICAL_IOD
+from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
+from warm.avatars.recipe import PreparationSettings
 from warm.face.finder import FaceFinder
 from warm.face.measure import lip_gap
 from warm.media.photo import read_photo
@@ -21,7 +22,6 @@ from warm.prepare.arrays import FrameFile
 from warm.prepare.errors import NoFaceError, ShortVideoError
 from warm.prepare.follow import FaceFollower, bridged, check_face_size, cuts
 from warm.prepare.progress import Progress
-from warm.prepare.settings import PreparationSettings
 from warm.viseme.shape import CLOSED_GAP_IOD
 
 T = TypeVar("T")

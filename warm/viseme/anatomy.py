@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from warm.avatar import CANONICAL_IOD, Loop
+from warm.avatars.avatar import CANONICAL_IOD, Loop
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]

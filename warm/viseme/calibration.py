@@ -10,7 +10,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.avatar import Loop
+from warm.avatars.avatar import Loop
 from warm.face.measure import lip_gap
 from warm.face.mesh import FaceMesh
 from warm.viseme.anatomy import Floats, smooth

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from warm.avatar import Avatar, AvatarBuild
+from warm.avatars.avatar import Avatar, AvatarBuild
+from warm.avatars.store import AvatarOutdated
 from warm.face.mesh import FaceMesh
-from warm.store import AvatarOutdated
 from warm.viseme.anatomy import CHEEKS, CHIN_PAD, Anatomy, Floats, Pixels, study
 from warm.viseme.calibration import calibrate, frame_gains, identity
 from warm.viseme.fields import Region, build_fields

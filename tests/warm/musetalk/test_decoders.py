@@ -20,7 +20,8 @@ from sitter import UPRIGHT, opened, portrait, rolled, sit
 from tiny_weights import VAE, write_tiny
 from torch import Tensor, nn
 
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
+from warm.avatars.store import AvatarOutdated
 from warm.engine import Patch, PatchJob
 from warm.musetalk.decoders import FIRST_ROW, DecoderKind
 from warm.musetalk.engine import MuseTalkEngine
@@ -31,7 +32,6 @@ from warm.musetalk.half import HALO, LowerHalf, WholeNorm, cuts
 from warm.musetalk.options import Options
 from warm.musetalk.phases import PhaseUpsampling, use_phases
 from warm.musetalk.studio import Studio, open_studio
-from warm.store import AvatarOutdated
 from warm.weights.errors import WeightsMissing
 
 OTHERS: tuple[DecoderKind, ...] = ("half", "tiny")

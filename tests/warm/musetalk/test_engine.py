@@ -16,7 +16,8 @@ from session.film import SAMPLE_RATE_HZ, FilmSpec
 from stabilizers.blend import paste
 from tts.espeak import EspeakVoices
 from tts.speech import Speech
-from warm.avatar import Avatar, AvatarBuild
+from warm.avatars.avatar import Avatar, AvatarBuild
+from warm.avatars.store import AvatarOutdated
 from warm.engine import Engine, EngineFull, EngineLost, Patch, PatchJob
 from warm.media.resampling import resample
 from warm.musetalk.engine import MuseTalkEngine
@@ -24,7 +25,6 @@ from warm.musetalk.options import Options
 from warm.musetalk.painter import Painter
 from warm.musetalk.view import FaceOutside, Placement, views_of
 from warm.offline.passages import from_sound
-from warm.store import AvatarOutdated
 
 POSES = [UPRIGHT, rolled(12.0), rolled(-6.0)]
 Picture = NDArray[np.uint8]

@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 
 from app import assemble
 from tts.espeak import EspeakVoices
+from warm.avatars.store import AvatarStore
 from warm.engine import EngineLost
 from warm.engines import make_engine
 from warm.life import Habits
@@ -27,7 +28,6 @@ from warm.musetalk.options import Options
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.runtime import Runtime
 from warm.settings import Settings
-from warm.store import AvatarStore
 
 TEXT = "Hello there, how are you today? It is a fine day. Let us go out and see the town."
 WAIT_S = 60

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sitter import UPRIGHT, opened, portrait, rolled, sit
 
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
 from warm.engine import EngineFull, PatchJob
 from warm.musetalk.engine import MuseTalkEngine
 from warm.musetalk.graphs import Recording, Work

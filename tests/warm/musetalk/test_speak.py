@@ -16,13 +16,13 @@ from sitter import portrait
 
 import app as program
 from api.context import running
-from warm.avatar import Avatar
+from warm.avatars.avatar import Avatar
+from warm.avatars.recipe import digest_of
+from warm.avatars.store import AvatarStore
 from warm.engines import make_engine, recipe_of
 from warm.musetalk.engine import MuseTalkEngine
 from warm.prepare.run import FACE_MODELS, prepare
-from warm.prepare.settings import digest_of
 from warm.settings import Settings
-from warm.store import AvatarStore
 
 TEXT = "Hello there. How are you?"
 

@@ -1,13 +1,17 @@
 """What can be chosen about a preparation, and the digest that names its result."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from stabilizers.settings import TrackSettings
-from warm.engines import ENGINES
-from warm.prepare.errors import BadPreparationSettings
+from warm.avatars.errors import BadPreparationSettings
+
+ENGINES = {"viseme": 5, "musetalk": 1}
+"""Every engine, with the version of what its `prepare` writes: a higher one makes avatars anew."""
 
 RECIPE = 4
 """Goes up when preparation makes something else of the same source and settings."""
