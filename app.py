@@ -43,8 +43,8 @@ from tts.espeak import EspeakVoices
 from tts.isolated_espeak import VoiceUnavailable
 from warm.avatars.errors import PreparationError
 from warm.avatars.store import AvatarError, AvatarStore
-from warm.engine import EngineFull
-from warm.engines import make_engine, recipe_of
+from warm.engines.base import EngineFull
+from warm.engines.factory import make_engine, recipe_of
 from warm.media.sniff import MediaError
 from warm.musetalk.errors import NoSuchDevice
 from warm.prepare.run import prepare

@@ -32,7 +32,7 @@ from tts.isolated_espeak import VoiceUnavailable
 from tts.voice import BadSpeechRequest
 from warm.archive import UnknownArchive
 from warm.avatars.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
-from warm.engine import EngineFull, EngineLost
+from warm.engines.base import EngineFull, EngineLost
 from warm.health import NotReady
 from warm.job import Interrupted
 from warm.queue import QueueFull

@@ -18,8 +18,8 @@ from tts.espeak import EspeakVoices
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarStore
-from warm.engine import Engine, PatchJob
-from warm.engines import make_engine
+from warm.engines.base import Engine, PatchJob
+from warm.engines.factory import make_engine
 from warm.face.measure import inter_ocular
 from warm.settings import Settings
 from warm.viseme.shape import Shape

@@ -23,7 +23,7 @@ import torch
 from bench.figure import Figure
 from bench.gpu_rig import Rig
 from bench.gpu_rows import ON_REQUEST, ROWS, Fact, Found, Measured, Row, free
-from warm.life import let_go
+from warm.engines.lifecycle import let_go
 from warm.musetalk.faults import is_lasting, is_of_the_device
 
 MINUTES = 8.0

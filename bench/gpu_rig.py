@@ -13,8 +13,8 @@ from bench.random_models import write_models
 from warm.__main__ import demo_portrait
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarStore
-from warm.engine import PatchJob, Rendering
-from warm.engines import make_engine
+from warm.engines.base import PatchJob, Rendering
+from warm.engines.factory import make_engine
 from warm.media.photo import read_photo
 from warm.musetalk.engine import MuseTalkEngine
 from warm.musetalk.options import Options

@@ -25,7 +25,7 @@ from bench.figure import Figure
 from bench.gpu_rig import Rig, pass_of, pasted, said
 from bench.gpu_sessions import most_in_time
 from warm.avatars.avatar import Avatar
-from warm.engine import Patch, Rendering
+from warm.engines.base import Patch, Rendering
 from warm.musetalk.crop import Picture
 from warm.musetalk.decoders import FIRST_ROW
 from warm.musetalk.engine import MuseTalkEngine

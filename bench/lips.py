@@ -23,8 +23,8 @@ from warm.__main__ import demo_portrait
 from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import AvatarStore
-from warm.engine import Engine
-from warm.engines import make_engine
+from warm.engines.base import Engine
+from warm.engines.factory import make_engine
 from warm.face.measure import lip_gap, lip_width
 from warm.face.mesh import FaceMesh
 from warm.media.resampling import film_sound

@@ -20,8 +20,8 @@ from tts.espeak import EspeakVoices
 from warm.__main__ import demo_portrait
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarStore
-from warm.engine import Engine, PatchJob
-from warm.engines import make_engine
+from warm.engines.base import Engine, PatchJob
+from warm.engines.factory import make_engine
 from warm.prepare.run import prepare
 from warm.settings import Settings
 

@@ -23,7 +23,7 @@ from tts.espeak import EspeakVoices
 from tts.speech import Speech
 from tts.voice import VoiceChoice, VoiceInfo
 from warm.avatars.store import AvatarStore
-from warm.engines import make_engine
+from warm.engines.factory import make_engine
 from warm.prepare.run import prepare
 from warm.runtime import Runtime
 from warm.settings import read_settings

@@ -20,7 +20,7 @@ from stabilizers.track import FACE_MESH
 from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import AvatarStore
-from warm.engine import PatchJob
+from warm.engines.base import PatchJob
 from warm.face.finder import FaceFinder
 from warm.idle.closing import MouthCloser
 from warm.idle.lower_face import LIPS

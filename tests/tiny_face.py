@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
-from warm.engine import Patch, PatchJob, Rendered, Rendering
+from warm.engines.base import Patch, PatchJob, Rendered, Rendering
 
 WIDTH, HEIGHT, FRAMES = 96, 80, 10
 MOUTH = (36, 48)

@@ -17,7 +17,7 @@ from tts.isolated_espeak import VoiceUnavailable
 from tts.voice import BadSpeechRequest
 from warm.avatars.errors import PreparationError
 from warm.avatars.store import PREVIEW, AvatarError, AvatarStore, AvatarSummary
-from warm.engines import make_engine, recipe_of
+from warm.engines.factory import make_engine, recipe_of
 from warm.face.errors import FaceModelError
 from warm.media.sniff import MediaError
 from warm.offline.command import add_render

@@ -12,7 +12,7 @@ from session.factory import Film
 from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment
 from tts.voice import Voices
 from warm.avatars.avatar import Avatar
-from warm.engine import Engine, PatchJob
+from warm.engines.base import Engine, PatchJob
 from warm.job import FragmentLanded, Interrupted, SpeakJob
 from warm.pasting import Picture, jobs_of
 from warm.playing import PlayingClock

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from warm.life import LifeState
+from warm.engines.lifecycle import LifeState
 
 State = Literal["warming", "ok", "stale", "dead", "stopping"] | LifeState
 WORKING: tuple[State, ...] = ("ok", "stale", "asleep", "loading", "reloading")

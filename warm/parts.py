@@ -5,8 +5,8 @@ from collections.abc import Callable
 from warm.archive import Disposal
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarStore
-from warm.engine import Engine
-from warm.life import Habits
+from warm.engines.base import Engine
+from warm.engines.lifecycle import Habits
 from warm.session_limits import MB, SessionLimits
 from warm.sessions import Sessions
 from warm.settings import Settings

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stabilizers.blend import BlendMode, paste
 from warm.avatars.avatar import Avatar
-from warm.engine import Patch, PatchJob
+from warm.engines.base import Patch, PatchJob
 
 Picture = NDArray[np.uint8]
 """(h, w, 3) BGR."""

@@ -14,7 +14,7 @@ from session.film import FilmSpec
 from stabilizers.blend import BlendMode
 from warm.avatars.avatar import Avatar
 from warm.clip import Clip, Part, Stage
-from warm.engine import Patch, Rendered, Rendering
+from warm.engines.base import Patch, Rendered, Rendering
 from warm.job import SpeakJob
 from warm.pasting import Picture, idle, jobs_of, speaking
 from warm.playing import PlayingClock

@@ -15,10 +15,10 @@ from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError
 from warm.clip import Stage
 from warm.demand import Demand
-from warm.engine import Engine, EngineLost
+from warm.engines.base import Engine, EngineLost
+from warm.engines.lifecycle import EngineLife
 from warm.health import WORKING, Health, NotReady, State
 from warm.job import Errand, Interrupted, Interruption, SpeakJob, check_text
-from warm.life import EngineLife
 from warm.loop import RenderLoop
 from warm.parts import habits_of, make_sessions, make_wardrobe
 from warm.queue import QueueFull, WorkQueue

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from session.film import FilmSpec
 from tts.speech import Phoneme, Speech
 from tts.voice import Voices
-from warm.engine import Engine
+from warm.engines.base import Engine
 from warm.job import SpeakJob, SpeechMade
 from warm.media.resampling import film_sound
 

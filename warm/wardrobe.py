@@ -10,7 +10,7 @@ from threading import RLock
 from session.film import FilmSpec
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError, AvatarMissing, AvatarStore, AvatarSummary
-from warm.engine import Engine, EngineFull
+from warm.engines.base import Engine, EngineFull
 
 
 class AvatarUnfit(AvatarError):

@@ -22,7 +22,7 @@ from session.fragmented.journal import journal_path
 from tts.espeak import EspeakVoices
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarStore
-from warm.engine import EngineFull
+from warm.engines.base import EngineFull
 from warm.runtime import Runtime
 from warm.session_limits import SessionFull
 from warm.session_record import RECORD_NAME

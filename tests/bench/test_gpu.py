@@ -17,7 +17,7 @@ from bench.figure import Figure
 from bench.gpu_rig import Rig
 from bench.gpu_rows import ROWS, Fact, Found, Measured
 from bench.gpu_sessions import InTime, fewer
-from warm.engine import EngineLost
+from warm.engines.base import EngineLost
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stabilizers.blend import paste
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, Avatar, AvatarBuild
-from warm.engine import PatchJob
+from warm.engines.base import PatchJob
 from warm.face.finder import FaceFinder
 from warm.face.measure import eye_centres
 from warm.viseme.engine import VisemeEngine

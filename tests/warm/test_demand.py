@@ -15,7 +15,7 @@ from tiny_face import LoudnessEngine, tiny_avatar
 
 from tts.espeak import EspeakVoices
 from warm.demand import Demand
-from warm.engine import EngineLost
+from warm.engines.base import EngineLost
 from warm.health import NotReady
 from warm.job import Interrupted, SpeakJob
 from warm.one_session import Session

@@ -11,9 +11,9 @@ import pytest
 from tiny_face import LoudnessEngine, tiny_avatar
 
 from tts.espeak import EspeakVoices
-from warm.engine import EngineFull, EngineLost, PatchJob, Rendering
+from warm.engines.base import EngineFull, EngineLost, PatchJob, Rendering
+from warm.engines.lifecycle import EngineLife, Habits
 from warm.job import SpeakJob
-from warm.life import EngineLife, Habits
 from warm.runtime import Runtime
 from warm.settings import Settings
 

@@ -20,7 +20,7 @@ from tts.espeak import EspeakVoices
 from warm.__main__ import main
 from warm.avatars.avatar import AvatarBuild
 from warm.avatars.store import AvatarStore
-from warm.engine import PatchJob, Rendered
+from warm.engines.base import PatchJob, Rendered
 from warm.offline.passages import from_sound, windows
 from warm.offline.task import NAMES, read_tasks
 from warm.viseme.engine import VisemeEngine

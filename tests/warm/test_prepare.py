@@ -19,7 +19,7 @@ from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, Avatar, AvatarBui
 from warm.avatars.errors import BadPreparationSettings
 from warm.avatars.recipe import ENGINES
 from warm.avatars.store import AvatarStore, BadAvatarId
-from warm.engine import Engine
+from warm.engines.base import Engine
 from warm.face.finder import FaceFinder
 from warm.face.measure import eye_centres, inter_ocular, lip_gap
 from warm.face.points68 import to_68

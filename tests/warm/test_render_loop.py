@@ -16,7 +16,7 @@ from session.film import FilmSpec
 from session.fragmented.writer import FilmWriter
 from tts.espeak import EspeakVoices
 from tts.voice import BadSpeechRequest, VoiceChoice
-from warm.engine import PatchJob, Rendering
+from warm.engines.base import PatchJob, Rendering
 from warm.health import NotReady
 from warm.job import FragmentLanded, Interrupted, SpeakJob, SpeechMade, Spoken
 from warm.queue import QueueFull

@@ -18,7 +18,7 @@ from session.fragmented.writer import FilmWriter
 from tts.espeak import EspeakVoices
 from tts.voice import VoiceChoice
 from warm.clip import Stage
-from warm.engine import Patch, PatchJob, Rendering
+from warm.engines.base import Patch, PatchJob, Rendering
 from warm.job import FragmentLanded, SpeakJob
 from warm.playing import PlayingClock
 from warm.renderer import Look, Renderer

@@ -12,7 +12,7 @@ from sitter import MODELS, UPRIGHT, opened, portrait, prepared, rolled, shapes, 
 
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarOutdated
-from warm.engine import Engine, PatchJob
+from warm.engines.base import Engine, PatchJob
 from warm.face.errors import FaceModelError
 from warm.face.measure import inter_ocular, lip_gap, lip_width
 from warm.face.mesh import FaceMesh

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
-from warm.engine import EngineFull, Patch, PatchJob, Rendered, Rendering
+from warm.engines.base import EngineFull, Patch, PatchJob, Rendered, Rendering
 from warm.media.resampling import resample
 from warm.musetalk.decoders import first_row
 from warm.musetalk.errors import DeviceFull

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarOutdated
-from warm.engine import Patch
+from warm.engines.base import Patch
 from warm.musetalk.crop import CROP, Picture
 from warm.musetalk.mask import inside_box, soft_mask
 from warm.musetalk.view import View

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
-from warm.engine import EngineLost
+from warm.engines.base import EngineLost
 from warm.musetalk.checkpoint import first_line
 from warm.musetalk.errors import DeviceFull
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from warm.engine import Patch, PatchJob
+from warm.engines.base import Patch, PatchJob
 from warm.musetalk.faces import Face
 from warm.musetalk.faults import device_faults
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from session.film import FilmSpec
 from stabilizers.blend import BlendMode
 from warm.avatars.avatar import Avatar
-from warm.engine import Engine, Rendering
+from warm.engines.base import Engine, Rendering
 from warm.offline.movie import Movie
 from warm.offline.passages import Passage
 from warm.pasting import jobs_of, speaking

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from session.film import SAMPLE_RATE_HZ, FilmSpec
 from tts.speech import Speech
 from tts.voice import VoiceChoice, Voices
-from warm.engine import Engine
+from warm.engines.base import Engine
 from warm.media.audio import open_sound
 from warm.media.resampling import film_sound
 

@@ -16,7 +16,7 @@ from tts.voice import BadSpeechRequest, VoiceChoice, Voices
 from warm.avatars.errors import PreparationError
 from warm.avatars.recipe import PreparationSettings, digest_of
 from warm.avatars.store import ID_PATTERN, MANIFEST, AvatarError, AvatarStore
-from warm.engines import recipe_of
+from warm.engines.factory import recipe_of
 from warm.job import check_text
 from warm.media.audio import SoundFacts, examine
 from warm.media.sniff import MediaError, sniff

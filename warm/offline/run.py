@@ -15,7 +15,7 @@ from tts.espeak import EspeakVoices
 from tts.voice import Voices
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError, AvatarStore
-from warm.engines import make_engine
+from warm.engines.factory import make_engine
 from warm.offline.errors import RefusedTasks, UnfinishedFilm
 from warm.offline.making import Studio, make, spec_of
 from warm.offline.movie import Movie

@@ -8,7 +8,7 @@ import numpy as np
 
 from warm.avatars.avatar import AvatarBuild
 from warm.avatars.recipe import PreparationSettings
-from warm.engine import Engine
+from warm.engines.base import Engine
 from warm.face.finder import FaceFinder
 from warm.idle.closing import close_mouth
 from warm.idle.photo import animate_photo

@@ -7,8 +7,8 @@ from pathlib import Path
 from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import PreparationSettings, digest_of
 from warm.avatars.store import AvatarError, AvatarStore
-from warm.engine import Engine
-from warm.engines import make_engine
+from warm.engines.base import Engine
+from warm.engines.factory import make_engine
 from warm.media.sniff import sniff
 from warm.prepare.errors import explained
 from warm.prepare.progress import Progress, silent

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
-from warm.engine import Patch, PatchJob, Rendered
+from warm.engines.base import Patch, PatchJob, Rendered
 from warm.face.mesh import FaceMesh
 from warm.viseme.curves import mouth_track
 from warm.viseme.hearing import heard_track

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarOutdated
-from warm.engine import Patch, PatchJob
+from warm.engines.base import Patch, PatchJob
 from warm.musetalk.decoders import FIRST_ROW, DecoderKind
 from warm.musetalk.engine import MuseTalkEngine
 from warm.musetalk.errors import UnfitConfig

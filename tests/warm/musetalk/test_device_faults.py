@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from warm.engine import EngineLost
+from warm.engines.base import EngineLost
 from warm.musetalk.errors import DeviceFull
 from warm.musetalk.faults import device_faults
 

@@ -18,7 +18,7 @@ from tts.espeak import EspeakVoices
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarOutdated
-from warm.engine import Engine, EngineFull, EngineLost, Patch, PatchJob
+from warm.engines.base import Engine, EngineFull, EngineLost, Patch, PatchJob
 from warm.media.resampling import resample
 from warm.musetalk.engine import MuseTalkEngine
 from warm.musetalk.options import Options

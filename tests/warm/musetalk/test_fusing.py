@@ -12,7 +12,7 @@ import torch
 from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
-from warm.engine import EngineLost
+from warm.engines.base import EngineLost
 from warm.musetalk.device import Compute
 from warm.musetalk.faults import device_faults
 from warm.musetalk.fusing import (

@@ -20,9 +20,9 @@ from werkzeug.test import TestResponse
 from app import assemble
 from tts.espeak import EspeakVoices
 from warm.avatars.store import AvatarStore
-from warm.engine import EngineLost
-from warm.engines import make_engine
-from warm.life import Habits
+from warm.engines.base import EngineLost
+from warm.engines.factory import make_engine
+from warm.engines.lifecycle import Habits
 from warm.musetalk.engine import MuseTalkEngine
 from warm.musetalk.options import Options
 from warm.prepare.run import FACE_MODELS, prepare

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sitter import UPRIGHT, opened, portrait, rolled, sit
 
 from warm.avatars.avatar import Avatar
-from warm.engine import EngineFull, PatchJob
+from warm.engines.base import EngineFull, PatchJob
 from warm.musetalk.engine import MuseTalkEngine
 from warm.musetalk.graphs import Recording, Work
 from warm.musetalk.memory import Appetite, budget_of, measure

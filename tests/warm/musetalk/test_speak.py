@@ -19,7 +19,7 @@ from api.context import running
 from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import digest_of
 from warm.avatars.store import AvatarStore
-from warm.engines import make_engine, recipe_of
+from warm.engines.factory import make_engine, recipe_of
 from warm.musetalk.engine import MuseTalkEngine
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.settings import Settings

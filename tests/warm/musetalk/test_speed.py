@@ -11,7 +11,7 @@ import torch
 from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
-from warm.engine import EngineLost
+from warm.engines.base import EngineLost
 from warm.musetalk.graphs import Graphs, Recording, sizes_up_to
 from warm.musetalk.options import Options
 from warm.musetalk.phases import PhaseUpsampling, use_phases

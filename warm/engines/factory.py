@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warm.avatars.recipe import ENGINES
-from warm.engine import Engine
+from warm.engines.base import Engine
 
 if TYPE_CHECKING:  # the settings of a preparation are checked against ENGINES
     from warm.settings import Settings

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Literal
 
-from warm.engine import Engine, EngineFull, EngineLost
+from warm.engines.base import Engine, EngineFull, EngineLost
 
 TRIES_S = (0.0, 1.0, 3.0, 10.0)
 """Rest before each try to load an engine that was lost or did not load …"""
