@@ -20,9 +20,9 @@ from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarStore
 from warm.engines.base import Engine, PatchJob
 from warm.engines.factory import make_engine
+from warm.engines.viseme.shape import Shape
 from warm.face.measure import inter_ocular
 from warm.settings import Settings
-from warm.viseme.shape import Shape
 
 Picture = NDArray[np.uint8]
 Shapes = dict[Shape, float]

@@ -25,16 +25,16 @@ from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import AvatarStore
 from warm.engines.base import Engine
 from warm.engines.factory import make_engine
-from warm.face.measure import lip_gap, lip_width
+from warm.engines.viseme.curves import CURVE_HZ, mouth_curves
+from warm.engines.viseme.curves_ipa import openness
+from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
+from warm.face.measure import CLOSED_GAP_IOD, lip_gap, lip_width
 from warm.face.mesh import FaceMesh
 from warm.media.resampling import film_sound
 from warm.media.video import open_video
 from warm.pasting import jobs_of, speaking
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.settings import Settings
-from warm.viseme.curves import CURVE_HZ, mouth_curves
-from warm.viseme.curves_ipa import openness
-from warm.viseme.shape import CLOSED_GAP_IOD, FULL_GAP_IOD, Shape
 
 TALKING_VIDEO = Path("../shared/media/talking_woman_576x720.mp4")
 

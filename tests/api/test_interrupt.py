@@ -17,11 +17,11 @@ from tiny_face import MOUTH, PATCH, LoudnessEngine
 from app import assemble
 from tts.speech import Speech
 from warm.avatars.store import AvatarStore
+from warm.engines.viseme.curves import mouth_track
 from warm.job import FragmentLanded, Interrupted, SpeakJob
 from warm.runtime import Runtime
 from warm.script import TAIL_FRAMES
 from warm.settings import Settings
-from warm.viseme.curves import mouth_track
 
 TEXT = "The open ocean always amazes all of us, and nobody knows why we are so fond of it."
 LONG = " ".join([TEXT] * 40)

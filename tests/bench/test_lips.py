@@ -17,8 +17,8 @@ from bench.lips import (
 )
 from bench.lips_sentences import SENTENCES
 from tts.espeak import EspeakVoices
-from warm.viseme.curves import CURVE_HZ, mouth_curves, mouth_track
-from warm.viseme.shape import FULL_GAP_IOD, Shape
+from warm.engines.viseme.curves import CURVE_HZ, mouth_curves, mouth_track
+from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
 
 FPS = 25
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from stabilizers.blend import paste
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, Avatar, AvatarBuild
 from warm.engines.base import PatchJob
+from warm.engines.viseme.engine import VisemeEngine
+from warm.engines.viseme.shape import Shape
 from warm.face.finder import FaceFinder
 from warm.face.measure import eye_centres
-from warm.viseme.engine import VisemeEngine
-from warm.viseme.shape import Shape
 
 MODELS = Path(__file__).parents[2] / "models" / "face"
 UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])

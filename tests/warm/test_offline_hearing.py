@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from tts.espeak import EspeakVoices
 from tts.speech import Speech
-from warm.viseme.curves import mouth_track
-from warm.viseme.engine import VisemeEngine
-from warm.viseme.hearing import CURVE_HZ, REFERENCE_S, heard_track
-from warm.viseme.shape import Shape
+from warm.engines.viseme.audio_curves import CURVE_HZ, REFERENCE_S, heard_track
+from warm.engines.viseme.curves import mouth_track
+from warm.engines.viseme.engine import VisemeEngine
+from warm.engines.viseme.shape import Shape
 
 RECORDED = Path(__file__).parents[3] / "shared" / "media" / "speech_human_16k.wav"
 FPS = 25

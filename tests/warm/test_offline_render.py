@@ -21,9 +21,9 @@ from warm.__main__ import main
 from warm.avatars.avatar import AvatarBuild
 from warm.avatars.store import AvatarStore
 from warm.engines.base import PatchJob, Rendered
+from warm.engines.viseme.engine import VisemeEngine
 from warm.offline.passages import from_sound, windows
 from warm.offline.task import NAMES, read_tasks
-from warm.viseme.engine import VisemeEngine
 
 ROOT = Path(__file__).parents[2]
 RATE_HZ, FPS = 48_000, 25

@@ -6,9 +6,10 @@ from numpy.typing import NDArray
 
 from tts.espeak import EspeakVoices
 from tts.speech import Phoneme, Speech
-from warm.viseme.curves import NoPhonemesError, mouth_curves, mouth_track
-from warm.viseme.curves_ipa import Gate, openness, parts_of
-from warm.viseme.shape import CLOSED_GAP_IOD, FULL_GAP_IOD, Shape
+from warm.engines.viseme.curves import NoPhonemesError, mouth_curves, mouth_track
+from warm.engines.viseme.curves_ipa import Gate, openness, parts_of
+from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
+from warm.face.measure import CLOSED_GAP_IOD
 
 RATE = 16_000
 CLOSED = CLOSED_GAP_IOD / FULL_GAP_IOD

@@ -13,11 +13,11 @@ from sitter import MODELS, UPRIGHT, opened, portrait, prepared, rolled, shapes, 
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarOutdated
 from warm.engines.base import Engine, PatchJob
+from warm.engines.viseme.engine import VisemeEngine
+from warm.engines.viseme.shape import FULL_GAP_IOD
 from warm.face.errors import FaceModelError
-from warm.face.measure import inter_ocular, lip_gap, lip_width
+from warm.face.measure import CLOSED_GAP_IOD, inter_ocular, lip_gap, lip_width
 from warm.face.mesh import FaceMesh
-from warm.viseme.engine import VisemeEngine
-from warm.viseme.shape import CLOSED_GAP_IOD, FULL_GAP_IOD
 
 Picture = NDArray[np.uint8]
 Show = Callable[..., Picture]

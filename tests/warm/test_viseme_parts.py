@@ -5,17 +5,17 @@ import numpy as np
 import pytest
 from sitter import MODELS, portrait, rolled, shapes, sit
 
+from warm.engines.viseme.anatomy import Anatomy, Floats32, apply, compose, invert, smooth, study
+from warm.engines.viseme.blend_weights import jaw_drop, moves_for, read_tables
+from warm.engines.viseme.calibration import DRAWN, LEVELS, Opening, backwards, identity
+from warm.engines.viseme.displacement_fields import Fields, Move, Region, build_fields, spread
+from warm.engines.viseme.interior import Paint, around, coverage, light
+from warm.engines.viseme.interior_textures import paint_teeth, paint_tongue
+from warm.engines.viseme.lip_line import on_dark_line
+from warm.engines.viseme.shape import FULL_GAP_IOD
+from warm.engines.viseme.warp import Box, below_line, mixed_rows
+from warm.engines.viseme.warp import backwards as inverse_of
 from warm.face.finder import FaceFinder
-from warm.viseme.amounts import jaw_drop, moves_for, read_tables
-from warm.viseme.anatomy import Anatomy, Floats32, apply, compose, invert, smooth, study
-from warm.viseme.calibration import DRAWN, LEVELS, Opening, backwards, identity
-from warm.viseme.fields import Fields, Move, Region, build_fields, spread
-from warm.viseme.inner import paint_teeth, paint_tongue
-from warm.viseme.inside import Paint, around, coverage, light
-from warm.viseme.seam import on_dark_line
-from warm.viseme.shape import FULL_GAP_IOD
-from warm.viseme.warp import Box, below_line, mixed_rows
-from warm.viseme.warp import backwards as inverse_of
 
 PLAIN = identity()
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # the settings of a preparation are checked against ENGINES
 def make_engine(settings: Settings) -> Engine:
     """The engine that the settings name, not yet loaded; raises WeightsError when files lack."""
     if settings.engine == "viseme":
-        from warm.viseme.engine import VisemeEngine  # noqa: PLC0415  only what the engine needs
+        from warm.engines.viseme.engine import VisemeEngine  # noqa: PLC0415  only what the engine needs
 
         return VisemeEngine(settings.models_dir / "face")
     if settings.engine == "musetalk":

@@ -3,6 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+CLOSED_GAP_IOD = 0.035
+"""Below this measured gap a mouth counts as closed."""
+
 RIGHT_EYE_CORNERS = (33, 133)
 LEFT_EYE_CORNERS = (362, 263)
 INNER_UPPER_LIP, INNER_LOWER_LIP = (82, 13, 312), (87, 14, 317)

@@ -15,14 +15,13 @@ from stabilizers.track import track_face
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.avatars.recipe import PreparationSettings
 from warm.face.finder import FaceFinder
-from warm.face.measure import lip_gap
+from warm.face.measure import CLOSED_GAP_IOD, lip_gap
 from warm.media.photo import read_photo
 from warm.media.video import Video, open_video
 from warm.prepare.arrays import FrameFile
 from warm.prepare.errors import NoFaceError, ShortVideoError
 from warm.prepare.follow import FaceFollower, bridged, check_face_size, cuts
 from warm.prepare.progress import Progress
-from warm.viseme.shape import CLOSED_GAP_IOD
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -16,8 +16,8 @@ from scipy.special import erf
 
 from tts.phonemes import CLOSURE_S, VOICELESS_STOPS
 from tts.speech import Phoneme, Speech
-from warm.viseme.curves_ipa import Gate, Target, parts_of
-from warm.viseme.shape import Shape
+from warm.engines.viseme.curves_ipa import Gate, Target, parts_of
+from warm.engines.viseme.shape import Shape
 
 CURVE_HZ = 100
 LEAD_S = 0.020

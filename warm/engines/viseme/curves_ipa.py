@@ -13,7 +13,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.viseme.shape import Shape
+from warm.engines.viseme.shape import Shape
 
 
 class Gate(Enum):

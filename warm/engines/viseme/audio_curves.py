@@ -23,7 +23,7 @@ from scipy.ndimage import (
 )
 
 from tts.speech import Speech
-from warm.viseme.shape import Shape
+from warm.engines.viseme.shape import Shape
 
 CURVE_HZ = 100
 WINDOW_S = 0.025

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from warm.viseme.anatomy import Floats, Floats32, Pixels
-from warm.viseme.fields import Move, Region
+from warm.engines.viseme.anatomy import Floats, Floats32, Pixels
+from warm.engines.viseme.displacement_fields import Move, Region
 
 STRIDE = 2
 """Of the stored grid's nodes, the ones used at run time: the fields are smooth."""

@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.viseme.anatomy import (
+from warm.engines.viseme.anatomy import (
     CHEEKS,
     CHIN_PAD,
     JAW,
@@ -21,7 +21,7 @@ from warm.viseme.anatomy import (
     Anatomy,
     Floats,
 )
-from warm.viseme.shape import FULL_GAP_IOD
+from warm.engines.viseme.shape import FULL_GAP_IOD
 
 GRID = 129
 """Nodes a side of the grid the fields are kept on: 128 cells."""

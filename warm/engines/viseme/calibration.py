@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warm.avatars.avatar import Loop
+from warm.engines.viseme.anatomy import Floats, smooth
+from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
 from warm.face.measure import lip_gap
 from warm.face.mesh import FaceMesh
-from warm.viseme.anatomy import Floats, smooth
-from warm.viseme.shape import FULL_GAP_IOD, Shape
 
 DRAWN = np.array([0.0, 0.12, 0.24, 0.36, 0.5, 0.65, 0.8, 1.0, 1.2])
 """Openings that are drawn and measured."""

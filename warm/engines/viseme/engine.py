@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.engines.base import Patch, PatchJob, Rendered
+from warm.engines.viseme.audio_curves import heard_track
+from warm.engines.viseme.curves import mouth_track
+from warm.engines.viseme.mouth import Mouth
+from warm.engines.viseme.preparation import keep, make_mouth, recall
 from warm.face.mesh import FaceMesh
-from warm.viseme.curves import mouth_track
-from warm.viseme.hearing import heard_track
-from warm.viseme.making import keep, make_mouth, recall
-from warm.viseme.mouth import Mouth
 
-MODELS = Path(__file__).parents[2] / "models" / "face"
+MODELS = Path(__file__).parents[3] / "models" / "face"
 
 
 class VisemeEngine:

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from warm.viseme.anatomy import Floats32
-from warm.viseme.calibration import Opening
-from warm.viseme.fields import CHIN_SHARE, Move
-from warm.viseme.shape import FULL_GAP_IOD, Shape
+from warm.engines.viseme.anatomy import Floats32
+from warm.engines.viseme.calibration import Opening
+from warm.engines.viseme.displacement_fields import CHIN_SHARE, Move
+from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
 
 MOST_OPEN = 1.2
 """OPEN beyond it is cut: the splines were not made for more."""

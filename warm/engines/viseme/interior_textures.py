@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.viseme.anatomy import Floats
-from warm.viseme.fields import ramp
+from warm.engines.viseme.anatomy import Floats
+from warm.engines.viseme.displacement_fields import ramp
 
 OVERSAMPLE = 4
 HALF_WIDTH, TOP, BOTTOM = 0.50, -0.20, 0.24

@@ -7,13 +7,13 @@ import numpy as np
 
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarOutdated
+from warm.engines.viseme.anatomy import CHEEKS, CHIN_PAD, Anatomy, Floats, Pixels, study
+from warm.engines.viseme.calibration import calibrate, frame_gains, identity
+from warm.engines.viseme.displacement_fields import Region, build_fields
+from warm.engines.viseme.interior_textures import CAVITY_BGR, paint_teeth, paint_tongue
+from warm.engines.viseme.lip_line import on_dark_line
+from warm.engines.viseme.mouth import Mouth, MouthData
 from warm.face.mesh import FaceMesh
-from warm.viseme.anatomy import CHEEKS, CHIN_PAD, Anatomy, Floats, Pixels, study
-from warm.viseme.calibration import calibrate, frame_gains, identity
-from warm.viseme.fields import Region, build_fields
-from warm.viseme.inner import CAVITY_BGR, paint_teeth, paint_tongue
-from warm.viseme.mouth import Mouth, MouthData
-from warm.viseme.seam import on_dark_line
 
 PREFIX = "viseme_"
 """Of the names under which an avatar keeps the engine's arrays."""

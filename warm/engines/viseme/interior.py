@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from warm.viseme.amounts import jaw_drop, share
-from warm.viseme.anatomy import Floats, Floats32, Pixels
-from warm.viseme.fields import Move
-from warm.viseme.inner import reference_to_paint
-from warm.viseme.shape import Shape
-from warm.viseme.warp import SHIFT_BITS, Box
+from warm.engines.viseme.anatomy import Floats, Floats32, Pixels
+from warm.engines.viseme.blend_weights import jaw_drop, share
+from warm.engines.viseme.displacement_fields import Move
+from warm.engines.viseme.interior_textures import reference_to_paint
+from warm.engines.viseme.shape import Shape
+from warm.engines.viseme.warp import SHIFT_BITS, Box
 
 FINE = 4
 """Sub-pixels a side that an opening's coverage is counted on."""

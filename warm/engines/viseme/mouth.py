@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from warm.viseme.amounts import moves_for
-from warm.viseme.anatomy import Floats, Floats32, Pixels
-from warm.viseme.fields import Region
-from warm.viseme.inside import Inside, Paint, Pose
-from warm.viseme.warp import Box, Warp
+from warm.engines.viseme.anatomy import Floats, Floats32, Pixels
+from warm.engines.viseme.blend_weights import moves_for
+from warm.engines.viseme.displacement_fields import Region
+from warm.engines.viseme.interior import Inside, Paint, Pose
+from warm.engines.viseme.warp import Box, Warp
 
 SOFT = 4
 """Pixels a side for each value of the mask that is worked out."""

@@ -21,6 +21,3 @@ class Shape(IntEnum):
 
 FULL_GAP_IOD = 0.27
 """Gap of the inner lips at OPEN = 1, in inter-ocular distances."""
-
-CLOSED_GAP_IOD = 0.035
-"""Below this measured gap a mouth counts as closed."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from warm.viseme.anatomy import Anatomy, Floats
+from warm.engines.viseme.anatomy import Anatomy, Floats
 
 REACH_IOD, STEP_IOD = 0.06, 0.004
 """How far from the landmarks the line is looked for, and in what steps."""
