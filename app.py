@@ -45,8 +45,8 @@ from warm.avatars.errors import PreparationError
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.base import EngineFull
 from warm.engines.factory import make_engine, recipe_of
+from warm.engines.musetalk.errors import NoSuchDevice
 from warm.media.sniff import MediaError
-from warm.musetalk.errors import NoSuchDevice
 from warm.prepare.run import prepare
 from warm.runtime import Runtime
 from warm.settings import BadSettings, Settings, read_settings

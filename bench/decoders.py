@@ -22,11 +22,11 @@ from torch import Tensor
 from bench.figure import Figure
 from bench.neural import SEED, TINY, VAE, random_network
 from bench.random_models import sizes
-from warm.musetalk.crop import Picture
-from warm.musetalk.decoders import FIRST_ROW
-from warm.musetalk.half import LowerHalf
-from warm.musetalk.painter import Painter
-from warm.musetalk.phases import use_phases
+from warm.engines.musetalk.acceleration.partial_decoder import LowerHalf
+from warm.engines.musetalk.acceleration.polyphase import use_phases
+from warm.engines.musetalk.crop import Picture
+from warm.engines.musetalk.decoders import FIRST_ROW
+from warm.engines.musetalk.generator import Painter
 
 ROUNDS = 4
 """Of one picture each; the first one also chooses kernels and is not timed."""

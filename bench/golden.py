@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.musetalk.crop import Box, Picture
+from warm.engines.musetalk.crop import Box, Picture
 
 FRAME_STEP = re.compile(r"base\.png\[(\d+)k : \d+k\+H, (\d+)k : \d+k\+W\]")
 """How the notes tell where frame k lies in the picture that all are cut from."""

@@ -24,7 +24,7 @@ from bench.figure import Figure
 from bench.gpu_rig import Rig
 from bench.gpu_rows import ON_REQUEST, ROWS, Fact, Found, Measured, Row, free
 from warm.engines.lifecycle import let_go
-from warm.musetalk.faults import is_lasting, is_of_the_device
+from warm.engines.musetalk.cuda_errors import is_lasting, is_of_the_device
 
 MINUTES = 8.0
 REPORT = "gpu.json"

@@ -15,10 +15,10 @@ from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarStore
 from warm.engines.base import PatchJob, Rendering
 from warm.engines.factory import make_engine
+from warm.engines.musetalk.engine import MuseTalkEngine
+from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.pipeline import Studio, open_studio
 from warm.media.photo import read_photo
-from warm.musetalk.engine import MuseTalkEngine
-from warm.musetalk.options import Options
-from warm.musetalk.studio import Studio, open_studio
 from warm.pasting import Picture, speaking
 from warm.prepare.build import Job, finish, from_portrait
 from warm.prepare.progress import silent

@@ -26,16 +26,16 @@ from bench.gpu_rig import Rig, pass_of, pasted, said
 from bench.gpu_sessions import most_in_time
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Patch, Rendering
-from warm.musetalk.crop import Picture
-from warm.musetalk.decoders import FIRST_ROW
-from warm.musetalk.engine import MuseTalkEngine
-from warm.musetalk.fusing import fuse_where_it_pays
-from warm.musetalk.graphs import CudaRecorder
-from warm.musetalk.phases import use_phases
-from warm.musetalk.rendering import Copy
-from warm.musetalk.studio import Studio
-from warm.musetalk.timestep import fold_timestep
-from warm.musetalk.windows import positions, tokens_of
+from warm.engines.musetalk.acceleration.cuda_graphs import CudaRecorder
+from warm.engines.musetalk.acceleration.fused_ops import fuse_where_it_pays
+from warm.engines.musetalk.acceleration.polyphase import use_phases
+from warm.engines.musetalk.acceleration.timestep import fold_timestep
+from warm.engines.musetalk.async_copy import Copy
+from warm.engines.musetalk.audio_windows import positions, tokens_of
+from warm.engines.musetalk.crop import Picture
+from warm.engines.musetalk.decoders import FIRST_ROW
+from warm.engines.musetalk.engine import MuseTalkEngine
+from warm.engines.musetalk.pipeline import Studio
 from warm.pasting import speaking
 
 PLAIN_BATCH = 20

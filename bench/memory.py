@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from bench.figure import Figure
 from bench.random_models import write_models
-from warm.musetalk.engine import MuseTalkEngine, let_threads_sleep
-from warm.musetalk.options import Options
+from warm.engines.musetalk.engine import MuseTalkEngine, let_threads_sleep
+from warm.engines.musetalk.options import Options
 
 GOAL_PERCENT = 95
 
@@ -66,7 +66,7 @@ def apart(models: Path) -> Unloading:
 def unloading(models: Path) -> Unloading:
     """Load, unload and load again."""
     let_threads_sleep()
-    import warm.musetalk.studio  # noqa: F401, PLC0415  libraries stay, so they do not count
+    import warm.engines.musetalk.pipeline  # noqa: F401, PLC0415  libraries stay, so they do not count
 
     engine = MuseTalkEngine(Options(models_dir=models, device="cpu", precision="fp32"))
     before = resident()

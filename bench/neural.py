@@ -17,12 +17,12 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
 from bench.figure import Figure
-from warm.musetalk.crop import Picture
-from warm.musetalk.networks import Network, by_pixel
-from warm.musetalk.painter import Painter
-from warm.musetalk.phases import use_phases
-from warm.musetalk.precision import set_numbers
-from warm.musetalk.timestep import fold_timestep
+from warm.engines.musetalk.acceleration.polyphase import use_phases
+from warm.engines.musetalk.acceleration.timestep import fold_timestep
+from warm.engines.musetalk.crop import Picture
+from warm.engines.musetalk.generator import Painter
+from warm.engines.musetalk.networks import Network, by_pixel
+from warm.engines.musetalk.precision import set_numbers
 
 SEED = 20
 FRAMES = 2

@@ -14,16 +14,22 @@ from numpy.typing import NDArray
 
 from bench.golden import Golden
 from stabilizers.blend import paste
-from warm.musetalk.crop import Box, Picture, cut, network_inputs
-from warm.musetalk.decoders import FIRST_ROW, DecoderKind, caution
-from warm.musetalk.device import choose
-from warm.musetalk.errors import NoSuchDevice
-from warm.musetalk.mask import OFFLINE_SOFTNESS, SOFTNESS, inside_box, parsing_square, soft_mask
-from warm.musetalk.networks import load_vae
-from warm.musetalk.options import Options
-from warm.musetalk.painter import Encoder
-from warm.musetalk.studio import Studio, open_studio
-from warm.musetalk.windows import STEP_HZ, positions, tokens_of
+from warm.engines.musetalk.audio_windows import STEP_HZ, positions, tokens_of
+from warm.engines.musetalk.crop import Box, Picture, cut, network_inputs
+from warm.engines.musetalk.decoders import FIRST_ROW, DecoderKind, caution
+from warm.engines.musetalk.device import choose
+from warm.engines.musetalk.errors import NoSuchDevice
+from warm.engines.musetalk.generator import Encoder
+from warm.engines.musetalk.mask import (
+    OFFLINE_SOFTNESS,
+    SOFTNESS,
+    inside_box,
+    parsing_square,
+    soft_mask,
+)
+from warm.engines.musetalk.networks import load_vae
+from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.pipeline import Studio, open_studio
 from warm.weights.errors import WeightsError
 from warm.weights.layout import Layout
 

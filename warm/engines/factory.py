@@ -18,8 +18,8 @@ def make_engine(settings: Settings) -> Engine:
 
         return VisemeEngine(settings.models_dir / "face")
     if settings.engine == "musetalk":
-        from warm.musetalk.engine import MuseTalkEngine  # noqa: PLC0415
-        from warm.musetalk.options import Options  # noqa: PLC0415
+        from warm.engines.musetalk.engine import MuseTalkEngine  # noqa: PLC0415
+        from warm.engines.musetalk.options import Options  # noqa: PLC0415
 
         return MuseTalkEngine(Options.of(settings))
     allowed = ", ".join(map(repr, ENGINES))
@@ -33,7 +33,7 @@ def recipe_of(settings: Settings) -> tuple[tuple[str, str | int], ...]:
     """
     if settings.engine != "musetalk":
         return ()
-    from warm.musetalk.options import Options  # noqa: PLC0415  only what the engine needs
+    from warm.engines.musetalk.options import Options  # noqa: PLC0415  only what the engine needs
 
     options = Options.of(settings)
     return tuple(options.recipe(options.layout()).items())

@@ -23,15 +23,15 @@ from torch import Tensor, nn
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarOutdated
 from warm.engines.base import Patch, PatchJob
-from warm.musetalk.decoders import FIRST_ROW, DecoderKind
-from warm.musetalk.engine import MuseTalkEngine
-from warm.musetalk.errors import UnfitConfig
-from warm.musetalk.fusing import TorchKernels, fuse
-from warm.musetalk.graphs import Recording
-from warm.musetalk.half import HALO, LowerHalf, WholeNorm, cuts
-from warm.musetalk.options import Options
-from warm.musetalk.phases import PhaseUpsampling, use_phases
-from warm.musetalk.studio import Studio, open_studio
+from warm.engines.musetalk.acceleration.cuda_graphs import Recording
+from warm.engines.musetalk.acceleration.fused_ops import TorchKernels, fuse
+from warm.engines.musetalk.acceleration.partial_decoder import HALO, LowerHalf, WholeNorm, cuts
+from warm.engines.musetalk.acceleration.polyphase import PhaseUpsampling, use_phases
+from warm.engines.musetalk.decoders import FIRST_ROW, DecoderKind
+from warm.engines.musetalk.engine import MuseTalkEngine
+from warm.engines.musetalk.errors import UnfitConfig
+from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.pipeline import Studio, open_studio
 from warm.weights.errors import WeightsMissing
 
 OTHERS: tuple[DecoderKind, ...] = ("half", "tiny")

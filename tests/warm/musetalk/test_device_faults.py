@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from warm.engines.base import EngineLost
-from warm.musetalk.errors import DeviceFull
-from warm.musetalk.faults import device_faults
+from warm.engines.musetalk.cuda_errors import device_faults
+from warm.engines.musetalk.errors import DeviceFull
 
 
 def numbered(code: int) -> RuntimeError:

@@ -19,11 +19,11 @@ from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarOutdated
 from warm.engines.base import Engine, EngineFull, EngineLost, Patch, PatchJob
+from warm.engines.musetalk.engine import MuseTalkEngine
+from warm.engines.musetalk.generator import Painter
+from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.view import FaceOutside, Placement, views_of
 from warm.media.resampling import resample
-from warm.musetalk.engine import MuseTalkEngine
-from warm.musetalk.options import Options
-from warm.musetalk.painter import Painter
-from warm.musetalk.view import FaceOutside, Placement, views_of
 from warm.offline.passages import from_sound
 
 POSES = [UPRIGHT, rolled(12.0), rolled(-6.0)]

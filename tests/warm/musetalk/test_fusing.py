@@ -13,9 +13,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
 from warm.engines.base import EngineLost
-from warm.musetalk.device import Compute
-from warm.musetalk.faults import device_faults
-from warm.musetalk.fusing import (
+from warm.engines.musetalk.acceleration.fused_ops import (
     FusedBlock,
     FusedNorm,
     FusedUpsampling,
@@ -25,8 +23,10 @@ from warm.musetalk.fusing import (
     fuse,
     fuse_where_it_pays,
 )
-from warm.musetalk.options import Options
-from warm.musetalk.studio import Studio, open_studio
+from warm.engines.musetalk.cuda_errors import device_faults
+from warm.engines.musetalk.device import Compute
+from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.pipeline import Studio, open_studio
 
 ROUNDING = 2e-5
 CPU = Compute(torch.device("cpu"), "fp32")
@@ -116,7 +116,7 @@ def test_kernels_that_are_wrong_slow_or_missing_are_left_and_told(
     def seconds_of(act: "partial[Tensor]", _: torch.device) -> float:
         return 2.0 if isinstance(act.func.__self__, SlowKernels) else 1.0  # type: ignore[attr-defined]
 
-    monkeypatch.setattr("warm.musetalk.fusing.seconds_of", seconds_of)
+    monkeypatch.setattr("warm.engines.musetalk.acceleration.fused_ops.seconds_of", seconds_of)
     network = nn.Module()
     with caplog.at_level(logging.WARNING):
         fused = fuse_where_it_pays([network], CPU, found)

@@ -23,8 +23,8 @@ from warm.avatars.store import AvatarStore
 from warm.engines.base import EngineLost
 from warm.engines.factory import make_engine
 from warm.engines.lifecycle import Habits
-from warm.musetalk.engine import MuseTalkEngine
-from warm.musetalk.options import Options
+from warm.engines.musetalk.engine import MuseTalkEngine
+from warm.engines.musetalk.options import Options
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.runtime import Runtime
 from warm.settings import Settings

@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from warm.musetalk.checkpoint import modern_names
-from warm.musetalk.device import choose
-from warm.musetalk.errors import NoSuchDevice, UnfitConfig, UnfitWeights
-from warm.musetalk.options import Options
-from warm.musetalk.studio import open_studio
+from warm.engines.musetalk.checkpoint import modern_names
+from warm.engines.musetalk.device import choose
+from warm.engines.musetalk.errors import NoSuchDevice, UnfitConfig, UnfitWeights
+from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.pipeline import open_studio
 from warm.weights.errors import WeightsDamaged, WeightsError, WeightsMissing
 
 UNET, UNET_JSON = "musetalkV15/unet.pth", "musetalkV15/musetalk.json"

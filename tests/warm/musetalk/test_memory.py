@@ -12,11 +12,11 @@ from sitter import UPRIGHT, opened, portrait, rolled, sit
 
 from warm.avatars.avatar import Avatar
 from warm.engines.base import EngineFull, PatchJob
-from warm.musetalk.engine import MuseTalkEngine
-from warm.musetalk.graphs import Recording, Work
-from warm.musetalk.memory import Appetite, budget_of, measure
-from warm.musetalk.options import Options
-from warm.musetalk.painter import Painter
+from warm.engines.musetalk.acceleration.cuda_graphs import Recording, Work
+from warm.engines.musetalk.engine import MuseTalkEngine
+from warm.engines.musetalk.generator import Painter
+from warm.engines.musetalk.memory import Appetite, budget_of, measure
+from warm.engines.musetalk.options import Options
 
 GB = 1_000_000_000
 NETWORKS, A_PASS, A_FRAME = 2 * GB, GB // 2, GB // 4

@@ -11,9 +11,9 @@ import pytest
 from bench.__main__ import main
 from bench.golden import Golden
 from bench.parity import compare, painting_stages, relative
-from warm.musetalk.options import Options
-from warm.musetalk.studio import open_studio
-from warm.musetalk.windows import positions, tokens_of
+from warm.engines.musetalk.audio_windows import positions, tokens_of
+from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.pipeline import open_studio
 
 KEPT = 8
 """Video frames of the shortened copy."""

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from sitter import portrait, sit
 from tiny_weights import write_parser
 
-from warm.musetalk.device import choose
-from warm.musetalk.engine import MuseTalkEngine
-from warm.musetalk.errors import UnfitConfig
-from warm.musetalk.mask import PARSING, soft_mask
-from warm.musetalk.options import Options
-from warm.musetalk.parsing import FaceParser, from_landmarks
-from warm.musetalk.view import View, views_of
+from warm.engines.musetalk.device import choose
+from warm.engines.musetalk.engine import MuseTalkEngine
+from warm.engines.musetalk.errors import UnfitConfig
+from warm.engines.musetalk.face_parsing import FaceParser, from_landmarks
+from warm.engines.musetalk.mask import PARSING, soft_mask
+from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.view import View, views_of
 
 LABELS = ["background", "skin", "nose", "mouth", "u_lip", "l_lip", "neck"]
 

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from warm.musetalk.device import Compute
-from warm.musetalk.engine import MuseTalkEngine
-from warm.musetalk.networks import load_unet
-from warm.musetalk.options import Options
-from warm.musetalk.phases import PhaseUpsampling
-from warm.musetalk.precision import EXACT, NarrowConv, NarrowLinear, is_exact
-from warm.musetalk.precision import narrow as narrow_layers
-from warm.musetalk.studio import Studio, open_studio
+from warm.engines.musetalk.acceleration.polyphase import PhaseUpsampling
+from warm.engines.musetalk.device import Compute
+from warm.engines.musetalk.engine import MuseTalkEngine
+from warm.engines.musetalk.networks import load_unet
+from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.pipeline import Studio, open_studio
+from warm.engines.musetalk.precision import EXACT, NarrowConv, NarrowLinear, is_exact
+from warm.engines.musetalk.precision import narrow as narrow_layers
 
 BF16_STEP = 2.0**-8
 """Between neighbours of bf16, in the smaller one."""

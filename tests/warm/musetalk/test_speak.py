@@ -20,7 +20,7 @@ from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import digest_of
 from warm.avatars.store import AvatarStore
 from warm.engines.factory import make_engine, recipe_of
-from warm.musetalk.engine import MuseTalkEngine
+from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.settings import Settings
 

@@ -12,10 +12,10 @@ from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
 from warm.engines.base import EngineLost
-from warm.musetalk.graphs import Graphs, Recording, sizes_up_to
-from warm.musetalk.options import Options
-from warm.musetalk.phases import PhaseUpsampling, use_phases
-from warm.musetalk.studio import Studio, open_studio
+from warm.engines.musetalk.acceleration.cuda_graphs import Graphs, Recording, sizes_up_to
+from warm.engines.musetalk.acceleration.polyphase import PhaseUpsampling, use_phases
+from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.pipeline import Studio, open_studio
 
 ROUNDING = 2e-5
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from session.film import SAMPLE_RATE_HZ
-from warm.musetalk.windows import positions, tokens_of, window_table
+from warm.engines.musetalk.audio_windows import positions, tokens_of, window_table
 
 RATES = [rate for rate in range(10, 61) if SAMPLE_RATE_HZ % rate == 0]
 

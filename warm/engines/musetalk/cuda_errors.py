@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import torch
 
 from warm.engines.base import EngineLost
-from warm.musetalk.checkpoint import first_line
-from warm.musetalk.errors import DeviceFull
+from warm.engines.musetalk.checkpoint import first_line
+from warm.engines.musetalk.errors import DeviceFull
 
 OF_THE_DEVICE = re.compile(r"\b(CUDA|cuDNN|CUBLAS|CUFFT|NVML|device-side)\b", re.IGNORECASE)
 """How the libraries begin their complaints about a GPU."""

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import WhisperFeatureExtractor
 
-from warm.musetalk.networks import Network
-from warm.musetalk.windows import STEP_HZ, STEPS
+from warm.engines.musetalk.audio_windows import STEP_HZ, STEPS
+from warm.engines.musetalk.networks import Network
 
 RATE_HZ = 16_000
 SEGMENT_S = 30

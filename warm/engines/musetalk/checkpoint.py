@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from warm.musetalk.errors import UnfitWeights
+from warm.engines.musetalk.errors import UnfitWeights
 from warm.weights.errors import WeightsDamaged
 
 LEGACY_NAMES = {

@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
-from warm.musetalk.checkpoint import MEND, read_tensors
-from warm.musetalk.crop import Box, Picture
-from warm.musetalk.device import Compute
-from warm.musetalk.errors import UnfitConfig
-from warm.musetalk.mask import PARSING, SOFTNESS, parsing_square
-from warm.musetalk.networks import CONFIG, build, ready
-from warm.musetalk.view import View
+from warm.engines.musetalk.checkpoint import MEND, read_tensors
+from warm.engines.musetalk.crop import Box, Picture
+from warm.engines.musetalk.device import Compute
+from warm.engines.musetalk.errors import UnfitConfig
+from warm.engines.musetalk.mask import PARSING, SOFTNESS, parsing_square
+from warm.engines.musetalk.networks import CONFIG, build, ready
+from warm.engines.musetalk.view import View
 from warm.weights.opening import read_json
 
 JAW = slice(0, 17)

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from warm.musetalk.crop import Box
+from warm.engines.musetalk.crop import Box
 
 PARSING = 512
 """Side of the picture in which a face parser marks the face, pixels."""

@@ -7,9 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from warm.musetalk.crop import CROP
-from warm.musetalk.half import LowerHalf, packed, planes_of, unpacked
-from warm.musetalk.networks import Network
+from warm.engines.musetalk.acceleration.partial_decoder import (
+    LowerHalf,
+    packed,
+    planes_of,
+    unpacked,
+)
+from warm.engines.musetalk.crop import CROP
+from warm.engines.musetalk.networks import Network
 
 SAMPLES = 3
 """Frames of an avatar that are decoded for what `half` must know of its upper face."""

@@ -20,19 +20,19 @@ from numpy.typing import NDArray
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.engines.base import EngineFull, Patch, PatchJob, Rendered, Rendering
+from warm.engines.musetalk.decoders import first_row
+from warm.engines.musetalk.errors import DeviceFull
+from warm.engines.musetalk.face_cache import Face, keep, recall
+from warm.engines.musetalk.options import Options, Recipe
 from warm.media.resampling import resample
-from warm.musetalk.decoders import first_row
-from warm.musetalk.errors import DeviceFull
-from warm.musetalk.faces import Face, keep, recall
-from warm.musetalk.options import Options, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from warm.musetalk.device import Compute
-    from warm.musetalk.memory import Appetite, Memory
-    from warm.musetalk.rendering import Part
-    from warm.musetalk.studio import Studio
+    from warm.engines.musetalk.async_copy import Part
+    from warm.engines.musetalk.device import Compute
+    from warm.engines.musetalk.memory import Appetite, Memory
+    from warm.engines.musetalk.pipeline import Studio
 
 STEP_S = 2.0
 """On the CPU one pass takes no more frames than fit in this time."""
@@ -112,8 +112,8 @@ class MuseTalkEngine:
         let_threads_sleep()
         self.load_seconds.clear()
         with self._timed("libraries"):  # seconds
-            from warm.musetalk.faults import device_faults  # noqa: PLC0415
-            from warm.musetalk.studio import open_studio  # noqa: PLC0415
+            from warm.engines.musetalk.cuda_errors import device_faults  # noqa: PLC0415
+            from warm.engines.musetalk.pipeline import open_studio  # noqa: PLC0415
 
         self._most = self._options.largest_batch
         try:
@@ -157,7 +157,7 @@ class MuseTalkEngine:
 
     def give_back(self) -> None:
         """Return memory that is only kept for the next pass; raises EngineLost."""
-        from warm.musetalk.faults import device_faults  # noqa: PLC0415  as in `load`
+        from warm.engines.musetalk.cuda_errors import device_faults  # noqa: PLC0415  as in `load`
 
         with device_faults():
             give_back_memory()
@@ -168,7 +168,7 @@ class MuseTalkEngine:
         Loads the autoencoder only, and leaves nothing loaded.
         """
         let_threads_sleep()
-        from warm.musetalk.making import make_face  # noqa: PLC0415  as in `load`
+        from warm.engines.musetalk.preparation import make_face  # noqa: PLC0415  as in `load`
 
         keep(make_face(build, self._layout, self._options), build)
 
@@ -197,8 +197,8 @@ class MuseTalkEngine:
         The reference encodes a whole file; a sentence's features differ from those, because Whisper
         hears both ways and the mel's floor follows its loudest moment.
         """
-        from warm.musetalk.hearing import RATE_HZ  # noqa: PLC0415
-        from warm.musetalk.windows import positions, tokens_of  # noqa: PLC0415
+        from warm.engines.musetalk.audio_encoder import RATE_HZ  # noqa: PLC0415
+        from warm.engines.musetalk.audio_windows import positions, tokens_of  # noqa: PLC0415
 
         studio = self.studio
         sound = resample(speech.samples, speech.sample_rate_hz, RATE_HZ)
@@ -216,7 +216,7 @@ class MuseTalkEngine:
         Where memory does not do, fewer frames are drawn at once until the next load; raises
         EngineFull when one alone does not fit, and EngineLost.
         """
-        from warm.musetalk.rendering import Drawing  # noqa: PLC0415  as in `load`
+        from warm.engines.musetalk.async_copy import Drawing  # noqa: PLC0415  as in `load`
 
         parts: list[Part] = []
         done = 0
@@ -275,7 +275,7 @@ class MuseTalkEngine:
         self.load_seconds[step] = round(time.monotonic() - begun_s, 3)
 
     def _drawn(self, jobs: Sequence[PatchJob]) -> Part:
-        from warm.musetalk.rendering import Part  # noqa: PLC0415  as in `load`
+        from warm.engines.musetalk.async_copy import Part  # noqa: PLC0415  as in `load`
 
         studio, started = self.studio, time.monotonic()
         keys = [key_of(job.avatar) for job in jobs]
@@ -308,7 +308,7 @@ class MuseTalkEngine:
         return sum(latents.nbytes for latents in list(self._latents.values()))
 
     def _appetite_facts(self) -> dict[str, Any]:
-        from warm.musetalk.memory import in_gb  # noqa: PLC0415  as in `load`
+        from warm.engines.musetalk.memory import in_gb  # noqa: PLC0415  as in `load`
 
         appetite = self._appetite
         if appetite is None:
@@ -324,8 +324,8 @@ class MuseTalkEngine:
 
     def _obey_budget(self) -> None:
         """Know the device and its memory, and take no more of it than is allowed."""
-        from warm.musetalk.device import choose  # noqa: PLC0415  as in `load`
-        from warm.musetalk.memory import GpuMemory, budget_of  # noqa: PLC0415
+        from warm.engines.musetalk.device import choose  # noqa: PLC0415  as in `load`
+        from warm.engines.musetalk.memory import GpuMemory, budget_of  # noqa: PLC0415
 
         self._compute = choose(self._options.device, self._options.precision)
         if self._memory is None and self._compute.is_gpu:
@@ -345,8 +345,8 @@ class MuseTalkEngine:
 
         A device too full for the larger pass is not measured: passes are halved until they fit.
         """
-        from warm.musetalk.faults import device_faults  # noqa: PLC0415  as in `load`
-        from warm.musetalk.memory import SIZES, measure  # noqa: PLC0415
+        from warm.engines.musetalk.cuda_errors import device_faults  # noqa: PLC0415  as in `load`
+        from warm.engines.musetalk.memory import SIZES, measure  # noqa: PLC0415
 
         if self._memory is None:
             return
@@ -365,7 +365,7 @@ class MuseTalkEngine:
 
     def _require_room(self) -> None:
         """Raise DeviceFull unless a frame can be drawn within the budget."""
-        from warm.musetalk.memory import in_gb  # noqa: PLC0415  as in `load`
+        from warm.engines.musetalk.memory import in_gb  # noqa: PLC0415  as in `load`
 
         if self._appetite is not None and self._fitting < 1:
             least, avatars = self._appetite.least(self._kept), self._kept

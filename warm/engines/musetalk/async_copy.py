@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from warm.engines.base import Patch, PatchJob
-from warm.musetalk.faces import Face
-from warm.musetalk.faults import device_faults
+from warm.engines.musetalk.cuda_errors import device_faults
+from warm.engines.musetalk.face_cache import Face
 
 
 class Copy:

@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warm.avatars.avatar import AvatarBuild
-from warm.musetalk.crop import Picture, network_inputs
-from warm.musetalk.device import Compute, choose
-from warm.musetalk.faces import Face, face_of, patch_mask
-from warm.musetalk.faults import device_faults
-from warm.musetalk.networks import load_vae
-from warm.musetalk.options import Options
-from warm.musetalk.painter import Encoder
-from warm.musetalk.parsing import FaceParser, from_landmarks
-from warm.musetalk.studio import set_exactness
-from warm.musetalk.view import View, views_of
+from warm.engines.musetalk.crop import Picture, network_inputs
+from warm.engines.musetalk.cuda_errors import device_faults
+from warm.engines.musetalk.device import Compute, choose
+from warm.engines.musetalk.face_cache import Face, face_of, patch_mask
+from warm.engines.musetalk.face_parsing import FaceParser, from_landmarks
+from warm.engines.musetalk.generator import Encoder
+from warm.engines.musetalk.networks import load_vae
+from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.pipeline import set_exactness
+from warm.engines.musetalk.view import View, views_of
 from warm.weights.layout import Layout
 
 AT_ONCE = 4

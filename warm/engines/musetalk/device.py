@@ -6,8 +6,8 @@ from typing import Literal
 
 import torch
 
-from warm.musetalk.errors import NoSuchDevice
-from warm.musetalk.faults import device_faults
+from warm.engines.musetalk.cuda_errors import device_faults
+from warm.engines.musetalk.errors import NoSuchDevice
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}

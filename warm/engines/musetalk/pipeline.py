@@ -9,19 +9,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import WhisperFeatureExtractor
 
-from warm.musetalk.checkpoint import first_line
-from warm.musetalk.decoders import caution
-from warm.musetalk.device import Compute, choose
-from warm.musetalk.faults import device_faults, is_lack_of_memory, is_lasting
-from warm.musetalk.fusing import Fused, fuse_where_it_pays
-from warm.musetalk.graphs import CudaRecorder, Graphs, Recorder, sizes_up_to
-from warm.musetalk.hearing import Hearing
-from warm.musetalk.networks import check_neighbours, load_decoder, load_encoder, load_unet
-from warm.musetalk.options import Options
-from warm.musetalk.painter import Painter
-from warm.musetalk.phases import use_phases
-from warm.musetalk.rendering import Copy
-from warm.musetalk.timestep import fold_timestep
+from warm.engines.musetalk.acceleration.cuda_graphs import (
+    CudaRecorder,
+    Graphs,
+    Recorder,
+    sizes_up_to,
+)
+from warm.engines.musetalk.acceleration.fused_ops import Fused, fuse_where_it_pays
+from warm.engines.musetalk.acceleration.polyphase import use_phases
+from warm.engines.musetalk.acceleration.timestep import fold_timestep
+from warm.engines.musetalk.async_copy import Copy
+from warm.engines.musetalk.audio_encoder import Hearing
+from warm.engines.musetalk.checkpoint import first_line
+from warm.engines.musetalk.cuda_errors import device_faults, is_lack_of_memory, is_lasting
+from warm.engines.musetalk.decoders import caution
+from warm.engines.musetalk.device import Compute, choose
+from warm.engines.musetalk.generator import Painter
+from warm.engines.musetalk.networks import check_neighbours, load_decoder, load_encoder, load_unet
+from warm.engines.musetalk.options import Options
 from warm.weights.layout import Layout
 
 UNFUSED = Fused()

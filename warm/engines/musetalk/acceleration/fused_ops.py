@@ -16,10 +16,10 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn import functional
 
-from warm.musetalk.checkpoint import first_line
-from warm.musetalk.device import Compute
-from warm.musetalk.faults import is_lack_of_memory, is_lasting
-from warm.musetalk.phases import PhaseUpsampling
+from warm.engines.musetalk.acceleration.polyphase import PhaseUpsampling
+from warm.engines.musetalk.checkpoint import first_line
+from warm.engines.musetalk.cuda_errors import is_lack_of_memory, is_lasting
+from warm.engines.musetalk.device import Compute
 
 Network = Any
 
@@ -204,7 +204,7 @@ def find_kernels() -> Kernels:
     """Those of Triton; raises RuntimeError where there is no Triton."""
     if find_spec("triton") is None:
         raise RuntimeError("Triton is not installed; PyTorch's builds for CUDA bring it")
-    from warm.musetalk.kernels import TritonKernels  # noqa: PLC0415  only where it is installed
+    from warm.engines.musetalk.acceleration.triton_kernels import TritonKernels  # noqa: PLC0415  only where it is installed
 
     return TritonKernels()
 

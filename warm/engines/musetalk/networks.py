@@ -10,12 +10,19 @@ from torch import Tensor, nn
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from warm.musetalk.checkpoint import MEND, fill, first_line, modern_names, read_tensors, under
-from warm.musetalk.decoders import FIRST_ROW, DecoderKind
-from warm.musetalk.device import Compute
-from warm.musetalk.errors import UnfitConfig
-from warm.musetalk.half import LowerHalf
-from warm.musetalk.precision import set_numbers
+from warm.engines.musetalk.acceleration.partial_decoder import LowerHalf
+from warm.engines.musetalk.checkpoint import (
+    MEND,
+    fill,
+    first_line,
+    modern_names,
+    read_tensors,
+    under,
+)
+from warm.engines.musetalk.decoders import FIRST_ROW, DecoderKind
+from warm.engines.musetalk.device import Compute
+from warm.engines.musetalk.errors import UnfitConfig
+from warm.engines.musetalk.precision import set_numbers
 from warm.weights.layout import Layout
 from warm.weights.opening import read_json
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarOutdated
 from warm.engines.base import Patch
-from warm.musetalk.crop import CROP, Picture
-from warm.musetalk.mask import inside_box, soft_mask
-from warm.musetalk.view import View
+from warm.engines.musetalk.crop import CROP, Picture
+from warm.engines.musetalk.mask import inside_box, soft_mask
+from warm.engines.musetalk.view import View
 
 PREFIX = "musetalk_"
 """Of the names under which an avatar keeps this engine's arrays."""

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from stabilizers.similarity import apply, compose, invert, scale_of
 from warm.avatars.avatar import AvatarBuild
 from warm.avatars.errors import PreparationError
+from warm.engines.musetalk.crop import CROP, Box, Picture, cut, face_box, within
 from warm.face.points68 import to_68
-from warm.musetalk.crop import CROP, Box, Picture, cut, face_box, within
 
 Placement = Literal["stabilized", "reference"]
 Matrix = NDArray[np.float64]

@@ -11,8 +11,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from warm.musetalk.checkpoint import first_line
-from warm.musetalk.faults import is_lack_of_memory, is_lasting
+from warm.engines.musetalk.checkpoint import first_line
+from warm.engines.musetalk.cuda_errors import is_lack_of_memory, is_lasting
 
 SIZES = 4, 8, 16
 """Recorded where the largest pass has more pictures than that."""
