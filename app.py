@@ -46,12 +46,12 @@ from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.base import EngineFull
 from warm.engines.factory import make_engine, recipe_of
 from warm.engines.musetalk.errors import NoSuchDevice
+from warm.engines.weights.errors import WeightsError
 from warm.media.sniff import MediaError
 from warm.prepare.run import prepare
 from warm.runtime import Runtime
 from warm.settings import BadSettings, Settings, read_settings
 from warm.wardrobe import require_fps
-from warm.weights.errors import WeightsError
 
 SAYING = (speaking, interrupting)
 WATCHING = (film, playlist, events, transcript, export)

@@ -30,8 +30,8 @@ from warm.engines.musetalk.mask import (
 from warm.engines.musetalk.networks import load_vae
 from warm.engines.musetalk.options import Options
 from warm.engines.musetalk.pipeline import Studio, open_studio
-from warm.weights.errors import WeightsError
-from warm.weights.layout import Layout
+from warm.engines.weights.errors import WeightsError
+from warm.engines.weights.layout import Layout
 
 ROUNDING = 2e-5
 """Largest difference over largest value: what the order of sums in fp32 may change."""

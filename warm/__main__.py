@@ -18,6 +18,8 @@ from tts.voice import BadSpeechRequest
 from warm.avatars.errors import PreparationError
 from warm.avatars.store import PREVIEW, AvatarError, AvatarStore, AvatarSummary
 from warm.engines.factory import make_engine, recipe_of
+from warm.engines.weights.command import add_models
+from warm.engines.weights.errors import WeightsError
 from warm.face.errors import FaceModelError
 from warm.media.sniff import MediaError
 from warm.offline.command import add_render
@@ -25,8 +27,6 @@ from warm.offline.errors import OfflineError
 from warm.prepare.bar import Bar
 from warm.prepare.run import prepare
 from warm.settings import BadSettings, Settings, read_settings
-from warm.weights.command import add_models
-from warm.weights.errors import WeightsError
 
 REFUSALS = (
     *(MediaError, PreparationError, AvatarError, BadSettings, WeightsError),

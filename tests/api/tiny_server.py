@@ -27,9 +27,9 @@ from app import announce, assemble, give_up  # noqa: E402
 from tts.espeak import EspeakVoices  # noqa: E402
 from warm.avatars.store import AvatarStore  # noqa: E402
 from warm.engines.base import EngineLost, PatchJob, Rendering  # noqa: E402
+from warm.engines.weights.errors import WeightsError  # noqa: E402
 from warm.runtime import Runtime  # noqa: E402
 from warm.settings import Settings  # noqa: E402
-from warm.weights.errors import WeightsError  # noqa: E402
 
 
 class NativeEngine(LoudnessEngine):

@@ -17,7 +17,8 @@ from hub_server import Hub, serving
 from weights_kit import cut, fill, official, write
 
 from warm.__main__ import main
-from warm.weights.errors import (
+from warm.engines.weights.download import Supply, supply
+from warm.engines.weights.errors import (
     DownloadBusy,
     HubLacksFile,
     HubRefused,
@@ -27,10 +28,9 @@ from warm.weights.errors import (
     WeightsMissing,
     WeightsWrong,
 )
-from warm.weights.hub import ask, fetch, held
-from warm.weights.layout import find
-from warm.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model, ModelFile
-from warm.weights.supply import Supply, supply
+from warm.engines.weights.hub import ask, fetch, held
+from warm.engines.weights.layout import find
+from warm.engines.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model, ModelFile
 
 ROOT = Path(__file__).parents[2]
 CHUNK_BYTES = 10 * 1024 * 1024
@@ -358,7 +358,7 @@ def test_verify_names_every_file_its_fault_and_the_command(
 def test_verify_reads_every_byte_where_a_digest_is_known(
     model: Model, into: Supply, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("warm.weights.command.MODELS", (model,))
+    monkeypatch.setattr("warm.engines.weights.command.MODELS", (model,))
     supply([model], into)
     assert run("verify", "--models", into.models_dir, capsys=capsys)[0] == 0
     weights = into.models_dir / "whisper" / "model.safetensors"

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from weights_kit import cut, fill, official, write
 
-from warm.weights.errors import WeightsDamaged, WeightsMissing
-from warm.weights.layout import find
-from warm.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model
-from warm.weights.opening import look
+from warm.engines.weights.errors import WeightsDamaged, WeightsMissing
+from warm.engines.weights.file_headers import look
+from warm.engines.weights.layout import find
+from warm.engines.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model
 
 
 def test_the_official_folders_are_found_without_a_note(tmp_path: Path) -> None:

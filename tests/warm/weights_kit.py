@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from warm.weights.manifest import MODELS, Model
+from warm.engines.weights.manifest import MODELS, Model
 
 
 def tensors() -> dict[str, torch.Tensor]:

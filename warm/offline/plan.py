@@ -17,6 +17,7 @@ from warm.avatars.errors import PreparationError
 from warm.avatars.recipe import PreparationSettings, digest_of
 from warm.avatars.store import ID_PATTERN, MANIFEST, AvatarError, AvatarStore
 from warm.engines.factory import recipe_of
+from warm.engines.weights.digest import sha256_of
 from warm.job import check_text
 from warm.media.audio import SoundFacts, examine
 from warm.media.sniff import MediaError, sniff
@@ -24,7 +25,6 @@ from warm.offline.errors import BadTask, RefusedTasks
 from warm.offline.movie import comment_of
 from warm.offline.task import Task
 from warm.settings import Settings
-from warm.weights.digest import sha256_of
 
 RECIPE = 1
 """Goes up when the same task makes another film."""

@@ -32,7 +32,7 @@ from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.errors import UnfitConfig
 from warm.engines.musetalk.options import Options
 from warm.engines.musetalk.pipeline import Studio, open_studio
-from warm.weights.errors import WeightsMissing
+from warm.engines.weights.errors import WeightsMissing
 
 OTHERS: tuple[DecoderKind, ...] = ("half", "tiny")
 GREY = 128

@@ -16,7 +16,7 @@ from warm.engines.musetalk.device import choose
 from warm.engines.musetalk.errors import NoSuchDevice, UnfitConfig, UnfitWeights
 from warm.engines.musetalk.options import Options
 from warm.engines.musetalk.pipeline import open_studio
-from warm.weights.errors import WeightsDamaged, WeightsError, WeightsMissing
+from warm.engines.weights.errors import WeightsDamaged, WeightsError, WeightsMissing
 
 UNET, UNET_JSON = "musetalkV15/unet.pth", "musetalkV15/musetalk.json"
 VAE, WHISPER = "sd-vae/diffusion_pytorch_model.bin", "whisper/pytorch_model.bin"

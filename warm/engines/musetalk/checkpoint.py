@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from warm.engines.musetalk.errors import UnfitWeights
-from warm.weights.errors import WeightsDamaged
+from warm.engines.weights.errors import WeightsDamaged
 
 LEGACY_NAMES = {
     ".query.": ".to_q.",

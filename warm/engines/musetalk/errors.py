@@ -1,6 +1,6 @@
 """Why the neural engine cannot work, one class per cause."""
 
-from warm.weights.errors import WeightsError
+from warm.engines.weights.errors import WeightsError
 
 
 class UnfitConfig(WeightsError):

@@ -16,7 +16,7 @@ from warm.engines.musetalk.errors import UnfitConfig
 from warm.engines.musetalk.mask import PARSING, SOFTNESS, parsing_square
 from warm.engines.musetalk.networks import CONFIG, build, ready
 from warm.engines.musetalk.view import View
-from warm.weights.opening import read_json
+from warm.engines.weights.file_headers import read_json
 
 JAW = slice(0, 17)
 """Of the 68 points: from ear to ear."""

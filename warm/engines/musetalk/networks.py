@@ -23,8 +23,8 @@ from warm.engines.musetalk.decoders import FIRST_ROW, DecoderKind
 from warm.engines.musetalk.device import Compute
 from warm.engines.musetalk.errors import UnfitConfig
 from warm.engines.musetalk.precision import set_numbers
-from warm.weights.layout import Layout
-from warm.weights.opening import read_json
+from warm.engines.weights.file_headers import read_json
+from warm.engines.weights.layout import Layout
 
 ENCODER_PREFIX = "model.encoder."
 CONFIG = "config.json"

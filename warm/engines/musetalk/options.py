@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 from warm.avatars.recipe import ENGINES
 from warm.avatars.store import digest_of_file
 from warm.engines.musetalk.decoders import DecoderKind, caution
-from warm.weights.errors import WeightsMissing
-from warm.weights.layout import Layout, find, mend
-from warm.weights.manifest import PARSER, TINY
+from warm.engines.weights.errors import WeightsMissing
+from warm.engines.weights.layout import Layout, find, mend
+from warm.engines.weights.manifest import PARSER, TINY
 
 if TYPE_CHECKING:
     from warm.settings import Settings

@@ -27,7 +27,7 @@ from warm.engines.musetalk.device import Compute, choose
 from warm.engines.musetalk.generator import Painter
 from warm.engines.musetalk.networks import check_neighbours, load_decoder, load_encoder, load_unet
 from warm.engines.musetalk.options import Options
-from warm.weights.layout import Layout
+from warm.engines.weights.layout import Layout
 
 UNFUSED = Fused()
 

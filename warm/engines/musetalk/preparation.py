@@ -17,7 +17,7 @@ from warm.engines.musetalk.networks import load_vae
 from warm.engines.musetalk.options import Options
 from warm.engines.musetalk.pipeline import set_exactness
 from warm.engines.musetalk.view import View, views_of
-from warm.weights.layout import Layout
+from warm.engines.weights.layout import Layout
 
 AT_ONCE = 4
 """Frames that are encoded together."""

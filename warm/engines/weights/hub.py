@@ -26,8 +26,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.file_download import get_hf_file_metadata, hf_hub_url, http_get
 from tqdm import tqdm
 
-from warm.weights.digest import sha256_of
-from warm.weights.errors import (
+from warm.engines.weights.digest import sha256_of
+from warm.engines.weights.errors import (
     DownloadBusy,
     DownloadError,
     HubLacksFile,
@@ -36,7 +36,7 @@ from warm.weights.errors import (
     NoRoomForWeights,
     WeightsWrong,
 )
-from warm.weights.manifest import Model, ModelFile
+from warm.engines.weights.manifest import Model, ModelFile
 
 ANSWER_S = 10.0
 """How long the hub may think about a file's facts."""

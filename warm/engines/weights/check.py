@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from warm.weights.digest import sha256_of
-from warm.weights.errors import WeightsDamaged
-from warm.weights.layout import fullest, is_there, place_of, weights_in
-from warm.weights.manifest import Model, ModelFile
-from warm.weights.opening import look
+from warm.engines.weights.digest import sha256_of
+from warm.engines.weights.errors import WeightsDamaged
+from warm.engines.weights.file_headers import look
+from warm.engines.weights.layout import fullest, is_there, place_of, weights_in
+from warm.engines.weights.manifest import Model, ModelFile
 
 State = Literal["ok", "missing", "damaged", "other"]
 TORCH_SUFFIXES = {".pth", ".bin"}

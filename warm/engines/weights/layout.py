@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from warm.weights.errors import WeightsDamaged, WeightsMissing
-from warm.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model, ModelFile
-from warm.weights.opening import look
+from warm.engines.weights.errors import WeightsDamaged, WeightsMissing
+from warm.engines.weights.file_headers import look
+from warm.engines.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model, ModelFile
 
 NESTED = ("", "models", "MuseTalk", "musetalk", "MuseTalk/models", "musetalk/models")
 """Folders in `models_dir` in which the official ones may lie: a clone of the hub repository, a

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from warm.weights.check import FileState, states
-from warm.weights.errors import NoRoomForWeights, WeightsMissing
-from warm.weights.layout import place_of, weights_in
-from warm.weights.manifest import Model
-from warm.weights.opening import look
+from warm.engines.weights.check import FileState, states
+from warm.engines.weights.errors import NoRoomForWeights, WeightsMissing
+from warm.engines.weights.file_headers import look
+from warm.engines.weights.layout import place_of, weights_in
+from warm.engines.weights.manifest import Model
 
 SPARE_BYTES = 200_000_000
 """What should be left on the disk afterwards."""
@@ -54,7 +54,7 @@ def lacking(model: Model, into: Supply) -> list[FileState]:
 
 def from_hub(needed: Sequence[FileState], into: Supply) -> None:
     """Ask for everything first, so that nothing large is fetched in vain; then fetch."""
-    from warm.weights.hub import ask, fetch  # noqa: PLC0415  its libraries are slow to load
+    from warm.engines.weights.hub import ask, fetch  # noqa: PLC0415  its libraries are slow to load
 
     offers = [
         (ask(state.model, state.file, endpoint=into.endpoint), state.path) for state in needed

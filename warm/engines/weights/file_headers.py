@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from warm.weights.errors import WeightsDamaged
+from warm.engines.weights.errors import WeightsDamaged
 
 LFS_POINTER = b"version https://git-lfs"
 WEB_PAGE = (b"<!DOCTYPE", b"<!doctype", b"<html", b"<HTML", b"<?xml")

@@ -4,11 +4,11 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from warm.engines.weights.check import FileState, states
+from warm.engines.weights.download import Supply, size_words, supply
+from warm.engines.weights.layout import unusual_places
+from warm.engines.weights.manifest import MODELS, Model
 from warm.settings import Settings, read_settings
-from warm.weights.check import FileState, states
-from warm.weights.layout import unusual_places
-from warm.weights.manifest import MODELS, Model
-from warm.weights.supply import Supply, size_words, supply
 
 
 def add_models(command: argparse.ArgumentParser) -> None:
