@@ -22,8 +22,8 @@ from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import AvatarStore
 from warm.engines.base import PatchJob
 from warm.face.finder import FaceFinder
-from warm.idle.closing import MouthCloser
-from warm.idle.lower_face import LIPS
+from warm.prepare.idle.close_video import MouthCloser
+from warm.prepare.idle.lower_face import LIPS
 from warm.prepare.progress import silent
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.prepare.source import Footage, read_footage

@@ -24,7 +24,7 @@ from warm.face.errors import FaceModelError
 from warm.media.sniff import MediaError
 from warm.offline.command import add_render
 from warm.offline.errors import OfflineError
-from warm.prepare.bar import Bar
+from warm.prepare.progress_bar import Bar
 from warm.prepare.run import prepare
 from warm.settings import BadSettings, Settings, read_settings
 

@@ -16,11 +16,11 @@ from stabilizers.track import track_face
 from warm.face.finder import FaceFinder
 from warm.face.measure import lip_gap
 from warm.face.mesh import FaceMesh
-from warm.idle.closedness import closed_frames, unevenness
-from warm.idle.closing import close_mouth
-from warm.idle.references import REFERENCES, choose_references, reference_shares
-from warm.idle.thin_plate import field_matrix
 from warm.media.video import open_video
+from warm.prepare.idle.close_video import close_mouth
+from warm.prepare.idle.closedness import closed_frames, unevenness
+from warm.prepare.idle.references import REFERENCES, choose_references, reference_shares
+from warm.prepare.idle.thin_plate import field_matrix
 from warm.prepare.run import FACE_MODELS
 from warm.prepare.source import CROP
 

@@ -13,11 +13,11 @@ from stabilizers.similarity import apply, invert
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.finder import FaceFinder
 from warm.face.measure import eye_centres, lip_gap
-from warm.idle.eyelids import EYES, Eyelids
-from warm.idle.photo import IdleClip, Relief, animate_photo, canonical_to_picture
-from warm.idle.shut_photo import shut_photo
-from warm.idle.sway import BLINK_STARTS_S, blinks, loop_length, sway
 from warm.media.video import open_video
+from warm.prepare.idle.animate_photo import IdleClip, Relief, animate_photo, canonical_to_picture
+from warm.prepare.idle.blinks import EYES, Eyelids
+from warm.prepare.idle.close_photo import shut_photo
+from warm.prepare.idle.sway import BLINK_STARTS_S, blinks, loop_length, sway
 from warm.prepare.run import FACE_MODELS
 
 FPS = 10

@@ -34,7 +34,7 @@ from warm.prepare.errors import (
     ShortVideoError,
     SmallFaceError,
 )
-from warm.prepare.follow import absences, bridged, cuts
+from warm.prepare.face_tracking import absences, bridged, cuts
 from warm.prepare.loop import choose_loop
 from warm.prepare.region import face_boxes, in_canonical, mouth_mask
 from warm.prepare.run import FACE_MODELS

@@ -22,7 +22,7 @@ from warm.offline.movie import Movie
 from warm.offline.passages import Passage, frames_of, frames_of_text, from_sound, from_text
 from warm.offline.plan import Plan, Planner
 from warm.offline.task import Task, described
-from warm.prepare.bar import Bar
+from warm.prepare.progress_bar import Bar
 from warm.prepare.run import prepare
 from warm.settings import Settings
 

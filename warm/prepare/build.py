@@ -10,11 +10,11 @@ from warm.avatars.avatar import AvatarBuild
 from warm.avatars.recipe import PreparationSettings
 from warm.engines.base import Engine
 from warm.face.finder import FaceFinder
-from warm.idle.closing import close_mouth
-from warm.idle.photo import animate_photo
-from warm.idle.sway import loop_length
 from warm.media.sniff import sniff
 from warm.prepare.arrays import allocate
+from warm.prepare.idle.animate_photo import animate_photo
+from warm.prepare.idle.close_video import close_mouth
+from warm.prepare.idle.sway import loop_length
 from warm.prepare.idle_film import write_idle_film
 from warm.prepare.loop import choose_loop
 from warm.prepare.preview import write_preview

@@ -20,7 +20,7 @@ from warm.media.photo import read_photo
 from warm.media.video import Video, open_video
 from warm.prepare.arrays import FrameFile
 from warm.prepare.errors import NoFaceError, ShortVideoError
-from warm.prepare.follow import FaceFollower, bridged, check_face_size, cuts
+from warm.prepare.face_tracking import FaceFollower, bridged, check_face_size, cuts
 from warm.prepare.progress import Progress
 
 T = TypeVar("T")

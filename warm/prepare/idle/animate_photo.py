@@ -17,11 +17,11 @@ from scipy.spatial.transform import Rotation
 from stabilizers.similarity import compose, fit_similarity
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.measure import eye_centres, inter_ocular
-from warm.idle.ease import ease
-from warm.idle.eyelids import UPPER_LIDS, Eyelids, closed_lid_points
-from warm.idle.grid import pixel_grid, read_at
-from warm.idle.shut_photo import shut_photo
-from warm.idle.sway import blinks, loop_length, sway
+from warm.prepare.idle.blinks import UPPER_LIDS, Eyelids, closed_lid_points
+from warm.prepare.idle.close_photo import shut_photo
+from warm.prepare.idle.easing import ease
+from warm.prepare.idle.pixel_grid import pixel_grid, read_at
+from warm.prepare.idle.sway import blinks, loop_length, sway
 
 ELLIPSE_IOD = (1.25, 1.9)
 """Half axes of the ellipse inside which the head moves as one."""

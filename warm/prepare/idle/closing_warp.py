@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from stabilizers.similarity import apply, compose, invert, scale_of
 from warm.avatars.avatar import CANONICAL_IOD
-from warm.idle.ease import ease
-from warm.idle.grid import pixel_grid, read_at
-from warm.idle.lower_face import (
+from warm.prepare.idle.easing import ease
+from warm.prepare.idle.lower_face import (
     AROUND_LOWER,
     AROUND_UPPER,
     BESIDE,
@@ -26,8 +25,9 @@ from warm.idle.lower_face import (
     OUTER_UPPER,
     seam_of,
 )
-from warm.idle.pose import RestingFace
-from warm.idle.thin_plate import field_matrix
+from warm.prepare.idle.pixel_grid import pixel_grid, read_at
+from warm.prepare.idle.pose import RestingFace
+from warm.prepare.idle.thin_plate import field_matrix
 
 GRID_STEP = 2.5
 """Crop pixels between the nodes of a field."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from stabilizers.similarity import apply, fit_affine, fit_similarity, invert, scale_of
-from warm.idle.lower_face import (
+from warm.prepare.idle.lower_face import (
     CHIN,
     INNER_LOWER,
     INNER_UPPER,

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.idle.grid import read_at
-from warm.idle.lower_face import INNER_LOWER, INNER_UPPER
+from warm.prepare.idle.lower_face import INNER_LOWER, INNER_UPPER
+from warm.prepare.idle.pixel_grid import read_at
 
 CLOSED_SHARE = 0.14
 """This share of the frames counts as showing the resting mouth."""

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.idle.ease import ease
-from warm.idle.grid import read_at
+from warm.prepare.idle.easing import ease
+from warm.prepare.idle.pixel_grid import read_at
 
 # Mesh landmarks from the outer to the inner corner (right eye), inner to outer (left eye).
 RIGHT_UPPER, RIGHT_LOWER = (33, 246, 161, 160, 159, 158, 157, 173, 133), (

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from stabilizers.similarity import apply
 from warm.avatars.avatar import CANONICAL_IOD
 from warm.face.measure import lip_gap
-from warm.idle.closing import lower_face_share
-from warm.idle.lower_face import (
+from warm.prepare.idle.close_video import lower_face_share
+from warm.prepare.idle.closing_warp import Unopening, pull_inwards
+from warm.prepare.idle.lower_face import (
     AROUND_LOWER,
     AROUND_UPPER,
     INNER_LOWER,
@@ -23,8 +24,7 @@ from warm.idle.lower_face import (
     OUTER_LOWER,
     UPPER_LIP,
 )
-from warm.idle.pose import RestingFace, in_crop
-from warm.idle.unopen import Unopening, pull_inwards
+from warm.prepare.idle.pose import RestingFace, in_crop
 
 PARTED_IOD = 0.06
 """A wider gap is closed; the mesh calls closed lips up to .05 apart."""

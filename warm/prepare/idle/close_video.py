@@ -13,12 +13,12 @@ from scipy.ndimage import gaussian_filter1d
 
 from stabilizers.similarity import apply
 from warm.face.measure import lip_gap
-from warm.idle.closedness import closed_frames
-from warm.idle.ease import ease
-from warm.idle.lower_face import JAW_SHARE, LIPS
-from warm.idle.pose import RestingFace, resting_face
-from warm.idle.references import choose_references, reference_shares
-from warm.idle.unopen import OPENING_IOD, Unopening, Warp
+from warm.prepare.idle.closedness import closed_frames
+from warm.prepare.idle.closing_warp import OPENING_IOD, Unopening, Warp
+from warm.prepare.idle.easing import ease
+from warm.prepare.idle.lower_face import JAW_SHARE, LIPS
+from warm.prepare.idle.pose import RestingFace, resting_face
+from warm.prepare.idle.references import choose_references, reference_shares
 
 THREADS = 2
 LOAN_INNER, LOAN_OUTER = 1.05, 1.75
