@@ -50,8 +50,8 @@ from warm.engines.weights.errors import WeightsError
 from warm.media.sniff import MediaError
 from warm.prepare.run import prepare
 from warm.runtime import Runtime
+from warm.sessions.avatar_cache import require_fps
 from warm.settings import BadSettings, Settings, read_settings
-from warm.wardrobe import require_fps
 
 SAYING = (speaking, interrupting)
 WATCHING = (film, playlist, events, transcript, export)

@@ -9,7 +9,7 @@ from api.context import running
 from api.serializers import describe_archived
 from api.transcript import WEBVTT
 from session.webvtt import transcript_of
-from warm.archive import UnknownArchive
+from warm.sessions.archive import UnknownArchive
 
 MP4 = "video/mp4"
 

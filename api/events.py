@@ -18,7 +18,7 @@ from session.factory import growing, require_growing
 from session.film import Cue, Fragment
 from session.fragmented.writer import FilmWriter
 from warm.runtime import Runtime
-from warm.session_places import DEFAULT_SESSION
+from warm.sessions.paths import DEFAULT_SESSION
 
 RETRY_MS = 1000
 """How long a client waits before it connects again."""

@@ -13,7 +13,7 @@ from api.problem import TooManyExports
 from api.viewers import find_film
 from session.fragmented.writer import FilmWriter
 from session.mp4.export import open_export
-from warm.session_places import DEFAULT_SESSION
+from warm.sessions.paths import DEFAULT_SESSION
 
 CHUNK_BYTES = 256 * 1024
 

@@ -12,7 +12,7 @@ from api.viewers import Watched, find_film, place, wait_for_film
 from session.byte_ranges import choose_range, etag
 from session.fragmented.writer import FilmWriter
 from session.reader import FilmReader
-from warm.session_places import DEFAULT_SESSION
+from warm.sessions.paths import DEFAULT_SESSION
 
 MP4 = "video/mp4"
 

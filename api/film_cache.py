@@ -5,7 +5,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from session.factory import Film
-from warm.sessions import Sessions
+from warm.sessions.manager import Sessions
 
 Kept = TypeVar("Kept")
 Kind = TypeVar("Kind", bound=Film)

@@ -7,7 +7,7 @@ from flask import Blueprint
 from api.body import Body, read_body_or_query
 from api.context import running
 from warm.job import Interruption
-from warm.session_places import DEFAULT_SESSION
+from warm.sessions.paths import DEFAULT_SESSION
 
 interrupting = Blueprint("interrupt", __name__)
 

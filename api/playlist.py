@@ -14,7 +14,7 @@ from api.query import read_number
 from api.viewers import LOOK_S, Watched, place, wait_for_film
 from session.fragmented.writer import FilmWriter
 from session.hls import LEAST_WINDOW, Playlist
-from warm.session_places import DEFAULT_SESSION
+from warm.sessions.paths import DEFAULT_SESSION
 
 MPEGURL = "application/vnd.apple.mpegurl"
 HOLD_S = 9.0

@@ -30,15 +30,15 @@ from session.errors import (
 )
 from tts.isolated_espeak import VoiceUnavailable
 from tts.voice import BadSpeechRequest
-from warm.archive import UnknownArchive
 from warm.avatars.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
 from warm.engines.base import EngineFull, EngineLost
 from warm.health import NotReady
 from warm.job import Interrupted
 from warm.queue import QueueFull
-from warm.session_errors import BadSessionId, SessionExists, UnknownSession, UnusableSession
-from warm.session_limits import DiskNearlyFull, SessionFull, TooManySessions
-from warm.wardrobe import AvatarUnfit
+from warm.sessions.archive import UnknownArchive
+from warm.sessions.avatar_cache import AvatarUnfit
+from warm.sessions.errors import BadSessionId, SessionExists, UnknownSession, UnusableSession
+from warm.sessions.limits import DiskNearlyFull, SessionFull, TooManySessions
 
 RETRY_SOON_S = 1
 RETRY_MENDED_S = 30

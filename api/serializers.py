@@ -5,11 +5,11 @@ from typing import Any
 
 from session.film import ClipRecord
 from tts.voice import BadSpeechRequest, VoiceChoice
-from warm.archive import ArchivedFilm
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE, Avatar
-from warm.one_session import SessionView
 from warm.runtime import Runtime
-from warm.session_places import DEFAULT_SESSION
+from warm.sessions.archive import ArchivedFilm
+from warm.sessions.paths import DEFAULT_SESSION
+from warm.sessions.session import SessionView
 
 LIMITS = ("max_session_s", "max_session_mb", "session_idle_s")
 

@@ -9,8 +9,8 @@ from werkzeug.exceptions import MethodNotAllowed
 from api.body import Body, check, read_body_or_query
 from api.context import running
 from api.serializers import describe_archived, describe_session, session_url
-from warm.session_errors import UnknownSession
-from warm.session_places import DEFAULT_SESSION
+from warm.sessions.errors import UnknownSession
+from warm.sessions.paths import DEFAULT_SESSION
 
 sessions = Blueprint("sessions", __name__)
 

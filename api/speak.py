@@ -13,7 +13,7 @@ from api.context import running
 from api.problem import problem_of
 from api.serializers import describe_clip, film_url
 from warm.job import EngineAwaited, EngineCame, Event, FragmentLanded, SpeakJob, SpeechMade, Spoken
-from warm.session_places import DEFAULT_SESSION
+from warm.sessions.paths import DEFAULT_SESSION
 
 EVENT_STREAM = "text/event-stream"
 

@@ -4,7 +4,7 @@ from flask import Blueprint, Response, request
 
 from api.context import running
 from api.viewers import require_wanted
-from warm.session_places import DEFAULT_SESSION
+from warm.sessions.paths import DEFAULT_SESSION
 
 WEBVTT = "text/vtt"
 NOTHING_SAID = "WEBVTT\n"

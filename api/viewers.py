@@ -13,7 +13,7 @@ from api.problem import FilmReplaced, TooManyWatchers
 from session.factory import Film, growing, require_growing
 from session.fragmented.writer import FilmWriter
 from warm.runtime import Runtime
-from warm.session_errors import UnknownSession
+from warm.sessions.errors import UnknownSession
 
 LOOK_S = 1.0
 """How often who waits looks whether its reader, and the server, are still there."""

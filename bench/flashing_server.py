@@ -15,7 +15,7 @@ from api.server.gunicorn_app import listen, occupy, serve
 from app import make_app
 from bench.flashes import add, flash
 from session.fragmented.writer import FilmWriter
-from warm.sessions import Sessions
+from warm.sessions.manager import Sessions
 from warm.settings import Settings, read_settings
 
 

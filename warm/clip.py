@@ -18,7 +18,7 @@ from warm.pasting import Picture, jobs_of
 from warm.playing import PlayingClock
 from warm.schedule import BATCHES_AHEAD, STUCK_S, batch_sizes
 from warm.script import TAIL_FRAMES, Line, closing, lines, stillness
-from warm.session_limits import Room
+from warm.sessions.limits import Room
 from warm.sink import Batch, Sink
 
 PACED_SHARE = 0.5

@@ -15,7 +15,7 @@ from warm.clip import Clip
 from warm.job import Errand, Interrupted, SpeakJob, Spoken
 from warm.queue import WorkQueue
 from warm.renderer import Renderer
-from warm.sessions import Sessions
+from warm.sessions.manager import Sessions
 from warm.tally import Tally
 
 log = logging.getLogger(__name__)

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-from warm.archive import Disposal
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarStore
 from warm.engines.base import Engine
 from warm.engines.lifecycle import Habits
-from warm.session_limits import MB, SessionLimits
-from warm.sessions import Sessions
+from warm.sessions.archive import Disposal
+from warm.sessions.avatar_cache import Wardrobe, WardrobeLimits
+from warm.sessions.limits import MB, SessionLimits
+from warm.sessions.manager import Sessions
 from warm.settings import Settings
-from warm.wardrobe import Wardrobe, WardrobeLimits
 
 
 def make_wardrobe(

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from tts.length import least_duration_s
 from tts.voice import VoiceChoice, VoiceInfo, Voices
-from warm.archive import Archive, Disposal
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError
 from warm.clip import Stage
@@ -23,12 +22,13 @@ from warm.loop import RenderLoop
 from warm.parts import habits_of, make_sessions, make_wardrobe
 from warm.queue import QueueFull, WorkQueue
 from warm.renderer import Look, Renderer
-from warm.session_places import DEFAULT_SESSION
-from warm.session_record import Choices
+from warm.sessions.archive import Archive, Disposal
+from warm.sessions.paths import DEFAULT_SESSION
+from warm.sessions.record import Choices
+from warm.sessions.trash import Trash
+from warm.sessions.voice_choice import Wishes
 from warm.settings import Settings
 from warm.tally import Tally
-from warm.trash import Trash
-from warm.wishes import Wishes
 
 IDLE_BEAT_S = 0.5
 """How often a render thread without work shows that it lives."""

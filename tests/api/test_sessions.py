@@ -24,8 +24,8 @@ from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarStore
 from warm.engines.base import EngineFull
 from warm.runtime import Runtime
-from warm.session_limits import SessionFull
-from warm.session_record import RECORD_NAME
+from warm.sessions.limits import SessionFull
+from warm.sessions.record import RECORD_NAME
 from warm.settings import Settings
 
 TALL = (64, 112)

@@ -14,8 +14,8 @@ from session.video_encoder import PictureEncoder
 from tts.espeak import EspeakVoices
 from warm.health import NotReady
 from warm.job import Interrupted
-from warm.one_session import Session
 from warm.runtime import Runtime
+from warm.sessions.session import Session
 from warm.settings import Settings
 
 PATIENCE_S = 30

@@ -18,12 +18,12 @@ from warm.demand import Demand
 from warm.engines.base import EngineLost
 from warm.health import NotReady
 from warm.job import Interrupted, SpeakJob
-from warm.one_session import Session
 from warm.runtime import Runtime
-from warm.sessions import Sessions
+from warm.sessions.avatar_cache import Wardrobe
+from warm.sessions.manager import Sessions
+from warm.sessions.session import Session
 from warm.settings import Settings
 from warm.sink import Sink
-from warm.wardrobe import Wardrobe
 
 PATIENCE_S = 30
 IDLE_S = 60.0

@@ -23,8 +23,8 @@ from warm.queue import QueueFull
 from warm.runtime import Runtime
 from warm.schedule import batch_sizes
 from warm.script import TAIL_FRAMES
-from warm.session_errors import BadSessionId, UnusableSession
-from warm.session_limits import TooManySessions
+from warm.sessions.errors import BadSessionId, UnusableSession
+from warm.sessions.limits import TooManySessions
 from warm.settings import Settings
 
 TEXT = "Hello world. This is the second sentence."

@@ -24,7 +24,7 @@ from warm.playing import PlayingClock
 from warm.renderer import Look, Renderer
 from warm.runtime import Runtime
 from warm.schedule import PASS_S, SOON_S, Pace, line_up
-from warm.session_limits import Room
+from warm.sessions.limits import Room
 
 SPEC = FilmSpec(width=WIDTH, height=HEIGHT, fps=25)
 TEXT = "Good morning, and thank you for calling."

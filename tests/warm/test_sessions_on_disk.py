@@ -13,13 +13,13 @@ from tiny_face import LoudnessEngine, tiny_avatar
 from session.errors import FilmDiskError, FilmFullError
 from session.fragmented.check import check_film
 from session.fragmented.journal import journal_path
-from warm.archive import Archive, Disposal, UnknownArchive
 from warm.avatars.store import AvatarStore
-from warm.session_limits import DiskNearlyFull, SessionLimits
-from warm.session_record import RECORD_NAME, Choices
-from warm.sessions import Sessions
-from warm.trash import Trash
-from warm.wardrobe import Wardrobe, WardrobeLimits
+from warm.sessions.archive import Archive, Disposal, UnknownArchive
+from warm.sessions.avatar_cache import Wardrobe, WardrobeLimits
+from warm.sessions.limits import DiskNearlyFull, SessionLimits
+from warm.sessions.manager import Sessions
+from warm.sessions.record import RECORD_NAME, Choices
+from warm.sessions.trash import Trash
 
 LIMITS = SessionLimits(
     max_sessions=9, max_session_s=60, max_session_mb=60, session_idle_s=0, min_free_mb=0
@@ -130,7 +130,7 @@ def test_a_disk_without_room_stops_a_reset_before_the_film_is_touched(
     before = film.read_bytes()
     full = OSError(errno.ENOSPC, "No space left on device")
     with monkeypatch.context() as filled:
-        filled.setattr("warm.one_session.write_record", lambda *_: (_ for _ in ()).throw(full))
+        filled.setattr("warm.sessions.session.write_record", lambda *_: (_ for _ in ()).throw(full))
         with pytest.raises(OSError, match="No space left"):
             sessions.reset("bob", {"speed": 1.5})
         with pytest.raises(OSError, match="No space left"):
@@ -212,8 +212,8 @@ def test_a_death_before_a_new_session_has_a_film_leaves_a_session_that_can_speak
 ) -> None:
     sessions = begin()
     with monkeypatch.context() as dying:
-        dying.setattr("warm.one_session.create_film", lambda *_: (_ for _ in ()).throw(Died()))
-        dying.setattr("warm.one_session.Session.discard", lambda _: None)
+        dying.setattr("warm.sessions.session.create_film", lambda *_: (_ for _ in ()).throw(Died()))
+        dying.setattr("warm.sessions.session.Session.discard", lambda _: None)
         with pytest.raises(Died):
             sessions.open("bob")
     assert (results / "sessions" / "bob" / RECORD_NAME).exists()

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from warm.session_errors import BadSessionId
-from warm.session_record import RECORD_NAME
+from warm.sessions.errors import BadSessionId
+from warm.sessions.record import RECORD_NAME
 from warm.settings import ID_PATTERN
 
 DEFAULT_SESSION = "default"

@@ -1,7 +1,7 @@
 """With which voice something is said: as the request wants it, the session, or the settings."""
 
 from tts.voice import VoiceChoice, Voices
-from warm.session_record import Choices
+from warm.sessions.record import Choices
 from warm.settings import Settings
 
 

@@ -10,17 +10,17 @@ from typing import Any
 
 from session.factory import Film
 from session.film import Committed, WriterKind
-from warm.archive import Disposal
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError
-from warm.one_session import Session, SessionView, State, changed
-from warm.session_errors import UnknownSession
-from warm.session_fit import SessionFit, without_avatar
-from warm.session_limits import SessionLimits
-from warm.session_places import SessionPlaces
-from warm.session_record import Choices, SessionRecord, now
-from warm.session_register import SessionRegister
-from warm.wardrobe import AvatarFacts, Wardrobe
+from warm.sessions.archive import Disposal
+from warm.sessions.avatar_cache import AvatarFacts, Wardrobe
+from warm.sessions.compatibility import SessionFit, without_avatar
+from warm.sessions.errors import UnknownSession
+from warm.sessions.limits import SessionLimits
+from warm.sessions.paths import SessionPlaces
+from warm.sessions.record import Choices, SessionRecord, now
+from warm.sessions.registry import SessionRegister
+from warm.sessions.session import Session, SessionView, State, changed
 
 NOTHING = Committed(bytes=0, frames=0, clips=())
 """What a film has that does not exist."""

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from warm.avatars.store import AvatarError
-from warm.one_session import Session, SessionView
-from warm.session_errors import SessionExists, UnusableSession
-from warm.session_record import Choices
-from warm.wardrobe import AvatarFacts, Wardrobe
+from warm.sessions.avatar_cache import AvatarFacts, Wardrobe
+from warm.sessions.errors import SessionExists, UnusableSession
+from warm.sessions.record import Choices
+from warm.sessions.session import Session, SessionView
 
 
 class SessionFit:

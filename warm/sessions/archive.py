@@ -11,7 +11,7 @@ from threading import Lock
 
 from session.disk import make_folder, sync_folder
 from session.fragmented.journal import journal_path
-from warm.trash import Trash
+from warm.sessions.trash import Trash
 
 FOLDER = "archive"
 STAMP = "%Y%m%dT%H%M%SZ"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from threading import Condition
 
-from warm.one_session import Session
+from warm.sessions.session import Session
 
 
 class SessionRegister:

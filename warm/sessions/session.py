@@ -16,10 +16,11 @@ from session.errors import FilmDamagedError, FilmMismatchError, FilmMissingError
 from session.factory import Film, create_film, move_film, open_film
 from session.film import FilmSpec, WriterKind
 from session.fragmented.recovery import kept_ends
-from warm.archive import Disposal
 from warm.avatars.avatar import Avatar
-from warm.session_errors import UnusableSession
-from warm.session_record import (
+from warm.sessions.archive import Disposal
+from warm.sessions.avatar_cache import AvatarFacts
+from warm.sessions.errors import UnusableSession
+from warm.sessions.record import (
     Choices,
     RecordDamaged,
     SessionRecord,
@@ -28,7 +29,6 @@ from warm.session_record import (
     record_path,
     write_record,
 )
-from warm.wardrobe import AvatarFacts
 
 STAGED = ".next"
 """Ends the name of a record that comes into force when its film is gone."""
