@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from api import VERSION
 from api.context import running
-from warm.health import Health
+from warm.render.health import Health
 
 WELL = ("ok", "asleep", "loading")
 

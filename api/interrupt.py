@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from api.body import Body, read_body_or_query
 from api.context import running
-from warm.job import Interruption
+from warm.render.jobs import Interruption
 from warm.sessions.paths import DEFAULT_SESSION
 
 interrupting = Blueprint("interrupt", __name__)

@@ -32,9 +32,9 @@ from tts.isolated_espeak import VoiceUnavailable
 from tts.voice import BadSpeechRequest
 from warm.avatars.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
 from warm.engines.base import EngineFull, EngineLost
-from warm.health import NotReady
-from warm.job import Interrupted
-from warm.queue import QueueFull
+from warm.render.health import NotReady
+from warm.render.jobs import Interrupted
+from warm.render.queue import QueueFull
 from warm.sessions.archive import UnknownArchive
 from warm.sessions.avatar_cache import AvatarUnfit
 from warm.sessions.errors import BadSessionId, SessionExists, UnknownSession, UnusableSession

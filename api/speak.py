@@ -12,7 +12,15 @@ from api.body import Body, read_body
 from api.context import running
 from api.problem import problem_of
 from api.serializers import describe_clip, film_url
-from warm.job import EngineAwaited, EngineCame, Event, FragmentLanded, SpeakJob, SpeechMade, Spoken
+from warm.render.jobs import (
+    EngineAwaited,
+    EngineCame,
+    Event,
+    FragmentLanded,
+    SpeakJob,
+    SpeechMade,
+    Spoken,
+)
 from warm.sessions.paths import DEFAULT_SESSION
 
 EVENT_STREAM = "text/event-stream"

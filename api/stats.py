@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint
 
 from api.context import Running, running
-from warm.health import Health
+from warm.render.health import Health
 
 GB = 1e9
 

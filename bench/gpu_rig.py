@@ -19,11 +19,11 @@ from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.options import Options
 from warm.engines.musetalk.pipeline import Studio, open_studio
 from warm.media.photo import read_photo
-from warm.pasting import Picture, speaking
 from warm.prepare.build import Job, finish, from_portrait
 from warm.prepare.progress import silent
 from warm.prepare.run import FACE_MODELS
 from warm.prepare.source import Portrait
+from warm.render.compositing import Picture, speaking
 from warm.settings import Settings
 
 AVATAR = "demo"

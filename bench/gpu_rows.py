@@ -36,7 +36,7 @@ from warm.engines.musetalk.crop import Picture
 from warm.engines.musetalk.decoders import FIRST_ROW
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.pipeline import Studio
-from warm.pasting import speaking
+from warm.render.compositing import speaking
 
 PLAIN_BATCH = 20
 SESSIONS = 8

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.drone import SENTENCE_S, Drone
 from bench.gpu_rig import Rig
-from warm.job import FragmentLanded, SpeakJob
+from warm.render.jobs import FragmentLanded, SpeakJob
 from warm.runtime import Runtime
 
 LEAD_S = 1.0

@@ -32,8 +32,8 @@ from warm.face.measure import CLOSED_GAP_IOD, lip_gap, lip_width
 from warm.face.mesh import FaceMesh
 from warm.media.resampling import film_sound
 from warm.media.video import open_video
-from warm.pasting import jobs_of, speaking
 from warm.prepare.run import FACE_MODELS, prepare
+from warm.render.compositing import jobs_of, speaking
 from warm.settings import Settings
 
 TALKING_VIDEO = Path("../shared/media/talking_woman_576x720.mp4")

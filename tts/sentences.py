@@ -161,3 +161,14 @@ def _cut(text: str) -> int:
         elif sign == " ":
             space = index + 1
     return clause or space or max(index, 1)
+
+
+def check_text(text: str, *, max_chars: int) -> str:
+    """What of `text` can be said; raises BadSpeechRequest when that is nothing, or too much."""
+    if len(text) > max_chars:
+        raise BadSpeechRequest(
+            "text",
+            f"text has {len(text)} characters; at most {max_chars} are allowed (max_text_chars). "
+            "Send it in parts.",
+        )
+    return speakable(text)

@@ -9,26 +9,27 @@ from threading import Event, Thread
 from typing import Any, TypeVar
 
 from tts.length import least_duration_s
+from tts.sentences import check_text
 from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError
-from warm.clip import Stage
-from warm.demand import Demand
 from warm.engines.base import Engine, EngineLost
 from warm.engines.lifecycle import EngineLife
-from warm.health import WORKING, Health, NotReady, State
-from warm.job import Errand, Interrupted, Interruption, SpeakJob, check_text
-from warm.loop import RenderLoop
 from warm.parts import habits_of, make_sessions, make_wardrobe
-from warm.queue import QueueFull, WorkQueue
-from warm.renderer import Look, Renderer
+from warm.render.clip import Stage
+from warm.render.counters import Tally
+from warm.render.demand import Demand
+from warm.render.health import WORKING, Health, NotReady, State
+from warm.render.jobs import Errand, Interrupted, Interruption, SpeakJob
+from warm.render.loop import RenderLoop
+from warm.render.queue import QueueFull, WorkQueue
+from warm.render.renderer import Look, Renderer
 from warm.sessions.archive import Archive, Disposal
 from warm.sessions.paths import DEFAULT_SESSION
 from warm.sessions.record import Choices
 from warm.sessions.trash import Trash
 from warm.sessions.voice_choice import Wishes
 from warm.settings import Settings
-from warm.tally import Tally
 
 IDLE_BEAT_S = 0.5
 """How often a render thread without work shows that it lives."""

@@ -15,7 +15,7 @@ from session.__main__ import main
 from session.fragmented.boxes import top_level
 from tts.espeak import EspeakVoices
 from warm.avatars.store import AvatarStore
-from warm.job import Interrupted, SpeakJob, SpeechMade
+from warm.render.jobs import Interrupted, SpeakJob, SpeechMade
 from warm.runtime import Runtime
 from warm.settings import Settings
 

@@ -18,9 +18,9 @@ from app import assemble
 from tts.speech import Speech
 from warm.avatars.store import AvatarStore
 from warm.engines.viseme.curves import mouth_track
-from warm.job import FragmentLanded, Interrupted, SpeakJob
+from warm.render.jobs import FragmentLanded, Interrupted, SpeakJob
+from warm.render.utterances import TAIL_FRAMES
 from warm.runtime import Runtime
-from warm.script import TAIL_FRAMES
 from warm.settings import Settings
 
 TEXT = "The open ocean always amazes all of us, and nobody knows why we are so fond of it."

@@ -13,7 +13,7 @@ from api.context import running
 from app import create_app
 from warm.avatars.store import AvatarStore
 from warm.prepare.run import FACE_MODELS, prepare
-from warm.script import TAIL_FRAMES
+from warm.render.utterances import TAIL_FRAMES
 from warm.settings import Settings
 
 PORTRAIT = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"

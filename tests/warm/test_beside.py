@@ -12,8 +12,8 @@ from session.audio_encoder import SoundEncoder
 from session.fragmented.check import check_film
 from session.video_encoder import PictureEncoder
 from tts.espeak import EspeakVoices
-from warm.health import NotReady
-from warm.job import Interrupted
+from warm.render.health import NotReady
+from warm.render.jobs import Interrupted
 from warm.runtime import Runtime
 from warm.sessions.session import Session
 from warm.settings import Settings

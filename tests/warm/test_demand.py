@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from tiny_face import LoudnessEngine, tiny_avatar
 
 from tts.espeak import EspeakVoices
-from warm.demand import Demand
 from warm.engines.base import EngineLost
-from warm.health import NotReady
-from warm.job import Interrupted, SpeakJob
+from warm.render.demand import Demand
+from warm.render.encoder import Sink
+from warm.render.health import NotReady
+from warm.render.jobs import Interrupted, SpeakJob
 from warm.runtime import Runtime
 from warm.sessions.avatar_cache import Wardrobe
 from warm.sessions.manager import Sessions
 from warm.sessions.session import Session
 from warm.settings import Settings
-from warm.sink import Sink
 
 PATIENCE_S = 30
 IDLE_S = 60.0

@@ -13,7 +13,7 @@ from tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.engines.base import EngineFull, EngineLost, PatchJob, Rendering
 from warm.engines.lifecycle import EngineLife, Habits
-from warm.job import SpeakJob
+from warm.render.jobs import SpeakJob
 from warm.runtime import Runtime
 from warm.settings import Settings
 

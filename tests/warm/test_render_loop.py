@@ -17,12 +17,12 @@ from session.fragmented.writer import FilmWriter
 from tts.espeak import EspeakVoices
 from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.engines.base import PatchJob, Rendering
-from warm.health import NotReady
-from warm.job import FragmentLanded, Interrupted, SpeakJob, SpeechMade, Spoken
-from warm.queue import QueueFull
+from warm.render.health import NotReady
+from warm.render.jobs import FragmentLanded, Interrupted, SpeakJob, SpeechMade, Spoken
+from warm.render.queue import QueueFull
+from warm.render.scheduler import batch_sizes
+from warm.render.utterances import TAIL_FRAMES
 from warm.runtime import Runtime
-from warm.schedule import batch_sizes
-from warm.script import TAIL_FRAMES
 from warm.sessions.errors import BadSessionId, UnusableSession
 from warm.sessions.limits import TooManySessions
 from warm.settings import Settings

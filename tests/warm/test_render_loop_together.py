@@ -17,13 +17,13 @@ from session.film import FilmSpec, Fragment
 from session.fragmented.writer import FilmWriter
 from tts.espeak import EspeakVoices
 from tts.voice import VoiceChoice
-from warm.clip import Stage
 from warm.engines.base import Patch, PatchJob, Rendering
-from warm.job import FragmentLanded, SpeakJob
-from warm.playing import PlayingClock
-from warm.renderer import Look, Renderer
+from warm.render.clip import Stage
+from warm.render.jobs import FragmentLanded, SpeakJob
+from warm.render.playback_clock import PlayingClock
+from warm.render.renderer import Look, Renderer
+from warm.render.scheduler import PASS_S, SOON_S, Pace, line_up
 from warm.runtime import Runtime
-from warm.schedule import PASS_S, SOON_S, Pace, line_up
 from warm.sessions.limits import Room
 
 SPEC = FilmSpec(width=WIDTH, height=HEIGHT, fps=25)

@@ -4,7 +4,7 @@ from threading import Event
 
 import pytest
 
-from warm.queue import QueueFull, WorkQueue
+from warm.render.queue import QueueFull, WorkQueue
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from warm.avatars.avatar import Avatar
 from warm.engines.base import Engine, Rendering
 from warm.offline.movie import Movie
 from warm.offline.passages import Passage
-from warm.pasting import jobs_of, speaking
+from warm.render.compositing import jobs_of, speaking
 
 BATCHES_AHEAD = 2
 """Batches that may wait for the encoder; one more, and the engine waits."""

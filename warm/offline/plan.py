@@ -12,13 +12,13 @@ from tqdm import tqdm
 
 from session.film import SAMPLE_RATE_HZ
 from session.fragmented.journal import journal_path
+from tts.sentences import check_text
 from tts.voice import BadSpeechRequest, VoiceChoice, Voices
 from warm.avatars.errors import PreparationError
 from warm.avatars.recipe import PreparationSettings, digest_of
 from warm.avatars.store import ID_PATTERN, MANIFEST, AvatarError, AvatarStore
 from warm.engines.factory import recipe_of
 from warm.engines.weights.digest import sha256_of
-from warm.job import check_text
 from warm.media.audio import SoundFacts, examine
 from warm.media.sniff import MediaError, sniff
 from warm.offline.errors import BadTask, RefusedTasks

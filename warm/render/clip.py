@@ -13,13 +13,13 @@ from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment
 from tts.voice import Voices
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Engine, PatchJob
-from warm.job import FragmentLanded, Interrupted, SpeakJob
-from warm.pasting import Picture, jobs_of
-from warm.playing import PlayingClock
-from warm.schedule import BATCHES_AHEAD, STUCK_S, batch_sizes
-from warm.script import TAIL_FRAMES, Line, closing, lines, stillness
+from warm.render.compositing import Picture, jobs_of
+from warm.render.encoder import Batch, Sink
+from warm.render.jobs import FragmentLanded, Interrupted, SpeakJob
+from warm.render.playback_clock import PlayingClock
+from warm.render.scheduler import BATCHES_AHEAD, STUCK_S, batch_sizes
+from warm.render.utterances import TAIL_FRAMES, Line, closing, lines, stillness
 from warm.sessions.limits import Room
-from warm.sink import Batch, Sink
 
 PACED_SHARE = 0.5
 """Of `lead_s`: a batch of a paced clip lasts no longer, and is begun that long before it is due, so

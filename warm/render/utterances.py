@@ -10,8 +10,8 @@ from session.film import FilmSpec
 from tts.speech import Phoneme, Speech
 from tts.voice import Voices
 from warm.engines.base import Engine
-from warm.job import SpeakJob, SpeechMade
 from warm.media.resampling import film_sound
+from warm.render.jobs import SpeakJob, SpeechMade
 
 TAIL_FRAMES = 3
 """Still, silent frames after a clip: players end the sound up to 56 ms before the picture."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from session.factory import Clip as FilmClip
 from session.film import ClipRecord, Cue, Fragment
-from warm.pasting import Picture
+from warm.render.compositing import Picture
 
 Result = TypeVar("Result")
 

@@ -9,8 +9,7 @@ from threading import Condition
 from typing import Generic, Literal, TypeVar
 
 from session.film import ClipRecord, Fragment
-from tts.sentences import speakable
-from tts.voice import BadSpeechRequest, VoiceChoice
+from tts.voice import VoiceChoice
 
 
 class Interrupted(RuntimeError):
@@ -237,14 +236,3 @@ class Errand(Generic[Result]):
     def fail(self, error: Exception) -> None:
         """Tell who waits that it is not done."""
         self.done.set_exception(error)
-
-
-def check_text(text: str, *, max_chars: int) -> str:
-    """What of `text` can be said; raises BadSpeechRequest when that is nothing, or too much."""
-    if len(text) > max_chars:
-        raise BadSpeechRequest(
-            "text",
-            f"text has {len(text)} characters; at most {max_chars} are allowed (max_text_chars). "
-            "Send it in parts.",
-        )
-    return speakable(text)

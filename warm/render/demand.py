@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from warm.job import SpeakJob
+from warm.render.jobs import SpeakJob
 
 
 class Demand:

@@ -10,13 +10,13 @@ from typing import Any
 
 from session.factory import Film
 from session.film import ClipRecord
-from warm.beside import Beside
-from warm.clip import Clip
-from warm.job import Errand, Interrupted, SpeakJob, Spoken
-from warm.queue import WorkQueue
-from warm.renderer import Renderer
+from warm.render.background import Beside
+from warm.render.clip import Clip
+from warm.render.counters import Tally
+from warm.render.jobs import Errand, Interrupted, SpeakJob, Spoken
+from warm.render.queue import WorkQueue
+from warm.render.renderer import Renderer
 from warm.sessions.manager import Sessions
-from warm.tally import Tally
 
 log = logging.getLogger(__name__)
 

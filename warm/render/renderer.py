@@ -13,13 +13,13 @@ from session.factory import Film
 from session.film import FilmSpec
 from stabilizers.blend import BlendMode
 from warm.avatars.avatar import Avatar
-from warm.clip import Clip, Part, Stage
 from warm.engines.base import Patch, Rendered, Rendering
-from warm.job import SpeakJob
-from warm.pasting import Picture, idle, jobs_of, speaking
-from warm.playing import PlayingClock
-from warm.schedule import PASS_S, SHORT_PASS_S, SOON_S, Pace, line_up
-from warm.script import lines
+from warm.render.clip import Clip, Part, Stage
+from warm.render.compositing import Picture, idle, jobs_of, speaking
+from warm.render.jobs import SpeakJob
+from warm.render.playback_clock import PlayingClock
+from warm.render.scheduler import PASS_S, SHORT_PASS_S, SOON_S, Pace, line_up
+from warm.render.utterances import lines
 
 CROWD = 3
 """So many clips that begin at once get in each other's way."""
