@@ -17,7 +17,7 @@ from session.mp4.concat_clips import concat_clips
 from session.mp4.remux import read_extent
 from warm.media.audio import examine
 from warm.media.video import open_video
-from warm.offline.movie import comment_of
+from warm.offline.mp4_file import comment_of
 
 TITLE, READ = "Käse aus Köln", "K\ufffdse aus K\ufffdln"
 KINDS = {

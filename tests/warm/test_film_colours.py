@@ -11,7 +11,7 @@ from blocks import FINE, ODD_SIZES, SIZES, blocks, require_blocks
 
 from session.film import FilmSpec
 from warm.avatars.avatar import AvatarBuild
-from warm.offline.movie import Movie
+from warm.offline.mp4_file import Movie
 from warm.prepare.idle_film import write_idle_film
 
 Size = tuple[int, int]

@@ -22,7 +22,7 @@ from warm.avatars.avatar import AvatarBuild
 from warm.avatars.store import AvatarStore
 from warm.engines.base import PatchJob, Rendered
 from warm.engines.viseme.engine import VisemeEngine
-from warm.offline.passages import from_sound, windows
+from warm.offline.chunks import from_sound, windows
 from warm.offline.task import NAMES, read_tasks
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def loudness(engine: LoudnessEngine, monkeypatch: pytest.MonkeyPatch) -> LoudnessEngine:
     """The engine of all films: the brightness of a square tells how loud a frame is."""
-    monkeypatch.setattr("warm.offline.run.make_engine", lambda _settings: engine)
+    monkeypatch.setattr("warm.offline.runner.make_engine", lambda _settings: engine)
     return engine
 
 
@@ -240,7 +240,7 @@ class Wavering(LoudnessEngine):
 def test_an_engine_may_take_fewer_frames_while_it_works(
     results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("warm.offline.run.make_engine", lambda _settings: Wavering())
+    monkeypatch.setattr("warm.offline.runner.make_engine", lambda _settings: Wavering())
     audio = sound_file(results / "a.wav", clicks(1.2, [11, 29]))
     assert rendered("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)[0] == 0
     bright = brightness(pictures(Path("a.mp4")))
@@ -298,7 +298,7 @@ def test_an_interrupted_film_leaves_nothing_and_the_old_one_stays(
     def stopped(*_arguments: object, **_named: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("warm.offline.making.speaking", stopped)
+    monkeypatch.setattr("warm.offline.render.speaking", stopped)
     arguments = ["--audio", str(audio), "--avatar", "tiny", "--out", "a.mp4", "--force"]
     assert main(["render", *arguments]) == 130
     assert Path("a.mp4").read_bytes() == b"the old film"

@@ -50,7 +50,7 @@ def run_render(arguments: argparse.Namespace) -> int:
     check_flags(arguments)
     settings = settings_of(arguments)
     tasks = tasks_of(arguments)
-    from warm.offline.run import work  # noqa: PLC0415  slow, and other commands need none of it
+    from warm.offline.runner import work  # noqa: PLC0415  slow, and other commands need none of it
 
     return work(tasks, settings, force=arguments.force)
 

@@ -22,7 +22,7 @@ from warm.engines.weights.digest import sha256_of
 from warm.media.audio import SoundFacts, examine
 from warm.media.sniff import MediaError, sniff
 from warm.offline.errors import BadTask, RefusedTasks
-from warm.offline.movie import comment_of
+from warm.offline.mp4_file import comment_of
 from warm.offline.task import Task
 from warm.settings import Settings
 

@@ -24,7 +24,7 @@ from warm.engines.musetalk.generator import Painter
 from warm.engines.musetalk.options import Options
 from warm.engines.musetalk.view import FaceOutside, Placement, views_of
 from warm.media.resampling import resample
-from warm.offline.passages import from_sound
+from warm.offline.chunks import from_sound
 
 POSES = [UPRIGHT, rolled(12.0), rolled(-6.0)]
 Picture = NDArray[np.uint8]

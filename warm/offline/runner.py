@@ -16,11 +16,11 @@ from tts.voice import Voices
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.factory import make_engine
+from warm.offline.chunks import Passage, frames_of, frames_of_text, from_sound, from_text
 from warm.offline.errors import RefusedTasks, UnfinishedFilm
-from warm.offline.making import Studio, make, spec_of
-from warm.offline.movie import Movie
-from warm.offline.passages import Passage, frames_of, frames_of_text, from_sound, from_text
+from warm.offline.mp4_file import Movie
 from warm.offline.plan import Plan, Planner
+from warm.offline.render import Studio, make, spec_of
 from warm.offline.task import Task, described
 from warm.prepare.progress_bar import Bar
 from warm.prepare.run import prepare

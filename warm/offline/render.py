@@ -12,8 +12,8 @@ from session.film import FilmSpec
 from stabilizers.blend import BlendMode
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Engine, Rendering
-from warm.offline.movie import Movie
-from warm.offline.passages import Passage
+from warm.offline.chunks import Passage
+from warm.offline.mp4_file import Movie
 from warm.render.compositing import jobs_of, speaking
 
 BATCHES_AHEAD = 2
