@@ -6,7 +6,7 @@ import av
 import numpy as np
 from tiny_face import MOUTH, PATCH
 
-from bench.kills import Kills
+from bench.films.kills import Kills
 
 TINY_SERVER = Path(__file__).with_name("tiny_server.py")
 RUNS = 6

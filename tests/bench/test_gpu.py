@@ -12,11 +12,11 @@ import pytest
 import torch
 
 import bench.__main__ as command
-from bench import gpu
 from bench.figure import Figure
-from bench.gpu_rig import Rig
-from bench.gpu_rows import ROWS, Fact, Found, Measured
-from bench.gpu_sessions import InTime, fewer
+from bench.neural import gpu
+from bench.neural.gpu_rig import Rig
+from bench.neural.gpu_rows import ROWS, Fact, Found, Measured
+from bench.neural.gpu_sessions import InTime, fewer
 from warm.engines.base import EngineLost
 
 

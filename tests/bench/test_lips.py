@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.lips import (
+from bench.faces.lips import (
     Watched,
     bilabials_closed,
     lag_s,
@@ -15,7 +15,7 @@ from bench.lips import (
     source_leak,
     widest_a,
 )
-from bench.lips_sentences import SENTENCES
+from bench.faces.lips_sentences import SENTENCES
 from tts.espeak import EspeakVoices
 from warm.engines.viseme.curves import CURVE_HZ, mouth_curves, mouth_track
 from warm.engines.viseme.shape import FULL_GAP_IOD, Shape

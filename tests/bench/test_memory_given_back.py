@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from bench.memory import Unloading, unloading
-from bench.random_models import write_models
+from bench.neural.memory import Unloading, unloading
+from bench.neural.random_models import write_models
 
 
 def test_an_engine_is_loaded_unloaded_and_loaded_again(tmp_path: Path) -> None:

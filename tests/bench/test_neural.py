@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.neural import UNET, VAE, figures
+from bench.neural.neural import UNET, VAE, figures
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -8,7 +8,14 @@ import av
 import numpy as np
 import pytest
 
-from bench.onlooker import LOOKS_HZ, SAMPLE_RATE_HZ, SPOT, NothingToRecordWith, read_recording, room
+from bench.viewers.onlooker import (
+    LOOKS_HZ,
+    SAMPLE_RATE_HZ,
+    SPOT,
+    NothingToRecordWith,
+    read_recording,
+    room,
+)
 
 LENGTH_S = 3
 START_S = 1_000_000.0

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.decoders import figures
-from bench.neural import TINY, VAE
+from bench.neural.decoders import figures
+from bench.neural.neural import TINY, VAE
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bench.__main__ import main
-from bench.golden import Golden
-from bench.parity import compare, painting_stages, relative
+from bench.neural.golden import Golden
+from bench.neural.parity import compare, painting_stages, relative
 from warm.engines.musetalk.audio_windows import positions, tokens_of
 from warm.engines.musetalk.options import Options
 from warm.engines.musetalk.pipeline import open_studio

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from bench.neural import TINY, UNET, VAE
+from bench.neural.neural import TINY, UNET, VAE
 
 SEED = 41
 WHISPER: Mapping[str, Any] = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.figure import Figure
-from bench.random_models import write_models
+from bench.neural.random_models import write_models
 from warm.engines.musetalk.engine import MuseTalkEngine, let_threads_sleep
 from warm.engines.musetalk.options import Options
 

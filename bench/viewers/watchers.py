@@ -17,7 +17,7 @@ from bench.server import Server, serving
 from warm.avatars.store import AvatarStore
 from warm.prepare.run import prepare
 
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 _PORTRAIT = "sample_data/grace_hopper.jpg"
 _WATCHERS = 20
 _TEXT = "Good morning, and thank you for calling. What can I do for you today?"
@@ -77,7 +77,14 @@ def _talk_watched(server: Server, kind: str, film: Path) -> Watched:
 
 @contextmanager
 def _audience(server: Server, kind: str, film: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    command = [sys.executable, "-m", "bench.audience", kind, str(server.port), str(_WATCHERS)]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.viewers.audience",
+        kind,
+        str(server.port),
+        str(_WATCHERS),
+    ]
     with subprocess.Popen(
         [*command, str(film)], cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:

@@ -16,11 +16,11 @@ import matplotlib as mpl
 from matplotlib.figure import Figure as Plot
 from selenium.webdriver import Chrome
 
-from bench.chromium import Viewer, chromium, wait_until
 from bench.figure import Figure
-from bench.flashes import CLIP_S, FLASH_S, add, flash, write_ordinary
-from bench.onlooker import SCREEN, Environment, read_recording, recording, room
 from bench.server import wait_until_healthy
+from bench.viewers.chromium import Viewer, chromium, wait_until
+from bench.viewers.flashes import CLIP_S, FLASH_S, add, flash, write_ordinary
+from bench.viewers.onlooker import SCREEN, Environment, read_recording, recording, room
 from session.film import FilmSpec
 from session.fragmented.writer import FilmWriter
 from session.mp4.concat_film import JoinedFilm
@@ -28,7 +28,7 @@ from session.mp4.export import export_film
 from warm.avatars.store import AvatarStore
 from warm.prepare.run import prepare
 
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 _PORTRAIT = "sample_data/grace_hopper.jpg"
 _CLIPS = 30
 _LAST = 5
@@ -153,7 +153,14 @@ class _Server:
 def _serving(results: Path) -> Iterator[_Server]:
     with create_server(("127.0.0.1", 0)) as listener:
         port = int(listener.getsockname()[1])
-    command = [sys.executable, "-m", "bench.flashing_server", "growing", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.viewers.flashing_server",
+        "growing",
+        "--port",
+        str(port),
+    ]
     with subprocess.Popen(
         [*command, "--results-dir", str(results)], cwd=_ROOT, stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

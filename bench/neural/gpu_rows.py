@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity
 
-from bench.decoders import CHANGE, MOUTH
-from bench.drone import hum
 from bench.figure import Figure
-from bench.gpu_rig import Rig, pass_of, pasted, said
-from bench.gpu_sessions import most_in_time
+from bench.neural.decoders import CHANGE, MOUTH
+from bench.neural.drone import hum
+from bench.neural.gpu_rig import Rig, pass_of, pasted, said
+from bench.neural.gpu_sessions import most_in_time
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Patch, Rendering
 from warm.engines.musetalk.acceleration.cuda_graphs import CudaRecorder
@@ -123,7 +123,7 @@ def start(measured: Measured) -> Iterator[Found]:
 def started(rig: Rig) -> tuple[float, dict[str, float]]:
     """Seconds from the beginning of a process until it is warm, and those of its steps."""
     size = "tiny" if rig.tiny else "full"
-    command = [sys.executable, "-m", "bench.gpu_start", str(rig.folder), rig.device, size]
+    command = [sys.executable, "-m", "bench.neural.gpu_start", str(rig.folder), rig.device, size]
     begun_s = time.time()
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, timeout=START_TIMEOUT_S

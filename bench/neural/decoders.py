@@ -20,8 +20,8 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from torch import Tensor
 
 from bench.figure import Figure
-from bench.neural import SEED, TINY, VAE, random_network
-from bench.random_models import sizes
+from bench.neural.neural import SEED, TINY, VAE, random_network
+from bench.neural.random_models import sizes
 from warm.engines.musetalk.acceleration.partial_decoder import LowerHalf
 from warm.engines.musetalk.acceleration.polyphase import use_phases
 from warm.engines.musetalk.crop import Picture

@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure as Plot
 from numpy.typing import NDArray
 
+from bench.faces.lips import TALKING_VIDEO, figure, stage_for
 from bench.figure import Figure
-from bench.lips import TALKING_VIDEO, figure, stage_for
 from stabilizers.blend import paste
 from stabilizers.similarity import apply, compose, invert
 from stabilizers.track import FACE_MESH

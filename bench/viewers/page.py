@@ -17,10 +17,10 @@ import numpy as np
 from matplotlib.figure import Figure as Plot
 from selenium.webdriver import Chrome
 
-from bench.chromium import Viewer, chromium
 from bench.figure import Figure
-from bench.flashes import add, flat
 from bench.server import Server, serving
+from bench.viewers.chromium import Viewer, chromium
+from bench.viewers.flashes import add, flat
 from session.film import SAMPLE_RATE_HZ, FilmSpec
 from session.fragmented.writer import FilmWriter
 from warm.avatars.store import AvatarStore

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.figure import Figure
-from bench.session import _filler, _synthesise
+from bench.films.session import _filler, _synthesise
 from session.mp4.export import export_film
 
 _HOUR_S = 3600

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.golden import Golden
+from bench.neural.golden import Golden
 from stabilizers.blend import paste
 from warm.engines.musetalk.audio_windows import STEP_HZ, positions, tokens_of
 from warm.engines.musetalk.crop import Box, Picture, cut, network_inputs

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench.gpu_rig import Rig
+from bench.neural.gpu_rig import Rig
 
 
 def main() -> None:

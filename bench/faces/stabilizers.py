@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.figure import Figure
-from bench.heads import (
+from bench.faces.heads import (
     MODELS,
     SPEAKING_FRAMES,
     TALKING,
@@ -25,8 +24,9 @@ from bench.heads import (
     step_error,
     talking_clip,
 )
-from bench.stabilizer_plot import draw
-from bench.swaying import portrait, reference
+from bench.faces.stabilizer_plot import draw
+from bench.faces.swaying import portrait, reference
+from bench.figure import Figure
 from stabilizers.blend import BlendMode, paste
 from stabilizers.place import take
 from stabilizers.similarity import roll_of, scale_of

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bench.heads import (
+from bench.faces.heads import (
     JUMPING_FRAMES,
     above,
     causal_kalman,
@@ -19,7 +19,7 @@ from bench.heads import (
     rms,
     speaking_clip,
 )
-from bench.swaying import FPS
+from bench.faces.swaying import FPS
 from stabilizers.blend import paste
 from stabilizers.similarity import scale_of
 from stabilizers.track import FACE_MESH
@@ -27,7 +27,7 @@ from stabilizers.track import FACE_MESH
 SHOWN = slice(20, 95)
 """Frames of the speaking clip that are drawn."""
 GREY, RED, BLUE, ORANGE = "0.6", "tab:red", "tab:blue", "tab:orange"
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def draw(path: Path) -> None:

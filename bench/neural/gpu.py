@@ -21,8 +21,8 @@ from typing import Any
 import torch
 
 from bench.figure import Figure
-from bench.gpu_rig import Rig
-from bench.gpu_rows import ON_REQUEST, ROWS, Fact, Found, Measured, Row, free
+from bench.neural.gpu_rig import Rig
+from bench.neural.gpu_rows import ON_REQUEST, ROWS, Fact, Found, Measured, Row, free
 from warm.engines.lifecycle import let_go
 from warm.engines.musetalk.cuda_errors import is_lasting, is_of_the_device
 

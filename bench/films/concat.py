@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.figure import Figure
-from bench.session import (
+from bench.films.session import (
     PORTRAIT,
     SMALL,
     Encoded,
@@ -90,7 +90,7 @@ class Measured:
 
 def measure(out: Path) -> list[Figure]:
     """The figures; the plot goes to `out`."""
-    from bench.concat_plot import draw  # noqa: PLC0415 - it draws what is measured here
+    from bench.films.concat_plot import draw  # noqa: PLC0415 - it draws what is measured here
 
     measured = measure_writers()
     draw(measured, out / "writers.png")

@@ -14,8 +14,8 @@ import numpy as np
 from matplotlib.figure import Figure as Plot
 from numpy.typing import NDArray
 
+from bench.faces.lips_sentences import SENTENCES
 from bench.figure import Figure
-from bench.lips_sentences import SENTENCES
 from session.film import FilmSpec
 from tts.espeak import EspeakVoices
 from tts.speech import Phoneme, Speech

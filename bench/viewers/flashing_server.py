@@ -13,7 +13,7 @@ from flask import Flask
 from api.context import running
 from api.server.gunicorn_app import listen, occupy, serve
 from app import make_app
-from bench.flashes import add, flash
+from bench.viewers.flashes import add, flash
 from session.fragmented.writer import FilmWriter
 from warm.sessions.manager import Sessions
 from warm.settings import Settings, read_settings

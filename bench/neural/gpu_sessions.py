@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from bench.drone import SENTENCE_S, Drone
-from bench.gpu_rig import Rig
+from bench.neural.drone import SENTENCE_S, Drone
+from bench.neural.gpu_rig import Rig
 from warm.render.jobs import FragmentLanded, SpeakJob
 from warm.runtime import Runtime
 

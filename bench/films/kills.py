@@ -36,7 +36,7 @@ from session.fragmented.init_segment import read_opening
 from warm.avatars.store import AvatarStore
 from warm.prepare.run import prepare
 
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 _PORTRAIT = "sample_data/grace_hopper.jpg"
 _RUNS = 100
 _SEED = 20
@@ -225,7 +225,13 @@ class Server:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = int(listener.getsockname()[1])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.dying_server", moment, *command(results, self.port)],
+            [
+                sys.executable,
+                "-m",
+                "bench.films.dying_server",
+                moment,
+                *command(results, self.port),
+            ],
             cwd=_ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

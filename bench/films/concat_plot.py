@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.concat import JOINTS, Measured, Way, measure_writers, written
+from bench.films.concat import JOINTS, Measured, Way, measure_writers, written
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 COLOURS: dict[Way, str] = {
     "fragments": "tab:blue",
     "concat": "tab:orange",

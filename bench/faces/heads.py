@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.swaying import (
+from bench.faces.swaying import (
     FPS,
     Motion,
     decode,
@@ -29,8 +29,8 @@ from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE
 from warm.face.finder import FaceFinder
 from warm.face.measure import eye_centres
 
-MODELS = Path(__file__).parent.parent / "models" / "face"
-TALKING = Path(__file__).parent.parent.parent / "shared" / "media" / "talking_woman_576x720.mp4"
+MODELS = Path(__file__).parents[2] / "models" / "face"
+TALKING = Path(__file__).parents[3] / "shared" / "media" / "talking_woman_576x720.mp4"
 CROP = Crop(iod=CANONICAL_IOD, eyes=CANONICAL_EYES)
 SPEAKING_FRAMES, JUMPING_FRAMES = 150, 60
 JUMP_PX, JUMP_DURING = 30.0, 4

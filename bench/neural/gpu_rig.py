@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.drone import hum
-from bench.random_models import write_models
+from bench.neural.drone import hum
+from bench.neural.random_models import write_models
 from warm.__main__ import demo_portrait
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarStore
