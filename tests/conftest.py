@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
-from tiny_face import LoudnessEngine, tiny_avatar
 
+from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.runtime import Runtime
 from warm.settings import Settings

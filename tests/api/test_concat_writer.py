@@ -8,11 +8,11 @@ import av
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from tiny_face import LoudnessEngine, tiny_avatar
 
 from app import assemble
 from session.__main__ import main
 from session.fragmented.boxes import top_level
+from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.avatars.store import AvatarStore
 from warm.render.jobs import Interrupted, SpeakJob, SpeechMade

@@ -11,12 +11,12 @@ import av
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from tiny_face import LoudnessEngine, tiny_avatar
 from werkzeug.test import TestResponse
 
 from api.context import running
 from app import assemble
 from session.fragmented.writer import ClipWriter
+from tests.tiny_face import LoudnessEngine, tiny_avatar
 from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
 from warm.settings import Settings

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from server_process import PATIENCE_S, Server, serving
 
 from session.film import FilmSpec
 from session.fragmented.check import check_film
 from session.fragmented.writer import FilmWriter
+from tests.api.server_process import PATIENCE_S, Server, serving
 
 LOOK_S = 0.05
 SENTENCES = "This is a sentence for a storm. " * 20

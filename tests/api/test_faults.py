@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from lossy_disk import LossyDisk
-from tiny_face import LoudnessEngine, tiny_avatar
 from werkzeug.test import TestResponse
 
 import app as app_module
 from api.server.gunicorn_app import CannotStart, occupy
 from app import assemble, create_app
 from session.fragmented.check import check_film
+from tests.lossy_disk import LossyDisk
+from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime

@@ -12,9 +12,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from numpy.typing import NDArray
-from tiny_face import MOUTH, PATCH, LoudnessEngine
 
 from app import assemble
+from tests.tiny_face import MOUTH, PATCH, LoudnessEngine
 from tts.speech import Speech
 from warm.avatars.store import AvatarStore
 from warm.engines.viseme.curves import mouth_track

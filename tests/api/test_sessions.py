@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from numpy.typing import NDArray
-from tiny_face import LoudnessEngine, tiny_avatar
 from werkzeug.test import TestResponse
 
 from api.context import running
 from app import assemble
 from session.fragmented.check import check_film
 from session.fragmented.journal import journal_path
+from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarStore

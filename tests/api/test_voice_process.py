@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from server_process import PATIENCE_S, Server, launched, serving, wait_until_ready
 
 import app
 from api.problem import problem_of
 from session.fragmented.check import check_film
+from tests.api.server_process import PATIENCE_S, Server, launched, serving, wait_until_ready
 from tts.isolated_espeak import PROCESSES, VoiceUnavailable
 
 OVERFLOW = "s'" * 70

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 from werkzeug.test import TestResponse
 
 from app import assemble
 from session.film import Cue
 from session.fragmented.writer import FilmWriter
+from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime

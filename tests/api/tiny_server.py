@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
-sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1])]
+sys.path.insert(0, str(HERE.parents[2]))
 
 from api.server.shutdown import leave_if_asked  # noqa: E402
 
@@ -19,11 +19,11 @@ from threading import Event  # noqa: E402
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
-from tiny_face import LoudnessEngine, tiny_avatar  # noqa: E402
 
 import api.server.worker  # noqa: E402
 from api.server.gunicorn_app import listen, serve  # noqa: E402
 from app import announce, assemble, give_up  # noqa: E402
+from tests.tiny_face import LoudnessEngine, tiny_avatar  # noqa: E402
 from tts.espeak import EspeakVoices  # noqa: E402
 from warm.avatars.store import AvatarStore  # noqa: E402
 from warm.engines.base import EngineLost, PatchJob, Rendering  # noqa: E402

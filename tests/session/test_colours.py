@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from blocks import FINE, ODD_SIZES, SIZES, Picture, blocks, require_blocks
-from clipping import FFMPEG
 
 from session.factory import WriterKind, create_film
 from session.film import FilmSpec
 from session.mp4.concat_clips import concat_clips
 from session.video_encoder import PictureEncoder
+from tests.blocks import FINE, ODD_SIZES, SIZES, Picture, blocks, require_blocks
+from tests.session.mp4.sample_clips import FFMPEG
 
 Size = tuple[int, int]
 

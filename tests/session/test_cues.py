@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
-from footage import SPEC, write
 
 from session.film import Cue
 from session.fragmented.check import check_film, repair_film
 from session.fragmented.journal import journal_path
 from session.fragmented.writer import FilmWriter
+from tests.session.sample_films import SPEC, write
 
 
 def cue(text: str, first_frame: int, frames: int) -> Cue:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from footage import SPEC, watch, watch_with_ffmpeg, write
 
 from session.errors import FilmClosedError, FilmFullError
 from session.fragmented.journal import journal_path
 from session.fragmented.writer import FilmWriter
+from tests.session.sample_films import SPEC, watch, watch_with_ffmpeg, write
 
 
 @contextmanager

@@ -8,13 +8,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clipping import clip, film
-from footage import watch
 
 from session.__main__ import main
 from session.media_file import open_media
 from session.mp4.concat_clips import concat_clips
 from session.mp4.remux import read_extent
+from tests.session.mp4.sample_clips import clip, film
+from tests.session.sample_films import watch
 from warm.media.audio import examine
 from warm.media.video import open_video
 from warm.offline.mp4_file import comment_of

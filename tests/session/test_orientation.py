@@ -11,7 +11,6 @@ import av
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from clipping import again, clip
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
@@ -19,6 +18,7 @@ from session.errors import ClipUnfitError, CopyFailedError
 from session.mp4.concat_clips import concat_clips
 from session.mp4.concat_demuxer import require_joints
 from session.orientation import AS_STORED, Orientation, OrientationReader, orientation_of
+from tests.session.mp4.sample_clips import again, clip
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 ONE = 1 << 16

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from filming import film, portrait, swaying
 
+from tests.warm.offline.sample_sound import film, portrait, swaying
 from warm.__main__ import demo_portrait, main
 from warm.avatars.store import AvatarStore
 

@@ -15,13 +15,14 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from browsing import PATIENCE_S
-from marionette import MarionetteConnection
 from selenium.webdriver import FirefoxOptions, WebKitGTKOptions
 from selenium.webdriver.remote.client_config import ClientConfig
 from selenium.webdriver.remote.remote_connection import RemoteConnection
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.webkitgtk.service import Service
+
+from tests.web.browsing import PATIENCE_S
+from tests.web.marionette import MarionetteConnection
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 WEBKIT_DRIVER = shutil.which("WebKitWebDriver")

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from browsing import Page, chromium, free_port, serving
 from selenium.webdriver import Chrome
+
+from tests.web.browsing import Page, chromium, free_port, serving
 
 
 @pytest.fixture(scope="session")

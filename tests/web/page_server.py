@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 HERE = Path(__file__).resolve()
-sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1])]
-
-from tiny_face import LoudnessEngine  # noqa: E402
+sys.path.insert(0, str(HERE.parents[2]))
 
 from api.server.gunicorn_app import listen, serve  # noqa: E402
 from app import announce, assemble  # noqa: E402
+from tests.tiny_face import LoudnessEngine  # noqa: E402
 from tts.espeak import EspeakVoices  # noqa: E402
 from warm.avatars.avatar import CANONICAL_EYES, AvatarBuild  # noqa: E402
 from warm.avatars.store import AvatarStore  # noqa: E402

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from browsing import Page, browser_tests
 from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
+
+from tests.web.browsing import Page, browser_tests
 
 pytest_plugins = ["page_fixtures"]
 pytestmark = browser_tests

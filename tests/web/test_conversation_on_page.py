@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from browsing import Page, ask, browser_tests, head_steps, speak
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
+
+from tests.web.browsing import Page, ask, browser_tests, head_steps, speak
 
 pytest_plugins = ["page_fixtures"]
 pytestmark = browser_tests

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from browsing import Page, browser_tests, head_jumps, head_steps
+from tests.web.browsing import Page, browser_tests, head_jumps, head_steps
 
 pytest_plugins = ["page_fixtures"]
 pytestmark = browser_tests

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from browsing import Page, ask, browser_tests, free_port, kill, serving, speak, starting
-from flaky_network import flaky_network
 from selenium.webdriver import Chrome
+
+from tests.web.browsing import Page, ask, browser_tests, free_port, kill, serving, speak, starting
+from tests.web.flaky_network import flaky_network
 
 pytest_plugins = ["page_fixtures"]
 pytestmark = browser_tests

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Page, ask, free_port, kill, serving, speak
-from engines import ENGINES, Engine
 from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
+
+from tests.web.browsing import Page, ask, free_port, kill, serving, speak
+from tests.web.engines import ENGINES, Engine
 
 HLS_JS = Path(__file__).resolve().parents[2] / "web" / "vendor" / "hls.light.min.js"
 SENTENCE = "This sentence takes about three seconds, all in all. "

@@ -5,8 +5,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from browsing import Page, ask, browser_tests, free_port, serving, speak
 from selenium.webdriver import Chrome
+
+from tests.web.browsing import Page, ask, browser_tests, free_port, serving, speak
 
 HLS_JS = Path(__file__).resolve().parents[2] / "web" / "vendor" / "hls.light.min.js"
 

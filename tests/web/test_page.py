@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from browsing import Page, browser_tests, chromium, speak
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
+
+from tests.web.browsing import Page, browser_tests, chromium, speak
 
 pytest_plugins = ["page_fixtures"]
 pytestmark = browser_tests

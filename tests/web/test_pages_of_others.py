@@ -7,9 +7,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from browsing import PATIENCE_S, Page, ask, browser_tests, chromium, speak
 from selenium.webdriver import Chrome
 from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.web.browsing import PATIENCE_S, Page, ask, browser_tests, chromium, speak
 
 pytest_plugins = ["page_fixtures"]
 pytestmark = browser_tests

@@ -3,9 +3,10 @@
 from pathlib import Path
 from urllib.request import urlopen
 
-from browsing import Page, ask, browser_tests, free_port, head_steps, serving, speak
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
+
+from tests.web.browsing import Page, ask, browser_tests, free_port, head_steps, serving, speak
 
 pytest_plugins = ["page_fixtures"]
 pytestmark = browser_tests

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from browsing import Page, browser_tests
 from selenium.webdriver import Chrome
+
+from tests.web.browsing import Page, browser_tests
 
 pytest_plugins = ["page_fixtures"]
 pytestmark = browser_tests

@@ -1,0 +1,170 @@
+"""The server as a process: started, watched, stopped; and what keeps it from starting."""
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+
+import app
+from api.server.gunicorn_app import occupy
+from api.server.worker import hang_up
+from session.fragmented.writer import FilmWriter
+from tests.api.server_process import Server, serving
+
+LONG = " ".join(["Here is one more sentence, and it goes on for a while."] * 100)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with serving(tmp_path / "results") as server:
+        yield server
+
+
+def log_of(server: Server) -> list[dict[str, object]]:
+    """Stop the server and read what it logged."""
+    server.process.terminate()
+    _, errors = server.ends()
+    return [json.loads(line) for line in errors.splitlines()]
+
+
+def test_a_request_is_one_line_of_json_in_the_log(server: Server) -> None:
+    with server.ask("GET", "/health", **{"X-Request-Id": "find-me"}) as answer:
+        assert answer.status == 200
+        answer.read()
+    (entry,) = [entry for entry in log_of(server) if entry.get("request_id") == "find-me"]
+    assert entry["message"] == "request"
+    assert (entry["method"], entry["path"], entry["status"]) == ("GET", "/health", 200)
+    assert entry["level"] == "info"
+    assert isinstance(entry["took_s"], float)
+
+
+def test_a_stop_finishes_the_fragment_closes_the_film_and_ends_every_answer(
+    server: Server,
+) -> None:
+    accept = {"Accept": "text/event-stream"}
+    with server.ask("POST", "/speak", {"text": LONG}, **accept) as speaking:
+        while b"fragment" not in (line := speaking.readline()):
+            assert line, "the answer ended without a fragment"
+        with server.ask("GET", "/session/stream?from=0") as watching:
+            server.process.send_signal(signal.SIGTERM)
+            rest, watched = speaking.read().decode(), watching.read()
+    assert server.process.wait(30) == 0
+    assert "event: error" in rest
+    assert '"kind": "InterruptedError"' in rest
+    film = server.results / "full_session.mp4"
+    assert film.read_bytes()[: len(watched)] == watched
+    size = film.stat().st_size
+    with FilmWriter.open(film) as again:
+        kept = again.committed
+    assert kept.bytes == size == film.stat().st_size
+    assert len(kept.clips) == 1
+    with av.open(str(film)) as video:
+        assert sum(1 for _ in video.decode(video=0)) == kept.frames
+
+
+def test_a_film_that_does_not_exist_yet_can_be_waited_for(server: Server) -> None:
+    watcher = server.connect()
+    watcher.request("GET", "/session/stream?from=0")
+    with server.ask("POST", "/speak", {"text": "Hello."}) as answer:
+        size = json.loads(answer.read())["session"]["bytes"]
+    film = (server.results / "full_session.mp4").read_bytes()
+    with watcher.getresponse() as watching:
+        assert watching.read(size) == film
+    watcher.close()
+
+
+def test_a_client_that_does_not_hang_up_is_hung_up_on(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as rude:
+        rude.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert rude.recv(4096).startswith(b"HTTP/1.1 200")
+        with server.ask("GET", "/health") as answer:
+            assert answer.status == 200
+        while rude.recv(4096):
+            pass
+
+
+def test_hanging_up_reads_what_the_client_still_sends() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.sendall(b"x" * 10_000)
+    theirs.shutdown(socket.SHUT_WR)
+    hang_up(ours)
+    assert theirs.recv(10) == b""
+    ours.close()
+    theirs.close()
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    assert app.main(list(argv)) == 2
+    return capsys.readouterr().err
+
+
+def test_a_wrong_setting_stops_the_start(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "did you mean '--port'" in complaint(capsys, "--prot", "1")
+
+
+def test_a_folder_that_cannot_be_written_stops_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    said = complaint(capsys, "--results-dir", str(tmp_path / "file" / "results"))
+    assert "results_dir" in said
+    assert "--results-dir" in said
+
+
+def test_a_folder_that_another_server_works_in_stops_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with occupy(tmp_path):
+        said = complaint(capsys, "--results-dir", str(tmp_path))
+    assert "another server works there" in said
+    assert "'demo'" in complaint(capsys, "--results-dir", str(tmp_path))
+
+
+def test_a_missing_avatar_stops_the_start_and_says_how_to_make_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = complaint(capsys, "--results-dir", str(tmp_path), "--avatar-id", "nobody")
+    assert "'nobody'" in said
+    assert "python -m warm prepare" in said
+
+
+def test_preparation_needs_a_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = complaint(capsys, "--results-dir", str(tmp_path), "--preparation", "true")
+    assert "video_path" in said
+
+
+def test_a_source_that_cannot_be_prepared_stops_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "face.jpg").write_bytes(b"no picture")
+    said = complaint(
+        capsys,
+        *("--results-dir", str(tmp_path), "--preparation", "true"),
+        *("--video-path", str(tmp_path / "face.jpg")),
+    )
+    assert "face.jpg" in said
+
+
+def test_a_port_that_is_taken_stops_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "prepare_avatar", lambda _settings: None)
+    monkeypatch.setattr(app, "try_avatar", lambda _settings: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = complaint(capsys, "--results-dir", str(tmp_path), "--port", str(port))
+    assert f"port = {port}" in said
+    assert "--port" in said
+
+
+def test_a_host_that_is_no_address_stops_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "prepare_avatar", lambda _settings: None)
+    monkeypatch.setattr(app, "try_avatar", lambda _settings: None)
+    said = complaint(capsys, "--results-dir", str(tmp_path), "--host", "no such host")
+    assert "host = 'no such host'" in said

@@ -1,0 +1,96 @@
+"""A device that is lost for good to a process: a new process takes its place, by itself."""
+
+import http.client
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+
+from api.server.worker import LIVES_S, SPAN_S, may_end
+from session.fragmented.check import check_film
+from tests.api.server_process import Server, launched, serving
+
+LONG = " ".join(["Here is one more sentence, and it goes on for a while."] * 100)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with serving(tmp_path / "results", "mortal") as server:
+        yield server
+
+
+def test_a_new_process_goes_on_with_every_film_while_clients_wait(server: Server) -> None:
+    assert server.told("POST", "/speak", {"text": "Before."})[0] == 200
+    (worker,) = server.workers()
+    watching = server.ask("GET", "/session/stream?from=0")
+    accept = {"Accept": "text/event-stream"}
+    with server.ask("POST", "/speak", {"text": LONG, "session_id": "other"}, **accept) as speaking:
+        while b"fragment" not in speaking.readline():
+            pass
+        (server.results / "die").touch()
+        rest = speaking.read().decode()
+    assert '"kind": "NotReadyError"' in rest
+    assert "an illegal address" in rest
+    watched = watching.read()  # to its end: the page asks again from there
+    watching.close()
+    told = server.wait_for("ok")
+    assert told["model_loaded"]
+    (new,) = server.workers()
+    assert new != worker
+    film = server.results / "full_session.mp4"
+    assert film.read_bytes() == watched
+    status, spoken = server.told("POST", "/speak", {"text": "After."})
+    assert (status, spoken["clip"]["index"]) == (200, 1)
+    cut = server.results / "sessions" / "other" / "full_session.mp4"
+    for path in (film, cut):
+        assert check_film(path).faults == []
+        with av.open(str(path)) as video:
+            assert sum(1 for _ in video.decode(video=0))
+
+
+def test_nobody_is_refused_while_the_processes_change(server: Server) -> None:
+    """Would miss a listening socket that ends with the process."""
+    (worker,) = server.workers()
+    (server.results / "die").touch()
+    states = set()
+    server.told("POST", "/speak", {"text": "One."})
+    while "ok" not in states or server.workers() == [worker]:
+        try:
+            states.add(server.told("GET", "/health")[1]["status"])
+        except (ConnectionResetError, http.client.RemoteDisconnected):
+            continue  # it was being answered by the old one
+    assert "ok" in states
+
+
+def test_a_device_that_is_dead_at_every_start_does_not_spin(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "dead").touch()
+    with launched(results, (), "mortal") as server:
+        assert server.process.stdout is not None
+        assert [server.process.stdout.readline() for _ in range(3)] == ["dead\n"] * 3
+        told = server.wait_for("broken")
+        assert "an illegal address" in told["reason"]
+        (worker,) = server.workers()
+        assert server.told("POST", "/speak", {"text": "Hello."})[0] == 503
+        assert server.told("GET", "/session")[0] == 200
+        assert server.workers() == [worker]
+        server.process.terminate()
+        status, log = server.ends()
+        assert status == 0, log
+        assert log.count("a new one takes its place") == 2
+
+
+def test_processes_end_ever_later_and_at_last_not_at_all_for_a_while() -> None:
+    first = 1000.0
+    assert may_end([first], first)
+    assert not may_end([first, first + 1], first + 5.9)
+    assert may_end([first, first + 1], first + 6)
+    assert not may_end([first, first + 1, first + 7], first + 36)
+    assert may_end([first, first + 1, first + 7], first + 37)
+    four = [first, first + 1, first + 7, first + 40]
+    assert len(four) == len(LIVES_S) + 1
+    assert not may_end(four, first + SPAN_S)
+    assert may_end(four, first + SPAN_S + 1)
+    assert not may_end([first], first + 1, lives_s=())

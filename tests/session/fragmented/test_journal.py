@@ -1,0 +1,231 @@
+"""A journal that was damaged: seen, told, and mended from the film without losing other lines."""
+
+import json
+import logging
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from session.__main__ import main
+from session.film import Cue
+from session.fragmented.check import check_film
+from session.fragmented.fragment_log import Reel
+from session.fragmented.journal import Entry, journal_path, read_journal
+from session.fragmented.writer import FilmWriter
+from tests.session.sample_films import SPEC, watch, write
+
+TEXTS = ["one", "zwei — „drei“", "three", "four"]
+
+
+class Kept:
+    """A film of four clips and eight fragments, and copies of it with another journal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.film, self.copy = folder / "film.mp4", folder / "copy.mp4"
+        with FilmWriter.create(self.film, SPEC) as film:
+            for text in TEXTS:
+                clip = film.begin(text)
+                for counts in (1, 2):
+                    first = film.committed.frames
+                    cue = Cue(text=text, first_frame=first, frames=counts)
+                    write(clip, first, counts, cues=[cue])
+                clip.finish()
+            self.film_id = film.film_id
+        self.journal = journal_path(self.film).read_bytes()
+        self.lines = self.journal.splitlines(keepends=True)
+        self.entries = self.entries_of(self.film)
+
+    def entries_of(self, film: Path) -> list[Entry]:
+        found = read_journal(journal_path(film), self.film_id)
+        assert found is not None
+        return [line for line in found.lines if isinstance(line, Entry)]
+
+    def with_journal(self, journal: bytes) -> Path:
+        for path in (self.copy, journal_path(self.copy)):
+            path.unlink(missing_ok=True)
+        shutil.copy(self.film, self.copy)
+        journal_path(self.copy).write_bytes(journal)
+        return self.copy
+
+    def reopened(self, journal: bytes) -> Reel:
+        reel = Reel(self.with_journal(journal))
+        reel.close()
+        kept = reel.recovered.kept
+        whole = self.copy.read_bytes() + (kept.read_bytes() if kept else b"")
+        assert whole == self.film.read_bytes()
+        return reel
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
+    made = Kept(tmp_path)
+    for name in ("os.fsync", "os.posix_fadvise"):
+        monkeypatch.setattr(name, lambda *_: None)
+    return made
+
+
+def without_sums(journal: bytes) -> bytes:
+    """As journals were written before lines had checksums."""
+    return re.sub(rb', "sum": "[0-9a-f]{8}"', b"", journal)
+
+
+def turned(journal: bytes, position: int, to: bytes) -> bytes:
+    return journal[:position] + to + journal[position + 1 :]
+
+
+def test_each_line_is_json_and_ends_with_its_checksum(kept: Kept) -> None:
+    _, *lines = map(json.loads, kept.lines)
+    assert [line.get("text") for line in lines[::2]] == TEXTS
+    assert all(re.fullmatch("[0-9a-f]{8}", line["sum"]) for line in lines)
+    assert len({line["sum"] for line in lines}) == len(lines)
+
+
+def test_a_changed_digit_anywhere_is_seen_and_the_line_comes_back_as_it_was_written(
+    kept: Kept,
+) -> None:
+    """The film tells the numbers; the line's own checksum proves the rest."""
+    for match in re.finditer(rb'^\{"end".*?"samples": \d+', kept.journal, re.MULTILINE):
+        digits = [each.start() for each in re.finditer(rb"\d", match[0])]
+        for position in (match.start() + digit for digit in digits):
+            digit = b"%d" % ((kept.journal[position] - 48 + 3) % 10)
+            damaged = turned(kept.journal, position, digit)
+            reel = kept.reopened(damaged)
+            number = kept.journal[:position].count(b"\n") + 1
+            assert (reel.recovered.mended.lines, reel.recovered.mended.unproven) == ([number], 0)
+            assert reel.recovered.entries == kept.entries
+            assert journal_path(kept.copy).read_bytes() == kept.journal
+
+
+def test_no_changed_byte_anywhere_costs_the_text_of_another_line_or_any_byte_of_the_film(
+    kept: Kept,
+) -> None:
+    """But for the last end of line, without which the last line was torn and never counted."""
+    ends = [match.start() for match in re.finditer(rb"\n", kept.journal)][:-1]
+    for position in sorted({*range(0, len(kept.journal) - 1, 7), *ends}):
+        damaged = turned(
+            kept.journal, position, bytes([kept.journal[position] ^ 1 << position % 8])
+        )
+        reel = kept.reopened(damaged)
+        texts = [entry.text for entry in reel.recovered.entries if entry.text in TEXTS]
+        assert len(texts) >= len(TEXTS) - 1
+        assert [text for text in TEXTS if text in texts] == texts
+        if position not in ends:  # else one line was made of two
+            ends_now = [entry.end for entry in reel.recovered.entries]
+            assert ends_now == [entry.end for entry in kept.entries]
+            assert not reel.recovered.journal_was_lost
+
+
+def test_a_changed_letter_stays_and_is_called_unproven(kept: Kept) -> None:
+    position = kept.journal.index(b'"three"') + 1
+    reel = kept.reopened(turned(kept.journal, position, b"T"))
+    assert [clip.text for clip in reel.committed().clips] == ["one", TEXTS[1], "Three", "four"]
+    assert reel.recovered.mended.unproven == 1
+    assert "a text may be wrong or missing" in str(reel.recovered.mended)
+    assert check_film(kept.copy).faults == []
+
+
+@pytest.mark.parametrize("name", [b', "cues": ', b', "sum": '])
+def test_a_last_line_with_the_right_totals_counts_though_its_rest_is_damaged(
+    kept: Kept, name: bytes
+) -> None:
+    reel = kept.reopened(turned(kept.journal, kept.journal.rindex(name), b";"))
+    assert reel.recovered.mended.lines == [9]
+    assert [clip.text for clip in reel.committed().clips] == TEXTS
+    assert check_film(kept.copy).checksums == 8
+
+
+def test_a_last_line_of_which_nothing_is_known_costs_its_fragment_which_is_kept(kept: Kept) -> None:
+    damaged = b"".join(kept.lines[:-1]) + bytes(len(kept.lines[-1]) - 1) + b"\n"
+    reel = Reel(kept.with_journal(damaged))
+    reel.close()
+    assert reel.recovered.kept is not None
+    whole = kept.copy.read_bytes() + reel.recovered.kept.read_bytes()
+    assert whole == kept.film.read_bytes()
+
+
+def test_lines_that_are_zeros_come_back_without_their_texts(kept: Kept) -> None:
+    """As a disk that lost a sector leaves them."""
+    begin = len(b"".join(kept.lines[:3])) + 5
+    end = len(b"".join(kept.lines[:6])) - 5
+    damaged = kept.journal[:begin] + bytes(end - begin) + kept.journal[end:]
+    reel = kept.reopened(damaged)
+    assert [clip.text for clip in reel.committed().clips] == ["one", "four"]
+    assert [entry.end for entry in reel.recovered.entries] == [e.end for e in kept.entries]
+    assert check_film(kept.copy).faults == []
+    assert watch(kept.copy).numbers == list(range(12))
+
+
+@pytest.mark.parametrize("rubbish", [b"\n", b"{}\n", b'{"end": 1}\n', b"\0" * 50 + b"\n"])
+def test_a_line_that_tells_of_nothing_is_left_out(kept: Kept, rubbish: bytes) -> None:
+    damaged = b"".join([*kept.lines[:4], rubbish, *kept.lines[4:]])
+    reel = kept.reopened(damaged)
+    assert reel.recovered.entries == kept.entries
+    assert journal_path(kept.copy).read_bytes() == kept.journal
+
+
+def test_a_first_line_that_cannot_be_read_is_made_again(kept: Kept) -> None:
+    damaged = b"?" + kept.journal[1:]
+    checked = check_film(kept.with_journal(damaged))
+    assert checked.faults == ["The journal's first line is damaged."]
+    assert not kept.reopened(damaged).recovered.journal_was_lost
+    assert journal_path(kept.copy).read_bytes() == kept.journal
+
+
+def test_a_journal_without_checksums_is_read_and_goes_on_with_them(kept: Kept) -> None:
+    old = without_sums(kept.journal)
+    assert len(old) < len(kept.journal)
+    film = FilmWriter.open(kept.with_journal(old))
+    write(film.begin("five"), 12, 3)
+    film.close()
+    assert journal_path(kept.copy).read_bytes().startswith(old)
+    assert [clip.text for clip in film.committed.clips] == [*TEXTS, "five"]
+    assert check_film(kept.copy).faults == []
+    with FilmWriter.open(kept.copy) as again:
+        assert again.committed == film.committed
+    assert watch(kept.copy).numbers == list(range(15))
+
+
+def test_a_line_without_checksum_that_cannot_be_read_costs_no_other_text(kept: Kept) -> None:
+    lines = without_sums(kept.journal).splitlines(keepends=True)
+    lines[3] = b"?" + lines[3][1:]
+    reel = kept.reopened(b"".join(lines))
+    assert [clip.text for clip in reel.committed().clips] == TEXTS
+    assert reel.recovered.mended.lines == [4]
+
+
+def test_totals_that_are_no_whole_numbers_are_no_line(kept: Kept) -> None:
+    lines = without_sums(kept.journal).splitlines(keepends=True)
+    lines[4] = re.sub(rb'"end": (\d)', rb'"end": \1e', lines[4])
+    assert kept.reopened(b"".join(lines)).recovered.entries[3].end == kept.entries[3].end
+
+
+def test_a_damaged_line_over_a_damaged_film_costs_no_byte(kept: Kept) -> None:
+    """Nothing leads over the place any more, so the film ends there, and the rest is kept."""
+    whole = kept.film.read_bytes()
+    third = kept.entries[1].end
+    kept.with_journal(kept.journal.replace(b'"frames": 4', b'"frames": 5'))
+    kept.copy.write_bytes(turned(whole, third + 6, b"X"))
+    reel = Reel(kept.copy)
+    reel.close()
+    assert reel.recovered.journal_was_lost
+    assert reel.recovered.kept is not None
+    assert kept.copy.read_bytes() == whole[:third]
+    assert len(reel.recovered.kept.read_bytes()) == len(whole) - third
+
+
+def test_it_is_told_in_the_log_and_on_the_command_line(
+    kept: Kept, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged = kept.journal.replace(b'"frames": 4', b'"frames": 5')
+    name = str(kept.with_journal(damaged))
+    assert main(["check", name]) == 1
+    assert "Line 4 of the journal is not as it was written." in capsys.readouterr().out
+    assert main(["repair", name]) == 0
+    assert "made line 4 of the journal again, as it was written" in capsys.readouterr().out
+    assert main(["check", name]) == 0
+    kept.with_journal(damaged)
+    with caplog.at_level(logging.WARNING):
+        FilmWriter.open(kept.copy).close()
+    assert "made line 4 of the journal again, as it was written" in caplog.text

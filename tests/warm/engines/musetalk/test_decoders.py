@@ -1,0 +1,341 @@
+"""Decoders that draw other pictures than the reference's: what is the same, and what they say."""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL, AutoencoderTiny
+from diffusers.image_processor import VaeImageProcessor
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tests.warm.engines.musetalk.tiny_weights import VAE, write_tiny
+from tests.warm.portraits import UPRIGHT, opened, portrait, rolled, sit
+from warm.avatars.avatar import Avatar
+from warm.avatars.store import AvatarOutdated
+from warm.engines.base import Patch, PatchJob
+from warm.engines.musetalk.acceleration.cuda_graphs import Recording
+from warm.engines.musetalk.acceleration.fused_ops import TorchKernels, fuse
+from warm.engines.musetalk.acceleration.partial_decoder import HALO, LowerHalf, WholeNorm, cuts
+from warm.engines.musetalk.acceleration.polyphase import PhaseUpsampling, use_phases
+from warm.engines.musetalk.decoders import FIRST_ROW, DecoderKind
+from warm.engines.musetalk.engine import MuseTalkEngine
+from warm.engines.musetalk.errors import UnfitConfig
+from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.pipeline import Studio, open_studio
+from warm.engines.weights.errors import WeightsMissing
+
+OTHERS: tuple[DecoderKind, ...] = ("half", "tiny")
+GREY = 128
+ROUNDING = 1e-4
+"""Sums come in another order, and norm after norm enlarges what that changes."""
+
+
+@pytest.fixture(scope="module")
+def models(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All models, the tiny autoencoder too."""
+    folder = tmp_path_factory.mktemp("decoders") / "models"
+    shutil.copytree(weights, folder)
+    write_tiny(folder)
+    return folder
+
+
+def options(models: Path, decoder: DecoderKind, **chosen: Any) -> Options:
+    return Options(
+        models_dir=models, **{"device": "cpu", "precision": "fp32", **chosen}, decoder=decoder
+    )
+
+
+def studio_of(models: Path, decoder: DecoderKind, **chosen: Any) -> Studio:
+    wanted = options(models, decoder, **chosen)
+    return open_studio(wanted.layout(), wanted)
+
+
+def latents_of(count: int) -> Tensor:
+    return torch.randn(count, 4, 32, 32, generator=torch.Generator().manual_seed(count))
+
+
+def below(pictures: Tensor) -> NDArray[np.uint8]:
+    """The rows that `half` draws, one picture below the other."""
+    return np.asarray(pictures[:, FIRST_ROW:]).reshape(-1, 256, 3)
+
+
+@pytest.mark.parametrize("phases", [False, True])
+def test_half_is_exact_where_the_rows_above_are_as_it_was_told(phases: bool) -> None:
+    """Would miss rows that were cut off although one below needs them, and norms of a part."""
+    whole = decoder_of(phases=phases)
+    with torch.inference_mode():
+        known = whole(latents_of(2))[:, :, FIRST_ROW:]
+        made = {}
+        for halo in (HALO, HALO - 2):
+            half = LowerHalf(deepcopy(whole), first_row=FIRST_ROW, halo=halo)
+            drawn = half(latents_of(2), half.above(latents_of(2)))
+            made[halo] = relative(drawn[:, :, FIRST_ROW:], known)
+    assert made[HALO] < ROUNDING < made[HALO - 2]
+
+
+def test_half_goes_with_parts_that_are_fused_on_a_gpu() -> None:
+    half = LowerHalf(decoder_of(phases=True), first_row=FIRST_ROW)
+    with torch.inference_mode():
+        known = half(latents_of(2), half.above(latents_of(2)))
+        assert fuse(half, TorchKernels()) > 0
+        made = half(latents_of(2), half.above(latents_of(2)))
+    assert relative(made, known) < ROUNDING
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_norm_of_the_whole_picture_needs_its_lower_rows_only(
+    dtype: torch.dtype, layout: torch.memory_format
+) -> None:
+    torch.manual_seed(6)
+    plain = nn.GroupNorm(3, 6).requires_grad_(requires_grad=False)
+    nn.init.normal_(plain.weight), nn.init.normal_(plain.bias)
+    picture = 5 + 3 * torch.randn(2, 6, 20, 9)
+    picture[:, :, :11] -= 20
+    known = plain(picture)[:, :, 6:]
+    norm = WholeNorm(plain.to(dtype), begins=6, halo=2)
+    given = picture.to(dtype, memory_format=layout)
+    norm.above = norm.measured(given)
+    given[:, :, 6:8] = 100  # halo
+    made = norm(given[:, :, 6:].contiguous(memory_format=layout))
+    assert made.dtype == dtype and made.is_contiguous(memory_format=layout)
+    bounds = {torch.float32: 1e-6, torch.bfloat16: 0.03, torch.float16: 0.004}
+    assert relative(made[:, :, 2:].float(), known[:, :, 2:]) < bounds[dtype]
+
+
+def test_rows_above_that_are_unlike_change_every_row_below() -> None:
+    half = LowerHalf(decoder_of(phases=False), first_row=FIRST_ROW)
+    with torch.inference_mode():
+        above = half.above(latents_of(1))
+        known, made = half(latents_of(1), above), half(latents_of(1), 1.5 * above)
+    apart = (made - known).abs().amax(dim=(0, 1, 3))
+    assert bool((apart[FIRST_ROW:] > 0).all()) and not bool(apart[:FIRST_ROW].any())
+
+
+def decoder_of(*, phases: bool) -> nn.Module:
+    """Of the depth of the published one, with random norms."""
+    torch.manual_seed(5)
+    whole = AutoencoderKL.from_config({**VAE, "layers_per_block": 2}).decoder.eval()
+    with torch.no_grad():
+        for tensor in whole.parameters():
+            tensor.add_(torch.randn_like(tensor), alpha=0.05)
+    if phases:
+        assert use_phases(whole) == 3
+    return nn.Module.requires_grad_(whole, requires_grad=False)
+
+
+def relative(made: Tensor, known: Tensor) -> float:
+    return float((made - known).abs().max() / known.abs().max())
+
+
+@pytest.mark.parametrize("sizes", [1, 2, 4, 6])
+@pytest.mark.parametrize("halo", [0, 3, 8, 100])
+def test_every_size_is_cut_where_the_next_one_begins(sizes: int, halo: int) -> None:
+    dropped = cuts(sizes, first_row=FIRST_ROW, halo=halo)
+    assert len(dropped) == sizes
+    begins = 0
+    for number, drop in enumerate(dropped):
+        last = number == sizes - 1
+        assert drop >= 0 and (drop >= min(halo, begins + drop) or number == 0)
+        begins = (begins + drop) * (1 if last else 2)
+    assert begins == FIRST_ROW
+
+
+def test_a_decoder_of_other_blocks_is_refused(models: Path, tmp_path: Path) -> None:
+    """Would miss attention that is left out without a word."""
+    copied = Path(shutil.copytree(models, tmp_path / "models"))
+    config = {**VAE, "up_block_types": ["AttnUpDecoderBlock2D", *["UpDecoderBlock2D"] * 3]}
+    (copied / "sd-vae" / "config.json").write_text(json.dumps(config))
+    torch.save(
+        AutoencoderKL.from_config(config).state_dict(),
+        copied / "sd-vae" / "diffusion_pytorch_model.bin",
+    )
+    studio_of(copied, "full")
+    with pytest.raises(UnfitConfig, match=r"AttnUpDecoderBlock2D.*Choose decoder = 'full'"):
+        studio_of(copied, "half")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("exact_savings", [True, False])
+def test_half_draws_nearly_the_same_below_and_nothing_above(
+    models: Path, precision: str, exact_savings: bool
+) -> None:
+    chosen = {"precision": precision, "exact_savings": exact_savings}
+    full, half = (studio_of(models, kind, **chosen) for kind in ("full", "half"))
+    face, drawn = spoken()
+    known = full.painter.decode(drawn)
+    made = half.painter.decode(drawn, half.keep(face.numpy()))
+    assert made.shape == known.shape == (2, 256, 256, 3)
+    assert bool((made[:, :FIRST_ROW] == GREY).all())
+    assert not np.array_equal(below(made), below(known))
+    assert cv2.PSNR(below(made), below(known)) > 40
+    enlargements = sum(
+        isinstance(each, PhaseUpsampling) for each in half.painter._vae.decoder.modules()
+    )
+    assert enlargements == (3 if exact_savings else 0)
+
+
+def spoken() -> tuple[Tensor, Tensor]:
+    """Two frames of an avatar, and their faces with other mouths and a little change all over."""
+    noise = torch.Generator().manual_seed(12)
+    face = torch.randn(2, 8, 32, 32, generator=noise)
+    face[:, :, :14] = 0.5 * face[:, :, :14] + 0.5
+    drawn = face[:, 4:] + 0.05 * torch.randn(2, 4, 32, 32, generator=noise)
+    drawn[:, :, 18:28, 10:22] = torch.randn(2, 4, 10, 12, generator=noise)
+    return face, drawn
+
+
+def published(models: Path, latents: Tensor) -> NDArray[np.uint8]:
+    """As diffusers' own pipelines make pictures by a tiny autoencoder; BGR."""
+    tiny = AutoencoderTiny.from_pretrained(models / "taesd")
+    with torch.inference_mode():
+        made = tiny.decode(latents / tiny.config.scaling_factor, return_dict=False)[0]
+    processor = VaeImageProcessor()
+    return np.stack([np.asarray(each)[..., ::-1] for each in processor.postprocess(made)])
+
+
+def test_the_tiny_autoencoder_is_used_as_its_makers_do(models: Path) -> None:
+    """Would miss latents that are divided by the full one's scale, or colours of another range."""
+    tiny = studio_of(models, "tiny").painter
+    made, known = tiny.decode(latents_of(3)).numpy(), published(models, latents_of(3))
+    assert np.abs(made.astype(int) - known).max() <= 1
+    assert known.std() > 1
+
+
+@pytest.mark.parametrize("decoder", OTHERS)
+def test_a_pass_has_one_size_and_can_be_recorded(models: Path, decoder: DecoderKind) -> None:
+    studio = studio_of(models, decoder)
+    tokens = torch.zeros(4, *studio.hearing.tokens_shape)
+    latents = studio.keep(torch.cat([latents_of(4), latents_of(4)], dim=1).numpy())
+    known = studio.painter.paint(latents, tokens)
+    studio.record(4, Tape())
+    assert max(studio.graphs.sizes) == 4
+    made = studio.graphs.paint(latents[:3], tokens[:3])
+    assert int((made.int() - known[:3].int()).abs().max()) <= 1
+
+
+class Tape:
+    """Stands in for CUDA graphs: the same memory every time."""
+
+    def rehearse(self, work: Callable[[], Tensor]) -> None:
+        work()
+
+    def abandon(self) -> None:
+        raise AssertionError("every pass can be recorded")
+
+    def record(self, work: Callable[[], Tensor]) -> Recording:
+        pictures = work().clone()
+
+        def play() -> None:
+            pictures.copy_(work())
+
+        return Recording(play, pictures)
+
+
+@pytest.fixture(scope="module")
+def avatar(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Avatar:
+    """Prepared for the full decoder."""
+    build = sit(tmp_path_factory.mktemp("sitter"), portrait(), [UPRIGHT, rolled(12.0)])
+    MuseTalkEngine(options(models, "full")).prepare(build)
+    return opened(build, "sitter")
+
+
+def patches_of(models: Path, avatar: Avatar, decoder: DecoderKind) -> list[Patch]:
+    engine = MuseTalkEngine(options(models, decoder))
+    engine.adopt(avatar)
+    engine.load()
+    rows = np.zeros((2, *engine.studio.hearing.tokens_shape), np.float32)
+    return engine.start([PatchJob(avatar, frame, row) for frame, row in enumerate(rows)]).patches()
+
+
+def test_an_avatar_speaks_by_any_decoder_and_nothing_grey_is_pasted(
+    models: Path, avatar: Avatar
+) -> None:
+    full, half, tiny = (patches_of(models, avatar, kind) for kind in ("full", *OTHERS))
+    for one, other, small in zip(full, half, tiny, strict=True):
+        assert one.picture.shape == other.picture.shape == small.picture.shape
+        assert np.array_equal(one.mask, other.mask)
+        assert cv2.PSNR(one.picture, other.picture) > 30
+        assert not (other.picture == GREY).all(axis=(1, 2)).any()
+        assert not np.array_equal(one.picture, small.picture)
+
+
+@pytest.mark.parametrize("decoder", OTHERS)
+def test_preparation_makes_the_same_whatever_decodes_later(
+    models: Path, avatar: Avatar, decoder: DecoderKind, tmp_path: Path
+) -> None:
+    build = sit(tmp_path, portrait(), [UPRIGHT, rolled(12.0)])
+    MuseTalkEngine(options(models, decoder)).prepare(build)
+    made = opened(build, "sitter")
+    assert made.extras.keys() == avatar.extras.keys()
+    for name, array in avatar.extras.items():
+        assert np.array_equal(made.extras[name], array), name
+
+
+def test_a_mask_that_begins_above_what_is_drawn_is_refused(models: Path, avatar: Avatar) -> None:
+    tops = np.asarray(avatar.extras["musetalk_tops"])
+    high = replace(avatar, extras={**avatar.extras, "musetalk_tops": tops - tops.min() + 40})
+    MuseTalkEngine(options(models, "full")).adopt(high)
+    with pytest.raises(
+        AvatarOutdated, match=r"'sitter' begins in row 40 .* Choose decoder = 'full'"
+    ):
+        MuseTalkEngine(options(models, "half")).adopt(high)
+
+
+@pytest.mark.parametrize("decoder", OTHERS)
+def test_other_pictures_are_told_in_the_log_and_in_the_facts(
+    models: Path, decoder: DecoderKind, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = MuseTalkEngine(options(models, decoder))
+    words = f"decoder = '{decoder}': pictures differ from the reference's"
+    assert engine.facts()["decoder"] == decoder
+    with caplog.at_level(logging.WARNING):
+        engine.load()
+    assert [words in record.getMessage() for record in caplog.records].count(True) == 1
+    assert engine.facts()["decoder_note"].startswith(words)
+
+
+def test_the_full_decoder_has_nothing_to_tell(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = MuseTalkEngine(options(models, "full"))
+    with caplog.at_level(logging.WARNING):
+        engine.load()
+    assert "decoder" not in caplog.text
+    assert (engine.facts()["decoder"], engine.facts()["decoder_note"]) == ("full", None)
+
+
+def test_tiny_weights_are_asked_for_only_where_they_are_used(weights: Path) -> None:
+    with pytest.raises(WeightsMissing, match=r"decoder = 'tiny'.*taesd.*models download.*--tiny"):
+        options(weights, "tiny").layout()
+    assert options(weights, "half").layout().tiny is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("latent_channels", 16, "latent_channels is 16, expected 4"),
+        ("upsampling_scaling_factor", 4, "num_decoder_blocks is 64, expected 8"),
+        ("decoder_block_out_channels", [4, 4, 4], "describes no network"),
+    ],
+)
+def test_a_tiny_autoencoder_of_another_kind_is_named(
+    weights: Path, tmp_path: Path, field: str, value: object, words: str
+) -> None:
+    copied = Path(shutil.copytree(weights, tmp_path / "models"))
+    folder = write_tiny(copied)
+    config = json.loads((folder / "config.json").read_bytes())
+    (folder / "config.json").write_text(json.dumps({**config, field: value}))
+    with pytest.raises(UnfitConfig) as refused:
+        studio_of(copied, "tiny")
+    assert words in str(refused.value) and str(folder / "config.json") in str(refused.value)

@@ -1,0 +1,334 @@
+"""The neural engine with random weights: what it draws where, and what it does when it cannot."""
+
+import json
+import wave
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from session.film import SAMPLE_RATE_HZ, FilmSpec
+from stabilizers.blend import paste
+from tests.warm.portraits import UPRIGHT, opened, portrait, rolled, sit
+from tts.espeak import EspeakVoices
+from tts.speech import Speech
+from warm.avatars.avatar import Avatar, AvatarBuild
+from warm.avatars.store import AvatarOutdated
+from warm.engines.base import Engine, EngineFull, EngineLost, Patch, PatchJob
+from warm.engines.musetalk.engine import MuseTalkEngine
+from warm.engines.musetalk.generator import Painter
+from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.view import FaceOutside, Placement, views_of
+from warm.media.resampling import resample
+from warm.offline.chunks import from_sound
+
+POSES = [UPRIGHT, rolled(12.0), rolled(-6.0)]
+Picture = NDArray[np.uint8]
+
+
+def options(weights: Path, **chosen: str) -> Options:
+    return Options(models_dir=weights, device="cpu", precision="fp32", **chosen)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> AvatarBuild:
+    build = sit(tmp_path_factory.mktemp("sitter"), portrait(), POSES)
+    MuseTalkEngine(options(weights)).prepare(build)
+    return build
+
+
+@pytest.fixture(scope="module")
+def avatar(build: AvatarBuild) -> Avatar:
+    return opened(build, "sitter")
+
+
+@pytest.fixture(scope="module")
+def loaded(weights: Path, avatar: Avatar) -> MuseTalkEngine:
+    engine = MuseTalkEngine(options(weights))
+    engine.load()
+    engine.adopt(avatar)
+    return engine
+
+
+@pytest.fixture
+def fresh(weights: Path, avatar: Avatar) -> MuseTalkEngine:
+    """An engine that a test may harm."""
+    engine = MuseTalkEngine(options(weights))
+    engine.adopt(avatar)
+    engine.load()
+    return engine
+
+
+@pytest.fixture(scope="module")
+def speech(voices: EspeakVoices) -> Speech:
+    choice = voices.choose(voice="espeak-en-us-female", language=None, speed=1.0)
+    return next(iter(voices.speak("Hello there, how are you today?", choice)))
+
+
+@pytest.fixture(scope="module")
+def rows(loaded: MuseTalkEngine, speech: Speech) -> NDArray[np.float32]:
+    return loaded.conditions(speech, frames=30, fps=25)
+
+
+def jobs_of(avatar: Avatar, rows: NDArray[np.float32]) -> list[PatchJob]:
+    return [PatchJob(avatar, number % len(avatar.frames), row) for number, row in enumerate(rows)]
+
+
+def shown(avatar: Avatar, frame: int, patch: Patch) -> Picture:
+    picture = avatar.frames[frame].copy()
+    paste(picture, patch.picture, patch.mask, patch.to_frame)
+    return np.asarray(picture, np.uint8)
+
+
+def test_it_is_an_engine(loaded: MuseTalkEngine) -> None:
+    engine: Engine = loaded
+    facts = engine.facts()
+    assert (engine.name, facts["device"], facts["precision"]) == ("musetalk", "cpu", "fp32")
+    assert facts["frames_per_second"] > 0
+    assert json.dumps(facts)
+
+
+def test_the_mouth_follows_the_speech_and_the_rest_stays(
+    loaded: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32]
+) -> None:
+    jobs = [PatchJob(avatar, 0, row) for row in rows[5:8]]
+    pictures = [shown(avatar, 0, patch) for patch in loaded.start(jobs).patches()]
+    points = avatar.landmarks[0]
+    still = np.ones(avatar.frames.shape[1:3], bool)
+    still[int(points[168, 1]) : int(points[152, 1]) + 12] = False
+    for picture in pictures:
+        assert np.array_equal(picture[still], avatar.frames[0][still])
+        x, y = points[13, :2].astype(int)
+        assert np.abs(picture[y - 8 : y + 8, x - 15 : x + 15].astype(int) - 128).mean() > 1
+        assert not np.array_equal(picture, avatar.frames[0])
+    assert not np.array_equal(pictures[0], pictures[2])
+
+
+def test_one_pass_may_mix_avatars(
+    loaded: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32], tmp_path: Path
+) -> None:
+    half = cv2.resize(portrait(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    build = sit(tmp_path, np.asarray(half, np.uint8))
+    loaded.prepare(build)
+    other = opened(build, "other")
+    loaded.adopt(other)
+    jobs = [PatchJob(avatar, 1, rows[3]), PatchJob(other, 0, rows[3]), PatchJob(avatar, 2, rows[9])]
+    together = loaded.start(jobs).patches()
+    for job, patch in zip(jobs, together, strict=True):
+        (alone,) = loaded.start([job]).patches()
+        assert np.abs(alone.picture.astype(int) - patch.picture).max() <= 1
+        assert np.array_equal(alone.mask, patch.mask)
+    assert not np.array_equal(together[0].picture, together[1].picture)
+
+
+@pytest.mark.parametrize("placement", ["stabilized", "reference"])
+def test_what_was_cut_out_goes_back_where_it_was(
+    weights: Path, placement: Placement, tmp_path: Path
+) -> None:
+    build = sit(tmp_path, portrait(), POSES)
+    engine = MuseTalkEngine(options(weights, placement=placement))
+    engine.prepare(build)
+    avatar = opened(build, "sitter")
+    engine.adopt(avatar)
+    views = views_of(build, placement, 0)
+    for number, view in enumerate(views):
+        crop = view.crop(avatar.frames[number])
+        back = shown(avatar, number, engine.patch(avatar, number, crop))
+        x, y = avatar.landmarks[number, 13, :2].astype(int)
+        mouth = np.s_[y - 40 : y + 50, x - 50 : x + 50]
+        assert cv2.PSNR(back[mouth], avatar.frames[number][mouth]) > 38
+
+
+def test_the_steady_crop_turns_with_the_head_and_that_of_the_reference_does_not(
+    build: AvatarBuild,
+) -> None:
+    steady, own = (views_of(build, placement, 0) for placement in ("stabilized", "reference"))
+    assert len({view.box for view in steady}) == 1
+    assert len({view.box for view in own}) == 3
+    upright, turned = (view.crop(build.frames[n]) for n, view in enumerate(steady[:2]))
+    inner = np.s_[64:192, 64:192]
+    assert cv2.PSNR(upright[inner], turned[inner]) > 30
+    upright, turned = (view.crop(build.frames[n]) for n, view in enumerate(own[:2]))
+    assert cv2.PSNR(upright[inner], turned[inner]) < 22
+
+
+def test_the_box_is_moved_by_bbox_shift_and_refused_where_there_is_no_face(
+    build: AvatarBuild,
+) -> None:
+    plain, moved = (views_of(build, "reference", shift)[0].box for shift in (0, 7))
+    assert (moved.top - plain.top, moved.bottom - plain.bottom) == (14, 0)
+    away = replace(build, landmarks=build.landmarks + np.float32(2000))
+    with pytest.raises(FaceOutside, match="frame 0"):
+        views_of(away, "reference", 0)
+
+
+def test_the_mask_covers_the_lips_and_is_gone_at_its_borders(
+    loaded: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32]
+) -> None:
+    for frame, patch in enumerate(loaded.start(jobs_of(avatar, rows[:3])).patches()):
+        for edge in (patch.mask[0], patch.mask[:, 0], patch.mask[:, -1]):
+            assert edge.max() <= 2
+        assert patch.mask[-1].max() < 16
+        lips = avatar.landmarks[frame, [13, 14, 61, 291, 17], :2]
+        matrix = np.linalg.inv(patch.to_frame[:, :2])
+        for x, y in np.round((lips - patch.to_frame[:, 2]) @ matrix.T).astype(int):
+            assert patch.mask[y, x] > 240
+
+
+def test_a_sentence_without_much_in_it_is_heard_too(loaded: MuseTalkEngine) -> None:
+    silent = np.zeros(8000, np.float32)
+    for samples, rate_hz, frames in (
+        (silent, 8000, 25),
+        (silent[:100], 22_050, 1),
+        (silent[:0], 16_000, 3),
+        (silent, 44_100, 5),
+    ):
+        speech = Speech("", samples, rate_hz, None)
+        made = loaded.conditions(speech, frames=frames, fps=25)
+        assert made.shape == (frames, *loaded.conditions(speech, frames=1, fps=25).shape[1:])
+        assert np.isfinite(made).all()
+
+
+def test_a_sound_file_in_passages_is_heard_as_a_whole(
+    loaded: MuseTalkEngine, speech: Speech, tmp_path: Path
+) -> None:
+    """Would miss passages that do not begin where Whisper's own segments of the file do."""
+    said = resample(speech.samples, speech.sample_rate_hz)
+    sound = np.tile(said, 65 * SAMPLE_RATE_HZ // len(said) + 1)[: 65 * SAMPLE_RATE_HZ]
+    path = tmp_path / "long.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HZ)
+        file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
+    spec = FilmSpec(width=16, height=16, fps=25)
+    parts = np.concatenate([p.conditions for p in from_sound(path, loaded, spec)])
+    whole = loaded.conditions(Speech("", sound, SAMPLE_RATE_HZ, None), frames=65 * 25, fps=25)
+    assert parts.shape == whole.shape
+    assert np.abs(parts - whole).max() < 0.01 * np.abs(whole).max()
+
+
+def test_fewer_frames_are_drawn_at_once_when_memory_does_not_do(
+    fresh: MuseTalkEngine,
+    loaded: MuseTalkEngine,
+    avatar: Avatar,
+    rows: NDArray[np.float32],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jobs, asked = jobs_of(avatar, rows[:7]), []
+    limit_memory(fresh, monkeypatch, 2, asked)
+    made = fresh.start(jobs).patches()
+    whole = loaded.start(jobs).patches()
+    assert asked == [7, 3, 1, 1, 1, 1, 1, 1, 1]
+    assert fresh.largest_batch == 1
+    for one, other in zip(made, whole, strict=True):
+        assert np.abs(one.picture.astype(int) - other.picture).max() <= 1
+
+
+def test_a_frame_that_does_not_fit_alone_is_refused_and_the_engine_goes_on(
+    fresh: MuseTalkEngine,
+    avatar: Avatar,
+    rows: NDArray[np.float32],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as full:
+        limit_memory(fresh, full, 0, [])
+        with pytest.raises(EngineFull, match="memory"):
+            fresh.start(jobs_of(avatar, rows[:4]))
+    assert len(fresh.start(jobs_of(avatar, rows[:4])).patches()) == 4
+
+
+def test_networks_that_leave_no_room_to_draw_are_refused_while_loading(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Painter, "paint", fail)
+    with pytest.raises(EngineFull, match="one frame"):
+        MuseTalkEngine(options(weights)).load()
+
+
+def limit_memory(
+    engine: MuseTalkEngine, monkeypatch: pytest.MonkeyPatch, most: int, asked: list[int]
+) -> None:
+    """Let the device's memory do for `most` frames; note what is asked of it."""
+    painter = engine.studio.painter
+    paint = painter.paint
+
+    def limited(latents: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        asked.append(len(latents))
+        if len(latents) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return paint(latents, tokens)
+
+    monkeypatch.setattr(painter, "paint", limited)
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (torch.AcceleratorError("CUDA error: unspecified launch failure"), EngineLost),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), EngineLost),
+        (RuntimeError("shapes do not match"), RuntimeError),
+    ],
+)
+def test_a_lost_gpu_is_told_from_a_bug(
+    fresh: MuseTalkEngine,
+    avatar: Avatar,
+    rows: NDArray[np.float32],
+    monkeypatch: pytest.MonkeyPatch,
+    raised: Exception,
+    expected: type[Exception],
+) -> None:
+    def fail(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(fresh.studio.painter, "paint", fail)
+    with pytest.raises(expected) as caught:
+        fresh.start(jobs_of(avatar, rows[:1]))
+    assert type(caught.value) is expected
+
+
+def test_what_was_unloaded_comes_back_as_it_was(
+    fresh: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32]
+) -> None:
+    jobs = jobs_of(avatar, rows[:2])
+    before = fresh.start(jobs).patches()
+    fresh.unload()
+    assert fresh.facts()["device"] == "cpu"
+    with pytest.raises(RuntimeError, match="not loaded"):
+        fresh.start(jobs)
+    fresh.load()
+    for one, other in zip(fresh.start(jobs).patches(), before, strict=True):
+        assert np.array_equal(one.picture, other.picture)
+
+
+def test_forgetting_an_avatar_leaves_its_twin(
+    fresh: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32]
+) -> None:
+    """Would miss avatars that are known by the digest of their source alone."""
+    twin = replace(avatar, id="twin")
+    fresh.adopt(twin)
+    fresh.forget(twin)
+    fresh.forget(twin)
+    assert len(fresh.start(jobs_of(avatar, rows[:1])).patches()) == 1
+    with pytest.raises(KeyError):
+        fresh.start(jobs_of(twin, rows[:1]))
+
+
+def test_an_avatar_of_another_engine_or_other_settings_is_refused_with_what_to_do(
+    avatar: Avatar, weights: Path, loaded: MuseTalkEngine
+) -> None:
+    with pytest.raises(AvatarOutdated, match=r"python -m warm prepare .* --avatar-id sitter"):
+        loaded.adopt(replace(avatar, extras={}))
+    with pytest.raises(AvatarOutdated, match="placement is 'stabilized', now it is 'reference'"):
+        MuseTalkEngine(options(weights, placement="reference")).adopt(avatar)
+    made = json.loads(str(avatar.extras["musetalk_recipe"]))
+    recipe = np.array(json.dumps({**made, "vae": "0" * 64}))
+    with pytest.raises(AvatarOutdated, match="vae"):
+        loaded.adopt(replace(avatar, extras={**avatar.extras, "musetalk_recipe": recipe}))

@@ -1,0 +1,79 @@
+"""The lower face, by landmarks or by a face parser."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.warm.engines.musetalk.tiny_weights import write_parser
+from tests.warm.portraits import portrait, sit
+from warm.engines.musetalk.device import choose
+from warm.engines.musetalk.engine import MuseTalkEngine
+from warm.engines.musetalk.errors import UnfitConfig
+from warm.engines.musetalk.face_parsing import FaceParser, from_landmarks
+from warm.engines.musetalk.mask import PARSING, soft_mask
+from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.view import View, views_of
+
+LABELS = ["background", "skin", "nose", "mouth", "u_lip", "l_lip", "neck"]
+
+
+@pytest.fixture(scope="module")
+def view(tmp_path_factory: pytest.TempPathFactory) -> View:
+    return views_of(sit(tmp_path_factory.mktemp("sitter"), portrait()), "reference", 0)[0]
+
+
+def test_the_landmarks_mark_the_mouth_and_not_the_nose(view: View) -> None:
+    mask = soft_mask(from_landmarks(view), view.box)
+    square = mask.shape[0]
+    left, top = (view.box.left + view.box.right) // 2 - square // 2, 0
+    top = (view.box.top + view.box.bottom) // 2 - square // 2
+    points = np.round(view.points - [left, top]).astype(int)
+    lips, bridge, jaw = points[48:68], points[28], points[8]
+    assert (mask[lips[:, 1], lips[:, 0]] > 240).all()
+    assert mask[bridge[1], bridge[0]] < 20
+    assert mask[jaw[1], jaw[0]] > 60
+
+
+def answer(models: Path, view: View, seen: str, labels: list[str]) -> NDArray[np.uint8]:
+    write_parser(models, labels, seen)
+    layout = Options(models_dir=models, face_mask="parser").layout()
+    assert layout.parser is not None and layout.parser_weights is not None
+    parser = FaceParser(layout.parser, layout.parser_weights, choose("cpu", "fp32"))
+    shutil.rmtree(models / "face-parsing")
+    return parser.lower_face(view, portrait())
+
+
+def test_a_parser_marks_skin_and_lips_and_nothing_else(
+    weights: Path, view: View, tmp_path: Path
+) -> None:
+    models = Path(shutil.copytree(weights, tmp_path / "models"))
+    marked = {seen: answer(models, view, seen, LABELS) for seen in LABELS}
+    assert {seen for seen, mask in marked.items() if mask.all()} == {
+        *("skin", "mouth", "u_lip", "l_lip")
+    }
+    assert {seen for seen, mask in marked.items() if not mask.any()} == {
+        *("background", "nose", "neck")
+    }
+    assert marked["skin"].shape == (PARSING, PARSING)
+
+
+def test_a_parser_of_other_classes_is_refused(weights: Path, view: View, tmp_path: Path) -> None:
+    models = Path(shutil.copytree(weights, tmp_path / "models"))
+    with pytest.raises(UnfitConfig, match="id2label lacks l_lip, nose"):
+        answer(models, view, "skin", ["skin", "mouth", "u_lip"])
+
+
+def test_an_avatar_keeps_the_masks_of_the_parser(weights: Path, tmp_path: Path) -> None:
+    models = Path(shutil.copytree(weights, tmp_path / "models"))
+    write_parser(models, LABELS, "skin")
+    masks = {}
+    for face_mask in ("landmarks", "parser"):
+        build = sit(tmp_path / face_mask, portrait())
+        chosen = Options(models_dir=models, device="cpu", face_mask=face_mask)  # type: ignore[arg-type]
+        MuseTalkEngine(chosen).prepare(build)
+        masks[face_mask] = build.extras["musetalk_masks"]
+        assert face_mask in str(build.extras["musetalk_recipe"])
+    assert (masks["parser"] > 250).mean() > (masks["landmarks"] > 250).mean()

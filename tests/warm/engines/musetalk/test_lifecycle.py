@@ -1,0 +1,329 @@
+"""The whole server on the neural engine: asleep, loading, out of memory, its device lost."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import av
+import cv2
+import pytest
+import torch
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app import assemble
+from tests.warm.portraits import portrait
+from tts.espeak import EspeakVoices
+from warm.avatars.store import AvatarStore
+from warm.engines.base import EngineLost
+from warm.engines.factory import make_engine
+from warm.engines.lifecycle import Habits
+from warm.engines.musetalk.engine import MuseTalkEngine
+from warm.engines.musetalk.options import Options
+from warm.prepare.run import FACE_MODELS, prepare
+from warm.runtime import Runtime
+from warm.settings import Settings
+
+TEXT = "Hello there, how are you today? It is a fine day. Let us go out and see the town."
+WAIT_S = 60
+
+
+class FrailEngine(MuseTalkEngine):
+    """The real one, whose device fails at a chosen pass, and which loads when it is let to."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self.gate = Event()
+        self.gate.set()
+        self.faults: list[Exception] = []
+        """What the next loads fail with."""
+
+    def load(self) -> None:
+        assert self.gate.wait(WAIT_S)
+        if self.faults:
+            raise self.faults.pop(0)
+        super().load()
+
+    def fail_at(self, number: int, fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Raise `fault` in the pass of this number from now on, and in all after it."""
+        painter, left = self.studio.painter, number
+        paint = painter.paint
+
+        def failing(latents: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+            nonlocal left
+            left -= 1
+            if left <= 0:
+                raise fault
+            return paint(latents, tokens)
+
+        monkeypatch.setattr(painter, "paint", failing)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Settings:
+    if not FACE_MODELS.is_dir():
+        pytest.skip(f"the face models are not in {FACE_MODELS}; `make` fetches them")
+    folder = tmp_path_factory.mktemp("prepared")
+    settings = Settings(
+        results_dir=folder / "results",
+        engine="musetalk",
+        models_dir=weights,
+        device="cpu",
+        precision="fp32",
+        fps=10,
+        max_side=256,
+        first_batch_size=1,
+        batch_size=4,
+    )
+    cv2.imwrite(str(folder / "portrait.png"), portrait())
+    prepare(
+        folder / "portrait.png",
+        avatar_id=settings.avatar_id,
+        store=AvatarStore(settings.results_dir),
+        settings=settings.preparation_settings,
+        engine=lambda: make_engine(settings),
+    )
+    return settings
+
+
+class Server:
+    """The application around a frail engine."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.engine = FrailEngine(Options.of(settings))
+        store = AvatarStore(settings.results_dir)
+        self.runtime = Runtime(
+            settings=settings,
+            avatar=store.open(settings.avatar_id),
+            engine=self.engine,
+            voices=EspeakVoices(),
+        )
+        self.app = assemble(settings, self.runtime, store)
+        self.background = ThreadPoolExecutor(4)
+
+    @property
+    def client(self) -> FlaskClient:
+        return self.app.test_client()
+
+    def say(self, session_id: str, text: str = TEXT) -> TestResponse:
+        return self.client.post("/speak", json={"text": text, "session_id": session_id})
+
+    def saying(self, session_id: str, text: str = TEXT) -> "Future[TestResponse]":
+        return self.background.submit(self.say, session_id, text)
+
+    def health(self) -> tuple[int, str]:
+        answer = self.client.get("/health")
+        return answer.status_code, answer.get_json()["status"]
+
+    def stats(self) -> dict[str, Any]:
+        told: dict[str, Any] = self.client.get("/stats").get_json()["engine"]
+        return told
+
+    def frames(self, session_id: str) -> int:
+        """Of a session's film as a player gets it; every one is decoded."""
+        film = self.client.get(f"/sessions/{session_id}/full_session.mp4")
+        with av.open(BytesIO(film.data), "r") as container:
+            return sum(1 for _ in container.decode(video=0))
+
+    def committed(self, session_id: str) -> int:
+        told = self.client.get(f"/session?session_id={session_id}").get_json()
+        return int(told["frames"])
+
+
+Serve = Callable[..., Any]
+
+
+@pytest.fixture
+def serve(prepared: Settings, tmp_path: Path) -> Serve:
+    @contextmanager
+    def serving(**chosen: Any) -> Iterator[Server]:
+        results = tmp_path / "results"
+        shutil.copytree(prepared.results_dir, results)
+        server = Server(prepared.model_copy(update={"results_dir": results, **chosen}))
+        server.runtime.start()
+        try:
+            assert server.runtime.wait_until_warm(WAIT_S)
+            yield server
+        finally:
+            server.engine.gate.set()
+            server.background.shutdown()
+            server.runtime.close()
+
+    return serving
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for what another thread does soon."""
+    nothing = Event()
+    for _ in range(WAIT_S * 50):
+        if is_so():
+            return
+        nothing.wait(0.02)
+    raise AssertionError("it did not come")
+
+
+def test_an_engine_loaded_lazily_sleeps_until_somebody_speaks_who_is_told(serve: Serve) -> None:
+    with serve(lazy_load=True) as server:
+        told = server.client.get("/health").get_json()
+        assert server.health() == (200, "asleep")
+        assert (told["model_loaded"], told["reason"]) == (
+            False,
+            "the engine is unloaded; the next request loads it",
+        )
+        answer = server.client.post(
+            "/speak",
+            json={"text": "Good day.", "session_id": "s"},
+            headers={"accept": "text/event-stream"},
+        )
+        names = [line for line in answer.text.splitlines() if line.startswith("event: ")]
+        assert names[:3] == ["event: loading", "event: loaded", "event: speech"]
+        assert names[-1] == "event: done"
+        assert '"reload_s": null' not in answer.text
+        assert server.health() == (200, "ok")
+        assert server.say("s", "Again.").get_json()["timings"]["reload_s"] is None
+
+
+def test_making_a_session_loads_the_engine(serve: Serve) -> None:
+    with serve(lazy_load=True) as server:
+        assert server.client.post("/sessions", json={"session_id": "s"}).status_code in (200, 201)
+        until(lambda: server.health() == (200, "ok"))
+
+
+def test_an_idle_engine_is_unloaded_and_the_next_request_is_answered(serve: Serve) -> None:
+    with serve(unload_idle_seconds=0.2) as server:
+        until(lambda: server.stats()["unloads"] > 0)
+        server.engine.gate.clear()
+        spoken = server.saying("s", "Good day.")
+        until(lambda: server.health() == (200, "loading"))
+        assert server.client.get("/session?session_id=s").status_code == 200
+        assert server.client.post("/interrupt", json={"session_id": "other"}).status_code == 200
+        assert server.client.post("/reset", json={"session_id": "other"}).status_code == 200
+        assert not spoken.done()
+        server.engine.gate.set()
+        answer = spoken.result(WAIT_S)
+        assert answer.status_code == 200
+        told = answer.get_json()
+        assert told["timings"]["total_s"] > told["timings"]["reload_s"] > 0
+        assert server.frames("s") == told["clip"]["frames"]
+
+
+def test_a_request_that_waits_for_the_engine_can_be_interrupted(serve: Serve) -> None:
+    with serve(lazy_load=True) as server:
+        server.engine.gate.clear()
+        spoken = server.saying("s", "Good day.")
+        until(lambda: server.health() == (200, "loading"))
+        until(lambda: len(server.runtime._queue) == 1)
+        told = server.client.post("/interrupt", json={"session_id": "s"}).get_json()
+        assert told["dropped"] == 1
+        assert spoken.result(WAIT_S).status_code == 409
+
+
+def test_a_device_lost_in_mid_clip_leaves_a_whole_film_and_comes_back(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve() as server:
+        server.engine.gate.clear()
+        lost = RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")
+        server.engine.fail_at(4, lost, monkeypatch)
+        answer = server.say("s")
+        assert answer.status_code == 503
+        assert "the GPU failed" in answer.get_json()["detail"]
+        assert "Retry-After" in answer.headers
+        durable = server.frames("s")
+        assert durable == server.committed("s") > 0
+
+        assert server.health() == (503, "reloading")
+        told = server.client.get("/health").get_json()
+        assert "try 1 of 4" in told["reason"]
+        assert told["model_loaded"] is False
+        waiting = [server.saying("s", "Again."), server.saying("other", "Me too.")]
+        until(lambda: len(server.runtime._queue) == 2)
+        server.engine.gate.set()
+        answers = [each.result(WAIT_S) for each in waiting]
+        assert [each.status_code for each in answers] == [200, 200]
+        clips = [each.get_json()["clip"]["frames"] for each in answers]
+        assert server.frames("s") == durable + clips[0]
+        assert server.frames("other") == clips[1]
+        assert server.health() == (200, "ok")
+        assert (server.stats()["losses"], server.stats()["loads"]) == (1, 2)
+
+
+def test_a_device_lost_while_it_listens_is_loaded_anew_too(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Would miss Whisper, which the device is asked for before any picture."""
+    with serve() as server:
+
+        def fail(_: object) -> None:
+            raise RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED")
+
+        monkeypatch.setattr(server.engine.studio.hearing, "hear", fail)
+        assert server.say("s").status_code == 503
+        assert server.say("s", "Again.").status_code == 200
+        assert server.stats()["losses"] == 1
+
+
+def test_a_device_that_does_not_come_back_leaves_the_films_to_be_watched(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    habits = Habits(tries_s=(0.0, 0.01), later_s=1.0)
+    monkeypatch.setattr("warm.runtime.habits_of", lambda _: habits)
+    with serve() as server:
+        before = server.say("s", "Good day.").get_json()["clip"]["frames"]
+        server.engine.faults = [EngineLost("the GPU has fallen off the bus")] * 2
+        server.engine.gate.clear()
+        server.engine.fail_at(1, torch.AcceleratorError("CUDA error"), monkeypatch)
+        assert server.say("other").status_code == 503
+        waiting = server.saying("s", "Again.")
+        until(lambda: len(server.runtime._queue) == 1)
+        server.engine.gate.set()
+        answer = waiting.result(WAIT_S)
+        assert answer.status_code == 503
+        assert "fallen off the bus" in answer.get_json()["detail"]
+        assert "restart of the server" in answer.get_json()["detail"]
+        server.engine.gate.clear()
+        assert server.health() == (503, "broken")
+        refused = server.say("s", "Again.")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        assert server.frames("s") == before
+        with server.client.get("/sessions/s/export.mp4") as export:
+            assert (export.status_code, export.data[4:8]) == (200, b"ftyp")
+        server.engine.gate.set()
+        until(lambda: server.health() == (200, "ok"))
+        assert server.say("s", "Again.").status_code == 200
+
+
+def test_memory_that_ends_in_mid_clip_is_told_and_others_go_on(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve() as server:
+        with monkeypatch.context() as broken:
+            full = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            server.engine.fail_at(4, full, broken)
+            answer = server.say("s")
+            assert answer.status_code == 503
+            assert "memory does not do for one frame" in answer.get_json()["detail"]
+            assert int(answer.headers["Retry-After"]) >= 1
+            durable = server.frames("s")
+            assert durable == server.committed("s") > 0
+        assert server.health() == (200, "ok")
+        assert server.say("other", "Me too.").status_code == 200
+        after = server.say("s", "Again.").get_json()["clip"]["frames"]
+        assert server.frames("s") == durable + after
+        assert (server.stats()["losses"], server.stats()["loads"]) == (0, 1)
+
+
+def test_an_unloaded_engine_keeps_none_of_its_networks(serve: Serve) -> None:
+    with serve(unload_idle_seconds=0.2) as server:
+        until(lambda: server.stats()["unloads"] > 0)
+        assert server.engine._studio is None
+        assert not server.engine._latents
+        told = server.client.get("/stats").get_json()
+        assert told["device"]["device"] == "cpu"
+        assert told["engine"]["loaded"] is False
+        assert told["engine"]["process_memory_gb"] > 0.1

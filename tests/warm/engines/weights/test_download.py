@@ -1,0 +1,406 @@
+"""Weights come from a hub or a folder, go on where they were cut off, and never come half."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections import namedtuple
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+import torch
+
+from tests.warm.engines.weights.hub_server import Hub, serving
+from tests.warm.engines.weights.sample_weights import cut, fill, official, write
+from warm.__main__ import main
+from warm.engines.weights.download import Supply, supply
+from warm.engines.weights.errors import (
+    DownloadBusy,
+    HubLacksFile,
+    HubRefused,
+    HubUnreachable,
+    NoRoomForWeights,
+    WeightsDamaged,
+    WeightsMissing,
+    WeightsWrong,
+)
+from warm.engines.weights.hub import ask, fetch, held
+from warm.engines.weights.layout import find
+from warm.engines.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model, ModelFile
+
+ROOT = Path(__file__).parents[4]
+CHUNK_BYTES = 10 * 1024 * 1024
+"""What huggingface_hub writes at once: less than that of a cut-off answer is asked for again."""
+LARGE_BYTES = 2 * CHUNK_BYTES + 123_456
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+
+
+def bytes_of(name: str, folder: Path) -> bytes:
+    return write(folder / "made" / name).read_bytes()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    """A small model of two files, whose sizes and digests are known."""
+    files = []
+    for name in ("config.json", "model.safetensors"):
+        content = bytes_of(name, tmp_path)
+        digest = hashlib.sha256(content).hexdigest()
+        files.append(ModelFile(name=name, bytes=len(content), sha256=digest))
+    return replace(WHISPER, revision="a" * 40, configs=(files[0],), weights=(files[1],))
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    names = ("config.json", "model.safetensors")
+    with serving({f"{WHISPER.repo}/{name}": bytes_of(name, tmp_path) for name in names}) as hub:
+        yield hub
+
+
+@pytest.fixture
+def into(hub: Hub, tmp_path: Path) -> Supply:
+    return Supply(models_dir=tmp_path / "models", endpoint=hub.url, say=lambda _words: None)
+
+
+def big(seed: int = 1) -> tuple[Model, bytes]:
+    """A file of several of the library's chunks."""
+    content = np.random.default_rng(seed).bytes(LARGE_BYTES)
+    file = ModelFile(
+        name="model.safetensors", bytes=len(content), sha256=hashlib.sha256(content).hexdigest()
+    )
+    return replace(WHISPER, configs=(), weights=(file,)), content
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob(".*") if path.is_file())
+
+
+def test_missing_files_are_fetched_into_the_official_folder(
+    model: Model, hub: Hub, into: Supply, tmp_path: Path
+) -> None:
+    supply([model], into)
+    for name in ("config.json", "model.safetensors"):
+        arrived = tmp_path / "models" / "whisper" / name
+        assert arrived.read_bytes() == hub.files[f"{WHISPER.repo}/{name}"]
+    assert leftovers(tmp_path / "models") == []
+    assert ("HEAD", f"/{WHISPER.repo}/resolve/{'a' * 40}/config.json", None) in hub.asked
+
+
+def test_what_is_there_is_not_fetched_again(model: Model, hub: Hub, into: Supply) -> None:
+    supply([model], into)
+    asked = len(hub.asked)
+    said: list[str] = []
+    supply([model], replace(into, say=said.append))
+    assert len(hub.asked) == asked
+    assert said == [f"Everything is there: {into.models_dir}"]
+
+
+def test_a_truncated_file_is_replaced_and_others_are_left_alone(
+    model: Model, hub: Hub, into: Supply
+) -> None:
+    supply([model], into)
+    hub.asked.clear()
+    weights = into.models_dir / "whisper" / "model.safetensors"
+    cut(weights, 100)
+    supply([model], into)
+    assert weights.read_bytes() == hub.files[f"{WHISPER.repo}/model.safetensors"]
+    assert {path.rpartition("/")[2] for _, path, _ in hub.asked} == {"model.safetensors"}
+
+
+def test_large_files_come_from_the_storage_that_the_hub_points_to(
+    model: Model, hub: Hub, into: Supply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    hub.elsewhere = True
+    supply([model], into)
+    assert all(path.startswith("/storage/") for method, path, _ in hub.asked if method == "GET")
+    assert hub.authorizations == [], "nobody is told who asks"
+
+
+def test_an_answer_that_breaks_off_is_continued_in_the_same_run(tmp_path: Path) -> None:
+    model, content = big()
+    with serving({f"{WHISPER.repo}/model.safetensors": content}) as hub:
+        hub.cut_after = CHUNK_BYTES + 4_000_000
+        offer = ask(model, model.weights[0], endpoint=hub.url)
+        fetch(offer, tmp_path / "model.safetensors", endpoint=hub.url)
+        assert hub.ranges() == [None, f"bytes={CHUNK_BYTES}-"]
+    assert (tmp_path / "model.safetensors").read_bytes() == content
+
+
+def test_a_killed_download_goes_on_where_it_was(tmp_path: Path) -> None:
+    model, content = big()
+    target = tmp_path / "whisper" / "model.safetensors"
+    with serving({f"{WHISPER.repo}/model.safetensors": content}) as hub:
+        hub.cut_after, hub.stall = CHUNK_BYTES + 1_000_000, Event()
+        offer = ask(model, model.weights[0], endpoint=hub.url)
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, hub.url, str(target), str(LARGE_BYTES)],
+            cwd=ROOT,
+            stderr=subprocess.DEVNULL,
+        )
+        while not offer.part_of(target).exists() or not offer.part_of(target).stat().st_size:
+            with pytest.raises(subprocess.TimeoutExpired):
+                child.wait(0.02)
+        child.kill()
+        child.wait(10)
+        assert not target.exists()
+        have = offer.part_of(target).stat().st_size
+        fetch(offer, target, endpoint=hub.url)
+        assert hub.ranges() == [None, f"bytes={have}-"]
+    assert target.read_bytes() == content
+    assert leftovers(tmp_path) == []
+
+
+CHILD = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from warm.weights.hub import ask, fetch
+from warm.weights.manifest import WHISPER, ModelFile
+url, target, size = sys.argv[1:]
+file = ModelFile(name="model.safetensors", bytes=int(size))
+model = replace(WHISPER, configs=(), weights=(file,))
+fetch(ask(model, file, endpoint=url), Path(target), endpoint=url)
+"""
+
+
+def test_bytes_of_another_file_are_not_continued(model: Model, hub: Hub, into: Supply) -> None:
+    file = model.weights[0]
+    target = into.models_dir / "whisper" / file.name
+    old = ask(model, file, endpoint=hub.url)
+    hub.files[f"{WHISPER.repo}/{file.name}"] = bytes(file.bytes or 0)
+    new = ask(model, file, endpoint=hub.url)
+    assert old.part_of(target) != new.part_of(target)
+
+
+def test_wrong_bytes_are_thrown_away_and_named(model: Model, hub: Hub, into: Supply) -> None:
+    hub.wrong_bytes = True
+    with pytest.raises(WeightsWrong, match=r"config\.json gave bytes with SHA-256 .* thrown away"):
+        supply([model], into)
+    assert [path for path in into.models_dir.rglob("*") if path.is_file()] == []
+
+
+def test_a_mirror_with_another_file_is_refused_before_anything_is_fetched(
+    model: Model, hub: Hub, into: Supply
+) -> None:
+    hub.files[f"{WHISPER.repo}/model.safetensors"] += b"more"
+    with pytest.raises(WeightsWrong, match=r"offers \d+ bytes; the official file has \d+"):
+        supply([model], into)
+    assert hub.ranges() == []
+
+
+def test_a_file_that_the_hub_lacks_is_named(model: Model, hub: Hub, into: Supply) -> None:
+    del hub.files[f"{WHISPER.repo}/model.safetensors"]
+    with pytest.raises(HubLacksFile, match=r"resolve/a+/model\.safetensors does not exist \(404\)"):
+        supply([model], into)
+    assert hub.ranges() == [], "everything is asked for before anything is fetched"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_hub_that_wants_a_login_is_named_with_ways_out(
+    status: int, model: Model, hub: Hub, into: Supply
+) -> None:
+    hub.status = status
+    with pytest.raises(HubRefused, match=rf"wants a login \({status}\).*models_source"):
+        supply([model], into)
+
+
+def test_a_broken_hub_is_not_a_missing_file(model: Model, hub: Hub, into: Supply) -> None:
+    hub.status = 500
+    with pytest.raises(HubUnreachable, match="status 500"):
+        supply([model], into)
+
+
+def test_a_server_that_is_no_hub_is_named(model: Model, hub: Hub, into: Supply) -> None:
+    hub.files = {}
+    with pytest.raises(HubLacksFile, match="models_endpoint"):
+        supply([model], into)
+
+
+def test_without_a_network_the_message_names_mirror_and_folder(model: Model, into: Supply) -> None:
+    with serving({}) as gone:
+        pass
+    with pytest.raises(HubUnreachable, match=r"cannot be reached.*models_endpoint.*models_source"):
+        supply([model], replace(into, endpoint=gone.url))
+
+
+def test_a_full_disk_is_noticed_before_anything_is_fetched(
+    model: Model, hub: Hub, into: Supply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(10**12, 10**12, 10**8))
+    with pytest.raises(NoRoomForWeights, match=r"room for 100\.00 MB; \d+ bytes are to come"):
+        supply([model], into)
+    assert hub.ranges() == []
+
+
+def test_two_downloads_of_one_file_do_not_mix(model: Model, hub: Hub, into: Supply) -> None:
+    file = model.weights[0]
+    target = into.models_dir / "whisper" / file.name
+    target.parent.mkdir(parents=True)
+    offer = ask(model, file, endpoint=hub.url)
+    with held(offer.part_of(target)), pytest.raises(DownloadBusy, match="Another process"):
+        fetch(offer, target, endpoint=hub.url)
+
+
+def test_a_folder_takes_the_place_of_the_hub(into: Supply, hub: Hub, tmp_path: Path) -> None:
+    source = tmp_path / "usb"
+    fill(source / "MuseTalk" / "musetalkV15", UNET)
+    fill(source / "sd-vae-ft-mse", VAE, "diffusion_pytorch_model.bin")
+    fill(source / "whisper", WHISPER)
+    supply([UNET, VAE, WHISPER], replace(into, source=source))
+    layout = find(into.models_dir)
+    assert layout.notes == () and hub.asked == []
+    assert layout.vae_weights.name == "diffusion_pytorch_model.bin"
+    taken = source / "MuseTalk" / "musetalkV15" / "unet.pth"
+    assert layout.unet_weights.samefile(taken), "linked: no second 3 GB on one disk"
+
+
+def test_a_folder_without_a_model_says_which(into: Supply, tmp_path: Path) -> None:
+    fill(tmp_path / "usb" / "whisper", WHISPER)
+    with pytest.raises(WeightsMissing, match=r"usb \(models_source\) does not hold musetalkV15/"):
+        supply([UNET, WHISPER], replace(into, source=tmp_path / "usb"))
+
+
+def test_a_broken_file_in_a_folder_is_not_taken(into: Supply, tmp_path: Path) -> None:
+    fill(tmp_path / "usb" / "whisper", WHISPER)
+    cut(tmp_path / "usb" / "whisper" / "model.safetensors", 10)
+    with pytest.raises(WeightsDamaged, match=r"usb/whisper/model\.safetensors"):
+        supply([WHISPER], replace(into, source=tmp_path / "usb"))
+
+
+def run(*arguments: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    code = main(["models", *map(str, arguments)])
+    printed = capsys.readouterr()
+    return code, printed.out + printed.err
+
+
+def test_the_command_takes_mirror_and_folder_from_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    official(tmp_path / "usb")
+    monkeypatch.setenv("WARMTALK_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.setenv("WARMTALK_MODELS_SOURCE", str(tmp_path / "usb"))
+    code, words = run("download", capsys=capsys)
+    assert code == 0 and "linked" in words
+    assert find(tmp_path / "models").unet == tmp_path / "models" / "musetalkV15"
+    monkeypatch.delenv("WARMTALK_MODELS_SOURCE")
+    monkeypatch.setenv("WARMTALK_MODELS_DIR", str(tmp_path / "more"))
+    with serving({}) as hub:
+        monkeypatch.setenv("WARMTALK_MODELS_ENDPOINT", f"{hub.url}/")
+        code, words = run("download", capsys=capsys)
+        assert hub.asked
+    assert code == 1 and words.startswith("HubLacksFile: ")
+
+
+def test_what_is_optional_comes_only_to_those_who_ask_for_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usb, models = official(tmp_path / "usb"), tmp_path / "models"
+    for model in (PARSER, TINY):
+        fill(usb / model.folder, model)
+    order = ["download", "--source", usb, "--models", models]
+    assert run(*order, capsys=capsys)[0] == 0
+    assert (find(models).parser, find(models).tiny) == (None, None)
+    assert run(*order, "--tiny", capsys=capsys)[0] == 0
+    assert (find(models).parser, find(models).tiny) == (None, models / "taesd")
+    assert run(*order, "--parser", capsys=capsys)[0] == 0
+    assert find(models).parser == models / "face-parsing"
+
+
+def test_a_broken_optional_model_is_named_with_the_flag_that_fetches_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Would miss advice that fetches everything but what is broken."""
+    fill(official(tmp_path) / TINY.folder, TINY)
+    cut(tmp_path / TINY.folder / TINY.weights[0].name, 10)
+    command = f"python -m warm models download --models {tmp_path} --tiny"
+    with pytest.raises(WeightsDamaged) as damaged:
+        find(tmp_path)
+    assert str(damaged.value).endswith(command)
+    assert f"1 to mend: {command}" in run("verify", "--models", tmp_path, capsys=capsys)[1]
+
+
+def test_an_endpoint_that_is_no_address_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WARMTALK_MODELS_ENDPOINT", "hf-mirror.com")
+    code, words = run("list", capsys=capsys)
+    assert code == 1 and "models_endpoint = 'hf-mirror.com'" in words and "https://" in words
+
+
+def test_verify_names_every_file_its_fault_and_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    official(tmp_path)
+    cut(tmp_path / "musetalkV15" / "unet.pth", 10)
+    (tmp_path / "whisper" / "config.json").unlink()
+    code, words = run("verify", "--models", tmp_path, capsys=capsys)
+    assert code == 1
+    lines = words.splitlines()
+    assert f"damaged  {tmp_path}/musetalkV15/unet.pth" in words and "is cut off" in words
+    assert f"missing  {tmp_path}/whisper/config.json: not there" in lines
+    assert any(
+        line.startswith(f"other    {tmp_path}/sd-vae/config.json: has ") for line in lines
+    ), "whole, but not the official file"
+    assert f"2 to mend: python -m warm models download --models {tmp_path}" in lines
+
+
+def test_verify_reads_every_byte_where_a_digest_is_known(
+    model: Model, into: Supply, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("warm.engines.weights.command.MODELS", (model,))
+    supply([model], into)
+    assert run("verify", "--models", into.models_dir, capsys=capsys)[0] == 0
+    weights = into.models_dir / "whisper" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-4] ^= 1
+    weights.write_bytes(content)
+    code, words = run("verify", "--models", into.models_dir, capsys=capsys)
+    assert code == 1 and "has SHA-256" in words
+    assert "download --models" in words and "--force" in words
+
+
+def test_verify_opens_pickles_without_running_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    official(tmp_path)
+    torch.save({"weight": torch.ones(2), "trap": Trap()}, tmp_path / "musetalkV15" / "unet.pth")
+    code, words = run("verify", "--models", tmp_path, capsys=capsys)
+    assert code == 1 and "unet.pth cannot be opened as weights" in words
+    assert not Trap.sprung
+
+
+class Trap:
+    sprung = False
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return spring, ()
+
+
+def spring() -> str:
+    Trap.sprung = True
+    return "sprung"
+
+
+def test_list_tells_origin_licence_and_state_of_every_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path / "MuseTalk" / "musetalkV15", UNET)
+    code, words = run("list", "--models", tmp_path, capsys=capsys)
+    assert code == 0
+    for model in MODELS:
+        assert model.repo in words and model.licence in words
+        for file in model.wanted:
+            assert file.name in words
+    assert "sha256 unknown" in words and "unknown size" in words
+    assert f"Note: unet: found in {tmp_path}/MuseTalk/musetalkV15" in words

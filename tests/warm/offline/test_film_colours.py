@@ -1,0 +1,52 @@
+"""Films made without a session show the colours that went in, where they were, in every size.
+
+These tests would miss the same as those of a session's films: see `tests/session/test_colours.py`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from session.film import FilmSpec
+from tests.blocks import FINE, ODD_SIZES, SIZES, blocks, require_blocks
+from warm.avatars.avatar import AvatarBuild
+from warm.offline.mp4_file import Movie
+from warm.prepare.idle_film import write_idle_film
+
+Size = tuple[int, int]
+FRAMES = 4
+
+
+@pytest.fixture(autouse=True)
+def _fine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("session.video_encoder.CRF", FINE)
+    monkeypatch.setattr("warm.prepare.idle_film.CRF", FINE)
+
+
+@pytest.mark.parametrize("size", SIZES + ODD_SIZES)
+def test_an_offline_film_keeps_colours_in_their_places(tmp_path: Path, size: Size) -> None:
+    path, spec = tmp_path / "film.mp4", FilmSpec(width=size[0], height=size[1], fps=25)
+    with Movie(path, spec, comment="") as movie:
+        for number in range(FRAMES):
+            movie.write([blocks(size, number)], np.zeros(spec.samples_per_frame, np.float32))
+    require_blocks(path, size, list(range(FRAMES)))
+
+
+@pytest.mark.parametrize("size", SIZES + ODD_SIZES)
+def test_an_idle_film_keeps_colours_in_their_places(tmp_path: Path, size: Size) -> None:
+    write_idle_film(build_of(tmp_path, size), tmp_path / "idle.mp4")
+    there = list(range(FRAMES))
+    require_blocks(tmp_path / "idle.mp4", size, there + there[::-1])
+
+
+def build_of(folder: Path, size: Size) -> AvatarBuild:
+    return AvatarBuild(
+        folder=folder,
+        fps=25,
+        frames=np.array([blocks(size, number) for number in range(FRAMES)]),
+        transforms=np.tile(np.eye(2, 3), (FRAMES, 1, 1)),
+        landmarks=np.zeros((FRAMES, 468, 3), np.float32),
+        loop="pingpong",
+        extras={},
+    )

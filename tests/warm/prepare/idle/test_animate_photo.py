@@ -1,0 +1,177 @@
+"""A portrait's idle loop: seamless, steady around the head, its landmarks known."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stabilizers.similarity import apply, invert
+from tests.warm.offline.sample_sound import Picture, portrait
+from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
+from warm.face.finder import FaceFinder
+from warm.face.measure import eye_centres, lip_gap
+from warm.media.video import open_video
+from warm.prepare.idle.animate_photo import IdleClip, Relief, animate_photo, canonical_to_picture
+from warm.prepare.idle.blinks import EYES, Eyelids
+from warm.prepare.idle.close_photo import shut_photo
+from warm.prepare.idle.sway import BLINK_STARTS_S, blinks, loop_length, sway
+from warm.prepare.run import FACE_MODELS
+
+FPS = 10
+TALKING_VIDEO = Path("../shared/media/talking_woman_576x720.mp4")
+
+
+@pytest.fixture(scope="module")
+def finder() -> FaceFinder:
+    return FaceFinder(FACE_MODELS)
+
+
+@pytest.fixture(scope="module")
+def photo() -> Picture:
+    return portrait(480)
+
+
+@pytest.fixture(scope="module")
+def landmarks(photo: Picture, finder: FaceFinder) -> NDArray[np.float32]:
+    return finder.find(photo)[0].mesh.points
+
+
+@pytest.fixture(scope="module")
+def clip(photo: Picture, landmarks: NDArray[np.float32]) -> IdleClip:
+    return animate_photo(photo, landmarks, fps=FPS)
+
+
+def test_the_last_frame_leads_into_the_first(clip: IdleClip) -> None:
+    frames = clip.frames.astype(np.int16)
+    steps = np.array([np.abs(b - a).mean() for a, b in pairwise(frames)])
+    assert len(frames) == 12 * FPS
+    assert np.abs(frames[0] - frames[-1]).mean() < np.quantile(steps, 0.9)
+    ends = np.abs(clip.landmarks[0] - clip.landmarks[-1]).max()
+    assert ends < 1.5 * np.abs(np.diff(clip.landmarks, axis=0)).max(axis=(1, 2)).max()
+
+
+def test_background_and_chest_never_move(clip: IdleClip, photo: Picture) -> None:
+    away = np.ones(photo.shape[:2], bool)
+    away[:330, 90:335] = False
+    assert (clip.frames[:, away] == photo[away]).all()
+
+
+def test_the_head_moves_and_by_little(clip: IdleClip) -> None:
+    nose = clip.landmarks[:, 1, :2]
+    assert 2 < np.ptp(nose, axis=0).max() < 20
+
+
+def test_the_movement_fades_without_a_step(photo: Picture, landmarks: NDArray[np.float32]) -> None:
+    ramp = np.tile(np.arange(photo.shape[1], dtype=np.float32) / 2, (photo.shape[0], 1))
+    ramp = np.repeat(ramp[..., None], 3, axis=2).astype(np.uint8)
+    turned = Relief(photo.shape, landmarks).turned(ramp, np.array([0.05, 0.03, 0.01, 0.0, 0.0]))
+    smooth = cv2.GaussianBlur(turned[..., 0].astype(np.float32), (0, 0), 2)
+    assert np.abs(np.diff(smooth[:, 5:-5], axis=1)).max() < 0.9
+
+
+def test_landmarks_are_where_the_mesh_sees_them(clip: IdleClip, finder: FaceFinder) -> None:
+    seen, known = [], []
+    for i in range(0, len(clip.frames), 12):
+        seen.append(finder.find(clip.frames[i])[0].mesh.points[:, :2])
+        known.append(clip.landmarks[i, :, :2])
+    off = np.array(seen) - np.array(known)
+    assert np.sqrt(((off - off.mean(axis=0)) ** 2).mean()) < 0.6
+
+
+def test_transforms_carry_the_crop_with_the_head(clip: IdleClip) -> None:
+    eyes = apply(invert(clip.transforms), eye_centres(clip.landmarks))
+    assert np.abs(eyes.mean(axis=1) - CANONICAL_EYES).max() < 4
+    assert np.abs(eyes[:, 1, 0] - eyes[:, 0, 0] - CANONICAL_IOD).max() < 2
+    linear = clip.transforms[:, :, :2]
+    assert np.allclose(linear[:, 0, 0], linear[:, 1, 1])
+    assert np.allclose(linear[:, 0, 1], -linear[:, 1, 0])
+
+
+def test_a_head_that_does_not_turn_is_the_photo_itself(
+    photo: Picture, landmarks: NDArray[np.float32]
+) -> None:
+    assert (Relief(photo.shape, landmarks).turned(photo, np.zeros(5)) == photo).all()
+
+
+def test_frames_go_where_they_are_told(
+    photo: Picture, landmarks: NDArray[np.float32], clip: IdleClip
+) -> None:
+    told: list[tuple[int, int]] = []
+    out = np.zeros_like(clip.frames)
+    made = animate_photo(
+        photo, landmarks, fps=FPS, progress=lambda *step: told.append(step), out=out
+    )
+    assert made.frames is out
+    assert (out == clip.frames).all()
+    assert told == [(i + 1, 120) for i in range(120)]
+
+
+def test_three_blinks_and_none_across_the_seam() -> None:
+    down = blinks(25)
+    shut = np.flatnonzero((down == 1) & (np.roll(down, 1) < 1))
+    assert len(shut) == len(BLINK_STARTS_S) == 3
+    assert down[0] == down[-1] == 0
+
+
+def test_a_blink_hides_the_iris(clip: IdleClip, landmarks: NDArray[np.float32]) -> None:
+    closure = blinks(FPS)
+    shut, opened = int(closure.argmax()), int(closure.argmax()) - 5
+    assert closure[shut] > 0.9
+    assert closure[opened] == 0
+    for upper, lower in EYES:
+        rim = np.vstack([landmarks[list(upper), :2], landmarks[list(lower), :2]])
+        middle = rim.mean(axis=0).round().astype(int)
+        patch = slice(middle[1] - 2, middle[1] + 2), slice(middle[0] - 4, middle[0] + 4)
+        assert clip.frames[shut][patch].mean() > clip.frames[opened][patch].mean() + 30
+
+
+def test_a_blink_paints_nothing_but_the_lids(
+    photo: Picture, landmarks: NDArray[np.float32]
+) -> None:
+    lids = Eyelids(photo, landmarks)
+    assert lids.painted(0.0) is photo
+    rows, columns = np.nonzero((lids.painted(1.0) != photo).any(axis=2))
+    rims = np.array([landmarks[[*upper, *lower], :2] for upper, lower in EYES])
+    width = rims[0, :, 0].max() - rims[0, :, 0].min()
+    near = [
+        (abs(columns - rim[:, 0].mean()) < 0.6 * width) & (abs(rows - rim[:, 1].mean()) < width / 2)
+        for rim in rims
+    ]
+    assert (near[0] | near[1]).all()
+    assert near[0].any()
+    assert near[1].any()
+
+
+def test_the_sway_is_whole_cycles() -> None:
+    slow, fast = sway(5), sway(25)
+    assert len(fast) == loop_length(25) == 300
+    assert np.allclose(slow, fast[::5])
+    assert np.abs(fast.mean(axis=0)).max() < 1e-9
+    assert np.degrees(np.abs(fast[:, 0]).max()) < 2.7
+
+
+def test_closed_lips_are_left_alone(photo: Picture, landmarks: NDArray[np.float32]) -> None:
+    shut, points = shut_photo(photo, landmarks, canonical_to_picture(landmarks))
+    assert shut is photo
+    assert points is landmarks
+
+
+@pytest.mark.skipif(not TALKING_VIDEO.is_file(), reason="the shared talking video is not here")
+def test_a_smile_is_closed_before_it_is_animated(finder: FaceFinder) -> None:
+    with open_video(TALKING_VIDEO, fps=1, max_side=720) as video:
+        smiling = next(iter(video.frames()))
+        for picture in video.frames():
+            if lip_gap(finder.find(picture)[0].mesh.points) > 0.15:
+                smiling = picture
+                break
+    points = finder.find(smiling)[0].mesh.points
+    shut, expected = shut_photo(smiling, points, canonical_to_picture(points))
+    seen = finder.find(shut)[0].mesh.points
+    assert lip_gap(points) > 0.15
+    assert lip_gap(seen) < 0.05
+    assert np.abs(seen[:, :2] - expected[:, :2]).mean() < 2
+    changed = np.argwhere((shut != smiling).any(axis=2))
+    assert changed[:, 0].min() > points[[1, 4], 1].min()

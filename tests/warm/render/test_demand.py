@@ -1,0 +1,391 @@
+"""While something wants the engine it stays loaded, and every request gets an answer."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as configure
+from hypothesis import strategies as st
+
+from tests.tiny_face import LoudnessEngine, tiny_avatar
+from tts.espeak import EspeakVoices
+from warm.engines.base import EngineLost
+from warm.render.demand import Demand
+from warm.render.encoder import Sink
+from warm.render.health import NotReady
+from warm.render.jobs import Interrupted, SpeakJob
+from warm.runtime import Runtime
+from warm.sessions.avatar_cache import Wardrobe
+from warm.sessions.manager import Sessions
+from warm.sessions.session import Session
+from warm.settings import Settings
+
+PATIENCE_S = 30
+IDLE_S = 60.0
+
+
+class CountingEngine(LoudnessEngine):
+    """Counts its unloads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unloads = 0
+
+    def unload(self) -> None:
+        self.unloads += 1
+
+
+class Stepped:
+    """A server without a render thread: the test makes its turns, and moves the clock."""
+
+    def __init__(self, settings: Settings, voices: EspeakVoices, folder: Path) -> None:
+        self.now_s = 1000.0
+        self.engine = CountingEngine()
+        self.runtime = Runtime(
+            settings=settings,
+            avatar=tiny_avatar(folder),
+            engine=self.engine,
+            voices=voices,
+            clock=lambda: self.now_s,
+        )
+        self.runtime._warm_up()
+        self.clients = ThreadPoolExecutor(16)
+
+    def turn(self, *, after_s: float = 0.0) -> None:
+        """One turn; where it found nothing to do, it lets other threads get on."""
+        self.now_s += after_s
+        self.runtime._bell.clear()
+        if not self.runtime._turn():
+            self.runtime._bell.wait(0.01)
+
+    def until(self, is_so: Callable[[], bool]) -> None:
+        for _ in range(100 * PATIENCE_S):
+            if is_so():
+                return
+            self.turn()
+        raise AssertionError("it did not come")
+
+    def speak(self, session_id: str, text: str = "Hi.") -> SpeakJob:
+        return self.runtime.speak(text, self.runtime.choose(), session_id=session_id)
+
+    def ask(self, act: Callable[..., Any], *given: Any) -> "Future[Any]":
+        """Do what waits for the render thread on a client's thread, and let it arrive there."""
+        asked = self.clients.submit(act, *given)
+        queue = self.runtime._queue
+        for _ in range(1000 * PATIENCE_S):
+            if asked.done() or queue._orders:
+                return asked
+            self.runtime._bell.wait(0.001)
+        raise AssertionError("it did not arrive")
+
+    def close(self) -> None:
+        self.runtime.stop()
+        self.runtime._finish()
+        self.clients.shutdown()
+
+
+@pytest.fixture
+def idle_settings(settings: Settings) -> Settings:
+    return settings.model_copy(
+        update={"unload_idle_seconds": IDLE_S, "max_queue": 20, "stop_s": 600.0}
+    )
+
+
+@pytest.fixture
+def server(idle_settings: Settings, voices: EspeakVoices, tmp_path: Path) -> Iterator[Stepped]:
+    made = Stepped(idle_settings, voices, tmp_path)
+    yield made
+    made.close()
+
+
+class Gate:
+    """Holds everybody who calls a method, until it is opened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+        self.is_reached, self.is_open = Event(), Event()
+        act = getattr(owner, name)
+
+        def held(*given: Any) -> Any:
+            self.is_reached.set()
+            assert self.is_open.wait(PATIENCE_S)
+            return act(*given)
+
+        monkeypatch.setattr(owner, name, held)
+
+
+MakeGate = Callable[[type, str], Gate]
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch, server: Stepped) -> Iterator[MakeGate]:
+    """Depends on the server: gates are opened before it closes."""
+    gates: list[Gate] = []
+
+    def make(owner: type, name: str) -> Gate:
+        gates.append(Gate(monkeypatch, owner, name))
+        return gates[-1]
+
+    yield make
+    for each in gates:
+        each.is_open.set()
+
+
+def stays_loaded(server: Stepped) -> bool:
+    """Whether the engine is there after a time in which nothing could be done."""
+    for _ in range(2):
+        server.turn(after_s=IDLE_S + 1)
+    return server.engine.unloads == 0 and server.runtime.health().is_loaded
+
+
+def test_without_demand_it_is_unloaded(server: Stepped) -> None:
+    assert not stays_loaded(server)
+    job = server.speak("a")
+    server.until(lambda: job.is_over)
+    assert job.result().clip.frames > 0
+    assert not stays_loaded(server)
+
+
+def test_a_request_that_comes_when_the_time_is_up_keeps_it(server: Stepped) -> None:
+    job = server.speak("a")
+    server.turn(after_s=IDLE_S + 1)
+    assert server.engine.unloads == 0
+    server.until(lambda: job.is_over)
+
+
+def test_a_film_that_is_being_opened_keeps_it(server: Stepped, gate: MakeGate) -> None:
+    """Would miss a request that has left the queue and has no clip yet."""
+    opening = gate(Session, "begin_film")
+    job = server.speak("a")
+    server.until(opening.is_reached.is_set)
+    assert stays_loaded(server)
+    opening.is_open.set()
+    server.until(lambda: job.is_over)
+    assert job.result().clip.frames > 0
+
+
+def test_a_clip_whose_encoder_stands_still_keeps_it(server: Stepped, gate: MakeGate) -> None:
+    writing = gate(Sink, "_write")
+    job = server.speak("a")
+    server.until(writing.is_reached.is_set)
+    assert stays_loaded(server)
+    writing.is_open.set()
+    server.until(lambda: job.is_over)
+    assert job.result().clip.frames > 0
+
+
+def test_a_clip_that_is_being_cut_keeps_it(server: Stepped, gate: MakeGate) -> None:
+    job = server.speak("a", "This is a sentence that is long enough to be cut somewhere.")
+    server.until(lambda: job.timings.first_fragment_s is not None)
+    cutting = gate(Sink, "_go_on")
+    stopped = server.ask(server.runtime.interrupt, "a")
+    server.until(cutting.is_reached.is_set)
+    assert stays_loaded(server)
+    cutting.is_open.set()
+    server.until(stopped.done)
+    assert stopped.result().interrupted
+    assert job.result().interrupted
+
+
+def test_a_session_that_is_being_made_keeps_it(server: Stepped, gate: MakeGate) -> None:
+    """Would miss an engine that is unloaded between being woken and adopting the avatar."""
+    fetching = gate(Wardrobe, "fetch")
+    made = server.clients.submit(server.runtime.create, "a", {})
+    assert fetching.is_reached.wait(PATIENCE_S)
+    assert stays_loaded(server)
+    fetching.is_open.set()
+    server.until(made.done)
+    assert made.result() == ("a", True)
+    assert not stays_loaded(server)
+
+
+def test_a_hold_that_is_over_before_the_next_look_is_seen_by_it() -> None:
+    rung = Event()
+    demand = Demand(rung.set)
+    with demand.held():
+        assert rung.is_set()
+    assert demand.look()
+    assert not demand.look()
+
+
+def test_an_interruption_answers_before_the_disk_does(server: Stepped, gate: MakeGate) -> None:
+    opening = gate(Session, "begin_film")
+    job = server.speak("a")
+    server.until(opening.is_reached.is_set)
+    stopped = server.ask(server.runtime.interrupt, "a")
+    server.until(lambda: job.is_over)
+    with pytest.raises(Interrupted, match="before this was begun"):
+        job.result()
+    opening.is_open.set()
+    server.until(stopped.done)
+    assert stopped.result().dropped == 1
+    assert not server.runtime.sessions.exists("a")
+    assert server.runtime.tally.interrupted == 1
+
+
+@pytest.fixture
+def started(
+    idle_settings: Settings, voices: EspeakVoices, tmp_path: Path
+) -> Iterator[tuple[Runtime, ThreadPoolExecutor]]:
+    """A server with its render thread, and threads for its clients."""
+    runtime = Runtime(
+        settings=idle_settings, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
+    )
+    runtime.start()
+    assert runtime.wait_until_warm(PATIENCE_S)
+    with ThreadPoolExecutor(4) as clients:
+        yield runtime, clients
+        runtime.close()
+
+
+Started = tuple[Runtime, ThreadPoolExecutor]
+
+
+def test_a_stop_answers_requests_whose_films_are_being_opened(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Would miss a disk that does not answer: the stop waits for it, the clients do not."""
+    runtime, clients = started
+    opening = Gate(monkeypatch, Session, "begin_film")
+    try:
+        answer = clients.submit(runtime.speak("Hi.", runtime.choose(), session_id="a").result)
+        assert opening.is_reached.wait(PATIENCE_S)
+        runtime.stop()
+        assert isinstance(answer.exception(PATIENCE_S), Interrupted)
+    finally:
+        opening.is_open.set()
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, SystemExit])
+@pytest.mark.parametrize("place", ["is_open", "rest"])
+def test_a_render_thread_that_dies_between_two_places_answers_everybody(
+    started: Started, monkeypatch: pytest.MonkeyPatch, place: str, kind: type[BaseException]
+) -> None:
+    """Would miss requests that have left one place and not reached the next."""
+    runtime, clients = started
+
+    def fail(*_: object) -> None:
+        raise kind("a bug")
+
+    choice = runtime.choose()
+    monkeypatch.setattr(Sessions, place, fail)
+    names = ("a", "b", "c") if place == "rest" else ("a",)
+    jobs = [runtime.speak("Hi.", choice, session_id=name) for name in names]
+    answers = [clients.submit(job.result) for job in jobs]
+    for answer in answers:
+        assert isinstance(answer.exception(PATIENCE_S), NotReady)
+    assert runtime.health().state == "dead"
+    assert "a bug" in runtime.health().reason
+    monkeypatch.undo()
+
+
+def test_a_render_thread_that_hangs_keeps_no_client_waiting_beyond_a_stop(
+    idle_settings: Settings, voices: EspeakVoices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = Gate(monkeypatch, LoudnessEngine, "start")
+    hanging.is_open.set()
+    quick = idle_settings.model_copy(update={"stop_s": 0.2})
+    runtime = Runtime(
+        settings=quick, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
+    )
+    runtime.start()
+    assert runtime.wait_until_warm(PATIENCE_S)
+    hanging.is_reached.clear()
+    hanging.is_open.clear()
+    try:
+        with ThreadPoolExecutor(1) as clients:
+            answer = clients.submit(runtime.speak("Hi.", runtime.choose()).result)
+            assert hanging.is_reached.wait(PATIENCE_S)
+            runtime.stop()
+            error = answer.exception(PATIENCE_S)
+        assert isinstance(error, NotReady)
+        assert "stop_s" in str(error)
+    finally:
+        hanging.is_open.set()
+    assert runtime.wait_until_ended(PATIENCE_S)
+    runtime.close()
+
+
+class Disk:
+    """Opening and taking away of films, held and released again."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.answers = Event()
+        for name in ("begin_film", "take_film_away"):
+            monkeypatch.setattr(Session, name, self._waiting(getattr(Session, name)))
+
+    def _waiting(self, act: Callable[..., Any]) -> Callable[..., Any]:
+        def waits(*given: Any) -> Any:
+            assert self.answers.wait(PATIENCE_S)
+            return act(*given)
+
+        return waits
+
+
+def play(
+    server: Stepped, disk: Disk, steps: list[str]
+) -> tuple[list[SpeakJob], "list[Future[Any]]"]:
+    """Do the steps in order; returns what was asked for, answered or not."""
+    jobs: list[SpeakJob] = []
+    asked: list[Future[Any]] = []
+    for step in steps:
+        what, _, name = step.partition(" ")
+        match what:
+            case "speak":
+                jobs.append(server.speak(name))
+            case "interrupt":
+                asked.append(server.ask(server.runtime.interrupt, name))
+            case "reset":
+                asked.append(server.ask(server.runtime.reset, name, {}))
+            case "create":
+                asked.append(server.ask(server.runtime.create, name, {}))
+            case "hold":
+                disk.answers.clear()
+            case "release":
+                disk.answers.set()
+            case "lose":
+                server.runtime._life.note(EngineLost("the device failed"))
+            case "turn" | "idle":
+                was_open = not all(job.is_over for job in jobs)
+                server.turn(after_s=IDLE_S + 1 if what == "idle" else 0.0)
+                assert not was_open or server.runtime._life.state != "asleep"
+    return jobs, asked
+
+
+ACTS = [f"{act} {name}" for act in ("speak", "interrupt", "reset", "create") for name in "ab"]
+STEPS = st.sampled_from(
+    [*ACTS, "speak a", "turn", "turn", "idle", "idle", "hold", "release", "lose"]
+)
+
+
+def test_whatever_comes_in_whichever_order_every_request_is_answered(
+    idle_settings: Settings, voices: EspeakVoices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Would miss a state between two places in which a request waits for ever."""
+    patient = idle_settings.model_copy(update={"stale_s": 3600.0})
+    server, disk = Stepped(patient, voices, tmp_path), Disk(monkeypatch)
+
+    @configure(max_examples=40, deadline=None, derandomize=True, database=None)
+    @given(st.lists(STEPS, min_size=3, max_size=12))
+    def check(steps: list[str]) -> None:
+        disk.answers.set()
+        try:
+            jobs, asked = play(server, disk, steps)
+        finally:
+            disk.answers.set()
+        server.until(lambda: all(job.is_over for job in jobs))
+        server.until(lambda: all(each.done() for each in asked))
+        for job in jobs:
+            with suppress(Interrupted):
+                assert job.result().clip.frames > 0
+        for each in asked:
+            each.result()
+
+    try:
+        check()
+    finally:
+        server.close()

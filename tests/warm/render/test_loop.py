@@ -1,0 +1,401 @@
+"""The render thread: what is said is on disk, whole and in order; failures lose nothing."""
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from session.film import FilmSpec
+from session.fragmented.writer import FilmWriter
+from tests.tiny_face import HEIGHT, MOUTH, PATCH, WIDTH, LoudnessEngine, tiny_avatar
+from tts.espeak import EspeakVoices
+from tts.voice import BadSpeechRequest, VoiceChoice
+from warm.engines.base import PatchJob, Rendering
+from warm.render.health import NotReady
+from warm.render.jobs import FragmentLanded, Interrupted, SpeakJob, SpeechMade, Spoken
+from warm.render.queue import QueueFull
+from warm.render.scheduler import batch_sizes
+from warm.render.utterances import TAIL_FRAMES
+from warm.runtime import Runtime
+from warm.sessions.errors import BadSessionId, UnusableSession
+from warm.sessions.limits import TooManySessions
+from warm.settings import Settings
+
+TEXT = "Hello world. This is the second sentence."
+
+
+@pytest.fixture
+def choice(runtime: Runtime) -> VoiceChoice:
+    return runtime.choose(voice=None, language=None, speed=None)
+
+
+def decoded(path: Path) -> NDArray[np.uint8]:
+    """(n, h, w, 3) BGR."""
+    with av.open(str(path)) as film:
+        return np.stack([frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)])
+
+
+def sound_of(path: Path) -> NDArray[np.float32]:
+    with av.open(str(path)) as film:
+        return np.concatenate([frame.to_ndarray()[0] for frame in film.decode(audio=0)])
+
+
+def digest(path: Path, end: int | None = None) -> str:
+    return hashlib.sha256(path.read_bytes()[:end]).hexdigest()
+
+
+def test_what_was_said_is_in_the_film_picture_by_picture(
+    runtime: Runtime, choice: VoiceChoice
+) -> None:
+    spoken = runtime.speak(TEXT, choice).result()
+    pictures = decoded(spoken.path)
+    assert pictures.shape == (spoken.clip.frames, HEIGHT, WIDTH, 3)
+    avatar = runtime.avatar
+    corner = pictures[:, 4:20, 4:20].mean(axis=(1, 2, 3))
+    shown = [avatar.frames[avatar.index_at(n)].mean() for n in range(len(pictures))]
+    assert np.abs(corner - shown).max() < 3
+
+
+def test_the_mouth_moves_with_the_sound_and_rests_at_the_end(
+    runtime: Runtime, choice: VoiceChoice
+) -> None:
+    spoken = runtime.speak(TEXT, choice).result()
+    x, y = MOUTH
+    mouth = decoded(spoken.path)[:, y + 4 : y + PATCH - 4, x + 4 : x + PATCH - 4].mean((1, 2, 3))
+    sound = np.abs(sound_of(spoken.path))
+    loudness = np.array([sound[n * 1920 : (n + 1) * 1920].max() for n in range(len(mouth) - 2)])
+    speaking = slice(0, spoken.clip.frames - TAIL_FRAMES - 2)
+    assert np.corrcoef(mouth[speaking], loudness[speaking])[0, 1] > 0.95
+    tail = decoded(spoken.path)[-TAIL_FRAMES:]
+    assert np.abs(tail.mean(axis=(2, 3)) - tail.mean(axis=(1, 2, 3))[:, np.newaxis]).max() < 3
+    assert sound[-TAIL_FRAMES * 1920 // 2 :].max() < 0.01
+
+
+def test_the_next_clip_goes_on_at_the_frame_where_the_last_one_ended(
+    runtime: Runtime, choice: VoiceChoice
+) -> None:
+    first = runtime.speak("Hello.", choice).result()
+    second = runtime.speak("World.", choice).result()
+    assert second.clip.first_frame == first.clip.frames
+    assert second.session_frames == first.clip.frames + second.clip.frames
+    corner = decoded(second.path)[:, 4:20, 4:20].mean(axis=(1, 2, 3))
+    avatar = runtime.avatar
+    shown = [avatar.frames[avatar.index_at(n)].mean() for n in range(second.session_frames)]
+    assert np.abs(corner - shown).max() < 3
+
+
+def test_events_come_in_order_and_tell_all_frames(runtime: Runtime, choice: VoiceChoice) -> None:
+    events = list(runtime.speak(TEXT, choice).follow())
+    assert isinstance(events[0], SpeechMade)
+    assert isinstance(events[1], FragmentLanded)
+    assert events[1].fragment.frames == 3
+    spoken = events[-1]
+    assert isinstance(spoken, Spoken)
+    fragments = [event.fragment for event in events if isinstance(event, FragmentLanded)]
+    assert sum(fragment.frames for fragment in fragments) == spoken.clip.frames
+    assert fragments[-1].end == spoken.session_bytes
+    assert [e.text for e in events if isinstance(e, SpeechMade)] == [
+        "Hello world.",
+        "This is the second sentence.",
+    ]
+    times = spoken.timings
+    assert times.tts_first_s and times.first_fragment_s and times.render_s and times.total_s
+    assert times.tts_first_s <= times.first_fragment_s <= times.total_s
+
+
+def test_the_first_fragment_waits_for_no_second_sentence(
+    runtime: Runtime, choice: VoiceChoice
+) -> None:
+    events = runtime.speak(" ".join(["And one more sentence."] * 40), choice).follow()
+    kinds = [type(event) for event in itertools.islice(events, 3)]
+    assert kinds.index(FragmentLanded) <= 2
+
+
+def test_two_sessions_have_a_film_each(runtime: Runtime, choice: VoiceChoice) -> None:
+    one = runtime.speak("Hello.", choice, session_id="one").result()
+    two = runtime.speak("Hello.", choice, session_id="two").result()
+    assert (one.session_clips, two.session_clips) == (1, 1)
+    assert one.path != two.path
+    assert one.path.parts[-3:] == ("sessions", "one", "full_session.mp4")
+
+
+@pytest.mark.parametrize("session_id", ["", "a.b", "../up", "a/b", "ä", "x" * 65, "a\n"])
+def test_a_session_is_no_path(runtime: Runtime, choice: VoiceChoice, session_id: str) -> None:
+    with pytest.raises(BadSessionId, match="letters, digits"):
+        runtime.speak("Hello.", choice, session_id=session_id)
+    with pytest.raises(BadSessionId):
+        runtime.remove(session_id)
+
+
+def test_a_text_that_is_too_long_is_refused_with_the_limit(
+    runtime: Runtime, choice: VoiceChoice
+) -> None:
+    with pytest.raises(BadSpeechRequest, match=r"10001 characters.*10000") as caught:
+        runtime.speak("a" * 10_001, choice)
+    assert caught.value.field == "text"
+
+
+def test_an_engine_that_breaks_before_the_first_fragment_leaves_everything_as_it_was(
+    runtime: Runtime, choice: VoiceChoice, engine: LoudnessEngine
+) -> None:
+    path = runtime.speak("Hello.", choice).result().path
+    before = digest(path)
+    engine.broken_after = engine.rendered
+    with pytest.raises(RuntimeError, match="the engine broke"):
+        runtime.speak(TEXT, choice).result()
+    assert digest(path) == before
+    with pytest.raises(RuntimeError, match="the engine broke"):
+        runtime.speak(TEXT, choice, session_id="new").result()
+    assert not runtime.sessions.exists("new")
+    engine.broken_after = None
+    assert runtime.speak("Hello.", choice).result().session_clips == 2
+    assert digest(path, path.stat().st_size) != before
+
+
+def test_an_engine_that_breaks_later_leaves_what_was_committed_and_the_next_clip_goes_on(
+    runtime: Runtime, choice: VoiceChoice, engine: LoudnessEngine
+) -> None:
+    engine.broken_after = engine.rendered + 60
+    job = runtime.speak(TEXT, choice)
+    told: list[object] = []
+    with pytest.raises(RuntimeError, match="the engine broke"):
+        told.extend(job.follow())
+    film = runtime.sessions.find("default")
+    kept = film.committed
+    assert kept.frames in (14, 29, 54)
+    assert [clip.frames for clip in kept.clips] == [kept.frames]
+    before = digest(film.path, kept.bytes)
+    engine.broken_after = None
+    spoken = runtime.speak("Hello.", choice).result()
+    assert spoken.clip.first_frame == kept.frames
+    assert digest(film.path, kept.bytes) == before
+    assert len(decoded(spoken.path)) == spoken.session_frames
+
+
+def test_a_reset_takes_the_film_from_its_path_and_is_not_surprised_by_none(
+    runtime: Runtime, choice: VoiceChoice, settings: Settings
+) -> None:
+    spoken = runtime.speak("Hello.", choice).result()
+    runtime.remove("default")
+    assert not spoken.path.exists()
+    assert [path.name for path in settings.results_dir.iterdir()] == ["trash"]
+    runtime.remove("default")
+    assert runtime.speak("Hello.", choice).result().clip.first_frame == 0
+
+
+def test_a_reset_ends_what_is_being_said_and_what_waits(
+    runtime: Runtime, choice: VoiceChoice
+) -> None:
+    long = runtime.speak(" ".join([TEXT] * 60), choice)
+    next(event for event in long.follow() if isinstance(event, FragmentLanded))
+    waiting = runtime.speak(TEXT, choice)
+    other = runtime.speak("Hello.", choice, session_id="other")
+    runtime.remove("default")
+    for job in (long, waiting):
+        with pytest.raises(Interrupted, match="was reset"):
+            job.result()
+    assert runtime.sessions.get("default") is None
+    assert other.result().session_clips == 1
+
+
+def test_a_full_queue_refuses_and_what_was_queued_is_done(
+    runtime: Runtime, choice: VoiceChoice
+) -> None:
+    jobs = [runtime.speak(" ".join([TEXT] * 6), choice)]
+    next(jobs[0].follow())
+    jobs += [runtime.speak("Hello.", choice), runtime.speak("Hello.", choice)]
+    with pytest.raises(QueueFull) as caught:
+        runtime.speak("Hello.", choice)
+    assert caught.value.retry_after_s >= 1
+    assert (runtime.health().queued, runtime.health().processing) == (2, 1)
+    assert [job.result().clip.index for job in jobs] == [0, 1, 2]
+
+
+def test_a_stop_ends_the_clip_at_a_fragment_and_the_film_can_be_gone_on_with(
+    runtime: Runtime,
+    choice: VoiceChoice,
+    settings: Settings,
+    voices: EspeakVoices,
+    tmp_path: Path,
+) -> None:
+    job = runtime.speak(" ".join([TEXT] * 60), choice)
+    waiting = runtime.speak(TEXT, choice)
+    landed = next(event for event in job.follow() if isinstance(event, FragmentLanded))
+    film = runtime.sessions.find("default")
+    runtime.close()
+    with pytest.raises(Interrupted, match="stopping"):
+        job.result()
+    with pytest.raises(NotReady, match="stopping"):
+        waiting.result()
+    with pytest.raises(NotReady, match="stopping"):
+        runtime.speak("Hello.", choice)
+    assert film.is_closed
+    kept = film.committed
+    assert kept.bytes == film.path.stat().st_size >= landed.fragment.end
+    again = Runtime(
+        settings=settings, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
+    )
+    again.start()
+    assert again.wait_until_warm(30)
+    spoken = again.speak("Hello.", choice).result()
+    again.close()
+    assert spoken.clip.first_frame == kept.frames
+    assert len(decoded(spoken.path)) == spoken.session_frames
+
+
+def test_start_up_cuts_what_a_death_left_behind_the_last_fragment(
+    runtime: Runtime,
+    choice: VoiceChoice,
+    settings: Settings,
+    voices: EspeakVoices,
+    tmp_path: Path,
+) -> None:
+    path = runtime.speak("Hello.", choice, session_id="kept").result().path
+    runtime.close()
+    before = digest(path)
+    with path.open("ab") as film:
+        film.write(b"torn" * 100)
+    again = Runtime(
+        settings=settings, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
+    )
+    again.start()
+    assert again.wait_until_warm(30)
+    assert [name for name, _ in again.sessions.all()] == ["kept"]
+    assert digest(path) == before
+    again.close()
+
+
+def test_a_film_that_cannot_be_continued_is_set_aside_until_it_is_reset(
+    settings: Settings, voices: EspeakVoices, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.results_dir.mkdir()
+    (settings.results_dir / "full_session.mp4").write_bytes(b"no film" * 1000)
+    runtime = Runtime(
+        settings=settings, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
+    )
+    runtime.start()
+    assert runtime.wait_until_warm(30)
+    choice = runtime.choose(voice=None, language=None, speed=None)
+    with pytest.raises(UnusableSession, match="reset it"):
+        runtime.speak("Hello.", choice)
+    assert "session set aside" in caplog.text
+    runtime.remove("default")
+    assert runtime.speak("Hello.", choice).result().session_clips == 1
+    runtime.close()
+
+
+def test_only_so_many_sessions_may_exist(
+    settings: Settings, voices: EspeakVoices, tmp_path: Path
+) -> None:
+    few = settings.model_copy(update={"max_sessions": 1})
+    runtime = Runtime(
+        settings=few, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
+    )
+    runtime.start()
+    assert runtime.wait_until_warm(30)
+    choice = runtime.choose(voice=None, language=None, speed=None)
+    runtime.speak("Hello.", choice, session_id="one").result()
+    with pytest.raises(TooManySessions, match="1 sessions exist"):
+        runtime.speak("Hello.", choice, session_id="two")
+    runtime.remove("one")
+    runtime.speak("Hello.", choice, session_id="two").result()
+    runtime.close()
+
+
+class EngineThatCannotLoad(LoudnessEngine):
+    def load(self) -> None:
+        raise OSError("no model file")
+
+
+def test_a_dead_render_thread_is_told_with_its_reason(
+    settings: Settings, voices: EspeakVoices, tmp_path: Path
+) -> None:
+    runtime = Runtime(
+        settings=settings,
+        avatar=tiny_avatar(tmp_path),
+        engine=EngineThatCannotLoad(),
+        voices=voices,
+    )
+    assert runtime.health().state == "warming"
+    runtime.start()
+    assert runtime.wait_until_ended(30)
+    health = runtime.health()
+    assert (health.state, health.reason) == (
+        "dead",
+        "the render thread died: OSError: no model file",
+    )
+    with pytest.raises(NotReady, match="no model file"):
+        runtime.speak("Hello.", runtime.choose(voice=None, language=None, speed=None))
+
+
+class EngineThatHangs(LoudnessEngine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_go_on, self.hangs = Event(), Event()
+
+    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
+        if not self.may_go_on.is_set():
+            self.hangs.set()
+            self.may_go_on.wait(30)
+        return super().start(jobs)
+
+
+def test_a_render_thread_that_hangs_is_stale_until_it_goes_on(
+    settings: Settings, voices: EspeakVoices, tmp_path: Path
+) -> None:
+    now = [0.0]
+    engine = EngineThatHangs()
+    runtime = Runtime(
+        settings=settings,
+        avatar=tiny_avatar(tmp_path),
+        engine=engine,
+        voices=voices,
+        clock=lambda: now[0],
+    )
+    engine.may_go_on.set()
+    runtime.start()
+    assert runtime.wait_until_warm(30)
+    engine.may_go_on.clear()
+    job = runtime.speak("Hello.", runtime.choose(voice=None, language=None, speed=None))
+    engine.hangs.wait(30)
+    assert runtime.health().state == "ok"
+    now[0] = settings.stale_s + 1
+    assert runtime.health().state == "stale"
+    assert runtime.health().reason == "the render thread has not finished a step for 11 s"
+    engine.may_go_on.set()
+    job.result()
+    assert runtime.health().state == "ok"
+    runtime.close()
+
+
+def test_batches_grow_from_the_first_to_the_largest() -> None:
+    assert list(itertools.islice(batch_sizes(3, 25), 6)) == [3, 6, 12, 24, 25, 25]
+    assert list(itertools.islice(batch_sizes(9, 4), 2)) == [4, 4]
+
+
+def test_a_job_can_be_followed_from_the_start_at_any_time(
+    runtime: Runtime, choice: VoiceChoice
+) -> None:
+    job: SpeakJob = runtime.speak("Hello.", choice)
+    first = job.result()
+    assert list(job.follow())[-1] is first
+
+
+def test_a_film_that_another_process_writes_keeps_the_server_from_working(
+    settings: Settings, voices: EspeakVoices, tmp_path: Path
+) -> None:
+    settings.results_dir.mkdir()
+    avatar = tiny_avatar(tmp_path)
+    spec = FilmSpec(width=WIDTH, height=HEIGHT, fps=avatar.fps)
+    runtime = Runtime(settings=settings, avatar=avatar, engine=LoudnessEngine(), voices=voices)
+    with FilmWriter.create(settings.results_dir / "full_session.mp4", spec):
+        runtime.start()
+        assert runtime.wait_until_ended(30)
+    assert runtime.health().state == "dead"
+    assert "Another writer holds" in runtime.health().reason
