@@ -15,29 +15,29 @@ from typing import Any
 
 from bench.figure import Figure
 
-TOPICS = (
-    "session",
-    "session_tools",
-    "concat",
-    "kills",
-    "stabilizers",
-    "voice",
-    "lips",
-    "mouth",
-    "video",
-    "neural",
-    "decoders",
-    "memory",
-    "prepare",
-    "server",
-    "together",
-    "watchers",
-    "page",
-    "skew",
-)
-"""Modules of this package, each with `measure(out: Path) -> list[Figure]`."""
-COMMANDS = ("gpu", "parity")
-"""Modules of this package with a command line of their own: `python -m bench gpu --help`."""
+TOPICS = {
+    "session": "bench.films.session",
+    "session_tools": "bench.films.session_tools",
+    "concat": "bench.films.concat",
+    "kills": "bench.films.kills",
+    "stabilizers": "bench.faces.stabilizers",
+    "voice": "bench.voice",
+    "lips": "bench.faces.lips",
+    "mouth": "bench.faces.mouth",
+    "video": "bench.faces.video",
+    "neural": "bench.neural.neural",
+    "decoders": "bench.neural.decoders",
+    "memory": "bench.neural.memory",
+    "prepare": "bench.faces.prepare",
+    "server": "bench.server",
+    "together": "bench.together",
+    "watchers": "bench.viewers.watchers",
+    "page": "bench.viewers.page",
+    "skew": "bench.viewers.skew",
+}
+"""Each topic with its module, which has `measure(out: Path) -> list[Figure]`."""
+COMMANDS = {"gpu": "bench.neural.gpu", "parity": "bench.neural.parity"}
+"""Modules with a command line of their own: `python -m bench gpu --help`."""
 REPORT = "bench.json"
 PLOTS = "bench"
 
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure the named topics, or all; 1 when one of them failed, 2 for a bad command line."""
     given = list(sys.argv[1:] if argv is None else argv)
     if given and given[0] in COMMANDS:
-        return int(importlib.import_module(f"bench.{given[0]}").main(given[1:]))
+        return int(importlib.import_module(COMMANDS[given[0]]).main(given[1:]))
     arguments = parser().parse_args(given)
     logging.basicConfig(level=logging.ERROR)  # recoveries are measured here, not reported
     report, plots = arguments.results / REPORT, arguments.results / PLOTS
@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
 def topic(name: str) -> str:
     """A name of the command line, if it is one of the topics."""
     if name not in TOPICS:
-        raise argparse.ArgumentTypeError(f"no such topic: {name!r}; choose from {TOPICS}")
+        raise argparse.ArgumentTypeError(f"no such topic: {name!r}; choose from {tuple(TOPICS)}")
     return name
 
 
@@ -97,7 +97,7 @@ def measure_all(topics: Iterable[str], out: Path) -> tuple[list[Figure], dict[st
 
 def find_measure(name: str) -> Measure:
     """What measures a topic; only the topics that are asked for are imported."""
-    measure: Measure = importlib.import_module(f"bench.{name}").measure
+    measure: Measure = importlib.import_module(TOPICS[name]).measure
     return measure
 
 

@@ -313,8 +313,8 @@ def lagged_correlation(watched: Sequence[Watched], lag: float) -> float:
 def target_at(one: Watched, times_s: Curve) -> Curve:
     """The continuous target's OPEN at any times of a sentence."""
     points = int(len(one.gap) * CURVE_HZ / one.fps) + 1
-    opening = mouth_curves(one.speech, points=points).joined()[:, Shape.OPEN]
-    return np.interp(times_s, np.arange(points) / CURVE_HZ, opening)
+    init_segment = mouth_curves(one.speech, points=points).joined()[:, Shape.OPEN]
+    return np.interp(times_s, np.arange(points) / CURVE_HZ, init_segment)
 
 
 def pooled_gap(watched: Sequence[Watched]) -> Curve:

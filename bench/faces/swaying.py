@@ -76,8 +76,8 @@ def render(
     for transform, jaw in zip(motion.transforms(pivot), motion.jaw, strict=True):
         back = invert(transform).astype(np.float32)
         place = grid @ back[:, :2].T + back[:, 2]
-        opening = jaw * JAW_IOD * iod
-        source, cavity = open_jaw(place, lips, opening, iod)
+        init_segment = jaw * JAW_IOD * iod
+        source, cavity = open_jaw(place, lips, init_segment, iod)
         x, y = np.ascontiguousarray(source.T, np.float32).reshape(2, *photo.shape[:2])
         frame = cv2.remap(photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         weight = cavity.reshape(*photo.shape[:2], 1)
@@ -85,17 +85,17 @@ def render(
 
 
 def open_jaw(
-    place: NDArray[np.float32], lips: NDArray[np.float32], opening: float, iod: float
+    place: NDArray[np.float32], lips: NDArray[np.float32], init_segment: float, iod: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Where (k, 2) pixels of an opened face come from, and how much (k,) cavity they show, 0…1.
 
-    Below the line of the lips the face is pushed down by `opening`, less and less towards the
+    Below the line of the lips the face is pushed down by `init_segment`, less and less towards the
     cheeks and the neck; the gap that opens is the cavity.
     """
     x, y = (place - lips).T
     across = np.exp(-0.5 * (x / (0.42 * iod)) ** 2)
-    push = opening * across * np.clip(1.5 - y / (1.2 * iod), 0, 1)
-    gap = opening * np.clip(1 - (x / (0.3 * iod)) ** 2, 0, 1)
+    push = init_segment * across * np.clip(1.5 - y / (1.2 * iod), 0, 1)
+    gap = init_segment * np.clip(1 - (x / (0.3 * iod)) ** 2, 0, 1)
     cavity = np.clip(np.minimum(y, gap - y) + 0.5, 0, 1) * (gap > 0)
     return place - np.stack([0 * x, np.where(y > 0, np.minimum(push, y), 0)], -1), cavity
 

@@ -33,16 +33,16 @@ from bench.films.session import (
     _synthesise,
 )
 from session.alignment import packets_of
-from session.audio_encoder import SoundEncoder
+from session.audio_encoder import AudioEncoder
 from session.film import SAMPLE_RATE_HZ, ClipRecord
-from session.fragmented.fragment_log import Reel
+from session.fragmented.fragment_log import FragmentLog
 from session.fragmented.writer import FilmWriter
-from session.mp4.clip_file import Strip
+from session.mp4.clip_file import ClipFile
 from session.mp4.concat_clips import concat_clips
 from session.mp4.concat_demuxer import Expected, Link, link, require_joined
-from session.mp4.concat_film import JoinedFilm
-from session.mp4.metadata_box import Label, new_label
-from session.video_encoder import PictureEncoder
+from session.mp4.concat_film import ConcatFilm
+from session.mp4.metadata_box import MetadataBox, new_metadata_box
+from session.video_encoder import VideoEncoder
 
 Way = Literal["fragments", "concat", "tool", "naive"]
 """The two writers; clips joined from the command line; and `ffmpeg -f concat -c copy`."""
@@ -173,11 +173,11 @@ def growing_costs(folder: Path) -> list[Cost]:
     for length_s in GROWING_S:
         path = folder / "growing.mp4"
         _synthesise(path, filler, length_s)
-        reel = Reel(path)
+        fragment_log = FragmentLog(path)
         before = path.stat().st_size
-        times_ms = [timed_ms(lambda: append_parts(reel, parts)) for _ in range(20)]  # noqa: B023
+        times_ms = [timed_ms(lambda: append_parts(fragment_log, parts)) for _ in range(20)]  # noqa: B023
         grown = path.stat().st_size - before
-        reel.delete()
+        fragment_log.delete()
         costs.append(Cost(length_s, np.array(times_ms), grown / len(times_ms)))
     return costs
 
@@ -185,7 +185,7 @@ def growing_costs(folder: Path) -> list[Cost]:
 def clip_parts() -> list[Encoded]:
     """A clip of 5.12 s, encoded."""
     pictures, samples = soft_clip()
-    video, sound = PictureEncoder(PORTRAIT), SoundEncoder(lead_in=0)
+    video, sound = VideoEncoder(PORTRAIT), AudioEncoder(lead_in=0)
     step = PORTRAIT.samples_per_frame
     return [
         Encoded(video.encode(pictures[start:end]), sound.encode(samples[start * step : end * step]))
@@ -200,15 +200,15 @@ def soft_clip(frames: int = sum(CLIP_FRAGMENTS)) -> tuple[Pictures, NDArray[np.f
     return pictures, _murmur(frames * PORTRAIT.samples_per_frame)
 
 
-def append_parts(reel: Reel, parts: Sequence[Encoded]) -> None:
+def append_parts(fragment_log: FragmentLog, parts: Sequence[Encoded]) -> None:
     """One clip, fragment by fragment."""
     for part in parts:
-        _append(reel, part)
+        _append(fragment_log, part)
 
 
 def replaced_costs(folder: Path) -> dict[Way, list[Cost]]:
     """Joins to a film that is replaced, ours and naively: all but the encoding."""
-    strip = Strip(folder / "strip.mp4", PORTRAIT)
+    strip = ClipFile(folder / "strip.mp4", PORTRAIT)
     pictures, samples = soft_clip(CYCLE_FRAMES)
     for start in range(0, CYCLE_FRAMES, PORTRAIT.fps):
         step = PORTRAIT.samples_per_frame
@@ -228,7 +228,7 @@ def joined_cost(path: Path, length_s: int) -> Cost:
     """A few clips joined to the film as the writer does it."""
     pictures, samples = soft_clip()
     times_ms, blocks = [], 0
-    with JoinedFilm.open(path) as film:
+    with ConcatFilm.open(path) as film:
         for _ in range(REPEATS):
             clip = film.begin("")
             clip.write(pictures, samples)
@@ -254,7 +254,7 @@ def blocks_written() -> int:
     return sum(resource.getrusage(each).ru_oublock for each in who)
 
 
-def synthesise_joined(path: Path, strip: Strip, length_s: int, folder: Path) -> None:
+def synthesise_joined(path: Path, strip: ClipFile, length_s: int, folder: Path) -> None:
     """A joined film of one strip, repeated; as the writer would leave it."""
     count = length_s * PORTRAIT.fps // strip.frames
     chain = [Link(strip.path, Fraction(0), Fraction(strip.frames, PORTRAIT.fps))] * count
@@ -272,14 +272,14 @@ def synthesise_joined(path: Path, strip: Strip, length_s: int, folder: Path) -> 
         file.write(label_of(count, strip.frames).to_box())
 
 
-def label_of(count: int, frames: int) -> Label:
+def label_of(count: int, frames: int) -> MetadataBox:
     """What a film of so many equal clips says of itself."""
-    empty = new_label(PORTRAIT)
+    empty = new_metadata_box(PORTRAIT)
     clips = tuple(
         ClipRecord(index=index, text="as before", first_frame=index * frames, frames=frames)
         for index in range(count)
     )
-    return Label(
+    return MetadataBox(
         film_id=empty.film_id,
         spec=empty.spec,
         avcc=empty.avcc,
@@ -331,7 +331,7 @@ def write_fragments(path: Path) -> None:
 
 def joined_clip(path: Path, frames: int) -> Path:
     """A clip as the writer makes it before it joins it to the film: filled up to the grid."""
-    with JoinedFilm.create(path, SMALL) as film:
+    with ConcatFilm.create(path, SMALL) as film:
         clip = film.begin("")
         clip.write(*flashing(frames))
         clip.finish()

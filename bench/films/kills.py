@@ -32,7 +32,7 @@ import matplotlib as mpl
 from bench.figure import Figure
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET, TICKS_PER_FRAME
 from session.fragmented.check import check_film
-from session.fragmented.init_segment import read_opening
+from session.fragmented.init_segment import read_init_segment
 from warm.avatars.store import AvatarStore
 from warm.prepare.run import prepare
 
@@ -380,7 +380,7 @@ def film_id_at(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     try:
-        return read_opening(fd).film_id
+        return read_init_segment(fd).film_id
     finally:
         os.close(fd)
 

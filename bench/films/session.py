@@ -18,7 +18,7 @@ from matplotlib.figure import Figure as Plot
 from numpy.typing import NDArray
 
 from bench.figure import Figure
-from session.audio_encoder import SoundEncoder
+from session.audio_encoder import AudioEncoder
 from session.film import (
     SAMPLE_RATE_HZ,
     SAMPLES_PER_PACKET,
@@ -26,10 +26,10 @@ from session.film import (
     FilmSpec,
 )
 from session.fragmented.boxes import build_fragment
-from session.fragmented.fragment_log import Reel, create_film
+from session.fragmented.fragment_log import FragmentLog, create_film
 from session.fragmented.journal import Entry, journal_path, write_journal
 from session.fragmented.writer import FilmWriter
-from session.video_encoder import PictureEncoder
+from session.video_encoder import VideoEncoder
 
 Pictures = list[NDArray[np.uint8]]
 Samples = NDArray[np.float32]
@@ -95,8 +95,10 @@ def _portrait(count: int, *, sway: float) -> Pictures:
         picture = cv2.warpAffine(
             still, shift, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
         )
-        opening = int(6 + 6 * np.sin(index * 1.3))
-        cv2.ellipse(picture, (245, 275), (28, opening), 0, 0, 360, (40, 30, 90), -1, cv2.LINE_AA)
+        init_segment = int(6 + 6 * np.sin(index * 1.3))
+        cv2.ellipse(
+            picture, (245, 275), (28, init_segment), 0, 0, 360, (40, 30, 90), -1, cv2.LINE_AA
+        )
         pictures.append(np.asarray(picture, dtype=np.uint8))
     return pictures
 
@@ -179,7 +181,7 @@ def _append_figure(name: str, value: float, unit: str, goal: float) -> Figure:
 
 def _encode(pictures: Pictures, samples: Samples, frames: int) -> list[Encoded]:
     """Fragments of `frames` pictures each, from one pair of encoders."""
-    video, sound = PictureEncoder(PORTRAIT), SoundEncoder(lead_in=0)
+    video, sound = VideoEncoder(PORTRAIT), AudioEncoder(lead_in=0)
     per_frame = PORTRAIT.samples_per_frame
     return [
         Encoded(
@@ -205,9 +207,9 @@ def _filler() -> list[Encoded]:
 def _synthesise(path: Path, filler: Sequence[Encoded], seconds: int) -> None:
     """A film of repeated fragments with clocks that run on, and its journal."""
     create_film(path, PORTRAIT)
-    reel = Reel(path)
-    film_id, end = reel.opening.film_id, len(reel.opening.data)
-    reel.close()
+    fragment_log = FragmentLog(path)
+    film_id, end = fragment_log.init_segment.film_id, len(fragment_log.init_segment.data)
+    fragment_log.close()
     entries: list[Entry] = []
     frames = samples = 0
     with path.open("ab", buffering=1 << 20) as file:
@@ -232,20 +234,20 @@ def _append_to_both(short: Path, long: Path) -> NDArray[np.float64]:
     count = _APPENDS * _APPEND_FRAMES // 8
     pictures = _portrait(count, sway=2.0)
     parts = _encode(pictures, _murmur(count * PORTRAIT.samples_per_frame), _APPEND_FRAMES)
-    reels = (Reel(short), Reel(long))
+    reels = (FragmentLog(short), FragmentLog(long))
     times_ms = np.zeros((2, _APPENDS))
     for index, part in zip(range(_APPENDS), cycle(parts), strict=False):
-        for row, reel in enumerate(reels):
-            times_ms[row, index] = _timed_ms(partial(_append, reel, part))
-    for reel in reels:
-        reel.close()
+        for row, fragment_log in enumerate(reels):
+            times_ms[row, index] = _timed_ms(partial(_append, fragment_log, part))
+    for fragment_log in reels:
+        fragment_log.close()
     return times_ms
 
 
-def _append(reel: Reel, part: Encoded) -> None:
-    data = _fragment(reel.sequence, part, *reel.totals)
+def _append(fragment_log: FragmentLog, part: Encoded) -> None:
+    data = _fragment(fragment_log.sequence, part, *fragment_log.totals)
     samples = len(part.sound) * SAMPLES_PER_PACKET
-    reel.append(data, frames=len(part.video), samples=samples, text=None)
+    fragment_log.append(data, frames=len(part.video), samples=samples, text=None)
 
 
 def _timed_ms(work: Callable[[], object]) -> float:

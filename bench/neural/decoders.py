@@ -22,11 +22,11 @@ from torch import Tensor
 from bench.figure import Figure
 from bench.neural.neural import SEED, TINY, VAE, random_network
 from bench.neural.random_models import sizes
-from warm.engines.musetalk.acceleration.partial_decoder import LowerHalf
+from warm.engines.musetalk.acceleration.partial_decoder import PartialDecoder
 from warm.engines.musetalk.acceleration.polyphase import use_phases
 from warm.engines.musetalk.crop import Picture
 from warm.engines.musetalk.decoders import FIRST_ROW
-from warm.engines.musetalk.generator import Painter
+from warm.engines.musetalk.generator import Generator
 
 ROUNDS = 4
 """Of one picture each; the first one also chooses kernels and is not timed."""
@@ -66,7 +66,7 @@ def figures(vae: Mapping[str, Any], tiny: Mapping[str, Any]) -> list[Figure]:
     ]
 
 
-def painters(vae: Mapping[str, Any], tiny: Mapping[str, Any]) -> list[Painter]:
+def painters(vae: Mapping[str, Any], tiny: Mapping[str, Any]) -> list[Generator]:
     """Full, half, tiny: with the engine's savings; of the UNet nothing is asked."""
     with torch.random.fork_rng():
         torch.manual_seed(SEED)  # biases begin at random
@@ -75,8 +75,8 @@ def painters(vae: Mapping[str, Any], tiny: Mapping[str, Any]) -> list[Painter]:
         small = random_network(AutoencoderTiny.from_config(dict(tiny)))  # type: ignore[no-untyped-call]
     use_phases(whole.decoder)
     lower = deepcopy(whole)
-    lower.decoder = LowerHalf(lower.decoder, first_row=FIRST_ROW)
-    return [Painter(unet, network) for network in (whole, lower, small)]
+    lower.decoder = PartialDecoder(lower.decoder, first_row=FIRST_ROW)
+    return [Generator(unet, network) for network in (whole, lower, small)]
 
 
 def faces(number: int) -> tuple[Tensor, Tensor]:
@@ -89,7 +89,7 @@ def faces(number: int) -> tuple[Tensor, Tensor]:
     return face, drawn
 
 
-def decoded(painter: Painter, drawn: Tensor, kept: Tensor, seconds: list[float]) -> Picture:
+def decoded(painter: Generator, drawn: Tensor, kept: Tensor, seconds: list[float]) -> Picture:
     """The rows that `half` draws; adds the processor time that it took."""
     begun_s = time.process_time()
     pictures = painter.decode(drawn, kept)

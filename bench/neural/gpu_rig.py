@@ -17,7 +17,7 @@ from warm.engines.base import PatchJob, Rendering
 from warm.engines.factory import make_engine
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.options import Options
-from warm.engines.musetalk.pipeline import Studio, open_studio
+from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 from warm.media.photo import read_photo
 from warm.prepare.build import Job, finish, from_portrait
 from warm.prepare.progress import silent
@@ -89,10 +89,10 @@ class Rig:
         engine.load()
         return engine
 
-    def studio(self, **chosen: Any) -> Studio:
+    def pipeline(self, **chosen: Any) -> Pipeline:
         """The networks alone; nothing is compiled or recorded."""
         options = Options.of(self.settings(**chosen))
-        return open_studio(options.layout(), options)
+        return open_pipeline(options.layout(), options)
 
     def avatar(self) -> Avatar:
         """The face that everybody has here."""

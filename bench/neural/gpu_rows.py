@@ -26,7 +26,7 @@ from bench.neural.gpu_rig import Rig, pass_of, pasted, said
 from bench.neural.gpu_sessions import most_in_time
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Patch, Rendering
-from warm.engines.musetalk.acceleration.cuda_graphs import CudaRecorder
+from warm.engines.musetalk.acceleration.cuda_graphs import CudaGraphRecorder
 from warm.engines.musetalk.acceleration.fused_ops import fuse_where_it_pays
 from warm.engines.musetalk.acceleration.polyphase import use_phases
 from warm.engines.musetalk.acceleration.timestep import fold_timestep
@@ -35,7 +35,7 @@ from warm.engines.musetalk.audio_windows import positions, tokens_of
 from warm.engines.musetalk.crop import Picture
 from warm.engines.musetalk.decoders import FIRST_ROW
 from warm.engines.musetalk.engine import MuseTalkEngine
-from warm.engines.musetalk.pipeline import Studio
+from warm.engines.musetalk.pipeline import Pipeline
 from warm.render.compositing import speaking
 
 PLAIN_BATCH = 20
@@ -194,27 +194,31 @@ def plain(measured: Measured) -> Iterator[Found]:
         raise RuntimeError("nothing to compare with: the steady row failed")
     engine, avatar = measured.engine(), rig.avatar()
     precision = "fp16" if rig.is_gpu else "fp32"
-    studio = rig.studio(precision=precision, exact_savings=False)
-    for network in networks(studio):
+    pipeline = rig.pipeline(precision=precision, exact_savings=False)
+    for network in networks(pipeline):
         nn.Module.to(network, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     rows = said(engine, avatar, 2 * avatar.fps)
     passes, few = measured.count(5), rows[: measured.count(PLAIN_BATCH)]
     with TemporaryDirectory(dir=rig.folder) as folder:
-        plain_pass(engine, studio, avatar, few, Path(folder))
+        plain_pass(engine, pipeline, avatar, few, Path(folder))
         begun_s = time.perf_counter()
         for _ in range(passes):
-            plain_pass(engine, studio, avatar, few, Path(folder))
+            plain_pass(engine, pipeline, avatar, few, Path(folder))
         fps = passes * len(few) / (time.perf_counter() - begun_s)
     yield Fact(name=f"plain eager {precision}, batch {len(few)}, PNG output", value=fps, unit="fps")
     yield figure("steady frames a second against plain eager with PNG", ours / fps, "times", 5)
 
 
 def plain_pass(
-    engine: MuseTalkEngine, studio: Studio, avatar: Avatar, rows: NDArray[np.float32], folder: Path
+    engine: MuseTalkEngine,
+    pipeline: Pipeline,
+    avatar: Avatar,
+    rows: NDArray[np.float32],
+    folder: Path,
 ) -> None:
     """As scripts do it: nothing overlaps."""
-    latents = latents_of(studio, avatar, len(rows))
-    pictures = studio.draw(list(latents), list(rows)).wait()
+    latents = latents_of(pipeline, avatar, len(rows))
+    pictures = pipeline.draw(list(latents), list(rows)).wait()
     for number, drawn in enumerate(pictures):
         frame = number % len(avatar.frames)
         (made,) = pasted_at(avatar, frame, engine.patch(avatar, frame, drawn))
@@ -264,12 +268,12 @@ def batches(measured: Measured) -> Iterator[Found]:
     """Frames a second by the size of a pass, drawing alone; each size is recorded by itself."""
     measured.rest()
     rig = measured.rig
-    studio = rig.studio()
+    pipeline = rig.pipeline()
     for size in BATCHES:
         if not rig.tiny or size <= FIRST:
-            record(rig, studio, size)
+            record(rig, pipeline, size)
             yield Fact(
-                name=f"passes of {size}", value=studio_fps(measured, studio, size), unit="fps"
+                name=f"passes of {size}", value=studio_fps(measured, pipeline, size), unit="fps"
             )
 
 
@@ -277,8 +281,8 @@ def savings(measured: Measured) -> Iterator[Found]:
     """Drawing alone, each saving on top of those before it."""
     measured.rest()
     rig = measured.rig
-    studio = rig.studio(exact_savings=False)
-    unet, vae = networks(studio)
+    pipeline = rig.pipeline(exact_savings=False)
+    unet, vae = networks(pipeline)
     parts = [unet, vae.decoder]
     layout: Any = {"memory_format": torch.contiguous_format}
     nn.Module.to(unet, **layout)
@@ -288,14 +292,14 @@ def savings(measured: Measured) -> Iterator[Found]:
         ("+ channels last", lambda: channels_last(rig, unet, vae)),
         ("+ time embedding in biases", lambda: fold_timestep(unet)),
         ("+ convolutions by phases", lambda: [use_phases(part) for part in parts]),
-        ("+ CUDA graphs", lambda: record(rig, studio)),
-        ("+ fused_kernels", lambda: fuse_and_record(rig, studio, parts)),
-        ("+ search_kernels", lambda: search_and_record(rig, studio)),
+        ("+ CUDA graphs", lambda: record(rig, pipeline)),
+        ("+ fused_kernels", lambda: fuse_and_record(rig, pipeline, parts)),
+        ("+ search_kernels", lambda: search_and_record(rig, pipeline)),
     ]
     try:
         for name, step in steps:
             step()
-            yield Fact(name=name, value=studio_fps(measured, studio), unit="fps")
+            yield Fact(name=name, value=studio_fps(measured, pipeline), unit="fps")
     finally:
         torch.backends.cudnn.benchmark = False
 
@@ -316,34 +320,34 @@ def compiled_by(measured: Measured, name: str, mode: str | None) -> Iterator[Fou
     rig = measured.rig
     if not rig.is_gpu:
         return
-    studio = rig.studio(compile_networks=True)
+    pipeline = rig.pipeline(compile_networks=True)
     begun_s = time.perf_counter()
     if mode is None:
-        studio.compile(batch_of(rig))
+        pipeline.compile(batch_of(rig))
     else:
-        for network in (networks(studio)[0], networks(studio)[1].decoder):
+        for network in (networks(pipeline)[0], networks(pipeline)[1].decoder):
             network.compile(mode=mode)
-        studio.painter.paint(*studio._empty(batch_of(rig)))
+        pipeline.painter.paint(*pipeline._empty(batch_of(rig)))
         rig.wait()
     yield Fact(name=f"{name}: at the start", value=time.perf_counter() - begun_s, unit="s")
-    if fault := studio.passes["compile_fault"]:
+    if fault := pipeline.passes["compile_fault"]:
         raise RuntimeError(f"not compiled: {fault}")
-    record(rig, studio)
-    yield Fact(name=f"{name} + CUDA graphs", value=studio_fps(measured, studio), unit="fps")
-    studio.close()
+    record(rig, pipeline)
+    yield Fact(name=f"{name} + CUDA graphs", value=studio_fps(measured, pipeline), unit="fps")
+    pipeline.close()
 
 
 def profile(measured: Measured) -> Iterator[Found]:
     """What a pass of the largest size spends its time on; drawn eagerly, by the fused networks."""
     measured.rest()
     rig = measured.rig
-    studio = rig.studio()
-    given = studio._empty(batch_of(rig))
-    studio.painter.paint(*given)
+    pipeline = rig.pipeline()
+    given = pipeline._empty(batch_of(rig))
+    pipeline.painter.paint(*given)
     rig.wait()
     kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if rig.is_gpu else [])]
     with torch.profiler.profile(activities=kinds, acc_events=True) as watched:
-        studio.painter.paint(*given)
+        pipeline.painter.paint(*given)
         rig.wait()
     spent = "self_device_time_total" if rig.is_gpu else "self_cpu_time_total"
     kernels = [each for each in watched.key_averages() if is_kernel(each, on_gpu=rig.is_gpu)]
@@ -391,12 +395,12 @@ def decoders(measured: Measured) -> Iterator[Found]:
     rig, avatar = measured.rig, measured.rig.avatar()
     drawn: dict[str, Picture] = {}
     for kind in ("full", "half", "tiny"):
-        studio = rig.studio(decoder=kind)
-        record(rig, studio)
-        yield Fact(name=f"decoder = {kind}", value=studio_fps(measured, studio), unit="fps")
-        kept = latents_of(studio, avatar, COMPARED)
+        pipeline = rig.pipeline(decoder=kind)
+        record(rig, pipeline)
+        yield Fact(name=f"decoder = {kind}", value=studio_fps(measured, pipeline), unit="fps")
+        kept = latents_of(pipeline, avatar, COMPARED)
         faces = other_mouths(kept[:, 4:8])
-        pictures = np.asarray(studio.painter.decode(faces, kept).cpu())[:, FIRST_ROW:]
+        pictures = np.asarray(pipeline.painter.decode(faces, kept).cpu())[:, FIRST_ROW:]
         drawn[kind] = pictures.reshape(-1, *pictures.shape[2:])
     likeness = float(cv2.PSNR(drawn["half"], drawn["full"]))
     yield Fact(name="pictures of decoder = half against full, PSNR", value=likeness, unit="dB")
@@ -414,15 +418,15 @@ def other_mouths(faces: Tensor) -> Tensor:
 def pictures_in(measured: Measured, kind: str) -> Picture:
     """(n * h, w, 3) drawn pictures; raises where anything is not finite."""
     rig, avatar = measured.rig, measured.rig.avatar()
-    studio = rig.studio(precision=kind)
+    pipeline = rig.pipeline(precision=kind)
     speech = hum("hum", seconds=SENTENCE_S)
-    hidden = studio.hearing.hear(speech.samples)
+    hidden = pipeline.hearing.hear(speech.samples)
     tokens = tokens_of(hidden, frames=COMPARED, fps=avatar.fps)
-    placed = torch.from_numpy(tokens + positions(*tokens.shape[1:])).to(studio.compute.device)
-    drawn = studio.painter.predict(latents_of(studio, avatar, COMPARED), placed)
+    placed = torch.from_numpy(tokens + positions(*tokens.shape[1:])).to(pipeline.compute.device)
+    drawn = pipeline.painter.predict(latents_of(pipeline, avatar, COMPARED), placed)
     if not bool(torch.isfinite(drawn).all()):
         raise RuntimeError(f"the UNet's latents are not finite in {kind}")
-    made = np.asarray(studio.painter.decode(drawn).cpu())
+    made = np.asarray(pipeline.painter.decode(drawn).cpu())
     if made.std() < 1:
         raise RuntimeError(f"the decoder's pictures are empty in {kind}")
     return made.reshape(-1, made.shape[2], 3)
@@ -455,9 +459,9 @@ def figure(
     return Figure(name=name, value=value, unit=unit, goal=goal, better=better, n=n)
 
 
-def networks(studio: Studio) -> tuple[Any, Any]:
+def networks(pipeline: Pipeline) -> tuple[Any, Any]:
     """UNet and autoencoder of a studio."""
-    return studio.painter._unet, studio.painter._vae
+    return pipeline.painter._unet, pipeline.painter._vae
 
 
 def batch_of(rig: Rig) -> int:
@@ -465,10 +469,10 @@ def batch_of(rig: Rig) -> int:
     return rig.settings().batch_size
 
 
-def latents_of(studio: Studio, avatar: Avatar, count: int) -> Tensor:
+def latents_of(pipeline: Pipeline, avatar: Avatar, count: int) -> Tensor:
     """What the UNet sees of the avatar's first frames, over again where they do not do."""
     kept = np.asarray(avatar.extras["musetalk_latents"], np.float32)
-    return studio.keep(kept[np.arange(count) % len(kept)])
+    return pipeline.keep(kept[np.arange(count) % len(kept)])
 
 
 def channels_last(rig: Rig, *parts: Any) -> None:
@@ -478,36 +482,36 @@ def channels_last(rig: Rig, *parts: Any) -> None:
             nn.Module.to(part, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def record(rig: Rig, studio: Studio, size: int | None = None) -> None:
+def record(rig: Rig, pipeline: Pipeline, size: int | None = None) -> None:
     """Record the one pass that is measured; raises why that cannot be."""
     if not rig.is_gpu:
         return
     size = size or batch_of(rig)
-    studio.graphs.forget("another is recorded")
+    pipeline.graphs.forget("another is recorded")
     free()
-    studio.graphs.fault = None
-    with studio.compute.current():
-        recorder = CudaRecorder(studio.compute.device)
-        studio.graphs.record([size], *studio._empty(size), recorder)
-    if studio.graphs.fault is not None:
-        raise RuntimeError(f"not recorded: {studio.graphs.fault}")
+    pipeline.graphs.fault = None
+    with pipeline.compute.current():
+        recorder = CudaGraphRecorder(pipeline.compute.device)
+        pipeline.graphs.record([size], *pipeline._empty(size), recorder)
+    if pipeline.graphs.fault is not None:
+        raise RuntimeError(f"not recorded: {pipeline.graphs.fault}")
 
 
-def fuse_and_record(rig: Rig, studio: Studio, parts: list[nn.Module]) -> None:
+def fuse_and_record(rig: Rig, pipeline: Pipeline, parts: list[nn.Module]) -> None:
     """Norms and sums by kernels of our own; raises why that cannot be."""
     if not rig.is_gpu:
         return
-    with studio.compute.current():
-        fused = fuse_where_it_pays(parts, studio.compute)
+    with pipeline.compute.current():
+        fused = fuse_where_it_pays(parts, pipeline.compute)
     if fused.fault is not None:
         raise RuntimeError(f"not fused: {fused.fault}")
-    record(rig, studio)
+    record(rig, pipeline)
 
 
-def search_and_record(rig: Rig, studio: Studio) -> None:
+def search_and_record(rig: Rig, pipeline: Pipeline) -> None:
     """Have cuDNN try all its ways before the recording."""
     torch.backends.cudnn.benchmark = True
-    record(rig, studio)
+    record(rig, pipeline)
 
 
 def free() -> None:
@@ -517,17 +521,17 @@ def free() -> None:
         torch.cuda.empty_cache()
 
 
-def studio_fps(measured: Measured, studio: Studio, size: int | None = None) -> float:
+def studio_fps(measured: Measured, pipeline: Pipeline, size: int | None = None) -> float:
     """Frames a second of drawing and copying back, nothing pasted."""
     rig = measured.rig
     size = size or batch_of(rig)
-    latents = list(latents_of(studio, rig.avatar(), size))
-    tokens = [np.zeros(studio.hearing.tokens_shape, np.float32)] * size
+    latents = list(latents_of(pipeline, rig.avatar(), size))
+    tokens = [np.zeros(pipeline.hearing.tokens_shape, np.float32)] * size
     for _ in range(2):
-        studio.draw(latents, tokens).wait()
+        pipeline.draw(latents, tokens).wait()
     passes, copies = measured.count(20), list[Copy]()
     begun_s = time.perf_counter()
     for _ in range(passes):
-        copies.append(studio.draw(latents, tokens))
+        copies.append(pipeline.draw(latents, tokens))
     copies[-1].wait()
     return size * passes / (time.perf_counter() - begun_s)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.neural.drone import SENTENCE_S, Drone
 from bench.neural.gpu_rig import Rig
-from warm.render.jobs import FragmentLanded, SpeakJob
+from warm.render.jobs import FragmentCommitted, SpeakJob
 from warm.runtime import Runtime
 
 LEAD_S = 1.0
@@ -79,7 +79,7 @@ def late_in(job: SpeakJob) -> tuple[int, int]:
     """(late fragments, all) of a job that is played from its first fragment on."""
     plays_until_s, late, fragments = 0.0, 0, 0
     for event in job.follow():
-        if not isinstance(event, FragmentLanded):
+        if not isinstance(event, FragmentCommitted):
             continue
         now_s = time.monotonic()
         late += fragments > 0 and now_s > plays_until_s

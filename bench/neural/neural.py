@@ -20,7 +20,7 @@ from bench.figure import Figure
 from warm.engines.musetalk.acceleration.polyphase import use_phases
 from warm.engines.musetalk.acceleration.timestep import fold_timestep
 from warm.engines.musetalk.crop import Picture
-from warm.engines.musetalk.generator import Painter
+from warm.engines.musetalk.generator import Generator
 from warm.engines.musetalk.networks import Network, by_pixel
 from warm.engines.musetalk.precision import set_numbers
 
@@ -123,7 +123,7 @@ def likeness(numbers: str, pairs: list[tuple[Picture, Picture]]) -> Figure:
 
 def drawn(networks: list[nn.Module], number: int, width: int) -> tuple[float, Picture]:
     """(seconds, pictures one below the other) of a pass over the noise of this number."""
-    painter = Painter(*networks)
+    painter = Generator(*networks)
     noise = torch.Generator().manual_seed(SEED + number)
     latents = 0.45 * torch.randn(FRAMES, *painter.latent_shape, generator=noise)
     tokens = torch.randn(FRAMES, TOKENS, width, generator=noise)

@@ -29,7 +29,7 @@ from warm.engines.musetalk.mask import (
 )
 from warm.engines.musetalk.networks import load_vae
 from warm.engines.musetalk.options import Options
-from warm.engines.musetalk.pipeline import Studio, open_studio
+from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 from warm.engines.weights.errors import WeightsError
 from warm.engines.weights.layout import Layout
 
@@ -114,17 +114,19 @@ def told(stages: Iterator[Stage]) -> Iterator[Stage]:
 def compare(golden: Golden, options: Options) -> Iterator[Stage]:
     """Every stage, computed by the engine's own code; raises WeightsError and NoSuchDevice."""
     layout = options.layout()
-    studio = open_studio(layout, options)
+    pipeline = open_pipeline(layout, options)
     yield from window_stages(golden)
-    tokens = yield from hearing_stages(golden, studio)
+    tokens = yield from hearing_stages(golden, pipeline)
     yield from sight_stages(golden, layout, options)
-    decoded = yield from painting_stages(golden, studio, tokens, options.decoder)
+    decoded = yield from painting_stages(golden, pipeline, tokens, options.decoder)
     yield from placing_stages(golden, decoded, is_ours_known=options.decoder == "full")
 
 
-def hearing_stages(golden: Golden, studio: Studio) -> Generator[Stage, None, NDArray[np.float32]]:
+def hearing_stages(
+    golden: Golden, pipeline: Pipeline
+) -> Generator[Stage, None, NDArray[np.float32]]:
     """Mel, hidden states, tokens, positions; gives the tokens of all frames."""
-    known, hearing = golden.arrays, studio.hearing
+    known, hearing = golden.arrays, pipeline.hearing
     mel = np.asarray(hearing.mel(golden.sound)[0])
     yield relative("mel, beginning", mel[:, : known["mel_head"].shape[1]], known["mel_head"], MEL)
     yield relative("mel, end", mel[:, -known["mel_tail"].shape[1] :], known["mel_tail"], MEL)
@@ -176,7 +178,7 @@ def posterior(
 
 
 def painting_stages(
-    golden: Golden, studio: Studio, tokens: NDArray[np.float32], decoder: DecoderKind = "full"
+    golden: Golden, pipeline: Pipeline, tokens: NDArray[np.float32], decoder: DecoderKind = "full"
 ) -> Generator[Stage, None, Picture]:
     """The UNet's latents and the decoded pictures, which are given; in the reference's batches."""
     known, size = golden.arrays, int(golden.facts["batch_size"])
@@ -184,10 +186,10 @@ def painting_stages(
     latents, pictures = [], []
     for start in range(0, len(tokens), size):
         part = slice(start, start + size)
-        kept = studio.keep(sources[part])
-        heard = torch.from_numpy(tokens[part]).to(studio.compute.device)
-        latents.append(studio.painter.predict(kept, heard))
-        pictures.append(np.asarray(studio.painter.decode(latents[-1], kept).cpu()))
+        kept = pipeline.keep(sources[part])
+        heard = torch.from_numpy(tokens[part]).to(pipeline.compute.device)
+        latents.append(pipeline.painter.predict(kept, heard))
+        pictures.append(np.asarray(pipeline.painter.decode(latents[-1], kept).cpu()))
     decoded = np.concatenate(pictures)
     yield relative("UNet output", np.asarray(torch.cat(latents).cpu()), known["unet_out"])
     if decoder == "full":

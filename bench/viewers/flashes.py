@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from session.film import SAMPLE_RATE_HZ, FilmSpec
 from session.fragmented.writer import FilmWriter
-from session.mp4.concat_film import JoinedFilm
+from session.mp4.concat_film import ConcatFilm
 
 CLIP_S = 1
 FLASH_S = 0.6
@@ -40,7 +40,7 @@ def flash(spec: FilmSpec, late_s: float = 0.0) -> Clip:
     return pictures, samples
 
 
-def add(film: FilmWriter | JoinedFilm, clip: Clip, batches: Sequence[int] = BATCHES) -> None:
+def add(film: FilmWriter | ConcatFilm, clip: Clip, batches: Sequence[int] = BATCHES) -> None:
     """A clip at the end of a film, in batches of so many frames."""
     open_clip = film.begin("A flash and a click.")
     for pictures, samples in _in_batches(clip, film.spec, batches):

@@ -23,7 +23,7 @@ from bench.viewers.flashes import CLIP_S, FLASH_S, add, flash, write_ordinary
 from bench.viewers.onlooker import SCREEN, Environment, read_recording, recording, room
 from session.film import FilmSpec
 from session.fragmented.writer import FilmWriter
-from session.mp4.concat_film import JoinedFilm
+from session.mp4.concat_film import ConcatFilm
 from session.mp4.export import export_film
 from warm.avatars.store import AvatarStore
 from warm.prepare.run import prepare
@@ -115,7 +115,7 @@ class _Files:
         film.parent.mkdir(parents=True)
         _fill(FilmWriter.create(film, spec))
         export_film(film, files.export)
-        _fill(JoinedFilm.create(files.joined, spec))
+        _fill(ConcatFilm.create(files.joined, spec))
         for ms, path in files.moved.items():
             write_ordinary(path, spec, flash(spec, late_s=ms / 1000), _MOVED_CLIPS)
         return files
@@ -127,7 +127,7 @@ def _spec_of_demo(results: Path) -> FilmSpec:
     return FilmSpec(width=width, height=height, fps=avatar.fps)
 
 
-def _fill(film: FilmWriter | JoinedFilm) -> None:
+def _fill(film: FilmWriter | ConcatFilm) -> None:
     with film:
         for _ in range(_CLIPS):
             add(film, flash(film.spec))
