@@ -19,12 +19,12 @@ from gunicorn.arbiter import Arbiter
 
 from api.archives import archives
 from api.avatars import avatars
-from api.context import EXPORTS_AT_ONCE, Running, keep
+from api.context import EXPORTS_AT_ONCE, AppContext, keep
 from api.cross_site import refuse_cross_site
 from api.events import events
 from api.export import export
 from api.film import film
-from api.film_cache import Shelf
+from api.film_cache import FilmCache
 from api.health import health
 from api.interrupt import interrupting
 from api.page import page
@@ -33,7 +33,7 @@ from api.problem import answer_problem
 from api.server.gunicorn_app import CannotStart, listen, occupy, serve
 from api.server.log import log_requests
 from api.sessions import sessions
-from api.slots import Places
+from api.slots import Slots
 from api.speak import speaking
 from api.stats import stats
 from api.transcript import transcript
@@ -123,13 +123,13 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     keep(
         app,
-        Running(
+        AppContext(
             settings=settings,
             runtime=runtime,
             avatars=store,
-            watchers=Places(settings.max_watchers),
-            playlists=Shelf(partial(playlist_of, settings.batch_size), runtime.sessions),
-            transcripts=Shelf(Transcript, runtime.sessions),
+            watchers=Slots(settings.max_watchers),
+            playlists=FilmCache(partial(playlist_of, settings.batch_size), runtime.sessions),
+            transcripts=FilmCache(Transcript, runtime.sessions),
             exports=BoundedSemaphore(EXPORTS_AT_ONCE),
         ),
     )

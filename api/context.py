@@ -6,8 +6,8 @@ from typing import cast
 
 from flask import Flask, current_app
 
-from api.film_cache import Shelf
-from api.slots import Places
+from api.film_cache import FilmCache
+from api.slots import Slots
 from session.factory import Film
 from session.fragmented.writer import FilmWriter
 from session.hls import Playlist
@@ -22,25 +22,25 @@ EXPORTS_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Running:
+class AppContext:
     """One server's parts."""
 
     settings: Settings
     runtime: Runtime
     avatars: AvatarStore
-    watchers: Places
+    watchers: Slots
     """One place for each answer that waits for the film to grow."""
-    playlists: Shelf[FilmWriter, Playlist]
-    transcripts: Shelf[Film, Transcript]
+    playlists: FilmCache[FilmWriter, Playlist]
+    transcripts: FilmCache[Film, Transcript]
     exports: BoundedSemaphore
     """One place for each export that is being made and sent."""
 
 
-def keep(app: Flask, running: Running) -> None:
+def keep(app: Flask, running: AppContext) -> None:
     """Attach the parts to the application."""
     app.extensions[EXTENSION] = running
 
 
-def running(app: Flask | None = None) -> Running:
+def running(app: Flask | None = None) -> AppContext:
     """The parts of `app`, or of the application that serves this request."""
-    return cast(Running, (app or current_app).extensions[EXTENSION])
+    return cast(AppContext, (app or current_app).extensions[EXTENSION])

@@ -11,7 +11,7 @@ Kept = TypeVar("Kept")
 Kind = TypeVar("Kind", bound=Film)
 
 
-class Shelf(Generic[Kind, Kept]):
+class FilmCache(Generic[Kind, Kept]):
     """Something that is made once for each film and grows with it. Any thread."""
 
     def __init__(self, make: Callable[[Kind], Kept], sessions: Sessions) -> None:

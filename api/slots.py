@@ -3,7 +3,7 @@
 from threading import Lock
 
 
-class Places:
+class Slots:
     """So many answers may be under way at once. Any thread."""
 
     def __init__(self, limit: int) -> None:

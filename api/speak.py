@@ -13,13 +13,13 @@ from api.context import running
 from api.problem import problem_of
 from api.serializers import describe_clip, film_url
 from warm.render.jobs import (
-    EngineAwaited,
-    EngineCame,
+    EngineLoaded,
+    EngineLoading,
     Event,
-    FragmentLanded,
+    FragmentCommitted,
     SpeakJob,
-    SpeechMade,
-    Spoken,
+    SpeakResult,
+    SpeechReady,
 )
 from warm.sessions.paths import DEFAULT_SESSION
 
@@ -82,23 +82,23 @@ def sse(name: str, data: dict[str, Any]) -> str:
 def describe(event: Event) -> tuple[str, dict[str, Any]]:
     """Name and JSON of an event."""
     match event:
-        case EngineAwaited():
+        case EngineLoading():
             return "loading", {"reason": event.reason}
-        case EngineCame():
+        case EngineLoaded():
             return "loaded", {"reload_s": round(event.reload_s, 4)}
-        case SpeechMade():
+        case SpeechReady():
             return "speech", {
                 "sentence": event.sentence,
                 "text": event.text,
                 "duration_s": event.duration_s,
             }
-        case FragmentLanded():
+        case FragmentCommitted():
             return "fragment", describe_fragment(event)
-        case Spoken():
+        case SpeakResult():
             return "done", describe_spoken(event)
 
 
-def describe_fragment(event: FragmentLanded) -> dict[str, Any]:
+def describe_fragment(event: FragmentCommitted) -> dict[str, Any]:
     """A fragment that can be played now."""
     fragment = event.fragment
     return {
@@ -113,7 +113,7 @@ def describe_fragment(event: FragmentLanded) -> dict[str, Any]:
     }
 
 
-def describe_spoken(spoken: Spoken) -> dict[str, Any]:
+def describe_spoken(spoken: SpeakResult) -> dict[str, Any]:
     """The answer to a request whose clip is on disk."""
     clip, timings = spoken.clip, spoken.timings
     what = "interrupted in" if spoken.interrupted else "added to"

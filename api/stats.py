@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from api.context import Running, running
+from api.context import AppContext, running
 from warm.render.health import Health
 
 GB = 1e9
@@ -22,7 +22,7 @@ def look() -> dict[str, Any]:
     return {
         "uptime_s": round(parts.runtime.uptime_s(), 1),
         "requests": describe_requests(parts, health),
-        "frames": parts.runtime.tally.frames,
+        "frames": parts.runtime.counters.frames,
         "sessions": describe_sessions(parts),
         "watchers": {"open": parts.watchers.taken, "max": parts.watchers.limit},
         "cache": describe_cache(parts),
@@ -31,19 +31,19 @@ def look() -> dict[str, Any]:
     }
 
 
-def describe_requests(parts: Running, health: Health) -> dict[str, int]:
+def describe_requests(parts: AppContext, health: Health) -> dict[str, int]:
     """What became of the requests to speak."""
-    tally = parts.runtime.tally
+    counters = parts.runtime.counters
     return {
         "queued": health.queued,
         "running": health.processing,
-        "done": tally.done,
-        "failed": tally.failed,
-        "interrupted": tally.interrupted,
+        "done": counters.done,
+        "failed": counters.failed,
+        "interrupted": counters.interrupted,
     }
 
 
-def describe_sessions(parts: Running) -> dict[str, int]:
+def describe_sessions(parts: AppContext) -> dict[str, int]:
     """How many sessions there are, and what they do."""
     sessions = parts.runtime.sessions
     states = sessions.states()
@@ -54,9 +54,9 @@ def describe_sessions(parts: Running) -> dict[str, int]:
     }
 
 
-def describe_cache(parts: Running) -> dict[str, Any]:
+def describe_cache(parts: AppContext) -> dict[str, Any]:
     """The avatars in memory."""
-    counts = parts.runtime.wardrobe.counts()
+    counts = parts.runtime.avatar_cache.counts()
     return {
         "hits": counts.hits,
         "misses": counts.misses,

@@ -34,7 +34,7 @@ def set_up(context: AudioCodecContext, layout: Layout = "mono") -> None:
     context.options = {"aac_coder": "fast"}
 
 
-class SoundEncoder:
+class AudioEncoder:
     """An AAC encoder that begins at a packet's edge of a film. One thread at a time.
 
     `lead_in` zeros come before the first fed sample: what a film already shows pictures for but

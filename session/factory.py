@@ -15,10 +15,10 @@ from session.errors import FilmDamagedError, FilmMismatchError, FilmNotLiveError
 from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment, WriterKind
 from session.fragmented.fragment_log import delete_film as delete_growing
 from session.fragmented.fragment_log import move_film as move_growing
-from session.fragmented.init_segment import read_opening
+from session.fragmented.init_segment import read_init_segment
 from session.fragmented.writer import FilmWriter, Pictures, Samples
-from session.mp4.concat_film import JoinedFilm, delete_joined, move_joined
-from session.mp4.metadata_box import read_label
+from session.mp4.concat_film import ConcatFilm, delete_concat_film, move_concat_film
+from session.mp4.metadata_box import read_metadata_box
 from session.reader import FilmReader
 
 _NOT_LIVE = (
@@ -104,26 +104,26 @@ class Film(Protocol):
 
 
 def create_film(path: Path, spec: FilmSpec, kind: WriterKind) -> Film:
-    """A new film; raises what `FilmWriter.create` or `JoinedFilm.create` raises."""
-    return JoinedFilm.create(path, spec) if kind == "concat" else FilmWriter.create(path, spec)
+    """A new film; raises what `FilmWriter.create` or `ConcatFilm.create` raises."""
+    return ConcatFilm.create(path, spec) if kind == "concat" else FilmWriter.create(path, spec)
 
 
 def open_film(path: Path, kind: WriterKind) -> Film:
     """Go on with a film. FilmMismatchError where the other writer kept it; otherwise raises what
-    `FilmWriter.open` or `JoinedFilm.open` raises."""
+    `FilmWriter.open` or `ConcatFilm.open` raises."""
     found = kind_of(path)
     if found not in (None, kind):
         raise FilmMismatchError(
             f"The film {path} was kept with `writer: {found}`, and the writer now is {kind};"
             f" set `writer: {found}` to go on with it"
         )
-    return JoinedFilm.open(path) if kind == "concat" else FilmWriter.open(path)
+    return ConcatFilm.open(path) if kind == "concat" else FilmWriter.open(path)
 
 
 def delete_film(path: Path) -> None:
     """Remove a film that nobody has open, sound or damaged, and everything beside it."""
     if kind_of(path) == "concat":
-        delete_joined(path)
+        delete_concat_film(path)
     else:
         delete_growing(path)
 
@@ -131,7 +131,7 @@ def delete_film(path: Path) -> None:
 def move_film(path: Path, target: Path) -> None:
     """Let a film that nobody has open, sound or damaged, live on at `target`, on the same disk."""
     if kind_of(path) == "concat":
-        move_joined(path, target)
+        move_concat_film(path, target)
     else:
         move_growing(path, target)
 
@@ -144,10 +144,10 @@ def kind_of(path: Path) -> WriterKind | None:
         return None
     try:
         with contextlib.suppress(FilmDamagedError):
-            if read_label(fd):
+            if read_metadata_box(fd):
                 return "concat"
         with contextlib.suppress(FilmDamagedError):
-            read_opening(fd)
+            read_init_segment(fd)
             return "fragments"
         return None
     finally:

@@ -3,12 +3,12 @@
 import os
 from collections.abc import Iterator
 
-from session.closeable import Closing
+from session.closeable import Closeable
 
 _CHUNK_BYTES = 256 * 1024
 
 
-class FilmReader(Closing):
+class FilmReader(Closeable):
     """Reads one film by its open file, so that a reset never puts another film in its place.
 
     Owns a duplicate of the file descriptor: close it, or use it as a context manager.

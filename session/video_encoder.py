@@ -118,7 +118,7 @@ def _view(plane: VideoPlane) -> NDArray[np.uint8]:
     return lines.reshape(plane.height, plane.line_size)[:, : plane.width]
 
 
-class PictureEncoder:
+class VideoEncoder:
     """One x264 encoder; a millisecond to open. One thread at a time."""
 
     def __init__(self, spec: FilmSpec) -> None:

@@ -8,10 +8,10 @@ from threading import Lock
 
 from session.factory import Film
 from session.film import Cue, cues_before
-from session.fragmented.init_segment import read_opening
+from session.fragmented.init_segment import read_init_segment
 from session.fragmented.journal import Entry
 from session.fragmented.recovery import survey
-from session.mp4.metadata_box import read_label
+from session.mp4.metadata_box import read_metadata_box
 
 _HEAD = "WEBVTT\n"
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -42,11 +42,11 @@ def transcript_of(path: Path) -> str:
     """The WebVTT file of a film that nobody adds to. Raises FileNotFoundError, FilmDamagedError."""
     fd = os.open(path, os.O_RDONLY)
     try:
-        if label := read_label(fd):
+        if label := read_metadata_box(fd):
             cues, spec = list(label.cues), label.spec
         else:
-            opening = read_opening(fd)
-            cues, spec = _heard(survey(fd, path, opening).entries), opening.spec
+            init_segment = read_init_segment(fd)
+            cues, spec = _heard(survey(fd, path, init_segment).entries), init_segment.spec
     finally:
         os.close(fd)
     return "\n".join([_HEAD, *_blocks(cues, spec.fps)])

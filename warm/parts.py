@@ -5,40 +5,40 @@ from collections.abc import Callable
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarStore
 from warm.engines.base import Engine
-from warm.engines.lifecycle import Habits
+from warm.engines.lifecycle import LoadPolicy
 from warm.sessions.archive import Disposal
-from warm.sessions.avatar_cache import Wardrobe, WardrobeLimits
+from warm.sessions.avatar_cache import AvatarCache, AvatarCacheLimits
 from warm.sessions.limits import MB, SessionLimits
 from warm.sessions.manager import Sessions
 from warm.settings import Settings
 
 
-def make_wardrobe(
+def make_avatar_cache(
     settings: Settings, avatar: Avatar, engine: Engine, clock: Callable[[], float]
-) -> Wardrobe:
+) -> AvatarCache:
     """The avatars in memory, `avatar` being the one that stays."""
-    return Wardrobe(
+    return AvatarCache(
         store=AvatarStore(settings.results_dir),
         engine=engine,
         standing=avatar,
         fps=settings.fps,
-        limits=WardrobeLimits(
+        limits=AvatarCacheLimits(
             max_bytes=int(settings.max_avatars_mb * MB), ttl_s=settings.avatar_ttl_s
         ),
         clock=clock,
     )
 
 
-def habits_of(settings: Settings) -> Habits:
+def load_policy_of(settings: Settings) -> LoadPolicy:
     """When the engine is loaded and unloaded."""
-    return Habits(
+    return LoadPolicy(
         unload_idle_s=settings.unload_idle_seconds,
         clear_cache=settings.clear_cache_after_generation,
     )
 
 
 def make_sessions(
-    settings: Settings, wardrobe: Wardrobe, disposal: Disposal, clock: Callable[[], float]
+    settings: Settings, avatar_cache: AvatarCache, disposal: Disposal, clock: Callable[[], float]
 ) -> Sessions:
     """The sessions as the settings want them."""
     limits = SessionLimits(
@@ -50,7 +50,7 @@ def make_sessions(
     )
     return Sessions(
         settings.results_dir,
-        wardrobe=wardrobe,
+        avatar_cache=avatar_cache,
         limits=limits,
         disposal=disposal,
         writer=settings.writer,

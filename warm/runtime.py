@@ -14,13 +14,13 @@ from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError
 from warm.engines.base import Engine, EngineLost
-from warm.engines.lifecycle import EngineLife
-from warm.parts import habits_of, make_sessions, make_wardrobe
+from warm.engines.lifecycle import EngineLifecycle
+from warm.parts import load_policy_of, make_avatar_cache, make_sessions
 from warm.render.clip import Stage
-from warm.render.counters import Tally
+from warm.render.counters import Counters
 from warm.render.demand import Demand
 from warm.render.health import WORKING, Health, NotReady, State
-from warm.render.jobs import Errand, Interrupted, Interruption, SpeakJob
+from warm.render.jobs import Command, Interrupted, Interruption, SpeakJob
 from warm.render.loop import RenderLoop
 from warm.render.queue import QueueFull, WorkQueue
 from warm.render.renderer import Look, Renderer
@@ -28,7 +28,7 @@ from warm.sessions.archive import Archive, Disposal
 from warm.sessions.paths import DEFAULT_SESSION
 from warm.sessions.record import Choices
 from warm.sessions.trash import Trash
-from warm.sessions.voice_choice import Wishes
+from warm.sessions.voice_choice import VoiceResolver
 from warm.settings import Settings
 
 IDLE_BEAT_S = 0.5
@@ -56,23 +56,25 @@ class Runtime:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.avatar = avatar
-        self.tally = Tally()
+        self.counters = Counters()
         self._trash = Trash(settings.results_dir)
         self.archive = Archive(settings.results_dir, settings.max_archives, self._trash)
-        self.wardrobe = make_wardrobe(settings, avatar, engine, clock)
+        self.avatar_cache = make_avatar_cache(settings, avatar, engine, clock)
         disposal = Disposal(self._trash, self.archive if settings.archive_on_reset else None)
-        self.sessions = make_sessions(settings, self.wardrobe, disposal, clock)
+        self.sessions = make_sessions(settings, self.avatar_cache, disposal, clock)
         self._settings = settings
         self._voices = voices
-        self._wishes = Wishes(settings, voices)
+        self._voice_resolver = VoiceResolver(settings, voices)
         self._engine = engine
         self._on_warm = on_warm
         self._clock = clock
         self._bell = Event()
         """Rings when the render thread may have something to do."""
-        self._queue: WorkQueue[SpeakJob, Errand[Any]] = WorkQueue(settings.max_queue, self._bell)
+        self._queue: WorkQueue[SpeakJob, Command[Any]] = WorkQueue(settings.max_queue, self._bell)
         self._demand = Demand(ring=self._bell.set)
-        self._life = EngineLife(engine, habits_of(settings), clock=clock, ring=self._bell.set)
+        self._lifecycle = EngineLifecycle(
+            engine, load_policy_of(settings), clock=clock, ring=self._bell.set
+        )
         self._renderer = Renderer(
             Stage(
                 engine=engine,
@@ -82,8 +84,8 @@ class Runtime:
                 clock=clock,
                 ring=self._bell.set,
                 room=self.sessions.limits.room,
-                is_awake=lambda: self._life.is_awake,
-                note=self._life.note,
+                is_awake=lambda: self._lifecycle.is_awake,
+                note=self._lifecycle.note,
             ),
             Look(blend_mode=settings.blend_mode, subpixel=settings.subpixel_enabled),
         )
@@ -91,7 +93,7 @@ class Runtime:
             queue=self._queue,
             renderer=self._renderer,
             sessions=self.sessions,
-            tally=self.tally,
+            counters=self.counters,
             max_speaking=settings.max_speaking,
         )
         self._facts: dict[str, Any] = {}
@@ -134,7 +136,7 @@ class Runtime:
         Raises BadSpeechRequest and BadSessionId.
         """
         asked = Choices(voice=voice, language=language, speed=speed)
-        return self._wishes.choose(asked, self.sessions.choices(session_id))
+        return self._voice_resolver.choose(asked, self.sessions.choices(session_id))
 
     def speak(
         self,
@@ -162,8 +164,8 @@ class Runtime:
             request_id=request_id,
             watch=self._fail_overdue,
         )
-        if not self._life.is_awake:
-            job.await_engine(self._life.reason)
+        if not self._lifecycle.is_awake:
+            job.await_engine(self._lifecycle.reason)
         self._demand.add(job)
         try:
             self._queue.put(job, retry_after_s=self._retry_after_s())
@@ -226,17 +228,17 @@ class Runtime:
         self.sessions.path(session_id)
         self.check_ready()
         reason = f"session {session_id!r} was interrupted before this was begun"
-        errand = Errand(
+        command = Command(
             session_id=session_id,
             act=lambda: self._position(session_id),
             ending="cut",
             reason=reason,
         )
-        fps, frame, played = self._send(errand)
+        fps, frame, played = self._send(command)
         return Interruption(
             session_id=session_id,
-            interrupted=errand.was_cut,
-            dropped=errand.dropped + errand.was_unheard,
+            interrupted=command.was_cut,
+            dropped=command.dropped + command.was_unheard,
             fps=fps,
             frame=frame,
             played=played,
@@ -245,15 +247,15 @@ class Runtime:
     def health(self) -> Health:
         """What state the render thread is in."""
         state, reason = self._state()
-        life = self._life
+        lifecycle = self._lifecycle
         return Health(
             state=state,
             reason=reason,
-            is_loaded=self._ready.is_set() and life.is_awake,
-            load_s=life.load_s,
-            loads=life.loads,
-            unloads=life.unloads,
-            losses=life.losses,
+            is_loaded=self._ready.is_set() and lifecycle.is_awake,
+            load_s=lifecycle.load_s,
+            loads=lifecycle.loads,
+            unloads=lifecycle.unloads,
+            losses=lifecycle.losses,
             engine=self._engine.name,
             facts=self._facts,
             queued=len(self._queue),
@@ -268,7 +270,7 @@ class Runtime:
         """Raise NotReady unless the render thread can work."""
         state, reason = self._state()
         if state not in WORKING:
-            raise NotReady(reason, self._life.retry_after_s)
+            raise NotReady(reason, self._lifecycle.retry_after_s)
 
     @property
     def is_warm(self) -> bool:
@@ -315,7 +317,11 @@ class Runtime:
         stuck_s = self._loop.stuck_s()
         if stuck_s > self._settings.stale_s:
             return "stale", f"a film has been waiting for the disk for {stuck_s:.0f} s"
-        return ("ok", "") if self._life.is_awake else (self._life.state, self._life.reason)
+        return (
+            ("ok", "")
+            if self._lifecycle.is_awake
+            else (self._lifecycle.state, self._lifecycle.reason)
+        )
 
     def _turn_away_if_ended(self) -> None:
         """Fail what was queued when, or after, the render thread ended."""
@@ -351,34 +357,34 @@ class Runtime:
     def _check_voice(self, session_id: str | None, named: Mapping[str, Any]) -> None:
         """Raise BadSpeechRequest where a session could not speak with these choices."""
         has = self.sessions.choices(session_id) if session_id is not None else Choices()
-        self._wishes.choose(has.changed(named))
+        self._voice_resolver.choose(has.changed(named))
 
     def _warm(self, avatar_id: str) -> None:
         """Open an avatar here, and have the engine adopt it between two steps."""
-        self.wardrobe.fetch(avatar_id)
-        self._run(lambda: self.wardrobe.warm(avatar_id))
+        self.avatar_cache.fetch(avatar_id)
+        self._run(lambda: self.avatar_cache.warm(avatar_id))
 
     def _end(self, session_id: str, act: Callable[[], Result]) -> Result:
         """Stop what is being said in a session and drop what waits there, then `act`."""
         reason = f"session {session_id!r} was reset"
-        errand = Errand(
+        command = Command(
             session_id=session_id, act=act, ending="abandon", reason=reason, is_slow=True
         )
-        return self._send(errand)
+        return self._send(command)
 
     def _run(self, act: Callable[[], Result]) -> Result:
         """Have the render thread do something short, before all that waits; raises NotReady."""
-        return self._send(Errand(session_id=None, act=act))
+        return self._send(Command(session_id=None, act=act))
 
-    def _send(self, errand: Errand[Result]) -> Result:
-        dropped = self._queue.order(errand, instead_of=errand.drops)
-        errand.dropped = len(dropped)
+    def _send(self, command: Command[Result]) -> Result:
+        dropped = self._queue.order(command, instead_of=command.drops)
+        command.dropped = len(dropped)
         for job in dropped:
-            job.fail(Interrupted(errand.reason))
-        self.tally.count(interrupted=len(dropped))
+            job.fail(Interrupted(command.reason))
+        self.counters.count(interrupted=len(dropped))
         self._turn_away_if_ended()
         try:
-            return errand.done.result(self._settings.stale_s)
+            return command.done.result(self._settings.stale_s)
         except TimeoutError:
             raise NotReady(self._state()[1] or self._still_busy()) from None
 
@@ -406,21 +412,21 @@ class Runtime:
         try:
             self._facts = self._engine.facts()
         except EngineLost as lost:
-            self._life.note(lost)
+            self._lifecycle.note(lost)
 
     def _tend_engine(self) -> None:
         """Have the engine loaded and unloaded, and tell those who wait for it."""
-        life = self._life
-        life.tend(wanted=self._demand.look(), busy=bool(self._renderer.clips))
-        if life.state == "broken":
-            self._loop.give_up(NotReady(life.reason, life.retry_after_s))
-        if life.needs_new_process and not self._renderer.clips:
+        lifecycle = self._lifecycle
+        lifecycle.tend(wanted=self._demand.look(), busy=bool(self._renderer.clips))
+        if lifecycle.state == "broken":
+            self._loop.give_up(NotReady(lifecycle.reason, lifecycle.retry_after_s))
+        if lifecycle.needs_new_process and not self._renderer.clips:
             self._renew()
         for job in self._queue.waiting():
-            if life.is_awake:
+            if lifecycle.is_awake:
                 job.meet_engine()
             else:
-                job.await_engine(life.reason)
+                job.await_engine(lifecycle.reason)
 
     def _live(self) -> None:
         try:
@@ -471,16 +477,16 @@ class Runtime:
 
     def _warm_up(self) -> None:
         if not self._settings.lazy_load:
-            self._life.load()
-        self.wardrobe.warm(self.avatar.id)
-        if self._life.is_awake:
+            self._lifecycle.load()
+        self.avatar_cache.warm(self.avatar.id)
+        if self._lifecycle.is_awake:
             self._rehearse()
         self.sessions.recover()
         self._trash.empty()
         self._ask_engine()
         self._beat()
         self._ready.set()
-        if self._life.state in ("awake", "asleep"):
+        if self._lifecycle.state in ("awake", "asleep"):
             self._on_warm()
             log.info("warm", extra={"avatar": self.avatar.id, "engine": self._engine.name})
 
@@ -491,4 +497,4 @@ class Runtime:
         try:
             self._renderer.rehearse(unheard, self.avatar, self._beat)
         except EngineLost as lost:
-            self._life.note(lost)
+            self._lifecycle.note(lost)

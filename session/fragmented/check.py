@@ -14,7 +14,7 @@ from session.errors import FilmMissingError
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, FilmSpec
 from session.fragmented.boxes import AUDIO_TRACK, VIDEO_TRACK, FragmentHead, read_fragment
 from session.fragmented.fragment_log import open_locked
-from session.fragmented.init_segment import read_opening
+from session.fragmented.init_segment import read_init_segment
 from session.fragmented.journal import Entry, JournalRead, journal_path, read_journal
 from session.fragmented.journal_repair import Mended, Source, mend
 from session.fragmented.recovery import recover
@@ -75,10 +75,12 @@ def check_film(path: Path) -> Checked:
     except FileNotFoundError as error:
         raise FilmMissingError(f"There is no film at {path}.") from error
     try:
-        opening = read_opening(fd)
-        checked = Checked(spec=opening.spec, end=len(opening.data), is_growing=_is_held(fd))
+        init_segment = read_init_segment(fd)
+        checked = Checked(
+            spec=init_segment.spec, end=len(init_segment.data), is_growing=_is_held(fd)
+        )
         size = os.fstat(fd).st_size
-        entries = _read_entries(checked, path, Source(fd, opening, size))
+        entries = _read_entries(checked, path, Source(fd, init_segment, size))
         if checked.is_growing and entries:
             size = entries[-1].end
         _check_fragments(checked, fd, size, entries)
@@ -96,8 +98,8 @@ def repair_film(path: Path) -> Repaired:
     """
     fd = open_locked(path)
     try:
-        opening = read_opening(fd)
-        recovered = recover(fd, path, opening, keep=True)
+        init_segment = read_init_segment(fd)
+        recovered = recover(fd, path, init_segment, keep=True)
     finally:
         os.close(fd)
     return Repaired(
@@ -121,11 +123,11 @@ def _is_held(fd: int) -> bool:
 
 def _read_entries(checked: Checked, film: Path, source: Source) -> list[Entry]:
     path = journal_path(film)
-    found = read_journal(path, source.opening.film_id)
+    found = read_journal(path, source.init_segment.film_id)
     mended = mend(source, found.lines) if found else None
     if found:
         checked.faults += _journal_faults(found, is_growing=checked.is_growing)
-        if found.opening_crc32 not in (None, zlib.crc32(source.opening.data)):
+        if found.opening_crc32 not in (None, zlib.crc32(source.init_segment.data)):
             checked.faults.append("The film's first bytes are not those that were written (CRC).")
     if mended is None:
         if path.exists():

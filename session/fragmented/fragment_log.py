@@ -33,13 +33,13 @@ from session.errors import (
     disk_error,
 )
 from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment, cues_before, is_said
-from session.fragmented.init_segment import build_opening, film_id_of, read_opening
+from session.fragmented.init_segment import build_init_segment, film_id_of, read_init_segment
 from session.fragmented.journal import Entry, Journal, journal_path, write_journal
 from session.fragmented.recovery import kept_ends, recover
 from session.reader import FilmReader
 
 
-class Reel:
+class FragmentLog:
     """An open film file. One thread appends; any thread reads what is published."""
 
     def __init__(self, path: Path) -> None:
@@ -49,16 +49,16 @@ class Reel:
             self._fd = open_locked(path)
         try:
             with naming_faults(path):
-                self.opening = read_opening(self._fd)
-                self.recovered = recover(self._fd, path, self.opening)
-                self._journal = Journal(journal_path(path), self.opening.film_id)
+                self.init_segment = read_init_segment(self._fd)
+                self.recovered = recover(self._fd, path, self.init_segment)
+                self._journal = Journal(journal_path(path), self.init_segment.film_id)
         except BaseException:
             os.close(self._fd)
             raise
         self._appending = Lock()
         self._changed = Condition()
         self._is_closed = False
-        self._end, self._frames, self._samples = len(self.opening.data), 0, 0
+        self._end, self._frames, self._samples = len(self.init_segment.data), 0, 0
         self._fragments: list[Fragment] = []
         self._clips: list[ClipRecord] = []
         self._open_clip: tuple[str, int] | None = None
@@ -119,7 +119,7 @@ class Reel:
         """
         with self._appending, naming_faults(self.path):
             fd = self._open_again() if self._is_closed else os.dup(self._fd)
-            return FilmReader(fd, self.opening.film_id, self._end)
+            return FilmReader(fd, self.init_segment.film_id, self._end)
 
     def append(
         self,
@@ -194,7 +194,7 @@ class Reel:
         """A descriptor of the closed film, to read from; FilmClosedError where it is gone."""
         with contextlib.suppress(FileNotFoundError):
             fd = os.open(self.path, os.O_RDONLY)
-            if os.pread(fd, len(self.opening.data), 0) == self.opening.data:
+            if os.pread(fd, len(self.init_segment.data), 0) == self.init_segment.data:
                 return fd
             os.close(fd)
         raise FilmClosedError(f"The film {self.path} is closed, and not at its place any more.")
@@ -274,14 +274,14 @@ def create_film(path: Path, spec: FilmSpec) -> None:
     The journal comes first: a film is never seen without one, and a journal without its film is
     recognised as left over. Raises FilmFullError and FilmDiskError.
     """
-    opening = build_opening(spec)
+    init_segment = build_init_segment(spec)
     with naming_faults(path), _changing(path.parent):
         if path.exists():
             raise FilmExistsError(f"There is a film at {path}; open it, or delete it first.")
-        crc32 = zlib.crc32(opening)
-        write_journal(journal_path(path), film_id_of(opening), [], opening_crc32=crc32)
+        crc32 = zlib.crc32(init_segment)
+        write_journal(journal_path(path), film_id_of(init_segment), [], opening_crc32=crc32)
         try:
-            replace_file(path, opening)
+            replace_file(path, init_segment)
         except OSError:
             with contextlib.suppress(OSError):  # the first error is the one to tell
                 journal_path(path).unlink(missing_ok=True)

@@ -5,13 +5,13 @@ from itertools import accumulate
 
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME
 from session.fragmented.boxes import AUDIO_TRACK, VIDEO_TRACK, read_fragment
-from session.fragmented.init_segment import Opening
+from session.fragmented.init_segment import InitSegment
 from session.fragmented.journal import Entry
 
 
-def beginning(opening: Opening) -> Entry:
+def beginning(init_segment: InitSegment) -> Entry:
     """Where a film without fragments ends."""
-    return Entry(end=len(opening.data), crc32=None, frames=0, samples=0)
+    return Entry(end=len(init_segment.data), crc32=None, frames=0, samples=0)
 
 
 def following(fd: int, last: Entry, file_size: int) -> Entry | None:

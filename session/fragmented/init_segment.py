@@ -35,7 +35,7 @@ _MUXER_OPTIONS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
+class InitSegment:
     """The first bytes of a film and what they say."""
 
     data: bytes
@@ -53,15 +53,15 @@ class Opening:
         return f"avc1.{self.avcc[1:4].hex()}, mp4a.40.2"
 
 
-def build_opening(spec: FilmSpec) -> bytes:
+def build_init_segment(spec: FilmSpec) -> bytes:
     """A new film's first bytes, with an identity never used before."""
     identity = _IDENTITY.pack(_IDENTITY_TYPE, uuid.uuid4().bytes, spec.width, spec.height)
     return _build_init(spec) + box(b"uuid", identity)
 
 
-def film_id_of(opening: bytes) -> str:
-    """The identity in what `build_opening` gave; an identity is the last thing in it."""
-    return opening[-_IDENTITY.size :][16:32].hex()
+def film_id_of(init_segment: bytes) -> str:
+    """The identity in what `build_init_segment` gave; an identity is the last thing in it."""
+    return init_segment[-_IDENTITY.size :][16:32].hex()
 
 
 def _build_init(spec: FilmSpec) -> bytes:
@@ -78,7 +78,7 @@ def _build_init(spec: FilmSpec) -> bytes:
         return buffer.getvalue()
 
 
-def read_opening(fd: int) -> Opening:
+def read_init_segment(fd: int) -> InitSegment:
     """What an open film says of itself; FilmDamagedError where it is none of ours."""
     data = os.pread(fd, _MOST_BYTES, 0)
     if not data:
@@ -92,13 +92,13 @@ def read_opening(fd: int) -> Opening:
     )
 
 
-def _read_init(data: bytes, identity: bytes) -> Opening:
+def _read_init(data: bytes, identity: bytes) -> InitSegment:
     try:
         _, film_id, width, height = _IDENTITY.unpack(identity)
         with open_media(io.BytesIO(data), demuxer="mp4") as container:
             video, audio = container.streams.video[0], container.streams.audio[0]
             ticks = Fraction(1) / Fraction(video.time_base or 0)
-            return Opening(
+            return InitSegment(
                 data=data,
                 spec=FilmSpec(width=width, height=height, fps=int(ticks / TICKS_PER_FRAME)),
                 film_id=film_id.hex(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from session.fragmented.fragment_scan import beginning, following
-from session.fragmented.init_segment import Opening
+from session.fragmented.init_segment import InitSegment
 from session.fragmented.journal import Entry, Line, guessed, restored, tells
 
 _MOST_NUMBERS = 5
@@ -18,7 +18,7 @@ class Source(NamedTuple):
     """An open film."""
 
     fd: int
-    opening: Opening
+    init_segment: InitSegment
     size: int
     """Bytes of the file."""
 
@@ -96,7 +96,7 @@ def _add(
     last = _last(source, mended)
     written = os.pread(source.fd, entry.end - last.end, last.end)
     totals = entry._replace(crc32=zlib.crc32(written))
-    proven = restored(line, source.opening.film_id, totals)
+    proven = restored(line, source.init_segment.film_id, totals)
     are_right = tells(line, totals)
     if needs_proof and not proven and not are_right:
         return False
@@ -106,7 +106,7 @@ def _add(
 
 
 def _last(source: Source, mended: Mended) -> Entry:
-    return mended.entries[-1] if mended.entries else beginning(source.opening)
+    return mended.entries[-1] if mended.entries else beginning(source.init_segment)
 
 
 def _between(source: Source, last: Entry, after: Entry) -> list[Entry] | None:

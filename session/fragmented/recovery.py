@@ -13,7 +13,7 @@ from session.disk import open_regular, sync_file, sync_folder, write_all
 from session.errors import FilmDamagedError
 from session.fragmented.boxes import read_fragment
 from session.fragmented.fragment_scan import beginning, following_all, is_filled
-from session.fragmented.init_segment import Opening
+from session.fragmented.init_segment import InitSegment
 from session.fragmented.journal import (
     Entry,
     JournalRead,
@@ -58,7 +58,7 @@ class Survey:
     """Whether bytes behind `end` may have been acknowledged: journal or disk lost something."""
 
 
-def recover(fd: int, film: Path, opening: Opening, *, keep: bool = False) -> Recovered:
+def recover(fd: int, film: Path, init_segment: InitSegment, *, keep: bool = False) -> Recovered:
     """Cut an open film and its journal back to what `survey` lets count.
 
     Durable on return, with everything that counts; a sound film is not written to. What is cut
@@ -66,10 +66,10 @@ def recover(fd: int, film: Path, opening: Opening, *, keep: bool = False) -> Rec
     the one fragment that was in the making.
     """
     settle(fd, film)
-    found = survey(fd, film, opening)
+    found = survey(fd, film, init_segment)
     surplus = os.fstat(fd).st_size - found.end
     kept = keep_end(fd, found.end, film) if surplus and (keep or found.is_doubtful) else None
-    _mend_journal(film, opening, found)
+    _mend_journal(film, init_segment, found)
     if surplus:
         os.ftruncate(fd, found.end)
         sync_file(fd)
@@ -101,7 +101,7 @@ def settle(fd: int, film: Path) -> None:
     os.posix_fadvise(fd, begin, 0, os.POSIX_FADV_DONTNEED)
 
 
-def survey(fd: int, film: Path, opening: Opening) -> Survey:
+def survey(fd: int, film: Path, init_segment: InitSegment) -> Survey:
     """The fragments of an open film that were acknowledged; also of one that is being written.
 
     Without a journal, every fragment counts that lies whole in the file and continues the one
@@ -109,12 +109,12 @@ def survey(fd: int, film: Path, opening: Opening) -> Survey:
     making, so the journal lost lines.
     """
     file_size = os.fstat(fd).st_size  # before the journal, which may run ahead but never behind
-    found = read_journal(journal_path(film), opening.film_id)
-    mended = mend(Source(fd, opening, file_size), found.lines) if found else None
+    found = read_journal(journal_path(film), init_segment.film_id)
+    mended = mend(Source(fd, init_segment, file_size), found.lines) if found else None
     if mended is None:
         found, mended = None, Mended()
-    entries = _held_entries(fd, opening, mended.entries, file_size)
-    last = entries[-1] if entries else beginning(opening)
+    entries = _held_entries(fd, init_segment, mended.entries, file_size)
+    last = entries[-1] if entries else beginning(init_segment)
     behind = following_all(fd, last, file_size)
     if found and len(behind) > 1 and len(entries) == len(mended.entries):
         found = None
@@ -122,7 +122,7 @@ def survey(fd: int, film: Path, opening: Opening) -> Survey:
         entries = entries + _without_unfilled(fd, behind, last.end)
     return Survey(
         entries=entries,
-        end=(entries[-1] if entries else beginning(opening)).end,
+        end=(entries[-1] if entries else beginning(init_segment)).end,
         journal=found,
         is_doubtful=found is None or mended.is_cut or len(entries) < len(mended.entries),
         mended=mended,
@@ -156,14 +156,14 @@ def _names_for_cuts(film: Path) -> Iterator[Path]:
     return (film.with_name(f"{film.name}.cut-{number}") for number in count(1))
 
 
-def _mend_journal(film: Path, opening: Opening, found: Survey) -> None:
+def _mend_journal(film: Path, init_segment: InitSegment, found: Survey) -> None:
     """A journal that only has too much is cut where it lies: a full disk must not hinder that."""
     path = journal_path(film)
     journal = found.journal
     if journal is None or found.mended.lines or not journal.is_named:
         known = journal.opening_crc32 if journal else None
-        crc32 = zlib.crc32(opening.data) if known is None else known
-        write_journal(path, opening.film_id, found.entries, opening_crc32=crc32)
+        crc32 = zlib.crc32(init_segment.data) if known is None else known
+        write_journal(path, init_segment.film_id, found.entries, opening_crc32=crc32)
         return
     size = journal.size_of(len(found.entries))
     if size != journal.size:
@@ -179,9 +179,11 @@ def _without_unfilled(fd: int, behind: list[Entry], begin: int) -> list[Entry]:
     return behind[:count]
 
 
-def _held_entries(fd: int, opening: Opening, entries: list[Entry], file_size: int) -> list[Entry]:
+def _held_entries(
+    fd: int, init_segment: InitSegment, entries: list[Entry], file_size: int
+) -> list[Entry]:
     """Without the last entries whose bytes the film does not hold: lost by the disk."""
-    ends = [len(opening.data), *(entry.end for entry in entries)]
+    ends = [len(init_segment.data), *(entry.end for entry in entries)]
     count = len(entries)
     while count and not _is_held(fd, ends[count - 1], entries[count - 1], file_size):
         count -= 1

@@ -15,8 +15,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from session.audio_encoder import SoundEncoder
-from session.closeable import Closing
+from session.audio_encoder import AudioEncoder
+from session.closeable import Closeable
 from session.errors import ClipEmptyError, ClipOpenError, FilmClosedError, FilmMismatchError
 from session.film import (
     SAMPLES_PER_PACKET,
@@ -28,9 +28,9 @@ from session.film import (
     Fragment,
 )
 from session.fragmented.boxes import build_fragment
-from session.fragmented.fragment_log import Reel, create_film
+from session.fragmented.fragment_log import FragmentLog, create_film
 from session.reader import FilmReader
-from session.video_encoder import PictureEncoder
+from session.video_encoder import VideoEncoder
 
 Pictures = Sequence[NDArray[np.uint8]]
 """(h, w, 3) BGR each."""
@@ -40,7 +40,7 @@ Samples = NDArray[np.float32]
 _log = logging.getLogger(__name__)
 
 
-class FilmWriter(Closing):
+class FilmWriter(Closeable):
     """The one writer of a film.
 
     Clips are written by one thread at a time; everything else may be called by any. Encoding
@@ -49,14 +49,14 @@ class FilmWriter(Closing):
 
     def __init__(self, path: Path) -> None:
         """Use `create` or `open`."""
-        self._reel = Reel(path)
+        self._fragment_log = FragmentLog(path)
         self._writing = Lock()
         self._clip: ClipWriter | None = None
         try:
             self._sound = self._aligned_sound()
             self._require_same_encoders()
         except BaseException:
-            self._reel.close()
+            self._fragment_log.close()
             raise
 
     @classmethod
@@ -84,12 +84,12 @@ class FilmWriter(Closing):
     @property
     def path(self) -> Path:
         """Where the film lies."""
-        return self._reel.path
+        return self._fragment_log.path
 
     @property
     def spec(self) -> FilmSpec:
         """What the film was created with."""
-        return self._reel.opening.spec
+        return self._fragment_log.init_segment.spec
 
     @property
     def grid(self) -> int:
@@ -99,42 +99,42 @@ class FilmWriter(Closing):
     @property
     def film_id(self) -> str:
         """Drawn at creation, kept in the file: what `ranges.etag` takes."""
-        return self._reel.opening.film_id
+        return self._fragment_log.init_segment.film_id
 
     @property
     def init_bytes(self) -> int:
         """Length of the init segment: the first fragment begins at this offset."""
-        return len(self._reel.opening.data)
+        return len(self._fragment_log.init_segment.data)
 
     @property
     def codecs(self) -> str:
         """For the media type: `video/mp4; codecs="…"`."""
-        return self._reel.opening.codecs
+        return self._fragment_log.init_segment.codecs
 
     @property
     def committed(self) -> Committed:
         """What is durable now."""
-        return self._reel.committed()
+        return self._fragment_log.committed()
 
     @property
     def is_closed(self) -> bool:
         """Whether no byte will be added any more: closed, deleted, moved, or the disk failed."""
-        return self._reel.is_closed
+        return self._fragment_log.is_closed
 
     def is_in_place(self) -> bool:
         """Whether an open film still lies at its path, with its journal: nothing removed it."""
-        return self._reel.is_in_place()
+        return self._fragment_log.is_in_place()
 
     def wait_past(self, end: int, timeout_s: float) -> int:
         """Block until the committed end passes byte `end`; returns the committed end.
 
         A result of `end` or less means that the time is up or the film is closed.
         """
-        return self._reel.wait_past(end, timeout_s)
+        return self._fragment_log.wait_past(end, timeout_s)
 
     def fragments_since(self, offset: int) -> list[Fragment]:
         """The committed fragments that begin at byte `offset` or later, in order."""
-        return self._reel.fragments_since(offset)
+        return self._fragment_log.fragments_since(offset)
 
     def cues(self) -> list[Cue]:
         """The sentences that are heard in what is committed, in order.
@@ -142,11 +142,11 @@ class FilmWriter(Closing):
         A finished clip that was written without cues is one cue. The last cue of a clip in the
         making ends where the film ends now.
         """
-        return self._reel.cues()
+        return self._fragment_log.cues()
 
     def reader(self) -> FilmReader:
         """This film's bytes for one reader, who keeps them through a reset."""
-        return self._reel.reader()
+        return self._fragment_log.reader()
 
     def begin(self, text: str) -> "ClipWriter":
         """Start a clip; nothing of it is on disk before its first `write`."""
@@ -160,30 +160,30 @@ class FilmWriter(Closing):
     def close(self) -> None:
         """End after the fragment that is being written; an open clip ends there."""
         with self._writing:
-            self._reel.close()
+            self._fragment_log.close()
 
     def delete(self) -> None:
         """Close, and remove the film and its journal. Readers keep what they have open."""
         with self._writing:
-            self._reel.delete()
+            self._fragment_log.delete()
 
     def move(self, target: Path) -> None:
         """Close, and keep the film as an archive at `target`, on the same file system."""
         with self._writing:
-            self._reel.move(target)
+            self._fragment_log.move(target)
 
-    def _aligned_sound(self) -> SoundEncoder:
+    def _aligned_sound(self) -> AudioEncoder:
         """An encoder that goes on exactly where the committed sound ends.
 
         The last 61 ms at most were still inside the encoder before; zeros take their place.
         """
-        frames, samples = self._reel.totals
-        return SoundEncoder(lead_in=frames * self.spec.samples_per_frame - samples)
+        frames, samples = self._fragment_log.totals
+        return AudioEncoder(lead_in=frames * self.spec.samples_per_frame - samples)
 
     def _require_same_encoders(self) -> None:
-        opening = self._reel.opening
-        ours = (PictureEncoder(self.spec).avcc, self._sound.audio_config)
-        if ours != (opening.avcc, opening.audio_config):
+        init_segment = self._fragment_log.init_segment
+        ours = (VideoEncoder(self.spec).avcc, self._sound.audio_config)
+        if ours != (init_segment.avcc, init_segment.audio_config):
             raise FilmMismatchError(
                 f"The film {self.path} was encoded with other parameters than this program's;"
                 " start a new film (the old one still plays)."
@@ -191,7 +191,7 @@ class FilmWriter(Closing):
 
     def _append(
         self,
-        encoder: PictureEncoder,
+        encoder: VideoEncoder,
         pictures: Pictures,
         samples: Samples,
         text: str | None,
@@ -199,7 +199,7 @@ class FilmWriter(Closing):
         enough: Callable[[], bool],
     ) -> Fragment:
         with self._writing:
-            first_frame = self._reel.totals[0]
+            first_frame = self._fragment_log.totals[0]
             require_fitting(self.spec, pictures, samples)
             require_beginning(cues, first_frame=first_frame, frames=len(pictures))
             try:
@@ -214,15 +214,15 @@ class FilmWriter(Closing):
     def _append_fitting(
         self, video: list[bytes], samples: Samples, text: str | None, cues: Sequence[Cue]
     ) -> Fragment:
-        frames_before, samples_before = self._reel.totals
+        frames_before, samples_before = self._fragment_log.totals
         sound = self._sound.encode(samples)
         data = build_fragment(
-            self._reel.sequence,
+            self._fragment_log.sequence,
             pictures=video,
             sound=sound,
             starts=(frames_before * TICKS_PER_FRAME, samples_before),
         )
-        return self._reel.append(
+        return self._fragment_log.append(
             data,
             frames=len(video),
             samples=len(sound) * SAMPLES_PER_PACKET,
@@ -232,10 +232,10 @@ class FilmWriter(Closing):
 
     def _end_clip(self) -> ClipRecord | None:
         self._clip = None
-        return self._reel.close_clip()
+        return self._fragment_log.close_clip()
 
     def _log_recovery(self) -> None:
-        recovered = self._reel.recovered
+        recovered = self._fragment_log.recovered
         if recovered.cut_bytes:
             kept = f"they are in {recovered.kept}" if recovered.kept else "nobody was told of them"
             _log.warning("%s: cut %d bytes off; %s", self.path, recovered.cut_bytes, kept)
@@ -251,7 +251,7 @@ class ClipWriter:
     def __init__(self, film: FilmWriter, text: str) -> None:
         self._film = film
         self._text = text
-        self._encoder = PictureEncoder(film.spec)  # 10 MB and some threads: not for a quiet film
+        self._encoder = VideoEncoder(film.spec)  # 10 MB and some threads: not for a quiet film
         self._is_begun = False
         self._is_open = True
 

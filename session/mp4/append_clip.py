@@ -9,13 +9,13 @@ import numpy as np
 from session.alignment import packets_of
 from session.disk import sync_file, write_all
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
-from session.mp4.clip_file import Strip
+from session.mp4.clip_file import ClipFile
 from session.mp4.concat_demuxer import Expected, Link, link, require_joined, require_joints
-from session.mp4.metadata_box import Label
+from session.mp4.metadata_box import MetadataBox
 from session.mp4.sample_tables import read_tables
 
 
-def extend(film: Path, fd: int | None, strip: Strip, folder: Path, label: Label) -> Path:
+def extend(film: Path, fd: int | None, strip: ClipFile, folder: Path, label: MetadataBox) -> Path:
     """The film to come, verified and synced; in `folder`.
 
     `fd` is the open film, None where there is none yet; `label` is what the film to come says of
@@ -34,7 +34,7 @@ def extend(film: Path, fd: int | None, strip: Strip, folder: Path, label: Label)
     return made
 
 
-def _complete(made: Path, label: Label) -> None:
+def _complete(made: Path, label: MetadataBox) -> None:
     """Put the label at the file's end; all of the file is on disk on return."""
     fd = os.open(made, os.O_RDWR)
     try:
@@ -44,7 +44,7 @@ def _complete(made: Path, label: Label) -> None:
         os.close(fd)
 
 
-def _sound(film: Path, strip: Strip, packets: int) -> list[Link] | None:
+def _sound(film: Path, strip: ClipFile, packets: int) -> list[Link] | None:
     """The film's packets but those that the strip made again, and all of the strip's; None where
     there was no film."""
     if not packets:
@@ -54,7 +54,7 @@ def _sound(film: Path, strip: Strip, packets: int) -> list[Link] | None:
     return [Link(film, Fraction(0), kept, is_cut=True), Link(strip.path, Fraction(0), rest)]
 
 
-def _expected(fd: int | None, strip: Strip, label: Label) -> Expected:
+def _expected(fd: int | None, strip: ClipFile, label: MetadataBox) -> Expected:
     sizes = [np.asarray(strip.sizes, np.uint32)]
     if fd is not None:
         sizes.insert(0, read_tables(fd).video.sizes)

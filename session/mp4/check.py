@@ -12,7 +12,7 @@ from session.disk import open_regular
 from session.errors import CopyFailedError, FilmDamagedError, FilmMissingError
 from session.film import SAMPLES_PER_PACKET
 from session.mp4.concat_demuxer import require_joints
-from session.mp4.metadata_box import Label, read_label
+from session.mp4.metadata_box import MetadataBox, read_metadata_box
 from session.mp4.sample_tables import Tables, boxes, read_tables
 
 
@@ -20,7 +20,7 @@ from session.mp4.sample_tables import Tables, boxes, read_tables
 class OrdinaryChecked:
     """What the file holds and what is wrong with it."""
 
-    label: Label | None
+    label: MetadataBox | None
     """What it says of itself as a session's film; None where it is none."""
     size: int
     tables: Tables | None
@@ -53,7 +53,7 @@ def check_ordinary(path: Path) -> OrdinaryChecked:
     faults: list[str] = []
     label, tables = None, None
     try:
-        label = read_label(fd)
+        label = read_metadata_box(fd)
         tables = read_tables(fd)
     except (FilmDamagedError, CopyFailedError) as error:
         faults.append(str(error))
@@ -71,7 +71,7 @@ def _clock_faults(tables: Tables) -> Iterator[str]:
             yield f"The {what} last from {lengths[0]} to {lengths[-1]} ticks: they drift at joints."
 
 
-def _label_faults(path: Path, label: Label, tables: Tables) -> Iterator[str]:
+def _label_faults(path: Path, label: MetadataBox, tables: Tables) -> Iterator[str]:
     yield from _clock_faults(tables)
     fps = label.spec.fps
     wanted = (label.frames, packets_of(label.frames, fps))

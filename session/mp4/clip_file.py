@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from session.alignment import packets_of
-from session.audio_encoder import PACKETS_AGAIN, SoundEncoder
+from session.audio_encoder import PACKETS_AGAIN, AudioEncoder
 from session.disk import write_all
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, FilmSpec
 from session.fragmented.boxes import build_fragment
-from session.fragmented.init_segment import build_opening
+from session.fragmented.init_segment import build_init_segment
 from session.fragmented.writer import Pictures, Samples
-from session.video_encoder import PictureEncoder
+from session.video_encoder import VideoEncoder
 
 
-class Strip:
+class ClipFile:
     """A file that is not durable and that nobody watches. One thread at a time."""
 
     def __init__(self, path: Path, spec: FilmSpec, before: Samples | None = None) -> None:
@@ -28,13 +28,13 @@ class Strip:
         self.samples = 0
         """Of sound, in whole packets."""
         self._fragments = 0
-        self._pictures = PictureEncoder(spec)
-        self._sound = SoundEncoder(lead_in=0, before=before)
+        self._pictures = VideoEncoder(spec)
+        self._sound = AudioEncoder(lead_in=0, before=before)
         self._spec = spec
         self._fd: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         self._end = 0
         try:
-            self._write(build_opening(spec))
+            self._write(build_init_segment(spec))
         except BaseException:
             self.close()
             raise

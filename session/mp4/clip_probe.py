@@ -61,7 +61,7 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClipFile:
+class ProbedClip:
     """A clip, and what a list of clips needs to know of it."""
 
     path: Path
@@ -105,7 +105,7 @@ class _Track:
         self.sizes.append(packet.size)
 
 
-def look_at(path: Path) -> ClipFile:
+def look_at(path: Path) -> ProbedClip:
     """Read a clip. ClipUnfitError where it is missing, cut short, unreadable or has no pictures."""
     _require_whole(path)
     try:
@@ -119,7 +119,7 @@ def look_at(path: Path) -> ClipFile:
         said = getattr(error, "strerror", None) or error
         raise ClipUnfitError(f"{path} cannot be read: {said}.") from error
     start_s, end_s = _span(seen, pictures)
-    return ClipFile(
+    return ProbedClip(
         path=path,
         pictures=pictures,
         frames=len(seen.starts),

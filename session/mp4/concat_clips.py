@@ -15,9 +15,9 @@ from session.disk import naming_faults, open_regular
 from session.errors import ClipUnfitError, FilmDamagedError, FilmExistsError
 from session.film import SAMPLE_RATE_HZ
 from session.fragmented.journal import journal_path
-from session.mp4.clip_probe import ClipFile, look_at
+from session.mp4.clip_probe import ProbedClip, look_at
 from session.mp4.concat_demuxer import Expected, Link, link, require_joined, require_joints
-from session.mp4.metadata_box import read_label
+from session.mp4.metadata_box import read_metadata_box
 from session.mp4.normalise import common_spec, is_of, normalise
 from session.mp4.remux import put_in_place, require_place
 from session.mp4.soundtrack import Slot, write_soundtrack
@@ -78,13 +78,13 @@ def is_session_film(path: Path) -> bool:
     with suppress(FileNotFoundError, FilmDamagedError):
         fd = open_regular(path)
         try:
-            return read_label(fd) is not None
+            return read_metadata_box(fd) is not None
         finally:
             os.close(fd)
     return False
 
 
-def _normalised(clips: Sequence[ClipFile], folder: Path) -> list[ClipFile]:
+def _normalised(clips: Sequence[ProbedClip], folder: Path) -> list[ProbedClip]:
     if not _first_difference(clips):
         return list(clips)
     spec = common_spec(clips[0])
@@ -94,12 +94,12 @@ def _normalised(clips: Sequence[ClipFile], folder: Path) -> list[ClipFile]:
     ]
 
 
-def _require_alike(clips: Sequence[ClipFile]) -> None:
+def _require_alike(clips: Sequence[ProbedClip]) -> None:
     if difference := _first_difference(clips):
         raise ClipUnfitError(f"{difference}. {_WAY_OUT}")
 
 
-def _first_difference(clips: Sequence[ClipFile]) -> str:
+def _first_difference(clips: Sequence[ProbedClip]) -> str:
     """Why the pictures cannot be copied into one track; empty where they can."""
     for clip in clips:
         if clip.unsteady:
@@ -109,7 +109,7 @@ def _first_difference(clips: Sequence[ClipFile]) -> str:
     return ""
 
 
-def _sound_can_be_copied(clips: Sequence[ClipFile]) -> bool:
+def _sound_can_be_copied(clips: Sequence[ProbedClip]) -> bool:
     kinds = {
         (clip.sound.config, clip.sound.rate_hz) if clip.sound and clip.sound.is_on_grid else None
         for clip in clips
@@ -118,7 +118,7 @@ def _sound_can_be_copied(clips: Sequence[ClipFile]) -> bool:
 
 
 def _make_sound(
-    parts: Sequence[ClipFile], clips: Sequence[ClipFile], soundtrack: Path | None
+    parts: Sequence[ProbedClip], clips: Sequence[ProbedClip], soundtrack: Path | None
 ) -> int:
     """Packets of sound that the joined film has."""
     if soundtrack is None:
@@ -128,7 +128,7 @@ def _make_sound(
     return write_soundtrack(soundtrack, _slots(parts, clips), layout)
 
 
-def _slots(parts: Sequence[ClipFile], clips: Sequence[ClipFile]) -> list[Slot]:
+def _slots(parts: Sequence[ProbedClip], clips: Sequence[ProbedClip]) -> list[Slot]:
     """Where each clip is heard; ends are rounded along the whole film, never one by one."""
     ends = [round(end * SAMPLE_RATE_HZ) for end in accumulate(part.duration_s for part in parts)]
     return [
@@ -141,7 +141,9 @@ def _slots(parts: Sequence[ClipFile], clips: Sequence[ClipFile]) -> list[Slot]:
     ]
 
 
-def _link(parts: Sequence[ClipFile], temporary: Path, folder: Path, soundtrack: Path | None) -> str:
+def _link(
+    parts: Sequence[ProbedClip], temporary: Path, folder: Path, soundtrack: Path | None
+) -> str:
     return link(
         [Link(part.path, part.start_s, part.duration_s) for part in parts],
         temporary,
@@ -152,7 +154,7 @@ def _link(parts: Sequence[ClipFile], temporary: Path, folder: Path, soundtrack: 
     )
 
 
-def _expected(parts: Sequence[ClipFile], packets: int) -> Expected:
+def _expected(parts: Sequence[ProbedClip], packets: int) -> Expected:
     is_exact = parts[0].pictures.extradata[:1] == b"\1"  # lengths before units, as MP4 has them
     sound = parts[0].sound
     copied = sound if _sound_can_be_copied(parts) else None
@@ -166,7 +168,7 @@ def _expected(parts: Sequence[ClipFile], packets: int) -> Expected:
 
 
 def _notes(
-    clips: Sequence[ClipFile], parts: Sequence[ClipFile], *, is_copied: bool
+    clips: Sequence[ProbedClip], parts: Sequence[ProbedClip], *, is_copied: bool
 ) -> Iterator[str]:
     for clip, part in zip(clips, parts, strict=True):
         if part is not clip:

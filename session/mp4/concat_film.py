@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from session.alignment import grid_frames, packets_of, short_of_grid
-from session.closeable import Closing
+from session.closeable import Closeable
 from session.disk import is_at, naming_faults, open_regular, sync_file, sync_folder
 from session.errors import (
     ClipEmptyError,
@@ -36,15 +36,15 @@ from session.film import ClipRecord, Committed, Cue, FilmSpec, cues_before, is_s
 from session.fragmented.writer import Pictures, Samples, require_beginning, require_fitting
 from session.mp4.append_clip import extend
 from session.mp4.audio_tail import last_sound
-from session.mp4.clip_file import Strip
+from session.mp4.clip_file import ClipFile
 from session.mp4.lock import lock_path, take_lock
-from session.mp4.metadata_box import Label, new_label, read_label
+from session.mp4.metadata_box import MetadataBox, new_metadata_box, read_metadata_box
 from session.mp4.sample_tables import read_tables
 from session.mp4.temp_files import clear, leftovers, parts_path
 from session.reader import FilmReader
 
 
-class JoinedFilm(Closing):
+class ConcatFilm(Closeable):
     """The one writer of a film that is replaced as a whole.
 
     Clips are written by one thread at a time; everything else may be called by any.
@@ -55,13 +55,13 @@ class JoinedFilm(Closing):
         self.path = path
         self._lock_fd = take_lock(path)
         self._changing = Lock()
-        self._clip: JoinedClip | None = None
+        self._clip: ConcatClip | None = None
         self._closed = False
         self._fd: int | None = None
         self._size = 0
         try:
             clear(path)
-            self._label = self._read() if spec is None else new_label(spec)
+            self._label = self._read() if spec is None else new_metadata_box(spec)
         except BaseException:
             self._let_go()
             raise
@@ -151,12 +151,12 @@ class JoinedFilm(Closing):
             fd = self._open_again() if self._fd is None else os.dup(self._fd)
             return FilmReader(fd, self.film_id, self._size)
 
-    def begin(self, text: str) -> "JoinedClip":
+    def begin(self, text: str) -> "ConcatClip":
         """Start a clip; the film changes when it is finished."""
         if self._clip is not None:
             raise ClipOpenError("A clip is open; finish or abandon it before the next begins.")
         self._require_open()
-        self._clip = JoinedClip(self, text)
+        self._clip = ConcatClip(self, text)
         return self._clip
 
     def close(self) -> None:
@@ -181,12 +181,12 @@ class JoinedFilm(Closing):
             self.close()
             raise
 
-    def _read(self) -> Label:
+    def _read(self) -> MetadataBox:
         self._fd = open_regular(self.path)
         sync_file(self._fd)  # a death between renaming and syncing leaves a name in sight only
         sync_folder(self.path.parent)
         self._size = os.fstat(self._fd).st_size
-        label = read_label(self._fd)
+        label = read_metadata_box(self._fd)
         if label is None:
             raise FilmDamagedError(f"{self.path} is no film that was kept with `writer: concat`.")
         try:
@@ -195,14 +195,14 @@ class JoinedFilm(Closing):
             raise FilmDamagedError(f"{self.path} is damaged: {error}") from error
         if held != label.frames:
             raise FilmDamagedError(f"{self.path} has {held} pictures; it says {label.frames}.")
-        if new_label(label.spec).avcc != label.avcc:
+        if new_metadata_box(label.spec).avcc != label.avcc:
             raise FilmMismatchError(
                 f"The film {self.path} was encoded with other parameters than this program's;"
                 " start a new film (the old one still plays)."
             )
         return label
 
-    def _join(self, strip: Strip, folder: Path, text: str, cues: Sequence[Cue]) -> ClipRecord:
+    def _join(self, strip: ClipFile, folder: Path, text: str, cues: Sequence[Cue]) -> ClipRecord:
         """Replace the film by itself and the strip; all or nothing, durable on return."""
         self._require_open()
         self._require_in_place()
@@ -230,7 +230,7 @@ class JoinedFilm(Closing):
             return None
         return last_sound(self._fd, packets_of(self._label.frames, self.spec.fps))
 
-    def _put_in_place(self, made: Path, label: Label) -> None:
+    def _put_in_place(self, made: Path, label: MetadataBox) -> None:
         fd: int | None = (new := os.open(made, os.O_RDONLY))
         try:
             with self._changing:
@@ -272,7 +272,7 @@ class JoinedFilm(Closing):
         """A descriptor of the closed film, to read from; FilmClosedError where it is gone."""
         with contextlib.suppress(FileNotFoundError, FilmDamagedError):
             fd = os.open(self.path, os.O_RDONLY)
-            label = read_label(fd)
+            label = read_metadata_box(fd)
             if label and label.film_id == self.film_id:
                 return fd
             os.close(fd)
@@ -289,15 +289,15 @@ class JoinedFilm(Closing):
         os.close(self._lock_fd)
 
 
-class JoinedClip:
+class ConcatClip:
     """One clip in the making, in a folder beside the film. One thread at a time."""
 
-    def __init__(self, film: JoinedFilm, text: str) -> None:
+    def __init__(self, film: ConcatFilm, text: str) -> None:
         self._film = film
         self._text = text
         self._cues: list[Cue] = []
         self._folder = parts_path(film.path)
-        self._strip: Strip | None = None
+        self._strip: ClipFile | None = None
         self._last: Pictures = ()
         self._is_open = True
 
@@ -350,14 +350,14 @@ class JoinedClip:
             self._film._end_clip()
         return None
 
-    def _open_strip(self) -> Strip:
+    def _open_strip(self) -> ClipFile:
         if self._strip is None:
             self._folder.mkdir()
             before = self._film._last_sound()
-            self._strip = Strip(self._folder / "clip.mp4", self._film.spec, before)
+            self._strip = ClipFile(self._folder / "clip.mp4", self._film.spec, before)
         return self._strip
 
-    def _fill_up(self, strip: Strip) -> None:
+    def _fill_up(self, strip: ClipFile) -> None:
         missing = short_of_grid(strip.frames, self._film.grid)
         if missing:
             silence = np.zeros(missing * self._film.spec.samples_per_frame, np.float32)
@@ -373,7 +373,7 @@ def _whole(clip: ClipRecord) -> Cue:
     return Cue(text=clip.text, first_frame=clip.first_frame, frames=clip.frames)
 
 
-def delete_joined(path: Path) -> None:
+def delete_concat_film(path: Path) -> None:
     """Remove a film that nobody has open, sound or damaged, and everything beside it."""
     with naming_faults(path):
         fd = take_lock(path)
@@ -384,7 +384,7 @@ def delete_joined(path: Path) -> None:
             os.close(fd)
 
 
-def move_joined(path: Path, target: Path) -> None:
+def move_concat_film(path: Path, target: Path) -> None:
     """Let a film that nobody has open live on at `target`, on the same disk."""
     with naming_faults(path):
         fd = take_lock(path)

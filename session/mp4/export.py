@@ -12,10 +12,10 @@ from session.disk import open_regular
 from session.errors import FilmExistsError, FilmMissingError
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
 from session.fragmented.fragment_scan import beginning
-from session.fragmented.init_segment import Opening, read_opening
+from session.fragmented.init_segment import InitSegment, read_init_segment
 from session.fragmented.journal import Entry
 from session.fragmented.recovery import survey
-from session.mp4.metadata_box import read_label
+from session.mp4.metadata_box import read_metadata_box
 from session.mp4.remux import Extent, Track, copy_with_ffmpeg, write_with_ffmpeg
 from session.mp4.sample_tables import read_tables
 
@@ -64,22 +64,22 @@ def _opened(film: Path) -> Iterator[_Source]:
     except FileNotFoundError as error:
         raise FilmMissingError(f"There is no film at {film}.") from error
     try:
-        if read_label(fd):
+        if read_metadata_box(fd):
             tables = read_tables(fd)
             tracks = [Track(table.samples, table.end_s) for table in (tables.video, tables.audio)]
             yield _Source(fd, "/dev/fd/0", Extent(*tracks))
             return
-        opening = read_opening(fd)
-        found = survey(fd, film, opening)
-        last = found.entries[-1] if found.entries else beginning(opening)
+        init_segment = read_init_segment(fd)
+        found = survey(fd, film, init_segment)
+        last = found.entries[-1] if found.entries else beginning(init_segment)
         url = f"subfile,,start,0,end,{found.end},,:/dev/fd/0"
-        yield _Source(fd, url, _extent(last, opening))
+        yield _Source(fd, url, _extent(last, init_segment))
     finally:
         os.close(fd)
 
 
-def _extent(last: Entry, opening: Opening) -> Extent:
+def _extent(last: Entry, init_segment: InitSegment) -> Extent:
     return Extent(
-        video=Track(last.frames, Fraction(last.frames, opening.spec.fps)),
+        video=Track(last.frames, Fraction(last.frames, init_segment.spec.fps)),
         audio=Track(last.samples // SAMPLES_PER_PACKET, Fraction(last.samples, SAMPLE_RATE_HZ)),
     )

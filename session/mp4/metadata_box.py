@@ -8,12 +8,12 @@ import os
 import uuid
 from dataclasses import asdict, dataclass
 
-from session.audio_encoder import SoundEncoder
+from session.audio_encoder import AudioEncoder
 from session.errors import FilmDamagedError
 from session.film import ClipRecord, Cue, FilmSpec
 from session.fragmented.boxes import box
 from session.mp4.sample_tables import boxes
-from session.video_encoder import PictureEncoder
+from session.video_encoder import VideoEncoder
 
 _LABEL_TYPE = uuid.UUID("0e1d4bd4-5f39-4f0f-8a3c-7a1f5cbb9a52").bytes
 """Names our kind of `uuid` box; drawn once, at random."""
@@ -22,7 +22,7 @@ _MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
+class MetadataBox:
     """A joined film's own facts."""
 
     film_id: str
@@ -54,17 +54,17 @@ class Label:
         return box(b"uuid", _LABEL_TYPE + json.dumps(facts).encode())
 
 
-def new_label(spec: FilmSpec) -> Label:
+def new_metadata_box(spec: FilmSpec) -> MetadataBox:
     """What a film without clips says of itself, with an identity never used before."""
-    return Label(
+    return MetadataBox(
         film_id=uuid.uuid4().hex,
         spec=spec,
-        avcc=PictureEncoder(spec).avcc,
-        audio_config=SoundEncoder(lead_in=0).audio_config,
+        avcc=VideoEncoder(spec).avcc,
+        audio_config=AudioEncoder(lead_in=0).audio_config,
     )
 
 
-def read_label(fd: int) -> Label | None:
+def read_metadata_box(fd: int) -> MetadataBox | None:
     """The label of an open file; None where it has none. FilmDamagedError for one that is torn."""
     for each in boxes(fd):
         if each.kind == b"uuid" and os.pread(fd, len(_LABEL_TYPE), each.start) == _LABEL_TYPE:
@@ -73,10 +73,10 @@ def read_label(fd: int) -> Label | None:
     return None
 
 
-def _parse(data: bytes) -> Label:
+def _parse(data: bytes) -> MetadataBox:
     try:
         facts = json.loads(data)
-        return Label(
+        return MetadataBox(
             film_id=facts["film_id"],
             spec=FilmSpec(**facts["spec"]),
             avcc=bytes.fromhex(facts["avcc"]),

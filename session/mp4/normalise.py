@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from session.errors import ClipUnfitError
 from session.film import FilmSpec
 from session.media_file import open_media
-from session.mp4.clip_file import Strip
-from session.mp4.clip_probe import ClipFile, look_at
+from session.mp4.clip_file import ClipFile
+from session.mp4.clip_probe import ProbedClip, look_at
 from session.orientation import AS_STORED, OrientationReader
-from session.video_encoder import PictureEncoder
+from session.video_encoder import VideoEncoder
 
 Picture = NDArray[np.uint8]
 """(h, w, 3) BGR."""
@@ -29,7 +29,7 @@ _KEY_EVERY_S = 1
 """A key picture a second: short enough to seek by."""
 
 
-def common_spec(first: ClipFile) -> FilmSpec:
+def common_spec(first: ProbedClip) -> FilmSpec:
     """What all clips are brought to: the size, as it is shown, and the rate of the first."""
     width, height = first.pictures.size
     stored = round(width * first.pictures.aspect), height
@@ -38,9 +38,9 @@ def common_spec(first: ClipFile) -> FilmSpec:
     return FilmSpec(width=width, height=height, fps=fps)
 
 
-def is_of(clip: ClipFile, spec: FilmSpec) -> bool:
+def is_of(clip: ProbedClip, spec: FilmSpec) -> bool:
     """Whether a clip's pictures are as this program's encoder makes them, so that they stay."""
-    ours = (PictureEncoder(spec).avcc, spec.coded_size, Fraction(spec.fps), AS_STORED)
+    ours = (VideoEncoder(spec).avcc, spec.coded_size, Fraction(spec.fps), AS_STORED)
     pictures = clip.pictures
     return not clip.unsteady and ours == (
         pictures.extradata,
@@ -50,9 +50,9 @@ def is_of(clip: ClipFile, spec: FilmSpec) -> bool:
     )
 
 
-def normalise(clip: ClipFile, path: Path, spec: FilmSpec) -> ClipFile:
+def normalise(clip: ProbedClip, path: Path, spec: FilmSpec) -> ProbedClip:
     """The clip's pictures in a new file at `path`; its sound is not in there."""
-    strip = Strip(path, spec)
+    strip = ClipFile(path, spec)
     try:
         group: list[Picture] = []
         for picture in _at_rate(clip, spec):
@@ -69,7 +69,7 @@ def normalise(clip: ClipFile, path: Path, spec: FilmSpec) -> ClipFile:
     return replace(made, sound=clip.sound)
 
 
-def _at_rate(clip: ClipFile, spec: FilmSpec) -> Iterator[Picture]:
+def _at_rate(clip: ProbedClip, spec: FilmSpec) -> Iterator[Picture]:
     """One picture a frame of the film: the one that the clip shows in the frame's middle."""
     count = max(1, round(clip.duration_s * spec.fps))
     given, shown, orientations = 0, None, OrientationReader()
@@ -89,7 +89,7 @@ def _middle_s(frame: int, spec: FilmSpec) -> Fraction:
     return Fraction(2 * frame + 1, 2 * spec.fps)
 
 
-def _decoded(clip: ClipFile) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+def _decoded(clip: ProbedClip) -> Iterator[tuple[Fraction, av.VideoFrame]]:
     """Pictures, and when each begins after the first one's time, seconds."""
     try:
         with open_media(clip.path) as container:
@@ -100,7 +100,7 @@ def _decoded(clip: ClipFile) -> Iterator[tuple[Fraction, av.VideoFrame]]:
         raise ClipUnfitError(f"The pictures of {clip.path} cannot be decoded: {error}.") from error
 
 
-def _square(frame: av.VideoFrame, clip: ClipFile) -> Picture:
+def _square(frame: av.VideoFrame, clip: ProbedClip) -> Picture:
     """The stored picture with its pixels made square."""
     bgr = frame.reformat(format="bgr24", interpolation=_EXACTLY)
     picture = np.asarray(bgr.to_ndarray(), dtype=np.uint8)

@@ -11,7 +11,7 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from numpy.typing import NDArray
 
-from session.audio_encoder import CODEC, Layout, SoundEncoder, set_up
+from session.audio_encoder import CODEC, AudioEncoder, Layout, set_up
 from session.errors import ClipUnfitError
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
 from session.media_file import open_media
@@ -38,7 +38,7 @@ class Slot:
 def write_soundtrack(path: Path, slots: Sequence[Slot], layout: Layout) -> int:
     """Encode all slots into a file of sound alone; returns its packets, silence up to the last's
     end included. Memory does not grow with the length."""
-    encoder = SoundEncoder(lead_in=0, layout=layout)
+    encoder = AudioEncoder(lead_in=0, layout=layout)
     packets = -(-sum(slot.samples for slot in slots) // SAMPLES_PER_PACKET)
     with av.open(str(path), "w", format="mp4", options={"use_editlist": "0"}) as container:  # noqa: TID251  writes
         stream = container.add_stream(CODEC, rate=SAMPLE_RATE_HZ)
@@ -57,7 +57,7 @@ def write_soundtrack(path: Path, slots: Sequence[Slot], layout: Layout) -> int:
 
 
 def _encode(
-    encoder: SoundEncoder, slots: Sequence[Slot], layout: Layout, packets: int
+    encoder: AudioEncoder, slots: Sequence[Slot], layout: Layout, packets: int
 ) -> Iterator[bytes]:
     made = 0
     for slot in slots:

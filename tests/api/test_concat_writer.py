@@ -15,7 +15,7 @@ from session.fragmented.boxes import top_level
 from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.avatars.store import AvatarStore
-from warm.render.jobs import Interrupted, SpeakJob, SpeechMade
+from warm.render.jobs import Interrupted, SpeakJob, SpeechReady
 from warm.runtime import Runtime
 from warm.settings import Settings
 
@@ -69,7 +69,7 @@ SENTENCE = "The open ocean always amazes all of us, and nobody knows why we are 
 def being_said(runtime: Runtime, text: str) -> SpeakJob:
     """A request of which the first sentences have been drawn: a sentence is spoken only then."""
     job = runtime.speak(text, runtime.choose())
-    spoken = (event for event in job.follow() if isinstance(event, SpeechMade))
+    spoken = (event for event in job.follow() if isinstance(event, SpeechReady))
     assert len(list(itertools.islice(spoken, 4))) == 4
     return job
 

@@ -18,7 +18,7 @@ from tests.tiny_face import MOUTH, PATCH, LoudnessEngine
 from tts.speech import Speech
 from warm.avatars.store import AvatarStore
 from warm.engines.viseme.curves import mouth_track
-from warm.render.jobs import FragmentLanded, Interrupted, SpeakJob
+from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob
 from warm.render.utterances import TAIL_FRAMES
 from warm.runtime import Runtime
 from warm.settings import Settings
@@ -52,7 +52,7 @@ def client(app: Flask) -> FlaskClient:
 def speaking(runtime: Runtime, session_id: str = "default", text: str = LONG) -> SpeakJob:
     """A request of which some seconds are in the film."""
     job = runtime.speak(text, runtime.choose(), session_id=session_id)
-    landed = (event for event in job.follow() if isinstance(event, FragmentLanded))
+    landed = (event for event in job.follow() if isinstance(event, FragmentCommitted))
     assert len(list(itertools.islice(landed, 6))) == 6
     return job
 

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from session.audio_encoder import SoundEncoder
+from session.audio_encoder import AudioEncoder
 from tests.session.sample_films import tone
 
 LOOK_AHEAD = 2048
 
 
-def decode(encoder: SoundEncoder, packets: list[bytes]) -> NDArray[np.float32]:
+def decode(encoder: AudioEncoder, packets: list[bytes]) -> NDArray[np.float32]:
     decoder = av.CodecContext.create("aac", "r")
     decoder.extradata = encoder.audio_config
     decoder.sample_rate = 48_000
@@ -23,7 +23,7 @@ def decode(encoder: SoundEncoder, packets: list[bytes]) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("lead_in", [0, 1, 640, 1023, 1024, 2944, 5000])
 def test_the_first_packet_begins_with_the_first_zero_of_the_lead_in(lead_in: int) -> None:
-    encoder = SoundEncoder(lead_in=lead_in)
+    encoder = AudioEncoder(lead_in=lead_in)
     samples = np.zeros(9600, np.float32)
     samples[3000] = 0.9
     heard = decode(encoder, encoder.encode(samples))
@@ -32,7 +32,7 @@ def test_the_first_packet_begins_with_the_first_zero_of_the_lead_in(lead_in: int
 
 @pytest.mark.parametrize("lead_in", [0, 640, 2944])
 def test_what_stays_in_the_encoder_is_its_look_ahead_and_a_remainder(lead_in: int) -> None:
-    encoder = SoundEncoder(lead_in=lead_in)
+    encoder = AudioEncoder(lead_in=lead_in)
     fed = made = 0
     for count in (1, 1920, 500, 19_200, 3, 1024):
         made += 1024 * len(encoder.encode(np.zeros(count, np.float32)))
@@ -44,7 +44,7 @@ def test_what_stays_in_the_encoder_is_its_look_ahead_and_a_remainder(lead_in: in
 @given(cuts=st.lists(st.integers(0, 9600), max_size=8))
 def test_packets_do_not_depend_on_how_the_sound_was_cut(cuts: list[int]) -> None:
     samples = tone(0, 9600)
-    whole, pieces = SoundEncoder(lead_in=0), SoundEncoder(lead_in=0)
+    whole, pieces = AudioEncoder(lead_in=0), AudioEncoder(lead_in=0)
     packets = [
         packet for piece in np.split(samples, sorted(cuts)) for packet in pieces.encode(piece)
     ]

@@ -15,7 +15,7 @@ import pytest
 from session.factory import WriterKind, create_film
 from session.film import FilmSpec
 from session.mp4.concat_clips import concat_clips
-from session.video_encoder import PictureEncoder
+from session.video_encoder import VideoEncoder
 from tests.blocks import FINE, ODD_SIZES, SIZES, Picture, blocks, require_blocks
 from tests.session.mp4.sample_clips import FFMPEG
 
@@ -58,7 +58,7 @@ def test_clips_of_odd_size_are_encoded_again_without_being_scaled(
 
 @pytest.mark.parametrize("shape", [(64, 66, 3), (66, 64, 3), (64, 64, 4), (65, 65, 3), (64, 64)])
 def test_a_picture_of_another_size_is_refused_and_not_scaled(shape: tuple[int, ...]) -> None:
-    encoder = PictureEncoder(FilmSpec(width=64, height=64, fps=25))
+    encoder = VideoEncoder(FilmSpec(width=64, height=64, fps=25))
     with pytest.raises(ValueError, match=r"picture is .*; this film takes \(64, 64, 3\)"):
         encoder.encode([np.zeros(shape, np.uint8)])
 

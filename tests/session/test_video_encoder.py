@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from session.film import FilmSpec
-from session.video_encoder import PictureEncoder, to_frame
+from session.video_encoder import VideoEncoder, to_frame
 from tests.session.sample_films import SPEC, number, pictures
 
 PORTRAIT = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
@@ -62,7 +62,7 @@ def planes(frame: av.VideoFrame) -> list[NDArray[np.float64]]:
 
 
 def decode(
-    encoder: PictureEncoder, samples: list[bytes], to: str = "bgr24"
+    encoder: VideoEncoder, samples: list[bytes], to: str = "bgr24"
 ) -> list[NDArray[np.uint8]]:
     decoder = av.CodecContext.create("h264", "r")
     decoder.extradata = encoder.avcc
@@ -72,7 +72,7 @@ def decode(
 
 @pytest.mark.parametrize("counts", [[1], [1, 1, 1], [5, 1, 30], [60]])
 def test_every_picture_leaves_in_the_call_that_brings_it(counts: list[int]) -> None:
-    encoder = PictureEncoder(SPEC)
+    encoder = VideoEncoder(SPEC)
     samples: list[bytes] = []
     for count in counts:
         samples += encoder.encode(pictures(len(samples), count))
@@ -80,16 +80,16 @@ def test_every_picture_leaves_in_the_call_that_brings_it(counts: list[int]) -> N
 
 
 def test_all_encoders_of_one_size_agree_on_how_to_decode_them() -> None:
-    first, second = PictureEncoder(SPEC), PictureEncoder(SPEC)
+    first, second = VideoEncoder(SPEC), VideoEncoder(SPEC)
     first.encode(pictures(0, 30))
-    assert first.avcc == second.avcc == PictureEncoder(SPEC).avcc
-    assert first.avcc != PictureEncoder(FilmSpec(width=66, height=64, fps=25)).avcc
+    assert first.avcc == second.avcc == VideoEncoder(SPEC).avcc
+    assert first.avcc != VideoEncoder(FilmSpec(width=66, height=64, fps=25)).avcc
 
 
 def test_a_portrait_looks_as_it_did() -> None:
     still = cv2.imread(str(PORTRAIT))
     height, width = still.shape[:2]
-    encoder = PictureEncoder(FilmSpec(width=width, height=height, fps=25))
+    encoder = VideoEncoder(FilmSpec(width=width, height=height, fps=25))
     meant = bt601(still.astype(float))[0]
     for shown in decode(encoder, encoder.encode([still] * 8), to="yuv420p"):
         luma = shown[:height].astype(float)

@@ -29,13 +29,13 @@ MEND = (
     "has failed often needs a restart of the server"
 )
 
-LifeState = Literal["asleep", "loading", "awake", "reloading", "broken"]
+LifecycleState = Literal["asleep", "loading", "awake", "reloading", "broken"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Habits:
+class LoadPolicy:
     """When an engine is loaded and unloaded."""
 
     unload_idle_s: float = 0.0
@@ -46,7 +46,7 @@ class Habits:
     later_s: float = LATER_S
 
 
-class EngineLife:
+class EngineLifecycle:
     """Owned by the render thread, which calls `tend` in each turn; any thread may look.
 
     An engine that is wanted again is loaded on a thread of its own: until `is_awake`, the render
@@ -56,13 +56,13 @@ class EngineLife:
     def __init__(
         self,
         engine: Engine,
-        habits: Habits,
+        load_policy: LoadPolicy,
         *,
         clock: Callable[[], float],
         ring: Callable[[], None] = lambda: None,
     ) -> None:
         """`ring` is called by any thread when there is something for `tend`."""
-        self.state: LifeState = "asleep"
+        self.state: LifecycleState = "asleep"
         self.reason = AWAY
         """Empty while it is awake."""
         self.load_s: float | None = None
@@ -70,7 +70,7 @@ class EngineLife:
         self.loads, self.unloads, self.losses = 0, 0, 0
         self.needs_new_process = False
         """Whether no load in this process will help any more."""
-        self._engine, self._habits = engine, habits
+        self._engine, self._load_policy = engine, load_policy
         self._clock, self._ring = clock, ring
         self._loading: Future[None] | None = None
         self._begun_s = self._used_s = clock()
@@ -88,7 +88,7 @@ class EngineLife:
         """When to ask again."""
         if self.needs_new_process:
             return RENEWAL_S
-        return round(self._habits.later_s) if self.state == "broken" else 1
+        return round(self._load_policy.later_s) if self.state == "broken" else 1
 
     def load(self) -> None:
         """Load it here and now, once, at the start; raises what the engine does.
@@ -135,17 +135,17 @@ class EngineLife:
         is_over, self._was_busy = self._was_busy and not busy, busy
         idle_s = self._clock() - self._used_s
         try:
-            if not wanted and 0 < self._habits.unload_idle_s <= idle_s:
+            if not wanted and 0 < self._load_policy.unload_idle_s <= idle_s:
                 self._engine.unload()
                 self.unloads += 1
                 self.state, self.reason = "asleep", AWAY
                 log.info("the engine was unloaded after %.0f s without work", idle_s)
-            elif is_over and self._habits.clear_cache:
+            elif is_over and self._load_policy.clear_cache:
                 self._engine.give_back()
         except EngineLost as error:
             self.note(error)
 
-    def _begin(self, state: LifeState, reason: str) -> None:
+    def _begin(self, state: LifecycleState, reason: str) -> None:
         self.state, self.reason = state, reason
         self._begun_s = self._clock()
         self._loading = Future()
@@ -187,10 +187,10 @@ class EngineLife:
 
     def _fail(self, error: BaseException) -> None:
         """Have it tried again after a while."""
-        waits_s = self._habits.tries_s
+        waits_s = self._load_policy.tries_s
         self.needs_new_process = isinstance(error, EngineLost) and error.needs_new_process
         is_last = self._tries >= len(waits_s)
-        rest_s = self._habits.later_s if is_last else waits_s[self._tries]
+        rest_s = self._load_policy.later_s if is_last else waits_s[self._tries]
         self._due_s = self._clock() + rest_s
         self._tries += 1
         self._trouble = str(error) or type(error).__name__
@@ -202,7 +202,7 @@ class EngineLife:
             self.state = "broken"
             self.reason = (
                 f"the engine cannot be loaded ({self._trouble}); it is tried again every "
-                f"{self._habits.later_s:.0f} s. {MEND}"
+                f"{self._load_policy.later_s:.0f} s. {MEND}"
             )
         else:
             self.state = "reloading"

@@ -52,7 +52,7 @@ class Movie(AbstractContextManager["Movie"]):
         self._sound = self._container.add_stream(audio_encoder.CODEC, rate=SAMPLE_RATE_HZ)
         assert isinstance(self._sound, AudioStream)
         audio_encoder.set_up(self._sound.codec_context)
-        self._encoder = video_encoder.PictureEncoder(spec)
+        self._encoder = video_encoder.VideoEncoder(spec)
         self.frames = 0
         """Written by now."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from session.closeable import Closing
+from session.closeable import Closeable
 
 
 def allocate(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -31,7 +31,7 @@ def write_header(file: IO[bytes], shape: Sequence[int]) -> None:
     npy.write_array_header_1_0(file, header)
 
 
-class FrameFile(Closing):
+class FrameFile(Closeable):
     """Frames appended to a .npy file: memory holds one of them, however many there are."""
 
     def __init__(self, path: Path) -> None:

@@ -21,7 +21,7 @@ class Task:
     begun_s: float
 
 
-class Beside:
+class BackgroundPool:
     """Owned by the render thread; one task a session. `ring` is called when one is done."""
 
     def __init__(

@@ -14,11 +14,11 @@ from tts.voice import Voices
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Engine, PatchJob
 from warm.render.compositing import Picture, jobs_of
-from warm.render.encoder import Batch, Sink
-from warm.render.jobs import FragmentLanded, Interrupted, SpeakJob
-from warm.render.playback_clock import PlayingClock
+from warm.render.encoder import Batch, ClipEncoder
+from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob
+from warm.render.playback_clock import PlaybackClock
 from warm.render.scheduler import BATCHES_AHEAD, STUCK_S, batch_sizes
-from warm.render.utterances import TAIL_FRAMES, Line, closing, lines, stillness
+from warm.render.utterances import TAIL_FRAMES, Utterance, closing, stillness, utterances
 from warm.sessions.limits import Room
 
 PACED_SHARE = 0.5
@@ -84,7 +84,7 @@ class Clip:
     """
 
     def __init__(
-        self, job: SpeakJob, film: Film, avatar: Avatar, playing: PlayingClock, stage: Stage
+        self, job: SpeakJob, film: Film, avatar: Avatar, playing: PlaybackClock, stage: Stage
     ) -> None:
         self.job, self.film, self.avatar = job, film, avatar
         self.begun_s = stage.clock()
@@ -95,9 +95,9 @@ class Clip:
         self._stage, self._playing = stage, playing
         self._index = len(film.committed.clips)
         self._first_frame = film.committed.frames
-        self._script = lines(stage.voices, stage.engine, job, film.spec)
+        self._source = utterances(stage.voices, stage.engine, job, film.spec)
         self._sizes = batch_sizes(stage.first_batch, stage.largest_batch)
-        self._lines: deque[tuple[int, Line]] = deque()
+        self._laid_utterances: deque[tuple[int, Utterance]] = deque()
         """Those that are not on disk as a whole, each with its first frame in the clip."""
         self._laid = 0
         """Frames of all lines so far."""
@@ -110,7 +110,7 @@ class Clip:
         self._cutting: Future[int] | None = None
         self._error: Exception | None = None
         self._ending: Future[ClipRecord | None] | None = None
-        self._sink = Sink(
+        self._encoder = ClipEncoder(
             lambda: film.begin(job.text), landed=self._landed, ring=stage.ring, clock=stage.clock
         )
 
@@ -141,7 +141,7 @@ class Clip:
     @property
     def has_begun(self) -> bool:
         """Whether something of it can be watched."""
-        return self._sink.frames > 0
+        return self._encoder.frames > 0
 
     @property
     def has_ended(self) -> bool:
@@ -151,7 +151,7 @@ class Clip:
     @property
     def busy_since(self) -> float | None:
         """Since when its encoder is at work on one batch."""
-        return self._sink.busy_since
+        return self._encoder.busy_since
 
     @property
     def end(self) -> int:
@@ -174,7 +174,7 @@ class Clip:
 
     def backlog(self, now_s: float) -> int:
         """Its batches that are on their way to the disk; none where that is stuck."""
-        since = self._sink.busy_since
+        since = self._encoder.busy_since
         return 0 if since is not None and now_s - since > STUCK_S else self._on_their_way
 
     def is_ready(self, now_s: float) -> bool:
@@ -203,7 +203,7 @@ class Clip:
         batch.pictures += pictures
         if len(batch.pictures) == batch.frames:
             self._open.popleft()
-            self._sink.put(batch)
+            self._encoder.put(batch)
             self._is_handed_over = batch.is_last
 
     def advance(self) -> None:
@@ -213,24 +213,24 @@ class Clip:
         if self._cutting is not None:
             if self._cutting.done():
                 self._end_behind(self._cutting.result())
-        elif self._sink.error is not None:
-            raise self._sink.error
-        elif self._is_handed_over and not self._sink.waiting:
-            self._ending = self._sink.finish()
+        elif self._encoder.error is not None:
+            raise self._encoder.error
+        elif self._is_handed_over and not self._encoder.waiting:
+            self._ending = self._encoder.finish()
 
     def cut(self) -> None:
         """End it where it is on disk now, in a few frames more that close the mouth."""
         if self._cut_s is None and self._ending is None:
             self._cut_s = self._stage.clock()
             self._drop_open()
-            self._cutting = self._sink.cut()
+            self._cutting = self._encoder.cut()
 
     def fail(self, error: Exception) -> None:
         """End it behind what is on disk, unless it has come to its end."""
         if self._ending is None:
             self._error = error
             self._drop_open()
-            self._ending = self._sink.abandon()
+            self._ending = self._encoder.abandon()
 
     def record(self) -> ClipRecord:
         """What it has become; raises what it failed with. Waits until it has ended."""
@@ -243,12 +243,12 @@ class Clip:
 
     @property
     def _on_their_way(self) -> int:
-        return self._sink.waiting + len(self._open)
+        return self._encoder.waiting + len(self._open)
 
     def _next_batch(self, *, longer: bool) -> Batch:
         if self._cursor == self._laid:
-            self._lay(self._fitting(next(self._script, None)))
-        first, line = self._lines[-1]
+            self._lay(self._fitting(next(self._source, None)))
+        first, utterance = self._laid_utterances[-1]
         start = self._cursor - first
         size = self._batch_size() * (2 if longer else 1)
         frames = min(size, self._stage.largest_batch, self._laid - self._cursor)
@@ -257,9 +257,11 @@ class Clip:
         return Batch(
             first_frame=self._first_frame + first + start,
             frames=frames,
-            sound=line.sound[start * step : (start + frames) * step],
-            conditions=None if line.conditions is None else line.conditions[start : start + frames],
-            cues=() if start else self._cues(first, line),
+            sound=utterance.sound[start * step : (start + frames) * step],
+            conditions=None
+            if utterance.conditions is None
+            else utterance.conditions[start : start + frames],
+            cues=() if start else self._cues(first, utterance),
             is_last=self._has_tail and self._cursor == self._laid,
         )
 
@@ -269,48 +271,55 @@ class Clip:
             return size
         return min(size, max(1, int(PACED_SHARE * self.job.lead_s * self.film.spec.fps)))
 
-    def _lay(self, line: Line | None) -> None:
+    def _lay(self, utterance: Utterance | None) -> None:
         """Put the next line of the script behind the last; stillness behind all of them."""
-        if line is None:
-            line = stillness(self._still_behind(self._laid), self.film.spec)
+        if utterance is None:
+            utterance = stillness(self._still_behind(self._laid), self.film.spec)
             self._has_tail = True
-        while self._lines and self._end_of(*self._lines[0]) <= self._sink.frames:
-            self._lines.popleft()
-        self._lines.append((self._laid, line))
-        self._laid = self._end_of(*self._lines[-1])
+        while (
+            self._laid_utterances
+            and self._end_of(*self._laid_utterances[0]) <= self._encoder.frames
+        ):
+            self._laid_utterances.popleft()
+        self._laid_utterances.append((self._laid, utterance))
+        self._laid = self._end_of(*self._laid_utterances[-1])
 
-    def _fitting(self, line: Line | None) -> Line | None:
+    def _fitting(self, utterance: Utterance | None) -> Utterance | None:
         """A sentence if the film has room for it, else nothing more.
 
         Raises SessionFull where it would be the first.
         """
-        if line is None or self._cut_s is not None:  # what closes a mouth is shorter than the rest
-            return line
-        end = self._end_of(self._laid, line)
+        if (
+            utterance is None or self._cut_s is not None
+        ):  # what closes a mouth is shorter than the rest
+            return utterance
+        end = self._end_of(self._laid, utterance)
         committed = self.film.committed
         more = self._first_frame + end + self._still_behind(end) - committed.frames
         room = self._stage.room(committed, self.film.spec)
         if room.fits(more):
-            return line
+            return utterance
         if not self._laid:
             room.require(more, self.job.session_id)
         self.truncated_by = room.setting
-        self._script = iter(())
+        self._source = iter(())
         return None
 
     def _still_behind(self, frames: int) -> int:
         """Frames of stillness with which a clip ends that has said so many."""
         return TAIL_FRAMES + -(frames + TAIL_FRAMES) % self.film.grid
 
-    def _end_of(self, first: int, line: Line) -> int:
-        return first + len(line.sound) // self.film.spec.samples_per_frame
+    def _end_of(self, first: int, utterance: Utterance) -> int:
+        return first + len(utterance.sound) // self.film.spec.samples_per_frame
 
-    def _cues(self, first: int, line: Line) -> list[Cue]:
+    def _cues(self, first: int, utterance: Utterance) -> list[Cue]:
         """The sentence that begins with a line."""
-        if line.speech is None:
+        if utterance.speech is None:
             return []
-        frames = self._end_of(first, line) - first
-        return [Cue(text=line.speech.text, first_frame=self._first_frame + first, frames=frames)]
+        frames = self._end_of(first, utterance) - first
+        return [
+            Cue(text=utterance.speech.text, first_frame=self._first_frame + first, frames=frames)
+        ]
 
     def _drop_open(self) -> None:
         for batch in self._open:
@@ -326,16 +335,16 @@ class Clip:
             self.fail(Interrupted(f"session {self.job.session_id!r} was interrupted before this"))
             return
         self.was_cut = True
-        self._script = self._closing(frames, list(self._lines))
-        self._lines.clear()
+        self._source = self._closing(frames, list(self._laid_utterances))
+        self._laid_utterances.clear()
         self._laid = self._cursor = frames
         self._has_tail = self._is_handed_over = False
 
-    def _closing(self, frames: int, said: list[tuple[int, Line]]) -> Iterator[Line]:
+    def _closing(self, frames: int, said: list[tuple[int, Utterance]]) -> Iterator[Utterance]:
         """How the line ends that is cut there; the engine is asked when its turn comes."""
-        for first, line in said:
-            if first < frames < self._end_of(first, line) and line.conditions is not None:
-                yield closing(self._stage.engine, line, frames - first, self.film.spec)
+        for first, utterance in said:
+            if first < frames < self._end_of(first, utterance) and utterance.conditions is not None:
+                yield closing(self._stage.engine, utterance, frames - first, self.film.spec)
 
     def _landed(self, first_frame: int, fragment: Fragment | None) -> None:
         """The film took a batch. Encode thread."""
@@ -345,4 +354,6 @@ class Clip:
             return
         if self.job.timings.first_fragment_s is None:
             self.job.timings.first_fragment_s = self.job.age_s()
-        self.job.tell(FragmentLanded(clip=self._index, fragment=fragment, fps=self.film.spec.fps))
+        self.job.tell(
+            FragmentCommitted(clip=self._index, fragment=fragment, fps=self.film.spec.fps)
+        )

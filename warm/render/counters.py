@@ -5,7 +5,7 @@ from threading import Lock
 
 
 @dataclass(slots=True)
-class Tally:
+class Counters:
     """Any thread may count and read."""
 
     done: int = 0

@@ -37,7 +37,7 @@ class Batch:
     """Whether nobody wants it any more."""
 
 
-class Sink:
+class ClipEncoder:
     """Encodes and appends batches in order, until one fails.
 
     The render thread calls; nothing here waits. `ring` is called, by the encode thread, whenever

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from warm.engines.lifecycle import LifeState
+from warm.engines.lifecycle import LifecycleState
 
-State = Literal["warming", "ok", "stale", "dead", "stopping"] | LifeState
+State = Literal["warming", "ok", "stale", "dead", "stopping"] | LifecycleState
 WORKING: tuple[State, ...] = ("ok", "stale", "asleep", "loading", "reloading")
 """The states in which a request is taken; it may have to wait."""
 

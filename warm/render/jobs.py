@@ -17,7 +17,7 @@ class Interrupted(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpeechMade:
+class SpeechReady:
     """A sentence has been spoken by the voice."""
 
     sentence: int
@@ -27,7 +27,7 @@ class SpeechMade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FragmentLanded:
+class FragmentCommitted:
     """A fragment is on disk: watchers can play it."""
 
     clip: int
@@ -36,14 +36,14 @@ class FragmentLanded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineAwaited:
+class EngineLoading:
     """The engine has to be loaded first."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineCame:
+class EngineLoaded:
     """The engine is loaded."""
 
     reload_s: float
@@ -64,7 +64,7 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spoken:
+class SpeakResult:
     """A clip is on disk, whole or cut short."""
 
     session_id: str
@@ -100,7 +100,7 @@ class Interruption:
 WATCH_S = 0.5
 """How often a thread that waits for an answer checks that there will be one."""
 
-Event = EngineAwaited | EngineCame | SpeechMade | FragmentLanded | Spoken
+Event = EngineLoading | EngineLoaded | SpeechReady | FragmentCommitted | SpeakResult
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -129,16 +129,16 @@ class SpeakJob:
 
     @property
     def is_over(self) -> bool:
-        """Whether it is answered, with `Spoken` or with an error."""
+        """Whether it is answered, with `SpeakResult` or with an error."""
         events = self._events
-        return self._error is not None or (bool(events) and isinstance(events[-1], Spoken))
+        return self._error is not None or (bool(events) and isinstance(events[-1], SpeakResult))
 
     def age_s(self) -> float:
         """Seconds since the request came in."""
         return time.monotonic() - self._asked
 
     def tell(self, event: Event) -> None:
-        """Publish an event; `Spoken` is the last, and nothing follows an answer. Render side."""
+        """Publish an event; `SpeakResult` is the last. Nothing follows an answer. Render side."""
         with self._changed:
             if self.is_over:
                 return
@@ -150,13 +150,13 @@ class SpeakJob:
         with self._changed:
             is_new, self._awaited = self._awaited is None, self._awaited or time.monotonic()
         if is_new:
-            self.tell(EngineAwaited(reason=reason))
+            self.tell(EngineLoading(reason=reason))
 
     def meet_engine(self) -> None:
         """The engine is loaded; nothing happens where it was not waited for. Render side."""
         if self._awaited is not None and self.timings.reload_s is None:
             self.timings.reload_s = time.monotonic() - self._awaited
-            self.tell(EngineCame(reload_s=self.timings.reload_s))
+            self.tell(EngineLoaded(reload_s=self.timings.reload_s))
 
     def fail(self, error: Exception) -> None:
         """End the job with an error, unless it is over. Any thread."""
@@ -178,17 +178,17 @@ class SpeakJob:
                 fresh, error = self._events[seen:], self._error
             seen += len(fresh)
             yield from fresh
-            if fresh and isinstance(fresh[-1], Spoken):
+            if fresh and isinstance(fresh[-1], SpeakResult):
                 return
             if error is not None:
                 raise error
             if not fresh:
                 self.watch()
 
-    def result(self) -> Spoken:
+    def result(self) -> SpeakResult:
         """Wait for the end; raises what the job failed with."""
         *_, last = self.follow()
-        assert isinstance(last, Spoken)
+        assert isinstance(last, SpeakResult)
         return last
 
 
@@ -199,7 +199,7 @@ Ending = Literal["wait", "cut", "abandon"]
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Errand(Generic[Result]):
+class Command(Generic[Result]):
     """Something to be done between two steps of the render thread, or two clips of a session."""
 
     session_id: str | None

@@ -10,10 +10,10 @@ from typing import Any
 
 from session.factory import Film
 from session.film import ClipRecord
-from warm.render.background import Beside
+from warm.render.background import BackgroundPool
 from warm.render.clip import Clip
-from warm.render.counters import Tally
-from warm.render.jobs import Errand, Interrupted, SpeakJob, Spoken
+from warm.render.counters import Counters
+from warm.render.jobs import Command, Interrupted, SpeakJob, SpeakResult
 from warm.render.queue import WorkQueue
 from warm.render.renderer import Renderer
 from warm.sessions.manager import Sessions
@@ -27,27 +27,27 @@ class RenderLoop:
     def __init__(
         self,
         *,
-        queue: "WorkQueue[SpeakJob, Errand[Any]]",
+        queue: "WorkQueue[SpeakJob, Command[Any]]",
         renderer: Renderer,
         sessions: Sessions,
-        tally: Tally,
+        counters: Counters,
         max_speaking: int,
     ) -> None:
         self.last_job_s = 1.0
         """How long the last clip took to make."""
         self._queue, self._renderer = queue, renderer
-        self._sessions, self._tally = sessions, tally
+        self._sessions, self._counters = sessions, counters
         self._max_speaking = max_speaking
-        self._errands: list[Errand[Any]] = []
+        self._commands: list[Command[Any]] = []
         """Those not done yet."""
-        self._beside = Beside(ring=queue.ring)
+        self._beside = BackgroundPool(ring=queue.ring)
         self._opening: dict[str, SpeakJob] = {}
         """Requests whose session is being opened, by its name; some may be over."""
 
     def turn(self) -> bool:
         """Once around; False when there was nothing to do."""
-        for errand in self._queue.take_orders():
-            self._receive(errand)
+        for command in self._queue.take_orders():
+            self._receive(command)
         for clip in self._renderer.take_ended():
             self._conclude(clip)
         self._beside.advance()
@@ -67,8 +67,8 @@ class RenderLoop:
         """Answer everybody; close every clip behind the fragment that is being written, and wait
         for that."""
         self._fail_opening(of_clips)
-        for errand in self._errands:
-            errand.fail(of_errands)
+        for command in self._commands:
+            command.fail(of_errands)
         for clip in self._renderer.clips:
             clip.fail(of_clips)
         for clip in self._renderer.clips:
@@ -86,35 +86,35 @@ class RenderLoop:
         for job in self._opening.values():
             self._fail(job, error)
 
-    def _receive(self, errand: Errand[Any]) -> None:
-        opening = self._opening.get(errand.session_id or "")
-        if opening is not None and errand.drops(opening) and not opening.is_over:
-            self._fail(opening, Interrupted(errand.reason))
-            errand.dropped += 1
-        clip = self._renderer.clip_of(errand.session_id)
-        if clip is not None and errand.ending == "cut":
+    def _receive(self, command: Command[Any]) -> None:
+        opening = self._opening.get(command.session_id or "")
+        if opening is not None and command.drops(opening) and not opening.is_over:
+            self._fail(opening, Interrupted(command.reason))
+            command.dropped += 1
+        clip = self._renderer.clip_of(command.session_id)
+        if clip is not None and command.ending == "cut":
             clip.cut()
-        elif clip is not None and errand.ending == "abandon":
-            clip.fail(Interrupted(errand.reason))
-        self._errands.append(errand)
+        elif clip is not None and command.ending == "abandon":
+            clip.fail(Interrupted(command.reason))
+        self._commands.append(command)
 
     def _run_errands(self) -> None:
         """Do what waits for no clip any more."""
-        waiting, self._errands = self._errands, []
-        for errand in waiting:
-            session_id = errand.session_id
+        waiting, self._commands = self._commands, []
+        for command in waiting:
+            session_id = command.session_id
             if self._renderer.clip_of(session_id) or self._beside.is_at(session_id):
-                self._errands.append(errand)
-            elif errand.is_slow and session_id is not None:
-                self._beside.start(session_id, errand.run)
+                self._commands.append(command)
+            elif command.is_slow and session_id is not None:
+                self._beside.start(session_id, command.run)
             else:
-                errand.run()
+                command.run()
 
     def _begin_waiting(self) -> None:
         """Take on the first request of each session in which nothing is being said."""
         while self._renderer.is_awake() and self._speaking < self._max_speaking:
             taken = {clip.job.session_id for clip in self._renderer.clips} | self._beside.sessions
-            taken |= {errand.session_id for errand in self._errands if errand.session_id}
+            taken |= {command.session_id for command in self._commands if command.session_id}
             job = self._queue.take(self._is_free(taken))
             if job is None:
                 return
@@ -159,7 +159,7 @@ class RenderLoop:
         if job.is_over:
             return
         is_interrupted = isinstance(error, Interrupted)
-        self._tally.count(interrupted=is_interrupted, failed=not is_interrupted)
+        self._counters.count(interrupted=is_interrupted, failed=not is_interrupted)
         job.fail(error)
 
     def _conclude(self, clip: Clip) -> None:
@@ -170,10 +170,10 @@ class RenderLoop:
         except Exception as failure:  # noqa: BLE001 - the top of a request
             error = failure
         self._sessions.rest(job.session_id)
-        cutting = [each for each in self._errands if each.session_id == job.session_id]
-        for errand in cutting:
-            errand.was_cut |= clip.was_cut
-            errand.was_unheard |= isinstance(error, Interrupted)
+        cutting = [each for each in self._commands if each.session_id == job.session_id]
+        for command in cutting:
+            command.was_cut |= clip.was_cut
+            command.was_unheard |= isinstance(error, Interrupted)
         if error is not None:
             self._fail(job, error)
             return
@@ -183,15 +183,15 @@ class RenderLoop:
         job = clip.job
         self.last_job_s = job.timings.render_s = clip.age_s()
         job.timings.total_s = job.age_s()
-        self._tally.count(done=not clip.was_cut, interrupted=clip.was_cut, frames=record.frames)
+        self._counters.count(done=not clip.was_cut, interrupted=clip.was_cut, frames=record.frames)
         job.tell(spoken(clip, record))
         log.info("spoken", extra=describe(job, record))
 
 
-def spoken(clip: Clip, record: ClipRecord) -> Spoken:
+def spoken(clip: Clip, record: ClipRecord) -> SpeakResult:
     """What a finished job tells."""
     committed = clip.film.committed
-    return Spoken(
+    return SpeakResult(
         session_id=clip.job.session_id,
         path=clip.film.path,
         clip=record,

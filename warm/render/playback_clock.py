@@ -1,7 +1,7 @@
 """Where a film would be playing for somebody who watches it from its first clip on."""
 
 
-class PlayingClock:
+class PlaybackClock:
     """When each frame of one film is needed, and how far its playing has come.
 
     It goes on from clip to clip, and waits between two where the later one was not begun in time.

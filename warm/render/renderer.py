@@ -17,9 +17,9 @@ from warm.engines.base import Patch, Rendered, Rendering
 from warm.render.clip import Clip, Part, Stage
 from warm.render.compositing import Picture, idle, jobs_of, speaking
 from warm.render.jobs import SpeakJob
-from warm.render.playback_clock import PlayingClock
+from warm.render.playback_clock import PlaybackClock
 from warm.render.scheduler import PASS_S, SHORT_PASS_S, SOON_S, Pace, line_up
-from warm.render.utterances import lines
+from warm.render.utterances import utterances
 
 CROWD = 3
 """So many clips that begin at once get in each other's way."""
@@ -65,14 +65,14 @@ class Renderer:
         self._under_way: Pass | None = None
         self._passed_s = 0.0
         """When the last pass was done."""
-        self._playing: WeakKeyDictionary[Film, PlayingClock] = WeakKeyDictionary()
+        self._playing: WeakKeyDictionary[Film, PlaybackClock] = WeakKeyDictionary()
 
     def rehearse(self, job: SpeakJob, avatar: Avatar, beat: Callable[[], None]) -> None:
         """Make a clip for nobody, so that the first one for somebody is like every other."""
         width, height = avatar.size
         spec = FilmSpec(width=width, height=height, fps=avatar.fps)
-        for line in lines(self._stage.voices, self._stage.engine, job, spec):
-            rows = line.conditions
+        for utterance in utterances(self._stage.voices, self._stage.engine, job, spec):
+            rows = utterance.conditions
             while rows is not None and len(rows):
                 rows = rows[self._rehearse_pass(avatar, rows) :]
                 beat()
@@ -92,9 +92,9 @@ class Renderer:
         """What is being said in a session."""
         return next((clip for clip in self.clips if clip.job.session_id == session_id), None)
 
-    def playing(self, film: Film) -> PlayingClock:
+    def playing(self, film: Film) -> PlaybackClock:
         """The playing clock of a film."""
-        return self._playing.setdefault(film, PlayingClock(film.spec.fps))
+        return self._playing.setdefault(film, PlaybackClock(film.spec.fps))
 
     def step(self, coming: int = 0) -> bool:
         """One pass; False when there was nothing to do.

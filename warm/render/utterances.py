@@ -11,7 +11,7 @@ from tts.speech import Phoneme, Speech
 from tts.voice import Voices
 from warm.engines.base import Engine
 from warm.media.resampling import film_sound
-from warm.render.jobs import SpeakJob, SpeechMade
+from warm.render.jobs import SpeakJob, SpeechReady
 
 TAIL_FRAMES = 3
 """Still, silent frames after a clip: players end the sound up to 56 ms before the picture."""
@@ -24,7 +24,7 @@ CLOSING_S = 0.200
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Line:
+class Utterance:
     """A sentence, the end of one that was cut, or the stillness after the last."""
 
     sound: NDArray[np.float32]
@@ -35,38 +35,40 @@ class Line:
     """The sentence that begins here."""
 
 
-def lines(voices: Voices, engine: Engine, job: SpeakJob, spec: FilmSpec) -> Iterator[Line]:
+def utterances(
+    voices: Voices, engine: Engine, job: SpeakJob, spec: FilmSpec
+) -> Iterator[Utterance]:
     """The sentences of a job, each spoken when it is taken."""
     for number, speech in enumerate(voices.speak(job.text, job.choice)):
         if job.timings.tts_first_s is None:
             job.timings.tts_first_s = job.age_s()
-        job.tell(SpeechMade(sentence=number, text=speech.text, duration_s=speech.duration_s))
+        job.tell(SpeechReady(sentence=number, text=speech.text, duration_s=speech.duration_s))
         sound = film_sound(speech, spec)
         frames = len(sound) // spec.samples_per_frame
         conditions = engine.conditions(speech, frames=frames, fps=spec.fps)
-        yield Line(sound=sound, conditions=conditions, speech=speech)
+        yield Utterance(sound=sound, conditions=conditions, speech=speech)
 
 
-def stillness(frames: int, spec: FilmSpec) -> Line:
+def stillness(frames: int, spec: FilmSpec) -> Utterance:
     """Frames in which nothing is said."""
-    return Line(sound=np.zeros(frames * spec.samples_per_frame, np.float32))
+    return Utterance(sound=np.zeros(frames * spec.samples_per_frame, np.float32))
 
 
-def closing(engine: Engine, line: Line, frame: int, spec: FilmSpec) -> Line:
+def closing(engine: Engine, utterance: Utterance, frame: int, spec: FilmSpec) -> Utterance:
     """What comes instead of a sentence from its `frame` on: it fades, and the mouth closes.
 
     The engine closes the mouth by itself, over the speech as it would be, had the speaker stopped
     there. Near its end a sentence is let be.
     """
-    assert line.speech is not None and line.conditions is not None
-    frames, left = round(CLOSING_S * spec.fps), len(line.conditions) - frame
+    assert utterance.speech is not None and utterance.conditions is not None
+    frames, left = round(CLOSING_S * spec.fps), len(utterance.conditions) - frame
     start = frame * spec.samples_per_frame
     if left <= frames:
-        return Line(sound=line.sound[start:], conditions=line.conditions[frame:])
-    speech = stopped(line.speech, frame / spec.fps, (frame + frames) / spec.fps)
+        return Utterance(sound=utterance.sound[start:], conditions=utterance.conditions[frame:])
+    speech = stopped(utterance.speech, frame / spec.fps, (frame + frames) / spec.fps)
     conditions = engine.conditions(speech, frames=frame + frames, fps=spec.fps)[frame:]
-    sound = line.sound[start : start + frames * spec.samples_per_frame]
-    return Line(
+    sound = utterance.sound[start : start + frames * spec.samples_per_frame]
+    return Utterance(
         sound=faded(sound, round(FADE_S * spec.fps * spec.samples_per_frame)), conditions=conditions
     )
 

@@ -30,7 +30,7 @@ class AvatarFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WardrobeLimits:
+class AvatarCacheLimits:
     """How much memory avatars may take, and for how long."""
 
     max_bytes: int
@@ -52,7 +52,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WardrobeCounts:
+class AvatarCacheCounts:
     """What `GET /stats` tells. A hit is a clip whose avatar was warm when its turn came."""
 
     hits: int
@@ -64,7 +64,7 @@ class WardrobeCounts:
     """Names, the one that was wanted longest ago first."""
 
 
-class Wardrobe:
+class AvatarCache:
     """Avatars by name, under a budget of bytes.
 
     Any thread may look and fetch. What calls the engine (`wear`, `rest`, `warm`, `tidy`) is for
@@ -79,7 +79,7 @@ class Wardrobe:
         engine: Engine,
         standing: Avatar,
         fps: int,
-        limits: WardrobeLimits,
+        limits: AvatarCacheLimits,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.standing_id = standing.id
@@ -172,11 +172,11 @@ class Wardrobe:
                     self._put_away(kept)
         self._make_room()
 
-    def counts(self) -> WardrobeCounts:
+    def counts(self) -> AvatarCacheCounts:
         """What became of all wishes so far."""
         with self._lock:
             kept = sorted(self._kept.values(), key=lambda each: each.used)
-            return WardrobeCounts(
+            return AvatarCacheCounts(
                 hits=self._hits,
                 misses=self._misses,
                 evictions=self._evictions,

@@ -4,29 +4,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from warm.avatars.store import AvatarError
-from warm.sessions.avatar_cache import AvatarFacts, Wardrobe
+from warm.sessions.avatar_cache import AvatarCache, AvatarFacts
 from warm.sessions.errors import SessionExists, UnusableSession
 from warm.sessions.record import Choices
 from warm.sessions.session import Session, SessionView
 
 
-class SessionFit:
+class Compatibility:
     """Asks the wardrobe; any thread."""
 
-    def __init__(self, wardrobe: Wardrobe) -> None:
-        self._wardrobe = wardrobe
+    def __init__(self, avatar_cache: AvatarCache) -> None:
+        self._avatar_cache = avatar_cache
 
     def avatar_id(self, choices: Choices) -> str:
         """The avatar that these choices mean."""
         named = choices.avatar_id
-        return self._wardrobe.standing_id if named is None else named
+        return self._avatar_cache.standing_id if named is None else named
 
     def check(self, session: Session) -> AvatarFacts:
         """The avatar's facts, if session, avatar and film fit together; raises UnusableSession."""
         if session.trouble is not None:
             raise session.trouble
         try:
-            facts = self._wardrobe.facts(self.avatar_id(session.record.choices))
+            facts = self._avatar_cache.facts(self.avatar_id(session.record.choices))
         except AvatarError as error:
             raise without_avatar(session, error) from error
         if session.film is not None and session.film.spec != facts.spec:
@@ -51,7 +51,7 @@ class SessionFit:
         facts, problem = None, ""
         avatar_id = self.avatar_id(session.record.choices)
         try:
-            facts = self._wardrobe.facts(avatar_id)
+            facts = self._avatar_cache.facts(avatar_id)
             self.check(session)
         except (AvatarError, UnusableSession) as error:
             problem = str(error)

@@ -13,13 +13,13 @@ from session.film import Committed, WriterKind
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError
 from warm.sessions.archive import Disposal
-from warm.sessions.avatar_cache import AvatarFacts, Wardrobe
-from warm.sessions.compatibility import SessionFit, without_avatar
+from warm.sessions.avatar_cache import AvatarCache, AvatarFacts
+from warm.sessions.compatibility import Compatibility, without_avatar
 from warm.sessions.errors import UnknownSession
 from warm.sessions.limits import SessionLimits
-from warm.sessions.paths import SessionPlaces
+from warm.sessions.paths import SessionPaths
 from warm.sessions.record import Choices, SessionRecord, now
-from warm.sessions.registry import SessionRegister
+from warm.sessions.registry import SessionRegistry
 from warm.sessions.session import Session, SessionView, State, changed
 
 NOTHING = Committed(bytes=0, frames=0, clips=())
@@ -40,7 +40,7 @@ class Sessions:
         self,
         results: Path,
         *,
-        wardrobe: Wardrobe,
+        avatar_cache: AvatarCache,
         limits: SessionLimits,
         disposal: Disposal,
         writer: WriterKind = "fragments",
@@ -48,12 +48,12 @@ class Sessions:
     ) -> None:
         """`writer`: what keeps films."""
         self.limits = limits
-        self._places = SessionPlaces(results)
-        self._wardrobe, self._fit = wardrobe, SessionFit(wardrobe)
+        self._places = SessionPaths(results)
+        self._avatar_cache, self._fit = avatar_cache, Compatibility(avatar_cache)
         self._disposal = disposal
         self._writer = writer
         self._clock = clock
-        self._register = SessionRegister()
+        self._register = SessionRegistry()
         self._making = Lock()
         """Held by who adds a session, takes one away or changes its choices."""
 
@@ -152,7 +152,7 @@ class Sessions:
         """The name of the avatar that a session has with these choices; raises AvatarError."""
         session = self._find(session_id) if session_id is not None else None
         choices = (session.record.choices if session is not None else Choices()).changed(named)
-        return self._wardrobe.look_again(self._fit.avatar_id(choices)).id
+        return self._avatar_cache.look_again(self._fit.avatar_id(choices)).id
 
     def create(self, session_id: str | None, named: Mapping[str, Any]) -> tuple[str, bool]:
         """Make a session with the choices that are `named`; its id, and whether it is new.
@@ -186,7 +186,7 @@ class Sessions:
             return
         session.quiet_since = self._clock()
         try:
-            self._wardrobe.fetch(self._fit.avatar_id(session.record.choices))
+            self._avatar_cache.fetch(self._fit.avatar_id(session.record.choices))
         except AvatarError as error:
             raise without_avatar(session, error) from error
         if session.film is not None and not session.is_open:
@@ -247,7 +247,7 @@ class Sessions:
         session = self._find(session_id)
         assert session is not None
         if session.avatar is None:
-            session.avatar = self._wardrobe.wear(self._fit.avatar_id(session.record.choices))
+            session.avatar = self._avatar_cache.wear(self._fit.avatar_id(session.record.choices))
             session.said_frames = session.film.committed.frames if session.film else 0
         return session.avatar
 
@@ -258,7 +258,7 @@ class Sessions:
             return
         session.is_wanted = False
         if session.avatar is not None:
-            self._wardrobe.rest(session.avatar)
+            self._avatar_cache.rest(session.avatar)
             session.avatar, session.quiet_since = None, self._clock()
         if not session.has_spoken:
             self._give_up(session)
@@ -295,7 +295,7 @@ class Sessions:
 
     def tidy(self) -> None:
         """Close films in which nothing was said for `session_idle_s`, drop forgotten avatars."""
-        self._wardrobe.tidy()
+        self._avatar_cache.tidy()
         limit = self.limits.session_idle_s
         for session in self._register.every() if limit else ():
             is_quiet = not session.is_wanted and self._clock() - session.quiet_since >= limit

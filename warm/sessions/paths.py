@@ -12,7 +12,7 @@ DEFAULT_SESSION = "default"
 FILM_NAME = "full_session.mp4"
 
 
-class SessionPlaces:
+class SessionPaths:
     """The sessions of one results folder; any thread."""
 
     def __init__(self, results: Path) -> None:

@@ -6,7 +6,7 @@ from threading import Condition
 from warm.sessions.session import Session
 
 
-class SessionRegister:
+class SessionRegistry:
     """Sessions by name; who waits for one is woken when something changes."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from session.__main__ import main
 from session.film import Cue
 from session.fragmented.check import check_film
-from session.fragmented.fragment_log import Reel
+from session.fragmented.fragment_log import FragmentLog
 from session.fragmented.journal import Entry, journal_path, read_journal
 from session.fragmented.writer import FilmWriter
 from tests.session.sample_films import SPEC, watch, write
@@ -49,13 +49,13 @@ class Kept:
         journal_path(self.copy).write_bytes(journal)
         return self.copy
 
-    def reopened(self, journal: bytes) -> Reel:
-        reel = Reel(self.with_journal(journal))
-        reel.close()
-        kept = reel.recovered.kept
+    def reopened(self, journal: bytes) -> FragmentLog:
+        fragment_log = FragmentLog(self.with_journal(journal))
+        fragment_log.close()
+        kept = fragment_log.recovered.kept
         whole = self.copy.read_bytes() + (kept.read_bytes() if kept else b"")
         assert whole == self.film.read_bytes()
-        return reel
+        return fragment_log
 
 
 @pytest.fixture
@@ -91,10 +91,13 @@ def test_a_changed_digit_anywhere_is_seen_and_the_line_comes_back_as_it_was_writ
         for position in (match.start() + digit for digit in digits):
             digit = b"%d" % ((kept.journal[position] - 48 + 3) % 10)
             damaged = turned(kept.journal, position, digit)
-            reel = kept.reopened(damaged)
+            fragment_log = kept.reopened(damaged)
             number = kept.journal[:position].count(b"\n") + 1
-            assert (reel.recovered.mended.lines, reel.recovered.mended.unproven) == ([number], 0)
-            assert reel.recovered.entries == kept.entries
+            assert (
+                fragment_log.recovered.mended.lines,
+                fragment_log.recovered.mended.unproven,
+            ) == ([number], 0)
+            assert fragment_log.recovered.entries == kept.entries
             assert journal_path(kept.copy).read_bytes() == kept.journal
 
 
@@ -107,22 +110,27 @@ def test_no_changed_byte_anywhere_costs_the_text_of_another_line_or_any_byte_of_
         damaged = turned(
             kept.journal, position, bytes([kept.journal[position] ^ 1 << position % 8])
         )
-        reel = kept.reopened(damaged)
-        texts = [entry.text for entry in reel.recovered.entries if entry.text in TEXTS]
+        fragment_log = kept.reopened(damaged)
+        texts = [entry.text for entry in fragment_log.recovered.entries if entry.text in TEXTS]
         assert len(texts) >= len(TEXTS) - 1
         assert [text for text in TEXTS if text in texts] == texts
         if position not in ends:  # else one line was made of two
-            ends_now = [entry.end for entry in reel.recovered.entries]
+            ends_now = [entry.end for entry in fragment_log.recovered.entries]
             assert ends_now == [entry.end for entry in kept.entries]
-            assert not reel.recovered.journal_was_lost
+            assert not fragment_log.recovered.journal_was_lost
 
 
 def test_a_changed_letter_stays_and_is_called_unproven(kept: Kept) -> None:
     position = kept.journal.index(b'"three"') + 1
-    reel = kept.reopened(turned(kept.journal, position, b"T"))
-    assert [clip.text for clip in reel.committed().clips] == ["one", TEXTS[1], "Three", "four"]
-    assert reel.recovered.mended.unproven == 1
-    assert "a text may be wrong or missing" in str(reel.recovered.mended)
+    fragment_log = kept.reopened(turned(kept.journal, position, b"T"))
+    assert [clip.text for clip in fragment_log.committed().clips] == [
+        "one",
+        TEXTS[1],
+        "Three",
+        "four",
+    ]
+    assert fragment_log.recovered.mended.unproven == 1
+    assert "a text may be wrong or missing" in str(fragment_log.recovered.mended)
     assert check_film(kept.copy).faults == []
 
 
@@ -130,18 +138,18 @@ def test_a_changed_letter_stays_and_is_called_unproven(kept: Kept) -> None:
 def test_a_last_line_with_the_right_totals_counts_though_its_rest_is_damaged(
     kept: Kept, name: bytes
 ) -> None:
-    reel = kept.reopened(turned(kept.journal, kept.journal.rindex(name), b";"))
-    assert reel.recovered.mended.lines == [9]
-    assert [clip.text for clip in reel.committed().clips] == TEXTS
+    fragment_log = kept.reopened(turned(kept.journal, kept.journal.rindex(name), b";"))
+    assert fragment_log.recovered.mended.lines == [9]
+    assert [clip.text for clip in fragment_log.committed().clips] == TEXTS
     assert check_film(kept.copy).checksums == 8
 
 
 def test_a_last_line_of_which_nothing_is_known_costs_its_fragment_which_is_kept(kept: Kept) -> None:
     damaged = b"".join(kept.lines[:-1]) + bytes(len(kept.lines[-1]) - 1) + b"\n"
-    reel = Reel(kept.with_journal(damaged))
-    reel.close()
-    assert reel.recovered.kept is not None
-    whole = kept.copy.read_bytes() + reel.recovered.kept.read_bytes()
+    fragment_log = FragmentLog(kept.with_journal(damaged))
+    fragment_log.close()
+    assert fragment_log.recovered.kept is not None
+    whole = kept.copy.read_bytes() + fragment_log.recovered.kept.read_bytes()
     assert whole == kept.film.read_bytes()
 
 
@@ -150,9 +158,9 @@ def test_lines_that_are_zeros_come_back_without_their_texts(kept: Kept) -> None:
     begin = len(b"".join(kept.lines[:3])) + 5
     end = len(b"".join(kept.lines[:6])) - 5
     damaged = kept.journal[:begin] + bytes(end - begin) + kept.journal[end:]
-    reel = kept.reopened(damaged)
-    assert [clip.text for clip in reel.committed().clips] == ["one", "four"]
-    assert [entry.end for entry in reel.recovered.entries] == [e.end for e in kept.entries]
+    fragment_log = kept.reopened(damaged)
+    assert [clip.text for clip in fragment_log.committed().clips] == ["one", "four"]
+    assert [entry.end for entry in fragment_log.recovered.entries] == [e.end for e in kept.entries]
     assert check_film(kept.copy).faults == []
     assert watch(kept.copy).numbers == list(range(12))
 
@@ -160,8 +168,8 @@ def test_lines_that_are_zeros_come_back_without_their_texts(kept: Kept) -> None:
 @pytest.mark.parametrize("rubbish", [b"\n", b"{}\n", b'{"end": 1}\n', b"\0" * 50 + b"\n"])
 def test_a_line_that_tells_of_nothing_is_left_out(kept: Kept, rubbish: bytes) -> None:
     damaged = b"".join([*kept.lines[:4], rubbish, *kept.lines[4:]])
-    reel = kept.reopened(damaged)
-    assert reel.recovered.entries == kept.entries
+    fragment_log = kept.reopened(damaged)
+    assert fragment_log.recovered.entries == kept.entries
     assert journal_path(kept.copy).read_bytes() == kept.journal
 
 
@@ -190,9 +198,9 @@ def test_a_journal_without_checksums_is_read_and_goes_on_with_them(kept: Kept) -
 def test_a_line_without_checksum_that_cannot_be_read_costs_no_other_text(kept: Kept) -> None:
     lines = without_sums(kept.journal).splitlines(keepends=True)
     lines[3] = b"?" + lines[3][1:]
-    reel = kept.reopened(b"".join(lines))
-    assert [clip.text for clip in reel.committed().clips] == TEXTS
-    assert reel.recovered.mended.lines == [4]
+    fragment_log = kept.reopened(b"".join(lines))
+    assert [clip.text for clip in fragment_log.committed().clips] == TEXTS
+    assert fragment_log.recovered.mended.lines == [4]
 
 
 def test_totals_that_are_no_whole_numbers_are_no_line(kept: Kept) -> None:
@@ -207,12 +215,12 @@ def test_a_damaged_line_over_a_damaged_film_costs_no_byte(kept: Kept) -> None:
     third = kept.entries[1].end
     kept.with_journal(kept.journal.replace(b'"frames": 4', b'"frames": 5'))
     kept.copy.write_bytes(turned(whole, third + 6, b"X"))
-    reel = Reel(kept.copy)
-    reel.close()
-    assert reel.recovered.journal_was_lost
-    assert reel.recovered.kept is not None
+    fragment_log = FragmentLog(kept.copy)
+    fragment_log.close()
+    assert fragment_log.recovered.journal_was_lost
+    assert fragment_log.recovered.kept is not None
     assert kept.copy.read_bytes() == whole[:third]
-    assert len(reel.recovered.kept.read_bytes()) == len(whole) - third
+    assert len(fragment_log.recovered.kept.read_bytes()) == len(whole) - third
 
 
 def test_it_is_told_in_the_log_and_on_the_command_line(

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from session.audio_encoder import SoundEncoder
+from session.audio_encoder import AudioEncoder
 from session.disk import make_folder, sync_folder
 from session.errors import FilmDiskError, FilmError, FilmFullError, FilmMissingError
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, Fragment
 from session.fragmented.boxes import build_fragment
 from session.fragmented.check import check_film
-from session.fragmented.fragment_log import Reel, create_film, delete_film
+from session.fragmented.fragment_log import FragmentLog, create_film, delete_film
 from session.fragmented.writer import FilmWriter
-from session.video_encoder import PictureEncoder
+from session.video_encoder import VideoEncoder
 from tests.lossy_disk import Files, Killed, LossyDisk, lay_out
 from tests.session.sample_films import SPEC, pictures, tone, watch, watch_with_ffmpeg, write
 
@@ -31,25 +31,28 @@ FILM = "sessions/bob/full_session.mp4"
 @cache
 def encoded() -> list[tuple[list[bytes], list[bytes]]]:
     """The pictures and the sound of a film's first fragment, and of any later one."""
-    sound = SoundEncoder(lead_in=0)
+    sound = AudioEncoder(lead_in=0)
     per_fragment = FRAMES * SPEC.samples_per_frame
     return [
         (
-            PictureEncoder(SPEC).encode(pictures(0, FRAMES)),
+            VideoEncoder(SPEC).encode(pictures(0, FRAMES)),
             sound.encode(tone(index * per_fragment, per_fragment)),
         )
         for index in range(2)
     ]
 
 
-def append(reel: Reel, text: str | None) -> Fragment:
-    frames, samples = reel.totals
+def append(fragment_log: FragmentLog, text: str | None) -> Fragment:
+    frames, samples = fragment_log.totals
     video, sound = encoded()[min(1, frames)]
     data = build_fragment(
-        reel.sequence, pictures=video, sound=sound, starts=(frames * TICKS_PER_FRAME, samples)
+        fragment_log.sequence,
+        pictures=video,
+        sound=sound,
+        starts=(frames * TICKS_PER_FRAME, samples),
     )
     packets = len(sound) * SAMPLES_PER_PACKET
-    return reel.append(data, frames=len(video), samples=packets, text=text)
+    return fragment_log.append(data, frames=len(video), samples=packets, text=text)
 
 
 @dataclass
@@ -73,41 +76,45 @@ class Talk:
         self.results = results
         self.path = results / FILM
         self.promise = Promise()
-        self.reel: Reel | None = None
+        self.fragment_log: FragmentLog | None = None
 
-    def open(self) -> Reel:
+    def open(self) -> FragmentLog:
         """What a server does before it speaks; what it shows then is promised."""
         make_folder(self.path.parent, under=self.results)
         try:
-            self.reel = Reel(self.path)
+            self.fragment_log = FragmentLog(self.path)
         except FilmMissingError:
             create_film(self.path, SPEC)
-            self.reel = Reel(self.path)
+            self.fragment_log = FragmentLog(self.path)
         self._promise_shown()
-        return self.reel
+        return self.fragment_log
 
     def _promise_shown(self) -> None:
-        assert self.reel is not None
-        shown = self.reel.committed()
+        assert self.fragment_log is not None
+        shown = self.fragment_log.committed()
         self.promise.film = self.path.read_bytes()[: shown.bytes]
         self.promise.texts = tuple(clip.text for clip in shown.clips)
         self.promise.may_be_gone = False
-        self.promise.shown.add(self.reel.opening.film_id)
+        self.promise.shown.add(self.fragment_log.init_segment.film_id)
 
     def say(self, text: str) -> None:
         """Two fragments, each promised when it is told."""
-        reel = self.open() if self.reel is None or self.reel.is_closed else self.reel
+        fragment_log = (
+            self.open()
+            if self.fragment_log is None or self.fragment_log.is_closed
+            else self.fragment_log
+        )
         for part in (text, None):
-            append(reel, part)
-            self.promise.film = self.path.read_bytes()[: reel.committed().bytes]
-        reel.close_clip()
+            append(fragment_log, part)
+            self.promise.film = self.path.read_bytes()[: fragment_log.committed().bytes]
+        fragment_log.close_clip()
         self._promise_shown()
 
     def reset(self) -> None:
         """As a server does it: a film that is not there needs no removal, but a sure one."""
-        if self.reel is not None:
-            self.reel.close()
-            self.reel = None
+        if self.fragment_log is not None:
+            self.fragment_log.close()
+            self.fragment_log = None
         self.promise.may_be_gone = True
         if self.path.exists():
             delete_film(self.path)
@@ -117,8 +124,8 @@ class Talk:
         self.promise.film, self.promise.texts = b"", ()
 
     def close(self) -> None:
-        if self.reel is not None:
-            self.reel.close()
+        if self.fragment_log is not None:
+            self.fragment_log.close()
 
     def steps(self) -> list[Callable[[], None]]:
         return [
@@ -157,20 +164,20 @@ class States:
 def require_kept(path: Path, promise: Promise) -> None:
     """A state of the disk keeps the promise, and the film that is there goes on."""
     try:
-        reel = Reel(path)
+        fragment_log = FragmentLog(path)
     except FilmMissingError:
         assert promise.may_be_gone, "an acknowledged film is gone"
         return
     try:
         data = path.read_bytes()
         assert data.startswith(promise.film), "acknowledged bytes are gone"
-        assert reel.opening.film_id not in promise.removed, "a removed film is back"
-        texts = [clip.text for clip in reel.committed().clips]
+        assert fragment_log.init_segment.film_id not in promise.removed, "a removed film is back"
+        texts = [clip.text for clip in fragment_log.committed().clips]
         assert tuple(texts[: len(promise.texts)]) == promise.texts, "an acknowledged text is gone"
         assert check_film(path).faults == []
-        append(reel, "and on")
+        append(fragment_log, "and on")
     finally:
-        reel.close()
+        fragment_log.close()
     assert path.read_bytes().startswith(data)
     assert check_film(path).faults == []
 
@@ -244,7 +251,7 @@ def test_a_server_killed_at_any_call_shows_nothing_that_a_power_cut_takes_away(
             kill_at(disk, number, is_torn)
             until_killed(talk.steps())
             disk.revive()
-            talk.reel = None
+            talk.fragment_log = None
             talk.open()
             states = States(disk, talk)
             states.add()
@@ -280,7 +287,7 @@ def test_what_a_start_cuts_off_stays_off_also_after_a_power_cut(
             kill_at(disk, number, is_torn)
             until_killed(talk.steps())
             disk.revive()
-            talk.reel = None
+            talk.fragment_log = None
             talk.open()
             for files in disk.states():
                 require_same(files, root)
@@ -303,7 +310,7 @@ def test_what_a_full_disk_refused_does_not_come_back_with_a_power_cut(
             talk = Talk(disk.root)
             disk.before = refuse(number, False, errno.ENOSPC)
             talk_until_it_fails(talk, FilmFullError)
-            if talk.reel is not None and not talk.reel.is_closed:
+            if talk.fragment_log is not None and not talk.fragment_log.is_closed:
                 tried += 1
                 for files in disk.states():
                     require_same(files, root)
@@ -420,7 +427,7 @@ def live(disk: LossyDisk, talk: Talk, chance: random.Random) -> None:
             disk.before = lambda *_: None
         except Killed:
             disk.revive()
-            talk.reel = None
+            talk.fragment_log = None
 
 
 def said_and_damaged(folder: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> Files:

@@ -15,8 +15,8 @@ import pytest
 from session.film import Cue, Fragment
 from session.fragmented.boxes import Run, build_fragment, read_fragment
 from session.fragmented.check import check_film
-from session.fragmented.fragment_log import Reel
-from session.fragmented.init_segment import Opening, read_opening
+from session.fragmented.fragment_log import FragmentLog
+from session.fragmented.init_segment import InitSegment, read_init_segment
 from session.fragmented.journal import journal_path, read_journal
 from session.fragmented.recovery import Recovered, recover
 from session.fragmented.writer import FilmWriter
@@ -68,11 +68,11 @@ class Crashed:
         self.lay_out(data, journal)
         fd = os.open(self.copy, os.O_RDWR)
         try:
-            opening: Opening = read_opening(fd)
-            recovered = recover(fd, self.copy, opening)
+            init_segment: InitSegment = read_init_segment(fd)
+            recovered = recover(fd, self.copy, init_segment)
         finally:
             os.close(fd)
-        again = read_journal(journal_path(self.copy), opening.film_id)
+        again = read_journal(journal_path(self.copy), init_segment.film_id)
         assert again is not None
         assert (again.lines, again.is_torn) == (recovered.entries, False)
         return recovered
@@ -100,29 +100,29 @@ def test_a_film_cut_at_any_byte_ends_at_the_last_whole_fragment_and_goes_on_soun
 ) -> None:
     for size in sizes_from(crashed, -2):
         crashed.lay_out(crashed.data[:size], crashed.journal if has_journal else None)
-        reel = Reel(crashed.copy)
+        fragment_log = FragmentLog(crashed.copy)
         kept = crashed.copy.read_bytes()
         assert kept == crashed.data[: crashed.whole_before(size)]
-        assert len(kept) == reel.committed().bytes
-        assert reel.recovered.journal_was_lost is not has_journal
-        append_one(reel, crashed)
-        reel.close()
+        assert len(kept) == fragment_log.committed().bytes
+        assert fragment_log.recovered.journal_was_lost is not has_journal
+        append_one(fragment_log, crashed)
+        fragment_log.close()
         assert crashed.copy.read_bytes().startswith(kept)
         checked = check_film(crashed.copy)
-        assert (checked.faults, checked.frames) == ([], reel.totals[0])
+        assert (checked.faults, checked.frames) == ([], fragment_log.totals[0])
 
 
-def append_one(reel: Reel, crashed: Crashed) -> None:
+def append_one(fragment_log: FragmentLog, crashed: Crashed) -> None:
     """One more picture, the film's own first one, and as much sound as belongs to it."""
-    frames, samples = reel.totals
+    frames, samples = fragment_log.totals
     packets = max(0, ((frames + 1) * SPEC.samples_per_frame - samples) // 1024 - 1)
     data = build_fragment(
-        reel.sequence,
+        fragment_log.sequence,
         pictures=[crashed.picture],
         sound=[b"\1" * 20] * packets,
         starts=(frames * 512, samples),
     )
-    reel.append(data, frames=1, samples=1024 * packets, text="on")
+    fragment_log.append(data, frames=1, samples=1024 * packets, text="on")
 
 
 def test_a_fragment_that_was_never_journaled_does_not_count(crashed: Crashed) -> None:

@@ -13,7 +13,7 @@ import pytest
 from session.__main__ import main
 from session.fragmented.journal import journal_path
 from session.fragmented.writer import FilmWriter
-from session.mp4.concat_film import JoinedFilm
+from session.mp4.concat_film import ConcatFilm
 from session.mp4.export import export_film
 from tests.session.sample_films import SPEC, pictures, tone, watch, write
 
@@ -21,7 +21,7 @@ NO_FILM = "does not begin as a film of a session"
 NO_FILE = "and a film is a file"
 
 
-class Shelf:
+class FilmCache:
     """A film, its export, one that was joined, and one of another program."""
 
     def __init__(self, folder: Path) -> None:
@@ -34,7 +34,7 @@ class Shelf:
                 clip.finish()
             self.last_begin = writer.fragments_since(0)[-1].offset
         export_film(film, export)
-        with JoinedFilm.create(joined, SPEC) as writer:
+        with ConcatFilm.create(joined, SPEC) as writer:
             for first in (0, 8):
                 clip = writer.begin("")
                 clip.write(pictures(first, 8), tone(first * 1920, 8 * 1920))
@@ -50,8 +50,8 @@ class Shelf:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
-    return Shelf(tmp_path_factory.mktemp("shelf"))
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> FilmCache:
+    return FilmCache(tmp_path_factory.mktemp("shelf"))
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def put(path: Path, data: bytes, journal: bytes | None = None) -> None:
         journal_path(path).write_bytes(journal)
 
 
-NOT_FOR_REPAIR: dict[str, tuple[Callable[[Path, Shelf], object], str]] = {
+NOT_FOR_REPAIR: dict[str, tuple[Callable[[Path, FilmCache], object], str]] = {
     "nothing": (lambda _, __: None, "There is no film at"),
     "a journal alone": (
         lambda path, shelf: journal_path(path).write_bytes(shelf.journal),
@@ -98,7 +98,7 @@ NOT_FOR_REPAIR: dict[str, tuple[Callable[[Path, Shelf], object], str]] = {
 
 @pytest.mark.parametrize("name", NOT_FOR_REPAIR)
 def test_what_is_no_film_is_called_so_and_left_alone(
-    path: Path, shelf: Shelf, capsys: pytest.CaptureFixture[str], name: str
+    path: Path, shelf: FilmCache, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     lay_out, words = NOT_FOR_REPAIR[name]
     lay_out(path, shelf)
@@ -116,7 +116,7 @@ def test_what_is_no_film_is_called_so_and_left_alone(
 
 @pytest.mark.parametrize("kind", ["foreign", "export", "joined"])
 def test_an_ordinary_mp4_is_checked_and_never_repaired(
-    path: Path, shelf: Shelf, capsys: pytest.CaptureFixture[str], kind: str
+    path: Path, shelf: FilmCache, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
     data: bytes = getattr(shelf, kind)
     put(path, data)
@@ -133,7 +133,7 @@ def test_an_ordinary_mp4_is_checked_and_never_repaired(
 
 @pytest.mark.parametrize("has_journal", [True, False])
 def test_zeros_that_a_file_system_left_in_the_last_fragment_are_cut_off_and_kept(
-    path: Path, shelf: Shelf, capsys: pytest.CaptureFixture[str], has_journal: bool
+    path: Path, shelf: FilmCache, capsys: pytest.CaptureFixture[str], has_journal: bool
 ) -> None:
     """Without the journal nothing tells but the zeros: no picture and no packet ends with one."""
     zeros = (len(shelf.film) - shelf.last_begin) // 3
@@ -151,7 +151,7 @@ def test_zeros_that_a_file_system_left_in_the_last_fragment_are_cut_off_and_kept
 
 
 def test_a_journal_that_is_a_folder_or_a_pipe_is_none(
-    path: Path, shelf: Shelf, capsys: pytest.CaptureFixture[str]
+    path: Path, shelf: FilmCache, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(path, shelf.film)
     for make in (os.mkfifo, os.mkdir):
@@ -166,7 +166,7 @@ def test_a_journal_that_is_a_folder_or_a_pipe_is_none(
 
 
 def test_a_film_is_found_behind_a_link_with_its_journal(
-    path: Path, shelf: Shelf, capsys: pytest.CaptureFixture[str]
+    path: Path, shelf: FilmCache, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(shelf.sound_film, path)
     shutil.copy(journal_path(shelf.sound_film), journal_path(path))
@@ -180,7 +180,7 @@ def test_a_film_is_found_behind_a_link_with_its_journal(
 
 @pytest.mark.parametrize("command", ["export", "concat"])
 def test_no_folder_device_or_missing_place_is_written_to(
-    path: Path, shelf: Shelf, capsys: pytest.CaptureFixture[str], command: str
+    path: Path, shelf: FilmCache, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     path.mkdir()
     pipe = path / "pipe"
@@ -198,7 +198,10 @@ def test_no_folder_device_or_missing_place_is_written_to(
 
 
 def test_a_folder_that_takes_no_file_is_named(
-    path: Path, shelf: Shelf, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    path: Path,
+    shelf: FilmCache,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Root may write anywhere, so the system's answer is put in its place."""
     put(path, shelf.film, shelf.journal)
@@ -212,7 +215,7 @@ def test_a_folder_that_takes_no_file_is_named(
 
 @pytest.mark.parametrize("kind", ["with its journal", "without", "opening", "joined", "foreign"])
 def test_turned_bits_anywhere_are_never_a_crash_and_never_cost_a_byte(
-    path: Path, shelf: Shelf, capsys: pytest.CaptureFixture[str], kind: str
+    path: Path, shelf: FilmCache, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
     chance = random.Random(kind)
     whole = {"joined": shelf.joined, "foreign": shelf.foreign}.get(kind, shelf.film)
@@ -233,7 +236,7 @@ def test_turned_bits_anywhere_are_never_a_crash_and_never_cost_a_byte(
 
 @pytest.mark.parametrize("kind", ["film", "joined"])
 def test_turned_bits_never_leave_half_an_export(
-    path: Path, shelf: Shelf, capsys: pytest.CaptureFixture[str], kind: str
+    path: Path, shelf: FilmCache, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
     chance = random.Random(kind)
     out = path.with_name("out.mp4")

@@ -16,7 +16,7 @@ from session.errors import ClipUnfitError, CopyFailedError, FilmExistsError, Fil
 from session.film import FilmSpec
 from session.fragmented.boxes import top_level
 from session.mp4.concat_clips import concat_clips
-from session.mp4.concat_film import JoinedFilm
+from session.mp4.concat_film import ConcatFilm
 from session.mp4.export import export_film
 from session.mp4.soundtrack import Slot, slot_samples
 from tests.session.mp4.sample_clips import (
@@ -89,7 +89,7 @@ def test_forty_clips_with_primed_sound_do_not_drift(tmp_path: Path, frames: str)
 def test_clips_whose_sound_ends_with_their_pictures_keep_every_packet(tmp_path: Path) -> None:
     sources = []
     for name, count in (("a", 8), ("b", 16)):
-        with JoinedFilm.create(tmp_path / f"{name}.mp4", SPEC) as writer:
+        with ConcatFilm.create(tmp_path / f"{name}.mp4", SPEC) as writer:
             made = writer.begin("")
             made.write(pictures(0, count), np.zeros(count * 1920, np.float32) + 0.1)
             made.finish()
@@ -292,7 +292,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
 def test_no_film_of_a_session_is_ever_replaced(tmp_path: Path) -> None:
     growing = film(tmp_path / "growing.mp4", 8)
     joined = tmp_path / "joined.mp4"
-    with JoinedFilm.create(joined, SPEC) as writer:
+    with ConcatFilm.create(joined, SPEC) as writer:
         made = writer.begin("")
         made.write(pictures(0, 8), np.zeros(8 * 1920, np.float32))
         made.finish()

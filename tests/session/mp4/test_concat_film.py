@@ -35,7 +35,7 @@ from session.errors import (
 from session.factory import create_film, delete_film, growing, kind_of, move_film, open_film
 from session.film import Cue, FilmSpec
 from session.fragmented.boxes import top_level
-from session.mp4.concat_film import JoinedFilm
+from session.mp4.concat_film import ConcatFilm
 from session.mp4.export import export_film
 from tests.session.mp4.sample_clips import CLICK_FRAME, clicking, clicks, ffmpeg_that, names
 from tests.session.sample_films import SPEC, pictures, tone, watch, watch_with_ffmpeg
@@ -49,7 +49,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "film.mp4"
 
 
-def say(film: JoinedFilm, first: int, *counts: int, text: str = "") -> None:
+def say(film: ConcatFilm, first: int, *counts: int, text: str = "") -> None:
     """A clip of pictures `first`… and a piece of tone, handed over in so many parts."""
     clip = film.begin(text)
     try:
@@ -62,7 +62,7 @@ def say(film: JoinedFilm, first: int, *counts: int, text: str = "") -> None:
 
 
 def test_clips_become_one_ordinary_file_with_every_picture_and_its_sound(path: Path) -> None:
-    with JoinedFilm.create(path, SPEC) as film:
+    with ConcatFilm.create(path, SPEC) as film:
         assert not path.exists()
         say(film, 0, 2, 4, 2)
         say(film, 8, 16)
@@ -91,7 +91,7 @@ def test_clips_become_one_ordinary_file_with_every_picture_and_its_sound(path: P
 
 
 def test_a_clip_is_filled_up_to_the_grid_with_its_last_picture_and_silence(path: Path) -> None:
-    with JoinedFilm.create(path, SPEC) as film:
+    with ConcatFilm.create(path, SPEC) as film:
         assert film.grid == 8
         say(film, 0, 5)
         assert film.committed.clips[0].frames == 8
@@ -102,7 +102,7 @@ def test_a_clip_is_filled_up_to_the_grid_with_its_last_picture_and_silence(path:
 
 
 def test_clicks_stay_on_their_pictures_over_a_dozen_joints(path: Path) -> None:
-    with JoinedFilm.create(path, SPEC) as film:
+    with ConcatFilm.create(path, SPEC) as film:
         for _ in range(12):
             clip = film.begin("")
             clip.write(pictures(0, 7), clicking(7))
@@ -117,7 +117,7 @@ def test_sound_goes_over_the_joints_as_if_one_encoder_had_made_all_of_it(path: P
     """Also where the film was closed between: what a clip goes on from is in the film itself."""
     first = 0
     for _ in range(4):
-        film = JoinedFilm.open(path) if path.exists() else JoinedFilm.create(path, SPEC)
+        film = ConcatFilm.open(path) if path.exists() else ConcatFilm.create(path, SPEC)
         with film:
             say(film, first, 8)
         first += 8
@@ -129,7 +129,7 @@ def test_sound_goes_over_the_joints_as_if_one_encoder_had_made_all_of_it(path: P
 
 
 def test_only_the_last_packets_before_a_joint_are_made_again(path: Path) -> None:
-    with JoinedFilm.create(path, SPEC) as film:
+    with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 8)
         before = packets(path)
         say(film, 8, 8)
@@ -145,7 +145,7 @@ def packets(path: Path) -> list[bytes]:
 
 
 def test_a_film_whose_last_sound_cannot_be_decoded_says_so_and_stands(path: Path) -> None:
-    with JoinedFilm.create(path, SPEC) as film:
+    with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 8)
         whole = path.read_bytes()
         last = packets(path)[-3]
@@ -163,7 +163,7 @@ def test_a_film_whose_last_sound_cannot_be_decoded_says_so_and_stands(path: Path
 
 def test_no_click_is_heard_where_clips_that_end_in_silence_meet(path: Path) -> None:
     faded = tone(0, 16 * 1920) * np.hanning(16 * 1920).astype(np.float32)
-    with JoinedFilm.create(path, SPEC) as film:
+    with ConcatFilm.create(path, SPEC) as film:
         for _ in range(4):
             clip = film.begin("")
             clip.write(pictures(0, 16), faded)
@@ -175,7 +175,7 @@ def test_no_click_is_heard_where_clips_that_end_in_silence_meet(path: Path) -> N
 
 
 def test_a_reader_keeps_its_file_and_the_next_one_has_another_tag(path: Path) -> None:
-    with JoinedFilm.create(path, SPEC) as film:
+    with ConcatFilm.create(path, SPEC) as film:
         with pytest.raises(FilmEmptyError, match="Nothing has been said"):
             film.reader()
         say(film, 0, 8)
@@ -194,7 +194,7 @@ def test_a_reader_keeps_its_file_and_the_next_one_has_another_tag(path: Path) ->
 
 def test_texts_and_sentences_are_found_again(path: Path) -> None:
     cues = [Cue(text="One.", first_frame=8, frames=3), Cue(text="Two.", first_frame=11, frames=90)]
-    with JoinedFilm.create(path, SPEC) as film:
+    with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 8, text="no cues")
         clip = film.begin("One. Two.")
         clip.write(pictures(8, 8), tone(0, 8 * 1920), cues)
@@ -203,7 +203,7 @@ def test_texts_and_sentences_are_found_again(path: Path) -> None:
             film.begin("").write(
                 pictures(0, 1), tone(0, 1920), [Cue(text="", first_frame=4, frames=1)]
             )
-    with JoinedFilm.open(path) as film:
+    with ConcatFilm.open(path) as film:
         assert [clip.text for clip in film.committed.clips] == ["no cues", "One. Two."]
         assert [(cue.text, cue.first_frame, cue.frames) for cue in film.cues()] == [
             ("no cues", 0, 8),
@@ -215,7 +215,7 @@ def test_texts_and_sentences_are_found_again(path: Path) -> None:
 
 
 def test_an_abandoned_clip_leaves_the_film_as_it_was(path: Path) -> None:
-    with JoinedFilm.create(path, SPEC) as film:
+    with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 8)
         before, film_id = path.read_bytes(), film.film_id
         clip = film.begin("no more")
@@ -259,7 +259,7 @@ def test_what_ffmpeg_answers_0_for_is_not_believed_and_the_old_film_stands(
     path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     fault = FAULTS[name]
-    with JoinedFilm.create(path, SPEC) as film:
+    with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 8)
         before = path.read_bytes(), names(path.parent), film.committed, film.film_id
         with (
@@ -277,7 +277,7 @@ def test_on_a_full_disk_the_old_film_stands_and_the_next_clip_works(
     path: Path, room: float
 ) -> None:
     """The limit cuts off the clip's own file, the copy while it is made, or its label."""
-    with JoinedFilm.create(path, SPEC) as film:
+    with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 16)
         before, left = path.read_bytes(), names(path.parent)
         with largest_file(int(len(before) * room)), pytest.raises(FilmFullError):
@@ -294,7 +294,7 @@ def test_when_the_disk_fails_the_old_film_stands(
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    with JoinedFilm.create(path, SPEC) as film:
+    with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 8)
         before, left = path.read_bytes(), names(path.parent)
         with monkeypatch.context() as patched:
@@ -317,7 +317,7 @@ def test_where_a_new_name_cannot_be_synced_the_film_closes_and_is_looked_at_agai
             raise OSError(errno.EIO, "Input/output error")
         sync(fd)
 
-    film = JoinedFilm.create(path, SPEC)
+    film = ConcatFilm.create(path, SPEC)
     say(film, 0, 8)
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", fail_for_folders)
@@ -325,8 +325,8 @@ def test_where_a_new_name_cannot_be_synced_the_film_closes_and_is_looked_at_agai
             say(film, 8, 8)
         assert film.is_closed
         with pytest.raises(FilmDiskError, match="Input/output error"):
-            JoinedFilm.open(path)
-    with JoinedFilm.open(path) as again:
+            ConcatFilm.open(path)
+    with ConcatFilm.open(path) as again:
         assert again.committed.frames == 16
         say(again, 16, 8)
     assert watch(path).numbers == list(range(24))
@@ -337,9 +337,9 @@ import sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from tests.session.mp4.test_concat_film import SPEC, say
-from session.mp4.concat_film import JoinedFilm
+from session.mp4.concat_film import ConcatFilm
 path = Path({path!r})
-film = JoinedFilm.open(path) if path.exists() else JoinedFilm.create(path, SPEC)
+film = ConcatFilm.open(path) if path.exists() else ConcatFilm.create(path, SPEC)
 print("ready", flush=True)
 while True:
     say(film, film.committed.frames, 8)
@@ -359,7 +359,7 @@ def test_after_kill_9_the_last_whole_film_stands_with_every_acknowledged_clip(pa
             time.sleep(chance.uniform(0, 0.15))  # any moment of the next clip
             process.send_signal(signal.SIGKILL)
             acknowledged += process.stdout.read().splitlines()
-        with JoinedFilm.open(path) as film:
+        with ConcatFilm.open(path) as film:
             assert film.committed.frames >= max(map(int, acknowledged))
             held = film.committed.frames
         assert names(path.parent) == ["film.mp4"]
@@ -374,22 +374,22 @@ def test_a_death_in_the_first_clip_leaves_nothing_for_the_next_start(path: Path)
     parts.mkdir()
     (parts / "clip.mp4").write_bytes(b"half a clip")
     with pytest.raises(FilmMissingError, match="no film"):
-        JoinedFilm.open(path)
+        ConcatFilm.open(path)
     assert names(path.parent) == []
 
 
 def test_a_second_writer_is_refused_and_the_lock_dies_with_its_holder(path: Path) -> None:
-    film = JoinedFilm.create(path, SPEC)
+    film = ConcatFilm.create(path, SPEC)
     say(film, 0, 8)
     with pytest.raises(FilmBusyError, match="Another writer"):
-        JoinedFilm.open(path)
+        ConcatFilm.open(path)
     film.close()
     path.with_name("film.mp4.lock").touch()  # as a death leaves it
-    JoinedFilm.open(path).close()
+    ConcatFilm.open(path).close()
 
 
 def test_a_film_that_was_taken_away_is_not_replaced(path: Path) -> None:
-    with JoinedFilm.create(path, SPEC) as film:
+    with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 8)
         path.unlink()
         assert not film.is_in_place()
@@ -401,14 +401,14 @@ def test_a_film_that_was_taken_away_is_not_replaced(path: Path) -> None:
 def test_a_film_is_deleted_and_moved_with_all_that_lies_beside_it(path: Path) -> None:
     target = path.with_name("archive.mp4")
     for take in (lambda film: film.move(target), lambda film: film.delete()):
-        film = JoinedFilm.create(path, SPEC)
+        film = ConcatFilm.create(path, SPEC)
         say(film, 0, 8)
         with film.reader() as reader:
             take(film)
             assert len(b"".join(reader.chunks(0, reader.size))) == reader.size
         assert film.is_closed
         assert names(path.parent) == ["archive.mp4"]
-    JoinedFilm.create(path, SPEC).delete()
+    ConcatFilm.create(path, SPEC).delete()
     (path.parent / ".film.mp4.0.parts").mkdir()
     move_film(target, path)
     delete_film(path)
@@ -434,19 +434,19 @@ def test_neither_writer_goes_on_with_a_film_of_the_other(path: Path) -> None:
 def test_other_parameters_cannot_go_on_with_a_film(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with JoinedFilm.create(path, SPEC) as film:
+    with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 8)
     with monkeypatch.context() as patched:
         patched.setattr("session.video_encoder.PRESET", "ultrafast")
         with pytest.raises(FilmMismatchError, match="other parameters"):
-            JoinedFilm.open(path)
+            ConcatFilm.open(path)
     assert names(path.parent) == ["film.mp4"]
 
 
 def test_check_tells_what_kind_of_film_it_is_and_export_copies_it(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with JoinedFilm.create(path, SPEC) as film:
+    with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 8)
         say(film, 8, 8)
     assert main(["check", str(path)]) == 0
@@ -468,12 +468,12 @@ def test_check_tells_what_kind_of_film_it_is_and_export_copies_it(
     assert "cannot be decoded" in capsys.readouterr().out
     path.write_bytes(data[:-9])
     with pytest.raises(FilmDamagedError):
-        JoinedFilm.open(path)
+        ConcatFilm.open(path)
 
 
 def test_an_odd_size_and_another_rate_keep_their_grid(path: Path) -> None:
     spec = FilmSpec(width=65, height=67, fps=30)
-    with JoinedFilm.create(path, spec) as film:
+    with ConcatFilm.create(path, spec) as film:
         assert film.grid == 16
         clip = film.begin("")
         clip.write(pictures(0, 3, spec), np.zeros(3 * 1600, np.float32))

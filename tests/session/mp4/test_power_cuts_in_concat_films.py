@@ -11,7 +11,7 @@ from session.errors import FilmDiskError, FilmError, FilmFullError
 from session.mp4 import append_clip
 from session.mp4.check import check_ordinary
 from session.mp4.concat_demuxer import Link, link
-from session.mp4.concat_film import JoinedFilm, delete_joined
+from session.mp4.concat_film import ConcatFilm, delete_concat_film
 from tests.lossy_disk import Files, Killed, LossyDisk, lay_out
 from tests.session.sample_films import SPEC, pictures, tone, watch, watch_with_ffmpeg
 
@@ -27,7 +27,7 @@ class Copies:
         path = folder / FILM
         self.monkeypatch = pytest.MonkeyPatch()
         self.monkeypatch.setattr(append_clip, "link", self)
-        with JoinedFilm.create(path, SPEC) as film:
+        with ConcatFilm.create(path, SPEC) as film:
             for first in range(0, 4 * FRAMES, FRAMES):
                 say(film, first)
 
@@ -49,7 +49,7 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Any:
     made.monkeypatch.undo()
 
 
-def say(film: JoinedFilm, first: int) -> None:
+def say(film: ConcatFilm, first: int) -> None:
     """Eight pictures and their sound, in two parts."""
     clip = film.begin(f"from {first}")
     try:
@@ -65,22 +65,22 @@ class Talk:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILM
-        self.film: JoinedFilm | None = None
+        self.film: ConcatFilm | None = None
         self.promised: bytes | None = b""
         """The film that was acknowledged; empty for none, None where that is not known."""
         self.removed: list[bytes] = []
         """Films whose removal was acknowledged."""
 
-    def open(self) -> JoinedFilm:
+    def open(self) -> ConcatFilm:
         """What a server does before it speaks; what it shows then is promised."""
         if self.film is None or self.film.is_closed:
             is_there = self.path.exists()
-            self.film = JoinedFilm.open(self.path) if is_there else self.create()
+            self.film = ConcatFilm.open(self.path) if is_there else self.create()
             self.promised = self.path.read_bytes() if is_there else self.promised
         return self.film
 
-    def create(self) -> JoinedFilm:
-        return JoinedFilm.create(self.path, SPEC)
+    def create(self) -> ConcatFilm:
+        return ConcatFilm.create(self.path, SPEC)
 
     def say(self) -> None:
         film = self.open()
@@ -92,7 +92,7 @@ class Talk:
         if self.film is not None and not self.film.is_closed:
             self.film.delete()
         elif before:
-            delete_joined(self.path)
+            delete_concat_film(self.path)
         self.film, self.promised = None, b""
         self.removed += [before] if before else []
 
@@ -140,11 +140,11 @@ class States:
 def require_whole(path: Path, promised: bytes | None) -> None:
     """A film that is there holds what was promised, and more; it is sound, and goes on."""
     assert check_ordinary(path).faults == []
-    with JoinedFilm.open(path) as film:
+    with ConcatFilm.open(path) as film:
         frames = film.committed.frames
         if promised:
             (path.parent / "promised.mp4").write_bytes(promised)
-            with JoinedFilm.open(path.parent / "promised.mp4") as before:
+            with ConcatFilm.open(path.parent / "promised.mp4") as before:
                 assert film.committed.clips[: len(before.committed.clips)] == (
                     before.committed.clips
                 ), "an acknowledged clip is gone"

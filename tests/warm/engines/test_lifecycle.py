@@ -12,7 +12,7 @@ import pytest
 from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.engines.base import EngineFull, EngineLost, PatchJob, Rendering
-from warm.engines.lifecycle import EngineLife, Habits
+from warm.engines.lifecycle import EngineLifecycle, LoadPolicy
 from warm.render.jobs import SpeakJob
 from warm.runtime import Runtime
 from warm.settings import Settings
@@ -48,16 +48,18 @@ class GatedEngine(LoudnessEngine):
 class Living:
     """An engine with its life, and a hand on the clock."""
 
-    def __init__(self, habits: Habits) -> None:
+    def __init__(self, load_policy: LoadPolicy) -> None:
         self.now_s = 1000.0
         self.engine = GatedEngine()
         self.rung = Event()
-        self.life = EngineLife(self.engine, habits, clock=lambda: self.now_s, ring=self.rung.set)
+        self.lifecycle = EngineLifecycle(
+            self.engine, load_policy, clock=lambda: self.now_s, ring=self.rung.set
+        )
 
     def tend(self, *, wanted: bool = False, busy: bool = False, after_s: float = 0.0) -> str:
         self.now_s += after_s
-        self.life.tend(wanted=wanted, busy=busy)
-        return self.life.state
+        self.lifecycle.tend(wanted=wanted, busy=busy)
+        return self.lifecycle.state
 
     def wait(self) -> str:
         """The state when the load that is under way has ended."""
@@ -66,7 +68,7 @@ class Living:
         return self.tend()
 
 
-HABITS = Habits(unload_idle_s=60.0, tries_s=(0.0, 5.0), later_s=60.0)
+HABITS = LoadPolicy(unload_idle_s=60.0, tries_s=(0.0, 5.0), later_s=60.0)
 
 
 @pytest.fixture
@@ -80,12 +82,12 @@ def test_it_sleeps_until_it_is_wanted_and_loads_beside_the_render_thread(living:
     assert living.tend() == "asleep"
     living.engine.gate.clear()
     assert living.tend(wanted=True) == "loading"
-    assert not living.life.is_awake
-    assert "is being loaded" in living.life.reason
+    assert not living.lifecycle.is_awake
+    assert "is being loaded" in living.lifecycle.reason
     living.now_s += 2.5
     living.engine.gate.set()
     assert living.wait() == "awake"
-    assert (living.life.reason, living.life.load_s) == ("", 2.5)
+    assert (living.lifecycle.reason, living.lifecycle.load_s) == ("", 2.5)
 
 
 def test_it_is_loaded_for_what_is_being_made_too(living: Living) -> None:
@@ -104,20 +106,20 @@ def test_a_load_that_ends_by_no_ordinary_error_is_tried_again(living: Living) ->
 
 
 def test_it_is_unloaded_when_nothing_was_said_for_long_and_not_before(living: Living) -> None:
-    living.life.load()
+    living.lifecycle.load()
     assert living.tend(after_s=59) == "awake"
     assert living.tend(busy=True, after_s=100) == "awake"
     assert living.tend(after_s=59) == "awake"
     assert living.engine.unloads == 0
     assert living.tend(after_s=1) == "asleep"
-    assert (living.engine.unloads, living.life.unloads) == (1, 1)
+    assert (living.engine.unloads, living.lifecycle.unloads) == (1, 1)
     assert living.tend(wanted=True) == "loading"
     assert living.wait() == "awake"
 
 
 def test_zero_seconds_never_unload() -> None:
-    living = Living(Habits())
-    living.life.load()
+    living = Living(LoadPolicy())
+    living.lifecycle.load()
     assert living.tend(after_s=1e9) == "awake"
     assert living.engine.unloads == 0
 
@@ -126,21 +128,21 @@ def test_zero_seconds_never_unload() -> None:
 def test_what_is_kept_for_the_next_pass_is_given_back_once_when_nobody_speaks(
     clears: bool,
 ) -> None:
-    living = Living(Habits(clear_cache=clears))
-    living.life.load()
+    living = Living(LoadPolicy(clear_cache=clears))
+    living.lifecycle.load()
     for busy in (False, True, True, False, False):
         living.tend(busy=busy)
     assert living.engine.given_back == int(clears)
 
 
 def test_a_lost_engine_is_unloaded_and_loaded_anew(living: Living) -> None:
-    living.life.load()
+    living.lifecycle.load()
     living.engine.has_nothing_to_give = True
-    living.life.note(EngineLost("the GPU failed"))
-    assert living.life.state == "reloading"
-    assert "the GPU failed" in living.life.reason
-    living.life.note(EngineLost("another frame of the same pass"))
-    assert living.life.losses == 1
+    living.lifecycle.note(EngineLost("the GPU failed"))
+    assert living.lifecycle.state == "reloading"
+    assert "the GPU failed" in living.lifecycle.reason
+    living.lifecycle.note(EngineLost("another frame of the same pass"))
+    assert living.lifecycle.losses == 1
     living.tend()
     assert living.wait() == "awake"
     assert (living.engine.loads, living.engine.unloads) == (2, 1)
@@ -148,12 +150,12 @@ def test_a_lost_engine_is_unloaded_and_loaded_anew(living: Living) -> None:
 
 def test_an_error_that_somebody_keeps_does_not_keep_the_lost_networks(living: Living) -> None:
     """Would miss weights that still lie on the device when the new ones come."""
-    living.life.load()
+    living.lifecycle.load()
     with pytest.raises(EngineLost) as kept:
         lose(networks := [LoudnessEngine()])
     held = weakref.ref(networks.pop())
     assert held() is not None
-    living.life.note(kept.value)
+    living.lifecycle.note(kept.value)
     assert held() is None
 
 
@@ -163,41 +165,41 @@ def lose(networks: list[LoudnessEngine]) -> None:
 
 
 def test_what_is_no_loss_changes_nothing(living: Living) -> None:
-    living.life.load()
-    living.life.note(EngineFull("no memory for one frame"))
-    living.life.note(ValueError("a bug"))
+    living.lifecycle.load()
+    living.lifecycle.note(EngineFull("no memory for one frame"))
+    living.lifecycle.note(ValueError("a bug"))
     assert living.tend() == "awake"
 
 
 def test_the_tries_are_counted_rest_longer_and_go_on_rarely(living: Living) -> None:
-    living.life.load()
+    living.lifecycle.load()
     living.engine.faults = [RuntimeError(f"fault {number}") for number in range(3)]
-    living.life.note(EngineLost("the GPU failed"))
-    assert "try 1 of 2" in living.life.reason
+    living.lifecycle.note(EngineLost("the GPU failed"))
+    assert "try 1 of 2" in living.lifecycle.reason
     living.tend()
     assert living.wait() == "reloading"
-    assert "fault 0" in living.life.reason
-    assert "try 2 of 2" in living.life.reason
+    assert "fault 0" in living.lifecycle.reason
+    assert "try 2 of 2" in living.lifecycle.reason
     living.tend(after_s=4.9)
     assert living.engine.loads == 2
     living.tend(after_s=0.1)
     assert living.wait() == "broken"
-    assert living.life.retry_after_s == 60
-    assert "fault 1" in living.life.reason
-    assert "restart of the server" in living.life.reason
+    assert living.lifecycle.retry_after_s == 60
+    assert "fault 1" in living.lifecycle.reason
+    assert "restart of the server" in living.lifecycle.reason
     living.tend(wanted=True, after_s=59)
     assert living.engine.loads == 3
     living.tend(after_s=1)
     assert living.wait() == "broken"
     living.tend(after_s=60)
     assert living.wait() == "awake"
-    assert living.life.retry_after_s == 1
+    assert living.lifecycle.retry_after_s == 1
 
 
 def test_a_device_that_fails_at_the_start_is_tried_again(living: Living) -> None:
     living.engine.faults = [EngineLost("the GPU is not there yet")]
-    living.life.load()
-    assert living.life.state == "reloading"
+    living.lifecycle.load()
+    assert living.lifecycle.state == "reloading"
     living.tend()
     assert living.wait() == "awake"
     assert living.engine.loads == 2
@@ -206,31 +208,31 @@ def test_a_device_that_fails_at_the_start_is_tried_again(living: Living) -> None
 def test_nothing_is_tried_again_in_a_process_that_has_lost_its_device_for_good(
     living: Living,
 ) -> None:
-    living.life.load()
-    assert not living.life.needs_new_process
-    living.life.note(EngineLost("an illegal address", needs_new_process=True))
-    assert living.life.needs_new_process
+    living.lifecycle.load()
+    assert not living.lifecycle.needs_new_process
+    living.lifecycle.note(EngineLost("an illegal address", needs_new_process=True))
+    assert living.lifecycle.needs_new_process
     assert living.tend(wanted=True, after_s=1e6) == "broken"
     assert living.engine.loads == 1
-    assert living.life.retry_after_s == 5
-    assert "an illegal address" in living.life.reason
+    assert living.lifecycle.retry_after_s == 5
+    assert "an illegal address" in living.lifecycle.reason
 
 
 def test_an_engine_that_does_not_load_when_it_is_wanted_is_tried_again(living: Living) -> None:
     living.engine.faults = [EngineFull("another program uses the GPU")]
     living.tend(wanted=True)
     assert living.wait() == "reloading"
-    assert "another program" in living.life.reason
+    assert "another program" in living.lifecycle.reason
     living.tend()
     assert living.wait() == "awake"
 
 
 def test_a_device_that_is_lost_at_rest_is_noticed_when_memory_is_given_back() -> None:
-    living = Living(Habits(unload_idle_s=10.0))
-    living.life.load()
+    living = Living(LoadPolicy(unload_idle_s=10.0))
+    living.lifecycle.load()
     living.engine.has_nothing_to_give = True
     assert living.tend(after_s=10) == "reloading"
-    assert living.life.losses == 1
+    assert living.lifecycle.losses == 1
 
 
 class LostEngine(GatedEngine):

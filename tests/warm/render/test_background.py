@@ -7,9 +7,9 @@ from threading import Event, Thread, current_thread
 
 import pytest
 
-from session.audio_encoder import SoundEncoder
+from session.audio_encoder import AudioEncoder
 from session.fragmented.check import check_film
-from session.video_encoder import PictureEncoder
+from session.video_encoder import VideoEncoder
 from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.render.health import NotReady
@@ -217,8 +217,8 @@ def test_the_render_thread_never_waits_for_the_disk_in_a_sessions_life(
         monkeypatch.setattr(place, name, noted)
 
     note(os, "fsync")
-    note(PictureEncoder, "__init__")
-    note(SoundEncoder, "__init__")
+    note(VideoEncoder, "__init__")
+    note(AudioEncoder, "__init__")
     for _ in range(2):
         two.speak(TEXT, two.choose(), session_id="new").result()
         two.reset("new", {})

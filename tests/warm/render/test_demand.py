@@ -16,11 +16,11 @@ from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.engines.base import EngineLost
 from warm.render.demand import Demand
-from warm.render.encoder import Sink
+from warm.render.encoder import ClipEncoder
 from warm.render.health import NotReady
 from warm.render.jobs import Interrupted, SpeakJob
 from warm.runtime import Runtime
-from warm.sessions.avatar_cache import Wardrobe
+from warm.sessions.avatar_cache import AvatarCache
 from warm.sessions.manager import Sessions
 from warm.sessions.session import Session
 from warm.settings import Settings
@@ -169,7 +169,7 @@ def test_a_film_that_is_being_opened_keeps_it(server: Stepped, gate: MakeGate) -
 
 
 def test_a_clip_whose_encoder_stands_still_keeps_it(server: Stepped, gate: MakeGate) -> None:
-    writing = gate(Sink, "_write")
+    writing = gate(ClipEncoder, "_write")
     job = server.speak("a")
     server.until(writing.is_reached.is_set)
     assert stays_loaded(server)
@@ -181,7 +181,7 @@ def test_a_clip_whose_encoder_stands_still_keeps_it(server: Stepped, gate: MakeG
 def test_a_clip_that_is_being_cut_keeps_it(server: Stepped, gate: MakeGate) -> None:
     job = server.speak("a", "This is a sentence that is long enough to be cut somewhere.")
     server.until(lambda: job.timings.first_fragment_s is not None)
-    cutting = gate(Sink, "_go_on")
+    cutting = gate(ClipEncoder, "_go_on")
     stopped = server.ask(server.runtime.interrupt, "a")
     server.until(cutting.is_reached.is_set)
     assert stays_loaded(server)
@@ -193,7 +193,7 @@ def test_a_clip_that_is_being_cut_keeps_it(server: Stepped, gate: MakeGate) -> N
 
 def test_a_session_that_is_being_made_keeps_it(server: Stepped, gate: MakeGate) -> None:
     """Would miss an engine that is unloaded between being woken and adopting the avatar."""
-    fetching = gate(Wardrobe, "fetch")
+    fetching = gate(AvatarCache, "fetch")
     made = server.clients.submit(server.runtime.create, "a", {})
     assert fetching.is_reached.wait(PATIENCE_S)
     assert stays_loaded(server)
@@ -224,7 +224,7 @@ def test_an_interruption_answers_before_the_disk_does(server: Stepped, gate: Mak
     server.until(stopped.done)
     assert stopped.result().dropped == 1
     assert not server.runtime.sessions.exists("a")
-    assert server.runtime.tally.interrupted == 1
+    assert server.runtime.counters.interrupted == 1
 
 
 @pytest.fixture
@@ -348,11 +348,11 @@ def play(
             case "release":
                 disk.answers.set()
             case "lose":
-                server.runtime._life.note(EngineLost("the device failed"))
+                server.runtime._lifecycle.note(EngineLost("the device failed"))
             case "turn" | "idle":
                 was_open = not all(job.is_over for job in jobs)
                 server.turn(after_s=IDLE_S + 1 if what == "idle" else 0.0)
-                assert not was_open or server.runtime._life.state != "asleep"
+                assert not was_open or server.runtime._lifecycle.state != "asleep"
     return jobs, asked
 
 

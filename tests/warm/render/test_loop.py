@@ -18,7 +18,7 @@ from tts.espeak import EspeakVoices
 from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.engines.base import PatchJob, Rendering
 from warm.render.health import NotReady
-from warm.render.jobs import FragmentLanded, Interrupted, SpeakJob, SpeechMade, Spoken
+from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob, SpeakResult, SpeechReady
 from warm.render.queue import QueueFull
 from warm.render.scheduler import batch_sizes
 from warm.render.utterances import TAIL_FRAMES
@@ -92,15 +92,15 @@ def test_the_next_clip_goes_on_at_the_frame_where_the_last_one_ended(
 
 def test_events_come_in_order_and_tell_all_frames(runtime: Runtime, choice: VoiceChoice) -> None:
     events = list(runtime.speak(TEXT, choice).follow())
-    assert isinstance(events[0], SpeechMade)
-    assert isinstance(events[1], FragmentLanded)
+    assert isinstance(events[0], SpeechReady)
+    assert isinstance(events[1], FragmentCommitted)
     assert events[1].fragment.frames == 3
     spoken = events[-1]
-    assert isinstance(spoken, Spoken)
-    fragments = [event.fragment for event in events if isinstance(event, FragmentLanded)]
+    assert isinstance(spoken, SpeakResult)
+    fragments = [event.fragment for event in events if isinstance(event, FragmentCommitted)]
     assert sum(fragment.frames for fragment in fragments) == spoken.clip.frames
     assert fragments[-1].end == spoken.session_bytes
-    assert [e.text for e in events if isinstance(e, SpeechMade)] == [
+    assert [e.text for e in events if isinstance(e, SpeechReady)] == [
         "Hello world.",
         "This is the second sentence.",
     ]
@@ -114,7 +114,7 @@ def test_the_first_fragment_waits_for_no_second_sentence(
 ) -> None:
     events = runtime.speak(" ".join(["And one more sentence."] * 40), choice).follow()
     kinds = [type(event) for event in itertools.islice(events, 3)]
-    assert kinds.index(FragmentLanded) <= 2
+    assert kinds.index(FragmentCommitted) <= 2
 
 
 def test_two_sessions_have_a_film_each(runtime: Runtime, choice: VoiceChoice) -> None:
@@ -193,7 +193,7 @@ def test_a_reset_ends_what_is_being_said_and_what_waits(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
     long = runtime.speak(" ".join([TEXT] * 60), choice)
-    next(event for event in long.follow() if isinstance(event, FragmentLanded))
+    next(event for event in long.follow() if isinstance(event, FragmentCommitted))
     waiting = runtime.speak(TEXT, choice)
     other = runtime.speak("Hello.", choice, session_id="other")
     runtime.remove("default")
@@ -226,7 +226,7 @@ def test_a_stop_ends_the_clip_at_a_fragment_and_the_film_can_be_gone_on_with(
 ) -> None:
     job = runtime.speak(" ".join([TEXT] * 60), choice)
     waiting = runtime.speak(TEXT, choice)
-    landed = next(event for event in job.follow() if isinstance(event, FragmentLanded))
+    landed = next(event for event in job.follow() if isinstance(event, FragmentCommitted))
     film = runtime.sessions.find("default")
     runtime.close()
     with pytest.raises(Interrupted, match="stopping"):

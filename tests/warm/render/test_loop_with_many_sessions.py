@@ -19,8 +19,8 @@ from tts.espeak import EspeakVoices
 from tts.voice import VoiceChoice
 from warm.engines.base import Patch, PatchJob, Rendering
 from warm.render.clip import Stage
-from warm.render.jobs import FragmentLanded, SpeakJob
-from warm.render.playback_clock import PlayingClock
+from warm.render.jobs import FragmentCommitted, SpeakJob
+from warm.render.playback_clock import PlaybackClock
 from warm.render.renderer import Look, Renderer
 from warm.render.scheduler import PASS_S, SOON_S, Pace, line_up
 from warm.runtime import Runtime
@@ -122,7 +122,7 @@ class Studio:
 
     def settle(self) -> None:
         """Until every encoder has nothing to do."""
-        while any(clip._sink.waiting for clip in self.renderer.clips):
+        while any(clip._encoder.waiting for clip in self.renderer.clips):
             self.bell.wait(0.1)
             self.bell.clear()
 
@@ -357,7 +357,7 @@ def test_a_pass_is_as_large_as_its_time_allows() -> None:
 
 
 def test_a_film_plays_on_from_clip_to_clip_and_waits_for_one_that_is_late() -> None:
-    playing = PlayingClock(25)
+    playing = PlaybackClock(25)
     assert playing.position(75, 10.0) == 75
     playing.begin(0, 10.0)
     assert playing.due_s(50) == 12.0
@@ -376,6 +376,6 @@ def test_a_clip_tells_its_fragments_while_another_is_being_made(
     jobs = [runtime.speak(LONG, choice, session_id=name) for name in "ab"]
     told = [itertools.islice(job.follow(), 2) for job in jobs]
     for events in told:
-        assert isinstance(list(events)[1], FragmentLanded)
+        assert isinstance(list(events)[1], FragmentCommitted)
     for job in jobs:
         assert job.result().clip.frames > 300

@@ -15,7 +15,7 @@ from session.fragmented.journal import journal_path
 from tests.tiny_face import LoudnessEngine, tiny_avatar
 from warm.avatars.store import AvatarStore
 from warm.sessions.archive import Archive, Disposal, UnknownArchive
-from warm.sessions.avatar_cache import Wardrobe, WardrobeLimits
+from warm.sessions.avatar_cache import AvatarCache, AvatarCacheLimits
 from warm.sessions.limits import DiskNearlyFull, SessionLimits
 from warm.sessions.manager import Sessions
 from warm.sessions.record import RECORD_NAME, Choices
@@ -43,16 +43,16 @@ def begin(results: Path, tmp_path: Path) -> Iterator[Callable[[], Sessions]]:
     def start() -> Sessions:
         while open_now:
             open_now.pop().close()
-        wardrobe = Wardrobe(
+        avatar_cache = AvatarCache(
             store=AvatarStore(results),
             engine=LoudnessEngine(),
             standing=tiny_avatar(tmp_path),
             fps=25,
-            limits=WardrobeLimits(max_bytes=10**9, ttl_s=0),
+            limits=AvatarCacheLimits(max_bytes=10**9, ttl_s=0),
         )
         trash = Trash(results)
         disposal = Disposal(trash, Archive(results, 5, trash))
-        sessions = Sessions(results, wardrobe=wardrobe, limits=LIMITS, disposal=disposal)
+        sessions = Sessions(results, avatar_cache=avatar_cache, limits=LIMITS, disposal=disposal)
         sessions.recover()
         open_now.append(sessions)
         return sessions

@@ -16,7 +16,7 @@ SEGMENT_S = 30
 Floats = NDArray[np.float32]
 
 
-class Hearing:
+class SpeechEncoder:
     """Turns sound into hidden states. One thread owns it."""
 
     def __init__(self, extractor: WhisperFeatureExtractor, encoder: Network) -> None:

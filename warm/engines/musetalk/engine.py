@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from warm.engines.musetalk.async_copy import Part
     from warm.engines.musetalk.device import Compute
     from warm.engines.musetalk.memory import Appetite, Memory
-    from warm.engines.musetalk.pipeline import Studio
+    from warm.engines.musetalk.pipeline import Pipeline
 
 STEP_S = 2.0
 """On the CPU one pass takes no more frames than fit in this time."""
@@ -70,7 +70,7 @@ class MuseTalkEngine:
         self._options = options
         self._layout = options.layout()
         self._memory = memory
-        self._studio: Studio | None = None
+        self._pipeline: Pipeline | None = None
         self._compute: Compute | None = None
         """Known from the first load on."""
         self._appetite: Appetite | None = None
@@ -100,9 +100,9 @@ class MuseTalkEngine:
 
     def filled(self, frames: int) -> int:
         """A recorded pass takes its time however few of its frames are wanted."""
-        if self._studio is None:
+        if self._pipeline is None:
             return frames
-        return max(frames, min(self._studio.graphs.filled(frames), self.largest_batch))
+        return max(frames, min(self._pipeline.graphs.filled(frames), self.largest_batch))
 
     def load(self) -> None:
         """Load the networks and draw once; what was adopted is warm again.
@@ -113,27 +113,27 @@ class MuseTalkEngine:
         self.load_seconds.clear()
         with self._timed("libraries"):  # seconds
             from warm.engines.musetalk.cuda_errors import device_faults  # noqa: PLC0415
-            from warm.engines.musetalk.pipeline import open_studio  # noqa: PLC0415
+            from warm.engines.musetalk.pipeline import open_pipeline  # noqa: PLC0415
 
         self._most = self._options.largest_batch
         try:
             with self._timed("device"), device_faults():
                 self._obey_budget()
             with self._timed("networks"):
-                studio = open_studio(self._layout, self._options)
+                pipeline = open_pipeline(self._layout, self._options)
             with self._timed("avatars"), self._adopting:
-                self._keep_faces(studio)
+                self._keep_faces(pipeline)
             with self._timed("fitting"):
-                self._fit(studio)
+                self._fit(pipeline)
             if self._options.compile_networks:
                 with self._timed("compiling"):
-                    studio.compile(max(1, self._fitting))
-                    self._fit(studio)
+                    pipeline.compile(max(1, self._fitting))
+                    self._fit(pipeline)
             with self._timed("passes"):
-                self._warm_up(studio)
+                self._warm_up(pipeline)
             with self._adopting:
-                self._keep_faces(studio)  # those adopted meanwhile
-                self._studio = studio
+                self._keep_faces(pipeline)  # those adopted meanwhile
+                self._pipeline = pipeline
         except DeviceFull as full:
             self.unload()
             raise EngineFull(f"the networks do not fit into the device's memory: {full}") from full
@@ -146,11 +146,11 @@ class MuseTalkEngine:
 
         Raises EngineLost where the device does not answer; everything is dropped all the same.
         """
-        studio, self._studio = self._studio, None
+        pipeline, self._pipeline = self._pipeline, None
         self._appetite = None
-        if studio is not None:
-            studio.close()
-        del studio
+        if pipeline is not None:
+            pipeline.close()
+        del pipeline
         self._latents.clear()
         gc.collect()
         self.give_back()
@@ -176,9 +176,9 @@ class MuseTalkEngine:
         """Put an avatar's latents on the device; raises AvatarOutdated, EngineFull, EngineLost."""
         face = recall(avatar, self._recipe, first_row=first_row(self._options.decoder))
         with self._adopting:
-            if self._studio is not None:
+            if self._pipeline is not None:
                 try:
-                    self._latents[key_of(avatar)] = self._studio.keep(face.latents)
+                    self._latents[key_of(avatar)] = self._pipeline.keep(face.latents)
                     self._require_room()
                 except DeviceFull as full:
                     self._latents.pop(key_of(avatar), None)
@@ -200,10 +200,10 @@ class MuseTalkEngine:
         from warm.engines.musetalk.audio_encoder import RATE_HZ  # noqa: PLC0415
         from warm.engines.musetalk.audio_windows import positions, tokens_of  # noqa: PLC0415
 
-        studio = self.studio
+        pipeline = self.pipeline
         sound = resample(speech.samples, speech.sample_rate_hz, RATE_HZ)
         try:
-            hidden = studio.hear(np.clip(sound, -1.0, 1.0))
+            hidden = pipeline.hear(np.clip(sound, -1.0, 1.0))
         except DeviceFull as full:
             raise EngineFull(f"no memory to hear a sentence: {full}") from full
         tokens = tokens_of(hidden, frames=frames, fps=fps)
@@ -229,7 +229,7 @@ class MuseTalkEngine:
             else:
                 done += len(few)
         drawing = Drawing(parts)
-        return drawing if self.studio.compute.is_gpu else Rendered(drawing.patches())
+        return drawing if self.pipeline.compute.is_gpu else Rendered(drawing.patches())
 
     def facts(self) -> dict[str, Any]:
         """Device, numbers, memory, and on the CPU how fast it draws; also while it is unloaded.
@@ -250,15 +250,15 @@ class MuseTalkEngine:
             "first_batch": self._options.first_batch,
             "largest_batch": self.largest_batch,
             "frames_per_second": self._pace_fps and round(self._pace_fps, 2),
-            **({} if self._studio is None else self._studio.passes),
+            **({} if self._pipeline is None else self._pipeline.passes),
         }
 
     @property
-    def studio(self) -> Studio:
+    def pipeline(self) -> Pipeline:
         """The loaded networks."""
-        if self._studio is None:
+        if self._pipeline is None:
             raise RuntimeError("the engine is not loaded")
-        return self._studio
+        return self._pipeline
 
     def patch(self, avatar: Avatar, frame: int, drawn: NDArray[np.uint8]) -> Patch:
         """A drawn (256, 256, 3) BGR picture as the patch of a frame of an adopted avatar."""
@@ -277,11 +277,11 @@ class MuseTalkEngine:
     def _drawn(self, jobs: Sequence[PatchJob]) -> Part:
         from warm.engines.musetalk.async_copy import Part  # noqa: PLC0415  as in `load`
 
-        studio, started = self.studio, time.monotonic()
+        pipeline, started = self.pipeline, time.monotonic()
         keys = [key_of(job.avatar) for job in jobs]
         latents = [self._latents[key][job.frame] for key, job in zip(keys, jobs, strict=True)]
-        copy = studio.draw(latents, [job.condition for job in jobs])
-        if not studio.compute.is_gpu:
+        copy = pipeline.draw(latents, [job.condition for job in jobs])
+        if not pipeline.compute.is_gpu:
             self._pace_fps = len(jobs) / (time.monotonic() - started)
         return Part(jobs, [self._faces[key] for key in keys], copy)
 
@@ -334,13 +334,13 @@ class MuseTalkEngine:
             self._budget = budget_of(self._memory, self._options.max_vram_gb)
             self._memory.limit(self._budget)
 
-    def _keep_faces(self, studio: Studio) -> None:
+    def _keep_faces(self, pipeline: Pipeline) -> None:
         """Bring those avatars to the device that are not there yet; raises DeviceFull."""
         for key, face in list(self._faces.items()):
             if key not in self._latents:
-                self._latents[key] = studio.keep(face.latents)
+                self._latents[key] = pipeline.keep(face.latents)
 
-    def _fit(self, studio: Studio) -> None:
+    def _fit(self, pipeline: Pipeline) -> None:
         """Measure what passes need; raises DeviceFull where not even one frame has room.
 
         A device too full for the larger pass is not measured: passes are halved until they fit.
@@ -353,7 +353,7 @@ class MuseTalkEngine:
         try:
             with device_faults():
                 self._appetite = measure(
-                    self._memory, lambda size: timed_pass(studio, size), kept=self._kept
+                    self._memory, lambda size: timed_pass(pipeline, size), kept=self._kept
                 )
         except DeviceFull as full:
             give_back_memory()
@@ -374,17 +374,17 @@ class MuseTalkEngine:
                 f"{in_gb(self._budget)} GB may be used (max_vram_gb = {self._options.max_vram_gb})"
             )
 
-    def _warm_up(self, studio: Studio) -> None:
+    def _warm_up(self, pipeline: Pipeline) -> None:
         """Draw empty faces: libraries choose their kernels at the first pass of each size.
 
         On a CPU it only tells the pace, which a later load does not change.
         """
-        if not studio.compute.is_gpu and self._pace_fps is not None:
+        if not pipeline.compute.is_gpu and self._pace_fps is not None:
             return
-        if studio.compute.is_gpu:
-            self._warm_up_gpu(studio)
+        if pipeline.compute.is_gpu:
+            self._warm_up_gpu(pipeline)
         else:
-            self._pace_fps = 1 / self._rehearsed(studio, 1)
+            self._pace_fps = 1 / self._rehearsed(pipeline, 1)
             log.warning(
                 "the neural engine runs on the CPU: %.2g frames a second, %d at once. It is "
                 "correct, not live; a GPU or engine = 'viseme' is",
@@ -392,37 +392,37 @@ class MuseTalkEngine:
                 self.largest_batch,
             )
 
-    def _warm_up_gpu(self, studio: Studio) -> None:
+    def _warm_up_gpu(self, pipeline: Pipeline) -> None:
         """Record passes, or draw those of the usual sizes where that is not wanted."""
-        studio.hear(np.zeros(HEARD, np.float32))
+        pipeline.hear(np.zeros(HEARD, np.float32))
         if self._options.cuda_graphs:
-            self._record(studio)
-        for size in studio.graphs.sizes or (self._options.first_batch, max(1, self._fitting)):
-            self._rehearsed(studio, size)
+            self._record(pipeline)
+        for size in pipeline.graphs.sizes or (self._options.first_batch, max(1, self._fitting)):
+            self._rehearsed(pipeline, size)
 
-    def _record(self, studio: Studio) -> None:
+    def _record(self, pipeline: Pipeline) -> None:
         """Record passes, and count the memory that is theirs from then on."""
         before = None if self._memory is None else self._memory.reserved()
-        studio.record(max(1, self._fitting))
-        if not studio.graphs.sizes or self._memory is None or before is None:
+        pipeline.record(max(1, self._fitting))
+        if not pipeline.graphs.sizes or self._memory is None or before is None:
             return
         appetite, most = self._appetite, self._most
         if appetite is not None:
             taken = max(1, self._memory.reserved() - before)
             self._appetite = replace(appetite, recorded=taken)
-        self._most = max(studio.graphs.sizes)
+        self._most = max(pipeline.graphs.sizes)
         if self._fitting < 1:
-            studio.graphs.forget("recordings of passes have no room beside networks and avatars")
-            log.warning("%s; passes are drawn without, which is slower", studio.graphs.fault)
+            pipeline.graphs.forget("recordings of passes have no room beside networks and avatars")
+            log.warning("%s; passes are drawn without, which is slower", pipeline.graphs.fault)
             self._appetite, self._most = appetite, most
             give_back_memory()
 
-    def _rehearsed(self, studio: Studio, size: int) -> float:
+    def _rehearsed(self, pipeline: Pipeline, size: int) -> float:
         """Seconds of a pass of `size` faces, or of as many as memory does for."""
         while True:
             few = min(size, max(1, self._fitting))
             try:
-                return timed_pass(studio, few)
+                return timed_pass(pipeline, few)
             except DeviceFull as full:
                 self._take_fewer(few, full)
 
@@ -436,12 +436,12 @@ def key_of(avatar: Avatar) -> Key:
     return avatar.id, avatar.digest
 
 
-def timed_pass(studio: Studio, size: int) -> float:
+def timed_pass(pipeline: Pipeline, size: int) -> float:
     """Seconds that a second pass of `size` empty faces takes, its pictures included."""
-    latents, tokens = studio.blank(size), studio.hearing.tokens_shape
+    latents, tokens = pipeline.blank(size), pipeline.hearing.tokens_shape
     for _ in range(2):
         started = time.monotonic()
-        studio.draw(list(latents), [np.zeros(tokens, np.float32)] * size).wait()
+        pipeline.draw(list(latents), [np.zeros(tokens, np.float32)] * size).wait()
     return time.monotonic() - started
 
 

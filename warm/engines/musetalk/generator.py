@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from warm.engines.musetalk.acceleration.partial_decoder import (
-    LowerHalf,
+    PartialDecoder,
     packed,
     planes_of,
     unpacked,
@@ -20,7 +20,7 @@ SAMPLES = 3
 """Frames of an avatar that are decoded for what `half` must know of its upper face."""
 
 
-class Painter:
+class Generator:
     """Draws mouths in one pass of UNet and decoder. Nothing in it waits for a GPU."""
 
     def __init__(self, unet: Network, vae: Network) -> None:
@@ -109,10 +109,10 @@ class Painter:
         return bright.permute(0, 2, 3, 1).flip(-1).contiguous()
 
     @property
-    def _half(self) -> LowerHalf | None:
+    def _half(self) -> PartialDecoder | None:
         """The decoder, where it is that of the lower half."""
         decoder = self._vae.decoder
-        return decoder if isinstance(decoder, LowerHalf) else None
+        return decoder if isinstance(decoder, PartialDecoder) else None
 
     def _unscaled(self, latents: Tensor) -> Tensor:
         scaled = (1 / self._vae.config["scaling_factor"]) * latents

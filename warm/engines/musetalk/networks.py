@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from warm.engines.musetalk.acceleration.partial_decoder import LowerHalf
+from warm.engines.musetalk.acceleration.partial_decoder import PartialDecoder
 from warm.engines.musetalk.checkpoint import (
     MEND,
     fill,
@@ -56,7 +56,7 @@ def load_decoder(layout: Layout, compute: Compute, kind: DecoderKind) -> Network
     vae = load_vae(layout, compute)
     if kind == "half":
         try:
-            vae.decoder = LowerHalf(vae.decoder, first_row=FIRST_ROW)
+            vae.decoder = PartialDecoder(vae.decoder, first_row=FIRST_ROW)
         except ValueError as error:
             raise UnfitConfig(
                 f"{layout.vae / CONFIG}: {error}, of which decoder = 'half' can draw no part. "

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import WhisperFeatureExtractor
 
 from warm.engines.musetalk.acceleration.cuda_graphs import (
-    CudaRecorder,
+    CudaGraphRecorder,
     Graphs,
     Recorder,
     sizes_up_to,
@@ -19,12 +19,12 @@ from warm.engines.musetalk.acceleration.fused_ops import Fused, fuse_where_it_pa
 from warm.engines.musetalk.acceleration.polyphase import use_phases
 from warm.engines.musetalk.acceleration.timestep import fold_timestep
 from warm.engines.musetalk.async_copy import Copy
-from warm.engines.musetalk.audio_encoder import Hearing
+from warm.engines.musetalk.audio_encoder import SpeechEncoder
 from warm.engines.musetalk.checkpoint import first_line
 from warm.engines.musetalk.cuda_errors import device_faults, is_lack_of_memory, is_lasting
 from warm.engines.musetalk.decoders import caution
 from warm.engines.musetalk.device import Compute, choose
-from warm.engines.musetalk.generator import Painter
+from warm.engines.musetalk.generator import Generator
 from warm.engines.musetalk.networks import check_neighbours, load_decoder, load_encoder, load_unet
 from warm.engines.musetalk.options import Options
 from warm.engines.weights.layout import Layout
@@ -34,11 +34,11 @@ UNFUSED = Fused()
 log = logging.getLogger(__name__)
 
 
-class Studio:
+class Pipeline:
     """Hearing and painting on one device. One thread owns it."""
 
     def __init__(
-        self, compute: Compute, hearing: Hearing, painter: Painter, fused: Fused = UNFUSED
+        self, compute: Compute, hearing: SpeechEncoder, painter: Generator, fused: Fused = UNFUSED
     ) -> None:
         self.compute = compute
         self.hearing = hearing
@@ -96,7 +96,7 @@ class Studio:
     def record(self, largest: int, recorder: Recorder | None = None) -> None:
         """Record passes of up to `largest` pictures as CUDA graphs; raises EngineLost."""
         with device_faults(), self.compute.current():
-            recorder = recorder or CudaRecorder(self.compute.device)
+            recorder = recorder or CudaGraphRecorder(self.compute.device)
             self.graphs.record(sizes_up_to(largest), *self._empty(largest), recorder)
 
     def keep(self, latents: NDArray[np.float32]) -> Tensor:
@@ -119,7 +119,7 @@ class Studio:
             return Copy(self.graphs.paint(torch.stack(list(latents)), self._sent(tokens)))
 
     def hear(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As `Hearing.hear`; raises DeviceFull and EngineLost."""
+        """As `SpeechEncoder.hear`; raises DeviceFull and EngineLost."""
         with device_faults(), self.compute.current():
             return self.hearing.hear(sound)
 
@@ -139,7 +139,7 @@ class Studio:
         return given.to(self.compute.device, non_blocking=True)
 
 
-def open_studio(layout: Layout, options: Options) -> Studio:
+def open_pipeline(layout: Layout, options: Options) -> Pipeline:
     """Load all networks; raises WeightsError, NoSuchDevice, DeviceFull, EngineLost."""
     compute = choose(options.device, options.precision)
     with device_faults():
@@ -161,7 +161,7 @@ def open_studio(layout: Layout, options: Options) -> Studio:
         log.warning(note)
     if (words := caution(options.decoder)) is not None:
         log.warning(words)
-    return Studio(compute, Hearing(extractor, encoder), Painter(unet, vae), fused)
+    return Pipeline(compute, SpeechEncoder(extractor, encoder), Generator(unet, vae), fused)
 
 
 def set_exactness(compute: Compute) -> None:

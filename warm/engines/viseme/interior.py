@@ -60,7 +60,7 @@ class Paint:
         return cls(np.ascontiguousarray(stack[..., :3]), np.ascontiguousarray(stack[..., 3]))
 
 
-class Inside:
+class Interior:
     """The inner mouth of one avatar. Not thread-safe."""
 
     def __init__(

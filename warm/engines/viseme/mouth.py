@@ -8,7 +8,7 @@ import numpy as np
 from warm.engines.viseme.anatomy import Floats, Floats32, Pixels
 from warm.engines.viseme.blend_weights import moves_for
 from warm.engines.viseme.displacement_fields import Region
-from warm.engines.viseme.interior import Inside, Paint, Pose
+from warm.engines.viseme.interior import Interior, Paint, Pose
 from warm.engines.viseme.warp import Box, Warp
 
 SOFT = 4
@@ -65,7 +65,7 @@ class Mouth:
         self._data, self._frames = data, frames
         self._region = Region(*(float(side) for side in data.region))
         self._warp = Warp(data.grid, self._region)
-        self._inside = Inside(
+        self._inside = Interior(
             tongue=Paint.of(data.tongue),
             lower_teeth=Paint.of(data.lower_teeth),
             upper_teeth=Paint.of(data.upper_teeth),

@@ -18,7 +18,7 @@ from stabilizers.similarity import compose, fit_similarity
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.measure import eye_centres, inter_ocular
 from warm.prepare.idle.blinks import UPPER_LIDS, Eyelids, closed_lid_points
-from warm.prepare.idle.close_photo import shut_photo
+from warm.prepare.idle.close_photo import close_photo
 from warm.prepare.idle.easing import ease
 from warm.prepare.idle.pixel_grid import pixel_grid, read_at
 from warm.prepare.idle.sway import blinks, loop_length, sway
@@ -70,7 +70,7 @@ def animate_photo(
     count = loop_length(fps)
     frames = np.empty((count, *photo.shape), np.uint8) if out is None else out
     points = np.empty((count, *landmarks.shape), np.float32)
-    photo, landmarks = shut_photo(photo, landmarks, canonical_to_picture(landmarks))
+    photo, landmarks = close_photo(photo, landmarks, canonical_to_picture(landmarks))
     relief = Relief(photo.shape, landmarks)
     lids = Eyelids(photo, landmarks)
     photos = {closure: lids.painted(closure) for closure in np.unique(closures).tolist()}

@@ -90,8 +90,8 @@ class Eye:
 
     def painted(self, closure: float) -> NDArray[np.uint8]:
         """The eye's box with the lid down."""
-        opening = np.maximum(self._lower - self._root, 1e-3)
-        edge = self._root + closure * SHUT_AT * opening
+        init_segment = np.maximum(self._lower - self._root, 1e-3)
+        edge = self._root + closure * SHUT_AT * init_segment
         mask = ramp(self._t - self._root + ROOT_FADE, ROOT_FADE) * ramp(edge - self._t, EDGE_FADE)
         mask *= ramp(bow(self._s), 0.25)
         down = (self._t - self._root) / np.maximum(edge - self._root, 0.05)

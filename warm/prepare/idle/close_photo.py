@@ -12,7 +12,7 @@ from stabilizers.similarity import apply
 from warm.avatars.avatar import CANONICAL_IOD
 from warm.face.measure import lip_gap
 from warm.prepare.idle.close_video import lower_face_share
-from warm.prepare.idle.closing_warp import Unopening, pull_inwards
+from warm.prepare.idle.closing_warp import ClosingWarp, pull_inwards
 from warm.prepare.idle.lower_face import (
     AROUND_LOWER,
     AROUND_UPPER,
@@ -40,7 +40,7 @@ SEAM_IOD, SEAM_DEPTH = 0.011, 0.34
 """Half width and darkness of the painted line between the lips."""
 
 
-def shut_photo(
+def close_photo(
     photo: NDArray[np.uint8], landmarks: NDArray[np.float32], to_photo: NDArray[np.float64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """The portrait and its landmarks with the mouth closed; unchanged where it is.
@@ -52,7 +52,7 @@ def shut_photo(
         return photo, landmarks
     transforms = to_photo[None]
     face = closed_shape(in_crop(landmarks[None], transforms)[0], gap)
-    unopening = Unopening(face, transforms)
+    unopening = ClosingWarp(face, transforms)
     box = unopening.box(0, photo.shape)
     x0, y0, x1, y1 = box
     closed = unopening.closed(

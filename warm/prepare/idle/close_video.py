@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 from stabilizers.similarity import apply
 from warm.face.measure import lip_gap
 from warm.prepare.idle.closedness import closed_frames
-from warm.prepare.idle.closing_warp import OPENING_IOD, Unopening, Warp
+from warm.prepare.idle.closing_warp import OPENING_IOD, ClosingWarp, Warp
 from warm.prepare.idle.easing import ease
 from warm.prepare.idle.lower_face import JAW_SHARE, LIPS
 from warm.prepare.idle.pose import RestingFace, resting_face
@@ -70,7 +70,7 @@ class MouthCloser:
         closed = closed_frames(frames, landmarks, gaps)
         self.face: RestingFace = resting_face(landmarks, transforms, closed)
         self._opened = how_open(gaps, float(np.median(gaps[closed])))
-        self._unopening = Unopening(self.face, transforms)
+        self._unopening = ClosingWarp(self.face, transforms)
         lenders = choose_references(self.face.turns_deg, self.face.closed)
         self.shares = reference_shares(self.face.turns_deg, lenders)
         """(n, r) how much of each reference the lips of each frame are."""

@@ -60,7 +60,7 @@ class Warp:
     """(gh, gw, 4) frame pixels from the closed place to the filmed one: upper x, y, lower x, y."""
 
 
-class Unopening:
+class ClosingWarp:
     """Closes the mouth of one person's frames. Immutable once made: any thread may use it."""
 
     def __init__(self, face: RestingFace, transforms: NDArray[np.float64]) -> None:

@@ -25,13 +25,13 @@ from warm.avatars.store import AvatarOutdated
 from warm.engines.base import Patch, PatchJob
 from warm.engines.musetalk.acceleration.cuda_graphs import Recording
 from warm.engines.musetalk.acceleration.fused_ops import TorchKernels, fuse
-from warm.engines.musetalk.acceleration.partial_decoder import HALO, LowerHalf, WholeNorm, cuts
-from warm.engines.musetalk.acceleration.polyphase import PhaseUpsampling, use_phases
+from warm.engines.musetalk.acceleration.partial_decoder import HALO, PartialDecoder, WholeNorm, cuts
+from warm.engines.musetalk.acceleration.polyphase import PolyphaseUpsampling, use_phases
 from warm.engines.musetalk.decoders import FIRST_ROW, DecoderKind
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.errors import UnfitConfig
 from warm.engines.musetalk.options import Options
-from warm.engines.musetalk.pipeline import Studio, open_studio
+from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 from warm.engines.weights.errors import WeightsMissing
 
 OTHERS: tuple[DecoderKind, ...] = ("half", "tiny")
@@ -55,9 +55,9 @@ def options(models: Path, decoder: DecoderKind, **chosen: Any) -> Options:
     )
 
 
-def studio_of(models: Path, decoder: DecoderKind, **chosen: Any) -> Studio:
+def studio_of(models: Path, decoder: DecoderKind, **chosen: Any) -> Pipeline:
     wanted = options(models, decoder, **chosen)
-    return open_studio(wanted.layout(), wanted)
+    return open_pipeline(wanted.layout(), wanted)
 
 
 def latents_of(count: int) -> Tensor:
@@ -77,14 +77,14 @@ def test_half_is_exact_where_the_rows_above_are_as_it_was_told(phases: bool) -> 
         known = whole(latents_of(2))[:, :, FIRST_ROW:]
         made = {}
         for halo in (HALO, HALO - 2):
-            half = LowerHalf(deepcopy(whole), first_row=FIRST_ROW, halo=halo)
+            half = PartialDecoder(deepcopy(whole), first_row=FIRST_ROW, halo=halo)
             drawn = half(latents_of(2), half.above(latents_of(2)))
             made[halo] = relative(drawn[:, :, FIRST_ROW:], known)
     assert made[HALO] < ROUNDING < made[HALO - 2]
 
 
 def test_half_goes_with_parts_that_are_fused_on_a_gpu() -> None:
-    half = LowerHalf(decoder_of(phases=True), first_row=FIRST_ROW)
+    half = PartialDecoder(decoder_of(phases=True), first_row=FIRST_ROW)
     with torch.inference_mode():
         known = half(latents_of(2), half.above(latents_of(2)))
         assert fuse(half, TorchKernels()) > 0
@@ -114,7 +114,7 @@ def test_a_norm_of_the_whole_picture_needs_its_lower_rows_only(
 
 
 def test_rows_above_that_are_unlike_change_every_row_below() -> None:
-    half = LowerHalf(decoder_of(phases=False), first_row=FIRST_ROW)
+    half = PartialDecoder(decoder_of(phases=False), first_row=FIRST_ROW)
     with torch.inference_mode():
         above = half.above(latents_of(1))
         known, made = half(latents_of(1), above), half(latents_of(1), 1.5 * above)
@@ -180,7 +180,7 @@ def test_half_draws_nearly_the_same_below_and_nothing_above(
     assert not np.array_equal(below(made), below(known))
     assert cv2.PSNR(below(made), below(known)) > 40
     enlargements = sum(
-        isinstance(each, PhaseUpsampling) for each in half.painter._vae.decoder.modules()
+        isinstance(each, PolyphaseUpsampling) for each in half.painter._vae.decoder.modules()
     )
     assert enlargements == (3 if exact_savings else 0)
 
@@ -214,13 +214,13 @@ def test_the_tiny_autoencoder_is_used_as_its_makers_do(models: Path) -> None:
 
 @pytest.mark.parametrize("decoder", OTHERS)
 def test_a_pass_has_one_size_and_can_be_recorded(models: Path, decoder: DecoderKind) -> None:
-    studio = studio_of(models, decoder)
-    tokens = torch.zeros(4, *studio.hearing.tokens_shape)
-    latents = studio.keep(torch.cat([latents_of(4), latents_of(4)], dim=1).numpy())
-    known = studio.painter.paint(latents, tokens)
-    studio.record(4, Tape())
-    assert max(studio.graphs.sizes) == 4
-    made = studio.graphs.paint(latents[:3], tokens[:3])
+    pipeline = studio_of(models, decoder)
+    tokens = torch.zeros(4, *pipeline.hearing.tokens_shape)
+    latents = pipeline.keep(torch.cat([latents_of(4), latents_of(4)], dim=1).numpy())
+    known = pipeline.painter.paint(latents, tokens)
+    pipeline.record(4, Tape())
+    assert max(pipeline.graphs.sizes) == 4
+    made = pipeline.graphs.paint(latents[:3], tokens[:3])
     assert int((made.int() - known[:3].int()).abs().max()) <= 1
 
 
@@ -254,7 +254,7 @@ def patches_of(models: Path, avatar: Avatar, decoder: DecoderKind) -> list[Patch
     engine = MuseTalkEngine(options(models, decoder))
     engine.adopt(avatar)
     engine.load()
-    rows = np.zeros((2, *engine.studio.hearing.tokens_shape), np.float32)
+    rows = np.zeros((2, *engine.pipeline.hearing.tokens_shape), np.float32)
     return engine.start([PatchJob(avatar, frame, row) for frame, row in enumerate(rows)]).patches()
 
 

@@ -20,7 +20,7 @@ from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarOutdated
 from warm.engines.base import Engine, EngineFull, EngineLost, Patch, PatchJob
 from warm.engines.musetalk.engine import MuseTalkEngine
-from warm.engines.musetalk.generator import Painter
+from warm.engines.musetalk.generator import Generator
 from warm.engines.musetalk.options import Options
 from warm.engines.musetalk.view import FaceOutside, Placement, views_of
 from warm.media.resampling import resample
@@ -248,7 +248,7 @@ def test_networks_that_leave_no_room_to_draw_are_refused_while_loading(
     def fail(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(Painter, "paint", fail)
+    monkeypatch.setattr(Generator, "paint", fail)
     with pytest.raises(EngineFull, match="one frame"):
         MuseTalkEngine(options(weights)).load()
 
@@ -257,7 +257,7 @@ def limit_memory(
     engine: MuseTalkEngine, monkeypatch: pytest.MonkeyPatch, most: int, asked: list[int]
 ) -> None:
     """Let the device's memory do for `most` frames; note what is asked of it."""
-    painter = engine.studio.painter
+    painter = engine.pipeline.painter
     paint = painter.paint
 
     def limited(latents: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
@@ -288,7 +288,7 @@ def test_a_lost_gpu_is_told_from_a_bug(
     def fail(*_: object) -> None:
         raise raised
 
-    monkeypatch.setattr(fresh.studio.painter, "paint", fail)
+    monkeypatch.setattr(fresh.pipeline.painter, "paint", fail)
     with pytest.raises(expected) as caught:
         fresh.start(jobs_of(avatar, rows[:1]))
     assert type(caught.value) is expected

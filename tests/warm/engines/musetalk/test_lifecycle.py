@@ -22,7 +22,7 @@ from tts.espeak import EspeakVoices
 from warm.avatars.store import AvatarStore
 from warm.engines.base import EngineLost
 from warm.engines.factory import make_engine
-from warm.engines.lifecycle import Habits
+from warm.engines.lifecycle import LoadPolicy
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.options import Options
 from warm.prepare.run import FACE_MODELS, prepare
@@ -51,7 +51,7 @@ class FrailEngine(MuseTalkEngine):
 
     def fail_at(self, number: int, fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
         """Raise `fault` in the pass of this number from now on, and in all after it."""
-        painter, left = self.studio.painter, number
+        painter, left = self.pipeline.painter, number
         paint = painter.paint
 
         def failing(latents: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
@@ -262,7 +262,7 @@ def test_a_device_lost_while_it_listens_is_loaded_anew_too(
         def fail(_: object) -> None:
             raise RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED")
 
-        monkeypatch.setattr(server.engine.studio.hearing, "hear", fail)
+        monkeypatch.setattr(server.engine.pipeline.hearing, "hear", fail)
         assert server.say("s").status_code == 503
         assert server.say("s", "Again.").status_code == 200
         assert server.stats()["losses"] == 1
@@ -271,8 +271,8 @@ def test_a_device_lost_while_it_listens_is_loaded_anew_too(
 def test_a_device_that_does_not_come_back_leaves_the_films_to_be_watched(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    habits = Habits(tries_s=(0.0, 0.01), later_s=1.0)
-    monkeypatch.setattr("warm.runtime.habits_of", lambda _: habits)
+    load_policy = LoadPolicy(tries_s=(0.0, 0.01), later_s=1.0)
+    monkeypatch.setattr("warm.runtime.habits_of", lambda _: load_policy)
     with serve() as server:
         before = server.say("s", "Good day.").get_json()["clip"]["frames"]
         server.engine.faults = [EngineLost("the GPU has fallen off the bus")] * 2
@@ -321,7 +321,7 @@ def test_memory_that_ends_in_mid_clip_is_told_and_others_go_on(
 def test_an_unloaded_engine_keeps_none_of_its_networks(serve: Serve) -> None:
     with serve(unload_idle_seconds=0.2) as server:
         until(lambda: server.stats()["unloads"] > 0)
-        assert server.engine._studio is None
+        assert server.engine._pipeline is None
         assert not server.engine._latents
         told = server.client.get("/stats").get_json()
         assert told["device"]["device"] == "cpu"

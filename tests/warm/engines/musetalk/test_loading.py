@@ -15,7 +15,7 @@ from warm.engines.musetalk.checkpoint import modern_names
 from warm.engines.musetalk.device import choose
 from warm.engines.musetalk.errors import NoSuchDevice, UnfitConfig, UnfitWeights
 from warm.engines.musetalk.options import Options
-from warm.engines.musetalk.pipeline import open_studio
+from warm.engines.musetalk.pipeline import open_pipeline
 from warm.engines.weights.errors import WeightsDamaged, WeightsError, WeightsMissing
 
 UNET, UNET_JSON = "musetalkV15/unet.pth", "musetalkV15/musetalk.json"
@@ -31,12 +31,12 @@ def models(weights: Path, tmp_path: Path) -> Path:
 def picture_of(models: Path) -> np.ndarray[Any, Any]:
     """What the networks draw of fixed noise."""
     options = Options(models_dir=models, device="cpu", precision="fp32")
-    studio = open_studio(options.layout(), options)
+    pipeline = open_pipeline(options.layout(), options)
     noise = np.random.default_rng(1)
-    latents = studio.keep(noise.standard_normal((1, 8, 32, 32)).astype(np.float32))
-    heard = studio.hearing.hear(noise.uniform(-1, 1, 8000).astype(np.float32))
-    tokens = np.resize(heard.ravel(), studio.hearing.tokens_shape).astype(np.float32)
-    return studio.draw(list(latents), [tokens]).wait()
+    latents = pipeline.keep(noise.standard_normal((1, 8, 32, 32)).astype(np.float32))
+    heard = pipeline.hearing.hear(noise.uniform(-1, 1, 8000).astype(np.float32))
+    tokens = np.resize(heard.ravel(), pipeline.hearing.tokens_shape).astype(np.float32)
+    return pipeline.draw(list(latents), [tokens]).wait()
 
 
 def test_safetensors_and_new_names_draw_the_same_picture(weights: Path, models: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_broken_file_is_named_with_what_mends_it(
     breaking(models)
     options = Options(models_dir=models, device="cpu", precision="fp32")
     with pytest.raises(cause) as refused:
-        open_studio(options.layout(), options)
+        open_pipeline(options.layout(), options)
     said = str(refused.value)
     assert type(refused.value) is cause
     assert [part for part in [*parts, "python -m warm models"] if part not in said] == []

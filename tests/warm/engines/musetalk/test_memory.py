@@ -14,7 +14,7 @@ from warm.avatars.avatar import Avatar
 from warm.engines.base import EngineFull, PatchJob
 from warm.engines.musetalk.acceleration.cuda_graphs import Recording, Work
 from warm.engines.musetalk.engine import MuseTalkEngine
-from warm.engines.musetalk.generator import Painter
+from warm.engines.musetalk.generator import Generator
 from warm.engines.musetalk.memory import Appetite, budget_of, measure
 from warm.engines.musetalk.options import Options
 
@@ -30,16 +30,18 @@ class CountedMemory:
         self.free_bytes = free
         self.limited: list[int] = []
         self.most = 0
-        paint = Painter.paint
+        paint = Generator.paint
 
-        def counted(painter: Painter, latents: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        def counted(
+            painter: Generator, latents: torch.Tensor, tokens: torch.Tensor
+        ) -> torch.Tensor:
             taken = A_PASS + A_FRAME * len(latents)
             if taken > self.free_bytes:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             self.most = max(self.most, taken)
             return paint(painter, latents, tokens)
 
-        monkeypatch.setattr(Painter, "paint", counted)
+        monkeypatch.setattr(Generator, "paint", counted)
 
     def held(self) -> int:
         return NETWORKS
@@ -150,7 +152,7 @@ def test_loading_fits_the_passes_to_the_budget_and_tells_it(
 
 
 def jobs(engine: MuseTalkEngine, avatar: Avatar, count: int) -> list[PatchJob]:
-    row: NDArray[np.float32] = np.zeros(engine.studio.hearing.tokens_shape, np.float32)
+    row: NDArray[np.float32] = np.zeros(engine.pipeline.hearing.tokens_shape, np.float32)
     return [PatchJob(avatar, number % 2, row) for number in range(count)]
 
 
@@ -177,12 +179,14 @@ def test_the_memory_of_recorded_passes_counts_and_they_are_given_up_where_it_lea
     engine = MuseTalkEngine(options(weights, 4.0), memory)
     engine.load()
     monkeypatch.setattr(engine, "_pace_fps", None)
-    studio, reserved = engine.studio, iter([NETWORKS, NETWORKS + int(recorded_gb * GB)])
+    pipeline, reserved = engine.pipeline, iter([NETWORKS, NETWORKS + int(recorded_gb * GB)])
     monkeypatch.setattr(memory, "reserved", lambda: next(reserved))
     monkeypatch.setattr(
-        studio, "record", lambda most: studio.graphs.record([3], *studio._empty(most), Recorder())
+        pipeline,
+        "record",
+        lambda most: pipeline.graphs.record([3], *pipeline._empty(most), Recorder()),
     )
-    engine._record(studio)
+    engine._record(pipeline)
     facts = engine.facts()
     assert facts["recorded_gb"] == (recorded_gb if fits else 0)
     assert facts["cuda_graphs"] == ([3] if fits else [])
@@ -204,7 +208,7 @@ def test_a_budget_that_does_not_do_for_one_frame_is_told_with_what_would(
     with pytest.raises(EngineFull, match=r"3\.056 GB; 3\.0 GB may be used \(max_vram_gb = 3\.0\)"):
         engine.load()
     with pytest.raises(RuntimeError, match="not loaded"):
-        _ = engine.studio
+        _ = engine.pipeline
 
 
 def test_avatars_count_and_one_that_leaves_no_room_is_refused(
@@ -214,7 +218,7 @@ def test_avatars_count_and_one_that_leaves_no_room_is_refused(
     engine = MuseTalkEngine(options(weights, 4.0), CountedMemory(monkeypatch))
     engine.load()
     latents = np.broadcast_to(np.float32(0), (2, 8, 32, 32))
-    monkeypatch.setattr(engine.studio, "keep", lambda _: Large(latents, 6 * GB // 10))
+    monkeypatch.setattr(engine.pipeline, "keep", lambda _: Large(latents, 6 * GB // 10))
     engine.adopt(avatar)
     monkeypatch.setattr(engine, "_pace_fps", None)
     assert engine.largest_batch == 2
@@ -251,9 +255,9 @@ def test_an_avatar_adopted_while_the_networks_load_is_there_afterwards(
     engine = MuseTalkEngine(options(weights))
     warm_up = engine._warm_up
 
-    def late(studio: object) -> None:
+    def late(pipeline: object) -> None:
         engine.adopt(avatar)
-        warm_up(studio)  # type: ignore[arg-type]
+        warm_up(pipeline)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine, "_warm_up", late)
     engine.load()

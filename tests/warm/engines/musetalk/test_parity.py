@@ -13,7 +13,7 @@ from bench.neural.golden import Golden
 from bench.neural.parity import compare, painting_stages, relative
 from warm.engines.musetalk.audio_windows import positions, tokens_of
 from warm.engines.musetalk.options import Options
-from warm.engines.musetalk.pipeline import open_studio
+from warm.engines.musetalk.pipeline import open_pipeline
 
 KEPT = 8
 """Video frames of the shortened copy."""
@@ -96,9 +96,9 @@ def test_without_the_savings_the_networks_are_the_reference_s_too(
     options = Options(
         models_dir=golden_weights, device="cpu", precision="fp32", exact_savings=False
     )
-    studio = open_studio(options.layout(), options)
-    hidden = studio.hearing.hear(known.sound)
+    pipeline = open_pipeline(options.layout(), options)
+    hidden = pipeline.hearing.hear(known.sound)
     tokens = tokens_of(hidden, frames=int(known.facts["T"]), fps=int(known.facts["fps"]))
-    stages = list(painting_stages(known, studio, tokens + positions(*tokens.shape[1:])))
+    stages = list(painting_stages(known, pipeline, tokens + positions(*tokens.shape[1:])))
     assert len(stages) >= 3
     assert [stage for stage in stages if not stage.holds] == []

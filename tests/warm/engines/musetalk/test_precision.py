@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from warm.engines.musetalk.acceleration.polyphase import PhaseUpsampling
+from warm.engines.musetalk.acceleration.polyphase import PolyphaseUpsampling
 from warm.engines.musetalk.device import Compute
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.networks import load_unet
 from warm.engines.musetalk.options import Options
-from warm.engines.musetalk.pipeline import Studio, open_studio
+from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 from warm.engines.musetalk.precision import EXACT, NarrowConv, NarrowLinear, is_exact
 from warm.engines.musetalk.precision import narrow as narrow_layers
 
@@ -25,14 +25,14 @@ BF16_STEP = 2.0**-8
 """Between neighbours of bf16, in the smaller one."""
 OFFSET = 100.01
 """Far from zero, where bf16 knows halves only."""
-Layers = (nn.Linear, nn.Conv2d, PhaseUpsampling)
+Layers = (nn.Linear, nn.Conv2d, PolyphaseUpsampling)
 
 
-def studio_of(weights: Path, precision: Any, *, exact_savings: bool = True) -> Studio:
+def studio_of(weights: Path, precision: Any, *, exact_savings: bool = True) -> Pipeline:
     options = Options(
         models_dir=weights, device="cpu", precision=precision, exact_savings=exact_savings
     )
-    return open_studio(options.layout(), options)
+    return open_pipeline(options.layout(), options)
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["saving", "plain"])
@@ -41,29 +41,29 @@ def savings(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="module")
-def exact(weights: Path, savings: bool) -> Studio:
+def exact(weights: Path, savings: bool) -> Pipeline:
     return studio_of(weights, "fp32", exact_savings=savings)
 
 
 @pytest.fixture(scope="module")
-def narrow(weights: Path, savings: bool) -> Studio:
+def narrow(weights: Path, savings: bool) -> Pipeline:
     return studio_of(weights, "bf16", exact_savings=savings)
 
 
-def inputs(studio: Studio, count: int = 4) -> tuple[Tensor, Tensor]:
+def inputs(pipeline: Pipeline, count: int = 4) -> tuple[Tensor, Tensor]:
     noise = torch.Generator().manual_seed(count)
-    latents = 0.5 * torch.randn(count, *studio.painter.latent_shape, generator=noise)
-    return latents, torch.randn(count, *studio.hearing.tokens_shape, generator=noise)
+    latents = 0.5 * torch.randn(count, *pipeline.painter.latent_shape, generator=noise)
+    return latents, torch.randn(count, *pipeline.hearing.tokens_shape, generator=noise)
 
 
-def unet_of(studio: Studio) -> Any:
-    return studio.painter._unet
+def unet_of(pipeline: Pipeline) -> Any:
+    return pipeline.painter._unet
 
 
-def drawn(studio: Studio) -> np.ndarray[Any, Any]:
-    latents, tokens = inputs(studio)
-    kept = studio.keep(latents.numpy())
-    return studio.draw(list(kept), list(tokens.numpy())).wait().copy()
+def drawn(pipeline: Pipeline) -> np.ndarray[Any, Any]:
+    latents, tokens = inputs(pipeline)
+    kept = pipeline.keep(latents.numpy())
+    return pipeline.draw(list(kept), list(tokens.numpy())).wait().copy()
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def recorded(network: nn.Module) -> Iterator[dict[str, list[tuple[Tensor, ...]]]
 
 
 def test_bf16_rounds_the_weights_of_products_outside_the_exact_parts_and_nothing_else(
-    narrow: Studio,
+    narrow: Pipeline,
 ) -> None:
     """Would miss a layer of a kind that nobody rounds, and a norm that is rounded."""
     products = {
@@ -100,7 +100,7 @@ def test_bf16_rounds_the_weights_of_products_outside_the_exact_parts_and_nothing
         assert tensor.dtype == products.get(name, torch.float32), name
 
 
-def test_what_goes_from_layer_to_layer_is_fp32(narrow: Studio) -> None:
+def test_what_goes_from_layer_to_layer_is_fp32(narrow: Pipeline) -> None:
     latents, tokens = inputs(narrow)
     with recorded(unet_of(narrow)) as heard:
         narrow.painter.predict(latents, tokens)
@@ -112,14 +112,14 @@ def test_what_goes_from_layer_to_layer_is_fp32(narrow: Studio) -> None:
 
 
 def test_the_exact_parts_at_the_entrance_give_what_fp32_gives_to_the_bit(
-    exact: Studio, narrow: Studio
+    exact: Pipeline, narrow: Pipeline
 ) -> None:
     """Would miss avatar latents or tokens that were rounded on their way in."""
     found = []
-    for studio in (exact, narrow):
-        latents, tokens = inputs(studio)
-        with recorded(unet_of(studio)) as heard:
-            studio.painter.predict(studio.keep(latents.numpy()), tokens)
+    for pipeline in (exact, narrow):
+        latents, tokens = inputs(pipeline)
+        with recorded(unet_of(pipeline)) as heard:
+            pipeline.painter.predict(pipeline.keep(latents.numpy()), tokens)
         found.append(heard)
     known, made = found
     for part in ("conv_in", "down_blocks.0", "down_blocks.1"):
@@ -129,9 +129,9 @@ def test_the_exact_parts_at_the_entrance_give_what_fp32_gives_to_the_bit(
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_decoder_uses_one_kind_of_numbers(weights: Path, precision: str) -> None:
-    studio = studio_of(weights, precision)
+    pipeline = studio_of(weights, precision)
     wanted = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    assert {x.dtype for x in studio.painter._vae.decoder.parameters()} == {wanted}
+    assert {x.dtype for x in pipeline.painter._vae.decoder.parameters()} == {wanted}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -186,7 +186,7 @@ def test_a_narrow_layer_multiplies_rounded_numbers_and_adds_the_bias_unrounded()
             assert float(((made - known).abs() - known.abs() * BF16_STEP).max()) < 1e-4
 
 
-def test_pictures_in_bf16_are_near_those_in_fp32(exact: Studio, narrow: Studio) -> None:
+def test_pictures_in_bf16_are_near_those_in_fp32(exact: Pipeline, narrow: Pipeline) -> None:
     known, made = drawn(exact), drawn(narrow)
     assert made.shape == known.shape
     assert not np.array_equal(made, known)
@@ -196,9 +196,9 @@ def test_pictures_in_bf16_are_near_those_in_fp32(exact: Studio, narrow: Studio) 
 def test_an_engine_in_bf16_draws_the_same_after_it_was_unloaded(weights: Path) -> None:
     engine = MuseTalkEngine(Options(models_dir=weights, device="cpu", precision="bf16"))
     engine.load()
-    before = drawn(engine.studio)
+    before = drawn(engine.pipeline)
     assert engine.facts()["precision"] == "bf16"
     engine.unload()
     engine.load()
-    assert np.array_equal(drawn(engine.studio), before)
-    assert unet_of(engine.studio).mid_block.resnets[0].conv1.weight.dtype == torch.bfloat16
+    assert np.array_equal(drawn(engine.pipeline), before)
+    assert unet_of(engine.pipeline).mid_block.resnets[0].conv1.weight.dtype == torch.bfloat16

@@ -101,7 +101,7 @@ def test_a_gpu_that_is_lost_in_mid_clip_fails_that_clip_and_leaves_the_film_whol
     before = client.post("/speak", json={"text": TEXT, "session_id": "lost"}).get_json()
     engine = running(client.application).runtime._engine
     assert isinstance(engine, MuseTalkEngine)
-    painter = engine.studio.painter
+    painter = engine.pipeline.painter
     with monkeypatch.context() as broken:
 
         def fail(*_: object) -> None:

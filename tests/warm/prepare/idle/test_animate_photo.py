@@ -16,7 +16,7 @@ from warm.face.measure import eye_centres, lip_gap
 from warm.media.video import open_video
 from warm.prepare.idle.animate_photo import IdleClip, Relief, animate_photo, canonical_to_picture
 from warm.prepare.idle.blinks import EYES, Eyelids
-from warm.prepare.idle.close_photo import shut_photo
+from warm.prepare.idle.close_photo import close_photo
 from warm.prepare.idle.sway import BLINK_STARTS_S, blinks, loop_length, sway
 from warm.prepare.run import FACE_MODELS
 
@@ -154,7 +154,7 @@ def test_the_sway_is_whole_cycles() -> None:
 
 
 def test_closed_lips_are_left_alone(photo: Picture, landmarks: NDArray[np.float32]) -> None:
-    shut, points = shut_photo(photo, landmarks, canonical_to_picture(landmarks))
+    shut, points = close_photo(photo, landmarks, canonical_to_picture(landmarks))
     assert shut is photo
     assert points is landmarks
 
@@ -168,7 +168,7 @@ def test_a_smile_is_closed_before_it_is_animated(finder: FaceFinder) -> None:
                 smiling = picture
                 break
     points = finder.find(smiling)[0].mesh.points
-    shut, expected = shut_photo(smiling, points, canonical_to_picture(points))
+    shut, expected = close_photo(smiling, points, canonical_to_picture(points))
     seen = finder.find(shut)[0].mesh.points
     assert lip_gap(points) > 0.15
     assert lip_gap(seen) < 0.05

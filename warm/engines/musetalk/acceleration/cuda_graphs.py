@@ -28,7 +28,7 @@ class Paints(Protocol):
     """Draws pictures on a device."""
 
     def paint(self, latents: Tensor, tokens: Tensor) -> Tensor:
-        """As `Painter.paint`."""
+        """As `Generator.paint`."""
         ...
 
 
@@ -113,7 +113,7 @@ class Graphs:
 
     @torch.inference_mode()
     def paint(self, latents: Tensor, tokens: Tensor) -> Tensor:
-        """As `Painter.paint`, by a recorded pass where one is large enough."""
+        """As `Generator.paint`, by a recorded pass where one is large enough."""
         count = len(latents)
         size = self._size_for(count)
         if size is None:
@@ -164,7 +164,7 @@ def sizes_up_to(largest: int) -> list[int]:
     return [largest, *(size for size in SIZES if size < largest)]
 
 
-class CudaRecorder:
+class CudaGraphRecorder:
     """Records CUDA graphs, in a stream of its own."""
 
     def __init__(self, device: torch.device) -> None:

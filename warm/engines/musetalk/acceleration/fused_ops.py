@@ -16,7 +16,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn import functional
 
-from warm.engines.musetalk.acceleration.polyphase import PhaseUpsampling
+from warm.engines.musetalk.acceleration.polyphase import PolyphaseUpsampling
 from warm.engines.musetalk.checkpoint import first_line
 from warm.engines.musetalk.cuda_errors import is_lack_of_memory, is_lasting
 from warm.engines.musetalk.device import Compute
@@ -50,7 +50,7 @@ class Kernels(Protocol):
         ...
 
     def interleave(self, phases: Tensor, bias: Tensor) -> Tensor:
-        """(n, 4 * c, h + 1, w + 1) of `PhaseUpsampling`, plus (c,), to (n, c, 2h, 2w)."""
+        """(n, 4 * c, h + 1, w + 1) of `PolyphaseUpsampling`, plus (c,), to (n, c, 2h, 2w)."""
         ...
 
 
@@ -127,9 +127,9 @@ class FusedBlock(nn.Module):
 
 
 class FusedUpsampling(nn.Module):
-    """Does what PhaseUpsampling does."""
+    """Does what PolyphaseUpsampling does."""
 
-    def __init__(self, whole: PhaseUpsampling, kernels: Kernels) -> None:
+    def __init__(self, whole: PolyphaseUpsampling, kernels: Kernels) -> None:
         super().__init__()
         self.weight, self._kernels = whole.weight, kernels
         self.bias = nn.Parameter(whole.bias.chunk(4)[0].clone(), requires_grad=False)
@@ -162,7 +162,7 @@ def fused_part(
     """What does the same as a part of a network in fewer passes, where there is such."""
     if type(child) is ResnetBlock2D and can_fuse(child):
         return FusedBlock(child, kernels)
-    if type(child) is PhaseUpsampling and is_of_one_kind(child):
+    if type(child) is PolyphaseUpsampling and is_of_one_kind(child):
         return FusedUpsampling(child, kernels)
     if type(child) is not nn.GroupNorm:
         return None

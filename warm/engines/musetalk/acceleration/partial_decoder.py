@@ -73,7 +73,7 @@ class WholeNorm(nn.Module):
         return mean.float(), variance.sqrt()
 
 
-class LowerHalf(nn.Module):
+class PartialDecoder(nn.Module):
     """In the place of a decoder of diffusers: the same size of picture, its upper rows grey."""
 
     def __init__(self, whole: Any, *, first_row: int, halo: int = HALO) -> None:
@@ -156,7 +156,7 @@ def cuts(sizes: int, *, first_row: int, halo: int) -> list[int]:
 
 
 def require_plain(blocks: Iterable[object]) -> None:
-    """Raise ValueError where a block has more in it than `LowerHalf` computes."""
+    """Raise ValueError where a block has more in it than `PartialDecoder` computes."""
     others = {type(block).__name__ for block in blocks} - {UpDecoderBlock2D.__name__}
     if others:
         raise ValueError(f"up_block_types has {', '.join(sorted(others))}")

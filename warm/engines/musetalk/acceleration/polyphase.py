@@ -14,7 +14,7 @@ _SHARED = torch.tensor([[[1.0, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])
 """(phase, tap, row of the 3x3 kernel): which rows fall on the same pixel."""
 
 
-class PhaseUpsampling(nn.Module):
+class PolyphaseUpsampling(nn.Module):
     """Does what diffusers' Upsample2D does, but for rounding."""
 
     def __init__(self, whole: nn.Conv2d) -> None:
@@ -69,7 +69,7 @@ def use_phases(network: nn.Module) -> int:
         if isinstance(child, Upsample2D) and (conv := plain_convolution(child)) is not None
     ]
     for parent, name, conv in found:
-        parent.add_module(name, PhaseUpsampling(conv).eval())
+        parent.add_module(name, PolyphaseUpsampling(conv).eval())
     return len(found)
 
 

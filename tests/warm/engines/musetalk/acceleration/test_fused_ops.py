@@ -26,19 +26,19 @@ from warm.engines.musetalk.acceleration.fused_ops import (
 from warm.engines.musetalk.cuda_errors import device_faults
 from warm.engines.musetalk.device import Compute
 from warm.engines.musetalk.options import Options
-from warm.engines.musetalk.pipeline import Studio, open_studio
+from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 
 ROUNDING = 2e-5
 CPU = Compute(torch.device("cpu"), "fp32")
 
 
-def studio_of(weights: Path, **chosen: object) -> Studio:
+def studio_of(weights: Path, **chosen: object) -> Pipeline:
     options = Options(models_dir=weights, device="cpu", **chosen)  # type: ignore[arg-type]
-    return open_studio(options.layout(), options)
+    return open_pipeline(options.layout(), options)
 
 
-def networks(studio: Studio) -> list[nn.Module]:
-    return [studio.painter._unet, studio.painter._vae.decoder]
+def networks(pipeline: Pipeline) -> list[nn.Module]:
+    return [pipeline.painter._unet, pipeline.painter._vae.decoder]
 
 
 def count(network: nn.Module, kind: type[nn.Module]) -> int:

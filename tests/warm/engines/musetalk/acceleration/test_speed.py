@@ -13,49 +13,49 @@ from torch import Tensor, nn
 
 from warm.engines.base import EngineLost
 from warm.engines.musetalk.acceleration.cuda_graphs import Graphs, Recording, sizes_up_to
-from warm.engines.musetalk.acceleration.polyphase import PhaseUpsampling, use_phases
+from warm.engines.musetalk.acceleration.polyphase import PolyphaseUpsampling, use_phases
 from warm.engines.musetalk.options import Options
-from warm.engines.musetalk.pipeline import Studio, open_studio
+from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 
 ROUNDING = 2e-5
 
 
 def studio_of(
     weights: Path, *, exact_savings: bool, precision: Literal["fp32", "bf16"] = "fp32"
-) -> Studio:
+) -> Pipeline:
     options = Options(
         models_dir=weights, device="cpu", precision=precision, exact_savings=exact_savings
     )
-    return open_studio(options.layout(), options)
+    return open_pipeline(options.layout(), options)
 
 
 @pytest.fixture(scope="module")
-def plain(weights: Path) -> Studio:
+def plain(weights: Path) -> Pipeline:
     return studio_of(weights, exact_savings=False)
 
 
 @pytest.fixture(scope="module")
-def saving(weights: Path) -> Studio:
+def saving(weights: Path) -> Pipeline:
     return studio_of(weights, exact_savings=True)
 
 
 @pytest.fixture
-def fresh(weights: Path) -> Studio:
+def fresh(weights: Path) -> Pipeline:
     """One that a test may change, for which no time passes."""
-    studio = studio_of(weights, exact_savings=True)
-    studio.graphs = Graphs(studio.painter, clock=lambda: 0.0)
-    return studio
+    pipeline = studio_of(weights, exact_savings=True)
+    pipeline.graphs = Graphs(pipeline.painter, clock=lambda: 0.0)
+    return pipeline
 
 
-def inputs(studio: Studio, count: int) -> tuple[Tensor, Tensor]:
+def inputs(pipeline: Pipeline, count: int) -> tuple[Tensor, Tensor]:
     noise = torch.Generator().manual_seed(count)
-    latents = 0.5 * torch.randn(count, *studio.painter.latent_shape, generator=noise)
-    return latents, torch.randn(count, *studio.hearing.tokens_shape, generator=noise)
+    latents = 0.5 * torch.randn(count, *pipeline.painter.latent_shape, generator=noise)
+    return latents, torch.randn(count, *pipeline.hearing.tokens_shape, generator=noise)
 
 
-def networks(studio: Studio) -> Iterator[nn.Module]:
-    yield studio.painter._unet
-    yield studio.painter._vae.decoder
+def networks(pipeline: Pipeline) -> Iterator[nn.Module]:
+    yield pipeline.painter._unet
+    yield pipeline.painter._vae.decoder
 
 
 def relative(made: Tensor, known: Tensor) -> float:
@@ -63,7 +63,7 @@ def relative(made: Tensor, known: Tensor) -> float:
 
 
 def test_the_savings_change_no_picture_by_more_than_a_rounding(
-    plain: Studio, saving: Studio
+    plain: Pipeline, saving: Pipeline
 ) -> None:
     latents, tokens = inputs(plain, 3)
     known = plain.painter.predict(latents, tokens)
@@ -73,7 +73,7 @@ def test_the_savings_change_no_picture_by_more_than_a_rounding(
     assert float((pictures != others).float().mean()) < 1e-3
 
 
-def test_the_savings_go_with_bf16(weights: Path, plain: Studio) -> None:
+def test_the_savings_go_with_bf16(weights: Path, plain: Pipeline) -> None:
     """Would miss parts that are given other numbers than those of their weights."""
     latents, tokens = inputs(plain, 2)
     exact = plain.painter.paint(latents, tokens).numpy().reshape(-1, 256, 3)
@@ -81,21 +81,21 @@ def test_the_savings_go_with_bf16(weights: Path, plain: Studio) -> None:
         studio_of(weights, exact_savings=saves, precision="bf16") for saves in (False, True)
     )
     one, other = (
-        cv2.PSNR(studio.painter.paint(latents, tokens).numpy().reshape(-1, 256, 3), exact)
-        for studio in (without, with_them)
+        cv2.PSNR(pipeline.painter.paint(latents, tokens).numpy().reshape(-1, 256, 3), exact)
+        for pipeline in (without, with_them)
     )
     assert min(one, other) > 35
     assert abs(one - other) < 2
 
 
 def test_with_the_savings_nothing_is_enlarged_and_no_time_is_embedded(
-    plain: Studio, saving: Studio
+    plain: Pipeline, saving: Pipeline
 ) -> None:
-    def count(studio: Studio, kind: type[nn.Module]) -> int:
-        return sum(isinstance(each, kind) for net in networks(studio) for each in net.modules())
+    def count(pipeline: Pipeline, kind: type[nn.Module]) -> int:
+        return sum(isinstance(each, kind) for net in networks(pipeline) for each in net.modules())
 
-    assert (count(plain, Upsample2D), count(plain, PhaseUpsampling)) == (6, 0)
-    assert (count(saving, Upsample2D), count(saving, PhaseUpsampling)) == (0, 6)
+    assert (count(plain, Upsample2D), count(plain, PolyphaseUpsampling)) == (6, 0)
+    assert (count(saving, Upsample2D), count(saving, PolyphaseUpsampling)) == (0, 6)
     names = {name for name, _ in saving.painter._unet.named_parameters()}
     assert [name for name in names if "time_emb" in name] == []
 
@@ -117,7 +117,7 @@ def test_phases_equal_enlarging_and_convolving(
 
 
 def test_an_enlargement_to_another_size_is_refused() -> None:
-    phases = PhaseUpsampling(nn.Conv2d(2, 2, 3, padding=1))
+    phases = PolyphaseUpsampling(nn.Conv2d(2, 2, 3, padding=1))
     with pytest.raises(ValueError, match="not to"):
         phases(torch.zeros(1, 2, 3, 3), (7, 7))
 
@@ -155,7 +155,7 @@ class Recordings:
         return Recording(play, pictures)
 
 
-def test_a_pass_is_played_by_the_smallest_recording_with_room(fresh: Studio) -> None:
+def test_a_pass_is_played_by_the_smallest_recording_with_room(fresh: Pipeline) -> None:
     recordings = Recordings()
     fresh.record(9, recordings)
     assert fresh.graphs.sizes == (4, 8, 9)
@@ -169,7 +169,7 @@ def test_a_pass_is_played_by_the_smallest_recording_with_room(fresh: Studio) -> 
     assert recordings.played == [4, 4, 9, 4, 8]
 
 
-def test_a_pass_larger_than_all_recordings_is_drawn_without(fresh: Studio) -> None:
+def test_a_pass_larger_than_all_recordings_is_drawn_without(fresh: Pipeline) -> None:
     recordings = Recordings()
     fresh.record(2, recordings)
     latents, tokens = inputs(fresh, 3)
@@ -181,7 +181,7 @@ FORBIDDEN = "operation not permitted when stream is capturing"
 
 
 def test_all_is_rehearsed_before_anything_is_recorded_and_the_largest_is_recorded_first(
-    fresh: Studio,
+    fresh: Pipeline,
 ) -> None:
     """Would miss rehearsals that need memory beside that of a recording."""
     recordings = Recordings()
@@ -193,7 +193,7 @@ def test_all_is_rehearsed_before_anything_is_recorded_and_the_largest_is_recorde
 
 
 def test_what_forbids_one_recording_ends_all_and_is_told(
-    fresh: Studio, caplog: pytest.LogCaptureFixture
+    fresh: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     recordings = Recordings(refused={4: torch.AcceleratorError(f"CUDA error: {FORBIDDEN}\n...")})
     with caplog.at_level(logging.WARNING):
@@ -211,7 +211,7 @@ def test_what_forbids_one_recording_ends_all_and_is_told(
 
 
 @pytest.mark.parametrize("in_rehearsal", [True, False])
-def test_one_size_that_has_no_memory_leaves_the_others(fresh: Studio, in_rehearsal: bool) -> None:
+def test_one_size_that_has_no_memory_leaves_the_others(fresh: Pipeline, in_rehearsal: bool) -> None:
     full = torch.OutOfMemoryError("CUDA out of memory")
     recordings = Recordings(refused={} if in_rehearsal else {9: full})
     recordings.no_room_for = (9,) if in_rehearsal else ()
@@ -223,7 +223,7 @@ def test_one_size_that_has_no_memory_leaves_the_others(fresh: Studio, in_rehears
 
 @pytest.mark.parametrize("in_rehearsal", [True, False])
 def test_a_device_that_is_lost_while_passes_are_recorded_is_lost(
-    fresh: Studio, monkeypatch: pytest.MonkeyPatch, in_rehearsal: bool
+    fresh: Pipeline, monkeypatch: pytest.MonkeyPatch, in_rehearsal: bool
 ) -> None:
     """Would miss a dead GPU that is taken for one that cannot record."""
     lost = torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
@@ -239,7 +239,7 @@ def test_a_device_that_is_lost_while_passes_are_recorded_is_lost(
     assert caught.value.needs_new_process
 
 
-def test_a_start_that_takes_long_leaves_the_middle_sizes_out(fresh: Studio) -> None:
+def test_a_start_that_takes_long_leaves_the_middle_sizes_out(fresh: Pipeline) -> None:
     recordings, seconds = Recordings(), iter(range(0, 100, 6))
     graphs = Graphs(fresh.painter, clock=lambda: float(next(seconds)))
     graphs.record(sizes_up_to(25), *fresh._empty(25), recordings)
@@ -247,7 +247,7 @@ def test_a_start_that_takes_long_leaves_the_middle_sizes_out(fresh: Studio) -> N
     assert graphs.filled(5) == 25
 
 
-def test_recordings_that_are_given_up_are_told(fresh: Studio) -> None:
+def test_recordings_that_are_given_up_are_told(fresh: Pipeline) -> None:
     fresh.record(4, Recordings())
     fresh.graphs.forget("no room")
     assert (fresh.graphs.sizes, fresh.graphs.fault) == ((), "no room")
@@ -264,7 +264,7 @@ def test_what_is_recorded_is_the_largest_pass_and_those_of_a_clips_beginning(lar
 
 
 def test_a_compiler_that_fails_is_told_and_left(
-    fresh: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    fresh: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def compile_nothing(self: nn.Module) -> None:
         self._compiled_call_impl = broken
@@ -284,7 +284,7 @@ def test_a_compiler_that_fails_is_told_and_left(
 
 
 def test_on_a_cpu_the_setting_of_the_compiler_is_answered(
-    fresh: Studio, caplog: pytest.LogCaptureFixture
+    fresh: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         fresh.compile(1)
@@ -292,7 +292,7 @@ def test_on_a_cpu_the_setting_of_the_compiler_is_answered(
     assert not fresh.passes["compiled"]
 
 
-def test_graphs_without_recordings_draw_as_the_painter(saving: Studio) -> None:
+def test_graphs_without_recordings_draw_as_the_painter(saving: Pipeline) -> None:
     latents, tokens = inputs(saving, 2)
     painted = saving.painter.paint(latents, tokens)
     assert torch.equal(Graphs(saving.painter).paint(latents, tokens), painted)
