@@ -1,46 +1,57 @@
-# `make run` and `make test` are all a newcomer needs; both set everything up first.
+# `make run` and `make test` set up everything that they need first.
 PYTHON ?= python3
 TORCH ?= auto
-# Where models lie; like the setting of that name, and handed on to it.
+# The folder of the models: the setting models_dir, also for the programs started here.
 MODELS ?= $(WARMTALK_MODELS_DIR)
 ifneq ($(MODELS),)
 export WARMTALK_MODELS_DIR := $(MODELS)
 endif
 
-# What is not given here is left to the configuration file and to WARMTALK_... variables.
-PLACES = $(if $(CONFIG),--config '$(CONFIG)')
-SERVER = $(PLACES) $(if $(RESULTS),--results-dir '$(RESULTS)') $(if $(HOST),--host '$(HOST)') \
-	$(if $(PORT),--port '$(PORT)') $(if $(ENGINE),--engine '$(ENGINE)')
+# A value as one word of the shell, whatever characters it has.
+quoted = '$(subst ','\'',$(1))'
+# A flag with its value; nothing where the value is empty, so that other settings apply.
+flag = $(if $(2),$(1) $(call quoted,$(2)))
 
-.PHONY: help setup models run test bench
+CONFIG_FLAG = $(call flag,--config,$(CONFIG))
+SERVER_FLAGS = $(CONFIG_FLAG) $(call flag,--results-dir,$(RESULTS)) $(call flag,--host,$(HOST)) \
+	$(call flag,--port,$(PORT)) $(call flag,--engine,$(ENGINE))
+SET_UP = $(PYTHON) scripts/set_up.py --torch $(call quoted,$(TORCH))
+CHECK_SOURCES = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+PYTEST = .venv/bin/python -m pytest -n 2 --dist loadscope -rs
+
+.PHONY: help setup models run check test bench
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run    set up, prepare the demo avatar, serve  [PORT=8000 HOST=127.0.0.1 RESULTS=results'
 	@echo '            ENGINE=viseme MODELS=models CONFIG=configs/live.yaml]'
-	@echo 'make test   set up, check the sources, run the tests'
-	@echo 'make bench  measure; one table and results/bench.json  [NAMES="session lips"]'
+	@echo 'make check  set up, check the sources, run the fast tests'
+	@echo 'make test   set up, check the sources, run all tests'
+	@echo 'make bench  measure; prints a table, writes results/bench.json  [NAMES="session lips"]'
 	@echo 'make setup  only the virtual environment, the packages and the face models'
 	@echo '            [PYTHON=python3 TORCH=auto|cpu|registry MODELS=models]'
-	@echo 'make models the weights of the neural engine, 3.9 GB  [MODELS=models CONFIG=configs/live.yaml]'
+	@echo 'make models download the weights of the neural engine, 3.9 GB  [MODELS=models CONFIG=configs/live.yaml]'
 
 setup:
-	@$(PYTHON) scripts/set_up.py --torch $(TORCH) $(if $(MODELS),--models '$(MODELS)')
+	@$(SET_UP) $(call flag,--models,$(MODELS))
 
 models: setup
-	@.venv/bin/python -m warm models download $(PLACES)
+	@.venv/bin/python -m warm models download $(CONFIG_FLAG)
 
 run: setup
-	@.venv/bin/python -m warm prepare --demo $(PLACES) $(if $(RESULTS),--results '$(RESULTS)')
-	@exec .venv/bin/python app.py $(SERVER)
+	@.venv/bin/python -m warm prepare --demo $(CONFIG_FLAG) $(call flag,--results,$(RESULTS))
+	@exec .venv/bin/python app.py $(SERVER_FLAGS)
+
+check:
+	@$(SET_UP) --requirements requirements-dev.txt
+	@$(CHECK_SOURCES)
+	@$(PYTEST) -m 'not slow and not browser'
 
 test:
-	@$(PYTHON) scripts/set_up.py --torch $(TORCH) --requirements requirements-dev.txt
-	@.venv/bin/ruff check .
-	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy
-	@.venv/bin/python -m pytest -n 2 --dist loadscope -rs
+	@$(SET_UP) --requirements requirements-dev.txt
+	@$(CHECK_SOURCES)
+	@$(PYTEST)
 
 bench:
-	@$(PYTHON) scripts/set_up.py --torch $(TORCH)
+	@$(SET_UP)
 	@.venv/bin/python -m bench $(NAMES)

