@@ -1,6 +1,6 @@
 """What one frame's mouth costs: drawing it and blending it in, on one core, without encoding.
 
-The same on the talking video is one of `bench.video`'s figures.
+The same on the talking video is one of `bench.faces.video`'s figures.
 """
 
 import time

@@ -1,6 +1,6 @@
 """The shared talking video as an avatar: its speed, its steadiness, and what it lends itself.
 
-The lips of the same avatar are measured by `bench.lips`.
+The lips of the same avatar are measured by `bench.faces.lips`.
 """
 
 import time

@@ -34,7 +34,7 @@ class PreparationSettings:
     engine: str = "viseme"
     """The lip engine that adds its own data."""
     recipe: tuple[tuple[str, str | int], ...] = ()
-    """What else changes that data, as `warm.engines.recipe_of` tells it."""
+    """What else changes that data, as `warm.engines.factory.recipe_of` tells it."""
     track: TrackSettings = field(default_factory=TrackSettings)
 
     def __post_init__(self) -> None:

@@ -412,8 +412,8 @@ def test_one_film_has_one_writer(path: Path) -> None:
         with pytest.raises(FilmBusyError, match="Another writer"):
             FilmWriter.open(path)
         code = (
-            "import sys, pathlib, session.writer, session.errors\n"
-            "try: session.writer.FilmWriter.open(pathlib.Path(sys.argv[1]))\n"
+            "import sys, pathlib, session.fragmented.writer, session.errors\n"
+            "try: session.fragmented.writer.FilmWriter.open(pathlib.Path(sys.argv[1]))\n"
             "except session.errors.FilmBusyError: sys.exit(7)"
         )
         done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, check=False)

@@ -47,7 +47,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawing:
-    """Implements `warm.engine.Rendering`."""
+    """Implements `warm.engines.base.Rendering`."""
 
     parts: Sequence[Part]
 

@@ -55,7 +55,7 @@ log = logging.getLogger(__name__)
 
 
 class MuseTalkEngine:
-    """Implements `warm.engine.Engine`. One thread owns it, but for `load`, which may run on another
+    """Implements `warm.engines.base.Engine`. One thread owns it, but for `load`, which may run on another
     while nothing but `adopt`, `forget` and `facts` is asked for.
     """
 

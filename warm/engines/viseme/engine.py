@@ -20,7 +20,7 @@ MODELS = Path(__file__).parents[3] / "models" / "face"
 
 
 class VisemeEngine:
-    """Implements `warm.engine.Engine`. One thread owns it.
+    """Implements `warm.engines.base.Engine`. One thread owns it.
 
     `models` is the folder of the face models; only `prepare` opens them.
     """

@@ -194,7 +194,7 @@ def transforms_of(
 
 
 def canonical_to_picture(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(2, 3) canonical crop to picture: the eye centres where `warm.avatar` wants them."""
+    """(2, 3) canonical crop to picture: the eye centres where `warm.avatars.avatar` wants them."""
     half = np.array([CANONICAL_IOD / 2, 0.0])
     eyes = np.array(CANONICAL_EYES)
     return fit_similarity(np.stack([eyes - half, eyes + half]), eye_centres(landmarks))

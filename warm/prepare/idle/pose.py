@@ -1,6 +1,6 @@
 """How a head is turned, frame by frame, and the resting face it would show there.
 
-All lengths are in pixels of the canonical crop (`warm.avatar`).
+All lengths are in pixels of the canonical crop (`warm.avatars.avatar`).
 """
 
 from dataclasses import dataclass

@@ -164,8 +164,8 @@ CHILD = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from warm.weights.hub import ask, fetch
-from warm.weights.manifest import WHISPER, ModelFile
+from warm.engines.weights.hub import ask, fetch
+from warm.engines.weights.manifest import WHISPER, ModelFile
 url, target, size = sys.argv[1:]
 file = ModelFile(name="model.safetensors", bytes=int(size))
 model = replace(WHISPER, configs=(), weights=(file,))

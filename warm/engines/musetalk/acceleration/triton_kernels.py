@@ -28,7 +28,7 @@ MEMBERS = 128
 
 
 class TritonKernels:
-    """Implements `warm.musetalk.fusing.Kernels` on a GPU, in the current stream."""
+    """Implements `fused_ops.Kernels` on a GPU, in the current stream."""
 
     name = "Triton"
 
