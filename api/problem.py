@@ -192,7 +192,7 @@ def _(error: HTTPException) -> Problem:
 @problem_of.register
 def _(error: NotFound) -> Problem:
     return problem_of_flask(
-        error, f"path = {request.path!r}: there is nothing here; README.md lists every call"
+        error, f"path = {request.path!r}: there is nothing here; docs/http.md lists every route"
     )
 
 

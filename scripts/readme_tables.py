@@ -6,6 +6,8 @@
 import json
 import re
 import sys
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +20,27 @@ README = ROOT / "README.md"
 SETTINGS = ROOT / "docs" / "settings.md"
 FIGURES = ROOT / "docs" / "figures.md"
 
+LINE_CHARS = 119
+"""Longest line of a page."""
+GROUPS = {
+    "avatar_id": "Avatar and preparation",
+    "blend_mode": "Placing the mouth",
+    "engine": "Engine",
+    "models_dir": "Models",
+    "batch_size": "Rendering and memory",
+    "voice": "Voice",
+    "max_text_chars": "Limits of requests",
+    "max_sessions": "Sessions and films",
+    "max_watchers": "Viewers, health and shutdown",
+    "results_dir": "Paths and network",
+}
+"""The heading of each group of settings, by the name of its first one."""
 HEADLINES = (
-    "POST /speak -> first durable fragment (SSE), p50",
     "POST /speak -> first durable fragment (SSE), p95",
-    "POST /speak -> first durable fragment (SSE), 40 sentences against 1",
     "POST /speak -> picture moving in the page, p95",
-    "append -> picture in Chromium, starved player, MSE, p95",
     "interrupt -> last frame, one session, p95",
     "audio -> encoded frames (mouth, composite, H.264, AAC, append)",
     "start, everything set up -> /health 200",
-    "append (write + 2 fsync) p95, at 10 h",
     "skew of click against flash after 1000 clips, timestamps",
     "lips: correlation with the target curve",
     "resident memory after 200 clips",
@@ -37,7 +50,7 @@ HEADLINES = (
 
 def main(arguments: list[str]) -> None:
     """Rewrite the tables in place."""
-    write_section(SETTINGS, "settings", settings_table())
+    write_section(SETTINGS, "settings", settings_tables())
     for path in arguments:
         report = json.loads(Path(path).read_bytes())
         write_section(FIGURES, "figures", figures_table(report, report["figures"]))
@@ -46,19 +59,46 @@ def main(arguments: list[str]) -> None:
 
 
 def write_section(page: Path, name: str, content: str) -> None:
-    """Replace what stands between a section's two marks."""
+    """Replace the text between the two markers of a section."""
     marks = re.compile(rf"(<!-- {name}:.*?-->\n).*?(<!-- /{name} -->)", re.DOTALL)
     whole = marks.sub(lambda found: f"{found[1]}{content}{found[2]}", page.read_text("utf-8"))
     page.write_text(whole, encoding="utf-8")
 
 
-def settings_table() -> str:
-    """One row a setting: name, default, what is allowed, what it does."""
-    rows = ["| setting | default | allowed | |", "| --- | --- | --- | --- |"]
-    for name, field in Settings.model_fields.items():
-        what = (field.description or "").replace("\n", " ").replace("|", "\\|")
-        rows.append(f"| `{name}` | {default(field.default)} | {allowed(name)} | {what} |")
-    return "\n".join(rows) + "\n"
+def settings_tables() -> str:
+    """For each group of settings a heading, a table of names and defaults, and descriptions."""
+    parts = (f"### {heading}\n\n{settings_group(names)}" for heading, names in groups())
+    return "\n".join(parts)
+
+
+def groups() -> Iterator[tuple[str, list[str]]]:
+    """Heading and names of each group, in the order of the code."""
+    names = list(Settings.model_fields)
+    starts = [names.index(name) for name in GROUPS]
+    for heading, start, end in zip(GROUPS.values(), starts, [*starts[1:], len(names)], strict=True):
+        yield heading, names[start:end]
+
+
+def settings_group(names: list[str]) -> str:
+    """The table of some settings, then one paragraph per setting."""
+    rows = ["| setting | default | allowed |", "| --- | --- | --- |"]
+    rows += [
+        f"| `{name}` | {default(Settings.model_fields[name].default)} | {allowed(name)} |"
+        for name in names
+    ]
+    return "\n".join([*rows, "", *map(description, names)]) + "\n"
+
+
+def description(name: str) -> str:
+    """A list item: what a setting does, wrapped."""
+    text = " ".join((Settings.model_fields[name].description or "").split())
+    return textwrap.fill(
+        f"- `{name}`: {text}",
+        LINE_CHARS,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def default(value: object) -> str:
@@ -69,7 +109,7 @@ def default(value: object) -> str:
 
 
 def figures_table(report: dict[str, Any], figures: list[dict[str, Any]]) -> str:
-    """One row a figure, and on what the report was measured."""
+    """One row per figure, and the machine that the report was measured on."""
     machine = report["machine"]
     rows = [
         f"Measured by `make bench` on {machine['cores']} cores of {machine['processor']}, "
@@ -83,7 +123,7 @@ def figures_table(report: dict[str, Any], figures: list[dict[str, Any]]) -> str:
 
 
 def figure_row(figure: dict[str, Any]) -> str:
-    """One figure; bold when it misses its goal."""
+    """One figure; bold when it misses its goal. A long name takes a row of its own."""
     higher = figure["better"] == "higher"
     value, goal = figure["value"], figure["goal"]
     reached = value >= goal if higher else value <= goal
@@ -91,7 +131,12 @@ def figure_row(figure: dict[str, Any]) -> str:
     sign = "≥" if higher else "≤"
     name = figure["name"].replace("|", "\\|")
     measured = shown if reached else f"**{shown}**"
-    return f"| {name} | {measured} | {sign} {goal:g} {figure['unit']} | {figure['n']} |"
+    cells = f"| {measured} | {sign} {goal:g} {figure['unit']} | {figure['n']} |"
+    row = f"| {name} {cells}"
+    if len(row) <= LINE_CHARS:
+        return row
+    first, _, rest = name.rpartition(": " if ": " in name else ", ")
+    return f"| {first}: | | | |\n| … {rest} {cells}"
 
 
 if __name__ == "__main__":
