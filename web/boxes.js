@@ -1,32 +1,34 @@
-// The growing film as it comes over the wire: MP4 boxes, and what the init segment says.
+// MP4 boxes: divides a growing film into segments, and reads media type and times from them.
 
 const HEADER_BYTES = 8;
 
 /**
- * Cuts a stream of chunks into the init segment and whole fragments (moof + mdat). What names the
- * film, between the two, is in neither: players have no use for it.
+ * Parses chunks into the init segment and whole fragments (moof + mdat). Other boxes between
+ * them, such as the film's metadata, are dropped: players do not need them.
  */
-export class FragmentCutter {
+export class FragmentParser {
   #rest = new Uint8Array(0);
   #pending = [];
-  /** The box that is awaited: the end of the init segment, the beginning or end of a fragment. */
-  #awaited = "moov";
+  /** Type of the box that comes next: the end of the init segment, the start or end of a fragment. */
+  #expected = "moov";
 
-  /** Takes a chunk; returns the segments that are now whole, each `{kind, bytes}`. */
+  /** Adds a chunk; returns the segments that it completes, each `{kind, bytes}`. */
   push(chunk) {
     this.#rest = join([this.#rest, chunk]);
-    const whole = [];
+    const segments = [];
     for (let box = this.#nextBox(); box; box = this.#nextBox()) {
       const segment = this.#segmentEndingWith(box);
-      if (segment) whole.push(segment);
+      if (segment) segments.push(segment);
     }
-    return whole;
+    return segments;
   }
 
   #nextBox() {
     if (this.#rest.length < HEADER_BYTES) return null;
     const size = readUint32(this.#rest, 0);
-    if (size < HEADER_BYTES) throw new Error(`The stream holds a box of ${size} bytes.`);
+    if (size < HEADER_BYTES) {
+      throw new Error(`The stream contains a box of ${size} bytes; MP4 boxes have at least ${HEADER_BYTES}.`);
+    }
     if (this.#rest.length < size) return null;
     const box = this.#rest.slice(0, size);
     this.#rest = this.#rest.slice(size);
@@ -35,14 +37,14 @@ export class FragmentCutter {
 
   #segmentEndingWith(box) {
     const type = boxType(box);
-    if (this.#awaited === "moof" && type !== "moof") return null;
+    if (this.#expected === "moof" && type !== "moof") return null;
     this.#pending.push(box);
-    if (this.#awaited === "moof") this.#awaited = "mdat";
-    if (type !== this.#awaited) return null;
+    if (this.#expected === "moof") this.#expected = "mdat";
+    if (type !== this.#expected) return null;
     const bytes = join(this.#pending);
     const kind = type === "moov" ? "init" : "fragment";
     this.#pending = [];
-    this.#awaited = "moof";
+    this.#expected = "moof";
     return { kind, bytes };
   }
 }
@@ -56,13 +58,13 @@ export function mediaType(init) {
   return `video/mp4; codecs="${codecs.join(", ")}"`;
 }
 
-/** Ticks in a second of the film's pictures, which are its first track. */
-export function pictureTimescale(init) {
+/** Ticks per second of the video, which is the film's first track. */
+export function videoTimescale(init) {
   return readUint32(init, find(init, "mdhd") + 16);
 }
 
-/** Where a fragment's pictures end, in seconds of the film. */
-export function picturesEnd(fragment, timescale) {
+/** The time at which a fragment's video ends, in seconds. */
+export function videoEnd(fragment, timescale) {
   const ticks = readUint32(fragment, find(fragment, "tfhd") + 12);
   const start = readUint64(fragment, find(fragment, "tfdt") + 8);
   const count = readUint32(fragment, find(fragment, "trun") + 8);
@@ -81,10 +83,11 @@ function readUint64(bytes, offset) {
   return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(offset));
 }
 
+/** Offset of a box type in a segment; -1 if it has no such box. */
 function find(bytes, type) {
   const [a, b, c, d] = [...type].map((letter) => letter.charCodeAt(0));
   return bytes.findIndex(
-    (byte, at) => byte === a && bytes[at + 1] === b && bytes[at + 2] === c && bytes[at + 3] === d,
+    (byte, i) => byte === a && bytes[i + 1] === b && bytes[i + 2] === c && bytes[i + 3] === d,
   );
 }
 
@@ -94,10 +97,10 @@ function hex(bytes) {
 
 function join(parts) {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
+  let offset = 0;
   for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
+    whole.set(part, offset);
+    offset += part.length;
   }
   return whole;
 }

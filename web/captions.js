@@ -1,8 +1,8 @@
-// What is being said, in words, over the picture.
+// Captions over the video, read from the session's WebVTT file as it grows.
 
-const KEPT = "captions";
-const LEAST_WAIT_MS = 300;
-const TIMES = /^(\d+):(\d+):([\d.]+) --> (\d+):(\d+):([\d.]+)/;
+const STORAGE_KEY = "captions";
+const MIN_INTERVAL_MS = 300;
+const TIMING = /^(\d+):(\d+):([\d.]+) --> (\d+):(\d+):([\d.]+)/;
 
 export class Captions {
   #track;
@@ -11,64 +11,64 @@ export class Captions {
   #url;
   #isReading = false;
   #hasGrown = false;
-  /** Byte of the transcript file at which its last cue begins: that one may have grown. */
-  #place = 0;
+  /** Byte offset of the last cue in the WebVTT file: that cue may have been extended since. */
+  #offset = 0;
 
-  /** `url` is the transcript of the film as WebVTT. */
-  constructor(video, line, button, url) {
-    this.#track = video.addTextTrack("captions", "What is said");
-    this.#track.mode = "hidden"; // drawn by us: over the hand-over too, and alike everywhere
+  /** `url` is the WebVTT file of the film. */
+  constructor(video, { line, button, url }) {
+    this.#track = video.addTextTrack("captions", "Captions");
+    this.#track.mode = "hidden"; // drawn by the page, because the canvas covers the video's own captions
     this.#line = line;
     this.#button = button;
     this.#url = url;
     this.#track.addEventListener("cuechange", () => this.#show());
-    button.addEventListener("click", () => this.#choose(!this.areOn));
-    this.#choose(localStorage.getItem(KEPT) === "on");
+    button.addEventListener("click", () => this.#setOn(!this.isOn));
+    this.#setOn(localStorage.getItem(STORAGE_KEY) === "on");
   }
 
-  get areOn() {
+  get isOn() {
     return this.#button.getAttribute("aria-pressed") === "true";
   }
 
-  /** The film has grown: read what the transcript says of that. */
-  async grow() {
+  /** Reads the captions of what was appended to the film. */
+  async update() {
     this.#hasGrown = true;
-    if (!this.areOn || this.#isReading) return;
+    if (!this.isOn || this.#isReading) return;
     this.#isReading = true;
     while (this.#hasGrown) {
       this.#hasGrown = false;
       await this.#read();
-      await new Promise((resolve) => setTimeout(resolve, LEAST_WAIT_MS));
+      await new Promise((resolve) => setTimeout(resolve, MIN_INTERVAL_MS));
     }
     this.#isReading = false;
   }
 
-  /** Another film begins. */
+  /** Removes the captions of a film that has ended. */
   clear() {
     for (const cue of [...this.#track.cues]) this.#track.removeCue(cue);
-    this.#place = 0;
+    this.#offset = 0;
     this.#show();
   }
 
-  #choose(on) {
-    this.#button.setAttribute("aria-pressed", String(on));
-    localStorage.setItem(KEPT, on ? "on" : "off");
+  #setOn(isOn) {
+    this.#button.setAttribute("aria-pressed", String(isOn));
+    localStorage.setItem(STORAGE_KEY, isOn ? "on" : "off");
     this.#show();
-    this.grow();
+    this.update();
   }
 
   async #read() {
-    const headers = this.#place > 0 ? { range: `bytes=${this.#place}-` } : {};
+    const headers = this.#offset > 0 ? { range: `bytes=${this.#offset}-` } : {};
     const response = await fetch(this.#url, { headers, cache: "no-store" }).catch(() => null);
-    if (!response?.ok) return; // nothing is said yet, or the server is away: asked again as it grows
-    const begins = response.status === 206 ? this.#place : 0;
+    if (!response?.ok) return; // no captions yet, or no connection; read again when the film grows
+    const start = response.status === 206 ? this.#offset : 0;
     const text = await response.text();
-    cuesOf(text).forEach((cue) => this.#put(cue));
-    const last = text.trimEnd().lastIndexOf("\n\n") + 2;
-    this.#place = begins + new TextEncoder().encode(text.slice(0, last)).length;
+    parseCues(text).forEach((cue) => this.#put(cue));
+    const lastCue = text.trimEnd().lastIndexOf("\n\n") + 2;
+    this.#offset = start + new TextEncoder().encode(text.slice(0, lastCue)).length;
   }
 
-  /** Adds a cue behind the others; the last one may come again, longer. */
+  /** Appends a cue, or extends the last one if it is the same. */
   #put(cue) {
     const last = this.#track.cues[this.#track.cues.length - 1];
     if (last === undefined || cue.startTime > last.startTime) this.#track.addCue(cue);
@@ -76,20 +76,20 @@ export class Captions {
   }
 
   #show() {
-    const cues = this.areOn ? [...(this.#track.activeCues ?? [])] : [];
-    const words = cues.map((cue) => cue.getCueAsHTML().textContent).join("\n");
-    if (this.#line.textContent !== words) this.#line.textContent = words; // screen readers read it out
+    const cues = this.isOn ? [...(this.#track.activeCues ?? [])] : [];
+    const text = cues.map((cue) => cue.getCueAsHTML().textContent).join("\n");
+    if (this.#line.textContent !== text) this.#line.textContent = text; // screen readers announce changes
   }
 }
 
-/** The cues in a piece of a WebVTT file. */
-function cuesOf(text) {
+/** Parses the cues in a part of a WebVTT file. */
+function parseCues(text) {
   return text.split("\n\n").flatMap((block) => {
     const lines = block.split("\n");
-    const at = lines.findIndex((line) => TIMES.test(line));
-    if (at < 0) return [];
-    const [h, m, s, toH, toM, toS] = TIMES.exec(lines[at]).slice(1).map(Number);
-    const words = lines.slice(at + 1).join("\n").trim();
-    return [new VTTCue(3600 * h + 60 * m + s, 3600 * toH + 60 * toM + toS, words)];
+    const timing = lines.findIndex((line) => TIMING.test(line));
+    if (timing < 0) return [];
+    const [h, m, s, endH, endM, endS] = TIMING.exec(lines[timing]).slice(1).map(Number);
+    const content = lines.slice(timing + 1).join("\n").trim();
+    return [new VTTCue(3600 * h + 60 * m + s, 3600 * endH + 60 * endM + endS, content)];
   });
 }

@@ -1,6 +1,6 @@
-// The server's calls that the page makes. A refused call throws the server's own explanation.
+// Requests to the server. A refused request throws the server's own explanation.
 
-/** A call that the server refused: the problem's `detail`, and its `kind`. */
+/** The server refused a request: the `detail` of its answer, and the `kind` of the error. */
 class Refused extends Error {
   constructor({ detail, reason, kind }) {
     super(detail ?? reason);
@@ -8,55 +8,56 @@ class Refused extends Error {
   }
 }
 
-/** A call that was not answered, or not to its end. */
-class NoAnswer extends Error {
-  kind = "NoAnswer";
+/** A request was not answered, or its answer was cut off. */
+class NoResponse extends Error {
+  kind = "NoResponse";
 
-  /** `isLate`: it may come yet, but nobody waits for it any more. */
-  constructor(isLate = false) {
-    super("The server does not answer.");
-    this.isLate = isLate;
+  /** `isTimeout` tells that the request was given up, and not that the connection failed. */
+  constructor(isTimeout = false) {
+    super("The server is not responding.");
+    this.isTimeout = isTimeout;
   }
 }
 
-/** Answers as the server's JSON; throws Refused, or NoAnswer. */
+/** Returns the JSON of the answer; throws Refused and NoResponse. */
 export async function call(path, options) {
-  const { isOk, body } = await ask(path, options);
-  if (!isOk) throw new Refused(body);
+  const response = await guard(() => fetch(path, options));
+  const body = await guard(() => response.json());
+  if (!response.ok) throw new Refused(body);
   return body;
 }
 
-/** Answers as the server's JSON, whether it is well or not; throws NoAnswer. */
-export async function ask(path, options) {
-  const response = await answered(() => fetch(path, options));
-  return { isOk: response.ok, body: await answered(() => response.json()) };
+/** Returns the JSON of the answer whatever its HTTP status is; throws NoResponse. */
+export async function callAnyStatus(path, options) {
+  const response = await guard(() => fetch(path, options));
+  return guard(() => response.json());
 }
 
 export function post(path, body) {
   return call(path, { method: "POST", ...json(body) });
 }
 
-/** Says a text; yields `{event, data}` as the server tells what happens, `done` at the end. */
-export async function* speak(body) {
-  const { headers, ...rest } = json(body);
+/** Speaks a text; yields the server's events as `{event, data}`, the last one being `done`. */
+export async function* speak(request) {
+  const { headers, body } = json(request);
   headers.accept = "text/event-stream, application/problem+json";
-  const response = await answered(() => fetch("/speak", { method: "POST", headers, ...rest }));
-  if (!response.ok) throw new Refused(await answered(() => response.json()));
+  const response = await guard(() => fetch("/speak", { method: "POST", headers, body }));
+  if (!response.ok) throw new Refused(await guard(() => response.json()));
   for await (const { event, data } of events(response.body)) {
     if (event === "error") throw new Refused(data);
     yield { event, data };
     if (event === "done") return;
   }
-  throw new NoAnswer();
+  throw new NoResponse();
 }
 
-/** fetch throws TypeError when nobody answers, SyntaxError where a proxy does. */
-async function answered(request) {
+/** fetch throws TypeError if the network fails, and JSON SyntaxError if a proxy answers instead. */
+async function guard(request) {
   try {
     return await request();
   } catch (error) {
-    if (error.name === "TimeoutError") throw new NoAnswer(true);
-    if (error instanceof TypeError || error instanceof SyntaxError) throw new NoAnswer();
+    if (error.name === "TimeoutError") throw new NoResponse(true);
+    if (error instanceof TypeError || error instanceof SyntaxError) throw new NoResponse();
     throw error;
   }
 }
@@ -65,18 +66,19 @@ function json(body) {
   return { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
 }
 
+/** Parses a body of server-sent events. */
 async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  const read = () => answered(() => reader.read());
+  const read = () => guard(() => reader.read());
   let rest = "";
-  for (let part = await read(); !part.done; part = await read()) {
-    const blocks = (rest + part.value).split("\n\n");
+  for (let chunk = await read(); !chunk.done; chunk = await read()) {
+    const blocks = (rest + chunk.value).split("\n\n");
     rest = blocks.pop();
-    for (const block of blocks) yield parse(block);
+    for (const block of blocks) yield parseEvent(block);
   }
 }
 
-function parse(block) {
+function parseEvent(block) {
   const fields = Object.fromEntries(
     block.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]),
   );

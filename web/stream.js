@@ -1,142 +1,144 @@
-// One long answer of the server, followed for as long as the page is open.
+// The session's film as one long HTTP response, read for as long as the page is open.
 
-import { FragmentCutter } from "./boxes.js";
+import { FragmentParser } from "./boxes.js";
 
-const FIRST_WAIT_MS = 250;
-const LONGEST_WAIT_MS = 5000;
-/** A stream that is behind the server's film, and brings nothing for so long, is asked for anew. */
-const SILENCE_MS = 1500;
-/** What was asked for anew so often in vain is no way to watch. */
-const SILENT_STREAMS = 2;
+const FIRST_RETRY_MS = 250;
+const MAX_RETRY_MS = 5000;
+/** A stream that is behind the server's film and receives nothing for this long is reconnected. */
+const STALL_TIMEOUT_MS = 1500;
+/** After this many stalled streams in succession the stream is given up. */
+const MAX_STALLED_STREAMS = 2;
 
-/** The stream cannot be had here, or does not come through: another player may do better. */
-export class StreamUnusable extends Error {}
+/** The server has no capacity for a stream, or the network does not deliver it. */
+export class StreamUnavailable extends Error {}
 
-/** The server keeps a film that cannot be watched while it grows. */
+/** The server writes films that cannot be watched while they grow. */
 export class NotLive extends Error {}
 
 class StreamLost extends Error {}
 
-/** The stream of a session. `onState` hears `"waiting"`, `"open"`, `"over"` and `"lost"`. */
+/** Streams a session. Calls `onState` with `"waiting"`, `"open"`, `"ended"` or `"lost"`. */
 export class Stream {
   #url;
   #onState;
   #signal;
-  #film = null;
-  #end = null;
+  #filmId = null;
+  /** Bytes of the film received so far; null until a first request has told. */
+  #offset = null;
   #request = null;
   #isReading = false;
-  #silentStreams = 0;
+  #stalledStreams = 0;
 
   /**
-   * Ends when `signal` is aborted. With `fromStart` it begins with the film's first fragment, else
-   * with the next one.
+   * Starts with the first fragment of the film if `fromStart`, otherwise with the next one. Ends
+   * when `signal` is aborted.
    */
   constructor(url, { fromStart, onState, signal }) {
     this.#url = url;
-    this.#end = fromStart ? 0 : null;
+    this.#offset = fromStart ? 0 : null;
     this.#onState = onState;
     this.#signal = signal;
     signal.addEventListener("abort", () => this.#request?.abort(signal.reason));
   }
 
-  /** Begin with the first fragment behind this byte: what was said since somebody looked comes too. */
-  beginAt(bytes) {
-    this.#end = bytes;
+  /** Starts at this offset, so that nothing spoken since the session was fetched is missed. */
+  startAt(offset) {
+    this.#offset = offset;
   }
 
   /**
-   * Yields `{kind: "init", bytes, film}` when a film, named `film`, begins or is joined, then
-   * `{kind: "fragment", bytes, film}` for each fragment, exactly once and in order, across lost
-   * connections. Throws StreamUnusable and NotLive.
+   * Yields `{kind: "init", bytes, filmId}` when a film begins or is joined, then `{kind:
+   * "fragment", bytes, filmId}` for each fragment, exactly once and in order, across lost
+   * connections. Throws StreamUnavailable and NotLive.
    */
   async *segments() {
-    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
+    for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(2 * retryMs, MAX_RETRY_MS)) {
       try {
         this.#onState("waiting");
         for await (const segment of this.#readOnce()) {
-          waitMs = FIRST_WAIT_MS;
+          retryMs = FIRST_RETRY_MS;
           yield segment;
         }
-        this.#onState("over");
+        this.#onState("ended");
       } catch (error) {
         if (this.#signal.aborted) return;
         if (!isLoss(error)) throw error;
         this.#onState("lost");
       }
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
   }
 
   /**
-   * Told now and then how long the server's film is, notices a connection that has died without a
-   * word, or that something on the way holds back.
+   * Compares the offset with the length of the server's film. Detects a connection that has died
+   * without an error, and a proxy that holds data back.
    */
-  compare(bytes) {
-    const end = this.#end;
-    const isBehind = () => this.#isReading && this.#end === end && bytes > (end ?? 0);
-    if (isBehind()) setTimeout(() => isBehind() && this.#giveUp(), SILENCE_MS);
+  checkProgress(filmBytes) {
+    const offset = this.#offset;
+    const isStalled = () => this.#isReading && this.#offset === offset && filmBytes > (offset ?? 0);
+    if (isStalled()) setTimeout(() => isStalled() && this.#abortStalled(), STALL_TIMEOUT_MS);
   }
 
-  #giveUp() {
-    this.#silentStreams += 1;
-    this.#request.abort(new StreamLost("the stream brings nothing"));
+  #abortStalled() {
+    this.#stalledStreams += 1;
+    this.#request.abort(new StreamLost("the stream has stalled"));
   }
 
   async *#readOnce() {
     const response = await this.#open();
-    const film = response.headers.get("Warmtalk-Film");
-    const known = film === this.#film;
-    this.#film = film;
-    this.#end = Number(response.headers.get("Warmtalk-Offset"));
+    const filmId = response.headers.get("Warmtalk-Film");
+    const isKnown = filmId === this.#filmId;
+    this.#filmId = filmId;
+    this.#offset = Number(response.headers.get("Warmtalk-Offset"));
     this.#onState("open");
-    for await (const segment of this.#cut(response.body)) {
-      if (segment.kind === "fragment") this.#end += segment.bytes.length;
-      else if (known) continue; // the player has it
-      yield { ...segment, film };
+    for await (const segment of this.#parse(response.body)) {
+      if (segment.kind === "fragment") this.#offset += segment.bytes.length;
+      else if (isKnown) continue; // the player has this init segment already
+      yield { ...segment, filmId };
     }
   }
 
-  /** Asks for what comes after; a film that is not the known one is taken from its beginning. */
+  /** Requests the film from the offset on; a film that has replaced it is read from its beginning. */
   async #open() {
-    const response = await this.#ask(this.#end === null ? "" : `?from=${this.#end}`);
-    const film = response.headers.get("Warmtalk-Film");
-    if (this.#film === null || film === this.#film) return response;
+    const response = await this.#fetch(this.#offset === null ? "" : `?from=${this.#offset}`);
+    const filmId = response.headers.get("Warmtalk-Film");
+    if (this.#filmId === null || filmId === this.#filmId) return response;
     await response.body.cancel();
-    return this.#ask("?from=0");
+    return this.#fetch("?from=0");
   }
 
-  async #ask(query) {
-    if (this.#silentStreams >= SILENT_STREAMS) {
-      throw new StreamUnusable("something on the way holds the stream back");
+  async #fetch(query) {
+    if (this.#stalledStreams >= MAX_STALLED_STREAMS) {
+      throw new StreamUnavailable("a proxy or the network holds the stream back");
     }
     this.#request = new AbortController();
     const { signal } = this.#request;
-    const address = this.#url + query;
-    const response = await this.#wait(fetch(address, { cache: "no-store", signal }));
+    const url = this.#url + query;
+    const response = await this.#track(fetch(url, { cache: "no-store", signal }));
     if (response.ok) return response;
     const { kind, detail } = await response.json().catch(() => ({}));
-    if (kind === "QueueFullError") throw new StreamUnusable(detail);
+    if (kind === "QueueFullError") throw new StreamUnavailable(detail);
     if (kind === "NotLiveError") throw new NotLive(detail);
-    throw new StreamLost(`${address} answered ${response.status}`);
+    throw new StreamLost(`${url} answered ${response.status}`);
   }
 
-  async *#cut(body) {
+  async *#parse(body) {
     const reader = body.getReader();
-    const cutter = new FragmentCutter();
-    const read = () => this.#wait(reader.read());
+    const parser = new FragmentParser();
+    const read = () => this.#track(reader.read());
     try {
-      for (let part = await read(); !part.done; part = await read()) {
-        const segments = cutter.push(part.value);
-        if (segments.some(({ kind }) => kind === "fragment")) this.#silentStreams = 0;
+      for (let chunk = await read(); !chunk.done; chunk = await read()) {
+        const segments = parser.push(chunk.value);
+        if (segments.some(({ kind }) => kind === "fragment")) this.#stalledStreams = 0;
         yield* segments;
       }
     } finally {
-      await reader.cancel().catch(() => {}); // it may have ended by itself
+      await reader.cancel().catch(() => {}); // the response may have ended already
     }
   }
 
-  async #wait(promise) {
+  /** Only a stream that waits for the network can stall; one that waits for the player does not. */
+  async #track(promise) {
     this.#isReading = true;
     try {
       return await promise;

@@ -1,124 +1,121 @@
-// What was said: the clips of the film, and what is still on its way there.
+// The transcript: the clips of the film, and the texts that are not in it yet.
 
-const KINDS = ["coming", "failed", "said"];
-const SIGNS = /[^\p{L}\p{N}]/gu;
+const FOLLOW_INTERVAL_MS = 200;
+const STATES = ["pending", "failed", "spoken"];
+const NOT_SPOKEN = /[^\p{L}\p{N}]/gu;
 
 export class Transcript {
   #list;
   #clips = [];
-  /** The line of each clip. */
-  #lines = [];
-  /** What was sent and is not in the film yet, in order. */
-  #coming = new Set();
-  #heard = null;
+  /** The list item of each clip. */
+  #items = [];
+  /** Texts that were sent and are not in the film yet, in order. */
+  #pending = new Set();
+  #highlighted = null;
 
   constructor(list) {
     this.#list = list;
   }
 
-  /** The number of the last clip that is known: who asks from there on can tell an old film. */
-  get last() {
+  /** Index of the last known clip. An answer that starts with it shows whether the film is the same. */
+  get lastIndex() {
     return Math.max(0, this.#clips.length - 1);
   }
 
   /**
-   * Takes the film's clips from number `first` on; false, and nothing is taken, where they do not
-   * go on from what is known: the film is another one, and its clips are wanted from 0 on.
+   * Adds the film's clips from index `first` on. Returns false, and adds nothing, if they do not
+   * continue the known ones: the film has been replaced, and its clips are needed from 0 on.
    */
-  take(first, clips) {
-    if (first === 0 && !isSame(clips[0], this.#clips[0])) this.#forget();
+  update(first, clips) {
+    if (first === 0 && !isSame(clips[0], this.#clips[0])) this.clear();
     const known = this.#clips.slice(first);
-    if (!known.every((clip, at) => isSame(clip, clips[at]))) {
+    if (!known.every((clip, index) => isSame(clip, clips[index]))) {
       if (first > 0) return false;
-      this.#forget();
-      return this.take(0, clips);
+      this.clear();
+      return this.update(0, clips);
     }
-    clips.slice(known.length).forEach((clip) => this.#write(clip));
+    clips.slice(known.length).forEach((clip) => this.#addClip(clip));
     return true;
   }
 
   /**
-   * Adds a text that is not in the film yet. `tell` and `fail` say how it goes; its line becomes
-   * the clip's when that is in the film, and `onClip` is called with it. `end` takes the line away
-   * where there is no clip, and `giveBack` does as soon as it is known that none comes.
+   * Adds a text that is not in the film yet. Its item becomes the clip's as soon as the film has
+   * it, and `onClip(clip)` is called. Until then the returned entry changes it: `report` and
+   * `fail` set its note, `remove` removes it, and `markRestored` lets `discardRestored` do so.
    */
   add(text, onClip) {
-    const line = item(text, "waiting", "coming");
-    const coming = { letters: lettersOf(text), line, onClip, isBack: false };
-    this.#coming.add(coming);
-    this.#list.append(line);
-    this.#follow();
+    const item = createItem(text, "waiting", "pending");
+    const pending = { key: keyOf(text), item, onClip, isRestored: false };
+    this.#pending.add(pending);
+    this.#list.append(item);
+    this.#scrollToEnd();
     return {
-      tell: (note) => this.#coming.has(coming) && change(line, note, "coming"),
-      fail: (note) => this.#coming.has(coming) && change(line, note, "failed"),
-      giveBack: () => (coming.isBack = true),
-      end: () => this.#end(coming),
+      report: (note) => this.#pending.has(pending) && setState(item, note, "pending"),
+      fail: (note) => this.#pending.has(pending) && setState(item, note, "failed"),
+      markRestored: () => (pending.isRestored = true),
+      remove: () => this.#remove(pending),
     };
   }
 
-  /** Nothing is being said: what was given back and is not in the film will not be there. */
-  settle() {
-    for (const coming of this.#coming) if (coming.isBack) this.#end(coming);
+  /** Removes texts that were put back into the text field: nothing is speaking, so none will follow. */
+  discardRestored() {
+    for (const pending of this.#pending) if (pending.isRestored) this.#remove(pending);
   }
 
-  /** Marks what is heard at `timeS` of the film; null marks nothing. */
-  mark(timeS) {
-    const heard = timeS === null ? null : this.#at(timeS);
-    if (heard === this.#heard) return;
-    this.#heard?.classList.remove("heard");
-    heard?.classList.add("heard");
-    this.#heard = heard;
-  }
-
-  /** The line of a clip; behind the last one that is known, of the text that is being said. */
-  #at(timeS) {
-    const at = this.#clips.findLastIndex((clip) => clip.start_s <= timeS);
-    const clip = this.#clips[at];
-    const isBehind = !clip || timeS >= clip.start_s + clip.duration_s;
-    const coming = isBehind ? this.#list.querySelector(".coming") : null;
-    return coming ?? this.#lines[at] ?? null;
-  }
-
-  #write(clip) {
-    const coming = this.#comingOf(clip);
-    const line = coming?.line ?? item("", "", "said");
-    line.firstElementChild.textContent = clip.text;
-    const seconds = `${clip.duration_s.toFixed(1)} s`;
-    change(line, clip.whole ? seconds : `broken off after ${seconds}`, "said");
-    line.classList.toggle("broken", !clip.whole);
-    if (coming) this.#coming.delete(coming);
-    else this.#list.insertBefore(line, this.#list.querySelector(".coming"));
-    this.#clips.push(clip);
-    this.#lines.push(line);
-    this.#follow();
-    coming?.onClip(clip);
-  }
-
-  /** Clips are in the order in which their texts were sent; one that was lost may be said again. */
-  #comingOf(clip) {
-    const letters = lettersOf(clip.text);
-    return [...this.#coming].find((coming) => coming.letters === letters);
-  }
-
-  /** Forgets what was said, and what failed. */
+  /** Removes all clips and failed texts; texts that are still pending stay. */
   clear() {
-    this.#forget();
-  }
-
-  /** Another film: what failed with the one before is forgotten, too. */
-  #forget() {
-    this.#lines.forEach((line) => line.remove());
-    [this.#clips, this.#lines] = [[], []];
-    for (const coming of this.#coming) {
-      if (coming.line.classList.contains("failed")) this.#end(coming);
+    this.#items.forEach((item) => item.remove());
+    [this.#clips, this.#items] = [[], []];
+    for (const pending of this.#pending) {
+      if (pending.item.classList.contains("failed")) this.#remove(pending);
     }
   }
 
-  #end(coming) {
-    if (this.#coming.delete(coming)) coming.line.remove();
+  /** Keeps the clip highlighted that is heard at `currentTime()` of the film; null highlights none. */
+  follow(currentTime) {
+    setInterval(() => this.#highlight(currentTime()), FOLLOW_INTERVAL_MS);
   }
 
-  #follow() {
+  #highlight(timeS) {
+    const item = timeS === null ? null : this.#itemAt(timeS);
+    if (item === this.#highlighted) return;
+    this.#highlighted?.classList.remove("current");
+    item?.classList.add("current");
+    this.#highlighted = item;
+  }
+
+  /** The item of a clip; after the last known clip, of the text that is being spoken. */
+  #itemAt(timeS) {
+    const index = this.#clips.findLastIndex((clip) => clip.start_s <= timeS);
+    const clip = this.#clips[index];
+    const isAfter = !clip || timeS >= clip.start_s + clip.duration_s;
+    const pending = isAfter ? this.#list.querySelector(".pending") : null;
+    return pending ?? this.#items[index] ?? null;
+  }
+
+  #addClip(clip) {
+    const pending = this.#pendingOf(clip);
+    const item = pending?.item ?? createItem("", "", "spoken");
+    showClip(item, clip);
+    if (pending) this.#pending.delete(pending);
+    else this.#list.insertBefore(item, this.#list.querySelector(".pending"));
+    this.#clips.push(clip);
+    this.#items.push(item);
+    this.#scrollToEnd();
+    pending?.onClip(clip);
+  }
+
+  /** Clips come in the order of their texts, but a text whose answer was lost may be sent twice. */
+  #pendingOf(clip) {
+    const key = keyOf(clip.text);
+    return [...this.#pending].find((pending) => pending.key === key);
+  }
+
+  #remove(pending) {
+    if (this.#pending.delete(pending)) pending.item.remove();
+  }
+
+  #scrollToEnd() {
     this.#list.scrollTop = this.#list.scrollHeight;
   }
 }
@@ -127,24 +124,31 @@ function isSame(clip, other) {
   return clip?.start_s === other?.start_s && clip?.text === other?.text;
 }
 
-/** A text by what is said of it: the server leaves out what no voice can say. */
-function lettersOf(text) {
-  return text.replace(SIGNS, "");
+/** A text without the characters that the server leaves out because no voice speaks them. */
+function keyOf(text) {
+  return text.replace(NOT_SPOKEN, "");
 }
 
-function change(line, note, kind) {
-  line.classList.remove(...KINDS);
-  line.classList.add(kind);
-  line.lastElementChild.textContent = note;
+function showClip(item, { text, duration_s: durationS, whole: isWhole }) {
+  item.firstElementChild.textContent = text;
+  const seconds = `${durationS.toFixed(1)} s`;
+  setState(item, isWhole ? seconds : `interrupted after ${seconds}`, "spoken");
+  item.classList.toggle("interrupted", !isWhole);
 }
 
-function item(text, note, kind) {
-  const line = document.createElement("li");
-  line.className = kind;
+function setState(item, note, state) {
+  item.classList.remove(...STATES);
+  item.classList.add(state);
+  item.lastElementChild.textContent = note;
+}
+
+function createItem(text, note, state) {
+  const item = document.createElement("li");
   const words = document.createElement("p");
+  const small = document.createElement("small");
+  item.className = state;
   words.textContent = text;
-  const about = document.createElement("small");
-  about.textContent = note;
-  line.append(words, about);
-  return line;
+  small.textContent = note;
+  item.append(words, small);
+  return item;
 }

@@ -1,6 +1,6 @@
-"""A real browser and a real server, for the tests of the page.
+"""A real browser and a real server for the tests of the page.
 
-The tests are left out where Chromium is not installed (Debian: chromium and chromium-driver).
+The tests are skipped if Chromium is not installed (Debian: chromium and chromium-driver).
 """
 
 import http.client
@@ -26,11 +26,11 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 SERVER = Path(__file__).with_name("page_server.py")
-PATIENCE_S = 40
-HICCUP_MS = 100
-"""Of two pictures farther apart than this the browser did not draw what lies between."""
-GLIDE_PX_PER_MS = 0.05
-"""Faster than the page lets a head glide: 20 pixels in a second, slow at both ends."""
+TIMEOUT_S = 40
+MAX_FRAME_INTERVAL_MS = 100
+"""Between two samples farther apart than this the browser has skipped repaints."""
+MAX_HEAD_SPEED_PX_PER_MS = 0.05
+"""Above the speed of any transition: 20 pixels in a second, with ease-in and ease-out."""
 
 browser_tests = [
     pytest.mark.browser,
@@ -40,13 +40,13 @@ browser_tests = [
     ),
 ]
 
-SPIES = """
-// What is drawn can be read later; every fragment's number is kept as it is given to the player.
+INSTRUMENTATION = """
+// Lets tests read the canvas, and records the number of every fragment given to the player.
 const getContext = HTMLCanvasElement.prototype.getContext;
 HTMLCanvasElement.prototype.getContext = function (kind, options) {
   return getContext.call(this, kind, { ...options, preserveDrawingBuffer: true });
 };
-// With ?memory=S a player refuses more than so many seconds, as a telephone does.
+// With ?memory=S the buffer refuses to hold more than S seconds, as on a telephone.
 window.appended = [];
 window.refused = 0;
 const memoryS = Number(new URLSearchParams(location.search).get("memory") ?? Infinity);
@@ -64,17 +64,17 @@ SourceBuffer.prototype.appendBuffer = function (segment) {
 };
 """
 
-WATCH = """
-// Notes at every repaint what is seen: the frame by the grey of a corner, and where the head is.
-// A change is as old as its drawing, which may be the one before this repaint's.
+RECORDER = """
+// Samples the visible image at every repaint: its frame, as the grey of a corner, and the head's
+// position. A transition is dated by its last drawing, which may belong to the previous repaint.
 const canvas = document.createElement("canvas");
 canvas.width = canvas.height = 96;
-const brush = canvas.getContext("2d", { willReadFrequently: true });
+const context = canvas.getContext("2d", { willReadFrequently: true });
 const film = document.getElementById("film"), idle = document.getElementById("idle");
-const drawn = document.getElementById("handover");
-const look = (picture) => {
-  brush.drawImage(picture, 0, 0, 96, 96);
-  const { data } = brush.getImageData(0, 0, 96, 40);
+const morph = document.getElementById("morph");
+const measure = (image) => {
+  context.drawImage(image, 0, 0, 96, 96);
+  const { data } = context.getImageData(0, 0, 96, 40);
   let [sum, weight] = [0, 0];
   const grey = data[4 * (96 * 4 + 4)];
   for (let at = 0; at < 96 * 40; at += 1) {
@@ -84,32 +84,32 @@ const look = (picture) => {
   }
   return { grey, head: sum / weight };
 };
-window.looks = [];
+window.samples = [];
 let drawnAt = 0;
 const { drawArrays } = WebGLRenderingContext.prototype;
 WebGLRenderingContext.prototype.drawArrays = function (...range) {
   drawnAt = performance.now();
   drawArrays.apply(this, range);
 };
-const watch = () => {
-  const shown = Number(getComputedStyle(film).opacity);
-  const isSeen = !drawn.hidden && !drawn.classList.contains("faint");
-  const seen = isSeen ? "change" : shown === 1 ? "film" : shown === 0 ? "idle" : "fade";
-  const picture = { change: drawn, film, idle, fade: idle }[seen];
-  const ready = picture === drawn || picture.readyState >= 2;
-  const at = picture === drawn ? drawnAt : performance.now();
+const sample = () => {
+  const opacity = Number(getComputedStyle(film).opacity);
+  const isMorphing = !morph.hidden && !morph.classList.contains("warming-up");
+  const visible = isMorphing ? "morph" : opacity === 1 ? "film" : opacity === 0 ? "idle" : "fade";
+  const image = { morph, film, idle, fade: idle }[visible];
+  const isReady = image === morph || image.readyState >= 2;
+  const at = image === morph ? drawnAt : performance.now();
   const { buffered, currentTime } = film;
   const left = buffered.length ? buffered.end(buffered.length - 1) - currentTime : 0;
-  if (ready) window.looks.push({ at, seen, left, ...look(picture) });
-  requestAnimationFrame(watch);
+  if (isReady) window.samples.push({ at, visible, left, ...measure(image) });
+  requestAnimationFrame(sample);
 };
-requestAnimationFrame(watch);
+requestAnimationFrame(sample);
 """
 
 
 @contextmanager
 def serving(results: Path, port: int, **settings: object) -> Iterator[subprocess.Popen[str]]:
-    """The server, ready, until the block ends; it is stopped as an operator would."""
+    """Run a server; the block begins when it is ready, and ends with SIGTERM."""
     with starting(results, port, **settings) as process:
         assert process.stdout is not None
         assert "ready at" in process.stdout.readline()
@@ -118,7 +118,7 @@ def serving(results: Path, port: int, **settings: object) -> Iterator[subprocess
 
 @contextmanager
 def starting(results: Path, port: int, **settings: object) -> Iterator[subprocess.Popen[str]]:
-    """The server, which listens and is not ready yet; it waits while there is `RESULTS/hold`."""
+    """As `serving`, but begin when the port is open; warm-up waits while `RESULTS/hold` exists."""
     command = [sys.executable, "-u", str(SERVER), str(results), str(port), json.dumps(settings)]
     with subprocess.Popen(
         command,
@@ -132,19 +132,19 @@ def starting(results: Path, port: int, **settings: object) -> Iterator[subproces
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(PATIENCE_S)
+            process.wait(TIMEOUT_S)
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    """The server's processes are gone at once, as in a power cut."""
+    """Kill all processes of the server, as a power cut does."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait(PATIENCE_S)
+    process.wait(TIMEOUT_S)
 
 
 @contextmanager
 def chromium(profile: Path, *flags: str) -> Iterator[Chrome]:
-    """A browser of its own, that talks to nobody but our server."""
+    """A browser with its own profile, which connects to nothing but the test's server."""
     options = ChromeOptions()
     options.binary_location = str(CHROMIUM)
     for flag in (
@@ -157,20 +157,31 @@ def chromium(profile: Path, *flags: str) -> Iterator[Chrome]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     browser = Chrome(options=options, service=Service(str(DRIVER)))
     try:
-        browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": SPIES})
-        yield browser
+        with on_every_page(browser, INSTRUMENTATION):
+            yield browser
     finally:
         browser.quit()
 
 
+@contextmanager
+def on_every_page(browser: Chrome, script: str) -> Iterator[None]:
+    """Run a script at the start of every page that the block opens."""
+    source = {"source": script}
+    added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+
+
 def wait_for_port(port: int) -> None:
-    """Until somebody listens there."""
-    deadline = time.monotonic() + PATIENCE_S
+    """Wait until a server accepts connections."""
+    deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         with suppress(ConnectionRefusedError):
             return socket.create_connection(("127.0.0.1", port)).close()
         time.sleep(0.05)
-    raise TimeoutError(f"nobody listens on port {port}")
+    raise TimeoutError(f"no server listens on port {port}")
 
 
 def free_port() -> int:
@@ -179,7 +190,7 @@ def free_port() -> int:
 
 
 class Page:
-    """The page as a person sees it, in a session of its own."""
+    """The page of one session, open in the browser."""
 
     def __init__(
         self,
@@ -194,8 +205,8 @@ class Page:
         browser.get_log("browser")
         browser.get(f"http://{host}:{port}/?session={session}{query}")
         self.wait(lambda: self.text("status-text").startswith(status))
-        if status == "ready":
-            self.wait(lambda: self.text("player") or self.text("error-text"))  # it has looked
+        if status == "ready":  # then wait until the page has chosen a player
+            self.wait(lambda: self.text("player") or self.text("error-text"))
 
     def text(self, element: str) -> str:
         return self.browser.find_element(By.ID, element).text
@@ -203,58 +214,99 @@ class Page:
     def click(self, element: str) -> None:
         self.browser.find_element(By.ID, element).click()
 
+    def submit(self, form: str = "composer") -> None:
+        """Press the button that submits a form."""
+        self.browser.find_element(By.CSS_SELECTOR, f"#{form} [type=submit]").click()
+
     def run(self, script: str) -> Any:
         return self.browser.execute_script(script)  # type: ignore[no-untyped-call]
 
+    def element(self, element: str, what: str) -> Any:
+        """A property of an element."""
+        return self.run(f"return document.getElementById('{element}').{what}")
+
     def film(self, what: str) -> Any:
-        return self.run(f"return document.getElementById('film').{what}")
+        return self.element("film", what)
 
     def idle(self, what: str) -> Any:
-        return self.run(f"return document.getElementById('idle').{what}")
+        return self.element("idle", what)
+
+    def session_info(self) -> Any:
+        """The server's answer about the session of this page."""
+        return ask(self.port, "GET", f"/session?session_id={self.session}")
 
     def wait(self, condition: Callable[[], Any]) -> Any:
-        return WebDriverWait(self.browser, PATIENCE_S, 0.05).until(lambda _: condition())
+        return WebDriverWait(self.browser, TIMEOUT_S, 0.05).until(lambda _: condition())
 
     def say(self, text: str) -> None:
         self.browser.find_element(By.ID, "text").send_keys(text, Keys.ENTER)
 
-    def is_speaking(self) -> bool:
-        return "speaking" in self.run("return document.getElementById('stage').className")
+    def set_captions(self, on: bool) -> None:
+        """Turn captions on or off; the browser remembers it from page to page."""
+        if self.element("captions", "ariaPressed") != str(on).lower():
+            self.click("captions")
 
-    def hear_out(self) -> None:
-        """Wait until the film has begun and has ended."""
-        self.wait(self.is_speaking)
+    def is_speaking(self) -> bool:
+        return "speaking" in self.element("stage", "className")
+
+    def wait_until_speaking(self, after_s: float = 0) -> None:
+        """Wait until the film is visible and has been played past `after_s`."""
+        self.wait(lambda: self.is_speaking() and self.film("currentTime") > after_s)
+
+    def wait_until_silent(self) -> None:
         self.wait(lambda: not self.is_speaking())
 
+    def wait_for_speech(self) -> None:
+        """Wait until the film has become visible and has ended."""
+        self.wait(self.is_speaking)
+        self.wait_until_silent()
+
     def clips(self) -> Any:
-        lines = "document.querySelectorAll('li.said p')"
-        return self.run(f"return [...{lines}].map((line) => line.textContent)")
+        """The texts in the transcript that were spoken."""
+        return self.run(
+            "return [...document.querySelectorAll('li.spoken p')].map((p) => p.textContent)"
+        )
 
-    def watch(self) -> None:
-        """Note from now on what is seen."""
-        self.run(WATCH)
+    def notes(self) -> Any:
+        """The notes next to the texts in the transcript."""
+        script = (
+            "return [...document.querySelectorAll('#transcript small')].map((s) => s.textContent)"
+        )
+        return self.run(script)
 
-    def looks(self) -> Any:
-        """What has been seen, in order: `{at, seen: idle|change|film|fade, left, grey, head}`.
+    def record(self) -> None:
+        """Record from now on what is visible."""
+        self.run(RECORDER)
 
-        `left`: seconds of film that the player had yet to show.
+    def samples(self) -> Any:
+        """The recording, in order: `{at, visible: idle|morph|film|fade, left, grey, head}`.
+
+        `left`: seconds of film that were buffered and not played.
         """
-        return self.run("return window.looks")
+        return self.run("return window.samples")
+
+    def visible(self) -> set[str]:
+        """All that the recording has seen."""
+        return {sample["visible"] for sample in self.samples()}
 
     def appended(self) -> Any:
         """The numbers of the fragments that were given to the player, "init" between films."""
         return self.run("return window.appended")
 
-    def complaints(self) -> list[str]:
-        """What the browser's console says of scripts that failed."""
+    def assert_each_fragment_came_once(self) -> None:
+        first, *numbers = self.appended()
+        assert (first, numbers) == ("init", list(range(1, len(numbers) + 1)))
+
+    def console_errors(self) -> list[str]:
+        """The script errors in the browser's console since the last call."""
         log = self.browser.get_log("browser")
         return [entry["message"] for entry in log if entry["source"] == "javascript"]
 
 
 def ask(port: int, method: str, path: str, body: object = None) -> Any:
-    """Somebody else's request to the server."""
+    """Send a request that does not come from the page; return the JSON of the answer."""
     head = {"Content-Type": "application/json"}
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
     with closing(connection):
         connection.request(method, path, None if body is None else json.dumps(body), head)
         answer = connection.getresponse()
@@ -264,22 +316,23 @@ def ask(port: int, method: str, path: str, body: object = None) -> Any:
 
 
 def speak(port: int, session: str, text: str) -> Any:
-    """Somebody else says something."""
+    """Speak a text with a request that does not come from the page."""
     return ask(port, "POST", "/speak", {"session_id": session, "text": text})
 
 
-def head_steps(looks: list[dict[str, Any]]) -> list[float]:
-    """How far the head moved from one picture seen to the next."""
+def head_steps(samples: list[dict[str, Any]]) -> list[float]:
+    """Distances that the head moved between successive repaints, pixels."""
     return [
         abs(after["head"] - before["head"])
-        for before, after in pairwise(looks)
-        if after["at"] - before["at"] < HICCUP_MS
+        for before, after in pairwise(samples)
+        if after["at"] - before["at"] < MAX_FRAME_INTERVAL_MS
     ]
 
 
-def head_jumps(looks: list[dict[str, Any]]) -> list[float]:
-    """How much farther the head moved from one picture seen to the next than a glide takes it."""
+def head_jumps(samples: list[dict[str, Any]]) -> list[float]:
+    """By how much the head moved farther between samples than a transition moves it, pixels."""
     return [
-        abs(after["head"] - before["head"]) - GLIDE_PX_PER_MS * (after["at"] - before["at"])
-        for before, after in pairwise(looks)
+        abs(after["head"] - before["head"])
+        - MAX_HEAD_SPEED_PX_PER_MS * (after["at"] - before["at"])
+        for before, after in pairwise(samples)
     ]

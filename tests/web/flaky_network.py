@@ -1,4 +1,4 @@
-"""A network between browser and server that can be cut, or go silent without a word."""
+"""A TCP proxy between browser and server that can cut or stall connections."""
 
 import socket
 from collections.abc import Iterator
@@ -9,33 +9,34 @@ CHUNK_BYTES = 1 << 16
 
 
 class FlakyNetwork:
-    """Carries connections to a port of this machine until it is told not to."""
+    """Forwards connections to a port of this machine."""
 
     def __init__(self, target: int) -> None:
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = int(self._listener.getsockname()[1])
         self._sockets: list[socket.socket] = []
-        self._works, self._carries = True, Event()
-        self._carries.set()
+        self._is_up = True
+        self._forwards = Event()
+        self._forwards.set()
         Thread(target=self._listen, daemon=True).start()
 
     def cut(self) -> None:
-        """Close every connection; new ones are refused until `mend`."""
-        self._works = False
+        """Close every connection, and refuse new ones until `restore`."""
+        self._is_up = False
         self._close_all()
 
-    def go_silent(self) -> None:
-        """The connections that are open now bring nothing any more, and are not closed."""
-        self._carries.clear()
-        self._carries = Event()
-        self._carries.set()
+    def stall(self) -> None:
+        """Stop forwarding on the open connections without closing them; new ones work."""
+        self._forwards.clear()
+        self._forwards = Event()
+        self._forwards.set()
 
-    def mend(self) -> None:
-        self._works = True
+    def restore(self) -> None:
+        self._is_up = True
 
     def close(self) -> None:
-        self._works = False
+        self._is_up = False
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -43,37 +44,38 @@ class FlakyNetwork:
 
     def _close_all(self) -> None:
         while self._sockets:
-            one = self._sockets.pop()
+            connection = self._sockets.pop()
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
 
     def _listen(self) -> None:
         with suppress(OSError):  # the listener is closed at the end
             while True:
-                near, _ = self._listener.accept()
-                if not self._works:
-                    near.close()
+                client, _ = self._listener.accept()
+                if not self._is_up:
+                    client.close()
                     continue
-                far = socket.create_connection(("127.0.0.1", self._target))
-                self._sockets += (near, far)
-                for one, other in ((near, far), (far, near)):
-                    Thread(target=carry, args=(one, other, self._carries), daemon=True).start()
+                server = socket.create_connection(("127.0.0.1", self._target))
+                self._sockets += (client, server)
+                for source, target in ((client, server), (server, client)):
+                    arguments = source, target, self._forwards
+                    Thread(target=forward, args=arguments, daemon=True).start()
 
 
-def carry(one: socket.socket, other: socket.socket, carries: Event) -> None:
-    """Bytes from one to the other, as long as the network carries."""
+def forward(source: socket.socket, target: socket.socket, forwards: Event) -> None:
+    """Copy bytes from one socket to the other while the event is set."""
     with suppress(OSError):
-        while data := one.recv(CHUNK_BYTES):
-            if not carries.is_set():
+        while data := source.recv(CHUNK_BYTES):
+            if not forwards.is_set():
                 return
-            other.sendall(data)
-        other.shutdown(socket.SHUT_WR)
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
 
 
 @contextmanager
 def flaky_network(target: int) -> Iterator[FlakyNetwork]:
-    """A network for one test."""
+    """A proxy to the port `target`, closed when the block ends."""
     network = FlakyNetwork(target)
     try:
         yield network

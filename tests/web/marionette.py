@@ -1,7 +1,8 @@
-"""Firefox by its own port: Selenium's commands, carried without geckodriver, which Debian lacks.
+"""A Selenium connection to Firefox over its Marionette protocol.
 
-The port is called Marionette. It speaks the commands of WebDriver by other names: a length, a colon
-and `[0, number, name, parameters]`; the answer is `[1, number, error, value]` in the same dress.
+It replaces geckodriver, which Debian does not package. Marionette has WebDriver's commands under
+other names. A message is a length, a colon and JSON: `[0, number, name, parameters]` for a command,
+`[1, number, error, value]` for its answer.
 """
 
 import json
@@ -30,17 +31,17 @@ HARD_ERROR = 500
 
 
 class MarionetteConnection(RemoteConnection):
-    """What Selenium takes for an HTTP connection to a driver."""
+    """Marionette behind the interface of Selenium's HTTP connection to a driver."""
 
-    def __init__(self, port: int, patience_s: float) -> None:
+    def __init__(self, port: int, timeout_s: float) -> None:
         super().__init__(client_config=ClientConfig(f"http://127.0.0.1:{port}"))
         self._number = 0
-        self._socket = socket.create_connection(("127.0.0.1", port), patience_s)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout_s)
         self._file = self._socket.makefile("rb")
-        self._read()  # it greets
+        self._read()  # the greeting
 
     def execute(self, command: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Send a command of Selenium's; the answer as a driver would word it."""
+        """Send one of Selenium's commands; return the answer as a driver would."""
         self._number += 1
         sent = {name: value for name, value in params.items() if name != "sessionId"}
         text = json.dumps([0, self._number, NAMES[command], sent]).encode()
@@ -54,7 +55,7 @@ class MarionetteConnection(RemoteConnection):
         return {"value": value}
 
     def close(self) -> None:
-        """Selenium has no more to say."""
+        """Close the connection."""
         self._file.close()
         self._socket.close()
 

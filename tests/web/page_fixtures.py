@@ -1,4 +1,4 @@
-"""One server and one browser for all tests of the page; each test has a session of its own."""
+"""Fixtures: one server and one browser for all tests of the page, a session for each test."""
 
 from collections.abc import Iterator
 
@@ -25,4 +25,4 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 def page(browser: Chrome, port: int, request: pytest.FixtureRequest) -> Iterator[Page]:
     page = Page(browser, port, request.node.name[-40:])
     yield page
-    assert page.complaints() == []
+    assert page.console_errors() == []

@@ -1,8 +1,8 @@
-"""A real server around a small avatar with an idle film: `page_server.py RESULTS PORT SETTINGS`.
+"""A real server with a small synthetic avatar: `page_server.py RESULTS PORT SETTINGS`.
 
-Its pictures are grey, brighter by one step from frame to frame, so that a picture on the page
-tells which frame it is. Its head is a black disc that moves to the right, and its mouth is a
-square as bright as the sound is loud.
+The frames are grey, and each is brighter than the previous one, so that an image on the page
+shows its frame number. The head is a black disc that moves to the right; the mouth is a square
+as bright as the audio is loud.
 """
 
 import json
@@ -30,28 +30,26 @@ from warm.settings import Settings  # noqa: E402
 
 SIDE, FRAMES = 96, 100
 DARKEST, STEP = 40, 1.5
-"""Grey of the first frame, and by how much the next one is brighter; the loop is a ping-pong."""
-
-
+"""Grey of the first frame, and its increase per frame; the loop is a ping-pong."""
 HEAD_Y, HEAD_RADIUS = 24, 8
 HEAD_FIRST_X, HEAD_STEP = 36, 0.24
-"""Where the head is in the first frame, and how far it moves from frame to frame, pixels."""
+"""Position of the head in the first frame, and its movement per frame, pixels."""
 SCALE = 0.1
-"""Pixels of the frame in one of the upright crop."""
+"""Pixels of the frame per pixel of the upright crop."""
 
 
 def draw_frames() -> NDArray[np.uint8]:
-    """(FRAMES, SIDE, SIDE, 3)."""
+    """(FRAMES, SIDE, SIDE, 3) uint8."""
     frames = np.empty((FRAMES, SIDE, SIDE, 3), np.uint8)
     for index, frame in enumerate(frames):
         frame[:] = int(DARKEST + STEP * index)
-        middle = round(16 * (HEAD_FIRST_X + HEAD_STEP * index)), 16 * HEAD_Y
-        cv2.circle(frame, middle, 16 * HEAD_RADIUS, (0, 0, 0), -1, cv2.LINE_AA, shift=4)
+        centre = round(16 * (HEAD_FIRST_X + HEAD_STEP * index)), 16 * HEAD_Y
+        cv2.circle(frame, centre, 16 * HEAD_RADIUS, (0, 0, 0), -1, cv2.LINE_AA, shift=4)
     return frames
 
 
 def head_transforms() -> NDArray[np.float64]:
-    """(FRAMES, 2, 3): the point between the eyes is the disc's middle."""
+    """(FRAMES, 2, 3): the midpoint between the eyes is the centre of the disc."""
     transforms = np.tile(SCALE * np.eye(2, 3), (FRAMES, 1, 1))
     eyes = SCALE * np.array(CANONICAL_EYES)
     transforms[:, 0, 2] = HEAD_FIRST_X + HEAD_STEP * np.arange(FRAMES) - eyes[0]
@@ -60,7 +58,7 @@ def head_transforms() -> NDArray[np.float64]:
 
 
 def make_avatar(store: AvatarStore) -> None:
-    """Prepare the grey face without looking for a face in it."""
+    """Store the grey avatar; preparation would find no face in it."""
     with store.building("grey") as folder:
         build = AvatarBuild(
             folder=folder,
@@ -77,8 +75,8 @@ def make_avatar(store: AvatarStore) -> None:
         store.seal(build, avatar_id="grey", digest="0" * 64, facts={"source": "grey"}, notes=[])
 
 
-class PatientEngine(LoudnessEngine):
-    """Is loaded once a file is gone."""
+class HeldEngine(LoudnessEngine):
+    """Loads when the file `hold` no longer exists."""
 
     def __init__(self, hold: Path) -> None:
         super().__init__()
@@ -100,7 +98,7 @@ def main(results: Path, port: int, **more: Any) -> None:
         runtime = Runtime(
             settings=settings,
             avatar=store.open("grey"),
-            engine=PatientEngine(results / "hold"),
+            engine=HeldEngine(results / "hold"),
             voices=EspeakVoices(),
             on_warm=lambda: announce(settings),
         )

@@ -10,9 +10,9 @@ import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.web.browsing import PATIENCE_S, Page, ask, browser_tests, chromium, speak
+from tests.web.browsing import TIMEOUT_S, Page, ask, browser_tests, chromium, speak
 
-pytest_plugins = ["page_fixtures"]
+pytest_plugins = ["tests.web.page_fixtures"]
 pytestmark = browser_tests
 
 PLACES = [("127.0.0.1", "localhost"), ("127.0.0.1", "127.0.0.1"), ("talk.test", "other.test")]
@@ -106,7 +106,7 @@ def surfer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """A browser that finds every host `….test` on this machine."""
     profile = tmp_path_factory.mktemp("surfer")
     with chromium(profile, "--host-resolver-rules=MAP *.test 127.0.0.1") as browser:
-        browser.set_script_timeout(PATIENCE_S)
+        browser.set_script_timeout(TIMEOUT_S)
         yield browser
 
 
@@ -136,7 +136,7 @@ def test_a_link_on_another_site_leads_to_an_explanation(
     surfer.get(f"http://{other}:{other_port}/")
     link = f"http://{host}:{port}/reset?session_id={session}"
     surfer.execute_script(f"location.href = '{link}'")  # type: ignore[no-untyped-call]
-    WebDriverWait(surfer, PATIENCE_S).until(lambda _: "ForbiddenError" in surfer.page_source)
+    WebDriverWait(surfer, TIMEOUT_S).until(lambda _: "ForbiddenError" in surfer.page_source)
     assert "use the page of this server" in surfer.page_source
     assert ask(port, "GET", f"/session?session_id={session}")["clips"] != []
 
@@ -146,13 +146,13 @@ def test_our_own_page_starts_over(surfer: Chrome, port: int, host: str, other: s
     page = Page(surfer, port, f"own-beside-{other}".replace(".", "-"), host=host)
     page.say("The first film")
     page.wait(lambda: page.clips() == ["The first film"])
-    page.wait(lambda: not page.is_speaking())
+    page.wait_until_silent()
     page.click("reset")
     page.click("reset")
     page.wait(lambda: page.clips() == [])
     assert ask(port, "GET", f"/session?session_id={page.session}")["clips"] == []
     assert page.text("error-text") == ""
-    assert page.complaints() == []
+    assert page.console_errors() == []
 
 
 def test_an_address_that_is_typed_in_resets(surfer: Chrome, port: int) -> None:

@@ -1,7 +1,7 @@
-"""Firefox and WebKit, as Debian has them, behind the commands that drive Chromium elsewhere.
+"""Debian's Firefox and WebKitGTK, driven by Selenium like Chromium in the other tests.
 
-Both draw on a screen of their own (Debian: xvfb), which the hand-over's WebGL needs, and have no
-network but this machine's.
+Both run on a virtual display (Debian: xvfb), because their WebGL needs one, and connect to nothing
+but this machine.
 """
 
 import json
@@ -21,19 +21,19 @@ from selenium.webdriver.remote.remote_connection import RemoteConnection
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.webkitgtk.service import Service
 
-from tests.web.browsing import PATIENCE_S
+from tests.web.browsing import TIMEOUT_S
 from tests.web.marionette import MarionetteConnection
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 WEBKIT_DRIVER = shutil.which("WebKitWebDriver")
 MINI_BROWSER = next(Path("/usr/lib").glob("*/webkit2gtk-4.1/MiniBrowser"), None)
-SCREEN = shutil.which("Xvfb")
-LOOK_S = 0.05
-START_S = 4 * PATIENCE_S
-"""Firefox wants much of a processor before it says its first word."""
+XVFB = shutil.which("Xvfb")
+POLL_INTERVAL_S = 0.05
+START_TIMEOUT_S = 4 * TIMEOUT_S
+"""Firefox needs much CPU time before it opens its port."""
 
-SETTINGS = {
-    "marionette.port": 0,  # any; it is written into the profile
+FIREFOX_SETTINGS = {
+    "marionette.port": 0,  # any free one; Firefox writes it into the profile
     "media.autoplay.default": 0,
     "app.update.disabledForTesting": True,
     "browser.shell.checkDefaultBrowser": False,
@@ -43,7 +43,7 @@ SETTINGS = {
     "services.settings.server": "data:,",
     "toolkit.telemetry.server": "data:,",
 }
-SCRIPT_ERRORS = """
+CONSOLE_ERRORS = """
 const isOurs = (message) => message instanceof Ci.nsIScriptError && /http/.test(message.sourceName);
 const isError = (message) => !(message.flags & Ci.nsIScriptError.warningFlag);
 const errors = Services.console.getMessageArray().filter((one) => isOurs(one) && isError(one));
@@ -53,31 +53,31 @@ return errors.map((error) => ({ source: "javascript", message: String(error) }))
 
 
 class Firefox(WebDriver):
-    """Firefox, that tells what its console holds as Chromium's driver does."""
+    """Firefox with the `get_log` of Chromium's driver."""
 
     def get_log(self, log_type: str) -> list[dict[str, Any]]:
-        """Errors of scripts since the last time."""
+        """Script errors since the last call."""
         assert log_type == "browser"
         self.execute("setContext", {"value": "chrome"})
         try:
-            errors: list[dict[str, Any]] = self.execute_script(SCRIPT_ERRORS)
+            errors: list[dict[str, Any]] = self.execute_script(CONSOLE_ERRORS)
         finally:
             self.execute("setContext", {"value": "content"})
         return errors
 
 
 class WebKit(WebDriver):
-    """WebKitGTK's small browser, whose console is what it prints."""
+    """WebKitGTK, which prints its console, with the `get_log` of Chromium's driver."""
 
-    def __init__(self, printed: Path, url: str, options: WebKitGTKOptions) -> None:
-        self._printed, self._read = printed, 0
+    def __init__(self, output: Path, url: str, options: WebKitGTKOptions) -> None:
+        self._output, self._lines_read = output, 0
         super().__init__(RemoteConnection(client_config=ClientConfig(url)), options=options)
 
     def get_log(self, log_type: str) -> list[dict[str, Any]]:
-        """Errors of scripts since the last time."""
+        """Script errors since the last call."""
         assert log_type == "browser"
-        lines = self._printed.read_text(errors="replace").splitlines()
-        new, self._read = lines[self._read :], len(lines)
+        lines = self._output.read_text(errors="replace").splitlines()
+        new, self._lines_read = lines[self._lines_read :], len(lines)
         return [
             {"source": "javascript", "message": line}
             for line in new
@@ -86,16 +86,16 @@ class WebKit(WebDriver):
 
 
 @contextmanager
-def screen(folder: Path) -> Iterator[dict[str, str]]:
-    """A screen that nobody looks at; the environment of a program that draws on it."""
+def virtual_display(folder: Path) -> Iterator[dict[str, str]]:
+    """An Xvfb display; yields the environment for programs that use it."""
     reading, writing = os.pipe()
-    command = [str(SCREEN), "-displayfd", str(writing), "-screen", "0", "1280x900x24"]
+    command = [str(XVFB), "-displayfd", str(writing), "-screen", "0", "1280x900x24"]
     with subprocess.Popen(
         [*command, "-nolisten", "tcp"], pass_fds=[writing], stderr=subprocess.DEVNULL
     ) as process:
         os.close(writing)
-        with os.fdopen(reading) as told:
-            number = told.readline().strip()
+        with os.fdopen(reading) as output:
+            number = output.readline().strip()
         try:
             home = {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
             yield {**os.environ, **home, "DISPLAY": f":{number}"}
@@ -105,12 +105,15 @@ def screen(folder: Path) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def firefox(folder: Path) -> Iterator[Firefox]:
-    """A Firefox of its own."""
-    settings = [f"user_pref({json.dumps(n)}, {json.dumps(v)});" for n, v in SETTINGS.items()]
+    """A Firefox with its own profile."""
+    settings = [
+        f"user_pref({json.dumps(name)}, {json.dumps(value)});"
+        for name, value in FIREFOX_SETTINGS.items()
+    ]
     (folder / "user.js").write_text("\n".join(settings))
     command = [str(FIREFOX), "--marionette", "-remote-allow-system-access", "--no-remote"]
     with (
-        screen(folder) as environment,
+        virtual_display(folder) as environment,
         subprocess.Popen(
             [*command, "--profile", str(folder)],
             env=environment,
@@ -119,42 +122,42 @@ def firefox(folder: Path) -> Iterator[Firefox]:
         ) as process,
     ):
         try:
-            connection = MarionetteConnection(port_of(folder, process), START_S)
+            connection = MarionetteConnection(marionette_port(folder, process), START_TIMEOUT_S)
             browser = Firefox(command_executor=connection, options=FirefoxOptions())
             yield browser
             browser.quit()
-            process.wait(PATIENCE_S)
+            process.wait(TIMEOUT_S)
         finally:
             process.kill()
 
 
-def port_of(profile: Path, process: subprocess.Popen[bytes]) -> int:
-    """Where the Firefox of this profile listens, once it does."""
-    told, latest_s = profile / "MarionetteActivePort", monotonic() + START_S
-    while not told.exists() or not told.read_text():
-        assert process.poll() is None, "Firefox has ended"
-        assert monotonic() < latest_s, "Firefox does not listen"
-        sleep(LOOK_S)
-    return int(told.read_text())
+def marionette_port(profile: Path, process: subprocess.Popen[bytes]) -> int:
+    """Wait until Firefox has opened its port; return it."""
+    file, deadline_s = profile / "MarionetteActivePort", monotonic() + START_TIMEOUT_S
+    while not file.exists() or not file.read_text():
+        assert process.poll() is None, "Firefox has exited"
+        assert monotonic() < deadline_s, "Firefox has not opened its port"
+        sleep(POLL_INTERVAL_S)
+    return int(file.read_text())
 
 
 @contextmanager
 def webkit(folder: Path) -> Iterator[WebKit]:
-    """A WebKitGTK of its own."""
+    """A WebKitGTK browser."""
     options = WebKitGTKOptions()
     options.binary_location = str(MINI_BROWSER)
     options.add_argument("--automation")
     options.add_argument("--enable-write-console-messages-to-stdout=true")
-    printed = folder / "printed"
-    more = {
-        "GST_PLUGIN_FEATURE_RANK": "fakeaudiosink:MAX",  # a clock for the sound, where no card is
-        "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1",  # nothing but our own page is opened
+    output = folder / "output"
+    settings = {
+        "GST_PLUGIN_FEATURE_RANK": "fakeaudiosink:MAX",  # an audio clock without a sound card
+        "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1",  # only our own page is opened
     }
-    with screen(folder) as environment, printed.open("wb") as log:
-        service = Service(str(WEBKIT_DRIVER), log_output=log, env={**environment, **more})
+    with virtual_display(folder) as environment, output.open("wb") as log:
+        service = Service(str(WEBKIT_DRIVER), log_output=log, env={**environment, **settings})
         service.start()
         try:
-            browser = WebKit(printed, service.service_url, options)
+            browser = WebKit(output, service.service_url, options)
             yield browser
             browser.quit()
         finally:
@@ -162,22 +165,23 @@ def webkit(folder: Path) -> Iterator[WebKit]:
 
 
 @dataclass(frozen=True)
-class Engine:
-    """One that Chromium is not built on."""
+class OtherBrowser:
+    """A browser with an engine other than Chromium's."""
 
     name: str
-    opened: Callable[[Path], Any]
-    """A browser of it, for as long as a block lasts."""
+    start: Callable[[Path], Any]
+    """A context manager that runs the browser with a folder for its files."""
     packages: str
-    is_here: bool
+    """Debian's packages that it needs."""
+    is_installed: bool
 
 
-ENGINES = (
-    Engine("firefox", firefox, "firefox-esr and xvfb", bool(FIREFOX and SCREEN)),
-    Engine(
+OTHER_BROWSERS = (
+    OtherBrowser("firefox", firefox, "firefox-esr and xvfb", bool(FIREFOX and XVFB)),
+    OtherBrowser(
         "webkit",
         webkit,
         "webkit2gtk-driver, gstreamer1.0-libav, gstreamer1.0-plugins-bad and xvfb",
-        bool(WEBKIT_DRIVER and MINI_BROWSER and SCREEN),
+        bool(WEBKIT_DRIVER and MINI_BROWSER and XVFB),
     ),
 )

@@ -1,0 +1,148 @@
+"""Accessibility of the page: keyboard, screen readers, contrast, reduced motion."""
+
+from collections.abc import Iterator
+
+import pytest
+from selenium.webdriver import ActionChains, Chrome, Keys
+from selenium.webdriver.common.by import By
+
+from tests.web.browsing import Page, browser_tests
+
+pytest_plugins = ["tests.web.page_fixtures"]
+pytestmark = browser_tests
+
+MIN_CONTRAST = 4.5
+"""WCAG 2.2, 1.4.3."""
+
+LOW_CONTRAST_TEXTS = """
+// Every visible text with too little contrast to its background, and the contrast.
+const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+const paint = (colors) => {
+  context.clearRect(0, 0, 1, 1);
+  for (const color of colors) {
+    context.fillStyle = color;
+    context.fillRect(0, 0, 1, 1);
+  }
+  return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+};
+const linear = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+const luminance = (colors) => {
+  const [r, g, b] = paint(colors).map((value) => linear(value / 255));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const backgrounds = (element) => {
+  if (element === null) return [];
+  return [...backgrounds(element.parentElement), getComputedStyle(element).backgroundColor];
+};
+const textOf = (element) =>
+  [...element.childNodes].map((node) => (node.nodeType === 3 ? node.data.trim() : "")).join("");
+const isReadable = (element) =>
+  textOf(element) && element.checkVisibility() && !element.disabled && !element.closest("#stage");
+return [...document.querySelectorAll("body *")].filter(isReadable).flatMap((element) => {
+  const behind = backgrounds(element);
+  const both = [luminance(behind), luminance([...behind, getComputedStyle(element).color])];
+  const contrast = (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
+  return contrast < arguments[0] ? [[textOf(element), contrast]] : [];
+});
+"""
+
+
+@pytest.fixture
+def media(browser: Chrome) -> Iterator[None]:
+    """Restore the user's preferences after the test."""
+    yield
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def prefer(page: Page, name: str, value: str) -> None:
+    """Emulate a preference of the user, as style sheets see it."""
+    wanted = {"features": [{"name": name, "value": value}]}
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", wanted)
+
+
+def press(page: Page, *keys: str) -> None:
+    ActionChains(page.browser).send_keys(*keys).perform()
+
+
+def focused(page: Page) -> str:
+    """The id or else the text of the focused element."""
+    return str(page.run("return document.activeElement.id || document.activeElement.textContent"))
+
+
+def test_every_control_can_be_focused_with_the_keyboard_and_shows_its_focus(page: Page) -> None:
+    page.run("document.getElementById('sessions-open').focus()")
+    first = ["sessions-open", "captions", "reset", "transcript"]
+    for name in [*first, "text", "Speak", "voice", "speed"]:
+        assert focused(page) == name
+        assert page.run("return getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        press(page, Keys.TAB)
+
+
+def test_a_conversation_can_be_held_with_the_keyboard(page: Page) -> None:
+    assert focused(page) == "text"
+    press(page, "One,", Keys.SHIFT, Keys.ENTER)
+    press(page, Keys.NULL, "two and three", Keys.ENTER)
+    page.wait(page.is_speaking)
+    press(page, Keys.ESCAPE)
+    page.wait_until_silent()
+    assert focused(page) == "text"
+    page.run("document.getElementById('sessions-open').focus()")
+    press(page, Keys.ENTER)
+    page.wait(lambda: page.element("sessions", "open"))
+    press(page, Keys.ESCAPE)
+    page.wait(lambda: not page.element("sessions", "open"))
+    assert focused(page) == "sessions-open"
+
+
+def test_an_empty_text_is_not_sent(page: Page) -> None:
+    page.say("   ")
+    page.say("Something")
+    page.wait(lambda: page.clips() != [])
+    assert page.clips() == ["Something"]
+    assert page.text("error-text") == ""
+
+
+def test_every_control_has_a_name(page: Page) -> None:
+    def names(selector: str) -> list[str]:
+        controls = page.browser.find_elements(By.CSS_SELECTOR, selector)
+        return [control.accessible_name for control in controls if control.is_displayed()]
+
+    outside = names(":is(header, main) :is(button, select, input, textarea)")
+    page.click("sessions-open")
+    page.wait(lambda: page.element("sessions", "open"))
+    inside = names("dialog :is(button, select, input)")
+    assert (len(outside), len(inside)) == (8, 5)
+    assert all(outside + inside)
+
+
+def test_speech_status_and_errors_are_announced_to_screen_readers(page: Page) -> None:
+    assert page.element("transcript", "ariaLive") == "polite"
+    assert page.element("caption", "ariaLive") == "polite"
+    assert page.element("error", "role") == "alert"
+    assert page.element("status", "role") == "status"
+
+
+@pytest.mark.usefixtures("media")
+def test_every_text_has_enough_contrast(page: Page) -> None:
+    page.say("Something that is said")
+    page.wait(lambda: page.clips() != [])
+    page.say("?!")
+    page.wait(lambda: page.text("error-text") != "")
+    for scheme in ("light", "dark"):
+        prefer(page, "prefers-color-scheme", scheme)
+        found = page.browser.execute_script(LOW_CONTRAST_TEXTS, MIN_CONTRAST)  # type: ignore[no-untyped-call]
+        assert found == [], scheme
+
+
+@pytest.mark.usefixtures("media")
+def test_with_reduced_motion_the_idle_face_is_still_and_the_film_fades_in(page: Page) -> None:
+    prefer(page, "prefers-reduced-motion", "reduce")
+    page.wait(lambda: page.idle("paused"))
+    page.record()
+    page.say("Good morning to you")
+    page.wait_for_speech()
+    page.wait(lambda: page.samples()[-1]["visible"] == "idle")
+    assert "morph" not in page.visible()
+    assert page.idle("paused")
+    prefer(page, "prefers-reduced-motion", "no-preference")
+    page.wait(lambda: not page.idle("paused"))

@@ -1,0 +1,130 @@
+"""Modules of the page on their own, imported in a browser."""
+
+from typing import Any
+
+import pytest
+from selenium.webdriver import Chrome
+
+from tests.web.browsing import browser_tests
+
+pytest_plugins = ["tests.web.page_fixtures"]
+pytestmark = browser_tests
+
+PARSE = """
+const { FragmentParser } = await import("/web/boxes.js");
+const box = (type, ...content) => {
+  const size = 8 + content.length;
+  return [0, 0, 0, size, ...[...type].map((letter) => letter.charCodeAt(0)), ...content];
+};
+const film = [
+  ...box("ftyp", 1), ...box("moov", 2, 3), ...box("uuid", 4),
+  ...box("moof", 5), ...box("mdat", 6, 7), ...box("moof", 8), ...box("mdat"),
+];
+const parser = new FragmentParser();
+const segments = [];
+for (let at = 0; at < film.length; at += arguments[0]) {
+  segments.push(...parser.push(new Uint8Array(film.slice(at, at + arguments[0]))));
+}
+return segments.map(({ kind, bytes }) => [kind, bytes.length]);
+"""
+TRANSFORM = """
+const { HeadPath, distance, interpolate, transformBetween } = await import("/web/head_pose.js");
+const crop = { eyes: [128, 100], eye_distance: 60 };
+const path = { width: 512, height: 600, crop, poses: [[1, 0, 10, 20], [0, 2, 300, 40]] };
+const [one, other] = [new HeadPath(path).at(0), new HeadPath(path).at(3)];
+const [a, b, , c, d, , e, f] = transformBetween(one, other);
+const moved = (x, y) => [a * x + c * y + e, b * x + d * y + f];
+const half = interpolate(one, other, 0.5);
+return {
+  eyes: [one.x, one.y], moved: moved(one.x, one.y), below: moved(one.x, one.y + 30),
+  other: [other.x, other.y], half: [half.x, half.y], distance: distance(one, other) * 60,
+};
+"""
+TRANSCRIPT = """
+const { Transcript } = await import("/web/transcript.js");
+const list = document.createElement("ol");
+const transcript = new Transcript(list);
+const clip = (start_s, text, whole = true) => ({ start_s, duration_s: 1, text, whole });
+const state = () => [...list.children].map((item) => [item.className, item.textContent]);
+const results = [];
+transcript.update(0, [clip(0, "One"), clip(1, "Two", false)]);
+transcript.add("Three 😀", () => results.push("onClip")).report("speaking");
+transcript.add("Four", () => {}).fail("not spoken");
+results.push(state(), transcript.update(transcript.lastIndex, [clip(1, "Two"), clip(2, "Three")]));
+results.push(state(), transcript.update(transcript.lastIndex, [clip(0, "New film")]), state());
+results.push(transcript.update(0, [clip(0, "New film")]), state());
+return results;
+"""
+
+
+@pytest.fixture
+def run(browser: Chrome, port: int) -> Any:
+    """A function that runs an asynchronous script and returns its result."""
+    browser.get(f"http://127.0.0.1:{port}/health")
+
+    def run(script: str, *arguments: object) -> Any:
+        body = f"return (async function () {{ {script} }}).apply(null, arguments)"
+        return browser.execute_script(body, *arguments)  # type: ignore[no-untyped-call]
+
+    return run
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 1000])
+def test_a_film_is_parsed_into_the_same_segments_however_it_arrives(
+    run: Any, chunk_bytes: int
+) -> None:
+    segments = run(PARSE, chunk_bytes)
+    assert segments == [["init", 9 + 10], ["fragment", 9 + 10], ["fragment", 9 + 8]]
+
+
+def test_a_stream_that_is_no_mp4_is_refused(run: Any) -> None:
+    message = run(
+        'const { FragmentParser } = await import("/web/boxes.js");'
+        "try { new FragmentParser().push(new Uint8Array(8)); }"
+        "catch (error) { return error.message; }"
+    )
+    assert "box of 0 bytes" in message
+
+
+def test_the_address_selects_session_player_and_start(run: Any) -> None:
+    read = (
+        'const { readOptions } = await import("/web/options.js"); return readOptions(arguments[0])'
+    )
+    assert run(read, "") == {
+        "sessionId": "default",
+        "sessionUrl": "/session",
+        "title": "",
+        "player": None,
+        "fromStart": False,
+    }
+    assert run(read, "?session=a%20b&player=hls&from=start") == {
+        "sessionId": "a b",
+        "sessionUrl": "/sessions/a%20b",
+        "title": "a b",
+        "player": "hls",
+        "fromStart": True,
+    }
+
+
+def test_poses_are_mapped_onto_one_another(run: Any) -> None:
+    result = run(TRANSFORM)
+    assert result["eyes"] == [138, 120]
+    assert result["other"] == [100, 296]
+    assert result["moved"] == pytest.approx(result["other"])
+    below = [result["other"][0] - 60, result["other"][1]]  # turned by 90 degrees, twice as large
+    assert result["below"] == pytest.approx(below)
+    assert result["half"] == [119, 208]
+    assert result["distance"] == pytest.approx((38**2 + 176**2) ** 0.5)
+
+
+def test_the_transcript_follows_the_film_and_notices_that_it_was_replaced(run: Any) -> None:
+    on_clip, before, updated, after, is_same_film, unchanged, replaced, last = run(TRANSCRIPT)
+    spoken = [["spoken", "One1.0 s"], ["spoken interrupted", "Twointerrupted after 1.0 s"]]
+    failed = ["failed", "Fournot spoken"]
+    assert before == [*spoken, ["pending", "Three 😀speaking"], failed]
+    assert (on_clip, updated) == ("onClip", True)
+    assert after == [*spoken, ["spoken", "Three1.0 s"], failed]
+    assert is_same_film is False
+    assert unchanged == after
+    assert replaced is True
+    assert last == [["spoken", "New film1.0 s"]]

@@ -1,0 +1,69 @@
+// The form below the transcript: the text to speak, its voice and its speed.
+
+export class Composer {
+  #text;
+  #voice;
+  #speed;
+  #speedLabel;
+
+  /** Calls `onSubmit` for Enter and the Speak button, `onInput` for every change. */
+  constructor(form, { onSubmit, onInput }) {
+    const { text, voice, speed, "speed-label": speedLabel } = form.elements;
+    this.#text = text;
+    this.#voice = voice;
+    this.#speed = speed;
+    this.#speedLabel = speedLabel;
+    text.addEventListener("keydown", (event) => submitOnEnter(form, event));
+    speed.addEventListener("input", () => this.#showSpeed());
+    form.addEventListener("input", onInput);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      onSubmit();
+    });
+  }
+
+  /** Voice and speed as fields of a request to `/speak`. */
+  get voiceSettings() {
+    return { voice: this.#voice.value || null, speed: Number(this.#speed.value) };
+  }
+
+  selectVoice(id) {
+    this.#voice.value = id;
+  }
+
+  focus() {
+    this.#text.focus();
+  }
+
+  /** Empties the text field and returns what it held; null for a blank text, which stays. */
+  take() {
+    const text = this.#text.value;
+    this.focus();
+    if (text.trim() === "") return null;
+    this.#text.value = "";
+    return text;
+  }
+
+  /** Puts a text back into an empty field; returns false when the user has typed another one. */
+  restore(text) {
+    if (this.#text.value !== "") return false;
+    this.#text.value = text;
+    return true;
+  }
+
+  /** Empties the field if it still holds a text that was restored. */
+  discard(text) {
+    if (this.#text.value === text) this.#text.value = "";
+  }
+
+  #showSpeed() {
+    this.#speedLabel.textContent = `${this.#speed.value}×`;
+    this.#speed.ariaValueText = this.#speedLabel.textContent;
+  }
+}
+
+function submitOnEnter(form, event) {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  form.requestSubmit();
+}

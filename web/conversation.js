@@ -1,0 +1,117 @@
+// The user's part of the conversation: speak a text, stop the speech, start over.
+
+import { post, speak } from "./server.js";
+
+/** How far a clip is rendered ahead of playback; what is rendered can no longer be stopped. */
+const LEAD_S = 2;
+
+export class Conversation {
+  #sessionId;
+  #composer;
+  #transcript;
+  #stage;
+  #playback;
+  #timer;
+  #errors;
+  #refresh;
+  /** Transcript entries of the requests in progress. */
+  #pending = new Set();
+  /** A text sent after an interruption waits for it, so that it is not interrupted as well. */
+  #interruption = Promise.resolve();
+
+  constructor(sessionId, { composer, transcript, stage, playback, timer, errors, refresh }) {
+    this.#sessionId = sessionId;
+    this.#composer = composer;
+    this.#transcript = transcript;
+    this.#stage = stage;
+    this.#playback = playback;
+    this.#timer = timer;
+    this.#errors = errors;
+    this.#refresh = refresh;
+  }
+
+  get canStop() {
+    return (this.#stage.isSpeaking || this.#pending.size > 0) && !this.#playback.isStopped;
+  }
+
+  /** Speaks the text in the composer. A refused text is put back, so that it is not lost. */
+  async speak() {
+    const text = this.#composer.take();
+    if (text === null) return;
+    this.#errors.clear();
+    this.#playback.unmute(); // browsers allow sound after a key press or click
+    const entry = this.#addEntry(text);
+    if (!this.#stage.isSpeaking) this.#timer.start();
+    this.#pending.add(entry);
+    const isSpoken = await this.#send(text, entry);
+    this.#pending.delete(entry);
+    await this.#refresh();
+    if (isSpoken) entry.remove();
+  }
+
+  /** Stops the speech: here at once, and on the server. */
+  async stop() {
+    this.#playback.stop();
+    this.#stage.leaveFilm();
+    this.#composer.focus();
+    this.#interruption = this.#interrupt();
+    await this.#interruption;
+    await this.#refresh();
+  }
+
+  /** Deletes the film and starts a new one. */
+  async reset() {
+    this.#errors.clear();
+    const entries = [...this.#pending]; // their requests may fail before the reset is answered
+    try {
+      await post("/reset", { session_id: this.#sessionId });
+      entries.forEach((entry) => entry.remove());
+      this.#transcript.clear();
+    } catch (error) {
+      this.#errors.show(error);
+    }
+    await this.#refresh();
+  }
+
+  /** A text whose answer was lost may turn out to be in the film; then it need not be sent again. */
+  #addEntry(text) {
+    return this.#transcript.add(text, ({ whole }) => whole && this.#composer.discard(text));
+  }
+
+  /** Returns whether the whole text was spoken. */
+  async #send(text, entry) {
+    try {
+      await this.#interruption;
+      const request = { session_id: this.#sessionId, ...this.#composer.voiceSettings, lead_s: LEAD_S, text };
+      for await (const event of speak(request)) showProgress(entry, event);
+      return true;
+    } catch (error) {
+      this.#fail(error, entry, text);
+      return false;
+    }
+  }
+
+  #fail(error, entry, text) {
+    this.#timer.cancel();
+    if (error.kind === "InterruptedError") return entry.fail("cancelled before it was spoken");
+    entry.fail(error.kind === "NoResponse" ? "connection lost" : "not spoken");
+    this.#errors.show(error);
+    if (this.#composer.restore(text)) entry.markRestored();
+  }
+
+  async #interrupt() {
+    try {
+      const { position_s: positionS } = await post("/interrupt", { session_id: this.#sessionId });
+      this.#playback.resumeAfter(positionS);
+    } catch (error) {
+      this.#errors.show(error);
+      this.#playback.resumeAfter(this.#playback.isEmpty ? 0 : this.#playback.end);
+    }
+  }
+}
+
+function showProgress(entry, { event, data }) {
+  if (event === "loading") entry.report("loading the engine");
+  if (event === "speech") entry.report(`preparing sentence ${data.sentence + 1}`);
+  if (event === "fragment") entry.report("speaking");
+}

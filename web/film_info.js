@@ -1,0 +1,52 @@
+// Facts about the film: its length, download link, player, and a notice.
+
+export class FilmInfo {
+  #length;
+  #download;
+  #player;
+  #notice;
+  /** Shown whenever the session has no problem of its own. */
+  #standingNotice = "";
+
+  /** `root` contains the elements `#length`, `#download`, `#player` and `#notice`. */
+  constructor(root) {
+    this.#length = root.querySelector("#length");
+    this.#download = root.querySelector("#download");
+    this.#player = root.querySelector("#player");
+    this.#notice = root.querySelector("#notice");
+  }
+
+  /** Whether the session had a film when it was last shown. */
+  get hasFilm() {
+    return !this.#download.hidden;
+  }
+
+  showSession({ avatar_id: avatar, duration_s: durationS, exists, video_url: url, problem }) {
+    this.#showNotice(problem || this.#standingNotice);
+    this.#length.textContent = exists ? `${minutes(durationS)} of film` : `${avatar} is listening`;
+    this.#download.hidden = !exists;
+    if (exists) this.#download.href = url;
+  }
+
+  showPlayer(name, title) {
+    this.#player.textContent = name;
+    this.#player.title = title;
+  }
+
+  /** Shows a notice for as long as the page is open. */
+  setStandingNotice(message) {
+    this.#standingNotice = message;
+    this.#showNotice(message);
+  }
+
+  #showNotice(message) {
+    if (this.#notice.textContent !== message) this.#notice.textContent = message;
+    this.#notice.hidden = message === "";
+  }
+}
+
+/** Formats a duration as m:ss. */
+function minutes(seconds) {
+  const whole = Math.floor(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}

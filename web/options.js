@@ -1,0 +1,17 @@
+// The options in the address of the page: `?session=`, `?player=` and `?from=start`.
+
+const DEFAULT_SESSION = "default";
+
+/** Parses a query string. `player` is null when the page may choose one. */
+export function readOptions(query) {
+  const fields = new URLSearchParams(query);
+  const sessionId = fields.get("session") ?? DEFAULT_SESSION;
+  const isDefault = sessionId === DEFAULT_SESSION;
+  return {
+    sessionId,
+    sessionUrl: isDefault ? "/session" : `/sessions/${encodeURIComponent(sessionId)}`,
+    title: isDefault ? "" : sessionId,
+    player: fields.get("player"),
+    fromStart: fields.get("from") === "start", // also plays what was said before the page was opened
+  };
+}
