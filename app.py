@@ -100,7 +100,7 @@ def make_app(
         voices=open_voices(on_unable),
         on_warm=on_warm,
     )
-    runtime.tell_if_unable(on_unable)
+    runtime.on_start_failure(on_unable)
     app = assemble(settings, runtime, store)
     runtime.start()
     return app

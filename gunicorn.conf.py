@@ -35,7 +35,7 @@ def post_fork(server: Arbiter, worker: PatientWorker) -> None:
 
 def post_worker_init(worker: PatientWorker) -> None:
     """Have the worker replaced when nothing else helps."""
-    worker.runtime.renew_by(worker.renew)
+    worker.runtime.on_restart_needed(worker.renew)
 
 
 def worker_exit(_server: Arbiter, worker: PatientWorker) -> None:

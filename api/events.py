@@ -86,7 +86,7 @@ class Telling:
                 looks = 0 if event else looks + 1
                 if event:
                     yield event
-                elif self._runtime.stopping or is_gone(self._environ):
+                elif self._runtime.is_stopping or is_gone(self._environ):
                     return
                 elif looks % KEEP_ALIVE_LOOKS == 0:
                     yield KEEP_ALIVE

@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from api.body import Body, read_body_or_query
 from api.context import running
-from warm.render.jobs import Interruption
+from warm.render.jobs import InterruptResult
 from warm.sessions.paths import DEFAULT_SESSION
 
 interrupting = Blueprint("interrupt", __name__)
@@ -25,7 +25,7 @@ def interrupt() -> dict[str, Any]:
     return describe(running().runtime.interrupt(session_id))
 
 
-def describe(met: Interruption) -> dict[str, Any]:
+def describe(met: InterruptResult) -> dict[str, Any]:
     """Where the film ends now, and how far somebody who watches it has come."""
     position_s = met.frame / met.fps
     said = "was not speaking"

@@ -68,7 +68,7 @@ def queue(body: SpeakBody) -> SpeakJob:
 def server_sent(job: SpeakJob) -> Iterator[str]:
     """The events of a job as lines of an event stream; a failure is the last event."""
     try:
-        for event in job.follow():
+        for event in job.events():
             yield sse(*describe(event))
     except Exception as error:  # noqa: BLE001 - the top of a request whose answer has begun
         yield sse("error", problem_of(error).body())

@@ -90,7 +90,7 @@ class Watched:
     @property
     def is_left(self) -> bool:
         """Whether its watcher went away, or the server stops."""
-        return self._runtime.stopping or is_gone(self._environ)
+        return self._runtime.is_stopping or is_gone(self._environ)
 
     def wait_past(self, end: int, timeout_s: float = LOOK_S) -> int:
         """The committed end: more than `end`, unless the time is up or the film is over."""

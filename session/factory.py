@@ -27,7 +27,7 @@ _NOT_LIVE = (
 )
 
 
-class Clip(Protocol):
+class ClipWriter(Protocol):
     """One clip in the making. One thread at a time; the next clip may come from another."""
 
     def write(
@@ -90,7 +90,7 @@ class Film(Protocol):
     def reader(self) -> FilmReader:
         """The film's bytes for one reader; FilmEmptyError while there are none."""
 
-    def begin(self, text: str) -> Clip:
+    def begin(self, text: str) -> ClipWriter:
         """Start a clip."""
 
     def close(self) -> None:

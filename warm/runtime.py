@@ -20,7 +20,7 @@ from warm.render.clip import Stage
 from warm.render.counters import Counters
 from warm.render.demand import Demand
 from warm.render.health import WORKING, Health, NotReady, State
-from warm.render.jobs import Command, Interrupted, Interruption, SpeakJob
+from warm.render.jobs import Command, Interrupted, InterruptResult, SpeakJob
 from warm.render.loop import RenderLoop
 from warm.render.queue import QueueFull, WorkQueue
 from warm.render.renderer import Look, Renderer
@@ -219,7 +219,7 @@ class Runtime:
         self.check_ready()
         self._end(session_id, lambda: self.sessions.remove(session_id))
 
-    def interrupt(self, session_id: str) -> Interruption:
+    def interrupt(self, session_id: str) -> InterruptResult:
         """Stop what is being said in a session, and drop what waits to be said there.
 
         Returns when the film has come to its end, in a few frames that close the mouth. A session
@@ -235,7 +235,7 @@ class Runtime:
             reason=reason,
         )
         fps, frame, played = self._send(command)
-        return Interruption(
+        return InterruptResult(
             session_id=session_id,
             interrupted=command.was_cut,
             dropped=command.dropped + command.was_unheard,
@@ -277,11 +277,11 @@ class Runtime:
         """Whether everything was loaded."""
         return self._ready.is_set()
 
-    def tell_if_unable(self, on_unable: Callable[[BaseException], None]) -> None:
+    def on_start_failure(self, on_unable: Callable[[BaseException], None]) -> None:
         """Have the render thread tell what keeps it from ever being warm. Before `start`."""
         self._on_unable = on_unable
 
-    def renew_by(self, renew: Callable[[], bool]) -> None:
+    def on_restart_needed(self, renew: Callable[[], bool]) -> None:
         """How this process is replaced when the engine can use its device in no other way.
 
         Asked by the render thread, again and again while it says no.
@@ -295,7 +295,7 @@ class Runtime:
         self._bell.set()
 
     @property
-    def stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         """Whether `stop` was called."""
         return self._stopping.is_set()
 

@@ -33,7 +33,7 @@ from warm.face.mesh import FaceMesh
 from warm.media.resampling import film_sound
 from warm.media.video import open_video
 from warm.prepare.run import FACE_MODELS, prepare
-from warm.render.compositing import jobs_of, speaking
+from warm.render.compositing import composite, patch_jobs
 from warm.settings import Settings
 
 TALKING_VIDEO = Path("../shared/media/talking_woman_576x720.mp4")
@@ -177,8 +177,8 @@ def pictures(
     """Each frame's index and its (h, w, 3) BGR picture."""
     for start in range(0, len(track), BATCH):
         rows = track[start : start + BATCH]
-        patches = stage.engine.start(jobs_of(stage.avatar, cursor + start, rows)).patches()
-        drawn = speaking(stage.avatar, cursor + start, patches, mode="feather", subpixel=True)
+        patches = stage.engine.start(patch_jobs(stage.avatar, cursor + start, rows)).patches()
+        drawn = composite(stage.avatar, cursor + start, patches, mode="feather", subpixel=True)
         yield from enumerate(drawn, start)
 
 

@@ -23,7 +23,7 @@ from warm.prepare.build import Job, finish, from_portrait
 from warm.prepare.progress import silent
 from warm.prepare.run import FACE_MODELS
 from warm.prepare.source import Portrait
-from warm.render.compositing import Picture, speaking
+from warm.render.compositing import Frame, composite
 from warm.settings import Settings
 
 AVATAR = "demo"
@@ -143,6 +143,6 @@ def pass_of(
     return jobs
 
 
-def pasted(avatar: Avatar, rendering: Rendering) -> list[Picture]:
+def pasted(avatar: Avatar, rendering: Rendering) -> list[Frame]:
     """Finished pictures, as the server makes them; waits for the device."""
-    return speaking(avatar, 0, rendering.patches(), mode="feather", subpixel=True)
+    return composite(avatar, 0, rendering.patches(), mode="feather", subpixel=True)

@@ -36,7 +36,7 @@ from warm.engines.musetalk.crop import Picture
 from warm.engines.musetalk.decoders import FIRST_ROW
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.pipeline import Pipeline
-from warm.render.compositing import speaking
+from warm.render.compositing import composite
 
 PLAIN_BATCH = 20
 SESSIONS = 8
@@ -227,7 +227,7 @@ def plain_pass(
 
 def pasted_at(avatar: Avatar, frame: int, patch: Patch) -> list[Picture]:
     """The finished picture of one frame."""
-    return speaking(avatar, frame, [patch], mode="feather", subpixel=True)
+    return composite(avatar, frame, [patch], mode="feather", subpixel=True)
 
 
 def sessions(measured: Measured) -> Iterator[Found]:

@@ -78,7 +78,7 @@ def try_out(runtime: Runtime, count: int, seconds: float, found: InTime) -> None
 def late_in(job: SpeakJob) -> tuple[int, int]:
     """(late fragments, all) of a job that is played from its first fragment on."""
     plays_until_s, late, fragments = 0.0, 0, 0
-    for event in job.follow():
+    for event in job.events():
         if not isinstance(event, FragmentCommitted):
             continue
         now_s = time.monotonic()

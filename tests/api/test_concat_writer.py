@@ -69,7 +69,7 @@ SENTENCE = "The open ocean always amazes all of us, and nobody knows why we are 
 def being_said(runtime: Runtime, text: str) -> SpeakJob:
     """A request of which the first sentences have been drawn: a sentence is spoken only then."""
     job = runtime.speak(text, runtime.choose())
-    spoken = (event for event in job.follow() if isinstance(event, SpeechReady))
+    spoken = (event for event in job.events() if isinstance(event, SpeechReady))
     assert len(list(itertools.islice(spoken, 4))) == 4
     return job
 

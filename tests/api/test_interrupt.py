@@ -52,7 +52,7 @@ def client(app: Flask) -> FlaskClient:
 def speaking(runtime: Runtime, session_id: str = "default", text: str = LONG) -> SpeakJob:
     """A request of which some seconds are in the film."""
     job = runtime.speak(text, runtime.choose(), session_id=session_id)
-    landed = (event for event in job.follow() if isinstance(event, FragmentCommitted))
+    landed = (event for event in job.events() if isinstance(event, FragmentCommitted))
     assert len(list(itertools.islice(landed, 6))) == 6
     return job
 

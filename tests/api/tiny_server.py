@@ -96,7 +96,7 @@ def main(results: Path, port: int, mood: str = "well", *named: str) -> None:
             voices=EspeakVoices(),
             on_warm=lambda: announce(settings),
         )
-        runtime.tell_if_unable(give_up)
+        runtime.on_start_failure(give_up)
         runtime.start()
         return assemble(settings, runtime, AvatarStore(results))
 

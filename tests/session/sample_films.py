@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from session.film import SAMPLE_RATE_HZ, Cue, FilmSpec, Fragment
-from session.fragmented.writer import ClipWriter
+from session.fragmented.writer import FragmentClipWriter
 
 SPEC = FilmSpec(width=64, height=64, fps=25)
 _BLOCK = 16
@@ -43,7 +43,11 @@ def tone(first_sample: int, count: int, hz: float = 440.0) -> NDArray[np.float32
 
 
 def write(
-    clip: ClipWriter, first: int, count: int, spec: FilmSpec = SPEC, cues: Sequence[Cue] = ()
+    clip: FragmentClipWriter,
+    first: int,
+    count: int,
+    spec: FilmSpec = SPEC,
+    cues: Sequence[Cue] = (),
 ) -> Fragment:
     """Pictures `first`… and the piece of tone that belongs to them."""
     sound = tone(first * spec.samples_per_frame, count * spec.samples_per_frame)

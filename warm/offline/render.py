@@ -14,7 +14,7 @@ from warm.avatars.avatar import Avatar
 from warm.engines.base import Engine, Rendering
 from warm.offline.chunks import Passage
 from warm.offline.mp4_file import Movie
-from warm.render.compositing import jobs_of, speaking
+from warm.render.compositing import composite, patch_jobs
 
 BATCHES_AHEAD = 2
 """Batches that may wait for the encoder; one more, and the engine waits."""
@@ -36,7 +36,7 @@ class Studio:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
+class PendingBatch:
     """Frames under way in the engine."""
 
     cursor: int
@@ -63,7 +63,7 @@ def make(
     """
     waiting: deque[Future[None]] = deque()
 
-    def encode(batch: Batch, pictures: list[NDArray[np.uint8]]) -> None:
+    def encode(batch: PendingBatch, pictures: list[NDArray[np.uint8]]) -> None:
         movie.write(pictures, batch.samples)
         shown(len(pictures))
 
@@ -71,7 +71,7 @@ def make(
         try:
             for batch in one_behind(batches(passages, avatar, studio)):
                 patches = batch.rendering.patches()
-                pictures = speaking(
+                pictures = composite(
                     avatar,
                     batch.cursor,
                     patches,
@@ -88,20 +88,20 @@ def make(
             raise
 
 
-def batches(passages: Iterator[Passage], avatar: Avatar, studio: Studio) -> Iterator[Batch]:
+def batches(passages: Iterator[Passage], avatar: Avatar, studio: Studio) -> Iterator[PendingBatch]:
     """Start the frames of all passages, in batches as large as the engine takes just then."""
     cursor, size = 0, spec_of(avatar).samples_per_frame
     for passage in passages:
         start = 0
         while start < len(passage.conditions):
             rows = passage.conditions[start : start + studio.batch]
-            rendering = studio.engine.start(jobs_of(avatar, cursor, rows))
+            rendering = studio.engine.start(patch_jobs(avatar, cursor, rows))
             stop = start + len(rows)
-            yield Batch(cursor, rendering, passage.samples[start * size : stop * size])
+            yield PendingBatch(cursor, rendering, passage.samples[start * size : stop * size])
             cursor, start = cursor + len(rows), stop
 
 
-def one_behind(every: Iterator[Batch]) -> Iterator[Batch]:
+def one_behind(every: Iterator[PendingBatch]) -> Iterator[PendingBatch]:
     """Each when the one after it has been started, so that the engine works meanwhile."""
     before = next(every, None)
     for batch in every:

@@ -13,7 +13,7 @@ from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment
 from tts.voice import Voices
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Engine, PatchJob
-from warm.render.compositing import Picture, jobs_of
+from warm.render.compositing import Frame, patch_jobs
 from warm.render.encoder import Batch, ClipEncoder
 from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob
 from warm.render.playback_clock import PlaybackClock
@@ -72,7 +72,7 @@ class Part:
     def jobs(self) -> list[PatchJob]:
         """What the engine is asked for."""
         rows = self.conditions
-        return [] if rows is None else jobs_of(self.clip.avatar, self.cursor, rows)
+        return [] if rows is None else patch_jobs(self.clip.avatar, self.cursor, rows)
 
 
 class Clip:
@@ -195,7 +195,7 @@ class Clip:
         batch.asked = min(batch.frames, first + room)
         return Part(clip=self, batch=batch, first=first, frames=batch.asked - first)
 
-    def bring(self, part: Part, pictures: list[Picture]) -> None:
+    def bring(self, part: Part, pictures: list[Frame]) -> None:
         """Take the pictures of a part; parts come in the order in which they were given."""
         batch = part.batch
         if batch.is_dropped:

@@ -9,27 +9,27 @@ from stabilizers.blend import BlendMode, paste
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Patch, PatchJob
 
-Picture = NDArray[np.uint8]
+Frame = NDArray[np.uint8]
 """(h, w, 3) BGR."""
 
 
-def idle(avatar: Avatar, cursor: int, count: int) -> list[Picture]:
+def idle_frames(avatar: Avatar, cursor: int, count: int) -> list[Frame]:
     """Copies of the avatar's own frames, from frame `cursor` of the film on."""
     return [np.array(avatar.frames[avatar.index_at(cursor + step)]) for step in range(count)]
 
 
-def jobs_of(avatar: Avatar, cursor: int, conditions: NDArray[np.float32]) -> list[PatchJob]:
+def patch_jobs(avatar: Avatar, cursor: int, conditions: NDArray[np.float32]) -> list[PatchJob]:
     """What the engine is asked for: one job a condition, from frame `cursor` of the film on."""
     return [
         PatchJob(avatar, avatar.index_at(cursor + step), row) for step, row in enumerate(conditions)
     ]
 
 
-def speaking(
+def composite(
     avatar: Avatar, cursor: int, patches: Sequence[Patch], *, mode: BlendMode, subpixel: bool
-) -> list[Picture]:
+) -> list[Frame]:
     """One picture a patch, from frame `cursor` of the film on."""
-    pictures = idle(avatar, cursor, len(patches))
+    pictures = idle_frames(avatar, cursor, len(patches))
     for picture, patch in zip(pictures, patches, strict=True):
         paste(picture, patch.picture, patch.mask, patch.to_frame, mode=mode, subpixel=subpixel)
     return pictures

@@ -8,9 +8,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from session.factory import Clip as FilmClip
+from session.factory import ClipWriter
 from session.film import ClipRecord, Cue, Fragment
-from warm.render.compositing import Picture
+from warm.render.compositing import Frame
 
 Result = TypeVar("Result")
 
@@ -32,7 +32,7 @@ class Batch:
     """Whether the clip ends with it."""
     asked: int = 0
     """Frames that the engine has been asked for."""
-    pictures: list[Picture] = field(default_factory=list)
+    pictures: list[Frame] = field(default_factory=list)
     is_dropped: bool = False
     """Whether nobody wants it any more."""
 
@@ -46,7 +46,7 @@ class ClipEncoder:
 
     def __init__(
         self,
-        begin: Callable[[], FilmClip],
+        begin: Callable[[], ClipWriter],
         *,
         landed: Callable[[int, Fragment | None], None],
         ring: Callable[[], None],
@@ -63,7 +63,7 @@ class ClipEncoder:
         self.busy_since: float | None = None
         """Since when the batch in hand is being worked on."""
         self._begin, self._landed, self._ring, self._clock = begin, landed, ring, clock
-        self._clip: FilmClip | None = None
+        self._clip: ClipWriter | None = None
         self._put = 0
         self._is_cut = self._is_over = False
         self._thread = ThreadPoolExecutor(1, "encode")

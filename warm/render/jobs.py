@@ -82,7 +82,7 @@ class SpeakResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interruption:
+class InterruptResult:
     """What an interruption met, and where the film ends now."""
 
     session_id: str
@@ -166,7 +166,7 @@ class SpeakJob:
             self._error = error
             self._changed.notify_all()
 
-    def follow(self) -> Iterator[Event]:
+    def events(self) -> Iterator[Event]:
         """All events from the first one on, each as it comes; raises what the job failed with."""
         seen = 0
         while True:
@@ -187,7 +187,7 @@ class SpeakJob:
 
     def result(self) -> SpeakResult:
         """Wait for the end; raises what the job failed with."""
-        *_, last = self.follow()
+        *_, last = self.events()
         assert isinstance(last, SpeakResult)
         return last
 

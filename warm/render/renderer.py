@@ -15,7 +15,7 @@ from stabilizers.blend import BlendMode
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Patch, Rendered, Rendering
 from warm.render.clip import Clip, Part, Stage
-from warm.render.compositing import Picture, idle, jobs_of, speaking
+from warm.render.compositing import Frame, composite, idle_frames, patch_jobs
 from warm.render.jobs import SpeakJob
 from warm.render.playback_clock import PlaybackClock
 from warm.render.scheduler import PASS_S, SHORT_PASS_S, SOON_S, Pace, line_up
@@ -34,9 +34,9 @@ class Look:
     blend_mode: BlendMode
     subpixel: bool
 
-    def paint(self, avatar: Avatar, cursor: int, patches: list[Patch]) -> list[Picture]:
+    def paint(self, avatar: Avatar, cursor: int, patches: list[Patch]) -> list[Frame]:
         """One picture a patch, from frame `cursor` of the film on."""
-        return speaking(avatar, cursor, patches, mode=self.blend_mode, subpixel=self.subpixel)
+        return composite(avatar, cursor, patches, mode=self.blend_mode, subpixel=self.subpixel)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -79,7 +79,7 @@ class Renderer:
 
     def _rehearse_pass(self, avatar: Avatar, rows: NDArray[np.float32]) -> int:
         begun_s, some = self._stage.clock(), rows[: self._room()]
-        patches = self._stage.engine.start(jobs_of(avatar, 0, some)).patches()
+        patches = self._stage.engine.start(patch_jobs(avatar, 0, some)).patches()
         self._look.paint(avatar, 0, patches)
         self._pace.note(len(some), self._stage.clock() - begun_s)
         return len(some)
@@ -192,9 +192,9 @@ class Renderer:
         self._pace.note(done.frames, now_s - max(done.begun_s, self._passed_s))
         self._passed_s = now_s
 
-    def _paint(self, part: Part, patches: list[Patch]) -> list[Picture]:
+    def _paint(self, part: Part, patches: list[Patch]) -> list[Frame]:
         if part.conditions is None:
-            return idle(part.clip.avatar, part.cursor, part.frames)
+            return idle_frames(part.clip.avatar, part.cursor, part.frames)
         return self._look.paint(part.clip.avatar, part.cursor, patches)
 
     def _fail_speaking(self, parts: list[Part], error: Exception) -> None:

@@ -91,7 +91,7 @@ def test_the_next_clip_goes_on_at_the_frame_where_the_last_one_ended(
 
 
 def test_events_come_in_order_and_tell_all_frames(runtime: Runtime, choice: VoiceChoice) -> None:
-    events = list(runtime.speak(TEXT, choice).follow())
+    events = list(runtime.speak(TEXT, choice).events())
     assert isinstance(events[0], SpeechReady)
     assert isinstance(events[1], FragmentCommitted)
     assert events[1].fragment.frames == 3
@@ -112,7 +112,7 @@ def test_events_come_in_order_and_tell_all_frames(runtime: Runtime, choice: Voic
 def test_the_first_fragment_waits_for_no_second_sentence(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
-    events = runtime.speak(" ".join(["And one more sentence."] * 40), choice).follow()
+    events = runtime.speak(" ".join(["And one more sentence."] * 40), choice).events()
     kinds = [type(event) for event in itertools.islice(events, 3)]
     assert kinds.index(FragmentCommitted) <= 2
 
@@ -165,7 +165,7 @@ def test_an_engine_that_breaks_later_leaves_what_was_committed_and_the_next_clip
     job = runtime.speak(TEXT, choice)
     told: list[object] = []
     with pytest.raises(RuntimeError, match="the engine broke"):
-        told.extend(job.follow())
+        told.extend(job.events())
     film = runtime.sessions.find("default")
     kept = film.committed
     assert kept.frames in (14, 29, 54)
@@ -193,7 +193,7 @@ def test_a_reset_ends_what_is_being_said_and_what_waits(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
     long = runtime.speak(" ".join([TEXT] * 60), choice)
-    next(event for event in long.follow() if isinstance(event, FragmentCommitted))
+    next(event for event in long.events() if isinstance(event, FragmentCommitted))
     waiting = runtime.speak(TEXT, choice)
     other = runtime.speak("Hello.", choice, session_id="other")
     runtime.remove("default")
@@ -208,7 +208,7 @@ def test_a_full_queue_refuses_and_what_was_queued_is_done(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
     jobs = [runtime.speak(" ".join([TEXT] * 6), choice)]
-    next(jobs[0].follow())
+    next(jobs[0].events())
     jobs += [runtime.speak("Hello.", choice), runtime.speak("Hello.", choice)]
     with pytest.raises(QueueFull) as caught:
         runtime.speak("Hello.", choice)
@@ -226,7 +226,7 @@ def test_a_stop_ends_the_clip_at_a_fragment_and_the_film_can_be_gone_on_with(
 ) -> None:
     job = runtime.speak(" ".join([TEXT] * 60), choice)
     waiting = runtime.speak(TEXT, choice)
-    landed = next(event for event in job.follow() if isinstance(event, FragmentCommitted))
+    landed = next(event for event in job.events() if isinstance(event, FragmentCommitted))
     film = runtime.sessions.find("default")
     runtime.close()
     with pytest.raises(Interrupted, match="stopping"):
@@ -384,7 +384,7 @@ def test_a_job_can_be_followed_from_the_start_at_any_time(
 ) -> None:
     job: SpeakJob = runtime.speak("Hello.", choice)
     first = job.result()
-    assert list(job.follow())[-1] is first
+    assert list(job.events())[-1] is first
 
 
 def test_a_film_that_another_process_writes_keeps_the_server_from_working(

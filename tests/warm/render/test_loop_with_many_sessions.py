@@ -267,7 +267,7 @@ def test_two_requests_of_a_session_are_said_in_order_beside_another_session(
 ) -> None:
     choice = runtime.choose()
     first = runtime.speak(LONG, choice, session_id="a")
-    next(first.follow())
+    next(first.events())
     second = runtime.speak("Yes.", choice, session_id="a")
     other = runtime.speak("Yes.", choice, session_id="b")
     assert other.result().clip.first_frame == 0
@@ -374,7 +374,7 @@ def test_a_clip_tells_its_fragments_while_another_is_being_made(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
     jobs = [runtime.speak(LONG, choice, session_id=name) for name in "ab"]
-    told = [itertools.islice(job.follow(), 2) for job in jobs]
+    told = [itertools.islice(job.events(), 2) for job in jobs]
     for events in told:
         assert isinstance(list(events)[1], FragmentCommitted)
     for job in jobs:
