@@ -43,7 +43,7 @@ from tts.espeak import EspeakVoices
 from tts.isolated_espeak import VoiceUnavailable
 from warm.avatars.errors import PreparationError
 from warm.avatars.store import AvatarError, AvatarStore
-from warm.engines.base import EngineFull
+from warm.engines.base import EngineOutOfMemory
 from warm.engines.factory import make_engine, recipe_of
 from warm.engines.musetalk.errors import NoSuchDevice
 from warm.engines.weights.errors import WeightsError
@@ -65,7 +65,7 @@ REFUSALS = (
     PreparationError,
     WeightsError,
     NoSuchDevice,
-    EngineFull,
+    EngineOutOfMemory,
     VoiceUnavailable,
 )
 
@@ -199,7 +199,7 @@ def try_avatar(settings: Settings) -> None:
     """Raise now what the render thread would die of: lacking weights, an unfit avatar."""
     avatar = AvatarStore(settings.results_dir).open(settings.avatar_id)
     require_fps(avatar.id, avatar.fps, wanted=settings.fps)
-    make_engine(settings).adopt(avatar)
+    make_engine(settings).load_avatar(avatar)
 
 
 def announce(settings: Settings) -> None:

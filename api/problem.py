@@ -31,7 +31,7 @@ from session.errors import (
 from tts.isolated_espeak import VoiceUnavailable
 from tts.voice import BadSpeechRequest
 from warm.avatars.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
-from warm.engines.base import EngineFull, EngineLost
+from warm.engines.base import EngineLost, EngineOutOfMemory
 from warm.render.health import NotReady
 from warm.render.jobs import Interrupted
 from warm.render.queue import QueueFull
@@ -160,7 +160,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     Interrupted: (409, "InterruptedError"),
     FilmBusyError: (503, "SessionError"),
     NotReady: (503, "NotReadyError"),
-    EngineFull: (503, "NotReadyError"),
+    EngineOutOfMemory: (503, "NotReadyError"),
     EngineLost: (503, "NotReadyError"),
     VoiceUnavailable: (503, "NotReadyError"),
     QueueFull: (503, "QueueFullError"),

@@ -89,11 +89,11 @@ def process_memory() -> int:
 def describe_device(health: Health) -> dict[str, Any]:
     """The device of the engine, its memory (null where it has none of its own), and what else the
     engine tells: batch sizes, precision, pace."""
-    facts = dict(health.facts)
+    device_status = dict(health.device_status)
     return {
-        "device": facts.pop("device", None),
-        "memory_held_gb": facts.pop("memory_used_gb", None),
-        "memory_free_gb": facts.pop("memory_free_gb", None),
-        "memory_total_gb": facts.pop("memory_total_gb", None),
-        **facts,
+        "device": device_status.pop("device", None),
+        "memory_held_gb": device_status.pop("memory_used_gb", None),
+        "memory_free_gb": device_status.pop("memory_free_gb", None),
+        "memory_total_gb": device_status.pop("memory_total_gb", None),
+        **device_status,
     }

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
-from warm.engines.base import Patch, PatchJob, Rendered, Rendering
+from warm.engines.base import Patch, PatchRequest, PendingPatches, ReadyPatches
 
 WIDTH, HEIGHT, FRAMES = 96, 80, 10
 MOUTH = (36, 48)
@@ -21,7 +21,7 @@ class LoudnessEngine:
     """Shows how loud a frame is as the brightness of a square: an engine one can see through."""
 
     name = "loudness"
-    gains = False
+    benefits_from_batching = False
     largest_batch: int | None = None
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class LoudnessEngine:
         """Frames after which rendering fails."""
         self.rendered = 0
 
-    def filled(self, frames: int) -> int:
+    def round_up_batch(self, frames: int) -> int:
         return frames
 
     def load(self) -> None:
@@ -38,19 +38,19 @@ class LoudnessEngine:
     def unload(self) -> None:
         pass
 
-    def give_back(self) -> None:
+    def release_cached_memory(self) -> None:
         pass
 
     def prepare(self, build: AvatarBuild) -> None:
         pass
 
-    def adopt(self, avatar: Avatar) -> None:
+    def load_avatar(self, avatar: Avatar) -> None:
         pass
 
-    def forget(self, avatar: Avatar) -> None:
+    def unload_avatar(self, avatar: Avatar) -> None:
         pass
 
-    def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
+    def encode_speech(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
         edges = np.arange(frames) * speech.sample_rate_hz // fps
         sound = np.pad(np.abs(speech.samples), (0, speech.sample_rate_hz))
         return np.array(
@@ -58,11 +58,11 @@ class LoudnessEngine:
             np.float32,
         )
 
-    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
-        self.rendered += len(jobs)
+    def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
+        self.rendered += len(requests)
         if self.broken_after is not None and self.rendered > self.broken_after:
             raise RuntimeError("the engine broke")
-        return Rendered([self._patch(float(job.condition[0])) for job in jobs])
+        return ReadyPatches([self._patch(float(request.features[0])) for request in requests])
 
     def _patch(self, loudness: float) -> Patch:
         picture = np.full((PATCH, PATCH, 3), 255 * min(1.0, loudness), np.uint8)
@@ -70,7 +70,7 @@ class LoudnessEngine:
         move = np.array([[1.0, 0, MOUTH[0]], [0, 1.0, MOUTH[1]]])
         return Patch(picture, mask, move)
 
-    def facts(self) -> dict[str, Any]:
+    def device_status(self) -> dict[str, Any]:
         return {"device": "cpu", "memory_used_gb": None, "memory_total_gb": None}
 
 

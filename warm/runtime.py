@@ -33,7 +33,7 @@ from warm.settings import Settings
 
 IDLE_BEAT_S = 0.5
 """How often a render thread without work shows that it lives."""
-FACTS_S = 1.0
+DEVICE_STATUS_S = 1.0
 """How often the engine is asked for its memory."""
 WARM_UP_TEXT = "Ready."
 
@@ -96,8 +96,8 @@ class Runtime:
             counters=self.counters,
             max_speaking=settings.max_speaking,
         )
-        self._facts: dict[str, Any] = {}
-        self._facts_at = float("-inf")
+        self._device_status: dict[str, Any] = {}
+        self._device_status_at = float("-inf")
         self._beaten = self._began = self._clock()
         self._ready, self._stopping, self._ended = Event(), Event(), Event()
         self._death: str | None = None
@@ -257,7 +257,7 @@ class Runtime:
             unloads=lifecycle.unloads,
             losses=lifecycle.losses,
             engine=self._engine.name,
-            facts=self._facts,
+            device_status=self._device_status,
             queued=len(self._queue),
             processing=len(self._renderer.clips),
         )
@@ -406,11 +406,11 @@ class Runtime:
     def _ask_engine(self) -> None:
         """Know what the engine says of itself, as it was a second ago or later."""
         now = self._clock()
-        if now - self._facts_at < FACTS_S:
+        if now - self._device_status_at < DEVICE_STATUS_S:
             return
-        self._facts_at = now
+        self._device_status_at = now
         try:
-            self._facts = self._engine.facts()
+            self._device_status = self._engine.device_status()
         except EngineLost as lost:
             self._lifecycle.note(lost)
 

@@ -18,7 +18,7 @@ from tts.espeak import EspeakVoices
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarStore
-from warm.engines.base import Engine, PatchJob
+from warm.engines.base import Engine, PatchRequest
 from warm.engines.factory import make_engine
 from warm.engines.viseme.shape import Shape
 from warm.face.measure import inter_ocular
@@ -69,7 +69,7 @@ def contact_sheet(avatar: Avatar, sentence: str = SENTENCE) -> Picture:
     """(h, w, 3) BGR: labelled visemes on the avatar's first frame, then the sentence."""
     engine = make_engine(Settings())
     engine.load()
-    engine.adopt(avatar)
+    engine.load_avatar(avatar)
     visemes = [cell(avatar, engine, 0, row(shapes), name) for name, shapes in VISEMES.items()]
     return np.vstack([grid(visemes), grid(spoken(avatar, engine, sentence))])
 
@@ -86,7 +86,7 @@ def spoken(avatar: Avatar, engine: Engine, sentence: str) -> list[Picture]:
     pictures = []
     for speech in speeches:
         frames = int(np.ceil(speech.duration_s * avatar.fps))
-        track = engine.conditions(speech, frames=frames, fps=avatar.fps)
+        track = engine.encode_speech(speech, frames=frames, fps=avatar.fps)
         pictures += [
             cell(
                 avatar,
@@ -112,7 +112,7 @@ def cell(
 ) -> Picture:
     """One labelled picture of the lower face."""
     picture = avatar.frames[frame].copy()
-    (patch,) = engine.start([PatchJob(avatar, frame, shapes)]).patches()
+    (patch,) = engine.submit([PatchRequest(avatar, frame, shapes)]).patches()
     paste(picture, patch.picture, patch.mask, patch.to_frame)
     cut = enlarged(picture, avatar.landmarks[frame])
     # OpenCV's letters are ASCII only.

@@ -33,7 +33,7 @@ from warm.face.mesh import FaceMesh
 from warm.media.resampling import film_sound
 from warm.media.video import open_video
 from warm.prepare.run import FACE_MODELS, prepare
-from warm.render.compositing import composite, patch_jobs
+from warm.render.compositing import composite, patch_requests
 from warm.settings import Settings
 
 TALKING_VIDEO = Path("../shared/media/talking_woman_576x720.mp4")
@@ -153,7 +153,7 @@ def stage_for(avatar: Avatar) -> Stage:
     """The demo's own settings."""
     engine = make_engine(Settings())
     engine.load()
-    engine.adopt(avatar)
+    engine.load_avatar(avatar)
     _, height, width, _ = avatar.frames.shape
     spec = FilmSpec(width=width, height=height, fps=avatar.fps)
     return Stage(avatar=avatar, engine=engine, voices=EspeakVoices(), spec=spec)
@@ -162,7 +162,7 @@ def stage_for(avatar: Avatar) -> Stage:
 def watch_sentence(stage: Stage, mesh: FaceMesh, speech: Speech, cursor: int) -> Watched:
     """Render one sentence from frame `cursor` on and measure it."""
     frames = len(film_sound(speech, stage.spec)) // stage.spec.samples_per_frame
-    track = stage.engine.conditions(speech, frames=frames, fps=stage.spec.fps)
+    track = stage.engine.encode_speech(speech, frames=frames, fps=stage.spec.fps)
     points = [
         mesh.again(picture, stage.avatar.landmarks[stage.avatar.index_at(cursor + index)]).points
         for index, picture in pictures(stage, cursor, track)
@@ -177,7 +177,7 @@ def pictures(
     """Each frame's index and its (h, w, 3) BGR picture."""
     for start in range(0, len(track), BATCH):
         rows = track[start : start + BATCH]
-        patches = stage.engine.start(patch_jobs(stage.avatar, cursor + start, rows)).patches()
+        patches = stage.engine.submit(patch_requests(stage.avatar, cursor + start, rows)).patches()
         drawn = composite(stage.avatar, cursor + start, patches, mode="feather", subpixel=True)
         yield from enumerate(drawn, start)
 

@@ -20,7 +20,7 @@ from tts.espeak import EspeakVoices
 from warm.__main__ import demo_portrait
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarStore
-from warm.engines.base import Engine, PatchJob
+from warm.engines.base import Engine, PatchRequest
 from warm.engines.factory import make_engine
 from warm.prepare.run import prepare
 from warm.settings import Settings
@@ -60,7 +60,7 @@ def spoken(avatar: Avatar, mode: BlendMode) -> Times:
     """(n,) seconds that each frame of a sentence took."""
     engine = make_engine(Settings())
     engine.load()
-    engine.adopt(avatar)
+    engine.load_avatar(avatar)
     track = shapes_of(engine, avatar.fps)
     times = [draw(engine, avatar, frame, shapes, mode) for frame, shapes in enumerate(track)]
     return np.array(times[WARM_UP_FRAMES:])
@@ -70,7 +70,7 @@ def shapes_of(engine: Engine, fps: int) -> NDArray[np.float32]:
     """(n, 7) the mouth of the sentence."""
     with closing(EspeakVoices()) as voices:
         rows = [
-            engine.conditions(speech, frames=int(speech.duration_s * fps), fps=fps)
+            engine.encode_speech(speech, frames=int(speech.duration_s * fps), fps=fps)
             for speech in voices.speak(TEXT, voices.choose())
         ]
     return np.concatenate(rows)
@@ -83,7 +83,7 @@ def draw(
     index = avatar.index_at(cursor)
     picture = avatar.frames[index].copy()
     start = time.thread_time()
-    (patch,) = engine.start([PatchJob(avatar, index, shapes)]).patches()
+    (patch,) = engine.submit([PatchRequest(avatar, index, shapes)]).patches()
     paste(picture, patch.picture, patch.mask, patch.to_frame, mode=mode)
     return time.thread_time() - start
 

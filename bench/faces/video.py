@@ -20,7 +20,7 @@ from stabilizers.track import FACE_MESH
 from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import AvatarStore
-from warm.engines.base import PatchJob
+from warm.engines.base import PatchRequest
 from warm.face.finder import FaceFinder
 from warm.prepare.idle.close_video import MouthCloser
 from warm.prepare.idle.lower_face import LIPS
@@ -67,7 +67,7 @@ def mouth_and_composite_ms(avatar: Avatar) -> Curve:
     """(frames,) milliseconds to draw and paste the mouth of each frame of a sentence."""
     stage = stage_for(avatar)
     speech = next(iter(stage.voices.speak(SENTENCE, stage.voices.choose())))
-    rows = stage.engine.conditions(
+    rows = stage.engine.encode_speech(
         speech, frames=int(speech.duration_s * avatar.fps), fps=avatar.fps
     )
     spent_ms = []
@@ -75,7 +75,7 @@ def mouth_and_composite_ms(avatar: Avatar) -> Curve:
         frame = avatar.index_at(cursor)
         picture = np.array(avatar.frames[frame])
         start = time.perf_counter()
-        patch = stage.engine.start([PatchJob(avatar, frame, row)]).patches()[0]
+        patch = stage.engine.submit([PatchRequest(avatar, frame, row)]).patches()[0]
         paste(picture, patch.picture, patch.mask, patch.to_frame, mode="feather", subpixel=True)
         spent_ms.append(1000 * (time.perf_counter() - start))
     return np.array(spent_ms)

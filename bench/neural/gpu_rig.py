@@ -13,7 +13,7 @@ from bench.neural.random_models import write_models
 from warm.__main__ import demo_portrait
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarStore
-from warm.engines.base import PatchJob, Rendering
+from warm.engines.base import PatchRequest, PendingPatches
 from warm.engines.factory import make_engine
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.options import Options
@@ -85,7 +85,7 @@ class Rig:
     def warm(self, **chosen: Any) -> MuseTalkEngine:
         """The engine, loaded, with the avatar."""
         engine = self.engine(**chosen)
-        engine.adopt(self.avatar())
+        engine.load_avatar(self.avatar())
         engine.load()
         return engine
 
@@ -128,21 +128,21 @@ def shortened(build: AvatarBuild) -> AvatarBuild:
 def said(engine: MuseTalkEngine, avatar: Avatar, frames: int) -> NDArray[np.float32]:
     """(frames, …) what the engine wants for so many frames of humming."""
     speech = hum("hum", seconds=frames / avatar.fps)
-    return engine.conditions(speech, frames=frames, fps=avatar.fps)
+    return engine.encode_speech(speech, frames=frames, fps=avatar.fps)
 
 
 def pass_of(
     avatar: Avatar, rows: NDArray[np.float32], number: int, size: int, sessions: int = 1
-) -> list[PatchJob]:
+) -> list[PatchRequest]:
     """The jobs of the pass `number`: each session goes through the avatar from its own place."""
     jobs = []
     for step in range(size):
         session, frame = step % sessions, number * (size // sessions) + step // sessions
         cursor = frame + session * len(avatar.frames) // sessions
-        jobs.append(PatchJob(avatar, avatar.index_at(cursor), rows[frame % len(rows)]))
+        jobs.append(PatchRequest(avatar, avatar.index_at(cursor), rows[frame % len(rows)]))
     return jobs
 
 
-def pasted(avatar: Avatar, rendering: Rendering) -> list[Frame]:
+def pasted(avatar: Avatar, pending: PendingPatches) -> list[Frame]:
     """Finished pictures, as the server makes them; waits for the device."""
-    return composite(avatar, 0, rendering.patches(), mode="feather", subpixel=True)
+    return composite(avatar, 0, pending.patches(), mode="feather", subpixel=True)

@@ -25,7 +25,7 @@ from bench.neural.drone import hum
 from bench.neural.gpu_rig import Rig, pass_of, pasted, said
 from bench.neural.gpu_sessions import most_in_time
 from warm.avatars.avatar import Avatar
-from warm.engines.base import Patch, Rendering
+from warm.engines.base import Patch, PendingPatches
 from warm.engines.musetalk.acceleration.cuda_graphs import CudaGraphRecorder
 from warm.engines.musetalk.acceleration.fused_ops import fuse_where_it_pays
 from warm.engines.musetalk.acceleration.polyphase import use_phases
@@ -85,7 +85,7 @@ class Measured:
         """The engine as the server has it, loaded; made at the first call."""
         if self.live is None:
             self.live = self.rig.warm()
-            self.notes["engine"] = self.live.facts()
+            self.notes["engine"] = self.live.device_status()
         return self.live
 
     def rest(self) -> None:
@@ -154,12 +154,12 @@ def engine_fps(
 ) -> float:
     """While one pass is being drawn, the pictures of the one before are pasted."""
     rows = said(engine, avatar, 2 * avatar.fps)
-    before: Rendering | None = None
+    before: PendingPatches | None = None
     begun_s = 0.0
     for number in range(-2, passes):
         if number == 0:
             begun_s = time.perf_counter()
-        made = engine.start(pass_of(avatar, rows, number + 2, size, sessions))
+        made = engine.submit(pass_of(avatar, rows, number + 2, size, sessions))
         if before is not None:
             pasted(avatar, before)
         before = made
@@ -176,8 +176,8 @@ def first_frames(measured: Measured) -> Iterator[Found]:
     taken_s = []
     for number in range(measured.count(30) + 2):
         begun_s = time.perf_counter()
-        rows = engine.conditions(speech, frames=frames, fps=avatar.fps)
-        pasted(avatar, engine.start(pass_of(avatar, rows, number, FIRST)))
+        rows = engine.encode_speech(speech, frames=frames, fps=avatar.fps)
+        pasted(avatar, engine.submit(pass_of(avatar, rows, number, FIRST)))
         taken_s.append(time.perf_counter() - begun_s)
     milliseconds = 1000 * np.array(taken_s[2:])
     name = f"audio in memory -> first {FIRST} frames pasted"
@@ -249,13 +249,13 @@ def unload(measured: Measured) -> Iterator[Found]:
     measured.rest()
     before = rig.held()
     engine = measured.engine()
-    pasted(avatar, engine.start(pass_of(avatar, said(engine, avatar, 4), 0, FIRST)))
+    pasted(avatar, engine.submit(pass_of(avatar, said(engine, avatar, 4), 0, FIRST)))
     loaded = rig.held()
     engine.unload()
     left = rig.held()
     begun_s = time.perf_counter()
     engine.load()
-    pasted(avatar, engine.start(pass_of(avatar, said(engine, avatar, 4), 0, FIRST)))
+    pasted(avatar, engine.submit(pass_of(avatar, said(engine, avatar, 4), 0, FIRST)))
     reload_s = time.perf_counter() - begun_s
     if loaded > before:
         share = 100 * (loaded - left) / (loaded - before)

@@ -13,7 +13,7 @@ def main() -> None:
     folder, device, size = sys.argv[1:]
     rig = Rig(Path(folder), device=device, tiny=size == "tiny")
     engine = rig.engine()
-    engine.adopt(rig.avatar())
+    engine.load_avatar(rig.avatar())
     engine.load()
     print("warm", json.dumps({"at_s": time.time(), **engine.load_seconds}), flush=True)
 

@@ -30,7 +30,7 @@ LONG = " ".join([TEXT] * 40)
 class LipsEngine(LoudnessEngine):
     """Shows how far the lips are apart as the brightness of a square."""
 
-    def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
+    def encode_speech(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
         return mouth_track(speech, frames=frames, fps=fps)[:, :1]
 
 

@@ -22,7 +22,7 @@ from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarStore
-from warm.engines.base import EngineFull
+from warm.engines.base import EngineOutOfMemory
 from warm.runtime import Runtime
 from warm.sessions.limits import SessionFull
 from warm.sessions.record import RECORD_NAME
@@ -41,18 +41,18 @@ class CountingEngine(LoudnessEngine):
         self.warm: list[str] = []
         self.room = 100
 
-    def adopt(self, avatar: Avatar) -> None:
+    def load_avatar(self, avatar: Avatar) -> None:
         assert avatar.id not in self.warm
         if len(self.warm) >= self.room:
-            raise EngineFull("no memory for one more avatar")
+            raise EngineOutOfMemory("no memory for one more avatar")
         self.warm.append(avatar.id)
 
-    def forget(self, avatar: Avatar) -> None:
+    def unload_avatar(self, avatar: Avatar) -> None:
         self.warm.remove(avatar.id)
 
-    def start(self, jobs: Any) -> Any:
-        assert {job.avatar.id for job in jobs} <= set(self.warm)
-        return super().start(jobs)
+    def submit(self, requests: Any) -> Any:
+        assert {request.avatar.id for request in requests} <= set(self.warm)
+        return super().submit(requests)
 
 
 class Clock:

@@ -26,7 +26,7 @@ from app import announce, assemble, give_up  # noqa: E402
 from tests.tiny_face import LoudnessEngine, tiny_avatar  # noqa: E402
 from tts.espeak import EspeakVoices  # noqa: E402
 from warm.avatars.store import AvatarStore  # noqa: E402
-from warm.engines.base import EngineLost, PatchJob, Rendering  # noqa: E402
+from warm.engines.base import EngineLost, PatchRequest, PendingPatches  # noqa: E402
 from warm.engines.weights.errors import WeightsError  # noqa: E402
 from warm.runtime import Runtime  # noqa: E402
 from warm.settings import Settings  # noqa: E402
@@ -56,13 +56,13 @@ class MortalEngine(LoudnessEngine):
             raise EngineLost("an illegal address", needs_new_process=True)
         super().load()
 
-    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
+    def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
         if self.die.exists() and self.rendered:
             self.die.unlink()
             self.is_dead = True
         if self.is_dead:
             raise EngineLost("an illegal address", needs_new_process=True)
-        return super().start(jobs)
+        return super().submit(requests)
 
 
 class UnfitEngine(LoudnessEngine):

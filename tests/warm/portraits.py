@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stabilizers.blend import paste
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, Avatar, AvatarBuild
-from warm.engines.base import PatchJob
+from warm.engines.base import PatchRequest
 from warm.engines.viseme.engine import VisemeEngine
 from warm.engines.viseme.shape import Shape
 from warm.face.finder import FaceFinder
@@ -79,7 +79,7 @@ def prepared(build: AvatarBuild, digest: str = "sitter") -> tuple[Avatar, Viseme
     engine = VisemeEngine(MODELS)
     engine.prepare(build)
     avatar = opened(build, digest)
-    engine.adopt(avatar)
+    engine.load_avatar(avatar)
     return avatar, engine
 
 
@@ -110,7 +110,7 @@ def shown(
     avatar: Avatar, engine: VisemeEngine, mouth: NDArray[np.float32], frame: int = 0
 ) -> Picture:
     """The finished picture."""
-    (patch,) = engine.start([PatchJob(avatar, frame, mouth)]).patches()
+    (patch,) = engine.submit([PatchRequest(avatar, frame, mouth)]).patches()
     picture = avatar.frames[frame].copy()
     paste(picture, patch.picture, patch.mask, patch.to_frame)
     return np.asarray(picture, np.uint8)

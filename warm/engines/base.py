@@ -13,122 +13,125 @@ from warm.avatars.avatar import Avatar, AvatarBuild
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patch:
-    """A mouth picture and where it goes.
+    """A picture of the mouth and its place in the frame.
 
     `to_frame` maps patch pixel centres (x, y) to frame pixel centres. An engine that draws on the
-    frame's own grid gives a whole-pixel translation, and no resampling takes place.
+    frame's own grid returns a whole-pixel translation, which needs no resampling.
     """
 
     picture: NDArray[np.uint8]
     """(h, w, 3) BGR."""
     mask: NDArray[np.uint8]
-    """(h, w), 255 where only the patch shows."""
+    """(h, w), 255 where the patch is opaque."""
     to_frame: NDArray[np.float64]
     """(2, 3)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PatchJob:
-    """One frame to make: which picture of which avatar, and what the mouth does."""
+class PatchRequest:
+    """One patch to draw: the avatar, its frame and the features of the speech."""
 
     avatar: Avatar
     frame: int
     """Index into the avatar's frames."""
-    condition: NDArray[np.float32]
-    """One row of what `Engine.conditions` gave."""
+    features: NDArray[np.float32]
+    """One row of `Engine.encode_speech`."""
 
 
-class Rendering(Protocol):
-    """Patches in the making: the engine computes while the render thread does something else."""
+class PendingPatches(Protocol):
+    """Patches that may still be computing; the render thread does other work meanwhile."""
 
     def patches(self) -> list[Patch]:
-        """One patch a job, in order; waits for them, and raises what went wrong in making them."""
+        """Wait for the patches: one per request, in order. Raises the error that stopped them."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rendered:
-    """The rendering of an engine that is done when `start` returns."""
+class ReadyPatches:
+    """The result of an engine that has finished when `submit` returns."""
 
-    made: list[Patch]
+    drawn: list[Patch]
 
     def patches(self) -> list[Patch]:
-        """What was made."""
-        return self.made
+        """Return the patches at once."""
+        return self.drawn
 
 
 class EngineLost(RuntimeError):
-    """The engine's device failed: nothing can be made before the engine was loaded anew."""
+    """The engine's device failed; the engine has to be loaded again before it is used."""
 
     def __init__(self, message: str, *, needs_new_process: bool = False) -> None:
-        """`needs_new_process`: this process can never use the device again, whatever it loads."""
+        """`needs_new_process`: no load in this process can make the device usable again."""
         super().__init__(message)
         self.needs_new_process = needs_new_process
 
 
-class EngineFull(RuntimeError):
-    """The device's memory does not do for a single frame now; what is warm stays usable."""
+class EngineOutOfMemory(RuntimeError):
+    """The device has too little free memory for even one frame; loaded avatars stay usable."""
 
 
 class Engine(Protocol):
-    """A lip engine. One thread owns it; but for `load`, nothing here may be called from two."""
+    """A lip engine. Owned by one thread: only `load` may run while another thread calls it."""
 
     name: str
 
     @property
-    def gains(self) -> bool:
-        """Whether frames that are asked for together take less time than one by one."""
+    def benefits_from_batching(self) -> bool:
+        """Whether frames take less time together than one by one."""
         ...
 
     @property
     def largest_batch(self) -> int | None:
-        """Most jobs that one `start` takes; None where any number will do."""
+        """Most requests of one `submit`; None for any number."""
         ...
 
-    def filled(self, frames: int) -> int:
-        """As many frames in one `start` as take no longer than `frames` do; that many or more."""
+    def round_up_batch(self, frames: int) -> int:
+        """Return the largest batch that takes no longer than `frames` do; at least `frames`."""
         ...
 
     def load(self) -> None:
-        """Load models and warm up; after it, the first patch costs what every patch costs.
+        """Load models and warm up: after it, the first patch is as fast as any other.
 
-        May be called again after `unload`, and on another thread; what was adopted need not be
-        adopted again. Until it returns, nothing else is called but `adopt`, `forget` and `facts`.
+        May be called again after `unload`, and on another thread. Loaded avatars stay loaded.
+        Until it returns, only `load_avatar`, `unload_avatar` and `device_status` may be called.
         """
         ...
 
     def unload(self) -> None:
-        """Give back the memory of what `load` loaded; `load` brings it back."""
+        """Free the memory that `load` took; `load` brings everything back."""
         ...
 
-    def give_back(self) -> None:
-        """Return memory that is only kept for the next pass."""
+    def release_cached_memory(self) -> None:
+        """Free memory that is kept only to be reused by the next batch."""
         ...
 
     def prepare(self, build: AvatarBuild) -> None:
-        """Add to an avatar being built what this engine wants cached (`build.write_array`)."""
+        """Add the engine's own data to an avatar under construction (`build.write_array`)."""
         ...
 
-    def adopt(self, avatar: Avatar) -> None:
-        """Keep an avatar warm: everything that does not depend on speech is made here."""
+    def load_avatar(self, avatar: Avatar) -> None:
+        """Compute and keep everything of an avatar that does not depend on the speech."""
         ...
 
-    def forget(self, avatar: Avatar) -> None:
-        """Drop what `adopt` kept; nothing happens where it kept nothing."""
+    def unload_avatar(self, avatar: Avatar) -> None:
+        """Drop what `load_avatar` kept; an avatar that is not loaded is no error."""
         ...
 
-    def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
-        """What each of `frames` video frames needs of the speech: (frames, …) float32."""
+    def encode_speech(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
+        """Return the features of the speech for each of `frames` frames: (frames, …) float32."""
         ...
 
-    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
-        """Begin one patch a job; jobs of one call may mix avatars and sessions.
+    def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
+        """Start to draw one patch per request; one batch may mix avatars and sessions.
 
-        The next may be started before the patches of the last were taken. This and `patches` raise
-        EngineLost and EngineFull.
+        May be called before the patches of the last batch were taken. This and `patches` raise
+        EngineLost and EngineOutOfMemory.
         """
         ...
 
-    def facts(self) -> dict[str, Any]:
-        """What `/health` tells: device, memory used and total in GB; None where there is none."""
+    def device_status(self) -> dict[str, Any]:
+        """Return the device, its used and total memory in GB and more, for `/health`.
+
+        A value is None where the device has no such figure.
+        """
         ...

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Literal
 
-from warm.engines.base import Engine, EngineFull, EngineLost
+from warm.engines.base import Engine, EngineLost, EngineOutOfMemory
 
 TRIES_S = (0.0, 1.0, 3.0, 10.0)
 """Rest before each try to load an engine that was lost or did not load …"""
@@ -141,7 +141,7 @@ class EngineLifecycle:
                 self.state, self.reason = "asleep", AWAY
                 log.info("the engine was unloaded after %.0f s without work", idle_s)
             elif is_over and self._load_policy.clear_cache:
-                self._engine.give_back()
+                self._engine.release_cached_memory()
         except EngineLost as error:
             self.note(error)
 
@@ -159,7 +159,7 @@ class EngineLifecycle:
             self._engine.load()
             done.set_result(None)
         except BaseException as error:  # the top of a thread; everybody waits for its answer
-            trace = None if isinstance(error, EngineLost | EngineFull) else error
+            trace = None if isinstance(error, EngineLost | EngineOutOfMemory) else error
             log.warning("the engine could not be loaded: %s", error, exc_info=trace)
             let_go(error)
             done.set_exception(error)

@@ -26,8 +26,8 @@ Samples = NDArray[np.float32]
 class Passage:
     """Some of a film."""
 
-    conditions: NDArray[np.float32]
-    """One row a frame, as `Engine.conditions` gives them."""
+    features: NDArray[np.float32]
+    """One row a frame, as `Engine.encode_speech` gives them."""
     samples: Samples
     """What is heard with these frames: 48 kHz, as long as they last."""
 
@@ -42,7 +42,7 @@ def from_sound(path: Path, engine: Engine, spec: FilmSpec) -> Iterator[Passage]:
         heard = np.concatenate([before, now, after])
         speech = Speech(text="", samples=heard, sample_rate_hz=SAMPLE_RATE_HZ, phonemes=None)
         first = len(before) // spec.samples_per_frame
-        rows = engine.conditions(speech, frames=frames_of(len(heard), spec), fps=spec.fps)
+        rows = engine.encode_speech(speech, frames=frames_of(len(heard), spec), fps=spec.fps)
         count = frames_of(len(now), spec)
         samples = np.zeros(count * spec.samples_per_frame, np.float32)
         np.clip(now, -1.0, 1.0, out=samples[: len(now)])
@@ -57,7 +57,7 @@ def from_text(
     for speech in voices.speak(text, choice):
         samples = film_sound(speech, spec)
         frames = len(samples) // spec.samples_per_frame
-        yield Passage(engine.conditions(speech, frames=frames, fps=spec.fps), samples)
+        yield Passage(engine.encode_speech(speech, frames=frames, fps=spec.fps), samples)
 
 
 def frames_of_text(text: str, choice: VoiceChoice, voices: Voices, spec: FilmSpec) -> int:

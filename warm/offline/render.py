@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from session.film import FilmSpec
 from stabilizers.blend import BlendMode
 from warm.avatars.avatar import Avatar
-from warm.engines.base import Engine, Rendering
+from warm.engines.base import Engine, PendingPatches
 from warm.offline.chunks import Passage
 from warm.offline.mp4_file import Movie
-from warm.render.compositing import composite, patch_jobs
+from warm.render.compositing import composite, patch_requests
 
 BATCHES_AHEAD = 2
 """Batches that may wait for the encoder; one more, and the engine waits."""
@@ -40,7 +40,7 @@ class PendingBatch:
     """Frames under way in the engine."""
 
     cursor: int
-    rendering: Rendering
+    pending: PendingPatches
     samples: NDArray[np.float32]
 
 
@@ -70,7 +70,7 @@ def make(
     with ThreadPoolExecutor(1, "encode") as encoder:
         try:
             for batch in one_behind(batches(passages, avatar, studio)):
-                patches = batch.rendering.patches()
+                patches = batch.pending.patches()
                 pictures = composite(
                     avatar,
                     batch.cursor,
@@ -93,11 +93,11 @@ def batches(passages: Iterator[Passage], avatar: Avatar, studio: Studio) -> Iter
     cursor, size = 0, spec_of(avatar).samples_per_frame
     for passage in passages:
         start = 0
-        while start < len(passage.conditions):
-            rows = passage.conditions[start : start + studio.batch]
-            rendering = studio.engine.start(patch_jobs(avatar, cursor, rows))
+        while start < len(passage.features):
+            rows = passage.features[start : start + studio.batch]
+            pending = studio.engine.submit(patch_requests(avatar, cursor, rows))
             stop = start + len(rows)
-            yield PendingBatch(cursor, rendering, passage.samples[start * size : stop * size])
+            yield PendingBatch(cursor, pending, passage.samples[start * size : stop * size])
             cursor, start = cursor + len(rows), stop
 
 

@@ -98,8 +98,8 @@ class Run:
         for avatar_id in dict.fromkeys(plan.avatar_id for plan in plans):
             try:
                 avatar = self.store.open(avatar_id)
-                self.studio.engine.adopt(avatar)
-                self.studio.engine.forget(avatar)
+                self.studio.engine.load_avatar(avatar)
+                self.studio.engine.unload_avatar(avatar)
             except AvatarError as error:
                 faults += [
                     str(plan.task.fault("avatar", str(error)))
@@ -132,11 +132,11 @@ class Run:
         avatar = self.store.open(plan.avatar_id)
         for note in plan.sound.notes if plan.sound is not None else ():
             self.say(f"Note: {plan.task.audio}: {note}")
-        self.studio.engine.adopt(avatar)
+        self.studio.engine.load_avatar(avatar)
         try:
             self.say(self._written(plan, avatar))
         finally:
-            self.studio.engine.forget(avatar)
+            self.studio.engine.unload_avatar(avatar)
 
     def _written(self, plan: Plan, avatar: Avatar) -> str:
         """Make the film; what there is to say of it."""

@@ -12,8 +12,8 @@ from session.factory import Film
 from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment
 from tts.voice import Voices
 from warm.avatars.avatar import Avatar
-from warm.engines.base import Engine, PatchJob
-from warm.render.compositing import Frame, patch_jobs
+from warm.engines.base import Engine, PatchRequest
+from warm.render.compositing import Frame, patch_requests
 from warm.render.encoder import Batch, ClipEncoder
 from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob
 from warm.render.playback_clock import PlaybackClock
@@ -64,15 +64,15 @@ class Part:
         return self.batch.first_frame + self.first
 
     @property
-    def conditions(self) -> NDArray[np.float32] | None:
+    def features(self) -> NDArray[np.float32] | None:
         """What the engine wants for each of the frames; None where nobody speaks."""
-        rows = self.batch.conditions
+        rows = self.batch.features
         return None if rows is None else rows[self.first : self.first + self.frames]
 
-    def jobs(self) -> list[PatchJob]:
+    def jobs(self) -> list[PatchRequest]:
         """What the engine is asked for."""
-        rows = self.conditions
-        return [] if rows is None else patch_jobs(self.clip.avatar, self.cursor, rows)
+        rows = self.features
+        return [] if rows is None else patch_requests(self.clip.avatar, self.cursor, rows)
 
 
 class Clip:
@@ -258,9 +258,9 @@ class Clip:
             first_frame=self._first_frame + first + start,
             frames=frames,
             sound=utterance.sound[start * step : (start + frames) * step],
-            conditions=None
-            if utterance.conditions is None
-            else utterance.conditions[start : start + frames],
+            features=None
+            if utterance.features is None
+            else utterance.features[start : start + frames],
             cues=() if start else self._cues(first, utterance),
             is_last=self._has_tail and self._cursor == self._laid,
         )
@@ -343,7 +343,7 @@ class Clip:
     def _closing(self, frames: int, said: list[tuple[int, Utterance]]) -> Iterator[Utterance]:
         """How the line ends that is cut there; the engine is asked when its turn comes."""
         for first, utterance in said:
-            if first < frames < self._end_of(first, utterance) and utterance.conditions is not None:
+            if first < frames < self._end_of(first, utterance) and utterance.features is not None:
                 yield closing(self._stage.engine, utterance, frames - first, self.film.spec)
 
     def _landed(self, first_frame: int, fragment: Fragment | None) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stabilizers.blend import BlendMode, paste
 from warm.avatars.avatar import Avatar
-from warm.engines.base import Patch, PatchJob
+from warm.engines.base import Patch, PatchRequest
 
 Frame = NDArray[np.uint8]
 """(h, w, 3) BGR."""
@@ -18,10 +18,13 @@ def idle_frames(avatar: Avatar, cursor: int, count: int) -> list[Frame]:
     return [np.array(avatar.frames[avatar.index_at(cursor + step)]) for step in range(count)]
 
 
-def patch_jobs(avatar: Avatar, cursor: int, conditions: NDArray[np.float32]) -> list[PatchJob]:
+def patch_requests(
+    avatar: Avatar, cursor: int, features: NDArray[np.float32]
+) -> list[PatchRequest]:
     """What the engine is asked for: one job a condition, from frame `cursor` of the film on."""
     return [
-        PatchJob(avatar, avatar.index_at(cursor + step), row) for step, row in enumerate(conditions)
+        PatchRequest(avatar, avatar.index_at(cursor + step), row)
+        for step, row in enumerate(features)
     ]
 
 

@@ -24,7 +24,7 @@ class Batch:
     frames: int
     sound: NDArray[np.float32]
     """(frames * samples per frame,) 48 kHz."""
-    conditions: NDArray[np.float32] | None
+    features: NDArray[np.float32] | None
     """(frames, …) what the engine wants for each frame; None where nobody speaks."""
     cues: Sequence[Cue]
     """Of the sentences that begin with it."""

@@ -35,8 +35,8 @@ class Health:
     losses: int
     """How often its device failed."""
     engine: str
-    facts: dict[str, Any]
-    """`Engine.facts` once it is loaded."""
+    device_status: dict[str, Any]
+    """`Engine.device_status` once it is loaded."""
     queued: int
     """Requests that wait."""
     processing: int

@@ -13,9 +13,9 @@ from session.factory import Film
 from session.film import FilmSpec
 from stabilizers.blend import BlendMode
 from warm.avatars.avatar import Avatar
-from warm.engines.base import Patch, Rendered, Rendering
+from warm.engines.base import Patch, PendingPatches, ReadyPatches
 from warm.render.clip import Clip, Part, Stage
-from warm.render.compositing import Frame, composite, idle_frames, patch_jobs
+from warm.render.compositing import Frame, composite, idle_frames, patch_requests
 from warm.render.jobs import SpeakJob
 from warm.render.playback_clock import PlaybackClock
 from warm.render.scheduler import PASS_S, SHORT_PASS_S, SOON_S, Pace, line_up
@@ -44,13 +44,13 @@ class Pass:
     """Frames that the engine was asked for at once."""
 
     parts: list[Part]
-    rendering: Rendering
+    pending: PendingPatches
     begun_s: float
 
     @property
     def frames(self) -> int:
         """Those in which somebody speaks."""
-        return sum(part.frames for part in self.parts if part.conditions is not None)
+        return sum(part.frames for part in self.parts if part.features is not None)
 
 
 class Renderer:
@@ -72,14 +72,14 @@ class Renderer:
         width, height = avatar.size
         spec = FilmSpec(width=width, height=height, fps=avatar.fps)
         for utterance in utterances(self._stage.voices, self._stage.engine, job, spec):
-            rows = utterance.conditions
+            rows = utterance.features
             while rows is not None and len(rows):
                 rows = rows[self._rehearse_pass(avatar, rows) :]
                 beat()
 
     def _rehearse_pass(self, avatar: Avatar, rows: NDArray[np.float32]) -> int:
         begun_s, some = self._stage.clock(), rows[: self._room()]
-        patches = self._stage.engine.start(patch_jobs(avatar, 0, some)).patches()
+        patches = self._stage.engine.submit(patch_requests(avatar, 0, some)).patches()
         self._look.paint(avatar, 0, patches)
         self._pace.note(len(some), self._stage.clock() - begun_s)
         return len(some)
@@ -108,7 +108,7 @@ class Renderer:
         made = self._under_way
         if before is not None:
             self._land(before)
-        if made is not None and isinstance(made.rendering, Rendered):
+        if made is not None and isinstance(made.pending, ReadyPatches):
             self._under_way = None
             self._land(made)
         return before is not None or made is not None
@@ -149,7 +149,7 @@ class Renderer:
         parts: list[Part] = []
         is_crowd = coming + sum(not clip.has_begun for clip in self.clips) >= CROWD
         for clip in line_up(self.clips, self._stage.clock()):
-            if room <= 0 or (parts and not self._stage.engine.gains):
+            if room <= 0 or (parts and not self._stage.engine.benefits_from_batching):
                 break
             part = self._guarded(clip, lambda: clip.take(room, in_crowd=is_crowd))  # noqa: B023
             if part is not None:
@@ -160,32 +160,32 @@ class Renderer:
     def _room(self) -> int:
         """Frames that the next pass takes at most."""
         stage, engine = self._stage, self._stage.engine
-        pass_s = PASS_S if engine.gains else SHORT_PASS_S
+        pass_s = PASS_S if engine.benefits_from_batching else SHORT_PASS_S
         most = engine.largest_batch or stage.largest_batch
-        return min(most, engine.filled(self._pace.room(pass_s, stage.first_batch, most)))
+        return min(most, engine.round_up_batch(self._pace.room(pass_s, stage.first_batch, most)))
 
     def _start(self, parts: list[Part]) -> Pass | None:
         if not parts:
             return None
         begun_s = self._stage.clock()
         jobs = [job for part in parts for job in part.jobs()]
-        rendering: Rendering = Rendered([])
+        pending: PendingPatches = ReadyPatches([])
         try:
-            rendering = self._stage.engine.start(jobs) if jobs else rendering
+            pending = self._stage.engine.submit(jobs) if jobs else pending
         except Exception as error:  # noqa: BLE001 - the top of every request in it
             self._fail_speaking(parts, error)
-        return Pass(parts=parts, rendering=rendering, begun_s=begun_s)
+        return Pass(parts=parts, pending=pending, begun_s=begun_s)
 
     def _land(self, done: Pass) -> None:
         """Take what the engine has made, paste it, and hand it over."""
         patches: list[Patch] = []
         try:
-            patches = done.rendering.patches()
+            patches = done.pending.patches()
         except Exception as error:  # noqa: BLE001 - the top of every request in it
             self._fail_speaking(done.parts, error)
         left = iter(patches)
         for part in done.parts:
-            own = list(islice(left, part.frames)) if part.conditions is not None else []
+            own = list(islice(left, part.frames)) if part.features is not None else []
             if not part.batch.is_dropped:
                 self._guarded(part.clip, lambda: part.clip.bring(part, self._paint(part, own)))  # noqa: B023
         now_s = self._stage.clock()
@@ -193,14 +193,14 @@ class Renderer:
         self._passed_s = now_s
 
     def _paint(self, part: Part, patches: list[Patch]) -> list[Frame]:
-        if part.conditions is None:
+        if part.features is None:
             return idle_frames(part.clip.avatar, part.cursor, part.frames)
         return self._look.paint(part.clip.avatar, part.cursor, patches)
 
     def _fail_speaking(self, parts: list[Part], error: Exception) -> None:
         self.note(error)
         for part in parts:
-            if part.conditions is not None:
+            if part.features is not None:
                 part.clip.fail(error)
 
     def _guarded(self, clip: Clip, act: Callable[[], Result]) -> Result | None:

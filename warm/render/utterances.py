@@ -29,7 +29,7 @@ class Utterance:
 
     sound: NDArray[np.float32]
     """(frames * samples per frame,) 48 kHz."""
-    conditions: NDArray[np.float32] | None = None
+    features: NDArray[np.float32] | None = None
     """(frames, …) what the engine wants for each frame; None where nobody speaks."""
     speech: Speech | None = None
     """The sentence that begins here."""
@@ -45,8 +45,8 @@ def utterances(
         job.tell(SpeechReady(sentence=number, text=speech.text, duration_s=speech.duration_s))
         sound = film_sound(speech, spec)
         frames = len(sound) // spec.samples_per_frame
-        conditions = engine.conditions(speech, frames=frames, fps=spec.fps)
-        yield Utterance(sound=sound, conditions=conditions, speech=speech)
+        features = engine.encode_speech(speech, frames=frames, fps=spec.fps)
+        yield Utterance(sound=sound, features=features, speech=speech)
 
 
 def stillness(frames: int, spec: FilmSpec) -> Utterance:
@@ -60,16 +60,16 @@ def closing(engine: Engine, utterance: Utterance, frame: int, spec: FilmSpec) ->
     The engine closes the mouth by itself, over the speech as it would be, had the speaker stopped
     there. Near its end a sentence is let be.
     """
-    assert utterance.speech is not None and utterance.conditions is not None
-    frames, left = round(CLOSING_S * spec.fps), len(utterance.conditions) - frame
+    assert utterance.speech is not None and utterance.features is not None
+    frames, left = round(CLOSING_S * spec.fps), len(utterance.features) - frame
     start = frame * spec.samples_per_frame
     if left <= frames:
-        return Utterance(sound=utterance.sound[start:], conditions=utterance.conditions[frame:])
+        return Utterance(sound=utterance.sound[start:], features=utterance.features[frame:])
     speech = stopped(utterance.speech, frame / spec.fps, (frame + frames) / spec.fps)
-    conditions = engine.conditions(speech, frames=frame + frames, fps=spec.fps)[frame:]
+    features = engine.encode_speech(speech, frames=frame + frames, fps=spec.fps)[frame:]
     sound = utterance.sound[start : start + frames * spec.samples_per_frame]
     return Utterance(
-        sound=faded(sound, round(FADE_S * spec.fps * spec.samples_per_frame)), conditions=conditions
+        sound=faded(sound, round(FADE_S * spec.fps * spec.samples_per_frame)), features=features
     )
 
 

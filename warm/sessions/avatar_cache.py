@@ -10,7 +10,7 @@ from threading import RLock
 from session.film import FilmSpec
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError, AvatarMissing, AvatarStore, AvatarSummary
-from warm.engines.base import Engine, EngineFull
+from warm.engines.base import Engine, EngineOutOfMemory
 
 
 class AvatarUnfit(AvatarError):
@@ -133,7 +133,7 @@ class AvatarCache:
             return self._keep(avatar).avatar
 
     def warm(self, avatar_id: str) -> None:
-        """Have an avatar ready for its first clip. Render thread; raises what `adopt` raises."""
+        """Load an avatar for its first clip. Render thread; raises what `load_avatar` raises."""
         self.fetch(avatar_id)
         self._adopt(self._kept[avatar_id])
         self._make_room()
@@ -218,9 +218,9 @@ class AvatarCache:
         """Where the engine's device has no room, others make some, until nobody is left who can."""
         while not kept.is_adopted:
             try:
-                self._engine.adopt(kept.avatar)
+                self._engine.load_avatar(kept.avatar)
                 kept.is_adopted = True
-            except EngineFull:
+            except EngineOutOfMemory:
                 others = [each for each in self._spare() if each is not kept and each.is_adopted]
                 if not others:
                     raise
@@ -255,7 +255,7 @@ class AvatarCache:
 
     def _forget(self, kept: Kept) -> None:
         if kept.is_adopted:
-            self._engine.forget(kept.avatar)
+            self._engine.unload_avatar(kept.avatar)
 
 
 def facts_of(avatar: Avatar) -> AvatarFacts:

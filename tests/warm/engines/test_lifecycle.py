@@ -11,7 +11,7 @@ import pytest
 
 from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
-from warm.engines.base import EngineFull, EngineLost, PatchJob, Rendering
+from warm.engines.base import EngineLost, EngineOutOfMemory, PatchRequest, PendingPatches
 from warm.engines.lifecycle import EngineLifecycle, LoadPolicy
 from warm.render.jobs import SpeakJob
 from warm.runtime import Runtime
@@ -41,7 +41,7 @@ class GatedEngine(LoudnessEngine):
         if self.has_nothing_to_give:
             raise EngineLost("the GPU does not answer")
 
-    def give_back(self) -> None:
+    def release_cached_memory(self) -> None:
         self.given_back += 1
 
 
@@ -166,7 +166,7 @@ def lose(networks: list[LoudnessEngine]) -> None:
 
 def test_what_is_no_loss_changes_nothing(living: Living) -> None:
     living.lifecycle.load()
-    living.lifecycle.note(EngineFull("no memory for one frame"))
+    living.lifecycle.note(EngineOutOfMemory("no memory for one frame"))
     living.lifecycle.note(ValueError("a bug"))
     assert living.tend() == "awake"
 
@@ -219,7 +219,7 @@ def test_nothing_is_tried_again_in_a_process_that_has_lost_its_device_for_good(
 
 
 def test_an_engine_that_does_not_load_when_it_is_wanted_is_tried_again(living: Living) -> None:
-    living.engine.faults = [EngineFull("another program uses the GPU")]
+    living.engine.faults = [EngineOutOfMemory("another program uses the GPU")]
     living.tend(wanted=True)
     assert living.wait() == "reloading"
     assert "another program" in living.lifecycle.reason
@@ -242,12 +242,12 @@ class LostEngine(GatedEngine):
         super().__init__()
         self.lost_after: int | None = None
 
-    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
+    def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
         if self.lost_after is not None and self.rendered >= self.lost_after:
             self.lost_after = None
             self.gate.clear()
             raise EngineLost("the GPU failed")
-        return super().start(jobs)
+        return super().submit(requests)
 
 
 LONG = "This is a sentence that takes a while. It is followed by another one. And that by a third."

@@ -20,7 +20,7 @@ from tts.espeak import EspeakVoices
 from warm.__main__ import main
 from warm.avatars.avatar import AvatarBuild
 from warm.avatars.store import AvatarStore
-from warm.engines.base import PatchJob, Rendered
+from warm.engines.base import PatchRequest, ReadyPatches
 from warm.engines.viseme.engine import VisemeEngine
 from warm.offline.chunks import from_sound, windows
 from warm.offline.task import NAMES, read_tasks
@@ -201,11 +201,11 @@ def test_passages_of_a_long_file_are_heard_as_if_it_were_whole(
     sound = np.tile(np.pad(speech.samples, (0, rate_hz // 3)), 40)[: 64 * rate_hz]
     audio = sound_file(results / "a.wav", sound.astype(np.float64), rate_hz)
     engine = VisemeEngine()
-    parts = np.concatenate([each.conditions for each in from_sound(audio, engine, SPEC)])
+    parts = np.concatenate([each.features for each in from_sound(audio, engine, SPEC)])
     whole = np.concatenate(list(windows(audio)))
     from tts.speech import Speech  # noqa: PLC0415
 
-    one = engine.conditions(Speech("", whole, RATE_HZ, None), frames=len(parts), fps=FPS)
+    one = engine.encode_speech(Speech("", whole, RATE_HZ, None), frames=len(parts), fps=FPS)
     assert len(parts) == 64 * FPS
     assert np.abs(parts - one).max() < 1e-4
 
@@ -218,7 +218,7 @@ def test_memory_does_not_grow_with_the_length_of_the_sound(results: Path) -> Non
     for minutes in (2, 4):
         audio = sound_file(results / f"{minutes}.wav", np.tile(syllables, 15 * minutes), 8000)
         tracemalloc.start()
-        frames = sum(len(passage.conditions) for passage in from_sound(audio, engine, SPEC))
+        frames = sum(len(passage.features) for passage in from_sound(audio, engine, SPEC))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert frames == minutes * 60 * FPS
@@ -232,9 +232,9 @@ class Wavering(LoudnessEngine):
     def largest_batch(self) -> int | None:  # type: ignore[override]
         return 3 if self.rendered else 10
 
-    def start(self, jobs: Sequence[PatchJob]) -> Rendered:
-        assert len(jobs) <= (self.largest_batch or 0)
-        return super().start(jobs)
+    def submit(self, requests: Sequence[PatchRequest]) -> ReadyPatches:
+        assert len(requests) <= (self.largest_batch or 0)
+        return super().submit(requests)
 
 
 def test_an_engine_may_take_fewer_frames_while_it_works(

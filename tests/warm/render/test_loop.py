@@ -16,7 +16,7 @@ from session.fragmented.writer import FilmWriter
 from tests.tiny_face import HEIGHT, MOUTH, PATCH, WIDTH, LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from tts.voice import BadSpeechRequest, VoiceChoice
-from warm.engines.base import PatchJob, Rendering
+from warm.engines.base import PatchRequest, PendingPatches
 from warm.render.health import NotReady
 from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob, SpeakResult, SpeechReady
 from warm.render.queue import QueueFull
@@ -339,11 +339,11 @@ class EngineThatHangs(LoudnessEngine):
         super().__init__()
         self.may_go_on, self.hangs = Event(), Event()
 
-    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
+    def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
         if not self.may_go_on.is_set():
             self.hangs.set()
             self.may_go_on.wait(30)
-        return super().start(jobs)
+        return super().submit(requests)
 
 
 def test_a_render_thread_that_hangs_is_stale_until_it_goes_on(

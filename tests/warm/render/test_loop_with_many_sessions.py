@@ -17,7 +17,7 @@ from session.fragmented.writer import FilmWriter
 from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from tts.voice import VoiceChoice
-from warm.engines.base import Patch, PatchJob, Rendering
+from warm.engines.base import Patch, PatchRequest, PendingPatches
 from warm.render.clip import Stage
 from warm.render.jobs import FragmentCommitted, SpeakJob
 from warm.render.playback_clock import PlaybackClock
@@ -35,15 +35,15 @@ LONG = " ".join([TEXT] * 8)
 class CountingEngine(LoudnessEngine):
     """Knows how many frames it was asked for at once; gains by many."""
 
-    gains = True
+    benefits_from_batching = True
     passes: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__()
 
-    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
-        self.passes.append(len(jobs))
-        return super().start(jobs)
+    def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
+        self.passes.append(len(requests))
+        return super().submit(requests)
 
 
 @dataclass
@@ -59,8 +59,8 @@ class Later:
 class EngineBeside(CountingEngine):
     """Computes elsewhere, as a GPU does."""
 
-    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
-        done = super().start(jobs)
+    def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
+        done = super().submit(requests)
         return Later(done.patches)
 
 
@@ -176,7 +176,7 @@ def test_an_engine_that_gains_nothing_by_it_makes_one_clip_a_pass(
     tmp_path: Path, voices: EspeakVoices
 ) -> None:
     engine = CountingEngine()
-    engine.gains = False
+    engine.benefits_from_batching = False
     studio = Studio(tmp_path, engine, voices)
     for name in "abc":
         studio.begin(name)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from warm.engines.base import Patch, PatchJob
+from warm.engines.base import Patch, PatchRequest
 from warm.engines.musetalk.cuda_errors import device_faults
 from warm.engines.musetalk.face_cache import Face
 
@@ -39,7 +39,7 @@ class Copy:
 class Part:
     """Jobs that were drawn in one pass."""
 
-    jobs: Sequence[PatchJob]
+    jobs: Sequence[PatchRequest]
     faces: Sequence[Face]
     """Of each job's avatar."""
     copy: Copy
@@ -47,7 +47,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawing:
-    """Implements `warm.engines.base.Rendering`."""
+    """Implements `warm.engines.base.PendingPatches`."""
 
     parts: Sequence[Part]
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
-from warm.engines.base import EngineFull, Patch, PatchJob, Rendered, Rendering
+from warm.engines.base import EngineOutOfMemory, Patch, PatchRequest, PendingPatches, ReadyPatches
 from warm.engines.musetalk.decoders import first_row
 from warm.engines.musetalk.errors import DeviceFull
 from warm.engines.musetalk.face_cache import Face, keep, recall
@@ -55,12 +55,12 @@ log = logging.getLogger(__name__)
 
 
 class MuseTalkEngine:
-    """Implements `warm.engines.base.Engine`. One thread owns it, but for `load`, which may run on another
-    while nothing but `adopt`, `forget` and `facts` is asked for.
+    """Implements `warm.engines.base.Engine`. Owned by one thread, except that `load` may run on
+    another while only `load_avatar`, `unload_avatar` and `device_status` are called.
     """
 
     name = "musetalk"
-    gains = True
+    benefits_from_batching = True
 
     def __init__(self, options: Options, memory: Memory | None = None) -> None:
         """Find the weights, without loading them; raises WeightsError.
@@ -98,7 +98,7 @@ class MuseTalkEngine:
             return most
         return min(most, max(1, int(STEP_S * self._pace_fps)))
 
-    def filled(self, frames: int) -> int:
+    def round_up_batch(self, frames: int) -> int:
         """A recorded pass takes its time however few of its frames are wanted."""
         if self._pipeline is None:
             return frames
@@ -107,7 +107,7 @@ class MuseTalkEngine:
     def load(self) -> None:
         """Load the networks and draw once; what was adopted is warm again.
 
-        Raises WeightsError, NoSuchDevice, EngineFull, EngineLost.
+        Raises WeightsError, NoSuchDevice, EngineOutOfMemory, EngineLost.
         """
         let_threads_sleep()
         self.load_seconds.clear()
@@ -136,7 +136,9 @@ class MuseTalkEngine:
                 self._pipeline = pipeline
         except DeviceFull as full:
             self.unload()
-            raise EngineFull(f"the networks do not fit into the device's memory: {full}") from full
+            raise EngineOutOfMemory(
+                f"the networks do not fit into the device's memory: {full}"
+            ) from full
         except BaseException:
             self.unload()
             raise
@@ -153,9 +155,9 @@ class MuseTalkEngine:
         del pipeline
         self._latents.clear()
         gc.collect()
-        self.give_back()
+        self.release_cached_memory()
 
-    def give_back(self) -> None:
+    def release_cached_memory(self) -> None:
         """Return memory that is only kept for the next pass; raises EngineLost."""
         from warm.engines.musetalk.cuda_errors import device_faults  # noqa: PLC0415  as in `load`
 
@@ -172,8 +174,11 @@ class MuseTalkEngine:
 
         keep(make_face(build, self._layout, self._options), build)
 
-    def adopt(self, avatar: Avatar) -> None:
-        """Put an avatar's latents on the device; raises AvatarOutdated, EngineFull, EngineLost."""
+    def load_avatar(self, avatar: Avatar) -> None:
+        """Copy an avatar's latents to the device.
+
+        Raises AvatarOutdated, EngineOutOfMemory, EngineLost.
+        """
         face = recall(avatar, self._recipe, first_row=first_row(self._options.decoder))
         with self._adopting:
             if self._pipeline is not None:
@@ -182,16 +187,18 @@ class MuseTalkEngine:
                     self._require_room()
                 except DeviceFull as full:
                     self._latents.pop(key_of(avatar), None)
-                    raise EngineFull(f"no memory for the avatar {avatar.id!r}: {full}") from full
+                    raise EngineOutOfMemory(
+                        f"no memory for the avatar {avatar.id!r}: {full}"
+                    ) from full
             self._faces[key_of(avatar)] = face
 
-    def forget(self, avatar: Avatar) -> None:
-        """Drop what `adopt` kept."""
+    def unload_avatar(self, avatar: Avatar) -> None:
+        """Drop what `load_avatar` kept."""
         with self._adopting:
             self._faces.pop(key_of(avatar), None)
             self._latents.pop(key_of(avatar), None)
 
-    def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
+    def encode_speech(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
         """(frames, 50, 384) tokens with their positions, of this sentence alone.
 
         The reference encodes a whole file; a sentence's features differ from those, because Whisper
@@ -205,23 +212,23 @@ class MuseTalkEngine:
         try:
             hidden = pipeline.hear(np.clip(sound, -1.0, 1.0))
         except DeviceFull as full:
-            raise EngineFull(f"no memory to hear a sentence: {full}") from full
+            raise EngineOutOfMemory(f"no memory to hear a sentence: {full}") from full
         tokens = tokens_of(hidden, frames=frames, fps=fps)
         self._tell_time(frames)
         return tokens + positions(*tokens.shape[1:])
 
-    def start(self, jobs: Sequence[PatchJob]) -> Rendering:
+    def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
         """Begin one patch a job; the avatars must have been adopted.
 
         Where memory does not do, fewer frames are drawn at once until the next load; raises
-        EngineFull when one alone does not fit, and EngineLost.
+        EngineOutOfMemory when one alone does not fit, and EngineLost.
         """
         from warm.engines.musetalk.async_copy import Drawing  # noqa: PLC0415  as in `load`
 
         parts: list[Part] = []
         done = 0
-        while done < len(jobs):
-            few = jobs[done : done + max(1, self._fitting)]
+        while done < len(requests):
+            few = requests[done : done + max(1, self._fitting)]
             try:
                 parts.append(self._drawn(few))
             except DeviceFull as full:
@@ -229,9 +236,9 @@ class MuseTalkEngine:
             else:
                 done += len(few)
         drawing = Drawing(parts)
-        return drawing if self.pipeline.compute.is_gpu else Rendered(drawing.patches())
+        return drawing if self.pipeline.compute.is_gpu else ReadyPatches(drawing.patches())
 
-    def facts(self) -> dict[str, Any]:
+    def device_status(self) -> dict[str, Any]:
         """Device, numbers, memory, and on the CPU how fast it draws; also while it is unloaded.
 
         Raises EngineLost where the device does not answer.
@@ -274,13 +281,13 @@ class MuseTalkEngine:
         yield
         self.load_seconds[step] = round(time.monotonic() - begun_s, 3)
 
-    def _drawn(self, jobs: Sequence[PatchJob]) -> Part:
+    def _drawn(self, jobs: Sequence[PatchRequest]) -> Part:
         from warm.engines.musetalk.async_copy import Part  # noqa: PLC0415  as in `load`
 
         pipeline, started = self.pipeline, time.monotonic()
         keys = [key_of(job.avatar) for job in jobs]
         latents = [self._latents[key][job.frame] for key, job in zip(keys, jobs, strict=True)]
-        copy = pipeline.draw(latents, [job.condition for job in jobs])
+        copy = pipeline.draw(latents, [job.features for job in jobs])
         if not pipeline.compute.is_gpu:
             self._pace_fps = len(jobs) / (time.monotonic() - started)
         return Part(jobs, [self._faces[key] for key in keys], copy)
@@ -288,7 +295,7 @@ class MuseTalkEngine:
     def _take_fewer(self, tried: int, full: DeviceFull) -> None:
         give_back_memory()
         if tried == 1:
-            raise EngineFull(
+            raise EngineOutOfMemory(
                 f"the device's memory does not do for one frame ({full}). Stop other programs that "
                 "use it, or choose a smaller precision."
             ) from full

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
-from warm.engines.base import Patch, PatchJob, Rendered
+from warm.engines.base import Patch, PatchRequest, ReadyPatches
 from warm.engines.viseme.audio_curves import heard_track
 from warm.engines.viseme.curves import mouth_track
 from warm.engines.viseme.mouth import Mouth
-from warm.engines.viseme.preparation import keep, make_mouth, recall
+from warm.engines.viseme.preparation import load_mouth, prepare_mouth, store_mouth
 from warm.face.mesh import FaceMesh
 
 MODELS = Path(__file__).parents[3] / "models" / "face"
@@ -26,7 +26,7 @@ class VisemeEngine:
     """
 
     name = "viseme"
-    gains = False
+    benefits_from_batching = False
     largest_batch = None
 
     def __init__(self, models: Path = MODELS) -> None:
@@ -34,7 +34,7 @@ class VisemeEngine:
         self._mouths: dict[tuple[str, str], Mouth] = {}
         """By name and digest: two avatars of one source have the same digest."""
 
-    def filled(self, frames: int) -> int:
+    def round_up_batch(self, frames: int) -> int:
         """Each frame takes its own time."""
         return frames
 
@@ -44,41 +44,41 @@ class VisemeEngine:
     def unload(self) -> None:
         """Nothing was loaded."""
 
-    def give_back(self) -> None:
+    def release_cached_memory(self) -> None:
         """Nothing is kept."""
 
     def prepare(self, build: AvatarBuild) -> None:
         """Make the avatar's mouth and keep it in `viseme_*` arrays; raises FaceModelError."""
-        keep(make_mouth(build, FaceMesh(self._models)), build)
+        store_mouth(prepare_mouth(build, FaceMesh(self._models)), build)
 
-    def adopt(self, avatar: Avatar) -> None:
+    def load_avatar(self, avatar: Avatar) -> None:
         """Keep an avatar's mouth ready; raises AvatarOutdated when it was made for another version.
 
         Drawing it once brings its pages into memory.
         """
-        mouth = Mouth(recall(avatar), avatar.frames)
+        mouth = Mouth(load_mouth(avatar), avatar.frames)
         mouth.draw(0, np.full(7, 0.5, np.float32))
         self._mouths[avatar.id, avatar.digest] = mouth
 
-    def forget(self, avatar: Avatar) -> None:
+    def unload_avatar(self, avatar: Avatar) -> None:
         """Let go of an avatar's mouth."""
         self._mouths.pop((avatar.id, avatar.digest), None)
 
-    def conditions(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
+    def encode_speech(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
         """(frames, 7) mouth track by `Shape`: from the phonemes, else from the sound alone."""
         if speech.phonemes is None:
             return heard_track(speech, frames=frames, fps=fps)
         return mouth_track(speech, frames=frames, fps=fps)
 
-    def start(self, jobs: Sequence[PatchJob]) -> Rendered:
+    def submit(self, requests: Sequence[PatchRequest]) -> ReadyPatches:
         """One patch a job, on its frame's own pixel grid; the avatars must have been adopted."""
-        return Rendered([self._patch(job) for job in jobs])
+        return ReadyPatches([self._patch(request) for request in requests])
 
-    def facts(self) -> dict[str, Any]:
+    def device_status(self) -> dict[str, Any]:
         """This engine uses no device but the processor."""
         return {"device": "cpu", "memory_used_gb": None, "memory_total_gb": None}
 
-    def _patch(self, job: PatchJob) -> Patch:
-        drawn = self._mouths[job.avatar.id, job.avatar.digest].draw(job.frame, job.condition)
+    def _patch(self, job: PatchRequest) -> Patch:
+        drawn = self._mouths[job.avatar.id, job.avatar.digest].draw(job.frame, job.features)
         move = np.array([[1.0, 0.0, drawn.box.left], [0.0, 1.0, drawn.box.top]])
         return Patch(drawn.picture, drawn.mask, move)

@@ -24,7 +24,7 @@ MASK_FROM, MASK_TO = 0.02, 0.25
 LIT_PERCENTILE = 90.0
 
 
-def make_mouth(build: AvatarBuild, mesh: FaceMesh) -> MouthData:
+def prepare_mouth(build: AvatarBuild, mesh: FaceMesh) -> MouthData:
     """Everything that drawing the avatar's mouth needs."""
     anatomy = on_dark_line(study(build.landmarks, build.transforms, build.loop), build.frames)
     region = Region.of(anatomy)
@@ -70,14 +70,14 @@ def region_mask(region: Region) -> Pixels:
     return np.round(np.clip(faded, 0.0, 1.0) * 255).astype(np.uint8)
 
 
-def keep(data: MouthData, build: AvatarBuild) -> None:
+def store_mouth(data: MouthData, build: AvatarBuild) -> None:
     """Write the mouth to the avatar's folder."""
     for field in fields_of(data):
         build.write_array(PREFIX + field.name, getattr(data, field.name))
 
 
-def recall(avatar: Avatar) -> MouthData:
-    """The mouth that `keep` wrote; raises AvatarOutdated when an array is missing."""
+def load_mouth(avatar: Avatar) -> MouthData:
+    """The mouth that `store_mouth` wrote; raises AvatarOutdated when an array is missing."""
     names = {field.name: PREFIX + field.name for field in fields_of(MouthData)}
     if missing := sorted(set(names.values()) - set(avatar.extras)):
         raise AvatarOutdated(

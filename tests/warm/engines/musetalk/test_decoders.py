@@ -22,7 +22,7 @@ from tests.warm.engines.musetalk.tiny_weights import VAE, write_tiny
 from tests.warm.portraits import UPRIGHT, opened, portrait, rolled, sit
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarOutdated
-from warm.engines.base import Patch, PatchJob
+from warm.engines.base import Patch, PatchRequest
 from warm.engines.musetalk.acceleration.cuda_graphs import Recording
 from warm.engines.musetalk.acceleration.fused_ops import TorchKernels, fuse
 from warm.engines.musetalk.acceleration.partial_decoder import HALO, PartialDecoder, WholeNorm, cuts
@@ -252,10 +252,12 @@ def avatar(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Avatar:
 
 def patches_of(models: Path, avatar: Avatar, decoder: DecoderKind) -> list[Patch]:
     engine = MuseTalkEngine(options(models, decoder))
-    engine.adopt(avatar)
+    engine.load_avatar(avatar)
     engine.load()
     rows = np.zeros((2, *engine.pipeline.hearing.tokens_shape), np.float32)
-    return engine.start([PatchJob(avatar, frame, row) for frame, row in enumerate(rows)]).patches()
+    return engine.submit(
+        [PatchRequest(avatar, frame, row) for frame, row in enumerate(rows)]
+    ).patches()
 
 
 def test_an_avatar_speaks_by_any_decoder_and_nothing_grey_is_pasted(
@@ -285,11 +287,11 @@ def test_preparation_makes_the_same_whatever_decodes_later(
 def test_a_mask_that_begins_above_what_is_drawn_is_refused(models: Path, avatar: Avatar) -> None:
     tops = np.asarray(avatar.extras["musetalk_tops"])
     high = replace(avatar, extras={**avatar.extras, "musetalk_tops": tops - tops.min() + 40})
-    MuseTalkEngine(options(models, "full")).adopt(high)
+    MuseTalkEngine(options(models, "full")).load_avatar(high)
     with pytest.raises(
         AvatarOutdated, match=r"'sitter' begins in row 40 .* Choose decoder = 'full'"
     ):
-        MuseTalkEngine(options(models, "half")).adopt(high)
+        MuseTalkEngine(options(models, "half")).load_avatar(high)
 
 
 @pytest.mark.parametrize("decoder", OTHERS)
@@ -298,11 +300,11 @@ def test_other_pictures_are_told_in_the_log_and_in_the_facts(
 ) -> None:
     engine = MuseTalkEngine(options(models, decoder))
     words = f"decoder = '{decoder}': pictures differ from the reference's"
-    assert engine.facts()["decoder"] == decoder
+    assert engine.device_status()["decoder"] == decoder
     with caplog.at_level(logging.WARNING):
         engine.load()
     assert [words in record.getMessage() for record in caplog.records].count(True) == 1
-    assert engine.facts()["decoder_note"].startswith(words)
+    assert engine.device_status()["decoder_note"].startswith(words)
 
 
 def test_the_full_decoder_has_nothing_to_tell(
@@ -312,7 +314,8 @@ def test_the_full_decoder_has_nothing_to_tell(
     with caplog.at_level(logging.WARNING):
         engine.load()
     assert "decoder" not in caplog.text
-    assert (engine.facts()["decoder"], engine.facts()["decoder_note"]) == ("full", None)
+    status = engine.device_status()
+    assert (status["decoder"], status["decoder_note"]) == ("full", None)
 
 
 def test_tiny_weights_are_asked_for_only_where_they_are_used(weights: Path) -> None:

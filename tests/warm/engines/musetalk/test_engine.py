@@ -18,7 +18,7 @@ from tts.espeak import EspeakVoices
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarOutdated
-from warm.engines.base import Engine, EngineFull, EngineLost, Patch, PatchJob
+from warm.engines.base import Engine, EngineLost, EngineOutOfMemory, Patch, PatchRequest
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.generator import Generator
 from warm.engines.musetalk.options import Options
@@ -50,7 +50,7 @@ def avatar(build: AvatarBuild) -> Avatar:
 def loaded(weights: Path, avatar: Avatar) -> MuseTalkEngine:
     engine = MuseTalkEngine(options(weights))
     engine.load()
-    engine.adopt(avatar)
+    engine.load_avatar(avatar)
     return engine
 
 
@@ -58,7 +58,7 @@ def loaded(weights: Path, avatar: Avatar) -> MuseTalkEngine:
 def fresh(weights: Path, avatar: Avatar) -> MuseTalkEngine:
     """An engine that a test may harm."""
     engine = MuseTalkEngine(options(weights))
-    engine.adopt(avatar)
+    engine.load_avatar(avatar)
     engine.load()
     return engine
 
@@ -71,11 +71,13 @@ def speech(voices: EspeakVoices) -> Speech:
 
 @pytest.fixture(scope="module")
 def rows(loaded: MuseTalkEngine, speech: Speech) -> NDArray[np.float32]:
-    return loaded.conditions(speech, frames=30, fps=25)
+    return loaded.encode_speech(speech, frames=30, fps=25)
 
 
-def jobs_of(avatar: Avatar, rows: NDArray[np.float32]) -> list[PatchJob]:
-    return [PatchJob(avatar, number % len(avatar.frames), row) for number, row in enumerate(rows)]
+def patch_requests(avatar: Avatar, rows: NDArray[np.float32]) -> list[PatchRequest]:
+    return [
+        PatchRequest(avatar, number % len(avatar.frames), row) for number, row in enumerate(rows)
+    ]
 
 
 def shown(avatar: Avatar, frame: int, patch: Patch) -> Picture:
@@ -86,7 +88,7 @@ def shown(avatar: Avatar, frame: int, patch: Patch) -> Picture:
 
 def test_it_is_an_engine(loaded: MuseTalkEngine) -> None:
     engine: Engine = loaded
-    facts = engine.facts()
+    facts = engine.device_status()
     assert (engine.name, facts["device"], facts["precision"]) == ("musetalk", "cpu", "fp32")
     assert facts["frames_per_second"] > 0
     assert json.dumps(facts)
@@ -95,8 +97,8 @@ def test_it_is_an_engine(loaded: MuseTalkEngine) -> None:
 def test_the_mouth_follows_the_speech_and_the_rest_stays(
     loaded: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32]
 ) -> None:
-    jobs = [PatchJob(avatar, 0, row) for row in rows[5:8]]
-    pictures = [shown(avatar, 0, patch) for patch in loaded.start(jobs).patches()]
+    jobs = [PatchRequest(avatar, 0, row) for row in rows[5:8]]
+    pictures = [shown(avatar, 0, patch) for patch in loaded.submit(jobs).patches()]
     points = avatar.landmarks[0]
     still = np.ones(avatar.frames.shape[1:3], bool)
     still[int(points[168, 1]) : int(points[152, 1]) + 12] = False
@@ -115,11 +117,15 @@ def test_one_pass_may_mix_avatars(
     build = sit(tmp_path, np.asarray(half, np.uint8))
     loaded.prepare(build)
     other = opened(build, "other")
-    loaded.adopt(other)
-    jobs = [PatchJob(avatar, 1, rows[3]), PatchJob(other, 0, rows[3]), PatchJob(avatar, 2, rows[9])]
-    together = loaded.start(jobs).patches()
+    loaded.load_avatar(other)
+    jobs = [
+        PatchRequest(avatar, 1, rows[3]),
+        PatchRequest(other, 0, rows[3]),
+        PatchRequest(avatar, 2, rows[9]),
+    ]
+    together = loaded.submit(jobs).patches()
     for job, patch in zip(jobs, together, strict=True):
-        (alone,) = loaded.start([job]).patches()
+        (alone,) = loaded.submit([job]).patches()
         assert np.abs(alone.picture.astype(int) - patch.picture).max() <= 1
         assert np.array_equal(alone.mask, patch.mask)
     assert not np.array_equal(together[0].picture, together[1].picture)
@@ -133,7 +139,7 @@ def test_what_was_cut_out_goes_back_where_it_was(
     engine = MuseTalkEngine(options(weights, placement=placement))
     engine.prepare(build)
     avatar = opened(build, "sitter")
-    engine.adopt(avatar)
+    engine.load_avatar(avatar)
     views = views_of(build, placement, 0)
     for number, view in enumerate(views):
         crop = view.crop(avatar.frames[number])
@@ -169,7 +175,7 @@ def test_the_box_is_moved_by_bbox_shift_and_refused_where_there_is_no_face(
 def test_the_mask_covers_the_lips_and_is_gone_at_its_borders(
     loaded: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32]
 ) -> None:
-    for frame, patch in enumerate(loaded.start(jobs_of(avatar, rows[:3])).patches()):
+    for frame, patch in enumerate(loaded.submit(patch_requests(avatar, rows[:3])).patches()):
         for edge in (patch.mask[0], patch.mask[:, 0], patch.mask[:, -1]):
             assert edge.max() <= 2
         assert patch.mask[-1].max() < 16
@@ -188,8 +194,8 @@ def test_a_sentence_without_much_in_it_is_heard_too(loaded: MuseTalkEngine) -> N
         (silent, 44_100, 5),
     ):
         speech = Speech("", samples, rate_hz, None)
-        made = loaded.conditions(speech, frames=frames, fps=25)
-        assert made.shape == (frames, *loaded.conditions(speech, frames=1, fps=25).shape[1:])
+        made = loaded.encode_speech(speech, frames=frames, fps=25)
+        assert made.shape == (frames, *loaded.encode_speech(speech, frames=1, fps=25).shape[1:])
         assert np.isfinite(made).all()
 
 
@@ -206,8 +212,8 @@ def test_a_sound_file_in_passages_is_heard_as_a_whole(
         file.setframerate(SAMPLE_RATE_HZ)
         file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
     spec = FilmSpec(width=16, height=16, fps=25)
-    parts = np.concatenate([p.conditions for p in from_sound(path, loaded, spec)])
-    whole = loaded.conditions(Speech("", sound, SAMPLE_RATE_HZ, None), frames=65 * 25, fps=25)
+    parts = np.concatenate([p.features for p in from_sound(path, loaded, spec)])
+    whole = loaded.encode_speech(Speech("", sound, SAMPLE_RATE_HZ, None), frames=65 * 25, fps=25)
     assert parts.shape == whole.shape
     assert np.abs(parts - whole).max() < 0.01 * np.abs(whole).max()
 
@@ -219,10 +225,10 @@ def test_fewer_frames_are_drawn_at_once_when_memory_does_not_do(
     rows: NDArray[np.float32],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    jobs, asked = jobs_of(avatar, rows[:7]), []
+    jobs, asked = patch_requests(avatar, rows[:7]), []
     limit_memory(fresh, monkeypatch, 2, asked)
-    made = fresh.start(jobs).patches()
-    whole = loaded.start(jobs).patches()
+    made = fresh.submit(jobs).patches()
+    whole = loaded.submit(jobs).patches()
     assert asked == [7, 3, 1, 1, 1, 1, 1, 1, 1]
     assert fresh.largest_batch == 1
     for one, other in zip(made, whole, strict=True):
@@ -237,9 +243,9 @@ def test_a_frame_that_does_not_fit_alone_is_refused_and_the_engine_goes_on(
 ) -> None:
     with monkeypatch.context() as full:
         limit_memory(fresh, full, 0, [])
-        with pytest.raises(EngineFull, match="memory"):
-            fresh.start(jobs_of(avatar, rows[:4]))
-    assert len(fresh.start(jobs_of(avatar, rows[:4])).patches()) == 4
+        with pytest.raises(EngineOutOfMemory, match="memory"):
+            fresh.submit(patch_requests(avatar, rows[:4]))
+    assert len(fresh.submit(patch_requests(avatar, rows[:4])).patches()) == 4
 
 
 def test_networks_that_leave_no_room_to_draw_are_refused_while_loading(
@@ -249,7 +255,7 @@ def test_networks_that_leave_no_room_to_draw_are_refused_while_loading(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Generator, "paint", fail)
-    with pytest.raises(EngineFull, match="one frame"):
+    with pytest.raises(EngineOutOfMemory, match="one frame"):
         MuseTalkEngine(options(weights)).load()
 
 
@@ -290,21 +296,21 @@ def test_a_lost_gpu_is_told_from_a_bug(
 
     monkeypatch.setattr(fresh.pipeline.painter, "paint", fail)
     with pytest.raises(expected) as caught:
-        fresh.start(jobs_of(avatar, rows[:1]))
+        fresh.submit(patch_requests(avatar, rows[:1]))
     assert type(caught.value) is expected
 
 
 def test_what_was_unloaded_comes_back_as_it_was(
     fresh: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32]
 ) -> None:
-    jobs = jobs_of(avatar, rows[:2])
-    before = fresh.start(jobs).patches()
+    jobs = patch_requests(avatar, rows[:2])
+    before = fresh.submit(jobs).patches()
     fresh.unload()
-    assert fresh.facts()["device"] == "cpu"
+    assert fresh.device_status()["device"] == "cpu"
     with pytest.raises(RuntimeError, match="not loaded"):
-        fresh.start(jobs)
+        fresh.submit(jobs)
     fresh.load()
-    for one, other in zip(fresh.start(jobs).patches(), before, strict=True):
+    for one, other in zip(fresh.submit(jobs).patches(), before, strict=True):
         assert np.array_equal(one.picture, other.picture)
 
 
@@ -313,22 +319,22 @@ def test_forgetting_an_avatar_leaves_its_twin(
 ) -> None:
     """Would miss avatars that are known by the digest of their source alone."""
     twin = replace(avatar, id="twin")
-    fresh.adopt(twin)
-    fresh.forget(twin)
-    fresh.forget(twin)
-    assert len(fresh.start(jobs_of(avatar, rows[:1])).patches()) == 1
+    fresh.load_avatar(twin)
+    fresh.unload_avatar(twin)
+    fresh.unload_avatar(twin)
+    assert len(fresh.submit(patch_requests(avatar, rows[:1])).patches()) == 1
     with pytest.raises(KeyError):
-        fresh.start(jobs_of(twin, rows[:1]))
+        fresh.submit(patch_requests(twin, rows[:1]))
 
 
 def test_an_avatar_of_another_engine_or_other_settings_is_refused_with_what_to_do(
     avatar: Avatar, weights: Path, loaded: MuseTalkEngine
 ) -> None:
     with pytest.raises(AvatarOutdated, match=r"python -m warm prepare .* --avatar-id sitter"):
-        loaded.adopt(replace(avatar, extras={}))
+        loaded.load_avatar(replace(avatar, extras={}))
     with pytest.raises(AvatarOutdated, match="placement is 'stabilized', now it is 'reference'"):
-        MuseTalkEngine(options(weights, placement="reference")).adopt(avatar)
+        MuseTalkEngine(options(weights, placement="reference")).load_avatar(avatar)
     made = json.loads(str(avatar.extras["musetalk_recipe"]))
     recipe = np.array(json.dumps({**made, "vae": "0" * 64}))
     with pytest.raises(AvatarOutdated, match="vae"):
-        loaded.adopt(replace(avatar, extras={**avatar.extras, "musetalk_recipe": recipe}))
+        loaded.load_avatar(replace(avatar, extras={**avatar.extras, "musetalk_recipe": recipe}))

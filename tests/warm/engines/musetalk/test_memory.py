@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tests.warm.portraits import UPRIGHT, opened, portrait, rolled, sit
 from warm.avatars.avatar import Avatar
-from warm.engines.base import EngineFull, PatchJob
+from warm.engines.base import EngineOutOfMemory, PatchRequest
 from warm.engines.musetalk.acceleration.cuda_graphs import Recording, Work
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.generator import Generator
@@ -136,9 +136,9 @@ def test_loading_fits_the_passes_to_the_budget_and_tells_it(
 ) -> None:
     memory = CountedMemory(monkeypatch)
     engine = MuseTalkEngine(options(weights, 4.0), memory)
-    engine.adopt(avatar)
+    engine.load_avatar(avatar)
     engine.load()
-    facts = engine.facts()
+    facts = engine.device_status()
     kept = 2 * 8 * 32 * 32 * 4
     assert memory.limited == [4 * GB]
     assert facts["memory_budget_gb"] == 4.0
@@ -147,13 +147,13 @@ def test_loading_fits_the_passes_to_the_budget_and_tells_it(
     monkeypatch.setattr(engine, "_pace_fps", None)
     assert engine.largest_batch == 4
     memory.most = 0
-    assert len(engine.start(jobs(engine, avatar, 11)).patches()) == 11
+    assert len(engine.submit(jobs(engine, avatar, 11)).patches()) == 11
     assert memory.most == A_PASS + 4 * A_FRAME
 
 
-def jobs(engine: MuseTalkEngine, avatar: Avatar, count: int) -> list[PatchJob]:
+def jobs(engine: MuseTalkEngine, avatar: Avatar, count: int) -> list[PatchRequest]:
     row: NDArray[np.float32] = np.zeros(engine.pipeline.hearing.tokens_shape, np.float32)
-    return [PatchJob(avatar, number % 2, row) for number in range(count)]
+    return [PatchRequest(avatar, number % 2, row) for number in range(count)]
 
 
 class Recorder:
@@ -187,12 +187,12 @@ def test_the_memory_of_recorded_passes_counts_and_they_are_given_up_where_it_lea
         lambda most: pipeline.graphs.record([3], *pipeline._empty(most), Recorder()),
     )
     engine._record(pipeline)
-    facts = engine.facts()
+    facts = engine.device_status()
     assert facts["recorded_gb"] == (recorded_gb if fits else 0)
     assert facts["cuda_graphs"] == ([3] if fits else [])
     assert (facts["cuda_graphs_fault"] is None) == fits
     assert engine.largest_batch == (3 if fits else 4)
-    assert [engine.filled(count) for count in (1, 3)] == ([3, 3] if fits else [1, 3])
+    assert [engine.round_up_batch(count) for count in (1, 3)] == ([3, 3] if fits else [1, 3])
     twin = Large(np.zeros(0, np.float32), int((3.88 - 2 - recorded_gb) * GB))
     engine._latents["other", ""] = twin  # type: ignore[assignment]
     if fits:
@@ -205,7 +205,9 @@ def test_a_budget_that_does_not_do_for_one_frame_is_told_with_what_would(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = MuseTalkEngine(options(weights, 3.0), CountedMemory(monkeypatch))
-    with pytest.raises(EngineFull, match=r"3\.056 GB; 3\.0 GB may be used \(max_vram_gb = 3\.0\)"):
+    with pytest.raises(
+        EngineOutOfMemory, match=r"3\.056 GB; 3\.0 GB may be used \(max_vram_gb = 3\.0\)"
+    ):
         engine.load()
     with pytest.raises(RuntimeError, match="not loaded"):
         _ = engine.pipeline
@@ -219,16 +221,16 @@ def test_avatars_count_and_one_that_leaves_no_room_is_refused(
     engine.load()
     latents = np.broadcast_to(np.float32(0), (2, 8, 32, 32))
     monkeypatch.setattr(engine.pipeline, "keep", lambda _: Large(latents, 6 * GB // 10))
-    engine.adopt(avatar)
+    engine.load_avatar(avatar)
     monkeypatch.setattr(engine, "_pace_fps", None)
     assert engine.largest_batch == 2
     twin = replace(avatar, id="twin")
-    with pytest.raises(EngineFull, match="'twin'"):
-        engine.adopt(twin)
+    with pytest.raises(EngineOutOfMemory, match="'twin'"):
+        engine.load_avatar(twin)
     assert engine.largest_batch == 2
-    engine.forget(avatar)
+    engine.unload_avatar(avatar)
     assert engine.largest_batch == 4
-    engine.adopt(twin)
+    engine.load_avatar(twin)
 
 
 class Large:
@@ -242,10 +244,10 @@ def test_a_device_too_full_to_be_measured_draws_as_much_as_fits(
     weights: Path, avatar: Avatar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = MuseTalkEngine(options(weights), CountedMemory(monkeypatch, A_PASS + 2 * A_FRAME))
-    engine.adopt(avatar)
+    engine.load_avatar(avatar)
     engine.load()
-    assert engine.facts()["memory_budget_gb"] is None
-    assert len(engine.start(jobs(engine, avatar, 7)).patches()) == 7
+    assert engine.device_status()["memory_budget_gb"] is None
+    assert len(engine.submit(jobs(engine, avatar, 7)).patches()) == 7
 
 
 def test_an_avatar_adopted_while_the_networks_load_is_there_afterwards(
@@ -256,9 +258,9 @@ def test_an_avatar_adopted_while_the_networks_load_is_there_afterwards(
     warm_up = engine._warm_up
 
     def late(pipeline: object) -> None:
-        engine.adopt(avatar)
+        engine.load_avatar(avatar)
         warm_up(pipeline)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine, "_warm_up", late)
     engine.load()
-    assert len(engine.start(jobs(engine, avatar, 1)).patches()) == 1
+    assert len(engine.submit(jobs(engine, avatar, 1)).patches()) == 1

@@ -197,7 +197,7 @@ def test_an_engine_in_bf16_draws_the_same_after_it_was_unloaded(weights: Path) -
     engine = MuseTalkEngine(Options(models_dir=weights, device="cpu", precision="bf16"))
     engine.load()
     before = drawn(engine.pipeline)
-    assert engine.facts()["precision"] == "bf16"
+    assert engine.device_status()["precision"] == "bf16"
     engine.unload()
     engine.load()
     assert np.array_equal(drawn(engine.pipeline), before)

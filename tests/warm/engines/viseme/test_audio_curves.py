@@ -154,7 +154,7 @@ def test_a_long_sound_may_be_heard_in_windows(voices: EspeakVoices) -> None:
 def test_the_engine_takes_speech_without_phonemes(voices: EspeakVoices) -> None:
     speech = spoken(voices, "Hello.")
     engine = VisemeEngine()
-    told = engine.conditions(speech, frames=10, fps=FPS)
-    heard = engine.conditions(unread(speech.samples, speech.sample_rate_hz), frames=10, fps=FPS)
+    told = engine.encode_speech(speech, frames=10, fps=FPS)
+    heard = engine.encode_speech(unread(speech.samples, speech.sample_rate_hz), frames=10, fps=FPS)
     assert told.shape == heard.shape == (10, 7)
     assert not np.array_equal(told, heard)

@@ -22,7 +22,7 @@ from tests.warm.portraits import (
 )
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarOutdated
-from warm.engines.base import Engine, PatchJob
+from warm.engines.base import Engine, PatchRequest
 from warm.engines.viseme.engine import VisemeEngine
 from warm.engines.viseme.shape import FULL_GAP_IOD
 from warm.face.errors import FaceModelError
@@ -65,7 +65,7 @@ def test_it_is_an_engine() -> None:
     engine: Engine = VisemeEngine(MODELS)
     engine.load()
     assert engine.name == "viseme"
-    assert engine.facts()["device"] == "cpu"
+    assert engine.device_status()["device"] == "cpu"
 
 
 def test_a_mouth_at_rest_changes_no_pixel(sitter: Sitter, show: Show) -> None:
@@ -75,7 +75,7 @@ def test_a_mouth_at_rest_changes_no_pixel(sitter: Sitter, show: Show) -> None:
 
 def test_a_patch_lies_on_the_frames_own_pixels(sitter: Sitter) -> None:
     avatar, engine = sitter
-    (patch,) = engine.start([PatchJob(avatar, 1, shapes(open=0.5))]).patches()
+    (patch,) = engine.submit([PatchRequest(avatar, 1, shapes(open=0.5))]).patches()
     assert np.array_equal(patch.to_frame[:, :2], np.eye(2))
     assert np.array_equal(patch.to_frame, np.round(patch.to_frame))
     assert patch.picture.dtype == patch.mask.dtype == np.uint8
@@ -86,7 +86,7 @@ def test_a_patch_lies_on_the_frames_own_pixels(sitter: Sitter) -> None:
 def test_no_seam_shows_where_the_patch_ends(sitter: Sitter, amounts: dict[str, float]) -> None:
     avatar, engine = sitter
     for frame in range(3):
-        (patch,) = engine.start([PatchJob(avatar, frame, shapes(**amounts))]).patches()
+        (patch,) = engine.submit([PatchRequest(avatar, frame, shapes(**amounts))]).patches()
         left, top = patch.to_frame[:, 2].astype(int)
         height, width = patch.mask.shape
         under = avatar.frames[frame][top : top + height, left : left + width]
@@ -192,14 +192,14 @@ def test_one_call_may_mix_avatars_and_nothing_is_remembered(sitter: Sitter, tmp_
     build = sit(tmp_path, np.asarray(half, np.uint8))
     engine.prepare(build)
     other = opened(build, "other")
-    engine.adopt(other)
+    engine.load_avatar(other)
     jobs = [
-        PatchJob(avatar, 0, shapes(open=0.7)),
-        PatchJob(other, 0, shapes(open=0.7)),
-        PatchJob(avatar, 2, shapes(round=1.0)),
+        PatchRequest(avatar, 0, shapes(open=0.7)),
+        PatchRequest(other, 0, shapes(open=0.7)),
+        PatchRequest(avatar, 2, shapes(round=1.0)),
     ]
-    together = engine.start(jobs).patches()
-    alone = [engine.start([job]).patches()[0] for job in reversed(jobs)][::-1]
+    together = engine.submit(jobs).patches()
+    alone = [engine.submit([job]).patches()[0] for job in reversed(jobs)][::-1]
     for one, two in zip(together, alone, strict=True):
         assert np.array_equal(one.picture, two.picture)
     assert together[1].picture.shape[1] < 0.6 * together[0].picture.shape[1]
@@ -220,7 +220,7 @@ def test_awkward_pictures_are_drawn_inside_their_frame(
     picture = cv2.resize(portrait()[crop], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     avatar, engine = prepared(sit(tmp_path, np.asarray(picture, np.uint8)))
     for amounts in EXTREMES:
-        (patch,) = engine.start([PatchJob(avatar, 0, shapes(**amounts))]).patches()
+        (patch,) = engine.submit([PatchRequest(avatar, 0, shapes(**amounts))]).patches()
         low = patch.to_frame[:, 2]
         high = low + patch.mask.shape[::-1]
         assert (low >= 0).all() and (high <= avatar.size).all()
@@ -231,7 +231,7 @@ def test_awkward_pictures_are_drawn_inside_their_frame(
 def test_an_avatar_of_another_version_is_refused_with_what_to_do(sitter: Sitter) -> None:
     avatar = replace(sitter[0], extras={})
     with pytest.raises(AvatarOutdated, match="python -m warm prepare"):
-        VisemeEngine(MODELS).adopt(avatar)
+        VisemeEngine(MODELS).load_avatar(avatar)
 
 
 def test_a_missing_face_model_is_named(tmp_path: Path) -> None:
