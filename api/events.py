@@ -14,7 +14,7 @@ from api.problem import problem_of
 from api.query import read_number
 from api.serializers import film_url
 from api.viewers import LOOK_S, Watched, place
-from session.factory import growing, require_growing
+from session.factory import live_film, require_live_writer
 from session.film import Cue, Fragment
 from session.fragmented.writer import FilmWriter
 from warm.runtime import Runtime
@@ -47,7 +47,7 @@ def tell(session_id: str) -> Response:
     the film; 0 is its beginning), or with what comes next.
     """
     parts = running()
-    require_growing(parts.settings.writer)
+    require_live_writer(parts.settings.writer)
     with ExitStack() as held:
         held.enter_context(place())
         told = Telling(session_id, parts.runtime, request.environ)
@@ -108,7 +108,7 @@ class Telling:
                 self._runtime.sessions.wait_for(self._session_id, LOOK_S)
                 yield None
                 continue
-            watched = Watched(self._session_id, growing(film), self._runtime, self._environ)
+            watched = Watched(self._session_id, live_film(film), self._runtime, self._environ)
             yield from self._fragments(watched, position.end)
             position = Position(film.film_id, 0)
 

@@ -10,7 +10,7 @@ from werkzeug.exceptions import ClientDisconnected
 from api.context import running
 from api.disconnect import is_gone
 from api.problem import FilmReplaced, TooManyWatchers
-from session.factory import Film, growing, require_growing
+from session.factory import Film, live_film, require_live_writer
 from session.fragmented.writer import FilmWriter
 from warm.runtime import Runtime
 from warm.sessions.errors import UnknownSession
@@ -55,14 +55,14 @@ def require_wanted(film: Film) -> Film:
 def wait_for_film(session_id: str) -> FilmWriter:
     """The film of a session, once it exists."""
     runtime = running().runtime
-    require_growing(running().settings.writer)
+    require_live_writer(running().settings.writer)
     film: Film | None = runtime.sessions.get(session_id)
     while film is None:
         film = runtime.sessions.wait_for(session_id, LOOK_S)
         runtime.check_ready()
         if is_gone(request.environ):
             raise ClientDisconnected
-    return growing(require_wanted(film))
+    return live_film(require_wanted(film))
 
 
 class Watched:
@@ -99,5 +99,5 @@ class Watched:
             return reached
         opened = self._runtime.sessions.wait_for(self._session_id, timeout_s)
         if opened is not None and opened.film_id == self.film.film_id:
-            self.film = growing(opened)
+            self.film = live_film(opened)
         return self.film.wait_past(end, 0)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from session.errors import FilmDamagedError, FilmError
 from session.film import SAMPLE_RATE_HZ
-from session.fragmented.check import Checked, check_film, repair_film
-from session.mp4.check import OrdinaryChecked, check_ordinary, is_ordinary
+from session.fragmented.check import FilmCheckResult, check_film, repair_film
+from session.mp4.check import Mp4CheckResult, check_mp4, is_plain_mp4
 from session.mp4.concat_clips import concat_clips
 from session.mp4.export import export_film
 
@@ -90,9 +90,9 @@ def _concat(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    checked: Checked | OrdinaryChecked
-    if is_ordinary(arguments.film):
-        checked = check_ordinary(arguments.film)
+    checked: FilmCheckResult | Mp4CheckResult
+    if is_plain_mp4(arguments.film):
+        checked = check_mp4(arguments.film)
         report = _report_ordinary(checked)
     else:
         checked = check_film(arguments.film)
@@ -106,7 +106,7 @@ def _check(arguments: argparse.Namespace) -> int:
     return int(bool(checked.faults))
 
 
-def _report_ordinary(checked: OrdinaryChecked) -> str:
+def _report_ordinary(checked: Mp4CheckResult) -> str:
     label, tables = checked.label, checked.tables
     kind = "an ordinary MP4, no session's film"
     if label is not None:
@@ -123,7 +123,7 @@ def _report_ordinary(checked: OrdinaryChecked) -> str:
     return "\n".join(lines)
 
 
-def _report(checked: Checked) -> str:
+def _report(checked: FilmCheckResult) -> str:
     spec = checked.spec
     lag_ms = 1000 * (checked.frames / spec.fps - checked.samples / SAMPLE_RATE_HZ)
     journal = (
@@ -145,14 +145,14 @@ def _report(checked: Checked) -> str:
 
 
 def _repair(arguments: argparse.Namespace) -> int:
-    if is_ordinary(arguments.film):
+    if is_plain_mp4(arguments.film):
         raise FilmDamagedError(
             f"{arguments.film} is an ordinary MP4, which is only ever replaced as a whole: it has"
             " no torn end to cut off. `check` tells whether it is sound."
         )
     repaired = repair_film(arguments.film)
-    if repaired.mended.lines:
-        print(repaired.mended)
+    if repaired.journal_repair.lines:
+        print(repaired.journal_repair)
     if repaired.journal_was_lost:
         print("made the journal again from the film; clips that it lacked have lost their text")
     if repaired.kept is not None:

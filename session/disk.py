@@ -13,7 +13,7 @@ from session.errors import FilmDamagedError, FilmError, SyncFailedError, disk_er
 
 
 @contextlib.contextmanager
-def naming_faults(path: Path) -> Iterator[None]:
+def translate_disk_errors(path: Path) -> Iterator[None]:
     """Turn what the system refuses at `path` into FilmFullError or FilmDiskError."""
     try:
         yield
@@ -23,7 +23,7 @@ def naming_faults(path: Path) -> Iterator[None]:
         raise disk_error(error, path) from error
 
 
-def is_at(fd: int, path: Path) -> bool:
+def is_same_file(fd: int, path: Path) -> bool:
     """Whether an open file is still the one at `path`."""
     try:
         return os.path.samestat(os.fstat(fd), path.stat())
@@ -84,7 +84,7 @@ def make_folder(folder: Path, *, under: Path) -> None:
 
     Raises FilmFullError and FilmDiskError.
     """
-    with naming_faults(folder):
+    with translate_disk_errors(folder):
         is_new = not under.is_dir()
         folder.mkdir(parents=True, exist_ok=True)
         between = [each for each in (folder, *folder.parents) if each.is_relative_to(under)]

@@ -35,12 +35,12 @@ class ClipWriter(Protocol):
         pictures: Pictures,
         samples: Samples,
         cues: Sequence[Cue] = (),
-        enough: Callable[[], bool] = lambda: False,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> Fragment | None:
-        """Take what `ClipWriter.write` takes; None where it cannot be watched before `finish`.
+        """Add pictures and their sound; arguments as for `FragmentedClipWriter.write`.
 
-        Where there is a fragment, it may end before the last picture, as `enough` says; where there
-        is none, all of them were taken.
+        Return the committed fragment, which `should_stop` may have ended before the last picture.
+        Return None if all pictures were taken but cannot be watched before `finish`.
         """
 
     def finish(self) -> ClipRecord:
@@ -62,7 +62,7 @@ class Film(Protocol):
         """What the film was created with."""
 
     @property
-    def grid(self) -> int:
+    def alignment_frames(self) -> int:
         """Frames that a clip should have a multiple of; a writer fills up what is missing."""
 
     @property
@@ -154,14 +154,14 @@ def kind_of(path: Path) -> WriterKind | None:
         os.close(fd)
 
 
-def growing(film: Film) -> FilmWriter:
+def live_film(film: Film) -> FilmWriter:
     """The film as one that can be watched while it grows; FilmNotLiveError where it is replaced."""
     if isinstance(film, FilmWriter):
         return film
     raise FilmNotLiveError(_NOT_LIVE)
 
 
-def require_growing(kind: WriterKind) -> None:
+def require_live_writer(kind: WriterKind) -> None:
     """Raise FilmNotLiveError where films are replaced, also before there is one."""
     if kind == "concat":
         raise FilmNotLiveError(_NOT_LIVE)

@@ -108,7 +108,7 @@ def cues_before(end: int, cues: Iterable[Cue]) -> list[Cue]:
     ]
 
 
-def is_said(text: str, cues: Sequence[Cue], end: int) -> bool:
+def is_fully_spoken(text: str, cues: Sequence[Cue], end: int) -> bool:
     """Whether the sentences, as they were meant, are all of a clip's text and over at frame `end`.
 
     A clip without sentences is taken as said: nobody knows better.

@@ -22,7 +22,7 @@ _GZIP_LEVEL = 1
 """A list shrinks to a tenth at any level."""
 
 
-class Whole(NamedTuple):
+class FullPlaylist(NamedTuple):
     """A whole playlist, plain and packed."""
 
     segments: int
@@ -52,7 +52,7 @@ class Playlist:
         self.target_s = -(-longest // film.spec.fps)
         """No segment lasts longer: EXT-X-TARGETDURATION, which never changes."""
         self._add(fresh)
-        self._whole: Whole | None = None
+        self._whole: FullPlaylist | None = None
 
     def count(self) -> int:
         """How many segments can be listed now."""
@@ -65,13 +65,13 @@ class Playlist:
         """First byte of the film after the last segment that was counted."""
         return self._end
 
-    def whole(self, count: int, *, is_ended: bool) -> Whole:
+    def whole(self, count: int, *, is_ended: bool) -> FullPlaylist:
         """The first `count` segments: players may seek to all that was said."""
         whole = self._whole
         if whole is None or (whole.segments, whole.is_ended) != (count, is_ended):
             lines = [*self._head(first=0), "#EXT-X-PLAYLIST-TYPE:EVENT", *self._segments[:count]]
             plain = _text(lines, is_ended=is_ended)
-            whole = Whole(count, is_ended, plain, gzip.compress(plain, _GZIP_LEVEL, mtime=0))
+            whole = FullPlaylist(count, is_ended, plain, gzip.compress(plain, _GZIP_LEVEL, mtime=0))
             self._whole = whole
         return whole
 

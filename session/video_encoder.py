@@ -136,17 +136,17 @@ class VideoEncoder:
         return bytes(self._context.extradata or b"")
 
     def encode(
-        self, pictures: Sequence[NDArray[np.uint8]], enough: Callable[[], bool] = lambda: False
+        self, pictures: Sequence[NDArray[np.uint8]], should_stop: Callable[[], bool] = lambda: False
     ) -> list[bytes]:
         """One MP4 sample a picture, the first a key frame that later ones never reach behind.
 
-        `enough` is asked before every picture but the first; where it says yes, the rest is left.
+        `should_stop` is asked before every picture but the first; on True the rest is left out.
 
         Pictures are (h, w, 3) BGR uint8 of the film's size; ValueError for another one.
         """
         samples: list[bytes] = []
         for index, picture in enumerate(pictures):
-            if samples and enough():
+            if samples and should_stop():
                 break
             frame = self._frame(picture)
             frame.pict_type = PictureType.I if index == 0 else PictureType.NONE

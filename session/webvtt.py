@@ -9,8 +9,8 @@ from threading import Lock
 from session.factory import Film
 from session.film import Cue, cues_before
 from session.fragmented.init_segment import read_init_segment
-from session.fragmented.journal import Entry
-from session.fragmented.recovery import survey
+from session.fragmented.journal import JournalEntry
+from session.fragmented.recovery import scan_film
 from session.mp4.metadata_box import read_metadata_box
 
 _HEAD = "WEBVTT\n"
@@ -46,13 +46,13 @@ def transcript_of(path: Path) -> str:
             cues, spec = list(label.cues), label.spec
         else:
             init_segment = read_init_segment(fd)
-            cues, spec = _heard(survey(fd, path, init_segment).entries), init_segment.spec
+            cues, spec = _heard(scan_film(fd, path, init_segment).entries), init_segment.spec
     finally:
         os.close(fd)
     return "\n".join([_HEAD, *_blocks(cues, spec.fps)])
 
 
-def _heard(entries: Sequence[Entry]) -> list[Cue]:
+def _heard(entries: Sequence[JournalEntry]) -> list[Cue]:
     """What the journal tells of all clips."""
     begins = [at for at, entry in enumerate(entries) if entry.text is not None]
     ends = [0, *(entry.frames for entry in entries)]
@@ -60,7 +60,7 @@ def _heard(entries: Sequence[Entry]) -> list[Cue]:
     return [cue for at, after in clips for cue in _of_clip(entries[at:after], ends[at])]
 
 
-def _of_clip(clip: Sequence[Entry], first_frame: int) -> list[Cue]:
+def _of_clip(clip: Sequence[JournalEntry], first_frame: int) -> list[Cue]:
     """The sentences of a clip; the whole of it where none is known."""
     end = clip[-1].frames
     meant = [cue for entry in clip for cue in entry.cues]

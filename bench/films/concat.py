@@ -32,14 +32,14 @@ from bench.films.session import (
     _portrait,
     _synthesise,
 )
-from session.alignment import packets_of
+from session.alignment import packet_count
 from session.audio_encoder import AudioEncoder
 from session.film import SAMPLE_RATE_HZ, ClipRecord
 from session.fragmented.fragment_log import FragmentLog
 from session.fragmented.writer import FilmWriter
 from session.mp4.clip_file import ClipFile
 from session.mp4.concat_clips import concat_clips
-from session.mp4.concat_demuxer import Expected, Link, link, require_joined
+from session.mp4.concat_demuxer import ConcatEntry, ExpectedTracks, concat_files, verify_concat
 from session.mp4.concat_film import ConcatFilm
 from session.mp4.metadata_box import MetadataBox, new_metadata_box
 from session.video_encoder import VideoEncoder
@@ -208,18 +208,18 @@ def append_parts(fragment_log: FragmentLog, parts: Sequence[Encoded]) -> None:
 
 def replaced_costs(folder: Path) -> dict[Way, list[Cost]]:
     """Joins to a film that is replaced, ours and naively: all but the encoding."""
-    strip = ClipFile(folder / "strip.mp4", PORTRAIT)
+    clip_file = ClipFile(folder / "clip_file.mp4", PORTRAIT)
     pictures, samples = soft_clip(CYCLE_FRAMES)
     for start in range(0, CYCLE_FRAMES, PORTRAIT.fps):
         step = PORTRAIT.samples_per_frame
         end = start + PORTRAIT.fps
-        strip.write(pictures[start:end], samples[start * step : end * step])
-    strip.end()
+        clip_file.write(pictures[start:end], samples[start * step : end * step])
+    clip_file.end()
     ours, naive = [], []
     for length_s in JOINED_S:
         path = folder / "joined.mp4"
-        synthesise_joined(path, strip, length_s, folder)
-        naive.append(naive_cost(path, strip.path, length_s))
+        synthesise_joined(path, clip_file, length_s, folder)
+        naive.append(naive_cost(path, clip_file.path, length_s))
         ours.append(joined_cost(path, length_s))
     return {"concat": ours, "naive": naive}
 
@@ -254,22 +254,24 @@ def blocks_written() -> int:
     return sum(resource.getrusage(each).ru_oublock for each in who)
 
 
-def synthesise_joined(path: Path, strip: ClipFile, length_s: int, folder: Path) -> None:
-    """A joined film of one strip, repeated; as the writer would leave it."""
-    count = length_s * PORTRAIT.fps // strip.frames
-    chain = [Link(strip.path, Fraction(0), Fraction(strip.frames, PORTRAIT.fps))] * count
+def synthesise_joined(path: Path, clip_file: ClipFile, length_s: int, folder: Path) -> None:
+    """A joined film of one clip_file, repeated; as the writer would leave it."""
+    count = length_s * PORTRAIT.fps // clip_file.frames
+    chain = [
+        ConcatEntry(clip_file.path, Fraction(0), Fraction(clip_file.frames, PORTRAIT.fps))
+    ] * count
     with TemporaryDirectory(dir=folder) as name:
-        words = link(chain, path, Path(name), timescale=PORTRAIT.ticks_per_second)
-    expected = Expected(
+        words = concat_files(chain, path, Path(name), timescale=PORTRAIT.ticks_per_second)
+    expected = ExpectedTracks(
         fps=Fraction(PORTRAIT.fps),
         picture_sizes=None,
-        frames=count * strip.frames,
+        frames=count * clip_file.frames,
         rate_hz=SAMPLE_RATE_HZ,
-        packets=packets_of(count * strip.frames, PORTRAIT.fps),
+        packets=packet_count(count * clip_file.frames, PORTRAIT.fps),
     )
-    require_joined(path, expected, words)
+    verify_concat(path, expected, words)
     with path.open("ab") as file:
-        file.write(label_of(count, strip.frames).to_box())
+        file.write(label_of(count, clip_file.frames).to_box())
 
 
 def label_of(count: int, frames: int) -> MetadataBox:

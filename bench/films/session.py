@@ -27,7 +27,7 @@ from session.film import (
 )
 from session.fragmented.boxes import build_fragment
 from session.fragmented.fragment_log import FragmentLog, create_film
-from session.fragmented.journal import Entry, journal_path, write_journal
+from session.fragmented.journal import JournalEntry, journal_path, write_journal
 from session.fragmented.writer import FilmWriter
 from session.video_encoder import VideoEncoder
 
@@ -210,7 +210,7 @@ def _synthesise(path: Path, filler: Sequence[Encoded], seconds: int) -> None:
     fragment_log = FragmentLog(path)
     film_id, end = fragment_log.init_segment.film_id, len(fragment_log.init_segment.data)
     fragment_log.close()
-    entries: list[Entry] = []
+    entries: list[JournalEntry] = []
     frames = samples = 0
     with path.open("ab", buffering=1 << 20) as file:
         for index, part in zip(range(seconds), cycle(filler), strict=False):
@@ -220,7 +220,9 @@ def _synthesise(path: Path, filler: Sequence[Encoded], seconds: int) -> None:
             frames += len(part.video)
             samples += len(part.sound) * SAMPLES_PER_PACKET
             text = "as before" if index % 5 == 0 else None
-            entries.append(Entry(end=end, crc32=None, frames=frames, samples=samples, text=text))
+            entries.append(
+                JournalEntry(end=end, crc32=None, frames=frames, samples=samples, text=text)
+            )
     write_journal(journal_path(path), film_id, entries)
 
 

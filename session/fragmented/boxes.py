@@ -36,7 +36,7 @@ _FIRST_READ_BYTES = 4096
 """Most moofs are smaller; a larger one costs a second read."""
 
 
-class Run(NamedTuple):
+class TrackRun(NamedTuple):
     """Consecutive samples of one track: what a traf says."""
 
     track: int
@@ -46,24 +46,24 @@ class Run(NamedTuple):
     """Of the samples, bytes."""
 
 
-class FragmentHead(NamedTuple):
+class FragmentHeader(NamedTuple):
     """What a moof in the file says."""
 
     end: int
     """First byte after the mdat."""
-    runs: tuple[Run, ...]
+    runs: tuple[TrackRun, ...]
     sequence: int
     """Number of the fragment; a film counts from 1."""
     data: int
     """First byte of the mdat's payload: the samples of the runs, one after the other."""
 
 
-def box(kind: bytes, payload: bytes) -> bytes:
+def build_box(kind: bytes, payload: bytes) -> bytes:
     """One plain box."""
     return _HEADER.pack(_HEADER.size + len(payload), kind) + payload
 
 
-def top_level(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def iter_boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """(kind, first byte, first byte after) of the plain boxes that lie whole in `data`."""
     offset = 0
     while offset + _HEADER.size <= len(data):
@@ -83,14 +83,14 @@ def build_fragment(
     """
     tracks = ((VIDEO_TRACK, pictures), (AUDIO_TRACK, sound))
     runs = [
-        Run(track=track, start=start, sizes=tuple(map(len, samples)))
+        TrackRun(track=track, start=start, sizes=tuple(map(len, samples)))
         for (track, samples), start in zip(tracks, starts, strict=True)
         if samples
     ]
     return b"".join((_build_head(sequence, runs), *pictures, *sound))
 
 
-def read_fragment(fd: int, offset: int, file_size: int) -> FragmentHead | None:
+def read_fragment(fd: int, offset: int, file_size: int) -> FragmentHeader | None:
     """The fragment at `offset` of an open file, or None where none of ours lies whole.
 
     Every byte of its head is as `build_fragment` writes it.
@@ -113,12 +113,12 @@ def read_fragment(fd: int, offset: int, file_size: int) -> FragmentHead | None:
         return None
     if _HEADER.unpack_from(head, moof_size) != (_HEADER.size + data_size, b"mdat"):
         return None
-    return FragmentHead(end=end, runs=tuple(runs), sequence=sequence, data=offset + data)
+    return FragmentHeader(end=end, runs=tuple(runs), sequence=sequence, data=offset + data)
 
 
-def _read_runs(head: bytes, moof_size: int) -> list[Run] | None:
+def _read_runs(head: bytes, moof_size: int) -> list[TrackRun] | None:
     """What the trafs say; None where one is not ours."""
-    runs: list[Run] = []
+    runs: list[TrackRun] = []
     offset, data_size = _MOOF.size, 0
     while offset + _TRAF.size <= moof_size:
         fields = _TRAF.unpack_from(head, offset)
@@ -129,7 +129,7 @@ def _read_runs(head: bytes, moof_size: int) -> list[Run] | None:
         if fields != _traf_fields(track, start, count, data_offset):
             return None
         sizes = struct.unpack_from(f">{count}I", head, offset + _TRAF.size)
-        runs.append(Run(track, start, sizes))
+        runs.append(TrackRun(track, start, sizes))
         data_size += sum(sizes)
         offset += _traf_size(count)
     return runs if offset == moof_size else None
@@ -147,7 +147,7 @@ def _traf_fields(track: int, start: int, count: int, data_offset: int) -> tuple[
     )
 
 
-def _build_head(sequence: int, runs: Sequence[Run]) -> bytes:
+def _build_head(sequence: int, runs: Sequence[TrackRun]) -> bytes:
     """The moof and the header of the mdat that follows it."""
     moof_size = _MOOF.size + sum(_traf_size(len(run.sizes)) for run in runs)
     parts = [_MOOF.pack(moof_size, *_MOOF_FIXED, sequence)]
@@ -159,7 +159,7 @@ def _build_head(sequence: int, runs: Sequence[Run]) -> bytes:
     return b"".join(parts)
 
 
-def _build_traf(run: Run, data_offset: int) -> bytes:
+def _build_traf(run: TrackRun, data_offset: int) -> bytes:
     count = len(run.sizes)
     head = _TRAF.pack(*_traf_fields(run.track, run.start, count, data_offset))
     return head + struct.pack(f">{count}I", *run.sizes)

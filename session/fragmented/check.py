@@ -12,11 +12,11 @@ from pathlib import Path
 from session.disk import open_regular
 from session.errors import FilmMissingError
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, FilmSpec
-from session.fragmented.boxes import AUDIO_TRACK, VIDEO_TRACK, FragmentHead, read_fragment
+from session.fragmented.boxes import AUDIO_TRACK, VIDEO_TRACK, FragmentHeader, read_fragment
 from session.fragmented.fragment_log import open_locked
 from session.fragmented.init_segment import read_init_segment
-from session.fragmented.journal import Entry, JournalRead, journal_path, read_journal
-from session.fragmented.journal_repair import Mended, Source, mend
+from session.fragmented.journal import JournalContents, JournalEntry, journal_path, read_journal
+from session.fragmented.journal_repair import FilmFile, JournalRepair, repair_journal
 from session.fragmented.recovery import recover
 
 _MOST_LAG = 3 * SAMPLES_PER_PACKET
@@ -28,7 +28,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(slots=True)
-class Checked:
+class FilmCheckResult:
     """What a film holds and what is wrong with it."""
 
     spec: FilmSpec
@@ -49,7 +49,7 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repaired:
+class RepairResult:
     """What mending a film came to."""
 
     frames: int
@@ -59,11 +59,11 @@ class Repaired:
     """Where the bytes lie that were cut off; None where there were none."""
     journal_was_lost: bool
     """It was made again from the film; clips that it does not know have lost their text."""
-    mended: Mended
+    journal_repair: JournalRepair
     """Single lines of it that were damaged."""
 
 
-def check_film(path: Path) -> Checked:
+def check_film(path: Path) -> FilmCheckResult:
     """Read a whole film and its journal; writes nothing.
 
     Boxes, clocks, sequence numbers, a key frame at each fragment's beginning, sound that keeps up
@@ -76,11 +76,11 @@ def check_film(path: Path) -> Checked:
         raise FilmMissingError(f"There is no film at {path}.") from error
     try:
         init_segment = read_init_segment(fd)
-        checked = Checked(
+        checked = FilmCheckResult(
             spec=init_segment.spec, end=len(init_segment.data), is_growing=_is_held(fd)
         )
         size = os.fstat(fd).st_size
-        entries = _read_entries(checked, path, Source(fd, init_segment, size))
+        entries = _read_entries(checked, path, FilmFile(fd, init_segment, size))
         if checked.is_growing and entries:
             size = entries[-1].end
         _check_fragments(checked, fd, size, entries)
@@ -90,7 +90,7 @@ def check_film(path: Path) -> Checked:
     return checked
 
 
-def repair_film(path: Path) -> Repaired:
+def repair_film(path: Path) -> RepairResult:
     """Cut a film's torn end off, with or without its journal, and make the journal agree.
 
     What is cut is kept beside the film, durably, before. Raises FilmBusyError where a writer
@@ -102,12 +102,12 @@ def repair_film(path: Path) -> Repaired:
         recovered = recover(fd, path, init_segment, keep=True)
     finally:
         os.close(fd)
-    return Repaired(
+    return RepairResult(
         frames=recovered.entries[-1].frames if recovered.entries else 0,
         cut_bytes=recovered.cut_bytes,
         kept=recovered.kept,
         journal_was_lost=recovered.journal_was_lost,
-        mended=recovered.mended,
+        journal_repair=recovered.journal_repair,
     )
 
 
@@ -121,24 +121,24 @@ def _is_held(fd: int) -> bool:
     return False
 
 
-def _read_entries(checked: Checked, film: Path, source: Source) -> list[Entry]:
+def _read_entries(checked: FilmCheckResult, film: Path, source: FilmFile) -> list[JournalEntry]:
     path = journal_path(film)
     found = read_journal(path, source.init_segment.film_id)
-    mended = mend(source, found.lines) if found else None
+    repair = repair_journal(source, found.lines) if found else None
     if found:
         checked.faults += _journal_faults(found, is_growing=checked.is_growing)
-        if found.opening_crc32 not in (None, zlib.crc32(source.init_segment.data)):
+        if found.init_crc32 not in (None, zlib.crc32(source.init_segment.data)):
             checked.faults.append("The film's first bytes are not those that were written (CRC).")
-    if mended is None:
+    if repair is None:
         if path.exists():
             checked.faults.append(f"The journal {path.name} is damaged, or another film's.")
         return []
     checked.has_journal = True
-    checked.clips = sum(entry.text is not None for entry in mended.entries)
-    return mended.entries
+    checked.clips = sum(entry.text is not None for entry in repair.entries)
+    return repair.entries
 
 
-def _journal_faults(found: JournalRead, *, is_growing: bool) -> Iterator[str]:
+def _journal_faults(found: JournalContents, *, is_growing: bool) -> Iterator[str]:
     if not found.is_named:
         yield "The journal's first line is damaged."
     for number, line in enumerate(found.lines, 2):
@@ -148,7 +148,9 @@ def _journal_faults(found: JournalRead, *, is_growing: bool) -> Iterator[str]:
         yield "The journal's last line is torn."
 
 
-def _check_fragments(checked: Checked, fd: int, size: int, entries: list[Entry]) -> None:
+def _check_fragments(
+    checked: FilmCheckResult, fd: int, size: int, entries: list[JournalEntry]
+) -> None:
     for index in count():
         begin, first_frame = checked.end, checked.frames
         head = read_fragment(fd, begin, size)
@@ -165,7 +167,7 @@ def _check_fragments(checked: Checked, fd: int, size: int, entries: list[Entry])
         checked.faults += [f"{where}: {fault}." for fault in faults]
 
 
-def _check_clocks(checked: Checked, head: FragmentHead) -> Iterator[str]:
+def _check_clocks(checked: FilmCheckResult, head: FragmentHeader) -> Iterator[str]:
     """Numbers and times that go on where the fragment before ended."""
     if head.sequence != checked.fragments + 1:
         yield f"its sequence number is {head.sequence} instead of {checked.fragments + 1}"
@@ -179,7 +181,7 @@ def _check_clocks(checked: Checked, head: FragmentHead) -> Iterator[str]:
             yield f"its {name} begins at tick {run.start} instead of {clock}"
 
 
-def _check_samples(fd: int, head: FragmentHead) -> Iterator[str]:
+def _check_samples(fd: int, head: FragmentHeader) -> Iterator[str]:
     """What can be told of pictures and packets without decoding them."""
     offset = head.data
     for run in head.runs:
@@ -214,7 +216,7 @@ def _unit_kinds(sample: bytes) -> Iterator[int | None]:
         yield None
 
 
-def _count_in(checked: Checked, head: FragmentHead) -> Iterator[str]:
+def _count_in(checked: FilmCheckResult, head: FragmentHeader) -> Iterator[str]:
     """Add a fragment to the totals; its sound must keep up with its pictures."""
     packets = {run.track: len(run.sizes) for run in head.runs}
     checked.fragments += 1
@@ -227,7 +229,7 @@ def _count_in(checked: Checked, head: FragmentHead) -> Iterator[str]:
 
 
 def _check_entry(
-    checked: Checked, fd: int, begin: int, first_frame: int, entry: Entry
+    checked: FilmCheckResult, fd: int, begin: int, first_frame: int, entry: JournalEntry
 ) -> Iterator[str]:
     """A fragment that was counted in, against its line in the journal."""
     if any(not first_frame <= cue.first_frame < checked.frames for cue in entry.cues):
@@ -249,7 +251,7 @@ def _crc32(fd: int, begin: int, end: int) -> int:
     return crc
 
 
-def _check_end(checked: Checked, size: int, entries: list[Entry]) -> None:
+def _check_end(checked: FilmCheckResult, size: int, entries: list[JournalEntry]) -> None:
     if checked.end < size:
         checked.faults.append(
             f"Byte {checked.end}: no whole fragment begins here; {size - checked.end} bytes follow."

@@ -13,13 +13,13 @@ from pathlib import Path
 from threading import Condition, Lock
 
 from session.disk import (
-    is_at,
-    naming_faults,
+    is_same_file,
     open_regular,
     replace_file,
     sync_file,
     sync_folder,
     temporary_path,
+    translate_disk_errors,
     write_all,
 )
 from session.errors import (
@@ -32,10 +32,18 @@ from session.errors import (
     SyncFailedError,
     disk_error,
 )
-from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment, cues_before, is_said
+from session.film import (
+    ClipRecord,
+    Committed,
+    Cue,
+    FilmSpec,
+    Fragment,
+    cues_before,
+    is_fully_spoken,
+)
 from session.fragmented.init_segment import build_init_segment, film_id_of, read_init_segment
-from session.fragmented.journal import Entry, Journal, journal_path, write_journal
-from session.fragmented.recovery import kept_ends, recover
+from session.fragmented.journal import Journal, JournalEntry, journal_path, write_journal
+from session.fragmented.recovery import recover, saved_tails
 from session.reader import FilmReader
 
 
@@ -45,10 +53,10 @@ class FragmentLog:
     def __init__(self, path: Path) -> None:
         """Open, lock and recover the film at `path`; `FilmWriter.open` names the errors."""
         self.path = path
-        with naming_faults(path):
+        with translate_disk_errors(path):
             self._fd = open_locked(path)
         try:
-            with naming_faults(path):
+            with translate_disk_errors(path):
                 self.init_segment = read_init_segment(self._fd)
                 self.recovered = recover(self._fd, path, self.init_segment)
                 self._journal = Journal(journal_path(path), self.init_segment.film_id)
@@ -85,7 +93,9 @@ class FragmentLog:
 
     def is_in_place(self) -> bool:
         """Whether film and journal, while they are open, still lie where they were opened."""
-        return is_at(self._fd, self.path) and self._journal.is_in_place(journal_path(self.path))
+        return is_same_file(self._fd, self.path) and self._journal.is_in_place(
+            journal_path(self.path)
+        )
 
     def committed(self) -> Committed:
         """What is durable now."""
@@ -117,7 +127,7 @@ class FragmentLog:
 
         A closed film can be read for as long as it lies at its path.
         """
-        with self._appending, naming_faults(self.path):
+        with self._appending, translate_disk_errors(self.path):
             fd = self._open_again() if self._is_closed else os.dup(self._fd)
             return FilmReader(fd, self.init_segment.film_id, self._end)
 
@@ -139,7 +149,7 @@ class FragmentLog:
         """
         with self._appending:
             self._require_open()
-            entry = Entry(
+            entry = JournalEntry(
                 end=self._end + len(data),
                 crc32=zlib.crc32(data),
                 frames=self._frames + frames,
@@ -166,7 +176,7 @@ class FragmentLog:
                 text=text,
                 first_frame=first_frame,
                 frames=self._frames - first_frame,
-                is_whole=is_said(text, self._open_cues, self._frames),
+                is_whole=is_fully_spoken(text, self._open_cues, self._frames),
             )
             self._clips.append(record)
             whole = Cue(text=text, first_frame=first_frame, frames=record.frames)
@@ -178,7 +188,7 @@ class FragmentLog:
         """Let go of the film, after `last_act` under its lock; watchers wake. Once is enough."""
         with self._appending:
             if not self._is_closed:
-                with naming_faults(self.path):
+                with translate_disk_errors(self.path):
                     last_act()
                 self._close()
 
@@ -203,7 +213,7 @@ class FragmentLog:
         if self._is_closed:
             raise FilmClosedError(f"The film {self.path} is closed; open it again to go on.")
 
-    def _write(self, data: bytes, entry: Entry) -> None:
+    def _write(self, data: bytes, entry: JournalEntry) -> None:
         write_all(self._fd, data, self._end)
         sync_file(self._fd)
         self._journal.append(entry)
@@ -234,13 +244,13 @@ class FragmentLog:
         if isinstance(error, FilmGoneError):
             self._close()
 
-    def _publish(self, entry: Entry) -> Fragment:
+    def _publish(self, entry: JournalEntry) -> Fragment:
         with self._changed:
             self._count_in(entry)
             self._changed.notify_all()
             return self._fragments[-1]
 
-    def _count_in(self, entry: Entry) -> None:
+    def _count_in(self, entry: JournalEntry) -> None:
         """Add a fragment to what is known: under the lock, or while nobody else has the reel."""
         if entry.text is not None:
             self.close_clip()
@@ -275,11 +285,11 @@ def create_film(path: Path, spec: FilmSpec) -> None:
     recognised as left over. Raises FilmFullError and FilmDiskError.
     """
     init_segment = build_init_segment(spec)
-    with naming_faults(path), _changing(path.parent):
+    with translate_disk_errors(path), _changing(path.parent):
         if path.exists():
             raise FilmExistsError(f"There is a film at {path}; open it, or delete it first.")
         crc32 = zlib.crc32(init_segment)
-        write_journal(journal_path(path), film_id_of(init_segment), [], opening_crc32=crc32)
+        write_journal(journal_path(path), film_id_of(init_segment), [], init_crc32=crc32)
         try:
             replace_file(path, init_segment)
         except OSError:
@@ -293,7 +303,7 @@ def delete_film(path: Path) -> None:
 
     Raises FilmMissingError, FilmBusyError, FilmFullError and FilmDiskError.
     """
-    with naming_faults(path):
+    with translate_disk_errors(path):
         fd = open_locked(path)
         try:
             _unlink(path)
@@ -306,7 +316,7 @@ def move_film(path: Path, target: Path) -> None:
 
     Raises what `delete_film` raises, and FilmExistsError.
     """
-    with naming_faults(path):
+    with translate_disk_errors(path):
         fd = open_locked(path)
         try:
             _move(path, target)
@@ -352,7 +362,7 @@ def _unlink(film: Path) -> None:
         film.unlink()
         sync_folder(film.parent)
         journal = journal_path(film)
-        for beside in (journal, temporary_path(film), temporary_path(journal), *kept_ends(film)):
+        for beside in (journal, temporary_path(film), temporary_path(journal), *saved_tails(film)):
             beside.unlink(missing_ok=True)
         sync_folder(film.parent)
 

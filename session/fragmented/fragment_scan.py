@@ -6,15 +6,15 @@ from itertools import accumulate
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME
 from session.fragmented.boxes import AUDIO_TRACK, VIDEO_TRACK, read_fragment
 from session.fragmented.init_segment import InitSegment
-from session.fragmented.journal import Entry
+from session.fragmented.journal import JournalEntry
 
 
-def beginning(init_segment: InitSegment) -> Entry:
+def start_entry(init_segment: InitSegment) -> JournalEntry:
     """Where a film without fragments ends."""
-    return Entry(end=len(init_segment.data), crc32=None, frames=0, samples=0)
+    return JournalEntry(end=len(init_segment.data), crc32=None, frames=0, samples=0)
 
 
-def following(fd: int, last: Entry, file_size: int) -> Entry | None:
+def next_entry(fd: int, last: JournalEntry, file_size: int) -> JournalEntry | None:
     """The fragment after `last`, without checksum; None where none lies whole and continues it."""
     head = read_fragment(fd, last.end, file_size)
     if head is None:
@@ -27,7 +27,7 @@ def following(fd: int, last: Entry, file_size: int) -> Entry | None:
             samples += len(run.sizes) * SAMPLES_PER_PACKET
         else:
             return None
-    return Entry(end=head.end, crc32=None, frames=frames, samples=samples)
+    return JournalEntry(end=head.end, crc32=None, frames=frames, samples=samples)
 
 
 def is_filled(fd: int, begin: int, end: int) -> bool:
@@ -44,10 +44,10 @@ def is_filled(fd: int, begin: int, end: int) -> bool:
     return all(data[last - 1] for last in ends)
 
 
-def following_all(fd: int, last: Entry, file_size: int) -> list[Entry]:
+def remaining_entries(fd: int, last: JournalEntry, file_size: int) -> list[JournalEntry]:
     """The fragments after `last`, up to the first torn one."""
-    entries: list[Entry] = []
-    while entry := following(fd, last, file_size):
+    entries: list[JournalEntry] = []
+    while entry := next_entry(fd, last, file_size):
         entries.append(entry)
         last = entry
     return entries

@@ -16,7 +16,7 @@ import av
 from session import audio_encoder, video_encoder
 from session.errors import FilmDamagedError
 from session.film import SAMPLE_RATE_HZ, TICKS_PER_FRAME, FilmSpec
-from session.fragmented.boxes import box, top_level
+from session.fragmented.boxes import build_box, iter_boxes
 from session.media_file import open_media
 
 _IDENTITY_TYPE = uuid.UUID("5fe95fd3-6a4e-4c1c-9d36-0a4a9c1f6b1e").bytes
@@ -56,7 +56,7 @@ class InitSegment:
 def build_init_segment(spec: FilmSpec) -> bytes:
     """A new film's first bytes, with an identity never used before."""
     identity = _IDENTITY.pack(_IDENTITY_TYPE, uuid.uuid4().bytes, spec.width, spec.height)
-    return _build_init(spec) + box(b"uuid", identity)
+    return _build_init(spec) + build_box(b"uuid", identity)
 
 
 def film_id_of(init_segment: bytes) -> str:
@@ -83,7 +83,7 @@ def read_init_segment(fd: int) -> InitSegment:
     data = os.pread(fd, _MOST_BYTES, 0)
     if not data:
         raise FilmDamagedError("The file is empty. Where a film shall begin, move it away.")
-    for kind, begin, end in top_level(data):
+    for kind, begin, end in iter_boxes(data):
         payload = data[begin + 8 : end]
         if kind == b"uuid" and payload.startswith(_IDENTITY_TYPE):
             return _read_init(data[:end], payload)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from session.disk import is_at, open_regular, replace_file, sync_file, write_all
+from session.disk import is_same_file, open_regular, replace_file, sync_file, write_all
 from session.errors import FilmDamagedError
 from session.film import Cue
 
@@ -24,7 +24,7 @@ _SUM_BYTES = len(_SUM_KEY) + _DIGITS_BYTES
 _AFTER_TOTALS = re.compile(rb', "(text|cues|sum)": ')
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """One fragment, and everything before it. A tuple: ten hours have 36,000 of them to read."""
 
     end: int
@@ -42,22 +42,22 @@ class Entry(NamedTuple):
     more frames here than in the film."""
 
 
-Line = Entry | bytes
+JournalLine = JournalEntry | bytes
 """What a line says; its bytes where they are not those that were written."""
 
 
 @dataclass(frozen=True, slots=True)
-class JournalRead:
+class JournalContents:
     """What a journal holds."""
 
-    lines: list[Line]
+    lines: list[JournalLine]
     line_sizes: list[int]
     """Bytes of the first line, which names the film, and of each other."""
     size: int
     """Bytes of the file."""
     is_named: bool
     """Whether the first line can be read; where it cannot, checksums told whose journal it is."""
-    opening_crc32: int | None
+    init_crc32: int | None
     """Of the film's first bytes; None where the journal is older, or not named."""
 
     @property
@@ -75,7 +75,7 @@ def journal_path(film: Path) -> Path:
     return film.with_name(film.name + ".journal")
 
 
-def read_journal(path: Path, film_id: str) -> JournalRead | None:
+def read_journal(path: Path, film_id: str) -> JournalContents | None:
     """The journal, or None where it is missing, another film's, or has no line to be believed."""
     try:
         fd = open_regular(path)
@@ -87,25 +87,25 @@ def read_journal(path: Path, film_id: str) -> JournalRead | None:
         os.close(fd)
     header, *written = data.split(b"\n")[:-1] or [b""]
     seed = _seed(film_id)
-    is_named, opening_crc32 = _read_header(film_id, header)
+    is_named, init_crc32 = _read_header(film_id, header)
     if not is_named and not any(_has_own_sum(line, seed) for line in written):
         return None
     sizes = [len(line) + 1 for line in (header, *written)]
-    return JournalRead(_read_lines(written, seed), sizes, len(data), is_named, opening_crc32)
+    return JournalContents(_read_lines(written, seed), sizes, len(data), is_named, init_crc32)
 
 
 def write_journal(
-    path: Path, film_id: str, entries: Sequence[Entry], *, opening_crc32: int | None = None
+    path: Path, film_id: str, entries: Sequence[JournalEntry], *, init_crc32: int | None = None
 ) -> None:
     """Put a journal in place, whole or not at all."""
     seed = _seed(film_id)
-    header = {"film": film_id} | ({} if opening_crc32 is None else {"opening": opening_crc32})
+    header = {"film": film_id} | ({} if init_crc32 is None else {"opening": init_crc32})
     lines = [json.dumps(header).encode() + b"\n"]
     lines += [_line(entry, seed) for entry in entries]
     replace_file(path, b"".join(lines))
 
 
-def restored(line: bytes, film_id: str, totals: Entry) -> Entry | None:
+def restore_line(line: bytes, film_id: str, totals: JournalEntry) -> JournalEntry | None:
     """What a damaged line said, proven by its checksum; None where that cannot be known.
 
     `totals` are the film's own, with the checksum of the fragment: where putting them in the
@@ -116,18 +116,18 @@ def restored(line: bytes, film_id: str, totals: Entry) -> Entry | None:
         return None
     seed = _seed(film_id)
     for each in (totals, totals._replace(crc32=None)):
-        mended = _totals(each) + line[rest.start() :]
-        if _has_own_sum(mended, seed):
-            return _entry(json.loads(_body(mended, seed)))
+        repaired = _totals(each) + line[rest.start() :]
+        if _has_own_sum(repaired, seed):
+            return _entry(json.loads(_body(repaired, seed)))
     return None
 
 
-def tells(line: bytes, totals: Entry) -> bool:
+def begins_with_totals(line: bytes, totals: JournalEntry) -> bool:
     """Whether a damaged line begins with just these totals: what is damaged comes after them."""
     return re.match(re.escape(_totals(totals)) + rb"(?!\d)", line) is not None
 
 
-def guessed(line: bytes, totals: Entry) -> Entry:
+def guess_line(line: bytes, totals: JournalEntry) -> JournalEntry:
     """What a damaged line seems to say of text and sentences, with the film's own `totals`.
 
     Without any where the line cannot be read.
@@ -135,14 +135,14 @@ def guessed(line: bytes, totals: Entry) -> Entry:
     rest = _AFTER_TOTALS.search(line)
     if rest is None:
         return totals
-    mended = _totals(totals) + line[rest.start() :]
-    if mended[-_SUM_BYTES:-_DIGITS_BYTES] == _SUM_KEY:
-        mended = mended[:-_SUM_BYTES] + b"}"
-    entry = _read_body(mended, b"")
-    return entry if isinstance(entry, Entry) else totals
+    repaired = _totals(totals) + line[rest.start() :]
+    if repaired[-_SUM_BYTES:-_DIGITS_BYTES] == _SUM_KEY:
+        repaired = repaired[:-_SUM_BYTES] + b"}"
+    entry = _read_body(repaired, b"")
+    return entry if isinstance(entry, JournalEntry) else totals
 
 
-def cut_journal(path: Path, size: int) -> None:
+def truncate_journal(path: Path, size: int) -> None:
     """Take off what follows byte `size`; durable on return."""
     fd = os.open(path, os.O_RDWR)
     try:
@@ -160,7 +160,7 @@ class Journal:
         self._end = os.fstat(self._fd).st_size
         self._seed = _seed(film_id)
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: JournalEntry) -> None:
         """Add a line; on disk on return. After an OSError call `roll_back`."""
         line = _line(entry, self._seed)
         write_all(self._fd, line, self._end)
@@ -175,7 +175,7 @@ class Journal:
 
     def is_in_place(self, path: Path) -> bool:
         """Whether the open file is the one at `path`."""
-        return is_at(self._fd, path)
+        return is_same_file(self._fd, path)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -196,7 +196,7 @@ def _seed(film_id: str) -> int:
     return zlib.crc32(film_id.encode())
 
 
-def _read_lines(written: Sequence[bytes], seed: int) -> list[Line]:
+def _read_lines(written: Sequence[bytes], seed: int) -> list[JournalLine]:
     """Ten hours are read in one go; one by one where a line is damaged."""
     bodies = [_body(line, seed) for line in written]
     try:
@@ -216,7 +216,7 @@ def _body(line: bytes, seed: int) -> bytes:
     return body + b"}" if line.endswith(_sum(body, seed)) else b""
 
 
-def _read_body(body: bytes, line: bytes) -> Line:
+def _read_body(body: bytes, line: bytes) -> JournalLine:
     try:
         return _entry(json.loads(body))
     except (ValueError, TypeError):
@@ -232,16 +232,16 @@ def _sum(body: bytes, seed: int) -> bytes:
     return b'%08x"}' % zlib.crc32(body, seed)
 
 
-def _entry(fields: dict[str, Any]) -> Entry:
+def _entry(fields: dict[str, Any]) -> JournalEntry:
     if "cues" in fields:
         fields["cues"] = tuple(Cue(**cue) for cue in fields["cues"])
-    entry = Entry(**fields)
+    entry = JournalEntry(**fields)
     if type(entry.end) is type(entry.frames) is type(entry.samples) is int:
         return entry
     raise TypeError("Totals are whole numbers.")
 
 
-def _line(entry: Entry, seed: int) -> bytes:
+def _line(entry: JournalEntry, seed: int) -> bytes:
     body = _totals(entry)
     if entry.text is not None:
         body += b', "text": ' + json.dumps(entry.text).encode()
@@ -250,7 +250,7 @@ def _line(entry: Entry, seed: int) -> bytes:
     return b"%s%s%s\n" % (body, _SUM_KEY, _sum(body, seed))
 
 
-def _totals(entry: Entry) -> bytes:
+def _totals(entry: JournalEntry) -> bytes:
     """The first part of a line, which the film can tell again."""
     crc32 = "null" if entry.crc32 is None else entry.crc32
     return (

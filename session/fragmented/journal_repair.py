@@ -6,15 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from session.fragmented.fragment_scan import beginning, following
+from session.fragmented.fragment_scan import next_entry, start_entry
 from session.fragmented.init_segment import InitSegment
-from session.fragmented.journal import Entry, Line, guessed, restored, tells
+from session.fragmented.journal import (
+    JournalEntry,
+    JournalLine,
+    begins_with_totals,
+    guess_line,
+    restore_line,
+)
 
 _MOST_NUMBERS = 5
 """Of lines, that are told one by one."""
 
 
-class Source(NamedTuple):
+class FilmFile(NamedTuple):
     """An open film."""
 
     fd: int
@@ -24,10 +30,10 @@ class Source(NamedTuple):
 
 
 @dataclass(slots=True)
-class Mended:
+class JournalRepair:
     """What the lines of a journal come to."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[JournalEntry] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     """Numbers of the lines that were made again; the first line, which names the film, is 1."""
     unproven: int = 0
@@ -37,7 +43,7 @@ class Mended:
     """Whether damaged lines at the end may have told of more fragments than are counted."""
 
     def __str__(self) -> str:
-        """For people: what was mended, and what it cost."""
+        """For people: what was repair, and what it cost."""
         numbers = ", ".join(map(str, self.lines[:_MOST_NUMBERS]))
         more = len(self.lines) - _MOST_NUMBERS
         told = f"made line {numbers}{f' and {more} more' if more > 0 else ''} of the journal again"
@@ -46,75 +52,84 @@ class Mended:
         return f"{told} from the film; in {self.unproven} of them a text may be wrong or missing"
 
 
-def mend(source: Source, lines: Sequence[Line]) -> Mended | None:
+def repair_journal(source: FilmFile, lines: Sequence[JournalLine]) -> JournalRepair | None:
     """Every line as an entry; None where the film does not lead from one sound line to the next."""
-    mended = Mended()
+    repair = JournalRepair()
     gap: list[bytes] = []
     for number, line in enumerate(lines, 2):
         if isinstance(line, bytes):
             gap.append(line)
             continue
         if gap:
-            told = _between(source, _last(source, mended), line)
+            told = _between(source, _last(source, repair), line)
             if told is None:
                 return None
-            _fill(mended, source, told, gap)
-            mended.lines += range(number - len(gap), number)
+            _fill(repair, source, told, gap)
+            repair.lines += range(number - len(gap), number)
             gap = []
-        mended.entries.append(line)
-    _fill_end(mended, source, gap, first=2 + len(lines) - len(gap))
-    return mended
+        repair.entries.append(line)
+    _fill_end(repair, source, gap, first=2 + len(lines) - len(gap))
+    return repair
 
 
-def _fill(mended: Mended, source: Source, told: Sequence[Entry], gap: Sequence[bytes]) -> None:
+def _fill(
+    repair: JournalRepair, source: FilmFile, told: Sequence[JournalEntry], gap: Sequence[bytes]
+) -> None:
     """Add what the film tells of damaged lines, with all they said where that can be proven."""
     if len(told) != len(gap):  # ends of lines were damaged, too
-        mended.entries += told
-        mended.unproven += len(gap)
+        repair.entries += told
+        repair.unproven += len(gap)
         return
     for entry, line in zip(told, gap, strict=True):
-        _add(mended, source, entry, line)
+        _add(repair, source, entry, line)
 
 
-def _fill_end(mended: Mended, source: Source, gap: Sequence[bytes], *, first: int) -> None:
+def _fill_end(repair: JournalRepair, source: FilmFile, gap: Sequence[bytes], *, first: int) -> None:
     """Add what damaged lines said behind which no sound one follows, as far as they tell of the
     fragments that are there."""
     for number, line in enumerate(gap, first):
-        entry = following(source.fd, _last(source, mended), source.size)
-        if entry is None or not _add(mended, source, entry, line, needs_proof=True):
-            mended.is_cut = True
+        entry = next_entry(source.fd, _last(source, repair), source.size)
+        if entry is None or not _add(repair, source, entry, line, needs_proof=True):
+            repair.is_cut = True
             return
-        mended.lines.append(number)
-        mended.is_cut = mended.unproven > 0  # this line may have swallowed the next
+        repair.lines.append(number)
+        repair.is_cut = repair.unproven > 0  # this line may have swallowed the next
 
 
 def _add(
-    mended: Mended, source: Source, entry: Entry, line: bytes, *, needs_proof: bool = False
+    repair: JournalRepair,
+    source: FilmFile,
+    entry: JournalEntry,
+    line: bytes,
+    *,
+    needs_proof: bool = False,
 ) -> bool:
     """Add a fragment with what its line said; False where the line must prove that it is of this
     fragment, and does not."""
-    last = _last(source, mended)
+    last = _last(source, repair)
     written = os.pread(source.fd, entry.end - last.end, last.end)
     totals = entry._replace(crc32=zlib.crc32(written))
-    proven = restored(line, source.init_segment.film_id, totals)
-    are_right = tells(line, totals)
+    proven = restore_line(line, source.init_segment.film_id, totals)
+    are_right = begins_with_totals(line, totals)
     if needs_proof and not proven and not are_right:
         return False
-    mended.entries.append(proven or _likely(line, totals if are_right else entry, last))
-    mended.unproven += proven is None
+    repair.entries.append(proven or _likely(line, totals if are_right else entry, last))
+    repair.unproven += proven is None
     return True
 
 
-def _last(source: Source, mended: Mended) -> Entry:
-    return mended.entries[-1] if mended.entries else beginning(source.init_segment)
+def _last(source: FilmFile, repair: JournalRepair) -> JournalEntry:
+    return repair.entries[-1] if repair.entries else start_entry(source.init_segment)
 
 
-def _between(source: Source, last: Entry, after: Entry) -> list[Entry] | None:
+def _between(
+    source: FilmFile, last: JournalEntry, after: JournalEntry
+) -> list[JournalEntry] | None:
     """The fragments after `last` and before the one that `after` tells of; None where the film
     does not lead from one to the other."""
     told = [last]
     while told[-1].end < after.end:
-        entry = following(source.fd, told[-1], source.size)
+        entry = next_entry(source.fd, told[-1], source.size)
         if entry is None:
             return None
         told.append(entry)
@@ -127,8 +142,8 @@ def _between(source: Source, last: Entry, after: Entry) -> list[Entry] | None:
     return told[1:] if told and is_there else None
 
 
-def _likely(line: bytes, entry: Entry, last: Entry) -> Entry:
+def _likely(line: bytes, entry: JournalEntry, last: JournalEntry) -> JournalEntry:
     """With what the line seems to say, where that fits the pictures of the fragment."""
-    guess = guessed(line, entry)
+    guess = guess_line(line, entry)
     fits = all(last.frames <= cue.first_frame < entry.frames for cue in guess.cues)
     return guess if fits else entry

@@ -12,17 +12,17 @@ from pathlib import Path
 from session.disk import open_regular, sync_file, sync_folder, write_all
 from session.errors import FilmDamagedError
 from session.fragmented.boxes import read_fragment
-from session.fragmented.fragment_scan import beginning, following_all, is_filled
+from session.fragmented.fragment_scan import is_filled, remaining_entries, start_entry
 from session.fragmented.init_segment import InitSegment
 from session.fragmented.journal import (
-    Entry,
-    JournalRead,
-    cut_journal,
+    JournalContents,
+    JournalEntry,
     journal_path,
     read_journal,
+    truncate_journal,
     write_journal,
 )
-from session.fragmented.journal_repair import Mended, Source, mend
+from session.fragmented.journal_repair import FilmFile, JournalRepair, repair_journal
 
 _END_BYTES = 1 << 20
 """Of a film, read from the disk itself when it is opened."""
@@ -30,59 +30,61 @@ _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Recovered:
+class RecoveryResult:
     """A film that ends where it should, and a journal that agrees."""
 
-    entries: list[Entry]
+    entries: list[JournalEntry]
     cut_bytes: int
     """Taken off the film's end."""
     kept: Path | None
     """Where they lie now; None where there were none, or none of them was ever acknowledged."""
     journal_was_lost: bool
     """Lines were made from the film itself; where their clips began is not known any more."""
-    mended: Mended
+    journal_repair: JournalRepair
     """Single lines of the journal that were damaged."""
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class FilmScan:
     """What of a film counts, found without writing."""
 
-    entries: list[Entry]
+    entries: list[JournalEntry]
     end: int
     """First byte after the last fragment that counts."""
-    journal: JournalRead | None
+    journal: JournalContents | None
     """None where it is lost: missing, beyond mending, another film's, or behind the film."""
-    mended: Mended
+    journal_repair: JournalRepair
     is_doubtful: bool
     """Whether bytes behind `end` may have been acknowledged: journal or disk lost something."""
 
 
-def recover(fd: int, film: Path, init_segment: InitSegment, *, keep: bool = False) -> Recovered:
-    """Cut an open film and its journal back to what `survey` lets count.
+def recover(
+    fd: int, film: Path, init_segment: InitSegment, *, keep: bool = False
+) -> RecoveryResult:
+    """Cut an open film and its journal back to what `scan_film` lets count.
 
     Durable on return, with everything that counts; a sound film is not written to. What is cut
     goes to a file beside the film first where `keep` asks for it, or where it may be more than
     the one fragment that was in the making.
     """
-    settle(fd, film)
-    found = survey(fd, film, init_segment)
+    sync_to_disk(fd, film)
+    found = scan_film(fd, film, init_segment)
     surplus = os.fstat(fd).st_size - found.end
-    kept = keep_end(fd, found.end, film) if surplus and (keep or found.is_doubtful) else None
+    kept = save_tail(fd, found.end, film) if surplus and (keep or found.is_doubtful) else None
     _mend_journal(film, init_segment, found)
     if surplus:
         os.ftruncate(fd, found.end)
         sync_file(fd)
-    return Recovered(
+    return RecoveryResult(
         found.entries,
         surplus,
         kept,
         journal_was_lost=found.journal is None,
-        mended=found.mended,
+        journal_repair=found.journal_repair,
     )
 
 
-def settle(fd: int, film: Path) -> None:
+def sync_to_disk(fd: int, film: Path) -> None:
     """Have on disk what is in sight, and in sight only what is on disk.
 
     Who wrote before may have died between a write and its sync, or been told that a sync failed;
@@ -101,7 +103,7 @@ def settle(fd: int, film: Path) -> None:
     os.posix_fadvise(fd, begin, 0, os.POSIX_FADV_DONTNEED)
 
 
-def survey(fd: int, film: Path, init_segment: InitSegment) -> Survey:
+def scan_film(fd: int, film: Path, init_segment: InitSegment) -> FilmScan:
     """The fragments of an open film that were acknowledged; also of one that is being written.
 
     Without a journal, every fragment counts that lies whole in the file and continues the one
@@ -110,26 +112,26 @@ def survey(fd: int, film: Path, init_segment: InitSegment) -> Survey:
     """
     file_size = os.fstat(fd).st_size  # before the journal, which may run ahead but never behind
     found = read_journal(journal_path(film), init_segment.film_id)
-    mended = mend(Source(fd, init_segment, file_size), found.lines) if found else None
-    if mended is None:
-        found, mended = None, Mended()
-    entries = _held_entries(fd, init_segment, mended.entries, file_size)
-    last = entries[-1] if entries else beginning(init_segment)
-    behind = following_all(fd, last, file_size)
-    if found and len(behind) > 1 and len(entries) == len(mended.entries):
+    repair = repair_journal(FilmFile(fd, init_segment, file_size), found.lines) if found else None
+    if repair is None:
+        found, repair = None, JournalRepair()
+    entries = _held_entries(fd, init_segment, repair.entries, file_size)
+    last = entries[-1] if entries else start_entry(init_segment)
+    behind = remaining_entries(fd, last, file_size)
+    if found and len(behind) > 1 and len(entries) == len(repair.entries):
         found = None
     if found is None:
         entries = entries + _without_unfilled(fd, behind, last.end)
-    return Survey(
+    return FilmScan(
         entries=entries,
-        end=(entries[-1] if entries else beginning(init_segment)).end,
+        end=(entries[-1] if entries else start_entry(init_segment)).end,
         journal=found,
-        is_doubtful=found is None or mended.is_cut or len(entries) < len(mended.entries),
-        mended=mended,
+        is_doubtful=found is None or repair.is_cut or len(entries) < len(repair.entries),
+        journal_repair=repair,
     )
 
 
-def keep_end(fd: int, end: int, film: Path) -> Path:
+def save_tail(fd: int, end: int, film: Path) -> Path:
     """Save what lies behind `end`, durably, beside the film, under a name that is still free."""
     path = next(each for each in _names_for_cuts(film) if not each.exists())
     size = os.fstat(fd).st_size
@@ -147,8 +149,8 @@ def keep_end(fd: int, end: int, film: Path) -> Path:
     return path
 
 
-def kept_ends(film: Path) -> list[Path]:
-    """What `keep_end` has put beside a film."""
+def saved_tails(film: Path) -> list[Path]:
+    """What `save_tail` has put beside a film."""
     return list(film.parent.glob(f"{glob.escape(film.name)}.cut-[0-9]*"))
 
 
@@ -156,21 +158,21 @@ def _names_for_cuts(film: Path) -> Iterator[Path]:
     return (film.with_name(f"{film.name}.cut-{number}") for number in count(1))
 
 
-def _mend_journal(film: Path, init_segment: InitSegment, found: Survey) -> None:
+def _mend_journal(film: Path, init_segment: InitSegment, found: FilmScan) -> None:
     """A journal that only has too much is cut where it lies: a full disk must not hinder that."""
     path = journal_path(film)
     journal = found.journal
-    if journal is None or found.mended.lines or not journal.is_named:
-        known = journal.opening_crc32 if journal else None
+    if journal is None or found.journal_repair.lines or not journal.is_named:
+        known = journal.init_crc32 if journal else None
         crc32 = zlib.crc32(init_segment.data) if known is None else known
-        write_journal(path, init_segment.film_id, found.entries, opening_crc32=crc32)
+        write_journal(path, init_segment.film_id, found.entries, init_crc32=crc32)
         return
     size = journal.size_of(len(found.entries))
     if size != journal.size:
-        cut_journal(path, size)
+        truncate_journal(path, size)
 
 
-def _without_unfilled(fd: int, behind: list[Entry], begin: int) -> list[Entry]:
+def _without_unfilled(fd: int, behind: list[JournalEntry], begin: int) -> list[JournalEntry]:
     """Without the last fragments where the disk lost bytes of them; nothing else can tell."""
     begins = [begin, *(entry.end for entry in behind)]
     count = len(behind)
@@ -180,8 +182,8 @@ def _without_unfilled(fd: int, behind: list[Entry], begin: int) -> list[Entry]:
 
 
 def _held_entries(
-    fd: int, init_segment: InitSegment, entries: list[Entry], file_size: int
-) -> list[Entry]:
+    fd: int, init_segment: InitSegment, entries: list[JournalEntry], file_size: int
+) -> list[JournalEntry]:
     """Without the last entries whose bytes the film does not hold: lost by the disk."""
     ends = [len(init_segment.data), *(entry.end for entry in entries)]
     count = len(entries)
@@ -190,7 +192,7 @@ def _held_entries(
     return entries[:count]
 
 
-def _is_held(fd: int, begin: int, entry: Entry, file_size: int) -> bool:
+def _is_held(fd: int, begin: int, entry: JournalEntry, file_size: int) -> bool:
     if entry.end > file_size:
         return False
     if entry.crc32 is None:

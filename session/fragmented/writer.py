@@ -51,7 +51,7 @@ class FilmWriter(Closeable):
         """Use `create` or `open`."""
         self._fragment_log = FragmentLog(path)
         self._writing = Lock()
-        self._clip: FragmentClipWriter | None = None
+        self._clip: FragmentedClipWriter | None = None
         try:
             self._sound = self._aligned_sound()
             self._require_same_encoders()
@@ -92,7 +92,7 @@ class FilmWriter(Closeable):
         return self._fragment_log.init_segment.spec
 
     @property
-    def grid(self) -> int:
+    def alignment_frames(self) -> int:
         """Frames that a clip should have a multiple of: any number will do."""
         return 1
 
@@ -148,13 +148,13 @@ class FilmWriter(Closeable):
         """This film's bytes for one reader, who keeps them through a reset."""
         return self._fragment_log.reader()
 
-    def begin(self, text: str) -> "FragmentClipWriter":
+    def begin(self, text: str) -> "FragmentedClipWriter":
         """Start a clip; nothing of it is on disk before its first `write`."""
         if self._clip is not None:
             raise ClipOpenError("A clip is open; finish or abandon it before the next begins.")
         if self.is_closed:
             raise FilmClosedError(f"The film {self.path} is closed; open it again to go on.")
-        self._clip = FragmentClipWriter(self, text)
+        self._clip = FragmentedClipWriter(self, text)
         return self._clip
 
     def close(self) -> None:
@@ -196,14 +196,14 @@ class FilmWriter(Closeable):
         samples: Samples,
         text: str | None,
         cues: Sequence[Cue],
-        enough: Callable[[], bool],
+        should_stop: Callable[[], bool],
     ) -> Fragment:
         with self._writing:
             first_frame = self._fragment_log.totals[0]
-            require_fitting(self.spec, pictures, samples)
-            require_beginning(cues, first_frame=first_frame, frames=len(pictures))
+            require_matching_media(self.spec, pictures, samples)
+            require_cues_in_range(cues, first_frame=first_frame, frames=len(pictures))
             try:
-                video = encoder.encode(pictures, enough)
+                video = encoder.encode(pictures, should_stop)
                 heard = samples[: len(video) * self.spec.samples_per_frame]
                 begun = [cue for cue in cues if cue.first_frame < first_frame + len(video)]
                 return self._append_fitting(video, heard, text, begun)
@@ -239,13 +239,13 @@ class FilmWriter(Closeable):
         if recovered.cut_bytes:
             kept = f"they are in {recovered.kept}" if recovered.kept else "nobody was told of them"
             _log.warning("%s: cut %d bytes off; %s", self.path, recovered.cut_bytes, kept)
-        if recovered.mended.lines:
-            _log.warning("%s: %s", self.path, recovered.mended)
+        if recovered.journal_repair.lines:
+            _log.warning("%s: %s", self.path, recovered.journal_repair)
         if recovered.journal_was_lost:
             _log.warning("%s: made the lost journal again; some clips lost their text", self.path)
 
 
-class FragmentClipWriter:
+class FragmentedClipWriter:
     """One clip in the making. One thread at a time; the next clip may come from another."""
 
     def __init__(self, film: FilmWriter, text: str) -> None:
@@ -260,7 +260,7 @@ class FragmentClipWriter:
         pictures: Pictures,
         samples: Samples,
         cues: Sequence[Cue] = (),
-        enough: Callable[[], bool] = lambda: False,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> Fragment:
         """Append one fragment; on disk, and told to watchers, on return.
 
@@ -268,8 +268,8 @@ class FragmentClipWriter:
         shape (len(pictures) * samples_per_frame,), 48 kHz mono in -1..1; what is louder is clipped
         by players. `cues`: the sentences that begin on these pictures, each with all the frames of
         the film on which it will be heard; where the clip ends early, the cue ends with it.
-        `enough` is asked before every picture but the first, on this thread: where it says yes,
-        the fragment ends there, and the rest of what was handed over is left out.
+        `should_stop` is called on this thread before every picture but the first; when it returns
+        True, the fragment ends there and the remaining pictures and samples are dropped.
 
         Raises ValueError for anything else, FilmFullError (an OSError) when there is no room,
         FilmDiskError (another) when the disk fails, FilmGoneError when the film was removed from
@@ -279,7 +279,7 @@ class FragmentClipWriter:
         """
         self._require_open()
         text = None if self._is_begun else self._text
-        fragment = self._film._append(self._encoder, pictures, samples, text, cues, enough)
+        fragment = self._film._append(self._encoder, pictures, samples, text, cues, should_stop)
         self._is_begun = True
         return fragment
 
@@ -305,7 +305,7 @@ class FragmentClipWriter:
             raise FilmClosedError("The clip has ended; begin another.")
 
 
-def require_fitting(spec: FilmSpec, pictures: Pictures, samples: Samples) -> None:
+def require_matching_media(spec: FilmSpec, pictures: Pictures, samples: Samples) -> None:
     """Raise ValueError unless a film of this kind takes these pictures and their sound."""
     shape = (spec.height, spec.width, 3)
     if not pictures:
@@ -325,7 +325,7 @@ def require_fitting(spec: FilmSpec, pictures: Pictures, samples: Samples) -> Non
         raise ValueError("samples holds NaN or infinity; every sample must be finite.")
 
 
-def require_beginning(cues: Sequence[Cue], *, first_frame: int, frames: int) -> None:
+def require_cues_in_range(cues: Sequence[Cue], *, first_frame: int, frames: int) -> None:
     """Raise ValueError unless every cue begins on these frames of the film."""
     for cue in cues:
         if not first_frame <= cue.first_frame < first_frame + frames or cue.frames < 1:

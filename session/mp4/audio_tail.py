@@ -12,7 +12,7 @@ PACKETS = 8
 """That the encoder is fed before the first whose outcome counts: it looks back for a few."""
 
 
-def last_sound(fd: int, packets: int) -> NDArray[np.float32]:
+def decode_audio_tail(fd: int, packets: int) -> NDArray[np.float32]:
     """(1, n) of an open film of so many packets of mono sound: the last `PACKETS` of them, decoded.
 
     CopyFailedError where they are damaged.

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from session.alignment import packets_of
+from session.alignment import packet_count
 from session.audio_encoder import PACKETS_AGAIN, AudioEncoder
 from session.disk import write_all
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, FilmSpec
@@ -52,7 +52,7 @@ class ClipFile:
     def end(self, *, with_sound: bool = True) -> None:
         """Complete the file: its last packets are followed by silence."""
         if with_sound:
-            packets = self.packets_again + packets_of(self.frames, self._spec.fps)
+            packets = self.packets_again + packet_count(self.frames, self._spec.fps)
             self._append([], self._sound.end(packets - self.samples // SAMPLES_PER_PACKET))
         self.close()
 

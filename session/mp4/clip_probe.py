@@ -19,12 +19,12 @@ from session.disk import open_regular
 from session.errors import ClipUnfitError, FilmDamagedError
 from session.film import SAMPLES_PER_PACKET
 from session.media_file import open_media
-from session.mp4.sample_tables import boxes
+from session.mp4.sample_tables import top_level_boxes
 from session.orientation import Orientation, OrientationReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pictures:
+class VideoProperties:
     """What the pictures of all clips must agree in to be copied into one track."""
 
     codec: str
@@ -39,7 +39,7 @@ class Pictures:
     aspect: Fraction
     """Width of a pixel against its height."""
 
-    def difference(self, other: "Pictures") -> str:
+    def difference(self, other: "VideoProperties") -> str:
         """The first field in which `other` is another, and both values; empty where they agree."""
         for each in fields(self):
             mine, theirs = getattr(self, each.name), getattr(other, each.name)
@@ -49,14 +49,14 @@ class Pictures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sound:
+class AudioProperties:
     """What a clip has of sound."""
 
     config: bytes
     rate_hz: int
     channels: int
     packets: int
-    is_on_grid: bool
+    is_aligned: bool
     """AAC without priming that begins with the first picture and ends with the last, exactly."""
 
 
@@ -65,7 +65,7 @@ class ProbedClip:
     """A clip, and what a list of clips needs to know of it."""
 
     path: Path
-    pictures: Pictures
+    pictures: VideoProperties
     frames: int
     start_s: Fraction
     """Time of its first picture in the file's own clock."""
@@ -73,7 +73,7 @@ class ProbedClip:
     has_b_frames: bool
     sizes: NDArray[np.uint32]
     """Of the coded pictures, bytes."""
-    sound: Sound | None
+    sound: AudioProperties | None
     unsteady: str = ""
     """Why its pictures cannot be copied, whatever the other clips are; empty where they can."""
 
@@ -105,7 +105,7 @@ class _Track:
         self.sizes.append(packet.size)
 
 
-def look_at(path: Path) -> ProbedClip:
+def probe_clip(path: Path) -> ProbedClip:
     """Read a clip. ClipUnfitError where it is missing, cut short, unreadable or has no pictures."""
     _require_whole(path)
     try:
@@ -143,7 +143,10 @@ def _require_whole(path: Path) -> None:
         size = os.fstat(fd).st_size
         if not size:
             raise ClipUnfitError(f"{path} is empty.")
-        if os.pread(fd, 8, 0)[4:] == b"ftyp" and max(each.end for each in boxes(fd)) > size:
+        if (
+            os.pread(fd, 8, 0)[4:] == b"ftyp"
+            and max(each.end for each in top_level_boxes(fd)) > size
+        ):
             raise _cut_short(path)
     finally:
         os.close(fd)
@@ -180,11 +183,11 @@ def _count_packets(
     return tracks[video.index], tracks[audio.index] if audio else _Track()
 
 
-def _pictures(video: av.VideoStream, track: _Track, orientation: Orientation) -> Pictures:
+def _pictures(video: av.VideoStream, track: _Track, orientation: Orientation) -> VideoProperties:
     base = video.time_base or Fraction(1)
     usual = _steps(track).most_common(1)
     context = video.codec_context
-    return Pictures(
+    return VideoProperties(
         codec=context.name,
         tag=_tag(context),
         extradata=bytes(context.extradata or b""),
@@ -217,25 +220,27 @@ def _steps(track: _Track) -> Counter[int]:
     return Counter(np.diff(np.sort(np.asarray(track.starts))).tolist())
 
 
-def _span(track: _Track, pictures: Pictures) -> tuple[Fraction, Fraction]:
+def _span(track: _Track, pictures: VideoProperties) -> tuple[Fraction, Fraction]:
     """When the first picture begins and the last one ends, seconds."""
     start_s = min(track.starts) * pictures.time_base
     last_s = max(track.starts) * pictures.time_base
     return start_s, last_s + (1 / pictures.fps if pictures.fps else 0)
 
 
-def _sound(audio: av.AudioStream, track: _Track, span_s: tuple[Fraction, Fraction]) -> Sound | None:
+def _sound(
+    audio: av.AudioStream, track: _Track, span_s: tuple[Fraction, Fraction]
+) -> AudioProperties | None:
     if not track.starts:
         return None
     context, base = audio.codec_context, audio.time_base or Fraction(1)
     starts = np.asarray(track.starts)
     end = track.starts[-1] + SAMPLES_PER_PACKET
-    return Sound(
+    return AudioProperties(
         config=bytes(context.extradata or b""),
         rate_hz=context.sample_rate,
         channels=context.layout.nb_channels,
         packets=len(starts),
-        is_on_grid=(
+        is_aligned=(
             context.name == "aac"
             and not track.is_primed
             and base == Fraction(1, context.sample_rate)

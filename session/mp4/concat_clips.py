@@ -11,23 +11,29 @@ from pathlib import Path
 import numpy as np
 
 from session.audio_encoder import Layout
-from session.disk import naming_faults, open_regular
+from session.disk import open_regular, translate_disk_errors
 from session.errors import ClipUnfitError, FilmDamagedError, FilmExistsError
 from session.film import SAMPLE_RATE_HZ
 from session.fragmented.journal import journal_path
-from session.mp4.clip_probe import ProbedClip, look_at
-from session.mp4.concat_demuxer import Expected, Link, link, require_joined, require_joints
+from session.mp4.clip_probe import ProbedClip, probe_clip
+from session.mp4.concat_demuxer import (
+    ConcatEntry,
+    ExpectedTracks,
+    concat_files,
+    verify_boundaries,
+    verify_concat,
+)
 from session.mp4.metadata_box import read_metadata_box
 from session.mp4.normalise import common_spec, is_of, normalise
-from session.mp4.remux import put_in_place, require_place
-from session.mp4.soundtrack import Slot, write_soundtrack
-from session.mp4.temp_files import parts_folder
+from session.mp4.remux import atomic_output, require_writable_target
+from session.mp4.soundtrack import AudioSegment, write_soundtrack
+from session.mp4.temp_files import temp_folder
 
 _WAY_OUT = "Leave it out, or join with --normalise, which encodes pictures that differ again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
+class ConcatResult:
     """What joining came to."""
 
     frames: int
@@ -36,7 +42,7 @@ class Joined:
     """What a person should know of single clips, and of the sound."""
 
 
-def concat_clips(paths: Sequence[Path], out: Path, *, normalises: bool = False) -> Joined:
+def concat_clips(paths: Sequence[Path], out: Path, *, normalises: bool = False) -> ConcatResult:
     """Join clips into an ordinary faststart MP4 at `out`, whole and durable or not at all.
 
     The pictures are copied, which needs clips that agree; with `normalises`, those that do not are
@@ -49,22 +55,22 @@ def concat_clips(paths: Sequence[Path], out: Path, *, normalises: bool = False) 
     """
     if is_session_film(out):
         raise FilmExistsError(f"{out} is the film of a session; write to another path.")
-    require_place(out)
-    looked = {path: look_at(path) for path in dict.fromkeys(paths)}
+    require_writable_target(out)
+    looked = {path: probe_clip(path) for path in dict.fromkeys(paths)}
     clips = [looked[path] for path in paths]
-    with naming_faults(out), parts_folder(out) as folder:
+    with translate_disk_errors(out), temp_folder(out) as folder:
         parts = _normalised(clips, folder) if normalises else clips
         _require_alike(parts)
-        with put_in_place(out) as temporary:
+        with atomic_output(out) as temporary:
             is_copied = _sound_can_be_copied(parts)
             soundtrack = None if is_copied else folder / "sound.mp4"
             packets = _make_sound(parts, clips, soundtrack)
             words = _link(parts, temporary, folder, soundtrack)
-            require_joined(temporary, _expected(parts, packets), words)
+            verify_concat(temporary, _expected(parts, packets), words)
             starts_s = [Fraction(0), *accumulate(part.duration_s for part in parts)][:-1]
             shown = parts[0].pictures
-            require_joints(temporary, starts_s, shown.fps, shown.orientation)
-    return Joined(
+            verify_boundaries(temporary, starts_s, shown.fps, shown.orientation)
+    return ConcatResult(
         frames=sum(part.frames for part in parts),
         duration_s=sum((part.duration_s for part in parts), Fraction(0)),
         notes=tuple(_notes(clips, parts, is_copied=is_copied)),
@@ -111,7 +117,7 @@ def _first_difference(clips: Sequence[ProbedClip]) -> str:
 
 def _sound_can_be_copied(clips: Sequence[ProbedClip]) -> bool:
     kinds = {
-        (clip.sound.config, clip.sound.rate_hz) if clip.sound and clip.sound.is_on_grid else None
+        (clip.sound.config, clip.sound.rate_hz) if clip.sound and clip.sound.is_aligned else None
         for clip in clips
     }
     return len(kinds) == 1 and None not in kinds
@@ -128,11 +134,11 @@ def _make_sound(
     return write_soundtrack(soundtrack, _slots(parts, clips), layout)
 
 
-def _slots(parts: Sequence[ProbedClip], clips: Sequence[ProbedClip]) -> list[Slot]:
+def _slots(parts: Sequence[ProbedClip], clips: Sequence[ProbedClip]) -> list[AudioSegment]:
     """Where each clip is heard; ends are rounded along the whole film, never one by one."""
     ends = [round(end * SAMPLE_RATE_HZ) for end in accumulate(part.duration_s for part in parts)]
     return [
-        Slot(
+        AudioSegment(
             path=clip.path if clip.sound else None,
             start_s=clip.start_s,
             samples=end - start,
@@ -144,8 +150,8 @@ def _slots(parts: Sequence[ProbedClip], clips: Sequence[ProbedClip]) -> list[Slo
 def _link(
     parts: Sequence[ProbedClip], temporary: Path, folder: Path, soundtrack: Path | None
 ) -> str:
-    return link(
-        [Link(part.path, part.start_s, part.duration_s) for part in parts],
+    return concat_files(
+        [ConcatEntry(part.path, part.start_s, part.duration_s) for part in parts],
         temporary,
         folder,
         timescale=parts[0].pictures.time_base.denominator,
@@ -154,11 +160,11 @@ def _link(
     )
 
 
-def _expected(parts: Sequence[ProbedClip], packets: int) -> Expected:
+def _expected(parts: Sequence[ProbedClip], packets: int) -> ExpectedTracks:
     is_exact = parts[0].pictures.extradata[:1] == b"\1"  # lengths before units, as MP4 has them
     sound = parts[0].sound
     copied = sound if _sound_can_be_copied(parts) else None
-    return Expected(
+    return ExpectedTracks(
         fps=parts[0].pictures.fps,
         picture_sizes=np.concatenate([part.sizes for part in parts]) if is_exact else None,
         frames=sum(part.frames for part in parts),

@@ -20,7 +20,7 @@ from session.errors import CopyFailedError
 from session.film import SAMPLES_PER_PACKET
 from session.media_file import open_media
 from session.mp4.remux import run_ffmpeg
-from session.mp4.sample_tables import Table, Tables, read_tables
+from session.mp4.sample_tables import SampleTable, SampleTables, read_sample_tables
 from session.orientation import Orientation, OrientationReader
 
 _MICROSECONDS = 1_000_000
@@ -31,7 +31,7 @@ _LIST = "ffconcat version 1.0\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ConcatEntry:
     """One file of the chain."""
 
     path: Path
@@ -44,7 +44,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Expected:
+class ExpectedTracks:
     """What the joined file must hold."""
 
     fps: Fraction
@@ -55,13 +55,13 @@ class Expected:
     packets: int
 
 
-def link(
-    links: Sequence[Link],
+def concat_files(
+    links: Sequence[ConcatEntry],
     out: Path,
     folder: Path,
     *,
     timescale: int,
-    soundtrack: Path | Sequence[Link] | None = None,
+    soundtrack: Path | Sequence[ConcatEntry] | None = None,
     has_b_frames: bool = False,
 ) -> str:
     """Have ffmpeg write the chain to `out`; returns what it had to say.
@@ -90,19 +90,19 @@ def link(
     return run_ffmpeg(joined.global_args("-copyts"))
 
 
-def require_joined(path: Path, expected: Expected, words: str = "") -> None:
+def verify_concat(path: Path, expected: ExpectedTracks, words: str = "") -> None:
     """CopyFailedError unless the file's own tables tell of exactly what was joined."""
     said = f" ffmpeg said: {words[-_WORDS_LENGTH:]}" if words else ""
     if not path.exists():
         raise CopyFailedError(f"ffmpeg wrote nothing to {path.parent}.{said}")
     try:
         with path.open("rb") as file:
-            _require_tables(read_tables(file.fileno()), expected)
+            _require_tables(read_sample_tables(file.fileno()), expected)
     except CopyFailedError as error:
         raise CopyFailedError(f"{error} Nothing was put in place.{said}") from error
 
 
-def _require_tables(tables: Tables, expected: Expected) -> None:
+def _require_tables(tables: SampleTables, expected: ExpectedTracks) -> None:
     _require_track("pictures", tables.video, expected.frames, 1 / expected.fps)
     length_s = Fraction(SAMPLES_PER_PACKET, expected.rate_hz)
     _require_track("packets of sound", tables.audio, expected.packets, length_s)
@@ -111,7 +111,7 @@ def _require_tables(tables: Tables, expected: Expected) -> None:
         raise CopyFailedError("The copied pictures are not those of the clips.")
 
 
-def require_joints(
+def verify_boundaries(
     path: Path,
     starts_s: Sequence[Fraction],
     fps: Fraction,
@@ -133,13 +133,13 @@ def require_joints(
         raise CopyFailedError(f"The joined file cannot be decoded: {error}.") from error
 
 
-def _chain(links: Sequence[Link], folder: Path, name: str) -> Any:
+def _chain(links: Sequence[ConcatEntry], folder: Path, name: str) -> Any:
     listed = folder / f"{name}.txt"
     listed.write_text(_LIST + "".join(_lines(links, folder, name)), encoding="utf-8")
     return ffmpeg.input(str(listed), f="concat", auto_convert=0)
 
 
-def _lines(links: Sequence[Link], folder: Path, prefix: str) -> list[str]:
+def _lines(links: Sequence[ConcatEntry], folder: Path, prefix: str) -> list[str]:
     lines, start_s = [], Fraction(0)
     for number, each in enumerate(links):
         name = f"{prefix}-{number:06}"
@@ -155,7 +155,7 @@ def _lines(links: Sequence[Link], folder: Path, prefix: str) -> list[str]:
     return lines
 
 
-def _require_track(what: str, table: Table, count: int, length_s: Fraction) -> None:
+def _require_track(what: str, table: SampleTable, count: int, length_s: Fraction) -> None:
     if table.samples != count:
         raise CopyFailedError(f"The joined file has {table.samples} {what} instead of {count}.")
     if not table.is_steady or table.end_s != count * length_s:

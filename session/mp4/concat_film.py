@@ -17,9 +17,9 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from session.alignment import grid_frames, packets_of, short_of_grid
+from session.alignment import alignment_frames, frames_to_align, packet_count
 from session.closeable import Closeable
-from session.disk import is_at, naming_faults, open_regular, sync_file, sync_folder
+from session.disk import is_same_file, open_regular, sync_file, sync_folder, translate_disk_errors
 from session.errors import (
     ClipEmptyError,
     ClipOpenError,
@@ -32,15 +32,20 @@ from session.errors import (
     FilmMismatchError,
     FilmMissingError,
 )
-from session.film import ClipRecord, Committed, Cue, FilmSpec, cues_before, is_said
-from session.fragmented.writer import Pictures, Samples, require_beginning, require_fitting
-from session.mp4.append_clip import extend
-from session.mp4.audio_tail import last_sound
+from session.film import ClipRecord, Committed, Cue, FilmSpec, cues_before, is_fully_spoken
+from session.fragmented.writer import (
+    Pictures,
+    Samples,
+    require_cues_in_range,
+    require_matching_media,
+)
+from session.mp4.append_clip import append_clip
+from session.mp4.audio_tail import decode_audio_tail
 from session.mp4.clip_file import ClipFile
 from session.mp4.lock import lock_path, take_lock
 from session.mp4.metadata_box import MetadataBox, new_metadata_box, read_metadata_box
-from session.mp4.sample_tables import read_tables
-from session.mp4.temp_files import clear, leftovers, parts_path
+from session.mp4.sample_tables import read_sample_tables
+from session.mp4.temp_files import remove_temp_files, stale_temp_files, temp_folder_path
 from session.reader import FilmReader
 
 
@@ -55,12 +60,12 @@ class ConcatFilm(Closeable):
         self.path = path
         self._lock_fd = take_lock(path)
         self._changing = Lock()
-        self._clip: ConcatClip | None = None
+        self._clip: ConcatClipWriter | None = None
         self._closed = False
         self._fd: int | None = None
         self._size = 0
         try:
-            clear(path)
+            remove_temp_files(path)
             self._label = self._read() if spec is None else new_metadata_box(spec)
         except BaseException:
             self._let_go()
@@ -72,7 +77,7 @@ class ConcatFilm(Closeable):
 
         Raises FilmExistsError, FilmBusyError, FilmFullError and FilmDiskError.
         """
-        with naming_faults(path):
+        with translate_disk_errors(path):
             film = cls(path, spec)
         if path.exists():
             film.close()
@@ -88,10 +93,10 @@ class ConcatFilm(Closeable):
         FilmMismatchError where these encoders cannot continue it.
         """
         if not path.exists():
-            with naming_faults(path):
+            with translate_disk_errors(path):
                 _sweep(path)
             raise FilmMissingError(f"There is no film at {path}; create one.")
-        with naming_faults(path):
+        with translate_disk_errors(path):
             return cls(path, None)
 
     @property
@@ -100,9 +105,9 @@ class ConcatFilm(Closeable):
         return self._label.spec
 
     @property
-    def grid(self) -> int:
+    def alignment_frames(self) -> int:
         """Frames that a clip should have a multiple of: sound and pictures then end together."""
-        return grid_frames(self.spec.fps)
+        return alignment_frames(self.spec.fps)
 
     @property
     def film_id(self) -> str:
@@ -132,8 +137,8 @@ class ConcatFilm(Closeable):
         lock, film = self._lock_fd, self._fd
         return (
             not self._closed
-            and is_at(lock, lock_path(self.path))
-            and (film is None or is_at(film, self.path))
+            and is_same_file(lock, lock_path(self.path))
+            and (film is None or is_same_file(film, self.path))
         )
 
     def cues(self) -> list[Cue]:
@@ -145,18 +150,18 @@ class ConcatFilm(Closeable):
 
         A closed film can be read for as long as it lies at its path.
         """
-        with self._changing, naming_faults(self.path):
+        with self._changing, translate_disk_errors(self.path):
             if not self._size:
                 raise FilmEmptyError("Nothing has been said in this film yet; ask after a clip.")
             fd = self._open_again() if self._fd is None else os.dup(self._fd)
             return FilmReader(fd, self.film_id, self._size)
 
-    def begin(self, text: str) -> "ConcatClip":
+    def begin(self, text: str) -> "ConcatClipWriter":
         """Start a clip; the film changes when it is finished."""
         if self._clip is not None:
             raise ClipOpenError("A clip is open; finish or abandon it before the next begins.")
         self._require_open()
-        self._clip = ConcatClip(self, text)
+        self._clip = ConcatClipWriter(self, text)
         return self._clip
 
     def close(self) -> None:
@@ -175,7 +180,7 @@ class ConcatFilm(Closeable):
         """Have on disk what is in sight, also that a film was removed: who did it may have died
         before syncing."""
         try:
-            with naming_faults(self.path):
+            with translate_disk_errors(self.path):
                 sync_folder(self.path.parent)
         except BaseException:
             self.close()
@@ -190,7 +195,7 @@ class ConcatFilm(Closeable):
         if label is None:
             raise FilmDamagedError(f"{self.path} is no film that was kept with `writer: concat`.")
         try:
-            held = read_tables(self._fd).video.samples
+            held = read_sample_tables(self._fd).video.samples
         except CopyFailedError as error:
             raise FilmDamagedError(f"{self.path} is damaged: {error}") from error
         if held != label.frames:
@@ -202,17 +207,19 @@ class ConcatFilm(Closeable):
             )
         return label
 
-    def _join(self, strip: ClipFile, folder: Path, text: str, cues: Sequence[Cue]) -> ClipRecord:
-        """Replace the film by itself and the strip; all or nothing, durable on return."""
+    def _join(
+        self, clip_file: ClipFile, folder: Path, text: str, cues: Sequence[Cue]
+    ) -> ClipRecord:
+        """Replace the film by itself and the clip_file; all or nothing, durable on return."""
         self._require_open()
         self._require_in_place()
-        end = self._label.frames + strip.frames
+        end = self._label.frames + clip_file.frames
         clip = ClipRecord(
             index=len(self._label.clips),
             text=text,
             first_frame=self._label.frames,
-            frames=strip.frames,
-            is_whole=is_said(text, cues, end),
+            frames=clip_file.frames,
+            is_whole=is_fully_spoken(text, cues, end),
         )
         label = replace(
             self._label,
@@ -220,17 +227,17 @@ class ConcatFilm(Closeable):
             clips=(*self._label.clips, clip),
             cues=(*self._label.cues, *(cues_before(end, cues) or [_whole(clip)])),
         )
-        made = extend(self.path, self._fd, strip, folder, label)
-        self._put_in_place(made, label)
+        made = append_clip(self.path, self._fd, clip_file, folder, label)
+        self._atomic_output(made, label)
         return clip
 
-    def _last_sound(self) -> NDArray[np.float32] | None:
+    def _decode_audio_tail(self) -> NDArray[np.float32] | None:
         """What the clip to come is joined to; None where there is nothing yet."""
         if self._fd is None:
             return None
-        return last_sound(self._fd, packets_of(self._label.frames, self.spec.fps))
+        return decode_audio_tail(self._fd, packet_count(self._label.frames, self.spec.fps))
 
-    def _put_in_place(self, made: Path, label: MetadataBox) -> None:
+    def _atomic_output(self, made: Path, label: MetadataBox) -> None:
         fd: int | None = (new := os.open(made, os.O_RDONLY))
         try:
             with self._changing:
@@ -264,7 +271,7 @@ class ConcatFilm(Closeable):
     def _close(self, last_act: Callable[[], None]) -> None:
         if self._closed:
             return
-        with naming_faults(self.path), self._changing:
+        with translate_disk_errors(self.path), self._changing:
             last_act()
             self._let_go()
 
@@ -284,20 +291,20 @@ class ConcatFilm(Closeable):
             os.close(self._fd)
             self._fd = None
         with contextlib.suppress(OSError):  # a lock file that stays hinders nobody
-            if is_at(self._lock_fd, lock_path(self.path)):
+            if is_same_file(self._lock_fd, lock_path(self.path)):
                 lock_path(self.path).unlink()
         os.close(self._lock_fd)
 
 
-class ConcatClip:
+class ConcatClipWriter:
     """One clip in the making, in a folder beside the film. One thread at a time."""
 
     def __init__(self, film: ConcatFilm, text: str) -> None:
         self._film = film
         self._text = text
         self._cues: list[Cue] = []
-        self._folder = parts_path(film.path)
-        self._strip: ClipFile | None = None
+        self._folder = temp_folder_path(film.path)
+        self._clip_file: ClipFile | None = None
         self._last: Pictures = ()
         self._is_open = True
 
@@ -306,19 +313,19 @@ class ConcatClip:
         pictures: Pictures,
         samples: Samples,
         cues: Sequence[Cue] = (),
-        enough: Callable[[], bool] = lambda: False,  # noqa: ARG002 - nobody waits for these pictures
+        should_stop: Callable[[], bool] = lambda: False,  # noqa: ARG002 - cannot be watched live
     ) -> None:
-        """Take what `ClipWriter.write` takes; it is neither durable nor shown before `finish`.
+        """Add pictures and sound to the clip; neither durable nor shown before `finish`.
 
         Raises as that does. After an OSError only `abandon` is left.
         """
         self._require_open()
-        require_fitting(self._film.spec, pictures, samples)
-        written = self._strip.frames if self._strip else 0
+        require_matching_media(self._film.spec, pictures, samples)
+        written = self._clip_file.frames if self._clip_file else 0
         first_frame = self._film.committed.frames + written
-        require_beginning(cues, first_frame=first_frame, frames=len(pictures))
-        with naming_faults(self._folder):
-            self._open_strip().write(pictures, samples)
+        require_cues_in_range(cues, first_frame=first_frame, frames=len(pictures))
+        with translate_disk_errors(self._folder):
+            self._open_clip_file().write(pictures, samples)
         self._last = [np.array(pictures[-1])]
         self._cues += cues
 
@@ -331,12 +338,12 @@ class ConcatClip:
         """
         self._require_open()
         try:
-            if self._strip is None:
+            if self._clip_file is None:
                 raise ClipEmptyError("Nothing of the clip was written; abandon it instead.")
-            with naming_faults(self._film.path):
-                self._fill_up(self._strip)
-                self._strip.end()
-                return self._film._join(self._strip, self._folder, self._text, self._cues)
+            with translate_disk_errors(self._film.path):
+                self._fill_up(self._clip_file)
+                self._clip_file.end()
+                return self._film._join(self._clip_file, self._folder, self._text, self._cues)
         finally:
             self.abandon()
 
@@ -344,24 +351,24 @@ class ConcatClip:
         """End the clip; nothing of it is in the film."""
         if self._is_open:
             self._is_open = False
-            if self._strip is not None:
-                self._strip.close()
+            if self._clip_file is not None:
+                self._clip_file.close()
             shutil.rmtree(self._folder, ignore_errors=True)
             self._film._end_clip()
         return None
 
-    def _open_strip(self) -> ClipFile:
-        if self._strip is None:
+    def _open_clip_file(self) -> ClipFile:
+        if self._clip_file is None:
             self._folder.mkdir()
-            before = self._film._last_sound()
-            self._strip = ClipFile(self._folder / "clip.mp4", self._film.spec, before)
-        return self._strip
+            before = self._film._decode_audio_tail()
+            self._clip_file = ClipFile(self._folder / "clip.mp4", self._film.spec, before)
+        return self._clip_file
 
-    def _fill_up(self, strip: ClipFile) -> None:
-        missing = short_of_grid(strip.frames, self._film.grid)
+    def _fill_up(self, clip_file: ClipFile) -> None:
+        missing = frames_to_align(clip_file.frames, self._film.alignment_frames)
         if missing:
             silence = np.zeros(missing * self._film.spec.samples_per_frame, np.float32)
-            strip.write(list(self._last) * missing, silence)
+            clip_file.write(list(self._last) * missing, silence)
 
     def _require_open(self) -> None:
         if not self._is_open:
@@ -375,7 +382,7 @@ def _whole(clip: ClipRecord) -> Cue:
 
 def delete_concat_film(path: Path) -> None:
     """Remove a film that nobody has open, sound or damaged, and everything beside it."""
-    with naming_faults(path):
+    with translate_disk_errors(path):
         fd = take_lock(path)
         try:
             _unlink(path)
@@ -386,7 +393,7 @@ def delete_concat_film(path: Path) -> None:
 
 def move_concat_film(path: Path, target: Path) -> None:
     """Let a film that nobody has open live on at `target`, on the same disk."""
-    with naming_faults(path):
+    with translate_disk_errors(path):
         fd = take_lock(path)
         try:
             _move(path, target)
@@ -397,23 +404,23 @@ def move_concat_film(path: Path, target: Path) -> None:
 
 def _sweep(film: Path) -> None:
     """Remove what a death in the first clip left where there is no film yet."""
-    if leftovers(film) or lock_path(film).exists():
+    if stale_temp_files(film) or lock_path(film).exists():
         fd = take_lock(film)
         try:
-            clear(film)
+            remove_temp_files(film)
             lock_path(film).unlink()
         finally:
             os.close(fd)
 
 
 def _unlink(film: Path) -> None:
-    clear(film)
+    remove_temp_files(film)
     film.unlink(missing_ok=True)
     sync_folder(film.parent)
 
 
 def _move(film: Path, target: Path) -> None:
-    clear(film)
+    remove_temp_files(film)
     if target.exists():
         raise FilmExistsError(f"There is a film at {target}; move to another path.")
     film.rename(target)

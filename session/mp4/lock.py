@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from session.disk import is_at
+from session.disk import is_same_file
 from session.errors import FilmBusyError
 
 _PATIENCE_S = 0.5
@@ -32,7 +32,7 @@ def _try_lock(path: Path) -> int | None:
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if is_at(fd, path):
+        if is_same_file(fd, path):
             return fd
     except BlockingIOError:
         pass

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from session.audio_encoder import AudioEncoder
 from session.errors import FilmDamagedError
 from session.film import ClipRecord, Cue, FilmSpec
-from session.fragmented.boxes import box
-from session.mp4.sample_tables import boxes
+from session.fragmented.boxes import build_box
+from session.mp4.sample_tables import top_level_boxes
 from session.video_encoder import VideoEncoder
 
 _LABEL_TYPE = uuid.UUID("0e1d4bd4-5f39-4f0f-8a3c-7a1f5cbb9a52").bytes
@@ -51,7 +51,7 @@ class MetadataBox:
             "avcc": self.avcc.hex(),
             "audio_config": self.audio_config.hex(),
         }
-        return box(b"uuid", _LABEL_TYPE + json.dumps(facts).encode())
+        return build_box(b"uuid", _LABEL_TYPE + json.dumps(facts).encode())
 
 
 def new_metadata_box(spec: FilmSpec) -> MetadataBox:
@@ -66,7 +66,7 @@ def new_metadata_box(spec: FilmSpec) -> MetadataBox:
 
 def read_metadata_box(fd: int) -> MetadataBox | None:
     """The label of an open file; None where it has none. FilmDamagedError for one that is torn."""
-    for each in boxes(fd):
+    for each in top_level_boxes(fd):
         if each.kind == b"uuid" and os.pread(fd, len(_LABEL_TYPE), each.start) == _LABEL_TYPE:
             start = each.start + len(_LABEL_TYPE)
             return _parse(os.pread(fd, min(each.end - start, _MOST_BYTES), start))

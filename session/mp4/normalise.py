@@ -15,7 +15,7 @@ from session.errors import ClipUnfitError
 from session.film import FilmSpec
 from session.media_file import open_media
 from session.mp4.clip_file import ClipFile
-from session.mp4.clip_probe import ProbedClip, look_at
+from session.mp4.clip_probe import ProbedClip, probe_clip
 from session.orientation import AS_STORED, OrientationReader
 from session.video_encoder import VideoEncoder
 
@@ -52,20 +52,20 @@ def is_of(clip: ProbedClip, spec: FilmSpec) -> bool:
 
 def normalise(clip: ProbedClip, path: Path, spec: FilmSpec) -> ProbedClip:
     """The clip's pictures in a new file at `path`; its sound is not in there."""
-    strip = ClipFile(path, spec)
+    clip_file = ClipFile(path, spec)
     try:
         group: list[Picture] = []
         for picture in _at_rate(clip, spec):
             group.append(picture)
             if len(group) == _KEY_EVERY_S * spec.fps:
-                strip.write(group, None)
+                clip_file.write(group, None)
                 group = []
         if group:
-            strip.write(group, None)
-        strip.end(with_sound=False)
+            clip_file.write(group, None)
+        clip_file.end(with_sound=False)
     finally:
-        strip.close()
-    made = look_at(path)
+        clip_file.close()
+    made = probe_clip(path)
     return replace(made, sound=clip.sound)
 
 

@@ -37,7 +37,7 @@ _WORDS_LENGTH = 400
 """Of ffmpeg's complaint, the end that is quoted."""
 
 
-class Track(NamedTuple):
+class TrackLength(NamedTuple):
     """What a file holds of pictures, or of sound, from its beginning."""
 
     packets: int
@@ -45,14 +45,16 @@ class Track(NamedTuple):
     """Where the last packet ends."""
 
 
-class Extent(NamedTuple):
+class MediaLength(NamedTuple):
     """What a file holds."""
 
-    video: Track
-    audio: Track
+    video: TrackLength
+    audio: TrackLength
 
 
-def copy_with_ffmpeg(url: str, out: Path, expected: Extent, *, stdin: int, **options: Any) -> None:
+def copy_with_ffmpeg(
+    url: str, out: Path, expected: MediaLength, *, stdin: int, **options: Any
+) -> None:
     """Put the streams of `url` into a faststart MP4 at `out`, whole and durable or not at all.
 
     `stdin` is a file descriptor for ffmpeg, `options` are those of its input. Raises
@@ -61,12 +63,12 @@ def copy_with_ffmpeg(url: str, out: Path, expected: Extent, *, stdin: int, **opt
     """
     if journal_path(out).exists():
         raise FilmExistsError(f"{out} is the film of a session; write to another path.")
-    with put_in_place(out) as temporary:
+    with atomic_output(out) as temporary:
         words = _run(url, temporary, stdin, options)
         _require(temporary, expected, words)
 
 
-def write_with_ffmpeg(url: str, fd: int, expected: Extent, *, stdin: int) -> None:
+def write_with_ffmpeg(url: str, fd: int, expected: MediaLength, *, stdin: int) -> None:
     """As `copy_with_ffmpeg`, into an empty open file, which need not have a name.
 
     Raises CopyFailedError, and FilmFullError where there is no room.
@@ -76,7 +78,7 @@ def write_with_ffmpeg(url: str, fd: int, expected: Extent, *, stdin: int) -> Non
     _require(path, expected, words)
 
 
-def read_extent(path: Path) -> Extent:
+def read_media_length(path: Path) -> MediaLength:
     """What an ordinary MP4 holds, by its sample tables; CopyFailedError where it cannot be read,
     or where the tables tell of bytes that the file does not have."""
     try:
@@ -85,25 +87,25 @@ def read_extent(path: Path) -> Extent:
             tracks = [_read_track(stream, path.stat().st_size) for stream in streams]
     except (av.error.FFmpegError, IndexError) as error:
         raise CopyFailedError(f"{path} cannot be read: {error}.") from error
-    return Extent(*tracks)
+    return MediaLength(*tracks)
 
 
-def _read_track(stream: av.VideoStream | av.AudioStream, file_size: int) -> Track:
+def _read_track(stream: av.VideoStream | av.AudioStream, file_size: int) -> TrackLength:
     table = stream.index_entries
     packets = len(table)
     if packets and table[packets - 1].pos + table[packets - 1].size > file_size:
         raise CopyFailedError(f"The {stream.type} runs past the end of the copy.")
     ticks = (stream.start_time or 0) + (stream.duration or 0)
-    return Track(packets, ticks * (stream.time_base or Fraction(0)))
+    return TrackLength(packets, ticks * (stream.time_base or Fraction(0)))
 
 
 @contextmanager
-def put_in_place(out: Path) -> Iterator[Path]:
+def atomic_output(out: Path) -> Iterator[Path]:
     """A path beside `out` to write to: what lies there in the end is synced and renamed to `out`.
 
     After an error `out` is as it was, and nothing is left beside it.
     """
-    require_place(out)
+    require_writable_target(out)
     temporary = out.with_name(f".{out.name}.{uuid4().hex}.new")
     try:
         yield temporary
@@ -118,7 +120,7 @@ def put_in_place(out: Path) -> Iterator[Path]:
     sync_folder(out.parent)
 
 
-def require_place(out: Path) -> None:
+def require_writable_target(out: Path) -> None:
     """A rename would put a file in the place of anything but a folder; a device is none to lose."""
     if out.exists() and not out.is_file():
         raise FilmExistsError(f"{out} is no file; write to another path.")
@@ -159,15 +161,15 @@ def run_ffmpeg(work: Any, *, stdin: int = subprocess.DEVNULL, passed: Sequence[i
     return words
 
 
-def _require(path: Path, expected: Extent, words: str) -> None:
+def _require(path: Path, expected: MediaLength, words: str) -> None:
     said = f" ffmpeg said: {words[-_WORDS_LENGTH:]}" if words else ""
     if not path.exists():
         raise CopyFailedError(f"ffmpeg wrote nothing to {path.parent}.{said}")
     try:
-        found = read_extent(path)
+        found = read_media_length(path)
     except CopyFailedError as error:
         raise CopyFailedError(f"{error}{said}") from error
-    for name, is_found, is_expected in zip(Extent._fields, found, expected, strict=True):
+    for name, is_found, is_expected in zip(MediaLength._fields, found, expected, strict=True):
         if not _agree(is_found, is_expected):
             raise CopyFailedError(
                 f"The copy has {is_found.packets} {name} packets up to"
@@ -176,6 +178,6 @@ def _require(path: Path, expected: Extent, words: str) -> None:
             )
 
 
-def _agree(found: Track, expected: Track) -> bool:
+def _agree(found: TrackLength, expected: TrackLength) -> bool:
     apart_s = abs(found.end_s - expected.end_s)
     return found.packets == expected.packets and apart_s <= _TOLERANCE_S

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from session.errors import CopyFailedError
-from session.fragmented.boxes import top_level
+from session.fragmented.boxes import iter_boxes
 
 _HEADER = struct.Struct(">I4s")
 _LONG_SIZE = struct.Struct(">Q")
@@ -23,7 +23,7 @@ _MOST_INDEX_BYTES = 1 << 30
 _VIDEO, _AUDIO = b"vide", b"soun"
 
 
-class Box(NamedTuple):
+class TopLevelBox(NamedTuple):
     """A box of the file's top level."""
 
     kind: bytes
@@ -34,7 +34,7 @@ class Box(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class SampleTable:
     """What the index tells of one track."""
 
     timescale: int
@@ -60,14 +60,14 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tables:
+class SampleTables:
     """The index of a file with one track of pictures and one of sound."""
 
-    video: Table
-    audio: Table
+    video: SampleTable
+    audio: SampleTable
 
 
-def boxes(fd: int) -> Iterator[Box]:
+def top_level_boxes(fd: int) -> Iterator[TopLevelBox]:
     """The top level of an open file, up to its end or to what is no box."""
     size, offset = os.fstat(fd).st_size, 0
     while offset + _HEADER.size <= size:
@@ -80,16 +80,16 @@ def boxes(fd: int) -> Iterator[Box]:
             length = size - offset
         if offset + length < start:
             return
-        yield Box(kind, start, offset + length)
+        yield TopLevelBox(kind, start, offset + length)
         offset += length
 
 
-def read_tables(fd: int) -> Tables:
+def read_sample_tables(fd: int) -> SampleTables:
     """The index of an open file, and a proof that its bytes are there: CopyFailedError otherwise.
 
     The samples must fill the mdat to the last byte, and the mdat must lie in the file.
     """
-    found = {each.kind: each for each in boxes(fd)}
+    found = {each.kind: each for each in top_level_boxes(fd)}
     if b"moov" not in found or b"mdat" not in found:
         raise CopyFailedError("The file has no index, or no pictures.")
     index, media = found[b"moov"], found[b"mdat"]
@@ -103,23 +103,23 @@ def read_tables(fd: int) -> Tables:
         raise CopyFailedError(
             f"The index tells of {told} bytes; the file has {media.end - media.start}."
         )
-    return Tables(video=tables[_VIDEO], audio=tables[_AUDIO])
+    return SampleTables(video=tables[_VIDEO], audio=tables[_AUDIO])
 
 
-def _tracks(index: bytes) -> dict[bytes, Table]:
+def _tracks(index: bytes) -> dict[bytes, SampleTable]:
     try:
         return dict(_track(track) for track in _children(index, b"trak"))
     except (struct.error, ValueError, IndexError) as error:
         raise CopyFailedError(f"The file's index cannot be read: {error}.") from error
 
 
-def _track(track: bytes) -> tuple[bytes, Table]:
+def _track(track: bytes) -> tuple[bytes, SampleTable]:
     media = _child(track, b"mdia")
     table = _child(_child(media, b"minf"), b"stbl")
     times, sizes = _child(table, b"stts"), _child(table, b"stsz")
     (run_count,) = struct.unpack_from(">4xI", times)
     (one_size, count) = struct.unpack_from(">4xII", sizes)
-    return _child(media, b"hdlr")[8:12], Table(
+    return _child(media, b"hdlr")[8:12], SampleTable(
         timescale=_timescale(_child(media, b"mdhd")),
         runs=tuple(struct.iter_unpack(">II", times[8 : 8 + 8 * run_count])),
         sizes=np.full(count, one_size, np.uint32)
@@ -134,7 +134,7 @@ def _timescale(header: bytes) -> int:
 
 
 def _children(payload: bytes, kind: bytes) -> list[bytes]:
-    return [payload[begin + 8 : end] for name, begin, end in top_level(payload) if name == kind]
+    return [payload[begin + 8 : end] for name, begin, end in iter_boxes(payload) if name == kind]
 
 
 def _child(payload: bytes, kind: bytes) -> bytes:

@@ -16,7 +16,7 @@ from session.errors import ClipUnfitError
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
 from session.media_file import open_media
 
-Samples = NDArray[np.float32]
+ChannelSamples = NDArray[np.float32]
 """(channels, n) 48 kHz."""
 
 _GAP_S = Fraction(1, 50)
@@ -25,7 +25,7 @@ rounding of a coarse clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
+class AudioSegment:
     """A stretch of the joined film, and the clip whose sound is heard there, if it has any."""
 
     path: Path | None
@@ -35,7 +35,7 @@ class Slot:
     """Length of the stretch, at 48 kHz."""
 
 
-def write_soundtrack(path: Path, slots: Sequence[Slot], layout: Layout) -> int:
+def write_soundtrack(path: Path, slots: Sequence[AudioSegment], layout: Layout) -> int:
     """Encode all slots into a file of sound alone; returns its packets, silence up to the last's
     end included. Memory does not grow with the length."""
     encoder = AudioEncoder(lead_in=0, layout=layout)
@@ -57,7 +57,7 @@ def write_soundtrack(path: Path, slots: Sequence[Slot], layout: Layout) -> int:
 
 
 def _encode(
-    encoder: AudioEncoder, slots: Sequence[Slot], layout: Layout, packets: int
+    encoder: AudioEncoder, slots: Sequence[AudioSegment], layout: Layout, packets: int
 ) -> Iterator[bytes]:
     made = 0
     for slot in slots:
@@ -68,7 +68,7 @@ def _encode(
     yield from encoder.end(packets - made)
 
 
-def slot_samples(slot: Slot, layout: Layout) -> Iterator[Samples]:
+def slot_samples(slot: AudioSegment, layout: Layout) -> Iterator[ChannelSamples]:
     """Exactly the samples of a slot: cut, or filled up with silence, to the picture's length."""
     left = slot.samples
     for piece in _resampled(slot, layout) if slot.path else ():
@@ -84,7 +84,7 @@ def slot_samples(slot: Slot, layout: Layout) -> Iterator[Samples]:
         yield np.zeros((channels, count), np.float32)
 
 
-def _resampled(slot: Slot, layout: Layout) -> Iterator[Samples]:
+def _resampled(slot: AudioSegment, layout: Layout) -> Iterator[ChannelSamples]:
     assert slot.path is not None
     resampler: av.AudioResampler | None = None
     channels = 1
@@ -98,7 +98,7 @@ def _resampled(slot: Slot, layout: Layout) -> Iterator[Samples]:
         yield from (_spread(each, layout) for each in resampler.resample(None))
 
 
-def _spread(frame: av.AudioFrame, layout: Layout) -> Samples:
+def _spread(frame: av.AudioFrame, layout: Layout) -> ChannelSamples:
     """One channel is heard from both sides as loud as alone."""
     samples = np.asarray(frame.to_ndarray(), dtype=np.float32)
     return samples if layout == "mono" or len(samples) == 2 else np.repeat(samples, 2, axis=0)

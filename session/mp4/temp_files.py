@@ -15,9 +15,9 @@ _FILLED_ERRNOS = (errno.ENOTEMPTY, errno.ENOENT)
 
 
 @contextmanager
-def parts_folder(out: Path) -> Iterator[Path]:
+def temp_folder(out: Path) -> Iterator[Path]:
     """A folder beside `out`, for what it is made of; gone afterwards."""
-    folder = parts_path(out)
+    folder = temp_folder_path(out)
     folder.mkdir()
     try:
         yield folder
@@ -25,20 +25,20 @@ def parts_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def parts_path(out: Path) -> Path:
+def temp_folder_path(out: Path) -> Path:
     """Where such a folder lies; never the same twice."""
     return out.with_name(f".{out.name}.{uuid4().hex}.parts")
 
 
-def leftovers(out: Path) -> list[Path]:
+def stale_temp_files(out: Path) -> list[Path]:
     """What a death in mid-work left beside `out`."""
     hidden = out.parent.glob(f".{out.name}.*")
     return [path for path in hidden if path.suffix in (".parts", ".new")]
 
 
-def clear(film: Path) -> None:
+def remove_temp_files(film: Path) -> None:
     """Remove what a death in mid-work left beside the film."""
-    for path in leftovers(film):
+    for path in stale_temp_files(film):
         if path.is_dir():
             _remove_folder(path)
         else:

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from app import assemble
 from session.__main__ import main
-from session.fragmented.boxes import top_level
+from session.fragmented.boxes import iter_boxes
 from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.avatars.store import AvatarStore
@@ -54,7 +54,7 @@ def test_what_is_said_is_in_an_ordinary_film_that_grows_clip_by_clip(client: Fla
     assert second["clip"]["start_s"] == first["session"]["duration_s"]
     assert second["clip"]["frames"] % 8 == first["clip"]["frames"] % 8 == 0
     assert pictures(path) == first["clip"]["frames"] + second["clip"]["frames"]
-    assert b"moof" not in [kind for kind, *_ in top_level(path.read_bytes())]
+    assert b"moof" not in [kind for kind, *_ in iter_boxes(path.read_bytes())]
     assert main(["check", str(path)]) == 0
     assert [clip["text"] for clip in client.get("/session").get_json()["clips"]] == [
         "Hello.",

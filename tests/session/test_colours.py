@@ -35,11 +35,11 @@ def test_both_writers_keep_colours_in_their_places(
     path, spec = tmp_path / "film.mp4", FilmSpec(width=size[0], height=size[1], fps=25)
     film = create_film(path, spec, kind)
     clip, silence = film.begin(""), np.zeros(spec.samples_per_frame, np.float32)
-    for number in range(film.grid):
+    for number in range(film.alignment_frames):
         clip.write([blocks(size, number)], silence)
     clip.finish()
     film.close()
-    require_blocks(path, size, list(range(film.grid)))
+    require_blocks(path, size, list(range(film.alignment_frames)))
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -12,7 +12,7 @@ import pytest
 from session.__main__ import main
 from session.media_file import open_media
 from session.mp4.concat_clips import concat_clips
-from session.mp4.remux import read_extent
+from session.mp4.remux import read_media_length
 from tests.session.mp4.sample_clips import clip, film
 from tests.session.sample_films import watch
 from warm.media.audio import examine
@@ -117,7 +117,7 @@ def test_the_command_line_joins_checks_and_replaces_them(
     assert main(["check", str(path)]) == 0
     assert main(["check", str(out)]) == 0
     assert "Traceback" not in capsys.readouterr().err
-    assert read_extent(out).video.packets == 50
+    assert read_media_length(out).video.packets == 50
     assert comment_of(path) == READ
 
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 
 from session.errors import ClipUnfitError, CopyFailedError
 from session.mp4.concat_clips import concat_clips
-from session.mp4.concat_demuxer import require_joints
+from session.mp4.concat_demuxer import verify_boundaries
 from session.orientation import AS_STORED, Orientation, OrientationReader, orientation_of
 from tests.session.mp4.sample_clips import again, clip
 
@@ -236,9 +236,9 @@ def test_an_orientation_that_copying_loses_is_noticed(tmp_path: Path) -> None:
 def test_the_pictures_at_a_joint_must_have_the_orientation_that_is_expected(tmp_path: Path) -> None:
     path = marked(tmp_path / "film.mp4", (-1, 0, 0, 1))
     mirrored = Orientation(flips_x=True)
-    require_joints(path, [Fraction(0)], Fraction(25), mirrored)
+    verify_boundaries(path, [Fraction(0)], Fraction(25), mirrored)
     with pytest.raises(CopyFailedError, match="shown mirrored left to right instead of as stored"):
-        require_joints(path, [Fraction(0)], Fraction(25), AS_STORED)
+        verify_boundaries(path, [Fraction(0)], Fraction(25), AS_STORED)
 
 
 @pytest.mark.parametrize("matrix", [turned(30), (0, 0, 0, 0)])

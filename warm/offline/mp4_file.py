@@ -25,7 +25,7 @@ from session import audio_encoder, video_encoder
 from session.disk import sync_folder
 from session.film import SAMPLE_RATE_HZ, FilmSpec
 from session.media_file import open_media
-from session.mp4.remux import read_extent
+from session.mp4.remux import read_media_length
 from warm.offline.errors import UnfinishedFilm
 
 Picture = NDArray[np.uint8]
@@ -113,7 +113,7 @@ class Movie(AbstractContextManager["Movie"]):
         self.frames += 1
 
     def _require_whole(self) -> None:
-        found = read_extent(self._temporary)
+        found = read_media_length(self._temporary)
         length = Fraction(self.frames, self._spec.fps)
         if found.video.packets != self.frames or found.audio.end_s < length:
             raise UnfinishedFilm(

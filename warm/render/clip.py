@@ -307,7 +307,7 @@ class Clip:
 
     def _still_behind(self, frames: int) -> int:
         """Frames of stillness with which a clip ends that has said so many."""
-        return TAIL_FRAMES + -(frames + TAIL_FRAMES) % self.film.grid
+        return TAIL_FRAMES + -(frames + TAIL_FRAMES) % self.film.alignment_frames
 
     def _end_of(self, first: int, utterance: Utterance) -> int:
         return first + len(utterance.sound) // self.film.spec.samples_per_frame

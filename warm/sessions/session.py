@@ -11,11 +11,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
-from session.disk import make_folder, naming_faults, sync_folder
+from session.disk import make_folder, sync_folder, translate_disk_errors
 from session.errors import FilmDamagedError, FilmMismatchError, FilmMissingError
 from session.factory import Film, create_film, move_film, open_film
 from session.film import FilmSpec, WriterKind
-from session.fragmented.recovery import kept_ends
+from session.fragmented.recovery import saved_tails
 from warm.avatars.avatar import Avatar
 from warm.sessions.archive import Disposal
 from warm.sessions.avatar_cache import AvatarFacts
@@ -151,7 +151,7 @@ class Session:
     def write_record(self, record: SessionRecord) -> None:
         """Put these choices into force; raises OSError."""
         make_folder(self.path.parent, under=self._under)
-        with naming_faults(self.path):
+        with translate_disk_errors(self.path):
             write_record(record_path(self.path), record)
         self.record = record
 
@@ -163,7 +163,7 @@ class Session:
         """
         staged = staged_path(record_path(self.path))
         make_folder(self.path.parent, under=self._under)
-        with naming_faults(self.path):
+        with translate_disk_errors(self.path):
             write_record(staged, record)
             try:
                 yield
@@ -180,7 +180,7 @@ class Session:
 
         A film that nobody can read is kept as well; one that says nothing is not.
         """
-        with self._opening, naming_faults(self.path):
+        with self._opening, translate_disk_errors(self.path):
             film, self.film = self.film, None  # before it closes: watchers look where it has gone
             try:
                 return self._away(film, to)
@@ -191,7 +191,7 @@ class Session:
     def drop_empty_film(self) -> None:
         """Delete a film in which nothing was said; raises OSError."""
         if self.film is not None and not self.has_spoken:
-            with self._opening, naming_faults(self.path):
+            with self._opening, translate_disk_errors(self.path):
                 film, self.film = self.film, None
                 film.delete()
 
@@ -202,7 +202,7 @@ class Session:
         """
         self.is_gone = True
         record, folder = record_path(self.path), self.path.parent
-        with naming_faults(self.path):
+        with translate_disk_errors(self.path):
             for path in (record, staged_path(record)):
                 path.unlink(missing_ok=True)
             if folder != self._under and folder.exists() and not any(folder.iterdir()):
@@ -225,7 +225,7 @@ class Session:
             return to.archive.keep(self.id, film.film_id if film is not None else None, move)
         with to.trash.arrival() as place:
             move(place)
-        for beside in kept_ends(self.path):
+        for beside in saved_tails(self.path):
             to.trash.take(beside)
         sync_folder(self.path.parent)
         return None

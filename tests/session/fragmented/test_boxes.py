@@ -13,8 +13,8 @@ from session.fragmented.boxes import (
     AUDIO_TRACK,
     VIDEO_TRACK,
     build_fragment,
+    iter_boxes,
     read_fragment,
-    top_level,
 )
 from session.fragmented.writer import FilmWriter
 from tests.session.sample_films import SPEC, write
@@ -60,7 +60,7 @@ def test_a_fragment_reads_back_as_it_was_built(
 
 def test_a_moof_with_any_bit_turned_is_not_taken_for_the_one_that_was_written() -> None:
     built = build_fragment(7, pictures=[b"key", b"other"], sound=[b"ab"], starts=(512, 1024))
-    moof_size = next(top_level(built))[2]
+    moof_size = next(iter_boxes(built))[2]
     with on_disk(built) as fd:
         written = read_fragment(fd, 0, len(built))
     sequence_bits = range(20 * 8, 24 * 8)
@@ -96,7 +96,7 @@ def test_a_film_is_its_init_segment_its_identity_and_pairs_of_moof_and_mdat(
             write(film.begin(""), film.committed.frames, count)
             film._clip.finish()
     data = path.read_bytes()
-    boxes = list(top_level(data))
+    boxes = list(iter_boxes(data))
     assert [kind for kind, *_ in boxes] == [b"ftyp", b"moov", b"uuid"] + [b"moof", b"mdat"] * 2
     assert boxes[-1][2] == len(data)
     assert b"edts" not in data[: film.init_bytes]

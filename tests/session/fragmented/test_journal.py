@@ -12,7 +12,7 @@ from session.__main__ import main
 from session.film import Cue
 from session.fragmented.check import check_film
 from session.fragmented.fragment_log import FragmentLog
-from session.fragmented.journal import Entry, journal_path, read_journal
+from session.fragmented.journal import JournalEntry, journal_path, read_journal
 from session.fragmented.writer import FilmWriter
 from tests.session.sample_films import SPEC, watch, write
 
@@ -37,10 +37,10 @@ class Kept:
         self.lines = self.journal.splitlines(keepends=True)
         self.entries = self.entries_of(self.film)
 
-    def entries_of(self, film: Path) -> list[Entry]:
+    def entries_of(self, film: Path) -> list[JournalEntry]:
         found = read_journal(journal_path(film), self.film_id)
         assert found is not None
-        return [line for line in found.lines if isinstance(line, Entry)]
+        return [line for line in found.lines if isinstance(line, JournalEntry)]
 
     def with_journal(self, journal: bytes) -> Path:
         for path in (self.copy, journal_path(self.copy)):
@@ -94,8 +94,8 @@ def test_a_changed_digit_anywhere_is_seen_and_the_line_comes_back_as_it_was_writ
             fragment_log = kept.reopened(damaged)
             number = kept.journal[:position].count(b"\n") + 1
             assert (
-                fragment_log.recovered.mended.lines,
-                fragment_log.recovered.mended.unproven,
+                fragment_log.recovered.journal_repair.lines,
+                fragment_log.recovered.journal_repair.unproven,
             ) == ([number], 0)
             assert fragment_log.recovered.entries == kept.entries
             assert journal_path(kept.copy).read_bytes() == kept.journal
@@ -129,8 +129,8 @@ def test_a_changed_letter_stays_and_is_called_unproven(kept: Kept) -> None:
         "Three",
         "four",
     ]
-    assert fragment_log.recovered.mended.unproven == 1
-    assert "a text may be wrong or missing" in str(fragment_log.recovered.mended)
+    assert fragment_log.recovered.journal_repair.unproven == 1
+    assert "a text may be wrong or missing" in str(fragment_log.recovered.journal_repair)
     assert check_film(kept.copy).faults == []
 
 
@@ -139,7 +139,7 @@ def test_a_last_line_with_the_right_totals_counts_though_its_rest_is_damaged(
     kept: Kept, name: bytes
 ) -> None:
     fragment_log = kept.reopened(turned(kept.journal, kept.journal.rindex(name), b";"))
-    assert fragment_log.recovered.mended.lines == [9]
+    assert fragment_log.recovered.journal_repair.lines == [9]
     assert [clip.text for clip in fragment_log.committed().clips] == TEXTS
     assert check_film(kept.copy).checksums == 8
 
@@ -200,7 +200,7 @@ def test_a_line_without_checksum_that_cannot_be_read_costs_no_other_text(kept: K
     lines[3] = b"?" + lines[3][1:]
     fragment_log = kept.reopened(b"".join(lines))
     assert [clip.text for clip in fragment_log.committed().clips] == TEXTS
-    assert fragment_log.recovered.mended.lines == [4]
+    assert fragment_log.recovered.journal_repair.lines == [4]
 
 
 def test_totals_that_are_no_whole_numbers_are_no_line(kept: Kept) -> None:

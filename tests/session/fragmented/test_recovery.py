@@ -18,7 +18,7 @@ from session.fragmented.check import check_film
 from session.fragmented.fragment_log import FragmentLog
 from session.fragmented.init_segment import InitSegment, read_init_segment
 from session.fragmented.journal import journal_path, read_journal
-from session.fragmented.recovery import Recovered, recover
+from session.fragmented.recovery import RecoveryResult, recover
 from session.fragmented.writer import FilmWriter
 from tests.session.sample_films import SPEC, watch, watch_with_ffmpeg, write
 
@@ -63,7 +63,7 @@ class Crashed:
         if journal is not None:
             journal_path(self.copy).write_bytes(journal)
 
-    def recover(self, data: bytes, journal: bytes | None) -> Recovered:
+    def recover(self, data: bytes, journal: bytes | None) -> RecoveryResult:
         """What `recover` makes of these files; the film's bytes and journal must then agree."""
         self.lay_out(data, journal)
         fd = os.open(self.copy, os.O_RDWR)

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from session.__main__ import main
-from session.alignment import grid_frames, packets_of
+from session.alignment import alignment_frames, packet_count
 from session.errors import ClipUnfitError, CopyFailedError, FilmExistsError, FilmFullError
 from session.film import FilmSpec
-from session.fragmented.boxes import top_level
+from session.fragmented.boxes import iter_boxes
 from session.mp4.concat_clips import concat_clips
 from session.mp4.concat_film import ConcatFilm
 from session.mp4.export import export_film
@@ -64,7 +64,7 @@ def test_films_and_exports_of_sessions_join_with_every_click_on_its_picture(tmp_
 def test_the_result_is_an_ordinary_file_that_plays_from_its_first_bytes(tmp_path: Path) -> None:
     source, out = film(tmp_path / "a.mp4", 8), tmp_path / "out.mp4"
     concat_clips([source, source], out)
-    kinds = [kind for kind, *_ in top_level(out.read_bytes())]
+    kinds = [kind for kind, *_ in iter_boxes(out.read_bytes())]
     assert kinds.index(b"moov") < kinds.index(b"mdat")
     assert b"moof" not in kinds
     assert not [name for name in names(tmp_path) if name.startswith(".")]
@@ -329,11 +329,11 @@ def test_an_hour_of_silence_takes_no_more_memory_than_a_second() -> None:
 @given(st.sampled_from([rate for rate in range(5, 121) if 48000 % rate == 0]))
 def test_on_the_grid_pictures_and_packets_end_together_and_nowhere_before(fps: int) -> None:
     samples = FilmSpec(width=64, height=64, fps=fps).samples_per_frame
-    grid = grid_frames(fps)
-    assert grid * samples == packets_of(grid, fps) * 1024
+    grid = alignment_frames(fps)
+    assert grid * samples == packet_count(grid, fps) * 1024
     assert all(frames * samples % 1024 for frames in range(1, grid))
 
 
 def test_the_grid_of_25_pictures_a_second_is_320_ms() -> None:
-    assert (grid_frames(25), packets_of(8, 25)) == (8, 15)
-    assert grid_frames(Fraction(30000, 1001)) == 640
+    assert (alignment_frames(25), packet_count(8, 25)) == (8, 15)
+    assert alignment_frames(Fraction(30000, 1001)) == 640

@@ -32,9 +32,9 @@ from session.errors import (
     FilmMissingError,
     FilmNotLiveError,
 )
-from session.factory import create_film, delete_film, growing, kind_of, move_film, open_film
+from session.factory import create_film, delete_film, kind_of, live_film, move_film, open_film
 from session.film import Cue, FilmSpec
-from session.fragmented.boxes import top_level
+from session.fragmented.boxes import iter_boxes
 from session.mp4.concat_film import ConcatFilm
 from session.mp4.export import export_film
 from tests.session.mp4.sample_clips import CLICK_FRAME, clicking, clicks, ffmpeg_that, names
@@ -76,7 +76,7 @@ def test_clips_become_one_ordinary_file_with_every_picture_and_its_sound(path: P
         (8, 16),
         (24, 8),
     ]
-    kinds = [kind for kind, *_ in top_level(path.read_bytes())]
+    kinds = [kind for kind, *_ in iter_boxes(path.read_bytes())]
     assert b"moof" not in kinds
     assert kinds.index(b"moov") < kinds.index(b"mdat")
     shown = watch(path)
@@ -92,7 +92,7 @@ def test_clips_become_one_ordinary_file_with_every_picture_and_its_sound(path: P
 
 def test_a_clip_is_filled_up_to_the_grid_with_its_last_picture_and_silence(path: Path) -> None:
     with ConcatFilm.create(path, SPEC) as film:
-        assert film.grid == 8
+        assert film.alignment_frames == 8
         say(film, 0, 5)
         assert film.committed.clips[0].frames == 8
         say(film, 8, 8)
@@ -125,7 +125,7 @@ def test_sound_goes_over_the_joints_as_if_one_encoder_had_made_all_of_it(path: P
     wrong = np.abs(samples - tone(0, len(samples)))
     joints = [wrong[at - 2048 : at + 2048].max() for at in (15360, 30720, 46080)]
     assert max(joints) < 0.02  # of .3; a joint that fades in is wrong by all of it
-    assert [kind for kind, *_ in top_level(path.read_bytes())].count(b"mdat") == 1
+    assert [kind for kind, *_ in iter_boxes(path.read_bytes())].count(b"mdat") == 1
 
 
 def test_only_the_last_packets_before_a_joint_are_made_again(path: Path) -> None:
@@ -420,9 +420,9 @@ def test_neither_writer_goes_on_with_a_film_of_the_other(path: Path) -> None:
     with create_film(path, SPEC, "concat") as film:
         say(film, 0, 8)
         with pytest.raises(FilmNotLiveError, match="`writer: fragments`"):
-            growing(film)
+            live_film(film)
     with create_film(other, SPEC, "fragments") as film:
-        assert growing(film) is film
+        assert live_film(film) is film
     assert (kind_of(path), kind_of(other)) == ("concat", "fragments")
     with pytest.raises(FilmMismatchError, match="`writer: concat`"):
         open_film(path, "fragments")
@@ -474,7 +474,7 @@ def test_check_tells_what_kind_of_film_it_is_and_export_copies_it(
 def test_an_odd_size_and_another_rate_keep_their_grid(path: Path) -> None:
     spec = FilmSpec(width=65, height=67, fps=30)
     with ConcatFilm.create(path, spec) as film:
-        assert film.grid == 16
+        assert film.alignment_frames == 16
         clip = film.begin("")
         clip.write(pictures(0, 3, spec), np.zeros(3 * 1600, np.float32))
         clip.finish()

@@ -17,7 +17,7 @@ from session.errors import (
     FilmFullError,
     FilmMissingError,
 )
-from session.fragmented.boxes import top_level
+from session.fragmented.boxes import iter_boxes
 from session.fragmented.writer import FilmWriter
 from session.mp4.export import export_film, open_export
 from tests.session.sample_films import SPEC, watch, watch_with_ffmpeg, write
@@ -54,7 +54,7 @@ def test_an_export_shows_and_sounds_exactly_as_the_film(film: Path) -> None:
 def test_an_export_is_an_ordinary_file_that_plays_from_its_first_bytes(film: Path) -> None:
     out = film.with_name("out.mp4")
     export_film(film, out)
-    kinds = [kind for kind, *_ in top_level(out.read_bytes())]
+    kinds = [kind for kind, *_ in iter_boxes(out.read_bytes())]
     assert kinds.index(b"moov") < kinds.index(b"mdat")
     assert b"moof" not in kinds
     umask = os.umask(0)

@@ -9,8 +9,8 @@ import pytest
 
 from session.errors import FilmDiskError, FilmError, FilmFullError
 from session.mp4 import append_clip
-from session.mp4.check import check_ordinary
-from session.mp4.concat_demuxer import Link, link
+from session.mp4.check import check_mp4
+from session.mp4.concat_demuxer import ConcatEntry, concat_files
 from session.mp4.concat_film import ConcatFilm, delete_concat_film
 from tests.lossy_disk import Files, Killed, LossyDisk, lay_out
 from tests.session.sample_films import SPEC, pictures, tone, watch, watch_with_ffmpeg
@@ -26,15 +26,15 @@ class Copies:
         self.made: dict[Any, bytes] = {}
         path = folder / FILM
         self.monkeypatch = pytest.MonkeyPatch()
-        self.monkeypatch.setattr(append_clip, "link", self)
+        self.monkeypatch.setattr(append_clip, "concat_files", self)
         with ConcatFilm.create(path, SPEC) as film:
             for first in range(0, 4 * FRAMES, FRAMES):
                 say(film, first)
 
-    def __call__(self, links: Sequence[Link], out: Path, folder: Path, **more: Any) -> str:
+    def __call__(self, links: Sequence[ConcatEntry], out: Path, folder: Path, **more: Any) -> str:
         key = [each.duration_s for each in links]
         if str(key) not in self.made:
-            words = link(links, out, folder, **more)
+            words = concat_files(links, out, folder, **more)
             self.made[str(key)] = out.read_bytes()
             return words
         out.write_bytes(self.made[str(key)])
@@ -139,7 +139,7 @@ class States:
 
 def require_whole(path: Path, promised: bytes | None) -> None:
     """A film that is there holds what was promised, and more; it is sound, and goes on."""
-    assert check_ordinary(path).faults == []
+    assert check_mp4(path).faults == []
     with ConcatFilm.open(path) as film:
         frames = film.committed.frames
         if promised:
@@ -210,11 +210,11 @@ def test_a_server_killed_at_any_call_shows_nothing_that_a_power_cut_takes_away(
             talk.open()
             shown = talk.promised
             assert all(files.get(FILM, b"") == shown for files in disk.states())
-            assert leftovers(root) == []
+            assert stale_temp_files(root) == []
             talk.close()
 
 
-def leftovers(root: Path) -> list[str]:
+def stale_temp_files(root: Path) -> list[str]:
     return [each.name for each in root.iterdir() if each.name not in (FILM, f"{FILM}.lock")]
 
 
