@@ -37,7 +37,7 @@ class ClipWriter(Protocol):
         cues: Sequence[Cue] = (),
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Fragment | None:
-        """Add pictures and their sound; arguments as for `FragmentedClipWriter.write`.
+        """Add pictures and their sound; arguments as for `FragmentClipWriter.write`.
 
         Return the committed fragment, which `should_stop` may have ended before the last picture.
         Return None if all pictures were taken but cannot be watched before `finish`.

@@ -51,7 +51,7 @@ class FilmWriter(Closeable):
         """Use `create` or `open`."""
         self._fragment_log = FragmentLog(path)
         self._writing = Lock()
-        self._clip: FragmentedClipWriter | None = None
+        self._clip: FragmentClipWriter | None = None
         try:
             self._sound = self._aligned_sound()
             self._require_same_encoders()
@@ -148,13 +148,13 @@ class FilmWriter(Closeable):
         """This film's bytes for one reader, who keeps them through a reset."""
         return self._fragment_log.reader()
 
-    def begin(self, text: str) -> "FragmentedClipWriter":
+    def begin(self, text: str) -> "FragmentClipWriter":
         """Start a clip; nothing of it is on disk before its first `write`."""
         if self._clip is not None:
             raise ClipOpenError("A clip is open; finish or abandon it before the next begins.")
         if self.is_closed:
             raise FilmClosedError(f"The film {self.path} is closed; open it again to go on.")
-        self._clip = FragmentedClipWriter(self, text)
+        self._clip = FragmentClipWriter(self, text)
         return self._clip
 
     def close(self) -> None:
@@ -245,7 +245,7 @@ class FilmWriter(Closeable):
             _log.warning("%s: made the lost journal again; some clips lost their text", self.path)
 
 
-class FragmentedClipWriter:
+class FragmentClipWriter:
     """One clip in the making. One thread at a time; the next clip may come from another."""
 
     def __init__(self, film: FilmWriter, text: str) -> None:

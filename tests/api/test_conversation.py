@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from api.context import running
 from app import assemble
-from session.fragmented.writer import FragmentedClipWriter
+from session.fragmented.writer import FragmentClipWriter
 from tests.tiny_face import LoudnessEngine, tiny_avatar
 from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
@@ -225,7 +225,7 @@ def test_a_full_queue_is_answered_503_with_when_to_come_back(
 ) -> None:
     choice = runtime.choose(voice=None, language=None, speed=None)
     jobs = [runtime.speak(" ".join([TEXT] * 6), choice)]
-    next(jobs[0].follow())
+    next(jobs[0].events())
     jobs += [runtime.speak("Hello.", choice), runtime.speak("Hello.", choice)]
     answer = say(client)
     assert problem(answer)["status"] == 503
@@ -243,7 +243,7 @@ def test_a_full_disk_is_answered_507_and_the_film_stays_whole(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(FragmentedClipWriter, "write", no_room)
+        patched.setattr(FragmentClipWriter, "write", no_room)
         assert problem(say(client))["status"] == 507
         assert problem(say(client, session_id="new"))["status"] == 507
     assert film.read_bytes() == before

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from session.film import SAMPLE_RATE_HZ, Cue, FilmSpec, Fragment
-from session.fragmented.writer import FragmentedClipWriter
+from session.fragmented.writer import FragmentClipWriter
 
 SPEC = FilmSpec(width=64, height=64, fps=25)
 _BLOCK = 16
@@ -43,7 +43,7 @@ def tone(first_sample: int, count: int, hz: float = 440.0) -> NDArray[np.float32
 
 
 def write(
-    clip: FragmentedClipWriter,
+    clip: FragmentClipWriter,
     first: int,
     count: int,
     spec: FilmSpec = SPEC,
