@@ -20,8 +20,8 @@ README = ROOT / "README.md"
 SETTINGS = ROOT / "docs" / "settings.md"
 FIGURES = ROOT / "docs" / "figures.md"
 
-LINE_CHARS = 119
-"""Longest line of a page."""
+LINE_CHARS = 118
+"""Longest line of a page that is written here."""
 GROUPS = {
     "avatar_id": "Avatar and preparation",
     "blend_mode": "Placing the mouth",
@@ -133,7 +133,7 @@ def figure_row(figure: dict[str, Any]) -> str:
     measured = shown if reached else f"**{shown}**"
     cells = f"| {measured} | {sign} {goal:g} {figure['unit']} | {figure['n']} |"
     row = f"| {name} {cells}"
-    if len(row) <= LINE_CHARS:
+    if len(row.encode()) <= LINE_CHARS:
         return row
     first, _, rest = name.rpartition(": " if ": " in name else ", ")
     return f"| {first}: | | | |\n| … {rest} {cells}"

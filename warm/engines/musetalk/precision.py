@@ -1,7 +1,7 @@
 """In which numbers each part of the UNet computes.
 
 fp32 and fp16 are one kind of number throughout. bf16 has three digits, and a network that uses
-nothing else draws pictures 42 dB from those of fp32; docs/musetalk.md has the measurements.
+nothing else draws pictures 42 dB from those of fp32; docs/musetalk-parity.md has the measurements.
 Therefore bf16 means here: products of weights are taken in bf16, all that goes from one to the
 next (sums, norms, attention, the time) is fp32, and the parts that matter most are fp32 as well.
 """
