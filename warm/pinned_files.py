@@ -35,11 +35,13 @@ def require_digest(found: str, expected: str, name: str) -> None:
 
 def missing_files(folder: Path, members: Mapping[str, str]) -> list[str]:
     """The members of an archive that are not in `folder`, or not with the pinned digest."""
-    return [
-        member
-        for member, digest in members.items()
-        if not (path := folder / Path(member).name).is_file() or sha256(path) != digest
-    ]
+    return [member for member, digest in members.items() if not is_whole(folder, member, digest)]
+
+
+def is_whole(folder: Path, member: str, digest: str) -> bool:
+    """Return True if `folder` has the file of `member` with this digest."""
+    path = folder / Path(member).name
+    return path.is_file() and sha256(path) == digest
 
 
 def unpack_zip(archive: Path, digest: str, members: Mapping[str, str], folder: Path) -> None:

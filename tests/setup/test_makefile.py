@@ -1,5 +1,6 @@
 """The Makefile hands its variables on unchanged, whatever characters they have."""
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -14,7 +15,12 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 def commands_of(*words: str) -> list[list[str]]:
     """The commands that make would run, as the shell splits them."""
     done = subprocess.run(
-        ["make", "--dry-run", *words], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--dry-run", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]},  # these tests may run in a `make test PORT=8001`
     )
     return [shlex.split(line) for line in done.stdout.splitlines()]
 
