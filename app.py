@@ -41,12 +41,15 @@ from api.voices import voices
 from session.webvtt import Transcript
 from tts.espeak import EspeakVoices
 from tts.isolated_espeak import VoiceUnavailable
+from tts.voice import Voices
 from warm.avatars.errors import PreparationError
 from warm.avatars.store import AvatarError, AvatarStore
-from warm.engines.base import EngineOutOfMemory
+from warm.engines.base import Engine, EngineOutOfMemory
 from warm.engines.factory import make_engine, recipe_of
 from warm.engines.musetalk.errors import NoSuchDevice
 from warm.engines.weights.errors import WeightsError
+from warm.face.errors import FaceModelError
+from warm.installation import PackageMissing
 from warm.media.sniff import MediaError
 from warm.prepare.run import prepare
 from warm.runtime import Runtime
@@ -67,20 +70,31 @@ REFUSALS = (
     NoSuchDevice,
     EngineOutOfMemory,
     VoiceUnavailable,
+    FaceModelError,
+    PackageMissing,
 )
 
 
+EngineFactory = Callable[[Settings], Engine]
+"""Makes an engine that is not loaded yet."""
+VoicesFactory = Callable[[], Voices]
+
+
 def create_app(
-    settings: Settings | None = None, *, on_warm: Callable[[], None] = lambda: None
+    settings: Settings | None = None,
+    *,
+    engine: EngineFactory = make_engine,
+    voices: VoicesFactory = EspeakVoices,
+    on_warm: Callable[[], None] = lambda: None,
 ) -> Flask:
     """The application for any WSGI server: alone in its folder of results for as long as it lives.
 
-    Its render thread is started; `/health` says when it is warm. Raises BadSettings, AvatarError
-    and CannotStart.
+    `engine` and `voices` replace the built-in ones. The render thread is started; `/health` reports
+    when it is warm. Raises BadSettings, AvatarError and CannotStart.
     """
     settings = settings or read_settings()
     held = occupy(settings.results_dir)
-    app = make_app(settings, on_warm=on_warm)
+    app = make_app(settings, engine=engine, voices=voices, on_warm=on_warm)
     app.extensions["warmtalk-folder"] = held
     return app
 
@@ -88,6 +102,8 @@ def create_app(
 def make_app(
     settings: Settings,
     *,
+    engine: EngineFactory = make_engine,
+    voices: VoicesFactory = EspeakVoices,
     on_warm: Callable[[], None],
     on_unable: Callable[[BaseException], None] = lambda _: None,
 ) -> Flask:
@@ -96,8 +112,8 @@ def make_app(
     runtime = Runtime(
         settings=settings,
         avatar=store.open(settings.avatar_id),
-        engine=make_engine(settings),
-        voices=open_voices(on_unable),
+        engine=engine(settings),
+        voices=open_voices(voices, on_unable),
         on_warm=on_warm,
     )
     runtime.on_start_failure(on_unable)
@@ -106,10 +122,10 @@ def make_app(
     return app
 
 
-def open_voices(on_unable: Callable[[Exception], None]) -> EspeakVoices:
-    """The voices; tells, and raises, VoiceUnavailable."""
+def open_voices(voices: VoicesFactory, on_unable: Callable[[Exception], None]) -> Voices:
+    """The voices; reports and raises VoiceUnavailable."""
     try:
-        return EspeakVoices()
+        return voices()
     except VoiceUnavailable as error:
         on_unable(error)
         raise
@@ -141,14 +157,31 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
     return app
 
 
-def main(argv: list[str]) -> int:
-    """Check everything that can be checked, then serve until a signal; returns the exit status."""
+def main(
+    argv: list[str],
+    *,
+    program: str = "app.py",
+    engine: EngineFactory = make_engine,
+    voices: VoicesFactory = EspeakVoices,
+) -> int:
+    """Check everything that can be checked, then serve until a signal; returns the exit status.
+
+    `program` is the name in the usage message; `engine` and `voices` replace the built-in ones.
+    `engine` must be a function or class of a module, because another process calls it as well.
+    """
     try:
-        settings = read_settings(argv)
-        load = partial(make_app, settings, on_warm=partial(announce, settings), on_unable=give_up)
+        settings = read_settings(argv, program=program)
+        load = partial(
+            make_app,
+            settings,
+            engine=engine,
+            voices=voices,
+            on_warm=partial(announce, settings),
+            on_unable=give_up,
+        )
         with occupy(settings.results_dir):
-            prepare_avatar(settings)
-            try_avatar(settings)
+            prepare_avatar(settings, engine)
+            try_avatar(settings, engine)
             with listen(settings.host, settings.port) as listener:
                 serve(settings, listener, load)
     except REFUSALS as error:
@@ -169,8 +202,8 @@ def give_up(error: BaseException) -> None:
         leave(Arbiter.WORKER_BOOT_ERROR)
 
 
-def prepare_avatar(settings: Settings) -> None:
-    """Have the avatar at hand: made now where the settings say so, else as it lies there."""
+def prepare_avatar(settings: Settings, engine: EngineFactory) -> None:
+    """Prepare the avatar if the settings ask for it; otherwise require that it exists."""
     store = AvatarStore(settings.results_dir)
     if not settings.preparation:
         store.open(settings.avatar_id)
@@ -180,10 +213,10 @@ def prepare_avatar(settings: Settings) -> None:
     print(f"Preparing {settings.avatar_id} from {settings.video_path} where it is not yet …")
     spawn = get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn, initializer=ignore_terminal) as apart:
-        apart.submit(make_avatar, settings, settings.video_path).result()
+        apart.submit(make_avatar, settings, settings.video_path, engine).result()
 
 
-def make_avatar(settings: Settings, source: Path) -> None:
+def make_avatar(settings: Settings, source: Path, engine: EngineFactory) -> None:
     """Prepare the avatar; in a process of its own, whose memory and threads end with it."""
     prepare(
         source,
@@ -191,15 +224,15 @@ def make_avatar(settings: Settings, source: Path) -> None:
         store=AvatarStore(settings.results_dir),
         settings=replace(settings.preparation_settings, recipe=recipe_of(settings)),
         models=settings.models_dir / "face",
-        engine=partial(make_engine, settings),
+        engine=partial(engine, settings),
     )
 
 
-def try_avatar(settings: Settings) -> None:
-    """Raise now what the render thread would die of: lacking weights, an unfit avatar."""
+def try_avatar(settings: Settings, engine: EngineFactory) -> None:
+    """Raise now what would end the render thread: missing weights, an unsuitable avatar."""
     avatar = AvatarStore(settings.results_dir).open(settings.avatar_id)
     require_fps(avatar.id, avatar.fps, wanted=settings.fps)
-    make_engine(settings).load_avatar(avatar)
+    engine(settings).load_avatar(avatar)
 
 
 def announce(settings: Settings) -> None:

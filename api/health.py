@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import Blueprint
 
-from api import VERSION
 from api.context import running
+from warm import VERSION
 from warm.render.health import Health
 
 WELL = ("ok", "asleep", "loading")

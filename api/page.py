@@ -1,10 +1,10 @@
 """The page at `/` and its files."""
 
-from pathlib import Path
-
 from flask import Blueprint, Response, send_from_directory
 
-WEB = Path(__file__).resolve().parents[1] / "web"
+from warm.installation import shipped
+
+WEB = shipped("web")
 
 page = Blueprint("page", __name__)
 

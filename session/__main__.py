@@ -17,9 +17,9 @@ _MOST_FAULTS = 20
 """That are printed; the rest is counted."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, program: str = "python -m session") -> int:
     """0 where all is well, 1 where a film is damaged or the work failed, 2 for a bad command."""
-    arguments = parser().parse_args(argv)
+    arguments = parser(program).parse_args(argv)
     try:
         done: int = arguments.run(arguments)
     except (FilmError, OSError) as error:
@@ -37,9 +37,9 @@ def _told(error: Exception, arguments: argparse.Namespace) -> str:
     return said if path is None or str(path) in said else f"{path}: {said}"
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    known = argparse.ArgumentParser(prog="python -m session", description=__doc__)
+def parser(program: str) -> argparse.ArgumentParser:
+    """The command line; `program` is the name in its usage messages."""
+    known = argparse.ArgumentParser(prog=program, description=__doc__)
     commands = known.add_subparsers(dest="command", required=True)
     export = commands.add_parser("export", help="write an ordinary MP4; the film may be growing")
     export.add_argument("film", type=_film_path, metavar="FILM")

@@ -21,9 +21,11 @@ from warm.engines.factory import make_engine, recipe_of
 from warm.engines.weights.command import add_models
 from warm.engines.weights.errors import WeightsError
 from warm.face.errors import FaceModelError
+from warm.installation import PackageMissing, own_command
 from warm.media.sniff import MediaError
 from warm.offline.command import add_render
 from warm.offline.errors import OfflineError
+from warm.pinned_files import DownloadError
 from warm.prepare.progress_bar import Bar
 from warm.prepare.run import prepare
 from warm.settings import BadSettings, Settings, read_settings
@@ -31,8 +33,9 @@ from warm.settings import BadSettings, Settings, read_settings
 REFUSALS = (
     *(MediaError, PreparationError, AvatarError, BadSettings, WeightsError),
     *(OfflineError, BadSpeechRequest, VoiceUnavailable, FaceModelError),
+    *(DownloadError, PackageMissing),
 )
-"""What the person at the terminal can mend; anything else is a fault of the program."""
+"""Errors that the user can correct; any other exception is a fault of the program."""
 DEMO_ID = "demo"
 NUMBERS = (
     ("--bbox-shift", "bbox_shift", "N", "move the face's box and mask down by N pixels"),
@@ -46,8 +49,12 @@ DEMO_PORTRAIT = Path("mpl-data", "sample_data", "grace_hopper.jpg")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 when done, 1 when refused, 2 for a bad command line, 130 interrupted."""
-    arguments = parser().parse_args(argv)
+    """Run one command; exits with status 2 for a bad command line."""
+    return run(parser().parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a parsed command; 0 when done, 1 when refused, 130 when interrupted."""
     try:
         status = int(arguments.run(arguments))
         sys.stdout.flush()
@@ -55,23 +62,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on with what is not done.", file=sys.stderr)
+        print("\nInterrupted. Run the same command again to continue.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever read it has seen enough: `… | head`
+    except BrokenPipeError:  # the reader has closed the pipe: `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line; every command sets `run`, which takes the arguments and gives the code."""
+    """The command line."""
     root = argparse.ArgumentParser(prog="python -m warm", description="Warmtalk without a server.")
-    commands = root.add_subparsers(required=True, metavar="COMMAND")
+    add_commands(root.add_subparsers(required=True, metavar="COMMAND"))
+    return root
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The commands; each sets `run`, which takes the arguments and returns the exit status."""
     add_prepare(commands.add_parser("prepare", help="make an avatar of a photo or video"))
     add_avatars(commands.add_parser("avatars", help="list the avatars"))
     add_render(commands.add_parser("render", help="make films of sound files or texts"))
-    add_models(commands.add_parser("models", help="the neural engine's weights"))
-    return root
+    add_models(commands.add_parser("models", help="download and check models"))
 
 
 def add_prepare(command: argparse.ArgumentParser) -> None:
@@ -136,7 +147,8 @@ def run_avatars(arguments: argparse.Namespace) -> int:
     store = AvatarStore(arguments.results or settings_of(arguments).results_dir)
     summaries = store.list()
     if not summaries:
-        print(f"No avatars in {store.root}. Make one: python -m warm prepare PHOTO_OR_VIDEO")
+        make_one = own_command("prepare", "PHOTO_OR_VIDEO")
+        print(f"No avatars in {store.root}. Make one: {make_one}")
     for summary in summaries:
         print(line_of(summary))
     if arguments.verify:
@@ -162,7 +174,7 @@ def demo_portrait() -> Path:
     if spec is None or spec.origin is None:
         raise MediaError(
             "The demo portrait is part of matplotlib, which is not installed. "
-            "Run `pip install -r requirements.txt`."
+            "Run `pip install matplotlib`."
         )
     return Path(spec.origin).parent / DEMO_PORTRAIT
 

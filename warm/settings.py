@@ -24,10 +24,11 @@ from pydantic_settings import (
 from session.film import SAMPLE_RATE_HZ, WriterKind
 from stabilizers.settings import KalmanConstants, OneEuroConstants, Smoothing, TrackSettings
 from warm.avatars.recipe import PreparationSettings
+from warm.installation import shipped
 
 ENV_PREFIX = "WARMTALK_"
 SESSION = "session"
-DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "configs" / "live.yaml"
+DEFAULT_CONFIG = shipped("configs/live.yaml")
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 """What names of avatars and sessions are made of: they become folder names."""
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:[0-9]{1,2})?)$"
@@ -260,12 +261,13 @@ class Settings(BaseSettings):
         return self.max_watchers + self.max_queue + self.max_speaking + 8
 
 
-def read_settings(argv: Sequence[str] = ()) -> Settings:
+def read_settings(argv: Sequence[str] = (), *, program: str = "app.py") -> Settings:
     """Settings from the command line, the environment and the YAML file; raises BadSettings.
 
     The file is `--config`, else `WARMTALK_CONFIG`, else the shipped `configs/live.yaml`.
+    `program` is the name in the usage message.
     """
-    given = _command_line(argv)
+    given = _command_line(argv, program)
     config = Path(given.pop("config", os.environ.get(f"{ENV_PREFIX}CONFIG", DEFAULT_CONFIG)))
     from_file = _yaml_file(config)
     _check_environment()
@@ -301,8 +303,8 @@ def _sourced(given: Mapping[str, str], from_file: Mapping[str, Any]) -> type[Set
     return Sourced
 
 
-def _command_line(argv: Sequence[str]) -> dict[str, str]:
-    parser = _Parser(prog="app.py", description="Warmtalk server.", allow_abbrev=False)
+def _command_line(argv: Sequence[str], program: str) -> dict[str, str]:
+    parser = _Parser(prog=program, description="Warmtalk server.", allow_abbrev=False)
     parser.add_argument("--config", metavar="FILE", help="YAML file of settings")
     for name, field in Settings.model_fields.items():
         parser.add_argument(_flag(name), dest=name, metavar="VALUE", help=field.description)

@@ -15,7 +15,7 @@ from gunicorn.app.base import Application
 from session.disk import sync_folder
 from warm.settings import Settings
 
-CONFIG = Path(__file__).resolve().parents[2] / "gunicorn.conf.py"
+CONFIG = "python:api.server.gunicorn_config"
 BACKLOG = 128
 LOCK_NAME = ".server-lock"
 
@@ -41,8 +41,8 @@ class Gunicorn(Application):
         super().__init__()
 
     def load_config(self) -> None:
-        """The shipped file, and what follows from the settings."""
-        self.load_config_from_file(str(CONFIG))
+        """The configuration module, and what follows from the settings."""
+        self.load_config_from_module_name_or_filename(CONFIG)
         self.cfg.set("bind", f"fd://{self._fd}")
         self.cfg.set("threads", self._settings.http_threads)
         self.cfg.set("worker_connections", 4 * self._settings.http_threads)

@@ -14,6 +14,7 @@ import app
 from api.problem import problem_of
 from session.fragmented.check import check_film
 from tests.api.server_process import PATIENCE_S, Server, launched, serving, wait_until_ready
+from tts.espeak import EspeakVoices
 from tts.isolated_espeak import PROCESSES, VoiceUnavailable
 
 OVERFLOW = "s'" * 70
@@ -147,15 +148,12 @@ def test_voices_that_cannot_start_again_are_worth_another_try() -> None:
     assert (problem.status, problem.headers) == (503, {"Retry-After": "1"})
 
 
-def test_voices_that_cannot_start_end_the_server_with_the_reason(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def fail() -> None:
+def test_voices_that_cannot_start_end_the_server_with_the_reason() -> None:
+    def fail() -> EspeakVoices:
         raise VoiceUnavailable("no speech worker can be started")
 
-    monkeypatch.setattr(app, "EspeakVoices", fail)
     told: list[Exception] = []
     with pytest.raises(VoiceUnavailable):
-        app.open_voices(told.append)
+        app.open_voices(fail, told.append)
     assert [str(error) for error in told] == ["no speech worker can be started"]
     assert VoiceUnavailable in app.REFUSALS

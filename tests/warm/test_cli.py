@@ -119,7 +119,7 @@ def test_missing_face_models_are_one_line_that_says_how_to_fetch_them(
     monkeypatch.setenv("WARMTALK_MODELS_DIR", str(tmp_path / "empty"))
     assert main(["prepare", "--demo", "--results", str(tmp_path)]) == 1
     said = capsys.readouterr().err
-    assert "is missing. Fetch it: make setup" in said
+    assert "is missing. Download it: python -m warm models face --models" in said
     assert "Traceback" not in said
 
 

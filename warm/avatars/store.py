@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warm.avatars.avatar import Avatar, AvatarBuild
+from warm.installation import own_command
 
 FORMAT = 1
 """Of the folder. Other versions of the program refuse what is not theirs."""
@@ -285,10 +286,8 @@ class AvatarStore:
         )
 
     def _command(self, avatar_id: str) -> str:
-        return (
-            f"python -m warm prepare PHOTO_OR_VIDEO --avatar-id {avatar_id} "
-            f"--results {self.results}"
-        )
+        words = ("prepare", "PHOTO_OR_VIDEO", "--avatar-id", avatar_id, "--results", self.results)
+        return own_command(*words)
 
 
 def summarised(manifest: Mapping[str, Any]) -> AvatarSummary:

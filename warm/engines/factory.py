@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from warm.avatars.recipe import ENGINES
 from warm.engines.base import Engine
+from warm.installation import NEURAL_PACKAGES, require_packages
 
 if TYPE_CHECKING:  # the settings of a preparation are checked against ENGINES
     from warm.settings import Settings
@@ -18,6 +19,7 @@ def make_engine(settings: Settings) -> Engine:
 
         return VisemeEngine(settings.models_dir / "face")
     if settings.engine == "musetalk":
+        require_packages(NEURAL_PACKAGES, needed_by="engine = 'musetalk'")
         from warm.engines.musetalk.engine import MuseTalkEngine  # noqa: PLC0415
         from warm.engines.musetalk.options import Options  # noqa: PLC0415
 

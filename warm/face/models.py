@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from warm.face.download import MEMBERS
 from warm.face.errors import FaceModelError
+from warm.installation import own_command
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
@@ -22,7 +23,8 @@ def open_model(folder: Path, name: str) -> "Interpreter":
     The interpreter is not thread-safe: one thread owns it.
     """
     path = folder / name
-    fetch = f"Fetch it: make setup MODELS={folder.parent}"
+    download = own_command("models", "face", "--models", folder.parent)
+    fetch = f"Download it: {download}"
     if not path.is_file():
         raise FaceModelError(f"The face model {path} is missing. {fetch}")
     data = path.read_bytes()

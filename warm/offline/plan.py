@@ -19,6 +19,7 @@ from warm.avatars.recipe import PreparationSettings, digest_of
 from warm.avatars.store import ID_PATTERN, MANIFEST, AvatarError, AvatarStore
 from warm.engines.factory import recipe_of
 from warm.engines.weights.digest import sha256_of
+from warm.installation import own_command
 from warm.media.audio import SoundFacts, examine
 from warm.media.sniff import MediaError, sniff
 from warm.offline.errors import BadTask, RefusedTasks
@@ -116,7 +117,7 @@ class Planner:
         avatar = self.store.open(avatar_id)
         manifest = json.loads((avatar.folder / MANIFEST).read_bytes())
         made_with: dict[str, Any] = manifest.get("settings", {})
-        again = f"python -m warm prepare {manifest['source']} --avatar-id {avatar_id}"
+        again = own_command("prepare", manifest["source"], "--avatar-id", avatar_id)
         engine = made_with.get("engine", self.settings.engine)
         if engine != self.settings.engine:
             raise task.fault(

@@ -152,8 +152,8 @@ def test_a_source_that_cannot_be_prepared_stops_the_start(
 def test_a_port_that_is_taken_stops_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "prepare_avatar", lambda _settings: None)
-    monkeypatch.setattr(app, "try_avatar", lambda _settings: None)
+    monkeypatch.setattr(app, "prepare_avatar", lambda *_: None)
+    monkeypatch.setattr(app, "try_avatar", lambda *_: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = complaint(capsys, "--results-dir", str(tmp_path), "--port", str(port))
@@ -164,7 +164,7 @@ def test_a_port_that_is_taken_stops_the_start(
 def test_a_host_that_is_no_address_stops_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "prepare_avatar", lambda _settings: None)
-    monkeypatch.setattr(app, "try_avatar", lambda _settings: None)
+    monkeypatch.setattr(app, "prepare_avatar", lambda *_: None)
+    monkeypatch.setattr(app, "try_avatar", lambda *_: None)
     said = complaint(capsys, "--results-dir", str(tmp_path), "--host", "no such host")
     assert "host = 'no such host'" in said

@@ -127,7 +127,9 @@ def test_tiles_reach_both_ends_and_overlap_by_half(length: int, side: int) -> No
 
 
 def test_a_missing_model_says_how_to_fetch_it(tmp_path: Path) -> None:
-    with pytest.raises(FaceModelError, match=r"face_landmark\.tflite is missing.*make setup"):
+    with pytest.raises(
+        FaceModelError, match=r"face_landmark\.tflite is missing.*models face --models"
+    ):
         open_model(tmp_path, MESH)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from warm.engines.musetalk.errors import UnfitWeights
 from warm.engines.weights.errors import WeightsDamaged
+from warm.installation import own_command
 
 LEGACY_NAMES = {
     ".query.": ".to_q.",
@@ -23,7 +24,8 @@ LEGACY_NAMES = {
 SHOWN = 3
 """Tensors that a message names; of more it gives the number."""
 MEND = (
-    "Check the files: python -m warm models verify; fetch them anew: python -m warm models download"
+    f"Check the files: {own_command('models', 'verify')}; "
+    f"fetch them again: {own_command('models', 'download')}"
 )
 
 

@@ -15,6 +15,7 @@ from warm.engines.base import Patch
 from warm.engines.musetalk.crop import CROP, Picture
 from warm.engines.musetalk.mask import inside_box, soft_mask
 from warm.engines.musetalk.view import View
+from warm.installation import own_command
 
 PREFIX = "musetalk_"
 """Of the names under which an avatar keeps this engine's arrays."""
@@ -122,8 +123,8 @@ def first_used(face: Face) -> int:
 
 def outdated(avatar: Avatar, what: str) -> AvatarOutdated:
     """Why an avatar cannot be used by this engine as it is set up."""
+    prepare = own_command("prepare", "PHOTO_OR_VIDEO", "--avatar-id", avatar.id)
     return AvatarOutdated(
         f"The avatar {avatar.id!r} was prepared for another engine or other settings: {what}. "
-        f"Prepare it again with engine = 'musetalk': python -m warm prepare PHOTO_OR_VIDEO "
-        f"--avatar-id {avatar.id}"
+        f"Prepare it again with engine = 'musetalk': {prepare}"
     )

@@ -14,6 +14,7 @@ from warm.engines.viseme.interior_textures import CAVITY_BGR, paint_teeth, paint
 from warm.engines.viseme.lip_line import on_dark_line
 from warm.engines.viseme.mouth import Mouth, MouthData
 from warm.face.mesh import FaceMesh
+from warm.installation import own_command
 
 PREFIX = "viseme_"
 """Of the names under which an avatar keeps the engine's arrays."""
@@ -80,8 +81,9 @@ def load_mouth(avatar: Avatar) -> MouthData:
     """The mouth that `store_mouth` wrote; raises AvatarOutdated when an array is missing."""
     names = {field.name: PREFIX + field.name for field in fields_of(MouthData)}
     if missing := sorted(set(names.values()) - set(avatar.extras)):
+        prepare = own_command("prepare", "PHOTO_OR_VIDEO", "--avatar-id", avatar.id, "--force")
         raise AvatarOutdated(
             f"The avatar {avatar.id!r} was prepared for another version of the engine: "
-            f"{missing[0]} is missing. Prepare it again: python -m warm prepare … --force"
+            f"{missing[0]} is missing. Prepare it again: {prepare}"
         )
     return MouthData(**{name: np.asarray(avatar.extras[key]) for name, key in names.items()})

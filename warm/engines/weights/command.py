@@ -1,4 +1,4 @@
-"""`python -m warm models`: list, download and verify the weights of the neural engine."""
+"""`python -m warm models`: download the face models; list, download and verify the weights."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -8,26 +8,32 @@ from warm.engines.weights.check import FileState, states
 from warm.engines.weights.download import Supply, size_words, supply
 from warm.engines.weights.layout import unusual_places
 from warm.engines.weights.manifest import MODELS, Model
+from warm.face.download import fetch_face_models, missing_face_models
+from warm.installation import own_command
 from warm.settings import Settings, read_settings
 
 
 def add_models(command: argparse.ArgumentParser) -> None:
-    """`models` with its three commands."""
-    kinds = command.add_subparsers(required=True, metavar="list|download|verify")
-    shown = kinds.add_parser("list", help="every file: where from, how large, licence, state")
+    """`models` with its four commands."""
+    kinds = command.add_subparsers(required=True, metavar="face|list|download|verify")
+    face = kinds.add_parser("face", help="download the face models, which `prepare` needs")
+    face.set_defaults(run=run_face)
+    shown = kinds.add_parser("list", help="the weights: source, size, licence, state")
     shown.set_defaults(run=run_list)
-    fetched = kinds.add_parser("download", help="fetch what is missing or broken; goes on")
+    fetched = kinds.add_parser("download", help="download weights that are missing or broken")
     fetched.set_defaults(run=run_download)
-    fetched.add_argument("--parser", action="store_true", help="the optional face parser too")
-    fetched.add_argument("--tiny", action="store_true", help="the optional tiny autoencoder too")
-    fetched.add_argument("--force", action="store_true", help="replace what is not official too")
-    fetched.add_argument("--source", type=Path, metavar="DIR", help="take them from this folder")
+    fetched.add_argument("--parser", action="store_true", help="also the optional face parser")
+    fetched.add_argument("--tiny", action="store_true", help="also the optional tiny autoencoder")
+    fetched.add_argument(
+        "--force", action="store_true", help="also replace weights that are not official"
+    )
+    fetched.add_argument("--source", type=Path, metavar="DIR", help="copy them from this folder")
     fetched.add_argument("--endpoint", metavar="URL", help="a mirror of the hub")
-    verified = kinds.add_parser("verify", help="read and compare every byte")
+    verified = kinds.add_parser("verify", help="read the weights and compare every byte")
     verified.set_defaults(run=run_verify)
-    for each in (shown, fetched, verified):
+    for each in (face, shown, fetched, verified):
         each.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
-        each.add_argument("--models", type=Path, metavar="DIR", help="where they lie")
+        each.add_argument("--models", type=Path, metavar="DIR", help="folder of the models")
 
 
 def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Path]:
@@ -35,6 +41,16 @@ def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Path]:
     given = [] if arguments.config is None else ["--config", str(arguments.config)]
     settings = read_settings(given)
     return settings, arguments.models or settings.models_dir
+
+
+def run_face(arguments: argparse.Namespace) -> int:
+    """Download the face models unless they are there; raises DownloadError."""
+    _, models_dir = settings_of(arguments)
+    folder = models_dir / "face"
+    if missing_face_models(folder):
+        fetch_face_models(folder)
+    print(f"The face models are in {folder.absolute()}")
+    return 0
 
 
 def run_list(arguments: argparse.Namespace) -> int:
@@ -71,7 +87,8 @@ def run_download(arguments: argparse.Namespace) -> int:
     )
     supply(wanted, into)
     tell_places(models_dir)
-    print(f"Licences: python -m warm models list; check every byte: {again('verify', models_dir)}")
+    licences = own_command("models", "list")
+    print(f"Licences: {licences}; check every byte: {again('verify', models_dir)}")
     return 0
 
 
@@ -111,7 +128,7 @@ def tell_places(models_dir: Path) -> None:
 
 def again(what: str, models_dir: Path) -> str:
     """Another command on the same folder."""
-    return f"python -m warm models {what} --models {models_dir}"
+    return own_command("models", what, "--models", models_dir)
 
 
 def flags(found: Sequence[FileState]) -> str:

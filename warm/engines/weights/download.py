@@ -12,6 +12,7 @@ from warm.engines.weights.errors import NoRoomForWeights, WeightsMissing
 from warm.engines.weights.file_headers import look
 from warm.engines.weights.layout import place_of, weights_in
 from warm.engines.weights.manifest import Model
+from warm.installation import DOWNLOAD_PACKAGES, require_packages
 
 SPARE_BYTES = 200_000_000
 """What should be left on the disk afterwards."""
@@ -54,6 +55,7 @@ def lacking(model: Model, into: Supply) -> list[FileState]:
 
 def from_hub(needed: Sequence[FileState], into: Supply) -> None:
     """Ask for everything first, so that nothing large is fetched in vain; then fetch."""
+    require_packages(DOWNLOAD_PACKAGES, needed_by="the download of weights")
     from warm.engines.weights.hub import ask, fetch  # noqa: PLC0415  its libraries are slow to load
 
     offers = [

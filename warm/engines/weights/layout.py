@@ -10,6 +10,7 @@ from pathlib import Path
 from warm.engines.weights.errors import WeightsDamaged, WeightsMissing
 from warm.engines.weights.file_headers import look
 from warm.engines.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model, ModelFile
+from warm.installation import own_command
 
 NESTED = ("", "models", "MuseTalk", "musetalk", "MuseTalk/models", "musetalk/models")
 """Folders in `models_dir` in which the official ones may lie: a clone of the hub repository, a
@@ -142,8 +143,8 @@ def fullest(models_dir: Path, model: Model) -> Path:
 
 def mend(models_dir: Path, model: Model) -> str:
     """The command that brings what is missing or broken of a model."""
-    command = f"Fetch it: python -m warm models download --models {models_dir}"
-    return f"{command} {model.flag}".rstrip()
+    flags = [model.flag] if model.flag else []
+    return f"Fetch it: {own_command('models', 'download', '--models', models_dir, *flags)}"
 
 
 def unusual_places(models_dir: Path) -> Iterator[str]:

@@ -235,5 +235,5 @@ def test_an_avatar_of_another_version_is_refused_with_what_to_do(sitter: Sitter)
 
 
 def test_a_missing_face_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FaceModelError, match="make setup"):
+    with pytest.raises(FaceModelError, match="python -m warm models face"):
         VisemeEngine(tmp_path).prepare(sit(tmp_path, portrait()))

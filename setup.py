@@ -1,0 +1,19 @@
+"""The packages of the wheel; everything else is in pyproject.toml.
+
+The page and the configuration file are top-level folders of the checkout. In the wheel they are in
+`warm/shipped`, so that no folder `web` or `configs` is installed among other packages.
+"""
+
+from setuptools import find_packages, setup
+
+CODE = ("api", "session", "stabilizers", "tts", "warm")
+SHIPPED = {"warm.shipped.web": "web", "warm.shipped.configs": "configs"}
+
+setup(
+    packages=[
+        *find_packages(include=[*CODE, *(f"{name}.*" for name in CODE)]),
+        *SHIPPED,
+    ],
+    package_dir=SHIPPED,
+    package_data={name: ["**/*"] for name in SHIPPED},
+)

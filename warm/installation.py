@@ -1,0 +1,49 @@
+"""The installation of Warmtalk: files that come with it, and the command that runs it.
+
+In a checkout the files are next to the packages; in an installed wheel they are in `warm/shipped`,
+where setup.py puts them.
+"""
+
+import shlex
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+COMMAND = "warmtalk"
+
+
+def shipped(name: str) -> Path:
+    """The path of the shipped file or folder `name`: `web`, `configs/live.yaml`."""
+    installed = PACKAGE / "shipped" / name
+    return installed if installed.exists() else PACKAGE.parent / name
+
+
+def own_command(*words: str | Path) -> str:
+    """A command of Warmtalk for the user to type, such as `warmtalk models list`.
+
+    It starts as this process was started: with `warmtalk`, otherwise with `python -m warm`.
+    """
+    program = COMMAND if Path(sys.argv[0]).name == COMMAND else "python -m warm"
+    return f"{program} {shlex.join(map(str, words))}"
+
+
+class PackageMissing(RuntimeError):
+    """A package that a part of Warmtalk needs is not installed."""
+
+
+NEURAL_PACKAGES = ("torch", "diffusers", "transformers", "safetensors")
+DOWNLOAD_PACKAGES = ("huggingface_hub", "httpx2")
+"""All in requirements-musetalk.txt, which the extra `warmtalk[musetalk]` installs."""
+
+
+def require_packages(names: tuple[str, ...], *, needed_by: str) -> None:
+    """Raise PackageMissing for the first package that is not installed; imports none of them."""
+    for name in names:
+        if find_spec(name) is None:
+            is_installed = (PACKAGE / "shipped").exists()
+            install = "'warmtalk[musetalk]'" if is_installed else "-r requirements-musetalk.txt"
+            raise PackageMissing(
+                f"{needed_by} needs the package {name}, which is not installed. "
+                f"Install it: pip install {install}"
+            )

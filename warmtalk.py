@@ -1,0 +1,53 @@
+"""The command `warmtalk`: every program of Warmtalk as a subcommand.
+
+`serve` is `python app.py`, `session` is `python -m session`, the others are `python -m warm`.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from warm import VERSION
+from warm.installation import COMMAND
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    # A server starts in a second: it does not wait for the imports of the other subcommands.
+    if words[:1] == ["serve"]:
+        return run_server(words[1:])
+    if words[:1] == ["session"]:
+        from session.__main__ import main as run_session  # noqa: PLC0415
+
+        return run_session(words[1:], program=f"{COMMAND} session")
+    from warm.__main__ import run  # noqa: PLC0415
+
+    return run(parser().parse_args(words))
+
+
+def run_server(words: list[str]) -> int:
+    """Serve until a signal; the process ends without returning from here."""
+    from api.server.shutdown import leave, leave_if_asked  # noqa: PLC0415
+
+    leave_if_asked()  # also during the next import
+    import app  # noqa: PLC0415
+
+    leave(app.main(words, program=f"{COMMAND} serve"))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; `serve` and `session` are only listed, since they parse their own words."""
+    from warm.__main__ import add_commands  # noqa: PLC0415
+
+    root = argparse.ArgumentParser(prog=COMMAND, description="A warm talking-head server.")
+    root.add_argument("--version", action="version", version=f"{COMMAND} {VERSION}")
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_parser("serve", help="serve the page and the HTTP interface")
+    add_commands(commands)
+    commands.add_parser("session", help="check, repair, export or join films")
+    return root
+
+
+if __name__ == "__main__":
+    sys.exit(main())
