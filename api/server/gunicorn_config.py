@@ -41,5 +41,5 @@ def post_worker_init(worker: PatientWorker) -> None:
 
 def worker_exit(_server: Arbiter, worker: PatientWorker) -> None:
     """The last thing that a worker does; gunicorn may call it in the master too."""
-    if worker.pid == os.getpid():
+    if str(worker.pid) == str(os.getpid()):  # a number, or "[booting]" in the master
         worker.end()
