@@ -1,15 +1,13 @@
-"""The documents say what is so."""
+"""The README and the pages that scripts/readme_tables.py writes."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FIGURES = (ROOT / "docs" / "figures.md").read_text("utf-8")
 
 
 def test_the_settings_are_those_of_the_code() -> None:
@@ -21,14 +19,8 @@ def test_the_settings_are_those_of_the_code() -> None:
         text=True,
         check=True,
     )
-    told = (ROOT / "docs" / "settings.md").read_text("utf-8")
-    assert done.stdout.strip() in told, "run `.venv/bin/python scripts/readme_tables.py`"
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
-def test_the_files_it_links_to_are_there(document: Path) -> None:
-    links = re.findall(r"\]\(([^)#:]+)[^):]*\)", document.read_text("utf-8"))
-    assert [link for link in links if not (document.parent / link).exists()] == []
+    written = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    assert done.stdout.strip() in written, "run `.venv/bin/python scripts/readme_tables.py`"
 
 
 def test_every_document_is_in_the_index_and_the_index_in_the_readme() -> None:
@@ -38,8 +30,18 @@ def test_every_document_is_in_the_index_and_the_index_in_the_readme() -> None:
     assert "](docs/README.md)" in README
 
 
-def test_its_make_targets_exist() -> None:
-    named = set(re.findall(r"\bmake ([a-z]+)\b", README)) - {"it"}
-    makefile = (ROOT / "Makefile").read_text("utf-8")
-    targets = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())  # type: ignore[index]
-    assert named <= targets
+def test_its_figures_are_among_all_figures() -> None:
+    rows = re.findall(r"^\| .*\d \|$", figures_of(README), re.MULTILINE)
+    assert rows
+    assert set(rows) <= set(figures_of(FIGURES).splitlines())
+
+
+def figures_of(page: str) -> str:
+    """The text between the markers of the figures."""
+    found = re.search(r"<!-- figures:.*?-->\n(.*?)<!-- /figures -->", page, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_it_is_short() -> None:
+    assert len(README.splitlines()) <= 120

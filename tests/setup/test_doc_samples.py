@@ -1,0 +1,151 @@
+"""The code samples of the documents, run against a real server with a tiny avatar."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.server_process import Server, serving
+from tests.setup.documents import ROOT, Block, blocks, commands, pages
+
+WRITTEN_PORT = re.compile(r"(localhost|127\.0\.0\.1):8000\b")
+ENDLESS = re.compile(r"/(events|stream)(\?|$)")
+ENDLESS_S = "3"
+"""How long curl reads a response that has no end."""
+TIMED_OUT = 28
+"""Exit status of curl after that time."""
+PATIENCE_S = 60
+
+
+def samples(page: Path) -> list[Block]:
+    """The blocks of a page that talk to a server, in order."""
+    return [
+        block
+        for block in blocks(page)
+        if not block.not_run
+        and (block.language == "python" or (block.language == "sh" and "curl" in block.text))
+    ]
+
+
+def with_samples() -> list[Path]:
+    return [page for page in pages() if samples(page)]
+
+
+def asks_curl(page: Path) -> bool:
+    return any(block.language == "sh" for block in samples(page))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with serving(tmp_path / "results") as running:
+        yield running
+
+
+def speak(server: Server, text: str, session_id: str = "default") -> Any:
+    status, answer = server.told("POST", "/speak", {"text": text, "session_id": session_id})
+    assert status == 200, answer
+    return answer
+
+
+@pytest.mark.parametrize("page", with_samples(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_its_samples_run_in_their_order(page: Path, server: Server, tmp_path: Path) -> None:
+    if asks_curl(page) and shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    speak(server, "Good morning.")  # pages show what is there once something was said
+    for block in samples(page):
+        if block.language == "python":
+            run_python(block, server, tmp_path)
+        else:
+            run_curl(block, server, tmp_path)
+
+
+def run_python(block: Block, server: Server, folder: Path) -> None:
+    done = run([sys.executable, "-W", "error", "-c", here(block.text, server)], folder)
+    assert done.returncode == 0, f"{block}: {done.stderr}"
+    assert done.stdout, f"{block} prints nothing"
+
+
+def run_curl(block: Block, server: Server, folder: Path) -> None:
+    for words in commands(block):
+        if words[0] != "curl":
+            continue
+        is_endless = any(ENDLESS.search(word) for word in words)
+        limit = ["--max-time", ENDLESS_S] if is_endless else []
+        asked = [here(word, server) for word in words[1:]]
+        done = run(["curl", "--silent", "--show-error", "--fail", *limit, *asked], folder)
+        expected = TIMED_OUT if is_endless else 0
+        assert done.returncode == expected, f"{block}: {words}: {done.stdout}{done.stderr}"
+        check_answer(words, done.stdout, folder)
+
+
+def check_answer(words: Sequence[str], answer: str, folder: Path) -> None:
+    """A file that was saved is an MP4; an answer on stdout is what its route sends."""
+    if "-o" in words:
+        assert (folder / words[words.index("-o") + 1]).read_bytes()[4:8] == b"ftyp", words
+    elif answer.startswith("{"):
+        json.loads(answer)
+    else:
+        assert answer.startswith(("#EXTM3U", "WEBVTT", "retry: ", "event: ")), answer[:200]
+        assert "event: error" not in answer, answer
+
+
+def here(text: str, server: Server) -> str:
+    """A sample with the address of this server."""
+    return WRITTEN_PORT.sub(rf"\1:{server.port}", text)
+
+
+def run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+# --- answers that are shown
+
+
+def test_the_answers_that_http_md_shows_are_those_of_the_server(server: Server) -> None:
+    answer, problem = (
+        json.loads(block.text)
+        for block in blocks(ROOT / "docs" / "http.md")
+        if block.language == "json"
+    )
+    real = speak(server, answer["clip"]["text"])
+    assert shape(real) == shape(answer)
+    assert real["clip"] == answer["clip"]
+    status, real = server.told("POST", "/speak", {"text": "Hello.", "lead_s": 0.1})
+    assert (status, shape(real)) == (422, shape(problem))
+    assert real["detail"] == problem["detail"]
+
+
+def shape(value: object) -> object:
+    """The members of JSON objects, without their values."""
+    return {name: shape(each) for name, each in value.items()} if isinstance(value, dict) else ...
+
+
+# --- command-line tools for films
+
+
+def test_the_film_commands_of_films_md_work(tmp_path: Path) -> None:
+    with serving(tmp_path / "results") as server:
+        speak(server, "Good morning.")
+        shutil.copy(tmp_path / "results" / "full_session.mp4", tmp_path / "film.mp4")
+    (block,) = [each for each in blocks(ROOT / "docs" / "films.md") if each.language == "sh"]
+    for program, *words in commands(block):
+        assert program == ".venv/bin/python"
+        done = run([sys.executable, *words], tmp_path)
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+    assert (tmp_path / "talk.mp4").stat().st_size > 0
+    assert (tmp_path / "both.mp4").stat().st_size > 0
