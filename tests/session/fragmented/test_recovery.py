@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from session.film import Cue, Fragment
-from session.fragmented.boxes import Run, build_fragment, read_fragment
+from session.fragmented.boxes import TrackRun, build_fragment, read_fragment
 from session.fragmented.check import check_film
 from session.fragmented.fragment_log import FragmentLog
 from session.fragmented.init_segment import InitSegment, read_init_segment
@@ -25,7 +25,7 @@ from tests.session.sample_films import SPEC, watch, watch_with_ffmpeg, write
 ROOT = Path(__file__).parents[3]
 
 
-def read_runs(film: Path, fragment: Fragment) -> tuple[Run, ...]:
+def read_runs(film: Path, fragment: Fragment) -> tuple[TrackRun, ...]:
     fd = os.open(film, os.O_RDONLY)
     try:
         head = read_fragment(fd, fragment.offset, fragment.end)

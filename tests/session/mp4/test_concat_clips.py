@@ -18,7 +18,7 @@ from session.fragmented.boxes import iter_boxes
 from session.mp4.concat_clips import concat_clips
 from session.mp4.concat_film import ConcatFilm
 from session.mp4.export import export_film
-from session.mp4.soundtrack import Slot, slot_samples
+from session.mp4.soundtrack import AudioSegment, slot_samples
 from tests.session.mp4.sample_clips import (
     CLICK_FRAME,
     again,
@@ -320,7 +320,7 @@ def test_the_command_tells_what_it_did_and_what_is_wrong(
 
 
 def test_an_hour_of_silence_takes_no_more_memory_than_a_second() -> None:
-    slot = Slot(path=None, start_s=Fraction(0), samples=3600 * 48000 + 7)
+    slot = AudioSegment(path=None, start_s=Fraction(0), samples=3600 * 48000 + 7)
     sizes = [piece.shape[1] for piece in slot_samples(slot, "mono")]
     assert max(sizes) <= 48000
     assert sum(sizes) == slot.samples
