@@ -42,13 +42,13 @@ from session.webvtt import Transcript
 from tts.espeak import EspeakVoices
 from tts.isolated_espeak import VoiceUnavailable
 from tts.voice import Voices
-from warm.avatars.errors import PreparationError
+from warm.avatars.recipe import PreparationError
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.base import Engine, EngineOutOfMemory
-from warm.engines.factory import make_engine, recipe_of
+from warm.engines.factory import engine_recipe, make_engine
 from warm.engines.musetalk.errors import NoSuchDevice
 from warm.engines.weights.errors import WeightsError
-from warm.face.errors import FaceModelError
+from warm.face.models import FaceModelError
 from warm.installation import PackageMissing
 from warm.media.sniff import MediaError
 from warm.prepare.run import prepare
@@ -222,7 +222,7 @@ def make_avatar(settings: Settings, source: Path, engine: EngineFactory) -> None
         source,
         avatar_id=settings.avatar_id,
         store=AvatarStore(settings.results_dir),
-        settings=replace(settings.preparation_settings, recipe=recipe_of(settings)),
+        settings=replace(settings.preparation_settings, recipe=engine_recipe(settings)),
         models=settings.models_dir / "face",
         engine=partial(engine, settings),
     )

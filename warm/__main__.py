@@ -15,12 +15,12 @@ from pathlib import Path
 
 from tts.isolated_espeak import VoiceUnavailable
 from tts.voice import BadSpeechRequest
-from warm.avatars.errors import PreparationError
+from warm.avatars.recipe import PreparationError
 from warm.avatars.store import PREVIEW, AvatarError, AvatarStore, AvatarSummary
-from warm.engines.factory import make_engine, recipe_of
+from warm.engines.factory import engine_recipe, make_engine
 from warm.engines.weights.command import add_models
 from warm.engines.weights.errors import WeightsError
-from warm.face.errors import FaceModelError
+from warm.face.models import FaceModelError
 from warm.installation import PackageMissing, own_command
 from warm.media.sniff import MediaError
 from warm.offline.command import add_render
@@ -129,7 +129,7 @@ def run_prepare(arguments: argparse.Namespace) -> int:
             source,
             avatar_id=avatar_id,
             store=store,
-            settings=replace(settings.preparation_settings, recipe=recipe_of(settings)),
+            settings=replace(settings.preparation_settings, recipe=engine_recipe(settings)),
             force=arguments.force,
             models=settings.models_dir / "face",
             engine=partial(make_engine, settings),

@@ -73,7 +73,7 @@ class Runtime:
         self._queue: WorkQueue[SpeakJob, Command[Any]] = WorkQueue(settings.max_queue, self._bell)
         self._demand = Demand(ring=self._bell.set)
         self._lifecycle = EngineLifecycle(
-            engine, load_policy_of(settings), clock=clock, ring=self._bell.set
+            engine, load_policy_of(settings), clock=clock, notify=self._bell.set
         )
         self._renderer = Renderer(
             Stage(
@@ -85,7 +85,7 @@ class Runtime:
                 ring=self._bell.set,
                 room=self.sessions.limits.room,
                 is_awake=lambda: self._lifecycle.is_awake,
-                note=self._lifecycle.note,
+                note=self._lifecycle.report_error,
             ),
             Look(blend_mode=settings.blend_mode, subpixel=settings.subpixel_enabled),
         )
@@ -412,12 +412,12 @@ class Runtime:
         try:
             self._device_status = self._engine.device_status()
         except EngineLost as lost:
-            self._lifecycle.note(lost)
+            self._lifecycle.report_error(lost)
 
     def _tend_engine(self) -> None:
         """Have the engine loaded and unloaded, and tell those who wait for it."""
         lifecycle = self._lifecycle
-        lifecycle.tend(wanted=self._demand.look(), busy=bool(self._renderer.clips))
+        lifecycle.update(has_demand=self._demand.look(), is_busy=bool(self._renderer.clips))
         if lifecycle.state == "broken":
             self._loop.give_up(NotReady(lifecycle.reason, lifecycle.retry_after_s))
         if lifecycle.needs_new_process and not self._renderer.clips:
@@ -497,4 +497,4 @@ class Runtime:
         try:
             self._renderer.rehearse(unheard, self.avatar, self._beat)
         except EngineLost as lost:
-            self._lifecycle.note(lost)
+            self._lifecycle.report_error(lost)

@@ -21,7 +21,7 @@ from warm.avatars.store import AvatarStore
 from warm.engines.base import Engine, PatchRequest
 from warm.engines.factory import make_engine
 from warm.engines.viseme.shape import Shape
-from warm.face.measure import inter_ocular
+from warm.face.landmarks import inter_ocular
 from warm.settings import Settings
 
 Picture = NDArray[np.uint8]

@@ -27,7 +27,7 @@ from stabilizers.similarity import apply, compose, invert, scale_of
 from stabilizers.track import FaceTrack, track_face
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE
 from warm.face.finder import FaceFinder
-from warm.face.measure import eye_centres
+from warm.face.landmarks import eye_centres
 
 MODELS = Path(__file__).parents[2] / "models" / "face"
 TALKING = Path(__file__).parents[3] / "shared" / "media" / "talking_woman_576x720.mp4"

@@ -25,12 +25,12 @@ from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import AvatarStore
 from warm.engines.base import Engine
 from warm.engines.factory import make_engine
-from warm.engines.viseme.curves import CURVE_HZ, mouth_curves
-from warm.engines.viseme.curves_ipa import openness
+from warm.engines.viseme.ipa_targets import vowel_openness
+from warm.engines.viseme.phoneme_curves import CURVE_HZ, mouth_curves
 from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
-from warm.face.measure import CLOSED_GAP_IOD, lip_gap, lip_width
+from warm.face.landmarks import CLOSED_GAP_IOD, lip_gap, lip_width
 from warm.face.mesh import FaceMesh
-from warm.media.resampling import film_sound
+from warm.media.resampling import film_audio
 from warm.media.video import open_video
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.render.compositing import composite, patch_requests
@@ -161,10 +161,10 @@ def stage_for(avatar: Avatar) -> Stage:
 
 def watch_sentence(stage: Stage, mesh: FaceMesh, speech: Speech, cursor: int) -> Watched:
     """Render one sentence from frame `cursor` on and measure it."""
-    frames = len(film_sound(speech, stage.spec)) // stage.spec.samples_per_frame
+    frames = len(film_audio(speech, stage.spec)) // stage.spec.samples_per_frame
     track = stage.engine.encode_speech(speech, frames=frames, fps=stage.spec.fps)
     points = [
-        mesh.again(picture, stage.avatar.landmarks[stage.avatar.index_at(cursor + index)]).points
+        mesh.track(picture, stage.avatar.landmarks[stage.avatar.index_at(cursor + index)]).points
         for index, picture in pictures(stage, cursor, track)
     ]
     shown = np.stack(points)
@@ -259,7 +259,7 @@ def open_vowels_closed(watched: Sequence[Watched]) -> list[bool]:
     return [
         bool(one.gap[one.middle_of(phoneme)].min() < CLOSED_GAP_IOD)
         for one, phoneme in phonemes_of(watched)
-        if openness(phoneme.symbol) >= OPEN_VOWEL and lasts(phoneme, 1 / one.fps)
+        if vowel_openness(phoneme.symbol) >= OPEN_VOWEL and lasts(phoneme, 1 / one.fps)
     ]
 
 
@@ -313,7 +313,7 @@ def lagged_correlation(watched: Sequence[Watched], lag: float) -> float:
 def target_at(one: Watched, times_s: Curve) -> Curve:
     """The continuous target's OPEN at any times of a sentence."""
     points = int(len(one.gap) * CURVE_HZ / one.fps) + 1
-    init_segment = mouth_curves(one.speech, points=points).joined()[:, Shape.OPEN]
+    init_segment = mouth_curves(one.speech, points=points).with_contacts()[:, Shape.OPEN]
     return np.interp(times_s, np.arange(points) / CURVE_HZ, init_segment)
 
 
@@ -349,7 +349,7 @@ def own_gaps(avatar: Avatar) -> Curve:
     mesh, settings = FaceMesh(FACE_MODELS), PreparationSettings()
     with open_video(TALKING_VIDEO, fps=avatar.fps, max_side=settings.max_side) as video:
         points = [
-            mesh.again(picture, avatar.landmarks[index]).points
+            mesh.track(picture, avatar.landmarks[index]).points
             for index, picture in enumerate(video.frames())
         ]
     return lip_gap(np.stack(points))

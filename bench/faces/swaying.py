@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stabilizers.similarity import invert, similarity
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.finder import FaceFinder
-from warm.face.measure import eye_centres
+from warm.face.landmarks import eye_centres
 
 FPS = 25
 NOISE_SIGMA = 2.0
@@ -129,7 +129,7 @@ def follow(finder: FaceFinder, frames: NDArray[np.uint8]) -> NDArray[np.float32]
     points = finder.find(frames[0])[0].mesh.points
     found = []
     for frame in frames:
-        points = finder.mesh.again(frame, points).points
+        points = finder.mesh.track(frame, points).points
         found.append(points)
     return np.stack(found)
 

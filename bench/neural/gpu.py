@@ -23,7 +23,7 @@ import torch
 from bench.figure import Figure
 from bench.neural.gpu_rig import Rig
 from bench.neural.gpu_rows import ON_REQUEST, ROWS, Fact, Found, Measured, Row, free
-from warm.engines.lifecycle import let_go
+from warm.engines.lifecycle import clear_tracebacks
 from warm.engines.musetalk.cuda_errors import is_lasting, is_of_the_device
 
 MINUTES = 8.0
@@ -195,7 +195,7 @@ def run_row(name: str, row: Any, measured: Measured, report: Report, left_s: flo
             report.add(found)
     except Exception as error:  # noqa: BLE001 - the top of a row
         report.failed[name] = told(error)
-        let_go(error)
+        clear_tracebacks(error)
         lasts = getattr(error, "needs_new_process", False) or (
             isinstance(error, RuntimeError) and is_of_the_device(error) and is_lasting(error)
         )

@@ -59,7 +59,7 @@ class Rig:
                 build = shortened(build)
             finish(build, self.engine(), job)
             facts = {"source": str(job.source), "settings": asdict(chosen)}
-            store.seal(build, avatar_id=AVATAR, digest="bench", notes=[], facts=facts)
+            store.write_manifest(build, avatar_id=AVATAR, digest="bench", notes=[], metadata=facts)
 
     def settings(self, **chosen: Any) -> Settings:
         """Those of a server; `chosen` goes first."""

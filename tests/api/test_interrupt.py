@@ -17,7 +17,7 @@ from app import assemble
 from tests.tiny_face import MOUTH, PATCH, LoudnessEngine
 from tts.speech import Speech
 from warm.avatars.store import AvatarStore
-from warm.engines.viseme.curves import mouth_track
+from warm.engines.viseme.phoneme_curves import mouth_track_from_phonemes
 from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob
 from warm.render.utterances import TAIL_FRAMES
 from warm.runtime import Runtime
@@ -31,7 +31,7 @@ class LipsEngine(LoudnessEngine):
     """Shows how far the lips are apart as the brightness of a square."""
 
     def encode_speech(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
-        return mouth_track(speech, frames=frames, fps=fps)[:, :1]
+        return mouth_track_from_phonemes(speech, frames=frames, fps=fps)[:, :1]
 
 
 @pytest.fixture

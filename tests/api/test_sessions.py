@@ -125,7 +125,9 @@ def save(
         for name in ("frames", "transforms", "landmarks"):
             np.save(folder / f"{name}.npy", getattr(build, name))
         digest = f"{grey:064d}"
-        store.seal(build, avatar_id=avatar_id, digest=digest, facts={"source": "none"}, notes=[])
+        store.write_manifest(
+            build, avatar_id=avatar_id, digest=digest, metadata={"source": "none"}, notes=[]
+        )
 
 
 def say(client: FlaskClient, session_id: str = "default", text: str = "Hello.", **more: Any) -> Any:

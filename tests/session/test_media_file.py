@@ -15,7 +15,7 @@ from session.mp4.concat_clips import concat_clips
 from session.mp4.remux import read_media_length
 from tests.session.mp4.sample_clips import clip, film
 from tests.session.sample_films import watch
-from warm.media.audio import examine
+from warm.media.audio import examine_audio
 from warm.media.video import open_video
 from warm.offline.mp4_file import comment_of
 
@@ -84,7 +84,7 @@ def test_tags_that_are_not_utf8_are_read_with_marks_in_place(kind: str, tmp_path
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "avi"])
 def test_their_sound_is_heard(kind: str, tmp_path: Path) -> None:
-    facts = examine(titled(tmp_path / f"a.{kind}"), rate_hz=48_000, longest_s=5)
+    facts = examine_audio(titled(tmp_path / f"a.{kind}"), rate_hz=48_000, longest_s=5)
     assert facts.seconds == pytest.approx(1, abs=0.06)
     assert facts.peak > 0.1
 

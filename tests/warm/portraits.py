@@ -14,7 +14,7 @@ from warm.engines.base import PatchRequest
 from warm.engines.viseme.engine import VisemeEngine
 from warm.engines.viseme.shape import Shape
 from warm.face.finder import FaceFinder
-from warm.face.measure import eye_centres
+from warm.face.landmarks import eye_centres
 
 MODELS = Path(__file__).parents[2] / "models" / "face"
 UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])

@@ -72,7 +72,9 @@ def make_avatar(store: AvatarStore) -> None:
         for name in ("frames", "transforms", "landmarks"):
             build.write_array(name, getattr(build, name))
         write_idle_film(build, folder / "idle.mp4")
-        store.seal(build, avatar_id="grey", digest="0" * 64, facts={"source": "grey"}, notes=[])
+        store.write_manifest(
+            build, avatar_id="grey", digest="0" * 64, metadata={"source": "grey"}, notes=[]
+        )
 
 
 class HeldEngine(LoudnessEngine):

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from stabilizers.settings import TrackSettings
-from warm.avatars.errors import BadPreparationSettings
 
 ENGINES = {"viseme": 5, "musetalk": 1}
 """Every engine, with the version of what its `prepare` writes: a higher one makes avatars anew."""
@@ -34,7 +33,7 @@ class PreparationSettings:
     engine: str = "viseme"
     """The lip engine that adds its own data."""
     recipe: tuple[tuple[str, str | int], ...] = ()
-    """What else changes that data, as `warm.engines.factory.recipe_of` tells it."""
+    """What else changes that data, as `warm.engines.factory.engine_recipe` tells it."""
     track: TrackSettings = field(default_factory=TrackSettings)
 
     def __post_init__(self) -> None:
@@ -52,7 +51,7 @@ class PreparationSettings:
             )
 
 
-def digest_of(source: Path, settings: PreparationSettings) -> str:
+def preparation_digest(source: Path, settings: PreparationSettings) -> str:
     """SHA-256 (hex) of a source's content and everything that changes what becomes of it."""
     with source.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
@@ -66,3 +65,11 @@ def digest_of(source: Path, settings: PreparationSettings) -> str:
         "settings": chosen,
     }
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+
+
+class PreparationError(ValueError):
+    """The avatar was not made, and nothing of it was left behind."""
+
+
+class BadPreparationSettings(PreparationError):
+    """A setting is outside its range."""

@@ -159,7 +159,7 @@ class AvatarStore:
     def building(self, avatar_id: str) -> Iterator[Path]:
         """An empty folder that becomes the avatar when the block ends well, and is gone otherwise.
 
-        The block has to `seal` it. An avatar of that name is replaced; raises OSError.
+        The block has to `write_manifest` it. An avatar of that name is replaced; raises OSError.
         """
         target = self.folder(avatar_id)
         self.root.mkdir(parents=True, exist_ok=True)
@@ -177,18 +177,18 @@ class AvatarStore:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def seal(
+    def write_manifest(
         self,
         build: AvatarBuild,
         *,
         avatar_id: str,
         digest: str,
-        facts: Mapping[str, Any],
+        metadata: Mapping[str, Any],
         notes: Sequence[str],
     ) -> None:
         """Write the manifest of a finished build, everything on disk before it. Raises OSError.
 
-        facts: more JSON to keep, "source" among it; notes: for the person who asked.
+        metadata: more JSON to keep, "source" among it; notes: for the person who asked.
         """
         count, height, width = build.frames.shape[:3]
         files = sorted(path for path in build.folder.iterdir())
@@ -202,7 +202,7 @@ class AvatarStore:
             "frames": count,
             "width": width,
             "height": height,
-            **facts,
+            **metadata,
             "notes": list(notes),
             "files": {path.name: sealed(path) for path in files},
         }

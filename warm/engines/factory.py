@@ -28,7 +28,7 @@ def make_engine(settings: Settings) -> Engine:
     raise ValueError(f"engine is {settings.engine!r}; allowed are {allowed}.")
 
 
-def recipe_of(settings: Settings) -> tuple[tuple[str, str | int], ...]:
+def engine_recipe(settings: Settings) -> tuple[tuple[str, str | int], ...]:
     """What besides `PreparationSettings` changes what the engine keeps with an avatar.
 
     Raises WeightsError when files of the engine lack.

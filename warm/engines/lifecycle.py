@@ -1,5 +1,5 @@
-"""Whether the engine is loaded: from the start or when it is wanted, until nobody speaks for long;
-loaded anew when its device failed."""
+"""Loading, unloading and reloading of the engine: at the start or on demand, after a long idle
+time, and after its device failed."""
 
 import logging
 import traceback
@@ -12,21 +12,21 @@ from typing import Literal
 
 from warm.engines.base import Engine, EngineLost, EngineOutOfMemory
 
-TRIES_S = (0.0, 1.0, 3.0, 10.0)
-"""Rest before each try to load an engine that was lost or did not load …"""
-LATER_S = 60.0
-"""… and before each one after those."""
-RENEWAL_S = 5
-"""About how long a new process takes to be there."""
-AWAY = "the engine is unloaded; the next request loads it"
-COMING = "the engine is being loaded; requests wait for it"
-FOR_GOOD = (
-    "the engine failed ({trouble}), and this process can never use its device again. A new process "
-    "takes its place: at once, or in a few minutes where that has happened several times. "
+RETRY_DELAYS_S = (0.0, 1.0, 3.0, 10.0)
+"""Delay before each of the first attempts to reload a failed engine."""
+LONG_RETRY_DELAY_S = 60.0
+"""Delay before each later attempt."""
+NEW_PROCESS_S = 5
+"""Typical time until a new process accepts requests."""
+UNLOADED = "the engine is unloaded; the next request loads it"
+LOADING = "the engine is being loaded; requests wait for it"
+PROCESS_UNUSABLE = (
+    "the engine failed ({error}), and this process can never use its device again. A new process "
+    "replaces it: at once, or in a few minutes if that has happened several times. "
 )
-MEND = (
-    "Films can be watched and exported. Look at the device (nvidia-smi) and at the log; a GPU that "
-    "has failed often needs a restart of the server"
+ADVICE = (
+    "Films can still be watched and exported. Check the device (nvidia-smi) and the log; a GPU "
+    "that has failed often needs a restart of the server"
 )
 
 LifecycleState = Literal["asleep", "loading", "awake", "reloading", "broken"]
@@ -39,18 +39,18 @@ class LoadPolicy:
     """When an engine is loaded and unloaded."""
 
     unload_idle_s: float = 0.0
-    """It is unloaded when nobody wanted it for so long; 0: never."""
+    """Idle time after which the engine is unloaded; 0: never."""
     clear_cache: bool = False
-    """Whether what it keeps for the next pass is given back when nobody speaks any more."""
-    tries_s: tuple[float, ...] = TRIES_S
-    later_s: float = LATER_S
+    """Release cached memory when the last speech has ended."""
+    retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S
+    long_retry_delay_s: float = LONG_RETRY_DELAY_S
 
 
 class EngineLifecycle:
-    """Owned by the render thread, which calls `tend` in each turn; any thread may look.
+    """Owned by the render thread, which calls `update` on every turn; any thread may read.
 
-    An engine that is wanted again is loaded on a thread of its own: until `is_awake`, the render
-    thread asks it for no speech and no picture, and goes on with everything else.
+    The engine is reloaded on a thread of its own. Until `is_awake`, the render thread requests no
+    speech and no picture from it, and continues with all other work.
     """
 
     def __init__(
@@ -59,162 +59,164 @@ class EngineLifecycle:
         load_policy: LoadPolicy,
         *,
         clock: Callable[[], float],
-        ring: Callable[[], None] = lambda: None,
+        notify: Callable[[], None] = lambda: None,
     ) -> None:
-        """`ring` is called by any thread when there is something for `tend`."""
+        """`notify` is called, on any thread, when `update` has something to do."""
         self.state: LifecycleState = "asleep"
-        self.reason = AWAY
-        """Empty while it is awake."""
+        self.reason = UNLOADED
+        """Why the engine is not awake; empty while it is."""
         self.load_s: float | None = None
-        """How long the last load took."""
+        """Duration of the last load."""
         self.loads, self.unloads, self.losses = 0, 0, 0
         self.needs_new_process = False
-        """Whether no load in this process will help any more."""
+        """Whether no further load in this process can succeed."""
         self._engine, self._load_policy = engine, load_policy
-        self._clock, self._ring = clock, ring
+        self._clock, self._notify = clock, notify
         self._loading: Future[None] | None = None
-        self._begun_s = self._used_s = clock()
+        self._load_started_s = self._last_used_s = clock()
         self._was_busy = False
-        self._tries, self._due_s = 0, 0.0
-        self._trouble = ""
+        self._failed_attempts, self._retry_at_s = 0, 0.0
+        self._last_error = ""
 
     @property
     def is_awake(self) -> bool:
-        """Whether the engine can be asked for anything."""
+        """Whether the engine accepts calls."""
         return self.state == "awake"
 
     @property
     def retry_after_s(self) -> int:
-        """When to ask again."""
+        """Seconds after which a client should retry."""
         if self.needs_new_process:
-            return RENEWAL_S
-        return round(self._load_policy.later_s) if self.state == "broken" else 1
+            return NEW_PROCESS_S
+        return round(self._load_policy.long_retry_delay_s) if self.state == "broken" else 1
 
     def load(self) -> None:
-        """Load it here and now, once, at the start; raises what the engine does.
+        """Load the engine on the calling thread, once, at the start; raises what the engine does.
 
-        A device that fails is tried again like one that failed later: nothing is raised.
+        EngineLost is not raised: it is retried like a later failure.
         """
-        self._begun_s = self._clock()
+        self._load_started_s = self._clock()
         try:
             self._engine.load()
-        except EngineLost as lost:
-            self._fail(lost)
+        except EngineLost as error:
+            self._handle_failure(error)
         else:
-            self._rise()
+            self._handle_loaded()
 
-    def tend(self, *, wanted: bool, busy: bool) -> None:
-        """Load, unload, or look what became of a load.
+    def update(self, *, has_demand: bool, is_busy: bool) -> None:
+        """Load or unload the engine, or take the result of a load.
 
-        `wanted`: there is demand for it (see `Demand`); `busy`: something is being made by it,
-        which is demand too. With demand it is loaded and stays loaded.
+        `has_demand`: see `Demand`; `is_busy`: the engine is at work, which counts as demand. With
+        demand, the engine is loaded and stays loaded.
         """
         if self._loading is not None:
-            self._look()
-        wanted = wanted or busy
-        if wanted:
-            self._used_s = self._clock()
+            self._poll_load()
+        has_demand = has_demand or is_busy
+        if has_demand:
+            self._last_used_s = self._clock()
         if self.state == "awake":
-            self._care(wanted=wanted, busy=busy)
-        elif self.state == "asleep" and wanted:
-            self._begin("loading", COMING)
-        elif self._loading is None and self._trouble and self._clock() >= self._due_s:
-            self._begin(self.state, self.reason)
+            self._free_memory(has_demand=has_demand, is_busy=is_busy)
+        elif self.state == "asleep" and has_demand:
+            self._start_load("loading", LOADING)
+        elif self._loading is None and self._last_error and self._clock() >= self._retry_at_s:
+            self._start_load(self.state, self.reason)
 
-    def note(self, error: Exception) -> None:
-        """Something failed while the engine was asked: where it was lost, it is loaded anew."""
+    def report_error(self, error: Exception) -> None:
+        """Take an error that the engine raised; EngineLost makes the engine reload."""
         if isinstance(error, EngineLost) and self.state == "awake":
             log.error("the engine was lost: %s", error)
-            let_go(error)
+            clear_tracebacks(error)
             self.losses += 1
-            self._tries = 0
-            self._fail(error)
+            self._failed_attempts = 0
+            self._handle_failure(error)
 
-    def _care(self, *, wanted: bool, busy: bool) -> None:
-        """Give back what nobody needs."""
-        is_over, self._was_busy = self._was_busy and not busy, busy
-        idle_s = self._clock() - self._used_s
+    def _free_memory(self, *, has_demand: bool, is_busy: bool) -> None:
+        """Unload an idle engine, or release its cached memory after the last speech."""
+        has_finished, self._was_busy = self._was_busy and not is_busy, is_busy
+        idle_s = self._clock() - self._last_used_s
         try:
-            if not wanted and 0 < self._load_policy.unload_idle_s <= idle_s:
+            if not has_demand and 0 < self._load_policy.unload_idle_s <= idle_s:
                 self._engine.unload()
                 self.unloads += 1
-                self.state, self.reason = "asleep", AWAY
+                self.state, self.reason = "asleep", UNLOADED
                 log.info("the engine was unloaded after %.0f s without work", idle_s)
-            elif is_over and self._load_policy.clear_cache:
+            elif has_finished and self._load_policy.clear_cache:
                 self._engine.release_cached_memory()
         except EngineLost as error:
-            self.note(error)
+            self.report_error(error)
 
-    def _begin(self, state: LifecycleState, reason: str) -> None:
+    def _start_load(self, state: LifecycleState, reason: str) -> None:
         self.state, self.reason = state, reason
-        self._begun_s = self._clock()
+        self._load_started_s = self._clock()
         self._loading = Future()
         Thread(target=self._load, args=(self._loading,), name="load", daemon=True).start()
 
     def _load(self, done: "Future[None]") -> None:
-        """Thread of its own."""
+        """Run on a thread of its own."""
         try:
-            with suppress(EngineLost):  # a device that is gone has nothing to give back
+            with suppress(EngineLost):  # a lost device has no memory to free
                 self._engine.unload()
             self._engine.load()
             done.set_result(None)
-        except BaseException as error:  # the top of a thread; everybody waits for its answer
+        except BaseException as error:  # the top of a thread; the render thread needs a result
             trace = None if isinstance(error, EngineLost | EngineOutOfMemory) else error
             log.warning("the engine could not be loaded: %s", error, exc_info=trace)
-            let_go(error)
+            clear_tracebacks(error)
             done.set_exception(error)
-        self._ring()
+        self._notify()
 
-    def _look(self) -> None:
-        """Whether it is loaded by now."""
+    def _poll_load(self) -> None:
+        """Take the result of a load that has ended."""
         assert self._loading is not None
         if not self._loading.done():
             return
         error = self._loading.exception()
         self._loading = None
         if error is None:
-            self._rise()
+            self._handle_loaded()
         else:
-            self._fail(error)
+            self._handle_failure(error)
 
-    def _rise(self) -> None:
+    def _handle_loaded(self) -> None:
         now_s = self._clock()
-        self.load_s, self._used_s = now_s - self._begun_s, now_s
+        self.load_s, self._last_used_s = now_s - self._load_started_s, now_s
         self.loads += 1
-        self._tries, self._trouble = 0, ""
+        self._failed_attempts, self._last_error = 0, ""
         self.state, self.reason = "awake", ""
         log.info("the engine was loaded in %.2f s", self.load_s)
 
-    def _fail(self, error: BaseException) -> None:
-        """Have it tried again after a while."""
-        waits_s = self._load_policy.tries_s
+    def _handle_failure(self, error: BaseException) -> None:
+        """Schedule the next attempt, and say so in `state` and `reason`."""
+        delays_s = self._load_policy.retry_delays_s
+        long_delay_s = self._load_policy.long_retry_delay_s
+        is_exhausted = self._failed_attempts >= len(delays_s)
+        delay_s = long_delay_s if is_exhausted else delays_s[self._failed_attempts]
+        self._retry_at_s = self._clock() + delay_s
+        self._failed_attempts += 1
+        self._last_error = str(error) or type(error).__name__
         self.needs_new_process = isinstance(error, EngineLost) and error.needs_new_process
-        is_last = self._tries >= len(waits_s)
-        rest_s = self._load_policy.later_s if is_last else waits_s[self._tries]
-        self._due_s = self._clock() + rest_s
-        self._tries += 1
-        self._trouble = str(error) or type(error).__name__
         if self.needs_new_process:
-            log.error("the engine is lost to this process: %s", self._trouble)
-            self._due_s = float("inf")
-            self.state, self.reason = "broken", FOR_GOOD.format(trouble=self._trouble) + MEND
-        elif is_last:
+            log.error("this process cannot use the device any more: %s", self._last_error)
+            self._retry_at_s = float("inf")
+            self.state = "broken"
+            self.reason = PROCESS_UNUSABLE.format(error=self._last_error) + ADVICE
+        elif is_exhausted:
             self.state = "broken"
             self.reason = (
-                f"the engine cannot be loaded ({self._trouble}); it is tried again every "
-                f"{self._load_policy.later_s:.0f} s. {MEND}"
+                f"the engine cannot be loaded ({self._last_error}); loading is retried every "
+                f"{long_delay_s:.0f} s. {ADVICE}"
             )
         else:
             self.state = "reloading"
             self.reason = (
-                f"the engine failed ({self._trouble}) and is being loaded anew, "
-                f"try {self._tries} of {len(waits_s)}; requests wait for it"
+                f"the engine failed ({self._last_error}) and is being reloaded, "
+                f"attempt {self._failed_attempts} of {len(delays_s)}; requests wait for it"
             )
 
 
-def let_go(error: BaseException | None) -> None:
-    """Drop what the calls that led to an error hold: networks, which are to make room for new ones
-    while somebody is still being told of it."""
+def clear_tracebacks(error: BaseException | None) -> None:
+    """Clear the frames of an error and its causes: they hold networks whose memory the next load
+    needs, while a request may still hold the error."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__

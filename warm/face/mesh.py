@@ -39,9 +39,9 @@ class FaceMesh:
 
     def at_detection(self, picture: NDArray[np.uint8], face: Detection) -> Mesh:
         """Landmarks of a detected face; looks twice, for the mesh's own crop is the better one."""
-        return self.again(picture, self._read(picture, crop_of_detection(face)).points)
+        return self.track(picture, self._read(picture, crop_of_detection(face)).points)
 
-    def again(self, picture: NDArray[np.uint8], points: NDArray[np.float32]) -> Mesh:
+    def track(self, picture: NDArray[np.uint8], points: NDArray[np.float32]) -> Mesh:
         """Landmarks near where they were a moment ago."""
         return self._read(picture, crop_of_points(points))
 

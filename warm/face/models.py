@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from warm.face.download import MEMBERS
-from warm.face.errors import FaceModelError
 from warm.installation import own_command
 
 if TYPE_CHECKING:
@@ -39,3 +38,7 @@ def open_model(folder: Path, name: str) -> "Interpreter":
     interpreter = Interpreter(model_content=data, num_threads=1)
     interpreter.allocate_tensors()
     return interpreter
+
+
+class FaceModelError(RuntimeError):
+    """A face model's file is missing or is not the expected one."""

@@ -57,16 +57,16 @@ WAV_UNKNOWN_BYTES = {0, 0xFFFFFFFF}
 Samples = NDArray[np.float32]
 
 
-class NoSoundError(MediaError):
+class NoAudioError(MediaError):
     """The file holds no sound."""
 
 
-class LongSoundError(MediaError):
+class AudioTooLongError(MediaError):
     """The sound is longer than allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SoundFacts:
+class AudioInfo:
     """What a whole file holds, known after it was read once."""
 
     samples: int
@@ -93,7 +93,7 @@ class SoundFacts:
 
 
 @contextmanager
-def open_sound(path: Path, *, rate_hz: int) -> Iterator["Sound"]:
+def open_audio(path: Path, *, rate_hz: int) -> Iterator["AudioFile"]:
     """Open a file to be heard as mono at `rate_hz`.
 
     Raises MediaError, here or while pieces are read, for what is no sound, damaged or truncated.
@@ -101,22 +101,22 @@ def open_sound(path: Path, *, rate_hz: int) -> Iterator["Sound"]:
     demuxer = sniff_sound(path)
     try:
         with open_media(path, demuxer=demuxer) as container:
-            yield Sound(container, path, rate_hz=rate_hz)
+            yield AudioFile(container, path, rate_hz=rate_hz)
     except FFmpegError as error:
         raise DamagedMediaError(
             f"The sound {path} is damaged or truncated ({error.strerror}). Send the file again."
         ) from error
 
 
-def examine(path: Path, *, rate_hz: int, longest_s: float) -> SoundFacts:
+def examine_audio(path: Path, *, rate_hz: int, longest_s: float) -> AudioInfo:
     """Read a file to its end and tell what it holds; raises MediaError for whatever is wrong."""
     count, peak = 0, 0.0
-    with open_sound(path, rate_hz=rate_hz) as sound:
-        for piece in sound.pieces():
+    with open_audio(path, rate_hz=rate_hz) as sound:
+        for piece in sound.chunks():
             count += len(piece)
             peak = max(peak, float(np.abs(piece).max(initial=0.0)))
             if count > longest_s * rate_hz:
-                raise LongSoundError(
+                raise AudioTooLongError(
                     f"{path} is longer than {longest_s:g} s (max_audio_s). Raise that, or send it "
                     "in parts."
                 )
@@ -124,15 +124,15 @@ def examine(path: Path, *, rate_hz: int, longest_s: float) -> SoundFacts:
             raise DamagedMediaError(
                 f"The sound {path} is too short to be heard. Send a longer one."
             )
-        return SoundFacts(samples=count, rate_hz=rate_hz, peak=peak, stored=sound.stored)
+        return AudioInfo(samples=count, rate_hz=rate_hz, peak=peak, stored=sound.stored)
 
 
-class Sound:
-    """An opened sound. Not thread-safe; made by `open_sound`."""
+class AudioFile:
+    """An opened sound. Not thread-safe; made by `open_audio`."""
 
     def __init__(self, container: InputContainer, path: Path, *, rate_hz: int) -> None:
         if not container.streams.audio:
-            raise NoSoundError(f"{path} holds no sound. Send {READABLE} with sound in it.")
+            raise NoAudioError(f"{path} holds no sound. Send {READABLE} with sound in it.")
         self._container, self._path, self._rate_hz = container, path, rate_hz
         self._stream = container.streams.audio[0]
         self._is_exact = self._stream.codec_context.name == "flac"
@@ -159,7 +159,7 @@ class Sound:
             return None
         return self._stream.duration * self._stream.time_base
 
-    def pieces(self) -> Iterator[Samples]:
+    def chunks(self) -> Iterator[Samples]:
         """(n,) float32 mono, none longer than PIECE_SAMPLES, without gaps to the end of the file.
 
         -1…1 is what integer formats hold; floats may go beyond. Raises DamagedMediaError with the

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from warm.media.fit import evened, shrunk
+from warm.media.scaling import crop_to_even, scale_down
 from warm.media.sniff import DamagedMediaError, MediaError, sniff
 
 BACKDROP = 255
@@ -68,8 +68,8 @@ def decode(image: Image.Image, max_side: int) -> Photo:
     except ImageCms.PyCMSError:
         colour = as_it_is(upright)
         notes = ("The photo's colour profile is broken; its colours are taken as sRGB.",)
-    rgb = flattened(np.asarray(colour))
-    picture = np.ascontiguousarray(evened(shrunk(rgb, max_side))[..., ::-1])
+    rgb = flatten_alpha(np.asarray(colour))
+    picture = np.ascontiguousarray(crop_to_even(scale_down(rgb, max_side))[..., ::-1])
     return Photo(picture, colour.size, notes)
 
 
@@ -105,7 +105,7 @@ def eight_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray((levels.clip(0, 65535) / 257).round().astype(np.uint8))
 
 
-def flattened(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def flatten_alpha(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(h, w, 3) of (h, w, 3 or 4): laid on an opaque BACKDROP."""
     if picture.shape[2] == 3:
         return picture

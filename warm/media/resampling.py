@@ -8,7 +8,7 @@ from session.film import SAMPLE_RATE_HZ, FilmSpec
 from tts.speech import Speech
 
 
-def film_sound(speech: Speech, spec: FilmSpec) -> NDArray[np.float32]:
+def film_audio(speech: Speech, spec: FilmSpec) -> NDArray[np.float32]:
     """(frames * spec.samples_per_frame,) float32, -1…1, 48 kHz.
 
     The speech begins at the first sample; silence fills up its last video frame.

@@ -1,9 +1,11 @@
 """One video, as upright BGR frames on an exact clock, decoded one at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
@@ -15,10 +17,11 @@ from numpy.typing import NDArray
 
 from session.media_file import open_media
 from session.orientation import AS_STORED, OrientationReader
-from warm.media.clock import resampled
-from warm.media.fit import evened, fitted_size
-from warm.media.photo import flattened
+from warm.media.photo import flatten_alpha
+from warm.media.scaling import crop_to_even, scaled_size
 from warm.media.sniff import DamagedMediaError, MediaError, sniff
+
+Picture = TypeVar("Picture")
 
 EXACTLY = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 """2 ms a frame instead of 0.2, but colours interpolated between their samples, and unbiased: greys
@@ -84,7 +87,7 @@ class Video:
         Each array is new; the same one is yielded again where the video holds a frame for longer.
         """
         last: tuple[VideoFrame, NDArray[np.uint8]] | None = None
-        for frame in resampled(self._timed(), self._fps):
+        for frame in frames_at_rate(self._timed(), self._fps):
             if last is None or last[0] is not frame:
                 last = frame, self._picture(frame)
             yield last[1]
@@ -122,11 +125,11 @@ class Video:
         if self._size is None:
             stored = square_pixel_size(frame, self._stream.sample_aspect_ratio)
             self.stored_size = orientation.swapped(stored)
-            self._size = fitted_size(*self.stored_size, self._max_side)
+            self._size = scaled_size(*self.stored_size, self._max_side)
             self.orientation = orientation
             self.is_hdr = frame.color_trc in HDR_TRANSFERS
         stored_picture = self._to_bgr(frame, orientation.swapped(self._size))
-        return np.ascontiguousarray(evened(orientation.applied(stored_picture)))
+        return np.ascontiguousarray(crop_to_even(orientation.applied(stored_picture)))
 
     def _to_bgr(self, frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
         has_alpha = any(component.is_alpha for component in frame.format.components)
@@ -138,7 +141,7 @@ class Video:
             src_colorspace=colour_space(frame),
             interpolation=EXACTLY,
         )
-        return flattened(np.asarray(converted.to_ndarray(), np.uint8))
+        return flatten_alpha(np.asarray(converted.to_ndarray(), np.uint8))
 
 
 def square_pixel_size(frame: VideoFrame, aspect: Fraction | None) -> tuple[int, int]:
@@ -153,3 +156,28 @@ def colour_space(frame: VideoFrame) -> int:
     if frame.colorspace != UNSPECIFIED_COLOURS:
         return frame.colorspace
     return BT709 if frame.height >= HD_LINES else BT601
+
+
+def frames_at_rate(
+    timed: Iterable[tuple[Fraction, Fraction, Picture]], fps: int
+) -> Iterator[Picture]:
+    """The picture on show in the middle of each 1/fps, from (start_s, end_s, picture) in order.
+
+    A picture stays on show until the next one starts, whatever end it was given; the end counts
+    for the last. Pictures that do not start later than the one before are passed over. A video
+    shorter than half a frame still gives its first picture.
+    """
+    middles = (Fraction(2 * k + 1, 2 * fps) for k in count())
+    middle = next(middles)
+    shown: tuple[Fraction, Fraction, Picture] | None = None
+    given = False
+    for item in timed:
+        if shown is not None and item[0] <= shown[0]:
+            continue
+        while shown is not None and middle < item[0]:
+            yield shown[2]
+            given, middle = True, next(middles)
+        shown = item
+    while shown is not None and (middle < shown[1] or not given):
+        yield shown[2]
+        given, middle = True, next(middles)

@@ -11,8 +11,8 @@ from session.film import SAMPLE_RATE_HZ, FilmSpec
 from tts.speech import Speech
 from tts.voice import VoiceChoice, Voices
 from warm.engines.base import Engine
-from warm.media.audio import open_sound
-from warm.media.resampling import film_sound
+from warm.media.audio import open_audio
+from warm.media.resampling import film_audio
 
 WINDOW_S = 30
 """A passage of a sound file. It is heard together with the one before and the one after, so the
@@ -55,7 +55,7 @@ def from_text(
 ) -> Iterator[Passage]:
     """The sentences of a text."""
     for speech in voices.speak(text, choice):
-        samples = film_sound(speech, spec)
+        samples = film_audio(speech, spec)
         frames = len(samples) // spec.samples_per_frame
         yield Passage(engine.encode_speech(speech, frames=frames, fps=spec.fps), samples)
 
@@ -63,7 +63,7 @@ def from_text(
 def frames_of_text(text: str, choice: VoiceChoice, voices: Voices, spec: FilmSpec) -> int:
     """How many frames `from_text` will make; speaks it once."""
     return sum(
-        len(film_sound(speech, spec)) // spec.samples_per_frame
+        len(film_audio(speech, spec)) // spec.samples_per_frame
         for speech in voices.speak(text, choice)
     )
 
@@ -76,8 +76,8 @@ def frames_of(samples: int, spec: FilmSpec) -> int:
 def windows(path: Path) -> Iterator[Samples]:
     """A sound file at 48 kHz in windows of WINDOW_S; the last is what is left."""
     size, waiting, count = WINDOW_S * SAMPLE_RATE_HZ, [], 0
-    with open_sound(path, rate_hz=SAMPLE_RATE_HZ) as sound:
-        for piece in sound.pieces():
+    with open_audio(path, rate_hz=SAMPLE_RATE_HZ) as sound:
+        for piece in sound.chunks():
             waiting.append(piece)
             count += len(piece)
             if count >= size:

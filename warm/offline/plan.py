@@ -14,13 +14,12 @@ from session.film import SAMPLE_RATE_HZ
 from session.fragmented.journal import journal_path
 from tts.sentences import check_text
 from tts.voice import BadSpeechRequest, VoiceChoice, Voices
-from warm.avatars.errors import PreparationError
-from warm.avatars.recipe import PreparationSettings, digest_of
+from warm.avatars.recipe import PreparationError, PreparationSettings, preparation_digest
 from warm.avatars.store import ID_PATTERN, MANIFEST, AvatarError, AvatarStore
-from warm.engines.factory import recipe_of
+from warm.engines.factory import engine_recipe
 from warm.engines.weights.digest import sha256_of
 from warm.installation import own_command
-from warm.media.audio import SoundFacts, examine
+from warm.media.audio import AudioInfo, examine_audio
 from warm.media.sniff import MediaError, sniff
 from warm.offline.errors import BadTask, RefusedTasks
 from warm.offline.mp4_file import comment_of
@@ -41,7 +40,7 @@ class Plan:
     avatar_id: str
     preparation: PreparationSettings | None
     """What the task's video is prepared with; None when the avatar is ready."""
-    sound: SoundFacts | None
+    sound: AudioInfo | None
     said: tuple[str, VoiceChoice] | None
     """The text and its voice, where there is no sound file."""
     key: str
@@ -103,7 +102,7 @@ class Planner:
             assert task.video is not None
             sniff(task.video)
             settings = self._preparation(task)
-            digest = digest_of(task.video, settings)
+            digest = preparation_digest(task.video, settings)
         except AvatarError as error:
             raise task.fault("avatar", str(error)) from error
         except MediaError as error:
@@ -137,16 +136,18 @@ class Planner:
         return avatar.digest
 
     def _preparation(self, task: Task) -> PreparationSettings:
-        settings = replace(self.settings.preparation_settings, recipe=recipe_of(self.settings))
+        settings = replace(self.settings.preparation_settings, recipe=engine_recipe(self.settings))
         return (
             settings if task.bbox_shift is None else replace(settings, bbox_shift=task.bbox_shift)
         )
 
-    def _sound(self, task: Task) -> SoundFacts | None:
+    def _sound(self, task: Task) -> AudioInfo | None:
         if task.audio is None:
             return None
         try:
-            return examine(task.audio, rate_hz=SAMPLE_RATE_HZ, longest_s=self.settings.max_audio_s)
+            return examine_audio(
+                task.audio, rate_hz=SAMPLE_RATE_HZ, longest_s=self.settings.max_audio_s
+            )
         except MediaError as error:
             raise task.fault("audio", str(error)) from error
 
@@ -167,7 +168,7 @@ class Planner:
         content = {
             "recipe": RECIPE,
             "avatar": avatar,
-            "engine": [self.settings.engine, *recipe_of(self.settings)],
+            "engine": [self.settings.engine, *engine_recipe(self.settings)],
             "look": [self.settings.blend_mode, self.settings.subpixel_enabled],
             "sound": sha256_of(task.audio) if task.audio is not None else None,
             "said": [said[0], asdict(said[1])] if said is not None else None,

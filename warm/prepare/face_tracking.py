@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warm.face.finder import MIN_MESH_SCORE, FaceFinder
-from warm.face.measure import inter_ocular
-from warm.media.fit import shrunk
+from warm.face.landmarks import inter_ocular
+from warm.media.scaling import scale_down
 from warm.prepare.errors import FacelessStretchError, NoFaceError, SmallFaceError
 
 MIN_FACE_PX = 64
@@ -42,7 +42,7 @@ class FaceFollower:
     def _again(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         if self._last is None or self._lost:
             return None
-        mesh = self._finder.mesh.again(picture, self._last)
+        mesh = self._finder.mesh.track(picture, self._last)
         return mesh.points if mesh.score >= MIN_MESH_SCORE else None
 
     def _search(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
@@ -65,13 +65,13 @@ class FaceFollower:
         """A face that is large in one part of the picture; quick."""
         left, top, right, bottom = xyxy
         part = picture[top:bottom, left:right]
-        small = shrunk(part, GLIMPSE_PX)
+        small = scale_down(part, GLIMPSE_PX)
         faces = self._finder.find(small)
         if not faces:
             return None
         guess = faces[0].mesh.points * (part.shape[1] / small.shape[1])
         guess[:, :2] += (left, top)
-        mesh = self._finder.mesh.again(picture, guess)
+        mesh = self._finder.mesh.track(picture, guess)
         return mesh.points if mesh.score >= MIN_MESH_SCORE else None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warm.avatars.avatar import AvatarBuild
-from warm.face.measure import inter_ocular
+from warm.face.landmarks import inter_ocular
 
 BOX_COLOUR, POINT_COLOUR, MASK_COLOUR = (60, 200, 255), (120, 255, 120), (255, 160, 60)
 MASK_STRENGTH = 0.35

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warm.avatars.avatar import CANONICAL_SIZE
-from warm.face.points68 import to_68
+from warm.face.landmarks import to_68
 
 JAW, NOSE_MIDDLE, NOSE_BASE = slice(1, 16), 29, 33
 """Of the 68 points."""

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from warm.avatars.avatar import Avatar
-from warm.avatars.recipe import PreparationSettings, digest_of
+from warm.avatars.recipe import PreparationSettings, preparation_digest
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.base import Engine
 from warm.engines.factory import make_engine
@@ -37,7 +37,7 @@ def prepare(  # noqa: PLR0913  what is prepared, as what, how, and where it goes
     settings = settings or PreparationSettings()
     store.folder(avatar_id)
     sniff(source)
-    digest = digest_of(source, settings)
+    digest = preparation_digest(source, settings)
     if not force and (ready := up_to_date(store, avatar_id, digest)):
         return ready
     from warm.prepare.build import Job, build_avatar  # noqa: PLC0415  slow, and often not needed
@@ -46,7 +46,7 @@ def prepare(  # noqa: PLR0913  what is prepared, as what, how, and where it goes
         job = Job(source, folder, settings, models, progress)
         build, notes = build_avatar(job, engine() if engine else default_engine(settings.engine))
         facts = {"source": str(source), "settings": asdict(settings)}
-        store.seal(build, avatar_id=avatar_id, digest=digest, notes=notes, facts=facts)
+        store.write_manifest(build, avatar_id=avatar_id, digest=digest, notes=notes, metadata=facts)
     return store.open(avatar_id)
 
 

@@ -15,7 +15,7 @@ from stabilizers.track import track_face
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.avatars.recipe import PreparationSettings
 from warm.face.finder import FaceFinder
-from warm.face.measure import CLOSED_GAP_IOD, lip_gap
+from warm.face.landmarks import CLOSED_GAP_IOD, lip_gap
 from warm.media.photo import read_photo
 from warm.media.video import Video, open_video
 from warm.prepare.arrays import FrameFile

@@ -10,7 +10,7 @@ from session.film import FilmSpec
 from tts.speech import Phoneme, Speech
 from tts.voice import Voices
 from warm.engines.base import Engine
-from warm.media.resampling import film_sound
+from warm.media.resampling import film_audio
 from warm.render.jobs import SpeakJob, SpeechReady
 
 TAIL_FRAMES = 3
@@ -43,7 +43,7 @@ def utterances(
         if job.timings.tts_first_s is None:
             job.timings.tts_first_s = job.age_s()
         job.tell(SpeechReady(sentence=number, text=speech.text, duration_s=speech.duration_s))
-        sound = film_sound(speech, spec)
+        sound = film_audio(speech, spec)
         frames = len(sound) // spec.samples_per_frame
         features = engine.encode_speech(speech, frames=frames, fps=spec.fps)
         yield Utterance(sound=sound, features=features, speech=speech)

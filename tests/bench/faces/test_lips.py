@@ -17,7 +17,7 @@ from bench.faces.lips import (
 )
 from bench.faces.lips_sentences import SENTENCES
 from tts.espeak import EspeakVoices
-from warm.engines.viseme.curves import CURVE_HZ, mouth_curves, mouth_track
+from warm.engines.viseme.phoneme_curves import CURVE_HZ, mouth_curves, mouth_track_from_phonemes
 from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
 
 FPS = 25
@@ -36,7 +36,7 @@ def perfect(voices: EspeakVoices) -> list[Watched]:
     told, cursor = [], 0
     for text in SENTENCES[:10]:
         for speech in voices.speak(text, voices.choose()):
-            track = mouth_track(speech, frames=int(speech.duration_s * FPS), fps=FPS)
+            track = mouth_track_from_phonemes(speech, frames=int(speech.duration_s * FPS), fps=FPS)
             gap = track[:, Shape.OPEN] * np.float64(FULL_GAP_IOD)
             told.append(Watched(speech, cursor, track, gap, np.ones(len(gap)), FPS))
             cursor += len(gap)
@@ -52,7 +52,7 @@ def with_gaps(watched: list[Watched], change: object) -> list[Watched]:
 
 def delayed(one: Watched, seconds: float) -> NDArray[np.float64]:
     points = int(len(one.gap) * CURVE_HZ / FPS) + 1
-    curve = mouth_curves(one.speech, points=points).joined()[:, Shape.OPEN] * FULL_GAP_IOD
+    curve = mouth_curves(one.speech, points=points).with_contacts()[:, Shape.OPEN] * FULL_GAP_IOD
     return np.interp(one.middles_s - seconds, np.arange(points) / CURVE_HZ, curve)
 
 

@@ -52,7 +52,9 @@ def save(
         ):
             np.save(folder / f"{name}.npy", array)
         facts = {"source": "anna.jpg"}
-        store.seal(build, avatar_id=avatar_id, digest="d" * 64, facts=facts, notes=["One face."])
+        store.write_manifest(
+            build, avatar_id=avatar_id, digest="d" * 64, metadata=facts, notes=["One face."]
+        )
     return store.open(avatar_id)
 
 

@@ -1,4 +1,4 @@
-"""When an engine is loaded, unloaded and loaded anew; the clock is moved by hand."""
+"""Loading, unloading and reloading of an engine, on a clock that the test moves."""
 
 import weakref
 from collections.abc import Iterator, Sequence
@@ -19,16 +19,16 @@ from warm.settings import Settings
 
 
 class GatedEngine(LoudnessEngine):
-    """Counts loads, and loads when it is let to."""
+    """Counts loads; a load waits for `gate`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.loads = self.unloads = self.given_back = 0
+        self.loads = self.unloads = self.cache_releases = 0
         self.gate = Event()
         self.gate.set()
         self.faults: list[BaseException] = []
-        """What the next loads fail with."""
-        self.has_nothing_to_give = False
+        """Errors of the next loads."""
+        self.is_lost = False
 
     def load(self) -> None:
         assert self.gate.wait(30)
@@ -38,124 +38,128 @@ class GatedEngine(LoudnessEngine):
 
     def unload(self) -> None:
         self.unloads += 1
-        if self.has_nothing_to_give:
+        if self.is_lost:
             raise EngineLost("the GPU does not answer")
 
     def release_cached_memory(self) -> None:
-        self.given_back += 1
+        self.cache_releases += 1
 
 
-class Living:
-    """An engine with its life, and a hand on the clock."""
+class Harness:
+    """An engine with its lifecycle and a clock that the test moves."""
 
     def __init__(self, load_policy: LoadPolicy) -> None:
         self.now_s = 1000.0
         self.engine = GatedEngine()
-        self.rung = Event()
+        self.notified = Event()
         self.lifecycle = EngineLifecycle(
-            self.engine, load_policy, clock=lambda: self.now_s, ring=self.rung.set
+            self.engine, load_policy, clock=lambda: self.now_s, notify=self.notified.set
         )
 
-    def tend(self, *, wanted: bool = False, busy: bool = False, after_s: float = 0.0) -> str:
+    def update(
+        self, *, has_demand: bool = False, is_busy: bool = False, after_s: float = 0.0
+    ) -> str:
         self.now_s += after_s
-        self.lifecycle.tend(wanted=wanted, busy=busy)
+        self.lifecycle.update(has_demand=has_demand, is_busy=is_busy)
         return self.lifecycle.state
 
     def wait(self) -> str:
-        """The state when the load that is under way has ended."""
-        assert self.rung.wait(30)
-        self.rung.clear()
-        return self.tend()
+        """Return the state after the current load has ended."""
+        assert self.notified.wait(30)
+        self.notified.clear()
+        return self.update()
 
 
-HABITS = LoadPolicy(unload_idle_s=60.0, tries_s=(0.0, 5.0), later_s=60.0)
+POLICY = LoadPolicy(unload_idle_s=60.0, retry_delays_s=(0.0, 5.0), long_retry_delay_s=60.0)
 
 
 @pytest.fixture
-def living() -> Iterator[Living]:
-    made = Living(HABITS)
-    yield made
-    made.engine.gate.set()
+def harness() -> Iterator[Harness]:
+    harness = Harness(POLICY)
+    yield harness
+    harness.engine.gate.set()
 
 
-def test_it_sleeps_until_it_is_wanted_and_loads_beside_the_render_thread(living: Living) -> None:
-    assert living.tend() == "asleep"
-    living.engine.gate.clear()
-    assert living.tend(wanted=True) == "loading"
-    assert not living.lifecycle.is_awake
-    assert "is being loaded" in living.lifecycle.reason
-    living.now_s += 2.5
-    living.engine.gate.set()
-    assert living.wait() == "awake"
-    assert (living.lifecycle.reason, living.lifecycle.load_s) == ("", 2.5)
+def test_it_stays_unloaded_until_there_is_demand_and_loads_off_the_render_thread(
+    harness: Harness,
+) -> None:
+    assert harness.update() == "asleep"
+    harness.engine.gate.clear()
+    assert harness.update(has_demand=True) == "loading"
+    assert not harness.lifecycle.is_awake
+    assert "is being loaded" in harness.lifecycle.reason
+    harness.now_s += 2.5
+    harness.engine.gate.set()
+    assert harness.wait() == "awake"
+    assert (harness.lifecycle.reason, harness.lifecycle.load_s) == ("", 2.5)
 
 
-def test_it_is_loaded_for_what_is_being_made_too(living: Living) -> None:
-    """Would miss a clip that begins, for whatever reason, while the engine is unloaded."""
-    assert living.tend(busy=True) == "loading"
-    assert living.wait() == "awake"
+def test_work_in_progress_counts_as_demand(harness: Harness) -> None:
+    """Would miss a clip that begins while the engine is unloaded."""
+    assert harness.update(is_busy=True) == "loading"
+    assert harness.wait() == "awake"
 
 
-def test_a_load_that_ends_by_no_ordinary_error_is_tried_again(living: Living) -> None:
-    """Would miss a panic of native code, which is no Exception: everybody would wait for ever."""
-    living.engine.faults = [SystemExit("a panic")]
-    living.tend(wanted=True)
-    assert living.wait() == "reloading"
-    living.tend()
-    assert living.wait() == "awake"
+def test_a_load_that_ends_with_a_base_exception_is_retried(harness: Harness) -> None:
+    """Would miss a panic of native code, which is no Exception: requests would wait for ever."""
+    harness.engine.faults = [SystemExit("a panic")]
+    harness.update(has_demand=True)
+    assert harness.wait() == "reloading"
+    harness.update()
+    assert harness.wait() == "awake"
 
 
-def test_it_is_unloaded_when_nothing_was_said_for_long_and_not_before(living: Living) -> None:
-    living.lifecycle.load()
-    assert living.tend(after_s=59) == "awake"
-    assert living.tend(busy=True, after_s=100) == "awake"
-    assert living.tend(after_s=59) == "awake"
-    assert living.engine.unloads == 0
-    assert living.tend(after_s=1) == "asleep"
-    assert (living.engine.unloads, living.lifecycle.unloads) == (1, 1)
-    assert living.tend(wanted=True) == "loading"
-    assert living.wait() == "awake"
+def test_it_is_unloaded_after_the_idle_time_and_not_before(harness: Harness) -> None:
+    harness.lifecycle.load()
+    assert harness.update(after_s=59) == "awake"
+    assert harness.update(is_busy=True, after_s=100) == "awake"
+    assert harness.update(after_s=59) == "awake"
+    assert harness.engine.unloads == 0
+    assert harness.update(after_s=1) == "asleep"
+    assert (harness.engine.unloads, harness.lifecycle.unloads) == (1, 1)
+    assert harness.update(has_demand=True) == "loading"
+    assert harness.wait() == "awake"
 
 
-def test_zero_seconds_never_unload() -> None:
-    living = Living(LoadPolicy())
-    living.lifecycle.load()
-    assert living.tend(after_s=1e9) == "awake"
-    assert living.engine.unloads == 0
+def test_an_idle_time_of_zero_never_unloads() -> None:
+    harness = Harness(LoadPolicy())
+    harness.lifecycle.load()
+    assert harness.update(after_s=1e9) == "awake"
+    assert harness.engine.unloads == 0
 
 
 @pytest.mark.parametrize("clears", [True, False])
-def test_what_is_kept_for_the_next_pass_is_given_back_once_when_nobody_speaks(
+def test_cached_memory_is_released_once_after_the_last_speech(
     clears: bool,
 ) -> None:
-    living = Living(LoadPolicy(clear_cache=clears))
-    living.lifecycle.load()
-    for busy in (False, True, True, False, False):
-        living.tend(busy=busy)
-    assert living.engine.given_back == int(clears)
+    harness = Harness(LoadPolicy(clear_cache=clears))
+    harness.lifecycle.load()
+    for is_busy in (False, True, True, False, False):
+        harness.update(is_busy=is_busy)
+    assert harness.engine.cache_releases == int(clears)
 
 
-def test_a_lost_engine_is_unloaded_and_loaded_anew(living: Living) -> None:
-    living.lifecycle.load()
-    living.engine.has_nothing_to_give = True
-    living.lifecycle.note(EngineLost("the GPU failed"))
-    assert living.lifecycle.state == "reloading"
-    assert "the GPU failed" in living.lifecycle.reason
-    living.lifecycle.note(EngineLost("another frame of the same pass"))
-    assert living.lifecycle.losses == 1
-    living.tend()
-    assert living.wait() == "awake"
-    assert (living.engine.loads, living.engine.unloads) == (2, 1)
+def test_a_lost_engine_is_unloaded_and_reloaded(harness: Harness) -> None:
+    harness.lifecycle.load()
+    harness.engine.is_lost = True
+    harness.lifecycle.report_error(EngineLost("the GPU failed"))
+    assert harness.lifecycle.state == "reloading"
+    assert "the GPU failed" in harness.lifecycle.reason
+    harness.lifecycle.report_error(EngineLost("another frame of the same pass"))
+    assert harness.lifecycle.losses == 1
+    harness.update()
+    assert harness.wait() == "awake"
+    assert (harness.engine.loads, harness.engine.unloads) == (2, 1)
 
 
-def test_an_error_that_somebody_keeps_does_not_keep_the_lost_networks(living: Living) -> None:
-    """Would miss weights that still lie on the device when the new ones come."""
-    living.lifecycle.load()
+def test_a_kept_error_does_not_keep_the_lost_networks(harness: Harness) -> None:
+    """Would miss weights that are still on the device when the new ones are loaded."""
+    harness.lifecycle.load()
     with pytest.raises(EngineLost) as kept:
         lose(networks := [LoudnessEngine()])
     held = weakref.ref(networks.pop())
     assert held() is not None
-    living.lifecycle.note(kept.value)
+    harness.lifecycle.report_error(kept.value)
     assert held() is None
 
 
@@ -164,79 +168,79 @@ def lose(networks: list[LoudnessEngine]) -> None:
     raise EngineLost(f"the GPU failed under {network.name}")
 
 
-def test_what_is_no_loss_changes_nothing(living: Living) -> None:
-    living.lifecycle.load()
-    living.lifecycle.note(EngineOutOfMemory("no memory for one frame"))
-    living.lifecycle.note(ValueError("a bug"))
-    assert living.tend() == "awake"
+def test_other_errors_change_nothing(harness: Harness) -> None:
+    harness.lifecycle.load()
+    harness.lifecycle.report_error(EngineOutOfMemory("no memory for one frame"))
+    harness.lifecycle.report_error(ValueError("a bug"))
+    assert harness.update() == "awake"
 
 
-def test_the_tries_are_counted_rest_longer_and_go_on_rarely(living: Living) -> None:
-    living.lifecycle.load()
-    living.engine.faults = [RuntimeError(f"fault {number}") for number in range(3)]
-    living.lifecycle.note(EngineLost("the GPU failed"))
-    assert "try 1 of 2" in living.lifecycle.reason
-    living.tend()
-    assert living.wait() == "reloading"
-    assert "fault 0" in living.lifecycle.reason
-    assert "try 2 of 2" in living.lifecycle.reason
-    living.tend(after_s=4.9)
-    assert living.engine.loads == 2
-    living.tend(after_s=0.1)
-    assert living.wait() == "broken"
-    assert living.lifecycle.retry_after_s == 60
-    assert "fault 1" in living.lifecycle.reason
-    assert "restart of the server" in living.lifecycle.reason
-    living.tend(wanted=True, after_s=59)
-    assert living.engine.loads == 3
-    living.tend(after_s=1)
-    assert living.wait() == "broken"
-    living.tend(after_s=60)
-    assert living.wait() == "awake"
-    assert living.lifecycle.retry_after_s == 1
+def test_attempts_are_counted_and_their_delays_grow(harness: Harness) -> None:
+    harness.lifecycle.load()
+    harness.engine.faults = [RuntimeError(f"fault {number}") for number in range(3)]
+    harness.lifecycle.report_error(EngineLost("the GPU failed"))
+    assert "attempt 1 of 2" in harness.lifecycle.reason
+    harness.update()
+    assert harness.wait() == "reloading"
+    assert "fault 0" in harness.lifecycle.reason
+    assert "attempt 2 of 2" in harness.lifecycle.reason
+    harness.update(after_s=4.9)
+    assert harness.engine.loads == 2
+    harness.update(after_s=0.1)
+    assert harness.wait() == "broken"
+    assert harness.lifecycle.retry_after_s == 60
+    assert "fault 1" in harness.lifecycle.reason
+    assert "restart of the server" in harness.lifecycle.reason
+    harness.update(has_demand=True, after_s=59)
+    assert harness.engine.loads == 3
+    harness.update(after_s=1)
+    assert harness.wait() == "broken"
+    harness.update(after_s=60)
+    assert harness.wait() == "awake"
+    assert harness.lifecycle.retry_after_s == 1
 
 
-def test_a_device_that_fails_at_the_start_is_tried_again(living: Living) -> None:
-    living.engine.faults = [EngineLost("the GPU is not there yet")]
-    living.lifecycle.load()
-    assert living.lifecycle.state == "reloading"
-    living.tend()
-    assert living.wait() == "awake"
-    assert living.engine.loads == 2
+def test_a_device_that_fails_at_the_start_is_retried(harness: Harness) -> None:
+    harness.engine.faults = [EngineLost("the GPU is not there yet")]
+    harness.lifecycle.load()
+    assert harness.lifecycle.state == "reloading"
+    harness.update()
+    assert harness.wait() == "awake"
+    assert harness.engine.loads == 2
 
 
-def test_nothing_is_tried_again_in_a_process_that_has_lost_its_device_for_good(
-    living: Living,
+def test_nothing_is_retried_in_a_process_that_can_never_use_its_device_again(
+    harness: Harness,
 ) -> None:
-    living.lifecycle.load()
-    assert not living.lifecycle.needs_new_process
-    living.lifecycle.note(EngineLost("an illegal address", needs_new_process=True))
-    assert living.lifecycle.needs_new_process
-    assert living.tend(wanted=True, after_s=1e6) == "broken"
-    assert living.engine.loads == 1
-    assert living.lifecycle.retry_after_s == 5
-    assert "an illegal address" in living.lifecycle.reason
+    harness.lifecycle.load()
+    assert not harness.lifecycle.needs_new_process
+    harness.lifecycle.report_error(EngineLost("an illegal address", needs_new_process=True))
+    assert harness.lifecycle.needs_new_process
+    assert harness.update(has_demand=True, after_s=1e6) == "broken"
+    assert harness.engine.loads == 1
+    assert harness.lifecycle.retry_after_s == 5
+    assert "an illegal address" in harness.lifecycle.reason
 
 
-def test_an_engine_that_does_not_load_when_it_is_wanted_is_tried_again(living: Living) -> None:
-    living.engine.faults = [EngineOutOfMemory("another program uses the GPU")]
-    living.tend(wanted=True)
-    assert living.wait() == "reloading"
-    assert "another program" in living.lifecycle.reason
-    living.tend()
-    assert living.wait() == "awake"
+def test_an_engine_that_fails_to_load_on_demand_is_retried(harness: Harness) -> None:
+    harness.engine.faults = [EngineOutOfMemory("another program uses the GPU")]
+    harness.update(has_demand=True)
+    assert harness.wait() == "reloading"
+    assert "another program" in harness.lifecycle.reason
+    harness.update()
+    assert harness.wait() == "awake"
 
 
-def test_a_device_that_is_lost_at_rest_is_noticed_when_memory_is_given_back() -> None:
-    living = Living(LoadPolicy(unload_idle_s=10.0))
-    living.lifecycle.load()
-    living.engine.has_nothing_to_give = True
-    assert living.tend(after_s=10) == "reloading"
-    assert living.lifecycle.losses == 1
+def test_a_device_lost_while_idle_is_noticed_at_the_unload() -> None:
+    harness = Harness(LoadPolicy(unload_idle_s=10.0))
+    harness.lifecycle.load()
+    harness.engine.is_lost = True
+    assert harness.update(after_s=10) == "reloading"
+    assert harness.lifecycle.losses == 1
 
 
 class LostEngine(GatedEngine):
-    """Its device fails once, when so many frames were asked for."""
+    """Its device fails once, after `lost_after` frames."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -254,10 +258,10 @@ LONG = "This is a sentence that takes a while. It is followed by another one. An
 
 
 @contextmanager
-def two_of_which_one_is_lost(
+def one_of_two_speeches_lost(
     settings: Settings, voices: EspeakVoices, folder: Path
 ) -> Iterator[tuple[Runtime, LostEngine, SpeakJob, SpeakJob]]:
-    """A server whose device failed while two spoke: the one that failed, and the one that waits."""
+    """A server whose device failed during two speeches: the failed job and the waiting one."""
     engine = LostEngine()
     runtime = Runtime(settings=settings, avatar=tiny_avatar(folder), engine=engine, voices=voices)
     runtime.start()
@@ -274,10 +278,15 @@ def two_of_which_one_is_lost(
         runtime.close()
 
 
-def test_a_clip_that_had_no_frame_in_the_lost_pass_waits_and_is_said_whole(
+def test_a_clip_without_a_frame_in_the_lost_pass_waits_and_is_completed(
     settings: Settings, voices: EspeakVoices, tmp_path: Path
 ) -> None:
-    with two_of_which_one_is_lost(settings, voices, tmp_path) as (runtime, engine, lost, other):
+    with one_of_two_speeches_lost(settings, voices, tmp_path) as (
+        runtime,
+        engine,
+        lost,
+        other,
+    ):
         assert runtime.health().state == "reloading"
         engine.gate.set()
         spoken = other.result()
@@ -288,11 +297,16 @@ def test_a_clip_that_had_no_frame_in_the_lost_pass_waits_and_is_said_whole(
         assert again.session_frames > again.clip.frames
 
 
-def test_a_clip_that_waits_for_a_lost_engine_is_interrupted_when_it_is_back(
+def test_a_clip_that_waits_for_a_lost_engine_is_interrupted_once_it_is_back(
     settings: Settings, voices: EspeakVoices, tmp_path: Path
 ) -> None:
-    """Would miss a closing mouth that is asked of an engine which is away."""
-    with two_of_which_one_is_lost(settings, voices, tmp_path) as (runtime, engine, _, other):
+    """Would miss closing frames requested from an engine that is not loaded."""
+    with one_of_two_speeches_lost(settings, voices, tmp_path) as (
+        runtime,
+        engine,
+        _,
+        other,
+    ):
         stopping = Thread(target=runtime.interrupt, args=(other.session_id,))
         stopping.start()
         engine.gate.set()
@@ -301,7 +315,7 @@ def test_a_clip_that_waits_for_a_lost_engine_is_interrupted_when_it_is_back(
 
 
 def follow_until_one_fails(jobs: list[SpeakJob]) -> tuple[SpeakJob, list[Exception]]:
-    """The job that failed, and what with; the other may be going on."""
+    """Return the failed job and its error; the other may still run."""
     ended: Queue[tuple[SpeakJob, Exception | None]] = Queue()
 
     def follow(job: SpeakJob) -> None:

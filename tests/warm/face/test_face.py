@@ -10,12 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from warm.face.detector import FaceDetector, anchor_centres, tile_starts
-from warm.face.errors import FaceModelError
 from warm.face.finder import FaceFinder
-from warm.face.measure import eye_centres, inter_ocular, lip_gap, lip_width
+from warm.face.landmarks import MESH_INDEX, eye_centres, inter_ocular, lip_gap, lip_width, to_68
 from warm.face.mesh import FaceMesh
-from warm.face.models import MESH, open_model
-from warm.face.points68 import MESH_INDEX, to_68
+from warm.face.models import MESH, FaceModelError, open_model
 
 MODELS = Path(__file__).parents[3] / "models" / "face"
 

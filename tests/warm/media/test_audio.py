@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 
 from warm.media.audio import (
     PIECE_SAMPLES,
-    LongSoundError,
-    NoSoundError,
-    SoundFacts,
-    examine,
-    open_sound,
+    AudioInfo,
+    AudioTooLongError,
+    NoAudioError,
+    examine_audio,
+    open_audio,
 )
 from warm.media.sniff import DamagedMediaError, MediaError, UnknownMediaError
 
 RATE_HZ = 48_000
 TONE_HZ = 440.0
-Sound = NDArray[np.float64]
+AudioFile = NDArray[np.float64]
 
 
-def tone(seconds: float, rate_hz: int = RATE_HZ, amplitude: float = 0.5) -> Sound:
+def tone(seconds: float, rate_hz: int = RATE_HZ, amplitude: float = 0.5) -> AudioFile:
     """A tone that grows, so that its place in time can be told."""
     times = np.arange(round(seconds * rate_hz)) / rate_hz
     return amplitude * (0.2 + 0.8 * times / seconds) * np.sin(2 * np.pi * TONE_HZ * times)
@@ -35,7 +35,7 @@ def tone(seconds: float, rate_hz: int = RATE_HZ, amplitude: float = 0.5) -> Soun
 
 def encode(
     path: Path,
-    sound: Sound,
+    sound: AudioFile,
     *,
     rate_hz: int,
     codec: str,
@@ -59,13 +59,13 @@ def encode(
 
 
 def heard(path: Path, rate_hz: int = RATE_HZ) -> NDArray[np.float32]:
-    with open_sound(path, rate_hz=rate_hz) as sound:
-        pieces = list(sound.pieces())
+    with open_audio(path, rate_hz=rate_hz) as sound:
+        pieces = list(sound.chunks())
     assert all(piece.dtype == np.float32 and len(piece) <= PIECE_SAMPLES for piece in pieces)
     return np.concatenate(pieces)
 
 
-def lag_and_gain(found: NDArray[np.float32], expected: Sound) -> tuple[int, float]:
+def lag_and_gain(found: NDArray[np.float32], expected: AudioFile) -> tuple[int, float]:
     """Samples by which `found` comes later, and how loud it is against `expected`."""
     size = min(len(found), len(expected))
     spectrum = np.fft.rfft(found[:size], 2 * size) * np.conj(np.fft.rfft(expected[:size], 2 * size))
@@ -181,8 +181,8 @@ def test_the_sound_of_a_video_is_taken(tmp_path: Path) -> None:
 
 def test_a_file_is_examined_in_pieces(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.wav", tone(2), rate_hz=16_000, codec="pcm_s16le", format="s16")
-    facts = examine(path, rate_hz=RATE_HZ, longest_s=60)
-    assert facts == SoundFacts(
+    facts = examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
+    assert facts == AudioInfo(
         samples=facts.samples,
         rate_hz=RATE_HZ,
         peak=facts.peak,
@@ -193,7 +193,7 @@ def test_a_file_is_examined_in_pieces(tmp_path: Path) -> None:
 
 def test_silence_is_allowed_and_said(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.wav", np.zeros(8000), rate_hz=8000, codec="pcm_s16le", format="s16")
-    facts = examine(path, rate_hz=RATE_HZ, longest_s=60)
+    facts = examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
     assert facts.seconds == pytest.approx(1.0, abs=0.001)
     assert facts.notes == ("The sound is silent; the mouth stays closed.",)
 
@@ -202,14 +202,14 @@ def test_sound_beyond_full_scale_is_said(tmp_path: Path) -> None:
     path = encode(
         tmp_path / "a.wav", tone(1, amplitude=2.0), rate_hz=RATE_HZ, codec="pcm_f32le", format="flt"
     )
-    (note,) = examine(path, rate_hz=RATE_HZ, longest_s=60).notes
+    (note,) = examine_audio(path, rate_hz=RATE_HZ, longest_s=60).notes
     assert "6.0 dB too high" in note
 
 
 def test_what_is_longer_than_allowed_is_refused_without_reading_on(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.wav", tone(3), rate_hz=8000, codec="pcm_s16le", format="s16")
-    with pytest.raises(LongSoundError, match=r"longer than 2 s \(max_audio_s\)"):
-        examine(path, rate_hz=RATE_HZ, longest_s=2)
+    with pytest.raises(AudioTooLongError, match=r"longer than 2 s \(max_audio_s\)"):
+        examine_audio(path, rate_hz=RATE_HZ, longest_s=2)
 
 
 def test_a_file_that_is_not_there_or_empty_or_no_sound_is_named(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_a_file_that_is_not_there_or_empty_or_no_sound_is_named(tmp_path: Path) 
         (".", MediaError, "is a folder"),
     ):
         with pytest.raises(error, match=words):
-            examine(tmp_path / name, rate_hz=RATE_HZ, longest_s=60)
+            examine_audio(tmp_path / name, rate_hz=RATE_HZ, longest_s=60)
 
 
 def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
@@ -234,8 +234,8 @@ def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
             picture = np.zeros((64, 64, 3), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
         container.mux(stream.encode(None))
-    with pytest.raises(NoSoundError, match="holds no sound"):
-        examine(tmp_path / "a.mp4", rate_hz=RATE_HZ, longest_s=60)
+    with pytest.raises(NoAudioError, match="holds no sound"):
+        examine_audio(tmp_path / "a.mp4", rate_hz=RATE_HZ, longest_s=60)
 
 
 def test_a_wav_without_a_sample_is_empty(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_a_wav_without_a_sample_is_empty(tmp_path: Path) -> None:
         file.setsampwidth(2)
         file.setframerate(8000)
     with pytest.raises(DamagedMediaError, match=r"a\.wav"):
-        examine(tmp_path / "a.wav", rate_hz=RATE_HZ, longest_s=60)
+        examine_audio(tmp_path / "a.wav", rate_hz=RATE_HZ, longest_s=60)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_a_truncated_file_says_at_which_second_it_ends(
     ).read_bytes()
     (tmp_path / f"b.{suffix}").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DamagedMediaError) as broken:
-        examine(tmp_path / f"b.{suffix}", rate_hz=RATE_HZ, longest_s=60)
+        examine_audio(tmp_path / f"b.{suffix}", rate_hz=RATE_HZ, longest_s=60)
     message = str(broken.value)
     assert f"b.{suffix} is damaged or truncated" in message
     if suffix != "m4a":  # its index is at the end: nothing of it can be read
@@ -280,7 +280,7 @@ def test_bytes_changed_in_the_middle_are_not_passed_over(tmp_path: Path) -> None
     content[middle : middle + 4000] = bytes(4000)
     path.write_bytes(content)
     with pytest.raises(DamagedMediaError, match=r"damaged or truncated at \d\.\d\d s"):
-        examine(path, rate_hz=RATE_HZ, longest_s=60)
+        examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
 
 
 def test_one_changed_byte_of_a_file_with_checksums_is_found(tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_one_changed_byte_of_a_file_with_checksums_is_found(tmp_path: Path) -> N
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
     with pytest.raises(DamagedMediaError, match=r"1\.00 s were announced"):
-        examine(path, rate_hz=RATE_HZ, longest_s=60)
+        examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
 
 
 def test_a_sound_of_a_moment_is_refused_before_a_film_of_no_picture_is_begun(
@@ -299,7 +299,7 @@ def test_a_sound_of_a_moment_is_refused_before_a_film_of_no_picture_is_begun(
         tmp_path / "a.wav", tone(0.001, 16_000), rate_hz=16_000, codec="pcm_s16le", format="s16"
     )
     with pytest.raises(DamagedMediaError, match="too short"):
-        examine(path, rate_hz=RATE_HZ, longest_s=60)
+        examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
 
 
 def test_a_wav_with_nan_is_refused(tmp_path: Path) -> None:
@@ -311,4 +311,4 @@ def test_a_wav_with_nan_is_refused(tmp_path: Path) -> None:
         header + b"data" + struct.pack("<I", said.nbytes) + said.tobytes()
     )
     with pytest.raises(DamagedMediaError, match=r"at 0\.\d+ s \(it holds NaN or infinity"):
-        examine(tmp_path / "a.wav", rate_hz=RATE_HZ, longest_s=60)
+        examine_audio(tmp_path / "a.wav", rate_hz=RATE_HZ, longest_s=60)

@@ -13,10 +13,9 @@ import pytest
 from PIL import Image, ImageCms
 
 from tests.warm.offline.sample_sound import Picture, as_frame, cut_off, film, number_of, numbered
-from warm.media.clock import resampled
 from warm.media.photo import read_photo
 from warm.media.sniff import DamagedMediaError, MediaError, UnknownMediaError, sniff
-from warm.media.video import open_video
+from warm.media.video import frames_at_rate, open_video
 from warm.prepare.source import orientation_note
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -237,11 +236,11 @@ def test_the_clock_takes_the_picture_in_the_middle_of_each_interval() -> None:
         starts = [Fraction(str(stamp)) for stamp in stamps]
         return [(t, t + Fraction(1, 25), k) for k, t in enumerate(starts)]
 
-    assert list(resampled(timed(0, 0.04, 0.08), 25)) == [0, 1, 2]
-    assert list(resampled(timed(0, 0.019, 0.021), 25)) == [1, 2]
-    assert list(resampled(timed(0, 0.04, 0.04, 0.03, 0.08), 25)) == [0, 1, 4]
-    assert list(resampled([(Fraction(0), Fraction(1, 1000), 7)], 25)) == [7]
-    assert list(resampled([], 25)) == []
+    assert list(frames_at_rate(timed(0, 0.04, 0.08), 25)) == [0, 1, 2]
+    assert list(frames_at_rate(timed(0, 0.019, 0.021), 25)) == [1, 2]
+    assert list(frames_at_rate(timed(0, 0.04, 0.04, 0.03, 0.08), 25)) == [0, 1, 4]
+    assert list(frames_at_rate([(Fraction(0), Fraction(1, 1000), 7)], 25)) == [7]
+    assert list(frames_at_rate([], 25)) == []
 
 
 @pytest.mark.parametrize("rotation", [90, 180, -90])

@@ -5,7 +5,7 @@ import pytest
 
 from session.film import FilmSpec
 from tts.speech import Speech
-from warm.media.resampling import film_sound
+from warm.media.resampling import film_audio
 
 SPEC = FilmSpec(width=64, height=64, fps=25)
 
@@ -18,7 +18,7 @@ def tone(rate_hz: int, duration_s: float, tone_hz: float = 440) -> Speech:
 
 @pytest.mark.parametrize("rate_hz", [16_000, 22_050, 24_000, 44_100, 48_000])
 def test_a_tone_stays_the_same_tone_at_the_same_time(rate_hz: int) -> None:
-    sound = film_sound(tone(rate_hz, 1.0), SPEC)
+    sound = film_audio(tone(rate_hz, 1.0), SPEC)
     expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)
     middle = slice(1_000, 47_000)
     assert np.abs(sound[middle] - expected[middle]).max() < 1e-4
@@ -28,21 +28,21 @@ def test_a_tone_stays_the_same_tone_at_the_same_time(rate_hz: int) -> None:
 def test_a_click_stays_where_it_was(rate_hz: int) -> None:
     samples = np.zeros(rate_hz, np.float32)
     samples[rate_hz // 2] = 1
-    sound = film_sound(Speech("", samples, rate_hz, None), SPEC)
+    sound = film_audio(Speech("", samples, rate_hz, None), SPEC)
     assert abs(int(np.abs(sound).argmax()) - 24_000) <= 2
 
 
 def test_silence_fills_up_the_last_frame() -> None:
-    sound = film_sound(tone(48_000, 1.001), SPEC)
+    sound = film_audio(tone(48_000, 1.001), SPEC)
     assert sound.shape == (26 * 1920,)
     assert sound.dtype == np.float32
     assert np.abs(sound[48_048:]).max() == 0
 
 
 def test_a_whole_number_of_frames_gets_no_more() -> None:
-    assert len(film_sound(tone(22_050, 2.0), SPEC)) == 50 * 1920
+    assert len(film_audio(tone(22_050, 2.0), SPEC)) == 50 * 1920
 
 
 def test_what_overshoots_is_clipped() -> None:
     square = np.sign(tone(16_000, 0.5).samples)
-    assert np.abs(film_sound(Speech("", square, 16_000, None), SPEC)).max() <= 1.0
+    assert np.abs(film_audio(Speech("", square, 16_000, None), SPEC)).max() <= 1.0

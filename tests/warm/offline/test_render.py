@@ -61,7 +61,9 @@ def keep_avatar(results: Path, avatar_id: str, **settings: object) -> None:
         for name in ("frames", "transforms", "landmarks"):
             np.save(folder / f"{name}.npy", getattr(like, name))
         facts = {"source": "face.mp4", "settings": settings}
-        store.seal(build, avatar_id=avatar_id, digest=avatar_id * 9, facts=facts, notes=())
+        store.write_manifest(
+            build, avatar_id=avatar_id, digest=avatar_id * 9, metadata=facts, notes=()
+        )
 
 
 def sound_file(path: Path, sound: NDArray[np.float64], rate_hz: int = RATE_HZ) -> Path:

@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 
 from tests.warm.offline.sample_sound import Picture, as_frame, cut_off, film, portrait, swaying
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, Avatar, AvatarBuild
-from warm.avatars.errors import BadPreparationSettings
-from warm.avatars.recipe import ENGINES
+from warm.avatars.recipe import ENGINES, BadPreparationSettings
 from warm.avatars.store import AvatarStore, BadAvatarId
 from warm.engines.base import Engine
 from warm.face.finder import FaceFinder
-from warm.face.measure import eye_centres, inter_ocular, lip_gap
-from warm.face.points68 import to_68
+from warm.face.landmarks import eye_centres, inter_ocular, lip_gap, to_68
 from warm.media.sniff import DamagedMediaError, MediaError, UnknownMediaError
 from warm.prepare import PreparationSettings, prepare
 from warm.prepare.arrays import FrameFile, allocate

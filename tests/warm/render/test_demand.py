@@ -348,7 +348,7 @@ def play(
             case "release":
                 disk.answers.set()
             case "lose":
-                server.runtime._lifecycle.note(EngineLost("the device failed"))
+                server.runtime._lifecycle.report_error(EngineLost("the device failed"))
             case "turn" | "idle":
                 was_open = not all(job.is_over for job in jobs)
                 server.turn(after_s=IDLE_S + 1 if what == "idle" else 0.0)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from stabilizers.similarity import apply, compose, invert, scale_of
 from warm.avatars.avatar import AvatarBuild
-from warm.avatars.errors import PreparationError
+from warm.avatars.recipe import PreparationError
 from warm.engines.musetalk.crop import CROP, Box, Picture, cut, face_box, within
-from warm.face.points68 import to_68
+from warm.face.landmarks import to_68
 
 Placement = Literal["stabilized", "reference"]
 Matrix = NDArray[np.float64]

@@ -82,7 +82,7 @@ class Bands:
     f2_hz: Curve
 
 
-def heard_track(speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
+def mouth_track_from_audio(speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
     """The mouth in each of `frames` video frames: (frames, 7) float32 by Shape.
 
     OPEN is exactly 0 in silence and after the sound.

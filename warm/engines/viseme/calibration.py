@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from warm.avatars.avatar import Loop
 from warm.engines.viseme.anatomy import Floats, smooth
 from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
-from warm.face.measure import lip_gap
+from warm.face.landmarks import lip_gap
 from warm.face.mesh import FaceMesh
 
 DRAWN = np.array([0.0, 0.12, 0.24, 0.36, 0.5, 0.65, 0.8, 1.0, 1.2])
@@ -77,7 +77,7 @@ def frame_gains(
     frames = np.unique(np.append(np.arange(0, len(landmarks), GAIN_STEP), len(landmarks) - 1))
     shapes = np.zeros(len(Shape), np.float32)
     shapes[Shape.OPEN] = 0.5
-    read = np.stack([mesh.again(show(int(f), shapes), landmarks[f]).points for f in frames])
+    read = np.stack([mesh.track(show(int(f), shapes), landmarks[f]).points for f in frames])
     gaps = np.interp(np.arange(len(landmarks)), frames, lip_gap(read))
     steady = smooth(gaps, loop, GAIN_SMOOTH_FRAMES)
     least, most = GAIN_RANGE
@@ -98,7 +98,7 @@ def measure(
         shapes[Shape.OPEN] = opening
         if (shaped := SHAPED[kind]) is not None:
             shapes[shaped] = 1.0
-        read = [mesh.again(show(int(f), shapes), landmarks[f]).points for f in frames]
+        read = [mesh.track(show(int(f), shapes), landmarks[f]).points for f in frames]
         gaps.append(float(np.median(lip_gap(np.stack(read)))))
     return np.array(gaps)
 

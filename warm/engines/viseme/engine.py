@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.engines.base import Patch, PatchRequest, ReadyPatches
-from warm.engines.viseme.audio_curves import heard_track
-from warm.engines.viseme.curves import mouth_track
+from warm.engines.viseme.audio_curves import mouth_track_from_audio
 from warm.engines.viseme.mouth import Mouth
+from warm.engines.viseme.phoneme_curves import mouth_track_from_phonemes
 from warm.engines.viseme.preparation import load_mouth, prepare_mouth, store_mouth
 from warm.face.mesh import FaceMesh
 
@@ -67,8 +67,8 @@ class VisemeEngine:
     def encode_speech(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
         """(frames, 7) mouth track by `Shape`: from the phonemes, else from the sound alone."""
         if speech.phonemes is None:
-            return heard_track(speech, frames=frames, fps=fps)
-        return mouth_track(speech, frames=frames, fps=fps)
+            return mouth_track_from_audio(speech, frames=frames, fps=fps)
+        return mouth_track_from_phonemes(speech, frames=frames, fps=fps)
 
     def submit(self, requests: Sequence[PatchRequest]) -> ReadyPatches:
         """One patch a job, on its frame's own pixel grid; the avatars must have been adopted."""

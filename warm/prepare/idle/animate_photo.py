@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from stabilizers.similarity import compose, fit_similarity
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
-from warm.face.measure import eye_centres, inter_ocular
+from warm.face.landmarks import eye_centres, inter_ocular
 from warm.prepare.idle.blinks import UPPER_LIDS, Eyelids, closed_lid_points
 from warm.prepare.idle.close_photo import close_photo
 from warm.prepare.idle.easing import ease

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stabilizers.similarity import apply
 from warm.avatars.avatar import CANONICAL_IOD
-from warm.face.measure import lip_gap
+from warm.face.landmarks import lip_gap
 from warm.prepare.idle.close_video import lower_face_share
 from warm.prepare.idle.closing_warp import ClosingWarp, pull_inwards
 from warm.prepare.idle.lower_face import (

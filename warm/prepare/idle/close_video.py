@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from stabilizers.similarity import apply
-from warm.face.measure import lip_gap
+from warm.face.landmarks import lip_gap
 from warm.prepare.idle.closedness import closed_frames
 from warm.prepare.idle.closing_warp import OPENING_IOD, ClosingWarp, Warp
 from warm.prepare.idle.easing import ease

@@ -271,7 +271,7 @@ def test_a_device_lost_while_it_listens_is_loaded_anew_too(
 def test_a_device_that_does_not_come_back_leaves_the_films_to_be_watched(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load_policy = LoadPolicy(tries_s=(0.0, 0.01), later_s=1.0)
+    load_policy = LoadPolicy(retry_delays_s=(0.0, 0.01), long_retry_delay_s=1.0)
     monkeypatch.setattr("warm.runtime.habits_of", lambda _: load_policy)
     with serve() as server:
         before = server.say("s", "Good day.").get_json()["clip"]["frames"]

@@ -17,9 +17,9 @@ import app as program
 from api.context import running
 from tests.warm.portraits import portrait
 from warm.avatars.avatar import Avatar
-from warm.avatars.recipe import digest_of
+from warm.avatars.recipe import preparation_digest
 from warm.avatars.store import AvatarStore
-from warm.engines.factory import make_engine, recipe_of
+from warm.engines.factory import engine_recipe, make_engine
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.settings import Settings
@@ -126,7 +126,9 @@ def test_the_autoencoder_is_part_of_what_an_avatar_is_made_by(
     source.write_bytes(b"x")
 
     def digest(chosen: Settings) -> str:
-        return digest_of(source, replace(chosen.preparation_settings, recipe=recipe_of(chosen)))
+        return preparation_digest(
+            source, replace(chosen.preparation_settings, recipe=engine_recipe(chosen))
+        )
 
     others = Path(shutil.copytree(weights, tmp_path / "models"))
     vae = others / "sd-vae" / "diffusion_pytorch_model.bin"

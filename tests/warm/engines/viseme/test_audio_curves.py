@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from tts.espeak import EspeakVoices
 from tts.speech import Speech
-from warm.engines.viseme.audio_curves import CURVE_HZ, REFERENCE_S, heard_track
-from warm.engines.viseme.curves import mouth_track
+from warm.engines.viseme.audio_curves import CURVE_HZ, REFERENCE_S, mouth_track_from_audio
 from warm.engines.viseme.engine import VisemeEngine
+from warm.engines.viseme.phoneme_curves import mouth_track_from_phonemes
 from warm.engines.viseme.shape import Shape
 
 RECORDED = Path(__file__).parents[5] / "shared" / "media" / "speech_human_16k.wav"
@@ -45,7 +45,7 @@ def envelope(speech: Speech, rate: int) -> NDArray[np.float64]:
 def test_recorded_speech_opens_the_mouth_with_its_loudness() -> None:
     speech = recorded()
     loudness = envelope(speech, FPS)
-    opening = heard_track(speech, frames=len(loudness), fps=FPS)[:, Shape.OPEN]
+    opening = mouth_track_from_audio(speech, frames=len(loudness), fps=FPS)[:, Shape.OPEN]
     assert np.corrcoef(opening, np.sqrt(loudness))[0, 1] >= 0.75
     assert opening.max() > 0.8
 
@@ -53,7 +53,7 @@ def test_recorded_speech_opens_the_mouth_with_its_loudness() -> None:
 def test_recorded_speech_is_followed_without_lag() -> None:
     speech = recorded()
     loudness = np.convolve(envelope(speech, CURVE_HZ), np.hanning(9) / np.hanning(9).sum(), "same")
-    opening = heard_track(speech, frames=len(loudness), fps=CURVE_HZ)[:, Shape.OPEN]
+    opening = mouth_track_from_audio(speech, frames=len(loudness), fps=CURVE_HZ)[:, Shape.OPEN]
     shifts = range(-20, 21)
     inner = slice(20, len(loudness) - 20)
     fit = [np.corrcoef(np.roll(opening, -by)[inner], loudness[inner])[0, 1] for by in shifts]
@@ -64,7 +64,7 @@ def test_recorded_speech_is_followed_without_lag() -> None:
 def test_the_mouth_is_exactly_shut_in_the_silences_of_recorded_speech() -> None:
     speech = recorded()
     loudness = envelope(speech, CURVE_HZ)
-    track = heard_track(speech, frames=len(loudness), fps=CURVE_HZ)
+    track = mouth_track_from_audio(speech, frames=len(loudness), fps=CURVE_HZ)
     quiet = 20 * np.log10(loudness + 1e-9) < -60
     settled = np.array(
         [quiet[max(0, at - 12) : at + 10].all() for at in range(len(quiet))]
@@ -77,7 +77,7 @@ def test_the_mouth_is_exactly_shut_in_the_silences_of_recorded_speech() -> None:
     "sound", [np.zeros(16_000), np.random.default_rng(3).normal(0, 1e-4, 16_000)]
 )
 def test_silence_and_faint_noise_leave_the_mouth_shut(sound: NDArray[np.float64]) -> None:
-    track = heard_track(unread(sound.astype(np.float32), 16_000), frames=25, fps=FPS)
+    track = mouth_track_from_audio(unread(sound.astype(np.float32), 16_000), frames=25, fps=FPS)
     assert track.shape == (25, 7) and track.dtype == np.float32
     assert not track.any()
 
@@ -85,7 +85,9 @@ def test_silence_and_faint_noise_leave_the_mouth_shut(sound: NDArray[np.float64]
 def test_frames_after_the_sound_are_shut(voices: EspeakVoices) -> None:
     speech = spoken(voices, "Hello there.")
     frames = int(speech.duration_s * FPS)
-    track = heard_track(unread(speech.samples, speech.sample_rate_hz), frames=frames + 25, fps=FPS)
+    track = mouth_track_from_audio(
+        unread(speech.samples, speech.sample_rate_hz), frames=frames + 25, fps=FPS
+    )
     assert track[:frames, Shape.OPEN].max() > 0.3
     assert not track[frames + 4 :].any()
 
@@ -96,9 +98,11 @@ def test_what_is_heard_resembles_what_phonemes_tell(voices: EspeakVoices) -> Non
     for text in texts:
         speech = spoken(voices, text)
         frames = int(speech.duration_s * FPS)
-        told.append(mouth_track(speech, frames=frames, fps=FPS))
+        told.append(mouth_track_from_phonemes(speech, frames=frames, fps=FPS))
         heard.append(
-            heard_track(unread(speech.samples, speech.sample_rate_hz), frames=frames, fps=FPS)
+            mouth_track_from_audio(
+                unread(speech.samples, speech.sample_rate_hz), frames=frames, fps=FPS
+            )
         )
     a, b = np.concatenate(told), np.concatenate(heard)
     for shape, least in ((Shape.OPEN, 0.6), (Shape.TEETH, 0.6), (Shape.WIDE, 0.4)):
@@ -114,7 +118,7 @@ def test_the_closure_of_a_bilabial_presses_the_lips(voices: EspeakVoices) -> Non
     hiss = np.diff(np.random.default_rng(1).normal(0, 0.1, len(hole) + 1))
     for middle, shape in ((hole, Shape.PRESS), (hiss, Shape.TEETH)):
         said = np.concatenate([vowel, middle, vowel]).astype(np.float32)
-        track = heard_track(unread(said, rate_hz), frames=68, fps=CURVE_HZ)
+        track = mouth_track_from_audio(unread(said, rate_hz), frames=68, fps=CURVE_HZ)
         at = track[31:37]
         assert at[:, shape].max() > 0.5
         assert at[:, Shape.OPEN].min() < 0.25
@@ -129,8 +133,12 @@ def test_every_rate_gives_nearly_the_same_mouth(rate_hz: int, voices: EspeakVoic
     at = np.arange(int(seconds * rate_hz)) / rate_hz
     other = np.interp(at, np.arange(len(speech.samples)) / speech.sample_rate_hz, speech.samples)
     frames = int(seconds * FPS)
-    native = heard_track(unread(speech.samples, speech.sample_rate_hz), frames=frames, fps=FPS)
-    found = heard_track(unread(other.astype(np.float32), rate_hz), frames=frames, fps=FPS)
+    native = mouth_track_from_audio(
+        unread(speech.samples, speech.sample_rate_hz), frames=frames, fps=FPS
+    )
+    found = mouth_track_from_audio(
+        unread(other.astype(np.float32), rate_hz), frames=frames, fps=FPS
+    )
     assert np.corrcoef(native[:, Shape.OPEN], found[:, Shape.OPEN])[0, 1] > 0.9
 
 
@@ -139,10 +147,10 @@ def test_a_long_sound_may_be_heard_in_windows(voices: EspeakVoices) -> None:
     rate_hz = speech.sample_rate_hz
     sound = np.tile(np.pad(speech.samples, (0, rate_hz)), 20)[: 60 * rate_hz]
     sound *= np.linspace(0.2, 1.0, len(sound), dtype=np.float32)
-    whole = heard_track(unread(sound, rate_hz), frames=60 * FPS, fps=FPS)
+    whole = mouth_track_from_audio(unread(sound, rate_hz), frames=60 * FPS, fps=FPS)
     context_s = round(REFERENCE_S) + 1
     first, last = 20 - context_s, 40 + context_s
-    window = heard_track(
+    window = mouth_track_from_audio(
         unread(sound[first * rate_hz : last * rate_hz], rate_hz),
         frames=(last - first) * FPS,
         fps=FPS,

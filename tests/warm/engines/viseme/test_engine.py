@@ -25,9 +25,9 @@ from warm.avatars.store import AvatarOutdated
 from warm.engines.base import Engine, PatchRequest
 from warm.engines.viseme.engine import VisemeEngine
 from warm.engines.viseme.shape import FULL_GAP_IOD
-from warm.face.errors import FaceModelError
-from warm.face.measure import CLOSED_GAP_IOD, inter_ocular, lip_gap, lip_width
+from warm.face.landmarks import CLOSED_GAP_IOD, inter_ocular, lip_gap, lip_width
 from warm.face.mesh import FaceMesh
+from warm.face.models import FaceModelError
 
 Picture = NDArray[np.uint8]
 Show = Callable[..., Picture]
@@ -58,7 +58,7 @@ def show(sitter: Sitter) -> Show:
 @pytest.fixture(scope="module")
 def look(sitter: Sitter) -> Callable[..., NDArray[np.float32]]:
     mesh = FaceMesh(MODELS)
-    return lambda picture, frame=0: mesh.again(picture, sitter[0].landmarks[frame]).points
+    return lambda picture, frame=0: mesh.track(picture, sitter[0].landmarks[frame]).points
 
 
 def test_it_is_an_engine() -> None:

@@ -12,7 +12,7 @@ from stabilizers.similarity import apply, invert
 from tests.warm.offline.sample_sound import Picture, portrait
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.finder import FaceFinder
-from warm.face.measure import eye_centres, lip_gap
+from warm.face.landmarks import eye_centres, lip_gap
 from warm.media.video import open_video
 from warm.prepare.idle.animate_photo import IdleClip, Relief, animate_photo, canonical_to_picture
 from warm.prepare.idle.blinks import EYES, Eyelids

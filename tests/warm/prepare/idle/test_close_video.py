@@ -14,7 +14,7 @@ from stabilizers.similarity import apply, invert
 from stabilizers.track import track_face
 from tests.warm.offline.sample_sound import Picture, portrait, swaying
 from warm.face.finder import FaceFinder
-from warm.face.measure import lip_gap
+from warm.face.landmarks import lip_gap
 from warm.face.mesh import FaceMesh
 from warm.media.video import open_video
 from warm.prepare.idle.close_video import close_mouth
@@ -48,7 +48,7 @@ def closed(pictures: list[Picture]) -> Closed:
     film = np.stack(pictures)
     points = [FaceFinder(FACE_MODELS).find(film[0])[0].mesh.points]
     for picture in film:
-        points.append(mesh.again(picture, points[-1]).points)
+        points.append(mesh.track(picture, points[-1]).points)
     before = np.stack(points[1:])
     transforms = track_face(film, before, CROP, fps=25, settings=TrackSettings()).transforms
     told: list[tuple[int, int]] = []
@@ -56,7 +56,7 @@ def closed(pictures: list[Picture]) -> Closed:
     landmarks = close_mouth(
         film, before, transforms, out=frames, progress=lambda *step: told.append(step)
     )
-    seen = [mesh.again(frame, at).points for frame, at in zip(frames, landmarks, strict=True)]
+    seen = [mesh.track(frame, at).points for frame, at in zip(frames, landmarks, strict=True)]
     return Closed(film, before, transforms, frames, landmarks, np.stack(seen), told)
 
 

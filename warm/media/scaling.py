@@ -10,7 +10,7 @@ MIN_SIDE = 8
 """Of a picture as it is used, pixels."""
 
 
-def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:
+def scaled_size(width: int, height: int, max_side: int) -> tuple[int, int]:
     """(width, height) scaled so that no side exceeds `max_side`; not yet even.
 
     Raises MediaError where the shorter side would be nothing.
@@ -25,16 +25,16 @@ def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:
     return size
 
 
-def shrunk(picture: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
+def scale_down(picture: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
     """A (h, w, c) picture scaled down by area where it is larger than `max_side`."""
     height, width = picture.shape[:2]
-    size = fitted_size(width, height, max_side)
+    size = scaled_size(width, height, max_side)
     if size == (width, height):
         return picture
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def evened(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def crop_to_even(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A view without the last row or column where there is an odd number of them."""
     height, width = picture.shape[:2]
     return picture[: height & ~1, : width & ~1]

@@ -132,7 +132,7 @@ def parts_of(symbol: str) -> tuple[Part, ...]:
     return tuple(Part(target, w / total) for target, w in zip(targets, weights, strict=True))
 
 
-def openness(symbol: str) -> float:
+def vowel_openness(symbol: str) -> float:
     """Height of the most open vowel in a symbol, 0 (close) to 1 (open); -1 without a vowel."""
     heights = [_VOWELS[sign][0] for sign in _letters(symbol) if sign in _VOWELS]
     return max(heights, default=-1.0)

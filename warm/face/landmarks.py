@@ -3,6 +3,81 @@
 import numpy as np
 from numpy.typing import NDArray
 
+MESH_INDEX = np.array(
+    [
+        162,
+        234,
+        93,
+        58,
+        172,
+        136,
+        149,
+        148,
+        152,
+        377,
+        378,
+        365,
+        397,
+        288,
+        323,
+        454,
+        389,  # jaw
+        71,
+        63,
+        105,
+        66,
+        107,
+        336,
+        296,
+        334,
+        293,
+        301,  # brows
+        168,
+        197,
+        5,
+        4,
+        75,
+        97,
+        2,
+        326,
+        305,  # nose
+        33,
+        160,
+        158,
+        133,
+        153,
+        144,
+        362,
+        385,
+        387,
+        263,
+        373,
+        380,  # eyes
+        61,
+        39,
+        37,
+        0,
+        267,
+        269,
+        291,
+        405,
+        314,
+        17,
+        84,
+        181,  # outer lips
+        78,
+        82,
+        13,
+        312,
+        308,
+        317,
+        14,
+        87,  # inner lips
+    ]
+)
+# fmt: on
+"""(68,) the mesh landmark nearest to each of the 68 points."""
+
 CLOSED_GAP_IOD = 0.035
 """Below this measured gap a mouth counts as closed."""
 
@@ -46,3 +121,8 @@ def lip_width(points: NDArray[np.float32]) -> NDArray[np.float64]:
     flat = points[..., :2].astype(np.float64)
     left, right = (flat[..., corner, :] for corner in LIP_CORNERS)
     return np.asarray(np.linalg.norm(right - left, axis=-1)) / inter_ocular(points)
+
+
+def to_68(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(…, 468, k) mesh landmarks to (…, 68, k)."""
+    return points[..., MESH_INDEX, :]

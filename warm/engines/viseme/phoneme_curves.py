@@ -16,7 +16,7 @@ from scipy.special import erf
 
 from tts.phonemes import CLOSURE_S, VOICELESS_STOPS
 from tts.speech import Phoneme, Speech
-from warm.engines.viseme.curves_ipa import Gate, Target, parts_of
+from warm.engines.viseme.ipa_targets import Gate, Target, parts_of
 from warm.engines.viseme.shape import Shape
 
 CURVE_HZ = 100
@@ -60,7 +60,7 @@ class MouthCurves:
     tuck: "Contacts"
     """The lower lip on the upper teeth."""
 
-    def joined(self) -> Curve:
+    def with_contacts(self) -> Curve:
         """(n, 7) by Shape: the mouth with its contacts."""
         return _with_contacts(self.free, self.press.gate, self.tuck.gate)
 
@@ -82,7 +82,7 @@ class Contacts:
         return gate
 
 
-def mouth_track(speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
+def mouth_track_from_phonemes(speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
     """The mouth in each of `frames` video frames: (frames, 7) float32 by Shape.
 
     Frame k is shown from k/fps to (k+1)/fps. OPEN holds everything: the closures of /p b m/, and

@@ -6,10 +6,14 @@ from numpy.typing import NDArray
 
 from tts.espeak import EspeakVoices
 from tts.speech import Phoneme, Speech
-from warm.engines.viseme.curves import NoPhonemesError, mouth_curves, mouth_track
-from warm.engines.viseme.curves_ipa import Gate, openness, parts_of
+from warm.engines.viseme.ipa_targets import Gate, parts_of, vowel_openness
+from warm.engines.viseme.phoneme_curves import (
+    NoPhonemesError,
+    mouth_curves,
+    mouth_track_from_phonemes,
+)
 from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
-from warm.face.measure import CLOSED_GAP_IOD
+from warm.face.landmarks import CLOSED_GAP_IOD
 
 RATE = 16_000
 CLOSED = CLOSED_GAP_IOD / FULL_GAP_IOD
@@ -27,7 +31,7 @@ def spoken(*sounds: tuple[str, float], loudness: float = 0.3) -> Speech:
 
 
 def track(speech: Speech, fps: int = 25) -> NDArray[np.float32]:
-    return mouth_track(speech, frames=int(np.ceil(speech.duration_s * fps)), fps=fps)
+    return mouth_track_from_phonemes(speech, frames=int(np.ceil(speech.duration_s * fps)), fps=fps)
 
 
 def held(symbol: str) -> NDArray[np.float32]:
@@ -36,7 +40,7 @@ def held(symbol: str) -> NDArray[np.float32]:
 
 
 def test_a_track_has_a_row_per_frame_and_a_column_per_shape() -> None:
-    made = mouth_track(spoken(("a", 0.5)), frames=40, fps=25)
+    made = mouth_track_from_phonemes(spoken(("a", 0.5)), frames=40, fps=25)
     assert made.shape == (40, len(Shape))
     assert made.dtype == np.float32
     assert np.isfinite(made).all()
@@ -72,7 +76,7 @@ def test_lip_and_teeth_meet_in_labiodentals(symbol: str) -> None:
 
 def test_pauses_and_all_after_the_speech_are_exactly_closed() -> None:
     speech = spoken(("a", 0.4), ("", 0.4), ("a", 0.4))
-    made = mouth_track(speech, frames=100, fps=25)
+    made = mouth_track_from_phonemes(speech, frames=100, fps=25)
     assert not made[int(0.6 * 25) : int(0.8 * 25)].any()
     assert not made[int(1.45 * 25) :].any()
     assert made[int(0.35 * 25), Shape.OPEN] > 0.7
@@ -126,7 +130,7 @@ def test_a_consonant_without_lips_of_its_own_takes_its_neighbours() -> None:
 
 
 def test_the_mouth_is_ahead_of_the_sound() -> None:
-    curve = mouth_curves(spoken(("i", 0.3), ("a", 0.3)), points=100).joined()[:, Shape.OPEN]
+    curve = mouth_curves(spoken(("i", 0.3), ("a", 0.3)), points=100).with_contacts()[:, Shape.OPEN]
     halfway = (curve[20] + curve[55]) / 2
     crossing = 20 + int(np.argmax(curve[20:55] > halfway))
     assert 0.36 <= crossing / 100 <= 0.40
@@ -148,7 +152,9 @@ def test_the_level_of_the_whole_sentence_does_not_matter(scale: float) -> None:
 
 def test_speech_without_phonemes_is_refused_with_what_to_do() -> None:
     with pytest.raises(NoPhonemesError, match="knows_phonemes is true in GET /voices"):
-        mouth_track(Speech("hello", np.zeros(RATE, np.float32), RATE, None), frames=25, fps=25)
+        mouth_track_from_phonemes(
+            Speech("hello", np.zeros(RATE, np.float32), RATE, None), frames=25, fps=25
+        )
 
 
 @pytest.mark.parametrize("symbol", ["ж", "q", "ǂ", "ʘ", "ꟹ", "ʰ", "e̞", "tʃʰ", "ɡ͡b", "œ̃", "ˈ"])
@@ -174,15 +180,17 @@ def test_only_lips_on_lips_are_closures() -> None:
 
 
 def test_openness_is_that_of_the_most_open_vowel() -> None:
-    assert openness("aɪ") == 1.0
-    assert openness("i") == 0.0
-    assert openness("tʃ") == -1.0
+    assert vowel_openness("aɪ") == 1.0
+    assert vowel_openness("i") == 0.0
+    assert vowel_openness("tʃ") == -1.0
 
 
 @pytest.mark.parametrize("language", ["en-us", "de", "fr", "es", "cmn", "hi", "ar", "ja", "sw"])
 def test_real_speech_moves_the_mouth_and_ends_closed(voices: EspeakVoices, language: str) -> None:
     for speech in voices.speak("1 2 3 4 5 100", voices.choose(language=language)):
-        made = mouth_track(speech, frames=int(np.ceil(speech.duration_s * 25)), fps=25)
+        made = mouth_track_from_phonemes(
+            speech, frames=int(np.ceil(speech.duration_s * 25)), fps=25
+        )
         assert made[:, Shape.OPEN].max() > 0.5
         assert made[:, Shape.OPEN].std() > 0.1
         assert made[:, Shape.OPEN].min() >= 0
@@ -201,5 +209,5 @@ def test_every_bilabial_of_a_real_sentence_closes_and_every_open_vowel_opens(
             first, end = int(phoneme.start_s * 25), int(np.ceil(phoneme.end_s * 25))
             if phoneme.symbol in ("p", "b", "m"):
                 assert opening[first:end].min() == 0
-            elif openness(phoneme.symbol) == 1.0:
+            elif vowel_openness(phoneme.symbol) == 1.0:
                 assert opening[first:end].max() > CLOSED
