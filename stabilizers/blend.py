@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stabilizers.membrane import membrane
-from stabilizers.place import Placed, place
+from stabilizers.placement import Placed, place
 
 BlendMode = Literal["feather", "poisson"]
 Box = tuple[int, int, int, int]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tts.espeak_results import EspeakLanguage, PhonemeMark, SynthesizedSpeech
 from tts.isolated_espeak import IsolatedEspeak, SentenceFailed
-from tts.loudness import level
+from tts.loudness import normalize_loudness
 from tts.phonemes import phonemes_of
-from tts.sentences import Sentence, sentences, speakable
+from tts.sentences import Sentence, speakable_text, split_sentences
 from tts.speech import Speech
-from tts.utterance import EspeakLanguage, Mark, Utterance
 from tts.voice import BadSpeechRequest, VoiceChoice, VoiceInfo
 
 LICENCE = "espeak-ng, GPL-3.0-or-later; loaded at run time from the wheel espeakng-loader"
@@ -87,11 +87,11 @@ class EspeakVoices:
         Raises BadSpeechRequest at once when there is nothing to say in `text`, and at a sentence
         that espeak-ng cannot speak; VoiceUnavailable when espeak-ng cannot be started again.
         """
-        return self._speak(speakable(text), choice)
+        return self._speak(speakable_text(text), choice)
 
     def _speak(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:
         said = False
-        for number, sentence in enumerate(sentences(text), 1):
+        for number, sentence in enumerate(split_sentences(text), 1):
             try:
                 speech = self._sentence(sentence, choice)
             except SentenceFailed as error:
@@ -244,7 +244,9 @@ def _failed(sentence: Sentence, number: int, choice: VoiceChoice, error: Sentenc
     )
 
 
-def _speech(text: str, utterance: Utterance, *, lead_s: float, pause_s: float) -> Speech | None:
+def _speech(
+    text: str, utterance: SynthesizedSpeech, *, lead_s: float, pause_s: float
+) -> Speech | None:
     """An utterance at the fixed loudness with exactly `lead_s` of silence before and `pause_s`
     after; None when there is no sound in it."""
     marks, rate = utterance.marks, utterance.sample_rate_hz
@@ -254,14 +256,15 @@ def _speech(text: str, utterance: Utterance, *, lead_s: float, pause_s: float) -
         return None
     first = marks[sounding[0]].sample - round(lead_s * rate)
     kept = [
-        Mark(mark.sample - first, mark.symbol) for mark in marks[sounding[0] : sounding[-1] + 2]
+        PhonemeMark(mark.sample - first, mark.symbol)
+        for mark in marks[sounding[0] : sounding[-1] + 2]
     ]
     if kept[-1].symbol:
-        kept.append(Mark(len(pcm) - first, ""))
+        kept.append(PhonemeMark(len(pcm) - first, ""))
     excerpt = _excerpt(pcm, first, first + kept[-1].sample + round(pause_s * rate))
     samples = excerpt.astype(np.float32) / np.float32(32768)
     phonemes = phonemes_of(kept, samples=len(samples), sample_rate_hz=rate)
-    return Speech(text, level(samples, rate), rate, phonemes)
+    return Speech(text, normalize_loudness(samples, rate), rate, phonemes)
 
 
 def _excerpt(pcm: NDArray[np.int16], start: int, end: int) -> NDArray[np.int16]:

@@ -16,7 +16,13 @@ from typing import Any
 
 import espeakng_loader
 
-from tts.utterance import EspeakError, EspeakLanguage, Mark, TooMuchSound, Utterance
+from tts.espeak_results import (
+    EspeakError,
+    EspeakLanguage,
+    PhonemeMark,
+    SynthesizedSpeech,
+    TooMuchSound,
+)
 
 _SYNCHRONOUS = 2
 _PHONEME_EVENTS, _IPA, _DO_NOT_EXIT = 0x0001, 0x0002, 0x8000
@@ -95,7 +101,7 @@ class EspeakLibrary:
         listed = [_language(entry.contents) for entry in _until_null(entries)]
         return tuple(language for language in listed if _has_dictionary(language))
 
-    def say(self, text: str, *, voice: str, rate_wpm: int) -> Utterance:
+    def say(self, text: str, *, voice: str, rate_wpm: int) -> SynthesizedSpeech:
         """Speak plain text (no markup) and return all of it.
 
         `voice` is a catalogue identifier, optionally `+` a variant's file name; espeak keeps
@@ -114,8 +120,8 @@ class EspeakLibrary:
             raise TooMuchSound(MOST_SOUND_S)
         if status != 0:
             raise EspeakError(f"espeak-ng answered {status} to a text of {len(text)} characters.")
-        marks = tuple(Mark(sample, _symbol(raw)) for sample, raw in self._marks)
-        return Utterance(b"".join(self._sound), self.sample_rate_hz, marks)
+        marks = tuple(PhonemeMark(sample, _symbol(raw)) for sample, raw in self._marks)
+        return SynthesizedSpeech(b"".join(self._sound), self.sample_rate_hz, marks)
 
     def _use(self, voice: str) -> None:
         if voice == self._voice:

@@ -11,13 +11,13 @@ SIZES = struct.Struct("<II")
 Message = tuple[dict[str, Any], bytes]
 
 
-def packed(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
+def pack_message(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
     """A message as it is sent."""
     data = json.dumps(header).encode()
     return b"".join((SIZES.pack(len(data), len(payload)), data, payload))
 
 
-def unpacked(read: Callable[[int], bytes]) -> Message:
+def unpack_message(read: Callable[[int], bytes]) -> Message:
     """The next message; `read` gives exactly as many bytes as it is asked for, or raises.
 
     Raises ValueError for bytes that are no message.

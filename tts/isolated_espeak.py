@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
+from tts.espeak_results import EspeakError, EspeakLanguage, PhonemeMark, SynthesizedSpeech
 from tts.framing import Message
-from tts.utterance import EspeakError, EspeakLanguage, Mark, Utterance
-from tts.voice_process import COMMAND, VoiceProcess, WorkerFailed, WorkerSlow
+from tts.worker_process import COMMAND, WorkerFailed, WorkerProcess, WorkerSlow
 
 PROCESSES = 3
 """One speaks; the others are warm. A text that crashes espeak is tried twice, and ends two: the
@@ -47,7 +47,7 @@ class IsolatedEspeak:
         """Raises VoiceUnavailable."""
         self._command = command
         self._lock = threading.Lock()
-        self._workers: deque[VoiceProcess] = deque()
+        self._workers: deque[WorkerProcess] = deque()
         self._failures: OrderedDict[bytes, int] = OrderedDict()
         """Workers that a sentence has ended, by its digest; the latest last."""
         self._is_closed = False
@@ -78,7 +78,7 @@ class IsolatedEspeak:
             for name, identifier, tags in header["languages"]
         )
 
-    def say(self, text: str, *, voice: str, rate_wpm: int) -> Utterance:
+    def say(self, text: str, *, voice: str, rate_wpm: int) -> SynthesizedSpeech:
         """Speak plain text; `voice` and `rate_wpm` are espeak's.
 
         Raises SentenceFailed for a text that crashes espeak or takes too long, EspeakError where
@@ -91,8 +91,8 @@ class IsolatedEspeak:
             raise SentenceFailed(header["too_long"])
         if "error" in header:
             raise EspeakError(header["error"])
-        marks = tuple(Mark(sample, symbol) for sample, symbol in header["marks"])
-        return Utterance(pcm, header["rate_hz"], marks)
+        marks = tuple(PhonemeMark(sample, symbol) for sample, symbol in header["marks"])
+        return SynthesizedSpeech(pcm, header["rate_hz"], marks)
 
     def _answer(self, request: dict[str, Any], digest: bytes) -> Message:
         while self._failures.get(digest, 0) < MOST_FAILURES:
@@ -116,7 +116,7 @@ class IsolatedEspeak:
         while len(self._failures) > REMEMBERED:
             self._failures.popitem(last=False)
 
-    def _ready_worker(self) -> VoiceProcess:
+    def _ready_worker(self) -> WorkerProcess:
         """A worker that waits for a request, and started spares behind it."""
         failure: Exception | None = None
         for _ in range(PROCESSES + 1):  # all that wait may have been killed from outside
@@ -139,14 +139,14 @@ class IsolatedEspeak:
             raise VoiceUnavailable("the voices were closed")
         while len(self._workers) < PROCESSES:
             try:
-                self._workers.append(VoiceProcess(self._command))
+                self._workers.append(WorkerProcess(self._command))
             except OSError as error:
                 if not self._workers:
                     raise
                 log.warning("no spare speech worker can be started: %s", error)
                 return
 
-    def _replace(self, worker: VoiceProcess) -> None:
+    def _replace(self, worker: WorkerProcess) -> None:
         worker.end()
         self._workers.remove(worker)
         if self._workers:
@@ -158,7 +158,7 @@ class IsolatedEspeak:
             self._workers.remove(worker)
 
 
-def _end(workers: deque[VoiceProcess]) -> None:
+def _end(workers: deque[WorkerProcess]) -> None:
     while workers:
         workers.popleft().end()
 

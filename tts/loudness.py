@@ -13,7 +13,7 @@ _SOUNDING_DB = -30.0
 """Windows within this of the loudest one count as sounding."""
 
 
-def level(samples: NDArray[np.float32], sample_rate_hz: int) -> NDArray[np.float32]:
+def normalize_loudness(samples: NDArray[np.float32], sample_rate_hz: int) -> NDArray[np.float32]:
     """(n,) at any level to (n,) at the fixed one; silence stays silence."""
     gain = min(
         _amplitude(SPEECH_LEVEL_DBFS) / _sounding_rms(samples, sample_rate_hz),

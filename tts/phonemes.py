@@ -4,8 +4,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from tts.espeak_results import PhonemeMark
 from tts.speech import Phoneme
-from tts.utterance import Mark
 
 CLOSURE_S = 0.050
 """How long the mouth is shut before a stop bursts, at an ordinary pace."""
@@ -37,7 +37,9 @@ def clean_symbol(raw: str) -> str:
     return unicodedata.normalize("NFC", "".join(kept))
 
 
-def phonemes_of(marks: Iterable[Mark], *, samples: int, sample_rate_hz: int) -> tuple[Phoneme, ...]:
+def phonemes_of(
+    marks: Iterable[PhonemeMark], *, samples: int, sample_rate_hz: int
+) -> tuple[Phoneme, ...]:
     """Phonemes over all `samples`, in order, without gaps; pauses are `""`.
 
     espeak marks a voiceless stop at its burst, and a voiced one late when a consonant comes
@@ -62,7 +64,7 @@ def _has_letter(symbol: str) -> bool:
     return any(unicodedata.category(sign) in ("Ll", "Lu", "Lo") for sign in symbol)
 
 
-def _segments(marks: Iterable[Mark]) -> Iterator[_Segment]:
+def _segments(marks: Iterable[PhonemeMark]) -> Iterator[_Segment]:
     """Drop what makes no sound of its own; join pauses that follow one another."""
     previous = None
     for mark in marks:

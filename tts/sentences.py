@@ -13,6 +13,11 @@ MAX_WEIGHT = 160
 WIDE_WEIGHT = 4
 """Letters that a Chinese, Japanese or Korean character counts for: it is a syllable or more."""
 
+LETTERS_PER_S = 50.0
+"""No voice at its own pace says more letters and digits of ordinary text; the fastest says 22."""
+LONGEST_WORD = 40
+"""Letters of a word that count: a voice may leave out the rest of what is no word."""
+
 _STOPS = ".!?…"
 _FULL_WIDTH_STOPS = "。！？｡．؟۔।॥።፧၊။។៕։‽"
 _CLOSERS = "\"'”’»›)]}」』】）"
@@ -56,7 +61,7 @@ class Sentence:
     """Index of its first character in the text that was cut."""
 
 
-def speakable(text: object) -> str:
+def speakable_text(text: object) -> str:
     """`text` without what no voice can say; raises BadSpeechRequest on the field `text`.
 
     Control and formatting characters, emoji and other pictures go; everything else stays, `<`
@@ -77,7 +82,7 @@ def speakable(text: object) -> str:
     return kept
 
 
-def sentences(text: str) -> Iterator[Sentence]:
+def split_sentences(text: str) -> Iterator[Sentence]:
     """Cut `text` lazily, so that the first sentence is there before the last is looked at.
 
     Pieces without a letter or digit are left out.
@@ -171,4 +176,11 @@ def check_text(text: str, *, max_chars: int) -> str:
             f"text has {len(text)} characters; at most {max_chars} are allowed (max_text_chars). "
             "Send it in parts.",
         )
-    return speakable(text)
+    return speakable_text(text)
+
+
+def min_duration_s(text: str, speed: float) -> float:
+    """A text takes at least so long, in whatever voice."""
+    words = re.findall(r"\w+", re.sub(r"(\w)\1+", r"\1", text))
+    letters = sum(min(LONGEST_WORD, len(word)) for word in words)
+    return letters / (LETTERS_PER_S * speed)

@@ -2,7 +2,7 @@
 
 `python -m tts.speech_worker` answers the requests on its stdin (`tts.framing`) on its stdout, and
 ends when stdin ends: with the process that started it, however that ended. Its first message says
-that it is ready. `tts.voice_process` is the other side.
+that it is ready. `tts.worker_process` is the other side.
 """
 
 import os
@@ -13,8 +13,8 @@ from dataclasses import astuple
 from typing import Any, BinaryIO, Protocol
 
 from tts.espeak_library import EspeakLibrary
-from tts.framing import Message, packed, unpacked
-from tts.utterance import EspeakError, EspeakLanguage, TooMuchSound, Utterance
+from tts.espeak_results import EspeakError, EspeakLanguage, SynthesizedSpeech, TooMuchSound
+from tts.framing import Message, pack_message, unpack_message
 
 SENTENCE_CPU_S = 1.0
 """Processor time of one sentence; SIGPROF kills a worker that takes longer. The longest sentences
@@ -30,7 +30,7 @@ class Library(Protocol):
         """Every language."""
         ...
 
-    def say(self, text: str, *, voice: str, rate_wpm: int) -> Utterance:
+    def say(self, text: str, *, voice: str, rate_wpm: int) -> SynthesizedSpeech:
         """A text as sound."""
         ...
 
@@ -42,7 +42,7 @@ def main() -> None:
     try:
         library = EspeakLibrary()
     except EspeakError as error:
-        answers.write(packed({"error": str(error)}))
+        answers.write(pack_message({"error": str(error)}))
         return
     _drop_output(2)  # a library that aborts writes lines there that are no log records
     with open(0, "rb") as requests:
@@ -52,10 +52,10 @@ def main() -> None:
 def serve(library: Library, requests: BinaryIO, answers: BinaryIO) -> None:
     """Say that the worker is ready, then answer each request until there are no more."""
     try:
-        answers.write(packed({"ready": True}))
+        answers.write(pack_message({"ready": True}))
         while True:
-            request, _ = unpacked(lambda size: _exactly(requests, size))
-            answers.write(packed(*answer(library, request)))
+            request, _ = unpack_message(lambda size: _exactly(requests, size))
+            answers.write(pack_message(*answer(library, request)))
     except (EOFError, BrokenPipeError):
         pass
 

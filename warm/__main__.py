@@ -26,7 +26,7 @@ from warm.media.sniff import MediaError
 from warm.offline.command import add_render
 from warm.offline.errors import OfflineError
 from warm.pinned_files import DownloadError
-from warm.prepare.progress_bar import Bar
+from warm.prepare.progress import ProgressBar
 from warm.prepare.run import prepare
 from warm.settings import BadSettings, Settings, read_settings
 
@@ -124,7 +124,7 @@ def run_prepare(arguments: argparse.Namespace) -> int:
     given = {name: value for name, value in numbers.items() if value is not None}
     settings = settings_of(arguments).model_copy(update=given)
     store = AvatarStore(arguments.results or settings.results_dir)
-    with Bar() as bar:
+    with ProgressBar() as bar:
         avatar = prepare(
             source,
             avatar_id=avatar_id,

@@ -8,8 +8,7 @@ from contextlib import suppress
 from threading import Event, Thread
 from typing import Any, TypeVar
 
-from tts.length import least_duration_s
-from tts.sentences import check_text
+from tts.sentences import check_text, min_duration_s
 from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError
@@ -348,8 +347,8 @@ class Runtime:
         """Raise what `Sessions.check_room` does, counting all that waits to be said there too."""
         facts = self.sessions.check_room(session_id)
         waiting = [job for job in self._queue.waiting() if job.session_id == session_id]
-        least_s = least_duration_s(text, choice.speed)
-        least_s += sum(least_duration_s(job.text, job.choice.speed) for job in waiting)
+        least_s = min_duration_s(text, choice.speed)
+        least_s += sum(min_duration_s(job.text, job.choice.speed) for job in waiting)
         clip, film = self._renderer.clip_of(session_id), self.sessions.get(session_id)
         under_way = clip.end - film.committed.frames if clip is not None and film is not None else 0
         self.sessions.check_room(session_id, int(least_s * facts.spec.fps) + max(0, under_way))

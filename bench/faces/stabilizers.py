@@ -28,7 +28,7 @@ from bench.faces.stabilizer_plot import draw
 from bench.faces.swaying import portrait, reference
 from bench.figure import Figure
 from stabilizers.blend import BlendMode, paste
-from stabilizers.place import take
+from stabilizers.placement import extract_crop
 from stabilizers.similarity import roll_of, scale_of
 from stabilizers.track import FACE_MESH
 from warm.avatars.avatar import CANONICAL_SIZE
@@ -43,7 +43,7 @@ def own_crop_psnr(frame: NDArray[np.uint8], points: NDArray[np.float32]) -> floa
     mask = np.zeros((CANONICAL_SIZE, CANONICAL_SIZE), np.uint8)
     cv2.ellipse(mask, (128, 170), (80, 70), 0, 0, 360, 255, -1)
     mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), 8), np.uint8)
-    crop = take(frame, to_frame, CANONICAL_SIZE)
+    crop = extract_crop(frame, to_frame, CANONICAL_SIZE)
     dense = np.asarray(cv2.resize(mask, crop.picture.shape[1::-1]), np.uint8)
     pasted = frame.copy()
     paste(pasted, crop.picture, dense, crop.to_frame)

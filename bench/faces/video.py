@@ -24,7 +24,7 @@ from warm.engines.base import PatchRequest
 from warm.face.finder import FaceFinder
 from warm.prepare.idle.close_video import MouthCloser
 from warm.prepare.idle.lower_face import LIPS
-from warm.prepare.progress import silent
+from warm.prepare.progress import no_progress
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.prepare.source import Footage, read_footage
 
@@ -49,7 +49,7 @@ def measure(out: Path) -> list[Figure]:
         avatar = prepare(TALKING_VIDEO, avatar_id="video", store=AvatarStore(folder), force=True)
         spent_ms = mouth_and_composite_ms(avatar)
         footage = read_footage(
-            TALKING_VIDEO, FaceFinder(FACE_MODELS), PreparationSettings(), folder, silent
+            TALKING_VIDEO, FaceFinder(FACE_MODELS), PreparationSettings(), folder, no_progress
         )
         errors_px = step_errors_px(footage)
         differences, switching = lip_differences(footage)

@@ -19,8 +19,8 @@ from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.options import Options
 from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 from warm.media.photo import read_photo
-from warm.prepare.build import Job, finish, from_portrait
-from warm.prepare.progress import silent
+from warm.prepare.build import PreparationJob, build_from_photo, finish
+from warm.prepare.progress import no_progress
 from warm.prepare.run import FACE_MODELS
 from warm.prepare.source import Portrait
 from warm.render.compositing import Frame, composite
@@ -51,10 +51,10 @@ class Rig:
         settings = self.settings()
         store, chosen = AvatarStore(settings.results_dir), settings.preparation_settings
         with store.building(AVATAR) as folder:
-            job = Job(demo_portrait(), folder, chosen, FACE_MODELS, silent)
+            job = PreparationJob(demo_portrait(), folder, chosen, FACE_MODELS, no_progress)
             photo = read_photo(job.source, max_side=chosen.max_side)
             points = np.load(LANDMARKS) * photo.picture.shape[1]
-            build = from_portrait(Portrait(photo.picture, points, []), job)
+            build = build_from_photo(Portrait(photo.picture, points, []), job)
             if self.tiny:
                 build = shortened(build)
             finish(build, self.engine(), job)

@@ -17,7 +17,7 @@ from tests.session.mp4.sample_clips import clip, film
 from tests.session.sample_films import watch
 from warm.media.audio import examine_audio
 from warm.media.video import open_video
-from warm.offline.mp4_file import comment_of
+from warm.offline.mp4_file import read_comment
 
 TITLE, READ = "Käse aus Köln", "K\ufffdse aus K\ufffdln"
 KINDS = {
@@ -118,7 +118,7 @@ def test_the_command_line_joins_checks_and_replaces_them(
     assert main(["check", str(out)]) == 0
     assert "Traceback" not in capsys.readouterr().err
     assert read_media_length(out).video.packets == 50
-    assert comment_of(path) == READ
+    assert read_comment(path) == READ
 
 
 def test_a_film_is_exported_over_one_of_them(tmp_path: Path) -> None:

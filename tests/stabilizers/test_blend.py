@@ -4,7 +4,7 @@ import pytest
 
 from stabilizers.blend import mix, paste
 from stabilizers.membrane import membrane
-from stabilizers.place import take
+from stabilizers.placement import extract_crop
 
 RNG = np.random.default_rng(3)
 
@@ -102,7 +102,7 @@ def test_a_crop_pasted_back_where_it_was_taken_cannot_be_seen(scale):
     frame = textured(400, 400)
     cos, sin = scale * np.cos(0.13), scale * np.sin(0.13)
     to_frame = np.array([[cos, -sin, 130.4], [sin, cos, 90.7]])
-    crop = take(frame, to_frame, 128)
+    crop = extract_crop(frame, to_frame, 128)
     mask = soft_mask(*crop.picture.shape[:2])
     pasted = frame.copy()
     paste(pasted, crop.picture, mask, crop.to_frame)

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 import tts.isolated_espeak
 from tts.espeak import EspeakVoices
+from tts.espeak_results import EspeakError
 from tts.isolated_espeak import PROCESSES, REMEMBERED, IsolatedEspeak, VoiceUnavailable
 from tts.speech import Speech
-from tts.utterance import EspeakError
 from tts.voice import BadSpeechRequest
-from tts.voice_process import COMMAND, VoiceProcess, WorkerSlow
+from tts.worker_process import COMMAND, WorkerProcess, WorkerSlow
 
 ROOT = Path(__file__).parents[2]
 OVERFLOW = "s'" * 70
@@ -314,7 +314,7 @@ def test_a_worker_starts_quickly() -> None:
     took_s = []
     for _ in range(5):
         began_s = time.monotonic()
-        worker = VoiceProcess()
+        worker = WorkerProcess()
         worker.wait_until_ready(PATIENCE_S)
         took_s.append(time.monotonic() - began_s)
         worker.end()
@@ -333,7 +333,7 @@ def test_a_worker_imports_little() -> None:
 
 
 def test_a_worker_that_is_asked_too_long_is_killed() -> None:
-    worker = VoiceProcess(COMMAND)
+    worker = WorkerProcess(COMMAND)
     worker.wait_until_ready(PATIENCE_S)
     os.kill(worker.pid, signal.SIGSTOP)
     with pytest.raises(WorkerSlow):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tts.loudness import PEAK_DBFS, SPEECH_LEVEL_DBFS, level
+from tts.loudness import PEAK_DBFS, SPEECH_LEVEL_DBFS, normalize_loudness
 
 RATE = 16_000
 
@@ -18,22 +18,26 @@ def decibels(samples: np.ndarray) -> float:
 
 @pytest.mark.parametrize("amplitude", [0.001, 0.1, 1.0])
 def test_quiet_and_loud_sound_come_out_equally_loud(amplitude: float) -> None:
-    assert decibels(level(tone(amplitude), RATE)) == pytest.approx(SPEECH_LEVEL_DBFS, abs=0.1)
+    assert decibels(normalize_loudness(tone(amplitude), RATE)) == pytest.approx(
+        SPEECH_LEVEL_DBFS, abs=0.1
+    )
 
 
 def test_pauses_do_not_count() -> None:
     silence = np.zeros(3 * RATE, np.float32)
-    levelled = level(np.concatenate([tone(0.01), silence]), RATE)
+    levelled = normalize_loudness(np.concatenate([tone(0.01), silence]), RATE)
     assert decibels(levelled[:RATE]) == pytest.approx(SPEECH_LEVEL_DBFS, abs=0.1)
 
 
 def test_a_sharp_click_does_not_clip() -> None:
     samples = tone(0.01)
     samples[100] = 0.9
-    assert np.abs(level(samples, RATE)).max() == pytest.approx(10 ** (PEAK_DBFS / 20), rel=1e-4)
+    assert np.abs(normalize_loudness(samples, RATE)).max() == pytest.approx(
+        10 ** (PEAK_DBFS / 20), rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("length", [0, 10, RATE])
 def test_silence_stays_silence(length: int) -> None:
     silence = np.zeros(length, np.float32)
-    assert np.array_equal(level(silence, RATE), silence)
+    assert np.array_equal(normalize_loudness(silence, RATE), silence)

@@ -2,16 +2,18 @@
 
 import pytest
 
+from tts.espeak_results import PhonemeMark
 from tts.phonemes import CLOSURE_S, clean_symbol, phonemes_of
 from tts.speech import Phoneme
-from tts.utterance import Mark
 
 RATE = 1000
 
 
 def made_of(*marks: tuple[int, str], samples: int = 1000) -> list[tuple[str, int, int]]:
     """(symbol, start, end) in milliseconds."""
-    phonemes = phonemes_of([Mark(*mark) for mark in marks], samples=samples, sample_rate_hz=RATE)
+    phonemes = phonemes_of(
+        [PhonemeMark(*mark) for mark in marks], samples=samples, sample_rate_hz=RATE
+    )
     return [(p.symbol, round(p.start_s * RATE), round(p.end_s * RATE)) for p in phonemes]
 
 

@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts.sentences import MAX_WEIGHT, Sentence, sentences, speakable
+from tts.espeak import EspeakVoices
+from tts.sentences import MAX_WEIGHT, Sentence, min_duration_s, speakable_text, split_sentences
 from tts.voice import BadSpeechRequest
 
 
 def cut(text: str) -> list[str]:
-    return [sentence.text for sentence in sentences(text)]
+    return [sentence.text for sentence in split_sentences(text)]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_paragraphs_and_list_items_are_sentences_and_wrapped_lines_are_not() -> 
 
 def test_a_long_sentence_is_cut_at_a_clause_and_says_that_it_goes_on() -> None:
     clause = "the quick brown fox jumps over the lazy dog in the yard"
-    pieces = list(sentences(f"{clause}, {clause}, {clause}, {clause}."))
+    pieces = list(split_sentences(f"{clause}, {clause}, {clause}, {clause}."))
     assert all(piece.text.endswith(",") for piece in pieces[:-1])
     assert [piece.ends for piece in pieces] == [False] * (len(pieces) - 1) + [True]
 
@@ -89,41 +90,64 @@ def test_a_long_text_without_spaces_is_cut_sooner_when_its_signs_are_syllables()
 
 def test_the_first_sentence_of_a_long_text_is_there_before_the_rest_is_read() -> None:
     text = "Hello. " + "word " * 100_000
-    assert next(sentences(text)) == Sentence("Hello.", ends=True, start=0)
+    assert next(split_sentences(text)) == Sentence("Hello.", ends=True, start=0)
 
 
 @given(st.text(alphabet="ab .,!?\n你。1\"'", max_size=400))
 def test_no_letter_is_lost_or_said_twice(text: str) -> None:
-    kept = "".join(piece.text for piece in sentences(text))
+    kept = "".join(piece.text for piece in split_sentences(text))
     assert [s for s in kept if s.isalnum()] == [s for s in text if s.isalnum()]
 
 
 @pytest.mark.parametrize("text", ["", "   \n\t", "😀👍🏽🇩🇪", "…?!", "\x00\x01", "\ud800", "❤️"])
 def test_text_without_a_letter_or_digit_is_refused_by_name(text: str) -> None:
     with pytest.raises(BadSpeechRequest, match="at least one letter or digit") as caught:
-        speakable(text)
+        speakable_text(text)
     assert caught.value.field == "text"
 
 
 @pytest.mark.parametrize("text", [None, 5, b"bytes", ["list"]])
 def test_what_is_not_a_string_is_refused_with_its_type(text: object) -> None:
     with pytest.raises(BadSpeechRequest, match=type(text).__name__):
-        speakable(text)
+        speakable_text(text)
 
 
 def test_a_refusal_never_repeats_more_than_the_beginning() -> None:
     with pytest.raises(BadSpeechRequest) as caught:
-        speakable("!" * 1_000_000)
+        speakable_text("!" * 1_000_000)
     assert len(str(caught.value)) < 300
 
 
 def test_controls_emoji_and_lone_surrogates_go_and_the_words_stay() -> None:
-    assert cut(speakable("Hi 😀 the\x00re,\x07 you\ud83d!")) == ["Hi the re, you !"]
+    assert cut(speakable_text("Hi 😀 the\x00re,\x07 you\ud83d!")) == ["Hi the re, you !"]
 
 
 def test_markup_is_text() -> None:
-    assert speakable("<speak>a < b & c</speak>") == "<speak>a < b & c</speak>"
+    assert speakable_text("<speak>a < b & c</speak>") == "<speak>a < b & c</speak>"
 
 
 def test_joiners_inside_words_stay() -> None:
-    assert speakable("می\u200cخواهم") == "می\u200cخواهم"
+    assert speakable_text("می\u200cخواهم") == "می\u200cخواهم"
+
+
+MULTILINGUAL = {
+    "en-us": "Strengths, lengths, eight straight thoughts: through thorough drought, though rough.",
+    "fr-fr": "Les oiseaux chantaient, ils parlaient de beaux chevaux et d'eaux profondes.",
+    "hyw": "a" * 60,
+    "cy": "aaaa " * 20 + "abcdefghijklm" * 20,
+    "cmn": "早上好，謝謝您的來電。",
+    "de": "Im Jahr 1987 kosteten 12345 Stück 99,95 DM.",
+}
+
+
+@pytest.mark.parametrize("language", MULTILINGUAL)
+@pytest.mark.parametrize("speed", [0.5, 1.0, 2.0])
+def test_no_voice_says_a_text_sooner(voices: EspeakVoices, language: str, speed: float) -> None:
+    text = MULTILINGUAL[language]
+    choice = voices.choose(voice=None, language=language, speed=speed)
+    spoken_s = sum(speech.duration_s for speech in voices.speak(text, choice))
+    assert 0 < min_duration_s(text, speed) <= spoken_s
+
+
+def test_what_nobody_pronounces_takes_no_time() -> None:
+    assert min_duration_s(" … -- !!! ", 1.0) == 0

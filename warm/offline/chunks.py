@@ -23,7 +23,7 @@ Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Passage:
+class Chunk:
     """Some of a film."""
 
     features: NDArray[np.float32]
@@ -32,7 +32,7 @@ class Passage:
     """What is heard with these frames: 48 kHz, as long as they last."""
 
 
-def from_sound(path: Path, engine: Engine, spec: FilmSpec) -> Iterator[Passage]:
+def chunks_from_audio(path: Path, engine: Engine, spec: FilmSpec) -> Iterator[Chunk]:
     """The passages of a sound file; never more than three windows of it are in memory.
 
     Silence fills up the last frame. Raises MediaError.
@@ -46,22 +46,22 @@ def from_sound(path: Path, engine: Engine, spec: FilmSpec) -> Iterator[Passage]:
         count = frames_of(len(now), spec)
         samples = np.zeros(count * spec.samples_per_frame, np.float32)
         np.clip(now, -1.0, 1.0, out=samples[: len(now)])
-        yield Passage(rows[first : first + count], samples)
+        yield Chunk(rows[first : first + count], samples)
         before = now
 
 
-def from_text(
+def chunks_from_text(
     text: str, choice: VoiceChoice, voices: Voices, engine: Engine, spec: FilmSpec
-) -> Iterator[Passage]:
+) -> Iterator[Chunk]:
     """The sentences of a text."""
     for speech in voices.speak(text, choice):
         samples = film_audio(speech, spec)
         frames = len(samples) // spec.samples_per_frame
-        yield Passage(engine.encode_speech(speech, frames=frames, fps=spec.fps), samples)
+        yield Chunk(engine.encode_speech(speech, frames=frames, fps=spec.fps), samples)
 
 
 def frames_of_text(text: str, choice: VoiceChoice, voices: Voices, spec: FilmSpec) -> int:
-    """How many frames `from_text` will make; speaks it once."""
+    """How many frames `chunks_from_text` will make; speaks it once."""
     return sum(
         len(film_audio(speech, spec)) // spec.samples_per_frame
         for speech in voices.speak(text, choice)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from warm.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from warm.offline.task import Task
+    from warm.offline.task import RenderTask
 
 OF_SETTINGS = {
     "engine": "--engine",
@@ -73,16 +73,16 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     return read_settings(argv)
 
 
-def tasks_of(arguments: argparse.Namespace) -> "list[Task]":
+def tasks_of(arguments: argparse.Namespace) -> "list[RenderTask]":
     """What to make; raises BadTask and BadTaskFile."""
-    from warm.offline.task import Task, read_tasks  # noqa: PLC0415  only what the command needs
+    from warm.offline.task import RenderTask, read_tasks  # noqa: PLC0415  only what the command needs
 
     if arguments.tasks is not None:
         return read_tasks(arguments.tasks)
     face = Path(arguments.avatar)
     is_file = face.is_file() or face.name != arguments.avatar or bool(face.suffix)
     return [
-        Task(
+        RenderTask(
             audio=arguments.audio,
             text=arguments.text,
             avatar=None if is_file else arguments.avatar,

@@ -31,11 +31,11 @@ from warm.offline.errors import UnfinishedFilm
 Picture = NDArray[np.uint8]
 
 
-class Movie(AbstractContextManager["Movie"]):
+class Mp4File(AbstractContextManager["Mp4File"]):
     """A film in the making. One thread at a time; outside a `with` it stays unfinished."""
 
     def __init__(self, path: Path, spec: FilmSpec, *, comment: str) -> None:
-        """`comment` is kept in the file; `comment_of` reads it. Raises OSError."""
+        """`comment` is kept in the file; `read_comment` reads it. Raises OSError."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._spec = path, spec
         sweep(path)
@@ -133,8 +133,8 @@ def sweep(path: Path) -> None:
             left.unlink(missing_ok=True)
 
 
-def comment_of(path: Path) -> str:
-    """What `Movie` kept in a film; empty where there is none, or no film."""
+def read_comment(path: Path) -> str:
+    """What `Mp4File` kept in a film; empty where there is none, or no film."""
     try:
         with open_media(path) as container:
             return container.metadata.get("comment", "")

@@ -22,8 +22,8 @@ from warm.installation import own_command
 from warm.media.audio import AudioInfo, examine_audio
 from warm.media.sniff import MediaError, sniff
 from warm.offline.errors import BadTask, RefusedTasks
-from warm.offline.mp4_file import comment_of
-from warm.offline.task import Task
+from warm.offline.mp4_file import read_comment
+from warm.offline.task import RenderTask
 from warm.settings import Settings
 
 RECIPE = 1
@@ -33,10 +33,10 @@ NAME_CHARS, DIGEST_CHARS = 40, 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class RenderPlan:
     """A task that can be done."""
 
-    task: Task
+    task: RenderTask
     avatar_id: str
     preparation: PreparationSettings | None
     """What the task's video is prepared with; None when the avatar is ready."""
@@ -59,7 +59,7 @@ class Planner:
     force: bool
     """Make what is done again, and replace what is something else."""
 
-    def plan_all(self, tasks: Sequence[Task]) -> list[Plan]:
+    def plan_all(self, tasks: Sequence[RenderTask]) -> list[RenderPlan]:
         """Every task checked; raises RefusedTasks with a line for each that cannot be done."""
         plans, faults = [], []
         for task in tqdm(tasks, desc="checking", unit=" tasks", leave=False, disable=None):
@@ -71,20 +71,20 @@ class Planner:
             raise RefusedTasks("\n".join(["Nothing was begun:", *faults]))
         return plans
 
-    def plan(self, task: Task) -> Plan:
+    def plan(self, task: RenderTask) -> RenderPlan:
         """One task; raises BadTask. Reads the sound to its end."""
         check_result(task)
         avatar_id, avatar_digest, preparation = self._face(task)
         sound, said = self._sound(task), self._said(task)
         key = self._key(task, avatar_digest, said)
-        is_done = task.result.exists() and comment_of(task.result) == key
+        is_done = task.result.exists() and read_comment(task.result) == key
         if task.result.exists() and not is_done and not self.force:
             raise task.fault(
                 "result",
                 f"{task.result} exists, and was made of something else. Move it, name another "
                 "file, or replace it with --force.",
             )
-        return Plan(
+        return RenderPlan(
             task=task,
             avatar_id=avatar_id,
             preparation=preparation,
@@ -94,7 +94,7 @@ class Planner:
             is_done=is_done and not self.force,
         )
 
-    def _face(self, task: Task) -> tuple[str, str, PreparationSettings | None]:
+    def _face(self, task: RenderTask) -> tuple[str, str, PreparationSettings | None]:
         """Name, digest, and what the avatar has to be prepared with."""
         try:
             if task.avatar is not None:
@@ -111,7 +111,7 @@ class Planner:
             raise task.fault("bbox_shift", str(error)) from error
         return avatar_name(task.video, digest), digest, settings
 
-    def _ready_avatar(self, task: Task, avatar_id: str) -> str:
+    def _ready_avatar(self, task: RenderTask, avatar_id: str) -> str:
         """The digest of a prepared avatar that fits the task; raises AvatarError, BadTask."""
         avatar = self.store.open(avatar_id)
         manifest = json.loads((avatar.folder / MANIFEST).read_bytes())
@@ -135,13 +135,13 @@ class Planner:
             )
         return avatar.digest
 
-    def _preparation(self, task: Task) -> PreparationSettings:
+    def _preparation(self, task: RenderTask) -> PreparationSettings:
         settings = replace(self.settings.preparation_settings, recipe=engine_recipe(self.settings))
         return (
             settings if task.bbox_shift is None else replace(settings, bbox_shift=task.bbox_shift)
         )
 
-    def _sound(self, task: Task) -> AudioInfo | None:
+    def _sound(self, task: RenderTask) -> AudioInfo | None:
         if task.audio is None:
             return None
         try:
@@ -151,7 +151,7 @@ class Planner:
         except MediaError as error:
             raise task.fault("audio", str(error)) from error
 
-    def _said(self, task: Task) -> tuple[str, VoiceChoice] | None:
+    def _said(self, task: RenderTask) -> tuple[str, VoiceChoice] | None:
         if task.text is None:
             return None
         voice, language = task.voice, task.language
@@ -164,7 +164,7 @@ class Planner:
         except BadSpeechRequest as error:
             raise task.fault(error.field, str(error)) from error
 
-    def _key(self, task: Task, avatar: str, said: tuple[str, VoiceChoice] | None) -> str:
+    def _key(self, task: RenderTask, avatar: str, said: tuple[str, VoiceChoice] | None) -> str:
         content = {
             "recipe": RECIPE,
             "avatar": avatar,
@@ -183,7 +183,7 @@ def avatar_name(video: Path, digest: str) -> str:
     return f"{stem[:NAME_CHARS]}-{digest[:DIGEST_CHARS]}"
 
 
-def check_result(task: Task) -> None:
+def check_result(task: RenderTask) -> None:
     """Raise BadTask when the film could not be put in its place."""
     result = task.result
     if result.is_dir():

@@ -12,8 +12,8 @@ from session.film import FilmSpec
 from stabilizers.blend import BlendMode
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Engine, PendingPatches
-from warm.offline.chunks import Passage
-from warm.offline.mp4_file import Movie
+from warm.offline.chunks import Chunk
+from warm.offline.mp4_file import Mp4File
 from warm.render.compositing import composite, patch_requests
 
 BATCHES_AHEAD = 2
@@ -21,7 +21,7 @@ BATCHES_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Studio:
+class RenderSetup:
     """What films are made with. One thread owns it."""
 
     engine: Engine
@@ -51,32 +51,32 @@ def spec_of(avatar: Avatar) -> FilmSpec:
 
 
 def make(
-    movie: Movie,
-    passages: Iterator[Passage],
+    film: Mp4File,
+    chunks: Iterator[Chunk],
     avatar: Avatar,
-    studio: Studio,
+    setup: RenderSetup,
     shown: Callable[[int], object],
 ) -> None:
-    """Write every frame of the passages to `movie`; `shown` is told of each batch that is in it.
+    """Write every frame of the passages to `film`; `shown` is told of each batch that is in it.
 
     The avatar must have been adopted. Raises whatever engine, sound and disk raise.
     """
     waiting: deque[Future[None]] = deque()
 
     def encode(batch: PendingBatch, pictures: list[NDArray[np.uint8]]) -> None:
-        movie.write(pictures, batch.samples)
+        film.write(pictures, batch.samples)
         shown(len(pictures))
 
     with ThreadPoolExecutor(1, "encode") as encoder:
         try:
-            for batch in one_behind(batches(passages, avatar, studio)):
+            for batch in one_behind(batches(chunks, avatar, setup)):
                 patches = batch.pending.patches()
                 pictures = composite(
                     avatar,
                     batch.cursor,
                     patches,
-                    mode=studio.blend_mode,
-                    subpixel=studio.subpixel,
+                    mode=setup.blend_mode,
+                    subpixel=setup.subpixel,
                 )
                 waiting.append(encoder.submit(encode, batch, pictures))
                 while len(waiting) > BATCHES_AHEAD:
@@ -88,16 +88,16 @@ def make(
             raise
 
 
-def batches(passages: Iterator[Passage], avatar: Avatar, studio: Studio) -> Iterator[PendingBatch]:
+def batches(chunks: Iterator[Chunk], avatar: Avatar, setup: RenderSetup) -> Iterator[PendingBatch]:
     """Start the frames of all passages, in batches as large as the engine takes just then."""
     cursor, size = 0, spec_of(avatar).samples_per_frame
-    for passage in passages:
+    for chunk in chunks:
         start = 0
-        while start < len(passage.features):
-            rows = passage.features[start : start + studio.batch]
-            pending = studio.engine.submit(patch_requests(avatar, cursor, rows))
+        while start < len(chunk.features):
+            rows = chunk.features[start : start + setup.batch]
+            pending = setup.engine.submit(patch_requests(avatar, cursor, rows))
             stop = start + len(rows)
-            yield PendingBatch(cursor, pending, passage.samples[start * size : stop * size])
+            yield PendingBatch(cursor, pending, chunk.samples[start * size : stop * size])
             cursor, start = cursor + len(rows), stop
 
 

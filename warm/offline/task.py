@@ -17,7 +17,7 @@ PATHS = ("audio", "video", "result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class RenderTask:
     """One film. Raises BadTask where fields contradict one another."""
 
     number: int | None = None
@@ -61,10 +61,10 @@ class Task:
             raise self.fault(" or ".join(names), f"{state}; give one of them.")
 
 
-NAMES = tuple(field.name for field in fields(Task) if field.name != "number")
+NAMES = tuple(field.name for field in fields(RenderTask) if field.name != "number")
 
 
-def read_tasks(path: Path) -> list[Task]:
+def read_tasks(path: Path) -> list[RenderTask]:
     """The tasks of a YAML file, in order; raises BadTaskFile, and BadTask for a bad field."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -82,7 +82,7 @@ def read_tasks(path: Path) -> list[Task]:
     return tasks
 
 
-def task_of(number: int, entry: object) -> Task:
+def task_of(number: int, entry: object) -> RenderTask:
     """One entry of the list; raises BadTask."""
     if not isinstance(entry, dict):
         raise BadTask(f"task {number}: must be a mapping of fields, received {entry!r}.")
@@ -92,7 +92,7 @@ def task_of(number: int, entry: object) -> Task:
     if entry.get("result") is None:
         raise BadTask(f"task {number}, result: is missing; name the film, for example talk.mp4.")
     values = {name: value_of(number, name, value) for name, value in entry.items()}
-    return Task(number=number, **values)
+    return RenderTask(number=number, **values)
 
 
 def unknown(name: str) -> str:
@@ -113,21 +113,21 @@ def value_of(number: int, name: str, value: Any) -> Any:
     return Path(value) if name in PATHS else value
 
 
-def require_own_results(tasks: list[Task]) -> None:
+def require_own_results(tasks: list[RenderTask]) -> None:
     """Raise BadTask when two tasks would write the same film."""
-    seen: dict[Path, Task] = {}
+    seen: dict[Path, RenderTask] = {}
     for task in tasks:
         first = seen.setdefault(task.result.absolute(), task)
         if first is not task:
             raise task.fault("result", f"{task.result} is that of task {first.number} too.")
 
 
-def described(task: Task) -> str:
+def described(task: RenderTask) -> str:
     """A task for people."""
     return " ".join(words(task))
 
 
-def words(task: Task) -> Iterator[str]:
+def words(task: RenderTask) -> Iterator[str]:
     """The parts of its description."""
     if task.number is not None:
         yield f"task {task.number}:"

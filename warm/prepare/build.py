@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from warm.avatars.avatar import AvatarBuild
+from warm.avatars.avatar import AvatarBuild, Loop
 from warm.avatars.recipe import PreparationSettings
 from warm.engines.base import Engine
 from warm.face.finder import FaceFinder
@@ -16,15 +17,19 @@ from warm.prepare.idle.animate_photo import animate_photo
 from warm.prepare.idle.close_video import close_mouth
 from warm.prepare.idle.sway import loop_length
 from warm.prepare.idle_film import write_idle_film
-from warm.prepare.loop import choose_loop
 from warm.prepare.preview import write_preview
-from warm.prepare.progress import Progress, of_stage
+from warm.prepare.progress import Progress, stage_progress
 from warm.prepare.region import face_boxes, mouth_mask
 from warm.prepare.source import Footage, Portrait, read_footage, read_portrait
 
+STRIDE = 8
+"""Every so many pixels a frame is looked at."""
+SEAM_STEPS = 1.5
+"""A seam may differ by this many ordinary steps between frames and still not be seen."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Job:
+class PreparationJob:
     """One preparation."""
 
     source: Path
@@ -36,20 +41,20 @@ class Job:
     progress: Progress
 
 
-def build_avatar(job: Job, engine: Engine) -> tuple[AvatarBuild, list[str]]:
+def build_avatar(job: PreparationJob, engine: Engine) -> tuple[AvatarBuild, list[str]]:
     """Make everything but the manifest; the build and notes for the person who asked."""
     finder = FaceFinder(job.models)
     if sniff(job.source).kind == "photo":
         portrait = read_portrait(job.source, finder, job.settings)
-        build, notes = from_portrait(portrait, job), portrait.notes
+        build, notes = build_from_photo(portrait, job), portrait.notes
     else:
         footage = read_footage(job.source, finder, job.settings, job.folder, job.progress)
-        build, notes = from_footage(footage, job), footage.notes
+        build, notes = build_from_video(footage, job), footage.notes
     finish(build, engine, job)
     return build, notes
 
 
-def from_portrait(portrait: Portrait, job: Job) -> AvatarBuild:
+def build_from_photo(portrait: Portrait, job: PreparationJob) -> AvatarBuild:
     """Bake the idle loop of a photo."""
     fps = job.settings.fps
     frames = allocate(job.folder / "frames.npy", (loop_length(fps), *portrait.picture.shape))
@@ -57,13 +62,13 @@ def from_portrait(portrait: Portrait, job: Job) -> AvatarBuild:
         portrait.picture,
         portrait.landmarks,
         fps=fps,
-        progress=of_stage(job.progress, "animating"),
+        progress=stage_progress(job.progress, "animating"),
         out=frames,
     )
     return AvatarBuild(job.folder, fps, frames, clip.transforms, clip.landmarks, "forward", {})
 
 
-def from_footage(footage: Footage, job: Job) -> AvatarBuild:
+def build_from_video(footage: Footage, job: PreparationJob) -> AvatarBuild:
     """Bake the frames of a video with its mouth closed; the frames as filmed are not kept."""
     frames = allocate(job.folder / "frames.npy", footage.frames.shape)
     landmarks = close_mouth(
@@ -71,7 +76,7 @@ def from_footage(footage: Footage, job: Job) -> AvatarBuild:
         footage.landmarks,
         footage.transforms,
         out=frames,
-        progress=of_stage(job.progress, "closing"),
+        progress=stage_progress(job.progress, "closing"),
     )
     (job.folder / "source.npy").unlink()
     loop = choose_loop(frames)
@@ -80,7 +85,15 @@ def from_footage(footage: Footage, job: Job) -> AvatarBuild:
     )
 
 
-def finish(build: AvatarBuild, engine: Engine, job: Job) -> None:
+def choose_loop(frames: NDArray[np.uint8]) -> Loop:
+    """forward where the last of (n, h, w, 3) frames leads into the first, else pingpong."""
+    small = frames[:, ::STRIDE, ::STRIDE].astype(np.float32)
+    steps = np.abs(np.diff(small, axis=0)).mean(axis=(1, 2, 3))
+    seam = float(np.abs(small[0] - small[-1]).mean())
+    return "forward" if seam <= SEAM_STEPS * float(np.median(steps)) else "pingpong"
+
+
+def finish(build: AvatarBuild, engine: Engine, job: PreparationJob) -> None:
     """Write what every avatar has besides its frames, then let the engine add its own."""
     job.progress("finishing", 0, 2)
     folder, shift = job.folder, job.settings.bbox_shift

@@ -1,4 +1,4 @@
-"""Why a photo or video does not become an avatar; every message says what to do about it."""
+"""Errors of preparation, one class per cause; every message says how to correct it."""
 
 import errno
 from collections.abc import Iterator
@@ -7,28 +7,28 @@ from pathlib import Path
 
 from warm.avatars.recipe import PreparationError
 
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 
 
 class NoFaceError(PreparationError):
-    """There is no face in the picture."""
+    """The source shows no face."""
 
 
 class SmallFaceError(PreparationError):
     """The largest face is too small to show lips."""
 
 
-class FacelessStretchError(PreparationError):
-    """The face is away for longer than can be bridged."""
+class FaceMissingError(PreparationError):
+    """The face is missing for longer than can be interpolated."""
 
 
 class ShortVideoError(PreparationError):
-    """The video is too short to be a loop."""
+    """The video is too short for a loop."""
 
 
-class NoRoomError(PreparationError):
-    """The disk, the quota or the file size limit is full."""
+class DiskFullError(PreparationError):
+    """The disk, the quota or the file size limit is exhausted."""
 
 
 class NotWritableError(PreparationError):
@@ -36,17 +36,17 @@ class NotWritableError(PreparationError):
 
 
 @contextmanager
-def explained(folder: Path) -> Iterator[None]:
-    """Turn a failed write under `folder` into NoRoomError or NotWritableError."""
+def write_errors_explained(folder: Path) -> Iterator[None]:
+    """Turn a failed write under `folder` into DiskFullError or NotWritableError."""
     try:
         yield
     except OSError as error:
-        if error.errno in NO_ROOM:
-            raise NoRoomError(
+        if error.errno in DISK_FULL:
+            raise DiskFullError(
                 f"There is no room for the avatar under {folder} ({error.strerror}). Free some, "
                 "or choose another folder with --results, or a smaller --max-side or --max-seconds."
             ) from error
-        if error.errno in NOT_ALLOWED:
+        if error.errno in NOT_WRITABLE:
             raise NotWritableError(
                 f"{folder} cannot be written ({error.strerror}). Change its permissions or choose "
                 "another folder with --results."

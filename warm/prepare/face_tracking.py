@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from warm.face.finder import MIN_MESH_SCORE, FaceFinder
 from warm.face.landmarks import inter_ocular
 from warm.media.scaling import scale_down
-from warm.prepare.errors import FacelessStretchError, NoFaceError, SmallFaceError
+from warm.prepare.errors import FaceMissingError, NoFaceError, SmallFaceError
 
 MIN_FACE_PX = 64
 BRIDGE_S = 0.5
@@ -20,7 +20,7 @@ JUMP_IOD = 1.0
 """No head moves this far between two frames: a cut."""
 
 
-class FaceFollower:
+class FaceTracker:
     """Follows the largest face from frame to frame. Not thread-safe."""
 
     def __init__(self, finder: FaceFinder) -> None:
@@ -104,7 +104,7 @@ def bridged(seen: list[NDArray[np.float32] | None], fps: int) -> tuple[slice, ND
     """Which frames to keep and their (n, 468, 3) landmarks, from what was seen in each frame.
 
     Short absences are bridged by straight lines, and cut off at either end. Raises NoFaceError,
-    and FacelessStretchError with the times of all absences that are too long.
+    and FaceMissingError with the times of all absences that are too long.
     """
     present = np.array([points is not None for points in seen])
     if not present.any():
@@ -115,7 +115,7 @@ def bridged(seen: list[NDArray[np.float32] | None], fps: int) -> tuple[slice, ND
     long = [(a, b) for a, b in absences(present) if b - a > BRIDGE_S * fps]
     if long:
         times = ", ".join(f"{a / fps:.2f}-{b / fps:.2f} s" for a, b in long)
-        raise FacelessStretchError(
+        raise FaceMissingError(
             f"No face is seen at {times}; at most {BRIDGE_S} s can be bridged. Cut those parts out."
         )
     known = np.flatnonzero(present)

@@ -1,4 +1,4 @@
-"""Preparation as a whole: instant when nothing changed, all or nothing otherwise."""
+"""Preparation of an avatar: does nothing if it is up to date, otherwise replaces it atomically."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -8,15 +8,14 @@ from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import PreparationSettings, preparation_digest
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.base import Engine
-from warm.engines.factory import make_engine
 from warm.media.sniff import sniff
-from warm.prepare.errors import explained
-from warm.prepare.progress import Progress, silent
+from warm.prepare.errors import write_errors_explained
+from warm.prepare.progress import Progress, no_progress
 
 FACE_MODELS = Path(__file__).resolve().parents[2] / "models" / "face"
 
 
-def prepare(  # noqa: PLR0913  what is prepared, as what, how, and where it goes
+def prepare(  # noqa: PLR0913  source, destination, settings and collaborators
     source: Path,
     *,
     avatar_id: str,
@@ -25,40 +24,45 @@ def prepare(  # noqa: PLR0913  what is prepared, as what, how, and where it goes
     force: bool = False,
     models: Path = FACE_MODELS,
     engine: Callable[[], Engine] | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Avatar:
-    """The avatar `avatar_id` made of a photo or video; the one on disk where it is up to date.
+    """Prepare the avatar `avatar_id` from a photo or video; return it unchanged if up to date.
 
-    A changed source or setting replaces the avatar in one step; whoever has the old one open keeps
-    it. `engine` makes the engine of the settings; left out, it is made with its defaults.
-    On any error nothing is left behind and the old avatar stays. Raises MediaError for a bad
-    source, PreparationError for a face, a length or a disk that does not do, BadAvatarId.
+    A changed source or setting replaces the avatar in one step; readers that have the old one open
+    keep it. `engine` creates the engine that `settings` name; only the viseme engine has a default.
+    On any error the old avatar stays and no other file is left. Raises MediaError for an unusable
+    source, PreparationError for an unsuitable face, an unsuitable length or a failed write, and
+    BadAvatarId.
     """
     settings = settings or PreparationSettings()
     store.folder(avatar_id)
     sniff(source)
     digest = preparation_digest(source, settings)
-    if not force and (ready := up_to_date(store, avatar_id, digest)):
+    if not force and (ready := find_up_to_date(store, avatar_id, digest)):
         return ready
-    from warm.prepare.build import Job, build_avatar  # noqa: PLC0415  slow, and often not needed
+    # The import is slow, and not needed for an avatar that is up to date.
+    from warm.prepare.build import PreparationJob, build_avatar  # noqa: PLC0415
 
-    with explained(store.root), store.building(avatar_id) as folder:
-        job = Job(source, folder, settings, models, progress)
-        build, notes = build_avatar(job, engine() if engine else default_engine(settings.engine))
+    with write_errors_explained(store.root), store.building(avatar_id) as folder:
+        job = PreparationJob(source, folder, settings, models, progress)
+        lip_engine = engine() if engine else default_engine(settings.engine, models)
+        build, notes = build_avatar(job, lip_engine)
         facts = {"source": str(source), "settings": asdict(settings)}
         store.write_manifest(build, avatar_id=avatar_id, digest=digest, notes=notes, metadata=facts)
     return store.open(avatar_id)
 
 
-def default_engine(name: str) -> Engine:
-    """The engine of that name as the settings have it where they say nothing else."""
-    from warm.settings import Settings  # noqa: PLC0415  which imports this package
+def default_engine(name: str, models: Path) -> Engine:
+    """Return the viseme engine; raises ValueError for an engine that takes options of its own."""
+    if name != "viseme":
+        raise ValueError(f"settings.engine is {name!r}; pass `engine`, only 'viseme' has a default")
+    from warm.engines.viseme.engine import VisemeEngine  # noqa: PLC0415  slow, and often not needed
 
-    return make_engine(Settings.model_validate({"engine": name}))
+    return VisemeEngine(models)
 
 
-def up_to_date(store: AvatarStore, avatar_id: str, digest: str) -> Avatar | None:
-    """The avatar as it lies there, if it is whole and made of just this."""
+def find_up_to_date(store: AvatarStore, avatar_id: str, digest: str) -> Avatar | None:
+    """Return the stored avatar if it is intact and has this digest."""
     try:
         avatar = store.open(avatar_id)
     except AvatarError:

@@ -20,7 +20,7 @@ from warm.media.photo import read_photo
 from warm.media.video import Video, open_video
 from warm.prepare.arrays import FrameFile
 from warm.prepare.errors import NoFaceError, ShortVideoError
-from warm.prepare.face_tracking import FaceFollower, bridged, check_face_size, cuts
+from warm.prepare.face_tracking import FaceTracker, bridged, check_face_size, cuts
 from warm.prepare.progress import Progress
 
 T = TypeVar("T")
@@ -87,16 +87,16 @@ def read_footage(
 
     Raises MediaError or PreparationError.
     """
-    follower = FaceFollower(finder)
+    tracker = FaceTracker(finder)
     path = folder / "source.npy"
     with open_video(source, fps=settings.fps, max_side=settings.max_side) as video:
         total = expected_frames(video, settings)
         pictures = kept(islice(video.frames(), settings.max_s * settings.fps), path)
         seen = []
-        for points in beside(follower.see, pictures):
+        for points in beside(tracker.see, pictures):
             seen.append(points)
             progress("reading", len(seen), max(total, len(seen)))
-        notes = [*length_note(video, settings, len(seen)), *crowd_note(follower.faces)]
+        notes = [*length_note(video, settings, len(seen)), *crowd_note(tracker.faces)]
         notes += [HDR_NOTE] * video.is_hdr
         notes += orientation_note(video)
         stored_size = video.stored_size

@@ -11,7 +11,7 @@ import pytest
 from session.film import FilmSpec
 from tests.blocks import FINE, ODD_SIZES, SIZES, blocks, require_blocks
 from warm.avatars.avatar import AvatarBuild
-from warm.offline.mp4_file import Movie
+from warm.offline.mp4_file import Mp4File
 from warm.prepare.idle_film import write_idle_film
 
 Size = tuple[int, int]
@@ -27,9 +27,9 @@ def _fine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("size", SIZES + ODD_SIZES)
 def test_an_offline_film_keeps_colours_in_their_places(tmp_path: Path, size: Size) -> None:
     path, spec = tmp_path / "film.mp4", FilmSpec(width=size[0], height=size[1], fps=25)
-    with Movie(path, spec, comment="") as movie:
+    with Mp4File(path, spec, comment="") as film:
         for number in range(FRAMES):
-            movie.write([blocks(size, number)], np.zeros(spec.samples_per_frame, np.float32))
+            film.write([blocks(size, number)], np.zeros(spec.samples_per_frame, np.float32))
     require_blocks(path, size, list(range(FRAMES)))
 
 

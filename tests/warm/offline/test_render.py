@@ -22,7 +22,7 @@ from warm.avatars.avatar import AvatarBuild
 from warm.avatars.store import AvatarStore
 from warm.engines.base import PatchRequest, ReadyPatches
 from warm.engines.viseme.engine import VisemeEngine
-from warm.offline.chunks import from_sound, windows
+from warm.offline.chunks import chunks_from_audio, windows
 from warm.offline.task import NAMES, read_tasks
 
 ROOT = Path(__file__).parents[3]
@@ -203,7 +203,7 @@ def test_passages_of_a_long_file_are_heard_as_if_it_were_whole(
     sound = np.tile(np.pad(speech.samples, (0, rate_hz // 3)), 40)[: 64 * rate_hz]
     audio = sound_file(results / "a.wav", sound.astype(np.float64), rate_hz)
     engine = VisemeEngine()
-    parts = np.concatenate([each.features for each in from_sound(audio, engine, SPEC)])
+    parts = np.concatenate([each.features for each in chunks_from_audio(audio, engine, SPEC)])
     whole = np.concatenate(list(windows(audio)))
     from tts.speech import Speech  # noqa: PLC0415
 
@@ -220,7 +220,7 @@ def test_memory_does_not_grow_with_the_length_of_the_sound(results: Path) -> Non
     for minutes in (2, 4):
         audio = sound_file(results / f"{minutes}.wav", np.tile(syllables, 15 * minutes), 8000)
         tracemalloc.start()
-        frames = sum(len(passage.features) for passage in from_sound(audio, engine, SPEC))
+        frames = sum(len(chunk.features) for chunk in chunks_from_audio(audio, engine, SPEC))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert frames == minutes * 60 * FPS

@@ -24,16 +24,16 @@ from warm.face.landmarks import eye_centres, inter_ocular, lip_gap, to_68
 from warm.media.sniff import DamagedMediaError, MediaError, UnknownMediaError
 from warm.prepare import PreparationSettings, prepare
 from warm.prepare.arrays import FrameFile, allocate
+from warm.prepare.build import choose_loop
 from warm.prepare.errors import (
-    FacelessStretchError,
+    DiskFullError,
+    FaceMissingError,
     NoFaceError,
-    NoRoomError,
     NotWritableError,
     ShortVideoError,
     SmallFaceError,
 )
 from warm.prepare.face_tracking import absences, bridged, cuts
-from warm.prepare.loop import choose_loop
 from warm.prepare.region import face_boxes, in_canonical, mouth_mask
 from warm.prepare.run import FACE_MODELS
 
@@ -292,7 +292,7 @@ def test_a_short_absence_is_bridged_and_at_the_ends_cut_off(
 
 def test_long_absences_are_refused_with_their_times(workshop: Workshop, tmp_path: Path) -> None:
     pictures = without_face(swaying(75), (5, 25), (35, 38), (50, 75))
-    with pytest.raises(FacelessStretchError, match=r"at 0\.20-1\.00 s, 2\.00-3\.00 s; at most"):
+    with pytest.raises(FaceMissingError, match=r"at 0\.20-1\.00 s, 2\.00-3\.00 s; at most"):
         workshop.make(film(tmp_path / "film.mp4", pictures), PreparationSettings())
     assert workshop.left() == []
 
@@ -385,7 +385,7 @@ def test_a_full_disk_keeps_the_old_avatar_and_leaves_nothing(
     old = workshop.make(video)
     settings = replace(SECOND, bbox_shift=3)
     for source in (photo, video) if size_bytes < 3_000_000 else (photo,):
-        with largest_file(size_bytes), pytest.raises(NoRoomError, match=r"no room .* Free some"):
+        with largest_file(size_bytes), pytest.raises(DiskFullError, match=r"no room .* Free some"):
             workshop.make(source, settings)
     assert workshop.left() == ["face"]
     assert np.array_equal(workshop.store.open("face", verify=True).frames, old.frames)
@@ -395,7 +395,7 @@ def test_an_idle_film_that_fits_nowhere_is_a_full_disk(
     video: Path, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warm.prepare.idle_film.count_frames", lambda _path: 3)
-    with pytest.raises(NoRoomError, match="only 3 frames were written"):
+    with pytest.raises(DiskFullError, match="only 3 frames were written"):
         workshop.make(video)
     assert workshop.left() == []
 

@@ -11,6 +11,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from stabilizers.interpolation import smoothstep, thin_plate_matrix
 from warm.engines.viseme.anatomy import (
     CHEEKS,
     CHIN_PAD,
@@ -100,7 +101,7 @@ class Region:
         """(k,) 1 inside, falling smoothly to 0 at the region's border."""
         across = np.minimum(points[:, 0] - self.left, self.right - points[:, 0])
         down = np.minimum(points[:, 1] - self.top, self.bottom - points[:, 1])
-        return ramp(across / 0.18) * ramp(down / 0.10)
+        return smoothstep(across / 0.18) * smoothstep(down / 0.10)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,35 +131,13 @@ def join(upper: Floats, lower: Floats, points: Floats, anatomy: Anatomy) -> Floa
     """Make the layers one outside the mouth's corners, so that no cut shows on the cheeks."""
     left, right = anatomy.seam[0, 0], anatomy.seam[-1, 0]
     inside = np.minimum(points[:, 0] - left, right - points[:, 0])
-    mouth = ramp(inside / 0.06 + 0.5)[:, None]
+    mouth = smoothstep(inside / 0.06 + 0.5)[:, None]
     return lower * mouth + upper * (1 - mouth)
-
-
-def ramp(x: Floats) -> Floats:
-    """Smooth step from 0 to 1 over 0…1 (cubic Hermite)."""
-    t = np.clip(x, 0.0, 1.0)
-    return np.asarray(t * t * (3 - 2 * t))
 
 
 def spread(points: Floats, shifts: Floats, targets: Floats) -> Floats:
     """Thin-plate spline through `shifts` (k, m) at `points` (k, 2), read at `targets` (t, 2)."""
-    k = len(points)
-    system = np.zeros((k + 3, k + 3))
-    system[:k, :k] = kernel(points, points) + STIFFNESS * np.eye(k)
-    system[:k, k:] = np.column_stack([np.ones(k), points])
-    system[k:, :k] = system[:k, k:].T
-    right = np.concatenate([shifts, np.zeros((3, shifts.shape[1]))])
-    weights = np.linalg.solve(system, right)
-    return np.asarray(
-        kernel(targets, points) @ weights[:k]
-        + np.column_stack([np.ones(len(targets)), targets]) @ weights[k:]
-    )
-
-
-def kernel(a: Floats, b: Floats) -> Floats:
-    """(n, m) r² log r, the bending of a thin plate."""
-    square = ((a[:, None] - b[None]) ** 2).sum(axis=-1)
-    return np.asarray(0.5 * square * np.log(np.maximum(square, 1e-12)))
+    return thin_plate_matrix(points, targets, STIFFNESS) @ shifts
 
 
 def moves_of(anatomy: Anatomy) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
@@ -276,7 +255,7 @@ def jaw_part(anatomy: Anatomy, points: Floats) -> Floats:
     x = points[:, 0] - anatomy.middle
     across = np.abs(x) / np.where(x < 0, side[0], side[1])
     lateral = (1 - np.clip(across / 1.1, 0, 1) ** 2) ** 1.5
-    return np.asarray(lateral * ramp((points[:, 1] + 0.06) / 0.30))
+    return np.asarray(lateral * smoothstep((points[:, 1] + 0.06) / 0.30))
 
 
 def corner_pull(anatomy: Anatomy, points: Floats) -> Floats:

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stabilizers.interpolation import smoothstep
 from warm.engines.viseme.anatomy import Floats
-from warm.engines.viseme.displacement_fields import ramp
 
 OVERSAMPLE = 4
 HALF_WIDTH, TOP, BOTTOM = 0.50, -0.20, 0.24
@@ -78,10 +78,10 @@ def paint_teeth(
     place = (across - ends[index]) / width * 2 - 1
     edge = edge_of(index, place, across, upper=upper)
     height = up - edge
-    opacity = ramp(height / 0.012 + 0.3) * ramp((ends[-1] - across) / 0.02)
+    opacity = smoothstep(height / 0.012 + 0.3) * smoothstep((ends[-1] - across) / 0.02)
     shade = tooth_shade(place, height, across, upper=upper)
     colour = TEETH_BGR * white * 255 * shade[..., None]
-    gum = ramp((height - gum_line(place, upper=upper)) / 0.015)[..., None]
+    gum = smoothstep((height - gum_line(place, upper=upper)) / 0.015)[..., None]
     colour = colour * (1 - gum) + GUM_BGR * white * 255 * gum * arch_light(across)[..., None]
     return brush.finish(colour, opacity)
 
@@ -109,8 +109,8 @@ def tooth_shade(place: Floats, height: Floats, across: Floats, *, upper: bool) -
     """Brightness of the teeth: each a little cylinder, a thin dark line between two."""
     round_ = 1 - 0.10 * place**2
     gap = 1 - (0.38 if upper else 0.32) * np.clip((np.abs(place) - 0.86) / 0.14, 0, 1) ** 2
-    edge = 0.88 + 0.12 * ramp(height / 0.04)
-    root = 1 - 0.12 * ramp((height - 0.06) / 0.10)
+    edge = 0.88 + 0.12 * smoothstep(height / 0.04)
+    root = 1 - 0.12 * smoothstep((height - 0.06) / 0.10)
     return np.asarray(round_ * gap * edge * root * arch_light(across))
 
 
@@ -121,9 +121,9 @@ def paint_tongue(scale: float, white: float, sides: tuple[float, float]) -> NDAr
         -(((np.abs(brush.x) - 0.09) / 0.07) ** 2)
     )
     depth = brush.y - crest
-    opacity = ramp(depth / 0.03 + 0.5) * ramp((0.30 - np.abs(brush.x)) / 0.06)
-    rise = ramp(depth / 0.10)
-    groove = 1 - 0.12 * np.exp(-((brush.x / 0.018) ** 2)) * ramp(depth / 0.05)
+    opacity = smoothstep(depth / 0.03 + 0.5) * smoothstep((0.30 - np.abs(brush.x)) / 0.06)
+    rise = smoothstep(depth / 0.10)
+    groove = 1 - 0.12 * np.exp(-((brush.x / 0.018) ** 2)) * smoothstep(depth / 0.05)
     shade = (0.62 + 0.38 * rise) * (1 - 0.35 * (brush.x / 0.30) ** 2) * groove
     colour = TONGUE_BGR * white * 255 * shade[..., None]
     gloss = 0.14 * np.exp(-(((depth - 0.07) / 0.025) ** 2) - ((np.abs(brush.x) - 0.08) / 0.06) ** 2)

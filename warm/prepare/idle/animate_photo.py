@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial.transform import Rotation
 
+from stabilizers.interpolation import pixel_grid, sample_at, smoothstep
 from stabilizers.similarity import compose, fit_similarity
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.landmarks import eye_centres, inter_ocular
-from warm.prepare.idle.blinks import UPPER_LIDS, Eyelids, closed_lid_points
+from warm.prepare.idle.blinks import UPPER_LIDS, BlinkPainter, closed_lid_points
 from warm.prepare.idle.close_photo import close_photo
-from warm.prepare.idle.easing import ease
-from warm.prepare.idle.pixel_grid import pixel_grid, read_at
 from warm.prepare.idle.sway import blinks, loop_length, sway
 
 ELLIPSE_IOD = (1.25, 1.9)
@@ -71,8 +70,8 @@ def animate_photo(
     frames = np.empty((count, *photo.shape), np.uint8) if out is None else out
     points = np.empty((count, *landmarks.shape), np.float32)
     photo, landmarks = close_photo(photo, landmarks, canonical_to_picture(landmarks))
-    relief = Relief(photo.shape, landmarks)
-    lids = Eyelids(photo, landmarks)
+    relief = ParallaxWarp(photo.shape, landmarks)
+    lids = BlinkPainter(photo, landmarks)
     photos = {closure: lids.painted(closure) for closure in np.unique(closures).tolist()}
     for i, (pose, closure) in enumerate(zip(poses, closures, strict=True)):
         frames[i] = relief.turned(photos[closure], pose)
@@ -82,7 +81,7 @@ def animate_photo(
     return IdleClip(frames, points, transforms_of(landmarks, points))
 
 
-class Relief:
+class ParallaxWarp:
     """A portrait's depth and what a turn of the head does to its pixels."""
 
     def __init__(self, shape: tuple[int, ...], landmarks: NDArray[np.float32]) -> None:
@@ -106,14 +105,14 @@ class Relief:
         )
         back = back[: y1 - y0, : x1 - x0] + pixel_grid(x0, y0, x1, y1)
         frame = photo.copy()
-        frame[y0:y1, x0:x1] = read_at(photo, back, cv2.INTER_LANCZOS4)
+        frame[y0:y1, x0:x1] = sample_at(photo, back, cv2.INTER_LANCZOS4)
         return frame
 
     def moved(self, points: NDArray[np.float32], pose: NDArray[np.float64]) -> NDArray[np.float32]:
         """(k, 3) points of the portrait, where `turned` puts them."""
         x0, y0 = self._box[:2]
         nodes = ((points[:, :2] - [x0, y0] + 0.5) / GRID_STEP - 0.5).astype(np.float32)
-        basis = read_at(self._basis, nodes[:, None])[:, 0]
+        basis = sample_at(self._basis, nodes[:, None])[:, 0]
         return np.asarray(points + basis @ self._motion(pose).T, np.float32)
 
     def _head_box(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -134,7 +133,7 @@ class Relief:
         flat = np.stack(np.meshgrid(xs, ys), -1)
         face = (flat - self._eyes) @ self._upright.T / self._iod
         radius = ellipse_radius(face)
-        weight = 1 - ease((radius - FADE[0]) / (FADE[1] - FADE[0]))
+        weight = 1 - smoothstep((radius - FADE[0]) / (FADE[1] - FADE[0]))
         axis = self._eyes + self._upright[1] * AXIS_DOWN_IOD * self._iod
         depth = self._depth(landmarks, face) * self._iod
         relative = np.dstack([flat - axis, depth])
@@ -179,7 +178,7 @@ def inverse(field: NDArray[np.float32]) -> NDArray[np.float32]:
     nodes = pixel_grid(0, 0, width, height)
     back = -field
     for _ in range(INVERSE_STEPS):
-        back = -read_at(field, np.asarray(nodes + back / GRID_STEP, np.float32))
+        back = -sample_at(field, np.asarray(nodes + back / GRID_STEP, np.float32))
     return back
 
 

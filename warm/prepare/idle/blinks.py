@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.prepare.idle.easing import ease
-from warm.prepare.idle.pixel_grid import read_at
+from stabilizers.interpolation import sample_at, smoothstep
 
 # Mesh landmarks from the outer to the inner corner (right eye), inner to outer (left eye).
 RIGHT_UPPER, RIGHT_LOWER = (33, 246, 161, 160, 159, 158, 157, 173, 133), (
@@ -47,7 +46,7 @@ def closed_lid_points(landmarks: NDArray[np.float32], closure: float) -> NDArray
     return points
 
 
-class Eyelids:
+class BlinkPainter:
     """Paints the blinks of one portrait."""
 
     def __init__(self, photo: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
@@ -128,7 +127,7 @@ class Eye:
         rows, columns = np.indices(self._s.shape)
         at = np.dstack([columns, rows + down * self._width]).astype(np.float32)
         grain = self._picture - cv2.GaussianBlur(self._picture, (0, 0), 0.06 * self._width)
-        return read_at(grain, at) * GRAIN
+        return sample_at(grain, at) * GRAIN
 
 
 def box_around(
@@ -153,7 +152,7 @@ def bow(s: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def ramp(x: NDArray[np.floating], width: float) -> NDArray[np.float64]:
     """0 … 1 smoothly while x goes from 0 to `width`."""
-    return ease(x / width)
+    return smoothstep(x / width)
 
 
 def bell(x: NDArray[np.floating], width: float) -> NDArray[np.float64]:

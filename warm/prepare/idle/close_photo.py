@@ -52,13 +52,13 @@ def close_photo(
         return photo, landmarks
     transforms = to_photo[None]
     face = closed_shape(in_crop(landmarks[None], transforms)[0], gap)
-    unopening = ClosingWarp(face, transforms)
-    box = unopening.box(0, photo.shape)
+    closing_warp = ClosingWarp(face, transforms)
+    box = closing_warp.box(0, photo.shape)
     x0, y0, x1, y1 = box
-    closed = unopening.closed(
-        photo, unopening.warp_by(0, face.measured[0] - face.layout + pull_inwards()), 0, box
+    closed = closing_warp.closed(
+        photo, closing_warp.warp_by(0, face.measured[0] - face.layout + pull_inwards()), 0, box
     )
-    below, radius = np.moveaxis(unopening.in_box(unopening.guides, 0, box), -1, 0)
+    below, radius = np.moveaxis(closing_warp.in_box(closing_warp.guides, 0, box), -1, 0)
     line = np.exp(-0.5 * (below / (SEAM_IOD * CANONICAL_IOD)) ** 2) * np.clip(2 - 2 * radius, 0, 1)
     shut = photo.copy()
     shut[y0:y1, x0:x1] = np.rint(closed * (1 - SEAM_DEPTH * line[..., None]))

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from stabilizers.interpolation import smoothstep
 from stabilizers.similarity import apply
 from warm.face.landmarks import lip_gap
-from warm.prepare.idle.closedness import closed_frames
-from warm.prepare.idle.closing_warp import OPENING_IOD, ClosingWarp, Warp
-from warm.prepare.idle.easing import ease
+from warm.prepare.idle.closed_frames import find_closed_frames
+from warm.prepare.idle.closing_warp import OPENING_IOD, ClosingWarp, FrameWarp
 from warm.prepare.idle.lower_face import JAW_SHARE, LIPS
 from warm.prepare.idle.pose import RestingFace, resting_face
 from warm.prepare.idle.references import choose_references, reference_shares
@@ -67,10 +67,10 @@ class MouthCloser:
     ) -> None:
         gaps = lip_gap(landmarks)
         self._frames = frames
-        closed = closed_frames(frames, landmarks, gaps)
+        closed = find_closed_frames(frames, landmarks, gaps)
         self.face: RestingFace = resting_face(landmarks, transforms, closed)
         self._opened = how_open(gaps, float(np.median(gaps[closed])))
-        self._unopening = ClosingWarp(self.face, transforms)
+        self._closing_warp = ClosingWarp(self.face, transforms)
         lenders = choose_references(self.face.turns_deg, self.face.closed)
         self.shares = reference_shares(self.face.turns_deg, lenders)
         """(n, r) how much of each reference the lips of each frame are."""
@@ -79,10 +79,10 @@ class MouthCloser:
     def closed(self, i: int) -> NDArray[np.uint8]:
         """(h, w, 3) frame `i` with its mouth closed."""
         frame = np.array(self._frames[i])
-        box = self._unopening.box(i, frame.shape)
+        box = self._closing_warp.box(i, frame.shape)
         x0, y0, x1, y1 = box
         if self._mouth_in_picture(i, frame.shape):
-            picture = self._unopening.closed(frame, self._warp(i), i, box).astype(np.float32)
+            picture = self._closing_warp.closed(frame, self._warp(i), i, box).astype(np.float32)
             self._lend_lips(picture, i, box)
             frame[y0:y1, x0:x1] = np.clip(picture + 0.5, 0, 255)
         return frame
@@ -102,23 +102,23 @@ class MouthCloser:
 
     def _mouth_in_picture(self, i: int, shape: tuple[int, ...]) -> bool:
         """Whether the middle of the mouth is; a face may leave the picture for a while."""
-        x, y = apply(self._unopening.to_frame[i], self.face.layout[[13]])[0]
+        x, y = apply(self._closing_warp.to_frame[i], self.face.layout[[13]])[0]
         return bool(0 <= x < shape[1] and 0 <= y < shape[0])
 
-    def _warp(self, i: int) -> Warp:
-        return self._unopening.warp(i, float(self._opened[i]))
+    def _warp(self, i: int) -> FrameWarp:
+        return self._closing_warp.warp(i, float(self._opened[i]))
 
     def _lend_lips(
         self, picture: NDArray[np.float32], i: int, box: tuple[int, int, int, int]
     ) -> None:
         """Lay the references' lips over those of `picture`, the pixels of a box of frame `i`."""
-        radius = self._unopening.in_box(self._unopening.guides[..., 1:], i, box)
+        radius = self._closing_warp.in_box(self._closing_warp.guides[..., 1:], i, box)
         inside = np.argwhere(radius < LOAN_OUTER)
         (y0, x0), (y1, x1) = inside.min(axis=0), inside.max(axis=0) + 1
         lips = (box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1)
         lent = np.sum(
             [
-                share * self._unopening.closed(*self._lent[r], i, lips).astype(np.float32)
+                share * self._closing_warp.closed(*self._lent[r], i, lips).astype(np.float32)
                 for r, share in enumerate(self.shares[i])
                 if share > 0
             ],
@@ -137,13 +137,13 @@ def lay_over(
     rim = ((radius > LOAN_INNER) & (radius < LOAN_OUTER))[..., None]
     light = (own * rim).sum(axis=(0, 1)), (lent * rim).sum(axis=(0, 1))
     gain = np.clip(light[0] / np.maximum(light[1], 1), 1 / MAX_GAIN, MAX_GAIN)
-    share = ease((LOAN_OUTER - radius) / (LOAN_OUTER - LOAN_INNER))
+    share = smoothstep((LOAN_OUTER - radius) / (LOAN_OUTER - LOAN_INNER))
     own += share[..., None] * (lent * gain - own)
 
 
 def how_open(gaps: NDArray[np.float64], closed_gap: float) -> NDArray[np.float64]:
     """(n,) 0 for a frame that shows the mouth closed … 1 for one that shows its inside."""
-    opened = ease((gaps - closed_gap) / OPENING_IOD)
+    opened = smoothstep((gaps - closed_gap) / OPENING_IOD)
     return np.asarray(gaussian_filter1d(opened, OPENED_SIGMA_FRAMES, mode="nearest"))
 
 

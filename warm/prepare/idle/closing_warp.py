@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stabilizers.interpolation import pixel_grid, sample_at, smoothstep, thin_plate_matrix
 from stabilizers.similarity import apply, compose, invert, scale_of
 from warm.avatars.avatar import CANONICAL_IOD
-from warm.prepare.idle.easing import ease
 from warm.prepare.idle.lower_face import (
     AROUND_LOWER,
     AROUND_UPPER,
@@ -25,9 +25,7 @@ from warm.prepare.idle.lower_face import (
     OUTER_UPPER,
     seam_of,
 )
-from warm.prepare.idle.pixel_grid import pixel_grid, read_at
 from warm.prepare.idle.pose import RestingFace
-from warm.prepare.idle.thin_plate import field_matrix
 
 GRID_STEP = 2.5
 """Crop pixels between the nodes of a field."""
@@ -51,7 +49,7 @@ RIM_NODES = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Warp:
+class FrameWarp:
     """How one frame's mouth closes."""
 
     to_frame: NDArray[np.float64]
@@ -79,17 +77,17 @@ class ClosingWarp:
         self.guides = np.dstack([seam_distance(layout, places), lip_radius(layout, places)])
         """(gh, gw, 2): how far below the seam, crop pixels; 1 on the ellipse around the lips."""
 
-    def warp(self, i: int, opened: float) -> Warp:
+    def warp(self, i: int, opened: float) -> FrameWarp:
         """The closing of frame `i`; `opened` 0 keeps its own lip line … 1 takes it for open."""
         return self.warp_by(i, self._moves(i) + self._inner(opened))
 
-    def warp_by(self, i: int, moves: NDArray[np.float64]) -> Warp:
+    def warp_by(self, i: int, moves: NDArray[np.float64]) -> FrameWarp:
         """A given closing of frame `i`: (468, 2) layout pixels, from closed places to filmed."""
         upper = self._upper @ self._values(moves, (*UPPER_NODES, *SHARED_NODES))
         lower = self._lower @ self._values(moves, (*LOWER_NODES, *SHARED_NODES))
         linear = self.to_frame[i, :, :2].T
         both = np.hstack([upper @ linear, lower @ linear]).reshape(*self._window.shape, 4)
-        return Warp(self.to_frame[i], np.asarray(both * self._window[..., None], np.float32))
+        return FrameWarp(self.to_frame[i], np.asarray(both * self._window[..., None], np.float32))
 
     def box(self, i: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         """x0, y0, x1, y1 of the pixels of frame `i` that may change."""
@@ -111,7 +109,7 @@ class ClosingWarp:
         )
 
     def closed(
-        self, picture: NDArray[np.uint8], warp: Warp, i: int, box: tuple[int, int, int, int]
+        self, picture: NDArray[np.uint8], warp: FrameWarp, i: int, box: tuple[int, int, int, int]
     ) -> NDArray[np.uint8]:
         """What `warp` makes of its picture, laid on frame `i`: (y1 - y0, x1 - x0, 3) of its box."""
         here = compose(warp.to_frame, invert(self.to_frame[i]))
@@ -120,13 +118,15 @@ class ClosingWarp:
         below = self.in_box(self.guides[..., :1], i, box)
         soft = SEAM_SOFT_PX / scale_of(self.to_frame[i])
         share = np.clip(0.5 + below / (2 * soft), 0, 1)[..., None]
-        upper = read_at(picture, places + field[..., :2], cv2.INTER_CUBIC)
-        lower = read_at(picture, places + field[..., 2:], cv2.INTER_CUBIC)
+        upper = sample_at(picture, places + field[..., :2], cv2.INTER_CUBIC)
+        lower = sample_at(picture, places + field[..., 2:], cv2.INTER_CUBIC)
         return np.asarray(upper + share * (lower.astype(np.float32) - upper) + 0.5, np.uint8)
 
     def _matrix(self, nodes: tuple[int, ...], places: NDArray[np.float64]) -> NDArray[np.float32]:
         known = np.vstack([self._face.layout[list(nodes)], self._rim])
-        return field_matrix(known, places.reshape(-1, 2), SOFTNESS)
+        spacing = np.sqrt(np.prod(np.ptp(known, axis=0)) / len(known))
+        flat = places.reshape(-1, 2)
+        return thin_plate_matrix(known / spacing, flat / spacing, SOFTNESS).astype(np.float32)
 
     def _values(self, moves: NDArray[np.float64], nodes: tuple[int, ...]) -> NDArray[np.float32]:
         return np.vstack([moves[list(nodes)], np.zeros_like(self._rim)]).astype(np.float32)
@@ -182,7 +182,7 @@ def window(
 ) -> NDArray[np.float32]:
     """1 inside the region, fading to 0 on its border."""
     inside = np.minimum(places - low, high - places).min(axis=-1) / (FADE_IOD * CANONICAL_IOD)
-    return ease(inside).astype(np.float32)
+    return smoothstep(inside).astype(np.float32)
 
 
 def seam_distance(layout: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -24,7 +24,7 @@ from warm.engines.musetalk.generator import Generator
 from warm.engines.musetalk.options import Options
 from warm.engines.musetalk.view import FaceOutside, Placement, views_of
 from warm.media.resampling import resample
-from warm.offline.chunks import from_sound
+from warm.offline.chunks import chunks_from_audio
 
 POSES = [UPRIGHT, rolled(12.0), rolled(-6.0)]
 Picture = NDArray[np.uint8]
@@ -212,7 +212,7 @@ def test_a_sound_file_in_passages_is_heard_as_a_whole(
         file.setframerate(SAMPLE_RATE_HZ)
         file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
     spec = FilmSpec(width=16, height=16, fps=25)
-    parts = np.concatenate([p.features for p in from_sound(path, loaded, spec)])
+    parts = np.concatenate([p.features for p in chunks_from_audio(path, loaded, spec)])
     whole = loaded.encode_speech(Speech("", sound, SAMPLE_RATE_HZ, None), frames=65 * 25, fps=25)
     assert parts.shape == whole.shape
     assert np.abs(parts - whole).max() < 0.01 * np.abs(whole).max()

@@ -14,8 +14,13 @@ from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.finder import FaceFinder
 from warm.face.landmarks import eye_centres, lip_gap
 from warm.media.video import open_video
-from warm.prepare.idle.animate_photo import IdleClip, Relief, animate_photo, canonical_to_picture
-from warm.prepare.idle.blinks import EYES, Eyelids
+from warm.prepare.idle.animate_photo import (
+    IdleClip,
+    ParallaxWarp,
+    animate_photo,
+    canonical_to_picture,
+)
+from warm.prepare.idle.blinks import EYES, BlinkPainter
 from warm.prepare.idle.close_photo import close_photo
 from warm.prepare.idle.sway import BLINK_STARTS_S, blinks, loop_length, sway
 from warm.prepare.run import FACE_MODELS
@@ -67,7 +72,9 @@ def test_the_head_moves_and_by_little(clip: IdleClip) -> None:
 def test_the_movement_fades_without_a_step(photo: Picture, landmarks: NDArray[np.float32]) -> None:
     ramp = np.tile(np.arange(photo.shape[1], dtype=np.float32) / 2, (photo.shape[0], 1))
     ramp = np.repeat(ramp[..., None], 3, axis=2).astype(np.uint8)
-    turned = Relief(photo.shape, landmarks).turned(ramp, np.array([0.05, 0.03, 0.01, 0.0, 0.0]))
+    turned = ParallaxWarp(photo.shape, landmarks).turned(
+        ramp, np.array([0.05, 0.03, 0.01, 0.0, 0.0])
+    )
     smooth = cv2.GaussianBlur(turned[..., 0].astype(np.float32), (0, 0), 2)
     assert np.abs(np.diff(smooth[:, 5:-5], axis=1)).max() < 0.9
 
@@ -93,7 +100,7 @@ def test_transforms_carry_the_crop_with_the_head(clip: IdleClip) -> None:
 def test_a_head_that_does_not_turn_is_the_photo_itself(
     photo: Picture, landmarks: NDArray[np.float32]
 ) -> None:
-    assert (Relief(photo.shape, landmarks).turned(photo, np.zeros(5)) == photo).all()
+    assert (ParallaxWarp(photo.shape, landmarks).turned(photo, np.zeros(5)) == photo).all()
 
 
 def test_frames_go_where_they_are_told(
@@ -131,7 +138,7 @@ def test_a_blink_hides_the_iris(clip: IdleClip, landmarks: NDArray[np.float32]) 
 def test_a_blink_paints_nothing_but_the_lids(
     photo: Picture, landmarks: NDArray[np.float32]
 ) -> None:
-    lids = Eyelids(photo, landmarks)
+    lids = BlinkPainter(photo, landmarks)
     assert lids.painted(0.0) is photo
     rows, columns = np.nonzero((lids.painted(1.0) != photo).any(axis=2))
     rims = np.array([landmarks[[*upper, *lower], :2] for upper, lower in EYES])

@@ -18,9 +18,8 @@ from warm.face.landmarks import lip_gap
 from warm.face.mesh import FaceMesh
 from warm.media.video import open_video
 from warm.prepare.idle.close_video import close_mouth
-from warm.prepare.idle.closedness import closed_frames, unevenness
+from warm.prepare.idle.closed_frames import find_closed_frames, unevenness
 from warm.prepare.idle.references import REFERENCES, choose_references, reference_shares
-from warm.prepare.idle.thin_plate import field_matrix
 from warm.prepare.run import FACE_MODELS
 from warm.prepare.source import CROP
 
@@ -145,7 +144,7 @@ def test_teeth_are_uneven_and_closed_lips_are_not() -> None:
         cv2.circle(toothy, (round(float(x)), round(float(y))), 2, (240, 240, 240), -1)
     assert unevenness(toothy, points) > 1.5 * unevenness(picture, points)
     film, both = np.stack([toothy, picture] * 10), np.stack([points] * 20)
-    assert (closed_frames(film, both, np.full(20, 0.03)) % 2 == 1).all()
+    assert (find_closed_frames(film, both, np.full(20, 0.03)) % 2 == 1).all()
 
 
 def test_references_are_far_apart_in_pose_and_close_to_what_they_serve() -> None:
@@ -157,17 +156,6 @@ def test_references_are_far_apart_in_pose_and_close_to_what_they_serve() -> None
     assert np.allclose(shares.sum(axis=1), 1)
     assert shares[[0, 40, 80]].argmax(axis=1).tolist() == [0, 1, 2]
     assert np.abs(np.diff(shares, axis=0)).max() < 0.12
-
-
-def test_a_field_goes_through_its_nodes_and_keeps_straight_lines_straight() -> None:
-    nodes = np.random.default_rng(1).uniform(0, 100, (30, 2))
-    matrix = field_matrix(nodes, nodes, 0.0)
-    values = np.sin(nodes / 20)
-    assert np.allclose(matrix @ values, values, atol=1e-3)
-    places = np.random.default_rng(2).uniform(0, 100, (50, 2))
-    slope = np.array([[0.2, -0.1], [0.05, 0.3]])
-    straight = field_matrix(nodes, places, 0.1) @ (nodes @ slope)
-    assert np.allclose(straight, places @ slope, atol=1e-2)
 
 
 def test_a_mouth_outside_the_picture_is_left_out() -> None:

@@ -12,7 +12,7 @@ WHOLE_PIXEL = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Taken:
+class ExtractedCrop:
     """A crop taken out of a frame."""
 
     picture: NDArray[np.uint8]
@@ -33,7 +33,9 @@ class Placed:
     """Left, top, right, bottom in the frame; inside it."""
 
 
-def take(frame: NDArray[np.uint8], to_frame: NDArray[np.float64], size: int) -> Taken:
+def extract_crop(
+    frame: NDArray[np.uint8], to_frame: NDArray[np.float64], size: int
+) -> ExtractedCrop:
     """The square crop of `size` pixels that `to_frame` (2, 3) maps into a (h, w, 3) frame.
 
     Where the frame is finer than the crop, the crop is taken at twice, three times … its density,
@@ -46,7 +48,7 @@ def take(frame: NDArray[np.uint8], to_frame: NDArray[np.float64], size: int) -> 
     flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
     side = (density * size, density * size)
     picture = cv2.warpAffine(frame, dense, side, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return Taken(np.asarray(picture, np.uint8), dense)
+    return ExtractedCrop(np.asarray(picture, np.uint8), dense)
 
 
 def place(

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tts.framing import Message, packed, unpacked
+from tts.framing import Message, pack_message, unpack_message
 
 COMMAND = (sys.executable, "-m", "tts.speech_worker")
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +33,7 @@ class WorkerSlow(WorkerFailed):
     """A speech worker that was killed because its answer took too long."""
 
 
-class VoiceProcess:
+class WorkerProcess:
     """Owned by one thread at a time.
 
     The constructor returns while the worker still starts; `wait_until_ready` waits for that. The
@@ -79,7 +79,7 @@ class VoiceProcess:
 
     def ask(self, request: Mapping[str, Any], *, patience_s: float) -> Message:
         """The answer to a request; raises WorkerDied, and WorkerSlow after `patience_s`."""
-        left = memoryview(packed(request))
+        left = memoryview(pack_message(request))
         try:
             while left:
                 left = left[self._requests.write(left) :]
@@ -107,7 +107,7 @@ class VoiceProcess:
     def _next_message(self, patience_s: float) -> Message:
         deadline_s = time.monotonic() + patience_s
         try:
-            return unpacked(lambda size: self._read(size, deadline_s))
+            return unpack_message(lambda size: self._read(size, deadline_s))
         except EOFError:
             raise self._died() from None
         except TimeoutError:

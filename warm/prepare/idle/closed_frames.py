@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stabilizers.interpolation import sample_at
 from warm.prepare.idle.lower_face import INNER_LOWER, INNER_UPPER
-from warm.prepare.idle.pixel_grid import read_at
 
 CLOSED_SHARE = 0.14
 """This share of the frames counts as showing the resting mouth."""
@@ -21,7 +21,7 @@ LINES = np.linspace(-0.25, 1.25, 7)
 SAMPLES, SHADING_DEGREE = 41, 4
 
 
-def closed_frames(
+def find_closed_frames(
     frames: NDArray[np.uint8], landmarks: NDArray[np.float32], gaps: NDArray[np.float64]
 ) -> NDArray[np.intp]:
     """The frames that show the mouth most nearly closed, the best first.
@@ -42,7 +42,7 @@ def unevenness(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> fl
     upper, lower = landmarks[list(INNER_UPPER), :2], landmarks[list(INNER_LOWER), :2]
     along = np.linspace(1, len(upper) - 2, SAMPLES)
     places = np.stack([between(upper + (lower - upper) * t, along) for t in LINES])
-    light = read_at(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), places).astype(np.float64)
+    light = sample_at(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), places).astype(np.float64)
     axis = np.linspace(-1, 1, SAMPLES)
     shading = np.polynomial.polynomial.polyfit(axis, light.T, SHADING_DEGREE)
     rough = light - np.polynomial.polynomial.polyval(axis, shading)

@@ -26,7 +26,7 @@ class EspeakLanguage:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class PhonemeMark:
     """Where espeak starts a phoneme."""
 
     sample: int
@@ -36,10 +36,10 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Utterance:
+class SynthesizedSpeech:
     """A text as espeak speaks it."""
 
     pcm: bytes
     """Mono samples, int16 in the machine's byte order."""
     sample_rate_hz: int
-    marks: tuple[Mark, ...]
+    marks: tuple[PhonemeMark, ...]
