@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from flask import Flask
 import bench.__main__
 import session.__main__
 import warm.__main__
+import warmtalk
 from api.problem import BODY_KINDS, CAUSES
 from app import BLUEPRINTS
 from tests.setup.documents import (
@@ -36,7 +38,11 @@ HTTP = ROOT / "docs" / "http.md"
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 OUTSIDE = ("git", "cd", "pip", "apt", "python3")
 """Commands of other programs, which no test runs."""
-PARSERS = {"warm": warm.__main__, "session": session.__main__, "bench": bench.__main__}
+PARSERS = {
+    "warm": warm.__main__.parser,
+    "session": partial(session.__main__.parser, "python -m session"),
+    "bench": bench.__main__.parser,
+}
 
 each_page = pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -124,6 +130,8 @@ def check_command(words: Sequence[str], block: Block) -> None:
         check_make(words[1:])
     elif program == ".venv/bin/python":
         check_python(rest)
+    elif program == "warmtalk":
+        check_warmtalk(rest)
     elif program in OUTSIDE:
         assert block.not_run, f"{block}: {program} needs a `<!-- not run: reason -->`"
     else:
@@ -137,11 +145,21 @@ def check_python(words: Sequence[str]) -> None:
         case ["-m", "bench", name, *rest] if name in bench.__main__.COMMANDS:
             importlib.import_module(bench.__main__.COMMANDS[name]).parser().parse_args(rest)
         case ["-m", module, *rest] if module in PARSERS:
-            PARSERS[module].parser().parse_args(rest)
+            PARSERS[module]().parse_args(rest)
         case ["-m", module, *_]:
             assert find_spec(module) is not None, module
         case _:
             assert (ROOT / words[0]).is_file(), words[0]
+
+
+def check_warmtalk(words: Sequence[str]) -> None:
+    match words:
+        case ["serve", *flags]:
+            check_python(["app.py", *flags])
+        case ["session", *rest]:
+            PARSERS["session"]().parse_args(rest)
+        case _:
+            warmtalk.parser().parse_args(words)
 
 
 def is_config(word: str) -> bool:
