@@ -286,7 +286,7 @@ def test_a_render_thread_that_dies_between_two_places_answers_everybody(
 def test_a_render_thread_that_hangs_keeps_no_client_waiting_beyond_a_stop(
     idle_settings: Settings, voices: EspeakVoices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hanging = Gate(monkeypatch, LoudnessEngine, "start")
+    hanging = Gate(monkeypatch, LoudnessEngine, "submit")
     hanging.is_open.set()
     quick = idle_settings.model_copy(update={"stop_s": 0.2})
     runtime = Runtime(
