@@ -300,7 +300,7 @@ def test_an_interrupted_film_leaves_nothing_and_the_old_one_stays(
     def stopped(*_arguments: object, **_named: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("warm.offline.render.speaking", stopped)
+    monkeypatch.setattr("warm.offline.render.composite", stopped)
     arguments = ["--audio", str(audio), "--avatar", "tiny", "--out", "a.mp4", "--force"]
     assert main(["render", *arguments]) == 130
     assert Path("a.mp4").read_bytes() == b"the old film"
