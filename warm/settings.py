@@ -56,142 +56,157 @@ class Settings(BaseSettings):
 
     # The avatar and how it is prepared.
     avatar_id: Annotated[str, Field(pattern=ID_PATTERN)] = "demo"
-    """Name of the prepared avatar that speaks: a folder in `results_dir/avatars`."""
+    """The avatar that speaks: a folder in `results_dir/avatars`."""
     video_path: Path | None = None
     """Photo or video that `preparation` makes the avatar from."""
     preparation: bool = False
-    """Prepare `avatar_id` from `video_path` before the server starts; instant if up to date."""
+    """Prepare `avatar_id` from `video_path` before the server starts. Instant if it is up to
+    date."""
     bbox_shift: Annotated[int, Field(ge=-60, le=60)] = 0
-    """Moves the face's box and mask, in pixels of the frame; positive is down."""
+    """Moves the face's box and mask down, in pixels of the frame; negative values move them up."""
     fps: Annotated[int, Field(ge=10, le=60)] = 25
-    """Frames per second of avatars and films; must divide 48000."""
+    """Frames per second of avatars and films. Must divide 48000."""
 
     max_side: Annotated[int, Field(ge=128, le=4096)] = PREPARATION.max_side
-    """Larger pictures are scaled down to it, pixels."""
+    """Larger pictures are scaled down to this many pixels."""
     max_s: Annotated[int, Field(ge=1, le=60)] = PREPARATION.max_s
-    """Of a longer video only the beginning is used, seconds."""
+    """Only this much of a longer video is used, in seconds from its beginning."""
 
     # How mouths are placed.
     blend_mode: Literal["feather", "poisson"] = "feather"
-    """feather: a soft edge; poisson: the patch takes over the colours around it."""
+    """feather: a soft edge. poisson: the patch takes over the colours around it."""
     subpixel_enabled: bool = TRACK.subpixel_enabled
-    """Place patches between pixels; off rounds to whole pixels."""
+    """Place patches between pixels; if off, positions are rounded to whole pixels."""
     scale_lock_enabled: bool = TRACK.scale_lock_enabled
-    """Hold the face's size at its median once `scale_lock_warmup_frames` have been seen."""
+    """Hold the size of the face at its median, until a running median leaves it by 4 %."""
     scale_lock_warmup_frames: Annotated[int, Field(ge=1, le=1000)] = TRACK.scale_lock_warmup_frames
+    """Frames of that running median."""
     affine_tracking_enabled: bool = TRACK.affine_tracking_enabled
     """Fuse Lucas-Kanade tracks of nose bridge and eyes with the landmarks."""
     smoothing: Smoothing = TRACK.smoothing
-    """Filter of the face transforms. Its unit is the pixel of the upright 256 crop."""
+    """Filter of the face transforms. Its unit is the pixel of the upright 256-pixel crop."""
     one_euro_min_cutoff_hz: Positive = TRACK.one_euro.min_cutoff_hz
-    """Cut-off at rest: lower is calmer, and later in motion."""
+    """Cut-off frequency at rest: lower is calmer, and lags more in motion."""
     one_euro_beta: Annotated[float, Field(ge=0, le=1000)] = TRACK.one_euro.beta
-    """How fast the cut-off grows with speed, Hz per unit/s: higher lags less."""
+    """How fast the cut-off frequency grows with speed, Hz per unit/s: higher lags less."""
     one_euro_derivative_cutoff_hz: Positive = TRACK.one_euro.derivative_cutoff_hz
-    """Cut-off of the speed estimate: higher notices a sudden move earlier, and noise too."""
+    """Cut-off frequency of the speed estimate: higher detects a sudden move earlier, but also more
+    noise."""
     kalman_acceleration: Positive = TRACK.kalman.acceleration
     """Standard deviation of the acceleration of a calm head, unit/s²."""
     kalman_noise: Positive = TRACK.kalman.noise
     """Standard deviation of a measured value, unit."""
     kalman_surprise: Positive = TRACK.kalman.surprise
-    """Squared innovation, in variances, from which on the head counts as moving suddenly."""
+    """Squared innovation, in variances, above which the head counts as moving suddenly."""
     kalman_sudden: Positive = TRACK.kalman.sudden
-    """How many times the acceleration may be larger in a sudden move."""
+    """Factor by which the acceleration may be larger in a sudden move."""
 
     # The engine and the voice.
     engine: Literal["viseme", "musetalk"] = "viseme"
-    """viseme: embedded, on the CPU, no download; musetalk: neural, for a GPU, needs weights."""
+    """viseme: embedded, on the CPU, no download. musetalk: neural, for a GPU, needs weights."""
     device: Annotated[str, Field(pattern=DEVICE_PATTERN)] = "auto"
-    """Where the neural engine computes. auto: the first GPU, else the CPU, where it is not live."""
+    """Where the neural engine computes. auto: the first GPU, otherwise the CPU, where it is not
+    live."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
-    """Its numbers. auto: fp16 on a GPU, fp32 on a CPU, where bf16 is twice as fast."""
+    """Number format of the neural engine. auto: fp16 on a GPU, fp32 on a CPU, where bf16 is twice
+    as fast."""
     placement: Literal["stabilized", "reference"] = "stabilized"
-    """Its crop: through the steady face transforms, or each frame's own box in whole pixels."""
+    """Crop of the neural engine. stabilized: through the steady face transforms. reference: each
+    frame's own box in whole pixels."""
     face_mask: Literal["landmarks", "parser"] = "landmarks"
-    """What tells its lower face: the landmarks, or a SegFormer in `models_dir/face-parsing`."""
+    """Where the neural engine's mask comes from: the landmarks, or a SegFormer in
+    `models_dir/face-parsing`."""
     decoder: Literal["full", "half", "tiny"] = "full"
-    """What makes pictures of its latents. half: their lower part alone; tiny: the autoencoder in
-    `models_dir/taesd`. Both are faster, and their pictures are not the reference's."""
+    """Turns the neural engine's latents into pictures. half: only their lower part. tiny: the
+    autoencoder in `models_dir/taesd`. Both are faster, and their pictures differ from the
+    reference's."""
     exact_savings: bool = True
-    """Leave out what its networks compute twice; pictures are the same but for rounding."""
+    """Skip what the networks would compute twice; pictures change only by rounding."""
     cuda_graphs: bool = True
-    """Record its passes at the start and play them: faster, for seconds at the start."""
+    """Record the networks' passes at the start and replay them: faster, for seconds at the
+    start."""
     compile_networks: bool = False
-    """Have PyTorch compile its networks: faster on a GPU, for minutes at the start."""
+    """Compile the networks with PyTorch: faster on a GPU, for minutes at the start."""
     fused_kernels: bool = True
-    """Norms and sums between its convolutions in fewer steps on a GPU, where that proves faster."""
+    """Compute norms and sums between convolutions in fewer steps on a GPU, if that proves
+    faster."""
     search_kernels: bool = False
-    """Have cuDNN try its ways to convolve and keep the fastest: for seconds at the start."""
+    """Let cuDNN try its kernels and keep the fastest: for seconds at the start."""
     models_dir: Path = Path("models")
-    """Where models lie: `face/`, and `musetalkV15/`, `sd-vae/`, `whisper/` of the neural engine."""
+    """Folder of the models: `face/`, and `musetalkV15/`, `sd-vae/`, `whisper/` of the neural
+    engine."""
     models_endpoint: str = "https://huggingface.co"
-    """Where `python -m warm models download` fetches from: the hub or a mirror of it."""
+    """Where `python -m warm models download` downloads from: the hub or a mirror of it."""
     models_source: Path | None = None
-    """A folder that it takes the files from instead, without a network."""
+    """A folder that it copies the files from instead, without network access."""
     batch_size: Annotated[int, Field(ge=1, le=100)] = 25
-    """Most frames that the engine makes at once; also the longest fragment of a film."""
+    """Maximum number of frames per batch of the engine; also the longest fragment of a film."""
     first_batch_size: Annotated[int, Field(ge=1, le=100)] = 3
-    """Frames of a clip's first fragment; the next has twice as many. Fewer are made sooner, but a
-    browser begins when it has a quarter of a second."""
+    """Frames of a clip's first fragment; the next one has twice as many. Fewer are rendered sooner,
+    but a browser starts only with a quarter of a second."""
     max_vram_gb: Annotated[float, Field(gt=0, le=1000)] | None = None
-    """Most memory of a GPU that the neural engine takes, GB; passes are as large as fit. None: all
-    that is free when it is loaded."""
+    """GPU memory that the neural engine may use, GB; batches are as large as fit. None: all that is
+    free when it is loaded."""
     lazy_load: bool = False
-    """Load the engine when somebody wants to speak, or makes a session, instead of at the start."""
+    """Load the engine on demand, at the first request to speak or to create a session, instead of
+    at the start."""
     unload_idle_seconds: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
-    """Unload the engine when nothing was said for so long; the next request loads it. 0: never."""
+    """Unload the engine after this many seconds without speech; the next request loads it. 0:
+    never."""
     clear_cache_after_generation: bool = False
-    """Return what a GPU keeps for the next pass whenever nobody speaks any more."""
+    """Return the GPU memory that is cached for the next batch whenever nobody speaks any more."""
     voice: str = "espeak-en-us-female"
     """Voice of a request that names neither voice nor language; `GET /voices` lists them."""
     language: str | None = None
-    """Language of that voice; none is the voice's own."""
+    """Language of that voice. None: the voice's own."""
     speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
-    """1.0 is the voice's own pace."""
+    """Pace of the voice; 1.0 is its own."""
 
     # Limits.
     max_text_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
-    """Longest text of one request."""
+    """Maximum length of the text of one request."""
     max_audio_s: Annotated[float, Field(gt=0, le=1_000_000)] = 14_400.0
-    """Longest sound file of `python -m warm render`, seconds."""
+    """Maximum length of a sound file of `python -m warm render`, seconds."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 1 << 18
-    """Largest body of a request."""
+    """Maximum size of a request body."""
     max_queue: Annotated[int, Field(ge=1, le=1000)] = 8
-    """Requests that may wait for their turn; one more is answered 503."""
+    """Requests that may wait for their turn; one more gets 503."""
     max_speaking: Annotated[int, Field(ge=1, le=256)] = 8
-    """Sessions in which clips are made at once; each takes 80 MB or so. Others' requests wait."""
+    """Sessions whose clips are rendered at once; each takes about 80 MB. Further requests wait."""
     lead_s: Annotated[float, Field(ge=0.2, le=60)] | None = None
-    """How far ahead of its playing a clip is made, for requests that do not say: little leaves
-    something to interrupt. None: as far as it goes."""
+    """How far ahead of playback a clip is rendered, for requests that do not set it: a small value
+    leaves something to interrupt. None: without limit."""
     max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 64
     """Sessions that may exist at once."""
     max_session_s: Annotated[float, Field(gt=0, le=1_000_000)] = 36_000.0
-    """Longest film of a session, seconds. What cannot fit is refused, or said as far as it fits."""
+    """Maximum length of a session's film, seconds. A text that cannot fit is refused, or spoken as
+    far as it fits."""
     max_session_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 16_000.0
-    """Largest film of a session, MB; likewise, by what its pictures have taken so far."""
+    """Maximum size of a session's film, MB; likewise, estimated from its pictures so far."""
     session_idle_s: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
-    """The film of a session that is silent for so long is closed, and opened by the next request.
-    0: never."""
+    """The film of a session is closed after this many seconds without speech, and opened by the
+    next request. 0: never."""
     min_free_mb: Annotated[float, Field(ge=0, le=1_000_000_000)] = 64.0
-    """No clip is begun when less of the disk is free, MB. 0: nobody looks."""
+    """No clip is started when less disk space is free, MB. 0: not checked."""
     max_avatars_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 4_000.0
-    """Avatars kept in memory; the one wanted longest ago goes first. `avatar_id`, and who speaks,
-    stay in any case."""
+    """Avatars kept in memory, MB; the least recently used one is evicted first. `avatar_id`, and
+    avatars that are speaking, are never evicted."""
     avatar_ttl_s: Annotated[float, Field(ge=0, le=1_000_000)] = 3_600.0
-    """An avatar that nobody wanted for so long leaves the memory. 0: never."""
+    """An avatar is evicted from memory after this many seconds without use. 0: never."""
     writer: WriterKind = "fragments"
-    """fragments: one growing film, watched live; concat: an ordinary MP4 that each clip replaces,
+    """fragments: one growing film, watched live. concat: an ordinary MP4 that each clip replaces;
     slower with its length, not live."""
     archive_on_reset: bool = False
     """Keep the film of a session that is reset, in `results_dir/archive`."""
     max_archives: Annotated[int, Field(ge=1, le=100_000)] = 100
     """Films in the archive, of all sessions together; the oldest is deleted first."""
     max_watchers: Annotated[int, Field(ge=1, le=1000)] = 32
-    """Streams of `GET /session/stream` that may be open at once; each holds a thread."""
+    """Responses that wait for a film to grow and may be open at once; each holds a thread."""
     stale_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
-    """How long one step of the render thread may take before `/health` calls it stale."""
+    """How long one step of the render thread may take before `/health` reports it as stale,
+    seconds."""
     stop_s: Annotated[float, Field(gt=0, le=600)] = 10.0
-    """How long a stop waits for the fragment being made."""
+    """How long a shutdown waits for the current fragment, seconds."""
 
     # Places.
     results_dir: Path = Path("results")
@@ -199,6 +214,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 opens the server to the network."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    """Port to listen on."""
 
     @classmethod
     def settings_customise_sources(
