@@ -1,4 +1,4 @@
-"""What would hold up the render thread, done beside it: opening, ending and deleting of films."""
+"""Thread pool for blocking film work, off the render thread: opening, ending, deleting."""
 
 import time
 from collections.abc import Callable
@@ -6,64 +6,61 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-AT_ONCE = 4
-"""Threads: what waits for the disk in one session seldom waits for that in another."""
+THREADS = 4
+"""Sessions whose films can wait for the disk at the same time."""
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Task:
-    """Something that is under way."""
+class BackgroundTask:
+    """A running task."""
 
-    done: "Future[Any]"
-    then: Callable[["Future[Any]"], None]
-    begun_s: float
+    future: "Future[Any]"
+    on_done: Callable[["Future[Any]"], None]
+    started_s: float
 
 
 class BackgroundPool:
-    """Owned by the render thread; one task a session. `ring` is called when one is done."""
+    """At most one task per session. Owned by the render thread, which `notify` wakes at the end of
+    each task."""
 
     def __init__(
-        self, *, ring: Callable[[], None], clock: Callable[[], float] = time.monotonic
+        self, *, notify: Callable[[], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._ring, self._clock = ring, clock
-        self._threads = ThreadPoolExecutor(AT_ONCE, "beside")
-        self._tasks: dict[str, Task] = {}
-
-    def is_at(self, session_id: str | None) -> bool:
-        """Whether something of a session is under way."""
-        return session_id in self._tasks
+        self._notify, self._clock = notify, clock
+        self._threads = ThreadPoolExecutor(THREADS, "background")
+        self._tasks: dict[str, BackgroundTask] = {}
 
     @property
     def sessions(self) -> set[str]:
-        """Those of which something is under way."""
+        """Sessions with a running task."""
         return set(self._tasks)
 
-    def start(
+    def submit(
         self,
         session_id: str,
-        act: Callable[[], Result],
-        then: Callable[["Future[Result]"], None] = lambda _done: None,
+        work: Callable[[], Result],
+        on_done: Callable[["Future[Result]"], None] = lambda _future: None,
     ) -> None:
-        """Do it; `then` is called by `advance`, on the render thread, with what came of it."""
-        done = self._threads.submit(act)
-        self._tasks[session_id] = Task(done, then, self._clock())
-        done.add_done_callback(lambda _done: self._ring())
+        """Run `work` on a thread of the pool; `poll` then calls `on_done` on the render thread."""
+        future = self._threads.submit(work)
+        self._tasks[session_id] = BackgroundTask(future, on_done, self._clock())
+        future.add_done_callback(lambda _future: self._notify())
 
-    def advance(self) -> None:
-        """Go on with what is done."""
-        ended = [(session_id, task) for session_id, task in self._tasks.items() if task.done.done()]
+    def poll(self) -> None:
+        """Call `on_done` of the tasks that have ended."""
+        ended = [(key, task) for key, task in self._tasks.items() if task.future.done()]
         for session_id, task in ended:
             del self._tasks[session_id]
-            task.then(task.done)
+            task.on_done(task.future)
 
-    def end(self) -> None:
-        """Wait for everything."""
+    def close(self) -> None:
+        """Wait for all tasks and call their `on_done`."""
         self._threads.shutdown()
-        self.advance()
+        self.poll()
 
     def busy_s(self) -> float:
-        """How long the slowest of what is under way has been. Any thread."""
+        """Age of the oldest running task in seconds. Any thread."""
         now_s = self._clock()
-        return max((now_s - task.begun_s for task in list(self._tasks.values())), default=0.0)
+        return max((now_s - task.started_s for task in list(self._tasks.values())), default=0.0)

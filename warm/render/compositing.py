@@ -1,4 +1,4 @@
-"""From frames and mouth patches to the pictures of a film: the step that live and offline share."""
+"""Compositing of mouth patches onto avatar frames, shared by live and offline rendering."""
 
 from collections.abc import Sequence
 
@@ -13,26 +13,26 @@ Frame = NDArray[np.uint8]
 """(h, w, 3) BGR."""
 
 
-def idle_frames(avatar: Avatar, cursor: int, count: int) -> list[Frame]:
-    """Copies of the avatar's own frames, from frame `cursor` of the film on."""
-    return [np.array(avatar.frames[avatar.index_at(cursor + step)]) for step in range(count)]
+def idle_frames(avatar: Avatar, first_frame: int, count: int) -> list[Frame]:
+    """Copies of the avatar's own frames for the film's frames from `first_frame` on."""
+    return [np.array(avatar.frames[avatar.index_at(first_frame + n)]) for n in range(count)]
 
 
 def patch_requests(
-    avatar: Avatar, cursor: int, features: NDArray[np.float32]
+    avatar: Avatar, first_frame: int, features: NDArray[np.float32]
 ) -> list[PatchRequest]:
-    """What the engine is asked for: one job a condition, from frame `cursor` of the film on."""
+    """One engine request per row of `features`, for the film's frames from `first_frame` on."""
     return [
-        PatchRequest(avatar, avatar.index_at(cursor + step), row)
-        for step, row in enumerate(features)
+        PatchRequest(avatar, avatar.index_at(first_frame + n), row)
+        for n, row in enumerate(features)
     ]
 
 
 def composite(
-    avatar: Avatar, cursor: int, patches: Sequence[Patch], *, mode: BlendMode, subpixel: bool
+    avatar: Avatar, first_frame: int, patches: Sequence[Patch], *, mode: BlendMode, subpixel: bool
 ) -> list[Frame]:
-    """One picture a patch, from frame `cursor` of the film on."""
-    pictures = idle_frames(avatar, cursor, len(patches))
-    for picture, patch in zip(pictures, patches, strict=True):
-        paste(picture, patch.picture, patch.mask, patch.to_frame, mode=mode, subpixel=subpixel)
-    return pictures
+    """Paste one patch per frame, for the film's frames from `first_frame` on."""
+    frames = idle_frames(avatar, first_frame, len(patches))
+    for frame, patch in zip(frames, patches, strict=True):
+        paste(frame, patch.picture, patch.mask, patch.to_frame, mode=mode, subpixel=subpixel)
+    return frames

@@ -1,4 +1,4 @@
-"""The demand for the engine: requests without an answer, and sessions that are being made."""
+"""Demand for the engine: unanswered requests, and sessions that are being created."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,15 +8,15 @@ from warm.render.jobs import SpeakJob
 
 
 class Demand:
-    """Counts everything that wants the engine, from its arrival to its end. Any thread.
+    """Tracks everything that needs the engine, from its arrival to its answer. Any thread.
 
-    A request counts until it is answered, whichever part of the server works on it: no part has to
-    report it, so no request can be missed between two parts.
+    A request counts until it is answered, whichever part of the server works on it. No part
+    reports on requests, so none is missed on its way from one part to the next.
     """
 
-    def __init__(self, ring: Callable[[], None] = lambda: None) -> None:
-        """`ring` is called when there is new demand."""
-        self._ring = ring
+    def __init__(self, notify: Callable[[], None] = lambda: None) -> None:
+        """`notify` is called when demand is added."""
+        self._notify = notify
         self._lock = Lock()
         self._jobs: set[SpeakJob] = set()
         self._holds = 0
@@ -26,30 +26,30 @@ class Demand:
         """Count a request until it is answered."""
         with self._lock:
             self._jobs.add(job)
-        self._ring()
+        self._notify()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Demand for the duration of the block, seen by the next `look` even when that is later."""
+    def hold(self) -> Iterator[None]:
+        """Demand for the duration of the block; the next `poll` sees it even if that is later."""
         with self._lock:
             self._holds += 1
             self._was_held = True
-        self._ring()
+        self._notify()
         try:
             yield
         finally:
             with self._lock:
                 self._holds -= 1
 
-    def look(self) -> bool:
-        """Whether there is demand, or was a hold since the last look. Render thread."""
+    def poll(self) -> bool:
+        """Whether there is demand, or was a hold since the last call. Render thread."""
         with self._lock:
             self._jobs = {job for job in self._jobs if not job.is_over}
             was_held, self._was_held = self._was_held, False
             return bool(self._jobs or self._holds or was_held)
 
     def fail_all(self, error: Exception) -> None:
-        """Answer every request that has no answer yet."""
+        """Fail every request that has no answer yet."""
         with self._lock:
             jobs = list(self._jobs)
         for job in jobs:

@@ -1,110 +1,82 @@
-"""From pictures and sound to durable fragments, on a thread of the clip's own."""
+"""Encoder of one clip: turns rendered batches into durable fragments on a thread of its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from session.factory import ClipWriter
-from session.film import ClipRecord, Cue, Fragment
-from warm.render.compositing import Frame
+from session.film import ClipRecord, Fragment
+from warm.render.timeline import Batch
 
 Result = TypeVar("Result")
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class Batch:
-    """What becomes one fragment."""
-
-    first_frame: int
-    """Of the film."""
-    frames: int
-    sound: NDArray[np.float32]
-    """(frames * samples per frame,) 48 kHz."""
-    features: NDArray[np.float32] | None
-    """(frames, …) what the engine wants for each frame; None where nobody speaks."""
-    cues: Sequence[Cue]
-    """Of the sentences that begin with it."""
-    is_last: bool
-    """Whether the clip ends with it."""
-    asked: int = 0
-    """Frames that the engine has been asked for."""
-    pictures: list[Frame] = field(default_factory=list)
-    is_dropped: bool = False
-    """Whether nobody wants it any more."""
-
-
 class ClipEncoder:
-    """Encodes and appends batches in order, until one fails.
+    """Encodes batches in order and appends them to the film; stops at the first error.
 
-    The render thread calls; nothing here waits. `ring` is called, by the encode thread, whenever
-    there is something new to see.
+    The methods are called by the render thread and never block. `notify` is called on the encode
+    thread after every step.
     """
 
     def __init__(
         self,
         begin: Callable[[], ClipWriter],
         *,
-        landed: Callable[[int, Fragment | None], None],
-        ring: Callable[[], None],
+        on_written: Callable[[int, Fragment | None], None],
+        notify: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
-        """`landed` is told, on the encode thread, the first frame of each batch that was taken, and
-        its fragment where it can be watched now."""
+        """`on_written` is called on the encode thread with the first frame of each batch that the
+        film has taken, and with its fragment if that can be watched now."""
         self.frames = 0
-        """Of the clip: taken by the film."""
-        self.done = 0
-        """Batches taken, dropped or failed."""
+        """Frames of the clip that the film has taken."""
         self.error: Exception | None = None
-        """What the first batch that failed met."""
+        """The first error."""
         self.busy_since: float | None = None
-        """Since when the batch in hand is being worked on."""
-        self._begin, self._landed, self._ring, self._clock = begin, landed, ring, clock
+        """Start of the batch that is being encoded."""
+        self._begin, self._on_written, self._notify, self._clock = begin, on_written, notify, clock
         self._clip: ClipWriter | None = None
-        self._put = 0
-        self._is_cut = self._is_over = False
+        self._submitted = self._finished = 0
+        self._is_cut = self._is_abandoned = False
         self._thread = ThreadPoolExecutor(1, "encode")
         self._thread.submit(self._guarded, self._open)
 
     @property
-    def waiting(self) -> int:
-        """Batches handed over that are not done."""
-        return self._put - self.done
+    def pending(self) -> int:
+        """Batches submitted and neither written nor dropped."""
+        return self._submitted - self._finished
 
-    def put(self, batch: Batch) -> None:
-        """Hand over a painted batch."""
-        self._put += 1
-        self._thread.submit(self._take, batch)
+    def submit(self, batch: Batch) -> None:
+        """Queue a rendered batch."""
+        self._submitted += 1
+        self._thread.submit(self._encode, batch)
 
     def cut(self) -> "Future[int]":
-        """Drop what is not on disk, from the picture on that is being encoded.
+        """Drop everything after the picture that is being encoded.
 
-        The result is the number of frames that the film took; further batches may follow.
+        The result is the number of frames that the film took. More batches may follow.
         """
         self._is_cut = True
-        return self._submit(self._go_on)
+        return self._run(self._resume)
 
     def finish(self) -> "Future[ClipRecord | None]":
-        """Close the clip behind its last batch; the result raises what a batch met."""
-        return self._last(self._finish)
+        """End the clip after its last batch; the result raises the error of a batch."""
+        return self._run_last(self._finish)
 
     def abandon(self) -> "Future[ClipRecord | None]":
-        """Close the clip behind the batch that is being written, and drop the rest."""
-        self._is_over = True
-        return self._last(self._abandon)
+        """End the clip after the batch that is being written, and drop the others."""
+        self._is_abandoned = True
+        return self._run_last(self._abandon)
 
-    def _last(self, work: Callable[[], Result]) -> "Future[Result]":
-        done = self._submit(work)
+    def _run_last(self, work: Callable[[], Result]) -> "Future[Result]":
+        future = self._run(work)
         self._thread.shutdown(wait=False)
-        return done
+        return future
 
-    def _submit(self, work: Callable[[], Result]) -> "Future[Result]":
-        done = self._thread.submit(work)
-        done.add_done_callback(lambda _done: self._ring())
-        return done
+    def _run(self, work: Callable[[], Result]) -> "Future[Result]":
+        future = self._thread.submit(work)
+        future.add_done_callback(lambda _future: self._notify())
+        return future
 
     def _guarded(self, work: Callable[[], None]) -> None:
         self.busy_since = self._clock()
@@ -112,26 +84,27 @@ class ClipEncoder:
             work()
         except Exception as error:  # noqa: BLE001 - the top of the encode thread
             self.error = error
-            self._ring()
+            self._notify()
         finally:
             self.busy_since = None
 
     def _open(self) -> None:
         self._clip = self._begin()
 
-    def _take(self, batch: Batch) -> None:
-        if self.error is None and not self._is_cut and not self._is_over:
+    def _encode(self, batch: Batch) -> None:
+        if self.error is None and not self._is_cut and not self._is_abandoned:
             self._guarded(lambda: self._write(batch))
-        self.done += 1
-        self._ring()
+        self._finished += 1
+        self._notify()
 
     def _write(self, batch: Batch) -> None:
         assert self._clip is not None
-        fragment = self._clip.write(batch.pictures, batch.sound, batch.cues, lambda: self._is_cut)
+        samples = batch.utterance.samples
+        fragment = self._clip.write(batch.rendered, samples, batch.cues, lambda: self._is_cut)
         self.frames += batch.frames if fragment is None else fragment.frames
-        self._landed(batch.first_frame, fragment)
+        self._on_written(batch.first_frame, fragment)
 
-    def _go_on(self) -> int:
+    def _resume(self) -> int:
         if self.error is not None:
             raise self.error
         self._is_cut = False

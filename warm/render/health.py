@@ -1,17 +1,19 @@
-"""What state the warm process is in, and who is turned away by it."""
+"""State of the render thread, and counters of its work, as HTTP reports them."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event, Lock
 from typing import Any, Literal
 
 from warm.engines.lifecycle import LifecycleState
 
 State = Literal["warming", "ok", "stale", "dead", "stopping"] | LifecycleState
 WORKING: tuple[State, ...] = ("ok", "stale", "asleep", "loading", "reloading")
-"""The states in which a request is taken; it may have to wait."""
+"""States in which requests are accepted; a request may have to wait."""
 
 
 class NotReady(RuntimeError):
-    """The server is not able to work now: it is starting, stopping, its render thread died, or its
+    """The server cannot work now: it is starting or stopping, its render thread died, or its
     engine cannot be loaded."""
 
     def __init__(self, reason: str, retry_after_s: int = 1) -> None:
@@ -21,23 +23,78 @@ class NotReady(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What `GET /health` tells."""
+    """Content of `GET /health`."""
 
     state: State
     reason: str
     """Empty when the state is ok."""
     is_loaded: bool
-    """Whether the engine can be asked for anything."""
+    """The engine is loaded."""
     load_s: float | None
-    """How long its last load took."""
+    """Duration of its last load."""
     loads: int
     unloads: int
     losses: int
-    """How often its device failed."""
+    """Failures of its device."""
     engine: str
     device_status: dict[str, Any]
-    """`Engine.device_status` once it is loaded."""
+    """`Engine.device_status`, about a second old at most."""
     queued: int
     """Requests that wait."""
     processing: int
-    """Clips that are being made."""
+    """Clips in the making."""
+
+
+class Liveness:
+    """Life cycle and heartbeat of the render thread. Any thread may read and write."""
+
+    def __init__(self, stale_s: float, clock: Callable[[], float]) -> None:
+        """`stale_s`: longest time between two heartbeats."""
+        self.warm, self.stopping, self.ended = Event(), Event(), Event()
+        self.death: str | None = None
+        """The error that ended the thread."""
+        self._stale_s, self._clock = stale_s, clock
+        self._last_beat_s = clock()
+
+    def beat(self) -> None:
+        """Record a heartbeat."""
+        self._last_beat_s = self._clock()
+
+    def fault(self, stalled_s: float) -> tuple[State, str] | None:
+        """State and reason if the thread does not work normally.
+
+        `stalled_s`: duration of the slowest film operation in progress.
+        """
+        if self.death is not None:
+            return "dead", f"the render thread died: {self.death}"
+        if self.stopping.is_set():
+            return "stopping", "the server is stopping"
+        if not self.warm.is_set():
+            return "warming", "engine, avatar and voice are being loaded"
+        silent_s = self._clock() - self._last_beat_s
+        if silent_s > self._stale_s:
+            return "stale", f"the render thread has not finished a step for {silent_s:.0f} s"
+        if stalled_s > self._stale_s:
+            return "stale", f"a film has been waiting for the disk for {stalled_s:.0f} s"
+        return None
+
+
+@dataclass(slots=True)
+class Counters:
+    """Totals since the start. Any thread may read and write."""
+
+    done: int = 0
+    """Requests whose clip is on disk."""
+    failed: int = 0
+    interrupted: int = 0
+    frames: int = 0
+    """Frames of the clips on disk."""
+    _lock: Lock = field(default_factory=Lock)
+
+    def add(self, *, done: int = 0, failed: int = 0, interrupted: int = 0, frames: int = 0) -> None:
+        """Add to the totals."""
+        with self._lock:
+            self.done += done
+            self.failed += failed
+            self.interrupted += interrupted
+            self.frames += frames

@@ -1,4 +1,4 @@
-"""What HTTP threads ask of the render thread, and how they learn what became of it."""
+"""Jobs and commands: requests of HTTP threads to the render thread, and their answers."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,33 +11,17 @@ from typing import Generic, Literal, TypeVar
 from session.film import ClipRecord, Fragment
 from tts.voice import VoiceChoice
 
+WATCHDOG_S = 0.5
+"""Interval at which a thread that waits for an answer calls the job's watchdog."""
+
 
 class Interrupted(RuntimeError):
-    """A clip ended before all was said, because somebody asked for it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpeechReady:
-    """A sentence has been spoken by the voice."""
-
-    sentence: int
-    """Counted from 0."""
-    text: str
-    duration_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FragmentCommitted:
-    """A fragment is on disk: watchers can play it."""
-
-    clip: int
-    fragment: Fragment
-    fps: int
+    """An interruption, a reset or a stop ended the request before everything was said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLoading:
-    """The engine has to be loaded first."""
+    """The request waits until the engine is loaded."""
 
     reason: str
 
@@ -47,33 +31,52 @@ class EngineLoaded:
     """The engine is loaded."""
 
     reload_s: float
-    """How long the request has waited for it."""
+    """How long the request waited for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechReady:
+    """A sentence was synthesized."""
+
+    sentence: int
+    """Index of the sentence, from 0."""
+    text: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FragmentCommitted:
+    """A fragment is on disk and can be played."""
+
+    clip: int
+    fragment: Fragment
+    fps: int
 
 
 @dataclass(slots=True, kw_only=True)
 class Timings:
-    """Seconds since the request came in; None for what has not happened."""
+    """Seconds since the request arrived; None for a step that did not take place."""
 
     tts_first_s: float | None = None
     first_fragment_s: float | None = None
     render_s: float | None = None
-    """How long the render thread worked on it."""
+    """Time from the start of the clip to its end."""
     total_s: float | None = None
     reload_s: float | None = None
-    """How long it waited for the engine to be loaded."""
+    """How long the request waited for the engine to be loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakResult:
-    """A clip is on disk, whole or cut short."""
+    """A clip is on disk, complete or cut short."""
 
     session_id: str
     path: Path
     clip: ClipRecord
     interrupted: bool
-    """Whether less was said than was asked for, because somebody interrupted it."""
+    """An interruption ended it before everything was said."""
     truncated_by: str | None
-    """The setting for which its last sentences were left out; None: all were said."""
+    """The setting because of which the last sentences were left out; None: all were said."""
     fps: int
     session_frames: int
     session_clips: int
@@ -83,45 +86,42 @@ class SpeakResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterruptResult:
-    """What an interruption met, and where the film ends now."""
+    """Effect of an interruption, and the end of the film after it."""
 
     session_id: str
     interrupted: bool
-    """Whether something that was being said was cut short."""
+    """A clip was cut short."""
     dropped: int
-    """Requests of which nothing had been said."""
+    """Requests that failed because of it; nothing of them was said."""
     fps: int
     frame: int
-    """The first one that is not in the film: the next clip begins with it."""
+    """Frames of the film; the next clip starts with this frame."""
     played: float
-    """Frames that had been shown to somebody who has been watching since the server started."""
+    """Frames shown to a viewer who has watched since the server started."""
 
-
-WATCH_S = 0.5
-"""How often a thread that waits for an answer checks that there will be one."""
 
 Event = EngineLoading | EngineLoaded | SpeechReady | FragmentCommitted | SpeakResult
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class SpeakJob:
-    """What to say, where, and how far it got.
+    """A request to speak, and its events.
 
-    The render thread tells, any thread follows. The events of a job are few (a sentence, a
-    fragment), so they are all kept until the job is let go.
+    The render thread publishes events; any thread may read them. A job has few events (one a
+    sentence, one a fragment), so all are kept.
     """
 
     session_id: str
     text: str
     choice: VoiceChoice
     lead_s: float | None = None
-    """How far ahead of its playing time it may be made; None: as far as it goes."""
+    """Longest time between rendering and playback; None: no limit."""
     request_id: str = ""
-    watch: Callable[[], None] = lambda: None
-    """Called now and then while somebody waits: fails the job if nothing else will answer it."""
+    watchdog: Callable[[], None] = lambda: None
+    """Called every `WATCHDOG_S` by a thread that waits; fails the job if nothing else will."""
     timings: Timings = field(default_factory=Timings)
-    _asked: float = field(default_factory=time.monotonic)
-    _awaited: float | None = None
+    _arrived_s: float = field(default_factory=time.monotonic)
+    _engine_awaited_s: float | None = None
     """Since when it has been waiting for the engine."""
     _events: list[Event] = field(default_factory=list)
     _error: Exception | None = None
@@ -129,37 +129,38 @@ class SpeakJob:
 
     @property
     def is_over(self) -> bool:
-        """Whether it is answered, with `SpeakResult` or with an error."""
+        """Whether it has ended, with `SpeakResult` or an error."""
         events = self._events
         return self._error is not None or (bool(events) and isinstance(events[-1], SpeakResult))
 
     def age_s(self) -> float:
-        """Seconds since the request came in."""
-        return time.monotonic() - self._asked
+        """Seconds since the request arrived."""
+        return time.monotonic() - self._arrived_s
 
-    def tell(self, event: Event) -> None:
-        """Publish an event; `SpeakResult` is the last. Nothing follows an answer. Render side."""
+    def publish(self, event: Event) -> None:
+        """Add an event; `SpeakResult` is the last one, and nothing follows an error."""
         with self._changed:
             if self.is_over:
                 return
             self._events.append(event)
             self._changed.notify_all()
 
-    def await_engine(self, reason: str) -> None:
-        """It has to wait until the engine is loaded; told once."""
+    def mark_engine_loading(self, reason: str) -> None:
+        """Note that the job waits for the engine; publishes an event the first time."""
         with self._changed:
-            is_new, self._awaited = self._awaited is None, self._awaited or time.monotonic()
-        if is_new:
-            self.tell(EngineLoading(reason=reason))
+            is_first = self._engine_awaited_s is None
+            self._engine_awaited_s = self._engine_awaited_s or time.monotonic()
+        if is_first:
+            self.publish(EngineLoading(reason=reason))
 
-    def meet_engine(self) -> None:
-        """The engine is loaded; nothing happens where it was not waited for. Render side."""
-        if self._awaited is not None and self.timings.reload_s is None:
-            self.timings.reload_s = time.monotonic() - self._awaited
-            self.tell(EngineLoaded(reload_s=self.timings.reload_s))
+    def mark_engine_loaded(self) -> None:
+        """End the wait for the engine, if there was one. Render thread."""
+        if self._engine_awaited_s is not None and self.timings.reload_s is None:
+            self.timings.reload_s = time.monotonic() - self._engine_awaited_s
+            self.publish(EngineLoaded(reload_s=self.timings.reload_s))
 
     def fail(self, error: Exception) -> None:
-        """End the job with an error, unless it is over. Any thread."""
+        """End the job with an error, unless it has ended. Any thread."""
         with self._changed:
             if self.is_over:
                 return
@@ -167,26 +168,26 @@ class SpeakJob:
             self._changed.notify_all()
 
     def events(self) -> Iterator[Event]:
-        """All events from the first one on, each as it comes; raises what the job failed with."""
+        """Yield all events from the first one on as they arrive; raises the job's error."""
         seen = 0
         while True:
             with self._changed:
                 self._changed.wait_for(
                     lambda: self._error or len(self._events) > seen,  # noqa: B023
-                    WATCH_S,
+                    WATCHDOG_S,
                 )
-                fresh, error = self._events[seen:], self._error
-            seen += len(fresh)
-            yield from fresh
-            if fresh and isinstance(fresh[-1], SpeakResult):
+                new, error = self._events[seen:], self._error
+            seen += len(new)
+            yield from new
+            if new and isinstance(new[-1], SpeakResult):
                 return
             if error is not None:
                 raise error
-            if not fresh:
-                self.watch()
+            if not new:
+                self.watchdog()
 
     def result(self) -> SpeakResult:
-        """Wait for the end; raises what the job failed with."""
+        """Wait for the end of the job; raises the job's error."""
         *_, last = self.events()
         assert isinstance(last, SpeakResult)
         return last
@@ -194,45 +195,42 @@ class SpeakJob:
 
 Result = TypeVar("Result")
 
+StopMode = Literal["wait", "cut", "abandon"]
+"""What a command does to the clip in the making of its session.
 
-Ending = Literal["wait", "cut", "abandon"]
+wait: nothing, the clip is completed; cut: it stops and the mouth closes; abandon: it ends after the
+fragment that is being written, and its request fails.
+"""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Command(Generic[Result]):
-    """Something to be done between two steps of the render thread, or two clips of a session."""
+    """An action for the render thread, run between two steps or between two clips of a session."""
 
     session_id: str | None
-    """It is not done while a clip of this session is being made; None: it goes between any two
-    steps."""
-    act: Callable[[], Result]
-    ending: Ending = "wait"
-    """What becomes of that clip. wait: all is said; cut: it stops, and the mouth closes; abandon:
-    it ends behind the fragment that is being written, and the request fails."""
+    """The command runs when this session has no clip in the making; None: after any step."""
+    action: Callable[[], Result]
+    stop_mode: StopMode = "wait"
     reason: str = ""
-    """What such a request fails with."""
-    is_slow: bool = False
-    """Whether it waits for the disk: then it is done beside the render thread, between two clips of
-    its session."""
-    done: Future[Result] = field(default_factory=Future)
-    was_cut: bool = False
-    """Whether something that was being said was cut short."""
-    dropped: int = 0
-    """Requests that waited and failed for it."""
-    was_unheard: bool = False
-    """Whether one more failed, of which nothing was on disk."""
+    """Message of the error with which stopped requests fail."""
+    is_blocking: bool = False
+    """The action waits for the disk, so it runs on the background pool."""
+    future: Future[Result] = field(default_factory=Future)
+    was_clip_cut: bool = False
+    dropped: list[SpeakJob] = field(default_factory=list)
+    """Requests that failed because of the command; nothing of them was said."""
 
     def drops(self, job: SpeakJob) -> bool:
-        """Whether a waiting request goes for it."""
-        return self.ending != "wait" and job.session_id == self.session_id
+        """Whether a waiting request fails because of the command."""
+        return self.stop_mode != "wait" and job.session_id == self.session_id
 
     def run(self) -> None:
-        """Do it, and tell who waits."""
+        """Run the action and set the future."""
         try:
-            self.done.set_result(self.act())
-        except Exception as error:  # noqa: BLE001 - who waits gets it
-            self.done.set_exception(error)
+            self.future.set_result(self.action())
+        except Exception as error:  # noqa: BLE001 - raised in the thread that waits
+            self.future.set_exception(error)
 
     def fail(self, error: Exception) -> None:
-        """Tell who waits that it is not done."""
-        self.done.set_exception(error)
+        """Set the future to an error instead of running the action."""
+        self.future.set_exception(error)

@@ -1,4 +1,4 @@
-"""What the render thread does in turn: errands, requests, passes, answers."""
+"""Render loop: one iteration runs commands, starts jobs, renders a pass and answers requests."""
 
 import logging
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from session.factory import Film
 from session.film import ClipRecord
 from warm.render.background import BackgroundPool
 from warm.render.clip import Clip
-from warm.render.counters import Counters
+from warm.render.health import Counters
 from warm.render.jobs import Command, Interrupted, SpeakJob, SpeakResult
 from warm.render.queue import WorkQueue
 from warm.render.renderer import Renderer
@@ -20,160 +20,161 @@ from warm.sessions.manager import Sessions
 
 log = logging.getLogger(__name__)
 
+Queue = WorkQueue[SpeakJob, Command[Any]]
+
 
 class RenderLoop:
-    """Owned by the render thread."""
+    """Carries jobs and commands from the queue to their answers. Owned by the render thread."""
 
     def __init__(
         self,
         *,
-        queue: "WorkQueue[SpeakJob, Command[Any]]",
+        queue: Queue,
         renderer: Renderer,
         sessions: Sessions,
         counters: Counters,
+        background: BackgroundPool,
         max_speaking: int,
     ) -> None:
         self.last_job_s = 1.0
-        """How long the last clip took to make."""
+        """Duration of the last clip that was rendered."""
         self._queue, self._renderer = queue, renderer
         self._sessions, self._counters = sessions, counters
+        self._background = background
         self._max_speaking = max_speaking
         self._commands: list[Command[Any]] = []
-        """Those not done yet."""
-        self._beside = BackgroundPool(ring=queue.ring)
+        """Commands received and not run."""
         self._opening: dict[str, SpeakJob] = {}
-        """Requests whose session is being opened, by its name; some may be over."""
+        """Jobs whose films are being opened, by session; some may be over."""
 
-    def turn(self) -> bool:
-        """Once around; False when there was nothing to do."""
-        for command in self._queue.take_orders():
+    def run_once(self) -> bool:
+        """Run one iteration; False if there was nothing to do."""
+        for command in self._queue.take_commands():
             self._receive(command)
-        for clip in self._renderer.take_ended():
-            self._conclude(clip)
-        self._beside.advance()
-        self._run_errands()
-        self._begin_waiting()
-        return self._renderer.step(coming=len(self._opening))
+        for clip in self._renderer.pop_done():
+            self._end_clip(clip)
+        self._background.poll()
+        self._run_commands()
+        self._start_jobs()
+        return self._renderer.step(opening=len(self._opening))
 
-    def give_up(self, error: Exception) -> None:
-        """There is no engine: fail what is being said and what waits to be."""
+    def fail_jobs(self, error: Exception) -> None:
+        """Fail all clips in the making and all jobs: the engine cannot be loaded."""
         for clip in self._renderer.clips:
             clip.fail(error)
         self._fail_opening(error)
         while (job := self._queue.take()) is not None:
             self._fail(job, error)
 
-    def end(self, of_clips: Exception, of_errands: Exception) -> None:
-        """Answer everybody; close every clip behind the fragment that is being written, and wait
-        for that."""
-        self._fail_opening(of_clips)
+    def shut_down(self, job_error: Exception, command_error: Exception) -> None:
+        """Answer everything, and end every clip after the fragment that is being written."""
+        self._fail_opening(job_error)
         for command in self._commands:
-            command.fail(of_errands)
+            command.fail(command_error)
         for clip in self._renderer.clips:
-            clip.fail(of_clips)
+            clip.fail(job_error)
         for clip in self._renderer.clips:
-            self._conclude(clip)
+            self._end_clip(clip)
 
     def close(self) -> None:
-        """Wait for the disk, wherever a film is being opened or taken away. Behind `end`."""
-        self._beside.end()
+        """Wait for films that are being opened or deleted. To be called after `shut_down`."""
+        self._background.close()
 
-    def stuck_s(self) -> float:
-        """How long the slowest film has been written to, opened or deleted. Any thread."""
-        return max(self._renderer.stuck_s(), self._beside.busy_s())
+    def stalled_s(self) -> float:
+        """Duration of the slowest film operation in progress. Any thread."""
+        return max(self._renderer.stalled_s(), self._background.busy_s())
 
     def _fail_opening(self, error: Exception) -> None:
         for job in self._opening.values():
             self._fail(job, error)
 
     def _receive(self, command: Command[Any]) -> None:
+        """Apply the command's stop mode."""
         opening = self._opening.get(command.session_id or "")
         if opening is not None and command.drops(opening) and not opening.is_over:
             self._fail(opening, Interrupted(command.reason))
-            command.dropped += 1
+            command.dropped.append(opening)
         clip = self._renderer.clip_of(command.session_id)
-        if clip is not None and command.ending == "cut":
+        if clip is not None and command.stop_mode == "cut":
             clip.cut()
-        elif clip is not None and command.ending == "abandon":
+        elif clip is not None and command.stop_mode == "abandon":
             clip.fail(Interrupted(command.reason))
         self._commands.append(command)
 
-    def _run_errands(self) -> None:
-        """Do what waits for no clip any more."""
+    def _run_commands(self) -> None:
+        """Run the commands whose sessions have neither a clip nor a background task."""
         waiting, self._commands = self._commands, []
         for command in waiting:
             session_id = command.session_id
-            if self._renderer.clip_of(session_id) or self._beside.is_at(session_id):
+            if self._renderer.clip_of(session_id) or session_id in self._background.sessions:
                 self._commands.append(command)
-            elif command.is_slow and session_id is not None:
-                self._beside.start(session_id, command.run)
+            elif command.is_blocking and session_id is not None:
+                self._background.submit(session_id, command.run)
             else:
                 command.run()
 
-    def _begin_waiting(self) -> None:
-        """Take on the first request of each session in which nothing is being said."""
-        while self._renderer.is_awake() and self._speaking < self._max_speaking:
-            taken = {clip.job.session_id for clip in self._renderer.clips} | self._beside.sessions
-            taken |= {command.session_id for command in self._commands if command.session_id}
-            job = self._queue.take(self._is_free(taken))
+    def _start_jobs(self) -> None:
+        """Start the first job of each session that has no clip, task or command."""
+        while self._renderer.is_engine_loaded() and self._speaking < self._max_speaking:
+            busy = {clip.job.session_id for clip in self._renderer.clips}
+            busy |= self._background.sessions
+            busy |= {command.session_id for command in self._commands if command.session_id}
+            job = self._queue.take(lambda job: job.session_id not in busy)  # noqa: B023
             if job is None:
                 return
-            self._begin(job)
+            self._start(job)
 
     @property
     def _speaking(self) -> int:
         return len(self._renderer.clips) + len(self._opening)
 
-    def _is_free(self, taken: set[str]) -> Callable[[SpeakJob], bool]:
-        return lambda job: job.session_id not in taken
-
-    def _begin(self, job: SpeakJob) -> None:
-        """At once where its film is open; else when it has been opened, or made."""
-        job.meet_engine()
+    def _start(self, job: SpeakJob) -> None:
+        """Start a clip, at once if the film is open, else when it has been opened or created."""
+        job.mark_engine_loaded()
         session_id = job.session_id
-        open_it = partial(self._sessions.open, session_id)
+        open_film = partial(self._sessions.open, session_id)
         if self._sessions.is_open(session_id):
-            self._take_on(job, open_it)
+            self._begin_clip(job, open_film)
             return
         self._opening[session_id] = job
-        self._beside.start(session_id, open_it, partial(self._opened, job))
+        self._background.submit(session_id, open_film, partial(self._on_opened, job))
 
-    def _opened(self, job: SpeakJob, film: "Future[Film]") -> None:
+    def _on_opened(self, job: SpeakJob, film: "Future[Film]") -> None:
         del self._opening[job.session_id]
-        self._take_on(job, film.result)
+        self._begin_clip(job, film.result)
 
-    def _take_on(self, job: SpeakJob, opened: Callable[[], Film]) -> None:
+    def _begin_clip(self, job: SpeakJob, open_film: Callable[[], Film]) -> None:
         try:
-            film = opened()
-            with ExitStack() as unless_begun:
-                unless_begun.callback(self._sessions.rest, job.session_id)
+            film = open_film()
+            with ExitStack() as on_failure:
+                on_failure.callback(self._sessions.rest, job.session_id)
                 if not job.is_over:
                     self._renderer.begin(job, film, self._sessions.avatar(job.session_id))
-                    unless_begun.pop_all()
+                    on_failure.pop_all()
         except Exception as error:  # noqa: BLE001 - the top of a request
-            self._renderer.note(error)
+            self._renderer.report_error(error)
             self._fail(job, error)
 
     def _fail(self, job: SpeakJob, error: Exception) -> None:
-        """Answer a request with an error, unless it is over."""
+        """Fail a job, unless it is over."""
         if job.is_over:
             return
         is_interrupted = isinstance(error, Interrupted)
-        self._counters.count(interrupted=is_interrupted, failed=not is_interrupted)
+        self._counters.add(interrupted=is_interrupted, failed=not is_interrupted)
         job.fail(error)
 
-    def _conclude(self, clip: Clip) -> None:
-        """Tell what became of a clip."""
+    def _end_clip(self, clip: Clip) -> None:
+        """Release the session, update the commands that ended the clip, and answer its request."""
         job, error = clip.job, None
         try:
-            record = clip.record()
+            record = clip.result()
         except Exception as failure:  # noqa: BLE001 - the top of a request
             error = failure
         self._sessions.rest(job.session_id)
-        cutting = [each for each in self._commands if each.session_id == job.session_id]
-        for command in cutting:
-            command.was_cut |= clip.was_cut
-            command.was_unheard |= isinstance(error, Interrupted)
+        for command in self._commands:
+            if command.session_id == job.session_id:
+                command.was_clip_cut |= clip.was_cut
+                command.dropped += [job] if isinstance(error, Interrupted) else []
         if error is not None:
             self._fail(job, error)
             return
@@ -183,20 +184,20 @@ class RenderLoop:
         job = clip.job
         self.last_job_s = job.timings.render_s = clip.age_s()
         job.timings.total_s = job.age_s()
-        self._counters.count(done=not clip.was_cut, interrupted=clip.was_cut, frames=record.frames)
-        job.tell(spoken(clip, record))
-        log.info("spoken", extra=describe(job, record))
+        self._counters.add(done=not clip.was_cut, interrupted=clip.was_cut, frames=record.frames)
+        job.publish(speak_result(clip, record))
+        log.info("spoken", extra=log_fields(job, record))
 
 
-def spoken(clip: Clip, record: ClipRecord) -> SpeakResult:
-    """What a finished job tells."""
+def speak_result(clip: Clip, record: ClipRecord) -> SpeakResult:
+    """The result of a job whose clip is complete."""
     committed = clip.film.committed
     return SpeakResult(
         session_id=clip.job.session_id,
         path=clip.film.path,
         clip=record,
         interrupted=clip.was_cut,
-        truncated_by=clip.truncated_by,
+        truncated_by=clip.timeline.truncated_by,
         fps=clip.film.spec.fps,
         session_frames=committed.frames,
         session_clips=len(committed.clips),
@@ -205,8 +206,8 @@ def spoken(clip: Clip, record: ClipRecord) -> SpeakResult:
     )
 
 
-def describe(job: SpeakJob, clip: ClipRecord) -> dict[str, Any]:
-    """What the log keeps of a finished job; not what was said."""
+def log_fields(job: SpeakJob, clip: ClipRecord) -> dict[str, Any]:
+    """Log record of a finished job, without its text."""
     return {
         "request_id": job.request_id,
         "session_id": job.session_id,

@@ -1,33 +1,33 @@
-"""Where a film would be playing for somebody who watches it from its first clip on."""
+"""Playback position of a viewer who has watched a film since its first clip."""
 
 
 class PlaybackClock:
-    """When each frame of one film is needed, and how far its playing has come.
+    """Playback times of one film's frames.
 
-    It goes on from clip to clip, and waits between two where the later one was not begun in time.
-    The encode thread of the film's clip tells it what comes; any thread may ask.
+    Playback runs on from clip to clip. It pauses between two clips when the later one was not
+    available in time. The encode thread of the film's clip writes; any thread may read.
     """
 
     def __init__(self, fps: int) -> None:
         self._fps = fps
         self._anchor: tuple[float, int] | None = None
-        """A time, and the frame that is shown from then on."""
+        """A time in seconds and the frame shown at that time."""
 
-    def begin(self, frame: int, now_s: float) -> None:
-        """A clip can be watched from `frame` on, and is as soon as what was before it is over."""
+    def start_clip(self, frame: int, now_s: float) -> None:
+        """Note that a clip is available from `frame` on; it plays once the previous one ends."""
         if self.due_s(frame) < now_s:
             self._anchor = (now_s, frame)
 
     def due_s(self, frame: int) -> float:
-        """When `frame` will be shown if it is there; long ago where nothing has been played."""
+        """Time at which `frame` is shown; minus infinity before the first clip."""
         if self._anchor is None:
             return float("-inf")
-        at_s, anchor = self._anchor
-        return at_s + (frame - anchor) / self._fps
+        anchor_s, anchor_frame = self._anchor
+        return anchor_s + (frame - anchor_frame) / self._fps
 
     def position(self, end: int, now_s: float) -> float:
-        """How many frames have been shown of a film that has `end`; all, where none was awaited."""
+        """Frames shown of a film with `end` frames; all of them if no clip has been played."""
         if self._anchor is None:
             return float(end)
-        at_s, anchor = self._anchor
-        return min(float(end), anchor + (now_s - at_s) * self._fps)
+        anchor_s, anchor_frame = self._anchor
+        return min(float(end), anchor_frame + (now_s - anchor_s) * self._fps)

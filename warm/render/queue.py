@@ -1,19 +1,16 @@
-"""The bounded queue between HTTP threads and the render thread."""
+"""Bounded queue between HTTP threads and the render thread."""
 
 from collections import deque
 from collections.abc import Callable
 from threading import Event, Lock
 from typing import Generic, TypeVar
 
-Work = TypeVar("Work")
-Order = TypeVar("Order")
+JobT = TypeVar("JobT")
+CommandT = TypeVar("CommandT")
 
 
 class QueueFull(RuntimeError):
-    """There is no room for one more request.
-
-    `retry_after_s` is when there is likely to be some.
-    """
+    """The queue has no place for another request; `retry_after_s` estimates when it will."""
 
     def __init__(self, limit: int, retry_after_s: int) -> None:
         super().__init__(
@@ -23,72 +20,68 @@ class QueueFull(RuntimeError):
         self.retry_after_s = retry_after_s
 
 
-class WorkQueue(Generic[Work, Order]):
-    """Work, at most `limit` long and in order, and orders, which go before it and take no time.
+class WorkQueue(Generic[JobT, CommandT]):
+    """Jobs, at most `limit` and in order, and commands, which are short, unlimited and go first.
 
-    Any thread may call anything. `bell` rings when something is put in.
+    Any thread may call any method. `wakeup` is set when something is added.
     """
 
-    def __init__(self, limit: int, bell: Event) -> None:
+    def __init__(self, limit: int, wakeup: Event) -> None:
         self.limit = limit
-        self._bell = bell
-        self._waiting: deque[Work] = deque()
-        self._orders: list[Order] = []
+        self._wakeup = wakeup
+        self._jobs: deque[JobT] = deque()
+        self._commands: list[CommandT] = []
         self._lock = Lock()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._jobs)
 
-    def ring(self) -> None:
-        """Have who takes look here."""
-        self._bell.set()
-
-    def put(self, work: Work, *, retry_after_s: int = 1) -> None:
-        """Queue `work`; raises QueueFull."""
+    def put(self, job: JobT, *, retry_after_s: int = 1) -> None:
+        """Add a job at the end; raises QueueFull."""
         with self._lock:
-            if len(self._waiting) >= self.limit:
+            if len(self._jobs) >= self.limit:
                 raise QueueFull(self.limit, retry_after_s)
-            self._waiting.append(work)
-        self._bell.set()
+            self._jobs.append(job)
+        self._wakeup.set()
 
-    def order(
-        self, order: Order, *, instead_of: Callable[[Work], bool] = lambda _work: False
-    ) -> list[Work]:
-        """Put an order before all that waits, whatever the limit, and take work out for it.
+    def put_command(
+        self, command: CommandT, *, drop: Callable[[JobT], bool] = lambda _job: False
+    ) -> list[JobT]:
+        """Add a command, and remove and return the waiting jobs for which `drop` is true.
 
-        Work that is put in later comes behind the order. Returns what was taken out.
+        Jobs that are added later run after the command.
         """
         with self._lock:
-            dropped = [work for work in self._waiting if instead_of(work)]
-            self._waiting = deque(work for work in self._waiting if not instead_of(work))
-            self._orders.append(order)
-        self._bell.set()
+            dropped = [job for job in self._jobs if drop(job)]
+            self._jobs = deque(job for job in self._jobs if not drop(job))
+            self._commands.append(command)
+        self._wakeup.set()
         return dropped
 
-    def take_orders(self) -> list[Order]:
-        """All orders."""
+    def take_commands(self) -> list[CommandT]:
+        """Remove and return all commands."""
         with self._lock:
-            orders, self._orders = self._orders, []
-        return orders
+            commands, self._commands = self._commands, []
+        return commands
 
-    def take(self, fits: Callable[[Work], bool] = lambda _work: True) -> Work | None:
-        """The first piece of work that fits; None where none does."""
+    def take(self, accepts: Callable[[JobT], bool] = lambda _job: True) -> JobT | None:
+        """Remove and return the first job for which `accepts` is true; None if there is none."""
         with self._lock:
-            for index, work in enumerate(self._waiting):
-                if fits(work):
-                    del self._waiting[index]
-                    return work
+            for index, job in enumerate(self._jobs):
+                if accepts(job):
+                    del self._jobs[index]
+                    return job
         return None
 
-    def waiting(self) -> list[Work]:
-        """All work, in order; it stays."""
+    def jobs(self) -> list[JobT]:
+        """The waiting jobs, in order."""
         with self._lock:
-            return list(self._waiting)
+            return list(self._jobs)
 
-    def drain(self) -> list[Work | Order]:
-        """Take out everything."""
+    def drain(self) -> list[JobT | CommandT]:
+        """Remove and return everything."""
         with self._lock:
-            everything: list[Work | Order] = [*self._orders, *self._waiting]
-            self._orders.clear()
-            self._waiting.clear()
+            everything: list[JobT | CommandT] = [*self._commands, *self._jobs]
+            self._commands.clear()
+            self._jobs.clear()
         return everything

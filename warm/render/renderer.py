@@ -1,4 +1,4 @@
-"""The passes of the render thread: frames of all clips in the making, the most urgent first."""
+"""Render passes: the engine draws frames of several clips at once, the most urgent first."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,213 +6,213 @@ from itertools import islice
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-import numpy as np
-from numpy.typing import NDArray
-
 from session.factory import Film
 from session.film import FilmSpec
-from stabilizers.blend import BlendMode
+from tts.voice import VoiceChoice
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Patch, PendingPatches, ReadyPatches
-from warm.render.clip import Clip, Part, Stage
-from warm.render.compositing import Frame, composite, idle_frames, patch_requests
+from warm.render.clip import BatchSlice, Clip
+from warm.render.compositing import Frame, idle_frames, patch_requests
+from warm.render.context import RenderContext
 from warm.render.jobs import SpeakJob
 from warm.render.playback_clock import PlaybackClock
-from warm.render.scheduler import PASS_S, SHORT_PASS_S, SOON_S, Pace, line_up
-from warm.render.utterances import utterances
+from warm.render.scheduler import PASS_S, SHORT_PASS_S, SOON_S, Throughput, schedule
+from warm.render.utterances import spoken_utterance
 
-CROWD = 3
-"""So many clips that begin at once get in each other's way."""
+BURST = 3
+"""Clips that start at the same time from which on each gets a longer first fragment."""
 
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """How patches are pasted."""
-
-    blend_mode: BlendMode
-    subpixel: bool
-
-    def paint(self, avatar: Avatar, cursor: int, patches: list[Patch]) -> list[Frame]:
-        """One picture a patch, from frame `cursor` of the film on."""
-        return composite(avatar, cursor, patches, mode=self.blend_mode, subpixel=self.subpixel)
-
-
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Pass:
-    """Frames that the engine was asked for at once."""
+class RenderPass:
+    """One batch of the engine: frames of one or more clips."""
 
-    parts: list[Part]
+    slices: list[BatchSlice]
     pending: PendingPatches
-    begun_s: float
+    started_s: float
 
     @property
-    def frames(self) -> int:
-        """Those in which somebody speaks."""
-        return sum(part.frames for part in self.parts if part.features is not None)
+    def drawn_frames(self) -> int:
+        """Frames that the engine draws."""
+        return sum(part.frames for part in self.slices if part.features is not None)
 
 
 class Renderer:
-    """Owned by the render thread. It waits for no encoder, and for the engine only when there is
-    nothing else to do."""
+    """Renders all clips in the making. Owned by the render thread.
 
-    def __init__(self, stage: Stage, look: Look) -> None:
+    It never waits for an encoder, and for the engine only when there is nothing else to do.
+    """
+
+    def __init__(self, context: RenderContext) -> None:
         self.clips: list[Clip] = []
-        """In the making; any thread may look how many."""
-        self._stage, self._look = stage, look
-        self._pace = Pace()
-        self._under_way: Pass | None = None
-        self._passed_s = 0.0
-        """When the last pass was done."""
-        self._playing: WeakKeyDictionary[Film, PlaybackClock] = WeakKeyDictionary()
+        """Clips in the making. Replaced, not changed in place, when clips end: any thread may
+        read it."""
+        self._context = context
+        self._throughput = Throughput()
+        self._in_flight: RenderPass | None = None
+        self._last_pass_end_s = 0.0
+        self._playback_clocks: WeakKeyDictionary[Film, PlaybackClock] = WeakKeyDictionary()
 
-    def rehearse(self, job: SpeakJob, avatar: Avatar, beat: Callable[[], None]) -> None:
-        """Make a clip for nobody, so that the first one for somebody is like every other."""
+    def rehearse(
+        self, text: str, choice: VoiceChoice, avatar: Avatar, beat: Callable[[], None]
+    ) -> None:
+        """Render `text` and discard it: the first request then finds everything warm.
+
+        `beat` is called after every pass.
+        """
         width, height = avatar.size
         spec = FilmSpec(width=width, height=height, fps=avatar.fps)
-        for utterance in utterances(self._stage.voices, self._stage.engine, job, spec):
-            rows = utterance.features
+        engine, clock = self._context.engine, self._context.clock
+        for speech in self._context.voices.speak(text, choice):
+            rows = spoken_utterance(engine, speech, spec).features
             while rows is not None and len(rows):
-                rows = rows[self._rehearse_pass(avatar, rows) :]
+                started_s, some = clock(), rows[: self._pass_capacity()]
+                patches = engine.submit(patch_requests(avatar, 0, some)).patches()
+                self._context.composite(avatar, 0, patches)
+                self._throughput.record(len(some), clock() - started_s)
+                rows = rows[len(some) :]
                 beat()
 
-    def _rehearse_pass(self, avatar: Avatar, rows: NDArray[np.float32]) -> int:
-        begun_s, some = self._stage.clock(), rows[: self._room()]
-        patches = self._stage.engine.submit(patch_requests(avatar, 0, some)).patches()
-        self._look.paint(avatar, 0, patches)
-        self._pace.note(len(some), self._stage.clock() - begun_s)
-        return len(some)
-
     def begin(self, job: SpeakJob, film: Film, avatar: Avatar) -> None:
-        """Take on a clip; there must be no other of this film."""
-        self.clips.append(Clip(job, film, avatar, self.playing(film), self._stage))
+        """Start a clip; the film must have no other clip in the making."""
+        self.clips.append(Clip(job, film, avatar, self.playback_clock(film), self._context))
 
     def clip_of(self, session_id: str | None) -> Clip | None:
-        """What is being said in a session."""
+        """The clip in the making of a session."""
         return next((clip for clip in self.clips if clip.job.session_id == session_id), None)
 
-    def playing(self, film: Film) -> PlaybackClock:
-        """The playing clock of a film."""
-        return self._playing.setdefault(film, PlaybackClock(film.spec.fps))
+    def playback_clock(self, film: Film) -> PlaybackClock:
+        """The playback clock of a film."""
+        return self._playback_clocks.setdefault(film, PlaybackClock(film.spec.fps))
 
-    def step(self, coming: int = 0) -> bool:
-        """One pass; False when there was nothing to do.
+    def step(self, opening: int = 0) -> bool:
+        """Run one pass; False if there was nothing to do.
 
-        While the engine makes the frames of this pass, those of the one before are pasted.
-        `coming`: so many more clips begin as soon as their films have been opened.
+        While the engine draws this pass, the frames of the previous one are composited.
+        `opening`: clips that start as soon as their films are open.
         """
         for clip in self.clips:
-            self._guarded(clip, clip.advance)
-        before, self._under_way = self._under_way, self._start(self._choose(coming))
-        made = self._under_way
-        if before is not None:
-            self._land(before)
-        if made is not None and isinstance(made.pending, ReadyPatches):
-            self._under_way = None
-            self._land(made)
-        return before is not None or made is not None
+            self._guarded(clip, clip.poll)
+        previous, self._in_flight = self._in_flight, self._start(self._select(opening))
+        current = self._in_flight
+        if previous is not None:
+            self._complete(previous)
+        if current is not None and isinstance(current.pending, ReadyPatches):
+            self._in_flight = None
+            self._complete(current)
+        return previous is not None or current is not None
 
-    def is_awake(self) -> bool:
-        """Whether the engine is loaded: without it, clips only end."""
-        return self._stage.is_awake()
+    def is_engine_loaded(self) -> bool:
+        """Whether clips can be rendered; without the engine they can only end."""
+        return self._context.is_engine_loaded()
 
-    def note(self, error: Exception) -> None:
-        """Something failed for which the engine was asked."""
-        self._stage.note(error)
+    def report_error(self, error: Exception) -> None:
+        """Report an error that may come from the engine."""
+        self._context.report_error(error)
 
-    def take_ended(self) -> list[Clip]:
-        """The clips that have come to their end; they are let go."""
-        ended = [clip for clip in self.clips if clip.has_ended]
-        if ended:
-            self.clips = [clip for clip in self.clips if not clip.has_ended]
-        return ended
+    def pop_done(self) -> list[Clip]:
+        """Remove and return the clips that are done."""
+        done = [clip for clip in self.clips if clip.is_done]
+        if done:
+            self.clips = [clip for clip in self.clips if not clip.is_done]
+        return done
 
-    def rest_s(self) -> float:
-        """How long there is nothing to do, unless something comes or an encoder gets on."""
-        now_s = self._stage.clock()
-        if not self.is_awake():
+    def sleep_s(self) -> float:
+        """Seconds until there is something to do, unless an encoder or a request comes first."""
+        now_s = self._context.clock()
+        if not self.is_engine_loaded():
             return float("inf")
-        next_s = [wanted_s(clip, now_s) for clip in self.clips if clip.is_waiting()]
-        return max(0.0, min(next_s, default=float("inf")) - now_s)
+        times_s = [wakeup_s(clip, now_s) for clip in self.clips if clip.needs_frames()]
+        return max(0.0, min(times_s, default=float("inf")) - now_s)
 
-    def stuck_s(self) -> float:
-        """How long the slowest encoder has been at one batch. Any thread."""
-        begun_s = [clip.busy_since for clip in self.clips]
-        now_s = self._stage.clock()
-        return max((now_s - since for since in begun_s if since is not None), default=0.0)
+    def stalled_s(self) -> float:
+        """Longest time that an encoder has been working on one batch. Any thread."""
+        busy_since = [clip.busy_since for clip in self.clips]
+        now_s = self._context.clock()
+        return max((now_s - since for since in busy_since if since is not None), default=0.0)
 
-    def _choose(self, coming: int) -> list[Part]:
-        if not self.is_awake():
+    def _select(self, opening: int) -> list[BatchSlice]:
+        """The frames of the next pass."""
+        if not self.is_engine_loaded():
             return []
-        room = self._room()
-        parts: list[Part] = []
-        is_crowd = coming + sum(not clip.has_begun for clip in self.clips) >= CROWD
-        for clip in line_up(self.clips, self._stage.clock()):
-            if room <= 0 or (parts and not self._stage.engine.benefits_from_batching):
+        capacity = self._pass_capacity()
+        slices: list[BatchSlice] = []
+        in_burst = opening + sum(not clip.is_playable for clip in self.clips) >= BURST
+        for clip in schedule(self.clips, self._context.clock()):
+            if capacity <= 0 or (slices and not self._context.engine.benefits_from_batching):
                 break
-            part = self._guarded(clip, lambda: clip.take(room, in_crowd=is_crowd))  # noqa: B023
+            part = self._guarded(clip, lambda: clip.next_slice(capacity, in_burst=in_burst))  # noqa: B023
             if part is not None:
-                parts.append(part)
-                room -= part.frames
-        return parts
+                slices.append(part)
+                capacity -= part.frames
+        return slices
 
-    def _room(self) -> int:
-        """Frames that the next pass takes at most."""
-        stage, engine = self._stage, self._stage.engine
+    def _pass_capacity(self) -> int:
+        """Most frames of the next pass."""
+        context, engine = self._context, self._context.engine
         pass_s = PASS_S if engine.benefits_from_batching else SHORT_PASS_S
-        most = engine.largest_batch or stage.largest_batch
-        return min(most, engine.round_up_batch(self._pace.room(pass_s, stage.first_batch, most)))
+        most = engine.largest_batch or context.largest_batch
+        frames = self._throughput.frames_in(pass_s, context.first_batch, most)
+        return min(most, engine.round_up_batch(frames))
 
-    def _start(self, parts: list[Part]) -> Pass | None:
-        if not parts:
+    def _start(self, slices: list[BatchSlice]) -> RenderPass | None:
+        if not slices:
             return None
-        begun_s = self._stage.clock()
-        jobs = [job for part in parts for job in part.jobs()]
+        started_s = self._context.clock()
+        requests = [request for part in slices for request in part.requests()]
         pending: PendingPatches = ReadyPatches([])
         try:
-            pending = self._stage.engine.submit(jobs) if jobs else pending
+            pending = self._context.engine.submit(requests) if requests else pending
         except Exception as error:  # noqa: BLE001 - the top of every request in it
-            self._fail_speaking(parts, error)
-        return Pass(parts=parts, pending=pending, begun_s=begun_s)
+            self._fail_drawn(slices, error)
+        return RenderPass(slices=slices, pending=pending, started_s=started_s)
 
-    def _land(self, done: Pass) -> None:
-        """Take what the engine has made, paste it, and hand it over."""
+    def _complete(self, done: RenderPass) -> None:
+        """Wait for the patches, composite them and give the frames to their clips."""
         patches: list[Patch] = []
         try:
             patches = done.pending.patches()
         except Exception as error:  # noqa: BLE001 - the top of every request in it
-            self._fail_speaking(done.parts, error)
-        left = iter(patches)
-        for part in done.parts:
-            own = list(islice(left, part.frames)) if part.features is not None else []
+            self._fail_drawn(done.slices, error)
+        remaining = iter(patches)
+        for part in done.slices:
+            own = list(islice(remaining, part.frames)) if part.features is not None else []
             if not part.batch.is_dropped:
-                self._guarded(part.clip, lambda: part.clip.bring(part, self._paint(part, own)))  # noqa: B023
-        now_s = self._stage.clock()
-        self._pace.note(done.frames, now_s - max(done.begun_s, self._passed_s))
-        self._passed_s = now_s
+                self._guarded(part.clip, lambda: self._deliver(part, own))  # noqa: B023
+        now_s = self._context.clock()
+        self._throughput.record(
+            done.drawn_frames, now_s - max(done.started_s, self._last_pass_end_s)
+        )
+        self._last_pass_end_s = now_s
 
-    def _paint(self, part: Part, patches: list[Patch]) -> list[Frame]:
-        if part.features is None:
-            return idle_frames(part.clip.avatar, part.cursor, part.frames)
-        return self._look.paint(part.clip.avatar, part.cursor, patches)
+    def _deliver(self, part: BatchSlice, patches: list[Patch]) -> None:
+        avatar, first = part.clip.avatar, part.first_frame
+        frames: list[Frame] = (
+            idle_frames(avatar, first, part.frames)
+            if part.features is None
+            else self._context.composite(avatar, first, patches)
+        )
+        part.clip.add_frames(part.batch, frames)
 
-    def _fail_speaking(self, parts: list[Part], error: Exception) -> None:
-        self.note(error)
-        for part in parts:
+    def _fail_drawn(self, slices: list[BatchSlice], error: Exception) -> None:
+        """Fail the clips whose frames the engine was drawing."""
+        self.report_error(error)
+        for part in slices:
             if part.features is not None:
                 part.clip.fail(error)
 
-    def _guarded(self, clip: Clip, act: Callable[[], Result]) -> Result | None:
-        """Whatever goes wrong with one clip ends that clip alone."""
+    def _guarded(self, clip: Clip, work: Callable[[], Result]) -> Result | None:
+        """Run `work`; an error fails the clip and no other."""
         try:
-            return act()
+            return work()
         except Exception as error:  # noqa: BLE001 - the top of a request
-            self.note(error)
+            self.report_error(error)
             clip.fail(error)
             return None
 
 
-def wanted_s(clip: Clip, now_s: float) -> float:
-    """When a clip that is waiting may come into the next pass at the latest."""
-    return clip.released_s if clip.released_s > now_s else clip.due_s - SOON_S
+def wakeup_s(clip: Clip, now_s: float) -> float:
+    """Latest time at which a clip that needs frames has to be considered for a pass."""
+    return clip.release_s if clip.release_s > now_s else clip.due_s - SOON_S

@@ -224,4 +224,4 @@ def test_the_render_thread_never_waits_for_the_disk_in_a_sessions_life(
         two.reset("new", {})
     two.remove("new")
     assert {name for name, _ in seen} == {"fsync", "__init__"}
-    assert {thread for _, thread in seen} == {"beside", "encode"}
+    assert {thread for _, thread in seen} == {"background", "encode"}

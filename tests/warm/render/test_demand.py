@@ -53,15 +53,15 @@ class Stepped:
             voices=voices,
             clock=lambda: self.now_s,
         )
-        self.runtime._warm_up()
+        self.runtime._thread._warm_up()
         self.clients = ThreadPoolExecutor(16)
 
     def turn(self, *, after_s: float = 0.0) -> None:
         """One turn; where it found nothing to do, it lets other threads get on."""
         self.now_s += after_s
-        self.runtime._bell.clear()
-        if not self.runtime._turn():
-            self.runtime._bell.wait(0.01)
+        self.runtime._thread._wakeup.clear()
+        if not self.runtime._thread._run_once():
+            self.runtime._thread._wakeup.wait(0.01)
 
     def until(self, is_so: Callable[[], bool]) -> None:
         for _ in range(100 * PATIENCE_S):
@@ -76,16 +76,16 @@ class Stepped:
     def ask(self, act: Callable[..., Any], *given: Any) -> "Future[Any]":
         """Do what waits for the render thread on a client's thread, and let it arrive there."""
         asked = self.clients.submit(act, *given)
-        queue = self.runtime._queue
+        queue = self.runtime._thread._queue
         for _ in range(1000 * PATIENCE_S):
-            if asked.done() or queue._orders:
+            if asked.done() or queue._commands:
                 return asked
-            self.runtime._bell.wait(0.001)
+            self.runtime._thread._wakeup.wait(0.001)
         raise AssertionError("it did not arrive")
 
     def close(self) -> None:
         self.runtime.stop()
-        self.runtime._finish()
+        self.runtime._thread._finish()
         self.clients.shutdown()
 
 
@@ -181,7 +181,7 @@ def test_a_clip_whose_encoder_stands_still_keeps_it(server: Stepped, gate: MakeG
 def test_a_clip_that_is_being_cut_keeps_it(server: Stepped, gate: MakeGate) -> None:
     job = server.speak("a", "This is a sentence that is long enough to be cut somewhere.")
     server.until(lambda: job.timings.first_fragment_s is not None)
-    cutting = gate(ClipEncoder, "_go_on")
+    cutting = gate(ClipEncoder, "_resume")
     stopped = server.ask(server.runtime.interrupt, "a")
     server.until(cutting.is_reached.is_set)
     assert stays_loaded(server)
@@ -206,10 +206,10 @@ def test_a_session_that_is_being_made_keeps_it(server: Stepped, gate: MakeGate) 
 def test_a_hold_that_is_over_before_the_next_look_is_seen_by_it() -> None:
     rung = Event()
     demand = Demand(rung.set)
-    with demand.held():
+    with demand.hold():
         assert rung.is_set()
-    assert demand.look()
-    assert not demand.look()
+    assert demand.poll()
+    assert not demand.poll()
 
 
 def test_an_interruption_answers_before_the_disk_does(server: Stepped, gate: MakeGate) -> None:
@@ -348,11 +348,11 @@ def play(
             case "release":
                 disk.answers.set()
             case "lose":
-                server.runtime._lifecycle.report_error(EngineLost("the device failed"))
+                server.runtime._thread._lifecycle.report_error(EngineLost("the device failed"))
             case "turn" | "idle":
                 was_open = not all(job.is_over for job in jobs)
                 server.turn(after_s=IDLE_S + 1 if what == "idle" else 0.0)
-                assert not was_open or server.runtime._lifecycle.state != "asleep"
+                assert not was_open or server.runtime._thread._lifecycle.state != "asleep"
     return jobs, asked
 
 

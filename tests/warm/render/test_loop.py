@@ -19,8 +19,8 @@ from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.engines.base import PatchRequest, PendingPatches
 from warm.render.health import NotReady
 from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob, SpeakResult, SpeechReady
+from warm.render.pacing import batch_sizes
 from warm.render.queue import QueueFull
-from warm.render.scheduler import batch_sizes
 from warm.render.utterances import TAIL_FRAMES
 from warm.runtime import Runtime
 from warm.sessions.errors import BadSessionId, UnusableSession

@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -18,11 +19,12 @@ from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from tts.voice import VoiceChoice
 from warm.engines.base import Patch, PatchRequest, PendingPatches
-from warm.render.clip import Stage
+from warm.render.compositing import composite
+from warm.render.context import RenderContext
 from warm.render.jobs import FragmentCommitted, SpeakJob
 from warm.render.playback_clock import PlaybackClock
-from warm.render.renderer import Look, Renderer
-from warm.render.scheduler import PASS_S, SOON_S, Pace, line_up
+from warm.render.renderer import Renderer
+from warm.render.scheduler import PASS_S, SOON_S, Throughput, schedule
 from warm.runtime import Runtime
 from warm.sessions.limits import Room
 
@@ -93,16 +95,17 @@ class Studio:
         self.bell = Event()
         self.avatar = tiny_avatar(folder)
         self.films: dict[str, FilmWriter] = {}
-        stage = Stage(
+        context = RenderContext(
             engine=engine,
             voices=voices,
+            composite=partial(composite, mode="feather", subpixel=True),
             first_batch=2,
             largest_batch=25,
             clock=lambda: self.now_s,
-            ring=self.bell.set,
-            room=lambda _committed, _spec: Room(100_000, "max_session_s", "", ""),
+            notify=self.bell.set,
+            capacity=lambda _committed, _spec: Room(100_000, "max_session_s", "", ""),
         )
-        self.renderer = Renderer(stage, Look(blend_mode="feather", subpixel=True))
+        self.renderer = Renderer(context)
         self._folder = folder
         self._choice = voices.choose()
 
@@ -122,7 +125,7 @@ class Studio:
 
     def settle(self) -> None:
         """Until every encoder has nothing to do."""
-        while any(clip._encoder.waiting for clip in self.renderer.clips):
+        while any(clip._encoder.pending for clip in self.renderer.clips):
             self.bell.wait(0.1)
             self.bell.clear()
 
@@ -131,7 +134,7 @@ class Studio:
         while self.renderer.clips:
             self.bell.clear()
             busy = self.renderer.step()
-            if not self.renderer.take_ended() and not busy:
+            if not self.renderer.pop_done() and not busy:
                 self.bell.wait(0.5)
 
     def frames(self, session_id: str) -> int:
@@ -148,7 +151,7 @@ def studio(tmp_path: Path, voices: EspeakVoices) -> Iterator[Studio]:
     for clip in studio.renderer.clips:
         clip.fail(RuntimeError("the test is over"))
         with pytest.raises(RuntimeError, match="the test is over"):
-            clip.record()
+            clip.result()
     for film in studio.films.values():
         film.close()
 
@@ -167,7 +170,7 @@ def test_frames_of_all_sessions_go_into_one_pass(studio: Studio) -> None:
 
 def test_a_clip_begins_as_in_a_crowd_while_others_wait_for_their_films(studio: Studio) -> None:
     studio.begin("a")
-    studio.renderer.step(coming=2)
+    studio.renderer.step(opening=2)
     assert studio.engine.passes == [4]  # type: ignore[attr-defined]
     studio.finish()
 
@@ -221,14 +224,14 @@ def test_a_session_whose_encoder_stands_still_holds_nobody(studio: Studio) -> No
         studio.bell.clear()
         busy = studio.renderer.step()
         studio.now_s += 0.01
-        for clip in studio.renderer.take_ended():
+        for clip in studio.renderer.pop_done():
             assert clip.job is job
-            assert clip.record().frames == studio.frames("free")
+            assert clip.result().frames == studio.frames("free")
         if not busy:
             studio.bell.wait(0.02)
     assert studio.frames("free") > 300
     assert studio.frames("stuck") == 0
-    assert studio.renderer.stuck_s() > 0.5
+    assert studio.renderer.stalled_s() > 0.5
 
 
 def test_an_engine_that_computes_beside_gives_the_same_film(
@@ -295,10 +298,10 @@ def test_a_paced_clip_is_never_further_ahead_than_it_may_be(studio: Studio) -> N
         if not studio.renderer.step():
             studio.settle()
             studio.renderer.step()
-            rest_s = studio.renderer.rest_s()
+            rest_s = studio.renderer.sleep_s()
             if rest_s < float("inf"):
                 studio.now_s += rest_s
-            elif not studio.renderer.take_ended():
+            elif not studio.renderer.pop_done():
                 studio.bell.wait(0.1)
         studio.settle()
         made.append((studio.now_s - begun_s, studio.frames("a")))
@@ -318,7 +321,7 @@ class Wish:
     """A clip as the schedule sees it."""
 
     due_s: float
-    is_asking: bool = False
+    has_partial_batch: bool = False
     ready: bool = True
     on_their_way: int = 0
 
@@ -331,41 +334,41 @@ class Wish:
 
 def test_the_earliest_deadline_goes_first() -> None:
     late, early, never = Wish(9.0), Wish(7.0), Wish(5.0, ready=False)
-    assert line_up([late, early, never], 0.0) == [early, late]
+    assert schedule([late, early, never], 0.0) == [early, late]
 
 
 def test_what_is_needed_soon_shares_no_pass_with_what_has_time() -> None:
     soon, later = Wish(SOON_S - 0.01), Wish(SOON_S + 0.01)
-    assert line_up([later, soon], 0.0) == [soon]
+    assert schedule([later, soon], 0.0) == [soon]
 
 
 def test_clips_that_have_time_leave_the_encoders_to_others() -> None:
-    full = [Wish(9.0, on_their_way=2), Wish(8.0, on_their_way=1), Wish(7.0, is_asking=True)]
-    assert line_up(full, 0.0) == [full[2]]
-    assert line_up(full, 8.9) == [full[2], full[1], full[0]]
+    full = [Wish(9.0, on_their_way=2), Wish(8.0, on_their_way=1), Wish(7.0, has_partial_batch=True)]
+    assert schedule(full, 0.0) == [full[2]]
+    assert schedule(full, 8.9) == [full[2], full[1], full[0]]
 
 
 def test_a_pass_is_as_large_as_its_time_allows() -> None:
-    pace = Pace()
-    assert pace.room(PASS_S, 2, 25) == 25
-    pace.note(10, 10 * PASS_S)
-    assert pace.room(PASS_S, 2, 25) == 2
-    assert pace.room(PASS_S, 2, 1) == 1
+    throughput = Throughput()
+    assert throughput.frames_in(PASS_S, 2, 25) == 25
+    throughput.record(10, 10 * PASS_S)
+    assert throughput.frames_in(PASS_S, 2, 25) == 2
+    assert throughput.frames_in(PASS_S, 2, 1) == 1
     for _ in range(60):
-        pace.note(20, PASS_S)
-    assert pace.room(PASS_S, 2, 25) in (19, 20)
+        throughput.record(20, PASS_S)
+    assert throughput.frames_in(PASS_S, 2, 25) in (19, 20)
 
 
 def test_a_film_plays_on_from_clip_to_clip_and_waits_for_one_that_is_late() -> None:
     playing = PlaybackClock(25)
     assert playing.position(75, 10.0) == 75
-    playing.begin(0, 10.0)
+    playing.start_clip(0, 10.0)
     assert playing.due_s(50) == 12.0
     assert playing.position(100, 11.0) == 25
-    playing.begin(50, 11.5)
+    playing.start_clip(50, 11.5)
     assert playing.due_s(50) == 12.0
     assert playing.position(60, 13.0) == 60
-    playing.begin(60, 20.0)
+    playing.start_clip(60, 20.0)
     assert playing.due_s(85) == 21.0
     assert playing.position(85, 20.4) == pytest.approx(70)
 

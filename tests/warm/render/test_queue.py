@@ -32,10 +32,10 @@ def test_a_full_queue_says_its_limit_and_when_to_come_back(bell: Event) -> None:
 def test_orders_need_no_room_and_are_taken_all_at_once(bell: Event) -> None:
     queue = WorkQueue[int, str](1, bell)
     queue.put(1)
-    queue.order("first")
-    queue.order("second")
-    assert queue.take_orders() == ["first", "second"]
-    assert queue.take_orders() == []
+    queue.put_command("first")
+    queue.put_command("second")
+    assert queue.take_commands() == ["first", "second"]
+    assert queue.take_commands() == []
     assert len(queue) == 1
 
 
@@ -45,7 +45,7 @@ def test_an_order_takes_out_what_was_put_before_it_and_the_rest_keeps_its_order(
     queue = WorkQueue[int, str](4, bell)
     for work in (1, 2, 3, 4):
         queue.put(work)
-    assert queue.order("no even ones", instead_of=lambda work: work % 2 == 0) == [2, 4]
+    assert queue.put_command("no even ones", drop=lambda work: work % 2 == 0) == [2, 4]
     queue.put(6)
     assert [queue.take(), queue.take(), queue.take()] == [1, 3, 6]
 
@@ -64,14 +64,14 @@ def test_the_bell_rings_for_everything_that_is_put_in(bell: Event) -> None:
     queue.put(1)
     assert bell.is_set()
     bell.clear()
-    queue.order("now")
+    queue.put_command("now")
     assert bell.is_set()
 
 
 def test_draining_takes_everything(bell: Event) -> None:
     queue = WorkQueue[int, str](2, bell)
     queue.put(1)
-    queue.order("now")
+    queue.put_command("now")
     assert queue.drain() == ["now", 1]
     assert queue.take() is None
-    assert queue.take_orders() == []
+    assert queue.take_commands() == []

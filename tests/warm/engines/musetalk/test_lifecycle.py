@@ -217,7 +217,7 @@ def test_a_request_that_waits_for_the_engine_can_be_interrupted(serve: Serve) ->
         server.engine.gate.clear()
         spoken = server.saying("s", "Good day.")
         until(lambda: server.health() == (200, "loading"))
-        until(lambda: len(server.runtime._queue) == 1)
+        until(lambda: len(server.runtime._thread._queue) == 1)
         told = server.client.post("/interrupt", json={"session_id": "s"}).get_json()
         assert told["dropped"] == 1
         assert spoken.result(WAIT_S).status_code == 409
@@ -242,7 +242,7 @@ def test_a_device_lost_in_mid_clip_leaves_a_whole_film_and_comes_back(
         assert "try 1 of 4" in told["reason"]
         assert told["model_loaded"] is False
         waiting = [server.saying("s", "Again."), server.saying("other", "Me too.")]
-        until(lambda: len(server.runtime._queue) == 2)
+        until(lambda: len(server.runtime._thread._queue) == 2)
         server.engine.gate.set()
         answers = [each.result(WAIT_S) for each in waiting]
         assert [each.status_code for each in answers] == [200, 200]
@@ -272,7 +272,7 @@ def test_a_device_that_does_not_come_back_leaves_the_films_to_be_watched(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load_policy = LoadPolicy(retry_delays_s=(0.0, 0.01), long_retry_delay_s=1.0)
-    monkeypatch.setattr("warm.runtime.habits_of", lambda _: load_policy)
+    monkeypatch.setattr("warm.render.thread.load_policy_of", lambda _: load_policy)
     with serve() as server:
         before = server.say("s", "Good day.").get_json()["clip"]["frames"]
         server.engine.faults = [EngineLost("the GPU has fallen off the bus")] * 2
@@ -280,7 +280,7 @@ def test_a_device_that_does_not_come_back_leaves_the_films_to_be_watched(
         server.engine.fail_at(1, torch.AcceleratorError("CUDA error"), monkeypatch)
         assert server.say("other").status_code == 503
         waiting = server.saying("s", "Again.")
-        until(lambda: len(server.runtime._queue) == 1)
+        until(lambda: len(server.runtime._thread._queue) == 1)
         server.engine.gate.set()
         answer = waiting.result(WAIT_S)
         assert answer.status_code == 503

@@ -99,7 +99,7 @@ def test_a_gpu_that_is_lost_in_mid_clip_fails_that_clip_and_leaves_the_film_whol
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = client.post("/speak", json={"text": TEXT, "session_id": "lost"}).get_json()
-    engine = running(client.application).runtime._engine
+    engine = running(client.application).runtime._thread._resources.engine
     assert isinstance(engine, MuseTalkEngine)
     painter = engine.pipeline.painter
     with monkeypatch.context() as broken:

@@ -1,0 +1,34 @@
+"""Dependencies that every clip in the making shares."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from session.film import Committed, FilmSpec
+from tts.voice import Voices
+from warm.avatars.avatar import Avatar
+from warm.engines.base import Engine, Patch
+from warm.render.compositing import Frame
+from warm.sessions.limits import Room
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class RenderContext:
+    """Engine, voices, batch sizes and callbacks of the render thread, which owns it."""
+
+    engine: Engine
+    voices: Voices
+    composite: Callable[[Avatar, int, list[Patch]], list[Frame]]
+    """`compositing.composite` with the blend options of the settings."""
+    first_batch: int
+    """Frames in the first batch of a clip; each later batch has twice as many …"""
+    largest_batch: int
+    """… up to this number."""
+    clock: Callable[[], float]
+    """Seconds, monotonic; all deadlines use it."""
+    notify: Callable[[], None]
+    """Wakes the render thread; called by any thread that has news for it."""
+    capacity: Callable[[Committed, FilmSpec], Room]
+    """How many more frames a film may take, given its committed part."""
+    is_engine_loaded: Callable[[], bool] = lambda: True
+    report_error: Callable[[Exception], None] = lambda _error: None
+    """Receives every error of the engine."""

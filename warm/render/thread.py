@@ -1,0 +1,353 @@
+"""Render thread: the one thread that owns engine, clips and films."""
+
+import logging
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from threading import Event, Thread
+from typing import Any, TypeVar
+
+from session.factory import Film
+from tts.voice import Voices
+from warm.avatars.avatar import Avatar
+from warm.engines.base import Engine, EngineLost
+from warm.engines.lifecycle import EngineLifecycle, LoadPolicy
+from warm.render.background import BackgroundPool
+from warm.render.clip import Clip
+from warm.render.compositing import composite
+from warm.render.context import RenderContext
+from warm.render.demand import Demand
+from warm.render.health import WORKING, Counters, Health, Liveness, NotReady, State
+from warm.render.jobs import Command, Interrupted, SpeakJob
+from warm.render.loop import Queue, RenderLoop
+from warm.render.queue import QueueFull, WorkQueue
+from warm.render.renderer import Renderer
+from warm.sessions.avatar_cache import AvatarCache
+from warm.sessions.manager import Sessions
+from warm.sessions.record import Choices
+from warm.sessions.trash import Trash
+from warm.sessions.voice_choice import VoiceResolver
+from warm.settings import Settings
+
+HEARTBEAT_S = 0.5
+"""Longest time between two heartbeats of an idle render thread."""
+DEVICE_STATUS_S = 1.0
+"""Interval at which the engine reports its device."""
+WARM_UP_TEXT = "Ready."
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class RenderResources:
+    """Objects that the render thread works with. It alone calls the engine."""
+
+    avatar: Avatar
+    """The avatar of the settings; loaded at the start."""
+    avatar_cache: AvatarCache
+    engine: Engine
+    voices: Voices
+    sessions: Sessions
+    trash: Trash
+    counters: Counters
+
+
+class RenderThread:
+    """Runs the render loop, and loads and unloads the engine.
+
+    The public methods may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        resources: RenderResources,
+        settings: Settings,
+        *,
+        on_warm: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        """`on_warm` is called by the render thread when everything is loaded."""
+        self.on_start_failure: Callable[[BaseException], None] = lambda _error: None
+        """Receives the error if the thread ends before it is warm. To be set before `start`."""
+        self.request_restart: Callable[[], bool] = lambda: False
+        """Has this process replaced, which an unusable device needs. Called until it is true."""
+        self._resources, self._settings = resources, settings
+        self._on_warm, self._clock = on_warm, clock
+        self._wakeup = Event()
+        """Set when the render thread may have something to do."""
+        self._liveness = Liveness(settings.stale_s, clock)
+        self._queue: Queue = WorkQueue(settings.max_queue, self._wakeup)
+        self._demand = Demand(notify=self._wakeup.set)
+        self._lifecycle = EngineLifecycle(
+            resources.engine, load_policy_of(settings), clock=clock, notify=self._wakeup.set
+        )
+        self._renderer = Renderer(self._context())
+        self._loop = RenderLoop(
+            queue=self._queue,
+            renderer=self._renderer,
+            sessions=resources.sessions,
+            counters=resources.counters,
+            background=BackgroundPool(notify=self._wakeup.set),
+            max_speaking=settings.max_speaking,
+        )
+        self._device_status: dict[str, Any] = {}
+        self._device_status_at_s = float("-inf")
+        self._answer_deadline_s = float("inf")
+        """Time at which unanswered requests fail: `stop_s` after a stop or the thread's death."""
+        self._thread = Thread(target=self._run, name="render", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; returns at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End every clip after its current fragment and close the films; returns at once."""
+        self._limit_answers()
+        self._liveness.stopping.set()
+        self._wakeup.set()
+
+    def join(self) -> None:
+        """Wait for the end of the thread, at most `stop_s`."""
+        self._thread.join(self._settings.stop_s)
+
+    def wait_until_warm(self, timeout_s: float) -> bool:
+        """Wait until everything is loaded; False if the time is up before."""
+        return self._liveness.warm.wait(timeout_s)
+
+    def wait_until_ended(self, timeout_s: float) -> bool:
+        """Wait for the end of the thread; False if the time is up before."""
+        return self._liveness.ended.wait(timeout_s)
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether everything was loaded."""
+        return self._liveness.warm.is_set()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._liveness.stopping.is_set()
+
+    def health(self) -> Health:
+        """State of the thread and of the engine."""
+        state, reason = self._state()
+        lifecycle = self._lifecycle
+        return Health(
+            state=state,
+            reason=reason,
+            is_loaded=self.is_warm and lifecycle.is_awake,
+            load_s=lifecycle.load_s,
+            loads=lifecycle.loads,
+            unloads=lifecycle.unloads,
+            losses=lifecycle.losses,
+            engine=self._resources.engine.name,
+            device_status=self._device_status,
+            queued=len(self._queue),
+            processing=len(self._renderer.clips),
+        )
+
+    def check_ready(self) -> None:
+        """Raise NotReady unless the thread can work."""
+        state, reason = self._state()
+        if state not in WORKING:
+            raise NotReady(reason, self._lifecycle.retry_after_s)
+
+    def submit(self, job: SpeakJob) -> None:
+        """Queue a job; raises QueueFull."""
+        job.watchdog = self._fail_overdue
+        if not self._lifecycle.is_awake:
+            job.mark_engine_loading(self._lifecycle.reason)
+        self._demand.add(job)
+        try:
+            self._queue.put(job, retry_after_s=self._retry_after_s())
+        except QueueFull as full:
+            job.fail(full)
+            raise
+        self._drain_if_ended()
+
+    def run(self, command: Command[Result]) -> Result:
+        """Run a command before all jobs and return its result.
+
+        Raises NotReady if the result takes longer than `stale_s`; the command still runs.
+        """
+        dropped = self._queue.put_command(command, drop=command.drops)
+        for job in dropped:
+            job.fail(Interrupted(command.reason))
+        command.dropped += dropped
+        self._resources.counters.add(interrupted=len(dropped))
+        self._drain_if_ended()
+        stale_s = self._settings.stale_s
+        try:
+            return command.future.result(stale_s)
+        except TimeoutError:
+            busy = (
+                f"the render thread was busy for {stale_s:g} s (stale_s); it does this afterwards"
+            )
+            raise NotReady(self._state()[1] or busy) from None
+
+    def hold_engine(self) -> AbstractContextManager[None]:
+        """Keep the engine loaded, or have it loaded, for the duration of a block."""
+        return self._demand.hold()
+
+    def queued_jobs(self, session_id: str) -> list[SpeakJob]:
+        """Jobs of a session that wait in the queue."""
+        return [job for job in self._queue.jobs() if job.session_id == session_id]
+
+    def clip_of(self, session_id: str) -> Clip | None:
+        """The clip in the making of a session."""
+        return self._renderer.clip_of(session_id)
+
+    def played_frames(self, film: Film) -> float:
+        """Frames shown to a viewer who has watched a film since the server started."""
+        playback = self._renderer.playback_clock(film)
+        return playback.position(film.committed.frames, self._clock())
+
+    def _context(self) -> RenderContext:
+        settings, resources = self._settings, self._resources
+        return RenderContext(
+            engine=resources.engine,
+            voices=resources.voices,
+            composite=partial(
+                composite, mode=settings.blend_mode, subpixel=settings.subpixel_enabled
+            ),
+            first_batch=settings.first_batch_size,
+            largest_batch=settings.batch_size,
+            clock=self._clock,
+            notify=self._wakeup.set,
+            capacity=resources.sessions.limits.room,
+            is_engine_loaded=lambda: self._lifecycle.is_awake,
+            report_error=self._lifecycle.report_error,
+        )
+
+    def _state(self) -> tuple[State, str]:
+        fault = self._liveness.fault(self._loop.stalled_s())
+        if fault is not None:
+            return fault
+        lifecycle = self._lifecycle
+        return ("ok", "") if lifecycle.is_awake else (lifecycle.state, lifecycle.reason)
+
+    def _retry_after_s(self) -> int:
+        return max(1, math.ceil(self._loop.last_job_s * len(self._queue)))
+
+    def _drain_if_ended(self) -> None:
+        """Fail everything in the queue if the thread has ended."""
+        if self._liveness.ended.is_set():
+            for work in self._queue.drain():
+                work.fail(NotReady(self._state()[1]))
+
+    def _limit_answers(self) -> None:
+        """Have every request answered within `stop_s` from now on."""
+        self._answer_deadline_s = min(
+            self._answer_deadline_s, self._clock() + self._settings.stop_s
+        )
+
+    def _fail_overdue(self) -> None:
+        """Fail all requests if their deadline has passed. Any thread that waits."""
+        if self._clock() >= self._answer_deadline_s:
+            late = f"; the current fragment did not end within {self._settings.stop_s:g} s (stop_s)"
+            self._demand.fail_all(NotReady(self._state()[1] + late))
+
+    def _run(self) -> None:
+        try:
+            self._warm_up()
+            while not self._liveness.stopping.is_set():
+                self._wakeup.clear()
+                if not self._run_once():
+                    self._wakeup.wait(min(HEARTBEAT_S, self._renderer.sleep_s()))
+        except BaseException as error:  # the top of a thread that all requests wait for
+            if not self.is_warm:
+                self.on_start_failure(error)
+            log.exception("render thread died")
+            self._liveness.death = f"{type(error).__name__}: {error}"
+        finally:
+            self._finish()
+
+    def _warm_up(self) -> None:
+        resources, lifecycle = self._resources, self._lifecycle
+        if not self._settings.lazy_load:
+            lifecycle.load()
+        resources.avatar_cache.warm(resources.avatar.id)
+        if lifecycle.is_awake:
+            self._rehearse()
+        resources.sessions.recover()
+        resources.trash.empty()
+        self._poll_device()
+        self._liveness.beat()
+        self._liveness.warm.set()
+        if lifecycle.state in ("awake", "asleep"):
+            self._on_warm()
+            log.info("warm", extra={"avatar": resources.avatar.id, "engine": resources.engine.name})
+
+    def _rehearse(self) -> None:
+        """Render a short text once; a device that fails is reloaded as it would be later."""
+        choice = VoiceResolver(self._settings, self._resources.voices).choose(Choices())
+        try:
+            avatar = self._resources.avatar
+            self._renderer.rehearse(WARM_UP_TEXT, choice, avatar, self._liveness.beat)
+        except EngineLost as lost:
+            self._lifecycle.report_error(lost)
+
+    def _run_once(self) -> bool:
+        """Run one iteration; False if there was nothing to do."""
+        self._liveness.beat()
+        self._resources.sessions.tidy()
+        self._poll_device()
+        self._manage_engine()
+        return self._loop.run_once()
+
+    def _poll_device(self) -> None:
+        """Update the device status once it is older than `DEVICE_STATUS_S`."""
+        now_s = self._clock()
+        if now_s - self._device_status_at_s < DEVICE_STATUS_S:
+            return
+        self._device_status_at_s = now_s
+        try:
+            self._device_status = self._resources.engine.device_status()
+        except EngineLost as lost:
+            self._lifecycle.report_error(lost)
+
+    def _manage_engine(self) -> None:
+        """Load and unload the engine by demand, and inform the jobs that wait for it."""
+        lifecycle = self._lifecycle
+        lifecycle.update(has_demand=self._demand.poll(), is_busy=bool(self._renderer.clips))
+        if lifecycle.state == "broken":
+            self._loop.fail_jobs(NotReady(lifecycle.reason, lifecycle.retry_after_s))
+        if lifecycle.needs_new_process and not self._renderer.clips:
+            self.request_restart()
+        for job in self._queue.jobs():
+            if lifecycle.is_awake:
+                job.mark_engine_loaded()
+            else:
+                job.mark_engine_loading(lifecycle.reason)
+
+    def _finish(self) -> None:
+        """Answer every request and close the films."""
+        self._limit_answers()
+        self._liveness.ended.set()
+        self._drain_if_ended()
+        reason = self._state()[1]
+        command_error = NotReady(reason)
+        job_error = Interrupted(reason) if self._liveness.death is None else command_error
+        steps: tuple[Callable[[], None], ...] = (
+            lambda: self._loop.shut_down(job_error, command_error),
+            lambda: self._demand.fail_all(command_error),  # jobs that an error lost on their way
+            self._loop.close,
+            self._resources.sessions.close,
+        )
+        for step in steps:
+            try:
+                step()
+            except BaseException:  # the next steps answer other requests
+                log.exception("the render thread did not end in order")
+
+
+def load_policy_of(settings: Settings) -> LoadPolicy:
+    """The settings that decide when the engine is loaded and unloaded."""
+    return LoadPolicy(
+        unload_idle_s=settings.unload_idle_seconds,
+        clear_cache=settings.clear_cache_after_generation,
+    )
