@@ -1,0 +1,53 @@
+"""examples/client.py speaks a text and saves the film."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.api.server_process import ROOT, Server, free_port, serving
+from tests.tiny_face import MOUTH, PATCH
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("client") / "results") as server:
+        yield server
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "examples/client.py", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_saved_film_shows_a_mouth_that_moves_with_the_sound(
+    server: Server, tmp_path: Path
+) -> None:
+    film = tmp_path / "film.mp4"
+    address = f"http://127.0.0.1:{server.port}"
+    done = run("Good morning to you.", "--server", address, "--out", str(film))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{film}: ") and "added at 0.00 s" in done.stdout
+    x, y = MOUTH
+    with av.open(str(film)) as opened:
+        pictures = [frame.to_ndarray(format="gray") for frame in opened.decode(video=0)]
+    mouths = [picture[y : y + PATCH, x : x + PATCH].mean() for picture in pictures]
+    assert len(pictures) > 20
+    assert max(mouths) - min(mouths) > 40
+
+
+def test_an_error_of_the_server_is_printed_in_its_words(server: Server, tmp_path: Path) -> None:
+    address = f"http://127.0.0.1:{server.port}"
+    done = run("Hi.", "--server", address, "--session", "no/name", "--out", str(tmp_path / "f.mp4"))
+    assert done.returncode == 1
+    assert "session_id" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    done = run("Hi.", "--server", address, "--out", str(tmp_path / "film.mp4"))
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1 and "refused" in done.stderr

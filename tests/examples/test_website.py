@@ -1,0 +1,99 @@
+"""examples/website shows the live face on a page of another origin, in Chromium."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from examples.website.server import ANSWERS
+from tests.examples.processes import running
+from tests.web.browsing import TIMEOUT_S as PATIENCE_S
+from tests.web.browsing import browser_tests, chromium, free_port, serving
+
+pytestmark = browser_tests
+
+
+@pytest.fixture(scope="module")
+def warmtalk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    port = free_port()
+    with serving(tmp_path_factory.mktemp("results"), port):
+        yield port
+
+
+@pytest.fixture(scope="module")
+def website(warmtalk: int) -> Iterator[int]:
+    port = free_port()
+    flags = ("--port", str(port), "--warmtalk", f"http://127.0.0.1:{warmtalk}")
+    with running("examples/website/server.py", *flags):
+        yield port
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    with chromium(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+def test_the_face_in_the_frame_moves_and_says_what_the_website_decides(
+    browser: Chrome, warmtalk: int, website: int
+) -> None:
+    browser.get(f"http://127.0.0.1:{website}/")
+    wait = WebDriverWait(browser, PATIENCE_S, 0.05)
+    in_frame(browser)
+    wait.until(lambda _: browser.find_element(By.ID, "status-text").text.startswith("ready"))
+    browser.switch_to.default_content()
+    browser.find_element(By.ID, "topic").send_keys("Opening hours")
+    browser.find_element(By.TAG_NAME, "button").click()
+    in_frame(browser)
+    stage = browser.find_element(By.ID, "stage")
+    wait.until(lambda _: "speaking" in stage.get_attribute("class"))
+    pictures = [screenshot(browser) for _ in range(12)]  # some 40 ms each
+    # The background of this avatar becomes brighter, too; the mouth changes beyond that.
+    beyond = [picture - np.median(picture) for picture in pictures]
+    assert np.ptp(beyond, axis=0).max() > 40
+    clips = json.loads(ask(warmtalk, "GET", "/sessions/website")[1])["clips"]
+    assert [clip["text"] for clip in clips] == [ANSWERS["opening hours"]]
+
+
+def in_frame(browser: Chrome) -> None:
+    """Let the next commands concern the page of Warmtalk in the frame."""
+    browser.switch_to.frame(browser.find_element(By.TAG_NAME, "iframe"))
+
+
+def screenshot(browser: Chrome) -> NDArray[np.float64]:
+    """The face as the visitor sees it, in a few grey values: (16, 16)."""
+    png = np.frombuffer(browser.find_element(By.ID, "stage").screenshot_as_png, np.uint8)
+    grey = cv2.imdecode(png, cv2.IMREAD_GRAYSCALE)
+    assert grey is not None
+    return np.asarray(cv2.resize(grey, (16, 16), interpolation=cv2.INTER_AREA), np.float64)
+
+
+def ask(port: int, method: str, path: str, body: bytes = b"") -> tuple[int, str]:
+    """Status and text of an answer of the website."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    with closing(connection):
+        connection.request(method, path, body)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+
+
+def test_the_website_refuses_what_it_does_not_know(website: int) -> None:
+    assert ask(website, "GET", "/other") == (404, "There is only /.")
+    assert ask(website, "POST", "/ask", b"x" * 1001)[0] == 400
+
+
+def test_a_website_without_warmtalk_says_so(tmp_path: Path) -> None:
+    port, nobody = free_port(), free_port()
+    flags = ("--port", str(port), "--warmtalk", f"http://127.0.0.1:{nobody}")
+    with running("examples/website/server.py", *flags):
+        status, text = ask(port, "POST", "/ask", b"address")
+    assert status == 502 and text.startswith("The face cannot answer: ")
