@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import app
 from api.server.shutdown import leave
-from tts.sentences import sentences, speakable
+from tts.sentences import speakable_text, split_sentences
 from tts.speech import Phoneme, Speech
 from tts.voice import BadSpeechRequest, VoiceChoice, VoiceInfo
 
@@ -58,7 +58,7 @@ class ToneVoices:
 
     def speak(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:
         """Say `text`, one `Speech` a sentence; raises BadSpeechRequest for one without a word."""
-        return (say(sentence.text, choice.speed) for sentence in sentences(speakable(text)))
+        return (say(sentence.text, choice.speed) for sentence in split_sentences(speakable_text(text)))
 
 
 def say(text: str, speed: float) -> Speech:
