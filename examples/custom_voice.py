@@ -58,7 +58,8 @@ class ToneVoices:
 
     def speak(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:
         """Say `text`, one `Speech` a sentence; raises BadSpeechRequest for one without a word."""
-        return (say(sentence.text, choice.speed) for sentence in split_sentences(speakable_text(text)))
+        pieces = split_sentences(speakable_text(text))
+        return (say(piece.text, choice.speed) for piece in pieces)
 
 
 def say(text: str, speed: float) -> Speech:

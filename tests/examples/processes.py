@@ -26,7 +26,9 @@ def make_avatar(results: Path) -> None:
             build.write_array(name, getattr(build, name))
         VisemeEngine(MODELS).prepare(build)
         write_idle_film(build, folder / "idle.mp4")
-        store.seal(build, avatar_id="demo", digest="0" * 64, facts={"source": "demo"}, notes=[])
+        store.write_manifest(
+            build, avatar_id="demo", digest="0" * 64, facts={"source": "demo"}, notes=[]
+        )
 
 
 @contextmanager
