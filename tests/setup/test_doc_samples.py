@@ -130,6 +130,43 @@ def test_the_answers_that_http_md_shows_are_those_of_the_server(server: Server) 
     assert real["detail"] == problem["detail"]
 
 
+DESCRIBED = (
+    *("/session", "/sessions", "/sessions sessions", "/health", "/stats", "/stats requests"),
+    *(
+        "/stats sessions",
+        "/stats watchers",
+        "/stats cache",
+        "/stats engine",
+        "/stats device",
+        "/voices",
+    ),
+    *("/voices voices", "/avatars", "/archives"),
+)
+
+
+def test_every_member_of_an_answer_is_described_in_http_md(server: Server) -> None:
+    page = (ROOT / "docs" / "http.md").read_text("utf-8")
+    speak(server, "Good morning.")
+    answers = {name: answer_of(server, name) for name in DESCRIBED}
+    answers["/interrupt"] = server.told("POST", "/interrupt", {})[1]
+    missing = {
+        f"{name}: {member}"
+        for name, answer in answers.items()
+        for member in answer
+        if f"`{member}`" not in page
+    }
+    assert missing == set()
+
+
+def answer_of(server: Server, name: str) -> Any:
+    """The answer of a route, or one of its members; the first one of a list."""
+    path, *members = name.split()
+    answer = server.told("GET", path)[1]
+    for member in members:
+        answer = answer[member]
+    return answer[0] if isinstance(answer, list) else answer
+
+
 def shape(value: object) -> object:
     """The members of JSON objects, without their values."""
     return {name: shape(each) for name, each in value.items()} if isinstance(value, dict) else ...
