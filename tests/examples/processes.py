@@ -27,7 +27,7 @@ def make_avatar(results: Path) -> None:
         VisemeEngine(MODELS).prepare(build)
         write_idle_film(build, folder / "idle.mp4")
         store.write_manifest(
-            build, avatar_id="demo", digest="0" * 64, facts={"source": "demo"}, notes=[]
+            build, avatar_id="demo", digest="0" * 64, metadata={"source": "demo"}, notes=[]
         )
 
 
