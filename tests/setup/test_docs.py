@@ -54,6 +54,11 @@ def test_no_line_is_longer_than_120_characters(page: Path) -> None:
 
 
 @each_page
+def test_no_inline_code_is_split_between_lines(page: Path) -> None:
+    assert [line for line in prose(page).splitlines() if line.count("`") % 2] == []
+
+
+@each_page
 def test_its_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
     broken = [link for link in links(page) if not leads_somewhere(page, link)]
     assert broken == []
