@@ -144,8 +144,10 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
             runtime=runtime,
             avatars=store,
             watchers=Slots(settings.max_watchers),
-            playlists=FilmCache(partial(playlist_of, settings.batch_size), runtime.sessions),
-            transcripts=FilmCache(Transcript, runtime.sessions),
+            playlists=FilmCache(
+                partial(playlist_of, settings.batch_size), runtime.sessions.registry
+            ),
+            transcripts=FilmCache(Transcript, runtime.sessions.registry),
             exports=BoundedSemaphore(EXPORTS_AT_ONCE),
         ),
     )

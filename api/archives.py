@@ -10,6 +10,7 @@ from api.serializers import describe_archived
 from api.transcript import WEBVTT
 from session.webvtt import transcript_of
 from warm.sessions.archive import UnknownArchive
+from warm.sessions.paths import check_session_id
 
 MP4 = "video/mp4"
 
@@ -27,7 +28,7 @@ def list_all() -> dict[str, Any]:
     """What is kept, of one session or of all, the newest first."""
     session_id = check(ArchivesQuery, request.args.to_dict()).session_id
     if session_id is not None:
-        running().runtime.sessions.path(session_id)
+        check_session_id(session_id)
     kept = running().runtime.archive.all(session_id)
     return {"archives": [describe_archived(film) for film in kept]}
 

@@ -14,6 +14,7 @@ from session.hls import Playlist
 from session.webvtt import Transcript
 from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
+from warm.sessions.session import Session
 from warm.settings import Settings
 
 EXTENSION = "warmtalk"
@@ -39,6 +40,11 @@ class AppContext:
 def keep(app: Flask, running: AppContext) -> None:
     """Attach the parts to the application."""
     app.extensions[EXTENSION] = running
+
+
+def find_session(session_id: str) -> Session:
+    """Return the session of this id, or a new one that is not registered; raises BadSessionId."""
+    return running().runtime.sessions.registry.lookup(session_id)
 
 
 def running(app: Flask | None = None) -> AppContext:

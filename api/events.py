@@ -8,7 +8,7 @@ from wsgiref.types import WSGIEnvironment
 
 from flask import Blueprint, Response, request, stream_with_context
 
-from api.context import running
+from api.context import find_session, running
 from api.disconnect import is_gone
 from api.problem import problem_of
 from api.query import read_number
@@ -19,6 +19,7 @@ from session.film import Cue, Fragment
 from session.fragmented.writer import FilmWriter
 from warm.runtime import Runtime
 from warm.sessions.paths import DEFAULT_SESSION
+from warm.sessions.session import Session
 
 RETRY_MS = 1000
 """How long a client waits before it connects again."""
@@ -50,7 +51,7 @@ def tell(session_id: str) -> Response:
     require_live_writer(parts.settings.writer)
     with ExitStack() as held:
         held.enter_context(place())
-        told = Telling(session_id, parts.runtime, request.environ)
+        told = Telling(find_session(session_id), parts.runtime, request.environ)
         response = Response(
             stream_with_context(told.lines(read_position())),
             mimetype="text/event-stream",
@@ -71,8 +72,8 @@ def read_position() -> Position:
 class Telling:
     """One client's events; one thread."""
 
-    def __init__(self, session_id: str, runtime: Runtime, environ: WSGIEnvironment) -> None:
-        self._session_id = session_id
+    def __init__(self, session: Session, runtime: Runtime, environ: WSGIEnvironment) -> None:
+        self._session = session
         self._runtime = runtime
         self._environ = environ
 
@@ -98,17 +99,17 @@ class Telling:
         while not self._runtime.wait_until_warm(LOOK_S):
             yield None
         while True:
-            film = self._runtime.sessions.get(self._session_id)
+            film = self._runtime.sessions.registry.film(self._session)
             if film is None and position.end is None:
                 position = Position(None, 0)  # all of what is to come
             if position.film_id is not None and (film is None or film.film_id != position.film_id):
                 yield sse("reset", {"film": position.film_id})
                 position = Position(None, 0)
             if film is None:
-                self._runtime.sessions.wait_for(self._session_id, LOOK_S)
+                self._runtime.sessions.registry.wait_for_film(self._session, LOOK_S)
                 yield None
                 continue
-            watched = Watched(self._session_id, live_film(film), self._runtime, self._environ)
+            watched = Watched(self._session, live_film(film), self._runtime, self._environ)
             yield from self._fragments(watched, position.end)
             position = Position(film.film_id, 0)
 
@@ -116,7 +117,7 @@ class Telling:
         """The events of one film, from its fragment at byte `wanted` or behind it."""
         size = watched.film.wait_past(0, 0)
         end = size if wanted is None else min(max(wanted, watched.film.init_bytes), size)
-        yield sse("film", describe_film(self._session_id, watched.film, size), id_of(watched, end))
+        yield sse("film", describe_film(self._session.id, watched.film, size), id_of(watched, end))
         while True:
             for fragment in watched.film.fragments_since(end):
                 end = fragment.end

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from flask import Blueprint, Response, request
 
-from api.context import EXPORTS_AT_ONCE, running
+from api.context import EXPORTS_AT_ONCE, find_session, running
 from api.film import MP4
 from api.problem import TooManyExports
 from api.viewers import find_film
@@ -27,7 +27,7 @@ def download(session_id: str) -> Response:
 
     Rendering does not wait for it. `HEAD` answers without making the file.
     """
-    film = find_film(session_id)
+    film = find_film(find_session(session_id))
     response = Response(mimetype=MP4, headers={"Cache-Control": "no-store"})
     response.headers["Content-Disposition"] = f'attachment; filename="{session_id}.mp4"'
     if request.method == "HEAD":

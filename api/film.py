@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, request
 
-from api.context import running
+from api.context import find_session, running
 from api.query import read_number
 from api.viewers import Watched, find_film, place, wait_for_film
 from session.byte_ranges import choose_range, etag
@@ -27,7 +27,7 @@ def download(session_id: str) -> Response:
     `?film=` names the film that is meant: 410 where the session has another one by now.
     """
     with ExitStack() as held:
-        reader = held.enter_context(find_film(session_id).reader())
+        reader = held.enter_context(find_film(find_session(session_id)).reader())
         chosen = choose_range(
             request.headers.get("Range"),
             request.headers.get("If-Range"),
@@ -59,17 +59,17 @@ def stream(session_id: str) -> Response:
     They begin at `?from=` (a byte of the film; 0 is its beginning), or with what comes next. While
     nothing has been said there is no answer yet: it comes with the first fragment.
     """
-    runtime = running().runtime
+    runtime, session = running().runtime, find_session(session_id)
     with ExitStack() as held:
         wanted = read_number("from", least=0)
         held.enter_context(place())
-        if wanted is None and runtime.sessions.get(session_id) is None:
+        if wanted is None and runtime.sessions.registry.film(session) is None:
             wanted = 0  # all of what is to come
-        film = wait_for_film(session_id)
+        film = wait_for_film(session)
         start = place_to_begin(film, wanted)
         reader = held.enter_context(film.reader())
         response = Response(
-            grow(Watched(session_id, film, runtime, request.environ), reader, start),
+            grow(Watched(session, film, runtime, request.environ), reader, start),
             mimetype=MP4,
             headers={
                 "Warmtalk-Film": film.film_id,

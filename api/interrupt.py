@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint
 
 from api.body import Body, read_body_or_query
-from api.context import running
+from api.context import find_session, running
 from warm.render.jobs import InterruptResult
 from warm.sessions.paths import DEFAULT_SESSION
 
@@ -21,8 +21,8 @@ class InterruptBody(Body):
 @interrupting.post("/interrupt")
 def interrupt() -> dict[str, Any]:
     """Stop what is said in a session; answers when the end of the film is on disk."""
-    session_id = read_body_or_query(InterruptBody).session_id
-    return describe(running().runtime.interrupt(session_id))
+    session = find_session(read_body_or_query(InterruptBody).session_id)
+    return describe(running().runtime.interrupt(session))
 
 
 def describe(met: InterruptResult) -> dict[str, Any]:

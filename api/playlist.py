@@ -8,13 +8,14 @@ from http import HTTPStatus
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import ClientDisconnected
 
-from api.context import running
+from api.context import find_session, running
 from api.problem import BadQuery
 from api.query import read_number
 from api.viewers import LOOK_S, Watched, place, wait_for_film
 from session.fragmented.writer import FilmWriter
 from session.hls import LEAST_WINDOW, Playlist
 from warm.sessions.paths import DEFAULT_SESSION
+from warm.sessions.session import Session
 
 MPEGURL = "application/vnd.apple.mpegurl"
 HOLD_S = 9.0
@@ -46,11 +47,11 @@ def live(session_id: str) -> Response:
 
     While nothing has been said there is no answer yet: it comes with the first fragment.
     """
-    asked = read_query()
+    asked, session = read_query(), find_session(session_id)
     with ExitStack() as held:
-        if not is_begun(session_id):
+        if not is_begun(session):
             held.enter_context(place())
-        watched = wait_for_beginning(session_id)
+        watched = wait_for_beginning(session)
     count = listing(watched).count()
     needed = least_segments(asked, watched, count)
     if count < needed and not watched.is_over:
@@ -78,18 +79,18 @@ def read_query() -> Asked:
     )
 
 
-def is_begun(session_id: str) -> bool:
+def is_begun(session: Session) -> bool:
     """Whether there is a film with anything in it."""
-    film = running().runtime.sessions.get(session_id)
+    film = running().runtime.sessions.registry.film(session)
     return film is not None and film.committed.frames > 0
 
 
-def wait_for_beginning(session_id: str) -> Watched:
+def wait_for_beginning(session: Session) -> Watched:
     """The film of a session, once it has a fragment."""
     runtime = running().runtime
     while True:
-        film = wait_for_film(session_id)
-        watched = Watched(session_id, film, runtime, request.environ)
+        film = wait_for_film(session)
+        watched = Watched(session, film, runtime, request.environ)
         while not watched.is_over:
             if watched.wait_past(film.init_bytes) > film.init_bytes:
                 return watched

@@ -37,8 +37,15 @@ from warm.render.jobs import Interrupted
 from warm.render.queue import QueueFull
 from warm.sessions.archive import UnknownArchive
 from warm.sessions.avatar_cache import AvatarUnfit
-from warm.sessions.errors import BadSessionId, SessionExists, UnknownSession, UnusableSession
-from warm.sessions.limits import DiskNearlyFull, SessionFull, TooManySessions
+from warm.sessions.errors import (
+    BadSessionId,
+    DiskNearlyFull,
+    SessionExists,
+    SessionFull,
+    TooManySessions,
+    UnknownSession,
+    UnusableSession,
+)
 
 RETRY_SOON_S = 1
 RETRY_MENDED_S = 30

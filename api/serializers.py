@@ -9,7 +9,7 @@ from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE, A
 from warm.runtime import Runtime
 from warm.sessions.archive import ArchivedFilm
 from warm.sessions.paths import DEFAULT_SESSION
-from warm.sessions.session import SessionView
+from warm.sessions.session import Session, SessionView
 
 LIMITS = ("max_session_s", "max_session_mb", "session_idle_s")
 
@@ -36,9 +36,11 @@ def describe_clip(clip: ClipRecord, fps: int) -> dict[str, Any]:
     }
 
 
-def describe_session(view: SessionView, runtime: Runtime, *, clips_from: int = 0) -> dict[str, Any]:
-    """A session, its film and who speaks in it; of its clips the ones from `clips_from` on."""
-    voice, problem = voice_of(view, runtime)
+def describe_session(session: Session, runtime: Runtime, *, clips_from: int = 0) -> dict[str, Any]:
+    """A session, its film and its voice; of its clips the ones from `clips_from` on."""
+    view = runtime.sessions.compatibility.view(session)
+    voice, problem = voice_of(session, runtime)
+    problem = view.problem or problem
     return {
         "session_id": view.id,
         **describe_film(view, clips_from),
@@ -57,12 +59,12 @@ def describe_session(view: SessionView, runtime: Runtime, *, clips_from: int = 0
     }
 
 
-def voice_of(view: SessionView, runtime: Runtime) -> tuple[VoiceChoice | None, str]:
-    """The voice that a session speaks with, and what is wrong with the session."""
+def voice_of(session: Session, runtime: Runtime) -> tuple[VoiceChoice | None, str]:
+    """Return the voice of a session and an empty string, or None and the reason."""
     try:
-        return runtime.choose(session_id=view.id), view.problem
+        return runtime.choose(session), ""
     except BadSpeechRequest as error:
-        return None, view.problem or str(error)
+        return None, str(error)
 
 
 def describe_film(view: SessionView, clips_from: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Sessions: make, look, list, reset, delete."""
 
+import secrets
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -7,10 +8,11 @@ from pydantic import Field
 from werkzeug.exceptions import MethodNotAllowed
 
 from api.body import Body, check, read_body_or_query
-from api.context import running
+from api.context import find_session, running
 from api.serializers import describe_archived, describe_session, session_url
 from warm.sessions.errors import UnknownSession
 from warm.sessions.paths import DEFAULT_SESSION
+from warm.sessions.session import Session
 
 sessions = Blueprint("sessions", __name__)
 
@@ -63,42 +65,41 @@ class ResetBody(Choosing):
 def look() -> dict[str, Any]:
     """The state of one session, whether something was said in it or not."""
     query = check(LookQuery, request.args.to_dict())
-    return describe(query.session_id, query.clips_from)
+    return describe(find_session(query.session_id), query.clips_from)
 
 
 @sessions.get("/sessions/<session_id>")
 def look_at(session_id: str) -> dict[str, Any]:
     """The state of one session that exists."""
-    if not running().runtime.sessions.exists(session_id):
-        raise UnknownSession(session_id)
-    return describe(session_id, check(ClipsQuery, request.args.to_dict()).clips_from)
+    session = find_registered(session_id)
+    return describe(session, check(ClipsQuery, request.args.to_dict()).clips_from)
 
 
 @sessions.get("/sessions")
 def list_all() -> dict[str, Any]:
     """Every session that somebody has made or spoken in."""
     runtime = running().runtime
-    return {"sessions": [describe_session(view, runtime) for view in runtime.sessions.views()]}
+    return {
+        "sessions": [describe_session(each, runtime) for each in runtime.sessions.registry.all()]
+    }
 
 
 @sessions.post("/sessions")
 def create() -> Response:
     """Make a session that has its own avatar and voice; 200 where it exists with the same."""
     body = read_body_or_query(CreateBody)
-    session_id, is_new = running().runtime.create(body.session_id, body.named())
-    response = jsonify(describe(session_id))
+    session = find_session(body.session_id or secrets.token_hex(8))
+    session, is_new = running().runtime.create(session, body.named())
+    response = jsonify(describe(session))
     response.status_code = 201 if is_new else 200
-    response.headers["Location"] = session_url(session_id)
+    response.headers["Location"] = session_url(session.id)
     return response
 
 
 @sessions.delete("/sessions/<session_id>")
 def delete(session_id: str) -> dict[str, Any]:
     """End a session that exists and delete its film; what was archived of it stays."""
-    runtime = running().runtime
-    if not runtime.sessions.exists(session_id):
-        raise UnknownSession(session_id)
-    runtime.remove(session_id)
+    running().runtime.remove(find_registered(session_id))
     return ended(session_id, "was deleted")
 
 
@@ -120,7 +121,7 @@ def reset_by_body() -> dict[str, Any]:
 def reset(session_id: str, named: dict[str, Any]) -> dict[str, Any]:
     """End the conversation of a session."""
     runtime = running().runtime
-    name = runtime.reset(session_id, named)
+    name = runtime.reset(find_session(session_id), named)
     archived = runtime.archive.find(session_id, name) if name is not None else None
     kept = describe_archived(archived) if archived is not None else None
     return ended(session_id, "is empty") | {"archive": kept}
@@ -135,7 +136,14 @@ def ended(session_id: str, message: str) -> dict[str, Any]:
     }
 
 
-def describe(session_id: str, clips_from: int = 0) -> dict[str, Any]:
+def find_registered(session_id: str) -> Session:
+    """Return the session of this id; raises BadSessionId and UnknownSession."""
+    session = find_session(session_id)
+    if session.id not in running().runtime.sessions.registry:
+        raise UnknownSession(session_id)
+    return session
+
+
+def describe(session: Session, clips_from: int = 0) -> dict[str, Any]:
     """A session as JSON."""
-    runtime = running().runtime
-    return describe_session(runtime.sessions.view(session_id), runtime, clips_from=clips_from)
+    return describe_session(session, running().runtime, clips_from=clips_from)

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, request, stream_with_context
 from pydantic import Field
 
 from api.body import Body, read_body
-from api.context import running
+from api.context import find_session, running
 from api.problem import problem_of
 from api.serializers import describe_clip, film_url
 from warm.render.jobs import (
@@ -53,16 +53,9 @@ def speak() -> Response | dict[str, Any]:
 def queue(body: SpeakBody) -> SpeakJob:
     """Hand a checked body to the render thread."""
     runtime = running().runtime
-    choice = runtime.choose(
-        voice=body.voice, language=body.language, speed=body.speed, session_id=body.session_id
-    )
-    return runtime.speak(
-        body.text,
-        choice,
-        session_id=body.session_id,
-        lead_s=body.lead_s,
-        request_id=g.request_id,
-    )
+    session = find_session(body.session_id)
+    choice = runtime.choose(session, voice=body.voice, language=body.language, speed=body.speed)
+    return runtime.speak(session, body.text, choice, lead_s=body.lead_s, request_id=g.request_id)
 
 
 def server_sent(job: SpeakJob) -> Iterator[str]:

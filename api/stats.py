@@ -46,7 +46,7 @@ def describe_requests(parts: AppContext, health: Health) -> dict[str, int]:
 def describe_sessions(parts: AppContext) -> dict[str, int]:
     """How many sessions there are, and what they do."""
     sessions = parts.runtime.sessions
-    states = sessions.states()
+    states = [session.state("") for session in sessions.registry.all()]
     return {
         "count": len(states),
         "speaking": states.count("speaking"),

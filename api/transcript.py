@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, request
 
-from api.context import running
+from api.context import find_session, running
 from api.viewers import require_wanted
 from warm.sessions.paths import DEFAULT_SESSION
 
@@ -16,7 +16,7 @@ transcript = Blueprint("transcript", __name__)
 @transcript.get("/sessions/<session_id>/full_session.vtt")
 def captions(session_id: str) -> Response:
     """A cue for each sentence, with the exact times of its frames, up to what is committed."""
-    film = running().runtime.sessions.get(session_id)
+    film = running().runtime.sessions.registry.film(find_session(session_id))
     if film is None:
         running().runtime.check_ready()
         return answer(NOTHING_SAID, "nothing")

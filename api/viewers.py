@@ -14,6 +14,7 @@ from session.factory import Film, live_film, require_live_writer
 from session.fragmented.writer import FilmWriter
 from warm.runtime import Runtime
 from warm.sessions.errors import UnknownSession
+from warm.sessions.session import Session
 
 LOOK_S = 1.0
 """How often who waits looks whether its reader, and the server, are still there."""
@@ -31,16 +32,16 @@ def place() -> Iterator[None]:
         parts.watchers.give_back()
 
 
-def find_film(session_id: str) -> Film:
+def find_film(session: Session) -> Film:
     """The film of a session, which must be the one that `?film=` names.
 
     Raises UnknownSession, and NotReady where it may yet be found: at the server's start.
     """
     runtime = running().runtime
-    film: Film | None = runtime.sessions.get(session_id)
+    film: Film | None = runtime.sessions.registry.film(session)
     if film is None:
         runtime.check_ready()
-        raise UnknownSession(session_id)
+        raise UnknownSession(session.id)
     return require_wanted(film)
 
 
@@ -52,13 +53,13 @@ def require_wanted(film: Film) -> Film:
     return film
 
 
-def wait_for_film(session_id: str) -> FilmWriter:
+def wait_for_film(session: Session) -> FilmWriter:
     """The film of a session, once it exists."""
     runtime = running().runtime
     require_live_writer(running().settings.writer)
-    film: Film | None = runtime.sessions.get(session_id)
+    film: Film | None = runtime.sessions.registry.film(session)
     while film is None:
-        film = runtime.sessions.wait_for(session_id, LOOK_S)
+        film = runtime.sessions.registry.wait_for_film(session, LOOK_S)
         runtime.check_ready()
         if is_gone(request.environ):
             raise ClientDisconnected
@@ -73,18 +74,18 @@ class Watched:
     """
 
     def __init__(
-        self, session_id: str, film: FilmWriter, runtime: Runtime, environ: WSGIEnvironment
+        self, session: Session, film: FilmWriter, runtime: Runtime, environ: WSGIEnvironment
     ) -> None:
         self.film = film
         """Who writes it, or wrote it last."""
-        self._session_id = session_id
+        self._session = session
         self._runtime = runtime
         self._environ = environ
 
     @property
     def is_over(self) -> bool:
         """Whether the film will never go on."""
-        current = self._runtime.sessions.get(self._session_id)
+        current = self._runtime.sessions.registry.film(self._session)
         return current is None or current.film_id != self.film.film_id
 
     @property
@@ -97,7 +98,7 @@ class Watched:
         reached = self.film.wait_past(end, timeout_s)
         if reached > end or not self.film.is_closed or self.is_over:
             return reached
-        opened = self._runtime.sessions.wait_for(self._session_id, timeout_s)
+        opened = self._runtime.sessions.registry.wait_for_film(self._session, timeout_s)
         if opened is not None and opened.film_id == self.film.film_id:
             self.film = live_film(opened)
         return self.film.wait_past(end, 0)

@@ -5,7 +5,8 @@ from typing import Any
 
 from flask import Blueprint
 
-from api.context import running
+from api.context import find_session, running
+from warm.sessions.paths import DEFAULT_SESSION
 
 voices = Blueprint("voices", __name__)
 
@@ -14,7 +15,7 @@ voices = Blueprint("voices", __name__)
 def list_all() -> dict[str, Any]:
     """Every voice, and the one that speaks when none is asked for."""
     runtime = running().runtime
-    default = runtime.choose(voice=None, language=None, speed=None)
+    default = runtime.choose(find_session(DEFAULT_SESSION))
     return {
         "default": default.voice,
         "default_language": default.language,

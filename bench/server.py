@@ -228,11 +228,12 @@ def _measure_drawing(results: Path) -> list[Figure]:
     )
     runtime.start()
     runtime.wait_until_warm(_DEADLINE_S)
+    session = runtime.sessions.registry.lookup("drawn")
     fps = []
     for _ in range(_DRAWN_CLIPS + 1):
-        spoken = runtime.speak(_SENTENCE, choice, session_id="drawn").result()
+        spoken = runtime.speak(session, _SENTENCE, choice).result()
         fps.append(spoken.clip.frames / (spoken.timings.render_s or 0.0))
-    runtime.remove("drawn")
+    runtime.remove(session)
     runtime.close()
     return [
         Figure(

@@ -15,12 +15,11 @@ from warm.render.jobs import Command, InterruptResult, SpeakJob
 from warm.render.thread import RenderResources, RenderThread
 from warm.sessions.archive import Archive, Disposal
 from warm.sessions.avatar_cache import AvatarCache, AvatarCacheLimits
+from warm.sessions.choices import Choices, VoiceResolver
 from warm.sessions.limits import MB, SessionLimits
-from warm.sessions.manager import Sessions
-from warm.sessions.paths import DEFAULT_SESSION
-from warm.sessions.record import Choices
+from warm.sessions.session import Session
+from warm.sessions.sessions import Sessions, make_sessions
 from warm.sessions.trash import Trash
-from warm.sessions.voice_choice import VoiceResolver
 from warm.settings import Settings
 
 Result = TypeVar("Result")
@@ -45,7 +44,7 @@ class Runtime:
         self.archive = Archive(settings.results_dir, settings.max_archives, trash)
         self.avatar_cache = make_avatar_cache(settings, avatar, engine, clock)
         disposal = Disposal(trash, self.archive if settings.archive_on_reset else None)
-        self.sessions = make_sessions(settings, self.avatar_cache, disposal, clock)
+        self.sessions = sessions_of(settings, self.avatar_cache, disposal, clock)
         self._settings, self._voices, self._clock = settings, voices, clock
         self._voice_resolver = VoiceResolver(settings, voices)
         self._started_s = clock()
@@ -117,39 +116,39 @@ class Runtime:
 
     def choose(
         self,
+        session: Session | None = None,
         *,
         voice: str | None = None,
         language: str | None = None,
         speed: float | None = None,
-        session_id: str = DEFAULT_SESSION,
     ) -> VoiceChoice:
-        """Resolve the voice of a request: request, then session, then settings.
+        """Resolve the voice of a request: request, then session if there is one, then settings.
 
-        Raises BadSpeechRequest and BadSessionId.
+        Raises BadSpeechRequest.
         """
         request = Choices(voice=voice, language=language, speed=speed)
-        return self._voice_resolver.choose(request, self.sessions.choices(session_id))
+        return self._voice_resolver.choose(request, session.choices if session else Choices())
 
     def speak(
         self,
+        session: Session,
         text: str,
         choice: VoiceChoice,
         *,
-        session_id: str = DEFAULT_SESSION,
         lead_s: float | None = None,
         request_id: str = "",
     ) -> SpeakJob:
         """Queue a text; without `lead_s`, the setting of that name applies.
 
-        Raises NotReady, QueueFull, BadSessionId, TooManySessions, UnusableSession, SessionFull,
+        Raises NotReady, QueueFull, TooManySessions, UnusableSession, SessionFull,
         DiskNearlyFull, and BadSpeechRequest for a text that cannot be spoken.
         """
         text = check_text(text, max_chars=self._settings.max_text_chars)
-        self._check_capacity(text, choice, session_id)
+        self._check_capacity(session, text, choice)
         self.check_ready()
-        self.sessions.wake(session_id)
+        self.sessions.films.preload(session)
         job = SpeakJob(
-            session_id=session_id,
+            session=session,
             text=text,
             choice=choice,
             lead_s=self._settings.lead_s if lead_s is None else lead_s,
@@ -158,23 +157,22 @@ class Runtime:
         self._thread.submit(job)
         return job
 
-    def interrupt(self, session_id: str) -> InterruptResult:
+    def interrupt(self, session: Session) -> InterruptResult:
         """Cut the clip in the making of a session and drop its waiting requests.
 
         Returns when the film has its end, a few frames that close the mouth. A session without
-        requests is no error. Raises NotReady, BadSessionId and UnusableSession.
+        requests is no error. Raises NotReady and UnusableSession.
         """
-        self.sessions.path(session_id)
         self.check_ready()
         command = Command(
-            session_id=session_id,
-            action=lambda: self._position(session_id),
+            session_id=session.id,
+            action=lambda: self._position(session),
             stop_mode="cut",
-            reason=f"session {session_id!r} was interrupted before this was begun",
+            reason=f"session {session.id!r} was interrupted before this was begun",
         )
         fps, frame, played = self._thread.run(command)
         return InterruptResult(
-            session_id=session_id,
+            session_id=session.id,
             interrupted=command.was_clip_cut,
             dropped=len(command.dropped),
             fps=fps,
@@ -182,85 +180,80 @@ class Runtime:
             played=played,
         )
 
-    def create(self, session_id: str | None, named: Mapping[str, Any]) -> tuple[str, bool]:
-        """Create a session with the choices in `named`, or update one; its id, and if it is new.
+    def create(self, session: Session, named: Mapping[str, Any]) -> tuple[Session, bool]:
+        """Create or update a session with the choices in `named`; return it, and True if it is new.
 
         Its avatar is loaded when this returns. Raises NotReady, BadSpeechRequest, the errors of
-        `Sessions.create`, and the engine's errors about the avatar.
+        `SessionLifecycle.create`, and the engine's errors about the avatar.
         """
         self.check_ready()
-        avatar_id = self.sessions.check_choices(session_id, named)
-        self._check_voice(session_id, named)
+        avatar_id = self.sessions.admission.check_choices(session, named)
+        self._check_voice(session, named)
         with self._thread.hold_engine():
             self._load_avatar(avatar_id)
-            return self.sessions.create(session_id, named)
+            return self.sessions.lifecycle.create(session, named)
 
-    def reset(self, session_id: str, named: Mapping[str, Any]) -> str | None:
+    def reset(self, session: Session, named: Mapping[str, Any]) -> str | None:
         """End a conversation; the session keeps its choices, changed by those in `named`.
 
         Its clip ends at the next fragment. Returns when the film is gone from its path: its name in
         the archive if it was kept. A new preparation of the avatar takes effect; an avatar that is
         not available stays chosen unless another is named. Raises the errors of `create`.
         """
-        self.sessions.path(session_id)
         self.check_ready()
         if named:
-            self._check_voice(session_id, named)
+            self._check_voice(session, named)
         if "avatar_id" in named:
-            self._load_avatar(self.sessions.check_avatar(session_id, named))
+            self._load_avatar(self.sessions.admission.check_avatar(session, named))
         else:
             with suppress(AvatarError):
-                self.sessions.check_avatar(session_id, named)
-        archived = self._end_session(session_id, lambda: self.sessions.reset(session_id, named))
+                self.sessions.admission.check_avatar(session, named)
+        archived = self._end_session(session, lambda: self.sessions.lifecycle.reset(session, named))
         if archived is not None:
             self.archive.drop_oldest(but=archived)
         return archived
 
-    def remove(self, session_id: str) -> None:
+    def remove(self, session: Session) -> None:
         """Delete a session and its film; its clip ends at the next fragment.
 
-        Returns when the file is gone. An unknown session is no error. Raises NotReady and
-        BadSessionId.
+        Returns when the file is gone. An unregistered session is no error. Raises NotReady.
         """
-        self.sessions.path(session_id)
         self.check_ready()
-        self._end_session(session_id, lambda: self.sessions.remove(session_id))
+        self._end_session(session, lambda: self.sessions.lifecycle.remove(session))
 
-    def _check_capacity(self, text: str, choice: VoiceChoice, session_id: str) -> None:
-        """Raise the errors of `Sessions.check_room`, counting what waits to be said there too."""
-        facts = self.sessions.check_room(session_id)
+    def _check_capacity(self, session: Session, text: str, choice: VoiceChoice) -> None:
+        """Raise the errors of `Admission.check_capacity`, counting the session's waiting texts."""
         min_s = min_duration_s(text, choice.speed)
-        for job in self._thread.queued_jobs(session_id):
+        for job in self._thread.queued_jobs(session.id):
             min_s += min_duration_s(job.text, job.choice.speed)
-        clip = self._thread.clip_of(session_id)
+        clip = self._thread.clip_of(session.id)
         uncommitted = clip.uncommitted_frames if clip is not None else 0
-        self.sessions.check_room(session_id, int(min_s * facts.spec.fps) + uncommitted)
+        self.sessions.admission.check_capacity(session, frames=uncommitted, duration_s=min_s)
 
-    def _check_voice(self, session_id: str | None, named: Mapping[str, Any]) -> None:
+    def _check_voice(self, session: Session, named: Mapping[str, Any]) -> None:
         """Raise BadSpeechRequest if a session could not speak with these choices."""
-        choices = self.sessions.choices(session_id) if session_id is not None else Choices()
-        self._voice_resolver.choose(choices.changed(named))
+        self._voice_resolver.choose(session.choices.changed(named))
 
     def _load_avatar(self, avatar_id: str) -> None:
         """Open an avatar on this thread, and load it into the engine on the render thread."""
         self.avatar_cache.fetch(avatar_id)
-        load = Command(session_id=None, action=lambda: self.avatar_cache.warm(avatar_id))
+        load = Command(session_id=None, action=lambda: self.avatar_cache.load(avatar_id))
         self._thread.run(load)
 
-    def _end_session(self, session_id: str, action: Callable[[], Result]) -> Result:
+    def _end_session(self, session: Session, action: Callable[[], Result]) -> Result:
         """Stop the clip of a session, drop its waiting requests, and run `action`."""
         command = Command(
-            session_id=session_id,
+            session_id=session.id,
             action=action,
             stop_mode="abandon",
-            reason=f"session {session_id!r} was reset",
+            reason=f"session {session.id!r} was reset",
             is_blocking=True,
         )
         return self._thread.run(command)
 
-    def _position(self, session_id: str) -> tuple[int, int, float]:
+    def _position(self, session: Session) -> tuple[int, int, float]:
         """Frame rate, frames and played frames of a session. Render thread."""
-        film = self.sessions.get(session_id)
+        film = self.sessions.registry.film(session)
         if film is None:
             return self._settings.fps, 0, 0.0
         return film.spec.fps, film.committed.frames, self._thread.played_frames(film)
@@ -273,7 +266,7 @@ def make_avatar_cache(
     return AvatarCache(
         store=AvatarStore(settings.results_dir),
         engine=engine,
-        standing=avatar,
+        pinned=avatar,
         fps=settings.fps,
         limits=AvatarCacheLimits(
             max_bytes=int(settings.max_avatars_mb * MB), ttl_s=settings.avatar_ttl_s
@@ -282,7 +275,7 @@ def make_avatar_cache(
     )
 
 
-def make_sessions(
+def sessions_of(
     settings: Settings, avatar_cache: AvatarCache, disposal: Disposal, clock: Callable[[], float]
 ) -> Sessions:
     """The sessions of the results folder."""
@@ -293,7 +286,7 @@ def make_sessions(
         session_idle_s=settings.session_idle_s,
         min_free_mb=settings.min_free_mb,
     )
-    return Sessions(
+    return make_sessions(
         settings.results_dir,
         avatar_cache=avatar_cache,
         limits=limits,

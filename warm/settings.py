@@ -24,16 +24,15 @@ from pydantic_settings import (
 from session.film import SAMPLE_RATE_HZ, WriterKind
 from stabilizers.settings import KalmanConstants, OneEuroConstants, Smoothing, TrackSettings
 from warm.avatars.recipe import PreparationSettings
+from warm.avatars.store import ID_PATTERN
 from warm.installation import shipped
 
 ENV_PREFIX = "WARMTALK_"
 SESSION = "session"
 DEFAULT_CONFIG = shipped("configs/live.yaml")
-ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
-"""What names of avatars and sessions are made of: they become folder names."""
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:[0-9]{1,2})?)$"
 PATTERNS = {
-    ID_PATTERN: "1 to 64 letters, digits, `_`, `-`",
+    ID_PATTERN.pattern: "1 to 64 letters, digits, `_`, `-`",
     DEVICE_PATTERN: "`auto`, `cpu`, `cuda`, `cuda:N`",
 }
 """What each pattern allows, in words."""
@@ -55,7 +54,7 @@ class Settings(BaseSettings):
     )
 
     # The avatar and how it is prepared.
-    avatar_id: Annotated[str, Field(pattern=ID_PATTERN)] = "demo"
+    avatar_id: Annotated[str, Field(pattern=ID_PATTERN.pattern)] = "demo"
     """The avatar that speaks: a folder in `results_dir/avatars`."""
     video_path: Path | None = None
     """Photo or video that `preparation` makes the avatar from."""

@@ -65,8 +65,9 @@ def try_out(runtime: Runtime, count: int, seconds: float, found: InTime) -> None
     """Have `count` new sessions speak at once and play what comes as it comes."""
     text = " ".join(["hum"] * max(1, round(seconds / SENTENCE_S)))
     choice = runtime.choose()
+    lookup = runtime.sessions.registry.lookup
     jobs = [
-        runtime.speak(text, choice, session_id=f"of-{count}-{number}", lead_s=LEAD_S)
+        runtime.speak(lookup(f"of-{count}-{number}"), text, choice, lead_s=LEAD_S)
         for number in range(count)
     ]
     with ThreadPoolExecutor(count) as watchers:

@@ -15,7 +15,8 @@ from api.server.gunicorn_app import listen, occupy, serve
 from app import make_app
 from bench.viewers.flashes import add, flash
 from session.fragmented.writer import FilmWriter
-from warm.sessions.manager import Sessions
+from warm.sessions.session import Session
+from warm.sessions.sessions import Sessions
 from warm.settings import Settings, read_settings
 
 
@@ -30,14 +31,16 @@ def load(settings: Settings, session_id: str) -> Flask:
     """The server's application, and beside it who adds the clips."""
     app = make_app(settings, on_warm=lambda: None)
     sessions = running(app).runtime.sessions
-    Thread(target=add_when_told, args=(sessions, session_id), daemon=True).start()
+    Thread(
+        target=add_when_told, args=(sessions, sessions.registry.lookup(session_id)), daemon=True
+    ).start()
     return app
 
 
-def add_when_told(sessions: Sessions, session_id: str) -> None:
+def add_when_told(sessions: Sessions, session: Session) -> None:
     """Add clips. The render thread has nothing to say, so the film is this thread's."""
     for _ in sys.stdin:
-        film = sessions.open(session_id)
+        film = sessions.films.open(session).film
         if not isinstance(film, FilmWriter):
             raise TypeError("only the writer of fragments can be watched while it writes")
         add(film, flash(film.spec))

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from app import assemble
 from session.__main__ import main
 from session.fragmented.boxes import iter_boxes
+from tests.sessions import film_of, session_of
 from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.avatars.store import AvatarStore
@@ -68,7 +69,7 @@ SENTENCE = "The open ocean always amazes all of us, and nobody knows why we are 
 
 def being_said(runtime: Runtime, text: str) -> SpeakJob:
     """A request of which the first sentences have been drawn: a sentence is spoken only then."""
-    job = runtime.speak(text, runtime.choose())
+    job = runtime.speak(session_of(runtime), text, runtime.choose())
     spoken = (event for event in job.events() if isinstance(event, SpeechReady))
     assert len(list(itertools.islice(spoken, 4))) == 4
     return job
@@ -79,7 +80,7 @@ def test_an_interrupted_clip_is_kept_up_to_there_and_the_next_one_goes_on(
 ) -> None:
     before = say(client)["clip"]["frames"]
     job = being_said(runtime, " ".join([SENTENCE] * 40))
-    waiting = runtime.speak("Never said.", runtime.choose())
+    waiting = runtime.speak(session_of(runtime), "Never said.", runtime.choose())
     told = client.post("/interrupt", json={}).get_json()
     assert (told["interrupted"], told["dropped"]) == (True, 1)
     with pytest.raises(Interrupted):
@@ -87,7 +88,7 @@ def test_an_interrupted_clip_is_kept_up_to_there_and_the_next_one_goes_on(
     spoken = job.result()
     assert spoken.interrupted
     assert spoken.clip.frames % 8 == 0
-    film = runtime.sessions.find("default")
+    film = film_of(runtime)
     assert told["frame"] == film.committed.frames == before + spoken.clip.frames
     assert spoken.clip.frames < 40 * 3 * 25
     assert not spoken.clip.is_whole

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from api.context import running
 from app import assemble
 from session.fragmented.writer import FragmentClipWriter
+from tests.sessions import film_of, session_of
 from tests.tiny_face import LoudnessEngine, tiny_avatar
 from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
@@ -224,13 +225,16 @@ def test_a_full_queue_is_answered_503_with_when_to_come_back(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     choice = runtime.choose(voice=None, language=None, speed=None)
-    jobs = [runtime.speak(" ".join([TEXT] * 6), choice)]
+    jobs = [runtime.speak(session_of(runtime), " ".join([TEXT] * 6), choice)]
     next(jobs[0].events())
-    jobs += [runtime.speak("Hello.", choice), runtime.speak("Hello.", choice)]
+    jobs += [
+        runtime.speak(session_of(runtime), "Hello.", choice),
+        runtime.speak(session_of(runtime), "Hello.", choice),
+    ]
     answer = say(client)
     assert problem(answer)["status"] == 503
     assert int(answer.headers["Retry-After"]) >= 1
-    runtime.remove("default")
+    runtime.remove(session_of(runtime))
 
 
 def test_a_full_disk_is_answered_507_and_the_film_stays_whole(
@@ -337,7 +341,7 @@ def test_a_stream_begins_with_the_init_segment_and_grows(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     film = Path(say(client).get_json()["video_path"])
-    writer = runtime.sessions.find("default")
+    writer = film_of(runtime)
     known = film.read_bytes()
     live = client.get("/session/stream")
     assert live.headers["Warmtalk-Offset"] == str(len(known))
@@ -356,7 +360,7 @@ def test_a_stream_may_begin_at_a_fragment_of_the_past(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     film = Path(say(client).get_json()["video_path"])
-    second = runtime.sessions.find("default").fragments_since(0)[1]
+    second = film_of(runtime).fragments_since(0)[1]
     known = film.read_bytes()
     for asked, offset in ((0, None), (second.offset - 5, second.offset), (10**9, len(known))):
         stream = client.get(f"/session/stream?from={asked}")

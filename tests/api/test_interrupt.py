@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from numpy.typing import NDArray
 
 from app import assemble
+from tests.sessions import film_of, session_of
 from tests.tiny_face import MOUTH, PATCH, LoudnessEngine
 from tts.speech import Speech
 from warm.avatars.store import AvatarStore
@@ -51,7 +52,7 @@ def client(app: Flask) -> FlaskClient:
 
 def speaking(runtime: Runtime, session_id: str = "default", text: str = LONG) -> SpeakJob:
     """A request of which some seconds are in the film."""
-    job = runtime.speak(text, runtime.choose(), session_id=session_id)
+    job = runtime.speak(session_of(runtime, session_id), text, runtime.choose())
     landed = (event for event in job.events() if isinstance(event, FragmentCommitted))
     assert len(list(itertools.islice(landed, 6))) == 6
     return job
@@ -80,7 +81,7 @@ def test_an_interrupted_request_answers_with_the_frames_it_has(
 ) -> None:
     job = speaking(runtime)
     answer = client.post("/interrupt", json={"session_id": "default"})
-    film = runtime.sessions.find("default")
+    film = film_of(runtime)
     told: dict[str, Any] = answer.get_json()
     assert answer.status_code == 200
     assert told["interrupted"] is True
@@ -112,8 +113,8 @@ def test_requests_that_wait_fail_and_other_sessions_speak_on(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     speaking(runtime)
-    waiting = runtime.speak(TEXT, runtime.choose())
-    other = runtime.speak("Yes.", runtime.choose(), session_id="other")
+    waiting = runtime.speak(session_of(runtime), TEXT, runtime.choose())
+    other = runtime.speak(session_of(runtime, "other"), "Yes.", runtime.choose())
     assert client.post("/interrupt").get_json()["dropped"] == 1
     with pytest.raises(Interrupted, match="before this was begun"):
         waiting.result()
@@ -133,7 +134,7 @@ def test_who_follows_an_interrupted_request_is_told_that_it_is_done(
     assert done.startswith("event: done")
     told = json.loads(done.partition("data: ")[2])
     assert told["interrupted"] is True
-    assert told["clip"]["frames"] == runtime.sessions.find("default").committed.frames
+    assert told["clip"]["frames"] == film_of(runtime).committed.frames
 
 
 @pytest.mark.parametrize("session_id", ["default", "never-heard-of"])
@@ -149,7 +150,7 @@ def test_interrupting_silence_changes_nothing(client: FlaskClient, session_id: s
 def test_the_sound_ends_without_a_click_and_in_silence(
     client: FlaskClient, runtime: Runtime
 ) -> None:
-    whole = sound(runtime.speak(TEXT, runtime.choose(), session_id="whole").result().path)
+    whole = sound(runtime.speak(session_of(runtime, "whole"), TEXT, runtime.choose()).result().path)
     job = speaking(runtime)
     client.post("/interrupt")
     samples = sound(job.result().path)

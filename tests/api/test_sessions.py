@@ -18,14 +18,15 @@ from api.context import running
 from app import assemble
 from session.fragmented.check import check_film
 from session.fragmented.journal import journal_path
+from tests.sessions import film_of, session_of
 from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarStore
 from warm.engines.base import EngineOutOfMemory
 from warm.runtime import Runtime
-from warm.sessions.limits import SessionFull
-from warm.sessions.record import RECORD_NAME
+from warm.sessions.errors import SessionFull
+from warm.sessions.paths import RECORD_NAME
 from warm.settings import Settings
 
 TALL = (64, 112)
@@ -484,7 +485,7 @@ def test_what_cannot_fit_into_a_session_is_refused_before_any_work(
     client = serve(**{name: limit})
     film, rendered = client.get("/session/full_session.mp4").data, engine.rendered
     refused = client.post("/speak", json={"text": "This can never fit in. " * 40})
-    problem(refused, 409, f"{name} is {limit:g}", "frames more", "reset", f" {unit}")
+    problem(refused, 409, f"{name} is {limit:g}", "more frames", "reset", f" {unit}")
     assert client.get("/session/full_session.mp4").data == film
     assert engine.rendered == rendered
     assert client.get("/session").get_json()["limits"][name] == limit
@@ -547,7 +548,10 @@ def test_what_waits_behind_the_clip_that_fills_a_session_is_refused_when_its_tur
     client = serve(max_session_s=spoken["session"]["duration_s"] * 2 + 0.1)
     runtime = running(client.application).runtime
     choice = runtime.choose()
-    first, second = runtime.speak("Hello.", choice), runtime.speak("Hello.", choice)
+    first, second = (
+        runtime.speak(session_of(runtime), "Hello.", choice),
+        runtime.speak(session_of(runtime), "Hello.", choice),
+    )
     assert first.result().clip.index == 1
     with pytest.raises(SessionFull, match="max_session_s is"):
         second.result()
@@ -571,7 +575,7 @@ def test_a_silent_session_is_closed_stays_to_be_seen_and_goes_on_when_it_is_spok
     client = serve(clock=clock, session_idle_s=600)
     spoken = say(client, "bob")
     url, size = spoken["video_url"], spoken["session"]["bytes"]
-    film = running(client.application).runtime.sessions.find("bob")
+    film = film_of(running(client.application).runtime, "bob")
     whole = client.get(url)
     watching = client.get("/sessions/bob/stream?from=0")
     chunks = iter(watching.response)
@@ -610,7 +614,9 @@ def test_avatars_leave_the_memory_when_their_bytes_are_needed_but_never_a_speaki
     make(client, session_id="c", avatar_id="c")
     assert engine.warm == ["tiny", "c"]
     runtime = running(client.application).runtime
-    jobs = [runtime.speak("Hello there. " * 8, runtime.choose(), session_id=n) for n in "bc"]
+    jobs = [
+        runtime.speak(session_of(runtime, n), "Hello there. " * 8, runtime.choose()) for n in "bc"
+    ]
     assert [job.result().clip.index for job in jobs] == [1, 0]
     assert len(engine.warm) == 2
 
@@ -700,9 +706,9 @@ def test_a_session_that_only_failed_is_gone_and_one_that_was_made_stays(
 def test_two_requests_for_one_session_are_said_in_their_order(client: FlaskClient) -> None:
     runtime = running(client.application).runtime
     texts = ["One.", "Two, two, two, two.", "Three."]
-    jobs = [runtime.speak(text, runtime.choose(), session_id="bob") for text in texts[:2]]
+    jobs = [runtime.speak(session_of(runtime, "bob"), text, runtime.choose()) for text in texts[:2]]
     jobs[0].result()
-    jobs.append(runtime.speak(texts[2], runtime.choose(), session_id="bob"))
+    jobs.append(runtime.speak(session_of(runtime, "bob"), texts[2], runtime.choose()))
     records = [job.result().clip for job in jobs]
     assert [record.text for record in records] == texts
     ends = itertools.accumulate(record.frames for record in records)

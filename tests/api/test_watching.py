@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 from app import assemble
 from session.film import Cue
 from session.fragmented.writer import FilmWriter
+from tests.sessions import film_of
 from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.avatars.store import AvatarStore
@@ -63,8 +64,8 @@ def say(client: FlaskClient, text: str = "Hello.", **more: object) -> Path:
     return Path(answer.get_json()["video_path"])
 
 
-def film_of(runtime: Runtime) -> FilmWriter:
-    film = runtime.sessions.find("default")
+def growing_film(runtime: Runtime) -> FilmWriter:
+    film = film_of(runtime)
     assert isinstance(film, FilmWriter)
     return film
 
@@ -165,7 +166,7 @@ def test_a_reset_ends_the_list_and_the_next_film_is_another(
     app: Flask, client: FlaskClient, runtime: Runtime, aside: ThreadPoolExecutor
 ) -> None:
     say(client)
-    old = film_of(runtime).film_id
+    old = growing_film(runtime).film_id
     count = len(SEGMENT.findall(client.get(LIVE).text))
     waiting = later(aside, app, f"{LIVE}?_HLS_msn={count}")
     client.get("/reset")
@@ -173,7 +174,7 @@ def test_a_reset_ends_the_list_and_the_next_film_is_another(
     say(client)
     for url in (LIVE, "/session/full_session.mp4", "/session/full_session.vtt"):
         assert status_of(client.get(f"{url}?film={old}")) == 410
-        assert client.get(f"{url}?film={film_of(runtime).film_id}").status_code == 200
+        assert client.get(f"{url}?film={growing_film(runtime).film_id}").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,7 @@ def test_a_long_list_is_packed_cut_to_a_window_or_to_what_is_new(
     monkeypatch.setattr("api.playlist.PACK_FROM_BYTES", 1000)
     monkeypatch.setattr("session.hls.SKIP_TARGETS", 6)
     say(client)
-    speak(film_of(runtime), *[5] * 60)
+    speak(growing_film(runtime), *[5] * 60)
     plain = client.get(LIVE)
     packed = client.get(LIVE, headers={"Accept-Encoding": "gzip"})
     assert packed.headers["Content-Encoding"] == "gzip"
@@ -273,7 +274,7 @@ def test_events_tell_of_the_film_its_fragments_and_its_end(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     path = say(client)
-    film = film_of(runtime)
+    film = growing_film(runtime)
     with Told(client) as told:
         ((name, event_id, hello),) = islice(told, 1)
         assert name == "film"
@@ -299,13 +300,13 @@ def test_events_tell_of_the_film_its_fragments_and_its_end(
         assert list(islice(told, 1)) == [("reset", None, {"film": film.film_id})]
         say(client)
         ((name, _, second),) = islice(told, 1)
-        assert (name, second["film"]) == ("film", film_of(runtime).film_id)
+        assert (name, second["film"]) == ("film", growing_film(runtime).film_id)
         assert next(iter(told))[2]["offset"] == second["init_bytes"]
 
 
 def test_a_client_that_was_cut_off_misses_nothing(client: FlaskClient, runtime: Runtime) -> None:
     say(client)
-    film = film_of(runtime)
+    film = growing_film(runtime)
     ends = [fragment.end for fragment in film.fragments_since(0)]
     last_id = {"Last-Event-ID": f"{film.film_id}:{ends[0]}"}
     with Told(client, **last_id) as told:
@@ -320,7 +321,7 @@ def test_a_client_that_was_cut_off_misses_nothing(client: FlaskClient, runtime: 
 
 def test_events_may_begin_with_the_film(client: FlaskClient, runtime: Runtime) -> None:
     say(client)
-    fragments = film_of(runtime).fragments_since(0)
+    fragments = growing_film(runtime).fragments_since(0)
     with Told(client, "?from=0") as told:
         told_of = [data for _, _, data in islice(told, 1 + len(fragments))][1:]
     assert [data["offset"] for data in told_of] == [each.offset for each in fragments]
@@ -330,7 +331,7 @@ def test_a_sentence_is_told_with_each_fragment_in_which_it_is_heard(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     say(client)
-    film = film_of(runtime)
+    film = growing_film(runtime)
     first, start = film.committed.frames, film.committed.bytes
     one = Cue(text="One.", first_frame=first, frames=5)
     two = Cue(text="Two.", first_frame=first + 5, frames=6)
@@ -356,7 +357,7 @@ def test_captions_grow_with_the_film(client: FlaskClient, runtime: Runtime) -> N
     before = client.get(url)
     assert (before.mimetype, before.text) == ("text/vtt", "WEBVTT\n")
     say(client, "Hello there.")
-    film = film_of(runtime)
+    film = growing_film(runtime)
     first = client.get(url)
     assert "00:00:00.000 --> " in first.text
     assert first.text.endswith("\nHello there.\n")

@@ -30,7 +30,8 @@ MANIFEST_KEYS = (
     *("source", "created", "notes", "files"),
 )
 CORE = ("frames", "transforms", "landmarks")
-ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+ID_PATTERN = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+"""Ids of avatars and sessions, which are names of folders."""
 BUILDING, OLD = ".building-", ".old-"
 SMALL_BYTES = 1 << 20
 """Files up to this size are read and checked by digest at every opening; larger ones are mapped,

@@ -8,7 +8,7 @@ from tts.voice import Voices
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Engine, Patch
 from warm.render.compositing import Frame
-from warm.sessions.limits import Room
+from warm.sessions.limits import Capacity
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -27,7 +27,7 @@ class RenderContext:
     """Seconds, monotonic; all deadlines use it."""
     notify: Callable[[], None]
     """Wakes the render thread; called by any thread that has news for it."""
-    capacity: Callable[[Committed, FilmSpec], Room]
+    capacity: Callable[[Committed, FilmSpec], Capacity]
     """How many more frames a film may take, given its committed part."""
     is_engine_loaded: Callable[[], bool] = lambda: True
     report_error: Callable[[Exception], None] = lambda _error: None

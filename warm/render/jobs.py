@@ -10,6 +10,7 @@ from typing import Generic, Literal, TypeVar
 
 from session.film import ClipRecord, Fragment
 from tts.voice import VoiceChoice
+from warm.sessions.session import Session
 
 WATCHDOG_S = 0.5
 """Interval at which a thread that waits for an answer calls the job's watchdog."""
@@ -111,7 +112,7 @@ class SpeakJob:
     sentence, one a fragment), so all are kept.
     """
 
-    session_id: str
+    session: Session
     text: str
     choice: VoiceChoice
     lead_s: float | None = None
@@ -126,6 +127,11 @@ class SpeakJob:
     _events: list[Event] = field(default_factory=list)
     _error: Exception | None = None
     _changed: Condition = field(default_factory=Condition)
+
+    @property
+    def session_id(self) -> str:
+        """Id of its session."""
+        return self.session.id
 
     @property
     def is_over(self) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from session.factory import Film
 from session.film import ClipRecord
 from warm.render.background import BackgroundPool
 from warm.render.clip import Clip
@@ -16,7 +15,8 @@ from warm.render.health import Counters
 from warm.render.jobs import Command, Interrupted, SpeakJob, SpeakResult
 from warm.render.queue import WorkQueue
 from warm.render.renderer import Renderer
-from warm.sessions.manager import Sessions
+from warm.sessions.films import SessionFilms
+from warm.sessions.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class RenderLoop:
         *,
         queue: Queue,
         renderer: Renderer,
-        sessions: Sessions,
+        films: SessionFilms,
         counters: Counters,
         background: BackgroundPool,
         max_speaking: int,
@@ -39,7 +39,7 @@ class RenderLoop:
         self.last_job_s = 1.0
         """Duration of the last clip that was rendered."""
         self._queue, self._renderer = queue, renderer
-        self._sessions, self._counters = sessions, counters
+        self._films, self._counters = films, counters
         self._background = background
         self._max_speaking = max_speaking
         self._commands: list[Command[Any]] = []
@@ -131,25 +131,25 @@ class RenderLoop:
     def _start(self, job: SpeakJob) -> None:
         """Start a clip, at once if the film is open, else when it has been opened or created."""
         job.mark_engine_loaded()
-        session_id = job.session_id
-        open_film = partial(self._sessions.open, session_id)
-        if self._sessions.is_open(session_id):
+        open_film = partial(self._films.open, job.session)
+        if self._films.is_open(job.session):
             self._begin_clip(job, open_film)
             return
-        self._opening[session_id] = job
-        self._background.submit(session_id, open_film, partial(self._on_opened, job))
+        self._opening[job.session_id] = job
+        self._background.submit(job.session_id, open_film, partial(self._on_opened, job))
 
-    def _on_opened(self, job: SpeakJob, film: "Future[Film]") -> None:
+    def _on_opened(self, job: SpeakJob, session: "Future[Session]") -> None:
         del self._opening[job.session_id]
-        self._begin_clip(job, film.result)
+        self._begin_clip(job, session.result)
 
-    def _begin_clip(self, job: SpeakJob, open_film: Callable[[], Film]) -> None:
+    def _begin_clip(self, job: SpeakJob, open_film: Callable[[], Session]) -> None:
         try:
-            film = open_film()
+            session = job.session = open_film()
+            assert session.film is not None
             with ExitStack() as on_failure:
-                on_failure.callback(self._sessions.rest, job.session_id)
+                on_failure.callback(self._films.release, session)
                 if not job.is_over:
-                    self._renderer.begin(job, film, self._sessions.avatar(job.session_id))
+                    self._renderer.begin(job, session.film, self._films.acquire_avatar(session))
                     on_failure.pop_all()
         except Exception as error:  # noqa: BLE001 - the top of a request
             self._renderer.report_error(error)
@@ -170,7 +170,7 @@ class RenderLoop:
             record = clip.result()
         except Exception as failure:  # noqa: BLE001 - the top of a request
             error = failure
-        self._sessions.rest(job.session_id)
+        self._films.release(job.session)
         for command in self._commands:
             if command.session_id == job.session_id:
                 command.was_clip_cut |= clip.was_cut

@@ -25,10 +25,9 @@ from warm.render.loop import Queue, RenderLoop
 from warm.render.queue import QueueFull, WorkQueue
 from warm.render.renderer import Renderer
 from warm.sessions.avatar_cache import AvatarCache
-from warm.sessions.manager import Sessions
-from warm.sessions.record import Choices
+from warm.sessions.choices import Choices, VoiceResolver
+from warm.sessions.sessions import Sessions
 from warm.sessions.trash import Trash
-from warm.sessions.voice_choice import VoiceResolver
 from warm.settings import Settings
 
 HEARTBEAT_S = 0.5
@@ -89,7 +88,7 @@ class RenderThread:
         self._loop = RenderLoop(
             queue=self._queue,
             renderer=self._renderer,
-            sessions=resources.sessions,
+            films=resources.sessions.films,
             counters=resources.counters,
             background=BackgroundPool(notify=self._wakeup.set),
             max_speaking=settings.max_speaking,
@@ -218,7 +217,7 @@ class RenderThread:
             largest_batch=settings.batch_size,
             clock=self._clock,
             notify=self._wakeup.set,
-            capacity=resources.sessions.limits.room,
+            capacity=resources.sessions.limits.capacity,
             is_engine_loaded=lambda: self._lifecycle.is_awake,
             report_error=self._lifecycle.report_error,
         )
@@ -270,10 +269,10 @@ class RenderThread:
         resources, lifecycle = self._resources, self._lifecycle
         if not self._settings.lazy_load:
             lifecycle.load()
-        resources.avatar_cache.warm(resources.avatar.id)
+        resources.avatar_cache.load(resources.avatar.id)
         if lifecycle.is_awake:
             self._rehearse()
-        resources.sessions.recover()
+        resources.sessions.films.recover()
         resources.trash.empty()
         self._poll_device()
         self._liveness.beat()
@@ -294,7 +293,8 @@ class RenderThread:
     def _run_once(self) -> bool:
         """Run one iteration; False if there was nothing to do."""
         self._liveness.beat()
-        self._resources.sessions.tidy()
+        self._resources.avatar_cache.evict_expired()
+        self._resources.sessions.films.close_idle(self._settings.session_idle_s)
         self._poll_device()
         self._manage_engine()
         return self._loop.run_once()
@@ -336,7 +336,8 @@ class RenderThread:
             lambda: self._loop.shut_down(job_error, command_error),
             lambda: self._demand.fail_all(command_error),  # jobs that an error lost on their way
             self._loop.close,
-            self._resources.sessions.close,
+            self._resources.sessions.films.close,
+            self._resources.trash.close,
         )
         for step in steps:
             try:

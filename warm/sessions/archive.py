@@ -1,4 +1,4 @@
-"""Films of conversations that were reset, kept under `results/archive`."""
+"""Archive of the films of sessions that were reset, under `results/archive`."""
 
 import logging
 import re
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class UnknownArchive(LookupError):
-    """There is no archived film of that name."""
+    """No archived film has this name."""
 
     def __init__(self, session_id: str, name: str) -> None:
         super().__init__(
@@ -31,33 +31,30 @@ class UnknownArchive(LookupError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivedFilm:
-    """A film that nobody adds to any more."""
+    """An archived film, which never changes."""
 
     session_id: str
     name: str
     path: Path
     bytes: int
     archived: str
-    """ISO 8601, UTC, by the clock of that moment."""
+    """ISO 8601, UTC, by the system clock at that time."""
 
 
 class Archive:
-    """All archived films of a results folder; `drop_oldest` leaves `limit` of them.
-
-    Any thread may use it.
-    """
+    """All archived films of a results folder, of which `drop_oldest` leaves `limit`. Any thread."""
 
     def __init__(self, results: Path, limit: int, trash: Trash) -> None:
         self._results = results
         self._trash = trash
         self._limit = limit
         self._changing = Lock()
-        """Held by who makes or removes a folder."""
+        """Held while a folder is made or removed."""
 
-    def keep(self, session_id: str, film_id: str | None, move: Callable[[Path], None]) -> str:
-        """Have `move` bring a film to its new path; returns its name there. Raises OSError.
+    def add(self, session_id: str, film_id: str | None, move: Callable[[Path], None]) -> str:
+        """Have `move` move a film to its new path; return its name there. Raises OSError.
 
-        `film_id`: None for a film that could not be read.
+        `film_id`: None for an unreadable film.
         """
         stamp = datetime.now(UTC).strftime(STAMP)
         name = f"{stamp}-{film_id or f'damaged-{secrets.token_hex(4)}'}.mp4"
@@ -68,39 +65,39 @@ class Archive:
         return name
 
     def all(self, session_id: str | None = None) -> list[ArchivedFilm]:
-        """What is kept, of one session or of all, the newest first."""
+        """Return the archived films of one session or of all, newest first."""
         paths = (self._results / FOLDER).glob(f"{session_id or '*'}/*.mp4")
-        found = [archived for path in paths if (archived := read(path))]
+        found = [archived for path in paths if (archived := read_archived(path))]
         return sorted(found, key=lambda film: film.name, reverse=True)
 
     def find(self, session_id: str, name: str) -> ArchivedFilm:
-        """One archived film; raises UnknownArchive."""
+        """Return one archived film; raises UnknownArchive."""
         for film in self.all():
             if (film.session_id, film.name) == (session_id, name):
                 return film
         raise UnknownArchive(session_id, name)
 
     def delete(self, session_id: str, name: str) -> None:
-        """Remove one; who is reading it keeps it. Raises UnknownArchive and OSError."""
-        self._remove(self.find(session_id, name))
+        """Delete one film; downloads in progress complete. Raises UnknownArchive and OSError."""
+        self._delete(self.find(session_id, name))
 
     def drop_oldest(self, *, but: str) -> None:
-        """Delete what is too much, never the one that was just made, named `but`.
+        """Delete the oldest films beyond the limit, never the one named `but`.
 
-        What cannot be deleted is tried again the next time.
+        A film that cannot be deleted is tried again at the next call.
         """
         others = [film for film in self.all() if film.name != but]
         for film in others[self._limit - 1 :]:
-            told = {"session_id": film.session_id, "archive": film.name}
+            context = {"session_id": film.session_id, "archive": film.name}
             try:
-                self._remove(film)
-                log.info("archive dropped", extra=told)
+                self._delete(film)
+                log.info("archive dropped", extra=context)
             except OSError:
-                log.exception("archive not dropped", extra=told)
+                log.exception("archive not dropped", extra=context)
 
-    def _remove(self, film: ArchivedFilm) -> None:
-        self._trash.take(film.path)
-        self._trash.take(journal_path(film.path))
+    def _delete(self, film: ArchivedFilm) -> None:
+        self._trash.add(film.path)
+        self._trash.add(journal_path(film.path))
         folder = film.path.parent
         with self._changing:
             if not folder.exists():
@@ -112,20 +109,20 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Disposal:
-    """Where the film of a session goes that lets go of it."""
+    """Destination of the films of sessions that are reset or removed."""
 
     trash: Trash
     archive: Archive | None = None
-    """At a reset; None: to the trash."""
+    """Destination at a reset; None: the trash."""
 
 
-def read(path: Path) -> ArchivedFilm | None:
-    """What the file system tells of an archived film; None for what is none, or is gone."""
-    named = NAME_PATTERN.fullmatch(path.name)
-    if named is None:
+def read_archived(path: Path) -> ArchivedFilm | None:
+    """Return the archived film at a path; None if it is not one, or is gone."""
+    match = NAME_PATTERN.fullmatch(path.name)
+    if match is None:
         return None
     try:
-        moment = datetime.strptime(named["stamp"], STAMP).replace(tzinfo=UTC)
+        archived = datetime.strptime(match["stamp"], STAMP).replace(tzinfo=UTC)
         size = path.stat().st_size
     except (ValueError, FileNotFoundError):
         return None
@@ -134,5 +131,5 @@ def read(path: Path) -> ArchivedFilm | None:
         name=path.name,
         path=path,
         bytes=size,
-        archived=moment.isoformat(timespec="seconds"),
+        archived=archived.isoformat(timespec="seconds"),
     )

@@ -1,4 +1,4 @@
-"""The avatars in memory: opened once, warm in the engine, put away when room or time is up."""
+"""Cache of the avatars in memory: opened once, loaded in the engine, evicted by size and age."""
 
 import os
 import time
@@ -9,7 +9,7 @@ from threading import RLock
 
 from session.film import FilmSpec
 from warm.avatars.avatar import Avatar
-from warm.avatars.store import AvatarError, AvatarMissing, AvatarStore, AvatarSummary
+from warm.avatars.store import AvatarError, AvatarMissing, AvatarStore
 from warm.engines.base import Engine, EngineOutOfMemory
 
 
@@ -19,41 +19,41 @@ class AvatarUnfit(AvatarError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvatarFacts:
-    """What a session needs to know of its avatar while that is not in memory."""
+    """What a session needs of an avatar that may not be in memory."""
 
     id: str
     digest: str
     spec: FilmSpec
-    """What films with this avatar are."""
+    """Format of films with this avatar."""
     period: int
-    """Frames after which the loop is where it began."""
+    """Frames after which the idle loop repeats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvatarCacheLimits:
-    """How much memory avatars may take, and for how long."""
+    """Limits on the size and age of cached avatars."""
 
     max_bytes: int
     ttl_s: float
-    """0: for ever."""
+    """Seconds without use; 0: no limit."""
 
 
 @dataclass(slots=True, eq=False)
-class Kept:
+class CacheEntry:
     """An avatar in memory."""
 
     avatar: Avatar
     bytes: int
-    used: float
-    """When it was wanted last, by the wardrobe's clock."""
+    last_used_s: float
+    """By the cache's clock."""
     users: int = 0
-    """Clips that are being made with it."""
+    """Clips being made with it."""
     is_adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvatarCacheCounts:
-    """What `GET /stats` tells. A hit is a clip whose avatar was warm when its turn came."""
+    """Counters for `GET /stats`. A hit is a clip whose avatar was in the engine when it started."""
 
     hits: int
     misses: int
@@ -61,15 +61,15 @@ class AvatarCacheCounts:
     bytes: int
     max_bytes: int
     avatars: tuple[str, ...]
-    """Names, the one that was wanted longest ago first."""
+    """Ids, least recently used first."""
 
 
 class AvatarCache:
-    """Avatars by name, under a budget of bytes.
+    """Avatars by id, within a budget of bytes.
 
-    Any thread may look and fetch. What calls the engine (`wear`, `rest`, `warm`, `tidy`) is for
-    the render thread. The `standing` avatar is never put away, nor is one with which a clip is
-    being made: these alone can pass the budget.
+    `facts`, `reload_facts`, `fetch` and `counts` are for any thread; the methods that call the
+    engine (`load`, `acquire`, `release`, `evict_expired`) are for the render thread. The pinned
+    avatar and avatars in use are never evicted: only they can exceed the budget.
     """
 
     def __init__(
@@ -77,122 +77,127 @@ class AvatarCache:
         *,
         store: AvatarStore,
         engine: Engine,
-        standing: Avatar,
+        pinned: Avatar,
         fps: int,
         limits: AvatarCacheLimits,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.standing_id = standing.id
+        self.pinned_id = pinned.id
         self._store = store
         self._engine = engine
         self._fps = fps
         self._limits = limits
         self._clock = clock
         self._lock = RLock()
-        self._kept: dict[str, Kept] = {}
-        self._leaving: list[Kept] = []
-        """Replaced by a newer preparation of the same name; forgotten when nobody uses them."""
+        self._entries: dict[str, CacheEntry] = {}
+        self._replaced: list[CacheEntry] = []
+        """Replaced by a newer preparation of the same id; dropped when no clip uses them."""
         self._hits, self._misses, self._evictions = 0, 0, 0
-        self._keep(self._fitting(standing))
+        require_fps(pinned.id, pinned.fps, wanted=fps)
+        self._add(pinned)
 
     def facts(self, avatar_id: str) -> AvatarFacts:
-        """What is known of an avatar, from memory or disk; raises AvatarError."""
+        """Return the facts of an avatar, from memory or disk; raises AvatarError."""
         with self._lock:
-            kept = self._kept.get(avatar_id)
-        if kept is not None:
-            return facts_of(kept.avatar)
-        return self._fitting_facts(self._ready(avatar_id))
+            entry = self._entries.get(avatar_id)
+        if entry is not None:
+            return facts_of(entry.avatar)
+        return self._stored_facts(avatar_id)
 
-    def look_again(self, avatar_id: str) -> AvatarFacts:
-        """As `facts`, but as it lies on disk now: an avatar that was made anew replaces the one in
-        memory. Clips in the making go on with the old one."""
+    def reload_facts(self, avatar_id: str) -> AvatarFacts:
+        """Return the facts of an avatar as on disk now; raises AvatarError.
+
+        An avatar that was prepared again replaces the one in memory. Clips being made continue
+        with the old one.
+        """
         try:
-            found = self._fitting_facts(self._ready(avatar_id))
+            facts = self._stored_facts(avatar_id)
         except AvatarMissing:
-            if avatar_id == self.standing_id:
+            if avatar_id == self.pinned_id:
                 return self.facts(avatar_id)
             raise
         with self._lock:
-            kept = self._kept.get(avatar_id)
-            if kept is not None and kept.avatar.digest != found.digest:
-                self._leaving.append(self._kept.pop(avatar_id))
-        return found
+            entry = self._entries.get(avatar_id)
+            if entry is not None and entry.avatar.digest != facts.digest:
+                self._replaced.append(self._entries.pop(avatar_id))
+        return facts
 
     def fetch(self, avatar_id: str) -> Avatar:
-        """The avatar, opened when it is not in memory; raises AvatarError.
+        """Return the avatar, opened if it is not in memory; raises AvatarError.
 
-        Its files are asked to come into the cache of the system, so that the render thread need
-        not wait for the disk.
+        Its files are read ahead into the page cache, so that the render thread need not wait for
+        the disk.
         """
         with self._lock:
-            if avatar_id in self._kept:
-                return self._touch(self._kept[avatar_id]).avatar
-        avatar = self._fitting(self._store.open(avatar_id))
+            if avatar_id in self._entries:
+                return self._touch(self._entries[avatar_id]).avatar
+        avatar = self._store.open(avatar_id)
+        require_fps(avatar.id, avatar.fps, wanted=self._fps)
         read_ahead(avatar.folder)
         with self._lock:
-            return self._keep(avatar).avatar
+            return self._add(avatar).avatar
 
-    def warm(self, avatar_id: str) -> None:
-        """Load an avatar for its first clip. Render thread; raises what `load_avatar` raises."""
+    def load(self, avatar_id: str) -> None:
+        """Load an avatar into the engine. Render thread; raises as `fetch` and `load_avatar`."""
         self.fetch(avatar_id)
-        self._adopt(self._kept[avatar_id])
-        self._make_room()
+        self._adopt(self._entries[avatar_id])
+        self._evict_to_budget()
 
-    def wear(self, avatar_id: str) -> Avatar:
-        """The avatar, warm in the engine and held until `rest`. Render thread; raises as `warm`."""
+    def acquire(self, avatar_id: str) -> Avatar:
+        """Return the avatar, in the engine and held until `release`. Render thread.
+
+        Raises as `load`.
+        """
         self.fetch(avatar_id)
         with self._lock:
-            kept = self._kept[avatar_id]
-            self._hits += kept.is_adopted
-            self._misses += not kept.is_adopted
-            kept.users += 1
+            entry = self._entries[avatar_id]
+            self._hits += entry.is_adopted
+            self._misses += not entry.is_adopted
+            entry.users += 1
         try:
-            self._adopt(kept)
+            self._adopt(entry)
         except BaseException:
-            self.rest(kept.avatar)
+            self.release(entry.avatar)
             raise
-        self._make_room()
-        return kept.avatar
+        self._evict_to_budget()
+        return entry.avatar
 
-    def rest(self, avatar: Avatar) -> None:
-        """A clip with this avatar has ended. Render thread."""
+    def release(self, avatar: Avatar) -> None:
+        """End the use of an avatar by a clip. Render thread."""
         with self._lock:
-            for kept in (*self._kept.values(), *self._leaving):
-                if kept.avatar is avatar and kept.users:
-                    kept.users -= 1
-                    kept.used = self._clock()
-        self._make_room()
+            for entry in (*self._entries.values(), *self._replaced):
+                if entry.avatar is avatar and entry.users:
+                    entry.users -= 1
+                    entry.last_used_s = self._clock()
+        self._evict_to_budget()
 
-    def tidy(self) -> None:
-        """Put away what nobody wanted for `ttl_s`. Render thread."""
+    def evict_expired(self) -> None:
+        """Evict the avatars without use for `ttl_s`. Render thread."""
         with self._lock:
-            now = self._clock()
-            for kept in self._spare():
-                if self._limits.ttl_s and now - kept.used >= self._limits.ttl_s:
-                    self._put_away(kept)
-        self._make_room()
+            now_s = self._clock()
+            for entry in self._evictable():
+                if self._limits.ttl_s and now_s - entry.last_used_s >= self._limits.ttl_s:
+                    self._evict(entry)
+        self._evict_to_budget()
 
     def counts(self) -> AvatarCacheCounts:
-        """What became of all wishes so far."""
+        """Return the counters."""
         with self._lock:
-            kept = sorted(self._kept.values(), key=lambda each: each.used)
+            entries = sorted(self._entries.values(), key=lambda each: each.last_used_s)
             return AvatarCacheCounts(
                 hits=self._hits,
                 misses=self._misses,
                 evictions=self._evictions,
                 bytes=self._bytes(),
                 max_bytes=self._limits.max_bytes,
-                avatars=tuple(each.avatar.id for each in kept),
+                avatars=tuple(each.avatar.id for each in entries),
             )
 
-    def _ready(self, avatar_id: str) -> AvatarSummary:
-        """An avatar that can be opened; raises AvatarError."""
+    def _stored_facts(self, avatar_id: str) -> AvatarFacts:
+        """Return the facts of an avatar on disk; raises AvatarError."""
         summary = self._store.summary(avatar_id)
         if summary.state != "ready":
-            self._store.open(avatar_id)  # raises what is the matter
-        return summary
-
-    def _fitting_facts(self, summary: AvatarSummary) -> AvatarFacts:
+            self._store.open(avatar_id)  # raises the reason
         require_fps(summary.id, summary.fps, wanted=self._fps)
         width, height = summary.size
         return AvatarFacts(
@@ -202,64 +207,61 @@ class AvatarCache:
             period=summary.period,
         )
 
-    def _fitting(self, avatar: Avatar) -> Avatar:
-        require_fps(avatar.id, avatar.fps, wanted=self._fps)
-        return avatar
+    def _add(self, avatar: Avatar) -> CacheEntry:
+        new = CacheEntry(avatar, bytes_of(avatar), self._clock())
+        return self._touch(self._entries.setdefault(avatar.id, new))
 
-    def _keep(self, avatar: Avatar) -> Kept:
-        size = bytes_of(avatar)
-        return self._touch(self._kept.setdefault(avatar.id, Kept(avatar, size, self._clock())))
+    def _touch(self, entry: CacheEntry) -> CacheEntry:
+        entry.last_used_s = self._clock()
+        return entry
 
-    def _touch(self, kept: Kept) -> Kept:
-        kept.used = self._clock()
-        return kept
-
-    def _adopt(self, kept: Kept) -> None:
-        """Where the engine's device has no room, others make some, until nobody is left who can."""
-        while not kept.is_adopted:
+    def _adopt(self, entry: CacheEntry) -> None:
+        """Load an avatar into the engine; evict others while its device lacks memory."""
+        while not entry.is_adopted:
             try:
-                self._engine.load_avatar(kept.avatar)
-                kept.is_adopted = True
+                self._engine.load_avatar(entry.avatar)
+                entry.is_adopted = True
             except EngineOutOfMemory:
-                others = [each for each in self._spare() if each is not kept and each.is_adopted]
+                others = [each for each in self._evictable() if each is not entry]
+                others = [each for each in others if each.is_adopted]
                 if not others:
                     raise
-                self._put_away(others[0])
+                self._evict(others[0])
 
     def _bytes(self) -> int:
-        return sum(kept.bytes for kept in (*self._kept.values(), *self._leaving))
+        return sum(entry.bytes for entry in (*self._entries.values(), *self._replaced))
 
-    def _spare(self) -> list[Kept]:
-        """What may be put away, the one that was wanted longest ago first."""
-        kept = [
+    def _evictable(self) -> list[CacheEntry]:
+        """Entries that may be evicted, least recently used first."""
+        entries = [
             each
-            for each in self._kept.values()
-            if not each.users and each.avatar.id != self.standing_id
+            for each in self._entries.values()
+            if not each.users and each.avatar.id != self.pinned_id
         ]
-        return sorted(kept, key=lambda each: each.used)
+        return sorted(entries, key=lambda each: each.last_used_s)
 
-    def _make_room(self) -> None:
+    def _evict_to_budget(self) -> None:
         with self._lock:
-            for kept in [each for each in self._leaving if not each.users]:
-                self._leaving.remove(kept)
-                self._forget(kept)
-            for kept in self._spare():
+            for entry in [each for each in self._replaced if not each.users]:
+                self._replaced.remove(entry)
+                self._forget(entry)
+            for entry in self._evictable():
                 if self._bytes() <= self._limits.max_bytes:
                     return
-                self._put_away(kept)
+                self._evict(entry)
 
-    def _put_away(self, kept: Kept) -> None:
-        del self._kept[kept.avatar.id]
+    def _evict(self, entry: CacheEntry) -> None:
+        del self._entries[entry.avatar.id]
         self._evictions += 1
-        self._forget(kept)
+        self._forget(entry)
 
-    def _forget(self, kept: Kept) -> None:
-        if kept.is_adopted:
-            self._engine.unload_avatar(kept.avatar)
+    def _forget(self, entry: CacheEntry) -> None:
+        if entry.is_adopted:
+            self._engine.unload_avatar(entry.avatar)
 
 
 def facts_of(avatar: Avatar) -> AvatarFacts:
-    """What an open avatar says of itself."""
+    """Return the facts of an open avatar."""
     width, height = avatar.size
     return AvatarFacts(
         id=avatar.id,
@@ -270,23 +272,23 @@ def facts_of(avatar: Avatar) -> AvatarFacts:
 
 
 def require_fps(avatar_id: str, fps: int, *, wanted: int) -> None:
-    """Raise AvatarUnfit where an avatar has another frame rate than the server."""
+    """Raise AvatarUnfit if an avatar has another frame rate than the server."""
     if fps != wanted:
         raise AvatarUnfit(
-            f"avatar_id = {avatar_id!r} was prepared for {fps} frames a second; this server makes "
-            f"{wanted} (fps). Prepare it again with --fps {wanted}, or start the server with "
-            f"--fps {fps}"
+            f"avatar_id = {avatar_id!r} was prepared for {fps} frames a second; this server "
+            f"renders {wanted} (fps). Prepare it again with --fps {wanted}, or start the server "
+            f"with --fps {fps}"
         )
 
 
 def bytes_of(avatar: Avatar) -> int:
-    """Memory that an avatar takes when all of it has been looked at."""
+    """Memory of an avatar when all of it has been read."""
     core = avatar.frames.nbytes + avatar.transforms.nbytes + avatar.landmarks.nbytes
     return core + sum(array.nbytes for array in avatar.extras.values())
 
 
 def read_ahead(folder: Path) -> None:
-    """Ask the system to read an avatar's arrays before somebody waits for them."""
+    """Ask the kernel to read an avatar's arrays into the page cache."""
     for path in folder.glob("*.npy"):
         fd = os.open(path, os.O_RDONLY)
         try:

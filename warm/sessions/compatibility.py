@@ -1,32 +1,31 @@
-"""Whether session, avatar and film fit together."""
+"""Compatibility of a session with its avatar and its film."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from warm.avatars.store import AvatarError
 from warm.sessions.avatar_cache import AvatarCache, AvatarFacts
+from warm.sessions.choices import Choices
 from warm.sessions.errors import SessionExists, UnusableSession
-from warm.sessions.record import Choices
 from warm.sessions.session import Session, SessionView
 
 
 class Compatibility:
-    """Asks the wardrobe; any thread."""
+    """Compatibility checks, and the view of a session that shows their result. Any thread."""
 
     def __init__(self, avatar_cache: AvatarCache) -> None:
         self._avatar_cache = avatar_cache
 
     def avatar_id(self, choices: Choices) -> str:
-        """The avatar that these choices mean."""
-        named = choices.avatar_id
-        return self._avatar_cache.standing_id if named is None else named
+        """Id of the avatar for these choices."""
+        return self._avatar_cache.pinned_id if choices.avatar_id is None else choices.avatar_id
 
     def check(self, session: Session) -> AvatarFacts:
-        """The avatar's facts, if session, avatar and film fit together; raises UnusableSession."""
-        if session.trouble is not None:
-            raise session.trouble
+        """Return the facts of the session's avatar; raises UnusableSession if they do not fit."""
+        if session.load_error is not None:
+            raise session.load_error
         try:
-            facts = self._avatar_cache.facts(self.avatar_id(session.record.choices))
+            facts = self._avatar_cache.facts(self.avatar_id(session.choices))
         except AvatarError as error:
             raise without_avatar(session, error) from error
         if session.film is not None and session.film.spec != facts.spec:
@@ -35,9 +34,9 @@ class Compatibility:
             )
         return facts
 
-    def require_same(self, session: Session, named: Mapping[str, Any]) -> None:
-        """Raise SessionExists where a session has chosen other than is named."""
-        has = session.record.choices
+    def check_same_choices(self, session: Session, named: Mapping[str, Any]) -> None:
+        """Raise SessionExists if the session has chosen other than is named."""
+        has = session.choices
         asked = has.changed(named)
         if self.avatar_id(asked) != self.avatar_id(has):
             avatars = self.avatar_id(has), self.avatar_id(asked)
@@ -47,9 +46,9 @@ class Compatibility:
                 raise SessionExists(session.id, name, getattr(has, name), getattr(asked, name))
 
     def view(self, session: Session) -> SessionView:
-        """What can be told of it."""
+        """Return a snapshot of a session, registered or not."""
         facts, problem = None, ""
-        avatar_id = self.avatar_id(session.record.choices)
+        avatar_id = self.avatar_id(session.choices)
         try:
             facts = self._avatar_cache.facts(avatar_id)
             self.check(session)
@@ -57,7 +56,7 @@ class Compatibility:
             problem = str(error)
         return SessionView(
             id=session.id,
-            choices=session.record.choices,
+            choices=session.choices,
             avatar_id=avatar_id,
             facts=facts,
             film=session.film,
@@ -69,5 +68,5 @@ class Compatibility:
 
 
 def without_avatar(session: Session, error: AvatarError) -> UnusableSession:
-    """What to say of a session whose avatar cannot be had."""
+    """Return the error of a session whose avatar is not available."""
     return UnusableSession(session.id, str(error), "or reset the session with another avatar_id")

@@ -1,25 +1,25 @@
-"""What can be wrong with a session, one class per cause."""
+"""Errors of sessions, one class per cause."""
 
 
 class BadSessionId(ValueError):
-    """Not a name that a session can have."""
+    """The value cannot be the id of a session."""
 
     def __init__(self, received: object) -> None:
         super().__init__(f"session_id = {received!r}: must be 1 to 64 letters, digits, '-' or '_'")
 
 
 class UnknownSession(LookupError):
-    """There is no session of that name, or nothing has been said in it."""
+    """No session has this id, or nothing has been said in it."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"session_id = {session_id!r}: nothing has been said in this session yet")
 
 
 class UnusableSession(RuntimeError):
-    """A session in which nothing can be said: its film or its avatar does not allow it."""
+    """The film, record or avatar of a session prevents speech in it."""
 
     def __init__(
-        self, session_id: str, reason: str, remedy: str = "reset it to begin anew"
+        self, session_id: str, reason: str, remedy: str = "reset it to start an empty film"
     ) -> None:
         super().__init__(f"session_id = {session_id!r} cannot be continued: {reason}; {remedy}")
 
@@ -30,5 +30,22 @@ class SessionExists(RuntimeError):
     def __init__(self, session_id: str, field_name: str, has: object, asked: object) -> None:
         super().__init__(
             f"session_id = {session_id!r} exists with {field_name} = {has!r}, not {asked!r}, and "
-            "something has been said in it; reset it with these choices, or take another id"
+            "something has been said in it; reset it with these choices, or use another id"
         )
+
+
+class TooManySessions(RuntimeError):
+    """The limit of sessions is reached."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} sessions exist, which is the limit (max_sessions); delete one first"
+        )
+
+
+class SessionFull(RuntimeError):
+    """The film of a session has reached its maximum length or size."""
+
+
+class DiskNearlyFull(RuntimeError):
+    """The disk has less free space than `min_free_mb`."""

@@ -1,61 +1,45 @@
-"""How long, how large and how many sessions may be, asked before any work is done."""
+"""Limits on the number, length and size of sessions, checked before any work is done."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from session.film import Committed, FilmSpec
+from warm.sessions.errors import DiskNearlyFull, SessionFull, TooManySessions
 
 MB = 1_000_000
-FIRST_PICTURE = 1 / 8
-"""Bytes a pixel that a picture of an empty film is expected to take, three times the usual …"""
-FIRST_SOUND = 1000
-"""… and of the sound and the boxes that come with it."""
-MARGIN = 2.0
-"""The next pictures are expected to take so many times what those of the film took so far."""
-
-
-class TooManySessions(RuntimeError):
-    """The limit of sessions is reached."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"{limit} sessions exist, which is the limit (max_sessions); delete one first"
-        )
-
-
-class SessionFull(RuntimeError):
-    """The film of a session is as long, or as large, as one may be."""
+FIRST_FRAME_BYTES_PER_PIXEL = 1 / 8
+"""Size assumed for a frame of an empty film: three times the usual …"""
+FIRST_FRAME_OVERHEAD_BYTES = 1000
+"""… and for its sound and boxes."""
+SIZE_MARGIN = 2.0
+"""The next frames are assumed to be this many times as large as the film's average frame."""
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """How many frames a film still takes, and what says so."""
+class Capacity:
+    """Number of frames that a film still takes, and the setting that limits it."""
 
     frames: int
     setting: str
-    """Whose limit comes first."""
-    has: str
-    """What the film has of it."""
+    """The setting whose limit comes first."""
+    used: str
+    """How much of it the film has used."""
     limit: str
 
     def fits(self, frames: int) -> bool:
-        """Whether so many more fit in, or one where that is none."""
+        """True if this many frames fit, at least one."""
         return max(1, frames) <= self.frames
 
     def require(self, frames: int, session_id: str) -> None:
-        """Raise SessionFull unless they fit."""
+        """Raise SessionFull unless this many frames fit."""
         if self.fits(frames):
             return
-        more = f", too much for {frames} frames more" if self.frames > 0 else ""
+        more = f", too much for {frames} more frames" if self.frames > 0 else ""
         raise SessionFull(
-            f"session_id = {session_id!r}: its film has {self.has}, and {self.setting} is "
+            f"session_id = {session_id!r}: its film has {self.used}, and {self.setting} is "
             f"{self.limit}{more}; reset the session, or raise the setting"
         )
-
-
-class DiskNearlyFull(RuntimeError):
-    """So little room is left that no clip is begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,28 +50,32 @@ class SessionLimits:
     max_session_s: float
     max_session_mb: float
     session_idle_s: float
-    """0: a film stays open for ever."""
+    """0: films stay open."""
     min_free_mb: float
-    """0: nobody looks."""
+    """0: free space is not checked."""
 
     def check_count(self, sessions: int) -> None:
-        """Raise TooManySessions when one more is too many."""
+        """Raise TooManySessions if no session may be added to this many."""
         if sessions >= self.max_sessions:
             raise TooManySessions(self.max_sessions)
 
-    def room(self, committed: Committed, spec: FilmSpec) -> Room:
-        """What a film still takes, which has so much."""
+    def capacity(self, committed: Committed, spec: FilmSpec) -> Capacity:
+        """Return what a film with this content still takes."""
         frames, size = committed.frames, committed.bytes
-        picture = MARGIN * size / frames if frames else first_picture(spec)
-        left_s = int(self.max_session_s * spec.fps) - frames
-        left_mb = int((self.max_session_mb * MB - size) / picture)
-        if left_s <= left_mb:
+        frame_bytes = SIZE_MARGIN * size / frames if frames else first_frame_bytes(spec)
+        by_length = int(self.max_session_s * spec.fps) - frames
+        by_size = int((self.max_session_mb * MB - size) / frame_bytes)
+        if by_length <= by_size:
             length_s = frames / spec.fps
-            return Room(left_s, "max_session_s", f"{length_s:.1f} s", f"{self.max_session_s:g}")
-        return Room(left_mb, "max_session_mb", f"{size / MB:.1f} MB", f"{self.max_session_mb:g}")
+            return Capacity(
+                by_length, "max_session_s", f"{length_s:.1f} s", f"{self.max_session_s:g}"
+            )
+        return Capacity(
+            by_size, "max_session_mb", f"{size / MB:.1f} MB", f"{self.max_session_mb:g}"
+        )
 
     def check_disk(self, folder: Path) -> None:
-        """Raise DiskNearlyFull when less than `min_free_mb` is free; raises OSError."""
+        """Raise DiskNearlyFull if less than `min_free_mb` is free; raises OSError."""
         if not self.min_free_mb:
             return
         found = os.statvfs(folder if folder.exists() else folder.parent)
@@ -95,10 +83,10 @@ class SessionLimits:
         if free_mb < self.min_free_mb:
             raise DiskNearlyFull(
                 f"{free_mb:.1f} MB are free in {str(folder)!r}, and min_free_mb is "
-                f"{self.min_free_mb:g}: make room (delete sessions or archives), or lower it"
+                f"{self.min_free_mb:g}: delete sessions or archives, or lower the setting"
             )
 
 
-def first_picture(spec: FilmSpec) -> float:
-    """Bytes that a frame of an empty film is expected to take."""
-    return FIRST_PICTURE * spec.width * spec.height + FIRST_SOUND
+def first_frame_bytes(spec: FilmSpec) -> float:
+    """Size assumed for a frame of an empty film."""
+    return FIRST_FRAME_BYTES_PER_PIXEL * spec.width * spec.height + FIRST_FRAME_OVERHEAD_BYTES

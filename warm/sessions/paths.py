@@ -1,35 +1,45 @@
-"""Where sessions lie on the disk, and which lie there."""
+"""Names and places of sessions in the results folder."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from warm.avatars.store import ID_PATTERN
 from warm.sessions.errors import BadSessionId
-from warm.sessions.record import RECORD_NAME
-from warm.settings import ID_PATTERN
 
 DEFAULT_SESSION = "default"
 FILM_NAME = "full_session.mp4"
+RECORD_NAME = "session.json"
+STAGED_SUFFIX = ".next"
+"""Ends the name of a record that replaces the current one when its film is gone."""
 
 
-class SessionPaths:
-    """The sessions of one results folder; any thread."""
+def check_session_id(session_id: str) -> None:
+    """Raise BadSessionId unless a session may have this id."""
+    if not ID_PATTERN.fullmatch(session_id):
+        raise BadSessionId(session_id)
 
-    def __init__(self, results: Path) -> None:
-        self.results = results
 
-    def path(self, session_id: str) -> Path:
-        """Where the film of a session lies or will lie; raises BadSessionId."""
-        if not re.fullmatch(ID_PATTERN, session_id):
-            raise BadSessionId(session_id)
-        if session_id == DEFAULT_SESSION:
-            return self.results / FILM_NAME
-        return self.results / "sessions" / session_id / FILM_NAME
+def film_path(results: Path, session_id: str) -> Path:
+    """Path of a session's film, which need not exist; the id must be valid."""
+    if session_id == DEFAULT_SESSION:
+        return results / FILM_NAME
+    return results / "sessions" / session_id / FILM_NAME
 
-    def found(self) -> Iterator[str]:
-        """The names of those that have a film, or have chosen something."""
-        names = (FILM_NAME, RECORD_NAME)
-        if any((self.results / name).exists() for name in names):
-            yield DEFAULT_SESSION
-        found = {path.parent for name in names for path in self.results.glob(f"sessions/*/{name}")}
-        yield from sorted(path.name for path in found if re.fullmatch(ID_PATTERN, path.name))
+
+def record_path(film: Path) -> Path:
+    """Path of the record next to a film."""
+    return film.with_name(RECORD_NAME)
+
+
+def staged_path(record: Path) -> Path:
+    """Path of a record that waits until its film is gone."""
+    return record.with_name(record.name + STAGED_SUFFIX)
+
+
+def stored_ids(results: Path) -> Iterator[str]:
+    """Ids of the sessions that have a film or a record on disk, sorted; `default` is first."""
+    names = (FILM_NAME, RECORD_NAME)
+    if any((results / name).exists() for name in names):
+        yield DEFAULT_SESSION
+    folders = {path.parent for name in names for path in results.glob(f"sessions/*/{name}")}
+    yield from sorted(path.name for path in folders if ID_PATTERN.fullmatch(path.name))

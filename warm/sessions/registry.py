@@ -1,50 +1,121 @@
-"""Which sessions there are, for every thread."""
+"""Registry of the sessions, shared by all threads."""
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 from threading import Condition
 
+from session.factory import Film
+from session.film import WriterKind
+from warm.sessions.paths import check_session_id, film_path
 from warm.sessions.session import Session
 
 
 class SessionRegistry:
-    """Sessions by name; who waits for one is woken when something changes."""
+    """Sessions by id. Threads that wait are woken when a session or its film changes.
 
-    def __init__(self) -> None:
+    A session that does not exist yet is a `Session` that is not registered; `publish` registers it.
+    """
+
+    def __init__(
+        self,
+        results: Path,
+        *,
+        writer: WriterKind = "fragments",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`writer`: kind of the films' writer."""
+        self.results = results
+        self._writer = writer
+        self._clock = clock
         self._sessions: dict[str, Session] = {}
         self._changed = Condition()
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def find(self, session_id: str) -> Session | None:
-        """The session of that name."""
+    def __contains__(self, session_id: str) -> bool:
         with self._changed:
-            return self._sessions.get(session_id)
+            return session_id in self._sessions
 
-    def every(self) -> list[Session]:
-        """All of them, by name."""
+    def lookup(self, session_id: str) -> Session:
+        """Return the session of this id, or a new one that is not registered.
+
+        Raises BadSessionId.
+        """
+        check_session_id(session_id)
+        return self._get(session_id) or self.new(session_id)
+
+    def current(self, session: Session) -> Session:
+        """Return the session that has this id now.
+
+        It differs from `session` if two requests created it, or if it was removed meanwhile.
+        """
+        if session.is_removed:
+            return self._get(session.id) or self.new(session.id)
+        return self._get(session.id) or session
+
+    def all(self) -> list[Session]:
+        """Return all registered sessions, by id."""
         with self._changed:
             return [session for _, session in sorted(self._sessions.items())]
 
+    def film(self, session: Session) -> Film | None:
+        """Return the film that a session has now; None if it has none or is not registered.
+
+        Raises UnusableSession if the film exists and cannot be read.
+        """
+        known = self._get(session.id)
+        if known is None:
+            return None
+        if known.load_error is not None and known.film is None:
+            raise known.load_error
+        return known.film
+
+    def films(self) -> list[Film]:
+        """Return the films of all sessions that have one."""
+        return [session.film for session in self.all() if session.film is not None]
+
+    def wait_for_film(self, session: Session, timeout_s: float) -> Film | None:
+        """Wait up to `timeout_s` for an open film; return as `film`."""
+
+        def is_open() -> bool:
+            film = self.film(session)
+            return film is not None and not film.is_closed
+
+        with self._changed:
+            self._changed.wait_for(is_open, timeout_s)
+        return self.film(session)
+
+    def new(self, session_id: str) -> Session:
+        """Return a new session that is not registered; the id must be valid."""
+        session = Session(
+            session_id,
+            film_path(self.results, session_id),
+            under=self.results,
+            writer=self._writer,
+        )
+        session.idle_since_s = self._clock()
+        return session
+
     def publish(self, session: Session) -> Session:
-        """Let everybody know of a session; returns the one that is known by that name."""
+        """Register a session unless its id is registered; return the registered one."""
         with self._changed:
             known = self._sessions.setdefault(session.id, session)
             self._changed.notify_all()
             return known
 
     def remove(self, session: Session) -> None:
-        """Nobody is to find it any more."""
+        """Remove a session from the registry."""
         with self._changed:
             del self._sessions[session.id]
             self._changed.notify_all()
 
-    def tell(self) -> None:
-        """Wake who waits."""
+    def notify(self) -> None:
+        """Wake the waiting threads."""
         with self._changed:
             self._changed.notify_all()
 
-    def wait_for(self, is_so: Callable[[], bool], timeout_s: float) -> None:
-        """Until it is so, or the time is up."""
+    def _get(self, session_id: str) -> Session | None:
         with self._changed:
-            self._changed.wait_for(is_so, timeout_s)
+            return self._sessions.get(session_id)

@@ -1,4 +1,4 @@
-"""What was deleted and still lies on the disk: removed by a thread that nobody waits for."""
+"""Trash folder: deleted files, unlinked by a thread of their own."""
 
 import logging
 import secrets
@@ -15,55 +15,55 @@ log = logging.getLogger(__name__)
 
 
 class Trash:
-    """A folder to which films are moved by rename, which takes no time, however large they are.
+    """Folder to which films are moved by rename, which is fast at any size.
 
-    To unlink gigabytes takes the system seconds; that is done here, one file after the other. What
-    a death left in the folder goes with the next `empty`. Any thread.
+    Unlinking gigabytes takes seconds; a thread does it, one file after the other. Files that a
+    crash left in the folder are removed by the next `empty`. Any thread.
     """
 
     def __init__(self, results: Path) -> None:
         self._results, self._folder = results, results / FOLDER
         self._thread = ThreadPoolExecutor(1, "trash")
-        self._arriving: set[str] = set()
-        """What is being moved here, by the part of its names before the first dot."""
+        self._reserved: set[str] = set()
+        """Names of files being moved here, up to the first dot."""
 
     @contextmanager
-    def arrival(self) -> Iterator[Path]:
-        """Where a film may be moved to, with what belongs to it; it is removed after the block.
+    def reserve(self) -> Iterator[Path]:
+        """Yield a path to which the block moves a film and its journal; they are removed after it.
 
         Raises OSError.
         """
         make_folder(self._folder, under=self._results)
         name = secrets.token_hex(8)
-        self._arriving.add(name)
+        self._reserved.add(name)
         try:
             yield self._folder / f"{name}.mp4"
         finally:
-            self._arriving.remove(name)
+            self._reserved.remove(name)
             self.empty()
 
-    def take(self, path: Path) -> None:
-        """Move a file here, if there is one; raises OSError. Durable once its old folder is."""
-        with self.arrival() as place:
+    def add(self, path: Path) -> None:
+        """Move a file here if it exists; raises OSError. The caller syncs the file's old folder."""
+        with self.reserve() as destination:
             try:
-                path.rename(place)
+                path.rename(destination)
             except FileNotFoundError:
                 if path.exists():
                     raise
 
     def empty(self) -> None:
-        """Begin to remove what lies here; returns at once. Does nothing when it is closed."""
+        """Start to remove all files here; returns at once. No effect after `close`."""
         with suppress(RuntimeError):
             self._thread.submit(self._empty)
 
     def close(self) -> None:
-        """Wait until what was to be removed is gone."""
+        """Wait until all files are removed."""
         self._thread.shutdown()
 
     def _empty(self) -> None:
-        """The only thread that removes; what somebody else put here goes too."""
+        """Remove all files, also those not put here by this process. The only code that unlinks."""
         for path in self._folder.glob("*"):
-            if path.name.partition(".")[0] in self._arriving:
+            if path.name.partition(".")[0] in self._reserved:
                 continue
             try:
                 path.unlink(missing_ok=True)

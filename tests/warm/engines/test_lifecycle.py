@@ -9,6 +9,7 @@ from threading import Event, Thread
 
 import pytest
 
+from tests.sessions import session_of
 from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.engines.base import EngineLost, EngineOutOfMemory, PatchRequest, PendingPatches
@@ -268,7 +269,9 @@ def one_of_two_speeches_lost(
     try:
         assert runtime.wait_until_warm(30)
         engine.lost_after = engine.rendered + 30
-        jobs = [runtime.speak(LONG, runtime.choose(), session_id=name) for name in ("a", "b")]
+        jobs = [
+            runtime.speak(session_of(runtime, name), LONG, runtime.choose()) for name in ("a", "b")
+        ]
         lost, errors = follow_until_one_fails(jobs)
         assert [type(error) for error in errors] == [EngineLost]
         (other,) = (job for job in jobs if job is not lost)
@@ -293,7 +296,9 @@ def test_a_clip_without_a_frame_in_the_lost_pass_waits_and_is_completed(
         assert not spoken.interrupted
         assert spoken.clip.frames > 100
         assert runtime.health().losses == 1
-        again = runtime.speak("Again.", runtime.choose(), session_id=lost.session_id).result()
+        again = runtime.speak(
+            session_of(runtime, lost.session_id), "Again.", runtime.choose()
+        ).result()
         assert again.session_frames > again.clip.frames
 
 
@@ -301,13 +306,8 @@ def test_a_clip_that_waits_for_a_lost_engine_is_interrupted_once_it_is_back(
     settings: Settings, voices: EspeakVoices, tmp_path: Path
 ) -> None:
     """Would miss closing frames requested from an engine that is not loaded."""
-    with one_of_two_speeches_lost(settings, voices, tmp_path) as (
-        runtime,
-        engine,
-        _,
-        other,
-    ):
-        stopping = Thread(target=runtime.interrupt, args=(other.session_id,))
+    with one_of_two_speeches_lost(settings, voices, tmp_path) as (runtime, engine, _, other):
+        stopping = Thread(target=runtime.interrupt, args=(other.session,))
         stopping.start()
         engine.gate.set()
         stopping.join(30)

@@ -10,6 +10,7 @@ import pytest
 from session.audio_encoder import AudioEncoder
 from session.fragmented.check import check_film
 from session.video_encoder import VideoEncoder
+from tests.sessions import session_of
 from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.render.health import NotReady
@@ -70,11 +71,11 @@ def test_a_session_that_is_being_made_holds_up_nobody_and_speaks_when_it_is(
     two: Runtime, gate: Callable[[str], Gate]
 ) -> None:
     """Would miss a render thread that makes the film itself."""
-    making, choice = gate("begin_film"), two.choose()
-    slow = [two.speak(text, choice, session_id="slow") for text in ("One.", "Two.")]
+    making, choice = gate("create_film"), two.choose()
+    slow = [two.speak(session_of(two, "slow"), text, choice) for text in ("One.", "Two.")]
     assert making.is_reached.wait(PATIENCE_S)
     for name in ("a", "b"):
-        assert two.speak(TEXT, choice, session_id=name).result().clip.frames > 0
+        assert two.speak(session_of(two, name), TEXT, choice).result().clip.frames > 0
     making.is_open.set()
     records = [job.result().clip for job in slow]
     assert [record.text for record in records] == ["One.", "Two."]
@@ -85,10 +86,10 @@ def test_a_session_that_is_being_made_counts_as_one_that_speaks(
     two: Runtime, gate: Callable[[str], Gate]
 ) -> None:
     """Would miss more clips at once than are allowed."""
-    making, choice = gate("begin_film"), two.choose()
-    slow = two.speak("One.", choice, session_id="slow")
+    making, choice = gate("create_film"), two.choose()
+    slow = two.speak(session_of(two, "slow"), "One.", choice)
     assert making.is_reached.wait(PATIENCE_S)
-    others = [two.speak(TEXT, choice, session_id=name) for name in ("a", "b", "c")]
+    others = [two.speak(session_of(two, name), TEXT, choice) for name in ("a", "b", "c")]
     seen = set()
     while not all(job.timings.total_s for job in others):
         seen.add(two.health().processing)
@@ -102,16 +103,16 @@ def test_a_film_that_is_being_taken_away_holds_up_nobody(
     two: Runtime, gate: Callable[[str], Gate], what: str
 ) -> None:
     choice = two.choose()
-    two.speak(TEXT, choice, session_id="slow").result()
-    taking = gate("take_film_away")
+    two.speak(session_of(two, "slow"), TEXT, choice).result()
+    taking = gate("dispose_film")
     ending = Thread(
         target=two.remove if what == "remove" else two.reset,
-        args=("slow", {})[: 1 + (what == "reset")],
+        args=(session_of(two, "slow"), {})[: 1 + (what == "reset")],
     )
     ending.start()
     assert taking.is_reached.wait(PATIENCE_S)
-    behind = two.speak("Behind it.", choice, session_id="slow")
-    assert two.speak(TEXT, choice, session_id="other").result().clip.frames > 0
+    behind = two.speak(session_of(two, "slow"), "Behind it.", choice)
+    assert two.speak(session_of(two, "other"), TEXT, choice).result().clip.frames > 0
     assert behind.timings.tts_first_s is None
     taking.is_open.set()
     ending.join(PATIENCE_S)
@@ -121,11 +122,11 @@ def test_a_film_that_is_being_taken_away_holds_up_nobody(
 def test_an_interruption_drops_what_waits_for_its_film(
     two: Runtime, gate: Callable[[str], Gate]
 ) -> None:
-    making = gate("begin_film")
-    jobs = [two.speak("Hello.", two.choose(), session_id="slow") for _ in range(2)]
+    making = gate("create_film")
+    jobs = [two.speak(session_of(two, "slow"), "Hello.", two.choose()) for _ in range(2)]
     assert making.is_reached.wait(PATIENCE_S)
     told = []
-    stopping = Thread(target=lambda: told.append(two.interrupt("slow")))
+    stopping = Thread(target=lambda: told.append(two.interrupt(session_of(two, "slow"))))
     stopping.start()
     with pytest.raises(Interrupted, match="before this was begun"):
         jobs[1].result()
@@ -134,7 +135,7 @@ def test_an_interruption_drops_what_waits_for_its_film(
     with pytest.raises(Interrupted, match="before this was begun"):
         jobs[0].result()
     assert [(each.dropped, each.interrupted, each.frame) for each in told] == [(2, False, 0)]
-    assert not two.sessions.exists("slow")
+    assert "slow" not in two.sessions.registry
 
 
 def test_a_session_that_cannot_be_made_fails_its_own_request(
@@ -144,18 +145,18 @@ def test_a_session_that_cannot_be_made_fails_its_own_request(
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Session, "begin_film", refuse)
+        broken.setattr(Session, "create_film", refuse)
         with pytest.raises(PermissionError):
-            two.speak("Hello.", two.choose(), session_id="slow").result()
-    assert not two.sessions.exists("slow")
-    assert two.speak("Hello.", two.choose(), session_id="slow").result().clip.index == 0
+            two.speak(session_of(two, "slow"), "Hello.", two.choose()).result()
+    assert "slow" not in two.sessions.registry
+    assert two.speak(session_of(two, "slow"), "Hello.", two.choose()).result().clip.index == 0
 
 
 def test_a_stop_waits_for_the_film_that_is_being_made(
     two: Runtime, gate: Callable[[str], Gate], settings: Settings
 ) -> None:
-    making = gate("begin_film")
-    job = two.speak("Hello.", two.choose(), session_id="slow")
+    making = gate("create_film")
+    job = two.speak(session_of(two, "slow"), "Hello.", two.choose())
     assert making.is_reached.wait(PATIENCE_S)
     two.stop()
     making.is_open.set()
@@ -176,8 +177,8 @@ def test_a_disk_that_does_not_answer_is_told(
     )
     runtime.start()
     assert runtime.wait_until_warm(PATIENCE_S)
-    making = gate("begin_film")
-    job = runtime.speak("Hello.", runtime.choose(), session_id="slow")
+    making = gate("create_film")
+    job = runtime.speak(session_of(runtime, "slow"), "Hello.", runtime.choose())
     assert making.is_reached.wait(PATIENCE_S)
     while "waiting for the disk" not in (health := runtime.health()).reason:
         assert health.state in ("ok", "stale")
@@ -220,8 +221,8 @@ def test_the_render_thread_never_waits_for_the_disk_in_a_sessions_life(
     note(VideoEncoder, "__init__")
     note(AudioEncoder, "__init__")
     for _ in range(2):
-        two.speak(TEXT, two.choose(), session_id="new").result()
-        two.reset("new", {})
-    two.remove("new")
+        two.speak(session_of(two, "new"), TEXT, two.choose()).result()
+        two.reset(session_of(two, "new"), {})
+    two.remove(session_of(two, "new"))
     assert {name for name, _ in seen} == {"fsync", "__init__"}
     assert {thread for _, thread in seen} == {"background", "encode"}

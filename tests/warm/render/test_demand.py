@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import settings as configure
 from hypothesis import strategies as st
 
+from tests.sessions import session_of
 from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.engines.base import EngineLost
@@ -21,7 +22,7 @@ from warm.render.health import NotReady
 from warm.render.jobs import Interrupted, SpeakJob
 from warm.runtime import Runtime
 from warm.sessions.avatar_cache import AvatarCache
-from warm.sessions.manager import Sessions
+from warm.sessions.films import SessionFilms
 from warm.sessions.session import Session
 from warm.settings import Settings
 
@@ -71,7 +72,7 @@ class Stepped:
         raise AssertionError("it did not come")
 
     def speak(self, session_id: str, text: str = "Hi.") -> SpeakJob:
-        return self.runtime.speak(text, self.runtime.choose(), session_id=session_id)
+        return self.runtime.speak(session_of(self.runtime, session_id), text, self.runtime.choose())
 
     def ask(self, act: Callable[..., Any], *given: Any) -> "Future[Any]":
         """Do what waits for the render thread on a client's thread, and let it arrive there."""
@@ -159,7 +160,7 @@ def test_a_request_that_comes_when_the_time_is_up_keeps_it(server: Stepped) -> N
 
 def test_a_film_that_is_being_opened_keeps_it(server: Stepped, gate: MakeGate) -> None:
     """Would miss a request that has left the queue and has no clip yet."""
-    opening = gate(Session, "begin_film")
+    opening = gate(Session, "create_film")
     job = server.speak("a")
     server.until(opening.is_reached.is_set)
     assert stays_loaded(server)
@@ -182,7 +183,7 @@ def test_a_clip_that_is_being_cut_keeps_it(server: Stepped, gate: MakeGate) -> N
     job = server.speak("a", "This is a sentence that is long enough to be cut somewhere.")
     server.until(lambda: job.timings.first_fragment_s is not None)
     cutting = gate(ClipEncoder, "_resume")
-    stopped = server.ask(server.runtime.interrupt, "a")
+    stopped = server.ask(server.runtime.interrupt, session_of(server.runtime, "a"))
     server.until(cutting.is_reached.is_set)
     assert stays_loaded(server)
     cutting.is_open.set()
@@ -194,12 +195,13 @@ def test_a_clip_that_is_being_cut_keeps_it(server: Stepped, gate: MakeGate) -> N
 def test_a_session_that_is_being_made_keeps_it(server: Stepped, gate: MakeGate) -> None:
     """Would miss an engine that is unloaded between being woken and adopting the avatar."""
     fetching = gate(AvatarCache, "fetch")
-    made = server.clients.submit(server.runtime.create, "a", {})
+    made = server.clients.submit(server.runtime.create, session_of(server.runtime, "a"), {})
     assert fetching.is_reached.wait(PATIENCE_S)
     assert stays_loaded(server)
     fetching.is_open.set()
     server.until(made.done)
-    assert made.result() == ("a", True)
+    session, is_new = made.result()
+    assert (session.id, is_new) == ("a", True)
     assert not stays_loaded(server)
 
 
@@ -213,17 +215,17 @@ def test_a_hold_that_is_over_before_the_next_look_is_seen_by_it() -> None:
 
 
 def test_an_interruption_answers_before_the_disk_does(server: Stepped, gate: MakeGate) -> None:
-    opening = gate(Session, "begin_film")
+    opening = gate(Session, "create_film")
     job = server.speak("a")
     server.until(opening.is_reached.is_set)
-    stopped = server.ask(server.runtime.interrupt, "a")
+    stopped = server.ask(server.runtime.interrupt, session_of(server.runtime, "a"))
     server.until(lambda: job.is_over)
     with pytest.raises(Interrupted, match="before this was begun"):
         job.result()
     opening.is_open.set()
     server.until(stopped.done)
     assert stopped.result().dropped == 1
-    assert not server.runtime.sessions.exists("a")
+    assert "a" not in server.runtime.sessions.registry
     assert server.runtime.counters.interrupted == 1
 
 
@@ -250,9 +252,11 @@ def test_a_stop_answers_requests_whose_films_are_being_opened(
 ) -> None:
     """Would miss a disk that does not answer: the stop waits for it, the clients do not."""
     runtime, clients = started
-    opening = Gate(monkeypatch, Session, "begin_film")
+    opening = Gate(monkeypatch, Session, "create_film")
     try:
-        answer = clients.submit(runtime.speak("Hi.", runtime.choose(), session_id="a").result)
+        answer = clients.submit(
+            runtime.speak(session_of(runtime, "a"), "Hi.", runtime.choose()).result
+        )
         assert opening.is_reached.wait(PATIENCE_S)
         runtime.stop()
         assert isinstance(answer.exception(PATIENCE_S), Interrupted)
@@ -261,7 +265,7 @@ def test_a_stop_answers_requests_whose_films_are_being_opened(
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, SystemExit])
-@pytest.mark.parametrize("place", ["is_open", "rest"])
+@pytest.mark.parametrize("place", ["is_open", "release"])
 def test_a_render_thread_that_dies_between_two_places_answers_everybody(
     started: Started, monkeypatch: pytest.MonkeyPatch, place: str, kind: type[BaseException]
 ) -> None:
@@ -272,9 +276,9 @@ def test_a_render_thread_that_dies_between_two_places_answers_everybody(
         raise kind("a bug")
 
     choice = runtime.choose()
-    monkeypatch.setattr(Sessions, place, fail)
-    names = ("a", "b", "c") if place == "rest" else ("a",)
-    jobs = [runtime.speak("Hi.", choice, session_id=name) for name in names]
+    monkeypatch.setattr(SessionFilms, place, fail)
+    names = ("a", "b", "c") if place == "release" else ("a",)
+    jobs = [runtime.speak(session_of(runtime, name), "Hi.", choice) for name in names]
     answers = [clients.submit(job.result) for job in jobs]
     for answer in answers:
         assert isinstance(answer.exception(PATIENCE_S), NotReady)
@@ -298,7 +302,9 @@ def test_a_render_thread_that_hangs_keeps_no_client_waiting_beyond_a_stop(
     hanging.is_open.clear()
     try:
         with ThreadPoolExecutor(1) as clients:
-            answer = clients.submit(runtime.speak("Hi.", runtime.choose()).result)
+            answer = clients.submit(
+                runtime.speak(session_of(runtime), "Hi.", runtime.choose()).result
+            )
             assert hanging.is_reached.wait(PATIENCE_S)
             runtime.stop()
             error = answer.exception(PATIENCE_S)
@@ -315,7 +321,7 @@ class Disk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.answers = Event()
-        for name in ("begin_film", "take_film_away"):
+        for name in ("create_film", "dispose_film"):
             monkeypatch.setattr(Session, name, self._waiting(getattr(Session, name)))
 
     def _waiting(self, act: Callable[..., Any]) -> Callable[..., Any]:
@@ -338,11 +344,13 @@ def play(
             case "speak":
                 jobs.append(server.speak(name))
             case "interrupt":
-                asked.append(server.ask(server.runtime.interrupt, name))
+                asked.append(server.ask(server.runtime.interrupt, session_of(server.runtime, name)))
             case "reset":
-                asked.append(server.ask(server.runtime.reset, name, {}))
+                asked.append(server.ask(server.runtime.reset, session_of(server.runtime, name), {}))
             case "create":
-                asked.append(server.ask(server.runtime.create, name, {}))
+                asked.append(
+                    server.ask(server.runtime.create, session_of(server.runtime, name), {})
+                )
             case "hold":
                 disk.answers.clear()
             case "release":

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from session.film import FilmSpec
 from session.fragmented.writer import FilmWriter
+from tests.sessions import film_of, session_of
 from tests.tiny_face import HEIGHT, MOUTH, PATCH, WIDTH, LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from tts.voice import BadSpeechRequest, VoiceChoice
@@ -23,8 +24,7 @@ from warm.render.pacing import batch_sizes
 from warm.render.queue import QueueFull
 from warm.render.utterances import TAIL_FRAMES
 from warm.runtime import Runtime
-from warm.sessions.errors import BadSessionId, UnusableSession
-from warm.sessions.limits import TooManySessions
+from warm.sessions.errors import BadSessionId, TooManySessions, UnusableSession
 from warm.settings import Settings
 
 TEXT = "Hello world. This is the second sentence."
@@ -53,7 +53,7 @@ def digest(path: Path, end: int | None = None) -> str:
 def test_what_was_said_is_in_the_film_picture_by_picture(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
-    spoken = runtime.speak(TEXT, choice).result()
+    spoken = runtime.speak(session_of(runtime), TEXT, choice).result()
     pictures = decoded(spoken.path)
     assert pictures.shape == (spoken.clip.frames, HEIGHT, WIDTH, 3)
     avatar = runtime.avatar
@@ -65,7 +65,7 @@ def test_what_was_said_is_in_the_film_picture_by_picture(
 def test_the_mouth_moves_with_the_sound_and_rests_at_the_end(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
-    spoken = runtime.speak(TEXT, choice).result()
+    spoken = runtime.speak(session_of(runtime), TEXT, choice).result()
     x, y = MOUTH
     mouth = decoded(spoken.path)[:, y + 4 : y + PATCH - 4, x + 4 : x + PATCH - 4].mean((1, 2, 3))
     sound = np.abs(sound_of(spoken.path))
@@ -80,8 +80,8 @@ def test_the_mouth_moves_with_the_sound_and_rests_at_the_end(
 def test_the_next_clip_goes_on_at_the_frame_where_the_last_one_ended(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
-    first = runtime.speak("Hello.", choice).result()
-    second = runtime.speak("World.", choice).result()
+    first = runtime.speak(session_of(runtime), "Hello.", choice).result()
+    second = runtime.speak(session_of(runtime), "World.", choice).result()
     assert second.clip.first_frame == first.clip.frames
     assert second.session_frames == first.clip.frames + second.clip.frames
     corner = decoded(second.path)[:, 4:20, 4:20].mean(axis=(1, 2, 3))
@@ -91,7 +91,7 @@ def test_the_next_clip_goes_on_at_the_frame_where_the_last_one_ended(
 
 
 def test_events_come_in_order_and_tell_all_frames(runtime: Runtime, choice: VoiceChoice) -> None:
-    events = list(runtime.speak(TEXT, choice).events())
+    events = list(runtime.speak(session_of(runtime), TEXT, choice).events())
     assert isinstance(events[0], SpeechReady)
     assert isinstance(events[1], FragmentCommitted)
     assert events[1].fragment.frames == 3
@@ -112,14 +112,16 @@ def test_events_come_in_order_and_tell_all_frames(runtime: Runtime, choice: Voic
 def test_the_first_fragment_waits_for_no_second_sentence(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
-    events = runtime.speak(" ".join(["And one more sentence."] * 40), choice).events()
+    events = runtime.speak(
+        session_of(runtime), " ".join(["And one more sentence."] * 40), choice
+    ).events()
     kinds = [type(event) for event in itertools.islice(events, 3)]
     assert kinds.index(FragmentCommitted) <= 2
 
 
 def test_two_sessions_have_a_film_each(runtime: Runtime, choice: VoiceChoice) -> None:
-    one = runtime.speak("Hello.", choice, session_id="one").result()
-    two = runtime.speak("Hello.", choice, session_id="two").result()
+    one = runtime.speak(session_of(runtime, "one"), "Hello.", choice).result()
+    two = runtime.speak(session_of(runtime, "two"), "Hello.", choice).result()
     assert (one.session_clips, two.session_clips) == (1, 1)
     assert one.path != two.path
     assert one.path.parts[-3:] == ("sessions", "one", "full_session.mp4")
@@ -128,33 +130,33 @@ def test_two_sessions_have_a_film_each(runtime: Runtime, choice: VoiceChoice) ->
 @pytest.mark.parametrize("session_id", ["", "a.b", "../up", "a/b", "ä", "x" * 65, "a\n"])
 def test_a_session_is_no_path(runtime: Runtime, choice: VoiceChoice, session_id: str) -> None:
     with pytest.raises(BadSessionId, match="letters, digits"):
-        runtime.speak("Hello.", choice, session_id=session_id)
+        runtime.speak(session_of(runtime, session_id), "Hello.", choice)
     with pytest.raises(BadSessionId):
-        runtime.remove(session_id)
+        runtime.remove(session_of(runtime, session_id))
 
 
 def test_a_text_that_is_too_long_is_refused_with_the_limit(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
     with pytest.raises(BadSpeechRequest, match=r"10001 characters.*10000") as caught:
-        runtime.speak("a" * 10_001, choice)
+        runtime.speak(session_of(runtime), "a" * 10_001, choice)
     assert caught.value.field == "text"
 
 
 def test_an_engine_that_breaks_before_the_first_fragment_leaves_everything_as_it_was(
     runtime: Runtime, choice: VoiceChoice, engine: LoudnessEngine
 ) -> None:
-    path = runtime.speak("Hello.", choice).result().path
+    path = runtime.speak(session_of(runtime), "Hello.", choice).result().path
     before = digest(path)
     engine.broken_after = engine.rendered
     with pytest.raises(RuntimeError, match="the engine broke"):
-        runtime.speak(TEXT, choice).result()
+        runtime.speak(session_of(runtime), TEXT, choice).result()
     assert digest(path) == before
     with pytest.raises(RuntimeError, match="the engine broke"):
-        runtime.speak(TEXT, choice, session_id="new").result()
-    assert not runtime.sessions.exists("new")
+        runtime.speak(session_of(runtime, "new"), TEXT, choice).result()
+    assert "new" not in runtime.sessions.registry
     engine.broken_after = None
-    assert runtime.speak("Hello.", choice).result().session_clips == 2
+    assert runtime.speak(session_of(runtime), "Hello.", choice).result().session_clips == 2
     assert digest(path, path.stat().st_size) != before
 
 
@@ -162,17 +164,17 @@ def test_an_engine_that_breaks_later_leaves_what_was_committed_and_the_next_clip
     runtime: Runtime, choice: VoiceChoice, engine: LoudnessEngine
 ) -> None:
     engine.broken_after = engine.rendered + 60
-    job = runtime.speak(TEXT, choice)
+    job = runtime.speak(session_of(runtime), TEXT, choice)
     told: list[object] = []
     with pytest.raises(RuntimeError, match="the engine broke"):
         told.extend(job.events())
-    film = runtime.sessions.find("default")
+    film = film_of(runtime)
     kept = film.committed
     assert kept.frames in (14, 29, 54)
     assert [clip.frames for clip in kept.clips] == [kept.frames]
     before = digest(film.path, kept.bytes)
     engine.broken_after = None
-    spoken = runtime.speak("Hello.", choice).result()
+    spoken = runtime.speak(session_of(runtime), "Hello.", choice).result()
     assert spoken.clip.first_frame == kept.frames
     assert digest(film.path, kept.bytes) == before
     assert len(decoded(spoken.path)) == spoken.session_frames
@@ -181,37 +183,40 @@ def test_an_engine_that_breaks_later_leaves_what_was_committed_and_the_next_clip
 def test_a_reset_takes_the_film_from_its_path_and_is_not_surprised_by_none(
     runtime: Runtime, choice: VoiceChoice, settings: Settings
 ) -> None:
-    spoken = runtime.speak("Hello.", choice).result()
-    runtime.remove("default")
+    spoken = runtime.speak(session_of(runtime), "Hello.", choice).result()
+    runtime.remove(session_of(runtime))
     assert not spoken.path.exists()
     assert [path.name for path in settings.results_dir.iterdir()] == ["trash"]
-    runtime.remove("default")
-    assert runtime.speak("Hello.", choice).result().clip.first_frame == 0
+    runtime.remove(session_of(runtime))
+    assert runtime.speak(session_of(runtime), "Hello.", choice).result().clip.first_frame == 0
 
 
 def test_a_reset_ends_what_is_being_said_and_what_waits(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
-    long = runtime.speak(" ".join([TEXT] * 60), choice)
+    long = runtime.speak(session_of(runtime), " ".join([TEXT] * 60), choice)
     next(event for event in long.events() if isinstance(event, FragmentCommitted))
-    waiting = runtime.speak(TEXT, choice)
-    other = runtime.speak("Hello.", choice, session_id="other")
-    runtime.remove("default")
+    waiting = runtime.speak(session_of(runtime), TEXT, choice)
+    other = runtime.speak(session_of(runtime, "other"), "Hello.", choice)
+    runtime.remove(session_of(runtime))
     for job in (long, waiting):
         with pytest.raises(Interrupted, match="was reset"):
             job.result()
-    assert runtime.sessions.get("default") is None
+    assert runtime.sessions.registry.film(session_of(runtime)) is None
     assert other.result().session_clips == 1
 
 
 def test_a_full_queue_refuses_and_what_was_queued_is_done(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
-    jobs = [runtime.speak(" ".join([TEXT] * 6), choice)]
+    jobs = [runtime.speak(session_of(runtime), " ".join([TEXT] * 6), choice)]
     next(jobs[0].events())
-    jobs += [runtime.speak("Hello.", choice), runtime.speak("Hello.", choice)]
+    jobs += [
+        runtime.speak(session_of(runtime), "Hello.", choice),
+        runtime.speak(session_of(runtime), "Hello.", choice),
+    ]
     with pytest.raises(QueueFull) as caught:
-        runtime.speak("Hello.", choice)
+        runtime.speak(session_of(runtime), "Hello.", choice)
     assert caught.value.retry_after_s >= 1
     assert (runtime.health().queued, runtime.health().processing) == (2, 1)
     assert [job.result().clip.index for job in jobs] == [0, 1, 2]
@@ -224,17 +229,17 @@ def test_a_stop_ends_the_clip_at_a_fragment_and_the_film_can_be_gone_on_with(
     voices: EspeakVoices,
     tmp_path: Path,
 ) -> None:
-    job = runtime.speak(" ".join([TEXT] * 60), choice)
-    waiting = runtime.speak(TEXT, choice)
+    job = runtime.speak(session_of(runtime), " ".join([TEXT] * 60), choice)
+    waiting = runtime.speak(session_of(runtime), TEXT, choice)
     landed = next(event for event in job.events() if isinstance(event, FragmentCommitted))
-    film = runtime.sessions.find("default")
+    film = film_of(runtime)
     runtime.close()
     with pytest.raises(Interrupted, match="stopping"):
         job.result()
     with pytest.raises(NotReady, match="stopping"):
         waiting.result()
     with pytest.raises(NotReady, match="stopping"):
-        runtime.speak("Hello.", choice)
+        runtime.speak(session_of(runtime), "Hello.", choice)
     assert film.is_closed
     kept = film.committed
     assert kept.bytes == film.path.stat().st_size >= landed.fragment.end
@@ -243,7 +248,7 @@ def test_a_stop_ends_the_clip_at_a_fragment_and_the_film_can_be_gone_on_with(
     )
     again.start()
     assert again.wait_until_warm(30)
-    spoken = again.speak("Hello.", choice).result()
+    spoken = again.speak(session_of(again), "Hello.", choice).result()
     again.close()
     assert spoken.clip.first_frame == kept.frames
     assert len(decoded(spoken.path)) == spoken.session_frames
@@ -256,7 +261,7 @@ def test_start_up_cuts_what_a_death_left_behind_the_last_fragment(
     voices: EspeakVoices,
     tmp_path: Path,
 ) -> None:
-    path = runtime.speak("Hello.", choice, session_id="kept").result().path
+    path = runtime.speak(session_of(runtime, "kept"), "Hello.", choice).result().path
     runtime.close()
     before = digest(path)
     with path.open("ab") as film:
@@ -266,7 +271,7 @@ def test_start_up_cuts_what_a_death_left_behind_the_last_fragment(
     )
     again.start()
     assert again.wait_until_warm(30)
-    assert [name for name, _ in again.sessions.all()] == ["kept"]
+    assert [session.id for session in again.sessions.registry.all()] == ["kept"]
     assert digest(path) == before
     again.close()
 
@@ -283,10 +288,10 @@ def test_a_film_that_cannot_be_continued_is_set_aside_until_it_is_reset(
     assert runtime.wait_until_warm(30)
     choice = runtime.choose(voice=None, language=None, speed=None)
     with pytest.raises(UnusableSession, match="reset it"):
-        runtime.speak("Hello.", choice)
-    assert "session set aside" in caplog.text
-    runtime.remove("default")
-    assert runtime.speak("Hello.", choice).result().session_clips == 1
+        runtime.speak(session_of(runtime), "Hello.", choice)
+    assert "session unusable" in caplog.text
+    runtime.remove(session_of(runtime))
+    assert runtime.speak(session_of(runtime), "Hello.", choice).result().session_clips == 1
     runtime.close()
 
 
@@ -300,11 +305,11 @@ def test_only_so_many_sessions_may_exist(
     runtime.start()
     assert runtime.wait_until_warm(30)
     choice = runtime.choose(voice=None, language=None, speed=None)
-    runtime.speak("Hello.", choice, session_id="one").result()
+    runtime.speak(session_of(runtime, "one"), "Hello.", choice).result()
     with pytest.raises(TooManySessions, match="1 sessions exist"):
-        runtime.speak("Hello.", choice, session_id="two")
-    runtime.remove("one")
-    runtime.speak("Hello.", choice, session_id="two").result()
+        runtime.speak(session_of(runtime, "two"), "Hello.", choice)
+    runtime.remove(session_of(runtime, "one"))
+    runtime.speak(session_of(runtime, "two"), "Hello.", choice).result()
     runtime.close()
 
 
@@ -331,7 +336,9 @@ def test_a_dead_render_thread_is_told_with_its_reason(
         "the render thread died: OSError: no model file",
     )
     with pytest.raises(NotReady, match="no model file"):
-        runtime.speak("Hello.", runtime.choose(voice=None, language=None, speed=None))
+        runtime.speak(
+            session_of(runtime), "Hello.", runtime.choose(voice=None, language=None, speed=None)
+        )
 
 
 class EngineThatHangs(LoudnessEngine):
@@ -362,7 +369,9 @@ def test_a_render_thread_that_hangs_is_stale_until_it_goes_on(
     runtime.start()
     assert runtime.wait_until_warm(30)
     engine.may_go_on.clear()
-    job = runtime.speak("Hello.", runtime.choose(voice=None, language=None, speed=None))
+    job = runtime.speak(
+        session_of(runtime), "Hello.", runtime.choose(voice=None, language=None, speed=None)
+    )
     engine.hangs.wait(30)
     assert runtime.health().state == "ok"
     now[0] = settings.stale_s + 1
@@ -382,7 +391,7 @@ def test_batches_grow_from_the_first_to_the_largest() -> None:
 def test_a_job_can_be_followed_from_the_start_at_any_time(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
-    job: SpeakJob = runtime.speak("Hello.", choice)
+    job: SpeakJob = runtime.speak(session_of(runtime), "Hello.", choice)
     first = job.result()
     assert list(job.events())[-1] is first
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from session.film import FilmSpec, Fragment
 from session.fragmented.writer import FilmWriter
+from tests.sessions import film_of, session_of
 from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
 from tts.voice import VoiceChoice
@@ -26,7 +27,8 @@ from warm.render.playback_clock import PlaybackClock
 from warm.render.renderer import Renderer
 from warm.render.scheduler import PASS_S, SOON_S, Throughput, schedule
 from warm.runtime import Runtime
-from warm.sessions.limits import Room
+from warm.sessions.limits import Capacity
+from warm.sessions.session import Session
 
 SPEC = FilmSpec(width=WIDTH, height=HEIGHT, fps=25)
 TEXT = "Good morning, and thank you for calling."
@@ -103,7 +105,7 @@ class Studio:
             largest_batch=25,
             clock=lambda: self.now_s,
             notify=self.bell.set,
-            capacity=lambda _committed, _spec: Room(100_000, "max_session_s", "", ""),
+            capacity=lambda _committed, _spec: Capacity(100_000, "max_session_s", "", ""),
         )
         self.renderer = Renderer(context)
         self._folder = folder
@@ -117,9 +119,11 @@ class Studio:
         lead_s: float | None = None,
         kind: type[FilmWriter] = FilmWriter,
     ) -> SpeakJob:
+        path = self._folder / f"{session_id}.mp4"
         if session_id not in self.films:
-            self.films[session_id] = kind.create(self._folder / f"{session_id}.mp4", SPEC)
-        job = SpeakJob(session_id=session_id, text=text, choice=self._choice, lead_s=lead_s)
+            self.films[session_id] = kind.create(path, SPEC)
+        session = Session(session_id, path, under=self._folder, writer="fragments")
+        job = SpeakJob(session=session, text=text, choice=self._choice, lead_s=lead_s)
         self.renderer.begin(job, self.films[session_id], self.avatar)
         return job
 
@@ -255,12 +259,12 @@ def test_a_pass_that_breaks_fails_the_clips_in_it_and_no_other(
 ) -> None:
     choice = runtime.choose()
     engine.broken_after = engine.rendered + 100
-    jobs = [runtime.speak(LONG, choice, session_id=name) for name in ("a", "b")]
+    jobs = [runtime.speak(session_of(runtime, name), LONG, choice) for name in ("a", "b")]
     for job in jobs:
         with pytest.raises(RuntimeError, match="the engine broke"):
             job.result()
     engine.broken_after = None
-    assert runtime.speak("Yes.", choice, session_id="c").result().clip.index == 0
+    assert runtime.speak(session_of(runtime, "c"), "Yes.", choice).result().clip.index == 0
     assert runtime.health().state == "ok"
     assert runtime.health().processing == 0
 
@@ -269,10 +273,10 @@ def test_two_requests_of_a_session_are_said_in_order_beside_another_session(
     runtime: Runtime,
 ) -> None:
     choice = runtime.choose()
-    first = runtime.speak(LONG, choice, session_id="a")
+    first = runtime.speak(session_of(runtime, "a"), LONG, choice)
     next(first.events())
-    second = runtime.speak("Yes.", choice, session_id="a")
-    other = runtime.speak("Yes.", choice, session_id="b")
+    second = runtime.speak(session_of(runtime, "a"), "Yes.", choice)
+    other = runtime.speak(session_of(runtime, "b"), "Yes.", choice)
     assert other.result().clip.first_frame == 0
     one, two = first.result().clip, second.result().clip
     assert (one.index, two.index) == (0, 1)
@@ -280,9 +284,9 @@ def test_two_requests_of_a_session_are_said_in_order_beside_another_session(
 
 
 def test_every_sentence_is_a_cue_of_its_frames(runtime: Runtime) -> None:
-    job = runtime.speak("Hello world. How are you?", runtime.choose())
+    job = runtime.speak(session_of(runtime), "Hello world. How are you?", runtime.choose())
     spoken = job.result()
-    film = runtime.sessions.find("default")
+    film = film_of(runtime)
     first, second = film.cues()
     assert (first.text, second.text) == ("Hello world.", "How are you?")
     assert first.end == second.first_frame
@@ -376,7 +380,7 @@ def test_a_film_plays_on_from_clip_to_clip_and_waits_for_one_that_is_late() -> N
 def test_a_clip_tells_its_fragments_while_another_is_being_made(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
-    jobs = [runtime.speak(LONG, choice, session_id=name) for name in "ab"]
+    jobs = [runtime.speak(session_of(runtime, name), LONG, choice) for name in "ab"]
     told = [itertools.islice(job.events(), 2) for job in jobs]
     for events in told:
         assert isinstance(list(events)[1], FragmentCommitted)

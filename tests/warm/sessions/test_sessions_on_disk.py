@@ -16,9 +16,11 @@ from tests.tiny_face import LoudnessEngine, tiny_avatar
 from warm.avatars.store import AvatarStore
 from warm.sessions.archive import Archive, Disposal, UnknownArchive
 from warm.sessions.avatar_cache import AvatarCache, AvatarCacheLimits
-from warm.sessions.limits import DiskNearlyFull, SessionLimits
-from warm.sessions.manager import Sessions
-from warm.sessions.record import RECORD_NAME, Choices
+from warm.sessions.choices import Choices
+from warm.sessions.errors import DiskNearlyFull
+from warm.sessions.limits import SessionLimits
+from warm.sessions.paths import RECORD_NAME
+from warm.sessions.sessions import Sessions, make_sessions
 from warm.sessions.trash import Trash
 
 LIMITS = SessionLimits(
@@ -38,37 +40,45 @@ def results(tmp_path: Path) -> Path:
 @pytest.fixture
 def begin(results: Path, tmp_path: Path) -> Iterator[Callable[[], Sessions]]:
     """Sessions as a server has them after its start; the ones before are closed."""
-    open_now: list[Sessions] = []
+    open_now: list[tuple[Sessions, Trash]] = []
+
+    def stop() -> None:
+        while open_now:
+            sessions, trash = open_now.pop()
+            sessions.films.close()
+            trash.close()
 
     def start() -> Sessions:
-        while open_now:
-            open_now.pop().close()
+        stop()
         avatar_cache = AvatarCache(
             store=AvatarStore(results),
             engine=LoudnessEngine(),
-            standing=tiny_avatar(tmp_path),
+            pinned=tiny_avatar(tmp_path),
             fps=25,
             limits=AvatarCacheLimits(max_bytes=10**9, ttl_s=0),
         )
         trash = Trash(results)
         disposal = Disposal(trash, Archive(results, 5, trash))
-        sessions = Sessions(results, avatar_cache=avatar_cache, limits=LIMITS, disposal=disposal)
-        sessions.recover()
-        open_now.append(sessions)
+        sessions = make_sessions(
+            results, avatar_cache=avatar_cache, limits=LIMITS, disposal=disposal
+        )
+        sessions.films.recover()
+        open_now.append((sessions, trash))
         return sessions
 
     yield start
-    for sessions in open_now:
-        sessions.close()
+    stop()
 
 
 def speak(sessions: Sessions, session_id: str = "bob") -> Path:
     """Four frames, as the render thread adds them."""
-    film, avatar = sessions.open(session_id), sessions.avatar(session_id)
+    session = sessions.films.open(sessions.registry.lookup(session_id))
+    film, avatar = session.film, sessions.films.acquire_avatar(session)
+    assert film is not None
     clip = film.begin("Four frames.")
     clip.write(list(avatar.frames[:4]), np.zeros(4 * 1920, np.float32))
     clip.finish()
-    sessions.rest(session_id)
+    sessions.films.release(session)
     return film.path
 
 
@@ -107,17 +117,17 @@ def test_a_death_in_the_middle_of_a_reset_loses_nothing(
         else:
             fail(dying, "rename", film, Died())
         with pytest.raises(Died):
-            sessions.reset("bob", {"speed": 1.5})
+            sessions.lifecycle.reset(sessions.registry.lookup("bob"), {"speed": 1.5})
     again = begin()
     kept = Archive(results, 5, Trash(results)).all()
     if moment == "after it":
-        assert again.get("bob") is None
+        assert again.registry.lookup("bob").film is None
         assert whole(kept[0].path) == 4
         assert journal_path(kept[0].path).read_bytes() == journal
     else:
         assert kept == []
         assert (whole(film), journal_path(film).read_bytes()) == (4, journal)
-    assert again.choices("bob") == Choices()
+    assert again.registry.lookup("bob").choices == Choices()
     frames = 4 + 4 * (moment == "before the film is moved")
     assert whole(speak(again)) == frames
 
@@ -132,15 +142,15 @@ def test_a_disk_without_room_stops_a_reset_before_the_film_is_touched(
     with monkeypatch.context() as filled:
         filled.setattr("warm.sessions.session.write_record", lambda *_: (_ for _ in ()).throw(full))
         with pytest.raises(OSError, match="No space left"):
-            sessions.reset("bob", {"speed": 1.5})
+            sessions.lifecycle.reset(sessions.registry.lookup("bob"), {"speed": 1.5})
         with pytest.raises(OSError, match="No space left"):
-            sessions.create("new", {})
+            sessions.lifecycle.create(sessions.registry.lookup("new"), {})
     assert film.read_bytes() == before
-    assert sessions.choices("bob") == Choices()
-    assert [view.id for view in sessions.views()] == ["bob"]
+    assert sessions.registry.lookup("bob").choices == Choices()
+    assert [session.id for session in sessions.registry.all()] == ["bob"]
     assert whole(speak(sessions)) == 8
-    assert sessions.reset("bob", {"speed": 1.5}) is not None
-    assert sessions.choices("bob") == Choices(speed=1.5)
+    assert sessions.lifecycle.reset(sessions.registry.lookup("bob"), {"speed": 1.5}) is not None
+    assert sessions.registry.lookup("bob").choices == Choices(speed=1.5)
 
 
 @pytest.mark.parametrize(
@@ -158,10 +168,10 @@ def test_a_film_that_cannot_be_moved_stays_in_its_session(
     with monkeypatch.context() as refusing:
         fail(refusing, "rename", film, OSError(code, os.strerror(code)))
         with pytest.raises(kind):
-            sessions.reset("bob", {"speed": 1.5})
-    assert sessions.choices("bob") == Choices()
+            sessions.lifecycle.reset(sessions.registry.lookup("bob"), {"speed": 1.5})
+    assert sessions.registry.lookup("bob").choices == Choices()
     assert not list(film.parent.glob("*.next"))
-    assert sessions.find("bob").path == film
+    assert sessions.registry.lookup("bob").path == film
     assert whole(speak(sessions)) == 8
     assert Archive(results, 5, Trash(results)).all() == []
 
@@ -172,11 +182,13 @@ def test_a_closed_film_is_archived_and_deleted_like_an_open_one(
     sessions = begin()
     for session_id in ("bob", "eve"):
         speak(sessions, session_id)
-        sessions.find(session_id).close()
-    name = sessions.reset("bob", {})
+        film = sessions.registry.lookup(session_id).film
+        assert film is not None
+        film.close()
+    name = sessions.lifecycle.reset(sessions.registry.lookup("bob"), {})
     assert name is not None
     assert whole(results / "archive" / "bob" / name) == 4
-    sessions.remove("eve")
+    sessions.lifecycle.remove(sessions.registry.lookup("eve"))
     assert not (results / "sessions" / "eve").exists()
 
 
@@ -188,7 +200,7 @@ def test_archives_made_while_the_clock_runs_backwards_are_not_the_ones_to_go(
     folder.mkdir(parents=True)
     for year in ("2098", "2099"):
         (folder / f"{year}0101T000000Z-{'f' * 32}.mp4").touch()
-    name = archive.keep("bob", "0" * 32, lambda path: path.touch())
+    name = archive.add("bob", "0" * 32, lambda path: path.touch())
     archive.drop_oldest(but=name)
     assert {film.name for film in archive.all()} == {name, f"20990101T000000Z-{'f' * 32}.mp4"}
 
@@ -198,7 +210,7 @@ def test_what_somebody_put_into_the_archive_is_left_alone(results: Path) -> None
     strange = results / "archive" / "bob" / "holiday.mp4"
     strange.parent.mkdir(parents=True)
     strange.touch()
-    name = archive.keep("bob", "0" * 32, lambda path: path.touch())
+    name = archive.add("bob", "0" * 32, lambda path: path.touch())
     archive.drop_oldest(but=name)
     assert [film.name for film in archive.all("bob")] == [name]
     with pytest.raises(UnknownArchive, match=r"'holiday\.mp4'"):
@@ -213,12 +225,12 @@ def test_a_death_before_a_new_session_has_a_film_leaves_a_session_that_can_speak
     sessions = begin()
     with monkeypatch.context() as dying:
         dying.setattr("warm.sessions.session.create_film", lambda *_: (_ for _ in ()).throw(Died()))
-        dying.setattr("warm.sessions.session.Session.discard", lambda _: None)
+        dying.setattr("warm.sessions.session.Session.delete_files", lambda _: None)
         with pytest.raises(Died):
-            sessions.open("bob")
+            sessions.films.open(sessions.registry.lookup("bob"))
     assert (results / "sessions" / "bob" / RECORD_NAME).exists()
     again = begin()
-    assert [view.id for view in again.views()] == ["bob"]
+    assert [session.id for session in again.registry.all()] == ["bob"]
     assert whole(speak(again)) == 4
 
 
@@ -255,13 +267,13 @@ def test_a_deleted_film_leaves_its_place_at_once_and_the_disk_when_there_is_time
         unlink(path, **named)
 
     monkeypatch.setattr(Path, "unlink", wait)
-    sessions.remove("bob")
+    sessions.lifecycle.remove(sessions.registry.lookup("bob"))
     assert not film.parent.exists()
     assert whole(speak(sessions)) == 4
     removed = {path.name.partition(".")[2] for path in (results / "trash").iterdir()}
     assert removed == {"mp4", "mp4.journal"}
     is_allowed.set()
-    sessions.close()
+    begin()
     assert list((results / "trash").iterdir()) == []
     assert whole(film) == 4
 
@@ -270,11 +282,11 @@ def test_what_is_on_its_way_to_the_trash_is_not_removed_under_way(results: Path)
     """Would miss a move that loses its journal to the removal of another film."""
     results.mkdir(exist_ok=True)
     trash = Trash(results)
-    with trash.arrival() as place:
+    with trash.reserve() as place:
         half = place.with_name(place.name + ".journal.new")
         half.touch()
-        trash.take(results / "nothing")
+        trash.add(results / "nothing")
         (results / "other").touch()
-        trash.take(results / "other")
+        trash.add(results / "other")
         trash.close()
         assert [path.name for path in (results / "trash").iterdir()] == [half.name]

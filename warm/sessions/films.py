@@ -1,0 +1,148 @@
+"""Films of the sessions: opening, use by clips, and closing."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from warm.avatars.avatar import Avatar
+from warm.avatars.store import AvatarError
+from warm.sessions.admission import Admission
+from warm.sessions.avatar_cache import AvatarCache
+from warm.sessions.compatibility import Compatibility, without_avatar
+from warm.sessions.lifecycle import SessionLifecycle
+from warm.sessions.paths import stored_ids
+from warm.sessions.record import now
+from warm.sessions.registry import SessionRegistry
+from warm.sessions.session import Session
+
+log = logging.getLogger(__name__)
+
+
+class SessionFilms:
+    """Films of the sessions of one registry.
+
+    `preload` is for any thread. `open` waits for the disk and is for any thread that has exclusive
+    use of the session. The other methods are for the render thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: SessionRegistry,
+        compatibility: Compatibility,
+        admission: Admission,
+        lifecycle: SessionLifecycle,
+        avatar_cache: AvatarCache,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._registry = registry
+        self._compatibility = compatibility
+        self._admission = admission
+        self._lifecycle = lifecycle
+        self._avatar_cache = avatar_cache
+        self._clock = clock
+
+    def recover(self) -> None:
+        """Register every session on disk; cut its film after the last committed fragment.
+
+        A film that cannot be continued makes its session unusable until a reset. If the disk fails,
+        the next request tries again. Raises FilmBusyError if another process uses the folder.
+        """
+        for session_id in stored_ids(self._registry.results):
+            session = self._registry.new(session_id)
+            try:
+                session.recover()
+            except OSError:
+                log.exception("film not opened", extra={"session_id": session_id})
+            if session.load_error is not None:
+                context = {"session_id": session_id, "reason": str(session.load_error)}
+                log.error("session unusable", extra=context)
+            self._registry.publish(session)
+
+    def preload(self, session: Session) -> None:
+        """Load avatar and film of a registered session on the calling thread.
+
+        Raises UnusableSession, FilmBusyError and OSError.
+        """
+        if session.id not in self._registry:
+            return
+        session.idle_since_s = self._clock()
+        try:
+            self._avatar_cache.fetch(self._compatibility.avatar_id(session.choices))
+        except AvatarError as error:
+            raise without_avatar(session, error) from error
+        if session.film is not None and not session.is_open:
+            session.continue_film()
+            self._registry.notify()
+
+    def is_open(self, session: Session) -> bool:
+        """True if `open` does not wait for the disk."""
+        return not session.is_tentative and session.is_open
+
+    def open(self, session: Session) -> Session:
+        """Open or create the film of a session, and keep it open until `release`.
+
+        Returns the registered session, which is another one if two requests created it. Raises what
+        `Admission.check_capacity` raises, FilmBusyError and OSError.
+        """
+        session = self._registry.current(session)
+        spec = self._admission.check_capacity(session).spec
+        if session.id not in self._registry:
+            session.is_tentative = True
+            session = self._registry.publish(session)
+        session.is_in_use = True
+        try:
+            session.continue_film()
+            self._compatibility.check(session)
+            if session.is_tentative:
+                session.write_record(session.record.changed({}))
+            if session.film is None:
+                session.create_film(spec)
+        except BaseException:
+            session.is_in_use = False
+            self._lifecycle.clean_up(session)
+            raise
+        finally:
+            self._registry.notify()
+        return session
+
+    def acquire_avatar(self, session: Session) -> Avatar:
+        """Return the avatar of an open session, loaded in the engine and held until `release`.
+
+        Raises AvatarError, and what the engine raises.
+        """
+        if session.avatar is None:
+            session.avatar = self._avatar_cache.acquire(
+                self._compatibility.avatar_id(session.choices)
+            )
+            session.frames_before_clip = session.film.committed.frames if session.film else 0
+        return session.avatar
+
+    def release(self, session: Session) -> None:
+        """End the use of a session by a clip, complete or failed; delete it if nothing was said."""
+        if session.is_removed:
+            return
+        session.is_in_use = False
+        if session.avatar is not None:
+            self._avatar_cache.release(session.avatar)
+            session.avatar, session.idle_since_s = None, self._clock()
+        if not session.has_spoken:
+            self._lifecycle.clean_up(session)
+            return
+        session.is_tentative = False
+        if session.film is not None and session.film.committed.frames > session.frames_before_clip:
+            session.last_spoken = now()
+
+    def close_idle(self, idle_s: float) -> None:
+        """Close films without speech for `idle_s`; 0: none."""
+        for session in self._registry.all() if idle_s else ():
+            is_idle = not session.is_in_use and self._clock() - session.idle_since_s >= idle_s
+            film = session.film
+            if is_idle and film is not None and not film.is_closed:
+                film.close()
+                log.info("film closed", extra={"session_id": session.id, "quiet_s": idle_s})
+
+    def close(self) -> None:
+        """Close all films."""
+        for film in self._registry.films():
+            film.close()

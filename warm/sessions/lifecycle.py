@@ -1,0 +1,92 @@
+"""Creating, resetting and removing of sessions."""
+
+import logging
+from collections.abc import Mapping
+from threading import Lock
+from typing import Any
+
+from warm.sessions.admission import Admission
+from warm.sessions.archive import Disposal
+from warm.sessions.registry import SessionRegistry
+from warm.sessions.session import Session
+
+log = logging.getLogger(__name__)
+
+
+class SessionLifecycle:
+    """Changes to sessions as a whole.
+
+    `create` is for any thread. The other methods wait for the disk and are for any thread that has
+    exclusive use of the session.
+    """
+
+    def __init__(
+        self, *, registry: SessionRegistry, admission: Admission, disposal: Disposal
+    ) -> None:
+        self._registry = registry
+        self._admission = admission
+        self._disposal = disposal
+        self._changing = Lock()
+        """Held while a session is added or removed, or its choices change."""
+
+    def create(self, session: Session, named: Mapping[str, Any]) -> tuple[Session, bool]:
+        """Register a session with the choices that are `named`; return it, and True if it is new.
+
+        A session in which nothing was said takes other choices. Raises what
+        `Admission.check_choices` raises, and OSError.
+        """
+        with self._changing:
+            session = self._registry.current(session)
+            self._admission.check_choices(session, named)
+            is_new = session.id not in self._registry
+            session = self._registry.publish(session)
+            session.is_tentative = False
+            record = session.record.changed(named)
+            try:
+                if is_new or record != session.record:
+                    session.write_record(record)
+            except OSError:
+                if is_new:
+                    self._forget(session)
+                raise
+            return session, is_new
+
+    def reset(self, session: Session, named: Mapping[str, Any]) -> str | None:
+        """Dispose of the film; the choices stay, except those that are `named`.
+
+        Returns the name of the archived film if one is kept. A session that does not exist is
+        created if something is named. Raises AvatarError and OSError.
+        """
+        session = self._registry.current(session)
+        if session.id not in self._registry:
+            if named:
+                self.create(session, named)
+            return None
+        with self._changing, session.replacing_record(session.record.changed(named)):
+            name = session.dispose_film(self._disposal)
+            session.is_tentative = False
+        self._registry.notify()
+        return name
+
+    def remove(self, session: Session) -> None:
+        """Delete a session and its film, if it exists; its archives stay. Raises OSError."""
+        session = self._registry.current(session)
+        if session.id not in self._registry:
+            return
+        with self._changing:
+            session.dispose_film(Disposal(self._disposal.trash))
+            self._forget(session)
+
+    def clean_up(self, session: Session) -> None:
+        """Delete a film in which nothing was said, and the session if it was made for that film."""
+        try:
+            with self._changing:
+                session.delete_empty_film()
+                if session.is_tentative and not session.has_spoken:
+                    self._forget(session)
+        except OSError:
+            log.exception("empty film not deleted", extra={"session_id": session.id})
+
+    def _forget(self, session: Session) -> None:
+        self._registry.remove(session)
+        session.delete_files()

@@ -1,0 +1,62 @@
+"""All parts that manage the sessions of one results folder."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from session.film import WriterKind
+from warm.sessions.admission import Admission
+from warm.sessions.archive import Disposal
+from warm.sessions.avatar_cache import AvatarCache
+from warm.sessions.compatibility import Compatibility
+from warm.sessions.films import SessionFilms
+from warm.sessions.lifecycle import SessionLifecycle
+from warm.sessions.limits import SessionLimits
+from warm.sessions.registry import SessionRegistry
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Sessions:
+    """The parts, which share one registry."""
+
+    limits: SessionLimits
+    registry: SessionRegistry
+    compatibility: Compatibility
+    admission: Admission
+    lifecycle: SessionLifecycle
+    films: SessionFilms
+
+
+def make_sessions(
+    results: Path,
+    *,
+    avatar_cache: AvatarCache,
+    limits: SessionLimits,
+    disposal: Disposal,
+    writer: WriterKind = "fragments",
+    clock: Callable[[], float] = time.monotonic,
+) -> Sessions:
+    """Return the parts for a results folder; `writer` is the kind of the films' writer."""
+    registry = SessionRegistry(results, writer=writer, clock=clock)
+    compatibility = Compatibility(avatar_cache)
+    admission = Admission(
+        registry=registry, compatibility=compatibility, avatar_cache=avatar_cache, limits=limits
+    )
+    lifecycle = SessionLifecycle(registry=registry, admission=admission, disposal=disposal)
+    films = SessionFilms(
+        registry=registry,
+        compatibility=compatibility,
+        admission=admission,
+        lifecycle=lifecycle,
+        avatar_cache=avatar_cache,
+        clock=clock,
+    )
+    return Sessions(
+        limits=limits,
+        registry=registry,
+        compatibility=compatibility,
+        admission=admission,
+        lifecycle=lifecycle,
+        films=films,
+    )
