@@ -1,5 +1,6 @@
 """The README and the pages that scripts/readme_tables.py writes."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -11,7 +12,14 @@ FIGURES = (ROOT / "docs" / "figures.md").read_text("utf-8")
 
 
 def test_the_settings_are_those_of_the_code() -> None:
-    show = "import readme_tables; print(readme_tables.settings_tables())"
+    written = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    tables = printed("settings_tables()").strip()
+    assert tables in written, "run `.venv/bin/python scripts/readme_tables.py`"
+
+
+def printed(expression: str) -> str:
+    """A value of scripts/readme_tables.py, which is no package."""
+    show = f"import readme_tables; print(readme_tables.{expression})"
     done = subprocess.run(
         [sys.executable, "-c", show],
         cwd=ROOT / "scripts",
@@ -19,8 +27,7 @@ def test_the_settings_are_those_of_the_code() -> None:
         text=True,
         check=True,
     )
-    written = (ROOT / "docs" / "settings.md").read_text("utf-8")
-    assert done.stdout.strip() in written, "run `.venv/bin/python scripts/readme_tables.py`"
+    return done.stdout
 
 
 def test_every_document_is_in_the_index_and_the_index_in_the_readme() -> None:
@@ -34,6 +41,12 @@ def test_its_figures_are_among_all_figures() -> None:
     rows = re.findall(r"^\| .*\d \|$", figures_of(README), re.MULTILINE)
     assert rows
     assert set(rows) <= set(figures_of(FIGURES).splitlines())
+
+
+def test_its_headlines_are_all_there() -> None:
+    rows = figures_of(README).splitlines()
+    named = ast.literal_eval(printed("HEADLINES"))
+    assert [name for name in named if not any(row.startswith(f"| {name} |") for row in rows)] == []
 
 
 def figures_of(page: str) -> str:
