@@ -1,52 +1,110 @@
-"""What the stabilizers are switched and tuned by. Imports nothing heavy."""
+"""Settings of the stabilizers. Imports nothing heavy."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Smoothing = Literal["one_euro", "kalman", "none"]
 
 
+def setting(description: str, **limits: float) -> dict[str, Any]:
+    """Metadata of a field that users may set; `limits` are `gt`, `ge`, `le` as in pydantic."""
+    return {"description": description, **limits}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneEuroConstants:
-    """What a One-Euro filter is tuned by; "unit" is that of the filtered values."""
+    """Constants of a One-Euro filter; "unit" is the unit of the filtered values."""
 
-    min_cutoff_hz: float = 1.0
-    """Cut-off at rest: lower is calmer."""
-    beta: float = 0.05
-    """How fast the cut-off grows with speed, Hz per (unit/s): higher lags less."""
-    derivative_cutoff_hz: float = 1.0
-    """Cut-off of the speed estimate: higher notices a sudden move earlier, and noise too."""
+    min_cutoff_hz: float = field(
+        default=1.0,
+        metadata=setting(
+            "Cut-off frequency at rest: lower is calmer, and lags more in motion.", gt=0, le=10_000
+        ),
+    )
+    beta: float = field(
+        default=0.05,
+        metadata=setting(
+            "How fast the cut-off frequency grows with speed, Hz per unit/s: higher lags less.",
+            ge=0,
+            le=1000,
+        ),
+    )
+    derivative_cutoff_hz: float = field(
+        default=1.0,
+        metadata=setting(
+            "Cut-off frequency of the speed estimate: higher detects a sudden move earlier, but "
+            "also more noise.",
+            gt=0,
+            le=10_000,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KalmanConstants:
-    """What a Kalman filter is tuned by; "unit" is that of the filtered values."""
+    """Constants of a Kalman filter; "unit" is the unit of the filtered values."""
 
-    acceleration: float = 80.0
-    """Standard deviation of the unknown acceleration of a calm head, unit/s²."""
-    noise: float = 0.5
-    """Standard deviation of a measured value, unit."""
-    surprise: float = 8.0
-    """Squared innovation, in variances, from which on the head counts as moving suddenly."""
-    sudden: float = 100.0
-    """How many times the acceleration may be larger in a sudden move."""
+    acceleration: float = field(
+        default=80.0,
+        metadata=setting(
+            "Standard deviation of the acceleration of a calm head, unit/s².", gt=0, le=10_000
+        ),
+    )
+    noise: float = field(
+        default=0.5,
+        metadata=setting("Standard deviation of a measured value, unit.", gt=0, le=10_000),
+    )
+    surprise: float = field(
+        default=8.0,
+        metadata=setting(
+            "Squared innovation, in variances, above which the head counts as moving suddenly.",
+            gt=0,
+            le=10_000,
+        ),
+    )
+    sudden: float = field(
+        default=100.0,
+        metadata=setting(
+            "Factor by which the acceleration may be larger in a sudden move.", gt=0, le=10_000
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackSettings:
-    """Which stages of `track_face` run; the names are those of `configs/live.yaml`.
+    """Switches and constants of `track_face`.
 
     The filters' unit is the crop pixel: positions, and sizes and angles as seen at one eye
     distance.
     """
 
-    smoothing: Smoothing = "one_euro"
-    subpixel_enabled: bool = True
-    scale_lock_enabled: bool = True
-    scale_lock_warmup_frames: int = 50
-    affine_tracking_enabled: bool = True
+    subpixel_enabled: bool = field(
+        default=True,
+        metadata=setting(
+            "Place patches between pixels; if off, positions are rounded to whole pixels."
+        ),
+    )
+    scale_lock_enabled: bool = field(
+        default=True,
+        metadata=setting(
+            "Hold the size of the face at its median, until a running median leaves it by 4 %."
+        ),
+    )
+    scale_lock_warmup_frames: int = field(
+        default=50, metadata=setting("Frames of that running median.", ge=1, le=1000)
+    )
+    affine_tracking_enabled: bool = field(
+        default=True,
+        metadata=setting("Fuse Lucas-Kanade tracks of nose bridge and eyes with the landmarks."),
+    )
+    smoothing: Smoothing = field(
+        default="one_euro",
+        metadata=setting(
+            "Filter of the face transforms. Its unit is the pixel of the upright 256-pixel crop.",
+        ),
+    )
     landmark_weight: float = 0.01
-    """How much a landmark counts against the picture's own motion when both are fused."""
+    """Weight of a landmark against the picture's own motion when both are fused."""
     one_euro: OneEuroConstants = field(default_factory=OneEuroConstants)
     kalman: KalmanConstants = field(default_factory=KalmanConstants)
 

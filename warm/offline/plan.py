@@ -169,7 +169,7 @@ class Planner:
             "recipe": RECIPE,
             "avatar": avatar,
             "engine": [self.settings.engine, *engine_recipe(self.settings)],
-            "look": [self.settings.blend_mode, self.settings.subpixel_enabled],
+            "look": [self.settings.blend_mode, self.settings.track.subpixel_enabled],
             "sound": sha256_of(task.audio) if task.audio is not None else None,
             "said": [said[0], asdict(said[1])] if said is not None else None,
         }

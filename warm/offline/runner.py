@@ -56,7 +56,7 @@ def _work(tasks: Sequence[RenderTask], settings: Settings, voices: Voices, *, fo
         engine=engine,
         batch_size=settings.batch_size,
         blend_mode=settings.blend_mode,
-        subpixel=settings.subpixel_enabled,
+        subpixel=settings.track.subpixel_enabled,
     )
     run = OfflineRunner(
         setup=setup, store=store, voices=voices, models=settings.models_dir / "face"

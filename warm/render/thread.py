@@ -211,7 +211,7 @@ class RenderThread:
             engine=resources.engine,
             voices=resources.voices,
             composite=partial(
-                composite, mode=settings.blend_mode, subpixel=settings.subpixel_enabled
+                composite, mode=settings.blend_mode, subpixel=settings.track.subpixel_enabled
             ),
             first_batch=settings.first_batch_size,
             largest_batch=settings.batch_size,

@@ -21,7 +21,7 @@ Recipe = dict[str, str | int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The engine's part of the settings; each is explained in `warm/settings.py`."""
+    """The engine's part of the settings; each is explained in `warm/settings/fields.py`."""
 
     models_dir: Path
     device: str = "auto"

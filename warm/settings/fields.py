@@ -1,53 +1,30 @@
-"""Every setting of the server in one frozen object, read once.
+"""The settings: one frozen object with a field for each."""
 
-Defaults < YAML file < `WARMTALK_…` environment < command line. Nothing else reads the environment.
-"""
-
-import argparse
-import difflib
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError, field_validator
-from pydantic_core import ErrorDetails
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import Field, create_model, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from session.film import SAMPLE_RATE_HZ, WriterKind
-from stabilizers.settings import KalmanConstants, OneEuroConstants, Smoothing, TrackSettings
+from stabilizers.settings import TrackSettings
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import ID_PATTERN
-from warm.installation import shipped
+from warm.settings.stabilizers import track_fields, track_settings
 
 ENV_PREFIX = "WARMTALK_"
-SESSION = "session"
-DEFAULT_CONFIG = shipped("configs/live.yaml")
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:[0-9]{1,2})?)$"
 PATTERNS = {
     ID_PATTERN.pattern: "1 to 64 letters, digits, `_`, `-`",
     DEVICE_PATTERN: "`auto`, `cpu`, `cuda`, `cuda:N`",
 }
-"""What each pattern allows, in words."""
+"""The patterns in words, for messages and documentation."""
+
+PREPARATION = PreparationSettings()
 
 
-PREPARATION, TRACK = PreparationSettings(), TrackSettings()
-Positive = Annotated[float, Field(gt=0, le=10_000)]
-
-
-class BadSettings(ValueError):
-    """The settings cannot be used; one line of the message per fault."""
-
-
-class Settings(BaseSettings):
-    """What an operator can choose. Paths are relative to the working directory."""
+class AvatarSettings(BaseSettings):
+    """Settings of the avatar and its preparation. Paths are relative to the working directory."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix=ENV_PREFIX, use_attribute_docstrings=True
@@ -74,31 +51,24 @@ class Settings(BaseSettings):
     # How mouths are placed.
     blend_mode: Literal["feather", "poisson"] = "feather"
     """feather: a soft edge. poisson: the patch takes over the colours around it."""
-    subpixel_enabled: bool = TRACK.subpixel_enabled
-    """Place patches between pixels; if off, positions are rounded to whole pixels."""
-    scale_lock_enabled: bool = TRACK.scale_lock_enabled
-    """Hold the size of the face at its median, until a running median leaves it by 4 %."""
-    scale_lock_warmup_frames: Annotated[int, Field(ge=1, le=1000)] = TRACK.scale_lock_warmup_frames
-    """Frames of that running median."""
-    affine_tracking_enabled: bool = TRACK.affine_tracking_enabled
-    """Fuse Lucas-Kanade tracks of nose bridge and eyes with the landmarks."""
-    smoothing: Smoothing = TRACK.smoothing
-    """Filter of the face transforms. Its unit is the pixel of the upright 256-pixel crop."""
-    one_euro_min_cutoff_hz: Positive = TRACK.one_euro.min_cutoff_hz
-    """Cut-off frequency at rest: lower is calmer, and lags more in motion."""
-    one_euro_beta: Annotated[float, Field(ge=0, le=1000)] = TRACK.one_euro.beta
-    """How fast the cut-off frequency grows with speed, Hz per unit/s: higher lags less."""
-    one_euro_derivative_cutoff_hz: Positive = TRACK.one_euro.derivative_cutoff_hz
-    """Cut-off frequency of the speed estimate: higher detects a sudden move earlier, but also more
-    noise."""
-    kalman_acceleration: Positive = TRACK.kalman.acceleration
-    """Standard deviation of the acceleration of a calm head, unit/s²."""
-    kalman_noise: Positive = TRACK.kalman.noise
-    """Standard deviation of a measured value, unit."""
-    kalman_surprise: Positive = TRACK.kalman.surprise
-    """Squared innovation, in variances, above which the head counts as moving suddenly."""
-    kalman_sudden: Positive = TRACK.kalman.sudden
-    """Factor by which the acceleration may be larger in a sudden move."""
+
+
+if TYPE_CHECKING:
+
+    class StabilizedAvatarSettings(AvatarSettings):
+        """`AvatarSettings` with the settings of `track_fields`."""
+
+else:
+    StabilizedAvatarSettings = create_model(
+        "StabilizedAvatarSettings", __base__=AvatarSettings, **track_fields()
+    )
+
+
+class Settings(StabilizedAvatarSettings):
+    """All settings: those of avatar and stabilizers, and those below.
+
+    Values come from the arguments only; `read_settings` reads the other sources.
+    """
 
     # The engine and the voice.
     engine: Literal["viseme", "musetalk"] = "viseme"
@@ -222,193 +192,57 @@ class Settings(BaseSettings):
         *_sources: PydanticBaseSettingsSource,
         **named: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Built by hand, settings are what was passed; `read_settings` looks further."""
+        """Use the arguments only."""
         return (named["init_settings"],)
 
     @field_validator("models_endpoint")
     @classmethod
-    def _address_of_a_hub(cls, value: str) -> str:
+    def _check_endpoint(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
             raise ValueError("must be a web address; allowed: http://… or https://…")
         return value
 
     @field_validator("fps")
     @classmethod
-    def _whole_samples_per_frame(cls, value: int) -> int:
+    def _check_fps(cls, value: int) -> int:
         if SAMPLE_RATE_HZ % value:
             allowed = [rate for rate in range(10, 61) if SAMPLE_RATE_HZ % rate == 0]
             raise ValueError(f"must divide {SAMPLE_RATE_HZ}; allowed: {allowed}")
         return value
 
     @property
+    def track(self) -> TrackSettings:
+        """Settings of the stabilizers as one object."""
+        track: TrackSettings = track_settings(self)
+        return track
+
+    @property
     def preparation_settings(self) -> PreparationSettings:
-        """What an avatar is prepared with."""
-        track = TrackSettings(
-            smoothing=self.smoothing,
-            subpixel_enabled=self.subpixel_enabled,
-            scale_lock_enabled=self.scale_lock_enabled,
-            scale_lock_warmup_frames=self.scale_lock_warmup_frames,
-            affine_tracking_enabled=self.affine_tracking_enabled,
-            one_euro=OneEuroConstants(
-                min_cutoff_hz=self.one_euro_min_cutoff_hz,
-                beta=self.one_euro_beta,
-                derivative_cutoff_hz=self.one_euro_derivative_cutoff_hz,
-            ),
-            kalman=KalmanConstants(
-                acceleration=self.kalman_acceleration,
-                noise=self.kalman_noise,
-                surprise=self.kalman_surprise,
-                sudden=self.kalman_sudden,
-            ),
-        )
+        """Settings of an avatar's preparation."""
         return PreparationSettings(
             fps=self.fps,
             max_side=self.max_side,
             max_s=self.max_s,
             bbox_shift=self.bbox_shift,
             engine=self.engine,
-            track=track,
+            track=self.track,
         )
 
     @property
     def http_threads(self) -> int:
-        """Threads for HTTP: every watcher and every waiting request has one, and some are left."""
+        """HTTP threads: one per watcher and per waiting request, and a few more."""
         return self.max_watchers + self.max_queue + self.max_speaking + 8
 
 
-def read_settings(argv: Sequence[str] = (), *, program: str = "app.py") -> Settings:
-    """Settings from the command line, the environment and the YAML file; raises BadSettings.
-
-    The file is `--config`, else `WARMTALK_CONFIG`, else the shipped `configs/live.yaml`.
-    `program` is the name in the usage message.
-    """
-    given = _command_line(argv, program)
-    config = Path(given.pop("config", os.environ.get(f"{ENV_PREFIX}CONFIG", DEFAULT_CONFIG)))
-    from_file = _yaml_file(config)
-    _check_environment()
-    try:
-        settings = _sourced(given, from_file)()
-    except ValidationError as invalid:
-        places = {
-            "the command line": given,
-            "the environment": _environment(),
-            str(config): from_file,
-        }
-        raise BadSettings(
-            "\n".join(_describe(error, places) for error in invalid.errors())
-        ) from None
-    return Settings.model_construct(**dict(settings))
-
-
-def _sourced(given: Mapping[str, str], from_file: Mapping[str, Any]) -> type[Settings]:
-    class Sourced(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            *_sources: PydanticBaseSettingsSource,
-            **_named: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (
-                InitSettingsSource(settings_cls, dict(given)),
-                EnvSettingsSource(settings_cls),
-                InitSettingsSource(settings_cls, dict(from_file)),
-            )
-
-    return Sourced
-
-
-def _command_line(argv: Sequence[str], program: str) -> dict[str, str]:
-    parser = _Parser(prog=program, description="Warmtalk server.", allow_abbrev=False)
-    parser.add_argument("--config", metavar="FILE", help="YAML file of settings")
-    for name, field in Settings.model_fields.items():
-        parser.add_argument(_flag(name), dest=name, metavar="VALUE", help=field.description)
-    known, unknown = parser.parse_known_args(list(argv))
-    for word in unknown:
-        flags = [_flag(name) for name in (*Settings.model_fields, "config")]
-        raise BadSettings(f"command line: {_unknown(word.split('=')[0], flags)}")
-    return {name: value for name, value in vars(known).items() if value is not None}
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise BadSettings(f"command line: {message}")
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-def _yaml_file(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise BadSettings(f"{path}: cannot be read: {error.strerror}; check the path") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadSettings(f"{path}: cannot be read as YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise BadSettings(
-            f"{path}: must be a mapping of settings, received a {type(content).__name__}"
-        )
-    named = list(_names(content))
-    for key, _ in named:
-        if key not in Settings.model_fields:
-            raise BadSettings(f"{path}: {_unknown(str(key), Settings.model_fields)}")
-        if sum(key == other for other, _ in named) > 1:
-            raise BadSettings(f"{path}: {key} is set twice; keep one")
-    return dict(named)
-
-
-def _names(content: dict[Any, Any]) -> Iterator[tuple[Any, Any]]:
-    """Each setting of a file; what is said of a session may stand under `session`."""
-    for key, value in content.items():
-        if key == SESSION and isinstance(value, dict):
-            yield from value.items()
-        else:
-            yield str(key).removeprefix(f"{SESSION}."), value
-
-
-def _check_environment() -> None:
-    known = [f"{ENV_PREFIX}{name.upper()}" for name in (*Settings.model_fields, "config")]
-    for name in os.environ:
-        if name.startswith(ENV_PREFIX) and name not in known:
-            raise BadSettings(f"environment: {_unknown(name, known)}")
-
-
-def _environment() -> dict[str, str]:
-    """The settings that the environment gives, by their names."""
-    return {
-        name: os.environ[variable]
-        for name in Settings.model_fields
-        if (variable := f"{ENV_PREFIX}{name.upper()}") in os.environ
-    }
-
-
-def _unknown(name: str, known: Iterable[str]) -> str:
-    known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(known)}"
-    return f"unknown setting {name!r}; {hint}"
-
-
-def _describe(error: ErrorDetails, places: Mapping[str, Mapping[str, Any]]) -> str:
-    name = str(error["loc"][0])
-    place = next(where for where, values in places.items() if name in values)
-    message = error["msg"].removeprefix("Value error, ")
-    told = "allowed" in message or error["type"] == "literal_error"
-    choice = "" if told else f"; allowed: {allowed(name).replace('`', '')}"
-    fault = f"{name} = {error['input']!r} (from {place}): {message}"
-    return f"{fault}{choice}{_hint(name, error['input'])}"
-
-
 def allowed(name: str) -> str:
-    """What the setting `name` may be, in words; literal values between backticks."""
-    return _in_words(Settings.model_json_schema()["properties"][name])
+    """The allowed values of a setting in words; literal values between backticks."""
+    return in_words(Settings.model_json_schema()["properties"][name])
 
 
-def _in_words(schema: Mapping[str, Any]) -> str:
+def in_words(schema: dict[str, Any]) -> str:
+    """The allowed values of a JSON schema in words."""
     if "anyOf" in schema:
-        return " or ".join(_in_words(part) for part in schema["anyOf"])
+        return " or ".join(in_words(part) for part in schema["anyOf"])
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     if "minimum" in schema or "exclusiveMinimum" in schema:
@@ -418,12 +252,3 @@ def _in_words(schema: Mapping[str, Any]) -> str:
         return PATTERNS[schema["pattern"]]
     kinds = {"boolean": "`true`, `false`", "null": "none", "string": "text"}
     return "a path" if schema.get("format") == "path" else kinds[schema["type"]]
-
-
-def _hint(name: str, value: object) -> str:
-    """The allowed word nearest to a misspelt one."""
-    choices = [
-        str(word) for word in getattr(Settings.model_fields[name].annotation, "__args__", ())
-    ]
-    close = difflib.get_close_matches(str(value), choices, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
