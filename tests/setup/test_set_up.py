@@ -14,6 +14,8 @@ import pytest
 
 from warm.pinned_files import DownloadError, sha256
 
+makes_environment = pytest.mark.slow
+"""Creates a virtual environment, which takes seconds."""
 SCRIPT = Path(__file__).parents[2] / "scripts" / "set_up.py"
 
 
@@ -76,6 +78,7 @@ def checkout(tmp_path: Path, offline: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return root
 
 
+@makes_environment
 def test_one_run_installs_and_the_next_one_finds_nothing_to_do(
     checkout: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,6 +90,7 @@ def test_one_run_installs_and_the_next_one_finds_nothing_to_do(
     assert capfd.readouterr().out == ""
 
 
+@makes_environment
 def test_a_package_cut_off_while_it_was_unpacked_is_installed_again(checkout: Path) -> None:
     set_up.set_up(checkout, "requirements.txt", "auto")
     (site,) = (checkout / ".venv").glob("lib/python*/site-packages")
@@ -98,6 +102,7 @@ def test_a_package_cut_off_while_it_was_unpacked_is_installed_again(checkout: Pa
     assert (site / "tiny.py").is_file()
 
 
+@makes_environment
 def test_an_environment_cut_off_while_it_was_made_is_made_again(checkout: Path) -> None:
     binaries = checkout / ".venv" / "bin"
     binaries.mkdir(parents=True)
@@ -106,6 +111,7 @@ def test_an_environment_cut_off_while_it_was_made_is_made_again(checkout: Path) 
     assert set_up.installed(checkout / ".venv", "tiny")
 
 
+@makes_environment
 def test_an_environment_with_an_incomplete_pip_is_made_again(tmp_path: Path) -> None:
     set_up.make_environment(tmp_path)
     python = tmp_path / "bin" / "python"
@@ -115,6 +121,7 @@ def test_an_environment_with_an_incomplete_pip_is_made_again(tmp_path: Path) -> 
     assert not set_up.environment_works(python)
 
 
+@makes_environment
 def test_a_failed_installation_is_not_remembered_as_done(checkout: Path, offline: Path) -> None:
     (checkout / "requirements.txt").write_text("tiny==1.0\nabsent==1.0\n")
     with pytest.raises(set_up.SetUpError, match="again to continue"):
@@ -139,6 +146,7 @@ def test_an_old_python_is_told_what_is_needed() -> None:
         set_up.check_python((3, 9))
 
 
+@makes_environment
 def test_without_ensurepip_pip_comes_from_its_own_wheel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
