@@ -125,7 +125,7 @@ def lip_differences(footage: Footage) -> tuple[Curve, NDArray[np.bool_]]:
     shown = np.stack(
         [
             cv2.warpAffine(
-                closer.closed(i),
+                closer.close_frame(i),
                 compose(place, to_lips),
                 size,
                 flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
@@ -133,7 +133,7 @@ def lip_differences(footage: Footage) -> tuple[Curve, NDArray[np.bool_]]:
             for i, place in enumerate(to_frame)
         ]
     ).astype(np.float32)
-    changes = np.flatnonzero(np.diff(closer.shares.argmax(axis=1)))
+    changes = np.flatnonzero(np.diff(closer.weights.argmax(axis=1)))
     switching = np.zeros(len(shown) - 1, np.bool_)
     for change in changes:
         switching[max(0, change - BESIDE_SWITCH) : change + BESIDE_SWITCH + 1] = True

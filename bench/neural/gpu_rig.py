@@ -19,7 +19,7 @@ from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.options import Options
 from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 from warm.media.photo import read_photo
-from warm.prepare.build import PreparationJob, build_from_photo, finish
+from warm.prepare.build import PreparationJob, build_from_photo, complete_build
 from warm.prepare.progress import no_progress
 from warm.prepare.run import FACE_MODELS
 from warm.prepare.source import Portrait
@@ -57,7 +57,7 @@ class Rig:
             build = build_from_photo(Portrait(photo.picture, points, []), job)
             if self.tiny:
                 build = shortened(build)
-            finish(build, self.engine(), job)
+            complete_build(build, self.engine(), job)
             facts = {"source": str(job.source), "settings": asdict(chosen)}
             store.write_manifest(build, avatar_id=AVATAR, digest="bench", notes=[], metadata=facts)
 

@@ -1,4 +1,4 @@
-"""Arrays on disk that are written piece by piece, and never by way of a full disk's SIGBUS."""
+"""Uint8 .npy files that are written piece by piece."""
 
 import os
 from collections.abc import Sequence
@@ -13,9 +13,10 @@ from session.closeable import Closeable
 
 
 def allocate(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """A writable memory map of a new uint8 .npy file whose room on disk is already taken.
+    """Create a uint8 .npy file with its disk space allocated; return a writable memory map.
 
-    A sparse map would kill the process when the disk fills; this raises OSError (ENOSPC) instead.
+    Raises OSError (ENOSPC) if the disk is full; writing to a sparse map would raise SIGBUS, which
+    ends the process.
     """
     with path.open("wb") as file:
         write_header(file, shape)
@@ -26,22 +27,22 @@ def allocate(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def write_header(file: IO[bytes], shape: Sequence[int]) -> None:
-    """An .npy header of a uint8 array; numpy keeps room in it for the first axis to grow."""
+    """Write the .npy header of a uint8 array; numpy pads it so that the first axis can grow."""
     header = {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
     npy.write_array_header_1_0(file, header)
 
 
 class FrameFile(Closeable):
-    """Frames appended to a .npy file: memory holds one of them, however many there are."""
+    """A .npy file to which frames are appended one by one; none is kept in memory."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._file = path.open("wb")
         self._shape: tuple[int, ...] | None = None
         self.count = 0
+        """Frames written."""
 
     def append(self, picture: NDArray[np.uint8]) -> None:
-        """Add one (h, w, 3) frame of the size of the first; raises OSError on a full disk."""
+        """Append a (h, w, 3) frame; raises OSError on a full disk, ValueError for another size."""
         if self._shape is None:
             self._shape = picture.shape
             write_header(self._file, (0, *self._shape))
@@ -51,7 +52,7 @@ class FrameFile(Closeable):
         self.count += 1
 
     def close(self) -> None:
-        """Write down how many frames there are."""
+        """Write the number of frames into the header and close the file."""
         if self._shape is not None:
             self._file.seek(0)
             write_header(self._file, (self.count, *self._shape))

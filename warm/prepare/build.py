@@ -1,4 +1,4 @@
-"""Makes an avatar in a folder: every step from the source to the preview."""
+"""Build of an avatar in a folder: all steps from the source to the preview."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,26 +15,26 @@ from warm.media.sniff import sniff
 from warm.prepare.arrays import allocate
 from warm.prepare.idle.animate_photo import animate_photo
 from warm.prepare.idle.close_video import close_mouth
-from warm.prepare.idle.sway import loop_length
+from warm.prepare.idle.motion import loop_length
 from warm.prepare.idle_film import write_idle_film
 from warm.prepare.preview import write_preview
 from warm.prepare.progress import Progress, stage_progress
 from warm.prepare.region import face_boxes, mouth_mask
 from warm.prepare.source import Footage, Portrait, read_footage, read_portrait
 
-STRIDE = 8
-"""Every so many pixels a frame is looked at."""
-SEAM_STEPS = 1.5
-"""A seam may differ by this many ordinary steps between frames and still not be seen."""
+SAMPLE_STRIDE = 8
+"""Frames are compared at every eighth pixel in both directions."""
+MAX_LOOP_JUMP = 1.5
+"""A jump from the last frame to the first is invisible up to this many median frame steps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparationJob:
-    """One preparation."""
+    """Inputs of one preparation."""
 
     source: Path
     folder: Path
-    """Empty; the avatar's arrays and pictures are made in it."""
+    """Empty folder for the avatar's arrays and pictures."""
     settings: PreparationSettings
     models: Path
     """Folder of the face models."""
@@ -42,7 +42,7 @@ class PreparationJob:
 
 
 def build_avatar(job: PreparationJob, engine: Engine) -> tuple[AvatarBuild, list[str]]:
-    """Make everything but the manifest; the build and notes for the person who asked."""
+    """Write everything except the manifest; return the build and notes for the user."""
     finder = FaceFinder(job.models)
     if sniff(job.source).kind == "photo":
         portrait = read_portrait(job.source, finder, job.settings)
@@ -50,12 +50,12 @@ def build_avatar(job: PreparationJob, engine: Engine) -> tuple[AvatarBuild, list
     else:
         footage = read_footage(job.source, finder, job.settings, job.folder, job.progress)
         build, notes = build_from_video(footage, job), footage.notes
-    finish(build, engine, job)
+    complete_build(build, engine, job)
     return build, notes
 
 
 def build_from_photo(portrait: Portrait, job: PreparationJob) -> AvatarBuild:
-    """Bake the idle loop of a photo."""
+    """Write the idle loop of a photo."""
     fps = job.settings.fps
     frames = allocate(job.folder / "frames.npy", (loop_length(fps), *portrait.picture.shape))
     clip = animate_photo(
@@ -69,7 +69,7 @@ def build_from_photo(portrait: Portrait, job: PreparationJob) -> AvatarBuild:
 
 
 def build_from_video(footage: Footage, job: PreparationJob) -> AvatarBuild:
-    """Bake the frames of a video with its mouth closed; the frames as filmed are not kept."""
+    """Write the frames of a video with the mouth closed; delete the original frames."""
     frames = allocate(job.folder / "frames.npy", footage.frames.shape)
     landmarks = close_mouth(
         footage.frames,
@@ -86,25 +86,28 @@ def build_from_video(footage: Footage, job: PreparationJob) -> AvatarBuild:
 
 
 def choose_loop(frames: NDArray[np.uint8]) -> Loop:
-    """forward where the last of (n, h, w, 3) frames leads into the first, else pingpong."""
-    small = frames[:, ::STRIDE, ::STRIDE].astype(np.float32)
-    steps = np.abs(np.diff(small, axis=0)).mean(axis=(1, 2, 3))
-    seam = float(np.abs(small[0] - small[-1]).mean())
-    return "forward" if seam <= SEAM_STEPS * float(np.median(steps)) else "pingpong"
+    """Return "forward" if the last of (n, h, w, 3) frames leads into the first, else "pingpong"."""
+    samples = frames[:, ::SAMPLE_STRIDE, ::SAMPLE_STRIDE].astype(np.float32)
+    steps = np.abs(np.diff(samples, axis=0)).mean(axis=(1, 2, 3))
+    jump = float(np.abs(samples[0] - samples[-1]).mean())
+    return "forward" if jump <= MAX_LOOP_JUMP * float(np.median(steps)) else "pingpong"
 
 
-def finish(build: AvatarBuild, engine: Engine, job: PreparationJob) -> None:
-    """Write what every avatar has besides its frames, then let the engine add its own."""
+def complete_build(build: AvatarBuild, engine: Engine, job: PreparationJob) -> None:
+    """Write what every avatar has besides its frames, and the data of its engine.
+
+    The idle film is encoded in a second thread meanwhile.
+    """
     job.progress("finishing", 0, 2)
     folder, shift = job.folder, job.settings.bbox_shift
     np.save(folder / "transforms.npy", build.transforms)
     np.save(folder / "landmarks.npy", build.landmarks)
     build.write_array("boxes", face_boxes(build.landmarks, shift))
     build.write_array("mask", mouth_mask(build.landmarks, build.transforms, shift))
-    with ThreadPoolExecutor(1) as beside:
-        film = beside.submit(write_idle_film, build, folder / "idle.mp4")
+    with ThreadPoolExecutor(1) as pool:
+        idle_film = pool.submit(write_idle_film, build, folder / "idle.mp4")
         write_preview(build, folder / "preview.png")
         engine.prepare(build)
         job.progress("finishing", 1, 2)
-        film.result()
+        idle_film.result()
     job.progress("finishing", 2, 2)

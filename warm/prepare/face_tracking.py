@@ -1,4 +1,4 @@
-"""One face followed through a video: measured landmarks of each frame, gaps bridged or refused."""
+"""Tracking of one face through a video: landmarks of every frame, short gaps interpolated."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,75 +9,85 @@ from warm.media.scaling import scale_down
 from warm.prepare.errors import FaceMissingError, NoFaceError, SmallFaceError
 
 MIN_FACE_PX = 64
-BRIDGE_S = 0.5
-"""The face may be away for this long: a hand before it, a look aside."""
-NEAR_SIDES = 3.0
-"""A lost face is looked for in a square of this many face sides, around where it was."""
-GLIMPSE_PX = 128
-SURVEY_EVERY = 10
-"""While the face is lost, every so many frames the whole picture is searched, which is slow."""
-JUMP_IOD = 1.0
-"""No head moves this far between two frames: a cut."""
+MAX_GAP_S = 0.5
+"""A face may be missing this long, as when a hand covers it or the head turns away."""
+SEARCH_SIDES = 3.0
+"""A lost face is first searched in a square of this many face sides around its last position."""
+QUICK_SEARCH_PX = 128
+FULL_SEARCH_EVERY = 10
+"""While the face is lost, the slow search of the whole picture runs once in this many frames."""
+CUT_IOD = 1.0
+"""A head that moves this far between two frames indicates a cut."""
 
 
 class FaceTracker:
-    """Follows the largest face from frame to frame. Not thread-safe."""
+    """Tracks the largest face from frame to frame. Not thread-safe."""
 
     def __init__(self, finder: FaceFinder) -> None:
         self._finder = finder
         self._last: NDArray[np.float32] | None = None
-        self._lost = 0
+        self._frames_lost = 0
         self.faces = 0
-        """How many faces there were when the first was found."""
+        """Number of faces in the frame in which a face was found first."""
 
-    def see(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """(468, 3) landmarks in the next (h, w, 3) BGR frame; None while there is no face."""
-        points = self._again(picture)
+    def track(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """Return the (468, 3) landmarks in the next (h, w, 3) BGR frame; None without a face."""
+        points = self._track_from_last(picture)
         if points is None:
             points = self._search(picture)
-        self._lost = 0 if points is not None else self._lost + 1
+        self._frames_lost = 0 if points is not None else self._frames_lost + 1
         self._last = points if points is not None else self._last
         return points
 
-    def _again(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        if self._last is None or self._lost:
+    def _track_from_last(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        if self._last is None or self._frames_lost:
             return None
-        mesh = self._finder.mesh.track(picture, self._last)
-        return mesh.points if mesh.score >= MIN_MESH_SCORE else None
+        return self._refine(picture, self._last)
 
     def _search(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        points = None if self._last is None else self._glimpse(picture, near(self._last, picture))
+        points = None
+        if self._last is not None:
+            points = self._quick_search(picture, search_box(self._last, picture))
         if points is None:
-            points = self._glimpse(picture, (0, 0, picture.shape[1], picture.shape[0]))
-        if (points is not None and not self.faces) or self._lost % SURVEY_EVERY == 0:
-            return self._survey(picture)
+            points = self._quick_search(picture, (0, 0, picture.shape[1], picture.shape[0]))
+        is_first = points is not None and not self.faces
+        if is_first or self._frames_lost % FULL_SEARCH_EVERY == 0:
+            return self._full_search(picture)
         return points
 
-    def _survey(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """The largest face anywhere in the picture, at any size; slow."""
+    def _full_search(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """Find the largest face of any size in the whole picture; slow."""
         faces = self._finder.find(picture)
         self.faces = self.faces or len(faces)
         return faces[0].mesh.points if faces else None
 
-    def _glimpse(
+    def _quick_search(
         self, picture: NDArray[np.uint8], xyxy: tuple[int, int, int, int]
     ) -> NDArray[np.float32] | None:
-        """A face that is large in one part of the picture; quick."""
+        """Find a face that fills much of one part of the picture; fast."""
         left, top, right, bottom = xyxy
         part = picture[top:bottom, left:right]
-        small = scale_down(part, GLIMPSE_PX)
+        small = scale_down(part, QUICK_SEARCH_PX)
         faces = self._finder.find(small)
         if not faces:
             return None
         guess = faces[0].mesh.points * (part.shape[1] / small.shape[1])
         guess[:, :2] += (left, top)
+        return self._refine(picture, guess)
+
+    def _refine(
+        self, picture: NDArray[np.uint8], guess: NDArray[np.float32]
+    ) -> NDArray[np.float32] | None:
+        """Measure the landmarks near a guess; None if the mesh finds no face there."""
         mesh = self._finder.mesh.track(picture, guess)
         return mesh.points if mesh.score >= MIN_MESH_SCORE else None
 
 
-def near(points: NDArray[np.float32], picture: NDArray[np.uint8]) -> tuple[int, int, int, int]:
-    """xyxy of the part of a picture in which a face that was at `points` is looked for."""
-    reach = face_side(points) * NEAR_SIDES / 2
+def search_box(
+    points: NDArray[np.float32], picture: NDArray[np.uint8]
+) -> tuple[int, int, int, int]:
+    """Return the xyxy box in which a face last seen at (468, 3) `points` is searched."""
+    reach = face_side(points) * SEARCH_SIDES / 2
     size = (picture.shape[1], picture.shape[0])
     centre = np.clip(points[:, :2].mean(axis=0), 0, size)
     low = np.clip(centre - reach, 0, None).astype(int)
@@ -86,12 +96,12 @@ def near(points: NDArray[np.float32], picture: NDArray[np.uint8]) -> tuple[int, 
 
 
 def face_side(points: NDArray[np.float32]) -> float:
-    """Longer side of the upright box around (468, 3) landmarks, pixels."""
+    """Return the longer side of the upright box around (468, 3) landmarks, in pixels."""
     return float(np.ptp(points[:, :2], axis=0).max())
 
 
 def check_face_size(points: NDArray[np.float32], size: tuple[int, int]) -> None:
-    """Raise SmallFaceError for a face that is too small in a picture of (width, height) `size`."""
+    """Raise SmallFaceError if the face is too small in a picture of (width, height) `size`."""
     side = face_side(points)
     if side < MIN_FACE_PX:
         raise SmallFaceError(
@@ -100,48 +110,57 @@ def check_face_size(points: NDArray[np.float32], size: tuple[int, int]) -> None:
         )
 
 
-def bridged(seen: list[NDArray[np.float32] | None], fps: int) -> tuple[slice, NDArray[np.float32]]:
-    """Which frames to keep and their (n, 468, 3) landmarks, from what was seen in each frame.
+def fill_gaps(
+    measured: list[NDArray[np.float32] | None], fps: int
+) -> tuple[slice, NDArray[np.float32]]:
+    """Return the frames to keep and their (n, 468, 3) landmarks.
 
-    Short absences are bridged by straight lines, and cut off at either end. Raises NoFaceError,
-    and FaceMissingError with the times of all absences that are too long.
+    `measured` holds the landmarks of each frame, None without a face. Short gaps are interpolated
+    linearly; gaps at either end are cut off. Raises NoFaceError, and FaceMissingError with the
+    times of all gaps that are too long.
     """
-    present = np.array([points is not None for points in seen])
-    if not present.any():
+    has_face = np.array([points is not None for points in measured])
+    check_gaps(has_face, fps)
+    known = np.flatnonzero(has_face)
+    keep = slice(int(known[0]), int(known[-1]) + 1)
+    landmarks = np.stack([points for points in measured if points is not None])
+    return keep, interpolate(known - known[0], landmarks)
+
+
+def check_gaps(has_face: NDArray[np.bool_], fps: int) -> None:
+    """Raise NoFaceError or FaceMissingError if (n,) frames show too little of a face."""
+    if not has_face.any():
         raise NoFaceError(
-            f"No face was found in {len(seen)} frames. Send a video of one person who faces the "
-            "camera."
+            f"No face was found in {len(has_face)} frames. Send a video of one person who faces "
+            "the camera."
         )
-    long = [(a, b) for a, b in absences(present) if b - a > BRIDGE_S * fps]
+    long = [(a, b) for a, b in find_gaps(has_face) if b - a > MAX_GAP_S * fps]
     if long:
         times = ", ".join(f"{a / fps:.2f}-{b / fps:.2f} s" for a, b in long)
         raise FaceMissingError(
-            f"No face is seen at {times}; at most {BRIDGE_S} s can be bridged. Cut those parts out."
+            f"No face was found at {times}; at most {MAX_GAP_S} s can be bridged. "
+            "Cut those parts out."
         )
-    known = np.flatnonzero(present)
-    keep = slice(int(known[0]), int(known[-1]) + 1)
-    measured = np.stack([points for points in seen if points is not None])
-    return keep, interpolated(known - known[0], measured)
 
 
-def absences(present: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """(first, end) frames of each stretch in which `present` (n,) is False."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[1], present, [1]])))
+def find_gaps(has_face: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return (first, end) frames of every run of False in `has_face` (n,)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[1], has_face, [1]])))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
-def interpolated(known: NDArray[np.intp], measured: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(known[-1] + 1, …) values on every frame, straight lines between the `known` ones."""
+def interpolate(known: NDArray[np.intp], values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Interpolate linearly to (known[-1] + 1, …) frames from `values` at the `known` frames."""
     at = np.arange(known[-1] + 1)
     after = np.searchsorted(known, at)
     before = np.maximum(after - (known[after] > at), 0)
     span = np.maximum(known[after] - known[before], 1)
-    weight = ((at - known[before]) / span).reshape(-1, *[1] * (measured.ndim - 1))
-    return np.asarray(measured[before] * (1 - weight) + measured[after] * weight, np.float32)
+    weight = ((at - known[before]) / span).reshape(-1, *[1] * (values.ndim - 1))
+    return np.asarray(values[before] * (1 - weight) + values[after] * weight, np.float32)
 
 
-def cuts(landmarks: NDArray[np.float32]) -> list[int]:
-    """Frames at which the face of (n, 468, 3) landmarks is somewhere else than the frame before."""
+def find_cuts(landmarks: NDArray[np.float32]) -> list[int]:
+    """Return the frames at which the face of (n, 468, 3) landmarks jumps."""
     centres = landmarks[..., :2].mean(axis=1)
     moved = np.linalg.norm(np.diff(centres, axis=0), axis=-1)
-    return [int(i) + 1 for i in np.flatnonzero(moved > JUMP_IOD * inter_ocular(landmarks)[1:])]
+    return [int(i) + 1 for i in np.flatnonzero(moved > CUT_IOD * inter_ocular(landmarks)[1:])]

@@ -1,4 +1,4 @@
-"""The idle loop as an ordinary MP4 that a page plays while nobody speaks."""
+"""The idle loop as an MP4 file, which a page plays while the avatar does not speak."""
 
 import errno
 from collections.abc import Iterator
@@ -17,21 +17,21 @@ from session.video_encoder import to_frame
 from warm.avatars.avatar import AvatarBuild
 
 CRF, PRESET = 20, "superfast"
-"""40 dB on the talking video like `veryfast` at 19, in two thirds of its time, half more bytes."""
+"""40 dB on the talking video, like `veryfast` at 19: in 2/3 of the time, at 3/2 of the size."""
 BT709, SMPTE170M, TV_RANGE = 1, 6, 1
 CHROMA_CENTRE = 1
-"""Codes of ITU-T H.273, those of the session's film: on a page the two follow each other."""
+"""Codes of ITU-T H.273, as in the session's film: on a page one replaces the other."""
 
 
 def write_idle_film(build: AvatarBuild, path: Path) -> None:
-    """One whole period of the loop: H.264, no sound, index in front. Raises OSError.
+    """Write one period of the loop: H.264, no sound, index in front. Raises OSError.
 
-    What was written is counted afterwards, for FFmpeg may call a film on a full disk finished.
+    The frames of the file are counted afterwards, since FFmpeg may report success on a full disk.
     """
     try:
         with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:  # noqa: TID251  writes
             stream = container.add_stream("libx264", rate=build.fps)
-            set_up(stream, build)
+            configure(stream, build)
             for picture in period(build):
                 container.mux(stream.encode(to_frame(picture)))
             container.mux(stream.encode())
@@ -43,13 +43,13 @@ def write_idle_film(build: AvatarBuild, path: Path) -> None:
 
 
 def count_frames(path: Path) -> int:
-    """Pictures that a film really holds."""
+    """Return the number of pictures in a film."""
     with open_media(path) as container:
         return sum(packet.size > 0 for packet in container.demux(video=0))
 
 
-def set_up(stream: VideoStream, build: AvatarBuild) -> None:
-    """Size, colours and quality of the film."""
+def configure(stream: VideoStream, build: AvatarBuild) -> None:
+    """Set size, colours and quality of the film."""
     context = stream.codec_context
     height, width = build.frames.shape[1:3]
     context.width, context.height = coded_size(width, height)
@@ -66,7 +66,7 @@ def set_up(stream: VideoStream, build: AvatarBuild) -> None:
 
 
 def period(build: AvatarBuild) -> Iterator[NDArray[np.uint8]]:
-    """The frames of the loop until it is where it began."""
+    """Yield the frames of one period of the loop."""
     yield from build.frames
     if build.loop == "pingpong":
         yield from build.frames[::-1]

@@ -1,4 +1,4 @@
-"""A picture of what preparation found: box, landmarks and mask drawn on a frame."""
+"""Preview of a preparation: box, landmarks and mask drawn on a frame."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ MIN_DOT_PX, DOT_IOD = 0.6, 0.012
 
 
 def draw_preview(build: AvatarBuild, index: int = 0) -> NDArray[np.uint8]:
-    """(h, w, 3) BGR: one frame of an avatar with its "boxes" and "mask" extras drawn on it."""
+    """Return a (h, w, 3) BGR frame of an avatar with its "boxes" and "mask" extras drawn on it."""
     frame = np.array(build.frames[index])
     size = frame.shape[1], frame.shape[0]
     mask = cv2.warpAffine(build.extras["mask"].astype(np.uint8), build.transforms[index], size)
@@ -35,7 +35,7 @@ def draw_preview(build: AvatarBuild, index: int = 0) -> NDArray[np.uint8]:
 
 
 def draw_points(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
-    """Draw a dot at each of (468, 3) landmarks, between pixels too."""
+    """Draw a dot at each of (468, 3) landmarks, with sub-pixel positions."""
     one = 1 << SUBPIXEL_BITS
     radius = round(max(MIN_DOT_PX, float(inter_ocular(points)) * DOT_IOD) * one)
     for x, y in (points[:, :2] * one).round().astype(int).tolist():
@@ -43,6 +43,6 @@ def draw_points(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> None
 
 
 def write_preview(build: AvatarBuild, path: Path) -> None:
-    """Write `draw_preview` as PNG; raises OSError where it cannot be written."""
+    """Write the preview as PNG; raises OSError."""
     _, png = cv2.imencode(".png", draw_preview(build))
     path.write_bytes(png.tobytes())

@@ -1,4 +1,4 @@
-"""Progress of a preparation: the callback, and a bar on the terminal."""
+"""Progress of a preparation: the callback, and a progress bar on the terminal."""
 
 import sys
 from collections.abc import Callable
@@ -6,21 +6,23 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
+from session.closeable import Closeable
+
 Progress = Callable[[str, int, int], None]
-"""Called as (stage, done, all) from the preparing thread, often; the stages come in order."""
+"""Called as (stage, done, total) from the preparing thread, often; the stages come in order."""
 
 
-def no_progress(_stage: str, _done: int, _all: int) -> None:
-    """Progress that nobody watches."""
+def no_progress(_stage: str, _done: int, _total: int) -> None:
+    """Ignore the progress."""
 
 
 def stage_progress(progress: Progress, stage: str) -> Callable[[int, int], None]:
-    """What one stage's own (done, all) reports to."""
+    """Return a (done, total) callback that reports to `progress` under the name `stage`."""
     return lambda done, total: progress(stage, done, total)
 
 
-class ProgressBar:
-    """A progress bar for each stage."""
+class ProgressBar(Closeable):
+    """Progress bars on stderr, one for each stage."""
 
     def __init__(self) -> None:
         self._stage = ""
@@ -28,11 +30,11 @@ class ProgressBar:
 
     @property
     def was_shown(self) -> bool:
-        """Whether there was anything to do."""
+        """True once a bar was shown; an avatar that is up to date shows none."""
         return self._bar is not None
 
     def show(self, stage: str, done: int, total: int) -> None:
-        """Move the stage's bar, or begin it."""
+        """Update the bar of the current stage; a new stage gets a new bar."""
         if self._bar is None or self._stage != stage:
             self.close()
             self._stage = stage
@@ -41,12 +43,6 @@ class ProgressBar:
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
-        """Leave the last bar as it stands."""
+        """Close the last bar and leave it on the terminal."""
         if self._bar is not None:
             self._bar.close()
-
-    def __enter__(self) -> "ProgressBar":
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()

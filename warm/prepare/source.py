@@ -1,4 +1,4 @@
-"""From a photo or video to pictures, their landmarks and transforms: mouths as they were filmed."""
+"""Sources of avatars: pictures of a photo or video with landmarks and transforms, unchanged."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +20,7 @@ from warm.media.photo import read_photo
 from warm.media.video import Video, open_video
 from warm.prepare.arrays import FrameFile
 from warm.prepare.errors import NoFaceError, ShortVideoError
-from warm.prepare.face_tracking import FaceTracker, bridged, check_face_size, cuts
+from warm.prepare.face_tracking import FaceTracker, check_face_size, fill_gaps, find_cuts
 from warm.prepare.progress import Progress
 
 T = TypeVar("T")
@@ -39,24 +39,25 @@ class Portrait:
     landmarks: NDArray[np.float32]
     """(468, 3)."""
     notes: list[str]
-    """What the person who asked should know."""
+    """Remarks for the user."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Footage:
-    """A video with one face followed through it, mouth as filmed."""
+    """A video with one tracked face, the mouth as filmed."""
 
     frames: NDArray[np.uint8]
     """(n, h, w, 3) BGR memory map."""
     landmarks: NDArray[np.float32]
     """(n, 468, 3) as the mesh measured them frame by frame."""
     transforms: NDArray[np.float64]
-    """(n, 2, 3)."""
+    """(n, 2, 3) canonical crop to frame, stabilized."""
     notes: list[str]
+    """Remarks for the user."""
 
 
 def read_portrait(source: Path, finder: FaceFinder, settings: PreparationSettings) -> Portrait:
-    """The photo and its largest face; raises MediaError or PreparationError."""
+    """Read a photo and find its largest face; raises MediaError or PreparationError."""
     photo = read_photo(source, max_side=settings.max_side)
     picture = photo.picture
     size = picture.shape[1], picture.shape[0]
@@ -67,13 +68,8 @@ def read_portrait(source: Path, finder: FaceFinder, settings: PreparationSetting
         )
     points = faces[0].mesh.points
     check_face_size(points, size)
-    notes = [*photo.notes, *scaled_note(photo.stored_size, size), *crowd_note(len(faces))]
-    if (gap := float(lip_gap(points))) >= CLOSED_GAP_IOD:
-        notes.append(
-            f"The mouth in the photo is open ({gap:.2f} eye distances); a photo with closed lips "
-            "gives a better mouth."
-        )
-    return Portrait(picture, points, notes)
+    notes = [*photo.notes, *scaling_note(photo.stored_size, size), *faces_note(len(faces))]
+    return Portrait(picture, points, [*notes, *open_mouth_note(points)])
 
 
 def read_footage(
@@ -83,83 +79,95 @@ def read_footage(
     folder: Path,
     progress: Progress,
 ) -> Footage:
-    """Decode a video into `folder/source.npy`, follow its largest face and steady the track.
+    """Decode a video into `folder/source.npy`, track its largest face and stabilize the track.
 
     Raises MediaError or PreparationError.
     """
     tracker = FaceTracker(finder)
     path = folder / "source.npy"
     with open_video(source, fps=settings.fps, max_side=settings.max_side) as video:
-        total = expected_frames(video, settings)
-        pictures = kept(islice(video.frames(), settings.max_s * settings.fps), path)
-        seen = []
-        for points in beside(tracker.see, pictures):
-            seen.append(points)
-            progress("reading", len(seen), max(total, len(seen)))
-        notes = [*length_note(video, settings, len(seen)), *crowd_note(tracker.faces)]
+        measured = measure_video(video, tracker, settings, path, progress)
+        notes = [*length_note(video, settings, len(measured)), *faces_note(tracker.faces)]
         notes += [HDR_NOTE] * video.is_hdr
         notes += orientation_note(video)
         stored_size = video.stored_size
-    check_length(len(seen), settings.fps)
-    keep, measured = bridged(seen, settings.fps)
+    check_length(len(measured), settings.fps)
+    keep, landmarks = fill_gaps(measured, settings.fps)
     frames = np.load(path, mmap_mode="r", allow_pickle=False)[keep]
     check_length(len(frames), settings.fps)
     size = frames.shape[2], frames.shape[1]
-    check_face_size(np.median(measured, axis=0), size)
-    notes += [*scaled_note(stored_size, size), *cut_note(measured, settings.fps)]
-    return tracked(frames, measured, settings, progress, notes)
+    check_face_size(np.median(landmarks, axis=0), size)
+    notes += [*scaling_note(stored_size, size), *cut_note(landmarks, settings.fps)]
+    return stabilize(frames, landmarks, settings, progress, notes)
 
 
-def kept(pictures: Iterable[NDArray[np.uint8]], path: Path) -> Iterator[NDArray[np.uint8]]:
-    """Pass pictures on, each written to the .npy file `path` before."""
+def measure_video(
+    video: Video,
+    tracker: FaceTracker,
+    settings: PreparationSettings,
+    path: Path,
+    progress: Progress,
+) -> list[NDArray[np.float32] | None]:
+    """Write the frames of a video to `path`; return the landmarks of each, None without a face."""
+    total = expected_frames(video, settings)
+    pictures = write_through(islice(video.frames(), settings.max_s * settings.fps), path)
+    measured = []
+    for points in map_ahead(tracker.track, pictures):
+        measured.append(points)
+        progress("reading", len(measured), max(total, len(measured)))
+    return measured
+
+
+def write_through(pictures: Iterable[NDArray[np.uint8]], path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Yield the pictures, each after it was written to the .npy file `path`."""
     with FrameFile(path) as file:
         for picture in pictures:
             file.append(picture)
             yield picture
 
 
-def beside(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """work(item) of each in order, in another thread while this one makes the next item."""
+def map_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Map in order in a second thread, while this thread produces the next item."""
     with ThreadPoolExecutor(1) as pool:
-        before: Future[R] | None = None
+        pending: Future[R] | None = None
         for item in items:
-            if before is not None:
-                yield before.result()
-            before = pool.submit(work, item)
-        if before is not None:
-            yield before.result()
+            if pending is not None:
+                yield pending.result()
+            pending = pool.submit(function, item)
+        if pending is not None:
+            yield pending.result()
 
 
-def tracked(
+def stabilize(
     frames: NDArray[np.uint8],
-    measured: NDArray[np.float32],
+    landmarks: NDArray[np.float32],
     settings: PreparationSettings,
     progress: Progress,
     notes: list[str],
 ) -> Footage:
-    """Footage of frames whose landmarks were measured one by one."""
+    """Compute the stabilized transforms of frames whose landmarks were measured one by one."""
     done = iter(range(1, len(frames) + 1))
     track = track_face(
         frames,
-        measured,
+        landmarks,
         CROP,
         fps=settings.fps,
         settings=settings.track,
         progress=lambda: progress("steadying", next(done), len(frames)),
     )
-    return Footage(frames, measured, track.transforms, notes)
+    return Footage(frames, landmarks, track.transforms, notes)
 
 
 def expected_frames(video: Video, settings: PreparationSettings) -> int:
-    """How many frames will be read, as far as the container says."""
+    """Return the number of frames to read; the limit if the container states no duration."""
     limit = settings.max_s * settings.fps
-    return (
-        limit if video.announced_s is None else min(limit, round(video.announced_s * settings.fps))
-    )
+    if video.announced_s is None:
+        return limit
+    return min(limit, round(video.announced_s * settings.fps))
 
 
 def check_length(frames: int, fps: int) -> None:
-    """Raise ShortVideoError for what is too short to be a loop."""
+    """Raise ShortVideoError if there are too few frames for a loop."""
     if frames < MIN_VIDEO_S * fps:
         raise ShortVideoError(
             f"The video shows a face for {frames / fps:.2f} s; at least {MIN_VIDEO_S} s are "
@@ -167,8 +175,8 @@ def check_length(frames: int, fps: int) -> None:
         )
 
 
-def scaled_note(stored: tuple[int, int], used: tuple[int, int]) -> list[str]:
-    """Says that pictures were scaled down; cutting off an odd row is not worth a word."""
+def scaling_note(stored: tuple[int, int], used: tuple[int, int]) -> list[str]:
+    """Return a note if pictures were scaled down; none if only an odd row or column was cut."""
     if stored[0] - used[0] <= 1 and stored[1] - used[1] <= 1:
         return []
     return [
@@ -177,13 +185,24 @@ def scaled_note(stored: tuple[int, int], used: tuple[int, int]) -> list[str]:
     ]
 
 
-def crowd_note(faces: int) -> list[str]:
-    """Says which of several faces is used."""
+def faces_note(faces: int) -> list[str]:
+    """Return a note if there are several faces."""
     return [f"There are {faces} faces; the largest one is used."] if faces > 1 else []
 
 
+def open_mouth_note(landmarks: NDArray[np.float32]) -> list[str]:
+    """Return a note if the mouth of (468, 3) landmarks is open."""
+    gap = float(lip_gap(landmarks))
+    if gap < CLOSED_GAP_IOD:
+        return []
+    return [
+        f"The mouth in the photo is open ({gap:.2f} eye distances); a photo with closed lips "
+        "gives a better mouth."
+    ]
+
+
 def length_note(video: Video, settings: PreparationSettings, frames: int) -> list[str]:
-    """Says that only the beginning of a long video is used."""
+    """Return a note if only the beginning of a long video is used."""
     announced = video.announced_s
     if frames < settings.max_s * settings.fps or announced is None or announced <= settings.max_s:
         return []
@@ -194,11 +213,11 @@ def length_note(video: Video, settings: PreparationSettings, frames: int) -> lis
 
 
 def orientation_note(video: Video) -> list[str]:
-    """Says that the video's display matrix is none that can be followed exactly."""
+    """Return a note if the video's display matrix cannot be applied exactly."""
     return [note] if (note := video.orientation.note) else []
 
 
 def cut_note(landmarks: NDArray[np.float32], fps: int) -> list[str]:
-    """Says where the picture seems to be cut."""
-    times = ", ".join(f"{frame / fps:.2f} s" for frame in cuts(landmarks))
+    """Return a note with the times of suspected cuts."""
+    times = ", ".join(f"{frame / fps:.2f} s" for frame in find_cuts(landmarks))
     return [f"The face jumps at {times}: a cut? It will show in the loop."] if times else []

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from tests.warm.offline.sample_sound import Picture, as_frame, cut_off, film, portrait, swaying
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, Avatar, AvatarBuild
-from warm.avatars.recipe import ENGINES, BadPreparationSettings
+from warm.avatars.recipe import ENGINES, BadPreparationSettings, PreparationSettings
 from warm.avatars.store import AvatarStore, BadAvatarId
 from warm.engines.base import Engine
 from warm.face.finder import FaceFinder
 from warm.face.landmarks import eye_centres, inter_ocular, lip_gap, to_68
 from warm.media.sniff import DamagedMediaError, MediaError, UnknownMediaError
-from warm.prepare import PreparationSettings, prepare
 from warm.prepare.arrays import FrameFile, allocate
 from warm.prepare.build import choose_loop
 from warm.prepare.errors import (
@@ -33,9 +32,9 @@ from warm.prepare.errors import (
     ShortVideoError,
     SmallFaceError,
 )
-from warm.prepare.face_tracking import absences, bridged, cuts
-from warm.prepare.region import face_boxes, in_canonical, mouth_mask
-from warm.prepare.run import FACE_MODELS
+from warm.prepare.face_tracking import fill_gaps, find_cuts, find_gaps
+from warm.prepare.region import face_boxes, mouth_mask, to_canonical
+from warm.prepare.run import FACE_MODELS, prepare
 
 SECOND = PreparationSettings(max_s=1)
 
@@ -425,24 +424,24 @@ def test_frames_appended_one_by_one_are_an_array(tmp_path: Path) -> None:
 
 def test_absences_are_found_wherever_they_lie() -> None:
     present = np.array([0, 1, 1, 0, 0, 1, 0], bool)
-    assert absences(present) == [(0, 1), (3, 5), (6, 7)]
-    assert absences(np.ones(3, bool)) == []
+    assert find_gaps(present) == [(0, 1), (3, 5), (6, 7)]
+    assert find_gaps(np.ones(3, bool)) == []
 
 
 def test_a_bridge_is_a_straight_line() -> None:
     def points(x: float) -> NDArray[np.float32]:
         return np.full((468, 3), x, np.float32)
 
-    keep, measured = bridged([None, points(1), None, None, points(4), points(5), None], 25)
+    keep, measured = fill_gaps([None, points(1), None, None, points(4), points(5), None], 25)
     assert keep == slice(1, 6)
     assert measured[:, 0, 0].tolist() == [1, 2, 3, 4, 5]
 
 
 def test_a_jump_of_the_face_is_called_a_cut(of_video: Avatar) -> None:
-    assert cuts(of_video.landmarks) == []
+    assert find_cuts(of_video.landmarks) == []
     landmarks = of_video.landmarks.copy()
     landmarks[12:, :, 0] += 150
-    assert cuts(landmarks) == [12]
+    assert find_cuts(landmarks) == [12]
 
 
 def test_a_clip_that_ends_where_it_began_runs_forward() -> None:
@@ -465,7 +464,7 @@ def test_boxes_follow_the_convention_of_68_points(of_photo: Avatar) -> None:
 
 def test_the_mask_covers_the_mouth_and_spares_eyes_and_nose(of_photo: Avatar) -> None:
     mask = of_photo.extras["mask"]
-    points = np.median(in_canonical(to_68(of_photo.landmarks), of_photo.transforms), axis=0)
+    points = np.median(to_canonical(to_68(of_photo.landmarks), of_photo.transforms), axis=0)
     values = mask[points[:, 1].round().astype(int).clip(0, 255), points[:, 0].astype(int)]
     assert (values[48:] > 200).all()
     assert (values[36:48] == 0).all() and values[30] == 0

@@ -1,1 +1,1 @@
-"""What a face does while nobody speaks: sway and blink, with the mouth closed."""
+"""Idle loops of a face with the mouth closed: head sway, blinks, closed mouths of videos."""

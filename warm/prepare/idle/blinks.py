@@ -1,4 +1,4 @@
-"""Blinks of a still portrait: a lid painted over each eye; spectacles stay where they are."""
+"""Blinks of a portrait: an eyelid painted over each eye; spectacles do not move."""
 
 import cv2
 import numpy as np
@@ -13,36 +13,37 @@ LEFT_UPPER, LEFT_LOWER = (362, 398, 384, 385, 386, 387, 388, 466, 263), (
     362, 382, 381, 380, 374, 373, 390, 249, 263)  # fmt: skip
 EYES = ((RIGHT_UPPER, RIGHT_LOWER), (LEFT_UPPER, LEFT_LOWER))
 UPPER_LIDS = (*RIGHT_UPPER[1:-1], *LEFT_UPPER[1:-1])
-"""The landmarks that a blink moves."""
+"""Landmarks that a blink moves."""
 
 # All lengths are in eye widths.
-LIFT = 0.09
-"""How far above the mesh's upper lid the lid's root lies: the mesh cuts through the lashes."""
-SHUT_AT = 0.92
-"""How far down the opening the lids meet."""
+ROOT_LIFT = 0.09
+"""Height of the lid's root above the mesh's upper lid, which runs through the lashes."""
+CLOSED_SHARE = 0.92
+"""Share of the eye's opening at which the lids meet."""
 ROOT_FADE, EDGE_FADE = 0.10, 0.022
 """Softness of the lid's root and of its moving edge."""
 LASHES, LASH_DEPTH = 0.026, 0.45
-"""Thickness of the dark line on the moving edge, and how dark it is."""
+"""Thickness and darkness of the dark line on the moving edge."""
 GRAIN = 0.7
 """Contrast of the skin's texture on the lid."""
 SHADOW, SHADOW_DEPTH = 0.09, 0.30
-"""The same of the shadow that the lid casts on the eye."""
+"""Thickness and darkness of the shadow that the lid casts on the eye."""
 CREASE, CREASE_DEPTH = 0.07, 0.16
-SPREAD = 0.16
-"""How far the colour of the skin around the eye reaches over the lid."""
+"""Thickness and darkness of the crease at the lid's root."""
+SKIN_SIGMA = 0.16
+"""Sigma with which the colour of the skin around the eye is spread over the lid."""
 BULGE = 0.04
-"""How much brighter the middle of the lid is: it is round."""
+"""Extra brightness of the lid's middle, which is convex."""
 SKIN_DARKEST, SKIN_BRIGHTEST = 0.72, 1.25
-"""Pixels beyond these shares of the median around an eye are no skin: lashes, rims, glare."""
+"""Pixels beyond these shares of the median around an eye are not skin: lashes, rims, glare."""
 
 
-def closed_lid_points(landmarks: NDArray[np.float32], closure: float) -> NDArray[np.float32]:
-    """(468, 3) with the upper lids `closure` (0…1) of the way down."""
+def blink_landmarks(landmarks: NDArray[np.float32], closure: float) -> NDArray[np.float32]:
+    """Return (468, 3) landmarks with the upper lids closed by `closure` (0…1)."""
     points = landmarks.copy()
     for upper, lower in EYES:
         u, low = list(upper), list(lower)
-        points[u] += closure * SHUT_AT * (landmarks[low] - landmarks[u])
+        points[u] += closure * CLOSED_SHARE * (landmarks[low] - landmarks[u])
     return points
 
 
@@ -51,21 +52,24 @@ class BlinkPainter:
 
     def __init__(self, photo: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
         self._photo = photo
-        self._eyes = [Eye(photo, landmarks[list(u), :2], landmarks[list(w), :2]) for u, w in EYES]
+        self._eyelids = [
+            Eyelid(photo, landmarks[list(upper), :2], landmarks[list(lower), :2])
+            for upper, lower in EYES
+        ]
 
-    def painted(self, closure: float) -> NDArray[np.uint8]:
-        """The portrait with its lids `closure` (0 as in the photo … 1 shut) of the way down."""
+    def paint(self, closure: float) -> NDArray[np.uint8]:
+        """Return the portrait with its lids at `closure` (0 as in the photo … 1 closed)."""
         if not closure:
             return self._photo
         photo = self._photo.copy()
-        for eye in self._eyes:
-            x0, y0, x1, y1 = eye.box
-            photo[y0:y1, x0:x1] = eye.painted(closure)
+        for eyelid in self._eyelids:
+            x0, y0, x1, y1 = eyelid.box
+            photo[y0:y1, x0:x1] = eyelid.paint(closure)
         return photo
 
 
-class Eye:
-    """One eye: its lid's texture, and the lid lines in coordinates along and down the eye."""
+class Eyelid:
+    """The upper lid of one eye: its texture, and its outline in coordinates of the eye."""
 
     def __init__(
         self,
@@ -79,82 +83,89 @@ class Eye:
         to_eye = np.array([along, [-along[1], along[0]]]) / self._width
         origin = upper[0].astype(np.float64)
         self.box = box_around(np.vstack([upper, lower]), self._width, photo.shape)
+        """x0, y0, x1, y1 of the pixels that `paint` returns."""
         x0, y0, x1, y1 = self.box
         flat = np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), -1)
+        # Coordinates of the pixels along and down the eye, in eye widths.
         self._s, self._t = np.moveaxis((flat - origin) @ to_eye.T, -1, 0)
-        self._root = curve((upper - origin) @ to_eye.T, self._s) - LIFT * bow(self._s)
-        self._lower = curve((lower - origin) @ to_eye.T, self._s)
+        self._root = quartic_at((upper - origin) @ to_eye.T, self._s) - ROOT_LIFT * arch(self._s)
+        self._lower = quartic_at((lower - origin) @ to_eye.T, self._s)
         self._picture = photo[y0:y1, x0:x1].astype(np.float32)
         self._lid = self._skin() + self._texture()
 
-    def painted(self, closure: float) -> NDArray[np.uint8]:
-        """The eye's box with the lid down."""
-        init_segment = np.maximum(self._lower - self._root, 1e-3)
-        edge = self._root + closure * SHUT_AT * init_segment
+    def paint(self, closure: float) -> NDArray[np.uint8]:
+        """Return the pixels of the eye's box with the lid at `closure`."""
+        opening = np.maximum(self._lower - self._root, 1e-3)
+        edge = self._root + closure * CLOSED_SHARE * opening
         mask = ramp(self._t - self._root + ROOT_FADE, ROOT_FADE) * ramp(edge - self._t, EDGE_FADE)
-        mask *= ramp(bow(self._s), 0.25)
-        down = (self._t - self._root) / np.maximum(edge - self._root, 0.05)
-        shade = (
-            1
-            + BULGE * np.sin(np.pi * np.clip(down, 0, 1))
-            - CREASE_DEPTH * bell(self._t - self._root, CREASE)
-        )
-        lid = self._lid * shade[..., None]
-        under = 1 - SHADOW_DEPTH * bell(self._t - edge, SHADOW) * ramp(bow(self._s), 0.25)
-        picture = self._picture * under[..., None] * (1 - mask[..., None]) + lid * mask[..., None]
-        lashes = LASH_DEPTH * bell(self._t - edge, LASHES) * ramp(bow(self._s), 0.5)
+        mask *= ramp(arch(self._s), 0.25)
+        lid = self._lid * self._shading(edge)[..., None]
+        shadow = SHADOW_DEPTH * bell(self._t - edge, SHADOW) * ramp(arch(self._s), 0.25)
+        eye = self._picture * (1 - shadow)[..., None]
+        picture = eye * (1 - mask[..., None]) + lid * mask[..., None]
+        lashes = LASH_DEPTH * bell(self._t - edge, LASHES) * ramp(arch(self._s), 0.5)
         return np.asarray(np.clip(np.rint(picture * (1 - lashes[..., None])), 0, 255), np.uint8)
 
+    def _shading(self, edge: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the (h, w) brightness of the convex lid with its crease."""
+        down = (self._t - self._root) / np.maximum(edge - self._root, 0.05)
+        bulge = BULGE * np.sin(np.pi * np.clip(down, 0, 1))
+        return np.asarray(1 + bulge - CREASE_DEPTH * bell(self._t - self._root, CREASE))
+
     def _skin(self) -> NDArray[np.float64]:
-        """(h, w, 3) the lid's colour: that of the skin around the eye, spread over it."""
-        height = float((self._lower - self._root).max())
-        below, above = self._t - self._lower, self._root - self._t
-        near = ((below > 0.25 * height) & (below < 1.4 * height)) | (
-            (above > -0.02) & (above < 0.4 * height)
-        )
-        near &= (self._s > -0.1) & (self._s < 1.1)
-        light = self._picture.mean(axis=-1)
-        middle = np.median(light[near])
-        near &= (light > SKIN_DARKEST * middle) & (light < SKIN_BRIGHTEST * middle)
-        weight = near.astype(np.float32)[..., None]
-        spread = SPREAD * self._width
-        known = cv2.GaussianBlur(np.dstack([self._picture * weight, weight]), (0, 0), spread)
+        """Return the (h, w, 3) colour of the lid, spread from the skin around the eye."""
+        weight = self._skin_mask().astype(np.float32)[..., None]
+        sigma = SKIN_SIGMA * self._width
+        known = cv2.GaussianBlur(np.dstack([self._picture * weight, weight]), (0, 0), sigma)
         return np.asarray(known[..., :3] / np.maximum(known[..., 3:], 1e-4))
 
+    def _skin_mask(self) -> NDArray[np.bool_]:
+        """Return the (h, w) mask of the skin just below and above the eye."""
+        height = float((self._lower - self._root).max())
+        below, above = self._t - self._lower, self._root - self._t
+        mask = ((below > 0.25 * height) & (below < 1.4 * height)) | (
+            (above > -0.02) & (above < 0.4 * height)
+        )
+        mask &= (self._s > -0.1) & (self._s < 1.1)
+        light = self._picture.mean(axis=-1)
+        median = np.median(light[mask])
+        mask &= (light > SKIN_DARKEST * median) & (light < SKIN_BRIGHTEST * median)
+        return np.asarray(mask)
+
     def _texture(self) -> NDArray[np.float64]:
-        """(h, w, 3) fine grain: that of the skin below the eye, mirrored on the lower lid."""
+        """Return the (h, w, 3) fine grain of the skin below the eye, mirrored on the lower lid."""
         down = 2 * (self._lower - self._t) + 0.3 * (self._lower - self._root)
         rows, columns = np.indices(self._s.shape)
-        at = np.dstack([columns, rows + down * self._width]).astype(np.float32)
+        points = np.dstack([columns, rows + down * self._width]).astype(np.float32)
         grain = self._picture - cv2.GaussianBlur(self._picture, (0, 0), 0.06 * self._width)
-        return sample_at(grain, at) * GRAIN
+        return sample_at(grain, points) * GRAIN
 
 
 def box_around(
     points: NDArray[np.floating], margin: float, shape: tuple[int, ...]
 ) -> tuple[int, int, int, int]:
-    """x0, y0, x1, y1 around (k, 2) points, inside a picture."""
+    """Return x0, y0, x1, y1 around (k, 2) points, within a picture."""
     low = np.maximum(np.floor(points.min(axis=0) - margin), 0).astype(int)
     high = np.minimum(np.ceil(points.max(axis=0) + margin), [shape[1], shape[0]]).astype(int)
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
-def curve(line: NDArray[np.floating], s: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Height at `s` of the quartic through a lid line (9, 2), held beyond its ends."""
+def quartic_at(line: NDArray[np.floating], s: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the height at `s` of the quartic through a lid line (9, 2), constant past its ends."""
     fit = np.polynomial.Polynomial.fit(line[:, 0], line[:, 1], 4)
     return np.asarray(fit(np.clip(s, line[:, 0].min(), line[:, 0].max())))
 
 
-def bow(s: NDArray[np.floating]) -> NDArray[np.float64]:
-    """0 at the corners of the eye and beyond, 1 in its middle."""
+def arch(s: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return 0 at the corners of the eye and beyond, 1 in its middle."""
     return np.asarray(np.clip(4 * s * (1 - s), 0, 1))
 
 
 def ramp(x: NDArray[np.floating], width: float) -> NDArray[np.float64]:
-    """0 … 1 smoothly while x goes from 0 to `width`."""
+    """Return a smooth step from 0 at x = 0 to 1 at `width`."""
     return smoothstep(x / width)
 
 
-def bell(x: NDArray[np.floating], width: float) -> NDArray[np.float64]:
-    """Gaussian of the given standard deviation, 1 at x = 0."""
-    return np.asarray(np.exp(-0.5 * (x / width) ** 2))
+def bell(x: NDArray[np.floating], sigma: float) -> NDArray[np.float64]:
+    """Return the Gaussian of x, 1 at x = 0."""
+    return np.asarray(np.exp(-0.5 * (x / sigma) ** 2))

@@ -1,9 +1,9 @@
-"""Which mesh landmarks shape the lower face, and how far each follows the jaw."""
+"""Mesh landmarks of the lower face, and how far each follows the jaw."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-# From the person's right corner of the mouth to the left.
+# From the person's right mouth corner to the left one.
 OUTER_UPPER = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
 OUTER_LOWER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
 INNER_UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
@@ -28,7 +28,7 @@ LIPS = (*CORNERS, 76, 62, 292, 306, *UPPER_LIP, *LOWER_LIP)
 
 AROUND_UPPER = (92, 165, 167, 164, 393, 391, 322)
 AROUND_LOWER = (43, 106, 182, 83, 18, 313, 406, 335, 273)
-BESIDE = (57, 186, 287, 410)
+CORNER_SKIN = (57, 186, 287, 410)
 CHEEKS = (205, 425, 207, 427, 216, 436, 212, 432, 206, 426)
 
 JAW_SHARE = {
@@ -39,19 +39,19 @@ JAW_SHARE = {
     32: 0.95, 262: 0.95, 204: 0.95, 424: 0.95, 210: 0.7, 430: 0.7, 135: 0.45, 364: 0.45,
     138: 0.2, 367: 0.2, 214: 0.3, 434: 0.3, 202: 0.85, 422: 0.85, 194: 0.95, 418: 0.95,
 }  # fmt: skip
-"""How much of the chin's drop each landmark of jaw and chin makes."""
+"""Share of the chin's drop that each landmark of jaw and chin follows."""
 CHIN = (152, 148, 377, 175, 199, 200, 171, 396)
-"""Their mean says how far the jaw is down."""
+"""Landmarks whose mean measures the jaw's drop."""
 
 NOSE_BASE = (2, 98, 327, 64, 294, 129, 358, 50, 280, 36, 266)
-"""These do not move with the mouth, or hardly."""
+"""Landmarks that hardly move with the mouth."""
 
 SKULL = (10, 151, 9, 8, 168, 6, 197, 195, 33, 133, 362, 263, 127, 356, 234, 454, 162, 389, 108,
          337, 109, 338, 54, 284, 122, 351)  # fmt: skip
 """Landmarks that move with the skull alone."""
 
 
-def seam_of(points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(468, k) to (11, k): the line on which the lips meet, from right to left."""
+def lip_line(points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the (11, k) line on which the lips of (468, k) points meet, from right to left."""
     upper, lower = points[list(INNER_UPPER)], points[list(INNER_LOWER)]
     return np.asarray((upper + lower) / 2, np.float64)

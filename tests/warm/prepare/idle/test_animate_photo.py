@@ -1,4 +1,4 @@
-"""A portrait's idle loop: seamless, steady around the head, its landmarks known."""
+"""Idle loop of a portrait: seamless, motionless around the head, with known landmarks."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -18,11 +18,11 @@ from warm.prepare.idle.animate_photo import (
     IdleClip,
     ParallaxWarp,
     animate_photo,
-    canonical_to_picture,
+    canonical_to_photo,
 )
 from warm.prepare.idle.blinks import EYES, BlinkPainter
 from warm.prepare.idle.close_photo import close_photo
-from warm.prepare.idle.sway import BLINK_STARTS_S, blinks, loop_length, sway
+from warm.prepare.idle.motion import BLINK_STARTS_S, head_poses, lid_closures, loop_length
 from warm.prepare.run import FACE_MODELS
 
 FPS = 10
@@ -64,7 +64,7 @@ def test_background_and_chest_never_move(clip: IdleClip, photo: Picture) -> None
     assert (clip.frames[:, away] == photo[away]).all()
 
 
-def test_the_head_moves_and_by_little(clip: IdleClip) -> None:
+def test_the_head_moves_slightly(clip: IdleClip) -> None:
     nose = clip.landmarks[:, 1, :2]
     assert 2 < np.ptp(nose, axis=0).max() < 20
 
@@ -72,14 +72,14 @@ def test_the_head_moves_and_by_little(clip: IdleClip) -> None:
 def test_the_movement_fades_without_a_step(photo: Picture, landmarks: NDArray[np.float32]) -> None:
     ramp = np.tile(np.arange(photo.shape[1], dtype=np.float32) / 2, (photo.shape[0], 1))
     ramp = np.repeat(ramp[..., None], 3, axis=2).astype(np.uint8)
-    turned = ParallaxWarp(photo.shape, landmarks).turned(
+    warped = ParallaxWarp(photo.shape, landmarks).warp_photo(
         ramp, np.array([0.05, 0.03, 0.01, 0.0, 0.0])
     )
-    smooth = cv2.GaussianBlur(turned[..., 0].astype(np.float32), (0, 0), 2)
+    smooth = cv2.GaussianBlur(warped[..., 0].astype(np.float32), (0, 0), 2)
     assert np.abs(np.diff(smooth[:, 5:-5], axis=1)).max() < 0.9
 
 
-def test_landmarks_are_where_the_mesh_sees_them(clip: IdleClip, finder: FaceFinder) -> None:
+def test_landmarks_agree_with_those_of_the_mesh(clip: IdleClip, finder: FaceFinder) -> None:
     seen, known = [], []
     for i in range(0, len(clip.frames), 12):
         seen.append(finder.find(clip.frames[i])[0].mesh.points[:, :2])
@@ -88,7 +88,7 @@ def test_landmarks_are_where_the_mesh_sees_them(clip: IdleClip, finder: FaceFind
     assert np.sqrt(((off - off.mean(axis=0)) ** 2).mean()) < 0.6
 
 
-def test_transforms_carry_the_crop_with_the_head(clip: IdleClip) -> None:
+def test_transforms_follow_the_head(clip: IdleClip) -> None:
     eyes = apply(invert(clip.transforms), eye_centres(clip.landmarks))
     assert np.abs(eyes.mean(axis=1) - CANONICAL_EYES).max() < 4
     assert np.abs(eyes[:, 1, 0] - eyes[:, 0, 0] - CANONICAL_IOD).max() < 2
@@ -97,34 +97,34 @@ def test_transforms_carry_the_crop_with_the_head(clip: IdleClip) -> None:
     assert np.allclose(linear[:, 0, 1], -linear[:, 1, 0])
 
 
-def test_a_head_that_does_not_turn_is_the_photo_itself(
+def test_a_zero_pose_returns_the_photo_unchanged(
     photo: Picture, landmarks: NDArray[np.float32]
 ) -> None:
-    assert (ParallaxWarp(photo.shape, landmarks).turned(photo, np.zeros(5)) == photo).all()
+    assert (ParallaxWarp(photo.shape, landmarks).warp_photo(photo, np.zeros(5)) == photo).all()
 
 
-def test_frames_go_where_they_are_told(
+def test_frames_are_written_to_out_and_progress_is_reported(
     photo: Picture, landmarks: NDArray[np.float32], clip: IdleClip
 ) -> None:
-    told: list[tuple[int, int]] = []
+    steps: list[tuple[int, int]] = []
     out = np.zeros_like(clip.frames)
     made = animate_photo(
-        photo, landmarks, fps=FPS, progress=lambda *step: told.append(step), out=out
+        photo, landmarks, fps=FPS, progress=lambda *step: steps.append(step), out=out
     )
     assert made.frames is out
     assert (out == clip.frames).all()
-    assert told == [(i + 1, 120) for i in range(120)]
+    assert steps == [(i + 1, 120) for i in range(120)]
 
 
-def test_three_blinks_and_none_across_the_seam() -> None:
-    down = blinks(25)
-    shut = np.flatnonzero((down == 1) & (np.roll(down, 1) < 1))
-    assert len(shut) == len(BLINK_STARTS_S) == 3
-    assert down[0] == down[-1] == 0
+def test_a_loop_has_three_blinks_and_none_across_its_ends() -> None:
+    closure = lid_closures(25)
+    starts = np.flatnonzero((closure == 1) & (np.roll(closure, 1) < 1))
+    assert len(starts) == len(BLINK_STARTS_S) == 3
+    assert closure[0] == closure[-1] == 0
 
 
 def test_a_blink_hides_the_iris(clip: IdleClip, landmarks: NDArray[np.float32]) -> None:
-    closure = blinks(FPS)
+    closure = lid_closures(FPS)
     shut, opened = int(closure.argmax()), int(closure.argmax()) - 5
     assert closure[shut] > 0.9
     assert closure[opened] == 0
@@ -135,12 +135,10 @@ def test_a_blink_hides_the_iris(clip: IdleClip, landmarks: NDArray[np.float32]) 
         assert clip.frames[shut][patch].mean() > clip.frames[opened][patch].mean() + 30
 
 
-def test_a_blink_paints_nothing_but_the_lids(
-    photo: Picture, landmarks: NDArray[np.float32]
-) -> None:
-    lids = BlinkPainter(photo, landmarks)
-    assert lids.painted(0.0) is photo
-    rows, columns = np.nonzero((lids.painted(1.0) != photo).any(axis=2))
+def test_a_blink_changes_only_the_lids(photo: Picture, landmarks: NDArray[np.float32]) -> None:
+    painter = BlinkPainter(photo, landmarks)
+    assert painter.paint(0.0) is photo
+    rows, columns = np.nonzero((painter.paint(1.0) != photo).any(axis=2))
     rims = np.array([landmarks[[*upper, *lower], :2] for upper, lower in EYES])
     width = rims[0, :, 0].max() - rims[0, :, 0].min()
     near = [
@@ -152,16 +150,18 @@ def test_a_blink_paints_nothing_but_the_lids(
     assert near[1].any()
 
 
-def test_the_sway_is_whole_cycles() -> None:
-    slow, fast = sway(5), sway(25)
+def test_head_sway_has_whole_cycles_and_zero_mean() -> None:
+    slow, fast = head_poses(5), head_poses(25)
     assert len(fast) == loop_length(25) == 300
     assert np.allclose(slow, fast[::5])
     assert np.abs(fast.mean(axis=0)).max() < 1e-9
     assert np.degrees(np.abs(fast[:, 0]).max()) < 2.7
 
 
-def test_closed_lips_are_left_alone(photo: Picture, landmarks: NDArray[np.float32]) -> None:
-    shut, points = close_photo(photo, landmarks, canonical_to_picture(landmarks))
+def test_a_photo_with_closed_lips_is_unchanged(
+    photo: Picture, landmarks: NDArray[np.float32]
+) -> None:
+    shut, points = close_photo(photo, landmarks, canonical_to_photo(landmarks))
     assert shut is photo
     assert points is landmarks
 
@@ -175,7 +175,7 @@ def test_a_smile_is_closed_before_it_is_animated(finder: FaceFinder) -> None:
                 smiling = picture
                 break
     points = finder.find(smiling)[0].mesh.points
-    shut, expected = close_photo(smiling, points, canonical_to_picture(points))
+    shut, expected = close_photo(smiling, points, canonical_to_photo(points))
     seen = finder.find(shut)[0].mesh.points
     assert lip_gap(points) > 0.15
     assert lip_gap(seen) < 0.05
