@@ -128,10 +128,10 @@ def figure_row(figure: dict[str, Any]) -> str:
     value, goal = figure["value"], figure["goal"]
     reached = value >= goal if higher else value <= goal
     shown = f"{value:.3g} {figure['unit']}" if value >= 0.001 or value == 0 else "under 0.001"
-    sign = "≥" if higher else "≤"
+    wanted = f"{'≥' if higher else '≤'} {goal:g} {figure['unit']}"
     name = figure["name"].replace("|", "\\|")
-    measured = shown if reached else f"**{shown}**"
-    cells = f"| {measured} | {sign} {goal:g} {figure['unit']} | {figure['n']} |"
+    measured = shown.strip() if reached else f"**{shown.strip()}**"
+    cells = f"| {measured} | {wanted.strip()} | {figure['n']} |"
     row = f"| {name} {cells}"
     if len(row.encode()) <= LINE_CHARS:
         return row
