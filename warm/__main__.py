@@ -1,7 +1,7 @@
-"""`python -m warm`: avatars, films from sound files, and the neural engine's weights.
+"""`python -m warm`: avatars, films without a server, and models.
 
-What the command line does not say comes from the settings that the server reads too, so that both
-make the same avatar of the same file.
+Options that are not given come from the settings of the server, so that both prepare the same
+avatar from the same file.
 """
 
 import argparse
@@ -38,10 +38,10 @@ REFUSALS = (
 """Errors that the user can correct; any other exception is a fault of the program."""
 DEMO_ID = "demo"
 NUMBERS = (
-    ("--bbox-shift", "bbox_shift", "N", "move the face's box and mask down by N pixels"),
+    ("--bbox-shift", "bbox_shift", "N", "move the box and mask of the face down by N pixels"),
     ("--fps", "fps", "N", "frames a second"),
-    ("--max-side", "max_side", "PIXELS", "scale larger pictures down to it"),
-    ("--max-seconds", "max_s", "S", "use this much of a longer video"),
+    ("--max-side", "max_side", "PIXELS", "scale larger pictures down to this side"),
+    ("--max-seconds", "max_s", "S", "use only the first S seconds of a longer video"),
 )
 """Numbers of the preparation: flag, field of PreparationSettings, metavar, help."""
 DEMO_PORTRAIT = Path("mpl-data", "sample_data", "grace_hopper.jpg")
@@ -72,43 +72,43 @@ def run(arguments: argparse.Namespace) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    root = argparse.ArgumentParser(prog="python -m warm", description="Warmtalk without a server.")
+    root = argparse.ArgumentParser(prog="python -m warm", description="Avatars, films and models without a server.")
     add_commands(root.add_subparsers(required=True, metavar="COMMAND"))
     return root
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The commands; each sets `run`, which takes the arguments and returns the exit status."""
-    add_prepare(commands.add_parser("prepare", help="make an avatar of a photo or video"))
+    add_prepare(commands.add_parser("prepare", help="make an avatar from a photo or video"))
     add_avatars(commands.add_parser("avatars", help="list the avatars"))
-    add_render(commands.add_parser("render", help="make films of sound files or texts"))
+    add_render(commands.add_parser("render", help="make films from sound files or texts"))
     add_models(commands.add_parser("models", help="download and check models"))
 
 
 def add_prepare(command: argparse.ArgumentParser) -> None:
-    """`prepare`."""
+    """Add `prepare`."""
     command.set_defaults(run=run_prepare)
-    add_places(command)
+    add_folders(command)
     what = command.add_mutually_exclusive_group(required=True)
     what.add_argument("source", nargs="?", type=Path, metavar="PHOTO_OR_VIDEO")
-    what.add_argument("--demo", action="store_true", help="the portrait in matplotlib's wheel")
-    command.add_argument("--avatar-id", metavar="ID", help="its name; the file's when left out")
-    command.add_argument("--force", action="store_true", help="make it again if up to date too")
+    what.add_argument("--demo", action="store_true", help="use the portrait in matplotlib's wheel")
+    command.add_argument("--avatar-id", metavar="ID", help="name of the avatar; default: name of the file")
+    command.add_argument("--force", action="store_true", help="prepare it again even if it is up to date")
     for flag, name, metavar, text in NUMBERS:
         command.add_argument(flag, dest=name, type=int, metavar=metavar, help=text)
 
 
 def add_avatars(command: argparse.ArgumentParser) -> None:
-    """`avatars`."""
+    """Add `avatars`."""
     command.set_defaults(run=run_avatars)
-    add_places(command)
+    add_folders(command)
     command.add_argument("--verify", action="store_true", help="read and compare every byte")
 
 
-def add_places(command: argparse.ArgumentParser) -> None:
-    """What every command takes."""
+def add_folders(command: argparse.ArgumentParser) -> None:
+    """Add the options of both commands."""
     command.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
-    command.add_argument("--results", type=Path, metavar="DIR", help="where avatars are written")
+    command.add_argument("--results", type=Path, metavar="DIR", help="folder of results")
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
@@ -117,7 +117,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def run_prepare(arguments: argparse.Namespace) -> int:
-    """Prepare one avatar and say where to look at it."""
+    """Prepare one avatar and print where its preview is."""
     source = demo_portrait() if arguments.demo else arguments.source
     avatar_id = arguments.avatar_id or (DEMO_ID if arguments.demo else source.stem)
     numbers = {name: getattr(arguments, name) for _, name, _, _ in NUMBERS}
@@ -143,22 +143,22 @@ def run_prepare(arguments: argparse.Namespace) -> int:
 
 
 def run_avatars(arguments: argparse.Namespace) -> int:
-    """List the avatars, one a line; 1 when one of them cannot be used."""
+    """Print the avatars, one per line; 1 if one of them cannot be used."""
     store = AvatarStore(arguments.results or settings_of(arguments).results_dir)
     summaries = store.list()
     if not summaries:
         make_one = own_command("prepare", "PHOTO_OR_VIDEO")
         print(f"No avatars in {store.root}. Make one: {make_one}")
     for summary in summaries:
-        print(line_of(summary))
+        print(summary_line(summary))
     if arguments.verify:
         for summary in summaries:
             store.open(summary.id, verify=True)
     return int(any(summary.state != "ready" for summary in summaries))
 
 
-def line_of(summary: AvatarSummary) -> str:
-    """One avatar in one line."""
+def summary_line(summary: AvatarSummary) -> str:
+    """An avatar in one line."""
     if summary.state != "ready":
         return f"{summary.id:20} {summary.state}: {summary.problem}"
     width, height = summary.size
@@ -169,7 +169,7 @@ def line_of(summary: AvatarSummary) -> str:
 
 
 def demo_portrait() -> Path:
-    """The demo's photo; finds matplotlib's files without importing it, which is slow."""
+    """The photo of the demo; finds matplotlib's files without importing it, which is slow."""
     spec = find_spec("matplotlib")
     if spec is None or spec.origin is None:
         raise MediaError(
