@@ -14,9 +14,8 @@ from warm.__main__ import demo_portrait
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarStore
 from warm.engines.base import PatchRequest, PendingPatches
-from warm.engines.factory import make_engine
+from warm.engines.factory import make_engine, musetalk_options
 from warm.engines.musetalk.engine import MuseTalkEngine
-from warm.engines.musetalk.options import Options
 from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 from warm.media.photo import read_photo
 from warm.prepare.build import PreparationJob, build_from_photo, complete_build
@@ -91,7 +90,7 @@ class Rig:
 
     def pipeline(self, **chosen: Any) -> Pipeline:
         """The networks alone; nothing is compiled or recorded."""
-        options = Options.of(self.settings(**chosen))
+        options = musetalk_options(self.settings(**chosen))
         return open_pipeline(options.layout(), options)
 
     def avatar(self) -> Avatar:

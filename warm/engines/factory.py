@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from warm.avatars.recipe import ENGINES
 from warm.engines.base import Engine
 from warm.installation import NEURAL_PACKAGES, require_packages
+from warm.settings import Settings
 
-if TYPE_CHECKING:  # the settings of a preparation are checked against ENGINES
-    from warm.settings import Settings
+if TYPE_CHECKING:
+    from warm.engines.musetalk.options import Options
 
 
 def make_engine(settings: Settings) -> Engine:
@@ -21,9 +22,8 @@ def make_engine(settings: Settings) -> Engine:
     if settings.engine == "musetalk":
         require_packages(NEURAL_PACKAGES, needed_by="engine = 'musetalk'")
         from warm.engines.musetalk.engine import MuseTalkEngine  # noqa: PLC0415
-        from warm.engines.musetalk.options import Options  # noqa: PLC0415
 
-        return MuseTalkEngine(Options.of(settings))
+        return MuseTalkEngine(musetalk_options(settings))
     allowed = ", ".join(map(repr, ENGINES))
     raise ValueError(f"engine is {settings.engine!r}; allowed are {allowed}.")
 
@@ -35,7 +35,28 @@ def engine_recipe(settings: Settings) -> tuple[tuple[str, str | int], ...]:
     """
     if settings.engine != "musetalk":
         return ()
-    from warm.engines.musetalk.options import Options  # noqa: PLC0415  only what the engine needs
-
-    options = Options.of(settings)
+    options = musetalk_options(settings)
     return tuple(options.recipe(options.layout()).items())
+
+
+def musetalk_options(settings: Settings) -> Options:
+    """The options of the neural engine."""
+    from warm.engines.musetalk.options import Options  # noqa: PLC0415  only when it is needed
+
+    return Options(
+        models_dir=settings.models_dir,
+        device=settings.device,
+        precision=settings.precision,
+        placement=settings.placement,
+        face_mask=settings.face_mask,
+        decoder=settings.decoder,
+        bbox_shift=settings.bbox_shift,
+        first_batch=settings.first_batch_size,
+        largest_batch=settings.batch_size,
+        max_vram_gb=settings.max_vram_gb,
+        exact_savings=settings.exact_savings,
+        cuda_graphs=settings.cuda_graphs,
+        compile_networks=settings.compile_networks,
+        fused_kernels=settings.fused_kernels,
+        search_kernels=settings.search_kernels,
+    )

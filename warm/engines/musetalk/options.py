@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from warm.avatars.recipe import ENGINES
 from warm.avatars.store import digest_of_file
@@ -13,15 +13,12 @@ from warm.engines.weights.errors import WeightsMissing
 from warm.engines.weights.layout import Layout, find, mend
 from warm.engines.weights.manifest import PARSER, TINY
 
-if TYPE_CHECKING:
-    from warm.settings import Settings
-
 Recipe = dict[str, str | int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The engine's part of the settings; each is explained in `warm/settings/fields.py`."""
+    """Options of the engine: settings of the same names, explained in `warm/settings/fields.py`."""
 
     models_dir: Path
     device: str = "auto"
@@ -38,27 +35,6 @@ class Options:
     compile_networks: bool = False
     fused_kernels: bool = True
     search_kernels: bool = False
-
-    @classmethod
-    def of(cls, settings: Settings) -> Options:
-        """What the settings say."""
-        return cls(
-            models_dir=settings.models_dir,
-            device=settings.device,
-            precision=settings.precision,
-            placement=settings.placement,
-            face_mask=settings.face_mask,
-            decoder=settings.decoder,
-            bbox_shift=settings.bbox_shift,
-            first_batch=settings.first_batch_size,
-            largest_batch=settings.batch_size,
-            max_vram_gb=settings.max_vram_gb,
-            exact_savings=settings.exact_savings,
-            cuda_graphs=settings.cuda_graphs,
-            compile_networks=settings.compile_networks,
-            fused_kernels=settings.fused_kernels,
-            search_kernels=settings.search_kernels,
-        )
 
     @property
     def fuses(self) -> bool:

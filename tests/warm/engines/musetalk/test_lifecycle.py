@@ -21,7 +21,7 @@ from tests.warm.portraits import portrait
 from tts.espeak import EspeakVoices
 from warm.avatars.store import AvatarStore
 from warm.engines.base import EngineLost
-from warm.engines.factory import make_engine
+from warm.engines.factory import make_engine, musetalk_options
 from warm.engines.lifecycle import LoadPolicy
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.options import Options
@@ -95,7 +95,7 @@ class Server:
     """The application around a frail engine."""
 
     def __init__(self, settings: Settings) -> None:
-        self.engine = FrailEngine(Options.of(settings))
+        self.engine = FrailEngine(musetalk_options(settings))
         store = AvatarStore(settings.results_dir)
         self.runtime = Runtime(
             settings=settings,
