@@ -39,7 +39,9 @@ def _told(error: Exception, arguments: argparse.Namespace) -> str:
 
 def parser(program: str) -> argparse.ArgumentParser:
     """The command line; `program` is the name in its usage messages."""
-    known = argparse.ArgumentParser(prog=program, description="Check, repair, export and join films.")
+    known = argparse.ArgumentParser(
+        prog=program, description="Check, repair, export and join films."
+    )
     commands = known.add_subparsers(dest="command", required=True)
     export = commands.add_parser("export", help="write an ordinary MP4; the film may be growing")
     export.add_argument("film", type=_film_path, metavar="FILM")

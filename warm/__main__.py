@@ -72,7 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    root = argparse.ArgumentParser(prog="python -m warm", description="Avatars, films and models without a server.")
+    root = argparse.ArgumentParser(
+        prog="python -m warm", description="Avatars, films and models without a server."
+    )
     add_commands(root.add_subparsers(required=True, metavar="COMMAND"))
     return root
 
@@ -92,8 +94,12 @@ def add_prepare(command: argparse.ArgumentParser) -> None:
     what = command.add_mutually_exclusive_group(required=True)
     what.add_argument("source", nargs="?", type=Path, metavar="PHOTO_OR_VIDEO")
     what.add_argument("--demo", action="store_true", help="use the portrait in matplotlib's wheel")
-    command.add_argument("--avatar-id", metavar="ID", help="name of the avatar; default: name of the file")
-    command.add_argument("--force", action="store_true", help="prepare it again even if it is up to date")
+    command.add_argument(
+        "--avatar-id", metavar="ID", help="name of the avatar; default: name of the file"
+    )
+    command.add_argument(
+        "--force", action="store_true", help="prepare it again even if it is up to date"
+    )
     for flag, name, metavar, text in NUMBERS:
         command.add_argument(flag, dest=name, type=int, metavar=metavar, help=text)
 
