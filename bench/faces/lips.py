@@ -26,8 +26,8 @@ from warm.avatars.store import AvatarStore
 from warm.engines.base import Engine
 from warm.engines.factory import make_engine
 from warm.engines.viseme.ipa_targets import vowel_openness
-from warm.engines.viseme.phoneme_curves import CURVE_HZ, mouth_curves
-from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
+from warm.engines.viseme.phoneme_curves import mouth_curves
+from warm.engines.viseme.shape import CURVE_HZ, FULL_GAP_IOD, Shape
 from warm.face.landmarks import CLOSED_GAP_IOD, lip_gap, lip_width
 from warm.face.mesh import FaceMesh
 from warm.media.resampling import film_audio

@@ -1,4 +1,4 @@
-"""A real face to draw mouths on: the portrait in a few poses, with its landmarks."""
+"""A real face to draw mouths on: a portrait in several poses, with its landmarks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,19 +24,21 @@ Matrix = NDArray[np.float64]
 
 
 def portrait() -> Picture:
-    """(600, 512, 3) BGR."""
+    """(600, 512, 3) BGR portrait of one face."""
     picture = cv2.imread(str(Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"))
     assert picture is not None
     return np.asarray(picture, np.uint8)
 
 
-def rolled(degrees: float, scale: float = 1.0) -> Matrix:
-    """(2, 3) a turn about the middle of the face."""
+def rotation_about_face(degrees: float, scale: float = 1.0) -> Matrix:
+    """(2, 3) rotation and scaling about the middle of the face."""
     return np.asarray(cv2.getRotationMatrix2D((266.0, 250.0), degrees, scale), np.float64)
 
 
-def sit(folder: Path, picture: Picture, poses: Sequence[Matrix] = (UPRIGHT,)) -> AvatarBuild:
-    """An avatar under construction: the picture in each pose, (2, 3) picture to frame."""
+def build_portrait(
+    folder: Path, picture: Picture, poses: Sequence[Matrix] = (UPRIGHT,)
+) -> AvatarBuild:
+    """Build an avatar with the picture in each pose ((2, 3) picture to frame), not prepared."""
     points = FaceFinder(MODELS).find(picture)[0].mesh.points
     height, width = picture.shape[:2]
     frames = [
@@ -67,24 +69,24 @@ def sit(folder: Path, picture: Picture, poses: Sequence[Matrix] = (UPRIGHT,)) ->
 
 
 def face_transform(points: NDArray[np.float32]) -> Matrix:
-    """(2, 3) the canonical crop to the frame, from the eyes alone."""
+    """(2, 3) canonical crop to frame, from the eye centres alone."""
     right, left = eye_centres(points)
     x, y = (left - right) / CANONICAL_IOD
     linear = np.array([[x, -y], [y, x]])
     return np.column_stack([linear, (right + left) / 2 - linear @ CANONICAL_EYES])
 
 
-def prepared(build: AvatarBuild, digest: str = "sitter") -> tuple[Avatar, VisemeEngine]:
-    """The finished avatar, its arrays read back from disk, and an engine that has adopted it."""
+def prepare_and_load(build: AvatarBuild, digest: str = "portrait") -> tuple[Avatar, VisemeEngine]:
+    """Return the prepared avatar, read back from disk, and an engine that has loaded it."""
     engine = VisemeEngine(MODELS)
     engine.prepare(build)
-    avatar = opened(build, digest)
+    avatar = open_build(build, digest)
     engine.load_avatar(avatar)
     return avatar, engine
 
 
-def opened(build: AvatarBuild, digest: str) -> Avatar:
-    """As a server opens it: read-only memory maps."""
+def open_build(build: AvatarBuild, digest: str) -> Avatar:
+    """Open the avatar as a server does: read-only memory maps."""
     return Avatar(
         id=digest,
         digest=digest,
@@ -98,19 +100,19 @@ def opened(build: AvatarBuild, digest: str) -> Avatar:
     )
 
 
-def shapes(**amounts: float) -> NDArray[np.float32]:
-    """(7,) by Shape, from names in lower case."""
+def mouth_shape(**numbers: float) -> NDArray[np.float32]:
+    """(7,) by Shape, from names in lower case; the others are 0."""
     row = np.zeros(len(Shape), np.float32)
-    for name, amount in amounts.items():
-        row[Shape[name.upper()]] = amount
+    for name, number in numbers.items():
+        row[Shape[name.upper()]] = number
     return row
 
 
-def shown(
-    avatar: Avatar, engine: VisemeEngine, mouth: NDArray[np.float32], frame: int = 0
+def draw_frame(
+    avatar: Avatar, engine: VisemeEngine, features: NDArray[np.float32], frame: int = 0
 ) -> Picture:
-    """The finished picture."""
-    (patch,) = engine.submit([PatchRequest(avatar, frame, mouth)]).patches()
+    """Return the frame with the mouth pasted in."""
+    (patch,) = engine.submit([PatchRequest(avatar, frame, features)]).patches()
     picture = avatar.frames[frame].copy()
     paste(picture, patch.picture, patch.mask, patch.to_frame)
     return np.asarray(picture, np.uint8)

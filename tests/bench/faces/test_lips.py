@@ -17,8 +17,8 @@ from bench.faces.lips import (
 )
 from bench.faces.lips_sentences import SENTENCES
 from tts.espeak import EspeakVoices
-from warm.engines.viseme.phoneme_curves import CURVE_HZ, mouth_curves, mouth_track_from_phonemes
-from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
+from warm.engines.viseme.phoneme_curves import mouth_curves, mouth_track_from_phonemes
+from warm.engines.viseme.shape import CURVE_HZ, FULL_GAP_IOD, Shape
 
 FPS = 25
 

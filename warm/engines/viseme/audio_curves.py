@@ -1,12 +1,12 @@
-"""The mouth of a recorded voice, guessed from the sound alone: no phonemes, no network.
+"""Mouth curves from audio alone: no phonemes, no network.
 
-Simpler than the curves that phonemes give. Loudness opens the mouth, the first resonance (F1) says
-how far, the second (F2) spreads or rounds the lips, hiss shows the teeth, and a short hole between
-two loud sounds presses the lips, unless what follows it hisses as /t/ and /k/ do. Which vowel was
-meant, /f/ and the tongue cannot be heard so.
+They are simpler than the curves from phonemes. Loudness opens the mouth; the first formant (F1)
+sets how far, the second (F2) spreads or rounds the lips, and hiss shows the teeth. A short gap
+between two loud sounds presses the lips, unless a hiss follows it as after /t/ and /k/. The exact
+vowel, /f/ and the tongue cannot be detected this way.
 
-Everything looks at most REFERENCE_S around a moment, so a long file may be heard in windows that
-overlap by that much, with the same result.
+Every value depends on at most REFERENCE_S of audio around it. A long file may therefore be
+processed in windows that overlap by that much, with the same result.
 """
 
 from dataclasses import dataclass
@@ -23,53 +23,57 @@ from scipy.ndimage import (
 )
 
 from tts.speech import Speech
-from warm.engines.viseme.shape import Shape
+from warm.engines.viseme.shape import (
+    CURVE_HZ,
+    Curve,
+    Shape,
+    cosine_ramp,
+    points_for,
+    sample_frames,
+)
 
-CURVE_HZ = 100
 WINDOW_S = 0.025
 BLOCK_POINTS = 3000
-"""Spectra made at once: they take 200 times the memory of the sound."""
+"""Spectra computed at once: they take 200 times the memory of the audio."""
 
 VOICE_HZ, F1_HZ, F2_HZ, HISS_HZ = (80, 8000), (250, 1100), (800, 2800), (3500, 8000)
 MURMUR_HZ = (500, 3000)
-"""Where lips that are shut let nothing through."""
+"""Band in which closed lips let nothing through."""
 
 REFERENCE_S = 10.0
-"""Loud and quiet are told from so much sound on both sides."""
+"""Audio on both sides that defines loud and quiet."""
 REFERENCE_HZ = 10
 LOUD_PERCENTILE, NOISE_PERCENTILE = 95, 5
 QUIETEST_DB = -60.0
-"""Of full scale: below it nothing counts as speech."""
+"""Relative to full scale; anything below is silence."""
 RANGE_DB = 30.0
 """From the loudest speech down to the quietest that opens the mouth."""
-NOISE_MARGIN_DB, LEAST_RANGE_DB = 8.0, 12.0
+NOISE_MARGIN_DB, MIN_RANGE_DB = 8.0, 12.0
 
 SMOOTH_S = 0.020
 CLOSES_S, OPENS_S = 0.080, 0.060
-"""How long the mouth takes to close into silence, and to open out of it."""
+"""Time that the mouth takes to close into silence, and to open out of it."""
 BRIDGED_S = 0.080
-"""A shorter silence does not shut the mouth."""
+"""A shorter silence does not close the mouth."""
 
 F1_CLOSE_HZ, F1_OPEN_HZ = 420.0, 700.0
 F2_ROUND_HZ, F2_WIDE_HZ = 1250.0, 1900.0
-LEAST_OPEN = 0.45
-"""Share of its loudness that even the closest vowel opens the mouth by."""
-WIDEST, MOST_ROUND = 0.7, 0.7
+MIN_OPEN = 0.45
+"""OPEN of the closest vowel, as a share of its loudness."""
+MAX_WIDE, MAX_ROUND = 0.7, 0.7
 HISS_OPEN = 0.17
 
-HOLE_S = 0.090
-"""A hole in the sound is looked for so far to both sides."""
-HOLE_DB, HOLE_RAMP_DB = 14.0, 6.0
-"""Chosen on twelve sentences whose phonemes are known: 58 % of /p b m/ press the lips, 21 % of the
-other consonants do, no vowel does. Less depth finds more of both."""
+GAP_S = 0.090
+"""Reach to both sides of the search for the loud sounds around a gap."""
+GAP_DB, GAP_RAMP_DB = 14.0, 6.0
+"""Chosen on twelve sentences with known phonemes: 58 % of /p b m/ press the lips, 21 % of the other
+consonants do, no vowel does. A lower depth finds more of both."""
 BURST_S = 0.030
-
-Curve = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bands:
-    """What is heard, CURVE_HZ times a second; (n,) each."""
+class BandLevels:
+    """Levels and formants of the audio, CURVE_HZ times a second; (n,) each."""
 
     voice: Curve
     """Level in dB of full scale."""
@@ -78,24 +82,23 @@ class Bands:
     hiss: Curve
     """Level of HISS_HZ, likewise."""
     f1_hz: Curve
-    """Centre of gravity in the range of the first resonance."""
+    """Centre of gravity in the range of the first formant."""
     f2_hz: Curve
+    """Centre of gravity in the range of the second formant."""
 
 
 def mouth_track_from_audio(speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
-    """The mouth in each of `frames` video frames: (frames, 7) float32 by Shape.
+    """(frames, 7) float32 by Shape: the mouth in each video frame.
 
-    OPEN is exactly 0 in silence and after the sound.
+    OPEN is exactly 0 in silence and after the audio.
     """
-    points = -(-frames * CURVE_HZ // fps) + 2
-    curves = heard_curves(listen(speech.samples, speech.sample_rate_hz, points=points))
-    middles = (np.arange(frames) + 0.5) * CURVE_HZ / fps
-    at = np.arange(points)
-    return np.stack([np.interp(middles, at, curve) for curve in curves.T], 1).astype(np.float32)
+    points = points_for(frames, fps)
+    curves = shape_curves(measure_bands(speech.samples, speech.sample_rate_hz, points=points))
+    return np.stack([sample_frames(curve, frames, fps) for curve in curves.T], 1).astype(np.float32)
 
 
-def listen(samples: NDArray[np.float32], rate_hz: int, *, points: int) -> Bands:
-    """Levels and resonances around `points` moments, the first at the first sample."""
+def measure_bands(samples: NDArray[np.float32], rate_hz: int, *, points: int) -> BandLevels:
+    """Measure levels and formants around `points` times, the first at the first sample."""
     size = round(WINDOW_S * rate_hz)
     hz = np.fft.rfftfreq(size, 1 / rate_hz)
     window = np.hanning(size + 2)[1:-1].astype(np.float32)
@@ -103,22 +106,27 @@ def listen(samples: NDArray[np.float32], rate_hz: int, *, points: int) -> Bands:
     padded = np.zeros(max(len(samples), int(starts[-1])) + 2 * size, np.float32)
     padded[size // 2 : size // 2 + len(samples)] = samples
     views = np.lib.stride_tricks.sliding_window_view(padded, size)
+    full_scale = float((window**2).sum()) * size
     blocks = [
-        measured(np.abs(np.fft.rfft(views[at] * window)) ** 2, hz, float((window**2).sum()) * size)
+        band_levels(np.abs(np.fft.rfft(views[at] * window)) ** 2, hz, full_scale)
         for at in np.split(starts, range(BLOCK_POINTS, points, BLOCK_POINTS))
     ]
-    return Bands(*np.concatenate(blocks, axis=1))
+    return BandLevels(*np.concatenate(blocks, axis=1))
 
 
-def measured(power: NDArray[np.floating], hz: NDArray[np.floating], full: float) -> Curve:
-    """(5, n): the numbers of Bands of (n, bins) power spectra; `full` is the sum at full scale."""
+def band_levels(power: NDArray[np.floating], hz: NDArray[np.floating], full_scale: float) -> Curve:
+    """(5, n): the fields of BandLevels from (n, bins) power spectra.
+
+    `full_scale` is the power sum of a full-scale signal.
+    """
 
     def band(limits: tuple[int, int]) -> slice:
         first, last = np.searchsorted(hz, limits)
         return slice(int(first), int(last))
 
     def level(limits: tuple[int, int]) -> Curve:
-        return np.asarray(10 * np.log10(2 * power[:, band(limits)].sum(axis=1) / full + 1e-12))
+        total = power[:, band(limits)].sum(axis=1)
+        return np.asarray(10 * np.log10(2 * total / full_scale + 1e-12))
 
     def centre(limits: tuple[int, int]) -> Curve:
         within = power[:, band(limits)] + 1e-20
@@ -129,71 +137,72 @@ def measured(power: NDArray[np.floating], hz: NDArray[np.floating], full: float)
     )
 
 
-def heard_curves(bands: Bands) -> Curve:
-    """(n, 7) by Shape, CURVE_HZ a second."""
-    loud, gate = reference(bands.voice)
-    level = np.clip((bands.voice - gate) / (loud - gate), 0.0, 1.0)
-    hiss = _ramp((bands.hiss - bands.murmur) / 12.0 + 0.5) * _ramp(level / 0.25)
-    wide_open = _ramp((bands.f1_hz - F1_CLOSE_HZ) / (F1_OPEN_HZ - F1_CLOSE_HZ))
-    shape = np.zeros((len(level), len(Shape)))
-    vowel = level**1.2 * (LEAST_OPEN + (1 - LEAST_OPEN) * wide_open)
-    shape[:, Shape.OPEN] = vowel * (1 - hiss) + HISS_OPEN * hiss
-    frontness = (bands.f2_hz - F2_ROUND_HZ) / (F2_WIDE_HZ - F2_ROUND_HZ)
-    voiced = _ramp(level / 0.4) * (1 - hiss)
-    shape[:, Shape.WIDE] = WIDEST * _ramp(frontness - 0.3) * (1 - wide_open) * voiced
-    shape[:, Shape.ROUND] = MOST_ROUND * _ramp(0.3 - frontness) * (1 - wide_open) * voiced
-    shape[:, Shape.TEETH] = hiss
-    shape = gaussian_filter1d(shape, SMOOTH_S * CURVE_HZ, axis=0)
-    shape *= awake(bands.voice > gate)[:, None]
-    press = pressed(bands, gate)
+def shape_curves(bands: BandLevels) -> Curve:
+    """(n, 7) by Shape at CURVE_HZ."""
+    loud, gate = loudness_range(bands.voice)
+    shape = gaussian_filter1d(unclosed_shape(bands, loud, gate), SMOOTH_S * CURVE_HZ, axis=0)
+    shape *= speech_envelope(bands.voice > gate)[:, None]
+    press = lip_closures(bands, gate)
     shape[:, Shape.PRESS] = press
     shape[:, Shape.OPEN] *= 1 - press
     shape[:, Shape.TEETH] *= 1 - press
     return shape
 
 
-def reference(voice: Curve) -> tuple[Curve, Curve]:
-    """(n,) each: the level of loud speech, and the one below which the mouth is shut, in dB."""
+def unclosed_shape(bands: BandLevels, loud: Curve, gate: Curve) -> Curve:
+    """(n, 7) by Shape, without closures and pauses, not smoothed."""
+    level = np.clip((bands.voice - gate) / (loud - gate), 0.0, 1.0)
+    hiss = cosine_ramp((bands.hiss - bands.murmur) / 12.0 + 0.5) * cosine_ramp(level / 0.25)
+    openness = cosine_ramp((bands.f1_hz - F1_CLOSE_HZ) / (F1_OPEN_HZ - F1_CLOSE_HZ))
+    shape = np.zeros((len(level), len(Shape)))
+    vowel = level**1.2 * (MIN_OPEN + (1 - MIN_OPEN) * openness)
+    shape[:, Shape.OPEN] = vowel * (1 - hiss) + HISS_OPEN * hiss
+    frontness = (bands.f2_hz - F2_ROUND_HZ) / (F2_WIDE_HZ - F2_ROUND_HZ)
+    voiced = cosine_ramp(level / 0.4) * (1 - hiss)
+    shape[:, Shape.WIDE] = MAX_WIDE * cosine_ramp(frontness - 0.3) * (1 - openness) * voiced
+    shape[:, Shape.ROUND] = MAX_ROUND * cosine_ramp(0.3 - frontness) * (1 - openness) * voiced
+    shape[:, Shape.TEETH] = hiss
+    return shape
+
+
+def loudness_range(voice: Curve) -> tuple[Curve, Curve]:
+    """(n,) each, in dB: the level of loud speech, and the level below which the mouth is closed."""
     step = CURVE_HZ // REFERENCE_HZ
     short = voice[: -(-len(voice) // step) * step : step]
     smooth = uniform_filter1d(voice, step, mode="nearest")[::step]
     size = 2 * round(REFERENCE_S * REFERENCE_HZ) - 1
     loud = percentile_filter(smooth, LOUD_PERCENTILE, size=size, mode="nearest")
     noise = percentile_filter(short, NOISE_PERCENTILE, size=size, mode="nearest")
-    loud = np.maximum(loud, QUIETEST_DB + LEAST_RANGE_DB)
-    gate = np.maximum(loud - RANGE_DB, np.minimum(noise + NOISE_MARGIN_DB, loud - LEAST_RANGE_DB))
+    loud = np.maximum(loud, QUIETEST_DB + MIN_RANGE_DB)
+    gate = np.maximum(loud - RANGE_DB, np.minimum(noise + NOISE_MARGIN_DB, loud - MIN_RANGE_DB))
     gate = np.maximum(gate, QUIETEST_DB)
     at, coarse = np.arange(len(voice)), np.arange(len(loud)) * step
     return np.interp(at, coarse, loud), np.interp(at, coarse, gate)
 
 
-def awake(is_loud: NDArray[np.bool_]) -> Curve:
+def speech_envelope(is_loud: NDArray[np.bool_]) -> Curve:
     """(n,) 0…1: 1 in speech, 0 in silence, with ramps inside the silence."""
     bridge = np.ones(round(BRIDGED_S * CURVE_HZ), bool)
     padded = np.pad(is_loud, len(bridge))
     speech = (binary_closing(padded, bridge) | padded)[len(bridge) : -len(bridge)]
     if not speech.any():
         return np.zeros(len(speech))
-    away, nearest = distance_transform_edt(~speech, return_indices=True)
-    comes = nearest[0] > np.arange(len(speech))
-    ramp_s = np.where(comes, OPENS_S, CLOSES_S)
-    return np.where(speech, 1.0, _ramp(1 - away / (ramp_s * CURVE_HZ)))
+    distance, nearest = distance_transform_edt(~speech, return_indices=True)
+    is_before_speech = nearest[0] > np.arange(len(speech))
+    ramp_s = np.where(is_before_speech, OPENS_S, CLOSES_S)
+    return np.where(speech, 1.0, cosine_ramp(1 - distance / (ramp_s * CURVE_HZ)))
 
 
-def pressed(bands: Bands, gate: Curve) -> Curve:
-    """(n,) 0…1: lips on each other, in short holes of the sound that do not open with a hiss."""
-    reach = round(HOLE_S * CURVE_HZ)
+def lip_closures(bands: BandLevels, gate: Curve) -> Curve:
+    """(n,) 0…1: pressed lips, in short gaps of the audio that do not end with a hiss."""
+    reach = round(GAP_S * CURVE_HZ)
     before = maximum_filter1d(bands.murmur, reach, origin=(reach - 1) // 2, mode="nearest")
     after = maximum_filter1d(bands.murmur, reach, origin=-(reach // 2), mode="nearest")
     edge = np.minimum(before, after)
     depth = edge - np.maximum(bands.murmur, QUIETEST_DB)
-    hole = _ramp((depth - HOLE_DB) / HOLE_RAMP_DB + 0.5) * _ramp((edge - gate) / HOLE_RAMP_DB + 1)
+    gap = cosine_ramp((depth - GAP_DB) / GAP_RAMP_DB + 0.5)
+    gap = gap * cosine_ramp((edge - gate) / GAP_RAMP_DB + 1)
     burst = round(BURST_S * CURVE_HZ)
-    sharp = bands.hiss - np.maximum(bands.murmur, gate)
-    comes = maximum_filter1d(sharp, 2 * burst + 1, origin=-burst, mode="nearest")
-    return gaussian_filter1d(hole * _ramp((0.0 - comes) / 8.0), 1.0)
-
-
-def _ramp(x: Curve) -> Curve:
-    """0 below 0, 1 above 1, half a cosine between."""
-    return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(x, 0.0, 1.0)))
+    sharpness = bands.hiss - np.maximum(bands.murmur, gate)
+    next_burst = maximum_filter1d(sharpness, 2 * burst + 1, origin=-burst, mode="nearest")
+    return gaussian_filter1d(gap * cosine_ramp((0.0 - next_burst) / 8.0), 1.0)

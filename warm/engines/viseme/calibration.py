@@ -1,7 +1,8 @@
-"""How much to open a mouth so that a picture of it measures as open as it should.
+"""Calibration of the mouth's opening against the face mesh that measures it.
 
-The face mesh reads a small opening as smaller than it is drawn, and every mouth differently. An
-avatar's own mouth is drawn at a few openings and measured; at run time the curve is read backwards.
+The mesh reads small openings as smaller than drawn, and differently for every mouth. Preparation
+therefore draws the avatar's own mouth at several openings and measures it; the inverted curve is
+applied at run time.
 """
 
 from collections.abc import Callable
@@ -11,105 +12,105 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warm.avatars.avatar import Loop
-from warm.engines.viseme.anatomy import Floats, smooth
+from warm.engines.viseme.anatomy import Floats, smooth_along_loop
 from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
 from warm.face.landmarks import lip_gap
 from warm.face.mesh import FaceMesh
 
-DRAWN = np.array([0.0, 0.12, 0.24, 0.36, 0.5, 0.65, 0.8, 1.0, 1.2])
+DRAWN_OPENINGS = np.array([0.0, 0.12, 0.24, 0.36, 0.5, 0.65, 0.8, 1.0, 1.2])
 """Openings that are drawn and measured."""
 LEVELS = 33
 """Entries of a finished table: OPEN = 0…1 in equal steps."""
-FRAMES = 3
-"""Pictures of the loop that are measured at each opening."""
-
-
-USUAL_REST_IOD = 0.02
-"""Gap that the mesh reads off closed lips."""
-MOST_GAIN = 1.8
-"""Bright teeth look to the mesh like closed lips: beyond this the cure is worse than the error."""
-
-
+SAMPLED_FRAMES = 3
+"""Frames of the loop that are measured at each opening."""
+RESTING_GAP_IOD = 0.02
+"""Gap that the mesh usually reads off closed lips."""
+MAX_GAIN = 1.8
+"""Bright teeth look like closed lips to the mesh; a larger correction does more harm than good."""
 GAIN_STEP, GAIN_SMOOTH_FRAMES = 4, 3.0
-"""Frames between two measured for their gain, and the low-pass on what was measured."""
+"""Distance of the frames whose gain is measured, and the low-pass on the measured gains."""
 GAIN_RANGE = (0.8, 1.25)
 
 
-class Opening(IntEnum):
-    """Ways to open the mouth, each with a table of its own."""
+class OpeningKind(IntEnum):
+    """Ways to open the mouth, each with its own table."""
 
     WIDE = 0
     ROUND = 1
     TEETH = 2
 
 
-SHAPED = {Opening.WIDE: None, Opening.ROUND: Shape.ROUND, Opening.TEETH: Shape.TEETH}
-"""What is drawn along with each opening."""
+COMPANION_SHAPES = {
+    OpeningKind.WIDE: None,
+    OpeningKind.ROUND: Shape.ROUND,
+    OpeningKind.TEETH: Shape.TEETH,
+}
+"""Shape that is drawn at 1 along with each kind of opening."""
+
+DrawFrame = Callable[[int, NDArray[np.float32]], NDArray[np.uint8]]
+"""A frame's index and (7,) mouth shape to the whole picture."""
 
 
-def identity() -> NDArray[np.float32]:
+def identity_tables() -> NDArray[np.float32]:
     """(3, LEVELS) tables that change nothing."""
-    return np.tile(np.linspace(0, 1, LEVELS, dtype=np.float32), (len(Opening), 1))
+    return np.tile(np.linspace(0, 1, LEVELS, dtype=np.float32), (len(OpeningKind), 1))
 
 
-Show = Callable[[int, NDArray[np.float32]], NDArray[np.uint8]]
-"""A frame's index and seven shapes to the whole picture."""
+def calibrate(
+    draw: DrawFrame, landmarks: NDArray[np.float32], mesh: FaceMesh
+) -> NDArray[np.float32]:
+    """(3, LEVELS) opening to draw at OPEN = 0…1 so that it measures OPEN * FULL_GAP_IOD.
 
-
-def calibrate(show: Show, landmarks: NDArray[np.float32], mesh: FaceMesh) -> NDArray[np.float32]:
-    """(3, LEVELS) how much to draw at OPEN = 0…1 so that it measures OPEN * FULL_GAP_IOD.
-
-    `show` must draw with the identity's tables.
+    `draw` must use the identity tables.
     """
-    frames = np.unique(np.linspace(0, len(landmarks) - 1, FRAMES).astype(int))
-    return np.stack(
-        [backwards(measure(show, landmarks, mesh, frames, kind)) for kind in Opening]
-    ).astype(np.float32)
+    frames = np.unique(np.linspace(0, len(landmarks) - 1, SAMPLED_FRAMES).astype(int))
+    curves = [measure_gaps(draw, landmarks, mesh, frames, kind) for kind in OpeningKind]
+    return np.stack([invert_gap_curve(gaps) for gaps in curves]).astype(np.float32)
 
 
 def frame_gains(
-    show: Show, landmarks: NDArray[np.float32], mesh: FaceMesh, loop: Loop
+    draw: DrawFrame, landmarks: NDArray[np.float32], mesh: FaceMesh, loop: Loop
 ) -> NDArray[np.float32]:
-    """(n,) by what to multiply an opening on each frame, for a nod hides a part of the gap.
+    """(n,) factor of an opening on each frame: a nod hides a part of the gap.
 
-    Measured on every few frames at half an opening, `show` drawing with the avatar's own tables.
+    Measured at half an opening on every GAIN_STEP-th frame; `draw` must use the avatar's tables.
     """
     frames = np.unique(np.append(np.arange(0, len(landmarks), GAIN_STEP), len(landmarks) - 1))
-    shapes = np.zeros(len(Shape), np.float32)
-    shapes[Shape.OPEN] = 0.5
-    read = np.stack([mesh.track(show(int(f), shapes), landmarks[f]).points for f in frames])
+    mouth_shape = np.zeros(len(Shape), np.float32)
+    mouth_shape[Shape.OPEN] = 0.5
+    read = np.stack([mesh.track(draw(int(f), mouth_shape), landmarks[f]).points for f in frames])
     gaps = np.interp(np.arange(len(landmarks)), frames, lip_gap(read))
-    steady = smooth(gaps, loop, GAIN_SMOOTH_FRAMES)
+    steady = smooth_along_loop(gaps, loop, GAIN_SMOOTH_FRAMES)
     least, most = GAIN_RANGE
     return np.clip(np.median(steady) / np.maximum(steady, 1e-6), least, most).astype(np.float32)
 
 
-def measure(
-    show: Show,
+def measure_gaps(
+    draw: DrawFrame,
     landmarks: NDArray[np.float32],
     mesh: FaceMesh,
     frames: NDArray[np.int_],
-    kind: Opening,
+    kind: OpeningKind,
 ) -> Floats:
-    """(len(DRAWN),) gaps in IOD that the mesh reads off the pictures."""
+    """(len(DRAWN_OPENINGS),) gaps in IOD that the mesh reads off the drawn frames."""
     gaps = []
-    for opening in DRAWN:
-        shapes = np.zeros(len(Shape), np.float32)
-        shapes[Shape.OPEN] = opening
-        if (shaped := SHAPED[kind]) is not None:
-            shapes[shaped] = 1.0
-        read = [mesh.track(show(int(f), shapes), landmarks[f]).points for f in frames]
+    for opening in DRAWN_OPENINGS:
+        mouth_shape = np.zeros(len(Shape), np.float32)
+        mouth_shape[Shape.OPEN] = opening
+        if (companion := COMPANION_SHAPES[kind]) is not None:
+            mouth_shape[companion] = 1.0
+        read = [mesh.track(draw(int(f), mouth_shape), landmarks[f]).points for f in frames]
         gaps.append(float(np.median(lip_gap(np.stack(read)))))
     return np.array(gaps)
 
 
-def backwards(gaps: Floats) -> Floats:
+def invert_gap_curve(gaps: Floats) -> Floats:
     """(LEVELS,) openings whose measured gap is 0…FULL_GAP_IOD; closed lips stay closed.
 
-    Where closed lips measure more than most do, the scale begins there.
+    If closed lips measure more than RESTING_GAP_IOD, the scale begins at the excess.
     """
     rising = np.maximum.accumulate(gaps) + 1e-6 * np.arange(len(gaps))
-    rising[0] = start = max(0.0, gaps[0] - USUAL_REST_IOD)
-    wanted = np.linspace(start, FULL_GAP_IOD, LEVELS)
-    drawn = np.interp(wanted, rising, DRAWN)
-    return np.asarray(np.minimum(drawn, MOST_GAIN * np.linspace(0, 1, LEVELS)))
+    rising[0] = start = max(0.0, gaps[0] - RESTING_GAP_IOD)
+    targets = np.linspace(start, FULL_GAP_IOD, LEVELS)
+    drawn = np.interp(targets, rising, DRAWN_OPENINGS)
+    return np.asarray(np.minimum(drawn, MAX_GAIN * np.linspace(0, 1, LEVELS)))

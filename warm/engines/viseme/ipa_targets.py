@@ -1,8 +1,8 @@
-"""What the mouth does for each sound of the International Phonetic Alphabet.
+"""Articulatory targets: the mouth of each sound of the International Phonetic Alphabet.
 
-Targets follow from features: a vowel's height, backness and rounding, a consonant's place and
-manner. So every language that a voice writes in IPA is covered, and a sound without features of
-its own lets the lips do what its neighbours do.
+Targets follow from features: height, backness and rounding of a vowel, place and manner of a
+consonant. This covers every language that a voice writes in IPA. A sound without known features
+leaves the lips to its neighbours.
 """
 
 import functools
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from warm.engines.viseme.shape import Shape
 
 
-class Gate(Enum):
-    """A contact that must be seen, however short the sound is."""
+class ContactKind(Enum):
+    """A contact of the lips that must be visible, however short the sound is."""
 
     NONE = "none"
     LIPS = "lips"
@@ -29,16 +29,16 @@ class Target:
     """The mouth of one sound."""
 
     shape: NDArray[np.float64]
-    """(7,) by Shape, without gates."""
-    insists: NDArray[np.float64]
-    """(7,) 0…1: how much of each number it keeps between other sounds."""
-    vowel: bool = False
-    gate: Gate = Gate.NONE
+    """(7,) by Shape, without contacts."""
+    dominance: NDArray[np.float64]
+    """(7,) 0…1 by Shape: weight of the target against those of neighbouring sounds."""
+    is_vowel: bool = False
+    contact: ContactKind = ContactKind.NONE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
-    """One sound of a symbol, such as either half of a diphthong, and its share of the time."""
+class TargetShare:
+    """One sound of a symbol, such as half a diphthong, and its share of the duration."""
 
     target: Target
     share: float
@@ -73,7 +73,7 @@ _SIBILANTS = frozenset("szʃʒʂʐɕʑɧ")
 _CLOSING = frozenset("pbmʙɓʘ")
 _TUCKING = frozenset("fvɱⱱ")
 
-# What each place asks of the lips: OPEN, WIDE, ROUND, TONGUE, and how much it insists on OPEN.
+# Lips by place of articulation: OPEN, WIDE, ROUND, TONGUE, and the dominance.
 _LIPS: dict[str, tuple[float, float, float, float, float]] = {
     "bilabial": (0.10, 0.0, 0.0, 0.0, 0.9),
     "labiodental": (0.14, 0.0, 0.0, 0.0, 0.9),
@@ -88,68 +88,69 @@ _LIPS: dict[str, tuple[float, float, float, float, float]] = {
     "pharyngeal": (0.45, 0.0, 0.0, 0.0, 0.3),
     "glottal": (0.40, 0.0, 0.0, 0.0, 0.12),
 }
-_SIBILANT_OPEN, _SIBILANT_WIDE, _SIBILANT_INSISTS = 0.17, 0.25, 0.8
+_SIBILANT_OPEN, _SIBILANT_WIDE, _SIBILANT_DOMINANCE = 0.17, 0.25, 0.8
 
 _CLOSE_OPENING, _OPEN_OPENING = 0.24, 1.0
+"""OPEN of the closest and of the most open vowel."""
 _ROUNDING_CLOSES = 0.35
 """Share of its opening that full rounding takes from a vowel."""
-_SCHWA_INSISTS = 0.55
-_IDLE_CORNERS_INSIST = 0.15
-"""Of a consonant that does nothing with the corners: in "you" the /j/ is rounded already."""
-_SILENT_CORNERS_INSIST = 0.3
+_SCHWA_DOMINANCE = 0.55
+_NEUTRAL_CORNER_DOMINANCE = 0.15
+"""Of a consonant with neutral mouth corners: in "you" the /j/ is already rounded."""
+_SILENT_CORNER_DOMINANCE = 0.3
 _CORNERS = [Shape.WIDE, Shape.ROUND]
 _MODIFIERS: dict[str, tuple[Shape, float]] = {
     "ʷ": (Shape.ROUND, 0.6),
     "˞": (Shape.ROUND, 0.3),
     "ʲ": (Shape.WIDE, 0.3),
 }
-_VOWEL_SHARE, _CONSONANT_SHARE = 1.0, 0.7
-_FIRST_OF_DIPHTHONG = 1.3
+_VOWEL_WEIGHT, _CONSONANT_WEIGHT = 1.0, 0.7
+_DIPHTHONG_START_WEIGHT = 1.3
 
 
-def _insists(everywhere: float, corners: float) -> NDArray[np.float64]:
-    insists = np.full(len(Shape), everywhere)
-    insists[_CORNERS] = corners
-    return insists
+def _dominances(default: float, corners: float) -> NDArray[np.float64]:
+    dominance = np.full(len(Shape), default)
+    dominance[_CORNERS] = corners
+    return dominance
 
 
-SILENCE = Target(np.zeros(len(Shape)), _insists(1.0, _SILENT_CORNERS_INSIST))
-"""The mouth in a pause: closed, at rest."""
+SILENCE = Target(np.zeros(len(Shape)), _dominances(1.0, _SILENT_CORNER_DOMINANCE))
+"""The mouth in a pause: closed and relaxed."""
 UNKNOWN_PLACE = "velar"
-"""A sound without features is made behind the lips, which stay free for its neighbours."""
+"""Place of a sound without known features: not at the lips, which follow its neighbours."""
 
 
 @functools.lru_cache(maxsize=4096)
-def parts_of(symbol: str) -> tuple[Part, ...]:
-    """The sounds of an IPA symbol in order; shares sum to 1. `""` is a pause."""
+def target_shares(symbol: str) -> tuple[TargetShare, ...]:
+    """Targets of an IPA symbol in order; their shares sum to 1. `""` is a pause."""
     if not symbol:
-        return (Part(SILENCE, 1.0),)
+        return (TargetShare(SILENCE, 1.0),)
     targets = _targets(symbol)
-    weights = [_VOWEL_SHARE if target.vowel else _CONSONANT_SHARE for target in targets]
-    if sum(target.vowel for target in targets) > 1:
-        weights[[target.vowel for target in targets].index(True)] *= _FIRST_OF_DIPHTHONG
+    weights = [_VOWEL_WEIGHT if target.is_vowel else _CONSONANT_WEIGHT for target in targets]
+    if sum(target.is_vowel for target in targets) > 1:
+        weights[[target.is_vowel for target in targets].index(True)] *= _DIPHTHONG_START_WEIGHT
     total = sum(weights)
-    return tuple(Part(target, w / total) for target, w in zip(targets, weights, strict=True))
+    return tuple(TargetShare(target, w / total) for target, w in zip(targets, weights, strict=True))
 
 
 def vowel_openness(symbol: str) -> float:
     """Height of the most open vowel in a symbol, 0 (close) to 1 (open); -1 without a vowel."""
-    heights = [_VOWELS[sign][0] for sign in _letters(symbol) if sign in _VOWELS]
+    heights = [_VOWELS[letter][0] for letter in _letters(symbol) if letter in _VOWELS]
     return max(heights, default=-1.0)
 
 
 def _targets(symbol: str) -> list[Target]:
     targets: list[Target] = []
-    for sign in _letters(symbol):
-        if sign in _MODIFIERS and targets:
-            targets[-1] = _modified(targets[-1], *_MODIFIERS[sign])
-        elif unicodedata.category(sign) not in ("Mn", "Lm", "Sk"):
-            targets.append(_target(sign))
+    for letter in _letters(symbol):
+        if letter in _MODIFIERS and targets:
+            targets[-1] = _modified(targets[-1], *_MODIFIERS[letter])
+        elif unicodedata.category(letter) not in ("Mn", "Lm", "Sk"):
+            targets.append(_target(letter))
     return targets or [_consonant("", UNKNOWN_PLACE)]
 
 
 def _letters(symbol: str) -> str:
-    """Letters and diacritics apart; ç is a letter of its own."""
+    """Separate letters and diacritics; ç stays one letter."""
     return "".join(s if s == "ç" else unicodedata.normalize("NFD", s) for s in symbol.lower())
 
 
@@ -169,31 +170,31 @@ def _vowel(height: float, front: float, rounded: float) -> Target:
     shape[Shape.ROUND] = rounded
     spread = max(front, 0.0) * (1 - 0.8 * height) - 0.15 * max(-front, 0.0)
     shape[Shape.WIDE] = spread * (1 - rounded) - 0.3 * rounded
-    central = front == 0.0 and rounded == 0
-    insists = _SCHWA_INSISTS if central else 1.0
-    return Target(shape, _insists(insists, insists), vowel=True)
+    is_central = front == 0.0 and rounded == 0
+    dominance = _SCHWA_DOMINANCE if is_central else 1.0
+    return Target(shape, _dominances(dominance, dominance), is_vowel=True)
 
 
 def _consonant(letter: str, place: str) -> Target:
-    opening, wide, rounded, tongue, insists = _LIPS[place]
+    opening, wide, rounded, tongue, dominance = _LIPS[place]
     shape = np.zeros(len(Shape))
     shape[[Shape.OPEN, Shape.WIDE, Shape.ROUND, Shape.TONGUE]] = opening, wide, rounded, tongue
     if letter in _SIBILANTS:
         shape[[Shape.OPEN, Shape.TEETH, Shape.TONGUE]] = _SIBILANT_OPEN, 1.0, 0.0
         shape[Shape.WIDE] = _SIBILANT_WIDE if place == "alveolar" else 0.0
-        insists = _SIBILANT_INSISTS
-    corners = insists if rounded or letter in _SIBILANTS else _IDLE_CORNERS_INSIST
-    return Target(shape, _insists(insists, corners), gate=_gate(letter))
+        dominance = _SIBILANT_DOMINANCE
+    corners = dominance if rounded or letter in _SIBILANTS else _NEUTRAL_CORNER_DOMINANCE
+    return Target(shape, _dominances(dominance, corners), contact=_contact(letter))
 
 
-def _gate(letter: str) -> Gate:
+def _contact(letter: str) -> ContactKind:
     if letter in _CLOSING:
-        return Gate.LIPS
-    return Gate.LIP_AND_TEETH if letter in _TUCKING else Gate.NONE
+        return ContactKind.LIPS
+    return ContactKind.LIP_AND_TEETH if letter in _TUCKING else ContactKind.NONE
 
 
-def _modified(target: Target, column: Shape, amount: float) -> Target:
-    shape, insists = target.shape.copy(), target.insists.copy()
-    shape[column] = max(shape[column], amount)
-    insists[column] = max(insists[column], amount)
-    return Target(shape, insists, target.vowel, target.gate)
+def _modified(target: Target, column: Shape, least: float) -> Target:
+    shape, dominance = target.shape.copy(), target.dominance.copy()
+    shape[column] = max(shape[column], least)
+    dominance[column] = max(dominance[column], least)
+    return Target(shape, dominance, target.is_vowel, target.contact)

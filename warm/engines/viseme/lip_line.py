@@ -1,4 +1,4 @@
-"""Finding the dark line between closed lips: landmarks alone are off by up to .03 IOD."""
+"""Detection of the dark line between closed lips: landmarks alone are off by up to 0.03 IOD."""
 
 from dataclasses import replace
 
@@ -10,49 +10,50 @@ from scipy.ndimage import gaussian_filter1d
 from warm.engines.viseme.anatomy import Anatomy, Floats
 
 REACH_IOD, STEP_IOD = 0.06, 0.004
-"""How far from the landmarks the line is looked for, and in what steps."""
+"""Largest distance of the line from the landmarks, and the step of the search."""
 LINE_IOD, LIP_IOD = 0.008, 0.035
-"""Blur of the line itself, and how far off the lips beside it are compared."""
+"""Blur of the line itself, and its distance to the lip pixels it is compared with."""
 ABOVE_SHARE = 0.2
-"""The upper lip lies in its own shadow; the step down to the lit lower lip is the surer sign."""
-PICTURES = 9
-"""Frames that vote, spread over the loop."""
-AWAY_COST, BEND_COST = 60.0, 150.0
-"""Grey levels an IOD² lost by leaving the landmarks, and by bending from one point to the next."""
+"""Weight of the upper lip, which lies in its own shadow, in the comparison; the step to the lit
+lower lip is more reliable."""
+SAMPLED_FRAMES = 9
+"""Frames that the median is taken of, spread over the loop."""
+DISTANCE_COST, BEND_COST = 60.0, 150.0
+"""Cost in grey levels per IOD² of leaving the landmarks, and of bending between two points."""
 
 
-def on_dark_line(anatomy: Anatomy, frames: NDArray[np.uint8]) -> Anatomy:
-    """The same anatomy with its line between the lips moved onto the dark one of the pictures."""
-    offset = seam_offset(anatomy, frames)[:, None]
+def snap_to_dark_line(anatomy: Anatomy, frames: NDArray[np.uint8]) -> Anatomy:
+    """Return the anatomy with its lip line moved onto the dark line of the frames."""
+    offset = lip_line_offset(anatomy, frames)[:, None]
     down = anatomy.to_frame[:, None, :, 1]
     return replace(
         anatomy,
-        seam=anatomy.seam + offset * (0.0, 1.0),
-        seams=anatomy.seams + offset * down,
+        lip_line=anatomy.lip_line + offset * (0.0, 1.0),
+        lip_lines=anatomy.lip_lines + offset * down,
     )
 
 
-def seam_offset(anatomy: Anatomy, frames: NDArray[np.uint8]) -> Floats:
-    """(SEAM_POINTS,) how far the dark line lies below the landmarks' one, IOD."""
-    chosen = np.unique(np.linspace(0, len(frames) - 1, PICTURES).astype(int))
-    profiles = [profile(anatomy, frames[index], int(index)) for index in chosen]
+def lip_line_offset(anatomy: Anatomy, frames: NDArray[np.uint8]) -> Floats:
+    """(LIP_LINE_POINTS,) distance of the dark line below the landmarks' line, IOD."""
+    chosen = np.unique(np.linspace(0, len(frames) - 1, SAMPLED_FRAMES).astype(int))
+    profiles = [darkness_profile(anatomy, frames[index], int(index)) for index in chosen]
     path = cheapest_path(np.median(profiles, axis=0))
     return np.asarray(gaussian_filter1d(path, 2.0, mode="nearest"), np.float64)
 
 
-def offsets() -> Floats:
-    """Where a profile is read, IOD below the landmarks' line."""
+def search_offsets() -> Floats:
+    """Positions of a profile's samples, IOD below the landmarks' line."""
     count = round(REACH_IOD / STEP_IOD)
     return np.asarray(np.arange(-count, count + 1) * STEP_IOD, np.float64)
 
 
-def profile(anatomy: Anatomy, frame: NDArray[np.uint8], index: int) -> Floats:
-    """(SEAM_POINTS, offsets) grey level against the lips above and below; negative is darker."""
+def darkness_profile(anatomy: Anatomy, frame: NDArray[np.uint8], index: int) -> Floats:
+    """(LIP_LINE_POINTS, offsets) grey level relative to the lips above and below; < 0 is darker."""
     margin = round(LIP_IOD / STEP_IOD)
-    count = len(offsets()) + 2 * margin
+    count = len(search_offsets()) + 2 * margin
     steps = (np.arange(count) - count // 2) * STEP_IOD
     down = anatomy.to_frame[index][:, 1]
-    at = anatomy.seams[index][:, None] + steps[None, :, None] * down
+    at = anatomy.lip_lines[index][:, None] + steps[None, :, None] * down
     grey = np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), np.uint8)
     read = cv2.remap(
         grey, at.astype(np.float32), np.empty(0), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
@@ -60,14 +61,14 @@ def profile(anatomy: Anatomy, frame: NDArray[np.uint8], index: int) -> Floats:
     level = gaussian_filter1d(read.astype(np.float64), LINE_IOD / STEP_IOD, axis=1)
     middle = level[:, margin:-margin]
     above, below = level[:, : -2 * margin], level[:, 2 * margin :]
-    beside = ABOVE_SHARE * above + (1 - ABOVE_SHARE) * below
-    return np.asarray(middle - beside)
+    lips = ABOVE_SHARE * above + (1 - ABOVE_SHARE) * below
+    return np.asarray(middle - lips)
 
 
 def cheapest_path(cost: Floats) -> Floats:
     """(points,) offsets of the smooth path of least cost, by dynamic programming."""
-    at = offsets()
-    cost = cost + AWAY_COST * (at / REACH_IOD) ** 2 * REACH_IOD
+    at = search_offsets()
+    cost = cost + DISTANCE_COST * (at / REACH_IOD) ** 2 * REACH_IOD
     bend = BEND_COST * ((at[:, None] - at[None]) / STEP_IOD) ** 2 * STEP_IOD
     total, back = cost[0], []
     for row in cost[1:]:

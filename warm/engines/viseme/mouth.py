@@ -1,4 +1,4 @@
-"""One avatar's mouth: a frame and seven numbers in, the moved lower face out."""
+"""The mouth of one avatar: a frame and a mouth shape in, the drawn lower face out."""
 
 from dataclasses import dataclass
 
@@ -6,52 +6,52 @@ import cv2
 import numpy as np
 
 from warm.engines.viseme.anatomy import Floats, Floats32, Pixels
-from warm.engines.viseme.blend_weights import moves_for
+from warm.engines.viseme.blend_weights import compute_blend_weights
 from warm.engines.viseme.displacement_fields import Region
-from warm.engines.viseme.interior import Interior, Paint, Pose
-from warm.engines.viseme.warp import Box, Warp
+from warm.engines.viseme.interior import Interior, InteriorPose, Texture
+from warm.engines.viseme.warp import BackwardWarp, PixelRect
 
-SOFT = 4
-"""Pixels a side for each value of the mask that is worked out."""
+MASK_DOWNSCALE = 4
+"""Pixels per side for each computed value of the mask, which is soft."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Drawn:
-    """A drawn lower face and where it lies in its frame."""
+class DrawnMouth:
+    """A drawn lower face and its place in the frame."""
 
     picture: Pixels
     """(h, w, 3) BGR."""
     mask: Pixels
-    """(h, w), 255 where only the picture shows."""
-    box: Box
+    """(h, w), 255 where the picture is opaque."""
+    rect: PixelRect
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MouthData:
-    """What preparation made for one avatar, as the avatar's folder keeps it."""
+    """The arrays that preparation stores for one avatar."""
 
     grid: Floats32
-    """(2, moves, GRID, GRID, 2), see `fields.Fields`."""
-    seam_moves: Floats32
-    """(2, moves, SEAM_POINTS, 2)."""
+    """(2, blendshapes, GRID, GRID, 2), see `displacement_fields.DisplacementFields`."""
+    lip_line_shifts: Floats32
+    """(2, blendshapes, LIP_LINE_POINTS, 2)."""
     region: Floats
     """(4,) left, top, right, bottom in IOD."""
     to_frame: Floats
     """(n, 2, 3) reference to frame pixels."""
-    seams: Floats32
-    """(n, SEAM_POINTS, 2) frame pixels."""
+    lip_lines: Floats32
+    """(n, LIP_LINE_POINTS, 2) frame pixels."""
     mask: Pixels
-    """(MASK, MASK) over the region."""
+    """(MASK_SIZE, MASK_SIZE) over the region."""
     upper_teeth: Floats32
     lower_teeth: Floats32
     tongue: Floats32
-    """(h, w, 4) BGR 0…255 and opacity 0…1, see `inner`."""
+    """(h, w, 4) BGR 0…255 and opacity 0…1, see `interior_textures`."""
     cavity: Floats32
     """(3,) BGR."""
     scale: Floats
-    """() pixels an IOD."""
+    """() pixels per IOD."""
     middle: Floats
-    """() where the face's own middle crosses the mouth, IOD."""
+    """() x of the face's midline at the mouth, IOD."""
     calibration: Floats32
     """(3, LEVELS), see `calibration`."""
     gains: Floats32
@@ -62,74 +62,76 @@ class Mouth:
     """Draws the mouth of one avatar. Not thread-safe."""
 
     def __init__(self, data: MouthData, frames: Pixels) -> None:
+        """`frames`: (n, h, w, 3) BGR, with closed mouths."""
         self._data, self._frames = data, frames
         self._region = Region(*(float(side) for side in data.region))
-        self._warp = Warp(data.grid, self._region)
-        self._inside = Interior(
-            tongue=Paint.of(data.tongue),
-            lower_teeth=Paint.of(data.lower_teeth),
-            upper_teeth=Paint.of(data.upper_teeth),
+        self._warp = BackwardWarp(data.grid, self._region)
+        self._interior = Interior(
+            tongue=Texture.of(data.tongue),
+            lower_teeth=Texture.of(data.lower_teeth),
+            upper_teeth=Texture.of(data.upper_teeth),
             cavity=data.cavity,
             scale=float(data.scale),
             middle=float(data.middle),
         )
-        self._seam_moves = data.seam_moves.swapaxes(0, 1).reshape(data.seam_moves.shape[1], -1)
+        shifts = data.lip_line_shifts
+        self._lip_line_shifts = shifts.swapaxes(0, 1).reshape(shifts.shape[1], -1)
 
-    def draw(self, frame: int, condition: Floats32) -> Drawn:
-        """The lower face of frame `frame` with the mouth as `condition` (7,) says."""
+    def draw(self, frame: int, mouth_shape: Floats32) -> DrawnMouth:
+        """Draw the lower face of a frame with the mouth in `mouth_shape` (7,)."""
         to_frame, picture = self._data.to_frame[frame], self._frames[frame]
-        box = self._box(to_frame)
-        mask = self._mask(to_frame, box)
-        amount = moves_for(condition, self._data.calibration, float(self._data.gains[frame]))
-        if not amount.any():
-            return Drawn(np.asarray(box.cut(picture)), mask, box)
-        lips = self._lips(frame, amount)
-        source = self._warp.source(to_frame, amount, lips.mean(axis=0), box)
-        # Sources lie in the box as well: nothing moves at its border.
-        shown = np.asarray(
-            cv2.remap(
-                picture[box.top :, box.left :],
-                source,
-                np.empty(0),
-                cv2.INTER_CUBIC,
-                borderMode=cv2.BORDER_REPLICATE,
-            ),
-            np.uint8,
-        )
-        pose = Pose.of(condition, amount)
-        self._inside.fill(shown, box.corner, to_frame, lips, pose)
-        return Drawn(shown, mask, box)
+        rect = self._moving_rect(to_frame)
+        mask = self._mask(to_frame, rect)
+        gain = float(self._data.gains[frame])
+        weights = compute_blend_weights(mouth_shape, self._data.calibration, gain)
+        if not weights.any():
+            return DrawnMouth(np.asarray(rect.crop(picture)), mask, rect)
+        lips = self._lips(frame, weights)
+        source = self._warp.source(to_frame, weights, lips.mean(axis=0), rect)
+        drawn = remap(picture[rect.top :, rect.left :], source)
+        pose = InteriorPose.of(mouth_shape, weights)
+        self._interior.draw(drawn, rect.corner, to_frame, lips, pose)
+        return DrawnMouth(drawn, mask, rect)
 
-    def show(self, frame: int, condition: Floats32) -> Pixels:
-        """The whole picture (h, w, 3) with the drawn mouth in it, without any blending."""
-        drawn = self.draw(frame, condition)
+    def draw_in_frame(self, frame: int, mouth_shape: Floats32) -> Pixels:
+        """Return the whole frame (h, w, 3) with the drawn mouth in it, without blending."""
+        drawn = self.draw(frame, mouth_shape)
         picture = self._frames[frame].copy()
-        drawn.box.cut(picture)[:] = drawn.picture
+        drawn.rect.crop(picture)[:] = drawn.picture
         return np.asarray(picture, np.uint8)
 
-    def _box(self, to_frame: Floats) -> Box:
+    def _moving_rect(self, to_frame: Floats) -> PixelRect:
         """The pixels that may move, inside the frame."""
         corners = self._region.corners @ to_frame[:, :2].T + to_frame[:, 2]
         height, width = self._frames.shape[1:3]
         low = np.clip(np.floor(corners.min(axis=0)), 0, [width - 1, height - 1]).astype(int)
         high = np.clip(np.ceil(corners.max(axis=0)) + 1, low + 1, [width, height]).astype(int)
-        return Box(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
+        return PixelRect(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
 
-    def _mask(self, to_frame: Floats, box: Box) -> Pixels:
-        """(h, w) the region's mask on the box's pixels."""
+    def _mask(self, to_frame: Floats, rect: PixelRect) -> Pixels:
+        """(h, w) the region's mask on the pixels of the rectangle."""
         to_reference = self._region.grid_to_reference(len(self._data.mask))
         linear = to_frame[:, :2] @ to_reference[:, :2]
-        shift = to_frame[:, :2] @ to_reference[:, 2] + to_frame[:, 2] - box.corner
+        shift = to_frame[:, :2] @ to_reference[:, 2] + to_frame[:, 2] - rect.corner
         matrix = np.column_stack([linear, shift])
-        # A quarter of the pixels will do: the mask is soft.
-        size = (-(-box.width // SOFT), -(-box.height // SOFT))
-        matrix = (matrix - [[0, 0, (SOFT - 1) / 2]] * 2) / SOFT
+        size = (-(-rect.width // MASK_DOWNSCALE), -(-rect.height // MASK_DOWNSCALE))
+        matrix = (matrix - [[0, 0, (MASK_DOWNSCALE - 1) / 2]] * 2) / MASK_DOWNSCALE
         small = cv2.warpAffine(self._data.mask, matrix, size)
-        return np.asarray(cv2.resize(small, (box.width, box.height)), np.uint8)
+        return np.asarray(cv2.resize(small, (rect.width, rect.height)), np.uint8)
 
-    def _lips(self, frame: int, amount: Floats32) -> Floats32:
-        """(2, k, 2) the upper and the lower lip's inner edge in frame pixels."""
-        seam = self._data.seams[frame]
-        shift = (amount @ self._seam_moves).reshape(2, *seam.shape)
+    def _lips(self, frame: int, weights: Floats32) -> Floats32:
+        """(2, k, 2) the inner edges of the upper and the lower lip, frame pixels."""
+        lip_line = self._data.lip_lines[frame]
+        shift = (weights @ self._lip_line_shifts).reshape(2, *lip_line.shape)
         linear = self._data.to_frame[frame][:, :2].T.astype(np.float32)
-        return np.asarray(seam + shift @ linear)
+        return np.asarray(lip_line + shift @ linear)
+
+
+def remap(picture: Pixels, source: Floats32) -> Pixels:
+    """(h, w, 3) the picture read at `source` (h, w, 2).
+
+    Sources stay inside the rectangle they are read for: nothing moves at its border.
+    """
+    border = cv2.BORDER_REPLICATE
+    read = cv2.remap(picture, source, np.empty(0), cv2.INTER_CUBIC, borderMode=border)
+    return np.asarray(read, np.uint8)

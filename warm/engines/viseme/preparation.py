@@ -1,4 +1,4 @@
-"""Makes an avatar's mouth at preparation: anatomy, fields, paints and calibration."""
+"""Preparation of an avatar's mouth: anatomy, displacement fields, textures and calibration."""
 
 from dataclasses import fields as fields_of
 from dataclasses import replace
@@ -7,56 +7,63 @@ import numpy as np
 
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarOutdated
-from warm.engines.viseme.anatomy import CHEEKS, CHIN_PAD, Anatomy, Floats, Pixels, study
-from warm.engines.viseme.calibration import calibrate, frame_gains, identity
-from warm.engines.viseme.displacement_fields import Region, build_fields
-from warm.engines.viseme.interior_textures import CAVITY_BGR, paint_teeth, paint_tongue
-from warm.engines.viseme.lip_line import on_dark_line
+from warm.engines.viseme.anatomy import CHEEKS, CHIN_PAD, Anatomy, Floats, Pixels, build_anatomy
+from warm.engines.viseme.calibration import calibrate, frame_gains, identity_tables
+from warm.engines.viseme.displacement_fields import Region, build_displacement_fields
+from warm.engines.viseme.interior_textures import CAVITY_BGR, teeth_texture, tongue_texture
+from warm.engines.viseme.lip_line import snap_to_dark_line
 from warm.engines.viseme.mouth import Mouth, MouthData
 from warm.face.mesh import FaceMesh
 from warm.installation import own_command
 
 PREFIX = "viseme_"
-"""Of the names under which an avatar keeps the engine's arrays."""
-MASK = 64
-"""Nodes a side of the patch's mask."""
+"""Of the names under which an avatar stores the engine's arrays."""
+STORED_NAMES = {"lip_line_shifts": "seam_moves", "lip_lines": "seams"}
+"""Fields of MouthData whose name on disk differs."""
+MASK_SIZE = 64
+"""Nodes per side of the patch's mask."""
 MASK_FROM, MASK_TO = 0.02, 0.25
-"""The patch fades in where the fields' window lies between them."""
+"""The patch fades in where the fields' window is between these."""
 LIT_PERCENTILE = 90.0
+"""Of the skin's brightness: the lit part."""
 
 
 def prepare_mouth(build: AvatarBuild, mesh: FaceMesh) -> MouthData:
-    """Everything that drawing the avatar's mouth needs."""
-    anatomy = on_dark_line(study(build.landmarks, build.transforms, build.loop), build.frames)
-    region = Region.of(anatomy)
-    moved = build_fields(anatomy)
+    """Compute everything that drawing the avatar's mouth needs."""
+    anatomy = build_anatomy(build.landmarks, build.transforms, build.loop)
+    anatomy = snap_to_dark_line(anatomy, build.frames)
+    data = uncalibrated_mouth(anatomy, build.frames)
+    tables = calibrate(Mouth(data, build.frames).draw_in_frame, build.landmarks, mesh)
+    data = replace(data, calibration=tables)
+    draw = Mouth(data, build.frames).draw_in_frame
+    return replace(data, gains=frame_gains(draw, build.landmarks, mesh, build.loop))
+
+
+def uncalibrated_mouth(anatomy: Anatomy, frames: Pixels) -> MouthData:
+    """The mouth with identity tables and gains of 1."""
+    region, fields = Region.of(anatomy), build_displacement_fields(anatomy)
     scale = float(np.median(np.sqrt(np.linalg.det(anatomy.to_frame[:, :, :2]))))
-    white = brightness(anatomy, build.frames[0])
-    sides = anatomy.sides
-    data = MouthData(
-        grid=moved.grid,
-        seam_moves=moved.seam,
+    white, sides = skin_brightness(anatomy, frames[0]), anatomy.sides
+    return MouthData(
+        grid=fields.grid,
+        lip_line_shifts=fields.lip_line,
         region=np.array([region.left, region.top, region.right, region.bottom]),
         to_frame=anatomy.to_frame,
-        seams=anatomy.seams.astype(np.float32),
+        lip_lines=anatomy.lip_lines.astype(np.float32),
         mask=region_mask(region),
-        upper_teeth=paint_teeth(scale, white, sides, upper=True),
-        lower_teeth=paint_teeth(scale, white, sides, upper=False),
-        tongue=paint_tongue(scale, white, sides),
+        upper_teeth=teeth_texture(scale, white, sides, upper=True),
+        lower_teeth=teeth_texture(scale, white, sides, upper=False),
+        tongue=tongue_texture(scale, white, sides),
         cavity=(CAVITY_BGR * white * 255).astype(np.float32),
         scale=np.array(scale),
         middle=np.array(anatomy.middle),
-        calibration=identity(),
-        gains=np.ones(len(build.frames), np.float32),
+        calibration=identity_tables(),
+        gains=np.ones(len(frames), np.float32),
     )
-    tables = calibrate(Mouth(data, build.frames).show, build.landmarks, mesh)
-    data = replace(data, calibration=tables)
-    show = Mouth(data, build.frames).show
-    return replace(data, gains=frame_gains(show, build.landmarks, mesh, build.loop))
 
 
-def brightness(anatomy: Anatomy, frame: Pixels) -> float:
-    """0…1: how bright the lit skin around the mouth is, in its brightest colour."""
+def skin_brightness(anatomy: Anatomy, frame: Pixels) -> float:
+    """0…1: brightness of the lit skin around the mouth, in its brightest channel."""
     at = anatomy.points[np.concatenate([CHEEKS, CHIN_PAD])]
     matrix = anatomy.to_frame[0]
     pixels = np.round(at @ matrix[:, :2].T + matrix[:, 2]).astype(int)
@@ -65,25 +72,31 @@ def brightness(anatomy: Anatomy, frame: Pixels) -> float:
 
 
 def region_mask(region: Region) -> Pixels:
-    """(MASK, MASK) 255 where the patch alone shows, running out before the region's border."""
-    window: Floats = region.window(region.nodes(MASK)).reshape(MASK, MASK)
+    """(MASK_SIZE, MASK_SIZE) 255 where the patch is opaque, fading out before the border."""
+    window: Floats = region.window(region.nodes(MASK_SIZE)).reshape(MASK_SIZE, MASK_SIZE)
     faded = (window - MASK_FROM) / (MASK_TO - MASK_FROM)
     return np.round(np.clip(faded, 0.0, 1.0) * 255).astype(np.uint8)
 
 
 def store_mouth(data: MouthData, build: AvatarBuild) -> None:
     """Write the mouth to the avatar's folder."""
-    for field in fields_of(data):
-        build.write_array(PREFIX + field.name, getattr(data, field.name))
+    for field, name in array_names().items():
+        build.write_array(name, getattr(data, field))
 
 
 def load_mouth(avatar: Avatar) -> MouthData:
-    """The mouth that `store_mouth` wrote; raises AvatarOutdated when an array is missing."""
-    names = {field.name: PREFIX + field.name for field in fields_of(MouthData)}
+    """Read the mouth that `store_mouth` wrote; raises AvatarOutdated if an array is missing."""
+    names = array_names()
     if missing := sorted(set(names.values()) - set(avatar.extras)):
-        prepare = own_command("prepare", "PHOTO_OR_VIDEO", "--avatar-id", avatar.id, "--force")
+        words = ("prepare", "PHOTO_OR_VIDEO", "--avatar-id", avatar.id, "--force")
         raise AvatarOutdated(
             f"The avatar {avatar.id!r} was prepared for another version of the engine: "
-            f"{missing[0]} is missing. Prepare it again: {prepare}"
+            f"{missing[0]} is missing. Prepare it again: {own_command(*words)}"
         )
-    return MouthData(**{name: np.asarray(avatar.extras[key]) for name, key in names.items()})
+    return MouthData(**{field: np.asarray(avatar.extras[name]) for field, name in names.items()})
+
+
+def array_names() -> dict[str, str]:
+    """Name of the stored array for each field of MouthData."""
+    fields = (field.name for field in fields_of(MouthData))
+    return {field: PREFIX + STORED_NAMES.get(field, field) for field in fields}

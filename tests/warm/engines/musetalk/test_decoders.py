@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tests.warm.engines.musetalk.tiny_weights import VAE, write_tiny
-from tests.warm.portraits import UPRIGHT, opened, portrait, rolled, sit
+from tests.warm.portraits import UPRIGHT, build_portrait, open_build, portrait, rotation_about_face
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarOutdated
 from warm.engines.base import Patch, PatchRequest
@@ -245,9 +245,11 @@ class Tape:
 @pytest.fixture(scope="module")
 def avatar(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Avatar:
     """Prepared for the full decoder."""
-    build = sit(tmp_path_factory.mktemp("sitter"), portrait(), [UPRIGHT, rolled(12.0)])
+    build = build_portrait(
+        tmp_path_factory.mktemp("sitter"), portrait(), [UPRIGHT, rotation_about_face(12.0)]
+    )
     MuseTalkEngine(options(models, "full")).prepare(build)
-    return opened(build, "sitter")
+    return open_build(build, "sitter")
 
 
 def patches_of(models: Path, avatar: Avatar, decoder: DecoderKind) -> list[Patch]:
@@ -276,9 +278,9 @@ def test_an_avatar_speaks_by_any_decoder_and_nothing_grey_is_pasted(
 def test_preparation_makes_the_same_whatever_decodes_later(
     models: Path, avatar: Avatar, decoder: DecoderKind, tmp_path: Path
 ) -> None:
-    build = sit(tmp_path, portrait(), [UPRIGHT, rolled(12.0)])
+    build = build_portrait(tmp_path, portrait(), [UPRIGHT, rotation_about_face(12.0)])
     MuseTalkEngine(options(models, decoder)).prepare(build)
-    made = opened(build, "sitter")
+    made = open_build(build, "sitter")
     assert made.extras.keys() == avatar.extras.keys()
     for name, array in avatar.extras.items():
         assert np.array_equal(made.extras[name], array), name

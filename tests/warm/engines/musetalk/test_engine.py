@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from session.film import SAMPLE_RATE_HZ, FilmSpec
 from stabilizers.blend import paste
-from tests.warm.portraits import UPRIGHT, opened, portrait, rolled, sit
+from tests.warm.portraits import UPRIGHT, build_portrait, open_build, portrait, rotation_about_face
 from tts.espeak import EspeakVoices
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
@@ -26,7 +26,7 @@ from warm.engines.musetalk.view import FaceOutside, Placement, views_of
 from warm.media.resampling import resample
 from warm.offline.chunks import chunks_from_audio
 
-POSES = [UPRIGHT, rolled(12.0), rolled(-6.0)]
+POSES = [UPRIGHT, rotation_about_face(12.0), rotation_about_face(-6.0)]
 Picture = NDArray[np.uint8]
 
 
@@ -36,14 +36,14 @@ def options(weights: Path, **chosen: str) -> Options:
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> AvatarBuild:
-    build = sit(tmp_path_factory.mktemp("sitter"), portrait(), POSES)
+    build = build_portrait(tmp_path_factory.mktemp("sitter"), portrait(), POSES)
     MuseTalkEngine(options(weights)).prepare(build)
     return build
 
 
 @pytest.fixture(scope="module")
 def avatar(build: AvatarBuild) -> Avatar:
-    return opened(build, "sitter")
+    return open_build(build, "sitter")
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +114,9 @@ def test_one_pass_may_mix_avatars(
     loaded: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32], tmp_path: Path
 ) -> None:
     half = cv2.resize(portrait(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    build = sit(tmp_path, np.asarray(half, np.uint8))
+    build = build_portrait(tmp_path, np.asarray(half, np.uint8))
     loaded.prepare(build)
-    other = opened(build, "other")
+    other = open_build(build, "other")
     loaded.load_avatar(other)
     jobs = [
         PatchRequest(avatar, 1, rows[3]),
@@ -135,10 +135,10 @@ def test_one_pass_may_mix_avatars(
 def test_what_was_cut_out_goes_back_where_it_was(
     weights: Path, placement: Placement, tmp_path: Path
 ) -> None:
-    build = sit(tmp_path, portrait(), POSES)
+    build = build_portrait(tmp_path, portrait(), POSES)
     engine = MuseTalkEngine(options(weights, placement=placement))
     engine.prepare(build)
-    avatar = opened(build, "sitter")
+    avatar = open_build(build, "sitter")
     engine.load_avatar(avatar)
     views = views_of(build, placement, 0)
     for number, view in enumerate(views):

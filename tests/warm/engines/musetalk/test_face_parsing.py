@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.warm.engines.musetalk.tiny_weights import write_parser
-from tests.warm.portraits import portrait, sit
+from tests.warm.portraits import build_portrait, portrait
 from warm.engines.musetalk.device import choose
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.errors import UnfitConfig
@@ -22,7 +22,9 @@ LABELS = ["background", "skin", "nose", "mouth", "u_lip", "l_lip", "neck"]
 
 @pytest.fixture(scope="module")
 def view(tmp_path_factory: pytest.TempPathFactory) -> View:
-    return views_of(sit(tmp_path_factory.mktemp("sitter"), portrait()), "reference", 0)[0]
+    return views_of(build_portrait(tmp_path_factory.mktemp("sitter"), portrait()), "reference", 0)[
+        0
+    ]
 
 
 def test_the_landmarks_mark_the_mouth_and_not_the_nose(view: View) -> None:
@@ -71,7 +73,7 @@ def test_an_avatar_keeps_the_masks_of_the_parser(weights: Path, tmp_path: Path) 
     write_parser(models, LABELS, "skin")
     masks = {}
     for face_mask in ("landmarks", "parser"):
-        build = sit(tmp_path / face_mask, portrait())
+        build = build_portrait(tmp_path / face_mask, portrait())
         chosen = Options(models_dir=models, device="cpu", face_mask=face_mask)  # type: ignore[arg-type]
         MuseTalkEngine(chosen).prepare(build)
         masks[face_mask] = build.extras["musetalk_masks"]

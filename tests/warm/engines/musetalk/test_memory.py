@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from tests.warm.portraits import UPRIGHT, opened, portrait, rolled, sit
+from tests.warm.portraits import UPRIGHT, build_portrait, open_build, portrait, rotation_about_face
 from warm.avatars.avatar import Avatar
 from warm.engines.base import EngineOutOfMemory, PatchRequest
 from warm.engines.musetalk.acceleration.cuda_graphs import Recording, Work
@@ -63,9 +63,11 @@ class CountedMemory:
 
 @pytest.fixture(scope="module")
 def avatar(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Avatar:
-    build = sit(tmp_path_factory.mktemp("sitter"), portrait(), [UPRIGHT, rolled(5.0)])
+    build = build_portrait(
+        tmp_path_factory.mktemp("sitter"), portrait(), [UPRIGHT, rotation_about_face(5.0)]
+    )
     MuseTalkEngine(options(weights)).prepare(build)
-    return opened(build, "sitter")
+    return open_build(build, "sitter")
 
 
 def options(weights: Path, max_vram_gb: float | None = None) -> Options:

@@ -1,4 +1,4 @@
-"""A voice without phonemes moves the mouth by its sound: open when loud, shut in silence."""
+"""Mouth tracks from audio alone: open when loud, closed in silence."""
 
 import wave
 from pathlib import Path
@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 from tts.espeak import EspeakVoices
 from tts.speech import Speech
-from warm.engines.viseme.audio_curves import CURVE_HZ, REFERENCE_S, mouth_track_from_audio
+from warm.engines.viseme.audio_curves import REFERENCE_S, mouth_track_from_audio
 from warm.engines.viseme.engine import VisemeEngine
 from warm.engines.viseme.phoneme_curves import mouth_track_from_phonemes
-from warm.engines.viseme.shape import Shape
+from warm.engines.viseme.shape import CURVE_HZ, Shape
 
 RECORDED = Path(__file__).parents[5] / "shared" / "media" / "speech_human_16k.wav"
 FPS = 25
 
 
-def unread(samples: NDArray[np.float32], rate_hz: int) -> Speech:
+def without_phonemes(samples: NDArray[np.float32], rate_hz: int) -> Speech:
     return Speech(text="", samples=samples, sample_rate_hz=rate_hz, phonemes=None)
 
 
@@ -29,10 +29,10 @@ def spoken(voices: EspeakVoices, text: str) -> Speech:
 
 def recorded() -> Speech:
     if not RECORDED.exists():
-        pytest.skip("no recorded speech beside the checkout")
+        pytest.skip("no recorded speech next to the checkout")
     with wave.open(str(RECORDED)) as file:
         raw = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        return unread((raw / 32768).astype(np.float32), file.getframerate())
+        return without_phonemes((raw / 32768).astype(np.float32), file.getframerate())
 
 
 def envelope(speech: Speech, rate: int) -> NDArray[np.float64]:
@@ -61,14 +61,14 @@ def test_recorded_speech_is_followed_without_lag() -> None:
     assert abs(lag_ms) <= 20
 
 
-def test_the_mouth_is_exactly_shut_in_the_silences_of_recorded_speech() -> None:
+def test_the_mouth_is_exactly_closed_in_the_silences_of_recorded_speech() -> None:
     speech = recorded()
     loudness = envelope(speech, CURVE_HZ)
     track = mouth_track_from_audio(speech, frames=len(loudness), fps=CURVE_HZ)
     quiet = 20 * np.log10(loudness + 1e-9) < -60
     settled = np.array(
         [quiet[max(0, at - 12) : at + 10].all() for at in range(len(quiet))]
-    )  # the mouth may take its time to close and to open
+    )  # the mouth needs time to close and to open
     assert settled.sum() > 20
     assert np.abs(track[settled]).max() == 0
 
@@ -76,49 +76,51 @@ def test_the_mouth_is_exactly_shut_in_the_silences_of_recorded_speech() -> None:
 @pytest.mark.parametrize(
     "sound", [np.zeros(16_000), np.random.default_rng(3).normal(0, 1e-4, 16_000)]
 )
-def test_silence_and_faint_noise_leave_the_mouth_shut(sound: NDArray[np.float64]) -> None:
-    track = mouth_track_from_audio(unread(sound.astype(np.float32), 16_000), frames=25, fps=FPS)
+def test_silence_and_faint_noise_leave_the_mouth_closed(sound: NDArray[np.float64]) -> None:
+    track = mouth_track_from_audio(
+        without_phonemes(sound.astype(np.float32), 16_000), frames=25, fps=FPS
+    )
     assert track.shape == (25, 7) and track.dtype == np.float32
     assert not track.any()
 
 
-def test_frames_after_the_sound_are_shut(voices: EspeakVoices) -> None:
+def test_the_mouth_is_closed_after_the_audio(voices: EspeakVoices) -> None:
     speech = spoken(voices, "Hello there.")
     frames = int(speech.duration_s * FPS)
     track = mouth_track_from_audio(
-        unread(speech.samples, speech.sample_rate_hz), frames=frames + 25, fps=FPS
+        without_phonemes(speech.samples, speech.sample_rate_hz), frames=frames + 25, fps=FPS
     )
     assert track[:frames, Shape.OPEN].max() > 0.3
     assert not track[frames + 4 :].any()
 
 
-def test_what_is_heard_resembles_what_phonemes_tell(voices: EspeakVoices) -> None:
+def test_tracks_from_audio_resemble_those_from_phonemes(voices: EspeakVoices) -> None:
     texts = ("Good morning everybody, how may I help you?", "We sing by the sea shore.")
-    told, heard = [], []
+    from_phonemes, from_audio = [], []
     for text in texts:
         speech = spoken(voices, text)
         frames = int(speech.duration_s * FPS)
-        told.append(mouth_track_from_phonemes(speech, frames=frames, fps=FPS))
-        heard.append(
+        from_phonemes.append(mouth_track_from_phonemes(speech, frames=frames, fps=FPS))
+        from_audio.append(
             mouth_track_from_audio(
-                unread(speech.samples, speech.sample_rate_hz), frames=frames, fps=FPS
+                without_phonemes(speech.samples, speech.sample_rate_hz), frames=frames, fps=FPS
             )
         )
-    a, b = np.concatenate(told), np.concatenate(heard)
+    a, b = np.concatenate(from_phonemes), np.concatenate(from_audio)
     for shape, least in ((Shape.OPEN, 0.6), (Shape.TEETH, 0.6), (Shape.WIDE, 0.4)):
         assert np.corrcoef(a[:, shape], b[:, shape])[0, 1] >= least, shape.name
 
 
 def test_the_closure_of_a_bilabial_presses_the_lips(voices: EspeakVoices) -> None:
-    """/apa/ built of a vowel, a hole and a low burst; /asa/ has a hiss in the same place."""
+    """/apa/ is built of a vowel and a gap; /asa/ has a hiss in the place of the gap."""
     rate_hz = 16_000
     times = np.arange(round(0.3 * rate_hz)) / rate_hz
     vowel = sum(np.sin(2 * np.pi * 120 * k * times) / k for k in range(1, 30)) * 0.1
-    hole = np.zeros(round(0.08 * rate_hz))
-    hiss = np.diff(np.random.default_rng(1).normal(0, 0.1, len(hole) + 1))
-    for middle, shape in ((hole, Shape.PRESS), (hiss, Shape.TEETH)):
+    gap = np.zeros(round(0.08 * rate_hz))
+    hiss = np.diff(np.random.default_rng(1).normal(0, 0.1, len(gap) + 1))
+    for middle, shape in ((gap, Shape.PRESS), (hiss, Shape.TEETH)):
         said = np.concatenate([vowel, middle, vowel]).astype(np.float32)
-        track = mouth_track_from_audio(unread(said, rate_hz), frames=68, fps=CURVE_HZ)
+        track = mouth_track_from_audio(without_phonemes(said, rate_hz), frames=68, fps=CURVE_HZ)
         at = track[31:37]
         assert at[:, shape].max() > 0.5
         assert at[:, Shape.OPEN].min() < 0.25
@@ -134,24 +136,24 @@ def test_every_rate_gives_nearly_the_same_mouth(rate_hz: int, voices: EspeakVoic
     other = np.interp(at, np.arange(len(speech.samples)) / speech.sample_rate_hz, speech.samples)
     frames = int(seconds * FPS)
     native = mouth_track_from_audio(
-        unread(speech.samples, speech.sample_rate_hz), frames=frames, fps=FPS
+        without_phonemes(speech.samples, speech.sample_rate_hz), frames=frames, fps=FPS
     )
     found = mouth_track_from_audio(
-        unread(other.astype(np.float32), rate_hz), frames=frames, fps=FPS
+        without_phonemes(other.astype(np.float32), rate_hz), frames=frames, fps=FPS
     )
     assert np.corrcoef(native[:, Shape.OPEN], found[:, Shape.OPEN])[0, 1] > 0.9
 
 
-def test_a_long_sound_may_be_heard_in_windows(voices: EspeakVoices) -> None:
+def test_a_long_file_may_be_processed_in_windows(voices: EspeakVoices) -> None:
     speech = spoken(voices, "One two three four five six seven eight nine ten eleven twelve.")
     rate_hz = speech.sample_rate_hz
     sound = np.tile(np.pad(speech.samples, (0, rate_hz)), 20)[: 60 * rate_hz]
     sound *= np.linspace(0.2, 1.0, len(sound), dtype=np.float32)
-    whole = mouth_track_from_audio(unread(sound, rate_hz), frames=60 * FPS, fps=FPS)
+    whole = mouth_track_from_audio(without_phonemes(sound, rate_hz), frames=60 * FPS, fps=FPS)
     context_s = round(REFERENCE_S) + 1
     first, last = 20 - context_s, 40 + context_s
     window = mouth_track_from_audio(
-        unread(sound[first * rate_hz : last * rate_hz], rate_hz),
+        without_phonemes(sound[first * rate_hz : last * rate_hz], rate_hz),
         frames=(last - first) * FPS,
         fps=FPS,
     )
@@ -159,10 +161,12 @@ def test_a_long_sound_may_be_heard_in_windows(voices: EspeakVoices) -> None:
     assert np.abs(inner - whole[20 * FPS : 40 * FPS]).max() < 1e-5
 
 
-def test_the_engine_takes_speech_without_phonemes(voices: EspeakVoices) -> None:
+def test_the_engine_accepts_speech_without_phonemes(voices: EspeakVoices) -> None:
     speech = spoken(voices, "Hello.")
     engine = VisemeEngine()
-    told = engine.encode_speech(speech, frames=10, fps=FPS)
-    heard = engine.encode_speech(unread(speech.samples, speech.sample_rate_hz), frames=10, fps=FPS)
-    assert told.shape == heard.shape == (10, 7)
-    assert not np.array_equal(told, heard)
+    from_phonemes = engine.encode_speech(speech, frames=10, fps=FPS)
+    from_audio = engine.encode_speech(
+        without_phonemes(speech.samples, speech.sample_rate_hz), frames=10, fps=FPS
+    )
+    assert from_phonemes.shape == from_audio.shape == (10, 7)
+    assert not np.array_equal(from_phonemes, from_audio)

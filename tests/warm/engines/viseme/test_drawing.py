@@ -1,65 +1,91 @@
-"""The parts a drawn mouth is made of, each on its own."""
+"""The steps of drawing a mouth, each on its own."""
 
 import cv2
 import numpy as np
 import pytest
 
-from tests.warm.portraits import MODELS, portrait, rolled, shapes, sit
-from warm.engines.viseme.anatomy import Anatomy, Floats32, apply, compose, invert, smooth, study
-from warm.engines.viseme.blend_weights import jaw_drop, moves_for, read_tables
-from warm.engines.viseme.calibration import DRAWN, LEVELS, Opening, backwards, identity
-from warm.engines.viseme.displacement_fields import Fields, Move, Region, build_fields, spread
-from warm.engines.viseme.interior import Paint, around, coverage, light
-from warm.engines.viseme.interior_textures import paint_teeth, paint_tongue
-from warm.engines.viseme.lip_line import on_dark_line
+from tests.warm.portraits import MODELS, build_portrait, mouth_shape, portrait, rotation_about_face
+from warm.engines.viseme.anatomy import (
+    Anatomy,
+    Floats32,
+    apply,
+    build_anatomy,
+    compose,
+    invert,
+    smooth_along_loop,
+)
+from warm.engines.viseme.blend_weights import compute_blend_weights, interpolate_tables, jaw_drop
+from warm.engines.viseme.calibration import (
+    DRAWN_OPENINGS,
+    LEVELS,
+    OpeningKind,
+    identity_tables,
+    invert_gap_curve,
+)
+from warm.engines.viseme.displacement_fields import (
+    Blendshape,
+    DisplacementFields,
+    Region,
+    build_displacement_fields,
+    thin_plate_spline,
+)
+from warm.engines.viseme.interior import Texture, coverage, illumination, opening_rect
+from warm.engines.viseme.interior_textures import teeth_texture, tongue_texture
+from warm.engines.viseme.lip_line import snap_to_dark_line
 from warm.engines.viseme.shape import FULL_GAP_IOD
-from warm.engines.viseme.warp import Box, below_line, mixed_rows
-from warm.engines.viseme.warp import backwards as inverse_of
+from warm.engines.viseme.warp import (
+    PixelRect,
+    below_line,
+    invert_displacement,
+    rows_with_both_layers,
+)
 from warm.face.finder import FaceFinder
 
-PLAIN = identity()
+IDENTITY = identity_tables()
 
 
 @pytest.fixture(scope="module")
 def anatomy(tmp_path_factory: pytest.TempPathFactory) -> Anatomy:
-    build = sit(tmp_path_factory.mktemp("anatomy"), portrait())
-    return on_dark_line(study(build.landmarks, build.transforms, build.loop), build.frames)
+    build = build_portrait(tmp_path_factory.mktemp("anatomy"), portrait())
+    return snap_to_dark_line(
+        build_anatomy(build.landmarks, build.transforms, build.loop), build.frames
+    )
 
 
 @pytest.fixture(scope="module")
-def fields(anatomy: Anatomy) -> Fields:
-    return build_fields(anatomy)
+def fields(anatomy: Anatomy) -> DisplacementFields:
+    return build_displacement_fields(anatomy)
 
 
-def test_affines_undo_and_follow_one_another() -> None:
-    one, two = rolled(20.0, 1.3), rolled(-7.0, 0.8)
+def test_affines_invert_and_compose() -> None:
+    one, two = rotation_about_face(20.0, 1.3), rotation_about_face(-7.0, 0.8)
     points = np.array([[3.0, 4.0], [100.0, -20.0]])
     assert np.allclose(apply(invert(one), apply(one, points)), points)
     assert np.allclose(apply(compose(one, two), points), apply(one, apply(two, points)))
 
 
-def test_smoothing_runs_across_the_joint_of_a_loop() -> None:
+def test_smoothing_continues_across_the_joint_of_a_loop() -> None:
     ramp = np.arange(20.0)
-    assert smooth(ramp, "forward")[0] > 3
-    assert smooth(ramp, "pingpong")[0] < 2
+    assert smooth_along_loop(ramp, "forward")[0] > 3
+    assert smooth_along_loop(ramp, "pingpong")[0] < 2
 
 
 def test_the_anatomy_follows_a_turned_head(tmp_path: object) -> None:
     points = FaceFinder(MODELS).find(portrait())[0].mesh.points
-    pose = rolled(15.0)
+    pose = rotation_about_face(15.0)
     turned = points.copy()
     turned[:, :2] = points[:, :2] @ pose[:, :2].T + pose[:, 2]
     transform = np.array([[1.0, 0.0, 140.0], [0.0, 1.0, 110.0]])
-    both = study(np.stack([points]), transform[None], "forward")
-    other = study(np.stack([turned]), compose(pose, transform)[None], "forward")
+    both = build_anatomy(np.stack([points]), transform[None], "forward")
+    other = build_anatomy(np.stack([turned]), compose(pose, transform)[None], "forward")
     assert np.allclose(both.points, other.points, atol=1e-4)
-    assert np.allclose(apply(pose, both.seams[0]), other.seams[0], atol=1e-3)
+    assert np.allclose(apply(pose, both.lip_lines[0]), other.lip_lines[0], atol=1e-3)
 
 
-def test_the_line_between_the_lips_is_the_dark_one(anatomy: Anatomy) -> None:
-    """The landmarks alone lie on the brighter upper lip at the mouth's corners."""
+def test_the_lip_line_is_the_dark_line(anatomy: Anatomy) -> None:
+    """The landmarks alone are on the brighter upper lip at the mouth's corners."""
     grey = cv2.cvtColor(portrait(), cv2.COLOR_BGR2GRAY).astype(np.float32)
-    line = anatomy.seams[:1].astype(np.float32)
+    line = anatomy.lip_lines[:1].astype(np.float32)
     levels = [
         cv2.remap(grey, line + np.array([0, off], np.float32), np.empty(0), cv2.INTER_LINEAR).mean()
         for off in (0, 4)
@@ -67,54 +93,58 @@ def test_the_line_between_the_lips_is_the_dark_one(anatomy: Anatomy) -> None:
     assert levels[0] < levels[1] - 25
 
 
-def test_a_spline_goes_through_its_points() -> None:
+def test_a_spline_passes_through_its_points() -> None:
     rng = np.random.default_rng(1)
     points, shifts = rng.uniform(-1, 1, (30, 2)), rng.normal(0, 0.1, (30, 2))
-    assert np.allclose(spread(points, shifts, points), shifts, atol=0.02)
+    assert np.allclose(thin_plate_spline(points, shifts, points), shifts, atol=0.02)
 
 
-def test_a_spline_keeps_an_affine_motion_everywhere() -> None:
+def test_a_spline_reproduces_an_affine_motion_everywhere() -> None:
     rng = np.random.default_rng(2)
     points, far = rng.uniform(-1, 1, (12, 2)), rng.uniform(-5, 5, (7, 2))
     turn = np.array([[0.1, -0.2], [0.3, 0.05]])
-    assert np.allclose(spread(points, points @ turn + 0.5, far), far @ turn + 0.5, atol=1e-6)
+    assert np.allclose(
+        thin_plate_spline(points, points @ turn + 0.5, far), far @ turn + 0.5, atol=1e-6
+    )
 
 
-def test_fields_vanish_at_the_regions_border(fields: Fields) -> None:
+def test_fields_vanish_at_the_regions_border(fields: DisplacementFields) -> None:
     for edge in (np.s_[:, :, 0], np.s_[:, :, -1], np.s_[:, :, :, 0], np.s_[:, :, :, -1]):
         assert np.abs(fields.grid[edge]).max() == 0
 
 
-def test_layers_part_between_the_corners_and_agree_outside(
-    anatomy: Anatomy, fields: Fields
+def test_layers_differ_between_the_corners_and_agree_outside(
+    anatomy: Anatomy, fields: DisplacementFields
 ) -> None:
-    upper, lower = fields.seam[:, Move.OPEN]
+    upper, lower = fields.lip_line[:, Blendshape.OPEN]
     gap = (lower - upper)[:, 1]
     assert gap[len(gap) // 2] == pytest.approx(FULL_GAP_IOD, abs=0.01)
     assert abs(gap[0]) < 0.01 and abs(gap[-1]) < 0.01
     size = fields.grid.shape[2]
     x = Region.of(anatomy).nodes(size)[:, 0].reshape(size, size)
-    outside = (x < anatomy.seam[0, 0] - 0.04) | (x > anatomy.seam[-1, 0] + 0.04)
+    outside = (x < anatomy.lip_line[0, 0] - 0.04) | (x > anatomy.lip_line[-1, 0] + 0.04)
     assert np.array_equal(fields.grid[0][:, outside], fields.grid[1][:, outside])
 
 
-def test_the_chin_moves_less_than_the_lower_lip(anatomy: Anatomy, fields: Fields) -> None:
+def test_the_chin_moves_less_than_the_lower_lip(
+    anatomy: Anatomy, fields: DisplacementFields
+) -> None:
     size = fields.grid.shape[2]
     nodes = Region.of(anatomy).nodes(size)
     chin = int(np.abs(nodes - anatomy.points[199]).sum(axis=1).argmin())
-    drop = fields.grid[1, Move.OPEN].reshape(-1, 2)[chin, 1]
-    lip = fields.seam[1, Move.OPEN, 20, 1]
+    drop = fields.grid[1, Blendshape.OPEN].reshape(-1, 2)[chin, 1]
+    lip = fields.lip_line[1, Blendshape.OPEN, 20, 1]
     assert 0.65 < drop / FULL_GAP_IOD < 0.8
     assert lip > drop
 
 
-def test_a_field_is_turned_round() -> None:
+def test_a_displacement_field_is_inverted() -> None:
     y, x = np.mgrid[:40, :40].astype(np.float32)
     bump = np.exp(-((x - 20) ** 2 + (y - 22) ** 2) / 60)
     moves = np.stack([1.5 * bump, 4.0 * bump], axis=-1)
     field = np.dstack([moves, np.gradient(moves[..., 1], axis=0)]).astype(np.float32)
     nodes = np.stack([x, y], axis=-1)[6:34, 6:34].copy()
-    source = nodes + inverse_of(field, nodes)
+    source = nodes + invert_displacement(field, nodes)
     back = source + cv2.remap(moves, source, np.empty(0), cv2.INTER_LINEAR)
     assert np.abs(back - nodes).max() < 0.1
 
@@ -122,57 +152,60 @@ def test_a_field_is_turned_round() -> None:
 def test_outside_the_grid_nothing_moves() -> None:
     field = np.full((8, 8, 3), 2.0, np.float32)
     nodes = np.array([[[-30.0, 4.0], [4.0, 40.0]]], np.float32)
-    assert np.abs(inverse_of(field, nodes)).max() == 0
+    assert np.abs(invert_displacement(field, nodes)).max() == 0
 
 
 @pytest.mark.parametrize("degrees", [0.0, 25.0, -25.0])
-def test_the_line_between_the_layers_goes_on_level_with_the_face(degrees: float) -> None:
-    box = Box(10, 20, 90, 80)
-    pose = rolled(degrees, 60.0)
+def test_the_line_between_the_layers_continues_level_with_the_face(degrees: float) -> None:
+    rect = PixelRect(10, 20, 90, 80)
+    pose = rotation_about_face(degrees, 60.0)
     pose[:, 2] = (50, 60)
     line = apply(pose, np.array([[-0.3, 0.0], [0.0, 0.02], [0.3, 0.0]])).astype(np.float32)
-    below = below_line(line, pose, box)
+    below = below_line(line, pose, rect)
     for x, y in ((-0.6, 0.15), (0.0, 0.15), (0.6, 0.15), (-0.6, -0.15), (0.0, -0.15), (0.6, -0.15)):
-        column, rowed = np.round(apply(pose, np.array([[x, y]]))[0] - box.corner).astype(int)
-        if 0 <= column < box.width and 0 <= rowed < box.height:
-            assert bool(below[rowed, column]) == (y > 0)
-    low, high = mixed_rows(line, pose, box)
+        column, row = np.round(apply(pose, np.array([[x, y]]))[0] - rect.corner).astype(int)
+        if 0 <= column < rect.width and 0 <= row < rect.height:
+            assert bool(below[row, column]) == (y > 0)
+    low, high = rows_with_both_layers(line, pose, rect)
     assert not below[:low].any()
     assert below[high:].all()
 
 
-def test_calibration_reads_a_measured_curve_backwards() -> None:
-    table = backwards(0.5 * FULL_GAP_IOD * DRAWN)
+def test_calibration_inverts_a_measured_curve() -> None:
+    table = invert_gap_curve(0.5 * FULL_GAP_IOD * DRAWN_OPENINGS)
     assert table.shape == (LEVELS,)
     assert table[0] == 0
     assert table[LEVELS // 4] == pytest.approx(0.48, abs=0.03)
     assert (np.diff(table) >= 0).all()
 
 
-def test_calibration_survives_a_curve_that_does_not_rise() -> None:
-    table = backwards(np.full(len(DRAWN), 0.03))
+def test_calibration_accepts_a_curve_that_does_not_rise() -> None:
+    table = invert_gap_curve(np.full(len(DRAWN_OPENINGS), 0.03))
     assert table[0] == 0 and np.isfinite(table).all()
-    assert table.max() <= DRAWN[-1]
+    assert table.max() <= DRAWN_OPENINGS[-1]
 
 
-def test_a_full_round_opening_is_all_funnel() -> None:
-    amount = moves_for(shapes(open=0.5, round=1.0), PLAIN, 1.0)
-    assert amount[Move.FUNNEL] == pytest.approx(0.5)
-    assert amount[Move.OPEN] == amount[Move.PART] == 0
+def test_a_fully_rounded_opening_uses_the_funnel_alone() -> None:
+    weights = compute_blend_weights(mouth_shape(open=0.5, round=1.0), IDENTITY, 1.0)
+    assert weights[Blendshape.FUNNEL] == pytest.approx(0.5)
+    assert weights[Blendshape.OPEN] == weights[Blendshape.PART] == 0
 
 
-def test_wild_numbers_are_kept_within_what_was_made() -> None:
-    amount = moves_for(shapes(open=50, wide=-9, round=7, press=3, tuck=-2), PLAIN, 1.0)
-    assert np.abs(amount).max() <= 1.2
-    assert read_tables(PLAIN, 50.0).max() == pytest.approx(1.2)
+def test_extreme_numbers_are_limited() -> None:
+    weights = compute_blend_weights(
+        mouth_shape(open=50, wide=-9, round=7, press=3, tuck=-2), IDENTITY, 1.0
+    )
+    assert np.abs(weights).max() <= 1.2
+    assert interpolate_tables(IDENTITY, 50.0).max() == pytest.approx(1.2)
 
 
-def test_teeth_together_keep_the_jaw_up() -> None:
+def test_closed_teeth_keep_the_jaw_up() -> None:
     apart, together = (
-        jaw_drop(moves_for(shapes(open=0.5, teeth=teeth), PLAIN, 1.0)) for teeth in (0.0, 1.0)
+        jaw_drop(compute_blend_weights(mouth_shape(open=0.5, teeth=teeth), IDENTITY, 1.0))
+        for teeth in (0.0, 1.0)
     )
     assert together < 0.3 * apart
-    assert Opening.TEETH in tuple(Opening)
+    assert OpeningKind.TEETH in tuple(OpeningKind)
 
 
 def ellipse(width: float, height: float) -> Floats32:
@@ -183,24 +216,24 @@ def ellipse(width: float, height: float) -> Floats32:
 
 
 def test_an_opening_covers_its_own_area() -> None:
-    ring = ellipse(25, 8.3)
-    cover = coverage(ring, Box(5, 10, 70, 40), 0.7)
+    outline = ellipse(25, 8.3)
+    cover = coverage(outline, PixelRect(5, 10, 70, 40), 0.7)
     assert cover.sum() == pytest.approx(np.pi * 25 * 8.3, rel=0.05)
     assert cover.max() == 1 and cover[0].max() == 0
 
 
-def test_a_hairline_opening_is_painted_thinly() -> None:
-    assert coverage(ellipse(25, 0.3), Box(5, 10, 70, 40), 0.7).max() < 0.7
+def test_a_hairline_opening_is_translucent() -> None:
+    assert coverage(ellipse(25, 0.3), PixelRect(5, 10, 70, 40), 0.7).max() < 0.7
 
 
-def test_an_opening_outside_the_picture_gives_an_empty_box() -> None:
-    shown = np.zeros((20, 20, 3), np.uint8)
-    box = around(ellipse(10, 5), (100, 100), shown)
-    assert box.width <= 0 or box.height <= 0
+def test_an_opening_outside_the_picture_gives_an_empty_rect() -> None:
+    draw_frame = np.zeros((20, 20, 3), np.uint8)
+    rect = opening_rect(ellipse(10, 5), (100, 100), draw_frame)
+    assert rect.width <= 0 or rect.height <= 0
 
 
 def test_light_fades_under_the_upper_lip_and_reddens() -> None:
-    lit = light(coverage(ellipse(25, 12), Box(5, 10, 70, 40), 0.7), 80.0)
+    lit = illumination(coverage(ellipse(25, 12), PixelRect(5, 10, 70, 40), 0.7), 80.0)
     assert lit[30, 35].mean() > lit[11, 35].mean()
     blue, green, red = lit[11, 35]
     assert blue < green < red <= 1
@@ -208,19 +241,19 @@ def test_light_fades_under_the_upper_lip_and_reddens() -> None:
 
 @pytest.mark.parametrize("upper", [True, False])
 def test_teeth_are_warm_white_and_have_gaps(*, upper: bool) -> None:
-    paint = Paint.of(paint_teeth(80.0, 0.9, (1.0, 1.0), upper=upper))
-    solid = paint.opacity > 0.99
-    blue, green, red = (paint.colour[..., c][solid].mean() for c in range(3))
+    texture = Texture.of(teeth_texture(80.0, 0.9, (1.0, 1.0), upper=upper))
+    solid = texture.opacity > 0.99
+    blue, green, red = (texture.colour[..., c][solid].mean() for c in range(3))
     assert red > green > blue > 0.6 * red
-    row = paint.colour[..., 1][len(paint.colour) // 2 + (-8 if upper else -2)]
-    assert row[paint.colour.shape[1] // 2 - 20 : paint.colour.shape[1] // 2 + 20].std() > 3
+    row = texture.colour[..., 1][len(texture.colour) // 2 + (-8 if upper else -2)]
+    assert row[texture.colour.shape[1] // 2 - 20 : texture.colour.shape[1] // 2 + 20].std() > 3
 
 
 def test_upper_teeth_hang_and_lower_teeth_stand() -> None:
     rows = np.arange(round(0.44 * 80))
     tall = {
         upper: (
-            Paint.of(paint_teeth(80.0, 0.9, (1.0, 1.0), upper=upper)).opacity[:, 40] * rows
+            Texture.of(teeth_texture(80.0, 0.9, (1.0, 1.0), upper=upper)).opacity[:, 40] * rows
         ).sum()
         for upper in (True, False)
     }
@@ -228,14 +261,14 @@ def test_upper_teeth_hang_and_lower_teeth_stand() -> None:
 
 
 def test_a_turned_head_shows_its_far_teeth_narrower() -> None:
-    opacity = Paint.of(paint_teeth(80.0, 0.9, (0.7, 1.3), upper=True)).opacity
+    opacity = Texture.of(teeth_texture(80.0, 0.9, (0.7, 1.3), upper=True)).opacity
     middle = opacity.shape[1] // 2
     assert opacity[:, :middle].sum() < 0.75 * opacity[:, middle:].sum()
 
 
 def test_the_tongue_is_red_and_wider_than_high() -> None:
-    paint = Paint.of(paint_tongue(80.0, 0.9, (1.0, 1.0)))
-    solid = paint.opacity > 0.9
-    blue, _, red = paint.colour[solid].mean(axis=0)
+    texture = Texture.of(tongue_texture(80.0, 0.9, (1.0, 1.0)))
+    solid = texture.opacity > 0.9
+    blue, _, red = texture.colour[solid].mean(axis=0)
     assert red > 1.5 * blue
     assert solid.any(axis=0).sum() > solid.any(axis=1).sum()

@@ -1,4 +1,4 @@
-"""The mouth on finished pictures of a real face."""
+"""The mouth in finished frames of a real face."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from tests.warm.portraits import (
     MODELS,
     UPRIGHT,
-    opened,
+    build_portrait,
+    draw_frame,
+    mouth_shape,
+    open_build,
     portrait,
-    prepared,
-    rolled,
-    shapes,
-    shown,
-    sit,
+    prepare_and_load,
+    rotation_about_face,
 )
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarOutdated
@@ -30,8 +30,8 @@ from warm.face.mesh import FaceMesh
 from warm.face.models import FaceModelError
 
 Picture = NDArray[np.uint8]
-Show = Callable[..., Picture]
-Sitter = tuple[Avatar, VisemeEngine]
+Draw = Callable[..., Picture]
+LoadedAvatar = tuple[Avatar, VisemeEngine]
 ROLL = 22.0
 EXTREMES = [
     {"open": 1.2},
@@ -44,49 +44,51 @@ EXTREMES = [
 
 
 @pytest.fixture(scope="module")
-def sitter(tmp_path_factory: pytest.TempPathFactory) -> Sitter:
-    poses = [UPRIGHT, rolled(ROLL), rolled(-6.0)]
-    return prepared(sit(tmp_path_factory.mktemp("sitter"), portrait(), poses))
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> LoadedAvatar:
+    poses = [UPRIGHT, rotation_about_face(ROLL), rotation_about_face(-6.0)]
+    return prepare_and_load(build_portrait(tmp_path_factory.mktemp("portrait"), portrait(), poses))
 
 
 @pytest.fixture(scope="module")
-def show(sitter: Sitter) -> Show:
-    avatar, engine = sitter
-    return lambda frame=0, **amounts: shown(avatar, engine, shapes(**amounts), frame)
+def draw(loaded: LoadedAvatar) -> Draw:
+    avatar, engine = loaded
+    return lambda frame=0, **numbers: draw_frame(avatar, engine, mouth_shape(**numbers), frame)
 
 
 @pytest.fixture(scope="module")
-def look(sitter: Sitter) -> Callable[..., NDArray[np.float32]]:
+def landmarks(loaded: LoadedAvatar) -> Callable[..., NDArray[np.float32]]:
     mesh = FaceMesh(MODELS)
-    return lambda picture, frame=0: mesh.track(picture, sitter[0].landmarks[frame]).points
+    return lambda picture, frame=0: mesh.track(picture, loaded[0].landmarks[frame]).points
 
 
-def test_it_is_an_engine() -> None:
+def test_it_implements_the_engine_interface() -> None:
     engine: Engine = VisemeEngine(MODELS)
     engine.load()
     assert engine.name == "viseme"
     assert engine.device_status()["device"] == "cpu"
 
 
-def test_a_mouth_at_rest_changes_no_pixel(sitter: Sitter, show: Show) -> None:
+def test_a_neutral_mouth_changes_no_pixel(loaded: LoadedAvatar, draw: Draw) -> None:
     for frame in range(3):
-        assert np.array_equal(show(frame), sitter[0].frames[frame])
+        assert np.array_equal(draw(frame), loaded[0].frames[frame])
 
 
-def test_a_patch_lies_on_the_frames_own_pixels(sitter: Sitter) -> None:
-    avatar, engine = sitter
-    (patch,) = engine.submit([PatchRequest(avatar, 1, shapes(open=0.5))]).patches()
+def test_a_patch_is_aligned_with_the_frames_pixels(loaded: LoadedAvatar) -> None:
+    avatar, engine = loaded
+    (patch,) = engine.submit([PatchRequest(avatar, 1, mouth_shape(open=0.5))]).patches()
     assert np.array_equal(patch.to_frame[:, :2], np.eye(2))
     assert np.array_equal(patch.to_frame, np.round(patch.to_frame))
     assert patch.picture.dtype == patch.mask.dtype == np.uint8
     assert patch.picture.shape == (*patch.mask.shape, 3)
 
 
-@pytest.mark.parametrize("amounts", EXTREMES, ids=str)
-def test_no_seam_shows_where_the_patch_ends(sitter: Sitter, amounts: dict[str, float]) -> None:
-    avatar, engine = sitter
+@pytest.mark.parametrize("numbers", EXTREMES, ids=str)
+def test_no_edge_is_visible_where_the_patch_ends(
+    loaded: LoadedAvatar, numbers: dict[str, float]
+) -> None:
+    avatar, engine = loaded
     for frame in range(3):
-        (patch,) = engine.submit([PatchRequest(avatar, frame, shapes(**amounts))]).patches()
+        (patch,) = engine.submit([PatchRequest(avatar, frame, mouth_shape(**numbers))]).patches()
         left, top = patch.to_frame[:, 2].astype(int)
         height, width = patch.mask.shape
         under = avatar.frames[frame][top : top + height, left : left + width]
@@ -96,9 +98,9 @@ def test_no_seam_shows_where_the_patch_ends(sitter: Sitter, amounts: dict[str, f
         assert change.mean() < 1.5
 
 
-def test_the_eyes_the_collar_and_the_background_stay(sitter: Sitter, show: Show) -> None:
-    frame, moved = sitter[0].frames[0], show(open=1.0)
-    points = sitter[0].landmarks[0]
+def test_eyes_collar_and_background_do_not_change(loaded: LoadedAvatar, draw: Draw) -> None:
+    frame, moved = loaded[0].frames[0], draw(open=1.0)
+    points = loaded[0].landmarks[0]
     iod = float(inter_ocular(points))
     still = np.ones(frame.shape[:2], bool)
     top, bottom = points[1, 1] - 0.2 * iod, points[152, 1] + 0.42 * iod
@@ -108,26 +110,26 @@ def test_the_eyes_the_collar_and_the_background_stay(sitter: Sitter, show: Show)
 
 
 @pytest.mark.parametrize("opening", [0.25, 0.5, 0.75, 1.0])
-def test_the_gap_in_the_picture_is_the_gap_asked_for(
-    show: Show, look: Callable[..., NDArray[np.float32]], opening: float
+def test_the_measured_gap_is_the_requested_one(
+    draw: Draw, landmarks: Callable[..., NDArray[np.float32]], opening: float
 ) -> None:
-    gap = float(lip_gap(look(show(open=opening))))
+    gap = float(lip_gap(landmarks(draw(open=opening))))
     assert gap == pytest.approx(opening * FULL_GAP_IOD, abs=0.03)
 
 
-def test_rounded_and_toothy_openings_are_calibrated_too(
-    show: Show, look: Callable[..., NDArray[np.float32]]
+def test_rounded_and_toothy_openings_are_calibrated(
+    draw: Draw, landmarks: Callable[..., NDArray[np.float32]]
 ) -> None:
-    rounded = float(lip_gap(look(show(open=0.5, round=1.0))))
-    toothy = float(lip_gap(look(show(open=0.3, teeth=1.0))))
+    rounded = float(lip_gap(landmarks(draw(open=0.5, round=1.0))))
+    toothy = float(lip_gap(landmarks(draw(open=0.3, teeth=1.0))))
     assert rounded == pytest.approx(0.5 * FULL_GAP_IOD, abs=0.035)
     assert toothy == pytest.approx(0.3 * FULL_GAP_IOD, abs=0.035)
 
 
 def test_pressed_lips_are_closed_and_thinner(
-    show: Show, look: Callable[..., NDArray[np.float32]]
+    draw: Draw, landmarks: Callable[..., NDArray[np.float32]]
 ) -> None:
-    rest, pressed = look(show()), look(show(press=1.0))
+    rest, pressed = landmarks(draw()), landmarks(draw(press=1.0))
     assert float(lip_gap(pressed)) < CLOSED_GAP_IOD
     assert height_of_lips(pressed) < 0.93 * height_of_lips(rest)
 
@@ -137,30 +139,30 @@ def height_of_lips(points: NDArray[np.float32]) -> float:
 
 
 def test_the_mouth_of_i_is_wider_than_that_of_u(
-    show: Show, look: Callable[..., NDArray[np.float32]]
+    draw: Draw, landmarks: Callable[..., NDArray[np.float32]]
 ) -> None:
-    wide = float(lip_width(look(show(open=0.24, wide=1.0))))
-    narrow = float(lip_width(look(show(open=0.16, round=1.0, wide=-0.3))))
+    wide = float(lip_width(landmarks(draw(open=0.24, wide=1.0))))
+    narrow = float(lip_width(landmarks(draw(open=0.16, round=1.0, wide=-0.3))))
     assert wide - narrow >= 0.12
 
 
-def test_u_hides_the_teeth_that_i_shows(sitter: Sitter, show: Show) -> None:
-    x, y = sitter[0].landmarks[0, 13, :2].astype(int)
+def test_u_hides_the_teeth_and_i_shows_them(loaded: LoadedAvatar, draw: Draw) -> None:
+    x, y = loaded[0].landmarks[0, 13, :2].astype(int)
     toothy, rounded = (
         brightest(picture, x, y)
-        for picture in (show(open=0.4, wide=0.8), show(open=0.4, round=1.0, wide=-0.3))
+        for picture in (draw(open=0.4, wide=0.8), draw(open=0.4, round=1.0, wide=-0.3))
     )
     assert toothy > rounded + 20
 
 
 def brightest(picture: Picture, x: int, y: int) -> float:
-    """Blue of the brightest tenth of the opening: skin and lips have little of it."""
+    """Blue level of the brightest tenth of the opening; skin and lips are low in blue."""
     return float(np.percentile(picture[y - 2 : y + 9, x - 12 : x + 12, 0], 90))
 
 
-def test_the_chin_drops_by_most_of_the_opening(sitter: Sitter, show: Show) -> None:
-    points = sitter[0].landmarks[0]
-    drop = flow_at(show(), show(open=0.8), points[[199, 200], :2])[:, 1].mean()
+def test_the_chin_drops_by_most_of_the_opening(loaded: LoadedAvatar, draw: Draw) -> None:
+    points = loaded[0].landmarks[0]
+    drop = flow_at(draw(), draw(open=0.8), points[[199, 200], :2])[:, 1].mean()
     iod = float(inter_ocular(points))
     assert 0.4 < drop / (0.8 * FULL_GAP_IOD * iod) < 0.95
 
@@ -173,33 +175,36 @@ def flow_at(before: Picture, after: Picture, points: NDArray[np.float32]) -> NDA
     return np.asarray((moved - start)[:, 0])
 
 
-def test_the_mouth_turns_with_the_head(sitter: Sitter, show: Show) -> None:
-    """Would miss a patch drawn upright: at 22 degrees such a one is 15 dB worse."""
-    avatar = sitter[0]
-    for amounts in ({"open": 0.9}, {"open": 0.3, "round": 1.0}, {"press": 1.0}):
-        upright, turned = show(0, **amounts), show(1, **amounts)
+def test_the_mouth_turns_with_the_head(loaded: LoadedAvatar, draw: Draw) -> None:
+    """Would miss a patch that is drawn upright: at 22 degrees it is 15 dB worse."""
+    avatar = loaded[0]
+    for numbers in ({"open": 0.9}, {"open": 0.3, "round": 1.0}, {"press": 1.0}):
+        upright, turned = draw(0, **numbers), draw(1, **numbers)
         back = cv2.warpAffine(
-            turned, rolled(ROLL), upright.shape[1::-1], flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+            turned,
+            rotation_about_face(ROLL),
+            upright.shape[1::-1],
+            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
         )
         x, y = avatar.landmarks[0, 14, :2].astype(int)
         part = np.s_[y - 45 : y + 75, x - 70 : x + 70]
         assert cv2.PSNR(np.asarray(back)[part], upright[part]) > 27
 
 
-def test_one_call_may_mix_avatars_and_nothing_is_remembered(sitter: Sitter, tmp_path: Path) -> None:
-    avatar, engine = sitter
+def test_one_batch_may_mix_avatars_and_keeps_no_state(loaded: LoadedAvatar, tmp_path: Path) -> None:
+    avatar, engine = loaded
     half = cv2.resize(portrait(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    build = sit(tmp_path, np.asarray(half, np.uint8))
+    build = build_portrait(tmp_path, np.asarray(half, np.uint8))
     engine.prepare(build)
-    other = opened(build, "other")
+    other = open_build(build, "other")
     engine.load_avatar(other)
-    jobs = [
-        PatchRequest(avatar, 0, shapes(open=0.7)),
-        PatchRequest(other, 0, shapes(open=0.7)),
-        PatchRequest(avatar, 2, shapes(round=1.0)),
+    requests = [
+        PatchRequest(avatar, 0, mouth_shape(open=0.7)),
+        PatchRequest(other, 0, mouth_shape(open=0.7)),
+        PatchRequest(avatar, 2, mouth_shape(round=1.0)),
     ]
-    together = engine.submit(jobs).patches()
-    alone = [engine.submit([job]).patches()[0] for job in reversed(jobs)][::-1]
+    together = engine.submit(requests).patches()
+    alone = [engine.submit([request]).patches()[0] for request in reversed(requests)][::-1]
     for one, two in zip(together, alone, strict=True):
         assert np.array_equal(one.picture, two.picture)
     assert together[1].picture.shape[1] < 0.6 * together[0].picture.shape[1]
@@ -214,26 +219,30 @@ def test_one_call_may_mix_avatars_and_nothing_is_remembered(sitter: Sitter, tmp_
     ],
     ids=["chin cut off", "cheek cut off", "face of 64 pixels, odd size"],
 )
-def test_awkward_pictures_are_drawn_inside_their_frame(
+def test_cropped_and_small_pictures_are_drawn_inside_the_frame(
     tmp_path: Path, crop: tuple[slice, slice], scale: float
 ) -> None:
     picture = cv2.resize(portrait()[crop], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    avatar, engine = prepared(sit(tmp_path, np.asarray(picture, np.uint8)))
-    for amounts in EXTREMES:
-        (patch,) = engine.submit([PatchRequest(avatar, 0, shapes(**amounts))]).patches()
+    avatar, engine = prepare_and_load(build_portrait(tmp_path, np.asarray(picture, np.uint8)))
+    for numbers in EXTREMES:
+        (patch,) = engine.submit([PatchRequest(avatar, 0, mouth_shape(**numbers))]).patches()
         low = patch.to_frame[:, 2]
         high = low + patch.mask.shape[::-1]
         assert (low >= 0).all() and (high <= avatar.size).all()
-        changed = np.abs(shown(avatar, engine, shapes(**amounts)).astype(int) - avatar.frames[0])
+        changed = np.abs(
+            draw_frame(avatar, engine, mouth_shape(**numbers)).astype(int) - avatar.frames[0]
+        )
         assert changed.max() > 20
 
 
-def test_an_avatar_of_another_version_is_refused_with_what_to_do(sitter: Sitter) -> None:
-    avatar = replace(sitter[0], extras={})
+def test_an_avatar_of_another_version_is_refused_with_the_command_to_run(
+    loaded: LoadedAvatar,
+) -> None:
+    avatar = replace(loaded[0], extras={})
     with pytest.raises(AvatarOutdated, match="python -m warm prepare"):
         VisemeEngine(MODELS).load_avatar(avatar)
 
 
 def test_a_missing_face_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(FaceModelError, match="python -m warm models face"):
-        VisemeEngine(tmp_path).prepare(sit(tmp_path, portrait()))
+        VisemeEngine(tmp_path).prepare(build_portrait(tmp_path, portrait()))

@@ -1,4 +1,4 @@
-"""Mouth tracks: from phonemes written by hand, and from the real voice in many languages."""
+"""Mouth tracks from hand-written phonemes, and from a real voice in many languages."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from tts.espeak import EspeakVoices
 from tts.speech import Phoneme, Speech
-from warm.engines.viseme.ipa_targets import Gate, parts_of, vowel_openness
+from warm.engines.viseme.ipa_targets import ContactKind, target_shares, vowel_openness
 from warm.engines.viseme.phoneme_curves import (
     NoPhonemesError,
     mouth_curves,
@@ -20,7 +20,7 @@ CLOSED = CLOSED_GAP_IOD / FULL_GAP_IOD
 
 
 def spoken(*sounds: tuple[str, float], loudness: float = 0.3) -> Speech:
-    """Speech of (symbol, seconds) after 100 ms of silence and before 300 ms of it."""
+    """Speech of (symbol, seconds), with 100 ms of silence before it and 300 ms after it."""
     phonemes, at = [], 0.0
     for symbol, length in (("", 0.1), *sounds, ("", 0.3)):
         phonemes.append(Phoneme(symbol, at, at + length))
@@ -35,7 +35,7 @@ def track(speech: Speech, fps: int = 25) -> NDArray[np.float32]:
 
 
 def held(symbol: str) -> NDArray[np.float32]:
-    """The mouth in the middle of a long sound."""
+    """(7,) mouth shape in the middle of a long sound."""
     return track(spoken((symbol, 1.0)), fps=100)[60]
 
 
@@ -48,15 +48,15 @@ def test_a_track_has_a_row_per_frame_and_a_column_per_shape() -> None:
 
 @pytest.mark.parametrize("fps", [10, 12, 24, 25, 30, 50, 60])
 @pytest.mark.parametrize("symbol", ["p", "b", "m"])
-def test_no_frame_rate_skips_a_closure_wherever_it_falls(symbol: str, fps: int) -> None:
-    """Would catch sampling at frame times: a 30 ms contact falls between frames 40 ms apart."""
+def test_no_frame_rate_skips_a_closure_at_any_time(symbol: str, fps: int) -> None:
+    """Would miss sampling at frame times: a 30 ms contact falls between frames 40 ms apart."""
     for delay_ms in range(0, 100, 7):
         speech = spoken(("a", 0.3 + delay_ms / 1000), (symbol, 0.03), ("a", 0.3))
         made = track(speech, fps)
         contact_s = 0.4 + delay_ms / 1000
-        shown = made[int(contact_s * fps) : int(np.ceil((contact_s + 0.03) * fps))]
-        assert shown[:, Shape.OPEN].min() == 0
-        assert shown[:, Shape.PRESS].max() == 1
+        draw_frame = made[int(contact_s * fps) : int(np.ceil((contact_s + 0.03) * fps))]
+        assert draw_frame[:, Shape.OPEN].min() == 0
+        assert draw_frame[:, Shape.PRESS].max() == 1
 
 
 def test_lips_part_again_within_a_tenth_of_a_second() -> None:
@@ -74,7 +74,7 @@ def test_lip_and_teeth_meet_in_labiodentals(symbol: str) -> None:
     assert made[made[:, Shape.TUCK].argmax(), Shape.OPEN] < 0.3
 
 
-def test_pauses_and_all_after_the_speech_are_exactly_closed() -> None:
+def test_the_mouth_is_exactly_closed_in_pauses_and_after_the_speech() -> None:
     speech = spoken(("a", 0.4), ("", 0.4), ("a", 0.4))
     made = mouth_track_from_phonemes(speech, frames=100, fps=25)
     assert not made[int(0.6 * 25) : int(0.8 * 25)].any()
@@ -82,12 +82,12 @@ def test_pauses_and_all_after_the_speech_are_exactly_closed() -> None:
     assert made[int(0.35 * 25), Shape.OPEN] > 0.7
 
 
-def test_speech_of_silence_alone_is_a_closed_mouth() -> None:
+def test_silent_speech_keeps_the_mouth_closed() -> None:
     speech = Speech("", np.zeros(RATE, np.float32), RATE, (Phoneme("", 0.0, 1.0),))
     assert not track(speech).any()
 
 
-def test_a_very_short_pause_does_not_shut_the_mouth() -> None:
+def test_a_very_short_pause_does_not_close_the_mouth() -> None:
     made = track(spoken(("a", 0.3), ("", 0.03), ("a", 0.3)))
     assert made[5:15, Shape.OPEN].min() > CLOSED
 
@@ -99,7 +99,7 @@ def test_vowels_open_by_height() -> None:
     assert openings[-1] > 0.9
 
 
-def test_rounding_and_spreading_part_u_from_i() -> None:
+def test_rounding_and_spreading_distinguish_u_from_i() -> None:
     assert held("u")[Shape.ROUND] > 0.9
     assert held("u")[Shape.WIDE] < 0
     assert held("i")[Shape.WIDE] > 0.9
@@ -107,7 +107,7 @@ def test_rounding_and_spreading_part_u_from_i() -> None:
     assert held("y")[Shape.ROUND] > 0.9
 
 
-def test_each_kind_of_consonant_has_its_own_mouth() -> None:
+def test_each_kind_of_consonant_has_its_own_shape() -> None:
     assert held("s")[Shape.TEETH] > 0.9
     assert held("θ")[Shape.TONGUE] > 0.9
     assert held("w")[Shape.ROUND] > 0.9
@@ -122,7 +122,7 @@ def test_a_diphthong_moves_from_its_first_vowel_to_its_second() -> None:
     assert late[Shape.ROUND] > early[Shape.ROUND] + 0.4
 
 
-def test_a_consonant_without_lips_of_its_own_takes_its_neighbours() -> None:
+def test_a_consonant_without_lip_target_takes_its_neighbours_lips() -> None:
     round_k = track(spoken(("u", 0.2), ("k", 0.06), ("u", 0.2)), fps=100)[33]
     wide_k = track(spoken(("i", 0.2), ("k", 0.06), ("i", 0.2)), fps=100)[33]
     assert round_k[Shape.ROUND] > 0.7
@@ -150,7 +150,7 @@ def test_the_level_of_the_whole_sentence_does_not_matter(scale: float) -> None:
     np.testing.assert_allclose(scaled, reference, atol=0.01)
 
 
-def test_speech_without_phonemes_is_refused_with_what_to_do() -> None:
+def test_speech_without_phonemes_is_refused_with_advice() -> None:
     with pytest.raises(NoPhonemesError, match="knows_phonemes is true in GET /voices"):
         mouth_track_from_phonemes(
             Speech("hello", np.zeros(RATE, np.float32), RATE, None), frames=25, fps=25
@@ -158,24 +158,26 @@ def test_speech_without_phonemes_is_refused_with_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("symbol", ["ж", "q", "ǂ", "ʘ", "ꟹ", "ʰ", "e̞", "tʃʰ", "ɡ͡b", "œ̃", "ˈ"])
-def test_any_symbol_has_a_mouth(symbol: str) -> None:
-    parts = parts_of(symbol)
+def test_every_symbol_has_targets(symbol: str) -> None:
+    parts = target_shares(symbol)
     assert sum(part.share for part in parts) == pytest.approx(1)
     assert all(0 < part.target.shape[Shape.OPEN] <= 1 for part in parts)
 
 
-def test_an_unknown_sound_lets_its_neighbours_shape_the_lips() -> None:
+def test_an_unknown_sound_takes_its_neighbours_lips() -> None:
     made = track(spoken(("u", 0.2), ("ꟹ", 0.06), ("u", 0.2)), fps=100)[33]
     assert made[Shape.ROUND] > 0.7
 
 
 def test_modifiers_round_and_spread() -> None:
-    assert parts_of("kʷ")[0].target.shape[Shape.ROUND] > 0.5
-    assert parts_of("tʲ")[0].target.shape[Shape.WIDE] > 0.2
+    assert target_shares("kʷ")[0].target.shape[Shape.ROUND] > 0.5
+    assert target_shares("tʲ")[0].target.shape[Shape.WIDE] > 0.2
 
 
-def test_only_lips_on_lips_are_closures() -> None:
-    closing = {s for s in "pbmɓʙʘtdnkɡfvwɸβ" if parts_of(s)[0].target.gate is Gate.LIPS}
+def test_only_contacts_between_the_lips_are_closures() -> None:
+    closing = {
+        s for s in "pbmɓʙʘtdnkɡfvwɸβ" if target_shares(s)[0].target.contact is ContactKind.LIPS
+    }
     assert closing == set("pbmɓʙʘ")
 
 
