@@ -1,5 +1,7 @@
 """Messages name commands that run where the message is read."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import pytest
 import warmtalk
 from warm import installation
 from warm.installation import PackageMissing, own_command, require_packages
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,42 @@ def test_an_installed_warmtalk_names_the_extra(
     monkeypatch.setattr(installation, "PACKAGE", tmp_path)
     with pytest.raises(PackageMissing, match=r"pip install 'warmtalk\[musetalk\]'"):
         require_packages(("no_such_one",), needed_by="x")
+
+
+WITHOUT_NEURAL_PACKAGES = """
+import sys
+for name in ("torch", "diffusers", "transformers", "safetensors", "huggingface_hub", "httpx2"):
+    sys.modules[name] = None  # as if it were not installed
+from warm.__main__ import main
+from warm.engines.factory import make_engine
+from warm.settings import Settings
+if sys.argv[1] == "engine":
+    make_engine(Settings(engine="musetalk"))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["models", "list"], 0, ""),
+        (["models", "download"], 1, "the download of weights needs the package huggingface_hub"),
+        (["engine"], 1, "engine = 'musetalk' needs the package torch"),
+    ],
+)
+def test_without_the_neural_packages_the_rest_works_and_the_missing_one_is_named(
+    words: list[str], status: int, message: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_NEURAL_PACKAGES, *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status
+    assert message in done.stderr
 
 
 def test_a_bad_subcommand_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from warm.engines.weights.errors import WeightsDamaged
 from warm.engines.weights.file_headers import look
 from warm.engines.weights.layout import fullest, is_there, place_of, weights_in
 from warm.engines.weights.manifest import Model, ModelFile
+from warm.installation import require_packages
 
 State = Literal["ok", "missing", "damaged", "other"]
 TORCH_SUFFIXES = {".pth", ".bin"}
@@ -72,6 +73,7 @@ def difference(path: Path, file: ModelFile, *, deep: bool) -> str:
 
 def open_index(path: Path) -> None:
     """Read names and shapes of all tensors, and nothing that could run; raises WeightsDamaged."""
+    require_packages(("torch",), needed_by=f"the check of {path.name}")
     import torch  # noqa: PLC0415  slow, and only needed for this
 
     try:
