@@ -10,9 +10,10 @@ from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.base import Engine
+from warm.render.context import RenderResources
 from warm.render.health import Counters, Health
 from warm.render.jobs import Command, InterruptResult, SpeakJob
-from warm.render.thread import RenderResources, RenderThread
+from warm.render.thread import RenderThread
 from warm.sessions.archive import Archive, Disposal
 from warm.sessions.avatar_cache import AvatarCache, AvatarCacheLimits
 from warm.sessions.choices import Choices, VoiceResolver
@@ -90,12 +91,12 @@ class Runtime:
 
     @property
     def is_warm(self) -> bool:
-        """Whether everything was loaded."""
+        """True if everything was loaded."""
         return self._thread.is_warm
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the server is stopping."""
+        """True if the server is stopping."""
         return self._thread.is_stopping
 
     def health(self) -> Health:
@@ -158,7 +159,7 @@ class Runtime:
         return job
 
     def interrupt(self, session: Session) -> InterruptResult:
-        """Cut the clip in the making of a session and drop its waiting requests.
+        """Cut the current clip of a session and drop its waiting requests.
 
         Returns when the film has its end, a few frames that close the mouth. A session without
         requests is no error. Raises NotReady and UnusableSession.

@@ -1,4 +1,4 @@
-"""Clip in the making: its timeline, the batches being rendered, and its encoder."""
+"""Clip being rendered: its timeline, the batches in progress, and its encoder."""
 
 from collections import deque
 from concurrent.futures import Future
@@ -108,17 +108,17 @@ class Clip:
 
     @property
     def has_partial_batch(self) -> bool:
-        """Whether some frames of a started batch have not been requested."""
+        """True if some frames of a started batch have not been requested."""
         return bool(self._rendering) and self._rendering[-1].requested < self._rendering[-1].frames
 
     @property
     def is_playable(self) -> bool:
-        """Whether the film has a part of it."""
+        """True if the film has a part of it."""
         return self._encoder.frames > 0
 
     @property
     def is_done(self) -> bool:
-        """Whether `result` returns at once."""
+        """True if `result` returns at once."""
         return self._ending is not None and self._ending.done()
 
     @property
@@ -137,7 +137,7 @@ class Clip:
         return self._clock() - self._pacing.started_s
 
     def needs_frames(self) -> bool:
-        """Whether it takes frames once they are released."""
+        """Return True if it takes frames once they are released."""
         if self._cutting is not None or self._ending is not None:
             return False
         if self.has_partial_batch:
@@ -145,7 +145,7 @@ class Clip:
         return not self.timeline.is_exhausted and self._pending <= BATCHES_AHEAD
 
     def is_ready(self, now_s: float) -> bool:
-        """Whether it takes frames now."""
+        """Return True if it takes frames now."""
         return self.needs_frames() and self.release_s <= now_s
 
     def backlog(self, now_s: float) -> int:

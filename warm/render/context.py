@@ -1,4 +1,4 @@
-"""Dependencies that every clip in the making shares."""
+"""Objects and options that the parts of the render thread share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,25 @@ from tts.voice import Voices
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Engine, Patch
 from warm.render.compositing import Frame
+from warm.render.health import Counters
+from warm.sessions.avatar_cache import AvatarCache
 from warm.sessions.limits import Capacity
+from warm.sessions.sessions import Sessions
+from warm.sessions.trash import Trash
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class RenderResources:
+    """Objects that the render thread works with. It alone calls the engine."""
+
+    avatar: Avatar
+    """The avatar of the settings; loaded at the start."""
+    avatar_cache: AvatarCache
+    engine: Engine
+    voices: Voices
+    sessions: Sessions
+    trash: Trash
+    counters: Counters
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

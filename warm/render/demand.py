@@ -42,7 +42,7 @@ class Demand:
                 self._holds -= 1
 
     def poll(self) -> bool:
-        """Whether there is demand, or was a hold since the last call. Render thread."""
+        """Return True if there is demand, or was a hold since the last call. Render thread."""
         with self._lock:
             self._jobs = {job for job in self._jobs if not job.is_over}
             was_held, self._was_held = self._was_held, False

@@ -42,7 +42,7 @@ class Health:
     queued: int
     """Requests that wait."""
     processing: int
-    """Clips in the making."""
+    """Clips being rendered."""
 
 
 class Liveness:

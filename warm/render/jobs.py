@@ -98,7 +98,7 @@ class InterruptResult:
     frame: int
     """Frames of the film; the next clip starts with this frame."""
     played: float
-    """Frames shown to a viewer who has watched since the server started."""
+    """Frames shown to a viewer that has been watching since the server started."""
 
 
 Event = EngineLoading | EngineLoaded | SpeechReady | FragmentCommitted | SpeakResult
@@ -113,6 +113,7 @@ class SpeakJob:
     """
 
     session: Session
+    """Replaced by the registered session when its film has been opened."""
     text: str
     choice: VoiceChoice
     lead_s: float | None = None
@@ -135,7 +136,7 @@ class SpeakJob:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, with `SpeakResult` or an error."""
+        """True if it has ended, with `SpeakResult` or an error."""
         events = self._events
         return self._error is not None or (bool(events) and isinstance(events[-1], SpeakResult))
 
@@ -202,7 +203,7 @@ class SpeakJob:
 Result = TypeVar("Result")
 
 StopMode = Literal["wait", "cut", "abandon"]
-"""What a command does to the clip in the making of its session.
+"""Effect of a command on the clip that is being rendered for its session.
 
 wait: nothing, the clip is completed; cut: it stops and the mouth closes; abandon: it ends after the
 fragment that is being written, and its request fails.
@@ -214,7 +215,8 @@ class Command(Generic[Result]):
     """An action for the render thread, run between two steps or between two clips of a session."""
 
     session_id: str | None
-    """The command runs when this session has no clip in the making; None: after any step."""
+    """The command runs when no clip of this session is being rendered; None: after any
+    step."""
     action: Callable[[], Result]
     stop_mode: StopMode = "wait"
     reason: str = ""
@@ -227,7 +229,7 @@ class Command(Generic[Result]):
     """Requests that failed because of the command; nothing of them was said."""
 
     def drops(self, job: SpeakJob) -> bool:
-        """Whether a waiting request fails because of the command."""
+        """Return True if a waiting request fails because of the command."""
         return self.stop_mode != "wait" and job.session_id == self.session_id
 
     def run(self) -> None:

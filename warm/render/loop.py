@@ -59,7 +59,7 @@ class RenderLoop:
         return self._renderer.step(opening=len(self._opening))
 
     def fail_jobs(self, error: Exception) -> None:
-        """Fail all clips in the making and all jobs: the engine cannot be loaded."""
+        """Fail all clips and all jobs, because the engine cannot be loaded."""
         for clip in self._renderer.clips:
             clip.fail(error)
         self._fail_opening(error)

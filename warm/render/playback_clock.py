@@ -1,4 +1,4 @@
-"""Playback position of a viewer who has watched a film since its first clip."""
+"""Playback clock of a film: the position of a viewer that has watched since its first clip."""
 
 
 class PlaybackClock:

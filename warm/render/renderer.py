@@ -40,14 +40,14 @@ class RenderPass:
 
 
 class Renderer:
-    """Renders all clips in the making. Owned by the render thread.
+    """Renders the frames of all clips. Owned by the render thread.
 
     It never waits for an encoder, and for the engine only when there is nothing else to do.
     """
 
     def __init__(self, context: RenderContext) -> None:
         self.clips: list[Clip] = []
-        """Clips in the making. Replaced, not changed in place, when clips end: any thread may
+        """Clips being rendered. Replaced, not changed in place, when clips end: any thread may
         read it."""
         self._context = context
         self._throughput = Throughput()
@@ -76,11 +76,11 @@ class Renderer:
                 beat()
 
     def begin(self, job: SpeakJob, film: Film, avatar: Avatar) -> None:
-        """Start a clip; the film must have no other clip in the making."""
+        """Start a clip; no other clip of the film may be in progress."""
         self.clips.append(Clip(job, film, avatar, self.playback_clock(film), self._context))
 
     def clip_of(self, session_id: str | None) -> Clip | None:
-        """The clip in the making of a session."""
+        """The clip that is being rendered for a session."""
         return next((clip for clip in self.clips if clip.job.session_id == session_id), None)
 
     def playback_clock(self, film: Film) -> PlaybackClock:
@@ -105,7 +105,7 @@ class Renderer:
         return previous is not None or current is not None
 
     def is_engine_loaded(self) -> bool:
-        """Whether clips can be rendered; without the engine they can only end."""
+        """Return True if clips can be rendered; without the engine they can only end."""
         return self._context.is_engine_loaded()
 
     def report_error(self, error: Exception) -> None:
@@ -214,5 +214,5 @@ class Renderer:
 
 
 def wakeup_s(clip: Clip, now_s: float) -> float:
-    """Latest time at which a clip that needs frames has to be considered for a pass."""
+    """Latest time at which a pass must consider a clip that needs frames."""
     return clip.release_s if clip.release_s > now_s else clip.due_s - SOON_S

@@ -27,11 +27,11 @@ class Schedulable(Protocol):
 
     @property
     def has_partial_batch(self) -> bool:
-        """Whether those frames belong to a batch that was started."""
+        """True if those frames belong to a batch that was started."""
         ...
 
     def is_ready(self, now_s: float) -> bool:
-        """Whether it takes frames now."""
+        """Return True if it takes frames now."""
         ...
 
     def backlog(self, now_s: float) -> int:

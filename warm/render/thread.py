@@ -4,30 +4,24 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 from threading import Event, Thread
 from typing import Any, TypeVar
 
 from session.factory import Film
-from tts.voice import Voices
-from warm.avatars.avatar import Avatar
-from warm.engines.base import Engine, EngineLost
+from warm.engines.base import EngineLost
 from warm.engines.lifecycle import EngineLifecycle, LoadPolicy
 from warm.render.background import BackgroundPool
 from warm.render.clip import Clip
 from warm.render.compositing import composite
-from warm.render.context import RenderContext
+from warm.render.context import RenderContext, RenderResources
 from warm.render.demand import Demand
-from warm.render.health import WORKING, Counters, Health, Liveness, NotReady, State
+from warm.render.health import WORKING, Health, Liveness, NotReady, State
 from warm.render.jobs import Command, Interrupted, SpeakJob
 from warm.render.loop import Queue, RenderLoop
 from warm.render.queue import QueueFull, WorkQueue
 from warm.render.renderer import Renderer
-from warm.sessions.avatar_cache import AvatarCache
 from warm.sessions.choices import Choices, VoiceResolver
-from warm.sessions.sessions import Sessions
-from warm.sessions.trash import Trash
 from warm.settings import Settings
 
 HEARTBEAT_S = 0.5
@@ -39,20 +33,6 @@ WARM_UP_TEXT = "Ready."
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class RenderResources:
-    """Objects that the render thread works with. It alone calls the engine."""
-
-    avatar: Avatar
-    """The avatar of the settings; loaded at the start."""
-    avatar_cache: AvatarCache
-    engine: Engine
-    voices: Voices
-    sessions: Sessions
-    trash: Trash
-    counters: Counters
 
 
 class RenderThread:
@@ -123,12 +103,12 @@ class RenderThread:
 
     @property
     def is_warm(self) -> bool:
-        """Whether everything was loaded."""
+        """True if everything was loaded."""
         return self._liveness.warm.is_set()
 
     @property
     def is_stopping(self) -> bool:
-        """Whether `stop` was called."""
+        """True if `stop` was called."""
         return self._liveness.stopping.is_set()
 
     def health(self) -> Health:
@@ -197,11 +177,11 @@ class RenderThread:
         return [job for job in self._queue.jobs() if job.session_id == session_id]
 
     def clip_of(self, session_id: str) -> Clip | None:
-        """The clip in the making of a session."""
+        """The clip that is being rendered for a session."""
         return self._renderer.clip_of(session_id)
 
     def played_frames(self, film: Film) -> float:
-        """Frames shown to a viewer who has watched a film since the server started."""
+        """Frames shown to a viewer that has watched a film since the server started."""
         playback = self._renderer.playback_clock(film)
         return playback.position(film.committed.frames, self._clock())
 

@@ -65,7 +65,7 @@ class Timeline:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether every frame of the clip is in a batch."""
+        """True if every frame of the clip is in a batch."""
         return self._has_tail and self.cursor == self.end
 
     def next_batch(self, size: int, written: int) -> Batch:

@@ -123,7 +123,7 @@ class Settings(StabilizedAvatarSettings):
     """Unload the engine after this many seconds without speech; the next request loads it. 0:
     never."""
     clear_cache_after_generation: bool = False
-    """Return the GPU memory that is cached for the next batch whenever nobody speaks any more."""
+    """Return the GPU memory that is cached for the next batch when the last clip has ended."""
     voice: str = "espeak-en-us-female"
     """Voice of a request that names neither voice nor language; `GET /voices` lists them."""
     language: str | None = None
