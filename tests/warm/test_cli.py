@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.warm.offline.sample_sound import film, portrait, swaying
+from tests.warm.sample_videos import film, portrait, swaying
 from warm.__main__ import demo_portrait, main
 from warm.avatars.store import AvatarStore
 

@@ -1,1 +1,1 @@
-"""Films made at once from whole sound files or texts, without a server."""
+"""Films rendered offline, from whole audio files or texts."""

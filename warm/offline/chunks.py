@@ -1,4 +1,4 @@
-"""A sound file or a text as what the engine needs, a passage at a time."""
+"""Audio files and texts as chunks of features and samples, computed one at a time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,83 +15,83 @@ from warm.media.audio import open_audio
 from warm.media.resampling import film_audio
 
 WINDOW_S = 30
-"""A passage of a sound file. It is heard together with the one before and the one after, so the
-mouth does not know where it begins; and it is as long as the neural engine listens at once, so its
-passages are cut where that of the whole file would be."""
+"""Length of a chunk of an audio file. Each is encoded together with the chunks before and after it,
+so that its borders do not show. The neural engine hears as much at once, so chunks end where its
+own windows of the whole file would."""
 
 Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """Some of a film."""
+    """Consecutive frames of a film."""
 
     features: NDArray[np.float32]
-    """One row a frame, as `Engine.encode_speech` gives them."""
+    """One row per frame, from `Engine.encode_speech`."""
     samples: Samples
-    """What is heard with these frames: 48 kHz, as long as they last."""
+    """Audio of these frames: 48 kHz, exactly as long."""
 
 
 def chunks_from_audio(path: Path, engine: Engine, spec: FilmSpec) -> Iterator[Chunk]:
-    """The passages of a sound file; never more than three windows of it are in memory.
+    """Yield the chunks of an audio file; at most three windows of it are in memory.
 
-    Silence fills up the last frame. Raises MediaError.
+    The last frame is filled up with silence. Raises MediaError.
     """
     before = np.zeros(0, np.float32)
-    for now, after in with_next(windows(path)):
-        heard = np.concatenate([before, now, after])
-        speech = Speech(text="", samples=heard, sample_rate_hz=SAMPLE_RATE_HZ, phonemes=None)
+    for window, after in with_next(windows(path)):
+        context = np.concatenate([before, window, after])
+        speech = Speech(text="", samples=context, sample_rate_hz=SAMPLE_RATE_HZ, phonemes=None)
         first = len(before) // spec.samples_per_frame
-        rows = engine.encode_speech(speech, frames=frames_of(len(heard), spec), fps=spec.fps)
-        count = frames_of(len(now), spec)
+        rows = engine.encode_speech(speech, frames=frame_count(len(context), spec), fps=spec.fps)
+        count = frame_count(len(window), spec)
         samples = np.zeros(count * spec.samples_per_frame, np.float32)
-        np.clip(now, -1.0, 1.0, out=samples[: len(now)])
+        np.clip(window, -1.0, 1.0, out=samples[: len(window)])
         yield Chunk(rows[first : first + count], samples)
-        before = now
+        before = window
 
 
 def chunks_from_text(
     text: str, choice: VoiceChoice, voices: Voices, engine: Engine, spec: FilmSpec
 ) -> Iterator[Chunk]:
-    """The sentences of a text."""
+    """Yield one chunk per sentence of a text."""
     for speech in voices.speak(text, choice):
         samples = film_audio(speech, spec)
         frames = len(samples) // spec.samples_per_frame
         yield Chunk(engine.encode_speech(speech, frames=frames, fps=spec.fps), samples)
 
 
-def frames_of_text(text: str, choice: VoiceChoice, voices: Voices, spec: FilmSpec) -> int:
-    """How many frames `chunks_from_text` will make; speaks it once."""
+def text_frame_count(text: str, choice: VoiceChoice, voices: Voices, spec: FilmSpec) -> int:
+    """Return the number of frames that `chunks_from_text` yields; synthesizes the text once."""
     return sum(
         len(film_audio(speech, spec)) // spec.samples_per_frame
         for speech in voices.speak(text, choice)
     )
 
 
-def frames_of(samples: int, spec: FilmSpec) -> int:
-    """Frames that so much sound takes, a begun one counted."""
+def frame_count(samples: int, spec: FilmSpec) -> int:
+    """Return the number of frames that 48 kHz audio takes, a partial one counted."""
     return -(-samples // spec.samples_per_frame)
 
 
 def windows(path: Path) -> Iterator[Samples]:
-    """A sound file at 48 kHz in windows of WINDOW_S; the last is what is left."""
-    size, waiting, count = WINDOW_S * SAMPLE_RATE_HZ, [], 0
-    with open_audio(path, rate_hz=SAMPLE_RATE_HZ) as sound:
-        for piece in sound.chunks():
-            waiting.append(piece)
-            count += len(piece)
+    """Yield an audio file at 48 kHz in windows of WINDOW_S; the last may be shorter."""
+    size, pending, count = WINDOW_S * SAMPLE_RATE_HZ, [], 0
+    with open_audio(path, rate_hz=SAMPLE_RATE_HZ) as audio:
+        for block in audio.chunks():
+            pending.append(block)
+            count += len(block)
             if count >= size:
-                joined = np.concatenate(waiting)
+                joined = np.concatenate(pending)
                 yield joined[:size]
-                waiting, count = [joined[size:]], count - size
+                pending, count = [joined[size:]], count - size
     if count:
-        yield np.concatenate(waiting)
+        yield np.concatenate(pending)
 
 
-def with_next(every: Iterator[Samples]) -> Iterator[tuple[Samples, Samples]]:
-    """Each with the one after it, which is empty behind the last."""
-    now = next(every, None)
-    while now is not None:
-        after = next(every, None)
-        yield now, after if after is not None else np.zeros(0, np.float32)
-        now = after
+def with_next(items: Iterator[Samples]) -> Iterator[tuple[Samples, Samples]]:
+    """Yield each item with its successor; that of the last is empty."""
+    item = next(items, None)
+    while item is not None:
+        successor = next(items, None)
+        yield item, successor if successor is not None else np.zeros(0, np.float32)
+        item = successor

@@ -1,4 +1,4 @@
-"""`python -m warm render`: films of sound files or texts, one or a list of them."""
+"""`python -m warm render`: films from audio files or texts, one or a list of them."""
 
 import argparse
 from pathlib import Path
@@ -9,73 +9,77 @@ from warm.settings import Settings, read_settings
 if TYPE_CHECKING:
     from warm.offline.task import RenderTask
 
-OF_SETTINGS = {
+SETTING_FLAGS = {
     "engine": "--engine",
     "models": "--models-dir",
     "results": "--results-dir",
     "max_audio_s": "--max-audio-s",
     "config": "--config",
 }
-"""Flags of this command that are settings of the server, by their names there."""
-OF_ONE_FILM = ("avatar", "out", "bbox_shift", "voice", "language", "speed")
-"""Flags that say nothing beside --tasks, whose file has fields for them."""
+"""Names of this command's arguments to the server's flags for the same settings."""
+FILM_FLAGS = ("avatar", "out", "bbox_shift", "voice", "language", "speed")
+"""Flags that cannot be combined with --tasks, whose file has fields for them."""
 
 
 def add_render(command: argparse.ArgumentParser) -> None:
-    """`render`."""
+    """Add the arguments of `render`."""
     command.set_defaults(run=run_render, refuse=command.error)
-    what = command.add_mutually_exclusive_group(required=True)
-    what.add_argument("--audio", type=Path, metavar="FILE", help="the sound, or a video with it")
-    what.add_argument("--text", help="what a voice says instead")
-    what.add_argument("--tasks", type=Path, metavar="FILE", help="YAML file of many films")
-    command.add_argument("--avatar", metavar="ID|FILE", help="an avatar, or a photo or video")
-    command.add_argument("--out", type=Path, metavar="FILE.mp4", help="the film")
-    command.add_argument("--bbox-shift", type=int, metavar="N", help="of a photo or video")
-    command.add_argument("--voice", help="of --text")
-    command.add_argument("--language", help="of --text")
-    command.add_argument("--speed", type=float, help="of --text")
-    command.add_argument("--force", action="store_true", help="make again what is done")
-    command.add_argument("--engine", help="viseme or musetalk; else as the settings say")
-    command.add_argument("--models", metavar="DIR", help="where the models lie")
-    command.add_argument("--results", metavar="DIR", help="where avatars are written")
-    command.add_argument("--max-audio-s", metavar="S", help="longest sound file")
-    command.add_argument("--config", metavar="FILE", help="YAML file of settings")
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--audio", type=Path, metavar="FILE", help="audio file, or video with sound"
+    )
+    source.add_argument("--text", help="text that a voice speaks instead")
+    source.add_argument("--tasks", type=Path, metavar="FILE", help="YAML file with many films")
+    command.add_argument("--avatar", metavar="ID|FILE", help="avatar, or a photo or video")
+    command.add_argument("--out", type=Path, metavar="FILE.mp4", help="path of the film")
+    command.add_argument(
+        "--bbox-shift", type=int, metavar="N", help="offset of the face box, pixels"
+    )
+    command.add_argument("--voice", help="voice for --text")
+    command.add_argument("--language", help="language of --text")
+    command.add_argument("--speed", type=float, help="speed of --text")
+    command.add_argument("--force", action="store_true", help="render existing films again")
+    command.add_argument("--engine", help="viseme or musetalk; default: the setting")
+    command.add_argument("--models", metavar="DIR", help="folder of the models")
+    command.add_argument("--results", metavar="DIR", help="folder of the avatars")
+    command.add_argument("--max-audio-s", metavar="S", help="maximum length of an audio file")
+    command.add_argument("--config", metavar="FILE", help="YAML file with settings")
 
 
 def run_render(arguments: argparse.Namespace) -> int:
-    """Check everything, then make what is not made; 1 when a film was not made.
+    """Check all tasks, then render what is not done; return 1 if a film failed.
 
     Raises OfflineError, BadSettings and WeightsError.
     """
     check_flags(arguments)
     settings = settings_of(arguments)
     tasks = tasks_of(arguments)
-    from warm.offline.runner import work  # noqa: PLC0415  slow, and other commands need none of it
+    from warm.offline.runner import run_tasks  # noqa: PLC0415  slow, unused by other commands
 
-    return work(tasks, settings, force=arguments.force)
+    return run_tasks(tasks, settings, force=arguments.force)
 
 
 def check_flags(arguments: argparse.Namespace) -> None:
-    """Leave with a usage message when flags do not go together."""
-    given = [name for name in OF_ONE_FILM if getattr(arguments, name) is not None]
+    """Exit with a usage message if flags contradict one another."""
+    given = [name for name in FILM_FLAGS if getattr(arguments, name) is not None]
     if arguments.tasks is not None and given:
-        arguments.refuse(f"--{given[0].replace('_', '-')} does not go with --tasks")
+        arguments.refuse(f"--{given[0].replace('_', '-')} cannot be combined with --tasks")
     if arguments.tasks is None and not {"avatar", "out"} <= set(given):
-        arguments.refuse("--avatar and --out are needed with --audio and --text")
+        arguments.refuse("--audio and --text need --avatar and --out")
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
-    """The server's settings with what the command line says; raises BadSettings."""
+    """Return the server's settings with the command line applied; raises BadSettings."""
     argv = []
-    for name, flag in OF_SETTINGS.items():
+    for name, flag in SETTING_FLAGS.items():
         if (value := getattr(arguments, name)) is not None:
             argv += [flag, str(value)]
     return read_settings(argv)
 
 
 def tasks_of(arguments: argparse.Namespace) -> "list[RenderTask]":
-    """What to make; raises BadTask and BadTaskFile."""
-    from warm.offline.task import RenderTask, read_tasks  # noqa: PLC0415  only what the command needs
+    """Return the tasks to render; raises BadTask and BadTaskFile."""
+    from warm.offline.task import RenderTask, read_tasks  # noqa: PLC0415  slow, unused by other commands
 
     if arguments.tasks is not None:
         return read_tasks(arguments.tasks)

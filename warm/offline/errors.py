@@ -1,21 +1,21 @@
-"""Why a film is not made, one class per cause."""
+"""Errors of offline rendering, one class per cause."""
 
 
 class OfflineError(ValueError):
-    """Something about an offline film cannot be done."""
+    """An offline film cannot be rendered."""
 
 
 class BadTask(OfflineError):
-    """A field of a task cannot be used; the message names task, field, value and what may be."""
+    """A field of a task is invalid; the message names task, field, value and what is allowed."""
 
 
 class BadTaskFile(OfflineError):
-    """The file of tasks cannot be read."""
+    """The task file cannot be read."""
 
 
 class RefusedTasks(OfflineError):
-    """Some tasks cannot be done, so none was begun; one line of the message a fault."""
+    """Some tasks are invalid, so none was started; the message has one line per fault."""
 
 
 class UnfinishedFilm(OfflineError):
-    """What was written is not what was asked for; nothing was put in place."""
+    """The written film is incomplete; no file was put in place."""

@@ -1,7 +1,6 @@
-"""An ordinary faststart MP4, written while its pictures are made; in place whole or not at all.
+"""An MP4 file with its index in front, written while it is rendered and put in place atomically.
 
-Encoded just as a session's film is. Unlike that it has an end: nothing of the sound stays inside
-the encoder.
+It is encoded like a session's film. Unlike that film it ends, so the encoders are flushed.
 """
 
 import fcntl
@@ -32,34 +31,38 @@ Picture = NDArray[np.uint8]
 
 
 class Mp4File(AbstractContextManager["Mp4File"]):
-    """A film in the making. One thread at a time; outside a `with` it stays unfinished."""
+    """An MP4 file being written. Not thread-safe; only the end of its `with` puts it in place."""
 
     def __init__(self, path: Path, spec: FilmSpec, *, comment: str) -> None:
-        """`comment` is kept in the file; `read_comment` reads it. Raises OSError."""
+        """Open a temporary file next to `path`; `comment` is its metadata. Raises OSError."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._spec = path, spec
-        sweep(path)
+        self.frames = 0
+        """Frames written so far."""
+        remove_abandoned_files(path)
         self._temporary = path.with_name(f".{path.name}.{uuid4().hex}.new")
         self._lock = self._temporary.open("wb")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._open_container(comment)
+
+    def _open_container(self, comment: str) -> None:
         self._container = av.open(  # noqa: TID251  writes
             str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"}
         )
         self._container.metadata["comment"] = comment
-        self._pictures = self._container.add_stream(video_encoder.CODEC, rate=spec.fps)
-        assert isinstance(self._pictures, VideoStream)
-        video_encoder.set_up(self._pictures.codec_context, spec)
-        self._sound = self._container.add_stream(audio_encoder.CODEC, rate=SAMPLE_RATE_HZ)
-        assert isinstance(self._sound, AudioStream)
-        audio_encoder.set_up(self._sound.codec_context)
-        self._encoder = video_encoder.VideoEncoder(spec)
-        self.frames = 0
-        """Written by now."""
+        self._video = self._container.add_stream(video_encoder.CODEC, rate=self._spec.fps)
+        assert isinstance(self._video, VideoStream)
+        video_encoder.set_up(self._video.codec_context, self._spec)
+        self._audio = self._container.add_stream(audio_encoder.CODEC, rate=SAMPLE_RATE_HZ)
+        assert isinstance(self._audio, AudioStream)
+        audio_encoder.set_up(self._audio.codec_context)
+        self._encoder = video_encoder.VideoEncoder(self._spec)
 
     def write(self, pictures: Sequence[Picture], samples: NDArray[np.float32]) -> None:
-        """Add (h, w, 3) BGR pictures and the 48 kHz mono that belongs to them.
+        """Append (h, w, 3) BGR pictures and their 48 kHz mono samples.
 
-        The first becomes a key frame. Raises OSError, and ValueError for another length of sound.
+        The first picture becomes a key frame. Raises OSError, and ValueError unless the samples
+        are exactly as long as the pictures.
         """
         expected = (len(pictures) * self._spec.samples_per_frame,)
         if samples.shape != expected:
@@ -67,17 +70,17 @@ class Mp4File(AbstractContextManager["Mp4File"]):
                 f"samples is {samples.shape}; {len(pictures)} pictures take {expected}."
             )
         for index, sample in enumerate(self._encoder.encode(pictures)):
-            self._mux_picture(sample, is_key=index == 0)
+            self._write_packet(sample, is_key=index == 0)
         frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="fltp", layout="mono")
         frame.sample_rate, frame.time_base = SAMPLE_RATE_HZ, Fraction(1, SAMPLE_RATE_HZ)
         frame.pts = (self.frames - len(pictures)) * self._spec.samples_per_frame
-        self._container.mux(self._sound.encode(frame))
+        self._container.mux(self._audio.encode(frame))
 
     def finish(self) -> None:
-        """Write the end, read it back, put the film in place; raises UnfinishedFilm, OSError."""
-        self._container.mux(self._sound.encode(None))
+        """Flush, verify and put the film in place; raises UnfinishedFilm, OSError."""
+        self._container.mux(self._audio.encode(None))
         self._container.close()
-        self._require_whole()
+        self._check_complete()
         with self._temporary.open("rb") as file:
             os.fsync(file.fileno())
         self._temporary.replace(self._path)
@@ -92,7 +95,7 @@ class Mp4File(AbstractContextManager["Mp4File"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finish, or leave nothing behind when something was raised."""
+        """Finish, or delete the temporary file after an exception."""
         try:
             if kind is None:
                 self.finish()
@@ -102,9 +105,9 @@ class Mp4File(AbstractContextManager["Mp4File"]):
             self._temporary.unlink(missing_ok=True)
             self._lock.close()
 
-    def _mux_picture(self, sample: bytes, *, is_key: bool) -> None:
+    def _write_packet(self, sample: bytes, *, is_key: bool) -> None:
         packet = av.Packet(sample)
-        packet.stream = self._pictures
+        packet.stream = self._video
         packet.time_base = Fraction(1, self._spec.fps)
         packet.pts = packet.dts = self.frames
         packet.duration = 1
@@ -112,29 +115,29 @@ class Mp4File(AbstractContextManager["Mp4File"]):
         self._container.mux(packet)
         self.frames += 1
 
-    def _require_whole(self) -> None:
+    def _check_complete(self) -> None:
         found = read_media_length(self._temporary)
         length = Fraction(self.frames, self._spec.fps)
         if found.video.packets != self.frames or found.audio.end_s < length:
             raise UnfinishedFilm(
-                f"{self._path} was not written whole: {found.video.packets} of {self.frames} "
-                f"pictures, sound to {float(found.audio.end_s):.3f} of {float(length):.3f} s."
+                f"{self._path} is incomplete: {found.video.packets} of {self.frames} "
+                f"pictures, audio to {float(found.audio.end_s):.3f} of {float(length):.3f} s."
             )
 
 
-def sweep(path: Path) -> None:
-    """Remove unfinished films of `path` that a killed process left; raises OSError."""
-    for left in path.parent.glob(f".{escape(path.name)}.*.new"):
-        with left.open("rb") as file:
+def remove_abandoned_files(path: Path) -> None:
+    """Remove temporary files of `path` that a killed process left; raises OSError."""
+    for abandoned in path.parent.glob(f".{escape(path.name)}.*.new"):
+        with abandoned.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                continue  # somebody is writing it
-            left.unlink(missing_ok=True)
+                continue  # another process is writing it
+            abandoned.unlink(missing_ok=True)
 
 
 def read_comment(path: Path) -> str:
-    """What `Mp4File` kept in a film; empty where there is none, or no film."""
+    """Return the comment in the metadata of a film; empty without a comment or a film."""
     try:
         with open_media(path) as container:
             return container.metadata.get("comment", "")

@@ -1,4 +1,4 @@
-"""What can be known of a task before any work: whether it can be done, and whether it is done."""
+"""Planning of render tasks: each is checked, and found done or not, before any work starts."""
 
 import hashlib
 import json
@@ -27,9 +27,9 @@ from warm.offline.task import RenderTask
 from warm.settings import Settings
 
 RECIPE = 1
-"""Goes up when the same task makes another film."""
+"""Incremented when the same task would produce a different film."""
 NAME_CHARS, DIGEST_CHARS = 40, 12
-"""Of a video's file name and digest, in the name of its avatar."""
+"""Characters of a video's file name and digest in the name of its avatar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,28 +39,28 @@ class RenderPlan:
     task: RenderTask
     avatar_id: str
     preparation: PreparationSettings | None
-    """What the task's video is prepared with; None when the avatar is ready."""
-    sound: AudioInfo | None
-    said: tuple[str, VoiceChoice] | None
-    """The text and its voice, where there is no sound file."""
-    key: str
-    """Stands for everything that the film is made of; kept in it."""
+    """Settings for the task's video; None if the avatar is already prepared."""
+    audio: AudioInfo | None
+    spoken_text: tuple[str, VoiceChoice] | None
+    """The text and its voice, if there is no audio file."""
+    fingerprint: str
+    """Digest of everything that determines the film; kept in its metadata."""
     is_done: bool
-    """Whether the film is there and was made of just this."""
+    """True if the film exists and has this fingerprint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
-    """Looks at tasks. Any thread may use it."""
+    """Checks tasks. Thread-safe."""
 
     settings: Settings
     store: AvatarStore
     voices: Voices
     force: bool
-    """Make what is done again, and replace what is something else."""
+    """Render existing films again, and replace other films at their paths."""
 
     def plan_all(self, tasks: Sequence[RenderTask]) -> list[RenderPlan]:
-        """Every task checked; raises RefusedTasks with a line for each that cannot be done."""
+        """Check every task; raises RefusedTasks with one line per invalid task."""
         plans, faults = [], []
         for task in tqdm(tasks, desc="checking", unit=" tasks", leave=False, disable=None):
             try:
@@ -68,80 +68,85 @@ class Planner:
             except BadTask as fault:
                 faults.append(str(fault))
         if faults:
-            raise RefusedTasks("\n".join(["Nothing was begun:", *faults]))
+            raise RefusedTasks("\n".join(["No task was started:", *faults]))
         return plans
 
     def plan(self, task: RenderTask) -> RenderPlan:
-        """One task; raises BadTask. Reads the sound to its end."""
+        """Check one task; raises BadTask. Decodes the whole audio file."""
         check_result(task)
-        avatar_id, avatar_digest, preparation = self._face(task)
-        sound, said = self._sound(task), self._said(task)
-        key = self._key(task, avatar_digest, said)
-        is_done = task.result.exists() and read_comment(task.result) == key
-        if task.result.exists() and not is_done and not self.force:
-            raise task.fault(
-                "result",
-                f"{task.result} exists, and was made of something else. Move it, name another "
-                "file, or replace it with --force.",
-            )
+        avatar_id, avatar_digest, preparation = self._avatar(task)
+        audio, spoken_text = self._audio(task), self._spoken_text(task)
+        fingerprint = self._fingerprint(task, avatar_digest, spoken_text)
         return RenderPlan(
             task=task,
             avatar_id=avatar_id,
             preparation=preparation,
-            sound=sound,
-            said=said,
-            key=key,
-            is_done=is_done and not self.force,
+            audio=audio,
+            spoken_text=spoken_text,
+            fingerprint=fingerprint,
+            is_done=self._is_done(task, fingerprint),
         )
 
-    def _face(self, task: RenderTask) -> tuple[str, str, PreparationSettings | None]:
-        """Name, digest, and what the avatar has to be prepared with."""
+    def _is_done(self, task: RenderTask, fingerprint: str) -> bool:
+        """Compare the film at the task's path; raises BadTask if it would be overwritten."""
+        if self.force or not task.result.exists():
+            return False
+        if read_comment(task.result) == fingerprint:
+            return True
+        raise task.error(
+            "result",
+            f"{task.result} exists and is a different film. Move it, name another file, "
+            "or replace it with --force.",
+        )
+
+    def _avatar(self, task: RenderTask) -> tuple[str, str, PreparationSettings | None]:
+        """Return name and digest of the avatar, and the settings to prepare it with."""
         try:
             if task.avatar is not None:
-                return task.avatar, self._ready_avatar(task, task.avatar), None
+                return task.avatar, self._check_avatar(task, task.avatar), None
             assert task.video is not None
             sniff(task.video)
             settings = self._preparation(task)
             digest = preparation_digest(task.video, settings)
         except AvatarError as error:
-            raise task.fault("avatar", str(error)) from error
+            raise task.error("avatar", str(error)) from error
         except MediaError as error:
-            raise task.fault("video", str(error)) from error
+            raise task.error("video", str(error)) from error
         except PreparationError as error:
-            raise task.fault("bbox_shift", str(error)) from error
+            raise task.error("bbox_shift", str(error)) from error
         return avatar_name(task.video, digest), digest, settings
 
-    def _ready_avatar(self, task: RenderTask, avatar_id: str) -> str:
-        """The digest of a prepared avatar that fits the task; raises AvatarError, BadTask."""
+    def _check_avatar(self, task: RenderTask, avatar_id: str) -> str:
+        """Return the digest of a prepared avatar; raises AvatarError, BadTask for a mismatch."""
         avatar = self.store.open(avatar_id)
         manifest = json.loads((avatar.folder / MANIFEST).read_bytes())
         made_with: dict[str, Any] = manifest.get("settings", {})
-        again = own_command("prepare", manifest["source"], "--avatar-id", avatar_id)
+        prepare_again = own_command("prepare", manifest["source"], "--avatar-id", avatar_id)
         engine = made_with.get("engine", self.settings.engine)
         if engine != self.settings.engine:
-            raise task.fault(
+            raise task.error(
                 "avatar",
-                f"{avatar_id!r} was prepared for the engine {engine!r}, and the engine is "
-                f"{self.settings.engine!r}. Choose that (--engine {engine}), or prepare it again: "
-                f"WARMTALK_ENGINE={self.settings.engine} {again}",
+                f"{avatar_id!r} was prepared for the engine {engine!r}, but the engine is "
+                f"{self.settings.engine!r}. Use --engine {engine}, or prepare it again: "
+                f"WARMTALK_ENGINE={self.settings.engine} {prepare_again}",
             )
         shift = made_with.get("bbox_shift", 0)
         if task.bbox_shift is not None and task.bbox_shift != shift:
-            raise task.fault(
+            raise task.error(
                 "bbox_shift",
                 f"is {task.bbox_shift}; the avatar {avatar_id!r} was prepared with {shift}. Leave "
                 "it out, name the video in place of the avatar, or prepare it again: "
-                f"{again} --bbox-shift {task.bbox_shift}",
+                f"{prepare_again} --bbox-shift {task.bbox_shift}",
             )
         return avatar.digest
 
     def _preparation(self, task: RenderTask) -> PreparationSettings:
         settings = replace(self.settings.preparation_settings, recipe=engine_recipe(self.settings))
-        return (
-            settings if task.bbox_shift is None else replace(settings, bbox_shift=task.bbox_shift)
-        )
+        if task.bbox_shift is None:
+            return settings
+        return replace(settings, bbox_shift=task.bbox_shift)
 
-    def _sound(self, task: RenderTask) -> AudioInfo | None:
+    def _audio(self, task: RenderTask) -> AudioInfo | None:
         if task.audio is None:
             return None
         try:
@@ -149,9 +154,9 @@ class Planner:
                 task.audio, rate_hz=SAMPLE_RATE_HZ, longest_s=self.settings.max_audio_s
             )
         except MediaError as error:
-            raise task.fault("audio", str(error)) from error
+            raise task.error("audio", str(error)) from error
 
-    def _said(self, task: RenderTask) -> tuple[str, VoiceChoice] | None:
+    def _spoken_text(self, task: RenderTask) -> tuple[str, VoiceChoice] | None:
         if task.text is None:
             return None
         voice, language = task.voice, task.language
@@ -159,41 +164,43 @@ class Planner:
             voice, language = self.settings.voice, self.settings.language
         speed = self.settings.speed if task.speed is None else task.speed
         try:
-            said = check_text(task.text, max_chars=self.settings.max_text_chars)
-            return said, self.voices.choose(voice=voice, language=language, speed=speed)
+            text = check_text(task.text, max_chars=self.settings.max_text_chars)
+            return text, self.voices.choose(voice=voice, language=language, speed=speed)
         except BadSpeechRequest as error:
-            raise task.fault(error.field, str(error)) from error
+            raise task.error(error.field, str(error)) from error
 
-    def _key(self, task: RenderTask, avatar: str, said: tuple[str, VoiceChoice] | None) -> str:
+    def _fingerprint(
+        self, task: RenderTask, avatar: str, spoken: tuple[str, VoiceChoice] | None
+    ) -> str:
         content = {
             "recipe": RECIPE,
             "avatar": avatar,
             "engine": [self.settings.engine, *engine_recipe(self.settings)],
             "look": [self.settings.blend_mode, self.settings.track.subpixel_enabled],
             "sound": sha256_of(task.audio) if task.audio is not None else None,
-            "said": [said[0], asdict(said[1])] if said is not None else None,
+            "said": [spoken[0], asdict(spoken[1])] if spoken is not None else None,
         }
         digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode())
         return f"warmtalk {digest.hexdigest()}"
 
 
 def avatar_name(video: Path, digest: str) -> str:
-    """The avatar that a task's video becomes: found again when nothing has changed."""
+    """Return the name of the avatar of a task's video; the same as long as nothing changes."""
     stem = "".join(sign if ID_PATTERN.fullmatch(sign) else "-" for sign in video.stem)
     return f"{stem[:NAME_CHARS]}-{digest[:DIGEST_CHARS]}"
 
 
 def check_result(task: RenderTask) -> None:
-    """Raise BadTask when the film could not be put in its place."""
+    """Raise BadTask if the film cannot be written to its path."""
     result = task.result
     if result.is_dir():
-        raise task.fault("result", f"{result} is a folder; name a file in it.")
+        raise task.error("result", f"{result} is a folder; name a file in it.")
     if journal_path(result).exists():
-        raise task.fault("result", f"{result} is the film of a session; write to another path.")
+        raise task.error("result", f"{result} is the film of a session; write to another path.")
     for name in ("audio", "video"):
         source: Path | None = getattr(task, name)
         if source is not None and result.exists() and source.exists() and result.samefile(source):
-            raise task.fault("result", f"{result} is the {name} itself; write to another path.")
+            raise task.error("result", f"{result} is the {name} itself; write to another path.")
     folder = next(each for each in result.absolute().parents if each.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise task.fault("result", f"{folder} may not be written. Choose another folder.")
+        raise task.error("result", f"{folder} is not writable. Choose another folder.")

@@ -1,4 +1,4 @@
-"""Making one film: the engine on this thread, H.264 and AAC on another."""
+"""Rendering of one film: the engine on this thread, H.264 and AAC on another."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,13 +16,13 @@ from warm.offline.chunks import Chunk
 from warm.offline.mp4_file import Mp4File
 from warm.render.compositing import composite, patch_requests
 
-BATCHES_AHEAD = 2
-"""Batches that may wait for the encoder; one more, and the engine waits."""
+MAX_QUEUED_BATCHES = 2
+"""Batches that may be queued for the encoder; with one more, the engine waits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class RenderSetup:
-    """What films are made with. One thread owns it."""
+    """Engine and settings of all films. Owned by one thread."""
 
     engine: Engine
     batch_size: int
@@ -30,83 +30,91 @@ class RenderSetup:
     subpixel: bool
 
     @property
-    def batch(self) -> int:
-        """Frames that the engine makes at once; may change while it works."""
+    def current_batch_size(self) -> int:
+        """Frames per batch; the engine may lower its limit while it works."""
         return min(self.batch_size, self.engine.largest_batch or self.batch_size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PendingBatch:
-    """Frames under way in the engine."""
+    """Consecutive frames that the engine is computing."""
 
-    cursor: int
-    pending: PendingPatches
+    first_frame: int
+    patches: PendingPatches
     samples: NDArray[np.float32]
 
 
-def spec_of(avatar: Avatar) -> FilmSpec:
-    """The film that an avatar makes."""
+def film_spec_of(avatar: Avatar) -> FilmSpec:
+    """Return the film format of an avatar."""
     width, height = avatar.size
     return FilmSpec(width=width, height=height, fps=avatar.fps)
 
 
-def make(
+def render_film(
     film: Mp4File,
     chunks: Iterator[Chunk],
     avatar: Avatar,
     setup: RenderSetup,
-    shown: Callable[[int], object],
+    on_frames: Callable[[int], object],
 ) -> None:
-    """Write every frame of the passages to `film`; `shown` is told of each batch that is in it.
+    """Write every frame of the chunks to `film`; call `on_frames` with each number written.
 
-    The avatar must have been adopted. Raises whatever engine, sound and disk raise.
+    The avatar must be loaded. Errors of the engine, the audio and the disk are not caught.
     """
-    waiting: deque[Future[None]] = deque()
 
     def encode(batch: PendingBatch, pictures: list[NDArray[np.uint8]]) -> None:
         film.write(pictures, batch.samples)
-        shown(len(pictures))
+        on_frames(len(pictures))
 
+    queued: deque[Future[None]] = deque()
     with ThreadPoolExecutor(1, "encode") as encoder:
         try:
-            for batch in one_behind(batches(chunks, avatar, setup)):
-                patches = batch.pending.patches()
-                pictures = composite(
-                    avatar,
-                    batch.cursor,
-                    patches,
-                    mode=setup.blend_mode,
-                    subpixel=setup.subpixel,
-                )
-                waiting.append(encoder.submit(encode, batch, pictures))
-                while len(waiting) > BATCHES_AHEAD:
-                    waiting.popleft().result()
-            while waiting:
-                waiting.popleft().result()
+            for batch in delayed_by_one(submit_batches(chunks, avatar, setup)):
+                pictures = composite_batch(batch, avatar, setup)
+                queued.append(encoder.submit(encode, batch, pictures))
+                while len(queued) > MAX_QUEUED_BATCHES:
+                    queued.popleft().result()
+            while queued:
+                queued.popleft().result()
         except BaseException:
             encoder.shutdown(cancel_futures=True)
             raise
 
 
-def batches(chunks: Iterator[Chunk], avatar: Avatar, setup: RenderSetup) -> Iterator[PendingBatch]:
-    """Start the frames of all passages, in batches as large as the engine takes just then."""
-    cursor, size = 0, spec_of(avatar).samples_per_frame
+def composite_batch(
+    batch: PendingBatch, avatar: Avatar, setup: RenderSetup
+) -> list[NDArray[np.uint8]]:
+    """Wait for the patches of a batch and paste them onto the avatar's frames."""
+    return composite(
+        avatar,
+        batch.first_frame,
+        batch.patches.patches(),
+        mode=setup.blend_mode,
+        subpixel=setup.subpixel,
+    )
+
+
+def submit_batches(
+    chunks: Iterator[Chunk], avatar: Avatar, setup: RenderSetup
+) -> Iterator[PendingBatch]:
+    """Submit the frames of all chunks, in batches as large as the engine currently allows."""
+    cursor, size = 0, film_spec_of(avatar).samples_per_frame
     for chunk in chunks:
         start = 0
         while start < len(chunk.features):
-            rows = chunk.features[start : start + setup.batch]
+            rows = chunk.features[start : start + setup.current_batch_size]
             pending = setup.engine.submit(patch_requests(avatar, cursor, rows))
             stop = start + len(rows)
             yield PendingBatch(cursor, pending, chunk.samples[start * size : stop * size])
             cursor, start = cursor + len(rows), stop
 
 
-def one_behind(every: Iterator[PendingBatch]) -> Iterator[PendingBatch]:
-    """Each when the one after it has been started, so that the engine works meanwhile."""
-    before = next(every, None)
-    for batch in every:
-        assert before is not None
-        yield before
-        before = batch
-    if before is not None:
-        yield before
+def delayed_by_one(batches: Iterator[PendingBatch]) -> Iterator[PendingBatch]:
+    """Yield each batch after the next one was submitted, so that the engine is always busy."""
+    previous = next(batches, None)
+    for batch in batches:
+        assert previous is not None
+        yield previous
+        previous = batch
+    if previous is not None:
+        yield previous

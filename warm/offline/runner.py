@@ -1,4 +1,7 @@
-"""All tasks, one after another: faces first, then films. One that fails stops no other."""
+"""Runner of render tasks, one after another: avatars first, then films.
+
+A task that fails does not stop the others.
+"""
 
 import logging
 import sys
@@ -20,14 +23,14 @@ from warm.offline.chunks import (
     Chunk,
     chunks_from_audio,
     chunks_from_text,
-    frames_of,
-    frames_of_text,
+    frame_count,
+    text_frame_count,
 )
 from warm.offline.errors import RefusedTasks, UnfinishedFilm
 from warm.offline.mp4_file import Mp4File
 from warm.offline.plan import Planner, RenderPlan
-from warm.offline.render import RenderSetup, make, spec_of
-from warm.offline.task import RenderTask, described
+from warm.offline.render import RenderSetup, film_spec_of, render_film
+from warm.offline.task import RenderTask, describe
 from warm.prepare.progress import ProgressBar
 from warm.prepare.run import prepare
 from warm.settings import Settings
@@ -35,16 +38,18 @@ from warm.settings import Settings
 log = logging.getLogger(__name__)
 
 
-def work(tasks: Sequence[RenderTask], settings: Settings, *, force: bool) -> int:
-    """Check all tasks, then do them; 1 when one failed.
+def run_tasks(tasks: Sequence[RenderTask], settings: Settings, *, force: bool) -> int:
+    """Check all tasks, then run them; return 1 if one failed, else 0.
 
     Raises RefusedTasks, WeightsError and VoiceUnavailable.
     """
     with closing(EspeakVoices()) as voices:
-        return _work(tasks, settings, voices, force=force)
+        return _run_tasks(tasks, settings, voices, force=force)
 
 
-def _work(tasks: Sequence[RenderTask], settings: Settings, voices: Voices, *, force: bool) -> int:
+def _run_tasks(
+    tasks: Sequence[RenderTask], settings: Settings, voices: Voices, *, force: bool
+) -> int:
     store = AvatarStore(settings.results_dir)
     planner = Planner(settings=settings, store=store, voices=voices, force=force)
     plans = planner.plan_all(tasks)
@@ -58,50 +63,51 @@ def _work(tasks: Sequence[RenderTask], settings: Settings, voices: Voices, *, fo
         blend_mode=settings.blend_mode,
         subpixel=settings.track.subpixel_enabled,
     )
-    run = OfflineRunner(
-        setup=setup, store=store, voices=voices, models=settings.models_dir / "face"
-    )
-    run.all(plans)
-    if run.failed and len(plans) > 1:
-        tqdm.write(f"{len(run.failed)} of {len(plans)} films were not made.", file=sys.stderr)
-    return int(bool(run.failed))
+    models = settings.models_dir / "face"
+    runner = OfflineRunner(setup=setup, store=store, voices=voices, models=models)
+    runner.run(plans)
+    if runner.failed and len(plans) > 1:
+        tqdm.write(f"{len(runner.failed)} of {len(plans)} films were not made.", file=sys.stderr)
+    return int(bool(runner.failed))
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class OfflineRunner:
-    """The work on a list of plans. One thread."""
+    """Runs a list of plans. Owned by one thread."""
 
     setup: RenderSetup
     store: AvatarStore
     voices: Voices
     models: Path
-    """The folder of the face models."""
-    say: Callable[[str], None] = print
+    """Folder of the face models."""
+    report: Callable[[str], None] = print
     failed: list[RenderPlan] = field(default_factory=list)
+    """Plans whose film was not made."""
 
-    def all(self, plans: Sequence[RenderPlan]) -> None:
-        """Do what is not done; `failed` tells what did not become a film. Raises RefusedTasks."""
+    def run(self, plans: Sequence[RenderPlan]) -> None:
+        """Run the plans that are not done; raises RefusedTasks."""
         for plan in plans:
             if plan.is_done:
-                self.say(f"Done before: {plan.task.result} (--force makes it again)")
-        waiting = [plan for plan in plans if not plan.is_done]
-        self._try_on([plan for plan in waiting if plan.preparation is None])
-        for step in (self._prepare, self._film):
-            for plan in waiting:
+                self.report(f"Already done: {plan.task.result} (--force makes it again)")
+        remaining = [plan for plan in plans if not plan.is_done]
+        self._check_avatars([plan for plan in remaining if plan.preparation is None])
+        for step in (self._prepare, self._render):
+            for plan in remaining:
                 if plan not in self.failed:
-                    self._guarded(plan, step)
+                    self._run_step(plan, step)
 
-    def _guarded(self, plan: RenderPlan, step: Callable[[RenderPlan], None]) -> None:
+    def _run_step(self, plan: RenderPlan, step: Callable[[RenderPlan], None]) -> None:
+        """Run one step of a plan; report its error and go on."""
         try:
             step(plan)
         except Exception as error:
-            log.debug("%s failed", described(plan.task), exc_info=True)
+            log.debug("%s failed", describe(plan.task), exc_info=True)
             self.failed.append(plan)
-            words = f"{described(plan.task)}: {type(error).__name__}: {error}"
-            tqdm.write(words, file=sys.stderr)
+            message = f"{describe(plan.task)}: {type(error).__name__}: {error}"
+            tqdm.write(message, file=sys.stderr)
 
-    def _try_on(self, plans: Sequence[RenderPlan]) -> None:
-        """Raise RefusedTasks when the engine cannot work with an avatar that was made before."""
+    def _check_avatars(self, plans: Sequence[RenderPlan]) -> None:
+        """Raise RefusedTasks if the engine cannot load an avatar that was prepared before."""
         faults = []
         for avatar_id in dict.fromkeys(plan.avatar_id for plan in plans):
             try:
@@ -110,15 +116,15 @@ class OfflineRunner:
                 self.setup.engine.unload_avatar(avatar)
             except AvatarError as error:
                 faults += [
-                    str(plan.task.fault("avatar", str(error)))
+                    str(plan.task.error("avatar", str(error)))
                     for plan in plans
                     if plan.avatar_id == avatar_id
                 ]
         if faults:
-            raise RefusedTasks("\n".join(["Nothing was begun:", *faults]))
+            raise RefusedTasks("\n".join(["No task was started:", *faults]))
 
     def _prepare(self, plan: RenderPlan) -> None:
-        """Have the face of a task's video; instant when it was made before."""
+        """Prepare the avatar of a task's video, unless it is up to date."""
         if plan.preparation is None:
             return
         assert plan.task.video is not None
@@ -134,28 +140,29 @@ class OfflineRunner:
             )
         if bar.was_shown:
             for note in self.store.summary(plan.avatar_id).notes:
-                self.say(f"Note: {plan.task.video}: {note}")
+                self.report(f"Note: {plan.task.video}: {note}")
 
-    def _film(self, plan: RenderPlan) -> None:
+    def _render(self, plan: RenderPlan) -> None:
+        """Render the film of a plan and report its length and speed."""
         avatar = self.store.open(plan.avatar_id)
-        for note in plan.sound.notes if plan.sound is not None else ():
-            self.say(f"Note: {plan.task.audio}: {note}")
+        for note in plan.audio.notes if plan.audio is not None else ():
+            self.report(f"Note: {plan.task.audio}: {note}")
         self.setup.engine.load_avatar(avatar)
         try:
-            self.say(self._written(plan, avatar))
+            self.report(self._write_film(plan, avatar))
         finally:
             self.setup.engine.unload_avatar(avatar)
 
-    def _written(self, plan: RenderPlan, avatar: Avatar) -> str:
-        """Make the film; what there is to say of it."""
-        spec = spec_of(avatar)
-        total = self._frames(plan, spec)
+    def _write_film(self, plan: RenderPlan, avatar: Avatar) -> str:
+        """Write the film and return its summary."""
+        spec = film_spec_of(avatar)
+        total = self._frame_count(plan, spec)
         result = plan.task.result
         with (
             tqdm(total=total, desc=result.name, unit=" frames", file=sys.stderr) as bar,
-            Mp4File(result, spec, comment=plan.key) as film,
+            Mp4File(result, spec, comment=plan.fingerprint) as film,
         ):
-            make(film, self._chunks(plan, spec), avatar, self.setup, bar.update)
+            render_film(film, self._chunks(plan, spec), avatar, self.setup, bar.update)
             if film.frames != total:
                 raise UnfinishedFilm(f"{result}: {film.frames} of {total} frames were made.")
         seconds = film.frames / spec.fps
@@ -165,14 +172,14 @@ class OfflineRunner:
             f"({film.frames / took_s:.0f} fps)"
         )
 
-    def _frames(self, plan: RenderPlan, spec: FilmSpec) -> int:
-        if plan.sound is not None:
-            return frames_of(plan.sound.samples, spec)
-        assert plan.said is not None
-        return frames_of_text(*plan.said, self.voices, spec)
+    def _frame_count(self, plan: RenderPlan, spec: FilmSpec) -> int:
+        if plan.audio is not None:
+            return frame_count(plan.audio.samples, spec)
+        assert plan.spoken_text is not None
+        return text_frame_count(*plan.spoken_text, self.voices, spec)
 
     def _chunks(self, plan: RenderPlan, spec: FilmSpec) -> Iterator[Chunk]:
         if plan.task.audio is not None:
             return chunks_from_audio(plan.task.audio, self.setup.engine, spec)
-        assert plan.said is not None
-        return chunks_from_text(*plan.said, self.voices, self.setup.engine, spec)
+        assert plan.spoken_text is not None
+        return chunks_from_text(*plan.spoken_text, self.voices, self.setup.engine, spec)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from tests.warm.offline.sample_sound import Picture, as_frame, cut_off, film, number_of, numbered
+from tests.warm.sample_videos import Picture, as_frame, cut_off, film, number_of, numbered
 from warm.media.photo import read_photo
 from warm.media.sniff import DamagedMediaError, MediaError, UnknownMediaError, sniff
 from warm.media.video import frames_at_rate, open_video

@@ -1,6 +1,6 @@
-"""Films made without a session show the colours that went in, where they were, in every size.
+"""Offline films and idle films keep colours and their positions, in every size.
 
-These tests would miss the same as those of a session's films: see `tests/session/test_colours.py`.
+The limits of these tests are those of `tests/session/test_colours.py`.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ def _fine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES + ODD_SIZES)
-def test_an_offline_film_keeps_colours_in_their_places(tmp_path: Path, size: Size) -> None:
+def test_an_offline_film_keeps_colours_and_their_positions(tmp_path: Path, size: Size) -> None:
     path, spec = tmp_path / "film.mp4", FilmSpec(width=size[0], height=size[1], fps=25)
     with Mp4File(path, spec, comment="") as film:
         for number in range(FRAMES):
@@ -34,10 +34,10 @@ def test_an_offline_film_keeps_colours_in_their_places(tmp_path: Path, size: Siz
 
 
 @pytest.mark.parametrize("size", SIZES + ODD_SIZES)
-def test_an_idle_film_keeps_colours_in_their_places(tmp_path: Path, size: Size) -> None:
+def test_an_idle_film_keeps_colours_and_their_positions(tmp_path: Path, size: Size) -> None:
     write_idle_film(build_of(tmp_path, size), tmp_path / "idle.mp4")
-    there = list(range(FRAMES))
-    require_blocks(tmp_path / "idle.mp4", size, there + there[::-1])
+    forward = list(range(FRAMES))
+    require_blocks(tmp_path / "idle.mp4", size, forward + forward[::-1])
 
 
 def build_of(folder: Path, size: Size) -> AvatarBuild:

@@ -1,4 +1,4 @@
-"""`python -m warm render`: whole films, in time to the frame, all checked before the first."""
+"""`python -m warm render`: complete films, in sync to the frame, all checked before the first."""
 
 import fcntl
 import tracemalloc
@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from session.film import FilmSpec
 from session.fragmented.journal import journal_path
 from tests.tiny_face import FRAMES, MOUTH, PATCH, LoudnessEngine, tiny_avatar
-from tests.warm.offline.sample_sound import portrait
+from tests.warm.sample_videos import portrait
 from tts.espeak import EspeakVoices
+from tts.speech import Speech
 from warm.__main__ import main
 from warm.avatars.avatar import AvatarBuild
 from warm.avatars.store import AvatarStore
 from warm.engines.base import PatchRequest, ReadyPatches
 from warm.engines.viseme.engine import VisemeEngine
 from warm.offline.chunks import chunks_from_audio, windows
-from warm.offline.task import NAMES, read_tasks
+from warm.offline.task import FIELD_NAMES, read_tasks
 
 ROOT = Path(__file__).parents[3]
 RATE_HZ, FPS = 48_000, 25
@@ -33,20 +34,20 @@ SPEC = FilmSpec(width=96, height=80, fps=FPS)
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A results folder with the avatar `tiny`; the folder is also where relative paths are."""
+    """A results folder with the avatar `tiny`; its parent is the working directory."""
     monkeypatch.chdir(tmp_path)
-    keep_avatar(tmp_path / "results", "tiny", engine="viseme", bbox_shift=3)
+    store_avatar(tmp_path / "results", "tiny", engine="viseme", bbox_shift=3)
     return tmp_path / "results"
 
 
 @pytest.fixture
 def loudness(engine: LoudnessEngine, monkeypatch: pytest.MonkeyPatch) -> LoudnessEngine:
-    """The engine of all films: the brightness of a square tells how loud a frame is."""
+    """The engine of all films; the brightness of a square shows the loudness of a frame."""
     monkeypatch.setattr("warm.offline.runner.make_engine", lambda _settings: engine)
     return engine
 
 
-def keep_avatar(results: Path, avatar_id: str, **settings: object) -> None:
+def store_avatar(results: Path, avatar_id: str, **settings: object) -> None:
     store, like = AvatarStore(results), tiny_avatar(results)
     with store.building(avatar_id) as folder:
         build = AvatarBuild(
@@ -76,7 +77,7 @@ def sound_file(path: Path, sound: NDArray[np.float64], rate_hz: int = RATE_HZ) -
 
 
 def clicks(seconds: float, frames: Sequence[int]) -> NDArray[np.float64]:
-    """Silence with a loud tenth of a frame in the middle of some frames."""
+    """Return silence with a loud tenth of a frame in the middle of some frames."""
     sound = np.zeros(round(seconds * RATE_HZ))
     for frame in frames:
         middle = frame * PER_FRAME + PER_FRAME // 2
@@ -84,7 +85,7 @@ def clicks(seconds: float, frames: Sequence[int]) -> NDArray[np.float64]:
     return sound
 
 
-def rendered(*arguments: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+def render(*arguments: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
     code = main(["render", *map(str, arguments)])
     printed = capsys.readouterr()
     return code, printed.out, printed.err
@@ -96,7 +97,7 @@ def pictures(path: Path) -> NDArray[np.uint8]:
     return np.stack(shown)
 
 
-def sound_of(path: Path) -> NDArray[np.float32]:
+def audio_of(path: Path) -> NDArray[np.float32]:
     with av.open(str(path)) as container:
         return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
 
@@ -112,17 +113,17 @@ def background(shown: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 @pytest.mark.usefixtures("loudness")
-def test_every_frame_is_written_the_begun_last_one_too(
+def test_every_frame_is_written_including_a_partial_last_one(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seconds = 3 + 0.2 / FPS
     audio = sound_file(results / "a.wav", clicks(seconds, [7, 40, 74]))
-    code, said, shown = rendered(
-        "--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys
-    )
+    code, out, shown = render("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
     assert code == 0
-    assert "a.mp4: 76 frames, 3.04 s, made in " in said
-    assert "76/76" in shown and "frames/s" in shown, "a bar with frames a second and time left"
+    assert "a.mp4: 76 frames, 3.04 s, made in " in out
+    assert "76/76" in shown and "frames/s" in shown, (
+        "a bar with frames per second and remaining time"
+    )
     film = pictures(Path("a.mp4"))
     assert len(film) == 76
     loop = [*range(FRAMES), *reversed(range(FRAMES))]
@@ -131,30 +132,30 @@ def test_every_frame_is_written_the_begun_last_one_too(
 
 
 @pytest.mark.usefixtures("loudness")
-def test_the_mouth_flashes_on_the_frame_that_clicks(
+def test_the_mouth_flashes_on_the_frames_with_a_click(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     at = [3, 29, 30, 55, 99]
     sound = clicks(4, at)
     audio = sound_file(results / "a.wav", sound)
-    assert rendered("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)[0] == 0
+    assert render("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)[0] == 0
     bright = brightness(pictures(Path("a.mp4")))
     assert [int(frame) for frame in np.flatnonzero(bright > 120)] == at
-    found = np.abs(sound_of(Path("a.mp4")))
+    found = np.abs(audio_of(Path("a.mp4")))
     loud = np.flatnonzero(found > 0.45)
-    assert {int(sample) // PER_FRAME for sample in loud} == set(at), "seen and heard together"
+    assert {int(sample) // PER_FRAME for sample in loud} == set(at), "audio and video in sync"
     assert abs(int(loud[0]) - int(np.flatnonzero(sound)[0])) <= 24
 
 
 @pytest.mark.usefixtures("loudness")
-def test_the_sound_is_that_of_the_file_and_in_its_place(
+def test_the_audio_is_that_of_the_file_and_in_sync(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     times = np.arange(2 * 16_000) / 16_000
     tone = 0.4 * np.sin(2 * np.pi * (200 + 300 * times) * times)
     audio = sound_file(results / "a.wav", tone, 16_000)
-    assert rendered("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)[0] == 0
-    found = sound_of(Path("a.mp4"))[: 2 * RATE_HZ]
+    assert render("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)[0] == 0
+    found = audio_of(Path("a.mp4"))[: 2 * RATE_HZ]
     fine = np.arange(2 * RATE_HZ) / RATE_HZ
     expected = 0.4 * np.sin(2 * np.pi * (200 + 300 * fine) * fine)
     spectrum = np.fft.rfft(found, 2**18) * np.conj(np.fft.rfft(expected, 2**18))
@@ -166,11 +167,9 @@ def test_the_sound_is_that_of_the_file_and_in_its_place(
 
 
 @pytest.mark.usefixtures("loudness")
-def test_the_film_is_an_ordinary_faststart_mp4(
-    results: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_film_is_a_faststart_mp4(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     audio = sound_file(results / "a.wav", clicks(1.5, [3]))
-    assert rendered("--audio", audio, "--avatar", "tiny", "--out", "x/a.mp4", capsys=capsys)[0] == 0
+    assert render("--audio", audio, "--avatar", "tiny", "--out", "x/a.mp4", capsys=capsys)[0] == 0
     content = Path("x/a.mp4").read_bytes()
     assert 0 < content.find(b"moov") < content.find(b"mdat") and b"moof" not in content
     with av.open("x/a.mp4") as container:
@@ -183,18 +182,18 @@ def test_the_film_is_an_ordinary_faststart_mp4(
 
 
 @pytest.mark.usefixtures("loudness")
-def test_nothing_is_lost_where_passages_of_a_long_file_meet(
+def test_no_frame_is_lost_between_the_chunks_of_a_long_file(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     at = [0, 748, 749, 750, 751, 1499, 1500, 1501, 1610]
     audio = sound_file(results / "a.wav", clicks(64.48, at))
-    assert rendered("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)[0] == 0
+    assert render("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)[0] == 0
     bright = brightness(pictures(Path("a.mp4")))
     assert len(bright) == 1612
     assert [int(frame) for frame in np.flatnonzero(bright > 120)] == at
 
 
-def test_passages_of_a_long_file_are_heard_as_if_it_were_whole(
+def test_the_chunks_of_a_long_file_have_the_features_of_the_whole(
     results: Path, voices: EspeakVoices
 ) -> None:
     choice = voices.choose(voice="espeak-en-us-female", language=None, speed=1.0)
@@ -205,14 +204,13 @@ def test_passages_of_a_long_file_are_heard_as_if_it_were_whole(
     engine = VisemeEngine()
     parts = np.concatenate([each.features for each in chunks_from_audio(audio, engine, SPEC)])
     whole = np.concatenate(list(windows(audio)))
-    from tts.speech import Speech  # noqa: PLC0415
-
     one = engine.encode_speech(Speech("", whole, RATE_HZ, None), frames=len(parts), fps=FPS)
     assert len(parts) == 64 * FPS
     assert np.abs(parts - one).max() < 1e-4
 
 
-def test_memory_does_not_grow_with_the_length_of_the_sound(results: Path) -> None:
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_length_of_the_audio(results: Path) -> None:
     engine = VisemeEngine()
     times = np.arange(4 * 8000) / 8000
     syllables = 0.3 * np.sin(2 * np.pi * 3 * times) ** 2 * np.sin(2 * np.pi * 300 * times)
@@ -227,8 +225,8 @@ def test_memory_does_not_grow_with_the_length_of_the_sound(results: Path) -> Non
     assert peaks[1] < 1.05 * peaks[0] < 300e6
 
 
-class Wavering(LoudnessEngine):
-    """Takes fewer jobs at once after the first time, as an engine short of memory does."""
+class ShrinkingEngine(LoudnessEngine):
+    """Takes smaller batches after the first, as an engine short of memory does."""
 
     @property
     def largest_batch(self) -> int | None:  # type: ignore[override]
@@ -239,59 +237,59 @@ class Wavering(LoudnessEngine):
         return super().submit(requests)
 
 
-def test_an_engine_may_take_fewer_frames_while_it_works(
+def test_an_engine_may_lower_its_batch_size_while_it_works(
     results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("warm.offline.runner.make_engine", lambda _settings: Wavering())
+    monkeypatch.setattr("warm.offline.runner.make_engine", lambda _settings: ShrinkingEngine())
     audio = sound_file(results / "a.wav", clicks(1.2, [11, 29]))
-    assert rendered("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)[0] == 0
+    assert render("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)[0] == 0
     bright = brightness(pictures(Path("a.mp4")))
     assert [int(frame) for frame in np.flatnonzero(bright > 120)] == [11, 29] and len(bright) == 30
 
 
 @pytest.mark.usefixtures("loudness", "results")
 def test_a_text_is_spoken_by_the_chosen_voice(capsys: pytest.CaptureFixture[str]) -> None:
-    code, said, _ = rendered(
+    code, out, _ = render(
         *("--text", "Guten Tag.", "--language", "de", "--avatar", "tiny", "--out", "a.mp4"),
         capsys=capsys,
     )
-    assert code == 0 and "a.mp4: " in said
-    film, sound = pictures(Path("a.mp4")), sound_of(Path("a.mp4"))
+    assert code == 0 and "a.mp4: " in out
+    film, sound = pictures(Path("a.mp4")), audio_of(Path("a.mp4"))
     assert len(film) > 20 and abs(len(sound) - len(film) * PER_FRAME) < 2048
     assert np.abs(sound).max() > 0.1 and brightness(film).max() > 60
 
 
 @pytest.mark.usefixtures("loudness")
-def test_silence_makes_a_still_film_and_is_said(
+def test_silence_gives_a_motionless_film_and_a_note(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("tiny").mkdir()  # is not taken for the avatar
+    Path("tiny").mkdir()  # must not be mistaken for the avatar
     audio = sound_file(results / "a.wav", np.zeros(8000), 8000)
-    code, said, _ = rendered("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
-    assert code == 0 and "a.wav: The sound is silent; the mouth stays closed." in said
+    code, out, _ = render("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
+    assert code == 0 and "a.wav: The sound is silent; the mouth stays closed." in out
     assert len(pictures(Path("a.mp4"))) == 25
 
 
 @pytest.mark.usefixtures("loudness")
-def test_what_is_done_is_left_alone_until_something_changes(
+def test_a_finished_film_is_kept_until_its_inputs_change(
     results: Path, loudness: LoudnessEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     audio = sound_file(results / "a.wav", clicks(1, [3]))
     arguments = ("--audio", audio, "--avatar", "tiny", "--out", "a.mp4")
-    assert rendered(*arguments, capsys=capsys)[0] == 0
+    assert render(*arguments, capsys=capsys)[0] == 0
     first = Path("a.mp4").read_bytes()
-    code, said, _ = rendered(*arguments, capsys=capsys)
-    assert code == 0 and "Done before: a.mp4 (--force makes it again)" in said
+    code, out, _ = render(*arguments, capsys=capsys)
+    assert code == 0 and "Already done: a.mp4 (--force makes it again)" in out
     sound_file(audio, clicks(1, [20]))
-    code, _, wrong = rendered(*arguments, capsys=capsys)
-    assert code == 1 and "result: a.mp4 exists, and was made of something else" in wrong
+    code, _, err = render(*arguments, capsys=capsys)
+    assert code == 1 and "result: a.mp4 exists and is a different film" in err
     assert Path("a.mp4").read_bytes() == first
-    assert rendered(*arguments, "--force", capsys=capsys)[0] == 0
+    assert render(*arguments, "--force", capsys=capsys)[0] == 0
     assert [int(f) for f in np.flatnonzero(brightness(pictures(Path("a.mp4"))) > 120)] == [20]
 
 
 @pytest.mark.usefixtures("loudness")
-def test_an_interrupted_film_leaves_nothing_and_the_old_one_stays(
+def test_an_interrupted_film_leaves_no_file_and_the_old_one_stays(
     results: Path, loudness: LoudnessEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audio = sound_file(results / "a.wav", clicks(6, [3]))
@@ -308,18 +306,18 @@ def test_an_interrupted_film_leaves_nothing_and_the_old_one_stays(
 
 
 @pytest.mark.usefixtures("loudness")
-def test_what_a_killed_process_left_is_swept_away_but_not_what_is_being_written(
+def test_abandoned_temporary_files_are_removed_but_not_those_being_written(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     audio = sound_file(results / "a.wav", clicks(1, [3]))
-    left, busy, other = Path(".a.mp4.1.new"), Path(".a.mp4.2.new"), Path(".b.mp4.1.new")
-    for path in (left, other):
+    abandoned, busy, other = Path(".a.mp4.1.new"), Path(".a.mp4.2.new"), Path(".b.mp4.1.new")
+    for path in (abandoned, other):
         path.write_bytes(b"half")
     with busy.open("wb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        code, _, _ = rendered("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
+        code, _, _ = render("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
     assert code == 0 and len(pictures(Path("a.mp4"))) == 25
-    assert not left.exists() and busy.exists() and other.exists()
+    assert not abandoned.exists() and busy.exists() and other.exists()
 
 
 def write_tasks(text: str) -> str:
@@ -328,64 +326,68 @@ def write_tasks(text: str) -> str:
 
 
 @pytest.mark.usefixtures("loudness")
-def test_many_tasks_become_as_many_films(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_task_gives_a_film(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sound_file(results / "a.wav", clicks(1, [3]))
     tasks = write_tasks(
         "tasks:\n"
         "- {audio: results/a.wav, avatar: tiny, result: films/one.mp4}\n"
         "- {text: Hello., avatar: tiny, bbox_shift: 3, result: films/two.mp4, speed: 1.5}\n"
     )
-    code, said, _ = rendered("--tasks", tasks, capsys=capsys)
+    code, out, _ = render("--tasks", tasks, capsys=capsys)
     assert code == 0
-    assert "films/one.mp4: 25 frames" in said and "films/two.mp4: " in said
+    assert "films/one.mp4: 25 frames" in out and "films/two.mp4: " in out
     assert sorted(path.name for path in Path("films").iterdir()) == ["one.mp4", "two.mp4"]
 
 
+INVALID_TASKS = """\
+tasks:
+- {audio: results/a.wav, avatar: tiny, result: good.mp4}
+- {audio: results/gone.wav, avatar: tiny, result: b.mp4}
+- {audio: results/cut.wav, avatar: tiny, result: c.mp4}
+- {audio: results/a.wav, avatar: unknown, result: d.mp4}
+- {audio: results/a.wav, video: results/a.wav, result: e.mp4}
+- {audio: results/a.wav, avatar: neural, result: f.mp4}
+- {audio: results/a.wav, avatar: tiny, bbox_shift: 7, result: g.mp4}
+- {text: Hello., voice: unknown, avatar: tiny, result: h.mp4}
+- {text: '...', avatar: tiny, result: i.mp4}
+- {audio: results/a.wav, avatar: tiny, result: results/full_session.mp4}
+"""
+FAULTS = [
+    (2, "audio", "There is no file results/gone.wav"),
+    (3, "audio", "is damaged or truncated at 0.50 s (1.00 s were announced)"),
+    (4, "avatar", "There is no avatar 'unknown'"),
+    (5, "video", "is no photo or video that can be read"),
+    (6, "avatar", "was prepared for the engine 'musetalk', but the engine is 'viseme'"),
+    (7, "bbox_shift", "is 7; the avatar 'tiny' was prepared with 3."),
+    (8, "voice", "unknown"),
+    (9, "text", ""),
+    (10, "result", "is the film of a session"),
+]
+"""Task number, field and message; the first task is valid."""
+
+
 @pytest.mark.usefixtures("loudness")
-def test_every_task_that_cannot_be_done_is_named_before_any_is_begun(
+def test_every_invalid_task_is_listed_before_any_is_started(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keep_avatar(results, "neural", engine="musetalk", bbox_shift=0)
+    store_avatar(results, "neural", engine="musetalk", bbox_shift=0)
     good = sound_file(results / "a.wav", clicks(1, [3]))
-    whole = good.read_bytes()
-    (results / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    data = good.read_bytes()
+    (results / "cut.wav").write_bytes(data[: len(data) // 2])
     (results / "full_session.mp4").touch()
     journal_path(results / "full_session.mp4").touch()
-    tasks = write_tasks(
-        "tasks:\n"
-        "- {audio: results/a.wav, avatar: tiny, result: good.mp4}\n"
-        "- {audio: results/gone.wav, avatar: tiny, result: b.mp4}\n"
-        "- {audio: results/cut.wav, avatar: tiny, result: c.mp4}\n"
-        "- {audio: results/a.wav, avatar: nobody, result: d.mp4}\n"
-        "- {audio: results/a.wav, video: results/a.wav, result: e.mp4}\n"
-        "- {audio: results/a.wav, avatar: neural, result: f.mp4}\n"
-        "- {audio: results/a.wav, avatar: tiny, bbox_shift: 7, result: g.mp4}\n"
-        "- {text: Hello., voice: nobody, avatar: tiny, result: h.mp4}\n"
-        "- {text: '...', avatar: tiny, result: i.mp4}\n"
-        "- {audio: results/a.wav, avatar: tiny, result: results/full_session.mp4}\n"
-    )
-    code, _, wrong = rendered("--tasks", tasks, capsys=capsys)
+    code, _, err = render("--tasks", write_tasks(INVALID_TASKS), capsys=capsys)
     assert code == 1 and not Path("good.mp4").exists()
-    lines = wrong.splitlines()
-    assert lines[0] == "RefusedTasks: Nothing was begun:"
-    for number, begins, words in (
-        (2, "audio", "There is no file results/gone.wav"),
-        (3, "audio", "is damaged or truncated at 0.50 s (1.00 s were announced)"),
-        (4, "avatar", "There is no avatar 'nobody'"),
-        (5, "video", "is no photo or video that can be read"),
-        (6, "avatar", "was prepared for the engine 'musetalk', and the engine is 'viseme'"),
-        (7, "bbox_shift", "is 7; the avatar 'tiny' was prepared with 3."),
-        (8, "voice", "nobody"),
-        (9, "text", ""),
-        (10, "result", "is the film of a session"),
-    ):
-        (line,) = (line for line in lines if line.startswith(f"task {number}, {begins}: "))
-        assert words in line
-    assert len(lines) == 10
+    lines = err.splitlines()
+    assert lines[0] == "RefusedTasks: No task was started:"
+    for number, field, message in FAULTS:
+        (line,) = (line for line in lines if line.startswith(f"task {number}, {field}: "))
+        assert message in line
+    assert len(lines) == 1 + len(FAULTS)
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         ("tasks: []", "must hold `tasks:` with a list of one or more"),
         ("films: [1]", "must hold `tasks:`"),
@@ -416,16 +418,16 @@ def test_every_task_that_cannot_be_done_is_named_before_any_is_begun(
         ),
         (
             "tasks: [{avatar: a, text: t, result: c.mp4}, {avatar: b, text: u, result: ./c.mp4}]",
-            "task 2, result: c.mp4 is that of task 1 too.",
+            "task 2, result: c.mp4 is also the result of task 1.",
         ),
     ],
 )
 @pytest.mark.usefixtures("results")
-def test_a_bad_file_of_tasks_is_named_with_task_and_field(
-    content: str, words: str, capsys: pytest.CaptureFixture[str]
+def test_a_fault_in_a_task_file_names_task_and_field(
+    content: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, _, wrong = rendered("--tasks", write_tasks(content), capsys=capsys)
-    assert code == 1 and words in wrong and len(wrong.splitlines()) <= 6
+    code, _, err = render("--tasks", write_tasks(content), capsys=capsys)
+    assert code == 1 and message in err and len(err.splitlines()) <= 6
 
 
 def test_one_failing_task_does_not_stop_the_others(
@@ -438,30 +440,30 @@ def test_one_failing_task_does_not_stop_the_others(
         "- {audio: results/a.wav, video: results/wall.png, result: one.mp4}\n"
         "- {audio: results/a.wav, avatar: tiny, result: two.mp4}\n"
     )
-    code, said, wrong = rendered("--tasks", tasks, "--models", ROOT / "models", capsys=capsys)
+    code, out, err = render("--tasks", tasks, "--models", ROOT / "models", capsys=capsys)
     assert code == 1
-    assert "task 1: results/a.wav with results/wall.png -> one.mp4: NoFaceError: " in wrong
-    assert "1 of 2 films were not made." in wrong
-    assert "two.mp4: 25 frames" in said and len(pictures(Path("two.mp4"))) == 25
+    assert "task 1: results/a.wav with results/wall.png -> one.mp4: NoFaceError: " in err
+    assert "1 of 2 films were not made." in err
+    assert "two.mp4: 25 frames" in out and len(pictures(Path("two.mp4"))) == 25
     assert not Path("one.mp4").exists()
 
 
-def test_an_engine_that_breaks_fails_the_film_and_leaves_nothing(
+def test_an_engine_error_fails_the_film_and_leaves_no_file(
     results: Path, loudness: LoudnessEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     audio = sound_file(results / "a.wav", clicks(8, [3]))
     loudness.broken_after = 60
-    code, _, wrong = rendered("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
-    assert code == 1 and "RuntimeError: the engine broke" in wrong
+    code, _, err = render("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
+    assert code == 1 and "RuntimeError: the engine broke" in err
     assert [path.name for path in Path().iterdir() if "a.mp4" in path.name] == []
 
 
 @pytest.mark.usefixtures("loudness")
-def test_what_is_too_long_is_refused(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_long_audio_is_refused(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     audio = sound_file(results / "a.wav", clicks(4, [3]))
     arguments = ("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", "--max-audio-s", "3")
-    code, _, wrong = rendered(*arguments, capsys=capsys)
-    assert code == 1 and "audio: " in wrong and "is longer than 3 s (max_audio_s)" in wrong
+    code, _, err = render(*arguments, capsys=capsys)
+    assert code == 1 and "audio: " in err and "is longer than 3 s (max_audio_s)" in err
 
 
 @pytest.mark.parametrize(
@@ -474,33 +476,34 @@ def test_what_is_too_long_is_refused(results: Path, capsys: pytest.CaptureFixtur
         ["--avatar", "tiny", "--out", "c.mp4"],
     ],
 )
-def test_flags_that_do_not_go_together_are_a_bad_command_line(
+def test_contradictory_flags_are_a_usage_error(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as exited:
         main(["render", *arguments])
-    assert left.value.code == 2
+    assert exited.value.code == 2
     assert "usage: python -m warm render" in capsys.readouterr().err
 
 
-def test_a_photo_is_prepared_once_and_speaks_with_the_real_engine(
+@pytest.mark.slow
+def test_a_photo_is_prepared_once_and_rendered_with_the_real_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     cv2.imwrite("Anna B.png", portrait(240))
     arguments = ("--text", "Mamma mia!", "--avatar", "Anna B.png", "--models", ROOT / "models")
-    code, _, shown = rendered(*arguments, "--out", "a.mp4", capsys=capsys)
+    code, _, shown = render(*arguments, "--out", "a.mp4", capsys=capsys)
     assert code == 0 and "finishing: 100%" in shown
     (avatar,) = AvatarStore(Path("results")).list()
     assert avatar.id.startswith("Anna-B-")
     film = pictures(Path("a.mp4")).astype(np.int16)
     assert np.abs(film[12:30] - film[0]).max() > 60, "the mouth moves"
-    code, _, shown = rendered(*arguments, "--out", "b.mp4", capsys=capsys)
-    assert code == 0 and "finishing" not in shown, "prepared before"
+    code, _, shown = render(*arguments, "--out", "b.mp4", capsys=capsys)
+    assert code == 0 and "finishing" not in shown, "the avatar is up to date"
 
 
-def test_the_shipped_example_has_every_field_explained_and_is_valid() -> None:
+def test_the_shipped_example_is_valid_and_explains_every_field() -> None:
     tasks = read_tasks(ROOT / "configs" / "tasks.yaml")
     assert len(tasks) >= 2
     comments = (ROOT / "configs" / "tasks.yaml").read_text()
-    assert [name for name in NAMES if name not in comments] == []
+    assert [name for name in FIELD_NAMES if name not in comments] == []

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.warm.offline.sample_sound import Picture, as_frame, cut_off, film, portrait, swaying
+from tests.warm.sample_videos import Picture, as_frame, cut_off, film, portrait, swaying
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, Avatar, AvatarBuild
 from warm.avatars.recipe import ENGINES, BadPreparationSettings, PreparationSettings
 from warm.avatars.store import AvatarStore, BadAvatarId

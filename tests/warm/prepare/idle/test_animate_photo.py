@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stabilizers.similarity import apply, invert
-from tests.warm.offline.sample_sound import Picture, portrait
+from tests.warm.sample_videos import Picture, portrait
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.finder import FaceFinder
 from warm.face.landmarks import eye_centres, lip_gap

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stabilizers.settings import TrackSettings
 from stabilizers.similarity import apply, invert
 from stabilizers.track import track_face
-from tests.warm.offline.sample_sound import Picture, portrait, swaying
+from tests.warm.sample_videos import Picture, portrait, swaying
 from warm.face.finder import FaceFinder
 from warm.face.landmarks import lip_gap
 from warm.face.mesh import FaceMesh

@@ -1,4 +1,4 @@
-"""Photos and films for the tests: the portrait of matplotlib's wheel, moved about and encoded."""
+"""Sample photos and videos: the portrait from matplotlib's wheel, moved and encoded."""
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -14,7 +14,7 @@ Picture = NDArray[np.uint8]
 
 
 def portrait(height: int = 600) -> Picture:
-    """(height, …, 3) BGR: Grace Hopper."""
+    """Return Grace Hopper as (height, …, 3) BGR."""
     picture = cv2.imread(str(Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"))
     assert picture is not None
     size = round(512 * height / 600) & ~1, height
@@ -22,21 +22,21 @@ def portrait(height: int = 600) -> Picture:
 
 
 def swaying(frames: int, height: int = 240) -> list[Picture]:
-    """The portrait moving from side to side by a few pixels."""
+    """Return frames of the portrait moving from side to side by a few pixels."""
     still = portrait(height)
     size = still.shape[1], still.shape[0]
-    moves = 4 * np.sin(np.arange(frames) / 6)
+    offsets = 4 * np.sin(np.arange(frames) / 6)
     return [
         np.asarray(
             cv2.warpAffine(still, np.array([[1, 0, x], [0, 1, 0.3 * x]]), size, borderMode=1),
             np.uint8,
         )
-        for x in moves
+        for x in offsets
     ]
 
 
 def numbered(frames: int, *, size: tuple[int, int] = (64, 48)) -> list[Picture]:
-    """Pictures that tell their number: ones as the grey of the left half, tens of the right."""
+    """Return pictures that encode their index: ones as grey on the left half, tens on the right."""
     width, height = size
     pictures = [np.full((height, width, 3), 20, np.uint8) for _ in range(frames)]
     for k, picture in enumerate(pictures):
@@ -46,7 +46,7 @@ def numbered(frames: int, *, size: tuple[int, int] = (64, 48)) -> list[Picture]:
 
 
 def number_of(picture: Picture) -> int:
-    """Which of `numbered` a decoded picture is."""
+    """Return the index of a decoded picture of `numbered`."""
     width = picture.shape[1]
     ones, tens = picture[:, : width // 2 - 4].mean(), picture[:, width // 2 + 4 :].mean()
     return round((ones - 20) / 20) + 10 * round((tens - 20) / 20)
@@ -87,7 +87,7 @@ def film(
 
 
 def as_frame(picture: Picture) -> av.VideoFrame:
-    """BGRA as it is, BGR as 4:2:0 by OpenCV: PyAV's own conversion shall not judge itself."""
+    """Convert BGR to 4:2:0 with OpenCV, so that PyAV's conversion does not test itself."""
     if picture.shape[2] == 4:
         return av.VideoFrame.from_ndarray(picture, format="bgra")
     planes = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)
@@ -95,7 +95,7 @@ def as_frame(picture: Picture) -> av.VideoFrame:
 
 
 def cut_off(source: Path, target: Path, share: float) -> Path:
-    """The first `share` of a file's bytes."""
+    """Write the first `share` of a file's bytes to `target`."""
     data = source.read_bytes()
     target.write_bytes(data[: int(len(data) * share)])
     return target
