@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.api.server_process import PATIENCE_S, ROOT, Server, free_port
-from tests.warm.portraits import MODELS, portrait, sit
+from tests.warm.portraits import MODELS, build_portrait, portrait
 from warm.avatars.store import AvatarStore
 from warm.engines.viseme.engine import VisemeEngine
 from warm.prepare.idle_film import write_idle_film
@@ -21,7 +21,7 @@ def make_avatar(results: Path) -> None:
     """Prepare the portrait as the avatar `demo`, in a single pose, for the embedded engine."""
     store = AvatarStore(results)
     with store.building("demo") as folder:
-        build = sit(folder, portrait())
+        build = build_portrait(folder, portrait())
         for name in ("frames", "transforms", "landmarks"):
             build.write_array(name, getattr(build, name))
         VisemeEngine(MODELS).prepare(build)

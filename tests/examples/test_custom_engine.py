@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from examples.custom_engine import INSIDE_BGR, EllipseEngine
 from tests.examples.processes import NO_MODELS, serving_example
-from tests.warm.portraits import MODELS, portrait, sit
+from tests.warm.portraits import MODELS, build_portrait, portrait
 from tts.speech import Speech
 from warm.avatars.store import AvatarStore
 from warm.settings import Settings
@@ -58,13 +58,13 @@ def dark_pixels(lips: NDArray[np.uint8]) -> int:
 @needs_models
 def test_a_closed_mouth_is_transparent_and_a_loud_one_is_wide(tmp_path: Path) -> None:
     from examples.custom_engine import draw  # noqa: PLC0415
-    from tests.warm.portraits import opened  # noqa: PLC0415
+    from tests.warm.portraits import open_build  # noqa: PLC0415
     from warm.engines.base import PatchRequest  # noqa: PLC0415
 
-    build = sit(tmp_path, portrait())
+    build = build_portrait(tmp_path, portrait())
     for name in ("frames", "transforms", "landmarks"):
         build.write_array(name, getattr(build, name))
-    avatar = opened(build, "sitter")
+    avatar = open_build(build, "portrait")
     heights = []
     for loudness in (0.0, 0.5, 1.0):
         mask = draw(PatchRequest(avatar, 0, np.array([loudness], np.float32))).mask
