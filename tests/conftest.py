@@ -1,4 +1,4 @@
-"""A small warm server for tests: real voice, real film, a tiny avatar and an engine to match."""
+"""Fixtures of a small running server: real voices and films, a tiny avatar and its engine."""
 
 import shutil
 import tempfile
@@ -17,7 +17,7 @@ from warm.settings import Settings
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep what hypothesis remembers out of the checkout."""
+    """Keep the database of hypothesis out of the checkout."""
     home = tempfile.mkdtemp(prefix="hypothesis-")
     set_hypothesis_home_dir(home)
     config.add_cleanup(lambda: shutil.rmtree(home))

@@ -1,4 +1,4 @@
-"""A lip engine that one can see through, and a face for it."""
+"""A lip engine whose patches show the loudness of the speech, and a tiny avatar for it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +13,12 @@ from warm.engines.base import Patch, PatchRequest, PendingPatches, ReadyPatches
 
 WIDTH, HEIGHT, FRAMES = 96, 80, 10
 MOUTH = (36, 48)
-"""Where the tiny engine puts its patch: x, y."""
+"""Position of the patch in the frame: x, y."""
 PATCH = 24
 
 
 class LoudnessEngine:
-    """Shows how loud a frame is as the brightness of a square: an engine one can see through."""
+    """Draws a square whose brightness is the loudness of the frame."""
 
     name = "loudness"
     benefits_from_batching = False
@@ -26,7 +26,7 @@ class LoudnessEngine:
 
     def __init__(self) -> None:
         self.broken_after: int | None = None
-        """Frames after which rendering fails."""
+        """Number of frames after which `submit` fails; None: never."""
         self.rendered = 0
 
     def round_up_batch(self, frames: int) -> int:
@@ -75,7 +75,7 @@ class LoudnessEngine:
 
 
 def tiny_avatar(folder: Path) -> Avatar:
-    """Ten frames, each of a grey of its own, so that a picture tells which frame it is."""
+    """Ten frames, each of its own shade of grey, which identifies it."""
     frames = np.empty((FRAMES, HEIGHT, WIDTH, 3), np.uint8)
     for index in range(FRAMES):
         frames[index] = 60 + 15 * index

@@ -1,9 +1,10 @@
-"""Settings from four places, and what is said about wrong ones."""
+"""The settings, their four sources, and messages about faults."""
 
 from pathlib import Path
 
 import pytest
 
+from stabilizers.settings import KalmanConstants, OneEuroConstants, TrackSettings
 from warm.settings import DEFAULT_CONFIG, BadSettings, Settings, read_settings
 
 
@@ -19,19 +20,19 @@ def config(folder: Path, text: str) -> list[str]:
     return ["--config", str(path)]
 
 
-def complaint(*argv: str) -> str:
+def fault_message(*argv: str) -> str:
     with pytest.raises(BadSettings) as caught:
         read_settings(argv)
     return str(caught.value)
 
 
-def test_the_shipped_file_names_every_setting_with_its_default() -> None:
+def test_the_shipped_file_has_every_setting_with_its_default() -> None:
     assert read_settings() == Settings()
     written = DEFAULT_CONFIG.read_text(encoding="utf-8")
     assert [name for name in Settings.model_fields if f"\n{name}:" not in written] == []
 
 
-def test_file_gives_way_to_environment_and_that_to_the_command_line(
+def test_the_environment_overrides_the_file_and_the_command_line_overrides_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     argv = config(tmp_path, "port: 1001\nhost: from.file\nspeed: 1.5\nmax_queue: 3\n")
@@ -54,12 +55,12 @@ def test_settings_cannot_be_changed() -> None:
 def test_an_unknown_key_is_named_with_the_closest_known_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "'blendmode'; did you mean 'blend_mode'" in complaint(
+    assert "'blendmode'; did you mean 'blend_mode'" in fault_message(
         *config(tmp_path, "blendmode: feather\n")
     )
-    assert "'--prot'; did you mean '--port'" in complaint("--prot", "8001")
+    assert "'--prot'; did you mean '--port'" in fault_message("--prot", "8001")
     monkeypatch.setenv("WARMTALK_PROT", "1")
-    assert "'WARMTALK_PROT'; did you mean 'WARMTALK_PORT'" in complaint()
+    assert "'WARMTALK_PROT'; did you mean 'WARMTALK_PORT'" in fault_message()
 
 
 @pytest.mark.parametrize(
@@ -77,44 +78,74 @@ def test_an_unknown_key_is_named_with_the_closest_known_one(
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(argv: list[str], parts: list[str]) -> None:
-    said = complaint(*argv)
-    assert [part for part in parts if part not in said] == []
+    message = fault_message(*argv)
+    assert [part for part in parts if part not in message] == []
 
 
-def test_every_fault_is_told_at_once_and_where_it_came_from(
+def test_all_faults_are_reported_at_once_with_their_sources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WARMTALK_SPEED", "9")
-    said = complaint(*config(tmp_path, "fps: 7\n"), "--port", "0").splitlines()
-    assert len(said) == 3
-    assert any("speed" in line and "environment" in line for line in said)
-    assert any("fps" in line and "some.yaml" in line for line in said)
-    assert any("port" in line and "command line" in line for line in said)
+    message = fault_message(*config(tmp_path, "fps: 7\n"), "--port", "0").splitlines()
+    assert len(message) == 3
+    assert any("speed" in line and "environment" in line for line in message)
+    assert any("fps" in line and "some.yaml" in line for line in message)
+    assert any("port" in line and "command line" in line for line in message)
 
 
-def test_a_fault_of_the_environment_is_not_laid_to_the_file_that_sets_the_same(
+def test_a_fault_of_the_environment_is_not_attributed_to_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WARMTALK_FPS", "abc")
-    said = complaint(*config(tmp_path, "fps: 25\n"))
-    assert "fps = 'abc' (from the environment)" in said
-    assert said.endswith("allowed: 10 to 60")
+    message = fault_message(*config(tmp_path, "fps: 25\n"))
+    assert "fps = 'abc' (from the environment)" in message
+    assert message.endswith("allowed: 10 to 60")
 
 
 @pytest.mark.parametrize("text", ["session:\n  writer: concat\n", "session.writer: concat\n"])
-def test_what_is_said_of_a_session_may_stand_under_its_name(tmp_path: Path, text: str) -> None:
+def test_settings_of_a_session_may_be_in_the_section_session(tmp_path: Path, text: str) -> None:
     assert read_settings(config(tmp_path, text)).writer == "concat"
 
 
-def test_a_setting_that_a_file_names_twice_is_refused(tmp_path: Path) -> None:
-    said = complaint(*config(tmp_path, "session.writer: concat\nwriter: fragments\n"))
-    assert "writer is set twice" in said
+def test_a_setting_that_is_twice_in_a_file_is_refused(tmp_path: Path) -> None:
+    message = fault_message(*config(tmp_path, "session.writer: concat\nwriter: fragments\n"))
+    assert "writer is set twice" in message
 
 
 @pytest.mark.parametrize("text", ["- port\n", "port: [\n"])
-def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
-    assert "some.yaml" in complaint(*config(tmp_path, text))
+def test_a_file_without_a_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    assert "some.yaml" in fault_message(*config(tmp_path, text))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    assert "gone.yaml" in complaint("--config", str(tmp_path / "gone.yaml"))
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert "gone.yaml" in fault_message("--config", str(tmp_path / "gone.yaml"))
+
+
+def test_the_settings_of_the_stabilizers_have_the_defaults_of_their_object() -> None:
+    assert Settings().track == TrackSettings()
+
+
+def test_the_settings_of_the_stabilizers_reach_their_object(tmp_path: Path) -> None:
+    argv = config(tmp_path, "smoothing: kalman\nkalman_noise: 2\n")
+    read = read_settings([*argv, "--one-euro-beta", "0.3", "--subpixel-enabled", "false"])
+    assert read.preparation_settings.track == TrackSettings(
+        smoothing="kalman",
+        subpixel_enabled=False,
+        one_euro=OneEuroConstants(beta=0.3),
+        kalman=KalmanConstants(noise=2),
+    )
+
+
+def test_the_range_of_a_stabilizer_setting_is_that_of_its_field() -> None:
+    assert "allowed: over 0 to 10000" in fault_message("--kalman-noise", "0")
+    assert "allowed: 1 to 1000" in fault_message("--scale-lock-warmup-frames", "0")
+
+
+def test_the_help_describes_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        read_settings(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for name, field in Settings.model_fields.items():
+        assert f"--{name.replace('_', '-')}" in shown
+        first_words = " ".join((field.description or "").split()[:3])
+        assert first_words in shown, name

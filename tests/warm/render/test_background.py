@@ -1,4 +1,4 @@
-"""What waits for the disk in one session holds up no other."""
+"""Film work that waits for the disk delays no other session."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -19,12 +19,12 @@ from warm.runtime import Runtime
 from warm.sessions.session import Session
 from warm.settings import Settings
 
-PATIENCE_S = 30
+TIMEOUT_S = 30
 TEXT = "Hello world. This is the second sentence."
 
 
 class Gate:
-    """Holds whoever wants to do something in the session `slow`, until it is opened."""
+    """Blocks a method of the session `slow` until it is opened."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         self.is_reached, self.is_open = Event(), Event()
@@ -33,7 +33,7 @@ class Gate:
         def held(session: Session, *rest: object) -> object:
             if session.id == "slow":
                 self.is_reached.set()
-                assert self.is_open.wait(PATIENCE_S)
+                assert self.is_open.wait(TIMEOUT_S)
             return act(session, *rest)
 
         monkeypatch.setattr(Session, name, held)
@@ -53,7 +53,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Gate]]:
 
 
 @pytest.fixture
-def two(
+def runtime(
     settings: Settings, voices: EspeakVoices, tmp_path: Path, gate: Callable[[str], Gate]
 ) -> Iterator[Runtime]:
     """A server that lets two sessions speak at once."""
@@ -62,84 +62,88 @@ def two(
         settings=few, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
     )
     runtime.start()
-    assert runtime.wait_until_warm(PATIENCE_S)
+    assert runtime.wait_until_warm(TIMEOUT_S)
     yield runtime
     runtime.close()
 
 
-def test_a_session_that_is_being_made_holds_up_nobody_and_speaks_when_it_is(
-    two: Runtime, gate: Callable[[str], Gate]
+def test_a_session_that_is_being_created_delays_no_other_and_speaks_afterwards(
+    runtime: Runtime, gate: Callable[[str], Gate]
 ) -> None:
-    """Would miss a render thread that makes the film itself."""
-    making, choice = gate("create_film"), two.choose()
-    slow = [two.speak(session_of(two, "slow"), text, choice) for text in ("One.", "Two.")]
-    assert making.is_reached.wait(PATIENCE_S)
+    """Catches a render thread that creates the film itself."""
+    creation, choice = gate("create_film"), runtime.choose()
+    slow = [runtime.speak(session_of(runtime, "slow"), text, choice) for text in ("One.", "Two.")]
+    assert creation.is_reached.wait(TIMEOUT_S)
     for name in ("a", "b"):
-        assert two.speak(session_of(two, name), TEXT, choice).result().clip.frames > 0
-    making.is_open.set()
+        assert runtime.speak(session_of(runtime, name), TEXT, choice).result().clip.frames > 0
+    creation.is_open.set()
     records = [job.result().clip for job in slow]
     assert [record.text for record in records] == ["One.", "Two."]
     assert records[1].first_frame == records[0].frames
 
 
-def test_a_session_that_is_being_made_counts_as_one_that_speaks(
-    two: Runtime, gate: Callable[[str], Gate]
+def test_a_session_that_is_being_created_counts_as_speaking(
+    runtime: Runtime, gate: Callable[[str], Gate]
 ) -> None:
-    """Would miss more clips at once than are allowed."""
-    making, choice = gate("create_film"), two.choose()
-    slow = two.speak(session_of(two, "slow"), "One.", choice)
-    assert making.is_reached.wait(PATIENCE_S)
-    others = [two.speak(session_of(two, name), TEXT, choice) for name in ("a", "b", "c")]
+    """Catches more clips at once than max_speaking."""
+    creation, choice = gate("create_film"), runtime.choose()
+    slow = runtime.speak(session_of(runtime, "slow"), "One.", choice)
+    assert creation.is_reached.wait(TIMEOUT_S)
+    others = [runtime.speak(session_of(runtime, name), TEXT, choice) for name in ("a", "b", "c")]
     seen = set()
     while not all(job.timings.total_s for job in others):
-        seen.add(two.health().processing)
+        seen.add(runtime.health().processing)
     assert max(seen) <= 1
-    making.is_open.set()
+    creation.is_open.set()
     slow.result()
 
 
 @pytest.mark.parametrize("what", ["reset", "remove"])
-def test_a_film_that_is_being_taken_away_holds_up_nobody(
-    two: Runtime, gate: Callable[[str], Gate], what: str
+def test_a_film_that_is_being_removed_delays_no_other_session(
+    runtime: Runtime, gate: Callable[[str], Gate], what: str
 ) -> None:
-    choice = two.choose()
-    two.speak(session_of(two, "slow"), TEXT, choice).result()
-    taking = gate("dispose_film")
+    choice = runtime.choose()
+    runtime.speak(session_of(runtime, "slow"), TEXT, choice).result()
+    removal = gate("dispose_film")
     ending = Thread(
-        target=two.remove if what == "remove" else two.reset,
-        args=(session_of(two, "slow"), {})[: 1 + (what == "reset")],
+        target=runtime.remove if what == "remove" else runtime.reset,
+        args=(session_of(runtime, "slow"), {})[: 1 + (what == "reset")],
     )
     ending.start()
-    assert taking.is_reached.wait(PATIENCE_S)
-    behind = two.speak(session_of(two, "slow"), "Behind it.", choice)
-    assert two.speak(session_of(two, "other"), TEXT, choice).result().clip.frames > 0
-    assert behind.timings.tts_first_s is None
-    taking.is_open.set()
-    ending.join(PATIENCE_S)
-    assert behind.result().clip.index == 0
+    assert removal.is_reached.wait(TIMEOUT_S)
+    later = runtime.speak(session_of(runtime, "slow"), "After it.", choice)
+    assert runtime.speak(session_of(runtime, "other"), TEXT, choice).result().clip.frames > 0
+    assert later.timings.tts_first_s is None
+    removal.is_open.set()
+    ending.join(TIMEOUT_S)
+    assert later.result().clip.index == 0
 
 
-def test_an_interruption_drops_what_waits_for_its_film(
-    two: Runtime, gate: Callable[[str], Gate]
+def test_an_interruption_drops_requests_whose_film_is_being_created(
+    runtime: Runtime, gate: Callable[[str], Gate]
 ) -> None:
-    making = gate("create_film")
-    jobs = [two.speak(session_of(two, "slow"), "Hello.", two.choose()) for _ in range(2)]
-    assert making.is_reached.wait(PATIENCE_S)
-    told = []
-    stopping = Thread(target=lambda: told.append(two.interrupt(session_of(two, "slow"))))
-    stopping.start()
+    creation = gate("create_film")
+    jobs = [
+        runtime.speak(session_of(runtime, "slow"), "Hello.", runtime.choose()) for _ in range(2)
+    ]
+    assert creation.is_reached.wait(TIMEOUT_S)
+    results = []
+    interrupting = Thread(
+        target=lambda: results.append(runtime.interrupt(session_of(runtime, "slow")))
+    )
+    interrupting.start()
     with pytest.raises(Interrupted, match="before this was begun"):
         jobs[1].result()
-    making.is_open.set()
-    stopping.join(PATIENCE_S)
+    creation.is_open.set()
+    interrupting.join(TIMEOUT_S)
     with pytest.raises(Interrupted, match="before this was begun"):
         jobs[0].result()
-    assert [(each.dropped, each.interrupted, each.frame) for each in told] == [(2, False, 0)]
-    assert "slow" not in two.sessions.registry
+    assert [(each.dropped, each.interrupted, each.frame) for each in results] == [(2, False, 0)]
+    assert "slow" not in runtime.sessions.registry
 
 
-def test_a_session_that_cannot_be_made_fails_its_own_request(
-    two: Runtime, monkeypatch: pytest.MonkeyPatch
+def test_a_session_that_cannot_be_created_fails_its_own_request(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(session: Session, *_: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -147,28 +151,31 @@ def test_a_session_that_cannot_be_made_fails_its_own_request(
     with monkeypatch.context() as broken:
         broken.setattr(Session, "create_film", refuse)
         with pytest.raises(PermissionError):
-            two.speak(session_of(two, "slow"), "Hello.", two.choose()).result()
-    assert "slow" not in two.sessions.registry
-    assert two.speak(session_of(two, "slow"), "Hello.", two.choose()).result().clip.index == 0
+            runtime.speak(session_of(runtime, "slow"), "Hello.", runtime.choose()).result()
+    assert "slow" not in runtime.sessions.registry
+    assert (
+        runtime.speak(session_of(runtime, "slow"), "Hello.", runtime.choose()).result().clip.index
+        == 0
+    )
 
 
-def test_a_stop_waits_for_the_film_that_is_being_made(
-    two: Runtime, gate: Callable[[str], Gate], settings: Settings
+def test_a_stop_waits_for_a_film_that_is_being_created(
+    runtime: Runtime, gate: Callable[[str], Gate], settings: Settings
 ) -> None:
-    making = gate("create_film")
-    job = two.speak(session_of(two, "slow"), "Hello.", two.choose())
-    assert making.is_reached.wait(PATIENCE_S)
-    two.stop()
-    making.is_open.set()
-    assert two.wait_until_ended(PATIENCE_S)
-    two.close()
+    creation = gate("create_film")
+    job = runtime.speak(session_of(runtime, "slow"), "Hello.", runtime.choose())
+    assert creation.is_reached.wait(TIMEOUT_S)
+    runtime.stop()
+    creation.is_open.set()
+    assert runtime.wait_until_ended(TIMEOUT_S)
+    runtime.close()
     with pytest.raises((Interrupted, NotReady), match="stopping"):
         job.result()
     for film in settings.results_dir.rglob("full_session.mp4"):
         assert check_film(film).faults == []
 
 
-def test_a_disk_that_does_not_answer_is_told(
+def test_health_reports_a_disk_that_does_not_respond(
     settings: Settings, voices: EspeakVoices, tmp_path: Path, gate: Callable[[str], Gate]
 ) -> None:
     quick = settings.model_copy(update={"stale_s": 0.2})
@@ -176,18 +183,18 @@ def test_a_disk_that_does_not_answer_is_told(
         settings=quick, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
     )
     runtime.start()
-    assert runtime.wait_until_warm(PATIENCE_S)
-    making = gate("create_film")
+    assert runtime.wait_until_warm(TIMEOUT_S)
+    creation = gate("create_film")
     job = runtime.speak(session_of(runtime, "slow"), "Hello.", runtime.choose())
-    assert making.is_reached.wait(PATIENCE_S)
+    assert creation.is_reached.wait(TIMEOUT_S)
     while "waiting for the disk" not in (health := runtime.health()).reason:
         assert health.state in ("ok", "stale")
-    making.is_open.set()
+    creation.is_open.set()
     assert job.result().clip.frames > 0
     runtime.close()
 
 
-def test_what_a_death_left_in_the_trash_goes_at_the_next_start(
+def test_the_start_empties_the_trash(
     settings: Settings, voices: EspeakVoices, tmp_path: Path
 ) -> None:
     trash = settings.results_dir / "trash"
@@ -197,15 +204,15 @@ def test_what_a_death_left_in_the_trash_goes_at_the_next_start(
         settings=settings, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
     )
     runtime.start()
-    assert runtime.wait_until_warm(PATIENCE_S)
+    assert runtime.wait_until_warm(TIMEOUT_S)
     runtime.close()
     assert list(trash.iterdir()) == []
 
 
-def test_the_render_thread_never_waits_for_the_disk_in_a_sessions_life(
-    two: Runtime, monkeypatch: pytest.MonkeyPatch
+def test_the_render_thread_syncs_no_file_and_opens_no_encoder(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Would miss a sync, or an encoder, that moves everybody's deadlines by milliseconds."""
+    """Catches a sync or an encoder that delays all sessions by milliseconds."""
     seen: set[tuple[str, str]] = set()
 
     def note(place: object, name: str) -> None:
@@ -221,8 +228,8 @@ def test_the_render_thread_never_waits_for_the_disk_in_a_sessions_life(
     note(VideoEncoder, "__init__")
     note(AudioEncoder, "__init__")
     for _ in range(2):
-        two.speak(session_of(two, "new"), TEXT, two.choose()).result()
-        two.reset(session_of(two, "new"), {})
-    two.remove(session_of(two, "new"))
+        runtime.speak(session_of(runtime, "new"), TEXT, runtime.choose()).result()
+        runtime.reset(session_of(runtime, "new"), {})
+    runtime.remove(session_of(runtime, "new"))
     assert {name for name, _ in seen} == {"fsync", "__init__"}
     assert {thread for _, thread in seen} == {"background", "encode"}

@@ -1,4 +1,4 @@
-"""While something wants the engine it stays loaded, and every request gets an answer."""
+"""With demand the engine stays loaded, and every request gets an answer."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +26,7 @@ from warm.sessions.films import SessionFilms
 from warm.sessions.session import Session
 from warm.settings import Settings
 
-PATIENCE_S = 30
+TIMEOUT_S = 30
 IDLE_S = 60.0
 
 
@@ -41,8 +41,8 @@ class CountingEngine(LoudnessEngine):
         self.unloads += 1
 
 
-class Stepped:
-    """A server without a render thread: the test makes its turns, and moves the clock."""
+class SteppedServer:
+    """A server without a render thread: the test runs its iterations and moves its clock."""
 
     def __init__(self, settings: Settings, voices: EspeakVoices, folder: Path) -> None:
         self.now_s = 1000.0
@@ -57,32 +57,32 @@ class Stepped:
         self.runtime._thread._warm_up()
         self.clients = ThreadPoolExecutor(16)
 
-    def turn(self, *, after_s: float = 0.0) -> None:
-        """One turn; where it found nothing to do, it lets other threads get on."""
+    def iterate(self, *, after_s: float = 0.0) -> None:
+        """Run one iteration; if it found nothing to do, give other threads time."""
         self.now_s += after_s
         self.runtime._thread._wakeup.clear()
         if not self.runtime._thread._run_once():
             self.runtime._thread._wakeup.wait(0.01)
 
-    def until(self, is_so: Callable[[], bool]) -> None:
-        for _ in range(100 * PATIENCE_S):
+    def run_until(self, is_so: Callable[[], bool]) -> None:
+        for _ in range(100 * TIMEOUT_S):
             if is_so():
                 return
-            self.turn()
-        raise AssertionError("it did not come")
+            self.iterate()
+        raise AssertionError("the condition did not become true")
 
     def speak(self, session_id: str, text: str = "Hi.") -> SpeakJob:
         return self.runtime.speak(session_of(self.runtime, session_id), text, self.runtime.choose())
 
-    def ask(self, act: Callable[..., Any], *given: Any) -> "Future[Any]":
-        """Do what waits for the render thread on a client's thread, and let it arrive there."""
-        asked = self.clients.submit(act, *given)
+    def call(self, act: Callable[..., Any], *given: Any) -> "Future[Any]":
+        """Call on a client's thread what waits for the render thread, and wait for its command."""
+        calls = self.clients.submit(act, *given)
         queue = self.runtime._thread._queue
-        for _ in range(1000 * PATIENCE_S):
-            if asked.done() or queue._commands:
-                return asked
+        for _ in range(1000 * TIMEOUT_S):
+            if calls.done() or queue._commands:
+                return calls
             self.runtime._thread._wakeup.wait(0.001)
-        raise AssertionError("it did not arrive")
+        raise AssertionError("the command did not arrive")
 
     def close(self) -> None:
         self.runtime.stop()
@@ -98,14 +98,16 @@ def idle_settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def server(idle_settings: Settings, voices: EspeakVoices, tmp_path: Path) -> Iterator[Stepped]:
-    made = Stepped(idle_settings, voices, tmp_path)
+def server(
+    idle_settings: Settings, voices: EspeakVoices, tmp_path: Path
+) -> Iterator[SteppedServer]:
+    made = SteppedServer(idle_settings, voices, tmp_path)
     yield made
     made.close()
 
 
 class Gate:
-    """Holds everybody who calls a method, until it is opened."""
+    """Blocks every call of a method until it is opened."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:
         self.is_reached, self.is_open = Event(), Event()
@@ -113,7 +115,7 @@ class Gate:
 
         def held(*given: Any) -> Any:
             self.is_reached.set()
-            assert self.is_open.wait(PATIENCE_S)
+            assert self.is_open.wait(TIMEOUT_S)
             return act(*given)
 
         monkeypatch.setattr(owner, name, held)
@@ -123,8 +125,8 @@ MakeGate = Callable[[type, str], Gate]
 
 
 @pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch, server: Stepped) -> Iterator[MakeGate]:
-    """Depends on the server: gates are opened before it closes."""
+def gate(monkeypatch: pytest.MonkeyPatch, server: SteppedServer) -> Iterator[MakeGate]:
+    """Depends on the server, so that the gates are opened before it closes."""
     gates: list[Gate] = []
 
     def make(owner: type, name: str) -> Gate:
@@ -136,76 +138,82 @@ def gate(monkeypatch: pytest.MonkeyPatch, server: Stepped) -> Iterator[MakeGate]
         each.is_open.set()
 
 
-def stays_loaded(server: Stepped) -> bool:
-    """Whether the engine is there after a time in which nothing could be done."""
+def stays_loaded(server: SteppedServer) -> bool:
+    """Return True if the engine stays loaded for longer than the idle time."""
     for _ in range(2):
-        server.turn(after_s=IDLE_S + 1)
+        server.iterate(after_s=IDLE_S + 1)
     return server.engine.unloads == 0 and server.runtime.health().is_loaded
 
 
-def test_without_demand_it_is_unloaded(server: Stepped) -> None:
+def test_without_demand_the_engine_is_unloaded(server: SteppedServer) -> None:
     assert not stays_loaded(server)
     job = server.speak("a")
-    server.until(lambda: job.is_over)
+    server.run_until(lambda: job.is_over)
     assert job.result().clip.frames > 0
     assert not stays_loaded(server)
 
 
-def test_a_request_that_comes_when_the_time_is_up_keeps_it(server: Stepped) -> None:
+def test_a_request_at_the_end_of_the_idle_time_keeps_the_engine(server: SteppedServer) -> None:
     job = server.speak("a")
-    server.turn(after_s=IDLE_S + 1)
+    server.iterate(after_s=IDLE_S + 1)
     assert server.engine.unloads == 0
-    server.until(lambda: job.is_over)
+    server.run_until(lambda: job.is_over)
 
 
-def test_a_film_that_is_being_opened_keeps_it(server: Stepped, gate: MakeGate) -> None:
-    """Would miss a request that has left the queue and has no clip yet."""
+def test_a_film_that_is_being_opened_keeps_the_engine(
+    server: SteppedServer, gate: MakeGate
+) -> None:
+    """Catches a request that has left the queue and has no clip yet."""
     opening = gate(Session, "create_film")
     job = server.speak("a")
-    server.until(opening.is_reached.is_set)
+    server.run_until(opening.is_reached.is_set)
     assert stays_loaded(server)
     opening.is_open.set()
-    server.until(lambda: job.is_over)
+    server.run_until(lambda: job.is_over)
     assert job.result().clip.frames > 0
 
 
-def test_a_clip_whose_encoder_stands_still_keeps_it(server: Stepped, gate: MakeGate) -> None:
+def test_a_clip_whose_encoder_is_stalled_keeps_the_engine(
+    server: SteppedServer, gate: MakeGate
+) -> None:
     writing = gate(ClipEncoder, "_write")
     job = server.speak("a")
-    server.until(writing.is_reached.is_set)
+    server.run_until(writing.is_reached.is_set)
     assert stays_loaded(server)
     writing.is_open.set()
-    server.until(lambda: job.is_over)
+    server.run_until(lambda: job.is_over)
     assert job.result().clip.frames > 0
 
 
-def test_a_clip_that_is_being_cut_keeps_it(server: Stepped, gate: MakeGate) -> None:
+def test_a_clip_that_is_being_cut_keeps_the_engine(server: SteppedServer, gate: MakeGate) -> None:
     job = server.speak("a", "This is a sentence that is long enough to be cut somewhere.")
-    server.until(lambda: job.timings.first_fragment_s is not None)
+    server.run_until(lambda: job.timings.first_fragment_s is not None)
     cutting = gate(ClipEncoder, "_resume")
-    stopped = server.ask(server.runtime.interrupt, session_of(server.runtime, "a"))
-    server.until(cutting.is_reached.is_set)
+    stopped = server.call(server.runtime.interrupt, session_of(server.runtime, "a"))
+    server.run_until(cutting.is_reached.is_set)
     assert stays_loaded(server)
     cutting.is_open.set()
-    server.until(stopped.done)
+    server.run_until(stopped.done)
     assert stopped.result().interrupted
     assert job.result().interrupted
 
 
-def test_a_session_that_is_being_made_keeps_it(server: Stepped, gate: MakeGate) -> None:
-    """Would miss an engine that is unloaded between being woken and adopting the avatar."""
+def test_a_session_that_is_being_created_keeps_the_engine(
+    server: SteppedServer, gate: MakeGate
+) -> None:
+    """Catches an engine that is unloaded before it has the avatar."""
     fetching = gate(AvatarCache, "fetch")
     made = server.clients.submit(server.runtime.create, session_of(server.runtime, "a"), {})
-    assert fetching.is_reached.wait(PATIENCE_S)
+    assert fetching.is_reached.wait(TIMEOUT_S)
     assert stays_loaded(server)
     fetching.is_open.set()
-    server.until(made.done)
+    server.run_until(made.done)
     session, is_new = made.result()
     assert (session.id, is_new) == ("a", True)
     assert not stays_loaded(server)
 
 
-def test_a_hold_that_is_over_before_the_next_look_is_seen_by_it() -> None:
+def test_the_next_poll_sees_a_hold_that_is_over() -> None:
     rung = Event()
     demand = Demand(rung.set)
     with demand.hold():
@@ -214,16 +222,18 @@ def test_a_hold_that_is_over_before_the_next_look_is_seen_by_it() -> None:
     assert not demand.poll()
 
 
-def test_an_interruption_answers_before_the_disk_does(server: Stepped, gate: MakeGate) -> None:
+def test_an_interruption_answers_before_the_film_is_open(
+    server: SteppedServer, gate: MakeGate
+) -> None:
     opening = gate(Session, "create_film")
     job = server.speak("a")
-    server.until(opening.is_reached.is_set)
-    stopped = server.ask(server.runtime.interrupt, session_of(server.runtime, "a"))
-    server.until(lambda: job.is_over)
+    server.run_until(opening.is_reached.is_set)
+    stopped = server.call(server.runtime.interrupt, session_of(server.runtime, "a"))
+    server.run_until(lambda: job.is_over)
     with pytest.raises(Interrupted, match="before this was begun"):
         job.result()
     opening.is_open.set()
-    server.until(stopped.done)
+    server.run_until(stopped.done)
     assert stopped.result().dropped == 1
     assert "a" not in server.runtime.sessions.registry
     assert server.runtime.counters.interrupted == 1
@@ -233,12 +243,12 @@ def test_an_interruption_answers_before_the_disk_does(server: Stepped, gate: Mak
 def started(
     idle_settings: Settings, voices: EspeakVoices, tmp_path: Path
 ) -> Iterator[tuple[Runtime, ThreadPoolExecutor]]:
-    """A server with its render thread, and threads for its clients."""
+    """A server with its render thread, and threads for clients."""
     runtime = Runtime(
         settings=idle_settings, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
     )
     runtime.start()
-    assert runtime.wait_until_warm(PATIENCE_S)
+    assert runtime.wait_until_warm(TIMEOUT_S)
     with ThreadPoolExecutor(4) as clients:
         yield runtime, clients
         runtime.close()
@@ -250,26 +260,26 @@ Started = tuple[Runtime, ThreadPoolExecutor]
 def test_a_stop_answers_requests_whose_films_are_being_opened(
     started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Would miss a disk that does not answer: the stop waits for it, the clients do not."""
+    """Catches clients that wait for the disk; the stop itself does."""
     runtime, clients = started
     opening = Gate(monkeypatch, Session, "create_film")
     try:
         answer = clients.submit(
             runtime.speak(session_of(runtime, "a"), "Hi.", runtime.choose()).result
         )
-        assert opening.is_reached.wait(PATIENCE_S)
+        assert opening.is_reached.wait(TIMEOUT_S)
         runtime.stop()
-        assert isinstance(answer.exception(PATIENCE_S), Interrupted)
+        assert isinstance(answer.exception(TIMEOUT_S), Interrupted)
     finally:
         opening.is_open.set()
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, SystemExit])
 @pytest.mark.parametrize("place", ["is_open", "release"])
-def test_a_render_thread_that_dies_between_two_places_answers_everybody(
+def test_a_render_thread_that_dies_while_a_request_changes_hands_answers_all_requests(
     started: Started, monkeypatch: pytest.MonkeyPatch, place: str, kind: type[BaseException]
 ) -> None:
-    """Would miss requests that have left one place and not reached the next."""
+    """Catches requests that have left one collection and not reached the next."""
     runtime, clients = started
 
     def fail(*_: object) -> None:
@@ -281,13 +291,13 @@ def test_a_render_thread_that_dies_between_two_places_answers_everybody(
     jobs = [runtime.speak(session_of(runtime, name), "Hi.", choice) for name in names]
     answers = [clients.submit(job.result) for job in jobs]
     for answer in answers:
-        assert isinstance(answer.exception(PATIENCE_S), NotReady)
+        assert isinstance(answer.exception(TIMEOUT_S), NotReady)
     assert runtime.health().state == "dead"
     assert "a bug" in runtime.health().reason
     monkeypatch.undo()
 
 
-def test_a_render_thread_that_hangs_keeps_no_client_waiting_beyond_a_stop(
+def test_a_render_thread_that_hangs_keeps_no_client_waiting_after_a_stop(
     idle_settings: Settings, voices: EspeakVoices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging = Gate(monkeypatch, LoudnessEngine, "submit")
@@ -297,7 +307,7 @@ def test_a_render_thread_that_hangs_keeps_no_client_waiting_beyond_a_stop(
         settings=quick, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
     )
     runtime.start()
-    assert runtime.wait_until_warm(PATIENCE_S)
+    assert runtime.wait_until_warm(TIMEOUT_S)
     hanging.is_reached.clear()
     hanging.is_open.clear()
     try:
@@ -305,19 +315,19 @@ def test_a_render_thread_that_hangs_keeps_no_client_waiting_beyond_a_stop(
             answer = clients.submit(
                 runtime.speak(session_of(runtime), "Hi.", runtime.choose()).result
             )
-            assert hanging.is_reached.wait(PATIENCE_S)
+            assert hanging.is_reached.wait(TIMEOUT_S)
             runtime.stop()
-            error = answer.exception(PATIENCE_S)
+            error = answer.exception(TIMEOUT_S)
         assert isinstance(error, NotReady)
         assert "stop_s" in str(error)
     finally:
         hanging.is_open.set()
-    assert runtime.wait_until_ended(PATIENCE_S)
+    assert runtime.wait_until_ended(TIMEOUT_S)
     runtime.close()
 
 
-class Disk:
-    """Opening and taking away of films, held and released again."""
+class BlockingDisk:
+    """Blocks the creation and removal of films while `answers` is clear."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.answers = Event()
@@ -326,30 +336,34 @@ class Disk:
 
     def _waiting(self, act: Callable[..., Any]) -> Callable[..., Any]:
         def waits(*given: Any) -> Any:
-            assert self.answers.wait(PATIENCE_S)
+            assert self.answers.wait(TIMEOUT_S)
             return act(*given)
 
         return waits
 
 
-def play(
-    server: Stepped, disk: Disk, steps: list[str]
+def run_steps(
+    server: SteppedServer, disk: BlockingDisk, steps: list[str]
 ) -> tuple[list[SpeakJob], "list[Future[Any]]"]:
-    """Do the steps in order; returns what was asked for, answered or not."""
+    """Run the steps in order; return the jobs and calls, answered or not."""
     jobs: list[SpeakJob] = []
-    asked: list[Future[Any]] = []
+    calls: list[Future[Any]] = []
     for step in steps:
         what, _, name = step.partition(" ")
         match what:
             case "speak":
                 jobs.append(server.speak(name))
             case "interrupt":
-                asked.append(server.ask(server.runtime.interrupt, session_of(server.runtime, name)))
+                calls.append(
+                    server.call(server.runtime.interrupt, session_of(server.runtime, name))
+                )
             case "reset":
-                asked.append(server.ask(server.runtime.reset, session_of(server.runtime, name), {}))
+                calls.append(
+                    server.call(server.runtime.reset, session_of(server.runtime, name), {})
+                )
             case "create":
-                asked.append(
-                    server.ask(server.runtime.create, session_of(server.runtime, name), {})
+                calls.append(
+                    server.call(server.runtime.create, session_of(server.runtime, name), {})
                 )
             case "hold":
                 disk.answers.clear()
@@ -359,9 +373,9 @@ def play(
                 server.runtime._thread._lifecycle.report_error(EngineLost("the device failed"))
             case "turn" | "idle":
                 was_open = not all(job.is_over for job in jobs)
-                server.turn(after_s=IDLE_S + 1 if what == "idle" else 0.0)
+                server.iterate(after_s=IDLE_S + 1 if what == "idle" else 0.0)
                 assert not was_open or server.runtime._thread._lifecycle.state != "asleep"
-    return jobs, asked
+    return jobs, calls
 
 
 ACTS = [f"{act} {name}" for act in ("speak", "interrupt", "reset", "create") for name in "ab"]
@@ -370,27 +384,27 @@ STEPS = st.sampled_from(
 )
 
 
-def test_whatever_comes_in_whichever_order_every_request_is_answered(
+def test_every_request_is_answered_in_any_order_of_events(
     idle_settings: Settings, voices: EspeakVoices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Would miss a state between two places in which a request waits for ever."""
+    """Catches a state in which a request waits forever."""
     patient = idle_settings.model_copy(update={"stale_s": 3600.0})
-    server, disk = Stepped(patient, voices, tmp_path), Disk(monkeypatch)
+    server, disk = SteppedServer(patient, voices, tmp_path), BlockingDisk(monkeypatch)
 
     @configure(max_examples=40, deadline=None, derandomize=True, database=None)
     @given(st.lists(STEPS, min_size=3, max_size=12))
     def check(steps: list[str]) -> None:
         disk.answers.set()
         try:
-            jobs, asked = play(server, disk, steps)
+            jobs, calls = run_steps(server, disk, steps)
         finally:
             disk.answers.set()
-        server.until(lambda: all(job.is_over for job in jobs))
-        server.until(lambda: all(each.done() for each in asked))
+        server.run_until(lambda: all(job.is_over for job in jobs))
+        server.run_until(lambda: all(each.done() for each in calls))
         for job in jobs:
             with suppress(Interrupted):
                 assert job.result().clip.frames > 0
-        for each in asked:
+        for each in calls:
             each.result()
 
     try:

@@ -1,4 +1,4 @@
-"""The render thread: what is said is on disk, whole and in order; failures lose nothing."""
+"""The render thread: every clip is on disk, complete and in order; failures lose nothing."""
 
 import hashlib
 import itertools
@@ -20,7 +20,6 @@ from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.engines.base import PatchRequest, PendingPatches
 from warm.render.health import NotReady
 from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob, SpeakResult, SpeechReady
-from warm.render.pacing import batch_sizes
 from warm.render.queue import QueueFull
 from warm.render.utterances import TAIL_FRAMES
 from warm.runtime import Runtime
@@ -41,7 +40,7 @@ def decoded(path: Path) -> NDArray[np.uint8]:
         return np.stack([frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)])
 
 
-def sound_of(path: Path) -> NDArray[np.float32]:
+def decoded_sound(path: Path) -> NDArray[np.float32]:
     with av.open(str(path)) as film:
         return np.concatenate([frame.to_ndarray()[0] for frame in film.decode(audio=0)])
 
@@ -50,7 +49,7 @@ def digest(path: Path, end: int | None = None) -> str:
     return hashlib.sha256(path.read_bytes()[:end]).hexdigest()
 
 
-def test_what_was_said_is_in_the_film_picture_by_picture(
+def test_the_film_shows_every_frame_of_the_loop_in_order(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
     spoken = runtime.speak(session_of(runtime), TEXT, choice).result()
@@ -62,13 +61,13 @@ def test_what_was_said_is_in_the_film_picture_by_picture(
     assert np.abs(corner - shown).max() < 3
 
 
-def test_the_mouth_moves_with_the_sound_and_rests_at_the_end(
+def test_the_mouth_follows_the_sound_and_rests_at_the_end(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
     spoken = runtime.speak(session_of(runtime), TEXT, choice).result()
     x, y = MOUTH
     mouth = decoded(spoken.path)[:, y + 4 : y + PATCH - 4, x + 4 : x + PATCH - 4].mean((1, 2, 3))
-    sound = np.abs(sound_of(spoken.path))
+    sound = np.abs(decoded_sound(spoken.path))
     loudness = np.array([sound[n * 1920 : (n + 1) * 1920].max() for n in range(len(mouth) - 2)])
     speaking = slice(0, spoken.clip.frames - TAIL_FRAMES - 2)
     assert np.corrcoef(mouth[speaking], loudness[speaking])[0, 1] > 0.95
@@ -77,7 +76,7 @@ def test_the_mouth_moves_with_the_sound_and_rests_at_the_end(
     assert sound[-TAIL_FRAMES * 1920 // 2 :].max() < 0.01
 
 
-def test_the_next_clip_goes_on_at_the_frame_where_the_last_one_ended(
+def test_the_next_clip_starts_at_the_frame_after_the_last_one(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
     first = runtime.speak(session_of(runtime), "Hello.", choice).result()
@@ -90,7 +89,7 @@ def test_the_next_clip_goes_on_at_the_frame_where_the_last_one_ended(
     assert np.abs(corner - shown).max() < 3
 
 
-def test_events_come_in_order_and_tell_all_frames(runtime: Runtime, choice: VoiceChoice) -> None:
+def test_events_arrive_in_order_and_cover_all_frames(runtime: Runtime, choice: VoiceChoice) -> None:
     events = list(runtime.speak(session_of(runtime), TEXT, choice).events())
     assert isinstance(events[0], SpeechReady)
     assert isinstance(events[1], FragmentCommitted)
@@ -109,7 +108,7 @@ def test_events_come_in_order_and_tell_all_frames(runtime: Runtime, choice: Voic
     assert times.tts_first_s <= times.first_fragment_s <= times.total_s
 
 
-def test_the_first_fragment_waits_for_no_second_sentence(
+def test_the_first_fragment_does_not_wait_for_the_second_sentence(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
     events = runtime.speak(
@@ -119,7 +118,7 @@ def test_the_first_fragment_waits_for_no_second_sentence(
     assert kinds.index(FragmentCommitted) <= 2
 
 
-def test_two_sessions_have_a_film_each(runtime: Runtime, choice: VoiceChoice) -> None:
+def test_each_session_has_its_own_film(runtime: Runtime, choice: VoiceChoice) -> None:
     one = runtime.speak(session_of(runtime, "one"), "Hello.", choice).result()
     two = runtime.speak(session_of(runtime, "two"), "Hello.", choice).result()
     assert (one.session_clips, two.session_clips) == (1, 1)
@@ -128,7 +127,9 @@ def test_two_sessions_have_a_film_each(runtime: Runtime, choice: VoiceChoice) ->
 
 
 @pytest.mark.parametrize("session_id", ["", "a.b", "../up", "a/b", "ä", "x" * 65, "a\n"])
-def test_a_session_is_no_path(runtime: Runtime, choice: VoiceChoice, session_id: str) -> None:
+def test_a_session_id_cannot_be_a_path(
+    runtime: Runtime, choice: VoiceChoice, session_id: str
+) -> None:
     with pytest.raises(BadSessionId, match="letters, digits"):
         runtime.speak(session_of(runtime, session_id), "Hello.", choice)
     with pytest.raises(BadSessionId):
@@ -143,7 +144,7 @@ def test_a_text_that_is_too_long_is_refused_with_the_limit(
     assert caught.value.field == "text"
 
 
-def test_an_engine_that_breaks_before_the_first_fragment_leaves_everything_as_it_was(
+def test_an_engine_failure_before_the_first_fragment_changes_nothing(
     runtime: Runtime, choice: VoiceChoice, engine: LoudnessEngine
 ) -> None:
     path = runtime.speak(session_of(runtime), "Hello.", choice).result().path
@@ -160,14 +161,14 @@ def test_an_engine_that_breaks_before_the_first_fragment_leaves_everything_as_it
     assert digest(path, path.stat().st_size) != before
 
 
-def test_an_engine_that_breaks_later_leaves_what_was_committed_and_the_next_clip_goes_on(
+def test_an_engine_failure_later_keeps_what_was_committed_and_the_next_clip_follows_it(
     runtime: Runtime, choice: VoiceChoice, engine: LoudnessEngine
 ) -> None:
     engine.broken_after = engine.rendered + 60
     job = runtime.speak(session_of(runtime), TEXT, choice)
-    told: list[object] = []
+    seen: list[object] = []
     with pytest.raises(RuntimeError, match="the engine broke"):
-        told.extend(job.events())
+        seen.extend(job.events())
     film = film_of(runtime)
     kept = film.committed
     assert kept.frames in (14, 29, 54)
@@ -180,7 +181,7 @@ def test_an_engine_that_breaks_later_leaves_what_was_committed_and_the_next_clip
     assert len(decoded(spoken.path)) == spoken.session_frames
 
 
-def test_a_reset_takes_the_film_from_its_path_and_is_not_surprised_by_none(
+def test_a_removal_takes_the_film_from_its_path_and_may_be_repeated(
     runtime: Runtime, choice: VoiceChoice, settings: Settings
 ) -> None:
     spoken = runtime.speak(session_of(runtime), "Hello.", choice).result()
@@ -191,7 +192,7 @@ def test_a_reset_takes_the_film_from_its_path_and_is_not_surprised_by_none(
     assert runtime.speak(session_of(runtime), "Hello.", choice).result().clip.first_frame == 0
 
 
-def test_a_reset_ends_what_is_being_said_and_what_waits(
+def test_a_removal_ends_the_clip_and_the_waiting_requests_of_its_session_only(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
     long = runtime.speak(session_of(runtime), " ".join([TEXT] * 60), choice)
@@ -206,7 +207,7 @@ def test_a_reset_ends_what_is_being_said_and_what_waits(
     assert other.result().session_clips == 1
 
 
-def test_a_full_queue_refuses_and_what_was_queued_is_done(
+def test_a_full_queue_refuses_requests_and_completes_the_queued_ones(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
     jobs = [runtime.speak(session_of(runtime), " ".join([TEXT] * 6), choice)]
@@ -222,7 +223,7 @@ def test_a_full_queue_refuses_and_what_was_queued_is_done(
     assert [job.result().clip.index for job in jobs] == [0, 1, 2]
 
 
-def test_a_stop_ends_the_clip_at_a_fragment_and_the_film_can_be_gone_on_with(
+def test_a_stop_ends_the_clip_after_a_fragment_and_the_film_can_be_continued(
     runtime: Runtime,
     choice: VoiceChoice,
     settings: Settings,
@@ -231,7 +232,7 @@ def test_a_stop_ends_the_clip_at_a_fragment_and_the_film_can_be_gone_on_with(
 ) -> None:
     job = runtime.speak(session_of(runtime), " ".join([TEXT] * 60), choice)
     waiting = runtime.speak(session_of(runtime), TEXT, choice)
-    landed = next(event for event in job.events() if isinstance(event, FragmentCommitted))
+    first_fragment = next(event for event in job.events() if isinstance(event, FragmentCommitted))
     film = film_of(runtime)
     runtime.close()
     with pytest.raises(Interrupted, match="stopping"):
@@ -242,7 +243,7 @@ def test_a_stop_ends_the_clip_at_a_fragment_and_the_film_can_be_gone_on_with(
         runtime.speak(session_of(runtime), "Hello.", choice)
     assert film.is_closed
     kept = film.committed
-    assert kept.bytes == film.path.stat().st_size >= landed.fragment.end
+    assert kept.bytes == film.path.stat().st_size >= first_fragment.fragment.end
     again = Runtime(
         settings=settings, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
     )
@@ -254,7 +255,7 @@ def test_a_stop_ends_the_clip_at_a_fragment_and_the_film_can_be_gone_on_with(
     assert len(decoded(spoken.path)) == spoken.session_frames
 
 
-def test_start_up_cuts_what_a_death_left_behind_the_last_fragment(
+def test_the_start_cuts_incomplete_bytes_after_the_last_fragment(
     runtime: Runtime,
     choice: VoiceChoice,
     settings: Settings,
@@ -276,7 +277,7 @@ def test_start_up_cuts_what_a_death_left_behind_the_last_fragment(
     again.close()
 
 
-def test_a_film_that_cannot_be_continued_is_set_aside_until_it_is_reset(
+def test_a_session_whose_film_is_damaged_is_unusable_until_it_is_removed(
     settings: Settings, voices: EspeakVoices, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.results_dir.mkdir()
@@ -295,7 +296,7 @@ def test_a_film_that_cannot_be_continued_is_set_aside_until_it_is_reset(
     runtime.close()
 
 
-def test_only_so_many_sessions_may_exist(
+def test_the_number_of_sessions_is_limited(
     settings: Settings, voices: EspeakVoices, tmp_path: Path
 ) -> None:
     few = settings.model_copy(update={"max_sessions": 1})
@@ -318,7 +319,7 @@ class EngineThatCannotLoad(LoudnessEngine):
         raise OSError("no model file")
 
 
-def test_a_dead_render_thread_is_told_with_its_reason(
+def test_health_reports_why_the_render_thread_died(
     settings: Settings, voices: EspeakVoices, tmp_path: Path
 ) -> None:
     runtime = Runtime(
@@ -344,16 +345,16 @@ def test_a_dead_render_thread_is_told_with_its_reason(
 class EngineThatHangs(LoudnessEngine):
     def __init__(self) -> None:
         super().__init__()
-        self.may_go_on, self.hangs = Event(), Event()
+        self.may_continue, self.hangs = Event(), Event()
 
     def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
-        if not self.may_go_on.is_set():
+        if not self.may_continue.is_set():
             self.hangs.set()
-            self.may_go_on.wait(30)
+            self.may_continue.wait(30)
         return super().submit(requests)
 
 
-def test_a_render_thread_that_hangs_is_stale_until_it_goes_on(
+def test_a_render_thread_that_hangs_is_stale_until_it_continues(
     settings: Settings, voices: EspeakVoices, tmp_path: Path
 ) -> None:
     now = [0.0]
@@ -365,10 +366,10 @@ def test_a_render_thread_that_hangs_is_stale_until_it_goes_on(
         voices=voices,
         clock=lambda: now[0],
     )
-    engine.may_go_on.set()
+    engine.may_continue.set()
     runtime.start()
     assert runtime.wait_until_warm(30)
-    engine.may_go_on.clear()
+    engine.may_continue.clear()
     job = runtime.speak(
         session_of(runtime), "Hello.", runtime.choose(voice=None, language=None, speed=None)
     )
@@ -377,18 +378,13 @@ def test_a_render_thread_that_hangs_is_stale_until_it_goes_on(
     now[0] = settings.stale_s + 1
     assert runtime.health().state == "stale"
     assert runtime.health().reason == "the render thread has not finished a step for 11 s"
-    engine.may_go_on.set()
+    engine.may_continue.set()
     job.result()
     assert runtime.health().state == "ok"
     runtime.close()
 
 
-def test_batches_grow_from_the_first_to_the_largest() -> None:
-    assert list(itertools.islice(batch_sizes(3, 25), 6)) == [3, 6, 12, 24, 25, 25]
-    assert list(itertools.islice(batch_sizes(9, 4), 2)) == [4, 4]
-
-
-def test_a_job_can_be_followed_from_the_start_at_any_time(
+def test_the_events_of_a_job_can_be_read_from_the_start_at_any_time(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
     job: SpeakJob = runtime.speak(session_of(runtime), "Hello.", choice)
@@ -396,7 +392,7 @@ def test_a_job_can_be_followed_from_the_start_at_any_time(
     assert list(job.events())[-1] is first
 
 
-def test_a_film_that_another_process_writes_keeps_the_server_from_working(
+def test_a_film_that_another_process_writes_ends_the_render_thread(
     settings: Settings, voices: EspeakVoices, tmp_path: Path
 ) -> None:
     settings.results_dir.mkdir()
