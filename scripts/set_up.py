@@ -283,7 +283,7 @@ def set_up(root: Path, requirements: str, torch: str, models_dir: Path | None = 
     is_new = set_up_packages(environment, root / requirements, torch)
     if face_models.missing_face_models(models):
         report(f"[3/4] Downloading the face models from {face_models.PACKAGE} (Apache-2.0)")
-        face_models.fetch_face_models(models, python=environment / "bin" / "python")
+        face_models.download_face_models(models, python=environment / "bin" / "python")
     fetch_player(root / "web" / "vendor", is_new=is_new)
 
 

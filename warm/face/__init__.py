@@ -1,1 +1,1 @@
-"""Finding faces and their landmarks with MediaPipe's models on LiteRT."""
+"""Detection of faces and their landmarks with MediaPipe's models on LiteRT."""

@@ -1,7 +1,7 @@
-"""BlazeFace: where the faces of a picture are.
+"""Face detector: BlazeFace (Bazarevsky et al., 2019).
 
-The network looks at 128x128 pixels and answers for 896 anchors (Bazarevsky et al., "BlazeFace",
-2019). Faces that are small in a large picture are looked for again in overlapping tiles.
+The network takes 128x128 pixels and scores 896 anchors. If it finds no face in the whole picture,
+it runs again on overlapping tiles, for faces that are small in a large picture.
 """
 
 from collections.abc import Iterator
@@ -17,16 +17,17 @@ from warm.face.models import DETECTOR, open_model
 INPUT_SIZE = 128
 MIN_SCORE = 0.5
 OVERLAP_IOU = 0.3
+"""Detections that overlap more are merged."""
 TILE_GRIDS = (2, 4, 8)
-"""Tiles a side tried in turn when the whole picture shows no face."""
+"""Tiles along the shorter side, in the order tried."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detection:
-    """One face. Pixels of the picture it was found in."""
+    """One face, in pixels of its picture."""
 
     xyxy: NDArray[np.float64]
-    """(4,) left, top, right, bottom; may reach outside the picture."""
+    """(4,) left, top, right, bottom; may extend outside the picture."""
     keypoints: NDArray[np.float64]
     """(6, 2): right eye, left eye (the person's own), nose tip, mouth, right ear, left ear."""
     score: float
@@ -37,14 +38,14 @@ class Detection:
         """The longer side of the box in pixels."""
         return float(max(self.xyxy[2] - self.xyxy[0], self.xyxy[3] - self.xyxy[1]))
 
-    def moved(self, x: float, y: float) -> "Detection":
-        """The same face in a picture whose origin lies (x, y) further up and left."""
+    def translated(self, x: float, y: float) -> "Detection":
+        """Return the face in a larger picture in which this picture's origin is at (x, y)."""
         shift = np.array([x, y])
         return Detection(self.xyxy + np.tile(shift, 2), self.keypoints + shift, self.score)
 
 
 def anchor_centres() -> NDArray[np.float64]:
-    """(896, 2) anchor centres in 0…1: two on each cell of a 16² grid, six on each of an 8² grid."""
+    """(896, 2) anchor centres, 0…1: two per cell of a 16² grid, six per cell of an 8² grid."""
     layers = []
     for cells, anchors in ((16, 2), (8, 6)):
         axis = (np.arange(cells) + 0.5) / cells
@@ -64,20 +65,22 @@ class FaceDetector:
         self._anchors = anchor_centres()
 
     def find(self, picture: NDArray[np.uint8]) -> list[Detection]:
-        """All faces of a (h, w, 3) BGR picture, the largest first; empty when there is none."""
-        for faces in self._attempts(picture):
+        """Return the faces of a (h, w, 3) BGR picture, the largest first."""
+        for faces in self._detections_by_grid(picture):
             if faces:
-                return sorted(suppress(faces), key=lambda face: face.side, reverse=True)
+                return sorted(merge_overlapping(faces), key=lambda face: face.side, reverse=True)
         return []
 
-    def _attempts(self, picture: NDArray[np.uint8]) -> Iterator[list[Detection]]:
-        yield self._look(picture)
+    def _detections_by_grid(self, picture: NDArray[np.uint8]) -> Iterator[list[Detection]]:
+        yield self._detect(picture)
         for grid in TILE_GRIDS:
             yield [
-                face.moved(x, y) for x, y, tile in tiles(picture, grid) for face in self._look(tile)
+                face.translated(x, y)
+                for x, y, tile in tiles(picture, grid)
+                for face in self._detect(tile)
             ]
 
-    def _look(self, picture: NDArray[np.uint8]) -> list[Detection]:
+    def _detect(self, picture: NDArray[np.uint8]) -> list[Detection]:
         square, scale, left, top = letterbox(picture, INPUT_SIZE)
         rgb = square[..., ::-1].astype(np.float32) / 127.5 - 1.0
         self._net.set_tensor(self._input, rgb[None])
@@ -110,7 +113,7 @@ class FaceDetector:
 def letterbox(
     picture: NDArray[np.uint8], size: int
 ) -> tuple[NDArray[np.uint8], float, float, float]:
-    """Fit a picture into a black square: the square, the scale, and the left and top border."""
+    """Fit a picture into a black square; return square, scale, left border and top border."""
     height, width = picture.shape[:2]
     scale = size / max(height, width)
     small = cv2.resize(
@@ -125,7 +128,7 @@ def letterbox(
 
 
 def tiles(picture: NDArray[np.uint8], grid: int) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
-    """Square tiles (x, y, pixels) that overlap by half, `grid` along the shorter side."""
+    """Yield square tiles (x, y, pixels) that overlap by half, `grid` along the shorter side."""
     height, width = picture.shape[:2]
     side = max(INPUT_SIZE, 2 * min(height, width) // (grid + 1))
     for y in tile_starts(height, side):
@@ -134,33 +137,35 @@ def tiles(picture: NDArray[np.uint8], grid: int) -> Iterator[tuple[int, int, NDA
 
 
 def tile_starts(length: int, side: int) -> list[int]:
-    """Where tiles of `side` start so that they cover `length` and overlap by half."""
+    """Return the starts of tiles of `side` that cover `length` and overlap by half."""
     if length <= side:
         return [0]
     count = -(-2 * (length - side) // side) + 1
     return [round(i * (length - side) / (count - 1)) for i in range(count)]
 
 
-def suppress(faces: list[Detection]) -> list[Detection]:
-    """Merge overlapping detections into their score-weighted mean, as BlazeFace's authors do."""
-    rest = sorted(faces, key=lambda face: face.score, reverse=True)
+def merge_overlapping(faces: list[Detection]) -> list[Detection]:
+    """Merge overlapping detections into their score-weighted mean, as BlazeFace does."""
+    remaining = sorted(faces, key=lambda face: face.score, reverse=True)
     merged = []
-    while rest:
-        same = [face for face in rest if overlap(face.xyxy, rest[0].xyxy) > OVERLAP_IOU]
-        rest = [face for face in rest if overlap(face.xyxy, rest[0].xyxy) <= OVERLAP_IOU]
+    while remaining:
+        best = remaining[0]
+        same = [face for face in remaining if overlap(face, best) > OVERLAP_IOU]
+        remaining = [face for face in remaining if overlap(face, best) <= OVERLAP_IOU]
         weights = np.array([face.score for face in same])
         merged.append(
             Detection(
                 np.average([face.xyxy for face in same], axis=0, weights=weights),
                 np.average([face.keypoints for face in same], axis=0, weights=weights),
-                same[0].score,
+                best.score,
             )
         )
     return merged
 
 
-def overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Intersection over union of two xyxy boxes, 0…1."""
+def overlap(one: Detection, other: Detection) -> float:
+    """Intersection over union of two detections' boxes, 0…1."""
+    a, b = one.xyxy, other.xyxy
     sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
     shared = float(np.prod(np.maximum(sides, 0.0)))
     areas = float(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]))

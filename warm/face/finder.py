@@ -1,4 +1,4 @@
-"""Detection and mesh together: the faces of a picture that really are faces."""
+"""Face finder: the detector and the mesh together, without false detections."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +10,11 @@ from warm.face.detector import Detection, FaceDetector
 from warm.face.mesh import FaceMesh, Mesh
 
 MIN_MESH_SCORE = 0.5
-"""Below it the mesh itself says that its crop shows no face; BlazeFace errs more in small tiles."""
+"""The mesh scores a crop without a face lower; BlazeFace has false detections in small tiles."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Face:
+class DetectedFace:
     """One face of one picture."""
 
     detection: Detection
@@ -28,7 +28,10 @@ class FaceFinder:
         self._detector = FaceDetector(models)
         self.mesh = FaceMesh(models)
 
-    def find(self, picture: NDArray[np.uint8]) -> list[Face]:
-        """All faces of a (h, w, 3) BGR picture, the largest first; empty when there is none."""
-        faces = [Face(d, self.mesh.at_detection(picture, d)) for d in self._detector.find(picture)]
+    def find(self, picture: NDArray[np.uint8]) -> list[DetectedFace]:
+        """Return the faces of a (h, w, 3) BGR picture, the largest first."""
+        faces = [
+            DetectedFace(detection, self.mesh.at_detection(picture, detection))
+            for detection in self._detector.find(picture)
+        ]
         return [face for face in faces if face.mesh.score >= MIN_MESH_SCORE]

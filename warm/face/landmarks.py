@@ -1,85 +1,22 @@
-"""Lengths of a face that other modules count in."""
+"""Measurements on the 468 landmarks: eye centres, lip gap and width, the 68-point convention."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-MESH_INDEX = np.array(
-    [
-        162,
-        234,
-        93,
-        58,
-        172,
-        136,
-        149,
-        148,
-        152,
-        377,
-        378,
-        365,
-        397,
-        288,
-        323,
-        454,
-        389,  # jaw
-        71,
-        63,
-        105,
-        66,
-        107,
-        336,
-        296,
-        334,
-        293,
-        301,  # brows
-        168,
-        197,
-        5,
-        4,
-        75,
-        97,
-        2,
-        326,
-        305,  # nose
-        33,
-        160,
-        158,
-        133,
-        153,
-        144,
-        362,
-        385,
-        387,
-        263,
-        373,
-        380,  # eyes
-        61,
-        39,
-        37,
-        0,
-        267,
-        269,
-        291,
-        405,
-        314,
-        17,
-        84,
-        181,  # outer lips
-        78,
-        82,
-        13,
-        312,
-        308,
-        317,
-        14,
-        87,  # inner lips
-    ]
-)
+# fmt: off
+MESH_INDEX = np.array([
+    162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389,  # jaw
+    71, 63, 105, 66, 107, 336, 296, 334, 293, 301,                                      # brows
+    168, 197, 5, 4, 75, 97, 2, 326, 305,                                                # nose
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,                          # eyes
+    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181,                                # outer lips
+    78, 82, 13, 312, 308, 317, 14, 87,                                                  # inner lips
+])
 # fmt: on
-"""(68,) the mesh landmark nearest to each of the 68 points."""
+"""(68,) mesh landmark nearest to each point of the 68-point convention (iBUG 300-W)."""
 
 CLOSED_GAP_IOD = 0.035
-"""Below this measured gap a mouth counts as closed."""
+"""A mouth with a smaller measured gap counts as closed."""
 
 RIGHT_EYE_CORNERS = (33, 133)
 LEFT_EYE_CORNERS = (362, 263)
@@ -88,7 +25,7 @@ LIP_CORNERS = (61, 291)
 
 
 def eye_centres(points: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(…, 468, k) to (…, 2, 2): the person's right and left eye centre, pixels."""
+    """(…, 468, k) to (…, 2, 2): centres of the person's right and left eye, pixels."""
     flat = points[..., :2].astype(np.float64)
     right = flat[..., RIGHT_EYE_CORNERS, :].mean(axis=-2)
     left = flat[..., LEFT_EYE_CORNERS, :].mean(axis=-2)
@@ -104,7 +41,7 @@ def inter_ocular(points: NDArray[np.float32]) -> NDArray[np.float64]:
 def lip_gap(points: NDArray[np.float32]) -> NDArray[np.float64]:
     """(…, 468, k) to (…): mean gap between the inner lips in IOD, never below 0.
 
-    Counted along the face's own vertical, so that a rolled head measures the same.
+    Measured along the face's own vertical, so that the roll of the head makes no difference.
     """
     flat = points[..., :2].astype(np.float64)
     gaps = flat[..., INNER_LOWER_LIP, :] - flat[..., INNER_UPPER_LIP, :]

@@ -13,9 +13,9 @@ from warm.face.models import MESH, open_model
 INPUT_SIZE = 192
 POINTS = 468
 CROP_MARGIN = 1.5
-"""Side of the crop in sides of the face's box."""
+"""Side of the crop, relative to that of the face's box."""
 RIGHT_EYE, LEFT_EYE = 33, 263
-"""Outer corners of the person's right and left eye."""
+"""Landmarks at the outer corners of the person's right and left eye."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,13 +23,13 @@ class Mesh:
     """Landmarks of one face in one picture."""
 
     points: NDArray[np.float32]
-    """(468, 3): x, y in picture pixels; z in the same unit, smaller is nearer to the camera."""
+    """(468, 3): x, y in picture pixels; z in the same unit, smaller is closer to the camera."""
     score: float
-    """0…1: how surely the crop showed a face."""
+    """0…1: confidence that the crop shows a face."""
 
 
 class FaceMesh:
-    """Reads the landmarks of one face. Not thread-safe."""
+    """Locates the landmarks of one face. Not thread-safe."""
 
     def __init__(self, models: Path) -> None:
         self._net = open_model(models, MESH)
@@ -38,14 +38,17 @@ class FaceMesh:
         self._points, self._score = sizes[POINTS * 3], sizes[1]
 
     def at_detection(self, picture: NDArray[np.uint8], face: Detection) -> Mesh:
-        """Landmarks of a detected face; looks twice, for the mesh's own crop is the better one."""
-        return self.track(picture, self._read(picture, crop_of_detection(face)).points)
+        """Return the landmarks of a detected face.
+
+        Runs twice: the crop around the mesh of the first run is the better one.
+        """
+        return self.track(picture, self._locate(picture, crop_of_detection(face)).points)
 
     def track(self, picture: NDArray[np.uint8], points: NDArray[np.float32]) -> Mesh:
-        """Landmarks near where they were a moment ago."""
-        return self._read(picture, crop_of_points(points))
+        """Return the landmarks of a face whose landmarks in the previous frame are `points`."""
+        return self._locate(picture, crop_of_points(points))
 
-    def _read(self, picture: NDArray[np.uint8], to_picture: NDArray[np.float64]) -> Mesh:
+    def _locate(self, picture: NDArray[np.uint8], to_picture: NDArray[np.float64]) -> Mesh:
         crop = cv2.warpAffine(
             picture,
             to_picture,

