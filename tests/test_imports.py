@@ -24,3 +24,12 @@ def test_the_embedded_engine_starts_without_the_neural_packages() -> None:
     assert done.returncode == 0, done.stderr
     loaded = [name for name in NEURAL if f"'{name}'" in done.stdout]
     assert loaded == []
+
+
+def test_the_command_imports_nothing_slow_before_it_knows_its_subcommand() -> None:
+    done = run("-c", "import warmtalk, sys; print([n for n in sys.modules if '.' not in n])")
+    assert done.returncode == 0, done.stderr
+    loaded = [
+        name for name in (*NEURAL, "numpy", "flask", "pydantic") if f"'{name}'" in done.stdout
+    ]
+    assert loaded == []
