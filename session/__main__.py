@@ -1,4 +1,4 @@
-"""`python -m session`: what can be done with a film from the command line."""
+"""Command line of films: `python -m session export | concat | check | repair`."""
 
 import argparse
 import os
@@ -13,36 +13,36 @@ from session.mp4.check import Mp4CheckResult, check_mp4, is_plain_mp4
 from session.mp4.concat_clips import concat_clips
 from session.mp4.export import export_film
 
-_MOST_FAULTS = 20
-"""That are printed; the rest is counted."""
+_MAX_LISTED_FAULTS = 20
+"""Maximum number of faults that are printed; the rest is counted."""
 
 
 def main(argv: Sequence[str] | None = None, *, program: str = "python -m session") -> int:
-    """0 where all is well, 1 where a film is damaged or the work failed, 2 for a bad command."""
+    """Return 0 on success, 1 for a damaged film or a failed command, 2 for wrong arguments."""
     arguments = parser(program).parse_args(argv)
     try:
-        done: int = arguments.run(arguments)
+        code: int = arguments.run(arguments)
     except (FilmError, OSError) as error:
-        print(f"{arguments.command}: {_told(error, arguments)}", file=sys.stderr)
+        print(f"{arguments.command}: {_error_message(error, arguments)}", file=sys.stderr)
         return 1
-    return done
+    return code
 
 
-def _told(error: Exception, arguments: argparse.Namespace) -> str:
-    """What went wrong, and with which file, where one is worked on."""
-    said = getattr(error, "strerror", None) or str(error)
+def _error_message(error: Exception, arguments: argparse.Namespace) -> str:
+    """Format an error with the path of the file, if there is one."""
+    message = getattr(error, "strerror", None) or str(error)
     path = getattr(error, "filename", None)
-    if path is None and isinstance(error, FilmDamagedError):  # known where only its bytes are
+    if path is None and isinstance(error, FilmDamagedError):  # its text may lack the path
         path = getattr(arguments, "film", None)
-    return said if path is None or str(path) in said else f"{path}: {said}"
+    return message if path is None or str(path) in message else f"{path}: {message}"
 
 
 def parser(program: str) -> argparse.ArgumentParser:
-    """The command line; `program` is the name in its usage messages."""
-    known = argparse.ArgumentParser(
+    """Build the parser; `program` is the name in its usage messages."""
+    root = argparse.ArgumentParser(
         prog=program, description="Check, repair, export and join films."
     )
-    commands = known.add_subparsers(dest="command", required=True)
+    commands = root.add_subparsers(dest="command", required=True)
     export = commands.add_parser("export", help="write an ordinary MP4; the film may be growing")
     export.add_argument("film", type=_film_path, metavar="FILM")
     export.add_argument("out", type=Path, metavar="OUT")
@@ -62,104 +62,103 @@ def parser(program: str) -> argparse.ArgumentParser:
     repair = commands.add_parser("repair", help="cut off a torn end, with or without the journal")
     repair.add_argument("film", type=_film_path, metavar="FILE")
     repair.set_defaults(run=_repair)
-    return known
+    return root
 
 
 def _film_path(name: str) -> Path:
-    """Where the file itself lies: its journal is beside it, not beside a link to it."""
+    """Resolve a symbolic link: the journal is next to the film, not next to the link."""
     path = Path(name)
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    extent = export_film(arguments.film, arguments.out)
+    length = export_film(arguments.film, arguments.out)
     print(
-        f"{arguments.out}: {extent.video.packets} pictures, {float(extent.video.end_s):.3f} s;"
-        f" sound to {float(extent.audio.end_s):.3f} s; {arguments.out.stat().st_size} bytes"
+        f"{arguments.out}: {length.video.packets} pictures, {float(length.video.end_s):.3f} s;"
+        f" sound to {float(length.audio.end_s):.3f} s; {arguments.out.stat().st_size} bytes"
     )
     return 0
 
 
 def _concat(arguments: argparse.Namespace) -> int:
-    joined = concat_clips(arguments.clips, arguments.out, normalises=arguments.normalise)
-    for note in joined.notes:
+    result = concat_clips(arguments.clips, arguments.out, normalises=arguments.normalise)
+    for note in result.notes:
         print(note)
     print(
-        f"{arguments.out}: {len(arguments.clips)} clips, {joined.frames} pictures,"
-        f" {float(joined.duration_s):.3f} s; {arguments.out.stat().st_size} bytes"
+        f"{arguments.out}: {len(arguments.clips)} clips, {result.frames} pictures,"
+        f" {float(result.duration_s):.3f} s; {arguments.out.stat().st_size} bytes"
     )
     return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    checked: FilmCheckResult | Mp4CheckResult
+    result: FilmCheckResult | Mp4CheckResult
     if is_plain_mp4(arguments.film):
-        checked = check_mp4(arguments.film)
-        report = _report_ordinary(checked)
+        result = check_mp4(arguments.film)
+        report = _mp4_report(result)
     else:
-        checked = check_film(arguments.film)
-        report = _report(checked)
+        result = check_film(arguments.film)
+        report = _film_report(result)
     print(f"{arguments.film}\n{report}")
-    for fault in checked.faults[:_MOST_FAULTS]:
+    for fault in result.faults[:_MAX_LISTED_FAULTS]:
         print(f"  FAULT    {fault}")
-    if len(checked.faults) > _MOST_FAULTS:
-        print(f"  FAULT    … and {len(checked.faults) - _MOST_FAULTS} more")
-    print("damaged" if checked.faults else "sound")
-    return int(bool(checked.faults))
+    if len(result.faults) > _MAX_LISTED_FAULTS:
+        print(f"  FAULT    … and {len(result.faults) - _MAX_LISTED_FAULTS} more")
+    print("damaged" if result.faults else "sound")
+    return int(bool(result.faults))
 
 
-def _report_ordinary(checked: Mp4CheckResult) -> str:
-    label, tables = checked.label, checked.tables
-    kind = "an ordinary MP4, no session's film"
-    if label is not None:
-        spec = label.spec
-        kind = f"{spec.width}x{spec.height} at {spec.fps} fps, kept with `writer: concat`"
-    lines = [f"  film     {kind}; {checked.size} bytes"]
+def _mp4_report(result: Mp4CheckResult) -> str:
+    metadata, tables = result.metadata, result.tables
+    kind = "an ordinary MP4, not a session film"
+    if metadata is not None:
+        spec = metadata.spec
+        kind = f"{spec.width}x{spec.height} at {spec.fps} fps, written with `writer: concat`"
+    lines = [f"  film     {kind}; {result.size} bytes"]
     if tables is not None:
         lines.append(
             f"  clocks   {tables.video.samples} pictures, {float(tables.video.end_s):.3f} s;"
             f" sound ends at {float(tables.audio.end_s):.3f} s"
         )
-    if label is not None:
-        lines.append(f"  clips    {len(label.clips)}, every joint decoded")
+    if metadata is not None:
+        lines.append(f"  clips    {len(metadata.clips)}, every boundary decoded")
     return "\n".join(lines)
 
 
-def _report(checked: FilmCheckResult) -> str:
-    spec = checked.spec
-    lag_ms = 1000 * (checked.frames / spec.fps - checked.samples / SAMPLE_RATE_HZ)
+def _film_report(result: FilmCheckResult) -> str:
+    spec = result.spec
+    lag_ms = 1000 * (result.frames / spec.fps - result.samples / SAMPLE_RATE_HZ)
     journal = (
-        f"{checked.clips} clips,"
-        f" {checked.checksums} of {checked.fragments} fragments verified by CRC"
-        if checked.has_journal
-        else "none that belongs to the film; nothing tells whether bytes have changed"
+        f"{result.clips} clips, {result.checksums} of {result.fragments} fragments verified by CRC"
+        if result.has_journal
+        else "none that belongs to the film; changed bytes cannot be detected"
     )
     lines = [
-        f"  film     {spec.width}x{spec.height} at {spec.fps} fps, {checked.end} bytes,"
-        f" {checked.fragments} fragments",
-        f"  clocks   {checked.frames} pictures, {checked.frames / spec.fps:.3f} s;"
+        f"  film     {spec.width}x{spec.height} at {spec.fps} fps, {result.end} bytes,"
+        f" {result.fragments} fragments",
+        f"  clocks   {result.frames} pictures, {result.frames / spec.fps:.3f} s;"
         f" sound ends {lag_ms:.1f} ms before",
         f"  journal  {journal}",
     ]
-    if checked.is_growing:
-        lines.append("  writer   one holds the film; checked up to what it has committed")
+    if result.is_growing:
+        lines.append("  writer   a writer holds the film; checked up to its committed end")
     return "\n".join(lines)
 
 
 def _repair(arguments: argparse.Namespace) -> int:
     if is_plain_mp4(arguments.film):
         raise FilmDamagedError(
-            f"{arguments.film} is an ordinary MP4, which is only ever replaced as a whole: it has"
-            " no torn end to cut off. `check` tells whether it is sound."
+            f"{arguments.film} is an ordinary MP4, which is only replaced as a whole: it has no"
+            " torn end to cut off. `check` reports whether it is sound."
         )
-    repaired = repair_film(arguments.film)
-    if repaired.journal_repair.lines:
-        print(repaired.journal_repair)
-    if repaired.journal_was_lost:
-        print("made the journal again from the film; clips that it lacked have lost their text")
-    if repaired.kept is not None:
-        print(f"cut {repaired.cut_bytes} bytes off the end; they are in {repaired.kept}")
-    print(f"{arguments.film} has {repaired.frames} pictures; `check` tells whether they are sound")
+    result = repair_film(arguments.film)
+    if result.journal_repair.lines:
+        print(result.journal_repair)
+    if result.journal_was_lost:
+        print("recreated the journal from the film; the text of clips that it lacked is lost")
+    if result.kept is not None:
+        print(f"cut {result.cut_bytes} bytes off the end; they are in {result.kept}")
+    print(f"{arguments.film} has {result.frames} pictures; `check` reports whether they are sound")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Where pictures and AAC packets end together: the lengths at which clips join without drift."""
+"""Clip lengths at which the last picture and the last AAC packet end together."""
 
 from fractions import Fraction
 from math import gcd
@@ -7,19 +7,22 @@ from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
 
 
 def alignment_frames(fps: Fraction | int, rate_hz: int = SAMPLE_RATE_HZ) -> int:
-    """The fewest frames that last a whole number of packets: 8 at 25 fps, 15 packets."""
+    """Smallest number of frames that lasts a whole number of packets; at 25 fps 8 frames last 15.
+
+    Clips of a multiple of this length are joined without drift between pictures and sound.
+    """
     rate = Fraction(fps)
-    frame = rate_hz * rate.denominator  # samples, in parts of which a packet has the next line
-    packet = SAMPLES_PER_PACKET * rate.numerator
+    frame = rate_hz * rate.denominator  # length of a frame, in samples / rate.numerator
+    packet = SAMPLES_PER_PACKET * rate.numerator  # length of a packet, in the same unit
     return packet // gcd(packet, frame)
 
 
-def frames_to_align(frames: int, grid: int) -> int:
-    """Frames that are missing to the next multiple of `grid`."""
-    return -frames % grid
+def frames_to_align(frames: int, alignment: int) -> int:
+    """Number of frames missing to the next multiple of `alignment`."""
+    return -frames % alignment
 
 
 def packet_count(frames: int, fps: Fraction | int) -> int:
-    """Packets of 48 kHz sound that cover so many frames; on the grid they do so exactly."""
+    """Number of 48 kHz AAC packets that cover `frames`; exact if `frames` is aligned."""
     samples = Fraction(frames * SAMPLE_RATE_HZ) / fps
     return -(-samples // SAMPLES_PER_PACKET)

@@ -1,4 +1,4 @@
-"""Samples to AAC: one encoder from a film's beginning to its end, so that no joint is heard."""
+"""AAC encoder of a film; one instance runs through all clips, so that no boundary is audible."""
 
 from fractions import Fraction
 from typing import Final, Literal
@@ -14,17 +14,17 @@ from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
 CODEC: Final = "aac"
 Layout = Literal["mono", "stereo"]
 BIT_RATES: Final[dict[Layout, int]] = {"mono": 128_000, "stereo": 192_000}
-"""One channel: 48 dB signal to noise on speech, at a third of the time that 96 kbit/s take the
-other coder."""
+"""Bits per second. Mono at 128 kbit/s with the fast coder has a signal-to-noise ratio of 48 dB on
+speech and takes a third of the time that the two-loop coder needs at 96 kbit/s."""
 LOOK_AHEAD = 2048
-"""Samples that the encoder holds back."""
-PACKETS_AGAIN = 2
-"""At the end of a film, that an encoder would have made otherwise, had it known what follows: the
-last fades into it, and the window of the one before prepares for what the last one does."""
+"""Samples that the encoder buffers before it returns a packet."""
+REENCODED_PACKETS = 2
+"""Number of packets at the end of a film that are encoded again when a clip is appended: the last
+overlaps the appended samples, and the window shape of the one before depends on the last."""
 
 
 def set_up(context: AudioCodecContext, layout: Layout = "mono") -> None:
-    """Everything that an encoder of a film's sound must agree on, before it is opened."""
+    """Set the parameters that all audio encoders of a film share, before `open`."""
     context.sample_rate = SAMPLE_RATE_HZ
     context.layout = layout
     context.format = "fltp"
@@ -35,15 +35,16 @@ def set_up(context: AudioCodecContext, layout: Layout = "mono") -> None:
 
 
 class AudioEncoder:
-    """An AAC encoder that begins at a packet's edge of a film. One thread at a time.
+    """AAC encoder that starts at a packet boundary of a film. One thread at a time.
 
-    `lead_in` zeros come before the first fed sample: what a film already shows pictures for but
-    has no packets of. The encoder's priming packet is dropped, so the packet after it begins
-    exactly at the first of these zeros.
+    `lead_in` zeros precede the first sample: they stand for sound that belongs to committed
+    pictures but has no packets yet. The encoder's priming packet is dropped, so the next packet
+    starts exactly at the first of these zeros.
 
-    `before` are whole packets of samples that are heard before these, (channels, n): the last
-    `PACKETS_AGAIN` of them are given out first, made again. A packet's samples fade over into those
-    of the next, and its window into the next one's, so a joint takes all of these to be unheard.
+    `before`, (channels, n) in whole packets, are the samples that precede these: the last
+    `REENCODED_PACKETS` of them are encoded again and returned first. AAC overlaps each packet with
+    the next and adapts its window to it, so the boundary is only inaudible if both packets are
+    replaced.
     """
 
     def __init__(
@@ -60,19 +61,19 @@ class AudioEncoder:
         self._first_pts = 0
         if before is not None:
             self._carried = np.concatenate((before, self._carried), axis=1)
-            self._first_pts = before.shape[1] - PACKETS_AGAIN * SAMPLES_PER_PACKET
+            self._first_pts = before.shape[1] - REENCODED_PACKETS * SAMPLES_PER_PACKET
         self._next_pts = 0
 
     @property
     def audio_config(self) -> bytes:
-        """AudioSpecificConfig of what this encoder makes."""
+        """AudioSpecificConfig of the encoded packets."""
         return bytes(self._context.extradata or b"")
 
     def encode(self, samples: NDArray[np.float32]) -> list[bytes]:
-        """The packets, 1024 samples each, that these float32 samples complete; maybe none.
+        """Return the packets, 1024 samples each, that these float32 samples complete; may be empty.
 
-        (n,) mono or (channels, n). The encoder looks ahead: the last 2048 samples and a remainder
-        come with a later call.
+        `samples` are (n,) mono or (channels, n). The encoder looks ahead: the last 2048 samples
+        and an incomplete block are returned by a later call.
         """
         waiting = np.concatenate((self._carried, np.atleast_2d(samples)), axis=1)
         whole = waiting.shape[1] - waiting.shape[1] % SAMPLES_PER_PACKET
@@ -82,8 +83,8 @@ class AudioEncoder:
             packets += self._encode_block(waiting[:, start : start + SAMPLES_PER_PACKET])
         return packets
 
-    def end(self, packets: int) -> list[bytes]:
-        """The next so many packets, followed by silence; the encoder is of no use after."""
+    def flush(self, packets: int) -> list[bytes]:
+        """Pad with silence and return the next `packets` packets; call it last."""
         silence = np.zeros((len(self._carried), LOOK_AHEAD + SAMPLES_PER_PACKET), dtype=np.float32)
         return self.encode(silence)[:packets]
 

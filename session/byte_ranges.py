@@ -1,7 +1,7 @@
-"""Which bytes of a growing film one request gets: ranges of RFC 9110, without HTTP.
+"""Byte ranges of a growing film as RFC 9110 defines them, without HTTP.
 
-Committed bytes never change, so the film's identity is a strong validator that survives growth:
-a reader may go on where it stopped, however much longer the film is by then.
+Committed bytes never change, so the film's identity is a strong validator that stays valid while
+the film grows: a reader may resume where it stopped.
 """
 
 import re
@@ -14,34 +14,34 @@ _ONE_RANGE = re.compile(r"bytes=\s*(?:(\d+)-(\d*)|-(\d+))\s*", re.ASCII | re.IGN
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """Bytes `start` up to, not including, `end`."""
+    """Bytes from `start` up to, not including, `end`."""
 
     start: int
     end: int
     size: int
-    """Committed bytes of the whole film when the range was chosen."""
+    """Number of committed bytes of the whole film when the range was chosen."""
     is_partial: bool
-    """Whether a range was asked for and is granted (206), or the whole film is meant (200)."""
+    """True if a range was requested and is granted (206); False for the whole film (200)."""
 
     @property
     def content_range(self) -> str:
-        """The value of `Content-Range`; the last position is included there."""
+        """Value of the `Content-Range` header, in which the last position is inclusive."""
         return f"bytes {self.start}-{self.end - 1}/{self.size}"
 
 
 def etag(film_id: str) -> str:
-    """The strong entity tag of a film: the same from its creation to its deletion."""
+    """Strong entity tag of a film, the same from its creation to its deletion."""
     return f'"{film_id}"'
 
 
 def choose_range(
     range_header: str | None, if_range: str | None, *, film_id: str, size: int
 ) -> ByteRange:
-    """What a request with these headers gets of `size` committed bytes.
+    """Choose the bytes that answer a request with these headers, out of `size` committed bytes.
 
-    A header that is not one well-formed range, several ranges, and an `If-Range` that names
-    another film or a date all mean the whole film, as RFC 9110 (13.1.5, 14.2) allows.
-    RangeNotSatisfiableError where the range holds no committed byte.
+    The whole film is chosen if the header is not one well-formed range, if it has several ranges,
+    or if `If-Range` is a date or another film's tag, as RFC 9110 (13.1.5, 14.2) allows.
+    Raises RangeNotSatisfiableError if the range contains no committed byte.
     """
     whole = ByteRange(0, size, size, is_partial=False)
     if range_header is None or (if_range is not None and if_range.strip() != etag(film_id)):

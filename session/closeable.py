@@ -1,4 +1,4 @@
-"""Things that are open for as long as a `with` lasts."""
+"""Base class of objects that hold a resource until they are closed."""
 
 from abc import ABC, abstractmethod
 from types import TracebackType
@@ -6,11 +6,11 @@ from typing import Self
 
 
 class Closeable(ABC):
-    """Closed when its `with` ends, whatever ends it."""
+    """Context manager that calls `close` on exit, also after an exception."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go; once is enough."""
+        """Release the resource. Calling it again has no effect."""
 
     def __enter__(self) -> Self:
         return self

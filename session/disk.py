@@ -1,6 +1,6 @@
-"""Writing to disk so that it holds after a power cut.
+"""Disk access whose results survive a power cut.
 
-Everything goes through `os` by name, so that a test can put a failing disk in its place.
+All calls go through attributes of `os`, so that a test can replace them by a failing disk.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from session.errors import FilmDamagedError, FilmError, SyncFailedError, disk_er
 
 @contextlib.contextmanager
 def translate_disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the system refuses at `path` into FilmFullError or FilmDiskError."""
+    """Convert an OSError at `path` into FilmFullError or FilmDiskError."""
     try:
         yield
     except FilmError:
@@ -24,7 +24,7 @@ def translate_disk_errors(path: Path) -> Iterator[None]:
 
 
 def is_same_file(fd: int, path: Path) -> bool:
-    """Whether an open file is still the one at `path`."""
+    """Return True if `path` still refers to the open file."""
     try:
         return os.path.samestat(os.fstat(fd), path.stat())
     except (FileNotFoundError, NotADirectoryError):
@@ -32,26 +32,26 @@ def is_same_file(fd: int, path: Path) -> bool:
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
-    """A descriptor of a file; FilmDamagedError for a folder, a pipe or a device, at once."""
+    """Open a regular file without blocking; FilmDamagedError for a folder, a pipe or a device."""
     try:
         fd = os.open(path, flags | os.O_NONBLOCK)
     except IsADirectoryError as error:
-        raise _no_file(path, "a folder") from error
+        raise _not_a_file(path, "a folder") from error
     mode = os.fstat(fd).st_mode
     if stat.S_ISREG(mode):
         return fd
     os.close(fd)
-    raise _no_file(path, "a folder" if stat.S_ISDIR(mode) else "a pipe or a device")
+    raise _not_a_file(path, "a folder" if stat.S_ISDIR(mode) else "a pipe or a device")
 
 
-def _no_file(path: Path, kind: str) -> FilmDamagedError:
+def _not_a_file(path: Path, kind: str) -> FilmDamagedError:
     return FilmDamagedError(
-        f"{path} is {kind}, and a film is a file; move it away, or name another."
+        f"{path} is {kind}, and a film is a file; move it away or choose another path."
     )
 
 
 def write_all(fd: int, data: bytes, offset: int) -> None:
-    """Write every byte at `offset`; a full disk may take the first part and refuse the rest."""
+    """Write all bytes at `offset`; a full disk may accept only a part of one write."""
     view = memoryview(data)
     while view:
         written = os.pwrite(fd, view, offset)
@@ -59,10 +59,10 @@ def write_all(fd: int, data: bytes, offset: int) -> None:
 
 
 def sync_file(fd: int) -> None:
-    """Have what was written to an open file on the disk; raises SyncFailedError.
+    """Flush an open file to disk; raises SyncFailedError.
 
-    After that, what the system shows of the file is not to be believed: it may forget the bytes
-    that it could not write, and succeed the next time.
+    After a failed sync, reading the file does not show what is on disk: the kernel may drop the
+    pages that it could not write, and report success the next time.
     """
     try:
         os.fsync(fd)
@@ -71,7 +71,7 @@ def sync_file(fd: int) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make created, renamed and removed names in a folder durable."""
+    """Make the creation, renaming and removal of files in a folder durable."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         sync_file(fd)
@@ -80,8 +80,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path, *, under: Path) -> None:
-    """Have a folder, durable up to `under`, also where a crash came between making and syncing.
+    """Create a folder if it is missing, and make it durable up to `under`.
 
+    Existing folders are synced too: a crash may have come between their creation and their sync.
     Raises FilmFullError and FilmDiskError.
     """
     with translate_disk_errors(folder):
@@ -93,18 +94,18 @@ def make_folder(folder: Path, *, under: Path) -> None:
 
 
 def temporary_path(path: Path) -> Path:
-    """Where `replace_file` writes first; a crash may leave a file there."""
+    """Path that `replace_file` writes to before it renames; a crash may leave a file there."""
     return path.with_name(path.name + ".new")
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Put a file in place, durable and whole or not at all: temporary, fsync, rename."""
+    """Replace a file atomically and durably: write a temporary file, sync it, rename it."""
     temporary = temporary_path(path)
     try:
         _write_file(temporary, data)
         temporary.replace(path)
     except OSError:
-        with contextlib.suppress(OSError):  # the first error is the one to tell
+        with contextlib.suppress(OSError):  # the first error is the one to report
             temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)

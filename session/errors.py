@@ -1,113 +1,111 @@
-"""What can go wrong with a session file, one class per cause."""
+"""Exceptions of session films, one class per cause."""
 
 import errno
 import os
 from pathlib import Path
 
 SPACE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""Disk full, quota spent, file larger than the system allows."""
+"""Disk full, quota exceeded, file larger than the system allows."""
 _REMEDIES = {
-    errno.EROFS: "mount it for writing and ask again",
-    errno.EACCES: "let the server write there and ask again",
-    errno.EPERM: "let the server write there and ask again",
-    errno.ENOENT: "something removed a folder or file; ask again, and it is made anew",
-    errno.ENOTDIR: "a file lies where a folder belongs; move it away and ask again",
-    errno.EMFILE: "too many files are open; raise the limit (ulimit -n), or ask again with fewer",
+    errno.EROFS: "mount it for writing and try again",
+    errno.EACCES: "give the server write permission and try again",
+    errno.EPERM: "give the server write permission and try again",
+    errno.ENOENT: "a folder or file was removed; try again, and it is created again",
+    errno.ENOTDIR: "a file is in the place of a folder; move it away and try again",
+    errno.EMFILE: "too many files are open; raise the limit (ulimit -n), or open fewer",
 }
-"""What would help."""
-_OTHER_REMEDY = "look into the system's log, and ask again when it is mended"
+"""The next step for each error number."""
+_OTHER_REMEDY = "look into the system's log, fix the cause and try again"
 
 
 class FilmError(Exception):
-    """Anything a session file refuses."""
+    """Base class of all errors of session films."""
 
 
 class FilmMissingError(FilmError, FileNotFoundError):
-    """There is no film at this path."""
+    """No film exists at this path."""
 
 
 class FilmExistsError(FilmError, FileExistsError):
-    """There is a film at this path already."""
+    """A film exists at this path already."""
 
 
 class FilmBusyError(FilmError):
-    """Another writer, here or in another process, holds the film."""
+    """Another writer, in this or another process, holds the lock of the film."""
 
 
 class FilmDamagedError(FilmError):
-    """The file does not begin as a film of ours does; nothing in it was changed."""
+    """The file does not begin with the boxes of a session film; it was not changed."""
 
 
 class FilmMismatchError(FilmError):
-    """This program's encoders would not continue the film: other parameters or another release."""
+    """The encoders differ from those of the film, in their parameters or their release."""
 
 
 class FilmClosedError(FilmError):
-    """The writer, or the clip, was closed before."""
+    """The film or the clip is closed."""
 
 
 class FilmFullError(FilmError, OSError):
-    """No room for a fragment; the film was cut back to its last committed byte and stays whole."""
+    """The disk is full; the film was truncated to its last committed byte and stays valid."""
 
 
 class FilmDiskError(FilmError, OSError):
-    """The disk refused something, and more room would not help; the film is as it was before."""
+    """A disk operation failed for a reason other than space; the film is unchanged."""
 
 
 class FilmGoneError(FilmError):
-    """The film was removed or replaced behind its writer's back."""
+    """The film was removed or replaced while its writer had it open."""
 
 
 class SyncFailedError(OSError):
-    """The system could not bring to disk what it had taken; what it shows may not be there."""
+    """A sync failed: bytes that can be read may not be on disk."""
 
 
 class FilmEmptyError(FilmError):
-    """There is no byte of the film before its first clip is finished."""
+    """The film has no bytes until its first clip is finished."""
 
 
 class FilmNotLiveError(FilmError):
-    """The film is replaced with every clip, so nothing can follow it as it grows."""
+    """The film is replaced with every clip, so it cannot be watched live."""
 
 
 class ClipOpenError(FilmError):
-    """A film takes one clip at a time, and one is open."""
+    """A clip is open already; a film takes one at a time."""
 
 
 class ClipEmptyError(FilmError):
-    """A clip cannot finish before its first fragment."""
+    """The clip has no pictures, so it cannot be finished."""
 
 
 class CopyFailedError(FilmError):
-    """What ffmpeg wrote is not what was asked for; nothing was put in place."""
+    """The output of ffmpeg failed verification; the target file is unchanged."""
 
 
 class ClipUnfitError(FilmError):
-    """A clip that cannot be joined to the others; the message says why, and the way out."""
+    """The clip cannot be joined to the others; the message gives the reason and the remedy."""
 
 
 class RangeNotSatisfiableError(FilmError):
-    """A well-formed byte range that holds no committed byte."""
+    """A well-formed byte range contains no committed byte."""
 
     def __init__(self, size: int) -> None:
-        super().__init__(f"The range begins past the end; the film has {size} bytes now.")
+        super().__init__(f"The range begins after the end; the film has {size} bytes now.")
         self.size = size
-        """Committed bytes: what belongs into the answer's `Content-Range: bytes */size`."""
+        """Number of committed bytes, for the response header `Content-Range: bytes */size`."""
 
 
 def is_out_of_space(error: OSError) -> bool:
-    """Whether more room, and nothing else, would help."""
+    """Return True if the error is due to missing disk space."""
     return error.errno in SPACE_ERRNOS
 
 
 def disk_error(error: OSError, path: Path) -> FilmFullError | FilmDiskError:
-    """What the system refused at `path`, with what would help."""
+    """Convert an error at `path` into one that names the next step."""
     said = os.strerror(error.errno) if error.errno else str(error)
     if is_out_of_space(error):
         return FilmFullError(
-            error.errno, f"There is no room ({said}); make room and ask again", str(path)
+            error.errno, f"The disk is full ({said}); make room and try again", str(path)
         )
-    remedy = _REMEDIES.get(
-        error.errno or 0, "look into the system's log; ask again when it is mended"
-    )
-    return FilmDiskError(error.errno, f"The disk refused ({said}); {remedy}", str(path))
+    remedy = _REMEDIES.get(error.errno or 0, _OTHER_REMEDY)
+    return FilmDiskError(error.errno, f"The disk operation failed ({said}); {remedy}", str(path))

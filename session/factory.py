@@ -1,6 +1,6 @@
-"""The two ways to keep a film, behind one face.
+"""Common interface of the two film formats, and functions that choose between them.
 
-`fragments` appends to one file that is watched while it grows. `concat` keeps an ordinary MP4,
+`fragments` appends to one file that can be watched while it grows. `concat` keeps an ordinary MP4,
 which every finished clip replaces as a whole.
 """
 
@@ -10,14 +10,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from session.clip_input import Pictures, Samples
 from session.disk import open_regular
 from session.errors import FilmDamagedError, FilmMismatchError, FilmNotLiveError
 from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment, WriterKind
-from session.fragmented.fragment_log import delete_film as delete_growing
-from session.fragmented.fragment_log import move_film as move_growing
+from session.fragmented.film_files import delete_film as delete_fragmented_film
+from session.fragmented.film_files import move_film as move_fragmented_film
 from session.fragmented.init_segment import read_init_segment
-from session.fragmented.writer import FilmWriter, Pictures, Samples
-from session.mp4.concat_film import ConcatFilm, delete_concat_film, move_concat_film
+from session.fragmented.journal import cues_of
+from session.fragmented.recovery import scan_film
+from session.fragmented.writer import FilmWriter
+from session.mp4.concat_film import ConcatFilm
+from session.mp4.concat_film_files import delete_concat_film, move_concat_film
 from session.mp4.metadata_box import read_metadata_box
 from session.reader import FilmReader
 
@@ -28,7 +32,7 @@ _NOT_LIVE = (
 
 
 class ClipWriter(Protocol):
-    """One clip in the making. One thread at a time; the next clip may come from another."""
+    """Open clip of a film. One thread at a time; the next clip may use another thread."""
 
     def write(
         self,
@@ -47,97 +51,100 @@ class ClipWriter(Protocol):
         """End the clip; all of it is durable on return."""
 
     def abandon(self) -> ClipRecord | None:
-        """End the clip with what is durable of it; None where that is nothing."""
+        """End the clip and keep its durable part; None if there is none."""
 
 
 class Film(Protocol):
-    """The one writer of a film. Any thread may ask; one at a time writes clips."""
+    """The one writer of a film. Any thread may query it; one at a time writes clips."""
 
     @property
     def path(self) -> Path:
-        """Where the film lies, or will lie after its first clip."""
+        """Path of the film; the file may not exist before the first clip."""
 
     @property
     def spec(self) -> FilmSpec:
-        """What the film was created with."""
+        """Format of the film."""
 
     @property
     def alignment_frames(self) -> int:
-        """Frames that a clip should have a multiple of; a writer fills up what is missing."""
+        """Number of frames that clips should be a multiple of; the writer pads shorter ones."""
 
     @property
     def film_id(self) -> str:
-        """Which bytes these are: the same id never stands for two that differ."""
+        """Identity of the bytes: equal ids never stand for different content."""
 
     @property
     def codecs(self) -> str:
-        """For the media type: `video/mp4; codecs="…"`."""
+        """The `codecs` parameter of the media type `video/mp4`."""
 
     @property
     def committed(self) -> Committed:
-        """What is durable now."""
+        """Durable part of the film."""
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing will be added any more."""
+        """True if no more bytes will be added."""
 
     def is_in_place(self) -> bool:
-        """Whether what an open writer writes to still lies at its path, or never lay there yet."""
+        """Return True if the open files are still at their paths, or not created yet."""
 
     def cues(self) -> list[Cue]:
-        """The sentences that are heard in what is committed, in order."""
+        """Return the cues of the committed frames, in order."""
 
     def reader(self) -> FilmReader:
-        """The film's bytes for one reader; FilmEmptyError while there are none."""
+        """Open the committed bytes for reading; raises FilmEmptyError if there are none."""
 
     def begin(self, text: str) -> ClipWriter:
         """Start a clip."""
 
     def close(self) -> None:
-        """Let go of the film, which stays."""
+        """Close the film and keep its file."""
 
     def delete(self) -> None:
-        """Close, and remove the film. Readers keep what they have open."""
+        """Close and remove the film. Open readers keep their bytes."""
 
     def move(self, target: Path) -> None:
-        """Close, and keep the film as an archive at `target`, on the same file system."""
+        """Close the film and move it to `target`, on the same file system."""
 
 
 def create_film(path: Path, spec: FilmSpec, kind: WriterKind) -> Film:
-    """A new film; raises what `FilmWriter.create` or `ConcatFilm.create` raises."""
+    """Create a film; raises the errors of `FilmWriter.create` or `ConcatFilm.create`."""
     return ConcatFilm.create(path, spec) if kind == "concat" else FilmWriter.create(path, spec)
 
 
 def open_film(path: Path, kind: WriterKind) -> Film:
-    """Go on with a film. FilmMismatchError where the other writer kept it; otherwise raises what
-    `FilmWriter.open` or `ConcatFilm.open` raises."""
+    """Open a film for writing.
+
+    Raises FilmMismatchError if the other writer created it, and the errors of `FilmWriter.open` or
+    `ConcatFilm.open`.
+    """
     found = kind_of(path)
     if found not in (None, kind):
         raise FilmMismatchError(
-            f"The film {path} was kept with `writer: {found}`, and the writer now is {kind};"
-            f" set `writer: {found}` to go on with it"
+            f"The film {path} was written with `writer: {found}`, and the writer is now {kind};"
+            f" set `writer: {found}` to continue it"
         )
     return ConcatFilm.open(path) if kind == "concat" else FilmWriter.open(path)
 
 
 def delete_film(path: Path) -> None:
-    """Remove a film that nobody has open, sound or damaged, and everything beside it."""
+    """Remove a film that no writer holds, valid or damaged, and its accompanying files."""
     if kind_of(path) == "concat":
         delete_concat_film(path)
     else:
-        delete_growing(path)
+        delete_fragmented_film(path)
 
 
 def move_film(path: Path, target: Path) -> None:
-    """Let a film that nobody has open, sound or damaged, live on at `target`, on the same disk."""
+    """Move a film that no writer holds, valid or damaged, to `target` on the same file system."""
     if kind_of(path) == "concat":
         move_concat_film(path, target)
     else:
-        move_growing(path, target)
+        move_fragmented_film(path, target)
 
 
 def kind_of(path: Path) -> WriterKind | None:
-    """Which writer kept the file, as the file itself says; None where it does not say."""
+    """Detect the writer of a file from its boxes; None if it is not a film that can be read."""
     try:
         fd = open_regular(path)
     except (OSError, FilmDamagedError):
@@ -154,14 +161,29 @@ def kind_of(path: Path) -> WriterKind | None:
         os.close(fd)
 
 
+def read_cues(path: Path) -> tuple[FilmSpec, list[Cue]]:
+    """Read the format and the cues of a film on disk.
+
+    Raises FileNotFoundError and FilmDamagedError.
+    """
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        if metadata := read_metadata_box(fd):
+            return metadata.spec, list(metadata.cues)
+        init_segment = read_init_segment(fd)
+        return init_segment.spec, cues_of(scan_film(fd, path, init_segment).entries)
+    finally:
+        os.close(fd)
+
+
 def live_film(film: Film) -> FilmWriter:
-    """The film as one that can be watched while it grows; FilmNotLiveError where it is replaced."""
+    """Return the film as one that can be watched live; raises FilmNotLiveError for `concat`."""
     if isinstance(film, FilmWriter):
         return film
     raise FilmNotLiveError(_NOT_LIVE)
 
 
 def require_live_writer(kind: WriterKind) -> None:
-    """Raise FilmNotLiveError where films are replaced, also before there is one."""
+    """Raise FilmNotLiveError for the writer `concat`, also before a film exists."""
     if kind == "concat":
         raise FilmNotLiveError(_NOT_LIVE)

@@ -1,4 +1,4 @@
-"""What a session file is made of, and what it says of itself."""
+"""Facts of a session film: its format, fragments, clips and cues."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,22 +6,22 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 WriterKind = Literal["fragments", "concat"]
-"""One file that grows, or one that each clip replaces by a longer one."""
+"""`fragments`: one file that grows. `concat`: a file that each clip replaces by a longer one."""
 SAMPLE_RATE_HZ = 48_000
-"""Audio clock of every session."""
+"""Audio clock of every film."""
 TICKS_PER_FRAME = 512
-"""Video clock: every frame lasts this many ticks, whatever the frame rate."""
+"""Video clock: every frame lasts this many ticks at any frame rate."""
 SAMPLES_PER_PACKET = 1024
 """Audio samples in one AAC packet."""
 
-_SIGNS = re.compile(r"[\W_]+")
+_NON_LETTERS = re.compile(r"[\W_]+")
 _SIZE_RANGE = (16, 4096)
 _FPS_RANGE = (5, 120)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmSpec:
-    """What never changes in one session file. Raises ValueError for what no film can be."""
+    """Format of a film, fixed at creation. Raises ValueError for values out of range."""
 
     width: int
     height: int
@@ -35,13 +35,13 @@ class FilmSpec:
         slow, fast = _FPS_RANGE
         if not slow <= self.fps <= fast or SAMPLE_RATE_HZ % self.fps:
             raise ValueError(
-                f"fps is {self.fps}; it must lie in {slow} to {fast} and divide {SAMPLE_RATE_HZ},"
+                f"fps is {self.fps}; it must be in {slow} to {fast} and divide {SAMPLE_RATE_HZ},"
                 " as 24, 25, 30, 50 and 60 do."
             )
 
     @property
     def samples_per_frame(self) -> int:
-        """Audio samples that belong to one video frame; `fps` divides the audio clock."""
+        """Audio samples for each video frame; an integer, since `fps` divides the audio clock."""
         return SAMPLE_RATE_HZ // self.fps
 
     @property
@@ -51,43 +51,43 @@ class FilmSpec:
 
     @property
     def coded_size(self) -> tuple[int, int]:
-        """(width, height) in the file."""
+        """(width, height) in the file; see `coded_size`."""
         return coded_size(self.width, self.height)
 
 
 def coded_size(width: int, height: int) -> tuple[int, int]:
-    """(width, height) in a file: 4:2:0 needs even sizes, so an odd one grows by one pixel."""
+    """Round an odd size up by one pixel: 4:2:0 needs an even width and height."""
     return width + width % 2, height + height % 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
-    """One committed moof+mdat pair: on disk and fsynced."""
+    """One committed moof and mdat pair: written and synced."""
 
     index: int
     offset: int
     """First byte in the file."""
     end: int
-    """First byte after it: the committed end once it is published."""
+    """First byte after it: the committed end when it is published."""
     first_frame: int
     frames: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipRecord:
-    """One finished clip, as the journal keeps it."""
+    """One finished clip."""
 
     index: int
     text: str
     first_frame: int
     frames: int
     is_whole: bool = True
-    """False where it is known that the text was not said to its end: interrupted, or cut off."""
+    """False if the text is known to be incomplete: interrupted, or cut off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cue:
-    """A sentence and the frames of the film on which it is heard."""
+    """A sentence and the frames of the film during which it is heard."""
 
     text: str
     first_frame: int
@@ -100,7 +100,7 @@ class Cue:
 
 
 def cues_before(end: int, cues: Iterable[Cue]) -> list[Cue]:
-    """The parts of `cues` that lie before frame `end` of a film."""
+    """Return the cues that begin before frame `end`, cut off at that frame."""
     return [
         replace(cue, frames=min(cue.end, end) - cue.first_frame)
         for cue in cues
@@ -109,25 +109,25 @@ def cues_before(end: int, cues: Iterable[Cue]) -> list[Cue]:
 
 
 def is_fully_spoken(text: str, cues: Sequence[Cue], end: int) -> bool:
-    """Whether the sentences, as they were meant, are all of a clip's text and over at frame `end`.
+    """Return True if the planned cues contain all of a clip's text and end by frame `end`.
 
-    A clip without sentences is taken as said: nobody knows better.
+    A clip without cues counts as fully spoken, since nothing is known of its sentences.
     """
-    said = _letters("".join(cue.text for cue in cues))
-    return not cues or (said == _letters(text) and all(cue.end <= end for cue in cues))
+    spoken = _letters("".join(cue.text for cue in cues))
+    return not cues or (spoken == _letters(text) and all(cue.end <= end for cue in cues))
 
 
 def _letters(text: str) -> str:
-    """What is left of a text when it has been said: neither its signs nor its spaces."""
-    return _SIGNS.sub("", text)
+    """Strip punctuation and spaces, which the cues need not reproduce."""
+    return _NON_LETTERS.sub("", text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """What of a film is durable, at one moment."""
+    """Durable part of a film at one moment."""
 
     bytes: int
-    """Committed end: no reader may be shown a byte from here on."""
+    """Committed end: readers may only be given bytes before it."""
     frames: int
     clips: tuple[ClipRecord, ...]
-    """The closed ones, in order."""
+    """Finished clips, in order."""

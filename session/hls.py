@@ -1,97 +1,109 @@
-"""The HLS playlist of a growing film: byte ranges of the one file (RFC 8216 and its revision).
+"""HLS playlist of a growing film: byte ranges of the one file (RFC 8216 and its revision).
 
-A segment is a fragment: it begins with a key frame and is listed as soon as it is on disk, so the
-first picture of a clip comes early. Once listed it never changes.
+Each segment is a fragment: it begins with a key frame and is listed as soon as it is on disk, so
+the first picture of a clip arrives early. Listed segments never change.
 """
 
 import gzip
 from bisect import bisect_right
 from collections.abc import Sequence
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from session.film import FilmSpec, Fragment
-from session.fragmented.writer import FilmWriter
 
 SKIP_TARGETS = 60
-"""Target durations before its end that a delta update repeats; a player that knows the list as it
-was half as long ago may ask for one."""
+"""A delta update repeats the last segments, for this many target durations. A player may request
+one if its list is at most half as old."""
 LEAST_WINDOW = 3
-"""Segments that a list without an end must have at least."""
+"""Minimum number of segments in a playlist without an end."""
 _GZIP_LEVEL = 1
-"""A list shrinks to a tenth at any level."""
+"""Any level reduces a playlist to a tenth."""
+
+
+class FragmentSource(Protocol):
+    """Film that grows by fragments."""
+
+    @property
+    def spec(self) -> FilmSpec:
+        """Format of the film."""
+
+    @property
+    def init_bytes(self) -> int:
+        """Length of the init segment."""
+
+    def fragments_since(self, offset: int) -> list[Fragment]:
+        """Return the committed fragments that begin at byte `offset` or later."""
 
 
 class FullPlaylist(NamedTuple):
-    """A whole playlist, plain and packed."""
+    """Playlist of all segments, plain and compressed."""
 
     segments: int
     is_ended: bool
     plain: bytes
     packed: bytes
-    """By gzip."""
+    """Compressed with gzip."""
 
 
 class Playlist:
-    """The playlist of one film. Any thread; each fragment is looked at once."""
+    """Playlist of one film. Thread-safe; each fragment is processed once."""
 
-    def __init__(self, film: FilmWriter, *, uri: str, longest_frames: int) -> None:
-        """`uri` is the film as players resolve it; no fragment has more than `longest_frames`.
-
-        A film that is there already may have been written with longer ones: these count as well.
-        """
+    def __init__(self, film: FragmentSource, *, uri: str, longest_frames: int) -> None:
+        """`uri` is the film's address as players resolve it; `longest_frames` is the maximum length
+        of a new fragment. Longer fragments that the film has already are taken into account."""
         self._film = film
         self._uri = uri
-        self._growing = Lock()
+        self._lock = Lock()
         self._segments: list[str] = []
         self._first_frames: list[int] = []
         self._frames = 0
         self._end = film.init_bytes
-        fresh = film.fragments_since(self._end)
-        longest = max([longest_frames, *(fragment.frames for fragment in fresh)])
+        fragments = film.fragments_since(self._end)
+        longest = max([longest_frames, *(fragment.frames for fragment in fragments)])
         self.target_s = -(-longest // film.spec.fps)
-        """No segment lasts longer: EXT-X-TARGETDURATION, which never changes."""
-        self._add(fresh)
-        self._whole: FullPlaylist | None = None
+        """EXT-X-TARGETDURATION, the constant upper limit of a segment's duration."""
+        self._add(fragments)
+        self._full: FullPlaylist | None = None
 
     def count(self) -> int:
-        """How many segments can be listed now."""
-        with self._growing:
+        """Add new fragments and return the number of segments."""
+        with self._lock:
             self._add(self._film.fragments_since(self._end))
             return len(self._segments)
 
     @property
     def end(self) -> int:
-        """First byte of the film after the last segment that was counted."""
+        """First byte of the film after the last segment that was added."""
         return self._end
 
     def whole(self, count: int, *, is_ended: bool) -> FullPlaylist:
-        """The first `count` segments: players may seek to all that was said."""
-        whole = self._whole
-        if whole is None or (whole.segments, whole.is_ended) != (count, is_ended):
+        """Return the playlist of the first `count` segments; players may seek to all of them."""
+        full = self._full
+        if full is None or (full.segments, full.is_ended) != (count, is_ended):
             lines = [*self._head(first=0), "#EXT-X-PLAYLIST-TYPE:EVENT", *self._segments[:count]]
-            plain = _text(lines, is_ended=is_ended)
-            whole = FullPlaylist(count, is_ended, plain, gzip.compress(plain, _GZIP_LEVEL, mtime=0))
-            self._whole = whole
-        return whole
+            plain = _encode(lines, is_ended=is_ended)
+            full = FullPlaylist(count, is_ended, plain, gzip.compress(plain, _GZIP_LEVEL, mtime=0))
+            self._full = full
+        return full
 
     def delta(self, count: int, *, is_ended: bool) -> bytes:
-        """What is new in these, for a player that knows the rest."""
-        skipped = self._before(count, self._skip_s)
+        """Return a delta update: the last of the first `count` segments, and how many it skips."""
+        skipped = self._segments_before(count, self._skip_s)
         if not skipped:
             return self.whole(count, is_ended=is_ended).plain
         lines = [*self._head(first=0, version=9), "#EXT-X-PLAYLIST-TYPE:EVENT"]
         lines.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}")
-        return _text([*lines, *self._segments[skipped:count]], is_ended=is_ended)
+        return _encode([*lines, *self._segments[skipped:count]], is_ended=is_ended)
 
     def window(self, count: int, newest: int, *, is_ended: bool) -> bytes:
-        """The `newest` of them alone, numbered as in the whole, for players that know no deltas.
+        """Return the `newest` of the first `count` segments, numbered as in the full playlist.
 
-        Not an EVENT playlist, which may drop nothing.
+        For players without delta updates. Not an EVENT playlist, which may not drop segments.
         """
         first = max(0, count - max(newest, LEAST_WINDOW))
         lines = [*self._head(first=first), *self._segments[first:count]]
-        return _text(lines, is_ended=is_ended)
+        return _encode(lines, is_ended=is_ended)
 
     @property
     def _skip_s(self) -> int:
@@ -109,8 +121,8 @@ class Playlist:
             self._frames = fragment.first_frame + fragment.frames
             self._end = fragment.end
 
-    def _before(self, count: int, seconds: int) -> int:
-        """How many of the first `count` segments end that long before the film's end, or more."""
+    def _segments_before(self, count: int, seconds: int) -> int:
+        """Number of the first `count` segments that end at least `seconds` before the end."""
         boundary = self._frames - seconds * self._film.spec.fps
         return max(0, bisect_right(self._first_frames, boundary, hi=count) - 1)
 
@@ -133,5 +145,5 @@ def _segment(fragment: Fragment, spec: FilmSpec, uri: str) -> str:
     )
 
 
-def _text(lines: Sequence[str], *, is_ended: bool) -> bytes:
+def _encode(lines: Sequence[str], *, is_ended: bool) -> bytes:
     return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if is_ended else []), ""]).encode("ascii")

@@ -1,4 +1,4 @@
-"""Media files opened for reading: the only place that calls `av.open` on what is there already."""
+"""Opening of media files for reading: the only module that calls `av.open` on an existing file."""
 
 from os import PathLike
 from typing import BinaryIO
@@ -10,11 +10,10 @@ from av.container import InputContainer
 def open_media(
     source: str | PathLike[str] | BinaryIO, *, demuxer: str | None = None
 ) -> InputContainer:
-    """Open a file, or a binary stream, to be read; raises av.error.FFmpegError.
+    """Open a file or a binary stream for reading; raises av.error.FFmpegError.
 
-    Titles, comments and tags need not be UTF-8: bytes that are not are read as U+FFFD, where
-    PyAV would otherwise raise UnicodeDecodeError for the whole file. Only `demuxer` is tried, if
-    it is given.
+    Bytes of titles, comments and tags that are not UTF-8 are read as U+FFFD; by default PyAV would
+    raise UnicodeDecodeError for the whole file. If `demuxer` is given, only that one is tried.
     """
     file = source if isinstance(source, str) or not isinstance(source, PathLike) else str(source)
     return av.open(file, "r", format=demuxer, metadata_errors="replace")  # noqa: TID251

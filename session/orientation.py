@@ -1,4 +1,4 @@
-"""Orientation of decoded pictures: the eight right-angled turns and mirrors of a display matrix.
+"""Orientation of decoded pictures: the eight rotations and reflections of a display matrix.
 
 A display matrix ((a, b), (c, d)) shows the pixel (x, y) at (a x + c y, b x + d y), y pointing down
 (ISO/IEC 14496-12, section 6.2.2). FFmpeg attaches it to decoded pictures, whether it comes from
@@ -20,56 +20,56 @@ from numpy.typing import NDArray
 _ONE = 1 << 16
 """Matrix entries are 16.16 fixed-point numbers."""
 _TOLERANCE = tan(radians(1))
-"""Angles this close to a right one are taken as one, as FFmpeg does."""
+"""Angles within one degree of a right angle count as right angles, as in FFmpeg."""
 _SIDE_DATA_TYPES = 64
-"""More than FFmpeg knows; those that PyAV does not know must be removed too."""
+"""More types than FFmpeg has; those unknown to PyAV must be removed too."""
 _NAMES = {
     (False, False, False): "as stored",
     (False, True, False): "mirrored left to right",
     (False, False, True): "mirrored top to bottom",
     (False, True, True): "turned by 180°",
-    (True, False, False): "mirrored at the diagonal from the top left",
+    (True, False, False): "mirrored along the diagonal from the top left",
     (True, True, False): "turned by 90° clockwise",
     (True, False, True): "turned by 90° counter-clockwise",
-    (True, True, True): "mirrored at the diagonal from the top right",
+    (True, True, True): "mirrored along the diagonal from the top right",
 }
 """By (is_transposed, flips_x, flips_y)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orientation:
-    """How stored pictures become upright: transposed first, then flipped."""
+    """Transformation from stored to upright pictures: transpose first, then flip."""
 
     is_transposed: bool = False
     flips_x: bool = False
-    """Left and right are exchanged."""
+    """Swap left and right."""
     flips_y: bool = False
-    """Top and bottom are exchanged."""
+    """Swap top and bottom."""
     inexact: tuple[int, int, int, int] | None = None
-    """(a, b, c, d), 16.16, of a matrix that is none of the eight; then the nearest is used."""
+    """(a, b, c, d), 16.16, of a matrix that is none of the eight; the nearest is used instead."""
 
     def __str__(self) -> str:
         name = _NAMES[self.is_transposed, self.flips_x, self.flips_y]
-        return name if self.inexact is None else f"{name} (matrix {_decimals(self.inexact)})"
+        return name if self.inexact is None else f"{name} (matrix {_format_matrix(self.inexact)})"
 
     @property
     def note(self) -> str:
-        """Explanation for the person who sent the pictures; empty for a right-angled matrix."""
+        """Message for the user about an approximated matrix; empty for an exact one."""
         if self.inexact is None:
             return ""
         nearest = _NAMES[self.is_transposed, self.flips_x, self.flips_y]
         return (
-            f"The display matrix {_decimals(self.inexact)} is not a right-angled turn or mirror; "
-            f"the pictures are used {nearest}."
+            f"The display matrix {_format_matrix(self.inexact)} is not a right-angled turn or"
+            f" mirror; the pictures are used {nearest}."
         )
 
     def applied(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """An upright view of a stored (h, w, …) picture."""
+        """Return an upright view of a stored (h, w, …) picture."""
         turned = picture.swapaxes(0, 1) if self.is_transposed else picture
         return turned[:: -1 if self.flips_y else 1, :: -1 if self.flips_x else 1]
 
     def swapped(self, size: tuple[int, int]) -> tuple[int, int]:
-        """A stored (width, height) as it is shown, or a shown one as it is stored."""
+        """Convert a stored (width, height) to the displayed one, or back."""
         return size[::-1] if self.is_transposed else size
 
 
@@ -77,10 +77,10 @@ AS_STORED = Orientation()
 
 
 def orientation_of(matrix: bytes) -> Orientation:
-    """The orientation of a display matrix: nine native 32-bit integers, as FFmpeg has it.
+    """Return the orientation of a display matrix: nine native 32-bit integers, as in FFmpeg.
 
-    Any scale is left out, for FFmpeg puts it into the shape of the pixels. A singular matrix,
-    which shows nothing, leaves the pictures as stored.
+    The scale is ignored, since FFmpeg reports it as the pixel aspect ratio. A singular matrix,
+    which would show nothing, leaves the pictures as stored.
     """
     a, b, _, c, d, _, _, _, _ = struct.unpack("=9i", matrix)
     if a * d == b * c:
@@ -99,9 +99,9 @@ def orientation_of(matrix: bytes) -> Orientation:
 class OrientationReader:
     """Reads the orientation of decoded frames. Not thread-safe.
 
-    PyAV's `frame.side_data` cannot be used directly: it raises ValueError where any side data is
-    of a type it does not know (EXIF), and frees the names of ICC profiles twice, which ends the
-    process. FFmpeg's `sidedata` filters remove all but the matrix first.
+    PyAV's `frame.side_data` cannot be used directly: it raises ValueError for side data of an
+    unknown type (EXIF), and frees the names of ICC profiles twice, which crashes the process.
+    FFmpeg's `sidedata` filters remove everything but the matrix first.
     """
 
     def __init__(self) -> None:
@@ -109,19 +109,19 @@ class OrientationReader:
         self._format: tuple[int, int, str] | None = None
 
     def read(self, frame: VideoFrame) -> Orientation:
-        """The orientation of one frame."""
-        made_for = frame.width, frame.height, frame.format.name
-        if self._graph is None or self._format != made_for:
-            self._graph, self._format = _matrix_filter(frame), made_for
+        """Return the orientation of one frame."""
+        graph_format = frame.width, frame.height, frame.format.name
+        if self._graph is None or self._format != graph_format:
+            self._graph, self._format = _matrix_filter(frame), graph_format
         self._graph.push(frame)
         passed = self._graph.pull()
         assert passed is not None
-        left: Any = passed.side_data  # its stub knows motion vectors only
-        return orientation_of(bytes(left[0])) if len(left) else AS_STORED
+        side_data: Any = passed.side_data  # the stub only has motion vectors
+        return orientation_of(bytes(side_data[0])) if len(side_data) else AS_STORED
 
 
 def _matrix_filter(like: VideoFrame) -> Graph:
-    """A graph that passes frames on with no side data but the display matrix."""
+    """Build a filter graph that removes all side data except the display matrix."""
     graph = Graph()
     source = graph.add_buffer(
         width=like.width, height=like.height, format=like.format, time_base=Fraction(1, 1000)
@@ -132,6 +132,6 @@ def _matrix_filter(like: VideoFrame) -> Graph:
     return graph
 
 
-def _decimals(matrix: tuple[int, int, int, int]) -> str:
+def _format_matrix(matrix: tuple[int, int, int, int]) -> str:
     a, b, c, d = (f"{value / _ONE:.4g}" for value in matrix)
     return f"(({a}, {b}), ({c}, {d}))"

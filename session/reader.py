@@ -1,4 +1,4 @@
-"""A film's committed bytes, for one reader."""
+"""Read access to the committed bytes of a film."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ _CHUNK_BYTES = 256 * 1024
 
 
 class FilmReader(Closeable):
-    """Reads one film by its open file, so that a reset never puts another film in its place.
+    """Reads one film by its open file, so that a reset never substitutes another film.
 
     Owns a duplicate of the file descriptor: close it, or use it as a context manager.
     """
@@ -17,19 +17,19 @@ class FilmReader(Closeable):
     def __init__(self, fd: int, film_id: str, size: int) -> None:
         self._fd = fd
         self.film_id = film_id
-        """Whose bytes these are: what `ranges.etag` takes."""
+        """Identity of the film; the argument of `byte_ranges.etag`."""
         self.size = size
-        """Bytes that were committed when the reader was made."""
+        """Number of bytes that were committed when the reader was created."""
 
     def chunks(self, start: int, end: int) -> Iterator[bytes]:
-        """The bytes from `start` to `end`, all of them committed, by quarter megabytes."""
+        """Yield the committed bytes from `start` to `end` in chunks of at most 256 KiB."""
         while start < end:
             chunk = os.pread(self._fd, min(_CHUNK_BYTES, end - start), start)
             if not chunk:
-                raise EOFError(f"The film ends at byte {start}; up to {end} was asked for.")
+                raise EOFError(f"The film ends at byte {start}; bytes up to {end} were requested.")
             yield chunk
             start += len(chunk)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file descriptor."""
         os.close(self._fd)

@@ -1,4 +1,4 @@
-"""Pictures to H.264: closed groups without B frames, each beginning with a key frame."""
+"""H.264 encoder of a film: closed groups of pictures, without B-frames, from a key frame on."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -20,18 +20,18 @@ CODEC: Final = "libx264"
 PRESET = "superfast"
 CRF = 21
 """Constant quality. Measured on the 512x600 portrait, swaying, in fragments of 12 pictures:
-41.1 dB, SSIM .976, 2.5 Mbit/s, 2.9 ms of one core a picture. `veryfast` at 19 looks and weighs the
-same and takes 4.6 ms; `ultrafast` needs twice the bits."""
+41.1 dB, SSIM .976, 2.5 Mbit/s, 2.9 ms of one core for each picture. `veryfast` at 19 has the same
+quality and bit rate and takes 4.6 ms; `ultrafast` needs twice the bits."""
 _SLICE_THREADS = min(2, os.cpu_count() or 1)
-"""Slices of one picture in parallel: unlike frame threads they hold no picture back."""
+"""Slices of one picture are encoded in parallel: unlike frame threads, they add no delay."""
 
 _X264_PARAMS = {
-    "annexb": 0,  # lengths before the units, as MP4 wants them
+    "annexb": 0,  # NAL units with length prefixes, as in MP4
     "stitchable": 1,  # parameter sets do not depend on the rate control
     "bframes": 0,
-    "keyint": "infinite",  # the only key frames are those that begin a fragment
+    "keyint": "infinite",  # key frames only at the start of a fragment
     "scenecut": 0,
-    "rc-lookahead": 0,  # the three that make a picture leave in the call that brings it
+    "rc-lookahead": 0,  # this and the next two: every call returns the sample of its picture
     "sync-lookahead": 0,
     "force-cfr": 1,
     "mbtree": 0,
@@ -58,12 +58,12 @@ _TO_CHROMA = (
     * 224
     / 255
 )
-"""(B, G, R, 1) to (Cb, Cr, nothing), ITU-R BT.601, 16..240. OpenCV takes twice the time where
-there is no third row."""
+"""(B, G, R, 1) to (Cb, Cr, unused), ITU-R BT.601, 16..240. Without the third row OpenCV takes twice
+as long."""
 
 
 def set_up(context: VideoCodecContext, spec: FilmSpec) -> None:
-    """Everything that an encoder of this film's pictures must agree on, before it is opened."""
+    """Set the parameters that all video encoders of this film share, before `open`."""
     context.width, context.height = spec.coded_size
     context.pix_fmt = "yuv420p"
     context.time_base = Fraction(1, spec.fps)
@@ -82,16 +82,16 @@ def set_up(context: VideoCodecContext, spec: FilmSpec) -> None:
 
 
 def to_frame(picture: NDArray[np.uint8]) -> av.VideoFrame:
-    """Planar Y, U, V of a (h, w, 3) BGR uint8 picture, ITU-R BT.601, limited range.
+    """Convert a (h, w, 3) BGR uint8 picture to planar YUV 4:2:0, ITU-R BT.601, limited range.
 
-    An odd side is filled up to the even coded size by repeating the last row or column.
+    An odd side is padded to the even coded size by repeating the last row or column.
 
-    OpenCV's own 4:2:0 takes the chroma of one pixel in four, which costs 4 dB at coloured edges;
-    here it is the mean of the four. The planes are written into the frame itself, whose lines may
-    be longer than the picture is wide. PyAV's `from_ndarray` copies all of them once more, which
-    takes .2 ms at 512x600; its `from_numpy_buffer` takes only heights that are multiples of 4.
+    OpenCV's 4:2:0 conversion takes the chroma of one pixel in four, which costs 4 dB at coloured
+    edges; here it is the mean of the four. The planes are written directly into the frame, whose
+    lines may be longer than the picture is wide: PyAV's `from_ndarray` makes another copy, .2 ms at
+    512x600, and its `from_numpy_buffer` only takes heights that are multiples of 4.
     """
-    picture = _evened(picture)
+    picture = _padded_to_even(picture)
     height, width = picture.shape[:2]
     frame = av.VideoFrame(width, height, "yuv420p")
     luma, cb, cr = map(_view, frame.planes)
@@ -103,8 +103,8 @@ def to_frame(picture: NDArray[np.uint8]) -> av.VideoFrame:
     return frame
 
 
-def _evened(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture in the size in which it is coded; the same one where its sides are even."""
+def _padded_to_even(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pad the picture to its coded size; return it unchanged if both sides are even."""
     height, width = picture.shape[:2]
     if height % 2 == width % 2 == 0:
         return picture
@@ -113,13 +113,13 @@ def _evened(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _view(plane: VideoPlane) -> NDArray[np.uint8]:
-    """(h, w) of a frame's plane, to be written to; the padding of its lines is left out."""
+    """Writable (h, w) view of a frame's plane without the padding of its lines."""
     lines = np.frombuffer(memoryview(plane), np.uint8)
     return lines.reshape(plane.height, plane.line_size)[:, : plane.width]
 
 
 class VideoEncoder:
-    """One x264 encoder; a millisecond to open. One thread at a time."""
+    """x264 encoder; takes a millisecond to open. One thread at a time."""
 
     def __init__(self, spec: FilmSpec) -> None:
         context = av.CodecContext.create(CODEC, "w")
@@ -132,17 +132,17 @@ class VideoEncoder:
 
     @property
     def avcc(self) -> bytes:
-        """AVCDecoderConfigurationRecord of what this encoder makes."""
+        """AVCDecoderConfigurationRecord of the encoded samples."""
         return bytes(self._context.extradata or b"")
 
     def encode(
         self, pictures: Sequence[NDArray[np.uint8]], should_stop: Callable[[], bool] = lambda: False
     ) -> list[bytes]:
-        """One MP4 sample a picture, the first a key frame that later ones never reach behind.
+        """Encode pictures, (h, w, 3) BGR uint8 of the film's size, as one MP4 sample each.
 
-        `should_stop` is asked before every picture but the first; on True the rest is left out.
-
-        Pictures are (h, w, 3) BGR uint8 of the film's size; ValueError for another one.
+        The first sample is a key frame, and no later one refers to a picture before it.
+        `should_stop` is called before every picture but the first; when it returns True, the
+        remaining pictures are skipped. Raises ValueError for a picture of another size.
         """
         samples: list[bytes] = []
         for index, picture in enumerate(pictures):
@@ -150,15 +150,15 @@ class VideoEncoder:
                 break
             frame = self._frame(picture)
             frame.pict_type = PictureType.I if index == 0 else PictureType.NONE
-            made = [bytes(packet) for packet in self._context.encode(frame)]
-            if len(made) != 1:
-                raise RuntimeError(f"x264 gave {len(made)} samples for one picture.")
-            samples += made
+            encoded = [bytes(packet) for packet in self._context.encode(frame)]
+            if len(encoded) != 1:
+                raise RuntimeError(f"x264 returned {len(encoded)} samples for one picture.")
+            samples += encoded
         return samples
 
     def _frame(self, picture: NDArray[np.uint8]) -> av.VideoFrame:
         shape = (self._spec.height, self._spec.width, 3)
-        if picture.shape != shape:  # PyAV would scale it without a word
+        if picture.shape != shape:  # PyAV would scale it silently
             raise ValueError(f"picture is {picture.shape}; this film takes {shape}.")
         frame = to_frame(picture)
         frame.pts = self._next_pts

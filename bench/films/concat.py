@@ -214,7 +214,7 @@ def replaced_costs(folder: Path) -> dict[Way, list[Cost]]:
         step = PORTRAIT.samples_per_frame
         end = start + PORTRAIT.fps
         clip_file.write(pictures[start:end], samples[start * step : end * step])
-    clip_file.end()
+    clip_file.finish()
     ours, naive = [], []
     for length_s in JOINED_S:
         path = folder / "joined.mp4"

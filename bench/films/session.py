@@ -26,7 +26,8 @@ from session.film import (
     FilmSpec,
 )
 from session.fragmented.boxes import build_fragment
-from session.fragmented.fragment_log import FragmentLog, create_film
+from session.fragmented.film_files import create_film
+from session.fragmented.fragment_log import FragmentLog
 from session.fragmented.journal import JournalEntry, journal_path, write_journal
 from session.fragmented.writer import FilmWriter
 from session.video_encoder import VideoEncoder

@@ -1,7 +1,7 @@
-"""The opening of a film: ftyp and moov (the init segment), and the film's own identity.
+"""Init segment of a film: ftyp, moov, and a `uuid` box with the film's identity.
 
-The identity is a `uuid` box after the moov, which every player skips. It makes a film
-recognisable when its journal is lost, and one film never passes for another at the same path.
+Players skip the `uuid` box. It identifies a film whose journal is lost, and distinguishes it from
+an earlier film at the same path.
 """
 
 import io
@@ -20,13 +20,13 @@ from session.fragmented.boxes import build_box, iter_boxes
 from session.media_file import open_media
 
 _IDENTITY_TYPE = uuid.UUID("5fe95fd3-6a4e-4c1c-9d36-0a4a9c1f6b1e").bytes
-"""Names our kind of `uuid` box; drawn once, at random."""
-_MOST_BYTES = 65536
-"""An opening is about 1.3 kB."""
+"""Extended type of the `uuid` box; a constant, chosen at random."""
+_MAX_BYTES = 65536
+"""Maximum length of an init segment; a typical one has 1.3 kB."""
 _IDENTITY = struct.Struct(">16s16sHH")
-"""Payload of that box: the type, the film's id, and the pictures' width and height."""
+"""Payload of the `uuid` box: extended type, film id, width and height of the pictures."""
 _UNREADABLE = (av.error.FFmpegError, IndexError, ArithmeticError, AttributeError, struct.error)
-"""How PyAV shows a moov that lacks a track, a clock or a known codec."""
+"""Errors that PyAV raises for a moov without a track, a time base or a known codec."""
 _MUXER_OPTIONS = {
     "movflags": "empty_moov+default_base_moof+frag_custom",
     "use_editlist": "0",
@@ -36,14 +36,14 @@ _MUXER_OPTIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitSegment:
-    """The first bytes of a film and what they say."""
+    """First bytes of a film and their contents."""
 
     data: bytes
     spec: FilmSpec
     film_id: str
-    """32 hexadecimal digits, drawn when the film was created."""
+    """32 random hexadecimal digits, chosen at creation."""
     avcc: bytes
-    """AVCDecoderConfigurationRecord: what every picture of the film is decoded with."""
+    """AVCDecoderConfigurationRecord of all pictures of the film."""
     audio_config: bytes
     """AudioSpecificConfig of the AAC track."""
 
@@ -54,13 +54,13 @@ class InitSegment:
 
 
 def build_init_segment(spec: FilmSpec) -> bytes:
-    """A new film's first bytes, with an identity never used before."""
+    """Build the first bytes of a new film, with a new identity."""
     identity = _IDENTITY.pack(_IDENTITY_TYPE, uuid.uuid4().bytes, spec.width, spec.height)
     return _build_init(spec) + build_box(b"uuid", identity)
 
 
 def film_id_of(init_segment: bytes) -> str:
-    """The identity in what `build_init_segment` gave; an identity is the last thing in it."""
+    """Return the film id, which is at the end of the output of `build_init_segment`."""
     return init_segment[-_IDENTITY.size :][16:32].hex()
 
 
@@ -79,16 +79,17 @@ def _build_init(spec: FilmSpec) -> bytes:
 
 
 def read_init_segment(fd: int) -> InitSegment:
-    """What an open film says of itself; FilmDamagedError where it is none of ours."""
-    data = os.pread(fd, _MOST_BYTES, 0)
+    """Read the init segment of an open file; raises FilmDamagedError if it is not a film."""
+    data = os.pread(fd, _MAX_BYTES, 0)
     if not data:
-        raise FilmDamagedError("The file is empty. Where a film shall begin, move it away.")
+        raise FilmDamagedError("The file is empty. To start a film at this path, move it away.")
     for kind, begin, end in iter_boxes(data):
         payload = data[begin + 8 : end]
         if kind == b"uuid" and payload.startswith(_IDENTITY_TYPE):
             return _read_init(data[:end], payload)
     raise FilmDamagedError(
-        "The file does not begin as a film of a session. Where a new one shall begin, move it away."
+        "The file does not begin with the boxes of a session film. To start a film at this path,"
+        " move it away."
     )
 
 

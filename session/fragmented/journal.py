@@ -1,8 +1,8 @@
-"""The journal beside a film: one line a fragment, written when the fragment is on disk.
+"""Journal of a film: one line for each fragment, written after the fragment is on disk.
 
-A line holds running totals, so the last one alone says where the film ends, and ends with a
-checksum of itself and of the film's identity. A last line that is cut short was torn by a crash,
-and its fragment was never acknowledged. Journals from before lines had checksums are read as well.
+Each line contains running totals, so the last one alone gives the end of the film, and ends with a
+checksum of the line and of the film's identity. An incomplete last line was torn by a crash; its
+fragment was never acknowledged. Older journals whose lines have no checksums are read as well.
 """
 
 import json
@@ -11,12 +11,13 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from session.disk import is_same_file, open_regular, replace_file, sync_file, write_all
 from session.errors import FilmDamagedError
-from session.film import Cue
+from session.film import Cue, cues_before
 
 _SUM_KEY = b', "sum": "'
 _DIGITS_BYTES = len(b'00000000"}')
@@ -25,58 +26,61 @@ _AFTER_TOTALS = re.compile(rb', "(text|cues|sum)": ')
 
 
 class JournalEntry(NamedTuple):
-    """One fragment, and everything before it. A tuple: ten hours have 36,000 of them to read."""
+    """One fragment, with totals up to its end.
+
+    A tuple for speed: a film of ten hours has 36,000 of them.
+    """
 
     end: int
     """First byte of the film after the fragment."""
     crc32: int | None
-    """Of the fragment's bytes; None where the line was made from the film itself."""
+    """CRC-32 of the fragment's bytes; None if the line was recreated from the film."""
     frames: int
     """Video frames of the film up to `end`."""
     samples: int
-    """Audio samples of the film up to `end`: whole AAC packets."""
+    """Audio samples of the film up to `end`, in whole AAC packets."""
     text: str | None = None
-    """What the clip says that begins with this fragment; None where it continues one."""
+    """Text of the clip that begins with this fragment; None if the fragment continues a clip."""
     cues: tuple[Cue, ...] = ()
-    """The sentences that begin on this fragment, as they were meant: one that was cut short has
-    more frames here than in the film."""
+    """Sentences that begin on this fragment, with their planned length: an interrupted one has more
+    frames here than in the film."""
 
 
 JournalLine = JournalEntry | bytes
-"""What a line says; its bytes where they are not those that were written."""
+"""Parsed line, or the raw bytes of a damaged one."""
 
 
 @dataclass(frozen=True, slots=True)
 class JournalContents:
-    """What a journal holds."""
+    """Lines of a journal, and its state on disk."""
 
     lines: list[JournalLine]
     line_sizes: list[int]
-    """Bytes of the first line, which names the film, and of each other."""
+    """Sizes in bytes of the header line, which names the film, and of each line after it."""
     size: int
-    """Bytes of the file."""
+    """Size of the file in bytes."""
     is_named: bool
-    """Whether the first line can be read; where it cannot, checksums told whose journal it is."""
+    """True if the header line can be read; otherwise checksums proved which film it belongs to."""
     init_crc32: int | None
-    """Of the film's first bytes; None where the journal is older, or not named."""
+    """CRC-32 of the film's init segment; None if the journal is older or its header is damaged."""
 
     @property
     def is_torn(self) -> bool:
-        """Whether the last line lacks its end."""
+        """True if the last line is incomplete."""
         return self.size != sum(self.line_sizes)
 
     def size_of(self, entries: int) -> int:
-        """Where the line of the last of so many entries ends."""
+        """Return the size in bytes of the header and the first `entries` lines."""
         return sum(self.line_sizes[: 1 + entries])
 
 
 def journal_path(film: Path) -> Path:
-    """Where the journal of the film at this path lies."""
+    """Return the path of the film's journal."""
     return film.with_name(film.name + ".journal")
 
 
 def read_journal(path: Path, film_id: str) -> JournalContents | None:
-    """The journal, or None where it is missing, another film's, or has no line to be believed."""
+    """Read a journal; None if it is missing, belongs to another film, or has no valid line."""
     try:
         fd = open_regular(path)
     except (FileNotFoundError, FilmDamagedError):
@@ -85,65 +89,28 @@ def read_journal(path: Path, film_id: str) -> JournalContents | None:
         data = os.pread(fd, os.fstat(fd).st_size, 0)
     finally:
         os.close(fd)
-    header, *written = data.split(b"\n")[:-1] or [b""]
+    header, *lines = data.split(b"\n")[:-1] or [b""]
     seed = _seed(film_id)
-    is_named, init_crc32 = _read_header(film_id, header)
-    if not is_named and not any(_has_own_sum(line, seed) for line in written):
+    is_named, init_crc32 = _parse_header(film_id, header)
+    if not is_named and not any(_has_valid_sum(line, seed) for line in lines):
         return None
-    sizes = [len(line) + 1 for line in (header, *written)]
-    return JournalContents(_read_lines(written, seed), sizes, len(data), is_named, init_crc32)
+    sizes = [len(line) + 1 for line in (header, *lines)]
+    return JournalContents(_parse_lines(lines, seed), sizes, len(data), is_named, init_crc32)
 
 
 def write_journal(
     path: Path, film_id: str, entries: Sequence[JournalEntry], *, init_crc32: int | None = None
 ) -> None:
-    """Put a journal in place, whole or not at all."""
+    """Replace a journal atomically and durably."""
     seed = _seed(film_id)
     header = {"film": film_id} | ({} if init_crc32 is None else {"opening": init_crc32})
     lines = [json.dumps(header).encode() + b"\n"]
-    lines += [_line(entry, seed) for entry in entries]
+    lines += [_format_line(entry, seed) for entry in entries]
     replace_file(path, b"".join(lines))
 
 
-def restore_line(line: bytes, film_id: str, totals: JournalEntry) -> JournalEntry | None:
-    """What a damaged line said, proven by its checksum; None where that cannot be known.
-
-    `totals` are the film's own, with the checksum of the fragment: where putting them in the
-    place of those of the line makes its checksum right, nothing else was damaged.
-    """
-    rest = _AFTER_TOTALS.search(line)
-    if rest is None:
-        return None
-    seed = _seed(film_id)
-    for each in (totals, totals._replace(crc32=None)):
-        repaired = _totals(each) + line[rest.start() :]
-        if _has_own_sum(repaired, seed):
-            return _entry(json.loads(_body(repaired, seed)))
-    return None
-
-
-def begins_with_totals(line: bytes, totals: JournalEntry) -> bool:
-    """Whether a damaged line begins with just these totals: what is damaged comes after them."""
-    return re.match(re.escape(_totals(totals)) + rb"(?!\d)", line) is not None
-
-
-def guess_line(line: bytes, totals: JournalEntry) -> JournalEntry:
-    """What a damaged line seems to say of text and sentences, with the film's own `totals`.
-
-    Without any where the line cannot be read.
-    """
-    rest = _AFTER_TOTALS.search(line)
-    if rest is None:
-        return totals
-    repaired = _totals(totals) + line[rest.start() :]
-    if repaired[-_SUM_BYTES:-_DIGITS_BYTES] == _SUM_KEY:
-        repaired = repaired[:-_SUM_BYTES] + b"}"
-    entry = _read_body(repaired, b"")
-    return entry if isinstance(entry, JournalEntry) else totals
-
-
 def truncate_journal(path: Path, size: int) -> None:
-    """Take off what follows byte `size`; durable on return."""
+    """Truncate a journal to `size` bytes, durably."""
     fd = os.open(path, os.O_RDWR)
     try:
         os.ftruncate(fd, size)
@@ -152,8 +119,60 @@ def truncate_journal(path: Path, size: int) -> None:
         os.close(fd)
 
 
+def cues_of(entries: Sequence[JournalEntry]) -> list[Cue]:
+    """Return the cues of all clips; a clip without cues counts as one cue."""
+    begins = [at for at, entry in enumerate(entries) if entry.text is not None]
+    ends = [0, *(entry.frames for entry in entries)]
+    clips = pairwise([*begins, len(entries)])
+    return [cue for at, after in clips for cue in _clip_cues(entries[at:after], ends[at])]
+
+
+def _clip_cues(clip: Sequence[JournalEntry], first_frame: int) -> list[Cue]:
+    end = clip[-1].frames
+    planned = [cue for entry in clip for cue in entry.cues]
+    whole_clip = Cue(text=clip[0].text or "", first_frame=first_frame, frames=end - first_frame)
+    return cues_before(end, planned) or [whole_clip]
+
+
+def restore_line(line: bytes, film_id: str, totals: JournalEntry) -> JournalEntry | None:
+    """Restore a damaged line if its checksum proves the result; otherwise return None.
+
+    `totals` are read from the film and include the fragment's CRC. If the line's checksum is
+    correct after its totals are replaced by these, nothing else of it was damaged.
+    """
+    rest = _AFTER_TOTALS.search(line)
+    if rest is None:
+        return None
+    seed = _seed(film_id)
+    for each in (totals, totals._replace(crc32=None)):
+        repaired = _format_totals(each) + line[rest.start() :]
+        if _has_valid_sum(repaired, seed):
+            return _to_entry(json.loads(_body(repaired, seed)))
+    return None
+
+
+def begins_with_totals(line: bytes, totals: JournalEntry) -> bool:
+    """Return True if a damaged line begins with these totals, so that the damage is after them."""
+    return re.match(re.escape(_format_totals(totals)) + rb"(?!\d)", line) is not None
+
+
+def guess_line(line: bytes, totals: JournalEntry) -> JournalEntry:
+    """Return `totals` with the text and cues of a damaged line as far as it can be parsed.
+
+    The result is not proven. Without text and cues if the line cannot be parsed.
+    """
+    rest = _AFTER_TOTALS.search(line)
+    if rest is None:
+        return totals
+    repaired = _format_totals(totals) + line[rest.start() :]
+    if repaired[-_SUM_BYTES:-_DIGITS_BYTES] == _SUM_KEY:
+        repaired = repaired[:-_SUM_BYTES] + b"}"
+    entry = _parse_line(repaired, b"")
+    return entry if isinstance(entry, JournalEntry) else totals
+
+
 class Journal:
-    """An open journal. One thread at a time."""
+    """Journal that is open for appending. One thread at a time."""
 
     def __init__(self, path: Path, film_id: str) -> None:
         self._fd = os.open(path, os.O_RDWR)
@@ -161,29 +180,29 @@ class Journal:
         self._seed = _seed(film_id)
 
     def append(self, entry: JournalEntry) -> None:
-        """Add a line; on disk on return. After an OSError call `roll_back`."""
-        line = _line(entry, self._seed)
+        """Append a line; durable on return. After an OSError call `roll_back`."""
+        line = _format_line(entry, self._seed)
         write_all(self._fd, line, self._end)
         sync_file(self._fd)
         self._end += len(line)
 
     def roll_back(self) -> None:
-        """Drop what `append` left of a line that it could not finish; durable on return."""
+        """Remove an incomplete line that a failed `append` wrote; durable on return."""
         if os.fstat(self._fd).st_size != self._end:
             os.ftruncate(self._fd, self._end)
             sync_file(self._fd)
 
     def is_in_place(self, path: Path) -> bool:
-        """Whether the open file is the one at `path`."""
+        """Return True if `path` still refers to the open file."""
         return is_same_file(self._fd, path)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._fd)
 
 
-def _read_header(film_id: str, line: bytes) -> tuple[bool, int | None]:
-    """Whether the journal is the film's, and the checksum of the film's opening."""
+def _parse_header(film_id: str, line: bytes) -> tuple[bool, int | None]:
+    """Return whether the journal names the film, and the CRC of the film's init segment."""
     try:
         header = json.loads(line)
         return header["film"] == film_id, header.get("opening")
@@ -192,68 +211,68 @@ def _read_header(film_id: str, line: bytes) -> tuple[bool, int | None]:
 
 
 def _seed(film_id: str) -> int:
-    """What the checksums of a film's lines begin with."""
+    """Initial value of the checksums of a film's lines."""
     return zlib.crc32(film_id.encode())
 
 
-def _read_lines(written: Sequence[bytes], seed: int) -> list[JournalLine]:
-    """Ten hours are read in one go; one by one where a line is damaged."""
-    bodies = [_body(line, seed) for line in written]
+def _parse_lines(lines: Sequence[bytes], seed: int) -> list[JournalLine]:
+    """Parse all lines at once, which is fast; one by one if a line is damaged."""
+    bodies = [_body(line, seed) for line in lines]
     try:
-        found = json.loads(b"[" + b",".join(bodies) + b"]")
-        if len(found) == len(written):
-            return [_entry(fields) for fields in found]
+        parsed = json.loads(b"[" + b",".join(bodies) + b"]")
+        if len(parsed) == len(lines):
+            return [_to_entry(fields) for fields in parsed]
     except (ValueError, TypeError):
         pass
-    return [_read_body(body, line) for body, line in zip(bodies, written, strict=True)]
+    return [_parse_line(body, line) for body, line in zip(bodies, lines, strict=True)]
 
 
-def _body(line: bytes, seed: int) -> bytes:
-    """The line's JSON without the checksum; empty where that is wrong."""
-    if line[-_SUM_BYTES:-_DIGITS_BYTES] != _SUM_KEY:
-        return line  # written before lines had checksums, or damaged
-    body = line[:-_SUM_BYTES]
-    return body + b"}" if line.endswith(_sum(body, seed)) else b""
-
-
-def _read_body(body: bytes, line: bytes) -> JournalLine:
+def _parse_line(body: bytes, line: bytes) -> JournalLine:
     try:
-        return _entry(json.loads(body))
+        return _to_entry(json.loads(body))
     except (ValueError, TypeError):
         return line
 
 
-def _has_own_sum(line: bytes, seed: int) -> bool:
-    return line[-_SUM_BYTES:] == _SUM_KEY + _sum(line[:-_SUM_BYTES], seed)
+def _body(line: bytes, seed: int) -> bytes:
+    """JSON of a line without its checksum; empty if the checksum is wrong."""
+    if line[-_SUM_BYTES:-_DIGITS_BYTES] != _SUM_KEY:
+        return line  # of an older journal without checksums, or damaged
+    body = line[:-_SUM_BYTES]
+    return body + b"}" if line.endswith(_format_sum(body, seed)) else b""
 
 
-def _sum(body: bytes, seed: int) -> bytes:
-    """The last characters of a line that begins so."""
-    return b'%08x"}' % zlib.crc32(body, seed)
+def _has_valid_sum(line: bytes, seed: int) -> bool:
+    return line[-_SUM_BYTES:] == _SUM_KEY + _format_sum(line[:-_SUM_BYTES], seed)
 
 
-def _entry(fields: dict[str, Any]) -> JournalEntry:
+def _to_entry(fields: dict[str, Any]) -> JournalEntry:
     if "cues" in fields:
         fields["cues"] = tuple(Cue(**cue) for cue in fields["cues"])
     entry = JournalEntry(**fields)
     if type(entry.end) is type(entry.frames) is type(entry.samples) is int:
         return entry
-    raise TypeError("Totals are whole numbers.")
+    raise TypeError("The totals of a journal line must be integers.")
 
 
-def _line(entry: JournalEntry, seed: int) -> bytes:
-    body = _totals(entry)
+def _format_line(entry: JournalEntry, seed: int) -> bytes:
+    body = _format_totals(entry)
     if entry.text is not None:
         body += b', "text": ' + json.dumps(entry.text).encode()
     if entry.cues:
         body += b', "cues": ' + json.dumps([asdict(cue) for cue in entry.cues]).encode()
-    return b"%s%s%s\n" % (body, _SUM_KEY, _sum(body, seed))
+    return b"%s%s%s\n" % (body, _SUM_KEY, _format_sum(body, seed))
 
 
-def _totals(entry: JournalEntry) -> bytes:
-    """The first part of a line, which the film can tell again."""
+def _format_totals(entry: JournalEntry) -> bytes:
+    """Format the first part of a line, which can be recreated from the film."""
     crc32 = "null" if entry.crc32 is None else entry.crc32
     return (
         f'{{"end": {entry.end}, "crc32": {crc32}, "frames": {entry.frames},'
         f' "samples": {entry.samples}'
     ).encode()
+
+
+def _format_sum(body: bytes, seed: int) -> bytes:
+    """Format the last characters of a line, its checksum."""
+    return b'%08x"}' % zlib.crc32(body, seed)

@@ -1,4 +1,4 @@
-"""Damaged lines in a journal, made again from the fragments of the film that they told of."""
+"""Repair of damaged journal lines from the fragments of the film."""
 
 import os
 import zlib
@@ -16,134 +16,140 @@ from session.fragmented.journal import (
     restore_line,
 )
 
-_MOST_NUMBERS = 5
-"""Of lines, that are told one by one."""
+_MAX_LISTED_LINES = 5
+"""Maximum number of lines that a message lists."""
 
 
 class FilmFile(NamedTuple):
-    """An open film."""
+    """Open film."""
 
     fd: int
     init_segment: InitSegment
     size: int
-    """Bytes of the file."""
+    """Size of the file in bytes."""
 
 
 @dataclass(slots=True)
 class JournalRepair:
-    """What the lines of a journal come to."""
+    """Entries of a journal, with damaged lines recreated."""
 
     entries: list[JournalEntry] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
-    """Numbers of the lines that were made again; the first line, which names the film, is 1."""
+    """Numbers of the recreated lines; the header line is line 1."""
     unproven: int = 0
-    """Of these, how many may tell another text than was said, or none any more; the others are as
-    they were written."""
+    """Number of recreated lines whose text may be wrong or missing; the others are proven."""
     is_cut: bool = False
-    """Whether damaged lines at the end may have told of more fragments than are counted."""
+    """True if damaged lines at the end may have listed more fragments than `entries` has."""
 
     def __str__(self) -> str:
-        """For people: what was repair, and what it cost."""
-        numbers = ", ".join(map(str, self.lines[:_MOST_NUMBERS]))
-        more = len(self.lines) - _MOST_NUMBERS
-        told = f"made line {numbers}{f' and {more} more' if more > 0 else ''} of the journal again"
+        """Describe the repair to the user."""
+        numbers = ", ".join(map(str, self.lines[:_MAX_LISTED_LINES]))
+        more = len(self.lines) - _MAX_LISTED_LINES
+        lines = f"repaired line {numbers}{f' and {more} more' if more > 0 else ''} of the journal"
         if not self.unproven:
-            return f"{told}, as it was written"
-        return f"{told} from the film; in {self.unproven} of them a text may be wrong or missing"
+            return f"{lines}; all of it is as it was written"
+        return f"{lines} from the film; in {self.unproven} of them a text may be wrong or missing"
 
 
-def repair_journal(source: FilmFile, lines: Sequence[JournalLine]) -> JournalRepair | None:
-    """Every line as an entry; None where the film does not lead from one sound line to the next."""
+def repair_journal(film: FilmFile, lines: Sequence[JournalLine]) -> JournalRepair | None:
+    """Recreate damaged lines; None if the film's fragments do not connect the intact lines."""
     repair = JournalRepair()
-    gap: list[bytes] = []
+    damaged: list[bytes] = []
     for number, line in enumerate(lines, 2):
         if isinstance(line, bytes):
-            gap.append(line)
+            damaged.append(line)
             continue
-        if gap:
-            told = _between(source, _last(source, repair), line)
-            if told is None:
+        if damaged:
+            entries = _entries_between(film, _last_entry(film, repair), line)
+            if entries is None:
                 return None
-            _fill(repair, source, told, gap)
-            repair.lines += range(number - len(gap), number)
-            gap = []
+            _add_all(repair, film, entries, damaged)
+            repair.lines += range(number - len(damaged), number)
+            damaged = []
         repair.entries.append(line)
-    _fill_end(repair, source, gap, first=2 + len(lines) - len(gap))
+    _add_at_end(repair, film, damaged, first=2 + len(lines) - len(damaged))
     return repair
 
 
-def _fill(
-    repair: JournalRepair, source: FilmFile, told: Sequence[JournalEntry], gap: Sequence[bytes]
+def _add_all(
+    repair: JournalRepair,
+    film: FilmFile,
+    entries: Sequence[JournalEntry],
+    damaged: Sequence[bytes],
 ) -> None:
-    """Add what the film tells of damaged lines, with all they said where that can be proven."""
-    if len(told) != len(gap):  # ends of lines were damaged, too
-        repair.entries += told
-        repair.unproven += len(gap)
+    """Add the entries of damaged lines between intact ones, with their text and cues if proven."""
+    if len(entries) != len(damaged):  # line ends were damaged too
+        repair.entries += entries
+        repair.unproven += len(damaged)
         return
-    for entry, line in zip(told, gap, strict=True):
-        _add(repair, source, entry, line)
+    for entry, line in zip(entries, damaged, strict=True):
+        _add(repair, film, entry, line)
 
 
-def _fill_end(repair: JournalRepair, source: FilmFile, gap: Sequence[bytes], *, first: int) -> None:
-    """Add what damaged lines said behind which no sound one follows, as far as they tell of the
-    fragments that are there."""
-    for number, line in enumerate(gap, first):
-        entry = next_entry(source.fd, _last(source, repair), source.size)
-        if entry is None or not _add(repair, source, entry, line, needs_proof=True):
+def _add_at_end(
+    repair: JournalRepair, film: FilmFile, damaged: Sequence[bytes], *, first: int
+) -> None:
+    """Add the entries of damaged lines at the end, as long as they match the film's fragments."""
+    for number, line in enumerate(damaged, first):
+        entry = next_entry(film.fd, _last_entry(film, repair), film.size)
+        if entry is None or not _add(repair, film, entry, line, needs_proof=True):
             repair.is_cut = True
             return
         repair.lines.append(number)
-        repair.is_cut = repair.unproven > 0  # this line may have swallowed the next
+        repair.is_cut = repair.unproven > 0  # this line may have swallowed the next one
 
 
 def _add(
     repair: JournalRepair,
-    source: FilmFile,
+    film: FilmFile,
     entry: JournalEntry,
     line: bytes,
     *,
     needs_proof: bool = False,
 ) -> bool:
-    """Add a fragment with what its line said; False where the line must prove that it is of this
-    fragment, and does not."""
-    last = _last(source, repair)
-    written = os.pread(source.fd, entry.end - last.end, last.end)
-    totals = entry._replace(crc32=zlib.crc32(written))
-    proven = restore_line(line, source.init_segment.film_id, totals)
-    are_right = begins_with_totals(line, totals)
-    if needs_proof and not proven and not are_right:
+    """Add a fragment with the text and cues of its damaged line.
+
+    Return False, without adding, if `needs_proof` is set and nothing proves that the line belongs
+    to this fragment.
+    """
+    last = _last_entry(film, repair)
+    data = os.pread(film.fd, entry.end - last.end, last.end)
+    totals = entry._replace(crc32=zlib.crc32(data))
+    proven = restore_line(line, film.init_segment.film_id, totals)
+    has_totals = begins_with_totals(line, totals)
+    if needs_proof and not proven and not has_totals:
         return False
-    repair.entries.append(proven or _likely(line, totals if are_right else entry, last))
+    repair.entries.append(proven or _plausible(line, totals if has_totals else entry, last))
     repair.unproven += proven is None
     return True
 
 
-def _last(source: FilmFile, repair: JournalRepair) -> JournalEntry:
-    return repair.entries[-1] if repair.entries else start_entry(source.init_segment)
+def _last_entry(film: FilmFile, repair: JournalRepair) -> JournalEntry:
+    return repair.entries[-1] if repair.entries else start_entry(film.init_segment)
 
 
-def _between(
-    source: FilmFile, last: JournalEntry, after: JournalEntry
+def _entries_between(
+    film: FilmFile, last: JournalEntry, after: JournalEntry
 ) -> list[JournalEntry] | None:
-    """The fragments after `last` and before the one that `after` tells of; None where the film
-    does not lead from one to the other."""
-    told = [last]
-    while told[-1].end < after.end:
-        entry = next_entry(source.fd, told[-1], source.size)
+    """Read the fragments between `last` and `after`; None if they do not lead from one to the
+    other."""
+    entries = [last]
+    while entries[-1].end < after.end:
+        entry = next_entry(film.fd, entries[-1], film.size)
         if entry is None:
             return None
-        told.append(entry)
-    reached = told.pop()
-    is_there = (reached.end, reached.frames, reached.samples) == (
+        entries.append(entry)
+    reached = entries.pop()
+    is_connected = (reached.end, reached.frames, reached.samples) == (
         after.end,
         after.frames,
         after.samples,
     )
-    return told[1:] if told and is_there else None
+    return entries[1:] if entries and is_connected else None
 
 
-def _likely(line: bytes, entry: JournalEntry, last: JournalEntry) -> JournalEntry:
-    """With what the line seems to say, where that fits the pictures of the fragment."""
+def _plausible(line: bytes, entry: JournalEntry, last: JournalEntry) -> JournalEntry:
+    """Return `entry` with the text and cues of a damaged line if the cues match its frames."""
     guess = guess_line(line, entry)
     fits = all(last.frames <= cue.first_frame < entry.frames for cue in guess.cues)
     return guess if fits else entry

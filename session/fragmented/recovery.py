@@ -1,4 +1,4 @@
-"""What of a film counts after a crash: found at opening, before a byte is added."""
+"""Recovery of a film after a crash: finds its committed fragments and truncates the rest."""
 
 import contextlib
 import glob
@@ -24,71 +24,71 @@ from session.fragmented.journal import (
 )
 from session.fragmented.journal_repair import FilmFile, JournalRepair, repair_journal
 
-_END_BYTES = 1 << 20
-"""Of a film, read from the disk itself when it is opened."""
+_TAIL_BYTES = 1 << 20
+"""End of a film that is read from the disk instead of the page cache when it is opened."""
 _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveryResult:
-    """A film that ends where it should, and a journal that agrees."""
+    """State of a film after recovery: its fragments and its journal agree."""
 
     entries: list[JournalEntry]
     cut_bytes: int
-    """Taken off the film's end."""
+    """Number of bytes truncated from the end of the film."""
     kept: Path | None
-    """Where they lie now; None where there were none, or none of them was ever acknowledged."""
+    """File with the truncated bytes; None if there were none, or none was ever acknowledged."""
     journal_was_lost: bool
-    """Lines were made from the film itself; where their clips began is not known any more."""
+    """True if lines were recreated from the film; the start of their clips is unknown."""
     journal_repair: JournalRepair
-    """Single lines of the journal that were damaged."""
+    """Damaged single lines of the journal."""
 
 
 @dataclass(frozen=True, slots=True)
 class FilmScan:
-    """What of a film counts, found without writing."""
+    """Committed fragments of a film, found without writing."""
 
     entries: list[JournalEntry]
     end: int
-    """First byte after the last fragment that counts."""
+    """First byte after the last committed fragment."""
     journal: JournalContents | None
-    """None where it is lost: missing, beyond mending, another film's, or behind the film."""
+    """None if lost: missing, beyond repair, of another film, or shorter than the film."""
     journal_repair: JournalRepair
     is_doubtful: bool
-    """Whether bytes behind `end` may have been acknowledged: journal or disk lost something."""
+    """True if bytes after `end` may have been acknowledged: journal or disk lost something."""
 
 
 def recover(
     fd: int, film: Path, init_segment: InitSegment, *, keep: bool = False
 ) -> RecoveryResult:
-    """Cut an open film and its journal back to what `scan_film` lets count.
+    """Truncate an open film and its journal to the committed fragments.
 
-    Durable on return, with everything that counts; a sound film is not written to. What is cut
-    goes to a file beside the film first where `keep` asks for it, or where it may be more than
-    the one fragment that was in the making.
+    All of it is durable on return; an intact film is not written to. The truncated bytes are saved
+    to a file next to the film first if `keep` is set, or if they may be more than the one fragment
+    that was being written.
     """
     sync_to_disk(fd, film)
-    found = scan_film(fd, film, init_segment)
-    surplus = os.fstat(fd).st_size - found.end
-    kept = save_tail(fd, found.end, film) if surplus and (keep or found.is_doubtful) else None
-    _mend_journal(film, init_segment, found)
+    scan = scan_film(fd, film, init_segment)
+    surplus = os.fstat(fd).st_size - scan.end
+    kept = save_tail(fd, scan.end, film) if surplus and (keep or scan.is_doubtful) else None
+    _update_journal(film, init_segment, scan)
     if surplus:
-        os.ftruncate(fd, found.end)
+        os.ftruncate(fd, scan.end)
         sync_file(fd)
     return RecoveryResult(
-        found.entries,
+        scan.entries,
         surplus,
         kept,
-        journal_was_lost=found.journal is None,
-        journal_repair=found.journal_repair,
+        journal_was_lost=scan.journal is None,
+        journal_repair=scan.journal_repair,
     )
 
 
 def sync_to_disk(fd: int, film: Path) -> None:
-    """Have on disk what is in sight, and in sight only what is on disk.
+    """Make the visible contents of film and journal durable, and drop what is only cached.
 
-    Who wrote before may have died between a write and its sync, or been told that a sync failed;
-    the system then shows bytes and names that a power cut would take away.
+    The previous writer may have been killed between a write and its sync, or its sync may have
+    failed; the page cache then shows bytes and names that a power cut would remove.
     """
     sync_file(fd)
     with contextlib.suppress(FileNotFoundError, FilmDamagedError):
@@ -99,102 +99,105 @@ def sync_to_disk(fd: int, film: Path) -> None:
         finally:
             os.close(journal)
     sync_folder(film.parent)
-    begin = max(0, os.fstat(fd).st_size - _END_BYTES)
+    begin = max(0, os.fstat(fd).st_size - _TAIL_BYTES)
     os.posix_fadvise(fd, begin, 0, os.POSIX_FADV_DONTNEED)
 
 
 def scan_film(fd: int, film: Path, init_segment: InitSegment) -> FilmScan:
-    """The fragments of an open film that were acknowledged; also of one that is being written.
+    """Find the acknowledged fragments of an open film; also while it is being written.
 
-    Without a journal, every fragment counts that lies whole in the file and continues the one
-    before. The same holds where two or more lie behind the journal's end: only one can be in the
-    making, so the journal lost lines.
+    Without a journal, every complete fragment counts that continues the one before. The same holds
+    if two or more fragments follow the journal's end: only one can be in progress, so the journal
+    lost lines.
     """
-    file_size = os.fstat(fd).st_size  # before the journal, which may run ahead but never behind
-    found = read_journal(journal_path(film), init_segment.film_id)
-    repair = repair_journal(FilmFile(fd, init_segment, file_size), found.lines) if found else None
+    file_size = os.fstat(fd).st_size  # before the journal, which may be ahead but never behind
+    journal = read_journal(journal_path(film), init_segment.film_id)
+    film_file = FilmFile(fd, init_segment, file_size)
+    repair = repair_journal(film_file, journal.lines) if journal else None
     if repair is None:
-        found, repair = None, JournalRepair()
-    entries = _held_entries(fd, init_segment, repair.entries, file_size)
+        journal, repair = None, JournalRepair()
+    entries = _without_lost(film_file, repair.entries)
     last = entries[-1] if entries else start_entry(init_segment)
-    behind = remaining_entries(fd, last, file_size)
-    if found and len(behind) > 1 and len(entries) == len(repair.entries):
-        found = None
-    if found is None:
-        entries = entries + _without_unfilled(fd, behind, last.end)
+    unlisted = remaining_entries(fd, last, file_size)
+    if journal and len(unlisted) > 1 and len(entries) == len(repair.entries):
+        journal = None
+    if journal is None:
+        entries = entries + _without_unfilled(fd, unlisted, last.end)
     return FilmScan(
         entries=entries,
         end=(entries[-1] if entries else start_entry(init_segment)).end,
-        journal=found,
-        is_doubtful=found is None or repair.is_cut or len(entries) < len(repair.entries),
+        journal=journal,
+        is_doubtful=journal is None or repair.is_cut or len(entries) < len(repair.entries),
         journal_repair=repair,
     )
 
 
 def save_tail(fd: int, end: int, film: Path) -> Path:
-    """Save what lies behind `end`, durably, beside the film, under a name that is still free."""
-    path = next(each for each in _names_for_cuts(film) if not each.exists())
+    """Save the bytes after `end` durably to a new file next to the film, and return its path."""
+    path = next(each for each in _tail_paths(film) if not each.exists())
     size = os.fstat(fd).st_size
-    kept = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    tail = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         for offset in range(end, size, _CHUNK_BYTES):
-            write_all(kept, os.pread(fd, min(_CHUNK_BYTES, size - offset), offset), offset - end)
-        sync_file(kept)
+            write_all(tail, os.pread(fd, min(_CHUNK_BYTES, size - offset), offset), offset - end)
+        sync_file(tail)
     except OSError:
         path.unlink()
         raise
     finally:
-        os.close(kept)
+        os.close(tail)
     sync_folder(film.parent)
     return path
 
 
 def saved_tails(film: Path) -> list[Path]:
-    """What `save_tail` has put beside a film."""
+    """Return the files that `save_tail` has written for a film."""
     return list(film.parent.glob(f"{glob.escape(film.name)}.cut-[0-9]*"))
 
 
-def _names_for_cuts(film: Path) -> Iterator[Path]:
+def _tail_paths(film: Path) -> Iterator[Path]:
     return (film.with_name(f"{film.name}.cut-{number}") for number in count(1))
 
 
-def _mend_journal(film: Path, init_segment: InitSegment, found: FilmScan) -> None:
-    """A journal that only has too much is cut where it lies: a full disk must not hinder that."""
+def _update_journal(film: Path, init_segment: InitSegment, scan: FilmScan) -> None:
+    """Make the journal agree with the scan.
+
+    A journal that only has surplus lines is truncated in place, which works on a full disk.
+    """
     path = journal_path(film)
-    journal = found.journal
-    if journal is None or found.journal_repair.lines or not journal.is_named:
+    journal = scan.journal
+    if journal is None or scan.journal_repair.lines or not journal.is_named:
         known = journal.init_crc32 if journal else None
         crc32 = zlib.crc32(init_segment.data) if known is None else known
-        write_journal(path, init_segment.film_id, found.entries, init_crc32=crc32)
+        write_journal(path, init_segment.film_id, scan.entries, init_crc32=crc32)
         return
-    size = journal.size_of(len(found.entries))
+    size = journal.size_of(len(scan.entries))
     if size != journal.size:
         truncate_journal(path, size)
 
 
-def _without_unfilled(fd: int, behind: list[JournalEntry], begin: int) -> list[JournalEntry]:
-    """Without the last fragments where the disk lost bytes of them; nothing else can tell."""
-    begins = [begin, *(entry.end for entry in behind)]
-    count = len(behind)
-    while count and not is_filled(fd, begins[count - 1], behind[count - 1].end):
-        count -= 1
-    return behind[:count]
+def _without_unfilled(fd: int, entries: list[JournalEntry], begin: int) -> list[JournalEntry]:
+    """Drop fragments at the end whose bytes the disk lost; without a journal, zeros show that."""
+    begins = [begin, *(entry.end for entry in entries)]
+    kept = len(entries)
+    while kept and not is_filled(fd, begins[kept - 1], entries[kept - 1].end):
+        kept -= 1
+    return entries[:kept]
 
 
-def _held_entries(
-    fd: int, init_segment: InitSegment, entries: list[JournalEntry], file_size: int
-) -> list[JournalEntry]:
-    """Without the last entries whose bytes the film does not hold: lost by the disk."""
-    ends = [len(init_segment.data), *(entry.end for entry in entries)]
-    count = len(entries)
-    while count and not _is_held(fd, ends[count - 1], entries[count - 1], file_size):
-        count -= 1
-    return entries[:count]
+def _without_lost(film: FilmFile, entries: list[JournalEntry]) -> list[JournalEntry]:
+    """Drop entries at the end whose bytes the disk lost."""
+    ends = [len(film.init_segment.data), *(entry.end for entry in entries)]
+    kept = len(entries)
+    while kept and not _has_bytes(film, ends[kept - 1], entries[kept - 1]):
+        kept -= 1
+    return entries[:kept]
 
 
-def _is_held(fd: int, begin: int, entry: JournalEntry, file_size: int) -> bool:
-    if entry.end > file_size:
+def _has_bytes(film: FilmFile, begin: int, entry: JournalEntry) -> bool:
+    """Return True if the film has the bytes of a fragment, by its CRC if that is known."""
+    if entry.end > film.size:
         return False
     if entry.crc32 is None:
-        return read_fragment(fd, begin, file_size) is not None
-    return zlib.crc32(os.pread(fd, entry.end - begin, begin)) == entry.crc32
+        return read_fragment(film.fd, begin, film.size) is not None
+    return zlib.crc32(os.pread(film.fd, entry.end - begin, begin)) == entry.crc32

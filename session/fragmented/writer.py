@@ -1,4 +1,4 @@
-"""The growing film of one session: pictures and samples in, durable fragments out.
+"""Writer of a growing film: encodes pictures and samples into durable fragments.
 
 with FilmWriter.open(path) as film:
     clip = film.begin("Hello world")
@@ -12,10 +12,13 @@ from pathlib import Path
 from threading import Lock
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from session.audio_encoder import AudioEncoder
+from session.clip_input import (
+    Pictures,
+    Samples,
+    require_cues_in_range,
+    require_matching_media,
+)
 from session.closeable import Closeable
 from session.errors import ClipEmptyError, ClipOpenError, FilmClosedError, FilmMismatchError
 from session.film import (
@@ -28,14 +31,10 @@ from session.film import (
     Fragment,
 )
 from session.fragmented.boxes import build_fragment
-from session.fragmented.fragment_log import FragmentLog, create_film
+from session.fragmented.film_files import create_film
+from session.fragmented.fragment_log import FragmentLog
 from session.reader import FilmReader
 from session.video_encoder import VideoEncoder
-
-Pictures = Sequence[NDArray[np.uint8]]
-"""(h, w, 3) BGR each."""
-Samples = NDArray[np.float32]
-"""(n,) 48 kHz mono."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +42,8 @@ _log = logging.getLogger(__name__)
 class FilmWriter(Closeable):
     """The one writer of a film.
 
-    Clips are written by one thread at a time; everything else may be called by any. Encoding
-    leaves the interpreter lock to others.
+    One thread at a time writes clips; everything else is thread-safe. Encoding releases the
+    interpreter lock.
     """
 
     def __init__(self, path: Path) -> None:
@@ -53,7 +52,7 @@ class FilmWriter(Closeable):
         self._writing = Lock()
         self._clip: FragmentClipWriter | None = None
         try:
-            self._sound = self._aligned_sound()
+            self._audio_encoder = self._new_audio_encoder()
             self._require_same_encoders()
         except BaseException:
             self._fragment_log.close()
@@ -61,21 +60,21 @@ class FilmWriter(Closeable):
 
     @classmethod
     def create(cls, path: Path, spec: FilmSpec) -> Self:
-        """A new film in an existing folder, in place as a whole or not at all.
+        """Create a film in an existing folder, atomically.
 
-        Raises FilmExistsError, FilmFullError, and FilmDiskError where the folder is missing,
-        read-only or broken.
+        Raises FilmExistsError, FilmFullError, and FilmDiskError if the folder is missing or cannot
+        be written to.
         """
         create_film(path, spec)
         return cls(path)
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Go on with a film, after cutting off what a crash left unacknowledged.
+        """Open a film to continue it, after truncating unacknowledged bytes that a crash left.
 
-        Raises FilmMissingError, FilmBusyError where another writer holds it, FilmDamagedError
-        where it is no film of ours, FilmMismatchError where these encoders cannot continue it,
-        FilmFullError and FilmDiskError where it cannot be mended now.
+        Raises FilmMissingError, FilmBusyError if another writer holds it, FilmDamagedError if the
+        file is not a session film, FilmMismatchError if these encoders cannot continue it, and
+        FilmFullError and FilmDiskError if its recovery fails.
         """
         film = cls(path)
         film._log_recovery()
@@ -83,110 +82,110 @@ class FilmWriter(Closeable):
 
     @property
     def path(self) -> Path:
-        """Where the film lies."""
+        """Path of the film."""
         return self._fragment_log.path
 
     @property
     def spec(self) -> FilmSpec:
-        """What the film was created with."""
+        """Format of the film."""
         return self._fragment_log.init_segment.spec
 
     @property
     def alignment_frames(self) -> int:
-        """Frames that a clip should have a multiple of: any number will do."""
+        """Number of frames that clips should be a multiple of; here any length is allowed."""
         return 1
 
     @property
     def film_id(self) -> str:
-        """Drawn at creation, kept in the file: what `ranges.etag` takes."""
+        """Identity chosen at creation, stored in the file; argument of `byte_ranges.etag`."""
         return self._fragment_log.init_segment.film_id
 
     @property
     def init_bytes(self) -> int:
-        """Length of the init segment: the first fragment begins at this offset."""
+        """Length of the init segment; the first fragment begins at this offset."""
         return len(self._fragment_log.init_segment.data)
 
     @property
     def codecs(self) -> str:
-        """For the media type: `video/mp4; codecs="…"`."""
+        """The `codecs` parameter of the media type `video/mp4`."""
         return self._fragment_log.init_segment.codecs
 
     @property
     def committed(self) -> Committed:
-        """What is durable now."""
+        """Durable part of the film."""
         return self._fragment_log.committed()
 
     @property
     def is_closed(self) -> bool:
-        """Whether no byte will be added any more: closed, deleted, moved, or the disk failed."""
+        """True if no more bytes will be added: closed, deleted, moved, or the disk failed."""
         return self._fragment_log.is_closed
 
     def is_in_place(self) -> bool:
-        """Whether an open film still lies at its path, with its journal: nothing removed it."""
+        """Return True if the open film and its journal are still at their paths."""
         return self._fragment_log.is_in_place()
 
     def wait_past(self, end: int, timeout_s: float) -> int:
-        """Block until the committed end passes byte `end`; returns the committed end.
+        """Wait until the committed end passes byte `end`, and return the committed end.
 
         A result of `end` or less means that the time is up or the film is closed.
         """
         return self._fragment_log.wait_past(end, timeout_s)
 
     def fragments_since(self, offset: int) -> list[Fragment]:
-        """The committed fragments that begin at byte `offset` or later, in order."""
+        """Return the committed fragments that begin at byte `offset` or later, in order."""
         return self._fragment_log.fragments_since(offset)
 
     def cues(self) -> list[Cue]:
-        """The sentences that are heard in what is committed, in order.
+        """Return the cues of the committed frames, in order.
 
-        A finished clip that was written without cues is one cue. The last cue of a clip in the
-        making ends where the film ends now.
+        A finished clip that was written without cues counts as one cue. The last cue of an open
+        clip ends at the committed end.
         """
         return self._fragment_log.cues()
 
     def reader(self) -> FilmReader:
-        """This film's bytes for one reader, who keeps them through a reset."""
+        """Open the committed bytes for one reader, which keeps them through a reset."""
         return self._fragment_log.reader()
 
     def begin(self, text: str) -> "FragmentClipWriter":
-        """Start a clip; nothing of it is on disk before its first `write`."""
+        """Start a clip; its first `write` adds the first bytes to the film."""
         if self._clip is not None:
             raise ClipOpenError("A clip is open; finish or abandon it before the next begins.")
         if self.is_closed:
-            raise FilmClosedError(f"The film {self.path} is closed; open it again to go on.")
+            raise FilmClosedError(f"The film {self.path} is closed; open it again to continue.")
         self._clip = FragmentClipWriter(self, text)
         return self._clip
 
     def close(self) -> None:
-        """End after the fragment that is being written; an open clip ends there."""
+        """Close after the fragment that is being written; an open clip ends there."""
         with self._writing:
             self._fragment_log.close()
 
     def delete(self) -> None:
-        """Close, and remove the film and its journal. Readers keep what they have open."""
+        """Close and remove the film and its journal. Open readers keep their bytes."""
         with self._writing:
             self._fragment_log.delete()
 
     def move(self, target: Path) -> None:
-        """Close, and keep the film as an archive at `target`, on the same file system."""
+        """Close the film and move it to `target`, on the same file system."""
         with self._writing:
             self._fragment_log.move(target)
 
-    def _aligned_sound(self) -> AudioEncoder:
-        """An encoder that goes on exactly where the committed sound ends.
+    def _new_audio_encoder(self) -> AudioEncoder:
+        """Create an encoder that continues exactly at the end of the committed sound.
 
-        The last 61 ms at most were still inside the encoder before; zeros take their place.
+        Zeros replace the sound that the previous encoder had buffered, at most 61 ms.
         """
         frames, samples = self._fragment_log.totals
         return AudioEncoder(lead_in=frames * self.spec.samples_per_frame - samples)
 
     def _require_same_encoders(self) -> None:
         init_segment = self._fragment_log.init_segment
-        ours = (VideoEncoder(self.spec).avcc, self._sound.audio_config)
-        if ours != (init_segment.avcc, init_segment.audio_config):
+        current = (VideoEncoder(self.spec).avcc, self._audio_encoder.audio_config)
+        if current != (init_segment.avcc, init_segment.audio_config):
             raise FilmMismatchError(
-                f"The film {self.path} was encoded with other parameters than this program's;"
-                " start a new film (the old one still plays)."
+                f"The film {self.path} was encoded with other parameters than those of this"
+                " program; start a new film (the old one still plays)."
             )
 
     def _append(
@@ -204,18 +203,20 @@ class FilmWriter(Closeable):
             require_cues_in_range(cues, first_frame=first_frame, frames=len(pictures))
             try:
                 video = encoder.encode(pictures, should_stop)
-                heard = samples[: len(video) * self.spec.samples_per_frame]
-                begun = [cue for cue in cues if cue.first_frame < first_frame + len(video)]
-                return self._append_fitting(video, heard, text, begun)
+                encoded_samples = samples[: len(video) * self.spec.samples_per_frame]
+                started_cues = [cue for cue in cues if cue.first_frame < first_frame + len(video)]
+                return self._append_encoded(video, encoded_samples, text, started_cues)
             except BaseException:
-                self._sound = self._aligned_sound()  # the old one holds what the film does not
+                self._audio_encoder = (
+                    self._new_audio_encoder()
+                )  # the old one has buffered uncommitted sound
                 raise
 
-    def _append_fitting(
+    def _append_encoded(
         self, video: list[bytes], samples: Samples, text: str | None, cues: Sequence[Cue]
     ) -> Fragment:
         frames_before, samples_before = self._fragment_log.totals
-        sound = self._sound.encode(samples)
+        sound = self._audio_encoder.encode(samples)
         data = build_fragment(
             self._fragment_log.sequence,
             pictures=video,
@@ -237,22 +238,22 @@ class FilmWriter(Closeable):
     def _log_recovery(self) -> None:
         recovered = self._fragment_log.recovered
         if recovered.cut_bytes:
-            kept = f"they are in {recovered.kept}" if recovered.kept else "nobody was told of them"
-            _log.warning("%s: cut %d bytes off; %s", self.path, recovered.cut_bytes, kept)
+            kept = f"saved in {recovered.kept}" if recovered.kept else "never acknowledged"
+            _log.warning("%s: truncated %d bytes; %s", self.path, recovered.cut_bytes, kept)
         if recovered.journal_repair.lines:
             _log.warning("%s: %s", self.path, recovered.journal_repair)
         if recovered.journal_was_lost:
-            _log.warning("%s: made the lost journal again; some clips lost their text", self.path)
+            _log.warning("%s: recreated the lost journal; some clips lost their text", self.path)
 
 
 class FragmentClipWriter:
-    """One clip in the making. One thread at a time; the next clip may come from another."""
+    """Open clip. One thread at a time; the next clip may use another thread."""
 
     def __init__(self, film: FilmWriter, text: str) -> None:
         self._film = film
         self._text = text
-        self._encoder = VideoEncoder(film.spec)  # 10 MB and some threads: not for a quiet film
-        self._is_begun = False
+        self._encoder = VideoEncoder(film.spec)  # only while a clip is open: 10 MB and some threads
+        self._has_fragments = False
         self._is_open = True
 
     def write(
@@ -262,29 +263,29 @@ class FragmentClipWriter:
         cues: Sequence[Cue] = (),
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Fragment:
-        """Append one fragment; on disk, and told to watchers, on return.
+        """Append one fragment; durable and published on return.
 
         `pictures`: one or more (h, w, 3) uint8 BGR of the film's size. `samples`: float32 of
-        shape (len(pictures) * samples_per_frame,), 48 kHz mono in -1..1; what is louder is clipped
-        by players. `cues`: the sentences that begin on these pictures, each with all the frames of
-        the film on which it will be heard; where the clip ends early, the cue ends with it.
+        shape (len(pictures) * samples_per_frame,), 48 kHz mono in -1..1; players clip louder ones.
+        `cues`: the sentences that begin on these pictures, each with its planned frames; if the
+        clip ends early, the cue ends with it.
         `should_stop` is called on this thread before every picture but the first; when it returns
         True, the fragment ends there and the remaining pictures and samples are dropped.
 
-        Raises ValueError for anything else, FilmFullError (an OSError) when there is no room,
-        FilmDiskError (another) when the disk fails, FilmGoneError when the film was removed from
-        its path, FilmClosedError after `close`, `finish` and `abandon`.
-        After an error the film is as it was before the call; after ValueError and FilmFullError
-        the clip may go on.
+        Raises ValueError for invalid arguments, FilmFullError (an OSError) if the disk is full,
+        FilmDiskError (an OSError) if the disk fails, FilmGoneError if the film was removed from
+        its path, and FilmClosedError after `close`, `finish` and `abandon`.
+        After an error the film is unchanged; after ValueError and FilmFullError the clip can be
+        continued.
         """
         self._require_open()
-        text = None if self._is_begun else self._text
+        text = None if self._has_fragments else self._text
         fragment = self._film._append(self._encoder, pictures, samples, text, cues, should_stop)
-        self._is_begun = True
+        self._has_fragments = True
         return fragment
 
     def finish(self) -> ClipRecord:
-        """End a clip of one or more fragments. Writes nothing: the fragments are all there is."""
+        """End a clip of one or more fragments; writes nothing."""
         self._require_open()
         record = self.abandon()
         if record is None:
@@ -292,8 +293,8 @@ class FragmentClipWriter:
         return record
 
     def abandon(self) -> ClipRecord | None:
-        """End the clip where it is: what is committed stays. None where that is nothing, or
-        where the clip had ended."""
+        """End the clip and keep its committed fragments; None if there are none, or if the clip
+        has ended."""
         if not self._is_open:
             return None
         self._is_open = False
@@ -303,34 +304,3 @@ class FragmentClipWriter:
     def _require_open(self) -> None:
         if not self._is_open:
             raise FilmClosedError("The clip has ended; begin another.")
-
-
-def require_matching_media(spec: FilmSpec, pictures: Pictures, samples: Samples) -> None:
-    """Raise ValueError unless a film of this kind takes these pictures and their sound."""
-    shape = (spec.height, spec.width, 3)
-    if not pictures:
-        raise ValueError("pictures is empty; a fragment takes one or more.")
-    for picture in pictures:
-        if picture.shape != shape or picture.dtype != np.uint8:
-            raise ValueError(
-                f"A picture is {picture.shape} {picture.dtype}; this film takes {shape} uint8."
-            )
-    expected = (len(pictures) * spec.samples_per_frame,)
-    if samples.shape != expected or samples.dtype != np.float32:
-        raise ValueError(
-            f"samples is {samples.shape} {samples.dtype}; {len(pictures)} pictures take"
-            f" {expected} float32."
-        )
-    if not np.isfinite(samples).all():
-        raise ValueError("samples holds NaN or infinity; every sample must be finite.")
-
-
-def require_cues_in_range(cues: Sequence[Cue], *, first_frame: int, frames: int) -> None:
-    """Raise ValueError unless every cue begins on these frames of the film."""
-    for cue in cues:
-        if not first_frame <= cue.first_frame < first_frame + frames or cue.frames < 1:
-            raise ValueError(
-                f"A cue begins at frame {cue.first_frame} and lasts {cue.frames}; it must begin"
-                f" on these pictures, {first_frame} to {first_frame + frames - 1}, and last 1 or"
-                " more."
-            )

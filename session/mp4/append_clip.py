@@ -1,4 +1,4 @@
-"""A film to come: the film as it is and a clip, joined by copying, and verified."""
+"""Creation of a film's next version: file and clip are joined by copying, and verified."""
 
 import os
 from fractions import Fraction
@@ -22,42 +22,45 @@ from session.mp4.sample_tables import read_sample_tables
 
 
 def append_clip(
-    film: Path, fd: int | None, clip_file: ClipFile, folder: Path, label: MetadataBox
+    film: Path, fd: int | None, clip_file: ClipFile, folder: Path, metadata: MetadataBox
 ) -> Path:
-    """The film to come, verified and synced; in `folder`.
+    """Write film and clip to a new file in `folder`, verified and synced, and return its path.
 
-    `fd` is the open film, None where there is none yet; `label` is what the film to come says of
-    itself. Raises CopyFailedError and OSError.
+    `fd` is the open film, None if it does not exist yet; `metadata` describes the new file.
+    Raises CopyFailedError and OSError.
     """
-    spec, made = label.spec, folder / "film.mp4"
-    before = label.frames - clip_file.frames
-    chain = [ConcatEntry(clip_file.path, Fraction(0), Fraction(clip_file.frames, spec.fps))]
-    if before:
-        chain.insert(0, ConcatEntry(film, Fraction(0), Fraction(before, spec.fps)))
-    sound = _sound(film, clip_file, packet_count(before, spec.fps))
-    words = concat_files(chain, made, folder, timescale=spec.ticks_per_second, soundtrack=sound)
-    verify_concat(made, _expected(fd, clip_file, label), words)
-    verify_boundaries(made, [Fraction(before, spec.fps)], Fraction(spec.fps))
-    _complete(made, label)
-    return made
+    spec, out = metadata.spec, folder / "film.mp4"
+    film_frames = metadata.frames - clip_file.frames
+    film_s = Fraction(film_frames, spec.fps)
+    entries = [ConcatEntry(clip_file.path, Fraction(0), Fraction(clip_file.frames, spec.fps))]
+    if film_frames:
+        entries.insert(0, ConcatEntry(film, Fraction(0), film_s))
+    sound = _sound_entries(film, clip_file, packet_count(film_frames, spec.fps))
+    message = concat_files(entries, out, folder, timescale=spec.ticks_per_second, soundtrack=sound)
+    verify_concat(out, _expected_tracks(fd, clip_file, metadata), message)
+    verify_boundaries(out, [film_s], Fraction(spec.fps))
+    _append_metadata(out, metadata)
+    return out
 
 
-def _complete(made: Path, label: MetadataBox) -> None:
-    """Put the label at the file's end; all of the file is on disk on return."""
-    fd = os.open(made, os.O_RDWR)
+def _append_metadata(path: Path, metadata: MetadataBox) -> None:
+    """Append the metadata box to a file; the whole file is on disk on return."""
+    fd = os.open(path, os.O_RDWR)
     try:
-        write_all(fd, label.to_box(), os.fstat(fd).st_size)
+        write_all(fd, metadata.to_box(), os.fstat(fd).st_size)
         sync_file(fd)
     finally:
         os.close(fd)
 
 
-def _sound(film: Path, clip_file: ClipFile, packets: int) -> list[ConcatEntry] | None:
-    """The film's packets except those that the clip encoded again, then the clip's; None if there
-    is no film yet."""
+def _sound_entries(film: Path, clip_file: ClipFile, packets: int) -> list[ConcatEntry] | None:
+    """Return the film's packets except those that the clip encoded again, then the clip's.
+
+    None if the film has no packets yet.
+    """
     if not packets:
         return None
-    kept = Fraction((packets - clip_file.packets_again) * SAMPLES_PER_PACKET, SAMPLE_RATE_HZ)
+    kept = Fraction((packets - clip_file.reencoded_packets) * SAMPLES_PER_PACKET, SAMPLE_RATE_HZ)
     rest = Fraction(clip_file.samples, SAMPLE_RATE_HZ)
     return [
         ConcatEntry(film, Fraction(0), kept, is_cut=True),
@@ -65,14 +68,14 @@ def _sound(film: Path, clip_file: ClipFile, packets: int) -> list[ConcatEntry] |
     ]
 
 
-def _expected(fd: int | None, clip_file: ClipFile, label: MetadataBox) -> ExpectedTracks:
+def _expected_tracks(fd: int | None, clip_file: ClipFile, metadata: MetadataBox) -> ExpectedTracks:
     sizes = [np.asarray(clip_file.sizes, np.uint32)]
     if fd is not None:
         sizes.insert(0, read_sample_tables(fd).video.sizes)
     return ExpectedTracks(
-        fps=Fraction(label.spec.fps),
+        fps=Fraction(metadata.spec.fps),
         picture_sizes=np.concatenate(sizes),
-        frames=label.frames,
+        frames=metadata.frames,
         rate_hz=SAMPLE_RATE_HZ,
-        packets=packet_count(label.frames, label.spec.fps),
+        packets=packet_count(metadata.frames, metadata.spec.fps),
     )

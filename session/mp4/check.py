@@ -1,4 +1,4 @@
-"""Whether an ordinary MP4 is sound: a joined film, an export, or any other with both tracks."""
+"""Verification of an ordinary MP4: a `concat` film, an export, or any file with both tracks."""
 
 import os
 from collections.abc import Iterator
@@ -18,31 +18,31 @@ from session.mp4.sample_tables import SampleTables, read_sample_tables, top_leve
 
 @dataclass(slots=True)
 class Mp4CheckResult:
-    """What the file holds and what is wrong with it."""
+    """Contents of a file, and its faults."""
 
-    label: MetadataBox | None
-    """What it says of itself as a session's film; None where it is none."""
+    metadata: MetadataBox | None
+    """Metadata of a `concat` film; None for another file."""
     size: int
     tables: SampleTables | None
-    """None where the index cannot be used."""
+    """None if the index cannot be read."""
     faults: list[str] = field(default_factory=list)
 
 
 def is_plain_mp4(path: Path) -> bool:
-    """Whether it has an index of all its samples, as a growing film has not."""
+    """Return True if the file has an index of all samples, unlike a growing film."""
     try:
         fd = open_regular(path)
     except OSError:
         return False
     try:
-        kinds = [each.kind for each in top_level_boxes(fd)]
+        types = [each.kind for each in top_level_boxes(fd)]
     finally:
         os.close(fd)
-    return b"moov" in kinds and b"mdat" in kinds and b"moof" not in kinds
+    return b"moov" in types and b"mdat" in types and b"moof" not in types
 
 
 def check_mp4(path: Path) -> Mp4CheckResult:
-    """Read the index of a file, and decode every joint of a joined film; writes nothing.
+    """Read the index of a file, and decode each clip boundary of a `concat` film; writes nothing.
 
     Raises FilmMissingError.
     """
@@ -51,37 +51,40 @@ def check_mp4(path: Path) -> Mp4CheckResult:
     except FileNotFoundError as error:
         raise FilmMissingError(f"There is no film at {path}.") from error
     faults: list[str] = []
-    label, tables = None, None
+    metadata, tables = None, None
     try:
-        label = read_metadata_box(fd)
+        metadata = read_metadata_box(fd)
         tables = read_sample_tables(fd)
     except (FilmDamagedError, CopyFailedError) as error:
         faults.append(str(error))
     finally:
         os.close(fd)
-    if label and tables:
-        faults += _label_faults(path, label, tables)
-    return Mp4CheckResult(label, path.stat().st_size, tables, faults)
+    if metadata and tables:
+        faults += _film_faults(path, metadata, tables)
+    return Mp4CheckResult(metadata, path.stat().st_size, tables, faults)
 
 
-def _clock_faults(tables: SampleTables) -> Iterator[str]:
-    for what, table in (("pictures", tables.video), ("packets of sound", tables.audio)):
+def _duration_faults(tables: SampleTables) -> Iterator[str]:
+    for name, table in (("pictures", tables.video), ("packets of sound", tables.audio)):
         if not table.is_steady:
             lengths = sorted({ticks for _, ticks in table.runs})
-            yield f"The {what} last from {lengths[0]} to {lengths[-1]} ticks: they drift at joints."
+            yield (
+                f"The {name} last from {lengths[0]} to {lengths[-1]} ticks: they drift at clip"
+                " boundaries."
+            )
 
 
-def _label_faults(path: Path, label: MetadataBox, tables: SampleTables) -> Iterator[str]:
-    yield from _clock_faults(tables)
-    fps = label.spec.fps
-    wanted = (label.frames, packet_count(label.frames, fps))
-    held = (tables.video.samples, tables.audio.samples)
-    if held != wanted:
-        yield f"It has {held} pictures and packets of sound; its clips have {wanted}."
+def _film_faults(path: Path, metadata: MetadataBox, tables: SampleTables) -> Iterator[str]:
+    yield from _duration_faults(tables)
+    fps = metadata.spec.fps
+    expected = (metadata.frames, packet_count(metadata.frames, fps))
+    found = (tables.video.samples, tables.audio.samples)
+    if found != expected:
+        yield f"It has {found} pictures and packets of sound; its clips have {expected}."
         return
-    if tables.audio.end_s != Fraction(label.frames, fps):
+    if tables.audio.end_s != Fraction(metadata.frames, fps):
         yield f"The sound does not end with the pictures, to {SAMPLES_PER_PACKET} samples."
-    starts = [0, *accumulate(clip.frames for clip in label.clips)][:-1]
+    starts = [0, *accumulate(clip.frames for clip in metadata.clips)][:-1]
     try:
         verify_boundaries(path, [Fraction(start, fps) for start in starts], Fraction(fps))
     except CopyFailedError as error:

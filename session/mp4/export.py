@@ -1,4 +1,4 @@
-"""A film as an ordinary faststart MP4, also while it grows: everything committed by now."""
+"""Export of the committed part of a film, which may be growing, as an ordinary faststart MP4."""
 
 import os
 from collections.abc import Iterator
@@ -21,44 +21,42 @@ from session.mp4.sample_tables import read_sample_tables
 
 
 def export_film(film: Path, out: Path) -> MediaLength:
-    """Copy the committed pictures and sound of the film to `out`; nothing is encoded again.
+    """Copy the committed pictures and sound of the film to `out`, without encoding.
 
-    Takes no lock and reads by one open file, so a writer goes on meanwhile and a reset changes
-    nothing. Raises FilmMissingError, FilmDamagedError where it is no film of ours,
-    FilmExistsError where `out` is a session's film, CopyFailedError, OSError; what was at `out`
-    is then still there.
+    Takes no lock and reads one open file, so a writer can continue and a reset has no effect.
+    Raises FilmMissingError, FilmDamagedError if the file is not a session film, FilmExistsError if
+    `out` is a session film, CopyFailedError, OSError; `out` is then unchanged.
     """
-    with _opened(film) as source:
+    with _open_input(film) as source:
         if out.exists() and out.samefile(film):
             raise FilmExistsError(f"{out} is the film itself; write to another path.")
-        copy_with_ffmpeg(source.url, out, source.extent, stdin=source.fd)
-        return source.extent
+        copy_with_ffmpeg(source.url, out, source.length, stdin=source.fd)
+        return source.length
 
 
 def open_export(film: Path) -> BinaryIO:
-    """The same as an open file beside the film, which has no name: whatever happens, nothing of
-    it is left behind when it is closed.
+    """Export to an open, unnamed file on the film's file system, which disappears when closed.
 
     Raises FilmMissingError, FilmDamagedError, CopyFailedError, OSError.
     """
-    with _opened(film) as source, ExitStack() as held:
+    with _open_input(film) as source, ExitStack() as held:
         file = held.enter_context(TemporaryFile(dir=film.parent))
-        write_with_ffmpeg(source.url, file.fileno(), source.extent, stdin=source.fd)
+        write_with_ffmpeg(source.url, file.fileno(), source.length, stdin=source.fd)
         held.pop_all()
         return file
 
 
-class _FilmFile(NamedTuple):
-    """A film that is being read."""
+class _ExportInput(NamedTuple):
+    """Open film, as ffmpeg reads it."""
 
     fd: int
     url: str
-    """Its committed bytes, as ffmpeg finds them with `fd` for standard input."""
-    extent: MediaLength
+    """URL of the committed bytes, with `fd` as standard input."""
+    length: MediaLength
 
 
 @contextmanager
-def _opened(film: Path) -> Iterator[_FilmFile]:
+def _open_input(film: Path) -> Iterator[_ExportInput]:
     try:
         fd = open_regular(film)
     except FileNotFoundError as error:
@@ -67,20 +65,20 @@ def _opened(film: Path) -> Iterator[_FilmFile]:
         if read_metadata_box(fd):
             tables = read_sample_tables(fd)
             tracks = [
-                TrackLength(table.samples, table.end_s) for table in (tables.video, tables.audio)
+                TrackLength(each.samples, each.end_s) for each in (tables.video, tables.audio)
             ]
-            yield _FilmFile(fd, "/dev/fd/0", MediaLength(*tracks))
+            yield _ExportInput(fd, "/dev/fd/0", MediaLength(*tracks))
             return
         init_segment = read_init_segment(fd)
-        found = scan_film(fd, film, init_segment)
-        last = found.entries[-1] if found.entries else start_entry(init_segment)
-        url = f"subfile,,start,0,end,{found.end},,:/dev/fd/0"
-        yield _FilmFile(fd, url, _extent(last, init_segment))
+        scan = scan_film(fd, film, init_segment)
+        last = scan.entries[-1] if scan.entries else start_entry(init_segment)
+        url = f"subfile,,start,0,end,{scan.end},,:/dev/fd/0"
+        yield _ExportInput(fd, url, _length_at(last, init_segment))
     finally:
         os.close(fd)
 
 
-def _extent(last: JournalEntry, init_segment: InitSegment) -> MediaLength:
+def _length_at(last: JournalEntry, init_segment: InitSegment) -> MediaLength:
     return MediaLength(
         video=TrackLength(last.frames, Fraction(last.frames, init_segment.spec.fps)),
         audio=TrackLength(

@@ -1,4 +1,4 @@
-"""The right to write a film that is replaced as a whole: a lock on a file beside it."""
+"""Lock of a `concat` film: a lock file next to the film, since the film itself is replaced."""
 
 import fcntl
 import os
@@ -8,27 +8,27 @@ from pathlib import Path
 from session.disk import is_same_file
 from session.errors import FilmBusyError
 
-_PATIENCE_S = 0.5
-"""How long what a killed writer was just starting is waited for: it may hold the lock."""
+_TIMEOUT_S = 0.5
+"""Time to wait for processes of a killed writer that may still hold the lock."""
 
 
 def lock_path(film: Path) -> Path:
-    """Where the lock of the film at this path lies."""
+    """Return the path of the film's lock file."""
     return film.with_name(film.name + ".lock")
 
 
 def take_lock(film: Path) -> int:
-    """The right to write the film, until the descriptor is closed; FilmBusyError."""
-    deadline = time.monotonic() + _PATIENCE_S
+    """Lock the film and return a descriptor that holds the lock; raises FilmBusyError."""
+    deadline = time.monotonic() + _TIMEOUT_S
     while (fd := _try_lock(lock_path(film))) is None:
         if time.monotonic() > deadline:
             raise FilmBusyError(f"Another writer holds {film}; stop it, or use another path.")
-        time.sleep(_PATIENCE_S / 20)
+        time.sleep(_TIMEOUT_S / 20)
     return fd
 
 
 def _try_lock(path: Path) -> int | None:
-    """The lock file at `path`, held; None where somebody else holds it."""
+    """Lock the file at `path`; None if another process holds the lock."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,43 +1,45 @@
-"""What an ordinary MP4 says of itself when it is a session's film: a `uuid` box at its end.
+"""Metadata of a `concat` film: a `uuid` box at the end of its MP4 file.
 
-Players skip it. It is renamed into place with the film, so the two can never disagree.
+Players skip the box. It is part of the file that is renamed into place, so it always matches the
+film.
 """
 
 import json
 import os
 import uuid
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 
 from session.audio_encoder import AudioEncoder
 from session.errors import FilmDamagedError
-from session.film import ClipRecord, Cue, FilmSpec
+from session.film import ClipRecord, Cue, FilmSpec, cues_before, is_fully_spoken
 from session.fragmented.boxes import build_box
 from session.mp4.sample_tables import top_level_boxes
 from session.video_encoder import VideoEncoder
 
-_LABEL_TYPE = uuid.UUID("0e1d4bd4-5f39-4f0f-8a3c-7a1f5cbb9a52").bytes
-"""Names our kind of `uuid` box; drawn once, at random."""
-_MOST_BYTES = 64 << 20
-"""An hour of talk is about 100 kB."""
+_METADATA_TYPE = uuid.UUID("0e1d4bd4-5f39-4f0f-8a3c-7a1f5cbb9a52").bytes
+"""Extended type of the `uuid` box; a constant, chosen at random."""
+_MAX_BYTES = 64 << 20
+"""Maximum length of the box; an hour of speech takes about 100 kB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataBox:
-    """A joined film's own facts."""
+    """Facts of a `concat` film."""
 
     film_id: str
-    """32 hexadecimal digits, drawn anew whenever the file is replaced."""
+    """32 random hexadecimal digits, different for every version of the file."""
     spec: FilmSpec
     avcc: bytes
-    """AVCDecoderConfigurationRecord of its pictures."""
+    """AVCDecoderConfigurationRecord of the pictures."""
     audio_config: bytes
-    """AudioSpecificConfig of its sound."""
+    """AudioSpecificConfig of the sound."""
     clips: tuple[ClipRecord, ...] = ()
     cues: tuple[Cue, ...] = ()
 
     @property
     def frames(self) -> int:
-        """Of the whole film."""
+        """Number of frames of the whole film."""
         return sum(clip.frames for clip in self.clips)
 
     @property
@@ -45,17 +47,39 @@ class MetadataBox:
         """The `codecs` parameter of the film's media type (RFC 6381)."""
         return f"avc1.{self.avcc[1:4].hex()}, mp4a.40.2"
 
+    def with_clip(self, text: str, frames: int, cues: Sequence[Cue]) -> "MetadataBox":
+        """Return the metadata of the next version, which has one more clip.
+
+        `cues` have their planned lengths; a clip without cues counts as one cue.
+        """
+        first_frame = self.frames
+        end = first_frame + frames
+        clip = ClipRecord(
+            index=len(self.clips),
+            text=text,
+            first_frame=first_frame,
+            frames=frames,
+            is_whole=is_fully_spoken(text, cues, end),
+        )
+        whole_clip = Cue(text=text, first_frame=first_frame, frames=frames)
+        return replace(
+            self,
+            film_id=uuid.uuid4().hex,
+            clips=(*self.clips, clip),
+            cues=(*self.cues, *(cues_before(end, cues) or [whole_clip])),
+        )
+
     def to_box(self) -> bytes:
-        """As it is written behind the film."""
+        """Serialise to the box that is appended to the film."""
         facts = asdict(self) | {
             "avcc": self.avcc.hex(),
             "audio_config": self.audio_config.hex(),
         }
-        return build_box(b"uuid", _LABEL_TYPE + json.dumps(facts).encode())
+        return build_box(b"uuid", _METADATA_TYPE + json.dumps(facts).encode())
 
 
 def new_metadata_box(spec: FilmSpec) -> MetadataBox:
-    """What a film without clips says of itself, with an identity never used before."""
+    """Create the metadata of a film without clips, with a new identity."""
     return MetadataBox(
         film_id=uuid.uuid4().hex,
         spec=spec,
@@ -65,11 +89,14 @@ def new_metadata_box(spec: FilmSpec) -> MetadataBox:
 
 
 def read_metadata_box(fd: int) -> MetadataBox | None:
-    """The label of an open file; None where it has none. FilmDamagedError for one that is torn."""
+    """Read the metadata of an open file; None if it has no such box.
+
+    Raises FilmDamagedError if the box is damaged.
+    """
     for each in top_level_boxes(fd):
-        if each.kind == b"uuid" and os.pread(fd, len(_LABEL_TYPE), each.start) == _LABEL_TYPE:
-            start = each.start + len(_LABEL_TYPE)
-            return _parse(os.pread(fd, min(each.end - start, _MOST_BYTES), start))
+        start = each.start + len(_METADATA_TYPE)
+        if each.kind == b"uuid" and os.pread(fd, len(_METADATA_TYPE), each.start) == _METADATA_TYPE:
+            return _parse(os.pread(fd, min(each.end - start, _MAX_BYTES), start))
     return None
 
 
@@ -85,4 +112,4 @@ def _parse(data: bytes) -> MetadataBox:
             cues=tuple(Cue(**cue) for cue in facts["cues"]),
         )
     except (ValueError, TypeError, KeyError) as error:
-        raise FilmDamagedError("What the film says of itself, at its end, is damaged.") from error
+        raise FilmDamagedError("The metadata box at the end of the film is damaged.") from error

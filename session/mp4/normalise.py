@@ -1,4 +1,4 @@
-"""Pictures of any clip, encoded again as those of a film: its size, its rate, upright."""
+"""Conversion of a clip's pictures to the size and rate of a film, upright."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,66 +22,58 @@ from session.video_encoder import VideoEncoder
 Picture = NDArray[np.uint8]
 """(h, w, 3) BGR."""
 
-_EXACTLY = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-"""Slower than the default conversion, which rounds less exactly."""
-_RATES = (24, 25, 30, 50, 60)
-_KEY_EVERY_S = 1
-"""A key picture a second: short enough to seek by."""
+_ACCURATE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+"""Slower than the default conversion, whose rounding is less accurate."""
+_RATES_FPS = (24, 25, 30, 50, 60)
+_KEY_FRAME_INTERVAL_S = 1
+"""Short enough for seeking."""
 
 
 def common_spec(first: ProbedClip) -> FilmSpec:
-    """What all clips are brought to: the size, as it is shown, and the rate of the first."""
-    width, height = first.pictures.size
-    stored = round(width * first.pictures.aspect), height
-    width, height = first.pictures.orientation.swapped(stored)
-    fps = min(_RATES, key=lambda rate: abs(rate - first.pictures.fps))
+    """Return the format of the joined film: the displayed size and the rate of the first clip."""
+    width, height = first.video.size
+    stored = round(width * first.video.aspect), height
+    width, height = first.video.orientation.swapped(stored)
+    fps = min(_RATES_FPS, key=lambda rate: abs(rate - first.video.fps))
     return FilmSpec(width=width, height=height, fps=fps)
 
 
-def is_of(clip: ProbedClip, spec: FilmSpec) -> bool:
-    """Whether a clip's pictures are as this program's encoder makes them, so that they stay."""
-    ours = (VideoEncoder(spec).avcc, spec.coded_size, Fraction(spec.fps), AS_STORED)
-    pictures = clip.pictures
-    return not clip.unsteady and ours == (
-        pictures.extradata,
-        pictures.size,
-        pictures.fps,
-        pictures.orientation,
-    )
+def matches_spec(clip: ProbedClip, spec: FilmSpec) -> bool:
+    """Return True if the pictures equal the output of this program's encoder and can be kept."""
+    expected = (VideoEncoder(spec).avcc, spec.coded_size, Fraction(spec.fps), AS_STORED)
+    video = clip.video
+    found = (video.extradata, video.size, video.fps, video.orientation)
+    return not clip.copy_obstacle and found == expected
 
 
 def normalise(clip: ProbedClip, path: Path, spec: FilmSpec) -> ProbedClip:
-    """The clip's pictures in a new file at `path`; its sound is not in there."""
-    clip_file = ClipFile(path, spec)
-    try:
+    """Encode the clip's pictures to a new file at `path`, without its sound."""
+    with ClipFile(path, spec) as clip_file:
         group: list[Picture] = []
-        for picture in _at_rate(clip, spec):
+        for picture in _resampled(clip, spec):
             group.append(picture)
-            if len(group) == _KEY_EVERY_S * spec.fps:
+            if len(group) == _KEY_FRAME_INTERVAL_S * spec.fps:
                 clip_file.write(group, None)
                 group = []
         if group:
             clip_file.write(group, None)
-        clip_file.end(with_sound=False)
-    finally:
-        clip_file.close()
-    made = probe_clip(path)
-    return replace(made, sound=clip.sound)
+        clip_file.finish(with_sound=False)
+    return replace(probe_clip(path), audio=clip.audio)
 
 
-def _at_rate(clip: ProbedClip, spec: FilmSpec) -> Iterator[Picture]:
-    """One picture a frame of the film: the one that the clip shows in the frame's middle."""
+def _resampled(clip: ProbedClip, spec: FilmSpec) -> Iterator[Picture]:
+    """Yield one picture for each frame of the film: the one shown in the middle of the frame."""
     count = max(1, round(clip.duration_s * spec.fps))
-    given, shown, orientations = 0, None, OrientationReader()
-    for begins_s, frame in _decoded(clip):
-        while shown is not None and given < count and _middle_s(given, spec) < begins_s:
+    yielded, shown, orientations = 0, None, OrientationReader()
+    for start_s, frame in _decoded(clip):
+        while shown is not None and yielded < count and _middle_s(yielded, spec) < start_s:
             yield shown
-            given += 1
-        upright = orientations.read(frame).applied(_square(frame, clip))
+            yielded += 1
+        upright = orientations.read(frame).applied(_square_pixels(frame, clip))
         shown = fit(upright, (spec.width, spec.height))
     if shown is None:
         raise ClipUnfitError(f"{clip.path} has no picture that can be decoded.")
-    for _ in range(given, count):
+    for _ in range(yielded, count):
         yield shown
 
 
@@ -90,7 +82,7 @@ def _middle_s(frame: int, spec: FilmSpec) -> Fraction:
 
 
 def _decoded(clip: ProbedClip) -> Iterator[tuple[Fraction, av.VideoFrame]]:
-    """Pictures, and when each begins after the first one's time, seconds."""
+    """Yield the pictures, and the start of each in seconds after the first."""
     try:
         with open_media(clip.path) as container:
             for frame in container.decode(container.streams.video[0]):
@@ -100,11 +92,11 @@ def _decoded(clip: ProbedClip) -> Iterator[tuple[Fraction, av.VideoFrame]]:
         raise ClipUnfitError(f"The pictures of {clip.path} cannot be decoded: {error}.") from error
 
 
-def _square(frame: av.VideoFrame, clip: ProbedClip) -> Picture:
-    """The stored picture with its pixels made square."""
-    bgr = frame.reformat(format="bgr24", interpolation=_EXACTLY)
+def _square_pixels(frame: av.VideoFrame, clip: ProbedClip) -> Picture:
+    """Convert to BGR, and scale to square pixels."""
+    bgr = frame.reformat(format="bgr24", interpolation=_ACCURATE)
     picture = np.asarray(bgr.to_ndarray(), dtype=np.uint8)
-    aspect = clip.pictures.aspect
+    aspect = clip.video.aspect
     if aspect == 1:
         return picture
     size = (round(picture.shape[1] * aspect), picture.shape[0])
@@ -112,13 +104,13 @@ def _square(frame: av.VideoFrame, clip: ProbedClip) -> Picture:
 
 
 def fit(picture: Picture, size: tuple[int, int]) -> Picture:
-    """Scaled to (width, height) as a whole, in the middle of black."""
+    """Scale a picture to fit into (width, height), centred on black."""
     width, height = size
     factor = min(width / picture.shape[1], height / picture.shape[0])
-    inner = (round(picture.shape[1] * factor), round(picture.shape[0] * factor))
-    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    scaled = cv2.resize(picture, inner, interpolation=way)
-    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    scaled_size = (round(picture.shape[1] * factor), round(picture.shape[0] * factor))
+    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    scaled = cv2.resize(picture, scaled_size, interpolation=interpolation)
+    left, top = (width - scaled_size[0]) // 2, (height - scaled_size[1]) // 2
     canvas = np.zeros((height, width, 3), np.uint8)
-    canvas[top : top + inner[1], left : left + inner[0]] = scaled
+    canvas[top : top + scaled_size[1], left : left + scaled_size[0]] = scaled
     return canvas

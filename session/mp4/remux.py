@@ -1,8 +1,7 @@
-"""Ordinary MP4 files by bitstream copy: written by the ffmpeg program, read back, then believed.
+"""Copying of streams into an ordinary MP4 with the ffmpeg program, and verification of the result.
 
-ffmpeg answers 0 on a full disk, for a clip that is missing and for one that it cut short. So its
-return code counts for nothing here: a file is put in place when its tables, read back, tell of
-every packet.
+ffmpeg exits with 0 on a full disk, and for input that is missing or truncated, so its exit code is
+ignored: a file is put in place if its sample tables, read back, list every packet.
 """
 
 import errno
@@ -32,21 +31,21 @@ from session.fragmented.journal import journal_path
 from session.media_file import open_media
 
 _TOLERANCE_S = Fraction(1, 1000)
-"""The concat demuxer counts in microseconds, which 1/30 s is no multiple of."""
-_WORDS_LENGTH = 400
-"""Of ffmpeg's complaint, the end that is quoted."""
+"""The concat demuxer counts in microseconds, of which 1/30 s is not a multiple."""
+_QUOTED_CHARACTERS = 400
+"""Length of the end of ffmpeg's messages that is quoted."""
 
 
 class TrackLength(NamedTuple):
-    """What a file holds of pictures, or of sound, from its beginning."""
+    """Length of one track."""
 
     packets: int
     end_s: Fraction
-    """Where the last packet ends."""
+    """End of the last packet."""
 
 
 class MediaLength(NamedTuple):
-    """What a file holds."""
+    """Length of both tracks of a file."""
 
     video: TrackLength
     audio: TrackLength
@@ -55,32 +54,34 @@ class MediaLength(NamedTuple):
 def copy_with_ffmpeg(
     url: str, out: Path, expected: MediaLength, *, stdin: int, **options: Any
 ) -> None:
-    """Put the streams of `url` into a faststart MP4 at `out`, whole and durable or not at all.
+    """Copy the streams of `url` into a faststart MP4 at `out`, atomically and durably.
 
-    `stdin` is a file descriptor for ffmpeg, `options` are those of its input. Raises
-    CopyFailedError where the written file does not hold `expected`, FilmExistsError where `out`
-    is the film of a session, OSError where its folder takes no file.
+    `stdin` is a file descriptor for ffmpeg; `options` are ffmpeg's input options. Raises
+    CopyFailedError if the written file does not have the `expected` length, FilmExistsError if
+    `out` is a session film, and OSError if the folder is not writable.
     """
     if journal_path(out).exists():
         raise FilmExistsError(f"{out} is the film of a session; write to another path.")
     with atomic_output(out) as temporary:
-        words = _run(url, temporary, stdin, options)
-        _require(temporary, expected, words)
+        message = _copy(url, temporary, stdin, options)
+        _verify(temporary, expected, message)
 
 
 def write_with_ffmpeg(url: str, fd: int, expected: MediaLength, *, stdin: int) -> None:
-    """As `copy_with_ffmpeg`, into an empty open file, which need not have a name.
+    """Copy the streams of `url` into an empty open file, which may be unnamed.
 
-    Raises CopyFailedError, and FilmFullError where there is no room.
+    Raises CopyFailedError, and FilmFullError if the disk is full.
     """
     path = Path(f"/proc/self/fd/{fd}")
-    words = _run(url, path, stdin, {}, passed=(fd,))
-    _require(path, expected, words)
+    message = _copy(url, path, stdin, {}, pass_fds=(fd,))
+    _verify(path, expected, message)
 
 
 def read_media_length(path: Path) -> MediaLength:
-    """What an ordinary MP4 holds, by its sample tables; CopyFailedError where it cannot be read,
-    or where the tables tell of bytes that the file does not have."""
+    """Read the length of an ordinary MP4 from its sample tables.
+
+    Raises CopyFailedError if it cannot be read, or if the tables list bytes that the file lacks.
+    """
     try:
         with open_media(path) as container:
             streams = (container.streams.video[0], container.streams.audio[0])
@@ -101,9 +102,9 @@ def _read_track(stream: av.VideoStream | av.AudioStream, file_size: int) -> Trac
 
 @contextmanager
 def atomic_output(out: Path) -> Iterator[Path]:
-    """A path beside `out` to write to: what lies there in the end is synced and renamed to `out`.
+    """Yield a temporary path next to `out`; on exit its file is synced and renamed to `out`.
 
-    After an error `out` is as it was, and nothing is left beside it.
+    After an error `out` is unchanged and the temporary file is removed.
     """
     require_writable_target(out)
     temporary = out.with_name(f".{out.name}.{uuid4().hex}.new")
@@ -121,63 +122,69 @@ def atomic_output(out: Path) -> Iterator[Path]:
 
 
 def require_writable_target(out: Path) -> None:
-    """A rename would put a file in the place of anything but a folder; a device is none to lose."""
+    """Raise unless `out` can be created or replaced; a rename would even replace a device."""
     if out.exists() and not out.is_file():
-        raise FilmExistsError(f"{out} is no file; write to another path.")
+        raise FilmExistsError(f"{out} is not a file; write to another path.")
     if not out.parent.is_dir():
-        raise FilmMissingError(f"There is no folder {out.parent}; make it, or write elsewhere.")
+        raise FilmMissingError(f"There is no folder {out.parent}; create it, or write elsewhere.")
     if not os.access(out.parent, os.W_OK):
         raise FilmDiskError(
-            errno.EACCES, "The folder takes no file; write elsewhere", str(out.parent)
+            errno.EACCES, "The folder is not writable; write elsewhere", str(out.parent)
         )
 
 
-def _run(
-    url: str, out: Path, stdin: int, options: dict[str, Any], passed: Sequence[int] = ()
+def _copy(
+    url: str, out: Path, stdin: int, options: dict[str, Any], pass_fds: Sequence[int] = ()
 ) -> str:
-    """What ffmpeg had to say."""
-    copied = ffmpeg.input(url, **options).output(
+    output = ffmpeg.input(url, **options).output(
         str(out), f="mp4", codec="copy", movflags="+faststart", use_editlist=0
     )
-    return run_ffmpeg(copied.overwrite_output(), stdin=stdin, passed=passed)
+    return run_ffmpeg(output.overwrite_output(), stdin=stdin, pass_fds=pass_fds)
 
 
-def run_ffmpeg(work: Any, *, stdin: int = subprocess.DEVNULL, passed: Sequence[int] = ()) -> str:
-    """Let ffmpeg do `work`, a graph of ffmpeg-python; it may use the file descriptors `passed`.
+def run_ffmpeg(
+    output: Any, *, stdin: int = subprocess.DEVNULL, pass_fds: Sequence[int] = ()
+) -> str:
+    """Run ffmpeg on an ffmpeg-python graph, and return its messages.
 
-    Returns what it had to say, and raises FilmFullError where that is that there was no room;
-    whether it succeeded, the file must tell.
+    ffmpeg inherits the file descriptors `pass_fds`. Raises FilmFullError if the messages report a
+    full disk; other failures must be detected from the written file.
     """
     import imageio_ffmpeg  # noqa: PLC0415  70 MB that only copies need
 
-    command = work.global_args("-v", "warning").compile(imageio_ffmpeg.get_ffmpeg_exe())
-    done = subprocess.run(command, stdin=stdin, capture_output=True, check=False, pass_fds=passed)
-    words = done.stderr.decode(errors="replace").strip()
+    command = output.global_args("-v", "warning").compile(imageio_ffmpeg.get_ffmpeg_exe())
+    done = subprocess.run(command, stdin=stdin, capture_output=True, check=False, pass_fds=pass_fds)
+    message = done.stderr.decode(errors="replace").strip()
     for number in SPACE_ERRNOS:
-        if os.strerror(number) in words:
-            raise FilmFullError(number, "No room for the copy; make room and ask again")
-    if done.returncode == -signal.SIGXFSZ:  # what the system sends where a limit is passed
-        raise FilmFullError(errno.EFBIG, "The copy is larger than a file may be; raise the limit")
-    return words
+        if os.strerror(number) in message:
+            raise FilmFullError(number, "The disk is full; make room and try again")
+    if done.returncode == -signal.SIGXFSZ:  # sent by the system when RLIMIT_FSIZE is exceeded
+        raise FilmFullError(errno.EFBIG, "The copy exceeds the file size limit; raise the limit")
+    return message
 
 
-def _require(path: Path, expected: MediaLength, words: str) -> None:
-    said = f" ffmpeg said: {words[-_WORDS_LENGTH:]}" if words else ""
+def quote_message(message: str) -> str:
+    """Format the end of ffmpeg's messages for an error text; empty if there are none."""
+    return f" ffmpeg reported: {message[-_QUOTED_CHARACTERS:]}" if message else ""
+
+
+def _verify(path: Path, expected: MediaLength, message: str) -> None:
+    quoted = quote_message(message)
     if not path.exists():
-        raise CopyFailedError(f"ffmpeg wrote nothing to {path.parent}.{said}")
+        raise CopyFailedError(f"ffmpeg wrote nothing to {path.parent}.{quoted}")
     try:
         found = read_media_length(path)
     except CopyFailedError as error:
-        raise CopyFailedError(f"{error}{said}") from error
-    for name, is_found, is_expected in zip(MediaLength._fields, found, expected, strict=True):
-        if not _agree(is_found, is_expected):
+        raise CopyFailedError(f"{error}{quoted}") from error
+    for name, found_track, expected_track in zip(MediaLength._fields, found, expected, strict=True):
+        if not _is_equal(found_track, expected_track):
             raise CopyFailedError(
-                f"The copy has {is_found.packets} {name} packets up to"
-                f" {float(is_found.end_s):.3f} s instead of {is_expected.packets} up to"
-                f" {float(is_expected.end_s):.3f} s; nothing was put in place.{said}"
+                f"The copy has {found_track.packets} {name} packets up to"
+                f" {float(found_track.end_s):.3f} s instead of {expected_track.packets} up to"
+                f" {float(expected_track.end_s):.3f} s; the target file is unchanged.{quoted}"
             )
 
 
-def _agree(found: TrackLength, expected: TrackLength) -> bool:
-    apart_s = abs(found.end_s - expected.end_s)
-    return found.packets == expected.packets and apart_s <= _TOLERANCE_S
+def _is_equal(found: TrackLength, expected: TrackLength) -> bool:
+    difference_s = abs(found.end_s - expected.end_s)
+    return found.packets == expected.packets and difference_s <= _TOLERANCE_S

@@ -1,6 +1,6 @@
-"""The sample tables of an ordinary MP4 (ISO/IEC 14496-12), read without any other program.
+"""Sample tables of an ordinary MP4 (ISO/IEC 14496-12), read without another program.
 
-They are what a player goes by, so they tell what a file is, whatever its writer says it did.
+Players rely on them, so they show the real contents of a file, whatever its writer reported.
 """
 
 import os
@@ -18,57 +18,57 @@ from session.fragmented.boxes import iter_boxes
 
 _HEADER = struct.Struct(">I4s")
 _LONG_SIZE = struct.Struct(">Q")
-_MOST_INDEX_BYTES = 1 << 30
-"""Ten hours have about 15 MB of tables."""
+_MAX_INDEX_BYTES = 1 << 30
+"""Maximum size of the index; the tables of ten hours take about 15 MB."""
 _VIDEO, _AUDIO = b"vide", b"soun"
 
 
 class TopLevelBox(NamedTuple):
-    """A box of the file's top level."""
+    """A box at the top level of a file."""
 
     kind: bytes
     start: int
     """First byte of its payload."""
     end: int
-    """First byte after it, as its header says: past the end of a file that was cut short."""
+    """First byte after it, according to its header; beyond the end of a truncated file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SampleTable:
-    """What the index tells of one track."""
+    """Samples of one track."""
 
     timescale: int
     runs: tuple[tuple[int, int], ...]
-    """(samples, ticks each), in order: the whole decode timeline."""
+    """(number of samples, duration of each in ticks), in order: the whole decode timeline."""
     sizes: NDArray[np.uint32]
-    """Of the samples, bytes."""
+    """Sizes of the samples in bytes."""
 
     @property
     def samples(self) -> int:
-        """Pictures, or packets of sound."""
+        """Number of pictures, or of packets of sound."""
         return sum(count for count, _ in self.runs)
 
     @property
     def end_s(self) -> Fraction:
-        """How long the track lasts by its decode times."""
+        """Duration of the track according to its decode times."""
         return Fraction(sum(count * ticks for count, ticks in self.runs), self.timescale)
 
     @property
     def is_steady(self) -> bool:
-        """Whether every sample lasts as long: times grow, and nothing drifts."""
+        """True if all samples have the same duration, so that nothing drifts."""
         return len({ticks for _, ticks in self.runs}) <= 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SampleTables:
-    """The index of a file with one track of pictures and one of sound."""
+    """Index of a file with one video and one audio track."""
 
     video: SampleTable
     audio: SampleTable
 
 
 def top_level_boxes(fd: int) -> Iterator[TopLevelBox]:
-    """The top level of an open file, up to its end or to what is no box."""
+    """Yield the boxes of an open file, up to its end or to the first invalid one."""
     size, offset = os.fstat(fd).st_size, 0
     while offset + _HEADER.size <= size:
         length, kind = _HEADER.unpack(os.pread(fd, _HEADER.size, offset))
@@ -85,9 +85,10 @@ def top_level_boxes(fd: int) -> Iterator[TopLevelBox]:
 
 
 def read_sample_tables(fd: int) -> SampleTables:
-    """The index of an open file, and a proof that its bytes are there: CopyFailedError otherwise.
+    """Read the index of an open file, and prove that its samples are there.
 
-    The samples must fill the mdat to the last byte, and the mdat must lie in the file.
+    The samples must fill the mdat to the last byte, and the mdat must be within the file; raises
+    CopyFailedError otherwise.
     """
     found = {each.kind: each for each in top_level_boxes(fd)}
     if b"moov" not in found or b"mdat" not in found:
@@ -95,35 +96,38 @@ def read_sample_tables(fd: int) -> SampleTables:
     index, media = found[b"moov"], found[b"mdat"]
     if max(index.end, media.end) > os.fstat(fd).st_size:
         raise CopyFailedError("The pictures and the sound run past the end of the file.")
-    tables = _tracks(os.pread(fd, min(index.end - index.start, _MOST_INDEX_BYTES), index.start))
+    tables = _parse_tracks(
+        os.pread(fd, min(index.end - index.start, _MAX_INDEX_BYTES), index.start)
+    )
     if set(tables) != {_VIDEO, _AUDIO}:
-        raise CopyFailedError("The file has not one track of pictures and one of sound.")
-    told = sum(int(table.sizes.sum(dtype=np.uint64)) for table in tables.values())
-    if told != media.end - media.start:
+        raise CopyFailedError("The file does not have one track of pictures and one of sound.")
+    listed = sum(int(table.sizes.sum(dtype=np.uint64)) for table in tables.values())
+    if listed != media.end - media.start:
         raise CopyFailedError(
-            f"The index tells of {told} bytes; the file has {media.end - media.start}."
+            f"The index lists {listed} bytes; the file has {media.end - media.start}."
         )
     return SampleTables(video=tables[_VIDEO], audio=tables[_AUDIO])
 
 
-def _tracks(index: bytes) -> dict[bytes, SampleTable]:
+def _parse_tracks(index: bytes) -> dict[bytes, SampleTable]:
     try:
-        return dict(_track(track) for track in _children(index, b"trak"))
+        return dict(_parse_track(track) for track in _children(index, b"trak"))
     except (struct.error, ValueError, IndexError) as error:
         raise CopyFailedError(f"The file's index cannot be read: {error}.") from error
 
 
-def _track(track: bytes) -> tuple[bytes, SampleTable]:
+def _parse_track(track: bytes) -> tuple[bytes, SampleTable]:
+    """Return the handler type of a track and its samples."""
     media = _child(track, b"mdia")
     table = _child(_child(media, b"minf"), b"stbl")
     times, sizes = _child(table, b"stts"), _child(table, b"stsz")
     (run_count,) = struct.unpack_from(">4xI", times)
-    (one_size, count) = struct.unpack_from(">4xII", sizes)
+    (common_size, count) = struct.unpack_from(">4xII", sizes)
     return _child(media, b"hdlr")[8:12], SampleTable(
         timescale=_timescale(_child(media, b"mdhd")),
         runs=tuple(struct.iter_unpack(">II", times[8 : 8 + 8 * run_count])),
-        sizes=np.full(count, one_size, np.uint32)
-        if one_size
+        sizes=np.full(count, common_size, np.uint32)
+        if common_size
         else np.frombuffer(sizes, ">u4", count, 12).astype(np.uint32),
     )
 

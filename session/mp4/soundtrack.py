@@ -1,4 +1,4 @@
-"""The sound of many clips through one AAC encoder, so that no joint is heard and none drifts."""
+"""Soundtrack of joined clips from one AAC encoder: boundaries are inaudible, and nothing drifts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,36 +17,38 @@ from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
 from session.media_file import open_media
 
 ChannelSamples = NDArray[np.float32]
-"""(channels, n) 48 kHz."""
+"""(channels, n) at 48 kHz."""
 
 _GAP_S = Fraction(1, 50)
-"""Packets whose times are further apart than their samples last were lost between; less is the
-rounding of a coarse clock."""
+"""A larger difference between the time of a frame and the end of the previous one is a gap or an
+overlap; a smaller one is the rounding of a coarse clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioSegment:
-    """A stretch of the joined film, and the clip whose sound is heard there, if it has any."""
+    """Part of the joined film, and the clip with its sound, if it has any."""
 
     path: Path | None
     start_s: Fraction
-    """Time in the clip's own clock at which the stretch begins: that of its first picture."""
+    """Start of the segment in the clip's own clock: the time of its first picture."""
     samples: int
-    """Length of the stretch, at 48 kHz."""
+    """Length of the segment at 48 kHz."""
 
 
-def write_soundtrack(path: Path, slots: Sequence[AudioSegment], layout: Layout) -> int:
-    """Encode all slots into a file of sound alone; returns its packets, silence up to the last's
-    end included. Memory does not grow with the length."""
+def write_soundtrack(path: Path, segments: Sequence[AudioSegment], layout: Layout) -> int:
+    """Encode all segments into an audio file, and return its number of packets.
+
+    The last packet is padded with silence. Memory use does not depend on the length.
+    """
     encoder = AudioEncoder(lead_in=0, layout=layout)
-    packets = -(-sum(slot.samples for slot in slots) // SAMPLES_PER_PACKET)
+    packets = -(-sum(segment.samples for segment in segments) // SAMPLES_PER_PACKET)
     with av.open(str(path), "w", format="mp4", options={"use_editlist": "0"}) as container:  # noqa: TID251  writes
         stream = container.add_stream(CODEC, rate=SAMPLE_RATE_HZ)
         assert isinstance(stream.codec_context, AudioCodecContext)
         set_up(stream.codec_context, layout)
         container.start_encoding()
         count = 0
-        for encoded in _encode(encoder, slots, layout, packets):
+        for encoded in _encode(encoder, segments, layout, packets):
             packet = av.Packet(encoded)
             packet.stream, packet.time_base = stream, Fraction(1, SAMPLE_RATE_HZ)
             packet.pts = packet.dts = count * SAMPLES_PER_PACKET
@@ -57,21 +59,21 @@ def write_soundtrack(path: Path, slots: Sequence[AudioSegment], layout: Layout) 
 
 
 def _encode(
-    encoder: AudioEncoder, slots: Sequence[AudioSegment], layout: Layout, packets: int
+    encoder: AudioEncoder, segments: Sequence[AudioSegment], layout: Layout, packets: int
 ) -> Iterator[bytes]:
-    made = 0
-    for slot in slots:
-        for samples in slot_samples(slot, layout):
+    count = 0
+    for segment in segments:
+        for samples in segment_samples(segment, layout):
             encoded = encoder.encode(samples)
-            made += len(encoded)
+            count += len(encoded)
             yield from encoded
-    yield from encoder.end(packets - made)
+    yield from encoder.flush(packets - count)
 
 
-def slot_samples(slot: AudioSegment, layout: Layout) -> Iterator[ChannelSamples]:
-    """Exactly the samples of a slot: cut, or filled up with silence, to the picture's length."""
-    left = slot.samples
-    for piece in _resampled(slot, layout) if slot.path else ():
+def segment_samples(segment: AudioSegment, layout: Layout) -> Iterator[ChannelSamples]:
+    """Yield the samples of a segment, cut or padded with silence to its exact length."""
+    left = segment.samples
+    for piece in _resampled(segment, layout) if segment.path else ():
         taken = piece[:, :left]
         left -= taken.shape[1]
         yield taken
@@ -84,47 +86,52 @@ def slot_samples(slot: AudioSegment, layout: Layout) -> Iterator[ChannelSamples]
         yield np.zeros((channels, count), np.float32)
 
 
-def _resampled(slot: AudioSegment, layout: Layout) -> Iterator[ChannelSamples]:
-    assert slot.path is not None
+def _resampled(segment: AudioSegment, layout: Layout) -> Iterator[ChannelSamples]:
+    assert segment.path is not None
     resampler: av.AudioResampler | None = None
     channels = 1
-    for frame in _unbroken(slot.path, slot.start_s):
+    for frame in _continuous(segment.path, segment.start_s):
         if resampler is None:
             channels = min(2, frame.layout.nb_channels)
             kept: Layout = "stereo" if channels == 2 and layout == "stereo" else "mono"
             resampler = av.AudioResampler("fltp", kept, SAMPLE_RATE_HZ)
-        yield from (_spread(each, layout) for each in resampler.resample(frame))
+        yield from (_to_layout(each, layout) for each in resampler.resample(frame))
     if resampler is not None:
-        yield from (_spread(each, layout) for each in resampler.resample(None))
+        yield from (_to_layout(each, layout) for each in resampler.resample(None))
 
 
-def _spread(frame: av.AudioFrame, layout: Layout) -> ChannelSamples:
-    """One channel is heard from both sides as loud as alone."""
+def _to_layout(frame: av.AudioFrame, layout: Layout) -> ChannelSamples:
+    """Duplicate a mono channel for stereo, at the same level."""
     samples = np.asarray(frame.to_ndarray(), dtype=np.float32)
     return samples if layout == "mono" or len(samples) == 2 else np.repeat(samples, 2, axis=0)
 
 
-def _unbroken(path: Path, start_s: Fraction) -> Iterator[av.AudioFrame]:
-    """The clip's sound from `start_s` on without holes or overlaps, in its own rate."""
-    at = 0
+def _continuous(path: Path, start_s: Fraction) -> Iterator[av.AudioFrame]:
+    """Yield the clip's sound from `start_s`, at its own rate, without gaps or overlaps."""
+    position = 0
     for frame in _decoded(path):
-        for piece in _fitted(frame, at, start_s):
-            piece.time_base, piece.pts = Fraction(1, piece.sample_rate), at
-            at += piece.samples
+        for piece in _fill_or_trim(frame, position, start_s):
+            piece.time_base, piece.pts = Fraction(1, piece.sample_rate), position
+            position += piece.samples
             yield piece
 
 
-def _fitted(frame: av.AudioFrame, at: int, start_s: Fraction) -> Iterator[av.AudioFrame]:
-    """The frame as it goes on after `at` samples: behind silence, or without its first samples."""
+def _fill_or_trim(
+    frame: av.AudioFrame, position: int, start_s: Fraction
+) -> Iterator[av.AudioFrame]:
+    """Yield the frame so that it continues after `position` samples.
+
+    A gap is filled with silence; overlapping samples are dropped.
+    """
     assert frame.pts is not None
     assert frame.time_base is not None
     rate = frame.sample_rate
-    apart = round((frame.pts * frame.time_base - start_s) * rate) - at
-    if at and abs(apart) <= _GAP_S * rate:
-        apart = 0
-    for done in range(0, max(apart, 0), rate):
-        yield _silence(frame, min(rate, apart - done))
-    kept = frame if apart >= 0 else _without_first(frame, -apart)
+    gap = round((frame.pts * frame.time_base - start_s) * rate) - position
+    if position and abs(gap) <= _GAP_S * rate:
+        gap = 0
+    for done in range(0, max(gap, 0), rate):
+        yield _silence(frame, min(rate, gap - done))
+    kept = frame if gap >= 0 else _without_first(frame, -gap)
     if kept is not None:
         yield kept
 
@@ -151,8 +158,8 @@ def _without_first(frame: av.AudioFrame, count: int) -> av.AudioFrame | None:
 
 
 def _with_samples(like: av.AudioFrame, samples: NDArray[Any]) -> av.AudioFrame:
-    plain: NDArray[Any] = np.ascontiguousarray(samples, dtype=like.to_ndarray().dtype)
-    frame = av.AudioFrame.from_ndarray(plain, format=like.format.name, layout=like.layout.name)
+    contiguous: NDArray[Any] = np.ascontiguousarray(samples, dtype=like.to_ndarray().dtype)
+    frame = av.AudioFrame.from_ndarray(contiguous, format=like.format.name, layout=like.layout.name)
     frame.sample_rate = like.sample_rate
     return frame
 

@@ -1,4 +1,4 @@
-"""What work on a film lays beside it, and what of that a death in mid-work leaves there."""
+"""Temporary files and folders next to a film, and removal of those that a crash left."""
 
 import errno
 import shutil
@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-_PATIENCE_S = 0.5
-"""How long what a killed writer was just starting is waited for: it may fill a folder."""
-_FILLED_ERRNOS = (errno.ENOTEMPTY, errno.ENOENT)
-"""Of removing a folder that something else changes meanwhile."""
+_TIMEOUT_S = 0.5
+"""Time to wait for processes of a killed writer that may still be filling a folder."""
+_CHANGED_ERRNOS = (errno.ENOTEMPTY, errno.ENOENT)
+"""Errors of removing a folder that another process changes at the same time."""
 
 
 @contextmanager
 def temp_folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out`, for what it is made of; gone afterwards."""
+    """Create a folder next to `out` for intermediate files, and remove it on exit."""
     folder = temp_folder_path(out)
     folder.mkdir()
     try:
@@ -26,18 +26,18 @@ def temp_folder(out: Path) -> Iterator[Path]:
 
 
 def temp_folder_path(out: Path) -> Path:
-    """Where such a folder lies; never the same twice."""
+    """Return a new, unique path for a temporary folder next to `out`."""
     return out.with_name(f".{out.name}.{uuid4().hex}.parts")
 
 
 def stale_temp_files(out: Path) -> list[Path]:
-    """What a death in mid-work left beside `out`."""
+    """Return the temporary files and folders next to `out`."""
     hidden = out.parent.glob(f".{out.name}.*")
     return [path for path in hidden if path.suffix in (".parts", ".new")]
 
 
 def remove_temp_files(film: Path) -> None:
-    """Remove what a death in mid-work left beside the film."""
+    """Remove the temporary files and folders that a crash left next to the film."""
     for path in stale_temp_files(film):
         if path.is_dir():
             _remove_folder(path)
@@ -46,13 +46,16 @@ def remove_temp_files(film: Path) -> None:
 
 
 def _remove_folder(folder: Path) -> None:
-    """An ffmpeg that outlived its writer may put its file there while it is being removed; with
-    the file gone it gives up."""
-    deadline = time.monotonic() + _PATIENCE_S
+    """Remove a folder, with retries.
+
+    An ffmpeg process that outlived its writer may create its file there meanwhile; once the file is
+    removed, ffmpeg fails.
+    """
+    deadline = time.monotonic() + _TIMEOUT_S
     while folder.exists():
         try:
             shutil.rmtree(folder)
         except OSError as error:
-            if error.errno not in _FILLED_ERRNOS or time.monotonic() > deadline:
+            if error.errno not in _CHANGED_ERRNOS or time.monotonic() > deadline:
                 raise
-            time.sleep(_PATIENCE_S / 20)
+            time.sleep(_TIMEOUT_S / 20)

@@ -121,7 +121,7 @@ def require_clear(answer: TestResponse, code: int, results: Path) -> None:
     problem = answer.get_json()
     assert answer.status_code == (507 if code in NO_ROOM else 503), problem
     assert problem["kind"] == "StorageError"
-    for part in (os.strerror(code), "ask again", str(results)):
+    for part in (os.strerror(code), "try again", str(results)):
         assert part in problem["detail"]
 
 

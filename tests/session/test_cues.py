@@ -121,4 +121,4 @@ def test_check_finds_a_sentence_on_the_wrong_line(path: Path) -> None:
     journal = journal_path(path)
     told = re.sub(', "sum": "[^"]*"', "", journal.read_text("utf-8"))  # as before there were any
     journal.write_text(told.replace('"first_frame": 5', '"first_frame": 9'))
-    assert ["sentence begin on it" in fault for fault in check_film(path).faults] == [True]
+    assert ["a cue of its journal line" in fault for fault in check_film(path).faults] == [True]

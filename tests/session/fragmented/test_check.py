@@ -69,7 +69,7 @@ def test_a_film_without_journal_is_checked_by_its_boxes_and_units(made: Made) ->
     moof = made.fragments[2].offset
     key_unit = made.data.index(b"mdat", moof) + 4
     made.turn(key_unit + 3)
-    assert [f for f in check_film(made.path).faults if "picture 0 of it is damaged" in f]
+    assert [f for f in check_film(made.path).faults if "its picture 0 is damaged" in f]
     made.turn(moof + 23)
     assert "sequence number is 2 instead of 3" in check_film(made.path).faults[0]
 
@@ -94,7 +94,7 @@ def test_fragments_out_of_order_break_the_clocks(made: Made) -> None:
              made.data[first.offset : first.end], made.data[second.end :]]  # fmt: skip
     made.path.write_bytes(b"".join(parts))
     faults = " ".join(check_film(made.path).faults)
-    assert "pictures begins at tick 1024 instead of 0" in faults
+    assert "video begins at tick 1024 instead of 0" in faults
     assert "sequence number is 2 instead of 1" in faults
     assert "CRC" in faults or "another end" in faults
 
@@ -102,8 +102,8 @@ def test_fragments_out_of_order_break_the_clocks(made: Made) -> None:
 def test_a_torn_end_and_a_torn_journal_are_found(made: Made) -> None:
     os.truncate(made.path, len(made.data) - 10)
     faults = check_film(made.path).faults
-    assert f"Byte {made.fragments[-1].offset}: no whole fragment begins here" in faults[0]
-    assert "tells of 1 fragments that the film lacks" in faults[1]
+    assert f"Byte {made.fragments[-1].offset}: no complete fragment begins here" in faults[0]
+    assert "lists 1 fragments that the film lacks" in faults[1]
     made.path.write_bytes(made.data)
     journal = journal_path(made.path)
     os.truncate(journal, journal.stat().st_size - 3)
@@ -150,7 +150,7 @@ def test_a_film_torn_in_a_moof_or_in_an_mdat_plays_again_in_both_decoders(
     os.truncate(made.path, made.data.index(place.encode(), last.offset) + 12)
     if not has_journal:
         journal_path(made.path).unlink()
-    assert f"Byte {last.offset}: no whole fragment" in " ".join(check_film(made.path).faults)
+    assert f"Byte {last.offset}: no complete fragment" in " ".join(check_film(made.path).faults)
     repair_film(made.path)
     assert check_film(made.path).faults == []
     shown, (numbers, samples) = watch(made.path), watch_with_ffmpeg(made.path)
@@ -171,7 +171,7 @@ def test_damage_in_the_middle_is_named_and_costs_nothing_for_good(
     if not has_journal:
         journal_path(made.path).unlink()
     faults = " ".join(check_film(made.path).faults)
-    assert f"Byte {third.offset}: no whole fragment begins here" in faults
+    assert f"Byte {third.offset}: no complete fragment begins here" in faults
     repaired = repair_film(made.path)
     if has_journal:
         assert (repaired.kept, made.path.read_bytes()) == (None, damaged)

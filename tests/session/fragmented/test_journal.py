@@ -231,9 +231,9 @@ def test_it_is_told_in_the_log_and_on_the_command_line(
     assert main(["check", name]) == 1
     assert "Line 4 of the journal is not as it was written." in capsys.readouterr().out
     assert main(["repair", name]) == 0
-    assert "made line 4 of the journal again, as it was written" in capsys.readouterr().out
+    assert "repaired line 4 of the journal; all of it" in capsys.readouterr().out
     assert main(["check", name]) == 0
     kept.with_journal(damaged)
     with caplog.at_level(logging.WARNING):
         FilmWriter.open(kept.copy).close()
-    assert "made line 4 of the journal again, as it was written" in caplog.text
+    assert "repaired line 4 of the journal; all of it" in caplog.text

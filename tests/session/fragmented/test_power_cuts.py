@@ -17,7 +17,8 @@ from session.errors import FilmDiskError, FilmError, FilmFullError, FilmMissingE
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, Fragment
 from session.fragmented.boxes import build_fragment
 from session.fragmented.check import check_film
-from session.fragmented.fragment_log import FragmentLog, create_film, delete_film
+from session.fragmented.film_files import create_film, delete_film
+from session.fragmented.fragment_log import FragmentLog
 from session.fragmented.writer import FilmWriter
 from session.video_encoder import VideoEncoder
 from tests.lossy_disk import Files, Killed, LossyDisk, lay_out
@@ -378,7 +379,7 @@ def talk_until_it_fails(talk: Talk, expected: type[Exception]) -> int:
         try:
             step()
         except expected as error:
-            assert "ask again" in str(error)
+            assert "try again" in str(error)
             assert str(talk.results) in str(error)
             return index
     raise AssertionError("nothing was refused")

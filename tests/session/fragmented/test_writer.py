@@ -23,7 +23,7 @@ from session.errors import (
     FilmMissingError,
 )
 from session.film import ClipRecord, Cue, FilmSpec
-from session.fragmented.fragment_log import create_film, delete_film, move_film
+from session.fragmented.film_files import create_film, delete_film, move_film
 from session.fragmented.journal import journal_path
 from session.fragmented.writer import FilmWriter
 from tests.session.sample_films import SPEC, pictures, tone, watch, watch_with_ffmpeg, write
@@ -490,7 +490,7 @@ def test_a_film_that_nobody_holds_can_be_moved_sound_or_damaged(path: Path) -> N
         with pytest.raises(FilmBusyError):
             move_film(archive, path)
     path.write_bytes(b"no film any more")
-    with pytest.raises(FilmExistsError, match="choose another place"):
+    with pytest.raises(FilmExistsError, match="choose another path"):
         move_film(path, archive)
     move_film(path, path.with_name("damaged.mp4"))
     assert path.with_name("damaged.mp4").read_bytes() == b"no film any more"

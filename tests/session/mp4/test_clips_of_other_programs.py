@@ -17,7 +17,7 @@ from session.mp4.concat_film import ConcatFilm
 from session.mp4.export import export_film
 from tests.session.sample_films import SPEC, pictures, tone, watch, write
 
-NO_FILM = "does not begin as a film of a session"
+NO_FILM = "does not begin with the boxes of a session film"
 NO_FILE = "and a film is a file"
 
 
@@ -186,8 +186,8 @@ def test_no_folder_device_or_missing_place_is_written_to(
     pipe = path / "pipe"
     os.mkfifo(pipe)
     for out, words in (
-        (path, "is no file"),
-        (pipe, "is no file"),
+        (path, "is not a file"),
+        (pipe, "is not a file"),
         (path / "none" / "out.mp4", "There is no folder"),
     ):
         code, told = tell(capsys, command, shelf.sound_film, out)
@@ -209,7 +209,7 @@ def test_a_folder_that_takes_no_file_is_named(
     for command in ("export", "concat"):
         code, told = tell(capsys, command, path, path.with_name("out.mp4"))
         assert code == 1
-        assert f"{path.parent}: The folder takes no file" in told
+        assert f"{path.parent}: The folder is not writable" in told
     assert tell(capsys, "check", path)[0] == 0
 
 

@@ -18,7 +18,7 @@ from session.fragmented.boxes import iter_boxes
 from session.mp4.concat_clips import concat_clips
 from session.mp4.concat_film import ConcatFilm
 from session.mp4.export import export_film
-from session.mp4.soundtrack import AudioSegment, slot_samples
+from session.mp4.soundtrack import AudioSegment, segment_samples
 from tests.session.mp4.sample_clips import (
     CLICK_FRAME,
     again,
@@ -208,7 +208,7 @@ def test_a_clip_without_sound_is_silent_and_said_to_be(tmp_path: Path) -> None:
     source, out = clip(tmp_path / "a.mp4", 10), tmp_path / "out.mp4"
     mute = again(source, tmp_path / "mute.mp4", "-an", "-c", "copy")
     joined = concat_clips([source, mute, source], out)
-    assert f"{mute}: has no sound; silence is heard there" in joined.notes
+    assert f"{mute}: has no sound and is silent" in joined.notes
     samples = watch_with_ffmpeg(out)[1]
     assert clicks(samples, [places([10, 10, 10])[2]]) == pytest.approx([0], abs=MILLISECOND)
     assert np.abs(samples[11 * 1920 : 20 * 1920]).max() < 0.01
@@ -310,7 +310,7 @@ def test_the_command_tells_what_it_did_and_what_is_wrong(
     assert main(["concat", str(source), str(source), str(out)]) == 0
     assert "2 clips, 16 pictures, 0.640 s" in capsys.readouterr().out
     assert main(["check", str(out)]) == 0
-    assert "an ordinary MP4, no session's film" in capsys.readouterr().out
+    assert "an ordinary MP4, not a session film" in capsys.readouterr().out
     os.truncate(out, out.stat().st_size - 1)
     assert main(["check", str(out)]) == 1
     assert "past the end" in capsys.readouterr().out
@@ -321,7 +321,7 @@ def test_the_command_tells_what_it_did_and_what_is_wrong(
 
 def test_an_hour_of_silence_takes_no_more_memory_than_a_second() -> None:
     slot = AudioSegment(path=None, start_s=Fraction(0), samples=3600 * 48000 + 7)
-    sizes = [piece.shape[1] for piece in slot_samples(slot, "mono")]
+    sizes = [piece.shape[1] for piece in segment_samples(slot, "mono")]
     assert max(sizes) <= 48000
     assert sum(sizes) == slot.samples
 

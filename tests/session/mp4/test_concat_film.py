@@ -451,8 +451,8 @@ def test_check_tells_what_kind_of_film_it_is_and_export_copies_it(
         say(film, 8, 8)
     assert main(["check", str(path)]) == 0
     told = capsys.readouterr().out
-    assert "kept with `writer: concat`" in told
-    assert "2, every joint decoded" in told
+    assert "written with `writer: concat`" in told
+    assert "2, every boundary decoded" in told
     assert main(["repair", str(path)]) == 1
     assert "no torn end" in capsys.readouterr().err
     out = path.with_name("export.mp4")

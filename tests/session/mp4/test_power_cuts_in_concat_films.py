@@ -11,7 +11,8 @@ from session.errors import FilmDiskError, FilmError, FilmFullError
 from session.mp4 import append_clip
 from session.mp4.check import check_mp4
 from session.mp4.concat_demuxer import ConcatEntry, concat_files
-from session.mp4.concat_film import ConcatFilm, delete_concat_film
+from session.mp4.concat_film import ConcatFilm
+from session.mp4.concat_film_files import delete_concat_film
 from tests.lossy_disk import Files, Killed, LossyDisk, lay_out
 from tests.session.sample_films import SPEC, pictures, tone, watch, watch_with_ffmpeg
 
