@@ -23,9 +23,9 @@ from bench.figure import Figure
 from bench.neural.neural import SEED, TINY, VAE, random_network
 from bench.neural.random_models import sizes
 from warm.engines.musetalk.acceleration.partial_decoder import PartialDecoder
-from warm.engines.musetalk.acceleration.polyphase import use_phases
+from warm.engines.musetalk.acceleration.polyphase import use_polyphase_upsampling
 from warm.engines.musetalk.crop import Picture
-from warm.engines.musetalk.decoders import FIRST_ROW
+from warm.engines.musetalk.decoders import FIRST_DECODED_ROW
 from warm.engines.musetalk.generator import Generator
 
 ROUNDS = 4
@@ -42,12 +42,12 @@ def measure(out: Path) -> list[Figure]:  # noqa: ARG001  no plot says more than 
 
 def figures(vae: Mapping[str, Any], tiny: Mapping[str, Any]) -> list[Figure]:
     """As `measure`, with networks of these sizes."""
-    full, half, small = painters(vae, tiny)
+    full, half, small = generators(vae, tiny)
     seconds: dict[str, list[float]] = {"full": [], "half": [], "tiny": []}
     pairs = []
     for number in range(ROUNDS):  # side by side, so that all meet the same hindrances
         face, drawn = faces(number)
-        kept = half.keep(face)
+        kept = half.prepare_latents(face)
         known = decoded(full, drawn, kept, seconds["full"])
         pairs.append((known, decoded(half, drawn, kept, seconds["half"])))
         decoded(small, drawn, kept, seconds["tiny"])
@@ -66,16 +66,16 @@ def figures(vae: Mapping[str, Any], tiny: Mapping[str, Any]) -> list[Figure]:
     ]
 
 
-def painters(vae: Mapping[str, Any], tiny: Mapping[str, Any]) -> list[Generator]:
+def generators(vae: Mapping[str, Any], tiny: Mapping[str, Any]) -> list[Generator]:
     """Full, half, tiny: with the engine's savings; of the UNet nothing is asked."""
     with torch.random.fork_rng():
         torch.manual_seed(SEED)  # biases begin at random
         unet = UNet2DConditionModel.from_config(dict(sizes(tiny=True)[0]))  # type: ignore[no-untyped-call]
         whole = random_network(AutoencoderKL.from_config(dict(vae)))  # type: ignore[no-untyped-call]
         small = random_network(AutoencoderTiny.from_config(dict(tiny)))  # type: ignore[no-untyped-call]
-    use_phases(whole.decoder)
+    use_polyphase_upsampling(whole.decoder)
     lower = deepcopy(whole)
-    lower.decoder = PartialDecoder(lower.decoder, first_row=FIRST_ROW)
+    lower.decoder = PartialDecoder(lower.decoder, first_row=FIRST_DECODED_ROW)
     return [Generator(unet, network) for network in (whole, lower, small)]
 
 
@@ -89,12 +89,12 @@ def faces(number: int) -> tuple[Tensor, Tensor]:
     return face, drawn
 
 
-def decoded(painter: Generator, drawn: Tensor, kept: Tensor, seconds: list[float]) -> Picture:
+def decoded(generator: Generator, drawn: Tensor, kept: Tensor, seconds: list[float]) -> Picture:
     """The rows that `half` draws; adds the processor time that it took."""
     begun_s = time.process_time()
-    pictures = painter.decode(drawn, kept)
+    pictures = generator.decode(drawn, kept)
     seconds.append(time.process_time() - begun_s)
-    return np.asarray(pictures[0, FIRST_ROW:])
+    return np.asarray(pictures[0, FIRST_DECODED_ROW:])
 
 
 def share(kind: str, seconds: Mapping[str, list[float]], goal: float) -> Figure:

@@ -11,7 +11,7 @@ RATE_HZ = 16_000
 SENTENCE_S = 2.0
 
 
-class Drone:
+class HumVoices:
     """Implements `tts.voice.Voices`: every word of a text is a sentence."""
 
     def infos(self) -> Sequence[VoiceInfo]:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.engines.musetalk.crop import Box, Picture
+from warm.engines.musetalk.crop import FaceBox, Picture
 
 FRAME_STEP = re.compile(r"base\.png\[(\d+)k : \d+k\+H, (\d+)k : \d+k\+W\]")
 """How the notes tell where frame k lies in the picture that all are cut from."""
@@ -59,14 +59,14 @@ class Golden:
         width, height = self.facts["frame_wh"]
         return self.base[top : top + height, left : left + width]
 
-    def box(self, number: int) -> Box:
+    def box(self, number: int) -> FaceBox:
         """The face's box in a frame, with its margin below."""
         found = FRAME_STEP.search(self.facts["frames"])
         assert found is not None
         down, right = (int(step) * number for step in found.groups())
         left, top, x1, y1 = self.facts["bbox0"]
         bottom = min(y1 - down + self.facts["extra_margin"], self.facts["frame_wh"][1])
-        return Box(left - right, top - down, x1 - right, bottom)
+        return FaceBox(left - right, top - down, x1 - right, bottom)
 
     def numbered(self, prefix: str) -> list[tuple[int, NDArray[Any]]]:
         """The arrays called `prefix` and a number, with that number."""

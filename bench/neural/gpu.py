@@ -24,7 +24,7 @@ from bench.figure import Figure
 from bench.neural.gpu_rig import Rig
 from bench.neural.gpu_rows import ON_REQUEST, ROWS, Fact, Found, Measured, Row, free
 from warm.engines.lifecycle import clear_tracebacks
-from warm.engines.musetalk.cuda_errors import is_lasting, is_of_the_device
+from warm.engines.musetalk.cuda_errors import is_cuda_error, is_unrecoverable
 
 MINUTES = 8.0
 REPORT = "gpu.json"
@@ -197,7 +197,7 @@ def run_row(name: str, row: Any, measured: Measured, report: Report, left_s: flo
         report.failed[name] = told(error)
         clear_tracebacks(error)
         lasts = getattr(error, "needs_new_process", False) or (
-            isinstance(error, RuntimeError) and is_of_the_device(error) and is_lasting(error)
+            isinstance(error, RuntimeError) and is_cuda_error(error) and is_unrecoverable(error)
         )
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -124,13 +124,13 @@ def shortened(build: AvatarBuild) -> AvatarBuild:
     )
 
 
-def said(engine: MuseTalkEngine, avatar: Avatar, frames: int) -> NDArray[np.float32]:
+def conditions_for(engine: MuseTalkEngine, avatar: Avatar, frames: int) -> NDArray[np.float32]:
     """(frames, …) what the engine wants for so many frames of humming."""
     speech = hum("hum", seconds=frames / avatar.fps)
     return engine.encode_speech(speech, frames=frames, fps=avatar.fps)
 
 
-def pass_of(
+def batch_jobs(
     avatar: Avatar, rows: NDArray[np.float32], number: int, size: int, sessions: int = 1
 ) -> list[PatchRequest]:
     """The jobs of the pass `number`: each session goes through the avatar from its own place."""

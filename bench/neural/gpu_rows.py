@@ -22,18 +22,18 @@ from torch.profiler import ProfilerActivity
 from bench.figure import Figure
 from bench.neural.decoders import CHANGE, MOUTH
 from bench.neural.drone import hum
-from bench.neural.gpu_rig import Rig, pass_of, pasted, said
+from bench.neural.gpu_rig import Rig, batch_jobs, conditions_for, pasted
 from bench.neural.gpu_sessions import most_in_time
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Patch, PendingPatches
-from warm.engines.musetalk.acceleration.cuda_graphs import CudaGraphRecorder
-from warm.engines.musetalk.acceleration.fused_ops import fuse_where_it_pays
-from warm.engines.musetalk.acceleration.polyphase import use_phases
+from warm.engines.musetalk.acceleration.cuda_graphs import CudaGraphBackend
+from warm.engines.musetalk.acceleration.fused_ops import fuse_if_faster
+from warm.engines.musetalk.acceleration.polyphase import use_polyphase_upsampling
 from warm.engines.musetalk.acceleration.timestep import fold_timestep
-from warm.engines.musetalk.async_copy import Copy
-from warm.engines.musetalk.audio_windows import positions, tokens_of
+from warm.engines.musetalk.async_copy import AsyncCopy
+from warm.engines.musetalk.audio_windows import audio_tokens, positional_encoding
 from warm.engines.musetalk.crop import Picture
-from warm.engines.musetalk.decoders import FIRST_ROW
+from warm.engines.musetalk.decoders import FIRST_DECODED_ROW
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.pipeline import Pipeline
 from warm.render.compositing import composite
@@ -50,7 +50,10 @@ START_TIMEOUT_S = 120
 TOP_KERNELS = 30
 """Of the profile, those that take the longest."""
 KINDS = (
-    ("kernels of our own", r"^_(measure|straighten|apply|join|interleave)"),
+    (
+        "kernels of our own",
+        r"^_(tile_statistics|group_affine|apply_affine|add_residual|interleave)",
+    ),
     ("attention", r"fmha|flash|attention|softmax"),
     ("convolutions", r"fprop|conv|implicit|winograd"),
     ("matrix products", r"gemm|nvjet|cublas|addmm|matmul"),
@@ -103,7 +106,7 @@ Row = tuple[str, Callable[[Measured], Iterator[Found]], float]
 """Name, what measures it, and the seconds that it may be expected to take."""
 
 
-def start(measured: Measured) -> Iterator[Found]:
+def cold_start(measured: Measured) -> Iterator[Found]:
     """A fresh process: Python, libraries, weights from disk, warm-up, recordings.
 
     The first one also compiles kernels of our own, which are on disk afterwards.
@@ -153,13 +156,13 @@ def engine_fps(
     engine: MuseTalkEngine, avatar: Avatar, size: int, passes: int, *, sessions: int = 1
 ) -> float:
     """While one pass is being drawn, the pictures of the one before are pasted."""
-    rows = said(engine, avatar, 2 * avatar.fps)
+    rows = conditions_for(engine, avatar, 2 * avatar.fps)
     before: PendingPatches | None = None
     begun_s = 0.0
     for number in range(-2, passes):
         if number == 0:
             begun_s = time.perf_counter()
-        made = engine.submit(pass_of(avatar, rows, number + 2, size, sessions))
+        made = engine.submit(batch_jobs(avatar, rows, number + 2, size, sessions))
         if before is not None:
             pasted(avatar, before)
         before = made
@@ -177,7 +180,7 @@ def first_frames(measured: Measured) -> Iterator[Found]:
     for number in range(measured.count(30) + 2):
         begun_s = time.perf_counter()
         rows = engine.encode_speech(speech, frames=frames, fps=avatar.fps)
-        pasted(avatar, engine.submit(pass_of(avatar, rows, number, FIRST)))
+        pasted(avatar, engine.submit(batch_jobs(avatar, rows, number, FIRST)))
         taken_s.append(time.perf_counter() - begun_s)
     milliseconds = 1000 * np.array(taken_s[2:])
     name = f"audio in memory -> first {FIRST} frames pasted"
@@ -197,7 +200,7 @@ def plain(measured: Measured) -> Iterator[Found]:
     pipeline = rig.pipeline(precision=precision, exact_savings=False)
     for network in networks(pipeline):
         nn.Module.to(network, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    rows = said(engine, avatar, 2 * avatar.fps)
+    rows = conditions_for(engine, avatar, 2 * avatar.fps)
     passes, few = measured.count(5), rows[: measured.count(PLAIN_BATCH)]
     with TemporaryDirectory(dir=rig.folder) as folder:
         plain_pass(engine, pipeline, avatar, few, Path(folder))
@@ -218,7 +221,7 @@ def plain_pass(
 ) -> None:
     """As scripts do it: nothing overlaps."""
     latents = latents_of(pipeline, avatar, len(rows))
-    pictures = pipeline.draw(list(latents), list(rows)).wait()
+    pictures = pipeline.generate(list(latents), list(rows)).wait()
     for number, drawn in enumerate(pictures):
         frame = number % len(avatar.frames)
         (made,) = pasted_at(avatar, frame, engine.patch(avatar, frame, drawn))
@@ -249,13 +252,13 @@ def unload(measured: Measured) -> Iterator[Found]:
     measured.rest()
     before = rig.held()
     engine = measured.engine()
-    pasted(avatar, engine.submit(pass_of(avatar, said(engine, avatar, 4), 0, FIRST)))
+    pasted(avatar, engine.submit(batch_jobs(avatar, conditions_for(engine, avatar, 4), 0, FIRST)))
     loaded = rig.held()
     engine.unload()
     left = rig.held()
     begun_s = time.perf_counter()
     engine.load()
-    pasted(avatar, engine.submit(pass_of(avatar, said(engine, avatar, 4), 0, FIRST)))
+    pasted(avatar, engine.submit(batch_jobs(avatar, conditions_for(engine, avatar, 4), 0, FIRST)))
     reload_s = time.perf_counter() - begun_s
     if loaded > before:
         share = 100 * (loaded - left) / (loaded - before)
@@ -273,7 +276,7 @@ def batches(measured: Measured) -> Iterator[Found]:
         if not rig.tiny or size <= FIRST:
             record(rig, pipeline, size)
             yield Fact(
-                name=f"passes of {size}", value=studio_fps(measured, pipeline, size), unit="fps"
+                name=f"passes of {size}", value=pipeline_fps(measured, pipeline, size), unit="fps"
             )
 
 
@@ -291,7 +294,7 @@ def savings(measured: Measured) -> Iterator[Found]:
         ("eager, channels first", lambda: None),
         ("+ channels last", lambda: channels_last(rig, unet, vae)),
         ("+ time embedding in biases", lambda: fold_timestep(unet)),
-        ("+ convolutions by phases", lambda: [use_phases(part) for part in parts]),
+        ("+ convolutions by phases", lambda: [use_polyphase_upsampling(part) for part in parts]),
         ("+ CUDA graphs", lambda: record(rig, pipeline)),
         ("+ fused_kernels", lambda: fuse_and_record(rig, pipeline, parts)),
         ("+ search_kernels", lambda: search_and_record(rig, pipeline)),
@@ -299,7 +302,7 @@ def savings(measured: Measured) -> Iterator[Found]:
     try:
         for name, step in steps:
             step()
-            yield Fact(name=name, value=studio_fps(measured, pipeline), unit="fps")
+            yield Fact(name=name, value=pipeline_fps(measured, pipeline), unit="fps")
     finally:
         torch.backends.cudnn.benchmark = False
 
@@ -327,13 +330,13 @@ def compiled_by(measured: Measured, name: str, mode: str | None) -> Iterator[Fou
     else:
         for network in (networks(pipeline)[0], networks(pipeline)[1].decoder):
             network.compile(mode=mode)
-        pipeline.painter.paint(*pipeline._empty(batch_of(rig)))
+        pipeline.generator.generate(*pipeline.blank_batch(batch_of(rig)))
         rig.wait()
     yield Fact(name=f"{name}: at the start", value=time.perf_counter() - begun_s, unit="s")
-    if fault := pipeline.passes["compile_fault"]:
+    if fault := pipeline.acceleration_facts["compile_fault"]:
         raise RuntimeError(f"not compiled: {fault}")
     record(rig, pipeline)
-    yield Fact(name=f"{name} + CUDA graphs", value=studio_fps(measured, pipeline), unit="fps")
+    yield Fact(name=f"{name} + CUDA graphs", value=pipeline_fps(measured, pipeline), unit="fps")
     pipeline.close()
 
 
@@ -342,12 +345,12 @@ def profile(measured: Measured) -> Iterator[Found]:
     measured.rest()
     rig = measured.rig
     pipeline = rig.pipeline()
-    given = pipeline._empty(batch_of(rig))
-    pipeline.painter.paint(*given)
+    given = pipeline.blank_batch(batch_of(rig))
+    pipeline.generator.generate(*given)
     rig.wait()
     kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if rig.is_gpu else [])]
     with torch.profiler.profile(activities=kinds, acc_events=True) as watched:
-        pipeline.painter.paint(*given)
+        pipeline.generator.generate(*given)
         rig.wait()
     spent = "self_device_time_total" if rig.is_gpu else "self_cpu_time_total"
     kernels = [each for each in watched.key_averages() if is_kernel(each, on_gpu=rig.is_gpu)]
@@ -397,10 +400,10 @@ def decoders(measured: Measured) -> Iterator[Found]:
     for kind in ("full", "half", "tiny"):
         pipeline = rig.pipeline(decoder=kind)
         record(rig, pipeline)
-        yield Fact(name=f"decoder = {kind}", value=studio_fps(measured, pipeline), unit="fps")
+        yield Fact(name=f"decoder = {kind}", value=pipeline_fps(measured, pipeline), unit="fps")
         kept = latents_of(pipeline, avatar, COMPARED)
         faces = other_mouths(kept[:, 4:8])
-        pictures = np.asarray(pipeline.painter.decode(faces, kept).cpu())[:, FIRST_ROW:]
+        pictures = np.asarray(pipeline.generator.decode(faces, kept).cpu())[:, FIRST_DECODED_ROW:]
         drawn[kind] = pictures.reshape(-1, *pictures.shape[2:])
     likeness = float(cv2.PSNR(drawn["half"], drawn["full"]))
     yield Fact(name="pictures of decoder = half against full, PSNR", value=likeness, unit="dB")
@@ -420,20 +423,22 @@ def pictures_in(measured: Measured, kind: str) -> Picture:
     rig, avatar = measured.rig, measured.rig.avatar()
     pipeline = rig.pipeline(precision=kind)
     speech = hum("hum", seconds=SENTENCE_S)
-    hidden = pipeline.hearing.hear(speech.samples)
-    tokens = tokens_of(hidden, frames=COMPARED, fps=avatar.fps)
-    placed = torch.from_numpy(tokens + positions(*tokens.shape[1:])).to(pipeline.compute.device)
-    drawn = pipeline.painter.predict(latents_of(pipeline, avatar, COMPARED), placed)
+    hidden = pipeline.audio_encoder.encode_speech(speech.samples)
+    tokens = audio_tokens(hidden, frames=COMPARED, fps=avatar.fps)
+    placed = torch.from_numpy(tokens + positional_encoding(*tokens.shape[1:])).to(
+        pipeline.compute.device
+    )
+    drawn = pipeline.generator.predict(latents_of(pipeline, avatar, COMPARED), placed)
     if not bool(torch.isfinite(drawn).all()):
         raise RuntimeError(f"the UNet's latents are not finite in {kind}")
-    made = np.asarray(pipeline.painter.decode(drawn).cpu())
+    made = np.asarray(pipeline.generator.decode(drawn).cpu())
     if made.std() < 1:
         raise RuntimeError(f"the decoder's pictures are empty in {kind}")
     return made.reshape(-1, made.shape[2], 3)
 
 
 ROWS: Sequence[Row] = (
-    ("start", start, 40),
+    ("start", cold_start, 40),
     ("steady", steady, 25),
     ("first frames", first_frames, 5),
     ("plain", plain, 20),
@@ -461,7 +466,7 @@ def figure(
 
 def networks(pipeline: Pipeline) -> tuple[Any, Any]:
     """UNet and autoencoder of a studio."""
-    return pipeline.painter._unet, pipeline.painter._vae
+    return pipeline.generator.unet, pipeline.generator.vae
 
 
 def batch_of(rig: Rig) -> int:
@@ -472,7 +477,7 @@ def batch_of(rig: Rig) -> int:
 def latents_of(pipeline: Pipeline, avatar: Avatar, count: int) -> Tensor:
     """What the UNet sees of the avatar's first frames, over again where they do not do."""
     kept = np.asarray(avatar.extras["musetalk_latents"], np.float32)
-    return pipeline.keep(kept[np.arange(count) % len(kept)])
+    return pipeline.prepare_latents(kept[np.arange(count) % len(kept)])
 
 
 def channels_last(rig: Rig, *parts: Any) -> None:
@@ -487,24 +492,24 @@ def record(rig: Rig, pipeline: Pipeline, size: int | None = None) -> None:
     if not rig.is_gpu:
         return
     size = size or batch_of(rig)
-    pipeline.graphs.forget("another is recorded")
+    pipeline.graphs.disable("another is recorded")
     free()
-    pipeline.graphs.fault = None
-    with pipeline.compute.current():
-        recorder = CudaGraphRecorder(pipeline.compute.device)
-        pipeline.graphs.record([size], *pipeline._empty(size), recorder)
-    if pipeline.graphs.fault is not None:
-        raise RuntimeError(f"not recorded: {pipeline.graphs.fault}")
+    pipeline.graphs.error = None
+    with pipeline.compute.as_current():
+        backend = CudaGraphBackend(pipeline.compute.device)
+        pipeline.graphs.capture([size], *pipeline.blank_batch(size), backend)
+    if pipeline.graphs.error is not None:
+        raise RuntimeError(f"not recorded: {pipeline.graphs.error}")
 
 
 def fuse_and_record(rig: Rig, pipeline: Pipeline, parts: list[nn.Module]) -> None:
     """Norms and sums by kernels of our own; raises why that cannot be."""
     if not rig.is_gpu:
         return
-    with pipeline.compute.current():
-        fused = fuse_where_it_pays(parts, pipeline.compute)
-    if fused.fault is not None:
-        raise RuntimeError(f"not fused: {fused.fault}")
+    with pipeline.compute.as_current():
+        fused = fuse_if_faster(parts, pipeline.compute)
+    if fused.error is not None:
+        raise RuntimeError(f"not fused: {fused.error}")
     record(rig, pipeline)
 
 
@@ -521,17 +526,17 @@ def free() -> None:
         torch.cuda.empty_cache()
 
 
-def studio_fps(measured: Measured, pipeline: Pipeline, size: int | None = None) -> float:
+def pipeline_fps(measured: Measured, pipeline: Pipeline, size: int | None = None) -> float:
     """Frames a second of drawing and copying back, nothing pasted."""
     rig = measured.rig
     size = size or batch_of(rig)
     latents = list(latents_of(pipeline, rig.avatar(), size))
-    tokens = [np.zeros(pipeline.hearing.tokens_shape, np.float32)] * size
+    tokens = [np.zeros(pipeline.audio_encoder.tokens_shape, np.float32)] * size
     for _ in range(2):
-        pipeline.draw(latents, tokens).wait()
-    passes, copies = measured.count(20), list[Copy]()
+        pipeline.generate(latents, tokens).wait()
+    passes, copies = measured.count(20), list[AsyncCopy]()
     begun_s = time.perf_counter()
     for _ in range(passes):
-        copies.append(pipeline.draw(latents, tokens))
+        copies.append(pipeline.generate(latents, tokens))
     copies[-1].wait()
     return size * passes / (time.perf_counter() - begun_s)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from bench.neural.drone import SENTENCE_S, Drone
+from bench.neural.drone import SENTENCE_S, HumVoices
 from bench.neural.gpu_rig import Rig
 from warm.render.jobs import FragmentCommitted, SpeakJob
 from warm.runtime import Runtime
@@ -35,7 +35,7 @@ def most_in_time(rig: Rig, counts: Sequence[int], *, seconds: float) -> InTime:
     """Try more and more sessions until one is late; fewer, where the first number is too many."""
     settings = rig.settings(min_free_mb=0.0)
     engine = rig.engine()
-    runtime = Runtime(settings=settings, avatar=rig.avatar(), engine=engine, voices=Drone())
+    runtime = Runtime(settings=settings, avatar=rig.avatar(), engine=engine, voices=HumVoices())
     runtime.start()
     try:
         if not runtime.wait_until_warm(WARM_TIMEOUT_S):

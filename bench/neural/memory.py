@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from bench.figure import Figure
 from bench.neural.random_models import write_models
-from warm.engines.musetalk.engine import MuseTalkEngine, let_threads_sleep
-from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.engine import MuseTalkEngine, set_passive_thread_wait
+from warm.engines.musetalk.options import MuseTalkOptions
 
 GOAL_PERCENT = 95
 
@@ -65,10 +65,10 @@ def apart(models: Path) -> Unloading:
 
 def unloading(models: Path) -> Unloading:
     """Load, unload and load again."""
-    let_threads_sleep()
+    set_passive_thread_wait()
     import warm.engines.musetalk.pipeline  # noqa: F401, PLC0415  libraries stay, so they do not count
 
-    engine = MuseTalkEngine(Options(models_dir=models, device="cpu", precision="fp32"))
+    engine = MuseTalkEngine(MuseTalkOptions(models_dir=models, device="cpu", precision="fp32"))
     before = resident()
     engine.load()
     loaded = resident()

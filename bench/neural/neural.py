@@ -17,12 +17,12 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
 from bench.figure import Figure
-from warm.engines.musetalk.acceleration.polyphase import use_phases
+from warm.engines.musetalk.acceleration.polyphase import use_polyphase_upsampling
 from warm.engines.musetalk.acceleration.timestep import fold_timestep
 from warm.engines.musetalk.crop import Picture
 from warm.engines.musetalk.generator import Generator
-from warm.engines.musetalk.networks import Network, by_pixel
-from warm.engines.musetalk.precision import set_numbers
+from warm.engines.musetalk.networks import Network, channels_last_in_bf16
+from warm.engines.musetalk.precision import set_dtype
 
 SEED = 20
 FRAMES = 2
@@ -94,17 +94,17 @@ def networks(
         torch.manual_seed(SEED)  # biases begin at random
         drawing = random_network(UNet2DConditionModel.from_config(dict(unet)))  # type: ignore[no-untyped-call]
         seeing = random_network(AutoencoderKL.from_config(dict(vae)))  # type: ignore[no-untyped-call]
-    set_numbers(drawing, dtype)
+    set_dtype(drawing, dtype)
     nn.Module.to(seeing, dtype)
-    return [drawing, by_pixel(seeing)]
+    return [drawing, channels_last_in_bf16(seeing)]
 
 
 def saving(networks: list[nn.Module]) -> list[nn.Module]:
     """The same networks with what the engine saves exactly."""
     drawing, seeing = networks
     fold_timestep(drawing)
-    use_phases(drawing)
-    use_phases(seeing.get_submodule("decoder"))
+    use_polyphase_upsampling(drawing)
+    use_polyphase_upsampling(seeing.get_submodule("decoder"))
     return networks
 
 
@@ -123,12 +123,12 @@ def likeness(numbers: str, pairs: list[tuple[Picture, Picture]]) -> Figure:
 
 def drawn(networks: list[nn.Module], number: int, width: int) -> tuple[float, Picture]:
     """(seconds, pictures one below the other) of a pass over the noise of this number."""
-    painter = Generator(*networks)
+    generator = Generator(*networks)
     noise = torch.Generator().manual_seed(SEED + number)
-    latents = 0.45 * torch.randn(FRAMES, *painter.latent_shape, generator=noise)
+    latents = 0.45 * torch.randn(FRAMES, *generator.latent_shape, generator=noise)
     tokens = torch.randn(FRAMES, TOKENS, width, generator=noise)
     started = time.perf_counter()
-    pictures = painter.paint(latents, tokens)
+    pictures = generator.generate(latents, tokens)
     taken_s = time.perf_counter() - started
     return taken_s, np.asarray(pictures).reshape(-1, pictures.shape[2], 3)
 

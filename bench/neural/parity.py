@@ -14,24 +14,24 @@ from numpy.typing import NDArray
 
 from bench.neural.golden import Golden
 from stabilizers.blend import paste
-from warm.engines.musetalk.audio_windows import STEP_HZ, positions, tokens_of
-from warm.engines.musetalk.crop import Box, Picture, cut, network_inputs
-from warm.engines.musetalk.decoders import FIRST_ROW, DecoderKind, caution
-from warm.engines.musetalk.device import choose
+from warm.engines.musetalk.audio_windows import STEP_HZ, audio_tokens, positional_encoding
+from warm.engines.musetalk.crop import FaceBox, Picture, crop_face, network_inputs
+from warm.engines.musetalk.decoders import FIRST_DECODED_ROW, DecoderKind, decoder_note
+from warm.engines.musetalk.device import choose_device
 from warm.engines.musetalk.errors import NoSuchDevice
-from warm.engines.musetalk.generator import Encoder
+from warm.engines.musetalk.generator import FaceEncoder
 from warm.engines.musetalk.mask import (
     OFFLINE_SOFTNESS,
     SOFTNESS,
-    inside_box,
+    crop_mask,
     parsing_square,
     soft_mask,
 )
 from warm.engines.musetalk.networks import load_vae
-from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 from warm.engines.weights.errors import WeightsError
-from warm.engines.weights.layout import Layout
+from warm.engines.weights.layout import WeightsLayout
 
 ROUNDING = 2e-5
 """Largest difference over largest value: what the order of sums in fp32 may change."""
@@ -65,7 +65,7 @@ class Stage:
 def main(argv: Sequence[str]) -> int:
     """Compare, print a table; 1 when a stage differs by more than its bound, 2 when none could."""
     arguments = parser().parse_args(argv)
-    options = Options(
+    options = MuseTalkOptions(
         models_dir=arguments.models,
         device=arguments.device,
         precision="fp32",
@@ -111,7 +111,7 @@ def told(stages: Iterator[Stage]) -> Iterator[Stage]:
         yield stage
 
 
-def compare(golden: Golden, options: Options) -> Iterator[Stage]:
+def compare(golden: Golden, options: MuseTalkOptions) -> Iterator[Stage]:
     """Every stage, computed by the engine's own code; raises WeightsError and NoSuchDevice."""
     layout = options.layout()
     pipeline = open_pipeline(layout, options)
@@ -126,31 +126,35 @@ def hearing_stages(
     golden: Golden, pipeline: Pipeline
 ) -> Generator[Stage, None, NDArray[np.float32]]:
     """Mel, hidden states, tokens, positions; gives the tokens of all frames."""
-    known, hearing = golden.arrays, pipeline.hearing
-    mel = np.asarray(hearing.mel(golden.sound)[0])
+    known, audio_encoder = golden.arrays, pipeline.audio_encoder
+    mel = np.asarray(audio_encoder.mel(golden.sound)[0])
     yield relative("mel, beginning", mel[:, : known["mel_head"].shape[1]], known["mel_head"], MEL)
     yield relative("mel, end", mel[:, -known["mel_tail"].shape[1] :], known["mel_tail"], MEL)
-    hidden = hearing.hear(golden.sound)
+    hidden = audio_encoder.encode_speech(golden.sound)
     yield relative("hidden states", hidden, known["hidden"])
     chosen = known["sel"]
-    tokens = tokens_of(hidden, frames=int(golden.facts["T"]), fps=int(golden.facts["fps"]))
+    tokens = audio_tokens(hidden, frames=int(golden.facts["T"]), fps=int(golden.facts["fps"]))
     yield relative("windows and tokens", tokens[chosen], known["chunks_sel"])
-    tokens = tokens + positions(*tokens.shape[1:])
+    tokens = tokens + positional_encoding(*tokens.shape[1:])
     placed = known["pe_sel"]
     yield relative("tokens with their positions", tokens[chosen[: len(placed)]], placed)
     return tokens
 
 
-def sight_stages(golden: Golden, layout: Layout, options: Options) -> Iterator[Stage]:
+def sight_stages(
+    golden: Golden, layout: WeightsLayout, options: MuseTalkOptions
+) -> Iterator[Stage]:
     """Boxes, crops, inputs, and the posterior of the autoencoder."""
     known, cycle = golden.arrays, golden.cycle
     boxes = [golden.box(number) for number in cycle]
     yield identical("boxes", np.array([xyxy(box) for box in boxes]), known["coords_cycle"])
-    inputs = np.stack([network_inputs(cut(golden.frame(n), golden.box(n))) for n in seen(golden)])
+    inputs = np.stack(
+        [network_inputs(crop_face(golden.frame(n), golden.box(n))) for n in seen(golden)]
+    )
     yield relative("masked input", inputs[0, 0], known["vae_in_masked0"][0])
     yield relative("reference input", inputs[0, 1], known["vae_in_ref0"][0])
-    vae = load_vae(layout, choose(options.device, options.precision))
-    encoder, scale = Encoder(vae), vae.config["scaling_factor"]
+    vae = load_vae(layout, choose_device(options.device, options.precision))
+    encoder, scale = FaceEncoder(vae), vae.config["scaling_factor"]
     mean, deviation = posterior(encoder, inputs)
     yield relative("latents, mean", mean, known["enc_mean"])
     yield relative("latents, deviation", deviation, known["enc_std"])
@@ -164,7 +168,7 @@ def sight_stages(golden: Golden, layout: Layout, options: Options) -> Iterator[S
 
 
 def posterior(
-    encoder: Encoder, inputs: NDArray[np.float32]
+    encoder: FaceEncoder, inputs: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and deviation of (n, 2, 3, h, w) inputs, (n, 8, h, w) each, one picture at a time."""
     pairs = [
@@ -186,10 +190,10 @@ def painting_stages(
     latents, pictures = [], []
     for start in range(0, len(tokens), size):
         part = slice(start, start + size)
-        kept = pipeline.keep(sources[part])
+        kept = pipeline.prepare_latents(sources[part])
         heard = torch.from_numpy(tokens[part]).to(pipeline.compute.device)
-        latents.append(pipeline.painter.predict(kept, heard))
-        pictures.append(np.asarray(pipeline.painter.decode(latents[-1], kept).cpu()))
+        latents.append(pipeline.generator.predict(kept, heard))
+        pictures.append(np.asarray(pipeline.generator.decode(latents[-1], kept).cpu()))
     decoded = np.concatenate(pictures)
     yield relative("UNet output", np.asarray(torch.cat(latents).cpu()), known["unet_out"])
     if decoder == "full":
@@ -204,12 +208,12 @@ def painting_stages(
 
 def likeness(made: Picture, known: Picture, decoder: DecoderKind) -> Stage:
     """How near pictures are that need not be the reference's, in the rows that can be pasted."""
-    ours, theirs = (x[:, FIRST_ROW:].reshape(-1, *known.shape[2:]) for x in (made, known))
+    ours, theirs = (x[:, FIRST_DECODED_ROW:].reshape(-1, *known.shape[2:]) for x in (made, known))
     return Stage(
         name="decoded pictures, PSNR: not compared",
         measured=float(cv2.PSNR(ours, theirs)),
         bound=float("inf"),
-        unit=f"dB; {caution(decoder)}",
+        unit=f"dB; {decoder_note(decoder)}",
     )
 
 
@@ -252,7 +256,7 @@ def edge_stages(golden: Golden, drawn: Picture) -> Iterator[Stage]:
     """A box whose mask leaves the picture."""
     known, edge = golden.arrays, golden.facts["edge"]
     rows, columns = slice(*edge["frame_rows"]), slice(*edge["frame_cols"])
-    box = Box(*edge["box_xyxy"])
+    box = FaceBox(*edge["box_xyxy"])
     frame = golden.base[rows, columns]
     yield identical("square at the edge", np.array(xyxy(parsing_square(box))), known["edge_crop"])
     yield identical("mask at the edge", soft_mask(golden.parsing, box), known["edge_mask"])
@@ -270,7 +274,7 @@ def window_stages(golden: Golden) -> Iterator[Stage]:
         count = int(table["n"])
         numbers = np.arange(1, steps + 1, dtype=np.float32)[:, None, None]
         layers = np.arange(5, dtype=np.float32)[None, :, None] * LAYER
-        tokens = tokens_of(numbers + layers, frames=count, fps=int(float(rate)))
+        tokens = audio_tokens(numbers + layers, frames=count, fps=int(float(rate)))
         made = tokens[:, ::5, 0].astype(int)
         first, last = np.array(table["first"]), np.array(table["last"])
         differing = (
@@ -286,9 +290,11 @@ def window_stages(golden: Golden) -> Iterator[Stage]:
         )
 
 
-def pasted(frame: Picture, drawn: Picture, parsing: Picture, box: Box, softness: float) -> Picture:
+def pasted(
+    frame: Picture, drawn: Picture, parsing: Picture, box: FaceBox, softness: float
+) -> Picture:
     """A copy of a frame with a drawn face in its box."""
-    mask = inside_box(soft_mask(parsing, box, softness=softness), box)
+    mask = crop_mask(soft_mask(parsing, box, softness=softness), box)
     made = frame.copy()
     patch = np.asarray(cv2.resize(drawn, (box.width, box.height)), np.uint8)
     paste(made, patch, mask, np.array([[1.0, 0.0, box.left], [0.0, 1.0, box.top]]))
@@ -300,7 +306,7 @@ def seen(golden: Golden) -> range:
     return range(int(golden.facts["NF"]))
 
 
-def xyxy(box: Box) -> tuple[int, int, int, int]:
+def xyxy(box: FaceBox) -> tuple[int, int, int, int]:
     """Left, top, right, bottom."""
     return box.left, box.top, box.right, box.bottom
 

@@ -10,7 +10,7 @@ from warm.installation import NEURAL_PACKAGES, require_packages
 from warm.settings import Settings
 
 if TYPE_CHECKING:
-    from warm.engines.musetalk.options import Options
+    from warm.engines.musetalk.options import MuseTalkOptions
 
 
 def make_engine(settings: Settings) -> Engine:
@@ -39,11 +39,11 @@ def engine_recipe(settings: Settings) -> tuple[tuple[str, str | int], ...]:
     return tuple(options.recipe(options.layout()).items())
 
 
-def musetalk_options(settings: Settings) -> Options:
+def musetalk_options(settings: Settings) -> MuseTalkOptions:
     """The options of the neural engine."""
-    from warm.engines.musetalk.options import Options  # noqa: PLC0415  only when it is needed
+    from warm.engines.musetalk.options import MuseTalkOptions  # noqa: PLC0415  only when it is needed
 
-    return Options(
+    return MuseTalkOptions(
         models_dir=settings.models_dir,
         device=settings.device,
         precision=settings.precision,

@@ -1,4 +1,4 @@
-"""MuseTalk v1.5 behind `warm/engines/base.py`: diffusers networks, led by Whisper's hidden states.
+"""MuseTalk v1.5 as a lip engine: diffusers networks driven by Whisper's hidden states.
 
-`docs/musetalk-parity.md` tells what is faithful to the reference implementation and what differs.
+`docs/musetalk-parity.md` lists what is faithful to the reference implementation and what differs.
 """

@@ -1,4 +1,4 @@
-"""Pictures in the making: drawn on the device, copied back beside, placed when they are wanted."""
+"""Asynchronous copies of pictures from the device, and the patches made of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,52 +9,54 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from warm.engines.base import Patch, PatchRequest
-from warm.engines.musetalk.cuda_errors import device_faults
-from warm.engines.musetalk.face_cache import Face
+from warm.engines.musetalk.cuda_errors import translate_cuda_errors
+from warm.engines.musetalk.face_cache import FaceCache
 
 
-class Copy:
-    """(n, …) pictures on their way from the device to the processor's memory."""
+class AsyncCopy:
+    """A copy of (n, …) pictures from the device to host memory."""
 
     def __init__(self, pictures: Tensor) -> None:
-        """Begin to copy; waits for nothing on a GPU."""
-        self._landed: torch.cuda.Event | None = None
+        """Begin to copy; on a GPU this returns at once."""
+        self._copied: torch.cuda.Event | None = None
         self._pictures = pictures
         if pictures.is_cuda:
             pinned = torch.empty(pictures.shape, dtype=pictures.dtype, pin_memory=True)
             self._pictures = pinned.copy_(pictures, non_blocking=True)
-            # Who waits sleeps, and leaves its processor to the encoders.
-            self._landed = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
-            self._landed.record(torch.cuda.current_stream(pictures.device))
+            # A blocking event sleeps instead of spinning, which leaves the core to the encoders.
+            self._copied = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+            self._copied.record(torch.cuda.current_stream(pictures.device))
 
     def wait(self) -> NDArray[np.uint8]:
-        """The pictures; raises EngineLost when they do not come."""
-        if self._landed is not None:
-            with device_faults():
-                self._landed.synchronize()
+        """Wait for the pictures; raises EngineLost if the device fails."""
+        if self._copied is not None:
+            with translate_cuda_errors():
+                self._copied.synchronize()
         return np.asarray(self._pictures)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
-    """Jobs that were drawn in one pass."""
+class PatchBatch:
+    """Requests whose pictures are generated in one batch."""
 
-    jobs: Sequence[PatchRequest]
-    faces: Sequence[Face]
-    """Of each job's avatar."""
-    copy: Copy
+    requests: Sequence[PatchRequest]
+    faces: Sequence[FaceCache]
+    """Face cache of each request's avatar."""
+    copy: AsyncCopy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Drawing:
+class DevicePatches:
     """Implements `warm.engines.base.PendingPatches`."""
 
-    parts: Sequence[Part]
+    batches: Sequence[PatchBatch]
 
     def patches(self) -> list[Patch]:
-        """One patch a job, in order; raises EngineLost."""
+        """Return one patch per request, in order; raises EngineLost."""
         return [
-            face.patch(job.frame, picture)
-            for part in self.parts
-            for job, face, picture in zip(part.jobs, part.faces, part.copy.wait(), strict=True)
+            face.patch(request.frame, picture)
+            for batch in self.batches
+            for request, face, picture in zip(
+                batch.requests, batch.faces, batch.copy.wait(), strict=True
+            )
         ]

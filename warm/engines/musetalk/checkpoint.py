@@ -1,4 +1,4 @@
-"""Tensors from files: read without running anything that lies in them, and fitted to a network."""
+"""Checkpoint files: tensors are read without running code, and loaded into a network."""
 
 import pickle
 import zipfile
@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from warm.engines.musetalk.errors import UnfitWeights
+from warm.engines.musetalk.errors import IncompatibleWeights
 from warm.engines.weights.errors import WeightsDamaged
 from warm.installation import own_command
 
@@ -20,41 +20,41 @@ LEGACY_NAMES = {
     ".value.": ".to_v.",
     ".proj_attn.": ".to_out.0.",
 }
-"""How attention layers of autoencoders were called, and are."""
-SHOWN = 3
-"""Tensors that a message names; of more it gives the number."""
-MEND = (
+"""Old and new names of the attention layers of autoencoders."""
+MAX_NAMED = 3
+"""Tensors that a message names; it counts the others."""
+ADVICE = (
     f"Check the files: {own_command('models', 'verify')}; "
-    f"fetch them again: {own_command('models', 'download')}"
+    f"download them again: {own_command('models', 'download')}"
 )
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors or PyTorch file by name; raises WeightsDamaged."""
+    """Tensors of a safetensors or PyTorch file by name; raises WeightsDamaged."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        found = torch.load(
+        content = torch.load(
             path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
         )
     except pickle.UnpicklingError as error:
         raise WeightsDamaged(
-            f"{path} holds more than tensors and was not loaded ({first_line(error)}). {MEND}"
+            f"{path} contains more than tensors and was not loaded ({first_line(error)}). {ADVICE}"
         ) from error
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, SafetensorError) as error:
-        raise WeightsDamaged(f"{path} cannot be read ({first_line(error)}). {MEND}") from error
-    if not isinstance(found, dict) or not all(isinstance(x, Tensor) for x in found.values()):
-        raise WeightsDamaged(f"{path} is not a mapping of names to tensors. {MEND}")
-    return found
+        raise WeightsDamaged(f"{path} cannot be read ({first_line(error)}). {ADVICE}") from error
+    if not isinstance(content, dict) or not all(isinstance(x, Tensor) for x in content.values()):
+        raise WeightsDamaged(f"{path} is not a mapping of names to tensors. {ADVICE}")
+    return content
 
 
 def first_line(error: Exception) -> str:
-    """What an error of a library says, without its advice."""
+    """First line of a library's error message, without its advice."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def modern_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of an autoencoder under the names that diffusers gives them now."""
+def rename_legacy_keys(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of an autoencoder under the names that diffusers uses now."""
     renamed = {}
     for name, tensor in tensors.items():
         for old, new in LEGACY_NAMES.items():
@@ -64,15 +64,17 @@ def modern_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
-def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with a prefix, without it."""
+def strip_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Tensors whose names begin with a prefix, without the prefix."""
     return {name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}
 
 
-def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, path: Path, config: Path) -> None:
-    """Copy tensors into a network of just these names and shapes; raises UnfitWeights."""
+def load_tensors(
+    network: nn.Module, tensors: Mapping[str, Tensor], *, path: Path, config: Path
+) -> None:
+    """Copy tensors into a network; raises IncompatibleWeights if names or shapes differ."""
     expected = network.state_dict()
-    faults = [
+    problems = [
         *(f"{name} is missing" for name in expected.keys() - tensors.keys()),
         *(f"{name} is unknown" for name in tensors.keys() - expected.keys()),
         *(
@@ -81,8 +83,8 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, path: Path, confi
             if expected[name].shape != tensors[name].shape
         ),
     ]
-    if faults:
-        told = "; ".join(sorted(faults)[:SHOWN])
-        more = f" and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-        raise UnfitWeights(f"{path} does not fit {config}: {told}{more}. {MEND}")
+    if problems:
+        named = "; ".join(sorted(problems)[:MAX_NAMED])
+        more = f" and {len(problems) - MAX_NAMED} more" if len(problems) > MAX_NAMED else ""
+        raise IncompatibleWeights(f"{path} does not match {config}: {named}{more}. {ADVICE}")
     network.load_state_dict(dict(tensors))

@@ -1,4 +1,4 @@
-"""The face's box, the crop the network sees, and what of it is hidden."""
+"""The box of the face, the crop that the network reads, and the masked network input."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 CROP = 256
 """Side of the picture that the network reads and draws, pixels."""
 NOSE_MIDDLE = 29
-"""Of the 68 points: the middle of the box."""
+"""Landmark of the 68 at the vertical middle of the box."""
 CHIN_MARGIN_PX = 10
-"""Room below the chin, pixels of the frame."""
+"""Margin below the chin, pixels of the frame."""
 
 Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle on a frame's pixels; right and bottom are outside."""
+class FaceBox:
+    """A rectangle in pixels of a frame; right and bottom are exclusive."""
 
     left: int
     top: int
@@ -27,40 +27,43 @@ class Box:
 
     @property
     def width(self) -> int:
-        """Pixels across."""
+        """Width in pixels."""
         return self.right - self.left
 
     @property
     def height(self) -> int:
-        """Pixels down."""
+        """Height in pixels."""
         return self.bottom - self.top
 
 
-def face_box(points: NDArray[np.floating], *, shift: int) -> Box:
-    """The box around (68, 2) landmarks, as the reference cuts it.
+def face_box(points: NDArray[np.floating], *, shift: int) -> FaceBox:
+    """Box around (68, 2) landmarks, by the reference's rule.
 
-    It is as high above the nose's middle, moved down by `shift`, as the lowest point is below.
+    Its top is as far above the middle of the nose, moved down by `shift`, as the lowest landmark
+    is below it.
     """
     whole = points[:, :2].astype(np.int32)
     low, high = whole.min(axis=0), whole.max(axis=0)
     top = 2 * (whole[NOSE_MIDDLE, 1] + shift) - high[1]
-    return Box(int(low[0]), int(top), int(high[0]), int(high[1]) + CHIN_MARGIN_PX)
+    return FaceBox(int(low[0]), int(top), int(high[0]), int(high[1]) + CHIN_MARGIN_PX)
 
 
-def within(box: Box, size: tuple[int, int]) -> Box:
-    """The part of a box that lies in a frame of (width, height)."""
-    return Box(max(0, box.left), max(0, box.top), min(box.right, size[0]), min(box.bottom, size[1]))
+def clip_box(box: FaceBox, size: tuple[int, int]) -> FaceBox:
+    """Part of a box that lies in a frame of (width, height)."""
+    return FaceBox(
+        max(0, box.left), max(0, box.top), min(box.right, size[0]), min(box.bottom, size[1])
+    )
 
 
-def cut(frame: Picture, box: Box) -> Picture:
-    """(CROP, CROP, 3) of what a box shows of a (h, w, 3) frame."""
+def crop_face(frame: Picture, box: FaceBox) -> Picture:
+    """(CROP, CROP, 3) content of a box of a (h, w, 3) frame, resized by Lanczos."""
     inside = frame[box.top : box.bottom, box.left : box.right]
     return np.asarray(cv2.resize(inside, (CROP, CROP), interpolation=cv2.INTER_LANCZOS4), np.uint8)
 
 
 def network_inputs(crop: Picture) -> NDArray[np.float32]:
-    """(CROP, CROP, 3) BGR to (2, 3, CROP, CROP) RGB in -1…1: lower half black, then all of it."""
-    bright = crop[..., ::-1].transpose(2, 0, 1).astype(np.float32) / np.float32(255)
-    masked = bright.copy()
+    """(CROP, CROP, 3) BGR to (2, 3, CROP, CROP) RGB in -1…1: lower half black, then unmasked."""
+    rgb = crop[..., ::-1].transpose(2, 0, 1).astype(np.float32) / np.float32(255)
+    masked = rgb.copy()
     masked[:, CROP // 2 :] = 0
-    return (np.stack([masked, bright]) - np.float32(0.5)) / np.float32(0.5)
+    return (np.stack([masked, rgb]) - np.float32(0.5)) / np.float32(0.5)

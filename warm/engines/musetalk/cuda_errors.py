@@ -1,4 +1,4 @@
-"""What goes wrong on a device, as errors that the server can act on."""
+"""Translation of CUDA errors into errors that the server can act on."""
 
 import re
 from collections.abc import Iterator
@@ -8,15 +8,17 @@ import torch
 
 from warm.engines.base import EngineLost
 from warm.engines.musetalk.checkpoint import first_line
-from warm.engines.musetalk.errors import DeviceFull
+from warm.engines.musetalk.errors import DeviceOutOfMemory
 
-OF_THE_DEVICE = re.compile(r"\b(CUDA|cuDNN|CUBLAS|CUFFT|NVML|device-side)\b", re.IGNORECASE)
-"""How the libraries begin their complaints about a GPU."""
-NO_MEMORY = re.compile(r"out of memory|(CUDNN|CUBLAS|CUSOLVER)_STATUS_ALLOC_FAILED", re.IGNORECASE)
-"""How others than PyTorch's allocator say that memory does not do: libraries, the driver."""
-NO_MEMORY_CODE = 2
+CUDA_MESSAGE = re.compile(r"\b(CUDA|cuDNN|CUBLAS|CUFFT|NVML|device-side)\b", re.IGNORECASE)
+"""Words by which libraries mark an error of a GPU."""
+OUT_OF_MEMORY_MESSAGE = re.compile(
+    r"out of memory|(CUDNN|CUBLAS|CUSOLVER)_STATUS_ALLOC_FAILED", re.IGNORECASE
+)
+"""Out-of-memory messages of libraries and the driver; PyTorch's allocator has its own class."""
+OUT_OF_MEMORY_CODE = 2
 """cudaErrorMemoryAllocation."""
-LASTING_CODES = frozenset(
+UNRECOVERABLE_CODES = frozenset(
     (
         4,  # the driver is shutting down
         46,  # all devices are busy or unavailable
@@ -43,55 +45,58 @@ LASTING_CODES = frozenset(
         999,  # unknown, which no context is known to survive
     )
 )
-"""Of `cudaError_t`: after these every call fails in this process, whatever is loaded anew."""
-LASTING = re.compile(
+"""Values of `cudaError_t` after which every call in this process fails, even after a reload."""
+UNRECOVERABLE_MESSAGE = re.compile(
     r"illegal memory access|device-side assert|unspecified launch failure|misaligned address"
     r"|illegal instruction|hardware stack error|invalid program counter|invalid address space"
     r"|uncorrectable|launch timed out|no CUDA-capable device|context is destroyed|busy or unavail"
     r"|fallen off the bus|unknown error",
     re.IGNORECASE,
 )
-"""The same in words, where a library tells no number."""
+"""The same as messages, for libraries that give no code."""
 
 
 @contextmanager
-def device_faults() -> Iterator[None]:
-    """Turn what a dead or confused GPU raises into EngineLost, lack of memory into DeviceFull."""
+def translate_cuda_errors() -> Iterator[None]:
+    """Turn a failure of the GPU into EngineLost, and lack of memory into DeviceOutOfMemory."""
     try:
         yield
-    except (DeviceFull, EngineLost):
+    except (DeviceOutOfMemory, EngineLost):
         raise
     except RuntimeError as error:
-        if is_lack_of_memory(error):
-            raise DeviceFull(first_line(error)) from error
-        if is_of_the_device(error):
+        if is_out_of_memory(error):
+            raise DeviceOutOfMemory(first_line(error)) from error
+        if is_cuda_error(error):
             raise EngineLost(
-                f"the GPU failed: {first_line(error)}", needs_new_process=is_lasting(error)
+                f"the GPU failed: {first_line(error)}", needs_new_process=is_unrecoverable(error)
             ) from error
         raise
 
 
-def is_lack_of_memory(error: RuntimeError) -> bool:
-    """Whether fewer frames may do; the device is as it was."""
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether fewer frames may succeed; the device is otherwise unchanged."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
-    return is_of_the_device(error) and (
-        code_of(error) == NO_MEMORY_CODE or NO_MEMORY.search(str(error)) is not None
+    return is_cuda_error(error) and (
+        cuda_error_code(error) == OUT_OF_MEMORY_CODE
+        or OUT_OF_MEMORY_MESSAGE.search(str(error)) is not None
     )
 
 
-def is_of_the_device(error: RuntimeError) -> bool:
-    """Whether a GPU or one of its libraries complains."""
-    return isinstance(error, torch.AcceleratorError) or OF_THE_DEVICE.search(str(error)) is not None
+def is_cuda_error(error: RuntimeError) -> bool:
+    """Whether the error comes from a GPU or one of its libraries."""
+    return isinstance(error, torch.AcceleratorError) or CUDA_MESSAGE.search(str(error)) is not None
 
 
-def is_lasting(error: RuntimeError) -> bool:
+def is_unrecoverable(error: RuntimeError) -> bool:
     """Whether this process can never use the device again."""
-    code = code_of(error)
-    return code in LASTING_CODES if code is not None else LASTING.search(str(error)) is not None
+    code = cuda_error_code(error)
+    if code is not None:
+        return code in UNRECOVERABLE_CODES
+    return UNRECOVERABLE_MESSAGE.search(str(error)) is not None
 
 
-def code_of(error: RuntimeError) -> int | None:
-    """The number of a `cudaError_t`, where the error brings one."""
+def cuda_error_code(error: RuntimeError) -> int | None:
+    """Value of `cudaError_t`, if the error has one."""
     code = getattr(error, "error_code", None)
     return code if isinstance(code, int) else None

@@ -1,27 +1,27 @@
-"""What may turn latents into pictures, and what is to be known of it. Imports nothing heavy."""
+"""The decoders that turn latents into pictures, and their notes. Imports nothing heavy."""
 
 from typing import Literal
 
 DecoderKind = Literal["full", "half", "tiny"]
 
-FIRST_ROW = 96
-"""The first row of a picture that `half` draws: masks begin lower, unless a box is half as wide
-again as it is high."""
-CAUTIONS: dict[DecoderKind, str] = {
-    "half": "pictures differ from the reference's: of each only the part that is pasted is decoded,"
-    " and what the norms must know of the rest is taken from the avatar's own face",
-    "tiny": "pictures differ from the reference's: another autoencoder, a small one that was"
-    " trained to resemble it, decodes them",
+FIRST_DECODED_ROW = 96
+"""First row of a picture that `half` decodes. Masks begin lower, unless a box is 1.5 times as wide
+as it is high."""
+NOTES: dict[DecoderKind, str] = {
+    "half": "pictures differ from the reference's: only the part that is pasted is decoded,"
+    " and the norms' statistics of the rest are taken from the avatar's own face",
+    "tiny": "pictures differ from the reference's: they are decoded by another, smaller"
+    " autoencoder, which was trained to resemble the reference's",
 }
-"""What must be said of those that draw other pictures than the reference's."""
+"""Notes for the decoders whose pictures differ from the reference's."""
 
 
-def caution(kind: DecoderKind) -> str | None:
-    """What is said of a decoder in the log and by `/health`; nothing of the reference's own."""
-    words = CAUTIONS.get(kind)
-    return words and f"decoder = {kind!r}: {words}"
+def decoder_note(kind: DecoderKind) -> str | None:
+    """Note about a decoder for the log and `/health`; None for the reference's own decoder."""
+    note = NOTES.get(kind)
+    return note and f"decoder = {kind!r}: {note}"
 
 
-def first_row(kind: DecoderKind) -> int:
-    """Rows of a picture above this one are not drawn."""
-    return FIRST_ROW if kind == "half" else 0
+def first_decoded_row(kind: DecoderKind) -> int:
+    """First row of a picture that the decoder draws."""
+    return FIRST_DECODED_ROW if kind == "half" else 0

@@ -1,24 +1,25 @@
-"""Where the networks run and in which numbers; how much memory there is."""
+"""Compute device and precision of the networks, and the memory of a GPU."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
-from warm.engines.musetalk.cuda_errors import device_faults
+from warm.engines.musetalk.cuda_errors import translate_cuda_errors
 from warm.engines.musetalk.errors import NoSuchDevice
+from warm.engines.musetalk.memory import to_gb
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-USUAL = {"cuda": "fp16", "cpu": "fp32"}
-"""What `auto` is: on a GPU as the reference has it, on a CPU what is nearest to the truth."""
-GB = 1e9
+DEFAULT_PRECISION = {"cuda": "fp16", "cpu": "fp32"}
+"""Meaning of `auto`: the reference's precision on a GPU, the most exact one on a CPU."""
 
 
 @dataclass(frozen=True, slots=True)
-class Compute:
-    """A device and the numbers that the large networks use on it."""
+class ComputeDevice:
+    """A device and the number format that the large networks use on it."""
 
     device: torch.device
     precision: str
@@ -26,66 +27,100 @@ class Compute:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights of UNet and decoder; `precision.EXACT` stays fp32 beside bf16."""
+        """Type of the weights of UNet and decoder; `precision.FP32_PARTS` stay fp32 in bf16."""
         return DTYPES[self.precision]
 
     @property
     def is_gpu(self) -> bool:
-        """Whether work on the device goes on while the program does something else."""
+        """Whether the device computes asynchronously."""
         return self.device.type == "cuda"
 
-    def current(self) -> AbstractContextManager[object]:
-        """While it lasts, this is the device of what asks for none: kernels, events, pinned
-        memory. Each thread has its own."""
+    def as_current(self) -> AbstractContextManager[object]:
+        """Make this the current device of the thread: for kernels, events and pinned memory."""
         return torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
 
     @property
     def name(self) -> str:
-        """As a person would call it."""
+        """Name for display."""
         if not self.is_gpu:
             return "cpu"
         return f"{self.device} ({torch.cuda.get_device_name(self.device)})"
 
-    def memory(self) -> dict[str, float | None]:
+    def memory_facts(self) -> dict[str, float | None]:
         """GB held by this process, of the device, and free on it; None on the CPU.
 
         Raises EngineLost.
         """
         if not self.is_gpu:
             return dict.fromkeys(("memory_used_gb", "memory_total_gb", "memory_free_gb"))
-        with device_faults():
+        with translate_cuda_errors():
             free, total = torch.cuda.mem_get_info(self.device)
-            held = torch.cuda.memory_reserved(self.device)
+            reserved = torch.cuda.memory_reserved(self.device)
         return {
-            "memory_used_gb": round(held / GB, 3),
-            "memory_total_gb": round(total / GB, 3),
-            "memory_free_gb": round(free / GB, 3),
+            "memory_used_gb": to_gb(reserved),
+            "memory_total_gb": to_gb(total),
+            "memory_free_gb": to_gb(free),
         }
 
 
-def choose(device: str, precision: Precision) -> Compute:
-    """What `device` and `precision` mean on this machine; raises NoSuchDevice."""
-    found = torch.device(first_device() if device == "auto" else device)
+class GpuMemory:
+    """`DeviceMemory` of a GPU as PyTorch counts it: without the CUDA context of about 0.5 GB."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def allocated(self) -> int:
+        """Memory that tensors use."""
+        return int(torch.cuda.memory_allocated(self._device))
+
+    def free(self) -> int:
+        """Memory that is free on the device, or cached by PyTorch."""
+        cached = torch.cuda.memory_reserved(self._device) - self.allocated()
+        return int(torch.cuda.mem_get_info(self._device)[0] + cached)
+
+    def reserved(self) -> int:
+        """Reserved memory, including the private pool of CUDA graphs, which no tensor owns."""
+        torch.cuda.synchronize(self._device)
+        torch.cuda.empty_cache()
+        return int(torch.cuda.memory_reserved(self._device))
+
+    def peak_during(self, run: Callable[[], object]) -> int:
+        """Peak of allocated memory; the device is idle before and after."""
+        torch.cuda.synchronize(self._device)
+        torch.cuda.reset_peak_memory_stats(self._device)
+        run()
+        torch.cuda.synchronize(self._device)
+        return int(torch.cuda.max_memory_allocated(self._device))
+
+    def set_limit(self, size: int) -> None:
+        """Limit this process by PyTorch's memory fraction."""
+        total = torch.cuda.get_device_properties(self._device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, size / total), self._device)
+
+
+def choose_device(device: str, precision: Precision) -> ComputeDevice:
+    """Resolve the settings `device` and `precision` on this machine; raises NoSuchDevice."""
+    found = torch.device(default_device() if device == "auto" else device)
     if found.type == "cuda":
-        check_gpu(device, found)
+        require_gpu(device, found)
         found = torch.device("cuda", found.index or 0)
     if found.type == "cpu" and precision == "fp16":
         raise NoSuchDevice(
             "precision = 'fp16' needs a GPU; allowed with device = 'cpu': auto, fp32, bf16."
         )
-    return Compute(found, USUAL[found.type] if precision == "auto" else precision)
+    return ComputeDevice(found, DEFAULT_PRECISION[found.type] if precision == "auto" else precision)
 
 
-def first_device() -> str:
-    """The first GPU, or the processor where there is none."""
+def default_device() -> str:
+    """The first GPU, or the CPU if there is none."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def check_gpu(asked: str, found: torch.device) -> None:
+def require_gpu(setting: str, device: torch.device) -> None:
     """Raise NoSuchDevice unless PyTorch sees this GPU."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if (found.index or 0) >= count:
+    if (device.index or 0) >= count:
         raise NoSuchDevice(
-            f"device = {asked!r}: PyTorch {torch.__version__} sees {count} GPUs here. "
-            "Choose another (auto, cpu, cuda, cuda:N), or install the driver and a PyTorch for it."
+            f"device = {setting!r}: PyTorch {torch.__version__} sees {count} GPUs here. Choose "
+            "another (auto, cpu, cuda, cuda:N), or install the driver and a PyTorch build for it."
         )

@@ -8,10 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from ctypes import CDLL
-from dataclasses import replace
 from functools import cached_property
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,121 +17,81 @@ from numpy.typing import NDArray
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.engines.base import EngineOutOfMemory, Patch, PatchRequest, PendingPatches, ReadyPatches
-from warm.engines.musetalk.decoders import first_row
-from warm.engines.musetalk.errors import DeviceFull
-from warm.engines.musetalk.face_cache import Face, keep, recall
-from warm.engines.musetalk.options import Options, Recipe
+from warm.engines.musetalk.batch_limit import BatchLimit
+from warm.engines.musetalk.decoders import first_decoded_row
+from warm.engines.musetalk.device_avatars import DeviceAvatars
+from warm.engines.musetalk.errors import DeviceOutOfMemory
+from warm.engines.musetalk.face_cache import read_face_cache, write_face_cache
+from warm.engines.musetalk.memory import DeviceMemory, release_cached_memory
+from warm.engines.musetalk.options import MuseTalkOptions, Recipe
+from warm.engines.musetalk.warm_up import time_batch, time_batch_that_fits, warm_up_gpu
 from warm.media.resampling import resample
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from warm.engines.musetalk.async_copy import Part
-    from warm.engines.musetalk.device import Compute
-    from warm.engines.musetalk.memory import Appetite, Memory
+    from warm.engines.musetalk.async_copy import PatchBatch
+    from warm.engines.musetalk.device import ComputeDevice
     from warm.engines.musetalk.pipeline import Pipeline
 
-STEP_S = 2.0
-"""On the CPU one pass takes no more frames than fit in this time."""
-
-MEMORY_FACTS = (
-    "memory_budget_gb",
-    "networks_gb",
-    "pass_gb",
-    "frame_gb",
-    "recorded_gb",
-    "avatars_gb",
-)
-
-HEARD = 16_000
-"""Samples of silence that a GPU is warmed with."""
-
-Key = tuple[str, str]
+MAX_CPU_BATCH_S = 2.0
+"""On the CPU a batch has no more frames than fit in this time."""
 
 log = logging.getLogger(__name__)
 
 
 class MuseTalkEngine:
-    """Implements `warm.engines.base.Engine`. Owned by one thread, except that `load` may run on
-    another while only `load_avatar`, `unload_avatar` and `device_status` are called.
+    """Implements `warm.engines.base.Engine`.
+
+    One thread owns it, except for `load`: that may run on another thread, while only `load_avatar`,
+    `unload_avatar` and `device_status` are called.
     """
 
     name = "musetalk"
     benefits_from_batching = True
 
-    def __init__(self, options: Options, memory: Memory | None = None) -> None:
-        """Find the weights, without loading them; raises WeightsError.
+    def __init__(self, options: MuseTalkOptions, memory: DeviceMemory | None = None) -> None:
+        """Find the weights without loading them; raises WeightsError.
 
-        `memory` is what passes are fitted to; by default that of the GPU, and on a CPU nothing.
+        `memory` limits the batch size; the default is the GPU's memory, and none on a CPU.
         """
         self._options = options
         self._layout = options.layout()
-        self._memory = memory
+        self._avatars = DeviceAvatars()
+        self._limit = BatchLimit(options, self._avatars, memory)
         self._pipeline: Pipeline | None = None
-        self._compute: Compute | None = None
+        self._compute: ComputeDevice | None = None
         """Known from the first load on."""
-        self._appetite: Appetite | None = None
-        self._budget = 0
-        """Bytes; where there is an appetite."""
-        self._adopting = Lock()
-        """Held while avatars come to the device, or go."""
-        self._faces: dict[Key, Face] = {}
-        self._latents: dict[Key, Tensor] = {}
-        self._most = options.largest_batch
-        """Frames of one pass, as far as memory has shown that it does."""
-        self._pace_fps: float | None = None
-        """Frames a second of the last pass on a CPU; a GPU's is nobody's wait."""
+        self._cpu_fps: float | None = None
+        """Frames a second of the last batch on a CPU; None on a GPU, where nothing waits."""
         self.load_seconds: dict[str, float] = {}
-        """What the last load took, step by step."""
+        """Duration of each step of the last load."""
 
     @property
     def largest_batch(self) -> int:
-        """Frames of one pass: as the settings say, fewer where memory does not do for more.
+        """Frames of one batch: the setting, or fewer if the device's memory requires it.
 
-        On a slow CPU as many as take STEP_S, so that the render thread shows that it lives.
+        On a slow CPU as many as take MAX_CPU_BATCH_S, so that the render thread stays responsive.
         """
-        most = max(1, self._fitting)
-        if self._pace_fps is None:
-            return most
-        return min(most, max(1, int(STEP_S * self._pace_fps)))
+        frames = max(1, self._limit.frames)
+        if self._cpu_fps is None:
+            return frames
+        return min(frames, max(1, int(MAX_CPU_BATCH_S * self._cpu_fps)))
 
     def round_up_batch(self, frames: int) -> int:
-        """A recorded pass takes its time however few of its frames are wanted."""
+        """A captured batch takes the same time for fewer frames than it has."""
         if self._pipeline is None:
             return frames
-        return max(frames, min(self._pipeline.graphs.filled(frames), self.largest_batch))
+        return max(frames, min(self._pipeline.graphs.padded_size(frames), self.largest_batch))
 
     def load(self) -> None:
-        """Load the networks and draw once; what was adopted is warm again.
+        """Load the networks and warm up; loaded avatars are warm again.
 
         Raises WeightsError, NoSuchDevice, EngineOutOfMemory, EngineLost.
         """
-        let_threads_sleep()
+        set_passive_thread_wait()
         self.load_seconds.clear()
-        with self._timed("libraries"):  # seconds
-            from warm.engines.musetalk.cuda_errors import device_faults  # noqa: PLC0415
-            from warm.engines.musetalk.pipeline import open_pipeline  # noqa: PLC0415
-
-        self._most = self._options.largest_batch
         try:
-            with self._timed("device"), device_faults():
-                self._obey_budget()
-            with self._timed("networks"):
-                pipeline = open_pipeline(self._layout, self._options)
-            with self._timed("avatars"), self._adopting:
-                self._keep_faces(pipeline)
-            with self._timed("fitting"):
-                self._fit(pipeline)
-            if self._options.compile_networks:
-                with self._timed("compiling"):
-                    pipeline.compile(max(1, self._fitting))
-                    self._fit(pipeline)
-            with self._timed("passes"):
-                self._warm_up(pipeline)
-            with self._adopting:
-                self._keep_faces(pipeline)  # those adopted meanwhile
-                self._pipeline = pipeline
-        except DeviceFull as full:
+            self._load()
+        except DeviceOutOfMemory as full:
             self.unload()
             raise EngineOutOfMemory(
                 f"the networks do not fit into the device's memory: {full}"
@@ -143,121 +100,146 @@ class MuseTalkEngine:
             self.unload()
             raise
 
-    def unload(self) -> None:
-        """Give back the networks' memory and that of the avatars; `load` brings both back.
+    def _load(self) -> None:
+        with self._timed("libraries"):  # takes seconds
+            from warm.engines.musetalk.pipeline import open_pipeline  # noqa: PLC0415
+        with self._timed("device"):
+            self._open_device()
+        with self._timed("networks"):
+            pipeline = open_pipeline(self._layout, self._options)
+        with self._timed("avatars"), self._avatars.lock:
+            self._avatars.upload_missing(pipeline)
+        with self._timed("fitting"):
+            self._limit.measure(lambda size: time_batch(pipeline, size))
+        if self._options.compile_networks:
+            with self._timed("compiling"):
+                pipeline.compile(max(1, self._limit.frames))
+                self._limit.measure(lambda size: time_batch(pipeline, size))
+        with self._timed("passes"):
+            self._warm_up(pipeline)
+        with self._avatars.lock:
+            self._avatars.upload_missing(pipeline)  # those that came during the load
+            self._pipeline = pipeline
 
-        Raises EngineLost where the device does not answer; everything is dropped all the same.
+    def unload(self) -> None:
+        """Free the memory of networks and avatars; `load` restores both.
+
+        Raises EngineLost if the device does not respond; everything is dropped in any case.
         """
         pipeline, self._pipeline = self._pipeline, None
-        self._appetite = None
+        self._limit.clear()
         if pipeline is not None:
             pipeline.close()
         del pipeline
-        self._latents.clear()
+        self._avatars.drop_all_latents()
         gc.collect()
         self.release_cached_memory()
 
     def release_cached_memory(self) -> None:
-        """Return memory that is only kept for the next pass; raises EngineLost."""
-        from warm.engines.musetalk.cuda_errors import device_faults  # noqa: PLC0415  as in `load`
+        """Release memory that is only cached for the next batch; raises EngineLost."""
+        from warm.engines.musetalk.cuda_errors import translate_cuda_errors  # noqa: PLC0415  slow
 
-        with device_faults():
-            give_back_memory()
+        with translate_cuda_errors():
+            release_cached_memory()
 
     def prepare(self, build: AvatarBuild) -> None:
-        """Keep the avatar's latents and masks in `musetalk_*` arrays; raises what `make_face` does.
+        """Write the avatar's `musetalk_*` arrays; raises the errors of `prepare_face`.
 
-        Loads the autoencoder only, and leaves nothing loaded.
+        Loads only the autoencoder, and unloads it afterwards.
         """
-        let_threads_sleep()
-        from warm.engines.musetalk.preparation import make_face  # noqa: PLC0415  as in `load`
+        set_passive_thread_wait()
+        from warm.engines.musetalk.preparation import prepare_face  # noqa: PLC0415  slow
 
-        keep(make_face(build, self._layout, self._options), build)
+        write_face_cache(prepare_face(build, self._layout, self._options), build)
 
     def load_avatar(self, avatar: Avatar) -> None:
         """Copy an avatar's latents to the device.
 
         Raises AvatarOutdated, EngineOutOfMemory, EngineLost.
         """
-        face = recall(avatar, self._recipe, first_row=first_row(self._options.decoder))
-        with self._adopting:
+        first_row = first_decoded_row(self._options.decoder)
+        face = read_face_cache(avatar, self._recipe, first_row=first_row)
+        with self._avatars.lock:
             if self._pipeline is not None:
                 try:
-                    self._latents[key_of(avatar)] = self._pipeline.keep(face.latents)
-                    self._require_room()
-                except DeviceFull as full:
-                    self._latents.pop(key_of(avatar), None)
+                    self._avatars.upload(avatar, face, self._pipeline)
+                    self._limit.require_one_frame()
+                except DeviceOutOfMemory as full:
+                    self._avatars.drop_latents(avatar)
                     raise EngineOutOfMemory(
                         f"no memory for the avatar {avatar.id!r}: {full}"
                     ) from full
-            self._faces[key_of(avatar)] = face
+            self._avatars.add(avatar, face)
 
     def unload_avatar(self, avatar: Avatar) -> None:
-        """Drop what `load_avatar` kept."""
-        with self._adopting:
-            self._faces.pop(key_of(avatar), None)
-            self._latents.pop(key_of(avatar), None)
+        """Drop an avatar, if it is loaded."""
+        with self._avatars.lock:
+            self._avatars.remove(avatar)
 
     def encode_speech(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
-        """(frames, 50, 384) tokens with their positions, of this sentence alone.
+        """(frames, 50, 384) tokens of this sentence alone, with positional encoding.
 
-        The reference encodes a whole file; a sentence's features differ from those, because Whisper
-        hears both ways and the mel's floor follows its loudest moment.
+        The reference encodes a whole file. A sentence's features differ from those, because
+        Whisper attends in both directions and the mel's floor follows its loudest moment.
         """
-        from warm.engines.musetalk.audio_encoder import RATE_HZ  # noqa: PLC0415
-        from warm.engines.musetalk.audio_windows import positions, tokens_of  # noqa: PLC0415
+        from warm.engines.musetalk.audio_encoder import RATE_HZ  # noqa: PLC0415  slow
+        from warm.engines.musetalk.audio_windows import (  # noqa: PLC0415
+            audio_tokens,
+            positional_encoding,
+        )
 
         pipeline = self.pipeline
         sound = resample(speech.samples, speech.sample_rate_hz, RATE_HZ)
         try:
-            hidden = pipeline.hear(np.clip(sound, -1.0, 1.0))
-        except DeviceFull as full:
-            raise EngineOutOfMemory(f"no memory to hear a sentence: {full}") from full
-        tokens = tokens_of(hidden, frames=frames, fps=fps)
-        self._tell_time(frames)
-        return tokens + positions(*tokens.shape[1:])
+            hidden = pipeline.encode_speech(np.clip(sound, -1.0, 1.0))
+        except DeviceOutOfMemory as full:
+            raise EngineOutOfMemory(f"no memory to encode a sentence: {full}") from full
+        tokens = audio_tokens(hidden, frames=frames, fps=fps)
+        if self._cpu_fps is not None:
+            log.info("%d frames to generate: about %.0f s", frames, frames / self._cpu_fps)
+        return tokens + positional_encoding(*tokens.shape[1:])
 
     def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
-        """Begin one patch a job; the avatars must have been adopted.
+        """Begin one patch a request; the avatars must have been loaded.
 
-        Where memory does not do, fewer frames are drawn at once until the next load; raises
-        EngineOutOfMemory when one alone does not fit, and EngineLost.
+        On out-of-memory the batch is halved and retried, and stays smaller until the next load;
+        raises EngineOutOfMemory if one frame alone does not fit, and EngineLost.
         """
-        from warm.engines.musetalk.async_copy import Drawing  # noqa: PLC0415  as in `load`
+        from warm.engines.musetalk.async_copy import DevicePatches  # noqa: PLC0415  slow
 
-        parts: list[Part] = []
+        batches: list[PatchBatch] = []
         done = 0
         while done < len(requests):
-            few = requests[done : done + max(1, self._fitting)]
+            batch = requests[done : done + max(1, self._limit.frames)]
             try:
-                parts.append(self._drawn(few))
-            except DeviceFull as full:
-                self._take_fewer(len(few), full)
+                batches.append(self._generate(batch))
+            except DeviceOutOfMemory as full:
+                self._limit.halve(len(batch), full)
             else:
-                done += len(few)
-        drawing = Drawing(parts)
-        return drawing if self.pipeline.compute.is_gpu else ReadyPatches(drawing.patches())
+                done += len(batch)
+        pending = DevicePatches(batches)
+        return pending if self.pipeline.compute.is_gpu else ReadyPatches(pending.patches())
 
     def device_status(self) -> dict[str, Any]:
-        """Device, numbers, memory, and on the CPU how fast it draws; also while it is unloaded.
+        """Device, precision, memory, and on the CPU the speed; also while it is unloaded.
 
-        Raises EngineLost where the device does not answer.
+        Raises EngineLost if the device does not respond.
         """
-        compute, chosen = self._compute, self._options.decoder_facts()
+        compute, decoder = self._compute, self._options.decoder_facts()
         if compute is None:
             names = ("device", "memory_used_gb", "memory_total_gb", "memory_free_gb")
-            return {**chosen, **dict.fromkeys(names)}
+            return {**decoder, **dict.fromkeys(names)}
         return {
-            **chosen,
+            **decoder,
             "device": compute.name,
             "precision": compute.precision,
-            **compute.memory(),
-            **self._appetite_facts(),
+            **compute.memory_facts(),
+            **self._limit.facts(),
             "load_seconds": dict(self.load_seconds),
             "first_batch": self._options.first_batch,
             "largest_batch": self.largest_batch,
-            "frames_per_second": self._pace_fps and round(self._pace_fps, 2),
-            **({} if self._pipeline is None else self._pipeline.passes),
+            "frames_per_second": self._cpu_fps and round(self._cpu_fps, 2),
+            **({} if self._pipeline is None else self._pipeline.acceleration_facts),
         }
 
     @property
@@ -268,8 +250,8 @@ class MuseTalkEngine:
         return self._pipeline
 
     def patch(self, avatar: Avatar, frame: int, drawn: NDArray[np.uint8]) -> Patch:
-        """A drawn (256, 256, 3) BGR picture as the patch of a frame of an adopted avatar."""
-        return self._faces[key_of(avatar)].patch(frame, drawn)
+        """Turn a generated (256, 256, 3) BGR picture into the patch of a loaded avatar's frame."""
+        return self._avatars.face(avatar).patch(frame, drawn)
 
     @cached_property
     def _recipe(self) -> Recipe:
@@ -277,197 +259,51 @@ class MuseTalkEngine:
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:
-        begun_s = time.monotonic()
+        started_s = time.monotonic()
         yield
-        self.load_seconds[step] = round(time.monotonic() - begun_s, 3)
+        self.load_seconds[step] = round(time.monotonic() - started_s, 3)
 
-    def _drawn(self, jobs: Sequence[PatchRequest]) -> Part:
-        from warm.engines.musetalk.async_copy import Part  # noqa: PLC0415  as in `load`
+    def _open_device(self) -> None:
+        """Choose the device, and limit this process to the memory budget."""
+        from warm.engines.musetalk.cuda_errors import translate_cuda_errors  # noqa: PLC0415  slow
+        from warm.engines.musetalk.device import GpuMemory, choose_device  # noqa: PLC0415
 
-        pipeline, started = self.pipeline, time.monotonic()
-        keys = [key_of(job.avatar) for job in jobs]
-        latents = [self._latents[key][job.frame] for key, job in zip(keys, jobs, strict=True)]
-        copy = pipeline.draw(latents, [job.features for job in jobs])
-        if not pipeline.compute.is_gpu:
-            self._pace_fps = len(jobs) / (time.monotonic() - started)
-        return Part(jobs, [self._faces[key] for key in keys], copy)
-
-    def _take_fewer(self, tried: int, full: DeviceFull) -> None:
-        give_back_memory()
-        if tried == 1:
-            raise EngineOutOfMemory(
-                f"the device's memory does not do for one frame ({full}). Stop other programs that "
-                "use it, or choose a smaller precision."
-            ) from full
-        self._most = tried // 2
-        log.warning("no memory for %d frames at once; %d from now on", tried, self._most)
-
-    @property
-    def _fitting(self) -> int:
-        """Frames of one pass that fit into the budget beside the avatars that are kept."""
-        if self._appetite is None:
-            return self._most
-        return self._appetite.frames_in(self._budget, self._kept, most=self._most)
-
-    @property
-    def _kept(self) -> int:
-        """Bytes that avatars take on the device."""
-        return sum(latents.nbytes for latents in list(self._latents.values()))
-
-    def _appetite_facts(self) -> dict[str, Any]:
-        from warm.engines.musetalk.memory import in_gb  # noqa: PLC0415  as in `load`
-
-        appetite = self._appetite
-        if appetite is None:
-            return dict.fromkeys(MEMORY_FACTS)
-        return {
-            "memory_budget_gb": in_gb(self._budget),
-            "networks_gb": in_gb(appetite.resident),
-            "pass_gb": in_gb(appetite.a_pass),
-            "frame_gb": in_gb(appetite.a_frame),
-            "recorded_gb": in_gb(appetite.recorded),
-            "avatars_gb": in_gb(self._kept),
-        }
-
-    def _obey_budget(self) -> None:
-        """Know the device and its memory, and take no more of it than is allowed."""
-        from warm.engines.musetalk.device import choose  # noqa: PLC0415  as in `load`
-        from warm.engines.musetalk.memory import GpuMemory, budget_of  # noqa: PLC0415
-
-        self._compute = choose(self._options.device, self._options.precision)
-        if self._memory is None and self._compute.is_gpu:
-            self._memory = GpuMemory(self._compute.device)
-        if self._memory is not None:
-            self._budget = budget_of(self._memory, self._options.max_vram_gb)
-            self._memory.limit(self._budget)
-
-    def _keep_faces(self, pipeline: Pipeline) -> None:
-        """Bring those avatars to the device that are not there yet; raises DeviceFull."""
-        for key, face in list(self._faces.items()):
-            if key not in self._latents:
-                self._latents[key] = pipeline.keep(face.latents)
-
-    def _fit(self, pipeline: Pipeline) -> None:
-        """Measure what passes need; raises DeviceFull where not even one frame has room.
-
-        A device too full for the larger pass is not measured: passes are halved until they fit.
-        """
-        from warm.engines.musetalk.cuda_errors import device_faults  # noqa: PLC0415  as in `load`
-        from warm.engines.musetalk.memory import SIZES, measure  # noqa: PLC0415
-
-        if self._memory is None:
-            return
-        try:
-            with device_faults():
-                self._appetite = measure(
-                    self._memory, lambda size: timed_pass(pipeline, size), kept=self._kept
-                )
-        except DeviceFull as full:
-            give_back_memory()
-            self._most = min(self._most, SIZES[1] - 1)
-            log.warning("no memory to measure passes of %d frames: %s", SIZES[1], full)
-            return
-        self._require_room()
-        log.info("memory of the device: %s", self._appetite_facts())
-
-    def _require_room(self) -> None:
-        """Raise DeviceFull unless a frame can be drawn within the budget."""
-        from warm.engines.musetalk.memory import in_gb  # noqa: PLC0415  as in `load`
-
-        if self._appetite is not None and self._fitting < 1:
-            least, avatars = self._appetite.least(self._kept), self._kept
-            raise DeviceFull(
-                f"networks, avatars ({in_gb(avatars)} GB) and one frame take {in_gb(least)} GB; "
-                f"{in_gb(self._budget)} GB may be used (max_vram_gb = {self._options.max_vram_gb})"
-            )
+        with translate_cuda_errors():
+            self._compute = choose_device(self._options.device, self._options.precision)
+            if self._limit.memory is None and self._compute.is_gpu:
+                self._limit.memory = GpuMemory(self._compute.device)
+            self._limit.start_load()
 
     def _warm_up(self, pipeline: Pipeline) -> None:
-        """Draw empty faces: libraries choose their kernels at the first pass of each size.
-
-        On a CPU it only tells the pace, which a later load does not change.
-        """
-        if not pipeline.compute.is_gpu and self._pace_fps is not None:
-            return
+        """Warm up a GPU; on a CPU only measure the speed, which a later load does not change."""
         if pipeline.compute.is_gpu:
-            self._warm_up_gpu(pipeline)
-        else:
-            self._pace_fps = 1 / self._rehearsed(pipeline, 1)
+            warm_up_gpu(pipeline, self._limit, self._options)
+        elif self._cpu_fps is None:
+            self._cpu_fps = 1 / time_batch_that_fits(pipeline, self._limit, 1)
             log.warning(
-                "the neural engine runs on the CPU: %.2g frames a second, %d at once. It is "
-                "correct, not live; a GPU or engine = 'viseme' is",
-                self._pace_fps,
+                "the neural engine runs on the CPU: %.2g frames a second, %d at once. The "
+                "pictures are correct, but not in real time; use a GPU or engine = 'viseme'",
+                self._cpu_fps,
                 self.largest_batch,
             )
 
-    def _warm_up_gpu(self, pipeline: Pipeline) -> None:
-        """Record passes, or draw those of the usual sizes where that is not wanted."""
-        pipeline.hear(np.zeros(HEARD, np.float32))
-        if self._options.cuda_graphs:
-            self._record(pipeline)
-        for size in pipeline.graphs.sizes or (self._options.first_batch, max(1, self._fitting)):
-            self._rehearsed(pipeline, size)
+    def _generate(self, requests: Sequence[PatchRequest]) -> PatchBatch:
+        from warm.engines.musetalk.async_copy import PatchBatch  # noqa: PLC0415  slow
 
-    def _record(self, pipeline: Pipeline) -> None:
-        """Record passes, and count the memory that is theirs from then on."""
-        before = None if self._memory is None else self._memory.reserved()
-        pipeline.record(max(1, self._fitting))
-        if not pipeline.graphs.sizes or self._memory is None or before is None:
-            return
-        appetite, most = self._appetite, self._most
-        if appetite is not None:
-            taken = max(1, self._memory.reserved() - before)
-            self._appetite = replace(appetite, recorded=taken)
-        self._most = max(pipeline.graphs.sizes)
-        if self._fitting < 1:
-            pipeline.graphs.forget("recordings of passes have no room beside networks and avatars")
-            log.warning("%s; passes are drawn without, which is slower", pipeline.graphs.fault)
-            self._appetite, self._most = appetite, most
-            give_back_memory()
-
-    def _rehearsed(self, pipeline: Pipeline, size: int) -> float:
-        """Seconds of a pass of `size` faces, or of as many as memory does for."""
-        while True:
-            few = min(size, max(1, self._fitting))
-            try:
-                return timed_pass(pipeline, few)
-            except DeviceFull as full:
-                self._take_fewer(few, full)
-
-    def _tell_time(self, frames: int) -> None:
-        if self._pace_fps is not None:
-            log.info("%d frames to draw: about %.0f s", frames, frames / self._pace_fps)
+        pipeline, started_s = self.pipeline, time.monotonic()
+        latents = [self._avatars.latents(request.avatar, request.frame) for request in requests]
+        copy = pipeline.generate(latents, [request.features for request in requests])
+        if not pipeline.compute.is_gpu:
+            self._cpu_fps = len(requests) / (time.monotonic() - started_s)
+        return PatchBatch(
+            requests, [self._avatars.face(request.avatar) for request in requests], copy
+        )
 
 
-def key_of(avatar: Avatar) -> Key:
-    """What an avatar is known by: two of one source have one digest, a new one the old one's id."""
-    return avatar.id, avatar.digest
+def set_passive_thread_wait() -> None:
+    """Let PyTorch's idle threads sleep; has an effect only before its first import.
 
-
-def timed_pass(pipeline: Pipeline, size: int) -> float:
-    """Seconds that a second pass of `size` empty faces takes, its pictures included."""
-    latents, tokens = pipeline.blank(size), pipeline.hearing.tokens_shape
-    for _ in range(2):
-        started = time.monotonic()
-        pipeline.draw(list(latents), [np.zeros(tokens, np.float32)] * size).wait()
-    return time.monotonic() - started
-
-
-def let_threads_sleep() -> None:
-    """Let PyTorch's threads sleep while they wait for work; works before its first import only.
-
-    They spin by default, and take the cores from the video encoder and from one another: where two
-    programs share two cores a frame takes four times as long.
+    By default they spin, and take CPU time from the video encoder and from one another: if two
+    programs share two cores, a frame takes four times as long.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
-def give_back_memory() -> None:
-    """Return what PyTorch holds in reserve to the GPU, and the C library's to the system."""
-    import torch  # noqa: PLC0415  as in `load`
-
-    if torch.cuda.is_available():
-        torch._C._cuda_clearCublasWorkspaces()
-        torch.cuda.empty_cache()
-    trim = getattr(CDLL(None), "malloc_trim", None)  # glibc's own
-    if trim is not None:
-        trim(0)

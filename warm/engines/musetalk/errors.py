@@ -1,19 +1,19 @@
-"""Why the neural engine cannot work, one class per cause."""
+"""Errors of the neural engine, one class per cause."""
 
 from warm.engines.weights.errors import WeightsError
 
 
-class UnfitConfig(WeightsError):
-    """A JSON describes no network that can be built, or one that does not fit its neighbours."""
+class IncompatibleConfig(WeightsError):
+    """A JSON file describes no valid network, or a network that does not match the others."""
 
 
-class UnfitWeights(WeightsError):
-    """Tensors are not those of the network that the JSON beside them describes."""
+class IncompatibleWeights(WeightsError):
+    """The tensors are not those of the network that the JSON file describes."""
 
 
 class NoSuchDevice(ValueError):
-    """`device` or `precision` asks for what this machine does not have."""
+    """`device` or `precision` names something that this machine does not have."""
 
 
-class DeviceFull(RuntimeError):
-    """The device's memory did not do for a pass; fewer frames may fit."""
+class DeviceOutOfMemory(RuntimeError):
+    """The device has not enough memory for a batch; fewer frames may fit."""

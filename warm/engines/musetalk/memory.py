@@ -1,124 +1,109 @@
-"""How many frames one pass may take: measured on the device, and fitted to a budget."""
+"""Memory use of batches: measured on the device, and fitted to a budget. Imports nothing heavy."""
 
 from collections.abc import Callable
+from ctypes import CDLL
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
-
-SIZES = 1, 4
-"""Frames of the two passes by which a device is measured."""
-USABLE = 0.9
-"""Of the budget; the rest is lost between blocks that do not fit one another."""
-USABLE_RECORDED = 0.97
-"""The same where passes are recorded: what is lost between their blocks is known by then."""
+PROBE_SIZES = 1, 4
+"""Frames of the two batches that measure a device."""
+USABLE_FRACTION = 0.9
+"""Part of the budget that batches can use; the rest is lost to fragmentation."""
+USABLE_FRACTION_WITH_GRAPHS = 0.97
+"""The same with CUDA graphs: the fragmentation inside their memory is already measured."""
 GB = 1e9
 
 
-class Memory(Protocol):
+class DeviceMemory(Protocol):
     """The memory of a device, in bytes."""
 
-    def held(self) -> int:
-        """What tensors of this process take now."""
+    def allocated(self) -> int:
+        """Memory that tensors of this process use now."""
         ...
 
     def free(self) -> int:
-        """What nobody has taken, and what this process keeps without need."""
+        """Memory that is free, or cached by this process without being used."""
         ...
 
     def reserved(self) -> int:
-        """What this process keeps from others, after it has given back what it can."""
+        """Memory that this process keeps from others, after it has returned unused memory."""
         ...
 
-    def peak_of(self, act: Callable[[], object]) -> int:
-        """The most that tensors of this process took at once while `act` ran."""
+    def peak_during(self, run: Callable[[], object]) -> int:
+        """Largest amount that tensors of this process used at once while `run` ran."""
         ...
 
-    def limit(self, size: int) -> None:
-        """Let this process take no more; beyond it every wish fails as if the device were full."""
+    def set_limit(self, size: int) -> None:
+        """Limit this process; an allocation beyond it fails as if the device were full."""
         ...
-
-
-class GpuMemory:
-    """Of a GPU, as PyTorch counts it. Without CUDA's own context, some 0.5 GB more."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-
-    def held(self) -> int:
-        """Allocated by tensors."""
-        return int(torch.cuda.memory_allocated(self._device))
-
-    def free(self) -> int:
-        """Free on the device, or kept in reserve by PyTorch."""
-        reserve = torch.cuda.memory_reserved(self._device) - self.held()
-        return int(torch.cuda.mem_get_info(self._device)[0] + reserve)
-
-    def reserved(self) -> int:
-        """With the memory in which recordings compute, which no tensor has."""
-        torch.cuda.synchronize(self._device)
-        torch.cuda.empty_cache()
-        return int(torch.cuda.memory_reserved(self._device))
-
-    def peak_of(self, act: Callable[[], object]) -> int:
-        """Measured with the device at rest before and after."""
-        torch.cuda.synchronize(self._device)
-        torch.cuda.reset_peak_memory_stats(self._device)
-        act()
-        torch.cuda.synchronize(self._device)
-        return int(torch.cuda.max_memory_allocated(self._device))
-
-    def limit(self, size: int) -> None:
-        """By PyTorch's share of the device."""
-        total = torch.cuda.get_device_properties(self._device).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, size / total), self._device)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Appetite:
-    """What the networks need of a device, in bytes."""
+class MemoryUse:
+    """Memory that the networks use on a device, in bytes."""
 
-    resident: int
-    """Weights, always there."""
-    a_pass: float
-    """What a pass takes besides, whatever its size …"""
-    a_frame: float
-    """… and for each frame of it."""
-    recorded: int = 0
-    """What recordings of passes have for themselves; then no pass takes anything besides."""
+    networks: int
+    """Weights, always resident."""
+    per_batch: float
+    """Additional memory of a batch of any size …"""
+    per_frame: float
+    """… and of each frame in it."""
+    graphs: int = 0
+    """Private memory of captured CUDA graphs; with it a batch needs no other memory."""
 
-    def least(self, kept: int) -> int:
-        """What it takes to draw a single frame while avatars take `kept`."""
-        if self.recorded:
-            return int((self.resident + kept + self.recorded) / USABLE_RECORDED) + 1
-        return int((self.resident + kept + self.a_pass + self.a_frame) / USABLE) + 1
+    def minimum(self, avatar_bytes: int) -> int:
+        """Memory needed to generate a single frame while avatars use `avatar_bytes`."""
+        if self.graphs:
+            used = self.networks + avatar_bytes + self.graphs
+            return int(used / USABLE_FRACTION_WITH_GRAPHS) + 1
+        used_by_frame = self.networks + avatar_bytes + self.per_batch + self.per_frame
+        return int(used_by_frame / USABLE_FRACTION) + 1
 
-    def frames_in(self, budget: int, kept: int, *, most: int) -> int:
-        """Frames of the largest pass, `most` at most, while avatars take `kept`."""
-        if self.recorded:
-            return most if self.least(kept) <= budget else 0
-        room = USABLE * budget - self.resident - kept - self.a_pass
-        if self.a_frame <= 0:
-            return most if room >= 0 else 0
-        return max(0, min(most, int(room / self.a_frame)))
+    def max_batch(self, budget: int, avatar_bytes: int, *, limit: int) -> int:
+        """Frames of the largest batch, up to `limit`, while avatars use `avatar_bytes`."""
+        if self.graphs:
+            return limit if self.minimum(avatar_bytes) <= budget else 0
+        available = USABLE_FRACTION * budget - self.networks - avatar_bytes - self.per_batch
+        if self.per_frame <= 0:
+            return limit if available >= 0 else 0
+        return max(0, min(limit, int(available / self.per_frame)))
 
 
-def measure(memory: Memory, draw: Callable[[int], object], *, kept: int) -> Appetite:
-    """Draw passes of two sizes; `kept` is what avatars take already."""
-    before = memory.held()
-    few, more = (memory.peak_of(lambda: draw(size)) - before for size in SIZES)  # noqa: B023 - called at once
-    a_frame = max(0.0, (more - few) / (SIZES[1] - SIZES[0]))
-    return Appetite(
-        resident=before - kept, a_pass=max(0.0, few - SIZES[0] * a_frame), a_frame=a_frame
+def measure_memory(
+    memory: DeviceMemory, generate: Callable[[int], object], *, avatar_bytes: int
+) -> MemoryUse:
+    """Measure batches of two sizes; avatars already use `avatar_bytes`."""
+    before = memory.allocated()
+    small, large = (
+        memory.peak_during(lambda: generate(size)) - before  # noqa: B023 - called at once
+        for size in PROBE_SIZES
+    )
+    per_frame = max(0.0, (large - small) / (PROBE_SIZES[1] - PROBE_SIZES[0]))
+    return MemoryUse(
+        networks=before - avatar_bytes,
+        per_batch=max(0.0, small - PROBE_SIZES[0] * per_frame),
+        per_frame=per_frame,
     )
 
 
-def budget_of(memory: Memory, max_gb: float | None) -> int:
-    """Bytes that this process may take: as the settings say, and never more than there are."""
-    there = memory.held() + memory.free()
-    return there if max_gb is None else min(there, int(max_gb * GB))
+def memory_budget(memory: DeviceMemory, max_gb: float | None) -> int:
+    """Bytes that this process may use: the setting, but at most the memory that is available."""
+    available = memory.allocated() + memory.free()
+    return available if max_gb is None else min(available, int(max_gb * GB))
 
 
-def in_gb(size: float) -> float:
-    """For people."""
+def to_gb(size: float) -> float:
+    """Bytes in GB, rounded for display."""
     return round(size / GB, 3)
+
+
+def release_cached_memory() -> None:
+    """Return PyTorch's cached memory to the GPU, and the C library's to the system."""
+    import torch  # noqa: PLC0415  takes seconds
+
+    if torch.cuda.is_available():
+        torch._C._cuda_clearCublasWorkspaces()
+        torch.cuda.empty_cache()
+    trim = getattr(CDLL(None), "malloc_trim", None)  # only glibc has it
+    if trim is not None:
+        trim(0)

@@ -1,4 +1,4 @@
-"""What can be chosen about the neural engine. Imports nothing heavy."""
+"""Options of the neural engine. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Literal
 
 from warm.avatars.recipe import ENGINES
 from warm.avatars.store import digest_of_file
-from warm.engines.musetalk.decoders import DecoderKind, caution
+from warm.engines.musetalk.decoders import DecoderKind, decoder_note
 from warm.engines.weights.errors import WeightsMissing
-from warm.engines.weights.layout import Layout, find, mend
+from warm.engines.weights.layout import WeightsLayout, download_command, find_weights
 from warm.engines.weights.manifest import PARSER, TINY
 
 Recipe = dict[str, str | int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Options of the engine: settings of the same names, explained in `warm/settings/fields.py`."""
+class MuseTalkOptions:
+    """The engine's part of the settings; `warm/settings/fields.py` documents them."""
 
     models_dir: Path
     device: str = "auto"
@@ -37,34 +37,35 @@ class Options:
     search_kernels: bool = False
 
     @property
-    def fuses(self) -> bool:
-        """Whether norms and sums are done by kernels of our own; a compiler writes better ones."""
+    def uses_fused_kernels(self) -> bool:
+        """Whether norms and sums run in the engine's own kernels; a compiler writes better ones."""
         return self.fused_kernels and self.exact_savings and not self.compile_networks
 
-    def layout(self) -> Layout:
-        """Where the weights lie; raises WeightsError when what these options need is not there."""
-        layout = find(self.models_dir)
+    def layout(self) -> WeightsLayout:
+        """Find the weights; raises WeightsError if files that these options need are missing."""
+        layout = find_weights(self.models_dir)
         if self.face_mask == "parser" and layout.parser is None:
             raise WeightsMissing(
-                f"face_mask = 'parser' needs a face parser in {self.models_dir / 'face-parsing'}, "
-                "which is not there. Choose face_mask = 'landmarks', or: "
-                f"{mend(self.models_dir, PARSER)}"
+                f"face_mask = 'parser' needs a face parser in {self.models_dir / PARSER.folder}, "
+                "which does not exist. Choose face_mask = 'landmarks', or run: "
+                f"{download_command(self.models_dir, PARSER)}"
             )
         if self.decoder == "tiny" and layout.tiny is None:
             raise WeightsMissing(
                 f"decoder = 'tiny' needs a tiny autoencoder in {self.models_dir / TINY.folder}, "
-                f"which is not there. Choose decoder = 'full', or: {mend(self.models_dir, TINY)}"
+                "which does not exist. Choose decoder = 'full', or run: "
+                f"{download_command(self.models_dir, TINY)}"
             )
         return layout
 
     def decoder_facts(self) -> dict[str, str | None]:
-        """Which decoder draws, and in what its pictures differ from the reference's."""
-        return {"decoder": self.decoder, "decoder_note": caution(self.decoder)}
+        """Name of the decoder, and how its pictures differ from the reference's."""
+        return {"decoder": self.decoder, "decoder_note": decoder_note(self.decoder)}
 
-    def recipe(self, layout: Layout) -> Recipe:
-        """All that changes what preparation makes of the same frames and landmarks.
+    def recipe(self, layout: WeightsLayout) -> Recipe:
+        """Everything that changes the result of preparation for the same frames and landmarks.
 
-        `decoder` does not: faces are encoded by the full autoencoder in any case.
+        `decoder` is not part of it: the full autoencoder encodes faces in any case.
         """
         recipe: Recipe = {
             "version": ENGINES["musetalk"],

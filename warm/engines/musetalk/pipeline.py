@@ -1,4 +1,4 @@
-"""The loaded networks on their device, and everything that is done with them."""
+"""The loaded networks on their device, and the operations on them."""
 
 import logging
 from collections.abc import Sequence
@@ -10,170 +10,192 @@ from torch import Tensor
 from transformers import WhisperFeatureExtractor
 
 from warm.engines.musetalk.acceleration.cuda_graphs import (
-    CudaGraphRecorder,
-    Graphs,
-    Recorder,
-    sizes_up_to,
+    CudaGraphBackend,
+    CudaGraphs,
+    GraphBackend,
+    graph_sizes,
 )
-from warm.engines.musetalk.acceleration.fused_ops import Fused, fuse_where_it_pays
-from warm.engines.musetalk.acceleration.polyphase import use_phases
+from warm.engines.musetalk.acceleration.fused_ops import FusionResult, fuse_if_faster
+from warm.engines.musetalk.acceleration.polyphase import use_polyphase_upsampling
 from warm.engines.musetalk.acceleration.timestep import fold_timestep
-from warm.engines.musetalk.async_copy import Copy
+from warm.engines.musetalk.async_copy import AsyncCopy
 from warm.engines.musetalk.audio_encoder import SpeechEncoder
 from warm.engines.musetalk.checkpoint import first_line
-from warm.engines.musetalk.cuda_errors import device_faults, is_lack_of_memory, is_lasting
-from warm.engines.musetalk.decoders import caution
-from warm.engines.musetalk.device import Compute, choose
+from warm.engines.musetalk.cuda_errors import (
+    is_out_of_memory,
+    is_unrecoverable,
+    translate_cuda_errors,
+)
+from warm.engines.musetalk.decoders import decoder_note
+from warm.engines.musetalk.device import ComputeDevice, choose_device
 from warm.engines.musetalk.generator import Generator
-from warm.engines.musetalk.networks import check_neighbours, load_decoder, load_encoder, load_unet
-from warm.engines.musetalk.options import Options
-from warm.engines.weights.layout import Layout
+from warm.engines.musetalk.networks import (
+    check_compatibility,
+    load_audio_encoder,
+    load_decoder,
+    load_unet,
+)
+from warm.engines.musetalk.options import MuseTalkOptions
+from warm.engines.weights.layout import WeightsLayout
 
-UNFUSED = Fused()
+NOT_FUSED = FusionResult()
 
 log = logging.getLogger(__name__)
 
 
 class Pipeline:
-    """Hearing and painting on one device. One thread owns it."""
+    """Speech encoder and generator on one device. One thread owns it."""
 
     def __init__(
-        self, compute: Compute, hearing: SpeechEncoder, painter: Generator, fused: Fused = UNFUSED
+        self,
+        compute: ComputeDevice,
+        audio_encoder: SpeechEncoder,
+        generator: Generator,
+        fusion: FusionResult = NOT_FUSED,
     ) -> None:
         self.compute = compute
-        self.hearing = hearing
-        self.painter = painter
-        self.graphs = Graphs(painter)
-        self._fused = fused
+        self.audio_encoder = audio_encoder
+        self.generator = generator
+        self.graphs = CudaGraphs(generator)
+        self._fusion = fusion
         self._is_compiled = False
-        self._compile_fault: str | None = None
+        self._compile_error: str | None = None
 
     @property
-    def passes(self) -> dict[str, object]:
-        """How pictures are drawn, and why not otherwise."""
+    def acceleration_facts(self) -> dict[str, object]:
+        """Accelerations in use, and the reasons why others are not."""
         return {
             "cuda_graphs": list(self.graphs.sizes),
-            "cuda_graphs_fault": self.graphs.fault,
+            "cuda_graphs_fault": self.graphs.error,
             "compiled": self._is_compiled,
-            "compile_fault": self._compile_fault,
-            "fused_parts": self._fused.parts,
-            "fused_gain": self._fused.gain and round(self._fused.gain, 2),
-            "fused_fault": self._fused.fault,
+            "compile_fault": self._compile_error,
+            "fused_parts": self._fusion.parts,
+            "fused_gain": self._fusion.speedup and round(self._fusion.speedup, 2),
+            "fused_fault": self._fusion.error,
         }
 
     def compile(self, size: int) -> None:
-        """Compile UNet and decoder, with a pass of `size` pictures; takes minutes.
+        """Compile UNet and decoder with a batch of `size` pictures; takes minutes.
 
-        Where that cannot be done they work as they are; it is logged, and `passes` tells why.
-        Raises DeviceFull and EngineLost.
+        If that fails they run eagerly; the log and `acceleration_facts` give the reason. Raises
+        DeviceOutOfMemory and EngineLost.
         """
         if not self.compute.is_gpu:
-            self._compile_fault = "on a CPU it takes minutes and gains little"
-            log.warning("compile_networks has no effect: %s", self._compile_fault)
+            self._compile_error = "on a CPU it takes minutes and gains little"
+            log.warning("compile_networks has no effect: %s", self._compile_error)
             return
-        self.painter.compile()
+        self.generator.compile()
         try:
-            with device_faults(), self.compute.current():
-                self._paint_compiled(size)
+            with translate_cuda_errors(), self.compute.as_current():
+                self._run_compiled(size)
         except BaseException:
-            self.painter.interpret()
+            self.generator.undo_compile()
             raise
 
-    def _paint_compiled(self, size: int) -> None:
+    def _run_compiled(self, size: int) -> None:
         try:
-            self.painter.paint(*self._empty(size))
+            self.generator.generate(*self.blank_batch(size))
             self._is_compiled = True
-        except RuntimeError as error:  # which all of the compiler's are
-            if is_lack_of_memory(error) or is_lasting(error):
+        except RuntimeError as error:  # base class of all the compiler's errors
+            if is_out_of_memory(error) or is_unrecoverable(error):
                 raise
-            self.painter.interpret()
-            self._compile_fault = first_line(error)
+            self.generator.undo_compile()
+            self._compile_error = first_line(error)
             log.warning(
-                "the networks could not be compiled and are used as they are, which is slower: %s",
-                self._compile_fault,
+                "the networks could not be compiled and run eagerly, which is slower: %s",
+                self._compile_error,
             )
 
-    def record(self, largest: int, recorder: Recorder | None = None) -> None:
-        """Record passes of up to `largest` pictures as CUDA graphs; raises EngineLost."""
-        with device_faults(), self.compute.current():
-            recorder = recorder or CudaGraphRecorder(self.compute.device)
-            self.graphs.record(sizes_up_to(largest), *self._empty(largest), recorder)
+    def capture_graphs(self, largest: int, backend: GraphBackend | None = None) -> None:
+        """Capture batches of up to `largest` pictures as CUDA graphs; raises EngineLost."""
+        with translate_cuda_errors(), self.compute.as_current():
+            backend = backend or CudaGraphBackend(self.compute.device)
+            self.graphs.capture(graph_sizes(largest), *self.blank_batch(largest), backend)
 
-    def keep(self, latents: NDArray[np.float32]) -> Tensor:
-        """An avatar's (n, 8, h, w) latents as `draw` takes them, on the device."""
-        with device_faults(), self.compute.current():
-            there = torch.tensor(latents).to(self.compute.device, self.painter.dtype)
-            return self.painter.keep(there)
+    def prepare_latents(self, latents: NDArray[np.float32]) -> Tensor:
+        """Put an avatar's (n, 8, h, w) latents on the device as input of `generate`."""
+        with translate_cuda_errors(), self.compute.as_current():
+            on_device = torch.tensor(latents).to(self.compute.device, self.generator.dtype)
+            return self.generator.prepare_latents(on_device)
 
-    def blank(self, size: int) -> Tensor:
-        """Frames of no avatar, as many as `size`, as `keep` gives them."""
-        shape = (size, *self.painter.kept_shape)
-        return torch.zeros(shape, dtype=self.painter.dtype, device=self.compute.device)
+    def generate(
+        self, latents: Sequence[Tensor], tokens: Sequence[NDArray[np.float32]]
+    ) -> AsyncCopy:
+        """Begin to generate one picture per frame of `prepare_latents` and its (k, d) tokens.
 
-    def draw(self, latents: Sequence[Tensor], tokens: Sequence[NDArray[np.float32]]) -> Copy:
-        """Begin to draw one picture for each (8, h, w) of `keep` and its (k, d) tokens.
-
-        Raises DeviceFull and EngineLost. On a GPU nothing here waits for it.
+        Raises DeviceOutOfMemory and EngineLost. On a GPU nothing here waits for it.
         """
-        with device_faults(), self.compute.current():
-            return Copy(self.graphs.paint(torch.stack(list(latents)), self._sent(tokens)))
+        with translate_cuda_errors(), self.compute.as_current():
+            return AsyncCopy(
+                self.graphs.generate(torch.stack(list(latents)), self._upload_tokens(tokens))
+            )
 
-    def hear(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As `SpeechEncoder.hear`; raises DeviceFull and EngineLost."""
-        with device_faults(), self.compute.current():
-            return self.hearing.hear(sound)
+    def encode_speech(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Same as `SpeechEncoder.encode_speech`; raises DeviceOutOfMemory and EngineLost."""
+        with translate_cuda_errors(), self.compute.as_current():
+            return self.audio_encoder.encode_speech(sound)
 
     def close(self) -> None:
-        """Forget what PyTorch keeps for the compiled networks, and the networks with it."""
+        """Drop PyTorch's cache of compiled networks, which also holds the networks."""
         if self._is_compiled:
             torch.compiler.reset()
 
-    def _empty(self, size: int) -> tuple[Tensor, Tensor]:
-        tokens = torch.zeros((size, *self.hearing.tokens_shape), device=self.compute.device)
-        return self.blank(size), tokens
+    def blank_latents(self, size: int) -> Tensor:
+        """Zero latents of `size` frames, with the shape of `prepare_latents`."""
+        shape = (size, *self.generator.input_shape)
+        return torch.zeros(shape, dtype=self.generator.dtype, device=self.compute.device)
 
-    def _sent(self, tokens: Sequence[NDArray[np.float32]]) -> Tensor:
-        given = torch.from_numpy(np.stack(tokens))
+    def blank_batch(self, size: int) -> tuple[Tensor, Tensor]:
+        """Zero latents and tokens of `size` frames, on the device."""
+        tokens = torch.zeros((size, *self.audio_encoder.tokens_shape), device=self.compute.device)
+        return self.blank_latents(size), tokens
+
+    def _upload_tokens(self, tokens: Sequence[NDArray[np.float32]]) -> Tensor:
+        batch = torch.from_numpy(np.stack(tokens))
         if self.compute.is_gpu:
-            given = given.pin_memory()
-        return given.to(self.compute.device, non_blocking=True)
+            batch = batch.pin_memory()
+        return batch.to(self.compute.device, non_blocking=True)
 
 
-def open_pipeline(layout: Layout, options: Options) -> Pipeline:
-    """Load all networks; raises WeightsError, NoSuchDevice, DeviceFull, EngineLost."""
-    compute = choose(options.device, options.precision)
-    with device_faults():
-        set_exactness(compute)
-        choose_libraries(compute, options)
+def open_pipeline(layout: WeightsLayout, options: MuseTalkOptions) -> Pipeline:
+    """Load all networks; raises WeightsError, NoSuchDevice, DeviceOutOfMemory, EngineLost."""
+    compute = choose_device(options.device, options.precision)
+    with translate_cuda_errors():
+        set_tf32(compute)
+        configure_backends(compute, options)
         unet, vae = load_unet(layout, compute), load_decoder(layout, compute, options.decoder)
-        encoder = load_encoder(layout, Compute(compute.device, "fp32"))
-    check_neighbours(layout, unet, vae, encoder)
+        encoder = load_audio_encoder(layout, ComputeDevice(compute.device, "fp32"))
+    check_compatibility(layout, unet, vae, encoder)
     if options.exact_savings:
         fold_timestep(unet)
-        use_phases(unet)
-        use_phases(vae.decoder)
-    fused = UNFUSED
-    if compute.is_gpu and options.fuses:
-        with device_faults(), compute.current():
-            fused = fuse_where_it_pays([unet, vae.decoder], compute)
+        use_polyphase_upsampling(unet)
+        use_polyphase_upsampling(vae.decoder)
+    fusion = NOT_FUSED
+    if compute.is_gpu and options.uses_fused_kernels:
+        with translate_cuda_errors(), compute.as_current():
+            fusion = fuse_if_faster([unet, vae.decoder], compute)
+    log_notes(layout, options)
     extractor = WhisperFeatureExtractor.from_pretrained(layout.whisper)
-    for note in layout.notes:
-        log.warning(note)
-    if (words := caution(options.decoder)) is not None:
-        log.warning(words)
-    return Pipeline(compute, SpeechEncoder(extractor, encoder), Generator(unet, vae), fused)
+    return Pipeline(compute, SpeechEncoder(extractor, encoder), Generator(unet, vae), fusion)
 
 
-def set_exactness(compute: Compute) -> None:
-    """Let fp32 be fp32 on a GPU too; its convolutions round to ten bits unless told not to."""
+def log_notes(layout: WeightsLayout, options: MuseTalkOptions) -> None:
+    """Log unusual places of weights, and a decoder that differs from the reference's."""
+    for note in (*layout.notes, decoder_note(options.decoder)):
+        if note is not None:
+            log.warning(note)
+
+
+def set_tf32(compute: ComputeDevice) -> None:
+    """Disable TF32 for fp32 on a GPU; by default PyTorch's convolutions round to ten bits."""
     if compute.is_gpu:
         torch.backends.cudnn.allow_tf32 = compute.precision != "fp32"
 
 
-def choose_libraries(compute: Compute, options: Options) -> None:
-    """Which of PyTorch's ways to compute are taken on a GPU.
+def configure_backends(compute: ComputeDevice, options: MuseTalkOptions) -> None:
+    """Choose PyTorch's backends on a GPU.
 
-    cuDNN's attention makes a plan for each shape, for tenths of a second, where others need none.
+    cuDNN's attention builds a plan for each shape in tenths of a second; the others need none.
     """
     if compute.is_gpu:
         torch.backends.cudnn.benchmark = options.search_kernels

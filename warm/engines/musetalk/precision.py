@@ -1,9 +1,9 @@
-"""In which numbers each part of the UNet computes.
+"""Number formats of the parts of the UNet.
 
-fp32 and fp16 are one kind of number throughout. bf16 has three digits, and a network that uses
+fp32 and fp16 networks use one format throughout. bf16 has three digits, and a network that uses
 nothing else draws pictures 42 dB from those of fp32; docs/musetalk-parity.md has the measurements.
-Therefore bf16 means here: products of weights are taken in bf16, all that goes from one to the
-next (sums, norms, attention, the time) is fp32, and the parts that matter most are fp32 as well.
+Therefore bf16 means here: products of weights are computed in bf16, everything between them (sums,
+norms, attention, the time embedding) is fp32, and the most sensitive parts are fp32 as well.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 Network = Any
 
-EXACT = (
+FP32_PARTS = (
     "conv_in",
     "time_embedding",
     "down_blocks.0",
@@ -22,53 +22,53 @@ EXACT = (
     "up_blocks.3",
     "conv_out",
 )
-"""Parts of the UNet that stay fp32 beside bf16: two fifths of its products.
+"""Parts of the UNet that stay fp32 in bf16: two fifths of its products.
 
-What is rounded at the entrance is drawn into the whole picture; the last parts write the answer.
+Rounding at the input spreads over the whole picture; the last parts compute the output.
 """
 
 
-class NarrowLinear(nn.Linear):
-    """Rounds what comes in to its weights' numbers; adds the bias and goes on in those it got."""
+class MixedLinear(nn.Linear):
+    """Rounds its input to its weights' type; adds the bias and returns in the input's type."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(…, c) to (…, d)."""
-        made = functional.linear(input.to(self.weight.dtype), self.weight).to(input.dtype)
-        return made if self.bias is None else made.add_(self.bias)
+        output = functional.linear(input.to(self.weight.dtype), self.weight).to(input.dtype)
+        return output if self.bias is None else output.add_(self.bias)
 
 
-class NarrowConv(nn.Conv2d):
-    """The same, of a convolution."""
+class MixedConv2d(nn.Conv2d):
+    """The same as `MixedLinear` for a convolution."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(n, c, h, w) to (n, d, h', w')."""
         rounded = input.to(self.weight.dtype)
-        made: Tensor = self._conv_forward(rounded, self.weight, None).to(input.dtype)
-        return made if self.bias is None else made.add_(self.bias[:, None, None])
+        output: Tensor = self._conv_forward(rounded, self.weight, None).to(input.dtype)
+        return output if self.bias is None else output.add_(self.bias[:, None, None])
 
 
-def set_numbers(unet: Network, dtype: torch.dtype) -> None:
-    """Give a UNet of fp32 the numbers of `dtype`: all of it, or for bf16 what is not EXACT."""
+def set_dtype(unet: Network, dtype: torch.dtype) -> None:
+    """Convert an fp32 UNet to `dtype`: all of it, or for bf16 all but FP32_PARTS."""
     if dtype == torch.bfloat16:
-        narrow(unet, dtype)
+        use_mixed_precision(unet, dtype)
     else:
         nn.Module.to(unet, dtype)
 
 
-def narrow(unet: nn.Module, dtype: torch.dtype) -> None:
-    """Round the weights of all convolutions and linear layers that are not EXACT."""
+def use_mixed_precision(unet: nn.Module, dtype: torch.dtype) -> None:
+    """Round the weights of all convolutions and linear layers outside FP32_PARTS."""
     for name, layer in unet.named_modules():
-        if is_exact(name):
+        if is_fp32_part(name):
             continue
         if type(layer) is nn.Linear:
-            layer.__class__ = NarrowLinear
+            layer.__class__ = MixedLinear
         elif type(layer) is nn.Conv2d:
-            layer.__class__ = NarrowConv
+            layer.__class__ = MixedConv2d
         else:
             continue
         layer.weight = nn.Parameter(layer.weight.to(dtype), requires_grad=False)
 
 
-def is_exact(name: str) -> bool:
-    """Whether a part of the UNet stays fp32."""
-    return any(name == part or name.startswith(f"{part}.") for part in EXACT)
+def is_fp32_part(name: str) -> bool:
+    """Whether a module of the UNet stays fp32."""
+    return any(name == part or name.startswith(f"{part}.") for part in FP32_PARTS)

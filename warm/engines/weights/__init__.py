@@ -1,1 +1,1 @@
-"""The weights of the neural engine: which, where, how they come, and whether they are whole."""
+"""Weights of the neural engine: manifest, layout on disk, download and verification."""

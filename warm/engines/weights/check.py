@@ -1,4 +1,4 @@
-"""Whether each file is there, whole, and the official one."""
+"""State of each weights file: missing, damaged, official, or another file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,8 +7,13 @@ from typing import Literal
 
 from warm.engines.weights.digest import sha256_of
 from warm.engines.weights.errors import WeightsDamaged
-from warm.engines.weights.file_headers import look
-from warm.engines.weights.layout import fullest, is_there, place_of, weights_in
+from warm.engines.weights.file_headers import check_structure
+from warm.engines.weights.layout import (
+    best_partial_folder,
+    find_model,
+    find_weights_file,
+    name_exists,
+)
 from warm.engines.weights.manifest import Model, ModelFile
 from warm.installation import require_packages
 
@@ -18,15 +23,15 @@ TORCH_SUFFIXES = {".pth", ".bin"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileState:
-    """What is known of one file."""
+    """Result of checking one file."""
 
     model: Model
     file: ModelFile
     path: Path
     state: State
-    """other: whole, but not the file that the manifest names."""
-    words: str = ""
-    """What is wrong with it."""
+    """other: complete, but not the file that the manifest names."""
+    reason: str = ""
+    """Description of the problem."""
 
     @property
     def is_usable(self) -> bool:
@@ -34,35 +39,38 @@ class FileState:
         return self.state in ("ok", "other")
 
 
-def states(models_dir: Path, model: Model, *, deep: bool = False) -> Iterator[FileState]:
-    """Every file that is needed of a model, where it lies or should lie.
+def file_states(models_dir: Path, model: Model, *, deep: bool = False) -> Iterator[FileState]:
+    """Check every required file of a model, where it is or should be.
 
-    `deep` reads every byte and PyTorch's index too; without it only structure and size are seen.
+    `deep` also reads every byte and PyTorch's index; otherwise only structure and size are checked.
     """
-    folder = place_of(models_dir, model) or fullest(models_dir, model)
-    weights = weights_in(folder, model) or model.wanted[-1]
+    folder = find_model(models_dir, model) or best_partial_folder(models_dir, model)
+    weights = find_weights_file(folder, model) or model.files[-1]
     for file in (*model.configs, weights):
-        yield state_of(folder / file.name, model, file, deep=deep)
+        yield file_state(folder / file.name, model, file, deep=deep)
 
 
-def state_of(path: Path, model: Model, file: ModelFile, *, deep: bool) -> FileState:
-    """One file of a model."""
-    if not is_there(path):
-        return FileState(model=model, file=file, path=path, state="missing", words="not there")
+def file_state(path: Path, model: Model, file: ModelFile, *, deep: bool) -> FileState:
+    """Check one file of a model."""
+    if not name_exists(path):
+        return FileState(model=model, file=file, path=path, state="missing", reason="not there")
     try:
-        look(path)
+        check_structure(path)
         if deep and path.suffix in TORCH_SUFFIXES:
-            open_index(path)
+            read_index(path)
     except WeightsDamaged as error:
-        return FileState(model=model, file=file, path=path, state="damaged", words=str(error))
-    words = difference(path, file, deep=deep)
+        return FileState(model=model, file=file, path=path, state="damaged", reason=str(error))
+    reason = find_difference(path, file, deep=deep)
     return FileState(
-        model=model, file=file, path=path, state="other" if words else "ok", words=words
+        model=model, file=file, path=path, state="other" if reason else "ok", reason=reason
     )
 
 
-def difference(path: Path, file: ModelFile, *, deep: bool) -> str:
-    """In what a whole file is not the official one; empty where it is, or nothing is known."""
+def find_difference(path: Path, file: ModelFile, *, deep: bool) -> str:
+    """Describe how a complete file differs from the official one; empty if it does not.
+
+    Also empty if the manifest does not know size and digest.
+    """
     size = path.stat().st_size
     if file.bytes is not None and size != file.bytes:
         return f"has {size} bytes, the official one {file.bytes}"
@@ -71,15 +79,15 @@ def difference(path: Path, file: ModelFile, *, deep: bool) -> str:
     return ""
 
 
-def open_index(path: Path) -> None:
-    """Read names and shapes of all tensors, and nothing that could run; raises WeightsDamaged."""
+def read_index(path: Path) -> None:
+    """Read names and shapes of all tensors, without running any code; raises WeightsDamaged."""
     require_packages(("torch",), needed_by=f"the check of {path.name}")
-    import torch  # noqa: PLC0415  slow, and only needed for this
+    import torch  # noqa: PLC0415  slow, and only needed here
 
     try:
         content = torch.load(path, map_location="meta", weights_only=True)
-    except Exception as error:  # whatever torch says of a broken file
+    except Exception as error:  # torch raises any class for a damaged file
         reason = str(error).splitlines()[0]
         raise WeightsDamaged(f"{path} cannot be opened as weights: {reason}") from error
     if not isinstance(content, dict) or not content:
-        raise WeightsDamaged(f"{path} holds no table of tensors.")
+        raise WeightsDamaged(f"{path} does not contain a table of tensors.")

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from warm.engines.weights.check import FileState, states
-from warm.engines.weights.download import Supply, size_words, supply
+from warm.engines.weights.check import FileState, file_states
+from warm.engines.weights.download import DownloadOptions, download, format_size
 from warm.engines.weights.layout import unusual_places
 from warm.engines.weights.manifest import MODELS, Model
 from warm.face.download import download_face_models, missing_face_models
@@ -14,7 +14,7 @@ from warm.settings import Settings, read_settings
 
 
 def add_models(command: argparse.ArgumentParser) -> None:
-    """`models` with its four commands."""
+    """Add `models` with its four commands."""
     kinds = command.add_subparsers(required=True, metavar="face|list|download|verify")
     face = kinds.add_parser("face", help="download the face models, which `prepare` needs")
     face.set_defaults(run=run_face)
@@ -37,7 +37,7 @@ def add_models(command: argparse.ArgumentParser) -> None:
 
 
 def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Path]:
-    """The settings, and the folder of the models; raises BadSettings."""
+    """Return the settings and the folder of the models; raises BadSettings."""
     given = [] if arguments.config is None else ["--config", str(arguments.config)]
     settings = read_settings(given)
     return settings, arguments.models or settings.models_dir
@@ -54,88 +54,87 @@ def run_face(arguments: argparse.Namespace) -> int:
 
 
 def run_list(arguments: argparse.Namespace) -> int:
-    """Show the manifest and what is there of it; 0 whatever that is."""
+    """Print the manifest and the state of every file; always returns 0."""
     _, models_dir = settings_of(arguments)
     print(f"{models_dir.absolute()} (models_dir, WARMTALK_MODELS_DIR)")
     for model in MODELS:
-        print("\n".join(listed(models_dir, model)))
-    tell_places(models_dir)
+        print("\n".join(model_lines(models_dir, model)))
+    print_unusual_places(models_dir)
     return 0
 
 
-def listed(models_dir: Path, model: Model) -> Iterator[str]:
-    """One model: a headline, its licence, a line a file."""
+def model_lines(models_dir: Path, model: Model) -> Iterator[str]:
+    """Describe one model: a headline, its licence, one line per file."""
     optional = f" (optional: {model.flag})" if model.is_optional else ""
     yield f"\n{model.folder}{optional}: {model.repo} at {model.revision or 'its newest state'}"
     yield f"  licence: {model.licence}"
-    for state in states(models_dir, model):
+    for state in file_states(models_dir, model):
         file = state.file
         digest = f"sha256 {file.sha256}" if file.sha256 else "sha256 unknown"
-        yield f"  {state.state:8} {file.name:36} {size_words(file.bytes):>12}  {digest}"
+        yield f"  {state.state:8} {file.name:36} {format_size(file.bytes):>12}  {digest}"
 
 
 def run_download(arguments: argparse.Namespace) -> int:
-    """Fetch what is not there; raises WeightsError."""
+    """Download missing files; raises WeightsError."""
     settings, models_dir = settings_of(arguments)
-    asked = {"--parser": arguments.parser, "--tiny": arguments.tiny}
-    wanted = [model for model in MODELS if asked.get(model.flag, True)]
-    into = Supply(
+    requested = {"--parser": arguments.parser, "--tiny": arguments.tiny}
+    models = [model for model in MODELS if requested.get(model.flag, True)]
+    options = DownloadOptions(
         models_dir=models_dir,
         endpoint=(arguments.endpoint or settings.models_endpoint).rstrip("/"),
         source=arguments.source or settings.models_source,
         only_official=arguments.force,
     )
-    supply(wanted, into)
-    tell_places(models_dir)
-    licences = own_command("models", "list")
-    print(f"Licences: {licences}; check every byte: {again('verify', models_dir)}")
+    download(models, options)
+    print_unusual_places(models_dir)
+    licences, verify = own_command("models", "list"), models_command("verify", models_dir)
+    print(f"Licences: {licences}; check every byte: {verify}")
     return 0
 
 
 def run_verify(arguments: argparse.Namespace) -> int:
-    """Read everything; 1 when a file is missing, damaged or another than the official one."""
+    """Check every byte; returns 1 if a file is missing, damaged or not the official one."""
     _, models_dir = settings_of(arguments)
     found: list[FileState] = []
     for model in MODELS:
-        of_model = list(states(models_dir, model, deep=True))
+        of_model = list(file_states(models_dir, model, deep=True))
         if model.is_optional and all(state.state == "missing" for state in of_model):
             print(f"absent   {of_model[0].path.parent} (optional)")
             continue
         found += of_model
-        print("\n".join(verdicts(of_model)))
-    tell_places(models_dir)
+        print("\n".join(state_lines(of_model)))
+    print_unusual_places(models_dir)
     if broken := [state for state in found if not state.is_usable]:
-        print(f"{len(broken)} to mend: {again('download', models_dir)}{flags(broken)}")
+        command = models_command("download", models_dir)
+        print(f"{len(broken)} to download: {command}{model_flags(broken)}")
     if other := [state for state in found if state.state == "other"]:
-        force = f"{again('download', models_dir)} --force{flags(other)}"
-        print(f"{len(other)} not official; usable if that is meant, else: {force}")
+        command = models_command("download", models_dir)
+        print(
+            f"{len(other)} not official. Keep them if this is intended; otherwise: {command} "
+            f"--force{model_flags(other)}"
+        )
     return int(any(state.state != "ok" for state in found))
 
 
-def verdicts(found: Sequence[FileState]) -> Iterator[str]:
-    """One line a file."""
+def state_lines(found: Sequence[FileState]) -> Iterator[str]:
+    """Describe each file in one line."""
     for state in found:
-        known = "" if state.file.sha256 else " (its structure; no digest is known)"
-        words = f": {state.words}" if state.words else known
-        yield f"{state.state:8} {state.path}{words}"
+        default = "" if state.file.sha256 else " (structure only; no digest is known)"
+        yield f"{state.state:8} {state.path}" + (f": {state.reason}" if state.reason else default)
 
 
-def tell_places(models_dir: Path) -> None:
-    """Say what lies in an unusual place."""
+def print_unusual_places(models_dir: Path) -> None:
+    """Print a note for each model in an unusual place."""
     for note in unusual_places(models_dir):
         print(f"Note: {note}")
 
 
-def again(what: str, models_dir: Path) -> str:
-    """Another command on the same folder."""
-    return own_command("models", what, "--models", models_dir)
+def models_command(name: str, models_dir: Path) -> str:
+    """Return the command line of another command on the same folder."""
+    return own_command("models", name, "--models", models_dir)
 
 
-def flags(found: Sequence[FileState]) -> str:
-    """What the download needs to be told where optional models are meant."""
-    return "".join(f" {model.flag}" for model in MODELS if model.flag and model in models_of(found))
-
-
-def models_of(found: Sequence[FileState]) -> set[Model]:
-    """The models that these files belong to."""
-    return {state.model for state in found}
+def model_flags(found: Sequence[FileState]) -> str:
+    """Return the flags that a download needs for the optional models of these files."""
+    models = {state.model for state in found}
+    return "".join(f" {model.flag}" for model in MODELS if model.flag and model in models)

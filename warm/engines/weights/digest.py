@@ -1,4 +1,4 @@
-"""SHA-256 of large files, with a progress bar where it takes a while."""
+"""SHA-256 of large files, with a progress bar."""
 
 import hashlib
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 BLOCK_BYTES = 1 << 22
-SLOW_BYTES = 100_000_000
-"""Smaller files are read without a bar."""
+MIN_BAR_BYTES = 100_000_000
+"""Smaller files are read without a progress bar."""
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's content, hexadecimal."""
+    """Return the SHA-256 of a file's content in hexadecimal."""
     digest, size = hashlib.sha256(), path.stat().st_size
     with (
         path.open("rb") as file,
@@ -20,7 +20,7 @@ def sha256_of(path: Path) -> str:
             desc=f"checking {path.name}",
             unit="B",
             unit_scale=True,
-            disable=size < SLOW_BYTES,
+            disable=size < MIN_BAR_BYTES,
         ) as bar,
     ):
         while block := file.read(BLOCK_BYTES):

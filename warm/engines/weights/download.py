@@ -1,4 +1,4 @@
-"""Bring what is missing: from a folder that has it, or from the hub."""
+"""Download of missing weights: from the hub, or copied from a local folder."""
 
 import os
 import shutil
@@ -7,127 +7,130 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from warm.engines.weights.check import FileState, states
-from warm.engines.weights.errors import NoRoomForWeights, WeightsMissing
-from warm.engines.weights.file_headers import look
-from warm.engines.weights.layout import place_of, weights_in
+from warm.engines.weights.check import FileState, file_states
+from warm.engines.weights.errors import DiskFull, WeightsMissing
+from warm.engines.weights.file_headers import check_structure
+from warm.engines.weights.layout import find_model, find_weights_file
 from warm.engines.weights.manifest import Model
 from warm.installation import DOWNLOAD_PACKAGES, require_packages
 
-SPARE_BYTES = 200_000_000
-"""What should be left on the disk afterwards."""
+RESERVE_BYTES = 200_000_000
+"""Free space that must remain on the disk afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Supply:
-    """Where weights go, and where they come from."""
+class DownloadOptions:
+    """Target and source of a download."""
 
     models_dir: Path
     endpoint: str
-    """A hub of the Hugging Face form, without a slash at its end."""
+    """A hub compatible with Hugging Face, without a trailing slash."""
     source: Path | None = None
-    """A folder to take them from in place of the hub."""
+    """A folder from which files are copied instead of the hub."""
     only_official: bool = False
-    """Replace what is whole but not the official file too."""
-    say: Callable[[str], None] = print
+    """Also replace complete files that are not the official ones."""
+    report: Callable[[str], None] = print
 
 
-def supply(models: Sequence[Model], into: Supply) -> None:
-    """Bring every file of these models that is not there and whole. Raises WeightsError."""
-    needed = [state for model in models for state in lacking(model, into)]
+def download(models: Sequence[Model], options: DownloadOptions) -> None:
+    """Get every file of these models that is missing or damaged. Raises WeightsError."""
+    needed = [state for model in models for state in files_to_fetch(model, options)]
     if not needed:
-        into.say(f"Everything is there: {into.models_dir}")
-    elif into.source is None:
-        from_hub(needed, into)
+        options.report(f"Everything is there: {options.models_dir}")
+    elif options.source is None:
+        fetch_from_hub(needed, options)
     else:
-        from_folder(list(dict.fromkeys(state.model for state in needed)), into, into.source)
+        needed_models = list(dict.fromkeys(state.model for state in needed))
+        copy_from_folder(needed_models, options, options.source)
 
 
-def lacking(model: Model, into: Supply) -> list[FileState]:
-    """The files that have to come, each with the path it shall have."""
-    found = list(states(into.models_dir, model))
+def files_to_fetch(model: Model, options: DownloadOptions) -> list[FileState]:
+    """Files that must be fetched, each with its target path."""
     return [
         state
-        for state in found
-        if not state.is_usable or (into.only_official and state.state == "other")
+        for state in file_states(options.models_dir, model)
+        if not state.is_usable or (options.only_official and state.state == "other")
     ]
 
 
-def from_hub(needed: Sequence[FileState], into: Supply) -> None:
-    """Ask for everything first, so that nothing large is fetched in vain; then fetch."""
+def fetch_from_hub(needed: Sequence[FileState], options: DownloadOptions) -> None:
+    """Query all files, so that no large download is wasted; then fetch them."""
     require_packages(DOWNLOAD_PACKAGES, needed_by="the download of weights")
-    from warm.engines.weights.hub import ask, fetch  # noqa: PLC0415  its libraries are slow to load
+    from warm.engines.weights.hub import fetch, query_file  # noqa: PLC0415  its libraries are slow to load
 
-    offers = [
-        (ask(state.model, state.file, endpoint=into.endpoint), state.path) for state in needed
+    remote_files = [
+        (query_file(state.model, state.file, endpoint=options.endpoint), state.path)
+        for state in needed
     ]
-    parts = [offer.part_of(path) for offer, path in offers]
-    announced = sum(offer.bytes or 0 for offer, _ in offers)
-    have = sum(part.stat().st_size for part in parts if part.exists())
-    require_room(into.models_dir, announced - have)
-    for offer, path in offers:
-        into.say(f"{offer.model.repo}: {path.name} ({size_words(offer.bytes)}) -> {path}")
-        fetch(offer, path, endpoint=into.endpoint)
+    parts = [remote_file.partial_path(path) for remote_file, path in remote_files]
+    announced = sum(remote_file.bytes or 0 for remote_file, _ in remote_files)
+    present = sum(part.stat().st_size for part in parts if part.exists())
+    require_disk_space(options.models_dir, announced - present)
+    for remote_file, path in remote_files:
+        size = format_size(remote_file.bytes)
+        options.report(f"{remote_file.model.repo}: {path.name} ({size}) -> {path}")
+        fetch(remote_file, path, endpoint=options.endpoint)
 
 
-def from_folder(models: Sequence[Model], into: Supply, source: Path) -> None:
-    """Link or copy whole models from a folder of any layout that `find` knows."""
-    places = {model: place_of(source, model) for model in models}
+def copy_from_folder(models: Sequence[Model], options: DownloadOptions, source: Path) -> None:
+    """Link or copy whole models from a folder of any layout that `find_weights` supports."""
+    places = {model: find_model(source, model) for model in models}
     if absent := [model for model, place in places.items() if place is None]:
         raise WeightsMissing(
-            f"{source} (models_source) does not hold "
+            f"{source} (models_source) does not contain "
             + ", ".join(f"{model.folder}/ ({model.repo})" for model in absent)
-            + ". Copy them there, or leave models_source empty to fetch them from the hub."
+            + ". Copy them there, or leave models_source empty to download them from the hub."
         )
     for model, place in places.items():
         assert place is not None
-        bring(model, place, into)
+        copy_model(model, place, options)
 
 
-def bring(model: Model, place: Path, into: Supply) -> None:
-    """All files of one model; each is opened before it is taken."""
-    weights = weights_in(place, model)
+def copy_model(model: Model, place: Path, options: DownloadOptions) -> None:
+    """Copy all files of one model; each is checked before."""
+    weights = find_weights_file(place, model)
     assert weights is not None, place
     for file in (*model.configs, weights):
-        origin, target = (place / file.name).resolve(), into.models_dir / model.folder / file.name
-        look(origin)
+        origin = (place / file.name).resolve()
+        target = options.models_dir / model.folder / file.name
+        check_structure(origin)
         if target.exists() and target.samefile(origin):
             continue
-        into.say(f"{origin} -> {target} ({link_or_copy(origin, target)})")
+        options.report(f"{origin} -> {target} ({link_or_copy(origin, target)})")
 
 
 def link_or_copy(origin: Path, target: Path) -> str:
-    """A hard link where the file system allows one, else a copy; whole or not at all."""
+    """Create a hard link if the file system allows it, else an atomic copy; returns which."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid4().hex}.new")
     try:
         try:
             os.link(origin, temporary)
-            done = "linked"
+            method = "linked"
         except OSError:
-            require_room(target.parent, origin.stat().st_size)
+            require_disk_space(target.parent, origin.stat().st_size)
             shutil.copyfile(origin, temporary)
-            done = "copied"
+            method = "copied"
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
-    return done
+    return method
 
 
-def require_room(folder: Path, needed_bytes: int) -> None:
-    """Raise NoRoomForWeights unless so much fits on the disk of `folder`."""
+def require_disk_space(folder: Path, needed_bytes: int) -> None:
+    """Raise DiskFull unless the disk of `folder` has enough free space."""
     existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     free = shutil.disk_usage(existing).free
-    if needed_bytes > 0 and free < needed_bytes + SPARE_BYTES:
-        raise NoRoomForWeights(
-            f"{folder} has room for {size_words(free)}; {size_words(needed_bytes)} are to come, "
-            f"and {size_words(SPARE_BYTES)} should be left. Free some, or choose another folder "
-            "(models_dir)."
+    if needed_bytes > 0 and free < needed_bytes + RESERVE_BYTES:
+        raise DiskFull(
+            f"{folder} has {format_size(free)} of free space; {format_size(needed_bytes)} are "
+            f"needed, and {format_size(RESERVE_BYTES)} must remain. Free some space, or choose "
+            "another folder (models_dir)."
         )
 
 
-def size_words(count: int | None) -> str:
-    """Bytes for people."""
+def format_size(count: int | None) -> str:
+    """Format a number of bytes for display."""
     if count is None:
         return "unknown size"
     for unit, size in (("GB", 1e9), ("MB", 1e6)):

@@ -1,4 +1,4 @@
-"""Why weights cannot be used or had, one class per cause; every message names what mends it."""
+"""Errors of weights and their download, one class per cause; every message names a remedy."""
 
 
 class WeightsError(ValueError):
@@ -6,36 +6,36 @@ class WeightsError(ValueError):
 
 
 class WeightsMissing(WeightsError):
-    """Files are not there."""
+    """Files do not exist."""
 
 
 class WeightsDamaged(WeightsError):
-    """A file is cut off, or is not of its kind."""
+    """A file is truncated, or has the wrong format."""
 
 
-class WeightsWrong(WeightsError):
-    """A file is whole, but not the one that the manifest names."""
+class WeightsMismatch(WeightsError):
+    """A file is complete, but not the one that the manifest names."""
 
 
-class DownloadError(WeightsError):
-    """A file did not come; what came of it is kept, and the next try goes on there."""
+class WeightsDownloadError(WeightsError):
+    """A download failed; the bytes that arrived are kept, and the next attempt resumes there."""
 
 
-class HubUnreachable(DownloadError):
-    """Nobody answers at `models_endpoint`."""
+class HubUnreachable(WeightsDownloadError):
+    """`models_endpoint` does not answer."""
 
 
-class HubRefused(DownloadError):
-    """The hub wants to know who asks."""
+class HubRefused(WeightsDownloadError):
+    """The hub requires a login."""
 
 
-class HubLacksFile(DownloadError):
-    """The hub answers, and has no such file."""
+class HubLacksFile(WeightsDownloadError):
+    """The hub answers, but does not have the file."""
 
 
-class NoRoomForWeights(DownloadError):
-    """The disk is too full."""
+class DiskFull(WeightsDownloadError):
+    """The disk has not enough free space."""
 
 
-class DownloadBusy(DownloadError):
-    """Another process is fetching the same file."""
+class DownloadBusy(WeightsDownloadError):
+    """Another process is downloading the same file."""

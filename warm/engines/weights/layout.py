@@ -1,6 +1,6 @@
-"""Where the weights lie: in the official folders, or in one of the places that people end up with.
+"""Location of the weights: the official folders, or common places of other layouts.
 
-Nothing is moved. What is found elsewhere is used from there, and said.
+Files found in other places are used there, with a note; nothing is moved.
 """
 
 from collections.abc import Iterator
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warm.engines.weights.errors import WeightsDamaged, WeightsMissing
-from warm.engines.weights.file_headers import look
+from warm.engines.weights.file_headers import check_structure
 from warm.engines.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model, ModelFile
 from warm.installation import own_command
 
-NESTED = ("", "models", "MuseTalk", "musetalk", "MuseTalk/models", "musetalk/models")
-"""Folders in `models_dir` in which the official ones may lie: a clone of the hub repository, a
+NESTED_FOLDERS = ("", "models", "MuseTalk", "musetalk", "MuseTalk/models", "musetalk/models")
+"""Folders in `models_dir` that may contain the official ones: a clone of the hub repository, a
 clone of the program, a copied folder."""
-CACHES = ("", "hub", "huggingface/hub", ".cache/huggingface/hub")
-"""Where in `models_dir` a cache of the hub may lie: `models--ORG--NAME/snapshots/COMMIT`."""
+CACHE_FOLDERS = ("", "hub", "huggingface/hub", ".cache/huggingface/hub")
+"""Folders in `models_dir` that may be a cache of the hub: `models--ORG--NAME/snapshots/COMMIT`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class WeightsLayout:
     """Folders of all models, and the file in each from which tensors are read."""
 
     unet: Path
@@ -39,7 +39,7 @@ class Layout:
     """The tiny autoencoder, which is optional."""
     tiny_weights: Path | None
     notes: tuple[str, ...]
-    """What was found in an unusual place."""
+    """A note for each model in an unusual place."""
 
     @property
     def unet_config(self) -> Path:
@@ -47,21 +47,21 @@ class Layout:
         return self.unet / UNET.configs[0].name
 
 
-def find(models_dir: Path) -> Layout:
-    """The weights under `models_dir`, opened as far as to know that none is cut off.
+def find_weights(models_dir: Path) -> WeightsLayout:
+    """Find the weights under `models_dir`, and check that none is truncated.
 
-    Takes milliseconds. Raises WeightsMissing or WeightsDamaged: they name the file and the command.
+    Takes milliseconds. Raises WeightsMissing or WeightsDamaged, which name file and command.
     """
-    places = {model.name: place_of(models_dir, model) for model in MODELS}
+    places = {model.name: find_model(models_dir, model) for model in MODELS}
     if absent := [model for model in MODELS if not model.is_optional and not places[model.name]]:
         raise WeightsMissing("\n".join(describe_missing(models_dir, model) for model in absent))
     found = {name: place for name, place in places.items() if place is not None}
     weights = {
-        model.name: checked(models_dir, model, found[model.name])
+        model.name: check_model(models_dir, model, found[model.name])
         for model in MODELS
         if model.name in found
     }
-    return Layout(
+    return WeightsLayout(
         unet=found[UNET.name],
         unet_weights=weights[UNET.name],
         vae=found[VAE.name],
@@ -76,80 +76,81 @@ def find(models_dir: Path) -> Layout:
     )
 
 
-def place_of(models_dir: Path, model: Model) -> Path | None:
-    """The first folder with all files of a model; the official one comes first."""
+def find_model(models_dir: Path, model: Model) -> Path | None:
+    """Return the first folder with all files of a model; the official folder is tried first."""
     return next(
-        (folder for folder in folders(models_dir, model) if is_complete(folder, model)), None
+        (folder for folder in candidate_folders(models_dir, model) if is_complete(folder, model)),
+        None,
     )
 
 
-def folders(models_dir: Path, model: Model) -> Iterator[Path]:
-    """Every folder where a model may lie, whether it exists or not, the likeliest first."""
-    for nested in NESTED:
+def candidate_folders(models_dir: Path, model: Model) -> Iterator[Path]:
+    """Every folder that may hold a model, whether it exists or not, the likeliest first."""
+    for nested in NESTED_FOLDERS:
         for name in (model.folder, *model.other_folders):
             yield models_dir / nested / name
-    for cache in CACHES:
-        kept = models_dir / cache / f"models--{model.repo.replace('/', '--')}" / "snapshots"
-        for snapshot in sorted(kept.glob("*"), key=lambda path: path.name != model.revision):
-            yield snapshot / model.within
+    for cache in CACHE_FOLDERS:
+        cached = models_dir / cache / f"models--{model.repo.replace('/', '--')}" / "snapshots"
+        for snapshot in sorted(cached.glob("*"), key=lambda path: path.name != model.revision):
+            yield snapshot / model.repo_folder
 
 
 def is_complete(folder: Path, model: Model) -> bool:
-    """Whether a folder holds what is needed of a model; broken links count as there."""
-    return all(is_there(folder / file.name) for file in model.configs) and any(
-        is_there(folder / file.name) for file in model.weights
+    """Whether a folder has all required files of a model; broken links count."""
+    return all(name_exists(folder / file.name) for file in model.configs) and any(
+        name_exists(folder / file.name) for file in model.weights
     )
 
 
-def is_there(path: Path) -> bool:
-    """Whether a name is taken, by a file or by a link that leads nowhere."""
+def name_exists(path: Path) -> bool:
+    """Whether a name exists, as a file or as a link, which may be broken."""
     return path.is_file() or path.is_symlink()
 
 
-def weights_in(folder: Path, model: Model) -> ModelFile | None:
-    """The file that tensors are read from."""
-    return next((file for file in model.weights if is_there(folder / file.name)), None)
+def find_weights_file(folder: Path, model: Model) -> ModelFile | None:
+    """Return the file from which tensors are read."""
+    return next((file for file in model.weights if name_exists(folder / file.name)), None)
 
 
-def checked(models_dir: Path, model: Model, folder: Path) -> Path:
-    """The weights in a complete folder; raises WeightsDamaged when any file of it is cut off."""
-    weights = weights_in(folder, model)
+def check_model(models_dir: Path, model: Model, folder: Path) -> Path:
+    """Return the weights in a complete folder; raises WeightsDamaged for any damaged file."""
+    weights = find_weights_file(folder, model)
     assert weights is not None, folder
     for file in (*model.configs, weights):
         try:
-            look(folder / file.name)
+            check_structure(folder / file.name)
         except WeightsDamaged as error:
-            raise WeightsDamaged(f"{error} {mend(models_dir, model)}") from error
+            raise WeightsDamaged(f"{error} {download_command(models_dir, model)}") from error
     return folder / weights.name
 
 
 def describe_missing(models_dir: Path, model: Model) -> str:
-    """Which files of a model are nowhere, and what brings them."""
-    folder = fullest(models_dir, model)
-    missing = [file.name for file in model.configs if not is_there(folder / file.name)]
-    if weights_in(folder, model) is None:
+    """Name the missing files of a model, and the command that downloads them."""
+    folder = best_partial_folder(models_dir, model)
+    missing = [file.name for file in model.configs if not name_exists(folder / file.name)]
+    if find_weights_file(folder, model) is None:
         missing.append(" or ".join(file.name for file in model.weights if file.is_on_hub))
-    return f"{folder} lacks {', '.join(missing)}. {mend(models_dir, model)}"
+    return f"{folder} lacks {', '.join(missing)}. {download_command(models_dir, model)}"
 
 
-def fullest(models_dir: Path, model: Model) -> Path:
-    """The folder in which most of an incomplete model lies; the official one if there is none."""
+def best_partial_folder(models_dir: Path, model: Model) -> Path:
+    """Return the folder with most files of an incomplete model; by default the official one."""
     names = [file.name for file in (*model.configs, *model.weights)]
     return max(
-        folders(models_dir, model),
-        key=lambda folder: sum(is_there(folder / name) for name in names),
+        candidate_folders(models_dir, model),
+        key=lambda folder: sum(name_exists(folder / name) for name in names),
     )
 
 
-def mend(models_dir: Path, model: Model) -> str:
-    """The command that brings what is missing or broken of a model."""
+def download_command(models_dir: Path, model: Model) -> str:
+    """Return advice with the command that downloads missing or damaged files of a model."""
     flags = [model.flag] if model.flag else []
-    return f"Fetch it: {own_command('models', 'download', '--models', models_dir, *flags)}"
+    return f"Download it: {own_command('models', 'download', '--models', models_dir, *flags)}"
 
 
 def unusual_places(models_dir: Path) -> Iterator[str]:
-    """One line for every model that does not lie in its official folder."""
+    """Return a note for every model that is not in its official folder."""
     for model in MODELS:
-        place = place_of(models_dir, model)
+        place = find_model(models_dir, model)
         if place is not None and place != models_dir / model.folder:
             yield f"{model.name}: found in {place}, not in {models_dir / model.folder}; used there."

@@ -1,8 +1,8 @@
-"""Which files the neural engine is made of, and what is known of each.
+"""Manifest of the neural engine's files: repository, revision, size and digest of each.
 
-Revisions, sizes and digests are those that several public projects pin independently of one
-another. They have not been compared with the hub from here; None is what nobody could be found to
-agree on, and such a file is checked by its structure alone.
+Revisions, sizes and digests are those that several public projects pin independently. They have
+not been compared with the hub itself. None means that no such agreement was found; then only the
+structure of the file is checked.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class ModelFile:
     """One file of a model."""
 
     name: str
-    """In the model's folder."""
+    """Name in the model's folder."""
     bytes: int | None = None
     sha256: str | None = None
     """Lower-case hexadecimal."""
@@ -26,39 +26,39 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """What lies in one folder of `models_dir`."""
+    """A model: one folder of `models_dir`."""
 
     name: ModelName
     folder: str
-    """Of the official layout."""
+    """Name in the official layout."""
     repo: str
     revision: str | None
-    """A commit of the hub repository; None is its newest state."""
-    within: str = ""
-    """The folder in that repository, with a slash at its end."""
+    """A commit of the hub repository; None means its newest state."""
+    repo_folder: str = ""
+    """Folder in that repository, with a trailing slash."""
     licence: str
     other_folders: tuple[str, ...] = ()
-    """What people call it besides."""
+    """Other common names of the folder."""
     configs: tuple[ModelFile, ...]
-    """All of them are needed."""
+    """All of them are required."""
     weights: tuple[ModelFile, ...]
-    """One of them is needed; the first that is there is used, and the first on the hub fetched."""
+    """One of them is required; the first that exists is used, the first on the hub downloaded."""
     flag: str = ""
-    """Of `python -m warm models download`; a model that has one is optional."""
+    """Flag of `python -m warm models download`; a model that has one is optional."""
 
     @property
     def is_optional(self) -> bool:
-        """Whether the engine works without it, as it is set up by default."""
+        """Whether the engine works without it in the default configuration."""
         return bool(self.flag)
 
     @property
-    def wanted(self) -> tuple[ModelFile, ...]:
-        """The files that a download brings."""
+    def files(self) -> tuple[ModelFile, ...]:
+        """Files of a download."""
         return (*self.configs, next(each for each in self.weights if each.is_on_hub))
 
-    def in_repo(self, file: ModelFile) -> str:
-        """The file's path in the hub repository."""
-        return str(PurePosixPath(self.within, file.name))
+    def repo_path(self, file: ModelFile) -> str:
+        """Path of a file in the hub repository."""
+        return str(PurePosixPath(self.repo_folder, file.name))
 
 
 UNET = Model(
@@ -66,7 +66,7 @@ UNET = Model(
     folder="musetalkV15",
     repo="TMElyralab/MuseTalk",
     revision="2bcb936e2fddb4d86db4c62fd45b387d0c061571",
-    within="musetalkV15/",
+    repo_folder="musetalkV15/",
     licence="MIT for the code; the authors allow any use of the weights, commercial use too",
     other_folders=("musetalkv15", "musetalk-v15", "musetalkV15/musetalkV15"),
     configs=(
@@ -149,7 +149,7 @@ PARSER = Model(
     folder="face-parsing",
     repo="jonathandinu/face-parsing",
     revision=None,
-    licence="read it on the hub: it stands on NVIDIA's SegFormer and on the data set CelebAMask-HQ,"
+    licence="read it on the hub: based on NVIDIA's SegFormer and the data set CelebAMask-HQ,"
     " both for non-commercial use",
     other_folders=("jonathandinu/face-parsing", "segformer-face-parsing"),
     configs=(ModelFile(name="config.json"), ModelFile(name="preprocessor_config.json")),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from session.film import SAMPLE_RATE_HZ
-from warm.engines.musetalk.audio_windows import positions, tokens_of, window_table
+from warm.engines.musetalk.audio_windows import audio_tokens, positional_encoding, window_table
 
 RATES = [rate for rate in range(10, 61) if SAMPLE_RATE_HZ % rate == 0]
 
@@ -37,15 +37,15 @@ def test_fast_films_hear_too(fps: int) -> None:
 
 def test_tokens_come_step_by_step_and_silence_is_zero() -> None:
     hidden = np.arange(1, 25, dtype=np.float32).reshape(4, 3, 2)
-    tokens = tokens_of(hidden, frames=3, fps=25)
+    tokens = audio_tokens(hidden, frames=3, fps=25)
     assert tokens.shape == (3, 30, 2)
     assert (tokens[0, :12] == 0).all()
     assert np.array_equal(tokens[0, 12:24].reshape(4, 3, 2), hidden)
-    assert (tokens_of(hidden[:0], frames=2, fps=25) == 0).all()
+    assert (audio_tokens(hidden[:0], frames=2, fps=25) == 0).all()
 
 
 def test_positions_are_sines_and_cosines() -> None:
-    made = positions(50, 384)
+    made = positional_encoding(50, 384)
     assert made.shape == (50, 384)
     assert np.array_equal(made[0], np.tile([0, 1], 192).astype(np.float32))
     assert made[7, 0] == pytest.approx(np.sin(7.0), abs=1e-6)

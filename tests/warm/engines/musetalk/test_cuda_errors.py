@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from warm.engines.base import EngineLost
-from warm.engines.musetalk.cuda_errors import device_faults
-from warm.engines.musetalk.errors import DeviceFull
+from warm.engines.musetalk.cuda_errors import translate_cuda_errors
+from warm.engines.musetalk.errors import DeviceOutOfMemory
 
 
 def numbered(code: int) -> RuntimeError:
@@ -27,7 +27,7 @@ def numbered(code: int) -> RuntimeError:
     ],
 )
 def test_memory_that_does_not_do_is_told_by_whoever_asked_for_it(error: RuntimeError) -> None:
-    with pytest.raises(DeviceFull), device_faults():
+    with pytest.raises(DeviceOutOfMemory), translate_cuda_errors():
         raise error
 
 
@@ -48,17 +48,17 @@ def test_memory_that_does_not_do_is_told_by_whoever_asked_for_it(error: RuntimeE
     ],
 )
 def test_a_failure_says_whether_this_process_can_go_on(error: RuntimeError, lasts: bool) -> None:
-    with pytest.raises(EngineLost, match="the GPU failed") as caught, device_faults():
+    with pytest.raises(EngineLost, match="the GPU failed") as caught, translate_cuda_errors():
         raise error
     assert caught.value.needs_new_process is lasts
     assert "advice" not in str(caught.value)
 
 
 def test_what_is_no_fault_of_a_device_stays_what_it_is() -> None:
-    with pytest.raises(RuntimeError, match="out of memory") as caught, device_faults():
+    with pytest.raises(RuntimeError, match="out of memory") as caught, translate_cuda_errors():
         raise RuntimeError("the disk is out of memory")
     assert type(caught.value) is RuntimeError
-    for known in (DeviceFull("full"), EngineLost("lost")):
-        with pytest.raises(type(known)) as raised, device_faults():
+    for known in (DeviceOutOfMemory("full"), EngineLost("lost")):
+        with pytest.raises(type(known)) as raised, translate_cuda_errors():
             raise known
         assert raised.value is known

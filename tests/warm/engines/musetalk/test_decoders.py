@@ -23,14 +23,22 @@ from tests.warm.portraits import UPRIGHT, build_portrait, open_build, portrait, 
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarOutdated
 from warm.engines.base import Patch, PatchRequest
-from warm.engines.musetalk.acceleration.cuda_graphs import Recording
+from warm.engines.musetalk.acceleration.cuda_graphs import CapturedBatch
 from warm.engines.musetalk.acceleration.fused_ops import TorchKernels, fuse
-from warm.engines.musetalk.acceleration.partial_decoder import HALO, PartialDecoder, WholeNorm, cuts
-from warm.engines.musetalk.acceleration.polyphase import PolyphaseUpsampling, use_phases
-from warm.engines.musetalk.decoders import FIRST_ROW, DecoderKind
+from warm.engines.musetalk.acceleration.partial_decoder import (
+    HALO,
+    FullPictureNorm,
+    PartialDecoder,
+    rows_to_drop,
+)
+from warm.engines.musetalk.acceleration.polyphase import (
+    PolyphaseUpsampling,
+    use_polyphase_upsampling,
+)
+from warm.engines.musetalk.decoders import FIRST_DECODED_ROW, DecoderKind
 from warm.engines.musetalk.engine import MuseTalkEngine
-from warm.engines.musetalk.errors import UnfitConfig
-from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.errors import IncompatibleConfig
+from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 from warm.engines.weights.errors import WeightsMissing
 
@@ -49,13 +57,13 @@ def models(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def options(models: Path, decoder: DecoderKind, **chosen: Any) -> Options:
-    return Options(
+def options(models: Path, decoder: DecoderKind, **chosen: Any) -> MuseTalkOptions:
+    return MuseTalkOptions(
         models_dir=models, **{"device": "cpu", "precision": "fp32", **chosen}, decoder=decoder
     )
 
 
-def studio_of(models: Path, decoder: DecoderKind, **chosen: Any) -> Pipeline:
+def pipeline_of(models: Path, decoder: DecoderKind, **chosen: Any) -> Pipeline:
     wanted = options(models, decoder, **chosen)
     return open_pipeline(wanted.layout(), wanted)
 
@@ -66,7 +74,7 @@ def latents_of(count: int) -> Tensor:
 
 def below(pictures: Tensor) -> NDArray[np.uint8]:
     """The rows that `half` draws, one picture below the other."""
-    return np.asarray(pictures[:, FIRST_ROW:]).reshape(-1, 256, 3)
+    return np.asarray(pictures[:, FIRST_DECODED_ROW:]).reshape(-1, 256, 3)
 
 
 @pytest.mark.parametrize("phases", [False, True])
@@ -74,21 +82,21 @@ def test_half_is_exact_where_the_rows_above_are_as_it_was_told(phases: bool) -> 
     """Would miss rows that were cut off although one below needs them, and norms of a part."""
     whole = decoder_of(phases=phases)
     with torch.inference_mode():
-        known = whole(latents_of(2))[:, :, FIRST_ROW:]
+        known = whole(latents_of(2))[:, :, FIRST_DECODED_ROW:]
         made = {}
         for halo in (HALO, HALO - 2):
-            half = PartialDecoder(deepcopy(whole), first_row=FIRST_ROW, halo=halo)
-            drawn = half(latents_of(2), half.above(latents_of(2)))
-            made[halo] = relative(drawn[:, :, FIRST_ROW:], known)
+            half = PartialDecoder(deepcopy(whole), first_row=FIRST_DECODED_ROW, halo=halo)
+            drawn = half(latents_of(2), half.upper_statistics(latents_of(2)))
+            made[halo] = relative(drawn[:, :, FIRST_DECODED_ROW:], known)
     assert made[HALO] < ROUNDING < made[HALO - 2]
 
 
 def test_half_goes_with_parts_that_are_fused_on_a_gpu() -> None:
-    half = PartialDecoder(decoder_of(phases=True), first_row=FIRST_ROW)
+    half = PartialDecoder(decoder_of(phases=True), first_row=FIRST_DECODED_ROW)
     with torch.inference_mode():
-        known = half(latents_of(2), half.above(latents_of(2)))
+        known = half(latents_of(2), half.upper_statistics(latents_of(2)))
         assert fuse(half, TorchKernels()) > 0
-        made = half(latents_of(2), half.above(latents_of(2)))
+        made = half(latents_of(2), half.upper_statistics(latents_of(2)))
     assert relative(made, known) < ROUNDING
 
 
@@ -103,9 +111,9 @@ def test_a_norm_of_the_whole_picture_needs_its_lower_rows_only(
     picture = 5 + 3 * torch.randn(2, 6, 20, 9)
     picture[:, :, :11] -= 20
     known = plain(picture)[:, :, 6:]
-    norm = WholeNorm(plain.to(dtype), begins=6, halo=2)
+    norm = FullPictureNorm(plain.to(dtype), first_row=6, halo=2)
     given = picture.to(dtype, memory_format=layout)
-    norm.above = norm.measured(given)
+    norm.upper = norm.measure_upper(given)
     given[:, :, 6:8] = 100  # halo
     made = norm(given[:, :, 6:].contiguous(memory_format=layout))
     assert made.dtype == dtype and made.is_contiguous(memory_format=layout)
@@ -114,12 +122,12 @@ def test_a_norm_of_the_whole_picture_needs_its_lower_rows_only(
 
 
 def test_rows_above_that_are_unlike_change_every_row_below() -> None:
-    half = PartialDecoder(decoder_of(phases=False), first_row=FIRST_ROW)
+    half = PartialDecoder(decoder_of(phases=False), first_row=FIRST_DECODED_ROW)
     with torch.inference_mode():
-        above = half.above(latents_of(1))
+        above = half.upper_statistics(latents_of(1))
         known, made = half(latents_of(1), above), half(latents_of(1), 1.5 * above)
     apart = (made - known).abs().amax(dim=(0, 1, 3))
-    assert bool((apart[FIRST_ROW:] > 0).all()) and not bool(apart[:FIRST_ROW].any())
+    assert bool((apart[FIRST_DECODED_ROW:] > 0).all()) and not bool(apart[:FIRST_DECODED_ROW].any())
 
 
 def decoder_of(*, phases: bool) -> nn.Module:
@@ -130,7 +138,7 @@ def decoder_of(*, phases: bool) -> nn.Module:
         for tensor in whole.parameters():
             tensor.add_(torch.randn_like(tensor), alpha=0.05)
     if phases:
-        assert use_phases(whole) == 3
+        assert use_polyphase_upsampling(whole) == 3
     return nn.Module.requires_grad_(whole, requires_grad=False)
 
 
@@ -141,14 +149,14 @@ def relative(made: Tensor, known: Tensor) -> float:
 @pytest.mark.parametrize("sizes", [1, 2, 4, 6])
 @pytest.mark.parametrize("halo", [0, 3, 8, 100])
 def test_every_size_is_cut_where_the_next_one_begins(sizes: int, halo: int) -> None:
-    dropped = cuts(sizes, first_row=FIRST_ROW, halo=halo)
+    dropped = rows_to_drop(sizes, first_row=FIRST_DECODED_ROW, halo=halo)
     assert len(dropped) == sizes
     begins = 0
     for number, drop in enumerate(dropped):
         last = number == sizes - 1
         assert drop >= 0 and (drop >= min(halo, begins + drop) or number == 0)
         begins = (begins + drop) * (1 if last else 2)
-    assert begins == FIRST_ROW
+    assert begins == FIRST_DECODED_ROW
 
 
 def test_a_decoder_of_other_blocks_is_refused(models: Path, tmp_path: Path) -> None:
@@ -160,9 +168,9 @@ def test_a_decoder_of_other_blocks_is_refused(models: Path, tmp_path: Path) -> N
         AutoencoderKL.from_config(config).state_dict(),
         copied / "sd-vae" / "diffusion_pytorch_model.bin",
     )
-    studio_of(copied, "full")
-    with pytest.raises(UnfitConfig, match=r"AttnUpDecoderBlock2D.*Choose decoder = 'full'"):
-        studio_of(copied, "half")
+    pipeline_of(copied, "full")
+    with pytest.raises(IncompatibleConfig, match=r"AttnUpDecoderBlock2D.*Choose decoder = 'full'"):
+        pipeline_of(copied, "half")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -171,16 +179,16 @@ def test_half_draws_nearly_the_same_below_and_nothing_above(
     models: Path, precision: str, exact_savings: bool
 ) -> None:
     chosen = {"precision": precision, "exact_savings": exact_savings}
-    full, half = (studio_of(models, kind, **chosen) for kind in ("full", "half"))
+    full, half = (pipeline_of(models, kind, **chosen) for kind in ("full", "half"))
     face, drawn = spoken()
-    known = full.painter.decode(drawn)
-    made = half.painter.decode(drawn, half.keep(face.numpy()))
+    known = full.generator.decode(drawn)
+    made = half.generator.decode(drawn, half.prepare_latents(face.numpy()))
     assert made.shape == known.shape == (2, 256, 256, 3)
-    assert bool((made[:, :FIRST_ROW] == GREY).all())
+    assert bool((made[:, :FIRST_DECODED_ROW] == GREY).all())
     assert not np.array_equal(below(made), below(known))
     assert cv2.PSNR(below(made), below(known)) > 40
     enlargements = sum(
-        isinstance(each, PolyphaseUpsampling) for each in half.painter._vae.decoder.modules()
+        isinstance(each, PolyphaseUpsampling) for each in half.generator.vae.decoder.modules()
     )
     assert enlargements == (3 if exact_savings else 0)
 
@@ -206,7 +214,7 @@ def published(models: Path, latents: Tensor) -> NDArray[np.uint8]:
 
 def test_the_tiny_autoencoder_is_used_as_its_makers_do(models: Path) -> None:
     """Would miss latents that are divided by the full one's scale, or colours of another range."""
-    tiny = studio_of(models, "tiny").painter
+    tiny = pipeline_of(models, "tiny").generator
     made, known = tiny.decode(latents_of(3)).numpy(), published(models, latents_of(3))
     assert np.abs(made.astype(int) - known).max() <= 1
     assert known.std() > 1
@@ -214,32 +222,32 @@ def test_the_tiny_autoencoder_is_used_as_its_makers_do(models: Path) -> None:
 
 @pytest.mark.parametrize("decoder", OTHERS)
 def test_a_pass_has_one_size_and_can_be_recorded(models: Path, decoder: DecoderKind) -> None:
-    pipeline = studio_of(models, decoder)
-    tokens = torch.zeros(4, *pipeline.hearing.tokens_shape)
-    latents = pipeline.keep(torch.cat([latents_of(4), latents_of(4)], dim=1).numpy())
-    known = pipeline.painter.paint(latents, tokens)
-    pipeline.record(4, Tape())
+    pipeline = pipeline_of(models, decoder)
+    tokens = torch.zeros(4, *pipeline.audio_encoder.tokens_shape)
+    latents = pipeline.prepare_latents(torch.cat([latents_of(4), latents_of(4)], dim=1).numpy())
+    known = pipeline.generator.generate(latents, tokens)
+    pipeline.capture_graphs(4, Tape())
     assert max(pipeline.graphs.sizes) == 4
-    made = pipeline.graphs.paint(latents[:3], tokens[:3])
+    made = pipeline.graphs.generate(latents[:3], tokens[:3])
     assert int((made.int() - known[:3].int()).abs().max()) <= 1
 
 
 class Tape:
     """Stands in for CUDA graphs: the same memory every time."""
 
-    def rehearse(self, work: Callable[[], Tensor]) -> None:
+    def warm_up(self, work: Callable[[], Tensor]) -> None:
         work()
 
-    def abandon(self) -> None:
+    def abort(self) -> None:
         raise AssertionError("every pass can be recorded")
 
-    def record(self, work: Callable[[], Tensor]) -> Recording:
+    def capture(self, work: Callable[[], Tensor]) -> CapturedBatch:
         pictures = work().clone()
 
         def play() -> None:
             pictures.copy_(work())
 
-        return Recording(play, pictures)
+        return CapturedBatch(play, pictures)
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +264,7 @@ def patches_of(models: Path, avatar: Avatar, decoder: DecoderKind) -> list[Patch
     engine = MuseTalkEngine(options(models, decoder))
     engine.load_avatar(avatar)
     engine.load()
-    rows = np.zeros((2, *engine.pipeline.hearing.tokens_shape), np.float32)
+    rows = np.zeros((2, *engine.pipeline.audio_encoder.tokens_shape), np.float32)
     return engine.submit(
         [PatchRequest(avatar, frame, row) for frame, row in enumerate(rows)]
     ).patches()
@@ -316,8 +324,10 @@ def test_the_full_decoder_has_nothing_to_tell(
     with caplog.at_level(logging.WARNING):
         engine.load()
     assert "decoder" not in caplog.text
-    status = engine.device_status()
-    assert (status["decoder"], status["decoder_note"]) == ("full", None)
+    assert (engine.device_status()["decoder"], engine.device_status()["decoder_note"]) == (
+        "full",
+        None,
+    )
 
 
 def test_tiny_weights_are_asked_for_only_where_they_are_used(weights: Path) -> None:
@@ -331,7 +341,7 @@ def test_tiny_weights_are_asked_for_only_where_they_are_used(weights: Path) -> N
     [
         ("latent_channels", 16, "latent_channels is 16, expected 4"),
         ("upsampling_scaling_factor", 4, "num_decoder_blocks is 64, expected 8"),
-        ("decoder_block_out_channels", [4, 4, 4], "describes no network"),
+        ("decoder_block_out_channels", [4, 4, 4], "describes no valid network"),
     ],
 )
 def test_a_tiny_autoencoder_of_another_kind_is_named(
@@ -341,6 +351,6 @@ def test_a_tiny_autoencoder_of_another_kind_is_named(
     folder = write_tiny(copied)
     config = json.loads((folder / "config.json").read_bytes())
     (folder / "config.json").write_text(json.dumps({**config, field: value}))
-    with pytest.raises(UnfitConfig) as refused:
-        studio_of(copied, "tiny")
+    with pytest.raises(IncompatibleConfig) as refused:
+        pipeline_of(copied, "tiny")
     assert words in str(refused.value) and str(folder / "config.json") in str(refused.value)

@@ -21,8 +21,8 @@ from warm.avatars.store import AvatarOutdated
 from warm.engines.base import Engine, EngineLost, EngineOutOfMemory, Patch, PatchRequest
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.generator import Generator
-from warm.engines.musetalk.options import Options
-from warm.engines.musetalk.view import FaceOutside, Placement, views_of
+from warm.engines.musetalk.options import MuseTalkOptions
+from warm.engines.musetalk.view import FaceOutOfFrame, Placement, face_views
 from warm.media.resampling import resample
 from warm.offline.chunks import chunks_from_audio
 
@@ -30,8 +30,8 @@ POSES = [UPRIGHT, rotation_about_face(12.0), rotation_about_face(-6.0)]
 Picture = NDArray[np.uint8]
 
 
-def options(weights: Path, **chosen: str) -> Options:
-    return Options(models_dir=weights, device="cpu", precision="fp32", **chosen)  # type: ignore[arg-type]
+def options(weights: Path, **chosen: str) -> MuseTalkOptions:
+    return MuseTalkOptions(models_dir=weights, device="cpu", precision="fp32", **chosen)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_what_was_cut_out_goes_back_where_it_was(
     engine.prepare(build)
     avatar = open_build(build, "sitter")
     engine.load_avatar(avatar)
-    views = views_of(build, placement, 0)
+    views = face_views(build, placement, 0)
     for number, view in enumerate(views):
         crop = view.crop(avatar.frames[number])
         back = shown(avatar, number, engine.patch(avatar, number, crop))
@@ -152,24 +152,24 @@ def test_what_was_cut_out_goes_back_where_it_was(
 def test_the_steady_crop_turns_with_the_head_and_that_of_the_reference_does_not(
     build: AvatarBuild,
 ) -> None:
-    steady, own = (views_of(build, placement, 0) for placement in ("stabilized", "reference"))
+    steady, own = (face_views(build, placement, 0) for placement in ("stabilized", "reference"))
     assert len({view.box for view in steady}) == 1
     assert len({view.box for view in own}) == 3
     upright, turned = (view.crop(build.frames[n]) for n, view in enumerate(steady[:2]))
-    inner = np.s_[64:192, 64:192]
-    assert cv2.PSNR(upright[inner], turned[inner]) > 30
+    box_interior = np.s_[64:192, 64:192]
+    assert cv2.PSNR(upright[box_interior], turned[box_interior]) > 30
     upright, turned = (view.crop(build.frames[n]) for n, view in enumerate(own[:2]))
-    assert cv2.PSNR(upright[inner], turned[inner]) < 22
+    assert cv2.PSNR(upright[box_interior], turned[box_interior]) < 22
 
 
 def test_the_box_is_moved_by_bbox_shift_and_refused_where_there_is_no_face(
     build: AvatarBuild,
 ) -> None:
-    plain, moved = (views_of(build, "reference", shift)[0].box for shift in (0, 7))
+    plain, moved = (face_views(build, "reference", shift)[0].box for shift in (0, 7))
     assert (moved.top - plain.top, moved.bottom - plain.bottom) == (14, 0)
     away = replace(build, landmarks=build.landmarks + np.float32(2000))
-    with pytest.raises(FaceOutside, match="frame 0"):
-        views_of(away, "reference", 0)
+    with pytest.raises(FaceOutOfFrame, match="frame 0"):
+        face_views(away, "reference", 0)
 
 
 def test_the_mask_covers_the_lips_and_is_gone_at_its_borders(
@@ -203,8 +203,10 @@ def test_a_sound_file_in_passages_is_heard_as_a_whole(
     loaded: MuseTalkEngine, speech: Speech, tmp_path: Path
 ) -> None:
     """Would miss passages that do not begin where Whisper's own segments of the file do."""
-    said = resample(speech.samples, speech.sample_rate_hz)
-    sound = np.tile(said, 65 * SAMPLE_RATE_HZ // len(said) + 1)[: 65 * SAMPLE_RATE_HZ]
+    conditions_for = resample(speech.samples, speech.sample_rate_hz)
+    sound = np.tile(conditions_for, 65 * SAMPLE_RATE_HZ // len(conditions_for) + 1)[
+        : 65 * SAMPLE_RATE_HZ
+    ]
     path = tmp_path / "long.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
@@ -254,7 +256,7 @@ def test_networks_that_leave_no_room_to_draw_are_refused_while_loading(
     def fail(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(Generator, "paint", fail)
+    monkeypatch.setattr(Generator, "generate", fail)
     with pytest.raises(EngineOutOfMemory, match="one frame"):
         MuseTalkEngine(options(weights)).load()
 
@@ -263,16 +265,16 @@ def limit_memory(
     engine: MuseTalkEngine, monkeypatch: pytest.MonkeyPatch, most: int, asked: list[int]
 ) -> None:
     """Let the device's memory do for `most` frames; note what is asked of it."""
-    painter = engine.pipeline.painter
-    paint = painter.paint
+    generator = engine.pipeline.generator
+    generate = generator.generate
 
     def limited(latents: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         asked.append(len(latents))
         if len(latents) > most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return paint(latents, tokens)
+        return generate(latents, tokens)
 
-    monkeypatch.setattr(painter, "paint", limited)
+    monkeypatch.setattr(generator, "generate", limited)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +296,7 @@ def test_a_lost_gpu_is_told_from_a_bug(
     def fail(*_: object) -> None:
         raise raised
 
-    monkeypatch.setattr(fresh.pipeline.painter, "paint", fail)
+    monkeypatch.setattr(fresh.pipeline.generator, "generate", fail)
     with pytest.raises(expected) as caught:
         fresh.submit(patch_requests(avatar, rows[:1]))
     assert type(caught.value) is expected

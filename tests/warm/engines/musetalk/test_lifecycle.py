@@ -24,7 +24,7 @@ from warm.engines.base import EngineLost
 from warm.engines.factory import make_engine, musetalk_options
 from warm.engines.lifecycle import LoadPolicy
 from warm.engines.musetalk.engine import MuseTalkEngine
-from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.options import MuseTalkOptions
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.runtime import Runtime
 from warm.settings import Settings
@@ -36,7 +36,7 @@ WAIT_S = 60
 class FrailEngine(MuseTalkEngine):
     """The real one, whose device fails at a chosen pass, and which loads when it is let to."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: MuseTalkOptions) -> None:
         super().__init__(options)
         self.gate = Event()
         self.gate.set()
@@ -51,17 +51,17 @@ class FrailEngine(MuseTalkEngine):
 
     def fail_at(self, number: int, fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
         """Raise `fault` in the pass of this number from now on, and in all after it."""
-        painter, left = self.pipeline.painter, number
-        paint = painter.paint
+        generator, left = self.pipeline.generator, number
+        generate = generator.generate
 
         def failing(latents: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
             nonlocal left
             left -= 1
             if left <= 0:
                 raise fault
-            return paint(latents, tokens)
+            return generate(latents, tokens)
 
-        monkeypatch.setattr(painter, "paint", failing)
+        monkeypatch.setattr(generator, "generate", failing)
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +239,7 @@ def test_a_device_lost_in_mid_clip_leaves_a_whole_film_and_comes_back(
 
         assert server.health() == (503, "reloading")
         told = server.client.get("/health").get_json()
-        assert "try 1 of 4" in told["reason"]
+        assert "attempt 1 of 4" in told["reason"]
         assert told["model_loaded"] is False
         waiting = [server.saying("s", "Again."), server.saying("other", "Me too.")]
         until(lambda: len(server.runtime._thread._queue) == 2)
@@ -262,7 +262,7 @@ def test_a_device_lost_while_it_listens_is_loaded_anew_too(
         def fail(_: object) -> None:
             raise RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED")
 
-        monkeypatch.setattr(server.engine.pipeline.hearing, "hear", fail)
+        monkeypatch.setattr(server.engine.pipeline.audio_encoder, "encode_speech", fail)
         assert server.say("s").status_code == 503
         assert server.say("s", "Again.").status_code == 200
         assert server.stats()["losses"] == 1
@@ -307,7 +307,7 @@ def test_memory_that_ends_in_mid_clip_is_told_and_others_go_on(
             server.engine.fail_at(4, full, broken)
             answer = server.say("s")
             assert answer.status_code == 503
-            assert "memory does not do for one frame" in answer.get_json()["detail"]
+            assert "no memory for one frame" in answer.get_json()["detail"]
             assert int(answer.headers["Retry-After"]) >= 1
             durable = server.frames("s")
             assert durable == server.committed("s") > 0
@@ -322,7 +322,7 @@ def test_an_unloaded_engine_keeps_none_of_its_networks(serve: Serve) -> None:
     with serve(unload_idle_seconds=0.2) as server:
         until(lambda: server.stats()["unloads"] > 0)
         assert server.engine._pipeline is None
-        assert not server.engine._latents
+        assert not server.engine._avatars._latents
         told = server.client.get("/stats").get_json()
         assert told["device"]["device"] == "cpu"
         assert told["engine"]["loaded"] is False

@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from warm.engines.musetalk.checkpoint import modern_names
-from warm.engines.musetalk.device import choose
-from warm.engines.musetalk.errors import NoSuchDevice, UnfitConfig, UnfitWeights
-from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.checkpoint import rename_legacy_keys
+from warm.engines.musetalk.device import choose_device
+from warm.engines.musetalk.errors import IncompatibleConfig, IncompatibleWeights, NoSuchDevice
+from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.pipeline import open_pipeline
 from warm.engines.weights.errors import WeightsDamaged, WeightsError, WeightsMissing
 
@@ -30,13 +30,13 @@ def models(weights: Path, tmp_path: Path) -> Path:
 
 def picture_of(models: Path) -> np.ndarray[Any, Any]:
     """What the networks draw of fixed noise."""
-    options = Options(models_dir=models, device="cpu", precision="fp32")
+    options = MuseTalkOptions(models_dir=models, device="cpu", precision="fp32")
     pipeline = open_pipeline(options.layout(), options)
     noise = np.random.default_rng(1)
-    latents = pipeline.keep(noise.standard_normal((1, 8, 32, 32)).astype(np.float32))
-    heard = pipeline.hearing.hear(noise.uniform(-1, 1, 8000).astype(np.float32))
-    tokens = np.resize(heard.ravel(), pipeline.hearing.tokens_shape).astype(np.float32)
-    return pipeline.draw(list(latents), [tokens]).wait()
+    latents = pipeline.prepare_latents(noise.standard_normal((1, 8, 32, 32)).astype(np.float32))
+    heard = pipeline.audio_encoder.encode_speech(noise.uniform(-1, 1, 8000).astype(np.float32))
+    tokens = np.resize(heard.ravel(), pipeline.audio_encoder.tokens_shape).astype(np.float32)
+    return pipeline.generate(list(latents), [tokens]).wait()
 
 
 def test_safetensors_and_new_names_draw_the_same_picture(weights: Path, models: Path) -> None:
@@ -45,7 +45,7 @@ def test_safetensors_and_new_names_draw_the_same_picture(weights: Path, models: 
     assert any(".query." in name for name in vae)
     for old, new, tensors in (
         (UNET, "musetalkV15/unet.safetensors", torch.load(models / UNET, weights_only=True)),
-        (VAE, "sd-vae/diffusion_pytorch_model.safetensors", modern_names(vae)),
+        (VAE, "sd-vae/diffusion_pytorch_model.safetensors", rename_legacy_keys(vae)),
         (WHISPER, "whisper/model.safetensors", torch.load(models / WHISPER, weights_only=True)),
     ):
         save_file(tensors, models / new)
@@ -76,7 +76,7 @@ def cut_off(path: Path) -> None:
 
 BROKEN: list[tuple[Callable[[Path], object], type[WeightsError], list[str]]] = [
     (lambda m: (m / VAE).unlink(), WeightsMissing, ["sd-vae", "diffusion_pytorch_model", "models"]),
-    (lambda m: cut_off(m / UNET), WeightsDamaged, ["unet.pth", "cut off"]),
+    (lambda m: cut_off(m / UNET), WeightsDamaged, ["unet.pth", "truncated"]),
     (
         lambda m: torch.save({"a": Path("x")}, m / WHISPER),
         WeightsDamaged,
@@ -89,22 +89,22 @@ BROKEN: list[tuple[Callable[[Path], object], type[WeightsError], list[str]]] = [
     ),
     (
         lambda m: break_json(m, UNET_JSON, block_out_channels=[8, 8, 16, 16]),
-        UnfitWeights,
+        IncompatibleWeights,
         ["unet.pth", "musetalk.json", "expected (16,", "more"],
     ),
     (
         lambda m: break_tensors(m, UNET, lambda t: t.pop("conv_in.bias")),
-        UnfitWeights,
+        IncompatibleWeights,
         ["unet.pth", "conv_in.bias is missing"],
     ),
     (
         lambda m: break_tensors(m, VAE, lambda t: t.update(extra=torch.zeros(1))),
-        UnfitWeights,
+        IncompatibleWeights,
         ["diffusion_pytorch_model.bin", "extra is unknown"],
     ),
     (
         lambda m: break_json(m, UNET_JSON, down_block_types=["NoSuchBlock"] * 4),
-        UnfitConfig,
+        IncompatibleConfig,
         ["musetalk.json", "NoSuchBlock"],
     ),
     (
@@ -112,7 +112,7 @@ BROKEN: list[tuple[Callable[[Path], object], type[WeightsError], list[str]]] = [
             break_json(m, UNET_JSON, in_channels=9),
             break_tensors(m, UNET, lambda t: t.update({"conv_in.weight": torch.zeros(8, 9, 3, 3)})),
         ),
-        UnfitConfig,
+        IncompatibleConfig,
         ["musetalk.json", "in_channels is 9, expected 8"],
     ),
 ]
@@ -126,22 +126,22 @@ def test_a_broken_file_is_named_with_what_mends_it(
     parts: list[str],
 ) -> None:
     breaking(models)
-    options = Options(models_dir=models, device="cpu", precision="fp32")
+    options = MuseTalkOptions(models_dir=models, device="cpu", precision="fp32")
     with pytest.raises(cause) as refused:
         open_pipeline(options.layout(), options)
-    said = str(refused.value)
+    conditions_for = str(refused.value)
     assert type(refused.value) is cause
-    assert [part for part in [*parts, "python -m warm models"] if part not in said] == []
+    assert [part for part in [*parts, "python -m warm models"] if part not in conditions_for] == []
 
 
 def test_a_parser_is_asked_for_only_where_it_is(models: Path) -> None:
     with pytest.raises(WeightsMissing, match=r"face_mask = 'parser'.*face-parsing"):
-        Options(models_dir=models, face_mask="parser").layout()
+        MuseTalkOptions(models_dir=models, face_mask="parser").layout()
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(NoSuchDevice, match="fp16"):
-        choose("cpu", "fp16")
+        choose_device("cpu", "fp16")
     with pytest.raises(NoSuchDevice, match=r"cuda:63.*sees \d+ GPUs"):
-        choose("cuda:63", "auto")
-    assert choose("cpu", "auto").precision == "fp32"
+        choose_device("cuda:63", "auto")
+    assert choose_device("cpu", "auto").precision == "fp32"

@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from tests.warm.portraits import UPRIGHT, build_portrait, open_build, portrait, rotation_about_face
 from warm.avatars.avatar import Avatar
 from warm.engines.base import EngineOutOfMemory, PatchRequest
-from warm.engines.musetalk.acceleration.cuda_graphs import Recording, Work
+from warm.engines.musetalk.acceleration.cuda_graphs import CapturedBatch, Work
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.generator import Generator
-from warm.engines.musetalk.memory import Appetite, budget_of, measure
-from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.memory import MemoryUse, measure_memory, memory_budget
+from warm.engines.musetalk.options import MuseTalkOptions
+from warm.engines.musetalk.warm_up import capture_graphs
 
 GB = 1_000_000_000
 NETWORKS, A_PASS, A_FRAME = 2 * GB, GB // 2, GB // 4
-NEEDS = Appetite(resident=NETWORKS, a_pass=A_PASS, a_frame=A_FRAME)
+NEEDS = MemoryUse(networks=NETWORKS, per_batch=A_PASS, per_frame=A_FRAME)
 
 
 class CountedMemory:
@@ -30,20 +31,20 @@ class CountedMemory:
         self.free_bytes = free
         self.limited: list[int] = []
         self.most = 0
-        paint = Generator.paint
+        generate = Generator.generate
 
         def counted(
-            painter: Generator, latents: torch.Tensor, tokens: torch.Tensor
+            generator: Generator, latents: torch.Tensor, tokens: torch.Tensor
         ) -> torch.Tensor:
             taken = A_PASS + A_FRAME * len(latents)
             if taken > self.free_bytes:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             self.most = max(self.most, taken)
-            return paint(painter, latents, tokens)
+            return generate(generator, latents, tokens)
 
-        monkeypatch.setattr(Generator, "paint", counted)
+        monkeypatch.setattr(Generator, "generate", counted)
 
-    def held(self) -> int:
+    def allocated(self) -> int:
         return NETWORKS
 
     def free(self) -> int:
@@ -52,12 +53,12 @@ class CountedMemory:
     def reserved(self) -> int:
         return NETWORKS
 
-    def peak_of(self, act: Callable[[], object]) -> int:
+    def peak_during(self, act: Callable[[], object]) -> int:
         self.most = 0
         act()
         return NETWORKS + self.most
 
-    def limit(self, size: int) -> None:
+    def set_limit(self, size: int) -> None:
         self.limited.append(size)
 
 
@@ -70,15 +71,17 @@ def avatar(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Avatar:
     return open_build(build, "sitter")
 
 
-def options(weights: Path, max_vram_gb: float | None = None) -> Options:
-    return Options(models_dir=weights, device="cpu", precision="fp32", max_vram_gb=max_vram_gb)
+def options(weights: Path, max_vram_gb: float | None = None) -> MuseTalkOptions:
+    return MuseTalkOptions(
+        models_dir=weights, device="cpu", precision="fp32", max_vram_gb=max_vram_gb
+    )
 
 
 def test_two_passes_tell_what_a_frame_and_what_a_pass_take() -> None:
     class Device:
         size = 0
 
-        def held(self) -> int:
+        def allocated(self) -> int:
             return NETWORKS + 300
 
         def free(self) -> int:
@@ -87,15 +90,15 @@ def test_two_passes_tell_what_a_frame_and_what_a_pass_take() -> None:
         def reserved(self) -> int:
             raise AssertionError("nothing is recorded here")
 
-        def peak_of(self, act: Callable[[], object]) -> int:
+        def peak_during(self, act: Callable[[], object]) -> int:
             act()
-            return self.held() + A_PASS + A_FRAME * self.size
+            return self.allocated() + A_PASS + A_FRAME * self.size
 
-        def limit(self, size: int) -> None:
+        def set_limit(self, size: int) -> None:
             raise AssertionError(size)
 
     device = Device()
-    found = measure(device, lambda size: setattr(device, "size", size), kept=300)
+    found = measure_memory(device, lambda size: setattr(device, "size", size), avatar_bytes=300)
     assert found == NEEDS
 
 
@@ -112,25 +115,25 @@ def test_two_passes_tell_what_a_frame_and_what_a_pass_take() -> None:
     ],
 )
 def test_a_budget_is_divided(budget_gb: float, kept: int, frames: int) -> None:
-    assert NEEDS.frames_in(int(budget_gb * GB), kept, most=25) == frames
+    assert NEEDS.max_batch(int(budget_gb * GB), kept, limit=25) == frames
 
 
 def test_what_one_frame_needs_is_enough_for_just_one() -> None:
-    assert NEEDS.frames_in(NEEDS.least(kept=0), 0, most=25) == 1
-    assert NEEDS.frames_in(NEEDS.least(kept=0) - 1000, 0, most=25) == 0
+    assert NEEDS.max_batch(NEEDS.minimum(0), 0, limit=25) == 1
+    assert NEEDS.max_batch(NEEDS.minimum(0) - 1000, 0, limit=25) == 0
 
 
 def test_a_pass_that_takes_nothing_more_for_a_frame_has_room_for_all() -> None:
-    flat = replace(NEEDS, a_frame=0.0)
-    assert flat.frames_in(3 * GB, 0, most=25) == 25
-    assert flat.frames_in(GB, 0, most=25) == 0
+    flat = replace(NEEDS, per_frame=0.0)
+    assert flat.max_batch(3 * GB, 0, limit=25) == 25
+    assert flat.max_batch(GB, 0, limit=25) == 0
 
 
 def test_the_budget_is_what_is_free_or_less(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = CountedMemory(monkeypatch)
-    assert budget_of(memory, None) == 8 * GB
-    assert budget_of(memory, 5.0) == 5 * GB
-    assert budget_of(memory, 80.0) == 8 * GB
+    assert memory_budget(memory, None) == 8 * GB
+    assert memory_budget(memory, 5.0) == 5 * GB
+    assert memory_budget(memory, 80.0) == 8 * GB
 
 
 def test_loading_fits_the_passes_to_the_budget_and_tells_it(
@@ -146,7 +149,7 @@ def test_loading_fits_the_passes_to_the_budget_and_tells_it(
     assert facts["memory_budget_gb"] == 4.0
     assert facts["networks_gb"] == pytest.approx((NETWORKS - kept) / GB, abs=0.001)
     assert (facts["pass_gb"], facts["frame_gb"]) == (0.5, 0.25)
-    monkeypatch.setattr(engine, "_pace_fps", None)
+    monkeypatch.setattr(engine, "_cpu_fps", None)
     assert engine.largest_batch == 4
     memory.most = 0
     assert len(engine.submit(jobs(engine, avatar, 11)).patches()) == 11
@@ -154,21 +157,21 @@ def test_loading_fits_the_passes_to_the_budget_and_tells_it(
 
 
 def jobs(engine: MuseTalkEngine, avatar: Avatar, count: int) -> list[PatchRequest]:
-    row: NDArray[np.float32] = np.zeros(engine.pipeline.hearing.tokens_shape, np.float32)
+    row: NDArray[np.float32] = np.zeros(engine.pipeline.audio_encoder.tokens_shape, np.float32)
     return [PatchRequest(avatar, number % 2, row) for number in range(count)]
 
 
-class Recorder:
+class GraphBackend:
     """Records by doing; what that takes, the memory says."""
 
-    def rehearse(self, work: Work) -> None:
+    def warm_up(self, work: Work) -> None:
         pass
 
-    def record(self, work: Work) -> Recording:
+    def capture(self, work: Work) -> CapturedBatch:
         pictures = work()
-        return Recording(lambda: None, pictures)
+        return CapturedBatch(lambda: None, pictures)
 
-    def abandon(self) -> None:
+    def abort(self) -> None:
         raise AssertionError("nothing fails here")
 
 
@@ -180,15 +183,15 @@ def test_the_memory_of_recorded_passes_counts_and_they_are_given_up_where_it_lea
     memory = CountedMemory(monkeypatch)
     engine = MuseTalkEngine(options(weights, 4.0), memory)
     engine.load()
-    monkeypatch.setattr(engine, "_pace_fps", None)
+    monkeypatch.setattr(engine, "_cpu_fps", None)
     pipeline, reserved = engine.pipeline, iter([NETWORKS, NETWORKS + int(recorded_gb * GB)])
     monkeypatch.setattr(memory, "reserved", lambda: next(reserved))
     monkeypatch.setattr(
         pipeline,
-        "record",
-        lambda most: pipeline.graphs.record([3], *pipeline._empty(most), Recorder()),
+        "capture_graphs",
+        lambda most: pipeline.graphs.capture([3], *pipeline.blank_batch(most), GraphBackend()),
     )
-    engine._record(pipeline)
+    capture_graphs(pipeline, engine._limit)
     facts = engine.device_status()
     assert facts["recorded_gb"] == (recorded_gb if fits else 0)
     assert facts["cuda_graphs"] == ([3] if fits else [])
@@ -196,11 +199,11 @@ def test_the_memory_of_recorded_passes_counts_and_they_are_given_up_where_it_lea
     assert engine.largest_batch == (3 if fits else 4)
     assert [engine.round_up_batch(count) for count in (1, 3)] == ([3, 3] if fits else [1, 3])
     twin = Large(np.zeros(0, np.float32), int((3.88 - 2 - recorded_gb) * GB))
-    engine._latents["other", ""] = twin  # type: ignore[assignment]
+    engine._avatars._latents["other", ""] = twin  # type: ignore[assignment]
     if fits:
-        assert engine._fitting == 3
+        assert engine._limit.frames == 3
         twin.nbytes += GB // 100
-        assert engine._fitting == 0
+        assert engine._limit.frames == 0
 
 
 def test_a_budget_that_does_not_do_for_one_frame_is_told_with_what_would(
@@ -222,9 +225,9 @@ def test_avatars_count_and_one_that_leaves_no_room_is_refused(
     engine = MuseTalkEngine(options(weights, 4.0), CountedMemory(monkeypatch))
     engine.load()
     latents = np.broadcast_to(np.float32(0), (2, 8, 32, 32))
-    monkeypatch.setattr(engine.pipeline, "keep", lambda _: Large(latents, 6 * GB // 10))
+    monkeypatch.setattr(engine.pipeline, "prepare_latents", lambda _: Large(latents, 6 * GB // 10))
     engine.load_avatar(avatar)
-    monkeypatch.setattr(engine, "_pace_fps", None)
+    monkeypatch.setattr(engine, "_cpu_fps", None)
     assert engine.largest_batch == 2
     twin = replace(avatar, id="twin")
     with pytest.raises(EngineOutOfMemory, match="'twin'"):

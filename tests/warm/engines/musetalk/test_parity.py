@@ -11,8 +11,8 @@ import pytest
 from bench.__main__ import main
 from bench.neural.golden import Golden
 from bench.neural.parity import compare, painting_stages, relative
-from warm.engines.musetalk.audio_windows import positions, tokens_of
-from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.audio_windows import audio_tokens, positional_encoding
+from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.pipeline import open_pipeline
 
 KEPT = 8
@@ -20,7 +20,7 @@ KEPT = 8
 
 
 def test_every_stage_is_within_its_bound(golden: Path, golden_weights: Path) -> None:
-    options = Options(models_dir=golden_weights, device="cpu", precision="fp32")
+    options = MuseTalkOptions(models_dir=golden_weights, device="cpu", precision="fp32")
     stages = list(compare(Golden.read(golden), options))
     assert [stage for stage in stages if not stage.holds] == []
     strict = {stage.name: stage.bound for stage in stages if stage.unit == "relative"}
@@ -93,12 +93,12 @@ def test_without_the_savings_the_networks_are_the_reference_s_too(
     golden: Path, golden_weights: Path
 ) -> None:
     known = Golden.read(golden)
-    options = Options(
+    options = MuseTalkOptions(
         models_dir=golden_weights, device="cpu", precision="fp32", exact_savings=False
     )
     pipeline = open_pipeline(options.layout(), options)
-    hidden = pipeline.hearing.hear(known.sound)
-    tokens = tokens_of(hidden, frames=int(known.facts["T"]), fps=int(known.facts["fps"]))
-    stages = list(painting_stages(known, pipeline, tokens + positions(*tokens.shape[1:])))
+    hidden = pipeline.audio_encoder.encode_speech(known.sound)
+    tokens = audio_tokens(hidden, frames=int(known.facts["T"]), fps=int(known.facts["fps"]))
+    stages = list(painting_stages(known, pipeline, tokens + positional_encoding(*tokens.shape[1:])))
     assert len(stages) >= 3
     assert [stage for stage in stages if not stage.holds] == []

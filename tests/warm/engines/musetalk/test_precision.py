@@ -13,13 +13,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from warm.engines.musetalk.acceleration.polyphase import PolyphaseUpsampling
-from warm.engines.musetalk.device import Compute
+from warm.engines.musetalk.device import ComputeDevice
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.networks import load_unet
-from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
-from warm.engines.musetalk.precision import EXACT, NarrowConv, NarrowLinear, is_exact
-from warm.engines.musetalk.precision import narrow as narrow_layers
+from warm.engines.musetalk.precision import (
+    FP32_PARTS,
+    MixedConv2d,
+    MixedLinear,
+    is_fp32_part,
+    use_mixed_precision,
+)
 
 BF16_STEP = 2.0**-8
 """Between neighbours of bf16, in the smaller one."""
@@ -28,8 +33,8 @@ OFFSET = 100.01
 Layers = (nn.Linear, nn.Conv2d, PolyphaseUpsampling)
 
 
-def studio_of(weights: Path, precision: Any, *, exact_savings: bool = True) -> Pipeline:
-    options = Options(
+def pipeline_of(weights: Path, precision: Any, *, exact_savings: bool = True) -> Pipeline:
+    options = MuseTalkOptions(
         models_dir=weights, device="cpu", precision=precision, exact_savings=exact_savings
     )
     return open_pipeline(options.layout(), options)
@@ -42,28 +47,28 @@ def savings(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="module")
 def exact(weights: Path, savings: bool) -> Pipeline:
-    return studio_of(weights, "fp32", exact_savings=savings)
+    return pipeline_of(weights, "fp32", exact_savings=savings)
 
 
 @pytest.fixture(scope="module")
 def narrow(weights: Path, savings: bool) -> Pipeline:
-    return studio_of(weights, "bf16", exact_savings=savings)
+    return pipeline_of(weights, "bf16", exact_savings=savings)
 
 
 def inputs(pipeline: Pipeline, count: int = 4) -> tuple[Tensor, Tensor]:
     noise = torch.Generator().manual_seed(count)
-    latents = 0.5 * torch.randn(count, *pipeline.painter.latent_shape, generator=noise)
-    return latents, torch.randn(count, *pipeline.hearing.tokens_shape, generator=noise)
+    latents = 0.5 * torch.randn(count, *pipeline.generator.latent_shape, generator=noise)
+    return latents, torch.randn(count, *pipeline.audio_encoder.tokens_shape, generator=noise)
 
 
 def unet_of(pipeline: Pipeline) -> Any:
-    return pipeline.painter._unet
+    return pipeline.generator.unet
 
 
 def drawn(pipeline: Pipeline) -> np.ndarray[Any, Any]:
     latents, tokens = inputs(pipeline)
-    kept = pipeline.keep(latents.numpy())
-    return pipeline.draw(list(kept), list(tokens.numpy())).wait().copy()
+    kept = pipeline.prepare_latents(latents.numpy())
+    return pipeline.generate(list(kept), list(tokens.numpy())).wait().copy()
 
 
 @contextmanager
@@ -91,7 +96,7 @@ def test_bf16_rounds_the_weights_of_products_outside_the_exact_parts_and_nothing
 ) -> None:
     """Would miss a layer of a kind that nobody rounds, and a norm that is rounded."""
     products = {
-        f"{name}.weight": torch.float32 if is_exact(name) else torch.bfloat16
+        f"{name}.weight": torch.float32 if is_fp32_part(name) else torch.bfloat16
         for name, layer in unet_of(narrow).named_modules()
         if isinstance(layer, Layers)
     }
@@ -103,7 +108,7 @@ def test_bf16_rounds_the_weights_of_products_outside_the_exact_parts_and_nothing
 def test_what_goes_from_layer_to_layer_is_fp32(narrow: Pipeline) -> None:
     latents, tokens = inputs(narrow)
     with recorded(unet_of(narrow)) as heard:
-        narrow.painter.predict(latents, tokens)
+        narrow.generator.predict(latents, tokens)
     assert len(heard) > 100
     floats = [
         x for passes in heard.values() for each in passes for x in each if x.is_floating_point()
@@ -119,7 +124,7 @@ def test_the_exact_parts_at_the_entrance_give_what_fp32_gives_to_the_bit(
     for pipeline in (exact, narrow):
         latents, tokens = inputs(pipeline)
         with recorded(unet_of(pipeline)) as heard:
-            pipeline.painter.predict(pipeline.keep(latents.numpy()), tokens)
+            pipeline.generator.predict(pipeline.prepare_latents(latents.numpy()), tokens)
         found.append(heard)
     known, made = found
     for part in ("conv_in", "down_blocks.0", "down_blocks.1"):
@@ -129,15 +134,15 @@ def test_the_exact_parts_at_the_entrance_give_what_fp32_gives_to_the_bit(
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_decoder_uses_one_kind_of_numbers(weights: Path, precision: str) -> None:
-    pipeline = studio_of(weights, precision)
+    pipeline = pipeline_of(weights, precision)
     wanted = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    assert {x.dtype for x in pipeline.painter._vae.decoder.parameters()} == {wanted}
+    assert {x.dtype for x in pipeline.generator.vae.decoder.parameters()} == {wanted}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_decoder_of_bf16_has_its_channels_last(weights: Path, precision: str) -> None:
     """Would miss phases that are laid out otherwise than what goes into them."""
-    decoder = studio_of(weights, precision).painter._vae.decoder
+    decoder = pipeline_of(weights, precision).generator.vae.decoder
     kernels = [
         x for x in decoder.parameters() if x.dim() == 4 and x.shape[1] > 1 and x.shape[2] > 1
     ]
@@ -148,18 +153,18 @@ def test_the_decoder_of_bf16_has_its_channels_last(weights: Path, precision: str
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_fp32_and_fp16_are_one_kind_of_numbers(weights: Path, dtype: torch.dtype) -> None:
     precision = {torch.float32: "fp32", torch.float16: "fp16"}[dtype]
-    layout = Options(models_dir=weights).layout()
-    unet = load_unet(layout, Compute(torch.device("cpu"), precision))
+    layout = MuseTalkOptions(models_dir=weights).layout()
+    unet = load_unet(layout, ComputeDevice(torch.device("cpu"), precision))
     assert {x.dtype for x in unet.parameters()} == {dtype}
-    assert not any(isinstance(x, NarrowLinear | NarrowConv) for x in unet.modules())
+    assert not any(isinstance(x, MixedLinear | MixedConv2d) for x in unet.modules())
 
 
 def test_the_names_of_exact_parts_are_those_of_the_network(weights: Path) -> None:
-    unet = unet_of(studio_of(weights, "fp32", exact_savings=False))
+    unet = unet_of(pipeline_of(weights, "fp32", exact_savings=False))
     names = {name for name, _ in unet.named_modules()}
-    assert [part for part in EXACT if part not in names] == []
-    assert not is_exact("conv_input")
-    assert is_exact("down_blocks.1.resnets.0.conv1")
+    assert [part for part in FP32_PARTS if part not in names] == []
+    assert not is_fp32_part("conv_input")
+    assert is_fp32_part("down_blocks.1.resnets.0.conv1")
 
 
 def rounded(numbers: Tensor) -> Tensor:
@@ -179,7 +184,7 @@ def test_a_narrow_layer_multiplies_rounded_numbers_and_adds_the_bias_unrounded()
             functional.linear(rounded(vectors), rounded(linear.weight)),
             functional.conv2d(rounded(pictures), rounded(conv.weight), padding=1, stride=2),
         )
-        narrow_layers(layers := nn.Sequential(linear, conv), torch.bfloat16)
+        use_mixed_precision(layers := nn.Sequential(linear, conv), torch.bfloat16)
         for narrowed, numbers, known in zip(layers, given, products, strict=True):
             made = narrowed(numbers) - OFFSET
             assert made.dtype == torch.float32
@@ -194,7 +199,7 @@ def test_pictures_in_bf16_are_near_those_in_fp32(exact: Pipeline, narrow: Pipeli
 
 
 def test_an_engine_in_bf16_draws_the_same_after_it_was_unloaded(weights: Path) -> None:
-    engine = MuseTalkEngine(Options(models_dir=weights, device="cpu", precision="bf16"))
+    engine = MuseTalkEngine(MuseTalkOptions(models_dir=weights, device="cpu", precision="bf16"))
     engine.load()
     before = drawn(engine.pipeline)
     assert engine.device_status()["precision"] == "bf16"

@@ -101,13 +101,13 @@ def test_a_gpu_that_is_lost_in_mid_clip_fails_that_clip_and_leaves_the_film_whol
     before = client.post("/speak", json={"text": TEXT, "session_id": "lost"}).get_json()
     engine = running(client.application).runtime._thread._resources.engine
     assert isinstance(engine, MuseTalkEngine)
-    painter = engine.pipeline.painter
+    generator = engine.pipeline.generator
     with monkeypatch.context() as broken:
 
         def fail(*_: object) -> None:
             raise torch.AcceleratorError("CUDA error: too many resources requested for launch")
 
-        broken.setattr(painter, "paint", fail)
+        broken.setattr(generator, "generate", fail)
         answer = client.post("/speak", json={"text": TEXT, "session_id": "lost"})
     assert answer.status_code == 503
     assert "the GPU failed" in answer.get_json()["detail"]

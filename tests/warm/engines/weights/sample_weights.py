@@ -29,7 +29,7 @@ def fill(folder: Path, model: Model, weights: str | None = None) -> None:
     """All files that a model needs, in `folder`."""
     for file in model.configs:
         write(folder / file.name)
-    write(folder / (weights or model.wanted[-1].name))
+    write(folder / (weights or model.files[-1].name))
 
 
 def official(models_dir: Path) -> Path:

@@ -17,19 +17,19 @@ import torch
 from tests.warm.engines.weights.hub_server import Hub, serving
 from tests.warm.engines.weights.sample_weights import cut, fill, official, write
 from warm.__main__ import main
-from warm.engines.weights.download import Supply, supply
+from warm.engines.weights.download import DownloadOptions, download
 from warm.engines.weights.errors import (
+    DiskFull,
     DownloadBusy,
     HubLacksFile,
     HubRefused,
     HubUnreachable,
-    NoRoomForWeights,
     WeightsDamaged,
+    WeightsMismatch,
     WeightsMissing,
-    WeightsWrong,
 )
-from warm.engines.weights.hub import ask, fetch, held
-from warm.engines.weights.layout import find
+from warm.engines.weights.hub import fetch, lock_partial_file, query_file
+from warm.engines.weights.layout import find_weights
 from warm.engines.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model, ModelFile
 
 ROOT = Path(__file__).parents[4]
@@ -67,8 +67,10 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 
 
 @pytest.fixture
-def into(hub: Hub, tmp_path: Path) -> Supply:
-    return Supply(models_dir=tmp_path / "models", endpoint=hub.url, say=lambda _words: None)
+def options(hub: Hub, tmp_path: Path) -> DownloadOptions:
+    return DownloadOptions(
+        models_dir=tmp_path / "models", endpoint=hub.url, report=lambda _output: None
+    )
 
 
 def big(seed: int = 1) -> tuple[Model, bytes]:
@@ -85,9 +87,9 @@ def leftovers(folder: Path) -> list[str]:
 
 
 def test_missing_files_are_fetched_into_the_official_folder(
-    model: Model, hub: Hub, into: Supply, tmp_path: Path
+    model: Model, hub: Hub, options: DownloadOptions, tmp_path: Path
 ) -> None:
-    supply([model], into)
+    download([model], options)
     for name in ("config.json", "model.safetensors"):
         arrived = tmp_path / "models" / "whisper" / name
         assert arrived.read_bytes() == hub.files[f"{WHISPER.repo}/{name}"]
@@ -95,33 +97,35 @@ def test_missing_files_are_fetched_into_the_official_folder(
     assert ("HEAD", f"/{WHISPER.repo}/resolve/{'a' * 40}/config.json", None) in hub.asked
 
 
-def test_what_is_there_is_not_fetched_again(model: Model, hub: Hub, into: Supply) -> None:
-    supply([model], into)
+def test_what_is_there_is_not_fetched_again(
+    model: Model, hub: Hub, options: DownloadOptions
+) -> None:
+    download([model], options)
     asked = len(hub.asked)
     said: list[str] = []
-    supply([model], replace(into, say=said.append))
+    download([model], replace(options, report=said.append))
     assert len(hub.asked) == asked
-    assert said == [f"Everything is there: {into.models_dir}"]
+    assert said == [f"Everything is there: {options.models_dir}"]
 
 
 def test_a_truncated_file_is_replaced_and_others_are_left_alone(
-    model: Model, hub: Hub, into: Supply
+    model: Model, hub: Hub, options: DownloadOptions
 ) -> None:
-    supply([model], into)
+    download([model], options)
     hub.asked.clear()
-    weights = into.models_dir / "whisper" / "model.safetensors"
+    weights = options.models_dir / "whisper" / "model.safetensors"
     cut(weights, 100)
-    supply([model], into)
+    download([model], options)
     assert weights.read_bytes() == hub.files[f"{WHISPER.repo}/model.safetensors"]
     assert {path.rpartition("/")[2] for _, path, _ in hub.asked} == {"model.safetensors"}
 
 
 def test_large_files_come_from_the_storage_that_the_hub_points_to(
-    model: Model, hub: Hub, into: Supply, monkeypatch: pytest.MonkeyPatch
+    model: Model, hub: Hub, options: DownloadOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     hub.elsewhere = True
-    supply([model], into)
+    download([model], options)
     assert all(path.startswith("/storage/") for method, path, _ in hub.asked if method == "GET")
     assert hub.authorizations == [], "nobody is told who asks"
 
@@ -130,8 +134,8 @@ def test_an_answer_that_breaks_off_is_continued_in_the_same_run(tmp_path: Path) 
     model, content = big()
     with serving({f"{WHISPER.repo}/model.safetensors": content}) as hub:
         hub.cut_after = CHUNK_BYTES + 4_000_000
-        offer = ask(model, model.weights[0], endpoint=hub.url)
-        fetch(offer, tmp_path / "model.safetensors", endpoint=hub.url)
+        remote_file = query_file(model, model.weights[0], endpoint=hub.url)
+        fetch(remote_file, tmp_path / "model.safetensors", endpoint=hub.url)
         assert hub.ranges() == [None, f"bytes={CHUNK_BYTES}-"]
     assert (tmp_path / "model.safetensors").read_bytes() == content
 
@@ -141,20 +145,23 @@ def test_a_killed_download_goes_on_where_it_was(tmp_path: Path) -> None:
     target = tmp_path / "whisper" / "model.safetensors"
     with serving({f"{WHISPER.repo}/model.safetensors": content}) as hub:
         hub.cut_after, hub.stall = CHUNK_BYTES + 1_000_000, Event()
-        offer = ask(model, model.weights[0], endpoint=hub.url)
+        remote_file = query_file(model, model.weights[0], endpoint=hub.url)
         child = subprocess.Popen(
             [sys.executable, "-c", CHILD, hub.url, str(target), str(LARGE_BYTES)],
             cwd=ROOT,
             stderr=subprocess.DEVNULL,
         )
-        while not offer.part_of(target).exists() or not offer.part_of(target).stat().st_size:
+        while (
+            not remote_file.partial_path(target).exists()
+            or not remote_file.partial_path(target).stat().st_size
+        ):
             with pytest.raises(subprocess.TimeoutExpired):
                 child.wait(0.02)
         child.kill()
         child.wait(10)
         assert not target.exists()
-        have = offer.part_of(target).stat().st_size
-        fetch(offer, target, endpoint=hub.url)
+        have = remote_file.partial_path(target).stat().st_size
+        fetch(remote_file, target, endpoint=hub.url)
         assert hub.ranges() == [None, f"bytes={have}-"]
     assert target.read_bytes() == content
     assert leftovers(tmp_path) == []
@@ -164,118 +171,139 @@ CHILD = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from warm.engines.weights.hub import ask, fetch
+from warm.engines.weights.hub import fetch, query_file
 from warm.engines.weights.manifest import WHISPER, ModelFile
 url, target, size = sys.argv[1:]
 file = ModelFile(name="model.safetensors", bytes=int(size))
 model = replace(WHISPER, configs=(), weights=(file,))
-fetch(ask(model, file, endpoint=url), Path(target), endpoint=url)
+fetch(query_file(model, file, endpoint=url), Path(target), endpoint=url)
 """
 
 
-def test_bytes_of_another_file_are_not_continued(model: Model, hub: Hub, into: Supply) -> None:
+def test_bytes_of_another_file_are_not_continued(
+    model: Model, hub: Hub, options: DownloadOptions
+) -> None:
     file = model.weights[0]
-    target = into.models_dir / "whisper" / file.name
-    old = ask(model, file, endpoint=hub.url)
+    target = options.models_dir / "whisper" / file.name
+    old = query_file(model, file, endpoint=hub.url)
     hub.files[f"{WHISPER.repo}/{file.name}"] = bytes(file.bytes or 0)
-    new = ask(model, file, endpoint=hub.url)
-    assert old.part_of(target) != new.part_of(target)
+    new = query_file(model, file, endpoint=hub.url)
+    assert old.partial_path(target) != new.partial_path(target)
 
 
-def test_wrong_bytes_are_thrown_away_and_named(model: Model, hub: Hub, into: Supply) -> None:
+def test_wrong_bytes_are_thrown_away_and_named(
+    model: Model, hub: Hub, options: DownloadOptions
+) -> None:
     hub.wrong_bytes = True
-    with pytest.raises(WeightsWrong, match=r"config\.json gave bytes with SHA-256 .* thrown away"):
-        supply([model], into)
-    assert [path for path in into.models_dir.rglob("*") if path.is_file()] == []
+    with pytest.raises(
+        WeightsMismatch, match=r"config\.json returned bytes with SHA-256 .* deleted"
+    ):
+        download([model], options)
+    assert [path for path in options.models_dir.rglob("*") if path.is_file()] == []
 
 
 def test_a_mirror_with_another_file_is_refused_before_anything_is_fetched(
-    model: Model, hub: Hub, into: Supply
+    model: Model, hub: Hub, options: DownloadOptions
 ) -> None:
     hub.files[f"{WHISPER.repo}/model.safetensors"] += b"more"
-    with pytest.raises(WeightsWrong, match=r"offers \d+ bytes; the official file has \d+"):
-        supply([model], into)
+    with pytest.raises(WeightsMismatch, match=r"has \d+ bytes; the official file has \d+"):
+        download([model], options)
     assert hub.ranges() == []
 
 
-def test_a_file_that_the_hub_lacks_is_named(model: Model, hub: Hub, into: Supply) -> None:
+def test_a_file_that_the_hub_lacks_is_named(
+    model: Model, hub: Hub, options: DownloadOptions
+) -> None:
     del hub.files[f"{WHISPER.repo}/model.safetensors"]
     with pytest.raises(HubLacksFile, match=r"resolve/a+/model\.safetensors does not exist \(404\)"):
-        supply([model], into)
+        download([model], options)
     assert hub.ranges() == [], "everything is asked for before anything is fetched"
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_hub_that_wants_a_login_is_named_with_ways_out(
-    status: int, model: Model, hub: Hub, into: Supply
+    status: int, model: Model, hub: Hub, options: DownloadOptions
 ) -> None:
     hub.status = status
-    with pytest.raises(HubRefused, match=rf"wants a login \({status}\).*models_source"):
-        supply([model], into)
+    with pytest.raises(HubRefused, match=rf"requires a login \({status}\).*models_source"):
+        download([model], options)
 
 
-def test_a_broken_hub_is_not_a_missing_file(model: Model, hub: Hub, into: Supply) -> None:
+def test_a_broken_hub_is_not_a_missing_file(
+    model: Model, hub: Hub, options: DownloadOptions
+) -> None:
     hub.status = 500
     with pytest.raises(HubUnreachable, match="status 500"):
-        supply([model], into)
+        download([model], options)
 
 
-def test_a_server_that_is_no_hub_is_named(model: Model, hub: Hub, into: Supply) -> None:
+def test_a_server_that_is_no_hub_is_named(model: Model, hub: Hub, options: DownloadOptions) -> None:
     hub.files = {}
     with pytest.raises(HubLacksFile, match="models_endpoint"):
-        supply([model], into)
+        download([model], options)
 
 
-def test_without_a_network_the_message_names_mirror_and_folder(model: Model, into: Supply) -> None:
+def test_without_a_network_the_message_names_mirror_and_folder(
+    model: Model, options: DownloadOptions
+) -> None:
     with serving({}) as gone:
         pass
     with pytest.raises(HubUnreachable, match=r"cannot be reached.*models_endpoint.*models_source"):
-        supply([model], replace(into, endpoint=gone.url))
+        download([model], replace(options, endpoint=gone.url))
 
 
 def test_a_full_disk_is_noticed_before_anything_is_fetched(
-    model: Model, hub: Hub, into: Supply, monkeypatch: pytest.MonkeyPatch
+    model: Model, hub: Hub, options: DownloadOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(10**12, 10**12, 10**8))
-    with pytest.raises(NoRoomForWeights, match=r"room for 100\.00 MB; \d+ bytes are to come"):
-        supply([model], into)
+    with pytest.raises(DiskFull, match=r"100\.00 MB of free space; \d+ bytes are needed"):
+        download([model], options)
     assert hub.ranges() == []
 
 
-def test_two_downloads_of_one_file_do_not_mix(model: Model, hub: Hub, into: Supply) -> None:
+def test_two_downloads_of_one_file_do_not_mix(
+    model: Model, hub: Hub, options: DownloadOptions
+) -> None:
     file = model.weights[0]
-    target = into.models_dir / "whisper" / file.name
+    target = options.models_dir / "whisper" / file.name
     target.parent.mkdir(parents=True)
-    offer = ask(model, file, endpoint=hub.url)
-    with held(offer.part_of(target)), pytest.raises(DownloadBusy, match="Another process"):
-        fetch(offer, target, endpoint=hub.url)
+    remote_file = query_file(model, file, endpoint=hub.url)
+    with (
+        lock_partial_file(remote_file.partial_path(target)),
+        pytest.raises(DownloadBusy, match="Another process"),
+    ):
+        fetch(remote_file, target, endpoint=hub.url)
 
 
-def test_a_folder_takes_the_place_of_the_hub(into: Supply, hub: Hub, tmp_path: Path) -> None:
+def test_a_folder_takes_the_place_of_the_hub(
+    options: DownloadOptions, hub: Hub, tmp_path: Path
+) -> None:
     source = tmp_path / "usb"
     fill(source / "MuseTalk" / "musetalkV15", UNET)
     fill(source / "sd-vae-ft-mse", VAE, "diffusion_pytorch_model.bin")
     fill(source / "whisper", WHISPER)
-    supply([UNET, VAE, WHISPER], replace(into, source=source))
-    layout = find(into.models_dir)
+    download([UNET, VAE, WHISPER], replace(options, source=source))
+    layout = find_weights(options.models_dir)
     assert layout.notes == () and hub.asked == []
     assert layout.vae_weights.name == "diffusion_pytorch_model.bin"
     taken = source / "MuseTalk" / "musetalkV15" / "unet.pth"
     assert layout.unet_weights.samefile(taken), "linked: no second 3 GB on one disk"
 
 
-def test_a_folder_without_a_model_says_which(into: Supply, tmp_path: Path) -> None:
+def test_a_folder_without_a_model_says_which(options: DownloadOptions, tmp_path: Path) -> None:
     fill(tmp_path / "usb" / "whisper", WHISPER)
-    with pytest.raises(WeightsMissing, match=r"usb \(models_source\) does not hold musetalkV15/"):
-        supply([UNET, WHISPER], replace(into, source=tmp_path / "usb"))
+    with pytest.raises(
+        WeightsMissing, match=r"usb \(models_source\) does not contain musetalkV15/"
+    ):
+        download([UNET, WHISPER], replace(options, source=tmp_path / "usb"))
 
 
-def test_a_broken_file_in_a_folder_is_not_taken(into: Supply, tmp_path: Path) -> None:
+def test_a_broken_file_in_a_folder_is_not_taken(options: DownloadOptions, tmp_path: Path) -> None:
     fill(tmp_path / "usb" / "whisper", WHISPER)
     cut(tmp_path / "usb" / "whisper" / "model.safetensors", 10)
     with pytest.raises(WeightsDamaged, match=r"usb/whisper/model\.safetensors"):
-        supply([WHISPER], replace(into, source=tmp_path / "usb"))
+        download([WHISPER], replace(options, source=tmp_path / "usb"))
 
 
 def run(*arguments: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -290,16 +318,16 @@ def test_the_command_takes_mirror_and_folder_from_the_settings(
     official(tmp_path / "usb")
     monkeypatch.setenv("WARMTALK_MODELS_DIR", str(tmp_path / "models"))
     monkeypatch.setenv("WARMTALK_MODELS_SOURCE", str(tmp_path / "usb"))
-    code, words = run("download", capsys=capsys)
-    assert code == 0 and "linked" in words
-    assert find(tmp_path / "models").unet == tmp_path / "models" / "musetalkV15"
+    code, output = run("download", capsys=capsys)
+    assert code == 0 and "linked" in output
+    assert find_weights(tmp_path / "models").unet == tmp_path / "models" / "musetalkV15"
     monkeypatch.delenv("WARMTALK_MODELS_SOURCE")
     monkeypatch.setenv("WARMTALK_MODELS_DIR", str(tmp_path / "more"))
     with serving({}) as hub:
         monkeypatch.setenv("WARMTALK_MODELS_ENDPOINT", f"{hub.url}/")
-        code, words = run("download", capsys=capsys)
+        code, output = run("download", capsys=capsys)
         assert hub.asked
-    assert code == 1 and words.startswith("HubLacksFile: ")
+    assert code == 1 and output.startswith("HubLacksFile: ")
 
 
 def test_what_is_optional_comes_only_to_those_who_ask_for_it(
@@ -310,11 +338,11 @@ def test_what_is_optional_comes_only_to_those_who_ask_for_it(
         fill(usb / model.folder, model)
     order = ["download", "--source", usb, "--models", models]
     assert run(*order, capsys=capsys)[0] == 0
-    assert (find(models).parser, find(models).tiny) == (None, None)
+    assert (find_weights(models).parser, find_weights(models).tiny) == (None, None)
     assert run(*order, "--tiny", capsys=capsys)[0] == 0
-    assert (find(models).parser, find(models).tiny) == (None, models / "taesd")
+    assert (find_weights(models).parser, find_weights(models).tiny) == (None, models / "taesd")
     assert run(*order, "--parser", capsys=capsys)[0] == 0
-    assert find(models).parser == models / "face-parsing"
+    assert find_weights(models).parser == models / "face-parsing"
 
 
 def test_a_broken_optional_model_is_named_with_the_flag_that_fetches_it(
@@ -325,17 +353,17 @@ def test_a_broken_optional_model_is_named_with_the_flag_that_fetches_it(
     cut(tmp_path / TINY.folder / TINY.weights[0].name, 10)
     command = f"python -m warm models download --models {tmp_path} --tiny"
     with pytest.raises(WeightsDamaged) as damaged:
-        find(tmp_path)
+        find_weights(tmp_path)
     assert str(damaged.value).endswith(command)
-    assert f"1 to mend: {command}" in run("verify", "--models", tmp_path, capsys=capsys)[1]
+    assert f"1 to download: {command}" in run("verify", "--models", tmp_path, capsys=capsys)[1]
 
 
 def test_an_endpoint_that_is_no_address_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WARMTALK_MODELS_ENDPOINT", "hf-mirror.com")
-    code, words = run("list", capsys=capsys)
-    assert code == 1 and "models_endpoint = 'hf-mirror.com'" in words and "https://" in words
+    code, output = run("list", capsys=capsys)
+    assert code == 1 and "models_endpoint = 'hf-mirror.com'" in output and "https://" in output
 
 
 def test_verify_names_every_file_its_fault_and_the_command(
@@ -344,30 +372,33 @@ def test_verify_names_every_file_its_fault_and_the_command(
     official(tmp_path)
     cut(tmp_path / "musetalkV15" / "unet.pth", 10)
     (tmp_path / "whisper" / "config.json").unlink()
-    code, words = run("verify", "--models", tmp_path, capsys=capsys)
+    code, output = run("verify", "--models", tmp_path, capsys=capsys)
     assert code == 1
-    lines = words.splitlines()
-    assert f"damaged  {tmp_path}/musetalkV15/unet.pth" in words and "is cut off" in words
+    lines = output.splitlines()
+    assert f"damaged  {tmp_path}/musetalkV15/unet.pth" in output and "is truncated" in output
     assert f"missing  {tmp_path}/whisper/config.json: not there" in lines
     assert any(
         line.startswith(f"other    {tmp_path}/sd-vae/config.json: has ") for line in lines
     ), "whole, but not the official file"
-    assert f"2 to mend: python -m warm models download --models {tmp_path}" in lines
+    assert f"2 to download: python -m warm models download --models {tmp_path}" in lines
 
 
 def test_verify_reads_every_byte_where_a_digest_is_known(
-    model: Model, into: Supply, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    model: Model,
+    options: DownloadOptions,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("warm.engines.weights.command.MODELS", (model,))
-    supply([model], into)
-    assert run("verify", "--models", into.models_dir, capsys=capsys)[0] == 0
-    weights = into.models_dir / "whisper" / "model.safetensors"
+    download([model], options)
+    assert run("verify", "--models", options.models_dir, capsys=capsys)[0] == 0
+    weights = options.models_dir / "whisper" / "model.safetensors"
     content = bytearray(weights.read_bytes())
     content[-4] ^= 1
     weights.write_bytes(content)
-    code, words = run("verify", "--models", into.models_dir, capsys=capsys)
-    assert code == 1 and "has SHA-256" in words
-    assert "download --models" in words and "--force" in words
+    code, output = run("verify", "--models", options.models_dir, capsys=capsys)
+    assert code == 1 and "has SHA-256" in output
+    assert "download --models" in output and "--force" in output
 
 
 def test_verify_opens_pickles_without_running_them(
@@ -375,8 +406,8 @@ def test_verify_opens_pickles_without_running_them(
 ) -> None:
     official(tmp_path)
     torch.save({"weight": torch.ones(2), "trap": Trap()}, tmp_path / "musetalkV15" / "unet.pth")
-    code, words = run("verify", "--models", tmp_path, capsys=capsys)
-    assert code == 1 and "unet.pth cannot be opened as weights" in words
+    code, output = run("verify", "--models", tmp_path, capsys=capsys)
+    assert code == 1 and "unet.pth cannot be opened as weights" in output
     assert not Trap.sprung
 
 
@@ -396,11 +427,11 @@ def test_list_tells_origin_licence_and_state_of_every_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(tmp_path / "MuseTalk" / "musetalkV15", UNET)
-    code, words = run("list", "--models", tmp_path, capsys=capsys)
+    code, output = run("list", "--models", tmp_path, capsys=capsys)
     assert code == 0
     for model in MODELS:
-        assert model.repo in words and model.licence in words
-        for file in model.wanted:
-            assert file.name in words
-    assert "sha256 unknown" in words and "unknown size" in words
-    assert f"Note: unet: found in {tmp_path}/MuseTalk/musetalkV15" in words
+        assert model.repo in output and model.licence in output
+        for file in model.files:
+            assert file.name in output
+    assert "sha256 unknown" in output and "unknown size" in output
+    assert f"Note: unet: found in {tmp_path}/MuseTalk/musetalkV15" in output

@@ -7,13 +7,13 @@ import pytest
 
 from tests.warm.engines.weights.sample_weights import cut, fill, official, write
 from warm.engines.weights.errors import WeightsDamaged, WeightsMissing
-from warm.engines.weights.file_headers import look
-from warm.engines.weights.layout import find
+from warm.engines.weights.file_headers import check_structure
+from warm.engines.weights.layout import find_weights
 from warm.engines.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model
 
 
 def test_the_official_folders_are_found_without_a_note(tmp_path: Path) -> None:
-    layout = find(official(tmp_path))
+    layout = find_weights(official(tmp_path))
     assert layout.unet == tmp_path / "musetalkV15"
     assert layout.unet_weights == tmp_path / "musetalkV15" / "unet.pth"
     assert layout.unet_config.name == "musetalk.json" and layout.unet_config.is_file()
@@ -31,7 +31,7 @@ def test_safetensors_go_before_pickles(tmp_path: Path) -> None:
         ("whisper", "pytorch_model.bin"),
     ):
         write(tmp_path / folder / name)
-    layout = find(tmp_path)
+    layout = find_weights(tmp_path)
     for weights in (layout.unet_weights, layout.vae_weights, layout.whisper_weights):
         assert weights.suffix == ".safetensors"
 
@@ -40,7 +40,7 @@ def test_pickles_are_taken_where_there_are_no_safetensors(tmp_path: Path) -> Non
     fill(tmp_path / "musetalkV15", UNET)
     fill(tmp_path / "sd-vae", VAE, "diffusion_pytorch_model.bin")
     fill(tmp_path / "whisper", WHISPER, "pytorch_model.bin")
-    layout = find(tmp_path)
+    layout = find_weights(tmp_path)
     assert layout.vae_weights.name == "diffusion_pytorch_model.bin"
     assert layout.whisper_weights.name == "pytorch_model.bin"
 
@@ -67,7 +67,7 @@ def test_a_model_in_a_usual_wrong_place_is_used_there_and_said(
     official(tmp_path)
     shutil.rmtree(tmp_path / model.folder)
     fill(tmp_path / place, model)
-    layout = find(tmp_path)
+    layout = find_weights(tmp_path)
     (note,) = layout.notes
     assert str(tmp_path / place) in note and note.startswith(model.name)
     assert getattr(layout, model.name) == tmp_path / place
@@ -80,10 +80,10 @@ def test_a_cache_of_the_hub_with_its_links_is_read_as_it_is(cache: str, tmp_path
         snapshot = kept / "snapshots" / (model.revision or "a" * 40)
         fill(kept / "blobs", model)
         for blob in (kept / "blobs").iterdir():
-            link = snapshot / model.within / blob.name
+            link = snapshot / model.repo_folder / blob.name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(blob)
-    layout = find(tmp_path)
+    layout = find_weights(tmp_path)
     assert layout.unet.parts[-3:] == ("snapshots", UNET.revision, "musetalkV15")
     assert layout.parser is not None and layout.parser_weights is not None
     assert len(layout.notes) == len(MODELS)
@@ -95,7 +95,7 @@ def test_the_snapshot_of_the_named_revision_goes_before_others(tmp_path: Path) -
     kept = tmp_path / "models--openai--whisper-tiny" / "snapshots"
     for commit in ("0" * 40, str(WHISPER.revision), "f" * 40):
         fill(kept / commit, WHISPER)
-    assert find(tmp_path).whisper == kept / str(WHISPER.revision)
+    assert find_weights(tmp_path).whisper == kept / str(WHISPER.revision)
 
 
 def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
@@ -103,15 +103,15 @@ def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
     unet = tmp_path / "musetalkV15" / "unet.pth"
     unet.unlink()
     unet.symlink_to(tmp_path / "gone")
-    with pytest.raises(WeightsDamaged, match=r"unet\.pth is a link to nothing.*models download"):
-        find(tmp_path)
+    with pytest.raises(WeightsDamaged, match=r"unet\.pth is a broken link.*models download"):
+        find_weights(tmp_path)
 
 
 def test_everything_missing_is_named_at_once_with_the_command(tmp_path: Path) -> None:
     fill(tmp_path / "whisper", WHISPER)
     (tmp_path / "whisper" / "preprocessor_config.json").unlink()
     with pytest.raises(WeightsMissing) as missing:
-        find(tmp_path)
+        find_weights(tmp_path)
     unet, vae, whisper = str(missing.value).splitlines()
     assert "musetalkV15 lacks musetalk.json, unet.pth." in unet
     assert "sd-vae lacks config.json, diffusion_pytorch_model.safetensors or" in vae
@@ -125,17 +125,17 @@ def test_what_is_missing_is_counted_where_most_of_a_model_lies(tmp_path: Path) -
     (tmp_path / "sd-vae").rename(tmp_path / "sd-vae-ft-mse")
     (tmp_path / "sd-vae-ft-mse" / "config.json").unlink()
     with pytest.raises(WeightsMissing, match=r"sd-vae-ft-mse lacks config\.json\. "):
-        find(tmp_path)
+        find_weights(tmp_path)
 
 
 @pytest.mark.parametrize("model", [PARSER, TINY])
 def test_an_optional_model_is_found_when_it_is_there(model: Model, tmp_path: Path) -> None:
     official(tmp_path)
-    assert getattr(find(tmp_path), model.name) is None
+    assert getattr(find_weights(tmp_path), model.name) is None
     fill(tmp_path / model.folder, model)
-    assert getattr(find(tmp_path), model.name) == tmp_path / model.folder
-    weights = getattr(find(tmp_path), f"{model.name}_weights")
-    assert weights == tmp_path / model.folder / model.wanted[-1].name
+    assert getattr(find_weights(tmp_path), model.name) == tmp_path / model.folder
+    weights = getattr(find_weights(tmp_path), f"{model.name}_weights")
+    assert weights == tmp_path / model.folder / model.files[-1].name
 
 
 @pytest.mark.parametrize("name", ["unet.pth", "unet.safetensors"])
@@ -144,31 +144,31 @@ def test_a_truncated_file_is_noticed_however_little_is_missing(
     name: str, count: int, tmp_path: Path
 ) -> None:
     path = write(tmp_path / name)
-    look(path)
+    check_structure(path)
     cut(path, count)
     with pytest.raises(WeightsDamaged, match=name):
-        look(path)
+        check_structure(path)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "words"),
+    ("name", "content", "message"),
     [
         ("unet.pth", b"", "is empty"),
         ("unet.pth", b"<!DOCTYPE html><html>Not found</html>", "is a web page"),
         ("unet.pth", b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS"),
-        ("unet.pth", b"\x80\x04\x95 some other pickle", "is no PyTorch file"),
-        ("model.safetensors", b"GGUF\x03\x00\x00\x00 and more", "is no safetensors file"),
-        ("config.json", b'{"sample_size": 6', "is no JSON, or is cut off"),
-        ("config.json", b"[1, 2]", "holds a JSON list"),
-        ("config.json", b"\xff\xfe", "is no JSON"),
+        ("unet.pth", b"\x80\x04\x95 some other pickle", "is not a PyTorch file"),
+        ("model.safetensors", b"GGUF\x03\x00\x00\x00 and more", "is not a safetensors file"),
+        ("config.json", b'{"sample_size": 6', "is not valid JSON, or is truncated"),
+        ("config.json", b"[1, 2]", "contains a JSON list"),
+        ("config.json", b"\xff\xfe", "is not valid JSON"),
     ],
 )
 def test_a_file_of_another_kind_says_what_it_is(
-    name: str, content: bytes, words: str, tmp_path: Path
+    name: str, content: bytes, message: str, tmp_path: Path
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(WeightsDamaged, match=words):
-        look(tmp_path / name)
+    with pytest.raises(WeightsDamaged, match=message):
+        check_structure(tmp_path / name)
 
 
 def test_a_zip_that_torch_did_not_write_is_refused(tmp_path: Path) -> None:
@@ -176,11 +176,11 @@ def test_a_zip_that_torch_did_not_write_is_refused(tmp_path: Path) -> None:
         shutil.make_archive(str(tmp_path / "unet"), "zip", write(tmp_path / "a/b.json").parent)
     )
     with pytest.raises(WeightsDamaged, match="not one of PyTorch"):
-        look(archive.rename(tmp_path / "unet.pth"))
+        check_structure(archive.rename(tmp_path / "unet.pth"))
 
 
 def test_torch_files_of_the_old_form_are_accepted(tmp_path: Path) -> None:
     import torch  # noqa: PLC0415  only here
 
     torch.save({"a": torch.ones(2)}, tmp_path / "old.bin", _use_new_zipfile_serialization=False)
-    look(tmp_path / "old.bin")
+    check_structure(tmp_path / "old.bin")

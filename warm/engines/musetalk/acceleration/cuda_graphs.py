@@ -1,4 +1,4 @@
-"""Passes recorded once and played again: a GPU gets one command instead of two thousand."""
+"""CUDA graphs: a batch is captured once and replayed by one command instead of two thousand."""
 
 import logging
 import time
@@ -12,201 +12,211 @@ import torch
 from torch import Tensor
 
 from warm.engines.musetalk.checkpoint import first_line
-from warm.engines.musetalk.cuda_errors import is_lack_of_memory, is_lasting
+from warm.engines.musetalk.cuda_errors import is_out_of_memory, is_unrecoverable
 
 SIZES = 4, 8, 16
-"""Recorded where the largest pass has more pictures than that."""
-REHEARSALS = 2
-"""Passes before a recording: libraries choose their kernels and take their memory there."""
-REHEARSE_S = 5.0
-"""When no further size is begun: how long a start may take is worth more than the middle sizes."""
+"""Batch sizes that are captured if the largest batch has more pictures."""
+WARM_UP_RUNS = 2
+"""Runs before a capture, in which libraries choose their kernels and allocate their memory."""
+WARM_UP_LIMIT_S = 5.0
+"""After this time no further size is warmed up: a short start matters more than middle sizes."""
 
 log = logging.getLogger(__name__)
 
 
-class Paints(Protocol):
-    """Draws pictures on a device."""
+class PictureGenerator(Protocol):
+    """Generates pictures on a device."""
 
-    def paint(self, latents: Tensor, tokens: Tensor) -> Tensor:
-        """As `Generator.paint`."""
+    def generate(self, latents: Tensor, tokens: Tensor) -> Tensor:
+        """Same as `Generator.generate`."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Recording:
-    """A pass that can be played; it reads and writes the same memory every time."""
+class CapturedBatch:
+    """A batch that can be replayed; it reads and writes the same memory every time."""
 
-    play: Callable[[], None]
+    replay: Callable[[], None]
     pictures: Tensor
-    """What it draws. The next recording that is played may write over it."""
+    """Output; the next replay of any graph may overwrite it."""
 
 
 Work = Callable[[], Tensor]
 
 
-class Recorder(Protocol):
-    """Records what a function does on a device."""
+class GraphBackend(Protocol):
+    """Captures the work of a function on a device."""
 
-    def rehearse(self, work: Work) -> None:
-        """Do it, so that nothing is chosen or loaded for the first time in a recording."""
+    def warm_up(self, work: Work) -> None:
+        """Run it, so that nothing is chosen or loaded for the first time during a capture."""
         ...
 
-    def record(self, work: Work) -> Recording:
-        """Record it, without doing it; recordings share the memory in which they compute."""
+    def capture(self, work: Work) -> CapturedBatch:
+        """Capture it without running it; all captures share one memory pool."""
         ...
 
-    def abandon(self) -> None:
-        """Clear away after a recording that failed."""
+    def abort(self) -> None:
+        """Clean up after a failed capture."""
         ...
 
 
-class Graphs:
-    """Draws by the smallest recorded pass that has room; the rest of it is drawn for nobody.
+class CudaGraphs:
+    """Generates by the smallest captured batch that is large enough; the padding is discarded.
 
-    What `paint` returns must be copied, in the same stream, before the next pass.
+    The output of `generate` must be copied, in the same stream, before the next batch.
     """
 
-    def __init__(self, painter: Paints, clock: Callable[[], float] = time.monotonic) -> None:
-        self._painter, self._clock = painter, clock
-        self._recordings: dict[int, Recording] = {}
-        """By size, the smallest first."""
+    def __init__(
+        self, generator: PictureGenerator, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._generator, self._clock = generator, clock
+        self._captured: dict[int, CapturedBatch] = {}
+        """By size, in ascending order."""
         self._latents = self._tokens = torch.empty(0)
-        self.fault: str | None = None
-        """Why a pass could not be recorded."""
+        self.error: str | None = None
+        """Reason why a batch could not be captured."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Pictures of each recorded pass."""
-        return tuple(self._recordings)
+        """Pictures of each captured batch."""
+        return tuple(self._captured)
 
-    def filled(self, count: int) -> int:
-        """As many pictures as a recorded pass draws that is played for `count`."""
+    def padded_size(self, count: int) -> int:
+        """Pictures of the captured batch that is replayed for `count`, else `count`."""
         return self._size_for(count) or count
 
-    def forget(self, reason: str) -> None:
-        """Draw without recordings from now on; `fault` tells why."""
-        self._recordings, self.fault = {}, reason
+    def disable(self, reason: str) -> None:
+        """Drop all graphs; `error` becomes the reason."""
+        self._captured, self.error = {}, reason
         self._latents = self._tokens = torch.empty(0)
 
     @torch.inference_mode()
-    def record(
-        self, sizes: Sequence[int], latents: Tensor, tokens: Tensor, recorder: Recorder
+    def capture(
+        self, sizes: Sequence[int], latents: Tensor, tokens: Tensor, backend: GraphBackend
     ) -> None:
-        """Record passes of these sizes, the most important first, over examples for the largest.
+        """Capture batches of these sizes, the most important first.
 
-        A pass that cannot be recorded is drawn by a larger one, or as if nothing had been recorded;
-        it is logged, and `fault` tells why. Raises what a device does that is lost.
+        `latents` and `tokens` are a batch of the largest size, and become the graphs' input. If a
+        size cannot be captured, a larger graph or none is used for it; the log and `error` give
+        the reason. Raises the error of a lost device.
         """
         self._latents, self._tokens = latents, tokens
-        self._recordings = {}
-        ready = self._rehearsed(sizes, recorder)
-        made: dict[int, Recording] = {}
-        for size in sorted(ready, reverse=True):  # the smaller ones find the memory they need
+        self._captured = {}
+        warm = self._warm_up(sizes, backend)
+        captured: dict[int, CapturedBatch] = {}
+        for size in sorted(warm, reverse=True):  # smaller graphs reuse the memory of larger ones
             try:
-                made[size] = recorder.record(self._work(size))
+                captured[size] = backend.capture(self._work(size))
             except RuntimeError as error:
-                recorder.abandon()
-                self._note(size, error)
-                if not is_lack_of_memory(error):
-                    break  # what forbids one forbids all
-        self._recordings = dict(sorted(made.items()))
+                backend.abort()
+                self._log_failure(size, error)
+                if not is_out_of_memory(error):
+                    break  # any other error would fail every size
+        self._captured = dict(sorted(captured.items()))
 
     @torch.inference_mode()
-    def paint(self, latents: Tensor, tokens: Tensor) -> Tensor:
-        """As `Generator.paint`, by a recorded pass where one is large enough."""
+    def generate(self, latents: Tensor, tokens: Tensor) -> Tensor:
+        """Same as `Generator.generate`, by a captured batch if one is large enough."""
         count = len(latents)
         size = self._size_for(count)
         if size is None:
-            return self._painter.paint(latents, tokens)
+            return self._generator.generate(latents, tokens)
         self._latents[:count].copy_(latents)
         self._tokens[:count].copy_(tokens)
-        recording = self._recordings[size]
-        recording.play()
-        return recording.pictures[:count]
+        batch = self._captured[size]
+        batch.replay()
+        return batch.pictures[:count]
 
     def _size_for(self, count: int) -> int | None:
-        return next((size for size in self._recordings if size >= count), None)
+        return next((size for size in self._captured if size >= count), None)
 
     def _work(self, size: int) -> Work:
-        return partial(self._painter.paint, self._latents[:size], self._tokens[:size])
+        return partial(self._generator.generate, self._latents[:size], self._tokens[:size])
 
-    def _rehearsed(self, sizes: Sequence[int], recorder: Recorder) -> list[int]:
-        """The sizes that can be recorded, as far as the time does; all before any recording, which
-        then is the only one to take memory."""
-        ready: list[int] = []
-        begun_s = self._clock()
+    def _warm_up(self, sizes: Sequence[int], backend: GraphBackend) -> list[int]:
+        """Warm up all sizes before any capture, so that only captures allocate memory later.
+
+        Returns the sizes that can be captured.
+        """
+        warm: list[int] = []
+        started_s = self._clock()
         for size in sizes:
-            if len(ready) > 1 and self._clock() - begun_s > REHEARSE_S:
-                log.warning("passes of %d frames are not recorded: the start would take long", size)
+            if len(warm) > 1 and self._clock() - started_s > WARM_UP_LIMIT_S:
+                log.warning("batches of %d frames are not captured, to keep the start short", size)
                 continue
             try:
-                recorder.rehearse(self._work(size))
-                ready.append(size)
+                backend.warm_up(self._work(size))
+                warm.append(size)
             except RuntimeError as error:
-                self._note(size, error)
-        return ready
+                self._log_failure(size, error)
+        return warm
 
-    def _note(self, size: int, error: RuntimeError) -> None:
-        if is_lasting(error):
+    def _log_failure(self, size: int, error: RuntimeError) -> None:
+        """Log why a size is not captured; raises the error if it is unrecoverable."""
+        if is_unrecoverable(error):
             raise error
-        self.fault = first_line(error)
+        self.error = first_line(error)
         log.warning(
-            "a pass of %d frames could not be recorded as a CUDA graph and is drawn by a larger "
-            "one or without, which is slower: %s",
+            "a batch of %d frames could not be captured as a CUDA graph; it runs in a larger one "
+            "or without one, which is slower: %s",
             size,
-            self.fault,
+            self.error,
         )
 
 
-def sizes_up_to(largest: int) -> list[int]:
-    """Which passes are recorded where the largest has so many pictures; what matters most first:
-    long passes for many, short ones for who comes new, and then those between."""
+def graph_sizes(largest: int) -> list[int]:
+    """Sizes to capture for a largest batch, the most important first.
+
+    Large batches serve many sessions, small ones the start of a clip; then the sizes between.
+    """
     return [largest, *(size for size in SIZES if size < largest)]
 
 
-class CudaGraphRecorder:
-    """Records CUDA graphs, in a stream of its own."""
+class CudaGraphBackend:
+    """Captures CUDA graphs in a stream of its own."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._pool = torch.cuda.graph_pool_handle()
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
-    def rehearse(self, work: Work) -> None:
-        """As `Recorder.rehearse`."""
+    def warm_up(self, work: Work) -> None:
+        """Same as `GraphBackend.warm_up`."""
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
         with torch.cuda.device(self._device), torch.cuda.stream(self._stream):
-            for _ in range(REHEARSALS):
+            for _ in range(WARM_UP_RUNS):
                 work()
-        self._stream.synchronize()  # what fails, fails here
+        self._stream.synchronize()  # raises asynchronous errors here
 
-    def record(self, work: Work) -> Recording:
-        """As `Recorder.record`."""
-        forget_workspaces()
+    def capture(self, work: Work) -> CapturedBatch:
+        """Same as `GraphBackend.capture`."""
+        release_workspaces()
         graph = torch.cuda.CUDAGraph()
-        # Another thread may prepare an avatar meanwhile; it does not disturb this one.
-        recording = torch.cuda.graph(
+        # thread_local: another thread may prepare an avatar during the capture.
+        capture = torch.cuda.graph(
             graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
         )
-        # A recording that fails leaves its stream current; the one around it does not.
-        with torch.cuda.device(self._device), torch.cuda.stream(self._stream), recording:
+        # A failed capture leaves its stream current; the outer context restores the old one.
+        with torch.cuda.device(self._device), torch.cuda.stream(self._stream), capture:
             pictures = work()
-        forget_workspaces()
-        return Recording(graph.replay, pictures)
+        release_workspaces()
+        return CapturedBatch(graph.replay, pictures)
 
-    def abandon(self) -> None:
-        """As `Recorder.abandon`: a recording that was broken off leaves the allocator in it, which
-        from then on refuses to give any memory back."""
-        with suppress(RuntimeError):  # which it is, where the recording was ended in order
+    def abort(self) -> None:
+        """Same as `GraphBackend.abort`.
+
+        After a failed capture PyTorch's allocator stays in capture mode and returns no memory.
+        """
+        with suppress(RuntimeError):  # raised if the capture has ended normally
             torch._C._cuda_endAllocateToPool(self._device.index, self._pool)
             torch._C._cuda_releasePool(self._device.index, self._pool)
-        forget_workspaces()
+        release_workspaces()
 
 
-def forget_workspaces() -> None:
-    """Leave the scratch memory of matrix products to who took it: to the recording, for good.
+def release_workspaces() -> None:
+    """Leave cuBLAS workspaces to the graph that allocated them.
 
-    PyTorch keeps it for each stream otherwise, and with it the memory around it.
+    Otherwise PyTorch caches them for each stream, and with them the memory block around them.
     """
     torch._C._cuda_clearCublasWorkspaces()

@@ -1,6 +1,6 @@
-"""What lies between convolutions, done in fewer passes over memory: norms, SiLU, biases, sums.
+"""Fused operations between convolutions: norms, SiLU, biases and sums in fewer memory passes.
 
-On a GPU these take as long as the convolutions themselves, and nothing but memory is busy.
+On a GPU these operations take as long as the convolutions themselves, limited by memory bandwidth.
 """
 
 import logging
@@ -18,35 +18,35 @@ from torch.nn import functional
 
 from warm.engines.musetalk.acceleration.polyphase import PolyphaseUpsampling
 from warm.engines.musetalk.checkpoint import first_line
-from warm.engines.musetalk.cuda_errors import is_lack_of_memory, is_lasting
-from warm.engines.musetalk.device import Compute
+from warm.engines.musetalk.cuda_errors import is_out_of_memory, is_unrecoverable
+from warm.engines.musetalk.device import ComputeDevice
 
 Network = Any
 
 PROBE = 4, 128, 128, 128
-"""(n, c, h, w) of the picture on which kernels are tried."""
-NEAR_STEPS, NEAR = 32, 1e-4
-"""How far the tried answer may be from PyTorch's, in deviations: so many steps of its numbers, or
-in fp32 what sums in another order may differ by."""
+"""(n, c, h, w) of the picture on which kernels are tested."""
+TOLERANCE_STEPS, TOLERANCE = 32, 1e-4
+"""Largest difference of the test from PyTorch's output, in standard deviations: this many steps of
+the number format, or in fp32 the effect of another order of summation."""
 ROUNDS = 10
-"""How often it is timed."""
+"""Runs that are timed."""
 
 log = logging.getLogger(__name__)
 
 
 class Kernels(Protocol):
-    """One pass over memory each; pictures and answers are channels last."""
+    """Fused operations of one memory pass each; pictures and outputs are channels last."""
 
     name: str
 
     def normalize(
-        self, picture: Tensor, before: Tensor | None, norm: nn.GroupNorm, *, silu: bool
+        self, picture: Tensor, bias: Tensor | None, norm: nn.GroupNorm, *, silu: bool
     ) -> Tensor:
-        """Group norm of `picture + before`, with SiLU where wanted; (n, c, h, w), (c,)."""
+        """Group norm of `picture + bias`, optionally followed by SiLU; (n, c, h, w), (c,)."""
         ...
 
-    def join(self, made: Tensor, bias: Tensor, other: Tensor) -> Tensor:
-        """`made + bias + other`: (n, c, h, w), (c,), (n, c, h, w)."""
+    def add_residual(self, picture: Tensor, bias: Tensor, residual: Tensor) -> Tensor:
+        """`picture + bias + residual`: (n, c, h, w), (c,), (n, c, h, w)."""
         ...
 
     def interleave(self, phases: Tensor, bias: Tensor) -> Tensor:
@@ -55,42 +55,43 @@ class Kernels(Protocol):
 
 
 class TorchKernels:
-    """The same by PyTorch's own operations; slower. What others are held against."""
+    """The same by PyTorch's own operations; slower. The reference for other kernels."""
 
     name = "PyTorch"
 
     def normalize(
-        self, picture: Tensor, before: Tensor | None, norm: nn.GroupNorm, *, silu: bool
+        self, picture: Tensor, bias: Tensor | None, norm: nn.GroupNorm, *, silu: bool
     ) -> Tensor:
-        """As `Kernels.normalize`."""
-        given = picture if before is None else picture + spread(before, picture)
-        made = norm(given)
-        made = functional.silu(made) if silu else made
-        return torch.as_tensor(made).contiguous(memory_format=torch.channels_last)
+        """Same as `Kernels.normalize`."""
+        biased = picture if bias is None else picture + per_channel(bias, picture)
+        normalized = norm(biased)
+        normalized = functional.silu(normalized) if silu else normalized
+        return torch.as_tensor(normalized).contiguous(memory_format=torch.channels_last)
 
-    def join(self, made: Tensor, bias: Tensor, other: Tensor) -> Tensor:
-        """As `Kernels.join`."""
-        return made + spread(bias, made) + other
+    def add_residual(self, picture: Tensor, bias: Tensor, residual: Tensor) -> Tensor:
+        """Same as `Kernels.add_residual`."""
+        return picture + per_channel(bias, picture) + residual
 
     def interleave(self, phases: Tensor, bias: Tensor) -> Tensor:
-        """As `Kernels.interleave`."""
+        """Same as `Kernels.interleave`."""
         count, channels, height, width = phases.shape
         large = phases.new_empty((count, channels // 4, 2 * height - 2, 2 * width - 2))
         large = large.contiguous(memory_format=torch.channels_last)
-        for number, phase in enumerate((phases + spread(bias.repeat(4), phases)).chunk(4, dim=1)):
+        biased = phases + per_channel(bias.repeat(4), phases)
+        for number, phase in enumerate(biased.chunk(4, dim=1)):
             down, right = divmod(number, 2)
             rows, columns = slice(down, down + height - 1), slice(right, right + width - 1)
             large[:, :, down::2, right::2] = phase[:, :, rows, columns]
         return large
 
 
-def spread(bias: Tensor, picture: Tensor) -> Tensor:
-    """A bias as it is added to pictures."""
+def per_channel(bias: Tensor, picture: Tensor) -> Tensor:
+    """Reshape a bias so that it can be added to pictures."""
     return bias.to(picture.dtype)[:, None, None]
 
 
 class FusedNorm(nn.Module):
-    """A group norm, and the SiLU behind it."""
+    """A group norm and the SiLU after it."""
 
     def __init__(self, norm: nn.GroupNorm, kernels: Kernels, *, silu: bool) -> None:
         super().__init__()
@@ -102,7 +103,7 @@ class FusedNorm(nn.Module):
 
 
 class FusedBlock(nn.Module):
-    """Does what diffusers' ResnetBlock2D does where time is no part of it."""
+    """Computes the same as diffusers' ResnetBlock2D without a time embedding."""
 
     def __init__(self, block: Network, kernels: Kernels) -> None:
         super().__init__()
@@ -115,61 +116,61 @@ class FusedBlock(nn.Module):
             last = last + self.conv_shortcut.bias.float()
         self.last_bias = nn.Parameter(last, requires_grad=False)
 
-    def forward(self, picture: Tensor, temb: object = None) -> Tensor:  # noqa: ARG002  there is none
+    def forward(self, picture: Tensor, temb: object = None) -> Tensor:  # noqa: ARG002  folded
         """(n, c, h, w) to (n, d, h, w)."""
-        made = self._kernels.normalize(picture, None, self.norm1, silu=True)
-        made = functional.conv2d(made, self.conv1.weight, padding=1)
-        made = self._kernels.normalize(made, self.conv1.bias, self.norm2, silu=True)
-        made = functional.conv2d(made, self.conv2.weight, padding=1)
+        hidden = self._kernels.normalize(picture, None, self.norm1, silu=True)
+        hidden = functional.conv2d(hidden, self.conv1.weight, padding=1)
+        hidden = self._kernels.normalize(hidden, self.conv1.bias, self.norm2, silu=True)
+        hidden = functional.conv2d(hidden, self.conv2.weight, padding=1)
         if self.conv_shortcut is not None:
             picture = functional.conv2d(picture, self.conv_shortcut.weight)
-        return self._kernels.join(made, self.last_bias, picture)
+        return self._kernels.add_residual(hidden, self.last_bias, picture)
 
 
 class FusedUpsampling(nn.Module):
-    """Does what PolyphaseUpsampling does."""
+    """Computes the same as PolyphaseUpsampling."""
 
-    def __init__(self, whole: PolyphaseUpsampling, kernels: Kernels) -> None:
+    def __init__(self, upsampling: PolyphaseUpsampling, kernels: Kernels) -> None:
         super().__init__()
-        self.weight, self._kernels = whole.weight, kernels
-        self.bias = nn.Parameter(whole.bias.chunk(4)[0].clone(), requires_grad=False)
+        self.weight, self._kernels = upsampling.weight, kernels
+        self.bias = nn.Parameter(upsampling.bias.chunk(4)[0].clone(), requires_grad=False)
 
     def forward(self, small: Tensor, output_size: object = None) -> Tensor:
         """(n, c, h, w) to (n, d, 2h, 2w)."""
         if output_size is not None:
-            raise ValueError(f"enlarges twice, not to {output_size}")
+            raise ValueError(f"upsamples by 2, not to {output_size}")
         return self._kernels.interleave(functional.conv2d(small, self.weight, padding=1), self.bias)
 
 
 def fuse(network: nn.Module, kernels: Kernels) -> int:
-    """Replace what can be replaced in a network; how many parts that were.
+    """Replace the modules of a network that can be fused; returns their number.
 
-    The time embedding must have been folded (`timestep.py`) and phases be in use (`phases.py`);
-    blocks that use the time, or compute in two kinds of numbers, stay as they are.
+    The time embedding must be folded (`timestep.py`) and polyphase upsampling be in use
+    (`polyphase.py`); blocks that use the time, or mix number formats, are not replaced.
     """
     fused = 0
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
-            if (better := fused_part(parent, name, child, kernels)) is not None:
-                setattr(parent, name, better.eval())
+            if (replacement := fused_replacement(parent, name, child, kernels)) is not None:
+                setattr(parent, name, replacement.eval())
                 fused += 1
     return fused
 
 
-def fused_part(
+def fused_replacement(
     parent: nn.Module, name: str, child: nn.Module, kernels: Kernels
 ) -> nn.Module | None:
-    """What does the same as a part of a network in fewer passes, where there is such."""
+    """Return the fused equivalent of a module, if there is one."""
     if type(child) is ResnetBlock2D and can_fuse(child):
         return FusedBlock(child, kernels)
-    if type(child) is PolyphaseUpsampling and is_of_one_kind(child):
+    if type(child) is PolyphaseUpsampling and has_one_dtype(child):
         return FusedUpsampling(child, kernels)
     if type(child) is not nn.GroupNorm:
         return None
     if name == "conv_norm_out" and isinstance(getattr(parent, "conv_act", None), nn.SiLU):
         parent.conv_act = nn.Identity()
         return FusedNorm(child, kernels, silu=True)
-    # The norm of a transformer is asked for pictures, that of a lone attention for rows of pixels.
+    # A transformer normalizes pictures; a single attention layer normalizes sequences of pixels.
     if name == "norm" and hasattr(parent, "transformer_blocks"):
         return FusedNorm(child, kernels, silu=False)
     return None
@@ -191,97 +192,100 @@ def can_fuse(block: Network) -> bool:
         and block.conv1.bias is not None
         and block.conv2.bias is not None
         and all(type(conv) is nn.Conv2d for conv in convolutions)
-        and is_of_one_kind(block)
+        and has_one_dtype(block)
     )
 
 
-def is_of_one_kind(part: nn.Module) -> bool:
-    """Whether a part computes in one kind of number throughout (`precision.py`)."""
-    return len({tensor.dtype for tensor in part.parameters()}) == 1
+def has_one_dtype(module: nn.Module) -> bool:
+    """Whether a module uses one number format throughout (`precision.py`)."""
+    return len({tensor.dtype for tensor in module.parameters()}) == 1
 
 
-def find_kernels() -> Kernels:
-    """Those of Triton; raises RuntimeError where there is no Triton."""
+def load_kernels() -> Kernels:
+    """Load Triton's kernels; raises RuntimeError if Triton is not installed."""
     if find_spec("triton") is None:
-        raise RuntimeError("Triton is not installed; PyTorch's builds for CUDA bring it")
+        raise RuntimeError("Triton is not installed; PyTorch's builds for CUDA include it")
     from warm.engines.musetalk.acceleration.triton_kernels import TritonKernels  # noqa: PLC0415  only where it is installed
 
     return TritonKernels()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fused:
-    """What became of the wish to fuse."""
+class FusionResult:
+    """Result of an attempt to fuse."""
 
     parts: int = 0
-    """Of the networks, that were replaced."""
-    gain: float | None = None
-    """How many times faster than PyTorch's the kernels normalize."""
-    fault: str | None = None
-    """Why nothing was replaced."""
+    """Modules that were replaced."""
+    speedup: float | None = None
+    """Speed of the kernels' `normalize` in that of PyTorch's."""
+    error: str | None = None
+    """Reason why nothing was replaced."""
 
 
-def fuse_where_it_pays(
-    networks: Sequence[nn.Module], compute: Compute, found: Callable[[], Kernels] | None = None
-) -> Fused:
-    """Try the kernels on the device, and fuse where they are right and faster than PyTorch's.
+def fuse_if_faster(
+    networks: Sequence[nn.Module],
+    compute: ComputeDevice,
+    load: Callable[[], Kernels] | None = None,
+) -> FusionResult:
+    """Test the kernels on the device, and fuse if they are correct and faster than PyTorch's.
 
-    Raises what a device does that is lost, or full.
+    Raises the error of a device that is lost or full.
     """
     try:
-        kernels = (found or find_kernels)()
-        gain = tried(kernels, compute.device, compute.dtype)
-    except Exception as error:  # compilers raise what they like
-        if isinstance(error, RuntimeError) and (is_lack_of_memory(error) or is_lasting(error)):
+        kernels = (load or load_kernels)()
+        speedup = measure_speedup(kernels, compute.device, compute.dtype)
+    except Exception as error:  # compilers raise any class
+        if isinstance(error, RuntimeError) and (is_out_of_memory(error) or is_unrecoverable(error)):
             raise
-        return unfused(first_line(error))
-    if gain < 1:
-        return unfused(f"{kernels.name}'s kernels take {1 / gain:.2g} times as long here", gain)
-    return Fused(parts=sum(fuse(network, kernels) for network in networks), gain=gain)
+        return not_fused(first_line(error))
+    if speedup < 1:
+        reason = f"{kernels.name}'s kernels take {1 / speedup:.2g} times as long here"
+        return not_fused(reason, speedup)
+    return FusionResult(parts=sum(fuse(network, kernels) for network in networks), speedup=speedup)
 
 
-def unfused(fault: str, gain: float | None = None) -> Fused:
-    """Say why networks stay as they are."""
-    log.warning("norms are not fused, which may be slower: %s", fault)
-    return Fused(gain=gain, fault=fault)
+def not_fused(reason: str, speedup: float | None = None) -> FusionResult:
+    """Log why networks are not fused."""
+    log.warning("norms are not fused, which may be slower: %s", reason)
+    return FusionResult(speedup=speedup, error=reason)
 
 
 @torch.inference_mode()
-def tried(kernels: Kernels, device: torch.device, dtype: torch.dtype) -> float:
-    """How many times faster than PyTorch's they normalize on a GPU, after a look at the answer.
+def measure_speedup(kernels: Kernels, device: torch.device, dtype: torch.dtype) -> float:
+    """Speed of the kernels' `normalize` in that of PyTorch's, after a comparison of the outputs.
 
-    Raises RuntimeError where the answer is another one.
+    Raises RuntimeError if the outputs differ.
     """
     noise = torch.Generator().manual_seed(0)
     picture = (3 + torch.randn(PROBE, generator=noise)).to(device, dtype)
     picture = picture.contiguous(memory_format=torch.channels_last)
     norm = nn.GroupNorm(32, PROBE[1]).to(device, dtype)
-    before = torch.randn(PROBE[1], generator=noise).to(device, dtype)
-    plain = TorchKernels()
-    known = plain.normalize(picture, before, norm, silu=True).float()
-    made = kernels.normalize(picture, before, norm, silu=True).float()
-    near = max(NEAR, NEAR_STEPS * torch.finfo(dtype).eps)
-    if not float((made - known).abs().max() / known.std()) <= near:
-        raise RuntimeError(f"{kernels.name}'s kernels do not give what PyTorch gives")
-    plain_s, kernels_s = (
-        seconds_of(partial(each.normalize, picture, before, norm, silu=True), device)
-        for each in (plain, kernels)
+    bias = torch.randn(PROBE[1], generator=noise).to(device, dtype)
+    reference = TorchKernels()
+    expected = reference.normalize(picture, bias, norm, silu=True).float()
+    output = kernels.normalize(picture, bias, norm, silu=True).float()
+    tolerance = max(TOLERANCE, TOLERANCE_STEPS * torch.finfo(dtype).eps)
+    if not float((output - expected).abs().max() / expected.std()) <= tolerance:
+        raise RuntimeError(f"{kernels.name}'s kernels do not compute what PyTorch computes")
+    reference_s, kernels_s = (
+        device_seconds(partial(each.normalize, picture, bias, norm, silu=True), device)
+        for each in (reference, kernels)
     )
-    return plain_s / kernels_s
+    return reference_s / kernels_s
 
 
-def seconds_of(act: Callable[[], object], device: torch.device) -> float:
-    """How long the device takes for it, on average."""
+def device_seconds(run: Callable[[], object], device: torch.device) -> float:
+    """Average time that the device needs for `run`."""
     if device.type != "cuda":
-        begun_s = time.perf_counter()
-        act()
-        return time.perf_counter() - begun_s
+        started_s = time.perf_counter()
+        run()
+        return time.perf_counter() - started_s
     begin: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
     end: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-    act()
+    run()
     begin.record(torch.cuda.current_stream(device))
     for _ in range(ROUNDS):
-        act()
+        run()
     end.record(torch.cuda.current_stream(device))
     end.synchronize()
     return float(begin.elapsed_time(end)) / 1000 / ROUNDS

@@ -1,8 +1,8 @@
-"""Twice the size and a 3x3 convolution, computed as 2x2 convolutions of the small picture.
+"""Polyphase upsampling: upsampling by 2 and a 3x3 convolution as 2x2 convolutions before it.
 
-Nearest-neighbour enlargement repeats every pixel four times, so of the nine products of a 3x3
-kernel several share their pixel, and their weights can be added once and for all. Each of the four
-positions within an enlarged pixel (its phases) has its own 2x2 kernel: 16 products instead of 36.
+Nearest-neighbour upsampling repeats every pixel four times, so several of the nine products of a
+3x3 kernel share their pixel, and their weights can be added in advance. Each of the four positions
+within an upsampled pixel (its phases) has its own 2x2 kernel: 16 products instead of 36.
 """
 
 import torch
@@ -11,34 +11,34 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _SHARED = torch.tensor([[[1.0, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])
-"""(phase, tap, row of the 3x3 kernel): which rows fall on the same pixel."""
+"""(phase, tap, row of the 3x3 kernel): rows that fall on the same pixel."""
 
 
 class PolyphaseUpsampling(nn.Module):
-    """Does what diffusers' Upsample2D does, but for rounding."""
+    """Computes the same as diffusers' Upsample2D, except for rounding."""
 
-    def __init__(self, whole: nn.Conv2d) -> None:
+    def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        self.weight = nn.Parameter(phase_kernels(whole.weight), requires_grad=False)
-        assert whole.bias is not None
-        self.bias = nn.Parameter(whole.bias.repeat(4), requires_grad=False)
+        self.weight = nn.Parameter(phase_kernels(conv.weight), requires_grad=False)
+        assert conv.bias is not None
+        self.bias = nn.Parameter(conv.bias.repeat(4), requires_grad=False)
 
     def forward(self, small: Tensor, output_size: object = None) -> Tensor:
         """(n, c, h, w) to (n, d, 2h, 2w)."""
         if output_size is not None:
-            raise ValueError(f"enlarges twice, not to {output_size}")
+            raise ValueError(f"upsamples by 2, not to {output_size}")
         count, _, height, width = small.shape
-        # Row i of it sees rows i-1 and i of the picture: phase 0 of row i, phase 1 of row i-1.
-        given, bias = small.to(self.weight.dtype), self.bias.to(self.weight.dtype)
-        made = functional.conv2d(given, self.weight, bias, padding=1).to(small.dtype)
-        layout = torch.channels_last if is_channels_last(made) else torch.contiguous_format
+        # Row i of the output uses rows i-1 and i: phase 0 of row i, phase 1 of row i-1.
+        rounded, bias = small.to(self.weight.dtype), self.bias.to(self.weight.dtype)
+        phases = functional.conv2d(rounded, self.weight, bias, padding=1).to(small.dtype)
+        layout = torch.channels_last if is_channels_last(phases) else torch.contiguous_format
         large = torch.empty(
-            (count, made.shape[1] // 4, 2 * height, 2 * width),
-            dtype=made.dtype,
-            device=made.device,
+            (count, phases.shape[1] // 4, 2 * height, 2 * width),
+            dtype=phases.dtype,
+            device=phases.device,
             memory_format=layout,
         )
-        for number, phase in enumerate(made.chunk(4, dim=1)):
+        for number, phase in enumerate(phases.chunk(4, dim=1)):
             down, right = divmod(number, 2)
             large[:, :, down::2, right::2] = phase[
                 :, :, down : down + height, right : right + width
@@ -51,17 +51,17 @@ def phase_kernels(weight: Tensor) -> Tensor:
     shared = _SHARED.to(weight.device)
     kernels = torch.einsum("pay,qbx,dcyx->pqdcab", shared, shared, weight.float())
     layout = torch.channels_last if is_channels_last(weight) else torch.contiguous_format
-    made = kernels.reshape(-1, weight.shape[1], 2, 2)
-    return made.to(weight.dtype, memory_format=layout)
+    stacked = kernels.reshape(-1, weight.shape[1], 2, 2)
+    return stacked.to(weight.dtype, memory_format=layout)
 
 
 def is_channels_last(picture: Tensor) -> bool:
-    """Whether the colours of a pixel lie side by side."""
+    """Whether the channels of a pixel are adjacent in memory."""
     return picture.is_contiguous(memory_format=torch.channels_last)
 
 
-def use_phases(network: nn.Module) -> int:
-    """Replace every enlargement with a 3x3 convolution in a network; how many there were."""
+def use_polyphase_upsampling(network: nn.Module) -> int:
+    """Replace every upsampling with a 3x3 convolution in a network; returns their number."""
     found = [
         (parent, name, conv)
         for parent in network.modules()
@@ -74,9 +74,9 @@ def use_phases(network: nn.Module) -> int:
 
 
 def plain_convolution(upsampling: Upsample2D) -> nn.Conv2d | None:
-    """The 3x3 convolution behind a nearest-neighbour enlargement, where there is nothing else.
+    """The 3x3 convolution after a nearest-neighbour upsampling, if there is nothing else.
 
-    One that computes in other numbers than it is given (`precision.py`) stays as it is.
+    A convolution in mixed precision (`precision.py`) is not replaced.
     """
     conv: nn.Module | None = upsampling.conv if upsampling.name == "conv" else None
     is_plain = upsampling.interpolate and upsampling.norm is None

@@ -1,4 +1,4 @@
-"""The UNet's time embedding, which is the same in every pass, added to biases once."""
+"""The UNet's time embedding, which is the same in every pass, folded into biases."""
 
 from typing import Any
 
@@ -10,34 +10,34 @@ Network = Any
 
 
 class NoEmbedding(nn.Module):
-    """In the place of the time embedding: there is nothing left to add."""
+    """Replaces the time embedding, which has been folded into biases."""
 
     def forward(self, *_: object) -> None:
-        """Nothing, whatever the time."""
+        """Return None for any timestep."""
 
 
 @torch.no_grad()
 def fold_timestep(unet: Network) -> int:
-    """Add what timestep 0 adds behind the first convolution of each block to that one's bias.
+    """Add each block's embedding of timestep 0 to the bias of its first convolution.
 
-    Gives the number of blocks; 0 where the network uses the time in another way as well.
+    Returns the number of blocks; 0 if the network also uses the timestep in another way.
     """
     blocks: list[Network] = [block for block in unet.modules() if isinstance(block, ResnetBlock2D)]
     if not can_fold(unet, blocks):
         return 0
-    embedding = embedding_of_zero(unet)
+    embedding = timestep_zero_embedding(unet)
     for block in blocks:
-        given = embedding if block.skip_time_act else block.nonlinearity(embedding)
+        activated = embedding if block.skip_time_act else block.nonlinearity(embedding)
         projection = block.time_emb_proj.float()
         bias = block.conv1.bias
-        bias.copy_(bias.float() + projection(given)[0])
+        bias.copy_(bias.float() + projection(activated)[0])
         block.time_emb_proj = None
     unet.time_embedding = NoEmbedding()
     return len(blocks)
 
 
 def can_fold(unet: Network, blocks: list[Network]) -> bool:
-    """Whether the time is added in these blocks and nowhere else."""
+    """Whether the time embedding is added in these blocks and used nowhere else."""
     config = unet.config
     others = (unet.time_embed_act, config["class_embed_type"], config["addition_embed_type"])
     return all(other is None for other in others) and all(
@@ -46,7 +46,7 @@ def can_fold(unet: Network, blocks: list[Network]) -> bool:
     )
 
 
-def embedding_of_zero(unet: Network) -> Tensor:
+def timestep_zero_embedding(unet: Network) -> Tensor:
     """(1, width) fp32 embedding of timestep 0."""
     embed = unet.time_embedding.float()
     zero = torch.zeros(1, dtype=torch.long, device=unet.device)

@@ -1,9 +1,9 @@
-"""Kernels for what lies between a GPU's convolutions, in Triton: one pass over memory each.
+"""Triton kernels for the operations between a GPU's convolutions: one memory pass each.
 
-PyTorch's group norm copies pictures whose colours lie side by side (channels last) to planes and
-leaves them so; norm, SiLU, bias and the way back are some ten passes over memory where three do.
+PyTorch's group norm copies channels-last pictures to planes and returns planes; norm, SiLU, bias
+and the conversion back take about ten memory passes where three are enough.
 
-All pictures are channels last, all sums fp32. Needs Triton, which PyTorch's builds for CUDA bring.
+All pictures are channels last, all sums fp32. Triton is part of PyTorch's builds for CUDA.
 """
 
 import torch
@@ -13,18 +13,16 @@ from torch import Tensor
 
 ROWS = 32
 """Pixels of a tile …"""
-WIDE = 64
-"""… and colours of it: 128 bytes of fp16, side by side."""
-LONGEST = 8
-"""Tiles that one program goes through when it measures: fewer sums to be put together later."""
-TILES_A_LOOP = 128
-"""A picture of so many tiles has programs of one tile each, a larger one has longer programs."""
-
-
+COLUMNS = 64
+"""… and channels of it: 128 adjacent bytes of fp16."""
+MAX_LOOPS = 8
+"""Most tiles per program of the first kernel: longer programs leave fewer sums to combine."""
+TILES_PER_LOOP = 128
+"""A picture of this many tiles has programs of one tile each, a larger one has longer programs."""
 BLOCK = 1024
-"""Sums that are put together at once."""
-MEMBERS = 128
-"""Colours of a group, at most."""
+"""Sums that are combined at once."""
+MAX_GROUP_CHANNELS = 128
+"""Most channels of a group."""
 
 
 class TritonKernels:
@@ -33,88 +31,106 @@ class TritonKernels:
     name = "Triton"
 
     def normalize(
-        self, picture: Tensor, before: Tensor | None, norm: torch.nn.GroupNorm, *, silu: bool
+        self, picture: Tensor, bias: Tensor | None, norm: torch.nn.GroupNorm, *, silu: bool
     ) -> Tensor:
-        """Group norm of `picture + before`, with SiLU where wanted."""
-        picture = side_by_side(picture)
+        """Group norm of `picture + bias`, optionally followed by SiLU."""
+        picture = channels_last(picture)
         count, channels, height, width = picture.shape
         pixels, groups = height * width, norm.num_groups
-        loops = min(LONGEST, max(1, pixels // (ROWS * TILES_A_LOOP)))
+        loops = min(MAX_LOOPS, max(1, pixels // (ROWS * TILES_PER_LOOP)))
         tiles = triton.cdiv(pixels, ROWS * loops)
-        blocks = triton.cdiv(channels, WIDE)
-        sums = picture.new_empty((2, count, tiles, channels), dtype=torch.float32)
-        line = picture.new_empty((2, count, channels), dtype=torch.float32)
-        made = torch.empty_like(picture)
-        added = norm.bias if before is None else before
-        _measure[(count * tiles, blocks)](
-            picture, sums[0], sums[1], pixels, channels, tiles, LOOPS=loops, ROWS=ROWS, WIDE=WIDE
+        blocks = triton.cdiv(channels, COLUMNS)
+        statistics = picture.new_empty((2, count, tiles, channels), dtype=torch.float32)
+        affine = picture.new_empty((2, count, channels), dtype=torch.float32)
+        output = torch.empty_like(picture)
+        _tile_statistics[(count * tiles, blocks)](
+            picture,
+            statistics[0],
+            statistics[1],
+            pixels,
+            channels,
+            tiles,
+            LOOPS=loops,
+            ROWS=ROWS,
+            COLUMNS=COLUMNS,
         )
-        _straighten[(count * groups,)](
-            sums[0],
-            sums[1],
-            added,
+        _group_affine[(count * groups,)](
+            statistics[0],
+            statistics[1],
+            norm.bias if bias is None else bias,
             norm.weight,
             norm.bias,
-            line[0],
-            line[1],
+            affine[0],
+            affine[1],
             norm.eps,
             pixels,
             channels,
             tiles,
             groups,
             loops * ROWS,
-            HAS_ADDED=before is not None,
+            HAS_BIAS=bias is not None,
             LOOPS=triton.cdiv(tiles * (channels // groups), BLOCK),
             BLOCK=BLOCK,
-            MEMBERS=MEMBERS,
+            MAX_GROUP_CHANNELS=MAX_GROUP_CHANNELS,
         )
-        _apply[(count * triton.cdiv(pixels, ROWS), blocks)](
-            picture, line[0], line[1], made, pixels, channels, SILU=silu, ROWS=ROWS, WIDE=WIDE
+        _apply_affine[(count * triton.cdiv(pixels, ROWS), blocks)](
+            picture,
+            affine[0],
+            affine[1],
+            output,
+            pixels,
+            channels,
+            SILU=silu,
+            ROWS=ROWS,
+            COLUMNS=COLUMNS,
         )
-        return made
+        return output
 
-    def join(self, made: Tensor, bias: Tensor, other: Tensor) -> Tensor:
-        """`made + bias + other`."""
-        made, other = side_by_side(made), side_by_side(other)
-        count, channels, height, width = made.shape
-        total = torch.empty_like(made)
-        grid = (triton.cdiv(count * height * width, ROWS), triton.cdiv(channels, WIDE))
+    def add_residual(self, picture: Tensor, bias: Tensor, residual: Tensor) -> Tensor:
+        """`picture + bias + residual`."""
+        picture, residual = channels_last(picture), channels_last(residual)
+        count, channels, height, width = picture.shape
+        output = torch.empty_like(picture)
         pixels = count * height * width
-        _join[grid](made, bias, other, total, pixels, channels, ROWS=ROWS, WIDE=WIDE)
-        return total
+        grid = (triton.cdiv(pixels, ROWS), triton.cdiv(channels, COLUMNS))
+        _add_residual[grid](
+            picture, bias, residual, output, pixels, channels, ROWS=ROWS, COLUMNS=COLUMNS
+        )
+        return output
 
     def interleave(self, phases: Tensor, bias: Tensor) -> Tensor:
-        """(n, 4 * c, h + 1, w + 1) phases of an enlargement, plus bias, to (n, c, 2h, 2w)."""
-        phases = side_by_side(phases)
-        count, channels, height, width = phases.shape
-        high, wide, colours = 2 * (height - 1), 2 * (width - 1), channels // 4
+        """(n, 4 * c, h + 1, w + 1) phases of an upsampling, plus bias, to (n, c, 2h, 2w)."""
+        phases = channels_last(phases)
+        count, phase_channels, phase_height, phase_width = phases.shape
+        height, width = 2 * (phase_height - 1), 2 * (phase_width - 1)
+        channels = phase_channels // 4
         large = torch.empty(
-            (count, colours, high, wide),
+            (count, channels, height, width),
             dtype=phases.dtype,
             device=phases.device,
             memory_format=torch.channels_last,
         )
-        grid = (count * triton.cdiv(high * wide, ROWS), triton.cdiv(colours, WIDE))
-        _interleave[grid](phases, bias, large, high, wide, colours, ROWS=ROWS, WIDE=WIDE)
+        grid = (count * triton.cdiv(height * width, ROWS), triton.cdiv(channels, COLUMNS))
+        _interleave[grid](phases, bias, large, height, width, channels, ROWS=ROWS, COLUMNS=COLUMNS)
         return large
 
 
-def side_by_side(picture: Tensor) -> Tensor:
-    """The picture with the colours of a pixel side by side; copied where they are not."""
+def channels_last(picture: Tensor) -> Tensor:
+    """Return the picture in channels-last layout; copied only if necessary."""
     return picture.contiguous(memory_format=torch.channels_last)
 
 
 @triton.jit
-def _tile(pixel, pixels, channels, block, ROWS: tl.constexpr, WIDE: tl.constexpr):
-    """Offsets within a picture, and which of them are in it."""
+def _tile(pixel, pixels, channels, block, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+    """Offsets of a tile within a picture, their channels, and a mask of the valid ones."""
     row = pixel + tl.arange(0, ROWS)
-    column = block * WIDE + tl.arange(0, WIDE)
-    inside = (row < pixels)[:, None] & (column < channels)[None, :]
-    return row.to(tl.int64)[:, None] * channels + column[None, :], column, inside
+    channel = block * COLUMNS + tl.arange(0, COLUMNS)
+    valid = (row < pixels)[:, None] & (channel < channels)[None, :]
+    return row.to(tl.int64)[:, None] * channels + channel[None, :], channel, valid
 
 
 @triton.jit(do_not_specialize=["tiles"])
-def _measure(
+def _tile_statistics(
     picture,
     means,
     squares,
@@ -123,41 +139,45 @@ def _measure(
     tiles,
     LOOPS: tl.constexpr,
     ROWS: tl.constexpr,
-    WIDE: tl.constexpr,
+    COLUMNS: tl.constexpr,
 ):
-    """Of each colour in each tile: its mean, and the sum of squared distances from it.
+    """Mean of each channel of each tile, and the sum of squared differences from it.
 
-    Values are taken from the tile's first one, so that none is lost where all are far from zero.
+    Sums are of differences from the tile's first value: no precision is lost far from zero.
     """
-    number, block = tl.program_id(0), tl.program_id(1)
-    begin = (number % tiles) * LOOPS * ROWS
-    start = picture + (number // tiles).to(tl.int64) * pixels * channels
-    column = block * WIDE + tl.arange(0, WIDE)
-    known = column < channels
-    first = tl.load(start + begin.to(tl.int64) * channels + column, mask=known, other=0.0)
+    program, block = tl.program_id(0), tl.program_id(1)
+    begin = (program % tiles) * LOOPS * ROWS
+    start = picture + (program // tiles).to(tl.int64) * pixels * channels
+    channel = block * COLUMNS + tl.arange(0, COLUMNS)
+    valid_channel = channel < channels
+    first = tl.load(start + begin.to(tl.int64) * channels + channel, mask=valid_channel, other=0.0)
     first = first.to(tl.float32)
-    plain = tl.zeros((ROWS, WIDE), tl.float32)
-    squared = tl.zeros((ROWS, WIDE), tl.float32)
+    sums = tl.zeros((ROWS, COLUMNS), tl.float32)
+    square_sums = tl.zeros((ROWS, COLUMNS), tl.float32)
     for step in range(LOOPS):
-        offsets, _, inside = _tile(begin + step * ROWS, pixels, channels, block, ROWS, WIDE)
-        value = tl.load(start + offsets, mask=inside, other=0.0).to(tl.float32)
-        away = tl.where(inside, value - first[None, :], 0.0)
-        plain += away
-        squared += away * away
-    seen = (tl.minimum(begin + LOOPS * ROWS, pixels) - begin).to(tl.float32)
-    total = tl.sum(plain, axis=0)
-    place = number.to(tl.int64) * channels + column
-    tl.store(means + place, first + total / seen, mask=known)
-    tl.store(squares + place, tl.sum(squared, axis=0) - total * total / seen, mask=known)
+        offsets, _, valid = _tile(begin + step * ROWS, pixels, channels, block, ROWS, COLUMNS)
+        value = tl.load(start + offsets, mask=valid, other=0.0).to(tl.float32)
+        delta = tl.where(valid, value - first[None, :], 0.0)
+        sums += delta
+        square_sums += delta * delta
+    pixel_count = (tl.minimum(begin + LOOPS * ROWS, pixels) - begin).to(tl.float32)
+    total = tl.sum(sums, axis=0)
+    target = program.to(tl.int64) * channels + channel
+    tl.store(means + target, first + total / pixel_count, mask=valid_channel)
+    tl.store(
+        squares + target,
+        tl.sum(square_sums, axis=0) - total * total / pixel_count,
+        mask=valid_channel,
+    )
 
 
 @triton.jit(do_not_specialize=["pixels", "channels", "tiles", "groups", "length"])
-def _straighten(
+def _group_affine(
     means,
     squares,
-    added,
-    weight,
     bias,
+    norm_weight,
+    norm_bias,
     scales,
     shifts,
     eps,
@@ -166,105 +186,112 @@ def _straighten(
     tiles,
     groups,
     length,
-    HAS_ADDED: tl.constexpr,
+    HAS_BIAS: tl.constexpr,
     LOOPS: tl.constexpr,
     BLOCK: tl.constexpr,
-    MEMBERS: tl.constexpr,
+    MAX_GROUP_CHANNELS: tl.constexpr,
 ):
-    """Mean and deviation of a group from those of its tiles (Chan et al., 1979), as a line.
+    """Scale and shift of each channel, from the statistics of its group's tiles.
 
-    Means are taken from that of the group's first tile, for the same reason as above.
+    Tiles are combined by the formula of Chan et al., 1979. Sums are of differences from the mean of
+    the group's first tile, as above.
     """
-    number, group = tl.program_id(0) // groups, tl.program_id(0) % groups
+    image, group = tl.program_id(0) // groups, tl.program_id(0) % groups
     size = channels // groups
     begin = group * size
-    start = number.to(tl.int64) * tiles * channels
+    start = image.to(tl.int64) * tiles * channels
     first = tl.load(means + start + begin)
-    plain = tl.zeros((BLOCK,), tl.float32)
-    squared = tl.zeros((BLOCK,), tl.float32)
+    sums = tl.zeros((BLOCK,), tl.float32)
+    square_sums = tl.zeros((BLOCK,), tl.float32)
     for step in range(LOOPS):
         index = step * BLOCK + tl.arange(0, BLOCK)
-        tile, column = index // size, begin + index % size
-        inside = tile < tiles
-        place = start + tile.to(tl.int64) * channels + column
-        mean = tl.load(means + place, mask=inside, other=0.0)
-        if HAS_ADDED:
-            mean += tl.load(added + column, mask=inside, other=0.0).to(tl.float32)
-        away = tl.where(inside, mean - first, 0.0)
-        seen = tl.maximum(tl.minimum(length, pixels - tile * length), 0).to(tl.float32)
-        plain += away * seen
-        squared += away * away * seen + tl.load(squares + place, mask=inside, other=0.0)
+        tile, channel = index // size, begin + index % size
+        valid = tile < tiles
+        source = start + tile.to(tl.int64) * channels + channel
+        mean = tl.load(means + source, mask=valid, other=0.0)
+        if HAS_BIAS:
+            mean += tl.load(bias + channel, mask=valid, other=0.0).to(tl.float32)
+        delta = tl.where(valid, mean - first, 0.0)
+        pixel_count = tl.maximum(tl.minimum(length, pixels - tile * length), 0).to(tl.float32)
+        sums += delta * pixel_count
+        square_sums += delta * delta * pixel_count + tl.load(
+            squares + source, mask=valid, other=0.0
+        )
     total = (pixels * size).to(tl.float32)
-    away = tl.sum(plain, axis=0) / total
-    variance = tl.sum(squared, axis=0) / total - away * away
-    column = begin + tl.arange(0, MEMBERS)
-    known = tl.arange(0, MEMBERS) < size
-    before = tl.zeros((MEMBERS,), tl.float32)
-    if HAS_ADDED:
-        before = tl.load(added + column, mask=known, other=0.0).to(tl.float32)
-    scale = tl.load(weight + column, mask=known, other=0.0).to(tl.float32)
+    delta = tl.sum(sums, axis=0) / total
+    variance = tl.sum(square_sums, axis=0) / total - delta * delta
+    channel = begin + tl.arange(0, MAX_GROUP_CHANNELS)
+    valid_channel = tl.arange(0, MAX_GROUP_CHANNELS) < size
+    channel_bias = tl.zeros((MAX_GROUP_CHANNELS,), tl.float32)
+    if HAS_BIAS:
+        channel_bias = tl.load(bias + channel, mask=valid_channel, other=0.0).to(tl.float32)
+    scale = tl.load(norm_weight + channel, mask=valid_channel, other=0.0).to(tl.float32)
     scale = scale / tl.sqrt(variance + eps)
-    shift = tl.load(bias + column, mask=known, other=0.0).to(tl.float32)
-    shift += (before - first - away) * scale
-    tl.store(scales + number * channels + column, scale, mask=known)
-    tl.store(shifts + number * channels + column, shift, mask=known)
+    shift = tl.load(norm_bias + channel, mask=valid_channel, other=0.0).to(tl.float32)
+    shift += (channel_bias - first - delta) * scale
+    tl.store(scales + image * channels + channel, scale, mask=valid_channel)
+    tl.store(shifts + image * channels + channel, shift, mask=valid_channel)
 
 
 @triton.jit
-def _apply(
+def _apply_affine(
     picture,
     scales,
     shifts,
-    made,
+    output,
     pixels,
     channels,
     SILU: tl.constexpr,
     ROWS: tl.constexpr,
-    WIDE: tl.constexpr,
+    COLUMNS: tl.constexpr,
 ):
-    """The line of each colour, and SiLU."""
+    """Scale and shift each channel, and apply SiLU."""
     tiles = tl.cdiv(pixels, ROWS)
-    number, tile = tl.program_id(0) // tiles, tl.program_id(0) % tiles
-    start = number.to(tl.int64) * pixels * channels
-    offsets, column, inside = _tile(tile * ROWS, pixels, channels, tl.program_id(1), ROWS, WIDE)
-    known = column < channels
-    scale = tl.load(scales + number * channels + column, mask=known, other=0.0)
-    shift = tl.load(shifts + number * channels + column, mask=known, other=0.0)
-    value = tl.load(picture + start + offsets, mask=inside, other=0.0).to(tl.float32)
+    image, tile = tl.program_id(0) // tiles, tl.program_id(0) % tiles
+    start = image.to(tl.int64) * pixels * channels
+    offsets, channel, valid = _tile(tile * ROWS, pixels, channels, tl.program_id(1), ROWS, COLUMNS)
+    valid_channel = channel < channels
+    scale = tl.load(scales + image * channels + channel, mask=valid_channel, other=0.0)
+    shift = tl.load(shifts + image * channels + channel, mask=valid_channel, other=0.0)
+    value = tl.load(picture + start + offsets, mask=valid, other=0.0).to(tl.float32)
     value = value * scale[None, :] + shift[None, :]
     if SILU:
         value = value * tl.sigmoid(value)
-    tl.store(made + start + offsets, value.to(made.dtype.element_ty), mask=inside)
+    tl.store(output + start + offsets, value.to(output.dtype.element_ty), mask=valid)
 
 
 @triton.jit
-def _join(made, bias, other, total, pixels, channels, ROWS: tl.constexpr, WIDE: tl.constexpr):
-    """The sum of two pictures and a bias; `pixels` are those of all pictures."""
-    offsets, column, inside = _tile(
-        tl.program_id(0) * ROWS, pixels, channels, tl.program_id(1), ROWS, WIDE
+def _add_residual(
+    picture, bias, residual, output, pixels, channels, ROWS: tl.constexpr, COLUMNS: tl.constexpr
+):
+    """Sum of two pictures and a bias; `pixels` counts those of the whole batch."""
+    offsets, channel, valid = _tile(
+        tl.program_id(0) * ROWS, pixels, channels, tl.program_id(1), ROWS, COLUMNS
     )
-    added = tl.load(bias + column, mask=column < channels, other=0.0).to(tl.float32)
-    one = tl.load(made + offsets, mask=inside, other=0.0).to(tl.float32)
-    two = tl.load(other + offsets, mask=inside, other=0.0).to(tl.float32)
-    value = one + added[None, :] + two
-    tl.store(total + offsets, value.to(total.dtype.element_ty), mask=inside)
+    bias_value = tl.load(bias + channel, mask=channel < channels, other=0.0).to(tl.float32)
+    picture_value = tl.load(picture + offsets, mask=valid, other=0.0).to(tl.float32)
+    residual_value = tl.load(residual + offsets, mask=valid, other=0.0).to(tl.float32)
+    value = picture_value + bias_value[None, :] + residual_value
+    tl.store(output + offsets, value.to(output.dtype.element_ty), mask=valid)
 
 
 @triton.jit
-def _interleave(phases, bias, large, high, wide, channels, ROWS: tl.constexpr, WIDE: tl.constexpr):
-    """Each pixel of the large picture from its phase."""
-    pixels = high * wide
+def _interleave(
+    phases, bias, large, height, width, channels, ROWS: tl.constexpr, COLUMNS: tl.constexpr
+):
+    """Copy each pixel of the large picture from its phase."""
+    pixels = height * width
     tiles = tl.cdiv(pixels, ROWS)
-    number, tile = tl.program_id(0) // tiles, tl.program_id(0) % tiles
-    offsets, column, inside = _tile(tile * ROWS, pixels, channels, tl.program_id(1), ROWS, WIDE)
+    image, tile = tl.program_id(0) // tiles, tl.program_id(0) % tiles
+    offsets, channel, valid = _tile(tile * ROWS, pixels, channels, tl.program_id(1), ROWS, COLUMNS)
     pixel = tile * ROWS + tl.arange(0, ROWS)
-    down, right = (pixel // wide) % 2, (pixel % wide) % 2
-    row, place = pixel // wide // 2 + down, (pixel % wide) // 2 + right
-    small = row * (wide // 2 + 1) + place
-    count = (high // 2 + 1) * (wide // 2 + 1)
-    source = (number.to(tl.int64) * count + small) * (4 * channels) + (2 * down + right) * channels
-    added = tl.load(bias + column, mask=column < channels, other=0.0).to(tl.float32)
-    value = tl.load(phases + source[:, None] + column[None, :], mask=inside, other=0.0)
-    value = value.to(tl.float32) + added[None, :]
-    start = number.to(tl.int64) * pixels * channels
-    tl.store(large + start + offsets, value.to(large.dtype.element_ty), mask=inside)
+    down, right = (pixel // width) % 2, (pixel % width) % 2
+    row, col = pixel // width // 2 + down, (pixel % width) // 2 + right
+    small = row * (width // 2 + 1) + col
+    count = (height // 2 + 1) * (width // 2 + 1)
+    source = (image.to(tl.int64) * count + small) * (4 * channels) + (2 * down + right) * channels
+    bias_value = tl.load(bias + channel, mask=channel < channels, other=0.0).to(tl.float32)
+    value = tl.load(phases + source[:, None] + channel[None, :], mask=valid, other=0.0)
+    value = value.to(tl.float32) + bias_value[None, :]
+    start = image.to(tl.int64) * pixels * channels
+    tl.store(large + start + offsets, value.to(large.dtype.element_ty), mask=valid)

@@ -19,26 +19,26 @@ from warm.engines.musetalk.acceleration.fused_ops import (
     FusedUpsampling,
     Kernels,
     TorchKernels,
-    find_kernels,
     fuse,
-    fuse_where_it_pays,
+    fuse_if_faster,
+    load_kernels,
 )
-from warm.engines.musetalk.cuda_errors import device_faults
-from warm.engines.musetalk.device import Compute
-from warm.engines.musetalk.options import Options
+from warm.engines.musetalk.cuda_errors import translate_cuda_errors
+from warm.engines.musetalk.device import ComputeDevice
+from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 
 ROUNDING = 2e-5
-CPU = Compute(torch.device("cpu"), "fp32")
+CPU = ComputeDevice(torch.device("cpu"), "fp32")
 
 
-def studio_of(weights: Path, **chosen: object) -> Pipeline:
-    options = Options(models_dir=weights, device="cpu", **chosen)  # type: ignore[arg-type]
+def pipeline_of(weights: Path, **chosen: object) -> Pipeline:
+    options = MuseTalkOptions(models_dir=weights, device="cpu", **chosen)  # type: ignore[arg-type]
     return open_pipeline(options.layout(), options)
 
 
 def networks(pipeline: Pipeline) -> list[nn.Module]:
-    return [pipeline.painter._unet, pipeline.painter._vae.decoder]
+    return [pipeline.generator.unet, pipeline.generator.vae.decoder]
 
 
 def count(network: nn.Module, kind: type[nn.Module]) -> int:
@@ -50,8 +50,11 @@ def noise(*shape: int) -> Tensor:
 
 
 def test_fused_networks_draw_the_same_pictures(weights: Path) -> None:
-    plain, fused = studio_of(weights), studio_of(weights)
-    latents, tokens = noise(2, *plain.painter.kept_shape), noise(2, *plain.hearing.tokens_shape)
+    plain, fused = pipeline_of(weights), pipeline_of(weights)
+    latents, tokens = (
+        noise(2, *plain.generator.input_shape),
+        noise(2, *plain.audio_encoder.tokens_shape),
+    )
     for network in networks(fused):
         blocks = count(network, ResnetBlock2D)
         assert fuse(network, TorchKernels()) >= blocks > 0
@@ -59,16 +62,16 @@ def test_fused_networks_draw_the_same_pictures(weights: Path) -> None:
         assert count(network, FusedBlock) == blocks
         assert count(network, FusedUpsampling) == 3
         assert count(network, FusedNorm) > 0
-    known, made = plain.painter.predict(latents, tokens), fused.painter.predict(latents, tokens)
+    known, made = plain.generator.predict(latents, tokens), fused.generator.predict(latents, tokens)
     assert float((made - known).abs().max() / known.abs().max()) <= ROUNDING
-    pictures, others = plain.painter.decode(known), fused.painter.decode(known)
+    pictures, others = plain.generator.decode(known), fused.generator.decode(known)
     assert int((pictures.int() - others.int()).abs().max()) <= 1
     assert float((pictures != others).float().mean()) < 1e-3
 
 
 def test_parts_in_two_kinds_of_numbers_and_parts_with_time_stay(weights: Path) -> None:
     """Would miss a bf16 UNet whose fp32 sums are rounded between its convolutions."""
-    mixed = studio_of(weights, precision="bf16").painter._unet
+    mixed = pipeline_of(weights, precision="bf16").generator.unet
     before = count(mixed, ResnetBlock2D)
     fuse(mixed, TorchKernels())
     assert 0 < count(mixed, FusedBlock) < before
@@ -77,7 +80,7 @@ def test_parts_in_two_kinds_of_numbers_and_parts_with_time_stay(weights: Path) -
         for block in mixed.modules()
         if isinstance(block, FusedBlock)
     )
-    timed = studio_of(weights, exact_savings=False).painter._unet
+    timed = pipeline_of(weights, exact_savings=False).generator.unet
     fuse(timed, TorchKernels())
     assert count(timed, FusedBlock) == 0
 
@@ -86,9 +89,9 @@ class WrongKernels(TorchKernels):
     name = "Wrong"
 
     def normalize(
-        self, picture: Tensor, before: Tensor | None, norm: nn.GroupNorm, *, silu: bool
+        self, picture: Tensor, bias: Tensor | None, norm: nn.GroupNorm, *, silu: bool
     ) -> Tensor:
-        return super().normalize(picture, None if silu else before, norm, silu=silu)
+        return super().normalize(picture, None if silu else bias, norm, silu=silu)
 
 
 class SlowKernels(TorchKernels):
@@ -102,7 +105,7 @@ def missing() -> Kernels:
 @pytest.mark.parametrize(
     ("found", "why"),
     [
-        (WrongKernels, "do not give what PyTorch gives"),
+        (WrongKernels, "do not compute what PyTorch computes"),
         (SlowKernels, "times as long here"),
         (missing, "Triton is not installed"),
     ],
@@ -113,27 +116,29 @@ def test_kernels_that_are_wrong_slow_or_missing_are_left_and_told(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def seconds_of(act: "partial[Tensor]", _: torch.device) -> float:
+    def device_seconds(act: "partial[Tensor]", _: torch.device) -> float:
         return 2.0 if isinstance(act.func.__self__, SlowKernels) else 1.0  # type: ignore[attr-defined]
 
-    monkeypatch.setattr("warm.engines.musetalk.acceleration.fused_ops.seconds_of", seconds_of)
+    monkeypatch.setattr(
+        "warm.engines.musetalk.acceleration.fused_ops.device_seconds", device_seconds
+    )
     network = nn.Module()
     with caplog.at_level(logging.WARNING):
-        fused = fuse_where_it_pays([network], CPU, found)
-    assert (fused.parts, why in str(fused.fault), why in caplog.text) == (0, True, True)
+        fused = fuse_if_faster([network], CPU, found)
+    assert (fused.parts, why in str(fused.error), why in caplog.text) == (0, True, True)
 
 
 def test_a_device_that_is_lost_while_kernels_are_tried_is_lost() -> None:
     def lost() -> Kernels:
         raise RuntimeError("Triton Error [CUDA]: an illegal memory access was encountered")
 
-    with pytest.raises(EngineLost) as caught, device_faults():
-        fuse_where_it_pays([], CPU, lost)
+    with pytest.raises(EngineLost) as caught, translate_cuda_errors():
+        fuse_if_faster([], CPU, lost)
     assert caught.value.needs_new_process
 
 
 def test_on_a_cpu_nothing_is_fused(weights: Path) -> None:
-    assert studio_of(weights).passes["fused_parts"] == 0
+    assert pipeline_of(weights).acceleration_facts["fused_parts"] == 0
 
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -146,7 +151,7 @@ def triton() -> Kernels:
         pytest.skip("Triton is not installed: it comes with PyTorch's builds for CUDA")
     if DEVICE.type == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
         pytest.skip("no GPU: Triton's interpreter does for it, with TRITON_INTERPRET=1")
-    return find_kernels()
+    return load_kernels()
 
 
 SHAPES = [(2, 8, 5, 7, 4), (1, 128, 16, 16, 32), (2, 960, 4, 4, 32), (1, 64, 66, 63, 8)]
@@ -187,7 +192,9 @@ def test_triton_joins_and_interleaves_as_pytorch_does(
     count, channels, height, width, _ = shape
     made, other, bias = (noise(*size).to(DEVICE) for size in (shape[:4], shape[:4], (channels,)))
     plain = TorchKernels()
-    assert torch.allclose(triton.join(made, bias, other), plain.join(made, bias, other), atol=1e-6)
+    assert torch.allclose(
+        triton.add_residual(made, bias, other), plain.add_residual(made, bias, other), atol=1e-6
+    )
     phases = noise(count, 4 * channels, height + 1, width + 1).to(DEVICE)
     large = triton.interleave(phases, bias)
     assert large.shape == (count, channels, 2 * height, 2 * width)
