@@ -13,10 +13,19 @@ PACKAGE = Path(__file__).resolve().parent
 COMMAND = "warmtalk"
 
 
+def is_installed() -> bool:
+    """Return True for an installed wheel, False for a checkout."""
+    return (PACKAGE / "shipped").exists()
+
+
 def shipped(name: str) -> Path:
     """The path of the shipped file or folder `name`: `web`, `configs/live.yaml`."""
-    installed = PACKAGE / "shipped" / name
-    return installed if installed.exists() else PACKAGE.parent / name
+    return (PACKAGE / "shipped" if is_installed() else PACKAGE.parent) / name
+
+
+def default_face_models() -> Path:
+    """The folder of the face models for programs that read no settings."""
+    return (Path() if is_installed() else PACKAGE.parent) / "models" / "face"
 
 
 def own_command(*words: str | Path) -> str:
@@ -41,8 +50,7 @@ def require_packages(names: tuple[str, ...], *, needed_by: str) -> None:
     """Raise PackageMissing for the first package that is not installed; imports none of them."""
     for name in names:
         if find_spec(name) is None:
-            is_installed = (PACKAGE / "shipped").exists()
-            install = "'warmtalk[musetalk]'" if is_installed else "-r requirements-musetalk.txt"
+            install = "'warmtalk[musetalk]'" if is_installed() else "-r requirements-musetalk.txt"
             raise PackageMissing(
                 f"{needed_by} needs the package {name}, which is not installed. "
                 f"Install it: pip install {install}"

@@ -8,11 +8,12 @@ from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import PreparationSettings, preparation_digest
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.base import Engine
+from warm.installation import default_face_models
 from warm.media.sniff import sniff
 from warm.prepare.errors import write_errors_explained
 from warm.prepare.progress import Progress, no_progress
 
-FACE_MODELS = Path(__file__).resolve().parents[2] / "models" / "face"
+FACE_MODELS = default_face_models()
 
 
 def prepare(  # noqa: PLR0913  source, destination, settings and collaborators

@@ -16,8 +16,9 @@ from warm.engines.viseme.phoneme_curves import mouth_track_from_phonemes
 from warm.engines.viseme.preparation import load_mouth, prepare_mouth, store_mouth
 from warm.engines.viseme.shape import Shape
 from warm.face.mesh import FaceMesh
+from warm.installation import default_face_models
 
-MODELS = Path(__file__).parents[3] / "models" / "face"
+MODELS = default_face_models()
 
 
 class VisemeEngine:
