@@ -1,1 +1,1 @@
-"""Steady placement of a face: filters, tracking, fits and blending on plain arrays."""
+"""Stable placement of a face: filters, tracking, fits and blending on plain arrays."""

@@ -1,4 +1,4 @@
-"""Landmarks and the picture's own motion, fused: neither noise nor drift."""
+"""Fusion of landmarks with the motion of the picture: without noise and without drift."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,17 +8,17 @@ from stabilizers.similarity import apply
 
 
 def fuse(
-    points: NDArray[np.floating], steps: NDArray[np.float64], weight: float
+    points: NDArray[np.floating], motions: NDArray[np.float64], weight: float
 ) -> NDArray[np.float64]:
-    """Zero-lag form for a whole clip: (n, k, 2) measured points in, (n, k, 2) float64 out.
+    """Fuse a whole clip without lag: (n, k, 2) measured points in, (n, k, 2) float64 out.
 
-    `steps` (n - 1, 2, 3) is the motion from each frame to the next. Minimises for every point
-    sum(weight |x_t - point_t|²) + sum(|x_t+1 - step_t(x_t)|²): a symmetric block-tridiagonal
-    system, the same for all points. A step of NaN is unknown and binds nothing.
+    `motions` (n - 1, 2, 3) lead from each frame to the next. Minimises for every point
+    sum(weight |x_t - point_t|²) + sum(|x_t+1 - motion_t(x_t)|²): a symmetric block-tridiagonal
+    system, the same for all points. A motion of NaN is unknown and connects nothing.
     """
-    known = np.asarray(np.isfinite(steps).all(axis=(1, 2)))
-    linear = np.where(known[:, None, None], steps[..., :2], 0.0)
-    shift = np.where(known[:, None], steps[..., 2], 0.0)
+    known = np.asarray(np.isfinite(motions).all(axis=(1, 2)))
+    linear = np.where(known[:, None, None], motions[..., :2], 0.0)
+    shift = np.where(known[:, None], motions[..., 2], 0.0)
     count = len(points)
     diagonal = np.zeros((count, 2, 2)) + weight * np.eye(2)
     diagonal[1:] += known[:, None, None] * np.eye(2)
@@ -32,7 +32,7 @@ def fuse(
 
 
 def _banded(diagonal: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(4, 2n) lower bands of a symmetric matrix of (n, 2, 2) blocks and (n - 1, 2, 2) below."""
+    """Return (4, 2n) lower bands of a symmetric matrix, (n, 2, 2) on and (n - 1, 2, 2) below."""
     bands = np.zeros((4, len(diagonal), 2))
     bands[0, :, 0], bands[0, :, 1] = diagonal[:, 0, 0], diagonal[:, 1, 1]
     bands[1, :, 0], bands[1, :-1, 1] = diagonal[:, 1, 0], below[:, 0, 1]
@@ -42,26 +42,26 @@ def _banded(diagonal: NDArray[np.float64], below: NDArray[np.float64]) -> NDArra
 
 
 class Fusion:
-    """The causal form: the same balance with no frame after the present. Not thread-safe."""
+    """The causal form of `fuse`: uses no later frame. Not thread-safe."""
 
     def __init__(self, weight: float) -> None:
         self._weight = weight
-        self._trust = 0.0
+        self._information = 0.0
         self._points: NDArray[np.float64] | None = None
 
     def __call__(
-        self, points: NDArray[np.floating], step: NDArray[np.float64] | None
+        self, points: NDArray[np.floating], motion: NDArray[np.float64] | None
     ) -> NDArray[np.float64]:
-        """The fused (k, 2) of the next frame; `step` (2, 3) leads here, None when unknown.
+        """Return the fused (k, 2) points of the next frame; `motion` (2, 3) leads to it, or None.
 
         The recursion is the information form of the Kalman filter of the same objective.
         """
         measured = np.asarray(points, np.float64)
-        if self._points is None or step is None:
-            self._points, self._trust = measured.copy(), self._weight
+        if self._points is None or motion is None:
+            self._points, self._information = measured.copy(), self._weight
             return self._points.copy()
-        carried = self._trust / (self._trust + 1)
-        self._trust = carried + self._weight
-        moved = apply(step, self._points)
-        self._points = moved + self._weight / self._trust * (measured - moved)
+        predicted = self._information / (self._information + 1)
+        self._information = predicted + self._weight
+        moved = apply(motion, self._points)
+        self._points = moved + self._weight / self._information * (measured - moved)
         return self._points.copy()

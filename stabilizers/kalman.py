@@ -1,4 +1,4 @@
-"""A constant-velocity Kalman filter, and its two-sided Rauch-Tung-Striebel form."""
+"""Constant-velocity Kalman filter, and the Rauch-Tung-Striebel smoother of a whole clip."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from stabilizers.settings import KalmanConstants
 
 
 class Kalman:
-    """The causal filter on (k,) values that share one uncertainty. Not thread-safe.
+    """The causal filter of (k,) values with a common covariance. Not thread-safe.
 
-    State: value and speed. In a sudden move the process noise grows (R. Labbe, "Kalman and
-    Bayesian filters in Python", chapter on adaptive filtering), so that the filter follows.
+    The state is value and velocity. The process noise is raised in a sudden move, so that the
+    filter follows (R. Labbe, "Kalman and Bayesian filters in Python", adaptive filtering).
     """
 
     def __init__(self, fps: float, constants: KalmanConstants) -> None:
@@ -23,30 +23,30 @@ class Kalman:
         model.F = np.array([[1, step], [0, 1]])
         model.H = np.array([[1.0, 0.0]])
         model.R = np.array([[constants.noise**2]])
-        push = np.array([[step**2 / 2], [step]])
-        model.Q = push @ push.T * constants.acceleration**2
+        gain = np.array([[step**2 / 2], [step]])
+        model.Q = gain @ gain.T * constants.acceleration**2
         self._model: Any = model
         self._started = False
         self.process_noise: NDArray[np.float64] = model.Q
-        """(2, 2) what the last step allowed for."""
+        """(2, 2) process noise of the last prediction."""
 
     @property
     def state(self) -> NDArray[np.float64]:
-        """(2, k) values, and speeds per second, after the last measurement."""
+        """(2, k) values, and velocities per second, after the last measurement."""
         return np.asarray(self._model.x)
 
     @property
     def covariance(self) -> NDArray[np.float64]:
-        """(2, 2) uncertainty of every column of `state`."""
+        """(2, 2) covariance of every column of `state`."""
         return np.asarray(self._model.P)
 
     @property
     def transition(self) -> NDArray[np.float64]:
-        """(2, 2) state of one frame to that of the next."""
+        """(2, 2) matrix from the state of one frame to the next."""
         return np.asarray(self._model.F)
 
     def __call__(self, measured: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The filtered (k,) values of the next frame."""
+        """Return the filtered (k,) values of the next frame."""
         row = np.asarray(measured, np.float64)[None]
         if self._started:
             self._predict(row)
@@ -65,8 +65,8 @@ class Kalman:
         model, c = self._model, self._constants
         self.process_noise = model.Q
         model.predict()
-        surprise = np.mean((row - model.x[:1]) ** 2) / (model.P[0, 0] + c.noise**2)
-        if surprise > c.surprise:
+        innovation = np.mean((row - model.x[:1]) ** 2) / (model.P[0, 0] + c.noise**2)
+        if innovation > c.surprise:
             self.process_noise = model.Q * c.sudden**2
             model.P = model.P + self.process_noise - model.Q
 
@@ -74,7 +74,7 @@ class Kalman:
 def kalman_smooth(
     values: NDArray[np.floating], fps: float, constants: KalmanConstants
 ) -> NDArray[np.float64]:
-    """Zero-lag form for a whole clip: (n, …) in, (n, …) float64 out.
+    """Smooth a whole clip without lag: (n, …) in, (n, …) float64 out.
 
     Rauch, Tung and Striebel, "Maximum likelihood estimates of linear dynamic systems", 1965.
     """

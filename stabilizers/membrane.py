@@ -1,29 +1,29 @@
-"""The smoothest surface through what is known around a hole: Laplace's equation, fast."""
+"""Smoothest surface over a hole: a fast approximate solver of Laplace's equation."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 COARSEST = 6
-"""Levels stop when a side would be shorter than this."""
+"""Minimum side of a level."""
 SWEEPS = 2
-"""Relaxations on the finest level; each coarser level gets twice as many."""
+"""Relaxations on the finest level, doubled on each coarser level."""
 COARSEST_SWEEPS = 30
 
 
 def membrane(values: NDArray[np.float32], hole: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Fill the hole of (h, w, 3) float32 `values` harmonically from around it; (h, w, 3) float32.
+    """Fill the hole of (h, w, 3) float32 `values` harmonically from its surroundings.
 
-    `hole` is (h, w); the outermost ring of pixels always counts as known. Solved by cascadic
-    iteration (Bornemann and Deuflhard, "The cascadic multigrid method for elliptic problems",
-    1996): coarse first, each finer level starting from the coarser and relaxed a little.
+    `hole` is (h, w); the outermost ring of pixels always counts as known. Cascadic iteration
+    (Bornemann and Deuflhard, "The cascadic multigrid method for elliptic problems", 1996): the
+    coarsest level is solved first; each finer level starts from it and is relaxed briefly.
     """
     known = _with_rim(~hole)
     return _solve(np.asarray(cv2.copyTo(values, known), np.float32), known, SWEEPS)
 
 
 def _with_rim(known: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """(h, w) 0 or 1; the rim counts as known on every level, or nothing would hold the rest."""
+    """Return (h, w) 0 or 1 with the rim set, so that every level has known pixels."""
     rimmed = known.astype(np.uint8)
     rimmed[[0, -1], :] = rimmed[:, [0, -1]] = 1
     return rimmed
@@ -32,7 +32,7 @@ def _with_rim(known: NDArray[np.bool_]) -> NDArray[np.uint8]:
 def _solve(
     values: NDArray[np.float32], known: NDArray[np.uint8], sweeps: int
 ) -> NDArray[np.float32]:
-    """One level; `values` are zero where `known` is."""
+    """Solve one level; `values` are zero where `known` is."""
     height, width = known.shape
     if min(height, width) < 2 * COARSEST:
         mean = values.sum((0, 1)) / known.sum()
@@ -52,7 +52,7 @@ def _relax(
     known: NDArray[np.uint8],
     sweeps: int,
 ) -> NDArray[np.float32]:
-    """Pull each unknown pixel to the weighted mean of its neighbours, `sweeps` times."""
+    """Replace each unknown pixel by the weighted mean of its neighbours, `sweeps` times."""
     for _ in range(sweeps):
         cv2.copyTo(values, known, surface)
         smooth = cv2.GaussianBlur(surface, (3, 3), 0.85, borderType=cv2.BORDER_REPLICATE)

@@ -1,4 +1,4 @@
-"""The One-Euro filter: calm at rest, quick in motion (Casiez, Roussel and Vogel, CHI 2012)."""
+"""One-Euro filter: strong at rest, little lag in motion (Casiez, Roussel, Vogel, CHI 2012)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ from stabilizers.settings import OneEuroConstants
 
 
 class OneEuro:
-    """The causal filter on an array of independent values. Not thread-safe."""
+    """The causal filter of an array of independent values. Not thread-safe."""
 
     def __init__(self, fps: float, constants: OneEuroConstants) -> None:
         self._fps = fps
@@ -16,7 +16,7 @@ class OneEuro:
         self._speed: NDArray[np.float64] | float = 0.0
 
     def __call__(self, measured: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The filtered values of the next frame; any shape, the same at every call."""
+        """Return the filtered values of the next frame; of any shape, the same in every call."""
         now = np.asarray(measured, np.float64)
         if self._value is None:
             self._value = now.copy()
@@ -29,7 +29,7 @@ class OneEuro:
         return self._value.copy()
 
     def _gain(self, cutoff_hz: NDArray[np.float64] | float) -> NDArray[np.float64] | float:
-        """Weight of the new value in a first-order low-pass filter."""
+        """Return the weight of the new value in a first-order low-pass filter."""
         step = 2 * np.pi * cutoff_hz / self._fps
         return step / (step + 1)
 
@@ -37,10 +37,10 @@ class OneEuro:
 def one_euro_smooth(
     values: NDArray[np.floating], fps: float, constants: OneEuroConstants
 ) -> NDArray[np.float64]:
-    """Zero-lag form for a whole clip: (n, …) in, (n, …) float64 out.
+    """Smooth a whole clip without lag: (n, …) in, (n, …) float64 out.
 
-    The mean of a forward and a backward pass, whose lags cancel. The ends are continued by point
-    reflection for a second, so that neither pass starts on a raw value.
+    The lags of a forward and a backward pass cancel in their mean. The ends are extended by point
+    reflection for a second, so that neither pass starts with a raw value.
     """
     clip = np.asarray(values, np.float64)
     pad = min(len(clip) - 1, round(fps))

@@ -1,4 +1,4 @@
-"""Scale lock: the size of a face does not pulse with its jaw."""
+"""Scale lock: keeps the size of a face from pulsing with its jaw."""
 
 from collections import deque
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 
 TOLERANCE = 0.04
-"""A lasting change of scale larger than this is the head coming nearer, not noise."""
+"""A lasting change of scale beyond this means that the head moves nearer or away."""
 
 
 class ScaleLock:
-    """The causal form: the median of the first frames, then held. Not thread-safe.
+    """The causal form: holds the median of the first frames. Not thread-safe.
 
-    When the median of the latest frames has left the lock by more than TOLERANCE, the lock
-    glides to it within about as many frames.
+    Once the median of the latest frames differs from the locked scale by more than TOLERANCE,
+    the locked scale glides to it within about as many frames.
     """
 
     def __init__(self, warmup_frames: int) -> None:
@@ -24,7 +24,7 @@ class ScaleLock:
         self._gliding = False
 
     def __call__(self, scale: float) -> float:
-        """The locked scale for the next frame's measured one; both positive."""
+        """Return the locked scale for the measured scale of the next frame; both are positive."""
         self._latest.append(scale)
         median = float(np.median(self._latest))
         if self._locked is None or len(self._latest) < (self._latest.maxlen or 1):
@@ -34,17 +34,17 @@ class ScaleLock:
         return self._locked
 
     def _follow(self, locked: float, median: float) -> None:
-        away = abs(np.log(median / locked))
-        self._gliding = away > (TOLERANCE / 8 if self._gliding else TOLERANCE)
+        difference = abs(np.log(median / locked))
+        self._gliding = difference > (TOLERANCE / 8 if self._gliding else TOLERANCE)
         if self._gliding:
             self._locked = locked * (median / locked) ** self._glide
 
 
 def lock_scale(scales: NDArray[np.float64], warmup_frames: int) -> NDArray[np.float64]:
-    """Zero-lag form for a whole clip: (n,) positive scales in, (n,) out.
+    """Lock the scales of a whole clip without lag: (n,) positive scales in, (n,) out.
 
-    The clip's median, unless the running median over `warmup_frames` leaves it by more than
-    TOLERANCE: then that running median, smoothed, is followed instead.
+    The result is the clip's median, or the smoothed running median over `warmup_frames` if that
+    differs from it by more than TOLERANCE.
     """
     window = min(warmup_frames, len(scales)) | 1
     slow = np.log(median_filter(scales, size=window, mode="nearest"))

@@ -1,4 +1,4 @@
-"""Settings of the stabilizers. Imports nothing heavy."""
+"""Settings of the stabilizers. Imports no heavy package."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -74,8 +74,8 @@ class KalmanConstants:
 class TrackSettings:
     """Switches and constants of `track_face`.
 
-    The filters' unit is the crop pixel: positions, and sizes and angles as seen at one eye
-    distance.
+    The filters' unit is the crop pixel. Sizes and angles count as the displacement that they
+    cause at one eye distance.
     """
 
     subpixel_enabled: bool = field(
@@ -104,16 +104,16 @@ class TrackSettings:
         ),
     )
     landmark_weight: float = 0.01
-    """Weight of a landmark against the picture's own motion when both are fused."""
+    """Weight of a landmark against the motion of the picture in their fusion."""
     one_euro: OneEuroConstants = field(default_factory=OneEuroConstants)
     kalman: KalmanConstants = field(default_factory=KalmanConstants)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crop:
-    """The upright crop that face transforms start from."""
+    """Geometry of the upright crop that face transforms start from."""
 
     iod: float
     """Distance of the eye centres in the crop, pixels."""
     eyes: tuple[float, float]
-    """Where the point between the eye centres lies in the crop (x, y)."""
+    """Position (x, y) of the point between the eye centres in the crop."""

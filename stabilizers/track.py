@@ -1,4 +1,4 @@
-"""Where the head is in every frame of a clip: landmarks and pictures in, steady transforms out."""
+"""Tracking of a head through a clip: landmarks and pictures in, stabilized transforms out."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stabilizers.flow import StableRegion, head_step
+from stabilizers.flow import StableRegion, head_motion
 from stabilizers.fusion import fuse
 from stabilizers.kalman import kalman_smooth
 from stabilizers.one_euro import one_euro_smooth
@@ -26,27 +26,27 @@ FACE_MESH = StableRegion(
         (362, 398, 384, 385, 386, 387, 388, 466, 263, 249, 390, 373, 374, 380, 381, 382),
     ),
     points=(
-        9, 8, 168, 6, 197, 195, 5, 4,                          # the bridge of the nose
+        9, 8, 168, 6, 197, 195, 5, 4,                          # bridge of the nose
         193, 417, 122, 351, 196, 419, 174, 399,                # its sides
         33, 133, 362, 263, 143, 372, 116, 345,                 # eye corners, cheekbones
         2, 98, 327, 164,                                       # base of the nose
     ),
 )
 # fmt: on
-"""The 468-point mesh: what moves with the skull."""
+"""Landmarks of the 468-point mesh that move with the skull."""
 EYE_CORNERS_IN_POINTS = tuple([FACE_MESH.points.index(c) for c in eye] for eye in EYE_CORNERS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceTrack:
-    """A head followed through a clip."""
+    """A head tracked through a clip."""
 
     transforms: NDArray[np.float64]
     """(n, 2, 3) similarity, crop pixel centres to frame pixel centres."""
     landmarks: NDArray[np.float32]
-    """(n, 468, 3) as given, but steady: what belongs to the skull is calm by itself, lips, jaw and
-    lids are carried with it and keep what they do."""
-    steps: NDArray[np.float64]
+    """(n, 468, 3) stabilized. Landmarks of the skull are smoothed; lips, jaw and lids move along
+    with the skull and keep their own motion."""
+    motions: NDArray[np.float64]
     """(n - 1, 2, 3) affine motion of the head from each frame to the next, frame pixels; NaN where
     unknown, and everywhere without affine tracking."""
 
@@ -60,59 +60,59 @@ def track_face(
     settings: TrackSettings,
     progress: Callable[[], None] = lambda: None,
 ) -> FaceTrack:
-    """Steady transforms and landmarks of one face in `frames`, n times (h, w, 3) BGR uint8.
+    """Stabilize transforms and landmarks of one face in `frames`, n times (h, w, 3) BGR uint8.
 
     `landmarks` (n, 468, 3) float32 are those of the 468-point mesh, measured frame by frame.
-    `progress` is called once a frame of affine tracking, the only slow stage. Zero-lag: every
-    frame is judged with those after it too.
+    `progress` is called once per frame of affine tracking, the only slow stage. There is no lag,
+    since later frames are used too.
 
-    With affine tracking the landmarks are fused with the picture's own motion, and the filter is
-    left to the size alone: a face that is smoother than its head slides on it.
+    With affine tracking the landmarks are fused with the motion of the picture, and only the size
+    is filtered: a face that is smoother than its head would slide on it.
     """
     stable = landmarks[:, FACE_MESH.points, :2].astype(np.float64)
     if settings.affine_tracking_enabled:
-        steps = head_steps(frames, landmarks, progress)
-        calm = fuse(stable, steps, settings.landmark_weight)
+        motions = head_motions(frames, landmarks, progress)
+        smoothed = fuse(stable, motions, settings.landmark_weight)
     else:
-        steps = np.full((len(landmarks) - 1, 2, 3), np.nan)
+        motions = np.full((len(landmarks) - 1, 2, 3), np.nan)
         unit = _median_iod(landmarks) / crop.iod
-        calm = _smooth(stable / unit, fps, settings) * unit
-    steady = _carried(landmarks, stable, calm)
-    return FaceTrack(_transforms(calm, crop, fps, settings), steady, steps)
+        smoothed = _smooth(stable / unit, fps, settings) * unit
+    moved = _move_with_skull(landmarks, stable, smoothed)
+    return FaceTrack(_transforms(smoothed, crop, fps, settings), moved, motions)
 
 
-def _carried(
-    landmarks: NDArray[np.float32], stable: NDArray[np.float64], calm: NDArray[np.float64]
+def _move_with_skull(
+    landmarks: NDArray[np.float32], stable: NDArray[np.float64], smoothed: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """All landmarks moved by what made the stable ones calm: what acts keeps acting."""
-    steady = landmarks.copy()
-    for t, (measured, wanted) in enumerate(zip(stable, calm, strict=True)):
-        steady[t, :, :2] = apply(fit_similarity(measured, wanted), landmarks[t, :, :2])
-    steady[:, FACE_MESH.points, :2] = calm
-    return steady
+    """Move all landmarks as smoothing moved the stable ones, so that acting parts keep acting."""
+    moved = landmarks.copy()
+    for t, (source, target) in enumerate(zip(stable, smoothed, strict=True)):
+        moved[t, :, :2] = apply(fit_similarity(source, target), landmarks[t, :, :2])
+    moved[:, FACE_MESH.points, :2] = smoothed
+    return moved
 
 
-def head_steps(
+def head_motions(
     frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
     landmarks: NDArray[np.float32],
     progress: Callable[[], None] = lambda: None,
 ) -> NDArray[np.float64]:
-    """(n - 1, 2, 3) motion of the head from each frame to the next, NaN where unknown."""
+    """Return the (n - 1, 2, 3) motion of the head from each frame to the next, NaN if unknown."""
 
-    def step(t: int) -> NDArray[np.float64]:
-        return head_step(frames[t], frames[t + 1], landmarks[t], landmarks[t + 1], FACE_MESH)
+    def motion(t: int) -> NDArray[np.float64]:
+        return head_motion(frames[t], frames[t + 1], landmarks[t], landmarks[t + 1], FACE_MESH)
 
     progress()
-    steps = []
-    with ThreadPoolExecutor(THREADS) as pool:  # OpenCV lets go of the interpreter's lock.
-        for found in pool.map(step, range(len(landmarks) - 1)):
-            steps.append(found)
+    motions = []
+    with ThreadPoolExecutor(THREADS) as pool:  # OpenCV releases the GIL
+        for found in pool.map(motion, range(len(landmarks) - 1)):
+            motions.append(found)
             progress()
-    return np.asarray(steps).reshape(-1, 2, 3)
+    return np.asarray(motions).reshape(-1, 2, 3)
 
 
 def template(stable: NDArray[np.float64], crop: Crop) -> NDArray[np.float64]:
-    """(k, 2) where a clip's (n, k, 2) stable landmarks lie in the crop.
+    """Return the (k, 2) positions of a clip's (n, k, 2) stable landmarks in the crop.
 
     The median shape of the clip, in two rounds: aligned on the first frame, then on the median.
     """
@@ -129,7 +129,7 @@ def template(stable: NDArray[np.float64], crop: Crop) -> NDArray[np.float64]:
 def _transforms(
     stable: NDArray[np.float64], crop: Crop, fps: float, settings: TrackSettings
 ) -> NDArray[np.float64]:
-    """Crop to frame for every frame of calm (n, k, 2) stable landmarks."""
+    """Return crop to frame for every frame of (n, k, 2) smoothed stable landmarks."""
     shape = template(stable, crop)
     fitted = np.stack([fit_similarity(shape, frame) for frame in stable])
     scale, roll = scale_of(fitted), roll_of(fitted)
@@ -137,17 +137,17 @@ def _transforms(
         scale = np.exp(_smooth(np.log(scale) * crop.iod, fps, settings) / crop.iod)
     if settings.scale_lock_enabled:
         scale = lock_scale(scale, settings.scale_lock_warmup_frames)
-    # Umeyama's fit takes mean to mean whatever the size, so the mean is where a size may change.
-    landed = stable.mean(axis=1)
+    # Umeyama's fit maps mean to mean at any scale, so the scale may be changed about the mean.
+    position = stable.mean(axis=1)
     if not settings.subpixel_enabled:
-        landed = np.round(landed)
-    return similarity(scale, roll, shape.mean(axis=0), landed)
+        position = np.round(position)
+    return similarity(scale, roll, shape.mean(axis=0), position)
 
 
 def _smooth(
     values: NDArray[np.floating], fps: float, settings: TrackSettings
 ) -> NDArray[np.float64]:
-    """The chosen zero-lag filter on (n, …) values in crop pixels."""
+    """Filter (n, …) values in crop pixels without lag, by the chosen filter."""
     match settings.smoothing:
         case "one_euro":
             return one_euro_smooth(values, fps, settings.one_euro)
@@ -158,6 +158,6 @@ def _smooth(
 
 
 def _median_iod(landmarks: NDArray[np.floating]) -> float:
-    """Distance of the eye centres in a clip of (n, 468, 2 or more) landmarks, pixels."""
+    """Return the eye distance of a clip of (n, 468, 2 or more) landmarks, pixels."""
     right, left = (landmarks[:, eye, :2].mean(axis=1) for eye in EYE_CORNERS)
     return float(np.median(np.linalg.norm(left - right, axis=1)))

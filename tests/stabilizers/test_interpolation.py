@@ -1,4 +1,4 @@
-"""Splines through scattered nodes."""
+"""Thin-plate splines through scattered nodes."""
 
 import numpy as np
 
