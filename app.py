@@ -1,9 +1,9 @@
 """Warmtalk's server: `python app.py --help`, or `create_app()` for another WSGI server."""
 
-from api.server.shutdown import ignore_terminal, leave, leave_if_asked
+from api.server.shutdown import exit_now, exit_on_signals, ignore_interrupts
 
 if __name__ == "__main__":
-    leave_if_asked()  # also while the rest is imported
+    exit_on_signals()  # also during the next imports
 
 import sys
 from collections.abc import Callable
@@ -12,14 +12,13 @@ from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from threading import BoundedSemaphore
 
 from flask import Flask
 from gunicorn.arbiter import Arbiter
 
 from api.archives import archives
 from api.avatars import avatars
-from api.context import EXPORTS_AT_ONCE, AppContext, keep
+from api.context import MAX_EXPORTS, AppContext, attach_context
 from api.cross_site import refuse_cross_site
 from api.events import events
 from api.export import export
@@ -28,9 +27,9 @@ from api.film_cache import FilmCache
 from api.health import health
 from api.interrupt import interrupting
 from api.page import page
-from api.playlist import playlist, playlist_of
+from api.playlist import make_playlist, playlist
 from api.problem import answer_problem
-from api.server.gunicorn_app import CannotStart, listen, occupy, serve
+from api.server.gunicorn_app import CannotStart, listen, lock_folder, serve
 from api.server.log import log_requests
 from api.sessions import sessions
 from api.slots import Slots
@@ -56,11 +55,13 @@ from warm.runtime import Runtime
 from warm.sessions.avatar_cache import require_fps
 from warm.settings import BadSettings, Settings, read_settings
 
-SAYING = (speaking, interrupting)
-WATCHING = (film, playlist, events, transcript, export)
-BLUEPRINTS = (*SAYING, sessions, archives, *WATCHING, voices, avatars, health, stats, page)
+BLUEPRINTS = (
+    *(speaking, interrupting, sessions, archives),
+    *(film, playlist, events, transcript, export),
+    *(voices, avatars, health, stats, page),
+)
 
-REFUSALS = (
+START_ERRORS = (
     BadSettings,
     CannotStart,
     AvatarError,
@@ -87,13 +88,13 @@ def create_app(
     voices: VoicesFactory = EspeakVoices,
     on_warm: Callable[[], None] = lambda: None,
 ) -> Flask:
-    """The application for any WSGI server: alone in its folder of results for as long as it lives.
+    """Return the application for any WSGI server. It locks its results folder while it lives.
 
     `engine` and `voices` replace the built-in ones. The render thread is started; `/health` reports
     when it is warm. Raises BadSettings, AvatarError and CannotStart.
     """
     settings = settings or read_settings()
-    held = occupy(settings.results_dir)
+    held = lock_folder(settings.results_dir)
     app = make_app(settings, engine=engine, voices=voices, on_warm=on_warm)
     app.extensions["warmtalk-folder"] = held
     return app
@@ -105,50 +106,50 @@ def make_app(
     engine: EngineFactory = make_engine,
     voices: VoicesFactory = EspeakVoices,
     on_warm: Callable[[], None],
-    on_unable: Callable[[BaseException], None] = lambda _: None,
+    on_start_failure: Callable[[BaseException], None] = lambda _: None,
 ) -> Flask:
-    """The application, where somebody else sees to it that it is alone in its folder."""
+    """Return the application; the caller has locked its results folder."""
     store = AvatarStore(settings.results_dir)
     runtime = Runtime(
         settings=settings,
         avatar=store.open(settings.avatar_id),
         engine=engine(settings),
-        voices=open_voices(voices, on_unable),
+        voices=open_voices(voices, on_start_failure),
         on_warm=on_warm,
     )
-    runtime.on_start_failure(on_unable)
+    runtime.on_start_failure(on_start_failure)
     app = assemble(settings, runtime, store)
     runtime.start()
     return app
 
 
-def open_voices(voices: VoicesFactory, on_unable: Callable[[Exception], None]) -> Voices:
-    """The voices; reports and raises VoiceUnavailable."""
+def open_voices(voices: VoicesFactory, on_start_failure: Callable[[Exception], None]) -> Voices:
+    """Return the voices; reports and raises VoiceUnavailable."""
     try:
         return voices()
     except VoiceUnavailable as error:
-        on_unable(error)
+        on_start_failure(error)
         raise
 
 
 def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
-    """The application around a runtime."""
+    """Return the application around a runtime."""
     app = Flask(__name__, static_folder=None)
     app.url_map.redirect_defaults = False  # /sessions/default/… is answered, not redirected
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    keep(
+    attach_context(
         app,
         AppContext(
             settings=settings,
             runtime=runtime,
             avatars=store,
-            watchers=Slots(settings.max_watchers),
+            viewers=Slots(settings.max_watchers),
             playlists=FilmCache(
-                partial(playlist_of, settings.batch_size), runtime.sessions.registry
+                partial(make_playlist, settings.batch_size), runtime.sessions.registry
             ),
             transcripts=FilmCache(Transcript, runtime.sessions.registry),
-            exports=BoundedSemaphore(EXPORTS_AT_ONCE),
+            exports=Slots(MAX_EXPORTS),
         ),
     )
     log_requests(app)
@@ -166,7 +167,7 @@ def main(
     engine: EngineFactory = make_engine,
     voices: VoicesFactory = EspeakVoices,
 ) -> int:
-    """Check everything that can be checked, then serve until a signal; returns the exit status.
+    """Check settings, avatar and engine, then serve until a signal; return the exit status.
 
     `program` is the name in the usage message; `engine` and `voices` replace the built-in ones.
     `engine` must be a function or class of a module, because another process calls it as well.
@@ -179,29 +180,29 @@ def main(
             engine=engine,
             voices=voices,
             on_warm=partial(announce, settings),
-            on_unable=give_up,
+            on_start_failure=exit_on_start_failure,
         )
-        with occupy(settings.results_dir):
+        with lock_folder(settings.results_dir):
             prepare_avatar(settings, engine)
-            try_avatar(settings, engine)
+            check_avatar(settings, engine)
             with listen(settings.host, settings.port) as listener:
                 serve(settings, listener, load)
-    except REFUSALS as error:
-        refuse(error)
+    except START_ERRORS as error:
+        report(error)
         return 2
     return 0
 
 
-def refuse(error: Exception) -> None:
-    """Tell the person at the terminal why there is no server."""
+def report(error: Exception) -> None:
+    """Print why the server cannot start."""
     print(f"Warmtalk cannot start.\n{error}", file=sys.stderr)
 
 
-def give_up(error: BaseException) -> None:
-    """End the worker process, and gunicorn with it, for what only a person can mend."""
-    if isinstance(error, REFUSALS):
-        refuse(error)
-        leave(Arbiter.WORKER_BOOT_ERROR)
+def exit_on_start_failure(error: BaseException) -> None:
+    """End the worker process, and gunicorn with it, if the operator must fix the cause."""
+    if isinstance(error, START_ERRORS):
+        report(error)
+        exit_now(Arbiter.WORKER_BOOT_ERROR)
 
 
 def prepare_avatar(settings: Settings, engine: EngineFactory) -> None:
@@ -212,14 +213,14 @@ def prepare_avatar(settings: Settings, engine: EngineFactory) -> None:
         return
     if settings.video_path is None:
         raise BadSettings("video_path: is missing; preparation = True makes the avatar from it")
-    print(f"Preparing {settings.avatar_id} from {settings.video_path} where it is not yet …")
+    print(f"Preparing {settings.avatar_id} from {settings.video_path} unless it is done already …")
     spawn = get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, initializer=ignore_terminal) as apart:
-        apart.submit(make_avatar, settings, settings.video_path, engine).result()
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=ignore_interrupts) as pool:
+        pool.submit(make_avatar, settings, settings.video_path, engine).result()
 
 
 def make_avatar(settings: Settings, source: Path, engine: EngineFactory) -> None:
-    """Prepare the avatar; in a process of its own, whose memory and threads end with it."""
+    """Prepare the avatar. Called in a process of its own, which frees its memory and threads."""
     prepare(
         source,
         avatar_id=settings.avatar_id,
@@ -230,7 +231,7 @@ def make_avatar(settings: Settings, source: Path, engine: EngineFactory) -> None
     )
 
 
-def try_avatar(settings: Settings, engine: EngineFactory) -> None:
+def check_avatar(settings: Settings, engine: EngineFactory) -> None:
     """Raise now what would end the render thread: missing weights, an unsuitable avatar."""
     avatar = AvatarStore(settings.results_dir).open(settings.avatar_id)
     require_fps(avatar.id, avatar.fps, wanted=settings.fps)
@@ -238,9 +239,9 @@ def try_avatar(settings: Settings, engine: EngineFactory) -> None:
 
 
 def announce(settings: Settings) -> None:
-    """Tell the person at the terminal where to look."""
+    """Print the address of the server."""
     print(f"Warmtalk is ready at http://{settings.host}:{settings.port}", flush=True)
 
 
 if __name__ == "__main__":
-    leave(main(sys.argv[1:]))
+    exit_now(main(sys.argv[1:]))

@@ -28,12 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_server(words: list[str]) -> int:
     """Serve until a signal; the process ends without returning from here."""
-    from api.server.shutdown import leave, leave_if_asked  # noqa: PLC0415
+    from api.server.shutdown import exit_now, exit_on_signals  # noqa: PLC0415
 
-    leave_if_asked()  # also during the next import
+    exit_on_signals()  # also during the next import
     import app  # noqa: PLC0415
 
-    leave(app.main(words, program=f"{COMMAND} serve"))
+    exit_now(app.main(words, program=f"{COMMAND} serve"))
 
 
 def parser() -> argparse.ArgumentParser:

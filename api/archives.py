@@ -1,18 +1,17 @@
-"""Films that were kept when their sessions were reset."""
+"""Films that were archived when their sessions were reset."""
 
 from typing import Any
 
 from flask import Blueprint, Response, request, send_file
 
-from api.body import Body, check
-from api.context import running
-from api.serializers import describe_archived
+from api.body import Body, read_query
+from api.context import context
+from api.film import MP4
+from api.serializers import archive_json
 from api.transcript import WEBVTT
 from session.webvtt import transcript_of
 from warm.sessions.archive import UnknownArchive
 from warm.sessions.paths import check_session_id
-
-MP4 = "video/mp4"
 
 archives = Blueprint("archives", __name__)
 
@@ -25,18 +24,17 @@ class ArchivesQuery(Body):
 
 @archives.get("/archives")
 def list_all() -> dict[str, Any]:
-    """What is kept, of one session or of all, the newest first."""
-    session_id = check(ArchivesQuery, request.args.to_dict()).session_id
+    """The archived films of one session or of all, newest first."""
+    session_id = read_query(ArchivesQuery).session_id
     if session_id is not None:
         check_session_id(session_id)
-    kept = running().runtime.archive.all(session_id)
-    return {"archives": [describe_archived(film) for film in kept]}
+    return {"archives": [archive_json(film) for film in context().runtime.archive.all(session_id)]}
 
 
 @archives.get("/archives/<session_id>/<name>")
 def download(session_id: str, name: str) -> Response:
     """An archived film, or a range of its bytes. It never changes."""
-    film = running().runtime.archive.find(session_id, name)
+    film = context().runtime.archive.find(session_id, name)
     try:
         return send_file(film.path.resolve(), MP4, conditional=True, max_age=0)
     except FileNotFoundError:
@@ -45,9 +43,9 @@ def download(session_id: str, name: str) -> Response:
 
 @archives.get("/archives/<session_id>/<stem>.vtt")
 def captions(session_id: str, stem: str) -> Response:
-    """What is said in an archived film, with the name that a player looks for beside it."""
+    """The captions of an archived film, under the name that players expect."""
     name = f"{stem}.mp4"
-    film = running().runtime.archive.find(session_id, name)
+    film = context().runtime.archive.find(session_id, name)
     try:
         text = transcript_of(film.path)
     except FileNotFoundError:
@@ -59,6 +57,6 @@ def captions(session_id: str, stem: str) -> Response:
 
 @archives.delete("/archives/<session_id>/<name>")
 def delete(session_id: str, name: str) -> dict[str, Any]:
-    """Delete an archived film for good."""
-    running().runtime.archive.delete(session_id, name)
+    """Delete an archived film permanently."""
+    context().runtime.archive.delete(session_id, name)
     return {"status": "success", "message": f"archive {name!r} was deleted"}

@@ -1,4 +1,4 @@
-"""Reading JSON bodies: one pydantic model a request, clear answers to everything else."""
+"""Parsing of JSON bodies and queries: one pydantic model per request."""
 
 import json
 from collections.abc import Mapping
@@ -13,12 +13,13 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from api.problem import BadBody, BadQuery
 
-SHOWN_CHARS = 60
-"""How much of a received value an answer repeats."""
+MAX_SHOWN_CHARS = 60
+"""Received values are repeated in answers up to this length."""
+MAX_NUMBER = 10**15
 
 
 class Body(BaseModel):
-    """A JSON object with known members only; nothing is converted."""
+    """A JSON object without unknown members; values are not converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -27,7 +28,7 @@ Model = TypeVar("Model", bound=Body)
 
 
 def read_body(model: type[Model]) -> Model:
-    """The request's JSON as `model`; raises BadBody."""
+    """Return the request's JSON as `model`; raises BadBody."""
     if not request.is_json:
         raise BadBody(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -43,61 +44,76 @@ def read_body(model: type[Model]) -> Model:
         raise BadBody(
             HTTPStatus.UNPROCESSABLE_ENTITY, f"the body is {shown}: must be a JSON object"
         )
-    return check(model, content)
+    return validate(model, content)
+
+
+def read_query(model: type[Model]) -> Model:
+    """Return the request's query as `model`; raises BadBody."""
+    return validate(model, request.args.to_dict())
 
 
 def read_body_or_query(model: type[Model]) -> Model:
-    """What a request says in a JSON body, or in its query where it has none."""
+    """Return the JSON body as `model`, or the query if there is no body.
+
+    Raises BadBody, and BadQuery if there are both.
+    """
     if not raw_body():
-        return check(model, request.args.to_dict())
+        return read_query(model)
     for name, received in request.args.items():
-        raise BadQuery(name, received, "belongs into the JSON body of a request that has one")
+        raise BadQuery(name, received, "move it into the JSON body; a request may not have both")
     return read_body(model)
 
 
-def check(model: type[Model], content: Mapping[str, object]) -> Model:
-    """`content` as `model`; raises BadBody with every fault."""
+def read_number(name: str, *, least: int) -> int | None:
+    """Return a whole number of the query, None if it is absent; raises BadQuery."""
+    given = request.args.get(name)
+    if given is None:
+        return None
+    if not given.isdecimal() or not least <= int(given) <= MAX_NUMBER:
+        raise BadQuery(name, given, f"must be a whole number from {least} to {MAX_NUMBER}")
+    return int(given)
+
+
+def validate(model: type[Model], content: Mapping[str, object]) -> Model:
+    """Return `content` as `model`; raises BadBody with every fault."""
     try:
         return model.model_validate(content)
     except ValidationError as invalid:
-        faults = {str(error["loc"][0]): describe(error, model) for error in invalid.errors()}
+        faults = {str(error["loc"][0]): fault_text(error, model) for error in invalid.errors()}
         raise BadBody(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults.values()), faults) from None
 
 
 def raw_body() -> bytes:
-    """The bytes of the body; raises BadBody when there are too many."""
+    """Return the bytes of the body; raises BadBody if they are too many or incomplete."""
     limit = request.max_content_length or 0
     try:
         body = request.get_data()
     except RequestEntityTooLarge:
         raise too_large(f"{request.content_length}", limit) from None
-    except (
-        ClientDisconnected,
-        OSError,
-    ):  # it ended, or nothing came for RECEIVE_S (api/server/worker.py)
+    except (ClientDisconnected, OSError):  # it ended, or RECEIVE_S passed (api/server/worker.py)
         raise BadBody(
-            HTTPStatus.REQUEST_TIMEOUT, "the rest of the body did not come; send all of it"
+            HTTPStatus.REQUEST_TIMEOUT, "the body is incomplete; send the rest of it in time"
         ) from None
     except ParseException as error:
         raise BadBody(HTTPStatus.BAD_REQUEST, f"the body cannot be read: {error}") from None
-    if request.content_length is None and len(body) >= limit:  # a chunked one is cut off there
+    if request.content_length is None and len(body) >= limit:  # chunked: it is cut off there
         raise too_large(f"{limit} or more", limit)
     return body
 
 
 def too_large(size: str, limit: int) -> BadBody:
-    """What to answer to a body of too many bytes."""
+    """Return the error of a body with too many bytes."""
     return BadBody(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         f"the body has {size} bytes; at most {limit} are allowed (max_body_bytes)",
     )
 
 
-def describe(error: ErrorDetails, model: type[Body]) -> str:
-    """One fault: the field, what was received, what is allowed."""
+def fault_text(error: ErrorDetails, model: type[Body]) -> str:
+    """Return one fault: the field, the received value, the allowed values."""
     name = str(error["loc"][0])
     if error["type"] == "missing":
-        return f"{name}: is missing, and is needed"
+        return f"{name}: is missing, and is required"
     if error["type"] == "extra_forbidden":
         return f"{name}: is not known; allowed: {', '.join(model.model_fields)}"
     allowed = allowed_range(model, name) or f"{error['msg'][0].lower()}{error['msg'][1:]}"
@@ -105,7 +121,7 @@ def describe(error: ErrorDetails, model: type[Body]) -> str:
 
 
 def allowed_range(model: type[Body], name: str) -> str:
-    """What a number of the body may be; empty where that has no bounds of its own."""
+    """Return the range of a numeric field; empty if it has no bounds."""
     limits = model.model_fields[name].metadata
     least = next((limit.ge for limit in limits if hasattr(limit, "ge")), None)
     most = next((limit.le for limit in limits if hasattr(limit, "le")), None)
@@ -115,8 +131,8 @@ def allowed_range(model: type[Body], name: str) -> str:
 
 
 def shorten(value: object) -> str:
-    """A received value, at most SHOWN_CHARS long."""
+    """Return a received value as JSON, at most MAX_SHOWN_CHARS long."""
     shown = json.dumps(value, ensure_ascii=False)
-    return (
-        shown if len(shown) <= SHOWN_CHARS else f"{shown[:SHOWN_CHARS]}… ({len(shown)} characters)"
-    )
+    if len(shown) <= MAX_SHOWN_CHARS:
+        return shown
+    return f"{shown[:MAX_SHOWN_CHARS]}… ({len(shown)} characters)"

@@ -1,7 +1,6 @@
-"""What the application holds for its views."""
+"""Objects of the application that the views use."""
 
 from dataclasses import dataclass
-from threading import BoundedSemaphore
 from typing import cast
 
 from flask import Flask, current_app
@@ -18,35 +17,35 @@ from warm.sessions.session import Session
 from warm.settings import Settings
 
 EXTENSION = "warmtalk"
-EXPORTS_AT_ONCE = 2
-"""Each is a process that copies a whole film, beside the one that renders."""
+MAX_EXPORTS = 2
+"""Each is a process that copies a whole film, while the server renders."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class AppContext:
-    """One server's parts."""
+    """Objects of one application."""
 
     settings: Settings
     runtime: Runtime
     avatars: AvatarStore
-    watchers: Slots
-    """One place for each answer that waits for the film to grow."""
+    viewers: Slots
+    """One slot for each response that waits for a film to grow."""
     playlists: FilmCache[FilmWriter, Playlist]
     transcripts: FilmCache[Film, Transcript]
-    exports: BoundedSemaphore
-    """One place for each export that is being made and sent."""
+    exports: Slots
+    """One slot for each export that is made and sent."""
 
 
-def keep(app: Flask, running: AppContext) -> None:
-    """Attach the parts to the application."""
-    app.extensions[EXTENSION] = running
+def attach_context(app: Flask, app_context: AppContext) -> None:
+    """Attach the context to the application."""
+    app.extensions[EXTENSION] = app_context
+
+
+def context(app: Flask | None = None) -> AppContext:
+    """Return the context of `app`, or of the application that serves this request."""
+    return cast(AppContext, (app or current_app).extensions[EXTENSION])
 
 
 def find_session(session_id: str) -> Session:
     """Return the session of this id, or a new one that is not registered; raises BadSessionId."""
-    return running().runtime.sessions.registry.lookup(session_id)
-
-
-def running(app: Flask | None = None) -> AppContext:
-    """The parts of `app`, or of the application that serves this request."""
-    return cast(AppContext, (app or current_app).extensions[EXTENSION])
+    return context().runtime.sessions.registry.lookup(session_id)

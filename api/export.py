@@ -1,16 +1,17 @@
-"""`GET export.mp4`: the film so far as an ordinary file to keep."""
+"""`GET export.mp4`: the film so far as an ordinary MP4 file."""
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import BinaryIO
 
 from flask import Blueprint, Response, request
 
-from api.context import EXPORTS_AT_ONCE, find_session, running
+from api.context import context, find_session
 from api.film import MP4
 from api.problem import TooManyExports
 from api.viewers import find_film
+from session.factory import Film
 from session.fragmented.writer import FilmWriter
 from session.mp4.export import open_export
 from warm.sessions.paths import DEFAULT_SESSION
@@ -30,11 +31,17 @@ def download(session_id: str) -> Response:
     film = find_film(find_session(session_id))
     response = Response(mimetype=MP4, headers={"Cache-Control": "no-store"})
     response.headers["Content-Disposition"] = f'attachment; filename="{session_id}.mp4"'
-    if request.method == "HEAD":
-        return response
+    if request.method != "HEAD":
+        fill(response, film)
+    return response
+
+
+def fill(response: Response, film: Film) -> None:
+    """Set the content of the response; what it reads is closed with it. Raises TooManyExports."""
     with ExitStack() as held:
         if isinstance(film, FilmWriter):
-            held.enter_context(place())
+            exports = context().exports
+            held.enter_context(exports.hold(TooManyExports(exports.limit)))
             file = held.enter_context(open_export(film.path))
             response.content_length = os.fstat(file.fileno()).st_size
             response.response = chunks(file)
@@ -43,23 +50,10 @@ def download(session_id: str) -> Response:
             response.content_length = reader.size
             response.response = reader.chunks(0, reader.size)
         response.call_on_close(held.pop_all().close)
-    return response
-
-
-@contextmanager
-def place() -> Iterator[None]:
-    """The right to make one of EXPORTS_AT_ONCE; raises TooManyExports."""
-    exports = running().exports
-    if not exports.acquire(blocking=False):
-        raise TooManyExports(EXPORTS_AT_ONCE)
-    try:
-        yield
-    finally:
-        exports.release()
 
 
 def chunks(file: BinaryIO) -> Iterator[bytes]:
-    """All of a file."""
+    """Yield the content of a file."""
     file.seek(0)
     while chunk := file.read(CHUNK_BYTES):
         yield chunk

@@ -1,4 +1,4 @@
-"""What is made once for each film and grows with it: its playlist, its transcript."""
+"""Cache of what is derived from films and grows with them: playlists, transcripts."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -7,25 +7,25 @@ from typing import Generic, TypeVar
 from session.factory import Film
 from warm.sessions.registry import SessionRegistry
 
-Kept = TypeVar("Kept")
-Kind = TypeVar("Kind", bound=Film)
+Derived = TypeVar("Derived")
+FilmKind = TypeVar("FilmKind", bound=Film)
 
 
-class FilmCache(Generic[Kind, Kept]):
-    """Something that is made once for each film and grows with it. Any thread."""
+class FilmCache(Generic[FilmKind, Derived]):
+    """One derived object for each current film. Any thread."""
 
-    def __init__(self, make: Callable[[Kind], Kept], sessions: SessionRegistry) -> None:
+    def __init__(self, make: Callable[[FilmKind], Derived], sessions: SessionRegistry) -> None:
         self._make = make
         self._sessions = sessions
-        self._looking = Lock()
-        self._kept: dict[str, tuple[Kind, Kept]] = {}
+        self._lock = Lock()
+        self._entries: dict[str, tuple[FilmKind, Derived]] = {}
 
-    def of(self, film: Kind) -> Kept:
-        """What belongs to `film`; what belongs to films that are over is let go."""
-        with self._looking:
-            found = self._kept.get(film.film_id)
-            if found is None or found[0] is not film:
-                living = {each.film_id for each in self._sessions.films()}
-                self._kept = {name: kept for name, kept in self._kept.items() if name in living}
-                found = self._kept[film.film_id] = (film, self._make(film))
-            return found[1]
+    def of(self, film: FilmKind) -> Derived:
+        """Return the object of `film`; drop those of films that no session has any more."""
+        with self._lock:
+            entry = self._entries.get(film.film_id)
+            if entry is None or entry[0] is not film:
+                current = {each.film_id for each in self._sessions.films()}
+                self._entries = {key: kept for key, kept in self._entries.items() if key in current}
+                entry = self._entries[film.film_id] = (film, self._make(film))
+            return entry[1]

@@ -4,27 +4,38 @@ from typing import Any
 
 from flask import Blueprint
 
-from api.context import running
+from api.context import context
 from warm import VERSION
 from warm.render.health import Health
 
-WELL = ("ok", "asleep", "loading")
+HEALTHY = ("ok", "asleep", "loading")
+"""An engine that is not loaded for lack of requests is healthy."""
+STATUS_FIELDS = {
+    "device": "device",
+    "precision": "precision",
+    "decoder": "decoder",
+    "decoder_note": "decoder_note",
+    "frames_per_second": "frames_per_second",
+    "vram_used_gb": "memory_used_gb",
+    "vram_total_gb": "memory_total_gb",
+    "vram_free_gb": "memory_free_gb",
+    "vram_budget_gb": "memory_budget_gb",
+    "batch_size": "largest_batch",
+}
+"""Device status by the names under which monitors of similar servers read it."""
 
 health = Blueprint("health", __name__)
 
 
 @health.get("/health")
-def look() -> tuple[dict[str, Any], int]:
-    """200 when a request is answered without trouble, else 503 with the reason.
-
-    An engine that is not loaded because nobody wants it is no trouble.
-    """
-    found = running().runtime.health()
-    return describe(found), 200 if found.state in WELL else 503
+def show() -> tuple[dict[str, Any], int]:
+    """200 if the server answers requests, else 503 with the reason."""
+    found = context().runtime.health()
+    return health_json(found), 200 if found.state in HEALTHY else 503
 
 
-def describe(found: Health) -> dict[str, Any]:
-    """What monitors of this family of servers read."""
+def health_json(found: Health) -> dict[str, Any]:
+    """JSON of the health."""
     return {
         "status": found.state,
         "reason": found.reason,
@@ -32,16 +43,7 @@ def describe(found: Health) -> dict[str, Any]:
         "version": VERSION,
         "model_loaded": found.is_loaded,
         "engine": found.engine,
-        "device": found.device_status.get("device"),
-        "precision": found.device_status.get("precision"),
-        "decoder": found.device_status.get("decoder"),
-        "decoder_note": found.device_status.get("decoder_note"),
-        "frames_per_second": found.device_status.get("frames_per_second"),
-        "vram_used_gb": found.device_status.get("memory_used_gb"),
-        "vram_total_gb": found.device_status.get("memory_total_gb"),
-        "vram_free_gb": found.device_status.get("memory_free_gb"),
-        "vram_budget_gb": found.device_status.get("memory_budget_gb"),
-        "batch_size": found.device_status.get("largest_batch"),
+        **{name: found.device_status.get(field) for name, field in STATUS_FIELDS.items()},
         "jobs_queued": found.queued,
         "jobs_processing": found.processing,
     }

@@ -1,11 +1,11 @@
-"""`POST /interrupt`: somebody talks into what is being said."""
+"""`POST /interrupt`: stop the current speech."""
 
 from typing import Any
 
 from flask import Blueprint
 
 from api.body import Body, read_body_or_query
-from api.context import find_session, running
+from api.context import context, find_session
 from warm.render.jobs import InterruptResult
 from warm.sessions.paths import DEFAULT_SESSION
 
@@ -20,26 +20,26 @@ class InterruptBody(Body):
 
 @interrupting.post("/interrupt")
 def interrupt() -> dict[str, Any]:
-    """Stop what is said in a session; answers when the end of the film is on disk."""
+    """Stop the speech of a session; answers when the end of the film is on disk."""
     session = find_session(read_body_or_query(InterruptBody).session_id)
-    return describe(running().runtime.interrupt(session))
+    return interrupt_json(context().runtime.interrupt(session))
 
 
-def describe(met: InterruptResult) -> dict[str, Any]:
-    """Where the film ends now, and how far somebody who watches it has come."""
-    position_s = met.frame / met.fps
-    said = "was not speaking"
-    if met.interrupted:
-        said = f"was interrupted at {position_s:.2f} s"
-    elif met.dropped:
-        said = f"had begun nothing; requests that waited and fail now: {met.dropped}"
+def interrupt_json(result: InterruptResult) -> dict[str, Any]:
+    """JSON of the end of the film, and of the position that a viewer has reached."""
+    position_s = result.frame / result.fps
+    outcome = "was not speaking"
+    if result.interrupted:
+        outcome = f"was interrupted at {position_s:.2f} s"
+    elif result.dropped:
+        outcome = f"had not started to speak; waiting requests that fail now: {result.dropped}"
     return {
         "status": "success",
-        "session_id": met.session_id,
-        "interrupted": met.interrupted,
+        "session_id": result.session_id,
+        "interrupted": result.interrupted,
         "position_s": position_s,
-        "frame": met.frame,
-        "dropped": met.dropped,
-        "played_s": round(met.played / met.fps, 3),
-        "message": f"session {met.session_id!r} {said}",
+        "frame": result.frame,
+        "dropped": result.dropped,
+        "played_s": round(result.played / result.fps, 3),
+        "message": f"session {result.session_id!r} {outcome}",
     }

@@ -1,4 +1,4 @@
-"""`GET live.m3u8`: the growing film as an HLS playlist, which players need not ask for in vain."""
+"""`GET live.m3u8`: the growing film as an HLS playlist, with blocking reloads (RFC 8216bis)."""
 
 import time
 from contextlib import ExitStack
@@ -8,10 +8,10 @@ from http import HTTPStatus
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import ClientDisconnected
 
-from api.context import find_session, running
+from api.body import read_number
+from api.context import context, find_session
 from api.problem import BadQuery
-from api.query import read_number
-from api.viewers import LOOK_S, Watched, place, wait_for_film
+from api.viewers import POLL_S, Viewer, viewer_slot, wait_for_film
 from session.fragmented.writer import FilmWriter
 from session.hls import LEAST_WINDOW, Playlist
 from warm.sessions.paths import DEFAULT_SESSION
@@ -19,149 +19,152 @@ from warm.sessions.session import Session
 
 MPEGURL = "application/vnd.apple.mpegurl"
 HOLD_S = 9.0
-"""How long a reload waits for something new; hls.js gives up after 10 s, unless told otherwise."""
-MOST_AHEAD = 2
-"""Segments behind the last one that a reload may wait for (RFC 8216bis, 6.2.5.2)."""
+"""How long a reload waits for a new segment; hls.js gives up after 10 s by default."""
+MAX_AHEAD = 2
+"""Segments after the last one that a reload may wait for (RFC 8216bis, 6.2.5.2)."""
 PACK_FROM_BYTES = 16_384
-"""Shorter lists are sent as they are."""
+"""Shorter playlists are sent uncompressed."""
 
 playlist = Blueprint("playlist", __name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a player asks for."""
+class PlaylistQuery:
+    """The query of a player."""
 
     segment: int | None
-    """Answer once the list has the segment of this number (`_HLS_msn`)."""
+    """Answer once the playlist has the segment of this number (`_HLS_msn`)."""
     wants_delta: bool
-    """The player has the list, but for what is new (`_HLS_skip`)."""
+    """The player has the playlist and wants only what is new (`_HLS_skip`)."""
     window: int | None
-    """No more than so many of the newest segments."""
+    """Number of the newest segments to list."""
 
 
 @playlist.get("/session/live.m3u8", defaults={"session_id": DEFAULT_SESSION})
 @playlist.get("/sessions/<session_id>/live.m3u8")
 def live(session_id: str) -> Response:
-    """The list as it is; for a player that has this one, as it will be next.
+    """The playlist now; for a player that has this one, the next one.
 
-    While nothing has been said there is no answer yet: it comes with the first fragment.
+    If nothing has been said yet, the response comes with the first fragment.
     """
-    asked, session = read_query(), find_session(session_id)
+    query, session = read_playlist_query(), find_session(session_id)
     with ExitStack() as held:
-        if not is_begun(session):
-            held.enter_context(place())
-        watched = wait_for_beginning(session)
-    count = listing(watched).count()
-    needed = least_segments(asked, watched, count)
-    if count < needed and not watched.is_over:
-        with place():
-            wait_for_segments(watched, needed)
-    return answer(asked, watched)
+        if not has_frames(session):
+            held.enter_context(viewer_slot())
+        viewer = wait_for_first_fragment(session)
+    count = playlist_for(viewer).count()
+    needed = needed_segments(query, viewer, count)
+    if count < needed and not viewer.is_film_over:
+        with viewer_slot():
+            wait_for_segments(viewer, needed)
+    return playlist_response(query, viewer)
 
 
-def playlist_of(longest_frames: int, film: FilmWriter) -> Playlist:
-    """A film's playlist. It names the film, so that nobody gets bytes of another one."""
+def make_playlist(longest_frames: int, film: FilmWriter) -> Playlist:
+    """Return a film's playlist. Its URI names the film, so that it never mixes two films."""
     uri = f"full_session.mp4?film={film.film_id}"
     return Playlist(film, uri=uri, longest_frames=longest_frames)
 
 
-def read_query() -> Asked:
-    """What the query says; raises BadQuery. Directives of HLS that we do not know are passed over,
-    as they must be."""
+def read_playlist_query() -> PlaylistQuery:
+    """Return the query; raises BadQuery. Unknown HLS directives are ignored, as required."""
     segment = read_number("_HLS_msn", least=0)
     if segment is None and "_HLS_part" in request.args:
         raise BadQuery("_HLS_part", request.args["_HLS_part"], "only allowed with _HLS_msn")
-    return Asked(
+    return PlaylistQuery(
         segment=segment,
         wants_delta=request.args.get("_HLS_skip") in ("YES", "v2"),
         window=read_number("window", least=LEAST_WINDOW),
     )
 
 
-def is_begun(session: Session) -> bool:
-    """Whether there is a film with anything in it."""
-    film = running().runtime.sessions.registry.film(session)
+def has_frames(session: Session) -> bool:
+    """True if the session has a film that is not empty."""
+    film = context().runtime.sessions.registry.film(session)
     return film is not None and film.committed.frames > 0
 
 
-def wait_for_beginning(session: Session) -> Watched:
-    """The film of a session, once it has a fragment."""
-    runtime = running().runtime
+def wait_for_first_fragment(session: Session) -> Viewer:
+    """Return a viewer of the session's film, once it has a fragment."""
     while True:
         film = wait_for_film(session)
-        watched = Watched(session, film, runtime, request.environ)
-        while not watched.is_over:
-            if watched.wait_past(film.init_bytes) > film.init_bytes:
-                return watched
-            leave_if_left(watched)
+        viewer = Viewer(session, film, context().runtime, request.environ)
+        while not viewer.is_film_over:
+            if viewer.wait_past(film.init_bytes) > film.init_bytes:
+                return viewer
+            require_viewer(viewer)
 
 
-def leave_if_left(watched: Watched) -> None:
-    """Raise NotReady where the server stops, ClientDisconnected where nobody waits any more."""
-    if watched.is_left:
-        running().runtime.check_ready()
+def require_viewer(viewer: Viewer) -> None:
+    """Raise NotReady if the server stops, ClientDisconnected if the client is gone."""
+    if viewer.is_gone:
+        context().runtime.check_ready()
         raise ClientDisconnected
 
 
-def listing(watched: Watched) -> Playlist:
-    """The playlist of a film."""
-    return running().playlists.of(watched.film)
+def playlist_for(viewer: Viewer) -> Playlist:
+    """Return the playlist of a viewer's film."""
+    return context().playlists.of(viewer.film)
 
 
-def least_segments(asked: Asked, watched: Watched, count: int) -> int:
-    """How many segments the answer should have: more than `count`, where the player has these."""
-    if asked.segment is None:
-        return count + is_known(watched, count)
-    if asked.segment >= count + MOST_AHEAD:
-        known = f"the newest segment is {count - 1}; ask for {count} or {count + 1}"
-        raise BadQuery("_HLS_msn", str(asked.segment), known)
-    return asked.segment + 1
+def needed_segments(query: PlaylistQuery, viewer: Viewer, count: int) -> int:
+    """Return the number of segments to wait for: more than `count` if the player has these.
+
+    Raises BadQuery.
+    """
+    if query.segment is None:
+        return count + has_playlist(viewer, count)
+    if query.segment >= count + MAX_AHEAD:
+        allowed = f"the newest segment is {count - 1}; ask for {count} or {count + 1}"
+        raise BadQuery("_HLS_msn", str(query.segment), allowed)
+    return query.segment + 1
 
 
-def wait_for_segments(watched: Watched, needed: int) -> None:
-    """Wait until there are so many, the film is over, or HOLD_S have passed."""
+def wait_for_segments(viewer: Viewer, needed: int) -> None:
+    """Wait until there are `needed` segments, the film is over, or HOLD_S have passed."""
     deadline = time.monotonic() + HOLD_S
     while (left_s := deadline - time.monotonic()) > 0:
-        listed = listing(watched)
-        if listed.count() >= needed or watched.is_over:
+        current = playlist_for(viewer)
+        if current.count() >= needed or viewer.is_film_over:
             return
-        leave_if_left(watched)
-        watched.wait_past(listed.end, min(left_s, LOOK_S))
+        require_viewer(viewer)
+        viewer.wait_past(current.end, min(left_s, POLL_S))
 
 
-def answer(asked: Asked, watched: Watched) -> Response:
-    """The list, or 304 where the player has it."""
-    is_ended = watched.is_over  # before the segments are counted: all of them are there then
-    listed = listing(watched)
-    count = listed.count()
-    if not is_ended and is_known(watched, count):
+def playlist_response(query: PlaylistQuery, viewer: Viewer) -> Response:
+    """Return the playlist, or 304 if the player has it."""
+    is_ended = viewer.is_film_over  # before the segments are counted: then all of them are there
+    current = playlist_for(viewer)
+    count = current.count()
+    if not is_ended and has_playlist(viewer, count):
         response = Response(status=HTTPStatus.NOT_MODIFIED)
     else:
-        response = list_as_asked(asked, listed, count, is_ended=is_ended)
-    response.set_etag(tag_of(watched, count), weak=True)
+        response = requested_part(query, current, count, is_ended=is_ended)
+    response.set_etag(playlist_tag(viewer, count), weak=True)
     response.headers["Cache-Control"] = "no-cache"
     response.vary.add("Accept-Encoding")
     return response
 
 
-def list_as_asked(asked: Asked, listed: Playlist, count: int, *, is_ended: bool) -> Response:
-    """The whole list, what is new of it, or its end."""
-    if asked.window is not None:
-        return Response(listed.window(count, asked.window, is_ended=is_ended), mimetype=MPEGURL)
-    if asked.wants_delta:
-        return Response(listed.delta(count, is_ended=is_ended), mimetype=MPEGURL)
-    whole = listed.whole(count, is_ended=is_ended)
+def requested_part(
+    query: PlaylistQuery, current: Playlist, count: int, *, is_ended: bool
+) -> Response:
+    """Return the whole playlist, its new part, or its window."""
+    if query.window is not None:
+        return Response(current.window(count, query.window, is_ended=is_ended), mimetype=MPEGURL)
+    if query.wants_delta:
+        return Response(current.delta(count, is_ended=is_ended), mimetype=MPEGURL)
+    whole = current.whole(count, is_ended=is_ended)
     if len(whole.plain) < PACK_FROM_BYTES or not request.accept_encodings.quality("gzip"):
         return Response(whole.plain, mimetype=MPEGURL)
     return Response(whole.packed, mimetype=MPEGURL, headers={"Content-Encoding": "gzip"})
 
 
-def tag_of(watched: Watched, count: int) -> str:
-    """What a list of so many segments is known by."""
-    return f"{watched.film.film_id}-{count}"
+def playlist_tag(viewer: Viewer, count: int) -> str:
+    """Entity tag of a playlist with `count` segments."""
+    return f"{viewer.film.film_id}-{count}"
 
 
-def is_known(watched: Watched, count: int) -> bool:
-    """Whether the player says that it has the list of so many segments."""
-    return request.if_none_match.contains_weak(tag_of(watched, count))
+def has_playlist(viewer: Viewer, count: int) -> bool:
+    """True if the player has the playlist with `count` segments."""
+    return request.if_none_match.contains_weak(playlist_tag(viewer, count))

@@ -1,4 +1,4 @@
-"""Every error as RFC 9457 `application/problem+json`, from one table."""
+"""Problem details (RFC 9457): the HTTP answer to every error, from one table."""
 
 import json
 import logging
@@ -47,9 +47,9 @@ from warm.sessions.errors import (
     UnusableSession,
 )
 
-RETRY_SOON_S = 1
-RETRY_MENDED_S = 30
-"""A disk is not mended in a second."""
+RETRY_S = 1
+DISK_RETRY_S = 30
+"""A failed disk takes longer to come back."""
 
 BODY_KINDS = {
     HTTPStatus.BAD_REQUEST: "BadRequestError",
@@ -63,7 +63,7 @@ log = logging.getLogger(__name__)
 
 
 class BadBody(ValueError):
-    """A request body that cannot be used."""
+    """The body or query of a request is invalid."""
 
     def __init__(
         self, status: HTTPStatus, detail: str, fields: dict[str, str] | None = None
@@ -71,35 +71,35 @@ class BadBody(ValueError):
         super().__init__(detail)
         self.status = status
         self.fields = fields or {}
-        """What is wrong, by field."""
+        """Faults by field."""
 
 
-class TooManyWatchers(RuntimeError):
-    """All places of people who watch a stream are taken."""
+class TooManyViewers(RuntimeError):
+    """All slots of viewers are taken."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"{limit} streams are open, which is the limit (max_watchers)")
 
 
 class TooManyExports(RuntimeError):
-    """As many films are being exported as may be at once."""
+    """All slots of exports are taken."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"{limit} exports are being made, which is the limit; ask again soon")
+        super().__init__(f"{limit} exports are being made, which is the limit; try again soon")
 
 
 class FilmReplaced(LookupError):
-    """A request wants the film that a session had before it was reset."""
+    """A request names a film that its session had before a reset."""
 
     def __init__(self, film_id: str) -> None:
         super().__init__(
-            f"film = {film_id!r}: is not the film of this session any more; leave `film` away, and"
-            " begin at the beginning of the one that it has now"
+            f"film = {film_id!r}: is no longer the film of this session; omit `film`, and start at"
+            " the beginning of its current film"
         )
 
 
 class BadQuery(ValueError):
-    """A part of the query that cannot be used."""
+    """A parameter of the query is invalid."""
 
     def __init__(self, name: str, received: str, allowed: str) -> None:
         super().__init__(f"{name} = {received!r}: {allowed}")
@@ -107,17 +107,17 @@ class BadQuery(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What a failed request is answered with."""
+    """The answer to a failed request."""
 
     status: int
     kind: str
     detail: str
     headers: dict[str, str] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
-    """What is wrong with each field of the body."""
+    """Faults by field of the body."""
 
     def body(self) -> dict[str, Any]:
-        """The members of the JSON object; `kind` and `description` are what D-ID clients read."""
+        """Return the members of the JSON object; D-ID clients read `kind` and `description`."""
         members: dict[str, Any] = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
@@ -135,7 +135,7 @@ class Problem:
         return members
 
     def response(self) -> Response:
-        """The HTTP answer."""
+        """Return the HTTP response."""
         return Response(
             json.dumps(self.body()),
             status=self.status,
@@ -171,7 +171,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     EngineLost: (503, "NotReadyError"),
     VoiceUnavailable: (503, "NotReadyError"),
     QueueFull: (503, "QueueFullError"),
-    TooManyWatchers: (503, "QueueFullError"),
+    TooManyViewers: (503, "QueueFullError"),
     TooManyExports: (503, "QueueFullError"),
     FilmReplaced: (410, "GoneError"),
     BadQuery: (400, "BadRequestError"),
@@ -181,7 +181,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
 
 @singledispatch
 def problem_of(error: Exception) -> Problem:
-    """What to answer to an error; an unforeseen one is logged and answered 500."""
+    """Return the answer to an error; an unexpected one is logged and answered 500."""
     for cause in type(error).__mro__:
         if cause in CAUSES:
             status, kind = CAUSES[cause]
@@ -192,14 +192,14 @@ def problem_of(error: Exception) -> Problem:
 
 @problem_of.register
 def _(error: HTTPException) -> Problem:
-    """What Flask itself found."""
+    """An error of Flask."""
     return problem_of_flask(error, error.description or error.name)
 
 
 @problem_of.register
 def _(error: NotFound) -> Problem:
     return problem_of_flask(
-        error, f"path = {request.path!r}: there is nothing here; docs/http.md lists every route"
+        error, f"path = {request.path!r}: not found; docs/http.md lists every route"
     )
 
 
@@ -207,19 +207,19 @@ def _(error: NotFound) -> Problem:
 def _(error: MethodNotAllowed) -> Problem:
     allowed = ", ".join(sorted(error.valid_methods or ()))
     return problem_of_flask(
-        error, f"method = {request.method!r}: {request.path} takes only {allowed}"
+        error, f"method = {request.method!r}: {request.path} accepts only {allowed}"
     )
 
 
 @problem_of.register
 def _(error: RequestedRangeNotSatisfiable) -> Problem:
     received = request.headers.get("Range")
-    size = "" if error.length is None else f" of its {error.length} bytes"
-    return problem_of_flask(error, f"Range = {received!r}: {request.path} has none{size} there")
+    size = "" if error.length is None else f", which has {error.length} bytes"
+    return problem_of_flask(error, f"Range = {received!r}: is not within {request.path}{size}")
 
 
 def problem_of_flask(error: HTTPException, detail: str) -> Problem:
-    """An error of Flask's or werkzeug's, with the headers that belong to it."""
+    """Return the answer to an error of Flask or werkzeug, with its headers."""
     kept = ("Allow", "Retry-After", "Content-Range")
     return Problem(
         status=error.code or 500,
@@ -262,39 +262,38 @@ def _(error: OSError) -> Problem:
     return Problem(
         status=507,
         kind="StorageError",
-        detail=f"{error}. The film is whole up to its last fragment.",
+        detail=f"{error}. The film is complete up to its last fragment.",
     )
 
 
 @problem_of.register
 def _(error: FilmDiskError) -> Problem:
-    log.error("the disk refused", exc_info=error)
+    log.error("disk error", exc_info=error)
     return Problem(
         status=503,
         kind="StorageError",
-        detail=f"{error}. The film is whole up to its last fragment.",
-        headers={"Retry-After": str(RETRY_MENDED_S)},
+        detail=f"{error}. The film is complete up to its last fragment.",
+        headers={"Retry-After": str(DISK_RETRY_S)},
     )
 
 
 def problem_of_bug(error: BaseException) -> Problem:
-    """An error that nobody foresaw: the log has it, the caller gets the way to find it there."""
-    log.error("unforeseen error", exc_info=error)
-    is_asked = has_request_context() and "request_id" in g
-    where = f" under request id {g.request_id}" if is_asked else ""
-    return Problem(
-        status=500, kind="InternalError", detail=f"an error of the server; the log has it{where}"
-    )
+    """Return the answer to an unexpected error, which is logged under the id of the request."""
+    log.error("unexpected error", exc_info=error)
+    has_id = has_request_context() and "request_id" in g
+    where = f" under request id {g.request_id}" if has_id else ""
+    detail = f"internal error; the server's log has the details{where}"
+    return Problem(status=500, kind="InternalError", detail=detail)
 
 
 def retry_after(status: int, error: Exception) -> dict[str, str]:
-    """When to try again, where trying again helps."""
+    """Return the Retry-After header of a 503."""
     if status != 503:
         return {}
-    seconds = error.retry_after_s if isinstance(error, QueueFull | NotReady) else RETRY_SOON_S
+    seconds = error.retry_after_s if isinstance(error, QueueFull | NotReady) else RETRY_S
     return {"Retry-After": str(seconds)}
 
 
 def answer_problem(error: Exception) -> Response:
-    """The error handler of the application."""
+    """Answer an error: the error handler of the application."""
     return problem_of(error).response()

@@ -1,4 +1,4 @@
-"""How films and clips look in JSON, and where they are found."""
+"""JSON of sessions, clips, archives and avatars, and their URLs."""
 
 from dataclasses import asdict
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from session.film import ClipRecord
 from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE, Avatar
+from warm.avatars.store import IDLE_FILM, PREVIEW, AvatarSummary
 from warm.runtime import Runtime
 from warm.sessions.archive import ArchivedFilm
 from warm.sessions.paths import DEFAULT_SESSION
@@ -15,17 +16,17 @@ LIMITS = ("max_session_s", "max_session_mb", "session_idle_s")
 
 
 def session_url(session_id: str) -> str:
-    """Where what belongs to a session is found."""
+    """URL under which all resources of a session are found."""
     return "/session" if session_id == DEFAULT_SESSION else f"/sessions/{session_id}"
 
 
 def film_url(session_id: str) -> str:
-    """Where the growing film of a session is found."""
+    """URL of the growing film of a session."""
     return f"{session_url(session_id)}/full_session.mp4"
 
 
-def describe_clip(clip: ClipRecord, fps: int) -> dict[str, Any]:
-    """One clip and its place in the film."""
+def clip_json(clip: ClipRecord, fps: int) -> dict[str, Any]:
+    """JSON of one clip and its place in the film."""
     return {
         "index": clip.index,
         "start_s": clip.first_frame / fps,
@@ -36,26 +37,25 @@ def describe_clip(clip: ClipRecord, fps: int) -> dict[str, Any]:
     }
 
 
-def describe_session(session: Session, runtime: Runtime, *, clips_from: int = 0) -> dict[str, Any]:
-    """A session, its film and its voice; of its clips the ones from `clips_from` on."""
+def session_json(session: Session, runtime: Runtime, *, clips_from: int = 0) -> dict[str, Any]:
+    """JSON of a session, its voice and its film, of which the clips from `clips_from` on."""
     view = runtime.sessions.compatibility.view(session)
     voice, problem = voice_of(session, runtime)
-    problem = view.problem or problem
     return {
         "session_id": view.id,
-        **describe_film(view, clips_from),
+        **film_json(view, clips_from),
         "avatar_id": view.avatar_id,
-        "idle": describe_idle(view),
+        "idle": idle_json(view),
         "voice": voice.voice if voice else view.choices.voice,
         "language": voice.language if voice else view.choices.language,
         "speed": voice.speed if voice else view.choices.speed,
         "chosen": asdict(view.choices),
         "state": view.state,
-        "problem": problem,
+        "problem": view.problem or problem,
         "created": view.created,
         "last_spoken": view.last_spoken,
         "limits": {name: getattr(runtime.sessions.limits, name) for name in LIMITS},
-        "archives": [describe_archived(film) for film in runtime.archive.all(view.id)],
+        "archives": [archive_json(film) for film in runtime.archive.all(view.id)],
     }
 
 
@@ -67,8 +67,8 @@ def voice_of(session: Session, runtime: Runtime) -> tuple[VoiceChoice | None, st
         return None, str(error)
 
 
-def describe_film(view: SessionView, clips_from: int) -> dict[str, Any]:
-    """A session's film, or what it will be when something is said."""
+def film_json(view: SessionView, clips_from: int) -> dict[str, Any]:
+    """JSON of a session's film, or of the film that it will have."""
     film = view.film
     committed = film.committed if film else None
     spec = film.spec if film else view.facts.spec if view.facts else None
@@ -87,12 +87,12 @@ def describe_film(view: SessionView, clips_from: int) -> dict[str, Any]:
         "frames": frames,
         "duration_s": frames / spec.fps if spec else 0.0,
         "bytes": committed.bytes if committed else 0,
-        "clips": [describe_clip(clip, spec.fps) for clip in clips] if spec else [],
+        "clips": [clip_json(clip, spec.fps) for clip in clips] if spec else [],
     }
 
 
-def describe_idle(view: SessionView) -> dict[str, Any] | None:
-    """The idle loop of a session's avatar, and its frame that comes next; None without avatar."""
+def idle_json(view: SessionView) -> dict[str, Any] | None:
+    """JSON of the avatar's idle loop and its next frame; None if the avatar is not available."""
     if view.facts is None:
         return None
     frames = view.film.committed.frames if view.film else 0
@@ -104,8 +104,8 @@ def describe_idle(view: SessionView) -> dict[str, Any] | None:
     }
 
 
-def describe_archived(film: ArchivedFilm) -> dict[str, Any]:
-    """A film that was kept at a reset."""
+def archive_json(film: ArchivedFilm) -> dict[str, Any]:
+    """JSON of an archived film."""
     url = f"/archives/{film.session_id}/{film.name}"
     return {
         "session_id": film.session_id,
@@ -117,8 +117,30 @@ def describe_archived(film: ArchivedFilm) -> dict[str, Any]:
     }
 
 
-def describe_path(avatar: Avatar) -> dict[str, Any]:
-    """The face transforms of one turn of the idle loop.
+def avatar_json(summary: AvatarSummary, active_id: str) -> dict[str, Any]:
+    """JSON of an avatar; `active_id` is the one of the settings."""
+    width, height = summary.size
+    return {
+        "id": summary.id,
+        "active": summary.id == active_id,
+        "state": summary.state,
+        "problem": summary.problem,
+        "width": width,
+        "height": height,
+        "fps": summary.fps,
+        "frames": summary.frames,
+        "loop": summary.loop,
+        "source": summary.source,
+        "created": summary.created,
+        "bytes": summary.bytes,
+        "notes": summary.notes,
+        "preview_url": f"/avatars/{summary.id}/{PREVIEW}",
+        "idle_url": f"/avatars/{summary.id}/{IDLE_FILM}",
+    }
+
+
+def avatar_path_json(avatar: Avatar) -> dict[str, Any]:
+    """JSON of the face transforms of one period of the idle loop.
 
     A pose `[a, b, x, y]` maps a point (u, v) of the upright crop to (a u - b v + x, b u + a v + y)
     of the frame.

@@ -1,4 +1,4 @@
-"""Sessions: make, look, list, reset, delete."""
+"""Sessions: create, show, list, reset, delete."""
 
 import secrets
 from typing import Annotated, Any
@@ -7,9 +7,9 @@ from flask import Blueprint, Response, jsonify, request
 from pydantic import Field
 from werkzeug.exceptions import MethodNotAllowed
 
-from api.body import Body, check, read_body_or_query
-from api.context import find_session, running
-from api.serializers import describe_archived, describe_session, session_url
+from api.body import Body, read_body_or_query, read_query
+from api.context import context, find_session
+from api.serializers import archive_json, session_json, session_url
 from warm.sessions.errors import UnknownSession
 from warm.sessions.paths import DEFAULT_SESSION
 from warm.sessions.session import Session
@@ -18,7 +18,7 @@ sessions = Blueprint("sessions", __name__)
 
 
 class SessionQuery(Body):
-    """The query of a request that needs a session and nothing more."""
+    """The query of a request that names a session."""
 
     session_id: str = DEFAULT_SESSION
 
@@ -29,12 +29,12 @@ class ClipsQuery(Body):
     clips_from: Annotated[int, Field(ge=0, strict=False)] = 0
 
 
-class LookQuery(ClipsQuery, SessionQuery):
+class ShowQuery(ClipsQuery, SessionQuery):
     """The query of `GET /session`."""
 
 
-class Choosing(Body):
-    """What a session may choose; null follows the settings again."""
+class ChoicesBody(Body):
+    """What a session may choose; null follows the settings."""
 
     avatar_id: str | None = None
     voice: str | None = None
@@ -42,55 +42,55 @@ class Choosing(Body):
     speed: float | None = None
 
     def named(self) -> dict[str, Any]:
-        """What the request says, and nothing that it leaves out."""
+        """Return the choices that the request names."""
         return {name: getattr(self, name) for name in CHOICES if name in self.model_fields_set}
 
 
-CHOICES = tuple(Choosing.model_fields)
+CHOICES = tuple(ChoicesBody.model_fields)
 
 
-class CreateBody(Choosing):
+class CreateBody(ChoicesBody):
     """The body of `POST /sessions`."""
 
     session_id: str | None = None
 
 
-class ResetBody(Choosing):
+class ResetBody(ChoicesBody):
     """The body of `POST /reset`."""
 
     session_id: str = DEFAULT_SESSION
 
 
 @sessions.get("/session")
-def look() -> dict[str, Any]:
-    """The state of one session, whether something was said in it or not."""
-    query = check(LookQuery, request.args.to_dict())
-    return describe(find_session(query.session_id), query.clips_from)
+def show() -> dict[str, Any]:
+    """The state of one session, whether it exists or not."""
+    query = read_query(ShowQuery)
+    session = find_session(query.session_id)
+    return session_json(session, context().runtime, clips_from=query.clips_from)
 
 
 @sessions.get("/sessions/<session_id>")
-def look_at(session_id: str) -> dict[str, Any]:
+def show_existing(session_id: str) -> dict[str, Any]:
     """The state of one session that exists."""
-    session = find_registered(session_id)
-    return describe(session, check(ClipsQuery, request.args.to_dict()).clips_from)
+    session, query = require_session(session_id), read_query(ClipsQuery)
+    return session_json(session, context().runtime, clips_from=query.clips_from)
 
 
 @sessions.get("/sessions")
 def list_all() -> dict[str, Any]:
-    """Every session that somebody has made or spoken in."""
-    runtime = running().runtime
-    return {
-        "sessions": [describe_session(each, runtime) for each in runtime.sessions.registry.all()]
-    }
+    """All sessions that exist."""
+    runtime = context().runtime
+    every = runtime.sessions.registry.all()
+    return {"sessions": [session_json(session, runtime) for session in every]}
 
 
 @sessions.post("/sessions")
 def create() -> Response:
-    """Make a session that has its own avatar and voice; 200 where it exists with the same."""
-    body = read_body_or_query(CreateBody)
+    """Create a session with an avatar and a voice; 200 if it exists with the same."""
+    body, runtime = read_body_or_query(CreateBody), context().runtime
     session = find_session(body.session_id or secrets.token_hex(8))
-    session, is_new = running().runtime.create(session, body.named())
-    response = jsonify(describe(session))
+    session, is_new = runtime.create(session, body.named())
+    response = jsonify(session_json(session, runtime))
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = session_url(session.id)
     return response
@@ -98,17 +98,17 @@ def create() -> Response:
 
 @sessions.delete("/sessions/<session_id>")
 def delete(session_id: str) -> dict[str, Any]:
-    """End a session that exists and delete its film; what was archived of it stays."""
-    running().runtime.remove(find_registered(session_id))
-    return ended(session_id, "was deleted")
+    """Delete a session that exists and its film; its archives stay."""
+    context().runtime.remove(require_session(session_id))
+    return success_json(session_id, "was deleted")
 
 
 @sessions.get("/reset")
 def reset_by_query() -> dict[str, Any]:
-    """End a conversation; the next one begins with an empty film."""
-    if request.method == "HEAD":  # which Flask adds to GET, and which must change nothing
+    """End a conversation; the next one starts with an empty film."""
+    if request.method == "HEAD":  # Flask adds it to GET, and it must change nothing
         raise MethodNotAllowed(["GET", "POST", "OPTIONS"])
-    return reset(check(SessionQuery, request.args.to_dict()).session_id, {})
+    return reset(read_query(SessionQuery).session_id, {})
 
 
 @sessions.post("/reset")
@@ -119,31 +119,26 @@ def reset_by_body() -> dict[str, Any]:
 
 
 def reset(session_id: str, named: dict[str, Any]) -> dict[str, Any]:
-    """End the conversation of a session."""
-    runtime = running().runtime
+    """Reset a session and return the response."""
+    runtime = context().runtime
     name = runtime.reset(find_session(session_id), named)
     archived = runtime.archive.find(session_id, name) if name is not None else None
-    kept = describe_archived(archived) if archived is not None else None
-    return ended(session_id, "is empty") | {"archive": kept}
+    archive = archive_json(archived) if archived is not None else None
+    return success_json(session_id, "is empty") | {"archive": archive}
 
 
-def ended(session_id: str, message: str) -> dict[str, Any]:
-    """The answer when a film is gone from its path."""
-    return {
-        "status": "success",
-        "session_id": session_id,
-        "message": f"session {session_id!r} {message}",
-    }
-
-
-def find_registered(session_id: str) -> Session:
+def require_session(session_id: str) -> Session:
     """Return the session of this id; raises BadSessionId and UnknownSession."""
     session = find_session(session_id)
-    if session.id not in running().runtime.sessions.registry:
+    if session_id not in context().runtime.sessions.registry:
         raise UnknownSession(session_id)
     return session
 
 
-def describe(session: Session, clips_from: int = 0) -> dict[str, Any]:
-    """A session as JSON."""
-    return describe_session(session, running().runtime, clips_from=clips_from)
+def success_json(session_id: str, outcome: str) -> dict[str, Any]:
+    """JSON of a change to a session."""
+    return {
+        "status": "success",
+        "session_id": session_id,
+        "message": f"session {session_id!r} {outcome}",
+    }

@@ -1,25 +1,28 @@
-"""A limited number of places."""
+"""Slots for responses that take long: a semaphore that reports its use."""
 
-from threading import Lock
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
 
 
-class Slots:
-    """So many answers may be under way at once. Any thread."""
+class Slots(BoundedSemaphore):
+    """Bounded semaphore with a known limit. Any thread."""
 
     def __init__(self, limit: int) -> None:
+        super().__init__(limit)
         self.limit = limit
-        self.taken = 0
-        self._changing = Lock()
 
-    def take(self) -> bool:
-        """Whether there was a place; it has to be given back."""
-        with self._changing:
-            if self.taken >= self.limit:
-                return False
-            self.taken += 1
-            return True
+    @property
+    def taken(self) -> int:
+        """Number of slots in use."""
+        return self.limit - self._value
 
-    def give_back(self) -> None:
-        """Let somebody else have the place."""
-        with self._changing:
-            self.taken -= 1
+    @contextmanager
+    def hold(self, full: Exception) -> Iterator[None]:
+        """Take a slot for the block; raise `full` if none is free."""
+        if not self.acquire(blocking=False):
+            raise full
+        try:
+            yield
+        finally:
+            self.release()

@@ -1,17 +1,17 @@
 """`POST /speak`: text in, a lip-synced clip at the end of the film."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from flask import Blueprint, Response, g, request, stream_with_context
+from flask import Blueprint, Response, g, request
 from pydantic import Field
 
 from api.body import Body, read_body
-from api.context import find_session, running
+from api.context import context, find_session
 from api.problem import problem_of
-from api.serializers import describe_clip, film_url
+from api.serializers import clip_json, film_url
+from api.sse import EVENT_STREAM, event_stream, sse
 from warm.render.jobs import (
     EngineLoaded,
     EngineLoading,
@@ -22,8 +22,6 @@ from warm.render.jobs import (
     SpeechReady,
 )
 from warm.sessions.paths import DEFAULT_SESSION
-
-EVENT_STREAM = "text/event-stream"
 
 speaking = Blueprint("speak", __name__)
 
@@ -41,38 +39,30 @@ class SpeakBody(Body):
 
 @speaking.post("/speak")
 def speak() -> Response | dict[str, Any]:
-    """Say something; answers when it is on disk, or tells while it happens."""
-    job = queue(read_body(SpeakBody))
+    """Speak a text; answers when the clip is on disk, or with events until then."""
+    job = submit(read_body(SpeakBody))
     if request.accept_mimetypes.best_match(["application/json", EVENT_STREAM]) == EVENT_STREAM:
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        told = stream_with_context(server_sent(job))
-        return Response(told, mimetype=EVENT_STREAM, headers=headers)
-    return describe_spoken(job.result())
+        return event_stream(event_texts(job))
+    return speak_result_json(job.result())
 
 
-def queue(body: SpeakBody) -> SpeakJob:
-    """Hand a checked body to the render thread."""
-    runtime = running().runtime
-    session = find_session(body.session_id)
+def submit(body: SpeakBody) -> SpeakJob:
+    """Submit a valid request to the render thread."""
+    runtime, session = context().runtime, find_session(body.session_id)
     choice = runtime.choose(session, voice=body.voice, language=body.language, speed=body.speed)
     return runtime.speak(session, body.text, choice, lead_s=body.lead_s, request_id=g.request_id)
 
 
-def server_sent(job: SpeakJob) -> Iterator[str]:
-    """The events of a job as lines of an event stream; a failure is the last event."""
+def event_texts(job: SpeakJob) -> Iterator[str]:
+    """Yield the events of a job; a failure is the last event."""
     try:
         for event in job.events():
-            yield sse(*describe(event))
-    except Exception as error:  # noqa: BLE001 - the top of a request whose answer has begun
+            yield sse(*event_json(event))
+    except Exception as error:  # noqa: BLE001 - the top of a request whose response has started
         yield sse("error", problem_of(error).body())
 
 
-def sse(name: str, data: dict[str, Any]) -> str:
-    """One server-sent event."""
-    return f"event: {name}\ndata: {json.dumps(data)}\n\n"
-
-
-def describe(event: Event) -> tuple[str, dict[str, Any]]:
+def event_json(event: Event) -> tuple[str, dict[str, Any]]:
     """Name and JSON of an event."""
     match event:
         case EngineLoading():
@@ -86,13 +76,13 @@ def describe(event: Event) -> tuple[str, dict[str, Any]]:
                 "duration_s": event.duration_s,
             }
         case FragmentCommitted():
-            return "fragment", describe_fragment(event)
+            return "fragment", committed_json(event)
         case SpeakResult():
-            return "done", describe_spoken(event)
+            return "done", speak_result_json(event)
 
 
-def describe_fragment(event: FragmentCommitted) -> dict[str, Any]:
-    """A fragment that can be played now."""
+def committed_json(event: FragmentCommitted) -> dict[str, Any]:
+    """JSON of a fragment that can be played now."""
     fragment = event.fragment
     return {
         "clip": event.clip,
@@ -106,28 +96,31 @@ def describe_fragment(event: FragmentCommitted) -> dict[str, Any]:
     }
 
 
-def describe_spoken(spoken: SpeakResult) -> dict[str, Any]:
-    """The answer to a request whose clip is on disk."""
-    clip, timings = spoken.clip, spoken.timings
-    what = "interrupted in" if spoken.interrupted else "added to"
-    short = spoken.truncated_by
-    left_out = f", as far as {short} allows; the sentences behind it were left out" if short else ""
+def speak_result_json(result: SpeakResult) -> dict[str, Any]:
+    """JSON of a clip that is on disk."""
+    timings = asdict(result.timings).items()
     return {
         "status": "success",
-        "session_id": spoken.session_id,
-        "video_path": str(spoken.path),
-        "video_url": film_url(spoken.session_id),
-        "interrupted": spoken.interrupted,
-        "truncated": short,
-        "clip": describe_clip(clip, spoken.fps),
+        "session_id": result.session_id,
+        "video_path": str(result.path),
+        "video_url": film_url(result.session_id),
+        "interrupted": result.interrupted,
+        "truncated": result.truncated_by,
+        "clip": clip_json(result.clip, result.fps),
         "session": {
-            "duration_s": spoken.session_frames / spoken.fps,
-            "clips": spoken.session_clips,
-            "bytes": spoken.session_bytes,
+            "duration_s": result.session_frames / result.fps,
+            "clips": result.session_clips,
+            "bytes": result.session_bytes,
         },
-        "timings": {
-            name: None if value is None else round(value, 4)
-            for name, value in asdict(timings).items()
-        },
-        "message": f"clip {clip.index} was {what} session {spoken.session_id!r}{left_out}",
+        "timings": {name: None if value is None else round(value, 4) for name, value in timings},
+        "message": message_of(result),
     }
+
+
+def message_of(result: SpeakResult) -> str:
+    """Return what became of a clip, as a sentence."""
+    outcome = "interrupted in" if result.interrupted else "added to"
+    message = f"clip {result.clip.index} was {outcome} session {result.session_id!r}"
+    if result.truncated_by is None:
+        return message
+    return f"{message}; {result.truncated_by} left no room for the remaining sentences"

@@ -1,4 +1,4 @@
-"""`GET /stats`: what the server has done, and what it holds."""
+"""`GET /stats`: counters since the start, and what is in use."""
 
 import os
 from pathlib import Path
@@ -6,8 +6,9 @@ from typing import Any
 
 from flask import Blueprint
 
-from api.context import AppContext, running
+from api.context import context
 from warm.render.health import Health
+from warm.runtime import Runtime
 
 GB = 1e9
 
@@ -15,25 +16,26 @@ stats = Blueprint("stats", __name__)
 
 
 @stats.get("/stats")
-def look() -> dict[str, Any]:
-    """Counts since the start, and what is held now; also while the server is not warm."""
-    parts = running()
-    health = parts.runtime.health()
+def show() -> dict[str, Any]:
+    """All counters; also while the server is not warm."""
+    app_context = context()
+    runtime, viewers = app_context.runtime, app_context.viewers
+    health = runtime.health()
     return {
-        "uptime_s": round(parts.runtime.uptime_s(), 1),
-        "requests": describe_requests(parts, health),
-        "frames": parts.runtime.counters.frames,
-        "sessions": describe_sessions(parts),
-        "watchers": {"open": parts.watchers.taken, "max": parts.watchers.limit},
-        "cache": describe_cache(parts),
-        "engine": describe_engine(health),
-        "device": describe_device(health),
+        "uptime_s": round(runtime.uptime_s(), 1),
+        "requests": requests_json(runtime, health),
+        "frames": runtime.counters.frames,
+        "sessions": sessions_json(runtime),
+        "watchers": {"open": viewers.taken, "max": viewers.limit},
+        "cache": cache_json(runtime),
+        "engine": engine_json(health),
+        "device": device_json(health),
     }
 
 
-def describe_requests(parts: AppContext, health: Health) -> dict[str, int]:
-    """What became of the requests to speak."""
-    counters = parts.runtime.counters
+def requests_json(runtime: Runtime, health: Health) -> dict[str, int]:
+    """JSON of the requests to speak, by outcome."""
+    counters = runtime.counters
     return {
         "queued": health.queued,
         "running": health.processing,
@@ -43,20 +45,19 @@ def describe_requests(parts: AppContext, health: Health) -> dict[str, int]:
     }
 
 
-def describe_sessions(parts: AppContext) -> dict[str, int]:
-    """How many sessions there are, and what they do."""
-    sessions = parts.runtime.sessions
-    states = [session.state("") for session in sessions.registry.all()]
+def sessions_json(runtime: Runtime) -> dict[str, int]:
+    """JSON of the number of sessions."""
+    states = [session.state("") for session in runtime.sessions.registry.all()]
     return {
         "count": len(states),
         "speaking": states.count("speaking"),
-        "max": sessions.limits.max_sessions,
+        "max": runtime.sessions.limits.max_sessions,
     }
 
 
-def describe_cache(parts: AppContext) -> dict[str, Any]:
-    """The avatars in memory."""
-    counts = parts.runtime.avatar_cache.counts()
+def cache_json(runtime: Runtime) -> dict[str, Any]:
+    """JSON of the avatar cache."""
+    counts = runtime.avatar_cache.counts()
     return {
         "hits": counts.hits,
         "misses": counts.misses,
@@ -67,8 +68,8 @@ def describe_cache(parts: AppContext) -> dict[str, Any]:
     }
 
 
-def describe_engine(health: Health) -> dict[str, Any]:
-    """Whether the engine is loaded, and how often that changed."""
+def engine_json(health: Health) -> dict[str, Any]:
+    """JSON of the engine's loads and unloads."""
     return {
         "name": health.engine,
         "loaded": health.is_loaded,
@@ -81,19 +82,19 @@ def describe_engine(health: Health) -> dict[str, Any]:
 
 
 def process_memory() -> int:
-    """Bytes of this process that lie in the computer's memory, mapped files among them."""
+    """Resident memory of this process in bytes, including mapped files."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def describe_device(health: Health) -> dict[str, Any]:
-    """The device of the engine, its memory (null where it has none of its own), and what else the
-    engine tells: batch sizes, precision, pace."""
-    device_status = dict(health.device_status)
+def device_json(health: Health) -> dict[str, Any]:
+    """JSON of the engine's device, its memory (null if it has none of its own), and all else that
+    the engine reports: batch sizes, precision, pace."""
+    status = dict(health.device_status)
     return {
-        "device": device_status.pop("device", None),
-        "memory_held_gb": device_status.pop("memory_used_gb", None),
-        "memory_free_gb": device_status.pop("memory_free_gb", None),
-        "memory_total_gb": device_status.pop("memory_total_gb", None),
-        **device_status,
+        "device": status.pop("device", None),
+        "memory_held_gb": status.pop("memory_used_gb", None),
+        "memory_free_gb": status.pop("memory_free_gb", None),
+        "memory_total_gb": status.pop("memory_total_gb", None),
+        **status,
     }

@@ -2,12 +2,12 @@
 
 from flask import Blueprint, Response, request
 
-from api.context import find_session, running
-from api.viewers import require_wanted
+from api.context import context, find_session
+from api.viewers import require_requested
 from warm.sessions.paths import DEFAULT_SESSION
 
 WEBVTT = "text/vtt"
-NOTHING_SAID = "WEBVTT\n"
+EMPTY = "WEBVTT\n"
 
 transcript = Blueprint("transcript", __name__)
 
@@ -15,18 +15,19 @@ transcript = Blueprint("transcript", __name__)
 @transcript.get("/session/full_session.vtt", defaults={"session_id": DEFAULT_SESSION})
 @transcript.get("/sessions/<session_id>/full_session.vtt")
 def captions(session_id: str) -> Response:
-    """A cue for each sentence, with the exact times of its frames, up to what is committed."""
-    film = running().runtime.sessions.registry.film(find_session(session_id))
+    """A cue for each committed sentence, with the exact times of its frames."""
+    runtime = context().runtime
+    film = runtime.sessions.registry.film(find_session(session_id))
     if film is None:
-        running().runtime.check_ready()
-        return answer(NOTHING_SAID, "nothing")
-    film_id = require_wanted(film).film_id
+        runtime.check_ready()
+        return captions_response(EMPTY, "nothing")
+    film_id = require_requested(film).film_id
     version = f"{film_id}-{film.committed.frames}"
-    return answer(running().transcripts.of(film).text(), version)
+    return captions_response(context().transcripts.of(film).text(), version)
 
 
-def answer(text: str, version: str) -> Response:
-    """The captions of a film of so many frames; 304 where the client has these."""
+def captions_response(text: str, version: str) -> Response:
+    """Return the captions, or 304 if the client has this version; `version` is the entity tag."""
     response = Response(text, mimetype=WEBVTT, headers={"Cache-Control": "no-cache"})
     response.set_etag(version, weak=True)
     length = len(response.get_data())

@@ -1,104 +1,113 @@
-"""People who watch a film that grows: a place for each, and waiting for what comes next."""
+"""Viewers of growing films: their slots, the film they asked for, and waiting for its growth."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import socket
+from contextlib import AbstractContextManager
 from wsgiref.types import WSGIEnvironment
 
 from flask import request
 from werkzeug.exceptions import ClientDisconnected
 
-from api.context import running
-from api.disconnect import is_gone
-from api.problem import FilmReplaced, TooManyWatchers
+from api.context import context
+from api.problem import FilmReplaced, TooManyViewers
 from session.factory import Film, live_film, require_live_writer
 from session.fragmented.writer import FilmWriter
 from warm.runtime import Runtime
 from warm.sessions.errors import UnknownSession
 from warm.sessions.session import Session
 
-LOOK_S = 1.0
-"""How often who waits looks whether its reader, and the server, are still there."""
+POLL_S = 1.0
+"""How often a waiting response checks that its client is connected and the server runs."""
 
 
-@contextmanager
-def place() -> Iterator[None]:
-    """One of `max_watchers` places, for an answer that waits; raises TooManyWatchers."""
-    parts = running()
-    if not parts.watchers.take():
-        raise TooManyWatchers(parts.settings.max_watchers)
-    try:
-        yield
-    finally:
-        parts.watchers.give_back()
+def viewer_slot() -> AbstractContextManager[None]:
+    """Hold one of `max_watchers` slots for a response that waits; raises TooManyViewers."""
+    app_context = context()
+    return app_context.viewers.hold(TooManyViewers(app_context.settings.max_watchers))
 
 
 def find_film(session: Session) -> Film:
-    """The film of a session, which must be the one that `?film=` names.
+    """Return the film of a session, which must be the one that `?film=` names.
 
-    Raises UnknownSession, and NotReady where it may yet be found: at the server's start.
+    Raises UnknownSession, FilmReplaced, and NotReady while the server starts.
     """
-    runtime = running().runtime
-    film: Film | None = runtime.sessions.registry.film(session)
+    runtime = context().runtime
+    film = runtime.sessions.registry.film(session)
     if film is None:
         runtime.check_ready()
         raise UnknownSession(session.id)
-    return require_wanted(film)
+    return require_requested(film)
 
 
-def require_wanted(film: Film) -> Film:
-    """Raise FilmReplaced where the request wants another film than this: one that was reset."""
-    wanted = request.args.get("film")
-    if wanted not in (None, film.film_id):
-        raise FilmReplaced(str(wanted))
+def require_requested(film: Film) -> Film:
+    """Return the film; raise FilmReplaced if the request names another one, which was reset."""
+    requested = request.args.get("film")
+    if requested not in (None, film.film_id):
+        raise FilmReplaced(str(requested))
     return film
 
 
 def wait_for_film(session: Session) -> FilmWriter:
-    """The film of a session, once it exists."""
-    runtime = running().runtime
-    require_live_writer(running().settings.writer)
-    film: Film | None = runtime.sessions.registry.film(session)
+    """Return the film of a session, once it exists.
+
+    Raises FilmReplaced, FilmNotLiveError, NotReady and ClientDisconnected.
+    """
+    runtime = context().runtime
+    require_live_writer(context().settings.writer)
+    film = runtime.sessions.registry.film(session)
     while film is None:
-        film = runtime.sessions.registry.wait_for_film(session, LOOK_S)
+        film = runtime.sessions.registry.wait_for_film(session, POLL_S)
         runtime.check_ready()
-        if is_gone(request.environ):
+        if is_disconnected(request.environ):
             raise ClientDisconnected
-    return live_film(require_wanted(film))
+    return live_film(require_requested(film))
 
 
-class Watched:
-    """One film that somebody watches: followed through every closing until it is over.
+class Viewer:
+    """One client that follows one film.
 
-    A film is closed when its session has been silent for long, when the disk failed and when the
-    server stops; it may go on after that. It is over when the session was reset or deleted.
+    A film is closed when its session is idle, when the disk fails and when the server stops; it may
+    continue after that. It is over when its session is reset or removed.
     """
 
     def __init__(
         self, session: Session, film: FilmWriter, runtime: Runtime, environ: WSGIEnvironment
     ) -> None:
         self.film = film
-        """Who writes it, or wrote it last."""
+        """The writer of the film; a new one when the film continues after it was closed."""
         self._session = session
         self._runtime = runtime
         self._environ = environ
 
     @property
-    def is_over(self) -> bool:
-        """Whether the film will never go on."""
+    def is_film_over(self) -> bool:
+        """True if the film will not grow any more."""
         current = self._runtime.sessions.registry.film(self._session)
         return current is None or current.film_id != self.film.film_id
 
     @property
-    def is_left(self) -> bool:
-        """Whether its watcher went away, or the server stops."""
-        return self._runtime.is_stopping or is_gone(self._environ)
+    def is_gone(self) -> bool:
+        """True if the client disconnected, or the server stops."""
+        return self._runtime.is_stopping or is_disconnected(self._environ)
 
-    def wait_past(self, end: int, timeout_s: float = LOOK_S) -> int:
-        """The committed end: more than `end`, unless the time is up or the film is over."""
-        reached = self.film.wait_past(end, timeout_s)
-        if reached > end or not self.film.is_closed or self.is_over:
-            return reached
+    def wait_past(self, end: int, timeout_s: float = POLL_S) -> int:
+        """Return the committed end, once it is past `end`, the time is up or the film is over."""
+        committed = self.film.wait_past(end, timeout_s)
+        if committed > end or not self.film.is_closed or self.is_film_over:
+            return committed
         opened = self._runtime.sessions.registry.wait_for_film(self._session, timeout_s)
         if opened is not None and opened.film_id == self.film.film_id:
             self.film = live_film(opened)
         return self.film.wait_past(end, 0)
+
+
+def is_disconnected(environ: WSGIEnvironment) -> bool:
+    """True if the client closed its connection; False under servers other than gunicorn."""
+    connection: socket.socket | None = environ.get("gunicorn.socket")
+    if connection is None:
+        return False
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from api.context import find_session, running
+from api.context import context, find_session
 from warm.sessions.paths import DEFAULT_SESSION
 
 voices = Blueprint("voices", __name__)
@@ -13,8 +13,8 @@ voices = Blueprint("voices", __name__)
 
 @voices.get("/voices")
 def list_all() -> dict[str, Any]:
-    """Every voice, and the one that speaks when none is asked for."""
-    runtime = running().runtime
+    """All voices, and the one of the default session."""
+    runtime = context().runtime
     default = runtime.choose(find_session(DEFAULT_SESSION))
     return {
         "default": default.voice,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import app
-from api.server.shutdown import leave
+from api.server.shutdown import exit_now
 from tts.speech import Speech
 from warm.avatars.avatar import CANONICAL_SIZE, Avatar, AvatarBuild
 from warm.engines.base import Patch, PatchRequest, PendingPatches, ReadyPatches
@@ -107,4 +107,4 @@ def in_crop(to_frame: NDArray[np.float64], landmarks: NDArray[np.float32]) -> ND
 
 
 if __name__ == "__main__":
-    leave(app.main(sys.argv[1:], program="examples.custom_engine", engine=EllipseEngine))
+    exit_now(app.main(sys.argv[1:], program="examples.custom_engine", engine=EllipseEngine))

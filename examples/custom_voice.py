@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import app
-from api.server.shutdown import leave
+from api.server.shutdown import exit_now
 from tts.sentences import speakable_text, split_sentences
 from tts.speech import Phoneme, Speech
 from tts.voice import BadSpeechRequest, VoiceChoice, VoiceInfo
@@ -85,4 +85,4 @@ def sound(letter: str, speed: float) -> NDArray[np.float32]:
 
 if __name__ == "__main__":
     flags = ["--voice", TONE.id, *sys.argv[1:]]
-    leave(app.main(flags, program="examples.custom_voice", voices=ToneVoices))
+    exit_now(app.main(flags, program="examples.custom_voice", voices=ToneVoices))

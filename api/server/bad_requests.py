@@ -1,4 +1,4 @@
-"""What is answered to bytes that are no request: gunicorn finds these before Flask is asked."""
+"""Answers to requests that gunicorn rejects before Flask sees them."""
 
 import logging
 from http import HTTPStatus
@@ -19,13 +19,13 @@ STATUSES = {
     UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
     ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
 }
-"""Those that are not 400."""
+"""Status of each error; of all others 400."""
 
 log = logging.getLogger(__name__)
 
 
-def refusal(error: BaseException) -> bytes:
-    """The whole answer, head and body; the connection ends with it."""
+def rejection(error: BaseException) -> bytes:
+    """Return the whole response, head and body, which closes the connection."""
     problem = problem_of(error) if isinstance(error, ParseException) else problem_of_bug(error)
     answer = problem.response()
     answer.headers["Connection"] = "close"
@@ -33,7 +33,7 @@ def refusal(error: BaseException) -> bytes:
 
 
 def problem_of(error: ParseException) -> Problem:
-    """What to say to a request that breaks the rules of HTTP, or is longer than ours."""
+    """Return the answer to a request that violates HTTP or exceeds a limit of the server."""
     log.warning("a request could not be read: %s", error)
     return Problem(
         status=STATUSES.get(type(error), HTTPStatus.BAD_REQUEST),

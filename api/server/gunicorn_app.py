@@ -1,4 +1,4 @@
-"""Starting gunicorn: port and folders are checked first, so that a fault is one clear line."""
+"""Start of gunicorn, with port and folder checked first, so that a fault is one clear message."""
 
 import fcntl
 import os
@@ -21,16 +21,16 @@ LOCK_NAME = ".server-lock"
 
 
 class CannotStart(RuntimeError):
-    """Something outside the program keeps the server from starting."""
+    """The environment prevents the start: port, address or folder."""
 
 
 def serve(settings: Settings, listener: socket.socket, load: Callable[[], Flask]) -> None:
-    """Serve what `load` makes in the worker process until a signal; then the process ends."""
+    """Serve the application that `load` makes in the worker process, until a signal ends both."""
     Gunicorn(settings, listener, load).run()
 
 
 class Gunicorn(Application):
-    """gunicorn, told what to do by an object instead of its command line."""
+    """gunicorn, configured by an object instead of its command line."""
 
     def __init__(
         self, settings: Settings, listener: socket.socket, load: Callable[[], Flask]
@@ -41,7 +41,7 @@ class Gunicorn(Application):
         super().__init__()
 
     def load_config(self) -> None:
-        """The configuration module, and what follows from the settings."""
+        """Read the configuration module, and set what follows from the settings."""
         self.load_config_from_module_name_or_filename(CONFIG)
         self.cfg.set("bind", f"fd://{self._fd}")
         self.cfg.set("threads", self._settings.http_threads)
@@ -49,12 +49,12 @@ class Gunicorn(Application):
         self.cfg.set("graceful_timeout", int(self._settings.stop_s) + 5)
 
     def load(self) -> Any:
-        """The application, in the worker process."""
+        """Return the application. Called in the worker process."""
         return self._load()
 
 
-class Occupied(AbstractContextManager["Occupied"]):
-    """The right to work in a folder; it ends with `close`, or with this object."""
+class FolderLock(AbstractContextManager["FolderLock"]):
+    """Lock of a folder; released by `close`, or with this object."""
 
     def __init__(self, fd: int) -> None:
         self.close = weakref.finalize(self, os.close, fd)
@@ -63,8 +63,8 @@ class Occupied(AbstractContextManager["Occupied"]):
         self.close()
 
 
-def occupy(folder: Path) -> Occupied:
-    """Make a folder this server's own; raises CannotStart."""
+def lock_folder(folder: Path) -> FolderLock:
+    """Lock a folder for this server; raises CannotStart if another server has it."""
     name = f"results_dir = {str(folder)!r}"
     try:
         is_new = not folder.is_dir()
@@ -76,23 +76,25 @@ def occupy(folder: Path) -> Occupied:
         raise CannotStart(
             f"{name}: cannot be written ({error.strerror}); choose another with --results-dir"
         ) from error
-    held = Occupied(fd)
+    held = FolderLock(fd)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         held.close()
         raise CannotStart(
-            f"{name}: another server works there; stop it, or choose another with --results-dir"
+            f"{name}: another server uses it; stop it, or choose another with --results-dir"
         ) from error
     return held
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; raises CannotStart."""
+    """Return a listening socket; raises CannotStart."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except socket.gaierror as error:
-        raise CannotStart(f"host = {host!r}: is no address of this machine ({error})") from error
+        raise CannotStart(
+            f"host = {host!r}: is not an address of this machine ({error})"
+        ) from error
     try:
         return socket.create_server(address, family=family, backlog=BACKLOG)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Logs as one JSON object a line, each with the id of the request that caused it."""
+"""Logging: one JSON object a line, with the id of the request that caused it."""
 
 import json
 import logging
@@ -12,16 +12,16 @@ from flask import Flask, Response, g, has_request_context, request
 REQUEST_ID_HEADER = "X-Request-Id"
 USABLE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-"""Attributes that every record has; all others are what the caller added."""
+"""Attributes of every record; the caller added all others."""
 
 log = logging.getLogger(__name__)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a record: time, level, logger, message, what was added, the traceback."""
+    """One JSON object a record: time, level, logger, message, the caller's fields, traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its end."""
+        """Return the line, without its end."""
         entry: dict[str, Any] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
             + f".{int(record.msecs):03d}Z",
@@ -52,7 +52,7 @@ LOG_CONFIG: dict[str, Any] = {
 
 
 def log_requests(app: Flask) -> None:
-    """Give every request an id and log it when its answer is complete."""
+    """Give every request an id, and log it when its response is complete."""
     app.before_request(_begin)
     app.after_request(_end)
 

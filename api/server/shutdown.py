@@ -1,4 +1,4 @@
-"""How a process of the server ends: at once and in order, or not by itself at all."""
+"""Exit of the server's processes."""
 
 import os
 import signal
@@ -8,15 +8,15 @@ from multiprocessing import active_children
 from types import FrameType
 from typing import NoReturn
 
-ASKED = (signal.SIGTERM, signal.SIGINT)
-"""What asks a process to end."""
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+"""Signals that ask a process to end."""
 
 
-def leave(status: int) -> NoReturn:
-    """End this process now; what is to be kept must be on disk.
+def exit_now(status: int) -> NoReturn:
+    """End this process at once; all data must be on disk.
 
-    The interpreter is not taken down around threads that are inside of native libraries: it would
-    end them where they stand, and C++ answers that with an abort.
+    The interpreter is not finalized: that would stop threads inside native libraries, and C++
+    aborts in that case.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, RuntimeError):  # closed, or interrupted in a write
@@ -24,19 +24,19 @@ def leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def leave_if_asked() -> None:
-    """From here on, a signal that asks this process to end does so at once, with status 0."""
-    for number in ASKED:
-        signal.signal(number, leave_now)
+def exit_on_signals() -> None:
+    """Have stop signals end this process at once, with status 0."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, exit_from_signal)
 
 
-def ignore_terminal() -> None:
-    """Let the parent answer Ctrl-C: it ends its children."""
+def ignore_interrupts() -> None:
+    """Ignore Ctrl-C in a child process, which its parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def leave_now(_number: int, _frame: FrameType | None) -> None:
-    """The signal handler of a process that has nothing to finish; its children end with it."""
+def exit_from_signal(_number: int, _frame: FrameType | None) -> None:
+    """End this process and its children: the signal handler while there is nothing to finish."""
     for child in active_children():
         child.terminate()
-    leave(0)
+    exit_now(0)

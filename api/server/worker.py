@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, which waits on no accepting thread and ends in order."""
+"""gunicorn's threaded worker, with lingering connections and an orderly stop."""
 
 import contextlib
 import logging
@@ -15,144 +15,155 @@ from typing import Any, ClassVar, cast
 from flask import Flask
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from api.context import running
-from api.server.bad_requests import refusal
+from api.context import context
+from api.server.bad_requests import rejection
 from api.server.log import JsonFormatter
-from api.server.shutdown import leave
+from api.server.shutdown import exit_now
 from warm.runtime import Runtime
 
 LINGER_S = 2.0
-"""How long a closed connection may take to be closed by the client too."""
+"""How long the client may take to close a connection that the server has closed."""
 RECEIVE_S = 30
-"""How long a request that has begun may bring nothing; then its thread is free again."""
+"""Longest pause within a request; then the connection is closed and its thread is free."""
 SEND_S = 120
-"""How long who is being answered may take nothing; then the connection is closed, and with it go a
-thread and a watcher's place. A player that was paused asks for the rest from where it was."""
-ANSWERS_END_S = 2.0
-"""How long answers may take to end when the render thread has."""
+"""Longest pause in which a client reads nothing of a response; then the connection is closed, which
+frees a thread and a viewer's slot. A player that was paused requests the rest from its position."""
+RESPONSES_END_S = 2.0
+"""How long responses may take to end after the render thread."""
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-"""What gunicorn's master, or a terminal, ends a worker with: all of them in the same order."""
-SPAN_S = 600.0
-LIVES_S = (0.0, 5.0, 30.0)
-"""A worker whose device failed for good ends when it has lived so long: the first of the last
-`SPAN_S` at once, each further one later, and more than these not."""
-RENEWED = 75
-"""Exit status of a worker that wants to be followed by a new one; EX_TEMPFAIL of sysexits.h."""
+"""Signals by which gunicorn's master, or a terminal, stops a worker; all have the same effect."""
+REPLACEMENT_WINDOW_S = 600.0
+MIN_LIFETIMES_S = (0.0, 5.0, 30.0)
+"""Age at which a worker whose device failed permanently may be replaced: the first within
+`REPLACEMENT_WINDOW_S` at once, each further one later; a fourth is not replaced."""
+EXIT_REPLACED = 75
+"""Exit status of a worker that asks for a replacement; EX_TEMPFAIL of sysexits.h."""
 
-LEFT = "something did not end in time, and was left behind"
+UNFINISHED = "a response or a film did not end in time, and was abandoned"
 
 log = logging.getLogger(__name__)
 
 
-class PatientWorker(ThreadWorker):
-    """Waits for clients to hang up on the thread that served them.
+class LingeringWorker(ThreadWorker):
+    """Waits for clients to close their connections on the thread that served them.
 
-    gunicorn does so on its accepting thread, where one client that does not hang up holds up
-    everybody else's requests.
+    gunicorn waits on its accepting thread, where one client that does not close its connection
+    delays all other requests.
     """
 
-    births: ClassVar[list[float]] = []
-    """When the master made each worker of `SPAN_S`, by a clock that does not jump. A worker has
-    the list as it was then, itself the last."""
+    start_times_s: ClassVar[list[float]] = []
+    """Times at which the master made the workers of `REPLACEMENT_WINDOW_S`, by a monotonic clock. A
+    worker has the list as of its start; the last entry is its own."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """In the master, before it forks."""
+        """Called in the master, before it forks."""
         super().__init__(*args, **kwargs)
         now_s = time.monotonic()
-        self.births[:] = [*(born_s for born_s in self.births if now_s - born_s < SPAN_S), now_s]
+        recent = [each_s for each_s in self.start_times_s if now_s - each_s < REPLACEMENT_WINDOW_S]
+        self.start_times_s[:] = [*recent, now_s]
         self._status = 0
-        self._is_asked = False
+        self._is_stopping = False
 
     def init_signals(self) -> None:
-        """A stop is the same by whichever signal: nothing is left half done."""
+        """Install the handlers: every stop signal stops the worker in order."""
         super().init_signals()
-        self.obey()
+        self.handle_stop_signals()
 
-    def obey(self) -> None:
-        """End when a signal asks for it."""
+    def handle_stop_signals(self) -> None:
+        """Install the handler of the stop signals."""
         for number in STOPPING:
             signal.signal(number, self.handle_exit)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Have the render thread end its fragment, and every answer with it."""
+        """Have the render thread end its fragment, and with it every response."""
         if not self.booted:
-            leave(0)
-        if self._is_asked:
+            exit_now(0)
+        if self._is_stopping:
             return
-        self._is_asked = True
+        self._is_stopping = True
         self.runtime.stop()
-        signal.signal(signal.SIGALRM, self._give_up)  # no thread: the one stopped may be making one
-        stop_s = running(cast(Flask, self.wsgi)).settings.stop_s
-        signal.setitimer(signal.ITIMER_REAL, stop_s + ANSWERS_END_S)
+        # a timer thread could not be started if the signal interrupts the start of another thread
+        signal.signal(signal.SIGALRM, self._abandon)
+        stop_s = context(cast(Flask, self.wsgi)).settings.stop_s
+        signal.setitimer(signal.ITIMER_REAL, stop_s + RESPONSES_END_S)
         super().handle_exit(sig, frame)
 
-    def end(self) -> None:
-        """Wait for the fragment being made, close the films, and leave. In the worker's process."""
+    def finish(self) -> None:
+        """Wait for the current fragment, close the films, and exit. In the worker's process."""
         if self.booted:
             self.runtime.stop()
             if self.runtime.is_warm:
                 self.runtime.close()
-        leave(self._status or status_of(sys.exc_info()[1]))
+        exit_now(self._status or exit_status(sys.exc_info()[1]))
 
-    def renew(self) -> bool:
-        """Leave, so that the master puts a new worker in this one's place; the socket stays open
-        meanwhile, and clients wait. False: not now, it was done too often. Any thread."""
-        if self._is_asked or not may_end(self.births, time.monotonic(), lives_s=LIVES_S):
+    def request_replacement(self) -> bool:
+        """Stop, so that the master starts a new worker; False if too many were replaced recently.
+
+        The socket stays open meanwhile, and clients wait. Any thread.
+        """
+        now_s = time.monotonic()
+        may_end = may_be_replaced(self.start_times_s, now_s, min_lifetimes_s=MIN_LIFETIMES_S)
+        if self._is_stopping or not may_end:
             return False
-        log.error("this process ends; a new one takes its place")
-        self._status = RENEWED
+        log.error("this process ends; a new one replaces it")
+        self._status = EXIT_REPLACED
         os.kill(os.getpid(), signal.SIGTERM)
         return True
 
     @property
     def runtime(self) -> Runtime:
-        """What is served; once the worker is booted."""
-        return running(cast(Flask, self.wsgi)).runtime
+        """Runtime of the application; available once the worker is booted."""
+        return context(cast(Flask, self.wsgi)).runtime
 
     def handle(self, conn: TConn) -> bool:
-        """Serve one request; a connection that ends with it is hung up here."""
+        """Serve one request, and close the connection if it ends with it."""
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", RECEIVE_S, 0))
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_S, 0))
-        kept = super().handle(conn)
-        if kept is False:
-            hang_up(conn.sock)
-        return kept
+        is_kept = super().handle(conn)
+        if is_kept is False:
+            close_gracefully(conn.sock)
+        return is_kept
 
-    def _give_up(self, _sig: int, _frame: FrameType | None) -> None:
-        """The time is up: what is on disk is whole, and the rest is not waited for.
+    def _abandon(self, _sig: int, _frame: FrameType | None) -> None:
+        """Exit when the time is up; the films on disk are complete up to their last fragments.
 
-        Nor is the log, which may be what everybody waits for.
+        The log is written without waiting, as it may be what blocks the other threads.
         """
-        told = logging.makeLogRecord({"levelname": "ERROR", "name": __name__, "msg": LEFT})
+        record = logging.makeLogRecord({"levelname": "ERROR", "name": __name__, "msg": UNFINISHED})
         with contextlib.suppress(OSError):
             os.set_blocking(sys.stderr.fileno(), False)
-            os.write(sys.stderr.fileno(), f"{JsonFormatter().format(told)}\n".encode())
+            os.write(sys.stderr.fileno(), f"{JsonFormatter().format(record)}\n".encode())
         os._exit(self._status)
 
     def handle_error(
         self, _request: object, client: socket.socket, _address: object, error: BaseException
     ) -> None:
-        """Answer what is no request."""
+        """Answer a request that cannot be parsed."""
         with contextlib.suppress(OSError):
-            client.sendall(refusal(error))
+            client.sendall(rejection(error))
 
 
-def status_of(error: BaseException | None) -> int:
-    """With which status a process ends by this exception."""
+def exit_status(error: BaseException | None) -> int:
+    """Return the status of a process that ends with this exception."""
     if error is None:
         return 0
     return int(error.code or 0) if isinstance(error, SystemExit) else 1
 
 
-def may_end(births: Sequence[float], now_s: float, *, lives_s: Sequence[float] = LIVES_S) -> bool:
-    """Whether the worker that was born last may leave its place to a new one."""
-    *earlier, born_s = births
-    before = sum(now_s - each_s <= SPAN_S for each_s in earlier)
-    return before < len(lives_s) and now_s - born_s >= lives_s[before]
+def may_be_replaced(
+    start_times_s: Sequence[float],
+    now_s: float,
+    *,
+    min_lifetimes_s: Sequence[float] = MIN_LIFETIMES_S,
+) -> bool:
+    """True if the worker that was started last may be replaced now."""
+    *earlier, started_s = start_times_s
+    replaced = sum(now_s - each_s <= REPLACEMENT_WINDOW_S for each_s in earlier)
+    return replaced < len(min_lifetimes_s) and now_s - started_s >= min_lifetimes_s[replaced]
 
 
-def hang_up(sock: socket.socket) -> None:
-    """Say that nothing more will be sent, and wait until the client says so too."""
+def close_gracefully(sock: socket.socket) -> None:
+    """Close the sending side, and wait up to LINGER_S until the client closes its own."""
     deadline = time.monotonic() + LINGER_S
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_WR)

@@ -10,8 +10,8 @@ from threading import Thread
 
 from flask import Flask
 
-from api.context import running
-from api.server.gunicorn_app import listen, occupy, serve
+from api.context import context
+from api.server.gunicorn_app import listen, lock_folder, serve
 from app import make_app
 from bench.viewers.flashes import add, flash
 from session.fragmented.writer import FilmWriter
@@ -23,14 +23,14 @@ from warm.settings import Settings, read_settings
 def main(session_id: str, *arguments: str) -> None:
     """Serve until a signal."""
     settings = read_settings(list(arguments))
-    with occupy(settings.results_dir), listen(settings.host, settings.port) as listener:
+    with lock_folder(settings.results_dir), listen(settings.host, settings.port) as listener:
         serve(settings, listener, partial(load, settings, session_id))
 
 
 def load(settings: Settings, session_id: str) -> Flask:
     """The server's application, and beside it who adds the clips."""
     app = make_app(settings, on_warm=lambda: None)
-    sessions = running(app).runtime.sessions
+    sessions = context(app).runtime.sessions
     Thread(
         target=add_when_told, args=(sessions, sessions.registry.lookup(session_id)), daemon=True
     ).start()

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from api.context import running
+from api.context import context
 from app import assemble
 from session.fragmented.writer import FragmentClipWriter
 from tests.sessions import film_of, session_of
@@ -390,7 +390,7 @@ def test_avatars_are_listed_and_shown(app: Flask, client: FlaskClient, tmp_path:
     assert client.get("/avatars").get_json() == {"avatars": []}
     assert problem(client.get("/avatars/nobody/idle.mp4"))["status"] == 404
     assert problem(client.get("/avatars/a.b/idle.mp4"))["status"] == 422
-    folder = running(app).avatars.folder("broken")
+    folder = context(app).avatars.folder("broken")
     folder.mkdir(parents=True)
     (listed,) = client.get("/avatars").get_json()["avatars"]
     assert (listed["id"], listed["state"], listed["active"]) == ("broken", "damaged", False)

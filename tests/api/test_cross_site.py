@@ -189,7 +189,7 @@ def test_a_browser_that_names_no_page_changes_nothing_by_get(
     headers = {**BROWSER, "User-Agent": agent}
     client.post("/speak", json={"text": "Hello."}, headers=headers)
     detail = problem(client.get("/reset", headers=headers))["detail"]
-    assert "does not say which page asks for /reset: must be POST" in detail
+    assert "does not report which page requests /reset: must be POST" in detail
     assert len(client.get("/session").get_json()["clips"]) == 1
     assert client.post("/reset", headers=headers).status_code == 200
     assert client.get("/session").get_json()["clips"] == []

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import app as app_module
-from api.server.gunicorn_app import CannotStart, occupy
+from api.server.gunicorn_app import CannotStart, lock_folder
 from app import assemble, create_app
 from session.fragmented.check import check_film
 from tests.lossy_disk import LossyDisk
@@ -264,7 +264,7 @@ def test_a_disk_that_turns_read_only_is_named_and_written_to_again_when_it_is_no
         (disk / "full_session.mp4").write_bytes(before)
         remount(disk, "ro")
         with pytest.raises(CannotStart, match="Read-only file system"):
-            occupy(disk)
+            lock_folder(disk)
         with serving(disk, tmp_path) as client:
             for session_id in ("default", "new"):
                 answer = say(client, session_id)
@@ -283,7 +283,7 @@ def test_a_second_application_in_the_same_folder_does_not_start(
     monkeypatch.setattr(app_module, "make_app", lambda *_, **__: app_module.Flask("held"))
     settings = Settings(results_dir=results)
     first = create_app(settings)
-    with pytest.raises(CannotStart, match="another server works there"):
+    with pytest.raises(CannotStart, match="another server uses it"):
         create_app(settings)
     del first.extensions["warmtalk-folder"]
     create_app(settings)

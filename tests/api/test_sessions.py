@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from numpy.typing import NDArray
 from werkzeug.test import TestResponse
 
-from api.context import running
+from api.context import context
 from app import assemble
 from session.fragmented.check import check_film
 from session.fragmented.journal import journal_path
@@ -277,7 +277,7 @@ def test_a_session_may_be_named_in_the_query_or_in_a_body_of_unknown_length(
     ).get_json()
     assert told["session_id"] == "bob"
     both = client.post(f"{call}?session_id=bob", json={})
-    problem(both, 400, "session_id = 'bob'", "belongs into the JSON body")
+    problem(both, 400, "session_id = 'bob'", "move it into the JSON body")
 
 
 def test_a_reset_keeps_the_choices_or_takes_new_ones(
@@ -496,7 +496,7 @@ def test_what_cannot_fit_into_a_session_is_refused_before_any_work(
 
 def require_truncated(spoken: Any, name: str, limit: float) -> None:
     assert spoken["truncated"] == name
-    assert f"as far as {name} allows" in spoken["message"]
+    assert f"{name} left no room for the remaining sentences" in spoken["message"]
     assert not spoken["interrupted"]
     session = spoken["session"]
     assert {"max_session_s": session["duration_s"], "max_session_mb": session["bytes"] / MB}[
@@ -546,7 +546,7 @@ def test_what_waits_behind_the_clip_that_fills_a_session_is_refused_when_its_tur
 ) -> None:
     spoken = say(serve())
     client = serve(max_session_s=spoken["session"]["duration_s"] * 2 + 0.1)
-    runtime = running(client.application).runtime
+    runtime = context(client.application).runtime
     choice = runtime.choose()
     first, second = (
         runtime.speak(session_of(runtime), "Hello.", choice),
@@ -575,7 +575,7 @@ def test_a_silent_session_is_closed_stays_to_be_seen_and_goes_on_when_it_is_spok
     client = serve(clock=clock, session_idle_s=600)
     spoken = say(client, "bob")
     url, size = spoken["video_url"], spoken["session"]["bytes"]
-    film = film_of(running(client.application).runtime, "bob")
+    film = film_of(context(client.application).runtime, "bob")
     whole = client.get(url)
     watching = client.get("/sessions/bob/stream?from=0")
     chunks = iter(watching.response)
@@ -613,7 +613,7 @@ def test_avatars_leave_the_memory_when_their_bytes_are_needed_but_never_a_speaki
     assert told["bytes"] < told["max_bytes"] == 0.55 * MB
     make(client, session_id="c", avatar_id="c")
     assert engine.warm == ["tiny", "c"]
-    runtime = running(client.application).runtime
+    runtime = context(client.application).runtime
     jobs = [
         runtime.speak(session_of(runtime, n), "Hello there. " * 8, runtime.choose()) for n in "bc"
     ]
@@ -704,7 +704,7 @@ def test_a_session_that_only_failed_is_gone_and_one_that_was_made_stays(
 
 
 def test_two_requests_for_one_session_are_said_in_their_order(client: FlaskClient) -> None:
-    runtime = running(client.application).runtime
+    runtime = context(client.application).runtime
     texts = ["One.", "Two, two, two, two.", "Three."]
     jobs = [runtime.speak(session_of(runtime, "bob"), text, runtime.choose()) for text in texts[:2]]
     jobs[0].result()

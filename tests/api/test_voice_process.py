@@ -156,4 +156,4 @@ def test_voices_that_cannot_start_end_the_server_with_the_reason() -> None:
     with pytest.raises(VoiceUnavailable):
         app.open_voices(fail, told.append)
     assert [str(error) for error in told] == ["no speech worker can be started"]
-    assert VoiceUnavailable in app.REFUSALS
+    assert VoiceUnavailable in app.START_ERRORS

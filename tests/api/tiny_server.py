@@ -9,10 +9,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve()
 sys.path.insert(0, str(HERE.parents[2]))
 
-from api.server.shutdown import leave_if_asked  # noqa: E402
+from api.server.shutdown import exit_on_signals  # noqa: E402
 
 if __name__ == "__main__":
-    leave_if_asked()
+    exit_on_signals()
 
 from collections.abc import Sequence  # noqa: E402
 from threading import Event  # noqa: E402
@@ -22,7 +22,7 @@ import numpy as np  # noqa: E402
 
 import api.server.worker  # noqa: E402
 from api.server.gunicorn_app import listen, serve  # noqa: E402
-from app import announce, assemble, give_up  # noqa: E402
+from app import announce, assemble, exit_on_start_failure  # noqa: E402
 from tests.tiny_face import LoudnessEngine, tiny_avatar  # noqa: E402
 from tts.espeak import EspeakVoices  # noqa: E402
 from warm.avatars.store import AvatarStore  # noqa: E402
@@ -83,7 +83,7 @@ def main(results: Path, port: int, mood: str = "well", *named: str) -> None:
     if mood == "impatient":
         api.server.worker.SEND_S = 1
     if mood == "mortal":
-        api.server.worker.LIVES_S = (0.0, 0.0)
+        api.server.worker.MIN_LIFETIMES_S = (0.0, 0.0)
 
     def load() -> object:
         if mood == "booting":
@@ -96,7 +96,7 @@ def main(results: Path, port: int, mood: str = "well", *named: str) -> None:
             voices=EspeakVoices(),
             on_warm=lambda: announce(settings),
         )
-        runtime.on_start_failure(give_up)
+        runtime.on_start_failure(exit_on_start_failure)
         runtime.start()
         return assemble(settings, runtime, AvatarStore(results))
 

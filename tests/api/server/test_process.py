@@ -10,8 +10,8 @@ import av
 import pytest
 
 import app
-from api.server.gunicorn_app import occupy
-from api.server.worker import hang_up
+from api.server.gunicorn_app import lock_folder
+from api.server.worker import close_gracefully
 from session.fragmented.writer import FilmWriter
 from tests.api.server_process import Server, serving
 
@@ -91,7 +91,7 @@ def test_hanging_up_reads_what_the_client_still_sends() -> None:
     ours, theirs = socket.socketpair()
     theirs.sendall(b"x" * 10_000)
     theirs.shutdown(socket.SHUT_WR)
-    hang_up(ours)
+    close_gracefully(ours)
     assert theirs.recv(10) == b""
     ours.close()
     theirs.close()
@@ -118,9 +118,9 @@ def test_a_folder_that_cannot_be_written_stops_the_start(
 def test_a_folder_that_another_server_works_in_stops_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with occupy(tmp_path):
+    with lock_folder(tmp_path):
         said = complaint(capsys, "--results-dir", str(tmp_path))
-    assert "another server works there" in said
+    assert "another server uses it" in said
     assert "'demo'" in complaint(capsys, "--results-dir", str(tmp_path))
 
 
@@ -153,7 +153,7 @@ def test_a_port_that_is_taken_stops_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "prepare_avatar", lambda *_: None)
-    monkeypatch.setattr(app, "try_avatar", lambda *_: None)
+    monkeypatch.setattr(app, "check_avatar", lambda *_: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = complaint(capsys, "--results-dir", str(tmp_path), "--port", str(port))
@@ -165,6 +165,6 @@ def test_a_host_that_is_no_address_stops_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "prepare_avatar", lambda *_: None)
-    monkeypatch.setattr(app, "try_avatar", lambda *_: None)
+    monkeypatch.setattr(app, "check_avatar", lambda *_: None)
     said = complaint(capsys, "--results-dir", str(tmp_path), "--host", "no such host")
     assert "host = 'no such host'" in said

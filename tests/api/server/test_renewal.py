@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import pytest
 
-from api.server.worker import LIVES_S, SPAN_S, may_end
+from api.server.worker import MIN_LIFETIMES_S, REPLACEMENT_WINDOW_S, may_be_replaced
 from session.fragmented.check import check_film
 from tests.api.server_process import Server, launched, serving
 
@@ -79,18 +79,18 @@ def test_a_device_that_is_dead_at_every_start_does_not_spin(tmp_path: Path) -> N
         server.process.terminate()
         status, log = server.ends()
         assert status == 0, log
-        assert log.count("a new one takes its place") == 2
+        assert log.count("a new one replaces it") == 2
 
 
 def test_processes_end_ever_later_and_at_last_not_at_all_for_a_while() -> None:
     first = 1000.0
-    assert may_end([first], first)
-    assert not may_end([first, first + 1], first + 5.9)
-    assert may_end([first, first + 1], first + 6)
-    assert not may_end([first, first + 1, first + 7], first + 36)
-    assert may_end([first, first + 1, first + 7], first + 37)
+    assert may_be_replaced([first], first)
+    assert not may_be_replaced([first, first + 1], first + 5.9)
+    assert may_be_replaced([first, first + 1], first + 6)
+    assert not may_be_replaced([first, first + 1, first + 7], first + 36)
+    assert may_be_replaced([first, first + 1, first + 7], first + 37)
     four = [first, first + 1, first + 7, first + 40]
-    assert len(four) == len(LIVES_S) + 1
-    assert not may_end(four, first + SPAN_S)
-    assert may_end(four, first + SPAN_S + 1)
-    assert not may_end([first], first + 1, lives_s=())
+    assert len(four) == len(MIN_LIFETIMES_S) + 1
+    assert not may_be_replaced(four, first + REPLACEMENT_WINDOW_S)
+    assert may_be_replaced(four, first + REPLACEMENT_WINDOW_S + 1)
+    assert not may_be_replaced([first], first + 1, min_lifetimes_s=())

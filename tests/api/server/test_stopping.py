@@ -13,7 +13,7 @@ from tests.api.server_process import PATIENCE_S, Server, launched, serving
 
 PORTRAIT = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 LONG = " ".join(["Here is one more sentence, and it goes on for a while."] * 100)
-SIGNS = ("Traceback", "terminate called", "was sent SIG", "exited with code", "left behind")
+SIGNS = ("Traceback", "terminate called", "was sent SIG", "exited with code", "was abandoned")
 """What the log shows where something ended otherwise than in order."""
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from api.context import running
+from api.context import context
 from app import create_app
 from warm.avatars.store import AvatarStore
 from warm.prepare.run import FACE_MODELS, prepare
@@ -31,15 +31,15 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
         settings=settings.preparation_settings,
     )
     app = create_app(settings)
-    assert running(app).runtime.wait_until_warm(60)
+    assert context(app).runtime.wait_until_warm(60)
     yield app.test_client()
-    running(app).runtime.close()
+    context(app).runtime.close()
 
 
 def test_the_portrait_speaks_with_its_mouth_and_nothing_else(client: FlaskClient) -> None:
     answer = client.post("/speak", json={"text": "Hello world. How are you today?"})
     assert answer.status_code == 200
-    avatar = running(client.application).runtime.avatar
+    avatar = context(client.application).runtime.avatar
     with av.open(answer.get_json()["video_path"]) as film:
         shown = [frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)]
     assert len(shown) == answer.get_json()["clip"]["frames"]

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from numpy.typing import NDArray
 
 import app as program
-from api.context import running
+from api.context import context
 from tests.warm.portraits import portrait
 from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import preparation_digest
@@ -58,9 +58,9 @@ def avatar(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Avat
 @pytest.fixture(scope="module")
 def client(settings: Settings, avatar: Avatar) -> Iterator[FlaskClient]:
     app = program.create_app(settings)
-    assert running(app).runtime.wait_until_warm(120)
+    assert context(app).runtime.wait_until_warm(120)
     yield app.test_client()
-    running(app).runtime.close()
+    context(app).runtime.close()
 
 
 def test_the_film_shows_what_the_network_drew_and_nothing_else(
@@ -99,7 +99,7 @@ def test_a_gpu_that_is_lost_in_mid_clip_fails_that_clip_and_leaves_the_film_whol
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = client.post("/speak", json={"text": TEXT, "session_id": "lost"}).get_json()
-    engine = running(client.application).runtime._thread._resources.engine
+    engine = context(client.application).runtime._thread._resources.engine
     assert isinstance(engine, MuseTalkEngine)
     generator = engine.pipeline.generator
     with monkeypatch.context() as broken:
