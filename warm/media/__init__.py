@@ -1,1 +1,1 @@
-"""Photos and videos of people, read as upright BGR pictures whatever they were stored as."""
+"""Reading of photos, videos and audio files of every common format."""

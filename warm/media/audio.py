@@ -1,7 +1,7 @@
-"""Sound from a file: decoded a piece at a time, mono, at the rate that is wanted.
+"""Audio files, decoded in chunks to mono at a given rate.
 
-WAV, MP3, M4A, OGG (Vorbis, Opus), FLAC, AAC, AIFF, and the sound of a video. Three hours take as
-little memory as three seconds.
+WAV, MP3, M4A, OGG (Vorbis, Opus), FLAC, AAC, AIFF, and the audio of a video. Memory does not grow
+with the length of the file.
 """
 
 import math
@@ -30,148 +30,151 @@ from warm.media.sniff import (
     read_head,
 )
 
-READABLE = "WAV, MP3, M4A, OGG, FLAC, AAC, AIFF, MP4, MOV, WebM or MKV"
-PIECE_SAMPLES = 48_000
-"""Longest piece that `pieces` gives."""
-SHORT_BY_S = Fraction(1, 10)
-"""A file that ends so much before the length that it announces was truncated."""
+READABLE_AUDIO = "WAV, MP3, M4A, OGG, FLAC, AAC, AIFF, MP4, MOV, WebM or MKV"
+CHUNK_SAMPLES = 48_000
+"""Longest chunk that `chunks` yields."""
+TRUNCATION_S = Fraction(1, 10)
+"""A file that ends this much before its announced length counts as truncated."""
 SILENT_PEAK = 1e-4
-"""-80 dB: below it, nobody hears anything."""
+"""-80 dB: audio with a lower peak counts as silent."""
 XING_WITHIN_BYTES = 1 << 18
-"""Where an MP3 tells its length, if it does: in its first frame, behind a tag with pictures."""
+"""Search range for the length of an MP3: its first frame, which may follow a tag with pictures."""
 OGG_PAGE, OGG_LAST_PAGE = b"OggS", 4
 OGG_HEADER_BYTES = 27
-"""Of a page, before the table of its segments; the last byte counts those."""
+"""Header of a page before its segment table; the last byte is the number of segments."""
 OGG_TAIL_BYTES = 1 << 17
-"""Longer than any page of an OGG file."""
+"""More than the largest page of an OGG file."""
 
-WEIGHTS = {
+DOWNMIX_WEIGHTS = {
     **{"FL": 0.7071, "FR": 0.7071, "FC": 1.0, "LFE": 0.0, "LFE2": 0.0},
     **dict.fromkeys(("BL", "BR", "BC", "SL", "SR"), 0.5),
 }
-"""How much of each channel goes into one (ITU-R BS.775); they are brought to a sum of 1, so that
-nothing is cut off, where FFmpeg would leave floats as loud as they add up. No name counts 1."""
+"""Weight of each channel in the mono mix (ITU-R BS.775), 1 for other names. The weights are
+normalised to a sum of 1, so that the mix never clips; FFmpeg does not do so for floats."""
 WAV_UNKNOWN_BYTES = {0, 0xFFFFFFFF}
-"""What programs write in place of the length that they do not know yet."""
+"""Sizes that programs write while they do not know the length."""
 
 Samples = NDArray[np.float32]
 
 
 class NoAudioError(MediaError):
-    """The file holds no sound."""
+    """The file has no audio stream."""
 
 
 class AudioTooLongError(MediaError):
-    """The sound is longer than allowed."""
+    """The audio is longer than allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioInfo:
-    """What a whole file holds, known after it was read once."""
+    """Properties of an audio file, known after one complete read."""
 
     samples: int
-    """At the rate that was asked for."""
+    """Number of samples at `rate_hz`."""
     rate_hz: int
     peak: float
-    """1.0 is the loudest that a film can hold."""
+    """Largest absolute sample; a film clips above 1.0."""
     stored: str
-    """As it is in the file, in words."""
+    """Codec, rate and channels of the file, in words."""
 
     @property
     def seconds(self) -> float:
-        """Its length."""
+        """Duration."""
         return self.samples / self.rate_hz
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the person who sent it should know."""
+        """Warnings for the user."""
         if self.peak < SILENT_PEAK:
-            return ("The sound is silent; the mouth stays closed.",)
+            return ("The audio is silent; the mouth stays closed.",)
         if self.peak > 1:
-            return (f"The sound goes {20 * math.log10(self.peak):.1f} dB too high; it is cut off.",)
+            excess_db = 20 * math.log10(self.peak)
+            return (f"The audio exceeds full scale by {excess_db:.1f} dB; it clips.",)
         return ()
 
 
 @contextmanager
 def open_audio(path: Path, *, rate_hz: int) -> Iterator["AudioFile"]:
-    """Open a file to be heard as mono at `rate_hz`.
+    """Open a file for decoding to mono at `rate_hz`.
 
-    Raises MediaError, here or while pieces are read, for what is no sound, damaged or truncated.
+    Raises MediaError, here or while chunks are read, for a file without audio or a damaged or
+    truncated file.
     """
-    demuxer = sniff_sound(path)
+    demuxer = sniff_audio(path)
     try:
         with open_media(path, demuxer=demuxer) as container:
             yield AudioFile(container, path, rate_hz=rate_hz)
     except FFmpegError as error:
         raise DamagedMediaError(
-            f"The sound {path} is damaged or truncated ({error.strerror}). Send the file again."
+            f"The audio file {path} is damaged or truncated ({error.strerror}). "
+            "Send the file again."
         ) from error
 
 
 def examine_audio(path: Path, *, rate_hz: int, longest_s: float) -> AudioInfo:
-    """Read a file to its end and tell what it holds; raises MediaError for whatever is wrong."""
+    """Read a file to its end and return its properties; raises MediaError for any fault."""
     count, peak = 0, 0.0
-    with open_audio(path, rate_hz=rate_hz) as sound:
-        for piece in sound.chunks():
-            count += len(piece)
-            peak = max(peak, float(np.abs(piece).max(initial=0.0)))
+    with open_audio(path, rate_hz=rate_hz) as audio:
+        for chunk in audio.chunks():
+            count += len(chunk)
+            peak = max(peak, float(np.abs(chunk).max(initial=0.0)))
             if count > longest_s * rate_hz:
                 raise AudioTooLongError(
-                    f"{path} is longer than {longest_s:g} s (max_audio_s). Raise that, or send it "
-                    "in parts."
+                    f"{path} is longer than {longest_s:g} s (max_audio_s). Raise that setting, or "
+                    "split the file."
                 )
         if not count:
             raise DamagedMediaError(
-                f"The sound {path} is too short to be heard. Send a longer one."
+                f"The audio file {path} is too short: it has no sample. Send a longer one."
             )
-        return AudioInfo(samples=count, rate_hz=rate_hz, peak=peak, stored=sound.stored)
+        return AudioInfo(samples=count, rate_hz=rate_hz, peak=peak, stored=audio.stored)
 
 
 class AudioFile:
-    """An opened sound. Not thread-safe; made by `open_audio`."""
+    """An open audio file. Not thread-safe; created by `open_audio`."""
 
     def __init__(self, container: InputContainer, path: Path, *, rate_hz: int) -> None:
         if not container.streams.audio:
-            raise NoAudioError(f"{path} holds no sound. Send {READABLE} with sound in it.")
+            raise NoAudioError(f"{path} has no audio. Send a file with audio: {READABLE_AUDIO}.")
         self._container, self._path, self._rate_hz = container, path, rate_hz
         self._stream = container.streams.audio[0]
-        self._is_exact = self._stream.codec_context.name == "flac"
-        if self._is_exact:  # frames with another checksum are left out, and missed at the end
+        self._has_checksums = self._stream.codec_context.name == "flac"
+        if self._has_checksums:  # drops frames with a wrong checksum; `_check_end` notices it
             self._stream.codec_context.options = {"err_detect": "crccheck+explode"}
         self._decoded_s = Fraction(0)
 
     @property
     def stored(self) -> str:
-        """How the file keeps it, in words."""
+        """Codec, rate and channels of the file, in words."""
         context = self._stream.codec_context
         channels = context.layout.nb_channels
         return f"{context.name}, {context.sample_rate} Hz, {channels} channel{'s'[: channels - 1]}"
 
     @property
     def announced_s(self) -> Fraction | None:
-        """How long the file says it is; None where it does not say, or where that is a guess."""
+        """Duration that the file announces; None if it announces none or FFmpeg only guesses it."""
         kind = self._container.format.name
-        if kind == "mp3" and not has_xing(self._path):
+        if kind == "mp3" and not has_length_header(self._path):
             return None
-        if kind == "wav" and (told := wav_length_s(self._path)) is not None:
-            return told
+        if kind == "wav" and (length_s := wav_length_s(self._path)) is not None:
+            return length_s
         if self._stream.duration is None or self._stream.time_base is None:
             return None
         return self._stream.duration * self._stream.time_base
 
     def chunks(self) -> Iterator[Samples]:
-        """(n,) float32 mono, none longer than PIECE_SAMPLES, without gaps to the end of the file.
+        """Yield (n,) float32 mono chunks of at most CHUNK_SAMPLES, without gaps, to the end.
 
-        -1…1 is what integer formats hold; floats may go beyond. Raises DamagedMediaError with the
-        second at which the file cannot be read.
+        Integer formats give -1…1; floats may exceed that. Raises DamagedMediaError with the second
+        at which the file cannot be read.
         """
         resampler = av.AudioResampler(format="flt", rate=self._rate_hz)
         for frame in self._frames():
-            frame.pts = None  # gaps in the time stamps of a broken recording are not filled
-            for made in resampler.resample(frame):
-                yield from self._checked(made)
-        for made in resampler.resample(None):
-            yield from self._checked(made)
+            frame.pts = None  # no silence for gaps in the time stamps of a broken recording
+            for resampled in resampler.resample(frame):
+                yield from self._checked(resampled)
+        for resampled in resampler.resample(None):
+            yield from self._checked(resampled)
 
     def _frames(self) -> Iterator[AudioFrame]:
         try:
@@ -179,58 +182,58 @@ class AudioFile:
                 self._decoded_s += Fraction(frame.samples, frame.sample_rate)
                 yield frame
         except FFmpegError as error:
-            raise self._broken(error.strerror or "not decodable") from error
+            raise self._damaged(error.strerror or "not decodable") from error
         if not self._decoded_s:
-            raise DamagedMediaError(f"The sound {self._path} is empty. Send the file again.")
+            raise DamagedMediaError(f"The audio file {self._path} is empty. Send the file again.")
         self._check_end()
 
     def _check_end(self) -> None:
         announced_s = self.announced_s
-        short_by_s = 0 if self._is_exact else SHORT_BY_S
-        if announced_s is not None and announced_s - self._decoded_s > short_by_s:
-            raise self._broken(f"{float(announced_s):.2f} s were announced")
-        if self._container.format.name == "ogg" and not ends_as_ogg(self._path):
-            raise self._broken("the last page of the OGG file is missing")
+        tolerance_s = 0 if self._has_checksums else TRUNCATION_S
+        if announced_s is not None and announced_s - self._decoded_s > tolerance_s:
+            raise self._damaged(f"it announces {float(announced_s):.2f} s")
+        if self._container.format.name == "ogg" and not has_last_ogg_page(self._path):
+            raise self._damaged("the last page of the OGG file is missing")
 
     def _checked(self, frame: AudioFrame) -> Iterator[Samples]:
-        samples = mixed(frame)
+        samples = mix_to_mono(frame)
         if not np.isfinite(samples).all():
-            raise self._broken("it holds NaN or infinity in place of sound")
-        for start in range(0, len(samples), PIECE_SAMPLES):
-            yield samples[start : start + PIECE_SAMPLES]
+            raise self._damaged("it contains NaN or infinity")
+        for start in range(0, len(samples), CHUNK_SAMPLES):
+            yield samples[start : start + CHUNK_SAMPLES]
 
-    def _broken(self, reason: str) -> DamagedMediaError:
+    def _damaged(self, reason: str) -> DamagedMediaError:
         return DamagedMediaError(
-            f"The sound {self._path} is damaged or truncated at {float(self._decoded_s):.2f} s "
-            f"({reason}). Send the file again."
+            f"The audio file {self._path} is damaged or truncated at "
+            f"{float(self._decoded_s):.2f} s ({reason}). Send the file again."
         )
 
 
-def mixed(frame: AudioFrame) -> Samples:
-    """(n,) one channel of a packed float frame's many; never louder than the loudest of them."""
+def mix_to_mono(frame: AudioFrame) -> Samples:
+    """(n,) the weighted mean of a packed float frame's channels."""
     names = [channel.name for channel in frame.layout.channels]
-    weights = np.array([WEIGHTS.get(name, 1.0) for name in names], np.float32)
+    weights = np.array([DOWNMIX_WEIGHTS.get(name, 1.0) for name in names], np.float32)
     packed = np.asarray(frame.to_ndarray()[0], np.float32).reshape(-1, len(names))
     total = weights.sum() or 1.0
     return np.asarray(packed @ (weights / total), np.float32)
 
 
-def sniff_sound(path: Path) -> str:
-    """FFmpeg's demuxer for a file, told from its first bytes; raises MediaError."""
+def sniff_audio(path: Path) -> str:
+    """Return FFmpeg's demuxer for a file, by its first bytes; raises MediaError."""
     head = read_head(path)
     if not head:
         raise DamagedMediaError(f"{path} is empty (0 bytes). Send the file again.")
     demuxer = demuxer_of(head)
     if demuxer is None:
         raise UnknownMediaError(
-            f"{path} is no sound that can be read: it begins with {head[:8].hex(' ')}. "
-            f"Send {READABLE}."
+            f"{path} is not a readable audio file: it begins with {head[:8].hex(' ')}. "
+            f"Send {READABLE_AUDIO}."
         )
     return demuxer
 
 
 def demuxer_of(head: bytes) -> str | None:
-    """The demuxer that these first bytes ask for."""
+    """Return the demuxer for these first bytes."""
     form = head[8:12]
     if head[:4] in (b"RIFF", b"RF64") and form == b"WAVE":
         return "wav"
@@ -241,11 +244,11 @@ def demuxer_of(head: bytes) -> str | None:
     for signature, name in ((b"OggS", "ogg"), (b"fLaC", "flac"), (EBML_SIGNATURE, "matroska")):
         if head.startswith(signature):
             return name
-    return mpeg_of(head)
+    return mpeg_demuxer_of(head)
 
 
-def mpeg_of(head: bytes) -> str | None:
-    """MP3 or AAC in a bare stream, which begin with a tag or with eleven set bits."""
+def mpeg_demuxer_of(head: bytes) -> str | None:
+    """Return the demuxer of bare MP3 or AAC, which begin with a tag or with eleven set bits."""
     if head.startswith(b"ID3"):
         return "mp3"
     if len(head) < 2 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
@@ -255,9 +258,9 @@ def mpeg_of(head: bytes) -> str | None:
 
 
 def wav_length_s(path: Path) -> Fraction | None:
-    """How long a WAV says that it is; None for what names no length or keeps it elsewhere (RF64).
+    """Return the announced duration of a WAV; None if it has none or stores it elsewhere (RF64).
 
-    FFmpeg believes the size of the file instead, and so never misses anything.
+    FFmpeg uses the size of the file instead, and so never notices a truncation.
     """
     byte_rate = 0
     with path.open("rb") as file:
@@ -266,8 +269,8 @@ def wav_length_s(path: Path) -> Fraction | None:
         while len(head := file.read(8)) == 8:
             name, size = struct.unpack("<4sI", head)
             if name == b"data":
-                known = byte_rate > 0 and size not in WAV_UNKNOWN_BYTES
-                return Fraction(size, byte_rate) if known else None
+                is_known = byte_rate > 0 and size not in WAV_UNKNOWN_BYTES
+                return Fraction(size, byte_rate) if is_known else None
             if name == b"fmt ":
                 (byte_rate,) = struct.unpack("<8xI", file.read(12))
                 size -= 12
@@ -275,15 +278,15 @@ def wav_length_s(path: Path) -> Fraction | None:
     return None
 
 
-def has_xing(path: Path) -> bool:
-    """Whether an MP3 tells its own length; without that, FFmpeg guesses by the size."""
+def has_length_header(path: Path) -> bool:
+    """Return whether an MP3 stores its length; otherwise FFmpeg guesses it from the size."""
     with path.open("rb") as file:
         head = file.read(XING_WITHIN_BYTES)
     return any(mark in head for mark in (b"Xing", b"Info", b"VBRI"))
 
 
-def ends_as_ogg(path: Path) -> bool:
-    """Whether the last page of an OGG file is marked so, and whole (RFC 3533, section 6)."""
+def has_last_ogg_page(path: Path) -> bool:
+    """Return whether the last page of an OGG file is complete and marked (RFC 3533, section 6)."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - OGG_TAIL_BYTES))
         tail = file.read()

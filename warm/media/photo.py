@@ -1,4 +1,4 @@
-"""One photo: upright by its EXIF mark, 8-bit BGR, nothing transparent."""
+"""Photo files, decoded to upright, opaque 8-bit BGR pictures."""
 
 import io
 import warnings
@@ -14,27 +14,27 @@ from warm.media.scaling import crop_to_even, scale_down
 from warm.media.sniff import DamagedMediaError, MediaError, sniff
 
 BACKDROP = 255
-"""Grey level that shows through transparent parts."""
+"""Grey level behind transparent parts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photo:
-    """A photo, ready to use."""
+    """A decoded photo."""
 
     picture: NDArray[np.uint8]
     """(h, w, 3) BGR, upright, even sides."""
     stored_size: tuple[int, int]
-    """(width, height) upright, before it was scaled down."""
+    """(width, height) upright, before scaling."""
     notes: tuple[str, ...] = ()
-    """What the person who sent it should know."""
+    """Warnings for the user."""
 
 
 def read_photo(path: Path, *, max_side: int) -> Photo:
-    """Decode a photo; raises MediaError for what is too large, damaged or truncated."""
+    """Decode a photo; raises MediaError if it is too large, damaged or truncated."""
     name = sniff(path).demuxer
     try:
         with path.open("rb") as file, open_image(file, name, path) as image:
-            return decode(image, max_side)
+            return decode_image(image, max_side)
     except (OSError, SyntaxError, ValueError) as error:
         if isinstance(error, MediaError):
             raise
@@ -44,7 +44,7 @@ def read_photo(path: Path, *, max_side: int) -> Photo:
 
 
 def open_image(file: IO[bytes], name: str, path: Path) -> Image.Image:
-    """Open without decoding, and refuse what would not fit in memory."""
+    """Open a photo without decoding it; raises MediaError if it is too large for the memory."""
     try:
         with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
             return Image.open(file, formats=[name])
@@ -59,28 +59,28 @@ def open_image(file: IO[bytes], name: str, path: Path) -> Image.Image:
         ) from error
 
 
-def decode(image: Image.Image, max_side: int) -> Photo:
-    """Pixels of an opened image; raises OSError when they break off."""
-    upright = eight_bit(ImageOps.exif_transpose(image))
+def decode_image(image: Image.Image, max_side: int) -> Photo:
+    """Decode an open image; raises OSError if it is truncated."""
+    upright = to_eight_bit(ImageOps.exif_transpose(image))
     notes: tuple[str, ...] = ()
     try:
-        colour = in_srgb(upright)
+        colour = to_srgb(upright)
     except ImageCms.PyCMSError:
-        colour = as_it_is(upright)
-        notes = ("The photo's colour profile is broken; its colours are taken as sRGB.",)
+        colour = assume_srgb(upright)
+        notes = ("The photo's colour profile is invalid; its colours are read as sRGB.",)
     rgb = flatten_alpha(np.asarray(colour))
     picture = np.ascontiguousarray(crop_to_even(scale_down(rgb, max_side))[..., ::-1])
     return Photo(picture, colour.size, notes)
 
 
-def in_srgb(image: Image.Image) -> Image.Image:
-    """8-bit sRGB with or without alpha, through the photo's own colour profile if it has one.
+def to_srgb(image: Image.Image) -> Image.Image:
+    """Convert to 8-bit sRGB, with or without alpha, by the photo's colour profile if it has one.
 
-    Raises ImageCms.PyCMSError for a profile that is broken or of other colours than the photo.
+    Raises ImageCms.PyCMSError for a profile that is invalid or of another colour space.
     """
     profile = image.info.get("icc_profile")
     if profile is None or image.mode not in {"RGB", "RGBA", "CMYK"}:
-        return as_it_is(image)
+        return assume_srgb(image)
     converted = ImageCms.profileToProfile(
         image,
         ImageCms.getOpenProfile(io.BytesIO(profile)),
@@ -90,13 +90,13 @@ def in_srgb(image: Image.Image) -> Image.Image:
     return cast(Image.Image, converted)
 
 
-def as_it_is(image: Image.Image) -> Image.Image:
-    """RGB or, where there is any transparency, RGBA, taken as sRGB."""
+def assume_srgb(image: Image.Image) -> Image.Image:
+    """Convert to RGB, or RGBA if there is transparency, reading the colours as sRGB."""
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
-def eight_bit(image: Image.Image) -> Image.Image:
-    """Grey levels of 16 or 32 bits brought to 8: Pillow's own conversion would clip them."""
+def to_eight_bit(image: Image.Image) -> Image.Image:
+    """Scale grey levels of 16 or 32 bits to 8 bits; Pillow's own conversion would clip them."""
     if not image.mode.startswith(("I", "F")):
         return image
     levels = np.asarray(image).astype(np.float64)
@@ -106,7 +106,7 @@ def eight_bit(image: Image.Image) -> Image.Image:
 
 
 def flatten_alpha(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(h, w, 3) of (h, w, 3 or 4): laid on an opaque BACKDROP."""
+    """(h, w, 3) of (h, w, 3 or 4), composited over BACKDROP."""
     if picture.shape[2] == 3:
         return picture
     alpha = picture[..., 3:].astype(np.uint16)

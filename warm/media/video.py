@@ -1,4 +1,4 @@
-"""One video, as upright BGR frames on an exact clock, decoded one at a time."""
+"""Video files, decoded frame by frame to upright BGR pictures at an exact frame rate."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,25 +21,25 @@ from warm.media.photo import flatten_alpha
 from warm.media.scaling import crop_to_even, scaled_size
 from warm.media.sniff import DamagedMediaError, MediaError, sniff
 
-Picture = TypeVar("Picture")
+AnyFrame = TypeVar("AnyFrame")
 
-EXACTLY = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-"""2 ms a frame instead of 0.2, but colours interpolated between their samples, and unbiased: greys
-of the fast way are 0.4 levels too dark, of ACCURATE_RND alone 1.6 levels in one channel."""
+EXACT_SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+"""Takes 2 ms a frame instead of 0.2, but interpolates the chroma and has no bias. The fast scaler
+makes greys 0.4 levels too dark, ACCURATE_RND alone one channel 1.6 levels."""
 UNSPECIFIED_COLOURS, BT709, BT601 = 2, 1, 5
 HDR_TRANSFERS = {16, 18}
-"""PQ and HLG, as ITU-T H.273 numbers them."""
+"""PQ and HLG, by their ITU-T H.273 codes."""
 HD_LINES = 720
-"""Where colours are not named, frames of this many lines are taken as BT.709, smaller as BT.601."""
-SHORT_BY, SHORT_BY_S = Fraction(1, 5), Fraction(1, 2)
-"""Ending early by both this share and this time means that a video was truncated."""
+"""Frames without a named matrix are read as BT.709 from this height on, else as BT.601."""
+TRUNCATION_SHARE, TRUNCATION_S = Fraction(1, 5), Fraction(1, 2)
+"""A video that ends earlier than announced by more than both counts as truncated."""
 
 
 @contextmanager
 def open_video(path: Path, *, fps: int, max_side: int) -> Iterator["Video"]:
-    """Open a video to be read at `fps` frames a second, no side above `max_side`.
+    """Open a video for decoding at `fps` frames a second, with no side above `max_side`.
 
-    Raises MediaError, here or while frames are read, for what is damaged, truncated or empty.
+    Raises MediaError, here or while frames are read, if it is damaged, truncated or empty.
     """
     demuxer = sniff(path).demuxer
     try:
@@ -52,29 +52,29 @@ def open_video(path: Path, *, fps: int, max_side: int) -> Iterator["Video"]:
 
 
 class Video:
-    """An opened video. Not thread-safe; made by `open_video`."""
+    """An open video. Not thread-safe; created by `open_video`."""
 
     def __init__(self, container: InputContainer, path: Path, *, fps: int, max_side: int) -> None:
         if not container.streams.video:
-            raise MediaError(f"{path} holds no video stream. Send a photo or a video.")
+            raise MediaError(f"{path} has no video stream. Send a photo or a video.")
         self._container, self._path = container, path
         self._fps, self._max_side = fps, max_side
         self._stream = container.streams.video[0]
         self._stream.thread_type = "AUTO"
         self._scaler = VideoReformatter()
         self._size: tuple[int, int] | None = None
-        """That of the first frame upright, to which all others are scaled."""
+        """Size of the first frame, upright; all others are scaled to it."""
         self._orientations = OrientationReader()
         self.orientation = AS_STORED
-        """That of the first frame; known once it was read."""
+        """Orientation of the first frame; set once it was read."""
         self.stored_size = (0, 0)
-        """(width, height) upright, before scaling; known once a frame was read."""
+        """(width, height) upright, before scaling; set once a frame was read."""
         self.is_hdr = False
-        """Whether its light is PQ or HLG, which no step here tones down; known likewise."""
+        """Whether the transfer function is PQ or HLG, which is not tone-mapped; set likewise."""
 
     @property
     def announced_s(self) -> Fraction | None:
-        """How long the container says that the video is; None where it does not say."""
+        """Duration that the container announces; None if it announces none."""
         if self._stream.duration is not None and self._stream.time_base is not None:
             return self._stream.duration * self._stream.time_base
         if self._container.duration is not None:
@@ -82,19 +82,19 @@ class Video:
         return None
 
     def frames(self) -> Iterator[NDArray[np.uint8]]:
-        """Upright (h, w, 3) BGR frames, even sides: the one shown in the middle of each 1/fps.
+        """Yield upright (h, w, 3) BGR frames with even sides: the one shown mid-way in each 1/fps.
 
-        Each array is new; the same one is yielded again where the video holds a frame for longer.
+        Each array is new, except that a frame which is shown for longer is yielded again.
         """
         last: tuple[VideoFrame, NDArray[np.uint8]] | None = None
         for frame in frames_at_rate(self._timed(), self._fps):
             if last is None or last[0] is not frame:
-                last = frame, self._picture(frame)
+                last = frame, self._decode(frame)
             yield last[1]
 
     def _timed(self) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
-        """(start, end, frame) in seconds from the first frame; ends may be guesses."""
-        usual = 1 / Fraction(self._stream.average_rate or self._fps)
+        """Yield (start, end, frame) in seconds from the first frame; ends may be estimates."""
+        default_s = 1 / Fraction(self._stream.average_rate or self._fps)
         origin: Fraction | None = None
         start = end = Fraction(0)
         for frame in self._container.decode(self._stream):
@@ -104,23 +104,22 @@ class Video:
                 stamp = frame.pts * frame.time_base
                 origin = stamp if origin is None else origin
                 start = stamp - origin
-            own = frame.duration * frame.time_base if frame.duration and frame.time_base else usual
-            end = start + own
+            end = start + (frame.duration * (frame.time_base or 0) or default_s)
             yield start, end, frame
         self._check_length(end)
 
     def _check_length(self, decoded_s: Fraction) -> None:
         if decoded_s == 0:
-            raise DamagedMediaError(f"The video {self._path} holds no frames. Send the file again.")
+            raise DamagedMediaError(f"The video {self._path} has no frames. Send the file again.")
         missing = (self.announced_s or decoded_s) - decoded_s
-        if missing > SHORT_BY_S and missing > SHORT_BY * decoded_s:
+        if missing > TRUNCATION_S and missing > TRUNCATION_SHARE * decoded_s:
             raise DamagedMediaError(
                 f"The video {self._path} is truncated: it announces "
-                f"{float(decoded_s + missing):.1f} s and holds {float(decoded_s):.1f} s. "
+                f"{float(decoded_s + missing):.1f} s and contains {float(decoded_s):.1f} s. "
                 "Send the file again."
             )
 
-    def _picture(self, frame: VideoFrame) -> NDArray[np.uint8]:
+    def _decode(self, frame: VideoFrame) -> NDArray[np.uint8]:
         orientation = self._orientations.read(frame)
         if self._size is None:
             stored = square_pixel_size(frame, self._stream.sample_aspect_ratio)
@@ -139,45 +138,45 @@ class Video:
             height=size[1],
             format="bgra" if has_alpha else "bgr24",
             src_colorspace=colour_space(frame),
-            interpolation=EXACTLY,
+            interpolation=EXACT_SCALING,
         )
         return flatten_alpha(np.asarray(converted.to_ndarray(), np.uint8))
 
 
 def square_pixel_size(frame: VideoFrame, aspect: Fraction | None) -> tuple[int, int]:
-    """(width, height) of a frame with its pixels made square by stretching its width."""
+    """(width, height) of a frame whose pixels are made square by scaling its width."""
     if not aspect or aspect == 1:
         return frame.width, frame.height
     return max(1, round(frame.width * aspect)), frame.height
 
 
 def colour_space(frame: VideoFrame) -> int:
-    """The frame's YUV matrix (ITU-T H.273 code), guessed by its height where it names none."""
+    """Return the frame's YUV matrix (ITU-T H.273 code), by its height if it names none."""
     if frame.colorspace != UNSPECIFIED_COLOURS:
         return frame.colorspace
     return BT709 if frame.height >= HD_LINES else BT601
 
 
 def frames_at_rate(
-    timed: Iterable[tuple[Fraction, Fraction, Picture]], fps: int
-) -> Iterator[Picture]:
-    """The picture on show in the middle of each 1/fps, from (start_s, end_s, picture) in order.
+    timed: Iterable[tuple[Fraction, Fraction, AnyFrame]], fps: int
+) -> Iterator[AnyFrame]:
+    """Yield the frame shown in the middle of each 1/fps, from (start_s, end_s, frame) in order.
 
-    A picture stays on show until the next one starts, whatever end it was given; the end counts
-    for the last. Pictures that do not start later than the one before are passed over. A video
-    shorter than half a frame still gives its first picture.
+    A frame is shown until the next one starts; only the end of the last frame counts. Frames that
+    do not start later than the one before are dropped. A video shorter than half a frame still
+    yields its first frame.
     """
     middles = (Fraction(2 * k + 1, 2 * fps) for k in count())
     middle = next(middles)
-    shown: tuple[Fraction, Fraction, Picture] | None = None
-    given = False
+    current: tuple[Fraction, Fraction, AnyFrame] | None = None
+    has_yielded = False
     for item in timed:
-        if shown is not None and item[0] <= shown[0]:
+        if current is not None and item[0] <= current[0]:
             continue
-        while shown is not None and middle < item[0]:
-            yield shown[2]
-            given, middle = True, next(middles)
-        shown = item
-    while shown is not None and (middle < shown[1] or not given):
-        yield shown[2]
-        given, middle = True, next(middles)
+        while current is not None and middle < item[0]:
+            yield current[2]
+            has_yielded, middle = True, next(middles)
+        current = item
+    while current is not None and (middle < current[1] or not has_yielded):
+        yield current[2]
+        has_yielded, middle = True, next(middles)

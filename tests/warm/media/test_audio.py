@@ -1,4 +1,4 @@
-"""Sound files of every common kind are heard as they are; broken ones say where."""
+"""Decoding of audio files of every common format; errors name the position of a fault."""
 
 import struct
 import subprocess
@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from warm.media.audio import (
-    PIECE_SAMPLES,
+    CHUNK_SAMPLES,
     AudioInfo,
     AudioTooLongError,
     NoAudioError,
@@ -24,31 +24,31 @@ from warm.media.sniff import DamagedMediaError, MediaError, UnknownMediaError
 
 RATE_HZ = 48_000
 TONE_HZ = 440.0
-AudioFile = NDArray[np.float64]
+Samples = NDArray[np.float64]
 
 
-def tone(seconds: float, rate_hz: int = RATE_HZ, amplitude: float = 0.5) -> AudioFile:
-    """A tone that grows, so that its place in time can be told."""
+def tone(seconds: float, rate_hz: int = RATE_HZ, amplitude: float = 0.5) -> Samples:
+    """A tone that grows, so that a delay can be measured."""
     times = np.arange(round(seconds * rate_hz)) / rate_hz
     return amplitude * (0.2 + 0.8 * times / seconds) * np.sin(2 * np.pi * TONE_HZ * times)
 
 
 def encode(
     path: Path,
-    sound: AudioFile,
+    samples: Samples,
     *,
     rate_hz: int,
     codec: str,
     layout: str = "mono",
     format: str = "fltp",
 ) -> Path:
-    """Write a file by FFmpeg's encoders; every channel gets the same sound."""
+    """Write a file by FFmpeg's encoders; every channel gets the same samples."""
     channels = av.AudioLayout(layout).nb_channels
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate_hz, layout=layout)
         stream.codec_context.format = format
-        for start in range(0, len(sound), 1024):
-            block = sound[start : start + 1024].astype(np.float32)
+        for start in range(0, len(samples), 1024):
+            block = samples[start : start + 1024].astype(np.float32)
             packed = np.repeat(block, channels)[np.newaxis]
             frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
             frame.sample_rate, frame.pts = rate_hz, start
@@ -58,15 +58,15 @@ def encode(
     return path
 
 
-def heard(path: Path, rate_hz: int = RATE_HZ) -> NDArray[np.float32]:
-    with open_audio(path, rate_hz=rate_hz) as sound:
-        pieces = list(sound.chunks())
-    assert all(piece.dtype == np.float32 and len(piece) <= PIECE_SAMPLES for piece in pieces)
-    return np.concatenate(pieces)
+def decoded(path: Path, rate_hz: int = RATE_HZ) -> NDArray[np.float32]:
+    with open_audio(path, rate_hz=rate_hz) as audio:
+        chunks = list(audio.chunks())
+    assert all(chunk.dtype == np.float32 and len(chunk) <= CHUNK_SAMPLES for chunk in chunks)
+    return np.concatenate(chunks)
 
 
-def lag_and_gain(found: NDArray[np.float32], expected: AudioFile) -> tuple[int, float]:
-    """Samples by which `found` comes later, and how loud it is against `expected`."""
+def lag_and_gain(found: NDArray[np.float32], expected: Samples) -> tuple[int, float]:
+    """Return the delay of `found` in samples, and its gain relative to `expected`."""
     size = min(len(found), len(expected))
     spectrum = np.fft.rfft(found[:size], 2 * size) * np.conj(np.fft.rfft(expected[:size], 2 * size))
     lag = int(np.argmax(np.fft.irfft(spectrum)))
@@ -94,31 +94,31 @@ def lag_and_gain(found: NDArray[np.float32], expected: AudioFile) -> tuple[int, 
         ("webm", "libopus", "flt"),
     ],
 )
-def test_every_common_format_is_heard_in_time_and_as_loud(
+def test_every_common_format_is_decoded_without_delay_at_the_same_level(
     suffix: str, codec: str, format: str, tmp_path: Path
 ) -> None:
-    said = tone(1.7)
-    path = encode(tmp_path / f"a.{suffix}", said, rate_hz=RATE_HZ, codec=codec, format=format)
-    found = heard(path)
-    lag, gain = lag_and_gain(found, said)
-    priming = 2 * 1024 if suffix == "aac" else 0  # a bare AAC stream does not tell its priming
+    original = tone(1.7)
+    path = encode(tmp_path / f"a.{suffix}", original, rate_hz=RATE_HZ, codec=codec, format=format)
+    found = decoded(path)
+    lag, gain = lag_and_gain(found, original)
+    priming = 2 * 1024 if suffix == "aac" else 0  # a bare AAC stream does not state its priming
     assert abs(lag) <= 2 + priming
-    assert abs(len(found) - len(said)) <= 0.05 * RATE_HZ
-    assert gain == pytest.approx(0.95 if suffix == "mp3" else 1.0, abs=0.03)  # as LAME does it
+    assert abs(len(found) - len(original)) <= 0.05 * RATE_HZ
+    assert gain == pytest.approx(0.95 if suffix == "mp3" else 1.0, abs=0.03)  # of LAME
 
 
-def test_ogg_vorbis_is_heard(tmp_path: Path) -> None:
+def test_ogg_vorbis_is_decoded(tmp_path: Path) -> None:
     tone_of_ffmpeg = f"sine=frequency={TONE_HZ}:duration=1.5:sample_rate=44100"
     path = tmp_path / "a.ogg"
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", tone_of_ffmpeg]
     subprocess.run([*command, "-c:a", "libvorbis", str(path)], check=True)
-    found = heard(path)
+    found = decoded(path)
     assert len(found) == round(1.5 * RATE_HZ)
     peak_hz = np.argmax(np.abs(np.fft.rfft(found))) * RATE_HZ / len(found)
     assert peak_hz == pytest.approx(TONE_HZ, abs=1)
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(DamagedMediaError, match="the last page of the OGG file is missing"):
-        heard(path)
+        decoded(path)
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 11025, 16000, 22050, 44100, 96000, 192000])
@@ -126,7 +126,7 @@ def test_every_rate_keeps_length_and_time(rate_hz: int, tmp_path: Path) -> None:
     path = encode(
         tmp_path / "a.wav", tone(1.3, rate_hz), rate_hz=rate_hz, codec="pcm_s16le", format="s16"
     )
-    found = heard(path)
+    found = decoded(path)
     assert abs(len(found) - round(1.3 * RATE_HZ)) <= RATE_HZ // rate_hz + 1
     lag, gain = lag_and_gain(found, tone(1.3))
     assert abs(lag) <= 6
@@ -134,7 +134,7 @@ def test_every_rate_keeps_length_and_time(rate_hz: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", ["mono", "stereo", "5.1", "7.1"])
-def test_channels_are_mixed_without_cutting_off(layout: str, tmp_path: Path) -> None:
+def test_channels_are_mixed_without_clipping(layout: str, tmp_path: Path) -> None:
     path = encode(
         tmp_path / "a.wav",
         tone(0.5, amplitude=0.9),
@@ -143,13 +143,13 @@ def test_channels_are_mixed_without_cutting_off(layout: str, tmp_path: Path) -> 
         layout=layout,
         format="s16",
     )
-    found = heard(path)
+    found = decoded(path)
     lag, gain = lag_and_gain(found, tone(0.5, amplitude=0.9))
     assert abs(lag) <= 2 and np.abs(found).max() <= 1.0
     assert gain == pytest.approx(1.0, abs=0.01)
 
 
-def test_one_channel_of_two_is_half_as_loud_not_gone(tmp_path: Path) -> None:
+def test_one_channel_of_two_has_half_the_level(tmp_path: Path) -> None:
     left = (tone(0.5) * 32767).astype("<i2")
     both = np.stack([left, np.zeros_like(left)], axis=1)
     with wave.open(str(tmp_path / "a.wav"), "wb") as file:
@@ -157,75 +157,75 @@ def test_one_channel_of_two_is_half_as_loud_not_gone(tmp_path: Path) -> None:
         file.setsampwidth(2)
         file.setframerate(RATE_HZ)
         file.writeframes(both.tobytes())
-    _, gain = lag_and_gain(heard(tmp_path / "a.wav"), tone(0.5))
+    _, gain = lag_and_gain(decoded(tmp_path / "a.wav"), tone(0.5))
     assert gain == pytest.approx(0.5, abs=0.01)
 
 
-def test_the_engine_s_rate_can_be_asked_for(tmp_path: Path) -> None:
+def test_the_rate_of_an_engine_can_be_requested(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.wav", tone(1), rate_hz=RATE_HZ, codec="pcm_s16le", format="s16")
-    found = heard(path, 16_000)
+    found = decoded(path, 16_000)
     assert abs(len(found) - 16_000) <= 1
     assert abs(lag_and_gain(found, tone(1, 16_000))[0]) <= 1
 
 
-def test_names_are_not_trusted(tmp_path: Path) -> None:
+def test_the_name_of_a_file_is_ignored(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.flac", tone(0.3), rate_hz=RATE_HZ, codec="flac", format="s16")
-    assert len(heard(path.rename(tmp_path / "a.mp3"))) == round(0.3 * RATE_HZ)
+    assert len(decoded(path.rename(tmp_path / "a.mp3"))) == round(0.3 * RATE_HZ)
 
 
-def test_the_sound_of_a_video_is_taken(tmp_path: Path) -> None:
-    said = tone(1.0)
-    path = encode(tmp_path / "a.mp4", said, rate_hz=RATE_HZ, codec="aac")
-    assert abs(lag_and_gain(heard(path), said)[0]) <= 2
+def test_the_audio_of_a_video_is_decoded(tmp_path: Path) -> None:
+    original = tone(1.0)
+    path = encode(tmp_path / "a.mp4", original, rate_hz=RATE_HZ, codec="aac")
+    assert abs(lag_and_gain(decoded(path), original)[0]) <= 2
 
 
-def test_a_file_is_examined_in_pieces(tmp_path: Path) -> None:
+def test_a_file_is_examined(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.wav", tone(2), rate_hz=16_000, codec="pcm_s16le", format="s16")
-    facts = examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
-    assert facts == AudioInfo(
-        samples=facts.samples,
+    info = examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
+    assert info == AudioInfo(
+        samples=info.samples,
         rate_hz=RATE_HZ,
-        peak=facts.peak,
+        peak=info.peak,
         stored="pcm_s16le, 16000 Hz, 1 channel",
     )
-    assert facts.peak == pytest.approx(0.5, abs=0.02) and facts.notes == ()
+    assert info.peak == pytest.approx(0.5, abs=0.02) and info.notes == ()
 
 
-def test_silence_is_allowed_and_said(tmp_path: Path) -> None:
+def test_silence_is_accepted_with_a_note(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.wav", np.zeros(8000), rate_hz=8000, codec="pcm_s16le", format="s16")
-    facts = examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
-    assert facts.seconds == pytest.approx(1.0, abs=0.001)
-    assert facts.notes == ("The sound is silent; the mouth stays closed.",)
+    info = examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
+    assert info.seconds == pytest.approx(1.0, abs=0.001)
+    assert info.notes == ("The audio is silent; the mouth stays closed.",)
 
 
-def test_sound_beyond_full_scale_is_said(tmp_path: Path) -> None:
+def test_audio_beyond_full_scale_is_accepted_with_a_note(tmp_path: Path) -> None:
     path = encode(
         tmp_path / "a.wav", tone(1, amplitude=2.0), rate_hz=RATE_HZ, codec="pcm_f32le", format="flt"
     )
     (note,) = examine_audio(path, rate_hz=RATE_HZ, longest_s=60).notes
-    assert "6.0 dB too high" in note
+    assert "exceeds full scale by 6.0 dB" in note
 
 
-def test_what_is_longer_than_allowed_is_refused_without_reading_on(tmp_path: Path) -> None:
+def test_too_long_audio_is_refused(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.wav", tone(3), rate_hz=8000, codec="pcm_s16le", format="s16")
     with pytest.raises(AudioTooLongError, match=r"longer than 2 s \(max_audio_s\)"):
         examine_audio(path, rate_hz=RATE_HZ, longest_s=2)
 
 
-def test_a_file_that_is_not_there_or_empty_or_no_sound_is_named(tmp_path: Path) -> None:
+def test_a_missing_empty_or_unreadable_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
-    (tmp_path / "text.wav").write_text("Hello, this is not sound at all.")
+    (tmp_path / "text.wav").write_text("Hello, this is not audio at all.")
     for name, error, words in (
         ("gone.wav", MediaError, "There is no file"),
         ("empty.wav", DamagedMediaError, r"is empty \(0 bytes\)"),
-        ("text.wav", UnknownMediaError, "is no sound that can be read: it begins with 48 65"),
+        ("text.wav", UnknownMediaError, "is not a readable audio file: it begins with 48 65"),
         (".", MediaError, "is a folder"),
     ):
         with pytest.raises(error, match=words):
             examine_audio(tmp_path / name, rate_hz=RATE_HZ, longest_s=60)
 
 
-def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
+def test_a_video_without_audio_is_refused(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width = stream.height = 64
@@ -234,11 +234,11 @@ def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
             picture = np.zeros((64, 64, 3), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
         container.mux(stream.encode(None))
-    with pytest.raises(NoAudioError, match="holds no sound"):
+    with pytest.raises(NoAudioError, match="has no audio"):
         examine_audio(tmp_path / "a.mp4", rate_hz=RATE_HZ, longest_s=60)
 
 
-def test_a_wav_without_a_sample_is_empty(tmp_path: Path) -> None:
+def test_a_wav_without_samples_is_refused(tmp_path: Path) -> None:
     with wave.open(str(tmp_path / "a.wav"), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -257,23 +257,23 @@ def test_a_wav_without_a_sample_is_empty(tmp_path: Path) -> None:
         ("m4a", "aac", "fltp"),
     ],
 )
-def test_a_truncated_file_says_at_which_second_it_ends(
+def test_the_error_for_a_truncated_file_names_the_second(
     suffix: str, codec: str, format: str, tmp_path: Path
 ) -> None:
     whole = encode(
         tmp_path / f"a.{suffix}", tone(4), rate_hz=RATE_HZ, codec=codec, format=format
     ).read_bytes()
     (tmp_path / f"b.{suffix}").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DamagedMediaError) as broken:
+    with pytest.raises(DamagedMediaError) as caught:
         examine_audio(tmp_path / f"b.{suffix}", rate_hz=RATE_HZ, longest_s=60)
-    message = str(broken.value)
+    message = str(caught.value)
     assert f"b.{suffix} is damaged or truncated" in message
-    if suffix != "m4a":  # its index is at the end: nothing of it can be read
+    if suffix != "m4a":  # its index is at the end: nothing can be read
         second = float(message.partition(" at ")[2].partition(" s ")[0])
         assert 1.5 < second < 2.5
 
 
-def test_bytes_changed_in_the_middle_are_not_passed_over(tmp_path: Path) -> None:
+def test_damage_in_the_middle_of_a_file_is_detected(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.flac", tone(4), rate_hz=RATE_HZ, codec="flac", format="s16")
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
@@ -283,16 +283,16 @@ def test_bytes_changed_in_the_middle_are_not_passed_over(tmp_path: Path) -> None
         examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
 
 
-def test_one_changed_byte_of_a_file_with_checksums_is_found(tmp_path: Path) -> None:
+def test_one_changed_byte_in_a_file_with_checksums_is_detected(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.flac", tone(1), rate_hz=RATE_HZ, codec="flac", format="s16")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(DamagedMediaError, match=r"1\.00 s were announced"):
+    with pytest.raises(DamagedMediaError, match=r"it announces 1\.00 s"):
         examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
 
 
-def test_a_sound_of_a_moment_is_refused_before_a_film_of_no_picture_is_begun(
+def test_audio_too_short_for_one_sample_is_refused(
     tmp_path: Path,
 ) -> None:
     path = encode(
@@ -303,12 +303,12 @@ def test_a_sound_of_a_moment_is_refused_before_a_film_of_no_picture_is_begun(
 
 
 def test_a_wav_with_nan_is_refused(tmp_path: Path) -> None:
-    said = tone(1).astype("<f4")
-    said[30_000] = np.nan
-    header = b"RIFF" + struct.pack("<I", 36 + said.nbytes) + b"WAVEfmt "
+    original = tone(1).astype("<f4")
+    original[30_000] = np.nan
+    header = b"RIFF" + struct.pack("<I", 36 + original.nbytes) + b"WAVEfmt "
     header += struct.pack("<IHHIIHH", 16, 3, 1, RATE_HZ, RATE_HZ * 4, 4, 32)
     (tmp_path / "a.wav").write_bytes(
-        header + b"data" + struct.pack("<I", said.nbytes) + said.tobytes()
+        header + b"data" + struct.pack("<I", original.nbytes) + original.tobytes()
     )
-    with pytest.raises(DamagedMediaError, match=r"at 0\.\d+ s \(it holds NaN or infinity"):
+    with pytest.raises(DamagedMediaError, match=r"at 0\.\d+ s \(it contains NaN or infinity"):
         examine_audio(tmp_path / "a.wav", rate_hz=RATE_HZ, longest_s=60)

@@ -1,4 +1,4 @@
-"""Photos and videos of every sort are read as upright, opaque, 8-bit BGR pictures."""
+"""Decoding of photos and videos of every kind to upright, opaque, 8-bit BGR pictures."""
 
 import io
 from collections.abc import Callable
@@ -23,7 +23,7 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
 def corners() -> Picture:
-    """(48, 64, 3) RGB with another colour in each quarter."""
+    """(48, 64, 3) RGB with a different colour in each quarter."""
     picture = np.zeros((48, 64, 3), np.uint8)
     picture[:24, :32], picture[:24, 32:] = RED, GREEN
     picture[24:, :32], picture[24:, 32:] = BLUE, WHITE
@@ -31,7 +31,7 @@ def corners() -> Picture:
 
 
 def quarters(picture: Picture) -> list[list[int]]:
-    """RGB, rounded to 0 or 255, in the middle of the quarters of a BGR picture, row by row."""
+    """RGB, rounded to 0 or 255, at the centres of a BGR picture's quarters, row by row."""
     height, width = picture.shape[:2]
     return [
         (np.round(picture[y * height // 4, x * width // 4, ::-1] / 255) * 255).astype(int).tolist()
@@ -46,9 +46,7 @@ def read_video(path: Path, *, fps: int = 25, max_side: int = 1280) -> list[Pictu
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_photo_stands_upright_whatever_its_exif_orientation(
-    orientation: int, tmp_path: Path
-) -> None:
+def test_a_photo_is_upright_for_every_exif_orientation(orientation: int, tmp_path: Path) -> None:
     undo = {
         1: None,
         2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -69,7 +67,7 @@ def test_a_photo_stands_upright_whatever_its_exif_orientation(
     assert quarters(photo.picture) == [[*RED], [*GREEN], [*BLUE], [*WHITE]]
 
 
-def test_transparent_parts_become_white_and_half_transparent_ones_paler(tmp_path: Path) -> None:
+def test_transparent_parts_are_composited_over_white(tmp_path: Path) -> None:
     rgba = np.zeros((8, 8, 4), np.uint8)
     rgba[:, :4] = (200, 100, 0, 0)
     rgba[:, 4:] = (200, 100, 0, 128)
@@ -79,7 +77,7 @@ def test_transparent_parts_become_white_and_half_transparent_ones_paler(tmp_path
     assert np.abs(picture[0, 7].astype(int) - [127, 177, 227]).max() <= 1
 
 
-def test_a_palette_with_a_transparent_colour_is_flattened_too(tmp_path: Path) -> None:
+def test_a_palette_with_a_transparent_colour_is_composited_over_white(tmp_path: Path) -> None:
     image = Image.new("P", (8, 8), 1)
     image.putpalette([255, 0, 0, 0, 0, 255])
     image.paste(0, (0, 0, 4, 8))
@@ -89,7 +87,7 @@ def test_a_palette_with_a_transparent_colour_is_flattened_too(tmp_path: Path) ->
     assert picture[0, 7].tolist() == [255, 0, 0]
 
 
-def test_sixteen_bits_keep_their_greys(tmp_path: Path) -> None:
+def test_sixteen_bit_greys_are_scaled_to_eight_bits(tmp_path: Path) -> None:
     ramp = np.tile(np.linspace(0, 65535, 64).astype(np.uint16), (8, 1))
     cv2.imwrite(str(tmp_path / "grey.png"), ramp)
     cv2.imwrite(str(tmp_path / "colour.png"), np.dstack([ramp, ramp // 2, ramp // 4]))
@@ -107,7 +105,7 @@ def test_a_grey_photo_has_three_equal_channels(tmp_path: Path) -> None:
     assert (picture == 77).all()
 
 
-def test_a_cmyk_photo_has_its_colours(tmp_path: Path) -> None:
+def test_a_cmyk_photo_keeps_its_colours(tmp_path: Path) -> None:
     Image.fromarray(corners()).convert("CMYK").save(tmp_path / "photo.jpg", quality=95)
     picture = read_photo(tmp_path / "photo.jpg", max_side=1280).picture
     assert quarters(picture) == [[*RED], [*GREEN], [*BLUE], [*WHITE]]
@@ -120,7 +118,7 @@ def test_odd_sides_lose_one_row_or_column(tmp_path: Path) -> None:
     assert photo.stored_size == (21, 33)
 
 
-def test_a_large_photo_is_scaled_down_and_remembers_its_size(tmp_path: Path) -> None:
+def test_a_large_photo_is_scaled_down_and_reports_its_stored_size(tmp_path: Path) -> None:
     big = np.asarray(Image.fromarray(corners()).resize((3840, 2160), Image.Resampling.NEAREST))
     Image.fromarray(big).save(tmp_path / "photo.jpg", subsampling=0)
     photo = read_photo(tmp_path / "photo.jpg", max_side=1280)
@@ -138,21 +136,21 @@ def test_a_truncated_photo_is_refused(suffix: str, tmp_path: Path) -> None:
         read_photo(cut, max_side=1280)
 
 
-def test_a_photo_beyond_all_reason_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+def test_a_huge_photo_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
     Image.new("1", (30_000, 30_000)).save(tmp_path / "photo.png")
     with pytest.raises(MediaError, match=r"more than 89 megapixels.*Scale it down"):
         read_photo(tmp_path / "photo.png", max_side=1280)
 
 
-def test_a_picture_of_next_to_nothing_is_refused(tmp_path: Path) -> None:
+def test_a_tiny_picture_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (2000, 9)).save(tmp_path / "line.png")
     Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
     for name, size in (("line.png", "2000x9"), ("dot.png", "1x1")):
-        with pytest.raises(MediaError, match=rf"{size} pixels.*at least 8 a side"):
+        with pytest.raises(MediaError, match=rf"{size} pixels.*at least 8 pixels"):
             read_photo(tmp_path / name, max_side=1280)
 
 
-def test_a_colour_profile_is_followed_and_a_broken_one_is_said(tmp_path: Path) -> None:
+def test_a_colour_profile_is_applied_and_an_invalid_one_is_noted(tmp_path: Path) -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image.fromarray(corners())
     image.save(tmp_path / "good.png", icc_profile=srgb)
@@ -164,10 +162,10 @@ def test_a_colour_profile_is_followed_and_a_broken_one_is_said(tmp_path: Path) -
     for photo in (good, bad, wrong):
         assert quarters(photo.picture) == [[*RED], [*GREEN], [*BLUE], [*WHITE]]
     assert good.notes == ()
-    assert "colour profile is broken" in bad.notes[0] and bad.notes == wrong.notes
+    assert "colour profile is invalid" in bad.notes[0] and bad.notes == wrong.notes
 
 
-def test_the_content_tells_the_format_and_the_name_does_not(tmp_path: Path) -> None:
+def test_the_format_follows_from_the_content_and_not_from_the_name(tmp_path: Path) -> None:
     Image.fromarray(corners()).save(tmp_path / "photo.png")
     (tmp_path / "photo.png").rename(tmp_path / "video.mp4")
     assert sniff(tmp_path / "video.mp4").kind == "photo"
@@ -185,7 +183,7 @@ def test_the_content_tells_the_format_and_the_name_does_not(tmp_path: Path) -> N
         (b"\0\0\0\x18ftypheic\0\0\0\0", UnknownMediaError, "HEIF or AVIF.*JPEG"),
     ],
 )
-def test_what_is_no_picture_is_refused_with_what_would_do(
+def test_unsupported_files_are_refused_with_advice(
     content: bytes, error: type[Exception], message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "photo.jpg").write_bytes(content)
@@ -193,7 +191,7 @@ def test_what_is_no_picture_is_refused_with_what_would_do(
         sniff(tmp_path / "photo.jpg")
 
 
-def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"There is no file .*gone\.jpg"):
         sniff(tmp_path / "gone.jpg")
     with pytest.raises(MediaError, match="is a folder"):
@@ -210,7 +208,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
         ("film.webm", "libvpx"),
     ],
 )
-def test_a_film_at_the_right_rate_gives_each_of_its_frames_once(
+def test_a_video_at_the_requested_rate_yields_each_frame_once(
     name: str, codec: str, tmp_path: Path
 ) -> None:
     film(tmp_path / name, numbered(40), codec=codec)
@@ -218,20 +216,20 @@ def test_a_film_at_the_right_rate_gives_each_of_its_frames_once(
 
 
 @pytest.mark.parametrize(("rate", "count"), [(30, 60), (50, 100), (24, 48), (10, 20)])
-def test_other_rates_keep_their_length_and_order(rate: int, count: int, tmp_path: Path) -> None:
+def test_videos_at_other_rates_keep_length_and_order(rate: int, count: int, tmp_path: Path) -> None:
     film(tmp_path / "film.mp4", numbered(count), fps=rate)
     shown = [number_of(p) for p in read_video(tmp_path / "film.mp4")]
     assert shown == [(2 * k + 1) * rate // 50 for k in range(50)]
 
 
-def test_frames_at_irregular_times_are_shown_when_they_were(tmp_path: Path) -> None:
+def test_frames_at_irregular_times_keep_their_times(tmp_path: Path) -> None:
     times = [0, 40, 200, 210, 220, 400]
     film(tmp_path / "film.mkv", numbered(6), times=times)
     shown = [number_of(p) for p in read_video(tmp_path / "film.mkv")]
     assert shown[:11] == [0, 1, 1, 1, 1, 4, 4, 4, 4, 4, 5]
 
 
-def test_the_clock_takes_the_picture_in_the_middle_of_each_interval() -> None:
+def test_the_frame_in_the_middle_of_each_interval_is_taken() -> None:
     def timed(*stamps: float) -> list[tuple[Fraction, Fraction, int]]:
         starts = [Fraction(str(stamp)) for stamp in stamps]
         return [(t, t + Fraction(1, 25), k) for k, t in enumerate(starts)]
@@ -244,7 +242,7 @@ def test_the_clock_takes_the_picture_in_the_middle_of_each_interval() -> None:
 
 
 @pytest.mark.parametrize("rotation", [90, 180, -90])
-def test_a_rotation_mark_turns_the_film_upright(rotation: int, tmp_path: Path) -> None:
+def test_a_rotated_video_is_upright(rotation: int, tmp_path: Path) -> None:
     stored = np.ascontiguousarray(np.rot90(corners(), -rotation // 90)[..., ::-1])
     film(tmp_path / "film.mp4", [stored] * 2, rotation=rotation)
     picture = read_video(tmp_path / "film.mp4")[0]
@@ -253,7 +251,7 @@ def test_a_rotation_mark_turns_the_film_upright(rotation: int, tmp_path: Path) -
 
 
 def marked(path: Path, picture: Picture, matrix: tuple[float, float, float, float]) -> Path:
-    """A film of a BGR picture with (a, b, c, d), in units of 1, as its display matrix."""
+    """Write a video of a BGR picture with the display matrix (a, b, c, d), in units of 1."""
     a, b, c, d = (round(value * (1 << 16)) for value in matrix)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
@@ -280,7 +278,7 @@ def marked(path: Path, picture: Picture, matrix: tuple[float, float, float, floa
         ((0, -1, 1, 0), lambda p: np.rot90(p, -1)),
     ],
 )
-def test_a_mirrored_or_turned_film_is_read_upright(
+def test_a_mirrored_or_rotated_video_is_upright(
     matrix: tuple[float, float, float, float],
     storing: Callable[[Picture], Picture],
     suffix: str,
@@ -298,7 +296,7 @@ def test_a_mirrored_or_turned_film_is_read_upright(
 
 
 @pytest.mark.parametrize("matrix", [(0.5, 0.866, -0.866, 0.5), (0, 0, 0, 0), (1, 0, 1, 0)])
-def test_a_matrix_that_is_no_right_angled_turn_is_noted(
+def test_a_matrix_that_is_no_right_angled_rotation_is_noted(
     matrix: tuple[float, float, float, float], tmp_path: Path
 ) -> None:
     path = marked(tmp_path / "film.mp4", np.ascontiguousarray(corners()[..., ::-1]), matrix)
@@ -309,7 +307,7 @@ def test_a_matrix_that_is_no_right_angled_turn_is_noted(
     assert "is not a right-angled turn or mirror" in note
 
 
-def test_a_film_that_is_turned_in_its_middle_keeps_the_size_of_its_first_frame(
+def test_a_video_that_is_rotated_in_its_middle_keeps_the_size_of_its_first_frame(
     tmp_path: Path,
 ) -> None:
     with av.open(str(tmp_path / "film.mov"), "w") as container:
@@ -331,7 +329,7 @@ def test_a_film_that_is_turned_in_its_middle_keeps_the_size_of_its_first_frame(
     assert quarters(pictures[3]) == [[*GREEN], [*RED], [*WHITE], [*BLUE]]
 
 
-def test_a_transparent_film_is_flattened_on_white(tmp_path: Path) -> None:
+def test_a_transparent_video_is_composited_over_white(tmp_path: Path) -> None:
     bgra = np.zeros((48, 64, 4), np.uint8)
     bgra[:, 32:] = (0, 0, 255, 255)
     film(tmp_path / "film.mov", [bgra] * 2, codec="qtrle", pix_fmt="argb")
@@ -340,13 +338,13 @@ def test_a_transparent_film_is_flattened_on_white(tmp_path: Path) -> None:
     assert picture[24, 56].tolist() == [0, 0, 255]
 
 
-def test_pixels_that_are_not_square_are_stretched(tmp_path: Path) -> None:
+def test_pixels_that_are_not_square_are_made_square(tmp_path: Path) -> None:
     film(tmp_path / "film.mp4", numbered(2), aspect=Fraction(3, 2))
     assert read_video(tmp_path / "film.mp4")[0].shape == (48, 96, 3)
 
 
 @pytest.mark.parametrize("matrix", [1, 5])
-def test_colours_are_decoded_by_the_matrix_that_the_film_names(matrix: int, tmp_path: Path) -> None:
+def test_colours_are_decoded_by_the_named_matrix(matrix: int, tmp_path: Path) -> None:
     skin = np.full((48, 64, 3), (120, 150, 200), np.uint8)
     source = av.VideoFrame.from_ndarray(skin, format="bgr24")
     yuv = source.reformat(format="yuv420p", dst_colorspace=matrix, dst_color_range=1)
@@ -361,7 +359,7 @@ def test_colours_are_decoded_by_the_matrix_that_the_film_names(matrix: int, tmp_
 
 
 @pytest.mark.parametrize(("transfer", "is_hdr"), [(1, False), (16, True), (18, True)])
-def test_an_hdr_film_is_known_as_one(transfer: int, is_hdr: bool, tmp_path: Path) -> None:
+def test_an_hdr_video_is_recognised(transfer: int, is_hdr: bool, tmp_path: Path) -> None:
     with av.open(str(tmp_path / "film.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
@@ -375,7 +373,7 @@ def test_an_hdr_film_is_known_as_one(transfer: int, is_hdr: bool, tmp_path: Path
         assert video.is_hdr == is_hdr
 
 
-def test_a_4k_film_is_scaled_down_while_it_is_decoded(tmp_path: Path) -> None:
+def test_a_4k_video_is_scaled_down_while_decoding(tmp_path: Path) -> None:
     film(tmp_path / "film.mp4", numbered(2, size=(3840, 2160)))
     with open_video(tmp_path / "film.mp4", fps=25, max_side=640) as video:
         pictures = list(video.frames())
@@ -383,21 +381,23 @@ def test_a_4k_film_is_scaled_down_while_it_is_decoded(tmp_path: Path) -> None:
     assert [p.shape for p in pictures] == [(360, 640, 3)] * 2
 
 
-def test_ten_minutes_are_not_decoded_for_three_frames(tmp_path: Path) -> None:
+def test_a_long_video_is_not_decoded_beyond_the_frames_taken(tmp_path: Path) -> None:
     film(tmp_path / "film.mkv", numbered(2), times=[0, 600_000])
     with open_video(tmp_path / "film.mkv", fps=25, max_side=1280) as video:
         assert [number_of(p) for p in islice(video.frames(), 3)] == [0, 0, 0]
         assert video.announced_s is not None and video.announced_s >= 600
 
 
-def test_a_film_without_its_index_is_called_truncated(tmp_path: Path) -> None:
+def test_a_video_without_its_index_is_truncated(tmp_path: Path) -> None:
     whole = film(tmp_path / "whole.mp4", numbered(50))
     cut = cut_off(whole, tmp_path / "cut.mp4", 0.5)
     with pytest.raises(DamagedMediaError, match=r"truncated.*Send the file again"):
         read_video(cut)
 
 
-def test_a_film_that_ends_before_its_announced_end_is_called_truncated(tmp_path: Path) -> None:
+def test_a_video_that_ends_before_its_announced_end_is_truncated(
+    tmp_path: Path,
+) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (60, 48, 64, 3), np.uint8)
     whole = film(tmp_path / "whole.mp4", list(noise), faststart=True)
     cut = cut_off(whole, tmp_path / "cut.mp4", 0.6)
@@ -405,17 +405,17 @@ def test_a_film_that_ends_before_its_announced_end_is_called_truncated(tmp_path:
         read_video(cut)
 
 
-def test_a_film_without_frames_is_refused(tmp_path: Path) -> None:
+def test_a_video_without_frames_is_refused(tmp_path: Path) -> None:
     options = {"movflags": "empty_moov+frag_custom"}
     with av.open(str(tmp_path / "film.mp4"), "w", options=options) as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         container.start_encoding()
-    with pytest.raises(DamagedMediaError, match="holds no frames"):
+    with pytest.raises(DamagedMediaError, match="has no frames"):
         read_video(tmp_path / "film.mp4")
 
 
-def test_a_film_of_sound_alone_is_refused(tmp_path: Path) -> None:
+def test_a_video_of_audio_alone_is_refused(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "sound.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=48_000)
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
@@ -426,7 +426,7 @@ def test_a_film_of_sound_alone_is_refused(tmp_path: Path) -> None:
         read_video(tmp_path / "sound.mp4")
 
 
-def test_a_film_that_changes_its_size_keeps_that_of_its_first_frame(tmp_path: Path) -> None:
+def test_a_video_that_changes_its_size_keeps_that_of_its_first_frame(tmp_path: Path) -> None:
     film(tmp_path / "a.mkv", numbered(3))
     film(tmp_path / "b.mkv", numbered(3, size=(96, 80)))
     with (

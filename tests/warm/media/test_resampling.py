@@ -1,4 +1,4 @@
-"""Speech on the film's clock."""
+"""Resampling of speech to the film's clock."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def tone(rate_hz: int, duration_s: float, tone_hz: float = 440) -> Speech:
 
 
 @pytest.mark.parametrize("rate_hz", [16_000, 22_050, 24_000, 44_100, 48_000])
-def test_a_tone_stays_the_same_tone_at_the_same_time(rate_hz: int) -> None:
+def test_a_tone_keeps_its_pitch_and_time(rate_hz: int) -> None:
     sound = film_audio(tone(rate_hz, 1.0), SPEC)
     expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)
     middle = slice(1_000, 47_000)
@@ -25,24 +25,24 @@ def test_a_tone_stays_the_same_tone_at_the_same_time(rate_hz: int) -> None:
 
 
 @pytest.mark.parametrize("rate_hz", [16_000, 22_050, 44_100])
-def test_a_click_stays_where_it_was(rate_hz: int) -> None:
+def test_a_click_keeps_its_time(rate_hz: int) -> None:
     samples = np.zeros(rate_hz, np.float32)
     samples[rate_hz // 2] = 1
     sound = film_audio(Speech("", samples, rate_hz, None), SPEC)
     assert abs(int(np.abs(sound).argmax()) - 24_000) <= 2
 
 
-def test_silence_fills_up_the_last_frame() -> None:
+def test_silence_pads_the_last_frame() -> None:
     sound = film_audio(tone(48_000, 1.001), SPEC)
     assert sound.shape == (26 * 1920,)
     assert sound.dtype == np.float32
     assert np.abs(sound[48_048:]).max() == 0
 
 
-def test_a_whole_number_of_frames_gets_no_more() -> None:
+def test_a_whole_number_of_frames_is_not_padded() -> None:
     assert len(film_audio(tone(22_050, 2.0), SPEC)) == 50 * 1920
 
 
-def test_what_overshoots_is_clipped() -> None:
+def test_overshoots_are_clipped() -> None:
     square = np.sign(tone(16_000, 0.5).samples)
     assert np.abs(film_audio(Speech("", square, 16_000, None), SPEC)).max() <= 1.0

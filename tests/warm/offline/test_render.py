@@ -266,7 +266,7 @@ def test_silence_gives_a_motionless_film_and_a_note(
     Path("tiny").mkdir()  # must not be mistaken for the avatar
     audio = sound_file(results / "a.wav", np.zeros(8000), 8000)
     code, out, _ = render("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
-    assert code == 0 and "a.wav: The sound is silent; the mouth stays closed." in out
+    assert code == 0 and "a.wav: The audio is silent; the mouth stays closed." in out
     assert len(pictures(Path("a.mp4"))) == 25
 
 
@@ -354,9 +354,9 @@ tasks:
 """
 FAULTS = [
     (2, "audio", "There is no file results/gone.wav"),
-    (3, "audio", "is damaged or truncated at 0.50 s (1.00 s were announced)"),
+    (3, "audio", "is damaged or truncated at 0.50 s (it announces 1.00 s)"),
     (4, "avatar", "There is no avatar 'unknown'"),
-    (5, "video", "is no photo or video that can be read"),
+    (5, "video", "is not a readable photo or video"),
     (6, "avatar", "was prepared for the engine 'musetalk', but the engine is 'viseme'"),
     (7, "bbox_shift", "is 7; the avatar 'tiny' was prepared with 3."),
     (8, "voice", "unknown"),
