@@ -35,7 +35,7 @@ class Position(NamedTuple):
     film_id: str | None
     """None: the current film, or the next one."""
     end: int | None
-    """First byte that the client has not been told of; None: the current end."""
+    """First byte that the client has not received; None: the current end."""
 
 
 @events.get("/session/events", defaults={"session_id": DEFAULT_SESSION})
