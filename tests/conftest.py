@@ -10,7 +10,7 @@ import cv2
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from tests.tiny_face import LoudnessEngine, tiny_avatar
+from tests.tiny_face import LoudnessEngine, running_runtime
 from tts.espeak import EspeakVoices
 from warm.runtime import Runtime
 from warm.settings import Settings
@@ -44,8 +44,5 @@ def engine() -> LoudnessEngine:
 def runtime(
     settings: Settings, engine: LoudnessEngine, voices: EspeakVoices, tmp_path: Path
 ) -> Iterator[Runtime]:
-    runtime = Runtime(settings=settings, avatar=tiny_avatar(tmp_path), engine=engine, voices=voices)
-    runtime.start()
-    assert runtime.wait_until_warm(30)
-    yield runtime
-    runtime.close()
+    with running_runtime(settings, voices, tmp_path, engine=engine) as runtime:
+        yield runtime

@@ -1,6 +1,8 @@
-"""A lip engine whose patches show the loudness of the speech, and a tiny avatar for it."""
+"""A lip engine whose patches show the loudness of the speech, a tiny avatar, and their server."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tts.speech import Speech
+from tts.voice import Voices
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.engines.base import Patch, PatchRequest, PendingPatches, ReadyPatches
+from warm.runtime import Runtime
+from warm.settings import Settings
 
 WIDTH, HEIGHT, FRAMES = 96, 80, 10
 MOUTH = (36, 48)
 """Position of the patch in the frame: x, y."""
 PATCH = 24
+WARM_TIMEOUT_S = 30
 
 
 class LoudnessEngine:
@@ -90,3 +96,28 @@ def tiny_avatar(folder: Path) -> Avatar:
         extras={},
         folder=folder,
     )
+
+
+@contextmanager
+def running_runtime(
+    settings: Settings,
+    voices: Voices,
+    folder: Path,
+    *,
+    engine: LoudnessEngine | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Runtime]:
+    """A warm runtime with the tiny avatar; closed at the end of the block."""
+    runtime = Runtime(
+        settings=settings,
+        avatar=tiny_avatar(folder),
+        engine=engine or LoudnessEngine(),
+        voices=voices,
+        clock=clock,
+    )
+    runtime.start()
+    try:
+        assert runtime.wait_until_warm(WARM_TIMEOUT_S), runtime.health()
+        yield runtime
+    finally:
+        runtime.close()

@@ -43,7 +43,7 @@ class Runtime:
         self.counters = Counters()
         trash = Trash(settings.results_dir)
         self.archive = Archive(settings.results_dir, settings.max_archives, trash)
-        self.avatar_cache = make_avatar_cache(settings, avatar, engine, clock)
+        self.avatar_cache = avatar_cache_of(settings, avatar, engine, clock)
         disposal = Disposal(trash, self.archive if settings.archive_on_reset else None)
         self.sessions = sessions_of(settings, self.avatar_cache, disposal, clock)
         self._settings, self._voices, self._clock = settings, voices, clock
@@ -260,7 +260,7 @@ class Runtime:
         return film.spec.fps, film.committed.frames, self._thread.played_frames(film)
 
 
-def make_avatar_cache(
+def avatar_cache_of(
     settings: Settings, avatar: Avatar, engine: Engine, clock: Callable[[], float]
 ) -> AvatarCache:
     """The avatars in memory; `avatar` stays there."""

@@ -4,9 +4,6 @@ from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from session.factory import Film
 from session.film import ClipRecord, Fragment
 from warm.avatars.avatar import Avatar
@@ -37,15 +34,17 @@ class BatchSlice:
         return self.batch.first_frame + self.start
 
     @property
-    def features(self) -> NDArray[np.float32] | None:
-        """(frames, …) speech features; None where the avatar's own frames are shown."""
-        rows = self.batch.utterance.features
-        return None if rows is None else rows[self.start : self.start + self.frames]
+    def needs_engine(self) -> bool:
+        """True if the engine draws these frames; else they are the avatar's own."""
+        return self.batch.utterance.features is not None
 
     def requests(self) -> list[PatchRequest]:
         """Requests to the engine for these frames."""
-        rows = self.features
-        return [] if rows is None else patch_requests(self.clip.avatar, self.first_frame, rows)
+        rows = self.batch.utterance.features
+        if rows is None:
+            return []
+        rows = rows[self.start : self.start + self.frames]
+        return patch_requests(self.clip.avatar, self.first_frame, rows)
 
 
 class Clip:

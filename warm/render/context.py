@@ -44,7 +44,7 @@ class RenderContext:
     clock: Callable[[], float]
     """Seconds, monotonic; all deadlines use it."""
     notify: Callable[[], None]
-    """Wakes the render thread; called by any thread that has news for it."""
+    """Wakes the render thread; called by any thread that has work or results for it."""
     capacity: Callable[[Committed, FilmSpec], Capacity]
     """How many more frames a film may take, given its committed part."""
     is_engine_loaded: Callable[[], bool] = lambda: True

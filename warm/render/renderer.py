@@ -36,7 +36,7 @@ class RenderPass:
     @property
     def drawn_frames(self) -> int:
         """Frames that the engine draws."""
-        return sum(part.frames for part in self.slices if part.features is not None)
+        return sum(batch_slice.frames for batch_slice in self.slices if batch_slice.needs_engine)
 
 
 class Renderer:
@@ -143,10 +143,10 @@ class Renderer:
         for clip in schedule(self.clips, self._context.clock()):
             if capacity <= 0 or (slices and not self._context.engine.benefits_from_batching):
                 break
-            part = self._guarded(clip, lambda: clip.next_slice(capacity, in_burst=in_burst))  # noqa: B023
-            if part is not None:
-                slices.append(part)
-                capacity -= part.frames
+            batch_slice = self._guarded(clip, lambda: clip.next_slice(capacity, in_burst=in_burst))  # noqa: B023
+            if batch_slice is not None:
+                slices.append(batch_slice)
+                capacity -= batch_slice.frames
         return slices
 
     def _pass_capacity(self) -> int:
@@ -161,7 +161,7 @@ class Renderer:
         if not slices:
             return None
         started_s = self._context.clock()
-        requests = [request for part in slices for request in part.requests()]
+        requests = [request for batch_slice in slices for request in batch_slice.requests()]
         pending: PendingPatches = ReadyPatches([])
         try:
             pending = self._context.engine.submit(requests) if requests else pending
@@ -177,31 +177,31 @@ class Renderer:
         except Exception as error:  # noqa: BLE001 - the top of every request in it
             self._fail_drawn(done.slices, error)
         remaining = iter(patches)
-        for part in done.slices:
-            own = list(islice(remaining, part.frames)) if part.features is not None else []
-            if not part.batch.is_dropped:
-                self._guarded(part.clip, lambda: self._deliver(part, own))  # noqa: B023
+        for batch_slice in done.slices:
+            own = list(islice(remaining, batch_slice.frames)) if batch_slice.needs_engine else []
+            if not batch_slice.batch.is_dropped:
+                self._guarded(batch_slice.clip, lambda: self._deliver(batch_slice, own))  # noqa: B023
         now_s = self._context.clock()
         self._throughput.record(
             done.drawn_frames, now_s - max(done.started_s, self._last_pass_end_s)
         )
         self._last_pass_end_s = now_s
 
-    def _deliver(self, part: BatchSlice, patches: list[Patch]) -> None:
-        avatar, first = part.clip.avatar, part.first_frame
+    def _deliver(self, batch_slice: BatchSlice, patches: list[Patch]) -> None:
+        avatar, first = batch_slice.clip.avatar, batch_slice.first_frame
         frames: list[Frame] = (
-            idle_frames(avatar, first, part.frames)
-            if part.features is None
+            idle_frames(avatar, first, batch_slice.frames)
+            if not batch_slice.needs_engine
             else self._context.composite(avatar, first, patches)
         )
-        part.clip.add_frames(part.batch, frames)
+        batch_slice.clip.add_frames(batch_slice.batch, frames)
 
     def _fail_drawn(self, slices: list[BatchSlice], error: Exception) -> None:
         """Fail the clips whose frames the engine was drawing."""
         self.report_error(error)
-        for part in slices:
-            if part.features is not None:
-                part.clip.fail(error)
+        for batch_slice in slices:
+            if batch_slice.needs_engine:
+                batch_slice.clip.fail(error)
 
     def _guarded(self, clip: Clip, work: Callable[[], Result]) -> Result | None:
         """Run `work`; an error fails the clip and no other."""

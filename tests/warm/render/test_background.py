@@ -11,7 +11,7 @@ from session.audio_encoder import AudioEncoder
 from session.fragmented.check import check_film
 from session.video_encoder import VideoEncoder
 from tests.sessions import session_of
-from tests.tiny_face import LoudnessEngine, tiny_avatar
+from tests.tiny_face import running_runtime
 from tts.espeak import EspeakVoices
 from warm.render.health import NotReady
 from warm.render.jobs import Interrupted
@@ -58,13 +58,8 @@ def runtime(
 ) -> Iterator[Runtime]:
     """A server that lets two sessions speak at once."""
     few = settings.model_copy(update={"max_speaking": 2, "max_queue": 8})
-    runtime = Runtime(
-        settings=few, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
-    )
-    runtime.start()
-    assert runtime.wait_until_warm(TIMEOUT_S)
-    yield runtime
-    runtime.close()
+    with running_runtime(few, voices, tmp_path) as runtime:
+        yield runtime
 
 
 def test_a_session_that_is_being_created_delays_no_other_and_speaks_afterwards(
@@ -179,19 +174,14 @@ def test_health_reports_a_disk_that_does_not_respond(
     settings: Settings, voices: EspeakVoices, tmp_path: Path, gate: Callable[[str], Gate]
 ) -> None:
     quick = settings.model_copy(update={"stale_s": 0.2})
-    runtime = Runtime(
-        settings=quick, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
-    )
-    runtime.start()
-    assert runtime.wait_until_warm(TIMEOUT_S)
-    creation = gate("create_film")
-    job = runtime.speak(session_of(runtime, "slow"), "Hello.", runtime.choose())
-    assert creation.is_reached.wait(TIMEOUT_S)
-    while "waiting for the disk" not in (health := runtime.health()).reason:
-        assert health.state in ("ok", "stale")
-    creation.is_open.set()
-    assert job.result().clip.frames > 0
-    runtime.close()
+    with running_runtime(quick, voices, tmp_path) as runtime:
+        creation = gate("create_film")
+        job = runtime.speak(session_of(runtime, "slow"), "Hello.", runtime.choose())
+        assert creation.is_reached.wait(TIMEOUT_S)
+        while "waiting for the disk" not in (health := runtime.health()).reason:
+            assert health.state in ("ok", "stale")
+        creation.is_open.set()
+        assert job.result().clip.frames > 0
 
 
 def test_the_start_empties_the_trash(
@@ -200,12 +190,8 @@ def test_the_start_empties_the_trash(
     trash = settings.results_dir / "trash"
     trash.mkdir(parents=True)
     (trash / "0123.mp4").write_bytes(b"a film")
-    runtime = Runtime(
-        settings=settings, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
-    )
-    runtime.start()
-    assert runtime.wait_until_warm(TIMEOUT_S)
-    runtime.close()
+    with running_runtime(settings, voices, tmp_path):
+        pass
     assert list(trash.iterdir()) == []
 
 

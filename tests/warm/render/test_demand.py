@@ -13,7 +13,7 @@ from hypothesis import settings as configure
 from hypothesis import strategies as st
 
 from tests.sessions import session_of
-from tests.tiny_face import LoudnessEngine, tiny_avatar
+from tests.tiny_face import LoudnessEngine, running_runtime, tiny_avatar
 from tts.espeak import EspeakVoices
 from warm.engines.base import EngineLost
 from warm.render.demand import Demand
@@ -244,14 +244,11 @@ def started(
     idle_settings: Settings, voices: EspeakVoices, tmp_path: Path
 ) -> Iterator[tuple[Runtime, ThreadPoolExecutor]]:
     """A server with its render thread, and threads for clients."""
-    runtime = Runtime(
-        settings=idle_settings, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
-    )
-    runtime.start()
-    assert runtime.wait_until_warm(TIMEOUT_S)
-    with ThreadPoolExecutor(4) as clients:
+    with (
+        ThreadPoolExecutor(4) as clients,
+        running_runtime(idle_settings, voices, tmp_path) as runtime,
+    ):
         yield runtime, clients
-        runtime.close()
 
 
 Started = tuple[Runtime, ThreadPoolExecutor]
@@ -303,27 +300,22 @@ def test_a_render_thread_that_hangs_keeps_no_client_waiting_after_a_stop(
     hanging = Gate(monkeypatch, LoudnessEngine, "submit")
     hanging.is_open.set()
     quick = idle_settings.model_copy(update={"stop_s": 0.2})
-    runtime = Runtime(
-        settings=quick, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
-    )
-    runtime.start()
-    assert runtime.wait_until_warm(TIMEOUT_S)
-    hanging.is_reached.clear()
-    hanging.is_open.clear()
-    try:
-        with ThreadPoolExecutor(1) as clients:
-            answer = clients.submit(
-                runtime.speak(session_of(runtime), "Hi.", runtime.choose()).result
-            )
-            assert hanging.is_reached.wait(TIMEOUT_S)
-            runtime.stop()
-            error = answer.exception(TIMEOUT_S)
-        assert isinstance(error, NotReady)
-        assert "stop_s" in str(error)
-    finally:
-        hanging.is_open.set()
-    assert runtime.wait_until_ended(TIMEOUT_S)
-    runtime.close()
+    with running_runtime(quick, voices, tmp_path) as runtime:
+        hanging.is_reached.clear()
+        hanging.is_open.clear()
+        try:
+            with ThreadPoolExecutor(1) as clients:
+                answer = clients.submit(
+                    runtime.speak(session_of(runtime), "Hi.", runtime.choose()).result
+                )
+                assert hanging.is_reached.wait(TIMEOUT_S)
+                runtime.stop()
+                error = answer.exception(TIMEOUT_S)
+            assert isinstance(error, NotReady)
+            assert "stop_s" in str(error)
+        finally:
+            hanging.is_open.set()
+        assert runtime.wait_until_ended(TIMEOUT_S)
 
 
 class BlockingDisk:

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from session.film import FilmSpec
 from session.fragmented.writer import FilmWriter
 from tests.sessions import film_of, session_of
-from tests.tiny_face import HEIGHT, MOUTH, PATCH, WIDTH, LoudnessEngine, tiny_avatar
+from tests.tiny_face import (
+    HEIGHT,
+    MOUTH,
+    PATCH,
+    WIDTH,
+    LoudnessEngine,
+    running_runtime,
+    tiny_avatar,
+)
 from tts.espeak import EspeakVoices
 from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.engines.base import PatchRequest, PendingPatches
@@ -244,13 +252,8 @@ def test_a_stop_ends_the_clip_after_a_fragment_and_the_film_can_be_continued(
     assert film.is_closed
     kept = film.committed
     assert kept.bytes == film.path.stat().st_size >= first_fragment.fragment.end
-    again = Runtime(
-        settings=settings, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
-    )
-    again.start()
-    assert again.wait_until_warm(30)
-    spoken = again.speak(session_of(again), "Hello.", choice).result()
-    again.close()
+    with running_runtime(settings, voices, tmp_path) as again:
+        spoken = again.speak(session_of(again), "Hello.", choice).result()
     assert spoken.clip.first_frame == kept.frames
     assert len(decoded(spoken.path)) == spoken.session_frames
 
@@ -267,14 +270,9 @@ def test_the_start_cuts_incomplete_bytes_after_the_last_fragment(
     before = digest(path)
     with path.open("ab") as film:
         film.write(b"torn" * 100)
-    again = Runtime(
-        settings=settings, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
-    )
-    again.start()
-    assert again.wait_until_warm(30)
-    assert [session.id for session in again.sessions.registry.all()] == ["kept"]
-    assert digest(path) == before
-    again.close()
+    with running_runtime(settings, voices, tmp_path) as again:
+        assert [session.id for session in again.sessions.registry.all()] == ["kept"]
+        assert digest(path) == before
 
 
 def test_a_session_whose_film_is_damaged_is_unusable_until_it_is_removed(
@@ -282,36 +280,26 @@ def test_a_session_whose_film_is_damaged_is_unusable_until_it_is_removed(
 ) -> None:
     settings.results_dir.mkdir()
     (settings.results_dir / "full_session.mp4").write_bytes(b"no film" * 1000)
-    runtime = Runtime(
-        settings=settings, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
-    )
-    runtime.start()
-    assert runtime.wait_until_warm(30)
-    choice = runtime.choose(voice=None, language=None, speed=None)
-    with pytest.raises(UnusableSession, match="reset it"):
-        runtime.speak(session_of(runtime), "Hello.", choice)
-    assert "session unusable" in caplog.text
-    runtime.remove(session_of(runtime))
-    assert runtime.speak(session_of(runtime), "Hello.", choice).result().session_clips == 1
-    runtime.close()
+    with running_runtime(settings, voices, tmp_path) as runtime:
+        choice = runtime.choose(voice=None, language=None, speed=None)
+        with pytest.raises(UnusableSession, match="reset it"):
+            runtime.speak(session_of(runtime), "Hello.", choice)
+        assert "session unusable" in caplog.text
+        runtime.remove(session_of(runtime))
+        assert runtime.speak(session_of(runtime), "Hello.", choice).result().session_clips == 1
 
 
 def test_the_number_of_sessions_is_limited(
     settings: Settings, voices: EspeakVoices, tmp_path: Path
 ) -> None:
     few = settings.model_copy(update={"max_sessions": 1})
-    runtime = Runtime(
-        settings=few, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
-    )
-    runtime.start()
-    assert runtime.wait_until_warm(30)
-    choice = runtime.choose(voice=None, language=None, speed=None)
-    runtime.speak(session_of(runtime, "one"), "Hello.", choice).result()
-    with pytest.raises(TooManySessions, match="1 sessions exist"):
-        runtime.speak(session_of(runtime, "two"), "Hello.", choice)
-    runtime.remove(session_of(runtime, "one"))
-    runtime.speak(session_of(runtime, "two"), "Hello.", choice).result()
-    runtime.close()
+    with running_runtime(few, voices, tmp_path) as runtime:
+        choice = runtime.choose(voice=None, language=None, speed=None)
+        runtime.speak(session_of(runtime, "one"), "Hello.", choice).result()
+        with pytest.raises(TooManySessions, match="1 sessions exist"):
+            runtime.speak(session_of(runtime, "two"), "Hello.", choice)
+        runtime.remove(session_of(runtime, "one"))
+        runtime.speak(session_of(runtime, "two"), "Hello.", choice).result()
 
 
 class EngineThatCannotLoad(LoudnessEngine):
@@ -359,29 +347,22 @@ def test_a_render_thread_that_hangs_is_stale_until_it_continues(
 ) -> None:
     now = [0.0]
     engine = EngineThatHangs()
-    runtime = Runtime(
-        settings=settings,
-        avatar=tiny_avatar(tmp_path),
-        engine=engine,
-        voices=voices,
-        clock=lambda: now[0],
-    )
     engine.may_continue.set()
-    runtime.start()
-    assert runtime.wait_until_warm(30)
-    engine.may_continue.clear()
-    job = runtime.speak(
-        session_of(runtime), "Hello.", runtime.choose(voice=None, language=None, speed=None)
-    )
-    engine.hangs.wait(30)
-    assert runtime.health().state == "ok"
-    now[0] = settings.stale_s + 1
-    assert runtime.health().state == "stale"
-    assert runtime.health().reason == "the render thread has not finished a step for 11 s"
-    engine.may_continue.set()
-    job.result()
-    assert runtime.health().state == "ok"
-    runtime.close()
+    with running_runtime(
+        settings, voices, tmp_path, engine=engine, clock=lambda: now[0]
+    ) as runtime:
+        engine.may_continue.clear()
+        job = runtime.speak(
+            session_of(runtime), "Hello.", runtime.choose(voice=None, language=None, speed=None)
+        )
+        engine.hangs.wait(30)
+        assert runtime.health().state == "ok"
+        now[0] = settings.stale_s + 1
+        assert runtime.health().state == "stale"
+        assert runtime.health().reason == "the render thread has not finished a step for 11 s"
+        engine.may_continue.set()
+        job.result()
+        assert runtime.health().state == "ok"
 
 
 def test_the_events_of_a_job_can_be_read_from_the_start_at_any_time(
