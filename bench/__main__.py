@@ -1,4 +1,4 @@
-"""`python -m bench [NAME …]`: measures, prints one table, writes `results/bench.json` and plots."""
+"""`python -m bench [NAME …]`: measure, print one table, write `results/bench.json` and plots."""
 
 import argparse
 import importlib
@@ -35,7 +35,7 @@ TOPICS = {
     "page": "bench.viewers.page",
     "skew": "bench.viewers.skew",
 }
-"""Each topic with its module, which has `measure(out: Path) -> list[Figure]`."""
+"""Module of each topic; it has `measure(out: Path) -> list[Figure]`, `out` the folder of plots."""
 COMMANDS = {"gpu": "bench.neural.gpu", "parity": "bench.neural.parity"}
 """Modules with a command line of their own: `python -m bench gpu --help`."""
 REPORT = "bench.json"
@@ -45,12 +45,12 @@ Measure = Callable[[Path], list[Figure]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure the named topics, or all; 1 when one of them failed, 2 for a bad command line."""
+    """Measure the named topics, or all; return 1 if one failed. A bad command line exits with 2."""
     given = list(sys.argv[1:] if argv is None else argv)
     if given and given[0] in COMMANDS:
         return int(importlib.import_module(COMMANDS[given[0]]).main(given[1:]))
     arguments = parser().parse_args(given)
-    logging.basicConfig(level=logging.ERROR)  # recoveries are measured here, not reported
+    logging.basicConfig(level=logging.ERROR)  # recoveries are measured on purpose: no warnings
     report, plots = arguments.results / REPORT, arguments.results / PLOTS
     plots.mkdir(parents=True, exist_ok=True)
     print(HEADING, flush=True)
@@ -63,40 +63,42 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    known = argparse.ArgumentParser(prog="python -m bench", description="Measure Warmtalk.")
-    # `choices` would refuse the empty list that means all of them.
-    known.add_argument("topics", nargs="*", metavar="NAME", type=topic, help=", ".join(TOPICS))
-    known.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
-    return known
+    """Return the parser of the command line."""
+    command_line = argparse.ArgumentParser(prog="python -m bench", description="Measure Warmtalk.")
+    # `choices` would refuse the empty list, which means all topics.
+    command_line.add_argument(
+        "topics", nargs="*", metavar="NAME", type=topic, help=", ".join(TOPICS)
+    )
+    command_line.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    return command_line
 
 
 def topic(name: str) -> str:
-    """A name of the command line, if it is one of the topics."""
+    """Return the name of a topic as given; raises ArgumentTypeError if it is unknown."""
     if name not in TOPICS:
         raise argparse.ArgumentTypeError(f"no such topic: {name!r}; choose from {tuple(TOPICS)}")
     return name
 
 
 def measure_all(topics: Iterable[str], out: Path) -> tuple[list[Figure], dict[str, str]]:
-    """Measure and print topic by topic: the figures, and why which topics failed."""
+    """Measure and print topic by topic; return the figures, and the error of each failed topic."""
     figures: list[Figure] = []
     failures: dict[str, str] = {}
     for name in topics:
         try:
-            found = find_measure(name)(out)
+            measured = find_measure(name)(out)
         except Exception as error:  # noqa: BLE001 - one broken measurement must not hide the rest
             traceback.print_exc()
             failures[name] = f"{type(error).__name__}: {error}"
             continue
-        for figure in found:
+        for figure in measured:
             print(row(figure), flush=True)
-        figures += found
+        figures += measured
     return figures, failures
 
 
 def find_measure(name: str) -> Measure:
-    """What measures a topic; only the topics that are asked for are imported."""
+    """Return the function that measures a topic; imports the module of this topic only."""
     measure: Measure = importlib.import_module(TOPICS[name]).measure
     return measure
 
@@ -105,14 +107,14 @@ HEADING = f"{'figure':72} {'measured':>10} {'goal':>23} {'n':>6}"
 
 
 def row(figure: Figure) -> str:
-    """One figure as a line of the table; `!` marks a goal that is not reached."""
+    """Return a figure as a line of the table; `!` marks a missed goal."""
     goal = f"{'>=' if figure.better == 'higher' else '<='} {figure.goal:g} {figure.unit}"
     mark = " " if figure.reached else "!"
     return f"{figure.name:72} {figure.value:>10.4g}{mark}{goal:>23} {figure.n:>6}"
 
 
 def write_report(figures: Iterable[Figure], path: Path) -> None:
-    """Write `bench.json`, whole or not at all."""
+    """Write `bench.json` atomically."""
     report = {"machine": machine(), "figures": [asdict(figure) for figure in figures]}
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -120,7 +122,7 @@ def write_report(figures: Iterable[Figure], path: Path) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Return the processor, memory and system that the figures were measured on."""
     return {
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
@@ -131,7 +133,7 @@ def machine() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The processor's name, as Linux gives it."""
+    """Return the name of the processor from /proc/cpuinfo."""
     lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()

@@ -1,204 +1,91 @@
-"""The server as its users meet it: how soon it starts and speaks, and what it keeps."""
+"""The server as its users see it: start, first fragment, frames a second and memory."""
 
-import http.client
-import json
-import os
-import socket
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import matplotlib as mpl
 from matplotlib.figure import Figure as Plot
 
-from bench.figure import Figure
+from bench.avatars import prepare_demo
+from bench.figure import Figure, p95
+from bench.server_process import TIMEOUT_S, run_server
 from tts.espeak import EspeakVoices
 from tts.speech import Speech
 from tts.voice import VoiceChoice, VoiceInfo
 from warm.avatars.store import AvatarStore
 from warm.engines.factory import make_engine
-from warm.prepare.run import prepare
 from warm.runtime import Runtime
 from warm.settings import read_settings
 
-_ROOT = Path(__file__).resolve().parents[1]
-_PORTRAIT = "sample_data/grace_hopper.jpg"
 _SENTENCE = "Good morning, and thank you for calling."
 _TEXTS = {1: _SENTENCE, 40: " ".join([_SENTENCE] * 40)}
+"""Texts by their number of sentences."""
 _STARTS = 5
-_ASKED = 60
+_REQUESTS = 60
 """Requests of each length whose first fragment is timed."""
+_SETTLE_S = 0.05
+"""Pause between a warm-up request and the timed one."""
 _CLIPS = 200
 _LAST_CLIPS = 100
-_DRAWN_SENTENCES = 8
-_DRAWN_CLIPS = 5
-_DEADLINE_S = 60.0
-_SETTLE_S = 0.05
-_MB = 1e6
+_RENDERED_SENTENCES = 8
+_RENDERED_CLIPS = 5
 
 
 def measure(out: Path) -> list[Figure]:
-    """Start, first fragment, frames a second and memory; plots go to `out`."""
+    """Measure start, first fragment, frames a second and memory; plots go to `out`."""
     with TemporaryDirectory(prefix="warmtalk-bench-") as name:
         results = Path(name)
-        portrait = Path(mpl.get_data_path()) / _PORTRAIT
-        prepare(portrait, avatar_id="demo", store=AvatarStore(results))
+        prepare_demo(results)
         return [
-            *_measure_start(results),
+            _measure_start(results),
             *_measure_first_fragment(results, out),
-            *_measure_drawing(results),
+            _measure_render(results),
             *_measure_memory(results, out),
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server that answers."""
-
-    process: subprocess.Popen[bytes]
-    port: int
-    started_s: float
-    """From the command to the first 200 of `/health`."""
-
-    def ask(self, method: str, path: str, body: object = None) -> bytes:
-        """One request; raises RuntimeError when it fails."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_DEADLINE_S)
-        sent = None if body is None else json.dumps(body)
-        connection.request(method, path, sent, {"Content-Type": "application/json"})
-        with connection.getresponse() as answer:
-            read = answer.read()
-        connection.close()
-        if answer.status != 200:
-            raise RuntimeError(f"{method} {path}: {answer.status} {read!r}")
-        return read
-
-    def events(self, **body: object) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The events of `POST /speak`, as they come; hangs up when they are not wanted any more."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_DEADLINE_S)
-        head = {"Content-Type": "application/json", "Accept": "text/event-stream"}
-        connection.request("POST", "/speak", json.dumps(body), head)
-        with connection.getresponse() as answer:
-            while line := answer.readline().decode():
-                if line.startswith("event: "):
-                    told = answer.readline().decode().removeprefix("data: ")
-                    yield line[len("event: ") :].strip(), json.loads(told)
-
-    def first_fragment_s(self, text: str, session_id: str) -> float:
-        """From the request to the event of its first durable fragment; hangs up then."""
-        started = time.perf_counter()
-        for name, _ in self.events(text=text, session_id=session_id):
-            if name == "fragment":
-                return time.perf_counter() - started
-        raise RuntimeError("the answer ended without a fragment")
-
-    def resident_mb(self) -> float:
-        """Memory of the server's processes, files mapped into it included."""
-        return sum(map(_resident_mb, _family(self.process.pid)))
-
-
-def _family(pid: int) -> Iterator[int]:
-    """A process and all that it started, directly or not."""
-    yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text(encoding="ascii").split():
-            yield from _family(int(child))
-
-
-def _resident_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / _MB
-
-
-@contextmanager
-def serving(results: Path) -> Iterator[Server]:
-    """A server of its own process in this folder, for as long as the block lasts."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = int(listener.getsockname()[1])
-    command = [sys.executable, "app.py", "--port", str(port), "--results-dir", str(results)]
-    started = time.perf_counter()
-    with subprocess.Popen(
-        command, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            yield Server(process, port, wait_until_healthy(port) - started)
-        finally:
-            process.terminate()
-
-
-def wait_until_healthy(port: int) -> float:
-    """When `/health` answered 200, on the clock of `time.perf_counter`."""
-    deadline = time.perf_counter() + _DEADLINE_S
-    while time.perf_counter() < deadline:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_DEADLINE_S)
-        try:
-            connection.request("GET", "/health")
-            if connection.getresponse().status == 200:
-                return time.perf_counter()
-        except ConnectionError:
-            time.sleep(0.01)
-        finally:
-            connection.close()
-    raise RuntimeError("the server did not become healthy")
-
-
-def _measure_start(results: Path) -> list[Figure]:
+def _measure_start(results: Path) -> Figure:
     started_s = []
     for _ in range(_STARTS):
-        with serving(results) as server:
+        with run_server(results) as server:
             started_s.append(server.started_s)
-    return [
-        Figure(
-            name="start, everything set up -> /health 200",
-            value=statistics.median(started_s),
-            unit="s",
-            goal=5,
-            better="lower",
-            n=_STARTS,
-        )
-    ]
+    value = statistics.median(started_s)
+    return Figure.at_most("start, everything set up -> /health 200", value, "s", 5, _STARTS)
 
 
 def _measure_first_fragment(results: Path, out: Path) -> list[Figure]:
-    taken_ms: dict[int, list[float]] = {length: [] for length in _TEXTS}
-    with serving(results) as server:
-        for _ in range(_ASKED):
-            for length, text in _TEXTS.items():
-                session_id = f"of-{length}"
-                server.ask("POST", "/speak", {"text": "Yes.", "session_id": session_id})
-                time.sleep(_SETTLE_S)
-                taken_ms[length].append(1000 * server.first_fragment_s(text, session_id))
-                server.ask("POST", "/reset", {"session_id": session_id})
-    _plot_first_fragment(taken_ms, out / "server_first_fragment.png")
+    times_ms = _first_fragment_times_ms(results)
+    _plot_first_fragment(times_ms, out / "server_first_fragment.png")
     name = "POST /speak -> first durable fragment (SSE), {}"
-    one, forty = taken_ms[1], taken_ms[40]
-    ratio = statistics.median(forty) / statistics.median(one)
+    one, forty = times_ms[1], times_ms[40]
+    median = statistics.median(one)
+    ratio = statistics.median(forty) / median
     return [
-        _ms(name.format("p50"), statistics.median(one), 80, len(one)),
-        _ms(name.format("p95"), statistics.quantiles(one, n=20)[-1], 150, len(one)),
-        Figure(
-            name=name.format("40 sentences against 1"),
-            value=ratio,
-            unit="x",
-            goal=1.2,
-            better="lower",
-            n=len(forty),
-        ),
+        Figure.at_most(name.format("p50"), median, "ms", 80, len(one)),
+        Figure.at_most(name.format("p95"), p95(one), "ms", 150, len(one)),
+        Figure.at_most(name.format("40 sentences against 1"), ratio, "x", 1.2, len(forty)),
     ]
 
 
-def _ms(name: str, value: float, goal: float, n: int) -> Figure:
-    return Figure(name=name, value=value, unit="ms", goal=goal, better="lower", n=n)
+def _first_fragment_times_ms(results: Path) -> dict[int, list[float]]:
+    """Return times to the first fragment, by the number of sentences of the text."""
+    times_ms: dict[int, list[float]] = {length: [] for length in _TEXTS}
+    with run_server(results) as server:
+        for _ in range(_REQUESTS):
+            for length, text in _TEXTS.items():
+                session_id = f"of-{length}"
+                server.request("POST", "/speak", {"text": "Yes.", "session_id": session_id})
+                time.sleep(_SETTLE_S)
+                times_ms[length].append(1000 * server.first_fragment_s(text, session_id))
+                server.request("POST", "/reset", {"session_id": session_id})
+    return times_ms
 
 
-class _SpokenBefore:
-    """A voice whose speech is ready, so that only what follows it is timed."""
+class _PrerecordedVoices:
+    """Voices that return ready speech, so that synthesis is not timed."""
 
     def __init__(self, speeches: Sequence[Speech]) -> None:
         self._speeches = speeches
@@ -215,73 +102,58 @@ class _SpokenBefore:
         yield from self._speeches
 
 
-def _measure_drawing(results: Path) -> list[Figure]:
-    settings = read_settings(["--results-dir", str(results)])
+def _measure_render(results: Path) -> Figure:
     with closing(EspeakVoices()) as espeak:
         choice = espeak.choose()
-        voices = _SpokenBefore(list(espeak.speak(_text_to_draw(), choice)))
+        text = " ".join([_SENTENCE] * _RENDERED_SENTENCES)
+        voices = _PrerecordedVoices(list(espeak.speak(text, choice)))
+    fps = []
+    with _running_runtime(results, voices) as runtime:
+        session = runtime.sessions.registry.lookup("drawn")
+        for _ in range(_RENDERED_CLIPS + 1):
+            spoken = runtime.speak(session, _SENTENCE, choice).result()
+            fps.append(spoken.clip.frames / (spoken.timings.render_s or 0.0))
+        runtime.remove(session)
+    name = "audio -> encoded frames (mouth, composite, H.264, AAC, append)"
+    # The first clip warms caches.
+    return Figure.at_least(name, statistics.median(fps[1:]), "fps", 150, _RENDERED_CLIPS)
+
+
+@contextmanager
+def _running_runtime(results: Path, voices: _PrerecordedVoices) -> Iterator[Runtime]:
+    """A warm runtime in this process, closed when the block ends."""
+    settings = read_settings(["--results-dir", str(results)])
     runtime = Runtime(
         settings=settings,
         avatar=AvatarStore(results).open("demo"),
         engine=make_engine(settings),
         voices=voices,
     )
-    runtime.start()
-    runtime.wait_until_warm(_DEADLINE_S)
-    session = runtime.sessions.registry.lookup("drawn")
-    fps = []
-    for _ in range(_DRAWN_CLIPS + 1):
-        spoken = runtime.speak(session, _SENTENCE, choice).result()
-        fps.append(spoken.clip.frames / (spoken.timings.render_s or 0.0))
-    runtime.remove(session)
-    runtime.close()
-    return [
-        Figure(
-            name="audio -> encoded frames (mouth, composite, H.264, AAC, append)",
-            value=statistics.median(fps[1:]),
-            unit="fps",
-            goal=150,
-            better="higher",
-            n=_DRAWN_CLIPS,
-        )
-    ]
-
-
-def _text_to_draw() -> str:
-    return " ".join([_SENTENCE] * _DRAWN_SENTENCES)
+    with closing(runtime):
+        runtime.start()
+        runtime.wait_until_warm(TIMEOUT_S)
+        yield runtime
 
 
 def _measure_memory(results: Path, out: Path) -> list[Figure]:
     resident_mb = []
-    with serving(results) as server:
+    with run_server(results) as server:
         for _ in range(_CLIPS):
-            server.ask("POST", "/speak", {"text": _SENTENCE})
+            server.request("POST", "/speak", {"text": _SENTENCE})
             resident_mb.append(server.resident_mb())
     _plot_memory(resident_mb, out / "server_memory.png")
+    growth = resident_mb[-1] - resident_mb[-1 - _LAST_CLIPS]
+    name = "resident memory, growth over the last 100 of 200 clips"
     return [
-        Figure(
-            name="resident memory after 200 clips",
-            value=resident_mb[-1],
-            unit="MB",
-            goal=700,
-            better="lower",
-            n=_CLIPS,
-        ),
-        Figure(
-            name="resident memory, growth over the last 100 of 200 clips",
-            value=resident_mb[-1] - resident_mb[-1 - _LAST_CLIPS],
-            unit="MB",
-            goal=5,
-            better="lower",
-            n=_LAST_CLIPS,
-        ),
+        Figure.at_most("resident memory after 200 clips", resident_mb[-1], "MB", 700, _CLIPS),
+        Figure.at_most(name, growth, "MB", 5, _LAST_CLIPS),
     ]
 
 
-def _plot_first_fragment(taken_ms: dict[int, list[float]], path: Path) -> None:
+def _plot_first_fragment(times_ms: dict[int, list[float]], path: Path) -> None:
     plot = Plot(figsize=(7, 4), layout="constrained")
     axes = plot.subplots()
-    for length, values in taken_ms.items():
+    for length, values in times_ms.items():
         axes.ecdf(values, label=f"{length} sentence{'s' if length > 1 else ''}")
     axes.axvline(80, color="grey", linestyle="--", linewidth=1, label="goals of p50 and p95")
     axes.axvline(150, color="grey", linestyle="--", linewidth=1)

@@ -1,13 +1,11 @@
-"""Several sessions on one server: who is late, how soon one more is heard, how soon one stops."""
+"""Several sessions on one server: late fragments, a further session's start, interruptions."""
 
 import random
-import statistics
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Barrier, Event
@@ -15,122 +13,123 @@ from typing import Any
 
 from matplotlib.figure import Figure as Plot
 
-from bench.figure import Figure
-from bench.server import Server, serving
-from warm.__main__ import demo_portrait
-from warm.avatars.store import AvatarStore
-from warm.prepare.run import prepare
+from bench.avatars import prepare_demo
+from bench.figure import Figure, p95
+from bench.server_process import ServerProcess, run_server
 
 _SENTENCE = "Good morning, and thank you for calling."
 _SESSIONS = 4
 _ROUNDS = 5
 _CLIPS = 2
-"""Of each session in each round."""
+"""Clips of each session in each round."""
 _LENGTHS = (1, 4, 2, 6, 3)
 """Sentences of the clips, in turn."""
-_PATIENCE_S = 120
+_TIMEOUT_S = 120
 _LEAD_S = 1.0
-_JOINED = 30
+_FIFTH_REQUESTS = 30
 """Requests of a fifth session."""
-_STOPS = 25
+_INTERRUPTIONS = 25
 """Interruptions of each kind."""
-_BEFORE_STOP_S = (0.05, 0.6)
-"""How long after the first fragment somebody interrupts."""
-_BULK_SENTENCES = 12
+_INTERRUPT_AFTER_S = (0.05, 0.6)
+"""Range of the time from the first fragment to the interruption."""
+_INTERRUPTED_SENTENCES = 40
+_BACKGROUND_SENTENCES = 12
 _SEED = 3
 
 
 def measure(out: Path) -> list[Figure]:
-    """Late fragments, a fifth session's first fragment, and interruptions; plots go to `out`."""
+    """Measure late fragments, a fifth session and interruptions; plots go to `out`."""
     with TemporaryDirectory(prefix="warmtalk-bench-") as name:
         results = Path(name)
-        prepare(demo_portrait(), avatar_id="demo", store=AvatarStore(results))
-        with serving(results) as server:
+        prepare_demo(results)
+        with run_server(results) as server:
             return [
-                *_measure_late(server, out),
-                _measure_joining(server),
-                *_measure_stops(server, out),
+                *_measure_late_fragments(server, out),
+                _measure_fifth_session(server),
+                *_measure_interruptions(server, out),
             ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Arrival:
-    """A fragment as its watcher sees it come."""
+    """The event of a fragment, against the playback of the film."""
 
     at_s: float
-    """Since the watcher began."""
+    """Since the playback began."""
     needed_s: float
-    """When the watcher has seen all that came before it."""
+    """When the playback reaches the fragment."""
 
     @property
     def slack_s(self) -> float:
         return self.needed_s - self.at_s
 
 
-class _Watcher:
-    """Plays a session from its first fragment on and notes when each further one came.
+class _PlaybackModel:
+    """A player that starts with the first fragment, and the arrival of each further fragment.
 
-    Between two clips it waits where the second is not there yet; inside of one it never does.
+    Between two clips it waits for the second one; within a clip it never waits.
     """
 
     def __init__(self) -> None:
         self.arrivals: list[_Arrival] = []
-        self._plays_until_s = self._began_s = 0.0
+        self._began_s = 0.0
+        self._plays_until_s = 0.0
 
-    def watch(self, events: Iterator[tuple[str, dict[str, Any]]]) -> None:
-        """Follow one clip to its end."""
-        starts_s: float | None = None
-        for name, told in events:
+    def play_clip(self, events: Iterator[tuple[str, dict[str, Any]]]) -> None:
+        """Consume the events of one `POST /speak`; raises RuntimeError for an error event."""
+        clip_start_s: float | None = None
+        for name, data in events:
             now_s = time.perf_counter()
             if name == "error":
-                raise RuntimeError(f"POST /speak: {told}")
+                raise RuntimeError(f"POST /speak: {data}")
             if name != "fragment":
                 continue
-            if starts_s is None:
+            if clip_start_s is None:
                 self._began_s = self._began_s or now_s
-                starts_s = max(self._plays_until_s, now_s)
+                clip_start_s = max(self._plays_until_s, now_s)
             else:
-                self._note(now_s)
-            self._plays_until_s = max(starts_s, self._plays_until_s) + told["duration_s"]
+                self._record_arrival(now_s)
+            self._plays_until_s = max(clip_start_s, self._plays_until_s) + data["duration_s"]
 
-    def _note(self, now_s: float) -> None:
+    def _record_arrival(self, now_s: float) -> None:
         self.arrivals.append(_Arrival(now_s - self._began_s, self._plays_until_s - self._began_s))
 
 
-def _measure_late(server: Server, out: Path) -> list[Figure]:
-    """Four sessions speak at once, as fast as it goes and paced."""
-    fast, paced = _four_at_once(server, {}), _four_at_once(server, {"lead_s": _LEAD_S})
+def _measure_late_fragments(server: ServerProcess, out: Path) -> list[Figure]:
+    """Let four sessions speak at once, at full speed and paced."""
+    fast, paced = _speak_at_once(server, {}), _speak_at_once(server, {"lead_s": _LEAD_S})
     _plot_slack({"as fast as it goes": fast, f"lead_s {_LEAD_S:g}": paced}, out / "together.png")
     name = f"{_SESSIONS} sessions speaking at once{{}}: fragments late against real time"
     return [
-        _late(name.format(""), fast),
-        _late(name.format(f", lead_s {_LEAD_S:g}"), paced),
+        _late_figure(name.format(""), fast),
+        _late_figure(name.format(f", lead_s {_LEAD_S:g}"), paced),
     ]
 
 
-def _late(name: str, arrivals: Sequence[_Arrival]) -> Figure:
+def _late_figure(name: str, arrivals: Sequence[_Arrival]) -> Figure:
     late = sum(arrival.slack_s < 0 for arrival in arrivals)
-    return Figure(name=name, value=late, unit="", goal=0, better="lower", n=len(arrivals))
+    return Figure.at_most(name, late, "", 0, len(arrivals))
 
 
-def _four_at_once(server: Server, pace: dict[str, float]) -> list[_Arrival]:
-    """Several times four sessions that begin at once and say a few clips, each of other lengths."""
-    together = Barrier(_SESSIONS)
+def _speak_at_once(server: ServerProcess, pace: dict[str, float]) -> list[_Arrival]:
+    """Run rounds in which all sessions begin at once and speak clips of different lengths."""
+    round_start = Barrier(_SESSIONS)
 
     def speak(number: int) -> list[_Arrival]:
-        session_id, seen = f"together-{number}", []
+        session_id = f"together-{number}"
+        arrivals: list[_Arrival] = []
         for first in range(_ROUNDS):
-            watcher = _Watcher()
-            together.wait(_PATIENCE_S)
+            playback = _PlaybackModel()
+            round_start.wait(_TIMEOUT_S)
             for step in range(_CLIPS):
                 text = _text(_LENGTHS[(number + first + step) % len(_LENGTHS)])
-                watcher.watch(server.events(text=text, session_id=session_id, **pace))
-            server.ask("POST", "/reset", {"session_id": session_id})
-            seen += watcher.arrivals
-        return seen
+                playback.play_clip(server.speak_events(text=text, session_id=session_id, **pace))
+            server.request("POST", "/reset", {"session_id": session_id})
+            arrivals += playback.arrivals
+        return arrivals
 
     with ThreadPoolExecutor(_SESSIONS) as speakers:
-        return [one for seen in speakers.map(speak, range(_SESSIONS)) for one in seen]
+        return [one for arrivals in speakers.map(speak, range(_SESSIONS)) for one in arrivals]
 
 
 def _text(sentences: int) -> str:
@@ -138,78 +137,73 @@ def _text(sentences: int) -> str:
 
 
 @contextmanager
-def _others_speaking(server: Server, number: int) -> Iterator[None]:
-    """`number` sessions that never stop speaking, as fast as it goes."""
-    enough = Event()
+def _background_sessions(server: ServerProcess, number: int) -> Iterator[None]:
+    """Keep `number` sessions speaking without a pause, at full speed, during the block."""
+    stop = Event()
 
     def speak(session_id: str) -> None:
-        for _ in count():
-            if enough.is_set():
-                return
-            body = {"text": _text(_BULK_SENTENCES), "session_id": session_id}
-            server.ask("POST", "/speak", body)
+        body = {"text": _text(_BACKGROUND_SENTENCES), "session_id": session_id}
+        while not stop.is_set():
+            server.request("POST", "/speak", body)
+        server.request("POST", "/reset", {"session_id": session_id})
 
-    names = [f"other-{index}" for index in range(number)]
-    with ThreadPoolExecutor(max(1, number)) as speakers:
-        speaking = [speakers.submit(speak, name) for name in names]
+    with ThreadPoolExecutor(number) as speakers:
+        running = [speakers.submit(speak, f"other-{index}") for index in range(number)]
         try:
             yield
         finally:
-            enough.set()
-            for one in speaking:
-                one.result()
-    for name in names:
-        server.ask("POST", "/reset", {"session_id": name})
+            stop.set()
+        for future in running:
+            future.result()
 
 
-def _measure_joining(server: Server) -> Figure:
-    """A fifth session's first fragment while four others speak."""
-    taken_ms = []
-    with _others_speaking(server, _SESSIONS):
-        for _ in range(_JOINED):
-            taken_ms.append(1000 * server.first_fragment_s(_SENTENCE, "fifth"))
-            server.ask("POST", "/reset", {"session_id": "fifth"})
-    return _ms("first fragment of a fifth session while four speak, p95", taken_ms, 150)
+def _measure_fifth_session(server: ServerProcess) -> Figure:
+    """Time the first fragment of a fifth session while four others speak."""
+    times_ms = []
+    with _background_sessions(server, _SESSIONS):
+        for _ in range(_FIFTH_REQUESTS):
+            times_ms.append(1000 * server.first_fragment_s(_SENTENCE, "fifth"))
+            server.request("POST", "/reset", {"session_id": "fifth"})
+    name = "first fragment of a fifth session while four speak, p95"
+    return Figure.at_most(name, p95(times_ms), "ms", 150, len(times_ms))
 
 
-def _measure_stops(server: Server, out: Path) -> list[Figure]:
-    """How soon the end of the film is durable after a call of `POST /interrupt`."""
-    taken_ms = {
-        "one session": _stops_ms(server, {}),
-        f"one session, lead_s {_LEAD_S:g}": _stops_ms(server, {"lead_s": _LEAD_S}),
+def _measure_interruptions(server: ServerProcess, out: Path) -> list[Figure]:
+    """Time `POST /interrupt`: it answers once the end of the film is durable."""
+    times_ms = {
+        "one session": _interrupt_often_ms(server, {}),
+        f"one session, lead_s {_LEAD_S:g}": _interrupt_often_ms(server, {"lead_s": _LEAD_S}),
     }
-    with _others_speaking(server, _SESSIONS - 1):
-        taken_ms["while three others speak"] = _stops_ms(server, {})
-    _plot_stops(taken_ms, out / "interrupt.png")
+    with _background_sessions(server, _SESSIONS - 1):
+        times_ms["while three others speak"] = _interrupt_often_ms(server, {})
+    _plot_interruptions(times_ms, out / "interrupt.png")
+    name = "interrupt -> last frame, {}, p95"
     return [
-        _ms(f"interrupt -> last frame, {case}, p95", values, 200)
-        for case, values in taken_ms.items()
+        Figure.at_most(name.format(case), p95(values), "ms", 200, len(values))
+        for case, values in times_ms.items()
     ]
 
 
-def _stops_ms(server: Server, pace: dict[str, float]) -> list[float]:
-    chance = random.Random(_SEED)
-    return [_stop_ms(server, chance.uniform(*_BEFORE_STOP_S), pace) for _ in range(_STOPS)]
+def _interrupt_often_ms(server: ServerProcess, pace: dict[str, float]) -> list[float]:
+    rng = random.Random(_SEED)
+    delays_s = [rng.uniform(*_INTERRUPT_AFTER_S) for _ in range(_INTERRUPTIONS)]
+    return [_interrupt_ms(server, delay_s, pace) for delay_s in delays_s]
 
 
-def _stop_ms(server: Server, after_s: float, pace: dict[str, float]) -> float:
-    events = server.events(text=_text(40), session_id="stopped", **pace)
+def _interrupt_ms(server: ServerProcess, delay_s: float, pace: dict[str, float]) -> float:
+    text = _text(_INTERRUPTED_SENTENCES)
+    events = server.speak_events(text=text, session_id="stopped", **pace)
     while next(events)[0] != "fragment":
         pass
-    time.sleep(after_s)
+    time.sleep(delay_s)
     started = time.perf_counter()
-    server.ask("POST", "/interrupt", {"session_id": "stopped"})
-    taken_ms = 1000 * (time.perf_counter() - started)
-    *_, (name, told) = events
-    if name != "done" or not told["interrupted"]:
-        raise RuntimeError(f"the interrupted request ended with {name} {told}")
-    server.ask("POST", "/reset", {"session_id": "stopped"})
-    return taken_ms
-
-
-def _ms(name: str, taken_ms: Sequence[float], goal: float) -> Figure:
-    value = statistics.quantiles(taken_ms, n=20)[-1]
-    return Figure(name=name, value=value, unit="ms", goal=goal, better="lower", n=len(taken_ms))
+    server.request("POST", "/interrupt", {"session_id": "stopped"})
+    elapsed_ms = 1000 * (time.perf_counter() - started)
+    *_, (name, data) = events
+    if name != "done" or not data["interrupted"]:
+        raise RuntimeError(f"the interrupted request ended with {name} {data}")
+    server.request("POST", "/reset", {"session_id": "stopped"})
+    return elapsed_ms
 
 
 def _plot_slack(arrivals: dict[str, list[_Arrival]], path: Path) -> None:
@@ -225,10 +219,10 @@ def _plot_slack(arrivals: dict[str, list[_Arrival]], path: Path) -> None:
     plot.savefig(path)
 
 
-def _plot_stops(taken_ms: dict[str, list[float]], path: Path) -> None:
+def _plot_interruptions(times_ms: dict[str, list[float]], path: Path) -> None:
     plot = Plot(figsize=(7, 4), layout="constrained")
     axes = plot.subplots()
-    for case, values in taken_ms.items():
+    for case, values in times_ms.items():
         axes.ecdf(values, label=case)
     axes.axvline(200, color="grey", linestyle="--", linewidth=1, label="goal of p95")
     axes.set_xlabel("POST /interrupt to its answer: the end is durable, ms")

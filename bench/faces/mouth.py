@@ -1,6 +1,6 @@
-"""What one frame's mouth costs: drawing it and blending it in, on one core, without encoding.
+"""CPU time of one frame's mouth on one core: drawing and blending, without encoding.
 
-The same on the talking video is one of `bench.faces.video`'s figures.
+`bench.faces.video` measures the same on the talking video.
 """
 
 import time
@@ -14,16 +14,12 @@ import numpy as np
 from matplotlib.figure import Figure as Plot
 from numpy.typing import NDArray
 
+from bench.avatars import load_engine, prepare_demo
 from bench.figure import Figure
 from stabilizers.blend import BlendMode, paste
 from tts.espeak import EspeakVoices
-from warm.__main__ import demo_portrait
 from warm.avatars.avatar import Avatar
-from warm.avatars.store import AvatarStore
 from warm.engines.base import Engine, PatchRequest
-from warm.engines.factory import make_engine
-from warm.prepare.run import prepare
-from warm.settings import Settings
 
 TEXT = "The quick brown fox jumps over the lazy dog, while five wizards pack boxes of jam."
 WARM_UP_FRAMES = 10
@@ -32,22 +28,20 @@ Times = NDArray[np.float64]
 
 
 def measure(out: Path) -> list[Figure]:
-    """Mouth and composite of a spoken sentence, feathered and seamless."""
+    """Time mouth and compositing over a sentence, feathered and Poisson-blended."""
     with TemporaryDirectory() as folder, one_core():
-        store = AvatarStore(Path(folder))
-        demo = prepare(demo_portrait(), avatar_id="demo", store=store)
-        timed = {"feather": spoken(demo, "feather"), "Poisson": spoken(demo, "poisson")}
-        figures = [
-            figure("mouth + composite, feather", timed["feather"], 2.5),
-            figure("mouth + composite, Poisson", timed["Poisson"], 6.0),
-        ]
-    plot(timed, out / "mouth.png")
-    return figures
+        avatar = prepare_demo(Path(folder))
+        feather, poisson = frame_times_s(avatar, "feather"), frame_times_s(avatar, "poisson")
+    plot({"feather": feather, "Poisson": poisson}, out / "mouth.png")
+    return [
+        median_figure("mouth + composite, feather", feather, 2.5),
+        median_figure("mouth + composite, Poisson", poisson, 6.0),
+    ]
 
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """OpenCV on the calling thread only."""
+    """Run OpenCV on the calling thread only, during the block."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -56,50 +50,49 @@ def one_core() -> Iterator[None]:
         cv2.setNumThreads(threads)
 
 
-def spoken(avatar: Avatar, mode: BlendMode) -> Times:
-    """(n,) seconds that each frame of a sentence took."""
-    engine = make_engine(Settings())
-    engine.load()
-    engine.load_avatar(avatar)
-    track = shapes_of(engine, avatar.fps)
-    times = [draw(engine, avatar, frame, shapes, mode) for frame, shapes in enumerate(track)]
-    return np.array(times[WARM_UP_FRAMES:])
+def frame_times_s(avatar: Avatar, mode: BlendMode) -> Times:
+    """Return (n,) CPU seconds of each frame of a sentence after the warm-up."""
+    engine = load_engine(avatar)
+    times_s = [
+        draw_frame_s(engine, avatar, frame, weights, mode)
+        for frame, weights in enumerate(mouth_track(engine, avatar.fps))
+    ]
+    return np.array(times_s[WARM_UP_FRAMES:])
 
 
-def shapes_of(engine: Engine, fps: int) -> NDArray[np.float32]:
-    """(n, 7) the mouth of the sentence."""
+def mouth_track(engine: Engine, fps: int) -> NDArray[np.float32]:
+    """Return (n, 7) the mouth of the sentence."""
     with closing(EspeakVoices()) as voices:
-        rows = [
+        tracks = [
             engine.encode_speech(speech, frames=int(speech.duration_s * fps), fps=fps)
             for speech in voices.speak(TEXT, voices.choose())
         ]
-    return np.concatenate(rows)
+    return np.concatenate(tracks)
 
 
-def draw(
-    engine: Engine, avatar: Avatar, cursor: int, shapes: NDArray[np.float32], mode: BlendMode
+def draw_frame_s(
+    engine: Engine, avatar: Avatar, cursor: int, weights: NDArray[np.float32], mode: BlendMode
 ) -> float:
-    """Processor seconds for one mouth, drawn and blended into its frame."""
+    """Return the CPU seconds to draw one mouth and blend it into its frame."""
     index = avatar.index_at(cursor)
     picture = avatar.frames[index].copy()
     start = time.thread_time()
-    (patch,) = engine.submit([PatchRequest(avatar, index, shapes)]).patches()
+    (patch,) = engine.submit([PatchRequest(avatar, index, weights)]).patches()
     paste(picture, patch.picture, patch.mask, patch.to_frame, mode=mode)
     return time.thread_time() - start
 
 
-def figure(name: str, times: Times, goal_ms: float) -> Figure:
-    """The median frame."""
-    value = float(np.median(times)) * 1000
-    return Figure(name=name, value=value, unit="ms", goal=goal_ms, better="lower", n=len(times))
+def median_figure(name: str, times_s: Times, goal_ms: float) -> Figure:
+    """Return the median frame time as a figure."""
+    return Figure.at_most(name, 1000 * float(np.median(times_s)), "ms", goal_ms, len(times_s))
 
 
-def plot(timed: dict[str, Times], path: Path) -> None:
-    """How long the frames of the sentence took, one curve a way of blending."""
-    drawing = Plot(figsize=(9, 4))
-    axes = drawing.subplots()
-    for name, times in timed.items():
+def plot(times_s: dict[str, Times], path: Path) -> None:
+    """Plot the frame times of the sentence, one curve per blend mode."""
+    sheet = Plot(figsize=(9, 4))
+    axes = sheet.subplots()
+    for name, times in times_s.items():
         axes.plot(times * 1000, label=name)
     axes.set(xlabel="frame of the sentence", ylabel="mouth + composite, ms", ylim=(0, None))
     axes.legend()
-    drawing.savefig(path, dpi=110)
+    sheet.savefig(path, dpi=110)

@@ -1,4 +1,4 @@
-"""How long it takes to make an avatar of the shared talking video, and to find it made."""
+"""Preparation time of the shared talking video, and of a run that finds it up to date."""
 
 import subprocess
 import sys
@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 
 from matplotlib.figure import Figure as Plot
 
+from bench.avatars import TALKING_VIDEO, require_talking_video
 from bench.figure import Figure
 from warm.avatars.store import AvatarStore
 from warm.prepare.run import prepare
 
-TALKING_VIDEO = Path("../shared/media/talking_woman_576x720.mp4")
 RUNS, SECOND_RUNS = 3, 5
 
 
@@ -23,66 +23,53 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.stages_s: dict[str, float] = {}
-        self._at = time.perf_counter()
+        self._last_s = time.perf_counter()
 
     def tick(self, stage: str, _done: int, _all: int) -> None:
-        """Count the time since the last tick for `stage`."""
-        now = time.perf_counter()
-        self.stages_s[stage] = self.stages_s.get(stage, 0.0) + now - self._at
-        self._at = now
+        """Add the time since the last tick to `stage`."""
+        now_s = time.perf_counter()
+        self.stages_s[stage] = self.stages_s.get(stage, 0.0) + now_s - self._last_s
+        self._last_s = now_s
 
 
 def measure(out: Path) -> list[Figure]:
-    """Milliseconds a frame to prepare the video, and seconds for the command when it is ready.
+    """Time the preparation per frame, and the command when the avatar is up to date.
 
-    Raises FileNotFoundError where the shared video is not there.
+    Raises FileNotFoundError if the shared video is missing.
     """
-    if not TALKING_VIDEO.exists():
-        raise FileNotFoundError(f"{TALKING_VIDEO} is not there; it is what is prepared")
-    times_ms, seconds_s = [], []
+    require_talking_video()
+    times_ms = []
     with TemporaryDirectory() as folder:
         for _ in range(RUNS):
-            watch = Stopwatch()
-            times_ms.append(time_preparation(Path(folder), watch))
-        seconds_s = [time_second_run(Path(folder)) for _ in range(SECOND_RUNS)]
-    draw_stages(watch.stages_s, out / "prepare.png")
+            stopwatch = Stopwatch()
+            times_ms.append(time_preparation(Path(folder), stopwatch))
+        times_s = [time_second_run(Path(folder)) for _ in range(SECOND_RUNS)]
+    plot_stages(stopwatch.stages_s, out / "prepare.png")
+    name = "preparation of the shared 10 s video, closed-mouth idle included"
+    second = "`python -m warm prepare` when the avatar is up to date"
     return [
-        Figure(
-            name="preparation of the shared 10 s video, closed-mouth idle included",
-            value=median(times_ms),
-            unit="ms a frame",
-            goal=40.0,
-            better="lower",
-            n=RUNS,
-        ),
-        Figure(
-            name="`python -m warm prepare` when the avatar is up to date",
-            value=median(seconds_s),
-            unit="s",
-            goal=0.6,
-            better="lower",
-            n=SECOND_RUNS,
-        ),
+        Figure.at_most(name, median(times_ms), "ms a frame", 40.0, RUNS),
+        Figure.at_most(second, median(times_s), "s", 0.6, SECOND_RUNS),
     ]
 
 
-def time_preparation(results: Path, watch: Stopwatch) -> float:
-    """Milliseconds a frame, everything included from the first byte read to the last synced."""
+def time_preparation(results: Path, stopwatch: Stopwatch) -> float:
+    """Return milliseconds per frame, from the first byte read to the last byte synced."""
     begin = time.perf_counter()
     avatar = prepare(
         TALKING_VIDEO,
         avatar_id="bench",
         store=AvatarStore(results),
         force=True,
-        progress=watch.tick,
+        progress=stopwatch.tick,
     )
     elapsed_s = time.perf_counter() - begin
-    watch.tick("keeping", 0, 0)
+    stopwatch.tick("storing", 0, 0)
     return 1000 * elapsed_s / len(avatar.frames)
 
 
 def time_second_run(results: Path) -> float:
-    """Seconds of the whole command, Python's start included."""
+    """Return the seconds of the whole command, start of Python included."""
     command = [sys.executable, "-m", "warm", "prepare", str(TALKING_VIDEO), "--avatar-id", "again"]
     command += ["--results", str(results)]
     if not (results / "avatars" / "again").exists():
@@ -91,12 +78,12 @@ def time_second_run(results: Path) -> float:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     elapsed_s = time.perf_counter() - begin
     if not done.stdout.startswith("Up to date"):
-        raise RuntimeError(f"the second run was no cache hit: {done.stdout}")
+        raise RuntimeError(f"the second run did not find the avatar up to date: {done.stdout}")
     return elapsed_s
 
 
-def draw_stages(stages_s: Mapping[str, float], path: Path) -> None:
-    """One bar a stage."""
+def plot_stages(stages_s: Mapping[str, float], path: Path) -> None:
+    """Plot one bar per stage."""
     plot = Plot(figsize=(7, 3), layout="constrained")
     axes = plot.subplots()
     axes.barh(list(stages_s), list(stages_s.values()))

@@ -1,4 +1,4 @@
-"""What the stabilizers reach: on a synthetic head whose motion is known, and on a real one."""
+"""Accuracy and speed of the stabilizers, on a synthetic head of known motion and on a real one."""
 
 import time
 from collections.abc import Callable
@@ -8,24 +8,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.faces.heads import (
-    MODELS,
+from bench.avatars import TALKING_VIDEO
+from bench.faces.head_clips import (
+    PATCH_TO_FRAME,
     SPEAKING_FRAMES,
-    TALKING,
-    above,
     causal_one_euro,
     crop_errors,
+    high_pass,
     jumping_clip,
     lag_and_overshoot,
     mouth_patch,
-    picture_motion,
     rms,
+    skin_motion,
     speaking_clip,
     step_error,
     talking_clip,
 )
 from bench.faces.stabilizer_plot import draw
-from bench.faces.swaying import portrait, reference
+from bench.faces.synthetic_head import eye_transform, portrait
 from bench.figure import Figure
 from stabilizers.blend import BlendMode, paste
 from stabilizers.placement import extract_crop
@@ -33,13 +33,87 @@ from stabilizers.similarity import roll_of, scale_of
 from stabilizers.track import FACE_MESH
 from warm.avatars.avatar import CANONICAL_SIZE
 from warm.face.finder import FaceFinder
+from warm.prepare.run import FACE_MODELS
 
 JITTER_HZ = 5.0
+PASTES = 200
+
+
+def measure(out: Path) -> list[Figure]:
+    """Measure all figures of the stabilizers; the plot goes to `out`."""
+    draw(out / "stabilizers.png")
+    return [
+        paste_figure("feather", "composite alone, feather", 0.4),
+        paste_figure("poisson", "composite alone, Poisson", 3.0),
+        *speaking_figures(),
+        *jumping_figures(),
+        crop_figure(),
+        *(talking_figures() if TALKING_VIDEO.exists() else []),
+    ]
+
+
+def paste_figure(mode: BlendMode, name: str, goal_ms: float) -> Figure:
+    """Time one paste on the pixel grid of the frame."""
+    frame, patch, mask = mouth_patch()
+    value = median_ms(lambda: paste(frame, patch, mask, PATCH_TO_FRAME, mode=mode))
+    return Figure.at_most(name, value, "ms", goal_ms, PASTES)
+
+
+def median_ms(work: Callable[[], object]) -> float:
+    """Return the median time of PASTES calls."""
+    times_s = []
+    for _ in range(PASTES):
+        start = time.perf_counter()
+        work()
+        times_s.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times_s))
+
+
+def speaking_figures() -> list[Figure]:
+    """Return the errors of the transforms against the truth, on the head that speaks."""
+    clip = speaking_clip()
+    transforms = clip.track().transforms
+    errors = crop_errors(clip, transforms)
+    roll = np.degrees(roll_of(transforms) - roll_of(clip.truth))
+    scale = 100 * (scale_of(transforms) / scale_of(clip.truth) - 1)
+    rows = [
+        ("transform error, synthetic video", rms(errors), "px of 256 crop", 0.25),
+        ("transform jitter > 5 Hz", rms(high_pass(errors, JITTER_HZ)), "px of 256 crop", 0.05),
+        ("transform roll error", float(np.sqrt((roll**2).mean())), "degrees", 0.15),
+        ("transform scale error", float(np.sqrt((scale**2).mean())), "%", 0.3),
+    ]
+    return [Figure.at_most(*row, SPEAKING_FRAMES) for row in rows]
+
+
+def jumping_figures() -> list[Figure]:
+    """Return lag and overshoot of a fast move: prepared, and live on landmarks alone."""
+    clip = jumping_clip()
+    prepared = clip.track().transforms[:, 0] @ [128.0, 128.0, 1.0]
+    live = causal_one_euro(clip.landmarks[:, FACE_MESH.points, 0]).mean(axis=1)
+    figures = []
+    for form, x in (("prepared", prepared), ("live One-Euro", live)):
+        lag, overshoot = lag_and_overshoot(clip, x)
+        name = f"fast head move, {form}: "
+        figures += [
+            Figure.at_most(name + "lag", lag, "frames", 1.0, 1),
+            Figure.at_most(name + "overshoot", overshoot, "%", 5.0, 1),
+        ]
+    return figures
+
+
+def crop_figure() -> Figure:
+    """Paste each face's own crop back, and return the worst fidelity."""
+    clips = [speaking_clip(), *([talking_clip()] if TALKING_VIDEO.exists() else [])]
+    finder = FaceFinder(FACE_MODELS)
+    pictures = [portrait(), *(frame for clip in clips for frame in clip.frames[::25])]
+    values = [own_crop_psnr(picture, finder.find(picture)[0].mesh.points) for picture in pictures]
+    name = "pasting an avatar's own crop back"
+    return Figure.at_least(name, min(values), "dB", 45, len(values))
 
 
 def own_crop_psnr(frame: NDArray[np.uint8], points: NDArray[np.float32]) -> float:
-    """dB of the lower half of a face's own crop pasted back, over the pixels the mask touches."""
-    to_frame = reference(points[:, :2])
+    """Return the PSNR (dB) of a frame with its own crop pasted back, within a lower-face mask."""
+    to_frame = eye_transform(points[:, :2])
     mask = np.zeros((CANONICAL_SIZE, CANONICAL_SIZE), np.uint8)
     cv2.ellipse(mask, (128, 170), (80, 70), 0, 0, 360, 255, -1)
     mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), 8), np.uint8)
@@ -48,97 +122,13 @@ def own_crop_psnr(frame: NDArray[np.uint8], points: NDArray[np.float32]) -> floa
     pasted = frame.copy()
     paste(pasted, crop.picture, dense, crop.to_frame)
     touched = cv2.warpAffine(mask, to_frame, frame.shape[1::-1]) > 0
-    off = pasted[touched].astype(np.float64) - frame[touched]
-    return float(10 * np.log10(255**2 / (off**2).mean()))
-
-
-def median_ms(work: Callable[[], object], rounds: int = 200) -> float:
-    """Median time of a call."""
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times)) * 1e3
-
-
-def paste_figure(mode: BlendMode, name: str, goal_ms: float) -> Figure:
-    """Time of one paste on the frame's own grid."""
-    frame, patch, mask = mouth_patch()
-    to_frame = np.array([[1.0, 0.0, 150.0], [0.0, 1.0, 150.0]])
-    value = median_ms(lambda: paste(frame, patch, mask, to_frame, mode=mode))
-    return Figure(name=name, value=value, unit="ms", goal=goal_ms, better="lower", n=200)
-
-
-def speaking_figures() -> list[Figure]:
-    """How far the transforms are from the truth."""
-    clip = speaking_clip()
-    transforms = clip.track().transforms
-    errors = crop_errors(clip, transforms)
-    roll = np.degrees(roll_of(transforms) - roll_of(clip.truth))
-    scale = 100 * (scale_of(transforms) / scale_of(clip.truth) - 1)
-    rows = [
-        ("transform error, synthetic video", rms(errors), "px of 256 crop", 0.25),
-        ("transform jitter > 5 Hz", rms(above(errors, JITTER_HZ)), "px of 256 crop", 0.05),
-        ("transform roll error", float(np.sqrt((roll**2).mean())), "degrees", 0.15),
-        ("transform scale error", float(np.sqrt((scale**2).mean())), "%", 0.3),
-    ]
-    return [
-        Figure(name=name, value=value, unit=unit, goal=goal, better="lower", n=SPEAKING_FRAMES)
-        for name, value, unit, goal in rows
-    ]
-
-
-def jumping_figures() -> list[Figure]:
-    """A fast move: as prepared, and as the live filter sees it on landmarks alone."""
-    clip = jumping_clip()
-    prepared = clip.track().transforms[:, 0] @ [128.0, 128.0, 1.0]
-    live = causal_one_euro(clip.landmarks[:, FACE_MESH.points, 0]).mean(axis=1)
-    figures = []
-    for form, x in (("prepared", prepared), ("live One-Euro", live)):
-        lag, overshoot = lag_and_overshoot(clip, x)
-        pair = (("lag", lag, "frames", 1.0), ("overshoot", overshoot, "%", 5.0))
-        figures += [
-            Figure(
-                name=f"fast head move, {form}: {what}",
-                value=value,
-                unit=unit,
-                goal=goal,
-                better="lower",
-                n=1,
-            )
-            for what, value, unit, goal in pair
-        ]
-    return figures
+    errors = pasted[touched].astype(np.float64) - frame[touched]
+    return float(10 * np.log10(255**2 / (errors**2).mean()))
 
 
 def talking_figures() -> list[Figure]:
-    """The real video: does the patch stay on the skin."""
+    """Return the slip of the transforms on the skin of the real video."""
     clip = talking_clip()
-    error = step_error(clip.track().transforms, picture_motion(clip))
-    steps = len(clip.frames) - 1
+    error = step_error(clip.track().transforms, skin_motion(clip))
     name = "talking video: step error against its own motion"
-    return [Figure(name=name, value=error, unit="px", goal=0.25, better="lower", n=steps)]
-
-
-def crop_figure() -> Figure:
-    """The worst avatar's own crop, pasted back."""
-    clips = [speaking_clip(), *([talking_clip()] if TALKING.exists() else [])]
-    finder = FaceFinder(MODELS)
-    pictures = [portrait(), *(frame for clip in clips for frame in clip.frames[::25])]
-    values = [own_crop_psnr(picture, finder.find(picture)[0].mesh.points) for picture in pictures]
-    name = "pasting an avatar's own crop back"
-    return Figure(name=name, value=min(values), unit="dB", goal=45, better="higher", n=len(values))
-
-
-def measure(out: Path) -> list[Figure]:
-    """All figures of the stabilizers; the plot goes to `out`."""
-    draw(out / "stabilizers.png")
-    return [
-        paste_figure("feather", "composite alone, feather", 0.4),
-        paste_figure("poisson", "composite alone, Poisson", 3.0),
-        *speaking_figures(),
-        *jumping_figures(),
-        crop_figure(),
-        *(talking_figures() if TALKING.exists() else []),
-    ]
+    return [Figure.at_most(name, error, "px", 0.25, len(clip.frames) - 1)]

@@ -1,4 +1,4 @@
-"""The page in a real Chromium, with a real server behind it: how soon pictures are seen."""
+"""The page in a real Chromium with a real server: latency of pictures, and memory."""
 
 import json
 import random
@@ -12,79 +12,76 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import Self
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure as Plot
 from selenium.webdriver import Chrome
 
-from bench.figure import Figure
-from bench.server import Server, serving
-from bench.viewers.chromium import Viewer, chromium
-from bench.viewers.flashes import add, flat
+from bench.avatars import film_spec, prepare_demo
+from bench.figure import Figure, p95
+from bench.server_process import ServerProcess, run_server
+from bench.viewers.chromium import SessionPage, chromium
+from bench.viewers.flash_films import append_clip, uniform_picture
 from session.film import SAMPLE_RATE_HZ, FilmSpec
+from session.fragmented.journal import journal_path
 from session.fragmented.writer import FilmWriter
-from warm.avatars.store import AvatarStore
-from warm.prepare.run import prepare
 
-_PORTRAIT = "sample_data/grace_hopper.jpg"
 _FPS = 25
 _SENTENCE = "Yes."
-_ASKED = 32
+_REQUESTS = 32
 """Requests from idle whose first picture is timed, for each player."""
-_UNCOUNTED = 2
+_WARM_UP_REQUESTS = 2
 """Requests before these: the browser starts its decoder and its sound."""
 _QUIET_S = (0.3, 0.9)
-"""How long the page is idle before a request: at random, so that no rhythm is measured."""
-_LONG_S = 300
-_LOOK_S = 30
-"""Of the film, between two looks at the page's heap."""
-_RATE = 8
+"""Idle time before a request; random, so that no periodic effect is measured."""
+_LONG_FILM_S = 300
+_HEAP_INTERVAL_S = 30
+"""Film time from one measurement of the heap to the next."""
+_PLAYBACK_RATE = 8
+_FILM = "full_session.mp4"
 
 
 def measure(out: Path) -> list[Figure]:
-    """Latency of both players, memory; the plot of the latencies goes to `out`."""
+    """Measure the latency of both players, and memory; the plot of latencies goes to `out`."""
     with TemporaryDirectory(prefix="warmtalk-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         results = folder / "results"
-        portrait = Path(mpl.get_data_path()) / _PORTRAIT
-        prepare(portrait, avatar_id="demo", store=AvatarStore(results))
-        spec = _spec_of_demo(results)
-        _write_long(results / "sessions" / "long" / "full_session.mp4", spec)
-        with serving(results) as server, chromium(folder / "profile") as browser:
-            address = f"http://127.0.0.1:{server.port}/?session="
-            mse = _ask_often(server, browser, "mse", results)
-            hls = _ask_often(server, browser, "hls", results)
-            kept = _kept(Viewer(browser, f"{address}long&from=start"))
+        sessions = results / "sessions"
+        _write_long_film(sessions / "long" / _FILM, film_spec(prepare_demo(results)))
+        with run_server(results) as server, chromium(folder / "profile") as browser:
+            mse = _time_requests(server, browser, "mse", sessions)
+            hls = _time_requests(server, browser, "hls", sessions)
+            long_page = SessionPage(browser, server.url("/?session=long&from=start"))
+            memory = _measure_memory(long_page)
     _plot(mse, hls, out / "page_latency.png")
-    return [*_latencies(mse, hls), *kept]
+    return [*_latency_figures(mse, hls), *memory]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """One request whose first pictures were seen. Unix times, s."""
+class _Latency:
+    """Times of one request and its first pictures; Unix times, s."""
 
     sent: float
     appended: float
     """Its first fragment was durable."""
     shown: float
-    """Its first picture was on the screen, the idle face's being mixed into it."""
+    """Its first picture was on the screen, cross-faded from the idle picture."""
     moved: float
-    """Its second picture was: it is no still any more."""
+    """Its second picture was on the screen: the picture moves."""
 
 
-class _Journal(Thread):
-    """Notes when a film's journal grows, to a millisecond or two."""
+class _JournalWatch(Thread):
+    """Records when a film's journal grows, to a millisecond or two."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(daemon=True)
         self._path = path
         self._size = 0
-        self._is_over = Event()
+        self._stop = Event()
         self.grown: list[float] = []
         """Unix times, s."""
 
     def run(self) -> None:
-        while not self._is_over.wait(0.001):
+        while not self._stop.wait(0.001):
             size = self._path.stat().st_size if self._path.exists() else 0
             if size > self._size:
                 self.grown.append(time.time())
@@ -95,118 +92,102 @@ class _Journal(Thread):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._is_over.set()
+        self._stop.set()
         self.join()
 
 
-def _ask_often(server: Server, browser: Chrome, player: str, results: Path) -> list[_Seen]:
-    """Say a word again and again; the session is named after the player."""
-    path = results / "sessions" / player / "full_session.mp4.journal"
-    address = f"http://127.0.0.1:{server.port}/?session={player}&player={player}"
-    viewer = Viewer(browser, address)
-    with _Journal(path) as journal:
-        seen = [_ask(server, viewer, player, journal) for _ in range(_UNCOUNTED + _ASKED)]
-    return seen[_UNCOUNTED:]
+def _time_requests(
+    server: ServerProcess, browser: Chrome, player: str, sessions: Path
+) -> list[_Latency]:
+    """Speak one word per request, in a session named after the player."""
+    page = SessionPage(browser, server.url(f"/?session={player}&player={player}"))
+    with _JournalWatch(journal_path(sessions / player / _FILM)) as journal:
+        latencies = [
+            _time_request(server, page, player, journal)
+            for _ in range(_WARM_UP_REQUESTS + _REQUESTS)
+        ]
+    return latencies[_WARM_UP_REQUESTS:]
 
 
-def _ask(server: Server, viewer: Viewer, session_id: str, journal: _Journal) -> _Seen:
-    viewer.wait(lambda: not viewer.is_speaking())
+def _time_request(
+    server: ServerProcess, page: SessionPage, session_id: str, journal: _JournalWatch
+) -> _Latency:
+    page.wait(lambda: not page.is_speaking())
     time.sleep(random.uniform(*_QUIET_S))
     sent = time.time()
-    said = server.ask("POST", "/speak", {"text": _SENTENCE, "session_id": session_id})
-    start_s = json.loads(said)["clip"]["start_s"]
+    answer = server.request("POST", "/speak", {"text": _SENTENCE, "session_id": session_id})
+    start_s = json.loads(answer)["clip"]["start_s"]
     second_s = start_s + 1 / _FPS
-    return _Seen(
+    return _Latency(
         sent=sent,
         appended=next(grown for grown in journal.grown if grown > sent),
-        shown=viewer.wait(lambda: viewer.shown_at(start_s)),
-        moved=viewer.wait(lambda: viewer.shown_at(second_s)),
+        shown=page.wait(lambda: page.shown_at(start_s)),
+        moved=page.wait(lambda: page.shown_at(second_s)),
     )
 
 
-def _latencies(mse: list[_Seen], hls: list[_Seen]) -> Iterator[Figure]:
-    for player, seen, goal in (("MSE", mse, 250), ("hls.js", hls, 500)):
+def _latency_figures(mse: list[_Latency], hls: list[_Latency]) -> Iterator[Figure]:
+    for player, latencies, goal_ms in (("MSE", mse, 250), ("hls.js", hls, 500)):
         name = f"append -> picture in Chromium, starved player, {player}"
-        yield from _times(name, [one.shown - one.appended for one in seen], goal)
+        yield from _percentiles(name, [one.shown - one.appended for one in latencies], goal_ms)
         name = f"append -> second picture, {player}"
-        yield from _times(name, [one.moved - one.appended for one in seen], goal)
+        yield from _percentiles(name, [one.moved - one.appended for one in latencies], goal_ms)
     name = "POST /speak -> picture moving in the page"
-    yield from _times(name, [one.moved - one.sent for one in mse], 400)
+    yield from _percentiles(name, [one.moved - one.sent for one in mse], 400)
 
 
-def _times(name: str, taken_s: list[float], goal: float) -> Iterator[Figure]:
-    taken_ms = [1000 * taken for taken in taken_s]
-    yield _ms(f"{name}, p50", statistics.median(taken_ms), goal, len(taken_ms))
-    yield _ms(f"{name}, p95", _p95(taken_ms), goal, len(taken_ms))
+def _percentiles(name: str, times_s: list[float], goal_ms: float) -> Iterator[Figure]:
+    times_ms = [1000 * time_s for time_s in times_s]
+    median, n = statistics.median(times_ms), len(times_ms)
+    yield Figure.at_most(f"{name}, p50", median, "ms", goal_ms, n)
+    yield Figure.at_most(f"{name}, p95", p95(times_ms), "ms", goal_ms, n)
 
 
-def _p95(values: list[float]) -> float:
-    return statistics.quantiles(values, n=20, method="inclusive")[-1]
-
-
-def _ms(name: str, value: float, goal: float, n: int) -> Figure:
-    return Figure(name=name, value=value, unit="ms", goal=goal, better="lower", n=n)
-
-
-def _kept(viewer: Viewer) -> list[Figure]:
-    """What the page keeps of a long film that is there at once."""
-    viewer.wait(viewer.is_speaking)
-    viewer.run(f"document.getElementById('film').playbackRate = {_RATE}")
-    kept_s: list[float] = []
+def _measure_memory(page: SessionPage) -> list[Figure]:
+    """Play a long film that is complete, and measure its buffer and the heap."""
+    page.wait(page.is_speaking)
+    page.run(f"document.getElementById('film').playbackRate = {_PLAYBACK_RATE}")
+    buffered_s: list[float] = []
     heap_mb = []
-    for until_s in range(_LOOK_S, _LONG_S - _LOOK_S, _LOOK_S):
-        viewer.wait(partial(_is_past, viewer, until_s, kept_s))
-        heap_mb.append(viewer.heap_mb())
+    for position_s in range(_HEAP_INTERVAL_S, _LONG_FILM_S - _HEAP_INTERVAL_S, _HEAP_INTERVAL_S):
+        page.wait(partial(_has_played, page, position_s, buffered_s))
+        heap_mb.append(page.heap_mb())
+    name = f"film kept by the page of {_LONG_FILM_S // 60} min, at most"
+    # The first interval is left out: the page still fills its buffer.
+    growth_mb, span_s = heap_mb[-1] - heap_mb[1], (len(heap_mb) - 2) * _HEAP_INTERVAL_S
+    heap_name = f"the page's heap, growth over {span_s} s of film"
     return [
-        Figure(
-            name=f"film kept by the page of {_LONG_S // 60} min, at most",
-            value=max(kept_s),
-            unit="s",
-            goal=100,
-            better="lower",
-            n=len(kept_s),
-        ),
-        Figure(
-            name=f"the page's heap, growth over {(len(heap_mb) - 2) * _LOOK_S} s of film",
-            value=heap_mb[-1] - heap_mb[1],
-            unit="MB",
-            goal=2,
-            better="lower",
-            n=len(heap_mb) - 1,
-        ),
+        Figure.at_most(name, max(buffered_s), "s", 100, len(buffered_s)),
+        Figure.at_most(heap_name, growth_mb, "MB", 2, len(heap_mb) - 1),
     ]
 
 
-def _is_past(viewer: Viewer, until_s: float, kept_s: list[float]) -> bool:
-    now, start, end = viewer.run(
+def _has_played(page: SessionPage, position_s: float, buffered_s: list[float]) -> bool:
+    """Return True once the playback has passed a position; add the buffered length to the list."""
+    now, start, end = page.run(
         "const { currentTime, buffered } = document.getElementById('film');"
         "return [currentTime, buffered.start(0), buffered.end(buffered.length - 1)]"
     )
-    kept_s.append(end - start)
-    return bool(now > until_s)
+    buffered_s.append(end - start)
+    return bool(now > position_s)
 
 
-def _spec_of_demo(results: Path) -> FilmSpec:
-    avatar = AvatarStore(results).open("demo")
-    width, height = avatar.size
-    return FilmSpec(width=width, height=height, fps=avatar.fps)
-
-
-def _write_long(path: Path, spec: FilmSpec) -> None:
-    """Minutes of greys in silence."""
-    pictures = [flat(spec, 60 + step) for step in range(spec.fps)]
+def _write_long_film(path: Path, spec: FilmSpec) -> None:
+    """Write a silent film of grey pictures."""
+    pictures = [uniform_picture(spec, 60 + step) for step in range(spec.fps)]
     second = pictures, np.zeros(SAMPLE_RATE_HZ, np.float32)
     path.parent.mkdir(parents=True)
     with FilmWriter.create(path, spec) as film:
-        for _ in range(_LONG_S):
-            add(film, second, batches=[spec.fps])
+        for _ in range(_LONG_FILM_S):
+            append_clip(film, second, batches=[spec.fps])
 
 
-def _plot(mse: list[_Seen], hls: list[_Seen], path: Path) -> None:
+def _plot(mse: list[_Latency], hls: list[_Latency], path: Path) -> None:
     plot = Plot(figsize=(7, 4), layout="constrained")
     axes = plot.subplots()
-    for player, seen in (("MSE", mse), ("hls.js", hls)):
-        axes.ecdf([1000 * (one.shown - one.appended) for one in seen], label=f"append, {player}")
+    for player, latencies in (("MSE", mse), ("hls.js", hls)):
+        times_ms = [1000 * (one.shown - one.appended) for one in latencies]
+        axes.ecdf(times_ms, label=f"append, {player}")
     axes.ecdf([1000 * (one.moved - one.sent) for one in mse], label="request to motion, MSE")
     axes.set_xlabel("ms")
     axes.set_ylabel("share of requests")

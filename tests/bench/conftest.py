@@ -1,4 +1,4 @@
-"""What the tests of several figures need."""
+"""Fixtures of the benchmark tests."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ import torch
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
+    """Run PyTorch on one thread."""
     count = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,4 +1,4 @@
-"""Two hundred sentences to say: many closed lips, many open vowels, some pauses."""
+"""Two hundred test sentences with many bilabials, many open vowels and some pauses."""
 
 SENTENCES: tuple[str, ...] = (
     "Please bring the big map before we park the car.",

@@ -1,0 +1,87 @@
+"""Renders sentences with an avatar and tracks the lips in the composited pictures."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.avatars import TALKING_VIDEO, film_spec, load_engine
+from bench.faces.lip_measures import Curve, MeasuredSentence
+from session.film import FilmSpec
+from tts.espeak import EspeakVoices
+from tts.speech import Speech
+from warm.avatars.avatar import Avatar
+from warm.avatars.recipe import PreparationSettings
+from warm.engines.base import Engine
+from warm.face.landmarks import lip_gap, lip_width
+from warm.face.mesh import FaceMesh
+from warm.media.resampling import film_audio
+from warm.media.video import open_video
+from warm.prepare.run import FACE_MODELS
+from warm.render.compositing import composite, patch_requests
+
+BATCH = 16
+
+
+def measure_sentences(avatar: Avatar, texts: Sequence[str]) -> Iterator[MeasuredSentence]:
+    """Say and render every text in turn, and track the lips in every picture."""
+    tracker, cursor = LipTracker.create(avatar), 0
+    with closing(EspeakVoices()) as voices:
+        for text in texts:
+            for speech in voices.speak(text, voices.choose()):
+                sentence = tracker.measure(speech, cursor)
+                cursor += len(sentence.gap)
+                yield sentence
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class LipTracker:
+    """An engine that draws the mouth of one avatar, and the face mesh that measures it."""
+
+    avatar: Avatar
+    engine: Engine
+    mesh: FaceMesh
+    spec: FilmSpec
+
+    @classmethod
+    def create(cls, avatar: Avatar) -> "LipTracker":
+        """Load the default engine and the mesh."""
+        return cls(
+            avatar=avatar,
+            engine=load_engine(avatar),
+            mesh=FaceMesh(FACE_MODELS),
+            spec=film_spec(avatar),
+        )
+
+    def measure(self, speech: Speech, cursor: int) -> MeasuredSentence:
+        """Render one sentence from frame `cursor` on and measure its pictures."""
+        frames = len(film_audio(speech, self.spec)) // self.spec.samples_per_frame
+        track = self.engine.encode_speech(speech, frames=frames, fps=self.spec.fps)
+        landmarks = np.stack(
+            [
+                self.mesh.track(picture, self.avatar.landmarks[self.avatar.index_at(frame)]).points
+                for frame, picture in enumerate(self._pictures(cursor, track), cursor)
+            ]
+        )
+        gap, width = lip_gap(landmarks), lip_width(landmarks)
+        return MeasuredSentence(speech, cursor, track, gap, width, self.spec.fps)
+
+    def _pictures(self, cursor: int, track: NDArray[np.float32]) -> Iterator[NDArray[np.uint8]]:
+        """Yield the (h, w, 3) BGR picture of each row of the track."""
+        for start in range(0, len(track), BATCH):
+            rows, first = track[start : start + BATCH], cursor + start
+            patches = self.engine.submit(patch_requests(self.avatar, first, rows)).patches()
+            yield from composite(self.avatar, first, patches, mode="feather", subpixel=True)
+
+
+def talking_video_gaps(avatar: Avatar) -> Curve:
+    """Return the (frames,) lip gap in the talking video, whose avatar this is, IOD."""
+    mesh, settings = FaceMesh(FACE_MODELS), PreparationSettings()
+    with open_video(TALKING_VIDEO, fps=avatar.fps, max_side=settings.max_side) as video:
+        landmarks = [
+            mesh.track(picture, avatar.landmarks[index]).points
+            for index, picture in enumerate(video.frames())
+        ]
+    return lip_gap(np.stack(landmarks))
