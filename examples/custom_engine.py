@@ -107,4 +107,6 @@ def in_crop(to_frame: NDArray[np.float64], landmarks: NDArray[np.float32]) -> ND
 
 
 if __name__ == "__main__":
-    exit_now(app.main(sys.argv[1:], program="examples.custom_engine", engine=EllipseEngine))
+    exit_now(
+        app.main(sys.argv[1:], program="python -m examples.custom_engine", engine=EllipseEngine)
+    )

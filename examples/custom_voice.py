@@ -85,4 +85,4 @@ def sound(letter: str, speed: float) -> NDArray[np.float32]:
 
 if __name__ == "__main__":
     flags = ["--voice", TONE.id, *sys.argv[1:]]
-    exit_now(app.main(flags, program="examples.custom_voice", voices=ToneVoices))
+    exit_now(app.main(flags, program="python -m examples.custom_voice", voices=ToneVoices))
