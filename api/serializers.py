@@ -6,7 +6,8 @@ from typing import Any
 from session.film import ClipRecord
 from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE, Avatar
-from warm.avatars.store import IDLE_FILM, PREVIEW, AvatarSummary
+from warm.avatars.store import IDLE_FILM, PREVIEW
+from warm.avatars.summary import AvatarSummary
 from warm.runtime import Runtime
 from warm.sessions.archive import ArchivedFilm
 from warm.sessions.paths import DEFAULT_SESSION

@@ -16,7 +16,8 @@ from pathlib import Path
 from tts.isolated_espeak import VoiceUnavailable
 from tts.voice import BadSpeechRequest
 from warm.avatars.recipe import PreparationError
-from warm.avatars.store import PREVIEW, AvatarError, AvatarStore, AvatarSummary
+from warm.avatars.store import PREVIEW, AvatarError, AvatarStore
+from warm.avatars.summary import AvatarSummary
 from warm.engines.factory import engine_recipe, make_engine
 from warm.engines.weights.command import add_models
 from warm.engines.weights.errors import WeightsError

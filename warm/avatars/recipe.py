@@ -1,4 +1,4 @@
-"""What can be chosen about a preparation, and the digest that names its result."""
+"""Settings of a preparation, and the digest that identifies its result."""
 
 from __future__ import annotations
 
@@ -10,30 +10,38 @@ from pathlib import Path
 from stabilizers.settings import TrackSettings
 
 ENGINES = {"viseme": 5, "musetalk": 1}
-"""Every engine, with the version of what its `prepare` writes: a higher one makes avatars anew."""
+"""Every engine, with the version of its prepared data: a higher one makes avatars outdated."""
 
 RECIPE = 4
-"""Goes up when preparation makes something else of the same source and settings."""
+"""Version of preparation: increased when the same source and settings give another result."""
 SAMPLE_RATE_HZ = 48_000
 RANGES = {"fps": (10, 60), "max_side": (128, 4096), "max_s": (1, 60), "bbox_shift": (-60, 60)}
 
 
+class PreparationError(ValueError):
+    """The avatar was not created, and no file of it was left."""
+
+
+class BadPreparationSettings(PreparationError):
+    """A setting is outside its range."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparationSettings:
-    """Everything that changes what a source becomes. Raises BadPreparationSettings."""
+    """Everything that changes the result of a preparation. Raises BadPreparationSettings."""
 
     fps: int = 25
-    """Frames per second of the avatar; divides the 48 kHz audio clock."""
+    """Frames per second of the avatar; a divisor of the 48 kHz audio clock."""
     max_side: int = 1280
-    """Larger pictures are scaled down to it, pixels."""
+    """Longest side of a frame, pixels; larger pictures are scaled down."""
     max_s: int = 20
-    """Of a longer video only the beginning is used, seconds."""
+    """Seconds of a video that are used; the rest is ignored."""
     bbox_shift: int = 0
-    """Moves the face's box and mask: positive is down, frame pixels."""
+    """Vertical shift of the face's box and mask, frame pixels; positive is down."""
     engine: str = "viseme"
-    """The lip engine that adds its own data."""
+    """The lip engine that prepares its own data."""
     recipe: tuple[tuple[str, str | int], ...] = ()
-    """What else changes that data, as `warm.engines.factory.engine_recipe` tells it."""
+    """Everything else that changes that data; see `warm.engines.factory.engine_recipe`."""
     track: TrackSettings = field(default_factory=TrackSettings)
 
     def __post_init__(self) -> None:
@@ -52,7 +60,7 @@ class PreparationSettings:
 
 
 def preparation_digest(source: Path, settings: PreparationSettings) -> str:
-    """SHA-256 (hex) of a source's content and everything that changes what becomes of it."""
+    """Return the SHA-256 (hex) of a source's content and everything that changes the result."""
     with source.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     chosen = asdict(settings)
@@ -65,11 +73,3 @@ def preparation_digest(source: Path, settings: PreparationSettings) -> str:
         "settings": chosen,
     }
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-
-
-class PreparationError(ValueError):
-    """The avatar was not made, and nothing of it was left behind."""
-
-
-class BadPreparationSettings(PreparationError):
-    """A setting is outside its range."""

@@ -1,4 +1,4 @@
-"""Avatars on disk: opened by memory map, checked, listed, replaced in one step."""
+"""Avatar store: avatars on disk, opened by memory map, checked, listed and replaced atomically."""
 
 import fcntl
 import hashlib
@@ -10,95 +10,65 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from warm.avatars.avatar import Avatar, AvatarBuild
+from warm.avatars.summary import AvatarSummary, summary_of
 from warm.installation import own_command
 
 FORMAT = 1
-"""Of the folder. Other versions of the program refuse what is not theirs."""
+"""Version of the folder's format; a program refuses every other version."""
 MANIFEST = "avatar.json"
 PREVIEW, IDLE_FILM = "preview.png", "idle.mp4"
 MANIFEST_KEYS = (
     *("id", "digest", "fps", "loop", "frames", "width", "height"),
     *("source", "created", "notes", "files"),
 )
-CORE = ("frames", "transforms", "landmarks")
+CORE_ARRAYS = ("frames", "transforms", "landmarks")
 ID_PATTERN = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 """Ids of avatars and sessions, which are names of folders."""
 BUILDING, OLD = ".building-", ".old-"
 SMALL_BYTES = 1 << 20
-"""Files up to this size are read and checked by digest at every opening; larger ones are mapped,
-and checked by size alone unless asked."""
+"""Files up to this size are read and checked by digest whenever an avatar is opened. Larger ones
+are mapped, and checked by size alone unless `verify` is set."""
 STALE_S = 60.0
-"""Unfinished folders older than this that nobody has locked were left by a killed process."""
-
-State = Literal["ready", "outdated", "damaged"]
+"""Older unfinished folders without a lock were left by a killed process."""
 
 
 class AvatarError(ValueError):
-    """An avatar cannot be had; the message says which command mends it."""
+    """An avatar cannot be opened; the message names the command that repairs it."""
 
 
 class BadAvatarId(AvatarError):
-    """The name could not be a folder's."""
+    """The id is not a valid name of a folder."""
 
 
 class AvatarMissing(AvatarError):
-    """There is no avatar of that name."""
+    """There is no avatar with that id."""
 
 
 class AvatarOutdated(AvatarError):
-    """Another version of the program made it."""
+    """Another version of the program made the avatar."""
 
 
 class AvatarDamaged(AvatarError):
-    """Files are gone, cut off or changed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AvatarSummary:
-    """What is known of an avatar without opening its arrays."""
-
-    id: str
-    state: State
-    problem: str = ""
-    """Why it is not ready, and what mends it."""
-    digest: str = ""
-    fps: int = 0
-    frames: int = 0
-    size: tuple[int, int] = (0, 0)
-    """(width, height)."""
-    loop: str = ""
-    source: str = ""
-    """The photo or video as it was named."""
-    created: str = ""
-    """ISO 8601, UTC."""
-    bytes: int = 0
-    notes: tuple[str, ...] = field(default=())
-    """What preparation had to say."""
-
-    @property
-    def period(self) -> int:
-        """After how many shown frames the loop is where it began."""
-        return self.frames * (2 if self.loop == "pingpong" else 1)
+    """Files of the avatar are missing, truncated or changed."""
 
 
 class AvatarStore:
-    """The avatars under `results/avatars`. Any thread may use it."""
+    """The avatars under `results/avatars`. Thread-safe."""
 
     def __init__(self, results: Path) -> None:
         self.results = results
         self.root = results / "avatars"
 
     def folder(self, avatar_id: str) -> Path:
-        """Where an avatar lives or would live; raises BadAvatarId."""
+        """Return the folder of an avatar, which may not exist; raises BadAvatarId."""
         if not ID_PATTERN.fullmatch(avatar_id):
             raise BadAvatarId(
                 f"avatar_id is {avatar_id!r}; allowed are 1 to 64 letters, digits, '-' and '_'."
@@ -106,18 +76,18 @@ class AvatarStore:
         return self.root / avatar_id
 
     def open(self, avatar_id: str, *, verify: bool = False) -> Avatar:
-        """Map an avatar; raises AvatarMissing, AvatarOutdated or AvatarDamaged.
+        """Open an avatar by memory map; raises AvatarMissing, AvatarOutdated or AvatarDamaged.
 
-        `verify` reads every byte and compares digests; without it large files are only measured.
+        `verify` compares the digests of all files; otherwise only the size of large ones.
         """
         folder = self.folder(avatar_id)
-        with self._whole(avatar_id, verify=verify) as manifest:
+        with self._checked_manifest(avatar_id, verify=verify) as manifest:
             arrays = {
-                Path(name).stem: self._array(avatar_id, folder / name)
+                Path(name).stem: self._read_array(avatar_id, folder / name)
                 for name in manifest["files"]
                 if name.endswith(".npy")
             }
-        frames, transforms, landmarks = (arrays.pop(name) for name in CORE)
+        frames, transforms, landmarks = (arrays.pop(name) for name in CORE_ARRAYS)
         return Avatar(
             id=avatar_id,
             digest=manifest["digest"],
@@ -131,47 +101,48 @@ class AvatarStore:
         )
 
     def list(self) -> list[AvatarSummary]:
-        """Every avatar by name, the ones that cannot be opened too."""
+        """Return all avatars by id, including those that cannot be opened."""
         if not self.root.is_dir():
             return []
         names = sorted(path.name for path in self.root.iterdir() if path.is_dir())
         return [self.summary(name) for name in names if ID_PATTERN.fullmatch(name)]
 
     def summary(self, avatar_id: str) -> AvatarSummary:
-        """What is known of one avatar; raises AvatarMissing."""
+        """Return the properties of one avatar; raises AvatarMissing."""
         try:
-            with self._whole(avatar_id) as manifest:
-                return summarised(manifest)
+            with self._checked_manifest(avatar_id) as manifest:
+                return summary_of(manifest)
         except AvatarOutdated as error:
             return AvatarSummary(id=avatar_id, state="outdated", problem=str(error))
         except AvatarDamaged as error:
             return AvatarSummary(id=avatar_id, state="damaged", problem=str(error))
 
     def delete(self, avatar_id: str) -> None:
-        """Remove an avatar; raises AvatarMissing. Whoever has it open keeps it."""
+        """Delete an avatar; raises AvatarMissing. Memory maps that are open stay valid."""
         folder = self.folder(avatar_id)
         if not folder.is_dir():
             raise self._missing(avatar_id)
         with locked(self.root):
-            old = self._put_aside(folder)
+            old = self._move_away(folder)
         shutil.rmtree(old)
 
     @contextmanager
     def building(self, avatar_id: str) -> Iterator[Path]:
-        """An empty folder that becomes the avatar when the block ends well, and is gone otherwise.
+        """Yield an empty folder that becomes the avatar at the end of the block.
 
-        The block has to `write_manifest` it. An avatar of that name is replaced; raises OSError.
+        The block must call `write_manifest`. An existing avatar is replaced. If the block raises,
+        the folder is deleted. Raises OSError.
         """
         target = self.folder(avatar_id)
         self.root.mkdir(parents=True, exist_ok=True)
-        self._sweep()
+        self._delete_abandoned()
         folder = Path(tempfile.mkdtemp(prefix=f"{BUILDING}{avatar_id}-", dir=self.root))
         try:
             with locked(folder):
                 yield folder
                 folder.chmod(0o755)
                 with locked(self.root):
-                    old = self._put_aside(target) if target.exists() else None
+                    old = self._move_away(target) if target.exists() else None
                     folder.rename(target)
             if old is not None:
                 shutil.rmtree(old)
@@ -187,9 +158,9 @@ class AvatarStore:
         metadata: Mapping[str, Any],
         notes: Sequence[str],
     ) -> None:
-        """Write the manifest of a finished build, everything on disk before it. Raises OSError.
+        """Write the manifest of a finished build after syncing its files. Raises OSError.
 
-        metadata: more JSON to keep, "source" among it; notes: for the person who asked.
+        `metadata`: further keys of the manifest, "source" among them; `notes`: for the user.
         """
         count, height, width = build.frames.shape[:3]
         files = sorted(path for path in build.folder.iterdir())
@@ -205,37 +176,39 @@ class AvatarStore:
             "height": height,
             **metadata,
             "notes": list(notes),
-            "files": {path.name: sealed(path) for path in files},
+            "files": {path.name: synced_entry(path) for path in files},
         }
         with (build.folder / MANIFEST).open("w", encoding="utf-8") as file:
             json.dump(manifest, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
 
-    def _put_aside(self, folder: Path) -> Path:
-        aside = Path(tempfile.mkdtemp(prefix=OLD, dir=self.root))
-        folder.rename(aside / folder.name)
-        return aside
+    def _move_away(self, folder: Path) -> Path:
+        old = Path(tempfile.mkdtemp(prefix=OLD, dir=self.root))
+        folder.rename(old / folder.name)
+        return old
 
-    def _sweep(self) -> None:
+    def _delete_abandoned(self) -> None:
         for path in self.root.iterdir():
             if path.name.startswith((BUILDING, OLD)) and is_abandoned(path):
                 shutil.rmtree(path, ignore_errors=True)
 
     @contextmanager
-    def _whole(self, avatar_id: str, *, verify: bool = False) -> Iterator[dict[str, Any]]:
-        """The manifest of an avatar with all its files, which is not replaced meanwhile."""
+    def _checked_manifest(
+        self, avatar_id: str, *, verify: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the manifest of a complete avatar, which is not replaced during the block."""
         folder = self.folder(avatar_id)
         if not self.root.is_dir():
             raise self._missing(avatar_id)
         with locked(self.root, shared=True):
             if not folder.is_dir():
                 raise self._missing(avatar_id)
-            manifest = self._manifest(avatar_id)
+            manifest = self._read_manifest(avatar_id)
             self._check_files(avatar_id, manifest, verify=verify)
             yield manifest
 
-    def _manifest(self, avatar_id: str) -> dict[str, Any]:
+    def _read_manifest(self, avatar_id: str) -> dict[str, Any]:
         try:
             manifest = json.loads((self.folder(avatar_id) / MANIFEST).read_text(encoding="utf-8"))
             version = manifest["format"]
@@ -247,24 +220,24 @@ class AvatarStore:
                 f"Prepare it again: {self._command(avatar_id)}"
             )
         if absent := [key for key in MANIFEST_KEYS if key not in manifest]:
-            raise self._damaged(avatar_id, f"{MANIFEST} lacks {', '.join(absent)}")
+            raise self._damaged(avatar_id, f"{MANIFEST} has no {', '.join(absent)}")
         return dict(manifest)
 
     def _check_files(self, avatar_id: str, manifest: Mapping[str, Any], *, verify: bool) -> None:
-        for name in CORE:
+        for name in CORE_ARRAYS:
             if f"{name}.npy" not in manifest["files"]:
                 raise self._damaged(avatar_id, f"{MANIFEST} does not name {name}.npy")
         for name, known in manifest["files"].items():
             path = self.folder(avatar_id) / name
             if not path.is_file():
-                raise self._damaged(avatar_id, f"{name} is gone")
+                raise self._damaged(avatar_id, f"{name} is missing")
             size = path.stat().st_size
             if size != known["bytes"]:
                 raise self._damaged(avatar_id, f"{name} has {size} bytes, not {known['bytes']}")
             if (verify or size <= SMALL_BYTES) and digest_of_file(path) != known["sha256"]:
                 raise self._damaged(avatar_id, f"{name} was changed")
 
-    def _array(self, avatar_id: str, path: Path) -> NDArray[Any]:
+    def _read_array(self, avatar_id: str, path: Path) -> NDArray[Any]:
         try:
             if path.stat().st_size > SMALL_BYTES:
                 return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
@@ -280,9 +253,9 @@ class AvatarStore:
             f"Prepare it: {self._command(avatar_id)}"
         )
 
-    def _damaged(self, avatar_id: str, what: str) -> AvatarDamaged:
+    def _damaged(self, avatar_id: str, fault: str) -> AvatarDamaged:
         return AvatarDamaged(
-            f"The avatar {avatar_id!r} is damaged: {what}. "
+            f"The avatar {avatar_id!r} is damaged: {fault}. "
             f"Prepare it again: {self._command(avatar_id)}"
         )
 
@@ -291,26 +264,9 @@ class AvatarStore:
         return own_command(*words)
 
 
-def summarised(manifest: Mapping[str, Any]) -> AvatarSummary:
-    """What the manifest of a whole avatar tells."""
-    return AvatarSummary(
-        id=manifest["id"],
-        state="ready",
-        digest=manifest["digest"],
-        fps=manifest["fps"],
-        frames=manifest["frames"],
-        size=(manifest["width"], manifest["height"]),
-        loop=manifest["loop"],
-        source=manifest["source"],
-        created=manifest["created"],
-        bytes=sum(file["bytes"] for file in manifest["files"].values()),
-        notes=tuple(manifest["notes"]),
-    )
-
-
 @contextmanager
 def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
-    """One thread or process at a time, or any number of those that share."""
+    """Hold a lock on a folder: one thread or process at a time, or any number of shared ones."""
     lock = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
@@ -319,21 +275,21 @@ def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
         os.close(lock)
 
 
-def sealed(path: Path) -> dict[str, Any]:
-    """Size and digest of a file that is on disk when this returns."""
+def synced_entry(path: Path) -> dict[str, Any]:
+    """Sync a file to disk and return its entry in the manifest: size and digest."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
     return {"bytes": path.stat().st_size, "sha256": digest_of_file(path)}
 
 
 def digest_of_file(path: Path) -> str:
-    """SHA-256 of a file's content, hex."""
+    """Return the SHA-256 of a file, hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_abandoned(folder: Path) -> bool:
-    """Whether a folder under construction is old and nobody's."""
+    """Return whether an unfinished folder is old and not locked by a process."""
     try:
         if time.time() - folder.stat().st_mtime < STALE_S:
             return False

@@ -1,4 +1,4 @@
-"""Avatars are opened whole or not at all, and replaced in one step."""
+"""The avatar store: avatars are opened completely or not at all, and replaced atomically."""
 
 import fcntl
 import json
@@ -23,7 +23,7 @@ from warm.avatars.store import (
 )
 
 FRAMES = np.random.default_rng(0).integers(0, 255, (12, 200, 160, 3), np.uint8)
-"""More than SMALL_BYTES of them."""
+"""More than SMALL_BYTES, so that they are mapped."""
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def save(
     frames: NDArray[np.uint8] = FRAMES,
     extra: NDArray[Any] | None = None,
 ) -> Avatar:
-    """An avatar made of nothing but arrays."""
+    """Store and open an avatar that consists of arrays only."""
     count = len(frames)
     with store.building(avatar_id) as folder:
         transforms = np.tile(np.eye(2, 3), (count, 1, 1))
@@ -51,9 +51,9 @@ def save(
             ("teeth", np.arange(5) if extra is None else extra),
         ):
             np.save(folder / f"{name}.npy", array)
-        facts = {"source": "anna.jpg"}
+        metadata = {"source": "anna.jpg"}
         store.write_manifest(
-            build, avatar_id=avatar_id, digest="d" * 64, metadata=facts, notes=["One face."]
+            build, avatar_id=avatar_id, digest="d" * 64, metadata=metadata, notes=["One face."]
         )
     return store.open(avatar_id)
 
@@ -62,7 +62,7 @@ def visible(store: AvatarStore) -> list[str]:
     return sorted(path.name for path in store.root.iterdir())
 
 
-def test_an_opened_avatar_is_what_was_built(store: AvatarStore) -> None:
+def test_an_opened_avatar_equals_the_build(store: AvatarStore) -> None:
     avatar = save(store)
     assert np.array_equal(avatar.frames, FRAMES)
     assert avatar.size == (160, 200)
@@ -73,7 +73,7 @@ def test_an_opened_avatar_is_what_was_built(store: AvatarStore) -> None:
     }
 
 
-def test_nobody_can_write_to_an_avatar_and_its_frames_stay_on_disk(store: AvatarStore) -> None:
+def test_an_avatar_is_read_only_and_its_frames_are_mapped(store: AvatarStore) -> None:
     avatar = save(store)
     assert FRAMES.nbytes > SMALL_BYTES
     assert isinstance(avatar.frames.base, np.memmap)
@@ -82,7 +82,7 @@ def test_nobody_can_write_to_an_avatar_and_its_frames_stay_on_disk(store: Avatar
             array[0] = 0
 
 
-def test_a_missing_avatar_names_the_command_that_makes_it(store: AvatarStore) -> None:
+def test_the_error_for_a_missing_avatar_names_the_command_to_run(store: AvatarStore) -> None:
     with pytest.raises(AvatarMissing, match=r"prepare PHOTO_OR_VIDEO --avatar-id nobody --results"):
         store.open("nobody")
     with pytest.raises(AvatarMissing):
@@ -90,12 +90,12 @@ def test_a_missing_avatar_names_the_command_that_makes_it(store: AvatarStore) ->
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../etc", "a/b", "a b", "é", "a" * 65, "x\n"])
-def test_a_name_that_could_leave_the_folder_is_refused(name: str, store: AvatarStore) -> None:
+def test_an_invalid_id_is_refused(name: str, store: AvatarStore) -> None:
     with pytest.raises(BadAvatarId, match="allowed are 1 to 64 letters"):
         store.open(name)
 
 
-def test_an_avatar_of_another_version_says_so(store: AvatarStore) -> None:
+def test_an_avatar_of_another_format_is_outdated(store: AvatarStore) -> None:
     manifest = save(store).folder / "avatar.json"
     manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 99'))
     with pytest.raises(AvatarOutdated, match=r"format 99.*reads 1.*Prepare it again"):
@@ -103,7 +103,7 @@ def test_an_avatar_of_another_version_says_so(store: AvatarStore) -> None:
     assert store.list()[0].state == "outdated"
 
 
-def test_a_file_that_is_gone_cut_or_changed_is_named(store: AvatarStore) -> None:
+def test_a_missing_truncated_or_changed_file_is_named(store: AvatarStore) -> None:
     folder = save(store).folder
     teeth = (folder / "teeth.npy").read_bytes()
     (folder / "teeth.npy").write_bytes(teeth[:-1] + b"\xff")
@@ -113,13 +113,13 @@ def test_a_file_that_is_gone_cut_or_changed_is_named(store: AvatarStore) -> None
     with pytest.raises(AvatarDamaged, match=r"teeth\.npy has \d+ bytes, not \d+"):
         store.open("anna")
     (folder / "teeth.npy").unlink()
-    with pytest.raises(AvatarDamaged, match=r"teeth\.npy is gone"):
+    with pytest.raises(AvatarDamaged, match=r"teeth\.npy is missing"):
         store.open("anna")
     (summary,) = store.list()
     assert summary.state == "damaged" and "teeth.npy" in summary.problem
 
 
-def test_a_changed_byte_in_the_frames_is_found_when_asked_for(store: AvatarStore) -> None:
+def test_a_changed_byte_in_the_frames_is_found_by_verify(store: AvatarStore) -> None:
     avatar = save(store)
     with (avatar.folder / "frames.npy").open("r+b") as file:
         file.seek(1000)
@@ -130,13 +130,13 @@ def test_a_changed_byte_in_the_frames_is_found_when_asked_for(store: AvatarStore
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"id": "anna"}', '{"format": 1}'])
-def test_a_broken_manifest_is_damage(text: str, store: AvatarStore) -> None:
+def test_an_avatar_with_an_invalid_manifest_is_damaged(text: str, store: AvatarStore) -> None:
     (save(store).folder / "avatar.json").write_text(text)
     with pytest.raises(AvatarDamaged, match=r"avatar\.json"):
         store.open("anna")
 
 
-def test_a_manifest_without_the_frames_is_damage(store: AvatarStore) -> None:
+def test_an_avatar_with_a_manifest_without_frames_is_damaged(store: AvatarStore) -> None:
     path = save(store).folder / "avatar.json"
     manifest = json.loads(path.read_text())
     del manifest["files"]["frames.npy"]
@@ -150,12 +150,12 @@ def test_a_pickle_is_never_loaded(store: AvatarStore) -> None:
         save(store, extra=np.array([{"a": 1}], dtype=object))
 
 
-def test_empty_arrays_and_single_numbers_come_back(store: AvatarStore) -> None:
+def test_empty_arrays_and_scalars_are_restored(store: AvatarStore) -> None:
     assert save(store, extra=np.empty((0, 4))).extras["teeth"].shape == (0, 4)
     assert save(store, extra=np.array(2.5)).extras["teeth"][()] == 2.5
 
 
-def test_avatars_are_listed_by_name_with_what_preparation_said(store: AvatarStore) -> None:
+def test_avatars_are_listed_by_id_with_their_notes(store: AvatarStore) -> None:
     assert store.list() == []
     save(store, "zoe")
     save(store, "anna")
@@ -166,7 +166,7 @@ def test_avatars_are_listed_by_name_with_what_preparation_said(store: AvatarStor
     assert anna.bytes > FRAMES.nbytes
 
 
-def test_a_replaced_avatar_stays_whole_for_whoever_has_it_open(store: AvatarStore) -> None:
+def test_an_open_avatar_stays_valid_after_it_is_replaced(store: AvatarStore) -> None:
     old = save(store)
     new = save(store, frames=FRAMES[::-1].copy())
     assert np.array_equal(old.frames, FRAMES)
@@ -174,7 +174,7 @@ def test_a_replaced_avatar_stays_whole_for_whoever_has_it_open(store: AvatarStor
     assert visible(store) == ["anna"]
 
 
-def test_a_deleted_avatar_is_gone_but_stays_whole_for_whoever_has_it_open(
+def test_an_open_avatar_stays_valid_after_it_is_deleted(
     store: AvatarStore,
 ) -> None:
     avatar = save(store)
@@ -183,7 +183,7 @@ def test_a_deleted_avatar_is_gone_but_stays_whole_for_whoever_has_it_open(
     assert np.array_equal(avatar.frames, FRAMES)
 
 
-def test_a_build_that_fails_leaves_the_old_avatar_and_nothing_else(store: AvatarStore) -> None:
+def test_a_failed_build_leaves_the_old_avatar_and_nothing_else(store: AvatarStore) -> None:
     save(store)
     with pytest.raises(ZeroDivisionError), store.building("anna") as folder:
         (folder / "frames.npy").write_bytes(b"half")
@@ -192,7 +192,7 @@ def test_a_build_that_fails_leaves_the_old_avatar_and_nothing_else(store: Avatar
     assert np.array_equal(store.open("anna").frames, FRAMES)
 
 
-def test_what_a_killed_preparation_left_is_swept_but_nothing_in_use(store: AvatarStore) -> None:
+def test_abandoned_folders_are_deleted_and_folders_in_use_are_not(store: AvatarStore) -> None:
     store.root.mkdir(parents=True)
     for name in (".building-killed-x", ".building-busy-x", ".building-young-x", ".old-x"):
         (store.root / name).mkdir()
@@ -207,7 +207,7 @@ def test_what_a_killed_preparation_left_is_swept_but_nothing_in_use(store: Avata
     assert visible(store) == [".building-busy-x", ".building-young-x", "anna"]
 
 
-def test_of_avatars_of_one_name_made_at_once_the_last_one_stays_and_none_fails(
+def test_concurrent_builds_of_one_avatar_all_succeed(
     store: AvatarStore,
 ) -> None:
     def make(grey: int) -> None:

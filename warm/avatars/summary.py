@@ -1,0 +1,52 @@
+"""Summary of a stored avatar, read from its manifest alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+State = Literal["ready", "outdated", "damaged"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvatarSummary:
+    """Properties of an avatar that are known without opening its arrays."""
+
+    id: str
+    state: State
+    problem: str = ""
+    """Why the avatar is not ready, and how to repair it."""
+    digest: str = ""
+    fps: int = 0
+    frames: int = 0
+    size: tuple[int, int] = (0, 0)
+    """(width, height)."""
+    loop: str = ""
+    source: str = ""
+    """Path of the photo or video, as given."""
+    created: str = ""
+    """ISO 8601, UTC."""
+    bytes: int = 0
+    notes: tuple[str, ...] = field(default=())
+    """Notes of the preparation."""
+
+    @property
+    def period(self) -> int:
+        """Displayed frames per turn of the loop."""
+        return self.frames * (2 if self.loop == "pingpong" else 1)
+
+
+def summary_of(manifest: Mapping[str, Any]) -> AvatarSummary:
+    """Return the properties of a complete avatar, from its manifest."""
+    return AvatarSummary(
+        id=manifest["id"],
+        state="ready",
+        digest=manifest["digest"],
+        fps=manifest["fps"],
+        frames=manifest["frames"],
+        size=(manifest["width"], manifest["height"]),
+        loop=manifest["loop"],
+        source=manifest["source"],
+        created=manifest["created"],
+        bytes=sum(file["bytes"] for file in manifest["files"].values()),
+        notes=tuple(manifest["notes"]),
+    )
