@@ -43,8 +43,8 @@ from tts.isolated_espeak import VoiceUnavailable
 from tts.voice import Voices
 from warm.avatars.recipe import PreparationError
 from warm.avatars.store import AvatarError, AvatarStore
+from warm.engine_factory import engine_recipe, make_engine
 from warm.engines.base import Engine, EngineOutOfMemory
-from warm.engines.factory import engine_recipe, make_engine
 from warm.engines.musetalk.errors import NoSuchDevice
 from warm.engines.weights.errors import WeightsError
 from warm.face.models import FaceModelError

@@ -6,8 +6,8 @@ from session.film import FilmSpec
 from warm.__main__ import demo_portrait
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarStore
+from warm.engine_factory import make_engine
 from warm.engines.base import Engine
-from warm.engines.factory import make_engine
 from warm.prepare.run import prepare
 from warm.settings import Settings
 

@@ -16,7 +16,7 @@ from tts.espeak import EspeakVoices
 from tts.speech import Speech
 from tts.voice import VoiceChoice, VoiceInfo
 from warm.avatars.store import AvatarStore
-from warm.engines.factory import make_engine
+from warm.engine_factory import make_engine
 from warm.runtime import Runtime
 from warm.settings import read_settings
 

@@ -18,7 +18,7 @@ from tts.voice import BadSpeechRequest
 from warm.avatars.recipe import PreparationError
 from warm.avatars.store import PREVIEW, AvatarError, AvatarStore
 from warm.avatars.summary import AvatarSummary
-from warm.engines.factory import engine_recipe, make_engine
+from warm.engine_factory import engine_recipe, make_engine
 from warm.engines.weights.command import add_models
 from warm.engines.weights.errors import WeightsError
 from warm.face.models import FaceModelError

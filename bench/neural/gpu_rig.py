@@ -13,8 +13,8 @@ from bench.neural.random_models import write_models
 from warm.__main__ import demo_portrait
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarStore
+from warm.engine_factory import make_engine, musetalk_options
 from warm.engines.base import PatchRequest, PendingPatches
-from warm.engines.factory import make_engine, musetalk_options
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 from warm.media.photo import read_photo

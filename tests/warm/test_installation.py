@@ -52,7 +52,7 @@ import sys
 for name in ("torch", "diffusers", "transformers", "safetensors", "huggingface_hub", "httpx2"):
     sys.modules[name] = None  # as if it were not installed
 from warm.__main__ import main
-from warm.engines.factory import make_engine
+from warm.engine_factory import make_engine
 from warm.settings import Settings
 if sys.argv[1] == "engine":
     make_engine(Settings(engine="musetalk"))

@@ -41,7 +41,7 @@ class PreparationSettings:
     engine: str = "viseme"
     """The lip engine that prepares its own data."""
     recipe: tuple[tuple[str, str | int], ...] = ()
-    """Everything else that changes that data; see `warm.engines.factory.engine_recipe`."""
+    """Everything else that changes that data; see `warm.engine_factory.engine_recipe`."""
     track: TrackSettings = field(default_factory=TrackSettings)
 
     def __post_init__(self) -> None:

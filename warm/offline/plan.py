@@ -16,7 +16,7 @@ from tts.sentences import check_text
 from tts.voice import BadSpeechRequest, VoiceChoice, Voices
 from warm.avatars.recipe import PreparationError, PreparationSettings, preparation_digest
 from warm.avatars.store import ID_PATTERN, MANIFEST, AvatarError, AvatarStore
-from warm.engines.factory import engine_recipe
+from warm.engine_factory import engine_recipe
 from warm.engines.weights.digest import sha256_of
 from warm.installation import own_command
 from warm.media.audio import AudioInfo, examine_audio

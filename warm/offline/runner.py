@@ -18,7 +18,7 @@ from tts.espeak import EspeakVoices
 from tts.voice import Voices
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError, AvatarStore
-from warm.engines.factory import make_engine
+from warm.engine_factory import make_engine
 from warm.offline.chunks import (
     Chunk,
     chunks_from_audio,

@@ -20,8 +20,8 @@ from app import assemble
 from tests.warm.portraits import portrait
 from tts.espeak import EspeakVoices
 from warm.avatars.store import AvatarStore
+from warm.engine_factory import make_engine, musetalk_options
 from warm.engines.base import EngineLost
-from warm.engines.factory import make_engine, musetalk_options
 from warm.engines.lifecycle import LoadPolicy
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.options import MuseTalkOptions

@@ -19,7 +19,7 @@ from tests.warm.portraits import portrait
 from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import preparation_digest
 from warm.avatars.store import AvatarStore
-from warm.engines.factory import engine_recipe, make_engine
+from warm.engine_factory import engine_recipe, make_engine
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.settings import Settings

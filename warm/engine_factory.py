@@ -1,4 +1,4 @@
-"""The lip engines by name. Only the chosen one is imported."""
+"""Creation of the lip engine that the settings name. Imports only that engine."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def make_engine(settings: Settings) -> Engine:
-    """The engine that the settings name, not yet loaded; raises WeightsError when files lack."""
+    """Create the engine, not loaded yet; raises WeightsError if its files are missing."""
     if settings.engine == "viseme":
-        from warm.engines.viseme.engine import VisemeEngine  # noqa: PLC0415  only what the engine needs
+        from warm.engines.viseme.engine import VisemeEngine  # noqa: PLC0415  only if it is chosen
 
         return VisemeEngine(settings.models_dir / "face")
     if settings.engine == "musetalk":
@@ -29,9 +29,9 @@ def make_engine(settings: Settings) -> Engine:
 
 
 def engine_recipe(settings: Settings) -> tuple[tuple[str, str | int], ...]:
-    """What besides `PreparationSettings` changes what the engine keeps with an avatar.
+    """Return what changes the engine's prepared data in addition to `PreparationSettings`.
 
-    Raises WeightsError when files of the engine lack.
+    Raises WeightsError if files of the engine are missing.
     """
     if settings.engine != "musetalk":
         return ()
@@ -40,8 +40,8 @@ def engine_recipe(settings: Settings) -> tuple[tuple[str, str | int], ...]:
 
 
 def musetalk_options(settings: Settings) -> MuseTalkOptions:
-    """The options of the neural engine."""
-    from warm.engines.musetalk.options import MuseTalkOptions  # noqa: PLC0415  only when it is needed
+    """Return the settings' part for the neural engine."""
+    from warm.engines.musetalk.options import MuseTalkOptions  # noqa: PLC0415  only if it is chosen
 
     return MuseTalkOptions(
         models_dir=settings.models_dir,
