@@ -1,0 +1,1 @@
+"""Speech synthesis: text to sentences, sentences to audio with phonemes."""

@@ -1,4 +1,4 @@
-"""The embedded voices: espeak-ng, a woman's and a man's voice in each of its languages."""
+"""Embedded voices: espeak-ng, a female and a male voice in each of its languages."""
 
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,18 +17,18 @@ from tts.voice import BadSpeechRequest, VoiceChoice, VoiceInfo
 
 LICENCE = "espeak-ng, GPL-3.0-or-later; loaded at run time from the wheel espeakng-loader"
 DEFAULT_LANGUAGE = "en-US"
-OWN_RATE_WPM = 170
-"""The pace at speed 1.0: an unhurried conversation."""
-SLOWEST, FASTEST = 0.5, 2.0
+NORMAL_RATE_WPM = 170
+"""Words per minute at speed 1.0: an unhurried conversation."""
+MIN_SPEED, MAX_SPEED = 0.5, 2.0
 
 LEAD_S = 0.06
-"""Silence before the first sound: time for the lips to close on a first /p/."""
+"""Silence before the first sound, in which the lips can close for an initial /p/."""
 SENTENCE_PAUSE_S, CLAUSE_PAUSE_S = 0.32, 0.14
-"""Silence after a sentence, and after a piece whose sentence goes on, at speed 1.0."""
+"""Silence after a sentence, and after a piece whose sentence continues, at speed 1.0."""
 
 VARIANTS = {"female": "Annie", "male": "Gene"}
-"""espeak's variant for each voice, the default first. Chosen among its 104 by the distance of their
-long-term spectrum to human speech, without echo (it smears the stops) and without clipping."""
+"""espeak's variant for each voice, the default first. Of its 104 variants these have the long-term
+spectrum closest to human speech, no echo (which smears the stops) and no clipping."""
 
 _NAMES_SHOWN = 5
 _SCRIPT_LETTERS, _REGION_LETTERS = 4, 2
@@ -38,68 +38,69 @@ _SCRIPT_LETTERS, _REGION_LETTERS = 4, 2
 class _Speaker:
     info: VoiceInfo
     espeak_voice: str
-    fits: Mapping[str, int]
-    """Language tag to espeak's priority: lower fits better."""
+    priorities: Mapping[str, int]
+    """Language tag to espeak's priority; lower fits better."""
 
 
 class EspeakVoices:
     """Voices named `espeak-{language}-{female|male}`, as in `espeak-en-us-female`.
 
-    Any thread may call anything; sentences of two threads wait for one another. espeak-ng runs in
-    processes of its own: `close` ends them, and so does the end of this process.
+    Thread-safe; sentences of several threads are serialized. espeak-ng runs in its own processes;
+    `close` stops them, and so does the end of this process.
     """
 
     def __init__(self, espeak: IsolatedEspeak | None = None) -> None:
-        """Raises VoiceUnavailable when espeak-ng cannot be started."""
+        """Start and warm up espeak-ng; raises VoiceUnavailable if it cannot be started."""
         self._espeak = espeak or IsolatedEspeak()
-        speakers = list(_speakers(self._espeak.catalogue()))
+        speakers = list(_speakers(self._espeak.languages()))
         self._speakers = {speaker.info.id: speaker for speaker in speakers}
-        self._spoken_by = _spoken_by(speakers)
+        self._default_voices = _default_voices(speakers)
         self._warm_up()
 
     def close(self) -> None:
-        """End the processes of espeak-ng; nothing can be said afterwards."""
+        """Stop the processes of espeak-ng; later calls of `speak` fail."""
         self._espeak.close()
 
     def infos(self) -> Sequence[VoiceInfo]:
-        """Every voice, in espeak's order of languages."""
+        """Return all voices, in espeak's order of languages."""
         return [speaker.info for speaker in self._speakers.values()]
 
     def choose(
         self, *, voice: str | None = None, language: str | None = None, speed: float | None = None
     ) -> VoiceChoice:
-        """Check a request and fill in the defaults; raises BadSpeechRequest.
+        """Check a request and apply the defaults; raises BadSpeechRequest.
 
-        A language alone chooses its female voice; a tag that espeak lacks is shortened from the
-        right until it is known (RFC 4647 lookup: `de-DE` finds `de`). A voice alone speaks its
-        own language.
+        A language alone selects its female voice; an unknown tag is shortened from the right until
+        it is known (RFC 4647 lookup: `de-DE` finds `de`). A voice alone speaks its own language.
         """
         pace = _checked_speed(speed)
         if voice is None:
             tag = self._known_language(DEFAULT_LANGUAGE if language is None else language)
-            return VoiceChoice(voice=self._spoken_by[tag], language=tag, speed=pace)
+            return VoiceChoice(voice=self._default_voices[tag], language=tag, speed=pace)
         info = self._known_voice(voice).info
         return VoiceChoice(voice=info.id, language=_language_of(info, language), speed=pace)
 
     def speak(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:
-        """Say `text`, one `Speech` a sentence, each made when the one before was taken.
+        """Yield one `Speech` per sentence of `text`, each synthesized on demand.
 
-        Raises BadSpeechRequest at once when there is nothing to say in `text`, and at a sentence
-        that espeak-ng cannot speak; VoiceUnavailable when espeak-ng cannot be started again.
+        Raises BadSpeechRequest at once if `text` has nothing to speak, and at a sentence that
+        espeak-ng cannot speak; VoiceUnavailable if espeak-ng cannot be restarted.
         """
         return self._speak(speakable_text(text), choice)
 
     def _speak(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:
-        said = False
+        has_spoken = False
         for number, sentence in enumerate(split_sentences(text), 1):
             try:
                 speech = self._sentence(sentence, choice)
             except SentenceFailed as error:
-                raise BadSpeechRequest("text", _failed(sentence, number, choice, error)) from error
+                raise BadSpeechRequest(
+                    "text", _failure_message(sentence, number, choice, error)
+                ) from error
             if speech is not None:
-                said = True
+                has_spoken = True
                 yield speech
-        if not said:
+        if not has_spoken:
             raise BadSpeechRequest(
                 "text",
                 f"the voice {choice.voice} knows no sound for the text {text[:40]!r}. "
@@ -107,35 +108,37 @@ class EspeakVoices:
             )
 
     def _sentence(self, sentence: Sentence, choice: VoiceChoice) -> Speech | None:
-        """One sentence at the fixed loudness; None when espeak makes no sound of it."""
-        utterance = self._espeak.say(
-            sentence.text if sentence.ends else sentence.text.rstrip(",") + ",",
+        """Synthesize one sentence at the fixed loudness; None if espeak makes no sound of it."""
+        raw = self._espeak.synthesize(
+            sentence.text if sentence.is_end else sentence.text.rstrip(",") + ",",
             voice=self._speakers[choice.voice].espeak_voice,
-            rate_wpm=round(OWN_RATE_WPM * choice.speed),
+            rate_wpm=round(NORMAL_RATE_WPM * choice.speed),
         )
-        pause = SENTENCE_PAUSE_S if sentence.ends else CLAUSE_PAUSE_S
-        return _speech(sentence.text, utterance, lead_s=LEAD_S, pause_s=pause / choice.speed)
+        pause = SENTENCE_PAUSE_S if sentence.is_end else CLAUSE_PAUSE_S
+        return _speech(sentence.text, raw, lead_s=LEAD_S, pause_s=pause / choice.speed)
 
     def _known_voice(self, voice: str) -> _Speaker:
         speaker = self._speakers.get(voice.lower())
         if speaker is None:
-            raise BadSpeechRequest("voice", _unknown("voice", voice, self._speakers))
+            raise BadSpeechRequest("voice", _unknown_message("voice", voice, self._speakers))
         return speaker
 
     def _known_language(self, language: str) -> str:
-        tag = _lookup(language, self._spoken_by)
+        tag = _lookup(language, self._default_voices)
         if tag is None:
-            raise BadSpeechRequest("language", _unknown("language", language, self._spoken_by))
+            raise BadSpeechRequest(
+                "language", _unknown_message("language", language, self._default_voices)
+            )
         return tag
 
     def _warm_up(self) -> None:
-        """espeak reads a language's dictionary at its first sentence; the first caller need not."""
+        """Speak once, because espeak reads a language's dictionary at its first sentence."""
         for _ in self.speak("Hello.", self.choose()):
             pass
 
 
 def bcp47(tag: str) -> str:
-    """A language tag in the case of RFC 5646: `EN-us` is `en-US`, `fa-latn` is `fa-Latn`."""
+    """Return a language tag in the case of RFC 5646: `EN-us` is `en-US`, `fa-latn` is `fa-Latn`."""
     language, *rest = tag.lower().replace("_", "-").split("-")
     private = rest.index("x") if "x" in rest else len(rest)
     cased = [_subtag(part) if index < private else part for index, part in enumerate(rest)]
@@ -152,7 +155,7 @@ def _speakers(languages: Iterable[EspeakLanguage]) -> Iterator[_Speaker]:
     taken = set[str]()
     for language in languages:
         slug = language.tags[0][1].lower()
-        if slug in taken:  # Cantonese in two spellings has one tag
+        if slug in taken:  # two spellings of Cantonese have the same tag
             slug = language.identifier.rsplit("/", 1)[-1].lower()
         taken.add(slug)
         for kind, variant in VARIANTS.items():
@@ -168,18 +171,18 @@ def _speaker(language: EspeakLanguage, slug: str, kind: str, variant: str) -> _S
         streams=False,
         licence=LICENCE,
     )
-    fits = {bcp47(tag): priority for priority, tag in reversed(language.tags)}
-    return _Speaker(info, f"{language.identifier}+{variant}", fits)
+    priorities = {bcp47(tag): priority for priority, tag in reversed(language.tags)}
+    return _Speaker(info, f"{language.identifier}+{variant}", priorities)
 
 
-def _spoken_by(speakers: Iterable[_Speaker]) -> dict[str, str]:
-    """Language tag to the voice that speaks it when none is asked for: the best fit, listed first.
+def _default_voices(speakers: Iterable[_Speaker]) -> dict[str, str]:
+    """Return the default voice of each language tag: the best fit, the first of equals.
 
-    Plain `en` means DEFAULT_LANGUAGE, where espeak's own priorities would give British English.
+    Plain `en` means DEFAULT_LANGUAGE; espeak's own priorities would select British English.
     """
     best: dict[str, tuple[int, str]] = {}
     for speaker in speakers:
-        for tag, priority in speaker.fits.items():
+        for tag, priority in speaker.priorities.items():
             if tag not in best or priority < best[tag][0]:
                 best[tag] = (priority, speaker.info.id)
     best["en"] = best[DEFAULT_LANGUAGE]
@@ -187,12 +190,12 @@ def _spoken_by(speakers: Iterable[_Speaker]) -> dict[str, str]:
 
 
 def _lookup(tag: str, known: Collection[str]) -> str | None:
-    """RFC 4647 lookup: drop subtags from the right until the tag is known."""
-    wanted = bcp47(tag.strip())
-    while wanted:
-        if wanted in known:
-            return wanted
-        wanted = wanted.rpartition("-")[0]
+    """Look a tag up (RFC 4647): drop subtags from the right until it is known."""
+    candidate = bcp47(tag.strip())
+    while candidate:
+        if candidate in known:
+            return candidate
+        candidate = candidate.rpartition("-")[0]
     return None
 
 
@@ -214,18 +217,18 @@ def _checked_speed(speed: float | None) -> float:
         return 1.0
     if isinstance(speed, bool) or not isinstance(speed, int | float):
         received = type(speed).__name__
-    elif SLOWEST <= speed <= FASTEST:
+    elif MIN_SPEED <= speed <= MAX_SPEED:
         return float(speed)
     else:
         received = str(speed)
     raise BadSpeechRequest(
         "speed",
-        f"speed must be a number from {SLOWEST} to {FASTEST} (1.0 is the voice's own pace), "
+        f"speed must be a number from {MIN_SPEED} to {MAX_SPEED} (1.0 is normal speed), "
         f"received {received}. Send a number in that range or leave it out.",
     )
 
 
-def _unknown(field: str, received: str, known: Collection[str]) -> str:
+def _unknown_message(field: str, received: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(received.lower(), known, n=_NAMES_SHOWN, cutoff=0.5)
     nearest = f"Closest: {', '.join(close)}. " if close else ""
     return (
@@ -234,8 +237,10 @@ def _unknown(field: str, received: str, known: Collection[str]) -> str:
     )
 
 
-def _failed(sentence: Sentence, number: int, choice: VoiceChoice, error: SentenceFailed) -> str:
-    """The message of a sentence that espeak-ng cannot speak."""
+def _failure_message(
+    sentence: Sentence, number: int, choice: VoiceChoice, error: SentenceFailed
+) -> str:
+    """Return the message for a sentence that espeak-ng cannot speak."""
     shown = repr(sentence.text[:40]) + ("…" if len(sentence.text) > 40 else "")
     return (
         f"the voice {choice.voice} cannot speak sentence {number} of the text, which begins at "
@@ -244,13 +249,13 @@ def _failed(sentence: Sentence, number: int, choice: VoiceChoice, error: Sentenc
     )
 
 
-def _speech(
-    text: str, utterance: SynthesizedSpeech, *, lead_s: float, pause_s: float
-) -> Speech | None:
-    """An utterance at the fixed loudness with exactly `lead_s` of silence before and `pause_s`
-    after; None when there is no sound in it."""
-    marks, rate = utterance.marks, utterance.sample_rate_hz
-    pcm = np.frombuffer(utterance.pcm, np.int16)
+def _speech(text: str, raw: SynthesizedSpeech, *, lead_s: float, pause_s: float) -> Speech | None:
+    """Return the speech at the fixed loudness, between `lead_s` and `pause_s` of silence.
+
+    None if there is no sound in it.
+    """
+    marks, rate = raw.marks, raw.sample_rate_hz
+    pcm = np.frombuffer(raw.pcm, np.int16)
     sounding = [index for index, mark in enumerate(marks) if mark.symbol]
     if not sounding:
         return None
@@ -268,7 +273,7 @@ def _speech(
 
 
 def _excerpt(pcm: NDArray[np.int16], start: int, end: int) -> NDArray[np.int16]:
-    """pcm[start:end] with zeros where it does not reach."""
+    """Return pcm[start:end], padded with zeros outside the array."""
     inside = pcm[max(start, 0) : max(end, 0)]
     before = max(-start, 0)
     return np.pad(inside, (before, end - start - before - len(inside)))

@@ -1,11 +1,11 @@
-"""espeak-ng by ctypes: its languages, and text to sound with phoneme marks.
+"""Binding of espeak-ng with ctypes: its languages, and text to audio with phoneme marks.
 
-Only a speech worker (`tts.speech_worker`) opens it: there are texts that crash the library, and
-the process that called it. It imports no more than it needs, because workers must start quickly.
+Only a speech worker (`tts.speech_worker`) loads it, because some texts crash the library and its
+process. It imports as little as possible, so that workers start quickly.
 
-espeak-ng (GPL-3-or-later) is loaded from the `espeakng-loader` wheel at run time; nothing of it is
-linked or copied. It keeps one global state a process and is not re-entrant, so there is one
-`EspeakLibrary` a process, used by one thread. Structures and constants follow espeak-ng's public
+espeak-ng (GPL-3-or-later) is loaded from the `espeakng-loader` wheel at run time; it is neither
+linked nor copied. Its state is global and it is not re-entrant, so a process has one
+`EspeakLibrary`, used by one thread. Structures and constants follow espeak-ng's public
 header `speak_lib.h` (1.52).
 """
 
@@ -17,24 +17,24 @@ from typing import Any
 import espeakng_loader
 
 from tts.espeak_results import (
+    AudioTooLong,
     EspeakError,
     EspeakLanguage,
     PhonemeMark,
     SynthesizedSpeech,
-    TooMuchSound,
 )
 
 _SYNCHRONOUS = 2
 _PHONEME_EVENTS, _IPA, _DO_NOT_EXIT = 0x0001, 0x0002, 0x8000
 _UTF8, _END_PAUSE = 0x0001, 0x1000
 _BUFFER_MS = 500
-"""Sound handed out per callback: few enough callbacks to cost nothing."""
+"""Audio per callback: long enough that the callbacks cost nothing."""
 _EVENT_END_OF_LIST, _EVENT_PHONEME = 0, 7
 _PARAMETER_RATE, _PARAMETER_VOLUME = 1, 2
 _VOLUME = 50
-"""Of 100: louder and some voices clip inside espeak."""
-MOST_SOUND_S = 600
-"""Longest sound of one text. The longest sentences, of letters that espeak spells by number, take
+"""Of 100; some voices clip inside espeak when louder."""
+MAX_AUDIO_S = 600
+"""Maximum audio of one text. The longest sentences, of letters that espeak spells by number, take
 150 s at half speed."""
 
 
@@ -79,51 +79,51 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class EspeakLibrary:
-    """The library, opened. One a process, for one thread."""
+    """The loaded library. One per process, used by one thread."""
 
     def __init__(self) -> None:
-        self._library = _open()
+        self._library = _load()
         self.sample_rate_hz = _initialise(self._library)
-        self._sound: list[bytes] = []
-        self._sound_bytes = 0
+        self._pcm: list[bytes] = []
+        self._pcm_bytes = 0
         self._marks: list[tuple[int, bytes]] = []
-        self._callback = _Callback(self._collect)  # espeak keeps the pointer: it must outlive calls
+        self._callback = _Callback(self._collect)  # espeak keeps the pointer, so it must stay alive
         self._library.espeak_SetSynthCallback(self._callback)
         self._library.espeak_SetParameter(_PARAMETER_VOLUME, _VOLUME, 0)
         self._voice = ""
 
-    def catalogue(self) -> tuple[EspeakLanguage, ...]:
-        """Every language espeak's data files speak, in espeak's order.
+    def languages(self) -> tuple[EspeakLanguage, ...]:
+        """Return the languages of espeak's data files, in espeak's order.
 
-        espeak lists a few whose dictionary was never shipped; they are silent, and left out.
+        espeak lists a few languages without a dictionary; they are silent and omitted.
         """
         entries = self._library.espeak_ListVoices(None)
         listed = [_language(entry.contents) for entry in _until_null(entries)]
         return tuple(language for language in listed if _has_dictionary(language))
 
-    def say(self, text: str, *, voice: str, rate_wpm: int) -> SynthesizedSpeech:
-        """Speak plain text (no markup) and return all of it.
+    def synthesize(self, text: str, *, voice: str, rate_wpm: int) -> SynthesizedSpeech:
+        """Synthesize plain text (no markup) completely.
 
-        `voice` is a catalogue identifier, optionally `+` a variant's file name; espeak keeps
-        `rate_wpm` (words a minute) within 80…450. Raises EspeakError, and TooMuchSound above
-        MOST_SOUND_S. Costs about 0.9 ms
-        a second of speech, nearly all inside `espeak_Synth`; a change of voice 0.2-8 ms.
+        `voice` is a language's identifier, optionally with `+` and a variant's file name; espeak
+        clips `rate_wpm` (words per minute) to 80…450. Raises EspeakError, and AudioTooLong above
+        MAX_AUDIO_S. Takes about 0.9 ms per second of speech, nearly all in `espeak_Synth`; a
+        change of voice takes 0.2-8 ms.
         """
         data = text.encode() + b"\0"
-        self._use(voice)
+        self._set_voice(voice)
         self._library.espeak_SetParameter(_PARAMETER_RATE, rate_wpm, 0)
-        self._sound, self._sound_bytes, self._marks = [], 0, []
+        self._pcm, self._pcm_bytes, self._marks = [], 0, []
         status = self._library.espeak_Synth(
             data, ctypes.c_size_t(len(data)), 0, 1, 0, _UTF8 | _END_PAUSE, None, None
         )
         if self._is_too_long:
-            raise TooMuchSound(MOST_SOUND_S)
+            raise AudioTooLong(MAX_AUDIO_S)
         if status != 0:
             raise EspeakError(f"espeak-ng answered {status} to a text of {len(text)} characters.")
         marks = tuple(PhonemeMark(sample, _symbol(raw)) for sample, raw in self._marks)
-        return SynthesizedSpeech(b"".join(self._sound), self.sample_rate_hz, marks)
+        return SynthesizedSpeech(b"".join(self._pcm), self.sample_rate_hz, marks)
 
-    def _use(self, voice: str) -> None:
+    def _set_voice(self, voice: str) -> None:
         if voice == self._voice:
             return
         status = self._library.espeak_SetVoiceByName(voice.encode())
@@ -133,20 +133,20 @@ class EspeakLibrary:
 
     @property
     def _is_too_long(self) -> bool:
-        return self._sound_bytes > 2 * self.sample_rate_hz * MOST_SOUND_S
+        return self._pcm_bytes > 2 * self.sample_rate_hz * MAX_AUDIO_S
 
-    def _collect(self, sound: Any, count: int, events: Any) -> int:
-        """Called by espeak with each piece of sound; 0 means go on, 1 stop."""
-        if sound:
-            self._sound.append(ctypes.string_at(sound, 2 * count))
-            self._sound_bytes += 2 * count
+    def _collect(self, samples: Any, count: int, events: Any) -> int:
+        """Collect a block of audio; espeak's callback. Return 0 to continue, 1 to stop."""
+        if samples:
+            self._pcm.append(ctypes.string_at(samples, 2 * count))
+            self._pcm_bytes += 2 * count
         for event in _events(events):
             if event.type == _EVENT_PHONEME:
                 self._marks.append((event.sample, bytes(event.id.string)))
         return int(self._is_too_long)
 
 
-def _open() -> ctypes.CDLL:
+def _load() -> ctypes.CDLL:
     path = espeakng_loader.get_library_path()
     try:
         library = ctypes.CDLL(path)
@@ -160,7 +160,7 @@ def _open() -> ctypes.CDLL:
 
 
 def _initialise(library: ctypes.CDLL) -> int:
-    """Start espeak; gives its sample rate in Hz."""
+    """Initialise espeak; return its sample rate in Hz."""
     data = espeakng_loader.get_data_path()
     options = _PHONEME_EVENTS | _IPA | _DO_NOT_EXIT
     rate = int(library.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, data.encode(), options))
@@ -189,7 +189,7 @@ def _language(voice: _Voice) -> EspeakLanguage:
 
 
 def _has_dictionary(language: EspeakLanguage) -> bool:
-    """Whether the dictionary that a language's file names, or that has its tag, is there."""
+    """Return True if the dictionary named in the language's file, or by its tag, exists."""
     data = Path(espeakng_loader.get_data_path())
     name = language.tags[0][1].split("-")[0]
     for line in (data / "lang" / language.identifier).read_text(encoding="utf-8").splitlines():
@@ -199,7 +199,7 @@ def _has_dictionary(language: EspeakLanguage) -> bool:
 
 
 def _tags(address: int) -> Iterator[tuple[int, str]]:
-    """espeak's list: a priority byte and a zero-ended tag, again and again, to a zero byte."""
+    """Parse espeak's list: priority bytes with null-terminated tags, up to a zero byte."""
     while priority := ctypes.c_ubyte.from_address(address).value:
         tag = ctypes.string_at(address + 1)
         yield priority, tag.decode()

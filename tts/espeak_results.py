@@ -1,17 +1,17 @@
-"""What espeak gives: its languages, and a text as sound with phoneme marks."""
+"""Results of espeak-ng: its languages, and the audio of a text with phoneme marks."""
 
 from dataclasses import dataclass
 
 
 class EspeakError(RuntimeError):
-    """espeak-ng could not be opened, or refused a call."""
+    """espeak-ng cannot be opened, or refused a call."""
 
 
-class TooMuchSound(EspeakError):
-    """A text whose sound has no reasonable length."""
+class AudioTooLong(EspeakError):
+    """The audio of a text exceeds the limit."""
 
-    def __init__(self, most_s: float) -> None:
-        super().__init__(f"takes more than {most_s:g} s to say")
+    def __init__(self, max_s: float) -> None:
+        super().__init__(f"takes more than {max_s:g} s to say")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,24 +20,25 @@ class EspeakLanguage:
 
     name: str
     identifier: str
-    """The name that espeak's calls take, such as `gmw/en-US`."""
+    """Name in espeak's calls, such as `gmw/en-US`."""
     tags: tuple[tuple[int, str], ...]
-    """(priority, language tag): a lower priority is a better fit; the first is the entry's own."""
+    """(priority, language tag): a lower priority fits better; the first tag is the entry's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhonemeMark:
-    """Where espeak starts a phoneme."""
+    """The start of a phoneme."""
 
     sample: int
+    """Index of its first sample."""
     symbol: str
-    """As espeak writes it: IPA with stress and length marks, `""` for a pause, `(en)` for a switch
-    of language. At most eight bytes, so a long one may be cut."""
+    """espeak's spelling: IPA with stress and length marks, `""` for a pause, `(en)` for a switch of
+    language. At most eight bytes, so a long symbol may be truncated."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SynthesizedSpeech:
-    """A text as espeak speaks it."""
+    """The audio of a text."""
 
     pcm: bytes
     """Mono samples, int16 in the machine's byte order."""

@@ -1,4 +1,4 @@
-"""Messages between a process and its speech workers: a JSON header and raw bytes."""
+"""Framing of messages between a process and its speech workers: a JSON header and raw bytes."""
 
 import json
 import struct
@@ -6,21 +6,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 SIZES = struct.Struct("<II")
-"""Bytes of the header and of the payload; both follow."""
+"""Sizes of the header and the payload, which follow in bytes."""
 
 Message = tuple[dict[str, Any], bytes]
 
 
 def pack_message(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
-    """A message as it is sent."""
+    """Serialize a message."""
     data = json.dumps(header).encode()
     return b"".join((SIZES.pack(len(data), len(payload)), data, payload))
 
 
 def unpack_message(read: Callable[[int], bytes]) -> Message:
-    """The next message; `read` gives exactly as many bytes as it is asked for, or raises.
+    """Read the next message; `read` returns exactly the requested number of bytes, or raises.
 
-    Raises ValueError for bytes that are no message.
+    Raises ValueError for bytes that are not a message.
     """
     header_bytes, payload_bytes = SIZES.unpack(read(SIZES.size))
     header = json.loads(read(header_bytes))

@@ -1,12 +1,12 @@
-"""Every voice at one loudness."""
+"""Loudness normalization, so that all voices are equally loud."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 SPEECH_LEVEL_DBFS = -20.0
-"""Level of the sounding part of a sentence: about what broadcast speech has."""
+"""Level of the sounding part of a sentence; about that of broadcast speech."""
 PEAK_DBFS = -1.0
-"""No sample is louder, so nothing clips here or after resampling."""
+"""Peak limit, so that nothing clips here or after resampling."""
 
 _WINDOW_S = 0.02
 _SOUNDING_DB = -30.0
@@ -14,7 +14,7 @@ _SOUNDING_DB = -30.0
 
 
 def normalize_loudness(samples: NDArray[np.float32], sample_rate_hz: int) -> NDArray[np.float32]:
-    """(n,) at any level to (n,) at the fixed one; silence stays silence."""
+    """Scale (n,) samples to the fixed level; silence stays silence."""
     gain = min(
         _amplitude(SPEECH_LEVEL_DBFS) / _sounding_rms(samples, sample_rate_hz),
         _amplitude(PEAK_DBFS) / max(float(np.abs(samples).max(initial=0.0)), 1e-9),
@@ -30,5 +30,5 @@ def _sounding_rms(samples: NDArray[np.float32], sample_rate_hz: int) -> float:
     window = round(_WINDOW_S * sample_rate_hz)
     whole = samples[: len(samples) // window * window].reshape(-1, window)
     power = np.einsum("ij,ij->i", whole, whole, dtype=np.float32) / window
-    loud = power[power > power.max(initial=0.0) * _amplitude(2 * _SOUNDING_DB)]
-    return float(np.sqrt(loud.mean())) if len(loud) else 1.0
+    sounding = power[power > power.max(initial=0.0) * _amplitude(2 * _SOUNDING_DB)]
+    return float(np.sqrt(sounding.mean())) if len(sounding) else 1.0

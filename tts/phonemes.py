@@ -1,4 +1,4 @@
-"""espeak's phoneme marks made into phonemes: clean IPA, no gaps, stops at their closure."""
+"""Phonemes from espeak's phoneme marks: clean IPA, no gaps, stops from their closure."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,7 +8,7 @@ from tts.espeak_results import PhonemeMark
 from tts.speech import Phoneme
 
 CLOSURE_S = 0.050
-"""How long the mouth is shut before a stop bursts, at an ordinary pace."""
+"""Duration of the closure before the burst of a stop, at normal speed."""
 
 VOICELESS_STOPS = frozenset("ptkqcʈʔ")
 VOICED_STOPS = frozenset("bdɡɖɟɢɓɗɠʄʛ")
@@ -18,7 +18,7 @@ _SPELLINGS = str.maketrans(
     {"g": "ɡ", "ᵻ": "ɨ", "ɚ": "ə˞", "ɝ": "ɜ˞", "ǝ": "ə", "ε": "ɛ", "φ": "ɸ", "Φ": "ɸ", "ʦ": "ts"}
     | dict(zip("ABDEINOQSTUVXZ@", "ɑβðɛɪŋɔɣʃθʊʌχʒə", strict=True))
 )
-"""Look-alikes, and the ASCII (Kirshenbaum) letters that espeak leaves in a few languages."""
+"""Look-alikes, and the ASCII (Kirshenbaum) letters that espeak keeps in a few languages."""
 _LETTERS_AND_DIACRITICS = frozenset(["Lu", "Ll", "Lo", "Lm", "Mn"])
 _STRESS_AND_LENGTH = frozenset("ˈˌːˑ")
 _RHOTIC_HOOK = "˞"
@@ -32,18 +32,18 @@ class _Segment:
 
 
 def clean_symbol(raw: str) -> str:
-    """IPA letters and diacritics of what espeak wrote: no stress, length, tone or tie marks."""
-    kept = (sign for sign in raw.translate(_SPELLINGS) if _belongs(sign))
+    """Return the IPA letters and diacritics of a symbol, without stress, length, tone and ties."""
+    kept = (character for character in raw.translate(_SPELLINGS) if _is_kept(character))
     return unicodedata.normalize("NFC", "".join(kept))
 
 
 def phonemes_of(
     marks: Iterable[PhonemeMark], *, samples: int, sample_rate_hz: int
 ) -> tuple[Phoneme, ...]:
-    """Phonemes over all `samples`, in order, without gaps; pauses are `""`.
+    """Return the phonemes of all `samples`, in order, without gaps; pauses are `""`.
 
-    espeak marks a voiceless stop at its burst, and a voiced one late when a consonant comes
-    before; both are moved back so that they begin where the mouth closes.
+    espeak marks a voiceless stop at its burst, and a voiced one late after a consonant. Both are
+    moved back to the closure of the mouth.
     """
     segments = list(_segments(marks))
     if not segments or segments[0].start > 0:
@@ -53,19 +53,19 @@ def phonemes_of(
     return tuple(_phonemes(segments, samples, sample_rate_hz))
 
 
-def _belongs(sign: str) -> bool:
-    if sign in _STRESS_AND_LENGTH or sign in _TIE_BARS:
+def _is_kept(character: str) -> bool:
+    if character in _STRESS_AND_LENGTH or character in _TIE_BARS:
         return False
-    return sign == _RHOTIC_HOOK or unicodedata.category(sign) in _LETTERS_AND_DIACRITICS
+    return character == _RHOTIC_HOOK or unicodedata.category(character) in _LETTERS_AND_DIACRITICS
 
 
 def _has_letter(symbol: str) -> bool:
-    """False for a diacritic on its own: it colours the sound before it."""
-    return any(unicodedata.category(sign) in ("Ll", "Lu", "Lo") for sign in symbol)
+    """Return False for a lone diacritic, which modifies the sound before it."""
+    return any(unicodedata.category(character) in ("Ll", "Lu", "Lo") for character in symbol)
 
 
 def _segments(marks: Iterable[PhonemeMark]) -> Iterator[_Segment]:
-    """Drop what makes no sound of its own; join pauses that follow one another."""
+    """Drop marks without a sound of their own; merge consecutive pauses."""
     previous = None
     for mark in marks:
         symbol = "" if mark.symbol.startswith("(") else clean_symbol(mark.symbol)
@@ -80,12 +80,13 @@ def _move_closures(segments: Sequence[_Segment], ends: Sequence[int], *, closure
     for index in range(1, len(segments)):
         before, segment = segments[index - 1], segments[index]
         missing = _missing_closure(segment, ends[index] - segment.start, closure)
-        room = segment.start - before.start
-        segment.start -= min(missing, room if before.symbol == "" else room // 2)
+        length_before = segment.start - before.start
+        available = length_before if before.symbol == "" else length_before // 2
+        segment.start -= min(missing, available)
 
 
 def _missing_closure(segment: _Segment, length: int, closure: int) -> int:
-    """Samples of closure that lie before the mark; a voiced stop holds its murmur already."""
+    """Return the samples of closure before the mark; a voiced stop includes its murmur."""
     first = segment.symbol[:1]
     if first in VOICELESS_STOPS:
         return closure

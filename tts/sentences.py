@@ -1,4 +1,4 @@
-"""Text cut into what is said at once: sentences, and pieces of sentences that are too long."""
+"""Text for synthesis: sentences, pieces of long sentences, speakable characters, duration."""
 
 import re
 import unicodedata
@@ -9,21 +9,21 @@ from itertools import islice
 from tts.voice import BadSpeechRequest
 
 MAX_WEIGHT = 160
-"""Longest piece said at once, in Latin letters: about ten seconds of speech."""
+"""Maximum length of a piece in Latin letters: about ten seconds of speech."""
 WIDE_WEIGHT = 4
-"""Letters that a Chinese, Japanese or Korean character counts for: it is a syllable or more."""
+"""Weight in letters of a Chinese, Japanese or Korean character, which is a syllable or more."""
 
 LETTERS_PER_S = 50.0
-"""No voice at its own pace says more letters and digits of ordinary text; the fastest says 22."""
-LONGEST_WORD = 40
-"""Letters of a word that count: a voice may leave out the rest of what is no word."""
+"""Upper bound on the rate of any voice at normal speed; the fastest speaks 22."""
+MAX_WORD_LETTERS = 40
+"""Letters of a word that count; a voice may omit the rest of what is not a word."""
 
 _STOPS = ".!?…"
 _FULL_WIDTH_STOPS = "。！？｡．؟۔।॥።፧၊။។៕։‽"
 _CLOSERS = "\"'”’»›)]}」』】）"
 _CLAUSE_MARKS = frozenset(",;:—–，、；：،؛·")
 _CLAUSE_SHARE = 0.4
-"""A clause mark this far into the longest piece is a better place to cut than a later space."""
+"""A clause mark beyond this share of the maximum is a better cut than a later space."""
 _SHORT_WORDS_WITH_STOP = frozenset(
     """
     mr mrs ms mx dr prof st sr sra srta jr rev gen col capt lt sgt hon pres gov sen rep mt ft
@@ -31,7 +31,7 @@ _SHORT_WORDS_WITH_STOP = frozenset(
     jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur fri sat sun
     e.g i.e a.m p.m u.s u.k ph.d z.b d.h u.a bzw ca usw evtl ggf nr hr fr str vgl mme mlle
     av bd p.ex ej pág núm dña ing dott sig im г ул т.е т.д др руб
-    """.split()  # noqa: SIM905  (a hundred quoted words would hide the words)
+    """.split()  # noqa: SIM905  (a hundred quoted words would be hard to read)
 )
 _MAY_END_A_SENTENCE = frozenset(["etc", "a.m", "p.m", "usw", "inc", "ltd", "co", "u.s", "u.k"])
 _MONTHS = re.compile(
@@ -39,7 +39,7 @@ _MONTHS = re.compile(
     "maj|desember|december)\\b",
     re.IGNORECASE,
 )
-"""After a day's number with a full stop, as Germans, Danes and Norwegians write dates."""
+"""Months after a day with a full stop, as in German, Danish and Norwegian dates."""
 _END = re.compile(
     rf"[{_FULL_WIDTH_STOPS}]+[{re.escape(_CLOSERS)}]*\s*"
     rf"|[{re.escape(_STOPS)}]+[{re.escape(_CLOSERS)}]*(?=\s|$)\s*"
@@ -52,27 +52,27 @@ _WORD_CATEGORIES = frozenset("LN")
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """What is said at once."""
+    """A sentence or a piece of one, synthesized at once."""
 
     text: str
-    ends: bool
-    """False for a piece whose sentence goes on."""
+    is_end: bool
+    """False for a piece whose sentence continues."""
     start: int
-    """Index of its first character in the text that was cut."""
+    """Index of its first character in the whole text."""
 
 
 def speakable_text(text: object) -> str:
-    """`text` without what no voice can say; raises BadSpeechRequest on the field `text`.
+    """Return `text` without unspeakable characters; raises BadSpeechRequest on the field `text`.
 
-    Control and formatting characters, emoji and other pictures go; everything else stays, `<`
-    and `&` too: there is no markup here.
+    Control and formatting characters, emoji and other pictographs are removed. All others are
+    kept, `<` and `&` too, since there is no markup.
     """
     if not isinstance(text, str):
         raise BadSpeechRequest(
             "text", f"text must be a string, received {type(text).__name__}. Send what to say."
         )
-    kept = "".join(sign if _can_be_said(sign) else " " for sign in text).strip()
-    if not any(unicodedata.category(sign)[0] in _WORD_CATEGORIES for sign in kept):
+    kept = "".join(character if _is_speakable(character) else " " for character in text).strip()
+    if not any(unicodedata.category(character)[0] in _WORD_CATEGORIES for character in kept):
         shown = repr(text[:40]) + ("…" if len(text) > 40 else "")
         raise BadSpeechRequest(
             "text",
@@ -83,9 +83,9 @@ def speakable_text(text: object) -> str:
 
 
 def split_sentences(text: str) -> Iterator[Sentence]:
-    """Cut `text` lazily, so that the first sentence is there before the last is looked at.
+    """Split `text` lazily: the first sentence is available before the rest is read.
 
-    Pieces without a letter or digit are left out.
+    Pieces without a letter or digit are omitted.
     """
     start = 0
     for match in _END.finditer(text):
@@ -95,12 +95,12 @@ def split_sentences(text: str) -> Iterator[Sentence]:
     yield from _pieces(text[start:], start)
 
 
-def _can_be_said(sign: str) -> bool:
-    if sign in _KEPT_CONTROLS:
+def _is_speakable(character: str) -> bool:
+    if character in _KEPT_CONTROLS:
         return True
-    if "\ufe00" <= sign <= "\ufe0f":  # variation selectors, which turn text into emoji
+    if "\ufe00" <= character <= "\ufe0f":  # variation selectors, which turn text into emoji
         return False
-    return unicodedata.category(sign) not in _SILENT_CATEGORIES or sign in "°^`"
+    return unicodedata.category(character) not in _SILENT_CATEGORIES or character in "°^`"
 
 
 def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
@@ -119,7 +119,7 @@ def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
 
 
 def _stop_ends(word: str, following: str) -> bool:
-    """Whether a single full stop after `word` ends a sentence."""
+    """Return True if a single full stop after `word` ends a sentence."""
     lower = word.lower()
     if lower in _MAY_END_A_SENTENCE:
         return following.isupper() or not following
@@ -131,45 +131,45 @@ def _stop_ends(word: str, following: str) -> bool:
 
 def _pieces(sentence: str, start: int) -> Iterator[Sentence]:
     rest = " ".join(sentence.split())
-    signs = (index for index, sign in enumerate(sentence, start) if not sign.isspace())
+    indices = (index for index, character in enumerate(sentence, start) if not character.isspace())
     while _weight(rest) > MAX_WEIGHT:
         cut = _cut(rest)
-        yield from _said(rest[:cut].strip(), signs, ends=False)
+        yield from _sentence(rest[:cut].strip(), indices, is_end=False)
         rest = rest[cut:].strip()
-    yield from _said(rest, signs, ends=True)
+    yield from _sentence(rest, indices, is_end=True)
 
 
-def _said(text: str, signs: Iterator[int], *, ends: bool) -> Iterator[Sentence]:
-    """A piece, unless there is nothing to say in it; `signs` gives where each of its signs is."""
-    places = list(islice(signs, sum(not sign.isspace() for sign in text)))
-    if any(unicodedata.category(sign)[0] in _WORD_CATEGORIES for sign in text):
-        yield Sentence(text, ends, places[0])
+def _sentence(text: str, indices: Iterator[int], *, is_end: bool) -> Iterator[Sentence]:
+    """Yield a piece with a letter or digit; `indices` yields those of its characters."""
+    positions = list(islice(indices, sum(not character.isspace() for character in text)))
+    if any(unicodedata.category(character)[0] in _WORD_CATEGORIES for character in text):
+        yield Sentence(text, is_end, positions[0])
 
 
 def _weight(text: str) -> int:
-    return sum(map(_sign_weight, text[: MAX_WEIGHT + 1]))
+    return sum(map(_character_weight, text[: MAX_WEIGHT + 1]))
 
 
-def _sign_weight(sign: str) -> int:
-    return WIDE_WEIGHT if unicodedata.east_asian_width(sign) == "W" else 1
+def _character_weight(character: str) -> int:
+    return WIDE_WEIGHT if unicodedata.east_asian_width(character) == "W" else 1
 
 
 def _cut(text: str) -> int:
-    """Where to cut a text that is too long: after a clause mark, else a space, else anywhere."""
+    """Return the index to cut a long text: after a clause mark, else a space, else anywhere."""
     weight = clause = space = index = 0
-    for index, sign in enumerate(text):
-        weight += _sign_weight(sign)
+    for index, character in enumerate(text):
+        weight += _character_weight(character)
         if weight > MAX_WEIGHT:
             break
-        if sign in _CLAUSE_MARKS and weight >= _CLAUSE_SHARE * MAX_WEIGHT:
+        if character in _CLAUSE_MARKS and weight >= _CLAUSE_SHARE * MAX_WEIGHT:
             clause = index + 1
-        elif sign == " ":
+        elif character == " ":
             space = index + 1
     return clause or space or max(index, 1)
 
 
 def check_text(text: str, *, max_chars: int) -> str:
-    """What of `text` can be said; raises BadSpeechRequest when that is nothing, or too much."""
+    """Return the speakable part of `text`; raises BadSpeechRequest if it is empty or too long."""
     if len(text) > max_chars:
         raise BadSpeechRequest(
             "text",
@@ -180,7 +180,7 @@ def check_text(text: str, *, max_chars: int) -> str:
 
 
 def min_duration_s(text: str, speed: float) -> float:
-    """A text takes at least so long, in whatever voice."""
+    """Return a lower bound on the duration of a text, for any voice."""
     words = re.findall(r"\w+", re.sub(r"(\w)\1+", r"\1", text))
-    letters = sum(min(LONGEST_WORD, len(word)) for word in words)
+    letters = sum(min(MAX_WORD_LETTERS, len(word)) for word in words)
     return letters / (LETTERS_PER_S * speed)

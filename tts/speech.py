@@ -1,4 +1,4 @@
-"""What a voice says: one sentence of sound and, when the voice knows them, its phonemes."""
+"""Speech of a voice: the audio of one sentence and, if the voice knows them, its phonemes."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Phoneme:
-    """One phoneme with the time at which the mouth makes it.
+    """One phoneme with the times of its articulation.
 
-    Times are seconds from the first sample of the sentence. A stop begins at its
-    closure, not at its burst.
+    Times are seconds from the first sample of the sentence. A stop starts at its closure, not at
+    its burst.
     """
 
     symbol: str
-    """IPA, with no stress or length marks; `""` is a pause."""
+    """IPA without stress and length marks; `""` is a pause."""
     start_s: float
     end_s: float
 
@@ -29,9 +29,9 @@ class Speech:
     """(n,) mono, -1…1."""
     sample_rate_hz: int
     phonemes: tuple[Phoneme, ...] | None
-    """In order, without gaps or overlaps, covering all samples; None when the voice knows none."""
+    """In order, without gaps or overlaps, over all samples; None if the voice knows none."""
 
     @property
     def duration_s(self) -> float:
-        """Length of the sound in seconds."""
+        """Length of the audio in seconds."""
         return len(self.samples) / self.sample_rate_hz

@@ -1,8 +1,8 @@
-"""The speech worker: a process in which espeak-ng runs, so that a text can crash no other.
+"""Speech worker: a process that runs espeak-ng, so that a text cannot crash another process.
 
-`python -m tts.speech_worker` answers the requests on its stdin (`tts.framing`) on its stdout, and
-ends when stdin ends: with the process that started it, however that ended. Its first message says
-that it is ready. `tts.worker_process` is the other side.
+`python -m tts.speech_worker` reads requests from stdin (`tts.framing`) and writes answers to
+stdout. It ends when stdin is closed, hence with its parent process, however that ends. Its first
+message reports that it is ready. `tts.worker_process` is its counterpart.
 """
 
 import os
@@ -13,101 +13,100 @@ from dataclasses import astuple
 from typing import Any, BinaryIO, Protocol
 
 from tts.espeak_library import EspeakLibrary
-from tts.espeak_results import EspeakError, EspeakLanguage, SynthesizedSpeech, TooMuchSound
+from tts.espeak_results import AudioTooLong, EspeakError, EspeakLanguage, SynthesizedSpeech
 from tts.framing import Message, pack_message, unpack_message
 
 SENTENCE_CPU_S = 1.0
-"""Processor time of one sentence; SIGPROF kills a worker that takes longer. The longest sentences
-take 0.15 s."""
-MOST_MEMORY_BYTES = 1 << 30
-"""Address space of a worker: no text may take the memory of the whole machine."""
+"""CPU time of one sentence; SIGPROF kills a worker that exceeds it. The longest take 0.15 s."""
+MAX_MEMORY_BYTES = 1 << 30
+"""Address space limit of a worker, so that no text exhausts the machine's memory."""
 
 
-class Library(Protocol):
-    """The part of `EspeakLibrary` that a worker uses."""
+class Synthesizer(Protocol):
+    """Interface of `EspeakLibrary`."""
 
-    def catalogue(self) -> tuple[EspeakLanguage, ...]:
-        """Every language."""
+    def languages(self) -> tuple[EspeakLanguage, ...]:
+        """Return all languages."""
         ...
 
-    def say(self, text: str, *, voice: str, rate_wpm: int) -> SynthesizedSpeech:
-        """A text as sound."""
+    def synthesize(self, text: str, *, voice: str, rate_wpm: int) -> SynthesizedSpeech:
+        """Return the audio of a text."""
         ...
 
 
 def main() -> None:
-    """Open espeak-ng, then answer until stdin ends."""
-    answers = _take_stdout()
-    _limit_damage()
+    """Load espeak-ng and answer requests until stdin is closed."""
+    answers = _reserve_stdout()
+    _limit_resources()
     try:
         library = EspeakLibrary()
     except EspeakError as error:
         answers.write(pack_message({"error": str(error)}))
         return
-    _drop_output(2)  # a library that aborts writes lines there that are no log records
+    _redirect_to_null(2)  # an aborting library writes lines that are not log records
     with open(0, "rb") as requests:
         serve(library, requests, answers)
 
 
-def serve(library: Library, requests: BinaryIO, answers: BinaryIO) -> None:
-    """Say that the worker is ready, then answer each request until there are no more."""
+def serve(library: Synthesizer, requests: BinaryIO, answers: BinaryIO) -> None:
+    """Report that the worker is ready, then answer requests until they end."""
     try:
         answers.write(pack_message({"ready": True}))
         while True:
-            request, _ = unpack_message(lambda size: _exactly(requests, size))
-            answers.write(pack_message(*answer(library, request)))
+            request, _ = unpack_message(lambda size: _read_exactly(requests, size))
+            answers.write(pack_message(*answer_request(library, request)))
     except (EOFError, BrokenPipeError):
         pass
 
 
-def answer(library: Library, request: Mapping[str, Any]) -> Message:
-    """The answer to one request; an error of espeak's is an answer too."""
+def answer_request(library: Synthesizer, request: Mapping[str, Any]) -> Message:
+    """Return the answer to one request; an error of espeak is an answer too."""
     if "text" not in request:
-        return {"languages": [astuple(language) for language in library.catalogue()]}, b""
+        return {"languages": [astuple(language) for language in library.languages()]}, b""
     signal.setitimer(signal.ITIMER_PROF, SENTENCE_CPU_S)
     try:
-        said = library.say(
+        speech = library.synthesize(
             request["text"], voice=request["voice"], rate_wpm=int(request["rate_wpm"])
         )
-    except TooMuchSound as error:
+    except AudioTooLong as error:
         return {"too_long": str(error)}, b""
     except EspeakError as error:
         return {"error": str(error)}, b""
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
     return {
-        "rate_hz": said.sample_rate_hz,
-        "marks": [astuple(mark) for mark in said.marks],
-    }, said.pcm
+        "rate_hz": speech.sample_rate_hz,
+        "marks": [astuple(mark) for mark in speech.marks],
+    }, speech.pcm
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes:
+def _read_exactly(stream: BinaryIO, size: int) -> bytes:
     data = stream.read(size)
     if len(data) < size:
         raise EOFError
     return data
 
 
-def _take_stdout() -> BinaryIO:
-    """Stdout for messages alone: whatever a library prints must not come between them."""
-    answers = open(os.dup(1), "wb", buffering=0)  # noqa: PTH123, SIM115 - open as long as the process
-    _drop_output(1)
+def _reserve_stdout() -> BinaryIO:
+    """Return stdout for messages only; output of libraries goes to the null device."""
+    answers = open(os.dup(1), "wb", buffering=0)  # noqa: PTH123, SIM115 - open until the process ends
+    _redirect_to_null(1)
     return answers
 
 
-def _drop_output(descriptor: int) -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+def _redirect_to_null(descriptor: int) -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
 
 
-def _limit_damage() -> None:
-    """A worker that dies leaves no core file behind, and one that grows dies."""
+def _limit_resources() -> None:
+    """Disable core files and limit the address space."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = MOST_MEMORY_BYTES
-    soft = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
-    resource.setrlimit(resource.RLIMIT_AS, (soft, most))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = MAX_MEMORY_BYTES
+    soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 if __name__ == "__main__":

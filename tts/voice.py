@@ -1,4 +1,4 @@
-"""The interface of every voice, and what can be wrong with a request for one."""
+"""Interface of all voices, and the error of a bad request for speech."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,25 +17,25 @@ class VoiceInfo:
     """BCP 47 tags, the default one first."""
     knows_phonemes: bool
     streams: bool
-    """Whether it hands out a sentence in pieces before the sentence is finished."""
+    """True if the audio of a sentence arrives in pieces before it is complete."""
     licence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceChoice:
-    """A voice, language and speed that have been checked against what there is."""
+    """A checked choice of voice, language and speed."""
 
     voice: str
     language: str
     speed: float
-    """1.0 is the voice's own pace."""
+    """1.0 is the voice's normal speed."""
 
 
 class BadSpeechRequest(ValueError):
-    """Something in a request for speech cannot be used.
+    """A field of a request for speech is invalid.
 
-    `field` names the part of the request; the message also says the value received, what is
-    allowed, and what to do.
+    `field` is its name; the message also states the value received, what is allowed, and what to
+    do.
     """
 
     def __init__(self, field: str, message: str) -> None:
@@ -44,18 +44,18 @@ class BadSpeechRequest(ValueError):
 
 
 class Voices(Protocol):
-    """A family of voices. `choose` and `infos` from any thread; `speak` from one at a time."""
+    """A family of voices. `speak` serves one thread at a time; the rest is thread-safe."""
 
     def infos(self) -> Sequence[VoiceInfo]:
-        """Every voice that can be asked for."""
+        """Return all voices."""
         ...
 
     def choose(
         self, *, voice: str | None = None, language: str | None = None, speed: float | None = None
     ) -> VoiceChoice:
-        """Check a request and fill in the defaults; raises BadSpeechRequest."""
+        """Check a request and apply the defaults; raises BadSpeechRequest."""
         ...
 
     def speak(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:
-        """Say `text`, one `Speech` a sentence, each made when the one before was taken."""
+        """Yield one `Speech` per sentence of `text`, each synthesized on demand."""
         ...

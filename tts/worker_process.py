@@ -1,4 +1,4 @@
-"""One speech worker as seen from the process that uses it: started, asked, ended."""
+"""Handle of a speech worker process: starts it, sends requests, stops it."""
 
 import math
 import os
@@ -17,32 +17,32 @@ from tts.framing import Message, pack_message, unpack_message
 COMMAND = (sys.executable, "-m", "tts.speech_worker")
 ROOT = Path(__file__).resolve().parents[1]
 """The folder of the package `tts`."""
-END_S = 1.0
-"""How long a worker may take to end by itself when its requests end."""
+EXIT_TIMEOUT_S = 1.0
+"""Time for a worker to exit by itself after its stdin is closed."""
 
 
 class WorkerFailed(RuntimeError):
-    """A speech worker that gave no answer; it has ended, and another must take its place."""
+    """A speech worker gave no answer; it has ended and must be replaced."""
 
 
 class WorkerDied(WorkerFailed):
-    """A speech worker that ended before it had answered."""
+    """A speech worker ended before it answered."""
 
 
-class WorkerSlow(WorkerFailed):
-    """A speech worker that was killed because its answer took too long."""
+class WorkerTimeout(WorkerFailed):
+    """A speech worker was killed because its answer took too long."""
 
 
 class WorkerProcess:
-    """Owned by one thread at a time.
+    """A running speech worker. Used by one thread at a time.
 
-    The constructor returns while the worker still starts; `wait_until_ready` waits for that. The
-    worker inherits nothing but its pipes and stderr, and runs in a session of its own, so that no
-    signal of a terminal reaches it. It ends when its stdin ends, hence with this process.
+    The constructor returns before the worker is ready; `wait_until_ready` waits for it. The worker
+    inherits only its pipes and stderr, and runs in its own session, so that signals of a terminal
+    do not reach it. It ends when its stdin is closed, hence with this process.
     """
 
     def __init__(self, command: Sequence[str] = COMMAND) -> None:
-        """Raises OSError when no process can be started."""
+        """Start the process; raises OSError if it cannot be started."""
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -53,7 +53,7 @@ class WorkerProcess:
         )
         assert self._process.stdin is not None and self._process.stdout is not None
         self._requests, self._answers = self._process.stdin, self._process.stdout
-        self._poll = select.poll()  # select() takes no descriptor above 1023
+        self._poll = select.poll()  # select() accepts no descriptor above 1023
         self._poll.register(self._answers, select.POLLIN)
         self._is_ready = False
 
@@ -64,61 +64,61 @@ class WorkerProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process runs."""
+        """True while the process runs."""
         return self._process.poll() is None
 
-    def wait_until_ready(self, patience_s: float) -> None:
-        """Wait until it can be asked; raises WorkerFailed with the reason when it cannot start."""
+    def wait_until_ready(self, timeout_s: float) -> None:
+        """Wait until it accepts requests; raises WorkerFailed if it cannot start."""
         if self._is_ready:
             return
-        header, _ = self._next_message(patience_s)
+        header, _ = self._next_message(timeout_s)
         if "error" in header:
-            self.end()
+            self.stop()
             raise WorkerDied(str(header["error"]))
         self._is_ready = True
 
-    def ask(self, request: Mapping[str, Any], *, patience_s: float) -> Message:
-        """The answer to a request; raises WorkerDied, and WorkerSlow after `patience_s`."""
-        left = memoryview(pack_message(request))
+    def request(self, request: Mapping[str, Any], *, timeout_s: float) -> Message:
+        """Return the answer to a request; raises WorkerDied, or WorkerTimeout after `timeout_s`."""
+        unsent = memoryview(pack_message(request))
         try:
-            while left:
-                left = left[self._requests.write(left) :]
+            while unsent:
+                unsent = unsent[self._requests.write(unsent) :]
         except BrokenPipeError:
-            raise self._died() from None
-        return self._next_message(patience_s)
+            raise self._exit_error() from None
+        return self._next_message(timeout_s)
 
-    def end(self) -> None:
-        """End the process: by itself if it is idle, else killed."""
+    def stop(self) -> None:
+        """Stop the process: close its stdin, and kill it if it does not exit."""
         with suppress(OSError):
             self._requests.close()
         try:
-            self._process.wait(END_S)
+            self._process.wait(EXIT_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self.kill()
         self._answers.close()
 
     def kill(self) -> None:
-        """End the process at once."""
+        """Kill the process."""
         self._process.kill()
         self._process.wait()
         self._requests.close()
         self._answers.close()
 
-    def _next_message(self, patience_s: float) -> Message:
-        deadline_s = time.monotonic() + patience_s
+    def _next_message(self, timeout_s: float) -> Message:
+        deadline_s = time.monotonic() + timeout_s
         try:
             return unpack_message(lambda size: self._read(size, deadline_s))
         except EOFError:
-            raise self._died() from None
+            raise self._exit_error() from None
         except TimeoutError:
             self.kill()
-            raise WorkerSlow(f"gave no answer within {patience_s:g} s") from None
-        except ValueError as error:  # a worker whose memory is damaged may write anything
+            raise WorkerTimeout(f"gave no answer within {timeout_s:g} s") from None
+        except ValueError as error:  # a worker with corrupted memory may write anything
             self.kill()
-            raise WorkerDied(f"answered with bytes that are no message: {error}") from error
+            raise WorkerDied(f"answered with bytes that are not a message: {error}") from error
 
     def _read(self, size: int, deadline_s: float) -> bytes:
-        """Exactly `size` bytes; raises EOFError and TimeoutError."""
+        """Read exactly `size` bytes; raises EOFError and TimeoutError."""
         data = bytearray()
         while len(data) < size:
             left_s = deadline_s - time.monotonic()
@@ -130,12 +130,12 @@ class WorkerProcess:
             data += piece
         return bytes(data)
 
-    def _died(self) -> WorkerFailed:
-        """The error of a worker that has closed its stdout: how it ended."""
-        self.end()
+    def _exit_error(self) -> WorkerFailed:
+        """Return the error of a worker that closed its stdout, with its exit status."""
+        self.stop()
         status = self._process.returncode
         if status == -signal.SIGPROF:
-            return WorkerSlow("took too much processor time")
+            return WorkerTimeout("took too much processor time")
         if status < 0:
             return WorkerDied(f"died of {signal.Signals(-status).name}")
         return WorkerDied(f"ended with status {status}")

@@ -1,4 +1,4 @@
-"""The real espeak-ng."""
+"""Voices of the real espeak-ng: audio, phonemes, choices, refusals."""
 
 import math
 import re
@@ -16,24 +16,24 @@ SENTENCE = "Please bring the big map before we park the car by the harbour."
 
 @pytest.fixture(scope="session")
 def speech(voices: EspeakVoices) -> Speech:
-    (made,) = voices.speak(SENTENCE, voices.choose())
-    return made
+    (speech,) = voices.speak(SENTENCE, voices.choose())
+    return speech
 
 
 def sounding(samples: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.abs(samples) > 0.01)
 
 
-def say(voices: EspeakVoices, text: str, **choice: object) -> list[Speech]:
+def speak(voices: EspeakVoices, text: str, **choice: object) -> list[Speech]:
     return list(voices.speak(text, voices.choose(**choice)))  # type: ignore[arg-type]
 
 
-def test_it_is_a_family_of_voices(voices: EspeakVoices) -> None:
+def test_espeak_implements_the_interface_of_voices(voices: EspeakVoices) -> None:
     family: Voices = voices
     assert family.infos()
 
 
-def test_samples_are_mono_floats_that_sound_and_do_not_clip(speech: Speech) -> None:
+def test_samples_are_audible_mono_floats_without_clipping(speech: Speech) -> None:
     assert speech.samples.dtype == np.float32
     assert speech.samples.ndim == 1
     assert speech.sample_rate_hz == 22_050
@@ -41,10 +41,10 @@ def test_samples_are_mono_floats_that_sound_and_do_not_clip(speech: Speech) -> N
     assert 3.0 < speech.duration_s < 4.5
 
 
-def test_a_sentence_has_its_fixed_silence_before_and_after(speech: Speech) -> None:
-    heard = sounding(speech.samples) / speech.sample_rate_hz
-    assert LEAD_S - 0.01 < heard[0] < LEAD_S + 0.04
-    assert speech.duration_s - heard[-1] == pytest.approx(SENTENCE_PAUSE_S, abs=0.05)
+def test_a_sentence_has_fixed_silence_before_and_after(speech: Speech) -> None:
+    sounding_s = sounding(speech.samples) / speech.sample_rate_hz
+    assert LEAD_S - 0.01 < sounding_s[0] < LEAD_S + 0.04
+    assert speech.duration_s - sounding_s[-1] == pytest.approx(SENTENCE_PAUSE_S, abs=0.05)
 
 
 def test_phonemes_cover_all_samples_without_gaps(speech: Speech) -> None:
@@ -63,67 +63,69 @@ def test_every_written_bilabial_is_spoken_in_order(speech: Speech) -> None:
     assert closing == ["p", "b", "b", "m", "p", "b", "p", "b", "b"]
 
 
-def test_a_voiceless_stop_is_quiet_until_its_burst(voices: EspeakVoices) -> None:
-    """Would catch stops marked at their burst: their first half must be the silent closure."""
-    (made,) = say(voices, "A happy puppy, a paper pepper.")
-    for phoneme in made.phonemes or ():
+def test_a_voiceless_stop_is_silent_until_its_burst(voices: EspeakVoices) -> None:
+    """Fails if stops are marked at their burst: their first half must be the silent closure."""
+    (speech,) = speak(voices, "A happy puppy, a paper pepper.")
+    for phoneme in speech.phonemes or ():
         if phoneme.symbol == "p":
-            start = round(phoneme.start_s * made.sample_rate_hz)
-            closure = made.samples[start + 400 : start + 1000]
+            start = round(phoneme.start_s * speech.sample_rate_hz)
+            closure = speech.samples[start + 400 : start + 1000]
             assert np.sqrt((closure**2).mean()) < 0.02
 
 
-def test_each_sentence_is_made_only_when_the_one_before_was_taken(voices: EspeakVoices) -> None:
-    told = voices.speak("One here. " * 40, voices.choose())
-    first = next(told)
+def test_sentences_are_synthesized_on_demand(voices: EspeakVoices) -> None:
+    speeches = voices.speak("One here. " * 40, voices.choose())
+    first = next(speeches)
     assert first.text == "One here."
-    assert len(list(told)) == 39
+    assert len(list(speeches)) == 39
 
 
-def test_a_piece_of_a_long_sentence_keeps_its_text_and_pauses_less(voices: EspeakVoices) -> None:
-    pieces = say(voices, "we walk and walk along the river " * 10)
+def test_a_piece_of_a_long_sentence_keeps_its_text_and_has_a_shorter_pause(
+    voices: EspeakVoices,
+) -> None:
+    pieces = speak(voices, "we walk and walk along the river " * 10)
     assert len(pieces) > 1
     assert " ".join(piece.text for piece in pieces).split().count("walk") == 20
-    heard = sounding(pieces[0].samples)[-1] / pieces[0].sample_rate_hz
-    assert pieces[0].duration_s - heard < SENTENCE_PAUSE_S - 0.1
+    sounding_s = sounding(pieces[0].samples)[-1] / pieces[0].sample_rate_hz
+    assert pieces[0].duration_s - sounding_s < SENTENCE_PAUSE_S - 0.1
 
 
-def test_speed_changes_the_length_and_not_the_words(voices: EspeakVoices) -> None:
-    slow, own, fast = (say(voices, SENTENCE, speed=speed)[0] for speed in (0.5, 1, 2.0))
-    assert slow.duration_s > 1.6 * own.duration_s > 1.6 * 1.6 * fast.duration_s
-    stops = [sum(p.symbol == "b" for p in s.phonemes or ()) for s in (slow, own, fast)]
+def test_speed_changes_the_duration_but_not_the_phonemes(voices: EspeakVoices) -> None:
+    slow, normal, fast = (speak(voices, SENTENCE, speed=speed)[0] for speed in (0.5, 1, 2.0))
+    assert slow.duration_s > 1.6 * normal.duration_s > 1.6 * 1.6 * fast.duration_s
+    stops = [sum(p.symbol == "b" for p in s.phonemes or ()) for s in (slow, normal, fast)]
     assert stops == [5, 5, 5]
 
 
-def test_the_woman_s_voice_is_higher_than_the_man_s(voices: EspeakVoices) -> None:
+def test_the_female_voice_is_higher_than_the_male_voice(voices: EspeakVoices) -> None:
     def pitch_hz(voice: str) -> float:
-        (made,) = say(voices, "Are our hours early?", voice=voice)
-        middle = made.samples[len(made.samples) // 3 :][:4096]
+        (speech,) = speak(voices, "Are our hours early?", voice=voice)
+        middle = speech.samples[len(speech.samples) // 3 :][:4096]
         spectrum = np.abs(np.fft.rfft(middle * np.hanning(4096), 1 << 16)) ** 2
         echo = np.fft.irfft(spectrum)[50:400]
-        return float(made.sample_rate_hz / (50 + echo.argmax()))
+        return float(speech.sample_rate_hz / (50 + echo.argmax()))
 
     assert pitch_hz("espeak-en-us-female") > 1.4 * pitch_hz("espeak-en-us-male")
 
 
-def test_markup_is_spoken_and_not_obeyed(voices: EspeakVoices) -> None:
-    (plain,) = say(voices, "hello")
-    (marked,) = say(voices, "<prosody rate='x-slow'>hello</prosody>")
+def test_markup_is_spoken_and_not_interpreted(voices: EspeakVoices) -> None:
+    (plain,) = speak(voices, "hello")
+    (marked,) = speak(voices, "<prosody rate='x-slow'>hello</prosody>")
     assert marked.duration_s > 2 * plain.duration_s
 
 
 def test_phoneme_brackets_and_control_codes_are_not_commands(voices: EspeakVoices) -> None:
-    (plain,) = say(voices, "hello")
-    (coded,) = say(voices, "\x0190S\x01hello")  # control code: rate 90
+    (plain,) = speak(voices, "hello")
+    (coded,) = speak(voices, "\x0190S\x01hello")  # control code: rate 90
     assert coded.phonemes is not None
-    assert say(voices, "[[h@l'oU]]")[0].duration_s > 1.5 * plain.duration_s
+    assert speak(voices, "[[h@l'oU]]")[0].duration_s > 1.5 * plain.duration_s
 
 
-def test_the_default_voice_is_an_american_woman(voices: EspeakVoices) -> None:
+def test_the_default_voice_is_female_american_english(voices: EspeakVoices) -> None:
     assert voices.choose() == VoiceChoice(voice="espeak-en-us-female", language="en-US", speed=1.0)
 
 
-def test_ids_are_unique_and_fit_an_address(voices: EspeakVoices) -> None:
+def test_ids_are_unique_and_valid_in_a_url(voices: EspeakVoices) -> None:
     ids = [info.id for info in voices.infos()]
     assert len(set(ids)) == len(ids) > 200
     assert all(re.fullmatch(r"espeak-[a-z0-9-]+-(female|male)", id_) for id_ in ids)
@@ -151,7 +153,9 @@ def test_every_voice_states_licence_language_and_phonemes(voices: EspeakVoices) 
         ("FR", "espeak-fr-fr-female"),
     ],
 )
-def test_a_language_alone_finds_its_voice(voices: EspeakVoices, language: str, voice: str) -> None:
+def test_a_language_alone_selects_its_voice(
+    voices: EspeakVoices, language: str, voice: str
+) -> None:
     assert voices.choose(language=language).voice == voice
 
 
@@ -160,7 +164,7 @@ def test_a_voice_alone_speaks_its_own_language(voices: EspeakVoices) -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "field", "said"),
+    ("choice", "field", "message"),
     [
         ({"voice": "espeak-en-us-femal"}, "voice", "Closest: espeak-en-us-female"),
         ({"voice": ""}, "voice", "GET /voices"),
@@ -174,36 +178,36 @@ def test_a_voice_alone_speaks_its_own_language(voices: EspeakVoices) -> None:
         ({"speed": "fast"}, "speed", "received str"),
     ],
 )
-def test_a_choice_that_is_not_there_is_refused_by_field(
-    voices: EspeakVoices, choice: dict[str, object], field: str, said: str
+def test_an_invalid_choice_is_refused_with_its_field(
+    voices: EspeakVoices, choice: dict[str, object], field: str, message: str
 ) -> None:
-    with pytest.raises(BadSpeechRequest, match=re.escape(said)) as caught:
+    with pytest.raises(BadSpeechRequest, match=re.escape(message)) as caught:
         voices.choose(**choice)  # type: ignore[arg-type]
     assert caught.value.field == field
 
 
-def test_text_with_nothing_to_say_is_refused_before_anything_is_spoken(
+def test_unspeakable_text_is_refused_at_once(
     voices: EspeakVoices,
 ) -> None:
     with pytest.raises(BadSpeechRequest):
         voices.speak("😀", voices.choose())
 
 
-def test_text_that_a_voice_knows_no_sound_for_is_refused(voices: EspeakVoices) -> None:
+def test_text_without_sound_in_the_chosen_voice_is_refused(voices: EspeakVoices) -> None:
     with pytest.raises(BadSpeechRequest, match="GET /voices"):
-        say(voices, "1 2 3", voice="espeak-sjn-female")
+        speak(voices, "1 2 3", voice="espeak-sjn-female")
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "es", "cmn", "hi", "ar", "ja", "ko", "ru", "sw"])
 def test_numbers_are_spoken_in_many_languages(voices: EspeakVoices, language: str) -> None:
-    (made,) = say(voices, "1234", language=language)
-    assert made.duration_s > 0.8
-    assert len(made.phonemes or ()) > 5
+    (speech,) = speak(voices, "1234", language=language)
+    assert speech.duration_s > 0.8
+    assert len(speech.phonemes or ()) > 5
 
 
 def test_two_threads_do_not_mix_their_sentences(voices: EspeakVoices) -> None:
     def lengths(language: str) -> set[int]:
-        return {len(say(voices, "12", language=language)[0].phonemes or ()) for _ in range(20)}
+        return {len(speak(voices, "12", language=language)[0].phonemes or ()) for _ in range(20)}
 
     alone = {language: lengths(language) for language in ("de", "es")}
     with ThreadPoolExecutor(4) as pool:

@@ -1,4 +1,4 @@
-"""One loudness for every voice."""
+"""Loudness normalization."""
 
 import numpy as np
 import pytest
@@ -17,16 +17,16 @@ def decibels(samples: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("amplitude", [0.001, 0.1, 1.0])
-def test_quiet_and_loud_sound_come_out_equally_loud(amplitude: float) -> None:
+def test_quiet_and_loud_audio_become_equally_loud(amplitude: float) -> None:
     assert decibels(normalize_loudness(tone(amplitude), RATE)) == pytest.approx(
         SPEECH_LEVEL_DBFS, abs=0.1
     )
 
 
-def test_pauses_do_not_count() -> None:
+def test_pauses_do_not_affect_the_level() -> None:
     silence = np.zeros(3 * RATE, np.float32)
-    levelled = normalize_loudness(np.concatenate([tone(0.01), silence]), RATE)
-    assert decibels(levelled[:RATE]) == pytest.approx(SPEECH_LEVEL_DBFS, abs=0.1)
+    normalized = normalize_loudness(np.concatenate([tone(0.01), silence]), RATE)
+    assert decibels(normalized[:RATE]) == pytest.approx(SPEECH_LEVEL_DBFS, abs=0.1)
 
 
 def test_a_sharp_click_does_not_clip() -> None:

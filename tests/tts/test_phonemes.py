@@ -1,4 +1,4 @@
-"""espeak's marks made into phonemes, on marks written by hand."""
+"""Phonemes from handwritten espeak marks."""
 
 import pytest
 
@@ -9,8 +9,8 @@ from tts.speech import Phoneme
 RATE = 1000
 
 
-def made_of(*marks: tuple[int, str], samples: int = 1000) -> list[tuple[str, int, int]]:
-    """(symbol, start, end) in milliseconds."""
+def in_ms(*marks: tuple[int, str], samples: int = 1000) -> list[tuple[str, int, int]]:
+    """Return (symbol, start, end) in milliseconds."""
     phonemes = phonemes_of(
         [PhonemeMark(*mark) for mark in marks], samples=samples, sample_rate_hz=RATE
     )
@@ -24,12 +24,12 @@ def made_of(*marks: tuple[int, str], samples: int = 1000) -> list[tuple[str, int
         ("ɑ̃", "ɑ̃"), ("kʰ", "kʰ"), ("ɑu5", "ɑu"), ("tS", "tʃ"), ("ʦ", "ts"), ("a˥˩", "a"),
     ],
 )  # fmt: skip
-def test_symbols_keep_letters_and_diacritics_alone(raw: str, clean: str) -> None:
+def test_symbols_keep_only_letters_and_diacritics(raw: str, clean: str) -> None:
     assert clean_symbol(raw) == clean
 
 
-def test_phonemes_cover_all_samples_with_pauses_where_nothing_is_said() -> None:
-    assert made_of((100, "m"), (200, "a"), (300, "")) == [
+def test_phonemes_and_pauses_cover_all_samples() -> None:
+    assert in_ms((100, "m"), (200, "a"), (300, "")) == [
         ("", 0, 100),
         ("m", 100, 200),
         ("a", 200, 300),
@@ -37,35 +37,38 @@ def test_phonemes_cover_all_samples_with_pauses_where_nothing_is_said() -> None:
     ]
 
 
-def test_a_voiceless_stop_begins_at_its_closure_and_not_at_its_burst() -> None:
+def test_a_voiceless_stop_starts_at_its_closure_and_not_at_its_burst() -> None:
     closure = round(CLOSURE_S * RATE)
-    assert made_of((0, "ˈæ"), (400, "p"), (430, "ə"))[1] == ("p", 400 - closure, 430)
+    assert in_ms((0, "ˈæ"), (400, "p"), (430, "ə"))[1] == ("p", 400 - closure, 430)
 
 
 def test_a_closure_takes_at_most_half_of_a_short_sound_before_it() -> None:
-    assert made_of((0, "s"), (60, "t"), (90, "a"))[1] == ("t", 30, 90)
+    assert in_ms((0, "s"), (60, "t"), (90, "a"))[1] == ("t", 30, 90)
 
 
 def test_a_closure_may_take_all_of_a_pause() -> None:
-    assert made_of((0, ""), (20, "p"), (60, "a"))[0] == ("p", 0, 60)
+    assert in_ms((0, ""), (20, "p"), (60, "a"))[0] == ("p", 0, 60)
 
 
-def test_a_voiced_stop_that_holds_its_murmur_stays_where_it_is() -> None:
-    assert made_of((0, "a"), (400, "b"), (480, "i"))[1] == ("b", 400, 480)
+def test_a_voiced_stop_that_includes_its_murmur_is_not_moved() -> None:
+    assert in_ms((0, "a"), (400, "b"), (480, "i"))[1] == ("b", 400, 480)
 
 
-def test_a_voiced_stop_that_is_marked_late_gets_the_rest_of_its_closure() -> None:
-    assert made_of((0, "z"), (400, "b"), (420, "ɹ"))[1] == ("b", 370, 420)
+def test_a_late_voiced_stop_is_moved_back_by_the_rest_of_its_closure() -> None:
+    assert in_ms((0, "z"), (400, "b"), (420, "ɹ"))[1] == ("b", 370, 420)
 
 
-def test_language_switches_and_lone_diacritics_make_no_sound_of_their_own() -> None:
+def test_language_switches_and_lone_diacritics_are_not_phonemes() -> None:
     marks = (0, "(en)"), (0, "h"), (100, "ʲ"), (150, "ˈ"), (200, "a"), (300, "(de)")
-    assert made_of(*marks) == [("h", 0, 200), ("a", 200, 1000)]
+    assert in_ms(*marks) == [("h", 0, 200), ("a", 200, 1000)]
 
 
-def test_pauses_that_follow_one_another_are_one() -> None:
-    assert made_of((0, "a"), (100, ""), (250, ""), (400, "")) == [("a", 0, 100), ("", 100, 1000)]
+def test_consecutive_pauses_are_merged() -> None:
+    assert in_ms((0, "a"), (100, ""), (250, ""), (400, "")) == [
+        ("a", 0, 100),
+        ("", 100, 1000),
+    ]
 
 
-def test_sound_without_any_mark_is_one_pause() -> None:
+def test_audio_without_marks_is_one_pause() -> None:
     assert phonemes_of([], samples=500, sample_rate_hz=RATE) == (Phoneme("", 0.0, 0.5),)

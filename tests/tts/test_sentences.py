@@ -1,4 +1,4 @@
-"""Where text is cut, what is taken out of it, and what cannot be said at all."""
+"""Splitting of text, removal of unspeakable characters, refusals, and minimum duration."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from tts.sentences import MAX_WEIGHT, Sentence, min_duration_s, speakable_text, 
 from tts.voice import BadSpeechRequest
 
 
-def cut(text: str) -> list[str]:
+def split(text: str) -> list[str]:
     return [sentence.text for sentence in split_sentences(text)]
 
 
@@ -23,8 +23,8 @@ def cut(text: str) -> list[str]:
         ("“Stop!” He ran. (Fast.) Gone.", ["“Stop!”", "He ran.", "(Fast.)", "Gone."]),
     ],
 )
-def test_text_is_cut_after_each_sentence(text: str, expected: list[str]) -> None:
-    assert cut(text) == expected
+def test_text_is_split_after_each_sentence(text: str, expected: list[str]) -> None:
+    assert split(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def test_text_is_cut_after_each_sentence(text: str, expected: list[str]) -> None
     ],
 )
 def test_abbreviations_numbers_and_addresses_do_not_end_a_sentence(text: str) -> None:
-    assert cut(text) == [text]
+    assert split(text) == [text]
 
 
 def test_an_abbreviation_before_a_capital_may_end_a_sentence() -> None:
-    assert cut("We left at 5 p.m. Then it rained.") == ["We left at 5 p.m.", "Then it rained."]
-    assert cut("So do I. You too.") == ["So do I.", "You too."]
+    assert split("We left at 5 p.m. Then it rained.") == ["We left at 5 p.m.", "Then it rained."]
+    assert split("So do I. You too.") == ["So do I.", "You too."]
 
 
 @pytest.mark.parametrize(
@@ -59,74 +59,74 @@ def test_an_abbreviation_before_a_capital_may_end_a_sentence() -> None:
         ("¿Qué tal? ¡Muy bien! Adiós.", ["¿Qué tal?", "¡Muy bien!", "Adiós."]),
     ],
 )
-def test_other_scripts_end_their_sentences_with_their_own_marks(
+def test_sentences_of_other_scripts_end_with_their_own_marks(
     text: str, expected: list[str]
 ) -> None:
-    assert cut(text) == expected
+    assert split(text) == expected
 
 
 def test_paragraphs_and_list_items_are_sentences_and_wrapped_lines_are_not() -> None:
     text = "A heading\n\nA line\nthat goes on.\n- one\n- two\n2) three"
-    assert cut(text) == ["A heading", "A line that goes on.", "- one", "- two", "2) three"]
+    assert split(text) == ["A heading", "A line that goes on.", "- one", "- two", "2) three"]
 
 
-def test_a_long_sentence_is_cut_at_a_clause_and_says_that_it_goes_on() -> None:
+def test_a_long_sentence_is_split_at_clauses_and_only_the_last_piece_is_its_end() -> None:
     clause = "the quick brown fox jumps over the lazy dog in the yard"
     pieces = list(split_sentences(f"{clause}, {clause}, {clause}, {clause}."))
     assert all(piece.text.endswith(",") for piece in pieces[:-1])
-    assert [piece.ends for piece in pieces] == [False] * (len(pieces) - 1) + [True]
+    assert [piece.is_end for piece in pieces] == [False] * (len(pieces) - 1) + [True]
 
 
-def test_a_long_text_without_any_mark_is_cut_between_words() -> None:
-    pieces = cut("word " * 300)
+def test_a_long_text_without_punctuation_is_split_between_words() -> None:
+    pieces = split("word " * 300)
     assert max(map(len, pieces)) <= MAX_WEIGHT
     assert " ".join(pieces).split() == ["word"] * 300
 
 
-def test_a_long_text_without_spaces_is_cut_sooner_when_its_signs_are_syllables() -> None:
-    assert max(map(len, cut("你好" * 300))) == MAX_WEIGHT // 4
-    assert max(map(len, cut("a" * 1000))) <= MAX_WEIGHT
+def test_a_long_text_without_spaces_is_split_sooner_if_its_characters_are_syllables() -> None:
+    assert max(map(len, split("你好" * 300))) == MAX_WEIGHT // 4
+    assert max(map(len, split("a" * 1000))) <= MAX_WEIGHT
 
 
-def test_the_first_sentence_of_a_long_text_is_there_before_the_rest_is_read() -> None:
+def test_the_first_sentence_of_a_long_text_is_available_before_the_rest_is_read() -> None:
     text = "Hello. " + "word " * 100_000
-    assert next(split_sentences(text)) == Sentence("Hello.", ends=True, start=0)
+    assert next(split_sentences(text)) == Sentence("Hello.", is_end=True, start=0)
 
 
 @given(st.text(alphabet="ab .,!?\n你。1\"'", max_size=400))
-def test_no_letter_is_lost_or_said_twice(text: str) -> None:
+def test_no_letter_is_lost_or_repeated(text: str) -> None:
     kept = "".join(piece.text for piece in split_sentences(text))
     assert [s for s in kept if s.isalnum()] == [s for s in text if s.isalnum()]
 
 
 @pytest.mark.parametrize("text", ["", "   \n\t", "😀👍🏽🇩🇪", "…?!", "\x00\x01", "\ud800", "❤️"])
-def test_text_without_a_letter_or_digit_is_refused_by_name(text: str) -> None:
+def test_text_without_a_letter_or_digit_is_refused_with_its_field(text: str) -> None:
     with pytest.raises(BadSpeechRequest, match="at least one letter or digit") as caught:
         speakable_text(text)
     assert caught.value.field == "text"
 
 
 @pytest.mark.parametrize("text", [None, 5, b"bytes", ["list"]])
-def test_what_is_not_a_string_is_refused_with_its_type(text: object) -> None:
+def test_a_value_other_than_a_string_is_refused_with_its_type(text: object) -> None:
     with pytest.raises(BadSpeechRequest, match=type(text).__name__):
         speakable_text(text)
 
 
-def test_a_refusal_never_repeats_more_than_the_beginning() -> None:
+def test_a_refusal_quotes_only_the_beginning_of_the_text() -> None:
     with pytest.raises(BadSpeechRequest) as caught:
         speakable_text("!" * 1_000_000)
     assert len(str(caught.value)) < 300
 
 
-def test_controls_emoji_and_lone_surrogates_go_and_the_words_stay() -> None:
-    assert cut(speakable_text("Hi 😀 the\x00re,\x07 you\ud83d!")) == ["Hi the re, you !"]
+def test_controls_emoji_and_lone_surrogates_are_removed_and_words_kept() -> None:
+    assert split(speakable_text("Hi 😀 the\x00re,\x07 you\ud83d!")) == ["Hi the re, you !"]
 
 
-def test_markup_is_text() -> None:
+def test_markup_is_kept_as_text() -> None:
     assert speakable_text("<speak>a < b & c</speak>") == "<speak>a < b & c</speak>"
 
 
-def test_joiners_inside_words_stay() -> None:
+def test_joiners_inside_words_are_kept() -> None:
     assert speakable_text("می\u200cخواهم") == "می\u200cخواهم"
 
 
@@ -142,12 +142,14 @@ MULTILINGUAL = {
 
 @pytest.mark.parametrize("language", MULTILINGUAL)
 @pytest.mark.parametrize("speed", [0.5, 1.0, 2.0])
-def test_no_voice_says_a_text_sooner(voices: EspeakVoices, language: str, speed: float) -> None:
+def test_no_voice_speaks_a_text_faster_than_the_minimum_duration(
+    voices: EspeakVoices, language: str, speed: float
+) -> None:
     text = MULTILINGUAL[language]
     choice = voices.choose(voice=None, language=language, speed=speed)
     spoken_s = sum(speech.duration_s for speech in voices.speak(text, choice))
     assert 0 < min_duration_s(text, speed) <= spoken_s
 
 
-def test_what_nobody_pronounces_takes_no_time() -> None:
+def test_punctuation_has_no_minimum_duration() -> None:
     assert min_duration_s(" … -- !!! ", 1.0) == 0
