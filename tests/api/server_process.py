@@ -1,4 +1,4 @@
-"""A server as a process of its own, for tests: started, asked, stopped."""
+"""A server in its own process, for tests."""
 
 import http.client
 import json
@@ -26,7 +26,7 @@ class Server:
     port: int
     results: Path
     log: Path
-    """A file: a pipe that nobody reads would stop it."""
+    """A file: an unread pipe would block the server."""
 
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
@@ -34,31 +34,31 @@ class Server:
     def ask(
         self, method: str, path: str, body: object = None, **headers: str
     ) -> http.client.HTTPResponse:
-        """Close the answer: its connection goes with it."""
+        """Send a request; closing the response closes its connection."""
         sent = None if body is None else json.dumps(body)
         connection = self.connect()
         head = {"Content-Type": "application/json", "Connection": "close", **headers}
         connection.request(method, path, sent, head)
         return connection.getresponse()
 
-    def told(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """Status and JSON of an answer."""
+    def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Send a request; return status and JSON of the response."""
         with self.ask(method, path, body) as answer:
             return answer.status, json.loads(answer.read())
 
     def wait_for(self, state: str) -> Any:
-        """What `/health` tells once it tells this state; a refused connection fails the test."""
+        """Return `/health` once it reports this state; a refused connection fails the test."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             with suppress(ConnectionResetError, http.client.RemoteDisconnected):
-                _, told = self.told("GET", "/health")
-                if told["status"] == state:
-                    return told
+                _, health = self.call("GET", "/health")
+                if health["status"] == state:
+                    return health
             time.sleep(0.02)
-        raise AssertionError(f"the server is {told}, not {state}")
+        raise AssertionError(f"the server is {health}, not {state}")
 
     def workers(self) -> list[int]:
-        """The process ids of its children."""
+        """Process ids of its children."""
         own = self.process.pid
         listed = Path(f"/proc/{own}/task/{own}/children").read_text(encoding="ascii")
         return [int(number) for number in listed.split()]
@@ -70,17 +70,17 @@ class Server:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def descriptors(self) -> int:
-        """How many files and connections the worker has open."""
+        """Number of open files and connections of the worker."""
         (worker,) = self.workers()
         return len(list(Path(f"/proc/{worker}/fd").iterdir()))
 
     def threads(self) -> int:
-        """How many threads the worker has."""
+        """Number of threads of the worker."""
         (worker,) = self.workers()
         return len(list(Path(f"/proc/{worker}/task").iterdir()))
 
-    def ends(self) -> tuple[int, str]:
-        """Its exit status and what it logged, once nobody holds its output any more."""
+    def wait_for_exit(self) -> tuple[int, str]:
+        """Wait for its end, and for all processes with its output; return exit status and log."""
         self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, self.log.read_text(encoding="utf-8")
 
@@ -92,9 +92,9 @@ def free_port() -> int:
 
 @contextmanager
 def launched(results: Path, command: Sequence[str] = (), *extra: str) -> Iterator[Server]:
-    """A server that is being started, in a process group of its own; killed at the end.
+    """Start a server in its own process group; kill it at the end.
 
-    `command`: of another server than the tiny one, to which its port and `extra` are added.
+    `command` starts another server than the tiny one; its port and `extra` are appended.
     """
     port = free_port()
     results.mkdir(exist_ok=True)
@@ -127,7 +127,7 @@ def wait_until_ready(server: Server) -> None:
 
 @contextmanager
 def serving(results: Path, *extra: str) -> Iterator[Server]:
-    """A tiny server that is warm."""
+    """Start a tiny server, and wait until it is warm."""
     with launched(results, (), *extra) as server:
         wait_until_ready(server)
         yield server

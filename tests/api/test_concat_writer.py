@@ -1,4 +1,4 @@
-"""A server that keeps its films as ordinary MP4 files, which each clip replaces."""
+"""The server with the concat writer: films are ordinary MP4 files, replaced by each clip."""
 
 import itertools
 from collections.abc import Iterator
@@ -38,8 +38,8 @@ def client(settings: Settings, runtime: Runtime) -> FlaskClient:
 def say(client: FlaskClient, text: str = "Hello.") -> dict[str, object]:
     answer = client.post("/speak", json={"text": text})
     assert answer.status_code == 200, answer.text
-    told: dict[str, object] = answer.get_json()
-    return told
+    reply: dict[str, object] = answer.get_json()
+    return reply
 
 
 def pictures(path: Path) -> int:
@@ -47,7 +47,7 @@ def pictures(path: Path) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
-def test_what_is_said_is_in_an_ordinary_film_that_grows_clip_by_clip(client: FlaskClient) -> None:
+def test_speech_is_added_to_an_ordinary_film_clip_by_clip(client: FlaskClient) -> None:
     first = say(client)
     path = Path(str(first["video_path"]))
     assert pictures(path) == first["clip"]["frames"]
@@ -68,32 +68,32 @@ SENTENCE = "The open ocean always amazes all of us, and nobody knows why we are 
 
 
 def being_said(runtime: Runtime, text: str) -> SpeakJob:
-    """A request of which the first sentences have been drawn: a sentence is spoken only then."""
+    """A job whose first sentences are rendered: sentences are synthesized only then."""
     job = runtime.speak(session_of(runtime), text, runtime.choose())
     spoken = (event for event in job.events() if isinstance(event, SpeechReady))
     assert len(list(itertools.islice(spoken, 4))) == 4
     return job
 
 
-def test_an_interrupted_clip_is_kept_up_to_there_and_the_next_one_goes_on(
+def test_an_interrupted_clip_is_kept_up_to_its_end_and_the_next_one_follows(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     before = say(client)["clip"]["frames"]
     job = being_said(runtime, " ".join([SENTENCE] * 40))
     waiting = runtime.speak(session_of(runtime), "Never said.", runtime.choose())
-    told = client.post("/interrupt", json={}).get_json()
-    assert (told["interrupted"], told["dropped"]) == (True, 1)
+    reply = client.post("/interrupt", json={}).get_json()
+    assert (reply["interrupted"], reply["dropped"]) == (True, 1)
     with pytest.raises(Interrupted):
         waiting.result()
     spoken = job.result()
     assert spoken.interrupted
     assert spoken.clip.frames % 8 == 0
     film = film_of(runtime)
-    assert told["frame"] == film.committed.frames == before + spoken.clip.frames
+    assert reply["frame"] == film.committed.frames == before + spoken.clip.frames
     assert spoken.clip.frames < 40 * 3 * 25
     assert not spoken.clip.is_whole
     last = say(client, "Yes?")
-    assert last["clip"]["start_s"] == told["frame"] / 25
+    assert last["clip"]["start_s"] == reply["frame"] / 25
     assert pictures(film.path) == film.committed.frames
     assert main(["check", str(film.path)]) == 0
     assert sorted(each.name for each in film.path.parent.glob("*.mp4*")) == [
@@ -106,7 +106,7 @@ def test_an_interrupted_clip_is_kept_up_to_there_and_the_next_one_goes_on(
 
 
 def test_an_interrupted_clip_is_silent_at_its_end(client: FlaskClient, runtime: Runtime) -> None:
-    """The sound of the next clip is joined to it without a click."""
+    """Would miss a click where the sound of the next clip starts."""
     being_said(runtime, " ".join([SENTENCE] * 40))
     frame = client.post("/interrupt", json={}).get_json()["frame"]
     path = Path(str(say(client, "Yes?")["video_path"]))
@@ -117,7 +117,7 @@ def test_an_interrupted_clip_is_silent_at_its_end(client: FlaskClient, runtime: 
     assert np.abs(heard[: joint - 1920]).max() > 0.1
 
 
-def test_a_download_goes_on_only_while_the_film_is_the_same(client: FlaskClient) -> None:
+def test_a_download_continues_only_while_the_film_is_the_same(client: FlaskClient) -> None:
     say(client)
     whole = client.get(FILM)
     tag = whole.headers["ETag"]
@@ -133,7 +133,7 @@ def test_a_download_goes_on_only_while_the_film_is_the_same(client: FlaskClient)
 
 @pytest.mark.parametrize("url", ["/session/stream", "/session/live.m3u8", "/session/events"])
 @pytest.mark.parametrize("is_spoken", [False, True])
-def test_watching_live_is_refused_with_the_setting_that_allows_it(
+def test_live_viewing_is_refused_with_the_setting_that_allows_it(
     client: FlaskClient, url: str, is_spoken: bool
 ) -> None:
     if is_spoken:
@@ -144,18 +144,18 @@ def test_watching_live_is_refused_with_the_setting_that_allows_it(
     assert "`writer: fragments`" in answer.get_json()["detail"]
 
 
-def test_before_anything_was_said_there_is_no_film(client: FlaskClient) -> None:
+def test_there_is_no_film_before_the_first_clip(client: FlaskClient) -> None:
     assert client.get(FILM).status_code == 404
     assert client.get("/session/export.mp4").status_code == 404
 
 
-def test_a_reset_archives_the_film_and_the_next_begins_anew(
+def test_a_reset_archives_the_film_and_the_next_starts_empty(
     client: FlaskClient, settings: Settings
 ) -> None:
-    told = say(client)
-    before = Path(str(told["video_path"])).read_bytes()
+    reply = say(client)
+    before = Path(str(reply["video_path"])).read_bytes()
     assert client.post("/reset").status_code == 200
-    assert not Path(str(told["video_path"])).exists()
+    assert not Path(str(reply["video_path"])).exists()
     [kept] = settings.results_dir.glob("archive/**/*.mp4")
     assert kept.read_bytes() == before
     assert say(client)["session"]["clips"] == 1
@@ -168,7 +168,7 @@ def test_a_reset_archives_the_film_and_the_next_begins_anew(
 def again(
     settings: Settings, voices: EspeakVoices, tmp_path: Path
 ) -> Iterator[tuple[Runtime, Settings]]:
-    """Another server in the same folder, after the first one stopped, with the other writer."""
+    """A server with the other writer, in the folder of a server that was stopped."""
     other = Settings(results_dir=settings.results_dir, avatar_id="tiny")
     runtime = Runtime(
         settings=other, avatar=tiny_avatar(tmp_path), engine=LoudnessEngine(), voices=voices
@@ -177,7 +177,7 @@ def again(
     runtime.close()
 
 
-def test_another_writer_sets_the_film_aside_and_names_the_setting(
+def test_a_film_of_the_other_writer_is_unusable_and_the_setting_is_named(
     client: FlaskClient, runtime: Runtime, again: tuple[Runtime, Settings]
 ) -> None:
     path = Path(str(say(client)["video_path"]))

@@ -39,7 +39,7 @@ def say(client: FlaskClient, text: object = "Hello.", **more: object) -> TestRes
     return client.post("/speak", json={"text": text, **more})
 
 
-def told(response: TestResponse) -> Iterator[tuple[str, dict[str, Any]]]:
+def events_of(response: TestResponse) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and data of each server-sent event."""
     for event in response.text.strip().split("\n\n"):
         name, data = event.split("\n")
@@ -87,11 +87,11 @@ def test_speaking_answers_as_documented(client: FlaskClient, settings: Settings)
         assert sum(1 for _ in video.decode(video=0)) == frames
 
 
-def test_events_tell_the_work_while_it_happens(client: FlaskClient) -> None:
+def test_events_report_the_work_in_progress(client: FlaskClient) -> None:
     answer = client.post("/speak", json={"text": TEXT}, headers={"Accept": "text/event-stream"})
     assert answer.mimetype == "text/event-stream"
     assert answer.headers["X-Accel-Buffering"] == "no"
-    events = list(told(answer))
+    events = list(events_of(answer))
     names = [name for name, _ in events]
     assert names[:2] == ["speech", "fragment"]
     assert names[-1] == "done"
@@ -103,19 +103,19 @@ def test_events_tell_the_work_while_it_happens(client: FlaskClient) -> None:
     assert done["clip"]["frames"] == sum(data["frames"] for data in fragments)
 
 
-def test_a_failure_while_it_happens_is_the_last_event(
+def test_a_failure_during_the_work_is_the_last_event(
     client: FlaskClient, engine: LoudnessEngine
 ) -> None:
     engine.broken_after = engine.rendered
     answer = client.post("/speak", json={"text": TEXT}, headers={"Accept": "text/event-stream"})
-    name, data = list(told(answer))[-1]
+    name, data = list(events_of(answer))[-1]
     assert name == "error"
     assert data["status"] == 500
     assert data["kind"] == "InternalError"
     assert "broke" not in data["detail"]
 
 
-def test_what_is_wrong_before_the_work_is_an_ordinary_error(client: FlaskClient) -> None:
+def test_a_fault_found_before_the_work_is_an_ordinary_error(client: FlaskClient) -> None:
     answer = client.post("/speak", json={"text": ""}, headers={"Accept": "text/event-stream"})
     assert problem(answer)["status"] == 422
 
@@ -144,7 +144,7 @@ def test_what_is_wrong_before_the_work_is_an_ordinary_error(client: FlaskClient)
         ({"text": "a", "session_id": 7}, "session_id", ["7", "string"]),
     ],
 )
-def test_what_cannot_be_used_is_named_and_changes_nothing(
+def test_invalid_values_are_named_and_change_nothing(
     client: FlaskClient, settings: Settings, body: dict[str, Any], field: str, parts: list[str]
 ) -> None:
     answer = client.post("/speak", data=json.dumps(body), content_type="application/json")
@@ -168,7 +168,7 @@ def test_what_cannot_be_used_is_named_and_changes_nothing(
         (b'{"text": "' + b"a" * 1_000_000 + b'"}', "application/json", 413, "262144"),
     ],
 )
-def test_a_body_that_is_no_request_is_refused(
+def test_a_body_that_is_not_a_valid_request_is_refused(
     client: FlaskClient, sent: bytes, content_type: str | None, status: int, part: str
 ) -> None:
     answer = client.post("/speak", data=sent, content_type=content_type)
@@ -183,14 +183,14 @@ def test_unknown_addresses_and_methods_are_problems_too(client: FlaskClient) -> 
     assert set(answer.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
 
 
-def test_a_request_keeps_its_id_and_a_strange_one_is_replaced(client: FlaskClient) -> None:
+def test_a_valid_request_id_is_kept_and_an_invalid_one_is_replaced(client: FlaskClient) -> None:
     sent = client.get("/health", headers={"X-Request-Id": "abc-1"})
     assert sent.headers["X-Request-Id"] == "abc-1"
     strange = client.get("/health", headers={"X-Request-Id": 'a"b<'})
     assert len(strange.headers["X-Request-Id"]) == 32
 
 
-def test_health_tells_what_monitors_read(client: FlaskClient, runtime: Runtime) -> None:
+def test_health_has_the_fields_that_monitors_read(client: FlaskClient, runtime: Runtime) -> None:
     answer = client.get("/health")
     assert answer.status_code == 200
     assert answer.get_json() == {
@@ -221,7 +221,7 @@ def test_health_tells_what_monitors_read(client: FlaskClient, runtime: Runtime) 
     assert refused.headers["Retry-After"] == "1"
 
 
-def test_a_full_queue_is_answered_503_with_when_to_come_back(
+def test_a_full_queue_is_answered_503_with_retry_after(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     choice = runtime.choose(voice=None, language=None, speed=None)
@@ -237,7 +237,7 @@ def test_a_full_queue_is_answered_503_with_when_to_come_back(
     runtime.remove(session_of(runtime))
 
 
-def test_a_full_disk_is_answered_507_and_the_film_stays_whole(
+def test_a_full_disk_is_answered_507_and_the_film_stays_complete(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film = Path(say(client).get_json()["video_path"])
@@ -268,7 +268,7 @@ def test_a_reset_ends_the_conversation_and_may_be_repeated(
     assert say(client).get_json()["clip"]["start_s"] == 0
 
 
-def test_a_reset_takes_the_session_that_it_is_told(client: FlaskClient) -> None:
+def test_a_reset_resets_the_named_session(client: FlaskClient) -> None:
     film = Path(say(client, session_id="bob").get_json()["video_path"])
     say(client)
     assert client.post("/reset", json={"session_id": "bob"}).get_json()["session_id"] == "bob"
@@ -281,7 +281,7 @@ def test_a_reset_takes_the_session_that_it_is_told(client: FlaskClient) -> None:
     assert problem(client.get("/reset?sesion=bob"))["status"] == 422
 
 
-def test_sessions_are_looked_at_listed_and_deleted(client: FlaskClient) -> None:
+def test_sessions_are_shown_listed_and_deleted(client: FlaskClient) -> None:
     empty = client.get("/session").get_json()
     assert (empty["exists"], empty["frames"], empty["clips"]) == (False, 0, [])
     assert empty["idle"] == {
@@ -337,7 +337,7 @@ def test_the_film_is_served_by_ranges_that_survive_growth(client: FlaskClient) -
     assert client.get(url).headers["ETag"] != tag
 
 
-def test_a_stream_begins_with_the_init_segment_and_grows(
+def test_a_stream_starts_with_the_init_segment_and_grows(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     film = Path(say(client).get_json()["video_path"])
@@ -356,9 +356,7 @@ def test_a_stream_begins_with_the_init_segment_and_grows(
     live.close()
 
 
-def test_a_stream_may_begin_at_a_fragment_of_the_past(
-    client: FlaskClient, runtime: Runtime
-) -> None:
+def test_a_stream_may_start_at_an_earlier_fragment(client: FlaskClient, runtime: Runtime) -> None:
     film = Path(say(client).get_json()["video_path"])
     second = film_of(runtime).fragments_since(0)[1]
     known = film.read_bytes()
@@ -369,7 +367,7 @@ def test_a_stream_may_begin_at_a_fragment_of_the_past(
         stream.close()
 
 
-def test_only_so_many_may_watch(settings: Settings, runtime: Runtime) -> None:
+def test_the_number_of_viewers_is_limited(settings: Settings, runtime: Runtime) -> None:
     few = assemble(
         settings.model_copy(update={"max_watchers": 1}),
         runtime,

@@ -1,4 +1,4 @@
-"""Pages of other sites, which a browser serves as willingly as ours: they change nothing here."""
+"""Requests from pages of other sites: they change nothing."""
 
 import json
 import re
@@ -35,12 +35,12 @@ FOREIGN = {
     "older browser, other port": {"Origin": "http://localhost:9000"},
     "older browser, longer name": {"Origin": "http://localhost.evil.example"},
     "older browser, origin in a path": {"Origin": "http://evil.example/http://localhost"},
-    "older browser, no origin to tell": {"Origin": "null"},
+    "older browser, opaque origin": {"Origin": "null"},
     "older browser, empty origin": {"Origin": ""},
 }
 OWN = {
     "our page": {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"},
-    "our page behind a proxy": {"Sec-Fetch-Site": "same-origin", "Origin": "https://talk.example"},
+    "our page through a proxy": {"Sec-Fetch-Site": "same-origin", "Origin": "https://talk.example"},
     "typed address": {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", **BROWSER},
     "older browser": {"Origin": "http://localhost", **BROWSER},
     "curl": {"User-Agent": "curl/8.5.0", "Accept": "*/*"},
@@ -50,7 +50,7 @@ OWN = {
 
 
 def changing_calls(app: Flask) -> list[tuple[str, str]]:
-    """Method and rule of every state change that the application offers."""
+    """Method and rule of every route that changes state."""
     return sorted(
         (method, rule.rule)
         for rule in app.url_map.iter_rules()
@@ -60,7 +60,7 @@ def changing_calls(app: Flask) -> list[tuple[str, str]]:
 
 
 def bare_app() -> Flask:
-    """The routes alone, for the list of tests."""
+    """An application with all routes, for the parameters of the tests."""
     app = Flask(__name__, static_folder=None)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
@@ -82,7 +82,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 def call(client: FlaskClient, method: str, rule: str, headers: Headers) -> TestResponse:
-    """The request as the simplest page can make it: all in the address, no body."""
+    """The request that the simplest page can send: all in the URL, no body."""
     path = re.sub("<[^>]+>", "kept", rule)
     query = None if "<" in rule else {"session_id": "kept"}
     return client.open(path, method=method, query_string=query, headers=headers)
@@ -95,7 +95,7 @@ def problem(answer: TestResponse) -> dict[str, Any]:
     return body
 
 
-def test_the_changes_that_are_known_are_among_those_that_are_tested(app: Flask) -> None:
+def test_every_route_that_changes_state_is_tested(app: Flask) -> None:
     assert changing_calls(app) == CHANGING
     assert {
         ("GET", "/reset"),
@@ -126,14 +126,14 @@ def test_a_page_of_another_site_changes_nothing(
 
 @each_change
 @pytest.mark.parametrize("headers", OWN.values(), ids=OWN)
-def test_our_page_a_person_and_a_program_are_let_through(
+def test_this_page_a_person_and_a_program_are_accepted(
     client: FlaskClient, method: str, rule: str, headers: Headers
 ) -> None:
     assert call(client, method, rule, headers).status_code != 403
 
 
 @pytest.mark.parametrize("headers", OWN.values(), ids=OWN)
-def test_what_is_let_through_is_done(client: FlaskClient, headers: Headers) -> None:
+def test_accepted_changes_take_effect(client: FlaskClient, headers: Headers) -> None:
     for method in ("GET", "POST"):
         client.post("/speak", json={"text": "Hello."}, headers=headers)
         assert len(client.get("/session").get_json()["clips"]) == 1
@@ -171,7 +171,7 @@ def test_what_is_let_through_is_done(client: FlaskClient, headers: Headers) -> N
         ("null", "null", "http", False),
     ],
 )
-def test_an_origin_is_ours_only_with_our_host_and_port(
+def test_an_origin_is_accepted_only_with_the_host_and_port_of_the_server(
     client: FlaskClient, origin: str, host: str, scheme: str, is_own: bool
 ) -> None:
     headers = {"Origin": origin, "Host": host}
@@ -182,10 +182,10 @@ def test_an_origin_is_ours_only_with_our_host_and_port(
 
 
 @pytest.mark.parametrize("agent", [BROWSER["User-Agent"], "AppleCoreMedia/1.0.0.21A329 (iPhone)"])
-def test_a_browser_that_names_no_page_changes_nothing_by_get(
+def test_a_browser_that_reports_no_page_changes_nothing_by_get(
     client: FlaskClient, agent: str
 ) -> None:
-    """Over plain HTTP from another machine, an `<img src=…/reset>` comes with neither header."""
+    """Over plain HTTP from another machine, an `<img src=…/reset>` has neither header."""
     headers = {**BROWSER, "User-Agent": agent}
     client.post("/speak", json={"text": "Hello."}, headers=headers)
     detail = problem(client.get("/reset", headers=headers))["detail"]

@@ -1,4 +1,4 @@
-"""Many clients at once, most of them rude, against a real server process."""
+"""Many clients at once, most of them misbehaving, against a real server process."""
 
 import json
 import socket
@@ -36,18 +36,18 @@ def until(is_so: Callable[[], bool], what: str) -> None:
 
 
 def stats(server: Server) -> Any:
-    return server.told("GET", "/stats")[1]
+    return server.call("GET", "/stats")[1]
 
 
 def is_at_rest(server: Server) -> bool:
-    told = stats(server)
+    reply = stats(server)
     return not (
-        told["watchers"]["open"] or told["requests"]["running"] or told["requests"]["queued"]
+        reply["watchers"]["open"] or reply["requests"]["running"] or reply["requests"]["queued"]
     )
 
 
 def hang_up_on(server: Server, asked: Sequence[Ask]) -> list[socket.socket]:
-    """Ask, and read nothing."""
+    """Send the requests, and read nothing."""
     sockets = []
     for method, path, body in asked:
         rude = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
@@ -61,15 +61,15 @@ def hang_up_on(server: Server, asked: Sequence[Ask]) -> list[socket.socket]:
 
 def statuses(server: Server, asked: Sequence[Ask], *, at_once: int) -> Counter[int]:
     with ThreadPoolExecutor(at_once) as clients:
-        return Counter(clients.map(lambda each: server.told(*each)[0], asked))
+        return Counter(clients.map(lambda each: server.call(*each)[0], asked))
 
 
 def speak(session_id: str, text: str = "Yes.") -> Ask:
     return "POST", "/speak", {"text": text, "session_id": session_id}
 
 
-def test_clients_that_vanish_leave_no_thread_no_place_and_no_file(server: Server) -> None:
-    assert server.told(*speak("default"))[0] == 200
+def test_clients_that_disconnect_leave_no_thread_no_slot_and_no_file(server: Server) -> None:
+    assert server.call(*speak("default"))[0] == 200
     paths = ["/session/stream", "/session/events", "/sessions/nobody/stream"]
     asked: list[Ask] = [("GET", path, {}) for path in paths * 10]
     asked += [speak(f"gone-{number}", "I am not heard. " * 3) for number in range(8)]
@@ -77,32 +77,34 @@ def test_clients_that_vanish_leave_no_thread_no_place_and_no_file(server: Server
     for _ in range(3):
         for each in hang_up_on(server, asked):
             each.close()
-        until(lambda: is_at_rest(server), "somebody is still served")
+        until(lambda: is_at_rest(server), "a client is still served")
         seen.append((server.descriptors(), server.threads()))
     until(lambda: server.descriptors() <= seen[0][0], f"files: {seen}")
     assert server.threads() <= 100
-    assert stats(server)["requests"]["done"] == 1 + 3 * 8  # said to nobody, and kept
+    assert stats(server)["requests"]["done"] == 1 + 3 * 8  # spoken although the clients are gone
 
 
-def test_a_storm_of_requests_is_answered_and_what_is_told_to_be_said_is(server: Server) -> None:
+def test_a_burst_of_requests_is_answered_and_every_accepted_text_is_spoken(server: Server) -> None:
     answers = statuses(server, [speak(f"s{number % 5}") for number in range(120)], at_once=120)
     assert set(answers) <= {200, 503}
     assert answers[200] >= 8
     assert stats(server)["requests"]["done"] == answers[200]
-    clips = [server.told("GET", f"/sessions/s{number}")[1] for number in range(5)]
-    assert sum(len(told.get("clips", [])) for told in clips) == answers[200]
+    clips = [server.call("GET", f"/sessions/s{number}")[1] for number in range(5)]
+    assert sum(len(reply.get("clips", [])) for reply in clips) == answers[200]
 
 
-def test_sessions_are_made_up_to_the_limit_and_deleted(server: Server) -> None:
+def test_sessions_are_created_up_to_the_limit_and_deleted(server: Server) -> None:
     made = statuses(server, [("POST", "/sessions", {})] * 200, at_once=16)
     assert made == {201: 20, 409: 180}
-    names = [each["session_id"] for each in server.told("GET", "/sessions")[1]["sessions"]]
+    names = [each["session_id"] for each in server.call("GET", "/sessions")[1]["sessions"]]
     gone = statuses(server, [("DELETE", f"/sessions/{name}", {}) for name in names], at_once=8)
     assert gone == {200: 20}
-    assert server.told("POST", "/sessions", {})[0] == 201
+    assert server.call("POST", "/sessions", {})[0] == 201
 
 
-def test_interruptions_resets_and_deletions_in_a_storm_leave_whole_films(server: Server) -> None:
+def test_a_burst_of_interruptions_resets_and_deletions_leaves_complete_films(
+    server: Server,
+) -> None:
     names, ask_reset = ["a", "b", "c"], ("POST", "/reset", {"session_id": "a"})
     ends = ["/interrupt", "/reset"]
     asked: list[Ask] = []
@@ -113,11 +115,11 @@ def test_interruptions_resets_and_deletions_in_a_storm_leave_whole_films(server:
         if number % 5 == 0:
             asked.append(("DELETE", f"/sessions/{name}", {}))
     answers = statuses(server, asked, at_once=16)
-    assert set(answers) <= {200, 404, 409, 503}  # nothing unforeseen, and no fault of the disk
+    assert set(answers) <= {200, 404, 409, 503}  # no unexpected error, and no disk error
     until(lambda: is_at_rest(server), "something is still said")
-    assert server.told(*speak("a"))[0] == server.told(*ask_reset)[0] == 200
+    assert server.call(*speak("a"))[0] == server.call(*ask_reset)[0] == 200
     server.process.terminate()
-    status, log = server.ends()
+    status, log = server.wait_for_exit()
     assert status == 0
     assert "Traceback" not in log
     assert server.results.joinpath("trash").is_dir()
@@ -126,7 +128,7 @@ def test_interruptions_resets_and_deletions_in_a_storm_leave_whole_films(server:
     assert list(server.results.glob("trash/*")) == []
 
 
-def test_memory_files_and_threads_stay_as_they_are_through_many_clips(server: Server) -> None:
+def test_memory_files_and_threads_do_not_grow_over_many_clips(server: Server) -> None:
     def say(clips: int) -> tuple[int, int, int]:
         asked = [speak(f"s{number % 4}") for number in range(clips)]
         assert statuses(server, asked, at_once=4) == {200: clips}
@@ -141,22 +143,22 @@ def test_memory_files_and_threads_stay_as_they_are_through_many_clips(server: Se
     assert later[2] <= max(threads, 80)
 
 
-def test_who_reads_nothing_loses_its_place_and_holds_up_nobody(tmp_path: Path) -> None:
-    """Would miss places that are taken for ever by players that do not read."""
+def test_a_client_that_reads_nothing_loses_its_slot_and_delays_no_other(tmp_path: Path) -> None:
+    """Would miss slots held permanently by players that do not read."""
     results = tmp_path / "results"
     (results / "sessions" / "long").mkdir(parents=True)
     write_noise(results / "sessions" / "long" / "full_session.mp4")
     with serving(results, "impatient") as server:
         stream: Ask = ("GET", "/sessions/long/stream?from=0", {})
         lazy = hang_up_on(server, [stream] * stats(server)["watchers"]["max"])
-        assert server.told(*speak("other"))[0] == 200
+        assert server.call(*speak("other"))[0] == 200
         until(lambda: stats(server)["watchers"]["open"] == 0, "they are still served")
         for each in lazy:
             each.close()
 
 
 def write_noise(path: Path) -> None:
-    """Some megabytes: more than the system keeps for a reader who does not read."""
+    """Add some megabytes: more than the socket buffers of a client that does not read."""
     spec = FilmSpec(width=640, height=480, fps=25)
     noise = np.random.default_rng(1).integers(0, 256, (4, 480, 640, 3), np.uint8)
     with FilmWriter.create(path, spec) as film:

@@ -1,4 +1,4 @@
-"""The whole application on a disk that refuses, fills up, vanishes or is read-only."""
+"""The whole application on a disk that fails, fills up, disappears or is read-only."""
 
 import errno
 import json
@@ -72,7 +72,7 @@ def reset(client: FlaskClient, session_id: str) -> TestResponse:
 REQUESTS = (say, say, reset, say)
 
 
-def test_whatever_call_the_disk_refuses_the_answer_is_clear_and_the_next_request_works(
+def test_any_disk_error_is_reported_and_the_next_request_works(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("fsync", "posix_fadvise"):
@@ -86,8 +86,10 @@ def test_whatever_call_the_disk_refuses_the_answer_is_clear_and_the_next_request
 
 
 def converse(client: FlaskClient, disk: LossyDisk, results: Path, number: int) -> bool:
-    """A conversation in a session of its own, whose `number`th call of the disk fails; whether it
-    came to so many."""
+    """Run a conversation in a new session, in which the `number`th disk call fails.
+
+    False if it had fewer calls.
+    """
     name, code, left = f"s{number}", CODES[number % len(CODES)], number
 
     def before(_: int, __: str) -> None:
@@ -101,7 +103,7 @@ def converse(client: FlaskClient, disk: LossyDisk, results: Path, number: int) -
     for request in REQUESTS:
         disk.before = before
         answer = request(client, name)
-        disk.before = lambda *_: None  # what looks at the film now is not the server
+        disk.before = lambda *_: None  # from here on it is not the server that reads the film
         if answer.status_code != 200:
             require_clear(answer, code, results)
             if request is say and film.exists():
@@ -135,7 +137,7 @@ def require_sound(film: Path, kept: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("what", ["session", "all sessions", "results", "film", "journal"])
-def test_what_vanishes_from_under_the_server_is_made_anew_by_the_next_request(
+def test_files_deleted_under_the_server_are_created_again_by_the_next_request(
     client: FlaskClient, results: Path, what: str
 ) -> None:
     film = results / "sessions" / "bob" / "full_session.mp4"
@@ -156,7 +158,7 @@ def test_what_vanishes_from_under_the_server_is_made_anew_by_the_next_request(
     assert answer.get_json()["session"]["bytes"] == len(now)
 
 
-def test_a_film_that_vanishes_while_it_is_spoken_into_fails_the_request_by_name(
+def test_a_film_deleted_during_a_clip_fails_the_request_and_is_named(
     client: FlaskClient, results: Path
 ) -> None:
     film = results / "sessions" / "bob" / "full_session.mp4"
@@ -183,7 +185,7 @@ def as_text(chunk: bytes | str) -> str:
 
 @contextmanager
 def mounted(folder: Path) -> Iterator[None]:
-    """A small disk of its own at `folder`."""
+    """Mount a small disk at `folder`."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount a file system")
     folder.mkdir(exist_ok=True)
@@ -201,7 +203,7 @@ def remount(folder: Path, how: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True, capture_output=True)
 
 
-def test_a_disk_that_is_full_for_a_while_is_answered_507_until_there_is_room(
+def test_a_full_disk_is_answered_507_until_it_has_space_again(
     tmp_path: Path,
 ) -> None:
     disk = tmp_path / "disk"
@@ -223,7 +225,7 @@ def test_a_disk_that_is_full_for_a_while_is_answered_507_until_there_is_room(
 
 
 def fill(path: Path) -> None:
-    """Take every byte that there is."""
+    """Fill the disk."""
     with path.open("wb", buffering=0) as file:
         try:
             while True:
@@ -253,7 +255,7 @@ def test_a_film_on_a_full_disk_is_recovered_at_the_start(tmp_path: Path) -> None
         require_sound(film, before)
 
 
-def test_a_disk_that_turns_read_only_is_named_and_written_to_again_when_it_is_not(
+def test_a_read_only_disk_is_named_and_written_to_again_when_it_is_writable(
     tmp_path: Path,
 ) -> None:
     disk = tmp_path / "disk"
@@ -289,7 +291,7 @@ def test_a_second_application_in_the_same_folder_does_not_start(
     create_app(settings)
 
 
-def test_a_film_that_a_server_holds_is_not_repaired(client: FlaskClient, results: Path) -> None:
+def test_a_film_in_use_by_a_server_is_not_repaired(client: FlaskClient, results: Path) -> None:
     say(client, "default")
     film = results / "full_session.mp4"
     command = [sys.executable, "-m", "session", "repair", str(film)]
@@ -302,7 +304,7 @@ def test_a_film_that_a_server_holds_is_not_repaired(client: FlaskClient, results
 def test_a_clock_that_jumps_breaks_nothing(
     client: FlaskClient, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten years forth, back to 1970, and on from there: only people are told this time."""
+    """Ten years ahead, back to 1970, and on from there: the system time is only displayed."""
     url = say(client, "default").get_json()["video_url"]
     tag = client.get(url).headers["ETag"]
     film = results / "full_session.mp4"

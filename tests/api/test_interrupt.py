@@ -1,4 +1,4 @@
-"""`POST /interrupt`: somebody talks into what is being said."""
+"""`POST /interrupt`: the current speech ends, and its film is complete."""
 
 import itertools
 import json
@@ -29,7 +29,7 @@ LONG = " ".join([TEXT] * 40)
 
 
 class LipsEngine(LoudnessEngine):
-    """Shows how far the lips are apart as the brightness of a square."""
+    """Shows the opening of the lips as the brightness of a square."""
 
     def encode_speech(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
         return mouth_track_from_phonemes(speech, frames=frames, fps=fps)[:, :1]
@@ -51,7 +51,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 def speaking(runtime: Runtime, session_id: str = "default", text: str = LONG) -> SpeakJob:
-    """A request of which some seconds are in the film."""
+    """A job of which some seconds are committed."""
     job = runtime.speak(session_of(runtime, session_id), text, runtime.choose())
     landed = (event for event in job.events() if isinstance(event, FragmentCommitted))
     assert len(list(itertools.islice(landed, 6))) == 6
@@ -65,7 +65,7 @@ def pictures(path: Path) -> Iterator[NDArray[np.uint8]]:
 
 
 def lips(path: Path) -> NDArray[np.float64]:
-    """(n,) how bright the engine's square is."""
+    """(n,) brightness of the engine's square."""
     x, y = MOUTH
     inside = slice(y + 4, y + PATCH - 4), slice(x + 4, x + PATCH - 4)
     return np.array([picture[inside].mean() for picture in pictures(path)])
@@ -82,22 +82,22 @@ def test_an_interrupted_request_answers_with_the_frames_it_has(
     job = speaking(runtime)
     answer = client.post("/interrupt", json={"session_id": "default"})
     film = film_of(runtime)
-    told: dict[str, Any] = answer.get_json()
+    reply: dict[str, Any] = answer.get_json()
     assert answer.status_code == 200
-    assert told["interrupted"] is True
-    assert told["dropped"] == 0
-    assert told["frame"] == film.committed.frames == film.committed.clips[0].frames
-    assert told["position_s"] == told["frame"] / 25
-    assert 0 <= told["played_s"] <= told["position_s"]
+    assert reply["interrupted"] is True
+    assert reply["dropped"] == 0
+    assert reply["frame"] == film.committed.frames == film.committed.clips[0].frames
+    assert reply["position_s"] == reply["frame"] / 25
+    assert 0 <= reply["played_s"] <= reply["position_s"]
     spoken = job.result()
     assert spoken.interrupted
-    assert spoken.clip.frames == told["frame"]
+    assert spoken.clip.frames == reply["frame"]
     assert spoken.clip.text == LONG
     assert not spoken.clip.is_whole
-    assert len(list(pictures(film.path))) == told["frame"]
+    assert len(list(pictures(film.path))) == reply["frame"]
 
 
-def test_the_next_request_goes_on_where_the_interrupted_one_ended(
+def test_the_next_clip_starts_where_the_interrupted_one_ended(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     speaking(runtime)
@@ -109,7 +109,7 @@ def test_the_next_request_goes_on_where_the_interrupted_one_ended(
     assert [clip["whole"] for clip in clips] == [False, True]
 
 
-def test_requests_that_wait_fail_and_other_sessions_speak_on(
+def test_waiting_requests_fail_and_other_sessions_continue(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     speaking(runtime)
@@ -121,7 +121,7 @@ def test_requests_that_wait_fail_and_other_sessions_speak_on(
     assert not other.result().interrupted
 
 
-def test_who_follows_an_interrupted_request_is_told_that_it_is_done(
+def test_the_events_of_an_interrupted_request_end_with_done(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     answer = client.post(
@@ -132,17 +132,17 @@ def test_who_follows_an_interrupted_request_is_told_that_it_is_done(
     client.post("/interrupt")
     *_, done = (event for event in events if event)
     assert done.startswith("event: done")
-    told = json.loads(done.partition("data: ")[2])
-    assert told["interrupted"] is True
-    assert told["clip"]["frames"] == film_of(runtime).committed.frames
+    reply = json.loads(done.partition("data: ")[2])
+    assert reply["interrupted"] is True
+    assert reply["clip"]["frames"] == film_of(runtime).committed.frames
 
 
 @pytest.mark.parametrize("session_id", ["default", "never-heard-of"])
 def test_interrupting_silence_changes_nothing(client: FlaskClient, session_id: str) -> None:
     client.post("/speak", json={"text": "Yes."})
     before = client.get("/session").get_json()
-    told = client.post("/interrupt", json={"session_id": session_id}).get_json()
-    assert (told["interrupted"], told["dropped"]) == (False, 0)
+    reply = client.post("/interrupt", json={"session_id": session_id}).get_json()
+    assert (reply["interrupted"], reply["dropped"]) == (False, 0)
     assert client.get("/session").get_json() == before
     assert client.get("/sessions/never-heard-of").status_code == 404
 
@@ -173,14 +173,14 @@ def test_the_lips_close_over_a_few_frames_and_rest(client: FlaskClient, runtime:
         assert closing[-TAIL_FRAMES - 1] < 5
 
 
-def test_a_request_may_say_how_far_ahead_it_is_made(client: FlaskClient) -> None:
+def test_a_request_may_set_its_lead(client: FlaskClient) -> None:
     assert client.post("/speak", json={"text": "Yes.", "lead_s": 5}).status_code == 200
     refused = client.post("/speak", json={"text": "Yes.", "lead_s": 0.1})
     assert refused.status_code == 422
     assert "lead_s = 0.1" in refused.get_json()["detail"]
 
 
-def test_a_session_that_cannot_be_is_refused(client: FlaskClient) -> None:
+def test_an_invalid_session_id_is_refused(client: FlaskClient) -> None:
     refused = client.post("/interrupt", json={"session_id": "../up"})
     assert refused.status_code == 422
     assert refused.get_json()["details"]["body.session_id"]

@@ -1,4 +1,4 @@
-"""Players that people have open the film and its playlist, and go on while it grows."""
+"""Common players with the film and its playlist, while it grows."""
 
 import http.client
 import json
@@ -25,22 +25,22 @@ PICTURE_S = 1 / 25
 
 @dataclass(frozen=True)
 class Player:
-    """A program that plays without a screen and tells where it is."""
+    """A program that plays without a screen and prints its position."""
 
     program: str
     options: tuple[str, ...]
-    tells_s: re.Pattern[str]
-    """Its position, in what it prints."""
+    position_pattern: re.Pattern[str]
+    """Pattern of the position in its output."""
     asks: str = ""
-    """What has to be written to it for that, again and again."""
+    """Input that makes it print the position; sent repeatedly."""
     refuses_root: bool = False
     wants_s: float = 0.0
-    """How much of a live film it wants to have before it begins."""
+    """How much of a live film it buffers before it starts."""
     tells_whole_s: bool = False
-    """Whether its position is in whole seconds only."""
+    """Its position is in whole seconds."""
 
     def command(self, url: str) -> list[str]:
-        """Play `url`; as nobody, where that is needed."""
+        """Command that plays `url`, as user `nobody` if the player refuses root."""
         plain = [self.program, *self.options, url]
         if self.refuses_root and os.geteuid() == 0:
             return ["setpriv", f"--reuid={NOBODY}", "--clear-groups", *plain]
@@ -49,7 +49,7 @@ class Player:
 
 FFPLAY = Player(
     "ffplay",
-    # It tells of each picture. Its clock would tell nothing: it goes on where no pictures are.
+    # It prints a line per frame. Its clock is useless: it continues without frames.
     ("-flags", "low_delay", "-vf", "showinfo"),
     re.compile(r"pts_time:([\d.]+)"),
 )
@@ -65,7 +65,7 @@ VLC = Player(
     "cvlc",
     (
         *("--ignore-config", "-I", "oldrc", "--rc-fake-tty", "--vout", "dummy", "--aout", "dummy"),
-        # Else it plays ever later, by what it takes for an uneven network: the silences.
+        # Otherwise its delay grows, because it takes the silences for network jitter.
         *("--clock-jitter=0", "--network-caching=300"),
     ),
     re.compile(r"^(\d+)", re.MULTILINE),
@@ -86,7 +86,7 @@ def player(request: pytest.FixtureRequest) -> Player:
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Of a real server."""
+    """A session of a real server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = int(listener.getsockname()[1])
     results = tmp_path_factory.mktemp("results")
@@ -104,17 +104,17 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Session:
-    """One in which nothing has been said."""
+    """A session without a film."""
 
     port: int
     session_id: str
 
     def url(self, name: str) -> str:
-        """Where something of it is."""
+        """URL of a resource of the session."""
         return f"http://127.0.0.1:{self.port}/sessions/{self.session_id}/{name}"
 
     def say(self) -> float:
-        """Say something; the length of the film then."""
+        """Add a clip; return the length of the film."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         body = json.dumps({"text": TEXT, "session_id": self.session_id})
         connection.request("POST", "/speak", body, {"Content-Type": "application/json"})
@@ -130,7 +130,7 @@ def session(port: int) -> Session:
 
 
 class Playing:
-    """A player at work."""
+    """A running player."""
 
     def __init__(self, player: Player, url: str) -> None:
         self._player = player
@@ -159,7 +159,7 @@ class Playing:
         self._process.stdout.close()
 
     def reaches(self, position_s: float) -> bool:
-        """Whether it plays as far as that."""
+        """Wait until it plays to this position; False if it does not."""
         for _ in range(10 * PATIENCE_S):
             if self._player.asks and self._process.poll() is None:
                 assert self._process.stdin is not None
@@ -173,14 +173,14 @@ class Playing:
     def _read(self) -> None:
         assert self._process.stdout is not None
         while chunk := os.read(self._process.stdout.fileno(), 4096):
-            for told in self._player.tells_s.findall(chunk.decode(errors="replace")):
+            for position in self._player.position_pattern.findall(chunk.decode(errors="replace")):
                 with self._told:
-                    self._at_s = max(self._at_s, float(told))
+                    self._at_s = max(self._at_s, float(position))
                     self._told.notify()
 
 
 @pytest.mark.parametrize("live", ["live.m3u8", "stream?from=0"])
-def test_a_player_that_came_before_the_first_word_shows_all_that_is_said(
+def test_a_player_opened_before_the_first_clip_plays_the_whole_film(
     player: Player, session: Session, live: str
 ) -> None:
     with Playing(player, session.url(live)) as playing:

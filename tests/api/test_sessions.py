@@ -1,4 +1,4 @@
-"""Sessions with an avatar and a voice of their own, over HTTP, on real films."""
+"""Sessions with their own avatars and voices, over HTTP, on real films."""
 
 import itertools
 import json
@@ -35,7 +35,7 @@ MB = 1_000_000
 
 
 class CountingEngine(LoudnessEngine):
-    """Knows which avatars are warm, and refuses to draw with others."""
+    """Records the loaded avatars, and refuses to render others."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class CountingEngine(LoudnessEngine):
 
 
 class Clock:
-    """Stands still until it is told to jump."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0
@@ -80,7 +80,7 @@ def store(settings: Settings) -> AvatarStore:
 def serve(
     settings: Settings, engine: CountingEngine, voices: EspeakVoices, tmp_path: Path
 ) -> Iterator[Callable[..., FlaskClient]]:
-    """Starts a server with other settings; the one before it stops."""
+    """Start a server with other settings; the one before it is stopped."""
     running_now: list[Runtime] = []
 
     def start(*, clock: Clock | None = None, **changed: Any) -> FlaskClient:
@@ -117,7 +117,7 @@ def save(
     fps: int = 25,
     grey: int = 90,
 ) -> None:
-    """An avatar of one grey, made of nothing but arrays."""
+    """Save an avatar of one grey, made of arrays only."""
     frames = np.full((8, size[1], size[0], 3), grey, np.uint8)
     with store.building(avatar_id) as folder:
         transforms = np.tile(np.eye(2, 3), (8, 1, 1))
@@ -142,7 +142,7 @@ def make(client: FlaskClient, **body: Any) -> TestResponse:
 
 
 def problem(answer: TestResponse, status: int, *parts: str) -> dict[str, Any]:
-    """The body of an error, which has this status and says all this."""
+    """Return the body of an error with this status, whose detail has all parts."""
     assert answer.status_code == status, answer.text
     assert answer.mimetype == "application/problem+json"
     body: dict[str, Any] = json.loads(answer.text)
@@ -162,8 +162,8 @@ def sound(film: str | Path) -> NDArray[np.float32]:
 
 
 def likeness(film: str | Path, other: str | Path) -> float:
-    """Correlation of the spectrograms of two films' sounds; the same voice is never the same
-    samples."""
+    """Correlation of the spectrograms of two films: one voice never gives the same samples
+    twice."""
     one, two = spectrogram(sound(film)), spectrogram(sound(other))
     count = min(len(one), len(two))
     return float(np.corrcoef(one[:count].ravel(), two[:count].ravel())[0, 1])
@@ -175,7 +175,7 @@ def spectrogram(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.abs(np.fft.rfft(windows * np.hanning(2048))).astype(np.float32)
 
 
-def test_two_sessions_speak_with_faces_and_voices_of_their_own(
+def test_two_sessions_have_their_own_faces_and_voices(
     client: FlaskClient, store: AvatarStore
 ) -> None:
     save(store, "tall")
@@ -193,9 +193,9 @@ def test_two_sessions_speak_with_faces_and_voices_of_their_own(
     assert likeness(two["video_path"], asked["video_path"]) > 0.85
     other = say(client, "four", speed=1.5)
     assert likeness(two["video_path"], other["video_path"]) < 0.6
-    told = client.get("/sessions/two").get_json()
-    assert (told["avatar_id"], told["voice"], told["speed"]) == ("tall", "espeak-de-male", 1.5)
-    assert (told["width"], told["height"], told["idle"]["frames"]) == (*TALL, 8)
+    reply = client.get("/sessions/two").get_json()
+    assert (reply["avatar_id"], reply["voice"], reply["speed"]) == ("tall", "espeak-de-male", 1.5)
+    assert (reply["width"], reply["height"], reply["idle"]["frames"]) == (*TALL, 8)
     assert client.get("/sessions/one").get_json()["idle"]["frames"] == 20
 
 
@@ -211,7 +211,7 @@ def test_a_request_may_speak_with_another_voice_than_its_session(client: FlaskCl
     assert again["clip"]["frames"] == own["clip"]["frames"] != now["clip"]["frames"]
 
 
-def test_a_session_is_made_once_and_says_where_it_is(client: FlaskClient) -> None:
+def test_a_session_is_created_once_and_its_location_is_returned(client: FlaskClient) -> None:
     drawn = make(client)
     assert drawn.status_code == 201
     session_id = drawn.get_json()["session_id"]
@@ -244,7 +244,7 @@ def test_a_session_is_made_once_and_says_where_it_is(client: FlaskClient) -> Non
         ({"avatar": "tall"}, 422, ["not known", "avatar_id"]),
     ],
 )
-def test_what_cannot_be_chosen_is_named_and_nothing_is_made(
+def test_an_invalid_choice_is_named_and_nothing_is_created(
     client: FlaskClient, store: AvatarStore, body: dict[str, Any], status: int, parts: list[str]
 ) -> None:
     save(store, "fast", fps=30)
@@ -262,27 +262,25 @@ def test_what_cannot_be_chosen_is_named_and_nothing_is_made(
 
 
 @pytest.mark.parametrize("call", ["/reset", "/interrupt"])
-def test_a_session_may_be_named_in_the_query_or_in_a_body_of_unknown_length(
+def test_the_session_id_may_be_in_the_query_or_in_a_chunked_body(
     client: FlaskClient, call: str
 ) -> None:
-    """Would miss one that is overheard, and another session that is reset in its place."""
-    told = client.post(f"{call}?session_id=bob").get_json()
-    assert told["session_id"] == "bob"
-    told = client.post(
+    """Would miss an id that is ignored, so that another session is reset."""
+    reply = client.post(f"{call}?session_id=bob").get_json()
+    assert reply["session_id"] == "bob"
+    reply = client.post(
         call,
         input_stream=BytesIO(b'{"session_id": "bob"}'),
         content_type="application/json",
         headers={"Transfer-Encoding": "chunked"},
         environ_overrides={"wsgi.input_terminated": True},
     ).get_json()
-    assert told["session_id"] == "bob"
+    assert reply["session_id"] == "bob"
     both = client.post(f"{call}?session_id=bob", json={})
     problem(both, 400, "session_id = 'bob'", "move it into the JSON body")
 
 
-def test_a_reset_keeps_the_choices_or_takes_new_ones(
-    client: FlaskClient, store: AvatarStore
-) -> None:
+def test_a_reset_keeps_the_choices_or_changes_them(client: FlaskClient, store: AvatarStore) -> None:
     save(store, "tall")
     make(client, session_id="bob", avatar_id="tall", voice="espeak-de-male", speed=1.5)
     say(client, "bob")
@@ -317,7 +315,7 @@ def test_choices_and_films_survive_a_restart(
     assert say(client, "silent")["clip"]["frames"] > before["clip"]["frames"]
 
 
-def test_a_session_whose_avatar_has_gone_waits_for_it_or_for_another(
+def test_a_session_with_a_deleted_avatar_needs_it_again_or_another(
     serve: Callable[..., FlaskClient], store: AvatarStore
 ) -> None:
     save(store, "tall")
@@ -327,9 +325,9 @@ def test_a_session_whose_avatar_has_gone_waits_for_it_or_for_another(
     known = film.read_bytes()
     store.delete("tall")
     client = serve()
-    told = client.get("/sessions/bob").get_json()
-    assert (told["state"], told["idle"], told["width"]) == ("unusable", None, TALL[0])
-    assert "no avatar 'tall'" in told["problem"]
+    reply = client.get("/sessions/bob").get_json()
+    assert (reply["state"], reply["idle"], reply["width"]) == ("unusable", None, TALL[0])
+    assert "no avatar 'tall'" in reply["problem"]
     refused = client.post("/speak", json={"text": "Hello.", "session_id": "bob"})
     problem(refused, 409, "no avatar 'tall'", "Prepare it", "another avatar_id")
     assert client.get("/sessions/bob/full_session.mp4").data == known
@@ -341,7 +339,7 @@ def test_a_session_whose_avatar_has_gone_waits_for_it_or_for_another(
     assert pictures(say(client, "bob")["video_path"]).shape[1:3] == (80, 96)
 
 
-def test_an_avatar_made_anew_with_another_size_needs_a_reset(
+def test_an_avatar_prepared_again_at_another_size_needs_a_reset(
     serve: Callable[..., FlaskClient], store: AvatarStore
 ) -> None:
     save(store, "tall")
@@ -357,7 +355,7 @@ def test_an_avatar_made_anew_with_another_size_needs_a_reset(
     assert pictures(say(client, "bob")["video_path"]).shape[1:3] == (96, 96)
 
 
-def test_an_avatar_made_anew_is_taken_at_the_next_reset(
+def test_an_avatar_prepared_again_takes_effect_at_the_next_reset(
     client: FlaskClient, store: AvatarStore, engine: CountingEngine
 ) -> None:
     save(store, "tall", grey=90)
@@ -369,7 +367,7 @@ def test_an_avatar_made_anew_is_taken_at_the_next_reset(
     assert engine.warm == ["tiny", "tall"]
 
 
-def test_a_damaged_record_sets_its_session_aside_and_keeps_its_film(
+def test_a_damaged_record_makes_its_session_unusable_and_keeps_its_film(
     serve: Callable[..., FlaskClient], settings: Settings
 ) -> None:
     client = serve()
@@ -385,7 +383,7 @@ def test_a_damaged_record_sets_its_session_aside_and_keeps_its_film(
     assert say(client, "bob")["clip"]["index"] == 0
 
 
-def test_a_reset_puts_the_film_into_the_archive_where_that_is_wanted(
+def test_a_reset_archives_the_film_if_the_setting_says_so(
     serve: Callable[..., FlaskClient], settings: Settings
 ) -> None:
     client = serve(archive_on_reset=True)
@@ -418,11 +416,11 @@ def test_captions_are_archived_with_their_film(
     client = serve(archive_on_reset=True, writer=writer)
     say(client, "bob")
     client.post("/speak", json={"text": "One & two. Three!", "session_id": "bob"})
-    told = client.get("/sessions/bob/full_session.vtt").text
-    assert told.count("-->") == 3
+    reply = client.get("/sessions/bob/full_session.vtt").text
+    assert reply.count("-->") == 3
     kept = client.get("/reset?session_id=bob").get_json()["archive"]
     answer = client.get(kept["captions_url"])
-    assert answer.text == told
+    assert answer.text == reply
     assert answer.mimetype == "text/vtt"
     again = client.get(kept["captions_url"], headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
@@ -433,10 +431,10 @@ def test_captions_are_archived_with_their_film(
     problem(client.get(kept["captions_url"]), 404, kept["name"], "GET /archives")
 
 
-def test_captions_of_an_archived_film_need_no_journal(
+def test_an_archived_film_without_journal_has_no_captions(
     serve: Callable[..., FlaskClient], settings: Settings
 ) -> None:
-    """Without its journal a film has its pictures, but nobody knows what was said."""
+    """The texts are in the journal only."""
     client = serve(archive_on_reset=True)
     say(client, "bob")
     kept = client.get("/reset?session_id=bob").get_json()["archive"]
@@ -444,7 +442,7 @@ def test_captions_of_an_archived_film_need_no_journal(
     assert client.get(kept["captions_url"]).text == "WEBVTT\n"
 
 
-def test_without_an_archive_nothing_of_a_film_stays(
+def test_without_an_archive_a_reset_deletes_the_film(
     client: FlaskClient, settings: Settings
 ) -> None:
     say(client, "bob")
@@ -455,7 +453,7 @@ def test_without_an_archive_nothing_of_a_film_stays(
     assert not (settings.results_dir / "sessions" / "bob").exists()
 
 
-def test_only_so_many_films_are_archived_and_the_newest_is_among_them(
+def test_the_number_of_archives_is_limited_and_the_newest_is_kept(
     serve: Callable[..., FlaskClient],
 ) -> None:
     client = serve(archive_on_reset=True, max_archives=2)
@@ -475,7 +473,7 @@ SENTENCES = (
 
 
 @pytest.mark.parametrize(("name", "unit"), LIMITED)
-def test_what_cannot_fit_into_a_session_is_refused_before_any_work(
+def test_a_text_that_cannot_fit_into_a_session_is_refused_before_any_work(
     serve: Callable[..., FlaskClient], engine: CountingEngine, name: str, unit: str
 ) -> None:
     has = say(serve())["session"]
@@ -506,10 +504,10 @@ def require_truncated(spoken: Any, name: str, limit: float) -> None:
 
 
 @pytest.mark.parametrize("writer", ["fragments", "concat"])
-def test_a_clip_ends_with_the_last_sentence_for_which_the_film_may_last(
+def test_a_clip_ends_with_the_last_sentence_within_the_maximum_length(
     serve: Callable[..., FlaskClient], writer: str
 ) -> None:
-    """Would miss a clip that passes the limit by its own length."""
+    """Would miss a clip that exceeds the limit by its own length."""
     whole = say(serve(writer=writer), text=SENTENCES)
     assert whole["truncated"] is None
     limit = 0.85 * whole["session"]["duration_s"]
@@ -523,7 +521,7 @@ def test_a_clip_ends_with_the_last_sentence_for_which_the_film_may_last(
     assert client.get("/sessions/short").get_json()["bytes"] == cut["session"]["bytes"]
 
 
-def test_a_clip_ends_with_the_last_sentence_for_which_the_film_may_grow(
+def test_a_clip_ends_with_the_last_sentence_within_the_maximum_size(
     serve: Callable[..., FlaskClient],
 ) -> None:
     size = say(serve(), text=SENTENCES)["session"]["bytes"]
@@ -541,7 +539,7 @@ def test_a_first_sentence_that_does_not_fit_leaves_nothing(
     assert client.get("/sessions").get_json()["sessions"] == []
 
 
-def test_what_waits_behind_the_clip_that_fills_a_session_is_refused_when_its_turn_comes(
+def test_a_request_queued_after_the_clip_that_fills_a_session_fails(
     serve: Callable[..., FlaskClient],
 ) -> None:
     spoken = say(serve())
@@ -557,7 +555,7 @@ def test_what_waits_behind_the_clip_that_fills_a_session_is_refused_when_its_tur
         second.result()
 
 
-def test_a_disk_with_too_little_room_is_told_before_any_work(
+def test_a_nearly_full_disk_is_reported_before_any_work(
     serve: Callable[..., FlaskClient], settings: Settings
 ) -> None:
     client = serve(min_free_mb=1e9)
@@ -568,7 +566,7 @@ def test_a_disk_with_too_little_room_is_told_before_any_work(
     assert client.get("/sessions").get_json()["sessions"] == []
 
 
-def test_a_silent_session_is_closed_stays_to_be_seen_and_goes_on_when_it_is_spoken_to(
+def test_the_film_of_an_idle_session_is_closed_and_served_and_continued_by_the_next_request(
     serve: Callable[..., FlaskClient],
 ) -> None:
     clock = Clock()
@@ -595,22 +593,22 @@ def test_a_silent_session_is_closed_stays_to_be_seen_and_goes_on_when_it_is_spok
     assert len(pictures(again["video_path"])) == 2 * spoken["clip"]["frames"]
 
 
-def test_avatars_leave_the_memory_when_their_bytes_are_needed_but_never_a_speaking_one(
+def test_avatars_are_evicted_beyond_the_memory_budget_except_those_in_use(
     serve: Callable[..., FlaskClient], store: AvatarStore, engine: CountingEngine
 ) -> None:
     for number, name in enumerate(("a", "b", "c")):
         save(store, name, grey=80 + 20 * number)
-    client = serve(max_avatars_mb=0.55)  # the standing one has 0.29, each other one 0.22
+    client = serve(max_avatars_mb=0.55)  # the pinned one has 0.29, each other one 0.22
     for name in ("a", "b", "a"):
         make(client, session_id=name, avatar_id=name)
         assert engine.warm == ["tiny", name]
     for name in ("a", "b"):
         say(client, name)
-    told = client.get("/stats").get_json()["cache"]
+    reply = client.get("/stats").get_json()["cache"]
     assert engine.warm == ["tiny", "b"]
-    assert set(told["avatars"]) == {"tiny", "b"}
-    assert (told["hits"], told["misses"], told["evictions"]) == (1, 1, 3)
-    assert told["bytes"] < told["max_bytes"] == 0.55 * MB
+    assert set(reply["avatars"]) == {"tiny", "b"}
+    assert (reply["hits"], reply["misses"], reply["evictions"]) == (1, 1, 3)
+    assert reply["bytes"] < reply["max_bytes"] == 0.55 * MB
     make(client, session_id="c", avatar_id="c")
     assert engine.warm == ["tiny", "c"]
     runtime = context(client.application).runtime
@@ -621,7 +619,7 @@ def test_avatars_leave_the_memory_when_their_bytes_are_needed_but_never_a_speaki
     assert len(engine.warm) == 2
 
 
-def test_an_avatar_that_nobody_wants_for_long_leaves_the_memory_and_comes_back(
+def test_an_unused_avatar_is_evicted_after_its_ttl_and_loaded_again(
     serve: Callable[..., FlaskClient], store: AvatarStore, engine: CountingEngine
 ) -> None:
     save(store, "tall")
@@ -630,14 +628,14 @@ def test_an_avatar_that_nobody_wants_for_long_leaves_the_memory_and_comes_back(
     make(client, session_id="bob", avatar_id="tall")
     assert engine.warm == ["tiny", "tall"]
     clock.now_s += 61
-    make(client, session_id="any")  # the render thread looks about between two errands
+    make(client, session_id="any")  # the render thread evicts between two commands
     make(client, session_id="any")
     assert engine.warm == ["tiny"]
     say(client, "bob")
     assert engine.warm == ["tiny", "tall"]
 
 
-def test_a_device_without_room_for_an_avatar_gets_some_by_putting_others_away(
+def test_unused_avatars_are_evicted_if_the_device_is_out_of_memory(
     client: FlaskClient, store: AvatarStore, engine: CountingEngine
 ) -> None:
     for name in ("a", "b"):
@@ -655,40 +653,40 @@ def test_a_device_without_room_for_an_avatar_gets_some_by_putting_others_away(
     assert say(client, "other")["clip"]["index"] == 0
 
 
-def test_stats_tell_what_was_done_and_what_is_held(
+def test_stats_count_requests_frames_sessions_and_viewers(
     client: FlaskClient, engine: CountingEngine
 ) -> None:
     frames = sum(say(client, name)["clip"]["frames"] for name in ("one", "two"))
     engine.broken_after = engine.rendered
     assert client.post("/speak", json={"text": "Hello."}).status_code == 500
     watching = client.get("/sessions/one/stream")
-    told = client.get("/stats").get_json()
+    reply = client.get("/stats").get_json()
     watching.close()
-    assert told["requests"] == {
+    assert reply["requests"] == {
         "queued": 0,
         "running": 0,
         "done": 2,
         "failed": 1,
         "interrupted": 0,
     }
-    assert told["frames"] == frames
-    assert told["sessions"] == {"count": 2, "speaking": 0, "max": 64}
-    assert told["watchers"] == {"open": 1, "max": 32}
-    assert told["device"]["device"] == "cpu"
-    assert told["uptime_s"] > 0
+    assert reply["frames"] == frames
+    assert reply["sessions"] == {"count": 2, "speaking": 0, "max": 64}
+    assert reply["watchers"] == {"open": 1, "max": 32}
+    assert reply["device"]["device"] == "cpu"
+    assert reply["uptime_s"] > 0
     assert client.get("/stats").get_json()["watchers"]["open"] == 0
 
 
-def test_only_the_clips_that_are_asked_for_are_told(client: FlaskClient) -> None:
+def test_only_the_requested_clips_are_listed(client: FlaskClient) -> None:
     for _ in range(3):
         say(client)
-    told = client.get("/session?clips_from=2").get_json()
-    assert [clip["index"] for clip in told["clips"]] == [2]
+    reply = client.get("/session?clips_from=2").get_json()
+    assert [clip["index"] for clip in reply["clips"]] == [2]
     assert client.get("/session?clips_from=9").get_json()["clips"] == []
     problem(client.get("/session?clips_from=-1"), 422, "clips_from")
 
 
-def test_a_session_that_only_failed_is_gone_and_one_that_was_made_stays(
+def test_a_session_whose_first_request_fails_is_removed_unless_it_was_created(
     client: FlaskClient, engine: CountingEngine, settings: Settings
 ) -> None:
     make(client, session_id="made", speed=1.5)
@@ -697,13 +695,13 @@ def test_a_session_that_only_failed_is_gone_and_one_that_was_made_stays(
         body = {"text": "Hello.", "session_id": session_id}
         assert client.post("/speak", json=body).status_code == 500
     engine.broken_after = None
-    told = client.get("/sessions").get_json()["sessions"]
-    assert [(each["session_id"], each["exists"]) for each in told] == [("made", False)]
+    reply = client.get("/sessions").get_json()["sessions"]
+    assert [(each["session_id"], each["exists"]) for each in reply] == [("made", False)]
     assert sorted(path.name for path in settings.results_dir.glob("sessions/*")) == ["made"]
     assert say(client, "made")["clip"]["index"] == 0
 
 
-def test_two_requests_for_one_session_are_said_in_their_order(client: FlaskClient) -> None:
+def test_requests_of_one_session_are_spoken_in_order(client: FlaskClient) -> None:
     runtime = context(client.application).runtime
     texts = ["One.", "Two, two, two, two.", "Three."]
     jobs = [runtime.speak(session_of(runtime, "bob"), text, runtime.choose()) for text in texts[:2]]
@@ -715,7 +713,7 @@ def test_two_requests_for_one_session_are_said_in_their_order(client: FlaskClien
     assert [record.first_frame for record in records] == [0, *list(ends)[:-1]]
 
 
-def test_an_ordinary_film_has_session_archive_and_limits_too(
+def test_films_of_the_concat_writer_have_sessions_archives_and_limits(
     serve: Callable[..., FlaskClient], store: AvatarStore
 ) -> None:
     save(store, "tall")

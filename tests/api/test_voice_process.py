@@ -1,4 +1,4 @@
-"""A text or a signal that ends a speech worker of a real server: one request fails, nobody else."""
+"""A text or a signal that ends a speech worker of a real server: only one request fails."""
 
 import json
 import os
@@ -54,53 +54,53 @@ def test_a_text_that_crashes_espeak_fails_its_request_and_no_other(server: Serve
     with server.ask("POST", "/speak", {"text": LONG, "session_id": "other"}, **accept) as other:
         assert other.readline() == b"event: speech\n"
         with ThreadPoolExecutor(len(killers)) as pool:
-            answers = list(pool.map(lambda body: server.told("POST", "/speak", body), killers))
+            answers = list(pool.map(lambda body: server.call("POST", "/speak", body), killers))
         rest = other.read().decode()
     assert "event: error" not in rest
     done = json.loads(rest.rpartition("event: done\ndata: ")[2])
     assert not done["interrupted"]
     assert rest.count("event: speech") == SENTENCES - 1
-    for status, told in answers:
-        assert (status, told["kind"]) == (422, "ValidationError")
-        assert list(told["details"]) == ["body.text"]
-        assert "sentence 1 of the text, which begins at character 1" in told["detail"]
-        assert "ended the speech worker 2 times" in told["detail"]
+    for status, reply in answers:
+        assert (status, reply["kind"]) == (422, "ValidationError")
+        assert list(reply["details"]) == ["body.text"]
+        assert "sentence 1 of the text, which begins at character 1" in reply["detail"]
+        assert "ended the speech worker 2 times" in reply["detail"]
     assert server.workers() == [worker]
     assert not set(before) & set(speech_workers(server))
     tried = speech_workers(server)
-    assert server.told("POST", "/speak", {"text": OVERFLOW, "session_id": "third"})[0] == 422
+    assert server.call("POST", "/speak", {"text": OVERFLOW, "session_id": "third"})[0] == 422
     assert speech_workers(server) == tried  # refused without being tried
-    status, spoken = server.told("POST", "/speak", {"text": "And on we go."})
+    status, spoken = server.call("POST", "/speak", {"text": "And on we go."})
     assert (status, spoken["clip"]["index"]) == (200, 0)
     for film in server.results.rglob("full_session.mp4"):
         assert check_film(film).faults == []
 
 
-def test_what_was_said_before_the_sentence_that_crashes_stays(server: Server) -> None:
+def test_sentences_before_the_one_that_crashes_are_kept(server: Server) -> None:
     accept = {"Accept": "text/event-stream"}
     text = f"{LONG} {OVERFLOW}"
     with server.ask("POST", "/speak", {"text": text}, **accept) as speaking:
-        told = speaking.read().decode()
-    problem = json.loads(told.rpartition("event: error\ndata: ")[2])
+        reply = speaking.read().decode()
+    problem = json.loads(reply.rpartition("event: error\ndata: ")[2])
     assert problem["status"] == 422
     place = f"sentence {SENTENCES + 1} of the text, which begins at character {len(LONG) + 2}"
     assert place in problem["detail"]
-    assert told.count("event: fragment") > 10
+    assert reply.count("event: fragment") > 10
     assert check_film(server.results / "full_session.mp4").faults == []
 
 
-def test_a_worker_that_is_killed_from_outside_costs_nothing(server: Server) -> None:
+def test_a_killed_speech_worker_costs_no_request(server: Server) -> None:
     for number in range(3):
         killed = speech_workers(server)
         assert len(killed) == PROCESSES
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
-        status, spoken = server.told("POST", "/speak", {"text": "Still here."})
+        status, spoken = server.call("POST", "/speak", {"text": "Still here."})
         assert (status, spoken["clip"]["index"]) == (200, number)
     assert len(speech_workers(server)) == PROCESSES
 
 
-def test_espeak_is_in_the_speech_workers_alone(server: Server) -> None:
+def test_espeak_is_loaded_only_in_the_speech_workers(server: Server) -> None:
     (worker,) = server.workers()
     assert all("libespeak" in maps(pid) for pid in speech_workers(server))
     assert "libespeak" not in maps(worker)
@@ -113,37 +113,37 @@ def test_no_speech_worker_outlives_the_server(server: Server, number: signal.Sig
     server.process.send_signal(number)
     if number == signal.SIGKILL:
         os.kill(worker, number)
-    status, log = server.ends()
+    status, log = server.wait_for_exit()
     assert status == (-number if number == signal.SIGKILL else 0)
     assert "Traceback" not in log
     wait_until_gone(workers)
 
 
-def test_a_worker_killed_by_a_terminal_s_group_is_none_of_theirs(tmp_path: Path) -> None:
-    """Would miss a Ctrl-C that ends the voices before the fragment in hand is finished."""
+def test_speech_workers_are_not_in_the_process_group_of_the_terminal(tmp_path: Path) -> None:
+    """Would miss a Ctrl-C that ends the voices before the current fragment is finished."""
     with launched(tmp_path / "results") as server:
         wait_until_ready(server)
         group = os.getpgid(server.process.pid)
         assert all(os.getpgid(pid) != group for pid in speech_workers(server))
 
 
-def test_a_renewed_worker_has_speech_workers_of_its_own(tmp_path: Path) -> None:
+def test_a_replaced_worker_has_its_own_speech_workers(tmp_path: Path) -> None:
     with serving(tmp_path / "results", "mortal") as server:
         (worker,) = server.workers()
         before = speech_workers(server)
         (server.results / "die").touch()
-        server.told("POST", "/speak", {"text": "One."})
+        server.call("POST", "/speak", {"text": "One."})
         deadline = time.monotonic() + PATIENCE_S
         while server.workers() in ([], [worker]):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         server.wait_for("ok")
         wait_until_gone(before)
-        assert server.told("POST", "/speak", {"text": "Two."})[0] == 200
+        assert server.call("POST", "/speak", {"text": "Two."})[0] == 200
         assert len(speech_workers(server)) == PROCESSES
 
 
-def test_voices_that_cannot_start_again_are_worth_another_try() -> None:
+def test_a_request_may_be_retried_if_the_voices_cannot_restart() -> None:
     problem = problem_of(VoiceUnavailable("no speech worker can be started"))
     assert (problem.status, problem.headers) == (503, {"Retry-After": "1"})
 
@@ -152,8 +152,8 @@ def test_voices_that_cannot_start_end_the_server_with_the_reason() -> None:
     def fail() -> EspeakVoices:
         raise VoiceUnavailable("no speech worker can be started")
 
-    told: list[Exception] = []
+    reported: list[Exception] = []
     with pytest.raises(VoiceUnavailable):
-        app.open_voices(fail, told.append)
-    assert [str(error) for error in told] == ["no speech worker can be started"]
+        app.open_voices(fail, reported.append)
+    assert [str(error) for error in reported] == ["no speech worker can be started"]
     assert VoiceUnavailable in app.START_ERRORS

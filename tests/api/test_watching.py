@@ -1,4 +1,4 @@
-"""Watching a film that grows: its playlist, its events, its captions, and a copy to keep."""
+"""A growing film: its playlist, its events, its captions and its export."""
 
 import gzip
 import json
@@ -42,13 +42,13 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def aside(app: Flask) -> Iterator[ThreadPoolExecutor]:
-    """For requests that wait while the test goes on."""
+    """Threads for requests that wait while the test continues."""
     with ThreadPoolExecutor(4) as threads:
         yield threads
 
 
 def later(aside: ThreadPoolExecutor, app: Flask, url: str, **headers: str) -> Future[TestResponse]:
-    """A request on another thread, whose whole answer is read there."""
+    """Send a request on another thread, which reads the whole response."""
 
     def ask() -> TestResponse:
         answer = app.test_client().get(url, headers=headers)
@@ -71,7 +71,7 @@ def growing_film(runtime: Runtime) -> FilmWriter:
 
 
 def speak(film: FilmWriter, *counts: int, cues: Sequence[Cue] = ()) -> None:
-    """A clip of fragments of so many frames, as the render thread writes it."""
+    """Add a clip of fragments with these numbers of frames, as the render thread does."""
     clip = film.begin("a clip")
     for count in counts:
         here = film.committed.frames
@@ -82,7 +82,7 @@ def speak(film: FilmWriter, *counts: int, cues: Sequence[Cue] = ()) -> None:
 
 
 def status_of(answer: TestResponse) -> int:
-    """The status of an error, whose form is checked."""
+    """Return the status of an error; check its form."""
     assert answer.mimetype == "application/problem+json"
     assert json.loads(answer.text)["status"] == answer.status_code
     return answer.status_code
@@ -91,7 +91,7 @@ def status_of(answer: TestResponse) -> int:
 # --- the playlist
 
 
-def test_the_playlist_is_the_whole_film_by_byte_ranges(client: FlaskClient) -> None:
+def test_the_playlist_covers_the_whole_film_by_byte_ranges(client: FlaskClient) -> None:
     film = say(client).read_bytes()
     answer = client.get(LIVE)
     assert answer.mimetype == "application/vnd.apple.mpegurl"
@@ -115,7 +115,7 @@ def test_every_session_has_a_playlist_of_its_own(client: FlaskClient) -> None:
     assert status_of(client.get("/sessions/a.b/live.m3u8")) == 422
 
 
-def test_a_reload_waits_for_the_segment_that_it_asks_for(
+def test_a_reload_waits_for_the_requested_segment(
     app: Flask, client: FlaskClient, aside: ThreadPoolExecutor
 ) -> None:
     say(client)
@@ -128,7 +128,7 @@ def test_a_reload_waits_for_the_segment_that_it_asks_for(
     assert SEGMENT.findall(client.get(f"{LIVE}?_HLS_msn=0").text)[: len(listed)] == listed
 
 
-def test_a_player_that_has_the_list_waits_for_the_next_one(
+def test_a_player_that_has_the_playlist_waits_for_the_next_one(
     app: Flask, client: FlaskClient, aside: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     say(client)
@@ -145,7 +145,7 @@ def test_a_player_that_has_the_list_waits_for_the_next_one(
     assert client.get(f"{LIVE}?_HLS_msn=999").status_code == 400
 
 
-def test_a_wait_in_vain_ends_with_the_list_as_it_is(
+def test_a_wait_without_a_new_segment_ends_with_the_current_playlist(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.playlist.HOLD_S", 0.01)
@@ -154,7 +154,7 @@ def test_a_wait_in_vain_ends_with_the_list_as_it_is(
     assert client.get(f"{LIVE}?_HLS_msn={len(SEGMENT.findall(text))}").text == text
 
 
-def test_a_player_may_come_before_the_first_word(
+def test_a_player_may_connect_before_the_first_clip(
     app: Flask, client: FlaskClient, aside: ThreadPoolExecutor
 ) -> None:
     waiting = later(aside, app, LIVE)
@@ -162,7 +162,7 @@ def test_a_player_may_come_before_the_first_word(
     assert SEGMENT.findall(waiting.result(20).text)
 
 
-def test_a_reset_ends_the_list_and_the_next_film_is_another(
+def test_a_reset_ends_the_playlist_and_the_next_film_has_another_id(
     app: Flask, client: FlaskClient, runtime: Runtime, aside: ThreadPoolExecutor
 ) -> None:
     say(client)
@@ -187,9 +187,7 @@ def test_a_reset_ends_the_list_and_the_next_film_is_another(
         ("window=2", "from 3"),
     ],
 )
-def test_a_reload_that_cannot_be_meant_is_refused(
-    client: FlaskClient, query: str, part: str
-) -> None:
+def test_an_invalid_reload_is_refused(client: FlaskClient, query: str, part: str) -> None:
     say(client)
     answer = client.get(f"{LIVE}?{query}")
     assert status_of(answer) == 400
@@ -198,7 +196,7 @@ def test_a_reload_that_cannot_be_meant_is_refused(
 
 @pytest.mark.parametrize("kind", ["stream", "events"])
 @pytest.mark.parametrize("received", ["start", "-1", ""])
-def test_a_place_to_begin_that_cannot_be_meant_is_refused_at_once(
+def test_an_invalid_start_position_is_refused_at_once(
     client: FlaskClient, kind: str, received: str
 ) -> None:
     answer = client.get(f"/session/{kind}?from={received}")
@@ -206,7 +204,7 @@ def test_a_place_to_begin_that_cannot_be_meant_is_refused_at_once(
     assert f"from = {received!r}: must be a whole number" in answer.get_json(force=True)["detail"]
 
 
-def test_a_long_list_is_packed_cut_to_a_window_or_to_what_is_new(
+def test_a_long_playlist_is_compressed_or_cut_to_a_window_or_a_delta(
     client: FlaskClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.playlist.PACK_FROM_BYTES", 1000)
@@ -228,7 +226,7 @@ def test_a_long_list_is_packed_cut_to_a_window_or_to_what_is_new(
     assert len(delta) < len(plain.text)
 
 
-def test_who_waits_takes_a_place_among_the_watchers(
+def test_a_waiting_reload_takes_a_viewer_slot(
     settings: Settings, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.playlist.HOLD_S", 0.01)
@@ -247,8 +245,8 @@ def test_who_waits_takes_a_place_among_the_watchers(
 # --- the events
 
 
-class Told:
-    """The events of one answer, read while it grows."""
+class EventReader:
+    """The events of one response, read while it grows."""
 
     def __init__(self, client: FlaskClient, query: str = "", **headers: str) -> None:
         self.answer = client.get(f"{EVENTS}{query}", headers=headers)
@@ -256,7 +254,7 @@ class Told:
         self._chunks = self.answer.iter_encoded()
         assert next(self._chunks) == b"retry: 1000\n\n"
 
-    def __enter__(self) -> "Told":
+    def __enter__(self) -> "EventReader":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -270,13 +268,13 @@ class Told:
                 yield lines["event"], lines.get("id"), json.loads(lines["data"])
 
 
-def test_events_tell_of_the_film_its_fragments_and_its_end(
+def test_events_report_the_film_its_fragments_and_its_end(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     path = say(client)
     film = growing_film(runtime)
-    with Told(client) as told:
-        ((name, event_id, hello),) = islice(told, 1)
+    with EventReader(client) as reader:
+        ((name, event_id, hello),) = islice(reader, 1)
         assert name == "film"
         assert event_id == f"{film.film_id}:{path.stat().st_size}"
         assert hello == {
@@ -290,44 +288,46 @@ def test_events_tell_of_the_film_its_fragments_and_its_end(
             "bytes": path.stat().st_size,
         }
         speak(film, 4)
-        ((name, event_id, landed),) = islice(told, 1)
+        ((name, event_id, landed),) = islice(reader, 1)
         (last,) = film.fragments_since(hello["bytes"])
         assert (name, event_id) == ("fragment", f"{film.film_id}:{last.end}")
         assert (landed["offset"], landed["end"], landed["frames"]) == (last.offset, last.end, 4)
         assert landed["start_s"] == last.first_frame / 25
         assert client.get(hello["url"]).data[last.offset :] == path.read_bytes()[last.offset :]
         client.get("/reset")
-        assert list(islice(told, 1)) == [("reset", None, {"film": film.film_id})]
+        assert list(islice(reader, 1)) == [("reset", None, {"film": film.film_id})]
         say(client)
-        ((name, _, second),) = islice(told, 1)
+        ((name, _, second),) = islice(reader, 1)
         assert (name, second["film"]) == ("film", growing_film(runtime).film_id)
-        assert next(iter(told))[2]["offset"] == second["init_bytes"]
+        assert next(iter(reader))[2]["offset"] == second["init_bytes"]
 
 
-def test_a_client_that_was_cut_off_misses_nothing(client: FlaskClient, runtime: Runtime) -> None:
+def test_a_client_that_reconnects_misses_nothing(client: FlaskClient, runtime: Runtime) -> None:
     say(client)
     film = growing_film(runtime)
     ends = [fragment.end for fragment in film.fragments_since(0)]
     last_id = {"Last-Event-ID": f"{film.film_id}:{ends[0]}"}
-    with Told(client, **last_id) as told:
-        name, event_id, _ = next(iter(told))
+    with EventReader(client, **last_id) as reader:
+        name, event_id, _ = next(iter(reader))
         assert (name, event_id) == ("film", f"{film.film_id}:{ends[0]}")
-        assert [data["end"] for _, _, data in islice(told, len(ends) - 1)] == ends[1:]
+        assert [data["end"] for _, _, data in islice(reader, len(ends) - 1)] == ends[1:]
     client.get("/reset")
     say(client)
-    with Told(client, **last_id) as told:
-        assert [name for name, *_ in islice(told, 3)] == ["reset", "film", "fragment"]
+    with EventReader(client, **last_id) as reader:
+        assert [name for name, *_ in islice(reader, 3)] == ["reset", "film", "fragment"]
 
 
-def test_events_may_begin_with_the_film(client: FlaskClient, runtime: Runtime) -> None:
+def test_events_may_start_at_the_beginning_of_the_film(
+    client: FlaskClient, runtime: Runtime
+) -> None:
     say(client)
     fragments = growing_film(runtime).fragments_since(0)
-    with Told(client, "?from=0") as told:
-        told_of = [data for _, _, data in islice(told, 1 + len(fragments))][1:]
-    assert [data["offset"] for data in told_of] == [each.offset for each in fragments]
+    with EventReader(client, "?from=0") as reader:
+        listed = [data for _, _, data in islice(reader, 1 + len(fragments))][1:]
+    assert [data["offset"] for data in listed] == [each.offset for each in fragments]
 
 
-def test_a_sentence_is_told_with_each_fragment_in_which_it_is_heard(
+def test_each_fragment_event_has_the_sentences_heard_in_it(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     say(client)
@@ -336,8 +336,8 @@ def test_a_sentence_is_told_with_each_fragment_in_which_it_is_heard(
     one = Cue(text="One.", first_frame=first, frames=5)
     two = Cue(text="Two.", first_frame=first + 5, frames=6)
     speak(film, 4, 4, 4, cues=[one, two])
-    with Told(client, f"?from={start}") as told:
-        fragments = [data for _, _, data in islice(told, 4)][1:]
+    with EventReader(client, f"?from={start}") as reader:
+        fragments = [data for _, _, data in islice(reader, 4)][1:]
     seen = [
         [(cue["text"], cue["first_frame"] - first, cue["frames"]) for cue in data["cues"]]
         for data in fragments
@@ -374,7 +374,7 @@ def test_captions_grow_with_the_film(client: FlaskClient, runtime: Runtime) -> N
     assert (rest.status_code, first.data + rest.data) == (206, grown.data)
 
 
-def test_each_sentence_that_is_said_is_a_cue_as_long_as_it_is_heard(client: FlaskClient) -> None:
+def test_each_sentence_has_a_cue_of_its_duration(client: FlaskClient) -> None:
     said = client.post("/speak", json={"text": "Hello world. And this is the second one."})
     clip_s = said.get_json()["clip"]["duration_s"]
     text = client.get("/session/full_session.vtt").text
@@ -389,7 +389,7 @@ def test_each_sentence_that_is_said_is_a_cue_as_long_as_it_is_heard(client: Flas
 # --- films that do not grow
 
 
-def test_a_film_that_is_replaced_clip_by_clip_is_no_live_one_but_has_captions_and_an_export(
+def test_a_film_of_the_concat_writer_is_not_live_but_has_captions_and_an_export(
     settings: Settings, engine: LoudnessEngine, voices: EspeakVoices, tmp_path: Path
 ) -> None:
     joining = settings.model_copy(update={"writer": "concat"})
@@ -416,12 +416,12 @@ def test_the_export_is_an_ordinary_file_of_the_whole_film(
     client: FlaskClient, tmp_path: Path
 ) -> None:
     film = say(client)
-    beside = set(film.parent.rglob("*"))
+    files = set(film.parent.rglob("*"))
     with client.get("/session/export.mp4") as answer:
         assert (answer.status_code, answer.mimetype) == (200, "video/mp4")
         assert answer.headers["Content-Disposition"] == 'attachment; filename="default.mp4"'
         assert answer.content_length == len(answer.data)
-        assert set(film.parent.rglob("*")) == beside
+        assert set(film.parent.rglob("*")) == files
         assert answer.data.index(b"moov") < answer.data.index(b"mdat")
     out = tmp_path / "out.mp4"
     out.write_bytes(answer.data)
@@ -432,12 +432,12 @@ def test_the_export_is_an_ordinary_file_of_the_whole_film(
     assert (head.status_code, head.data) == (200, b"")
 
 
-def test_only_so_many_exports_are_made_at_once_and_a_vanished_client_gives_its_place_back(
+def test_the_number_of_exports_is_limited_and_a_disconnected_client_frees_its_slot(
     client: FlaskClient,
 ) -> None:
     assert status_of(client.get("/session/export.mp4")) == 404
     film = say(client)
-    beside = set(film.parent.rglob("*"))
+    files = set(film.parent.rglob("*"))
     taken = [client.get("/session/export.mp4") for _ in range(2)]
     refused = client.get("/session/export.mp4")
     assert status_of(refused) == 503
@@ -447,10 +447,10 @@ def test_only_so_many_exports_are_made_at_once_and_a_vanished_client_gives_its_p
         begun.close()  # before the end
     with client.get("/session/export.mp4") as answer:
         assert answer.status_code == 200
-    assert set(film.parent.rglob("*")) == beside
+    assert set(film.parent.rglob("*")) == files
 
 
-def test_an_export_without_room_is_answered_507(
+def test_an_export_on_a_full_disk_is_answered_507(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     say(client)

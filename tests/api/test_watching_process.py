@@ -1,4 +1,4 @@
-"""Watching a real server: who hangs up is noticed, and a restart costs a watcher nothing."""
+"""Viewers of a real server: disconnects are noticed, and a restart loses nothing."""
 
 import http.client
 import json
@@ -14,13 +14,13 @@ from typing import Any
 
 SERVER = Path(__file__).with_name("tiny_server.py")
 PLACES = 32
-"""`max_watchers` as it is when nobody chooses."""
+"""The default of `max_watchers`."""
 PATIENCE_S = 30
 
 
 @contextmanager
 def serving(results: Path) -> Iterator[int]:
-    """The port of a server that is killed at the end."""
+    """Start a server and return its port; kill it at the end."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = int(listener.getsockname()[1])
     with subprocess.Popen(
@@ -41,7 +41,7 @@ def serving(results: Path) -> Iterator[int]:
 
 @contextmanager
 def asked(port: int, path: str, body: object = None, **headers: str) -> Iterator[Any]:
-    """The answer to a request, hung up at the end."""
+    """Return the response to a request; disconnect at the end."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     sent = None if body is None else json.dumps(body)
     head = {"Content-Type": "application/json", "Connection": "close", **headers}
@@ -58,7 +58,7 @@ def say(port: int) -> None:
 
 
 def events(answer: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and data of the events of an answer that grows."""
+    """Name and data of the events of a growing response."""
     name = ""
     for line in answer:
         field, _, value = line.decode().rstrip().partition(": ")
@@ -68,7 +68,7 @@ def events(answer: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             yield name, json.loads(value)
 
 
-def test_who_hangs_up_gives_the_place_back(tmp_path: Path) -> None:
+def test_a_client_that_disconnects_frees_its_slot(tmp_path: Path) -> None:
     with serving(tmp_path) as port:
         connections = []
         for _ in range(PLACES):
@@ -81,14 +81,14 @@ def test_who_hangs_up_gives_the_place_back(tmp_path: Path) -> None:
         for connection in connections:
             connection.sock.shutdown(socket.SHUT_RDWR)
             connection.close()
-        for _ in range(10_000):  # it looks once a second whether somebody is there
+        for _ in range(10_000):  # the server checks its clients once a second
             with asked(port, "/session/events") as answer:
                 if answer.status == 200:
                     break
         assert answer.status == 200
 
 
-def test_a_killed_server_that_comes_back_costs_a_watcher_nothing(tmp_path: Path) -> None:
+def test_a_viewer_misses_nothing_when_a_killed_server_restarts(tmp_path: Path) -> None:
     with serving(tmp_path) as port:
         say(port)
         with asked(port, "/session/events?from=0") as answer:

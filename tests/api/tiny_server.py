@@ -33,7 +33,7 @@ from warm.settings import Settings  # noqa: E402
 
 
 class NativeEngine(LoudnessEngine):
-    """Loads for ever, inside of a native library."""
+    """Never finishes to load, inside a native library."""
 
     def load(self) -> None:
         sys.stdout.write("loading\n")
@@ -43,7 +43,7 @@ class NativeEngine(LoudnessEngine):
 
 
 class MortalEngine(LoudnessEngine):
-    """Its device dies for good in this process when there is a file `die` in the results."""
+    """Its device fails permanently in this process if the results have a file `die`."""
 
     def __init__(self, results: Path) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class MortalEngine(LoudnessEngine):
 
 
 class UnfitEngine(LoudnessEngine):
-    """Its weights turn out to be wrong when they are read."""
+    """Has weights that are found wrong when they are loaded."""
 
     def load(self) -> None:
         raise WeightsError("unet.pth does not fit musetalk.json")

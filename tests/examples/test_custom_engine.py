@@ -31,9 +31,9 @@ def test_features_are_the_loudness_of_each_frame() -> None:
 def test_the_server_draws_the_example_s_mouth_while_it_speaks(tmp_path: Path) -> None:
     results = tmp_path / "results"
     with serving_example("examples.custom_engine", results) as server:
-        health = server.told("GET", "/health")[1]
+        health = server.call("GET", "/health")[1]
         assert (health["status"], health["engine"]) == ("ok", "ellipse")
-        assert server.told("POST", "/speak", {"text": "Oh, how are you?"})[0] == 200
+        assert server.call("POST", "/speak", {"text": "Oh, how are you?"})[0] == 200
     darkness = [dark_pixels(picture) for picture in lips(results)]
     assert max(darkness) > darkness[0] + 100  # it opens
     assert darkness[-1] == pytest.approx(darkness[0], abs=30)  # and closes at the end

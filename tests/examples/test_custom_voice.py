@@ -44,9 +44,9 @@ def test_a_request_that_the_voice_cannot_fulfil_names_the_field(field: str, valu
 def test_the_server_s_film_has_the_tones_of_the_vowels(tmp_path: Path) -> None:
     results = tmp_path / "results"
     with serving_example("examples.custom_voice", results) as server:
-        assert [voice["id"] for voice in server.told("GET", "/voices")[1]["voices"]] == ["tone"]
-        assert server.told("POST", "/speak", {"text": "aaaaaa"})[0] == 200
-        status, problem = server.told("POST", "/speak", {"text": "a", "voice": "espeak"})
+        assert [voice["id"] for voice in server.call("GET", "/voices")[1]["voices"]] == ["tone"]
+        assert server.call("POST", "/speak", {"text": "aaaaaa"})[0] == 200
+        status, problem = server.call("POST", "/speak", {"text": "a", "voice": "espeak"})
         assert status == 422 and "'tone'" in problem["detail"]
     samples, rate_hz = sound(results / "full_session.mp4")
     spectrum = np.abs(np.fft.rfft(samples[: rate_hz // 2]))

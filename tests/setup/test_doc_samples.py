@@ -49,7 +49,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def speak(server: Server, text: str, session_id: str = "default") -> Any:
-    status, answer = server.told("POST", "/speak", {"text": text, "session_id": session_id})
+    status, answer = server.call("POST", "/speak", {"text": text, "session_id": session_id})
     assert status == 200, answer
     return answer
 
@@ -125,7 +125,7 @@ def test_the_answers_that_http_md_shows_are_those_of_the_server(server: Server) 
     real = speak(server, answer["clip"]["text"])
     assert shape(real) == shape(answer)
     assert real["clip"] == answer["clip"]
-    status, real = server.told("POST", "/speak", {"text": "Hello.", "lead_s": 0.1})
+    status, real = server.call("POST", "/speak", {"text": "Hello.", "lead_s": 0.1})
     assert (status, shape(real)) == (422, shape(problem))
     assert real["detail"] == problem["detail"]
 
@@ -148,7 +148,7 @@ def test_every_member_of_an_answer_is_described_in_http_md(server: Server) -> No
     page = (ROOT / "docs" / "http.md").read_text("utf-8")
     speak(server, "Good morning.")
     answers = {name: answer_of(server, name) for name in DESCRIBED}
-    answers["/interrupt"] = server.told("POST", "/interrupt", {})[1]
+    answers["/interrupt"] = server.call("POST", "/interrupt", {})[1]
     missing = {
         f"{name}: {member}"
         for name, answer in answers.items()
@@ -161,7 +161,7 @@ def test_every_member_of_an_answer_is_described_in_http_md(server: Server) -> No
 def answer_of(server: Server, name: str) -> Any:
     """The answer of a route, or one of its members; the first one of a list."""
     path, *members = name.split()
-    answer = server.told("GET", path)[1]
+    answer = server.call("GET", path)[1]
     for member in members:
         answer = answer[member]
     return answer[0] if isinstance(answer, list) else answer

@@ -176,7 +176,7 @@ def server(installed: Installed) -> Iterator[Server]:
 
 
 def test_the_server_is_healthy_and_serves_the_page(server: Server) -> None:
-    status, health = server.told("GET", "/health")
+    status, health = server.call("GET", "/health")
     assert (status, health["status"], health["version"]) == (200, "ok", VERSION)
     for path, file in (("/", "index.html"), ("/web/main.js", "main.js")):
         with server.ask("GET", path) as answer:
@@ -187,6 +187,6 @@ def test_the_server_is_healthy_and_serves_the_page(server: Server) -> None:
 def test_the_film_is_in_the_folder_of_work_and_can_be_checked(
     server: Server, installed: Installed
 ) -> None:
-    assert server.told("POST", "/speak", {"text": "Hello."})[0] == 200
+    assert server.call("POST", "/speak", {"text": "Hello."})[0] == 200
     checked = installed.run("session", "check", "results/full_session.mp4")
     assert "1 clips" in checked.stdout and checked.stdout.endswith("sound\n")

@@ -1,4 +1,4 @@
-"""The real server, killed again and again while it speaks: nothing that it told is lost."""
+"""The real server, killed repeatedly during clips: nothing acknowledged is lost."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ RUNS = 6
 PER_FRAME = 1920
 
 
-def test_kill_9_at_chosen_and_random_moments_loses_nothing_that_was_told(tmp_path: Path) -> None:
+def test_kill_9_at_chosen_and_random_moments_loses_nothing_acknowledged(tmp_path: Path) -> None:
     kills = Kills(
         tmp_path, lambda results, port: [str(TINY_SERVER), str(results), str(port)], seed=4
     )
@@ -25,8 +25,8 @@ def test_kill_9_at_chosen_and_random_moments_loses_nothing_that_was_told(tmp_pat
 
 
 def lag_frames(film: Path) -> int:
-    """By how many frames the picture follows the sound: the tiny mouth is as bright as its frame
-    is loud."""
+    """Delay of the picture after the sound, in frames: the brightness of the tiny mouth is the
+    loudness of its frame."""
     x, y = MOUTH
     with av.open(str(film)) as container:
         seen = np.array(

@@ -1,4 +1,4 @@
-"""The server as a process: started, watched, stopped; and what keeps it from starting."""
+"""The server process: its log, its stop, and the errors that prevent its start."""
 
 import json
 import signal
@@ -25,9 +25,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def log_of(server: Server) -> list[dict[str, object]]:
-    """Stop the server and read what it logged."""
+    """Stop the server and return its log."""
     server.process.terminate()
-    _, errors = server.ends()
+    _, errors = server.wait_for_exit()
     return [json.loads(line) for line in errors.splitlines()]
 
 
@@ -42,7 +42,7 @@ def test_a_request_is_one_line_of_json_in_the_log(server: Server) -> None:
     assert isinstance(entry["took_s"], float)
 
 
-def test_a_stop_finishes_the_fragment_closes_the_film_and_ends_every_answer(
+def test_a_stop_finishes_the_fragment_closes_the_film_and_ends_every_response(
     server: Server,
 ) -> None:
     accept = {"Accept": "text/event-stream"}
@@ -77,7 +77,7 @@ def test_a_film_that_does_not_exist_yet_can_be_waited_for(server: Server) -> Non
     watcher.close()
 
 
-def test_a_client_that_does_not_hang_up_is_hung_up_on(server: Server) -> None:
+def test_the_connection_of_a_client_that_does_not_close_it_is_closed(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as rude:
         rude.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         assert rude.recv(4096).startswith(b"HTTP/1.1 200")
@@ -87,7 +87,7 @@ def test_a_client_that_does_not_hang_up_is_hung_up_on(server: Server) -> None:
             pass
 
 
-def test_hanging_up_reads_what_the_client_still_sends() -> None:
+def test_a_graceful_close_reads_what_the_client_still_sends() -> None:
     ours, theirs = socket.socketpair()
     theirs.sendall(b"x" * 10_000)
     theirs.shutdown(socket.SHUT_WR)
@@ -115,7 +115,7 @@ def test_a_folder_that_cannot_be_written_stops_the_start(
     assert "--results-dir" in said
 
 
-def test_a_folder_that_another_server_works_in_stops_the_start(
+def test_a_folder_in_use_by_another_server_stops_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with lock_folder(tmp_path):
@@ -124,7 +124,7 @@ def test_a_folder_that_another_server_works_in_stops_the_start(
     assert "'demo'" in complaint(capsys, "--results-dir", str(tmp_path))
 
 
-def test_a_missing_avatar_stops_the_start_and_says_how_to_make_it(
+def test_a_missing_avatar_stops_the_start_and_the_message_says_how_to_prepare_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = complaint(capsys, "--results-dir", str(tmp_path), "--avatar-id", "nobody")
@@ -149,7 +149,7 @@ def test_a_source_that_cannot_be_prepared_stops_the_start(
     assert "face.jpg" in said
 
 
-def test_a_port_that_is_taken_stops_the_start(
+def test_a_port_in_use_stops_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "prepare_avatar", lambda *_: None)
@@ -161,7 +161,7 @@ def test_a_port_that_is_taken_stops_the_start(
     assert "--port" in said
 
 
-def test_a_host_that_is_no_address_stops_the_start(
+def test_an_invalid_host_stops_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "prepare_avatar", lambda *_: None)

@@ -1,4 +1,4 @@
-"""What is no request, or asks for nothing that there is: always told in the same form."""
+"""Malformed requests and unknown resources: all are answered with problem details."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def client(settings: Settings, runtime: Runtime) -> FlaskClient:
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Where a real server listens."""
+    """Port of a real server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         free = int(listener.getsockname()[1])
     with subprocess.Popen(
@@ -55,7 +55,7 @@ def problem(answer: TestResponse) -> dict[str, Any]:
 
 
 def exchange(port: int, sent: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of the answer to these bytes."""
+    """Send these bytes; return status, headers and body of the response."""
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(sent)
         received = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -81,20 +81,20 @@ POST = b"POST /speak HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nCo
     ],
     ids=["header", "version", "address", "headers", "length", "coding", "chunk"],
 )
-def test_what_is_no_request_is_told_as_every_error_is(
+def test_malformed_requests_are_answered_with_problem_details(
     port: int, sent: bytes, status: int, part: str
 ) -> None:
     found, headers, body = exchange(port, sent)
-    told = json.loads(body)
+    reply = json.loads(body)
     assert headers["content-type"] == "application/problem+json"
     assert int(headers["content-length"]) == len(body)
-    assert found == told["status"] == status
-    assert told.keys() >= MEMBERS
-    assert part in told["detail"]
+    assert found == reply["status"] == status
+    assert reply.keys() >= MEMBERS
+    assert part in reply["detail"]
 
 
 class Stalled:
-    """A connection on which nothing more comes."""
+    """A connection without further data."""
 
     def read(self, _size: int = -1) -> bytes:
         raise BlockingIOError
@@ -108,7 +108,7 @@ class Stalled:
     ],
     ids=["length", "chunks"],
 )
-def test_a_body_that_does_not_come_is_not_waited_for(
+def test_an_incomplete_body_is_not_waited_for(
     client: FlaskClient, announced: dict[str, Any]
 ) -> None:
     environ = {"wsgi.input": Stalled(), "CONTENT_TYPE": "application/json", **announced}
@@ -116,14 +116,14 @@ def test_a_body_that_does_not_come_is_not_waited_for(
     assert problem(answer)["status"] == 408
 
 
-def test_an_address_or_a_method_that_is_not_there_is_named(client: FlaskClient) -> None:
+def test_an_unknown_path_or_method_is_named(client: FlaskClient) -> None:
     assert "path = '/nowhere'" in problem(client.get("/nowhere"))["detail"]
     detail = problem(client.delete("/speak"))["detail"]
     assert "'DELETE'" in detail
     assert "OPTIONS, POST" in detail
 
 
-def test_a_range_that_a_file_of_the_page_does_not_have_is_named(client: FlaskClient) -> None:
+def test_a_range_outside_a_file_of_the_page_is_named(client: FlaskClient) -> None:
     with client.get("/") as page:
         size = len(page.data)
     answer = client.get("/", headers={"Range": "bytes=999999-"})
@@ -133,7 +133,7 @@ def test_a_range_that_a_file_of_the_page_does_not_have_is_named(client: FlaskCli
 
 
 @pytest.mark.parametrize("lead_s", [0.1, 61, float("nan"), True, "1"])
-def test_a_number_beside_its_range_is_told_the_whole_range(
+def test_a_number_out_of_range_is_answered_with_the_range(
     client: FlaskClient, lead_s: object
 ) -> None:
     body = json.dumps({"text": "a", "lead_s": lead_s})
@@ -142,25 +142,25 @@ def test_a_number_beside_its_range_is_told_the_whole_range(
     assert re.search(r"lead_s = .*: must be a number from 0.2 to 60$", problem(answer)["detail"])
 
 
-def test_an_avatar_without_a_name_is_not_taken_for_none(client: FlaskClient) -> None:
+def test_an_empty_avatar_id_is_not_taken_for_none(client: FlaskClient) -> None:
     answer = client.post("/sessions", json={"session_id": "berlin", "avatar_id": ""})
     assert problem(answer)["status"] == 422
     assert client.get("/sessions/berlin").status_code == 404
 
 
-def test_looking_at_a_session_by_name_takes_no_other_name(client: FlaskClient) -> None:
+def test_a_session_in_the_path_takes_no_session_id_in_the_query(client: FlaskClient) -> None:
     client.post("/sessions", json={"session_id": "berlin"})
     answer = client.get("/sessions/berlin?session_id=rome")
     assert problem(answer)["status"] == 422
 
 
-def test_asking_only_for_the_head_of_a_reset_resets_nothing(client: FlaskClient) -> None:
+def test_head_of_a_reset_resets_nothing(client: FlaskClient) -> None:
     client.post("/speak", json={"text": "Hello."})
     assert client.head("/reset").status_code == 405
     assert len(client.get("/session").get_json()["clips"]) == 1
 
 
-def test_the_default_session_is_found_under_its_name_too(client: FlaskClient) -> None:
+def test_the_default_session_is_also_found_under_its_id(client: FlaskClient) -> None:
     client.post("/speak", json={"text": "Hello."})
     answers = [
         client.get(f"{place}/full_session.mp4") for place in ("/session", "/sessions/default")

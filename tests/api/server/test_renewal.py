@@ -1,4 +1,4 @@
-"""A device that is lost for good to a process: a new process takes its place, by itself."""
+"""A device that a process cannot use any more: the process is replaced."""
 
 import http.client
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-def test_a_new_process_goes_on_with_every_film_while_clients_wait(server: Server) -> None:
-    assert server.told("POST", "/speak", {"text": "Before."})[0] == 200
+def test_a_new_process_continues_every_film_while_clients_wait(server: Server) -> None:
+    assert server.call("POST", "/speak", {"text": "Before."})[0] == 200
     (worker,) = server.workers()
     watching = server.ask("GET", "/session/stream?from=0")
     accept = {"Accept": "text/event-stream"}
@@ -32,15 +32,15 @@ def test_a_new_process_goes_on_with_every_film_while_clients_wait(server: Server
         rest = speaking.read().decode()
     assert '"kind": "NotReadyError"' in rest
     assert "an illegal address" in rest
-    watched = watching.read()  # to its end: the page asks again from there
+    watched = watching.read()  # to its end, from which the page continues
     watching.close()
-    told = server.wait_for("ok")
-    assert told["model_loaded"]
+    reply = server.wait_for("ok")
+    assert reply["model_loaded"]
     (new,) = server.workers()
     assert new != worker
     film = server.results / "full_session.mp4"
     assert film.read_bytes() == watched
-    status, spoken = server.told("POST", "/speak", {"text": "After."})
+    status, spoken = server.call("POST", "/speak", {"text": "After."})
     assert (status, spoken["clip"]["index"]) == (200, 1)
     cut = server.results / "sessions" / "other" / "full_session.mp4"
     for path in (film, cut):
@@ -49,40 +49,40 @@ def test_a_new_process_goes_on_with_every_film_while_clients_wait(server: Server
             assert sum(1 for _ in video.decode(video=0))
 
 
-def test_nobody_is_refused_while_the_processes_change(server: Server) -> None:
-    """Would miss a listening socket that ends with the process."""
+def test_no_request_is_refused_while_the_process_is_replaced(server: Server) -> None:
+    """Would miss a listening socket that is closed with the process."""
     (worker,) = server.workers()
     (server.results / "die").touch()
     states = set()
-    server.told("POST", "/speak", {"text": "One."})
+    server.call("POST", "/speak", {"text": "One."})
     while "ok" not in states or server.workers() == [worker]:
         try:
-            states.add(server.told("GET", "/health")[1]["status"])
+            states.add(server.call("GET", "/health")[1]["status"])
         except (ConnectionResetError, http.client.RemoteDisconnected):
-            continue  # it was being answered by the old one
+            continue  # the old process was answering
     assert "ok" in states
 
 
-def test_a_device_that_is_dead_at_every_start_does_not_spin(tmp_path: Path) -> None:
+def test_a_device_that_fails_at_every_start_does_not_cause_a_restart_loop(tmp_path: Path) -> None:
     results = tmp_path / "results"
     results.mkdir()
     (results / "dead").touch()
     with launched(results, (), "mortal") as server:
         assert server.process.stdout is not None
         assert [server.process.stdout.readline() for _ in range(3)] == ["dead\n"] * 3
-        told = server.wait_for("broken")
-        assert "an illegal address" in told["reason"]
+        reply = server.wait_for("broken")
+        assert "an illegal address" in reply["reason"]
         (worker,) = server.workers()
-        assert server.told("POST", "/speak", {"text": "Hello."})[0] == 503
-        assert server.told("GET", "/session")[0] == 200
+        assert server.call("POST", "/speak", {"text": "Hello."})[0] == 503
+        assert server.call("GET", "/session")[0] == 200
         assert server.workers() == [worker]
         server.process.terminate()
-        status, log = server.ends()
+        status, log = server.wait_for_exit()
         assert status == 0, log
         assert log.count("a new one replaces it") == 2
 
 
-def test_processes_end_ever_later_and_at_last_not_at_all_for_a_while() -> None:
+def test_replacements_take_longer_each_time_and_then_stop_for_a_while() -> None:
     first = 1000.0
     assert may_be_replaced([first], first)
     assert not may_be_replaced([first, first + 1], first + 5.9)

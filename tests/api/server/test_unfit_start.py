@@ -1,4 +1,4 @@
-"""What is found wrong only when the engine is loaded stops the start as all else does."""
+"""Errors found when the engine is loaded end the server, as errors at its start do."""
 
 import subprocess
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.api.server_process import TINY, free_port
 
 
-def test_weights_that_turn_out_to_be_wrong_end_the_server_with_the_reason(tmp_path: Path) -> None:
-    """Would miss a server that stays up, and can never speak."""
+def test_wrong_weights_end_the_server_with_the_reason(tmp_path: Path) -> None:
+    """Would miss a server that runs, and can never speak."""
     done = subprocess.run(
         [sys.executable, str(TINY), str(tmp_path), str(free_port()), "unfit"],
         capture_output=True,

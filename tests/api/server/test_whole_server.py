@@ -1,4 +1,4 @@
-"""Everything real: the demo portrait, prepared, speaks through the application."""
+"""The application with the prepared demo portrait, real engine and voices."""
 
 from collections.abc import Iterator
 from pathlib import Path
