@@ -82,11 +82,7 @@ class AvatarStore:
         """
         folder = self.folder(avatar_id)
         with self._checked_manifest(avatar_id, verify=verify) as manifest:
-            arrays = {
-                Path(name).stem: self._read_array(avatar_id, folder / name)
-                for name in manifest["files"]
-                if name.endswith(".npy")
-            }
+            arrays = self._read_arrays(avatar_id, manifest)
         frames, transforms, landmarks = (arrays.pop(name) for name in CORE_ARRAYS)
         return Avatar(
             id=avatar_id,
@@ -162,21 +158,15 @@ class AvatarStore:
 
         `metadata`: further keys of the manifest, "source" among them; `notes`: for the user.
         """
-        count, height, width = build.frames.shape[:3]
-        files = sorted(path for path in build.folder.iterdir())
         manifest = {
             "format": FORMAT,
             "id": avatar_id,
             "digest": digest,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "fps": build.fps,
-            "loop": build.loop,
-            "frames": count,
-            "width": width,
-            "height": height,
+            **loop_properties(build),
             **metadata,
             "notes": list(notes),
-            "files": {path.name: synced_entry(path) for path in files},
+            "files": {path.name: synced_entry(path) for path in sorted(build.folder.iterdir())},
         }
         with (build.folder / MANIFEST).open("w", encoding="utf-8") as file:
             json.dump(manifest, file, indent=1)
@@ -237,6 +227,11 @@ class AvatarStore:
             if (verify or size <= SMALL_BYTES) and digest_of_file(path) != known["sha256"]:
                 raise self._damaged(avatar_id, f"{name} was changed")
 
+    def _read_arrays(self, avatar_id: str, manifest: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        folder = self.folder(avatar_id)
+        names = [name for name in manifest["files"] if name.endswith(".npy")]
+        return {Path(name).stem: self._read_array(avatar_id, folder / name) for name in names}
+
     def _read_array(self, avatar_id: str, path: Path) -> NDArray[Any]:
         try:
             if path.stat().st_size > SMALL_BYTES:
@@ -262,6 +257,18 @@ class AvatarStore:
     def _command(self, avatar_id: str) -> str:
         words = ("prepare", "PHOTO_OR_VIDEO", "--avatar-id", avatar_id, "--results", self.results)
         return own_command(*words)
+
+
+def loop_properties(build: AvatarBuild) -> dict[str, Any]:
+    """Return the manifest's keys about the loop."""
+    count, height, width = build.frames.shape[:3]
+    return {
+        "fps": build.fps,
+        "loop": build.loop,
+        "frames": count,
+        "width": width,
+        "height": height,
+    }
 
 
 @contextmanager

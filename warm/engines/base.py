@@ -58,7 +58,7 @@ class ReadyPatches:
 
 
 class EngineLost(RuntimeError):
-    """The engine's device failed; the engine has to be loaded again before it is used."""
+    """The engine's device failed; the engine must be loaded again before it is used."""
 
     def __init__(self, message: str, *, needs_new_process: bool = False) -> None:
         """`needs_new_process`: no load in this process can make the device usable again."""
@@ -77,7 +77,7 @@ class Engine(Protocol):
 
     @property
     def benefits_from_batching(self) -> bool:
-        """Whether frames take less time together than one by one."""
+        """True if frames take less time together than one by one."""
         ...
 
     @property

@@ -80,7 +80,7 @@ class EngineLifecycle:
 
     @property
     def is_awake(self) -> bool:
-        """Whether the engine accepts calls."""
+        """True if the engine accepts calls."""
         return self.state == "awake"
 
     @property

@@ -50,7 +50,7 @@ DOWNMIX_WEIGHTS = {
     **dict.fromkeys(("BL", "BR", "BC", "SL", "SR"), 0.5),
 }
 """Weight of each channel in the mono mix (ITU-R BS.775), 1 for other names. The weights are
-normalised to a sum of 1, so that the mix never clips; FFmpeg does not do so for floats."""
+normalised to a sum of 1, so that the mix never clips; FFmpeg normalises integers only."""
 WAV_UNKNOWN_BYTES = {0, 0xFFFFFFFF}
 """Sizes that programs write while they do not know the length."""
 

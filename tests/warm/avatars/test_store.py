@@ -83,10 +83,10 @@ def test_an_avatar_is_read_only_and_its_frames_are_mapped(store: AvatarStore) ->
 
 
 def test_the_error_for_a_missing_avatar_names_the_command_to_run(store: AvatarStore) -> None:
-    with pytest.raises(AvatarMissing, match=r"prepare PHOTO_OR_VIDEO --avatar-id nobody --results"):
-        store.open("nobody")
+    with pytest.raises(AvatarMissing, match="prepare PHOTO_OR_VIDEO --avatar-id unknown --"):
+        store.open("unknown")
     with pytest.raises(AvatarMissing):
-        store.delete("nobody")
+        store.delete("unknown")
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../etc", "a/b", "a b", "é", "a" * 65, "x\n"])
