@@ -23,15 +23,9 @@ from warm.prepare.idle.animate_photo import (
 from warm.prepare.idle.blinks import EYES, BlinkPainter
 from warm.prepare.idle.close_photo import close_photo
 from warm.prepare.idle.motion import BLINK_STARTS_S, head_poses, lid_closures, loop_length
-from warm.prepare.run import FACE_MODELS
 
 FPS = 10
 TALKING_VIDEO = Path("../shared/media/talking_woman_576x720.mp4")
-
-
-@pytest.fixture(scope="module")
-def finder() -> FaceFinder:
-    return FaceFinder(FACE_MODELS)
 
 
 @pytest.fixture(scope="module")
