@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from session.film import SAMPLE_RATE_HZ
 from stabilizers.settings import TrackSettings
 
 ENGINES = {"viseme": 5, "musetalk": 1}
@@ -14,7 +15,6 @@ ENGINES = {"viseme": 5, "musetalk": 1}
 
 RECIPE = 4
 """Version of preparation: increased when the same source and settings give another result."""
-SAMPLE_RATE_HZ = 48_000
 RANGES = {"fps": (10, 60), "max_side": (128, 4096), "max_s": (1, 60), "bbox_shift": (-60, 60)}
 
 

@@ -135,13 +135,13 @@ def target_shares(symbol: str) -> tuple[TargetShare, ...]:
 
 def vowel_openness(symbol: str) -> float:
     """Height of the most open vowel in a symbol, 0 (close) to 1 (open); -1 without a vowel."""
-    heights = [_VOWELS[letter][0] for letter in _letters(symbol) if letter in _VOWELS]
+    heights = [_VOWELS[letter][0] for letter in _decompose(symbol) if letter in _VOWELS]
     return max(heights, default=-1.0)
 
 
 def _targets(symbol: str) -> list[Target]:
     targets: list[Target] = []
-    for letter in _letters(symbol):
+    for letter in _decompose(symbol):
         if letter in _MODIFIERS and targets:
             targets[-1] = _modified(targets[-1], *_MODIFIERS[letter])
         elif unicodedata.category(letter) not in ("Mn", "Lm", "Sk"):
@@ -149,7 +149,7 @@ def _targets(symbol: str) -> list[Target]:
     return targets or [_consonant("", UNKNOWN_PLACE)]
 
 
-def _letters(symbol: str) -> str:
+def _decompose(symbol: str) -> str:
     """Separate letters and diacritics; ç stays one letter."""
     return "".join(s if s == "ç" else unicodedata.normalize("NFD", s) for s in symbol.lower())
 
