@@ -30,11 +30,6 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
-@pytest.fixture
-def client(settings: Settings, runtime: Runtime) -> FlaskClient:
-    return assemble(settings, runtime, AvatarStore(settings.results_dir)).test_client()
-
-
 def say(client: FlaskClient, text: str = "Hello.") -> dict[str, object]:
     answer = client.post("/speak", json={"text": text})
     assert answer.status_code == 200, answer.text

@@ -25,16 +25,6 @@ from warm.settings import Settings
 TEXT = "Hello world. This is the second sentence."
 
 
-@pytest.fixture
-def app(settings: Settings, runtime: Runtime) -> Flask:
-    return assemble(settings, runtime, AvatarStore(settings.results_dir))
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
-
-
 def say(client: FlaskClient, text: object = "Hello.", **more: object) -> TestResponse:
     return client.post("/speak", json={"text": text, **more})
 

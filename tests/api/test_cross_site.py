@@ -10,10 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from api.cross_site import CHANGED_BY_GET, READING_METHODS
-from app import BLUEPRINTS, assemble
-from warm.avatars.store import AvatarStore
-from warm.runtime import Runtime
-from warm.settings import Settings
+from app import BLUEPRINTS
 
 Headers = dict[str, str]
 
@@ -69,16 +66,6 @@ def bare_app() -> Flask:
 
 CHANGING = changing_calls(bare_app())
 each_change = pytest.mark.parametrize(("method", "rule"), CHANGING)
-
-
-@pytest.fixture
-def app(settings: Settings, runtime: Runtime) -> Flask:
-    return assemble(settings, runtime, AvatarStore(settings.results_dir))
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
 
 
 def call(client: FlaskClient, method: str, rule: str, headers: Headers) -> TestResponse:

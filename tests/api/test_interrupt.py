@@ -9,20 +9,16 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from numpy.typing import NDArray
 
-from app import assemble
 from tests.sessions import film_of, session_of
 from tests.tiny_face import MOUTH, PATCH, LoudnessEngine
 from tts.speech import Speech
-from warm.avatars.store import AvatarStore
 from warm.engines.viseme.phoneme_curves import mouth_track_from_phonemes
 from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob
 from warm.render.utterances import TAIL_FRAMES
 from warm.runtime import Runtime
-from warm.settings import Settings
 
 TEXT = "The open ocean always amazes all of us, and nobody knows why we are so fond of it."
 LONG = " ".join([TEXT] * 40)
@@ -38,16 +34,6 @@ class LipsEngine(LoudnessEngine):
 @pytest.fixture
 def engine() -> LoudnessEngine:
     return LipsEngine()
-
-
-@pytest.fixture
-def app(settings: Settings, runtime: Runtime) -> Flask:
-    return assemble(settings, runtime, AvatarStore(settings.results_dir))
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
 
 
 def speaking(runtime: Runtime, session_id: str = "default", text: str = LONG) -> SpeakJob:

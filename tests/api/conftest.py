@@ -1,0 +1,30 @@
+"""Fixtures of an application around a small running server."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import assemble
+from warm.avatars.store import AvatarStore
+from warm.runtime import Runtime
+from warm.settings import Settings
+
+
+@pytest.fixture
+def app(settings: Settings, runtime: Runtime) -> Flask:
+    return assemble(settings, runtime, AvatarStore(settings.results_dir))
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def threads(app: Flask) -> Iterator[ThreadPoolExecutor]:
+    """Threads for requests that wait while the test continues."""
+    with ThreadPoolExecutor(4) as pool:
+        yield pool

@@ -1,0 +1,59 @@
+"""`GET export.mp4`: the film so far as an ordinary file."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+
+from tests.api.growing_films import say, status_of
+
+
+def test_the_export_is_an_ordinary_file_of_the_whole_film(
+    client: FlaskClient, tmp_path: Path
+) -> None:
+    film = say(client)
+    files = set(film.parent.rglob("*"))
+    with client.get("/session/export.mp4") as answer:
+        assert (answer.status_code, answer.mimetype) == (200, "video/mp4")
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="default.mp4"'
+        assert answer.content_length == len(answer.data)
+        assert set(film.parent.rglob("*")) == files
+        assert answer.data.index(b"moov") < answer.data.index(b"mdat")
+    out = tmp_path / "out.mp4"
+    out.write_bytes(answer.data)
+    with av.open(str(out)) as copy, av.open(str(film)) as original:
+        for kept, made in zip(copy.decode(video=0), original.decode(video=0), strict=True):
+            assert np.array_equal(kept.to_ndarray(), made.to_ndarray())
+    head = client.head("/session/export.mp4")
+    assert (head.status_code, head.data) == (200, b"")
+
+
+def test_the_number_of_exports_is_limited_and_a_disconnected_client_frees_its_slot(
+    client: FlaskClient,
+) -> None:
+    assert status_of(client.get("/session/export.mp4")) == 404
+    film = say(client)
+    files = set(film.parent.rglob("*"))
+    taken = [client.get("/session/export.mp4") for _ in range(2)]
+    refused = client.get("/session/export.mp4")
+    assert status_of(refused) == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    for begun in taken:
+        next(begun.iter_encoded())
+        begun.close()  # before the end
+    with client.get("/session/export.mp4") as answer:
+        assert answer.status_code == 200
+    assert set(film.parent.rglob("*")) == files
+
+
+def test_an_export_on_a_full_disk_is_answered_507(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    say(client)
+    program = tmp_path / "full-ffmpeg"
+    program.write_text("#!/bin/sh\necho No space left on device >&2\nexit 0\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    assert status_of(client.get("/session/export.mp4")) == 507
