@@ -1,9 +1,9 @@
-"""A real server that is killed at one exact call.
+"""Wrapper that runs a server and kills it at one exact system call.
 
-`python -m bench.dying_server MOMENT SCRIPT ARGS…`, where MOMENT is `fsync:7:before`: the name of a
-function of `os`, which of its calls, and whether the end comes before it, after it, or (`half`, for
-pwrite) when half of the bytes are written. `never` lets the server live. Everything else is the
-server as it always is.
+`python -m bench.films.dying_server KILL_POINT SCRIPT ARGS…`, where KILL_POINT is for example
+`fsync:7:before`: the name of a function of `os`, the number of the call, and whether the process
+is killed before it, after it, or (`half`, for pwrite) when half of the bytes are written. `never`
+runs the server without a kill point. Nothing else of the server is changed.
 """
 
 import os
@@ -14,37 +14,37 @@ from collections.abc import Callable
 from typing import Any
 
 
-def die() -> None:
-    """End every process of this server, as `kill -9` and the out-of-memory killer do."""
+def kill_process_group() -> None:
+    """Kill every process of this server, as `kill -9` and the out-of-memory killer do."""
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def arm(moment: str) -> None:
-    """Have the process end at a moment."""
-    name, number, when = moment.split(":")
-    real: Callable[..., Any] = getattr(os, name)
-    left = int(number)
+def install(kill_point: str) -> None:
+    """Replace the function of `os`, so that the process is killed at that call."""
+    name, number, when = kill_point.split(":")
+    original: Callable[..., Any] = getattr(os, name)
+    remaining = int(number)
 
-    def call(*arguments: Any, **named: Any) -> Any:
-        nonlocal left
-        left -= 1
-        if left != 0:
-            return real(*arguments, **named)
+    def replacement(*args: Any, **kwargs: Any) -> Any:
+        nonlocal remaining
+        remaining -= 1
+        if remaining != 0:
+            return original(*args, **kwargs)
         if when == "after":
-            real(*arguments, **named)
+            original(*args, **kwargs)
         if when == "half":
-            fd, data, offset = arguments
-            real(fd, data[: len(data) // 2], offset)
-        die()
+            fd, data, offset = args
+            original(fd, data[: len(data) // 2], offset)
+        kill_process_group()
         return None
 
-    setattr(os, name, call)
+    setattr(os, name, replacement)
 
 
-def main(moment: str, *command: str) -> None:
-    """Run a script of the server's as if it had been called itself."""
-    if moment != "never":
-        arm(moment)
+def main(kill_point: str, *command: str) -> None:
+    """Run a script of the server as the main program."""
+    if kill_point != "never":
+        install(kill_point)
     sys.argv = list(command)
     runpy.run_path(command[0], run_name="__main__")
 

@@ -1,4 +1,4 @@
-"""How long a film takes to become an ordinary file."""
+"""Benchmark of the export of a film to an ordinary MP4."""
 
 import statistics
 import time
@@ -6,18 +6,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.figure import Figure
-from bench.films.session import _filler, _synthesise
+from bench.films.synthetic import encoded_cycle, synthesise_film
 from session.mp4.export import export_film
 
 _HOUR_S = 3600
 _EXPORTS = 5
 
 
-def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - every topic takes the folder of plots
-    """The export of an hour, verified and synced."""
+def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - all topics take the folder of plots
+    """Measure the export of one hour, verified and synced."""
     with TemporaryDirectory(prefix="warmtalk-bench-") as name:
         film = Path(name) / "hour.mp4"
-        _synthesise(film, _filler(), _HOUR_S)
+        synthesise_film(film, encoded_cycle(), _HOUR_S)
         times_s = [_export_s(film) for _ in range(_EXPORTS)]
     return [
         Figure(
@@ -32,6 +32,6 @@ def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - every topic takes the 
 
 
 def _export_s(film: Path) -> float:
-    began = time.perf_counter()
+    start = time.perf_counter()
     export_film(film, film.with_name("export.mp4"))
-    return time.perf_counter() - began
+    return time.perf_counter() - start
