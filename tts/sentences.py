@@ -14,7 +14,7 @@ WIDE_WEIGHT = 4
 """Weight in letters of a Chinese, Japanese or Korean character, which is a syllable or more."""
 
 LETTERS_PER_S = 50.0
-"""Upper bound on the rate of any voice at normal speed; the fastest speaks 22."""
+"""Upper bound on the letters and digits of any voice at normal speed; the fastest speaks 22."""
 MAX_WORD_LETTERS = 40
 """Letters of a word that count; a voice may omit the rest of what is not a word."""
 

@@ -33,7 +33,7 @@ def add_render(command: argparse.ArgumentParser) -> None:
     command.add_argument("--avatar", metavar="ID|FILE", help="avatar, or a photo or video")
     command.add_argument("--out", type=Path, metavar="FILE.mp4", help="path of the film")
     command.add_argument(
-        "--bbox-shift", type=int, metavar="N", help="offset of the face box, pixels"
+        "--bbox-shift", type=int, metavar="N", help="face box offset of a photo or video, pixels"
     )
     command.add_argument("--voice", help="voice for --text")
     command.add_argument("--language", help="language of --text")

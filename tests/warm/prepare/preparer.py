@@ -14,7 +14,7 @@ from warm.prepare.run import prepare
 ONE_SECOND = PreparationSettings(max_s=1)
 
 
-class CountingEngine:
+class ArrayEngine:
     """Adds one array to each avatar, and counts the avatars."""
 
     name = "counting"
@@ -28,11 +28,11 @@ class CountingEngine:
 
 
 class Preparer:
-    """Prepares avatars in a results folder with a counting engine."""
+    """Prepares avatars in a results folder with an engine that counts its calls."""
 
     def __init__(self, results: Path) -> None:
         self.store = AvatarStore(results)
-        self.engine = CountingEngine()
+        self.engine = ArrayEngine()
 
     def prepare(
         self,

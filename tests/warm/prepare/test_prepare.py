@@ -14,7 +14,7 @@ from tests.warm.prepare.preparer import ONE_SECOND, Preparer, largest_file
 from tests.warm.sample_videos import Picture, as_frame, cut_off, film, portrait, swaying
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, Avatar
 from warm.avatars.recipe import ENGINES, BadPreparationSettings, PreparationSettings
-from warm.avatars.store import BadAvatarId
+from warm.avatars.store import AvatarStore, BadAvatarId
 from warm.face.finder import FaceFinder
 from warm.face.landmarks import eye_centres, inter_ocular, lip_gap
 from warm.media.sniff import DamagedMediaError, MediaError, UnknownMediaError
@@ -26,6 +26,7 @@ from warm.prepare.errors import (
     ShortVideoError,
     SmallFaceError,
 )
+from warm.prepare.run import prepare
 
 
 def decoded(path: Path) -> list[Picture]:
@@ -260,6 +261,13 @@ def test_a_video_of_three_frames_is_too_short(preparer: Preparer, tmp_path: Path
 def test_an_invalid_avatar_id_is_refused(photo: Path, preparer: Preparer) -> None:
     with pytest.raises(BadAvatarId):
         preparer.prepare(photo, avatar_id="../face")
+
+
+def test_an_engine_with_options_of_its_own_must_be_passed(photo: Path, tmp_path: Path) -> None:
+    store, settings = AvatarStore(tmp_path), replace(ONE_SECOND, engine="musetalk")
+    with pytest.raises(ValueError, match="settings.engine is 'musetalk'; pass `engine`"):
+        prepare(photo, avatar_id="face", store=store, settings=settings)
+    assert list(store.root.iterdir()) == []
 
 
 @pytest.mark.parametrize(
