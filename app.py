@@ -234,7 +234,7 @@ def make_avatar(settings: Settings, source: Path, engine: EngineFactory) -> None
 def check_avatar(settings: Settings, engine: EngineFactory) -> None:
     """Raise now what would end the render thread: missing weights, an unsuitable avatar."""
     avatar = AvatarStore(settings.results_dir).open(settings.avatar_id)
-    require_fps(avatar.id, avatar.fps, wanted=settings.fps)
+    require_fps(avatar.id, avatar.fps, server_fps=settings.fps)
     engine(settings).load_avatar(avatar)
 
 

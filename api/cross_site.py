@@ -15,7 +15,7 @@ OWN_SITES = frozenset({"same-origin", "none"})
 another port or subdomain, which may belong to another server."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 BROWSER_AGENTS = ("Mozilla/", "AppleCoreMedia/")
-"""How `User-Agent` begins in all browsers, and in the media loader of Safari."""
+"""Prefixes of `User-Agent` in all browsers, and in the media loader of Safari."""
 
 
 class CrossSiteRequest(RuntimeError):

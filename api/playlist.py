@@ -19,7 +19,7 @@ from warm.sessions.session import Session
 
 MPEGURL = "application/vnd.apple.mpegurl"
 HOLD_S = 9.0
-"""How long a reload waits for a new segment; hls.js gives up after 10 s by default."""
+"""Longest wait of a reload for a new segment; hls.js gives up after 10 s by default."""
 MAX_AHEAD = 2
 """Segments after the last one that a reload may wait for (RFC 8216bis, 6.2.5.2)."""
 PACK_FROM_BYTES = 16_384

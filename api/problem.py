@@ -36,7 +36,7 @@ from warm.render.health import NotReady
 from warm.render.jobs import Interrupted
 from warm.render.queue import QueueFull
 from warm.sessions.archive import UnknownArchive
-from warm.sessions.avatar_cache import AvatarUnfit
+from warm.sessions.avatar_cache import AvatarFpsMismatch
 from warm.sessions.errors import (
     BadSessionId,
     DiskNearlyFull,
@@ -152,7 +152,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     AvatarMissing: (404, "NotFoundError"),
     AvatarDamaged: (409, "AvatarError"),
     AvatarOutdated: (409, "AvatarError"),
-    AvatarUnfit: (409, "AvatarError"),
+    AvatarFpsMismatch: (409, "AvatarError"),
     UnusableSession: (409, "SessionError"),
     TooManySessions: (409, "SessionError"),
     SessionExists: (409, "SessionError"),

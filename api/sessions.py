@@ -34,7 +34,7 @@ class ShowQuery(ClipsQuery, SessionQuery):
 
 
 class ChoicesBody(Body):
-    """What a session may choose; null follows the settings."""
+    """Choices of a session; null follows the settings."""
 
     avatar_id: str | None = None
     voice: str | None = None

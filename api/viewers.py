@@ -16,7 +16,7 @@ from warm.sessions.errors import UnknownSession
 from warm.sessions.session import Session
 
 POLL_S = 1.0
-"""How often a waiting response checks that its client is connected and the server runs."""
+"""Interval at which a waiting response checks that its client is connected and the server runs."""
 
 
 def viewer_slot() -> AbstractContextManager[None]:

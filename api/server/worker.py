@@ -22,14 +22,14 @@ from api.server.shutdown import exit_now
 from warm.runtime import Runtime
 
 LINGER_S = 2.0
-"""How long the client may take to close a connection that the server has closed."""
+"""Longest wait for a client to close a connection that the server has closed."""
 RECEIVE_S = 30
 """Longest pause within a request; then the connection is closed and its thread is free."""
 SEND_S = 120
 """Longest pause in which a client reads nothing of a response; then the connection is closed, which
 frees a thread and a viewer's slot. A player that was paused requests the rest from its position."""
 RESPONSES_END_S = 2.0
-"""How long responses may take to end after the render thread."""
+"""Longest wait for responses to end after the render thread."""
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 """Signals by which gunicorn's master, or a terminal, stops a worker; all have the same effect."""
 REPLACEMENT_WINDOW_S = 600.0

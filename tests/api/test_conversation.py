@@ -350,8 +350,8 @@ def test_a_stream_may_start_at_an_earlier_fragment(client: FlaskClient, runtime:
     film = Path(say(client).get_json()["video_path"])
     second = film_of(runtime).fragments_since(0)[1]
     known = film.read_bytes()
-    for asked, offset in ((0, None), (second.offset - 5, second.offset), (10**9, len(known))):
-        stream = client.get(f"/session/stream?from={asked}")
+    for start, offset in ((0, None), (second.offset - 5, second.offset), (10**9, len(known))):
+        stream = client.get(f"/session/stream?from={start}")
         init = next(iter(stream.response))
         assert stream.headers["Warmtalk-Offset"] == str(len(init) if offset is None else offset)
         stream.close()

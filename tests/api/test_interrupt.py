@@ -39,8 +39,8 @@ def engine() -> LoudnessEngine:
 def speaking(runtime: Runtime, session_id: str = "default", text: str = LONG) -> SpeakJob:
     """A job of which some seconds are committed."""
     job = runtime.speak(session_of(runtime, session_id), text, runtime.choose())
-    landed = (event for event in job.events() if isinstance(event, FragmentCommitted))
-    assert len(list(itertools.islice(landed, 6))) == 6
+    committed = (event for event in job.events() if isinstance(event, FragmentCommitted))
+    assert len(list(itertools.islice(committed, 6))) == 6
     return job
 
 
@@ -150,12 +150,13 @@ def test_the_lips_close_over_a_few_frames_and_rest(client: FlaskClient, runtime:
         job = speaking(runtime, session_id)
         client.post("/interrupt", json={"session_id": session_id})
         clip = job.result()
-        seen = lips(clip.path)
-        said, closing = seen[:-10], seen[-10:]
+        opening = lips(clip.path)
+        speaking_part, closing = opening[:-10], opening[-10:]
         still = list(pictures(clip.path))[-1]
         x, y = MOUTH
         assert abs(still[y + 8, x + 8].mean() - still[4, 4].mean()) < 3
-        assert np.abs(np.diff(closing[:-TAIL_FRAMES])).max() <= np.abs(np.diff(said)).max() + 3
+        largest_step = np.abs(np.diff(speaking_part)).max()
+        assert np.abs(np.diff(closing[:-TAIL_FRAMES])).max() <= largest_step + 3
         assert closing[-TAIL_FRAMES - 1] < 5
 
 

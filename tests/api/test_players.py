@@ -31,12 +31,12 @@ class Player:
     options: tuple[str, ...]
     position_pattern: re.Pattern[str]
     """Pattern of the position in its output."""
-    asks: str = ""
+    status_command: str = ""
     """Input that makes it print the position; sent repeatedly."""
     refuses_root: bool = False
-    wants_s: float = 0.0
-    """How much of a live film it buffers before it starts."""
-    tells_whole_s: bool = False
+    buffer_s: float = 0.0
+    """Seconds of a live film that it buffers before it starts."""
+    has_whole_seconds: bool = False
     """Its position is in whole seconds."""
 
     def command(self, url: str) -> list[str]:
@@ -69,10 +69,10 @@ VLC = Player(
         *("--clock-jitter=0", "--network-caching=300"),
     ),
     re.compile(r"^(\d+)", re.MULTILINE),
-    asks="get_time\n",
+    status_command="get_time\n",
     refuses_root=True,
-    wants_s=5.0,
-    tells_whole_s=True,
+    buffer_s=5.0,
+    has_whole_seconds=True,
 )
 
 
@@ -119,9 +119,9 @@ class Session:
         body = json.dumps({"text": TEXT, "session_id": self.session_id})
         connection.request("POST", "/speak", body, {"Content-Type": "application/json"})
         with connection.getresponse() as answer:
-            said = json.loads(answer.read())
+            spoken = json.loads(answer.read())
         connection.close()
-        return float(said["session"]["duration_s"])
+        return float(spoken["session"]["duration_s"])
 
 
 @pytest.fixture
@@ -161,9 +161,9 @@ class Playing:
     def reaches(self, position_s: float) -> bool:
         """Wait until it plays to this position; False if it does not."""
         for _ in range(10 * PATIENCE_S):
-            if self._player.asks and self._process.poll() is None:
+            if self._player.status_command and self._process.poll() is None:
                 assert self._process.stdin is not None
-                self._process.stdin.write(self._player.asks.encode())
+                self._process.stdin.write(self._player.status_command.encode())
                 self._process.stdin.flush()
             with self._told:
                 if self._told.wait_for(lambda: self._at_s >= position_s, 0.1):
@@ -185,11 +185,11 @@ def test_a_player_opened_before_the_first_clip_plays_the_whole_film(
 ) -> None:
     with Playing(player, session.url(live)) as playing:
         first_s = session.say()
-        while first_s < player.wants_s:
+        while first_s < player.buffer_s:
             first_s = session.say()
         assert playing.reaches(1)
         end_s = session.say()
-        last_s = int(end_s - 0.5) if player.tells_whole_s else end_s - PICTURE_S - 0.001
+        last_s = int(end_s - 0.5) if player.has_whole_seconds else end_s - PICTURE_S - 0.001
         assert last_s > first_s
         assert playing.reaches(last_s)
 

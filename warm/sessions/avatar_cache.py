@@ -13,13 +13,13 @@ from warm.avatars.store import AvatarError, AvatarMissing, AvatarStore
 from warm.engines.base import Engine, EngineOutOfMemory
 
 
-class AvatarUnfit(AvatarError):
+class AvatarFpsMismatch(AvatarError):
     """The avatar was prepared for another frame rate than this server's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvatarFacts:
-    """What a session needs of an avatar that may not be in memory."""
+    """Facts about an avatar that sessions need while it is not in memory."""
 
     id: str
     digest: str
@@ -93,7 +93,7 @@ class AvatarCache:
         self._replaced: list[CacheEntry] = []
         """Replaced by a newer preparation of the same id; dropped when no clip uses them."""
         self._hits, self._misses, self._evictions = 0, 0, 0
-        require_fps(pinned.id, pinned.fps, wanted=fps)
+        require_fps(pinned.id, pinned.fps, server_fps=fps)
         self._add(pinned)
 
     def facts(self, avatar_id: str) -> AvatarFacts:
@@ -132,7 +132,7 @@ class AvatarCache:
             if avatar_id in self._entries:
                 return self._touch(self._entries[avatar_id]).avatar
         avatar = self._store.open(avatar_id)
-        require_fps(avatar.id, avatar.fps, wanted=self._fps)
+        require_fps(avatar.id, avatar.fps, server_fps=self._fps)
         read_ahead(avatar.folder)
         with self._lock:
             return self._add(avatar).avatar
@@ -198,7 +198,7 @@ class AvatarCache:
         summary = self._store.summary(avatar_id)
         if summary.state != "ready":
             self._store.open(avatar_id)  # raises the reason
-        require_fps(summary.id, summary.fps, wanted=self._fps)
+        require_fps(summary.id, summary.fps, server_fps=self._fps)
         width, height = summary.size
         return AvatarFacts(
             id=summary.id,
@@ -271,13 +271,13 @@ def facts_of(avatar: Avatar) -> AvatarFacts:
     )
 
 
-def require_fps(avatar_id: str, fps: int, *, wanted: int) -> None:
-    """Raise AvatarUnfit if an avatar has another frame rate than the server."""
-    if fps != wanted:
-        raise AvatarUnfit(
+def require_fps(avatar_id: str, fps: int, *, server_fps: int) -> None:
+    """Raise AvatarFpsMismatch if an avatar has another frame rate than the server."""
+    if fps != server_fps:
+        raise AvatarFpsMismatch(
             f"avatar_id = {avatar_id!r} was prepared for {fps} frames a second; this server "
-            f"renders {wanted} (fps). Prepare it again with --fps {wanted}, or start the server "
-            f"with --fps {fps}"
+            f"renders {server_fps} (fps). Prepare it again with --fps {server_fps}, or start the "
+            f"server with --fps {fps}"
         )
 
 

@@ -24,7 +24,7 @@ class Capacity:
     setting: str
     """The setting whose limit comes first."""
     used: str
-    """How much of it the film has used."""
+    """Amount that the film has used."""
     limit: str
 
     def fits(self, frames: int) -> bool:

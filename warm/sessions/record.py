@@ -23,7 +23,7 @@ def now() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRecord:
-    """What is stored of a session apart from its film."""
+    """Data stored of a session next to its film."""
 
     choices: Choices = field(default_factory=Choices)
     created: str | None = None

@@ -49,14 +49,14 @@ def test_a_stop_finishes_the_fragment_closes_the_film_and_ends_every_response(
     with server.ask("POST", "/speak", {"text": LONG}, **accept) as speaking:
         while b"fragment" not in (line := speaking.readline()):
             assert line, "the answer ended without a fragment"
-        with server.ask("GET", "/session/stream?from=0") as watching:
+        with server.ask("GET", "/session/stream?from=0") as stream:
             server.process.send_signal(signal.SIGTERM)
-            rest, watched = speaking.read().decode(), watching.read()
+            rest, received = speaking.read().decode(), stream.read()
     assert server.process.wait(30) == 0
     assert "event: error" in rest
     assert '"kind": "InterruptedError"' in rest
     film = server.results / "full_session.mp4"
-    assert film.read_bytes()[: len(watched)] == watched
+    assert film.read_bytes()[: len(received)] == received
     size = film.stat().st_size
     with FilmWriter.open(film) as again:
         kept = again.committed
@@ -67,23 +67,23 @@ def test_a_stop_finishes_the_fragment_closes_the_film_and_ends_every_response(
 
 
 def test_a_film_that_does_not_exist_yet_can_be_waited_for(server: Server) -> None:
-    watcher = server.connect()
-    watcher.request("GET", "/session/stream?from=0")
+    viewer = server.connect()
+    viewer.request("GET", "/session/stream?from=0")
     with server.ask("POST", "/speak", {"text": "Hello."}) as answer:
         size = json.loads(answer.read())["session"]["bytes"]
     film = (server.results / "full_session.mp4").read_bytes()
-    with watcher.getresponse() as watching:
-        assert watching.read(size) == film
-    watcher.close()
+    with viewer.getresponse() as stream:
+        assert stream.read(size) == film
+    viewer.close()
 
 
 def test_the_connection_of_a_client_that_does_not_close_it_is_closed(server: Server) -> None:
-    with socket.create_connection(("127.0.0.1", server.port)) as rude:
-        rude.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        assert rude.recv(4096).startswith(b"HTTP/1.1 200")
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
         with server.ask("GET", "/health") as answer:
             assert answer.status == 200
-        while rude.recv(4096):
+        while connection.recv(4096):
             pass
 
 
@@ -97,56 +97,56 @@ def test_a_graceful_close_reads_what_the_client_still_sends() -> None:
     theirs.close()
 
 
-def complaint(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+def start_error(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     assert app.main(list(argv)) == 2
     return capsys.readouterr().err
 
 
 def test_a_wrong_setting_stops_the_start(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "did you mean '--port'" in complaint(capsys, "--prot", "1")
+    assert "did you mean '--port'" in start_error(capsys, "--prot", "1")
 
 
 def test_a_folder_that_cannot_be_written_stops_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
-    said = complaint(capsys, "--results-dir", str(tmp_path / "file" / "results"))
-    assert "results_dir" in said
-    assert "--results-dir" in said
+    message = start_error(capsys, "--results-dir", str(tmp_path / "file" / "results"))
+    assert "results_dir" in message
+    assert "--results-dir" in message
 
 
 def test_a_folder_in_use_by_another_server_stops_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with lock_folder(tmp_path):
-        said = complaint(capsys, "--results-dir", str(tmp_path))
-    assert "another server uses it" in said
-    assert "'demo'" in complaint(capsys, "--results-dir", str(tmp_path))
+        message = start_error(capsys, "--results-dir", str(tmp_path))
+    assert "another server uses it" in message
+    assert "'demo'" in start_error(capsys, "--results-dir", str(tmp_path))
 
 
 def test_a_missing_avatar_stops_the_start_and_the_message_says_how_to_prepare_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = complaint(capsys, "--results-dir", str(tmp_path), "--avatar-id", "nobody")
-    assert "'nobody'" in said
-    assert "python -m warm prepare" in said
+    message = start_error(capsys, "--results-dir", str(tmp_path), "--avatar-id", "nobody")
+    assert "'nobody'" in message
+    assert "python -m warm prepare" in message
 
 
 def test_preparation_needs_a_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = complaint(capsys, "--results-dir", str(tmp_path), "--preparation", "true")
-    assert "video_path" in said
+    message = start_error(capsys, "--results-dir", str(tmp_path), "--preparation", "true")
+    assert "video_path" in message
 
 
 def test_a_source_that_cannot_be_prepared_stops_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "face.jpg").write_bytes(b"no picture")
-    said = complaint(
+    message = start_error(
         capsys,
         *("--results-dir", str(tmp_path), "--preparation", "true"),
         *("--video-path", str(tmp_path / "face.jpg")),
     )
-    assert "face.jpg" in said
+    assert "face.jpg" in message
 
 
 def test_a_port_in_use_stops_the_start(
@@ -156,9 +156,9 @@ def test_a_port_in_use_stops_the_start(
     monkeypatch.setattr(app, "check_avatar", lambda *_: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        said = complaint(capsys, "--results-dir", str(tmp_path), "--port", str(port))
-    assert f"port = {port}" in said
-    assert "--port" in said
+        message = start_error(capsys, "--results-dir", str(tmp_path), "--port", str(port))
+    assert f"port = {port}" in message
+    assert "--port" in message
 
 
 def test_an_invalid_host_stops_the_start(
@@ -166,5 +166,5 @@ def test_an_invalid_host_stops_the_start(
 ) -> None:
     monkeypatch.setattr(app, "prepare_avatar", lambda *_: None)
     monkeypatch.setattr(app, "check_avatar", lambda *_: None)
-    said = complaint(capsys, "--results-dir", str(tmp_path), "--host", "no such host")
-    assert "host = 'no such host'" in said
+    message = start_error(capsys, "--results-dir", str(tmp_path), "--host", "no such host")
+    assert "host = 'no such host'" in message

@@ -23,7 +23,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def test_a_new_process_continues_every_film_while_clients_wait(server: Server) -> None:
     assert server.call("POST", "/speak", {"text": "Before."})[0] == 200
     (worker,) = server.workers()
-    watching = server.ask("GET", "/session/stream?from=0")
+    stream = server.ask("GET", "/session/stream?from=0")
     accept = {"Accept": "text/event-stream"}
     with server.ask("POST", "/speak", {"text": LONG, "session_id": "other"}, **accept) as speaking:
         while b"fragment" not in speaking.readline():
@@ -32,14 +32,14 @@ def test_a_new_process_continues_every_film_while_clients_wait(server: Server) -
         rest = speaking.read().decode()
     assert '"kind": "NotReadyError"' in rest
     assert "an illegal address" in rest
-    watched = watching.read()  # to its end, from which the page continues
-    watching.close()
+    received = stream.read()  # to its end, from which the page continues
+    stream.close()
     reply = server.wait_for("ok")
     assert reply["model_loaded"]
     (new,) = server.workers()
     assert new != worker
     film = server.results / "full_session.mp4"
-    assert film.read_bytes() == watched
+    assert film.read_bytes() == received
     status, spoken = server.call("POST", "/speak", {"text": "After."})
     assert (status, spoken["clip"]["index"]) == (200, 1)
     cut = server.results / "sessions" / "other" / "full_session.mp4"

@@ -50,8 +50,8 @@ def test_two_sessions_have_their_own_faces_and_voices(
     assert np.abs(second[:, :20, :20].astype(int) - 90).max() < 4
     assert np.ptp(first[:, :20, :20].mean((1, 2, 3))) > 50
     assert len(second) < 0.8 * len(first)
-    asked = say(client, "three", voice="espeak-de-male", speed=1.5)
-    assert likeness(two["video_path"], asked["video_path"]) > 0.85
+    same = say(client, "three", voice="espeak-de-male", speed=1.5)
+    assert likeness(two["video_path"], same["video_path"]) > 0.85
     other = say(client, "four", speed=1.5)
     assert likeness(two["video_path"], other["video_path"]) < 0.6
     reply = client.get("/sessions/two").get_json()

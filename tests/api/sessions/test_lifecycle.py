@@ -88,8 +88,8 @@ def test_the_film_of_an_idle_session_is_closed_and_served_and_continued_by_the_n
     url, size = spoken["video_url"], spoken["session"]["bytes"]
     film = film_of(context(client.application).runtime, "bob")
     whole = client.get(url)
-    watching = client.get("/sessions/bob/stream?from=0")
-    chunks = iter(watching.response)
+    stream = client.get("/sessions/bob/stream?from=0")
+    chunks = iter(stream.response)
     assert next(chunks) + next(chunks) == whole.data
     assert client.get("/sessions/bob").get_json()["state"] == "idle"
     clock.now_s += 601
@@ -102,7 +102,7 @@ def test_the_film_of_an_idle_session_is_closed_and_served_and_continued_by_the_n
     rest = client.get(url, headers={"Range": f"bytes={size}-", "If-Range": whole.headers["ETag"]})
     assert rest.status_code == 206
     assert next(chunks) == rest.data
-    watching.close()
+    stream.close()
     assert len(pictures(again["video_path"])) == 2 * spoken["clip"]["frames"]
 
 
@@ -112,9 +112,9 @@ def test_stats_count_requests_frames_sessions_and_viewers(
     frames = sum(say(client, name)["clip"]["frames"] for name in ("one", "two"))
     engine.broken_after = engine.rendered
     assert client.post("/speak", json={"text": "Hello."}).status_code == 500
-    watching = client.get("/sessions/one/stream")
+    stream = client.get("/sessions/one/stream")
     reply = client.get("/stats").get_json()
-    watching.close()
+    stream.close()
     assert reply["requests"] == {
         "queued": 0,
         "running": 0,

@@ -17,7 +17,7 @@ from session.fragmented.check import check_film
 from session.fragmented.writer import FilmWriter
 from tests.api.server_process import PATIENCE_S, Server, serving
 
-LOOK_S = 0.05
+POLL_S = 0.05
 SENTENCES = "This is a sentence for a storm. " * 20
 Ask = tuple[str, str, dict[str, Any]]
 
@@ -32,7 +32,7 @@ def until(is_so: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not is_so():
         assert time.monotonic() < deadline, what
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
 
 
 def stats(server: Server) -> Any:
@@ -46,22 +46,22 @@ def is_at_rest(server: Server) -> bool:
     )
 
 
-def hang_up_on(server: Server, asked: Sequence[Ask]) -> list[socket.socket]:
+def send_without_reading(server: Server, requests: Sequence[Ask]) -> list[socket.socket]:
     """Send the requests, and read nothing."""
     sockets = []
-    for method, path, body in asked:
-        rude = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
+    for method, path, body in requests:
+        connection = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
         sent = json.dumps(body).encode()
         head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n"
         kind = f"Content-Type: application/json\r\nContent-Length: {len(sent)}\r\n\r\n"
-        rude.sendall((head + kind).encode() + sent)
-        sockets.append(rude)
+        connection.sendall((head + kind).encode() + sent)
+        sockets.append(connection)
     return sockets
 
 
-def statuses(server: Server, asked: Sequence[Ask], *, at_once: int) -> Counter[int]:
+def statuses(server: Server, requests: Sequence[Ask], *, at_once: int) -> Counter[int]:
     with ThreadPoolExecutor(at_once) as clients:
-        return Counter(clients.map(lambda each: server.call(*each)[0], asked))
+        return Counter(clients.map(lambda each: server.call(*each)[0], requests))
 
 
 def speak(session_id: str, text: str = "Yes.") -> Ask:
@@ -71,15 +71,15 @@ def speak(session_id: str, text: str = "Yes.") -> Ask:
 def test_clients_that_disconnect_leave_no_thread_no_slot_and_no_file(server: Server) -> None:
     assert server.call(*speak("default"))[0] == 200
     paths = ["/session/stream", "/session/events", "/sessions/nobody/stream"]
-    asked: list[Ask] = [("GET", path, {}) for path in paths * 10]
-    asked += [speak(f"gone-{number}", "I am not heard. " * 3) for number in range(8)]
-    seen = []
+    requests: list[Ask] = [("GET", path, {}) for path in paths * 10]
+    requests += [speak(f"gone-{number}", "I am not heard. " * 3) for number in range(8)]
+    counts = []
     for _ in range(3):
-        for each in hang_up_on(server, asked):
+        for each in send_without_reading(server, requests):
             each.close()
         until(lambda: is_at_rest(server), "a client is still served")
-        seen.append((server.descriptors(), server.threads()))
-    until(lambda: server.descriptors() <= seen[0][0], f"files: {seen}")
+        counts.append((server.descriptors(), server.threads()))
+    until(lambda: server.descriptors() <= counts[0][0], f"files: {counts}")
     assert server.threads() <= 100
     assert stats(server)["requests"]["done"] == 1 + 3 * 8  # spoken although the clients are gone
 
@@ -107,16 +107,16 @@ def test_a_burst_of_interruptions_resets_and_deletions_leaves_complete_films(
 ) -> None:
     names, ask_reset = ["a", "b", "c"], ("POST", "/reset", {"session_id": "a"})
     ends = ["/interrupt", "/reset"]
-    asked: list[Ask] = []
+    requests: list[Ask] = []
     for number in range(150):
         name = names[number % 3]
-        asked.append(speak(name, SENTENCES if number % 2 else "Yes."))
-        asked.append(("POST", ends[number % 2], {"session_id": name}))
+        requests.append(speak(name, SENTENCES if number % 2 else "Yes."))
+        requests.append(("POST", ends[number % 2], {"session_id": name}))
         if number % 5 == 0:
-            asked.append(("DELETE", f"/sessions/{name}", {}))
-    answers = statuses(server, asked, at_once=16)
+            requests.append(("DELETE", f"/sessions/{name}", {}))
+    answers = statuses(server, requests, at_once=16)
     assert set(answers) <= {200, 404, 409, 503}  # no unexpected error, and no disk error
-    until(lambda: is_at_rest(server), "something is still said")
+    until(lambda: is_at_rest(server), "a clip is still being made")
     assert server.call(*speak("a"))[0] == server.call(*ask_reset)[0] == 200
     server.process.terminate()
     status, log = server.wait_for_exit()
@@ -130,9 +130,9 @@ def test_a_burst_of_interruptions_resets_and_deletions_leaves_complete_films(
 
 def test_memory_files_and_threads_do_not_grow_over_many_clips(server: Server) -> None:
     def say(clips: int) -> tuple[int, int, int]:
-        asked = [speak(f"s{number % 4}") for number in range(clips)]
-        assert statuses(server, asked, at_once=4) == {200: clips}
-        until(lambda: is_at_rest(server), "something is still said")
+        requests = [speak(f"s{number % 4}") for number in range(clips)]
+        assert statuses(server, requests, at_once=4) == {200: clips}
+        until(lambda: is_at_rest(server), "a clip is still being made")
         return server.resident_bytes(), server.descriptors(), server.threads()
 
     memory, _, threads = say(40)
@@ -150,10 +150,10 @@ def test_a_client_that_reads_nothing_loses_its_slot_and_delays_no_other(tmp_path
     write_noise(results / "sessions" / "long" / "full_session.mp4")
     with serving(results, "impatient") as server:
         stream: Ask = ("GET", "/sessions/long/stream?from=0", {})
-        lazy = hang_up_on(server, [stream] * stats(server)["watchers"]["max"])
+        clients = send_without_reading(server, [stream] * stats(server)["watchers"]["max"])
         assert server.call(*speak("other"))[0] == 200
-        until(lambda: stats(server)["watchers"]["open"] == 0, "they are still served")
-        for each in lazy:
+        until(lambda: stats(server)["watchers"]["open"] == 0, "the clients are still served")
+        for each in clients:
             each.close()
 
 
