@@ -41,7 +41,7 @@ def test_a_preparation_shows_its_progress_its_notes_and_where_to_look(
     assert f"Ready: {results}/avatars/anna (look at {results}/avatars/anna/preview.png)" in (
         prepared.stdout
     )
-    for stage in ("reading", "steadying", "closing", "finishing"):
+    for stage in ("reading", "stabilizing", "closing", "finishing"):
         assert f"{stage}: 100%" in prepared.stderr
 
 

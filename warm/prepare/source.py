@@ -153,7 +153,7 @@ def stabilize(
         CROP,
         fps=settings.fps,
         settings=settings.track,
-        progress=lambda: progress("steadying", next(done), len(frames)),
+        progress=lambda: progress("stabilizing", next(done), len(frames)),
     )
     return Footage(frames, landmarks, track.transforms, notes)
 
