@@ -19,11 +19,11 @@ from warm.avatars.recipe import PreparationError
 from warm.avatars.store import PREVIEW, AvatarError, AvatarStore
 from warm.avatars.summary import AvatarSummary
 from warm.engine_factory import engine_recipe, make_engine
-from warm.engines.weights.command import add_models
 from warm.engines.weights.errors import WeightsError
 from warm.face.models import FaceModelError
 from warm.installation import PackageMissing, own_command
 from warm.media.sniff import MediaError
+from warm.models_command import add_models
 from warm.offline.command import add_render
 from warm.offline.errors import OfflineError
 from warm.pinned_files import DownloadError

@@ -389,7 +389,7 @@ def test_verify_reads_every_byte_where_a_digest_is_known(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("warm.engines.weights.command.MODELS", (model,))
+    monkeypatch.setattr("warm.models_command.MODELS", (model,))
     download([model], options)
     assert run("verify", "--models", options.models_dir, capsys=capsys)[0] == 0
     weights = options.models_dir / "whisper" / "model.safetensors"
