@@ -1,9 +1,9 @@
-"""The neural engine's other decoders, of full size, with random weights, on the CPU.
+"""The neural engine's other decoders at full size, with random weights, on the CPU.
 
-`half` is held against `full` where its pictures are pasted. The avatar's face and the drawn one are
-noise: alike above the middle but for a tenth of their spread, with another mouth below; and the
-upper part is unlike the lower one, as foreheads are unlike chins. Random weights of `tiny` have not
-been trained to resemble those of `full`: only its time means anything.
+`half` is compared with `full` where its pictures are pasted. The avatar's face and the generated
+one are noise: equal above the middle except for a tenth of their deviation, with another mouth
+below. The upper part differs from the lower one, as foreheads differ from chins. Random weights of
+`tiny` are not trained to resemble `full`: only its time is meaningful.
 """
 
 import statistics
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from bench.figure import Figure
 from bench.neural.neural import SEED, TINY, VAE, random_network
-from bench.neural.random_models import sizes
+from bench.neural.random_models import configs
 from warm.engines.musetalk.acceleration.partial_decoder import PartialDecoder
 from warm.engines.musetalk.acceleration.polyphase import use_polyphase_upsampling
 from warm.engines.musetalk.crop import Picture
@@ -29,35 +29,35 @@ from warm.engines.musetalk.decoders import FIRST_DECODED_ROW
 from warm.engines.musetalk.generator import Generator
 
 ROUNDS = 4
-"""Of one picture each; the first one also chooses kernels and is not timed."""
+"""Rounds of one picture each; the first one also chooses kernels and is not timed."""
 CHANGE = 0.1
-"""Standard deviation of what differs between the avatar's latents and the drawn ones all over."""
+"""Standard deviation of the difference between the avatar's latents and the generated ones."""
 UPPER, MOUTH = np.s_[:, :, :14], np.s_[:, :, 18:28, 10:22]
 
 
-def measure(out: Path) -> list[Figure]:  # noqa: ARG001  no plot says more than the numbers
-    """How much less processor time they take, and how near the pictures of `half` are."""
+def measure(out: Path) -> list[Figure]:  # noqa: ARG001  there is no plot
+    """Measure their CPU time, and the similarity of `half` and `full`."""
     return figures(VAE, TINY)
 
 
 def figures(vae: Mapping[str, Any], tiny: Mapping[str, Any]) -> list[Figure]:
-    """As `measure`, with networks of these sizes."""
-    full, half, small = generators(vae, tiny)
+    """Same as `measure`, with networks of these sizes."""
+    full, half, tiny_generator = build_generators(vae, tiny)
     seconds: dict[str, list[float]] = {"full": [], "half": [], "tiny": []}
     pairs = []
-    for number in range(ROUNDS):  # side by side, so that all meet the same hindrances
-        face, drawn = faces(number)
-        kept = half.prepare_latents(face)
-        known = decoded(full, drawn, kept, seconds["full"])
-        pairs.append((known, decoded(half, drawn, kept, seconds["half"])))
-        decoded(small, drawn, kept, seconds["tiny"])
-    known, made = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    for number in range(ROUNDS):  # interleaved, so that other load affects all of them alike
+        face, generated = random_faces(number)
+        latents = half.prepare_latents(face)
+        expected = decode(full, generated, latents, seconds["full"])
+        pairs.append((expected, decode(half, generated, latents, seconds["half"])))
+        decode(tiny_generator, generated, latents, seconds["tiny"])
+    expected, pictures = (np.concatenate(part) for part in zip(*pairs, strict=True))
     return [
-        share("half", seconds, 0.75),
-        share("tiny", seconds, 0.15),
+        time_share("half", seconds, 0.75),
+        time_share("tiny", seconds, 0.15),
         Figure(
             name="neural engine, full size: pictures of decoder = half against full, PSNR",
-            value=float(cv2.PSNR(made, known)),
+            value=float(cv2.PSNR(pictures, expected)),
             unit="dB",
             goal=45,
             better="higher",
@@ -66,39 +66,41 @@ def figures(vae: Mapping[str, Any], tiny: Mapping[str, Any]) -> list[Figure]:
     ]
 
 
-def generators(vae: Mapping[str, Any], tiny: Mapping[str, Any]) -> list[Generator]:
-    """Full, half, tiny: with the engine's savings; of the UNet nothing is asked."""
+def build_generators(vae: Mapping[str, Any], tiny: Mapping[str, Any]) -> list[Generator]:
+    """Full, half and tiny, with polyphase upsampling; their UNet is not used."""
     with torch.random.fork_rng():
-        torch.manual_seed(SEED)  # biases begin at random
-        unet = UNet2DConditionModel.from_config(dict(sizes(tiny=True)[0]))  # type: ignore[no-untyped-call]
+        torch.manual_seed(SEED)  # biases are initialized at random
+        unet = UNet2DConditionModel.from_config(dict(configs(tiny=True)[0]))  # type: ignore[no-untyped-call]
         whole = random_network(AutoencoderKL.from_config(dict(vae)))  # type: ignore[no-untyped-call]
-        small = random_network(AutoencoderTiny.from_config(dict(tiny)))  # type: ignore[no-untyped-call]
+        tiny_vae = random_network(AutoencoderTiny.from_config(dict(tiny)))  # type: ignore[no-untyped-call]
     use_polyphase_upsampling(whole.decoder)
     lower = deepcopy(whole)
     lower.decoder = PartialDecoder(lower.decoder, first_row=FIRST_DECODED_ROW)
-    return [Generator(unet, network) for network in (whole, lower, small)]
+    return [Generator(unet, network) for network in (whole, lower, tiny_vae)]
 
 
-def faces(number: int) -> tuple[Tensor, Tensor]:
-    """(1, 8, 32, 32) latents of an avatar's frame, and the (1, 4, 32, 32) that are drawn on it."""
+def random_faces(number: int) -> tuple[Tensor, Tensor]:
+    """(1, 8, 32, 32) latents of an avatar's frame, and the (1, 4, 32, 32) generated from it."""
     noise = torch.Generator().manual_seed(SEED + number)
     face = torch.randn(1, 8, 32, 32, generator=noise)
     face[UPPER] = 0.5 * face[UPPER] + torch.tensor([1, -1, 0.5, -0.5] * 2)[None, :, None, None]
-    drawn = face[:, 4:] + CHANGE * torch.randn(1, 4, 32, 32, generator=noise)
-    drawn[MOUTH] = torch.randn(drawn[MOUTH].shape, generator=noise)
-    return face, drawn
+    generated = face[:, 4:] + CHANGE * torch.randn(1, 4, 32, 32, generator=noise)
+    generated[MOUTH] = torch.randn(generated[MOUTH].shape, generator=noise)
+    return face, generated
 
 
-def decoded(generator: Generator, drawn: Tensor, kept: Tensor, seconds: list[float]) -> Picture:
-    """The rows that `half` draws; adds the processor time that it took."""
-    begun_s = time.process_time()
-    pictures = generator.decode(drawn, kept)
-    seconds.append(time.process_time() - begun_s)
+def decode(
+    generator: Generator, generated: Tensor, latents: Tensor, seconds: list[float]
+) -> Picture:
+    """Rows that `half` decodes; appends the CPU time to `seconds`."""
+    started_s = time.process_time()
+    pictures = generator.decode(generated, latents)
+    seconds.append(time.process_time() - started_s)
     return np.asarray(pictures[0, FIRST_DECODED_ROW:])
 
 
-def share(kind: str, seconds: Mapping[str, list[float]], goal: float) -> Figure:
-    """The processor time of a decoder, in that of the full one."""
+def time_share(kind: str, seconds: Mapping[str, list[float]], goal: float) -> Figure:
+    """CPU time of a decoder as a share of the full one's."""
     taken_s, full_s = (statistics.median(seconds[name][1:]) for name in (kind, "full"))
     return Figure(
         name=f"neural engine, CPU, full size: processor time of decoder = {kind} against full",

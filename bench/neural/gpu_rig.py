@@ -1,4 +1,4 @@
-"""What the rows of `python -m bench gpu` share: a folder of random models, an avatar, an engine."""
+"""Test rig of `python -m bench gpu`: random models, an avatar, engines and pipelines."""
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.neural.drone import hum
 from bench.neural.random_models import write_models
+from bench.neural.synthetic_voice import hum
 from warm.__main__ import demo_portrait
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarStore
@@ -31,21 +31,21 @@ LANDMARKS = Path(__file__).with_name("demo_landmarks.npy")
 FULL: dict[str, Any] = {"fps": 25, "max_side": 512}
 TINY: dict[str, Any] = {"fps": 10, "max_side": 256, "batch_size": 4}
 TINY_FRAMES = 12
-"""Of the tiny avatar."""
-ROOM: dict[str, Any] = {"max_speaking": 128, "max_queue": 128, "max_sessions": 1000}
-"""More sessions at once than any row asks for."""
+"""Frames of the tiny avatar."""
+LIMITS: dict[str, Any] = {"max_speaking": 128, "max_queue": 128, "max_sessions": 1000}
+"""Limits above the number of sessions in any row."""
 
 
 @dataclass(slots=True, eq=False)
 class Rig:
-    """Everything is made below `folder`."""
+    """Models, avatar and settings of the benchmark; all files are in `folder`."""
 
     folder: Path
     device: str
     tiny: bool
 
     def build(self) -> None:
-        """Write random checkpoints and prepare an avatar by them, without the face models."""
+        """Write random checkpoints and prepare an avatar with them, without the face models."""
         write_models(self.folder / "models", tiny=self.tiny)
         settings = self.settings()
         store, chosen = AvatarStore(settings.results_dir), settings.preparation_settings
@@ -55,13 +55,13 @@ class Rig:
             points = np.load(LANDMARKS) * photo.picture.shape[1]
             build = build_from_photo(Portrait(photo.picture, points, []), job)
             if self.tiny:
-                build = shortened(build)
+                build = first_frames_of(build)
             complete_build(build, self.engine(), job)
             facts = {"source": str(job.source), "settings": asdict(chosen)}
             store.write_manifest(build, avatar_id=AVATAR, digest="bench", notes=[], metadata=facts)
 
     def settings(self, **chosen: Any) -> Settings:
-        """Those of a server; `chosen` goes first."""
+        """Settings of a server; `chosen` overrides them."""
         return Settings(
             **{
                 "results_dir": self.folder / "results",
@@ -69,51 +69,51 @@ class Rig:
                 "avatar_id": AVATAR,
                 "engine": "musetalk",
                 "device": self.device,
-                **ROOM,
+                **LIMITS,
                 **(TINY if self.tiny else FULL),
                 **chosen,
             }
         )
 
     def engine(self, **chosen: Any) -> MuseTalkEngine:
-        """The engine of such a server, not loaded."""
+        """Engine with these settings, not loaded."""
         engine = make_engine(self.settings(**chosen))
         assert isinstance(engine, MuseTalkEngine)
         return engine
 
-    def warm(self, **chosen: Any) -> MuseTalkEngine:
-        """The engine, loaded, with the avatar."""
+    def loaded_engine(self, **chosen: Any) -> MuseTalkEngine:
+        """Engine with these settings, loaded, with the avatar."""
         engine = self.engine(**chosen)
         engine.load_avatar(self.avatar())
         engine.load()
         return engine
 
     def pipeline(self, **chosen: Any) -> Pipeline:
-        """The networks alone; nothing is compiled or recorded."""
+        """Pipeline with these settings; nothing is compiled or captured."""
         options = musetalk_options(self.settings(**chosen))
         return open_pipeline(options.layout(), options)
 
     def avatar(self) -> Avatar:
-        """The face that everybody has here."""
+        """The avatar of all sessions."""
         return AvatarStore(self.settings().results_dir).open(AVATAR)
 
     @property
     def is_gpu(self) -> bool:
-        """Whether figures mean anything."""
+        """Whether the figures are meaningful."""
         return self.device.startswith("cuda")
 
-    def wait(self) -> None:
-        """Until the device has nothing left to do."""
+    def synchronize(self) -> None:
+        """Wait until the device is idle."""
         if self.is_gpu:
             torch.cuda.synchronize(self.device)
 
-    def held(self) -> int:
-        """Bytes of the device that this process holds; 0 on the CPU."""
+    def reserved(self) -> int:
+        """Bytes of the device that this process has reserved; 0 on the CPU."""
         return int(torch.cuda.memory_reserved(self.device)) if self.is_gpu else 0
 
 
-def shortened(build: AvatarBuild) -> AvatarBuild:
-    """The first frames of an avatar in the making."""
+def first_frames_of(build: AvatarBuild) -> AvatarBuild:
+    """First frames of an avatar under construction."""
     frames = np.array(build.frames[:TINY_FRAMES])
     np.save(build.folder / "frames.npy", frames)
     return replace(
@@ -124,24 +124,24 @@ def shortened(build: AvatarBuild) -> AvatarBuild:
     )
 
 
-def conditions_for(engine: MuseTalkEngine, avatar: Avatar, frames: int) -> NDArray[np.float32]:
-    """(frames, …) what the engine wants for so many frames of humming."""
+def speech_features(engine: MuseTalkEngine, avatar: Avatar, frames: int) -> NDArray[np.float32]:
+    """(frames, …) features of humming for this number of frames."""
     speech = hum("hum", seconds=frames / avatar.fps)
     return engine.encode_speech(speech, frames=frames, fps=avatar.fps)
 
 
-def batch_jobs(
+def batch_requests(
     avatar: Avatar, rows: NDArray[np.float32], number: int, size: int, sessions: int = 1
 ) -> list[PatchRequest]:
-    """The jobs of the pass `number`: each session goes through the avatar from its own place."""
-    jobs = []
+    """Requests of batch `number`: each session starts at another frame of the avatar."""
+    requests = []
     for step in range(size):
         session, frame = step % sessions, number * (size // sessions) + step // sessions
         cursor = frame + session * len(avatar.frames) // sessions
-        jobs.append(PatchRequest(avatar, avatar.index_at(cursor), rows[frame % len(rows)]))
-    return jobs
+        requests.append(PatchRequest(avatar, avatar.index_at(cursor), rows[frame % len(rows)]))
+    return requests
 
 
-def pasted(avatar: Avatar, pending: PendingPatches) -> list[Frame]:
-    """Finished pictures, as the server makes them; waits for the device."""
+def composite_patches(avatar: Avatar, pending: PendingPatches) -> list[Frame]:
+    """Frames as the server composites them; waits for the device."""
     return composite(avatar, 0, pending.patches(), mode="feather", subpixel=True)

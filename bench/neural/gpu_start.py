@@ -1,4 +1,4 @@
-"""`python -m bench.gpu_start FOLDER DEVICE tiny|full`: from nothing to warm; says when it is."""
+"""`python -m bench.neural.gpu_start FOLDER DEVICE tiny|full`: time from process start to warm."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from bench.neural.gpu_rig import Rig
 
 
 def main() -> None:
-    """Load the engine and an avatar, as the server does, and tell by which time of the day."""
+    """Load the engine and an avatar as the server does, and print the time at the end."""
     folder, device, size = sys.argv[1:]
     rig = Rig(Path(folder), device=device, tiny=size == "tiny")
     engine = rig.engine()

@@ -1,6 +1,7 @@
-"""The neural engine's numbers at full size, with random weights, on the CPU: each against fp32.
+"""Precision and speed of the neural engine at full size, with random weights, on the CPU.
 
-bf16 as it is used, with the engine's savings; fp32 plainly. Takes 10 GB of memory and some minutes.
+bf16 as the engine uses it, with its exact savings; fp32 without. Takes 10 GB of memory and some
+minutes.
 """
 
 import math
@@ -26,9 +27,9 @@ from warm.engines.musetalk.precision import set_dtype
 
 SEED = 20
 FRAMES = 2
-"""Drawn at once: as many as the first fragment of a clip has."""
+"""Batch size: that of the first fragment of a clip."""
 ROUNDS = 3
-"""Of other latents and tokens each; the first one also chooses kernels and is not timed."""
+"""Rounds with different inputs; the first one also chooses kernels and is not timed."""
 TOKENS = 50
 UNET: Mapping[str, Any] = {
     "in_channels": 8,
@@ -39,7 +40,7 @@ UNET: Mapping[str, Any] = {
     "attention_head_dim": 8,
     "sample_size": 64,
 }
-"""MuseTalk v1.5 as published; the rest is what diffusers takes for granted."""
+"""MuseTalk v1.5 as published; other fields have diffusers' default values."""
 VAE: Mapping[str, Any] = {
     "block_out_channels": [128, 256, 512, 512],
     "down_block_types": ["DownEncoderBlock2D"] * 4,
@@ -50,28 +51,31 @@ VAE: Mapping[str, Any] = {
     "sample_size": 256,
 }
 TINY: Mapping[str, Any] = {"latent_channels": 4, "scaling_factor": 1.0}
-"""The tiny autoencoder as published, but for what diffusers takes for granted."""
+"""The tiny autoencoder as published; other fields have diffusers' default values."""
 
 
-def measure(out: Path) -> list[Figure]:  # noqa: ARG001  no plot says more than the numbers
-    """How much faster bf16 draws, and how near the pictures of bf16 and fp16 are."""
+def measure(out: Path) -> list[Figure]:  # noqa: ARG001  there is no plot
+    """Measure the speed of bf16, and the pictures of bf16 and fp16 against fp32."""
     return figures(UNET, VAE)
 
 
 def figures(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> list[Figure]:
-    """As `measure`, with networks of these sizes."""
-    exact, fast = networks(unet, vae, torch.float32), saving(networks(unet, vae, torch.bfloat16))
+    """Same as `measure`, with networks of these sizes."""
+    exact = build_networks(unet, vae, torch.float32)
+    fast = add_savings(build_networks(unet, vae, torch.bfloat16))
     width = unet["cross_attention_dim"]
     exact_s, fast_s, pairs = [], [], []
-    for number in range(ROUNDS):  # side by side, so that both meet the same hindrances
-        seconds, known = drawn(exact, number, width)
+    for number in range(ROUNDS):  # interleaved, so that other load affects both alike
+        seconds, expected = generate(exact, number, width)
         exact_s.append(seconds)
-        seconds, made = drawn(fast, number, width)
+        seconds, pictures = generate(fast, number, width)
         fast_s.append(seconds)
-        pairs.append((known, made))
+        pairs.append((expected, pictures))
     del fast
-    round_as_half(exact)
-    halves = [(known, drawn(exact, number, width)[1]) for number, (known, _) in enumerate(pairs)]
+    emulate_fp16(exact)
+    halves = [
+        (expected, generate(exact, number, width)[1]) for number, (expected, _) in enumerate(pairs)
+    ]
     return [
         Figure(
             name="neural engine, CPU, full size: bf16 as it is used against plain eager fp32",
@@ -81,39 +85,39 @@ def figures(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> list[Figure]:
             better="higher",
             n=FRAMES * (ROUNDS - 1),
         ),
-        likeness("bf16", pairs),
-        likeness("fp16, rounded as a GPU rounds,", halves),
+        similarity("bf16", pairs),
+        similarity("fp16, rounded as a GPU rounds,", halves),
     ]
 
 
-def networks(
+def build_networks(
     unet: Mapping[str, Any], vae: Mapping[str, Any], dtype: torch.dtype
 ) -> list[nn.Module]:
-    """UNet and autoencoder in these numbers, as the engine has them."""
+    """UNet and autoencoder of this type, as the engine has them."""
     with torch.random.fork_rng():
-        torch.manual_seed(SEED)  # biases begin at random
-        drawing = random_network(UNet2DConditionModel.from_config(dict(unet)))  # type: ignore[no-untyped-call]
-        seeing = random_network(AutoencoderKL.from_config(dict(vae)))  # type: ignore[no-untyped-call]
-    set_dtype(drawing, dtype)
-    nn.Module.to(seeing, dtype)
-    return [drawing, channels_last_in_bf16(seeing)]
+        torch.manual_seed(SEED)  # biases are initialized at random
+        unet_network = random_network(UNet2DConditionModel.from_config(dict(unet)))  # type: ignore[no-untyped-call]
+        vae_network = random_network(AutoencoderKL.from_config(dict(vae)))  # type: ignore[no-untyped-call]
+    set_dtype(unet_network, dtype)
+    nn.Module.to(vae_network, dtype)
+    return [unet_network, channels_last_in_bf16(vae_network)]
 
 
-def saving(networks: list[nn.Module]) -> list[nn.Module]:
-    """The same networks with what the engine saves exactly."""
-    drawing, seeing = networks
-    fold_timestep(drawing)
-    use_polyphase_upsampling(drawing)
-    use_polyphase_upsampling(seeing.get_submodule("decoder"))
+def add_savings(networks: list[nn.Module]) -> list[nn.Module]:
+    """Apply the engine's exact savings to networks, and return them."""
+    unet_network, vae_network = networks
+    fold_timestep(unet_network)
+    use_polyphase_upsampling(unet_network)
+    use_polyphase_upsampling(vae_network.get_submodule("decoder"))
     return networks
 
 
-def likeness(numbers: str, pairs: list[tuple[Picture, Picture]]) -> Figure:
-    """How near pictures are to those of fp32."""
-    known, made = (np.concatenate(part) for part in zip(*pairs, strict=True))
+def similarity(precision: str, pairs: list[tuple[Picture, Picture]]) -> Figure:
+    """PSNR of pictures against those of fp32."""
+    expected, pictures = (np.concatenate(part) for part in zip(*pairs, strict=True))
     return Figure(
-        name=f"neural engine, full size: pictures in {numbers} against fp32, PSNR",
-        value=float(cv2.PSNR(made, known)),
+        name=f"neural engine, full size: pictures in {precision} against fp32, PSNR",
+        value=float(cv2.PSNR(pictures, expected)),
         unit="dB",
         goal=45,
         better="higher",
@@ -121,8 +125,8 @@ def likeness(numbers: str, pairs: list[tuple[Picture, Picture]]) -> Figure:
     )
 
 
-def drawn(networks: list[nn.Module], number: int, width: int) -> tuple[float, Picture]:
-    """(seconds, pictures one below the other) of a pass over the noise of this number."""
+def generate(networks: list[nn.Module], number: int, width: int) -> tuple[float, Picture]:
+    """(seconds, vertically stacked pictures) of a batch from the noise of this number."""
     generator = Generator(*networks)
     noise = torch.Generator().manual_seed(SEED + number)
     latents = 0.45 * torch.randn(FRAMES, *generator.latent_shape, generator=noise)
@@ -133,11 +137,11 @@ def drawn(networks: list[nn.Module], number: int, width: int) -> tuple[float, Pi
     return taken_s, np.asarray(pictures).reshape(-1, pictures.shape[2], 3)
 
 
-def round_as_half(networks: list[nn.Module]) -> None:
-    """Let fp32 networks round as fp16 on a GPU: weights, and all that layers take and give.
+def emulate_fp16(networks: list[nn.Module]) -> None:
+    """Make fp32 networks round like fp16 on a GPU: weights, and inputs and outputs of layers.
 
-    Sums within a layer stay fp32, as they do there. PyTorch computes fp16 on a CPU two hundred
-    times slower than this.
+    Sums within a layer stay fp32, as on a GPU. Native fp16 on a CPU takes PyTorch two hundred times
+    as long.
     """
     for network in networks:
         with torch.no_grad():
@@ -145,28 +149,28 @@ def round_as_half(networks: list[nn.Module]) -> None:
                 tensor.copy_(tensor.half())
         for layer in network.modules():
             if not any(layer.children()):
-                layer.register_forward_pre_hook(lambda _, given: tuple(map(half, given)))
-            layer.register_forward_hook(lambda _layer, _given, made: half(made))
+                layer.register_forward_pre_hook(lambda _, given: tuple(map(round_to_fp16, given)))
+            layer.register_forward_hook(lambda _layer, _given, output: round_to_fp16(output))
 
 
-def half(value: object) -> object:
-    """A tensor of fp32 with the digits of fp16; anything else as it is."""
+def round_to_fp16(value: object) -> object:
+    """Round an fp32 tensor to fp16 precision; return anything else unchanged."""
     if isinstance(value, Tensor) and value.dtype == torch.float32:
         return value.half().float()
     return value
 
 
 def random_network(network: nn.Module) -> Network:
-    """Weights that keep the size of what goes through them, as trained ones do by and large."""
+    """Fill a network with random weights that preserve the magnitude of activations."""
     noise = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
         for tensor in network.parameters():
-            fill(tensor, noise)
+            fill_random(tensor, noise)
     return network.eval()
 
 
-def fill(tensor: Tensor, noise: torch.Generator) -> None:
-    """Unit gain for weights, nearly 1 for scales, nearly 0 for the rest."""
+def fill_random(tensor: Tensor, noise: torch.Generator) -> None:
+    """Fill a tensor: unit gain for weights, nearly 1 for scales, nearly 0 for the rest."""
     if tensor.dim() > 1:
         tensor.normal_(0, 1 / math.sqrt(tensor[0].numel()), generator=noise)
     else:

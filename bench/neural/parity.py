@@ -1,4 +1,4 @@
-"""`python -m bench parity --golden DIR --models DIR`: each stage by the reference's tensors."""
+"""`python -m bench parity --golden DIR --models DIR`: each stage against golden data."""
 
 import argparse
 import sys
@@ -34,22 +34,22 @@ from warm.engines.weights.errors import WeightsError
 from warm.engines.weights.layout import WeightsLayout
 
 ROUNDING = 2e-5
-"""Largest difference over largest value: what the order of sums in fp32 may change."""
+"""Largest difference as a share of the largest value: the effect of another order of fp32 sums."""
 MEL = 1e-5
-"""The same of the mel spectrogram: a Fourier transform and a logarithm, whose libraries differ."""
+"""The same for the mel spectrogram: implementations of FFT and logarithm differ."""
 LEVEL = 1.0
-"""One of 255: a value between two may be rounded to either."""
+"""One level of 255: a value between two levels may be rounded to either."""
 MEAN_LEVELS = 0.01
-"""Mean colour of a picture, of 255: many such roundings, which cancel."""
+"""Mean colour of a picture, of 255: many such roundings cancel."""
 DEVIATIONS = 6.0
-"""The reference draws its latents at random; in so many numbers none lies further out."""
+"""The reference samples its latents; among so many samples none is further from the mean."""
 LAYER = 100_000
-"""The window tables were made with this much between the layers of a step."""
+"""Difference between the layers of a step in the golden window tables."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """One step of the way from sound and picture to the pasted face."""
+class StageResult:
+    """Comparison of one step between sound, picture and the pasted face."""
 
     name: str
     measured: float
@@ -58,12 +58,12 @@ class Stage:
 
     @property
     def holds(self) -> bool:
-        """Whether the difference is within the bound; not a number is not."""
+        """Whether the difference is within the bound; false for NaN."""
         return self.measured <= self.bound
 
 
 def main(argv: Sequence[str]) -> int:
-    """Compare, print a table; 1 when a stage differs by more than its bound, 2 when none could."""
+    """Compare and print a table; 1 if a stage exceeds its bound, 2 if nothing can be compared."""
     arguments = parser().parse_args(argv)
     options = MuseTalkOptions(
         models_dir=arguments.models,
@@ -75,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         golden = Golden.read(arguments.golden)
         print(HEADING, flush=True)
-        failed = [stage.name for stage in told(compare(golden, options)) if not stage.holds]
+        failed = [stage.name for stage in print_stages(compare(golden, options)) if not stage.holds]
     except (WeightsError, NoSuchDevice, OSError, ValueError, KeyError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2
@@ -85,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Parser of the command line."""
     known = argparse.ArgumentParser(prog="python -m bench parity", description=__doc__)
     known.add_argument("--golden", type=Path, required=True, metavar="DIR")
     known.add_argument("--models", type=Path, default=Path("models"), metavar="DIR")
@@ -95,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
         "--decoder",
         choices=get_args(DecoderKind),
         default="full",
-        help="of another one than full the pictures are not compared: their likeness is told",
+        help="with a decoder other than full, the similarity of pictures is printed, not judged",
     )
     return known
 
@@ -103,29 +103,29 @@ def parser() -> argparse.ArgumentParser:
 HEADING = f"{'stage':44} {'measured':>10} {'bound':>10}"
 
 
-def told(stages: Iterator[Stage]) -> Iterator[Stage]:
-    """Print each stage as it comes; `!` marks one that does not hold."""
+def print_stages(stages: Iterator[StageResult]) -> Iterator[StageResult]:
+    """Print each stage when it is finished; `!` marks one that exceeds its bound."""
     for stage in stages:
         mark = " " if stage.holds else "!"
         print(f"{stage.name:44} {stage.measured:>10.3g}{mark}{stage.bound:>10.3g} {stage.unit}")
         yield stage
 
 
-def compare(golden: Golden, options: MuseTalkOptions) -> Iterator[Stage]:
-    """Every stage, computed by the engine's own code; raises WeightsError and NoSuchDevice."""
+def compare(golden: Golden, options: MuseTalkOptions) -> Iterator[StageResult]:
+    """Compare every stage of the engine; raises WeightsError and NoSuchDevice."""
     layout = options.layout()
     pipeline = open_pipeline(layout, options)
     yield from window_stages(golden)
     tokens = yield from hearing_stages(golden, pipeline)
-    yield from sight_stages(golden, layout, options)
-    decoded = yield from painting_stages(golden, pipeline, tokens, options.decoder)
-    yield from placing_stages(golden, decoded, is_ours_known=options.decoder == "full")
+    yield from crop_stages(golden, layout, options)
+    decoded = yield from generator_stages(golden, pipeline, tokens, options.decoder)
+    yield from paste_stages(golden, decoded, is_reference_decoder=options.decoder == "full")
 
 
 def hearing_stages(
     golden: Golden, pipeline: Pipeline
-) -> Generator[Stage, None, NDArray[np.float32]]:
-    """Mel, hidden states, tokens, positions; gives the tokens of all frames."""
+) -> Generator[StageResult, None, NDArray[np.float32]]:
+    """Mel, hidden states, tokens, positional encoding; returns the tokens of all frames."""
     known, audio_encoder = golden.arrays, pipeline.audio_encoder
     mel = np.asarray(audio_encoder.mel(golden.sound)[0])
     yield relative("mel, beginning", mel[:, : known["mel_head"].shape[1]], known["mel_head"], MEL)
@@ -141,25 +141,25 @@ def hearing_stages(
     return tokens
 
 
-def sight_stages(
+def crop_stages(
     golden: Golden, layout: WeightsLayout, options: MuseTalkOptions
-) -> Iterator[Stage]:
-    """Boxes, crops, inputs, and the posterior of the autoencoder."""
+) -> Iterator[StageResult]:
+    """Boxes, crops, inputs, and the autoencoder's posterior."""
     known, cycle = golden.arrays, golden.cycle
     boxes = [golden.box(number) for number in cycle]
     yield identical("boxes", np.array([xyxy(box) for box in boxes]), known["coords_cycle"])
     inputs = np.stack(
-        [network_inputs(crop_face(golden.frame(n), golden.box(n))) for n in seen(golden)]
+        [network_inputs(crop_face(golden.frame(n), golden.box(n))) for n in frame_numbers(golden)]
     )
     yield relative("masked input", inputs[0, 0], known["vae_in_masked0"][0])
     yield relative("reference input", inputs[0, 1], known["vae_in_ref0"][0])
     vae = load_vae(layout, choose_device(options.device, options.precision))
     encoder, scale = FaceEncoder(vae), vae.config["scaling_factor"]
-    mean, deviation = posterior(encoder, inputs)
+    mean, deviation = face_posterior(encoder, inputs)
     yield relative("latents, mean", mean, known["enc_mean"])
     yield relative("latents, deviation", deviation, known["enc_std"])
     drawn = (known["latents_cycle"] / scale - mean[cycle]) / deviation[cycle]
-    yield Stage(
+    yield StageResult(
         name="the reference's random latents",
         measured=float(np.abs(drawn).max()),
         bound=DEVIATIONS,
@@ -167,7 +167,7 @@ def sight_stages(
     )
 
 
-def posterior(
+def face_posterior(
     encoder: FaceEncoder, inputs: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and deviation of (n, 2, 3, h, w) inputs, (n, 8, h, w) each, one picture at a time."""
@@ -181,18 +181,18 @@ def posterior(
     return mean.reshape(shape), deviation.reshape(shape)
 
 
-def painting_stages(
+def generator_stages(
     golden: Golden, pipeline: Pipeline, tokens: NDArray[np.float32], decoder: DecoderKind = "full"
-) -> Generator[Stage, None, Picture]:
-    """The UNet's latents and the decoded pictures, which are given; in the reference's batches."""
+) -> Generator[StageResult, None, Picture]:
+    """UNet output and decoded pictures in the reference's batches; returns the pictures."""
     known, size = golden.arrays, int(golden.facts["batch_size"])
     sources = known["latents_cycle"][np.arange(len(tokens)) % len(golden.cycle)]
     latents, pictures = [], []
     for start in range(0, len(tokens), size):
         part = slice(start, start + size)
         kept = pipeline.prepare_latents(sources[part])
-        heard = torch.from_numpy(tokens[part]).to(pipeline.compute.device)
-        latents.append(pipeline.generator.predict(kept, heard))
+        on_device = torch.from_numpy(tokens[part]).to(pipeline.compute.device)
+        latents.append(pipeline.generator.predict(kept, on_device))
         pictures.append(np.asarray(pipeline.generator.decode(latents[-1], kept).cpu()))
     decoded = np.concatenate(pictures)
     yield relative("UNet output", np.asarray(torch.cat(latents).cpu()), known["unet_out"])
@@ -201,15 +201,17 @@ def painting_stages(
         means = decoded.mean(axis=(1, 2))
         yield levels("mean colour of all pictures", means, known["dec_mean_bgr"], MEAN_LEVELS)
     else:
-        yield likeness(decoded[known["dec_sel"]], known["decoded_bgr"], decoder)
-    decoded[known["dec_sel"]] = known["decoded_bgr"]  # so that pasting is judged by itself
+        yield similarity(decoded[known["dec_sel"]], known["decoded_bgr"], decoder)
+    decoded[known["dec_sel"]] = known[
+        "decoded_bgr"
+    ]  # so that errors of the decoder do not affect pasting
     return decoded
 
 
-def likeness(made: Picture, known: Picture, decoder: DecoderKind) -> Stage:
-    """How near pictures are that need not be the reference's, in the rows that can be pasted."""
+def similarity(made: Picture, known: Picture, decoder: DecoderKind) -> StageResult:
+    """PSNR of pictures that may differ from the reference's, in the rows that can be pasted."""
     ours, theirs = (x[:, FIRST_DECODED_ROW:].reshape(-1, *known.shape[2:]) for x in (made, known))
-    return Stage(
+    return StageResult(
         name="decoded pictures, PSNR: not compared",
         measured=float(cv2.PSNR(ours, theirs)),
         bound=float("inf"),
@@ -217,10 +219,10 @@ def likeness(made: Picture, known: Picture, decoder: DecoderKind) -> Stage:
     )
 
 
-def placing_stages(
-    golden: Golden, decoded: Picture, *, is_ours_known: bool = True
-) -> Iterator[Stage]:
-    """Masks and pasted pictures; of our own pictures, if they should be the reference's."""
+def paste_stages(
+    golden: Golden, decoded: Picture, *, is_reference_decoder: bool = True
+) -> Iterator[StageResult]:
+    """Masks and pasted pictures; the engine's own pictures only if they should be equal."""
     known, cycle = golden.arrays, golden.cycle
     squares = np.array([xyxy(parsing_square(golden.box(number))) for number in cycle])
     yield identical("squares of the masks", squares, known["mask_coords_cycle"])
@@ -228,44 +230,45 @@ def placing_stages(
         made = soft_mask(golden.parsing, golden.box(number))
         yield identical(f"mask {number}", made, mask)
     for number, blend in golden.numbered("blend_"):
-        if is_ours_known or number in known["dec_sel"]:
-            yield blended(golden, decoded, number, blend, SOFTNESS)
+        if is_reference_decoder or number in known["dec_sel"]:
+            yield compare_blend(golden, decoded, number, blend, SOFTNESS)
     for number, blend in golden.numbered("offline_blend_"):
-        yield blended(golden, decoded, number, blend, OFFLINE_SOFTNESS)
+        yield compare_blend(golden, decoded, number, blend, OFFLINE_SOFTNESS)
     yield from edge_stages(golden, decoded[0])
 
 
-def blended(
+def compare_blend(
     golden: Golden, decoded: Picture, number: int, known: Picture, softness: float
-) -> Stage:
-    """A pasted picture, inside the face's box.
+) -> StageResult:
+    """Compare a pasted picture inside the face's box.
 
-    Identical where the reference's decoded picture is known; elsewhere one of our own is pasted.
+    It must be identical if the reference's decoded picture is known; otherwise the engine's own
+    picture is pasted.
     """
     source = golden.cycle[number % len(golden.cycle)]
     box = golden.box(source)
-    made = pasted(golden.frame(source), decoded[number], golden.parsing, box, softness)
+    made = paste_face(golden.frame(source), decoded[number], golden.parsing, box, softness)
     inside = made[box.top : box.bottom, box.left : box.right]
     kind = "blend" if softness == SOFTNESS else "offline blend"
     if number in golden.arrays["dec_sel"]:
         return identical(f"{kind} {number}", inside, known)
-    return levels(f"{kind} {number}, of our own picture", inside, known)
+    return levels(f"{kind} {number}, of the engine's own picture", inside, known)
 
 
-def edge_stages(golden: Golden, drawn: Picture) -> Iterator[Stage]:
-    """A box whose mask leaves the picture."""
+def edge_stages(golden: Golden, drawn: Picture) -> Iterator[StageResult]:
+    """A box whose mask exceeds the picture."""
     known, edge = golden.arrays, golden.facts["edge"]
     rows, columns = slice(*edge["frame_rows"]), slice(*edge["frame_cols"])
     box = FaceBox(*edge["box_xyxy"])
     frame = golden.base[rows, columns]
     yield identical("square at the edge", np.array(xyxy(parsing_square(box))), known["edge_crop"])
     yield identical("mask at the edge", soft_mask(golden.parsing, box), known["edge_mask"])
-    made = pasted(frame, drawn, golden.parsing, box, SOFTNESS)
+    made = paste_face(frame, drawn, golden.parsing, box, SOFTNESS)
     yield identical("blend at the edge", made, known["edge_blend"])
 
 
-def window_stages(golden: Golden) -> Iterator[Stage]:
-    """Which steps each frame hears, for every rate and length that the reference can do."""
+def window_stages(golden: Golden) -> Iterator[StageResult]:
+    """Window tables for every frame rate and length that the reference supports."""
     for name, table in golden.facts["window_index"].items():
         if isinstance(table, str):
             continue
@@ -282,7 +285,7 @@ def window_stages(golden: Golden) -> Iterator[Stage]:
             + (made[len(made) - len(last) :] != last).sum()
             + (int(tokens.astype(np.int64).sum()) != table["sum"])
         )
-        yield Stage(
+        yield StageResult(
             name=f"windows, {rate} fps, {seconds} s",
             measured=float(differing),
             bound=0.0,
@@ -290,10 +293,10 @@ def window_stages(golden: Golden) -> Iterator[Stage]:
         )
 
 
-def pasted(
+def paste_face(
     frame: Picture, drawn: Picture, parsing: Picture, box: FaceBox, softness: float
 ) -> Picture:
-    """A copy of a frame with a drawn face in its box."""
+    """A copy of a frame with a generated face in its box."""
     mask = crop_mask(soft_mask(parsing, box, softness=softness), box)
     made = frame.copy()
     patch = np.asarray(cv2.resize(drawn, (box.width, box.height)), np.uint8)
@@ -301,8 +304,8 @@ def pasted(
     return made
 
 
-def seen(golden: Golden) -> range:
-    """The numbers of the frames."""
+def frame_numbers(golden: Golden) -> range:
+    """Numbers of the golden frames."""
     return range(int(golden.facts["NF"]))
 
 
@@ -311,25 +314,27 @@ def xyxy(box: FaceBox) -> tuple[int, int, int, int]:
     return box.left, box.top, box.right, box.bottom
 
 
-def relative(name: str, made: NDArray[Any], known: NDArray[Any], bound: float = ROUNDING) -> Stage:
-    """The largest difference, in the largest value."""
-    difference = apart(made, known) / np.abs(known).max()
-    return Stage(name=name, measured=float(difference), bound=bound, unit="relative")
+def relative(
+    name: str, made: NDArray[Any], known: NDArray[Any], bound: float = ROUNDING
+) -> StageResult:
+    """Largest difference as a share of the largest value."""
+    difference = max_difference(made, known) / np.abs(known).max()
+    return StageResult(name=name, measured=float(difference), bound=bound, unit="relative")
 
 
-def levels(name: str, made: NDArray[Any], known: NDArray[Any], bound: float = LEVEL) -> Stage:
-    """The largest difference of colours, of 255."""
-    return Stage(name=name, measured=apart(made, known), bound=bound, unit="of 255")
+def levels(name: str, made: NDArray[Any], known: NDArray[Any], bound: float = LEVEL) -> StageResult:
+    """Largest difference of colours, of 255."""
+    return StageResult(name=name, measured=max_difference(made, known), bound=bound, unit="of 255")
 
 
-def identical(name: str, made: NDArray[Any], known: NDArray[Any]) -> Stage:
-    """How many values differ at all."""
+def identical(name: str, made: NDArray[Any], known: NDArray[Any]) -> StageResult:
+    """Number of values that differ."""
     differing = (made != known).sum() if made.shape == known.shape else known.size
-    return Stage(name=name, measured=float(differing), bound=0.0, unit="differing")
+    return StageResult(name=name, measured=float(differing), bound=0.0, unit="differing")
 
 
-def apart(made: NDArray[Any], known: NDArray[Any]) -> float:
-    """The largest difference; endless when the shapes differ."""
+def max_difference(made: NDArray[Any], known: NDArray[Any]) -> float:
+    """Largest difference; infinite if the shapes differ."""
     if made.shape != known.shape:
         return float("inf")
     return float(np.abs(made.astype(np.float64) - known).max())

@@ -23,15 +23,15 @@ WHISPER: Mapping[str, Any] = {
     "decoder_layers": 4,
     "vocab_size": 51865,
 }
-"""whisper-tiny as published, in what the encoder is made of."""
+"""Fields of whisper-tiny's encoder, as published."""
 PREPROCESSING = {"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 80}
 SPREAD = 0.05
-"""Of scales around 1 and of biases around 0."""
+"""Standard deviation of scales around 1 and of biases around 0."""
 
 
 def write_models(models: Path, *, tiny: bool) -> Path:
-    """UNet, both autoencoders and Whisper's encoder under `models`; of full size they take 4 GB."""
-    unet, vae, whisper = sizes(tiny=tiny)
+    """Write UNet, both autoencoders and Whisper's encoder; at full size they take 4 GB."""
+    unet, vae, whisper = configs(tiny=tiny)
     with torch.device("meta"):
         networks: dict[str, nn.Module] = {
             "unet": UNet2DConditionModel.from_config(dict(unet)),  # type: ignore[no-untyped-call]
@@ -39,21 +39,23 @@ def write_models(models: Path, *, tiny: bool) -> Path:
             "tiny": AutoencoderTiny.from_config(dict(TINY)),  # type: ignore[no-untyped-call]
             "whisper": WhisperEncoder(WhisperConfig(**whisper)),
         }
-    write(models / "musetalkV15", "unet.pth", drawn(networks["unet"]))
+    write_tensors(models / "musetalkV15", "unet.pth", random_tensors(networks["unet"]))
     write_json(models / "musetalkV15" / "musetalk.json", unet)
-    write(models / "sd-vae", "diffusion_pytorch_model.bin", drawn(networks["vae"]))
+    write_tensors(models / "sd-vae", "diffusion_pytorch_model.bin", random_tensors(networks["vae"]))
     write_json(models / "sd-vae" / "config.json", vae)
-    write(models / "taesd", "diffusion_pytorch_model.bin", drawn(networks["tiny"]))
+    write_tensors(models / "taesd", "diffusion_pytorch_model.bin", random_tensors(networks["tiny"]))
     write_json(models / "taesd" / "config.json", TINY)
-    heard = {f"model.encoder.{name}": x for name, x in drawn(networks["whisper"]).items()}
-    write(models / "whisper", "pytorch_model.bin", heard)
+    encoder = {
+        f"model.encoder.{name}": x for name, x in random_tensors(networks["whisper"]).items()
+    }
+    write_tensors(models / "whisper", "pytorch_model.bin", encoder)
     write_json(models / "whisper" / "config.json", whisper)
     write_json(models / "whisper" / "preprocessor_config.json", PREPROCESSING)
     return models
 
 
-def sizes(*, tiny: bool) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
-    """The JSON of UNet, autoencoder and Whisper."""
+def configs(*, tiny: bool) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
+    """Configurations of UNet, autoencoder and Whisper."""
     if not tiny:
         return UNET, VAE, WHISPER
     narrow = {"block_out_channels": [8] * 4, "layers_per_block": 1}
@@ -70,26 +72,26 @@ def sizes(*, tiny: bool) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[
     )
 
 
-def drawn(network: nn.Module) -> dict[str, Tensor]:
-    """Tensors of a network on `meta`, that keep the size of what goes through them."""
+def random_tensors(network: nn.Module) -> dict[str, Tensor]:
+    """Random tensors of a network on the meta device that preserve the magnitude of activations."""
     noise = torch.Generator().manual_seed(SEED)
     return {name: random_tensor(name, x, noise) for name, x in network.state_dict().items()}
 
 
 def random_tensor(name: str, like: Tensor, noise: torch.Generator) -> Tensor:
-    """Unit gain for weights, nearly 1 for scales, nearly 0 for biases."""
+    """A random tensor: unit gain for weights, nearly 1 for scales, nearly 0 for biases."""
     made = torch.empty(like.shape)
     if made.dim() > 1:
         return made.normal_(0, 1 / math.sqrt(made[0].numel()), generator=noise)
     return made.normal_(0, SPREAD, generator=noise).add_(float(name.endswith("weight")))
 
 
-def write(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:
-    """Save tensors as PyTorch does."""
+def write_tensors(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:
+    """Save tensors in PyTorch's format."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(tensors, folder / name)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Save a network's description."""
+    """Save a network's configuration."""
     path.write_text(json.dumps(dict(content)), encoding="utf-8")

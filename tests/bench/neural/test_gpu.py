@@ -1,4 +1,4 @@
-"""`python -m bench gpu` on the CPU at tiny size: every row is measured, and none stops the rest."""
+"""`python -m bench gpu` on the CPU at tiny size: all rows, and rows that fail."""
 
 import json
 import os
@@ -14,9 +14,10 @@ import torch
 import bench.__main__ as command
 from bench.figure import Figure
 from bench.neural import gpu
+from bench.neural.gpu_results import Fact, Found, RowContext
 from bench.neural.gpu_rig import Rig
-from bench.neural.gpu_rows import ROWS, Fact, Found, Measured
-from bench.neural.gpu_sessions import InTime, fewer
+from bench.neural.gpu_rows import ROWS
+from bench.neural.gpu_sessions import RealTimeResult, smaller_counts
 from warm.engines.base import EngineLost
 
 
@@ -34,6 +35,7 @@ def run(results: Path, *more: str) -> tuple[int, dict[str, Any]]:
     return code, json.loads((results / "gpu.json").read_bytes())
 
 
+@pytest.mark.slow
 def test_every_row_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, report = run(tmp_path)
     assert (code, report["failed"]) == (0, {})
@@ -59,21 +61,21 @@ def test_every_row_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert [path.name for path in tmp_path.iterdir()] == ["gpu.json"]
 
 
-def good(_: Measured) -> Iterator[Found]:
+def successful(_: RowContext) -> Iterator[Found]:
     yield Figure(name="good", value=1, unit="fps", goal=2, better="higher", n=1)
 
 
-def broken(_: Measured) -> Iterator[Found]:
+def failing(_: RowContext) -> Iterator[Found]:
     yield Fact(name="half", value=3, unit="fps")
     raise RuntimeError("no kernel image\nand advice")
 
 
-def endless(_: Measured) -> Iterator[Found]:
+def too_slow(_: RowContext) -> Iterator[Found]:
     time.sleep(60)
     yield Fact(name="never", value=0, unit="")
 
 
-def terminated(_: Measured) -> Iterator[Found]:
+def terminated(_: RowContext) -> Iterator[Found]:
     yield Fact(name="before", value=1, unit="")
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(60)
@@ -85,10 +87,10 @@ def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("unbuilt")
-def test_a_row_that_fails_is_told_and_the_others_go_on(
+def test_a_failed_row_is_reported_and_the_others_continue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(gpu, "ROWS", (("bad", broken, 1.0), ("fine", good, 1.0)))
+    monkeypatch.setattr(gpu, "ROWS", (("bad", failing, 1.0), ("fine", successful, 1.0)))
     code, report = run(tmp_path)
     assert (code, report["failed"]) == (1, {"bad": "RuntimeError: no kernel image"})
     assert [each["name"] for each in report["figures"]] == ["good"]
@@ -98,16 +100,16 @@ def test_a_row_that_fails_is_told_and_the_others_go_on(
     assert "1!" in printed.out
 
 
-def lost(_: Measured) -> Iterator[Found]:
+def losing_the_device(_: RowContext) -> Iterator[Found]:
     yield Fact(name="before", value=1, unit="")
     raise EngineLost("the GPU failed", needs_new_process=True)
 
 
 @pytest.mark.usefixtures("unbuilt")
-def test_a_device_that_is_lost_ends_the_measuring(
+def test_a_lost_device_ends_the_measurement(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gpu, "ROWS", (("bad", lost, 1.0), ("fine", good, 1.0)))
+    monkeypatch.setattr(gpu, "ROWS", (("bad", losing_the_device, 1.0), ("fine", successful, 1.0)))
     code, report = run(tmp_path)
     assert code == 1
     assert report["failed"]["bad"] == "EngineLost: the GPU failed"
@@ -116,10 +118,12 @@ def test_a_device_that_is_lost_ends_the_measuring(
 
 
 @pytest.mark.usefixtures("unbuilt")
-def test_only_the_rows_that_are_named_are_measured(
+def test_only_named_rows_are_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(gpu, "KNOWN", {"fine": ("fine", good, 1.0), "bad": ("bad", broken, 1.0)})
+    monkeypatch.setattr(
+        gpu, "KNOWN", {"fine": ("fine", successful, 1.0), "bad": ("bad", failing, 1.0)}
+    )
     code, report = run(tmp_path, "--rows", "fine")
     assert (code, list(report["seconds"])) == (0, ["making models and avatar", "fine"])
     assert "0 of 1 goals reached; missed: good (1)" in capsys.readouterr().out
@@ -128,10 +132,10 @@ def test_only_the_rows_that_are_named_are_measured(
 
 
 @pytest.mark.usefixtures("unbuilt")
-def test_when_the_time_is_up_the_row_ends_and_the_report_is_there(
+def test_when_the_time_is_up_the_row_ends_and_the_report_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gpu, "ROWS", (("fine", good, 1.0), ("slow", endless, 1.0)))
+    monkeypatch.setattr(gpu, "ROWS", (("fine", successful, 1.0), ("slow", too_slow, 1.0)))
     code, report = run(tmp_path, "--minutes", "0.005")
     assert code == 1
     assert "no time was left" in report["failed"]["slow"]
@@ -139,10 +143,10 @@ def test_when_the_time_is_up_the_row_ends_and_the_report_is_there(
 
 
 @pytest.mark.usefixtures("unbuilt")
-def test_who_stops_it_gets_what_was_measured(
+def test_a_stopped_run_reports_what_was_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = (("fine", good, 1.0), ("cut", terminated, 1.0), ("later", good, 1.0))
+    rows = (("fine", successful, 1.0), ("cut", terminated, 1.0), ("later", successful, 1.0))
     monkeypatch.setattr(gpu, "ROWS", rows)
     before = signal.getsignal(signal.SIGTERM)
     code, report = run(tmp_path)
@@ -153,20 +157,20 @@ def test_who_stops_it_gets_what_was_measured(
 
 
 @pytest.mark.usefixtures("unbuilt")
-def test_a_row_for_which_the_time_does_not_do_is_left_out(
+def test_a_row_that_does_not_fit_into_the_time_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gpu, "ROWS", (("long", good, 100.0), ("short", good, 1.0)))
+    monkeypatch.setattr(gpu, "ROWS", (("long", successful, 100.0), ("short", successful, 1.0)))
     report = gpu.Report(tmp_path / "gpu.json", machine={})
-    with gpu.stoppable():
+    with gpu.handle_signals():
         rig = Rig(tmp_path, "cpu", tiny=False)
-        gpu.measure_all(rig, report, gpu.chosen(None), ends_s=time.monotonic() + 50)
+        gpu.measure_all(rig, report, gpu.select_rows(None), ends_s=time.monotonic() + 50)
     assert list(report.failed) == ["long"]
-    assert "left out" in report.failed["long"]
+    assert "skipped" in report.failed["long"]
     assert len(report.figures) == 1
 
 
-def test_without_a_gpu_it_says_so_and_what_can_be_done(
+def test_without_a_gpu_the_command_explains_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if torch.cuda.is_available():
@@ -179,13 +183,13 @@ def test_without_a_gpu_it_says_so_and_what_can_be_done(
     assert not results.exists()
 
 
-def test_only_numbers_of_sessions_below_the_first_late_one_count() -> None:
-    assert InTime(fps=25, late={20: 0, 28: 0, 36: 2}).most == 28
-    assert InTime(fps=25, late={20: 4, 15: 1, 10: 0}).most == 10
-    assert InTime(fps=25, late={1: 1}).most == 0
-    assert list(fewer(20)) == [15, 10, 5]
-    assert list(fewer(1)) == []
+def test_the_session_limit_is_below_the_first_late_number() -> None:
+    assert RealTimeResult(fps=25, late={20: 0, 28: 0, 36: 2}).max_sessions == 28
+    assert RealTimeResult(fps=25, late={20: 4, 15: 1, 10: 0}).max_sessions == 10
+    assert RealTimeResult(fps=25, late={1: 1}).max_sessions == 0
+    assert list(smaller_counts(20)) == [15, 10, 5]
+    assert list(smaller_counts(1)) == []
 
 
-def test_it_is_no_part_of_the_ordinary_bench() -> None:
+def test_gpu_is_not_a_topic_of_the_ordinary_benchmark() -> None:
     assert "gpu" not in command.TOPICS

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from bench.neural.memory import Unloading, unloading
+from bench.neural.memory import Unloading, measure_unload
 from bench.neural.random_models import write_models
 
 
 def test_an_engine_is_loaded_unloaded_and_loaded_again(tmp_path: Path) -> None:
-    found = unloading(write_models(tmp_path, tiny=True))
+    found = measure_unload(write_models(tmp_path, tiny=True))
     assert found.load_s > 0
     assert found.loaded > 0
 

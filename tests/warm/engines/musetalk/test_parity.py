@@ -10,7 +10,7 @@ import pytest
 
 from bench.__main__ import main
 from bench.neural.golden import Golden
-from bench.neural.parity import compare, painting_stages, relative
+from bench.neural.parity import compare, generator_stages, relative
 from warm.engines.musetalk.audio_windows import audio_tokens, positional_encoding
 from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.pipeline import open_pipeline
@@ -99,6 +99,8 @@ def test_without_the_savings_the_networks_are_the_reference_s_too(
     pipeline = open_pipeline(options.layout(), options)
     hidden = pipeline.audio_encoder.encode_speech(known.sound)
     tokens = audio_tokens(hidden, frames=int(known.facts["T"]), fps=int(known.facts["fps"]))
-    stages = list(painting_stages(known, pipeline, tokens + positional_encoding(*tokens.shape[1:])))
+    stages = list(
+        generator_stages(known, pipeline, tokens + positional_encoding(*tokens.shape[1:]))
+    )
     assert len(stages) >= 3
     assert [stage for stage in stages if not stage.holds] == []

@@ -1,4 +1,4 @@
-"""A voice that hums: sentences of a known length, without any program that speaks."""
+"""A synthetic voice: humming sentences of a fixed length, without a speech program."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,31 +11,31 @@ RATE_HZ = 16_000
 SENTENCE_S = 2.0
 
 
-class HumVoices:
+class SyntheticVoices:
     """Implements `tts.voice.Voices`: every word of a text is a sentence."""
 
     def infos(self) -> Sequence[VoiceInfo]:
-        """None that one could ask for."""
+        """Return no voices to choose from."""
         return ()
 
     def choose(
         self,
         *,
-        voice: str | None = None,  # noqa: ARG002  there is one
+        voice: str | None = None,  # noqa: ARG002  there is only one
         language: str | None = None,  # noqa: ARG002
         speed: float | None = None,  # noqa: ARG002
     ) -> VoiceChoice:
-        """The only one."""
+        """Return the only voice."""
         return VoiceChoice(voice="drone", language="en", speed=1.0)
 
     def speak(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:  # noqa: ARG002
-        """One hum a word."""
+        """Hum once per word."""
         for number, word in enumerate(text.split()):
             yield hum(word, seconds=SENTENCE_S, seed=number)
 
 
 def hum(text: str, *, seconds: float, seed: int = 0) -> Speech:
-    """Noise that swells four times a second, as syllables do."""
+    """Noise whose volume rises four times a second, like syllables."""
     times = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     noise = np.random.default_rng(seed).normal(0, 0.1, len(times))
     samples = (noise * np.sin(2 * np.pi * 2 * times) ** 2).astype(np.float32)
