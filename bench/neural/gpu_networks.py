@@ -119,8 +119,23 @@ def kernel_profile(context: RowContext) -> Iterator[Found]:
     """Time of the kernels in a batch of the largest size; eager, with fused operations."""
     context.unload_engine()
     rig = context.rig
-    pipeline = rig.pipeline()
     size = largest_batch(rig)
+    kernels = profile_batch(rig, rig.pipeline(), size)
+    context.notes["profile"] = [
+        {"ms": round(time_ms, 3), "calls": event.count, "kernel": event.key[:160]}
+        for time_ms, event in kernels[:TOP_KERNELS]
+    ]
+    calls = sum(event.count for _, event in kernels)
+    yield Fact(name="kernels of a pass", value=calls, unit="")
+    times_ms = dict.fromkeys((*(kind for kind, _ in KINDS), "the rest"), 0.0)
+    for time_ms, event in kernels:
+        times_ms[kind_of(event.key)] += time_ms
+    for kind, time_ms in times_ms.items():
+        yield Fact(name=f"time of a frame: {kind}", value=time_ms / size, unit="ms")
+
+
+def profile_batch(rig: Rig, pipeline: Pipeline, size: int) -> list[tuple[float, Any]]:
+    """(milliseconds, profiler event) of each kernel of a batch, the longest first."""
     batch = pipeline.blank_batch(size)
     pipeline.generator.generate(*batch)
     rig.synchronize()
@@ -134,18 +149,7 @@ def kernel_profile(context: RowContext) -> Iterator[Found]:
         for event in profiler.key_averages()
         if is_kernel(event, on_gpu=rig.is_gpu)
     ]
-    kernels.sort(key=lambda kernel: -kernel[0])
-    context.notes["profile"] = [
-        {"ms": round(time_ms, 3), "calls": event.count, "kernel": event.key[:160]}
-        for time_ms, event in kernels[:TOP_KERNELS]
-    ]
-    calls = sum(event.count for _, event in kernels)
-    yield Fact(name="kernels of a pass", value=calls, unit="")
-    times_ms = dict.fromkeys((*(kind for kind, _ in KINDS), "the rest"), 0.0)
-    for time_ms, event in kernels:
-        times_ms[kind_of(event.key)] += time_ms
-    for kind, time_ms in times_ms.items():
-        yield Fact(name=f"time of a frame: {kind}", value=time_ms / size, unit="ms")
+    return sorted(kernels, key=lambda kernel: -kernel[0])
 
 
 def is_kernel(event: Any, *, on_gpu: bool) -> bool:

@@ -42,7 +42,7 @@ LEVEL = 1.0
 MEAN_LEVELS = 0.01
 """Mean colour of a picture, of 255: many such roundings cancel."""
 DEVIATIONS = 6.0
-"""The reference samples its latents; among so many samples none is further from the mean."""
+"""The reference samples its latents; of these samples none is further from the mean."""
 LAYER = 100_000
 """Difference between the layers of a step in the golden window tables."""
 
@@ -116,13 +116,13 @@ def compare(golden: Golden, options: MuseTalkOptions) -> Iterator[StageResult]:
     layout = options.layout()
     pipeline = open_pipeline(layout, options)
     yield from window_stages(golden)
-    tokens = yield from hearing_stages(golden, pipeline)
+    tokens = yield from audio_stages(golden, pipeline)
     yield from crop_stages(golden, layout, options)
     decoded = yield from generator_stages(golden, pipeline, tokens, options.decoder)
     yield from paste_stages(golden, decoded, is_reference_decoder=options.decoder == "full")
 
 
-def hearing_stages(
+def audio_stages(
     golden: Golden, pipeline: Pipeline
 ) -> Generator[StageResult, None, NDArray[np.float32]]:
     """Mel, hidden states, tokens, positional encoding; returns the tokens of all frames."""

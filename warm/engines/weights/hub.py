@@ -80,14 +80,18 @@ def query_file(model: Model, file: ModelFile, *, endpoint: str) -> RemoteFile:
         )
     if metadata.etag is None:
         raise HubLacksFile(f"{url} is not on a hub: the answer has no ETag. {ENDPOINT_ADVICE}")
-    if file.bytes is not None and metadata.size is not None and metadata.size != file.bytes:
-        raise WeightsMismatch(
-            f"{url} has {metadata.size} bytes; the official file has {file.bytes}. "
-            f"{ENDPOINT_ADVICE}"
-        )
+    require_size(url, metadata.size, file)
     return RemoteFile(
         model=model, file=file, url=metadata.location, etag=metadata.etag, bytes=metadata.size
     )
+
+
+def require_size(url: str, size: int | None, file: ModelFile) -> None:
+    """Raise WeightsMismatch if the hub announces another size than the manifest."""
+    if file.bytes is not None and size is not None and size != file.bytes:
+        raise WeightsMismatch(
+            f"{url} has {size} bytes; the official file has {file.bytes}. {ENDPOINT_ADVICE}"
+        )
 
 
 def fetch(remote_file: RemoteFile, target: Path, *, endpoint: str) -> None:

@@ -11,7 +11,7 @@ GOLDEN = Path(__file__).resolve().parents[5] / "shared" / "golden"
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """Two test processes with two threads each wait for one another more than they compute."""
+    """Use one thread: test processes with two threads each block one another."""
     import torch  # noqa: PLC0415  only what the test needs
 
     torch.set_num_threads(1)
@@ -19,7 +19,7 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder whose networks draw thirty pictures a second on a CPU."""
+    """A models folder whose networks generate thirty pictures a second on a CPU."""
     from tests.warm.engines.musetalk.tiny_weights import write_weights  # noqa: PLC0415  only what the test needs
 
     return write_weights(tmp_path_factory.mktemp("weights"))
@@ -34,7 +34,7 @@ def golden() -> Path:
 
 @pytest.fixture(scope="session")
 def golden_weights(golden: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The random weights that the reference's tensors were made with."""
+    """The random weights with which the reference's tensors were computed."""
     models = tmp_path_factory.mktemp("golden-weights")
     script = [sys.executable, str(golden / "make_weights.py"), "--variant", "tiny"]
     subprocess.run([*script, "--out", str(models)], check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""Which steps of the sound a video frame hears."""
+"""Windows of encoder steps around video frames."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from warm.engines.musetalk.audio_windows import audio_tokens, positional_encodin
 RATES = [rate for rate in range(10, 61) if SAMPLE_RATE_HZ % rate == 0]
 
 
-def test_a_frame_of_25_a_second_hears_until_120_ms_after_its_beginning() -> None:
+def test_the_window_of_a_frame_at_25_fps_ends_120_ms_after_its_start() -> None:
     table = window_table(100, frames=50, fps=25)
     assert table[10].tolist() == [17, 18, 19, 20, 21, 22, 23, 24, 25, 26]
     assert table[0].tolist() == [0, 0, 0, 0, 1, 2, 3, 4, 5, 6]
@@ -17,8 +17,8 @@ def test_a_frame_of_25_a_second_hears_until_120_ms_after_its_beginning() -> None
 
 
 @pytest.mark.parametrize("fps", RATES)
-def test_no_rounding_moves_a_window_however_long_the_speech(fps: int) -> None:
-    """Would miss a step taken from floats that fall just below a whole number."""
+def test_rounding_moves_no_window_even_in_an_hour_of_speech(fps: int) -> None:
+    """Would miss a product of floats just below a whole number."""
     frames = 3600 * fps
     table = window_table(3600 * 50, frames=frames, fps=fps)
     starts = np.arange(frames) * 50 // fps - 2 * -(-50 // fps) + 1
@@ -28,14 +28,14 @@ def test_no_rounding_moves_a_window_however_long_the_speech(fps: int) -> None:
 
 
 @pytest.mark.parametrize("fps", [50, 60])
-def test_fast_films_hear_too(fps: int) -> None:
-    """The reference gives up above 50 frames a second."""
+def test_high_frame_rates_have_windows_too(fps: int) -> None:
+    """The reference fails above 50 frames a second."""
     table = window_table(50, frames=fps, fps=fps)
     assert table.max() == 50
     assert (np.diff(table[5:-10, 0]) <= 1).all()
 
 
-def test_tokens_come_step_by_step_and_silence_is_zero() -> None:
+def test_tokens_are_ordered_by_step_and_padding_is_zero() -> None:
     hidden = np.arange(1, 25, dtype=np.float32).reshape(4, 3, 2)
     tokens = audio_tokens(hidden, frames=3, fps=25)
     assert tokens.shape == (3, 30, 2)
@@ -44,7 +44,7 @@ def test_tokens_come_step_by_step_and_silence_is_zero() -> None:
     assert (audio_tokens(hidden[:0], frames=2, fps=25) == 0).all()
 
 
-def test_positions_are_sines_and_cosines() -> None:
+def test_positional_encodings_are_sines_and_cosines() -> None:
     made = positional_encoding(50, 384)
     assert made.shape == (50, 384)
     assert np.array_equal(made[0], np.tile([0, 1], 192).astype(np.float32))

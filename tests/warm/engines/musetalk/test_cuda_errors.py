@@ -1,4 +1,4 @@
-"""What a GPU raises, told apart: memory that does not do, a failure, one that lasts."""
+"""Classification of a GPU's errors: out of memory, failure, unrecoverable failure."""
 
 import pytest
 import torch
@@ -8,8 +8,8 @@ from warm.engines.musetalk.cuda_errors import translate_cuda_errors
 from warm.engines.musetalk.errors import DeviceOutOfMemory
 
 
-def numbered(code: int) -> RuntimeError:
-    """As PyTorch raises what CUDA returns."""
+def coded_error(code: int) -> RuntimeError:
+    """An error as PyTorch raises it for a CUDA error code."""
     error = torch.AcceleratorError(f"CUDA error: number {code}\nand advice")
     error.error_code = code  # type: ignore[attr-defined]
     return error
@@ -19,42 +19,44 @@ def numbered(code: int) -> RuntimeError:
     "error",
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        numbered(2),
+        coded_error(2),
         torch.AcceleratorError("CUDA error: out of memory"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
         RuntimeError("Triton Error [CUDA]: out of memory"),
     ],
 )
-def test_memory_that_does_not_do_is_told_by_whoever_asked_for_it(error: RuntimeError) -> None:
+def test_out_of_memory_is_recognized_from_any_library(error: RuntimeError) -> None:
     with pytest.raises(DeviceOutOfMemory), translate_cuda_errors():
         raise error
 
 
 @pytest.mark.parametrize(
-    ("error", "lasts"),
+    ("error", "is_lasting"),
     [
-        (numbered(700), True),
-        (numbered(710), True),
-        (numbered(719), True),
-        (numbered(214), True),
-        (numbered(999), True),
-        (numbered(900), False),
-        (numbered(1), False),
+        (coded_error(700), True),
+        (coded_error(710), True),
+        (coded_error(719), True),
+        (coded_error(214), True),
+        (coded_error(999), True),
+        (coded_error(900), False),
+        (coded_error(1), False),
         (torch.AcceleratorError("CUDA error: device-side assert triggered"), True),
         (RuntimeError("Triton Error [CUDA]: an illegal memory access was encountered"), True),
         (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), False),
         (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"), False),
     ],
 )
-def test_a_failure_says_whether_this_process_can_go_on(error: RuntimeError, lasts: bool) -> None:
+def test_a_failure_states_whether_this_process_can_continue(
+    error: RuntimeError, is_lasting: bool
+) -> None:
     with pytest.raises(EngineLost, match="the GPU failed") as caught, translate_cuda_errors():
         raise error
-    assert caught.value.needs_new_process is lasts
+    assert caught.value.needs_new_process is is_lasting
     assert "advice" not in str(caught.value)
 
 
-def test_what_is_no_fault_of_a_device_stays_what_it_is() -> None:
+def test_other_errors_are_not_translated() -> None:
     with pytest.raises(RuntimeError, match="out of memory") as caught, translate_cuda_errors():
         raise RuntimeError("the disk is out of memory")
     assert type(caught.value) is RuntimeError

@@ -1,4 +1,4 @@
-"""Decoders that draw other pictures than the reference's: what is the same, and what they say."""
+"""Decoders whose pictures differ from the reference's: similarity, errors and notes."""
 
 import json
 import logging
@@ -45,12 +45,12 @@ from warm.engines.weights.errors import WeightsMissing
 OTHERS: tuple[DecoderKind, ...] = ("half", "tiny")
 GREY = 128
 ROUNDING = 1e-4
-"""Sums come in another order, and norm after norm enlarges what that changes."""
+"""Sums have another order, and successive norms amplify the difference."""
 
 
 @pytest.fixture(scope="module")
 def models(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All models, the tiny autoencoder too."""
+    """All models, including the tiny autoencoder."""
     folder = tmp_path_factory.mktemp("decoders") / "models"
     shutil.copytree(weights, folder)
     write_tiny(folder)
@@ -72,14 +72,14 @@ def latents_of(count: int) -> Tensor:
     return torch.randn(count, 4, 32, 32, generator=torch.Generator().manual_seed(count))
 
 
-def below(pictures: Tensor) -> NDArray[np.uint8]:
-    """The rows that `half` draws, one picture below the other."""
+def lower_rows(pictures: Tensor) -> NDArray[np.uint8]:
+    """Rows that `half` decodes, vertically stacked."""
     return np.asarray(pictures[:, FIRST_DECODED_ROW:]).reshape(-1, 256, 3)
 
 
 @pytest.mark.parametrize("phases", [False, True])
-def test_half_is_exact_where_the_rows_above_are_as_it_was_told(phases: bool) -> None:
-    """Would miss rows that were cut off although one below needs them, and norms of a part."""
+def test_half_is_exact_if_the_upper_statistics_are(phases: bool) -> None:
+    """Would miss dropped rows that a later row needs, and norms over a part of the picture."""
     whole = decoder_of(phases=phases)
     with torch.inference_mode():
         known = whole(latents_of(2))[:, :, FIRST_DECODED_ROW:]
@@ -91,7 +91,7 @@ def test_half_is_exact_where_the_rows_above_are_as_it_was_told(phases: bool) -> 
     assert made[HALO] < ROUNDING < made[HALO - 2]
 
 
-def test_half_goes_with_parts_that_are_fused_on_a_gpu() -> None:
+def test_half_works_with_fused_modules() -> None:
     half = PartialDecoder(decoder_of(phases=True), first_row=FIRST_DECODED_ROW)
     with torch.inference_mode():
         known = half(latents_of(2), half.upper_statistics(latents_of(2)))
@@ -102,7 +102,7 @@ def test_half_goes_with_parts_that_are_fused_on_a_gpu() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_a_norm_of_the_whole_picture_needs_its_lower_rows_only(
+def test_a_full_picture_norm_needs_only_the_lower_rows(
     dtype: torch.dtype, layout: torch.memory_format
 ) -> None:
     torch.manual_seed(6)
@@ -121,7 +121,7 @@ def test_a_norm_of_the_whole_picture_needs_its_lower_rows_only(
     assert relative(made[:, :, 2:].float(), known[:, :, 2:]) < bounds[dtype]
 
 
-def test_rows_above_that_are_unlike_change_every_row_below() -> None:
+def test_other_upper_statistics_change_every_lower_row() -> None:
     half = PartialDecoder(decoder_of(phases=False), first_row=FIRST_DECODED_ROW)
     with torch.inference_mode():
         above = half.upper_statistics(latents_of(1))
@@ -131,7 +131,7 @@ def test_rows_above_that_are_unlike_change_every_row_below() -> None:
 
 
 def decoder_of(*, phases: bool) -> nn.Module:
-    """Of the depth of the published one, with random norms."""
+    """A decoder as deep as the published one, with random norms."""
     torch.manual_seed(5)
     whole = AutoencoderKL.from_config({**VAE, "layers_per_block": 2}).decoder.eval()
     with torch.no_grad():
@@ -148,7 +148,9 @@ def relative(made: Tensor, known: Tensor) -> float:
 
 @pytest.mark.parametrize("sizes", [1, 2, 4, 6])
 @pytest.mark.parametrize("halo", [0, 3, 8, 100])
-def test_every_size_is_cut_where_the_next_one_begins(sizes: int, halo: int) -> None:
+def test_the_rows_of_every_size_begin_where_the_previous_size_was_cut(
+    sizes: int, halo: int
+) -> None:
     dropped = rows_to_drop(sizes, first_row=FIRST_DECODED_ROW, halo=halo)
     assert len(dropped) == sizes
     begins = 0
@@ -160,7 +162,7 @@ def test_every_size_is_cut_where_the_next_one_begins(sizes: int, halo: int) -> N
 
 
 def test_a_decoder_of_other_blocks_is_refused(models: Path, tmp_path: Path) -> None:
-    """Would miss attention that is left out without a word."""
+    """Would miss attention that is silently skipped."""
     copied = Path(shutil.copytree(models, tmp_path / "models"))
     config = {**VAE, "up_block_types": ["AttnUpDecoderBlock2D", *["UpDecoderBlock2D"] * 3]}
     (copied / "sd-vae" / "config.json").write_text(json.dumps(config))
@@ -175,26 +177,26 @@ def test_a_decoder_of_other_blocks_is_refused(models: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("exact_savings", [True, False])
-def test_half_draws_nearly_the_same_below_and_nothing_above(
+def test_half_decodes_nearly_the_same_lower_rows_and_grey_upper_rows(
     models: Path, precision: str, exact_savings: bool
 ) -> None:
     chosen = {"precision": precision, "exact_savings": exact_savings}
     full, half = (pipeline_of(models, kind, **chosen) for kind in ("full", "half"))
-    face, drawn = spoken()
+    face, drawn = avatar_and_generated()
     known = full.generator.decode(drawn)
     made = half.generator.decode(drawn, half.prepare_latents(face.numpy()))
     assert made.shape == known.shape == (2, 256, 256, 3)
     assert bool((made[:, :FIRST_DECODED_ROW] == GREY).all())
-    assert not np.array_equal(below(made), below(known))
-    assert cv2.PSNR(below(made), below(known)) > 40
+    assert not np.array_equal(lower_rows(made), lower_rows(known))
+    assert cv2.PSNR(lower_rows(made), lower_rows(known)) > 40
     enlargements = sum(
         isinstance(each, PolyphaseUpsampling) for each in half.generator.vae.decoder.modules()
     )
     assert enlargements == (3 if exact_savings else 0)
 
 
-def spoken() -> tuple[Tensor, Tensor]:
-    """Two frames of an avatar, and their faces with other mouths and a little change all over."""
+def avatar_and_generated() -> tuple[Tensor, Tensor]:
+    """Two frames of an avatar, and their faces with other mouths and a little noise."""
     noise = torch.Generator().manual_seed(12)
     face = torch.randn(2, 8, 32, 32, generator=noise)
     face[:, :, :14] = 0.5 * face[:, :, :14] + 0.5
@@ -204,7 +206,7 @@ def spoken() -> tuple[Tensor, Tensor]:
 
 
 def published(models: Path, latents: Tensor) -> NDArray[np.uint8]:
-    """As diffusers' own pipelines make pictures by a tiny autoencoder; BGR."""
+    """BGR pictures as diffusers' own pipelines decode them with a tiny autoencoder."""
     tiny = AutoencoderTiny.from_pretrained(models / "taesd")
     with torch.inference_mode():
         made = tiny.decode(latents / tiny.config.scaling_factor, return_dict=False)[0]
@@ -212,8 +214,8 @@ def published(models: Path, latents: Tensor) -> NDArray[np.uint8]:
     return np.stack([np.asarray(each)[..., ::-1] for each in processor.postprocess(made)])
 
 
-def test_the_tiny_autoencoder_is_used_as_its_makers_do(models: Path) -> None:
-    """Would miss latents that are divided by the full one's scale, or colours of another range."""
+def test_the_tiny_autoencoder_is_used_as_published(models: Path) -> None:
+    """Would miss latents with the full autoencoder's scale, or another range of colours."""
     tiny = pipeline_of(models, "tiny").generator
     made, known = tiny.decode(latents_of(3)).numpy(), published(models, latents_of(3))
     assert np.abs(made.astype(int) - known).max() <= 1
@@ -221,25 +223,25 @@ def test_the_tiny_autoencoder_is_used_as_its_makers_do(models: Path) -> None:
 
 
 @pytest.mark.parametrize("decoder", OTHERS)
-def test_a_pass_has_one_size_and_can_be_recorded(models: Path, decoder: DecoderKind) -> None:
+def test_a_batch_has_a_fixed_size_and_can_be_captured(models: Path, decoder: DecoderKind) -> None:
     pipeline = pipeline_of(models, decoder)
     tokens = torch.zeros(4, *pipeline.audio_encoder.tokens_shape)
     latents = pipeline.prepare_latents(torch.cat([latents_of(4), latents_of(4)], dim=1).numpy())
     known = pipeline.generator.generate(latents, tokens)
-    pipeline.capture_graphs(4, Tape())
+    pipeline.capture_graphs(4, ReplayBackend())
     assert max(pipeline.graphs.sizes) == 4
     made = pipeline.graphs.generate(latents[:3], tokens[:3])
     assert int((made.int() - known[:3].int()).abs().max()) <= 1
 
 
-class Tape:
-    """Stands in for CUDA graphs: the same memory every time."""
+class ReplayBackend:
+    """Substitute for CUDA graphs, which writes to the same memory every time."""
 
     def warm_up(self, work: Callable[[], Tensor]) -> None:
         work()
 
     def abort(self) -> None:
-        raise AssertionError("every pass can be recorded")
+        raise AssertionError("every batch can be captured")
 
     def capture(self, work: Callable[[], Tensor]) -> CapturedBatch:
         pictures = work().clone()
@@ -270,7 +272,7 @@ def patches_of(models: Path, avatar: Avatar, decoder: DecoderKind) -> list[Patch
     ).patches()
 
 
-def test_an_avatar_speaks_by_any_decoder_and_nothing_grey_is_pasted(
+def test_an_avatar_works_with_any_decoder_and_no_grey_row_is_pasted(
     models: Path, avatar: Avatar
 ) -> None:
     full, half, tiny = (patches_of(models, avatar, kind) for kind in ("full", *OTHERS))
@@ -283,7 +285,7 @@ def test_an_avatar_speaks_by_any_decoder_and_nothing_grey_is_pasted(
 
 
 @pytest.mark.parametrize("decoder", OTHERS)
-def test_preparation_makes_the_same_whatever_decodes_later(
+def test_preparation_does_not_depend_on_the_decoder(
     models: Path, avatar: Avatar, decoder: DecoderKind, tmp_path: Path
 ) -> None:
     build = build_portrait(tmp_path, portrait(), [UPRIGHT, rotation_about_face(12.0)])
@@ -294,7 +296,7 @@ def test_preparation_makes_the_same_whatever_decodes_later(
         assert np.array_equal(made.extras[name], array), name
 
 
-def test_a_mask_that_begins_above_what_is_drawn_is_refused(models: Path, avatar: Avatar) -> None:
+def test_a_mask_that_begins_above_the_decoded_rows_is_refused(models: Path, avatar: Avatar) -> None:
     tops = np.asarray(avatar.extras["musetalk_tops"])
     high = replace(avatar, extras={**avatar.extras, "musetalk_tops": tops - tops.min() + 40})
     MuseTalkEngine(options(models, "full")).load_avatar(high)
@@ -305,7 +307,7 @@ def test_a_mask_that_begins_above_what_is_drawn_is_refused(models: Path, avatar:
 
 
 @pytest.mark.parametrize("decoder", OTHERS)
-def test_other_pictures_are_told_in_the_log_and_in_the_facts(
+def test_other_decoders_have_a_note_in_the_log_and_in_the_status(
     models: Path, decoder: DecoderKind, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = MuseTalkEngine(options(models, decoder))
@@ -317,9 +319,7 @@ def test_other_pictures_are_told_in_the_log_and_in_the_facts(
     assert engine.device_status()["decoder_note"].startswith(words)
 
 
-def test_the_full_decoder_has_nothing_to_tell(
-    models: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_full_decoder_has_no_note(models: Path, caplog: pytest.LogCaptureFixture) -> None:
     engine = MuseTalkEngine(options(models, "full"))
     with caplog.at_level(logging.WARNING):
         engine.load()
@@ -330,7 +330,7 @@ def test_the_full_decoder_has_nothing_to_tell(
     )
 
 
-def test_tiny_weights_are_asked_for_only_where_they_are_used(weights: Path) -> None:
+def test_missing_tiny_weights_are_reported_only_if_they_are_needed(weights: Path) -> None:
     with pytest.raises(WeightsMissing, match=r"decoder = 'tiny'.*taesd.*models download.*--tiny"):
         options(weights, "tiny").layout()
     assert options(weights, "half").layout().tiny is None
@@ -344,7 +344,7 @@ def test_tiny_weights_are_asked_for_only_where_they_are_used(weights: Path) -> N
         ("decoder_block_out_channels", [4, 4, 4], "describes no valid network"),
     ],
 )
-def test_a_tiny_autoencoder_of_another_kind_is_named(
+def test_an_incompatible_tiny_autoencoder_is_refused(
     weights: Path, tmp_path: Path, field: str, value: object, words: str
 ) -> None:
     copied = Path(shutil.copytree(weights, tmp_path / "models"))

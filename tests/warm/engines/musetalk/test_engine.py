@@ -1,4 +1,4 @@
-"""The neural engine with random weights: what it draws where, and what it does when it cannot."""
+"""The neural engine with random weights: its pictures, their placement, and its errors."""
 
 import json
 import wave
@@ -56,7 +56,7 @@ def loaded(weights: Path, avatar: Avatar) -> MuseTalkEngine:
 
 @pytest.fixture
 def fresh(weights: Path, avatar: Avatar) -> MuseTalkEngine:
-    """An engine that a test may harm."""
+    """An engine that a test may modify."""
     engine = MuseTalkEngine(options(weights))
     engine.load_avatar(avatar)
     engine.load()
@@ -80,13 +80,13 @@ def patch_requests(avatar: Avatar, rows: NDArray[np.float32]) -> list[PatchReque
     ]
 
 
-def shown(avatar: Avatar, frame: int, patch: Patch) -> Picture:
+def composited(avatar: Avatar, frame: int, patch: Patch) -> Picture:
     picture = avatar.frames[frame].copy()
     paste(picture, patch.picture, patch.mask, patch.to_frame)
     return np.asarray(picture, np.uint8)
 
 
-def test_it_is_an_engine(loaded: MuseTalkEngine) -> None:
+def test_it_implements_the_engine_interface(loaded: MuseTalkEngine) -> None:
     engine: Engine = loaded
     facts = engine.device_status()
     assert (engine.name, facts["device"], facts["precision"]) == ("musetalk", "cpu", "fp32")
@@ -94,11 +94,11 @@ def test_it_is_an_engine(loaded: MuseTalkEngine) -> None:
     assert json.dumps(facts)
 
 
-def test_the_mouth_follows_the_speech_and_the_rest_stays(
+def test_the_mouth_follows_the_speech_and_the_rest_is_unchanged(
     loaded: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32]
 ) -> None:
     jobs = [PatchRequest(avatar, 0, row) for row in rows[5:8]]
-    pictures = [shown(avatar, 0, patch) for patch in loaded.submit(jobs).patches()]
+    pictures = [composited(avatar, 0, patch) for patch in loaded.submit(jobs).patches()]
     points = avatar.landmarks[0]
     still = np.ones(avatar.frames.shape[1:3], bool)
     still[int(points[168, 1]) : int(points[152, 1]) + 12] = False
@@ -110,7 +110,7 @@ def test_the_mouth_follows_the_speech_and_the_rest_stays(
     assert not np.array_equal(pictures[0], pictures[2])
 
 
-def test_one_pass_may_mix_avatars(
+def test_one_batch_may_mix_avatars(
     loaded: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32], tmp_path: Path
 ) -> None:
     half = cv2.resize(portrait(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
@@ -132,7 +132,7 @@ def test_one_pass_may_mix_avatars(
 
 
 @pytest.mark.parametrize("placement", ["stabilized", "reference"])
-def test_what_was_cut_out_goes_back_where_it_was(
+def test_a_crop_is_pasted_back_in_its_place(
     weights: Path, placement: Placement, tmp_path: Path
 ) -> None:
     build = build_portrait(tmp_path, portrait(), POSES)
@@ -143,13 +143,13 @@ def test_what_was_cut_out_goes_back_where_it_was(
     views = face_views(build, placement, 0)
     for number, view in enumerate(views):
         crop = view.crop(avatar.frames[number])
-        back = shown(avatar, number, engine.patch(avatar, number, crop))
+        back = composited(avatar, number, engine.patch(avatar, number, crop))
         x, y = avatar.landmarks[number, 13, :2].astype(int)
         mouth = np.s_[y - 40 : y + 50, x - 50 : x + 50]
         assert cv2.PSNR(back[mouth], avatar.frames[number][mouth]) > 38
 
 
-def test_the_steady_crop_turns_with_the_head_and_that_of_the_reference_does_not(
+def test_the_stabilized_crop_turns_with_the_head_and_the_reference_crop_does_not(
     build: AvatarBuild,
 ) -> None:
     steady, own = (face_views(build, placement, 0) for placement in ("stabilized", "reference"))
@@ -162,7 +162,7 @@ def test_the_steady_crop_turns_with_the_head_and_that_of_the_reference_does_not(
     assert cv2.PSNR(upright[box_interior], turned[box_interior]) < 22
 
 
-def test_the_box_is_moved_by_bbox_shift_and_refused_where_there_is_no_face(
+def test_bbox_shift_moves_the_box_and_a_box_outside_the_frame_is_refused(
     build: AvatarBuild,
 ) -> None:
     plain, moved = (face_views(build, "reference", shift)[0].box for shift in (0, 7))
@@ -172,7 +172,7 @@ def test_the_box_is_moved_by_bbox_shift_and_refused_where_there_is_no_face(
         face_views(away, "reference", 0)
 
 
-def test_the_mask_covers_the_lips_and_is_gone_at_its_borders(
+def test_the_mask_covers_the_lips_and_fades_out_at_its_borders(
     loaded: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32]
 ) -> None:
     for frame, patch in enumerate(loaded.submit(patch_requests(avatar, rows[:3])).patches()):
@@ -185,7 +185,7 @@ def test_the_mask_covers_the_lips_and_is_gone_at_its_borders(
             assert patch.mask[y, x] > 240
 
 
-def test_a_sentence_without_much_in_it_is_heard_too(loaded: MuseTalkEngine) -> None:
+def test_short_and_silent_sentences_are_encoded(loaded: MuseTalkEngine) -> None:
     silent = np.zeros(8000, np.float32)
     for samples, rate_hz, frames in (
         (silent, 8000, 25),
@@ -199,10 +199,10 @@ def test_a_sentence_without_much_in_it_is_heard_too(loaded: MuseTalkEngine) -> N
         assert np.isfinite(made).all()
 
 
-def test_a_sound_file_in_passages_is_heard_as_a_whole(
+def test_a_sound_file_in_chunks_is_encoded_as_a_whole(
     loaded: MuseTalkEngine, speech: Speech, tmp_path: Path
 ) -> None:
-    """Would miss passages that do not begin where Whisper's own segments of the file do."""
+    """Would miss chunks that are not aligned with Whisper's segments of the file."""
     conditions_for = resample(speech.samples, speech.sample_rate_hz)
     sound = np.tile(conditions_for, 65 * SAMPLE_RATE_HZ // len(conditions_for) + 1)[
         : 65 * SAMPLE_RATE_HZ
@@ -220,7 +220,7 @@ def test_a_sound_file_in_passages_is_heard_as_a_whole(
     assert np.abs(parts - whole).max() < 0.01 * np.abs(whole).max()
 
 
-def test_fewer_frames_are_drawn_at_once_when_memory_does_not_do(
+def test_batches_are_halved_on_out_of_memory(
     fresh: MuseTalkEngine,
     loaded: MuseTalkEngine,
     avatar: Avatar,
@@ -237,7 +237,7 @@ def test_fewer_frames_are_drawn_at_once_when_memory_does_not_do(
         assert np.abs(one.picture.astype(int) - other.picture).max() <= 1
 
 
-def test_a_frame_that_does_not_fit_alone_is_refused_and_the_engine_goes_on(
+def test_a_single_frame_that_does_not_fit_is_refused_and_the_engine_continues(
     fresh: MuseTalkEngine,
     avatar: Avatar,
     rows: NDArray[np.float32],
@@ -250,7 +250,7 @@ def test_a_frame_that_does_not_fit_alone_is_refused_and_the_engine_goes_on(
     assert len(fresh.submit(patch_requests(avatar, rows[:4])).patches()) == 4
 
 
-def test_networks_that_leave_no_room_to_draw_are_refused_while_loading(
+def test_networks_that_leave_no_memory_for_a_frame_are_refused_while_loading(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -264,7 +264,7 @@ def test_networks_that_leave_no_room_to_draw_are_refused_while_loading(
 def limit_memory(
     engine: MuseTalkEngine, monkeypatch: pytest.MonkeyPatch, most: int, asked: list[int]
 ) -> None:
-    """Let the device's memory do for `most` frames; note what is asked of it."""
+    """Limit the device's memory to `most` frames; append each batch size to `asked`."""
     generator = engine.pipeline.generator
     generate = generator.generate
 
@@ -285,7 +285,7 @@ def limit_memory(
         (RuntimeError("shapes do not match"), RuntimeError),
     ],
 )
-def test_a_lost_gpu_is_told_from_a_bug(
+def test_a_lost_gpu_is_distinguished_from_a_bug(
     fresh: MuseTalkEngine,
     avatar: Avatar,
     rows: NDArray[np.float32],
@@ -302,7 +302,7 @@ def test_a_lost_gpu_is_told_from_a_bug(
     assert type(caught.value) is expected
 
 
-def test_what_was_unloaded_comes_back_as_it_was(
+def test_a_reloaded_engine_draws_the_same_pictures(
     fresh: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32]
 ) -> None:
     jobs = patch_requests(avatar, rows[:2])
@@ -316,10 +316,10 @@ def test_what_was_unloaded_comes_back_as_it_was(
         assert np.array_equal(one.picture, other.picture)
 
 
-def test_forgetting_an_avatar_leaves_its_twin(
+def test_unloading_an_avatar_keeps_another_of_the_same_source(
     fresh: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32]
 ) -> None:
-    """Would miss avatars that are known by the digest of their source alone."""
+    """Would miss avatars that are identified only by the digest of their source."""
     twin = replace(avatar, id="twin")
     fresh.load_avatar(twin)
     fresh.unload_avatar(twin)
@@ -329,7 +329,7 @@ def test_forgetting_an_avatar_leaves_its_twin(
         fresh.submit(patch_requests(twin, rows[:1]))
 
 
-def test_an_avatar_of_another_engine_or_other_settings_is_refused_with_what_to_do(
+def test_an_avatar_of_another_engine_or_other_settings_is_refused_with_a_remedy(
     avatar: Avatar, weights: Path, loaded: MuseTalkEngine
 ) -> None:
     with pytest.raises(AvatarOutdated, match=r"python -m warm prepare .* --avatar-id sitter"):

@@ -1,4 +1,4 @@
-"""The lower face, by landmarks or by a face parser."""
+"""Segmentation of the lower face, by landmarks or by a face parser."""
 
 import shutil
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_the_landmarks_mark_the_mouth_and_not_the_nose(view: FaceView) -> None:
     assert mask[jaw[1], jaw[0]] > 60
 
 
-def answer(models: Path, view: FaceView, seen: str, labels: list[str]) -> NDArray[np.uint8]:
+def parsed_face(models: Path, view: FaceView, seen: str, labels: list[str]) -> NDArray[np.uint8]:
     write_parser(models, labels, seen)
     layout = MuseTalkOptions(models_dir=models, face_mask="parser").layout()
     assert layout.parser is not None and layout.parser_weights is not None
@@ -52,7 +52,7 @@ def test_a_parser_marks_skin_and_lips_and_nothing_else(
     weights: Path, view: FaceView, tmp_path: Path
 ) -> None:
     models = Path(shutil.copytree(weights, tmp_path / "models"))
-    marked = {seen: answer(models, view, seen, LABELS) for seen in LABELS}
+    marked = {seen: parsed_face(models, view, seen, LABELS) for seen in LABELS}
     assert {seen for seen, mask in marked.items() if mask.all()} == {
         *("skin", "mouth", "u_lip", "l_lip")
     }
@@ -67,7 +67,7 @@ def test_a_parser_of_other_classes_is_refused(
 ) -> None:
     models = Path(shutil.copytree(weights, tmp_path / "models"))
     with pytest.raises(IncompatibleConfig, match="id2label lacks l_lip, nose"):
-        answer(models, view, "skin", ["skin", "mouth", "u_lip"])
+        parsed_face(models, view, "skin", ["skin", "mouth", "u_lip"])
 
 
 def test_an_avatar_keeps_the_masks_of_the_parser(weights: Path, tmp_path: Path) -> None:

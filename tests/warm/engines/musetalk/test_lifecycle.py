@@ -1,4 +1,4 @@
-"""The whole server on the neural engine: asleep, loading, out of memory, its device lost."""
+"""The whole server on the neural engine: asleep, loading, out of memory, device lost."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -33,24 +33,24 @@ TEXT = "Hello there, how are you today? It is a fine day. Let us go out and see 
 WAIT_S = 60
 
 
-class FrailEngine(MuseTalkEngine):
-    """The real one, whose device fails at a chosen pass, and which loads when it is let to."""
+class FailingEngine(MuseTalkEngine):
+    """The real engine, whose device fails at a chosen batch, and whose loads wait for a gate."""
 
     def __init__(self, options: MuseTalkOptions) -> None:
         super().__init__(options)
         self.gate = Event()
         self.gate.set()
-        self.faults: list[Exception] = []
-        """What the next loads fail with."""
+        self.load_errors: list[Exception] = []
+        """Errors of the next loads."""
 
     def load(self) -> None:
         assert self.gate.wait(WAIT_S)
-        if self.faults:
-            raise self.faults.pop(0)
+        if self.load_errors:
+            raise self.load_errors.pop(0)
         super().load()
 
-    def fail_at(self, number: int, fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Raise `fault` in the pass of this number from now on, and in all after it."""
+    def fail_at(self, number: int, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Raise `error` in the batch of this number from now on, and in all later ones."""
         generator, left = self.pipeline.generator, number
         generate = generator.generate
 
@@ -58,7 +58,7 @@ class FrailEngine(MuseTalkEngine):
             nonlocal left
             left -= 1
             if left <= 0:
-                raise fault
+                raise error
             return generate(latents, tokens)
 
         monkeypatch.setattr(generator, "generate", failing)
@@ -92,10 +92,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Setting
 
 
 class Server:
-    """The application around a frail engine."""
+    """The application with a failing engine."""
 
     def __init__(self, settings: Settings) -> None:
-        self.engine = FrailEngine(musetalk_options(settings))
+        self.engine = FailingEngine(musetalk_options(settings))
         store = AvatarStore(settings.results_dir)
         self.runtime = Runtime(
             settings=settings,
@@ -121,18 +121,18 @@ class Server:
         return answer.status_code, answer.get_json()["status"]
 
     def stats(self) -> dict[str, Any]:
-        told: dict[str, Any] = self.client.get("/stats").get_json()["engine"]
-        return told
+        stats: dict[str, Any] = self.client.get("/stats").get_json()["engine"]
+        return stats
 
     def frames(self, session_id: str) -> int:
-        """Of a session's film as a player gets it; every one is decoded."""
+        """Decoded frames of a session's film as a player gets it."""
         film = self.client.get(f"/sessions/{session_id}/full_session.mp4")
         with av.open(BytesIO(film.data), "r") as container:
             return sum(1 for _ in container.decode(video=0))
 
     def committed(self, session_id: str) -> int:
-        told = self.client.get(f"/session?session_id={session_id}").get_json()
-        return int(told["frames"])
+        answered = self.client.get(f"/session?session_id={session_id}").get_json()
+        return int(answered["frames"])
 
 
 Serve = Callable[..., Any]
@@ -158,20 +158,20 @@ def serve(prepared: Settings, tmp_path: Path) -> Serve:
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    """Wait for what another thread does soon."""
+    """Wait until another thread has made the condition true."""
     nothing = Event()
     for _ in range(WAIT_S * 50):
         if is_so():
             return
         nothing.wait(0.02)
-    raise AssertionError("it did not come")
+    raise AssertionError("the condition did not become true")
 
 
-def test_an_engine_loaded_lazily_sleeps_until_somebody_speaks_who_is_told(serve: Serve) -> None:
+def test_a_lazy_engine_sleeps_until_the_first_request_which_reports_the_load(serve: Serve) -> None:
     with serve(lazy_load=True) as server:
-        told = server.client.get("/health").get_json()
+        answered = server.client.get("/health").get_json()
         assert server.health() == (200, "asleep")
-        assert (told["model_loaded"], told["reason"]) == (
+        assert (answered["model_loaded"], answered["reason"]) == (
             False,
             "the engine is unloaded; the next request loads it",
         )
@@ -188,7 +188,7 @@ def test_an_engine_loaded_lazily_sleeps_until_somebody_speaks_who_is_told(serve:
         assert server.say("s", "Again.").get_json()["timings"]["reload_s"] is None
 
 
-def test_making_a_session_loads_the_engine(serve: Serve) -> None:
+def test_creating_a_session_loads_the_engine(serve: Serve) -> None:
     with serve(lazy_load=True) as server:
         assert server.client.post("/sessions", json={"session_id": "s"}).status_code in (200, 201)
         until(lambda: server.health() == (200, "ok"))
@@ -207,9 +207,9 @@ def test_an_idle_engine_is_unloaded_and_the_next_request_is_answered(serve: Serv
         server.engine.gate.set()
         answer = spoken.result(WAIT_S)
         assert answer.status_code == 200
-        told = answer.get_json()
-        assert told["timings"]["total_s"] > told["timings"]["reload_s"] > 0
-        assert server.frames("s") == told["clip"]["frames"]
+        answered = answer.get_json()
+        assert answered["timings"]["total_s"] > answered["timings"]["reload_s"] > 0
+        assert server.frames("s") == answered["clip"]["frames"]
 
 
 def test_a_request_that_waits_for_the_engine_can_be_interrupted(serve: Serve) -> None:
@@ -218,12 +218,12 @@ def test_a_request_that_waits_for_the_engine_can_be_interrupted(serve: Serve) ->
         spoken = server.saying("s", "Good day.")
         until(lambda: server.health() == (200, "loading"))
         until(lambda: len(server.runtime._thread._queue) == 1)
-        told = server.client.post("/interrupt", json={"session_id": "s"}).get_json()
-        assert told["dropped"] == 1
+        answered = server.client.post("/interrupt", json={"session_id": "s"}).get_json()
+        assert answered["dropped"] == 1
         assert spoken.result(WAIT_S).status_code == 409
 
 
-def test_a_device_lost_in_mid_clip_leaves_a_whole_film_and_comes_back(
+def test_a_device_lost_during_a_clip_keeps_the_film_intact_and_is_reloaded(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serve() as server:
@@ -238,9 +238,9 @@ def test_a_device_lost_in_mid_clip_leaves_a_whole_film_and_comes_back(
         assert durable == server.committed("s") > 0
 
         assert server.health() == (503, "reloading")
-        told = server.client.get("/health").get_json()
-        assert "attempt 1 of 4" in told["reason"]
-        assert told["model_loaded"] is False
+        answered = server.client.get("/health").get_json()
+        assert "attempt 1 of 4" in answered["reason"]
+        assert answered["model_loaded"] is False
         waiting = [server.saying("s", "Again."), server.saying("other", "Me too.")]
         until(lambda: len(server.runtime._thread._queue) == 2)
         server.engine.gate.set()
@@ -253,10 +253,10 @@ def test_a_device_lost_in_mid_clip_leaves_a_whole_film_and_comes_back(
         assert (server.stats()["losses"], server.stats()["loads"]) == (1, 2)
 
 
-def test_a_device_lost_while_it_listens_is_loaded_anew_too(
+def test_a_device_lost_while_encoding_speech_is_reloaded_too(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Would miss Whisper, which the device is asked for before any picture."""
+    """Would miss Whisper, which uses the device before any picture."""
     with serve() as server:
 
         def fail(_: object) -> None:
@@ -268,14 +268,14 @@ def test_a_device_lost_while_it_listens_is_loaded_anew_too(
         assert server.stats()["losses"] == 1
 
 
-def test_a_device_that_does_not_come_back_leaves_the_films_to_be_watched(
+def test_films_can_be_watched_while_the_device_cannot_be_reloaded(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load_policy = LoadPolicy(retry_delays_s=(0.0, 0.01), long_retry_delay_s=1.0)
     monkeypatch.setattr("warm.render.thread.load_policy_of", lambda _: load_policy)
     with serve() as server:
         before = server.say("s", "Good day.").get_json()["clip"]["frames"]
-        server.engine.faults = [EngineLost("the GPU has fallen off the bus")] * 2
+        server.engine.load_errors = [EngineLost("the GPU has fallen off the bus")] * 2
         server.engine.gate.clear()
         server.engine.fail_at(1, torch.AcceleratorError("CUDA error"), monkeypatch)
         assert server.say("other").status_code == 503
@@ -298,7 +298,7 @@ def test_a_device_that_does_not_come_back_leaves_the_films_to_be_watched(
         assert server.say("s", "Again.").status_code == 200
 
 
-def test_memory_that_ends_in_mid_clip_is_told_and_others_go_on(
+def test_out_of_memory_during_a_clip_is_reported_and_other_sessions_continue(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serve() as server:
@@ -318,12 +318,12 @@ def test_memory_that_ends_in_mid_clip_is_told_and_others_go_on(
         assert (server.stats()["losses"], server.stats()["loads"]) == (0, 1)
 
 
-def test_an_unloaded_engine_keeps_none_of_its_networks(serve: Serve) -> None:
+def test_an_unloaded_engine_keeps_no_network(serve: Serve) -> None:
     with serve(unload_idle_seconds=0.2) as server:
         until(lambda: server.stats()["unloads"] > 0)
         assert server.engine._pipeline is None
         assert not server.engine._avatars._latents
-        told = server.client.get("/stats").get_json()
-        assert told["device"]["device"] == "cpu"
-        assert told["engine"]["loaded"] is False
-        assert told["engine"]["process_memory_gb"] > 0.1
+        answered = server.client.get("/stats").get_json()
+        assert answered["device"]["device"] == "cpu"
+        assert answered["engine"]["loaded"] is False
+        assert answered["engine"]["process_memory_gb"] > 0.1

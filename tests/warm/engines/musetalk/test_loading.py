@@ -1,4 +1,4 @@
-"""Reading checkpoints: what fits is loaded under any of its names, what does not is named."""
+"""Loading of checkpoints in any format, and errors that name the wrong file."""
 
 import json
 import shutil
@@ -29,18 +29,18 @@ def models(weights: Path, tmp_path: Path) -> Path:
 
 
 def picture_of(models: Path) -> np.ndarray[Any, Any]:
-    """What the networks draw of fixed noise."""
+    """Picture that the networks generate from fixed noise."""
     options = MuseTalkOptions(models_dir=models, device="cpu", precision="fp32")
     pipeline = open_pipeline(options.layout(), options)
     noise = np.random.default_rng(1)
     latents = pipeline.prepare_latents(noise.standard_normal((1, 8, 32, 32)).astype(np.float32))
-    heard = pipeline.audio_encoder.encode_speech(noise.uniform(-1, 1, 8000).astype(np.float32))
-    tokens = np.resize(heard.ravel(), pipeline.audio_encoder.tokens_shape).astype(np.float32)
+    hidden = pipeline.audio_encoder.encode_speech(noise.uniform(-1, 1, 8000).astype(np.float32))
+    tokens = np.resize(hidden.ravel(), pipeline.audio_encoder.tokens_shape).astype(np.float32)
     return pipeline.generate(list(latents), [tokens]).wait()
 
 
-def test_safetensors_and_new_names_draw_the_same_picture(weights: Path, models: Path) -> None:
-    """Would miss attention weights that are left random because their names were not known."""
+def test_safetensors_with_new_names_generate_the_same_picture(weights: Path, models: Path) -> None:
+    """Would miss attention weights that stay random because their names are unknown."""
     vae = torch.load(models / VAE, weights_only=True)
     assert any(".query." in name for name in vae)
     for old, new, tensors in (
@@ -119,7 +119,7 @@ BROKEN: list[tuple[Callable[[Path], object], type[WeightsError], list[str]]] = [
 
 
 @pytest.mark.parametrize(("breaking", "cause", "parts"), BROKEN)
-def test_a_broken_file_is_named_with_what_mends_it(
+def test_a_broken_file_is_named_with_a_remedy(
     models: Path,
     breaking: Callable[[Path], object],
     cause: type[WeightsError],
@@ -134,12 +134,12 @@ def test_a_broken_file_is_named_with_what_mends_it(
     assert [part for part in [*parts, "python -m warm models"] if part not in conditions_for] == []
 
 
-def test_a_parser_is_asked_for_only_where_it_is(models: Path) -> None:
+def test_a_missing_parser_is_reported_if_it_is_needed(models: Path) -> None:
     with pytest.raises(WeightsMissing, match=r"face_mask = 'parser'.*face-parsing"):
         MuseTalkOptions(models_dir=models, face_mask="parser").layout()
 
 
-def test_a_device_that_is_not_there_is_refused() -> None:
+def test_a_missing_device_is_refused() -> None:
     with pytest.raises(NoSuchDevice, match="fp16"):
         choose_device("cpu", "fp16")
     with pytest.raises(NoSuchDevice, match=r"cuda:63.*sees \d+ GPUs"):

@@ -1,4 +1,4 @@
-"""How large passes are for a budget of memory; the device is one that counts."""
+"""Batch sizes for a memory budget, on a simulated device."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,12 +20,12 @@ from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.warm_up import capture_graphs
 
 GB = 1_000_000_000
-NETWORKS, A_PASS, A_FRAME = 2 * GB, GB // 2, GB // 4
-NEEDS = MemoryUse(networks=NETWORKS, per_batch=A_PASS, per_frame=A_FRAME)
+NETWORKS, PER_BATCH, PER_FRAME = 2 * GB, GB // 2, GB // 4
+MEMORY_USE = MemoryUse(networks=NETWORKS, per_batch=PER_BATCH, per_frame=PER_FRAME)
 
 
 class CountedMemory:
-    """Of 8 GB, in which the networks take 2 and each frame of a pass a quarter."""
+    """A device of 8 GB: the networks use 2, each batch a half, each of its frames a quarter."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, free: int = 6 * GB) -> None:
         self.free_bytes = free
@@ -36,7 +36,7 @@ class CountedMemory:
         def counted(
             generator: Generator, latents: torch.Tensor, tokens: torch.Tensor
         ) -> torch.Tensor:
-            taken = A_PASS + A_FRAME * len(latents)
+            taken = PER_BATCH + PER_FRAME * len(latents)
             if taken > self.free_bytes:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             self.most = max(self.most, taken)
@@ -77,7 +77,7 @@ def options(weights: Path, max_vram_gb: float | None = None) -> MuseTalkOptions:
     )
 
 
-def test_two_passes_tell_what_a_frame_and_what_a_pass_take() -> None:
+def test_two_batches_measure_the_memory_of_a_frame_and_of_a_batch() -> None:
     class Device:
         size = 0
 
@@ -88,22 +88,22 @@ def test_two_passes_tell_what_a_frame_and_what_a_pass_take() -> None:
             return 6 * GB
 
         def reserved(self) -> int:
-            raise AssertionError("nothing is recorded here")
+            raise AssertionError("no graph is captured here")
 
         def peak_during(self, act: Callable[[], object]) -> int:
             act()
-            return self.allocated() + A_PASS + A_FRAME * self.size
+            return self.allocated() + PER_BATCH + PER_FRAME * self.size
 
         def set_limit(self, size: int) -> None:
             raise AssertionError(size)
 
     device = Device()
     found = measure_memory(device, lambda size: setattr(device, "size", size), avatar_bytes=300)
-    assert found == NEEDS
+    assert found == MEMORY_USE
 
 
 @pytest.mark.parametrize(
-    ("budget_gb", "kept", "frames"),
+    ("budget_gb", "avatar_bytes", "frames"),
     [
         (8, 0, 18),
         (100, 0, 25),
@@ -114,29 +114,31 @@ def test_two_passes_tell_what_a_frame_and_what_a_pass_take() -> None:
         (1, 0, 0),
     ],
 )
-def test_a_budget_is_divided(budget_gb: float, kept: int, frames: int) -> None:
-    assert NEEDS.max_batch(int(budget_gb * GB), kept, limit=25) == frames
+def test_the_largest_batch_that_fits_into_the_budget_is_found(
+    budget_gb: float, avatar_bytes: int, frames: int
+) -> None:
+    assert MEMORY_USE.max_batch(int(budget_gb * GB), avatar_bytes, limit=25) == frames
 
 
-def test_what_one_frame_needs_is_enough_for_just_one() -> None:
-    assert NEEDS.max_batch(NEEDS.minimum(0), 0, limit=25) == 1
-    assert NEEDS.max_batch(NEEDS.minimum(0) - 1000, 0, limit=25) == 0
+def test_the_minimum_is_enough_for_exactly_one_frame() -> None:
+    assert MEMORY_USE.max_batch(MEMORY_USE.minimum(0), 0, limit=25) == 1
+    assert MEMORY_USE.max_batch(MEMORY_USE.minimum(0) - 1000, 0, limit=25) == 0
 
 
-def test_a_pass_that_takes_nothing_more_for_a_frame_has_room_for_all() -> None:
-    flat = replace(NEEDS, per_frame=0.0)
+def test_without_memory_per_frame_every_batch_size_fits() -> None:
+    flat = replace(MEMORY_USE, per_frame=0.0)
     assert flat.max_batch(3 * GB, 0, limit=25) == 25
     assert flat.max_batch(GB, 0, limit=25) == 0
 
 
-def test_the_budget_is_what_is_free_or_less(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_budget_is_the_setting_or_the_available_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = CountedMemory(monkeypatch)
     assert memory_budget(memory, None) == 8 * GB
     assert memory_budget(memory, 5.0) == 5 * GB
     assert memory_budget(memory, 80.0) == 8 * GB
 
 
-def test_loading_fits_the_passes_to_the_budget_and_tells_it(
+def test_loading_fits_the_batch_size_to_the_budget_and_reports_it(
     weights: Path, avatar: Avatar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = CountedMemory(monkeypatch)
@@ -144,25 +146,25 @@ def test_loading_fits_the_passes_to_the_budget_and_tells_it(
     engine.load_avatar(avatar)
     engine.load()
     facts = engine.device_status()
-    kept = 2 * 8 * 32 * 32 * 4
+    avatar_bytes = 2 * 8 * 32 * 32 * 4
     assert memory.limited == [4 * GB]
     assert facts["memory_budget_gb"] == 4.0
-    assert facts["networks_gb"] == pytest.approx((NETWORKS - kept) / GB, abs=0.001)
+    assert facts["networks_gb"] == pytest.approx((NETWORKS - avatar_bytes) / GB, abs=0.001)
     assert (facts["pass_gb"], facts["frame_gb"]) == (0.5, 0.25)
     monkeypatch.setattr(engine, "_cpu_fps", None)
     assert engine.largest_batch == 4
     memory.most = 0
-    assert len(engine.submit(jobs(engine, avatar, 11)).patches()) == 11
-    assert memory.most == A_PASS + 4 * A_FRAME
+    assert len(engine.submit(patch_requests(engine, avatar, 11)).patches()) == 11
+    assert memory.most == PER_BATCH + 4 * PER_FRAME
 
 
-def jobs(engine: MuseTalkEngine, avatar: Avatar, count: int) -> list[PatchRequest]:
+def patch_requests(engine: MuseTalkEngine, avatar: Avatar, count: int) -> list[PatchRequest]:
     row: NDArray[np.float32] = np.zeros(engine.pipeline.audio_encoder.tokens_shape, np.float32)
     return [PatchRequest(avatar, number % 2, row) for number in range(count)]
 
 
-class GraphBackend:
-    """Records by doing; what that takes, the memory says."""
+class SimulatedBackend:
+    """Captures by running; the simulated memory defines the memory used."""
 
     def warm_up(self, work: Work) -> None:
         pass
@@ -175,11 +177,11 @@ class GraphBackend:
         raise AssertionError("nothing fails here")
 
 
-@pytest.mark.parametrize(("recorded_gb", "fits"), [(1, True), (1.5, True), (1.95, False)])
-def test_the_memory_of_recorded_passes_counts_and_they_are_given_up_where_it_leaves_no_room(
-    weights: Path, monkeypatch: pytest.MonkeyPatch, recorded_gb: float, fits: bool
+@pytest.mark.parametrize(("recorded_gb", "has_room"), [(1, True), (1.5, True), (1.95, False)])
+def test_graphs_count_as_memory_and_are_dropped_if_they_leave_none_for_a_frame(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, recorded_gb: float, has_room: bool
 ) -> None:
-    """Would miss avatars that are let in to memory which recordings have for themselves."""
+    """Would miss avatars that are accepted into memory that graphs own."""
     memory = CountedMemory(monkeypatch)
     engine = MuseTalkEngine(options(weights, 4.0), memory)
     engine.load()
@@ -189,24 +191,24 @@ def test_the_memory_of_recorded_passes_counts_and_they_are_given_up_where_it_lea
     monkeypatch.setattr(
         pipeline,
         "capture_graphs",
-        lambda most: pipeline.graphs.capture([3], *pipeline.blank_batch(most), GraphBackend()),
+        lambda most: pipeline.graphs.capture([3], *pipeline.blank_batch(most), SimulatedBackend()),
     )
     capture_graphs(pipeline, engine._limit)
     facts = engine.device_status()
-    assert facts["recorded_gb"] == (recorded_gb if fits else 0)
-    assert facts["cuda_graphs"] == ([3] if fits else [])
-    assert (facts["cuda_graphs_fault"] is None) == fits
-    assert engine.largest_batch == (3 if fits else 4)
-    assert [engine.round_up_batch(count) for count in (1, 3)] == ([3, 3] if fits else [1, 3])
-    twin = Large(np.zeros(0, np.float32), int((3.88 - 2 - recorded_gb) * GB))
+    assert facts["recorded_gb"] == (recorded_gb if has_room else 0)
+    assert facts["cuda_graphs"] == ([3] if has_room else [])
+    assert (facts["cuda_graphs_fault"] is None) == has_room
+    assert engine.largest_batch == (3 if has_room else 4)
+    assert [engine.round_up_batch(count) for count in (1, 3)] == ([3, 3] if has_room else [1, 3])
+    twin = LargeLatents(np.zeros(0, np.float32), int((3.88 - 2 - recorded_gb) * GB))
     engine._avatars._latents["other", ""] = twin  # type: ignore[assignment]
-    if fits:
+    if has_room:
         assert engine._limit.frames == 3
         twin.nbytes += GB // 100
         assert engine._limit.frames == 0
 
 
-def test_a_budget_that_does_not_do_for_one_frame_is_told_with_what_would(
+def test_a_budget_too_small_for_one_frame_is_refused_with_the_minimum(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = MuseTalkEngine(options(weights, 3.0), CountedMemory(monkeypatch))
@@ -218,14 +220,16 @@ def test_a_budget_that_does_not_do_for_one_frame_is_told_with_what_would(
         _ = engine.pipeline
 
 
-def test_avatars_count_and_one_that_leaves_no_room_is_refused(
+def test_avatars_count_as_memory_and_one_that_leaves_none_is_refused(
     weights: Path, avatar: Avatar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Would miss avatars that take the memory which the next pass needs."""
+    """Would miss avatars that use the memory that the next batch needs."""
     engine = MuseTalkEngine(options(weights, 4.0), CountedMemory(monkeypatch))
     engine.load()
     latents = np.broadcast_to(np.float32(0), (2, 8, 32, 32))
-    monkeypatch.setattr(engine.pipeline, "prepare_latents", lambda _: Large(latents, 6 * GB // 10))
+    monkeypatch.setattr(
+        engine.pipeline, "prepare_latents", lambda _: LargeLatents(latents, 6 * GB // 10)
+    )
     engine.load_avatar(avatar)
     monkeypatch.setattr(engine, "_cpu_fps", None)
     assert engine.largest_batch == 2
@@ -238,27 +242,27 @@ def test_avatars_count_and_one_that_leaves_no_room_is_refused(
     engine.load_avatar(twin)
 
 
-class Large:
-    """Latents that say they take more memory than they do."""
+class LargeLatents:
+    """Latents that report more memory than they use."""
 
     def __init__(self, latents: NDArray[np.float32], nbytes: int) -> None:
         self.latents, self.nbytes = latents, nbytes
 
 
-def test_a_device_too_full_to_be_measured_draws_as_much_as_fits(
+def test_a_device_too_full_to_be_measured_draws_as_many_frames_as_fit(
     weights: Path, avatar: Avatar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = MuseTalkEngine(options(weights), CountedMemory(monkeypatch, A_PASS + 2 * A_FRAME))
+    engine = MuseTalkEngine(options(weights), CountedMemory(monkeypatch, PER_BATCH + 2 * PER_FRAME))
     engine.load_avatar(avatar)
     engine.load()
     assert engine.device_status()["memory_budget_gb"] is None
-    assert len(engine.submit(jobs(engine, avatar, 7)).patches()) == 7
+    assert len(engine.submit(patch_requests(engine, avatar, 7)).patches()) == 7
 
 
-def test_an_avatar_adopted_while_the_networks_load_is_there_afterwards(
+def test_an_avatar_loaded_while_the_networks_load_is_there_afterwards(
     weights: Path, avatar: Avatar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Would miss one that comes between the first look at the avatars and the end of the load."""
+    """Would miss an avatar between the first upload of avatars and the end of the load."""
     engine = MuseTalkEngine(options(weights))
     warm_up = engine._warm_up
 
@@ -268,4 +272,4 @@ def test_an_avatar_adopted_while_the_networks_load_is_there_afterwards(
 
     monkeypatch.setattr(engine, "_warm_up", late)
     engine.load()
-    assert len(engine.submit(jobs(engine, avatar, 1)).patches()) == 1
+    assert len(engine.submit(patch_requests(engine, avatar, 1)).patches()) == 1

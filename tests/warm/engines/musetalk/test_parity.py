@@ -1,4 +1,4 @@
-"""The engine's stages against tensors that the reference implementation made."""
+"""The engine's stages against tensors of the reference implementation."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from warm.engines.musetalk.audio_windows import audio_tokens, positional_encodin
 from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.pipeline import open_pipeline
 
-KEPT = 8
+SHORTENED_FRAMES = 8
 """Video frames of the shortened copy."""
 
 
@@ -28,23 +28,23 @@ def test_every_stage_is_within_its_bound(golden: Path, golden_weights: Path) -> 
     assert len(stages) > 40
 
 
-def test_another_folder_is_compared_and_what_differs_in_it_is_named(
+def test_another_folder_is_compared_and_its_differences_are_named(
     golden: Path, golden_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Would miss a comparison that knows the shared folder by heart, or that passes everything."""
+    """Would miss a comparison that is tied to the shared folder, or that passes everything."""
     folder = shortened(golden, tmp_path / "golden")
     status = main(["parity", "--golden", str(folder), "--models", str(golden_weights)])
-    told = capsys.readouterr()
+    output = capsys.readouterr()
     assert status == 1
-    assert told.err.strip() == "FAILED: windows, 25 fps, 0.5 s, UNet output, mask 0"
-    assert told.out.count("!") == 3
+    assert output.err.strip() == "FAILED: windows, 25 fps, 0.5 s, UNet output, mask 0"
+    assert output.out.count("!") == 3
 
 
 def shortened(golden: Path, folder: Path) -> Path:
-    """Fewer frames of film, and three wrong values."""
+    """A copy with fewer video frames and three wrong values."""
     shutil.copytree(golden, folder)
     facts: dict[str, Any] = json.loads((folder / "golden.json").read_bytes())
-    facts.update(T=KEPT, batch_size=3)
+    facts.update(T=SHORTENED_FRAMES, batch_size=3)
     facts["window_index"]["25_0.5"]["sum"] += 1
     (folder / "golden.json").write_text(json.dumps(facts))
     arrays: dict[str, Any] = {}
@@ -55,10 +55,10 @@ def shortened(golden: Path, folder: Path) -> Path:
         sel=arrays["sel"][:1],
         chunks_sel=arrays["chunks_sel"][:1],
         pe_sel=arrays["pe_sel"][:1],
-        unet_out=arrays["unet_out"][:KEPT] * 1.0001,
+        unet_out=arrays["unet_out"][:SHORTENED_FRAMES] * 1.0001,
         dec_sel=arrays["dec_sel"][:1],
         decoded_bgr=arrays["decoded_bgr"][:1],
-        dec_mean_bgr=arrays["dec_mean_bgr"][:KEPT],
+        dec_mean_bgr=arrays["dec_mean_bgr"][:SHORTENED_FRAMES],
     )
     del arrays["blend_30"]
     arrays["mask0"][0, 0] ^= 1
@@ -66,30 +66,32 @@ def shortened(golden: Path, folder: Path) -> Path:
     return folder
 
 
-def test_pictures_of_another_decoder_are_not_compared_and_it_says_so(
+def test_pictures_of_another_decoder_are_not_judged_and_the_output_says_so(
     golden: Path, golden_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = shortened(golden, tmp_path / "golden")
     order = ["parity", "--golden", str(folder), "--models", str(golden_weights)]
-    assert main([*order, "--decoder", "half"]) == 1, "what was changed is found all the same"
-    (told,) = (line for line in capsys.readouterr().out.splitlines() if "decoded pictures" in line)
-    assert "not compared" in told and "decoder = 'half': pictures differ" in told
+    assert main([*order, "--decoder", "half"]) == 1, "the changed values are still found"
+    (output,) = (
+        line for line in capsys.readouterr().out.splitlines() if "decoded pictures" in line
+    )
+    assert "not compared" in output and "decoder = 'half': pictures differ" in output
 
 
-def test_nothing_to_compare_with_is_a_fault_of_its_own(
+def test_missing_golden_data_has_an_exit_status_of_its_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["parity", "--golden", str(tmp_path), "--models", str(tmp_path)]) == 2
     assert "golden.json" in capsys.readouterr().err
 
 
-def test_a_difference_that_is_no_number_does_not_hold() -> None:
+def test_a_difference_that_is_nan_does_not_hold() -> None:
     known = np.ones(3, np.float32)
     assert not relative("", np.full(3, np.nan, np.float32), known).holds
     assert not relative("", np.ones(2, np.float32), known).holds
 
 
-def test_without_the_savings_the_networks_are_the_reference_s_too(
+def test_without_the_savings_the_networks_match_the_reference_too(
     golden: Path, golden_weights: Path
 ) -> None:
     known = Golden.read(golden)

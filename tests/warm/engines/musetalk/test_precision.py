@@ -1,4 +1,4 @@
-"""In which numbers the networks compute, and how near bf16 stays to fp32."""
+"""Number formats of the networks, and the similarity of bf16 and fp32."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,9 +27,9 @@ from warm.engines.musetalk.precision import (
 )
 
 BF16_STEP = 2.0**-8
-"""Between neighbours of bf16, in the smaller one."""
+"""Relative distance of neighbouring bf16 numbers."""
 OFFSET = 100.01
-"""Far from zero, where bf16 knows halves only."""
+"""Far from zero, where bf16 has steps of a half."""
 Layers = (nn.Linear, nn.Conv2d, PolyphaseUpsampling)
 
 
@@ -51,7 +51,7 @@ def exact(weights: Path, savings: bool) -> Pipeline:
 
 
 @pytest.fixture(scope="module")
-def narrow(weights: Path, savings: bool) -> Pipeline:
+def mixed(weights: Path, savings: bool) -> Pipeline:
     return pipeline_of(weights, "bf16", exact_savings=savings)
 
 
@@ -73,59 +73,63 @@ def drawn(pipeline: Pipeline) -> np.ndarray[Any, Any]:
 
 @contextmanager
 def recorded(network: nn.Module) -> Iterator[dict[str, list[tuple[Tensor, ...]]]]:
-    """What each part takes and gives in a pass: lists of (given, made), first tensors only."""
-    heard: dict[str, list[tuple[Tensor, ...]]] = {}
+    """Record (input, output) of each module in every pass, first tensors only."""
+    tensors_of: dict[str, list[tuple[Tensor, ...]]] = {}
 
-    def listener(name: str) -> Callable[..., None]:
-        def listen(_: nn.Module, given: tuple[Any, ...], made: Any) -> None:
+    def hook_for(name: str) -> Callable[..., None]:
+        def hook(_: nn.Module, given: tuple[Any, ...], made: Any) -> None:
             tensors = (given[0] if given else None, made[0] if isinstance(made, tuple) else made)
-            heard.setdefault(name, []).append(
+            tensors_of.setdefault(name, []).append(
                 tuple(x.clone() for x in tensors if isinstance(x, Tensor))
             )
 
-        return listen
+        return hook
 
-    hooks = [part.register_forward_hook(listener(name)) for name, part in network.named_modules()]
-    yield heard
+    hooks = [part.register_forward_hook(hook_for(name)) for name, part in network.named_modules()]
+    yield tensors_of
     for hook in hooks:
         hook.remove()
 
 
-def test_bf16_rounds_the_weights_of_products_outside_the_exact_parts_and_nothing_else(
-    narrow: Pipeline,
+def test_bf16_rounds_the_weights_of_products_outside_fp32_parts_and_nothing_else(
+    mixed: Pipeline,
 ) -> None:
-    """Would miss a layer of a kind that nobody rounds, and a norm that is rounded."""
+    """Would miss a kind of layer that is not rounded, and a norm that is rounded."""
     products = {
         f"{name}.weight": torch.float32 if is_fp32_part(name) else torch.bfloat16
-        for name, layer in unet_of(narrow).named_modules()
+        for name, layer in unet_of(mixed).named_modules()
         if isinstance(layer, Layers)
     }
     assert set(products.values()) == {torch.float32, torch.bfloat16}
-    for name, tensor in unet_of(narrow).named_parameters():
+    for name, tensor in unet_of(mixed).named_parameters():
         assert tensor.dtype == products.get(name, torch.float32), name
 
 
-def test_what_goes_from_layer_to_layer_is_fp32(narrow: Pipeline) -> None:
-    latents, tokens = inputs(narrow)
-    with recorded(unet_of(narrow)) as heard:
-        narrow.generator.predict(latents, tokens)
-    assert len(heard) > 100
+def test_activations_between_layers_are_fp32(mixed: Pipeline) -> None:
+    latents, tokens = inputs(mixed)
+    with recorded(unet_of(mixed)) as tensors_of:
+        mixed.generator.predict(latents, tokens)
+    assert len(tensors_of) > 100
     floats = [
-        x for passes in heard.values() for each in passes for x in each if x.is_floating_point()
+        x
+        for passes in tensors_of.values()
+        for each in passes
+        for x in each
+        if x.is_floating_point()
     ]
     assert {x.dtype for x in floats} == {torch.float32}
 
 
-def test_the_exact_parts_at_the_entrance_give_what_fp32_gives_to_the_bit(
-    exact: Pipeline, narrow: Pipeline
+def test_the_first_fp32_parts_compute_bit_identical_results(
+    exact: Pipeline, mixed: Pipeline
 ) -> None:
-    """Would miss avatar latents or tokens that were rounded on their way in."""
+    """Would miss avatar latents or tokens that are rounded at the input."""
     found = []
-    for pipeline in (exact, narrow):
+    for pipeline in (exact, mixed):
         latents, tokens = inputs(pipeline)
-        with recorded(unet_of(pipeline)) as heard:
+        with recorded(unet_of(pipeline)) as tensors_of:
             pipeline.generator.predict(pipeline.prepare_latents(latents.numpy()), tokens)
-        found.append(heard)
+        found.append(tensors_of)
     known, made = found
     for part in ("conv_in", "down_blocks.0", "down_blocks.1"):
         assert torch.equal(known[part][0][-1], made[part][0][-1]), part
@@ -133,15 +137,15 @@ def test_the_exact_parts_at_the_entrance_give_what_fp32_gives_to_the_bit(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_decoder_uses_one_kind_of_numbers(weights: Path, precision: str) -> None:
+def test_the_decoder_uses_one_number_format(weights: Path, precision: str) -> None:
     pipeline = pipeline_of(weights, precision)
     wanted = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     assert {x.dtype for x in pipeline.generator.vae.decoder.parameters()} == {wanted}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_decoder_of_bf16_has_its_channels_last(weights: Path, precision: str) -> None:
-    """Would miss phases that are laid out otherwise than what goes into them."""
+def test_the_bf16_decoder_is_channels_last(weights: Path, precision: str) -> None:
+    """Would miss polyphase kernels in another layout than their input."""
     decoder = pipeline_of(weights, precision).generator.vae.decoder
     kernels = [
         x for x in decoder.parameters() if x.dim() == 4 and x.shape[1] > 1 and x.shape[2] > 1
@@ -151,7 +155,7 @@ def test_the_decoder_of_bf16_has_its_channels_last(weights: Path, precision: str
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_fp32_and_fp16_are_one_kind_of_numbers(weights: Path, dtype: torch.dtype) -> None:
+def test_fp32_and_fp16_use_one_number_format(weights: Path, dtype: torch.dtype) -> None:
     precision = {torch.float32: "fp32", torch.float16: "fp16"}[dtype]
     layout = MuseTalkOptions(models_dir=weights).layout()
     unet = load_unet(layout, ComputeDevice(torch.device("cpu"), precision))
@@ -159,7 +163,7 @@ def test_fp32_and_fp16_are_one_kind_of_numbers(weights: Path, dtype: torch.dtype
     assert not any(isinstance(x, MixedLinear | MixedConv2d) for x in unet.modules())
 
 
-def test_the_names_of_exact_parts_are_those_of_the_network(weights: Path) -> None:
+def test_fp32_parts_are_names_of_the_network(weights: Path) -> None:
     unet = unet_of(pipeline_of(weights, "fp32", exact_savings=False))
     names = {name for name, _ in unet.named_modules()}
     assert [part for part in FP32_PARTS if part not in names] == []
@@ -171,7 +175,7 @@ def rounded(numbers: Tensor) -> Tensor:
     return numbers.bfloat16().float()
 
 
-def test_a_narrow_layer_multiplies_rounded_numbers_and_adds_the_bias_unrounded() -> None:
+def test_a_mixed_layer_multiplies_rounded_numbers_and_adds_the_bias_unrounded() -> None:
     torch.manual_seed(3)
     linear, conv = nn.Linear(40, 30), nn.Conv2d(6, 5, 3, padding=1, stride=2)
     vectors, pictures = torch.randn(7, 40), torch.randn(2, 6, 8, 8)
@@ -191,14 +195,14 @@ def test_a_narrow_layer_multiplies_rounded_numbers_and_adds_the_bias_unrounded()
             assert float(((made - known).abs() - known.abs() * BF16_STEP).max()) < 1e-4
 
 
-def test_pictures_in_bf16_are_near_those_in_fp32(exact: Pipeline, narrow: Pipeline) -> None:
-    known, made = drawn(exact), drawn(narrow)
+def test_pictures_in_bf16_are_near_those_in_fp32(exact: Pipeline, mixed: Pipeline) -> None:
+    known, made = drawn(exact), drawn(mixed)
     assert made.shape == known.shape
     assert not np.array_equal(made, known)
     assert cv2.PSNR(made, known) > 45
 
 
-def test_an_engine_in_bf16_draws_the_same_after_it_was_unloaded(weights: Path) -> None:
+def test_a_reloaded_bf16_engine_draws_the_same_pictures(weights: Path) -> None:
     engine = MuseTalkEngine(MuseTalkOptions(models_dir=weights, device="cpu", precision="bf16"))
     engine.load()
     before = drawn(engine.pipeline)

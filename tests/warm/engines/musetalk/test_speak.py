@@ -1,4 +1,4 @@
-"""Everything real but the size of the weights: a photo speaks by the neural engine."""
+"""A photo speaks with the neural engine: everything is real except the size of the weights."""
 
 import shutil
 from collections.abc import Iterator
@@ -63,15 +63,15 @@ def client(settings: Settings, avatar: Avatar) -> Iterator[FlaskClient]:
     context(app).runtime.close()
 
 
-def test_the_film_shows_what_the_network_drew_and_nothing_else(
+def test_the_film_shows_the_generated_mouth_and_no_other_change(
     client: FlaskClient, avatar: Avatar
 ) -> None:
     answer = client.post("/speak", json={"text": TEXT})
     assert answer.status_code == 200
-    told = answer.get_json()
-    shown = decoded(told["video_path"])
-    assert len(shown) == told["clip"]["frames"] > 10
-    first = told["clip"]["start_s"] * avatar.fps
+    answered = answer.get_json()
+    shown = decoded(answered["video_path"])
+    assert len(shown) == answered["clip"]["frames"] > 10
+    first = answered["clip"]["start_s"] * avatar.fps
     inside, outside = [], []
     for number, picture in enumerate(shown):
         index = avatar.index_at(round(first) + number)
@@ -80,7 +80,7 @@ def test_the_film_shows_what_the_network_drew_and_nothing_else(
         x, y = points[13, :2].astype(int)
         inside.append(changed[y - 6 : y + 6, x - 10 : x + 10].mean())
         outside.append(changed[: int(points[168, 1])].mean())
-    speaking = inside[: round((told["clip"]["duration_s"] - 0.5) * avatar.fps)]
+    speaking = inside[: round((answered["clip"]["duration_s"] - 0.5) * avatar.fps)]
     assert min(speaking) > 4 * max(outside)
     assert max(outside) < 6
 
@@ -91,11 +91,11 @@ def decoded(path: str) -> list[NDArray[np.uint8]]:
 
 
 def test_health_names_the_engine_and_its_device(client: FlaskClient) -> None:
-    told = client.get("/health").get_json()
-    assert (told["status"], told["engine"], told["device"]) == ("ok", "musetalk", "cpu")
+    answered = client.get("/health").get_json()
+    assert (answered["status"], answered["engine"], answered["device"]) == ("ok", "musetalk", "cpu")
 
 
-def test_a_gpu_that_is_lost_in_mid_clip_fails_that_clip_and_leaves_the_film_whole(
+def test_a_gpu_lost_during_a_clip_fails_that_clip_and_keeps_the_film_intact(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = client.post("/speak", json={"text": TEXT, "session_id": "lost"}).get_json()
@@ -118,10 +118,10 @@ def test_a_gpu_that_is_lost_in_mid_clip_fails_that_clip_and_leaves_the_film_whol
     assert len(decoded(before["video_path"])) == frames
 
 
-def test_the_autoencoder_is_part_of_what_an_avatar_is_made_by(
+def test_the_autoencoder_is_part_of_the_preparation_digest(
     settings: Settings, weights: Path, tmp_path: Path
 ) -> None:
-    """Would miss latents that stay when the network that made them is another."""
+    """Would miss latents that are kept when their network has changed."""
     source = tmp_path / "any"
     source.write_bytes(b"x")
 
@@ -139,7 +139,7 @@ def test_the_autoencoder_is_part_of_what_an_avatar_is_made_by(
     assert digest(settings.model_copy(update={"precision": "bf16"})) == digest(settings)
 
 
-def test_a_start_without_weights_is_refused_with_the_command_that_brings_them(
+def test_a_start_without_weights_is_refused_with_the_download_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status = program.main(

@@ -1,4 +1,4 @@
-"""A hub on 127.0.0.1: what huggingface_hub asks of one, with the faults that networks have."""
+"""A test hub on 127.0.0.1 that serves huggingface_hub's requests, with network failures."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ COMMIT = "c" * 40
 
 @dataclass
 class Hub:
-    """What is served, how it goes wrong, and what was asked."""
+    """Files, failures and received requests of the hub."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     """By `ORG/NAME/path`."""
     status: int = 200
-    """What every HEAD is answered."""
+    """Status of every answer to HEAD."""
     cut_after: int | None = None
-    """Bytes after which the next GET breaks off."""
+    """Bytes after which the next GET is cut off."""
     stall: Event | None = None
-    """Set: a GET that would break off waits for it first."""
+    """If set, a GET that is cut off waits for it before."""
     wrong_bytes: bool = False
     has_commit: bool = True
     elsewhere: bool = False
-    """Point to a storage on another host name, as the hub does for large files."""
+    """Redirect to a storage on another host name, as the hub does for large files."""
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)
     """(method, path, Range) in order."""
     authorizations: list[str] = field(default_factory=list)
@@ -39,24 +39,24 @@ class Hub:
         return [range_ for method, _, range_ in self.asked if method == "GET"]
 
 
-class Answer(BaseHTTPRequestHandler):
+class HubHandler(BaseHTTPRequestHandler):
     hub: Hub
 
     def log_message(self, *_args: object) -> None:
         pass
 
     def content(self) -> bytes | None:
-        """The file that a path such as /ORG/NAME/resolve/REVISION/PATH means."""
+        """Content for a path such as /ORG/NAME/resolve/REVISION/PATH."""
         parts = self.path.removeprefix("/storage").lstrip("/").split("/")
         return self.hub.files.get("/".join([*parts[:2], *parts[4:]]))
 
-    def note(self) -> None:
+    def log_request_line(self) -> None:
         self.hub.asked.append((self.command, self.path, self.headers.get("Range")))
         if "Authorization" in self.headers:
             self.hub.authorizations.append(self.headers["Authorization"])
 
     def do_HEAD(self) -> None:
-        self.note()
+        self.log_request_line()
         content = self.content()
         if self.hub.status != 200 or content is None:
             self.send_response(self.hub.status if self.hub.status != 200 else 404)
@@ -80,7 +80,7 @@ class Answer(BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_GET(self) -> None:
-        self.note()
+        self.log_request_line()
         content = self.content()
         assert content is not None
         first = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
@@ -105,9 +105,9 @@ class Answer(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(files: dict[str, bytes]) -> Iterator[Hub]:
-    """A running hub."""
+    """Run a hub in a thread."""
     hub = Hub(files=files)
-    handler = type("BoundAnswer", (Answer,), {"hub": hub})
+    handler = type("BoundHubHandler", (HubHandler,), {"hub": hub})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     hub.port = server.server_address[1]

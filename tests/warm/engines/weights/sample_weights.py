@@ -1,4 +1,4 @@
-"""Small checkpoints of the official form: real torch archives, safetensors and JSON."""
+"""Small checkpoints in the official layout: real torch archives, safetensors and JSON."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ def tensors() -> dict[str, torch.Tensor]:
 
 
 def write(path: Path) -> Path:
-    """A sound file of the kind that its name says."""
+    """Write a valid file of the format of its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".json":
         path.write_text(json.dumps({"sample_size": 64}))
@@ -26,14 +26,14 @@ def write(path: Path) -> Path:
 
 
 def fill(folder: Path, model: Model, weights: str | None = None) -> None:
-    """All files that a model needs, in `folder`."""
+    """Write all required files of a model to `folder`."""
     for file in model.configs:
         write(folder / file.name)
     write(folder / (weights or model.files[-1].name))
 
 
 def official(models_dir: Path) -> Path:
-    """Every model that must be there, in the official folders."""
+    """Write every required model to the official folders."""
     for model in MODELS:
         if not model.is_optional:
             fill(models_dir / model.folder, model)
@@ -41,6 +41,6 @@ def official(models_dir: Path) -> Path:
 
 
 def cut(path: Path, count: int) -> None:
-    """Take the last bytes off a file."""
+    """Remove the last bytes of a file."""
     content = path.read_bytes()
     path.write_bytes(content[: len(content) - count])

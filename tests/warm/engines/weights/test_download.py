@@ -1,4 +1,4 @@
-"""Weights come from a hub or a folder, go on where they were cut off, and never come half."""
+"""Downloads from a hub or a folder: resumed after a failure, and never incomplete."""
 
 import hashlib
 import shutil
@@ -34,7 +34,7 @@ from warm.engines.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISP
 
 ROOT = Path(__file__).parents[4]
 CHUNK_BYTES = 10 * 1024 * 1024
-"""What huggingface_hub writes at once: less than that of a cut-off answer is asked for again."""
+"""Chunk size of huggingface_hub; an incomplete chunk is requested again."""
 LARGE_BYTES = 2 * CHUNK_BYTES + 123_456
 
 
@@ -50,7 +50,7 @@ def bytes_of(name: str, folder: Path) -> bytes:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Model:
-    """A small model of two files, whose sizes and digests are known."""
+    """A small model of two files with known sizes and digests."""
     files = []
     for name in ("config.json", "model.safetensors"):
         content = bytes_of(name, tmp_path)
@@ -74,7 +74,7 @@ def options(hub: Hub, tmp_path: Path) -> DownloadOptions:
 
 
 def big(seed: int = 1) -> tuple[Model, bytes]:
-    """A file of several of the library's chunks."""
+    """A model with a file of several chunks."""
     content = np.random.default_rng(seed).bytes(LARGE_BYTES)
     file = ModelFile(
         name="model.safetensors", bytes=len(content), sha256=hashlib.sha256(content).hexdigest()
@@ -97,7 +97,7 @@ def test_missing_files_are_fetched_into_the_official_folder(
     assert ("HEAD", f"/{WHISPER.repo}/resolve/{'a' * 40}/config.json", None) in hub.asked
 
 
-def test_what_is_there_is_not_fetched_again(
+def test_existing_files_are_not_fetched_again(
     model: Model, hub: Hub, options: DownloadOptions
 ) -> None:
     download([model], options)
@@ -108,7 +108,7 @@ def test_what_is_there_is_not_fetched_again(
     assert said == [f"Everything is there: {options.models_dir}"]
 
 
-def test_a_truncated_file_is_replaced_and_others_are_left_alone(
+def test_only_the_truncated_file_is_replaced(
     model: Model, hub: Hub, options: DownloadOptions
 ) -> None:
     download([model], options)
@@ -127,10 +127,10 @@ def test_large_files_come_from_the_storage_that_the_hub_points_to(
     hub.elsewhere = True
     download([model], options)
     assert all(path.startswith("/storage/") for method, path, _ in hub.asked if method == "GET")
-    assert hub.authorizations == [], "nobody is told who asks"
+    assert hub.authorizations == [], "no credentials are sent"
 
 
-def test_an_answer_that_breaks_off_is_continued_in_the_same_run(tmp_path: Path) -> None:
+def test_a_cut_off_answer_is_continued_in_the_same_run(tmp_path: Path) -> None:
     model, content = big()
     with serving({f"{WHISPER.repo}/model.safetensors": content}) as hub:
         hub.cut_after = CHUNK_BYTES + 4_000_000
@@ -140,7 +140,7 @@ def test_an_answer_that_breaks_off_is_continued_in_the_same_run(tmp_path: Path) 
     assert (tmp_path / "model.safetensors").read_bytes() == content
 
 
-def test_a_killed_download_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_killed_download_is_resumed(tmp_path: Path) -> None:
     model, content = big()
     target = tmp_path / "whisper" / "model.safetensors"
     with serving({f"{WHISPER.repo}/model.safetensors": content}) as hub:
@@ -180,7 +180,7 @@ fetch(query_file(model, file, endpoint=url), Path(target), endpoint=url)
 """
 
 
-def test_bytes_of_another_file_are_not_continued(
+def test_partial_bytes_of_another_file_are_not_continued(
     model: Model, hub: Hub, options: DownloadOptions
 ) -> None:
     file = model.weights[0]
@@ -191,7 +191,7 @@ def test_bytes_of_another_file_are_not_continued(
     assert old.partial_path(target) != new.partial_path(target)
 
 
-def test_wrong_bytes_are_thrown_away_and_named(
+def test_wrong_bytes_are_deleted_and_reported(
     model: Model, hub: Hub, options: DownloadOptions
 ) -> None:
     hub.wrong_bytes = True
@@ -217,11 +217,11 @@ def test_a_file_that_the_hub_lacks_is_named(
     del hub.files[f"{WHISPER.repo}/model.safetensors"]
     with pytest.raises(HubLacksFile, match=r"resolve/a+/model\.safetensors does not exist \(404\)"):
         download([model], options)
-    assert hub.ranges() == [], "everything is asked for before anything is fetched"
+    assert hub.ranges() == [], "all files are queried before any is fetched"
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_hub_that_wants_a_login_is_named_with_ways_out(
+def test_a_hub_that_requires_a_login_is_reported_with_alternatives(
     status: int, model: Model, hub: Hub, options: DownloadOptions
 ) -> None:
     hub.status = status
@@ -237,7 +237,9 @@ def test_a_broken_hub_is_not_a_missing_file(
         download([model], options)
 
 
-def test_a_server_that_is_no_hub_is_named(model: Model, hub: Hub, options: DownloadOptions) -> None:
+def test_a_server_that_is_not_a_hub_is_reported(
+    model: Model, hub: Hub, options: DownloadOptions
+) -> None:
     hub.files = {}
     with pytest.raises(HubLacksFile, match="models_endpoint"):
         download([model], options)
@@ -252,7 +254,7 @@ def test_without_a_network_the_message_names_mirror_and_folder(
         download([model], replace(options, endpoint=gone.url))
 
 
-def test_a_full_disk_is_noticed_before_anything_is_fetched(
+def test_a_full_disk_is_detected_before_anything_is_fetched(
     model: Model, hub: Hub, options: DownloadOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
@@ -330,7 +332,7 @@ def test_the_command_takes_mirror_and_folder_from_the_settings(
     assert code == 1 and output.startswith("HubLacksFile: ")
 
 
-def test_what_is_optional_comes_only_to_those_who_ask_for_it(
+def test_optional_models_are_downloaded_only_on_request(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     usb, models = official(tmp_path / "usb"), tmp_path / "models"
@@ -358,7 +360,7 @@ def test_a_broken_optional_model_is_named_with_the_flag_that_fetches_it(
     assert f"1 to download: {command}" in run("verify", "--models", tmp_path, capsys=capsys)[1]
 
 
-def test_an_endpoint_that_is_no_address_is_refused(
+def test_an_endpoint_that_is_not_a_url_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WARMTALK_MODELS_ENDPOINT", "hf-mirror.com")
@@ -366,7 +368,7 @@ def test_an_endpoint_that_is_no_address_is_refused(
     assert code == 1 and "models_endpoint = 'hf-mirror.com'" in output and "https://" in output
 
 
-def test_verify_names_every_file_its_fault_and_the_command(
+def test_verify_reports_every_file_its_problem_and_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     official(tmp_path)
@@ -423,7 +425,7 @@ def spring() -> str:
     return "sprung"
 
 
-def test_list_tells_origin_licence_and_state_of_every_file(
+def test_list_prints_origin_licence_and_state_of_every_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(tmp_path / "MuseTalk" / "musetalkV15", UNET)

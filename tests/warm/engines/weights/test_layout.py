@@ -1,4 +1,4 @@
-"""Weights are found where people put them, and a broken file says so by its name."""
+"""Weights are found in common places, and damaged files are named."""
 
 import shutil
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_the_official_folders_are_found_without_a_note(tmp_path: Path) -> None:
     assert layout.notes == ()
 
 
-def test_safetensors_go_before_pickles(tmp_path: Path) -> None:
+def test_safetensors_are_preferred_to_pickles(tmp_path: Path) -> None:
     official(tmp_path)
     for folder, name in (
         ("musetalkV15", "unet.safetensors"),
@@ -36,7 +36,7 @@ def test_safetensors_go_before_pickles(tmp_path: Path) -> None:
         assert weights.suffix == ".safetensors"
 
 
-def test_pickles_are_taken_where_there_are_no_safetensors(tmp_path: Path) -> None:
+def test_pickles_are_used_without_safetensors(tmp_path: Path) -> None:
     fill(tmp_path / "musetalkV15", UNET)
     fill(tmp_path / "sd-vae", VAE, "diffusion_pytorch_model.bin")
     fill(tmp_path / "whisper", WHISPER, "pytorch_model.bin")
@@ -61,7 +61,7 @@ def test_pickles_are_taken_where_there_are_no_safetensors(tmp_path: Path) -> Non
         (WHISPER, "openai/whisper-tiny"),
     ],
 )
-def test_a_model_in_a_usual_wrong_place_is_used_there_and_said(
+def test_a_model_in_a_common_other_place_is_used_with_a_note(
     model: Model, place: str, tmp_path: Path
 ) -> None:
     official(tmp_path)
@@ -74,7 +74,7 @@ def test_a_model_in_a_usual_wrong_place_is_used_there_and_said(
 
 
 @pytest.mark.parametrize("cache", ["", "hub", ".cache/huggingface/hub"])
-def test_a_cache_of_the_hub_with_its_links_is_read_as_it_is(cache: str, tmp_path: Path) -> None:
+def test_a_cache_of_the_hub_is_read_through_its_links(cache: str, tmp_path: Path) -> None:
     for model in MODELS:
         kept = tmp_path / cache / f"models--{model.repo.replace('/', '--')}"
         snapshot = kept / "snapshots" / (model.revision or "a" * 40)
@@ -89,7 +89,7 @@ def test_a_cache_of_the_hub_with_its_links_is_read_as_it_is(cache: str, tmp_path
     assert len(layout.notes) == len(MODELS)
 
 
-def test_the_snapshot_of_the_named_revision_goes_before_others(tmp_path: Path) -> None:
+def test_the_snapshot_of_the_manifests_revision_is_preferred(tmp_path: Path) -> None:
     official(tmp_path)
     shutil.rmtree(tmp_path / "whisper")
     kept = tmp_path / "models--openai--whisper-tiny" / "snapshots"
@@ -98,7 +98,7 @@ def test_the_snapshot_of_the_named_revision_goes_before_others(tmp_path: Path) -
     assert find_weights(tmp_path).whisper == kept / str(WHISPER.revision)
 
 
-def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
+def test_a_broken_link_is_named(tmp_path: Path) -> None:
     official(tmp_path)
     unet = tmp_path / "musetalkV15" / "unet.pth"
     unet.unlink()
@@ -107,7 +107,7 @@ def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
         find_weights(tmp_path)
 
 
-def test_everything_missing_is_named_at_once_with_the_command(tmp_path: Path) -> None:
+def test_all_missing_files_are_named_at_once_with_the_command(tmp_path: Path) -> None:
     fill(tmp_path / "whisper", WHISPER)
     (tmp_path / "whisper" / "preprocessor_config.json").unlink()
     with pytest.raises(WeightsMissing) as missing:
@@ -120,7 +120,7 @@ def test_everything_missing_is_named_at_once_with_the_command(tmp_path: Path) ->
         assert line.endswith(f"python -m warm models download --models {tmp_path}")
 
 
-def test_what_is_missing_is_counted_where_most_of_a_model_lies(tmp_path: Path) -> None:
+def test_missing_files_are_named_in_the_folder_with_most_of_a_model(tmp_path: Path) -> None:
     official(tmp_path)
     (tmp_path / "sd-vae").rename(tmp_path / "sd-vae-ft-mse")
     (tmp_path / "sd-vae-ft-mse" / "config.json").unlink()
@@ -129,7 +129,7 @@ def test_what_is_missing_is_counted_where_most_of_a_model_lies(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("model", [PARSER, TINY])
-def test_an_optional_model_is_found_when_it_is_there(model: Model, tmp_path: Path) -> None:
+def test_an_optional_model_is_found_if_it_exists(model: Model, tmp_path: Path) -> None:
     official(tmp_path)
     assert getattr(find_weights(tmp_path), model.name) is None
     fill(tmp_path / model.folder, model)
@@ -140,7 +140,7 @@ def test_an_optional_model_is_found_when_it_is_there(model: Model, tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["unet.pth", "unet.safetensors"])
 @pytest.mark.parametrize("count", [1, 500, 4000])
-def test_a_truncated_file_is_noticed_however_little_is_missing(
+def test_a_truncated_file_is_detected_even_if_one_byte_is_missing(
     name: str, count: int, tmp_path: Path
 ) -> None:
     path = write(tmp_path / name)
@@ -163,7 +163,7 @@ def test_a_truncated_file_is_noticed_however_little_is_missing(
         ("config.json", b"\xff\xfe", "is not valid JSON"),
     ],
 )
-def test_a_file_of_another_kind_says_what_it_is(
+def test_a_file_of_another_format_is_described(
     name: str, content: bytes, message: str, tmp_path: Path
 ) -> None:
     (tmp_path / name).write_bytes(content)
@@ -171,7 +171,7 @@ def test_a_file_of_another_kind_says_what_it_is(
         check_structure(tmp_path / name)
 
 
-def test_a_zip_that_torch_did_not_write_is_refused(tmp_path: Path) -> None:
+def test_a_zip_file_that_is_not_from_torch_is_refused(tmp_path: Path) -> None:
     archive = Path(
         shutil.make_archive(str(tmp_path / "unet"), "zip", write(tmp_path / "a/b.json").parent)
     )
@@ -179,7 +179,7 @@ def test_a_zip_that_torch_did_not_write_is_refused(tmp_path: Path) -> None:
         check_structure(archive.rename(tmp_path / "unet.pth"))
 
 
-def test_torch_files_of_the_old_form_are_accepted(tmp_path: Path) -> None:
+def test_torch_files_of_the_legacy_format_are_accepted(tmp_path: Path) -> None:
     import torch  # noqa: PLC0415  only here
 
     torch.save({"a": torch.ones(2)}, tmp_path / "old.bin", _use_new_zipfile_serialization=False)

@@ -119,7 +119,7 @@ class PartialDecoder(nn.Module):
         return functional.pad(self._decode(latents, self._dropped), (0, 0, self._first_row, 0))
 
     def _decode(self, latents: Tensor, dropped: list[int]) -> Tensor:
-        """Decode the remaining rows if so many rows of each size are dropped."""
+        """Decode the rows that remain after dropping `dropped` rows of each size."""
         features = self.mid_block(self.conv_in(latents))
         for block, drop in zip(self.up_blocks, dropped, strict=True):
             for resnet in block.resnets:

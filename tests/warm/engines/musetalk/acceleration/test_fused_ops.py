@@ -1,4 +1,4 @@
-"""Norms, SiLU, biases and sums in fewer passes over memory: the pictures stay."""
+"""Fused norms, SiLU, biases and sums: the pictures are unchanged."""
 
 import logging
 import os
@@ -49,7 +49,7 @@ def noise(*shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
 
 
-def test_fused_networks_draw_the_same_pictures(weights: Path) -> None:
+def test_fused_networks_generate_the_same_pictures(weights: Path) -> None:
     plain, fused = pipeline_of(weights), pipeline_of(weights)
     latents, tokens = (
         noise(2, *plain.generator.input_shape),
@@ -69,8 +69,8 @@ def test_fused_networks_draw_the_same_pictures(weights: Path) -> None:
     assert float((pictures != others).float().mean()) < 1e-3
 
 
-def test_parts_in_two_kinds_of_numbers_and_parts_with_time_stay(weights: Path) -> None:
-    """Would miss a bf16 UNet whose fp32 sums are rounded between its convolutions."""
+def test_modules_in_mixed_precision_or_with_a_timestep_are_not_fused(weights: Path) -> None:
+    """Would miss a bf16 UNet whose fp32 sums are rounded between convolutions."""
     mixed = pipeline_of(weights, precision="bf16").generator.unet
     before = count(mixed, ResnetBlock2D)
     fuse(mixed, TorchKernels())
@@ -103,16 +103,16 @@ def missing() -> Kernels:
 
 
 @pytest.mark.parametrize(
-    ("found", "why"),
+    ("found", "reason"),
     [
         (WrongKernels, "do not compute what PyTorch computes"),
         (SlowKernels, "times as long here"),
         (missing, "Triton is not installed"),
     ],
 )
-def test_kernels_that_are_wrong_slow_or_missing_are_left_and_told(
+def test_wrong_slow_or_missing_kernels_are_not_used_and_reported(
     found: Callable[[], Kernels],
-    why: str,
+    reason: str,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -125,10 +125,10 @@ def test_kernels_that_are_wrong_slow_or_missing_are_left_and_told(
     network = nn.Module()
     with caplog.at_level(logging.WARNING):
         fused = fuse_if_faster([network], CPU, found)
-    assert (fused.parts, why in str(fused.error), why in caplog.text) == (0, True, True)
+    assert (fused.parts, reason in str(fused.error), reason in caplog.text) == (0, True, True)
 
 
-def test_a_device_that_is_lost_while_kernels_are_tried_is_lost() -> None:
+def test_a_device_lost_during_the_kernel_test_is_reported_as_lost() -> None:
     def lost() -> Kernels:
         raise RuntimeError("Triton Error [CUDA]: an illegal memory access was encountered")
 
@@ -137,7 +137,7 @@ def test_a_device_that_is_lost_while_kernels_are_tried_is_lost() -> None:
     assert caught.value.needs_new_process
 
 
-def test_on_a_cpu_nothing_is_fused(weights: Path) -> None:
+def test_nothing_is_fused_on_a_cpu(weights: Path) -> None:
     assert pipeline_of(weights).acceleration_facts["fused_parts"] == 0
 
 
@@ -146,38 +146,38 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 @pytest.fixture(scope="module")
 def triton() -> Kernels:
-    """The kernels, on a GPU or by Triton's interpreter."""
+    """The kernels, on a GPU or in Triton's interpreter."""
     if find_spec("triton") is None:
         pytest.skip("Triton is not installed: it comes with PyTorch's builds for CUDA")
     if DEVICE.type == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
-        pytest.skip("no GPU: Triton's interpreter does for it, with TRITON_INTERPRET=1")
+        pytest.skip("no GPU: set TRITON_INTERPRET=1 to use Triton's interpreter")
     return load_kernels()
 
 
 SHAPES = [(2, 8, 5, 7, 4), (1, 128, 16, 16, 32), (2, 960, 4, 4, 32), (1, 64, 66, 63, 8)]
-"""(n, c, h, w) and groups: colours that fill no tile, pixels that fill none, several tiles."""
+"""(n, c, h, w) and groups: partial tiles of channels, partial tiles of pixels, several tiles."""
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("has_before", [True, False])
-def test_triton_normalizes_as_real_numbers_do(
-    triton: Kernels, shape: tuple[int, ...], dtype: torch.dtype, has_before: bool
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_triton_normalizes_like_exact_arithmetic(
+    triton: Kernels, shape: tuple[int, ...], dtype: torch.dtype, has_bias: bool
 ) -> None:
-    """Far from zero, where a sum of squares would lose what is to be measured."""
+    """Far from zero, where a sum of squares would lose precision."""
     *size, groups = shape
     picture = (
         (50 + 2 * noise(*size)).to(DEVICE, dtype).contiguous(memory_format=torch.channels_last)
     )
     norm = nn.GroupNorm(groups, size[1]).requires_grad_(requires_grad=False).to(DEVICE, dtype)
     norm.weight.copy_(1 + 0.3 * noise(size[1])), norm.bias.copy_(noise(size[1] + 1)[1:])
-    before = noise(size[1]).to(DEVICE, dtype) if has_before else None
+    bias = noise(size[1]).to(DEVICE, dtype) if has_bias else None
     exact = nn.GroupNorm(groups, size[1]).requires_grad_(requires_grad=False).to(DEVICE).double()
     exact.load_state_dict({name: x.double() for name, x in norm.state_dict().items()})
     given = picture.double().contiguous()
     for silu in (True, False):
-        made = triton.normalize(picture, before, norm, silu=silu)
-        known = exact(given if before is None else given + before.double()[:, None, None])
+        made = triton.normalize(picture, bias, norm, silu=silu)
+        known = exact(given if bias is None else given + bias.double()[:, None, None])
         known = nn.functional.silu(known) if silu else known
         assert made.dtype == dtype
         assert made.is_contiguous(memory_format=torch.channels_last)
@@ -186,7 +186,7 @@ def test_triton_normalizes_as_real_numbers_do(
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_triton_joins_and_interleaves_as_pytorch_does(
+def test_triton_adds_residuals_and_interleaves_like_pytorch(
     triton: Kernels, shape: tuple[int, ...]
 ) -> None:
     count, channels, height, width, _ = shape

@@ -1,4 +1,4 @@
-"""What makes the neural engine faster: the pictures stay, and it says when it cannot."""
+"""Accelerations of the neural engine: the pictures are unchanged, and failures are reported."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ def saving(weights: Path) -> Pipeline:
 
 @pytest.fixture
 def fresh(weights: Path) -> Pipeline:
-    """One that a test may change, for which no time passes."""
+    """A pipeline that a test may modify, with a stopped clock."""
     pipeline = pipeline_of(weights, exact_savings=True)
     pipeline.graphs = CudaGraphs(pipeline.generator, clock=lambda: 0.0)
     return pipeline
@@ -65,9 +65,7 @@ def relative(made: Tensor, known: Tensor) -> float:
     return float((made - known).abs().max() / known.abs().max())
 
 
-def test_the_savings_change_no_picture_by_more_than_a_rounding(
-    plain: Pipeline, saving: Pipeline
-) -> None:
+def test_exact_savings_change_pictures_only_by_rounding(plain: Pipeline, saving: Pipeline) -> None:
     latents, tokens = inputs(plain, 3)
     known = plain.generator.predict(latents, tokens)
     assert relative(saving.generator.predict(latents, tokens), known) <= ROUNDING
@@ -76,8 +74,8 @@ def test_the_savings_change_no_picture_by_more_than_a_rounding(
     assert float((pictures != others).float().mean()) < 1e-3
 
 
-def test_the_savings_go_with_bf16(weights: Path, plain: Pipeline) -> None:
-    """Would miss parts that are given other numbers than those of their weights."""
+def test_exact_savings_work_in_bf16(weights: Path, plain: Pipeline) -> None:
+    """Would miss modules whose input has another type than their weights."""
     latents, tokens = inputs(plain, 2)
     exact = plain.generator.generate(latents, tokens).numpy().reshape(-1, 256, 3)
     without, with_them = (
@@ -91,7 +89,7 @@ def test_the_savings_go_with_bf16(weights: Path, plain: Pipeline) -> None:
     assert abs(one - other) < 2
 
 
-def test_with_the_savings_nothing_is_enlarged_and_no_time_is_embedded(
+def test_exact_savings_replace_upsampling_and_the_time_embedding(
     plain: Pipeline, saving: Pipeline
 ) -> None:
     def count(pipeline: Pipeline, kind: type[nn.Module]) -> int:
@@ -105,7 +103,7 @@ def test_with_the_savings_nothing_is_enlarged_and_no_time_is_embedded(
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (8, 8)])
-def test_phases_equal_enlarging_and_convolving(
+def test_polyphase_upsampling_equals_upsampling_and_convolving(
     size: tuple[int, int], layout: torch.memory_format
 ) -> None:
     torch.manual_seed(1)
@@ -119,48 +117,48 @@ def test_phases_equal_enlarging_and_convolving(
     assert relative(made, known) < 1e-6
 
 
-def test_an_enlargement_to_another_size_is_refused() -> None:
+def test_upsampling_to_another_size_is_refused() -> None:
     phases = PolyphaseUpsampling(nn.Conv2d(2, 2, 3, padding=1))
     with pytest.raises(ValueError, match="not to"):
         phases(torch.zeros(1, 2, 3, 3), (7, 7))
 
 
-class Recordings:
-    """Stands in for CUDA graphs: plays what it recorded, into the same memory, and counts."""
+class FakeGraphs:
+    """Substitute for CUDA graphs: replays into the same memory, and logs its calls."""
 
     def __init__(self, *, refused: dict[int, RuntimeError] | None = None) -> None:
-        self.played: list[int] = []
-        self.done: list[str] = []
+        self.replayed: list[int] = []
+        self.calls: list[str] = []
         self._refused = refused or {}
-        self.no_room_for: tuple[int, ...] = ()
-        """Sizes for which even the rehearsal has no memory."""
+        self.no_memory_for: tuple[int, ...] = ()
+        """Sizes for which even the warm-up has no memory."""
 
     def warm_up(self, work: Callable[[], Tensor]) -> None:
         size = len(work())
-        self.done.append(f"rehearse {size}")
-        if size in self.no_room_for:
+        self.calls.append(f"warm up {size}")
+        if size in self.no_memory_for:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     def abort(self) -> None:
-        self.done.append("abandon")
+        self.calls.append("abort")
 
     def capture(self, work: Callable[[], Tensor]) -> CapturedBatch:
         pictures = work().clone()
         size = len(pictures)
-        self.done.append(f"record {size}")
+        self.calls.append(f"capture {size}")
         if size in self._refused:
             raise self._refused[size]
 
         def play() -> None:
-            self.played.append(size)
+            self.replayed.append(size)
             pictures.copy_(work())
 
         return CapturedBatch(play, pictures)
 
 
-def test_a_pass_is_played_by_the_smallest_recording_with_room(fresh: Pipeline) -> None:
-    recordings = Recordings()
-    fresh.capture_graphs(9, recordings)
+def test_a_batch_is_replayed_by_the_smallest_graph_that_is_large_enough(fresh: Pipeline) -> None:
+    backend = FakeGraphs()
+    fresh.capture_graphs(9, backend)
     assert fresh.graphs.sizes == (4, 8, 9)
     assert [fresh.graphs.padded_size(count) for count in (1, 4, 5, 8, 9, 12)] == [4, 4, 8, 8, 9, 12]
     for count in (1, 3, 9, 2, 5):
@@ -169,47 +167,47 @@ def test_a_pass_is_played_by_the_smallest_recording_with_room(fresh: Pipeline) -
         known = fresh.generator.generate(latents, tokens).numpy()
         assert made.shape == known.shape
         assert abs(made.astype(int) - known).max() <= 1
-    assert recordings.played == [4, 4, 9, 4, 8]
+    assert backend.replayed == [4, 4, 9, 4, 8]
 
 
-def test_a_pass_larger_than_all_recordings_is_drawn_without(fresh: Pipeline) -> None:
-    recordings = Recordings()
-    fresh.capture_graphs(2, recordings)
+def test_a_batch_larger_than_all_graphs_runs_without(fresh: Pipeline) -> None:
+    backend = FakeGraphs()
+    fresh.capture_graphs(2, backend)
     latents, tokens = inputs(fresh, 3)
     assert torch.equal(
         fresh.graphs.generate(latents, tokens), fresh.generator.generate(latents, tokens)
     )
-    assert recordings.played == []
+    assert backend.replayed == []
 
 
 FORBIDDEN = "operation not permitted when stream is capturing"
 
 
-def test_all_is_rehearsed_before_anything_is_recorded_and_the_largest_is_recorded_first(
+def test_all_sizes_are_warmed_up_before_the_largest_is_captured_first(
     fresh: Pipeline,
 ) -> None:
-    """Would miss rehearsals that need memory beside that of a recording."""
-    recordings = Recordings()
-    fresh.capture_graphs(9, recordings)
-    assert recordings.done == [
-        *("rehearse 9", "rehearse 4", "rehearse 8"),
-        *("record 9", "record 8", "record 4"),
+    """Would miss a warm-up that needs memory after a capture."""
+    backend = FakeGraphs()
+    fresh.capture_graphs(9, backend)
+    assert backend.calls == [
+        *("warm up 9", "warm up 4", "warm up 8"),
+        *("capture 9", "capture 8", "capture 4"),
     ]
 
 
-def test_what_forbids_one_recording_ends_all_and_is_told(
+def test_an_error_that_forbids_capture_ends_all_captures_and_is_reported(
     fresh: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recordings = Recordings(refused={4: torch.AcceleratorError(f"CUDA error: {FORBIDDEN}\n...")})
+    backend = FakeGraphs(refused={4: torch.AcceleratorError(f"CUDA error: {FORBIDDEN}\n...")})
     with caplog.at_level(logging.WARNING):
-        fresh.capture_graphs(5, recordings)
-    assert recordings.done[-2:] == ["record 4", "abandon"]
+        fresh.capture_graphs(5, backend)
+    assert backend.calls[-2:] == ["capture 4", "abort"]
     assert fresh.acceleration_facts["cuda_graphs"] == [5]
     assert fresh.acceleration_facts["cuda_graphs_fault"] == f"CUDA error: {FORBIDDEN}"
     assert [FORBIDDEN in record.getMessage() for record in caplog.records] == [True]
-    recordings = Recordings(refused={5: RuntimeError(FORBIDDEN)})
-    fresh.capture_graphs(5, recordings)
-    assert recordings.done[-2:] == ["record 5", "abandon"]
+    backend = FakeGraphs(refused={5: RuntimeError(FORBIDDEN)})
+    fresh.capture_graphs(5, backend)
+    assert backend.calls[-2:] == ["capture 5", "abort"]
     assert fresh.acceleration_facts["cuda_graphs"] == []
     latents, tokens = inputs(fresh, 2)
     assert torch.equal(
@@ -217,45 +215,47 @@ def test_what_forbids_one_recording_ends_all_and_is_told(
     )
 
 
-@pytest.mark.parametrize("in_rehearsal", [True, False])
-def test_one_size_that_has_no_memory_leaves_the_others(fresh: Pipeline, in_rehearsal: bool) -> None:
+@pytest.mark.parametrize("in_warm_up", [True, False])
+def test_a_size_without_memory_does_not_affect_the_others(
+    fresh: Pipeline, in_warm_up: bool
+) -> None:
     full = torch.OutOfMemoryError("CUDA out of memory")
-    recordings = Recordings(refused={} if in_rehearsal else {9: full})
-    recordings.no_room_for = (9,) if in_rehearsal else ()
-    fresh.capture_graphs(9, recordings)
+    backend = FakeGraphs(refused={} if in_warm_up else {9: full})
+    backend.no_memory_for = (9,) if in_warm_up else ()
+    fresh.capture_graphs(9, backend)
     assert fresh.graphs.sizes == (4, 8)
     fresh.graphs.generate(*inputs(fresh, 2))
-    assert recordings.played == [4]
+    assert backend.replayed == [4]
 
 
-@pytest.mark.parametrize("in_rehearsal", [True, False])
-def test_a_device_that_is_lost_while_passes_are_recorded_is_lost(
-    fresh: Pipeline, monkeypatch: pytest.MonkeyPatch, in_rehearsal: bool
+@pytest.mark.parametrize("in_warm_up", [True, False])
+def test_a_device_lost_during_a_capture_is_reported_as_lost(
+    fresh: Pipeline, monkeypatch: pytest.MonkeyPatch, in_warm_up: bool
 ) -> None:
-    """Would miss a dead GPU that is taken for one that cannot record."""
+    """Would miss a dead GPU that is mistaken for one that cannot capture."""
     lost = torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
-    recordings = Recordings(refused={4: lost})
-    if in_rehearsal:
+    backend = FakeGraphs(refused={4: lost})
+    if in_warm_up:
 
         def warm_up(_: object) -> None:
             raise lost
 
-        monkeypatch.setattr(recordings, "warm_up", warm_up)
+        monkeypatch.setattr(backend, "warm_up", warm_up)
     with pytest.raises(EngineLost) as caught:
-        fresh.capture_graphs(4, recordings)
+        fresh.capture_graphs(4, backend)
     assert caught.value.needs_new_process
 
 
-def test_a_start_that_takes_long_leaves_the_middle_sizes_out(fresh: Pipeline) -> None:
-    recordings, seconds = Recordings(), iter(range(0, 100, 6))
+def test_a_slow_start_skips_the_middle_sizes(fresh: Pipeline) -> None:
+    backend, seconds = FakeGraphs(), iter(range(0, 100, 6))
     graphs = CudaGraphs(fresh.generator, clock=lambda: float(next(seconds)))
-    graphs.capture(graph_sizes(25), *fresh.blank_batch(25), recordings)
+    graphs.capture(graph_sizes(25), *fresh.blank_batch(25), backend)
     assert graphs.sizes == (4, 25)
     assert graphs.padded_size(5) == 25
 
 
-def test_recordings_that_are_given_up_are_told(fresh: Pipeline) -> None:
-    fresh.capture_graphs(4, Recordings())
+def test_disabled_graphs_report_the_reason(fresh: Pipeline) -> None:
+    fresh.capture_graphs(4, FakeGraphs())
     fresh.graphs.disable("no room")
     assert (fresh.graphs.sizes, fresh.graphs.error) == ((), "no room")
     latents, tokens = inputs(fresh, 2)
@@ -265,14 +265,14 @@ def test_recordings_that_are_given_up_are_told(fresh: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("largest", [1, 2, 3, 4, 8, 25, 100])
-def test_what_is_recorded_is_the_largest_pass_and_those_of_a_clips_beginning(largest: int) -> None:
+def test_captured_sizes_are_the_largest_batch_and_those_of_a_clips_start(largest: int) -> None:
     sizes = graph_sizes(largest)
     assert len(sizes) == len(set(sizes)) <= 4
     assert max(sizes) == sizes[0] == largest
     assert min(sizes) == min(4, largest)
 
 
-def test_a_compiler_that_fails_is_told_and_left(
+def test_a_failing_compiler_is_reported_and_not_used(
     fresh: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def compile_nothing(self: nn.Module) -> None:
@@ -295,7 +295,7 @@ def test_a_compiler_that_fails_is_told_and_left(
     fresh.generator.generate(*inputs(fresh, 1))
 
 
-def test_on_a_cpu_the_setting_of_the_compiler_is_answered(
+def test_compile_networks_on_a_cpu_has_no_effect_and_a_warning(
     fresh: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -304,7 +304,7 @@ def test_on_a_cpu_the_setting_of_the_compiler_is_answered(
     assert not fresh.acceleration_facts["compiled"]
 
 
-def test_graphs_without_recordings_draw_as_the_painter(saving: Pipeline) -> None:
+def test_graphs_without_backend_draw_as_the_painter(saving: Pipeline) -> None:
     latents, tokens = inputs(saving, 2)
     painted = saving.generator.generate(latents, tokens)
     assert torch.equal(CudaGraphs(saving.generator).generate(latents, tokens), painted)
