@@ -304,7 +304,7 @@ def test_compile_networks_on_a_cpu_has_no_effect_and_a_warning(
     assert not fresh.acceleration_facts["compiled"]
 
 
-def test_graphs_without_backend_draw_as_the_painter(saving: Pipeline) -> None:
+def test_graphs_without_captures_generate_like_the_generator(saving: Pipeline) -> None:
     latents, tokens = inputs(saving, 2)
     painted = saving.generator.generate(latents, tokens)
     assert torch.equal(CudaGraphs(saving.generator).generate(latents, tokens), painted)
