@@ -76,12 +76,12 @@ class _JournalWatch(Thread):
         super().__init__(daemon=True)
         self._path = path
         self._size = 0
-        self._stop = Event()
+        self._end = Event()
         self.grown: list[float] = []
         """Unix times, s."""
 
     def run(self) -> None:
-        while not self._stop.wait(0.001):
+        while not self._end.wait(0.001):
             size = self._path.stat().st_size if self._path.exists() else 0
             if size > self._size:
                 self.grown.append(time.time())
@@ -92,7 +92,7 @@ class _JournalWatch(Thread):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
+        self._end.set()
         self.join()
 
 
