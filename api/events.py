@@ -9,10 +9,11 @@ from flask import Blueprint, Response, request
 
 from api.body import read_number
 from api.context import context, find_session
+from api.disconnect import is_disconnected
 from api.problem import problem_of
 from api.serializers import film_url
 from api.sse import event_stream, sse
-from api.viewers import POLL_S, Viewer, is_disconnected, viewer_slot
+from api.viewers import POLL_S, Viewer, viewer_slot
 from session.factory import live_film, require_live_writer
 from session.film import Cue, Fragment
 from session.fragmented.writer import FilmWriter

@@ -1,6 +1,5 @@
 """Viewers of growing films: their slots, the film they asked for, and waiting for its growth."""
 
-import socket
 from contextlib import AbstractContextManager
 from wsgiref.types import WSGIEnvironment
 
@@ -8,6 +7,7 @@ from flask import request
 from werkzeug.exceptions import ClientDisconnected
 
 from api.context import context
+from api.disconnect import is_disconnected
 from api.problem import FilmReplaced, TooManyViewers
 from session.factory import Film, live_film, require_live_writer
 from session.fragmented.writer import FilmWriter
@@ -98,16 +98,3 @@ class Viewer:
         if opened is not None and opened.film_id == self.film.film_id:
             self.film = live_film(opened)
         return self.film.wait_past(end, 0)
-
-
-def is_disconnected(environ: WSGIEnvironment) -> bool:
-    """True if the client closed its connection; False under servers other than gunicorn."""
-    connection: socket.socket | None = environ.get("gunicorn.socket")
-    if connection is None:
-        return False
-    try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True

@@ -9,8 +9,8 @@ from hashlib import blake2b
 from typing import Any
 
 from tts.espeak_results import EspeakError, EspeakLanguage, PhonemeMark, SynthesizedSpeech
-from tts.framing import Message
 from tts.worker_process import COMMAND, WorkerFailed, WorkerProcess, WorkerTimeout
+from tts.worker_protocol import Message
 
 PROCESSES = 3
 """One works; the others are warm spares. A text that crashes espeak is tried twice and ends two, so

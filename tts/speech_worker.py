@@ -1,8 +1,8 @@
 """Speech worker: a process that runs espeak-ng, so that a text cannot crash another process.
 
-`python -m tts.speech_worker` reads requests from stdin (`tts.framing`) and writes answers to
-stdout. It ends when stdin is closed, hence with its parent process, however that ends. Its first
-message reports that it is ready. `tts.worker_process` is its counterpart.
+`python -m tts.speech_worker` reads requests from stdin and writes answers to stdout
+(`tts.worker_protocol`). It ends when stdin is closed, hence with its parent process, however that
+ends. Its first message reports that it is ready. `tts.worker_process` is its counterpart.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Protocol
 
 from tts.espeak_library import EspeakLibrary
 from tts.espeak_results import AudioTooLong, EspeakError, EspeakLanguage, SynthesizedSpeech
-from tts.framing import Message, pack_message, unpack_message
+from tts.worker_protocol import Message, pack_message, unpack_message
 
 SENTENCE_CPU_S = 1.0
 """CPU time of one sentence; SIGPROF kills a worker that exceeds it. The longest take 0.15 s."""

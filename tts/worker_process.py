@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tts.framing import Message, pack_message, unpack_message
+from tts.worker_protocol import Message, pack_message, unpack_message
 
 COMMAND = (sys.executable, "-m", "tts.speech_worker")
 ROOT = Path(__file__).resolve().parents[1]

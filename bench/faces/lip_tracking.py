@@ -17,7 +17,7 @@ from warm.avatars.recipe import PreparationSettings
 from warm.engines.base import Engine
 from warm.face.landmarks import lip_gap, lip_width
 from warm.face.mesh import FaceMesh
-from warm.media.resampling import film_audio
+from warm.media.film_audio import film_audio
 from warm.media.video import open_video
 from warm.prepare.run import FACE_MODELS
 from warm.render.compositing import composite, patch_requests

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from warm.media.scaling import crop_to_even, scale_down
+from warm.media.picture_size import crop_to_even, scale_down
 from warm.media.sniff import DamagedMediaError, MediaError, sniff
 
 BACKDROP = 255

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from session.media_file import open_media
 from session.orientation import AS_STORED, OrientationReader
 from warm.media.photo import flatten_alpha
-from warm.media.scaling import crop_to_even, scaled_size
+from warm.media.picture_size import crop_to_even, scaled_size
 from warm.media.sniff import DamagedMediaError, MediaError, sniff
 
 AnyFrame = TypeVar("AnyFrame")

@@ -12,7 +12,7 @@ from tts.speech import Speech
 from tts.voice import VoiceChoice, Voices
 from warm.engines.base import Engine
 from warm.media.audio import open_audio
-from warm.media.resampling import film_audio
+from warm.media.film_audio import film_audio
 
 WINDOW_S = 30
 """Length of a chunk of an audio file. Each is encoded together with the chunks before and after it,

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from warm.face.finder import MIN_MESH_SCORE, FaceFinder
 from warm.face.landmarks import inter_ocular
-from warm.media.scaling import scale_down
+from warm.media.picture_size import scale_down
 from warm.prepare.errors import FaceMissingError, NoFaceError, SmallFaceError
 
 MIN_FACE_PX = 64

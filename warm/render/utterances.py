@@ -10,7 +10,7 @@ from session.film import FilmSpec
 from tts.speech import Phoneme, Speech
 from tts.voice import Voices
 from warm.engines.base import Engine
-from warm.media.resampling import film_audio
+from warm.media.film_audio import film_audio
 from warm.render.jobs import SpeakJob, SpeechReady
 
 TAIL_FRAMES = 3

@@ -25,7 +25,7 @@ from warm.engines.musetalk.face_cache import read_face_cache, write_face_cache
 from warm.engines.musetalk.memory import DeviceMemory, release_cached_memory
 from warm.engines.musetalk.options import MuseTalkOptions, Recipe
 from warm.engines.musetalk.warm_up import time_batch, time_batch_that_fits, warm_up_gpu
-from warm.media.resampling import resample
+from warm.media.film_audio import resample
 
 if TYPE_CHECKING:
     from warm.engines.musetalk.async_copy import PatchBatch

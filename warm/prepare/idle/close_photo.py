@@ -24,7 +24,7 @@ from warm.prepare.idle.lower_face import (
     OUTER_LOWER,
     UPPER_LIP,
 )
-from warm.prepare.idle.pose import RestingFace, to_crop_pixels
+from warm.prepare.idle.resting_face import RestingFace, to_crop_pixels
 
 PARTED_IOD = 0.06
 """A wider gap is closed; the mesh measures closed lips up to .05 apart."""

@@ -17,8 +17,8 @@ from warm.face.landmarks import lip_gap
 from warm.prepare.idle.closed_frames import find_closed_frames
 from warm.prepare.idle.closing_warp import OPENING_IOD, Box, ClosingWarp, FrameWarp
 from warm.prepare.idle.lower_face import JAW_SHARE, LIPS
-from warm.prepare.idle.pose import RestingFace, resting_face
 from warm.prepare.idle.references import choose_references, reference_weights
+from warm.prepare.idle.resting_face import RestingFace, resting_face
 
 THREADS = 2
 BLEND_INNER, BLEND_OUTER = 1.05, 1.75

@@ -25,7 +25,7 @@ from warm.prepare.idle.lower_face import (
     OUTER_UPPER,
     lip_line,
 )
-from warm.prepare.idle.pose import RestingFace
+from warm.prepare.idle.resting_face import RestingFace
 
 GRID_STEP = 2.5
 """Crop pixels between the nodes of a field."""

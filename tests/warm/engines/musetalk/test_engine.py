@@ -23,7 +23,7 @@ from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.generator import Generator
 from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.view import FaceOutOfFrame, Placement, face_views
-from warm.media.resampling import resample
+from warm.media.film_audio import resample
 from warm.offline.chunks import chunks_from_audio
 
 POSES = [UPRIGHT, rotation_about_face(12.0), rotation_about_face(-6.0)]

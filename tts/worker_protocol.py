@@ -1,4 +1,4 @@
-"""Framing of messages between a process and its speech workers: a JSON header and raw bytes."""
+"""Messages between the server and its speech workers: a JSON header and raw bytes."""
 
 import json
 import struct

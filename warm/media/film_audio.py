@@ -1,4 +1,4 @@
-"""Resampling of speech to the film's clock: 48 kHz, in whole video frames."""
+"""Speech as the sound of a film: 48 kHz, padded to whole video frames."""
 
 import av
 import numpy as np

@@ -5,7 +5,7 @@ import pytest
 
 from session.film import FilmSpec
 from tts.speech import Speech
-from warm.media.resampling import film_audio
+from warm.media.film_audio import film_audio
 
 SPEC = FilmSpec(width=64, height=64, fps=25)
 
