@@ -72,6 +72,7 @@ def reset(client: FlaskClient, session_id: str) -> TestResponse:
 REQUESTS = (say, say, reset, say)
 
 
+@pytest.mark.slow
 def test_any_disk_error_is_reported_and_the_next_request_works(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

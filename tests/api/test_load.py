@@ -143,6 +143,7 @@ def test_memory_files_and_threads_do_not_grow_over_many_clips(server: Server) ->
     assert later[2] <= max(threads, 80)
 
 
+@pytest.mark.slow
 def test_a_client_that_reads_nothing_loses_its_slot_and_delays_no_other(tmp_path: Path) -> None:
     """Would miss slots held permanently by players that do not read."""
     results = tmp_path / "results"

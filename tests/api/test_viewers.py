@@ -12,6 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 SERVER = Path(__file__).with_name("tiny_server.py")
 PLACES = 32
 """The default of `max_watchers`."""
@@ -88,6 +90,7 @@ def test_a_client_that_disconnects_frees_its_slot(tmp_path: Path) -> None:
         assert answer.status == 200
 
 
+@pytest.mark.slow
 def test_a_viewer_misses_nothing_when_a_killed_server_restarts(tmp_path: Path) -> None:
     with serving(tmp_path) as port:
         say(port)

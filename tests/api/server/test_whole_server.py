@@ -16,6 +16,8 @@ from warm.prepare.run import FACE_MODELS, prepare
 from warm.render.utterances import TAIL_FRAMES
 from warm.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 PORTRAIT = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 
 
