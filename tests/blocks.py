@@ -1,4 +1,4 @@
-"""Pictures of coloured blocks, and a check that a film shows their colours in their places."""
+"""Pictures of coloured blocks, and a check that a film shows them in place."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -14,30 +14,30 @@ SIZES = [(width, height) for width in (64, 66, 68, 70) for height in (64, 66, 68
 SIZES += [(576, 722), (722, 576)]
 ODD_SIZES = [(65, 66), (66, 65), (67, 69), (69, 67), (575, 721)]
 FINE = 1
-"""Constant quality at which x264 loses next to nothing."""
+"""Constant quality of nearly lossless encoding."""
 _BGR = np.array(
     [(35, 56, 196), (198, 89, 34), (50, 170, 64), (170, 170, 170), (35, 201, 215), (181, 69, 185)]
 )
-"""Colours that 8-bit limited range holds nearly exactly."""
+"""Colours that 8-bit limited range represents nearly exactly."""
 _ROWS, _COLUMNS = 3, 2
 _FLAT_PX = 6
-"""H.264 rings near edges: only pixels this far from all of them are flat."""
+"""H.264 rings near edges: pixels at least this far from all edges count as flat."""
 
 
 def blocks(size: tuple[int, int], number: int) -> Picture:
-    """(h, w, 3) BGR: 3 by 2 blocks; those of another `number` have other colours.
+    """Draw 3 by 2 blocks as (h, w, 3) BGR, in other colours for each `number`.
 
-    All edges lie between two pairs of pixels, where 4:2:0 can show them exactly.
+    All edges are between two pairs of pixels, where 4:2:0 represents them exactly.
     """
     return _BGR[_labels(size, number)].astype(np.uint8)
 
 
 def require_blocks(path: Path, size: tuple[int, int], numbers: list[int]) -> None:
-    """Assert that a film of odd or even `size` shows these blocks, and nothing after them.
+    """Assert that a film of odd or even `size` shows these blocks and nothing after them.
 
-    Every pixel must be nearest to the colour of its own block, and in the mean each flat area
-    within 2 levels of it, single pixels within 3: rounding to planes costs up to 2. That takes a
-    film that was encoded at FINE: the usual quantizer costs up to 3 more.
+    Every pixel must be nearest to the colour of its own block; the mean of each flat area must be
+    within 2 levels of it, and single pixels within 3, since rounding to planes costs up to 2. The
+    film must be encoded at FINE: the usual quantizer costs up to 3 more.
     """
     shown = [_bgr(frame) for frame in _decoded(path)]
     assert len(shown) == len(numbers)
@@ -66,7 +66,7 @@ def _labels(size: tuple[int, int], number: int) -> NDArray[np.intp]:
 
 
 def _places(length: int, count: int) -> NDArray[np.intp]:
-    """The block of each pixel along one side."""
+    """Return the block of each pixel along one side."""
     edges = [length * each // count // 2 * 2 for each in range(count)] + [length]
     return np.repeat(np.arange(count), [end - start for start, end in pairwise(edges)])
 
@@ -83,9 +83,9 @@ def _decoded(path: Path) -> list[av.VideoFrame]:
 
 
 def _bgr(frame: av.VideoFrame) -> NDArray[np.float64]:
-    """(h, w, 3) by the definition of ITU-R BT.601, limited range; chroma as it is, doubled.
+    """Convert to (h, w, 3) by the definition of ITU-R BT.601, limited range, with doubled chroma.
 
-    From the planes themselves: the conversions of PyAV shall not judge themselves.
+    Uses the planes directly, so that the test does not depend on the conversions of PyAV.
     """
     assert (frame.format.name, frame.colorspace, frame.color_range) == ("yuv420p", 6, 1)
     luma, cb, cr = (_plane(plane) for plane in frame.planes)

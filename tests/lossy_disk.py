@@ -1,14 +1,14 @@
-"""A disk that forgets: what the system may have on it after a power cut, by what POSIX promises.
+"""Simulated disk that loses unsynced data on a power cut, as far as POSIX allows it.
 
-`LossyDisk` stands between the program and a real folder. Every call goes through to the folder, as
-the page cache would show it; beside that it keeps what has been synced and what has not, and makes
-every disk that a power cut may leave:
+`LossyDisk` is placed between the program and a real folder. Every call is executed on the folder,
+which shows the state of the page cache; in addition the class records which changes were synced,
+and enumerates every state of the disk that a power cut may leave:
 
-- writes and truncations that were not synced are there wholly, in part, in any combination, or not;
-- a file may have grown without its new bytes (zeros), or by only some of its sectors;
-- names made, renamed or removed are there or not until their folder is synced.
+- unsynced writes and truncations are on disk completely, in part, in any combination, or not;
+- a file may have grown without its new bytes (zeros), or with only some of its sectors;
+- created, renamed or removed names are on disk or not until their folder is synced.
 
-It can also refuse a call, end the process at a call, or fail a sync and forget what it held.
+It can also make a call fail, end the process at a call, or fail a sync and drop the pages.
 """
 
 import os
@@ -22,16 +22,16 @@ import pytest
 
 SECTOR_BYTES = 512
 SCRATCH = ".parts"
-"""End of the names of folders whose contents count for nothing."""
-_MOST_STATES = 16
-"""At one moment; more are drawn at random."""
+"""Suffix of folders whose contents are irrelevant."""
+_MAX_STATES = 16
+"""Maximum number of states at one moment; larger sets are sampled."""
 
 Files = dict[str, bytes]
-"""What a disk holds, by path relative to its root; a folder has a path that ends with a slash."""
+"""Contents of a disk by relative path; the path of a folder ends with a slash."""
 
 
 class Killed(BaseException):
-    """The process ended here; nothing that follows has an effect."""
+    """The process was killed; later calls have no effect."""
 
 
 class Write:
@@ -43,7 +43,7 @@ class Write:
         return held[: self.offset] + self.data + held[self.offset + len(self.data) :]
 
     def torn(self, chance: random.Random) -> Iterator["Write"]:
-        """The file grew, but not all of the bytes came."""
+        """Yield writes that made the file grow but lost some of the bytes."""
         half = len(self.data) // 2
         yield Write(self.offset, self.data[:half])
         yield Write(self.offset, bytes(len(self.data)))
@@ -71,15 +71,15 @@ class File:
     def __init__(self, synced: bytes = b"") -> None:
         self.synced = synced
         self.pending: list[Write | Cut] = []
-        self.limbo: list[Write | Cut] = []
-        """What a sync failed on: perhaps on disk, and never synced again."""
+        self.dropped: list[Write | Cut] = []
+        """Changes whose sync failed: they may be on disk, and are never synced again."""
 
     def sync(self) -> None:
         self.synced = apply(self.pending, self.synced)
         self.pending = []
 
     def states(self, chance: random.Random) -> Iterator[bytes]:
-        for lost in subsets(self.limbo):
+        for lost in subsets(self.dropped):
             for kept in subsets(self.pending):
                 yield apply([*lost, *kept], self.synced)
         if self.pending:
@@ -120,7 +120,7 @@ def merged(names: dict[str, Entry], changes: Sequence[dict[str, Entry | None]]) 
 
 
 def subsets(items: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
-    """Nothing first, everything last."""
+    """Yield all subsets, from the empty one to the full one."""
     return chain.from_iterable(combinations(items, size) for size in range(len(items) + 1))
 
 
@@ -131,31 +131,31 @@ class LossyDisk:
         self.root = root.resolve()
         self.watched: Callable[[], None] = lambda: None
         self.calls = 0
-        """That change the disk, or sync it."""
+        """Number of calls that change or sync the disk."""
         self.before: Callable[[int, str], None] = lambda *_: None
-        """Told number and name of each such call; may raise in its place."""
+        """Called with number and name before each such call; may raise in its place."""
         self.torn_at: int | None = None
-        """Call at which half of a write goes through and the process ends."""
+        """Number of the call that writes half of its bytes and then kills the process."""
         self.takes_half = False
-        """Whether of a write that is refused the first half goes through, as on a full disk."""
+        """True if a failing write writes the first half of its bytes, as on a full disk."""
         self._chance = random.Random(seed)
         self._top = Folder()
         self._held: dict[int, tuple[Entry, Path]] = {}
-        self._is_dead = False
+        self._is_killed = False
         self._real: dict[str, Callable[..., Any]] = {}
         for name in ("open", "close", "pwrite", "ftruncate", "fsync", "replace", "rename"):
-            self._put_between(monkeypatch, name)
+            self._intercept(monkeypatch, name)
         for name in ("unlink", "mkdir", "rmdir", "posix_fadvise"):
-            self._put_between(monkeypatch, name)
+            self._intercept(monkeypatch, name)
 
-    def _put_between(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def _intercept(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         self._real[name] = getattr(os, name)
         monkeypatch.setattr(os, name, getattr(self, f"on_{name}"))
 
     def begin_with(self, files: Files) -> None:
-        """Lay out a disk's contents, all of it synced."""
+        """Write initial contents to the disk, all of it synced."""
         lay_out(files, self.root)
-        self._top = Folder()  # forgets that the folders were made just now
+        self._top = Folder()  # drops the creation of the folders from the record
         for path, data in files.items():
             parent, _, name = path.rstrip("/").rpartition("/")
             folder = self._find(self.root / parent)
@@ -163,25 +163,25 @@ class LossyDisk:
             folder.synced[name] = Folder() if path.endswith("/") else File(data)
 
     def revive(self) -> None:
-        """Another process begins: locks and descriptors of the dead one are gone."""
+        """Start another process: locks and descriptors of the killed one are released."""
         for fd in list(self._held):
             self._real["close"](fd)
         self._held.clear()
-        self._is_dead = False
+        self._is_killed = False
         self.torn_at = None
         self.before = lambda *_: None
 
     def kill(self) -> None:
-        """Called from `before`: the process ends in place of that call."""
-        self._is_dead = True
+        """Kill the process in place of the current call; called from `before`."""
+        self._is_killed = True
         raise Killed
 
     def states(self) -> Iterator[Files]:
-        """Everything a power cut may leave now; at most so many, some by chance."""
+        """Yield the states that a power cut may leave now; a random sample if there are many."""
         found = self._grown(self._top)
-        few = list(islice(found, 4 * _MOST_STATES))
-        if len(few) > _MOST_STATES:
-            few = [few[0], few[-1], *self._chance.sample(few[1:-1], _MOST_STATES - 2)]
+        few = list(islice(found, 4 * _MAX_STATES))
+        if len(few) > _MAX_STATES:
+            few = [few[0], few[-1], *self._chance.sample(few[1:-1], _MAX_STATES - 2)]
         yield from few
 
     def _grown(self, folder: Folder) -> Iterator[Files]:
@@ -202,7 +202,7 @@ class LossyDisk:
         ]
 
     def _step(self, name: str) -> None:
-        if self._is_dead:
+        if self._is_killed:
             raise Killed
         self.calls += 1
         self.before(self.calls, name)
@@ -218,26 +218,26 @@ class LossyDisk:
         assert isinstance(found, Folder), path
         return found
 
-    def _ours(self, path: Any, dir_fd: int | None = None) -> Path | None:
-        """The path, where it lies on this disk."""
+    def _path_on_disk(self, path: Any, dir_fd: int | None = None) -> Path | None:
+        """Return the full path if it is on this disk, else None."""
         if not isinstance(path, str | Path):
             return None
         folder = Path.cwd() if dir_fd is None else Path(f"/proc/self/fd/{dir_fd}").readlink()
         full = folder / path
         return full if full.is_relative_to(self.root) else None
 
-    def _adopt(self, path: Path) -> None:
-        """Know of a file that another program wrote; nothing of it is on disk yet."""
+    def _register(self, path: Path) -> None:
+        """Register a file that another program wrote; nothing of it is synced."""
         file = File()
         file.pending.append(Write(0, path.read_bytes()))
         self._parent(path).pending.append({path.name: file})
 
     def on_open(self, path: Any, flags: int, mode: int = 0o777, **more: Any) -> int:
-        ours = self._ours(path, **more)
+        ours = self._path_on_disk(path, **more)
         if ours is None:
             return int(self._real["open"](path, flags, mode, **more))
         if ours.is_file() and self._find(ours) is None:
-            self._adopt(ours)
+            self._register(ours)
         is_new = bool(flags & os.O_CREAT) and self._find(ours) is None
         self._step("open")
         fd = int(self._real["open"](path, flags, mode, **more))
@@ -298,22 +298,22 @@ class LossyDisk:
         entry = self._held[fd][0]
         try:
             self._step("fsync")
-        except OSError:  # the system marks the pages clean and forgets them
+        except OSError:  # the kernel marks the pages clean and drops them
             if isinstance(entry, File):
-                entry.limbo, entry.pending = [*entry.limbo, *entry.pending], []
+                entry.dropped, entry.pending = [*entry.dropped, *entry.pending], []
             raise
         entry.sync()
         self.watched()
 
     def on_posix_fadvise(self, fd: int, _offset: int, _size: int, advice: int) -> None:
-        """Read again from the disk what it forgot."""
-        if fd in self._held and advice == os.POSIX_FADV_DONTNEED and self._file(fd).limbo:
+        """Drop cached pages: the file shows what is on the disk."""
+        if fd in self._held and advice == os.POSIX_FADV_DONTNEED and self._file(fd).dropped:
             entry, path = self._file(fd), self._held[fd][1]
             path.write_bytes(apply(entry.pending, entry.synced))
-            entry.limbo = []
+            entry.dropped = []
 
     def _rename(self, name: str, source: Any, target: Any) -> None:
-        ours, there = self._ours(source), self._ours(target)
+        ours, there = self._path_on_disk(source), self._path_on_disk(target)
         if ours is None or there is None:
             self._real[name](source, target)
             return
@@ -334,7 +334,7 @@ class LossyDisk:
         self._rename("rename", source, target)
 
     def _remove(self, name: str, path: Any, **more: Any) -> None:
-        ours = self._ours(path, **more)
+        ours = self._path_on_disk(path, **more)
         if ours is not None and self._find(ours) is not None:
             self._step(name)
         self._real[name](path, **more)
@@ -349,7 +349,7 @@ class LossyDisk:
         self._remove("rmdir", path, **more)
 
     def on_mkdir(self, path: Any, mode: int = 0o777) -> None:
-        ours = self._ours(path)
+        ours = self._path_on_disk(path)
         if ours is not None and self._find(ours) is None:
             self._step("mkdir")
         self._real["mkdir"](path, mode)
@@ -359,7 +359,7 @@ class LossyDisk:
 
 
 def lay_out(files: Files, root: Path) -> None:
-    """Put a disk's contents into a real folder."""
+    """Write the contents of a disk to a real folder."""
     for path, data in files.items():
         place = root / path
         if path.endswith("/"):

@@ -110,7 +110,7 @@ def scan_film(fd: int, film: Path, init_segment: InitSegment) -> FilmScan:
     if two or more fragments follow the journal's end: only one can be in progress, so the journal
     lost lines.
     """
-    file_size = os.fstat(fd).st_size  # before the journal, which may be ahead but never behind
+    file_size = os.fstat(fd).st_size  # before the journal, which may be longer, never shorter
     journal = read_journal(journal_path(film), init_segment.film_id)
     film_file = FilmFile(fd, init_segment, file_size)
     repair = repair_journal(film_file, journal.lines) if journal else None

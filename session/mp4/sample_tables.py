@@ -1,6 +1,6 @@
 """Sample tables of an ordinary MP4 (ISO/IEC 14496-12), read without another program.
 
-Players rely on them, so they show the real contents of a file, whatever its writer reported.
+Players rely on them, so they show the real contents of a file, independent of its writer.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Pictures that carry their number, and films read back by two decoders that are not ours."""
+"""Numbered pictures, and decoding of films by two independent decoders."""
 
 import subprocess
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _BITS = np.arange(16)
 
 
 def picture(number: int, spec: FilmSpec = SPEC) -> NDArray[np.uint8]:
-    """A picture whose 16 blocks, black or white, spell `number`; the rest is grey."""
+    """Draw a picture whose 16 blocks, black or white, encode `number`; the rest is grey."""
     canvas = np.full((spec.height, spec.width, 3), 128, np.uint8)
     blocks = ((number >> _BITS) & 1).reshape(4, 4).astype(np.uint8) * 219 + 16
     canvas[:64, :64] = np.kron(blocks, np.ones((_BLOCK, _BLOCK), np.uint8))[..., None]
@@ -27,7 +27,7 @@ def picture(number: int, spec: FilmSpec = SPEC) -> NDArray[np.uint8]:
 
 
 def number(shown: NDArray[np.uint8]) -> int:
-    """What `picture` spelled, read from the middle of each block."""
+    """Read the number of a picture from the middle of each block."""
     middles = shown[8:64:_BLOCK, 8:64:_BLOCK].astype(int).reshape(16, -1).mean(axis=1)
     return int(((middles > 128) << _BITS).sum())
 
@@ -37,7 +37,7 @@ def pictures(first: int, count: int, spec: FilmSpec = SPEC) -> list[NDArray[np.u
 
 
 def tone(first_sample: int, count: int, hz: float = 440.0) -> NDArray[np.float32]:
-    """A piece of one endless sine, so that pieces side by side have no joint."""
+    """Return a part of a continuous sine, so that consecutive parts join without a step."""
     times = np.arange(first_sample, first_sample + count) / SAMPLE_RATE_HZ
     return (0.3 * np.sin(2 * np.pi * hz * times)).astype(np.float32)
 
@@ -49,7 +49,7 @@ def write(
     spec: FilmSpec = SPEC,
     cues: Sequence[Cue] = (),
 ) -> Fragment:
-    """Pictures `first`… and the piece of tone that belongs to them."""
+    """Write pictures from `first` on, and the part of the tone that belongs to them."""
     sound = tone(first * spec.samples_per_frame, count * spec.samples_per_frame)
     return clip.write(pictures(first, count, spec), sound, cues)
 
@@ -80,7 +80,7 @@ def watch(path: Path) -> Shown:
 
 
 def watch_with_ffmpeg(path: Path, spec: FilmSpec = SPEC) -> tuple[list[int], NDArray[np.float32]]:
-    """Decode a film with the ffmpeg program; any word of complaint fails the test."""
+    """Decode a film with the ffmpeg program; any warning fails the test."""
     width, height = spec.coded_size
     raw = _ffmpeg(
         path, "-map", "0:v", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"

@@ -1,4 +1,4 @@
-"""Samples turned to AAC packets, decoded one after the other."""
+"""Samples are encoded to AAC packets, which are decoded one after the other."""
 
 import av
 import numpy as np

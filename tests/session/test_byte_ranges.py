@@ -1,4 +1,4 @@
-"""Ranges of a growing film, held against the examples and rules of RFC 9110."""
+"""Ranges of a growing film follow the examples and rules of RFC 9110."""
 
 import pytest
 from hypothesis import given
@@ -36,20 +36,20 @@ def test_one_range_is_granted_within_what_is_committed(header: str, start: int, 
     "header", [None, "", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=5-4", "items=0-5",
                "bytes=0-1,5-6", "bytes=--5", "bytes=0x1-5", "bytes=１-２"]
 )  # fmt: skip
-def test_what_is_not_one_range_means_the_whole_film(header: str | None) -> None:
+def test_anything_but_one_range_means_the_whole_film(header: str | None) -> None:
     assert choose(header) == ByteRange(0, 10_000, 10_000, is_partial=False)
 
 
 @pytest.mark.parametrize(
     "header", ["bytes=10000-", "bytes=10000-10001", "bytes=-0", "bytes=99999-"]
 )
-def test_a_range_behind_the_committed_end_is_refused_with_the_size(header: str) -> None:
+def test_a_range_after_the_committed_end_is_refused_with_the_size(header: str) -> None:
     with pytest.raises(RangeNotSatisfiableError, match="10000 bytes") as refusal:
         choose(header)
     assert refusal.value.size == 10_000
 
 
-def test_a_reader_goes_on_after_the_film_has_grown() -> None:
+def test_a_reader_can_continue_after_the_film_has_grown() -> None:
     first = choose("bytes=0-", etag(FILM), size=700)
     later = choose(f"bytes={first.end}-", etag(FILM), size=900)
     assert (later.start, later.end, later.is_partial) == (700, 900, True)

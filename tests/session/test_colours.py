@@ -1,9 +1,9 @@
-"""Films show the colours that went in, where they were, in every size.
+"""Films show the right colours in the right places, in every size.
 
 These tests would miss: errors below 2 of 255 in flat colours, chroma shifted by less than a pixel,
-edges inside a pair of pixels (4:2:0 mixes their colours), and players that place chroma in their
-own way. They find chroma planes that begin or end in another place, which stretches or shifts all
-colours, and pictures that are scaled on their way. The quantizer is set finer than it is in use.
+edges inside a pair of pixels (4:2:0 mixes their colours), and players that place chroma
+differently. They find chroma planes with a wrong origin or size, which stretches or shifts all
+colours, and pictures that are scaled. The quantizer is finer than in normal use.
 """
 
 import subprocess
@@ -64,7 +64,7 @@ def test_a_picture_of_another_size_is_refused_and_not_scaled(shape: tuple[int, .
 
 
 def normalised(folder: Path, size: Size, pix_fmt: str) -> Path:
-    """Two clips that cannot be copied into one track, joined by encoding both again."""
+    """Join two clips that cannot be copied into one track by encoding both again."""
     clips = [
         clip(folder / f"{number}.mp4", [blocks(size, number)] * 3, pix_fmt, "-level", level)
         for number, level in enumerate(("4.0", "4.1"))
@@ -74,7 +74,7 @@ def normalised(folder: Path, size: Size, pix_fmt: str) -> Path:
 
 
 def clip(path: Path, pictures: list[Picture], pix_fmt: str, *options: str) -> Path:
-    """Pictures nearly without loss, as ffmpeg makes them of raw ones."""
+    """Encode raw pictures with ffmpeg, nearly without loss."""
     height, width = pictures[0].shape[:2]
     raw = ("-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{width}x{height}", "-r", "25")
     command = [FFMPEG, "-v", "error", "-y", *raw, "-i", "-"]

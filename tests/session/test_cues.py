@@ -1,4 +1,4 @@
-"""Sentences of a film: on which frames each is heard, whatever cut them short."""
+"""Each sentence of a film has the frames on which it is heard, also if it is interrupted."""
 
 import json
 import os
@@ -23,7 +23,7 @@ ONE, TWO = cue("One.", 0, 5), cue("Two?", 5, 4)
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A film of one clip: two sentences, and three frames in which nobody speaks."""
+    """Film of one clip: two sentences, and three silent frames."""
     path = tmp_path / "film.mp4"
     with FilmWriter.create(path, SPEC) as film:
         clip = film.begin("One. Two?")
@@ -59,7 +59,9 @@ def test_a_sentence_grows_with_the_film_and_never_past_its_end(tmp_path: Path) -
         assert film.cues() == [cue("Long.", 0, 5), cue("Short.", 5, 1)]
 
 
-def test_a_sentence_cut_short_ends_with_its_clip_also_when_the_film_goes_on(tmp_path: Path) -> None:
+def test_an_interrupted_sentence_ends_with_its_clip_also_when_the_film_continues(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "film.mp4"
     with FilmWriter.create(path, SPEC) as film:
         clip = film.begin("interrupted")
@@ -119,6 +121,6 @@ def test_a_cue_that_does_not_begin_on_its_pictures_is_refused(tmp_path: Path, wr
 
 def test_check_finds_a_sentence_on_the_wrong_line(path: Path) -> None:
     journal = journal_path(path)
-    told = re.sub(', "sum": "[^"]*"', "", journal.read_text("utf-8"))  # as before there were any
-    journal.write_text(told.replace('"first_frame": 5', '"first_frame": 9'))
+    text = re.sub(', "sum": "[^"]*"', "", journal.read_text("utf-8"))  # older format
+    journal.write_text(text.replace('"first_frame": 5', '"first_frame": 9'))
     assert ["a cue of its journal line" in fault for fault in check_film(path).faults] == [True]

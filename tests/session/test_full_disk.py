@@ -1,4 +1,4 @@
-"""When there is no room, or the disk fails: the film stays whole."""
+"""A film stays valid when the disk is full or fails."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ from tests.session.sample_films import SPEC, watch, watch_with_ffmpeg, write
 
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """No file of this process may grow past `size` bytes; the system itself sees to it."""
+    """Limit the size of all files of this process to `size` bytes, enforced by the system."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -70,7 +70,7 @@ def test_a_clip_may_repeat_the_fragment_that_found_no_room(path: Path) -> None:
     assert watch(path).numbers == [0, 1, 2, 3, 4]
 
 
-def test_no_room_for_the_journal_takes_the_fragment_back(path: Path) -> None:
+def test_a_full_disk_at_the_journal_rolls_the_fragment_back(path: Path) -> None:
     with FilmWriter.create(path, SPEC) as film:
         write(film.begin("x" * 20_000), 0, 1)  # the journal is the larger file
         film.close()
@@ -86,7 +86,7 @@ def test_no_room_for_the_journal_takes_the_fragment_back(path: Path) -> None:
     assert watch(path).numbers == [0, 1]
 
 
-def test_no_room_to_create_leaves_nothing(path: Path) -> None:
+def test_a_film_that_cannot_be_created_leaves_no_file(path: Path) -> None:
     with largest_file(100), pytest.raises(OSError, match="File too large"):
         FilmWriter.create(path, SPEC)
     assert list(path.parent.iterdir()) == []
@@ -124,7 +124,7 @@ def test_a_failing_disk_closes_the_film_at_its_committed_end(
     assert watch(path).numbers == [0, 1, 2, 3]
 
 
-def test_an_interrupt_between_the_writes_leaves_nothing_and_the_film_goes_on(
+def test_an_interrupt_between_the_writes_changes_nothing_and_the_film_can_be_continued(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(fd: int) -> None:
@@ -143,7 +143,7 @@ def test_an_interrupt_between_the_writes_leaves_nothing_and_the_film_goes_on(
     assert watch(path).numbers == [0, 1, 2]
 
 
-def test_a_disk_that_cannot_even_be_cut_back_closes_the_film_and_recovery_heals_it(
+def test_a_disk_that_cannot_be_truncated_closes_the_film_and_recovery_repairs_it(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""The playlist of a growing film: what it says, what it keeps, and that ffmpeg plays it."""
+"""Playlists of a growing film are valid, never change listed segments, and play in ffmpeg."""
 
 import gzip
 import os
@@ -40,7 +40,7 @@ def segments_in(text: str) -> list[str]:
     return re.findall(r"#EXTINF:.*\n.*\n.*\n", text)
 
 
-def test_the_playlist_says_what_players_need(film: FilmWriter) -> None:
+def test_the_playlist_has_what_players_need(film: FilmWriter) -> None:
     say(film, 2, 12)
     first, second = film.fragments_since(0)
     assert whole(playlist_of(film)) == (
@@ -63,7 +63,7 @@ def test_it_grows_with_the_film_and_never_changes_what_it_listed(film: FilmWrite
         assert playlist.end == film.committed.bytes
         assert whole(playlist).startswith(before)
         before = whole(playlist)
-    assert whole(playlist) == whole(playlist_of(film))  # a server that starts anew
+    assert whole(playlist) == whole(playlist_of(film))  # of a restarted server
 
 
 def test_only_a_film_that_is_over_has_an_end(film: FilmWriter) -> None:
@@ -79,7 +79,7 @@ def test_the_packed_list_is_the_plain_one(film: FilmWriter) -> None:
     assert gzip.decompress(made.packed) == made.plain
 
 
-def test_a_delta_and_what_it_skips_are_the_whole(
+def test_a_delta_and_the_segments_it_skips_are_the_full_playlist(
     film: FilmWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("session.hls.SKIP_TARGETS", 6)
@@ -101,7 +101,7 @@ def test_a_short_film_has_no_delta(film: FilmWriter) -> None:
     assert playlist.delta(3, is_ended=False).decode() == whole(playlist)
 
 
-def test_a_window_numbers_its_segments_as_the_whole_does(film: FilmWriter) -> None:
+def test_a_window_numbers_its_segments_as_the_full_playlist_does(film: FilmWriter) -> None:
     say(film, *[1] * 10)
     playlist = playlist_of(film)
     text = playlist.window(10, 3, is_ended=False).decode()
@@ -123,7 +123,7 @@ def test_the_target_duration_holds_for_every_fragment_that_can_come(film: FilmWr
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Where relative names of the playlist are found."""
+    """Change to the folder in which relative names of the playlist are resolved."""
     here = Path.cwd()
     os.chdir(tmp_path)
     yield tmp_path

@@ -37,7 +37,7 @@ VIDEOS = [kind for kind, (video, _) in KINDS.items() if video]
 
 
 def titled(path: Path, *, has_chapter: bool = True) -> Path:
-    """A second of grey and of a tone, with Latin-1 in all that its kind can name."""
+    """Write one second of grey and of a tone, with Latin-1 in all tags that the format allows."""
     video, audio = KINDS[path.suffix[1:]]
     options = {"write_id3v1": "1", "id3v2_version": "0"} if path.suffix == ".mp3" else {}
     with av.open(str(path), "w", options=options, metadata_encoding="latin-1") as container:

@@ -34,7 +34,7 @@ TURNS = [(rotate, flip) for rotate in (0, 90, 180, 270) for flip in ("", "horizo
 
 
 def stored(width: int = 64, height: int = 48) -> NDArray[np.uint8]:
-    """A grey picture with a different level in each quarter."""
+    """Return a grey picture with a different level in each quarter."""
     picture = np.empty((height, width, 3), np.uint8)
     picture[: height // 2, : width // 2], picture[: height // 2, width // 2 :] = 40, 90
     picture[height // 2 :, : width // 2], picture[height // 2 :, width // 2 :] = 150, 210
@@ -42,7 +42,7 @@ def stored(width: int = 64, height: int = 48) -> NDArray[np.uint8]:
 
 
 def marked(path: Path, matrix: Sequence[float], codec: str = "libx264") -> Path:
-    """A short film with (a, b, c, d), in units of 1, as its display matrix."""
+    """Write a short film with (a, b, c, d), in units of 1, as its display matrix."""
     a, b, c, d = (round(value * ONE) for value in matrix)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
@@ -56,7 +56,7 @@ def marked(path: Path, matrix: Sequence[float], codec: str = "libx264") -> Path:
 
 
 def as_read(path: Path) -> tuple[Orientation, NDArray[np.uint8]]:
-    """Orientation of a film's first picture, and the picture upright."""
+    """Return the orientation of a film's first picture, and the picture upright."""
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
         orientation = OrientationReader().read(frame)
@@ -64,7 +64,7 @@ def as_read(path: Path) -> tuple[Orientation, NDArray[np.uint8]]:
 
 
 def as_shown(path: Path, number: int = 0) -> NDArray[np.uint8]:
-    """One picture as the ffmpeg program shows it."""
+    """Decode one picture as the ffmpeg program shows it."""
     command = [FFMPEG, "-v", "error", "-i", str(path), "-vf", f"select=eq(n\\,{number})"]
     command += ["-frames:v", "1", "-f", "image2pipe", "-c:v", "png", "-"]
     done = subprocess.run(command, capture_output=True, check=True)
@@ -92,16 +92,16 @@ def test_an_orientation_within_the_h264_stream_is_that_of_ffmpeg(
     rotate: int, flip: str, suffix: str, tmp_path: Path
 ) -> None:
     plain = marked(tmp_path / "plain.mp4", (1, 0, 0, 1))
-    told = f"h264_metadata=display_orientation=insert:rotate={rotate}"
-    told += f":flip={flip}" if flip else ""
-    path = again(plain, tmp_path / f"film.{suffix}", "-c", "copy", "-bsf:v", told)
+    bitstream_filter = f"h264_metadata=display_orientation=insert:rotate={rotate}"
+    bitstream_filter += f":flip={flip}" if flip else ""
+    path = again(plain, tmp_path / f"film.{suffix}", "-c", "copy", "-bsf:v", bitstream_filter)
     orientation, upright = as_read(path)
     assert (orientation == AS_STORED) == (rotate == 0 and not flip)
     assert are_alike(upright, as_shown(path))
 
 
 def packed(path: Path, codec: str, pix_fmt: str, pictures: list[bytes]) -> Path:
-    """A film whose coded pictures are these bytes."""
+    """Write a film with these bytes as its encoded pictures."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, pix_fmt
@@ -175,7 +175,7 @@ def test_a_scale_does_not_change_the_orientation(matrix: Matrix, scale: float) -
 
 
 def patched(path: Path, out: Path, matrix: Sequence[float]) -> Path:
-    """A copy of an MP4 with this matrix in the header of its first track, that of the pictures."""
+    """Copy an MP4 with this matrix in the header of its video track."""
     data = bytearray(path.read_bytes())
     box = data.index(b"tkhd") + 4
     at = box + (52 if data[box] == 1 else 40)
@@ -225,15 +225,15 @@ def test_clips_of_one_orientation_are_copied_and_keep_it(matrix: Matrix, tmp_pat
 def test_an_orientation_that_copying_loses_is_noticed(tmp_path: Path) -> None:
     """The first clip has it in its stream, the second in its track header, which copying drops."""
     plain, out = clip(tmp_path / "plain.mp4", 6), tmp_path / "out.mp4"
-    told = "h264_metadata=display_orientation=insert:rotate=0:flip=horizontal"
-    inner = again(plain, tmp_path / "inner.mp4", "-c", "copy", "-bsf:v", told)
+    bitstream_filter = "h264_metadata=display_orientation=insert:rotate=0:flip=horizontal"
+    inner = again(plain, tmp_path / "inner.mp4", "-c", "copy", "-bsf:v", bitstream_filter)
     outer = patched(plain, tmp_path / "outer.mp4", (-1, 0, 0, 1))
     with pytest.raises(CopyFailedError, match="--normalise"):
         concat_clips([inner, outer], out)
     assert not out.exists()
 
 
-def test_the_pictures_at_a_joint_must_have_the_orientation_that_is_expected(tmp_path: Path) -> None:
+def test_the_pictures_at_a_clip_boundary_must_have_the_expected_orientation(tmp_path: Path) -> None:
     path = marked(tmp_path / "film.mp4", (-1, 0, 0, 1))
     mirrored = Orientation(flips_x=True)
     verify_boundaries(path, [Fraction(0)], Fraction(25), mirrored)

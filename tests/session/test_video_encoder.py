@@ -1,4 +1,4 @@
-"""Pictures turned to planes and to H.264."""
+"""Pictures are converted to planes and encoded to H.264."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ PORTRAIT = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 
 
 def bt601(bgr: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Y, Cb, Cr of ITU-R BT.601, limited range, from the definition."""
+    """Convert to Y, Cb, Cr of ITU-R BT.601, limited range, by the definition."""
     blue, green, red = np.moveaxis(bgr / 255, -1, 0)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
     cb, cr = (blue - luma) / 1.772, (red - luma) / 1.402
@@ -53,7 +53,7 @@ def test_planes_of_odd_sizes_repeat_the_last_row_and_column(size: tuple[int, int
 
 
 def planes(frame: av.VideoFrame) -> list[NDArray[np.float64]]:
-    """Luma, Cb and Cr, each (h, w), without the padding of their lines."""
+    """Return luma, Cb and Cr, each (h, w), without the padding of their lines."""
     views = [
         np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
         for plane in frame.planes

@@ -1,4 +1,4 @@
-"""WebVTT that players accept, with times that belong to pictures."""
+"""Transcripts are valid WebVTT, with times of whole pictures."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.session.sample_films import SPEC, write
 
 @dataclass
 class Said:
-    """What a transcript asks of a film: one of many hours is not rendered for a test."""
+    """Stub of a film with cues: a film of many hours would take too long to render."""
 
     heard: list[Cue]
     spec: FilmSpec = field(default=SPEC)
@@ -59,12 +59,12 @@ def test_no_text_breaks_out_of_its_cue() -> None:
     assert text.splitlines()[3:] == ["a &lt; b &amp; c --&gt; d 00:00 x"]
 
 
-def test_a_clip_that_lost_its_words_has_no_cue() -> None:
+def test_a_clip_that_lost_its_text_has_no_cue() -> None:
     assert text_of(cue(" ", 0, 5), cue("two", 5, 5)).count("-->") == 1
     assert text_of() == "WEBVTT\n"
 
 
-def test_a_transcript_grows_with_the_film_and_ends_as_one_made_anew(tmp_path: Path) -> None:
+def test_a_growing_transcript_ends_equal_to_a_new_one(tmp_path: Path) -> None:
     with FilmWriter.create(tmp_path / "film.mp4", SPEC) as film:
         growing = Transcript(film)
         seen = []

@@ -1,4 +1,4 @@
-"""Fragments written and read back, and read by a parser that is not ours."""
+"""Fragments are written and read back, and read by an independent parser."""
 
 import os
 from collections.abc import Iterator
@@ -49,9 +49,9 @@ def test_a_fragment_reads_back_as_it_was_built(
         head = read_fragment(fd, len(before), len(before + data))
     assert head is not None
     assert head.end == len(before + data)
-    told = {run.track: (run.start, list(run.sizes)) for run in head.runs}
+    runs = {run.track: (run.start, list(run.sizes)) for run in head.runs}
     tracks = zip((VIDEO_TRACK, AUDIO_TRACK), (pictures, sound), starts, strict=True)
-    assert told == {
+    assert runs == {
         track: (start, [len(sample) for sample in samples])
         for track, samples, start in tracks
         if samples

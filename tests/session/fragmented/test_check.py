@@ -1,4 +1,4 @@
-"""What is wrong with a film is found and named; what is torn is mended."""
+"""Faults of a film are found and named, and a torn film is repaired."""
 
 import os
 import subprocess
@@ -125,7 +125,9 @@ def test_a_growing_film_is_checked_up_to_what_it_committed(made: Made) -> None:
 
 
 @pytest.mark.parametrize("has_journal", [True, False])
-def test_a_torn_film_is_mended_and_what_was_cut_is_kept(made: Made, has_journal: bool) -> None:
+def test_a_torn_film_is_repaired_and_the_truncated_bytes_are_saved(
+    made: Made, has_journal: bool
+) -> None:
     last = made.fragments[-1]
     os.truncate(made.path, last.end - 10)
     if not has_journal:
@@ -161,10 +163,11 @@ def test_a_film_torn_in_a_moof_or_in_an_mdat_plays_again_in_both_decoders(
 
 
 @pytest.mark.parametrize("has_journal", [True, False])
-def test_damage_in_the_middle_is_named_and_costs_nothing_for_good(
+def test_damage_in_the_middle_is_reported_and_no_byte_is_lost(
     made: Made, has_journal: bool
 ) -> None:
-    """With its journal the film is left as it is; without it, it is cut there and the rest kept."""
+    """With its journal the film stays as it is; without it, it is truncated and the rest is
+    saved."""
     third = made.fragments[2]
     made.turn(third.offset + 6)  # the name of the moof
     damaged = made.path.read_bytes()
@@ -205,7 +208,7 @@ def test_a_film_that_a_writer_holds_is_not_repaired(made: Made) -> None:
         repair_film(made.path)
 
 
-def test_what_is_no_film_is_neither_checked_nor_repaired(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_film_is_neither_checked_nor_repaired(tmp_path: Path) -> None:
     other = tmp_path / "notes.txt"
     other.write_text("no film")
     for work in (check_film, repair_film):
@@ -216,7 +219,7 @@ def test_what_is_no_film_is_neither_checked_nor_repaired(tmp_path: Path) -> None
     assert other.read_text() == "no film"
 
 
-def test_the_command_line_tells_and_answers_with_its_exit_code(
+def test_the_command_line_reports_and_sets_its_exit_code(
     made: Made, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = str(made.path)

@@ -1,4 +1,5 @@
-"""A journal that was damaged: seen, told, and mended from the film without losing other lines."""
+"""Damaged journals are detected, reported, and repaired from the film without losing other
+lines."""
 
 import json
 import logging
@@ -20,7 +21,7 @@ TEXTS = ["one", "zwei — „drei“", "three", "four"]
 
 
 class Kept:
-    """A film of four clips and eight fragments, and copies of it with another journal."""
+    """Film of four clips and eight fragments, and copies of it with other journals."""
 
     def __init__(self, folder: Path) -> None:
         self.film, self.copy = folder / "film.mp4", folder / "copy.mp4"
@@ -67,7 +68,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
 
 
 def without_sums(journal: bytes) -> bytes:
-    """As journals were written before lines had checksums."""
+    """Return a journal of the older format, whose lines have no checksums."""
     return re.sub(rb', "sum": "[0-9a-f]{8}"', b"", journal)
 
 
@@ -85,7 +86,7 @@ def test_each_line_is_json_and_ends_with_its_checksum(kept: Kept) -> None:
 def test_a_changed_digit_anywhere_is_seen_and_the_line_comes_back_as_it_was_written(
     kept: Kept,
 ) -> None:
-    """The film tells the numbers; the line's own checksum proves the rest."""
+    """The film gives the numbers; the line's own checksum proves the rest."""
     for match in re.finditer(rb'^\{"end".*?"samples": \d+', kept.journal, re.MULTILINE):
         digits = [each.start() for each in re.finditer(rb"\d", match[0])]
         for position in (match.start() + digit for digit in digits):
@@ -101,10 +102,10 @@ def test_a_changed_digit_anywhere_is_seen_and_the_line_comes_back_as_it_was_writ
             assert journal_path(kept.copy).read_bytes() == kept.journal
 
 
-def test_no_changed_byte_anywhere_costs_the_text_of_another_line_or_any_byte_of_the_film(
+def test_a_changed_byte_anywhere_loses_no_text_of_another_line_and_no_byte_of_the_film(
     kept: Kept,
 ) -> None:
-    """But for the last end of line, without which the last line was torn and never counted."""
+    """Except the last line end, without which the last line is torn and never counted."""
     ends = [match.start() for match in re.finditer(rb"\n", kept.journal)][:-1]
     for position in sorted({*range(0, len(kept.journal) - 1, 7), *ends}):
         damaged = turned(
@@ -144,7 +145,7 @@ def test_a_last_line_with_the_right_totals_counts_though_its_rest_is_damaged(
     assert check_film(kept.copy).checksums == 8
 
 
-def test_a_last_line_of_which_nothing_is_known_costs_its_fragment_which_is_kept(kept: Kept) -> None:
+def test_an_unprovable_last_line_loses_its_fragment_which_is_saved(kept: Kept) -> None:
     damaged = b"".join(kept.lines[:-1]) + bytes(len(kept.lines[-1]) - 1) + b"\n"
     fragment_log = FragmentLog(kept.with_journal(damaged))
     fragment_log.close()
@@ -154,7 +155,7 @@ def test_a_last_line_of_which_nothing_is_known_costs_its_fragment_which_is_kept(
 
 
 def test_lines_that_are_zeros_come_back_without_their_texts(kept: Kept) -> None:
-    """As a disk that lost a sector leaves them."""
+    """A disk that lost a sector leaves such lines."""
     begin = len(b"".join(kept.lines[:3])) + 5
     end = len(b"".join(kept.lines[:6])) - 5
     damaged = kept.journal[:begin] + bytes(end - begin) + kept.journal[end:]
@@ -166,14 +167,14 @@ def test_lines_that_are_zeros_come_back_without_their_texts(kept: Kept) -> None:
 
 
 @pytest.mark.parametrize("rubbish", [b"\n", b"{}\n", b'{"end": 1}\n', b"\0" * 50 + b"\n"])
-def test_a_line_that_tells_of_nothing_is_left_out(kept: Kept, rubbish: bytes) -> None:
+def test_a_line_without_a_fragment_is_left_out(kept: Kept, rubbish: bytes) -> None:
     damaged = b"".join([*kept.lines[:4], rubbish, *kept.lines[4:]])
     fragment_log = kept.reopened(damaged)
     assert fragment_log.recovered.entries == kept.entries
     assert journal_path(kept.copy).read_bytes() == kept.journal
 
 
-def test_a_first_line_that_cannot_be_read_is_made_again(kept: Kept) -> None:
+def test_an_unreadable_first_line_is_recreated(kept: Kept) -> None:
     damaged = b"?" + kept.journal[1:]
     checked = check_film(kept.with_journal(damaged))
     assert checked.faults == ["The journal's first line is damaged."]
@@ -181,7 +182,7 @@ def test_a_first_line_that_cannot_be_read_is_made_again(kept: Kept) -> None:
     assert journal_path(kept.copy).read_bytes() == kept.journal
 
 
-def test_a_journal_without_checksums_is_read_and_goes_on_with_them(kept: Kept) -> None:
+def test_a_journal_without_checksums_is_read_and_continued_with_them(kept: Kept) -> None:
     old = without_sums(kept.journal)
     assert len(old) < len(kept.journal)
     film = FilmWriter.open(kept.with_journal(old))
@@ -195,7 +196,7 @@ def test_a_journal_without_checksums_is_read_and_goes_on_with_them(kept: Kept) -
     assert watch(kept.copy).numbers == list(range(15))
 
 
-def test_a_line_without_checksum_that_cannot_be_read_costs_no_other_text(kept: Kept) -> None:
+def test_an_unreadable_line_without_checksum_loses_no_other_text(kept: Kept) -> None:
     lines = without_sums(kept.journal).splitlines(keepends=True)
     lines[3] = b"?" + lines[3][1:]
     fragment_log = kept.reopened(b"".join(lines))
@@ -203,14 +204,14 @@ def test_a_line_without_checksum_that_cannot_be_read_costs_no_other_text(kept: K
     assert fragment_log.recovered.journal_repair.lines == [4]
 
 
-def test_totals_that_are_no_whole_numbers_are_no_line(kept: Kept) -> None:
+def test_a_line_whose_totals_are_not_integers_is_damaged(kept: Kept) -> None:
     lines = without_sums(kept.journal).splitlines(keepends=True)
     lines[4] = re.sub(rb'"end": (\d)', rb'"end": \1e', lines[4])
     assert kept.reopened(b"".join(lines)).recovered.entries[3].end == kept.entries[3].end
 
 
-def test_a_damaged_line_over_a_damaged_film_costs_no_byte(kept: Kept) -> None:
-    """Nothing leads over the place any more, so the film ends there, and the rest is kept."""
+def test_a_damaged_line_of_a_damaged_fragment_loses_no_byte(kept: Kept) -> None:
+    """No intact fragment leads past this place, so the film ends there, and the rest is saved."""
     whole = kept.film.read_bytes()
     third = kept.entries[1].end
     kept.with_journal(kept.journal.replace(b'"frames": 4', b'"frames": 5'))
@@ -223,7 +224,7 @@ def test_a_damaged_line_over_a_damaged_film_costs_no_byte(kept: Kept) -> None:
     assert len(fragment_log.recovered.kept.read_bytes()) == len(whole) - third
 
 
-def test_it_is_told_in_the_log_and_on_the_command_line(
+def test_a_repair_is_reported_in_the_log_and_on_the_command_line(
     kept: Kept, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     damaged = kept.journal.replace(b'"frames": 4', b'"frames": 5')

@@ -1,4 +1,4 @@
-"""Power cuts, deaths and failing disks: every state that they can leave goes on as a film."""
+"""Films stay valid in every state that power cuts, kills and failing disks can leave."""
 
 import errno
 import os
@@ -25,13 +25,13 @@ from tests.lossy_disk import Files, Killed, LossyDisk, lay_out
 from tests.session.sample_films import SPEC, pictures, tone, watch, watch_with_ffmpeg, write
 
 FRAMES = 8
-"""Of a fragment: as long as 15 whole AAC packets."""
+"""Frames of a fragment: as long as 15 AAC packets."""
 FILM = "sessions/bob/full_session.mp4"
 
 
 @cache
 def encoded() -> list[tuple[list[bytes], list[bytes]]]:
-    """The pictures and the sound of a film's first fragment, and of any later one."""
+    """Return pictures and sound of a film's first fragment, and of any later one."""
     sound = AudioEncoder(lead_in=0)
     per_fragment = FRAMES * SPEC.samples_per_frame
     return [
@@ -58,20 +58,20 @@ def append(fragment_log: FragmentLog, text: str | None) -> Fragment:
 
 @dataclass
 class Promise:
-    """What was acknowledged: what any state must still hold."""
+    """Acknowledged content, which every later state must have."""
 
     film: bytes = b""
-    """The first bytes of the film."""
+    """First bytes of the film."""
     texts: tuple[str, ...] = ()
     may_be_gone: bool = True
     shown: set[str] = field(default_factory=set)
-    """Films that anybody has seen."""
+    """Ids of films that were visible."""
     removed: set[str] = field(default_factory=set)
-    """Films whose removal was acknowledged."""
+    """Ids of films whose removal was acknowledged."""
 
 
 class Talk:
-    """A short conversation, as a server has it: said, said, reset, said."""
+    """Short conversation as a server has it: speak twice, reset, speak."""
 
     def __init__(self, results: Path) -> None:
         self.results = results
@@ -80,7 +80,7 @@ class Talk:
         self.fragment_log: FragmentLog | None = None
 
     def open(self) -> FragmentLog:
-        """What a server does before it speaks; what it shows then is promised."""
+        """Open the film as a server does at its start; its visible content is promised."""
         make_folder(self.path.parent, under=self.results)
         try:
             self.fragment_log = FragmentLog(self.path)
@@ -99,7 +99,7 @@ class Talk:
         self.promise.shown.add(self.fragment_log.init_segment.film_id)
 
     def say(self, text: str) -> None:
-        """Two fragments, each promised when it is told."""
+        """Append two fragments, each promised when it is acknowledged."""
         fragment_log = (
             self.open()
             if self.fragment_log is None or self.fragment_log.is_closed
@@ -112,7 +112,7 @@ class Talk:
         self._promise_shown()
 
     def reset(self) -> None:
-        """As a server does it: a film that is not there needs no removal, but a sure one."""
+        """Remove the film as a server does: if it does not exist, its absence is made durable."""
         if self.fragment_log is not None:
             self.fragment_log.close()
             self.fragment_log = None
@@ -138,7 +138,7 @@ class Talk:
 
 
 class States:
-    """Every disk that a power cut may leave in a conversation, with what was promised before."""
+    """All states of the disk that a power cut may leave, with the promise at that moment."""
 
     def __init__(self, disk: LossyDisk, talk: Talk) -> None:
         self.disk, self.talk = disk, talk
@@ -150,7 +150,7 @@ class States:
             self.found[frozenset(files.items())] = (files, deepcopy(self.talk.promise))
 
     def check(self, folder: Path, most: int | None = None) -> int:
-        """Try all, or so many by chance."""
+        """Check all states, or a random sample of `most`."""
         found = list(self.found.values())
         if most is not None and most < len(found):
             found = random.Random(len(found)).sample(found, most)
@@ -163,7 +163,7 @@ class States:
 
 
 def require_kept(path: Path, promise: Promise) -> None:
-    """A state of the disk keeps the promise, and the film that is there goes on."""
+    """Assert that a state of the disk keeps the promise, and that the film can be continued."""
     try:
         fragment_log = FragmentLog(path)
     except FilmMissingError:
@@ -191,7 +191,8 @@ def disk(laid_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Los
 
 @pytest.fixture
 def laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where states are tried, thousands of them; what syncing does is the lossy disk's to say."""
+    """Folder for thousands of states; syncs are not executed, since the lossy disk simulates
+    them."""
     for name in ("fsync", "posix_fadvise"):
         monkeypatch.setattr(os, name, lambda *_: None)
     folder = tmp_path / "states"
@@ -199,7 +200,7 @@ def laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_no_power_cut_at_any_moment_of_a_conversation_costs_what_was_acknowledged(
+def test_a_power_cut_at_any_moment_of_a_conversation_loses_nothing_acknowledged(
     laid_out: Path, disk: LossyDisk
 ) -> None:
     talk = Talk(disk.root)
@@ -211,7 +212,7 @@ def test_no_power_cut_at_any_moment_of_a_conversation_costs_what_was_acknowledge
 
 
 def calls_of_a_talk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the calls, in order, that a conversation makes."""
+    """Return the names of the system calls of a conversation, in order."""
     folder.mkdir()
     names: list[str] = []
     with monkeypatch.context() as patched:
@@ -230,15 +231,14 @@ def until_killed(steps: list[Callable[[], None]]) -> None:
             step()
     except Killed:
         return
-    raise AssertionError("nothing was killed")
+    raise AssertionError("the process was not killed")
 
 
 @pytest.mark.parametrize("is_torn", [False, True])
-def test_a_server_killed_at_any_call_shows_nothing_that_a_power_cut_takes_away(
+def test_a_server_killed_at_any_call_shows_nothing_that_a_power_cut_would_remove(
     tmp_path: Path, laid_out: Path, monkeypatch: pytest.MonkeyPatch, is_torn: bool
 ) -> None:
-    """After `kill -9` the system still shows what was never synced; what of it a new server shows
-    is promised from then on."""
+    """After `kill -9` unsynced data is still visible; what a new server shows of it is promised."""
     names = calls_of_a_talk(tmp_path / "counted", monkeypatch)
     for number, name in enumerate(names, 1):
         if is_torn and name != "pwrite":
@@ -263,7 +263,7 @@ def test_a_server_killed_at_any_call_shows_nothing_that_a_power_cut_takes_away(
 
 
 def require_same(files: Files, root: Path) -> None:
-    """A state of the disk has film and journal just as they are in sight."""
+    """Assert that a state of the disk has the same film and journal as the page cache."""
     journal = f"{FILM}.journal"
     assert {name: files.get(name) for name in (FILM, journal)} == {
         name: (root / name).read_bytes() for name in (FILM, journal)
@@ -271,11 +271,11 @@ def require_same(files: Files, root: Path) -> None:
 
 
 @pytest.mark.parametrize("is_torn", [False, True])
-def test_what_a_start_cuts_off_stays_off_also_after_a_power_cut(
+def test_bytes_truncated_at_a_start_stay_removed_after_a_power_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_torn: bool
 ) -> None:
-    """Whatever call a server died at: once the next one shows the film, the disk has that film,
-    byte by byte, and a journal that agrees."""
+    """Once the next server shows the film, the disk has the same bytes and a journal that
+    agrees."""
     names = calls_of_a_talk(tmp_path / "counted", monkeypatch)
     for number, name in enumerate(names, 1):
         if is_torn and name != "pwrite":
@@ -296,10 +296,10 @@ def test_what_a_start_cuts_off_stays_off_also_after_a_power_cut(
 
 
 @pytest.mark.parametrize("takes_half", [False, True])
-def test_what_a_full_disk_refused_does_not_come_back_with_a_power_cut(
+def test_a_fragment_refused_by_a_full_disk_does_not_reappear_after_a_power_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, takes_half: bool
 ) -> None:
-    """Who was told that there was no room will say it again."""
+    """A client that received the error will send the text again."""
     names = calls_of_a_talk(tmp_path / "counted", monkeypatch)
     tried = 0
     for number in range(1, len(names) + 1):
@@ -331,7 +331,7 @@ def kill_at(disk: LossyDisk, number: int, is_torn: bool) -> None:
 
 
 def refuse(number: int, lasts: bool, code: int) -> Callable[[int, str], None]:
-    """The call of that number fails, and every later one where it `lasts`."""
+    """Make the call of that number fail, and also every later one if `lasts` is set."""
 
     def before(call: int, _: str) -> None:
         if call == number or (call > number and lasts):
@@ -340,9 +340,9 @@ def refuse(number: int, lasts: bool, code: int) -> Callable[[int, str], None]:
     return before
 
 
-@pytest.mark.parametrize("lasts", [False, True], ids=["once", "until-mended"])
+@pytest.mark.parametrize("lasts", [False, True], ids=["once", "permanently"])
 @pytest.mark.parametrize("codes", [(errno.EIO, errno.EROFS), (errno.ENOSPC, errno.EDQUOT)])
-def test_whatever_call_the_disk_refuses_the_film_stays_valid_and_the_next_request_works(
+def test_after_an_error_of_any_call_the_film_is_valid_and_the_next_request_works(
     tmp_path: Path,
     laid_out: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -371,7 +371,7 @@ def test_whatever_call_the_disk_refuses_the_film_stays_valid_and_the_next_reques
 
 
 RESET = 2
-"""The step of a conversation that removes its film."""
+"""Index of the step of a conversation that removes its film."""
 
 
 def talk_until_it_fails(talk: Talk, expected: type[Exception]) -> int:
@@ -382,15 +382,15 @@ def talk_until_it_fails(talk: Talk, expected: type[Exception]) -> int:
             assert "try again" in str(error)
             assert str(talk.results) in str(error)
             return index
-    raise AssertionError("nothing was refused")
+    raise AssertionError("no call failed")
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_long_life_of_deaths_refusals_and_power_cuts_keeps_every_promise(
+def test_random_kills_errors_and_power_cuts_keep_every_promise(
     tmp_path: Path, laid_out: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    """At random, again and again: speak, reset, be killed, be refused; then the power fails in one
-    of the states that it may leave, and the life goes on from there."""
+    """At random: speak, reset, be killed, get errors; then cut the power, choose one of the
+    possible states, and continue from it."""
     chance = random.Random(seed)
     promise, files = Promise(), {}
     for turn in range(8):
@@ -412,7 +412,7 @@ def test_a_long_life_of_deaths_refusals_and_power_cuts_keeps_every_promise(
 
 
 def live(disk: LossyDisk, talk: Talk, chance: random.Random) -> None:
-    """Some requests, some of which fail; a death at last."""
+    """Send some requests, of which some fail, and possibly kill the server."""
     if (disk.root / FILM).exists():
         talk.open()
     for _ in range(chance.randint(1, 4)):
@@ -432,7 +432,7 @@ def live(disk: LossyDisk, talk: Talk, chance: random.Random) -> None:
 
 
 def said_and_damaged(folder: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> Files:
-    """The disk of a finished conversation, with a fault that is older than the next start."""
+    """Return the disk of a finished conversation whose journal is damaged before the next start."""
     folder.mkdir()
     with monkeypatch.context() as patched:
         disk = LossyDisk(folder, patched)
@@ -456,11 +456,11 @@ def said_and_damaged(folder: Path, monkeypatch: pytest.MonkeyPatch, damage: str)
 @pytest.mark.parametrize(
     "damage", ["a digit", "the first line", "a line of zeros", "all of it", "the last line"]
 )
-def test_no_power_cut_after_a_journal_was_mended_costs_what_was_said_since(
+def test_a_power_cut_after_a_journal_repair_loses_nothing_that_was_said_since(
     tmp_path: Path, laid_out: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
-    """The new journal is in place for good before a line is added to it, and what is cut off the
-    film is kept for good before it is cut."""
+    """The new journal is durable before a line is appended to it, and the end of the film is
+    saved durably before it is truncated."""
     files = said_and_damaged(tmp_path / "before", monkeypatch, damage)
     root = tmp_path / "root"
     root.mkdir()
@@ -480,7 +480,7 @@ def test_no_power_cut_after_a_journal_was_mended_costs_what_was_said_since(
     assert states.check(laid_out, most=60) > 8
 
 
-def test_what_survives_a_power_cut_plays_in_both_decoders(disk: LossyDisk, laid_out: Path) -> None:
+def test_a_film_plays_in_both_decoders_after_a_power_cut(disk: LossyDisk, laid_out: Path) -> None:
     talk = Talk(disk.root)
     states = States(disk, talk)
     talk.say("one")

@@ -1,4 +1,4 @@
-"""What a crash can leave, and what of it counts."""
+"""After a crash, a film ends at its last acknowledged fragment."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def read_runs(film: Path, fragment: Fragment) -> tuple[TrackRun, ...]:
 
 
 class Crashed:
-    """A finished film, and a place where copies of it are damaged and recovered."""
+    """Finished film, and a folder in which copies of it are damaged and recovered."""
 
     def __init__(self, folder: Path) -> None:
         self.film = folder / "film.mp4"
@@ -64,7 +64,7 @@ class Crashed:
             journal_path(self.copy).write_bytes(journal)
 
     def recover(self, data: bytes, journal: bytes | None) -> RecoveryResult:
-        """What `recover` makes of these files; the film's bytes and journal must then agree."""
+        """Recover these files, and assert that film and journal agree."""
         self.lay_out(data, journal)
         fd = os.open(self.copy, os.O_RDWR)
         try:
@@ -78,7 +78,7 @@ class Crashed:
         return recovered
 
     def whole_before(self, size: int) -> int:
-        """The end of the last fragment that lies whole in the first `size` bytes."""
+        """Return the end of the last fragment that is complete in the first `size` bytes."""
         return max([self.fragments[0].offset] + [f.end for f in self.fragments if f.end <= size])
 
 
@@ -94,8 +94,9 @@ def sizes_from(crashed: Crashed, fragment: int) -> Iterator[int]:
     return iter(range(crashed.fragments[fragment].offset, len(crashed.data)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_journal", [True, False])
-def test_a_film_cut_at_any_byte_ends_at_the_last_whole_fragment_and_goes_on_sound(
+def test_a_film_cut_at_any_byte_ends_at_the_last_complete_fragment_and_can_be_continued(
     crashed: Crashed, has_journal: bool
 ) -> None:
     for size in sizes_from(crashed, -2):
@@ -113,7 +114,7 @@ def test_a_film_cut_at_any_byte_ends_at_the_last_whole_fragment_and_goes_on_soun
 
 
 def append_one(fragment_log: FragmentLog, crashed: Crashed) -> None:
-    """One more picture, the film's own first one, and as much sound as belongs to it."""
+    """Append one more picture, a copy of the film's first one, and its sound."""
     frames, samples = fragment_log.totals
     packets = max(0, ((frames + 1) * SPEC.samples_per_frame - samples) // 1024 - 1)
     data = build_fragment(
@@ -134,7 +135,7 @@ def test_a_fragment_that_was_never_journaled_does_not_count(crashed: Crashed) ->
     assert not recovered.journal_was_lost
 
 
-def test_a_journal_cut_at_any_byte_never_costs_more_than_the_fragment_in_the_making(
+def test_a_journal_cut_at_any_byte_never_loses_more_than_the_unfinished_fragment(
     crashed: Crashed,
 ) -> None:
     for size in range(len(crashed.journal)):
@@ -142,7 +143,7 @@ def test_a_journal_cut_at_any_byte_never_costs_more_than_the_fragment_in_the_mak
         assert crashed.copy.stat().st_size >= crashed.fragments[-1].offset
 
 
-def test_a_journal_with_no_line_to_be_believed_is_made_anew_from_the_film(
+def test_a_journal_without_a_valid_line_is_recreated_from_the_film(
     crashed: Crashed,
 ) -> None:
     for journal in (b"", b"\n\n", bytes(500), crashed.journal.replace(b'"sum": "', b'"sum": "x')):
@@ -160,7 +161,7 @@ def test_the_journal_of_another_film_is_not_believed(crashed: Crashed, tmp_path:
 
 
 @pytest.mark.parametrize("rubbish", [b"\0", b"\0" * 5000, b"\0\0\0\x08moof", b"moof" * 2000])
-def test_rubbish_behind_the_film_is_cut_off_with_and_without_journal(
+def test_garbage_after_the_film_is_truncated_with_and_without_journal(
     crashed: Crashed, rubbish: bytes
 ) -> None:
     for journal in (crashed.journal, None):
@@ -181,7 +182,7 @@ def test_fragments_that_do_not_continue_the_one_before_do_not_count(crashed: Cra
     skipped = crashed.data[: second.offset] + crashed.data[third.offset :]
     recovered = crashed.recover(skipped, None)
     assert crashed.copy.read_bytes() == crashed.data[: second.offset]
-    assert recovered.kept is not None  # who knows what it was
+    assert recovered.kept is not None  # its content is unknown
     assert recovered.kept.read_bytes() == crashed.data[third.offset :]
 
 
@@ -206,7 +207,7 @@ def test_a_sound_film_is_not_written_to(crashed: Crashed) -> None:
     assert (crashed.film.stat().st_mtime_ns, journal_path(crashed.film).stat().st_ino) == before
 
 
-def test_a_recovered_film_goes_on_and_plays(crashed: Crashed) -> None:
+def test_a_recovered_film_can_be_continued_and_plays(crashed: Crashed) -> None:
     shutil.copy(journal_path(crashed.film), journal_path(crashed.copy))
     torn = crashed.data[: crashed.fragments[-1].end - 1]
     crashed.copy.write_bytes(torn)
@@ -249,7 +250,7 @@ while True:
 """
 
 
-def test_kill_9_at_random_moments_never_costs_an_acknowledged_fragment(tmp_path: Path) -> None:
+def test_kill_9_at_random_moments_never_loses_an_acknowledged_fragment(tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     FilmWriter.create(film, SPEC).close()
     chance = random.Random(5)
@@ -267,7 +268,7 @@ def test_kill_9_at_random_moments_never_costs_an_acknowledged_fragment(tmp_path:
 
 
 def _run_and_kill(film: Path, after_lines: int) -> int:
-    """Let a writer write, kill it in the middle; the last end that it acknowledged."""
+    """Run a writer, kill it, and return the last end that it acknowledged."""
     command = [sys.executable, "-c", _WRITER, str(film), str(ROOT)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as process:
         assert process.stdout is not None
@@ -280,9 +281,9 @@ def _run_and_kill(film: Path, after_lines: int) -> int:
     return int(rest[-1]) if rest else 0
 
 
-def test_a_journal_line_tells_where_the_film_ended(crashed: Crashed) -> None:
+def test_a_journal_line_has_the_end_of_the_film(crashed: Crashed) -> None:
     _, *lines = crashed.journal.splitlines()
-    told = [json.loads(line) for line in lines]
-    assert [line["end"] for line in told] == [fragment.end for fragment in crashed.fragments]
-    assert [line["frames"] for line in told] == [1, 3, 5, 6, 7]
-    assert [line.get("text") for line in told] == ["one", None, "two", None, None]
+    parsed = [json.loads(line) for line in lines]
+    assert [line["end"] for line in parsed] == [fragment.end for fragment in crashed.fragments]
+    assert [line["frames"] for line in parsed] == [1, 3, 5, 6, 7]
+    assert [line.get("text") for line in parsed] == ["one", None, "two", None, None]

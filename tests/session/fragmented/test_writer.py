@@ -1,4 +1,4 @@
-"""A film in the making, read back by decoders that are not ours."""
+"""A growing film is read back by independent decoders."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def write_clips(film: FilmWriter, lengths: list[list[int]]) -> int:
-    """Clips of fragments of these lengths, numbered on; the number of frames then."""
+    """Write clips with fragments of these lengths, numbered on; return the number of frames."""
     cursor = film.committed.frames
     for fragment_lengths in lengths:
         clip = film.begin(f"from {cursor}")
@@ -83,15 +83,15 @@ def test_a_click_is_heard_at_its_own_sample_after_many_odd_clips(path: Path) -> 
             assert abs(int(window.argmax()) - 500) <= 1
 
 
-def test_joints_are_as_smooth_as_the_middle_of_a_clip(path: Path) -> None:
+def test_clip_boundaries_are_as_smooth_as_the_middle_of_a_clip(path: Path) -> None:
     lengths = [7, 5, 9, 4, 12, 3, 8]
     with FilmWriter.create(path, SPEC) as film:
         count = write_clips(film, [[length] for length in lengths])
     bend = np.abs(np.diff(watch(path).samples, n=2))
-    joints = np.cumsum(lengths)[:-1] * 1920
-    at_joints = max(bend[joint - 64 : joint + 64].max() for joint in joints)
-    middles = joints + 1920
-    assert at_joints <= 1.5 * max(bend[middle - 64 : middle + 64].max() for middle in middles)
+    boundaries = np.cumsum(lengths)[:-1] * 1920
+    at_boundaries = max(bend[boundary - 64 : boundary + 64].max() for boundary in boundaries)
+    middles = boundaries + 1920
+    assert at_boundaries <= 1.5 * max(bend[middle - 64 : middle + 64].max() for middle in middles)
     assert count == sum(lengths)
 
 
@@ -142,7 +142,7 @@ def test_frame_rates_keep_the_clock(path: Path, fps: int) -> None:
     assert times == pytest.approx([index / fps for index in range(fps)])
 
 
-def test_every_fragment_plays_alone_behind_the_init_segment(path: Path, tmp_path: Path) -> None:
+def test_every_fragment_plays_alone_after_the_init_segment(path: Path, tmp_path: Path) -> None:
     with FilmWriter.create(path, SPEC) as film:
         write_clips(film, [[1, 2, 9], [4]])
         fragments = film.fragments_since(0)
@@ -181,7 +181,7 @@ def test_committed_bytes_never_change(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_committed_tells_bytes_frames_and_finished_clips(path: Path) -> None:
+def test_committed_has_bytes_frames_and_finished_clips(path: Path) -> None:
     with FilmWriter.create(path, SPEC) as film:
         assert film.committed.bytes == film.init_bytes
         write_clips(film, [[2, 3]])
@@ -221,7 +221,7 @@ def test_clips_survive_a_restart_and_an_unfinished_one_ends_at_its_last_fragment
         assert [clip.frames for clip in clips] == [2, 2, 2, 3]
 
 
-def test_a_film_goes_on_after_a_restart_without_a_gap(path: Path) -> None:
+def test_a_film_continues_after_a_restart_without_a_gap(path: Path) -> None:
     FilmWriter.create(path, SPEC).close()
     for _ in range(6):
         with FilmWriter.open(path) as film:
@@ -269,7 +269,9 @@ def test_an_abandoned_clip_keeps_its_fragments_and_an_empty_one_leaves_nothing(p
     assert watch(path).numbers == [0, 1, 2, 3, 4]
 
 
-def test_a_fragment_ends_early_when_it_is_enough_and_the_clip_goes_on_there(path: Path) -> None:
+def test_a_fragment_ends_early_when_should_stop_is_true_and_the_clip_continues_there(
+    path: Path,
+) -> None:
     asked = iter([False, False, True])
     with FilmWriter.create(path, SPEC) as film:
         clip = film.begin("cut")
@@ -301,7 +303,7 @@ def test_a_fragment_ends_early_when_it_is_enough_and_the_clip_goes_on_there(path
         ((64, 64, 3), np.uint8, np.full(1920, np.nan, np.float32), "NaN or infinity"),
     ],
 )
-def test_what_does_not_fit_is_refused_and_the_clip_goes_on(
+def test_wrong_input_is_refused_and_the_clip_can_be_continued(
     path: Path, shape: tuple[int, ...], dtype: type, samples: np.ndarray, message: str
 ) -> None:
     with FilmWriter.create(path, SPEC) as film:
@@ -377,7 +379,7 @@ def test_create_leaves_only_the_film_and_its_journal(path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"\0" * 4000, b"\0\0\0\x18ftypisom and no more", b"x" * 7]
 )
-def test_a_file_that_is_no_film_is_refused_and_left_alone(path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_film_is_refused_and_unchanged(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(FilmDamagedError, match="move it away"):
         FilmWriter.open(path)
@@ -466,7 +468,7 @@ def test_a_closed_film_takes_nothing_and_closes_again_quietly(path: Path) -> Non
         film.begin("next")
 
 
-def test_a_closed_film_can_be_read_while_it_lies_at_its_place(path: Path) -> None:
+def test_a_closed_film_can_be_read_while_it_is_at_its_path(path: Path) -> None:
     film = FilmWriter.create(path, SPEC)
     write(film.begin("kept"), 0, 2)
     film.close()
@@ -480,7 +482,7 @@ def test_a_closed_film_can_be_read_while_it_lies_at_its_place(path: Path) -> Non
         film.reader()
 
 
-def test_a_film_that_nobody_holds_can_be_moved_sound_or_damaged(path: Path) -> None:
+def test_a_film_without_writer_can_be_moved_valid_or_damaged(path: Path) -> None:
     with FilmWriter.create(path, SPEC) as film:
         write(film.begin("kept"), 0, 2)
     archive = path.with_name("archive.mp4")
@@ -511,7 +513,7 @@ def test_delete_removes_every_file_and_readers_keep_theirs(path: Path) -> None:
             assert reader.film_id == old_id
 
 
-def test_a_film_that_nobody_holds_can_be_deleted_sound_or_damaged(path: Path) -> None:
+def test_a_film_without_writer_can_be_deleted_valid_or_damaged(path: Path) -> None:
     FilmWriter.create(path, SPEC).close()
     path.write_bytes(b"no film any more")
     for ending in (".new", ".journal.new", ".cut-1", ".cut-12"):
@@ -597,7 +599,7 @@ def test_nothing_is_published_before_both_syncs(
         assert film.committed.bytes == fragment.end
 
 
-def test_a_watcher_beside_the_writer_sees_the_end_only_grow(path: Path) -> None:
+def test_a_viewer_sees_the_committed_end_only_grow(path: Path) -> None:
     stop = threading.Event()
     ends = [0]
 

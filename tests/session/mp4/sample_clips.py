@@ -1,4 +1,4 @@
-"""Clips as people have them: numbered pictures, and a click of sound on one of them."""
+"""Sample clips: numbered pictures, and a click on one of them."""
 
 import subprocess
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 
 
 def clicking(count: int, spec: FilmSpec = SPEC) -> NDArray[np.float32]:
-    """The sound of so many frames: silence and one click."""
+    """Return the sound of `count` frames: silence and one click."""
     samples = np.zeros(count * spec.samples_per_frame, np.float32)
     samples[CLICK_FRAME * spec.samples_per_frame] = 0.9
     return samples
 
 
 def film(path: Path, count: int, *, first: int = 0, spec: FilmSpec = SPEC) -> Path:
-    """A session's film of one clip: pictures `first`…"""
+    """Write a session film of one clip with pictures from `first` on."""
     with FilmWriter.create(path, spec) as writer:
         clip = writer.begin("a clip")
         clip.write(pictures(first, count, spec), clicking(count, spec))
@@ -36,7 +36,7 @@ def film(path: Path, count: int, *, first: int = 0, spec: FilmSpec = SPEC) -> Pa
 
 
 def clip(path: Path, count: int, *options: str, samples: NDArray[np.float32] | None = None) -> Path:
-    """An ordinary clip with the same pictures and click, or these samples, as ffmpeg makes it."""
+    """Write an ordinary clip with ffmpeg: the same pictures, and the click or these samples."""
     planes = np.concatenate(pictures(0, count)).tobytes()
     sound = path.with_name(path.name + ".f32")
     sound.write_bytes((clicking(count) if samples is None else samples).tobytes())
@@ -50,14 +50,14 @@ def clip(path: Path, count: int, *options: str, samples: NDArray[np.float32] | N
 
 
 def again(path: Path, out: Path, *options: str, before: tuple[str, ...] = ()) -> Path:
-    """Another file made of a clip."""
+    """Convert a clip to another file."""
     command = [FFMPEG, "-v", "error", "-y", *before, "-i", str(path), *options, str(out)]
     subprocess.run(command, check=True)
     return out
 
 
 def clicks(samples: NDArray[np.float32], places: list[int]) -> list[int]:
-    """Samples from each place to the loudest one near it."""
+    """Return the distance in samples from each place to the loudest sample near it."""
     half = SAMPLE_RATE_HZ // 20
     found = [max(0, place - half) for place in places]
     return [
@@ -68,7 +68,7 @@ def clicks(samples: NDArray[np.float32], places: list[int]) -> list[int]:
 
 @contextmanager
 def ffmpeg_that(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> Iterator[None]:
-    """In place of ffmpeg, a program that runs `script` with `$out` and `$list`, and answers 0."""
+    """Replace ffmpeg by a program that runs `script` with `$out` and `$list`, and exits with 0."""
     program = folder / "lying-ffmpeg"
     find = "*list.txt) list=$each;; *.new | */film.mp4) out=$each;;"
     find = f'for each; do case "$each" in {find} esac; done\n'
@@ -81,5 +81,5 @@ def ffmpeg_that(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> I
 
 
 def names(folder: Path) -> list[str]:
-    """All that lies in a folder."""
+    """Return the names of all files in a folder."""
     return sorted(path.name for path in folder.iterdir())

@@ -1,4 +1,4 @@
-"""Clips joined into one ordinary MP4, judged by what is seen and heard at the joints."""
+"""Clips are joined into one ordinary MP4, judged by the pictures and sound at their boundaries."""
 
 import os
 from fractions import Fraction
@@ -35,7 +35,7 @@ MILLISECOND = 48
 
 
 def places(lengths: list[int]) -> list[int]:
-    """Where the clicks of clips of so many frames must be heard, samples."""
+    """Return the samples at which the clicks of clips of these lengths must be."""
     starts = np.cumsum([0, *lengths[:-1]])
     return [int(start + CLICK_FRAME) * SPEC.samples_per_frame for start in starts]
 
@@ -72,7 +72,7 @@ def test_the_result_is_an_ordinary_file_that_plays_from_its_first_bytes(tmp_path
 
 @pytest.mark.parametrize("frames", ["0", "2"])
 def test_forty_clips_with_primed_sound_do_not_drift(tmp_path: Path, frames: str) -> None:
-    """Joined naively, each clip's priming pushes the sound 21 ms behind: here 850 ms in all."""
+    """Joined naively, each clip's priming delays the sound by 21 ms: 850 ms in all."""
     source = clip(tmp_path / "a.mp4", 9, "-bf", frames)
     out = tmp_path / "out.mp4"
     concat_clips([source] * 40, out)
@@ -157,7 +157,7 @@ def test_a_turned_clip_is_normalised_upright(tmp_path: Path) -> None:
     assert np.abs(np.rot90(shown[1]).astype(int) - shown[7]).mean() < 3
 
 
-def test_what_is_no_clip_is_refused_and_what_was_at_the_path_stays(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_clip_is_refused_and_the_target_is_unchanged(tmp_path: Path) -> None:
     good = clip(tmp_path / "good.mp4", 30, "-movflags", "+faststart")
     bad = {
         "missing": "cannot be opened: No such file",
@@ -218,7 +218,8 @@ SIX = "5.1|FL=c0|FR=c0"
 
 
 def test_every_kind_of_sound_is_heard_in_full_and_equally_loud(tmp_path: Path) -> None:
-    """A 16 kHz clip behind one of 48 kHz: ffmpeg's copy answers 0 and keeps half of the sound."""
+    """ffmpeg, copying a 16 kHz clip after one of 48 kHz, exits with 0 and keeps half of the
+    sound."""
     loud = clip(tmp_path / "48.mp4", 25, samples=tone(0, 25 * 1920))
     others = [
         again(loud, tmp_path / f"{rate}.mp4", "-c:v", "copy", "-ar", rate, "-af", f"pan={to}")
@@ -289,7 +290,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     assert names(tmp_path) == before
 
 
-def test_no_film_of_a_session_is_ever_replaced(tmp_path: Path) -> None:
+def test_a_session_film_is_never_replaced(tmp_path: Path) -> None:
     growing = film(tmp_path / "growing.mp4", 8)
     joined = tmp_path / "joined.mp4"
     with ConcatFilm.create(joined, SPEC) as writer:
@@ -303,7 +304,7 @@ def test_no_film_of_a_session_is_ever_replaced(tmp_path: Path) -> None:
         assert out.read_bytes() == before
 
 
-def test_the_command_tells_what_it_did_and_what_is_wrong(
+def test_the_command_reports_what_it_did_and_what_is_wrong(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, out = film(tmp_path / "a.mp4", 8), tmp_path / "out.mp4"
@@ -327,13 +328,13 @@ def test_an_hour_of_silence_takes_no_more_memory_than_a_second() -> None:
 
 
 @given(st.sampled_from([rate for rate in range(5, 121) if 48000 % rate == 0]))
-def test_on_the_grid_pictures_and_packets_end_together_and_nowhere_before(fps: int) -> None:
+def test_pictures_and_packets_end_together_at_aligned_lengths_only(fps: int) -> None:
     samples = FilmSpec(width=64, height=64, fps=fps).samples_per_frame
-    grid = alignment_frames(fps)
-    assert grid * samples == packet_count(grid, fps) * 1024
-    assert all(frames * samples % 1024 for frames in range(1, grid))
+    alignment = alignment_frames(fps)
+    assert alignment * samples == packet_count(alignment, fps) * 1024
+    assert all(frames * samples % 1024 for frames in range(1, alignment))
 
 
-def test_the_grid_of_25_pictures_a_second_is_320_ms() -> None:
+def test_clips_of_25_fps_are_aligned_to_320_ms() -> None:
     assert (alignment_frames(25), packet_count(8, 25)) == (8, 15)
     assert alignment_frames(Fraction(30000, 1001)) == 640

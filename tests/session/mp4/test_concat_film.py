@@ -1,4 +1,4 @@
-"""A session's film as an ordinary MP4: whole at every moment, replaced only by a longer one."""
+"""A `concat` film is complete at every moment, and only replaced by a longer one."""
 
 import errno
 import os
@@ -50,7 +50,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def say(film: ConcatFilm, first: int, *counts: int, text: str = "") -> None:
-    """A clip of pictures `first`… and a piece of tone, handed over in so many parts."""
+    """Add a clip of pictures from `first` on and a piece of tone, in parts of `counts` frames."""
     clip = film.begin(text)
     try:
         for count in counts:
@@ -86,11 +86,13 @@ def test_clips_become_one_ordinary_file_with_every_picture_and_its_sound(path: P
     numbers, samples = watch_with_ffmpeg(path)
     assert numbers == shown.numbers
     assert len(samples) == 32 * 1920
-    inside = slice(2048, 32 * 1920 - 2048)  # with both joints
+    inside = slice(2048, 32 * 1920 - 2048)  # includes both clip boundaries
     assert np.abs(samples[inside] - tone(0, 32 * 1920)[inside]).max() < 0.02
 
 
-def test_a_clip_is_filled_up_to_the_grid_with_its_last_picture_and_silence(path: Path) -> None:
+def test_a_clip_is_padded_to_an_aligned_length_with_its_last_picture_and_silence(
+    path: Path,
+) -> None:
     with ConcatFilm.create(path, SPEC) as film:
         assert film.alignment_frames == 8
         say(film, 0, 5)
@@ -101,7 +103,7 @@ def test_a_clip_is_filled_up_to_the_grid_with_its_last_picture_and_silence(path:
     assert np.abs(shown.samples[6 * 1920 : 8 * 1920 - 1024]).max() < 0.01
 
 
-def test_clicks_stay_on_their_pictures_over_a_dozen_joints(path: Path) -> None:
+def test_clicks_stay_on_their_pictures_over_a_dozen_clips(path: Path) -> None:
     with ConcatFilm.create(path, SPEC) as film:
         for _ in range(12):
             clip = film.begin("")
@@ -113,8 +115,9 @@ def test_clicks_stay_on_their_pictures_over_a_dozen_joints(path: Path) -> None:
     assert max(map(abs, clicks(samples, places))) <= 1
 
 
-def test_sound_goes_over_the_joints_as_if_one_encoder_had_made_all_of_it(path: Path) -> None:
-    """Also where the film was closed between: what a clip goes on from is in the film itself."""
+def test_sound_crosses_clip_boundaries_as_from_one_encoder(path: Path) -> None:
+    """Also if the film was closed between clips: the state of the encoder is restored from the
+    film."""
     first = 0
     for _ in range(4):
         film = ConcatFilm.open(path) if path.exists() else ConcatFilm.create(path, SPEC)
@@ -123,12 +126,12 @@ def test_sound_goes_over_the_joints_as_if_one_encoder_had_made_all_of_it(path: P
         first += 8
     samples = watch(path).samples
     wrong = np.abs(samples - tone(0, len(samples)))
-    joints = [wrong[at - 2048 : at + 2048].max() for at in (15360, 30720, 46080)]
-    assert max(joints) < 0.02  # of .3; a joint that fades in is wrong by all of it
+    boundaries = [wrong[at - 2048 : at + 2048].max() for at in (15360, 30720, 46080)]
+    assert max(boundaries) < 0.02  # of .3; a boundary with a fade-in is wrong by all of it
     assert [kind for kind, *_ in iter_boxes(path.read_bytes())].count(b"mdat") == 1
 
 
-def test_only_the_last_packets_before_a_joint_are_made_again(path: Path) -> None:
+def test_only_the_last_packets_before_a_clip_boundary_are_encoded_again(path: Path) -> None:
     with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 8)
         before = packets(path)
@@ -144,7 +147,7 @@ def packets(path: Path) -> list[bytes]:
         return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
 
 
-def test_a_film_whose_last_sound_cannot_be_decoded_says_so_and_stands(path: Path) -> None:
+def test_a_film_whose_last_sound_cannot_be_decoded_is_reported_and_unchanged(path: Path) -> None:
     with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 8)
         whole = path.read_bytes()
@@ -169,9 +172,9 @@ def test_no_click_is_heard_where_clips_that_end_in_silence_meet(path: Path) -> N
             clip.write(pictures(0, 16), faded)
             clip.finish()
     bends = np.abs(np.diff(watch_with_ffmpeg(path)[1], n=2))
-    joints = [bends[at - 64 : at + 64].max() for at in (30720, 61440, 92160)]
+    boundaries = [bends[at - 64 : at + 64].max() for at in (30720, 61440, 92160)]
     middles = [bends[at - 64 : at + 64].max() for at in (15360, 46080, 76800)]
-    assert max(joints) <= max(middles)
+    assert max(boundaries) <= max(middles)
 
 
 def test_a_reader_keeps_its_file_and_the_next_one_has_another_tag(path: Path) -> None:
@@ -192,7 +195,7 @@ def test_a_reader_keeps_its_file_and_the_next_one_has_another_tag(path: Path) ->
         assert b"".join(closed.chunks(0, closed.size)) == path.read_bytes()
 
 
-def test_texts_and_sentences_are_found_again(path: Path) -> None:
+def test_texts_and_sentences_are_read_back(path: Path) -> None:
     cues = [Cue(text="One.", first_frame=8, frames=3), Cue(text="Two.", first_frame=11, frames=90)]
     with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 8, text="no cues")
@@ -255,7 +258,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_what_ffmpeg_answers_0_for_is_not_believed_and_the_old_film_stands(
+def test_wrong_output_of_ffmpeg_is_detected_despite_exit_code_0_and_the_film_is_unchanged(
     path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     fault = FAULTS[name]
@@ -273,10 +276,10 @@ def test_what_ffmpeg_answers_0_for_is_not_believed_and_the_old_film_stands(
 
 
 @pytest.mark.parametrize("room", [0.0, 0.5, 1.0, 1.6])
-def test_on_a_full_disk_the_old_film_stands_and_the_next_clip_works(
+def test_on_a_full_disk_the_film_is_unchanged_and_the_next_clip_works(
     path: Path, room: float
 ) -> None:
-    """The limit cuts off the clip's own file, the copy while it is made, or its label."""
+    """The limit is reached by the clip's own file, by the copy, or by the metadata box."""
     with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 16)
         before, left = path.read_bytes(), names(path.parent)
@@ -288,7 +291,7 @@ def test_on_a_full_disk_the_old_film_stands_and_the_next_clip_works(
 
 
 @pytest.mark.parametrize("call", ["fsync", "rename"])
-def test_when_the_disk_fails_the_old_film_stands(
+def test_when_the_disk_fails_the_film_is_unchanged(
     path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -306,10 +309,10 @@ def test_when_the_disk_fails_the_old_film_stands(
     assert watch(path).numbers == list(range(16))
 
 
-def test_where_a_new_name_cannot_be_synced_the_film_closes_and_is_looked_at_again(
+def test_when_a_new_name_cannot_be_synced_the_film_closes_and_can_be_opened_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody knows then which of the two films a power cut would leave."""
+    """It is then unknown which of the two films a power cut would leave."""
     sync = os.fsync
 
     def fail_for_folders(fd: int) -> None:
@@ -347,7 +350,7 @@ while True:
 """
 
 
-def test_after_kill_9_the_last_whole_film_stands_with_every_acknowledged_clip(path: Path) -> None:
+def test_after_kill_9_the_last_complete_film_has_every_acknowledged_clip(path: Path) -> None:
     chance = random.Random(5)
     code = WRITER.format(root=str(ROOT), path=str(path))
     held = 0
@@ -368,7 +371,7 @@ def test_after_kill_9_the_last_whole_film_stands_with_every_acknowledged_clip(pa
     assert len(shown.samples) == held * 1920
 
 
-def test_a_death_in_the_first_clip_leaves_nothing_for_the_next_start(path: Path) -> None:
+def test_a_kill_during_the_first_clip_leaves_no_files_after_the_next_start(path: Path) -> None:
     path.with_name("film.mp4.lock").touch()
     parts = path.with_name(".film.mp4.0.parts")
     parts.mkdir()
@@ -378,7 +381,7 @@ def test_a_death_in_the_first_clip_leaves_nothing_for_the_next_start(path: Path)
     assert names(path.parent) == []
 
 
-def test_a_second_writer_is_refused_and_the_lock_dies_with_its_holder(path: Path) -> None:
+def test_a_second_writer_is_refused_and_the_lock_ends_with_its_holder(path: Path) -> None:
     film = ConcatFilm.create(path, SPEC)
     say(film, 0, 8)
     with pytest.raises(FilmBusyError, match="Another writer"):
@@ -388,7 +391,7 @@ def test_a_second_writer_is_refused_and_the_lock_dies_with_its_holder(path: Path
     ConcatFilm.open(path).close()
 
 
-def test_a_film_that_was_taken_away_is_not_replaced(path: Path) -> None:
+def test_a_film_that_was_removed_is_not_replaced(path: Path) -> None:
     with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 8)
         path.unlink()
@@ -398,7 +401,7 @@ def test_a_film_that_was_taken_away_is_not_replaced(path: Path) -> None:
     assert names(path.parent) == []
 
 
-def test_a_film_is_deleted_and_moved_with_all_that_lies_beside_it(path: Path) -> None:
+def test_a_film_is_deleted_and_moved_with_its_accompanying_files(path: Path) -> None:
     target = path.with_name("archive.mp4")
     for take in (lambda film: film.move(target), lambda film: film.delete()):
         film = ConcatFilm.create(path, SPEC)
@@ -415,7 +418,7 @@ def test_a_film_is_deleted_and_moved_with_all_that_lies_beside_it(path: Path) ->
     assert names(path.parent) == []
 
 
-def test_neither_writer_goes_on_with_a_film_of_the_other(path: Path) -> None:
+def test_neither_writer_continues_a_film_of_the_other(path: Path) -> None:
     other = path.with_name("other.mp4")
     with create_film(path, SPEC, "concat") as film:
         say(film, 0, 8)
@@ -431,7 +434,7 @@ def test_neither_writer_goes_on_with_a_film_of_the_other(path: Path) -> None:
     open_film(path, "concat").close()
 
 
-def test_other_parameters_cannot_go_on_with_a_film(
+def test_other_encoder_parameters_cannot_continue_a_film(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ConcatFilm.create(path, SPEC) as film:
@@ -443,16 +446,16 @@ def test_other_parameters_cannot_go_on_with_a_film(
     assert names(path.parent) == ["film.mp4"]
 
 
-def test_check_tells_what_kind_of_film_it_is_and_export_copies_it(
+def test_check_reports_the_kind_of_film_and_export_copies_it(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 8)
         say(film, 8, 8)
     assert main(["check", str(path)]) == 0
-    told = capsys.readouterr().out
-    assert "written with `writer: concat`" in told
-    assert "2, every boundary decoded" in told
+    output = capsys.readouterr().out
+    assert "written with `writer: concat`" in output
+    assert "2, every boundary decoded" in output
     assert main(["repair", str(path)]) == 1
     assert "no torn end" in capsys.readouterr().err
     out = path.with_name("export.mp4")
@@ -471,7 +474,7 @@ def test_check_tells_what_kind_of_film_it_is_and_export_copies_it(
         ConcatFilm.open(path)
 
 
-def test_an_odd_size_and_another_rate_keep_their_grid(path: Path) -> None:
+def test_an_odd_size_and_another_rate_have_their_own_alignment(path: Path) -> None:
     spec = FilmSpec(width=65, height=67, fps=30)
     with ConcatFilm.create(path, spec) as film:
         assert film.alignment_frames == 16

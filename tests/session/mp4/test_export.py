@@ -1,4 +1,4 @@
-"""Ordinary MP4 files made from films, judged by decoders and by their bytes."""
+"""Films are exported to ordinary MP4 files, judged by decoders and by their bytes."""
 
 import os
 import resource
@@ -75,10 +75,10 @@ def test_a_growing_film_is_exported_up_to_its_committed_end(tmp_path: Path) -> N
             os.truncate(path, writer.committed.bytes)
 
 
-def test_what_was_at_the_path_before_stays_when_a_copy_fails(
+def test_the_target_is_unchanged_when_a_copy_fails(
     film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ffmpeg's program answers 0 on a full disk; here one that writes half a file does."""
+    """ffmpeg exits with 0 on a full disk; here a program that writes half a file does."""
     out, real = film.with_name("out.mp4"), imageio_ffmpeg.get_ffmpeg_exe()
     out.write_bytes(b"before")
     program = film.with_name("half-ffmpeg")
@@ -112,7 +112,7 @@ def test_a_copy_with_a_packet_too_few_is_not_believed(
     assert not out.exists()
 
 
-def test_no_film_is_ever_replaced_by_an_export(film: Path) -> None:
+def test_an_export_never_replaces_a_film(film: Path) -> None:
     other = film.with_name("other.mp4")
     FilmWriter.create(other, SPEC).close()
     before = film.read_bytes(), other.read_bytes()
@@ -124,7 +124,7 @@ def test_no_film_is_ever_replaced_by_an_export(film: Path) -> None:
     assert (film.read_bytes(), other.read_bytes()) == before
 
 
-def test_what_is_no_film_is_refused(film: Path) -> None:
+def test_a_file_that_is_not_a_film_is_refused(film: Path) -> None:
     out = film.with_name("out.mp4")
     with pytest.raises(FilmMissingError, match="no film at"):
         export_film(film.with_name("missing.mp4"), out)
@@ -142,20 +142,20 @@ def test_a_film_without_its_journal_is_exported_too(film: Path) -> None:
     assert [path.name for path in film.parent.glob("alone*")] == ["alone.mp4"]
 
 
-def test_an_export_without_a_name_is_the_same_and_leaves_nothing_behind(film: Path) -> None:
-    beside = set(film.parent.iterdir())
+def test_an_unnamed_export_is_the_same_and_leaves_no_file(film: Path) -> None:
+    existing = set(film.parent.iterdir())
     with open_export(film) as file:
-        assert set(film.parent.iterdir()) == beside
+        assert set(film.parent.iterdir()) == existing
         file.seek(0)
         copy = file.read()
-    assert set(film.parent.iterdir()) == beside
+    assert set(film.parent.iterdir()) == existing
     out = film.with_name("out.mp4")
     export_film(film, out)
     assert copy == out.read_bytes()
 
 
-def test_an_export_without_room_says_so_and_leaves_nothing_behind(film: Path) -> None:
-    beside = set(film.parent.iterdir())
+def test_an_export_to_a_full_disk_is_reported_and_leaves_no_file(film: Path) -> None:
+    existing = set(film.parent.iterdir())
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
     try:
@@ -163,4 +163,4 @@ def test_an_export_without_room_says_so_and_leaves_nothing_behind(film: Path) ->
             open_export(film)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert set(film.parent.iterdir()) == beside
+    assert set(film.parent.iterdir()) == existing

@@ -1,4 +1,4 @@
-"""Power cuts, deaths and failing disks under a film that each clip replaces as a whole."""
+"""`concat` films stay valid after power cuts, kills and disk errors."""
 
 import errno
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ FRAMES = 8
 
 
 class Copies:
-    """What ffmpeg makes of a film of so many pictures and one clip more; asked once for each."""
+    """Cache of ffmpeg's output for a film of each length and one more clip."""
 
     def __init__(self, folder: Path) -> None:
         self.made: dict[Any, bytes] = {}
@@ -44,14 +44,14 @@ class Copies:
 
 @pytest.fixture(scope="module", autouse=True)
 def copies(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A film is copied some hundred times here, by ffmpeg only the first time."""
+    """Run ffmpeg once for each film; the tests copy some hundred times."""
     made = Copies(tmp_path_factory.mktemp("copies"))
     yield made
     made.monkeypatch.undo()
 
 
 def say(film: ConcatFilm, first: int) -> None:
-    """Eight pictures and their sound, in two parts."""
+    """Add eight pictures and their sound, in two parts."""
     clip = film.begin(f"from {first}")
     try:
         for part in (first, first + FRAMES // 2):
@@ -62,7 +62,7 @@ def say(film: ConcatFilm, first: int) -> None:
 
 
 class Talk:
-    """Said, said, removed, said; and what was promised on the way."""
+    """Speak twice, remove, speak; records the promised film."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILM
@@ -73,7 +73,7 @@ class Talk:
         """Films whose removal was acknowledged."""
 
     def open(self) -> ConcatFilm:
-        """What a server does before it speaks; what it shows then is promised."""
+        """Open the film as a server does at its start; its visible content is promised."""
         if self.film is None or self.film.is_closed:
             is_there = self.path.exists()
             self.film = ConcatFilm.open(self.path) if is_there else self.create()
@@ -111,7 +111,7 @@ def run(talk: Talk) -> None:
 
 
 class States:
-    """Every disk that a power cut may leave, with the film that was promised then."""
+    """All states of the disk that a power cut may leave, with the film promised at that moment."""
 
     def __init__(self, disk: LossyDisk, talk: Talk) -> None:
         self.disk, self.talk = disk, talk
@@ -128,7 +128,8 @@ class States:
             self.found.setdefault((promised, film), files)
 
     def check(self, folder: Path) -> None:
-        """Beside the promised film there may be the one to come, whole; never a part of any."""
+        """Besides the promised film only the complete next version may exist, never a part of
+        either."""
         for number, ((promised, film), files) in enumerate(self.found.items()):
             root = folder / str(number)
             root.mkdir()
@@ -139,7 +140,7 @@ class States:
 
 
 def require_whole(path: Path, promised: bytes | None) -> None:
-    """A film that is there holds what was promised, and more; it is sound, and goes on."""
+    """Assert that a film has the promised content, is valid, and can be continued."""
     assert check_mp4(path).faults == []
     with ConcatFilm.open(path) as film:
         frames = film.committed.frames
@@ -192,7 +193,7 @@ def calls_of_a_talk(folder: Path) -> list[str]:
     return names
 
 
-def test_a_server_killed_at_any_call_shows_nothing_that_a_power_cut_takes_away(
+def test_a_server_killed_at_any_call_shows_nothing_that_a_power_cut_would_remove(
     tmp_path: Path, laid_out: Path
 ) -> None:
     names = calls_of_a_talk(tmp_path / "counted")
@@ -227,10 +228,10 @@ def killing(disk: LossyDisk, number: int) -> Callable[[int, str], None]:
     return before
 
 
-def test_whatever_call_the_disk_refuses_the_old_film_stands_and_the_next_request_works(
+def test_after_an_error_of_any_call_the_film_is_unchanged_and_the_next_request_works(
     tmp_path: Path, laid_out: Path
 ) -> None:
-    """Once or until it is mended, for want of room or for another reason, in turns."""
+    """Once or permanently, with a full disk or another error, in turn."""
     names = calls_of_a_talk(tmp_path / "counted")
     for number in range(1, len(names) + 1):
         lasts, is_full = bool(number & 1), bool(number & 2)
@@ -265,7 +266,7 @@ def refusing(number: int, code: int, *, lasts: bool) -> Callable[[int, str], Non
 
 
 def until_refused(talk: Talk, expected: type[FilmError]) -> int | None:
-    """The step that failed; None where what could not be done was to tidy up."""
+    """Return the step that failed; None if only the cleanup failed."""
     for index, step in enumerate(talk.steps()):
         try:
             step()
@@ -274,7 +275,7 @@ def until_refused(talk: Talk, expected: type[FilmError]) -> int | None:
     return None
 
 
-def test_what_survives_a_power_cut_plays_in_both_decoders(tmp_path: Path) -> None:
+def test_a_film_plays_in_both_decoders_after_a_power_cut(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
     with pytest.MonkeyPatch.context() as patched:
