@@ -70,18 +70,18 @@ def main(argv: Sequence[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Parser of the command line."""
-    known = argparse.ArgumentParser(prog="python -m bench gpu", description=__doc__)
-    known.add_argument("--device", default="cuda", metavar="NAME", help="cuda, cuda:N, or cpu")
-    known.add_argument("--tiny", action="store_true", help="tiny networks, to try the command")
-    known.add_argument("--minutes", type=float, default=MINUTES, metavar="N", help="time limit")
-    known.add_argument(
+    command = argparse.ArgumentParser(prog="python -m bench gpu", description=__doc__)
+    command.add_argument("--device", default="cuda", metavar="NAME", help="cuda, cuda:N, or cpu")
+    command.add_argument("--tiny", action="store_true", help="tiny networks, to try the command")
+    command.add_argument("--minutes", type=float, default=MINUTES, metavar="N", help="time limit")
+    command.add_argument(
         "--rows", nargs="+", metavar="NAME", choices=list(KNOWN), help=", ".join(KNOWN)
     )
-    known.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
-    known.add_argument(
+    command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    command.add_argument(
         "--folder", type=Path, metavar="DIR", help="a folder with 4 GB of free space; default /tmp"
     )
-    return known
+    return command
 
 
 def select_rows(names: Sequence[str] | None) -> Sequence[Row]:

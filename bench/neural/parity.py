@@ -86,18 +86,18 @@ def main(argv: Sequence[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Parser of the command line."""
-    known = argparse.ArgumentParser(prog="python -m bench parity", description=__doc__)
-    known.add_argument("--golden", type=Path, required=True, metavar="DIR")
-    known.add_argument("--models", type=Path, default=Path("models"), metavar="DIR")
-    known.add_argument("--device", default="cpu", metavar="NAME", help="cpu, cuda or cuda:N")
-    known.add_argument("--plain", action="store_true", help="without `exact_savings`")
-    known.add_argument(
+    command = argparse.ArgumentParser(prog="python -m bench parity", description=__doc__)
+    command.add_argument("--golden", type=Path, required=True, metavar="DIR")
+    command.add_argument("--models", type=Path, default=Path("models"), metavar="DIR")
+    command.add_argument("--device", default="cpu", metavar="NAME", help="cpu, cuda or cuda:N")
+    command.add_argument("--plain", action="store_true", help="without `exact_savings`")
+    command.add_argument(
         "--decoder",
         choices=get_args(DecoderKind),
         default="full",
         help="with a decoder other than full, the similarity of pictures is printed, not judged",
     )
-    return known
+    return command
 
 
 HEADING = f"{'stage':44} {'measured':>10} {'bound':>10}"
@@ -126,17 +126,19 @@ def audio_stages(
     golden: Golden, pipeline: Pipeline
 ) -> Generator[StageResult, None, NDArray[np.float32]]:
     """Mel, hidden states, tokens, positional encoding; returns the tokens of all frames."""
-    known, audio_encoder = golden.arrays, pipeline.audio_encoder
+    expected, audio_encoder = golden.arrays, pipeline.audio_encoder
     mel = np.asarray(audio_encoder.mel(golden.sound)[0])
-    yield relative("mel, beginning", mel[:, : known["mel_head"].shape[1]], known["mel_head"], MEL)
-    yield relative("mel, end", mel[:, -known["mel_tail"].shape[1] :], known["mel_tail"], MEL)
+    yield relative(
+        "mel, beginning", mel[:, : expected["mel_head"].shape[1]], expected["mel_head"], MEL
+    )
+    yield relative("mel, end", mel[:, -expected["mel_tail"].shape[1] :], expected["mel_tail"], MEL)
     hidden = audio_encoder.encode_speech(golden.sound)
-    yield relative("hidden states", hidden, known["hidden"])
-    chosen = known["sel"]
+    yield relative("hidden states", hidden, expected["hidden"])
+    chosen = expected["sel"]
     tokens = audio_tokens(hidden, frames=int(golden.facts["T"]), fps=int(golden.facts["fps"]))
-    yield relative("windows and tokens", tokens[chosen], known["chunks_sel"])
+    yield relative("windows and tokens", tokens[chosen], expected["chunks_sel"])
     tokens = tokens + positional_encoding(*tokens.shape[1:])
-    placed = known["pe_sel"]
+    placed = expected["pe_sel"]
     yield relative("tokens with their positions", tokens[chosen[: len(placed)]], placed)
     return tokens
 
@@ -145,20 +147,20 @@ def crop_stages(
     golden: Golden, layout: WeightsLayout, options: MuseTalkOptions
 ) -> Iterator[StageResult]:
     """Boxes, crops, inputs, and the autoencoder's posterior."""
-    known, cycle = golden.arrays, golden.cycle
+    expected, cycle = golden.arrays, golden.cycle
     boxes = [golden.box(number) for number in cycle]
-    yield identical("boxes", np.array([xyxy(box) for box in boxes]), known["coords_cycle"])
+    yield identical("boxes", np.array([xyxy(box) for box in boxes]), expected["coords_cycle"])
     inputs = np.stack(
         [network_inputs(crop_face(golden.frame(n), golden.box(n))) for n in frame_numbers(golden)]
     )
-    yield relative("masked input", inputs[0, 0], known["vae_in_masked0"][0])
-    yield relative("reference input", inputs[0, 1], known["vae_in_ref0"][0])
+    yield relative("masked input", inputs[0, 0], expected["vae_in_masked0"][0])
+    yield relative("reference input", inputs[0, 1], expected["vae_in_ref0"][0])
     vae = load_vae(layout, choose_device(options.device, options.precision))
     encoder, scale = FaceEncoder(vae), vae.config["scaling_factor"]
     mean, deviation = face_posterior(encoder, inputs)
-    yield relative("latents, mean", mean, known["enc_mean"])
-    yield relative("latents, deviation", deviation, known["enc_std"])
-    drawn = (known["latents_cycle"] / scale - mean[cycle]) / deviation[cycle]
+    yield relative("latents, mean", mean, expected["enc_mean"])
+    yield relative("latents, deviation", deviation, expected["enc_std"])
+    drawn = (expected["latents_cycle"] / scale - mean[cycle]) / deviation[cycle]
     yield StageResult(
         name="the reference's random latents",
         measured=float(np.abs(drawn).max()),
@@ -185,8 +187,8 @@ def generator_stages(
     golden: Golden, pipeline: Pipeline, tokens: NDArray[np.float32], decoder: DecoderKind = "full"
 ) -> Generator[StageResult, None, Picture]:
     """UNet output and decoded pictures in the reference's batches; returns the pictures."""
-    known, size = golden.arrays, int(golden.facts["batch_size"])
-    sources = known["latents_cycle"][np.arange(len(tokens)) % len(golden.cycle)]
+    expected, size = golden.arrays, int(golden.facts["batch_size"])
+    sources = expected["latents_cycle"][np.arange(len(tokens)) % len(golden.cycle)]
     latents, pictures = [], []
     for start in range(0, len(tokens), size):
         part = slice(start, start + size)
@@ -195,22 +197,24 @@ def generator_stages(
         latents.append(pipeline.generator.predict(kept, on_device))
         pictures.append(np.asarray(pipeline.generator.decode(latents[-1], kept).cpu()))
     decoded = np.concatenate(pictures)
-    yield relative("UNet output", np.asarray(torch.cat(latents).cpu()), known["unet_out"])
+    yield relative("UNet output", np.asarray(torch.cat(latents).cpu()), expected["unet_out"])
     if decoder == "full":
-        yield levels("decoded pictures", decoded[known["dec_sel"]], known["decoded_bgr"])
+        yield levels("decoded pictures", decoded[expected["dec_sel"]], expected["decoded_bgr"])
         means = decoded.mean(axis=(1, 2))
-        yield levels("mean colour of all pictures", means, known["dec_mean_bgr"], MEAN_LEVELS)
+        yield levels("mean colour of all pictures", means, expected["dec_mean_bgr"], MEAN_LEVELS)
     else:
-        yield similarity(decoded[known["dec_sel"]], known["decoded_bgr"], decoder)
-    decoded[known["dec_sel"]] = known[
+        yield similarity(decoded[expected["dec_sel"]], expected["decoded_bgr"], decoder)
+    decoded[expected["dec_sel"]] = expected[
         "decoded_bgr"
     ]  # so that errors of the decoder do not affect pasting
     return decoded
 
 
-def similarity(made: Picture, known: Picture, decoder: DecoderKind) -> StageResult:
+def similarity(actual: Picture, expected: Picture, decoder: DecoderKind) -> StageResult:
     """PSNR of pictures that may differ from the reference's, in the rows that can be pasted."""
-    ours, theirs = (x[:, FIRST_DECODED_ROW:].reshape(-1, *known.shape[2:]) for x in (made, known))
+    ours, theirs = (
+        x[:, FIRST_DECODED_ROW:].reshape(-1, *expected.shape[2:]) for x in (actual, expected)
+    )
     return StageResult(
         name="decoded pictures, PSNR: not compared",
         measured=float(cv2.PSNR(ours, theirs)),
@@ -223,14 +227,14 @@ def paste_stages(
     golden: Golden, decoded: Picture, *, is_reference_decoder: bool = True
 ) -> Iterator[StageResult]:
     """Masks and pasted pictures; the engine's own pictures only if they should be equal."""
-    known, cycle = golden.arrays, golden.cycle
+    expected, cycle = golden.arrays, golden.cycle
     squares = np.array([xyxy(parsing_square(golden.box(number))) for number in cycle])
-    yield identical("squares of the masks", squares, known["mask_coords_cycle"])
+    yield identical("squares of the masks", squares, expected["mask_coords_cycle"])
     for number, mask in golden.numbered("mask"):
-        made = soft_mask(golden.parsing, golden.box(number))
-        yield identical(f"mask {number}", made, mask)
+        actual = soft_mask(golden.parsing, golden.box(number))
+        yield identical(f"mask {number}", actual, mask)
     for number, blend in golden.numbered("blend_"):
-        if is_reference_decoder or number in known["dec_sel"]:
+        if is_reference_decoder or number in expected["dec_sel"]:
             yield compare_blend(golden, decoded, number, blend, SOFTNESS)
     for number, blend in golden.numbered("offline_blend_"):
         yield compare_blend(golden, decoded, number, blend, OFFLINE_SOFTNESS)
@@ -238,7 +242,7 @@ def paste_stages(
 
 
 def compare_blend(
-    golden: Golden, decoded: Picture, number: int, known: Picture, softness: float
+    golden: Golden, decoded: Picture, number: int, expected: Picture, softness: float
 ) -> StageResult:
     """Compare a pasted picture inside the face's box.
 
@@ -247,24 +251,26 @@ def compare_blend(
     """
     source = golden.cycle[number % len(golden.cycle)]
     box = golden.box(source)
-    made = paste_face(golden.frame(source), decoded[number], golden.parsing, box, softness)
-    inside = made[box.top : box.bottom, box.left : box.right]
+    actual = paste_face(golden.frame(source), decoded[number], golden.parsing, box, softness)
+    inside = actual[box.top : box.bottom, box.left : box.right]
     kind = "blend" if softness == SOFTNESS else "offline blend"
     if number in golden.arrays["dec_sel"]:
-        return identical(f"{kind} {number}", inside, known)
-    return levels(f"{kind} {number}, of the engine's own picture", inside, known)
+        return identical(f"{kind} {number}", inside, expected)
+    return levels(f"{kind} {number}, of the engine's own picture", inside, expected)
 
 
 def edge_stages(golden: Golden, drawn: Picture) -> Iterator[StageResult]:
     """A box whose mask exceeds the picture."""
-    known, edge = golden.arrays, golden.facts["edge"]
+    expected, edge = golden.arrays, golden.facts["edge"]
     rows, columns = slice(*edge["frame_rows"]), slice(*edge["frame_cols"])
     box = FaceBox(*edge["box_xyxy"])
     frame = golden.base[rows, columns]
-    yield identical("square at the edge", np.array(xyxy(parsing_square(box))), known["edge_crop"])
-    yield identical("mask at the edge", soft_mask(golden.parsing, box), known["edge_mask"])
-    made = paste_face(frame, drawn, golden.parsing, box, SOFTNESS)
-    yield identical("blend at the edge", made, known["edge_blend"])
+    yield identical(
+        "square at the edge", np.array(xyxy(parsing_square(box))), expected["edge_crop"]
+    )
+    yield identical("mask at the edge", soft_mask(golden.parsing, box), expected["edge_mask"])
+    actual = paste_face(frame, drawn, golden.parsing, box, SOFTNESS)
+    yield identical("blend at the edge", actual, expected["edge_blend"])
 
 
 def window_stages(golden: Golden) -> Iterator[StageResult]:
@@ -278,11 +284,11 @@ def window_stages(golden: Golden) -> Iterator[StageResult]:
         numbers = np.arange(1, steps + 1, dtype=np.float32)[:, None, None]
         layers = np.arange(5, dtype=np.float32)[None, :, None] * LAYER
         tokens = audio_tokens(numbers + layers, frames=count, fps=int(float(rate)))
-        made = tokens[:, ::5, 0].astype(int)
+        actual = tokens[:, ::5, 0].astype(int)
         first, last = np.array(table["first"]), np.array(table["last"])
         differing = (
-            (made[: len(first)] != first).sum()
-            + (made[len(made) - len(last) :] != last).sum()
+            (actual[: len(first)] != first).sum()
+            + (actual[len(actual) - len(last) :] != last).sum()
             + (int(tokens.astype(np.int64).sum()) != table["sum"])
         )
         yield StageResult(
@@ -298,10 +304,10 @@ def paste_face(
 ) -> Picture:
     """A copy of a frame with a generated face in its box."""
     mask = crop_mask(soft_mask(parsing, box, softness=softness), box)
-    made = frame.copy()
+    actual = frame.copy()
     patch = np.asarray(cv2.resize(drawn, (box.width, box.height)), np.uint8)
-    paste(made, patch, mask, np.array([[1.0, 0.0, box.left], [0.0, 1.0, box.top]]))
-    return made
+    paste(actual, patch, mask, np.array([[1.0, 0.0, box.left], [0.0, 1.0, box.top]]))
+    return actual
 
 
 def frame_numbers(golden: Golden) -> range:
@@ -315,26 +321,30 @@ def xyxy(box: FaceBox) -> tuple[int, int, int, int]:
 
 
 def relative(
-    name: str, made: NDArray[Any], known: NDArray[Any], bound: float = ROUNDING
+    name: str, actual: NDArray[Any], expected: NDArray[Any], bound: float = ROUNDING
 ) -> StageResult:
     """Largest difference as a share of the largest value."""
-    difference = max_difference(made, known) / np.abs(known).max()
+    difference = max_difference(actual, expected) / np.abs(expected).max()
     return StageResult(name=name, measured=float(difference), bound=bound, unit="relative")
 
 
-def levels(name: str, made: NDArray[Any], known: NDArray[Any], bound: float = LEVEL) -> StageResult:
+def levels(
+    name: str, actual: NDArray[Any], expected: NDArray[Any], bound: float = LEVEL
+) -> StageResult:
     """Largest difference of colours, of 255."""
-    return StageResult(name=name, measured=max_difference(made, known), bound=bound, unit="of 255")
+    return StageResult(
+        name=name, measured=max_difference(actual, expected), bound=bound, unit="of 255"
+    )
 
 
-def identical(name: str, made: NDArray[Any], known: NDArray[Any]) -> StageResult:
+def identical(name: str, actual: NDArray[Any], expected: NDArray[Any]) -> StageResult:
     """Number of values that differ."""
-    differing = (made != known).sum() if made.shape == known.shape else known.size
+    differing = (actual != expected).sum() if actual.shape == expected.shape else expected.size
     return StageResult(name=name, measured=float(differing), bound=0.0, unit="differing")
 
 
-def max_difference(made: NDArray[Any], known: NDArray[Any]) -> float:
+def max_difference(actual: NDArray[Any], expected: NDArray[Any]) -> float:
     """Largest difference; infinite if the shapes differ."""
-    if made.shape != known.shape:
+    if actual.shape != expected.shape:
         return float("inf")
-    return float(np.abs(made.astype(np.float64) - known).max())
+    return float(np.abs(actual.astype(np.float64) - expected).max())

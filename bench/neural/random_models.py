@@ -80,10 +80,10 @@ def random_tensors(network: nn.Module) -> dict[str, Tensor]:
 
 def random_tensor(name: str, like: Tensor, noise: torch.Generator) -> Tensor:
     """A random tensor: unit gain for weights, nearly 1 for scales, nearly 0 for biases."""
-    made = torch.empty(like.shape)
-    if made.dim() > 1:
-        return made.normal_(0, 1 / math.sqrt(made[0].numel()), generator=noise)
-    return made.normal_(0, SPREAD, generator=noise).add_(float(name.endswith("weight")))
+    tensor = torch.empty(like.shape)
+    if tensor.dim() > 1:
+        return tensor.normal_(0, 1 / math.sqrt(tensor[0].numel()), generator=noise)
+    return tensor.normal_(0, SPREAD, generator=noise).add_(float(name.endswith("weight")))
 
 
 def write_tensors(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:

@@ -45,8 +45,8 @@ def test_tokens_are_ordered_by_step_and_padding_is_zero() -> None:
 
 
 def test_positional_encodings_are_sines_and_cosines() -> None:
-    made = positional_encoding(50, 384)
-    assert made.shape == (50, 384)
-    assert np.array_equal(made[0], np.tile([0, 1], 192).astype(np.float32))
-    assert made[7, 0] == pytest.approx(np.sin(7.0), abs=1e-6)
-    assert made[7, 3] == pytest.approx(np.cos(7 * 10_000 ** (-2 / 384)), abs=1e-6)
+    actual = positional_encoding(50, 384)
+    assert actual.shape == (50, 384)
+    assert np.array_equal(actual[0], np.tile([0, 1], 192).astype(np.float32))
+    assert actual[7, 0] == pytest.approx(np.sin(7.0), abs=1e-6)
+    assert actual[7, 3] == pytest.approx(np.cos(7 * 10_000 ** (-2 / 384)), abs=1e-6)

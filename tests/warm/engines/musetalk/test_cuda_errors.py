@@ -60,7 +60,7 @@ def test_other_errors_are_not_translated() -> None:
     with pytest.raises(RuntimeError, match="out of memory") as caught, translate_cuda_errors():
         raise RuntimeError("the disk is out of memory")
     assert type(caught.value) is RuntimeError
-    for known in (DeviceOutOfMemory("full"), EngineLost("lost")):
-        with pytest.raises(type(known)) as raised, translate_cuda_errors():
-            raise known
-        assert raised.value is known
+    for expected in (DeviceOutOfMemory("full"), EngineLost("lost")):
+        with pytest.raises(type(expected)) as raised, translate_cuda_errors():
+            raise expected
+        assert raised.value is expected

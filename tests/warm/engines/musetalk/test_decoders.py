@@ -82,22 +82,22 @@ def test_half_is_exact_if_the_upper_statistics_are(phases: bool) -> None:
     """Would miss dropped rows that a later row needs, and norms over a part of the picture."""
     whole = decoder_of(phases=phases)
     with torch.inference_mode():
-        known = whole(latents_of(2))[:, :, FIRST_DECODED_ROW:]
-        made = {}
+        expected = whole(latents_of(2))[:, :, FIRST_DECODED_ROW:]
+        actual = {}
         for halo in (HALO, HALO - 2):
             half = PartialDecoder(deepcopy(whole), first_row=FIRST_DECODED_ROW, halo=halo)
             drawn = half(latents_of(2), half.upper_statistics(latents_of(2)))
-            made[halo] = relative(drawn[:, :, FIRST_DECODED_ROW:], known)
-    assert made[HALO] < ROUNDING < made[HALO - 2]
+            actual[halo] = relative(drawn[:, :, FIRST_DECODED_ROW:], expected)
+    assert actual[HALO] < ROUNDING < actual[HALO - 2]
 
 
 def test_half_works_with_fused_modules() -> None:
     half = PartialDecoder(decoder_of(phases=True), first_row=FIRST_DECODED_ROW)
     with torch.inference_mode():
-        known = half(latents_of(2), half.upper_statistics(latents_of(2)))
+        expected = half(latents_of(2), half.upper_statistics(latents_of(2)))
         assert fuse(half, TorchKernels()) > 0
-        made = half(latents_of(2), half.upper_statistics(latents_of(2)))
-    assert relative(made, known) < ROUNDING
+        actual = half(latents_of(2), half.upper_statistics(latents_of(2)))
+    assert relative(actual, expected) < ROUNDING
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -110,23 +110,23 @@ def test_a_full_picture_norm_needs_only_the_lower_rows(
     nn.init.normal_(plain.weight), nn.init.normal_(plain.bias)
     picture = 5 + 3 * torch.randn(2, 6, 20, 9)
     picture[:, :, :11] -= 20
-    known = plain(picture)[:, :, 6:]
+    expected = plain(picture)[:, :, 6:]
     norm = FullPictureNorm(plain.to(dtype), first_row=6, halo=2)
     given = picture.to(dtype, memory_format=layout)
     norm.upper = norm.measure_upper(given)
     given[:, :, 6:8] = 100  # halo
-    made = norm(given[:, :, 6:].contiguous(memory_format=layout))
-    assert made.dtype == dtype and made.is_contiguous(memory_format=layout)
+    actual = norm(given[:, :, 6:].contiguous(memory_format=layout))
+    assert actual.dtype == dtype and actual.is_contiguous(memory_format=layout)
     bounds = {torch.float32: 1e-6, torch.bfloat16: 0.03, torch.float16: 0.004}
-    assert relative(made[:, :, 2:].float(), known[:, :, 2:]) < bounds[dtype]
+    assert relative(actual[:, :, 2:].float(), expected[:, :, 2:]) < bounds[dtype]
 
 
 def test_other_upper_statistics_change_every_lower_row() -> None:
     half = PartialDecoder(decoder_of(phases=False), first_row=FIRST_DECODED_ROW)
     with torch.inference_mode():
         above = half.upper_statistics(latents_of(1))
-        known, made = half(latents_of(1), above), half(latents_of(1), 1.5 * above)
-    apart = (made - known).abs().amax(dim=(0, 1, 3))
+        expected, actual = half(latents_of(1), above), half(latents_of(1), 1.5 * above)
+    apart = (actual - expected).abs().amax(dim=(0, 1, 3))
     assert bool((apart[FIRST_DECODED_ROW:] > 0).all()) and not bool(apart[:FIRST_DECODED_ROW].any())
 
 
@@ -142,8 +142,8 @@ def decoder_of(*, phases: bool) -> nn.Module:
     return nn.Module.requires_grad_(whole, requires_grad=False)
 
 
-def relative(made: Tensor, known: Tensor) -> float:
-    return float((made - known).abs().max() / known.abs().max())
+def relative(actual: Tensor, expected: Tensor) -> float:
+    return float((actual - expected).abs().max() / expected.abs().max())
 
 
 @pytest.mark.parametrize("sizes", [1, 2, 4, 6])
@@ -183,12 +183,12 @@ def test_half_decodes_nearly_the_same_lower_rows_and_grey_upper_rows(
     chosen = {"precision": precision, "exact_savings": exact_savings}
     full, half = (pipeline_of(models, kind, **chosen) for kind in ("full", "half"))
     face, drawn = avatar_and_generated()
-    known = full.generator.decode(drawn)
-    made = half.generator.decode(drawn, half.prepare_latents(face.numpy()))
-    assert made.shape == known.shape == (2, 256, 256, 3)
-    assert bool((made[:, :FIRST_DECODED_ROW] == GREY).all())
-    assert not np.array_equal(lower_rows(made), lower_rows(known))
-    assert cv2.PSNR(lower_rows(made), lower_rows(known)) > 40
+    expected = full.generator.decode(drawn)
+    actual = half.generator.decode(drawn, half.prepare_latents(face.numpy()))
+    assert actual.shape == expected.shape == (2, 256, 256, 3)
+    assert bool((actual[:, :FIRST_DECODED_ROW] == GREY).all())
+    assert not np.array_equal(lower_rows(actual), lower_rows(expected))
+    assert cv2.PSNR(lower_rows(actual), lower_rows(expected)) > 40
     enlargements = sum(
         isinstance(each, PolyphaseUpsampling) for each in half.generator.vae.decoder.modules()
     )
@@ -209,17 +209,17 @@ def published(models: Path, latents: Tensor) -> NDArray[np.uint8]:
     """BGR pictures as diffusers' own pipelines decode them with a tiny autoencoder."""
     tiny = AutoencoderTiny.from_pretrained(models / "taesd")
     with torch.inference_mode():
-        made = tiny.decode(latents / tiny.config.scaling_factor, return_dict=False)[0]
+        actual = tiny.decode(latents / tiny.config.scaling_factor, return_dict=False)[0]
     processor = VaeImageProcessor()
-    return np.stack([np.asarray(each)[..., ::-1] for each in processor.postprocess(made)])
+    return np.stack([np.asarray(each)[..., ::-1] for each in processor.postprocess(actual)])
 
 
 def test_the_tiny_autoencoder_is_used_as_published(models: Path) -> None:
     """Would miss latents with the full autoencoder's scale, or another range of colours."""
     tiny = pipeline_of(models, "tiny").generator
-    made, known = tiny.decode(latents_of(3)).numpy(), published(models, latents_of(3))
-    assert np.abs(made.astype(int) - known).max() <= 1
-    assert known.std() > 1
+    actual, expected = tiny.decode(latents_of(3)).numpy(), published(models, latents_of(3))
+    assert np.abs(actual.astype(int) - expected).max() <= 1
+    assert expected.std() > 1
 
 
 @pytest.mark.parametrize("decoder", OTHERS)
@@ -227,11 +227,11 @@ def test_a_batch_has_a_fixed_size_and_can_be_captured(models: Path, decoder: Dec
     pipeline = pipeline_of(models, decoder)
     tokens = torch.zeros(4, *pipeline.audio_encoder.tokens_shape)
     latents = pipeline.prepare_latents(torch.cat([latents_of(4), latents_of(4)], dim=1).numpy())
-    known = pipeline.generator.generate(latents, tokens)
+    expected = pipeline.generator.generate(latents, tokens)
     pipeline.capture_graphs(4, ReplayBackend())
     assert max(pipeline.graphs.sizes) == 4
-    made = pipeline.graphs.generate(latents[:3], tokens[:3])
-    assert int((made.int() - known[:3].int()).abs().max()) <= 1
+    actual = pipeline.graphs.generate(latents[:3], tokens[:3])
+    assert int((actual.int() - expected[:3].int()).abs().max()) <= 1
 
 
 class ReplayBackend:
@@ -290,10 +290,10 @@ def test_preparation_does_not_depend_on_the_decoder(
 ) -> None:
     build = build_portrait(tmp_path, portrait(), [UPRIGHT, rotation_about_face(12.0)])
     MuseTalkEngine(options(models, decoder)).prepare(build)
-    made = open_build(build, "sitter")
-    assert made.extras.keys() == avatar.extras.keys()
+    actual = open_build(build, "sitter")
+    assert actual.extras.keys() == avatar.extras.keys()
     for name, array in avatar.extras.items():
-        assert np.array_equal(made.extras[name], array), name
+        assert np.array_equal(actual.extras[name], array), name
 
 
 def test_a_mask_that_begins_above_the_decoded_rows_is_refused(models: Path, avatar: Avatar) -> None:

@@ -194,9 +194,9 @@ def test_short_and_silent_sentences_are_encoded(loaded: MuseTalkEngine) -> None:
         (silent, 44_100, 5),
     ):
         speech = Speech("", samples, rate_hz, None)
-        made = loaded.encode_speech(speech, frames=frames, fps=25)
-        assert made.shape == (frames, *loaded.encode_speech(speech, frames=1, fps=25).shape[1:])
-        assert np.isfinite(made).all()
+        actual = loaded.encode_speech(speech, frames=frames, fps=25)
+        assert actual.shape == (frames, *loaded.encode_speech(speech, frames=1, fps=25).shape[1:])
+        assert np.isfinite(actual).all()
 
 
 def test_a_sound_file_in_chunks_is_encoded_as_a_whole(
@@ -229,11 +229,11 @@ def test_batches_are_halved_on_out_of_memory(
 ) -> None:
     jobs, asked = patch_requests(avatar, rows[:7]), []
     limit_memory(fresh, monkeypatch, 2, asked)
-    made = fresh.submit(jobs).patches()
+    actual = fresh.submit(jobs).patches()
     whole = loaded.submit(jobs).patches()
     assert asked == [7, 3, 1, 1, 1, 1, 1, 1, 1]
     assert fresh.largest_batch == 1
-    for one, other in zip(made, whole, strict=True):
+    for one, other in zip(actual, whole, strict=True):
         assert np.abs(one.picture.astype(int) - other.picture).max() <= 1
 
 
@@ -336,7 +336,7 @@ def test_an_avatar_of_another_engine_or_other_settings_is_refused_with_a_remedy(
         loaded.load_avatar(replace(avatar, extras={}))
     with pytest.raises(AvatarOutdated, match="placement is 'stabilized', now it is 'reference'"):
         MuseTalkEngine(options(weights, placement="reference")).load_avatar(avatar)
-    made = json.loads(str(avatar.extras["musetalk_recipe"]))
-    recipe = np.array(json.dumps({**made, "vae": "0" * 64}))
+    actual = json.loads(str(avatar.extras["musetalk_recipe"]))
+    recipe = np.array(json.dumps({**actual, "vae": "0" * 64}))
     with pytest.raises(AvatarOutdated, match="vae"):
         loaded.load_avatar(replace(avatar, extras={**avatar.extras, "musetalk_recipe": recipe}))

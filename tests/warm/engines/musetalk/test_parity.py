@@ -86,23 +86,23 @@ def test_missing_golden_data_has_an_exit_status_of_its_own(
 
 
 def test_a_difference_that_is_nan_does_not_hold() -> None:
-    known = np.ones(3, np.float32)
-    assert not relative("", np.full(3, np.nan, np.float32), known).holds
-    assert not relative("", np.ones(2, np.float32), known).holds
+    expected = np.ones(3, np.float32)
+    assert not relative("", np.full(3, np.nan, np.float32), expected).holds
+    assert not relative("", np.ones(2, np.float32), expected).holds
 
 
 def test_without_the_savings_the_networks_match_the_reference_too(
     golden: Path, golden_weights: Path
 ) -> None:
-    known = Golden.read(golden)
+    expected = Golden.read(golden)
     options = MuseTalkOptions(
         models_dir=golden_weights, device="cpu", precision="fp32", exact_savings=False
     )
     pipeline = open_pipeline(options.layout(), options)
-    hidden = pipeline.audio_encoder.encode_speech(known.sound)
-    tokens = audio_tokens(hidden, frames=int(known.facts["T"]), fps=int(known.facts["fps"]))
+    hidden = pipeline.audio_encoder.encode_speech(expected.sound)
+    tokens = audio_tokens(hidden, frames=int(expected.facts["T"]), fps=int(expected.facts["fps"]))
     stages = list(
-        generator_stages(known, pipeline, tokens + positional_encoding(*tokens.shape[1:]))
+        generator_stages(expected, pipeline, tokens + positional_encoding(*tokens.shape[1:]))
     )
     assert len(stages) >= 3
     assert [stage for stage in stages if not stage.holds] == []

@@ -77,8 +77,11 @@ def recorded(network: nn.Module) -> Iterator[dict[str, list[tuple[Tensor, ...]]]
     tensors_of: dict[str, list[tuple[Tensor, ...]]] = {}
 
     def hook_for(name: str) -> Callable[..., None]:
-        def hook(_: nn.Module, given: tuple[Any, ...], made: Any) -> None:
-            tensors = (given[0] if given else None, made[0] if isinstance(made, tuple) else made)
+        def hook(_: nn.Module, given: tuple[Any, ...], actual: Any) -> None:
+            tensors = (
+                given[0] if given else None,
+                actual[0] if isinstance(actual, tuple) else actual,
+            )
             tensors_of.setdefault(name, []).append(
                 tuple(x.clone() for x in tensors if isinstance(x, Tensor))
             )
@@ -130,10 +133,10 @@ def test_the_first_fp32_parts_compute_bit_identical_results(
         with recorded(unet_of(pipeline)) as tensors_of:
             pipeline.generator.predict(pipeline.prepare_latents(latents.numpy()), tokens)
         found.append(tensors_of)
-    known, made = found
+    expected, actual = found
     for part in ("conv_in", "down_blocks.0", "down_blocks.1"):
-        assert torch.equal(known[part][0][-1], made[part][0][-1]), part
-    assert not torch.equal(known["down_blocks.2"][0][-1], made["down_blocks.2"][0][-1])
+        assert torch.equal(expected[part][0][-1], actual[part][0][-1]), part
+    assert not torch.equal(expected["down_blocks.2"][0][-1], actual["down_blocks.2"][0][-1])
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -189,17 +192,17 @@ def test_a_mixed_layer_multiplies_rounded_numbers_and_adds_the_bias_unrounded() 
             functional.conv2d(rounded(pictures), rounded(conv.weight), padding=1, stride=2),
         )
         use_mixed_precision(layers := nn.Sequential(linear, conv), torch.bfloat16)
-        for narrowed, numbers, known in zip(layers, given, products, strict=True):
-            made = narrowed(numbers) - OFFSET
-            assert made.dtype == torch.float32
-            assert float(((made - known).abs() - known.abs() * BF16_STEP).max()) < 1e-4
+        for narrowed, numbers, expected in zip(layers, given, products, strict=True):
+            actual = narrowed(numbers) - OFFSET
+            assert actual.dtype == torch.float32
+            assert float(((actual - expected).abs() - expected.abs() * BF16_STEP).max()) < 1e-4
 
 
 def test_pictures_in_bf16_are_near_those_in_fp32(exact: Pipeline, mixed: Pipeline) -> None:
-    known, made = drawn(exact), drawn(mixed)
-    assert made.shape == known.shape
-    assert not np.array_equal(made, known)
-    assert cv2.PSNR(made, known) > 45
+    expected, actual = drawn(exact), drawn(mixed)
+    assert actual.shape == expected.shape
+    assert not np.array_equal(actual, expected)
+    assert cv2.PSNR(actual, expected) > 45
 
 
 def test_a_reloaded_bf16_engine_draws_the_same_pictures(weights: Path) -> None:

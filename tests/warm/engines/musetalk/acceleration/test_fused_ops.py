@@ -62,9 +62,12 @@ def test_fused_networks_generate_the_same_pictures(weights: Path) -> None:
         assert count(network, FusedBlock) == blocks
         assert count(network, FusedUpsampling) == 3
         assert count(network, FusedNorm) > 0
-    known, made = plain.generator.predict(latents, tokens), fused.generator.predict(latents, tokens)
-    assert float((made - known).abs().max() / known.abs().max()) <= ROUNDING
-    pictures, others = plain.generator.decode(known), fused.generator.decode(known)
+    expected, actual = (
+        plain.generator.predict(latents, tokens),
+        fused.generator.predict(latents, tokens),
+    )
+    assert float((actual - expected).abs().max() / expected.abs().max()) <= ROUNDING
+    pictures, others = plain.generator.decode(expected), fused.generator.decode(expected)
     assert int((pictures.int() - others.int()).abs().max()) <= 1
     assert float((pictures != others).float().mean()) < 1e-3
 
@@ -176,12 +179,12 @@ def test_triton_normalizes_like_exact_arithmetic(
     exact.load_state_dict({name: x.double() for name, x in norm.state_dict().items()})
     given = picture.double().contiguous()
     for silu in (True, False):
-        made = triton.normalize(picture, bias, norm, silu=silu)
-        known = exact(given if bias is None else given + bias.double()[:, None, None])
-        known = nn.functional.silu(known) if silu else known
-        assert made.dtype == dtype
-        assert made.is_contiguous(memory_format=torch.channels_last)
-        off = float((made.double() - known).abs().max() / known.std())
+        actual = triton.normalize(picture, bias, norm, silu=silu)
+        expected = exact(given if bias is None else given + bias.double()[:, None, None])
+        expected = nn.functional.silu(expected) if silu else expected
+        assert actual.dtype == dtype
+        assert actual.is_contiguous(memory_format=torch.channels_last)
+        off = float((actual.double() - expected).abs().max() / expected.std())
         assert off <= max(2e-5, 8 * torch.finfo(dtype).eps)
 
 
@@ -190,10 +193,10 @@ def test_triton_adds_residuals_and_interleaves_like_pytorch(
     triton: Kernels, shape: tuple[int, ...]
 ) -> None:
     count, channels, height, width, _ = shape
-    made, other, bias = (noise(*size).to(DEVICE) for size in (shape[:4], shape[:4], (channels,)))
+    actual, other, bias = (noise(*size).to(DEVICE) for size in (shape[:4], shape[:4], (channels,)))
     plain = TorchKernels()
     assert torch.allclose(
-        triton.add_residual(made, bias, other), plain.add_residual(made, bias, other), atol=1e-6
+        triton.add_residual(actual, bias, other), plain.add_residual(actual, bias, other), atol=1e-6
     )
     phases = noise(count, 4 * channels, height + 1, width + 1).to(DEVICE)
     large = triton.interleave(phases, bias)

@@ -61,15 +61,15 @@ def networks(pipeline: Pipeline) -> Iterator[nn.Module]:
     yield pipeline.generator.vae.decoder
 
 
-def relative(made: Tensor, known: Tensor) -> float:
-    return float((made - known).abs().max() / known.abs().max())
+def relative(actual: Tensor, expected: Tensor) -> float:
+    return float((actual - expected).abs().max() / expected.abs().max())
 
 
 def test_exact_savings_change_pictures_only_by_rounding(plain: Pipeline, saving: Pipeline) -> None:
     latents, tokens = inputs(plain, 3)
-    known = plain.generator.predict(latents, tokens)
-    assert relative(saving.generator.predict(latents, tokens), known) <= ROUNDING
-    pictures, others = plain.generator.decode(known), saving.generator.decode(known)
+    expected = plain.generator.predict(latents, tokens)
+    assert relative(saving.generator.predict(latents, tokens), expected) <= ROUNDING
+    pictures, others = plain.generator.decode(expected), saving.generator.decode(expected)
     assert int((pictures.int() - others.int()).abs().max()) <= 1
     assert float((pictures != others).float().mean()) < 1e-3
 
@@ -110,11 +110,11 @@ def test_polyphase_upsampling_equals_upsampling_and_convolving(
     whole = nn.Sequential(Upsample2D(6, use_conv=True, out_channels=5))
     picture = torch.randn(2, 6, *size).to(memory_format=layout)
     with torch.inference_mode():
-        known = whole(picture)
+        expected = whole(picture)
         assert use_polyphase_upsampling(whole) == 1
-        made = whole(picture)
-    assert made.shape == known.shape
-    assert relative(made, known) < 1e-6
+        actual = whole(picture)
+    assert actual.shape == expected.shape
+    assert relative(actual, expected) < 1e-6
 
 
 def test_upsampling_to_another_size_is_refused() -> None:
@@ -163,10 +163,10 @@ def test_a_batch_is_replayed_by_the_smallest_graph_that_is_large_enough(fresh: P
     assert [fresh.graphs.padded_size(count) for count in (1, 4, 5, 8, 9, 12)] == [4, 4, 8, 8, 9, 12]
     for count in (1, 3, 9, 2, 5):
         latents, tokens = inputs(fresh, count)
-        made = fresh.generate(list(latents), list(tokens.numpy())).wait().copy()
-        known = fresh.generator.generate(latents, tokens).numpy()
-        assert made.shape == known.shape
-        assert abs(made.astype(int) - known).max() <= 1
+        actual = fresh.generate(list(latents), list(tokens.numpy())).wait().copy()
+        expected = fresh.generator.generate(latents, tokens).numpy()
+        assert actual.shape == expected.shape
+        assert abs(actual.astype(int) - expected).max() <= 1
     assert backend.replayed == [4, 4, 9, 4, 8]
 
 
