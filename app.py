@@ -20,7 +20,6 @@ from api.archives import archives
 from api.avatars import avatars
 from api.context import MAX_EXPORTS, AppContext, attach_context
 from api.cross_site import refuse_cross_site
-from api.events import events
 from api.export import export
 from api.film import film
 from api.film_cache import FilmCache
@@ -31,6 +30,7 @@ from api.playlist import make_playlist, playlist
 from api.problem import answer_problem
 from api.server.gunicorn_app import CannotStart, listen, lock_folder, serve
 from api.server.log import log_requests
+from api.session_events import events
 from api.sessions import sessions
 from api.slots import Slots
 from api.speak import speaking

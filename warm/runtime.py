@@ -16,11 +16,11 @@ from warm.render.jobs import Command, InterruptResult, SpeakJob
 from warm.render.thread import RenderThread
 from warm.sessions.archive import Archive, Disposal
 from warm.sessions.avatar_cache import AvatarCache, AvatarCacheLimits
-from warm.sessions.choices import Choices, VoiceResolver
 from warm.sessions.limits import MB, SessionLimits
 from warm.sessions.session import Session
 from warm.sessions.sessions import Sessions, make_sessions
 from warm.sessions.trash import Trash
+from warm.sessions.voice_choice import Choices, VoiceResolver
 from warm.settings import Settings
 
 Result = TypeVar("Result")

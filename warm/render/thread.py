@@ -21,7 +21,7 @@ from warm.render.jobs import Command, Interrupted, SpeakJob
 from warm.render.loop import Queue, RenderLoop
 from warm.render.queue import QueueFull, WorkQueue
 from warm.render.renderer import Renderer
-from warm.sessions.choices import Choices, VoiceResolver
+from warm.sessions.voice_choice import Choices, VoiceResolver
 from warm.settings import Settings
 
 HEARTBEAT_S = 0.5

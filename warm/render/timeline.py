@@ -8,14 +8,9 @@ from session.factory import Film
 from session.film import Cue
 from warm.render.compositing import Frame
 from warm.render.context import RenderContext
+from warm.render.interruption import closing_utterance
 from warm.render.jobs import SpeakJob
-from warm.render.utterances import (
-    TAIL_FRAMES,
-    Utterance,
-    closing_utterance,
-    silent_utterance,
-    utterances,
-)
+from warm.render.utterances import TAIL_FRAMES, Utterance, silent_utterance, utterances
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

@@ -5,9 +5,9 @@ from typing import Any
 
 from warm.avatars.store import AvatarError
 from warm.sessions.avatar_cache import AvatarCache, AvatarFacts
-from warm.sessions.choices import Choices
 from warm.sessions.errors import SessionExists, UnusableSession
 from warm.sessions.session import Session, SessionView
+from warm.sessions.voice_choice import Choices
 
 
 class Compatibility:

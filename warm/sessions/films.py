@@ -11,7 +11,7 @@ from warm.sessions.avatar_cache import AvatarCache
 from warm.sessions.compatibility import Compatibility, without_avatar
 from warm.sessions.lifecycle import SessionLifecycle
 from warm.sessions.paths import stored_ids
-from warm.sessions.record import now
+from warm.sessions.record_file import now
 from warm.sessions.registry import SessionRegistry
 from warm.sessions.session import Session
 

@@ -18,10 +18,10 @@ from session.fragmented.recovery import saved_tails
 from warm.avatars.avatar import Avatar
 from warm.sessions.archive import Disposal
 from warm.sessions.avatar_cache import AvatarFacts
-from warm.sessions.choices import Choices
 from warm.sessions.errors import UnusableSession
 from warm.sessions.paths import record_path, staged_path
-from warm.sessions.record import RecordDamaged, SessionRecord, read_record, write_record
+from warm.sessions.record_file import RecordDamaged, SessionRecord, read_record, write_record
+from warm.sessions.voice_choice import Choices
 
 State = Literal["idle", "speaking", "closed", "unusable"]
 

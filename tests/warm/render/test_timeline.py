@@ -11,9 +11,10 @@ from session.fragmented.writer import FilmWriter
 from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine
 from tts.espeak import EspeakVoices
 from warm.render.context import RenderContext
+from warm.render.interruption import CLOSING_S
 from warm.render.jobs import SpeakJob, SpeechReady
 from warm.render.timeline import Batch, Timeline
-from warm.render.utterances import CLOSING_S, TAIL_FRAMES, Utterance
+from warm.render.utterances import TAIL_FRAMES, Utterance
 from warm.sessions.limits import Capacity, SessionFull
 from warm.sessions.session import Session
 

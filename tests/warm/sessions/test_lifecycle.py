@@ -12,10 +12,10 @@ from session.errors import FilmDiskError, FilmFullError
 from session.fragmented.journal import journal_path
 from tests.warm.sessions.clips import bob, complete_frames, speak
 from warm.sessions.archive import Archive
-from warm.sessions.choices import Choices
 from warm.sessions.paths import RECORD_NAME
 from warm.sessions.sessions import Sessions
 from warm.sessions.trash import Trash
+from warm.sessions.voice_choice import Choices
 
 PATIENCE_S = 30
 

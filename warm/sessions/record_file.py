@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from session.disk import replace_file
-from warm.sessions.choices import Choices
 from warm.sessions.paths import record_path
+from warm.sessions.voice_choice import Choices
 
 
 class RecordDamaged(ValueError):

@@ -1,4 +1,4 @@
-"""Utterances: what replaces a sentence that is cut."""
+"""An interrupted sentence: what replaces the rest of it."""
 
 import numpy as np
 import pytest
@@ -7,15 +7,8 @@ from session.film import FilmSpec
 from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine
 from tts.espeak import EspeakVoices
 from tts.speech import Phoneme, Speech
-from warm.render.utterances import (
-    CLOSING_S,
-    FADE_S,
-    Utterance,
-    closing_utterance,
-    fade_out,
-    phonemes_until,
-    spoken_utterance,
-)
+from warm.render.interruption import CLOSING_S, FADE_S, closing_utterance, fade_out, phonemes_until
+from warm.render.utterances import Utterance, spoken_utterance
 
 SPEC = FilmSpec(width=WIDTH, height=HEIGHT, fps=25)
 CLOSING_FRAMES = round(CLOSING_S * SPEC.fps)
