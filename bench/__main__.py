@@ -40,6 +40,7 @@ COMMANDS = {"gpu": "bench.neural.gpu", "parity": "bench.neural.parity"}
 """Modules with a command line of their own: `python -m bench gpu --help`."""
 REPORT = "bench.json"
 PLOTS = "bench"
+HEADING = f"{'figure':72} {'measured':>10} {'goal':>23} {'n':>6}"
 
 Measure = Callable[[Path], list[Figure]]
 
@@ -101,9 +102,6 @@ def find_measure(name: str) -> Measure:
     """Return the function that measures a topic; imports the module of this topic only."""
     measure: Measure = importlib.import_module(TOPICS[name]).measure
     return measure
-
-
-HEADING = f"{'figure':72} {'measured':>10} {'goal':>23} {'n':>6}"
 
 
 def row(figure: Figure) -> str:
