@@ -20,7 +20,7 @@ class SpeechEncoder:
     """Encodes sound to hidden states. One thread owns it."""
 
     def __init__(self, extractor: WhisperFeatureExtractor, encoder: Network) -> None:
-        self._extractor = extractor
+        self.extractor = extractor
         self._encoder = encoder
 
     @property
@@ -50,10 +50,7 @@ class SpeechEncoder:
     def mel(self, sound: Floats) -> Tensor:
         """(1, bands, 3000) mel spectrogram of up to SEGMENT_S of sound."""
         # On a GPU this takes a millisecond, on one CPU core as long as everything after it.
-        features = self._extractor(
-            sound, sampling_rate=RATE_HZ, return_tensors="pt", device=str(self._encoder.device)
-        )
-        return torch.as_tensor(features.input_features)
+        return mel_spectrogram(self.extractor, sound, str(self._encoder.device))
 
     def _encode_segment(self, segment: Floats) -> Floats:
         weight = self._encoder.conv1.weight
@@ -64,3 +61,9 @@ class SpeechEncoder:
             steps = len(segment) * STEP_HZ // RATE_HZ  # the other steps are padding
             states = torch.stack(output.hidden_states, dim=2)[0, :steps]
         return np.asarray(states.float().cpu())
+
+
+def mel_spectrogram(extractor: WhisperFeatureExtractor, sound: Floats, device: str) -> Tensor:
+    """(1, bands, 3000) on `device`, of up to SEGMENT_S of mono sound at RATE_HZ."""
+    features = extractor(sound, sampling_rate=RATE_HZ, return_tensors="pt", device=device)
+    return torch.as_tensor(features.input_features)
