@@ -88,9 +88,9 @@ def create_app(
     voices: VoicesFactory = EspeakVoices,
     on_warm: Callable[[], None] = lambda: None,
 ) -> Flask:
-    """Return the application for any WSGI server. It locks its results folder while it lives.
+    """Return the application for any WSGI server. The results folder is locked for its lifetime.
 
-    `engine` and `voices` replace the built-in ones. The render thread is started; `/health` reports
+    `engine` and `voices` replace the built-in ones. The render thread starts; `/health` reports
     when it is warm. Raises BadSettings, AvatarError and CannotStart.
     """
     settings = settings or read_settings()
@@ -170,7 +170,7 @@ def main(
     """Check settings, avatar and engine, then serve until a signal; return the exit status.
 
     `program` is the name in the usage message; `engine` and `voices` replace the built-in ones.
-    `engine` must be a function or class of a module, because another process calls it as well.
+    `engine` must be defined at the top level of a module, because a child process calls it too.
     """
     try:
         settings = read_settings(argv, program=program)
@@ -212,15 +212,17 @@ def prepare_avatar(settings: Settings, engine: EngineFactory) -> None:
         store.open(settings.avatar_id)
         return
     if settings.video_path is None:
-        raise BadSettings("video_path: is missing; preparation = True makes the avatar from it")
-    print(f"Preparing {settings.avatar_id} from {settings.video_path} unless it is done already …")
+        raise BadSettings(
+            "video_path: is missing; preparation = True makes the avatar from this file"
+        )
+    print(f"Preparing {settings.avatar_id} from {settings.video_path} unless it is up to date …")
     spawn = get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn, initializer=ignore_interrupts) as pool:
         pool.submit(make_avatar, settings, settings.video_path, engine).result()
 
 
 def make_avatar(settings: Settings, source: Path, engine: EngineFactory) -> None:
-    """Prepare the avatar. Called in a process of its own, which frees its memory and threads."""
+    """Prepare the avatar. Called in a child process, whose exit frees its memory and threads."""
     prepare(
         source,
         avatar_id=settings.avatar_id,
@@ -232,7 +234,7 @@ def make_avatar(settings: Settings, source: Path, engine: EngineFactory) -> None
 
 
 def check_avatar(settings: Settings, engine: EngineFactory) -> None:
-    """Raise now what would end the render thread: missing weights, an unsuitable avatar."""
+    """Check now for errors that would end the render thread: missing weights, unsuitable avatar."""
     avatar = AvatarStore(settings.results_dir).open(settings.avatar_id)
     require_fps(avatar.id, avatar.fps, server_fps=settings.fps)
     engine(settings).load_avatar(avatar)

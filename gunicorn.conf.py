@@ -1,3 +1,3 @@
-"""Configuration for `gunicorn 'app:create_app()'`, which reads this file where it is started."""
+"""Configuration for `gunicorn 'app:create_app()'`, which finds it in its working directory."""
 
 from api.server.gunicorn_config import *  # noqa: F403

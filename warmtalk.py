@@ -14,7 +14,7 @@ from warm.installation import COMMAND
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    # A server starts in a second: it does not wait for the imports of the other subcommands.
+    # The server starts within a second, so it must not import the other subcommands.
     if words[:1] == ["serve"]:
         return run_server(words[1:])
     if words[:1] == ["session"]:
@@ -37,7 +37,7 @@ def run_server(words: list[str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line; `serve` and `session` are only listed, since they parse their own words."""
+    """The command line; `serve` and `session` are only listed: they parse their own arguments."""
     from warm.__main__ import add_commands  # noqa: PLC0415
 
     root = argparse.ArgumentParser(prog=COMMAND, description="A warm talking-head server.")

@@ -1,1 +1,1 @@
-"""The HTTP side: one Flask blueprint a family of calls."""
+"""The HTTP interface: one Flask blueprint per group of routes."""

@@ -13,14 +13,14 @@ avatars = Blueprint("avatars", __name__)
 
 @avatars.get("/avatars")
 def list_all() -> dict[str, Any]:
-    """All prepared avatars; the one of the settings is `active`."""
+    """All prepared avatars; the one in the settings is `active`."""
     active_id = context().settings.avatar_id
     return {"avatars": [avatar_json(each, active_id) for each in context().avatars.list()]}
 
 
 @avatars.get("/avatars/<avatar_id>/preview.png")
 def preview(avatar_id: str) -> Response:
-    """The result of the preparation: box, landmarks, mask."""
+    """A picture of the result of the preparation: box, landmarks, mask."""
     return file(avatar_id, PREVIEW, "image/png")
 
 
@@ -32,7 +32,7 @@ def idle(avatar_id: str) -> Response:
 
 @avatars.get("/avatars/<avatar_id>/path.json")
 def path(avatar_id: str) -> Response:
-    """The head poses of one period of the idle loop, by which the page aligns film and loop."""
+    """The head poses of one period of the idle loop; the page aligns film and loop with them."""
     response = jsonify(avatar_path_json(context().avatars.open(avatar_id)))
     response.headers["Cache-Control"] = "no-cache"
     return response

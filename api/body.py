@@ -65,7 +65,7 @@ def read_body_or_query(model: type[Model]) -> Model:
 
 
 def read_number(name: str, *, least: int) -> int | None:
-    """Return a whole number of the query, None if it is absent; raises BadQuery."""
+    """Return a whole number from the query, None if it is absent; raises BadQuery."""
     given = request.args.get(name)
     if given is None:
         return None
@@ -84,19 +84,19 @@ def validate(model: type[Model], content: Mapping[str, object]) -> Model:
 
 
 def raw_body() -> bytes:
-    """Return the bytes of the body; raises BadBody if they are too many or incomplete."""
+    """Return the bytes of the body; raises BadBody if it is too large or incomplete."""
     limit = request.max_content_length or 0
     try:
         body = request.get_data()
     except RequestEntityTooLarge:
         raise too_large(f"{request.content_length}", limit) from None
-    except (ClientDisconnected, OSError):  # it ended, or RECEIVE_S passed (api/server/worker.py)
+    except (ClientDisconnected, OSError):  # closed, or RECEIVE_S passed (api/server/worker.py)
         raise BadBody(
             HTTPStatus.REQUEST_TIMEOUT, "the body is incomplete; send the rest of it in time"
         ) from None
     except ParseException as error:
         raise BadBody(HTTPStatus.BAD_REQUEST, f"the body cannot be read: {error}") from None
-    if request.content_length is None and len(body) >= limit:  # chunked: it is cut off there
+    if request.content_length is None and len(body) >= limit:  # a chunked body is cut off there
         raise too_large(f"{limit} or more", limit)
     return body
 
@@ -131,7 +131,7 @@ def allowed_range(model: type[Body], name: str) -> str:
 
 
 def shorten(value: object) -> str:
-    """Return a received value as JSON, at most MAX_SHOWN_CHARS long."""
+    """Return a received value as JSON, cut off after MAX_SHOWN_CHARS."""
     shown = json.dumps(value, ensure_ascii=False)
     if len(shown) <= MAX_SHOWN_CHARS:
         return shown

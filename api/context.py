@@ -18,7 +18,7 @@ from warm.settings import Settings
 
 EXTENSION = "warmtalk"
 MAX_EXPORTS = 2
-"""Each is a process that copies a whole film, while the server renders."""
+"""Maximum number of exports at once: each is a process that copies a whole film."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -73,7 +73,7 @@ def require_own_origin(request: Request, origin: str) -> None:
     if origin not in own:
         raise CrossSiteRequest(
             f"Origin = {origin!r}",
-            f"must be {' or '.join(own)}, as Host = {host!r} says (a proxy must pass Host"
+            f"must be {' or '.join(own)}, because Host = {host!r} (a proxy must pass Host"
             " on unchanged)",
         )
 
@@ -81,8 +81,8 @@ def require_own_origin(request: Request, origin: str) -> None:
 def own_origins(scheme: str, host: str) -> list[str]:
     """Return the origins of this server as browsers send them: without the default port.
 
-    A page loaded over HTTPS may reach a server over HTTP through a proxy that ends TLS; a page
-    loaded over HTTP never reaches one over HTTPS.
+    A page loaded over HTTPS may reach a server over HTTP through a proxy that terminates TLS; a
+    page loaded over HTTP never reaches one over HTTPS.
     """
     schemes = ["https"] if scheme == "https" else ["http", "https"]
     return [f"{each}://{host.lower().removesuffix(f':{DEFAULT_PORTS[each]}')}" for each in schemes]

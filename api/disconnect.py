@@ -1,4 +1,4 @@
-"""Detection of clients that closed their connection while an answer waits."""
+"""Detection of clients that closed their connection while a response is pending."""
 
 import socket
 from wsgiref.types import WSGIEnvironment

@@ -37,7 +37,7 @@ def download(session_id: str) -> Response:
 
 
 def fill(response: Response, film: Film) -> None:
-    """Set the content of the response; what it reads is closed with it. Raises TooManyExports."""
+    """Set the content of the response; closing it closes the file. Raises TooManyExports."""
     with ExitStack() as held:
         if isinstance(film, FilmWriter):
             exports = context().exports
@@ -45,7 +45,7 @@ def fill(response: Response, film: Film) -> None:
             file = held.enter_context(open_export(film.path))
             response.content_length = os.fstat(file.fileno()).st_size
             response.response = chunks(file)
-        else:  # an ordinary MP4 already
+        else:  # already an ordinary MP4
             reader = held.enter_context(film.reader())
             response.content_length = reader.size
             response.response = reader.chunks(0, reader.size)

@@ -1,4 +1,4 @@
-"""The growing film: byte ranges of what is committed, and a stream that grows."""
+"""The growing film: byte ranges of its committed part, and a live stream."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -63,7 +63,7 @@ def range_response(reader: FilmReader) -> Response:
 def stream(session_id: str) -> Response:
     """The init segment, then fragments until the film is over.
 
-    They start at `?from=` (a byte of the film; 0 is its start), or with the next fragment. If
+    The fragments start at `?from=` (a byte of the film; 0 is its start), or with the next one. If
     nothing has been said yet, the response starts with the first fragment.
     """
     session = find_session(session_id)
@@ -79,7 +79,7 @@ def live_response(session: Session, requested: int | None, held: ExitStack) -> R
     """Return the growing response from byte `requested`; `held` closes its reader."""
     runtime = context().runtime
     if requested is None and runtime.sessions.registry.film(session) is None:
-        requested = 0  # all of the film to come
+        requested = 0  # the whole film to come
     film = wait_for_film(session)
     start = first_byte(film, requested)
     reader = held.enter_context(film.reader())
@@ -96,14 +96,17 @@ def live_response(session: Session, requested: int | None, held: ExitStack) -> R
 
 
 def first_byte(film: FilmWriter, requested: int | None) -> int:
-    """Offset of the first fragment at or after byte `requested`; None: of the next fragment."""
+    """Offset of the first fragment at or after byte `requested`, or of the next one if None."""
     size = film.committed.bytes
     later = [] if requested is None else film.fragments_since(max(requested, film.init_bytes))
     return later[0].offset if later else size
 
 
 def grow(viewer: Viewer, reader: FilmReader, start: int) -> Iterator[bytes]:
-    """Yield the init segment, then committed bytes from `start` until film or viewer end."""
+    """Yield the init segment, then committed bytes from `start` on.
+
+    Ends when the film is over or the viewer is gone.
+    """
     yield from reader.chunks(0, viewer.film.init_bytes)
     while True:
         end = viewer.wait_past(start)

@@ -1,4 +1,4 @@
-"""Cache of what is derived from films and grows with them: playlists, transcripts."""
+"""Cache of objects that are derived from films and grow with them: playlists, transcripts."""
 
 from collections.abc import Callable
 from threading import Lock

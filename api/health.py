@@ -22,7 +22,7 @@ STATUS_FIELDS = {
     "vram_budget_gb": "memory_budget_gb",
     "batch_size": "largest_batch",
 }
-"""Device status by the names under which monitors of similar servers read it."""
+"""Fields of the device status, by the names that monitors of similar servers expect."""
 
 health = Blueprint("health", __name__)
 

@@ -32,7 +32,7 @@ def interrupt_json(result: InterruptResult) -> dict[str, Any]:
     if result.interrupted:
         outcome = f"was interrupted at {position_s:.2f} s"
     elif result.dropped:
-        outcome = f"had not started to speak; waiting requests that fail now: {result.dropped}"
+        outcome = f"had not started to speak; waiting requests that were dropped: {result.dropped}"
     return {
         "status": "success",
         "session_id": result.session_id,

@@ -43,9 +43,9 @@ class PlaylistQuery:
 @playlist.get("/session/live.m3u8", defaults={"session_id": DEFAULT_SESSION})
 @playlist.get("/sessions/<session_id>/live.m3u8")
 def live(session_id: str) -> Response:
-    """The playlist now; for a player that has this one, the next one.
+    """The current playlist; for a player that already has it, the next one.
 
-    If nothing has been said yet, the response comes with the first fragment.
+    If nothing has been said yet, the response waits for the first fragment.
     """
     query, session = read_playlist_query(), find_session(session_id)
     with ExitStack() as held:
@@ -108,7 +108,7 @@ def playlist_for(viewer: Viewer) -> Playlist:
 
 
 def needed_segments(query: PlaylistQuery, viewer: Viewer, count: int) -> int:
-    """Return the number of segments to wait for: more than `count` if the player has these.
+    """Return the number of segments to wait for: more than `count` if the player has those.
 
     Raises BadQuery.
     """
@@ -133,7 +133,7 @@ def wait_for_segments(viewer: Viewer, needed: int) -> None:
 
 def playlist_response(query: PlaylistQuery, viewer: Viewer) -> Response:
     """Return the playlist, or 304 if the player has it."""
-    is_ended = viewer.is_film_over  # before the segments are counted: then all of them are there
+    is_ended = viewer.is_film_over  # read before the count, which is then final
     current = playlist_for(viewer)
     count = current.count()
     if not is_ended and has_playlist(viewer, count):

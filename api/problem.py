@@ -49,7 +49,7 @@ from warm.sessions.errors import (
 
 RETRY_S = 1
 DISK_RETRY_S = 30
-"""A failed disk takes longer to come back."""
+"""A failed disk takes longer to recover."""
 
 BODY_KINDS = {
     HTTPStatus.BAD_REQUEST: "BadRequestError",
@@ -75,14 +75,14 @@ class BadBody(ValueError):
 
 
 class TooManyViewers(RuntimeError):
-    """All slots of viewers are taken."""
+    """All viewer slots are taken."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"{limit} streams are open, which is the limit (max_watchers)")
 
 
 class TooManyExports(RuntimeError):
-    """All slots of exports are taken."""
+    """All export slots are taken."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"{limit} exports are being made, which is the limit; try again soon")
@@ -181,7 +181,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
 
 @singledispatch
 def problem_of(error: Exception) -> Problem:
-    """Return the answer to an error; an unexpected one is logged and answered 500."""
+    """Return the answer to an error; an unexpected one is logged and answered with 500."""
     for cause in type(error).__mro__:
         if cause in CAUSES:
             status, kind = CAUSES[cause]
@@ -192,7 +192,7 @@ def problem_of(error: Exception) -> Problem:
 
 @problem_of.register
 def _(error: HTTPException) -> Problem:
-    """An error of Flask."""
+    """An error raised by Flask."""
     return problem_of_flask(error, error.description or error.name)
 
 

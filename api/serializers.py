@@ -17,7 +17,7 @@ LIMITS = ("max_session_s", "max_session_mb", "session_idle_s")
 
 
 def session_url(session_id: str) -> str:
-    """URL under which all resources of a session are found."""
+    """Common prefix of the URLs of a session's resources."""
     return "/session" if session_id == DEFAULT_SESSION else f"/sessions/{session_id}"
 
 
@@ -39,7 +39,7 @@ def clip_json(clip: ClipRecord, fps: int) -> dict[str, Any]:
 
 
 def session_json(session: Session, runtime: Runtime, *, clips_from: int = 0) -> dict[str, Any]:
-    """JSON of a session, its voice and its film, of which the clips from `clips_from` on."""
+    """JSON of a session, its voice and its film, with the clips from `clips_from` on."""
     view = runtime.sessions.compatibility.view(session)
     voice, problem = voice_of(session, runtime)
     return {
@@ -119,7 +119,7 @@ def archive_json(film: ArchivedFilm) -> dict[str, Any]:
 
 
 def avatar_json(summary: AvatarSummary, active_id: str) -> dict[str, Any]:
-    """JSON of an avatar; `active_id` is the one of the settings."""
+    """JSON of an avatar; `active_id` is the one in the settings."""
     width, height = summary.size
     return {
         "id": summary.id,

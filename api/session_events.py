@@ -57,7 +57,7 @@ def stream(session_id: str) -> Response:
 
 
 def read_position() -> Position:
-    """Return the position that the client asks for; ids of other servers are ignored."""
+    """Return the position that the client asks for; an id in another format is ignored."""
     film_id, _, end = request.headers.get("Last-Event-ID", "").partition(":")
     if end.isdecimal():
         return Position(film_id, int(end))
@@ -98,7 +98,7 @@ class EventFeed:
         while True:
             film = self._runtime.sessions.registry.film(self._session)
             if film is None and position.end is None:
-                position = Position(None, 0)  # all of the film to come
+                position = Position(None, 0)  # the whole film to come
             if position.film_id is not None and (film is None or film.film_id != position.film_id):
                 yield sse("reset", {"film": position.film_id})
                 position = Position(None, 0)

@@ -86,7 +86,7 @@ def list_all() -> dict[str, Any]:
 
 @sessions.post("/sessions")
 def create() -> Response:
-    """Create a session with an avatar and a voice; 200 if it exists with the same."""
+    """Create a session with an avatar and a voice; 200 if it already exists."""
     body, runtime = read_body_or_query(CreateBody), context().runtime
     session = find_session(body.session_id or secrets.token_hex(8))
     session, is_new = runtime.create(session, body.named())
@@ -113,7 +113,7 @@ def reset_by_query() -> dict[str, Any]:
 
 @sessions.post("/reset")
 def reset_by_body() -> dict[str, Any]:
-    """As `GET /reset`; the session may choose another avatar and voice."""
+    """Like `GET /reset`; the request may choose another avatar and voice."""
     body = read_body_or_query(ResetBody)
     return reset(body.session_id, body.named())
 

@@ -1,4 +1,4 @@
-"""Slots for responses that take long: a semaphore that reports its use."""
+"""Slots for long-running responses: a semaphore that reports its use."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -39,7 +39,7 @@ class SpeakBody(Body):
 
 @speaking.post("/speak")
 def speak() -> Response | dict[str, Any]:
-    """Speak a text; answers when the clip is on disk, or with events until then."""
+    """Speak a text; answers when the clip is on disk, or streams events until then."""
     job = submit(read_body(SpeakBody))
     if request.accept_mimetypes.best_match(["application/json", EVENT_STREAM]) == EVENT_STREAM:
         return event_stream(event_texts(job))
@@ -118,7 +118,7 @@ def speak_result_json(result: SpeakResult) -> dict[str, Any]:
 
 
 def message_of(result: SpeakResult) -> str:
-    """Return what became of a clip, as a sentence."""
+    """Return the outcome of a clip as a sentence."""
     outcome = "interrupted in" if result.interrupted else "added to"
     message = f"clip {result.clip.index} was {outcome} session {result.session_id!r}"
     if result.truncated_by is None:

@@ -1,4 +1,4 @@
-"""`GET /stats`: counters since the start, and what is in use."""
+"""`GET /stats`: counters since the start, and current use."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ stats = Blueprint("stats", __name__)
 
 @stats.get("/stats")
 def show() -> dict[str, Any]:
-    """All counters; also while the server is not warm."""
+    """All counters; available before the server is warm, too."""
     app_context = context()
     runtime, viewers = app_context.runtime, app_context.viewers
     health = runtime.health()

@@ -1,4 +1,4 @@
-"""`GET full_session.vtt`: what was said, as captions that grow with the film."""
+"""`GET full_session.vtt`: the spoken sentences, as captions that grow with the film."""
 
 from flask import Blueprint, Response, request
 

@@ -26,7 +26,7 @@ def viewer_slot() -> AbstractContextManager[None]:
 
 
 def find_film(session: Session) -> Film:
-    """Return the film of a session, which must be the one that `?film=` names.
+    """Return the film of a session, which must be the one that `?film=` names, if given.
 
     Raises UnknownSession, FilmReplaced, and NotReady while the server starts.
     """
@@ -86,7 +86,7 @@ class Viewer:
 
     @property
     def is_gone(self) -> bool:
-        """True if the client disconnected, or the server stops."""
+        """True if the client disconnected, or the server is stopping."""
         return self._runtime.is_stopping or is_disconnected(self._environ)
 
     def wait_past(self, end: int, timeout_s: float = POLL_S) -> int:

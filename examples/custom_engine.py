@@ -26,11 +26,11 @@ from warm.settings import Settings
 LEFT_CORNER, RIGHT_CORNER = 61, 291
 """Landmarks of the face mesh."""
 INSIDE_BGR = (30, 20, 60)
-"""The dark red behind the lips."""
+"""The dark red inside the mouth."""
 LOUD = 0.25
 """The root mean square of the samples in a frame at which the mouth is widest open."""
 WIDEST = 0.4
-"""How far it opens then, in widths of the mouth."""
+"""Largest opening, in widths of the mouth."""
 SOFT_PX = 3
 """Blur of the ellipse's edge, pixels of the canonical crop."""
 
@@ -101,9 +101,9 @@ def draw(request: PatchRequest) -> Patch:
 
 def in_crop(to_frame: NDArray[np.float64], landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
     """The corners of the mouth in the canonical crop: (2, 2) x, y."""
-    back = cv2.invertAffineTransform(to_frame)
+    to_crop = cv2.invertAffineTransform(to_frame)
     points = landmarks[[LEFT_CORNER, RIGHT_CORNER], :2]
-    return np.asarray(points @ back[:, :2].T + back[:, 2], np.float64)
+    return np.asarray(points @ to_crop[:, :2].T + to_crop[:, 2], np.float64)
 
 
 if __name__ == "__main__":

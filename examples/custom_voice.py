@@ -20,7 +20,7 @@ from tts.voice import BadSpeechRequest, VoiceChoice, VoiceInfo
 
 SAMPLE_RATE_HZ = 24_000
 PITCH_HZ = {"a": 220.0, "e": 247.0, "i": 277.0, "o": 294.0, "u": 330.0}
-"""The letters that sound. They are IPA symbols as well, so the lips can follow them."""
+"""The letters that sound as tones. They are IPA symbols as well, so the lips can follow them."""
 VOWEL_S, OTHER_S, PAUSE_S = 0.14, 0.05, 0.3
 """Length of a vowel, of any other character, and of the silence after a sentence, at speed 1."""
 FADE_S = 0.01
@@ -57,7 +57,7 @@ class ToneVoices:
         return VoiceChoice(voice=TONE.id, language="en", speed=1.0 if speed is None else speed)
 
     def speak(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:
-        """Say `text`, one `Speech` a sentence; raises BadSpeechRequest for one without a word."""
+        """Say `text`, one `Speech` per sentence; raises BadSpeechRequest if it has no word."""
         pieces = split_sentences(speakable_text(text))
         return (say(piece.text, choice.speed) for piece in pieces)
 

@@ -102,7 +102,7 @@ def description(name: str) -> str:
 
 
 def default(value: object) -> str:
-    """A default as one would write it in YAML."""
+    """A default as written in YAML."""
     if value is None:
         return "none"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
@@ -114,7 +114,7 @@ def figures_table(report: dict[str, Any], figures: list[dict[str, Any]]) -> str:
     rows = [
         f"Measured by `make bench` on {machine['cores']} cores of {machine['processor']}, "
         f"{machine['memory_gb']:.0f} GB, Python {machine['python']}. "
-        "Bold ones miss their goal.",
+        "Figures in bold miss their goal.",
         "",
         "| figure | measured | goal | n |",
         "| --- | ---: | ---: | ---: |",

@@ -117,7 +117,7 @@ def environment_works(python: Path) -> bool:
 
 
 def make_environment(folder: Path) -> None:
-    """Create a virtual environment with pip, also if Debian's python3-venv is not installed."""
+    """Create a virtual environment with pip, even if Debian's python3-venv is not installed."""
     shutil.rmtree(folder, ignore_errors=True)
     if importlib.util.find_spec("ensurepip"):
         command: Command = [sys.executable, "-m", "venv", folder]
@@ -274,7 +274,7 @@ def pack_player(folder: Path) -> Path | None:
     return archives[0] if done.returncode == 0 and len(archives) == 1 else None
 
 
-# --- all of it
+# --- the whole set-up
 
 
 def set_up(root: Path, requirements: str, torch: str, models_dir: Path | None = None) -> None:
@@ -288,7 +288,7 @@ def set_up(root: Path, requirements: str, torch: str, models_dir: Path | None = 
 
 
 def set_up_packages(environment: Path, requirements: Path, torch: str) -> bool:
-    """Bring the virtual environment up to date; False if it was. Raises SetUpError."""
+    """Bring the virtual environment up to date; False if it already was. Raises SetUpError."""
     python = environment / "bin" / "python"
     stamp = environment / f".installed-{re.sub(r'[^a-z-]', '', requirements.name)}"
     wanted = packages_digest(requirements)
@@ -304,7 +304,7 @@ def set_up_packages(environment: Path, requirements: Path, torch: str) -> bool:
 
 
 def exit_with(message: str, code: int) -> NoReturn:
-    """Print an error and end."""
+    """Print an error and exit."""
     sys.stderr.write(f"set-up: {message}\n")
     sys.exit(code)
 

@@ -1,4 +1,4 @@
-"""Avatars, lip engines and the render thread: all that keeps a talking head warm."""
+"""Settings, avatars, lip engines, rendering and sessions."""
 
 VERSION = "0.1.0"
 """The version of Warmtalk; pyproject.toml reads it here."""

@@ -1,6 +1,6 @@
 """`python -m warm`: avatars, films without a server, and models.
 
-Options that are not given come from the settings of the server, so that both prepare the same
+Options default to the settings of the server, so that the command and the server prepare the same
 avatar from the same file.
 """
 
@@ -44,7 +44,7 @@ NUMBERS = (
     ("--max-side", "max_side", "PIXELS", "scale larger pictures down to this side"),
     ("--max-seconds", "max_s", "S", "use only the first S seconds of a longer video"),
 )
-"""Numbers of the preparation: flag, field of PreparationSettings, metavar, help."""
+"""Numeric options of `prepare`: flag, field of PreparationSettings, metavar, help."""
 DEMO_PORTRAIT = Path("mpl-data", "sample_data", "grace_hopper.jpg")
 """In matplotlib's wheel: Grace Hopper, public domain, 512x600."""
 
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run a parsed command; 0 when done, 1 when refused, 130 when interrupted."""
+    """Run a parsed command; 0 when done, 1 when it is refused, 130 when interrupted."""
     try:
         status = int(arguments.run(arguments))
         sys.stdout.flush()
@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The commands; each sets `run`, which takes the arguments and returns the exit status."""
+    """Add the commands; each sets `run`, which takes the arguments and returns the exit status."""
     add_prepare(commands.add_parser("prepare", help="make an avatar from a photo or video"))
     add_avatars(commands.add_parser("avatars", help="list the avatars"))
     add_render(commands.add_parser("render", help="make films from sound files or texts"))
@@ -92,9 +92,11 @@ def add_prepare(command: argparse.ArgumentParser) -> None:
     """Add `prepare`."""
     command.set_defaults(run=run_prepare)
     add_folders(command)
-    what = command.add_mutually_exclusive_group(required=True)
-    what.add_argument("source", nargs="?", type=Path, metavar="PHOTO_OR_VIDEO")
-    what.add_argument("--demo", action="store_true", help="use the portrait in matplotlib's wheel")
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument("source", nargs="?", type=Path, metavar="PHOTO_OR_VIDEO")
+    source.add_argument(
+        "--demo", action="store_true", help="use the portrait in matplotlib's wheel"
+    )
     command.add_argument(
         "--avatar-id", metavar="ID", help="name of the avatar; default: name of the file"
     )
@@ -113,7 +115,7 @@ def add_avatars(command: argparse.ArgumentParser) -> None:
 
 
 def add_folders(command: argparse.ArgumentParser) -> None:
-    """Add the options of both commands."""
+    """Add the options that both commands share."""
     command.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
     command.add_argument("--results", type=Path, metavar="DIR", help="folder of results")
 
@@ -124,7 +126,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def run_prepare(arguments: argparse.Namespace) -> int:
-    """Prepare one avatar and print where its preview is."""
+    """Prepare one avatar and print the path of its preview."""
     source = demo_portrait() if arguments.demo else arguments.source
     avatar_id = arguments.avatar_id or (DEMO_ID if arguments.demo else source.stem)
     numbers = {name: getattr(arguments, name) for _, name, _, _ in NUMBERS}

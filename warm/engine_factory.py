@@ -29,7 +29,7 @@ def make_engine(settings: Settings) -> Engine:
 
 
 def engine_recipe(settings: Settings) -> tuple[tuple[str, str | int], ...]:
-    """Return what changes the engine's prepared data in addition to `PreparationSettings`.
+    """Return all else that the engine's prepared data depends on besides `PreparationSettings`.
 
     Raises WeightsError if files of the engine are missing.
     """
@@ -40,7 +40,7 @@ def engine_recipe(settings: Settings) -> tuple[tuple[str, str | int], ...]:
 
 
 def musetalk_options(settings: Settings) -> MuseTalkOptions:
-    """Return the settings' part for the neural engine."""
+    """Return the settings of the neural engine."""
     from warm.engines.musetalk.options import MuseTalkOptions  # noqa: PLC0415  only if it is chosen
 
     return MuseTalkOptions(

@@ -31,7 +31,7 @@ def default_face_models() -> Path:
 def own_command(*words: str | Path) -> str:
     """A command of Warmtalk for the user to type, such as `warmtalk models list`.
 
-    It starts as this process was started: with `warmtalk`, otherwise with `python -m warm`.
+    It starts in the same way as this process: with `warmtalk`, otherwise with `python -m warm`.
     """
     program = COMMAND if Path(sys.argv[0]).name == COMMAND else "python -m warm"
     return f"{program} {shlex.join(map(str, words))}"

@@ -44,7 +44,7 @@ def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Path]:
 
 
 def run_face(arguments: argparse.Namespace) -> int:
-    """Download the face models unless they are there; raises DownloadError."""
+    """Download the face models unless they are present; raises DownloadError."""
     _, models_dir = settings_of(arguments)
     folder = models_dir / "face"
     if missing_face_models(folder):
@@ -66,7 +66,7 @@ def run_list(arguments: argparse.Namespace) -> int:
 def model_lines(models_dir: Path, model: Model) -> Iterator[str]:
     """Describe one model: a headline, its licence, one line per file."""
     optional = f" (optional: {model.flag})" if model.is_optional else ""
-    yield f"\n{model.folder}{optional}: {model.repo} at {model.revision or 'its newest state'}"
+    yield f"\n{model.folder}{optional}: {model.repo} at {model.revision or 'its latest revision'}"
     yield f"  licence: {model.licence}"
     for state in file_states(models_dir, model):
         file = state.file

@@ -34,7 +34,7 @@ def require_digest(found: str, expected: str, name: str) -> None:
 
 
 def missing_files(folder: Path, members: Mapping[str, str]) -> list[str]:
-    """The members of an archive that are not in `folder`, or not with the pinned digest."""
+    """The members of an archive that are missing from `folder` or lack the pinned digest."""
     return [member for member, digest in members.items() if not is_whole(folder, member, digest)]
 
 
@@ -72,7 +72,7 @@ def write_members(read: Callable[[str], bytes], members: Mapping[str, str], fold
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file completely or not at all; its folder is made where needed."""
+    """Write a file completely or not at all; its folder is made if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -74,11 +74,11 @@ class Runtime:
         self._thread.join()
 
     def wait_until_warm(self, timeout_s: float) -> bool:
-        """Wait until everything is loaded; False if the time is up before."""
+        """Wait until everything is loaded; False on a timeout."""
         return self._thread.wait_until_warm(timeout_s)
 
     def wait_until_ended(self, timeout_s: float) -> bool:
-        """Wait for the end of the render thread; False if the time is up before."""
+        """Wait for the end of the render thread; False on a timeout."""
         return self._thread.wait_until_ended(timeout_s)
 
     def on_start_failure(self, callback: Callable[[BaseException], None]) -> None:
@@ -161,15 +161,15 @@ class Runtime:
     def interrupt(self, session: Session) -> InterruptResult:
         """Cut the current clip of a session and drop its waiting requests.
 
-        Returns when the film has its end, a few frames that close the mouth. A session without
-        requests is no error. Raises NotReady and UnusableSession.
+        Returns when the end of the film, a few frames that close the mouth, is on disk. A session
+        without requests is not an error. Raises NotReady and UnusableSession.
         """
         self.check_ready()
         command = Command(
             session_id=session.id,
             action=lambda: self._position(session),
             stop_mode="cut",
-            reason=f"session {session.id!r} was interrupted before this was begun",
+            reason=f"session {session.id!r} was interrupted before this request started",
         )
         fps, frame, played = self._thread.run(command)
         return InterruptResult(
@@ -197,9 +197,10 @@ class Runtime:
     def reset(self, session: Session, named: Mapping[str, Any]) -> str | None:
         """End a conversation; the session keeps its choices, changed by those in `named`.
 
-        Its clip ends at the next fragment. Returns when the film is gone from its path: its name in
-        the archive if it was kept. A new preparation of the avatar takes effect; an avatar that is
-        not available stays chosen unless another is named. Raises the errors of `create`.
+        Its clip ends at the next fragment. Returns once the film is gone from its path:
+        its name in the archive, or None if it was not kept. A new preparation of the avatar takes
+        effect; an avatar that is not available stays chosen unless another is named. Raises the
+        errors of `create`.
         """
         self.check_ready()
         if named:
@@ -217,7 +218,7 @@ class Runtime:
     def remove(self, session: Session) -> None:
         """Delete a session and its film; its clip ends at the next fragment.
 
-        Returns when the file is gone. An unregistered session is no error. Raises NotReady.
+        Returns when the file is gone. An unregistered session is not an error. Raises NotReady.
         """
         self.check_ready()
         self._end_session(session, lambda: self.sessions.lifecycle.remove(session))

@@ -16,7 +16,7 @@ export class FilmInfo {
     this.#notice = root.querySelector("#notice");
   }
 
-  /** Whether the session had a film when it was last shown. */
+  /** True if the session had a film when it was last shown. */
   get hasFilm() {
     return !this.#download.hidden;
   }

@@ -1,6 +1,6 @@
 // The pose of the head in each frame of the idle loop, and the transforms between poses.
 
-/** The poses of one turn of an avatar's idle loop, from `GET /avatars/ID/path.json`. */
+/** The poses of one period of an avatar's idle loop, from `GET /avatars/ID/path.json`. */
 export class HeadPath {
   #poses;
 

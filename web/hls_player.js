@@ -51,7 +51,7 @@ export class HlsPlayer {
     this.#signal = signal;
   }
 
-  /** Whether the browser plays HLS without hls.js. */
+  /** True if the browser plays HLS without hls.js. */
   static isNative(video) {
     return video.canPlayType("application/vnd.apple.mpegurl") !== "";
   }
@@ -62,7 +62,7 @@ export class HlsPlayer {
     await this.#playFilms(startS, (timeS) => this.#playFilmWithHlsJs(timeS));
   }
 
-  /** As `playWithHlsJs`, with the browser's own HLS support. */
+  /** Like `playWithHlsJs`, but with the browser's own HLS support. */
   async playNatively(startS) {
     if (!HlsPlayer.isNative(this.#playback.video)) {
       throw new Error("This browser has no HLS player of its own; use player=hls, which plays with hls.js.");

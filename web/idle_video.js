@@ -41,7 +41,7 @@ export class IdleVideo {
 
   /**
    * Loads a loop and plays it from `frame` on; returns false if it is loaded already. A loop whose
-   * data was lost is loaded again: some players request it anew at every turn.
+   * data was lost is loaded again: some players request it again at every repetition.
    */
   load({ url, fps, frames, frame }) {
     [this.#fps, this.#frames] = [fps, frames];

@@ -57,7 +57,7 @@ export class Morph {
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
   }
 
-  /** Whether WebGL is available now. */
+  /** True if WebGL is available now. */
   get isAvailable() {
     return this.#gl !== null && !this.#gl.isContextLost();
   }

@@ -43,12 +43,12 @@ export class Playback {
     return this.#video.buffered.length === 0;
   }
 
-  /** Whether `stop` was called and no new speech has arrived since. */
+  /** True if `stop` was called and no new speech has arrived since. */
   get isStopped() {
     return this.#isStopped;
   }
 
-  /** Whether the player stands still because it has played everything. */
+  /** True if playback stands still because everything has been played. */
   get isStarved() {
     const hasNext = this.#video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA;
     return this.isEmpty || (!hasNext && this.end - this.time < END_MARGIN_S);
@@ -82,8 +82,8 @@ export class Playback {
   /**
    * Seeks to the start of the next clip, so that no old frame is played before it: after the last
    * video frame, which ends a little after the last audio. The seek also resets a limit in Chromium,
-   * which after every underrun demands more buffered film before it starts, in the end more than a
-   * short answer has.
+   * which after every underrun demands more buffered film before it starts, eventually more than a
+   * short answer provides.
    */
   seekToNextClip() {
     if (this.isEmpty || this.#isStopped) return;

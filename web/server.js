@@ -12,7 +12,7 @@ class Refused extends Error {
 class NoResponse extends Error {
   kind = "NoResponse";
 
-  /** `isTimeout` tells that the request was given up, and not that the connection failed. */
+  /** `isTimeout`: the request timed out; otherwise the connection failed. */
   constructor(isTimeout = false) {
     super("The server is not responding.");
     this.isTimeout = isTimeout;

@@ -12,9 +12,9 @@ const MAX_STARVED_CHECKS = 3;
  * Shows the film from its first new frame on, and the idle face again when the film has ended.
  *
  * Frame n of the film is frame n of the idle loop with a speaking mouth. While the film is shown,
- * the idle video is held on the frame after the film's last one, so hiding the film does not move
+ * the idle video is paused on the frame after the film's last one, so hiding the film does not move
  * the head. When the film starts again, the idle head has moved on: a `Transition` moves it to the
- * film's position. A film that is stopped in the middle is left by a transition as well.
+ * film's position. A transition also leads back from a film that is stopped in the middle.
  */
 export class Stage {
   #element;
@@ -48,7 +48,7 @@ export class Stage {
     return this.#element.classList.contains("speaking");
   }
 
-  /** Shows the face of a session; a face that is shown already is left alone. */
+  /** Shows the face of a session; no effect if that face is shown already. */
   async setFace({ idle, fps, width, height }) {
     if (idle === null) return;
     this.#element.style.setProperty("--ratio", width / height);

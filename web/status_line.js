@@ -13,7 +13,7 @@ export class StatusLine {
     this.#detail = line.querySelector("#status-detail");
   }
 
-  /** Shows an answer of `/health`; `isFilmLost` tells that the film's own connection is down. */
+  /** Shows an answer of `/health`; `isFilmLost`: the film's own connection is down. */
   showHealth(health, isFilmLost) {
     const { status, reason } = health;
     if (status === "warming") this.#show("busy", `starting: ${reason}`);

@@ -23,7 +23,7 @@ export class Stream {
   #onState;
   #signal;
   #filmId = null;
-  /** Bytes of the film received so far; null until a first request has told. */
+  /** Bytes of the film received so far; null until the first response reports its offset. */
   #offset = null;
   #request = null;
   #isReading = false;

@@ -34,7 +34,7 @@ export class Transition {
     this.#filmFrame = filmFrame;
   }
 
-  /** Whether transitions can be drawn; the style sheet fades the film where they cannot. */
+  /** True if transitions can be drawn; the style sheet fades the film where they cannot. */
   get isAvailable() {
     return this.#path !== null && !REDUCED_MOTION.matches && this.#morph.isAvailable && this.#idle.isReady;
   }
@@ -43,7 +43,7 @@ export class Transition {
     return this.#current !== null;
   }
 
-  /** Whether the running transition has finished its cross-dissolve. */
+  /** True if the running transition has finished its cross-dissolve. */
   get isDissolved() {
     return performance.now() - this.#current.startMs > DISSOLVE_MS;
   }

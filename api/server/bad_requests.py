@@ -19,7 +19,7 @@ STATUSES = {
     UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
     ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
 }
-"""Status of each error; of all others 400."""
+"""Status of each error; all others get 400."""
 
 log = logging.getLogger(__name__)
 

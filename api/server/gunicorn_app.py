@@ -1,4 +1,4 @@
-"""Start of gunicorn, with port and folder checked first, so that a fault is one clear message."""
+"""Start of gunicorn; port and folder are checked first, so that a fault gives a clear message."""
 
 import fcntl
 import os
@@ -100,5 +100,5 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise CannotStart(
             f"port = {port}: cannot listen on {host} ({error.strerror}); "
-            "stop what uses it, or choose another with --port"
+            "stop the program that uses it, or choose another with --port"
         ) from error

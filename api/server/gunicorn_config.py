@@ -26,7 +26,7 @@ logconfig_dict = LOG_CONFIG
 
 
 def post_fork(server: Arbiter, worker: LingeringWorker) -> None:
-    """Handle stop signals from the start, also those received since the fork.
+    """Handle stop signals from the start, including those received since the fork.
 
     gunicorn has put the latter into this process's copy of the master's queue.
     """

@@ -1,4 +1,4 @@
-"""Logging: one JSON object a line, with the id of the request that caused it."""
+"""Logging: one JSON object per line, with the id of the request that caused it."""
 
 import json
 import logging
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a record: time, level, logger, message, the caller's fields, traceback."""
+    """One JSON object per record: time, level, logger, message, the caller's fields, traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, without its end."""
+        """Return the line, without the line break."""
         entry: dict[str, Any] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
             + f".{int(record.msecs):03d}Z",

@@ -15,8 +15,8 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def exit_now(status: int) -> NoReturn:
     """End this process at once; all data must be on disk.
 
-    The interpreter is not finalized: that would stop threads inside native libraries, and C++
-    aborts in that case.
+    The interpreter is not finalized: finalization would stop threads inside native libraries, which
+    makes C++ abort.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, RuntimeError):  # closed, or interrupted in a write

@@ -65,7 +65,7 @@ class LingeringWorker(ThreadWorker):
         self._is_stopping = False
 
     def init_signals(self) -> None:
-        """Install the handlers: every stop signal stops the worker in order."""
+        """Install the handlers: every stop signal stops the worker in an orderly way."""
         super().init_signals()
         self.handle_stop_signals()
 
@@ -75,7 +75,7 @@ class LingeringWorker(ThreadWorker):
             signal.signal(number, self.handle_exit)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Have the render thread end its fragment, and with it every response."""
+        """Have the render thread finish its fragment, which ends every response."""
         if not self.booted:
             exit_now(0)
         if self._is_stopping:
@@ -116,7 +116,7 @@ class LingeringWorker(ThreadWorker):
         return context(cast(Flask, self.wsgi)).runtime
 
     def handle(self, conn: TConn) -> bool:
-        """Serve one request, and close the connection if it ends with it."""
+        """Serve one request, and close the connection unless it is kept alive."""
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", RECEIVE_S, 0))
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_S, 0))
         is_kept = super().handle(conn)

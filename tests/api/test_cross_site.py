@@ -165,7 +165,7 @@ def test_an_origin_is_accepted_only_with_the_host_and_port_of_the_server(
     answer = client.post("/reset", headers=headers, environ_overrides={"wsgi.url_scheme": scheme})
     assert answer.status_code == (200 if is_own else 403)
     if not is_own:
-        assert f"as Host = {host!r} says" in problem(answer)["detail"]
+        assert f"because Host = {host!r}" in problem(answer)["detail"]
 
 
 @pytest.mark.parametrize("agent", [BROWSER["User-Agent"], "AppleCoreMedia/1.0.0.21A329 (iPhone)"])

@@ -102,7 +102,7 @@ def test_waiting_requests_fail_and_other_sessions_continue(
     waiting = runtime.speak(session_of(runtime), TEXT, runtime.choose())
     other = runtime.speak(session_of(runtime, "other"), "Yes.", runtime.choose())
     assert client.post("/interrupt").get_json()["dropped"] == 1
-    with pytest.raises(Interrupted, match="before this was begun"):
+    with pytest.raises(Interrupted, match="before this request started"):
         waiting.result()
     assert not other.result().interrupted
 

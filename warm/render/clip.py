@@ -189,7 +189,7 @@ class Clip:
             self._ending = self._encoder.finish()
 
     def cut(self) -> None:
-        """End the clip after its frames on disk, with a few frames more that close the mouth."""
+        """End the clip after its frames on disk and a few more that close the mouth."""
         if self._pacing.cut_s is None and self._ending is None:
             self._pacing.cut_s = self._clock()
             self._drop_batches()
@@ -238,7 +238,9 @@ class Clip:
         if self._is_submitted and frames == self.timeline.end:
             return
         if not frames:
-            self.fail(Interrupted(f"session {self.job.session_id!r} was interrupted before this"))
+            session_id = self.job.session_id
+            reason = f"session {session_id!r} was interrupted before this request started"
+            self.fail(Interrupted(reason))
             return
         self.was_cut = True
         self.timeline.cut(frames)

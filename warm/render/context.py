@@ -38,9 +38,10 @@ class RenderContext:
     composite: Callable[[Avatar, int, list[Patch]], list[Frame]]
     """`compositing.composite` with the blend options of the settings."""
     first_batch: int
-    """Frames in the first batch of a clip; each later batch has twice as many …"""
+    """Frames in the first batch of a clip; each later batch has twice as many, up to
+    `largest_batch`."""
     largest_batch: int
-    """… up to this number."""
+    """Maximum number of frames in a batch."""
     clock: Callable[[], float]
     """Seconds, monotonic; all deadlines use it."""
     notify: Callable[[], None]

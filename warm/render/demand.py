@@ -10,8 +10,8 @@ from warm.render.jobs import SpeakJob
 class Demand:
     """Tracks everything that needs the engine, from its arrival to its answer. Any thread.
 
-    A request counts until it is answered, whichever part of the server works on it. No part
-    reports on requests, so none is missed on its way from one part to the next.
+    A request counts until it is answered, whichever part of the server works on it. The parts do
+    not report their requests here, so one on its way between two parts is counted as well.
     """
 
     def __init__(self, notify: Callable[[], None] = lambda: None) -> None:
@@ -30,7 +30,7 @@ class Demand:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Demand for the duration of the block; the next `poll` sees it even if that is later."""
+        """Demand for the duration of the block; the next `poll` reports it even after the block."""
         with self._lock:
             self._holds += 1
             self._was_held = True

@@ -1,4 +1,4 @@
-"""State of the render thread, and counters of its work, as HTTP reports them."""
+"""State of the render thread, and counters of its work, as reported over HTTP."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class Health:
     """Failures of its device."""
     engine: str
     device_status: dict[str, Any]
-    """`Engine.device_status`, about a second old at most."""
+    """`Engine.device_status`, at most about a second old."""
     queued: int
     """Requests that wait."""
     processing: int

@@ -77,7 +77,7 @@ class SpeakResult:
     interrupted: bool
     """An interruption ended it before everything was said."""
     truncated_by: str | None
-    """The setting because of which the last sentences were left out; None: all were said."""
+    """The setting whose limit cut off the last sentences; None: all were said."""
     fps: int
     session_frames: int
     session_clips: int
@@ -108,8 +108,8 @@ Event = EngineLoading | EngineLoaded | SpeechReady | FragmentCommitted | SpeakRe
 class SpeakJob:
     """A request to speak, and its events.
 
-    The render thread publishes events; any thread may read them. A job has few events (one a
-    sentence, one a fragment), so all are kept.
+    The render thread publishes events; any thread may read them. A job has few events (one
+    per sentence, one per fragment), so all are kept.
     """
 
     session: Session
@@ -124,7 +124,7 @@ class SpeakJob:
     timings: Timings = field(default_factory=Timings)
     _arrived_s: float = field(default_factory=time.monotonic)
     _engine_awaited_s: float | None = None
-    """Since when it has been waiting for the engine."""
+    """Time at which it began to wait for the engine."""
     _events: list[Event] = field(default_factory=list)
     _error: Exception | None = None
     _changed: Condition = field(default_factory=Condition)

@@ -207,7 +207,7 @@ def speak_result(clip: Clip, record: ClipRecord) -> SpeakResult:
 
 
 def log_fields(job: SpeakJob, clip: ClipRecord) -> dict[str, Any]:
-    """Log record of a finished job, without its text."""
+    """Log fields of a finished job, without its text."""
     return {
         "request_id": job.request_id,
         "session_id": job.session_id,

@@ -7,12 +7,12 @@ from warm.render.playback_clock import PlaybackClock
 
 PACED_SHARE = 0.5
 """Share of `lead_s` that a batch of a paced clip may last. The batch is started that long before
-it is due, so no frame is early and the other half of `lead_s` is left for rendering."""
+it is due, so no frame is more than `lead_s` early, and half of `lead_s` is left for rendering."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Pacing:
-    """When frames of a clip are due, and how early they may be rendered.
+    """Deadlines of a clip's frames, and the earliest times at which they may be rendered.
 
     Frames are counted from the first frame of the clip. Owned by the render thread.
     """
@@ -40,14 +40,14 @@ class Pacing:
         return self.due_s(frame) - PACED_SHARE * self.lead_s
 
     def limit(self, frames: int) -> int:
-        """`frames`, or the number that a batch of a paced clip may have if that is less."""
+        """Return `frames`, limited to `PACED_SHARE` of `lead_s` if that is set."""
         if self.lead_s is None:
             return frames
         return min(frames, max(1, int(PACED_SHARE * self.lead_s * self.fps)))
 
 
 def batch_sizes(first: int, largest: int) -> Iterator[int]:
-    """Yield `first`, then twice the last size up to `largest`, without end."""
+    """Yield `first`, then twice the last size up to `largest`, indefinitely."""
     size = min(first, largest)
     while True:
         yield size

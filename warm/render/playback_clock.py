@@ -4,7 +4,7 @@
 class PlaybackClock:
     """Playback times of one film's frames.
 
-    Playback runs on from clip to clip. It pauses between two clips when the later one was not
+    Playback continues from clip to clip. It pauses between two clips when the later one was not
     available in time. The encode thread of the film's clip writes; any thread may read.
     """
 

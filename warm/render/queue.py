@@ -10,7 +10,7 @@ CommandT = TypeVar("CommandT")
 
 
 class QueueFull(RuntimeError):
-    """The queue has no place for another request; `retry_after_s` estimates when it will."""
+    """The queue is full; `retry_after_s` estimates when it will have room."""
 
     def __init__(self, limit: int, retry_after_s: int) -> None:
         super().__init__(
@@ -21,7 +21,7 @@ class QueueFull(RuntimeError):
 
 
 class WorkQueue(Generic[JobT, CommandT]):
-    """Jobs, at most `limit` and in order, and commands, which are short, unlimited and go first.
+    """At most `limit` jobs, in order, and any number of commands, which are short and go first.
 
     Any thread may call any method. `wakeup` is set when something is added.
     """

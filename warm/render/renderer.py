@@ -20,7 +20,7 @@ from warm.render.scheduler import PASS_S, SHORT_PASS_S, SOON_S, Throughput, sche
 from warm.render.utterances import spoken_utterance
 
 BURST = 3
-"""Clips that start at the same time from which on each gets a longer first fragment."""
+"""When this many clips start at the same time, each gets a longer first fragment."""
 
 Result = TypeVar("Result")
 
@@ -150,7 +150,7 @@ class Renderer:
         return slices
 
     def _pass_capacity(self) -> int:
-        """Most frames of the next pass."""
+        """Maximum number of frames in the next pass."""
         context, engine = self._context, self._context.engine
         pass_s = PASS_S if engine.benefits_from_batching else SHORT_PASS_S
         most = engine.largest_batch or context.largest_batch

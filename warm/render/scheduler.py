@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 PASS_S, SHORT_PASS_S = 0.05, 0.02
-"""Longest pass of an engine that gains by large batches, and of any other engine. A request that
-arrives during a pass waits about this long."""
+"""Longest pass of an engine that benefits from large batches, and of any other engine. A request
+that arrives during a pass waits about this long."""
 SOON_S = 0.3
 """A clip whose next frames are due within this time shares passes only with others like it."""
 BATCHES_AHEAD = 2

@@ -53,7 +53,7 @@ class RenderThread:
         self.on_start_failure: Callable[[BaseException], None] = lambda _error: None
         """Receives the error if the thread ends before it is warm. To be set before `start`."""
         self.request_restart: Callable[[], bool] = lambda: False
-        """Has this process replaced, which an unusable device needs. Called until it is true."""
+        """Requests a new process, which an unusable device needs. Called until it returns True."""
         self._resources, self._settings = resources, settings
         self._on_warm, self._clock = on_warm, clock
         self._wakeup = Event()
@@ -94,11 +94,11 @@ class RenderThread:
         self._thread.join(self._settings.stop_s)
 
     def wait_until_warm(self, timeout_s: float) -> bool:
-        """Wait until everything is loaded; False if the time is up before."""
+        """Wait until everything is loaded; False on a timeout."""
         return self._liveness.warm.wait(timeout_s)
 
     def wait_until_ended(self, timeout_s: float) -> bool:
-        """Wait for the end of the thread; False if the time is up before."""
+        """Wait for the end of the thread; False on a timeout."""
         return self._liveness.ended.wait(timeout_s)
 
     @property
@@ -164,7 +164,7 @@ class RenderThread:
             return command.future.result(stale_s)
         except TimeoutError:
             busy = (
-                f"the render thread was busy for {stale_s:g} s (stale_s); it does this afterwards"
+                f"the render thread was busy for {stale_s:g} s (stale_s); this request is still run"
             )
             raise NotReady(self._state()[1] or busy) from None
 
@@ -262,7 +262,7 @@ class RenderThread:
             log.info("warm", extra={"avatar": resources.avatar.id, "engine": resources.engine.name})
 
     def _rehearse(self) -> None:
-        """Render a short text once; a device that fails is reloaded as it would be later."""
+        """Render a short text once; a device that fails now is reloaded as at any other time."""
         choice = VoiceResolver(self._settings, self._resources.voices).choose(Choices())
         try:
             avatar = self._resources.avatar
@@ -314,7 +314,7 @@ class RenderThread:
         job_error = Interrupted(reason) if self._liveness.death is None else command_error
         steps: tuple[Callable[[], None], ...] = (
             lambda: self._loop.shut_down(job_error, command_error),
-            lambda: self._demand.fail_all(command_error),  # jobs that an error lost on their way
+            lambda: self._demand.fail_all(command_error),  # jobs lost between two parts by an error
             self._loop.close,
             self._resources.sessions.films.close,
             self._resources.trash.close,
@@ -323,7 +323,7 @@ class RenderThread:
             try:
                 step()
             except BaseException:  # the next steps answer other requests
-                log.exception("the render thread did not end in order")
+                log.exception("the render thread did not end cleanly")
 
 
 def load_policy_of(settings: Settings) -> LoadPolicy:

@@ -51,7 +51,7 @@ class Timeline:
         self.cursor = 0
         """First frame of the next batch."""
         self.truncated_by: str | None = None
-        """The setting because of which the last sentences were left out."""
+        """The setting whose limit cut off the last sentences."""
         self._job, self._film, self._context = job, film, context
         self._source = utterances(context.voices, context.engine, job, film.spec)
         self._placed: deque[tuple[int, Utterance]] = deque()
@@ -83,7 +83,7 @@ class Timeline:
         )
 
     def cut(self, frames: int) -> None:
-        """Replace everything after the first `frames` by a closing of the mouth and the tail."""
+        """Replace everything after the first `frames` with a closing of the mouth and the tail."""
         self._source = self._closing(frames, list(self._placed))
         self._placed.clear()
         self.end = self.cursor = frames
@@ -136,7 +136,7 @@ class Timeline:
         ]
 
     def _closing(self, frames: int, placed: list[tuple[int, Utterance]]) -> Iterator[Utterance]:
-        """Yield the closing of the sentence that is cut at `frames`, if one is."""
+        """Yield the closing of the sentence that is cut at `frames`, if there is one."""
         for first, utterance in placed:
             if first < frames < end_of(first, utterance) and utterance.features is not None:
                 yield closing_utterance(

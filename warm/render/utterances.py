@@ -25,7 +25,7 @@ class Utterance:
     samples: NDArray[np.float32]
     """(frames * samples per frame,) 48 kHz."""
     features: NDArray[np.float32] | None = None
-    """(frames, …) speech features, one row a frame; None: the avatar's own frames are shown."""
+    """(frames, …) speech features, one row per frame; None: the avatar's own frames are shown."""
     speech: Speech | None = None
     """The sentence that starts with the first frame."""
 

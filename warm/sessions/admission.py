@@ -33,7 +33,7 @@ class Admission:
     def check_capacity(
         self, session: Session, *, frames: int = 0, duration_s: float = 0.0
     ) -> AvatarFacts:
-        """Check that a session takes `frames` and `duration_s` more; return its avatar's facts.
+        """Check that a session has room for `frames` and `duration_s`; return its avatar's facts.
 
         Raises UnusableSession, TooManySessions, SessionFull, DiskNearlyFull and OSError.
         """
@@ -57,7 +57,7 @@ class Admission:
         return self.check_avatar(session, named)
 
     def check_avatar(self, session: Session, named: Mapping[str, Any]) -> str:
-        """Return the id of the session's avatar with these choices, as on disk now.
+        """Return the id of the session's avatar with these choices, checked against the disk.
 
         Raises AvatarError.
         """

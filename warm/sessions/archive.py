@@ -84,7 +84,7 @@ class Archive:
     def drop_oldest(self, *, but: str) -> None:
         """Delete the oldest films beyond the limit, never the one named `but`.
 
-        A film that cannot be deleted is tried again at the next call.
+        A film that cannot be deleted is retried at the next call.
         """
         others = [film for film in self.all() if film.name != but]
         for film in others[self._limit - 1 :]:

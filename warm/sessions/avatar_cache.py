@@ -105,7 +105,7 @@ class AvatarCache:
         return self._stored_facts(avatar_id)
 
     def reload_facts(self, avatar_id: str) -> AvatarFacts:
-        """Return the facts of an avatar as on disk now; raises AvatarError.
+        """Read the facts of an avatar from disk again; raises AvatarError.
 
         An avatar that was prepared again replaces the one in memory. Clips being made continue
         with the old one.
@@ -172,7 +172,7 @@ class AvatarCache:
         self._evict_to_budget()
 
     def evict_expired(self) -> None:
-        """Evict the avatars without use for `ttl_s`. Render thread."""
+        """Evict the avatars that have not been used for `ttl_s`. Render thread."""
         with self._lock:
             now_s = self._clock()
             for entry in self._evictable():

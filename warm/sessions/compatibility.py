@@ -21,7 +21,7 @@ class Compatibility:
         return self._avatar_cache.pinned_id if choices.avatar_id is None else choices.avatar_id
 
     def check(self, session: Session) -> AvatarFacts:
-        """Return the facts of the session's avatar; raises UnusableSession if they do not fit."""
+        """Return the facts of the session's avatar; raises UnusableSession if it does not fit."""
         if session.load_error is not None:
             raise session.load_error
         try:
@@ -35,7 +35,7 @@ class Compatibility:
         return facts
 
     def check_same_choices(self, session: Session, named: Mapping[str, Any]) -> None:
-        """Raise SessionExists if the session has chosen other than is named."""
+        """Raise SessionExists if the session's choices differ from those in `named`."""
         has = session.choices
         asked = has.changed(named)
         if self.avatar_id(asked) != self.avatar_id(has):

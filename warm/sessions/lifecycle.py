@@ -1,4 +1,4 @@
-"""Creating, resetting and removing of sessions."""
+"""Creation, reset and removal of sessions."""
 
 import logging
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class SessionLifecycle:
     def create(self, session: Session, named: Mapping[str, Any]) -> tuple[Session, bool]:
         """Register a session with the choices that are `named`; return it, and True if it is new.
 
-        A session in which nothing was said takes other choices. Raises what
+        A session in which nothing was said accepts other choices. Raises what
         `Admission.check_choices` raises, and OSError.
         """
         with self._changing:

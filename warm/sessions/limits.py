@@ -9,26 +9,26 @@ from warm.sessions.errors import DiskNearlyFull, SessionFull, TooManySessions
 
 MB = 1_000_000
 FIRST_FRAME_BYTES_PER_PIXEL = 1 / 8
-"""Size assumed for a frame of an empty film: three times the usual …"""
+"""Size assumed for the picture of a frame of an empty film: three times the usual size."""
 FIRST_FRAME_OVERHEAD_BYTES = 1000
-"""… and for its sound and boxes."""
+"""Size assumed for the sound and the boxes of that frame."""
 SIZE_MARGIN = 2.0
 """The next frames are assumed to be this many times as large as the film's average frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """Number of frames that a film still takes, and the setting that limits it."""
+    """Number of frames that a film can still take, and the setting that limits it."""
 
     frames: int
     setting: str
-    """The setting whose limit comes first."""
+    """The setting whose limit is reached first."""
     used: str
     """Amount that the film has used."""
     limit: str
 
     def fits(self, frames: int) -> bool:
-        """True if this many frames fit, at least one."""
+        """True if this many frames fit; 0 counts as 1."""
         return max(1, frames) <= self.frames
 
     def require(self, frames: int, session_id: str) -> None:
@@ -55,12 +55,12 @@ class SessionLimits:
     """0: free space is not checked."""
 
     def check_count(self, sessions: int) -> None:
-        """Raise TooManySessions if no session may be added to this many."""
+        """Raise TooManySessions if this many sessions leave no room for another."""
         if sessions >= self.max_sessions:
             raise TooManySessions(self.max_sessions)
 
     def capacity(self, committed: Committed, spec: FilmSpec) -> Capacity:
-        """Return what a film with this content still takes."""
+        """Return the remaining capacity of a film with this content."""
         frames, size = committed.frames, committed.bytes
         frame_bytes = SIZE_MARGIN * size / frames if frames else first_frame_bytes(spec)
         by_length = int(self.max_session_s * spec.fps) - frames

@@ -1,4 +1,4 @@
-"""Names and places of sessions in the results folder."""
+"""Names and paths of sessions in the results folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ DEFAULT_SESSION = "default"
 FILM_NAME = "full_session.mp4"
 RECORD_NAME = "session.json"
 STAGED_SUFFIX = ".next"
-"""Ends the name of a record that replaces the current one when its film is gone."""
+"""Suffix of a record that replaces the current one once the film is gone."""
 
 
 def check_session_id(session_id: str) -> None:
@@ -32,7 +32,7 @@ def record_path(film: Path) -> Path:
 
 
 def staged_path(record: Path) -> Path:
-    """Path of a record that waits until its film is gone."""
+    """Path of a record that takes effect once the film is gone."""
     return record.with_name(record.name + STAGED_SUFFIX)
 
 

@@ -23,14 +23,14 @@ def now() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRecord:
-    """Data stored of a session next to its film."""
+    """Data of a session that is stored next to its film."""
 
     choices: Choices = field(default_factory=Choices)
     created: str | None = None
     """ISO 8601, UTC, for display only; None before the record is written, and if unknown."""
 
     def changed(self, named: Mapping[str, Any]) -> "SessionRecord":
-        """Return a copy with the named choices; `created` is now unless it is known."""
+        """Return a copy with the named choices; an unknown `created` becomes the current time."""
         return SessionRecord(choices=self.choices.changed(named), created=self.created or now())
 
 

@@ -77,7 +77,7 @@ class SessionRegistry:
         return [session.film for session in self.all() if session.film is not None]
 
     def wait_for_film(self, session: Session, timeout_s: float) -> Film | None:
-        """Wait up to `timeout_s` for an open film; return as `film`."""
+        """Wait up to `timeout_s` for an open film; return what `film` returns."""
 
         def is_open() -> bool:
             film = self.film(session)

@@ -44,7 +44,10 @@ class SessionView:
 
 
 class Session:
-    """One session. Only the render thread changes it, except by `continue_film`, `write_record`."""
+    """One session. It is changed by the render thread, or by a thread with exclusive use of it.
+
+    Any thread may call `continue_film` and `write_record`.
+    """
 
     def __init__(self, session_id: str, path: Path, *, under: Path, writer: WriterKind) -> None:
         """`path`: of its film; `under`: the results folder; `writer`: kind of the film's writer."""
@@ -61,7 +64,7 @@ class Session:
         self.is_in_use = False
         """Opened for a clip that has not ended."""
         self.is_tentative = False
-        """Created by a request that has committed nothing yet; removed if that fails."""
+        """Created by a request that has committed nothing yet; removed if the request fails."""
         self.last_spoken: str | None = None
         """ISO 8601, UTC; for display only."""
         self.idle_since_s = 0.0

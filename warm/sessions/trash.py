@@ -1,4 +1,4 @@
-"""Trash folder: deleted files, unlinked by a thread of their own."""
+"""Trash folder: deleted files, unlinked on a separate thread."""
 
 import logging
 import secrets
@@ -52,7 +52,7 @@ class Trash:
                     raise
 
     def empty(self) -> None:
-        """Start to remove all files here; returns at once. No effect after `close`."""
+        """Start removing all files here; returns at once. No effect after `close`."""
         with suppress(RuntimeError):
             self._thread.submit(self._empty)
 
@@ -61,7 +61,7 @@ class Trash:
         self._thread.shutdown()
 
     def _empty(self) -> None:
-        """Remove all files, also those not put here by this process. The only code that unlinks."""
+        """Remove all files, including those of an earlier process. The only code that unlinks."""
         for path in self._folder.glob("*"):
             if path.name.partition(".")[0] in self._reserved:
                 continue

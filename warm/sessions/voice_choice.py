@@ -27,7 +27,7 @@ class Choices:
 
 
 class VoiceResolver:
-    """Resolve the voice: request, then session, then settings. Any thread."""
+    """Resolves the voice: request, then session, then settings. Any thread."""
 
     def __init__(self, settings: Settings, voices: Voices) -> None:
         self._voices = voices

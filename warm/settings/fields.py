@@ -48,7 +48,7 @@ class AvatarSettings(BaseSettings):
     max_s: Annotated[int, Field(ge=1, le=60)] = PREPARATION.max_s
     """Only this much of a longer video is used, in seconds from its beginning."""
 
-    # How mouths are placed.
+    # Placement of the mouth.
     blend_mode: Literal["feather", "poisson"] = "feather"
     """feather: a soft edge. poisson: the patch takes over the colours around it."""
 
@@ -74,8 +74,8 @@ class Settings(StabilizedAvatarSettings):
     engine: Literal["viseme", "musetalk"] = "viseme"
     """viseme: embedded, on the CPU, no download. musetalk: neural, for a GPU, needs weights."""
     device: Annotated[str, Field(pattern=DEVICE_PATTERN)] = "auto"
-    """Where the neural engine computes. auto: the first GPU, otherwise the CPU, where it is not
-    live."""
+    """Device of the neural engine. auto: the first GPU, or else the CPU, which is too slow for live
+    use."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     """Number format of the neural engine. auto: fp16 on a GPU, fp32 on a CPU, where bf16 is twice
     as fast."""
@@ -83,7 +83,7 @@ class Settings(StabilizedAvatarSettings):
     """Crop of the neural engine. stabilized: through the steady face transforms. reference: each
     frame's own box in whole pixels."""
     face_mask: Literal["landmarks", "parser"] = "landmarks"
-    """Where the neural engine's mask comes from: the landmarks, or a SegFormer in
+    """Source of the neural engine's mask: the landmarks, or a SegFormer in
     `models_dir/face-parsing`."""
     decoder: Literal["full", "half", "tiny"] = "full"
     """Turns the neural engine's latents into pictures. half: only their lower part. tiny: the
@@ -92,27 +92,28 @@ class Settings(StabilizedAvatarSettings):
     exact_savings: bool = True
     """Skip what the networks would compute twice; pictures change only by rounding."""
     cuda_graphs: bool = True
-    """Record the networks' passes at the start and replay them: faster, for seconds at the
-    start."""
+    """Record the networks' passes at the start and replay them: faster, but the start takes seconds
+    longer."""
     compile_networks: bool = False
-    """Compile the networks with PyTorch: faster on a GPU, for minutes at the start."""
+    """Compile the networks with PyTorch: faster on a GPU, but the start takes minutes longer."""
     fused_kernels: bool = True
     """Compute norms and sums between convolutions in fewer steps on a GPU, if that proves
     faster."""
     search_kernels: bool = False
-    """Let cuDNN try its kernels and keep the fastest: for seconds at the start."""
+    """Let cuDNN try its kernels and keep the fastest: the start takes seconds longer."""
     models_dir: Path = Path("models")
     """Folder of the models: `face/`, and `musetalkV15/`, `sd-vae/`, `whisper/` of the neural
     engine."""
     models_endpoint: str = "https://huggingface.co"
-    """Where `python -m warm models download` downloads from: the hub or a mirror of it."""
+    """Address that `python -m warm models download` downloads from: the hub or a mirror of it."""
     models_source: Path | None = None
-    """A folder that it copies the files from instead, without network access."""
+    """A folder that `python -m warm models download` copies the files from instead, without network
+    access."""
     batch_size: Annotated[int, Field(ge=1, le=100)] = 25
     """Maximum number of frames per batch of the engine; also the longest fragment of a film."""
     first_batch_size: Annotated[int, Field(ge=1, le=100)] = 3
     """Frames of a clip's first fragment; the next one has twice as many. Fewer are rendered sooner,
-    but a browser starts only with a quarter of a second."""
+    but a browser starts to play only when it has a quarter of a second."""
     max_vram_gb: Annotated[float, Field(gt=0, le=1000)] | None = None
     """GPU memory that the neural engine may use, GB; batches are as large as fit. None: all that is
     free when it is loaded."""
@@ -123,7 +124,7 @@ class Settings(StabilizedAvatarSettings):
     """Unload the engine after this many seconds without speech; the next request loads it. 0:
     never."""
     clear_cache_after_generation: bool = False
-    """Return the GPU memory that is cached for the next batch when the last clip has ended."""
+    """When the last clip has ended, return the GPU memory that is cached for the next batch."""
     voice: str = "espeak-en-us-female"
     """Voice of a request that names neither voice nor language; `GET /voices` lists them."""
     language: str | None = None
@@ -139,47 +140,49 @@ class Settings(StabilizedAvatarSettings):
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 1 << 18
     """Maximum size of a request body."""
     max_queue: Annotated[int, Field(ge=1, le=1000)] = 8
-    """Requests that may wait for their turn; one more gets 503."""
+    """Maximum number of waiting requests; one more gets 503."""
     max_speaking: Annotated[int, Field(ge=1, le=256)] = 8
-    """Sessions whose clips are rendered at once; each takes about 80 MB. Further requests wait."""
+    """Maximum number of sessions whose clips are rendered at once; each takes about 80 MB. Further
+    requests wait."""
     lead_s: Annotated[float, Field(ge=0.2, le=60)] | None = None
-    """How far ahead of playback a clip is rendered, for requests that do not set it: a small value
-    leaves something to interrupt. None: without limit."""
+    """Maximum lead of rendering over playback, seconds, for requests that do not set it: a small
+    value leaves something to interrupt. None: no limit."""
     max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 64
-    """Sessions that may exist at once."""
+    """Maximum number of sessions."""
     max_session_s: Annotated[float, Field(gt=0, le=1_000_000)] = 36_000.0
     """Maximum length of a session's film, seconds. A text that cannot fit is refused, or spoken as
     far as it fits."""
     max_session_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 16_000.0
-    """Maximum size of a session's film, MB; likewise, estimated from its pictures so far."""
+    """Maximum size of a session's film, MB, with the same effect; the size of a text is estimated
+    from the film's frames so far."""
     session_idle_s: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
     """The film of a session is closed after this many seconds without speech, and opened by the
     next request. 0: never."""
     min_free_mb: Annotated[float, Field(ge=0, le=1_000_000_000)] = 64.0
-    """No clip is started when less disk space is free, MB. 0: not checked."""
+    """Free disk space without which no clip is started, MB. 0: not checked."""
     max_avatars_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 4_000.0
     """Avatars kept in memory, MB; the least recently used one is evicted first. `avatar_id`, and
     avatars that are speaking, are never evicted."""
     avatar_ttl_s: Annotated[float, Field(ge=0, le=1_000_000)] = 3_600.0
     """An avatar is evicted from memory after this many seconds without use. 0: never."""
     writer: WriterKind = "fragments"
-    """fragments: one growing film, watched live. concat: an ordinary MP4 that each clip replaces;
-    slower with its length, not live."""
+    """fragments: one growing film, watched live. concat: an ordinary MP4 that each clip
+    replaces with a longer one; slower as it grows, not live."""
     archive_on_reset: bool = False
     """Keep the film of a session that is reset, in `results_dir/archive`."""
     max_archives: Annotated[int, Field(ge=1, le=100_000)] = 100
-    """Films in the archive, of all sessions together; the oldest is deleted first."""
+    """Maximum number of archived films, of all sessions together; the oldest is deleted first."""
     max_watchers: Annotated[int, Field(ge=1, le=1000)] = 32
-    """Responses that wait for a film to grow and may be open at once; each holds a thread."""
+    """Maximum number of open responses that wait for a film to grow; each occupies a thread."""
     stale_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
-    """How long one step of the render thread may take before `/health` reports it as stale,
-    seconds."""
+    """Maximum duration of one step of the render thread, seconds; after that, `/health` reports the
+    thread as stale."""
     stop_s: Annotated[float, Field(gt=0, le=600)] = 10.0
-    """How long a shutdown waits for the current fragment, seconds."""
+    """Maximum time that a shutdown waits for the current fragment, seconds."""
 
-    # Places.
+    # Paths and network.
     results_dir: Path = Path("results")
-    """Avatars and sessions are written here."""
+    """Folder of the avatars and sessions."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 opens the server to the network."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8000

@@ -122,7 +122,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def flattened(content: dict[Any, Any]) -> Iterator[tuple[Any, Any]]:
-    """Yield name and value of each setting, also of those in the section `session`."""
+    """Yield name and value of each setting, including those in the section `session`."""
     for key, value in content.items():
         if key == SESSION and isinstance(value, dict):
             yield from value.items()
@@ -131,7 +131,7 @@ def flattened(content: dict[Any, Any]) -> Iterator[tuple[Any, Any]]:
 
 
 def check_environment() -> None:
-    """Raise BadSettings for a variable that starts like a setting and is none."""
+    """Raise BadSettings for a variable that has the prefix of a setting but is not one."""
     known = [f"{ENV_PREFIX}{name.upper()}" for name in (*Settings.model_fields, "config")]
     for name in os.environ:
         if name.startswith(ENV_PREFIX) and name not in known:

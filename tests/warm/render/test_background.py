@@ -127,11 +127,11 @@ def test_an_interruption_drops_requests_whose_film_is_being_created(
         target=lambda: results.append(runtime.interrupt(session_of(runtime, "slow")))
     )
     interrupting.start()
-    with pytest.raises(Interrupted, match="before this was begun"):
+    with pytest.raises(Interrupted, match="before this request started"):
         jobs[1].result()
     creation.is_open.set()
     interrupting.join(TIMEOUT_S)
-    with pytest.raises(Interrupted, match="before this was begun"):
+    with pytest.raises(Interrupted, match="before this request started"):
         jobs[0].result()
     assert [(each.dropped, each.interrupted, each.frame) for each in results] == [(2, False, 0)]
     assert "slow" not in runtime.sessions.registry

@@ -230,7 +230,7 @@ def test_an_interruption_answers_before_the_film_is_open(
     server.run_until(opening.is_reached.is_set)
     stopped = server.call(server.runtime.interrupt, session_of(server.runtime, "a"))
     server.run_until(lambda: job.is_over)
-    with pytest.raises(Interrupted, match="before this was begun"):
+    with pytest.raises(Interrupted, match="before this request started"):
         job.result()
     opening.is_open.set()
     server.run_until(stopped.done)
