@@ -153,7 +153,7 @@ class LossyDisk:
         monkeypatch.setattr(os, name, getattr(self, f"on_{name}"))
 
     def begin_with(self, files: Files) -> None:
-        """Write initial contents to the disk, all of it synced."""
+        """Write initial contents to the disk, all of them synced."""
         lay_out(files, self.root)
         self._top = Folder()  # drops the creation of the folders from the record
         for path, data in files.items():

@@ -62,8 +62,8 @@ def test_speech_is_added_to_an_ordinary_film_clip_by_clip(client: FlaskClient) -
 SENTENCE = "The open ocean always amazes all of us, and nobody knows why we are so fond of it."
 
 
-def being_said(runtime: Runtime, text: str) -> SpeakJob:
-    """A job whose first sentences are rendered: sentences are synthesized only then."""
+def job_in_progress(runtime: Runtime, text: str) -> SpeakJob:
+    """Return a job that renders its fourth sentence: each is synthesized when its turn comes."""
     job = runtime.speak(session_of(runtime), text, runtime.choose())
     spoken = (event for event in job.events() if isinstance(event, SpeechReady))
     assert len(list(itertools.islice(spoken, 4))) == 4
@@ -74,7 +74,7 @@ def test_an_interrupted_clip_is_kept_up_to_its_end_and_the_next_one_follows(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     before = say(client)["clip"]["frames"]
-    job = being_said(runtime, " ".join([SENTENCE] * 40))
+    job = job_in_progress(runtime, " ".join([SENTENCE] * 40))
     waiting = runtime.speak(session_of(runtime), "Never said.", runtime.choose())
     reply = client.post("/interrupt", json={}).get_json()
     assert (reply["interrupted"], reply["dropped"]) == (True, 1)
@@ -101,8 +101,8 @@ def test_an_interrupted_clip_is_kept_up_to_its_end_and_the_next_one_follows(
 
 
 def test_an_interrupted_clip_is_silent_at_its_end(client: FlaskClient, runtime: Runtime) -> None:
-    """Would miss a click where the sound of the next clip starts."""
-    being_said(runtime, " ".join([SENTENCE] * 40))
+    """Catches a click where the sound of the next clip starts."""
+    job_in_progress(runtime, " ".join([SENTENCE] * 40))
     frame = client.post("/interrupt", json={}).get_json()["frame"]
     path = Path(str(say(client, "Yes?")["video_path"]))
     with av.open(str(path)) as container:

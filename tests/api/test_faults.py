@@ -89,7 +89,7 @@ def test_any_disk_error_is_reported_and_the_next_request_works(
 def converse(client: FlaskClient, disk: LossyDisk, results: Path, number: int) -> bool:
     """Run a conversation in a new session, in which the `number`th disk call fails.
 
-    False if it had fewer calls.
+    Return False if it had fewer calls.
     """
     name, code, left = f"s{number}", CODES[number % len(CODES)], number
 
@@ -104,7 +104,7 @@ def converse(client: FlaskClient, disk: LossyDisk, results: Path, number: int) -
     for request in REQUESTS:
         disk.before = before
         answer = request(client, name)
-        disk.before = lambda *_: None  # from here on it is not the server that reads the film
+        disk.before = lambda *_: None  # the film is read by the test from here on
         if answer.status_code != 200:
             require_clear(answer, code, results)
             if request is say and film.exists():
@@ -112,7 +112,7 @@ def converse(client: FlaskClient, disk: LossyDisk, results: Path, number: int) -
             answer = request(client, name)
             assert answer.status_code == 200, answer.get_json()
         if request is say:
-            kept = require_sound(film, b"" if answer.get_json()["clip"]["index"] == 0 else kept)
+            kept = require_valid(film, b"" if answer.get_json()["clip"]["index"] == 0 else kept)
         else:
             assert not film.exists()
             kept = b""
@@ -128,7 +128,7 @@ def require_clear(answer: TestResponse, code: int, results: Path) -> None:
         assert part in problem["detail"]
 
 
-def require_sound(film: Path, kept: bytes) -> bytes:
+def require_valid(film: Path, kept: bytes) -> bytes:
     checked = check_film(film)
     assert checked.faults == []
     data = film.read_bytes()
@@ -154,7 +154,7 @@ def test_files_deleted_under_the_server_are_created_again_by_the_next_request(
     shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
     answer = say(client, "bob")
     assert answer.status_code == 200, answer.get_json()
-    now = require_sound(film, before if what == "journal" else b"")
+    now = require_valid(film, before if what == "journal" else b"")
     assert now.startswith(before) == (what == "journal")
     assert answer.get_json()["session"]["bytes"] == len(now)
 
@@ -218,11 +218,11 @@ def test_a_full_disk_is_answered_507_until_it_has_space_again(
             answer = say(client, session_id)
             assert (answer.status_code, answer.get_json()["kind"]) == (507, "StorageError")
             assert "make room" in answer.get_json()["detail"]
-        require_sound(film, before)
+        require_valid(film, before)
         ballast.unlink()
         assert say(client, "default").get_json()["clip"]["index"] >= 1
         assert say(client, "new").status_code == 200
-        require_sound(film, before)
+        require_valid(film, before)
 
 
 def fill(path: Path) -> None:
@@ -243,7 +243,7 @@ def test_a_film_on_a_full_disk_is_recovered_at_the_start(tmp_path: Path) -> None
         film = disk / "full_session.mp4"
         before = film.read_bytes()
         with film.open("ab") as file:
-            file.write(b"torn by a death")
+            file.write(b"torn by a crash")
         journal = film.with_name(film.name + ".journal")
         with journal.open("ab") as file:
             file.write(b'{"end": 12')
@@ -253,7 +253,7 @@ def test_a_film_on_a_full_disk_is_recovered_at_the_start(tmp_path: Path) -> None
             assert say(client, "default").status_code == 507
             (disk / "ballast").unlink()
             assert say(client, "default").status_code == 200
-        require_sound(film, before)
+        require_valid(film, before)
 
 
 def test_a_read_only_disk_is_named_and_written_to_again_when_it_is_writable(
@@ -277,7 +277,7 @@ def test_a_read_only_disk_is_named_and_written_to_again_when_it_is_writable(
             remount(disk, "rw")
             assert say(client, "default").status_code == 200
             assert say(client, "new").status_code == 200
-        require_sound(disk / "full_session.mp4", before)
+        require_valid(disk / "full_session.mp4", before)
 
 
 def test_a_second_application_in_the_same_folder_does_not_start(
@@ -299,7 +299,7 @@ def test_a_film_in_use_by_a_server_is_not_repaired(client: FlaskClient, results:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Another writer holds" in done.stderr
-    require_sound(film, b"")
+    require_valid(film, b"")
 
 
 def test_a_clock_that_jumps_breaks_nothing(
@@ -316,7 +316,7 @@ def test_a_clock_that_jumps_breaks_nothing(
         answer = say(client, "default")
         assert answer.status_code == 200
         assert 0 <= answer.get_json()["timings"]["total_s"] < 60
-        require_sound(film, before)
+        require_valid(film, before)
         rest = client.get(url, headers={"Range": f"bytes={len(before)}-", "If-Range": tag})
         assert (rest.status_code, before + rest.data) == (206, film.read_bytes())
         assert client.get("/health").get_json()["status"] == "ok"

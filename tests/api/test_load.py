@@ -145,7 +145,7 @@ def test_memory_files_and_threads_do_not_grow_over_many_clips(server: Server) ->
 
 @pytest.mark.slow
 def test_a_client_that_reads_nothing_loses_its_slot_and_delays_no_other(tmp_path: Path) -> None:
-    """Would miss slots held permanently by players that do not read."""
+    """Catches slots held permanently by players that do not read."""
     results = tmp_path / "results"
     (results / "sessions" / "long").mkdir(parents=True)
     write_noise(results / "sessions" / "long" / "full_session.mp4")

@@ -141,7 +141,7 @@ class Playing:
             stderr=subprocess.STDOUT,
             env={**os.environ, "SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy", "HOME": "/"},
         )
-        self._told = threading.Condition()
+        self._position_changed = threading.Condition()
         self._at_s = 0.0
         self._reading = threading.Thread(target=self._read)
         self._reading.start()
@@ -165,8 +165,8 @@ class Playing:
                 assert self._process.stdin is not None
                 self._process.stdin.write(self._player.status_command.encode())
                 self._process.stdin.flush()
-            with self._told:
-                if self._told.wait_for(lambda: self._at_s >= position_s, 0.1):
+            with self._position_changed:
+                if self._position_changed.wait_for(lambda: self._at_s >= position_s, 0.1):
                     return True
         return False
 
@@ -174,9 +174,9 @@ class Playing:
         assert self._process.stdout is not None
         while chunk := os.read(self._process.stdout.fileno(), 4096):
             for position in self._player.position_pattern.findall(chunk.decode(errors="replace")):
-                with self._told:
+                with self._position_changed:
                     self._at_s = max(self._at_s, float(position))
-                    self._told.notify()
+                    self._position_changed.notify()
 
 
 @pytest.mark.parametrize("live", ["live.m3u8", "stream?from=0"])

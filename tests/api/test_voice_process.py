@@ -120,7 +120,7 @@ def test_no_speech_worker_outlives_the_server(server: Server, number: signal.Sig
 
 
 def test_speech_workers_are_not_in_the_process_group_of_the_terminal(tmp_path: Path) -> None:
-    """Would miss a Ctrl-C that ends the voices before the current fragment is finished."""
+    """Catches a Ctrl-C that ends the voices before the current fragment is finished."""
     with launched(tmp_path / "results") as server:
         wait_until_ready(server)
         group = os.getpgid(server.process.pid)

@@ -1,6 +1,6 @@
-"""A real server around the tiny avatar: `python tiny_server.py RESULTS PORT [MOOD [NAME=VALUE …]]`.
+"""A server of the tiny avatar: `python tiny_server.py RESULTS PORT [FAULT [NAME=VALUE …]]`.
 
-MOOD is how it is to misbehave; then come settings. On stdout it says how far it is.
+FAULT selects a fault to simulate; settings follow it. Progress is printed to stdout.
 """
 
 import sys
@@ -33,7 +33,7 @@ from warm.settings import Settings  # noqa: E402
 
 
 class NativeEngine(LoudnessEngine):
-    """Never finishes to load, inside a native library."""
+    """Never finishes loading; it loads inside a native library."""
 
     def load(self) -> None:
         sys.stdout.write("loading\n")
@@ -43,7 +43,7 @@ class NativeEngine(LoudnessEngine):
 
 
 class MortalEngine(LoudnessEngine):
-    """Its device fails permanently in this process if the results have a file `die`."""
+    """Its device fails permanently in this process if the results folder has a file `die`."""
 
     def __init__(self, results: Path) -> None:
         super().__init__()
@@ -66,13 +66,13 @@ class MortalEngine(LoudnessEngine):
 
 
 class UnfitEngine(LoudnessEngine):
-    """Has weights that are found wrong when they are loaded."""
+    """Fails to load, because its weights do not fit."""
 
     def load(self) -> None:
         raise WeightsError("unet.pth does not fit musetalk.json")
 
 
-def main(results: Path, port: int, mood: str = "well", *named: str) -> None:
+def main(results: Path, port: int, fault: str = "none", *named: str) -> None:
     chosen = dict(word.split("=") for word in named)
     settings = Settings(results_dir=results, port=port, avatar_id="tiny", **chosen)
     engines = {
@@ -80,19 +80,19 @@ def main(results: Path, port: int, mood: str = "well", *named: str) -> None:
         "mortal": lambda: MortalEngine(results),
         "unfit": UnfitEngine,
     }
-    if mood == "impatient":
+    if fault == "impatient":
         api.server.worker.SEND_S = 1
-    if mood == "mortal":
+    if fault == "mortal":
         api.server.worker.MIN_LIFETIMES_S = (0.0, 0.0)
 
     def load() -> object:
-        if mood == "booting":
+        if fault == "booting":
             sys.stdout.write("booting\n")
             Event().wait()
         runtime = Runtime(
             settings=settings,
             avatar=tiny_avatar(results),
-            engine=engines.get(mood, LoudnessEngine)(),
+            engine=engines.get(fault, LoudnessEngine)(),
             voices=EspeakVoices(),
             on_warm=lambda: announce(settings),
         )

@@ -1,11 +1,11 @@
-"""A figure knows its goal; percentiles are those of the population."""
+"""Figures and their goals; percentiles are those of the population."""
 
 import pytest
 
 from bench.figure import Figure, p95
 
 
-def test_a_goal_is_an_upper_or_a_lower_bound_and_is_reached_on_it() -> None:
+def test_a_goal_is_an_upper_or_a_lower_bound_and_includes_it() -> None:
     at_most = [Figure.at_most("latency", value, "ms", 5, 3) for value in (4, 5, 6)]
     at_least = [Figure.at_least("speed", value, "fps", 5, 3) for value in (4, 5, 6)]
     assert [figure.reached for figure in at_most] == [True, True, False]

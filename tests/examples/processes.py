@@ -33,7 +33,7 @@ def make_avatar(results: Path) -> None:
 
 @contextmanager
 def running(*words: str) -> Iterator[subprocess.Popen[str]]:
-    """A Python program that is ready: it has printed a line. It ends with SIGINT, as by Ctrl-C."""
+    """Run a Python program; yield it once it is ready. It is stopped by SIGINT, as by Ctrl-C."""
     with subprocess.Popen(
         [sys.executable, "-u", *words],
         cwd=ROOT,
@@ -54,7 +54,7 @@ def running(*words: str) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def serving_example(module: str, results: Path) -> Iterator[Server]:
-    """An example that is a server, with the avatar `demo`."""
+    """Run an example that is a server, with the avatar `demo`."""
     make_avatar(results)
     port = free_port()
     words = ("-m", module, "--results-dir", str(results), "--port", str(port))

@@ -39,14 +39,16 @@ def test_the_saved_film_shows_a_mouth_that_moves_with_the_sound(
     assert max(mouths) - min(mouths) > 40
 
 
-def test_an_error_of_the_server_is_printed_in_its_words(server: Server, tmp_path: Path) -> None:
+def test_an_error_of_the_server_is_printed_without_a_traceback(
+    server: Server, tmp_path: Path
+) -> None:
     address = f"http://127.0.0.1:{server.port}"
     done = run("Hi.", "--server", address, "--session", "no/name", "--out", str(tmp_path / "f.mp4"))
     assert done.returncode == 1
     assert "session_id" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_reported_in_one_line(tmp_path: Path) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     done = run("Hi.", "--server", address, "--out", str(tmp_path / "film.mp4"))
     assert done.returncode == 1

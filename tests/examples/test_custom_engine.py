@@ -50,7 +50,7 @@ def lips(results: Path) -> list[NDArray[np.uint8]]:
 
 
 def dark_pixels(lips: NDArray[np.uint8]) -> int:
-    """How many pixels have nearly the colour behind the lips."""
+    """Number of pixels with nearly the colour of the opening between the lips."""
     difference = np.abs(lips.astype(int) - INSIDE_BGR).max(axis=2)
     return int((difference < 25).sum())
 

@@ -43,7 +43,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
         yield browser
 
 
-def test_the_face_in_the_frame_moves_and_says_what_the_website_decides(
+def test_the_face_in_the_frame_moves_and_speaks_the_text_that_the_website_chooses(
     browser: Chrome, warmtalk: int, website: int
 ) -> None:
     browser.get(f"http://127.0.0.1:{website}/")
@@ -56,8 +56,8 @@ def test_the_face_in_the_frame_moves_and_says_what_the_website_decides(
     in_frame(browser)
     stage = browser.find_element(By.ID, "stage")
     wait.until(lambda _: "speaking" in stage.get_attribute("class"))
-    pictures = [screenshot(browser) for _ in range(12)]  # some 40 ms each
-    # The background of this avatar becomes brighter, too; the mouth changes beyond that.
+    pictures = [screenshot(browser) for _ in range(12)]  # about 40 ms each
+    # The background of this avatar becomes brighter, too; the mouth changes by more than that.
     beyond = [picture - np.median(picture) for picture in pictures]
     assert np.ptp(beyond, axis=0).max() > 40
     clips = json.loads(ask(warmtalk, "GET", "/sessions/website")[1])["clips"]
@@ -65,12 +65,12 @@ def test_the_face_in_the_frame_moves_and_says_what_the_website_decides(
 
 
 def in_frame(browser: Chrome) -> None:
-    """Let the next commands concern the page of Warmtalk in the frame."""
+    """Direct the next commands to the page of Warmtalk in the frame."""
     browser.switch_to.frame(browser.find_element(By.TAG_NAME, "iframe"))
 
 
 def screenshot(browser: Chrome) -> NDArray[np.float64]:
-    """The face as the visitor sees it, in a few grey values: (16, 16)."""
+    """The face as the visitor sees it, scaled down to (16, 16) grey values."""
     png = np.frombuffer(browser.find_element(By.ID, "stage").screenshot_as_png, np.uint8)
     grey = cv2.imdecode(png, cv2.IMREAD_GRAYSCALE)
     assert grey is not None
@@ -78,7 +78,7 @@ def screenshot(browser: Chrome) -> NDArray[np.float64]:
 
 
 def ask(port: int, method: str, path: str, body: bytes = b"") -> tuple[int, str]:
-    """Status and text of an answer of the website."""
+    """Return status and text of the website's answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     with closing(connection):
         connection.request(method, path, body)
@@ -86,12 +86,12 @@ def ask(port: int, method: str, path: str, body: bytes = b"") -> tuple[int, str]
         return response.status, response.read().decode()
 
 
-def test_the_website_refuses_what_it_does_not_know(website: int) -> None:
+def test_the_website_refuses_unknown_paths_and_long_texts(website: int) -> None:
     assert ask(website, "GET", "/other") == (404, "There is only /.")
     assert ask(website, "POST", "/ask", b"x" * 1001)[0] == 400
 
 
-def test_a_website_without_warmtalk_says_so(tmp_path: Path) -> None:
+def test_a_website_without_warmtalk_reports_the_failure(tmp_path: Path) -> None:
     port, nobody = free_port(), free_port()
     flags = ("--port", str(port), "--warmtalk", f"http://127.0.0.1:{nobody}")
     with running("examples/website/server.py", *flags):

@@ -31,7 +31,7 @@ def test_the_first_packet_begins_with_the_first_zero_of_the_lead_in(lead_in: int
 
 
 @pytest.mark.parametrize("lead_in", [0, 640, 2944])
-def test_what_stays_in_the_encoder_is_its_look_ahead_and_a_remainder(lead_in: int) -> None:
+def test_the_encoder_keeps_its_look_ahead_and_a_remainder(lead_in: int) -> None:
     encoder = AudioEncoder(lead_in=lead_in)
     fed = made = 0
     for count in (1, 1920, 500, 19_200, 3, 1024):
@@ -42,7 +42,7 @@ def test_what_stays_in_the_encoder_is_its_look_ahead_and_a_remainder(lead_in: in
 
 @settings(max_examples=20, deadline=None)
 @given(cuts=st.lists(st.integers(0, 9600), max_size=8))
-def test_packets_do_not_depend_on_how_the_sound_was_cut(cuts: list[int]) -> None:
+def test_packets_do_not_depend_on_how_the_sound_was_divided(cuts: list[int]) -> None:
     samples = tone(0, 9600)
     whole, pieces = AudioEncoder(lead_in=0), AudioEncoder(lead_in=0)
     packets = [

@@ -1,4 +1,4 @@
-"""Each sentence of a film has the frames on which it is heard, also if it is interrupted."""
+"""Each sentence of a film has the frames on which it is heard, even if it is interrupted."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def test_a_sentence_grows_with_the_film_and_never_past_its_end(tmp_path: Path) -
         assert film.cues() == [cue("Long.", 0, 5), cue("Short.", 5, 1)]
 
 
-def test_an_interrupted_sentence_ends_with_its_clip_also_when_the_film_continues(
+def test_an_interrupted_sentence_ends_with_its_clip_even_if_the_film_continues(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "film.mp4"
@@ -82,7 +82,7 @@ def test_a_clip_written_without_sentences_is_one_cue_once_it_is_finished(tmp_pat
         assert film.cues() == [cue("All of it. At once.", 0, 2)]
 
 
-def test_a_journal_from_before_there_were_sentences_is_read(path: Path) -> None:
+def test_a_journal_of_the_older_format_without_sentences_is_read(path: Path) -> None:
     lines = [json.loads(line) for line in journal_path(path).read_bytes().splitlines()]
     for line in lines:
         line.pop("cues", None)

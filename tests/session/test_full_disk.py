@@ -59,7 +59,7 @@ def test_a_full_disk_fails_the_request_and_the_next_works_when_there_is_room(
         assert [clip.text for clip in film.committed.clips] == ["before", "room again"]
 
 
-def test_a_clip_may_repeat_the_fragment_that_found_no_room(path: Path) -> None:
+def test_a_clip_may_repeat_the_fragment_that_did_not_fit(path: Path) -> None:
     with FilmWriter.create(path, SPEC) as film:
         clip = film.begin("patient")
         write(clip, 0, 2)

@@ -40,7 +40,7 @@ def segments_in(text: str) -> list[str]:
     return re.findall(r"#EXTINF:.*\n.*\n.*\n", text)
 
 
-def test_the_playlist_has_what_players_need(film: FilmWriter) -> None:
+def test_the_playlist_has_all_that_players_need(film: FilmWriter) -> None:
     say(film, 2, 12)
     first, second = film.fragments_since(0)
     assert whole(playlist_of(film)) == (
@@ -66,14 +66,14 @@ def test_it_grows_with_the_film_and_never_changes_what_it_listed(film: FilmWrite
     assert whole(playlist) == whole(playlist_of(film))  # of a restarted server
 
 
-def test_only_a_film_that_is_over_has_an_end(film: FilmWriter) -> None:
+def test_only_the_playlist_of_an_ended_film_has_an_end(film: FilmWriter) -> None:
     say(film, 2)
     playlist = playlist_of(film)
     grows = whole(playlist)
     assert whole(playlist, is_ended=True) == grows + "#EXT-X-ENDLIST\n"
 
 
-def test_the_packed_list_is_the_plain_one(film: FilmWriter) -> None:
+def test_the_compressed_playlist_equals_the_plain_one(film: FilmWriter) -> None:
     say(film, 2, 3)
     made = playlist_of(film).whole(2, is_ended=False)
     assert gzip.decompress(made.packed) == made.plain
@@ -110,7 +110,7 @@ def test_a_window_numbers_its_segments_as_the_full_playlist_does(film: FilmWrite
     assert segments_in(text) == segments_in(whole(playlist))[7:]
 
 
-def test_the_target_duration_holds_for_every_fragment_that_can_come(film: FilmWriter) -> None:
+def test_no_later_fragment_may_exceed_the_target_duration(film: FilmWriter) -> None:
     assert Playlist(film, uri=URI, longest_frames=26).target_s == 2
     assert playlist_of(film).target_s == 1
     say(film, 60)

@@ -70,7 +70,9 @@ def titled(path: Path, *, has_chapter: bool = True) -> Path:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_tags_that_are_not_utf8_are_read_with_marks_in_place(kind: str, tmp_path: Path) -> None:
+def test_tags_that_are_not_utf8_are_read_with_replacement_characters(
+    kind: str, tmp_path: Path
+) -> None:
     path = titled(tmp_path / f"a.{kind}")
     with pytest.raises(UnicodeDecodeError), av.open(str(path)) as container:
         container.chapters()
@@ -83,14 +85,14 @@ def test_tags_that_are_not_utf8_are_read_with_marks_in_place(kind: str, tmp_path
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "avi"])
-def test_their_sound_is_heard(kind: str, tmp_path: Path) -> None:
+def test_the_sound_of_such_files_is_decoded(kind: str, tmp_path: Path) -> None:
     facts = examine_audio(titled(tmp_path / f"a.{kind}"), rate_hz=48_000, longest_s=5)
     assert facts.seconds == pytest.approx(1, abs=0.06)
     assert facts.peak > 0.1
 
 
 @pytest.mark.parametrize("kind", VIDEOS)
-def test_their_pictures_are_seen(kind: str, tmp_path: Path) -> None:
+def test_the_pictures_of_such_files_are_decoded(kind: str, tmp_path: Path) -> None:
     with open_video(titled(tmp_path / f"a.{kind}"), fps=25, max_side=640) as video:
         pictures = list(video.frames())
     assert len(pictures) in (25, 26)
@@ -98,7 +100,7 @@ def test_their_pictures_are_seen(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", VIDEOS)
-def test_they_are_joined_with_other_clips(kind: str, tmp_path: Path) -> None:
+def test_such_files_are_joined_with_other_clips(kind: str, tmp_path: Path) -> None:
     path, out = titled(tmp_path / f"a.{kind}"), tmp_path / "out.mp4"
     other = clip(tmp_path / "other.mp4", 6)
     joined = concat_clips([other, path], out, normalises=True)
@@ -108,7 +110,7 @@ def test_they_are_joined_with_other_clips(kind: str, tmp_path: Path) -> None:
     assert widths == [64] * joined.frames
 
 
-def test_the_command_line_joins_checks_and_replaces_them(
+def test_the_command_line_joins_checks_and_replaces_such_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, out = titled(tmp_path / "a.mp4", has_chapter=False), tmp_path / "b.mp4"
@@ -121,7 +123,7 @@ def test_the_command_line_joins_checks_and_replaces_them(
     assert read_comment(path) == READ
 
 
-def test_a_film_is_exported_over_one_of_them(tmp_path: Path) -> None:
+def test_a_film_is_exported_over_such_a_file(tmp_path: Path) -> None:
     out = titled(tmp_path / "a.mp4")
     assert main(["export", str(film(tmp_path / "film.mp4", 6)), str(out)]) == 0
     assert watch(out).numbers == list(range(6))

@@ -39,8 +39,8 @@ def test_every_flat_colour_comes_within_one_level_of_its_chroma() -> None:
     levels = np.arange(0, 256, 5)
     colours = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, levels.size, 3)
     _, cb, cr = planes(to_frame(np.kron(colours, np.ones((2, 2, 1))).astype(np.uint8)))
-    meant = bt601(colours.astype(float))
-    assert np.abs(np.stack([cb, cr]) - meant[1:]).max() <= 0.6
+    expected = bt601(colours.astype(float))
+    assert np.abs(np.stack([cb, cr]) - expected[1:]).max() <= 0.6
 
 
 @pytest.mark.parametrize("size", [(17, 16), (16, 19), (33, 35)])
@@ -48,8 +48,8 @@ def test_planes_of_odd_sizes_repeat_the_last_row_and_column(size: tuple[int, int
     height, width = size
     picture = np.random.default_rng(3).integers(0, 256, (height, width, 3)).astype(np.uint8)
     filled = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    for made, meant in zip(planes(to_frame(picture)), planes(to_frame(filled)), strict=True):
-        assert np.array_equal(made, meant)
+    for made, expected in zip(planes(to_frame(picture)), planes(to_frame(filled)), strict=True):
+        assert np.array_equal(made, expected)
 
 
 def planes(frame: av.VideoFrame) -> list[NDArray[np.float64]]:
@@ -71,7 +71,7 @@ def decode(
 
 
 @pytest.mark.parametrize("counts", [[1], [1, 1, 1], [5, 1, 30], [60]])
-def test_every_picture_leaves_in_the_call_that_brings_it(counts: list[int]) -> None:
+def test_every_picture_is_returned_by_the_call_that_passes_it(counts: list[int]) -> None:
     encoder = VideoEncoder(SPEC)
     samples: list[bytes] = []
     for count in counts:
@@ -86,12 +86,12 @@ def test_all_encoders_of_one_size_agree_on_how_to_decode_them() -> None:
     assert first.avcc != VideoEncoder(FilmSpec(width=66, height=64, fps=25)).avcc
 
 
-def test_a_portrait_looks_as_it_did() -> None:
+def test_a_portrait_is_nearly_unchanged() -> None:
     still = cv2.imread(str(PORTRAIT))
     height, width = still.shape[:2]
     encoder = VideoEncoder(FilmSpec(width=width, height=height, fps=25))
-    meant = bt601(still.astype(float))[0]
+    expected = bt601(still.astype(float))[0]
     for shown in decode(encoder, encoder.encode([still] * 8), to="yuv420p"):
         luma = shown[:height].astype(float)
-        assert 10 * np.log10(255**2 / np.mean((luma - meant) ** 2)) > 39
-        assert abs(luma.mean() - meant.mean()) < 0.3
+        assert 10 * np.log10(255**2 / np.mean((luma - expected) ** 2)) > 39
+        assert abs(luma.mean() - expected.mean()) < 0.3

@@ -62,8 +62,8 @@ def blocks(page: Path) -> list[Block]:
         elif opened is not None:
             content.append(line)
         elif line:
-            told = NOT_RUN.fullmatch(line)
-            marker = told[1] if told else ""
+            marked = NOT_RUN.fullmatch(line)
+            marker = marked[1] if marked else ""
     assert opened is None, f"{page}:{opened}: the block is not closed"
     return found
 

@@ -234,8 +234,8 @@ def test_every_route_is_documented_and_every_documented_route_exists() -> None:
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    told = re.findall(r"`(GET|POST|DELETE|PUT|PATCH) (/[^`?]*)`", read(HTTP))
-    assert {(method, path.replace("NAME.mp4", "NAME")) for method, path in told} == routes
+    listed = re.findall(r"`(GET|POST|DELETE|PUT|PATCH) (/[^`?]*)`", read(HTTP))
+    assert {(method, path.replace("NAME.mp4", "NAME")) for method, path in listed} == routes
 
 
 def documented(rule: str) -> str:
@@ -246,10 +246,10 @@ def documented(rule: str) -> str:
 
 def test_every_error_is_documented_with_its_status() -> None:
     rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", read(HTTP), re.MULTILINE)
-    told = {(int(status), kind) for status, kind in rows}
+    listed = {(int(status), kind) for status, kind in rows}
     answers = {(int(status), kind) for status, kind in CAUSES.values()}
     answers |= {(int(status), kind) for status, kind in BODY_KINDS.items()}
-    assert answers - told == set()
+    assert answers - listed == set()
 
 
 # --- licences

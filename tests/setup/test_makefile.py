@@ -1,4 +1,4 @@
-"""The Makefile hands its variables on unchanged, whatever characters they have."""
+"""The Makefile passes its variables on unchanged, whatever characters they contain."""
 
 import os
 import shlex
@@ -20,7 +20,7 @@ def commands_of(*words: str) -> list[list[str]]:
         capture_output=True,
         text=True,
         check=True,
-        env={"PATH": os.environ["PATH"]},  # these tests may run in a `make test PORT=8001`
+        env={"PATH": os.environ["PATH"]},  # these tests may run under `make test PORT=8001`
     )
     return [shlex.split(line) for line in done.stdout.splitlines()]
 
@@ -34,11 +34,11 @@ def test_a_folder_is_one_word_of_the_command(folder: str) -> None:
     assert set_up[-2:] == ["--models", folder]
 
 
-def test_what_is_not_given_is_left_to_the_other_settings() -> None:
+def test_variables_that_are_not_set_add_no_flags() -> None:
     *_, serve = commands_of("run")
     assert serve == ["exec", ".venv/bin/python", "app.py"]
 
 
-def test_the_quick_check_leaves_slow_tests_and_browsers_out() -> None:
+def test_the_quick_check_leaves_out_slow_tests_and_browsers() -> None:
     assert commands_of("check")[-1][-2:] == ["-m", "not slow and not browser"]
     assert "-m" not in commands_of("test")[-1][3:]

@@ -1,4 +1,4 @@
-"""An installed Warmtalk works from any folder: the wheel holds all that the command needs."""
+"""An installed Warmtalk works from any folder: the wheel contains all that the command needs."""
 
 import http.client
 import os
@@ -34,7 +34,7 @@ pytestmark = [
 
 @dataclass(frozen=True)
 class Installed:
-    """Warmtalk in a virtual environment, and an empty folder to work in."""
+    """Warmtalk in a virtual environment, and an empty working folder."""
 
     wheel: Path
     program: Path
@@ -106,12 +106,12 @@ def test_the_wheel_has_every_module_and_every_shipped_file(wheel: Path) -> None:
     assert wheel.name.startswith(f"warmtalk-{VERSION}-")
 
 
-def test_the_wheel_installs_nothing_under_a_foreign_name(wheel: Path) -> None:
+def test_the_wheel_installs_no_other_top_level_names(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     assert tops == {*CODE, "app.py", "warmtalk.py", f"warmtalk-{VERSION}.dist-info"}
 
 
-def test_pytorch_comes_with_the_extra_only(wheel: Path) -> None:
+def test_only_the_extra_requires_pytorch(wheel: Path) -> None:
     metadata = f"warmtalk-{VERSION}.dist-info/METADATA"
     lines = zipfile.ZipFile(wheel).read(metadata).decode().splitlines()
     required = [line for line in lines if line.startswith("Requires-Dist: ")]
@@ -128,7 +128,7 @@ def test_the_help_names_every_subcommand(installed: Installed) -> None:
 
 
 @pytest.mark.parametrize("name", ["serve", "prepare", "avatars", "render", "models", "session"])
-def test_each_subcommand_explains_itself_by_its_own_name(installed: Installed, name: str) -> None:
+def test_the_help_of_each_subcommand_has_its_name(installed: Installed, name: str) -> None:
     assert installed.run(name, "--help").stdout.startswith(f"usage: warmtalk {name} ")
 
 
@@ -151,7 +151,7 @@ def test_a_missing_avatar_is_prepared_by_a_command_that_exists(
 
 @pytest.fixture(scope="module")
 def server(installed: Installed) -> Iterator[Server]:
-    """`warmtalk serve` in the folder of work, with an avatar that `warmtalk prepare` made."""
+    """`warmtalk serve` in the working folder, with an avatar that `warmtalk prepare` made."""
     shutil.copytree(ROOT / "models" / "face", installed.folder / "models" / "face")
     installed.run("prepare", "--demo", "--max-side", "256")
     port, log = free_port(), installed.folder / "server.log"
@@ -184,7 +184,7 @@ def test_the_server_is_healthy_and_serves_the_page(server: Server) -> None:
             assert answer.read() == (ROOT / "web" / file).read_bytes()
 
 
-def test_the_film_is_in_the_folder_of_work_and_can_be_checked(
+def test_the_film_is_in_the_working_folder_and_can_be_checked(
     server: Server, installed: Installed
 ) -> None:
     assert server.call("POST", "/speak", {"text": "Hello."})[0] == 200

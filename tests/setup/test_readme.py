@@ -11,14 +11,14 @@ README = (ROOT / "README.md").read_text("utf-8")
 FIGURES = (ROOT / "docs" / "figures.md").read_text("utf-8")
 
 
-def test_the_settings_are_those_of_the_code() -> None:
+def test_the_documented_settings_are_those_of_the_code() -> None:
     written = (ROOT / "docs" / "settings.md").read_text("utf-8")
     tables = printed("settings_tables()").strip()
     assert tables in written, "run `.venv/bin/python scripts/readme_tables.py`"
 
 
 def printed(expression: str) -> str:
-    """A value of scripts/readme_tables.py, which is no package."""
+    """A value of scripts/readme_tables.py, which is not in a package."""
     show = f"import readme_tables; print(readme_tables.{expression})"
     done = subprocess.run(
         [sys.executable, "-c", show],
@@ -37,13 +37,13 @@ def test_every_document_is_in_the_index_and_the_index_in_the_readme() -> None:
     assert "](docs/README.md)" in README
 
 
-def test_its_figures_are_among_all_figures() -> None:
+def test_the_figures_of_the_readme_are_among_all_figures() -> None:
     rows = re.findall(r"^\| .*\d \|$", figures_of(README), re.MULTILINE)
     assert rows
     assert set(rows) <= set(figures_of(FIGURES).splitlines())
 
 
-def test_its_headlines_are_all_there() -> None:
+def test_the_readme_has_every_headline_figure() -> None:
     rows = figures_of(README).splitlines()
     named = ast.literal_eval(printed("HEADLINES"))
     assert [name for name in named if not any(row.startswith(f"| {name} |") for row in rows)] == []
@@ -56,5 +56,5 @@ def figures_of(page: str) -> str:
     return found[1]
 
 
-def test_it_is_short() -> None:
+def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 120

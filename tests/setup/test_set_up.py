@@ -1,4 +1,4 @@
-"""The set-up does what is missing, completely or not at all, and can be interrupted anywhere."""
+"""The set-up completes each missing step or leaves it undone, and can be interrupted anywhere."""
 
 import hashlib
 import importlib.util
@@ -91,7 +91,7 @@ def test_one_run_installs_and_the_next_one_finds_nothing_to_do(
 
 
 @makes_environment
-def test_a_package_cut_off_while_it_was_unpacked_is_installed_again(checkout: Path) -> None:
+def test_a_partly_unpacked_package_is_installed_again(checkout: Path) -> None:
     set_up.set_up(checkout, "requirements.txt", "auto")
     (site,) = (checkout / ".venv").glob("lib/python*/site-packages")
     (site / "tiny.py").unlink()
@@ -103,7 +103,7 @@ def test_a_package_cut_off_while_it_was_unpacked_is_installed_again(checkout: Pa
 
 
 @makes_environment
-def test_an_environment_cut_off_while_it_was_made_is_made_again(checkout: Path) -> None:
+def test_a_partly_created_environment_is_created_again(checkout: Path) -> None:
     binaries = checkout / ".venv" / "bin"
     binaries.mkdir(parents=True)
     (binaries / "python").symlink_to(sys.executable + "-that-is-gone")
@@ -112,7 +112,7 @@ def test_an_environment_cut_off_while_it_was_made_is_made_again(checkout: Path) 
 
 
 @makes_environment
-def test_an_environment_with_an_incomplete_pip_is_made_again(tmp_path: Path) -> None:
+def test_an_environment_with_an_incomplete_pip_does_not_work(tmp_path: Path) -> None:
     set_up.make_environment(tmp_path)
     python = tmp_path / "bin" / "python"
     assert set_up.environment_works(python)
@@ -141,7 +141,7 @@ def test_a_changed_requirement_is_noticed(tmp_path: Path) -> None:
     assert set_up.packages_digest(tmp_path / "dev.txt") != before
 
 
-def test_an_old_python_is_told_what_is_needed() -> None:
+def test_an_old_python_is_refused_with_the_version_needed() -> None:
     with pytest.raises(set_up.SetUpError, match=r"3\.9 is too old: Warmtalk needs 3\.11 or newer"):
         set_up.check_python((3, 9))
 
@@ -159,7 +159,7 @@ def test_without_ensurepip_pip_comes_from_its_own_wheel(
 
 
 def bundled_pip() -> Path:
-    """The pip that this Python brings along for `ensurepip`; Debian keeps it elsewhere."""
+    """The wheel of pip that comes with this Python for `ensurepip`; Debian keeps it elsewhere."""
     found = importlib.util.find_spec("ensurepip")
     if found is None or found.origin is None:
         pytest.skip("this Python has no ensurepip to take pip's wheel from")
@@ -226,7 +226,7 @@ def test_another_package_than_the_pinned_one_is_refused(tmp_path: Path, npm_regi
     assert not (tmp_path / "vendor").exists()
 
 
-def test_without_npm_the_second_player_is_left_out_and_that_is_said_once(
+def test_without_npm_the_second_player_is_left_out_with_one_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

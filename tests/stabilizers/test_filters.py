@@ -106,7 +106,7 @@ def test_a_locked_scale_does_not_pulse_with_the_jaw():
     assert locked[0] == pytest.approx(0.9, rel=1e-3)
 
 
-def test_a_causal_lock_holds_the_median_of_its_warm_up():
+def test_a_causal_lock_keeps_the_median_of_its_warm_up():
     lock = ScaleLock(50)
     locked = np.array([lock(scale) for scale in pulsing()])
     assert np.ptp(locked[50:]) == 0

@@ -132,7 +132,7 @@ def test_the_shipped_settings_find_the_head_within_a_quarter_pixel(clip):
     assert rms(np.diff(errors, axis=0)) < 0.08
 
 
-def test_acting_landmarks_keep_their_own_motion(clip):
+def test_landmarks_that_move_by_themselves_keep_their_motion(clip):
     frames, landmarks, _ = clip
     talking = landmarks.copy()
     talking[10::2, 14, 1] += 12

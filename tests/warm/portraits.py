@@ -101,7 +101,7 @@ def open_build(build: AvatarBuild, digest: str) -> Avatar:
 
 
 def mouth_shape(**numbers: float) -> NDArray[np.float32]:
-    """(7,) by Shape, from names in lower case; the others are 0."""
+    """Return the (7,) mouth shape with these values, named in lower case; the others are 0."""
     row = np.zeros(len(Shape), np.float32)
     for name, number in numbers.items():
         row[Shape[name.upper()]] = number

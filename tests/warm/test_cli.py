@@ -1,4 +1,4 @@
-"""`python -m warm` prepares and lists avatars, and says in one line what is wrong."""
+"""`python -m warm` prepares and lists avatars, and reports errors in one line."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def prepared(results: Path) -> subprocess.CompletedProcess[str]:
-    """What the command said when it prepared the avatar `anna` of a video, as a process."""
+    """Prepare the avatar `anna` from a video in its own process; return the finished process."""
     video = film(results / "anna.mp4", swaying(30))
     return run("prepare", str(video), "--results", str(results), *CHOICES)
 
@@ -46,7 +46,7 @@ def test_a_preparation_shows_its_progress_its_notes_and_where_to_look(
 
 
 @pytest.mark.usefixtures("prepared")
-def test_the_file_names_the_avatar_unless_told_otherwise(results: Path) -> None:
+def test_the_avatar_is_named_after_the_file_by_default(results: Path) -> None:
     avatar = AvatarStore(results).open("anna")
     assert len(avatar.frames) == 25
     assert any(name.startswith("viseme") for name in avatar.extras)
@@ -54,7 +54,7 @@ def test_the_file_names_the_avatar_unless_told_otherwise(results: Path) -> None:
 
 
 @pytest.mark.usefixtures("prepared")
-def test_a_second_run_says_that_nothing_was_to_be_done(
+def test_a_second_run_reports_that_the_avatar_is_up_to_date(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["prepare", str(results / "anna.mp4"), "--results", str(results)]
@@ -65,13 +65,15 @@ def test_a_second_run_says_that_nothing_was_to_be_done(
 
 
 @pytest.mark.usefixtures("prepared")
-def test_avatars_lists_what_there_is(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_avatars_lists_the_stored_avatars(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["avatars", "--results", str(results), "--verify"]) == 0
     line = capsys.readouterr().out
     assert line.startswith("anna ") and "204x240 1.0 s at 25 fps" in line
 
 
-def test_avatars_of_an_empty_folder_say_how_to_make_one(
+def test_avatars_in_an_empty_folder_says_how_to_make_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["avatars", "--results", str(tmp_path)]) == 0
@@ -86,7 +88,7 @@ def test_a_damaged_avatar_is_listed_as_such_and_fails_the_command(
     assert "damaged: " in capsys.readouterr().out
 
 
-def test_a_refused_photo_is_one_line_on_stderr_and_leaves_nothing(
+def test_a_refused_photo_gives_one_line_on_stderr_and_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((200, 200, 3), 99, np.uint8))
@@ -113,7 +115,7 @@ def test_a_bad_value_is_named(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_face_models_are_one_line_that_says_how_to_fetch_them(
+def test_missing_face_models_give_one_line_that_says_how_to_fetch_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WARMTALK_MODELS_DIR", str(tmp_path / "empty"))
@@ -133,7 +135,7 @@ def test_a_bad_command_line_exits_with_2(
     assert "usage: python -m warm" in capsys.readouterr().err
 
 
-def test_a_reader_who_has_seen_enough_is_no_fault(tmp_path: Path) -> None:
+def test_a_closed_output_pipe_gives_no_traceback(tmp_path: Path) -> None:
     """`… models list | head`"""
     read_end, write_end = os.pipe()
     os.close(read_end)

@@ -28,7 +28,7 @@ CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 SERVER = Path(__file__).with_name("page_server.py")
 TIMEOUT_S = 40
 MAX_FRAME_INTERVAL_MS = 100
-"""Between two samples farther apart than this the browser has skipped repaints."""
+"""If two samples are farther apart than this, the browser has skipped repaints."""
 MAX_HEAD_SPEED_PX_PER_MS = 0.05
 """Above the speed of any transition: 20 pixels in a second, with ease-in and ease-out."""
 
@@ -144,7 +144,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 @contextmanager
 def chromium(profile: Path, *flags: str) -> Iterator[Chrome]:
-    """A browser with its own profile, which connects to nothing but the test's server."""
+    """A browser with its own profile, which connects only to the test's server."""
     options = ChromeOptions()
     options.binary_location = str(CHROMIUM)
     for flag in (
@@ -330,7 +330,7 @@ def head_steps(samples: list[dict[str, Any]]) -> list[float]:
 
 
 def head_jumps(samples: list[dict[str, Any]]) -> list[float]:
-    """By how much the head moved farther between samples than a transition moves it, pixels."""
+    """Distances that the head moved between samples beyond the speed of a transition, pixels."""
     return [
         abs(after["head"] - before["head"])
         - MAX_HEAD_SPEED_PX_PER_MS * (after["at"] - before["at"])

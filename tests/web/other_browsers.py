@@ -1,7 +1,7 @@
 """Debian's Firefox and WebKitGTK, driven by Selenium like Chromium in the other tests.
 
-Both run on a virtual display (Debian: xvfb), because their WebGL needs one, and connect to nothing
-but this machine.
+Both run on a virtual display (Debian: xvfb), because their WebGL needs one, and connect only to
+this machine.
 """
 
 import json

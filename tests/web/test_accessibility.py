@@ -65,7 +65,7 @@ def press(page: Page, *keys: str) -> None:
 
 
 def focused(page: Page) -> str:
-    """The id or else the text of the focused element."""
+    """The id of the focused element, or its text if it has none."""
     return str(page.run("return document.activeElement.id || document.activeElement.textContent"))
 
 

@@ -15,7 +15,7 @@ UNREACHABLE = "The server is not responding."
 
 
 def is_complete(page: Page, port: int) -> bool:
-    """Whether the player has received the whole film."""
+    """Return True if the player has received the whole film."""
     session = ask(port, "GET", f"/session?session_id={page.session}")
     missing_s = session["duration_s"] - page.film("buffered.end(0)")
     return bool(missing_s < 0.1)  # the audio ends a little before the video
@@ -79,7 +79,7 @@ def test_the_page_reconnects_to_a_server_that_was_killed(browser: Chrome, tmp_pa
 def test_a_page_opened_during_warm_up_shows_the_face_and_joins_the_film_later(
     browser: Chrome, tmp_path: Path
 ) -> None:
-    """Films are not opened during warm-up: would miss a page that takes the film for a new one."""
+    """Films are not opened during warm-up: catches a page that takes the film for a new one."""
     port, hold = free_port(), tmp_path / "hold"
     with serving(tmp_path, port):
         end_s = speak(port, "early", "This was said before the restart")["session"]["duration_s"]

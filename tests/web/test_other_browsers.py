@@ -76,14 +76,14 @@ class OtherPage(Page):
         return str(self.run(f"return document.getElementById('{element}').innerText"))
 
     def has_moved(self, video: str) -> bool:
-        """Whether a video was visible and moved since `clear_recording`."""
+        """Return True if a video was visible and moved since `clear_recording`."""
         return bool(self.run(f"return window.greys.{video}.size > 1"))
 
     def clear_recording(self) -> None:
         self.run("window.greys.idle.clear(); window.greys.film.clear()")
 
     def play(self, text: str) -> None:
-        """Speak with a request of another client; the film is shown, played to its end and left."""
+        """Speak by another client's request; wait until the film has been shown and has ended."""
         self.clear_recording()
         for _ in range(ATTEMPTS):
             end_s = speak(self.port, self.session, text)["session"]["duration_s"]

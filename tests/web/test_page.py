@@ -59,7 +59,7 @@ def test_a_refused_text_is_explained_and_restored(page: Page) -> None:
     assert not page.browser.find_element(By.ID, "error").is_displayed()
 
 
-def test_an_error_about_the_text_goes_when_the_text_is_changed(page: Page) -> None:
+def test_an_error_about_the_text_disappears_when_the_text_is_changed(page: Page) -> None:
     page.say("?!")
     page.wait(lambda: page.text("error-text") != "")
     page.browser.find_element(By.ID, "text").send_keys("Really")

@@ -18,7 +18,7 @@ def press_escape(page: Page, *more: str) -> None:
 
 
 def caption(page: Page) -> Any:
-    """The caption, also while it is not visible."""
+    """The caption, even while it is not visible."""
     return page.element("caption", "textContent")
 
 
@@ -72,7 +72,7 @@ def test_a_text_that_was_waiting_when_the_speech_was_stopped_is_cancelled(page: 
 
 
 def test_the_text_that_is_being_spoken_is_highlighted(page: Page) -> None:
-    """Its clip is known only at its end: would miss a highlight that stays at the previous clip."""
+    """Its clip is known only at its end: catches a highlight that stays at the previous clip."""
     speak(page.port, page.session, "Before.")
     page.wait_for_speech()
     page.say(LONG)

@@ -77,7 +77,7 @@ def test_a_film_is_parsed_into_the_same_segments_however_it_arrives(
     assert segments == [["init", 9 + 10], ["fragment", 9 + 10], ["fragment", 9 + 8]]
 
 
-def test_a_stream_that_is_no_mp4_is_refused(run: Any) -> None:
+def test_a_stream_that_is_not_mp4_is_refused(run: Any) -> None:
     message = run(
         'const { FragmentParser } = await import("/web/boxes.js");'
         "try { new FragmentParser().push(new Uint8Array(8)); }"

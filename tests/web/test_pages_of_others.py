@@ -84,7 +84,7 @@ class OtherPage(BaseHTTPRequestHandler):
 
 @contextmanager
 def other_site() -> Iterator[int]:
-    """The port of a server of pages that are not ours."""
+    """The port of a server with pages of another site."""
     with ThreadingHTTPServer(("127.0.0.1", 0), OtherPage) as server:
         thread = Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
@@ -102,48 +102,48 @@ def other_port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def surfer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+def visitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """A browser that finds every host `….test` on this machine."""
-    profile = tmp_path_factory.mktemp("surfer")
+    profile = tmp_path_factory.mktemp("visitor")
     with chromium(profile, "--host-resolver-rules=MAP *.test 127.0.0.1") as browser:
         browser.set_script_timeout(TIMEOUT_S)
         yield browser
 
 
-def told(browser: Chrome, script: str, *more: object) -> Any:
+def run_async(browser: Chrome, script: str, *more: object) -> Any:
     return browser.execute_async_script(script, *more)  # type: ignore[no-untyped-call]
 
 
 @each_place
 def test_a_page_of_another_site_cannot_change_a_film(
-    surfer: Chrome, port: int, other_port: int, host: str, other: str
+    visitor: Chrome, port: int, other_port: int, host: str, other: str
 ) -> None:
     session = f"watched-from-{other}".replace(".", "-")
     speak(port, session, "This stays")
     before = ask(port, "GET", f"/session?session_id={session}")
     target = f"http://{host}:{port}"
-    surfer.get(f"http://{other}:{other_port}/")
-    assert told(surfer, ATTEMPTS, target, session) is True
+    visitor.get(f"http://{other}:{other_port}/")
+    assert run_async(visitor, ATTEMPTS, target, session) is True
     assert ask(port, "GET", f"/session?session_id={session}") == before
 
 
 @each_place
 def test_a_link_on_another_site_leads_to_an_explanation(
-    surfer: Chrome, port: int, other_port: int, host: str, other: str
+    visitor: Chrome, port: int, other_port: int, host: str, other: str
 ) -> None:
     session = f"linked-from-{other}".replace(".", "-")
     speak(port, session, "This stays")
-    surfer.get(f"http://{other}:{other_port}/")
+    visitor.get(f"http://{other}:{other_port}/")
     link = f"http://{host}:{port}/reset?session_id={session}"
-    surfer.execute_script(f"location.href = '{link}'")  # type: ignore[no-untyped-call]
-    WebDriverWait(surfer, TIMEOUT_S).until(lambda _: "ForbiddenError" in surfer.page_source)
-    assert "use the page of this server" in surfer.page_source
+    visitor.execute_script(f"location.href = '{link}'")  # type: ignore[no-untyped-call]
+    WebDriverWait(visitor, TIMEOUT_S).until(lambda _: "ForbiddenError" in visitor.page_source)
+    assert "use the page of this server" in visitor.page_source
     assert ask(port, "GET", f"/session?session_id={session}")["clips"] != []
 
 
 @each_place
-def test_our_own_page_starts_over(surfer: Chrome, port: int, host: str, other: str) -> None:
-    page = Page(surfer, port, f"own-beside-{other}".replace(".", "-"), host=host)
+def test_our_own_page_starts_over(visitor: Chrome, port: int, host: str, other: str) -> None:
+    page = Page(visitor, port, f"own-next-to-{other}".replace(".", "-"), host=host)
     page.say("The first film")
     page.wait(lambda: page.clips() == ["The first film"])
     page.wait_until_silent()
@@ -155,7 +155,7 @@ def test_our_own_page_starts_over(surfer: Chrome, port: int, host: str, other: s
     assert page.console_errors() == []
 
 
-def test_an_address_that_is_typed_in_resets(surfer: Chrome, port: int) -> None:
+def test_an_address_that_is_typed_in_resets(visitor: Chrome, port: int) -> None:
     speak(port, "typed", "This goes")
-    surfer.get(f"http://127.0.0.1:{port}/reset?session_id=typed")
+    visitor.get(f"http://127.0.0.1:{port}/reset?session_id=typed")
     assert ask(port, "GET", "/session?session_id=typed")["clips"] == []

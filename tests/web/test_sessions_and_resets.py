@@ -15,14 +15,14 @@ LONG = "This sentence takes about three seconds, all in all. " * 8
 
 
 def speak_with_captions(page: Page, text: str) -> None:
-    """Another client speaks; the page is in the middle of it, with captions."""
+    """Speak as another client; wait until the page is in the middle of it, with captions."""
     page.set_captions(True)
     speak(page.port, page.session, text)
     page.wait(lambda: page.is_speaking() and page.text("caption") != "")
 
 
 def assert_at_rest(page: Page) -> None:
-    """The idle face moves, and nothing is left of the film."""
+    """Assert that the idle face moves, and that nothing of the film is left."""
     page.wait_until_silent()
     page.wait(lambda: page.film("paused"))
     page.wait(lambda: page.clips() == [])

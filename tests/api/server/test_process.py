@@ -66,7 +66,7 @@ def test_a_stop_finishes_the_fragment_closes_the_film_and_ends_every_response(
         assert sum(1 for _ in video.decode(video=0)) == kept.frames
 
 
-def test_a_film_that_does_not_exist_yet_can_be_waited_for(server: Server) -> None:
+def test_a_request_may_wait_for_a_film_that_does_not_exist_yet(server: Server) -> None:
     viewer = server.connect()
     viewer.request("GET", "/session/stream?from=0")
     with server.ask("POST", "/speak", {"text": "Hello."}) as answer:

@@ -50,7 +50,7 @@ def test_a_new_process_continues_every_film_while_clients_wait(server: Server) -
 
 
 def test_no_request_is_refused_while_the_process_is_replaced(server: Server) -> None:
-    """Would miss a listening socket that is closed with the process."""
+    """Catches a listening socket that is closed with the process."""
     (worker,) = server.workers()
     (server.results / "die").touch()
     states = set()

@@ -8,7 +8,7 @@ from tests.api.server_process import TINY, free_port
 
 
 def test_wrong_weights_end_the_server_with_the_reason(tmp_path: Path) -> None:
-    """Would miss a server that runs, and can never speak."""
+    """Catches a server that runs but can never speak."""
     done = subprocess.run(
         [sys.executable, str(TINY), str(tmp_path), str(free_port()), "unfit"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Stops of the server at every stage: it ends in order, with status 0."""
+"""Stops of the server at every stage: it ends cleanly, with status 0."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from tests.api.server_process import PATIENCE_S, Server, launched, serving
 PORTRAIT = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 LONG = " ".join(["Here is one more sentence, and it goes on for a while."] * 100)
 SIGNS = ("Traceback", "terminate called", "was sent SIG", "exited with code", "was abandoned")
-"""Log texts of an end that was not in order."""
+"""Texts in the log of a server that did not end cleanly."""
 
 
 def ask_to_stop(server: Server, how: str) -> None:
@@ -25,20 +25,20 @@ def ask_to_stop(server: Server, how: str) -> None:
         server.process.send_signal(getattr(signal, how))
 
 
-def assert_ended_in_order(server: Server) -> None:
-    status, log = server.wait_for_exit()  # with all processes that write to its log
+def assert_ended_cleanly(server: Server) -> None:
+    status, log = server.wait_for_exit()  # waits for all processes that write to its log
     assert not [sign for sign in SIGNS if sign in log], log
     assert status == 0, log
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "terminal"])
 def test_a_stop_while_the_engine_is_loaded_by_a_native_library(tmp_path: Path, how: str) -> None:
-    """Would miss an interpreter that is finalized while the library runs, which aborts."""
+    """Catches an interpreter that is finalized while the library runs, which aborts."""
     with launched(tmp_path / "results", (), "native") as server:
         assert server.process.stdout is not None
         assert server.process.stdout.readline() == "loading\n"
         ask_to_stop(server, how)
-        assert_ended_in_order(server)
+        assert_ended_cleanly(server)
 
 
 def test_a_stop_while_the_worker_starts(tmp_path: Path) -> None:
@@ -46,14 +46,14 @@ def test_a_stop_while_the_worker_starts(tmp_path: Path) -> None:
         assert server.process.stdout is not None
         assert server.process.stdout.readline() == "booting\n"
         ask_to_stop(server, "terminal")
-        assert_ended_in_order(server)
+        assert_ended_cleanly(server)
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "terminal"])
 def test_a_stop_of_an_idle_server(tmp_path: Path, how: str) -> None:
     with serving(tmp_path / "results") as server:
         ask_to_stop(server, how)
-        assert_ended_in_order(server)
+        assert_ended_cleanly(server)
 
 
 @pytest.mark.parametrize("how", ["SIGINT", "terminal"])
@@ -65,7 +65,7 @@ def test_a_stop_during_a_clip_keeps_every_acknowledged_fragment(tmp_path: Path, 
                 assert line, "the answer ended without a fragment"
             ask_to_stop(server, how)
             events = 1 + speaking.read().count(b"event: fragment")
-        assert_ended_in_order(server)
+        assert_ended_cleanly(server)
     film = server.results / "full_session.mp4"
     assert check_film(film).faults == []
     with av.open(str(film)) as video:
@@ -81,7 +81,7 @@ def test_a_stop_while_an_avatar_is_prepared_ends_the_preparation(tmp_path: Path)
         assert server.process.stdout is not None
         assert "Preparing" in server.process.stdout.readline()
         ask_to_stop(server, "SIGTERM")
-        assert_ended_in_order(server)
+        assert_ended_cleanly(server)
 
 
 def test_a_stop_during_the_imports(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_stop_during_the_imports(tmp_path: Path) -> None:
     with launched(tmp_path / "results", ["app.py", "--port"]) as server:
         wait_until_imports(server)
         ask_to_stop(server, "terminal")
-        assert_ended_in_order(server)
+        assert_ended_cleanly(server)
 
 
 def wait_until_imports(server: Server) -> None:

@@ -23,8 +23,7 @@ from warm.avatars.store import AvatarStore
 
 
 def likeness(film: str | Path, other: str | Path) -> float:
-    """Correlation of the spectrograms of two films: one voice never gives the same samples
-    twice."""
+    """Correlate the spectrograms of two films; samples differ even if the voice is the same."""
     one, two = spectrogram(sound(film)), spectrogram(sound(other))
     count = min(len(one), len(two))
     return float(np.corrcoef(one[:count].ravel(), two[:count].ravel())[0, 1])

@@ -48,7 +48,7 @@ def test_a_session_is_created_once_and_its_location_is_returned(client: FlaskCli
 def test_the_session_id_may_be_in_the_query_or_in_a_chunked_body(
     client: FlaskClient, call: str
 ) -> None:
-    """Would miss an id that is ignored, so that another session is reset."""
+    """Catches an id that is ignored, so that another session is reset."""
     reply = client.post(f"{call}?session_id=bob").get_json()
     assert reply["session_id"] == "bob"
     reply = client.post(

@@ -50,7 +50,7 @@ def require_truncated(spoken: Any, name: str, limit: float) -> None:
 def test_a_clip_ends_with_the_last_sentence_within_the_maximum_length(
     serve: Callable[..., FlaskClient], writer: str
 ) -> None:
-    """Would miss a clip that exceeds the limit by its own length."""
+    """Catches a clip that exceeds the limit by its own length."""
     whole = say(serve(writer=writer), text=SENTENCES)
     assert whole["truncated"] is None
     limit = 0.85 * whole["session"]["duration_s"]

@@ -1,4 +1,4 @@
-"""The lip measures, on hand-made gaps: each detects the fault that it is meant for."""
+"""The lip measures, on hand-made gaps: each detects the fault that it measures."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -86,7 +86,7 @@ def test_a_mouth_that_twitches_in_silence_is_detected(perfect: list[MeasuredSent
     assert silent_gap(twitching).std() > 0.008
 
 
-def test_a_source_mouth_that_shines_through_is_detected(perfect: list[MeasuredSentence]) -> None:
+def test_a_source_mouth_that_shows_through_is_detected(perfect: list[MeasuredSentence]) -> None:
     own = np.random.default_rng(0).uniform(0, 0.3, 50)
     leaking = with_gaps(
         perfect, lambda one: one.gap + own[(one.first_frame + np.arange(len(one.gap))) % 50]

@@ -1,4 +1,4 @@
-"""The measurement of an engine that is unloaded, with networks of a fraction of the size."""
+"""The measurement of an engine that is unloaded, with networks of a fraction of the real size."""
 
 from pathlib import Path
 
@@ -12,6 +12,6 @@ def test_an_engine_is_loaded_unloaded_and_loaded_again(tmp_path: Path) -> None:
     assert found.loaded > 0
 
 
-def test_the_share_is_of_what_the_engine_took_not_of_the_process() -> None:
+def test_the_share_counts_the_memory_of_the_engine_and_not_of_the_process() -> None:
     found = Unloading(before=400, loaded=1400, unloaded=450, load_s=1.0)
     assert found.given_back_percent == 95.0

@@ -6,7 +6,7 @@ from bench.neural.neural import UNET, VAE, figures
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_small_numbers_draw_nearly_the_same_pictures() -> None:
+def test_16_bit_formats_draw_nearly_the_same_pictures() -> None:
     small = {**UNET, "block_out_channels": [32, 32, 32, 32], "cross_attention_dim": 16}
     ratio, bf16, fp16 = figures(small, {**VAE, "block_out_channels": [32, 32, 32, 32]})
     assert ratio.value > 0

@@ -7,7 +7,7 @@ from bench.neural.neural import TINY, VAE
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_half_draws_nearly_the_same_pictures_and_both_take_their_time() -> None:
+def test_half_draws_nearly_the_same_pictures_and_both_are_timed() -> None:
     narrow = {"block_out_channels": [8] * 4, "norm_num_groups": 4, "layers_per_block": 1}
     small = {f"{part}_block_out_channels": [4] * 4 for part in ("encoder", "decoder")}
     half, tiny, likeness = figures({**VAE, **narrow}, {**TINY, **small})

@@ -58,7 +58,7 @@ def test_a_fragment_reads_back_as_it_was_built(
     }
 
 
-def test_a_moof_with_any_bit_turned_is_not_taken_for_the_one_that_was_written() -> None:
+def test_a_moof_with_any_bit_flipped_does_not_read_back_as_the_original() -> None:
     built = build_fragment(7, pictures=[b"key", b"other"], sound=[b"ab"], starts=(512, 1024))
     moof_size = next(iter_boxes(built))[2]
     with on_disk(built) as fd:
@@ -80,7 +80,7 @@ def test_a_moof_of_a_long_fragment_reads_back() -> None:
     assert len(head.runs[0].sizes) == 3000
 
 
-def test_any_bytes_at_all_are_read_without_harm() -> None:
+def test_a_truncated_fragment_is_not_read() -> None:
     built = build_fragment(7, pictures=[b"key"], sound=[b"ab"], starts=(512, 1024))
     for size in range(len(built)):
         with on_disk(built[:size]) as fd:

@@ -41,7 +41,7 @@ def made(tmp_path: Path) -> Made:
     return Made(tmp_path / "film.mp4")
 
 
-def test_a_sound_film_is_found_sound_and_left_alone(made: Made) -> None:
+def test_a_valid_film_has_no_faults_and_is_left_alone(made: Made) -> None:
     checked = check_film(made.path)
     assert checked.faults == []
     assert (checked.fragments, checked.frames, checked.clips, checked.checksums) == (5, 27, 2, 5)
@@ -49,14 +49,14 @@ def test_a_sound_film_is_found_sound_and_left_alone(made: Made) -> None:
     assert made.path.read_bytes() == made.data
 
 
-def test_a_film_continued_after_a_crash_is_sound(made: Made) -> None:
+def test_a_film_continued_after_a_crash_is_valid(made: Made) -> None:
     os.truncate(made.path, made.fragments[-1].end - 1)
     with FilmWriter.open(made.path) as film:
         write(film.begin("and on"), 15, 5)
     assert check_film(made.path).faults == []
 
 
-def test_every_bit_that_turns_is_found_with_the_journal(made: Made) -> None:
+def test_with_the_journal_every_flipped_bit_is_found(made: Made) -> None:
     begin, end = made.fragments[1].offset, made.fragments[3].end
     for offset in range(begin, end, 37):
         made.turn(offset, 1 << offset % 8)
@@ -119,7 +119,7 @@ def test_a_torn_end_and_a_torn_journal_are_found(made: Made) -> None:
 def test_a_growing_film_is_checked_up_to_what_it_committed(made: Made) -> None:
     with FilmWriter.open(made.path):
         with made.path.open("ab") as file:
-            file.write(b"\0\0\4\0moof of a fragment in the making")
+            file.write(b"\0\0\4\0moof of an unfinished fragment")
         checked = check_film(made.path)
         assert (checked.is_growing, checked.faults, checked.frames) == (True, [], 27)
 
@@ -166,8 +166,7 @@ def test_a_film_torn_in_a_moof_or_in_an_mdat_plays_again_in_both_decoders(
 def test_damage_in_the_middle_is_reported_and_no_byte_is_lost(
     made: Made, has_journal: bool
 ) -> None:
-    """With its journal the film stays as it is; without it, it is truncated and the rest is
-    saved."""
+    """With its journal the film stays as it is; without one it is truncated, and the rest saved."""
     third = made.fragments[2]
     made.turn(third.offset + 6)  # the name of the moof
     damaged = made.path.read_bytes()
@@ -186,7 +185,7 @@ def test_damage_in_the_middle_is_reported_and_no_byte_is_lost(
     assert watch(made.path).numbers == list(range(6))
 
 
-def test_repairing_twice_keeps_what_was_cut_both_times(made: Made) -> None:
+def test_repairing_twice_saves_the_truncated_bytes_both_times(made: Made) -> None:
     for number in (1, 2):
         with made.path.open("ab") as file:
             file.write(b"x" * number)
@@ -196,14 +195,14 @@ def test_repairing_twice_keeps_what_was_cut_both_times(made: Made) -> None:
     assert made.path.read_bytes() == made.data
 
 
-def test_a_sound_film_is_not_written_to(made: Made) -> None:
+def test_a_valid_film_is_not_written_to(made: Made) -> None:
     before = made.path.stat().st_mtime_ns, journal_path(made.path).read_bytes()
     repaired = repair_film(made.path)
     assert (repaired.cut_bytes, repaired.kept, repaired.frames) == (0, None, 27)
     assert (made.path.stat().st_mtime_ns, journal_path(made.path).read_bytes()) == before
 
 
-def test_a_film_that_a_writer_holds_is_not_repaired(made: Made) -> None:
+def test_a_film_that_a_writer_has_open_is_not_repaired(made: Made) -> None:
     with FilmWriter.open(made.path), pytest.raises(FilmBusyError, match="Another writer"):
         repair_film(made.path)
 

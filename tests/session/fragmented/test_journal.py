@@ -83,7 +83,7 @@ def test_each_line_is_json_and_ends_with_its_checksum(kept: Kept) -> None:
     assert len({line["sum"] for line in lines}) == len(lines)
 
 
-def test_a_changed_digit_anywhere_is_seen_and_the_line_comes_back_as_it_was_written(
+def test_a_changed_digit_anywhere_is_detected_and_the_line_is_restored(
     kept: Kept,
 ) -> None:
     """The film gives the numbers; the line's own checksum proves the rest."""
@@ -115,13 +115,13 @@ def test_a_changed_byte_anywhere_loses_no_text_of_another_line_and_no_byte_of_th
         texts = [entry.text for entry in fragment_log.recovered.entries if entry.text in TEXTS]
         assert len(texts) >= len(TEXTS) - 1
         assert [text for text in TEXTS if text in texts] == texts
-        if position not in ends:  # else one line was made of two
+        if position not in ends:  # otherwise two lines became one
             ends_now = [entry.end for entry in fragment_log.recovered.entries]
             assert ends_now == [entry.end for entry in kept.entries]
             assert not fragment_log.recovered.journal_was_lost
 
 
-def test_a_changed_letter_stays_and_is_called_unproven(kept: Kept) -> None:
+def test_a_changed_letter_is_kept_and_counted_as_unproven(kept: Kept) -> None:
     position = kept.journal.index(b'"three"') + 1
     fragment_log = kept.reopened(turned(kept.journal, position, b"T"))
     assert [clip.text for clip in fragment_log.committed().clips] == [
@@ -136,7 +136,7 @@ def test_a_changed_letter_stays_and_is_called_unproven(kept: Kept) -> None:
 
 
 @pytest.mark.parametrize("name", [b', "cues": ', b', "sum": '])
-def test_a_last_line_with_the_right_totals_counts_though_its_rest_is_damaged(
+def test_a_last_line_with_the_right_totals_counts_although_its_rest_is_damaged(
     kept: Kept, name: bytes
 ) -> None:
     fragment_log = kept.reopened(turned(kept.journal, kept.journal.rindex(name), b";"))
@@ -154,7 +154,7 @@ def test_an_unprovable_last_line_loses_its_fragment_which_is_saved(kept: Kept) -
     assert whole == kept.film.read_bytes()
 
 
-def test_lines_that_are_zeros_come_back_without_their_texts(kept: Kept) -> None:
+def test_lines_of_zeros_are_restored_without_their_texts(kept: Kept) -> None:
     """A disk that lost a sector leaves such lines."""
     begin = len(b"".join(kept.lines[:3])) + 5
     end = len(b"".join(kept.lines[:6])) - 5

@@ -58,7 +58,7 @@ class Crashed:
 
     def lay_out(self, data: bytes, journal: bytes | None) -> None:
         for path in (self.copy, journal_path(self.copy)):
-            path.unlink(missing_ok=True)  # ext4 syncs a file that is written over
+            path.unlink(missing_ok=True)  # ext4 syncs a file that is overwritten
         self.copy.write_bytes(data)
         if journal is not None:
             journal_path(self.copy).write_bytes(journal)
@@ -85,7 +85,10 @@ class Crashed:
 @pytest.fixture
 def crashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Crashed:
     made = Crashed(tmp_path)
-    for name in ("fsync", "posix_fadvise"):  # thousands of them; kill -9 has real ones
+    for name in (
+        "fsync",
+        "posix_fadvise",
+    ):  # thousands of calls; the test with kill -9 has real ones
         monkeypatch.setattr(os, name, lambda *_: None)
     return made
 
@@ -152,7 +155,7 @@ def test_a_journal_without_a_valid_line_is_recreated_from_the_film(
         assert crashed.copy.read_bytes() == crashed.data
 
 
-def test_the_journal_of_another_film_is_not_believed(crashed: Crashed, tmp_path: Path) -> None:
+def test_the_journal_of_another_film_is_not_used(crashed: Crashed, tmp_path: Path) -> None:
     other = tmp_path / "other.mp4"
     with FilmWriter.create(other, SPEC) as film:
         write(film.begin("elsewhere"), 0, 1)
@@ -186,8 +189,10 @@ def test_fragments_that_do_not_continue_the_one_before_do_not_count(crashed: Cra
     assert recovered.kept.read_bytes() == crashed.data[third.offset :]
 
 
-def test_only_what_may_have_been_acknowledged_is_kept_when_it_is_cut(crashed: Crashed) -> None:
-    torn = crashed.data + b"of a fragment in the making"
+def test_only_bytes_that_may_have_been_acknowledged_are_saved_when_they_are_truncated(
+    crashed: Crashed,
+) -> None:
+    torn = crashed.data + b"of an unfinished fragment"
     assert crashed.recover(torn, crashed.journal).kept is None
     assert crashed.recover(torn, crashed.journal + b'{"end": 12').kept is None
     *lines, last = crashed.journal.splitlines(keepends=True)
@@ -200,7 +205,7 @@ def test_only_what_may_have_been_acknowledged_is_kept_when_it_is_cut(crashed: Cr
     assert recovered.kept.read_bytes() == crashed.data[end:]
 
 
-def test_a_sound_film_is_not_written_to(crashed: Crashed) -> None:
+def test_a_valid_film_is_not_written_to(crashed: Crashed) -> None:
     crashed.film.chmod(0o644)
     before = (crashed.film.stat().st_mtime_ns, journal_path(crashed.film).stat().st_ino)
     FilmWriter.open(crashed.film).close()

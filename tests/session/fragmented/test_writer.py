@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def write_clips(film: FilmWriter, lengths: list[list[int]]) -> int:
-    """Write clips with fragments of these lengths, numbered on; return the number of frames."""
+    """Write clips with fragments of these lengths; return the number of frames."""
     cursor = film.committed.frames
     for fragment_lengths in lengths:
         clip = film.begin(f"from {cursor}")
@@ -95,16 +95,16 @@ def test_clip_boundaries_are_as_smooth_as_the_middle_of_a_clip(path: Path) -> No
     assert count == sum(lengths)
 
 
-def test_the_sound_is_the_sound_that_was_written(path: Path) -> None:
+def test_the_sound_is_decoded_as_it_was_written(path: Path) -> None:
     with FilmWriter.create(path, SPEC) as film:
         count = write_clips(film, [[25], [25]])
     heard = watch(path).samples[2048:]
-    meant = tone(0, count * 1920)[2048 : 2048 + len(heard)]
-    assert np.sqrt(np.mean((heard - meant) ** 2)) < 0.003
+    expected = tone(0, count * 1920)[2048 : 2048 + len(heard)]
+    assert np.sqrt(np.mean((heard - expected) ** 2)) < 0.003
 
 
 @pytest.mark.parametrize("bgr", [(0, 0, 255), (0, 255, 0), (255, 0, 0), (90, 130, 200), (3, 3, 3)])
-def test_colours_come_back_as_they_went_in(path: Path, bgr: tuple[int, int, int]) -> None:
+def test_colours_are_decoded_as_they_were_written(path: Path, bgr: tuple[int, int, int]) -> None:
     with FilmWriter.create(path, SPEC) as film:
         film.begin("").write([np.full((64, 64, 3), bgr, np.uint8)], np.zeros(1920, np.float32))
     with av.open(str(path)) as container:
@@ -115,7 +115,7 @@ def test_colours_come_back_as_they_went_in(path: Path, bgr: tuple[int, int, int]
 
 
 @pytest.mark.parametrize(("width", "height"), [(65, 64), (64, 67), (101, 99), (512, 600)])
-def test_odd_sizes_are_filled_up_with_their_last_row_and_column(
+def test_odd_sizes_are_padded_with_their_last_row_and_column(
     path: Path, width: int, height: int
 ) -> None:
     spec = FilmSpec(width=width, height=height, fps=25)
@@ -133,7 +133,7 @@ def test_odd_sizes_are_filled_up_with_their_last_row_and_column(
 
 
 @pytest.mark.parametrize("fps", [24, 25, 30, 50, 60])
-def test_frame_rates_keep_the_clock(path: Path, fps: int) -> None:
+def test_frames_have_exact_times_at_every_rate(path: Path, fps: int) -> None:
     spec = FilmSpec(width=64, height=64, fps=fps)
     with FilmWriter.create(path, spec) as film:
         write(film.begin(""), 0, fps, spec)
@@ -157,7 +157,7 @@ def test_every_fragment_plays_alone_after_the_init_segment(path: Path, tmp_path:
         assert shown.picture_ticks == [512 * frame for frame in expected]
 
 
-def test_only_the_first_picture_of_a_fragment_is_a_key_frame_and_none_looks_ahead(
+def test_only_the_first_picture_of_a_fragment_is_a_key_frame_and_none_is_reordered(
     path: Path,
 ) -> None:
     with FilmWriter.create(path, SPEC) as film:
@@ -232,7 +232,7 @@ def test_a_film_continues_after_a_restart_without_a_gap(path: Path) -> None:
     assert watch_with_ffmpeg(path)[0] == list(range(count))
 
 
-def test_sound_after_a_restart_is_where_it_belongs(path: Path) -> None:
+def test_sound_after_a_restart_is_heard_at_its_own_sample(path: Path) -> None:
     with FilmWriter.create(path, SPEC) as film:
         write_clips(film, [[7]])
     samples = np.zeros(5 * 1920, np.float32)
@@ -336,12 +336,14 @@ def test_pictures_may_be_read_only_views(path: Path) -> None:
         ({"fps": 0}, "fps is 0"),
     ],
 )
-def test_a_film_that_cannot_be_is_refused(changes: dict[str, int], message: str) -> None:
+def test_a_film_of_unsupported_size_or_rate_is_refused(
+    changes: dict[str, int], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         FilmSpec(**({"width": 64, "height": 64, "fps": 25} | changes))
 
 
-def test_create_refuses_a_path_that_is_taken_and_open_one_that_is_free(path: Path) -> None:
+def test_create_refuses_an_existing_film_and_open_a_missing_one(path: Path) -> None:
     with pytest.raises(FilmMissingError, match="create one"):
         FilmWriter.open(path)
     FilmWriter.create(path, SPEC).close()
@@ -353,7 +355,7 @@ def test_create_refuses_a_path_that_is_taken_and_open_one_that_is_free(path: Pat
         FilmWriter.create(path.parent / "nowhere" / "film.mp4", SPEC)
 
 
-def test_of_many_that_create_one_film_at_once_one_does(path: Path) -> None:
+def test_of_many_threads_that_create_one_film_at_once_one_succeeds(path: Path) -> None:
     outcomes: list[str] = []
 
     def create() -> None:
@@ -454,7 +456,7 @@ def test_a_watcher_wakes_when_the_film_is_closed(path: Path) -> None:
     assert film.is_closed
 
 
-def test_a_closed_film_takes_nothing_and_closes_again_quietly(path: Path) -> None:
+def test_a_closed_film_refuses_writes_and_may_be_closed_again(path: Path) -> None:
     film = FilmWriter.create(path, SPEC)
     clip = film.begin("open")
     write(clip, 0, 2)
@@ -532,7 +534,7 @@ def test_a_film_in_use_is_not_deleted_from_under_its_writer(path: Path) -> None:
     assert watch(path).numbers == [0, 1]
 
 
-def test_a_journal_left_over_from_a_deleted_film_does_not_touch_the_next(path: Path) -> None:
+def test_a_journal_left_over_from_a_deleted_film_does_not_affect_the_next(path: Path) -> None:
     with FilmWriter.create(path, SPEC) as film:
         write_clips(film, [[1, 2], [3]])
     path.unlink()
@@ -570,7 +572,7 @@ def test_a_moved_film_opens_at_its_new_place(path: Path) -> None:
         assert (moved.film_id, moved.committed.clips) == (film_id, clips)
 
 
-def test_codecs_name_what_is_in_the_file(path: Path) -> None:
+def test_codecs_match_those_in_the_file(path: Path) -> None:
     with FilmWriter.create(path, SPEC) as film:
         write_clips(film, [[3]])
         assert film.codecs == "avc1.64000a, mp4a.40.2"

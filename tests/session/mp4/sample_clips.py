@@ -15,7 +15,7 @@ from session.fragmented.writer import FilmWriter
 from tests.session.sample_films import SPEC, pictures
 
 CLICK_FRAME = 4
-"""Of every clip: on its first sample the sound clicks."""
+"""Frame of every clip with the click, which is on its first sample."""
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 
 

@@ -87,7 +87,10 @@ NOT_FOR_REPAIR: dict[str, tuple[Callable[[Path, SampleFiles], object], str]] = {
     "zeros": (lambda path, files: put(path, bytes(9000), files.journal), NOT_A_FILM),
     "a text": (lambda path, _: put(path, b"hello\n" * 300), NOT_A_FILM),
     "a journal in the film's place": (lambda path, files: put(path, files.journal), NOT_A_FILM),
-    "half an opening": (lambda path, files: put(path, files.film[:700], files.journal), NOT_A_FILM),
+    "half an init segment": (
+        lambda path, files: put(path, files.film[:700], files.journal),
+        NOT_A_FILM,
+    ),
     "a folder": (lambda path, _: path.mkdir(), NOT_A_FILE),
     "a pipe": (lambda path, _: os.mkfifo(path), NOT_A_FILE),
     "a device": (lambda path, _: path.symlink_to("/dev/zero"), NOT_A_FILE),
@@ -127,7 +130,7 @@ def test_an_ordinary_mp4_is_checked_and_never_repaired(
     put(path, data[: len(data) // 2])
     code, output = run_command(capsys, "check", path)
     assert code == 1
-    assert ("FAULT" in output) == (kind != "foreign")  # whose index lay at its end
+    assert ("FAULT" in output) == (kind != "foreign")  # whose index was at its end
     assert names(path.parent) == [path.name]
 
 
@@ -150,7 +153,7 @@ def test_zeros_of_a_file_system_in_the_last_fragment_are_truncated_and_saved(
     assert watch(path).numbers == list(range(14))
 
 
-def test_a_journal_that_is_a_folder_or_a_pipe_is_none(
+def test_a_journal_that_is_a_folder_or_a_pipe_is_not_read(
     path: Path, files: SampleFiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(path, files.film)
@@ -203,7 +206,7 @@ def test_a_folder_that_is_not_writable_is_named(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Root may write anywhere, so the answer of the system is replaced."""
+    """Root may write anywhere, so the answer of the system is simulated."""
     put(path, files.film, files.journal)
     monkeypatch.setattr(os, "access", lambda *_: False)
     for command in ("export", "concat"):
@@ -213,8 +216,10 @@ def test_a_folder_that_is_not_writable_is_named(
     assert run_command(capsys, "check", path)[0] == 0
 
 
-@pytest.mark.parametrize("kind", ["with its journal", "without", "opening", "joined", "foreign"])
-def test_turned_bits_anywhere_are_never_a_crash_and_never_cost_a_byte(
+@pytest.mark.parametrize(
+    "kind", ["with its journal", "without", "init segment", "joined", "foreign"]
+)
+def test_flipped_bits_anywhere_never_cause_a_crash_or_the_loss_of_a_byte(
     path: Path, files: SampleFiles, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
     chance = random.Random(kind)
@@ -222,7 +227,7 @@ def test_turned_bits_anywhere_are_never_a_crash_and_never_cost_a_byte(
     for _ in range(40):
         data = bytearray(whole)
         for _ in range(chance.choice([1, 1, 5, 30])):
-            place = chance.randrange(1300 if kind == "opening" else len(data))
+            place = chance.randrange(1300 if kind == "init segment" else len(data))
             data[place] ^= 1 << chance.randrange(8)
         put(path, bytes(data), None if kind in ("without", "joined", "foreign") else files.journal)
         code, _ = run_command(capsys, "check", path)
@@ -235,7 +240,7 @@ def test_turned_bits_anywhere_are_never_a_crash_and_never_cost_a_byte(
 
 
 @pytest.mark.parametrize("kind", ["film", "joined"])
-def test_turned_bits_never_leave_half_an_export(
+def test_flipped_bits_never_leave_a_partial_export(
     path: Path, files: SampleFiles, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
     chance = random.Random(kind)

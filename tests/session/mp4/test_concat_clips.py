@@ -105,7 +105,7 @@ def packets(path: Path) -> list[bytes]:
         return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
 
 
-def test_names_that_a_list_could_stumble_over_are_taken_as_they_are(tmp_path: Path) -> None:
+def test_names_with_special_characters_are_taken_literally(tmp_path: Path) -> None:
     strange = [tmp_path / name for name in ("it's.mp4", "-i x.mp4", "a\nfile b.mp4", "ü #%d.mp4")]
     for path in strange:
         film(path, 8)
@@ -123,7 +123,7 @@ DIFFERENT = {
 
 
 @pytest.mark.parametrize("field", [*DIFFERENT, "rotation"])
-def test_a_clip_that_differs_is_refused_with_both_values_and_the_way_out(
+def test_a_clip_that_differs_is_refused_with_both_values_and_the_remedy(
     tmp_path: Path, field: str
 ) -> None:
     first, out = clip(tmp_path / "first.mp4", 10), tmp_path / "out.mp4"
@@ -147,7 +147,7 @@ def test_a_clip_that_differs_is_refused_with_both_values_and_the_way_out(
         assert watch(out).numbers == list(range(10)) * 3
 
 
-def test_a_turned_clip_is_normalised_upright(tmp_path: Path) -> None:
+def test_a_rotated_clip_is_normalised_upright(tmp_path: Path) -> None:
     first = clip(tmp_path / "first.mp4", 6)
     turned = again(first, tmp_path / "turned.mp4", "-c", "copy", before=("-display_rotation", "90"))
     out = tmp_path / "out.mp4"
@@ -185,7 +185,7 @@ def test_a_file_that_is_not_a_clip_is_refused_and_the_target_is_unchanged(tmp_pa
     assert names(tmp_path) == before
 
 
-def test_pictures_that_do_not_last_equally_long_need_encoding(tmp_path: Path) -> None:
+def test_pictures_of_unequal_durations_need_encoding(tmp_path: Path) -> None:
     source, out = clip(tmp_path / "a.mp4", 20), tmp_path / "out.mp4"
     drop = "select='not(between(n,8,11))'"
     uneven = again(source, tmp_path / "uneven.mp4", "-vf", drop, "-fps_mode", "vfr")
@@ -195,7 +195,7 @@ def test_pictures_that_do_not_last_equally_long_need_encoding(tmp_path: Path) ->
     assert watch(out).numbers == [*range(8), 7, 7, 7, 7, *range(12, 20)]
 
 
-def test_pictures_that_an_edit_list_hides_are_not_brought_back(tmp_path: Path) -> None:
+def test_pictures_that_an_edit_list_hides_stay_hidden(tmp_path: Path) -> None:
     source, out = clip(tmp_path / "a.mp4", 30), tmp_path / "out.mp4"
     cut = again(source, tmp_path / "cut.mp4", "-c", "copy", before=("-ss", "0.4"))
     with pytest.raises(ClipUnfitError, match="an edit list hides some"):
@@ -204,7 +204,7 @@ def test_pictures_that_an_edit_list_hides_are_not_brought_back(tmp_path: Path) -
     assert watch(out).numbers == [*range(30), *range(10, 30)]
 
 
-def test_a_clip_without_sound_is_silent_and_said_to_be(tmp_path: Path) -> None:
+def test_a_clip_without_sound_is_silent_and_has_a_note(tmp_path: Path) -> None:
     source, out = clip(tmp_path / "a.mp4", 10), tmp_path / "out.mp4"
     mute = again(source, tmp_path / "mute.mp4", "-an", "-c", "copy")
     joined = concat_clips([source, mute, source], out)
@@ -250,7 +250,7 @@ def test_sound_whose_packets_are_missing_stays_on_its_pictures(tmp_path: Path) -
 
 
 REMAKE = 'FFMPEG "$@"; FFMPEG -v error -i "$out" {} -f mp4 "$out.x"; mv "$out.x" "$out"'
-LIES = {
+FAULTS = {
     "writes nothing": ("true", "wrote nothing"),
     "is cut short": ('FFMPEG "$@"; truncate -s -300 "$out"', "past the end"),
     "keeps half": (REMAKE.format("-c copy -frames:v 9"), "9 pictures instead of 26"),
@@ -263,11 +263,11 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
-def test_an_answer_of_0_counts_for_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: str
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_exit_code_of_0_is_not_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    script, reason = LIES[lie]
+    script, reason = FAULTS[fault]
     source, out = film(tmp_path / "a.mp4", 13), tmp_path / "out.mp4"
     out.write_bytes(b"before")
     before = names(tmp_path)
@@ -280,7 +280,7 @@ def test_an_answer_of_0_counts_for_nothing(
     assert names(tmp_path) == before
 
 
-def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_existing_file(tmp_path: Path) -> None:
     source, out = film(tmp_path / "a.mp4", 25), tmp_path / "out.mp4"
     out.write_bytes(b"before")
     before = names(tmp_path)
@@ -304,7 +304,7 @@ def test_a_session_film_is_never_replaced(tmp_path: Path) -> None:
         assert out.read_bytes() == before
 
 
-def test_the_command_reports_what_it_did_and_what_is_wrong(
+def test_the_command_reports_its_result_and_its_errors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, out = film(tmp_path / "a.mp4", 8), tmp_path / "out.mp4"

@@ -127,7 +127,7 @@ def test_sound_crosses_clip_boundaries_as_from_one_encoder(path: Path) -> None:
     samples = watch(path).samples
     wrong = np.abs(samples - tone(0, len(samples)))
     boundaries = [wrong[at - 2048 : at + 2048].max() for at in (15360, 30720, 46080)]
-    assert max(boundaries) < 0.02  # of .3; a boundary with a fade-in is wrong by all of it
+    assert max(boundaries) < 0.02  # of 0.3; a fade-in at a boundary would be wrong by all of it
     assert [kind for kind, *_ in iter_boxes(path.read_bytes())].count(b"mdat") == 1
 
 
@@ -387,7 +387,7 @@ def test_a_second_writer_is_refused_and_the_lock_ends_with_its_holder(path: Path
     with pytest.raises(FilmBusyError, match="Another writer"):
         ConcatFilm.open(path)
     film.close()
-    path.with_name("film.mp4.lock").touch()  # as a death leaves it
+    path.with_name("film.mp4.lock").touch()  # as a killed process leaves it
     ConcatFilm.open(path).close()
 
 

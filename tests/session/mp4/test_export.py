@@ -23,7 +23,7 @@ from session.mp4.export import export_film, open_export
 from tests.session.sample_films import SPEC, watch, watch_with_ffmpeg, write
 
 FIND_OUT = 'for each; do case "$each" in *.new) out=$each;; esac; done'
-"""Shell: which of the arguments ffmpeg is to write."""
+"""Shell code that finds the output file among the arguments of ffmpeg."""
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def film(tmp_path: Path) -> Path:
     return path
 
 
-def test_an_export_shows_and_sounds_exactly_as_the_film(film: Path) -> None:
+def test_an_export_has_exactly_the_pictures_and_sound_of_the_film(film: Path) -> None:
     out = film.with_name("out.mp4")
     export_film(film, out)
     original, copy = watch(film), watch(out)
@@ -69,7 +69,7 @@ def test_a_growing_film_is_exported_up_to_its_committed_end(tmp_path: Path) -> N
         for total in (12, 24):
             write(clip, writer.committed.frames, 12)
             with path.open("ab") as file:
-                file.write(b"\0\0\4\0moof of a fragment in the making")
+                file.write(b"\0\0\4\0moof of an unfinished fragment")
             assert export_film(path, out).video.packets == total
             assert watch(out).numbers == list(range(total))
             os.truncate(path, writer.committed.bytes)
@@ -78,7 +78,7 @@ def test_a_growing_film_is_exported_up_to_its_committed_end(tmp_path: Path) -> N
 def test_the_target_is_unchanged_when_a_copy_fails(
     film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ffmpeg exits with 0 on a full disk; here a program that writes half a file does."""
+    """ffmpeg exits with 0 on a full disk; a program that writes half a file simulates it."""
     out, real = film.with_name("out.mp4"), imageio_ffmpeg.get_ffmpeg_exe()
     out.write_bytes(b"before")
     program = film.with_name("half-ffmpeg")
@@ -94,7 +94,7 @@ def test_the_target_is_unchanged_when_a_copy_fails(
     assert not list(film.parent.glob(".*"))
 
 
-def test_a_copy_with_a_packet_too_few_is_not_believed(
+def test_a_copy_that_lacks_a_packet_is_rejected(
     film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, out = imageio_ffmpeg.get_ffmpeg_exe(), film.with_name("out.mp4")

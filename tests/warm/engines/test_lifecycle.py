@@ -96,13 +96,13 @@ def test_it_stays_unloaded_until_there_is_demand_and_loads_off_the_render_thread
 
 
 def test_work_in_progress_counts_as_demand(harness: Harness) -> None:
-    """Would miss a clip that begins while the engine is unloaded."""
+    """Catches a clip that begins while the engine is unloaded."""
     assert harness.update(is_busy=True) == "loading"
     assert harness.wait() == "awake"
 
 
 def test_a_load_that_ends_with_a_base_exception_is_retried(harness: Harness) -> None:
-    """Would miss a panic of native code, which is no Exception: requests would wait for ever."""
+    """Catches a panic of native code, which is not an Exception: requests would wait forever."""
     harness.engine.faults = [SystemExit("a panic")]
     harness.update(has_demand=True)
     assert harness.wait() == "reloading"
@@ -154,7 +154,7 @@ def test_a_lost_engine_is_unloaded_and_reloaded(harness: Harness) -> None:
 
 
 def test_a_kept_error_does_not_keep_the_lost_networks(harness: Harness) -> None:
-    """Would miss weights that are still on the device when the new ones are loaded."""
+    """Catches weights that are still on the device when the new ones are loaded."""
     harness.lifecycle.load()
     with pytest.raises(EngineLost) as kept:
         lose(networks := [LoudnessEngine()])
@@ -305,7 +305,7 @@ def test_a_clip_without_a_frame_in_the_lost_pass_waits_and_is_completed(
 def test_a_clip_that_waits_for_a_lost_engine_is_interrupted_once_it_is_back(
     settings: Settings, voices: EspeakVoices, tmp_path: Path
 ) -> None:
-    """Would miss closing frames requested from an engine that is not loaded."""
+    """Catches closing frames requested from an engine that is not loaded."""
     with one_of_two_speeches_lost(settings, voices, tmp_path) as (runtime, engine, _, other):
         stopping = Thread(target=runtime.interrupt, args=(other.session,))
         stopping.start()

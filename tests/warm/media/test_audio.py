@@ -42,7 +42,7 @@ def encode(
     layout: str = "mono",
     format: str = "fltp",
 ) -> Path:
-    """Write a file by FFmpeg's encoders; every channel gets the same samples."""
+    """Write a file with FFmpeg's encoders; every channel has the same samples."""
     channels = av.AudioLayout(layout).nb_channels
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate_hz, layout=layout)

@@ -1,4 +1,4 @@
-"""Film work that waits for the disk delays no other session."""
+"""Film work that waits for the disk does not delay other sessions."""
 
 import os
 from collections.abc import Callable, Iterator

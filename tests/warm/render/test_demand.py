@@ -1,4 +1,4 @@
-"""With demand the engine stays loaded, and every request gets an answer."""
+"""The engine stays loaded while there is demand, and every request gets an answer."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -75,7 +75,7 @@ class SteppedServer:
         return self.runtime.speak(session_of(self.runtime, session_id), text, self.runtime.choose())
 
     def call(self, act: Callable[..., Any], *given: Any) -> "Future[Any]":
-        """Call on a client's thread what waits for the render thread, and wait for its command."""
+        """Run `act` on a client's thread, and wait until its command is in the queue."""
         calls = self.clients.submit(act, *given)
         queue = self.runtime._thread._queue
         for _ in range(1000 * TIMEOUT_S):
@@ -213,11 +213,11 @@ def test_a_session_that_is_being_created_keeps_the_engine(
     assert not stays_loaded(server)
 
 
-def test_the_next_poll_sees_a_hold_that_is_over() -> None:
-    rung = Event()
-    demand = Demand(rung.set)
+def test_a_hold_that_has_ended_counts_in_the_next_poll() -> None:
+    woken = Event()
+    demand = Demand(woken.set)
     with demand.hold():
-        assert rung.is_set()
+        assert woken.is_set()
     assert demand.poll()
     assert not demand.poll()
 
@@ -257,7 +257,7 @@ Started = tuple[Runtime, ThreadPoolExecutor]
 def test_a_stop_answers_requests_whose_films_are_being_opened(
     started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches clients that wait for the disk; the stop itself does."""
+    """Catches clients that wait for the disk; only the stop itself may."""
     runtime, clients = started
     opening = Gate(monkeypatch, Session, "create_film")
     try:
@@ -273,7 +273,7 @@ def test_a_stop_answers_requests_whose_films_are_being_opened(
 
 @pytest.mark.parametrize("kind", [RuntimeError, SystemExit])
 @pytest.mark.parametrize("place", ["is_open", "release"])
-def test_a_render_thread_that_dies_while_a_request_changes_hands_answers_all_requests(
+def test_a_render_thread_that_dies_while_a_request_is_handed_over_answers_all_requests(
     started: Started, monkeypatch: pytest.MonkeyPatch, place: str, kind: type[BaseException]
 ) -> None:
     """Catches requests that have left one collection and not reached the next."""

@@ -1,4 +1,4 @@
-"""An interrupted sentence: what replaces the rest of it."""
+"""The rest of an interrupted sentence is replaced by a closing."""
 
 import numpy as np
 import pytest

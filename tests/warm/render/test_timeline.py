@@ -92,7 +92,7 @@ def test_a_sentence_is_synthesized_when_its_first_frame_is_taken(make: MakeTimel
     assert [type(event) for event in job._events] == [SpeechReady]
 
 
-def test_after_a_cut_the_mouth_closes_and_the_rest_is_not_said(make: MakeTimeline) -> None:
+def test_after_a_cut_the_mouth_closes_and_the_rest_is_not_spoken(make: MakeTimeline) -> None:
     timeline = make(10_000)
     timeline.next_batch(SIZE, written=0)
     timeline.cut(5)

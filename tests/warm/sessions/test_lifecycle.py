@@ -1,4 +1,4 @@
-"""Sessions when the disk fails, or the process dies in the middle of a change."""
+"""Sessions when the disk fails, or when the process dies in the middle of a change."""
 
 import errno
 import os
@@ -40,7 +40,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, name: str, path: Path, error: BaseExce
     monkeypatch.setattr(owner, name, failing)
 
 
-def test_a_death_in_a_reset_before_the_film_is_moved_changes_nothing(
+def test_a_crash_in_a_reset_before_the_film_is_moved_changes_nothing(
     start: Callable[[], Sessions], results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sessions = start()
@@ -57,7 +57,7 @@ def test_a_death_in_a_reset_before_the_film_is_moved_changes_nothing(
     assert complete_frames(speak(again, bob(again))) == 8
 
 
-def test_a_death_in_a_reset_after_the_film_is_moved_keeps_the_archive(
+def test_a_crash_in_a_reset_after_the_film_is_moved_keeps_the_archive(
     start: Callable[[], Sessions], results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sessions = start()
@@ -138,7 +138,7 @@ def test_a_closed_film_is_archived_and_deleted_like_an_open_one(
     assert not (results / "sessions" / "eve").exists()
 
 
-def test_a_death_before_a_new_session_has_a_film_leaves_a_usable_session(
+def test_a_crash_before_a_new_session_has_a_film_leaves_a_usable_session(
     start: Callable[[], Sessions], results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sessions = start()
@@ -156,7 +156,7 @@ def test_a_death_before_a_new_session_has_a_film_leaves_a_usable_session(
 def test_a_deleted_film_leaves_its_path_at_once_and_the_disk_later(
     start: Callable[[], Sessions], results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Would miss a request that waits while gigabytes are unlinked."""
+    """Catches a request that waits while gigabytes are unlinked."""
     sessions = start()
     film = speak(sessions, bob(sessions))
     is_allowed, unlink = Event(), Path.unlink

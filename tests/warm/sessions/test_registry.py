@@ -26,7 +26,7 @@ def test_a_lookup_registers_nothing(start: Callable[[], Sessions]) -> None:
 
 
 def test_two_requests_that_create_a_session_share_it(start: Callable[[], Sessions]) -> None:
-    """Would miss a second clip that replaces the film of the first."""
+    """Catches a second clip that replaces the film of the first."""
     sessions = start()
     first, second = bob(sessions), bob(sessions)
     film = speak(sessions, first)
@@ -65,7 +65,7 @@ def test_a_session_looked_up_before_it_was_created_is_reset_and_deleted_as_the_c
 def test_the_count_is_checked_only_for_sessions_that_do_not_exist(
     start: Callable[[], Sessions],
 ) -> None:
-    """Would miss a request refused because its session was created after its lookup."""
+    """Catches a request refused because its session was created after its lookup."""
     sessions = start()
     early = bob(sessions)
     for number in range(sessions.limits.max_sessions - 1):

@@ -6,7 +6,7 @@ from warm.sessions.trash import Trash
 
 
 def test_files_on_their_way_to_the_trash_are_not_removed(results: Path) -> None:
-    """Would miss a move that loses its journal to the removal of another film."""
+    """Catches a move that loses its journal to the removal of another film."""
     results.mkdir()
     trash = Trash(results)
     with trash.reserve() as destination:

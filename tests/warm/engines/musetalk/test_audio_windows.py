@@ -18,7 +18,7 @@ def test_the_window_of_a_frame_at_25_fps_ends_120_ms_after_its_start() -> None:
 
 @pytest.mark.parametrize("fps", RATES)
 def test_rounding_moves_no_window_even_in_an_hour_of_speech(fps: int) -> None:
-    """Would miss a product of floats just below a whole number."""
+    """Catches a product of floats just below a whole number."""
     frames = 3600 * fps
     table = window_table(3600 * 50, frames=frames, fps=fps)
     starts = np.arange(frames) * 50 // fps - 2 * -(-50 // fps) + 1

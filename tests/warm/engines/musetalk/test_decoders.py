@@ -79,7 +79,7 @@ def lower_rows(pictures: Tensor) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("phases", [False, True])
 def test_half_is_exact_if_the_upper_statistics_are(phases: bool) -> None:
-    """Would miss dropped rows that a later row needs, and norms over a part of the picture."""
+    """Catches dropped rows that a later row needs, and norms over a part of the picture."""
     whole = decoder_of(phases=phases)
     with torch.inference_mode():
         expected = whole(latents_of(2))[:, :, FIRST_DECODED_ROW:]
@@ -162,7 +162,7 @@ def test_the_rows_of_every_size_begin_where_the_previous_size_was_cut(
 
 
 def test_a_decoder_of_other_blocks_is_refused(models: Path, tmp_path: Path) -> None:
-    """Would miss attention that is silently skipped."""
+    """Catches attention that is silently skipped."""
     copied = Path(shutil.copytree(models, tmp_path / "models"))
     config = {**VAE, "up_block_types": ["AttnUpDecoderBlock2D", *["UpDecoderBlock2D"] * 3]}
     (copied / "sd-vae" / "config.json").write_text(json.dumps(config))
@@ -215,7 +215,7 @@ def published(models: Path, latents: Tensor) -> NDArray[np.uint8]:
 
 
 def test_the_tiny_autoencoder_is_used_as_published(models: Path) -> None:
-    """Would miss latents with the full autoencoder's scale, or another range of colours."""
+    """Catches latents with the full autoencoder's scale, or another range of colours."""
     tiny = pipeline_of(models, "tiny").generator
     actual, expected = tiny.decode(latents_of(3)).numpy(), published(models, latents_of(3))
     assert np.abs(actual.astype(int) - expected).max() <= 1

@@ -202,7 +202,7 @@ def test_short_and_silent_sentences_are_encoded(loaded: MuseTalkEngine) -> None:
 def test_a_sound_file_in_chunks_is_encoded_as_a_whole(
     loaded: MuseTalkEngine, speech: Speech, tmp_path: Path
 ) -> None:
-    """Would miss chunks that are not aligned with Whisper's segments of the file."""
+    """Catches chunks that are not aligned with Whisper's segments of the file."""
     conditions_for = resample(speech.samples, speech.sample_rate_hz)
     sound = np.tile(conditions_for, 65 * SAMPLE_RATE_HZ // len(conditions_for) + 1)[
         : 65 * SAMPLE_RATE_HZ
@@ -319,7 +319,7 @@ def test_a_reloaded_engine_draws_the_same_pictures(
 def test_unloading_an_avatar_keeps_another_of_the_same_source(
     fresh: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32]
 ) -> None:
-    """Would miss avatars that are identified only by the digest of their source."""
+    """Catches avatars that are identified only by the digest of their source."""
     twin = replace(avatar, id="twin")
     fresh.load_avatar(twin)
     fresh.unload_avatar(twin)

@@ -1,4 +1,4 @@
-"""The whole server on the neural engine: asleep, loading, out of memory, device lost."""
+"""The whole server on the neural engine: unloaded, loading, out of memory, device lost."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -125,7 +125,7 @@ class Server:
         return stats
 
     def frames(self, session_id: str) -> int:
-        """Decoded frames of a session's film as a player gets it."""
+        """Decoded frames of a session's film as a player receives it."""
         film = self.client.get(f"/sessions/{session_id}/full_session.mp4")
         with av.open(BytesIO(film.data), "r") as container:
             return sum(1 for _ in container.decode(video=0))
@@ -167,7 +167,9 @@ def until(is_so: Callable[[], bool]) -> None:
     raise AssertionError("the condition did not become true")
 
 
-def test_a_lazy_engine_sleeps_until_the_first_request_which_reports_the_load(serve: Serve) -> None:
+def test_a_lazy_engine_stays_unloaded_until_the_first_request_which_reports_the_load(
+    serve: Serve,
+) -> None:
     with serve(lazy_load=True) as server:
         answered = server.client.get("/health").get_json()
         assert server.health() == (200, "asleep")
@@ -256,7 +258,7 @@ def test_a_device_lost_during_a_clip_keeps_the_film_intact_and_is_reloaded(
 def test_a_device_lost_while_encoding_speech_is_reloaded_too(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Would miss Whisper, which uses the device before any picture."""
+    """Covers Whisper, which uses the device before any picture is drawn."""
     with serve() as server:
 
         def fail(_: object) -> None:

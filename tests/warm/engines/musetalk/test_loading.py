@@ -40,7 +40,7 @@ def picture_of(models: Path) -> np.ndarray[Any, Any]:
 
 
 def test_safetensors_with_new_names_generate_the_same_picture(weights: Path, models: Path) -> None:
-    """Would miss attention weights that stay random because their names are unknown."""
+    """Catches attention weights that stay random because their names are unknown."""
     vae = torch.load(models / VAE, weights_only=True)
     assert any(".query." in name for name in vae)
     for old, new, tensors in (

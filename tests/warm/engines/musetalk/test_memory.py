@@ -181,7 +181,7 @@ class SimulatedBackend:
 def test_graphs_count_as_memory_and_are_dropped_if_they_leave_none_for_a_frame(
     weights: Path, monkeypatch: pytest.MonkeyPatch, recorded_gb: float, has_room: bool
 ) -> None:
-    """Would miss avatars that are accepted into memory that graphs own."""
+    """Catches avatars that are accepted into memory that graphs own."""
     memory = CountedMemory(monkeypatch)
     engine = MuseTalkEngine(options(weights, 4.0), memory)
     engine.load()
@@ -223,7 +223,7 @@ def test_a_budget_too_small_for_one_frame_is_refused_with_the_minimum(
 def test_avatars_count_as_memory_and_one_that_leaves_none_is_refused(
     weights: Path, avatar: Avatar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Would miss avatars that use the memory that the next batch needs."""
+    """Catches avatars that use the memory that the next batch needs."""
     engine = MuseTalkEngine(options(weights, 4.0), CountedMemory(monkeypatch))
     engine.load()
     latents = np.broadcast_to(np.float32(0), (2, 8, 32, 32))
@@ -262,7 +262,7 @@ def test_a_device_too_full_to_be_measured_draws_as_many_frames_as_fit(
 def test_an_avatar_loaded_while_the_networks_load_is_there_afterwards(
     weights: Path, avatar: Avatar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Would miss an avatar between the first upload of avatars and the end of the load."""
+    """Catches a load that loses an avatar added between the upload of avatars and its end."""
     engine = MuseTalkEngine(options(weights))
     warm_up = engine._warm_up
 

@@ -31,7 +31,7 @@ def test_every_stage_is_within_its_bound(golden: Path, golden_weights: Path) -> 
 def test_another_folder_is_compared_and_its_differences_are_named(
     golden: Path, golden_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Would miss a comparison that is tied to the shared folder, or that passes everything."""
+    """Catches a comparison that is tied to the shared folder, or that passes everything."""
     folder = shortened(golden, tmp_path / "golden")
     status = main(["parity", "--golden", str(folder), "--models", str(golden_weights)])
     output = capsys.readouterr()
@@ -85,7 +85,7 @@ def test_missing_golden_data_has_an_exit_status_of_its_own(
     assert "golden.json" in capsys.readouterr().err
 
 
-def test_a_difference_that_is_nan_does_not_hold() -> None:
+def test_a_difference_of_nan_exceeds_its_bound() -> None:
     expected = np.ones(3, np.float32)
     assert not relative("", np.full(3, np.nan, np.float32), expected).holds
     assert not relative("", np.ones(2, np.float32), expected).holds

@@ -97,7 +97,7 @@ def recorded(network: nn.Module) -> Iterator[dict[str, list[tuple[Tensor, ...]]]
 def test_bf16_rounds_the_weights_of_products_outside_fp32_parts_and_nothing_else(
     mixed: Pipeline,
 ) -> None:
-    """Would miss a kind of layer that is not rounded, and a norm that is rounded."""
+    """Catches a kind of layer that is not rounded, and a norm that is rounded."""
     products = {
         f"{name}.weight": torch.float32 if is_fp32_part(name) else torch.bfloat16
         for name, layer in unet_of(mixed).named_modules()
@@ -126,7 +126,7 @@ def test_activations_between_layers_are_fp32(mixed: Pipeline) -> None:
 def test_the_first_fp32_parts_compute_bit_identical_results(
     exact: Pipeline, mixed: Pipeline
 ) -> None:
-    """Would miss avatar latents or tokens that are rounded at the input."""
+    """Catches avatar latents or tokens that are rounded at the input."""
     found = []
     for pipeline in (exact, mixed):
         latents, tokens = inputs(pipeline)
@@ -148,7 +148,7 @@ def test_the_decoder_uses_one_number_format(weights: Path, precision: str) -> No
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_bf16_decoder_is_channels_last(weights: Path, precision: str) -> None:
-    """Would miss polyphase kernels in another layout than their input."""
+    """Catches polyphase kernels in another layout than their input."""
     decoder = pipeline_of(weights, precision).generator.vae.decoder
     kernels = [
         x for x in decoder.parameters() if x.dim() == 4 and x.shape[1] > 1 and x.shape[2] > 1

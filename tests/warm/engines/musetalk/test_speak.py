@@ -121,7 +121,7 @@ def test_a_gpu_lost_during_a_clip_fails_that_clip_and_keeps_the_film_intact(
 def test_the_autoencoder_is_part_of_the_preparation_digest(
     settings: Settings, weights: Path, tmp_path: Path
 ) -> None:
-    """Would miss latents that are kept when their network has changed."""
+    """Catches latents that are kept when their network has changed."""
     source = tmp_path / "any"
     source.write_bytes(b"x")
 

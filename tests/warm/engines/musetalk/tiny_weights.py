@@ -52,7 +52,7 @@ PREPROCESSING = {"feature_extractor_type": "WhisperFeatureExtractor", "feature_s
 
 
 def write_weights(models: Path) -> Path:
-    """All three models under `models`; the autoencoder under its old names."""
+    """Write all three models to `models`; the autoencoder has its old layer names."""
     torch.manual_seed(7)
     folders = {name: models / name for name in ("musetalkV15", "sd-vae", "whisper")}
     for folder in folders.values():
@@ -74,7 +74,7 @@ def write_weights(models: Path) -> Path:
 
 
 def old_names(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """As diffusers called attention layers when the autoencoder was published."""
+    """Give attention layers their names in diffusers at the time the autoencoder was published."""
     return {old_name(name): tensor for name, tensor in tensors.items()}
 
 
@@ -86,7 +86,7 @@ def old_name(name: str) -> str:
 
 
 def write_parser(models: Path, labels: Sequence[str], answer: str) -> None:
-    """A face parser that sees nothing but `answer`."""
+    """Write a face parser that finds `answer` everywhere."""
     folder = models / "face-parsing"
     folder.mkdir()
     config = {
@@ -105,7 +105,7 @@ def write_parser(models: Path, labels: Sequence[str], answer: str) -> None:
 
 
 def write_tiny(models: Path, **fields: object) -> Path:
-    """A tiny autoencoder as the hub has it, of a JSON with these fields."""
+    """Write a tiny autoencoder as on the hub, with these fields in its JSON."""
     folder = models / "taesd"
     folder.mkdir()
     torch.manual_seed(8)

@@ -112,7 +112,7 @@ def test_tracks_from_audio_resemble_those_from_phonemes(voices: EspeakVoices) ->
 
 
 def test_the_closure_of_a_bilabial_presses_the_lips(voices: EspeakVoices) -> None:
-    """/apa/ is built of a vowel and a gap; /asa/ has a hiss in the place of the gap."""
+    """/apa/ is built from a vowel and a gap; /asa/ has a hiss in place of the gap."""
     rate_hz = 16_000
     times = np.arange(round(0.3 * rate_hz)) / rate_hz
     vowel = sum(np.sin(2 * np.pi * 120 * k * times) / k for k in range(1, 30)) * 0.1

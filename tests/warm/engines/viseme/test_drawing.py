@@ -64,7 +64,7 @@ def test_affines_invert_and_compose() -> None:
     assert np.allclose(apply(compose(one, two), points), apply(one, apply(two, points)))
 
 
-def test_smoothing_continues_across_the_joint_of_a_loop() -> None:
+def test_smoothing_continues_across_the_ends_of_a_loop() -> None:
     ramp = np.arange(20.0)
     assert smooth_along_loop(ramp, "forward")[0] > 3
     assert smooth_along_loop(ramp, "pingpong")[0] < 2
@@ -249,7 +249,7 @@ def test_teeth_are_warm_white_and_have_gaps(*, upper: bool) -> None:
     assert row[texture.colour.shape[1] // 2 - 20 : texture.colour.shape[1] // 2 + 20].std() > 3
 
 
-def test_upper_teeth_hang_and_lower_teeth_stand() -> None:
+def test_upper_teeth_start_at_the_top_and_lower_teeth_at_the_bottom() -> None:
     rows = np.arange(round(0.44 * 80))
     tall = {
         upper: (
@@ -266,7 +266,7 @@ def test_a_turned_head_shows_its_far_teeth_narrower() -> None:
     assert opacity[:, :middle].sum() < 0.75 * opacity[:, middle:].sum()
 
 
-def test_the_tongue_is_red_and_wider_than_high() -> None:
+def test_the_tongue_is_red_and_wider_than_it_is_high() -> None:
     texture = Texture.of(tongue_texture(80.0, 0.9, (1.0, 1.0)))
     solid = texture.opacity > 0.9
     blue, _, red = texture.colour[solid].mean(axis=0)

@@ -176,7 +176,7 @@ def flow_at(before: Picture, after: Picture, points: NDArray[np.float32]) -> NDA
 
 
 def test_the_mouth_turns_with_the_head(loaded: LoadedAvatar, draw: Draw) -> None:
-    """Would miss a patch that is drawn upright: at 22 degrees it is 15 dB worse."""
+    """Catches a patch that is drawn upright: at 22 degrees it is 15 dB worse."""
     avatar = loaded[0]
     for numbers in ({"open": 0.9}, {"open": 0.3, "round": 1.0}, {"press": 1.0}):
         upright, turned = draw(0, **numbers), draw(1, **numbers)

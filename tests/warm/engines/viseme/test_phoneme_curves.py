@@ -49,7 +49,7 @@ def test_a_track_has_a_row_per_frame_and_a_column_per_shape() -> None:
 @pytest.mark.parametrize("fps", [10, 12, 24, 25, 30, 50, 60])
 @pytest.mark.parametrize("symbol", ["p", "b", "m"])
 def test_no_frame_rate_skips_a_closure_at_any_time(symbol: str, fps: int) -> None:
-    """Would miss sampling at frame times: a 30 ms contact falls between frames 40 ms apart."""
+    """Catches sampling at frame times: a 30 ms contact falls between frames 40 ms apart."""
     for delay_ms in range(0, 100, 7):
         speech = spoken(("a", 0.3 + delay_ms / 1000), (symbol, 0.03), ("a", 0.3))
         made = track(speech, fps)

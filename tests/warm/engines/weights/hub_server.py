@@ -21,7 +21,7 @@ class Hub:
     cut_after: int | None = None
     """Bytes after which the next GET is cut off."""
     stall: Event | None = None
-    """If set, a GET that is cut off waits for it before."""
+    """If set, a GET that is cut off waits for it before the connection is closed."""
     wrong_bytes: bool = False
     has_commit: bool = True
     elsewhere: bool = False

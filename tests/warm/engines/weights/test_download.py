@@ -229,7 +229,7 @@ def test_a_hub_that_requires_a_login_is_reported_with_alternatives(
         download([model], options)
 
 
-def test_a_broken_hub_is_not_a_missing_file(
+def test_a_failing_hub_is_not_reported_as_a_missing_file(
     model: Model, hub: Hub, options: DownloadOptions
 ) -> None:
     hub.status = 500
@@ -293,7 +293,7 @@ def test_a_folder_takes_the_place_of_the_hub(
     assert layout.unet_weights.samefile(taken), "linked: no second 3 GB on one disk"
 
 
-def test_a_folder_without_a_model_says_which(options: DownloadOptions, tmp_path: Path) -> None:
+def test_a_model_that_a_folder_lacks_is_named(options: DownloadOptions, tmp_path: Path) -> None:
     fill(tmp_path / "usb" / "whisper", WHISPER)
     with pytest.raises(
         WeightsMissing, match=r"usb \(models_source\) does not contain musetalkV15/"
@@ -301,7 +301,7 @@ def test_a_folder_without_a_model_says_which(options: DownloadOptions, tmp_path:
         download([UNET, WHISPER], replace(options, source=tmp_path / "usb"))
 
 
-def test_a_broken_file_in_a_folder_is_not_taken(options: DownloadOptions, tmp_path: Path) -> None:
+def test_a_broken_file_in_a_folder_is_refused(options: DownloadOptions, tmp_path: Path) -> None:
     fill(tmp_path / "usb" / "whisper", WHISPER)
     cut(tmp_path / "usb" / "whisper" / "model.safetensors", 10)
     with pytest.raises(WeightsDamaged, match=r"usb/whisper/model\.safetensors"):
@@ -350,7 +350,7 @@ def test_optional_models_are_downloaded_only_on_request(
 def test_a_broken_optional_model_is_named_with_the_flag_that_fetches_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Would miss advice that fetches everything but what is broken."""
+    """Catches advice that fetches everything except the broken model."""
     fill(official(tmp_path) / TINY.folder, TINY)
     cut(tmp_path / TINY.folder / TINY.weights[0].name, 10)
     command = f"python -m warm models download --models {tmp_path} --tiny"

@@ -73,7 +73,7 @@ def test_fused_networks_generate_the_same_pictures(weights: Path) -> None:
 
 
 def test_modules_in_mixed_precision_or_with_a_timestep_are_not_fused(weights: Path) -> None:
-    """Would miss a bf16 UNet whose fp32 sums are rounded between convolutions."""
+    """Catches a bf16 UNet whose fp32 sums are rounded between convolutions."""
     mixed = pipeline_of(weights, precision="bf16").generator.unet
     before = count(mixed, ResnetBlock2D)
     fuse(mixed, TorchKernels())

@@ -75,7 +75,7 @@ def test_exact_savings_change_pictures_only_by_rounding(plain: Pipeline, saving:
 
 
 def test_exact_savings_work_in_bf16(weights: Path, plain: Pipeline) -> None:
-    """Would miss modules whose input has another type than their weights."""
+    """Catches modules whose input has another type than their weights."""
     latents, tokens = inputs(plain, 2)
     exact = plain.generator.generate(latents, tokens).numpy().reshape(-1, 256, 3)
     without, with_them = (
@@ -186,7 +186,7 @@ FORBIDDEN = "operation not permitted when stream is capturing"
 def test_all_sizes_are_warmed_up_before_the_largest_is_captured_first(
     fresh: Pipeline,
 ) -> None:
-    """Would miss a warm-up that needs memory after a capture."""
+    """Catches a warm-up that needs memory after a capture."""
     backend = FakeGraphs()
     fresh.capture_graphs(9, backend)
     assert backend.calls == [
@@ -232,7 +232,7 @@ def test_a_size_without_memory_does_not_affect_the_others(
 def test_a_device_lost_during_a_capture_is_reported_as_lost(
     fresh: Pipeline, monkeypatch: pytest.MonkeyPatch, in_warm_up: bool
 ) -> None:
-    """Would miss a dead GPU that is mistaken for one that cannot capture."""
+    """Catches a dead GPU that is mistaken for one that cannot capture."""
     lost = torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
     backend = FakeGraphs(refused={4: lost})
     if in_warm_up:
