@@ -25,7 +25,7 @@ def paste(
 ) -> Box | None:
     """Blend a patch into `frame` in place; only pixels inside the patch's box change.
 
-    `frame` is (H, W, 3) uint8, `patch` (h, w, 3) uint8 of the same colour order, `mask` (h, w)
+    `frame` is (H, W, 3) uint8, `patch` (h, w, 3) uint8 in the same colour order, `mask` (h, w)
     uint8 with 255 where the patch is opaque. `to_frame` (2, 3) maps patch pixel centres (x, y) to
     frame pixel centres; a whole-pixel translation needs no resampling. Without `subpixel` a
     translation is rounded to whole pixels; any other transform has its patch centre rounded.
@@ -61,7 +61,7 @@ def trim_to_mask(placed: PlacedPatch) -> PlacedPatch | None:
 
 
 def match_gradients(region: NDArray[np.uint8], placed: PlacedPatch) -> NDArray[np.uint8]:
-    """Add the smoothest correction with which the picture meets `region` at the mask's edge."""
+    """Add the smoothest correction that makes the picture match `region` at the mask's edge."""
     difference = cv2.subtract(region, placed.picture, dtype=cv2.CV_16S)
     correction = membrane(difference.astype(np.float32), placed.mask > 0)
     return np.asarray(cv2.add(placed.picture, correction, dtype=cv2.CV_8U), np.uint8)
@@ -73,7 +73,7 @@ def alpha_blend(
     """Return (h, w, 3) uint8: `over` where the (h, w) mask is 255, `under` where it is 0.
 
     The result is rounded to nearest. OpenCV adds a small number to the sum of the weights; with
-    weights up to 255 it cannot change the rounding.
+    weights up to 255 this cannot change the rounding.
     """
     weight = mask.astype(np.float32)
     return np.asarray(cv2.blendLinear(over, under, weight, np.float32(255) - weight), np.uint8)

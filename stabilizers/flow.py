@@ -1,4 +1,4 @@
-"""Head motion from pictures: Lucas-Kanade on corners of the parts that do not act."""
+"""Head motion from pictures: Lucas-Kanade tracking of corners on the rigid parts of the face."""
 
 from dataclasses import dataclass
 
@@ -28,19 +28,19 @@ MASK_GROWTH = 0.04
 
 @dataclass(frozen=True, slots=True)
 class StableRegion:
-    """Parts of a head that do not act, by landmark index."""
+    """Parts of a head that move with the skull, by landmark index."""
 
     hull: tuple[int, ...]
     """Landmarks whose convex hull moves with the skull."""
     masked: tuple[tuple[int, ...], ...]
-    """Polygons inside the hull that do act: the eyes with their lids."""
+    """Polygons inside the hull that do not move with it: the eyes with their lids."""
     points: tuple[int, ...]
     """Landmarks that move with the skull."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Views:
-    """The surroundings of a head in two pictures, cut at the same box and perhaps scaled down."""
+    """The surroundings of a head in two pictures, cut to the same box; scaled down if large."""
 
     before: NDArray[np.uint8]
     after: NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""Fusion of landmarks with the motion of the picture: without noise and without drift."""
+"""Fusion of landmarks with the motion of the picture, which removes noise without drift."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ def fuse(
 
     `motions` (n - 1, 2, 3) lead from each frame to the next. Minimises for every point
     sum(weight |x_t - point_t|²) + sum(|x_t+1 - motion_t(x_t)|²): a symmetric block-tridiagonal
-    system, the same for all points. A motion of NaN is unknown and connects nothing.
+    system, the same for all points. A NaN motion is unknown and links no frames.
     """
     known = np.asarray(np.isfinite(motions).all(axis=(1, 2)))
     linear = np.where(known[:, None, None], motions[..., :2], 0.0)

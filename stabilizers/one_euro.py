@@ -1,4 +1,4 @@
-"""One-Euro filter: strong at rest, little lag in motion (Casiez, Roussel, Vogel, CHI 2012)."""
+"""One-Euro filter: smooth at rest, little lag in motion (Casiez, Roussel, Vogel, CHI 2012)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ class OneEuro:
         self._speed: NDArray[np.float64] | float = 0.0
 
     def __call__(self, measured: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the filtered values of the next frame; of any shape, the same in every call."""
+        """Return the filtered values of the next frame; the shape must not change between calls."""
         now = np.asarray(measured, np.float64)
         if self._value is None:
             self._value = now.copy()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 WHOLE_PIXEL = 1e-3
-"""A translation closer than this to whole pixels, in pixels, counts as one."""
+"""A translation within this distance of whole pixels, in pixels, counts as a whole-pixel one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +81,7 @@ def is_whole_pixel(to_frame: NDArray[np.float64]) -> bool:
 def snap_to_grid(to_frame: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
     """Shift a (2, 3) transform so that the picture's first pixel maps to a pixel centre.
 
-    For a rotated or scaled picture, its centre does: the eye follows it.
+    A rotated or scaled picture is aligned by its centre instead, because the eye follows it.
     """
     is_translation = np.array_equal(to_frame[:, :2], np.eye(2))
     anchor = np.zeros(2) if is_translation else np.array([width - 1, height - 1]) / 2

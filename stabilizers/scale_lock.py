@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 
 TOLERANCE = 0.04
-"""A lasting change of scale beyond this means that the head moves nearer or away."""
+"""A lasting change of scale beyond this means that the head moves nearer or farther away."""
 
 
 class ScaleLock:
-    """The causal form: holds the median of the first frames. Not thread-safe.
+    """The causal form: locks the scale at the median of the first frames. Not thread-safe.
 
     Once the median of the latest frames differs from the locked scale by more than TOLERANCE,
-    the locked scale glides to it within about as many frames.
+    the locked scale glides to it within about `warmup_frames` frames.
     """
 
     def __init__(self, warmup_frames: int) -> None:

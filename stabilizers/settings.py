@@ -18,13 +18,15 @@ class OneEuroConstants:
     min_cutoff_hz: float = field(
         default=1.0,
         metadata=setting(
-            "Cut-off frequency at rest: lower is calmer, and lags more in motion.", gt=0, le=10_000
+            "Cut-off frequency at rest: a lower value is smoother, but lags more in motion.",
+            gt=0,
+            le=10_000,
         ),
     )
     beta: float = field(
         default=0.05,
         metadata=setting(
-            "How fast the cut-off frequency grows with speed, Hz per unit/s: higher lags less.",
+            "Growth of the cut-off frequency with speed, Hz per unit/s: a higher value lags less.",
             ge=0,
             le=1000,
         ),
@@ -87,7 +89,7 @@ class TrackSettings:
     scale_lock_enabled: bool = field(
         default=True,
         metadata=setting(
-            "Hold the size of the face at its median, until a running median leaves it by 4 %."
+            "Keep the size of the face at its median until a running median differs from it by 4 %."
         ),
     )
     scale_lock_warmup_frames: int = field(
@@ -114,6 +116,6 @@ class Crop:
     """Geometry of the upright crop that face transforms start from."""
 
     iod: float
-    """Distance of the eye centres in the crop, pixels."""
+    """Distance between the eye centres in the crop, pixels."""
     eyes: tuple[float, float]
     """Position (x, y) of the point between the eye centres in the crop."""

@@ -44,8 +44,8 @@ class FaceTrack:
     transforms: NDArray[np.float64]
     """(n, 2, 3) similarity, crop pixel centres to frame pixel centres."""
     landmarks: NDArray[np.float32]
-    """(n, 468, 3) stabilized. Landmarks of the skull are smoothed; lips, jaw and lids move along
-    with the skull and keep their own motion."""
+    """(n, 468, 3) stabilized. Landmarks of the skull are smoothed; lips, jaw and lids move with
+    the skull and keep their own motion."""
     motions: NDArray[np.float64]
     """(n - 1, 2, 3) affine motion of the head from each frame to the next, frame pixels; NaN where
     unknown, and everywhere without affine tracking."""
@@ -67,7 +67,7 @@ def track_face(
     since later frames are used too.
 
     With affine tracking the landmarks are fused with the motion of the picture, and only the size
-    is filtered: a face that is smoother than its head would slide on it.
+    is filtered: a face smoothed more than the head would slide on it.
     """
     stable = landmarks[:, FACE_MESH.points, :2].astype(np.float64)
     if settings.affine_tracking_enabled:
@@ -84,7 +84,7 @@ def track_face(
 def _move_with_skull(
     landmarks: NDArray[np.float32], stable: NDArray[np.float64], smoothed: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Move all landmarks as smoothing moved the stable ones, so that acting parts keep acting."""
+    """Move all landmarks as smoothing moved the stable ones; expressions keep their own motion."""
     moved = landmarks.copy()
     for t, (source, target) in enumerate(zip(stable, smoothed, strict=True)):
         moved[t, :, :2] = apply(fit_similarity(source, target), landmarks[t, :, :2])

@@ -39,14 +39,14 @@ class _Speaker:
     info: VoiceInfo
     espeak_voice: str
     priorities: Mapping[str, int]
-    """Language tag to espeak's priority; lower fits better."""
+    """Language tag to espeak's priority; a lower value is a better match."""
 
 
 class EspeakVoices:
     """Voices named `espeak-{language}-{female|male}`, as in `espeak-en-us-female`.
 
-    Thread-safe; sentences of several threads are serialized. espeak-ng runs in its own processes;
-    `close` stops them, and so does the end of this process.
+    Thread-safe; sentences of several threads are serialized. espeak-ng runs in processes of its
+    own, which end on `close` and when this process ends.
     """
 
     def __init__(self, espeak: IsolatedEspeak | None = None) -> None:
@@ -103,12 +103,12 @@ class EspeakVoices:
         if not has_spoken:
             raise BadSpeechRequest(
                 "text",
-                f"the voice {choice.voice} knows no sound for the text {text[:40]!r}. "
+                f"the voice {choice.voice} has no sounds for the text {text[:40]!r}. "
                 "Choose a voice of the text's own language from GET /voices.",
             )
 
     def _sentence(self, sentence: Sentence, choice: VoiceChoice) -> Speech | None:
-        """Synthesize one sentence at the fixed loudness; None if espeak makes no sound of it."""
+        """Synthesize one sentence at the fixed loudness; None if espeak produces no sound."""
         raw = self._espeak.synthesize(
             sentence.text if sentence.is_end else sentence.text.rstrip(",") + ",",
             voice=self._speakers[choice.voice].espeak_voice,
@@ -176,7 +176,7 @@ def _speaker(language: EspeakLanguage, slug: str, kind: str, variant: str) -> _S
 
 
 def _default_voices(speakers: Iterable[_Speaker]) -> dict[str, str]:
-    """Return the default voice of each language tag: the best fit, the first of equals.
+    """Return the default voice of each language tag: the best match, the first of equal ones.
 
     Plain `en` means DEFAULT_LANGUAGE; espeak's own priorities would select British English.
     """
@@ -245,7 +245,7 @@ def _failure_message(
     return (
         f"the voice {choice.voice} cannot speak sentence {number} of the text, which begins at "
         f"character {sentence.start + 1}, {shown}: it {error}. "
-        "Write that sentence in other words, leave it out, or choose another voice."
+        "Rephrase that sentence, leave it out, or choose another voice."
     )
 
 

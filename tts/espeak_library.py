@@ -1,7 +1,7 @@
 """Binding of espeak-ng with ctypes: its languages, and text to audio with phoneme marks.
 
-Only a speech worker (`tts.speech_worker`) loads it, because some texts crash the library and its
-process. It imports as little as possible, so that workers start quickly.
+Only a speech worker (`tts.speech_worker`) loads the library, because some texts crash it and its
+process. This module imports as little as possible, so that workers start quickly.
 
 espeak-ng (GPL-3-or-later) is loaded from the `espeakng-loader` wheel at run time; it is neither
 linked nor copied. Its state is global and it is not re-entrant, so a process has one
@@ -28,7 +28,7 @@ _SYNCHRONOUS = 2
 _PHONEME_EVENTS, _IPA, _DO_NOT_EXIT = 0x0001, 0x0002, 0x8000
 _UTF8, _END_PAUSE = 0x0001, 0x1000
 _BUFFER_MS = 500
-"""Audio per callback: long enough that the callbacks cost nothing."""
+"""Audio per callback: long enough that the cost of the callbacks is negligible."""
 _EVENT_END_OF_LIST, _EVENT_PHONEME = 0, 7
 _PARAMETER_RATE, _PARAMETER_VOLUME = 1, 2
 _VOLUME = 50
@@ -119,7 +119,7 @@ class EspeakLibrary:
         if self._is_too_long:
             raise AudioTooLong(MAX_AUDIO_S)
         if status != 0:
-            raise EspeakError(f"espeak-ng answered {status} to a text of {len(text)} characters.")
+            raise EspeakError(f"espeak-ng returned {status} for a text of {len(text)} characters.")
         marks = tuple(PhonemeMark(sample, _symbol(raw)) for sample, raw in self._marks)
         return SynthesizedSpeech(b"".join(self._pcm), self.sample_rate_hz, marks)
 

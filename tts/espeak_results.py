@@ -22,7 +22,7 @@ class EspeakLanguage:
     identifier: str
     """Name in espeak's calls, such as `gmw/en-US`."""
     tags: tuple[tuple[int, str], ...]
-    """(priority, language tag): a lower priority fits better; the first tag is the entry's own."""
+    """(priority, language tag): a lower number is preferred; the first tag is the entry's own."""
 
 
 @dataclass(frozen=True, slots=True)

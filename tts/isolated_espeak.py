@@ -13,14 +13,14 @@ from tts.worker_process import COMMAND, WorkerFailed, WorkerProcess, WorkerTimeo
 from tts.worker_protocol import Message
 
 PROCESSES = 3
-"""One works; the others are warm spares. A text that crashes espeak is tried twice and ends two, so
-that the next sentence finds the third without waiting."""
+"""One answers requests; the others are warm spares. A text that crashes espeak is tried twice and
+ends two workers, so the third can speak the next sentence without delay."""
 START_TIMEOUT_S = 10.0
 """Time for a worker to start."""
 SENTENCE_TIMEOUT_S = 5.0
 """Wall-clock limit of a sentence; `speech_worker.SENTENCE_CPU_S` is lower and counts CPU time."""
 MAX_FAILURES = 2
-"""A sentence that ended this many workers is refused. After the first failure it is tried again,
+"""A sentence that ended this many workers is refused. After the first failure it is retried,
 because a process may also be killed from outside, by the kernel or by hand."""
 MAX_REMEMBERED = 512
 """Sentences whose failures are remembered."""
@@ -33,13 +33,13 @@ class VoiceUnavailable(RuntimeError):
 
 
 class SentenceFailed(EspeakError):
-    """espeak-ng cannot speak a sentence; the message says what happens instead."""
+    """espeak-ng cannot speak a sentence; the message is a predicate, such as "takes too long"."""
 
 
 class IsolatedEspeak:
-    """A pool of PROCESSES workers: the first works, the others are spares.
+    """A pool of PROCESSES workers: the first answers requests, the others are spares.
 
-    Thread-safe; calls are serialized. `close` stops the workers, and so does garbage collection.
+    Thread-safe; calls are serialized. `close` or garbage collection stops the workers.
     """
 
     def __init__(self, command: Sequence[str] = COMMAND) -> None:
@@ -61,7 +61,7 @@ class IsolatedEspeak:
             self._stop_workers()
 
     def pids(self) -> list[int]:
-        """Return the process ids of the workers; the first one works."""
+        """Return the process ids of the workers; the first one answers requests."""
         with self._lock:
             return [worker.pid for worker in self._workers]
 
@@ -169,6 +169,6 @@ def _digest(text: str, voice: str, rate_wpm: int) -> bytes:
 
 def _unavailable(error: Exception | None) -> str:
     return (
-        f"no speech worker can be started: {error}. Try again soon; if this stays so, see the log, "
-        "and whether the machine is short of memory, processes or open files."
+        f"no speech worker can be started: {error}. Try again soon; if the error "
+        "persists, read the log and check whether memory, processes or open files have run out."
     )

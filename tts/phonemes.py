@@ -86,7 +86,7 @@ def _move_closures(segments: Sequence[_Segment], ends: Sequence[int], *, closure
 
 
 def _missing_closure(segment: _Segment, length: int, closure: int) -> int:
-    """Return the samples of closure before the mark; a voiced stop includes its murmur."""
+    """Return the samples of closure missing before the mark; a voiced stop includes its murmur."""
     first = segment.symbol[:1]
     if first in VOICELESS_STOPS:
         return closure

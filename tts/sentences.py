@@ -16,7 +16,7 @@ WIDE_WEIGHT = 4
 LETTERS_PER_S = 50.0
 """Upper bound on the letters and digits of any voice at normal speed; the fastest speaks 22."""
 MAX_WORD_LETTERS = 40
-"""Letters of a word that count; a voice may omit the rest of what is not a word."""
+"""Maximum number of letters counted per word; a voice may omit the rest of a random string."""
 
 _STOPS = ".!?…"
 _FULL_WIDTH_STOPS = "。！？｡．؟۔।॥።፧၊။។៕։‽"
@@ -52,7 +52,7 @@ _WORD_CATEGORIES = frozenset("LN")
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence or a piece of one, synthesized at once."""
+    """A sentence or a piece of one, synthesized in one call."""
 
     text: str
     is_end: bool
@@ -69,15 +69,16 @@ def speakable_text(text: object) -> str:
     """
     if not isinstance(text, str):
         raise BadSpeechRequest(
-            "text", f"text must be a string, received {type(text).__name__}. Send what to say."
+            "text",
+            f"text must be a string, received {type(text).__name__}. Send the text to speak.",
         )
     kept = "".join(character if _is_speakable(character) else " " for character in text).strip()
     if not any(unicodedata.category(character)[0] in _WORD_CATEGORIES for character in kept):
         shown = repr(text[:40]) + ("…" if len(text) > 40 else "")
         raise BadSpeechRequest(
             "text",
-            f"text must hold at least one letter or digit to say, received {shown}. "
-            "Spaces, punctuation and emoji alone make no speech.",
+            f"text must contain at least one letter or digit, received {shown}. "
+            "Spaces, punctuation and emoji alone cannot be spoken.",
         )
     return kept
 
@@ -155,7 +156,7 @@ def _character_weight(character: str) -> int:
 
 
 def _cut(text: str) -> int:
-    """Return the index to cut a long text: after a clause mark, else a space, else anywhere."""
+    """Return the index to cut a long text at: after a clause mark, else a space, else anywhere."""
     weight = clause = space = index = 0
     for index, character in enumerate(text):
         weight += _character_weight(character)

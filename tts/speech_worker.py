@@ -1,7 +1,7 @@
 """Speech worker: a process that runs espeak-ng, so that a text cannot crash another process.
 
 `python -m tts.speech_worker` reads requests from stdin and writes answers to stdout
-(`tts.worker_protocol`). It ends when stdin is closed, hence with its parent process, however that
+(`tts.worker_protocol`). It ends when stdin is closed, and therefore whenever its parent process
 ends. Its first message reports that it is ready. `tts.worker_process` is its counterpart.
 """
 
@@ -60,7 +60,7 @@ def serve(library: Synthesizer, requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def answer_request(library: Synthesizer, request: Mapping[str, Any]) -> Message:
-    """Return the answer to one request; an error of espeak is an answer too."""
+    """Return the answer to one request; an error of espeak is also returned as an answer."""
     if "text" not in request:
         return {"languages": [astuple(language) for language in library.languages()]}, b""
     signal.setitimer(signal.ITIMER_PROF, SENTENCE_CPU_S)

@@ -38,7 +38,7 @@ class WorkerProcess:
 
     The constructor returns before the worker is ready; `wait_until_ready` waits for it. The worker
     inherits only its pipes and stderr, and runs in its own session, so that signals of a terminal
-    do not reach it. It ends when its stdin is closed, hence with this process.
+    do not reach it. It ends when its stdin is closed, and therefore with this process.
     """
 
     def __init__(self, command: Sequence[str] = COMMAND) -> None:
@@ -135,7 +135,7 @@ class WorkerProcess:
         self.stop()
         status = self._process.returncode
         if status == -signal.SIGPROF:
-            return WorkerTimeout("took too much processor time")
+            return WorkerTimeout("took too much CPU time")
         if status < 0:
             return WorkerDied(f"died of {signal.Signals(-status).name}")
         return WorkerDied(f"ended with status {status}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 SIZES = struct.Struct("<II")
-"""Sizes of the header and the payload, which follow in bytes."""
+"""Sizes in bytes of the header and the payload, which follow."""
 
 Message = tuple[dict[str, Any], bytes]
 
@@ -25,5 +25,5 @@ def unpack_message(read: Callable[[int], bytes]) -> Message:
     header_bytes, payload_bytes = SIZES.unpack(read(SIZES.size))
     header = json.loads(read(header_bytes))
     if not isinstance(header, dict):
-        raise ValueError(f"a header is a JSON object, received {type(header).__name__}")  # noqa: TRY004
+        raise ValueError(f"a header must be a JSON object, received {type(header).__name__}")  # noqa: TRY004
     return header, read(payload_bytes)

@@ -37,7 +37,7 @@ def prepared(results: Path) -> subprocess.CompletedProcess[str]:
 def test_a_preparation_shows_its_progress_its_notes_and_where_to_look(
     prepared: subprocess.CompletedProcess[str], results: Path
 ) -> None:
-    assert "Note: The video is 1.2 s long; its first 1 s are used" in prepared.stdout
+    assert "Note: The video is 1.2 s long; only its first 1 s are used" in prepared.stdout
     assert f"Ready: {results}/avatars/anna (look at {results}/avatars/anna/preview.png)" in (
         prepared.stdout
     )

@@ -36,7 +36,7 @@ return { outside, isTooWide, faceHeight: boxes.stage.height, fieldWidth: boxes.t
 """
 SHOW_ERROR = """
 document.getElementById("error-text").textContent =
-  "text must hold at least one letter or digit to say, received '?!'. Emoji alone make no speech.";
+  "text must contain at least one letter or digit, received '?!'. Emoji alone cannot be spoken.";
 document.getElementById("error").hidden = false;
 """
 

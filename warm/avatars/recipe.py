@@ -14,12 +14,12 @@ ENGINES = {"viseme": 5, "musetalk": 1}
 """Every engine, with the version of its prepared data: a higher one makes avatars outdated."""
 
 RECIPE = 4
-"""Version of preparation: increased when the same source and settings give another result."""
+"""Version of preparation: increased when the same source and settings give a different result."""
 RANGES = {"fps": (10, 60), "max_side": (128, 4096), "max_s": (1, 60), "bbox_shift": (-60, 60)}
 
 
 class PreparationError(ValueError):
-    """The avatar was not created, and no file of it was left."""
+    """The avatar was not created, and none of its files remain."""
 
 
 class BadPreparationSettings(PreparationError):

@@ -22,7 +22,7 @@ from warm.avatars.summary import AvatarSummary, summary_of
 from warm.installation import own_command
 
 FORMAT = 1
-"""Version of the folder's format; a program refuses every other version."""
+"""Version of the folder's format; avatars of any other version are refused."""
 MANIFEST = "avatar.json"
 PREVIEW, IDLE_FILM = "preview.png", "idle.mp4"
 MANIFEST_KEYS = (
@@ -156,7 +156,7 @@ class AvatarStore:
     ) -> None:
         """Write the manifest of a finished build after syncing its files. Raises OSError.
 
-        `metadata`: further keys of the manifest, "source" among them; `notes`: for the user.
+        `metadata`: further keys of the manifest, including "source"; `notes`: for the user.
         """
         manifest = {
             "format": FORMAT,
@@ -206,7 +206,7 @@ class AvatarStore:
             raise self._damaged(avatar_id, f"{MANIFEST} cannot be read ({error})") from error
         if version != FORMAT:
             raise AvatarOutdated(
-                f"The avatar {avatar_id!r} is of format {version}, this program reads {FORMAT}. "
+                f"The avatar {avatar_id!r} has format {version}; this program reads {FORMAT}. "
                 f"Prepare it again: {self._command(avatar_id)}"
             )
         if absent := [key for key in MANIFEST_KEYS if key not in manifest]:
@@ -296,7 +296,7 @@ def digest_of_file(path: Path) -> str:
 
 
 def is_abandoned(folder: Path) -> bool:
-    """Return whether an unfinished folder is old and not locked by a process."""
+    """Return True if an unfinished folder is old and not locked by a process."""
     try:
         if time.time() - folder.stat().st_mtime < STALE_S:
             return False

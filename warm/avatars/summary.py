@@ -14,7 +14,7 @@ class AvatarSummary:
     id: str
     state: State
     problem: str = ""
-    """Why the avatar is not ready, and how to repair it."""
+    """Reason why the avatar is not ready, and how to repair it."""
     digest: str = ""
     fps: int = 0
     frames: int = 0

@@ -82,11 +82,11 @@ class Engine(Protocol):
 
     @property
     def largest_batch(self) -> int | None:
-        """Most requests of one `submit`; None for any number."""
+        """Maximum number of requests of one `submit`; None if unlimited."""
         ...
 
     def round_up_batch(self, frames: int) -> int:
-        """Return the largest batch that takes no longer than `frames` do; at least `frames`."""
+        """Return the largest batch size that takes no longer than `frames`; at least `frames`."""
         ...
 
     def load(self) -> None:
@@ -114,7 +114,7 @@ class Engine(Protocol):
         ...
 
     def unload_avatar(self, avatar: Avatar) -> None:
-        """Drop what `load_avatar` kept; an avatar that is not loaded is no error."""
+        """Drop the data of `load_avatar`; an avatar that is not loaded is not an error."""
         ...
 
     def encode_speech(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
@@ -132,6 +132,6 @@ class Engine(Protocol):
     def device_status(self) -> dict[str, Any]:
         """Return the device, its used and total memory in GB and more, for `/health`.
 
-        A value is None where the device has no such figure.
+        A value is None if the device has no such figure.
         """
         ...

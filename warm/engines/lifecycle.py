@@ -1,5 +1,5 @@
 """Loading, unloading and reloading of the engine: at the start or on demand, after a long idle
-time, and after its device failed."""
+time, and after a failure of its device."""
 
 import logging
 import traceback
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPolicy:
-    """When an engine is loaded and unloaded."""
+    """Conditions under which an engine is loaded and unloaded."""
 
     unload_idle_s: float = 0.0
     """Idle time after which the engine is unloaded; 0: never."""
@@ -47,10 +47,11 @@ class LoadPolicy:
 
 
 class EngineLifecycle:
-    """Owned by the render thread, which calls `update` on every turn; any thread may read.
+    """State of the engine, and the thread that reloads it.
 
-    The engine is reloaded on a thread of its own. Until `is_awake`, the render thread requests no
-    speech and no picture from it, and continues with all other work.
+    Owned by the render thread, which calls `update` in every iteration; any thread
+    may read it. Until `is_awake`, the render thread requests no speech and no picture from the
+    engine, and continues with all other work.
     """
 
     def __init__(
@@ -64,12 +65,12 @@ class EngineLifecycle:
         """`notify` is called, on any thread, when `update` has something to do."""
         self.state: LifecycleState = "asleep"
         self.reason = UNLOADED
-        """Why the engine is not awake; empty while it is."""
+        """Reason why the engine is not awake; empty while it is."""
         self.load_s: float | None = None
         """Duration of the last load."""
         self.loads, self.unloads, self.losses = 0, 0, 0
         self.needs_new_process = False
-        """Whether no further load in this process can succeed."""
+        """True if no further load in this process can succeed."""
         self._engine, self._load_policy = engine, load_policy
         self._clock, self._notify = clock, notify
         self._loading: Future[None] | None = None
@@ -91,7 +92,7 @@ class EngineLifecycle:
         return round(self._load_policy.long_retry_delay_s) if self.state == "broken" else 1
 
     def load(self) -> None:
-        """Load the engine on the calling thread, once, at the start; raises what the engine does.
+        """Load the engine on the calling thread, once, at the start; raises the engine's errors.
 
         EngineLost is not raised: it is retried like a later failure.
         """
@@ -104,7 +105,7 @@ class EngineLifecycle:
             self._handle_loaded()
 
     def update(self, *, has_demand: bool, is_busy: bool) -> None:
-        """Load or unload the engine, or take the result of a load.
+        """Load or unload the engine, or handle the result of a load.
 
         `has_demand`: see `Demand`; `is_busy`: the engine is at work, which counts as demand. With
         demand, the engine is loaded and stays loaded.
@@ -122,7 +123,7 @@ class EngineLifecycle:
             self._start_load(self.state, self.reason)
 
     def report_error(self, error: Exception) -> None:
-        """Take an error that the engine raised; EngineLost makes the engine reload."""
+        """Handle an error that the engine raised; after EngineLost the engine is reloaded."""
         if isinstance(error, EngineLost) and self.state == "awake":
             log.error("the engine was lost: %s", error)
             clear_tracebacks(error)
@@ -166,7 +167,7 @@ class EngineLifecycle:
         self._notify()
 
     def _poll_load(self) -> None:
-        """Take the result of a load that has ended."""
+        """Handle the result of a load that has ended."""
         assert self._loading is not None
         if not self._loading.done():
             return
@@ -186,7 +187,7 @@ class EngineLifecycle:
         log.info("the engine was loaded in %.2f s", self.load_s)
 
     def _handle_failure(self, error: BaseException) -> None:
-        """Schedule the next attempt, and say so in `state` and `reason`."""
+        """Schedule the next attempt, and describe it in `state` and `reason`."""
         delays_s = self._load_policy.retry_delays_s
         long_delay_s = self._load_policy.long_retry_delay_s
         is_exhausted = self._failed_attempts >= len(delays_s)
@@ -215,8 +216,8 @@ class EngineLifecycle:
 
 
 def clear_tracebacks(error: BaseException | None) -> None:
-    """Clear the frames of an error and its causes: they hold networks whose memory the next load
-    needs, while a request may still hold the error."""
+    """Clear the frames of an error and its causes: they refer to networks whose memory the next
+    load needs, while a request may still refer to the error."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__

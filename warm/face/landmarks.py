@@ -33,7 +33,7 @@ def eye_centres(points: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def inter_ocular(points: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(…, 468, k) to (…): distance of the eye centres (IOD), pixels."""
+    """(…, 468, k) to (…): distance between the eye centres (IOD), pixels."""
     eyes = eye_centres(points)
     return np.asarray(np.linalg.norm(eyes[..., 1, :] - eyes[..., 0, :], axis=-1))
 
@@ -54,7 +54,7 @@ def lip_gap(points: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def lip_width(points: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(…, 468, k) to (…): distance of the lip corners in IOD."""
+    """(…, 468, k) to (…): distance between the lip corners in IOD."""
     flat = points[..., :2].astype(np.float64)
     left, right = (flat[..., corner, :] for corner in LIP_CORNERS)
     return np.asarray(np.linalg.norm(right - left, axis=-1)) / inter_ocular(points)

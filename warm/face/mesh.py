@@ -40,7 +40,7 @@ class FaceMesh:
     def at_detection(self, picture: NDArray[np.uint8], face: Detection) -> Mesh:
         """Return the landmarks of a detected face.
 
-        Runs twice: the crop around the mesh of the first run is the better one.
+        Runs twice: the crop around the mesh of the first run is more accurate.
         """
         return self.track(picture, self._locate(picture, crop_of_detection(face)).points)
 

@@ -1,4 +1,4 @@
-"""Files of the face models: names, digests, and opening them. Light to import."""
+"""Files of the face models: names, digests and loading. Fast to import."""
 
 import hashlib
 from pathlib import Path

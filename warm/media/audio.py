@@ -52,7 +52,7 @@ DOWNMIX_WEIGHTS = {
 """Weight of each channel in the mono mix (ITU-R BS.775), 1 for other names. The weights are
 normalised to a sum of 1, so that the mix never clips; FFmpeg normalises integers only."""
 WAV_UNKNOWN_BYTES = {0, 0xFFFFFFFF}
-"""Sizes that programs write while they do not know the length."""
+"""Sizes that programs write before they know the length."""
 
 Samples = NDArray[np.float32]
 
@@ -139,7 +139,7 @@ class AudioFile:
         self._container, self._path, self._rate_hz = container, path, rate_hz
         self._stream = container.streams.audio[0]
         self._has_checksums = self._stream.codec_context.name == "flac"
-        if self._has_checksums:  # drops frames with a wrong checksum; `_check_end` notices it
+        if self._has_checksums:  # drops frames with a wrong checksum; `_check_end` detects the gap
             self._stream.codec_context.options = {"err_detect": "crccheck+explode"}
         self._decoded_s = Fraction(0)
 
@@ -279,14 +279,14 @@ def wav_length_s(path: Path) -> Fraction | None:
 
 
 def has_length_header(path: Path) -> bool:
-    """Return whether an MP3 stores its length; otherwise FFmpeg guesses it from the size."""
+    """Return True if an MP3 stores its length; otherwise FFmpeg guesses it from the size."""
     with path.open("rb") as file:
         head = file.read(XING_WITHIN_BYTES)
     return any(mark in head for mark in (b"Xing", b"Info", b"VBRI"))
 
 
 def has_last_ogg_page(path: Path) -> bool:
-    """Return whether the last page of an OGG file is complete and marked (RFC 3533, section 6)."""
+    """Return True if the last page of an OGG file is complete and marked (RFC 3533, section 6)."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - OGG_TAIL_BYTES))
         tail = file.read()

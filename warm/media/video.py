@@ -25,7 +25,7 @@ AnyFrame = TypeVar("AnyFrame")
 
 EXACT_SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 """Takes 2 ms a frame instead of 0.2, but interpolates the chroma and has no bias. The fast scaler
-makes greys 0.4 levels too dark, ACCURATE_RND alone one channel 1.6 levels."""
+makes greys 0.4 levels too dark; ACCURATE_RND alone makes one channel 1.6 levels too dark."""
 UNSPECIFIED_COLOURS, BT709, BT601 = 2, 1, 5
 HDR_TRANSFERS = {16, 18}
 """PQ and HLG, by their ITU-T H.273 codes."""
@@ -66,11 +66,11 @@ class Video:
         """Size of the first frame, upright; all others are scaled to it."""
         self._orientations = OrientationReader()
         self.orientation = AS_STORED
-        """Orientation of the first frame; set once it was read."""
+        """Orientation of the first frame; set when it is read."""
         self.stored_size = (0, 0)
-        """(width, height) upright, before scaling; set once a frame was read."""
+        """(width, height) upright, before scaling; set when the first frame is read."""
         self.is_hdr = False
-        """Whether the transfer function is PQ or HLG, which is not tone-mapped; set likewise."""
+        """True if the transfer function is PQ or HLG, which is not tone-mapped; set likewise."""
 
     @property
     def announced_s(self) -> Fraction | None:
@@ -82,9 +82,9 @@ class Video:
         return None
 
     def frames(self) -> Iterator[NDArray[np.uint8]]:
-        """Yield upright (h, w, 3) BGR frames with even sides: the one shown mid-way in each 1/fps.
+        """Yield upright (h, w, 3) BGR frames with even sides: the one shown midway in each 1/fps.
 
-        Each array is new, except that a frame which is shown for longer is yielded again.
+        Each array is new, except that a frame that is shown for longer is yielded again.
         """
         last: tuple[VideoFrame, NDArray[np.uint8]] | None = None
         for frame in frames_at_rate(self._timed(), self._fps):

@@ -16,8 +16,8 @@ from warm.media.film_audio import film_audio
 
 WINDOW_S = 30
 """Length of a chunk of an audio file. Each is encoded together with the chunks before and after it,
-so that its borders do not show. The neural engine hears as much at once, so chunks end where its
-own windows of the whole file would."""
+so that its borders do not show. The neural engine encodes the same length at once, so chunks end
+where its own windows over the whole file would."""
 
 Samples = NDArray[np.float32]
 
@@ -69,7 +69,7 @@ def text_frame_count(text: str, choice: VoiceChoice, voices: Voices, spec: FilmS
 
 
 def frame_count(samples: int, spec: FilmSpec) -> int:
-    """Return the number of frames that 48 kHz audio takes, a partial one counted."""
+    """Return the number of frames that 48 kHz audio takes, including a partial one."""
     return -(-samples // spec.samples_per_frame)
 
 
@@ -89,7 +89,7 @@ def windows(path: Path) -> Iterator[Samples]:
 
 
 def with_next(items: Iterator[Samples]) -> Iterator[tuple[Samples, Samples]]:
-    """Yield each item with its successor; that of the last is empty."""
+    """Yield each item with its successor; the last one's is empty."""
     item = next(items, None)
     while item is not None:
         successor = next(items, None)

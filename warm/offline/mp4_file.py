@@ -1,6 +1,7 @@
 """An MP4 file with its index in front, written while it is rendered and put in place atomically.
 
-It is encoded like a session's film. Unlike that film it ends, so the encoders are flushed.
+It is encoded like a session's film. Unlike that film, it cannot be extended, so the encoders are
+flushed.
 """
 
 import fcntl
@@ -31,10 +32,10 @@ Picture = NDArray[np.uint8]
 
 
 class Mp4File(AbstractContextManager["Mp4File"]):
-    """An MP4 file being written. Not thread-safe; only the end of its `with` puts it in place."""
+    """An MP4 file being written. Not thread-safe; it is put in place when its `with` block ends."""
 
     def __init__(self, path: Path, spec: FilmSpec, *, comment: str) -> None:
-        """Open a temporary file next to `path`; `comment` is its metadata. Raises OSError."""
+        """Open a temporary file next to `path`; `comment` goes to its metadata. Raises OSError."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._spec = path, spec
         self.frames = 0

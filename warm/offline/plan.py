@@ -1,4 +1,4 @@
-"""Planning of render tasks: each is checked, and found done or not, before any work starts."""
+"""Planning of render tasks: each is checked, and skipped if done, before any work starts."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ NAME_CHARS, DIGEST_CHARS = 40, 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderPlan:
-    """A task that can be done."""
+    """A task that passed all checks."""
 
     task: RenderTask
     avatar_id: str
@@ -88,7 +88,7 @@ class Planner:
         )
 
     def _is_done(self, task: RenderTask, fingerprint: str) -> bool:
-        """Compare the film at the task's path; raises BadTask if it would be overwritten."""
+        """Return True if the film exists; raises BadTask if another one would be overwritten."""
         if self.force or not task.result.exists():
             return False
         if read_comment(task.result) == fingerprint:
@@ -185,7 +185,7 @@ class Planner:
 
 
 def avatar_name(video: Path, digest: str) -> str:
-    """Return the name of the avatar of a task's video; the same as long as nothing changes."""
+    """Return the name of the avatar of a task's video; equal digests give equal names."""
     stem = "".join(sign if ID_PATTERN.fullmatch(sign) else "-" for sign in video.stem)
     return f"{stem[:NAME_CHARS]}-{digest[:DIGEST_CHARS]}"
 

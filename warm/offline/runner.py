@@ -88,7 +88,7 @@ class OfflineRunner:
         """Run the plans that are not done; raises RefusedTasks."""
         for plan in plans:
             if plan.is_done:
-                self.report(f"Already done: {plan.task.result} (--force makes it again)")
+                self.report(f"Already done: {plan.task.result} (--force renders it again)")
         remaining = [plan for plan in plans if not plan.is_done]
         self._check_avatars([plan for plan in remaining if plan.preparation is None])
         for step in (self._prepare, self._render):
@@ -97,7 +97,7 @@ class OfflineRunner:
                     self._run_step(plan, step)
 
     def _run_step(self, plan: RenderPlan, step: Callable[[RenderPlan], None]) -> None:
-        """Run one step of a plan; report its error and go on."""
+        """Run one step of a plan; report its error and continue."""
         try:
             step(plan)
         except Exception as error:

@@ -45,7 +45,9 @@ class RenderTask:
         if self.text is None:
             for name in ("voice", "language", "speed"):
                 if getattr(self, name) is not None:
-                    raise self.error(name, "goes with text only; an audio file has its own voice.")
+                    raise self.error(
+                        name, "is allowed with text only; an audio file has its own voice."
+                    )
         if self.result.suffix.lower() != ".mp4":
             raise self.error("result", f"is {str(self.result)!r}; it must end in .mp4.")
 
@@ -75,7 +77,7 @@ def read_tasks(path: Path) -> list[RenderTask]:
     entries = content.get("tasks") if isinstance(content, dict) and len(content) == 1 else None
     if not isinstance(entries, list) or not entries:
         raise BadTaskFile(
-            f"{path} must hold `tasks:` with a list of one or more, and no other key."
+            f"{path} must contain `tasks:` with a list of one or more, and no other key."
         )
     tasks = [parse_task(number, entry) for number, entry in enumerate(entries, 1)]
     check_results_differ(tasks)

@@ -94,9 +94,9 @@ def choose_loop(frames: NDArray[np.uint8]) -> Loop:
 
 
 def complete_build(build: AvatarBuild, engine: Engine, job: PreparationJob) -> None:
-    """Write what every avatar has besides its frames, and the data of its engine.
+    """Write the other arrays and the pictures of an avatar, and the data of its engine.
 
-    The idle film is encoded in a second thread meanwhile.
+    Meanwhile a second thread encodes the idle film.
     """
     job.progress("finishing", 0, 2)
     folder, shift = job.folder, job.settings.bbox_shift

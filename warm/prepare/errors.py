@@ -43,7 +43,7 @@ def write_errors_explained(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in DISK_FULL:
             raise DiskFullError(
-                f"There is no room for the avatar under {folder} ({error.strerror}). Free some, "
+                f"{folder} has no space for the avatar ({error.strerror}). Free some disk space, "
                 "or choose another folder with --results, or a smaller --max-side or --max-seconds."
             ) from error
         if error.errno in NOT_WRITABLE:

@@ -10,9 +10,9 @@ from warm.prepare.errors import FaceMissingError, NoFaceError, SmallFaceError
 
 MIN_FACE_PX = 64
 MAX_GAP_S = 0.5
-"""A face may be missing this long, as when a hand covers it or the head turns away."""
+"""A face may be missing for this long, for example when a hand covers it."""
 SEARCH_SIDES = 3.0
-"""A lost face is first searched in a square of this many face sides around its last position."""
+"""A lost face is first sought in a square of this many face sides around its last position."""
 QUICK_SEARCH_PX = 128
 FULL_SEARCH_EVERY = 10
 """While the face is lost, the slow search of the whole picture runs once in this many frames."""
@@ -28,7 +28,7 @@ class FaceTracker:
         self._last: NDArray[np.float32] | None = None
         self._frames_lost = 0
         self.faces = 0
-        """Number of faces in the frame in which a face was found first."""
+        """Number of faces in the frame in which a face was first found."""
 
     def track(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         """Return the (468, 3) landmarks in the next (h, w, 3) BGR frame; None without a face."""
@@ -86,7 +86,7 @@ class FaceTracker:
 def search_box(
     points: NDArray[np.float32], picture: NDArray[np.uint8]
 ) -> tuple[int, int, int, int]:
-    """Return the xyxy box in which a face last seen at (468, 3) `points` is searched."""
+    """Return the xyxy box in which to search for a face last seen at (468, 3) `points`."""
     reach = face_side(points) * SEARCH_SIDES / 2
     size = (picture.shape[1], picture.shape[0])
     centre = np.clip(points[:, :2].mean(axis=0), 0, size)

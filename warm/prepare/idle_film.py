@@ -17,10 +17,10 @@ from session.video_encoder import to_frame
 from warm.avatars.avatar import AvatarBuild
 
 CRF, PRESET = 20, "superfast"
-"""40 dB on the talking video, like `veryfast` at 19: in 2/3 of the time, at 3/2 of the size."""
+"""40 dB on the talking video, like `veryfast` at 19, but in 2/3 of the time at 3/2 of the size."""
 BT709, SMPTE170M, TV_RANGE = 1, 6, 1
 CHROMA_CENTRE = 1
-"""Codes of ITU-T H.273, as in the session's film: on a page one replaces the other."""
+"""Codes of ITU-T H.273, as in the session's film: a page switches between the two."""
 
 
 def write_idle_film(build: AvatarBuild, path: Path) -> None:

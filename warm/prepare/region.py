@@ -17,7 +17,7 @@ def face_boxes(landmarks: NDArray[np.float32], bbox_shift: int) -> NDArray[np.fl
     """Return (n, 4) xyxy boxes around the 68 points of (n, 468, 3) landmarks, as MuseTalk crops.
 
     The centre of a box is the middle of the nose moved by `bbox_shift` pixels (positive is down);
-    its lower edge is the lowest point. So a shift moves the upper edge by twice as much.
+    its lower edge is the lowest point. A shift therefore moves the upper edge by twice as much.
     """
     points = to_68(landmarks)[..., :2]
     low, high = points.min(axis=1), points.max(axis=1)
@@ -29,7 +29,7 @@ def face_boxes(landmarks: NDArray[np.float32], bbox_shift: int) -> NDArray[np.fl
 def mouth_mask(
     landmarks: NDArray[np.float32], transforms: NDArray[np.float64], bbox_shift: int
 ) -> NDArray[np.uint8]:
-    """Return a (256, 256) soft mask of the lower face in the canonical crop: 255 in it, else 0.
+    """Return a (256, 256) soft mask of the lower face in the canonical crop: 255 inside, 0 outside.
 
     The outline is the clip's median jaw, closed by a line under the nose; `bbox_shift` (frame
     pixels) moves the line.

@@ -207,7 +207,7 @@ def length_note(video: Video, settings: PreparationSettings, frames: int) -> lis
     if frames < settings.max_s * settings.fps or announced is None or announced <= settings.max_s:
         return []
     return [
-        f"The video is {float(announced):.1f} s long; its first {settings.max_s} s are used, "
+        f"The video is {float(announced):.1f} s long; only its first {settings.max_s} s are used; "
         "--max-seconds allows up to 60."
     ]
 
@@ -220,4 +220,4 @@ def orientation_note(video: Video) -> list[str]:
 def cut_note(landmarks: NDArray[np.float32], fps: int) -> list[str]:
     """Return a note with the times of suspected cuts."""
     times = ", ".join(f"{frame / fps:.2f} s" for frame in find_cuts(landmarks))
-    return [f"The face jumps at {times}: a cut? It will show in the loop."] if times else []
+    return [f"The face jumps at {times}, perhaps at a cut; the loop will show it."] if times else []

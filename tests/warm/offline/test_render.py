@@ -279,7 +279,7 @@ def test_a_finished_film_is_kept_until_its_inputs_change(
     assert render(*arguments, capsys=capsys)[0] == 0
     first = Path("a.mp4").read_bytes()
     code, out, _ = render(*arguments, capsys=capsys)
-    assert code == 0 and "Already done: a.mp4 (--force makes it again)" in out
+    assert code == 0 and "Already done: a.mp4 (--force renders it again)" in out
     sound_file(audio, clicks(1, [20]))
     code, _, err = render(*arguments, capsys=capsys)
     assert code == 1 and "result: a.mp4 exists and is a different film" in err
@@ -389,8 +389,8 @@ def test_every_invalid_task_is_listed_before_any_is_started(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("tasks: []", "must hold `tasks:` with a list of one or more"),
-        ("films: [1]", "must hold `tasks:`"),
+        ("tasks: []", "must contain `tasks:` with a list of one or more"),
+        ("films: [1]", "must contain `tasks:`"),
         ("tasks: [}", "cannot be read as YAML"),
         ("tasks: [hello]", "task 1: must be a mapping of fields, received 'hello'"),
         ("tasks: [{vidoe: a.mp4}]", "task 1: unknown field 'vidoe'; did you mean 'video'?"),
@@ -414,7 +414,7 @@ def test_every_invalid_task_is_listed_before_any_is_started(
         ),
         (
             "tasks: [{avatar: a, audio: t, voice: v, result: c.mp4}]",
-            "task 1, voice: goes with text only",
+            "task 1, voice: is allowed with text only",
         ),
         (
             "tasks: [{avatar: a, text: t, result: c.mp4}, {avatar: b, text: u, result: ./c.mp4}]",

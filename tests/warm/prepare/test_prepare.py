@@ -182,7 +182,7 @@ def test_only_the_beginning_of_a_long_video_is_used_and_noted(
 ) -> None:
     film(tmp_path / "long.mp4", swaying(60))
     assert len(preparer.prepare(tmp_path / "long.mp4").frames) == 25
-    assert "2.4 s long; its first 1 s are used" in preparer.notes()
+    assert "2.4 s long; only its first 1 s are used" in preparer.notes()
 
 
 def without_face(pictures: list[Picture], *gaps: tuple[int, int]) -> list[Picture]:
@@ -295,7 +295,7 @@ def test_a_full_disk_keeps_the_old_avatar_and_leaves_no_file(
     old = preparer.prepare(video)
     settings = replace(ONE_SECOND, bbox_shift=3)
     for source in (photo, video) if size_bytes < 3_000_000 else (photo,):
-        with largest_file(size_bytes), pytest.raises(DiskFullError, match=r"no room .* Free some"):
+        with largest_file(size_bytes), pytest.raises(DiskFullError, match=r"no space .* Free some disk space"):
             preparer.prepare(source, settings)
     assert preparer.stored_names() == ["face"]
     assert np.array_equal(preparer.store.open("face", verify=True).frames, old.frames)

@@ -23,7 +23,7 @@ class AsyncCopy:
         if pictures.is_cuda:
             pinned = torch.empty(pictures.shape, dtype=pictures.dtype, pin_memory=True)
             self._pictures = pinned.copy_(pictures, non_blocking=True)
-            # A blocking event sleeps instead of spinning, which leaves the core to the encoders.
+            # A blocking event sleeps instead of spinning, which leaves the core free for encoding.
             self._copied = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             self._copied.record(torch.cuda.current_stream(pictures.device))
 

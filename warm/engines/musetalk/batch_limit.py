@@ -46,7 +46,7 @@ class BatchLimit:
         self._budget = 0
         """Bytes; valid if `memory` is set."""
         self._largest = options.largest_batch
-        """Frames of one batch, as far as failures have shown."""
+        """Frames of one batch: the setting, lowered after failed batches."""
 
     @property
     def frames(self) -> int:
@@ -112,7 +112,7 @@ class BatchLimit:
         log.warning("no memory for a batch of %d frames; %d from now on", failed, self._largest)
 
     def add_graphs(self, largest: int, reserved_before: int) -> bool:
-        """Count the memory of captured graphs; False, without a change, if no frame fits then."""
+        """Count the memory of captured graphs; return False and change nothing if no frame fits."""
         assert self.memory is not None
         previous = self._use, self._largest
         if self._use is not None:

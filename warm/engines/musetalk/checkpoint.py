@@ -22,7 +22,7 @@ LEGACY_NAMES = {
 }
 """Old and new names of the attention layers of autoencoders."""
 MAX_NAMED = 3
-"""Tensors that a message names; it counts the others."""
+"""Maximum number of tensors named in a message; the others are only counted."""
 ADVICE = (
     f"Check the files: {own_command('models', 'verify')}; "
     f"download them again: {own_command('models', 'download')}"

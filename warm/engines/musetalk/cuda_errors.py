@@ -11,7 +11,7 @@ from warm.engines.musetalk.checkpoint import first_line
 from warm.engines.musetalk.errors import DeviceOutOfMemory
 
 CUDA_MESSAGE = re.compile(r"\b(CUDA|cuDNN|CUBLAS|CUFFT|NVML|device-side)\b", re.IGNORECASE)
-"""Words by which libraries mark an error of a GPU."""
+"""Words that mark a GPU error in the messages of libraries."""
 OUT_OF_MEMORY_MESSAGE = re.compile(
     r"out of memory|(CUDNN|CUBLAS|CUSOLVER)_STATUS_ALLOC_FAILED", re.IGNORECASE
 )
@@ -53,7 +53,7 @@ UNRECOVERABLE_MESSAGE = re.compile(
     r"|fallen off the bus|unknown error",
     re.IGNORECASE,
 )
-"""The same as messages, for libraries that give no code."""
+"""The same errors as messages, for libraries that report no code."""
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def translate_cuda_errors() -> Iterator[None]:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether fewer frames may succeed; the device is otherwise unchanged."""
+    """Return True if fewer frames may succeed; the device is otherwise unchanged."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
     return is_cuda_error(error) and (
@@ -84,12 +84,12 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def is_cuda_error(error: RuntimeError) -> bool:
-    """Whether the error comes from a GPU or one of its libraries."""
+    """Return True if the error comes from a GPU or one of its libraries."""
     return isinstance(error, torch.AcceleratorError) or CUDA_MESSAGE.search(str(error)) is not None
 
 
 def is_unrecoverable(error: RuntimeError) -> bool:
-    """Whether this process can never use the device again."""
+    """Return True if this process can never use the device again."""
     code = cuda_error_code(error)
     if code is not None:
         return code in UNRECOVERABLE_CODES

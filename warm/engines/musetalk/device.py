@@ -32,7 +32,7 @@ class ComputeDevice:
 
     @property
     def is_gpu(self) -> bool:
-        """Whether the device computes asynchronously."""
+        """True if the device computes asynchronously."""
         return self.device.type == "cuda"
 
     def as_current(self) -> AbstractContextManager[object]:
@@ -47,7 +47,7 @@ class ComputeDevice:
         return f"{self.device} ({torch.cuda.get_device_name(self.device)})"
 
     def memory_facts(self) -> dict[str, float | None]:
-        """GB held by this process, of the device, and free on it; None on the CPU.
+        """GB reserved by this process, in total on the device, and free on it; None on the CPU.
 
         Raises EngineLost.
         """

@@ -46,7 +46,7 @@ class DeviceAvatars:
         self._faces[avatar_key(avatar)] = face
 
     def remove(self, avatar: Avatar) -> None:
-        """Drop an avatar, if it is there."""
+        """Drop an avatar, if it is loaded."""
         self._faces.pop(avatar_key(avatar), None)
         self.drop_latents(avatar)
 

@@ -1,4 +1,4 @@
-"""The neural engine: MuseTalk v1.5 on one warm process. Imports no network before `load`."""
+"""The neural engine: MuseTalk v1.5 in one warm process. Imports no network before `load`."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ class MuseTalkEngine:
         self._limit = BatchLimit(options, self._avatars, memory)
         self._pipeline: Pipeline | None = None
         self._compute: ComputeDevice | None = None
-        """Known from the first load on."""
+        """Set by the first load."""
         self._cpu_fps: float | None = None
-        """Frames a second of the last batch on a CPU; None on a GPU, where nothing waits."""
+        """Frames per second of the last batch on a CPU; None on a GPU, which is not timed."""
         self.load_seconds: dict[str, float] = {}
         """Duration of each step of the last load."""
 
@@ -77,7 +77,7 @@ class MuseTalkEngine:
         return min(frames, max(1, int(MAX_CPU_BATCH_S * self._cpu_fps)))
 
     def round_up_batch(self, frames: int) -> int:
-        """A captured batch takes the same time for fewer frames than it has."""
+        """Round up to a captured batch, which takes the same time for fewer frames than it has."""
         if self._pipeline is None:
             return frames
         return max(frames, min(self._pipeline.graphs.padded_size(frames), self.largest_batch))
@@ -118,7 +118,7 @@ class MuseTalkEngine:
         with self._timed("passes"):
             self._warm_up(pipeline)
         with self._avatars.lock:
-            self._avatars.upload_missing(pipeline)  # those that came during the load
+            self._avatars.upload_missing(pipeline)  # those added during the load
             self._pipeline = pipeline
 
     def unload(self) -> None:
@@ -179,8 +179,8 @@ class MuseTalkEngine:
     def encode_speech(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
         """(frames, 50, 384) tokens of this sentence alone, with positional encoding.
 
-        The reference encodes a whole file. A sentence's features differ from those, because
-        Whisper attends in both directions and the mel's floor follows its loudest moment.
+        The reference encodes a whole file. A sentence's features differ from the file's, because
+        Whisper attends in both directions and the mel's floor depends on the loudest moment.
         """
         from warm.engines.musetalk.audio_encoder import RATE_HZ  # noqa: PLC0415  slow
         from warm.engines.musetalk.audio_windows import (  # noqa: PLC0415
@@ -200,7 +200,7 @@ class MuseTalkEngine:
         return tokens + positional_encoding(*tokens.shape[1:])
 
     def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
-        """Begin one patch a request; the avatars must have been loaded.
+        """Begin to generate one patch per request; the avatars must have been loaded.
 
         On out-of-memory the batch is halved and retried, and stays smaller until the next load;
         raises EngineOutOfMemory if one frame alone does not fit, and EngineLost.

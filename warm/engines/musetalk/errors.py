@@ -16,4 +16,4 @@ class NoSuchDevice(ValueError):
 
 
 class DeviceOutOfMemory(RuntimeError):
-    """The device has not enough memory for a batch; fewer frames may fit."""
+    """The device does not have enough memory for a batch; fewer frames may fit."""

@@ -25,7 +25,7 @@ MARGIN_ROWS = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceCache:
-    """Everything that generating an avatar's mouth needs; all arrays have one row a frame."""
+    """Everything that generating an avatar's mouth needs; all arrays have one row per frame."""
 
     latents: NDArray[np.float32]
     """(n, 8, 32, 32) scaled mode of the masked crop, then of the unmasked one."""
@@ -38,7 +38,7 @@ class FaceCache:
     to_frame: NDArray[np.float64]
     """(n, 2, 3) patch, without the rows left out, to frame."""
     recipe: NDArray[np.str_]
-    """JSON of the recipe by which the face was prepared."""
+    """JSON of the recipe with which the face was prepared."""
 
     def patch(self, frame: int, drawn: Picture) -> Patch:
         """Turn a generated (CROP, CROP, 3) picture into the patch of a frame."""
@@ -101,7 +101,7 @@ def write_face_cache(face: FaceCache, build: AvatarBuild) -> None:
 
 
 def read_face_cache(avatar: Avatar, recipe: dict[str, Any], *, first_row: int = 0) -> FaceCache:
-    """Read the face of an avatar; raises AvatarOutdated unless it was prepared by this recipe.
+    """Read the face of an avatar; raises AvatarOutdated if its recipe is not this one.
 
     `first_row` is the first row of a picture that the decoder draws: no mask may begin above it.
     """

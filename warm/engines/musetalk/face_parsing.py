@@ -1,4 +1,4 @@
-"""Segmentation of the lower face: by the landmarks, or by a face parser."""
+"""Segmentation of the lower face: from the landmarks, or by a face parser."""
 
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,18 @@ JAW = slice(0, 17)
 NOSE = (29, 31, 33, 35)
 """Landmarks of the 68: middle of the bridge, wing, base, wing."""
 CHIN_DROP = 0.1
-"""Margin below the chin for an open mouth, in heights of the box; 0 at the ears."""
+"""Margin below the chin for an open mouth, relative to the height of the box; 0 at the ears."""
 
 SKIN, NOSE_CLASS = "skin", "nose"
 LIPS = ("mouth", "u_lip", "l_lip")
 """CelebAMask's classes of the lips and the mouth's interior."""
 PARSER_PREPROCESSING = "preprocessor_config.json"
 DILATION = 0.06
-"""Downward dilation of the skin, in sides of the parser's picture."""
+"""Downward dilation of the skin, relative to the side of the parser's picture."""
 
 
 def lower_face_from_landmarks(view: FaceView) -> Picture:
-    """(PARSING_PX, PARSING_PX) 255 on the lower face by the landmarks, 0 elsewhere.
+    """(PARSING_PX, PARSING_PX) 255 on the lower face as the landmarks outline it, 0 elsewhere.
 
     It ends inside the box, so that the soft edge is complete at the border of the patch.
     """

@@ -1,4 +1,4 @@
-"""The generator of mouths (latents and tokens to pictures) and the encoder of faces."""
+"""Generator of mouths (latents and tokens to pictures), and encoder of faces."""
 
 from collections.abc import Iterator
 

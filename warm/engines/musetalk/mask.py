@@ -9,13 +9,13 @@ from warm.engines.musetalk.crop import FaceBox, Picture
 PARSING_PX = 512
 """Side of the picture in which the face is parsed, pixels."""
 SQUARE_SCALE = 1.5
-"""Side of the parsing square in longer sides of the box."""
+"""Side of the parsing square, relative to the longer side of the box."""
 UNMASKED_FRACTION = 0.5
 """Upper part of the square that is never changed."""
 SOFTNESS = 0.1
-"""Width of the soft edge in sides of the square, as in the reference's real-time mode …"""
+"""Width of the soft edge, relative to the square's side, as in the reference's real-time mode."""
 OFFLINE_SOFTNESS = 0.05
-"""… and as in its offline mode."""
+"""The same as in the reference's offline mode."""
 
 
 def parsing_square(box: FaceBox) -> FaceBox:

@@ -26,7 +26,7 @@ class DeviceMemory(Protocol):
         ...
 
     def reserved(self) -> int:
-        """Memory that this process keeps from others, after it has returned unused memory."""
+        """Memory reserved by this process, after it has returned unused memory."""
         ...
 
     def peak_during(self, run: Callable[[], object]) -> int:
@@ -45,9 +45,9 @@ class MemoryUse:
     networks: int
     """Weights, always resident."""
     per_batch: float
-    """Additional memory of a batch of any size …"""
+    """Additional memory of a batch, whatever its size."""
     per_frame: float
-    """… and of each frame in it."""
+    """Additional memory of each frame in a batch."""
     graphs: int = 0
     """Private memory of captured CUDA graphs; with it a batch needs no other memory."""
 

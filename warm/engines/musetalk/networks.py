@@ -1,4 +1,4 @@
-"""The networks of MuseTalk v1.5, built from their JSON and loaded from their files."""
+"""The networks of MuseTalk v1.5, built from their JSON configurations, and their weights loaded."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -100,7 +100,7 @@ def check_tiny(tiny: Network, config: Path, vae: Network) -> None:
 
 
 def upsampling_factor(vae: Network) -> int:
-    """Size of an autoencoder's pictures in sizes of its latents."""
+    """Size of an autoencoder's pictures, relative to the size of its latents."""
     return int(2 ** (len(vae.config["block_out_channels"]) - 1))
 
 
@@ -134,7 +134,7 @@ def load_network(
 ) -> Network:
     """Move a network to its device, load its weights, and switch it to inference.
 
-    Channels last is for GPUs: in fp32 PyTorch's group norm on the CPU loses four digits by it.
+    Channels last is for GPUs: in fp32 PyTorch's group norm on the CPU loses four digits with it.
     """
     network = network.to_empty(device=compute.device)
     load_tensors(network, tensors, path=path, config=config)

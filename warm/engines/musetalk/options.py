@@ -38,7 +38,7 @@ class MuseTalkOptions:
 
     @property
     def uses_fused_kernels(self) -> bool:
-        """Whether norms and sums run in the engine's own kernels; a compiler writes better ones."""
+        """True if norms and sums run in the engine's own kernels; a compiler's are better."""
         return self.fused_kernels and self.exact_savings and not self.compile_networks
 
     def layout(self) -> WeightsLayout:

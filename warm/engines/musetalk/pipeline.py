@@ -180,7 +180,7 @@ def open_pipeline(layout: WeightsLayout, options: MuseTalkOptions) -> Pipeline:
 
 
 def log_notes(layout: WeightsLayout, options: MuseTalkOptions) -> None:
-    """Log unusual places of weights, and a decoder that differs from the reference's."""
+    """Log weights found in unusual places, and a decoder that differs from the reference's."""
     for note in (*layout.notes, decoder_note(options.decoder)):
         if note is not None:
             log.warning(note)

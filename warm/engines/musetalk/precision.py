@@ -1,9 +1,10 @@
 """Number formats of the parts of the UNet.
 
 fp32 and fp16 networks use one format throughout. bf16 has three digits, and a network that uses
-nothing else draws pictures 42 dB from those of fp32; docs/musetalk-parity.md has the measurements.
-Therefore bf16 means here: products of weights are computed in bf16, everything between them (sums,
-norms, attention, the time embedding) is fp32, and the most sensitive parts are fp32 as well.
+nothing else draws pictures with a PSNR of 42 dB against fp32; docs/musetalk-parity.md has the
+measurements. Here bf16 therefore means: products of weights are computed in bf16, everything
+between them (sums, norms, attention, the time embedding) is fp32, and the most sensitive parts are
+fp32 as well.
 """
 
 from typing import Any
@@ -70,5 +71,5 @@ def use_mixed_precision(unet: nn.Module, dtype: torch.dtype) -> None:
 
 
 def is_fp32_part(name: str) -> bool:
-    """Whether a module of the UNet stays fp32."""
+    """Return True if a module of the UNet stays fp32."""
     return any(name == part or name.startswith(f"{part}.") for part in FP32_PARTS)

@@ -41,7 +41,7 @@ class FaceView:
 
     @property
     def is_frame(self) -> bool:
-        """Whether the view is the frame itself."""
+        """True if the view is the frame itself."""
         return np.array_equal(self.to_frame, np.eye(2, 3))
 
     def crop(self, frame: Picture) -> Picture:

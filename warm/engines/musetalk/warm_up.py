@@ -32,7 +32,7 @@ def warm_up_gpu(pipeline: Pipeline, limit: BatchLimit, options: MuseTalkOptions)
 
 
 def capture_graphs(pipeline: Pipeline, limit: BatchLimit) -> None:
-    """Capture CUDA graphs and count their memory; drop them if they leave none for a frame."""
+    """Capture CUDA graphs and count their memory; drop them if no memory is left for a frame."""
     before = None if limit.memory is None else limit.memory.reserved()
     pipeline.capture_graphs(max(1, limit.frames))
     if before is None or not pipeline.graphs.sizes:
@@ -44,7 +44,7 @@ def capture_graphs(pipeline: Pipeline, limit: BatchLimit) -> None:
 
 
 def time_batch_that_fits(pipeline: Pipeline, limit: BatchLimit, size: int) -> float:
-    """Seconds of a batch of `size` frames, or of as many as fit into memory."""
+    """Duration in seconds of a batch of `size` frames, or of as many as fit into memory."""
     while True:
         frames = min(size, max(1, limit.frames))
         try:
@@ -54,7 +54,7 @@ def time_batch_that_fits(pipeline: Pipeline, limit: BatchLimit, size: int) -> fl
 
 
 def time_batch(pipeline: Pipeline, size: int) -> float:
-    """Seconds of the second of two batches of `size` blank frames, including their download."""
+    """Duration in seconds of the second of two batches of `size` blank frames, with download."""
     latents, tokens = pipeline.blank_latents(size), pipeline.audio_encoder.tokens_shape
     for _ in range(2):
         started_s = time.monotonic()

@@ -57,7 +57,7 @@ class Anatomy:
 
     @property
     def half_width(self) -> float:
-        """Half the distance of the mouth's corners, IOD."""
+        """Half the distance between the mouth's corners, IOD."""
         return float(self.lip_line[-1, 0] - self.lip_line[0, 0]) / 2
 
     @property

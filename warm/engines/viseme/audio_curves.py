@@ -2,7 +2,7 @@
 
 They are simpler than the curves from phonemes. Loudness opens the mouth; the first formant (F1)
 sets how far, the second (F2) spreads or rounds the lips, and hiss shows the teeth. A short gap
-between two loud sounds presses the lips, unless a hiss follows it as after /t/ and /k/. The exact
+between two loud sounds presses the lips, unless a hiss follows, as after /t/ and /k/. The exact
 vowel, /f/ and the tongue cannot be detected this way.
 
 Every value depends on at most REFERENCE_S of audio around it. A long file may therefore be
@@ -67,7 +67,7 @@ GAP_S = 0.090
 """Reach to both sides of the search for the loud sounds around a gap."""
 GAP_DB, GAP_RAMP_DB = 14.0, 6.0
 """Chosen on twelve sentences with known phonemes: 58 % of /p b m/ press the lips, 21 % of the other
-consonants do, no vowel does. A lower depth finds more of both."""
+consonants do, no vowel does. A smaller depth finds more of both."""
 BURST_S = 0.030
 
 

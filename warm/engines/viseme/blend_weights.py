@@ -8,7 +8,7 @@ from warm.engines.viseme.displacement_fields import CHIN_SHARE, Blendshape
 from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
 
 MAX_OPENING = 1.2
-"""OPEN is limited to this: the splines are not made for more."""
+"""OPEN is limited to this: the splines are not designed for more."""
 
 ROUND_LOST_TO_PRESS = 0.5
 """Share of the rounding that pressed lips take away: they cannot be rolled in and pushed out."""
@@ -36,7 +36,7 @@ def clipped(mouth_shape: Floats32, column: Shape) -> float:
 
 
 def interpolate_tables(tables: Floats32, opening: float) -> Floats32:
-    """(3,) every table at OPEN = `opening`; beyond 1 they continue with their last slope."""
+    """(3,) values of the tables at OPEN = `opening`, extrapolated linearly beyond 1."""
     steps = tables.shape[1] - 1
     at = min(max(opening, 0.0), MAX_OPENING) * steps
     low = min(int(at), steps - 1)

@@ -1,6 +1,6 @@
 """Calibration of the mouth's opening against the face mesh that measures it.
 
-The mesh reads small openings as smaller than drawn, and differently for every mouth. Preparation
+The mesh measures small openings as smaller than drawn, and differently for every mouth. Preparation
 therefore draws the avatar's own mouth at several openings and measures it; the inverted curve is
 applied at run time.
 """
@@ -24,11 +24,11 @@ LEVELS = 33
 SAMPLED_FRAMES = 3
 """Frames of the loop that are measured at each opening."""
 RESTING_GAP_IOD = 0.02
-"""Gap that the mesh usually reads off closed lips."""
+"""Gap that the mesh usually measures between closed lips."""
 MAX_GAIN = 1.8
 """Bright teeth look like closed lips to the mesh; a larger correction does more harm than good."""
 GAIN_STEP, GAIN_SMOOTH_FRAMES = 4, 3.0
-"""Distance of the frames whose gain is measured, and the low-pass on the measured gains."""
+"""Spacing of the frames whose gain is measured, and the low-pass on the measured gains."""
 GAIN_RANGE = (0.8, 1.25)
 
 
@@ -92,7 +92,7 @@ def measure_gaps(
     frames: NDArray[np.int_],
     kind: OpeningKind,
 ) -> Floats:
-    """(len(DRAWN_OPENINGS),) gaps in IOD that the mesh reads off the drawn frames."""
+    """(len(DRAWN_OPENINGS),) gaps in IOD that the mesh measures in the drawn frames."""
     gaps = []
     for opening in DRAWN_OPENINGS:
         mouth_shape = np.zeros(len(Shape), np.float32)

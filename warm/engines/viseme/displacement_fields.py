@@ -45,7 +45,7 @@ class Blendshape(IntEnum):
 
 
 UPPER_SHARE = 0.14
-"""Share of an opening that the upper lip makes."""
+"""Share of an opening that the upper lip contributes."""
 CHIN_SHARE = 0.72
 """Drop of the chin as a share of the opening."""
 UPPER_PEAK, LOWER_PEAK = -UPPER_SHARE * FULL_GAP_IOD, (1 - UPPER_SHARE) * FULL_GAP_IOD
@@ -132,7 +132,7 @@ def build_displacement_fields(anatomy: Anatomy) -> DisplacementFields:
 def merge_outside_mouth(upper: Floats, lower: Floats, points: Floats, anatomy: Anatomy) -> Floats:
     """Return the lower layer, made equal to the upper one outside the mouth.
 
-    No seam between the layers then shows on the cheeks.
+    This avoids a visible seam between the layers on the cheeks.
     """
     left, right = anatomy.lip_line[0, 0], anatomy.lip_line[-1, 0]
     depth = np.minimum(points[:, 0] - left, right - points[:, 0])
@@ -141,7 +141,7 @@ def merge_outside_mouth(upper: Floats, lower: Floats, points: Floats, anatomy: A
 
 
 def thin_plate_spline(points: Floats, shifts: Floats, targets: Floats) -> Floats:
-    """(t, m): the spline through `shifts` (k, m) at `points` (k, 2), read at `targets` (t, 2)."""
+    """(t, m): the spline through `shifts` (k, m) at `points` (k, 2), at `targets` (t, 2)."""
     return thin_plate_matrix(points, targets, STIFFNESS) @ shifts
 
 
@@ -228,7 +228,7 @@ def opening_profile(s: Floats, reach: float, sharpness: float) -> Floats:
 
 
 def rounded_profile(s: Floats, reach: float) -> Floats:
-    """(k,) the same for rounded lips: an ellipse with ends that fade softly into closed lips."""
+    """(k,) the same for rounded lips: an ellipse whose ends fade softly into closed lips."""
     profiles = [opening_profile(s + shift, reach, 0.55) for shift in np.linspace(-0.14, 0.14, 7)]
     return np.asarray(np.mean(profiles, axis=0))
 

@@ -133,7 +133,7 @@ class Interior:
 def composite_texture(
     texture: Texture, matrix: Floats, rect: PixelRect, background: Floats32
 ) -> Floats32:
-    """(h, w, 3) a texture, read through `matrix`, over the background."""
+    """(h, w, 3) a texture, sampled through `matrix`, over the background."""
     size, flags = (rect.width, rect.height), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     colour = cv2.warpAffine(
         texture.colour, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
@@ -164,7 +164,7 @@ def coverage(outline: Floats32, rect: PixelRect, blur_px: float) -> Floats32:
 def illumination(cover: Floats32, scale: float) -> Floats32:
     """(h, w, 3) 0…1 light inside the mouth, which comes from the front and slightly from below.
 
-    Light that reaches far in has met lips and tongue on its way: it reddens as it fades.
+    Light that reaches far inside was reflected by lips and tongue: it reddens as it fades.
     """
     side = 2 * round(LIGHT_IOD * scale) + 1
     above = min(side - 1, side // 2 + round(SHADOW_IOD * scale))

@@ -105,12 +105,12 @@ def gum_line(place: Floats, *, upper: bool) -> Floats:
 
 
 def arch_light(across: Floats) -> Floats:
-    """Light on the row, which bends away from it towards the cheeks, 0…1."""
+    """Light on the row of teeth, 0…1; the row curves away from the light towards the cheeks."""
     return np.asarray(0.30 + 0.70 * np.cos(np.clip(across / 0.50, 0, 1) * np.pi / 2))
 
 
 def tooth_shade(place: Floats, height: Floats, across: Floats, *, upper: bool) -> Floats:
-    """Brightness of the teeth: each a small cylinder, with a thin dark line between two."""
+    """Brightness of the teeth: each a small cylinder, with a thin dark line between neighbours."""
     round_ = 1 - 0.10 * place**2
     gap = 1 - (0.38 if upper else 0.32) * np.clip((np.abs(place) - 0.86) / 0.14, 0, 1) ** 2
     edge = 0.88 + 0.12 * smoothstep(height / 0.04)

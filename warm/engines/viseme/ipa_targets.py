@@ -1,8 +1,8 @@
 """Articulatory targets: the mouth of each sound of the International Phonetic Alphabet.
 
 Targets follow from features: height, backness and rounding of a vowel, place and manner of a
-consonant. This covers every language that a voice writes in IPA. A sound without known features
-leaves the lips to its neighbours.
+consonant. This covers every language that a voice writes in IPA. For a sound without known
+features, the neighbouring sounds determine the lips.
 """
 
 import functools
@@ -96,7 +96,7 @@ _ROUNDING_CLOSES = 0.35
 """Share of its opening that full rounding takes from a vowel."""
 _SCHWA_DOMINANCE = 0.55
 _NEUTRAL_CORNER_DOMINANCE = 0.15
-"""Of a consonant with neutral mouth corners: in "you" the /j/ is already rounded."""
+"""Dominance of a consonant's neutral mouth corners: in "you" the /j/ is already rounded."""
 _SILENT_CORNER_DOMINANCE = 0.3
 _CORNERS = [Shape.WIDE, Shape.ROUND]
 _MODIFIERS: dict[str, tuple[Shape, float]] = {

@@ -128,7 +128,7 @@ class Mouth:
 
 
 def remap(picture: Pixels, source: Floats32) -> Pixels:
-    """(h, w, 3) the picture read at `source` (h, w, 2).
+    """(h, w, 3) the picture sampled at `source` (h, w, 2).
 
     Sources stay inside the rectangle they are read for: nothing moves at its border.
     """

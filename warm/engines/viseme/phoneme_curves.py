@@ -33,7 +33,7 @@ VOWEL_SIGMA_S, CONSONANT_SIGMA_S = 0.070, 0.038
 
 CONTACT_FADE_S = 0.040
 CONTACT_TRIM_S = 0.020
-"""Taken from either end of a contact before it fades: the lips already part by then."""
+"""Taken from either end of a contact before it fades: the lips are already parting then."""
 MIN_CONTACT_S = 0.012
 """Longer than a step of the curve, so that every contact has a point at 1."""
 TUCK_LEAVES_OPEN = 0.25
@@ -52,7 +52,7 @@ LOUD_PERCENTILE = 80
 
 
 class NoPhonemesError(ValueError):
-    """The voice of this speech gives no phonemes."""
+    """The voice of this speech provides no phonemes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

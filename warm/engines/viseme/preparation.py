@@ -17,7 +17,7 @@ from warm.face.mesh import FaceMesh
 from warm.installation import own_command
 
 PREFIX = "viseme_"
-"""Of the names under which an avatar stores the engine's arrays."""
+"""Prefix of this engine's arrays in an avatar."""
 STORED_NAMES = {"lip_line_shifts": "seam_moves", "lip_lines": "seams"}
 """Fields of MouthData whose name on disk differs."""
 MASK_SIZE = 64
@@ -25,7 +25,7 @@ MASK_SIZE = 64
 MASK_FROM, MASK_TO = 0.02, 0.25
 """The patch fades in where the fields' window is between these."""
 LIT_PERCENTILE = 90.0
-"""Of the skin's brightness: the lit part."""
+"""Percentile of the skin's brightness that counts as lit."""
 
 
 def prepare_mouth(build: AvatarBuild, mesh: FaceMesh) -> MouthData:

@@ -35,7 +35,7 @@ def points_for(frames: int, fps: int) -> int:
 
 
 def sample_frames(curve: Curve, frames: int, fps: int) -> Curve:
-    """(frames,): a curve read at the middle of each video frame."""
+    """(frames,): a curve sampled at the middle of each video frame."""
     middles = (np.arange(frames) + 0.5) * CURVE_HZ / fps
     return np.interp(middles, np.arange(len(curve)), curve)
 

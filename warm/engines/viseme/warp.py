@@ -9,9 +9,9 @@ from warm.engines.viseme.anatomy import Floats, Floats32, Pixels
 from warm.engines.viseme.displacement_fields import Blendshape, Region
 
 STRIDE = 2
-"""Distance of the stored grid's nodes that are used at run time: the fields are smooth."""
+"""Step between the stored grid's nodes that are used at run time: the fields are smooth."""
 NODE_IOD = 0.046
-"""Distance of the frame's nodes at which the fields are inverted."""
+"""Distance between the frame's nodes at which the fields are inverted."""
 NEWTON_FRACTIONS = (0.5, 1.0, 1.0, 1.0)
 """Fraction of the field that each Newton step solves for; the first half step makes it converge."""
 MIN_SLOPE = 0.3
@@ -51,7 +51,7 @@ class BackwardWarp:
         to_reference = region.grid_to_reference(self._size)
         self._step = to_reference[[0, 1], [0, 1]]
         self._origin = to_reference[:, 2] / self._step
-        # In grid steps, so that a displacement can be added to the position it is read at.
+        # In grid steps, so that a displacement can be added to the position where it is read.
         field = coarse / self._step.astype(np.float32)
         slope = np.gradient(field[..., 1], axis=2)[..., None]
         self._layers = [

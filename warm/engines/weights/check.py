@@ -35,7 +35,7 @@ class FileState:
 
     @property
     def is_usable(self) -> bool:
-        """Whether the engine can read it."""
+        """True if the engine can read it."""
         return self.state in ("ok", "other")
 
 
@@ -53,7 +53,7 @@ def file_states(models_dir: Path, model: Model, *, deep: bool = False) -> Iterat
 def file_state(path: Path, model: Model, file: ModelFile, *, deep: bool) -> FileState:
     """Check one file of a model."""
     if not name_exists(path):
-        return FileState(model=model, file=file, path=path, state="missing", reason="not there")
+        return FileState(model=model, file=file, path=path, state="missing", reason="not found")
     try:
         check_structure(path)
         if deep and path.suffix in TORCH_SUFFIXES:
@@ -69,7 +69,7 @@ def file_state(path: Path, model: Model, file: ModelFile, *, deep: bool) -> File
 def find_difference(path: Path, file: ModelFile, *, deep: bool) -> str:
     """Describe how a complete file differs from the official one; empty if it does not.
 
-    Also empty if the manifest does not know size and digest.
+    Also empty if the manifest has no size and digest.
     """
     size = path.stat().st_size
     if file.bytes is not None and size != file.bytes:

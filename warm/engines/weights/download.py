@@ -33,10 +33,10 @@ class DownloadOptions:
 
 
 def download(models: Sequence[Model], options: DownloadOptions) -> None:
-    """Get every file of these models that is missing or damaged. Raises WeightsError."""
+    """Fetch every file of these models that is missing or damaged. Raises WeightsError."""
     needed = [state for model in models for state in files_to_fetch(model, options)]
     if not needed:
-        options.report(f"Everything is there: {options.models_dir}")
+        options.report(f"All files are present in {options.models_dir}")
     elif options.source is None:
         fetch_from_hub(needed, options)
     else:
@@ -87,7 +87,7 @@ def copy_from_folder(models: Sequence[Model], options: DownloadOptions, source: 
 
 
 def copy_model(model: Model, place: Path, options: DownloadOptions) -> None:
-    """Copy all files of one model; each is checked before."""
+    """Copy all files of one model; each is checked first."""
     weights = find_weights_file(place, model)
     assert weights is not None, place
     for file in (*model.configs, weights):
@@ -100,7 +100,7 @@ def copy_model(model: Model, place: Path, options: DownloadOptions) -> None:
 
 
 def link_or_copy(origin: Path, target: Path) -> str:
-    """Create a hard link if the file system allows it, else an atomic copy; returns which."""
+    """Create a hard link if the file system allows it, else an atomic copy; return the method."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid4().hex}.new")
     try:

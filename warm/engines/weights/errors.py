@@ -34,7 +34,7 @@ class HubLacksFile(WeightsDownloadError):
 
 
 class DiskFull(WeightsDownloadError):
-    """The disk has not enough free space."""
+    """The disk does not have enough free space."""
 
 
 class DownloadBusy(WeightsDownloadError):

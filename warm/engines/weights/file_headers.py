@@ -92,7 +92,7 @@ def check_torch(path: Path, _size: int, head: bytes) -> None:
             f"{path} is truncated: the directory at its end is missing."
         ) from error
     if not any(name.endswith("/data.pkl") for name in names):
-        raise WeightsDamaged(f"{path} is a zip archive, but not one of PyTorch.")
+        raise WeightsDamaged(f"{path} is a zip archive, but not a PyTorch file.")
 
 
 CHECKS: dict[str, Callable[[Path, int, bytes], None]] = {

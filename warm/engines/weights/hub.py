@@ -1,9 +1,9 @@
-"""Download of one file from a hub compatible with Hugging Face, by huggingface_hub; it can resume.
+"""Resumable download of one file from a hub compatible with Hugging Face, with huggingface_hub.
 
-The library's own `hf_hub_download` discards the bytes of a failed attempt. Therefore its parts are
-used here: they query the file's metadata and stream the bytes (with retries and a progress bar)
-into a `.part` file next to the target, which a later attempt continues. No credentials are sent:
-the files are public.
+The library's own `hf_hub_download` discards the bytes of a failed attempt. Therefore its building
+blocks are used here: they query the file's metadata and stream the bytes (with retries and a
+progress bar) into a `.part` file next to the target, which a later attempt continues. No
+credentials are sent: the files are public.
 """
 
 import errno
@@ -52,7 +52,7 @@ class RemoteFile:
     model: Model
     file: ModelFile
     url: str
-    """Location of the bytes: the hub itself, or a storage that it points to."""
+    """Location of the bytes: on the hub itself, or on a storage to which it redirects."""
     etag: str
     """The hub's identifier of exactly these bytes; a SHA-256 for large files."""
     bytes: int | None
@@ -63,14 +63,14 @@ class RemoteFile:
         return self.file.sha256 or (self.etag if len(self.etag) == SHA256_DIGITS else None)
 
     def partial_path(self, target: Path) -> Path:
-        """Path of the incomplete file; other bytes have another name."""
+        """Path of the incomplete file; its name depends on the expected bytes."""
         return target.with_name(f".{target.name}.{self.etag[:16]}.part")
 
 
 def query_file(model: Model, file: ModelFile, *, endpoint: str) -> RemoteFile:
     """Query a file's metadata.
 
-    Raises WeightsDownloadError, and WeightsMismatch for another size than the manifest's.
+    Raises WeightsDownloadError, and WeightsMismatch for a size other than the manifest's.
     """
     path = model.repo_path(file)
     url = hf_hub_url(model.repo, path, revision=model.revision, endpoint=endpoint)
@@ -87,7 +87,7 @@ def query_file(model: Model, file: ModelFile, *, endpoint: str) -> RemoteFile:
 
 
 def require_size(url: str, size: int | None, file: ModelFile) -> None:
-    """Raise WeightsMismatch if the hub announces another size than the manifest."""
+    """Raise WeightsMismatch if the hub announces a size other than the manifest's."""
     if file.bytes is not None and size is not None and size != file.bytes:
         raise WeightsMismatch(
             f"{url} has {size} bytes; the official file has {file.bytes}. {ENDPOINT_ADVICE}"

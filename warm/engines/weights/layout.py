@@ -85,7 +85,7 @@ def find_model(models_dir: Path, model: Model) -> Path | None:
 
 
 def candidate_folders(models_dir: Path, model: Model) -> Iterator[Path]:
-    """Every folder that may hold a model, whether it exists or not, the likeliest first."""
+    """Every folder that may hold a model, whether it exists or not, the most likely first."""
     for nested in NESTED_FOLDERS:
         for name in (model.folder, *model.other_folders):
             yield models_dir / nested / name
@@ -96,14 +96,14 @@ def candidate_folders(models_dir: Path, model: Model) -> Iterator[Path]:
 
 
 def is_complete(folder: Path, model: Model) -> bool:
-    """Whether a folder has all required files of a model; broken links count."""
+    """Return True if a folder has all required files of a model; broken links count."""
     return all(name_exists(folder / file.name) for file in model.configs) and any(
         name_exists(folder / file.name) for file in model.weights
     )
 
 
 def name_exists(path: Path) -> bool:
-    """Whether a name exists, as a file or as a link, which may be broken."""
+    """Return True if a name exists, as a file or as a link, which may be broken."""
     return path.is_file() or path.is_symlink()
 
 
@@ -134,7 +134,7 @@ def describe_missing(models_dir: Path, model: Model) -> str:
 
 
 def best_partial_folder(models_dir: Path, model: Model) -> Path:
-    """Return the folder with most files of an incomplete model; by default the official one."""
+    """Return the folder with the most files of an incomplete model; by default the official one."""
     names = [file.name for file in (*model.configs, *model.weights)]
     return max(
         candidate_folders(models_dir, model),

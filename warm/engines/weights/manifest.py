@@ -48,7 +48,7 @@ class Model:
 
     @property
     def is_optional(self) -> bool:
-        """Whether the engine works without it in the default configuration."""
+        """True if the engine works without it in the default configuration."""
         return bool(self.flag)
 
     @property
@@ -67,7 +67,7 @@ UNET = Model(
     repo="TMElyralab/MuseTalk",
     revision="2bcb936e2fddb4d86db4c62fd45b387d0c061571",
     repo_folder="musetalkV15/",
-    licence="MIT for the code; the authors allow any use of the weights, commercial use too",
+    licence="MIT for the code; the authors allow any use of the weights, including commercial use",
     other_folders=("musetalkv15", "musetalk-v15", "musetalkV15/musetalkV15"),
     configs=(
         ModelFile(

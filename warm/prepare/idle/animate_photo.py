@@ -23,7 +23,7 @@ from warm.prepare.idle.close_photo import close_photo
 from warm.prepare.idle.motion import head_poses, lid_closures, loop_length
 
 ELLIPSE_IOD = (1.25, 1.9)
-"""Half axes of the ellipse inside which the head moves as one."""
+"""Semi-axes of the ellipse inside which the head moves as one."""
 ELLIPSE_DOWN_IOD = 0.2
 """Distance of the ellipse's centre below the eyes."""
 FADE = (0.72, 1.2)
@@ -35,7 +35,7 @@ AXIS_DOWN_IOD = 1.5
 GRID_STEP = 4
 """Pixels between the nodes of the displacement grid; the field is smooth."""
 INVERSE_STEPS = 4
-"""Fixed-point steps of the inversion; each shrinks the error by the strain, below .1."""
+"""Fixed-point steps of the inversion; each shrinks the error by the strain, below 0.1."""
 DEPTH_SMOOTHING = 3.0
 
 
@@ -167,7 +167,7 @@ class ParallaxWarp:
 
 
 def ellipse_radius(face: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 1 on the ellipse around the head; `face` (…, 2) in IOD from between the eyes."""
+    """Return the radius, 1 on the ellipse around the head; `face` (…, 2) in IOD from the eyes."""
     offset = (face - [0.0, ELLIPSE_DOWN_IOD]) / ELLIPSE_IOD
     return np.asarray(np.hypot(offset[..., 0], offset[..., 1]))
 

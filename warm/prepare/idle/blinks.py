@@ -1,4 +1,4 @@
-"""Blinks of a portrait: an eyelid painted over each eye; spectacles do not move."""
+"""Blinks of a portrait: an eyelid is painted over each eye; glasses do not move."""
 
 import cv2
 import numpy as np

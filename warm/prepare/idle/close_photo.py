@@ -1,8 +1,8 @@
 """Closing of a portrait's parted lips before it is animated.
 
 A single picture has no closed mouth to copy from, so its own lips are moved together and the line
-between them is painted. This works for a smile or slightly parted lips; a wide open mouth keeps its
-long face and stretched lips (see `docs/idle.md`).
+between them is painted. This works for a smile or slightly parted lips; with a wide open mouth, the
+face stays long and the lips stretched (see `docs/idle.md`).
 """
 
 import numpy as np
@@ -27,11 +27,11 @@ from warm.prepare.idle.lower_face import (
 from warm.prepare.idle.resting_face import RestingFace, to_crop_pixels
 
 PARTED_IOD = 0.06
-"""A wider gap is closed; the mesh measures closed lips up to .05 apart."""
+"""A wider gap is closed; the mesh measures closed lips up to 0.05 apart."""
 UPPER_SHARE = 0.14
 """Share of a gap that the upper lip closes; the lower lip closes the rest."""
 MAX_FLATTENING, FLAT_GAP_IOD = 0.6, 0.3
-"""Share of its arch that the upper lip loses, and the gap from which it loses all of that."""
+"""Maximum share of its arch that the upper lip loses, and the gap from which it loses that much."""
 SMILE_GAP_IOD = 0.12
 """Lips part this far over closed teeth; a wider gap means that the jaw opened."""
 JAW_PART = 0.72

@@ -1,6 +1,6 @@
 """Closing of the mouth in every frame of a talking video, so that speech can be rendered on it.
 
-A warp of the frame's own pixels closes the mouth, so that jaw, skin and light stay those of the
+A warp of the frame's own pixels closes the mouth, so that jaw, skin and light remain those of the
 frame. Only the lips are blended in from frames of the same clip in which the mouth is closed.
 """
 
@@ -101,7 +101,7 @@ class MouthCloser:
         return closed
 
     def _is_mouth_in_picture(self, i: int, shape: tuple[int, ...]) -> bool:
-        """Return True if the middle of the mouth is; a face may leave the picture for a while."""
+        """Return True if the middle of the mouth is in the picture; it may leave for a while."""
         x, y = apply(self._closing_warp.to_frame[i], self.face.layout[[13]])[0]
         return bool(0 <= x < shape[1] and 0 <= y < shape[0])
 
@@ -140,13 +140,13 @@ def blend_lips(
 
 
 def openness(gaps: NDArray[np.float64], closed_gap: float) -> NDArray[np.float64]:
-    """Return (n,) 0 for a frame with a closed mouth … 1 for one that shows its inside."""
+    """Return (n,) 0 for a frame with a closed mouth … 1 for one that shows the mouth's inside."""
     opened = smoothstep((gaps - closed_gap) / OPENING_IOD)
     return np.asarray(gaussian_filter1d(opened, OPENED_SIGMA_FRAMES, mode="nearest"))
 
 
 def closed_weight(layout: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (468,) the weight of the closed face in each landmark; the rest is as filmed."""
+    """Return the (468,) weight of the closed face in each landmark; the rest is as filmed."""
     weight = np.zeros(len(layout))
     weight[list(JAW_SHARE)] = list(JAW_SHARE.values())
     below = layout[:, 1] > layout[2, 1]

@@ -1,7 +1,7 @@
 """Detection of the frames of a clip that show the mouth closed.
 
-The landmarks alone rate a mouth as closed that shows the edges of its teeth. Along closed lips,
-however, the brightness is even; along teeth and dark gaps it is not.
+By the landmarks alone, a mouth that shows the edges of its teeth counts as closed. But brightness
+is even along closed lips, and uneven along teeth and dark gaps.
 """
 
 import cv2
@@ -35,7 +35,7 @@ def find_closed_frames(
 
 
 def unevenness(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> float:
-    """Return the variation of brightness along the closed lips' line, relative to its mean, 0….
+    """Return the variation of brightness along the closed lips' line, relative to its mean.
 
     Slow changes, such as the shading of a round mouth, do not count.
     """

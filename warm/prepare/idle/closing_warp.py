@@ -34,13 +34,13 @@ SIDE_IOD, BELOW_IOD = 0.55, 0.60
 FADE_IOD = 0.2
 """Width over which the field fades at the region's border."""
 SMOOTHING = 0.02
-"""Of the thin-plate splines, in squared node distances."""
+"""Smoothing of the thin-plate splines, in squared node distances."""
 NEAR_MOBILITY, CHEEK_MOBILITY = 0.9, 0.5
 """Shares by which the skin around the mouth and the cheeks return to rest."""
 OPENING_IOD = 0.08
-"""A gap this much wider than the closed one surely shows the inside of the mouth."""
+"""A gap this much wider than the closed one certainly shows the inside of the mouth."""
 INSET_IOD = 0.012
-"""An open mouth's inner lip line is moved this far into the lip, since teeth shine next to it."""
+"""An open mouth's inner lip line is moved this far into the lip, away from the bright teeth."""
 LIP_LINE_SOFT_PX = 0.6
 """Width over which the two layers blend, frame pixels."""
 UPPER_NODES = tuple(dict.fromkeys((*OUTER_UPPER, *INNER_UPPER, *MIDDLE_UPPER, *AROUND_UPPER)))
@@ -140,7 +140,7 @@ class ClosingWarp:
         return np.vstack([displacements[list(nodes)], still]).astype(np.float32)
 
     def _displacements(self, i: int) -> NDArray[np.float64]:
-        """Return (468, 2) from each landmark's closed to its filmed position, layout pixels."""
+        """Return (468, 2) offsets from closed to filmed landmark positions, layout pixels."""
         face, to_layout = self._face, invert(self._face.to_crop[i])
         measured = apply(to_layout, face.measured[i])
         offset = measured - apply(to_layout, face.expected[i])
@@ -188,7 +188,7 @@ def rim_nodes(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np
 def window(
     points: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Return 1 inside the region, falling to 0 at its border."""
+    """Return weights of 1 inside the region that fall to 0 at its border."""
     distance = np.minimum(points - low, high - points).min(axis=-1)
     return smoothstep(distance / (FADE_IOD * CANONICAL_IOD)).astype(np.float32)
 
@@ -200,7 +200,7 @@ def below_lip_line(layout: NDArray[np.float64], points: NDArray[np.float64]) -> 
 
 
 def lip_radius(layout: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return 1 on the ellipse through the corners and the outer edges of the closed lips."""
+    """Return the radius, 1 on the ellipse through the corners and outer edges of closed lips."""
     lips = layout[[*OUTER_UPPER, *OUTER_LOWER]]
     low, high = lips.min(axis=0), lips.max(axis=0)
     return np.asarray(

@@ -1,4 +1,4 @@
-"""Reference frames: closed mouths of the clip whose lips are blended into the other frames."""
+"""Reference frames: frames with a closed mouth, whose lips are blended into the other frames."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ REFERENCES = 6
 CLOSED_PER_CANDIDATE = 3
 """One closed frame in this many is closed well enough to be a reference."""
 POSE_WIDTH_DEG = 8.0
-"""A reference this much farther in pose than the nearest one gets .6 of its weight."""
+"""A reference this much farther in pose than the nearest one gets 0.6 of its weight."""
 WEIGHT_SIGMA_FRAMES = 3.0
 MIN_WEIGHT = 0.04
 """Smaller weights are set to 0."""
@@ -36,8 +36,8 @@ def reference_weights(
 ) -> NDArray[np.float64]:
     """Return the (n, r) weight of each reference in the lips of each frame; rows sum to 1.
 
-    A mean weighted by nearness in pose never switches, as choosing one reference would, and
-    averages the small faults of the single closed mouths.
+    Unlike the choice of one reference, a mean weighted by nearness in pose never switches. It also
+    averages out the small faults of individual closed mouths.
     """
     square = pose_distance(turns_deg, turns_deg[references]) ** 2
     nearness = np.exp((square.min(axis=1, keepdims=True) - square) / (2 * POSE_WIDTH_DEG**2))

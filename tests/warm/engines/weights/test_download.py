@@ -105,7 +105,7 @@ def test_existing_files_are_not_fetched_again(
     said: list[str] = []
     download([model], replace(options, report=said.append))
     assert len(hub.asked) == asked
-    assert said == [f"Everything is there: {options.models_dir}"]
+    assert said == [f"All files are present in {options.models_dir}"]
 
 
 def test_only_the_truncated_file_is_replaced(
@@ -378,7 +378,7 @@ def test_verify_reports_every_file_its_problem_and_the_command(
     assert code == 1
     lines = output.splitlines()
     assert f"damaged  {tmp_path}/musetalkV15/unet.pth" in output and "is truncated" in output
-    assert f"missing  {tmp_path}/whisper/config.json: not there" in lines
+    assert f"missing  {tmp_path}/whisper/config.json: not found" in lines
     assert any(
         line.startswith(f"other    {tmp_path}/sd-vae/config.json: has ") for line in lines
     ), "whole, but not the official file"

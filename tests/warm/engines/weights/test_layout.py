@@ -175,7 +175,7 @@ def test_a_zip_file_that_is_not_from_torch_is_refused(tmp_path: Path) -> None:
     archive = Path(
         shutil.make_archive(str(tmp_path / "unet"), "zip", write(tmp_path / "a/b.json").parent)
     )
-    with pytest.raises(WeightsDamaged, match="not one of PyTorch"):
+    with pytest.raises(WeightsDamaged, match="not a PyTorch file"):
         check_structure(archive.rename(tmp_path / "unet.pth"))
 
 

@@ -19,7 +19,7 @@ SIZES = 4, 8, 16
 WARM_UP_RUNS = 2
 """Runs before a capture, in which libraries choose their kernels and allocate their memory."""
 WARM_UP_LIMIT_S = 5.0
-"""After this time no further size is warmed up: a short start matters more than middle sizes."""
+"""After this time no further size is warmed up: a short start matters more than medium sizes."""
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +48,11 @@ class GraphBackend(Protocol):
     """Captures the work of a function on a device."""
 
     def warm_up(self, work: Work) -> None:
-        """Run it, so that nothing is chosen or loaded for the first time during a capture."""
+        """Run the work, so that nothing is chosen or loaded for the first time during a capture."""
         ...
 
     def capture(self, work: Work) -> CapturedBatch:
-        """Capture it without running it; all captures share one memory pool."""
+        """Capture the work without running it; all captures share one memory pool."""
         ...
 
     def abort(self) -> None:
@@ -61,7 +61,7 @@ class GraphBackend(Protocol):
 
 
 class CudaGraphs:
-    """Generates by the smallest captured batch that is large enough; the padding is discarded.
+    """Generates with the smallest captured batch that is large enough; the padding is discarded.
 
     The output of `generate` must be copied, in the same stream, before the next batch.
     """
@@ -82,7 +82,7 @@ class CudaGraphs:
         return tuple(self._captured)
 
     def padded_size(self, count: int) -> int:
-        """Pictures of the captured batch that is replayed for `count`, else `count`."""
+        """Size of the captured batch that is replayed for `count` pictures, else `count`."""
         return self._size_for(count) or count
 
     def disable(self, reason: str) -> None:
@@ -116,7 +116,7 @@ class CudaGraphs:
 
     @torch.inference_mode()
     def generate(self, latents: Tensor, tokens: Tensor) -> Tensor:
-        """Same as `Generator.generate`, by a captured batch if one is large enough."""
+        """Same as `Generator.generate`, with a captured batch if one is large enough."""
         count = len(latents)
         size = self._size_for(count)
         if size is None:

@@ -55,7 +55,7 @@ class Kernels(Protocol):
 
 
 class TorchKernels:
-    """The same by PyTorch's own operations; slower. The reference for other kernels."""
+    """The same operations in plain PyTorch; slower. The reference for other kernels."""
 
     name = "PyTorch"
 
@@ -98,7 +98,7 @@ class FusedNorm(nn.Module):
         self.norm, self._kernels, self._silu = norm, kernels, silu
 
     def forward(self, picture: Tensor) -> Tensor:
-        """(n, c, h, w) to the same."""
+        """(n, c, h, w) to (n, c, h, w)."""
         return self._kernels.normalize(picture, None, self.norm, silu=self._silu)
 
 
@@ -177,7 +177,7 @@ def fused_replacement(
 
 
 def can_fuse(block: Network) -> bool:
-    """Whether a block is norm, SiLU, convolution, twice, and a sum, and nothing else."""
+    """Return True if a block is norm, SiLU, convolution, twice, and a sum, and nothing else."""
     convolutions = [block.conv1, block.conv2]
     if block.conv_shortcut is not None:
         convolutions.append(block.conv_shortcut)
@@ -197,7 +197,7 @@ def can_fuse(block: Network) -> bool:
 
 
 def has_one_dtype(module: nn.Module) -> bool:
-    """Whether a module uses one number format throughout (`precision.py`)."""
+    """Return True if a module uses one number format throughout (`precision.py`)."""
     return len({tensor.dtype for tensor in module.parameters()}) == 1
 
 
@@ -217,7 +217,7 @@ class FusionResult:
     parts: int = 0
     """Modules that were replaced."""
     speedup: float | None = None
-    """Speed of the kernels' `normalize` in that of PyTorch's."""
+    """Speed of the kernels' `normalize` relative to PyTorch's."""
     error: str | None = None
     """Reason why nothing was replaced."""
 
@@ -252,7 +252,7 @@ def not_fused(reason: str, speedup: float | None = None) -> FusionResult:
 
 @torch.inference_mode()
 def measure_speedup(kernels: Kernels, device: torch.device, dtype: torch.dtype) -> float:
-    """Speed of the kernels' `normalize` in that of PyTorch's, after a comparison of the outputs.
+    """Speed of the kernels' `normalize` relative to PyTorch's, after a comparison of the outputs.
 
     Raises RuntimeError if the outputs differ.
     """

@@ -20,7 +20,7 @@ cuts: they compute wrong values in these rows, which are not used."""
 
 
 class FullPictureNorm(nn.Module):
-    """Group norm over the whole picture, whose input is only the rows from `first_row` on."""
+    """Group norm over the whole picture, given only its rows from `first_row` on."""
 
     def __init__(self, norm: nn.GroupNorm, *, first_row: int, halo: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class FullPictureNorm(nn.Module):
 
     @property
     def width(self) -> int:
-        """Numbers in `upper` of each picture."""
+        """Numbers in `upper` for each picture."""
         return 2 * self.norm.num_groups
 
     def measure_upper(self, whole: Tensor) -> Tensor:
@@ -119,7 +119,7 @@ class PartialDecoder(nn.Module):
         return functional.pad(self._decode(latents, self._dropped), (0, 0, self._first_row, 0))
 
     def _decode(self, latents: Tensor, dropped: list[int]) -> Tensor:
-        """Decode the rows that remain after dropping `dropped` rows of each size."""
+        """Decode the rows that remain after dropping `dropped` rows at each size."""
         features = self.mid_block(self.conv_in(latents))
         for block, drop in zip(self.up_blocks, dropped, strict=True):
             for resnet in block.resnets:
@@ -144,7 +144,7 @@ class PartialDecoder(nn.Module):
 
 
 def rows_to_drop(sizes: int, *, first_row: int, halo: int) -> list[int]:
-    """Rows to drop of each size: before its upsampling, and of the picture at the end.
+    """Rows to drop at each size: before its upsampling, and from the picture at the end.
 
     The smallest size begins at row 0, each other one `halo` rows above the first needed row, or one
     more: the first row must be even, so that the size before can be cut at the same place.
@@ -158,7 +158,7 @@ def rows_to_drop(sizes: int, *, first_row: int, halo: int) -> list[int]:
 
 
 def require_plain_blocks(blocks: Iterable[object]) -> None:
-    """Raise ValueError if a block has more in it than `PartialDecoder` computes."""
+    """Raise ValueError if a block has layers that `PartialDecoder` does not compute."""
     others = {type(block).__name__ for block in blocks} - {UpDecoderBlock2D.__name__}
     if others:
         raise ValueError(f"up_block_types has {', '.join(sorted(others))}")

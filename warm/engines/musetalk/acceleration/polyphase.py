@@ -1,7 +1,7 @@
 """Polyphase upsampling: upsampling by 2 and a 3x3 convolution as 2x2 convolutions before it.
 
 Nearest-neighbour upsampling repeats every pixel four times, so several of the nine products of a
-3x3 kernel share their pixel, and their weights can be added in advance. Each of the four positions
+3x3 kernel share a pixel, and their weights can be added in advance. Each of the four positions
 within an upsampled pixel (its phases) has its own 2x2 kernel: 16 products instead of 36.
 """
 
@@ -56,7 +56,7 @@ def phase_kernels(weight: Tensor) -> Tensor:
 
 
 def is_channels_last(picture: Tensor) -> bool:
-    """Whether the channels of a pixel are adjacent in memory."""
+    """Return True if the channels of a pixel are adjacent in memory."""
     return picture.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -74,7 +74,7 @@ def use_polyphase_upsampling(network: nn.Module) -> int:
 
 
 def plain_convolution(upsampling: Upsample2D) -> nn.Conv2d | None:
-    """The 3x3 convolution after a nearest-neighbour upsampling, if there is nothing else.
+    """The 3x3 convolution after a nearest-neighbour upsampling; None if there is anything else.
 
     A convolution in mixed precision (`precision.py`) is not replaced.
     """

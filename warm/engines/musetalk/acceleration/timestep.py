@@ -37,7 +37,7 @@ def fold_timestep(unet: Network) -> int:
 
 
 def can_fold(unet: Network, blocks: list[Network]) -> bool:
-    """Whether the time embedding is added in these blocks and used nowhere else."""
+    """Return True if the time embedding is added in these blocks and used nowhere else."""
     config = unet.config
     others = (unet.time_embed_act, config["class_embed_type"], config["addition_embed_type"])
     return all(other is None for other in others) and all(

@@ -12,17 +12,17 @@ import triton.language as tl
 from torch import Tensor
 
 ROWS = 32
-"""Pixels of a tile …"""
+"""Pixels of a tile."""
 COLUMNS = 64
-"""… and channels of it: 128 adjacent bytes of fp16."""
+"""Channels of a tile: 128 adjacent bytes of fp16."""
 MAX_LOOPS = 8
-"""Most tiles per program of the first kernel: longer programs leave fewer sums to combine."""
+"""Maximum tiles per program of the first kernel: longer programs leave fewer sums to combine."""
 TILES_PER_LOOP = 128
-"""A picture of this many tiles has programs of one tile each, a larger one has longer programs."""
+"""With this many tiles, each program processes one tile; a larger picture has longer programs."""
 BLOCK = 1024
 """Sums that are combined at once."""
 MAX_GROUP_CHANNELS = 128
-"""Most channels of a group."""
+"""Maximum channels of a group."""
 
 
 class TritonKernels:
@@ -194,7 +194,7 @@ def _group_affine(
     """Scale and shift of each channel, from the statistics of its group's tiles.
 
     Tiles are combined by the formula of Chan et al., 1979. Sums are of differences from the mean of
-    the group's first tile, as above.
+    the group's first tile, as in `_tile_statistics`.
     """
     image, group = tl.program_id(0) // groups, tl.program_id(0) % groups
     size = channels // groups
