@@ -131,13 +131,13 @@ class PartialDecoder(nn.Module):
 
     def _replace_norms(self, halo: int) -> Iterator[FullPictureNorm]:
         """Replace the norms of all sizes whose upper rows are missing."""
-        begins = 0
+        start = 0
         for block, drop in zip(self.up_blocks, self._dropped, strict=True):
-            for resnet in block.resnets if begins else ():
-                resnet.norm1 = FullPictureNorm(resnet.norm1, first_row=begins, halo=halo)
-                resnet.norm2 = FullPictureNorm(resnet.norm2, first_row=begins, halo=halo)
+            for resnet in block.resnets if start else ():
+                resnet.norm1 = FullPictureNorm(resnet.norm1, first_row=start, halo=halo)
+                resnet.norm2 = FullPictureNorm(resnet.norm2, first_row=start, halo=halo)
                 yield from (resnet.norm1, resnet.norm2)
-            last, begins = begins, 2 * (begins + drop)
+            last, start = start, 2 * (start + drop)
         if last:
             self.conv_norm_out = FullPictureNorm(self.conv_norm_out, first_row=last, halo=halo)
             yield self.conv_norm_out
@@ -151,9 +151,9 @@ def rows_to_drop(sizes: int, *, first_row: int, halo: int) -> list[int]:
     """
     needed, dropped = first_row, []
     for size in reversed(range(sizes)):
-        begins = max(0, (needed - halo) // 2 * 2) if size else 0
-        dropped.append(needed - begins)
-        needed = begins // 2
+        start = max(0, (needed - halo) // 2 * 2) if size else 0
+        dropped.append(needed - start)
+        needed = start // 2
     return dropped[::-1]
 
 
