@@ -46,12 +46,12 @@ Measure = Callable[[Path], list[Figure]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure the named topics, or all; return 1 if one failed. A bad command line exits with 2."""
+    """Measure the named topics, or all; return 1 if one failed. Exits with 2 on a usage error."""
     given = list(sys.argv[1:] if argv is None else argv)
     if given and given[0] in COMMANDS:
         return int(importlib.import_module(COMMANDS[given[0]]).main(given[1:]))
     arguments = parser().parse_args(given)
-    logging.basicConfig(level=logging.ERROR)  # recoveries are measured on purpose: no warnings
+    logging.basicConfig(level=logging.ERROR)  # recoveries are part of the measurements: no warnings
     report, plots = arguments.results / REPORT, arguments.results / PLOTS
     plots.mkdir(parents=True, exist_ok=True)
     print(HEADING, flush=True)

@@ -1,4 +1,4 @@
-"""The server as its users see it: start, first fragment, frames a second and memory."""
+"""Benchmark of the server: start, first fragment, frames per second and memory."""
 
 import statistics
 import time
@@ -35,7 +35,7 @@ _RENDERED_CLIPS = 5
 
 
 def measure(out: Path) -> list[Figure]:
-    """Measure start, first fragment, frames a second and memory; plots go to `out`."""
+    """Measure start, first fragment, frames per second and memory; plots go to `out`."""
     with TemporaryDirectory(prefix="warmtalk-bench-") as name:
         results = Path(name)
         prepare_demo(results)
@@ -76,7 +76,7 @@ def _first_fragment_times_ms(results: Path) -> dict[int, list[float]]:
     with run_server(results) as server:
         for _ in range(_REQUESTS):
             for length, text in _TEXTS.items():
-                session_id = f"of-{length}"
+                session_id = f"sentences-{length}"
                 server.request("POST", "/speak", {"text": "Yes.", "session_id": session_id})
                 time.sleep(_SETTLE_S)
                 times_ms[length].append(1000 * server.first_fragment_s(text, session_id))
@@ -109,7 +109,7 @@ def _measure_render(results: Path) -> Figure:
         voices = _PrerecordedVoices(list(espeak.speak(text, choice)))
     fps = []
     with _running_runtime(results, voices) as runtime:
-        session = runtime.sessions.registry.lookup("drawn")
+        session = runtime.sessions.registry.lookup("rendered")
         for _ in range(_RENDERED_CLIPS + 1):
             spoken = runtime.speak(session, _SENTENCE, choice).result()
             fps.append(spoken.clip.frames / (spoken.timings.render_s or 0.0))

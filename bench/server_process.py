@@ -25,14 +25,14 @@ class ServerProcess:
     process: "subprocess.Popen[bytes]"
     port: int
     started_s: float
-    """From the command to the first 200 of `/health`."""
+    """Seconds from the command to the first 200 of `/health`."""
 
     def url(self, path: str) -> str:
         """Return the address of a path, which may have a query."""
         return f"http://127.0.0.1:{self.port}{path}"
 
     def request(self, method: str, path: str, body: object = None) -> bytes:
-        """Send a request and return the body of the answer; raises RuntimeError if not 200."""
+        """Send a request and return the response body; raises RuntimeError unless it is 200."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
         payload = None if body is None else json.dumps(body)
         connection.request(method, path, payload, {"Content-Type": "application/json"})
@@ -60,7 +60,7 @@ class ServerProcess:
         for name, _ in self.speak_events(text=text, session_id=session_id):
             if name == "fragment":
                 return time.perf_counter() - started
-        raise RuntimeError("the answer ended without a fragment")
+        raise RuntimeError("the response ended without a fragment")
 
     def resident_mb(self) -> float:
         """Return the resident memory of the server's processes, mapped files included."""
@@ -95,7 +95,7 @@ def run_server(
 ) -> Iterator[ServerProcess]:
     """Start a server with this folder of results on a free port; stop it when the block ends.
 
-    `program` is the script or `-m MODULE ARGS`; it takes the server's own flags after these.
+    `program` is the script or `-m MODULE ARGS`; the server's own flags are appended.
     """
     port = free_port()
     flags = ["--port", str(port), "--results-dir", str(results)]

@@ -52,12 +52,12 @@ def measure(out: Path) -> list[Figure]:
 
 @dataclass(frozen=True, slots=True)
 class _Arrival:
-    """The event of a fragment, against the playback of the film."""
+    """Arrival of a fragment's event, relative to the playback of the film."""
 
     at_s: float
-    """Since the playback began."""
+    """Time of arrival since the playback began."""
     needed_s: float
-    """When the playback reaches the fragment."""
+    """Time at which the playback reaches the fragment."""
 
     @property
     def slack_s(self) -> float:
@@ -98,7 +98,7 @@ class _PlaybackModel:
 def _measure_late_fragments(server: ServerProcess, out: Path) -> list[Figure]:
     """Let four sessions speak at once, at full speed and paced."""
     fast, paced = _speak_at_once(server, {}), _speak_at_once(server, {"lead_s": _LEAD_S})
-    _plot_slack({"as fast as it goes": fast, f"lead_s {_LEAD_S:g}": paced}, out / "together.png")
+    _plot_slack({"at full speed": fast, f"lead_s {_LEAD_S:g}": paced}, out / "together.png")
     name = f"{_SESSIONS} sessions speaking at once{{}}: fragments late against real time"
     return [
         _late_figure(name.format(""), fast),
@@ -169,7 +169,7 @@ def _measure_fifth_session(server: ServerProcess) -> Figure:
 
 
 def _measure_interruptions(server: ServerProcess, out: Path) -> list[Figure]:
-    """Time `POST /interrupt`: it answers once the end of the film is durable."""
+    """Time `POST /interrupt`; its response comes once the end of the film is durable."""
     times_ms = {
         "one session": _interrupt_often_ms(server, {}),
         f"one session, lead_s {_LEAD_S:g}": _interrupt_often_ms(server, {"lead_s": _LEAD_S}),
@@ -209,8 +209,9 @@ def _interrupt_ms(server: ServerProcess, delay_s: float, pace: dict[str, float])
 def _plot_slack(arrivals: dict[str, list[_Arrival]], path: Path) -> None:
     plot = Plot(figsize=(7, 4), layout="constrained")
     axes = plot.subplots()
-    for label, some in arrivals.items():
-        needed, slack = [one.needed_s for one in some], [one.slack_s for one in some]
+    for label, fragments in arrivals.items():
+        needed = [fragment.needed_s for fragment in fragments]
+        slack = [fragment.slack_s for fragment in fragments]
         axes.plot(needed, slack, ".", markersize=3, label=label)
     axes.axhline(0, color="grey", linestyle="--", linewidth=1, label="late below")
     axes.set_xlabel("time in the film, s")
@@ -225,7 +226,7 @@ def _plot_interruptions(times_ms: dict[str, list[float]], path: Path) -> None:
     for case, values in times_ms.items():
         axes.ecdf(values, label=case)
     axes.axvline(200, color="grey", linestyle="--", linewidth=1, label="goal of p95")
-    axes.set_xlabel("POST /interrupt to its answer: the end is durable, ms")
+    axes.set_xlabel("POST /interrupt to its response: the end is durable, ms")
     axes.set_ylabel("share of interruptions")
     axes.set_xlim(left=0)
     axes.legend()

@@ -14,7 +14,7 @@ from session.mp4.concat_clips import concat_clips
 from session.mp4.export import export_film
 
 _MAX_LISTED_FAULTS = 20
-"""Maximum number of faults that are printed; the rest is counted."""
+"""Maximum number of faults that are printed; further ones are only counted."""
 
 
 def main(argv: Sequence[str] | None = None, *, program: str = "python -m session") -> int:
@@ -53,7 +53,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     concat.add_argument(
         "--normalise",
         action="store_true",
-        help="encode pictures that differ again, in the size and rate of the first clip",
+        help="re-encode pictures that differ, in the size and rate of the first clip",
     )
     concat.set_defaults(run=_concat)
     check = commands.add_parser("check", help="verify a film and its journal")
@@ -137,7 +137,7 @@ def _film_report(result: FilmCheckResult) -> str:
         f"  film     {spec.width}x{spec.height} at {spec.fps} fps, {result.end} bytes,"
         f" {result.fragments} fragments",
         f"  clocks   {result.frames} pictures, {result.frames / spec.fps:.3f} s;"
-        f" sound ends {lag_ms:.1f} ms before",
+        f" sound ends {lag_ms:.1f} ms earlier",
         f"  journal  {journal}",
     ]
     if result.is_growing:

@@ -18,7 +18,7 @@ def alignment_frames(fps: Fraction | int, rate_hz: int = SAMPLE_RATE_HZ) -> int:
 
 
 def frames_to_align(frames: int, alignment: int) -> int:
-    """Number of frames missing to the next multiple of `alignment`."""
+    """Number of frames to add to reach the next multiple of `alignment`."""
     return -frames % alignment
 
 

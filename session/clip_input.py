@@ -19,7 +19,7 @@ def require_matching_media(spec: FilmSpec, pictures: Pictures, samples: Samples)
     expected = (len(pictures) * spec.samples_per_frame,)
     if samples.shape != expected or samples.dtype != np.float32:
         raise ValueError(
-            f"samples is {samples.shape} {samples.dtype}; {len(pictures)} pictures take"
+            f"samples is {samples.shape} {samples.dtype}; {len(pictures)} pictures need"
             f" {expected} float32."
         )
     if not np.isfinite(samples).all():
@@ -29,11 +29,11 @@ def require_matching_media(spec: FilmSpec, pictures: Pictures, samples: Samples)
 def _require_pictures(spec: FilmSpec, pictures: Pictures) -> None:
     shape = (spec.height, spec.width, 3)
     if not pictures:
-        raise ValueError("pictures is empty; a fragment takes one or more.")
+        raise ValueError("pictures is empty; a fragment needs one or more.")
     for picture in pictures:
         if picture.shape != shape or picture.dtype != np.uint8:
             raise ValueError(
-                f"A picture is {picture.shape} {picture.dtype}; this film takes {shape} uint8."
+                f"A picture is {picture.shape} {picture.dtype}; this film needs {shape} uint8."
             )
 
 
@@ -44,5 +44,5 @@ def require_cues_in_range(cues: Sequence[Cue], *, first_frame: int, frames: int)
             raise ValueError(
                 f"A cue begins at frame {cue.first_frame} and lasts {cue.frames} frames; it must"
                 f" begin on these pictures, {first_frame} to {first_frame + frames - 1}, and last 1"
-                " or more."
+                " frame or more."
             )

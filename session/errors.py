@@ -11,11 +11,11 @@ _REMEDIES = {
     errno.EACCES: "give the server write permission and try again",
     errno.EPERM: "give the server write permission and try again",
     errno.ENOENT: "a folder or file was removed; try again, and it is created again",
-    errno.ENOTDIR: "a file is in the place of a folder; move it away and try again",
+    errno.ENOTDIR: "a file exists where a folder is needed; move it away and try again",
     errno.EMFILE: "too many files are open; raise the limit (ulimit -n), or open fewer",
 }
 """The next step for each error number."""
-_OTHER_REMEDY = "look into the system's log, fix the cause and try again"
+_OTHER_REMEDY = "check the system's log, fix the cause and try again"
 
 
 class FilmError(Exception):
@@ -55,7 +55,7 @@ class FilmDiskError(FilmError, OSError):
 
 
 class FilmGoneError(FilmError):
-    """The film was removed or replaced while its writer had it open."""
+    """The film was removed or replaced while it was open for writing."""
 
 
 class SyncFailedError(OSError):
@@ -71,7 +71,7 @@ class FilmNotLiveError(FilmError):
 
 
 class ClipOpenError(FilmError):
-    """A clip is open already; a film takes one at a time."""
+    """A clip is open already; a film can have only one open clip."""
 
 
 class ClipEmptyError(FilmError):
@@ -102,10 +102,10 @@ def is_out_of_space(error: OSError) -> bool:
 
 def disk_error(error: OSError, path: Path) -> FilmFullError | FilmDiskError:
     """Convert an error at `path` into one that names the next step."""
-    said = os.strerror(error.errno) if error.errno else str(error)
+    reason = os.strerror(error.errno) if error.errno else str(error)
     if is_out_of_space(error):
         return FilmFullError(
-            error.errno, f"The disk is full ({said}); make room and try again", str(path)
+            error.errno, f"The disk is full ({reason}); make room and try again", str(path)
         )
     remedy = _REMEDIES.get(error.errno or 0, _OTHER_REMEDY)
-    return FilmDiskError(error.errno, f"The disk operation failed ({said}); {remedy}", str(path))
+    return FilmDiskError(error.errno, f"The disk operation failed ({reason}); {remedy}", str(path))

@@ -55,7 +55,7 @@ class ClipWriter(Protocol):
 
 
 class Film(Protocol):
-    """The one writer of a film. Any thread may query it; one at a time writes clips."""
+    """The only writer of a film. Any thread may query it; one at a time writes clips."""
 
     @property
     def path(self) -> Path:

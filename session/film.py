@@ -1,4 +1,4 @@
-"""Facts of a session film: its format, fragments, clips and cues."""
+"""Data types of a session film: format, fragments, clips and cues."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ class FilmSpec:
         low, high = _SIZE_RANGE
         for name, value in (("width", self.width), ("height", self.height)):
             if not low <= value <= high:
-                raise ValueError(f"{name} is {value}; a film takes {low} to {high} pixels.")
+                raise ValueError(f"{name} is {value}; it must be {low} to {high} pixels.")
         slow, fast = _FPS_RANGE
         if not slow <= self.fps <= fast or SAMPLE_RATE_HZ % self.fps:
             raise ValueError(

@@ -20,7 +20,7 @@ CODEC: Final = "libx264"
 PRESET = "superfast"
 CRF = 21
 """Constant quality. Measured on the 512x600 portrait, swaying, in fragments of 12 pictures:
-41.1 dB, SSIM .976, 2.5 Mbit/s, 2.9 ms of one core for each picture. `veryfast` at 19 has the same
+41.1 dB, SSIM .976, 2.5 Mbit/s, 2.9 ms of one core per picture. `veryfast` at 19 has the same
 quality and bit rate and takes 4.6 ms; `ultrafast` needs twice the bits."""
 _SLICE_THREADS = min(2, os.cpu_count() or 1)
 """Slices of one picture are encoded in parallel: unlike frame threads, they add no delay."""
@@ -159,7 +159,7 @@ class VideoEncoder:
     def _frame(self, picture: NDArray[np.uint8]) -> av.VideoFrame:
         shape = (self._spec.height, self._spec.width, 3)
         if picture.shape != shape:  # PyAV would scale it silently
-            raise ValueError(f"picture is {picture.shape}; this film takes {shape}.")
+            raise ValueError(f"picture is {picture.shape}; this film needs {shape}.")
         frame = to_frame(picture)
         frame.pts = self._next_pts
         frame.time_base = Fraction(1, self._spec.fps)

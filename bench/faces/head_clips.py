@@ -183,7 +183,7 @@ def step_error(
 
 
 def mouth_patch() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the portrait, its mouth region (170, 200, 3) a little brighter, and a soft mask."""
+    """Return the portrait, its mouth region (170, 200, 3) slightly brighter, and a soft mask."""
     frame = portrait()
     patch = np.clip(frame[150:320, 150:350] + np.array([9, 5, 3]), 0, 255).astype(np.uint8)
     mask = np.zeros((170, 200), np.uint8)

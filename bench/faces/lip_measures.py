@@ -20,7 +20,7 @@ OPEN_VOWEL = 0.8
 """Height from which a vowel counts as open: /æ a ɑ/ and diphthongs that begin there."""
 WIDE_VOWELS, ROUND_VOWELS, A_VOWELS = frozenset("i"), frozenset("uʉ"), frozenset("aɑ")
 SHORTEST_A_S, SHORTEST_WIDTH_S = 0.080, 0.060
-"""In a shorter vowel no speaker's mouth reaches the full shape."""
+"""Minimum durations; in a shorter vowel no speaker's mouth reaches the full shape."""
 LAGS_S = np.arange(-0.10, 0.1001, 0.005)
 
 Curve = NDArray[np.float64]

@@ -20,7 +20,7 @@ FPS = 25
 NOISE_SIGMA = 2.0
 CRF = 20
 JAW_IOD = 0.2
-"""Travel of the lower lip at the widest, in eye distances."""
+"""Displacement of the lower lip at the widest opening, in eye distances."""
 CAVITY_BGR = (24, 18, 40)
 """Colour of the open mouth."""
 

@@ -334,7 +334,7 @@ def run_ffmpeg(*options: str, stdin: bytes = b"") -> None:
 
 
 def offsets_ms(decoded: DecodedFilm) -> Values:
-    """Time of the click minus time of the flash, in the order of the clips."""
+    """Return the time of the click minus the time of the flash of each clip, in order."""
     flashes = decoded.picture_times[decoded.brightness > 128]
     loud = np.flatnonzero(np.abs(decoded.values) > LOUD)
     is_first = np.insert(np.diff(loud) > SAMPLE_RATE_HZ // 20, 0, True)

@@ -60,7 +60,7 @@ class WriterResults:
 
 
 def total_bytes(results: WriterResults, method: Method, length_s: int) -> float:
-    """Bytes written to build a film of this length clip by clip, interpolated from the appends."""
+    """Return the bytes written to build such a film clip by clip, interpolated from the appends."""
     lengths = [cost.length_s for cost in results.costs[method]]
     each = [cost.bytes_written for cost in results.costs[method]]
     clip_s = sum(CLIP_FRAGMENTS) / PORTRAIT.fps
@@ -99,7 +99,7 @@ def draw_bytes(results: WriterResults, axes: Axes) -> None:
         gigabytes = [total_bytes(results, method, int(length)) / 1e9 for length in lengths]
         axes.plot(lengths, gigabytes, color=COLOURS[method], label=NAMES[method])
     set_length_axis(axes)
-    axes.set(title="Written in all, to build the film clip by clip", ylabel="GB")
+    axes.set(title="Total bytes written to build the film clip by clip", ylabel="GB")
     axes.legend()
 
 

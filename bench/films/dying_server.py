@@ -2,8 +2,8 @@
 
 `python -m bench.films.dying_server KILL_POINT SCRIPT ARGS…`, where KILL_POINT is for example
 `fsync:7:before`: the name of a function of `os`, the number of the call, and whether the process
-is killed before it, after it, or (`half`, for pwrite) when half of the bytes are written. `never`
-runs the server without a kill point. Nothing else of the server is changed.
+is killed before it, after it, or (`half`, for pwrite) after half of the bytes are written. `never`
+runs the server without a kill point. Nothing else about the server is changed.
 """
 
 import os

@@ -19,7 +19,7 @@ _RESET_SHARE = 0.2
 
 @dataclass(slots=True)
 class SessionRecord:
-    """Everything that clients and viewers of a session have received; it must hold afterwards."""
+    """Everything that clients and viewers of a session have received; it must survive the kill."""
 
     name: str
     film: Path

@@ -28,7 +28,7 @@ def verify(record: SessionRecord, server: ServerUnderTest) -> None:
     verify_streams(record, film_id, data)
     if film_id is None:
         if record.clips or record.fragments:
-            raise DataLossError("a film is gone of which something was acknowledged")
+            raise DataLossError("a film with acknowledged clips or fragments is gone")
         return
     session = server.request("GET", f"/sessions/{record.name}")
     verify_transcript(record, session, len(data))
@@ -52,12 +52,12 @@ def film_id_at(path: Path) -> str | None:
 def verify_streams(record: SessionRecord, film_id: str | None, data: bytes) -> None:
     """Verify that the film has every byte that was watched, and that removed films are gone."""
     if film_id is not None and film_id in record.removed:
-        raise DataLossError("a film exists whose reset was acknowledged")
+        raise DataLossError("a film still exists although its reset was acknowledged")
     for watched_id, received in record.streams:
         if watched_id == film_id and not data.startswith(received):
             raise DataLossError(f"{len(received)} bytes that were watched are not in the film")
         if watched_id != film_id and watched_id not in record.removed | record.maybe_removed:
-            raise DataLossError(f"a film of which {len(received)} bytes were watched is gone")
+            raise DataLossError(f"a film is gone; {len(received)} bytes of it were watched")
 
 
 def verify_transcript(record: SessionRecord, session: dict[str, Any], size: int) -> None:
@@ -65,30 +65,30 @@ def verify_transcript(record: SessionRecord, session: dict[str, Any], size: int)
     clips = {clip["index"]: clip for clip in session["clips"]}
     for index, clip in record.clips.items():
         if clips.get(index) != clip:
-            raise DataLossError(f"clip {index} was acknowledged as {clip}, is {clips.get(index)}")
+            raise DataLossError(f"clip {index} was acknowledged as {clip}, now {clips.get(index)}")
     for fragment in record.fragments:
         end = fragment["first_frame"] + fragment["frames"]
         if fragment["bytes"] > size or end > session["frames"] or fragment["clip"] not in clips:
-            raise DataLossError(f"the acknowledged {fragment} is not in the film")
+            raise DataLossError(f"the acknowledged fragment {fragment} is not in the film")
 
 
 def verify_decoding(film: Path, frames: int) -> None:
     """Verify that every picture and sample decodes, by time stamps and by counting."""
     check = check_film(film)
     if check.faults:
-        raise DataLossError(f"{film} is not sound: {check.faults}")
+        raise DataLossError(f"{film} is damaged: {check.faults}")
     if not frames:
         return  # killed before the first fragment: decoders reject an init segment alone
     picture_ticks, sound_starts = time_stamps(film)
     if picture_ticks != [TICKS_PER_FRAME * index for index in range(frames)]:
         raise DataLossError(
-            f"{len(picture_ticks)} pictures decode of {frames}, or not at their times"
+            f"{len(picture_ticks)} of {frames} pictures decode, or their times are wrong"
         )
     if sound_starts != [SAMPLES_PER_PACKET * index for index in range(len(sound_starts))]:
         raise DataLossError("the sound has a gap")
     counted = count_with_ffmpeg(film)
     if counted != (frames, SAMPLES_PER_PACKET * len(sound_starts)):
-        raise DataLossError(f"by counting there are {counted} pictures and samples")
+        raise DataLossError(f"the decoded (pictures, samples) are {counted} by counting")
     lag = frames * SAMPLE_RATE_HZ // check.spec.fps - counted[1]
     if not 0 <= lag < MAX_LAG_SAMPLES:
         raise DataLossError(f"the sound ends {lag} samples before the pictures")

@@ -1,7 +1,7 @@
 """Benchmark of data loss under `kill -9`, repeated while two sessions speak and are watched.
 
 In each run a real server (gunicorn, film, journal) speaks and all of its processes are killed, half
-of the times at one exact system call and half of the times at a random moment. The server is
+of the time at one exact system call and half of the time at a random moment. The server is
 started again and compared with what it had acknowledged: every byte that a viewer received is in
 the film at its place; every acknowledged clip and fragment is in the transcript and decodes, by
 time stamps and by counting; and speaking continues.
@@ -38,7 +38,7 @@ _RUNS = 100
 _SEED = 20
 _MAX_LIFE_S = 1.2
 _LAST_TEXT = " ".join(TEXTS)
-"""Text that every session speaks undisturbed after the last restart."""
+"""Text that every session speaks without a kill after the last restart."""
 _FAILURES = (DataLossError, *NETWORK_ERRORS, av.error.FFmpegError)
 _CALLS = (
     *[("pwrite", 24, when) for when in ("before", "half", "after")],
@@ -89,7 +89,7 @@ def _app_command(results: Path, port: int) -> list[str]:
 
 
 class KillTest:
-    """Server that is killed and started again, with one results folder."""
+    """Kills and restarts a server repeatedly, with one results folder."""
 
     def __init__(self, results: Path, command: Command, *, seed: int) -> None:
         self.results = results
@@ -100,7 +100,7 @@ class KillTest:
         self.acknowledged = 0
         """Number of fragments and clips, over all runs."""
         self.killed_at_call = 0
-        """Number of servers that were killed at their call; the others were killed from outside."""
+        """Number of servers killed at a chosen system call; the others were killed from outside."""
         self._command = command
         self._random = random.Random(seed)
 
@@ -161,7 +161,7 @@ class KillTest:
         self.acknowledged += sum(len(each.clips) + len(each.fragments) for each in records)
 
     def _speak_undisturbed(self) -> list[str]:
-        """Continue every film by some seconds, which makes it long enough to measure a lag."""
+        """Extend every film by some seconds, which makes it long enough to measure a lag."""
         try:
             with self._running_server("never") as server:
                 for record in self.sessions.values():

@@ -48,7 +48,7 @@ _SKEW_LENGTHS = (7, 9, 12, 8, 11)
 _FLASH_FRAME = 4
 _BOUNDARIES = 100
 _WINDOW_SAMPLES = 64
-"""Number of samples on each side of a clip boundary."""
+"""Number of samples compared on each side of a clip boundary."""
 
 
 def measure(out: Path) -> list[Figure]:
@@ -132,7 +132,7 @@ def _append_figure(name: str, value: float, unit: str, goal: float) -> Figure:
 
 
 def _append_to_both(short: Path, long: Path) -> NDArray[np.float64]:
-    """Append the same fragments to either film in turn; (2, n) milliseconds."""
+    """Append the same fragments to both films in turn; return (2, n) milliseconds."""
     count = _APPENDS * _APPEND_FRAMES // 8
     pictures = portrait(count, sway=2.0)
     fragments = encode(pictures, murmur(count * PORTRAIT.samples_per_frame), _APPEND_FRAMES)
@@ -220,7 +220,7 @@ def _write_flashes(path: Path) -> list[int]:
 
 
 def _skew_ms(decoded: DecodedFilm, frames: Sequence[int]) -> Values:
-    """Time of the click minus time of the flash for each clip; (n,) milliseconds."""
+    """Return the time of the click minus the time of the flash of each clip; (n,) milliseconds."""
     flash_times = decoded.picture_times[decoded.brightness > 128]
     if len(flash_times) != len(frames):
         raise RuntimeError(f"{len(flash_times)} flashes were decoded of {len(frames)} written.")
@@ -233,7 +233,7 @@ def _skew_ms(decoded: DecodedFilm, frames: Sequence[int]) -> Values:
 
 
 def _measure_boundaries(folder: Path) -> Figure:
-    """Compare the sharpest bend of a continuous tone at clip boundaries with that in mid-clip."""
+    """Compare the largest second difference of a tone at clip boundaries with that in mid-clip."""
     lengths = [5 + index % 7 for index in range(_BOUNDARIES)]
     grey = np.full((SMALL.height, SMALL.width, 3), 128, np.uint8)
     path = folder / "boundaries.mp4"
@@ -246,7 +246,8 @@ def _measure_boundaries(folder: Path) -> Figure:
     boundaries = np.cumsum(lengths)[1:-1] * SMALL.samples_per_frame
     return Figure(
         name="click at joints against mid-clip (second difference)",
-        value=_sharpest_bend(samples, boundaries) / _sharpest_bend(samples, boundaries + 2 * 1920),
+        value=_max_second_difference(samples, boundaries)
+        / _max_second_difference(samples, boundaries + 2 * 1920),
         unit="x",
         goal=1.5,
         better="lower",
@@ -260,10 +261,12 @@ def _tone(first_frame: int, frames: int) -> Sound:
     return np.asarray(0.3 * np.sin(2 * np.pi * 220 * times), dtype=np.float32)
 
 
-def _sharpest_bend(samples: Sound, places: NDArray[np.int64]) -> float:
-    bends = np.abs(np.diff(samples, n=2))
+def _max_second_difference(samples: Sound, places: NDArray[np.int64]) -> float:
+    differences = np.abs(np.diff(samples, n=2))
     return float(
-        max(bends[place - _WINDOW_SAMPLES : place + _WINDOW_SAMPLES].max() for place in places)
+        max(
+            differences[place - _WINDOW_SAMPLES : place + _WINDOW_SAMPLES].max() for place in places
+        )
     )
 
 

@@ -36,7 +36,7 @@ UPPER, MOUTH = np.s_[:, :, :14], np.s_[:, :, 18:28, 10:22]
 
 
 def measure(out: Path) -> list[Figure]:  # noqa: ARG001  there is no plot
-    """Measure their CPU time, and the similarity of `half` and `full`."""
+    """Measure the CPU time of the decoders, and the similarity of `half` and `full`."""
     return figures(VAE, TINY)
 
 
@@ -45,7 +45,7 @@ def figures(vae: Mapping[str, Any], tiny: Mapping[str, Any]) -> list[Figure]:
     full, half, tiny_generator = build_generators(vae, tiny)
     seconds: dict[str, list[float]] = {"full": [], "half": [], "tiny": []}
     pairs = []
-    for number in range(ROUNDS):  # interleaved, so that other load affects all of them alike
+    for number in range(ROUNDS):  # interleaved, so that other load affects all decoders alike
         face, generated = random_faces(number)
         latents = half.prepare_latents(face)
         expected = decode(full, generated, latents, seconds["full"])
@@ -92,7 +92,7 @@ def random_faces(number: int) -> tuple[Tensor, Tensor]:
 def decode(
     generator: Generator, generated: Tensor, latents: Tensor, seconds: list[float]
 ) -> Picture:
-    """Rows that `half` decodes; appends the CPU time to `seconds`."""
+    """Return the rows that `half` decodes, and append the CPU time to `seconds`."""
     started_s = time.process_time()
     pictures = generator.decode(generated, latents)
     seconds.append(time.process_time() - started_s)

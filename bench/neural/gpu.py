@@ -1,7 +1,7 @@
 """`python -m bench gpu`: the neural engine at full size on a GPU, with random weights.
 
-Takes under 8 minutes and 4 GB of temporary disk space, no network. The table is printed row by row,
-and the report is written after every row, so that nothing is lost when it is stopped.
+Takes under 8 minutes and 4 GB of temporary disk space; needs no network. The table is printed row
+by row, and the report is written after every row, so that nothing is lost if the run is stopped.
 """
 
 import argparse
@@ -184,7 +184,9 @@ def measure_all(rig: Rig, report: Report, rows: Sequence[Row], *, ends_s: float)
     for name, row, expected_s in rows:
         left_s = ends_s - time.monotonic()
         if not rig.tiny and left_s < expected_s:
-            report.failed[name] = f"skipped: {left_s:.0f} s were left, it takes {expected_s:.0f}"
+            report.failed[name] = (
+                f"skipped: {left_s:.0f} s are left, and it takes {expected_s:.0f} s"
+            )
         elif not run_row(name, row, context, report, left_s):
             report.failed["the rest"] = (
                 "the device is lost to this process; run the others with --rows"

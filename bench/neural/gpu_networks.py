@@ -153,7 +153,7 @@ def profile_batch(rig: Rig, pipeline: Pipeline, size: int) -> list[tuple[float, 
 
 
 def is_kernel(event: Any, *, on_gpu: bool) -> bool:
-    """Whether a profiler event ran on the device, rather than launched work on it."""
+    """Return True if a profiler event ran on the device, rather than launched work on it."""
     return not on_gpu or str(event.device_type).endswith("CUDA")
 
 

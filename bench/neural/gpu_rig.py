@@ -99,7 +99,7 @@ class Rig:
 
     @property
     def is_gpu(self) -> bool:
-        """Whether the figures are meaningful."""
+        """True on a GPU; figures measured on a CPU mean nothing."""
         return self.device.startswith("cuda")
 
     def synchronize(self) -> None:

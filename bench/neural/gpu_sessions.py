@@ -17,7 +17,7 @@ WARM_TIMEOUT_S = 180
 
 @dataclass(slots=True, kw_only=True)
 class RealTimeResult:
-    """Late fragments by the number of sessions."""
+    """Result of `find_session_limit`."""
 
     fps: int
     late: dict[int, int]
@@ -26,13 +26,13 @@ class RealTimeResult:
 
     @property
     def max_sessions(self) -> int:
-        """Largest number of sessions such that no number up to it was ever late."""
+        """Largest measured number of sessions below the smallest number with late fragments."""
         faulty = min((count for count, late in self.late.items() if late), default=1 << 30)
         return max((count for count in self.late if count < faulty), default=0)
 
 
 def find_session_limit(rig: Rig, counts: Sequence[int], *, seconds: float) -> RealTimeResult:
-    """Increase the number of sessions until one is late; decrease it if the first is too large."""
+    """Increase the number of sessions until one is late; decrease it if the first was too large."""
     settings = rig.settings(min_free_mb=0.0)
     engine = rig.engine()
     runtime = Runtime(
@@ -69,7 +69,7 @@ def run_sessions(runtime: Runtime, count: int, seconds: float, result: RealTimeR
     choice = runtime.choose()
     lookup = runtime.sessions.registry.lookup
     jobs = [
-        runtime.speak(lookup(f"of-{count}-{number}"), text, choice, lead_s=LEAD_S)
+        runtime.speak(lookup(f"sessions-{count}-{number}"), text, choice, lead_s=LEAD_S)
         for number in range(count)
     ]
     with ThreadPoolExecutor(count) as watchers:

@@ -1,7 +1,7 @@
 """Precision and speed of the neural engine at full size, with random weights, on the CPU.
 
-bf16 as the engine uses it, with its exact savings; fp32 without. Takes 10 GB of memory and some
-minutes.
+bf16 is measured as the engine uses it, with its exact savings; fp32 without them. Takes 10 GB of
+memory and some minutes.
 """
 
 import math
@@ -93,7 +93,7 @@ def figures(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> list[Figure]:
 def build_networks(
     unet: Mapping[str, Any], vae: Mapping[str, Any], dtype: torch.dtype
 ) -> list[nn.Module]:
-    """UNet and autoencoder of this type, as the engine has them."""
+    """UNet and autoencoder of this data type, as the engine has them."""
     with torch.random.fork_rng():
         torch.manual_seed(SEED)  # biases are initialized at random
         unet_network = random_network(UNet2DConditionModel.from_config(dict(unet)))  # type: ignore[no-untyped-call]

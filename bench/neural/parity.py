@@ -47,7 +47,7 @@ LEVEL = 1.0
 MEAN_LEVELS = 0.01
 """Mean colour of a picture, of 255: many such roundings cancel."""
 DEVIATIONS = 6.0
-"""The reference samples its latents; of these samples none is further from the mean."""
+"""The reference samples its latents; no sample may be further from the mean."""
 LAYER = 100_000
 """Difference between the layers of a step in the golden window tables."""
 
@@ -63,7 +63,7 @@ class StageResult:
 
     @property
     def holds(self) -> bool:
-        """Whether the difference is within the bound; false for NaN."""
+        """True if the difference is within the bound; False for NaN."""
         return self.measured <= self.bound
 
 
@@ -233,9 +233,8 @@ def generator_stages(
         yield levels("mean colour of all pictures", means, expected["dec_mean_bgr"], MEAN_LEVELS)
     else:
         yield similarity(decoded[expected["dec_sel"]], expected["decoded_bgr"], decoder)
-    decoded[expected["dec_sel"]] = expected[
-        "decoded_bgr"
-    ]  # so that errors of the decoder do not affect pasting
+    # Errors of the decoder must not affect pasting.
+    decoded[expected["dec_sel"]] = expected["decoded_bgr"]
     return decoded
 
 

@@ -73,7 +73,7 @@ def configs(*, tiny: bool) -> tuple[Mapping[str, Any], Mapping[str, Any], Mappin
 
 
 def random_tensors(network: nn.Module) -> dict[str, Tensor]:
-    """Random tensors of a network on the meta device that preserve the magnitude of activations."""
+    """Random tensors, for a network on the meta device, that preserve activation magnitudes."""
     noise = torch.Generator().manual_seed(SEED)
     return {name: random_tensor(name, x, noise) for name, x in network.state_dict().items()}
 

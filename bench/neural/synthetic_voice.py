@@ -26,7 +26,7 @@ class SyntheticVoices:
         speed: float | None = None,  # noqa: ARG002
     ) -> VoiceChoice:
         """Return the only voice."""
-        return VoiceChoice(voice="drone", language="en", speed=1.0)
+        return VoiceChoice(voice="hum", language="en", speed=1.0)
 
     def speak(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:  # noqa: ARG002
         """Hum once per word."""

@@ -1,4 +1,4 @@
-"""A real Chromium for measurements: which pictures it shows, and when, by this machine's clock."""
+"""Chromium for measurements: records each picture that it shows, timed by this machine's clock."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +38,7 @@ addEventListener("DOMContentLoaded", () => {
   }).observe(stage, { attributeFilter: ["class"] });
 });
 """
-"""Script of every page that is loaded."""
+"""Script that runs in every page before its own."""
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),

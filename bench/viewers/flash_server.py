@@ -1,4 +1,4 @@
-"""A real server, into whose film clips with a flash and a click are appended on request.
+"""A real server that appends clips with a flash and a click to its film on request.
 
 `python -m bench.viewers.flash_server SESSION ARGS…`, where ARGS are the server's own. Each line of
 standard input appends a clip, in writes as large as those of the server's own clips.

@@ -30,7 +30,7 @@ _SENTENCE = "Yes."
 _REQUESTS = 32
 """Requests from idle whose first picture is timed, for each player."""
 _WARM_UP_REQUESTS = 2
-"""Requests before these: the browser starts its decoder and its sound."""
+"""Untimed requests before these, in which the browser starts its decoder and its sound."""
 _QUIET_S = (0.3, 0.9)
 """Idle time before a request; random, so that no periodic effect is measured."""
 _LONG_FILM_S = 300
@@ -62,11 +62,11 @@ class _Latency:
 
     sent: float
     appended: float
-    """Its first fragment was durable."""
+    """Time at which its first fragment was durable."""
     shown: float
-    """Its first picture was on the screen, cross-faded from the idle picture."""
+    """Time at which its first picture was on the screen, cross-faded from the idle picture."""
     moved: float
-    """Its second picture was on the screen: the picture moves."""
+    """Time at which its second picture was on the screen: the picture moves."""
 
 
 class _JournalWatch(Thread):
@@ -153,7 +153,7 @@ def _measure_memory(page: SessionPage) -> list[Figure]:
         page.wait(partial(_has_played, page, position_s, buffered_s))
         heap_mb.append(page.heap_mb())
     name = f"film kept by the page of {_LONG_FILM_S // 60} min, at most"
-    # The first interval is left out: the page still fills its buffer.
+    # The first interval is left out: the page is still filling its buffer.
     growth_mb, span_s = heap_mb[-1] - heap_mb[1], (len(heap_mb) - 2) * _HEAP_INTERVAL_S
     heap_name = f"the page's heap, growth over {span_s} s of film"
     return [

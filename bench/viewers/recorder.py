@@ -24,7 +24,7 @@ SCREEN = 1280, 900
 PROGRAMS = {"Xvfb": "xvfb", "pulseaudio": "pulseaudio", "ffmpeg": "ffmpeg", "mpv": "mpv"}
 """Required programs and their Debian packages."""
 CAPTURE_FPS = 200
-"""Rate at which the region is recorded: a flash is known to half of such an interval."""
+"""Rate at which the region is recorded: a flash is dated to within half of this interval."""
 REGION_PX = 16
 """Width and height of the recorded region."""
 WHITE = 200

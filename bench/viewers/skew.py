@@ -51,7 +51,7 @@ _QUIET_S = (0.3, 0.9)
 """Idle time of the page before a clip."""
 _LAST_FLASH_S = (_CLIPS - 1) * CLIP_S + FLASH_S
 _SETTLE_S = 0.5
-"""The last pictures and sounds are recorded after this time."""
+"""Time after playback until the last pictures and sounds are recorded."""
 
 _PLAYER = """<!doctype html><body style="margin:0;background:black">
 <video id="film" src="{name}"></video>"""
@@ -144,7 +144,10 @@ class _Recorder:
     def skews_ms(
         self, centre: tuple[float, float], clips: int, play: Callable[[], object]
     ) -> Skews:
-        """Record around a point of the screen during `play`; raises RuntimeError if clips miss."""
+        """Record around a point of the screen during `play`.
+
+        Raises RuntimeError if too few clips are recorded.
+        """
         path = self.folder / "recording.nut"
         with recording(self.environment, path, (round(centre[0]), round(centre[1]))):
             play()

@@ -47,7 +47,7 @@ class Watcher:
 
 
 async def watch_stream(watcher: Watcher) -> None:
-    """Read one endless answer, as the page does; by HTTP/1.0, to get the body without chunks."""
+    """Read one endless response, as the page does; over HTTP/1.0, so that it is not chunked."""
     reader, writer = await watcher.connect()
     writer.write(b"GET /session/stream?from=0 HTTP/1.0\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n")
@@ -77,7 +77,7 @@ async def watch_playlist(watcher: Watcher) -> None:
 async def fetch(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, header: str = ""
 ) -> bytes:
-    """Send one request on a kept connection and return the body of the answer."""
+    """Send one request on a persistent connection and return the response body."""
     writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n".encode())
     head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
     if not head.startswith(("http/1.1 200", "http/1.1 206")):
@@ -132,7 +132,7 @@ async def main(kind: str, port: int, count: int, film: Path) -> None:
     done, _ = await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
     for task in done - {ended}:
         task.result()  # raises the watcher's own error
-        raise RuntimeError("the server ended an answer too early")
+        raise RuntimeError("the server ended a response too early")
     await wait_for_downloads(watchers, commits)
     for task in tasks:
         task.cancel()

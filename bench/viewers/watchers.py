@@ -22,7 +22,7 @@ _ROUNDS = 2
 _FILM = "full_session.mp4"
 
 _Watched = tuple[float, list[list[float]]]
-"""The cores that the server used, and the delays of each watcher, s."""
+"""Mean number of cores that the server used, and the delays of each watcher, s."""
 
 
 def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - this topic has no plot

@@ -25,7 +25,7 @@ from session.fragmented.journal_repair import FilmFile, JournalRepair, repair_jo
 from session.fragmented.recovery import recover
 
 MAX_LAG_SAMPLES = 3 * SAMPLES_PER_PACKET
-"""Upper limit, exclusive, of the sound that the AAC encoder buffers: two packets and a part."""
+"""Exclusive upper limit of the sound in the AAC encoder: two packets and a partial one."""
 _IDR_SLICE, _SLICE = 5, 1
 """Types of H.264 NAL units (ITU-T H.264, table 7-1): slices of key frames and of others."""
 _CHUNK_BYTES = 1 << 20
@@ -136,11 +136,11 @@ def _check_journal(result: FilmCheckResult, path: Path, film: FilmFile) -> list[
     if journal:
         result.faults += _journal_faults(journal, is_growing=result.is_growing)
         if journal.init_crc32 not in (None, zlib.crc32(film.init_segment.data)):
-            result.faults.append("The film's init segment is not as it was written (CRC).")
+            result.faults.append("The film's init segment does not match its CRC.")
     if repair is None:
         if journal_path(path).exists():
             name = journal_path(path).name
-            result.faults.append(f"The journal {name} is damaged, or another film's.")
+            result.faults.append(f"The journal {name} is damaged or belongs to another film.")
         return []
     result.has_journal = True
     result.clips = sum(entry.text is not None for entry in repair.entries)
@@ -152,7 +152,7 @@ def _journal_faults(journal: JournalContents, *, is_growing: bool) -> Iterator[s
         yield "The journal's first line is damaged."
     for number, line in enumerate(journal.lines, 2):
         if isinstance(line, bytes):
-            yield f"Line {number} of the journal is not as it was written."
+            yield f"Line {number} of the journal is damaged."
     if journal.is_torn and not is_growing:
         yield "The journal's last line is torn."
 
@@ -199,7 +199,7 @@ def _sample_faults(fd: int, header: FragmentHeader) -> Iterator[str]:
             if run.track == VIDEO_TRACK:
                 yield from _picture_faults(index, sample)
             elif sample.endswith(b"\0"):
-                yield f"its sound packet {index} lacks its end: there are zeros"
+                yield f"its sound packet {index} ends with zeros: its last bytes are lost"
 
 
 def _picture_faults(index: int, sample: bytes) -> Iterator[str]:
@@ -208,7 +208,7 @@ def _picture_faults(index: int, sample: bytes) -> Iterator[str]:
     if not types & {_IDR_SLICE, _SLICE} or None in types:
         yield f"its picture {index} is damaged"
     elif sample.endswith(b"\0"):
-        yield f"its picture {index} lacks its end: there are zeros"
+        yield f"its picture {index} ends with zeros: its last bytes are lost"
     elif index == 0 and _IDR_SLICE not in types:
         yield "it does not begin with a key frame"
 
@@ -233,7 +233,7 @@ def _count_fragment(result: FilmCheckResult, header: FragmentHeader) -> Iterator
     result.samples += packets.get(AUDIO_TRACK, 0) * SAMPLES_PER_PACKET
     lag = result.frames * result.spec.samples_per_frame - result.samples
     if not 0 <= lag < MAX_LAG_SAMPLES:
-        yield f"after it the sound is {lag} samples shorter than the pictures"
+        yield f"at its end the sound is {lag} samples shorter than the pictures"
 
 
 def _entry_faults(
@@ -241,7 +241,7 @@ def _entry_faults(
 ) -> Iterator[str]:
     """Compare a counted fragment with its line in the journal."""
     if any(not first_frame <= cue.first_frame < result.frames for cue in entry.cues):
-        yield "a cue of its journal line begins on a frame outside of it"
+        yield "a cue of its journal line begins on a frame outside the fragment"
     totals = (result.end, result.frames, result.samples)
     if (entry.end, entry.frames, entry.samples) != totals:
         yield "its journal line has another end"
@@ -249,7 +249,7 @@ def _entry_faults(
         if _crc32(fd, begin, entry.end) == entry.crc32:
             result.checksums += 1
         else:
-            yield "its bytes are not as they were written (CRC)"
+            yield "its bytes do not match their CRC"
 
 
 def _crc32(fd: int, begin: int, end: int) -> int:

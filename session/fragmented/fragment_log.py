@@ -188,7 +188,7 @@ class FragmentLog:
             if os.pread(fd, len(self.init_segment.data), 0) == self.init_segment.data:
                 return fd
             os.close(fd)
-        raise FilmClosedError(f"The film {self.path} is closed and is not at its place any more.")
+        raise FilmClosedError(f"The film {self.path} is closed and is no longer at its path.")
 
     def _require_open(self) -> None:
         if self._is_closed:
@@ -200,7 +200,7 @@ class FragmentLog:
         self._journal.append(entry)
         if not self.is_in_place():
             raise FilmGoneError(
-                f"The film {self.path}, or its journal, is not at its place any more: it was"
+                f"The film {self.path}, or its journal, is no longer at its path: it was"
                 " removed or replaced. Try again to continue the film that is there, or to start a"
                 " new one."
             )
@@ -232,7 +232,7 @@ class FragmentLog:
             return self._fragments[-1]
 
     def _add(self, entry: JournalEntry) -> None:
-        """Add a fragment to the state; under the lock, or before other threads have the log."""
+        """Add a fragment to the state; under the lock, or before other threads use the log."""
         if entry.text is not None:
             self.close_clip()
             self._open_clip = (entry.text, self._frames)
@@ -255,5 +255,5 @@ class FragmentLog:
             self._is_closed = True
             self._changed.notify_all()
         self._journal.close()
-        fcntl.flock(self._fd, fcntl.LOCK_UN)  # duplicates of readers would keep the lock
+        fcntl.flock(self._fd, fcntl.LOCK_UN)  # file descriptors of readers would keep the lock
         os.close(self._fd)

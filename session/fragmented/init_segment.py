@@ -22,7 +22,7 @@ from session.media_file import open_media
 _IDENTITY_TYPE = uuid.UUID("5fe95fd3-6a4e-4c1c-9d36-0a4a9c1f6b1e").bytes
 """Extended type of the `uuid` box; a constant, chosen at random."""
 _MAX_BYTES = 65536
-"""Maximum length of an init segment; a typical one has 1.3 kB."""
+"""Maximum length of an init segment; a typical one is 1.3 kB long."""
 _IDENTITY = struct.Struct(">16s16sHH")
 """Payload of the `uuid` box: extended type, film id, width and height of the pictures."""
 _UNREADABLE = (av.error.FFmpegError, IndexError, ArithmeticError, AttributeError, struct.error)

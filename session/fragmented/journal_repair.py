@@ -47,8 +47,8 @@ class JournalRepair:
         more = len(self.lines) - _MAX_LISTED_LINES
         lines = f"repaired line {numbers}{f' and {more} more' if more > 0 else ''} of the journal"
         if not self.unproven:
-            return f"{lines}; all of it is as it was written"
-        return f"{lines} from the film; in {self.unproven} of them a text may be wrong or missing"
+            return f"{lines}; the result is identical to what was written"
+        return f"{lines} from the film; lines whose text may be wrong or missing: {self.unproven}"
 
 
 def repair_journal(film: FilmFile, lines: Sequence[JournalLine]) -> JournalRepair | None:
@@ -131,8 +131,7 @@ def _last_entry(film: FilmFile, repair: JournalRepair) -> JournalEntry:
 def _entries_between(
     film: FilmFile, last: JournalEntry, after: JournalEntry
 ) -> list[JournalEntry] | None:
-    """Read the fragments between `last` and `after`; None if they do not lead from one to the
-    other."""
+    """Read the fragments between `last` and `after`; None if they do not connect the two."""
     entries = [last]
     while entries[-1].end < after.end:
         entry = next_entry(film.fd, entries[-1], film.size)

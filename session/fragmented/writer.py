@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class FilmWriter(Closeable):
-    """The one writer of a film.
+    """The only writer of a film.
 
     One thread at a time writes clips; everything else is thread-safe. Encoding releases the
     interpreter lock.
@@ -150,14 +150,14 @@ class FilmWriter(Closeable):
     def begin(self, text: str) -> "FragmentClipWriter":
         """Start a clip; its first `write` adds the first bytes to the film."""
         if self._clip is not None:
-            raise ClipOpenError("A clip is open; finish or abandon it before the next begins.")
+            raise ClipOpenError("A clip is open; finish or abandon it before starting another.")
         if self.is_closed:
             raise FilmClosedError(f"The film {self.path} is closed; open it again to continue.")
         self._clip = FragmentClipWriter(self, text)
         return self._clip
 
     def close(self) -> None:
-        """Close after the fragment that is being written; an open clip ends there."""
+        """Close the film after the fragment that is being written; an open clip ends there."""
         with self._writing:
             self._fragment_log.close()
 
@@ -207,9 +207,8 @@ class FilmWriter(Closeable):
                 started_cues = [cue for cue in cues if cue.first_frame < first_frame + len(video)]
                 return self._append_encoded(video, encoded_samples, text, started_cues)
             except BaseException:
-                self._audio_encoder = (
-                    self._new_audio_encoder()
-                )  # the old one has buffered uncommitted sound
+                # The old encoder has buffered uncommitted sound.
+                self._audio_encoder = self._new_audio_encoder()
                 raise
 
     def _append_encoded(
@@ -289,7 +288,7 @@ class FragmentClipWriter:
         self._require_open()
         record = self.abandon()
         if record is None:
-            raise ClipEmptyError("Nothing of the clip was written; abandon it instead.")
+            raise ClipEmptyError("The clip has no pictures yet; abandon it instead.")
         return record
 
     def abandon(self) -> ClipRecord | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from session.alignment import packet_count
 from session.disk import open_regular
 from session.errors import CopyFailedError, FilmDamagedError, FilmMissingError
-from session.film import SAMPLES_PER_PACKET
 from session.mp4.concat_demuxer import verify_boundaries
 from session.mp4.metadata_box import MetadataBox, read_metadata_box
 from session.mp4.sample_tables import SampleTables, read_sample_tables, top_level_boxes
@@ -83,7 +82,10 @@ def _film_faults(path: Path, metadata: MetadataBox, tables: SampleTables) -> Ite
         yield f"It has {found} pictures and packets of sound; its clips have {expected}."
         return
     if tables.audio.end_s != Fraction(metadata.frames, fps):
-        yield f"The sound does not end with the pictures, to {SAMPLES_PER_PACKET} samples."
+        yield (
+            f"The sound ends at {float(tables.audio.end_s):.6f} s; the pictures end at"
+            f" {metadata.frames / fps:.6f} s."
+        )
     starts = [0, *accumulate(clip.frames for clip in metadata.clips)][:-1]
     try:
         verify_boundaries(path, [Fraction(start, fps) for start in starts], Fraction(fps))

@@ -29,7 +29,7 @@ from session.mp4.remux import atomic_output, require_writable_target
 from session.mp4.soundtrack import AudioSegment, write_soundtrack
 from session.mp4.temp_files import temp_folder
 
-_REMEDY = "Leave it out, or join with --normalise, which encodes pictures that differ again."
+_REMEDY = "Leave it out, or join with --normalise, which re-encodes pictures that differ."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

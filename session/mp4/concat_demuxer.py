@@ -116,7 +116,7 @@ def _verify_track(name: str, table: SampleTable, count: int, duration_s: Fractio
         raise CopyFailedError(f"The joined file has {table.samples} {name} instead of {count}.")
     if not table.is_steady or table.end_s != count * duration_s:
         raise CopyFailedError(
-            f"The {name} of the joined file do not follow each other by {duration_s} s: they end at"
+            f"The {name} of the joined file do not last {duration_s} s each: they end at"
             f" {float(table.end_s):.6f} s instead of {float(count * duration_s):.6f} s."
         )
 

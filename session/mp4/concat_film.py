@@ -52,7 +52,7 @@ from session.reader import FilmReader
 
 
 class ConcatFilm(Closeable):
-    """The one writer of a film that is replaced as a whole.
+    """The only writer of a film that is replaced as a whole.
 
     One thread at a time writes clips; everything else is thread-safe.
     """
@@ -155,7 +155,7 @@ class ConcatFilm(Closeable):
         """
         with self._changing, translate_disk_errors(self.path):
             if not self._size:
-                raise FilmEmptyError("Nothing has been said in this film yet; ask after a clip.")
+                raise FilmEmptyError("The film has no clip yet; try again after the first one.")
             path, film_id = self.path, self.film_id
             fd = reopen_film(path, film_id) if self._fd is None else os.dup(self._fd)
             return FilmReader(fd, film_id, self._size)
@@ -163,7 +163,7 @@ class ConcatFilm(Closeable):
     def begin(self, text: str) -> "ConcatClipWriter":
         """Start a clip; the film changes when the clip is finished."""
         if self._clip is not None:
-            raise ClipOpenError("A clip is open; finish or abandon it before the next begins.")
+            raise ClipOpenError("A clip is open; finish or abandon it before starting another.")
         self._require_open()
         self._clip = ConcatClipWriter(self, text)
         return self._clip
@@ -231,7 +231,7 @@ class ConcatFilm(Closeable):
     def _require_in_place(self) -> None:
         if not self.is_in_place():
             raise FilmGoneError(
-                f"The film {self.path} is not at its place any more: it was removed or replaced."
+                f"The film {self.path} is no longer at its path: it was removed or replaced."
                 " Try again to continue the film that is there, or to start a new one."
             )
 
@@ -305,7 +305,7 @@ class ConcatClipWriter:
         self._require_open()
         try:
             if self._clip_file is None:
-                raise ClipEmptyError("Nothing of the clip was written; abandon it instead.")
+                raise ClipEmptyError("The clip has no pictures yet; abandon it instead.")
             with translate_disk_errors(self._film.path):
                 self._pad(self._clip_file)
                 self._clip_file.finish()

@@ -67,7 +67,7 @@ def reopen_film(path: Path, film_id: str) -> int:
         if metadata and metadata.film_id == film_id:
             return fd
         os.close(fd)
-    raise FilmClosedError(f"The film {path} is closed and is not at its place any more.")
+    raise FilmClosedError(f"The film {path} is closed and is no longer at its path.")
 
 
 def delete_concat_film(path: Path) -> None:

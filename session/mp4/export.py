@@ -39,10 +39,10 @@ def open_export(film: Path) -> BinaryIO:
 
     Raises FilmMissingError, FilmDamagedError, CopyFailedError, OSError.
     """
-    with _open_input(film) as source, ExitStack() as held:
-        file = held.enter_context(TemporaryFile(dir=film.parent))
+    with _open_input(film) as source, ExitStack() as stack:
+        file = stack.enter_context(TemporaryFile(dir=film.parent))
         write_with_ffmpeg(source.url, file.fileno(), source.length, stdin=source.fd)
-        held.pop_all()
+        stack.pop_all()
         return file
 
 

@@ -25,7 +25,7 @@ _MAX_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataBox:
-    """Facts of a `concat` film."""
+    """Metadata of a `concat` film."""
 
     film_id: str
     """32 random hexadecimal digits, different for every version of the file."""
@@ -71,11 +71,11 @@ class MetadataBox:
 
     def to_box(self) -> bytes:
         """Serialise to the box that is appended to the film."""
-        facts = asdict(self) | {
+        fields = asdict(self) | {
             "avcc": self.avcc.hex(),
             "audio_config": self.audio_config.hex(),
         }
-        return build_box(b"uuid", _METADATA_TYPE + json.dumps(facts).encode())
+        return build_box(b"uuid", _METADATA_TYPE + json.dumps(fields).encode())
 
 
 def new_metadata_box(spec: FilmSpec) -> MetadataBox:
@@ -102,14 +102,14 @@ def read_metadata_box(fd: int) -> MetadataBox | None:
 
 def _parse(data: bytes) -> MetadataBox:
     try:
-        facts = json.loads(data)
+        fields = json.loads(data)
         return MetadataBox(
-            film_id=facts["film_id"],
-            spec=FilmSpec(**facts["spec"]),
-            avcc=bytes.fromhex(facts["avcc"]),
-            audio_config=bytes.fromhex(facts["audio_config"]),
-            clips=tuple(ClipRecord(**clip) for clip in facts["clips"]),
-            cues=tuple(Cue(**cue) for cue in facts["cues"]),
+            film_id=fields["film_id"],
+            spec=FilmSpec(**fields["spec"]),
+            avcc=bytes.fromhex(fields["avcc"]),
+            audio_config=bytes.fromhex(fields["audio_config"]),
+            clips=tuple(ClipRecord(**clip) for clip in fields["clips"]),
+            cues=tuple(Cue(**cue) for cue in fields["cues"]),
         )
     except (ValueError, TypeError, KeyError) as error:
         raise FilmDamagedError("The metadata box at the end of the film is damaged.") from error

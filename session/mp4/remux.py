@@ -150,7 +150,7 @@ def run_ffmpeg(
     ffmpeg inherits the file descriptors `pass_fds`. Raises FilmFullError if the messages report a
     full disk; other failures must be detected from the written file.
     """
-    import imageio_ffmpeg  # noqa: PLC0415  70 MB that only copies need
+    import imageio_ffmpeg  # noqa: PLC0415  70 MB, needed only for copies
 
     command = output.global_args("-v", "warning").compile(imageio_ffmpeg.get_ffmpeg_exe())
     done = subprocess.run(command, stdin=stdin, capture_output=True, check=False, pass_fds=pass_fds)

@@ -11,7 +11,7 @@ from uuid import uuid4
 _TIMEOUT_S = 0.5
 """Time to wait for processes of a killed writer that may still be filling a folder."""
 _CHANGED_ERRNOS = (errno.ENOTEMPTY, errno.ENOENT)
-"""Errors of removing a folder that another process changes at the same time."""
+"""Errors raised when another process changes a folder while it is being removed."""
 
 
 @contextmanager

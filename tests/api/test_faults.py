@@ -176,7 +176,7 @@ def test_a_film_deleted_during_a_clip_fails_the_request_and_is_named(
     assert "event: error" in as_text(last)
     problem = json.loads(as_text(last).split("data: ", 1)[1])
     assert (problem["status"], problem["kind"]) == (409, "SessionError")
-    assert "is not at its place any more" in problem["detail"]
+    assert "is no longer at its path" in problem["detail"]
     assert say(client, "bob").get_json()["clip"]["index"] == 0
 
 

@@ -59,7 +59,7 @@ def test_clips_of_odd_size_are_encoded_again_without_being_scaled(
 @pytest.mark.parametrize("shape", [(64, 66, 3), (66, 64, 3), (64, 64, 4), (65, 65, 3), (64, 64)])
 def test_a_picture_of_another_size_is_refused_and_not_scaled(shape: tuple[int, ...]) -> None:
     encoder = VideoEncoder(FilmSpec(width=64, height=64, fps=25))
-    with pytest.raises(ValueError, match=r"picture is .*; this film takes \(64, 64, 3\)"):
+    with pytest.raises(ValueError, match=r"picture is .*; this film needs \(64, 64, 3\)"):
         encoder.encode([np.zeros(shape, np.uint8)])
 
 

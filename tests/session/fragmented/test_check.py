@@ -113,7 +113,7 @@ def test_a_torn_end_and_a_torn_journal_are_found(made: Made) -> None:
         "The last 1 fragments are not in the journal.",
     ]
     journal.write_bytes(b"{}\n")
-    assert "damaged, or another film's" in check_film(made.path).faults[0]
+    assert "is damaged or belongs to another film" in check_film(made.path).faults[0]
 
 
 def test_a_growing_film_is_checked_up_to_what_it_committed(made: Made) -> None:

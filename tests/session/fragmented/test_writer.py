@@ -293,10 +293,10 @@ def test_a_fragment_ends_early_when_should_stop_is_true_and_the_clip_continues_t
             (64, 65, 3),
             np.uint8,
             np.zeros(1920, np.float32),
-            r"\(64, 65, 3\) uint8; this film takes",
+            r"\(64, 65, 3\) uint8; this film needs",
         ),
-        ((64, 64), np.uint8, np.zeros(1920, np.float32), "this film takes"),
-        ((64, 64, 3), np.float32, np.zeros(1920, np.float32), "float32; this film takes"),
+        ((64, 64), np.uint8, np.zeros(1920, np.float32), "this film needs"),
+        ((64, 64, 3), np.float32, np.zeros(1920, np.float32), "float32; this film needs"),
         ((64, 64, 3), np.uint8, np.zeros(1919, np.float32), r"samples is \(1919,\)"),
         ((64, 64, 3), np.uint8, np.zeros((1920, 1), np.float32), "samples is"),
         ((64, 64, 3), np.uint8, np.zeros(1920), "samples is .* float64"),
@@ -477,10 +477,10 @@ def test_a_closed_film_can_be_read_while_it_is_at_its_path(path: Path) -> None:
     with film.reader() as reader:
         assert b"".join(reader.chunks(0, reader.size)) == path.read_bytes()
     path.unlink()
-    with pytest.raises(FilmClosedError, match="not at its place"):
+    with pytest.raises(FilmClosedError, match="no longer at its path"):
         film.reader()
     FilmWriter.create(path, SPEC).close()
-    with pytest.raises(FilmClosedError, match="not at its place"):
+    with pytest.raises(FilmClosedError, match="no longer at its path"):
         film.reader()
 
 

@@ -179,7 +179,7 @@ def test_no_click_is_heard_where_clips_that_end_in_silence_meet(path: Path) -> N
 
 def test_a_reader_keeps_its_file_and_the_next_one_has_another_tag(path: Path) -> None:
     with ConcatFilm.create(path, SPEC) as film:
-        with pytest.raises(FilmEmptyError, match="Nothing has been said"):
+        with pytest.raises(FilmEmptyError, match="has no clip yet"):
             film.reader()
         say(film, 0, 8)
         before = path.read_bytes()
@@ -396,7 +396,7 @@ def test_a_film_that_was_removed_is_not_replaced(path: Path) -> None:
         say(film, 0, 8)
         path.unlink()
         assert not film.is_in_place()
-        with pytest.raises(FilmGoneError, match="not at its place"):
+        with pytest.raises(FilmGoneError, match="no longer at its path"):
             say(film, 8, 8)
     assert names(path.parent) == []
 
