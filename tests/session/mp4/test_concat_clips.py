@@ -257,7 +257,7 @@ FAULTS = {
     "leaves a clip out": ('sed -i 5,7d "$list"; FFMPEG "$@"', "13 pictures instead of 26"),
     "is no film": ('head -c 3000 /dev/zero > "$out"', "no index"),
     "halves the sound": (REMAKE.format("-c:v copy -ar 24000 -c:a aac"), "packets of sound"),
-    "lets the sound drift": (REMAKE.format("-c copy -bsf:a setts=dts=DTS+N"), "do not follow"),
+    "lets the sound drift": (REMAKE.format("-c copy -bsf:a setts=dts=DTS+N"), "do not last"),
     "changes pictures": (REMAKE.format("-c:a copy -c:v libx264 -bf 0"), "not those of the clips"),
     "shows all later": (REMAKE.format("-c copy -bsf:v setts=pts=PTS+512"), "No picture is shown"),
 }
