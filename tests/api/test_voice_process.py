@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +12,8 @@ import pytest
 import app
 from api.problem import problem_of
 from session.fragmented.check import check_film
-from tests.api.server_process import PATIENCE_S, Server, launched, serving, wait_until_ready
+from tests.api.server_process import Server, launched, serving, wait_until_ready
+from tests.polling import wait_until
 from tts.espeak import EspeakVoices
 from tts.isolated_espeak import PROCESSES, VoiceUnavailable
 
@@ -36,10 +36,13 @@ def speech_workers(server: Server) -> list[int]:
 
 
 def wait_until_gone(pids: list[int]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while any(Path(f"/proc/{pid}").exists() for pid in pids):
-        assert time.monotonic() < deadline, pids
-        time.sleep(0.01)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), f"the end of {pids}")
+
+
+def all_workers(server: Server) -> list[int]:
+    """The speech workers, once the replacements of those that ended have started."""
+    wait_until(lambda: len(speech_workers(server)) == PROCESSES, "a full set of speech workers")
+    return speech_workers(server)
 
 
 def maps(pid: int) -> str:
@@ -67,7 +70,7 @@ def test_a_text_that_crashes_espeak_fails_its_request_and_no_other(server: Serve
         assert "ended the speech worker 2 times" in reply["detail"]
     assert server.workers() == [worker]
     assert not set(before) & set(speech_workers(server))
-    tried = speech_workers(server)
+    tried = all_workers(server)
     assert server.call("POST", "/speak", {"text": OVERFLOW, "session_id": "third"})[0] == 422
     assert speech_workers(server) == tried  # refused without being tried
     status, spoken = server.call("POST", "/speak", {"text": "And on we go."})
@@ -91,18 +94,17 @@ def test_sentences_before_the_one_that_crashes_are_kept(server: Server) -> None:
 
 def test_a_killed_speech_worker_costs_no_request(server: Server) -> None:
     for number in range(3):
-        killed = speech_workers(server)
-        assert len(killed) == PROCESSES
-        for pid in killed:
+        for pid in all_workers(server):
             os.kill(pid, signal.SIGKILL)
         status, spoken = server.call("POST", "/speak", {"text": "Still here."})
         assert (status, spoken["clip"]["index"]) == (200, number)
-    assert len(speech_workers(server)) == PROCESSES
+    assert all_workers(server)
 
 
 def test_espeak_is_loaded_only_in_the_speech_workers(server: Server) -> None:
     (worker,) = server.workers()
-    assert all("libespeak" in maps(pid) for pid in speech_workers(server))
+    speaking = all_workers(server)
+    wait_until(lambda: all("libespeak" in maps(pid) for pid in speaking), "espeak in every worker")
     assert "libespeak" not in maps(worker)
 
 
@@ -133,14 +135,11 @@ def test_a_replaced_worker_has_its_own_speech_workers(tmp_path: Path) -> None:
         before = speech_workers(server)
         (server.results / "die").touch()
         server.call("POST", "/speak", {"text": "One."})
-        deadline = time.monotonic() + PATIENCE_S
-        while server.workers() in ([], [worker]):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: server.workers() not in ([], [worker]), "a new server process")
         server.wait_for("ok")
         wait_until_gone(before)
         assert server.call("POST", "/speak", {"text": "Two."})[0] == 200
-        assert len(speech_workers(server)) == PROCESSES
+        assert all_workers(server)
 
 
 def test_a_request_may_be_retried_if_the_voices_cannot_restart() -> None:

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tts.isolated_espeak
+from tests.polling import wait_until
 from tts.espeak import EspeakVoices
 from tts.espeak_results import EspeakError
 from tts.isolated_espeak import MAX_REMEMBERED, PROCESSES, IsolatedEspeak, VoiceUnavailable
@@ -84,13 +85,6 @@ def pids(voices: EspeakVoices) -> list[int]:
 
 def synthesize(espeak: IsolatedEspeak, text: str) -> bytes:
     return espeak.synthesize(text, voice="gmw/en-US", rate_wpm=170).pcm
-
-
-def wait_until(condition: object, message: str) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, message
-        time.sleep(0.005)
 
 
 def is_same(one: Speech, other: Speech) -> bool:
@@ -167,7 +161,7 @@ def test_a_sentence_is_repeated_when_its_worker_is_killed(own: EspeakVoices) -> 
     os.kill(speaking, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
         pending = pool.submit(speak, own, "A sentence to be killed in.")
-        wait_until(own._espeak._lock.locked, "the sentence was not started")
+        wait_until(own._espeak._lock.locked, "the sentence to start")
         os.kill(speaking, signal.SIGKILL)
         (again,) = pending.result(TIMEOUT_S)
     assert is_same(again, whole)
@@ -187,7 +181,7 @@ def test_spare_workers_that_are_killed_are_replaced(own: EspeakVoices) -> None:
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
         for pid in killed:
-            wait_until(lambda: not is_running(pid), f"{pid} was not killed")  # noqa: B023
+            wait_until(lambda: not is_running(pid), f"the end of {pid}")  # noqa: B023
         assert speak(own, "Here again.")
     assert len(pids(own)) == PROCESSES
 
@@ -276,7 +270,7 @@ def test_closed_voices_leave_no_process_and_refuse_to_speak() -> None:
 def test_garbage_collected_voices_leave_no_process() -> None:
     """Fails on a warning about a running process, too."""
     running = pids(EspeakVoices())
-    wait_until(lambda: not any(map(is_running, running)), "workers of collected voices still run")
+    wait_until(lambda: not any(map(is_running, running)), "the workers to end")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -297,14 +291,14 @@ def test_workers_end_with_their_parent_process(number: signal.Signals) -> None:
         assert len(running) == PROCESSES
         parent.send_signal(number)
         parent.wait(TIMEOUT_S)
-    wait_until(lambda: not any(map(is_running, running)), "workers outlive their parent")
+    wait_until(lambda: not any(map(is_running, running)), "the workers to end")
 
 
 def test_a_worker_inherits_no_descriptor_or_session(own: EspeakVoices) -> None:
     """It has no socket or file of the server, and Ctrl-C in a terminal does not reach it."""
     with (ROOT / "pyproject.toml").open("rb"):
         for pid in pids(own):
-            wait_until(lambda: os.getsid(pid) == pid, "the worker has no own session")  # noqa: B023
+            wait_until(lambda: os.getsid(pid) == pid, "a session of the worker of its own")  # noqa: B023
             names = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}  # noqa: PTH115
             assert not any("pyproject" in name or "socket" in name for name in names)
 

@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import assemble
+from tests.polling import wait_until
 from tests.warm.portraits import portrait
 from tts.espeak import EspeakVoices
 from warm.avatars.store import AvatarStore
@@ -157,16 +158,6 @@ def serve(prepared: Settings, tmp_path: Path) -> Serve:
     return serving
 
 
-def until(is_so: Callable[[], bool]) -> None:
-    """Wait until another thread has made the condition true."""
-    nothing = Event()
-    for _ in range(WAIT_S * 50):
-        if is_so():
-            return
-        nothing.wait(0.02)
-    raise AssertionError("the condition did not become true")
-
-
 def test_a_lazy_engine_stays_unloaded_until_the_first_request_which_reports_the_load(
     serve: Serve,
 ) -> None:
@@ -193,15 +184,15 @@ def test_a_lazy_engine_stays_unloaded_until_the_first_request_which_reports_the_
 def test_creating_a_session_loads_the_engine(serve: Serve) -> None:
     with serve(lazy_load=True) as server:
         assert server.client.post("/sessions", json={"session_id": "s"}).status_code in (200, 201)
-        until(lambda: server.health() == (200, "ok"))
+        wait_until(lambda: server.health() == (200, "ok"), "health ok")
 
 
 def test_an_idle_engine_is_unloaded_and_the_next_request_is_answered(serve: Serve) -> None:
     with serve(unload_idle_seconds=0.2) as server:
-        until(lambda: server.stats()["unloads"] > 0)
+        wait_until(lambda: server.stats()["unloads"] > 0, "the engine to be unloaded")
         server.engine.gate.clear()
         spoken = server.saying("s", "Good day.")
-        until(lambda: server.health() == (200, "loading"))
+        wait_until(lambda: server.health() == (200, "loading"), "health loading")
         assert server.client.get("/session?session_id=s").status_code == 200
         assert server.client.post("/interrupt", json={"session_id": "other"}).status_code == 200
         assert server.client.post("/reset", json={"session_id": "other"}).status_code == 200
@@ -218,8 +209,8 @@ def test_a_request_that_waits_for_the_engine_can_be_interrupted(serve: Serve) ->
     with serve(lazy_load=True) as server:
         server.engine.gate.clear()
         spoken = server.saying("s", "Good day.")
-        until(lambda: server.health() == (200, "loading"))
-        until(lambda: len(server.runtime._thread._queue) == 1)
+        wait_until(lambda: server.health() == (200, "loading"), "health loading")
+        wait_until(lambda: len(server.runtime._thread._queue) == 1, "1 queued request(s)")
         answered = server.client.post("/interrupt", json={"session_id": "s"}).get_json()
         assert answered["dropped"] == 1
         assert spoken.result(WAIT_S).status_code == 409
@@ -244,7 +235,7 @@ def test_a_device_lost_during_a_clip_keeps_the_film_intact_and_is_reloaded(
         assert "attempt 1 of 4" in answered["reason"]
         assert answered["model_loaded"] is False
         waiting = [server.saying("s", "Again."), server.saying("other", "Me too.")]
-        until(lambda: len(server.runtime._thread._queue) == 2)
+        wait_until(lambda: len(server.runtime._thread._queue) == 2, "2 queued request(s)")
         server.engine.gate.set()
         answers = [each.result(WAIT_S) for each in waiting]
         assert [each.status_code for each in answers] == [200, 200]
@@ -282,7 +273,7 @@ def test_films_can_be_watched_while_the_device_cannot_be_reloaded(
         server.engine.fail_at(1, torch.AcceleratorError("CUDA error"), monkeypatch)
         assert server.say("other").status_code == 503
         waiting = server.saying("s", "Again.")
-        until(lambda: len(server.runtime._thread._queue) == 1)
+        wait_until(lambda: len(server.runtime._thread._queue) == 1, "1 queued request(s)")
         server.engine.gate.set()
         answer = waiting.result(WAIT_S)
         assert answer.status_code == 503
@@ -296,7 +287,7 @@ def test_films_can_be_watched_while_the_device_cannot_be_reloaded(
         with server.client.get("/sessions/s/export.mp4") as export:
             assert (export.status_code, export.data[4:8]) == (200, b"ftyp")
         server.engine.gate.set()
-        until(lambda: server.health() == (200, "ok"))
+        wait_until(lambda: server.health() == (200, "ok"), "health ok")
         assert server.say("s", "Again.").status_code == 200
 
 
@@ -322,7 +313,7 @@ def test_out_of_memory_during_a_clip_is_reported_and_other_sessions_continue(
 
 def test_an_unloaded_engine_keeps_no_network(serve: Serve) -> None:
     with serve(unload_idle_seconds=0.2) as server:
-        until(lambda: server.stats()["unloads"] > 0)
+        wait_until(lambda: server.stats()["unloads"] > 0, "the engine to be unloaded")
         assert server.engine._pipeline is None
         assert not server.engine._avatars._latents
         answered = server.client.get("/stats").get_json()
