@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from warm.engines.weights.check import FileState, file_states
-from warm.engines.weights.download import DownloadOptions, download, format_size
+from warm.engines.weights.install import DownloadOptions, download, format_size
 from warm.engines.weights.layout import unusual_places
 from warm.engines.weights.manifest import MODELS, Model
 from warm.face.download import download_face_models, missing_face_models

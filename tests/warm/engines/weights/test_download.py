@@ -17,7 +17,6 @@ import torch
 from tests.warm.engines.weights.hub_server import Hub, serving
 from tests.warm.engines.weights.sample_weights import cut, fill, official, write
 from warm.__main__ import main
-from warm.engines.weights.download import DownloadOptions, download
 from warm.engines.weights.errors import (
     DiskFull,
     DownloadBusy,
@@ -28,7 +27,8 @@ from warm.engines.weights.errors import (
     WeightsMismatch,
     WeightsMissing,
 )
-from warm.engines.weights.hub import fetch, lock_partial_file, query_file
+from warm.engines.weights.hub_download import fetch, lock_partial_file, query_file
+from warm.engines.weights.install import DownloadOptions, download
 from warm.engines.weights.layout import find_weights
 from warm.engines.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model, ModelFile
 
@@ -171,7 +171,7 @@ CHILD = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from warm.engines.weights.hub import fetch, query_file
+from warm.engines.weights.hub_download import fetch, query_file
 from warm.engines.weights.manifest import WHISPER, ModelFile
 url, target, size = sys.argv[1:]
 file = ModelFile(name="model.safetensors", bytes=int(size))

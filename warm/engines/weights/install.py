@@ -56,7 +56,7 @@ def files_to_fetch(model: Model, options: DownloadOptions) -> list[FileState]:
 def fetch_from_hub(needed: Sequence[FileState], options: DownloadOptions) -> None:
     """Query all files, so that no large download is wasted; then fetch them."""
     require_packages(DOWNLOAD_PACKAGES, needed_by="the download of weights")
-    from warm.engines.weights.hub import fetch, query_file  # noqa: PLC0415  its libraries are slow to load
+    from warm.engines.weights.hub_download import fetch, query_file  # noqa: PLC0415  its libraries are slow to load
 
     remote_files = [
         (query_file(state.model, state.file, endpoint=options.endpoint), state.path)
