@@ -26,6 +26,8 @@ from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
 from warm.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CODES = (errno.EIO, errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -72,7 +74,6 @@ def reset(client: FlaskClient, session_id: str) -> TestResponse:
 REQUESTS = (say, say, reset, say)
 
 
-@pytest.mark.slow
 def test_any_disk_error_is_reported_and_the_next_request_works(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,8 @@ from session.fragmented.check import check_film
 from session.fragmented.writer import FilmWriter
 from tests.api.server_process import PATIENCE_S, Server, serving
 
+pytestmark = pytest.mark.slow
+
 POLL_S = 0.05
 SENTENCES = "This is a sentence for a storm. " * 20
 Ask = tuple[str, str, dict[str, Any]]
@@ -143,7 +145,6 @@ def test_memory_files_and_threads_do_not_grow_over_many_clips(server: Server) ->
     assert later[2] <= max(threads, 80)
 
 
-@pytest.mark.slow
 def test_a_client_that_reads_nothing_loses_its_slot_and_delays_no_other(tmp_path: Path) -> None:
     """Catches slots held permanently by players that do not read."""
     results = tmp_path / "results"

@@ -16,6 +16,8 @@ from uuid import uuid4
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SERVER = Path(__file__).with_name("tiny_server.py")
 TEXT = "Hello there, my friend."
 NOBODY = 65534

@@ -17,6 +17,8 @@ from tests.polling import wait_until
 from tts.espeak import EspeakVoices
 from tts.isolated_espeak import PROCESSES, VoiceUnavailable
 
+pytestmark = pytest.mark.slow
+
 OVERFLOW = "s'" * 70
 DASHES = "---hello"
 SENTENCES = 15

@@ -11,6 +11,8 @@ import pytest
 from tests.api.server_process import ROOT, Server, free_port, serving
 from tests.tiny_face import MOUTH, PATCH
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:

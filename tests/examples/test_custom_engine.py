@@ -14,6 +14,8 @@ from tts.speech import Speech
 from warm.avatars.store import AvatarStore
 from warm.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 RATE_HZ, FPS = 24_000, 25
 needs_models = pytest.mark.skipif(not MODELS.exists(), reason=NO_MODELS)
 

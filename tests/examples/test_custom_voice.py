@@ -12,6 +12,8 @@ from tests.examples.processes import NO_MODELS, serving_example
 from tests.warm.portraits import MODELS
 from tts.voice import BadSpeechRequest
 
+pytestmark = pytest.mark.slow
+
 
 def test_each_sentence_is_a_speech_whose_phonemes_cover_its_samples() -> None:
     voices = ToneVoices()

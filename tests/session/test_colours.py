@@ -19,6 +19,8 @@ from session.video_encoder import VideoEncoder
 from tests.blocks import FINE, ODD_SIZES, SIZES, Picture, blocks, require_blocks
 from tests.session.mp4.sample_clips import FFMPEG
 
+pytestmark = pytest.mark.slow
+
 Size = tuple[int, int]
 
 

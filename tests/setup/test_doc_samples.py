@@ -15,6 +15,8 @@ import pytest
 from tests.api.server_process import Server, serving
 from tests.setup.documents import ROOT, Block, blocks, commands, pages
 
+pytestmark = pytest.mark.slow
+
 WRITTEN_PORT = re.compile(r"(localhost|127\.0\.0\.1):8000\b")
 ENDLESS = re.compile(r"/(events|stream)(\?|$)")
 ENDLESS_S = "3"

@@ -14,6 +14,8 @@ import pytest
 
 from warm.pinned_files import DownloadError, sha256
 
+pytestmark = pytest.mark.slow
+
 makes_environment = pytest.mark.slow
 """Creates a virtual environment, which takes seconds."""
 SCRIPT = Path(__file__).parents[2] / "scripts" / "set_up.py"

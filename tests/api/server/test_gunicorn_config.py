@@ -15,7 +15,7 @@ from tests.api.server_process import PATIENCE_S, ROOT, Server, free_port
 from tests.examples.processes import NO_MODELS, make_avatar
 from tests.warm.portraits import MODELS
 
-pytestmark = pytest.mark.skipif(not MODELS.exists(), reason=NO_MODELS)
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not MODELS.exists(), reason=NO_MODELS)]
 
 
 @pytest.mark.parametrize(

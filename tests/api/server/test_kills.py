@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from bench.films.kills import KillTest
 from tests.tiny_face import MOUTH, PATCH
 
+pytestmark = pytest.mark.slow
+
 TINY_SERVER = Path(__file__).parents[1] / "tiny_server.py"
 RUNS = 6
 SAMPLES_PER_FRAME = 1920
@@ -20,7 +22,6 @@ MIN_CORRELATION = 0.7
 """Without kills it is above 0.95; each restart costs up to 61 ms of sound."""
 
 
-@pytest.mark.slow
 def test_kill_9_at_chosen_and_random_moments_loses_nothing_acknowledged(
     tmp_path: Path,
 ) -> None:

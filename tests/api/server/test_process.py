@@ -15,6 +15,8 @@ from api.server.worker import close_gracefully
 from session.fragmented.writer import FilmWriter
 from tests.api.server_process import Server, serving
 
+pytestmark = pytest.mark.slow
+
 LONG = " ".join(["Here is one more sentence, and it goes on for a while."] * 100)
 
 

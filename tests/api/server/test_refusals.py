@@ -19,6 +19,8 @@ from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
 from warm.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 SERVER = Path(__file__).parents[1] / "tiny_server.py"
 MEMBERS = {"type", "title", "status", "detail", "kind", "description"}
 

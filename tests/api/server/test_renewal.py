@@ -11,6 +11,8 @@ from api.server.worker import MIN_LIFETIMES_S, REPLACEMENT_WINDOW_S, may_be_repl
 from session.fragmented.check import check_film
 from tests.api.server_process import Server, launched, serving
 
+pytestmark = pytest.mark.slow
+
 LONG = " ".join(["Here is one more sentence, and it goes on for a while."] * 100)
 
 

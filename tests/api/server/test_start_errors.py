@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.api.server_process import TINY, free_port
+
+pytestmark = pytest.mark.slow
 
 
 def test_wrong_weights_end_the_server_with_the_reason(tmp_path: Path) -> None:

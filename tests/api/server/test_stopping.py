@@ -11,6 +11,8 @@ import pytest
 from session.fragmented.check import check_film
 from tests.api.server_process import PATIENCE_S, Server, launched, serving
 
+pytestmark = pytest.mark.slow
+
 PORTRAIT = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 LONG = " ".join(["Here is one more sentence, and it goes on for a while."] * 100)
 SIGNS = ("Traceback", "terminate called", "was sent SIG", "exited with code", "was abandoned")

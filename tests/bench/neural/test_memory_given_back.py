@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from bench.neural.memory import Unloading, measure_unload
 from bench.neural.random_models import write_models
+
+pytestmark = pytest.mark.slow
 
 
 def test_an_engine_is_loaded_unloaded_and_loaded_again(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import pytest
 
 from bench.neural.neural import UNET, VAE, figures
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.usefixtures("one_thread")
 def test_16_bit_formats_draw_nearly_the_same_pictures() -> None:

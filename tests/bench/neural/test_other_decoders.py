@@ -5,6 +5,8 @@ import pytest
 from bench.neural.decoders import figures
 from bench.neural.neural import TINY, VAE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.usefixtures("one_thread")
 def test_half_draws_nearly_the_same_pictures_and_both_are_timed() -> None:

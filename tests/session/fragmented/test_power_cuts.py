@@ -24,6 +24,8 @@ from session.video_encoder import VideoEncoder
 from tests.lossy_disk import Files, Killed, LossyDisk, lay_out
 from tests.session.sample_films import SPEC, pictures, tone, watch, watch_with_ffmpeg, write
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 8
 """Frames of a fragment: as long as 15 AAC packets."""
 FILM = "sessions/bob/full_session.mp4"

@@ -22,6 +22,8 @@ from session.fragmented.recovery import RecoveryResult, recover
 from session.fragmented.writer import FilmWriter
 from tests.session.sample_films import SPEC, watch, watch_with_ffmpeg, write
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -97,7 +99,6 @@ def sizes_from(crashed: Crashed, fragment: int) -> Iterator[int]:
     return iter(range(crashed.fragments[fragment].offset, len(crashed.data)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("has_journal", [True, False])
 def test_a_film_cut_at_any_byte_ends_at_the_last_complete_fragment_and_can_be_continued(
     crashed: Crashed, has_journal: bool

@@ -16,6 +16,8 @@ from session.mp4.concat_film_files import delete_concat_film
 from tests.lossy_disk import Files, Killed, LossyDisk, lay_out
 from tests.session.sample_films import SPEC, pictures, tone, watch, watch_with_ffmpeg
 
+pytestmark = pytest.mark.slow
+
 FILM = "film.mp4"
 FRAMES = 8
 

@@ -14,6 +14,8 @@ from warm.avatars.avatar import AvatarBuild
 from warm.offline.mp4_file import Mp4File
 from warm.prepare.idle_film import write_idle_film
 
+pytestmark = pytest.mark.slow
+
 Size = tuple[int, int]
 FRAMES = 4
 

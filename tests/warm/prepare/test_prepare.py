@@ -28,6 +28,8 @@ from warm.prepare.errors import (
 )
 from warm.prepare.run import prepare
 
+pytestmark = pytest.mark.slow
+
 
 def decoded(path: Path) -> list[Picture]:
     with av.open(str(path)) as container:

@@ -30,6 +30,8 @@ from warm.prepare.run import FACE_MODELS, prepare
 from warm.runtime import Runtime
 from warm.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 TEXT = "Hello there, how are you today? It is a fine day. Let us go out and see the town."
 WAIT_S = 60
 

@@ -15,6 +15,8 @@ from warm.engines.musetalk.audio_windows import audio_tokens, positional_encodin
 from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.pipeline import open_pipeline
 
+pytestmark = pytest.mark.slow
+
 SHORTENED_FRAMES = 8
 """Video frames of the shortened copy."""
 

@@ -24,6 +24,8 @@ from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 TEXT = "Hello there. How are you?"
 
 

@@ -24,6 +24,8 @@ from warm.prepare.idle.blinks import EYES, BlinkPainter
 from warm.prepare.idle.close_photo import close_photo
 from warm.prepare.idle.motion import BLINK_STARTS_S, head_poses, lid_closures, loop_length
 
+pytestmark = pytest.mark.slow
+
 FPS = 10
 TALKING_VIDEO = Path("../shared/media/talking_woman_576x720.mp4")
 

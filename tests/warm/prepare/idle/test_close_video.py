@@ -23,6 +23,8 @@ from warm.prepare.idle.references import REFERENCES, choose_references, referenc
 from warm.prepare.run import FACE_MODELS
 from warm.prepare.source import CROP
 
+pytestmark = pytest.mark.slow
+
 TALKING_VIDEO = Path("../shared/media/talking_woman_576x720.mp4")
 FIRST, COUNT = 75, 50
 """Frames with a laugh, closed lips and a wide open mouth."""

@@ -20,6 +20,8 @@ from warm.engines.musetalk.acceleration.polyphase import (
 from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 
+pytestmark = pytest.mark.slow
+
 ROUNDING = 2e-5
 
 
