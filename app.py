@@ -28,7 +28,8 @@ from api.interrupt import interrupting
 from api.page import page
 from api.playlist import make_playlist, playlist
 from api.problem import answer_problem
-from api.server.gunicorn_app import CannotStart, listen, lock_folder, serve
+from api.server.folder_lock import CannotStart, lock_folder
+from api.server.gunicorn_app import listen, serve
 from api.server.log import log_requests
 from api.session_events import events
 from api.sessions import sessions

@@ -11,7 +11,8 @@ from threading import Thread
 from flask import Flask
 
 from api.context import context
-from api.server.gunicorn_app import listen, lock_folder, serve
+from api.server.folder_lock import lock_folder
+from api.server.gunicorn_app import listen, serve
 from app import make_app
 from bench.viewers.flash_films import append_clip, flash_and_click
 from session.fragmented.writer import FilmWriter

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import app as app_module
-from api.server.gunicorn_app import CannotStart, lock_folder
+from api.server.folder_lock import CannotStart, lock_folder
 from app import assemble, create_app
 from session.fragmented.check import check_film
 from tests.lossy_disk import LossyDisk

@@ -10,7 +10,7 @@ import av
 import pytest
 
 import app
-from api.server.gunicorn_app import lock_folder
+from api.server.folder_lock import lock_folder
 from api.server.worker import close_gracefully
 from session.fragmented.writer import FilmWriter
 from tests.api.server_process import Server, serving
