@@ -241,15 +241,16 @@ def test_a_device_lost_while_idle_is_noticed_at_the_unload() -> None:
 
 
 class LostEngine(GatedEngine):
-    """Its device fails once, after `lost_after` frames."""
+    """Its device fails once, as soon as every one of `jobs` has a fragment on disk."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.lost_after: int | None = None
+        self.jobs: list[SpeakJob] = []
 
     def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
-        if self.lost_after is not None and self.rendered >= self.lost_after:
-            self.lost_after = None
+        jobs = self.jobs
+        if jobs and all(job.timings.first_fragment_s is not None for job in jobs):
+            self.jobs = []
             self.gate.clear()
             raise EngineLost("the GPU failed")
         return super().submit(requests)
@@ -268,8 +269,7 @@ def one_of_two_speeches_lost(
     runtime.start()
     try:
         assert runtime.wait_until_warm(30)
-        engine.lost_after = engine.rendered + 30
-        jobs = [
+        engine.jobs = jobs = [
             runtime.speak(session_of(runtime, name), LONG, runtime.choose()) for name in ("a", "b")
         ]
         lost, errors = follow_until_one_fails(jobs)
