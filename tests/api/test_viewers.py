@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SERVER = Path(__file__).with_name("tiny_server.py")
 PLACES = 32
 """The default of `max_watchers`."""
@@ -90,7 +92,6 @@ def test_a_client_that_disconnects_frees_its_slot(tmp_path: Path) -> None:
         assert answer.status == 200
 
 
-@pytest.mark.slow
 def test_a_viewer_misses_nothing_when_a_killed_server_restarts(tmp_path: Path) -> None:
     with serving(tmp_path) as port:
         say(port)

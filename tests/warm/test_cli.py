@@ -13,6 +13,8 @@ from tests.warm.sample_videos import film, portrait, swaying
 from warm.__main__ import demo_portrait, main
 from warm.avatars.store import AvatarStore
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CHOICES = ("--bbox-shift", "4", "--max-seconds", "1")
 

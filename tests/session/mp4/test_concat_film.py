@@ -41,6 +41,8 @@ from tests.session.mp4.sample_clips import CLICK_FRAME, clicking, clicks, ffmpeg
 from tests.session.sample_films import SPEC, pictures, tone, watch, watch_with_ffmpeg
 from tests.session.test_full_disk import largest_file
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

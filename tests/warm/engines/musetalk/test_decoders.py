@@ -42,6 +42,8 @@ from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 from warm.engines.weights.errors import WeightsMissing
 
+pytestmark = pytest.mark.slow
+
 OTHERS: tuple[DecoderKind, ...] = ("half", "tiny")
 GREY = 128
 ROUNDING = 1e-4

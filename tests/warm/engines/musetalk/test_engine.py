@@ -26,6 +26,8 @@ from warm.engines.musetalk.view import FaceOutOfFrame, Placement, face_views
 from warm.media.film_audio import resample
 from warm.offline.chunks import chunks_from_audio
 
+pytestmark = pytest.mark.slow
+
 POSES = [UPRIGHT, rotation_about_face(12.0), rotation_about_face(-6.0)]
 Picture = NDArray[np.uint8]
 

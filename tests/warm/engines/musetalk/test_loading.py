@@ -18,6 +18,8 @@ from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.pipeline import open_pipeline
 from warm.engines.weights.errors import WeightsDamaged, WeightsError, WeightsMissing
 
+pytestmark = pytest.mark.slow
+
 UNET, UNET_JSON = "musetalkV15/unet.pth", "musetalkV15/musetalk.json"
 VAE, WHISPER = "sd-vae/diffusion_pytorch_model.bin", "whisper/pytorch_model.bin"
 

@@ -19,6 +19,8 @@ from warm.engines.musetalk.memory import MemoryUse, measure_memory, memory_budge
 from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.warm_up import capture_graphs
 
+pytestmark = pytest.mark.slow
+
 GB = 1_000_000_000
 NETWORKS, PER_BATCH, PER_FRAME = 2 * GB, GB // 2, GB // 4
 MEMORY_USE = MemoryUse(networks=NETWORKS, per_batch=PER_BATCH, per_frame=PER_FRAME)

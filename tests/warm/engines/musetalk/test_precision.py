@@ -26,6 +26,8 @@ from warm.engines.musetalk.precision import (
     use_mixed_precision,
 )
 
+pytestmark = pytest.mark.slow
+
 BF16_STEP = 2.0**-8
 """Relative distance of neighbouring bf16 numbers."""
 OFFSET = 100.01

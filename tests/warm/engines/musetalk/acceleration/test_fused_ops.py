@@ -28,6 +28,8 @@ from warm.engines.musetalk.device import ComputeDevice
 from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 
+pytestmark = pytest.mark.slow
+
 ROUNDING = 2e-5
 CPU = ComputeDevice(torch.device("cpu"), "fp32")
 
