@@ -1,6 +1,11 @@
 """Warmtalk's server: `python app.py --help`, or `create_app()` for another WSGI server."""
 
-from api.server.shutdown import exit_now, exit_on_signals, ignore_interrupts
+from api.server.shutdown import (
+    exit_now,
+    exit_on_signals,
+    ignore_interrupts,
+    stop_signals_deferred,
+)
 
 if __name__ == "__main__":
     exit_on_signals()  # also during the next imports
@@ -219,7 +224,9 @@ def prepare_avatar(settings: Settings, engine: EngineFactory) -> None:
     print(f"Preparing {settings.avatar_id} from {settings.video_path} unless it is up to date …")
     spawn = get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn, initializer=ignore_interrupts) as pool:
-        pool.submit(make_avatar, settings, settings.video_path, engine).result()
+        with stop_signals_deferred():
+            preparation = pool.submit(make_avatar, settings, settings.video_path, engine)
+        preparation.result()
 
 
 def make_avatar(settings: Settings, source: Path, engine: EngineFactory) -> None:

@@ -3,7 +3,8 @@
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import active_children
 from types import FrameType
 from typing import NoReturn
@@ -30,9 +31,24 @@ def exit_on_signals() -> None:
         signal.signal(number, exit_from_signal)
 
 
+@contextmanager
+def stop_signals_deferred() -> Iterator[None]:
+    """Defer stop signals while a child process is started.
+
+    A child whose parent exits before it has sent the child's first data prints a traceback. The
+    child starts with these signals blocked, too; `ignore_interrupts` unblocks them.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
 def ignore_interrupts() -> None:
     """Ignore Ctrl-C in a child process, which its parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def exit_from_signal(_number: int, _frame: FrameType | None) -> None:
