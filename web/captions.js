@@ -64,7 +64,8 @@ export class Captions {
     const start = response.status === 206 ? this.#offset : 0;
     const text = await response.text();
     parseCues(text).forEach((cue) => this.#put(cue));
-    const lastCue = text.trimEnd().lastIndexOf("\n\n") + 2;
+    const lastBreak = text.trimEnd().lastIndexOf("\n\n");
+    const lastCue = lastBreak < 0 ? 0 : lastBreak + 2; // a part without a break is one cue
     this.#offset = start + new TextEncoder().encode(text.slice(0, lastCue)).length;
   }
 

@@ -56,6 +56,32 @@ results.push(transcript.update(0, [clip(0, "New film")]), state());
 return results;
 """
 
+CAPTIONS = """
+const { Captions } = await import("/web/captions.js");
+const cue = (endMs) => `00:00:00.000 --> 00:00:01.${endMs}\\nFirst.\\n`;
+const header = "WEBVTT\\n\\n";
+const next = "\\n00:00:01.900 --> 00:00:02.500\\nSecond.\\n";
+let file = "";
+const realFetch = window.fetch;
+window.fetch = async (_url, { headers }) => {
+  const start = Number(/bytes=(\\d+)-/.exec(headers.range ?? "")?.[1] ?? 0);
+  return new Response(file.slice(start), { status: start > 0 ? 206 : 200 });
+};
+const video = document.createElement("video");
+const [line, button] = [document.createElement("p"), document.createElement("button")];
+localStorage.setItem("captions", "off");
+const captions = new Captions(video, { line, button, url: "/film.vtt" });
+button.click(); // on: reads once
+for (const grown of [...arguments[0].map((ms) => header + cue(ms)), header + cue(800) + next]) {
+  file = grown;
+  await captions.update();
+  await new Promise((resolve) => setTimeout(resolve, 700));
+}
+window.fetch = realFetch;
+localStorage.removeItem("captions");
+return [...video.textTracks[0].cues].map((each) => [each.startTime, each.endTime, each.text]);
+"""
+
 
 @pytest.fixture
 def run(browser: Chrome, port: int) -> Any:
@@ -128,3 +154,10 @@ def test_the_transcript_follows_the_film_and_notices_that_it_was_replaced(run: A
     assert unchanged == after
     assert replaced is True
     assert last == [["spoken", "New film1.0 s"]]
+
+
+@pytest.mark.parametrize("ends_ms", [[100], [100, 300, 400, 500, 600]])
+def test_a_cue_is_extended_however_often_it_is_read(run: Any, ends_ms: list[int]) -> None:
+    """Catches an offset that moves into the only cue each time it is read again."""
+    cues = run(CAPTIONS, ends_ms)
+    assert cues == [[0, 1.8, "First."], [1.9, 2.5, "Second."]]
