@@ -46,7 +46,7 @@ def stop_signals_deferred() -> Iterator[None]:
 
 
 def ignore_interrupts() -> None:
-    """Ignore Ctrl-C in a child process, which its parent ends."""
+    """Ignore Ctrl-C in a child process, which its parent ends; unblock deferred stop signals."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
