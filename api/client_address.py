@@ -1,0 +1,31 @@
+"""Address of the client of a request, in the form by which clients are told apart."""
+
+import ipaddress
+
+from flask import request
+
+LOCAL = "local"
+"""Clients of a unix socket, which have no address."""
+IPV6_PREFIX_BITS = 64
+"""The smallest network that one subscriber of IPv6 is given; its host part changes at will."""
+
+
+def client_address() -> str:
+    """Return the address of the client of this request, as `normal_address` gives it."""
+    return normal_address(request.remote_addr)
+
+
+def normal_address(peer: str | None) -> str:
+    """Return one name for each client: an IPv4 address, the /64 network of an IPv6 address, or
+    `LOCAL` for a peer without an IP address."""
+    try:
+        address = ipaddress.ip_address(peer or "")
+    except ValueError:
+        return LOCAL
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    if address.is_loopback:
+        return str(address)
+    return str(ipaddress.IPv6Network((int(address), IPV6_PREFIX_BITS), strict=False))
