@@ -6,7 +6,7 @@ The page and the configuration file are top-level folders of the checkout. In th
 
 from setuptools import find_packages, setup
 
-CODE = ("api", "session", "stabilizers", "tts", "warm")
+CODE = ("api", "isolation", "session", "stabilizers", "tts", "warm")
 SHIPPED = {"warm.shipped.web": "web", "warm.shipped.configs": "configs"}
 
 setup(

@@ -1,6 +1,7 @@
 """espeak-ng in a pool of speech workers: a text that crashes it ends only a worker."""
 
 import logging
+import sys
 import threading
 import weakref
 from collections import OrderedDict, deque
@@ -8,10 +9,11 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
+from isolation.process import ROOT, WorkerFailed, WorkerProcess, WorkerTimeout
+from isolation.protocol import Message
 from tts.espeak_results import EspeakError, EspeakLanguage, PhonemeMark, SynthesizedSpeech
-from tts.worker_process import COMMAND, WorkerFailed, WorkerProcess, WorkerTimeout
-from tts.worker_protocol import Message
 
+COMMAND = (sys.executable, "-m", "tts.speech_worker")
 PROCESSES = 3
 """One answers requests; the others are warm spares. A text that crashes espeak is tried twice and
 ends two workers, so the third can speak the next sentence without delay."""
@@ -91,7 +93,7 @@ class IsolatedEspeak:
         if "error" in header:
             raise EspeakError(header["error"])
         marks = tuple(PhonemeMark(sample, symbol) for sample, symbol in header["marks"])
-        return SynthesizedSpeech(pcm, header["rate_hz"], marks)
+        return SynthesizedSpeech(bytes(pcm), header["rate_hz"], marks)
 
     def _request(self, request: dict[str, Any], digest: bytes) -> Message:
         while self._failures.get(digest, 0) < MAX_FAILURES:
@@ -138,7 +140,7 @@ class IsolatedEspeak:
             raise VoiceUnavailable("the voices were closed")
         while len(self._workers) < PROCESSES:
             try:
-                self._workers.append(WorkerProcess(self._command))
+                self._workers.append(WorkerProcess(self._command, folder=ROOT))
             except OSError as error:
                 if not self._workers:
                     raise

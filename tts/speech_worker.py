@@ -1,20 +1,19 @@
 """Speech worker: a process that runs espeak-ng, so that a text cannot crash another process.
 
 `python -m tts.speech_worker` reads requests from stdin and writes answers to stdout
-(`tts.worker_protocol`). It ends when stdin is closed, and therefore whenever its parent process
-ends. Its first message reports that it is ready. `tts.worker_process` is its counterpart.
+(`isolation.protocol`). It ends when stdin is closed, and therefore whenever its parent process
+ends. Its first message reports that it is ready. `isolation.process` is its counterpart.
 """
 
-import os
-import resource
 import signal
 from collections.abc import Mapping
 from dataclasses import astuple
 from typing import Any, BinaryIO, Protocol
 
+from isolation.protocol import Message, pack_message, read_exactly, unpack_message
+from isolation.worker_setup import limit_memory, redirect_to_null, reserve_stdout
 from tts.espeak_library import EspeakLibrary
 from tts.espeak_results import AudioTooLong, EspeakError, EspeakLanguage, SynthesizedSpeech
-from tts.worker_protocol import Message, pack_message, unpack_message
 
 SENTENCE_CPU_S = 1.0
 """CPU time of one sentence; SIGPROF kills a worker that exceeds it. The longest take 0.15 s."""
@@ -36,14 +35,14 @@ class Synthesizer(Protocol):
 
 def main() -> None:
     """Load espeak-ng and answer requests until stdin is closed."""
-    answers = _reserve_stdout()
-    _limit_resources()
+    answers = reserve_stdout()
+    limit_memory(MAX_MEMORY_BYTES)
     try:
         library = EspeakLibrary()
     except EspeakError as error:
         answers.write(pack_message({"error": str(error)}))
         return
-    _redirect_to_null(2)  # an aborting library writes lines that are not log records
+    redirect_to_null(2)  # an aborting library writes lines that are not log records
     with open(0, "rb") as requests:
         serve(library, requests, answers)
 
@@ -53,7 +52,7 @@ def serve(library: Synthesizer, requests: BinaryIO, answers: BinaryIO) -> None:
     try:
         answers.write(pack_message({"ready": True}))
         while True:
-            request, _ = unpack_message(lambda size: _read_exactly(requests, size))
+            request, _ = unpack_message(lambda size: read_exactly(requests, size))
             answers.write(pack_message(*answer_request(library, request)))
     except (EOFError, BrokenPipeError):
         pass
@@ -78,35 +77,6 @@ def answer_request(library: Synthesizer, request: Mapping[str, Any]) -> Message:
         "rate_hz": speech.sample_rate_hz,
         "marks": [astuple(mark) for mark in speech.marks],
     }, speech.pcm
-
-
-def _read_exactly(stream: BinaryIO, size: int) -> bytes:
-    data = stream.read(size)
-    if len(data) < size:
-        raise EOFError
-    return data
-
-
-def _reserve_stdout() -> BinaryIO:
-    """Return stdout for messages only; output of libraries goes to the null device."""
-    answers = open(os.dup(1), "wb", buffering=0)  # noqa: PTH123, SIM115 - open until the process ends
-    _redirect_to_null(1)
-    return answers
-
-
-def _redirect_to_null(descriptor: int) -> None:
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, descriptor)
-    os.close(null)
-
-
-def _limit_resources() -> None:
-    """Disable core files and limit the address space."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = MAX_MEMORY_BYTES
-    soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 if __name__ == "__main__":

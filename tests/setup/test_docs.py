@@ -94,7 +94,10 @@ def is_source(name: str) -> bool:
     """True for a path from the root of the project, and for the name of a file in any folder."""
     if "/" in name:
         return (ROOT / name).exists()
-    folders = ("api", "bench", "scripts", "session", "stabilizers", "tests", "tts", "warm", "web")
+    folders = (
+        *("api", "bench", "isolation", "scripts", "session", "stabilizers"),
+        *("tests", "tts", "warm", "web"),
+    )
     known = (*ROOT.glob(name), *(found for each in folders for found in (ROOT / each).rglob(name)))
     return any(known) or name == "hls.light.min.js"
 

@@ -19,15 +19,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tts.isolated_espeak
+from isolation.process import ROOT, WorkerProcess, WorkerTimeout
 from tests.polling import wait_until
 from tts.espeak import EspeakVoices
 from tts.espeak_results import EspeakError
-from tts.isolated_espeak import MAX_REMEMBERED, PROCESSES, IsolatedEspeak, VoiceUnavailable
+from tts.isolated_espeak import COMMAND, MAX_REMEMBERED, PROCESSES, IsolatedEspeak, VoiceUnavailable
 from tts.speech import Speech
 from tts.voice import BadSpeechRequest
-from tts.worker_process import COMMAND, WorkerProcess, WorkerTimeout
 
-ROOT = Path(__file__).parents[2]
 OVERFLOW = "s'" * 70
 """Overflows a buffer of espeak with every English voice: SIGABRT."""
 DASHES = "---hello"
@@ -54,7 +53,7 @@ class MisbehavingLibrary(EspeakLibrary):
             os.write(answers.fileno(), bytes(99))
         return super().synthesize(text, voice=voice, rate_wpm=rate_wpm)
 
-answers = speech_worker._reserve_stdout()
+answers = speech_worker.reserve_stdout()
 speech_worker.SENTENCE_CPU_S = 0.2
 speech_worker.serve(MisbehavingLibrary(), open(0, "rb"), answers)
 """
@@ -308,7 +307,7 @@ def test_a_worker_starts_quickly() -> None:
     took_s = []
     for _ in range(5):
         began_s = time.monotonic()
-        worker = WorkerProcess()
+        worker = WorkerProcess(COMMAND, folder=ROOT)
         worker.wait_until_ready(TIMEOUT_S)
         took_s.append(time.monotonic() - began_s)
         worker.stop()
@@ -327,7 +326,7 @@ def test_a_worker_imports_little() -> None:
 
 
 def test_a_worker_that_does_not_answer_in_time_is_killed() -> None:
-    worker = WorkerProcess(COMMAND)
+    worker = WorkerProcess(COMMAND, folder=ROOT)
     worker.wait_until_ready(TIMEOUT_S)
     os.kill(worker.pid, signal.SIGSTOP)
     with pytest.raises(WorkerTimeout):

@@ -1,10 +1,17 @@
 """Format of a file by its first bytes; its name is ignored."""
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 HEAD_BYTES = 4096
+FILE_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 READABLE_PICTURES = "JPEG, PNG, WebP, BMP, TIFF, MP4, MOV, WebM, MKV or AVI"
 STILL_BRANDS = {b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1"}
 """ISO base media files of these brands are photos (HEIF, AVIF), not videos."""
@@ -56,17 +63,33 @@ def sniff(path: Path) -> MediaFormat:
     return found
 
 
+def require_file(path: Path) -> None:
+    """Raise MediaError unless there is a regular file; a pipe could block its reader for ever."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MediaError(f"There is no file {path}. Check the path.") from error
+    except PermissionError as error:
+        raise MediaError(f"This user may not read {path}. Change its permissions.") from error
+    except (OSError, ValueError) as error:  # a name that is too long or has a null byte, a loop
+        raise MediaError(f"{path} cannot be opened ({error}). Check the path.") from error
+    if stat.S_ISDIR(mode):
+        raise MediaError(f"{path} is a folder. Name one file in it.")
+    if not stat.S_ISREG(mode):
+        kind = FILE_KINDS.get(stat.S_IFMT(mode), "not a file")
+        raise MediaError(f"{path} is {kind}. Save its content to a file, and name that.")
+
+
 def read_head(path: Path) -> bytes:
     """Return the first bytes of a file; raises MediaError if there is no readable file."""
-    if not path.exists():
-        raise MediaError(f"There is no file {path}. Check the path.")
-    if path.is_dir():
-        raise MediaError(f"{path} is a folder. Name one file in it.")
+    require_file(path)
     try:
         with path.open("rb") as file:
             return file.read(HEAD_BYTES)
     except PermissionError as error:
         raise MediaError(f"This user may not read {path}. Change its permissions.") from error
+    except OSError as error:
+        raise MediaError(f"{path} cannot be read ({error.strerror}). Check the disk.") from error
 
 
 def photo_format(head: bytes) -> MediaFormat | None:

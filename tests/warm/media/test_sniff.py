@@ -1,5 +1,7 @@
 """Formats of files by their content."""
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,28 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         sniff(tmp_path / "gone.jpg")
     with pytest.raises(MediaError, match="is a folder"):
         sniff(tmp_path)
+
+
+def test_pipes_sockets_and_devices_are_refused_and_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link.png").symlink_to(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        for path, kind in (
+            (tmp_path / "pipe", "a pipe"),
+            (tmp_path / "link.png", "a pipe"),
+            (tmp_path / "socket", "a socket"),
+            (Path("/dev/zero"), "a device"),
+        ):
+            with pytest.raises(MediaError, match=f"{path} is {kind}. Save its content to a file"):
+                sniff(path)
+
+
+def test_names_that_no_file_can_have_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for path in (tmp_path / "loop", tmp_path / ("x" * 300), Path("a\0b")):
+        with pytest.raises(MediaError, match="cannot be opened"):
+            sniff(path)
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(MediaError, match="There is no file"):
+        sniff(tmp_path / "file" / "photo.png")

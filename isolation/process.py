@@ -1,54 +1,52 @@
-"""Handle of a speech worker process: starts it, sends requests, stops it."""
+"""Handle of a worker process: starts it, exchanges messages with it, stops it."""
 
 import math
 import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tts.worker_protocol import Message, pack_message, unpack_message
+from isolation.protocol import Message, pack_message, unpack_message
 
-COMMAND = (sys.executable, "-m", "tts.speech_worker")
 ROOT = Path(__file__).resolve().parents[1]
-"""The folder of the package `tts`."""
+"""The folder of the packages."""
 EXIT_TIMEOUT_S = 1.0
 """Time for a worker to exit by itself after its stdin is closed."""
 
 
 class WorkerFailed(RuntimeError):
-    """A speech worker gave no answer; it has ended and must be replaced."""
+    """A worker gave no answer; it has ended and must be replaced."""
 
 
 class WorkerDied(WorkerFailed):
-    """A speech worker ended before it answered."""
+    """A worker ended before it answered."""
 
 
 class WorkerTimeout(WorkerFailed):
-    """A speech worker was killed because its answer took too long."""
+    """A worker was killed because its answer took too long."""
 
 
 class WorkerProcess:
-    """A running speech worker. Used by one thread at a time.
+    """A running worker. Used by one thread at a time.
 
     The constructor returns before the worker is ready; `wait_until_ready` waits for it. The worker
     inherits only its pipes and stderr, and runs in its own session, so that signals of a terminal
     do not reach it. It ends when its stdin is closed, and therefore with this process.
     """
 
-    def __init__(self, command: Sequence[str] = COMMAND) -> None:
-        """Start the process; raises OSError if it cannot be started."""
+    def __init__(self, command: Sequence[str], *, folder: Path | None = None) -> None:
+        """Start the process, in a working directory; raises OSError if it cannot be started."""
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
-            cwd=ROOT,
+            cwd=folder,
             start_new_session=True,
         )
         assert self._process.stdin is not None and self._process.stdout is not None
@@ -71,7 +69,7 @@ class WorkerProcess:
         """Wait until it accepts requests; raises WorkerFailed if it cannot start."""
         if self._is_ready:
             return
-        header, _ = self._next_message(timeout_s)
+        header, _ = self.next_message(timeout_s)
         if "error" in header:
             self.stop()
             raise WorkerDied(str(header["error"]))
@@ -79,13 +77,17 @@ class WorkerProcess:
 
     def request(self, request: Mapping[str, Any], *, timeout_s: float) -> Message:
         """Return the answer to a request; raises WorkerDied, or WorkerTimeout after `timeout_s`."""
+        self.send(request)
+        return self.next_message(timeout_s)
+
+    def send(self, request: Mapping[str, Any]) -> None:
+        """Send a message without payload; raises WorkerFailed."""
         unsent = memoryview(pack_message(request))
         try:
             while unsent:
                 unsent = unsent[self._requests.write(unsent) :]
         except BrokenPipeError:
             raise self._exit_error() from None
-        return self._next_message(timeout_s)
 
     def stop(self) -> None:
         """Stop the process: close its stdin, and kill it if it does not exit."""
@@ -104,7 +106,8 @@ class WorkerProcess:
         self._requests.close()
         self._answers.close()
 
-    def _next_message(self, timeout_s: float) -> Message:
+    def next_message(self, timeout_s: float) -> Message:
+        """Return the next message; raises WorkerDied, or WorkerTimeout after `timeout_s`."""
         deadline_s = time.monotonic() + timeout_s
         try:
             return unpack_message(lambda size: self._read(size, deadline_s))
@@ -117,18 +120,19 @@ class WorkerProcess:
             self.kill()
             raise WorkerDied(f"answered with bytes that are not a message: {error}") from error
 
-    def _read(self, size: int, deadline_s: float) -> bytes:
+    def _read(self, size: int, deadline_s: float) -> bytearray:
         """Read exactly `size` bytes; raises EOFError and TimeoutError."""
-        data = bytearray()
-        while len(data) < size:
+        data = bytearray(size)
+        unread = memoryview(data)
+        while unread:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0 or not self._poll.poll(math.ceil(left_s * 1000)):
                 raise TimeoutError
-            piece = os.read(self._answers.fileno(), size - len(data))
-            if not piece:
+            count = os.readv(self._answers.fileno(), [unread])
+            if not count:
                 raise EOFError
-            data += piece
-        return bytes(data)
+            unread = unread[count:]
+        return data
 
     def _exit_error(self) -> WorkerFailed:
         """Return the error of a worker that closed its stdout, with its exit status."""

@@ -1,0 +1,1 @@
+"""Child processes for code that may crash, hang or fill the memory on input from outside."""

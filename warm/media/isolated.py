@@ -1,0 +1,32 @@
+"""Decoding in a process of its own: a file that crashes a decoder ends only that process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from isolation.item import Item
+from isolation.reading import Reader, ReadFailed, ReadLimits, read_isolated
+from warm.media.sniff import MediaError, require_file
+
+LIMITS = ReadLimits(item_cpu_s=60.0, item_s=120.0, memory_bytes=4 << 30)
+"""Limits between two pictures, or two chunks of sound. The largest photo takes about 10 s."""
+
+
+class DecoderFailedError(MediaError):
+    """A decoder crashed, hung, or needed too much memory; the message names the file."""
+
+
+def decode_isolated(
+    reader: Reader, path: Path, *, limits: ReadLimits = LIMITS, **arguments: Any
+) -> Iterator[Item]:
+    """Yield the items of `reader(path, **arguments)`, which runs in a process of its own.
+
+    `reader` is a function at the top level of a module; arguments are keywords that JSON can
+    express. The process ends with the last item, or when this generator is closed. Raises every
+    MediaError of the reader, and DecoderFailedError if the process fails in another way.
+    """
+    require_file(path)
+    try:
+        yield from read_isolated(reader, path, raises=MediaError, limits=limits, **arguments)
+    except ReadFailed as error:
+        raise DecoderFailedError(str(error)) from error
