@@ -22,6 +22,7 @@ from flask import Flask
 from gunicorn.arbiter import Arbiter
 
 from api.archives import archives
+from api.audience import Audience
 from api.avatars import avatars
 from api.context import MAX_EXPORTS, AppContext, attach_context
 from api.cross_site import refuse_cross_site
@@ -151,6 +152,7 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
             runtime=runtime,
             avatars=store,
             viewers=Slots(settings.max_watchers),
+            audience=Audience(),
             playlists=FilmCache(
                 partial(make_playlist, settings.batch_size), runtime.sessions.registry
             ),

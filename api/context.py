@@ -5,6 +5,7 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from api.audience import Audience
 from api.film_cache import FilmCache
 from api.slots import Slots
 from session.factory import Film
@@ -30,6 +31,7 @@ class AppContext:
     avatars: AvatarStore
     viewers: Slots
     """One slot for each response that waits for a film to grow."""
+    audience: Audience
     playlists: FilmCache[FilmWriter, Playlist]
     transcripts: FilmCache[Film, Transcript]
     exports: Slots

@@ -27,8 +27,10 @@ def download(session_id: str) -> Response:
 
     `?film=` names the expected film: 410 if the session has another one now.
     """
+    session = find_session(session_id)
+    context().audience.note(session.id)
     with ExitStack() as held:
-        reader = held.enter_context(find_film(find_session(session_id)).reader())
+        reader = held.enter_context(find_film(session).reader())
         response = range_response(reader)
         response.call_on_close(held.pop_all().close)
     return response
@@ -69,7 +71,7 @@ def stream(session_id: str) -> Response:
     session = find_session(session_id)
     with ExitStack() as held:
         requested = read_number("from", least=0)
-        held.enter_context(viewer_slot())
+        held.enter_context(viewer_slot(session))
         response = live_response(session, requested, held)
         response.call_on_close(held.pop_all().close)
     return response

@@ -48,14 +48,15 @@ def live(session_id: str) -> Response:
     If nothing has been said yet, the response waits for the first fragment.
     """
     query, session = read_playlist_query(), find_session(session_id)
+    context().audience.note(session.id)
     with ExitStack() as held:
         if not has_frames(session):
-            held.enter_context(viewer_slot())
+            held.enter_context(viewer_slot(session))
         viewer = wait_for_first_fragment(session)
     count = playlist_for(viewer).count()
     needed = needed_segments(query, viewer, count)
     if count < needed and not viewer.is_film_over:
-        with viewer_slot():
+        with viewer_slot(session):
             wait_for_segments(viewer, needed)
     return playlist_response(query, viewer)
 

@@ -49,8 +49,9 @@ def stream(session_id: str) -> Response:
     """
     require_live_writer(context().settings.writer)
     with ExitStack() as held:
-        held.enter_context(viewer_slot())
-        feed = EventFeed(find_session(session_id), context().runtime, request.environ)
+        session = find_session(session_id)
+        held.enter_context(viewer_slot(session))
+        feed = EventFeed(session, context().runtime, request.environ)
         response = event_stream(feed.texts(read_position()))
         response.call_on_close(held.pop_all().close)
     return response

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
+from wsgiref.types import WSGIEnvironment
 
 from flask import Blueprint, Response, g, request
 from pydantic import Field
 
 from api.body import Body, read_body
-from api.context import context, find_session
+from api.context import AppContext, context, find_session
+from api.disconnect import is_disconnected
 from api.problem import problem_of
 from api.serializers import clip_json, film_url
 from api.sse import EVENT_STREAM, event_stream, sse
@@ -50,7 +53,22 @@ def submit(body: SpeakBody) -> SpeakJob:
     """Submit a valid request to the render thread."""
     runtime, session = context().runtime, find_session(body.session_id)
     choice = runtime.choose(session, voice=body.voice, language=body.language, speed=body.speed)
-    return runtime.speak(session, body.text, choice, lead_s=body.lead_s, request_id=g.request_id)
+    return runtime.speak(
+        session,
+        body.text,
+        choice,
+        lead_s=body.lead_s,
+        request_id=g.request_id,
+        is_wanted=partial(is_wanted, request.environ, session.id, context()),
+    )
+
+
+def is_wanted(environ: WSGIEnvironment, session_id: str, app_context: AppContext) -> bool:
+    """True if the speech is still to be rendered: see the setting `on_disconnect`. Any thread."""
+    policy = app_context.settings.on_disconnect
+    if policy == "continue" or not is_disconnected(environ):
+        return True
+    return policy == "auto" and app_context.audience.is_watched(session_id)
 
 
 def event_texts(job: SpeakJob) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Viewers of growing films: their slots, the film they asked for, and waiting for its growth."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from wsgiref.types import WSGIEnvironment
 
 from flask import request
@@ -19,10 +20,16 @@ POLL_S = 1.0
 """Interval at which a waiting response checks that its client is connected and the server runs."""
 
 
-def viewer_slot() -> AbstractContextManager[None]:
-    """Hold one of `max_watchers` slots for a response that waits; raises TooManyViewers."""
+@contextmanager
+def viewer_slot(session: Session) -> Iterator[None]:
+    """Hold one of `max_watchers` slots for a response that waits, and count its client as watching.
+
+    Raises TooManyViewers.
+    """
     app_context = context()
-    return app_context.viewers.hold(TooManyViewers(app_context.settings.max_watchers))
+    full = TooManyViewers(app_context.settings.max_watchers)
+    with app_context.viewers.hold(full), app_context.audience.watching(session.id):
+        yield
 
 
 def find_film(session: Session) -> Film:

@@ -138,8 +138,11 @@ class Runtime:
         *,
         lead_s: float | None = None,
         request_id: str = "",
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> SpeakJob:
         """Queue a text; without `lead_s`, the setting of that name applies.
+
+        It is cancelled once `is_wanted` returns False; the render thread calls that.
 
         Raises NotReady, QueueFull, TooManySessions, UnusableSession, SessionFull,
         DiskNearlyFull, and BadSpeechRequest for a text that cannot be spoken.
@@ -154,6 +157,7 @@ class Runtime:
             choice=choice,
             lead_s=self._settings.lead_s if lead_s is None else lead_s,
             request_id=request_id,
+            is_wanted=is_wanted,
         )
         self._thread.submit(job)
         return job

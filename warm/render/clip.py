@@ -238,9 +238,10 @@ class Clip:
         if self._is_submitted and frames == self.timeline.end:
             return
         if not frames:
-            session_id = self.job.session_id
-            reason = f"session {session_id!r} was interrupted before this request started"
-            self.fail(Interrupted(reason))
+            interrupted = (
+                f"session {self.job.session_id!r} was interrupted before this request started"
+            )
+            self.fail(Interrupted(self.job.cancel_reason or interrupted))
             return
         self.was_cut = True
         self.timeline.cut(frames)

@@ -48,9 +48,12 @@ class Demand:
             was_held, self._was_held = self._was_held, False
             return bool(self._jobs or self._holds or was_held)
 
+    def jobs(self) -> list[SpeakJob]:
+        """Requests that have no answer yet."""
+        with self._lock:
+            return [job for job in self._jobs if not job.is_over]
+
     def fail_all(self, error: Exception) -> None:
         """Fail every request that has no answer yet."""
-        with self._lock:
-            jobs = list(self._jobs)
-        for job in jobs:
+        for job in self.jobs():
             job.fail(error)

@@ -119,9 +119,13 @@ class SpeakJob:
     lead_s: float | None = None
     """Longest time between rendering and playback; None: no limit."""
     request_id: str = ""
+    is_wanted: Callable[[], bool] = lambda: True
+    """False if nobody waits for the speech any more. Called by the render thread."""
     watchdog: Callable[[], None] = lambda: None
     """Called every `WATCHDOG_S` by a thread that waits; fails the job if nothing else will."""
     timings: Timings = field(default_factory=Timings)
+    cancel_reason: str | None = None
+    """Reason why it is being cancelled; None: it is not."""
     _arrived_s: float = field(default_factory=time.monotonic)
     _engine_awaited_s: float | None = None
     """Time at which it began to wait for the engine."""
@@ -165,6 +169,14 @@ class SpeakJob:
         if self._engine_awaited_s is not None and self.timings.reload_s is None:
             self.timings.reload_s = time.monotonic() - self._engine_awaited_s
             self.publish(EngineLoaded(reload_s=self.timings.reload_s))
+
+    def cancel(self, reason: str) -> None:
+        """Have the render thread drop the job, or cut its clip. Any thread.
+
+        The first reason is the message of the job's error if nothing of it is said.
+        """
+        with self._changed:
+            self.cancel_reason = self.cancel_reason or reason
 
     def fail(self, error: Exception) -> None:
         """End the job with an error, unless it has ended. Any thread."""

@@ -51,6 +51,7 @@ class RenderLoop:
         """Run one iteration; False if there was nothing to do."""
         for command in self._queue.take_commands():
             self._receive(command)
+        self._drop_cancelled()
         for clip in self._renderer.pop_done():
             self._end_clip(clip)
         self._background.poll()
@@ -83,6 +84,17 @@ class RenderLoop:
     def stalled_s(self) -> float:
         """Duration of the slowest film operation in progress. Any thread."""
         return max(self._renderer.stalled_s(), self._background.busy_s())
+
+    def _drop_cancelled(self) -> None:
+        """Drop the cancelled jobs, and cut the clips of those that are being rendered."""
+        dropped = [job for job in self._opening.values() if job.cancel_reason is not None]
+        while (job := self._queue.take(lambda job: job.cancel_reason is not None)) is not None:
+            dropped.append(job)
+        for job in dropped:
+            self._fail(job, Interrupted(str(job.cancel_reason)))
+        for clip in self._renderer.clips:
+            if clip.job.cancel_reason is not None:
+                clip.cut()
 
     def _fail_opening(self, error: Exception) -> None:
         for job in self._opening.values():

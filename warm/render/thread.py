@@ -28,6 +28,8 @@ HEARTBEAT_S = 0.5
 """Longest time between two heartbeats of an idle render thread."""
 DEVICE_STATUS_S = 1.0
 """Interval at which the engine reports its device."""
+WANTED_S = 0.5
+"""Interval at which the clients of unanswered requests are checked."""
 WARM_UP_TEXT = "Ready."
 
 log = logging.getLogger(__name__)
@@ -75,6 +77,8 @@ class RenderThread:
         )
         self._device_status: dict[str, Any] = {}
         self._device_status_at_s = float("-inf")
+        self._wanted_at_s = float("-inf")
+        """Time of the last check of the clients."""
         self._answer_deadline_s = float("inf")
         """Time at which unanswered requests fail: `stop_s` after a stop or the thread's death."""
         self._thread = Thread(target=self._run, name="render", daemon=True)
@@ -276,8 +280,22 @@ class RenderThread:
         self._resources.avatar_cache.evict_expired()
         self._resources.sessions.films.close_idle(self._settings.session_idle_s)
         self._poll_device()
+        self._cancel_unwanted()
         self._manage_engine()
         return self._loop.run_once()
+
+    def _cancel_unwanted(self) -> None:
+        """Cancel the requests that nobody waits for, once the last check is `WANTED_S` old."""
+        now_s = self._clock()
+        if now_s - self._wanted_at_s < WANTED_S:
+            return
+        self._wanted_at_s = now_s
+        for job in self._demand.jobs():
+            if job.cancel_reason is None and not job.is_wanted():
+                job.cancel(
+                    f"the client of this request left, and nobody watches {job.session_id!r}"
+                )
+                log.info("cancelled", extra=cancel_fields(job))
 
     def _poll_device(self) -> None:
         """Update the device status once it is older than `DEVICE_STATUS_S`."""
@@ -324,6 +342,12 @@ class RenderThread:
                 step()
             except BaseException:  # the next steps answer other requests
                 log.exception("the render thread did not end cleanly")
+
+
+def cancel_fields(job: SpeakJob) -> dict[str, Any]:
+    """Log fields of a job whose client left."""
+    age_s = round(job.age_s(), 3)
+    return {"request_id": job.request_id, "session_id": job.session_id, "age_s": age_s}
 
 
 def load_policy_of(settings: Settings) -> LoadPolicy:

@@ -174,6 +174,10 @@ class Settings(StabilizedAvatarSettings):
     """Maximum number of archived films, of all sessions together; the oldest is deleted first."""
     max_watchers: Annotated[int, Field(ge=1, le=1000)] = 32
     """Maximum number of open responses that wait for a film to grow; each occupies a thread."""
+    on_disconnect: Literal["auto", "continue", "cancel"] = "auto"
+    """Effect on a request to speak when its client disconnects before the answer. auto: it is
+    cancelled unless somebody watches the session. continue: it is spoken to its end. cancel: it is
+    always cancelled."""
     stale_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """Maximum duration of one step of the render thread, seconds; after that, `/health` reports the
     thread as stale."""
