@@ -8,6 +8,7 @@ from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE, Avatar
 from warm.avatars.store import IDLE_FILM, PREVIEW
 from warm.avatars.summary import AvatarSummary
+from warm.avatars.verdict import verdict_json
 from warm.runtime import Runtime
 from warm.sessions.archive import ArchivedFilm
 from warm.sessions.paths import DEFAULT_SESSION
@@ -135,6 +136,7 @@ def avatar_json(summary: AvatarSummary, active_id: str) -> dict[str, Any]:
         "created": summary.created,
         "bytes": summary.bytes,
         "notes": summary.notes,
+        "verdict": verdict_json(summary.verdict) if summary.verdict else None,
         "preview_url": f"/avatars/{summary.id}/{PREVIEW}",
         "idle_url": f"/avatars/{summary.id}/{IDLE_FILM}",
     }

@@ -144,8 +144,8 @@ def run_prepare(arguments: argparse.Namespace) -> int:
             engine=partial(make_engine, settings),
             progress=bar.show,
         )
-    for note in store.summary(avatar_id).notes:
-        print(f"Note: {note}")
+    for line in store.summary(avatar_id).findings():
+        print(line)
     state = "Ready" if bar.was_shown else "Up to date"
     print(f"{state}: {avatar.folder} (look at {avatar.folder / PREVIEW})")
     return 0

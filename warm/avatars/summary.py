@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from warm.avatars.verdict import Verdict, verdict_of
+
 State = Literal["ready", "outdated", "damaged"]
 
 
@@ -28,11 +30,18 @@ class AvatarSummary:
     bytes: int = 0
     notes: tuple[str, ...] = field(default=())
     """Notes of the preparation."""
+    verdict: Verdict | None = None
+    """Findings about the source; None if an older version of the program made the avatar."""
 
     @property
     def period(self) -> int:
         """Displayed frames per turn of the loop."""
         return self.frames * (2 if self.loop == "pingpong" else 1)
+
+    def findings(self) -> list[str]:
+        """Return the notes and the verdict as lines for a terminal."""
+        verdict = self.verdict.lines() if self.verdict else []
+        return [*(f"Note: {note}" for note in self.notes), *verdict]
 
 
 def summary_of(manifest: Mapping[str, Any]) -> AvatarSummary:
@@ -49,4 +58,5 @@ def summary_of(manifest: Mapping[str, Any]) -> AvatarSummary:
         created=manifest["created"],
         bytes=sum(file["bytes"] for file in manifest["files"].values()),
         notes=tuple(manifest["notes"]),
+        verdict=verdict_of(manifest),
     )

@@ -12,14 +12,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from warm.face.landmarks import turn_back
 from warm.face.models import DETECTOR, open_model
 
 INPUT_SIZE = 128
 MIN_SCORE = 0.5
 OVERLAP_IOU = 0.3
 """Detections that overlap more are merged."""
-TILE_GRIDS = (2, 4, 8)
-"""Tiles along the shorter side, in the order tried."""
+GRIDS = (1, 2, 4, 8)
+"""Tiles along the shorter side, in the order tried; 1 is the whole picture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +43,15 @@ class Detection:
         """Return the face in a larger picture in which this picture's origin is at (x, y)."""
         shift = np.array([x, y])
         return Detection(self.xyxy + np.tile(shift, 2), self.keypoints + shift, self.score)
+
+    def turned_back(self, quarters: int, size: tuple[int, int]) -> "Detection":
+        """Return the face in the upright picture; this one was `np.rot90(upright, quarters)`.
+
+        size: (width, height) of the upright picture.
+        """
+        corners = turn_back(self.xyxy.reshape(2, 2), quarters, size)
+        box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+        return Detection(box, turn_back(self.keypoints, quarters, size), self.score)
 
 
 def anchor_centres() -> NDArray[np.float64]:
@@ -66,19 +76,19 @@ class FaceDetector:
 
     def find(self, picture: NDArray[np.uint8]) -> list[Detection]:
         """Return the faces of a (h, w, 3) BGR picture, the largest first."""
-        for faces in self._detections_by_grid(picture):
-            if faces:
-                return sorted(merge_overlapping(faces), key=lambda face: face.side, reverse=True)
+        for grid in GRIDS:
+            if faces := self.find_in_tiles(picture, grid):
+                return sorted(faces, key=lambda face: face.side, reverse=True)
         return []
 
-    def _detections_by_grid(self, picture: NDArray[np.uint8]) -> Iterator[list[Detection]]:
-        yield self._detect(picture)
-        for grid in TILE_GRIDS:
-            yield [
-                face.translated(x, y)
-                for x, y, tile in tiles(picture, grid)
-                for face in self._detect(tile)
-            ]
+    def find_in_tiles(self, picture: NDArray[np.uint8], grid: int) -> list[Detection]:
+        """Return the faces in tiles of a picture, `grid` of them along the shorter side."""
+        found = [
+            face.translated(x, y)
+            for x, y, tile in (tiles(picture, grid) if grid > 1 else [(0, 0, picture)])
+            for face in self._detect(tile)
+        ]
+        return merge_overlapping(found)
 
     def _detect(self, picture: NDArray[np.uint8]) -> list[Detection]:
         square, scale, left, top = letterbox(picture, INPUT_SIZE)

@@ -25,13 +25,13 @@ class FaceFinder:
     """Finds the faces of a picture with their landmarks. Not thread-safe."""
 
     def __init__(self, models: Path) -> None:
-        self._detector = FaceDetector(models)
+        self.detector = FaceDetector(models)
         self.mesh = FaceMesh(models)
 
     def find(self, picture: NDArray[np.uint8]) -> list[DetectedFace]:
         """Return the faces of a (h, w, 3) BGR picture, the largest first."""
         faces = [
             DetectedFace(detection, self.mesh.at_detection(picture, detection))
-            for detection in self._detector.find(picture)
+            for detection in self.detector.find(picture)
         ]
         return [face for face in faces if face.mesh.score >= MIN_MESH_SCORE]

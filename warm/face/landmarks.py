@@ -60,6 +60,37 @@ def lip_width(points: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm(right - left, axis=-1)) / inter_ocular(points)
 
 
+def roll_deg(points: NDArray[np.float32]) -> float:
+    """Return how far the face of (468, k) landmarks is rolled clockwise, -180…180 degrees."""
+    right, left = eye_centres(points)
+    return float(np.degrees(np.arctan2(left[1] - right[1], left[0] - right[0])))
+
+
+def turn_back(
+    points: NDArray[np.floating], quarters: int, size: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Map (k, 2) pixels of `np.rot90(picture, quarters)` to those of `picture`.
+
+    size: (width, height) of `picture`.
+    """
+    x, y = np.asarray(points, np.float64).T
+    right, bottom = size[0] - 1, size[1] - 1
+    turned = [(x, y), (right - y, x), (right - x, bottom - y), (y, bottom - x)]
+    return np.column_stack(turned[quarters % 4])
+
+
+def turned_points(
+    points: NDArray[np.float32], quarters: int, size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Map (k, 3) landmarks of `picture` to those of `np.rot90(picture, quarters)`.
+
+    size: (width, height) of `picture`.
+    """
+    turned_size = size[::-1] if quarters % 2 else size
+    flat = turn_back(points[:, :2], -quarters, turned_size)
+    return np.column_stack([flat, points[:, 2]]).astype(np.float32)
+
+
 def to_68(points: NDArray[np.float32]) -> NDArray[np.float32]:
     """(…, 468, k) mesh landmarks to (…, 68, k)."""
     return points[..., MESH_INDEX, :]

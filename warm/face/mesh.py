@@ -24,8 +24,13 @@ class Mesh:
 
     points: NDArray[np.float32]
     """(468, 3): x, y in picture pixels; z in the same unit, smaller is closer to the camera."""
-    score: float
-    """0…1: confidence that the crop shows a face."""
+    logit: float
+    """Evidence that the crop shows a face: 15 to 35 for a face, below 12 for one upside down."""
+
+    @property
+    def score(self) -> float:
+        """0…1: confidence that the crop shows a face."""
+        return float(1.0 / (1.0 + np.exp(-self.logit)))
 
 
 class FaceMesh:
@@ -63,7 +68,7 @@ class FaceMesh:
         scale = float(np.hypot(to_picture[0, 0], to_picture[1, 0]))
         flat = raw[:, :2] @ to_picture[:, :2].T + to_picture[:, 2]
         points = np.column_stack([flat, raw[:, 2] * scale]).astype(np.float32)
-        return Mesh(points, float(1.0 / (1.0 + np.exp(-logit))))
+        return Mesh(points, logit)
 
 
 def crop_of_detection(face: Detection) -> NDArray[np.float64]:

@@ -139,8 +139,8 @@ class OfflineRunner:
                 progress=bar.show,
             )
         if bar.was_shown:
-            for note in self.store.summary(plan.avatar_id).notes:
-                self.report(f"Note: {plan.task.video}: {note}")
+            for line in self.store.summary(plan.avatar_id).findings():
+                self.report(f"{plan.task.video}: {line}")
 
     def _render(self, plan: RenderPlan) -> None:
         """Render the film of a plan and report its length and speed."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from warm.avatars.avatar import AvatarBuild, Loop
 from warm.avatars.recipe import PreparationSettings
+from warm.avatars.verdict import Verdict
 from warm.engines.base import Engine
 from warm.face.finder import FaceFinder
 from warm.media.sniff import sniff
@@ -41,17 +42,27 @@ class PreparationJob:
     progress: Progress
 
 
-def build_avatar(job: PreparationJob, engine: Engine) -> tuple[AvatarBuild, list[str]]:
-    """Write everything except the manifest; return the build and notes for the user."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A complete avatar except for its manifest, and what the user should know about it."""
+
+    build: AvatarBuild
+    notes: list[str]
+    verdict: Verdict
+
+
+def build_avatar(job: PreparationJob, engine: Engine) -> Prepared:
+    """Write everything except the manifest."""
     finder = FaceFinder(job.models)
+    source: Portrait | Footage
     if sniff(job.source).kind == "photo":
         portrait = read_portrait(job.source, finder, job.settings)
-        build, notes = build_from_photo(portrait, job), portrait.notes
+        build, source = build_from_photo(portrait, job), portrait
     else:
         footage = read_footage(job.source, finder, job.settings, job.folder, job.progress)
-        build, notes = build_from_video(footage, job), footage.notes
+        build, source = build_from_video(footage, job), footage
     complete_build(build, engine, job)
-    return build, notes
+    return Prepared(build, source.notes, Verdict(tuple(source.remarks)))
 
 
 def build_from_photo(portrait: Portrait, job: PreparationJob) -> AvatarBuild:

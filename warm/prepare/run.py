@@ -7,6 +7,7 @@ from pathlib import Path
 from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import PreparationSettings, preparation_digest
 from warm.avatars.store import AvatarError, AvatarStore
+from warm.avatars.verdict import verdict_json
 from warm.engines.base import Engine
 from warm.installation import default_face_models
 from warm.media.sniff import sniff
@@ -47,9 +48,19 @@ def prepare(  # noqa: PLR0913  source, destination, settings and collaborators
     with write_errors_explained(store.root), store.building(avatar_id) as folder:
         job = PreparationJob(source, folder, settings, models, progress)
         lip_engine = engine() if engine else default_engine(settings.engine, models)
-        build, notes = build_avatar(job, lip_engine)
-        facts = {"source": str(source), "settings": asdict(settings)}
-        store.write_manifest(build, avatar_id=avatar_id, digest=digest, notes=notes, metadata=facts)
+        prepared = build_avatar(job, lip_engine)
+        facts = {
+            "source": str(source),
+            "settings": asdict(settings),
+            "verdict": verdict_json(prepared.verdict),
+        }
+        store.write_manifest(
+            prepared.build,
+            avatar_id=avatar_id,
+            digest=digest,
+            notes=prepared.notes,
+            metadata=facts,
+        )
     return store.open(avatar_id)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -14,19 +14,24 @@ from stabilizers.settings import Crop
 from stabilizers.track import track_face
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.avatars.recipe import PreparationSettings
+from warm.avatars.verdict import Remark
 from warm.face.finder import FaceFinder
-from warm.face.landmarks import CLOSED_GAP_IOD, lip_gap
+from warm.face.landmarks import CLOSED_GAP_IOD, lip_gap, turned_points
+from warm.face.roll import RolledFace, find_any_roll, is_sure
 from warm.media.photo import read_photo
 from warm.media.video import Video, open_video
 from warm.prepare.arrays import FrameFile
 from warm.prepare.errors import NoFaceError, ShortVideoError
 from warm.prepare.face_tracking import FaceTracker, check_face_size, fill_gaps, find_cuts
 from warm.prepare.progress import Progress
+from warm.prepare.upright import all_turned, find_turn, turned, turned_remarks, turned_size
 
 T = TypeVar("T")
 R = TypeVar("R")
 MIN_VIDEO_S = 0.2
 HDR_NOTE = "The video is HDR; its colours will look pale. Record or export it as SDR (Rec. 709)."
+MIN_EVIDENCE = 8.0
+"""Less evidence of a face comes from objects and animals."""
 CROP = Crop(iod=CANONICAL_IOD, eyes=CANONICAL_EYES)
 
 
@@ -39,7 +44,9 @@ class Portrait:
     landmarks: NDArray[np.float32]
     """(468, 3)."""
     notes: list[str]
-    """Remarks for the user."""
+    """Facts about the file for the user."""
+    remarks: list[Remark] = field(default_factory=list)
+    """Findings about the face."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,23 +60,42 @@ class Footage:
     transforms: NDArray[np.float64]
     """(n, 2, 3) canonical crop to frame, stabilized."""
     notes: list[str]
-    """Remarks for the user."""
+    """Facts about the file for the user."""
+    remarks: list[Remark] = field(default_factory=list)
+    """Findings about the face."""
 
 
 def read_portrait(source: Path, finder: FaceFinder, settings: PreparationSettings) -> Portrait:
-    """Read a photo and find its largest face; raises MediaError or PreparationError."""
+    """Read a photo, find its largest face and turn it upright.
+
+    Raises MediaError or PreparationError.
+    """
     photo = read_photo(source, max_side=settings.max_side)
-    picture = photo.picture
-    size = picture.shape[1], picture.shape[0]
-    faces = finder.find(picture)
+    size = photo.picture.shape[1], photo.picture.shape[0]
+    face, faces = find_main_face(photo.picture, finder, source)
+    picture = turned(photo.picture, face.quarters)
+    points = finder.mesh.track(picture, turned_points(face.points, face.quarters, size)).points
+    check_face_size(points, size)
+    notes = [*photo.notes, *scaling_note(photo.stored_size, size)]
+    remarks = [*turned_remarks(face.quarters, "photo"), *faces_remarks(faces)]
+    return Portrait(picture, points, notes, [*remarks, *open_mouth_remarks(points)])
+
+
+def find_main_face(
+    picture: NDArray[np.uint8], finder: FaceFinder, source: Path
+) -> tuple[RolledFace, int]:
+    """Return the face to use, and the number of faces; raises NoFaceError."""
+    faces = find_any_roll(finder, picture)
     if not faces:
         raise NoFaceError(
             f"No face was found in {source}. Send a photo of one person who faces the camera."
         )
-    points = faces[0].mesh.points
-    check_face_size(points, size)
-    notes = [*photo.notes, *scaling_note(photo.stored_size, size), *faces_note(len(faces))]
-    return Portrait(picture, points, [*notes, *open_mouth_note(points)])
+    if faces[0].evidence < MIN_EVIDENCE:
+        raise NoFaceError(
+            f"Something in {source} resembles a face but was not recognised as one. Send a photo "
+            "of one person who faces the camera, in good light, with nothing in front of the face."
+        )
+    return faces[0], max(1, sum(is_sure(face) for face in faces))
 
 
 def read_footage(
@@ -83,34 +109,43 @@ def read_footage(
 
     Raises MediaError or PreparationError.
     """
+    quarters = find_turn(source, finder, settings)
     tracker = FaceTracker(finder)
     path = folder / "source.npy"
     with open_video(source, fps=settings.fps, max_side=settings.max_side) as video:
-        measured = measure_video(video, tracker, settings, path, progress)
-        notes = [*length_note(video, settings, len(measured)), *faces_note(tracker.faces)]
+        measured = measure_video(video, quarters, tracker, settings, path, progress)
+        notes = length_note(video, settings, len(measured))
         notes += [HDR_NOTE] * video.is_hdr
         notes += orientation_note(video)
-        stored_size = video.stored_size
+        stored_size = turned_size(video.stored_size, quarters)
     check_length(len(measured), settings.fps)
     keep, landmarks = fill_gaps(measured, settings.fps)
     frames = np.load(path, mmap_mode="r", allow_pickle=False)[keep]
     check_length(len(frames), settings.fps)
     size = frames.shape[2], frames.shape[1]
     check_face_size(np.median(landmarks, axis=0), size)
-    notes += [*scaling_note(stored_size, size), *cut_note(landmarks, settings.fps)]
-    return stabilize(frames, landmarks, settings, progress, notes)
+    notes += scaling_note(stored_size, size)
+    remarks = [*turned_remarks(quarters, "video"), *faces_remarks(tracker.faces)]
+    remarks += cut_remarks(landmarks, settings.fps)
+    transforms = stabilize(frames, landmarks, settings, progress)
+    return Footage(frames, landmarks, transforms, notes, remarks)
 
 
 def measure_video(
     video: Video,
+    quarters: int,
     tracker: FaceTracker,
     settings: PreparationSettings,
     path: Path,
     progress: Progress,
 ) -> list[NDArray[np.float32] | None]:
-    """Write the frames of a video to `path`; return the landmarks of each, None without a face."""
+    """Write the frames of a video, turned upright by quarter turns, to `path`.
+
+    Returns the landmarks of each, None without a face.
+    """
     total = expected_frames(video, settings)
-    pictures = write_through(islice(video.frames(), settings.max_s * settings.fps), path)
+    frames = all_turned(islice(video.frames(), settings.max_s * settings.fps), quarters)
+    pictures = write_through(frames, path)
     measured = []
     for points in map_ahead(tracker.track, pictures):
         measured.append(points)
@@ -143,9 +178,8 @@ def stabilize(
     landmarks: NDArray[np.float32],
     settings: PreparationSettings,
     progress: Progress,
-    notes: list[str],
-) -> Footage:
-    """Compute the stabilized transforms of frames whose landmarks were measured one by one."""
+) -> NDArray[np.float64]:
+    """Return the (n, 2, 3) stabilized transforms of frames whose landmarks were measured singly."""
     done = iter(range(1, len(frames) + 1))
     track = track_face(
         frames,
@@ -155,7 +189,7 @@ def stabilize(
         settings=settings.track,
         progress=lambda: progress("stabilizing", next(done), len(frames)),
     )
-    return Footage(frames, landmarks, track.transforms, notes)
+    return track.transforms
 
 
 def expected_frames(video: Video, settings: PreparationSettings) -> int:
@@ -185,20 +219,24 @@ def scaling_note(stored: tuple[int, int], used: tuple[int, int]) -> list[str]:
     ]
 
 
-def faces_note(faces: int) -> list[str]:
-    """Return a note if there are several faces."""
-    return [f"There are {faces} faces; the largest one is used."] if faces > 1 else []
+def faces_remarks(faces: int) -> list[Remark]:
+    """Return a remark if there are several faces."""
+    if faces < 2:
+        return []
+    message = f"There are {faces} faces; the largest one is used."
+    return [Remark("several_faces", message, "none")]
 
 
-def open_mouth_note(landmarks: NDArray[np.float32]) -> list[str]:
-    """Return a note if the mouth of (468, 3) landmarks is open."""
+def open_mouth_remarks(landmarks: NDArray[np.float32]) -> list[Remark]:
+    """Return a remark if the mouth of (468, 3) landmarks is open."""
     gap = float(lip_gap(landmarks))
     if gap < CLOSED_GAP_IOD:
         return []
-    return [
+    message = (
         f"The mouth in the photo is open ({gap:.2f} eye distances); a photo with closed lips "
         "gives a better mouth."
-    ]
+    )
+    return [Remark("mouth_open", message)]
 
 
 def length_note(video: Video, settings: PreparationSettings, frames: int) -> list[str]:
@@ -217,7 +255,10 @@ def orientation_note(video: Video) -> list[str]:
     return [note] if (note := video.orientation.note) else []
 
 
-def cut_note(landmarks: NDArray[np.float32], fps: int) -> list[str]:
-    """Return a note with the times of suspected cuts."""
-    times = ", ".join(f"{frame / fps:.2f} s" for frame in find_cuts(landmarks))
-    return [f"The face jumps at {times}, perhaps at a cut; the loop will show it."] if times else []
+def cut_remarks(landmarks: NDArray[np.float32], fps: int) -> list[Remark]:
+    """Return a remark with the times of suspected cuts."""
+    cuts = find_cuts(landmarks)
+    times = ", ".join(f"{frame / fps:.2f} s" for frame in cuts)
+    message = f"The face jumps at {times}, perhaps at a cut; the loop will show it."
+    at = tuple((frame / fps, frame / fps) for frame in cuts)
+    return [Remark("cut", message, times_s=at)] if cuts else []

@@ -8,6 +8,7 @@ from pathlib import Path
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import AvatarStore
+from warm.avatars.verdict import Remark
 from warm.engines.base import Engine
 from warm.prepare.run import prepare
 
@@ -58,6 +59,12 @@ class Preparer:
 
     def notes(self) -> str:
         return " ".join(self.store.summary("face").notes)
+
+    def remarks(self) -> dict[str, Remark]:
+        """Return the remarks of the verdict by kind."""
+        verdict = self.store.summary("face").verdict
+        assert verdict is not None
+        return {remark.kind: remark for remark in verdict.remarks}
 
     def _engine(self) -> Engine:
         return self.engine  # type: ignore[return-value]  # only `prepare` is called

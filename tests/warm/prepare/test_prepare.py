@@ -169,7 +169,8 @@ def test_the_largest_of_several_faces_is_used_and_noted(preparer: Preparer, tmp_
     cv2.imwrite(str(tmp_path / "two.png"), wide)
     avatar = preparer.prepare(tmp_path / "two.png")
     assert avatar.landmarks[0, :, 0].min() > 460 - large.shape[1]
-    assert "There are 2 faces; the largest one is used" in preparer.notes()
+    message = preparer.remarks()["several_faces"].message
+    assert message == "There are 2 faces; the largest one is used."
 
 
 def test_a_large_photo_is_scaled_down_and_noted(preparer: Preparer, tmp_path: Path) -> None:
