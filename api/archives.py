@@ -33,9 +33,11 @@ def list_all() -> dict[str, Any]:
 
 @archives.get("/archives/<session_id>/<name>")
 def download(session_id: str, name: str) -> Response:
-    """An archived film, or a range of its bytes. It never changes."""
-    film = context().runtime.archive.find(session_id, name)
+    """An archived film, or a range of its bytes, verified. It never changes."""
+    archive = context().runtime.archive
+    film = archive.find(session_id, name)
     try:
+        archive.verify(film)
         return send_file(film.path.resolve(), MP4, conditional=True, max_age=0)
     except FileNotFoundError:
         raise UnknownArchive(session_id, name) from None

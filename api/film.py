@@ -1,7 +1,7 @@
 """The growing film: byte ranges of its committed part, and a live stream."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http import HTTPStatus
 
 from flask import Blueprint, Response, request
@@ -10,6 +10,7 @@ from api.body import read_number
 from api.context import context, find_session
 from api.viewers import Viewer, find_film, viewer_slot, wait_for_film
 from session.byte_ranges import choose_range, etag
+from session.errors import FilmDamagedError
 from session.fragmented.writer import FilmWriter
 from session.reader import FilmReader
 from warm.sessions.paths import DEFAULT_SESSION
@@ -85,6 +86,8 @@ def live_response(session: Session, requested: int | None, held: ExitStack) -> R
     film = wait_for_film(session)
     start = first_byte(film, requested)
     reader = held.enter_context(film.reader())
+    reader.verify(0, film.init_bytes)
+    reader.verify(start, reader.size)
     return Response(
         grow(Viewer(session, film, runtime, request.environ), reader, start),
         mimetype=MP4,
@@ -107,8 +110,14 @@ def first_byte(film: FilmWriter, requested: int | None) -> int:
 def grow(viewer: Viewer, reader: FilmReader, start: int) -> Iterator[bytes]:
     """Yield the init segment, then committed bytes from `start` on.
 
-    Ends when the film is over or the viewer is gone.
+    Ends when the film is over or the viewer is gone, and before bytes that were damaged meanwhile.
     """
+    with suppress(FilmDamagedError):  # it was logged, and the session's JSON names it
+        yield from growing_chunks(viewer, reader, start)
+
+
+def growing_chunks(viewer: Viewer, reader: FilmReader, start: int) -> Iterator[bytes]:
+    """As `grow`; raises FilmDamagedError."""
     yield from reader.chunks(0, viewer.film.init_bytes)
     while True:
         end = viewer.wait_past(start)

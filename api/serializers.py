@@ -89,6 +89,7 @@ def film_json(view: SessionView, clips_from: int) -> dict[str, Any]:
         "frames": frames,
         "duration_s": frames / spec.fps if spec else 0.0,
         "bytes": committed.bytes if committed else 0,
+        "damage": list(film.damage) if film else [],
         "clips": [clip_json(clip, spec.fps) for clip in clips] if spec else [],
     }
 

@@ -6,10 +6,13 @@ All calls go through attributes of `os`, so that a test can replace them by a fa
 import contextlib
 import os
 import stat
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from session.errors import FilmDamagedError, FilmError, SyncFailedError, disk_error
+
+_CHUNK_BYTES = 1 << 20
 
 
 @contextlib.contextmanager
@@ -48,6 +51,14 @@ def _not_a_file(path: Path, kind: str) -> FilmDamagedError:
     return FilmDamagedError(
         f"{path} is {kind}, and a film is a file; move it away or choose another path."
     )
+
+
+def crc32_of(fd: int, begin: int, end: int) -> int:
+    """Return the CRC-32 of the bytes of an open file from `begin` up to `end`."""
+    crc = 0
+    for offset in range(begin, end, _CHUNK_BYTES):
+        crc = zlib.crc32(os.pread(fd, min(_CHUNK_BYTES, end - offset), offset), crc)
+    return crc
 
 
 def write_all(fd: int, data: bytes, offset: int) -> None:

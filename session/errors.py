@@ -35,7 +35,7 @@ class FilmBusyError(FilmError):
 
 
 class FilmDamagedError(FilmError):
-    """The file does not begin with the boxes of a session film; it was not changed."""
+    """The file is not a session film, or bytes of it were changed; it was not written to."""
 
 
 class FilmMismatchError(FilmError):

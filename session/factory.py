@@ -14,6 +14,7 @@ from session.clip_input import Pictures, Samples
 from session.disk import open_regular
 from session.errors import FilmDamagedError, FilmMismatchError, FilmNotLiveError
 from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment, WriterKind
+from session.fragmented.damage import fragments_of, refuse_damage, verify_fragments
 from session.fragmented.film_files import delete_film as delete_fragmented_film
 from session.fragmented.film_files import move_film as move_fragmented_film
 from session.fragmented.init_segment import read_init_segment
@@ -22,7 +23,7 @@ from session.fragmented.recovery import scan_film
 from session.fragmented.writer import FilmWriter
 from session.mp4.concat_film import ConcatFilm
 from session.mp4.concat_film_files import delete_concat_film, move_concat_film
-from session.mp4.metadata_box import read_metadata_box
+from session.mp4.metadata_box import media_damage, read_metadata_box
 from session.reader import FilmReader
 
 _NOT_LIVE = (
@@ -80,6 +81,10 @@ class Film(Protocol):
     @property
     def committed(self) -> Committed:
         """Durable part of the film."""
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """Descriptions of the damage that has been found so far; damaged bytes are not served."""
 
     @property
     def is_closed(self) -> bool:
@@ -172,6 +177,23 @@ def read_cues(path: Path) -> tuple[FilmSpec, list[Cue]]:
             return metadata.spec, list(metadata.cues)
         init_segment = read_init_segment(fd)
         return init_segment.spec, cues_of(scan_film(fd, path, init_segment).entries)
+    finally:
+        os.close(fd)
+
+
+def verify_film(path: Path) -> None:
+    """Compare all committed bytes of a film on disk with their checksums.
+
+    Raises FileNotFoundError, and FilmDamagedError for the first damage.
+    """
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        if read_metadata_box(fd):
+            refuse_damage(path, [damage] if (damage := media_damage(fd)) else [])
+            return
+        init_segment = read_init_segment(fd)
+        fragments = fragments_of(scan_film(fd, path, init_segment).entries, init_segment)
+        refuse_damage(path, verify_fragments(fd, fragments, init_segment.spec))
     finally:
         os.close(fd)
 

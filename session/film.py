@@ -71,6 +71,8 @@ class Fragment:
     """First byte after it: the committed end when it is published."""
     first_frame: int
     frames: int
+    crc32: int | None = None
+    """CRC-32 of its bytes; None if the journal was lost and recreated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

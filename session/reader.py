@@ -1,7 +1,7 @@
 """Read access to the committed bytes of a film."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from session.closeable import Closeable
 
@@ -14,15 +14,31 @@ class FilmReader(Closeable):
     Owns a duplicate of the file descriptor: close it, or use it as a context manager.
     """
 
-    def __init__(self, fd: int, film_id: str, size: int) -> None:
+    def __init__(
+        self, fd: int, film_id: str, size: int, *, verify: Callable[[int, int, int], None]
+    ) -> None:
+        """`verify(fd, begin, end)` raises FilmDamagedError if bytes differ from their checksums."""
         self._fd = fd
+        self._verify = verify
         self.film_id = film_id
         """Identity of the film; the argument of `byte_ranges.etag`."""
         self.size = size
         """Number of bytes that were committed when the reader was created."""
 
     def chunks(self, start: int, end: int) -> Iterator[bytes]:
-        """Yield the committed bytes from `start` to `end` in chunks of at most 256 KiB."""
+        """Yield the committed bytes from `start` to `end` in chunks of at most 256 KiB.
+
+        They are verified before this returns: raises FilmDamagedError.
+        """
+        self.verify(start, end)
+        return self._chunks(start, end)
+
+    def verify(self, start: int, end: int) -> None:
+        """Raise FilmDamagedError if bytes from `start` to `end` differ from their checksums."""
+        if start < end:
+            self._verify(self._fd, start, end)
+
+    def _chunks(self, start: int, end: int) -> Iterator[bytes]:
         while start < end:
             chunk = os.pread(self._fd, min(_CHUNK_BYTES, end - start), start)
             if not chunk:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from session.disk import open_regular
+from session.disk import crc32_of, open_regular
 from session.errors import FilmMissingError
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, FilmSpec
 from session.fragmented.boxes import AUDIO_TRACK, VIDEO_TRACK, FragmentHeader, read_fragment
@@ -28,7 +28,6 @@ MAX_LAG_SAMPLES = 3 * SAMPLES_PER_PACKET
 """Exclusive upper limit of the sound in the AAC encoder: two packets and a partial one."""
 _IDR_SLICE, _SLICE = 5, 1
 """Types of H.264 NAL units (ITU-T H.264, table 7-1): slices of key frames and of others."""
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(slots=True)
@@ -246,17 +245,10 @@ def _entry_faults(
     if (entry.end, entry.frames, entry.samples) != totals:
         yield "its journal line has another end"
     elif entry.crc32 is not None:
-        if _crc32(fd, begin, entry.end) == entry.crc32:
+        if crc32_of(fd, begin, entry.end) == entry.crc32:
             result.checksums += 1
         else:
             yield "its bytes do not match their CRC"
-
-
-def _crc32(fd: int, begin: int, end: int) -> int:
-    crc = 0
-    for offset in range(begin, end, _CHUNK_BYTES):
-        crc = zlib.crc32(os.pread(fd, min(_CHUNK_BYTES, end - offset), offset), crc)
-    return crc
 
 
 def _check_end(result: FilmCheckResult, size: int, entries: list[JournalEntry]) -> None:

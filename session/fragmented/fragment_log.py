@@ -7,8 +7,8 @@ import contextlib
 import fcntl
 import os
 import zlib
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Condition, Lock
 
@@ -21,11 +21,17 @@ from session.errors import (
     disk_error,
 )
 from session.film import ClipRecord, Committed, Cue, Fragment, cues_before, is_fully_spoken
+from session.fragmented.damage import DamageReport, verify_fragments
 from session.fragmented.film_files import move_files, open_locked, remove_files
 from session.fragmented.init_segment import read_init_segment
 from session.fragmented.journal import Journal, JournalEntry, journal_path
 from session.fragmented.recovery import recover
 from session.reader import FilmReader
+from session.serial_worker import VERIFICATION
+
+VERIFIED_AT_ONCE_BYTES = 16 << 20
+"""Films up to this size are compared with their checksums while they are opened; longer ones on a
+background thread. Either way, bytes are also verified whenever they are read for a client."""
 
 
 class FragmentLog:
@@ -56,6 +62,10 @@ class FragmentLog:
         for entry in self.recovered.entries:
             self._add(entry)
         self.close_clip()
+        self._damage = DamageReport(path)
+        if self.recovered.journal_repair.unproven:
+            self._damage.add(f"its journal: {self.recovered.journal_repair}")
+        self._verify_all()
 
     @property
     def totals(self) -> tuple[int, int]:
@@ -97,6 +107,11 @@ class FragmentLog:
             first = bisect_right(self._fragments, offset - 1, key=lambda each: each.offset)
             return self._fragments[first:]
 
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """Descriptions of the damage that has been found so far."""
+        return self._damage.found
+
     def wait_past(self, end: int, timeout_s: float) -> int:
         """Wait until the committed end passes `end`, the log is closed, or the time is up."""
         with self._changed:
@@ -110,7 +125,7 @@ class FragmentLog:
         """
         with self._appending, translate_disk_errors(self.path):
             fd = self._reopen() if self._is_closed else os.dup(self._fd)
-            return FilmReader(fd, self.init_segment.film_id, self._end)
+            return FilmReader(fd, self.init_segment.film_id, self._end, verify=self._require_intact)
 
     def append(
         self,
@@ -181,6 +196,40 @@ class FragmentLog:
         """Close the film and move it to `target`, on the same file system."""
         self.close(lambda: move_files(self.path, target))
 
+    def _verify_all(self) -> None:
+        """Look for damage: at once in a short film, in the background in a long one."""
+        fragments, spec = list(self._fragments), self.init_segment.spec
+        if self._end <= VERIFIED_AT_ONCE_BYTES:
+            self._damage.record_all(verify_fragments(self._fd, fragments, spec))
+            return
+        fd = os.dup(self._fd)
+
+        def verify() -> None:
+            try:
+                self._damage.record_all(verify_fragments(fd, self._while_open(fragments), spec))
+            finally:
+                os.close(fd)
+
+        VERIFICATION.submit(verify)
+
+    def _while_open(self, fragments: Sequence[Fragment]) -> Iterator[Fragment]:
+        """Yield fragments until the log is closed."""
+        for fragment in fragments:
+            if self._is_closed:
+                return
+            yield fragment
+
+    def _require_intact(self, fd: int, begin: int, end: int) -> None:
+        """Raise FilmDamagedError if committed bytes from `begin` to `end` were changed on disk."""
+        init = self.init_segment
+        if begin < len(init.data) and os.pread(fd, len(init.data), 0) != init.data:
+            self._damage.refuse_first(["its init segment: was changed"])
+        with self._changed:
+            first = bisect_right(self._fragments, begin, key=lambda each: each.end)
+            after = bisect_left(self._fragments, end, key=lambda each: each.offset)
+            fragments = self._fragments[first:after]
+        self._damage.refuse_first(verify_fragments(fd, fragments, init.spec))
+
     def _reopen(self) -> int:
         """Open the closed film for reading; raises FilmClosedError if it is no longer there."""
         with contextlib.suppress(FileNotFoundError):
@@ -243,6 +292,7 @@ class FragmentLog:
             end=entry.end,
             first_frame=self._frames,
             frames=entry.frames - self._frames,
+            crc32=entry.crc32,
         )
         self._fragments.append(fragment)
         self._end, self._frames, self._samples = entry.end, entry.frames, entry.samples

@@ -22,6 +22,10 @@ from session.film import Cue, cues_before
 _SUM_KEY = b', "sum": "'
 _DIGITS_BYTES = len(b'00000000"}')
 _SUM_BYTES = len(_SUM_KEY) + _DIGITS_BYTES
+_HEADER_KEYS = {"film", "opening", "sum"}
+_MAX_HEADER_BYTES = 4096
+_MAX_CORRECTED_BYTES = 4096
+"""Longest line in which an inverted bit is searched for; that takes about 0.1 s."""
 _AFTER_TOTALS = re.compile(rb', "(text|cues|sum)": ')
 
 
@@ -91,11 +95,25 @@ def read_journal(path: Path, film_id: str) -> JournalContents | None:
         os.close(fd)
     header, *lines = data.split(b"\n")[:-1] or [b""]
     seed = _seed(film_id)
-    is_named, init_crc32 = _parse_header(film_id, header)
+    named_id, init_crc32 = _parse_header(header)
+    is_named = named_id == film_id
     if not is_named and not any(_has_valid_sum(line, seed) for line in lines):
         return None
     sizes = [len(line) + 1 for line in (header, *lines)]
-    return JournalContents(_parse_lines(lines, seed), sizes, len(data), is_named, init_crc32)
+    known_crc32 = init_crc32 if is_named else None
+    return JournalContents(_parse_lines(lines, seed), sizes, len(data), is_named, known_crc32)
+
+
+def journal_film_id(path: Path) -> str | None:
+    """Return the film that a journal belongs to by its header; None if that cannot be read."""
+    try:
+        fd = open_regular(path)
+    except (FileNotFoundError, FilmDamagedError):
+        return None
+    try:
+        return _parse_header(os.pread(fd, _MAX_HEADER_BYTES, 0).partition(b"\n")[0])[0]
+    finally:
+        os.close(fd)
 
 
 def write_journal(
@@ -103,8 +121,7 @@ def write_journal(
 ) -> None:
     """Replace a journal atomically and durably."""
     seed = _seed(film_id)
-    header = {"film": film_id} | ({} if init_crc32 is None else {"opening": init_crc32})
-    lines = [json.dumps(header).encode() + b"\n"]
+    lines = [_format_header(film_id, init_crc32)]
     lines += [_format_line(entry, seed) for entry in entries]
     replace_file(path, b"".join(lines))
 
@@ -138,16 +155,36 @@ def restore_line(line: bytes, film_id: str, totals: JournalEntry) -> JournalEntr
     """Restore a damaged line if its checksum proves the result; otherwise return None.
 
     `totals` are read from the film and include the fragment's CRC. If the line's checksum is
-    correct after its totals are replaced by these, nothing else of it was damaged.
+    correct after its totals are replaced by these, nothing else of it was damaged. Otherwise one
+    inverted bit is found by trying.
     """
+    seed = _seed(film_id)
+    return _restore_totals(line, seed, totals) or _restore_byte(line, seed, totals)
+
+
+def _restore_totals(line: bytes, seed: int, totals: JournalEntry) -> JournalEntry | None:
     rest = _AFTER_TOTALS.search(line)
     if rest is None:
         return None
-    seed = _seed(film_id)
     for each in (totals, totals._replace(crc32=None)):
         repaired = _format_totals(each) + line[rest.start() :]
         if _has_valid_sum(repaired, seed):
             return _to_entry(json.loads(_body(repaired, seed)))
+    return None
+
+
+def _restore_byte(line: bytes, seed: int, totals: JournalEntry) -> JournalEntry | None:
+    """Invert each bit in turn until the checksum is correct and the totals are the film's."""
+    changed = bytearray(line)
+    for at in range(len(line) if len(line) <= _MAX_CORRECTED_BYTES else 0):
+        for bit in range(8):
+            changed[at] ^= 1 << bit
+            if _has_valid_sum(changed, seed):
+                entry = _parse_line(_body(bytes(changed), seed), b"")
+                return (
+                    entry if isinstance(entry, JournalEntry) and entry[:4] == totals[:4] else None
+                )
+            changed[at] ^= 1 << bit
     return None
 
 
@@ -201,13 +238,24 @@ class Journal:
         os.close(self._fd)
 
 
-def _parse_header(film_id: str, line: bytes) -> tuple[bool, int | None]:
-    """Return whether the journal names the film, and the CRC of the film's init segment."""
+def _format_header(film_id: str, init_crc32: int | None) -> bytes:
+    header = {"film": film_id} | ({} if init_crc32 is None else {"opening": init_crc32})
+    body = json.dumps(header).encode()[:-1]
+    return b"%s%s%s\n" % (body, _SUM_KEY, _format_sum(body, _seed(film_id)))
+
+
+def _parse_header(line: bytes) -> tuple[str | None, int | None]:
+    """Return the film id and the CRC of the film's init segment; None if they are not known.
+
+    The header of an older journal has no checksum.
+    """
     try:
         header = json.loads(line)
-        return header["film"] == film_id, header.get("opening")
-    except (ValueError, TypeError, KeyError):
-        return False, None
+        film_id, crc32 = header["film"], header.get("opening")
+        is_intact = "sum" not in header or _has_valid_sum(line, _seed(film_id))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None, None
+    return (film_id, crc32) if is_intact and set(header) <= _HEADER_KEYS else (None, None)
 
 
 def _seed(film_id: str) -> int:
@@ -242,7 +290,7 @@ def _body(line: bytes, seed: int) -> bytes:
     return body + b"}" if line.endswith(_format_sum(body, seed)) else b""
 
 
-def _has_valid_sum(line: bytes, seed: int) -> bool:
+def _has_valid_sum(line: bytes | bytearray, seed: int) -> bool:
     return line[-_SUM_BYTES:] == _SUM_KEY + _format_sum(line[:-_SUM_BYTES], seed)
 
 
@@ -273,6 +321,6 @@ def _format_totals(entry: JournalEntry) -> bytes:
     ).encode()
 
 
-def _format_sum(body: bytes, seed: int) -> bytes:
+def _format_sum(body: bytes | bytearray, seed: int) -> bytes:
     """Format the last characters of a line, its checksum."""
     return b'%08x"}' % zlib.crc32(body, seed)

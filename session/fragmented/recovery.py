@@ -17,6 +17,7 @@ from session.fragmented.init_segment import InitSegment
 from session.fragmented.journal import (
     JournalContents,
     JournalEntry,
+    journal_film_id,
     journal_path,
     read_journal,
     truncate_journal,
@@ -113,6 +114,7 @@ def scan_film(fd: int, film: Path, init_segment: InitSegment) -> FilmScan:
     file_size = os.fstat(fd).st_size  # before the journal, which may be longer, never shorter
     journal = read_journal(journal_path(film), init_segment.film_id)
     film_file = FilmFile(fd, init_segment, file_size)
+    _require_intact_init(film_file, film, journal)
     repair = repair_journal(film_file, journal.lines) if journal else None
     if repair is None:
         journal, repair = None, JournalRepair()
@@ -130,6 +132,36 @@ def scan_film(fd: int, film: Path, init_segment: InitSegment) -> FilmScan:
         is_doubtful=journal is None or repair.is_cut or len(entries) < len(repair.entries),
         journal_repair=repair,
     )
+
+
+def _require_intact_init(film: FilmFile, path: Path, journal: JournalContents | None) -> None:
+    """Raise FilmDamagedError if the journal proves that the film's init segment was changed.
+
+    If the film id was changed, the journal seems to belong to another film.
+    """
+    if journal is not None:
+        known = journal.init_crc32
+        is_damaged = known is not None and known != zlib.crc32(film.init_segment.data)
+    else:
+        is_damaged = _is_almost(film.init_segment.film_id, journal_film_id(journal_path(path)))
+    if is_damaged:
+        raise FilmDamagedError(
+            f"The init segment of the film {path.name} was changed: it does not match the film's"
+            " journal. Restore the file from a backup, or reset the session to start a new film"
+        )
+
+
+def _is_almost(film_id: str, named: str | None) -> bool:
+    """Return True for different film ids that share half of their bytes; random ones never do."""
+    pairs = zip(_octets(film_id), _octets(named or ""), strict=False)
+    return (
+        named != film_id
+        and sum(ours == theirs for ours, theirs in pairs) >= len(_octets(film_id)) / 2
+    )
+
+
+def _octets(film_id: str) -> list[str]:
+    return [film_id[at : at + 2] for at in range(0, len(film_id), 2)]
 
 
 def save_tail(fd: int, end: int, film: Path) -> Path:

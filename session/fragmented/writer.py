@@ -116,6 +116,11 @@ class FilmWriter(Closeable):
         return self._fragment_log.committed()
 
     @property
+    def damage(self) -> tuple[str, ...]:
+        """Descriptions of damaged fragments that have been found so far; they are not served."""
+        return self._fragment_log.damage
+
+    @property
     def is_closed(self) -> bool:
         """True if no more bytes will be added: closed, deleted, moved, or the disk failed."""
         return self._fragment_log.is_closed

@@ -1,13 +1,14 @@
 """Creation of a film's next version: file and clip are joined by copying, and verified."""
 
 import os
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from session.alignment import packet_count
-from session.disk import sync_file, write_all
+from session.disk import crc32_of, sync_file, write_all
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
 from session.mp4.clip_file import ClipFile
 from session.mp4.concat_demuxer import (
@@ -47,7 +48,9 @@ def _append_metadata(path: Path, metadata: MetadataBox) -> None:
     """Append the metadata box to a file; the whole file is on disk on return."""
     fd = os.open(path, os.O_RDWR)
     try:
-        write_all(fd, metadata.to_box(), os.fstat(fd).st_size)
+        size = os.fstat(fd).st_size
+        checked = replace(metadata, media_crc32=crc32_of(fd, 0, size))
+        write_all(fd, checked.to_box(), size)
         sync_file(fd)
     finally:
         os.close(fd)

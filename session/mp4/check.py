@@ -11,7 +11,7 @@ from session.alignment import packet_count
 from session.disk import open_regular
 from session.errors import CopyFailedError, FilmDamagedError, FilmMissingError
 from session.mp4.concat_demuxer import verify_boundaries
-from session.mp4.metadata_box import MetadataBox, read_metadata_box
+from session.mp4.metadata_box import MetadataBox, media_damage, read_metadata_box
 from session.mp4.sample_tables import SampleTables, read_sample_tables, top_level_boxes
 
 
@@ -53,6 +53,8 @@ def check_mp4(path: Path) -> Mp4CheckResult:
     metadata, tables = None, None
     try:
         metadata = read_metadata_box(fd)
+        if metadata and (damage := media_damage(fd)):
+            faults.append(f"The film is damaged: {damage}.")
         tables = read_sample_tables(fd)
     except (FilmDamagedError, CopyFailedError) as error:
         faults.append(str(error))

@@ -28,12 +28,15 @@ from session.errors import (
     ClipEmptyError,
     ClipOpenError,
     FilmClosedError,
+    FilmDamagedError,
     FilmEmptyError,
     FilmExistsError,
     FilmGoneError,
     FilmMissingError,
 )
 from session.film import ClipRecord, Committed, Cue, FilmSpec
+from session.fragmented.damage import DamageReport
+from session.fragmented.fragment_log import VERIFIED_AT_ONCE_BYTES
 from session.mp4.append_clip import append_clip
 from session.mp4.audio_tail import decode_audio_tail
 from session.mp4.clip_file import ClipFile
@@ -46,9 +49,10 @@ from session.mp4.concat_film_files import (
     reopen_film,
 )
 from session.mp4.lock import lock_path, take_lock
-from session.mp4.metadata_box import MetadataBox, new_metadata_box
+from session.mp4.metadata_box import MetadataBox, media_damage, new_metadata_box
 from session.mp4.temp_files import remove_temp_files, temp_folder_path
 from session.reader import FilmReader
+from session.serial_worker import VERIFICATION
 
 
 class ConcatFilm(Closeable):
@@ -66,6 +70,9 @@ class ConcatFilm(Closeable):
         self._closed = False
         self._fd: int | None = None
         self._size = 0
+        self._damage = DamageReport(path)
+        self._verified: object = None
+        """Identity of the file when it was last compared with its checksum."""
         try:
             remove_temp_files(path)
             self._metadata = self._open_file() if spec is None else new_metadata_box(spec)
@@ -128,6 +135,11 @@ class ConcatFilm(Closeable):
             return Committed(bytes=self._size, frames=metadata.frames, clips=metadata.clips)
 
     @property
+    def damage(self) -> tuple[str, ...]:
+        """Descriptions of the damage that has been found so far; a damaged film is not served."""
+        return self._damage.found
+
+    @property
     def is_closed(self) -> bool:
         """True if no more bytes will be added: closed, deleted, moved, or the disk failed."""
         return self._closed
@@ -158,13 +170,16 @@ class ConcatFilm(Closeable):
                 raise FilmEmptyError("The film has no clip yet; try again after the first one.")
             path, film_id = self.path, self.film_id
             fd = reopen_film(path, film_id) if self._fd is None else os.dup(self._fd)
-            return FilmReader(fd, film_id, self._size)
+            verify = self._require_intact
+            return FilmReader(fd, film_id, self._size, verify=lambda fd, _begin, _end: verify(fd))
 
     def begin(self, text: str) -> "ConcatClipWriter":
-        """Start a clip; the film changes when the clip is finished."""
+        """Start a clip; the film changes when the clip is finished. Raises FilmDamagedError."""
         if self._clip is not None:
             raise ClipOpenError("A clip is open; finish or abandon it before starting another.")
         self._require_open()
+        if self._fd is not None:  # the next version would copy the damage under a new checksum
+            self._require_intact(self._fd)
         self._clip = ConcatClipWriter(self, text)
         return self._clip
 
@@ -192,7 +207,32 @@ class ConcatFilm(Closeable):
     def _open_file(self) -> MetadataBox:
         self._fd = open_synced(self.path)
         self._size = os.fstat(self._fd).st_size
-        return read_metadata(self._fd, self.path)
+        metadata = read_metadata(self._fd, self.path)
+        if self._size <= VERIFIED_AT_ONCE_BYTES:
+            self._require_intact(self._fd)
+        else:
+            self._verify_in_background(os.dup(self._fd))
+        return metadata
+
+    def _verify_in_background(self, fd: int) -> None:
+        def verify() -> None:
+            try:
+                with contextlib.suppress(FilmDamagedError):  # recorded and logged
+                    self._require_intact(fd)
+            finally:
+                os.close(fd)
+
+        VERIFICATION.submit(verify)
+
+    def _require_intact(self, fd: int) -> None:
+        """Raise FilmDamagedError if the file differs from its checksum."""
+        state = os.fstat(fd)
+        identity = (state.st_ino, state.st_size, state.st_mtime_ns)
+        if identity == self._verified:
+            return
+        damage = media_damage(fd)
+        self._damage.refuse_first([damage] if damage else [])
+        self._verified = identity
 
     def _append(
         self, clip_file: ClipFile, folder: Path, text: str, cues: Sequence[Cue]

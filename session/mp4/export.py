@@ -11,11 +11,12 @@ from typing import BinaryIO, NamedTuple
 from session.disk import open_regular
 from session.errors import FilmExistsError, FilmMissingError
 from session.film import SAMPLE_RATE_HZ, SAMPLES_PER_PACKET
+from session.fragmented.damage import fragments_of, refuse_damage, verify_fragments
 from session.fragmented.fragment_scan import start_entry
 from session.fragmented.init_segment import InitSegment, read_init_segment
 from session.fragmented.journal import JournalEntry
 from session.fragmented.recovery import scan_film
-from session.mp4.metadata_box import read_metadata_box
+from session.mp4.metadata_box import media_damage, read_metadata_box
 from session.mp4.remux import MediaLength, TrackLength, copy_with_ffmpeg, write_with_ffmpeg
 from session.mp4.sample_tables import read_sample_tables
 
@@ -63,6 +64,7 @@ def _open_input(film: Path) -> Iterator[_ExportInput]:
         raise FilmMissingError(f"There is no film at {film}.") from error
     try:
         if read_metadata_box(fd):
+            refuse_damage(film, [damage] if (damage := media_damage(fd)) else [])
             tables = read_sample_tables(fd)
             tracks = [
                 TrackLength(each.samples, each.end_s) for each in (tables.video, tables.audio)
@@ -71,6 +73,8 @@ def _open_input(film: Path) -> Iterator[_ExportInput]:
             return
         init_segment = read_init_segment(fd)
         scan = scan_film(fd, film, init_segment)
+        fragments = fragments_of(scan.entries, init_segment)
+        refuse_damage(film, verify_fragments(fd, fragments, init_segment.spec))
         last = scan.entries[-1] if scan.entries else start_entry(init_segment)
         url = f"subfile,,start,0,end,{scan.end},,:/dev/fd/0"
         yield _ExportInput(fd, url, _length_at(last, init_segment))

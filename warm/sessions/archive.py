@@ -6,16 +6,21 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
 from session.disk import make_folder, sync_folder
+from session.factory import verify_film
 from session.fragmented.journal import journal_path
 from warm.sessions.trash import Trash
 
 FOLDER = "archive"
 STAMP = "%Y%m%dT%H%M%SZ"
 NAME_PATTERN = re.compile(r"(?P<stamp>\d{8}T\d{6}Z)-[0-9a-z-]{1,64}\.mp4")
+
+MAX_VERIFIED = 1024
+"""Films that are remembered as intact."""
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +82,14 @@ class Archive:
                 return film
         raise UnknownArchive(session_id, name)
 
+    def verify(self, film: ArchivedFilm) -> None:
+        """Compare a film with its checksums, unless that was done since its last change.
+
+        Raises FilmDamagedError and FileNotFoundError.
+        """
+        state = film.path.stat()
+        verify_version(film.path, (state.st_ino, state.st_size, state.st_mtime_ns))
+
     def delete(self, session_id: str, name: str) -> None:
         """Delete one film; downloads in progress complete. Raises UnknownArchive and OSError."""
         self._delete(self.find(session_id, name))
@@ -114,6 +127,12 @@ class Disposal:
     trash: Trash
     archive: Archive | None = None
     """Destination at a reset; None: the trash."""
+
+
+@lru_cache(MAX_VERIFIED)
+def verify_version(path: Path, _version: tuple[int, int, int]) -> None:
+    """Compare one version of a film with its checksums; remembered if it is intact."""
+    verify_film(path)
 
 
 def read_archived(path: Path) -> ArchivedFilm | None:

@@ -121,19 +121,24 @@ def test_a_changed_byte_anywhere_loses_no_text_of_another_line_and_no_byte_of_th
             assert not fragment_log.recovered.journal_was_lost
 
 
-def test_a_changed_letter_is_kept_and_counted_as_unproven(kept: Kept) -> None:
+def test_a_line_with_one_inverted_bit_is_restored_as_it_was(kept: Kept) -> None:
     position = kept.journal.index(b'"three"') + 1
     fragment_log = kept.reopened(turned(kept.journal, position, b"T"))
-    assert [clip.text for clip in fragment_log.committed().clips] == [
-        "one",
-        TEXTS[1],
-        "Three",
-        "four",
-    ]
+    assert [clip.text for clip in fragment_log.committed().clips] == TEXTS
+    assert fragment_log.recovered.journal_repair.lines == [6]
+    assert fragment_log.recovered.journal_repair.unproven == 0
+    assert fragment_log.damage == ()
+
+
+def test_changed_letters_are_kept_reported_and_counted_as_unproven(kept: Kept) -> None:
+    position = kept.journal.index(b'"three"') + 1
+    fragment_log = kept.reopened(turned(kept.journal, position, b"TRH"))
+    assert fragment_log.committed().clips[2].text == "TRHhree"
     assert fragment_log.recovered.journal_repair.unproven == 1
     assert "lines whose text may be wrong or missing: 1" in str(
         fragment_log.recovered.journal_repair
     )
+    assert "text may be wrong" in fragment_log.damage[0]
     assert check_film(kept.copy).faults == []
 
 
