@@ -90,7 +90,7 @@ def raw_body() -> bytes:
         body = request.get_data()
     except RequestEntityTooLarge:
         raise too_large(f"{request.content_length}", limit) from None
-    except (ClientDisconnected, OSError):  # closed, or RECEIVE_S passed (api/server/worker.py)
+    except (ClientDisconnected, OSError):  # other servers than ours
         raise BadBody(
             HTTPStatus.REQUEST_TIMEOUT, "the body is incomplete; send the rest of it in time"
         ) from None

@@ -1,4 +1,4 @@
-"""Answers to requests that gunicorn rejects before Flask sees them."""
+"""Answers to requests that Flask never sees: malformed, too slow, or too many."""
 
 import logging
 from http import HTTPStatus
@@ -11,9 +11,11 @@ from gunicorn.http.errors import (
     UnsupportedTransferCoding,
 )
 
-from api.problem import Problem, problem_of_bug
+from api.problem import BODY_KINDS, RETRY_S, Problem, problem_of_bug
+from api.server.request_reader import BodyTooLong
 
 STATUSES = {
+    BodyTooLong: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
@@ -26,7 +28,13 @@ log = logging.getLogger(__name__)
 
 def rejection(error: BaseException) -> bytes:
     """Return the whole response, head and body, which closes the connection."""
-    problem = problem_of(error) if isinstance(error, ParseException) else problem_of_bug(error)
+    return closing_response(
+        problem_of(error) if isinstance(error, ParseException) else problem_of_bug(error)
+    )
+
+
+def closing_response(problem: Problem) -> bytes:
+    """Return the bytes of a problem response, after which the connection is closed."""
     answer = problem.response()
     answer.headers["Connection"] = "close"
     return f"HTTP/1.1 {answer.status}\r\n{answer.headers}".encode("latin-1") + answer.get_data()
@@ -35,8 +43,32 @@ def rejection(error: BaseException) -> bytes:
 def problem_of(error: ParseException) -> Problem:
     """Return the answer to a request that violates HTTP or exceeds a limit of the server."""
     log.warning("a request could not be read: %s", error)
+    status = STATUSES.get(type(error), HTTPStatus.BAD_REQUEST)
     return Problem(
-        status=STATUSES.get(type(error), HTTPStatus.BAD_REQUEST),
-        kind="BadRequestError",
+        status=status,
+        kind=BODY_KINDS.get(status, BODY_KINDS[HTTPStatus.BAD_REQUEST]),
         detail=f"the request cannot be read: {error}",
+    )
+
+
+def too_slow(part: str, limit: str) -> bytes:
+    """Return the answer to a request that does not arrive in time."""
+    return closing_response(
+        Problem(
+            status=HTTPStatus.REQUEST_TIMEOUT,
+            kind=BODY_KINDS[HTTPStatus.REQUEST_TIMEOUT],
+            detail=f"the {part} is incomplete: {limit}; send the request again, faster",
+        )
+    )
+
+
+def too_busy(detail: str) -> bytes:
+    """Return the answer to a request that the server has no room for."""
+    return closing_response(
+        Problem(
+            status=HTTPStatus.SERVICE_UNAVAILABLE,
+            kind="QueueFullError",
+            detail=f"{detail}; try again soon",
+            headers={"Retry-After": str(RETRY_S)},
+        )
     )

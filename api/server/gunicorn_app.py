@@ -34,8 +34,6 @@ class Gunicorn(Application):
         """Read the configuration module, and set what follows from the settings."""
         self.load_config_from_module_name_or_filename(CONFIG)
         self.cfg.set("bind", f"fd://{self._fd}")
-        self.cfg.set("threads", self._settings.http_threads)
-        self.cfg.set("worker_connections", 4 * self._settings.http_threads)
         self.cfg.set("graceful_timeout", int(self._settings.stop_s) + 5)
 
     def load(self) -> Any:

@@ -12,12 +12,11 @@ from gunicorn.arbiter import Arbiter
 
 from api.server.log import LOG_CONFIG
 from api.server.shutdown import exit_now
-from api.server.worker import STOPPING, LingeringWorker
+from api.server.worker import STOPPING, EventLoopWorker
 
 wsgi_app = "app:create_app()"
 workers = 1
-worker_class = "api.server.worker.LingeringWorker"
-threads = 48
+worker_class = "api.server.worker.EventLoopWorker"
 timeout = 0
 """Off: the render thread has a heartbeat of its own; see `/health`."""
 keepalive = 30
@@ -25,7 +24,7 @@ control_socket_disable = True
 logconfig_dict = LOG_CONFIG
 
 
-def post_fork(server: Arbiter, worker: LingeringWorker) -> None:
+def post_fork(server: Arbiter, worker: EventLoopWorker) -> None:
     """Handle stop signals from the start, including those received since the fork.
 
     gunicorn has put the latter into this process's copy of the master's queue.
@@ -37,12 +36,12 @@ def post_fork(server: Arbiter, worker: LingeringWorker) -> None:
                 exit_now(0)
 
 
-def post_worker_init(worker: LingeringWorker) -> None:
+def post_worker_init(worker: EventLoopWorker) -> None:
     """Have the worker replaced when its device has failed permanently."""
     worker.runtime.on_restart_needed(worker.request_replacement)
 
 
-def worker_exit(_server: Arbiter, worker: LingeringWorker) -> None:
+def worker_exit(_server: Arbiter, worker: EventLoopWorker) -> None:
     """Finish a worker. gunicorn may call this in the master too."""
     if str(worker.pid) == str(os.getpid()):  # a number, or "[booting]" in the master
         worker.finish()

@@ -1,11 +1,9 @@
-"""gunicorn's threaded worker, with lingering connections and an orderly stop."""
+"""gunicorn's worker: runs the event loop, and stops in an orderly way."""
 
 import contextlib
 import logging
 import os
 import signal
-import socket
-import struct
 import sys
 import time
 from collections.abc import Sequence
@@ -13,25 +11,22 @@ from types import FrameType
 from typing import Any, ClassVar, cast
 
 from flask import Flask
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.config import Config
+from gunicorn.workers.base import Worker
 
 from api.context import context
-from api.server.bad_requests import rejection
+from api.server.admission import connection_limit
+from api.server.event_loop import EventLoop, LoopLimits
 from api.server.log import JsonFormatter
 from api.server.shutdown import exit_now
 from warm.runtime import Runtime
 
-LINGER_S = 2.0
-"""Longest wait for a client to close a connection that the server has closed."""
-RECEIVE_S = 30
-"""Longest pause within a request; then the connection is closed and its thread is free."""
-SEND_S = 120
-"""Longest pause in which a client reads nothing of a response; then the connection is closed, which
-frees a thread and a viewer's slot. A player that was paused requests the rest from its position."""
 RESPONSES_END_S = 2.0
 """Longest wait for responses to end after the render thread."""
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 """Signals by which gunicorn's master, or a terminal, stops a worker; all have the same effect."""
+FOR_THE_MASTER = (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU)
+"""Signals that mean something to gunicorn's master only; a worker ignores them."""
 REPLACEMENT_WINDOW_S = 600.0
 MIN_LIFETIMES_S = (0.0, 5.0, 30.0)
 """Age at which a worker whose device failed permanently may be replaced: the first within
@@ -44,12 +39,8 @@ UNFINISHED = "a response or a film did not end in time, and was abandoned"
 log = logging.getLogger(__name__)
 
 
-class LingeringWorker(ThreadWorker):
-    """Waits for clients to close their connections on the thread that served them.
-
-    gunicorn waits on its accepting thread, where one client that does not close its connection
-    delays all other requests.
-    """
+class EventLoopWorker(Worker):
+    """Serves requests from an event loop, see `EventLoop`."""
 
     start_times_s: ClassVar[list[float]] = []
     """Times at which the master made the workers of `REPLACEMENT_WINDOW_S`, by a monotonic clock. A
@@ -63,6 +54,13 @@ class LingeringWorker(ThreadWorker):
         self.start_times_s[:] = [*recent, now_s]
         self._status = 0
         self._is_stopping = False
+        self._loop: EventLoop | None = None
+
+    @classmethod
+    def check_config(cls, config: Config, _log: object) -> None:
+        """Refuse what the event loop does not support. Called in the master, at the start."""
+        if config.is_ssl:
+            raise RuntimeError("certfile, keyfile: TLS is left to a reverse proxy; omit them")
 
     def init_signals(self) -> None:
         """Install the handlers: every stop signal stops the worker in an orderly way."""
@@ -73,6 +71,33 @@ class LingeringWorker(ThreadWorker):
         """Install the handler of the stop signals."""
         for number in STOPPING:
             signal.signal(number, self.handle_exit)
+        for number in FOR_THE_MASTER:
+            signal.signal(number, signal.SIG_IGN)
+
+    def run(self) -> None:
+        """Serve until a signal, or the end of the master."""
+        self._loop = self._make_loop()
+        while self.alive:
+            self.notify()
+            self._loop.step()
+            if self.ppid != os.getppid():
+                log.error("the master process has ended; this one ends, too")
+                self.handle_exit(signal.SIGTERM, None)
+        self._loop.stop()
+        while not self._loop.is_empty:  # until `_abandon`
+            self.notify()
+            self._loop.step()
+        self._loop.close()
+
+    def _make_loop(self) -> EventLoop:
+        app_context = context(cast(Flask, self.wsgi))
+        settings = app_context.settings
+        limits = LoopLimits(
+            max_connections=connection_limit(512, speakers=settings.max_speaking),
+            max_body_bytes=settings.max_body_bytes,
+            threads=settings.http_threads,
+        )
+        return EventLoop(self.sockets, self.wsgi, self.cfg, limits, is_crowded=lambda: False)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Have the render thread finish its fragment, which ends every response."""
@@ -87,6 +112,8 @@ class LingeringWorker(ThreadWorker):
         stop_s = context(cast(Flask, self.wsgi)).settings.stop_s
         signal.setitimer(signal.ITIMER_REAL, stop_s + RESPONSES_END_S)
         super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.wake()
 
     def finish(self) -> None:
         """Wait for the current fragment, close the films, and exit. In the worker's process."""
@@ -115,15 +142,6 @@ class LingeringWorker(ThreadWorker):
         """Runtime of the application; available once the worker is booted."""
         return context(cast(Flask, self.wsgi)).runtime
 
-    def handle(self, conn: TConn) -> bool:
-        """Serve one request, and close the connection unless it is kept alive."""
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", RECEIVE_S, 0))
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_S, 0))
-        is_kept = super().handle(conn)
-        if is_kept is False:
-            close_gracefully(conn.sock)
-        return is_kept
-
     def _abandon(self, _sig: int, _frame: FrameType | None) -> None:
         """Exit when the time is up; the films on disk are complete up to their last fragments.
 
@@ -134,13 +152,6 @@ class LingeringWorker(ThreadWorker):
             os.set_blocking(sys.stderr.fileno(), False)
             os.write(sys.stderr.fileno(), f"{JsonFormatter().format(record)}\n".encode())
         os._exit(self._status)
-
-    def handle_error(
-        self, _request: object, client: socket.socket, _address: object, error: BaseException
-    ) -> None:
-        """Answer a request that cannot be parsed."""
-        with contextlib.suppress(OSError):
-            client.sendall(rejection(error))
 
 
 def exit_status(error: BaseException | None) -> int:
@@ -160,16 +171,3 @@ def may_be_replaced(
     *earlier, started_s = start_times_s
     replaced = sum(now_s - each_s <= REPLACEMENT_WINDOW_S for each_s in earlier)
     return replaced < len(min_lifetimes_s) and now_s - started_s >= min_lifetimes_s[replaced]
-
-
-def close_gracefully(sock: socket.socket) -> None:
-    """Close the sending side, and wait up to LINGER_S until the client closes its own."""
-    deadline = time.monotonic() + LINGER_S
-    with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_WR)
-        while (left_s := deadline - time.monotonic()) > 0:
-            sock.settimeout(left_s)
-            if not sock.recv(4096):
-                break
-    with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RD)

@@ -20,6 +20,7 @@ from threading import Event  # noqa: E402
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
+import api.server.time_limits  # noqa: E402
 import api.server.worker  # noqa: E402
 from api.server.gunicorn_app import listen, serve  # noqa: E402
 from app import announce, assemble, exit_on_start_failure  # noqa: E402
@@ -81,7 +82,8 @@ def main(results: Path, port: int, fault: str = "none", *named: str) -> None:
         "unfit": UnfitEngine,
     }
     if fault == "impatient":
-        api.server.worker.SEND_S = 1
+        for name in ("SEND_S", "SILENT_S", "HEAD_S", "BODY_S", "THREAD_WAIT_S"):
+            setattr(api.server.time_limits, name, 1.0)
     if fault == "mortal":
         api.server.worker.MIN_LIFETIMES_S = (0.0, 0.0)
 

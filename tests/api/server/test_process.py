@@ -11,7 +11,6 @@ import pytest
 
 import app
 from api.server.folder_lock import lock_folder
-from api.server.worker import close_gracefully
 from session.fragmented.writer import FilmWriter
 from tests.api.server_process import Server, serving
 
@@ -87,16 +86,6 @@ def test_the_connection_of_a_client_that_does_not_close_it_is_closed(server: Ser
             assert answer.status == 200
         while connection.recv(4096):
             pass
-
-
-def test_a_graceful_close_reads_what_the_client_still_sends() -> None:
-    ours, theirs = socket.socketpair()
-    theirs.sendall(b"x" * 10_000)
-    theirs.shutdown(socket.SHUT_WR)
-    close_gracefully(ours)
-    assert theirs.recv(10) == b""
-    ours.close()
-    theirs.close()
 
 
 def start_error(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

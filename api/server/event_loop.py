@@ -1,0 +1,329 @@
+"""The event loop: accepts connections, reads requests and sends responses without waiting.
+
+A thread is taken only when a request has arrived as a whole, and given back whenever the client
+does not take the response.
+"""
+
+import selectors
+import socket
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from gunicorn.config import Config
+from gunicorn.http.errors import ParseException
+from gunicorn.http.message import Request
+from gunicorn.workers.gthread import PollableMethodQueue
+
+from api.server.acceptor import Acceptor
+from api.server.admission import Admission
+from api.server.bad_requests import rejection, too_busy
+from api.server.connection import Connection, State
+from api.server.exchange import Exchange
+from api.server.lanes import Lane, Lanes
+from api.server.output import ClientGone
+from api.server.request_reader import Address, IncompleteRequest, RequestReader
+from api.server.time_limits import overdue, regain_patience
+
+SWEEP_S = 0.5
+"""Interval at which time limits are checked."""
+RECEIVE_BYTES = 65_536
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopLimits:
+    """Limits of an event loop."""
+
+    max_connections: int
+    max_body_bytes: int
+    threads: int
+    """Number of requests, other than probes and interruptions, that run at once."""
+
+
+class EventLoop:
+    """Owns all connections. One thread; only `wake` may be called by others."""
+
+    def __init__(
+        self,
+        listeners: Sequence[socket.socket],
+        application: Any,
+        config: Config,
+        limits: LoopLimits,
+        *,
+        is_crowded: Callable[[], bool],
+    ) -> None:
+        self._application = application
+        self._config = config
+        self._max_body_bytes = limits.max_body_bytes
+        self._is_crowded = is_crowded
+        self._is_stopping = False
+        self._connections: set[Connection] = set()
+        self._admission = Admission(limits.max_connections)
+        self._lanes = Lanes(limits.threads)
+        self._swept_s = time.monotonic()
+        self._selector = selectors.DefaultSelector()
+        self._calls = PollableMethodQueue()
+        self._calls.init()
+        self._selector.register(self._calls, selectors.EVENT_READ, self._calls.run_callbacks)  # type: ignore[arg-type]
+        self._acceptor = Acceptor(
+            self._selector,
+            listeners,
+            admit=self._admit,
+            make_room=lambda: self._make_room(self._connections),
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """True if no connection is open."""
+        return not self._connections
+
+    def step(self) -> None:
+        """Handle what has happened; waits up to SWEEP_S for something to happen."""
+        for key, _ in self._selector.select(SWEEP_S):
+            key.data(key.fileobj)
+        self._acceptor.resume()
+        if (elapsed_s := time.monotonic() - self._swept_s) >= SWEEP_S:
+            self._swept_s += elapsed_s
+            self._sweep(elapsed_s)
+
+    def wake(self) -> None:
+        """End the wait of `step`. Any thread, and signal handlers."""
+        self._calls.defer(lambda: None)
+
+    def stop(self) -> None:
+        """Accept no more connections, and keep none alive after its response."""
+        self._is_stopping = True
+        self._acceptor.close()
+
+    def close(self) -> None:
+        """Close all connections; does not wait for threads."""
+        for connection in list(self._connections):
+            self._close(connection)
+        for lane in self._lanes:
+            lane.close()
+
+    def _admit(self, sock: socket.socket, client: Address, server: Address) -> None:
+        """Keep a new connection, in place of an idle one if there are too many."""
+        sock.setblocking(False)
+        reader = RequestReader(self._config, client, max_body_bytes=self._max_body_bytes)
+        connection = Connection(sock, client, server, reader)
+        self._admission.add(connection.owner)
+        if self._admission.has_too_many(connection.owner):
+            own = [each for each in self._connections if each.owner == connection.owner]
+            has_room = self._make_room(own)
+        else:
+            has_room = not self._admission.is_full() or self._make_room(self._connections)
+        self._connections.add(connection)
+        if has_room:
+            self._receive(connection)
+        else:
+            limit = self._admission.limit
+            self._refuse(connection, too_busy(f"{limit} connections are open (max_connections)"))
+
+    def _make_room(self, connections: Iterable[Connection]) -> bool:
+        """Close the connection that is used least; False if all are in use."""
+        victim = min(
+            (each for each in connections if each.is_expendable),
+            key=lambda each: each.usefulness,
+            default=None,
+        )
+        if victim is not None:
+            self._close(victim)
+        return victim is not None
+
+    def _watch(self, connection: Connection, events: int) -> None:
+        """Have the selector watch a connection for these events only."""
+        if events == connection.events:
+            return
+        handle = self._receive if events == selectors.EVENT_READ else self._send
+        data = partial(_call, handle, connection)
+        if not connection.events:
+            self._selector.register(connection.sock, events, data)
+        elif not events:
+            self._selector.unregister(connection.sock)
+        else:
+            self._selector.modify(connection.sock, events, data)
+        connection.events = events
+
+    def _receive(self, connection: Connection) -> None:
+        """Take what has arrived."""
+        try:
+            data = connection.sock.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            self._watch(connection, selectors.EVENT_READ)
+            return
+        except OSError:
+            self._close(connection)
+            return
+        if connection.state is State.LINGERING:
+            if not data:
+                self._close(connection)
+        elif data:
+            if connection.is_idle:
+                connection.enter(State.READING)
+            connection.reader.feed(data)
+            self._read(connection)
+        else:
+            self._read_last(connection)
+
+    def _read(self, connection: Connection) -> None:
+        """Start the request if it has arrived as a whole."""
+        try:
+            request = connection.reader.read()
+        except ParseException as error:
+            self._refuse(connection, rejection(error))
+            return
+        if request is not None:
+            self._start(connection, request)
+            return
+        if connection.reader.wants_continue():
+            connection.output.sendall(CONTINUE)
+            with suppress(ClientGone):
+                connection.output.push()
+        self._watch(connection, selectors.EVENT_READ)
+
+    def _read_last(self, connection: Connection) -> None:
+        """Handle the end of what the client sends, which has no request that is whole."""
+        if connection.is_idle:
+            self._close(connection)
+        else:
+            self._refuse(connection, rejection(IncompleteRequest()))
+
+    def _start(self, connection: Connection, request: Request) -> None:
+        """Have a thread run the request."""
+        connection.reader.wants_continue()  # it is too late to ask for the body
+        connection.requests += 1
+        try:
+            exchange = Exchange(request, connection, self._config, self._application)
+        except ParseException as error:
+            self._refuse(connection, rejection(error))
+            return
+        connection.exchange = exchange
+        connection.lane = self._lanes.of(request.path or "")
+        self._run(connection, connection.lane, is_first=False)
+
+    def _run(self, connection: Connection, lane: Lane, *, is_first: bool) -> None:
+        """Have a thread continue the response."""
+        self._watch(connection, 0)
+        connection.enter(State.RUNNING)
+        connection.task = partial(self._step, connection, lane, not self._is_stopping)
+        lane.add(connection.task, is_first=is_first)
+
+    def _step(self, connection: Connection, lane: Lane, may_keep: bool) -> None:
+        """Continue a response. A thread of the lane."""
+        assert connection.exchange is not None
+        try:
+            connection.exchange.step(may_keep=may_keep)
+        finally:
+            self._calls.defer(self._step_done, connection, lane)
+
+    def _step_done(self, connection: Connection, lane: Lane) -> None:
+        """Give back the thread; send what is left."""
+        lane.release()
+        if connection.state is State.CLOSED:
+            self._discard(connection)
+            return
+        connection.enter(State.SENDING)
+        self._send(connection)
+
+    def _send(self, connection: Connection) -> None:
+        """Send what the client takes; then continue the response, or end it."""
+        try:
+            connection.output.push()
+        except ClientGone:
+            self._close(connection)
+            return
+        exchange = connection.exchange
+        if connection.output.is_blocked:
+            self._watch(connection, selectors.EVENT_WRITE)
+        elif exchange is None:
+            self._linger(connection)
+        elif exchange.is_over:
+            self._end(connection, exchange)
+        else:
+            assert connection.lane is not None
+            self._run(connection, connection.lane, is_first=True)
+
+    def _end(self, connection: Connection, exchange: Exchange) -> None:
+        """Go on to the next request, or close the connection."""
+        connection.exchange = connection.lane = connection.task = None
+        if exchange.is_cut:
+            self._close(connection)
+        elif exchange.is_kept:
+            connection.enter(State.READING)
+            self._read(connection) if connection.reader.size else self._receive(connection)
+        else:
+            self._linger(connection)
+
+    def _refuse(self, connection: Connection, response: bytes) -> None:
+        """Send a response that no thread makes, and close the connection."""
+        connection.exchange = None
+        connection.enter(State.SENDING)
+        connection.output.sendall(response)
+        self._send(connection)
+
+    def _linger(self, connection: Connection) -> None:
+        """Close the sending side, and read until the client closes its own.
+
+        Closing with unread data would reset the connection, and the client could lose the response.
+        """
+        connection.enter(State.LINGERING)
+        try:
+            connection.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(connection)
+        else:
+            self._receive(connection)
+
+    def _close(self, connection: Connection) -> None:
+        """Close a connection, and release what its response holds."""
+        if connection.state is State.CLOSED:
+            return
+        was_running = connection.state is State.RUNNING
+        self._watch(connection, 0)
+        connection.enter(State.CLOSED)
+        if was_running and connection.lane and connection.task:
+            was_running = not connection.lane.discard(connection.task)
+        if was_running:
+            with suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
+        else:
+            self._discard(connection)
+
+    def _discard(self, connection: Connection) -> None:
+        """Forget a closed connection."""
+        if connection.exchange is not None and not connection.exchange.is_over:
+            lane = self._lanes.closing
+            lane.add(partial(self._release, connection.exchange, lane), is_first=True)
+        connection.exchange = None
+        connection.sock.close()
+        self._connections.discard(connection)
+        self._admission.remove(connection.owner)
+
+    def _release(self, exchange: Exchange, lane: Lane) -> None:
+        """Release what a response holds. A thread of the lane."""
+        try:
+            exchange.close()
+        finally:
+            self._calls.defer(lane.release)
+
+    def _sweep(self, elapsed_s: float) -> None:
+        """Close the connections whose clients are too slow."""
+        is_crowded = self._is_crowded()
+        for connection in list(self._connections):
+            regain_patience(connection, elapsed_s)
+            late = overdue(connection, is_crowded=is_crowded, is_stopping=self._is_stopping)
+            if late is None:
+                continue
+            if late and not connection.output.is_blocked:
+                self._refuse(connection, late)
+            else:
+                self._close(connection)
+
+
+def _call(handle: Callable[[Connection], None], connection: Connection, _sock: object) -> None:
+    handle(connection)

@@ -1,0 +1,72 @@
+"""Pools of threads that run requests; those that must not wait for others have their own."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+PROBE_PATHS = frozenset({"/health", "/livez"})
+INTERRUPT_PATHS = frozenset({"/interrupt"})
+PROBE_THREADS = 2
+INTERRUPT_THREADS = 4
+
+Task = Callable[[], None]
+
+
+class Lane:
+    """A pool of threads and the tasks that wait for one. Owned by the event loop."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._free = threads
+        self._waiting: deque[Task] = deque()
+
+    def add(self, task: Task, *, is_first: bool = False) -> None:
+        """Run a task when a thread is free; `is_first` runs it before those that wait."""
+        if is_first:
+            self._waiting.appendleft(task)
+        else:
+            self._waiting.append(task)
+        self._start()
+
+    def discard(self, task: Task) -> bool:
+        """Remove a task; False if it has started."""
+        try:
+            self._waiting.remove(task)
+        except ValueError:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Give back a thread: its task is done."""
+        self._free += 1
+        self._start()
+
+    def close(self) -> None:
+        """Accept no more tasks; does not wait for those that run."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self) -> None:
+        while self._free and self._waiting:
+            self._free -= 1
+            self._pool.submit(self._waiting.popleft())
+
+
+class Lanes:
+    """The lanes of the server. `/health`, `/livez` and `/interrupt` have threads of their own, so
+    that a full server can be probed, and silenced."""
+
+    def __init__(self, threads: int) -> None:
+        self._main = Lane("http", threads)
+        self._probes = Lane("http-probe", PROBE_THREADS)
+        self._interrupts = Lane("http-interrupt", INTERRUPT_THREADS)
+        self.closing = Lane("http-close", 1)
+        """Releases what responses hold whose clients are gone."""
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter((self._main, self._probes, self._interrupts, self.closing))
+
+    def of(self, path: str) -> Lane:
+        """Return the lane of a request."""
+        if path in PROBE_PATHS:
+            return self._probes
+        return self._interrupts if path in INTERRUPT_PATHS else self._main
