@@ -1,20 +1,23 @@
 """Photo files, decoded to upright, opaque 8-bit BGR pictures."""
 
-import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from warm.media.picture_size import crop_to_even, scale_down
+from warm.media.photo_colour import rgb_conversion
+from warm.media.photo_file import (
+    DECODER_ERRORS,
+    IncompletePhotoError,
+    PhotoFile,
+    PhotoTooLargeError,
+    open_photo,
+)
+from warm.media.picture_size import crop_to_even, scaled_size, scaled_strips
 from warm.media.sniff import DamagedMediaError, MediaError, sniff
-
-BACKDROP = 255
-"""Grey level behind transparent parts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,12 +33,29 @@ class Photo:
 
 
 def read_photo(path: Path, *, max_side: int) -> Photo:
-    """Decode a photo; raises MediaError if it is too large, damaged or truncated."""
+    """Decode a photo; raises MediaError if it is too large, damaged or truncated.
+
+    Damage that leaves most of the picture readable is reported in the notes instead.
+    """
     name = sniff(path).demuxer
     try:
-        with path.open("rb") as file, open_image(file, name, path) as image:
-            return decode_image(image, max_side)
-    except (OSError, SyntaxError, ValueError) as error:
+        with (
+            warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
+            path.open("rb") as file,
+        ):
+            return _decode(open_photo(file, name, max_side), max_side)
+    except PhotoTooLargeError as error:
+        raise MediaError(f"The photo {path} {error}") from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise MediaError(
+            f"The {name} photo {path} would fill the memory. Scale it down."
+        ) from error
+    except IncompletePhotoError as error:
+        raise DamagedMediaError(
+            f"The {name} photo {path} is truncated or damaged: about {error.share:.0%} of the "
+            "picture is missing. Send the file again."
+        ) from error
+    except DECODER_ERRORS as error:
         if isinstance(error, MediaError):
             raise
         raise DamagedMediaError(
@@ -43,72 +63,18 @@ def read_photo(path: Path, *, max_side: int) -> Photo:
         ) from error
 
 
-def open_image(file: IO[bytes], name: str, path: Path) -> Image.Image:
-    """Open a photo without decoding it; raises MediaError if it is too large for the memory."""
-    try:
-        with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
-            return Image.open(file, formats=[name])
-    except UnidentifiedImageError as error:
-        raise DamagedMediaError(
-            f"The {name} photo {path} has no readable header. Send the file again."
-        ) from error
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise MediaError(
-            f"The photo {path} has more than 89 megapixels, which would fill the memory. "
-            "Scale it down."
-        ) from error
+def _decode(photo: PhotoFile, max_side: int) -> Photo:
+    loaded = photo.load()
+    convert, notes = rgb_conversion(loaded.image)
+    width, height = photo.size[0], round(photo.size[1] * (1 - loaded.missing))
+    rgb = scaled_strips(loaded.image, convert, scaled_size(width, height, max_side))
+    upright = photo.orientation.applied(rgb)
+    picture = np.ascontiguousarray(crop_to_even(upright)[..., ::-1])
+    notes = photo.notes + notes + ((_end_note(loaded.missing),) if loaded.is_incomplete else ())
+    return Photo(picture, photo.orientation.swapped((width, height)), notes)
 
 
-def decode_image(image: Image.Image, max_side: int) -> Photo:
-    """Decode an open image; raises OSError if it is truncated."""
-    upright = to_eight_bit(ImageOps.exif_transpose(image))
-    notes: tuple[str, ...] = ()
-    try:
-        colour = to_srgb(upright)
-    except ImageCms.PyCMSError:
-        colour = assume_srgb(upright)
-        notes = ("The photo's colour profile is invalid; its colours are read as sRGB.",)
-    rgb = flatten_alpha(np.asarray(colour))
-    picture = np.ascontiguousarray(crop_to_even(scale_down(rgb, max_side))[..., ::-1])
-    return Photo(picture, colour.size, notes)
-
-
-def to_srgb(image: Image.Image) -> Image.Image:
-    """Convert to 8-bit sRGB, with or without alpha, by the photo's colour profile if it has one.
-
-    Raises ImageCms.PyCMSError for a profile that is invalid or of another colour space.
-    """
-    profile = image.info.get("icc_profile")
-    if profile is None or image.mode not in {"RGB", "RGBA", "CMYK"}:
-        return assume_srgb(image)
-    converted = ImageCms.profileToProfile(
-        image,
-        ImageCms.getOpenProfile(io.BytesIO(profile)),
-        ImageCms.createProfile("sRGB"),
-        outputMode="RGBA" if image.mode == "RGBA" else "RGB",
-    )
-    return cast(Image.Image, converted)
-
-
-def assume_srgb(image: Image.Image) -> Image.Image:
-    """Convert to RGB, or RGBA if there is transparency, reading the colours as sRGB."""
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
-
-
-def to_eight_bit(image: Image.Image) -> Image.Image:
-    """Scale grey levels of 16 or 32 bits to 8 bits; Pillow's own conversion would clip them."""
-    if not image.mode.startswith(("I", "F")):
-        return image
-    levels = np.asarray(image).astype(np.float64)
-    if image.mode == "F":
-        return Image.fromarray((levels.clip(0, 1) * 255).round().astype(np.uint8))
-    return Image.fromarray((levels.clip(0, 65535) / 257).round().astype(np.uint8))
-
-
-def flatten_alpha(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(h, w, 3) of (h, w, 3 or 4), composited over BACKDROP."""
-    if picture.shape[2] == 3:
-        return picture
-    alpha = picture[..., 3:].astype(np.uint16)
-    mixed = picture[..., :3] * alpha + BACKDROP * (255 - alpha)
-    return ((mixed + 127) // 255).astype(np.uint8)
+def _end_note(missing: float) -> str:
+    if not missing:
+        return "The end of the file is missing or damaged; the picture is used as far as it goes."
+    return f"The end of the file is missing or damaged; {missing:.1%} of the picture was cut off."

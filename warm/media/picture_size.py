@@ -1,13 +1,18 @@
 """Scaling of pictures to a bounded size with even sides, as H.264 with 4:2:0 colour requires."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from warm.media.sniff import MediaError
 
 MIN_SIDE = 8
 """Smallest side of a picture after scaling, pixels."""
+STRIP_PIXELS = 1 << 22
+"""Larger photos are converted and scaled in strips of about this many pixels, to save memory."""
 
 
 def scaled_size(width: int, height: int, max_side: int) -> tuple[int, int]:
@@ -27,9 +32,28 @@ def scaled_size(width: int, height: int, max_side: int) -> tuple[int, int]:
 
 def scale_down(picture: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
     """Scale a (h, w, c) picture down by area if a side exceeds `max_side`."""
-    height, width = picture.shape[:2]
-    size = scaled_size(width, height, max_side)
-    if size == (width, height):
+    return _resized(picture, scaled_size(picture.shape[1], picture.shape[0], max_side))
+
+
+def scaled_strips(
+    image: Image.Image,
+    convert: Callable[[Image.Image], NDArray[np.uint8]],
+    size: tuple[int, int],
+) -> NDArray[np.uint8]:
+    """Convert an image to (h, w, 3) and scale it down by area to (width, height) `size`.
+
+    Scaling by area is separable: each strip is scaled to the width, all together to the height.
+    """
+    rows = max(1, STRIP_PIXELS // image.width)
+    strips = []
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        strips.append(_resized(convert(strip), (size[0], strip.height)))
+    return _resized(np.concatenate(strips), size)
+
+
+def _resized(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    if size == (picture.shape[1], picture.shape[0]):
         return picture
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 

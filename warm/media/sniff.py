@@ -12,7 +12,7 @@ FILE_KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-READABLE_PICTURES = "JPEG, PNG, WebP, BMP, TIFF, MP4, MOV, WebM, MKV or AVI"
+READABLE_PICTURES = "JPEG, PNG, WebP, BMP, TIFF, GIF, MP4, MOV, WebM, MKV or AVI"
 STILL_BRANDS = {b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1"}
 """ISO base media files of these brands are photos (HEIF, AVIF), not videos."""
 
@@ -41,6 +41,7 @@ class MediaFormat:
 PHOTO_SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF8": "GIF",
     b"BM": "BMP",
     b"II*\x00": "TIFF",
     b"MM\x00*": "TIFF",
@@ -101,7 +102,8 @@ def photo_format(head: bytes) -> MediaFormat | None:
         return MediaFormat("photo", "WEBP")
     if head[4:8] == b"ftyp" and head[8:12] in STILL_BRANDS:
         raise UnknownMediaError(
-            "This is a HEIF or AVIF photo, which is not supported. Save it as JPEG or PNG."
+            "This is a HEIF or AVIF photo, such as the HEIC of an iPhone, which is not supported. "
+            "Save it as JPEG or PNG."
         )
     return None
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from session.media_file import open_media
 from session.orientation import AS_STORED, OrientationReader
-from warm.media.photo import flatten_alpha
+from warm.media.photo_colour import flatten_alpha
 from warm.media.picture_size import crop_to_even, scaled_size
 from warm.media.sniff import DamagedMediaError, MediaError, sniff
 

@@ -1,0 +1,80 @@
+"""Colours of decoded photos: conversion to opaque 8-bit sRGB."""
+
+import io
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+BACKDROP = 255
+"""Grey level behind transparent parts."""
+PROFILE_MODES = {"RGB": "RGB", "RGBA": "RGBA", "CMYK": "RGB", "L": "RGB"}
+"""Modes in which colour profiles are applied, and the modes that result."""
+INVALID_PROFILE_NOTE = (
+    "The photo's colour profile is invalid or of another kind; its colours are read as sRGB."
+)
+
+ToRgb = Callable[[Image.Image], NDArray[np.uint8]]
+"""Converts a photo, or a part of it, to (h, w, 3) RGB."""
+
+
+def rgb_conversion(image: Image.Image) -> tuple[ToRgb, tuple[str, ...]]:
+    """Return the conversion of a photo's parts to opaque sRGB, and notes for the user."""
+    profile = image.info.get("icc_profile")
+    notes: tuple[str, ...] = ()
+    transform: ImageCms.ImageCmsTransform | None = None
+    mode = _direct_mode(image)
+    if profile and mode in PROFILE_MODES:
+        try:
+            transform = ImageCms.buildTransform(
+                ImageCms.getOpenProfile(io.BytesIO(profile)),
+                ImageCms.createProfile("sRGB"),
+                mode,
+                PROFILE_MODES[mode],
+            )
+        except (ImageCms.PyCMSError, OSError):
+            notes = (INVALID_PROFILE_NOTE,)
+
+    def convert(part: Image.Image) -> NDArray[np.uint8]:
+        part = to_eight_bit(part)
+        if transform is None:
+            part = assume_srgb(part)
+        else:
+            direct = part if part.mode == mode else part.convert(mode)
+            part = cast(Image.Image, ImageCms.applyTransform(direct, transform))
+        return flatten_alpha(np.asarray(part))
+
+    return convert, notes
+
+
+def _direct_mode(image: Image.Image) -> str:
+    """Return the mode without a palette."""
+    if image.mode != "P" and not (image.mode == "RGB" and image.has_transparency_data):
+        return image.mode
+    return "RGBA" if image.has_transparency_data else "RGB"
+
+
+def assume_srgb(image: Image.Image) -> Image.Image:
+    """Convert to RGB, or RGBA if there is transparency, reading the colours as sRGB."""
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def to_eight_bit(image: Image.Image) -> Image.Image:
+    """Scale grey levels of 16 or 32 bits to 8 bits; Pillow's own conversion would clip them."""
+    if not image.mode.startswith(("I", "F")):
+        return image
+    levels = np.asarray(image).astype(np.float64)
+    if image.mode == "F":
+        return Image.fromarray((levels.clip(0, 1) * 255).round().astype(np.uint8))
+    return Image.fromarray((levels.clip(0, 65535) / 257).round().astype(np.uint8))
+
+
+def flatten_alpha(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w, 3) of (h, w, 3 or 4), composited over BACKDROP."""
+    if picture.shape[2] == 3:
+        return picture
+    alpha = picture[..., 3:].astype(np.uint16)
+    mixed = picture[..., :3] * alpha + BACKDROP * (255 - alpha)
+    return ((mixed + 127) // 255).astype(np.uint8)
