@@ -11,6 +11,7 @@ from queue import Empty
 from gunicorn.arbiter import Arbiter
 
 from api.server.log import LOG_CONFIG
+from api.server.master_signals import require_one_worker, restrict_signals
 from api.server.shutdown import exit_now
 from api.server.worker import STOPPING, EventLoopWorker
 
@@ -22,6 +23,16 @@ timeout = 0
 keepalive = 30
 control_socket_disable = True
 logconfig_dict = LOG_CONFIG
+
+
+def on_starting(server: Arbiter) -> None:
+    """Refuse the signals that would start a second worker."""
+    restrict_signals(server)
+
+
+def nworkers_changed(server: Arbiter, new_value: int, _old_value: int | None) -> None:
+    """Keep the number of workers at one."""
+    require_one_worker(server, new_value)
 
 
 def post_fork(server: Arbiter, worker: EventLoopWorker) -> None:
