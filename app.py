@@ -46,8 +46,7 @@ from api.transcript import transcript
 from api.voices import voices
 from session.webvtt import Transcript
 from tts.espeak import EspeakVoices
-from tts.isolated_espeak import VoiceUnavailable
-from tts.voice import Voices
+from tts.voice import Voices, VoiceUnavailable
 from warm.avatars.recipe import PreparationError
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.engine_factory import engine_recipe, make_engine

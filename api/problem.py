@@ -28,8 +28,7 @@ from session.errors import (
     RangeNotSatisfiableError,
     is_out_of_space,
 )
-from tts.isolated_espeak import VoiceUnavailable
-from tts.voice import BadSpeechRequest
+from tts.voice import BadSpeechRequest, VoiceUnavailable
 from warm.avatars.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
 from warm.engines.base import EngineLost, EngineOutOfMemory
 from warm.render.health import NotReady

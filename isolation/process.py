@@ -6,7 +6,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,12 @@ EXIT_TIMEOUT_S = 1.0
 """Time for a worker to exit by itself after its stdin is closed."""
 
 
+CANCEL_POLL_S = 0.05
+"""Interval at which a request that waits for its answer looks whether it was cancelled."""
+OUTSIDE_SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals of the kernel (out of memory), an operator or a script; no request causes them."""
+
+
 class WorkerFailed(RuntimeError):
     """A worker gave no answer; it has ended and must be replaced."""
 
@@ -27,12 +33,20 @@ class WorkerDied(WorkerFailed):
     """A worker ended before it answered."""
 
 
+class WorkerKilled(WorkerDied):
+    """A worker was killed from outside; its request did not cause that."""
+
+
 class WorkerTimeout(WorkerFailed):
     """A worker was killed because its answer took too long."""
 
 
+class RequestCancelled(RuntimeError):
+    """A request was cancelled; its worker has ended and must be replaced."""
+
+
 class WorkerProcess:
-    """A running worker. Used by one thread at a time.
+    """A running worker. Used by one thread at a time, except where noted.
 
     The constructor returns before the worker is ready; `wait_until_ready` waits for it. The worker
     inherits only its pipes and stderr, and runs in its own session, so that signals of a terminal
@@ -52,7 +66,9 @@ class WorkerProcess:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._requests, self._answers = self._process.stdin, self._process.stdout
         self._poll = select.poll()  # select() accepts no descriptor above 1023
-        self._poll.register(self._answers, select.POLLIN)
+        self.register_message(self._poll)
+        self._end = select.poll()
+        self.register_end(self._end)
         self._is_ready = False
 
     @property
@@ -65,6 +81,24 @@ class WorkerProcess:
         """True while the process runs."""
         return self._process.poll() is None
 
+    @property
+    def is_usable(self) -> bool:
+        """False if it has ended or does not read requests."""
+        return not self._requests.closed and not self._end.poll(0)
+
+    @property
+    def has_message(self) -> bool:
+        """True if it has written something, or has ended."""
+        return bool(self._poll.poll(0))
+
+    def register_end(self, poll: select.poll) -> None:
+        """Have `poll` report the end of the process."""
+        poll.register(self._requests, 0)
+
+    def register_message(self, poll: select.poll) -> None:
+        """Have `poll` report a message, and the end of the process."""
+        poll.register(self._answers, select.POLLIN)
+
     def wait_until_ready(self, timeout_s: float) -> None:
         """Wait until it accepts requests; raises WorkerFailed if it cannot start."""
         if self._is_ready:
@@ -75,10 +109,20 @@ class WorkerProcess:
             raise WorkerDied(str(header["error"]))
         self._is_ready = True
 
-    def request(self, request: Mapping[str, Any], *, timeout_s: float) -> Message:
-        """Return the answer to a request; raises WorkerDied, or WorkerTimeout after `timeout_s`."""
+    def request(
+        self,
+        request: Mapping[str, Any],
+        *,
+        timeout_s: float,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> Message:
+        """Return the answer to a request; raises WorkerDied, or WorkerTimeout after `timeout_s`.
+
+        Kills the worker and raises RequestCancelled soon after `is_cancelled` becomes true; an
+        answer that takes less than `CANCEL_POLL_S` is awaited.
+        """
         self.send(request)
-        return self.next_message(timeout_s)
+        return self.next_message(timeout_s, is_cancelled)
 
     def send(self, request: Mapping[str, Any]) -> None:
         """Send a message without payload; raises WorkerFailed."""
@@ -89,10 +133,19 @@ class WorkerProcess:
         except BrokenPipeError:
             raise self._exit_error() from None
 
-    def stop(self) -> None:
-        """Stop the process: close its stdin, and kill it if it does not exit."""
+    def interrupt(self) -> None:
+        """Kill the process, so that its request fails. Any thread."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+
+    def close_requests(self) -> None:
+        """Have the process exit; `stop` then waits for it."""
         with suppress(OSError):
             self._requests.close()
+
+    def stop(self) -> None:
+        """Stop the process: close its stdin, and kill it if it does not exit."""
+        self.close_requests()
         try:
             self._process.wait(EXIT_TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -106,11 +159,16 @@ class WorkerProcess:
         self._requests.close()
         self._answers.close()
 
-    def next_message(self, timeout_s: float) -> Message:
-        """Return the next message; raises WorkerDied, or WorkerTimeout after `timeout_s`."""
+    def next_message(
+        self, timeout_s: float, is_cancelled: Callable[[], bool] = lambda: False
+    ) -> Message:
+        """Return the next message; raises the errors of `request`."""
         deadline_s = time.monotonic() + timeout_s
         try:
-            return unpack_message(lambda size: self._read(size, deadline_s))
+            return unpack_message(lambda size: self._read(size, deadline_s, is_cancelled))
+        except RequestCancelled:
+            self.kill()
+            raise
         except EOFError:
             raise self._exit_error() from None
         except TimeoutError:
@@ -120,19 +178,27 @@ class WorkerProcess:
             self.kill()
             raise WorkerDied(f"answered with bytes that are not a message: {error}") from error
 
-    def _read(self, size: int, deadline_s: float) -> bytearray:
-        """Read exactly `size` bytes; raises EOFError and TimeoutError."""
+    def _read(self, size: int, deadline_s: float, is_cancelled: Callable[[], bool]) -> bytearray:
+        """Read exactly `size` bytes; raises EOFError, TimeoutError and RequestCancelled."""
         data = bytearray(size)
         unread = memoryview(data)
         while unread:
-            left_s = deadline_s - time.monotonic()
-            if left_s <= 0 or not self._poll.poll(math.ceil(left_s * 1000)):
-                raise TimeoutError
+            self._wait_for_bytes(deadline_s, is_cancelled)
             count = os.readv(self._answers.fileno(), [unread])
             if not count:
                 raise EOFError
             unread = unread[count:]
         return data
+
+    def _wait_for_bytes(self, deadline_s: float, is_cancelled: Callable[[], bool]) -> None:
+        while True:
+            left_s = min(deadline_s - time.monotonic(), CANCEL_POLL_S)
+            if left_s > 0 and self._poll.poll(math.ceil(1000 * left_s)):
+                return
+            if time.monotonic() >= deadline_s:
+                raise TimeoutError
+            if is_cancelled():
+                raise RequestCancelled("the request was cancelled")
 
     def _exit_error(self) -> WorkerFailed:
         """Return the error of a worker that closed its stdout, with its exit status."""
@@ -140,6 +206,8 @@ class WorkerProcess:
         status = self._process.returncode
         if status == -signal.SIGPROF:
             return WorkerTimeout("took too much CPU time")
+        if -status in OUTSIDE_SIGNALS:
+            return WorkerKilled(f"was killed by {signal.Signals(-status).name}")
         if status < 0:
             return WorkerDied(f"died of {signal.Signals(-status).name}")
         return WorkerDied(f"ended with status {status}")

@@ -1,7 +1,8 @@
 """Embedded voices: espeak-ng, a female and a male voice in each of its languages."""
 
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,8 +46,8 @@ class _Speaker:
 class EspeakVoices:
     """Voices named `espeak-{language}-{female|male}`, as in `espeak-en-us-female`.
 
-    Thread-safe; sentences of several threads are serialized. espeak-ng runs in processes of its
-    own, which end on `close` and when this process ends.
+    Thread-safe; sentences of several threads are synthesized at the same time. espeak-ng runs in
+    processes of its own, which end on `close` and when this process ends.
     """
 
     def __init__(self, espeak: IsolatedEspeak | None = None) -> None:
@@ -58,7 +59,7 @@ class EspeakVoices:
         self._warm_up()
 
     def close(self) -> None:
-        """Stop the processes of espeak-ng; later calls of `speak` fail."""
+        """Stop the processes of espeak-ng; sentences in progress and later ones fail."""
         self._espeak.close()
 
     def infos(self) -> Sequence[VoiceInfo]:
@@ -80,19 +81,22 @@ class EspeakVoices:
         info = self._known_voice(voice).info
         return VoiceChoice(voice=info.id, language=_language_of(info, language), speed=pace)
 
-    def speak(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:
+    def speak(self, text: str, choice: VoiceChoice) -> "SpokenText":
         """Yield one `Speech` per sentence of `text`, each synthesized on demand.
 
         Raises BadSpeechRequest at once if `text` has nothing to speak, and at a sentence that
         espeak-ng cannot speak; VoiceUnavailable if espeak-ng cannot be restarted.
         """
-        return self._speak(speakable_text(text), choice)
+        speakable = speakable_text(text)
+        return SpokenText(lambda is_cancelled: self._speak(speakable, choice, is_cancelled))
 
-    def _speak(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:
+    def _speak(
+        self, text: str, choice: VoiceChoice, is_cancelled: Callable[[], bool]
+    ) -> Iterator[Speech]:
         has_spoken = False
         for number, sentence in enumerate(split_sentences(text), 1):
             try:
-                speech = self._sentence(sentence, choice)
+                speech = self._sentence(sentence, choice, is_cancelled)
             except SentenceFailed as error:
                 raise BadSpeechRequest(
                     "text", _failure_message(sentence, number, choice, error)
@@ -107,12 +111,15 @@ class EspeakVoices:
                 "Choose a voice of the text's own language from GET /voices.",
             )
 
-    def _sentence(self, sentence: Sentence, choice: VoiceChoice) -> Speech | None:
+    def _sentence(
+        self, sentence: Sentence, choice: VoiceChoice, is_cancelled: Callable[[], bool]
+    ) -> Speech | None:
         """Synthesize one sentence at the fixed loudness; None if espeak produces no sound."""
         raw = self._espeak.synthesize(
             sentence.text if sentence.is_end else sentence.text.rstrip(",") + ",",
             voice=self._speakers[choice.voice].espeak_voice,
             rate_wpm=round(NORMAL_RATE_WPM * choice.speed),
+            is_cancelled=is_cancelled,
         )
         pause = SENTENCE_PAUSE_S if sentence.is_end else CLAUSE_PAUSE_S
         return _speech(sentence.text, raw, lead_s=LEAD_S, pause_s=pause / choice.speed)
@@ -135,6 +142,26 @@ class EspeakVoices:
         """Speak once, because espeak reads a language's dictionary at its first sentence."""
         for _ in self.speak("Hello.", self.choose()):
             pass
+
+
+class SpokenText:
+    """The sentences of one text. Iterated by one thread; any thread may call `cancel`."""
+
+    def __init__(self, speak: Callable[[Callable[[], bool]], Iterator[Speech]]) -> None:
+        self._cancelled = threading.Event()
+        self._speeches = speak(self._cancelled.is_set)
+
+    def __iter__(self) -> Iterator[Speech]:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> Speech:
+        """Synthesize the next sentence; raises RequestCancelled soon after `cancel`."""
+        return next(self._speeches)
+
+    def cancel(self) -> None:
+        """Stop the synthesis of the current sentence."""
+        self._cancelled.set()
 
 
 def bcp47(tag: str) -> str:

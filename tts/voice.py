@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tts.speech import Speech
 
@@ -43,8 +43,21 @@ class BadSpeechRequest(ValueError):
         self.field = field
 
 
+class VoiceUnavailable(RuntimeError):
+    """A voice cannot speak at present, whatever the text."""
+
+
+@runtime_checkable
+class CancellableSpeech(Protocol):
+    """Optional interface of the iterator that `Voices.speak` returns."""
+
+    def cancel(self) -> None:
+        """Have a running call of `next` raise soon. Called by another thread."""
+        ...
+
+
 class Voices(Protocol):
-    """A family of voices. `speak` serves one thread at a time; the rest is thread-safe."""
+    """A family of voices. Thread-safe: several texts may be spoken at once, each by one thread."""
 
     def infos(self) -> Sequence[VoiceInfo]:
         """Return all voices."""
@@ -57,5 +70,8 @@ class Voices(Protocol):
         ...
 
     def speak(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:
-        """Yield one `Speech` per sentence of `text`, each synthesized on demand."""
+        """Yield one `Speech` per sentence of `text`, each synthesized on demand.
+
+        If synthesis may take longer than 0.1 s, the iterator should be a `CancellableSpeech`.
+        """
         ...

@@ -13,8 +13,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from tts.isolated_espeak import VoiceUnavailable
-from tts.voice import BadSpeechRequest
+from tts.voice import BadSpeechRequest, VoiceUnavailable
 from warm.avatars.recipe import PreparationError
 from warm.avatars.store import PREVIEW, AvatarError, AvatarStore
 from warm.avatars.summary import AvatarSummary

@@ -15,7 +15,8 @@ from session.fragmented.check import check_film
 from tests.api.server_process import Server, launched, serving, wait_until_ready
 from tests.polling import wait_until
 from tts.espeak import EspeakVoices
-from tts.isolated_espeak import PROCESSES, VoiceUnavailable
+from tts.isolated_espeak import PROCESSES
+from tts.voice import VoiceUnavailable
 
 pytestmark = pytest.mark.slow
 

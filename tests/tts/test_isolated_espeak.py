@@ -23,9 +23,9 @@ from isolation.process import ROOT, WorkerProcess, WorkerTimeout
 from tests.polling import wait_until
 from tts.espeak import EspeakVoices
 from tts.espeak_results import EspeakError
-from tts.isolated_espeak import COMMAND, MAX_REMEMBERED, PROCESSES, IsolatedEspeak, VoiceUnavailable
+from tts.isolated_espeak import COMMAND, MAX_REMEMBERED, PROCESSES, IsolatedEspeak
 from tts.speech import Speech
-from tts.voice import BadSpeechRequest
+from tts.voice import BadSpeechRequest, VoiceUnavailable
 
 OVERFLOW = "s'" * 70
 """Overflows a buffer of espeak with every English voice: SIGABRT."""
@@ -160,7 +160,7 @@ def test_a_sentence_is_repeated_when_its_worker_is_killed(own: EspeakVoices) -> 
     os.kill(speaking, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
         pending = pool.submit(speak, own, "A sentence to be killed in.")
-        wait_until(own._espeak._lock.locked, "the sentence to start")
+        wait_until(lambda: own._espeak._pool._busy, "the sentence to start")
         os.kill(speaking, signal.SIGKILL)
         (again,) = pending.result(TIMEOUT_S)
     assert is_same(again, whole)
@@ -182,7 +182,7 @@ def test_spare_workers_that_are_killed_are_replaced(own: EspeakVoices) -> None:
         for pid in killed:
             wait_until(lambda: not is_running(pid), f"the end of {pid}")  # noqa: B023
         assert speak(own, "Here again.")
-    assert len(pids(own)) == PROCESSES
+        wait_until(lambda: len(pids(own)) == PROCESSES, "a full set of workers")
 
 
 def test_a_sentence_that_never_stops_computing_fails(misbehaving: IsolatedEspeak) -> None:

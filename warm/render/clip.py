@@ -71,6 +71,8 @@ class Clip:
         self._index = len(film.committed.clips)
         self._sizes = batch_sizes(context.first_batch, context.largest_batch)
         self._largest_batch = context.largest_batch
+        self._competes = not context.engine.benefits_from_batching
+        """The engine computes on the processor, as the encoder does."""
         self._playback = playback
         self._pacing = Pacing(
             started_s=context.clock(),
@@ -141,7 +143,9 @@ class Clip:
             return False
         if self.has_partial_batch:
             return True
-        return not self.timeline.is_exhausted and self._pending <= BATCHES_AHEAD
+        if self.timeline.is_exhausted or self.timeline.awaits_speech:
+            return False
+        return self._pending <= BATCHES_AHEAD and not self._holds_back
 
     def is_ready(self, now_s: float) -> bool:
         """Return True if it takes frames now."""
@@ -156,8 +160,7 @@ class Clip:
         """The next frames to render, at most `capacity`; the clip must be ready.
 
         `in_burst`: several clips start together. The first fragment is then twice as long, because
-        it must last until each of them has had its turn. May synthesize a sentence; raises the
-        errors of voice and engine.
+        it must last until each of them has had its turn. Raises the errors of voice and engine.
         """
         if not self.has_partial_batch:
             self._rendering.append(self._next_batch(in_burst=in_burst))
@@ -177,9 +180,10 @@ class Clip:
             self._is_submitted = batch.is_last
 
     def poll(self) -> None:
-        """Continue after steps of the encoder; raises the encoder's error."""
+        """Continue after steps of the encoder; raises its error and that of a hanging voice."""
         if self._ending is not None:
             return
+        self.timeline.check_speech()
         if self._cutting is not None:
             if self._cutting.done():
                 self._close_after(self._cutting.result())
@@ -192,6 +196,7 @@ class Clip:
         """End the clip after its frames on disk and a few more that close the mouth."""
         if self._pacing.cut_s is None and self._ending is None:
             self._pacing.cut_s = self._clock()
+            self.timeline.cancel_speech()
             self._drop_batches()
             self._cutting = self._encoder.cut()
 
@@ -199,6 +204,7 @@ class Clip:
         """End the clip after its frames on disk; no effect if it is ending already."""
         if self._ending is None:
             self._error = error
+            self.timeline.cancel_speech()
             self._drop_batches()
             self._ending = self._encoder.abandon()
 
@@ -216,6 +222,11 @@ class Clip:
         if self.has_partial_batch:
             return self._rendering[-1].first_frame - self.timeline.first_frame
         return self.timeline.cursor
+
+    @property
+    def _holds_back(self) -> bool:
+        """True while its first batch is encoded, if the engine would slow the encoder down."""
+        return self._competes and self._encoder.frames == 0 and self.timeline.cursor > 0
 
     @property
     def _pending(self) -> int:

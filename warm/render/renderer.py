@@ -17,6 +17,7 @@ from warm.render.context import RenderContext
 from warm.render.jobs import SpeakJob
 from warm.render.playback_clock import PlaybackClock
 from warm.render.scheduler import PASS_S, SHORT_PASS_S, SOON_S, Throughput, schedule
+from warm.render.speech_feed import spoken_sentence
 from warm.render.utterances import spoken_utterance
 
 BURST = 3
@@ -66,7 +67,7 @@ class Renderer:
         spec = FilmSpec(width=width, height=height, fps=avatar.fps)
         engine, clock = self._context.engine, self._context.clock
         for speech in self._context.voices.speak(text, choice):
-            rows = spoken_utterance(engine, speech, spec).features
+            rows = spoken_utterance(engine, spoken_sentence(speech, spec), spec).features
             while rows is not None and len(rows):
                 started_s, some = clock(), rows[: self._pass_capacity()]
                 patches = engine.submit(patch_requests(avatar, 0, some)).patches()

@@ -10,6 +10,7 @@ from warm.render.compositing import Frame
 from warm.render.context import RenderContext
 from warm.render.interruption import closing_utterance
 from warm.render.jobs import SpeakJob
+from warm.render.speech_feed import SpeechFeed
 from warm.render.utterances import TAIL_FRAMES, Utterance, silent_utterance, utterances
 
 
@@ -39,8 +40,8 @@ class Batch:
 class Timeline:
     """Utterances of one clip, placed one after another. Owned by the render thread.
 
-    Frames are counted from the first frame of the clip. An utterance is synthesized when its first
-    frame is taken. The clip ends with a silent utterance, the tail.
+    Frames are counted from the first frame of the clip. A sentence is synthesized while the one
+    before it is rendered. The clip ends with a silent utterance, the tail.
     """
 
     def __init__(self, job: SpeakJob, film: Film, context: RenderContext) -> None:
@@ -53,7 +54,11 @@ class Timeline:
         self.truncated_by: str | None = None
         """The setting whose limit cut off the last sentences."""
         self._job, self._film, self._context = job, film, context
-        self._source = utterances(context.voices, context.engine, job, film.spec)
+        self._feed = SpeechFeed(
+            context.voices, job, film.spec, notify=context.notify, clock=context.clock
+        )
+        self._feed.request()
+        self._source = utterances(self._feed, context.engine, job)
         self._placed: deque[tuple[int, Utterance]] = deque()
         """Utterances that are not completely on disk, each with its first frame."""
         self._has_tail = self._is_cut = False
@@ -62,6 +67,12 @@ class Timeline:
     def is_exhausted(self) -> bool:
         """True if every frame of the clip is in a batch."""
         return self._has_tail and self.cursor == self.end
+
+    @property
+    def awaits_speech(self) -> bool:
+        """True if the next batch begins with a sentence that is being synthesized."""
+        is_at_end = self.cursor == self.end and not self._has_tail
+        return is_at_end and not self._feed.is_ready
 
     def next_batch(self, size: int, written: int) -> Batch:
         """The next batch, of at most `size` frames; `written`: frames of the clip on disk.
@@ -75,6 +86,8 @@ class Timeline:
         start = self.cursor - first
         stop = min(start + size, utterance.frames)
         self.cursor = first + stop
+        if start or stop == utterance.frames:  # the first batch of a sentence is the most urgent
+            self._feed.request()
         return Batch(
             first_frame=self.first_frame + first + start,
             utterance=utterance.slice(start, stop),
@@ -84,10 +97,19 @@ class Timeline:
 
     def cut(self, frames: int) -> None:
         """Replace everything after the first `frames` with a closing of the mouth and the tail."""
+        self._feed.close()
         self._source = self._closing(frames, list(self._placed))
         self._placed.clear()
         self.end = self.cursor = frames
         self._has_tail, self._is_cut = False, True
+
+    def check_speech(self) -> None:
+        """Raise VoiceUnavailable if a sentence takes too long."""
+        self._feed.check()
+
+    def cancel_speech(self) -> None:
+        """Stop the synthesis; nothing more is taken."""
+        self._feed.close()
 
     def _place_next(self, written: int) -> None:
         """Place the next utterance, or the tail after the last one."""
@@ -117,6 +139,7 @@ class Timeline:
         if not self.end:
             capacity.require(needed, self._job.session_id)
         self.truncated_by = capacity.setting
+        self._feed.close()
         self._source = iter(())
         return None
 

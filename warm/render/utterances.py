@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 
 from session.film import FilmSpec
 from tts.speech import Speech
-from tts.voice import Voices
 from warm.engines.base import Engine
-from warm.media.film_audio import film_audio
 from warm.render.jobs import SpeakJob, SpeechReady
+from warm.render.speech_feed import Sentence, SpeechFeed
 
 TAIL_FRAMES = 3
 """Still, silent frames after a clip: players stop the sound up to 56 ms before the picture."""
@@ -40,20 +39,17 @@ class Utterance:
         )
 
 
-def utterances(
-    voices: Voices, engine: Engine, job: SpeakJob, spec: FilmSpec
-) -> Iterator[Utterance]:
-    """Yield the sentences of a job; each is synthesized when it is taken."""
-    for number, speech in enumerate(voices.speak(job.text, job.choice)):
-        if job.timings.tts_first_s is None:
-            job.timings.tts_first_s = job.age_s()
+def utterances(feed: SpeechFeed, engine: Engine, job: SpeakJob) -> Iterator[Utterance]:
+    """Yield the sentences of a job as they are taken from `feed`."""
+    for number, sentence in enumerate(iter(feed.take, None)):
+        speech = sentence.speech
         job.publish(SpeechReady(sentence=number, text=speech.text, duration_s=speech.duration_s))
-        yield spoken_utterance(engine, speech, spec)
+        yield spoken_utterance(engine, sentence, feed.spec)
 
 
-def spoken_utterance(engine: Engine, speech: Speech, spec: FilmSpec) -> Utterance:
+def spoken_utterance(engine: Engine, sentence: Sentence, spec: FilmSpec) -> Utterance:
     """A sentence with its speech features."""
-    samples = film_audio(speech, spec)
+    speech, samples = sentence.speech, sentence.samples
     frames = len(samples) // spec.samples_per_frame
     features = engine.encode_speech(speech, frames=frames, fps=spec.fps)
     return Utterance(frames=frames, samples=samples, features=features, speech=speech)

@@ -8,6 +8,7 @@ from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine
 from tts.espeak import EspeakVoices
 from tts.speech import Phoneme, Speech
 from warm.render.interruption import CLOSING_S, FADE_S, closing_utterance, fade_out, phonemes_until
+from warm.render.speech_feed import spoken_sentence
 from warm.render.utterances import Utterance, spoken_utterance
 
 SPEC = FilmSpec(width=WIDTH, height=HEIGHT, fps=25)
@@ -22,7 +23,7 @@ def speech(voices: EspeakVoices) -> Speech:
 
 @pytest.fixture
 def sentence(speech: Speech) -> Utterance:
-    return spoken_utterance(LoudnessEngine(), speech, SPEC)
+    return spoken_utterance(LoudnessEngine(), spoken_sentence(speech, SPEC), SPEC)
 
 
 def test_a_sentence_has_samples_and_features_of_whole_frames(sentence: Utterance) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from session.film import FilmSpec, Fragment
 from session.fragmented.writer import FilmWriter
+from tests.polling import wait_until
 from tests.sessions import film_of, session_of
 from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 from tts.espeak import EspeakVoices
@@ -123,11 +124,14 @@ class SteppedRenderer:
         session = Session(session_id, path, under=self._folder, writer="fragments")
         job = SpeakJob(session=session, text=text, choice=self._choice, lead_s=lead_s)
         self.renderer.begin(job, self.films[session_id], self.avatar)
+        wait_until(lambda: not self.renderer.clips[-1].timeline.awaits_speech, "the first sentence")
         return job
 
     def drain_encoders(self) -> None:
-        """Wait until every encoder is idle."""
-        while any(clip._encoder.pending for clip in self.renderer.clips):
+        """Wait until every encoder is idle, and the sentences that are needed now are there."""
+        while any(
+            clip._encoder.pending or clip.timeline.awaits_speech for clip in self.renderer.clips
+        ):
             self.wakeup.wait(0.1)
             self.wakeup.clear()
 

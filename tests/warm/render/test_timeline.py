@@ -84,7 +84,7 @@ def test_a_clip_ends_with_silence_over_the_frames_of_the_avatar(make: MakeTimeli
     assert not last.utterance.samples.any()
 
 
-def test_a_sentence_is_synthesized_when_its_first_frame_is_taken(make: MakeTimeline) -> None:
+def test_a_sentence_is_announced_when_its_first_frame_is_taken(make: MakeTimeline) -> None:
     timeline = make(10_000)
     job = timeline._job
     assert job._events == []
