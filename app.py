@@ -25,15 +25,18 @@ from api.archives import archives
 from api.audience import Audience
 from api.avatars import avatars
 from api.context import MAX_EXPORTS, AppContext, attach_context
+from api.cors import AllowedOrigins, answer_allowed_origins
 from api.cross_site import refuse_cross_site
 from api.export import export
 from api.film import film
 from api.film_cache import FilmCache
 from api.health import health
+from api.hosts import refuse_unknown_hosts
 from api.interrupt import interrupting
 from api.page import page
 from api.playlist import make_playlist, playlist
 from api.problem import answer_problem
+from api.response_headers import add_response_headers
 from api.server.folder_lock import CannotStart, lock_folder
 from api.server.gunicorn_app import listen, serve
 from api.server.log import log_requests
@@ -160,11 +163,20 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
         ),
     )
     log_requests(app)
-    refuse_cross_site(app)
+    protect(app, settings)
     app.register_error_handler(Exception, answer_problem)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
+
+
+def protect(app: Flask, settings: Settings) -> None:
+    """Limit what pages of other sites can do with the application by way of a browser."""
+    origins = AllowedOrigins(settings)
+    refuse_unknown_hosts(app, settings)
+    refuse_cross_site(app, origins)
+    answer_allowed_origins(app, origins)
+    add_response_headers(app, settings)
 
 
 def main(

@@ -7,13 +7,17 @@ the browser is older or the server is reached over plain HTTP. Programs send nei
 
 from flask import Flask, Request, request
 
+from api.cors import AllowedOrigins
+from warm.settings.network import DEFAULT_PORTS
+
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CHANGED_BY_GET = frozenset({"/reset"})
 """Routes whose GET changes state."""
-OWN_SITES = frozenset({"same-origin", "none"})
-"""`Sec-Fetch-Site` of this server's page, and of a typed address or a bookmark. `same-site` is
-another port or subdomain, which may belong to another server."""
-DEFAULT_PORTS = {"http": 80, "https": 443}
+OWN_SITE = "same-origin"
+"""`Sec-Fetch-Site` of this server's page. `same-site` is another port or subdomain, which may
+belong to another server."""
+NO_SITE = "none"
+"""`Sec-Fetch-Site` of a typed address or a bookmark, also after a redirect by another site."""
 BROWSER_AGENTS = ("Mozilla/", "AppleCoreMedia/")
 """Prefixes of `User-Agent` in all browsers, and in the media loader of Safari."""
 
@@ -24,18 +28,19 @@ class CrossSiteRequest(RuntimeError):
     def __init__(self, received: str, allowed: str) -> None:
         super().__init__(
             f"{received}: {allowed}, so that pages of other sites cannot change anything here; use"
-            " the page of this server at /, or a program such as curl"
+            " the page of this server at /, or a program such as curl, or add the origin of a page"
+            " that you trust to the setting allowed_origins"
         )
 
 
-def refuse_cross_site(app: Flask) -> None:
+def refuse_cross_site(app: Flask, allowed: AllowedOrigins) -> None:
     """Check every state change before its view runs and before its body is read."""
-    app.before_request(_check)
 
+    def check() -> None:
+        if changes_state(request) and request.headers.get("Origin") not in allowed:
+            require_own_site(request)
 
-def _check() -> None:
-    if changes_state(request):
-        require_own_site(request)
+    app.before_request(check)
 
 
 def changes_state(request: Request) -> bool:
@@ -54,15 +59,14 @@ def require_own_site(request: Request) -> None:
     proxy may have replaced.
     """
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    if site is not None:
-        if site not in OWN_SITES:
-            raise CrossSiteRequest(f"Sec-Fetch-Site = {site!r}", "must be same-origin or none")
-    elif origin is not None:
+    if site is not None and site not in {OWN_SITE, NO_SITE}:
+        raise CrossSiteRequest(f"Sec-Fetch-Site = {site!r}", "must be same-origin or none")
+    if site is None and origin is not None:
         require_own_origin(request, origin)
-    elif request.method == "GET" and is_browser(request):
+    elif site != OWN_SITE and request.method == "GET" and is_browser(request):
         raise CrossSiteRequest(
-            f"method = 'GET': the browser does not report which page requests {request.path}",
-            "must be POST if neither Sec-Fetch-Site nor Origin is sent",
+            f"method = 'GET': the browser does not report which page led it to {request.path}",
+            "must be POST, or come from the page of this server",
         )
 
 
@@ -89,10 +93,12 @@ def own_origins(scheme: str, host: str) -> list[str]:
 
 
 def is_browser(request: Request) -> bool:
-    """True for a browser, which also sends its languages; PowerShell only claims to be Mozilla.
+    """True for a browser, which reports a site or its languages; PowerShell claims to be Mozilla.
 
     Over plain HTTP from another machine, browsers send neither `Sec-Fetch-Site` nor, with GET,
     `Origin`.
     """
+    if "Sec-Fetch-Site" in request.headers:
+        return True
     agent = request.headers.get("User-Agent", "")
     return agent.startswith(BROWSER_AGENTS) and "Accept-Language" in request.headers

@@ -16,6 +16,7 @@ from werkzeug.exceptions import (
 )
 
 from api.cross_site import CrossSiteRequest
+from api.hosts import BadHost, UnknownHost
 from session.errors import (
     CopyFailedError,
     FilmBusyError,
@@ -144,6 +145,8 @@ class Problem:
 
 
 CAUSES: dict[type[Exception], tuple[int, str]] = {
+    BadHost: (400, "BadRequestError"),
+    UnknownHost: (421, "MisdirectedRequestError"),
     CrossSiteRequest: (403, "ForbiddenError"),
     BadAvatarId: (422, "ValidationError"),
     UnknownSession: (404, "NotFoundError"),

@@ -12,6 +12,7 @@ from gunicorn.http.errors import (
 )
 
 from api.problem import BODY_KINDS, RETRY_S, Problem, problem_of_bug
+from api.response_headers import protective_headers
 from api.server.request_reader import BodyTooLong
 
 STATUSES = {
@@ -36,6 +37,7 @@ def rejection(error: BaseException) -> bytes:
 def closing_response(problem: Problem) -> bytes:
     """Return the bytes of a problem response, after which the connection is closed."""
     answer = problem.response()
+    answer.headers.update(protective_headers(("none",)))
     answer.headers["Connection"] = "close"
     return f"HTTP/1.1 {answer.status}\r\n{answer.headers}".encode("latin-1") + answer.get_data()
 

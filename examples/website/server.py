@@ -2,9 +2,9 @@
 
     python examples/website/server.py --port 9000 --warmtalk http://127.0.0.1:8000
 
-shows the page of a running Warmtalk in a frame at http://127.0.0.1:9000. Needs the standard library
-only. Visitors can also type into the page in the frame. A real website adds its own login and
-limits in front of both.
+shows the page of a running Warmtalk in a frame at http://127.0.0.1:9000. Warmtalk must be started
+with `--frame-ancestors http://127.0.0.1:9000`. Needs the standard library only. Visitors can also
+type into the page in the frame. A real website adds its own login and limits in front of both.
 """
 
 import argparse

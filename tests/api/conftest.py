@@ -1,6 +1,6 @@
 """Fixtures of an application around a small running server."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -21,6 +21,17 @@ def app(settings: Settings, runtime: Runtime) -> Flask:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture
+def client_with(settings: Settings, runtime: Runtime) -> Callable[..., FlaskClient]:
+    """Returns a client of an application with other settings around the same server."""
+
+    def make(**named: object) -> FlaskClient:
+        changed = Settings.model_validate({**dict(settings), **named})
+        return assemble(changed, runtime, AvatarStore(settings.results_dir)).test_client()
+
+    return make
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from api.cross_site import CHANGED_BY_GET, READING_METHODS
 from app import BLUEPRINTS
 
 Headers = dict[str, str]
+ClientWith = Callable[..., FlaskClient]
 
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)", "Accept-Language": "en"}
 EVIL = "https://evil.example"
@@ -38,7 +40,6 @@ FOREIGN = {
 OWN = {
     "our page": {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"},
     "our page through a proxy": {"Sec-Fetch-Site": "same-origin", "Origin": "https://talk.example"},
-    "typed address": {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", **BROWSER},
     "older browser": {"Origin": "http://localhost", **BROWSER},
     "curl": {"User-Agent": "curl/8.5.0", "Accept": "*/*"},
     "PowerShell": {"User-Agent": "Mozilla/5.0 (Windows NT) WindowsPowerShell/5.1"},
@@ -159,13 +160,27 @@ def test_accepted_changes_take_effect(client: FlaskClient, headers: Headers) -> 
     ],
 )
 def test_an_origin_is_accepted_only_with_the_host_and_port_of_the_server(
-    client: FlaskClient, origin: str, host: str, scheme: str, is_own: bool
+    client_with: ClientWith, origin: str, host: str, scheme: str, is_own: bool
 ) -> None:
+    client = client_with(allowed_hosts="*")
     headers = {"Origin": origin, "Host": host}
     answer = client.post("/reset", headers=headers, environ_overrides={"wsgi.url_scheme": scheme})
     assert answer.status_code == (200 if is_own else 403)
     if not is_own:
         assert f"because Host = {host!r}" in problem(answer)["detail"]
+
+
+@pytest.mark.parametrize("more", [{}, {"Sec-Purpose": "prefetch"}, {"Sec-Fetch-User": "?1"}])
+def test_a_typed_address_which_another_site_may_redirect_changes_nothing(
+    client: FlaskClient, more: Headers
+) -> None:
+    """A browser reports `none` also where the typed address is another site's that redirects."""
+    headers = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", **more}
+    client.post("/speak", json={"text": "Hello."})
+    detail = problem(client.get("/reset", headers=headers))["detail"]
+    assert "does not report which page led it to /reset: must be POST" in detail
+    assert len(client.get("/session").get_json()["clips"]) == 1
+    assert client.post("/reset", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("agent", [BROWSER["User-Agent"], "AppleCoreMedia/1.0.0.21A329 (iPhone)"])
@@ -176,7 +191,7 @@ def test_a_browser_that_reports_no_page_changes_nothing_by_get(
     headers = {**BROWSER, "User-Agent": agent}
     client.post("/speak", json={"text": "Hello."}, headers=headers)
     detail = problem(client.get("/reset", headers=headers))["detail"]
-    assert "does not report which page requests /reset: must be POST" in detail
+    assert "does not report which page led it to /reset: must be POST" in detail
     assert len(client.get("/session").get_json()["clips"]) == 1
     assert client.post("/reset", headers=headers).status_code == 200
     assert client.get("/session").get_json()["clips"] == []

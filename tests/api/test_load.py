@@ -54,7 +54,7 @@ def send_without_reading(server: Server, requests: Sequence[Ask]) -> list[socket
     for method, path, body in requests:
         connection = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
         sent = json.dumps(body).encode()
-        head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
         kind = f"Content-Type: application/json\r\nContent-Length: {len(sent)}\r\n\r\n"
         connection.sendall((head + kind).encode() + sent)
         sockets.append(connection)

@@ -23,18 +23,24 @@ pytestmark = browser_tests
 
 
 @pytest.fixture(scope="module")
-def warmtalk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    port = free_port()
-    with serving(tmp_path_factory.mktemp("results"), port):
+def ports() -> tuple[int, int]:
+    """Those of Warmtalk and of the website."""
+    return free_port(), free_port()
+
+
+@pytest.fixture(scope="module")
+def warmtalk(ports: tuple[int, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    port, framing = ports
+    page = f"http://127.0.0.1:{framing}"
+    with serving(tmp_path_factory.mktemp("results"), port, frame_ancestors=page):
         yield port
 
 
 @pytest.fixture(scope="module")
-def website(warmtalk: int) -> Iterator[int]:
-    port = free_port()
-    flags = ("--port", str(port), "--warmtalk", f"http://127.0.0.1:{warmtalk}")
+def website(ports: tuple[int, int], warmtalk: int) -> Iterator[int]:
+    flags = ("--port", str(ports[1]), "--warmtalk", f"http://127.0.0.1:{warmtalk}")
     with running("examples/website/server.py", *flags):
-        yield port
+        yield ports[1]
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,11 @@ class FlakyNetwork:
     def restore(self) -> None:
         self._is_up = True
 
+    def redirect(self, target: int) -> None:
+        """Forward new connections to another port of this machine; the open ones are closed."""
+        self._target = target
+        self._close_all()
+
     def close(self) -> None:
         self._is_up = False
         with suppress(OSError):

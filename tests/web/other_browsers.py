@@ -34,6 +34,7 @@ START_TIMEOUT_S = 4 * TIMEOUT_S
 
 FIREFOX_SETTINGS = {
     "marionette.port": 0,  # any free one; Firefox writes it into the profile
+    "network.dns.localDomains": "talk.test,other.test,rebound.test",  # names of this machine
     "media.autoplay.default": 0,
     "app.update.disabledForTesting": True,
     "browser.shell.checkDefaultBrowser": False,

@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
-from selenium.webdriver import Chrome
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.web.browsing import TIMEOUT_S, Page, ask, browser_tests, chromium, speak
+from tests.web.browsing import CHROMIUM, DRIVER, TIMEOUT_S, Page, ask, chromium, speak
+from tests.web.flaky_network import flaky_network
+from tests.web.foreign_page import ATTEMPTS, NAVIGATIONS, READING, other_site
+from tests.web.other_browsers import FIREFOX, XVFB, firefox
 
 pytest_plugins = ["tests.web.page_fixtures"]
-pytestmark = browser_tests
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PLACES = [("127.0.0.1", "localhost"), ("127.0.0.1", "127.0.0.1"), ("talk.test", "other.test")]
 """Hosts of the server and of the other page. Browsers send `Sec-Fetch-Site` to the first two, which
@@ -21,78 +23,21 @@ are this machine; the third is a machine elsewhere, reached over plain HTTP."""
 each_place = pytest.mark.parametrize(
     ("host", "other"), PLACES, ids=["other host", "other port", "plain HTTP"]
 )
-
-ATTEMPTS = """
-const [target, session, done] = arguments;
-const settled = (element) => new Promise((resolve) => {
-  for (const event of ["load", "error"]) element.addEventListener(event, resolve);
-});
-const shown = async (name, more) => {
-  const element = Object.assign(document.createElement(name), more);
-  const over = settled(element);
-  document.body.append(element);
-  await over;
-};
-const field = (name, value) => `<input name="${name}" value="${value}">`;
-const sent = async (method, path) => {
-  const frame = Object.assign(document.createElement("iframe"), { name: "answers" });
-  const form = Object.assign(document.createElement("form"), { method, target: "answers" });
-  form.action = target + path;
-  if (method === "get") form.innerHTML = field("session_id", session);
-  document.body.append(frame, form);
-  const over = settled(frame);
-  form.submit();
-  await over;
-  frame.remove();
-};
-(async () => {
-  const query = `?session_id=${session}`;
-  const reset = `${target}/reset${query}`;
-  for (const referrerPolicy of ["no-referrer", "unsafe-url"]) {
-    await shown("img", { src: `${reset}&`, referrerPolicy });
-    await shown("iframe", { src: reset, referrerPolicy });
-    await shown("script", { src: reset, referrerPolicy });
-  }
-  await shown("link", { rel: "stylesheet", href: reset });
-  await sent("get", "/reset");
-  for (const path of ["/reset", "/interrupt", "/sessions"]) await sent("post", path + query);
-  const posts = ["/reset", "/interrupt", "/sessions"].map((path) => ["POST", path]);
-  for (const [method, path] of [["GET", "/reset"], ...posts]) {
-    await fetch(target + path + query, { method, mode: "no-cors" });
-    await fetch(target + path + query, { method }).catch(() => {});
-  }
-  const body = JSON.stringify({ text: "Nobody said this.", session_id: session });
-  await fetch(`${target}/speak`, { method: "POST", mode: "no-cors", body });
-  await fetch(`${target}/sessions/${session}`, { method: "DELETE" }).catch(() => {});
-  return navigator.sendBeacon(reset);
-})().then(done, (error) => done(String(error)));
-"""
-
-
-class OtherPage(BaseHTTPRequestHandler):
-    """An empty page."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<!doctype html><title>Another site</title><body></body>")
-
-    def log_message(self, *_: object) -> None:
-        pass
+SECRET = "This stays"
 
 
 @contextmanager
-def other_site() -> Iterator[int]:
-    """The port of a server with pages of another site."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), OtherPage) as server:
-        thread = Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
+def a_chromium(folder: Path) -> Iterator[Any]:
+    with chromium(folder, "--host-resolver-rules=MAP *.test 127.0.0.1") as browser:
+        yield browser
+
+
+BROWSERS = {
+    "chromium": (a_chromium, CHROMIUM and DRIVER, "chromium and chromium-driver"),
+    "firefox": (firefox, FIREFOX and XVFB, "firefox-esr and xvfb"),
+}
+"""For each browser a context manager, whether it is installed, and Debian's packages of it. Both
+find every host `….test` on this machine."""
 
 
 @pytest.fixture(scope="module")
@@ -101,61 +46,113 @@ def other_port() -> Iterator[int]:
         yield port
 
 
-@pytest.fixture(scope="module")
-def visitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    """A browser that finds every host `….test` on this machine."""
-    profile = tmp_path_factory.mktemp("visitor")
-    with chromium(profile, "--host-resolver-rules=MAP *.test 127.0.0.1") as browser:
-        browser.set_script_timeout(TIMEOUT_S)
+@pytest.fixture(scope="module", params=BROWSERS)
+def visitor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    start, is_installed, packages = BROWSERS[request.param]
+    if not is_installed:
+        pytest.skip(f"needs Debian's packages {packages}")
+    with start(tmp_path_factory.mktemp(request.param)) as browser:
+        browser.set_script_timeout(4 * TIMEOUT_S)
         yield browser
 
 
-def run_async(browser: Chrome, script: str, *more: object) -> Any:
-    return browser.execute_async_script(script, *more)  # type: ignore[no-untyped-call]
+def session_of(request: pytest.FixtureRequest) -> str:
+    """A session for this test in this browser."""
+    return "".join(each if each.isalnum() else "-" for each in request.node.name)[-60:]
+
+
+def state(port: int, session: str) -> Any:
+    return ask(port, "GET", f"/session?session_id={session}")
 
 
 @each_place
 def test_a_page_of_another_site_cannot_change_a_film(
-    visitor: Chrome, port: int, other_port: int, host: str, other: str
+    visitor: Any, port: int, other_port: int, host: str, other: str, request: pytest.FixtureRequest
 ) -> None:
-    session = f"watched-from-{other}".replace(".", "-")
-    speak(port, session, "This stays")
-    before = ask(port, "GET", f"/session?session_id={session}")
+    session, site = session_of(request), f"http://{other}:{other_port}"
+    speak(port, session, SECRET)
+    before = state(port, session), ask(port, "GET", "/sessions")
+    visitor.get(f"{site}/")
     target = f"http://{host}:{port}"
-    visitor.get(f"http://{other}:{other_port}/")
-    assert run_async(visitor, ATTEMPTS, target, session) is True
-    assert ask(port, "GET", f"/session?session_id={session}") == before
+    assert visitor.execute_async_script(ATTEMPTS, target, session, f"{site}/to") is True
+    visitor.get("about:blank")  # ends what is still under way
+    assert (state(port, session), ask(port, "GET", "/sessions")) == before
 
 
 @each_place
-def test_a_link_on_another_site_leads_to_an_explanation(
-    visitor: Chrome, port: int, other_port: int, host: str, other: str
+def test_leaving_another_site_for_this_one_leads_to_an_explanation(
+    visitor: Any, port: int, other_port: int, host: str, other: str, request: pytest.FixtureRequest
 ) -> None:
-    session = f"linked-from-{other}".replace(".", "-")
-    speak(port, session, "This stays")
-    visitor.get(f"http://{other}:{other_port}/")
-    link = f"http://{host}:{port}/reset?session_id={session}"
-    visitor.execute_script(f"location.href = '{link}'")  # type: ignore[no-untyped-call]
-    WebDriverWait(visitor, TIMEOUT_S).until(lambda _: "ForbiddenError" in visitor.page_source)
-    assert "use the page of this server" in visitor.page_source
-    assert ask(port, "GET", f"/session?session_id={session}")["clips"] != []
+    session, site = session_of(request), f"http://{other}:{other_port}"
+    speak(port, session, SECRET)
+    before = state(port, session)
+    reset = f"http://{host}:{port}/reset?session_id={session}"
+    hop = f"{site}/to?url={quote(reset, safe='')}"
+    for script in NAVIGATIONS.values():
+        visitor.get(f"{site}/")
+        visitor.execute_script(f"const [reset, redirected] = arguments; {script}", reset, hop)
+        require_explanation(visitor)
+    for address in (hop, f"{site}/to?status=307&url={quote(hop, safe='')}", reset):  # typed in
+        visitor.get(address)
+        require_explanation(visitor)
+    visitor.get(f"{site}/refresh?url={quote(reset, safe='')}")
+    require_explanation(visitor)
+    assert state(port, session) == before
+
+
+def require_explanation(browser: Any) -> None:
+    WebDriverWait(browser, TIMEOUT_S, 0.05).until(lambda _: "ForbiddenError" in browser.page_source)
+    assert "use the page of this server" in browser.page_source
 
 
 @each_place
-def test_our_own_page_starts_over(visitor: Chrome, port: int, host: str, other: str) -> None:
-    page = Page(visitor, port, f"own-next-to-{other}".replace(".", "-"), host=host)
+def test_our_own_page_starts_over(
+    visitor: Any, port: int, host: str, other: str, request: pytest.FixtureRequest
+) -> None:
+    page = Page(visitor, port, session_of(request), host=host)
     page.say("The first film")
     page.wait(lambda: page.clips() == ["The first film"])
     page.wait_until_silent()
     page.click("reset")
     page.click("reset")
     page.wait(lambda: page.clips() == [])
-    assert ask(port, "GET", f"/session?session_id={page.session}")["clips"] == []
+    assert state(port, page.session)["clips"] == []
     assert page.text("error-text") == ""
     assert page.console_errors() == []
 
 
-def test_an_address_that_is_typed_in_resets(visitor: Chrome, port: int) -> None:
-    speak(port, "typed", "This goes")
-    visitor.get(f"http://127.0.0.1:{port}/reset?session_id=typed")
-    assert ask(port, "GET", "/session?session_id=typed")["clips"] == []
+def test_a_name_that_resolves_to_this_server_later_reads_and_changes_nothing(
+    visitor: Any, port: int, other_port: int, request: pytest.FixtureRequest
+) -> None:
+    """DNS rebinding: the page's own origin, name and port, is served by this server at last."""
+    session = session_of(request)
+    speak(port, session, SECRET)
+    before = state(port, session), ask(port, "GET", "/sessions")
+    with flaky_network(other_port) as network:
+        visitor.get(f"http://rebound.test:{network.port}/")
+        network.redirect(port)
+        answers = visitor.execute_async_script(READING, session)
+        visitor.get(f"http://rebound.test:{network.port}/session?session_id={session}")
+        answers.append(visitor.page_source)
+        visitor.get("about:blank")
+    assert [answer for answer in answers[:-1] if not answer.startswith("421 ")] == []
+    assert [answer for answer in answers if SECRET in answer] == []
+    assert "allowed_hosts" in answers[-1]
+    assert (state(port, session), ask(port, "GET", "/sessions")) == before
+
+
+def test_another_site_cannot_show_the_page_in_a_frame(
+    visitor: Any, port: int, other_port: int
+) -> None:
+    visitor.get(f"http://127.0.0.1:{other_port}/")
+    script = """
+      const [source, done] = arguments;
+      const frame = Object.assign(document.createElement("iframe"), { src: source });
+      frame.addEventListener("load", () => setTimeout(() => done(frame.contentDocument === null)));
+      document.body.append(frame);
+    """
+    assert visitor.execute_async_script(script, f"http://127.0.0.1:{port}/") is True
+    frame = visitor.find_element("tag name", "iframe")
+    visitor.switch_to.frame(frame)
+    assert "composer" not in visitor.page_source
+    visitor.switch_to.default_content()

@@ -10,6 +10,7 @@ from session.film import SAMPLE_RATE_HZ, WriterKind
 from stabilizers.settings import TrackSettings
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import ID_PATTERN
+from warm.settings.network import check_frame_ancestors, check_hosts, check_origins, joined
 from warm.settings.stabilizers import track_fields, track_settings
 
 ENV_PREFIX = "WARMTALK_"
@@ -191,6 +192,16 @@ class Settings(StabilizedAvatarSettings):
     """Address to listen on; 0.0.0.0 opens the server to the network."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     """Port to listen on."""
+    allowed_hosts: str | None = None
+    """Further host names by which clients may reach the server, in a list: names, addresses,
+    `.example.com` with all subdomains, or `*` for every name. Its own names and addresses are
+    always allowed."""
+    allowed_origins: str | None = None
+    """Origins of other pages that may read answers and change state, in a list, such as
+    `https://www.example.com`; `*`: every page."""
+    frame_ancestors: str = "self"
+    """Pages that may show this server's page in a frame: `self`, `none`, `*`, or a list of
+    origins."""
 
     @classmethod
     def settings_customise_sources(
@@ -201,6 +212,29 @@ class Settings(StabilizedAvatarSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Use the arguments only."""
         return (named["init_settings"],)
+
+    @field_validator("allowed_hosts", "allowed_origins", "frame_ancestors", mode="before")
+    @classmethod
+    def _join_list(cls, value: object) -> object:
+        return joined(value)
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, value: str | None) -> str | None:
+        check_hosts(value)
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _check_origins(cls, value: str | None) -> str | None:
+        check_origins(value)
+        return value
+
+    @field_validator("frame_ancestors")
+    @classmethod
+    def _check_frame_ancestors(cls, value: str) -> str:
+        check_frame_ancestors(value)
+        return value
 
     @field_validator("models_endpoint")
     @classmethod

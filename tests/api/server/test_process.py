@@ -80,7 +80,7 @@ def test_a_request_may_wait_for_a_film_that_does_not_exist_yet(server: Server) -
 
 def test_the_connection_of_a_client_that_does_not_close_it_is_closed(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
         with server.ask("GET", "/health") as answer:
             assert answer.status == 200
