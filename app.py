@@ -35,6 +35,7 @@ from api.hosts import refuse_unknown_hosts
 from api.interrupt import interrupting
 from api.page import page
 from api.playlist import make_playlist, playlist
+from api.preconditions import honour_preconditions
 from api.problem import answer_problem
 from api.response_headers import add_response_headers
 from api.server.folder_lock import CannotStart, lock_folder
@@ -145,6 +146,7 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
     """Return the application around a runtime."""
     app = Flask(__name__, static_folder=None)
     app.url_map.redirect_defaults = False  # /sessions/default/… is answered, not redirected
+    app.url_map.merge_slashes = False  # //session is an unknown path, not redirected
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
     attach_context(
@@ -177,6 +179,7 @@ def protect(app: Flask, settings: Settings) -> None:
     refuse_cross_site(app, origins)
     answer_allowed_origins(app, origins)
     add_response_headers(app, settings)
+    honour_preconditions(app)  # last, so that its responses have these headers too
 
 
 def main(

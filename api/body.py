@@ -1,7 +1,7 @@
 """Parsing of JSON bodies and queries: one pydantic model per request."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -16,6 +16,8 @@ from api.problem import BadBody, BadQuery
 MAX_SHOWN_CHARS = 60
 """Received values are repeated in answers up to this length."""
 MAX_NUMBER = 10**15
+MAX_DEPTH = 32
+"""Levels of arrays and objects in a body; no request needs more than one."""
 
 
 class Body(BaseModel):
@@ -39,12 +41,33 @@ def read_body(model: type[Model]) -> Model:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise BadBody(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
+    if is_deeper(content, MAX_DEPTH):
+        raise BadBody(
+            HTTPStatus.BAD_REQUEST, f"the body is nested too deeply; at most {MAX_DEPTH} levels"
+        )
     if not isinstance(content, dict):
         shown = shorten(content)
         raise BadBody(
             HTTPStatus.UNPROCESSABLE_ENTITY, f"the body is {shown}: must be a JSON object"
         )
     return validate(model, content)
+
+
+def is_deeper(content: object, levels: int) -> bool:
+    """True if JSON has more than so many levels of arrays and objects."""
+    inner = [content]
+    for _ in range(levels + 1):
+        inner = [part for value in inner for part in parts_of(value)]
+        if not inner:
+            return False
+    return True
+
+
+def parts_of(value: object) -> Iterable[object]:
+    """The members of an object or the elements of an array; nothing for other values."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def read_query(model: type[Model]) -> Model:
@@ -67,11 +90,17 @@ def read_body_or_query(model: type[Model]) -> Model:
 def read_number(name: str, *, least: int) -> int | None:
     """Return a whole number from the query, None if it is absent; raises BadQuery."""
     given = request.args.get(name)
-    if given is None:
-        return None
-    if not given.isdecimal() or not least <= int(given) <= MAX_NUMBER:
-        raise BadQuery(name, given, f"must be a whole number from {least} to {MAX_NUMBER}")
-    return int(given)
+    return None if given is None else whole_number(name, given, least=least)
+
+
+def whole_number(name: str, given: str, *, least: int) -> int:
+    """Return a number that a request has under this name; raises BadQuery."""
+    digits = given.lstrip("0") or "0"
+    is_short = given.isdecimal() and len(digits) <= len(str(MAX_NUMBER))
+    if not is_short or not least <= int(digits) <= MAX_NUMBER:
+        shown = f"{given[:MAX_SHOWN_CHARS]}…" if len(given) > MAX_SHOWN_CHARS else given
+        raise BadQuery(name, shown, f"must be a whole number from {least} to {MAX_NUMBER}")
+    return int(digits)
 
 
 def validate(model: type[Model], content: Mapping[str, object]) -> Model:

@@ -53,7 +53,7 @@ def range_response(reader: FilmReader) -> Response:
             "Content-Length": str(chosen.end - chosen.start),
             "ETag": etag(reader.film_id),
             "Accept-Ranges": "bytes",
-            "Cache-Control": "no-cache",
+            "Cache-Control": "no-store",
         },
     )
     if chosen.is_partial:

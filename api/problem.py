@@ -98,6 +98,16 @@ class FilmReplaced(LookupError):
         )
 
 
+class FailedPrecondition(RuntimeError):
+    """The representation does not have an entity tag that the request expects."""
+
+    def __init__(self, expected: str, tag: str | None) -> None:
+        current = "has no entity tag" if tag is None else f"has the entity tag {tag!r}"
+        super().__init__(
+            f"If-Match = {expected!r}: this resource {current}; request it again without If-Match"
+        )
+
+
 class BadQuery(ValueError):
     """A parameter of the query is invalid."""
 
@@ -176,6 +186,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     TooManyViewers: (503, "QueueFullError"),
     TooManyExports: (503, "QueueFullError"),
     FilmReplaced: (410, "GoneError"),
+    FailedPrecondition: (412, "PreconditionFailedError"),
     BadQuery: (400, "BadRequestError"),
 }
 """Status and kind of each cause; the message of the exception is the detail."""

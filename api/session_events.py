@@ -7,7 +7,7 @@ from wsgiref.types import WSGIEnvironment
 
 from flask import Blueprint, Response, request
 
-from api.body import read_number
+from api.body import read_number, whole_number
 from api.context import context, find_session
 from api.disconnect import is_disconnected
 from api.problem import problem_of
@@ -61,7 +61,7 @@ def read_position() -> Position:
     """Return the position that the client asks for; an id in another format is ignored."""
     film_id, _, end = request.headers.get("Last-Event-ID", "").partition(":")
     if end.isdecimal():
-        return Position(film_id, int(end))
+        return Position(film_id, whole_number("Last-Event-ID", end, least=0))
     return Position(None, read_number("from", least=0))
 
 

@@ -11,6 +11,9 @@ from session.errors import RangeNotSatisfiableError
 
 _ONE_RANGE = re.compile(r"bytes=\s*(?:(\d+)-(\d*)|-(\d+))\s*", re.ASCII | re.IGNORECASE)
 
+_MOST_DIGITS = 18
+"""Longer numbers are beyond every film, and Python refuses to convert very long ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
@@ -51,11 +54,17 @@ def choose_range(
         return whole
     first, last, suffix = match.groups()
     if suffix is not None:
-        start, end = max(0, size - int(suffix)), size
+        start, end = max(0, size - position(suffix)), size
     else:
-        start, end = int(first), min(size, int(last) + 1 if last else size)
-        if last and int(last) < start:
+        start, end = position(first), min(size, position(last) + 1 if last else size)
+        if last and position(last) < start:
             return whole
     if start >= end:
         raise RangeNotSatisfiableError(size)
     return ByteRange(start, end, size, is_partial=True)
+
+
+def position(digits: str) -> int:
+    """Return the number; one that is too long is the largest of `_MOST_DIGITS` digits."""
+    digits = digits.lstrip("0") or "0"
+    return int(digits) if len(digits) <= _MOST_DIGITS else 10**_MOST_DIGITS - 1

@@ -13,7 +13,7 @@ ATTEMPTS = """
 // Sends every request that a page can make to `target`, whose session is `session`. `hop` is an
 // address of this site that redirects to its `url`, with the status `status`.
 const [target, session, hop, done] = arguments;
-const PATIENCE_MS = 2000;
+const PATIENCE_MS = 3000;
 const bounded = (promise) => Promise.race([
   promise.catch(() => {}),
   new Promise((resolve) => setTimeout(resolve, PATIENCE_MS)),
@@ -34,11 +34,13 @@ const field = (name, value) => {
   const element = document.createElement("input");
   return Object.assign(element, { name, value });
 };
+let forms = 0;
 const sent = async (method, path, enctype, fields = [], sandbox = null) => {
-  const frame = Object.assign(document.createElement("iframe"), { name: "answers" });
+  const name = `answers-${(forms += 1)}`;
+  const frame = Object.assign(document.createElement("iframe"), { name });
   if (sandbox !== null) frame.sandbox = sandbox;
   const form = Object.assign(document.createElement("form"), { method, enctype });
-  Object.assign(form, { action: target + path, target: "answers" });
+  Object.assign(form, { action: target + path, target: name });
   form.append(...fields);
   document.body.append(frame, form);
   await bounded(settled(frame)); // its first, empty page
@@ -61,81 +63,87 @@ const redirected = (status, url = reset) =>
 const chain = redirected(302, redirected(307, redirected(301)));
 const text = JSON.stringify({ text: "Nobody said this.", session_id: session });
 
-const elements = async () => {
+const linked = async (rel) => {
+  const link = Object.assign(document.createElement("link"), { rel, as: "image", href: reset });
+  const over = settled(link);
+  document.head.append(link);
+  await bounded(over);
+};
+const elements = () => {
+  const all = [];
   for (const referrerPolicy of ["no-referrer", "unsafe-url"]) {
     for (const src of [`${reset}&`, redirected(302), chain]) {
-      await shown("img", { src, referrerPolicy });
-      await shown("iframe", { src, referrerPolicy });
-      await shown("script", { src, referrerPolicy });
+      const more = { src, referrerPolicy };
+      for (const name of ["img", "iframe", "script"]) all.push(shown(name, more));
     }
   }
   for (const rel of ["stylesheet", "prefetch", "preload", "icon", "modulepreload", "prerender"]) {
-    const link = Object.assign(document.createElement("link"), { rel, as: "image", href: reset });
-    const over = settled(link);
-    document.head.append(link);
-    await bounded(Promise.race([over, new Promise((resolve) => setTimeout(resolve, 300))]));
+    all.push(linked(rel));
   }
-  await shown("video", { src: reset, preload: "auto" });
-  await shown("audio", { src: chain, preload: "auto", crossOrigin: "anonymous" });
-  await shown("object", { data: reset });
-  await shown("embed", { src: reset });
-  await shown("iframe", { srcdoc: `<img src="${reset}">`, sandbox: "allow-scripts" });
-  await shown("iframe", { src: `data:text/html,<img src="${reset}">` });
+  all.push(shown("video", { src: reset, preload: "auto" }));
+  all.push(shown("audio", { src: chain, preload: "auto", crossOrigin: "anonymous" }));
+  all.push(shown("object", { data: reset }));
+  all.push(shown("embed", { src: reset }));
+  all.push(shown("iframe", { srcdoc: `<img src="${reset}">`, sandbox: "allow-scripts" }));
+  all.push(shown("iframe", { src: `data:text/html,<img src="${reset}">` }));
   const style = Object.assign(document.createElement("style"), {
     textContent: `@import url("${reset}"); body { background: url("${reset}&a=b") }`,
   });
   document.head.append(style);
+  return Promise.all(all);
 };
-const forms = async () => {
+const submissions = () => {
+  const all = [];
   const encodings = ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"];
-  await sent("get", "/reset", encodings[0], [field("session_id", session)]);
+  all.push(sent("get", "/reset", encodings[0], [field("session_id", session)]));
   for (const enctype of encodings) {
-    for (const path of changing) await sent("post", path + query, enctype);
-    await sent("post", "/reset", enctype, [field("session_id", session)], "allow-forms");
+    for (const path of changing) all.push(sent("post", path + query, enctype));
+    all.push(sent("post", "/reset", enctype, [field("session_id", session)], "allow-forms"));
   }
   const [name, value] = text.replace("said", "said=").split("=");
-  await sent("post", "/speak", "text/plain", [field(name, value)]);
+  all.push(sent("post", "/speak", "text/plain", [field(name, value)]));
+  return Promise.all(all);
 };
 const fetches = async () => {
-  const posts = changing.map((path) => ["POST", path]);
+  const [all, posts] = [[], changing.map((path) => ["POST", path])];
+  const request = (url, options) => all.push(bounded(fetch(url, options)));
   for (const [method, path] of [["GET", "/reset"], ["HEAD", "/reset"], ...posts]) {
     for (const mode of ["no-cors", "cors"]) {
       for (const credentials of ["include", "omit"]) {
-        await bounded(fetch(target + path + query, { method, mode, credentials, keepalive: true }));
+        request(target + path + query, { method, mode, credentials, keepalive: true });
       }
     }
   }
   for (const [status, method] of [[302, "GET"], [307, "POST"], [308, "POST"]]) {
-    await bounded(fetch(redirected(status), { method, mode: "no-cors" }));
-    await bounded(fetch(redirected(status), { method, mode: "cors" }));
+    for (const mode of ["no-cors", "cors"]) request(redirected(status), { method, mode });
   }
   const headers = { "content-type": "application/json" };
   for (const type of ["text/plain", "application/json", "application/x-www-form-urlencoded"]) {
     const body = new Blob([text], { type });
-    await bounded(fetch(`${target}/speak`, { method: "POST", mode: "no-cors", body }));
-    await bounded(fetch(`${target}/speak`, { method: "POST", body, headers }));
+    request(`${target}/speak`, { method: "POST", mode: "no-cors", body });
+    request(`${target}/speak`, { method: "POST", body, headers });
     navigator.sendBeacon(`${target}/speak`, body);
   }
   for (const method of ["DELETE", "PUT", "PATCH", "OPTIONS"]) {
-    await bounded(fetch(`${target}/sessions/${session}`, { method }));
+    request(`${target}/sessions/${session}`, { method });
   }
-  const request = new XMLHttpRequest();
-  request.open("POST", reset);
-  request.withCredentials = true;
-  const over = settled(request);
-  request.send();
-  await bounded(over);
+  const older = new XMLHttpRequest();
+  older.open("POST", reset);
+  older.withCredentials = true;
+  all.push(bounded(settled(older)));
+  older.send();
+  await Promise.all(all);
   return navigator.sendBeacon(reset);
 };
-const connections = async () => {
-  await opened(() => new EventSource(reset));
-  await opened(() => new EventSource(reset, { withCredentials: true }));
-  await opened(() => new WebSocket(reset.replace("http", "ws")));
-  await bounded(import(reset));
-};
+const connections = () => Promise.all([
+  opened(() => new EventSource(reset)),
+  opened(() => new EventSource(reset, { withCredentials: true })),
+  opened(() => new WebSocket(reset.replace("http", "ws"))),
+  bounded(import(reset)),
+]);
 (async () => {
   await elements();
-  await forms();
+  await submissions();
   await connections();
   return fetches();
 })().then(done, (error) => done(String(error)));

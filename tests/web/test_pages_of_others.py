@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.web.browsing import CHROMIUM, DRIVER, TIMEOUT_S, Page, ask, chromium, speak
@@ -90,7 +91,8 @@ def test_leaving_another_site_for_this_one_leads_to_an_explanation(
     hop = f"{site}/to?url={quote(reset, safe='')}"
     for script in NAVIGATIONS.values():
         visitor.get(f"{site}/")
-        visitor.execute_script(f"const [reset, redirected] = arguments; {script}", reset, hop)
+        leave = f"const [reset, redirected] = arguments; setTimeout(() => {{ {script} }})"
+        visitor.execute_script(leave, reset, hop)
         require_explanation(visitor)
     for address in (hop, f"{site}/to?status=307&url={quote(hop, safe='')}", reset):  # typed in
         visitor.get(address)
@@ -101,7 +103,8 @@ def test_leaving_another_site_for_this_one_leads_to_an_explanation(
 
 
 def require_explanation(browser: Any) -> None:
-    WebDriverWait(browser, TIMEOUT_S, 0.05).until(lambda _: "ForbiddenError" in browser.page_source)
+    wait = WebDriverWait(browser, TIMEOUT_S, 0.05, [WebDriverException])  # raised while it loads
+    wait.until(lambda _: "ForbiddenError" in browser.page_source)
     assert "use the page of this server" in browser.page_source
 
 
