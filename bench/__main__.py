@@ -20,6 +20,7 @@ TOPICS = {
     "session_tools": "bench.films.session_tools",
     "concat": "bench.films.concat",
     "kills": "bench.films.kills",
+    "damage": "bench.films.damage",
     "stabilizers": "bench.faces.stabilizers",
     "voice": "bench.voice",
     "lips": "bench.faces.lips",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from session.serial_worker import VERIFICATION
 from tts.sentences import check_text, min_duration_s
 from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.avatars.avatar import Avatar
@@ -61,8 +62,12 @@ class Runtime:
         self._thread = RenderThread(resources, settings, on_warm=on_warm, clock=clock)
 
     def start(self) -> None:
-        """Start the render thread; `health` reports when it is warm."""
+        """Start the render thread; `health` reports when it is warm.
+
+        All avatars on disk are compared with their checksums in the background.
+        """
         self._thread.start()
+        VERIFICATION.submit(AvatarStore(self._settings.results_dir).verify_all)
 
     def stop(self) -> None:
         """End every clip after its current fragment and close the films; returns at once."""

@@ -2,15 +2,13 @@
 
 import logging
 import os
-import random
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from session.errors import FilmDamagedError, FilmError
-from session.factory import read_cues, verify_film
+from bench.films.damage import IntactFilm, random_bits
+from session.errors import FilmDamagedError
 from session.film import Cue
 from session.fragmented import fragment_log
 from session.fragmented.check import check_film
@@ -132,56 +130,13 @@ def test_a_clip_is_not_appended_to_a_damaged_ordinary_film(films: Path, tmp_path
         ConcatFilm.open(path)
 
 
-class Original:
-    """A film and everything that is served of it."""
-
-    def __init__(self, film: Path, writer: type[FilmWriter] | type[ConcatFilm]) -> None:
-        self.film, self.writer = film, writer
-        self.served = self.serve(film)
-
-    def serve(self, film: Path) -> tuple[bytes, list[Cue], int]:
-        """Open a film as the server does, and read all that it serves."""
-        with self.writer.open(film) as opened:
-            if opened.damage:
-                raise FilmDamagedError(opened.damage[0])
-            data = all_bytes(opened)
-            frames = opened.committed.frames
-        verify_film(film)
-        return data, read_cues(film)[1], frames
-
-    def is_found(self, folder: Path, name: str, offset: int, bit: int) -> bool:
-        """Return True if one inverted bit is refused, repaired, or cut off and reported."""
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self.film.parent, folder)
-        flip(folder / name, offset, bit)
-        try:
-            served = self.serve(folder / self.film.name)
-        except FilmError:
-            return True
-        data, _, frames = self.served
-        is_cut = served[2] < frames and data.startswith(served[0])
-        return served == self.served or is_cut
-
-
-def random_bits(files: list[Path], count: int) -> Iterator[tuple[str, int, int]]:
-    """Yield random bits of files, all files alike, reproducibly."""
-    source = random.Random(9)
-    for index in range(count):
-        path = files[index % len(files)]
-        yield path.name, source.randrange(path.stat().st_size), source.randrange(8)
-
-
-@pytest.mark.parametrize(("name", "writer"), [("fragments", FilmWriter), ("concat", ConcatFilm)])
+@pytest.mark.parametrize("writer", [FilmWriter, ConcatFilm])
 def test_every_inverted_bit_is_found_before_it_is_served(
-    films: Path, tmp_path: Path, name: str, writer: type[FilmWriter] | type[ConcatFilm]
+    tmp_path: Path, writer: type[FilmWriter] | type[ConcatFilm]
 ) -> None:
-    folder = tmp_path / "original"
-    folder.mkdir()
-    for path in films.glob(f"{name}.mp4*"):
-        shutil.copy(path, folder)
-    original = Original(folder / f"{name}.mp4", writer)
-    bits = list(random_bits(sorted(folder.iterdir()), 60))
-    assert [bit for bit in bits if not original.is_found(tmp_path / "copy", *bit)] == []
+    film = IntactFilm(tmp_path / "film", writer)
+    bits = list(random_bits(list(film.film.parent.iterdir()), 60))
+    assert [bit for bit in bits if not film.is_found(bit)] == []
 
 
 def test_a_changed_film_id_is_not_taken_for_another_film(copy: Path, tmp_path: Path) -> None:

@@ -14,6 +14,9 @@ CANONICAL_IOD = 80.0
 CANONICAL_EYES = (128.0, 80.0)
 """Midpoint of the eye centres in the canonical crop (x, y)."""
 
+LANDMARKS = 468
+"""Landmarks of a face mesh."""
+
 Loop = Literal["forward", "pingpong"]
 
 

@@ -1,8 +1,7 @@
 """Avatar store: avatars on disk, opened by memory map, checked, listed and replaced atomically."""
 
 import fcntl
-import hashlib
-import json
+import logging
 import os
 import re
 import shutil
@@ -10,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,27 +17,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.avatars.avatar import Avatar, AvatarBuild
+from session.disk import crc32_of
+from warm.avatars.avatar import LANDMARKS, Avatar, AvatarBuild
+from warm.avatars.file_checks import FileChecks, digest_of_file, matches
+from warm.avatars.manifest import (
+    FORMAT,
+    MANIFEST,
+    Manifest,
+    ManifestError,
+    OtherFormat,
+    format_manifest,
+    read_manifest,
+)
 from warm.avatars.summary import AvatarSummary, summary_of
 from warm.installation import own_command
 
-FORMAT = 1
-"""Version of the folder's format; avatars of any other version are refused."""
-MANIFEST = "avatar.json"
 PREVIEW, IDLE_FILM = "preview.png", "idle.mp4"
-MANIFEST_KEYS = (
-    *("id", "digest", "fps", "loop", "frames", "width", "height"),
-    *("source", "created", "notes", "files"),
-)
 CORE_ARRAYS = ("frames", "transforms", "landmarks")
 ID_PATTERN = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 """Ids of avatars and sessions, which are names of folders."""
 BUILDING, OLD = ".building-", ".old-"
 SMALL_BYTES = 1 << 20
-"""Files up to this size are read and checked by digest whenever an avatar is opened. Larger ones
-are mapped, and checked by size alone unless `verify` is set."""
+"""Files up to this size are read whenever an avatar is opened or listed; larger ones are mapped."""
+CHECKS = FileChecks()
+"""Results of all stores of this process: each version of a file is compared once."""
 STALE_S = 60.0
 """Older unfinished folders without a lock were left by a killed process."""
+
+log = logging.getLogger(__name__)
 
 
 class AvatarError(ValueError):
@@ -78,20 +85,22 @@ class AvatarStore:
     def open(self, avatar_id: str, *, verify: bool = False) -> Avatar:
         """Open an avatar by memory map; raises AvatarMissing, AvatarOutdated or AvatarDamaged.
 
-        `verify` compares the digests of all files; otherwise only the size of large ones.
+        Every file is compared with its CRC-32 once for each of its versions; with `verify`, always
+        and with its SHA-256.
         """
         folder = self.folder(avatar_id)
-        with self._checked_manifest(avatar_id, verify=verify) as manifest:
+        with self._checked_manifest(avatar_id) as manifest:
+            self._verify_files(avatar_id, manifest, by_digest=verify)
             arrays = self._read_arrays(avatar_id, manifest)
         frames, transforms, landmarks = (arrays.pop(name) for name in CORE_ARRAYS)
         return Avatar(
             id=avatar_id,
-            digest=manifest["digest"],
-            fps=manifest["fps"],
+            digest=manifest.digest,
+            fps=manifest.fps,
             frames=frames,
             transforms=transforms,
             landmarks=landmarks,
-            loop=manifest["loop"],
+            loop=manifest.loop,
             extras=arrays,
             folder=folder,
         )
@@ -104,14 +113,30 @@ class AvatarStore:
         return [self.summary(name) for name in names if ID_PATTERN.fullmatch(name)]
 
     def summary(self, avatar_id: str) -> AvatarSummary:
-        """Return the properties of one avatar; raises AvatarMissing."""
+        """Return the properties of one avatar; raises AvatarMissing.
+
+        Large files are not read; damage of them is known once the avatar was opened or verified.
+        """
         try:
             with self._checked_manifest(avatar_id) as manifest:
-                return summary_of(manifest)
+                self._check_known_damage(avatar_id, manifest)
+                return replace(self._summary(avatar_id, manifest), id=avatar_id)
         except AvatarOutdated as error:
             return AvatarSummary(id=avatar_id, state="outdated", problem=str(error))
         except AvatarDamaged as error:
             return AvatarSummary(id=avatar_id, state="damaged", problem=str(error))
+
+    def verify_all(self) -> None:
+        """Compare the files of all avatars with their checksums, and log each damaged one."""
+        for summary in self.list():
+            try:
+                with self._checked_manifest(summary.id) as manifest:
+                    self._verify_files(summary.id, manifest, by_digest=False)
+            except AvatarMissing:  # deleted meanwhile
+                continue
+            except AvatarError as error:
+                context = {"avatar": summary.id, "reason": str(error)}
+                log.error("avatar unusable", extra=context)  # noqa: TRY400 - no bug, no traceback
 
     def delete(self, avatar_id: str) -> None:
         """Delete an avatar; raises AvatarMissing. Memory maps that are open stay valid."""
@@ -168,8 +193,8 @@ class AvatarStore:
             "notes": list(notes),
             "files": {path.name: synced_entry(path) for path in sorted(build.folder.iterdir())},
         }
-        with (build.folder / MANIFEST).open("w", encoding="utf-8") as file:
-            json.dump(manifest, file, indent=1)
+        with (build.folder / MANIFEST).open("wb") as file:
+            file.write(format_manifest(manifest))
             file.flush()
             os.fsync(file.fileno())
 
@@ -184,9 +209,7 @@ class AvatarStore:
                 shutil.rmtree(path, ignore_errors=True)
 
     @contextmanager
-    def _checked_manifest(
-        self, avatar_id: str, *, verify: bool = False
-    ) -> Iterator[dict[str, Any]]:
+    def _checked_manifest(self, avatar_id: str) -> Iterator[Manifest]:
         """Yield the manifest of a complete avatar, which is not replaced during the block."""
         folder = self.folder(avatar_id)
         if not self.root.is_dir():
@@ -195,41 +218,76 @@ class AvatarStore:
             if not folder.is_dir():
                 raise self._missing(avatar_id)
             manifest = self._read_manifest(avatar_id)
-            self._check_files(avatar_id, manifest, verify=verify)
+            self._summary(avatar_id, manifest)
+            self._check_files(avatar_id, manifest)
+            self._check_shapes(avatar_id, manifest)
             yield manifest
 
-    def _read_manifest(self, avatar_id: str) -> dict[str, Any]:
+    def _read_manifest(self, avatar_id: str) -> Manifest:
         try:
-            manifest = json.loads((self.folder(avatar_id) / MANIFEST).read_text(encoding="utf-8"))
-            version = manifest["format"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise self._damaged(avatar_id, f"{MANIFEST} cannot be read ({error})") from error
-        if version != FORMAT:
+            return read_manifest(self.folder(avatar_id) / MANIFEST)
+        except OtherFormat as error:
             raise AvatarOutdated(
-                f"The avatar {avatar_id!r} has format {version}; this program reads {FORMAT}. "
-                f"Prepare it again: {self._command(avatar_id)}"
-            )
-        if absent := [key for key in MANIFEST_KEYS if key not in manifest]:
-            raise self._damaged(avatar_id, f"{MANIFEST} has no {', '.join(absent)}")
-        return dict(manifest)
+                f"The avatar {avatar_id!r} {error}. Prepare it again: {self._command(avatar_id)}"
+            ) from error
+        except ManifestError as error:
+            raise self._damaged(avatar_id, f"{MANIFEST} {error}") from error
 
-    def _check_files(self, avatar_id: str, manifest: Mapping[str, Any], *, verify: bool) -> None:
+    def _summary(self, avatar_id: str, manifest: Manifest) -> AvatarSummary:
+        try:
+            summary = summary_of(manifest.model_dump())
+            summary.findings()
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._damaged(avatar_id, f"{MANIFEST} has an invalid verdict") from error
+        return summary
+
+    def _check_files(self, avatar_id: str, manifest: Manifest) -> None:
+        """Check that all files are there, in full, and compare the small ones."""
         for name in CORE_ARRAYS:
-            if f"{name}.npy" not in manifest["files"]:
+            if f"{name}.npy" not in manifest.files:
                 raise self._damaged(avatar_id, f"{MANIFEST} does not name {name}.npy")
-        for name, known in manifest["files"].items():
+        for name, known in manifest.files.items():
             path = self.folder(avatar_id) / name
             if not path.is_file():
                 raise self._damaged(avatar_id, f"{name} is missing")
             size = path.stat().st_size
-            if size != known["bytes"]:
-                raise self._damaged(avatar_id, f"{name} has {size} bytes, not {known['bytes']}")
-            if (verify or size <= SMALL_BYTES) and digest_of_file(path) != known["sha256"]:
+            if size != known.bytes:
+                raise self._damaged(avatar_id, f"{name} has {size} bytes, not {known.bytes}")
+            if size <= SMALL_BYTES and not matches(path, known):
                 raise self._damaged(avatar_id, f"{name} was changed")
 
-    def _read_arrays(self, avatar_id: str, manifest: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    def _check_known_damage(self, avatar_id: str, manifest: Manifest) -> None:
+        for name in manifest.files:
+            if CHECKS.is_known_to_be_damaged(self.folder(avatar_id) / name):
+                raise self._damaged(avatar_id, f"{name} was changed")
+
+    def _verify_files(self, avatar_id: str, manifest: Manifest, *, by_digest: bool) -> None:
+        for name, known in manifest.files.items():
+            path = self.folder(avatar_id) / name
+            is_intact = CHECKS.is_intact(path, known)
+            if not is_intact or (by_digest and digest_of_file(path) != known.sha256):
+                raise self._damaged(avatar_id, f"{name} was changed")
+
+    def _check_shapes(self, avatar_id: str, manifest: Manifest) -> None:
+        """Compare the shapes of the mapped core arrays with the manifest."""
+        count, size = manifest.frames, (manifest.height, manifest.width)
+        expected: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
+            "frames": ((count, *size, 3), np.uint8),
+            "transforms": ((count, 2, 3), np.float64),
+            "landmarks": ((count, LANDMARKS, 3), np.float32),
+        }
+        for name, (shape, dtype) in expected.items():
+            array = self._read_array(avatar_id, self.folder(avatar_id) / f"{name}.npy")
+            if array.shape != shape or array.dtype != dtype:
+                raise self._damaged(
+                    avatar_id,
+                    f"{name}.npy is {array.shape} of {array.dtype}; {MANIFEST} describes {shape} of"
+                    f" {np.dtype(dtype)}",
+                )
+
+    def _read_arrays(self, avatar_id: str, manifest: Manifest) -> dict[str, NDArray[Any]]:
         folder = self.folder(avatar_id)
-        names = [name for name in manifest["files"] if name.endswith(".npy")]
+        names = [name for name in manifest.files if name.endswith(".npy")]
         return {Path(name).stem: self._read_array(avatar_id, folder / name) for name in names}
 
     def _read_array(self, avatar_id: str, path: Path) -> NDArray[Any]:
@@ -283,16 +341,12 @@ def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
 
 
 def synced_entry(path: Path) -> dict[str, Any]:
-    """Sync a file to disk and return its entry in the manifest: size and digest."""
+    """Sync a file to disk and return its entry in the manifest: size and checksums."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
-    return {"bytes": path.stat().st_size, "sha256": digest_of_file(path)}
-
-
-def digest_of_file(path: Path) -> str:
-    """Return the SHA-256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        size = os.fstat(file.fileno()).st_size
+        crc32 = crc32_of(file.fileno(), 0, size)
+    return {"bytes": size, "sha256": digest_of_file(path), "crc32": crc32}
 
 
 def is_abandoned(folder: Path) -> bool:

@@ -14,8 +14,9 @@ from session.film import SAMPLE_RATE_HZ
 from session.fragmented.journal import journal_path
 from tts.sentences import check_text
 from tts.voice import BadSpeechRequest, VoiceChoice, Voices
+from warm.avatars.manifest import MANIFEST
 from warm.avatars.recipe import PreparationError, PreparationSettings, preparation_digest
-from warm.avatars.store import ID_PATTERN, MANIFEST, AvatarError, AvatarStore
+from warm.avatars.store import ID_PATTERN, AvatarError, AvatarStore
 from warm.engine_factory import engine_recipe
 from warm.engines.weights.digest import sha256_of
 from warm.installation import own_command

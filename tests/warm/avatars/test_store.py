@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import (
     SMALL_BYTES,
     AvatarDamaged,
+    AvatarError,
     AvatarMissing,
     AvatarOutdated,
     AvatarStore,
@@ -119,14 +121,92 @@ def test_a_missing_truncated_or_changed_file_is_named(store: AvatarStore) -> Non
     assert summary.state == "damaged" and "teeth.npy" in summary.problem
 
 
-def test_a_changed_byte_in_the_frames_is_found_by_verify(store: AvatarStore) -> None:
+def test_a_changed_byte_in_the_frames_is_found_when_the_avatar_is_opened(
+    store: AvatarStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(store, "zoe")
     avatar = save(store)
     with (avatar.folder / "frames.npy").open("r+b") as file:
         file.seek(1000)
         file.write(b"\x00\x01")
+    store.verify_all()
+    assert "avatar unusable" in caplog.text
+    assert [(each.id, each.state) for each in store.list()] == [
+        ("anna", "damaged"),
+        ("zoe", "ready"),
+    ]
+    for verify in (False, True):
+        with pytest.raises(AvatarDamaged, match=r"frames\.npy was changed"):
+            store.open("anna", verify=verify)
+
+
+def test_every_inverted_bit_is_found_when_the_avatar_is_opened(store: AvatarStore) -> None:
+    folder = save(store).folder
+    source, files = random.Random(9), sorted(folder.iterdir())
+    for index in range(60):
+        path = files[index % len(files)]
+        intact = path.read_bytes()
+        changed = bytearray(intact)
+        changed[source.randrange(len(intact))] ^= 1 << source.randrange(8)
+        path.write_bytes(changed)
+        with pytest.raises((AvatarDamaged, AvatarOutdated)):
+            store.open("anna")
+        path.write_bytes(intact)
     store.open("anna")
+
+
+def test_an_avatar_of_an_older_version_without_checksums_is_opened_and_verified(
+    store: AvatarStore,
+) -> None:
+    folder = save(store).folder
+    manifest = json.loads((folder / "avatar.json").read_text())
+    del manifest["checksum"]
+    for file in manifest["files"].values():
+        del file["crc32"]
+    (folder / "avatar.json").write_text(json.dumps(manifest))
+    assert np.array_equal(store.open("anna").frames, FRAMES)
+    with (folder / "frames.npy").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"\x00\x01")
     with pytest.raises(AvatarDamaged, match=r"frames\.npy was changed"):
-        store.open("anna", verify=True)
+        store.open("anna")
+
+
+BAD_REMARK = {"remarks": [{"kind": "dark", "message": "", "effect": "none at all"}]}
+LIES: dict[str, Any] = {
+    "format": [True, "1", None, 1.0e400, []],
+    "id": [None, 5, [], {}],
+    "digest": [None, 0],
+    "fps": [0, -1, "25", None, 1e9, 10**400],
+    "loop": ["circle", None, 1],
+    "frames": [0, -3, 10**12, "12", None, 1.5, 13],
+    "width": [0, -1, 10**9, None, "160", 161],
+    "height": [0, True, None, [], 1],
+    "source": [None, 1, {}],
+    "created": [None, 1],
+    "notes": [None, "note", [1], {}],
+    "files": [None, [], {}, {"frames.npy": None}, {"../frames.npy": {"bytes": 1, "sha256": ""}}],
+    "settings": [1, "x"],
+    "verdict": [1, {"summary": 1}, {"remarks": None}, {"remarks": [5]}, BAD_REMARK],
+    "unknown": [1],
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_an_avatar_whose_manifest_lies_is_listed_as_unusable_and_the_others_work(
+    store: AvatarStore, name: str
+) -> None:
+    save(store, "zoe")
+    path = save(store).folder / "avatar.json"
+    manifest = json.loads(path.read_text())
+    del manifest["checksum"]
+    for lie in LIES[name]:
+        path.write_text(json.dumps(manifest | {name: lie}))
+        anna, zoe = store.list()
+        assert anna.state in {"damaged", "outdated"}, lie
+        assert anna.problem and zoe.state == "ready"
+        with pytest.raises(AvatarError):
+            store.open("anna")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"id": "anna"}', '{"format": 1}'])
@@ -139,7 +219,7 @@ def test_an_avatar_with_an_invalid_manifest_is_damaged(text: str, store: AvatarS
 def test_an_avatar_with_a_manifest_without_frames_is_damaged(store: AvatarStore) -> None:
     path = save(store).folder / "avatar.json"
     manifest = json.loads(path.read_text())
-    del manifest["files"]["frames.npy"]
+    del manifest["files"]["frames.npy"], manifest["checksum"]
     path.write_text(json.dumps(manifest))
     with pytest.raises(AvatarDamaged, match=r"does not name frames\.npy"):
         store.open("anna")

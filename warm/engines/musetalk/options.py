@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from warm.avatars.file_checks import digest_of_file
 from warm.avatars.recipe import ENGINES
-from warm.avatars.store import digest_of_file
 from warm.engines.musetalk.decoders import DecoderKind, decoder_note
 from warm.engines.weights.errors import WeightsMissing
 from warm.engines.weights.layout import WeightsLayout, download_command, find_weights
