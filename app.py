@@ -156,6 +156,7 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
             runtime=runtime,
             avatars=store,
             viewers=Slots(settings.max_watchers),
+            downloads=Slots(settings.max_downloads),
             audience=Audience(),
             playlists=FilmCache(
                 partial(make_playlist, settings.batch_size), runtime.sessions.registry

@@ -1,5 +1,6 @@
 """Films that were archived when their sessions were reset."""
 
+from contextlib import ExitStack
 from typing import Any
 
 from flask import Blueprint, Response, request, send_file
@@ -9,6 +10,7 @@ from api.context import context
 from api.film import MP4
 from api.serializers import archive_json
 from api.transcript import WEBVTT
+from api.viewers import download_slot
 from session.webvtt import transcript_of
 from warm.sessions.archive import UnknownArchive
 from warm.sessions.paths import check_session_id
@@ -36,11 +38,16 @@ def download(session_id: str, name: str) -> Response:
     """An archived film, or a range of its bytes, verified. It never changes."""
     archive = context().runtime.archive
     film = archive.find(session_id, name)
-    try:
-        archive.verify(film)
-        return send_file(film.path.resolve(), MP4, conditional=True, max_age=0)
-    except FileNotFoundError:
-        raise UnknownArchive(session_id, name) from None
+    with ExitStack() as held:
+        held.enter_context(download_slot())
+        try:
+            archive.verify(film)
+            response = send_file(film.path.resolve(), MP4, conditional=True, max_age=0)
+        except FileNotFoundError:
+            raise UnknownArchive(session_id, name) from None
+        response.direct_passthrough = False  # else its end would not be noticed
+        response.call_on_close(held.pop_all().close)
+    return response
 
 
 @archives.get("/archives/<session_id>/<stem>.vtt")

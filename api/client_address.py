@@ -29,3 +29,8 @@ def normal_address(peer: str | None) -> str:
     if address.is_loopback:
         return str(address)
     return str(ipaddress.IPv6Network((int(address), IPV6_PREFIX_BITS), strict=False))
+
+
+def is_local(client: str) -> bool:
+    """True for a client of this machine, by its name; it may be a proxy that speaks for many."""
+    return client == LOCAL or ("/" not in client and ipaddress.ip_address(client).is_loopback)

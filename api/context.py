@@ -31,11 +31,13 @@ class AppContext:
     avatars: AvatarStore
     viewers: Slots
     """One slot for each response that waits for a film to grow."""
+    downloads: Slots
+    """One slot for each film, or part of one, that is being sent."""
     audience: Audience
     playlists: FilmCache[FilmWriter, Playlist]
     transcripts: FilmCache[Film, Transcript]
     exports: Slots
-    """One slot for each export that is made and sent."""
+    """One slot for each export that is being made."""
 
 
 def attach_context(app: Flask, app_context: AppContext) -> None:

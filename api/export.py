@@ -7,10 +7,11 @@ from typing import BinaryIO
 
 from flask import Blueprint, Response, request
 
+from api.client_address import client_address
 from api.context import context, find_session
 from api.film import MP4
 from api.problem import TooManyExports
-from api.viewers import find_film
+from api.viewers import download_slot, find_film
 from session.factory import Film
 from session.fragmented.writer import FilmWriter
 from session.mp4.export import open_export
@@ -37,12 +38,15 @@ def download(session_id: str) -> Response:
 
 
 def fill(response: Response, film: Film) -> None:
-    """Set the content of the response; closing it closes the file. Raises TooManyExports."""
+    """Set the content of the response; closing it closes the file.
+
+    Raises TooManyDownloads and TooManyExports.
+    """
     with ExitStack() as held:
+        held.enter_context(download_slot())
         if isinstance(film, FilmWriter):
-            exports = context().exports
-            held.enter_context(exports.hold(TooManyExports(exports.limit)))
-            file = held.enter_context(open_export(film.path))
+            with context().exports.hold(client_address(), TooManyExports):
+                file = held.enter_context(open_export(film.path))
             response.content_length = os.fstat(file.fileno()).st_size
             response.response = chunks(file)
         else:  # already an ordinary MP4

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 
 from api.body import read_number
 from api.context import context, find_session
-from api.viewers import Viewer, find_film, viewer_slot, wait_for_film
+from api.viewers import Viewer, download_slot, find_film, viewer_slot, wait_for_film
 from session.byte_ranges import choose_range, etag
 from session.errors import FilmDamagedError
 from session.fragmented.writer import FilmWriter
@@ -31,7 +31,9 @@ def download(session_id: str) -> Response:
     session = find_session(session_id)
     context().audience.note(session.id)
     with ExitStack() as held:
-        reader = held.enter_context(find_film(session).reader())
+        film = find_film(session)
+        held.enter_context(download_slot())
+        reader = held.enter_context(film.reader())
         response = range_response(reader)
         response.call_on_close(held.pop_all().close)
     return response

@@ -75,17 +75,26 @@ class BadBody(ValueError):
 
 
 class TooManyViewers(RuntimeError):
-    """All viewer slots are taken."""
+    """All viewer slots are taken, or all that one client may have."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"{limit} streams are open, which is the limit (max_watchers)")
+    def __init__(self, limit: int, scope: str) -> None:
+        super().__init__(f"{limit} streams are open, which is the limit {scope} (max_watchers)")
+
+
+class TooManyDownloads(RuntimeError):
+    """All slots for downloads are taken, or all that one client may have."""
+
+    def __init__(self, limit: int, scope: str) -> None:
+        super().__init__(f"{limit} downloads are open, which is the limit {scope} (max_downloads)")
 
 
 class TooManyExports(RuntimeError):
-    """All export slots are taken."""
+    """All export slots are taken, or all that one client may have."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"{limit} exports are being made, which is the limit; try again soon")
+    def __init__(self, limit: int, scope: str) -> None:
+        super().__init__(
+            f"{limit} exports are being made, which is the limit {scope}; try again soon"
+        )
 
 
 class FilmReplaced(LookupError):
@@ -184,6 +193,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     VoiceUnavailable: (503, "NotReadyError"),
     QueueFull: (503, "QueueFullError"),
     TooManyViewers: (503, "QueueFullError"),
+    TooManyDownloads: (503, "QueueFullError"),
     TooManyExports: (503, "QueueFullError"),
     FilmReplaced: (410, "GoneError"),
     FailedPrecondition: (412, "PreconditionFailedError"),

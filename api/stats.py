@@ -20,6 +20,7 @@ def show() -> dict[str, Any]:
     """All counters; available before the server is warm, too."""
     app_context = context()
     runtime, viewers = app_context.runtime, app_context.viewers
+    downloads = app_context.downloads
     health = runtime.health()
     return {
         "uptime_s": round(runtime.uptime_s(), 1),
@@ -27,6 +28,7 @@ def show() -> dict[str, Any]:
         "frames": runtime.counters.frames,
         "sessions": sessions_json(runtime),
         "watchers": {"open": viewers.taken, "max": viewers.limit},
+        "downloads": {"open": downloads.taken, "max": downloads.limit},
         "cache": cache_json(runtime),
         "engine": engine_json(health),
         "device": device_json(health),

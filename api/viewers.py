@@ -1,15 +1,16 @@
-"""Viewers of growing films: their slots, the film they asked for, and waiting for its growth."""
+"""Viewers of films: their slots, the film they asked for, and waiting for its growth."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from wsgiref.types import WSGIEnvironment
 
 from flask import request
 from werkzeug.exceptions import ClientDisconnected
 
+from api.client_address import client_address
 from api.context import context
 from api.disconnect import is_disconnected
-from api.problem import FilmReplaced, TooManyViewers
+from api.problem import FilmReplaced, TooManyDownloads, TooManyViewers
 from session.factory import Film, live_film, require_live_writer
 from session.fragmented.writer import FilmWriter
 from warm.runtime import Runtime
@@ -27,9 +28,17 @@ def viewer_slot(session: Session) -> Iterator[None]:
     Raises TooManyViewers.
     """
     app_context = context()
-    full = TooManyViewers(app_context.settings.max_watchers)
-    with app_context.viewers.hold(full), app_context.audience.watching(session.id):
+    slot = app_context.viewers.hold(client_address(), TooManyViewers)
+    with slot, app_context.audience.watching(session.id):
         yield
+
+
+def download_slot() -> AbstractContextManager[None]:
+    """Hold one of `max_downloads` slots for a response that sends a film, or a part of it.
+
+    Raises TooManyDownloads.
+    """
+    return context().downloads.hold(client_address(), TooManyDownloads)
 
 
 def find_film(session: Session) -> Film:

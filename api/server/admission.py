@@ -2,10 +2,9 @@
 
 import resource
 from collections import Counter
-from ipaddress import ip_address
 from pathlib import Path
 
-from api.client_address import LOCAL, normal_address
+from api.client_address import is_local, normal_address
 from api.server.request_reader import Address
 
 MIN_CONNECTIONS = 16
@@ -34,11 +33,6 @@ def open_files() -> int:
 def client_of(address: Address) -> str:
     """Return the name by which the client at an address is told apart."""
     return normal_address(address[0] if isinstance(address, tuple) else None)
-
-
-def is_local(client: str) -> bool:
-    """True for the clients of this machine; a proxy here may speak for many."""
-    return client == LOCAL or ("/" not in client and ip_address(client).is_loopback)
 
 
 class Admission:

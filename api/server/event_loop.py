@@ -30,6 +30,8 @@ from api.server.time_limits import overdue, regain_patience
 
 SWEEP_S = 0.5
 """Interval at which time limits are checked."""
+CROWDED_S = 10.0
+"""Time after a refused connection for which clients that take nothing have less time."""
 RECEIVE_BYTES = 65_536
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -65,6 +67,7 @@ class EventLoop:
         self._admission = Admission(limits.max_connections)
         self._lanes = Lanes(limits.threads)
         self._swept_s = time.monotonic()
+        self._refused_s = float("-inf")
         self._selector = selectors.DefaultSelector()
         self._calls = PollableMethodQueue()
         self._calls.init()
@@ -121,6 +124,7 @@ class EventLoop:
         if has_room:
             self._receive(connection)
         else:
+            self._refused_s = time.monotonic()
             limit = self._admission.limit
             self._refuse(connection, too_busy(f"{limit} connections are open (max_connections)"))
 
@@ -313,7 +317,7 @@ class EventLoop:
 
     def _sweep(self, elapsed_s: float) -> None:
         """Close the connections whose clients are too slow."""
-        is_crowded = self._is_crowded()
+        is_crowded = self._is_crowded() or self._swept_s - self._refused_s < CROWDED_S
         for connection in list(self._connections):
             regain_patience(connection, elapsed_s)
             late = overdue(connection, is_crowded=is_crowded, is_stopping=self._is_stopping)

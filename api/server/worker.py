@@ -93,11 +93,19 @@ class EventLoopWorker(Worker):
         app_context = context(cast(Flask, self.wsgi))
         settings = app_context.settings
         limits = LoopLimits(
-            max_connections=connection_limit(512, speakers=settings.max_speaking),
+            max_connections=connection_limit(
+                settings.max_connections, speakers=settings.max_speaking
+            ),
             max_body_bytes=settings.max_body_bytes,
             threads=settings.http_threads,
         )
-        return EventLoop(self.sockets, self.wsgi, self.cfg, limits, is_crowded=lambda: False)
+        return EventLoop(
+            self.sockets,
+            self.wsgi,
+            self.cfg,
+            limits,
+            is_crowded=lambda: app_context.viewers.is_crowded or app_context.downloads.is_crowded,
+        )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Have the render thread finish its fragment, which ends every response."""

@@ -374,6 +374,25 @@ def test_the_number_of_viewers_is_limited(settings: Settings, runtime: Runtime) 
     again.close()
 
 
+def test_the_number_of_downloads_is_limited(settings: Settings, runtime: Runtime) -> None:
+    few = assemble(
+        settings.model_copy(update={"max_downloads": 1}),
+        runtime,
+        AvatarStore(settings.results_dir),
+    ).test_client()
+    say(few)
+    first = few.get("/session/full_session.mp4")
+    for path in ("/session/full_session.mp4", "/session/export.mp4"):
+        refused = few.get(path)
+        assert "max_downloads" in problem(refused)["detail"]
+        assert refused.headers["Retry-After"] == "1"
+    assert few.get("/stats").get_json()["downloads"] == {"open": 1, "max": 1}
+    first.close()
+    again = few.get("/session/full_session.mp4")
+    assert again.status_code == 200
+    again.close()
+
+
 def test_avatars_are_listed_and_shown(app: Flask, client: FlaskClient, tmp_path: Path) -> None:
     assert client.get("/avatars").get_json() == {"avatars": []}
     assert problem(client.get("/avatars/nobody/idle.mp4"))["status"] == 404

@@ -174,7 +174,14 @@ class Settings(StabilizedAvatarSettings):
     max_archives: Annotated[int, Field(ge=1, le=100_000)] = 100
     """Maximum number of archived films, of all sessions together; the oldest is deleted first."""
     max_watchers: Annotated[int, Field(ge=1, le=1000)] = 32
-    """Maximum number of open responses that wait for a film to grow; each occupies a thread."""
+    """Maximum number of open responses that wait for a film to grow; each occupies a thread. One
+    client of another machine may have half of them."""
+    max_downloads: Annotated[int, Field(ge=1, le=10_000)] = 64
+    """Maximum number of films, or parts of films, that are sent at once. One client of another
+    machine may have half of them."""
+    max_connections: Annotated[int, Field(ge=16, le=100_000)] = 512
+    """Maximum number of open connections; when there are more, an idle one is closed. Lower if the
+    limit on open files requires it. One client of another machine may have half of them."""
     on_disconnect: Literal["auto", "continue", "cancel"] = "auto"
     """Effect on a request to speak when its client disconnects before the answer. auto: it is
     cancelled unless somebody watches the session. continue: it is spoken to its end. cancel: it is
