@@ -14,9 +14,9 @@ from tests.polling import wait_until
 
 pytestmark = pytest.mark.slow
 
-GET = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
-SPEAK = b"POST /speak HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-FILM = b"GET /sessions/long/full_session.mp4 HTTP/1.1\r\nHost: a\r\n\r\n"
+GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+SPEAK = b"POST /speak HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+FILM = b"GET /sessions/long/full_session.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n"
 MORE_THAN_THREADS = 80
 PATIENCE_S = 60
 
