@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def read_isolated(
     raises: type[Exception],
     limits: ReadLimits = LIMITS,
     **arguments: Any,
-) -> Iterator[Item]:
+) -> Generator[Item, None, None]:
     """Yield the items of `reader(path, **arguments)`, which runs in a process of its own.
 
     The process computes at most a few items ahead. It ends when the last item was received or this

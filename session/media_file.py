@@ -16,4 +16,6 @@ def open_media(
     raise UnicodeDecodeError for the whole file. If `demuxer` is given, only that one is tried.
     """
     file = source if isinstance(source, str) or not isinstance(source, PathLike) else str(source)
+    if isinstance(file, str) and ":" in file:
+        file = f"file:{file}"  # FFmpeg would read `a:b.wav` as an address with the protocol `a`
     return av.open(file, "r", format=demuxer, metadata_errors="replace")  # noqa: TID251

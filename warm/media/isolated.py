@@ -1,6 +1,6 @@
 """Decoding in a process of its own: a file that crashes a decoder ends only that process."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ class DecoderFailedError(MediaError):
 
 def decode_isolated(
     reader: Reader, path: Path, *, limits: ReadLimits = LIMITS, **arguments: Any
-) -> Iterator[Item]:
+) -> Generator[Item, None, None]:
     """Yield the items of `reader(path, **arguments)`, which runs in a process of its own.
 
     `reader` is a function at the top level of a module; arguments are keywords that JSON can

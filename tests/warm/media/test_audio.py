@@ -1,5 +1,6 @@
 """Decoding of audio files of every common format; errors name the position of a fault."""
 
+import re
 import struct
 import subprocess
 import wave
@@ -12,14 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from warm.media.audio import (
-    CHUNK_SAMPLES,
-    AudioInfo,
-    AudioTooLongError,
-    NoAudioError,
-    examine_audio,
-    open_audio,
-)
+from warm.media.audio import AudioInfo, AudioTooLongError, examine_audio
+from warm.media.audio_decoder import CHUNK_SAMPLES, AudioDecoder, NoAudioError
 from warm.media.sniff import DamagedMediaError, MediaError, UnknownMediaError
 
 RATE_HZ = 48_000
@@ -59,8 +54,7 @@ def encode(
 
 
 def decoded(path: Path, rate_hz: int = RATE_HZ) -> NDArray[np.float32]:
-    with open_audio(path, rate_hz=rate_hz) as audio:
-        chunks = list(audio.chunks())
+    chunks = list(AudioDecoder(path, rate_hz=rate_hz).chunks())
     assert all(chunk.dtype == np.float32 and len(chunk) <= CHUNK_SAMPLES for chunk in chunks)
     return np.concatenate(chunks)
 
@@ -116,9 +110,6 @@ def test_ogg_vorbis_is_decoded(tmp_path: Path) -> None:
     assert len(found) == round(1.5 * RATE_HZ)
     peak_hz = np.argmax(np.abs(np.fft.rfft(found))) * RATE_HZ / len(found)
     assert peak_hz == pytest.approx(TONE_HZ, abs=1)
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(DamagedMediaError, match="the last page of the OGG file is missing"):
-        decoded(path)
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 11025, 16000, 22050, 44100, 96000, 192000])
@@ -253,11 +244,10 @@ def test_a_wav_without_samples_is_refused(tmp_path: Path) -> None:
         ("wav", "pcm_s16le", "s16"),
         ("flac", "flac", "s16"),
         ("mp3", "libmp3lame", "fltp"),
-        ("ogg", "libopus", "flt"),
         ("m4a", "aac", "fltp"),
     ],
 )
-def test_the_error_for_a_truncated_file_names_the_second(
+def test_a_file_of_which_half_is_missing_is_refused_with_the_second(
     suffix: str, codec: str, format: str, tmp_path: Path
 ) -> None:
     whole = encode(
@@ -271,25 +261,29 @@ def test_the_error_for_a_truncated_file_names_the_second(
     if suffix != "m4a":  # its index is at the end: nothing can be read
         second = float(message.partition(" at ")[2].partition(" s ")[0])
         assert 1.5 < second < 2.5
+        assert "Send the file again." in message
 
 
-def test_damage_in_the_middle_of_a_file_is_detected(tmp_path: Path) -> None:
+def test_damage_in_the_middle_of_a_file_is_left_out_with_a_note(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.flac", tone(4), rate_hz=RATE_HZ, codec="flac", format="s16")
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 4000] = bytes(4000)
     path.write_bytes(content)
-    with pytest.raises(DamagedMediaError, match=r"damaged or truncated at \d\.\d\d s"):
-        examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
+    info = examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
+    assert 3.5 < info.seconds < 4
+    assert re.search(
+        r"0\.\d\d s of the sound|0\.\d\d s earlier than the file announces", info.notes[0]
+    )
 
 
-def test_one_changed_byte_in_a_file_with_checksums_is_detected(tmp_path: Path) -> None:
-    path = encode(tmp_path / "a.flac", tone(1), rate_hz=RATE_HZ, codec="flac", format="s16")
+def test_one_changed_byte_in_a_file_with_checksums_is_noticed(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.flac", tone(2), rate_hz=RATE_HZ, codec="flac", format="s16")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(DamagedMediaError, match=r"it announces 1\.00 s"):
-        examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
+    info = examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
+    assert len(info.notes) == 1 and 1.7 < info.seconds < 2
 
 
 def test_audio_too_short_for_one_sample_is_refused(
@@ -302,13 +296,16 @@ def test_audio_too_short_for_one_sample_is_refused(
         examine_audio(path, rate_hz=RATE_HZ, longest_s=60)
 
 
-def test_a_wav_with_nan_is_refused(tmp_path: Path) -> None:
+def test_samples_that_are_not_numbers_are_silent_with_a_note(tmp_path: Path) -> None:
     original = tone(1).astype("<f4")
-    original[30_000] = np.nan
+    original[30_000], original[40_000] = np.nan, np.inf
     header = b"RIFF" + struct.pack("<I", 36 + original.nbytes) + b"WAVEfmt "
     header += struct.pack("<IHHIIHH", 16, 3, 1, RATE_HZ, RATE_HZ * 4, 4, 32)
     (tmp_path / "a.wav").write_bytes(
         header + b"data" + struct.pack("<I", original.nbytes) + original.tobytes()
     )
-    with pytest.raises(DamagedMediaError, match=r"at 0\.\d+ s \(it contains NaN or infinity"):
-        examine_audio(tmp_path / "a.wav", rate_hz=RATE_HZ, longest_s=60)
+    decoder = AudioDecoder(tmp_path / "a.wav", rate_hz=RATE_HZ)
+    found = np.concatenate(list(decoder.chunks()))
+    original[30_000] = original[40_000] = 0
+    assert np.abs(found - original).max() < 1e-6
+    assert decoder.notes == ["2 samples are not finite numbers; they are silent."]

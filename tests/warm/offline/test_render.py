@@ -354,7 +354,7 @@ tasks:
 """
 FAULTS = [
     (2, "audio", "There is no file results/gone.wav"),
-    (3, "audio", "is damaged or truncated at 0.50 s (it announces 1.00 s)"),
+    (3, "audio", "is damaged or truncated at 0.50 s (0.50 s of 1.00 s are missing)"),
     (4, "avatar", "There is no avatar 'unknown'"),
     (5, "video", "is not a readable photo or video"),
     (6, "avatar", "was prepared for the engine 'musetalk', but the engine is 'viseme'"),
