@@ -111,11 +111,23 @@ def move_files(film: Path, target: Path) -> None:
         raise FilmExistsError(f"There is a film at {target}; choose another path.")
     journal = journal_path(film)
     if journal.exists():
-        replace_file(journal_path(target), journal.read_bytes())
+        _link_or_copy(journal, journal_path(target))
     film.rename(target)
     sync_folder(target.parent)
     sync_folder(film.parent)
     journal.unlink(missing_ok=True)
+
+
+def _link_or_copy(path: Path, target: Path) -> None:
+    """Make a file appear at `target` too, durably: linked, which a full disk allows, or copied."""
+    if target.exists():  # left by a move that did not end
+        target.unlink()
+    try:
+        target.hardlink_to(path)
+    except OSError:  # this file system has no links
+        replace_file(target, path.read_bytes())
+    else:
+        sync_folder(target.parent)
 
 
 @contextlib.contextmanager

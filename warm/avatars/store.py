@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from session.disk import crc32_of
+from session.errors import is_out_of_space
 from warm.avatars.avatar import LANDMARKS, Avatar, AvatarBuild
 from warm.avatars.file_checks import FileChecks, digest_of_file, matches
 from warm.avatars.manifest import (
@@ -144,7 +145,13 @@ class AvatarStore:
         if not folder.is_dir():
             raise self._missing(avatar_id)
         with locked(self.root):
-            old = self._move_away(folder)
+            try:
+                old = self._move_away(folder)
+            except OSError as error:
+                if not is_out_of_space(error):
+                    raise
+                old = folder  # a full disk has no room for another folder
+                (folder / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(old)
 
     @contextmanager

@@ -11,7 +11,12 @@ from threading import Lock
 from typing import Literal
 
 from session.disk import make_folder, sync_folder, translate_disk_errors
-from session.errors import FilmDamagedError, FilmMismatchError, FilmMissingError
+from session.errors import (
+    FilmDamagedError,
+    FilmMismatchError,
+    FilmMissingError,
+    is_out_of_space,
+)
 from session.factory import Film, create_film, move_film, open_film
 from session.film import FilmSpec, WriterKind
 from session.fragmented.recovery import saved_tails
@@ -149,22 +154,35 @@ class Session:
     def replacing_record(self, record: SessionRecord) -> Iterator[None]:
         """Apply a record if the block, which disposes of the film, succeeds.
 
-        It is written before the block, so that a full disk stops a reset before it changes
-        anything.
+        It is written before the block, so that a full disk stops a reset that changes choices
+        before it changes anything. A reset that keeps them needs no room.
         """
         staged = staged_path(record_path(self.path))
-        make_folder(self.path.parent, under=self._under)
         with translate_disk_errors(self.path):
-            write_record(staged, record)
+            is_staged = self._stage(record, staged)
             try:
                 yield
-                staged.replace(record_path(self.path))
-                sync_folder(staged.parent)
+                if is_staged:
+                    staged.replace(record_path(self.path))
+                    sync_folder(staged.parent)
+                elif self.load_error is not None:  # a damaged record would return at the next start
+                    record_path(self.path).unlink(missing_ok=True)
             except BaseException:
                 with suppress(OSError):  # the first error is the one to report
                     staged.unlink(missing_ok=True)
                 raise
         self.record, self.load_error, self.last_spoken = record, None, None
+
+    def _stage(self, record: SessionRecord, staged: Path) -> bool:
+        """Write a record to its staged path; False if the disk is full and the choices stay."""
+        try:
+            make_folder(self.path.parent, under=self._under)
+            write_record(staged, record)
+        except OSError as error:
+            if is_out_of_space(error) and record.choices == self.record.choices:
+                return False
+            raise
+        return True
 
     def dispose_film(self, to: Disposal) -> str | None:
         """Move the film to the trash, or to the archive and return its name there.

@@ -8,8 +8,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from session.disk import make_folder
+from session.errors import is_out_of_space
 
 FOLDER = "trash"
+PREFIX = "trash-"
+"""Prefix of the names of deleted files."""
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +36,11 @@ class Trash:
 
         Raises OSError.
         """
-        make_folder(self._folder, under=self._results)
-        name = secrets.token_hex(8)
+        folder = self._usable_folder()
+        name = f"{PREFIX}{secrets.token_hex(8)}"
         self._reserved.add(name)
         try:
-            yield self._folder / f"{name}.mp4"
+            yield folder / f"{name}.mp4"
         finally:
             self._reserved.remove(name)
             self.empty()
@@ -60,9 +63,19 @@ class Trash:
         """Wait until all files are removed."""
         self._thread.shutdown()
 
+    def _usable_folder(self) -> Path:
+        """Return the folder, created if it is missing; the results folder if the disk is full."""
+        try:
+            make_folder(self._folder, under=self._results)
+        except OSError as error:
+            if not is_out_of_space(error):
+                raise
+            return self._results
+        return self._folder
+
     def _empty(self) -> None:
         """Remove all files, including those of an earlier process. The only code that unlinks."""
-        for path in self._folder.glob("*"):
+        for path in (*self._folder.glob("*"), *self._results.glob(f"{PREFIX}*")):
             if path.name.partition(".")[0] in self._reserved:
                 continue
             try:
