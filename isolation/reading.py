@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from isolation.item import Item, unpack_item
-from isolation.process import ROOT, WorkerDied, WorkerFailed, WorkerProcess, WorkerTimeout
+from isolation.process import (
+    ROOT,
+    WorkerDied,
+    WorkerFailed,
+    WorkerKilled,
+    WorkerProcess,
+    WorkerTimeout,
+)
 from isolation.protocol import Payload
 
 BOOT = (
@@ -81,6 +88,11 @@ def read_isolated(
             yield item
     except WorkerTimeout as error:
         raise ReadFailed(f"Reading of {path} was stopped: it {error}. {REMEDY}") from error
+    except WorkerKilled as error:
+        raise ReadFailed(
+            f"The process that read {path} {error}. The machine may have run out of memory: free "
+            "some, or send a smaller file, and try again."
+        ) from error
     except WorkerFailed as error:
         raise ReadFailed(f"The process that read {path} {error}. {REMEDY}") from error
     except OutOfMemory as error:
