@@ -88,10 +88,10 @@ def live_response(session: Session, requested: int | None, held: ExitStack) -> R
     film = wait_for_film(session)
     start = first_byte(film, requested)
     reader = held.enter_context(film.reader())
-    reader.verify(0, film.init_bytes)
-    reader.verify(start, reader.size)
+    viewer = Viewer(session, film, runtime, request.environ)
+    past = reader.chunks(start, reader.size)  # raises for damage before the response starts
     return Response(
-        grow(Viewer(session, film, runtime, request.environ), reader, start),
+        grow(viewer, reader, past, reader.size),
         mimetype=MP4,
         headers={
             "Warmtalk-Film": film.film_id,
@@ -109,18 +109,19 @@ def first_byte(film: FilmWriter, requested: int | None) -> int:
     return later[0].offset if later else size
 
 
-def grow(viewer: Viewer, reader: FilmReader, start: int) -> Iterator[bytes]:
-    """Yield the init segment, then committed bytes from `start` on.
+def grow(viewer: Viewer, reader: FilmReader, past: Iterator[bytes], end: int) -> Iterator[bytes]:
+    """Yield the init segment, the bytes of `past`, which end at byte `end`, and all later ones.
 
     Ends when the film is over or the viewer is gone, and before bytes that were damaged meanwhile.
     """
     with suppress(FilmDamagedError):  # it was logged, and the session's JSON names it
-        yield from growing_chunks(viewer, reader, start)
+        yield from reader.chunks(0, viewer.film.init_bytes)
+        yield from past
+        yield from new_chunks(viewer, reader, end)
 
 
-def growing_chunks(viewer: Viewer, reader: FilmReader, start: int) -> Iterator[bytes]:
-    """As `grow`; raises FilmDamagedError."""
-    yield from reader.chunks(0, viewer.film.init_bytes)
+def new_chunks(viewer: Viewer, reader: FilmReader, start: int) -> Iterator[bytes]:
+    """Yield the bytes that are committed after byte `start`, as they come."""
     while True:
         end = viewer.wait_past(start)
         if end > start:

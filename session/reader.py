@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from session.closeable import Closeable
 
 _CHUNK_BYTES = 256 * 1024
+_VERIFIED_BYTES = 16 << 20
 
 
 class FilmReader(Closeable):
@@ -28,19 +29,24 @@ class FilmReader(Closeable):
     def chunks(self, start: int, end: int) -> Iterator[bytes]:
         """Yield the committed bytes from `start` to `end` in chunks of at most 256 KiB.
 
-        They are verified before this returns: raises FilmDamagedError.
+        The first 16 MiB are verified before this returns, the others before they are yielded, so
+        that a viewer who seeks in a long film need not wait for all of it: raises FilmDamagedError.
         """
-        self.verify(start, end)
-        return self._chunks(start, end)
+        first = min(end, start + _VERIFIED_BYTES)
+        self.verify(start, first)
+        return self._chunks(start, end, verified=first)
 
     def verify(self, start: int, end: int) -> None:
         """Raise FilmDamagedError if bytes from `start` to `end` differ from their checksums."""
         if start < end:
             self._verify(self._fd, start, end)
 
-    def _chunks(self, start: int, end: int) -> Iterator[bytes]:
+    def _chunks(self, start: int, end: int, *, verified: int) -> Iterator[bytes]:
         while start < end:
-            chunk = os.pread(self._fd, min(_CHUNK_BYTES, end - start), start)
+            if start >= verified:
+                verified = min(end, start + _VERIFIED_BYTES)
+                self.verify(start, verified)
+            chunk = os.pread(self._fd, min(_CHUNK_BYTES, verified - start), start)
             if not chunk:
                 raise EOFError(f"The film ends at byte {start}; bytes up to {end} were requested.")
             yield chunk
