@@ -4,6 +4,8 @@ import ipaddress
 
 from flask import request
 
+from warm.sessions.shares import Client
+
 LOCAL = "local"
 """Clients of a unix socket, which have no address."""
 IPV6_PREFIX_BITS = 64
@@ -13,6 +15,11 @@ IPV6_PREFIX_BITS = 64
 def client_address() -> str:
     """Return the address of the client of this request, as `normal_address` gives it."""
     return normal_address(request.remote_addr)
+
+
+def request_client() -> Client:
+    """Return the client of this request."""
+    return Client(address=client_address())
 
 
 def normal_address(peer: str | None) -> str:

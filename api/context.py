@@ -6,6 +6,7 @@ from typing import cast
 from flask import Flask, current_app
 
 from api.audience import Audience
+from api.client_address import request_client
 from api.film_cache import FilmCache
 from api.slots import Slots
 from session.factory import Film
@@ -52,4 +53,5 @@ def context(app: Flask | None = None) -> AppContext:
 
 def find_session(session_id: str) -> Session:
     """Return the session of this id, or a new one that is not registered; raises BadSessionId."""
-    return context().runtime.sessions.registry.lookup(session_id)
+    client = request_client().name
+    return context().runtime.sessions.registry.lookup(session_id, client)

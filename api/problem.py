@@ -34,7 +34,7 @@ from warm.avatars.store import AvatarDamaged, AvatarMissing, AvatarOutdated, Bad
 from warm.engines.base import EngineLost, EngineOutOfMemory
 from warm.render.health import NotReady
 from warm.render.jobs import Interrupted
-from warm.render.queue import QueueFull
+from warm.render.shares import QueueFull
 from warm.sessions.archive import UnknownArchive
 from warm.sessions.avatar_cache import AvatarFpsMismatch
 from warm.sessions.errors import (
@@ -46,6 +46,7 @@ from warm.sessions.errors import (
     UnknownSession,
     UnusableSession,
 )
+from warm.sessions.shares import Limit
 
 RETRY_S = 1
 DISK_RETRY_S = 30
@@ -134,6 +135,8 @@ class Problem:
     headers: dict[str, str] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
     """Faults by field of the body."""
+    limit: Limit | None = None
+    """The limit that the request has reached."""
 
     def body(self) -> dict[str, Any]:
         """Return the members of the JSON object; D-ID clients read `kind` and `description`."""
@@ -149,6 +152,8 @@ class Problem:
             members["details"] = {
                 f"body.{name}": {"message": message} for name, message in self.details.items()
             }
+        if self.limit is not None:
+            members["limit"] = limit_json(self.limit)
         if has_request_context() and "request_id" in g:
             members["request_id"] = g.request_id
         return members
@@ -161,6 +166,13 @@ class Problem:
             headers=self.headers,
             mimetype="application/problem+json",
         )
+
+
+def limit_json(limit: Limit) -> dict[str, Any]:
+    """JSON of a limit: the setting and its value, the scope that it applies to and the places
+    that this scope may take and has taken."""
+    members = ("setting", "value", "scope", "share", "used")
+    return {name: getattr(limit, name) for name in members}
 
 
 CAUSES: dict[type[Exception], tuple[int, str]] = {
@@ -209,7 +221,10 @@ def problem_of(error: Exception) -> Problem:
         if cause in CAUSES:
             status, kind = CAUSES[cause]
             headers = retry_after(status, error)
-            return Problem(status=status, kind=kind, detail=str(error), headers=headers)
+            limit = error.limit if isinstance(error, QueueFull | TooManySessions) else None
+            return Problem(
+                status=status, kind=kind, detail=str(error), headers=headers, limit=limit
+            )
     return problem_of_bug(error)
 
 

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, g, request
 from pydantic import Field
 
 from api.body import Body, read_body
+from api.client_address import request_client
 from api.context import AppContext, context, find_session
 from api.disconnect import is_disconnected
 from api.problem import problem_of
@@ -20,6 +21,7 @@ from warm.render.jobs import (
     EngineLoading,
     Event,
     FragmentCommitted,
+    Origin,
     SpeakJob,
     SpeakResult,
     SpeechReady,
@@ -58,8 +60,11 @@ def submit(body: SpeakBody) -> SpeakJob:
         body.text,
         choice,
         lead_s=body.lead_s,
-        request_id=g.request_id,
-        is_wanted=partial(is_wanted, request.environ, session.id, context()),
+        origin=Origin(
+            client=request_client(),
+            request_id=g.request_id,
+            is_wanted=partial(is_wanted, request.environ, session.id, context()),
+        ),
     )
 
 

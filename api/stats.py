@@ -54,6 +54,7 @@ def sessions_json(runtime: Runtime) -> dict[str, int]:
         "count": len(states),
         "speaking": states.count("speaking"),
         "max": runtime.sessions.limits.max_sessions,
+        "evicted": runtime.sessions.lifecycle.evicted,
     }
 
 

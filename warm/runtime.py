@@ -13,7 +13,7 @@ from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.base import Engine
 from warm.render.context import RenderResources
 from warm.render.health import Counters, Health
-from warm.render.jobs import Command, InterruptResult, SpeakJob
+from warm.render.jobs import ANONYMOUS, Command, InterruptResult, Origin, SpeakJob
 from warm.render.thread import RenderThread
 from warm.sessions.archive import Archive, Disposal
 from warm.sessions.avatar_cache import AvatarCache, AvatarCacheLimits
@@ -142,12 +142,11 @@ class Runtime:
         choice: VoiceChoice,
         *,
         lead_s: float | None = None,
-        request_id: str = "",
-        is_wanted: Callable[[], bool] = lambda: True,
+        origin: Origin = ANONYMOUS,
     ) -> SpeakJob:
         """Queue a text; without `lead_s`, the setting of that name applies.
 
-        It is cancelled once `is_wanted` returns False; the render thread calls that.
+        It is cancelled once `origin.is_wanted` returns False; the render thread calls that.
 
         Raises NotReady, QueueFull, TooManySessions, UnusableSession, SessionFull,
         DiskNearlyFull, and BadSpeechRequest for a text that cannot be spoken.
@@ -161,8 +160,7 @@ class Runtime:
             text=text,
             choice=choice,
             lead_s=self._settings.lead_s if lead_s is None else lead_s,
-            request_id=request_id,
-            is_wanted=is_wanted,
+            origin=origin,
         )
         self._thread.submit(job)
         return job

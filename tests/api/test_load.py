@@ -99,12 +99,18 @@ def test_a_burst_of_requests_is_answered_and_every_accepted_text_is_spoken(serve
     assert sum(len(reply.get("clips", [])) for reply in clips) == answers[200]
 
 
-def test_sessions_are_created_up_to_the_limit_and_deleted(server: Server) -> None:
-    made = statuses(server, [("POST", "/sessions", {})] * 200, at_once=16)
-    assert made == {201: 20, 409: 180}
+def test_empty_sessions_make_room_and_those_with_films_stay(server: Server) -> None:
+    """Catches a client that locks out all others, and `default`, with empty sessions."""
+    assert server.call(*speak("kept"))[0] == 200
+    made = statuses(server, [("POST", "/sessions", {})] * 100, at_once=16)
+    assert made == {201: 100}
+    assert server.call(*speak("default"))[0] == 200
     names = [each["session_id"] for each in server.call("GET", "/sessions")[1]["sessions"]]
+    assert {"kept", "default"} <= set(names)
+    share = 15  # three quarters of max_sessions, and `default`
+    assert len(names) == share + 1
     gone = statuses(server, [("DELETE", f"/sessions/{name}", {}) for name in names], at_once=8)
-    assert gone == {200: 20}
+    assert gone == {200: share + 1}
     assert server.call("POST", "/sessions", {})[0] == 201
 
 

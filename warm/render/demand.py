@@ -41,6 +41,11 @@ class Demand:
             with self._lock:
                 self._holds -= 1
 
+    def includes(self, session_id: str) -> bool:
+        """Return True if a request of this session has no answer yet."""
+        with self._lock:
+            return any(job.session_id == session_id and not job.is_over for job in self._jobs)
+
     def poll(self) -> bool:
         """Return True if there is demand, or was a hold since the last call. Render thread."""
         with self._lock:

@@ -11,6 +11,7 @@ from typing import Generic, Literal, TypeVar
 from session.film import ClipRecord, Fragment
 from tts.voice import VoiceChoice
 from warm.sessions.session import Session
+from warm.sessions.shares import IN_PROCESS, Client
 
 WATCHDOG_S = 0.5
 """Interval at which a thread that waits for an answer calls the job's watchdog."""
@@ -104,6 +105,19 @@ class InterruptResult:
 Event = EngineLoading | EngineLoaded | SpeechReady | FragmentCommitted | SpeakResult
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Origin of a request to speak."""
+
+    client: Client = IN_PROCESS
+    request_id: str = ""
+    is_wanted: Callable[[], bool] = lambda: True
+    """False if nobody waits for the speech any more. Called by the render thread."""
+
+
+ANONYMOUS = Origin()
+
+
 @dataclass(slots=True, eq=False, kw_only=True)
 class SpeakJob:
     """A request to speak, and its events.
@@ -118,9 +132,7 @@ class SpeakJob:
     choice: VoiceChoice
     lead_s: float | None = None
     """Longest time between rendering and playback; None: no limit."""
-    request_id: str = ""
-    is_wanted: Callable[[], bool] = lambda: True
-    """False if nobody waits for the speech any more. Called by the render thread."""
+    origin: Origin = ANONYMOUS
     watchdog: Callable[[], None] = lambda: None
     """Called every `WATCHDOG_S` by a thread that waits; fails the job if nothing else will."""
     timings: Timings = field(default_factory=Timings)
@@ -137,6 +149,11 @@ class SpeakJob:
     def session_id(self) -> str:
         """Id of its session."""
         return self.session.id
+
+    @property
+    def client(self) -> Client:
+        """The sender, whose shares it takes."""
+        return self.origin.client
 
     @property
     def is_over(self) -> bool:

@@ -1,7 +1,7 @@
 """Render loop: one iteration runs commands, starts jobs, renders a pass and answers requests."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -15,6 +15,7 @@ from warm.render.health import Counters
 from warm.render.jobs import Command, Interrupted, SpeakJob, SpeakResult
 from warm.render.queue import WorkQueue
 from warm.render.renderer import Renderer
+from warm.render.shares import FairShares
 from warm.sessions.films import SessionFilms
 from warm.sessions.session import Session
 
@@ -30,18 +31,17 @@ class RenderLoop:
         self,
         *,
         queue: Queue,
+        shares: FairShares,
         renderer: Renderer,
         films: SessionFilms,
         counters: Counters,
         background: BackgroundPool,
-        max_speaking: int,
     ) -> None:
         self.last_job_s = 1.0
         """Duration of the last clip that was rendered."""
-        self._queue, self._renderer = queue, renderer
+        self._queue, self._shares, self._renderer = queue, shares, renderer
         self._films, self._counters = films, counters
         self._background = background
-        self._max_speaking = max_speaking
         self._commands: list[Command[Any]] = []
         """Commands received and not run."""
         self._opening: dict[str, SpeakJob] = {}
@@ -64,7 +64,7 @@ class RenderLoop:
         for clip in self._renderer.clips:
             clip.fail(error)
         self._fail_opening(error)
-        while (job := self._queue.take()) is not None:
+        while (job := self._queue.take(first_of)) is not None:
             self._fail(job, error)
 
     def shut_down(self, job_error: Exception, command_error: Exception) -> None:
@@ -88,7 +88,7 @@ class RenderLoop:
     def _drop_cancelled(self) -> None:
         """Drop the cancelled jobs, and cut the clips of those that are being rendered."""
         dropped = [job for job in self._opening.values() if job.cancel_reason is not None]
-        while (job := self._queue.take(lambda job: job.cancel_reason is not None)) is not None:
+        while (job := self._queue.take(first_cancelled)) is not None:
             dropped.append(job)
         for job in dropped:
             self._fail(job, Interrupted(str(job.cancel_reason)))
@@ -127,18 +127,20 @@ class RenderLoop:
 
     def _start_jobs(self) -> None:
         """Start the first job of each session that has no clip, task or command."""
-        while self._renderer.is_engine_loaded() and self._speaking < self._max_speaking:
+        while self._renderer.is_engine_loaded():
             busy = {clip.job.session_id for clip in self._renderer.clips}
             busy |= self._background.sessions
             busy |= {command.session_id for command in self._commands if command.session_id}
-            job = self._queue.take(lambda job: job.session_id not in busy)  # noqa: B023
+            speaking = self.speaking()
+            job = self._queue.take(lambda queued: self._shares.choose(queued, speaking, busy))  # noqa: B023
             if job is None:
                 return
+            self._shares.record_turn(job)
             self._start(job)
 
-    @property
-    def _speaking(self) -> int:
-        return len(self._renderer.clips) + len(self._opening)
+    def speaking(self) -> list[SpeakJob]:
+        """Jobs whose clips are being rendered or whose films are being opened. Any thread."""
+        return [clip.job for clip in self._renderer.clips] + list(self._opening.values())
 
     def _start(self, job: SpeakJob) -> None:
         """Start a clip, at once if the film is open, else when it has been opened or created."""
@@ -201,6 +203,16 @@ class RenderLoop:
         log.info("spoken", extra=log_fields(job, record))
 
 
+def first_of(jobs: Sequence[SpeakJob]) -> SpeakJob | None:
+    """The first of the jobs; None if there are none."""
+    return next(iter(jobs), None)
+
+
+def first_cancelled(jobs: Sequence[SpeakJob]) -> SpeakJob | None:
+    """The first of the jobs that is cancelled; None if there is none."""
+    return first_of([job for job in jobs if job.cancel_reason is not None])
+
+
 def speak_result(clip: Clip, record: ClipRecord) -> SpeakResult:
     """The result of a job whose clip is complete."""
     committed = clip.film.committed
@@ -221,7 +233,7 @@ def speak_result(clip: Clip, record: ClipRecord) -> SpeakResult:
 def log_fields(job: SpeakJob, clip: ClipRecord) -> dict[str, Any]:
     """Log fields of a finished job, without its text."""
     return {
-        "request_id": job.request_id,
+        "request_id": job.origin.request_id,
         "session_id": job.session_id,
         "clip": clip.index,
         "frames": clip.frames,

@@ -1,7 +1,7 @@
 """Bounded queue between HTTP threads and the render thread."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event, Lock
 from typing import Generic, TypeVar
 
@@ -9,25 +9,14 @@ JobT = TypeVar("JobT")
 CommandT = TypeVar("CommandT")
 
 
-class QueueFull(RuntimeError):
-    """The queue is full; `retry_after_s` estimates when it will have room."""
-
-    def __init__(self, limit: int, retry_after_s: int) -> None:
-        super().__init__(
-            f"{limit} requests are waiting, which is the limit (max_queue); "
-            f"try again in {retry_after_s} s"
-        )
-        self.retry_after_s = retry_after_s
-
-
 class WorkQueue(Generic[JobT, CommandT]):
-    """At most `limit` jobs, in order, and any number of commands, which are short and go first.
+    """Jobs in order, and any number of commands, which are short and go first.
 
-    Any thread may call any method. `wakeup` is set when something is added.
+    Any thread may call any method. `wakeup` is set when something is added. The callbacks are
+    called while the queue is locked.
     """
 
-    def __init__(self, limit: int, wakeup: Event) -> None:
-        self.limit = limit
+    def __init__(self, wakeup: Event) -> None:
         self._wakeup = wakeup
         self._jobs: deque[JobT] = deque()
         self._commands: list[CommandT] = []
@@ -36,11 +25,10 @@ class WorkQueue(Generic[JobT, CommandT]):
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def put(self, job: JobT, *, retry_after_s: int = 1) -> None:
-        """Add a job at the end; raises QueueFull."""
+    def put(self, job: JobT, *, check: Callable[[Sequence[JobT]], None]) -> None:
+        """Add a job at the end, unless `check` raises, which gets the waiting jobs."""
         with self._lock:
-            if len(self._jobs) >= self.limit:
-                raise QueueFull(self.limit, retry_after_s)
+            check(self._jobs)
             self._jobs.append(job)
         self._wakeup.set()
 
@@ -64,14 +52,13 @@ class WorkQueue(Generic[JobT, CommandT]):
             commands, self._commands = self._commands, []
         return commands
 
-    def take(self, accepts: Callable[[JobT], bool] = lambda _job: True) -> JobT | None:
-        """Remove and return the first job for which `accepts` is true; None if there is none."""
+    def take(self, choose: Callable[[Sequence[JobT]], JobT | None]) -> JobT | None:
+        """Remove and return the job that `choose` returns of the waiting ones, or None."""
         with self._lock:
-            for index, job in enumerate(self._jobs):
-                if accepts(job):
-                    del self._jobs[index]
-                    return job
-        return None
+            job = choose(self._jobs)
+            if job is not None:
+                self._jobs.remove(job)
+            return job
 
     def jobs(self) -> list[JobT]:
         """The waiting jobs, in order."""

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from threading import Event, Thread
@@ -19,8 +19,9 @@ from warm.render.demand import Demand
 from warm.render.health import WORKING, Health, Liveness, NotReady, State
 from warm.render.jobs import Command, Interrupted, SpeakJob
 from warm.render.loop import Queue, RenderLoop
-from warm.render.queue import QueueFull, WorkQueue
+from warm.render.queue import WorkQueue
 from warm.render.renderer import Renderer
+from warm.render.shares import FairShares, QueueFull
 from warm.sessions.voice_choice import Choices, VoiceResolver
 from warm.settings import Settings
 
@@ -61,19 +62,21 @@ class RenderThread:
         self._wakeup = Event()
         """Set when the render thread may have something to do."""
         self._liveness = Liveness(settings.stale_s, clock)
-        self._queue: Queue = WorkQueue(settings.max_queue, self._wakeup)
+        self._queue: Queue = WorkQueue(self._wakeup)
+        self._shares = FairShares(settings.max_queue, lambda: settings.max_speaking, clock=clock)
         self._demand = Demand(notify=self._wakeup.set)
+        resources.sessions.places.is_wanted = self._demand.includes
         self._lifecycle = EngineLifecycle(
             resources.engine, load_policy_of(settings), clock=clock, notify=self._wakeup.set
         )
         self._renderer = Renderer(self._context())
         self._loop = RenderLoop(
             queue=self._queue,
+            shares=self._shares,
             renderer=self._renderer,
             films=resources.sessions.films,
             counters=resources.counters,
             background=BackgroundPool(notify=self._wakeup.set),
-            max_speaking=settings.max_speaking,
         )
         self._device_status: dict[str, Any] = {}
         self._device_status_at_s = float("-inf")
@@ -146,7 +149,7 @@ class RenderThread:
             job.mark_engine_loading(self._lifecycle.reason)
         self._demand.add(job)
         try:
-            self._queue.put(job, retry_after_s=self._retry_after_s())
+            self._queue.put(job, check=partial(self._check_share, job))
         except QueueFull as full:
             job.fail(full)
             raise
@@ -213,8 +216,17 @@ class RenderThread:
         lifecycle = self._lifecycle
         return ("ok", "") if lifecycle.is_awake else (lifecycle.state, lifecycle.reason)
 
-    def _retry_after_s(self) -> int:
-        return max(1, math.ceil(self._loop.last_job_s * len(self._queue)))
+    def _check_share(self, job: SpeakJob, queued: Sequence[SpeakJob]) -> None:
+        """Raise QueueFull unless a job may join those in the queue."""
+        speaking = self._loop.speaking()
+        self._shares.note(job.client)
+        try:
+            self._shares.check(job, queued, speaking)
+        except QueueFull as full:
+            raise QueueFull(full.limit, self._retry_after_s(len(queued))) from None
+
+    def _retry_after_s(self, queued: int) -> int:
+        return max(1, math.ceil(self._loop.last_job_s * queued))
 
     def _drain_if_ended(self) -> None:
         """Fail everything in the queue if the thread has ended."""
@@ -291,7 +303,7 @@ class RenderThread:
             return
         self._wanted_at_s = now_s
         for job in self._demand.jobs():
-            if job.cancel_reason is None and not job.is_wanted():
+            if job.cancel_reason is None and not job.origin.is_wanted():
                 job.cancel(
                     f"the client of this request left, and nobody watches {job.session_id!r}"
                 )
@@ -347,7 +359,7 @@ class RenderThread:
 def cancel_fields(job: SpeakJob) -> dict[str, Any]:
     """Log fields of a job whose client left."""
     age_s = round(job.age_s(), 3)
-    return {"request_id": job.request_id, "session_id": job.session_id, "age_s": age_s}
+    return {"request_id": job.origin.request_id, "session_id": job.session_id, "age_s": age_s}
 
 
 def load_policy_of(settings: Settings) -> LoadPolicy:

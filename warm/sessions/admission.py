@@ -7,6 +7,7 @@ from session.film import Committed
 from warm.sessions.avatar_cache import AvatarCache, AvatarFacts
 from warm.sessions.compatibility import Compatibility
 from warm.sessions.limits import SessionLimits
+from warm.sessions.places import SessionPlaces
 from warm.sessions.registry import SessionRegistry
 from warm.sessions.session import Session
 
@@ -24,8 +25,10 @@ class Admission:
         compatibility: Compatibility,
         avatar_cache: AvatarCache,
         limits: SessionLimits,
+        places: SessionPlaces,
     ) -> None:
         self._registry = registry
+        self._places = places
         self._compatibility = compatibility
         self._avatar_cache = avatar_cache
         self._limits = limits
@@ -37,7 +40,7 @@ class Admission:
 
         Raises UnusableSession, TooManySessions, SessionFull, DiskNearlyFull and OSError.
         """
-        self._check_count(session)
+        self._places.check(session)
         facts = self._compatibility.check(session)
         committed = session.film.committed if session.film is not None else EMPTY
         more = frames + int(duration_s * facts.spec.fps)
@@ -50,7 +53,7 @@ class Admission:
 
         Raises TooManySessions, SessionExists, AvatarError, DiskNearlyFull and OSError.
         """
-        self._check_count(session)
+        self._places.check(session)
         if session.has_spoken:
             self._compatibility.check_same_choices(session, named)
         self._limits.check_disk(self._registry.results)
@@ -63,7 +66,3 @@ class Admission:
         """
         choices = session.choices.changed(named)
         return self._avatar_cache.reload_facts(self._compatibility.avatar_id(choices)).id
-
-    def _check_count(self, session: Session) -> None:
-        if session.id not in self._registry:
-            self._limits.check_count(len(self._registry))

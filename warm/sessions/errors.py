@@ -1,5 +1,7 @@
 """Errors of sessions, one class per cause."""
 
+from warm.sessions.shares import Limit
+
 
 class BadSessionId(ValueError):
     """The value cannot be the id of a session."""
@@ -35,12 +37,11 @@ class SessionExists(RuntimeError):
 
 
 class TooManySessions(RuntimeError):
-    """The limit of sessions is reached."""
+    """The limit of sessions, or the share that a client has in it, is reached."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"{limit} sessions exist, which is the limit (max_sessions); delete one first"
-        )
+    def __init__(self, limit: Limit) -> None:
+        super().__init__(f"{limit.describe('sessions exist')}; delete one first")
+        self.limit = limit
 
 
 class SessionFull(RuntimeError):

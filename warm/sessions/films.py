@@ -48,8 +48,10 @@ class SessionFilms:
         A film that cannot be continued makes its session unusable until a reset. If the disk fails,
         the next request tries again. Raises FilmBusyError if another process uses the folder.
         """
+        now_s = self._clock()
         for session_id in stored_ids(self._registry.results):
             session = self._registry.new(session_id)
+            session.idle_since_s = now_s
             try:
                 session.recover()
             except OSError:
@@ -85,12 +87,8 @@ class SessionFilms:
         Returns the registered session, which is another one if two requests created it. Raises what
         `Admission.check_capacity` raises, FilmBusyError and OSError.
         """
-        session = self._registry.current(session)
-        spec = self._admission.check_capacity(session).spec
-        if session.id not in self._registry:
-            session.is_tentative = True
-            session = self._registry.publish(session)
-        session.is_in_use = True
+        spec = self._admission.check_capacity(self._registry.current(session)).spec
+        session = self._lifecycle.enter(session)
         try:
             session.continue_film()
             self._compatibility.check(session)

@@ -7,6 +7,7 @@ from typing import Any
 
 from warm.sessions.admission import Admission
 from warm.sessions.archive import Disposal
+from warm.sessions.places import SessionPlaces
 from warm.sessions.registry import SessionRegistry
 from warm.sessions.session import Session
 
@@ -16,13 +17,21 @@ log = logging.getLogger(__name__)
 class SessionLifecycle:
     """Changes to sessions as a whole.
 
-    `create` is for any thread. The other methods wait for the disk and are for any thread that has
-    exclusive use of the session.
+    `create` and `enter` are for any thread. The other methods wait for the disk and are for any
+    thread that has exclusive use of the session.
     """
 
     def __init__(
-        self, *, registry: SessionRegistry, admission: Admission, disposal: Disposal
+        self,
+        *,
+        registry: SessionRegistry,
+        admission: Admission,
+        places: SessionPlaces,
+        disposal: Disposal,
     ) -> None:
+        self.evicted = 0
+        """Number of empty sessions that made room for others."""
+        self._places = places
         self._registry = registry
         self._admission = admission
         self._disposal = disposal
@@ -39,7 +48,7 @@ class SessionLifecycle:
             session = self._registry.current(session)
             self._admission.check_choices(session, named)
             is_new = session.id not in self._registry
-            session = self._registry.publish(session)
+            session = self._register(session)
             session.is_tentative = False
             record = session.record.changed(named)
             try:
@@ -50,6 +59,19 @@ class SessionLifecycle:
                     self._forget(session)
                 raise
             return session, is_new
+
+    def enter(self, session: Session) -> Session:
+        """Mark a session as in use, and register it tentatively if it does not exist.
+
+        Returns the registered session. Raises TooManySessions and OSError.
+        """
+        with self._changing:
+            session = self._registry.current(session)
+            if session.id not in self._registry:
+                session.is_tentative = True
+                session = self._register(session)
+            session.is_in_use = True
+            return session
 
     def reset(self, session: Session, named: Mapping[str, Any]) -> str | None:
         """Dispose of the film; the choices stay, except those that are `named`.
@@ -86,6 +108,15 @@ class SessionLifecycle:
                     self._forget(session)
         except OSError:
             log.exception("empty film not deleted", extra={"session_id": session.id})
+
+    def _register(self, session: Session) -> Session:
+        """Register a session, after empty sessions have made room for it."""
+        while (empty := self._places.to_evict(session)) is not None:
+            log.info("empty session removed", extra={"session_id": empty.id})
+            self._registry.evict(empty)
+            self.evicted += 1
+            empty.delete_files()
+        return self._registry.publish(session)
 
     def _forget(self, session: Session) -> None:
         self._registry.remove(session)

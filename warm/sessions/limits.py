@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from session.film import Committed, FilmSpec
-from warm.sessions.errors import DiskNearlyFull, SessionFull, TooManySessions
+from warm.sessions.errors import DiskNearlyFull, SessionFull
 
 MB = 1_000_000
 FIRST_FRAME_BYTES_PER_PIXEL = 1 / 8
@@ -53,11 +53,6 @@ class SessionLimits:
     """0: films stay open."""
     min_free_mb: float
     """0: free space is not checked."""
-
-    def check_count(self, sessions: int) -> None:
-        """Raise TooManySessions if this many sessions leave no room for another."""
-        if sessions >= self.max_sessions:
-            raise TooManySessions(self.max_sessions)
 
     def capacity(self, committed: Committed, spec: FilmSpec) -> Capacity:
         """Return the remaining capacity of a film with this content."""

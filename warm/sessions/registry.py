@@ -1,6 +1,7 @@
 """Registry of the sessions, shared by all threads."""
 
 import time
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from threading import Condition
@@ -8,7 +9,11 @@ from threading import Condition
 from session.factory import Film
 from session.film import WriterKind
 from warm.sessions.paths import check_session_id, film_path
+from warm.sessions.record_file import SessionRecord
 from warm.sessions.session import Session
+
+MAX_EVICTED = 10_000
+"""Records of removed empty sessions that are remembered."""
 
 
 class SessionRegistry:
@@ -29,6 +34,10 @@ class SessionRegistry:
         self._writer = writer
         self._clock = clock
         self._sessions: dict[str, Session] = {}
+        self._evicted: OrderedDict[str, SessionRecord] = OrderedDict()
+        """Records of sessions that made room; they apply again if the session is used again."""
+        self._watched: Counter[str] = Counter()
+        """Number of threads that wait for the film of a session."""
         self._changed = Condition()
 
     def __len__(self) -> int:
@@ -38,13 +47,13 @@ class SessionRegistry:
         with self._changed:
             return session_id in self._sessions
 
-    def lookup(self, session_id: str) -> Session:
-        """Return the session of this id, or a new one that is not registered.
+    def lookup(self, session_id: str, client: str = "") -> Session:
+        """Return the session of this id, or a new one of `client` that is not registered.
 
         Raises BadSessionId.
         """
         check_session_id(session_id)
-        return self._get(session_id) or self.new(session_id)
+        return self._get(session_id) or self.new(session_id, client)
 
     def current(self, session: Session) -> Session:
         """Return the session that has this id now.
@@ -52,7 +61,7 @@ class SessionRegistry:
         It differs from `session` if two requests created it, or if it was removed meanwhile.
         """
         if session.is_removed:
-            return self._get(session.id) or self.new(session.id)
+            return self._get(session.id) or self.new(session.id, session.client)
         return self._get(session.id) or session
 
     def all(self) -> list[Session]:
@@ -84,24 +93,34 @@ class SessionRegistry:
             return film is not None and not film.is_closed
 
         with self._changed:
+            self._watched[session.id] += 1
             self._changed.wait_for(is_open, timeout_s)
+            self._watched -= Counter({session.id: 1})
         return self.film(session)
 
-    def new(self, session_id: str) -> Session:
-        """Return a new session that is not registered; the id must be valid."""
+    def is_watched(self, session: Session) -> bool:
+        """Return True if a thread waits for the film of a session."""
+        with self._changed:
+            return self._watched[session.id] > 0
+
+    def new(self, session_id: str, client: str = "") -> Session:
+        """Return a new session of `client` that is not registered; the id must be valid."""
         session = Session(
             session_id,
             film_path(self.results, session_id),
             under=self.results,
             writer=self._writer,
         )
-        session.idle_since_s = self._clock()
+        session.client, session.idle_since_s = client, self._clock()
+        with self._changed:
+            session.record = self._evicted.get(session_id, session.record)
         return session
 
     def publish(self, session: Session) -> Session:
         """Register a session unless its id is registered; return the registered one."""
         with self._changed:
             known = self._sessions.setdefault(session.id, session)
+            self._evicted.pop(session.id, None)
             self._changed.notify_all()
             return known
 
@@ -110,6 +129,14 @@ class SessionRegistry:
         with self._changed:
             del self._sessions[session.id]
             self._changed.notify_all()
+
+    def evict(self, session: Session) -> None:
+        """Remove an empty session, but remember its record."""
+        self.remove(session)
+        with self._changed:
+            self._evicted[session.id] = session.record
+            if len(self._evicted) > MAX_EVICTED:
+                self._evicted.popitem(last=False)
 
     def notify(self) -> None:
         """Wake the waiting threads."""

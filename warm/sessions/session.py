@@ -58,6 +58,8 @@ class Session:
         """`path`: of its film; `under`: the results folder; `writer`: kind of the film's writer."""
         self.id = session_id
         self.path = path
+        self.client = ""
+        """Name of the client that created it; empty if unknown, as it is after a restart."""
         self.record = SessionRecord()
         self.film: Film | None = None
         self.load_error: UnusableSession | None = None

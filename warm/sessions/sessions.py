@@ -13,6 +13,7 @@ from warm.sessions.compatibility import Compatibility
 from warm.sessions.films import SessionFilms
 from warm.sessions.lifecycle import SessionLifecycle
 from warm.sessions.limits import SessionLimits
+from warm.sessions.places import SessionPlaces
 from warm.sessions.registry import SessionRegistry
 
 
@@ -23,6 +24,7 @@ class Sessions:
     limits: SessionLimits
     registry: SessionRegistry
     compatibility: Compatibility
+    places: SessionPlaces
     admission: Admission
     lifecycle: SessionLifecycle
     films: SessionFilms
@@ -40,10 +42,17 @@ def make_sessions(
     """Return the parts for a results folder; `writer` is the kind of the films' writer."""
     registry = SessionRegistry(results, writer=writer, clock=clock)
     compatibility = Compatibility(avatar_cache)
+    places = SessionPlaces(registry, limits.max_sessions)
     admission = Admission(
-        registry=registry, compatibility=compatibility, avatar_cache=avatar_cache, limits=limits
+        registry=registry,
+        compatibility=compatibility,
+        avatar_cache=avatar_cache,
+        limits=limits,
+        places=places,
     )
-    lifecycle = SessionLifecycle(registry=registry, admission=admission, disposal=disposal)
+    lifecycle = SessionLifecycle(
+        registry=registry, admission=admission, places=places, disposal=disposal
+    )
     films = SessionFilms(
         registry=registry,
         compatibility=compatibility,
@@ -56,6 +65,7 @@ def make_sessions(
         limits=limits,
         registry=registry,
         compatibility=compatibility,
+        places=places,
         admission=admission,
         lifecycle=lifecycle,
         films=films,

@@ -140,8 +140,9 @@ class Settings(StabilizedAvatarSettings):
     """Maximum length of a sound file of `python -m warm render`, seconds."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 1 << 18
     """Maximum size of a request body."""
-    max_queue: Annotated[int, Field(ge=1, le=1000)] = 8
-    """Maximum number of waiting requests; one more gets 503."""
+    max_queue: Annotated[int, Field(ge=1, le=1000)] = 64
+    """Maximum number of waiting requests; one more gets 503. Each client and each session has a
+    share of it: docs/sessions.md."""
     max_speaking: Annotated[int, Field(ge=1, le=256)] = 8
     """Maximum number of sessions whose clips are rendered at once; each takes about 80 MB. Further
     requests wait."""
@@ -149,7 +150,8 @@ class Settings(StabilizedAvatarSettings):
     """Maximum lead of rendering over playback, seconds, for requests that do not set it: a small
     value leaves something to interrupt. None: no limit."""
     max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 64
-    """Maximum number of sessions."""
+    """Maximum number of sessions besides `default`; each client has a share of it. The oldest empty
+    session makes room for a new one."""
     max_session_s: Annotated[float, Field(gt=0, le=1_000_000)] = 36_000.0
     """Maximum length of a session's film, seconds. A text that cannot fit is refused, or spoken as
     far as it fits."""

@@ -123,7 +123,7 @@ def test_stats_count_requests_frames_sessions_and_viewers(
         "interrupted": 0,
     }
     assert reply["frames"] == frames
-    assert reply["sessions"] == {"count": 2, "speaking": 0, "max": 64}
+    assert reply["sessions"] == {"count": 2, "speaking": 0, "max": 64, "evicted": 0}
     assert reply["watchers"] == {"open": 1, "max": 32}
     assert reply["device"]["device"] == "cpu"
     assert reply["uptime_s"] > 0

@@ -11,7 +11,7 @@ from tests.polling import wait_until
 from tests.sessions import film_of, session_of
 from tests.tiny_face import LoudnessEngine, running_runtime
 from tts.espeak import EspeakVoices
-from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob
+from warm.render.jobs import FragmentCommitted, Interrupted, Origin, SpeakJob
 from warm.runtime import Runtime
 from warm.sessions.session import Session
 from warm.settings import Settings
@@ -29,7 +29,7 @@ class Client:
             session_of(runtime, session_id),
             text,
             runtime.choose(),
-            is_wanted=lambda: self.is_here,
+            origin=Origin(is_wanted=lambda: self.is_here),
             **options,
         )
 

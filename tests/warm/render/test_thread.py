@@ -28,7 +28,7 @@ from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.engines.base import PatchRequest, PendingPatches
 from warm.render.health import NotReady
 from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob, SpeakResult, SpeechReady
-from warm.render.queue import QueueFull
+from warm.render.shares import QueueFull
 from warm.render.utterances import TAIL_FRAMES
 from warm.runtime import Runtime
 from warm.sessions.errors import BadSessionId, TooManySessions, UnusableSession
