@@ -1,7 +1,8 @@
 """Creation, reset and removal of sessions."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
@@ -36,7 +37,9 @@ class SessionLifecycle:
         self._admission = admission
         self._disposal = disposal
         self._changing = Lock()
-        """Held while a session is added or removed, or its choices change."""
+        """Held while a session is created, reset or removed, also while that waits for the disk."""
+        self._registering = Lock()
+        """Held for a moment while a session is registered or marked as in use."""
 
     def create(self, session: Session, named: Mapping[str, Any]) -> tuple[Session, bool]:
         """Register a session with the choices that are `named`; return it, and True if it is new.
@@ -45,10 +48,12 @@ class SessionLifecycle:
         `Admission.check_choices` raises, and OSError.
         """
         with self._changing:
-            session = self._registry.current(session)
-            self._admission.check_choices(session, named)
-            is_new = session.id not in self._registry
-            session = self._register(session)
+            self._admission.check_choices(self._registry.current(session), named)
+            with self._registering:
+                session = self._registry.current(session)
+                is_new = session.id not in self._registry
+                session = self._register(session)
+                session.is_changing = True
             session.is_tentative = False
             record = session.record.changed(named)
             try:
@@ -58,6 +63,8 @@ class SessionLifecycle:
                 if is_new:
                     self._forget(session)
                 raise
+            finally:
+                session.is_changing = False
             return session, is_new
 
     def enter(self, session: Session) -> Session:
@@ -65,7 +72,7 @@ class SessionLifecycle:
 
         Returns the registered session. Raises TooManySessions and OSError.
         """
-        with self._changing:
+        with self._registering:
             session = self._registry.current(session)
             if session.id not in self._registry:
                 session.is_tentative = True
@@ -84,7 +91,7 @@ class SessionLifecycle:
             if named:
                 self.create(session, named)
             return None
-        with self._changing, session.replacing_record(session.record.changed(named)):
+        with self._change(session), session.replacing_record(session.record.changed(named)):
             name = session.dispose_film(self._disposal)
             session.is_tentative = False
         self._registry.notify()
@@ -95,7 +102,7 @@ class SessionLifecycle:
         session = self._registry.current(session)
         if session.id not in self._registry:
             return
-        with self._changing:
+        with self._change(session):
             session.dispose_film(Disposal(self._disposal.trash))
             self._forget(session)
 
@@ -108,6 +115,16 @@ class SessionLifecycle:
                     self._forget(session)
         except OSError:
             log.exception("empty film not deleted", extra={"session_id": session.id})
+
+    @contextmanager
+    def _change(self, session: Session) -> Iterator[None]:
+        """Keep others from changing any session, and from removing this one to make room."""
+        with self._changing:
+            session.is_changing = True
+            try:
+                yield
+            finally:
+                session.is_changing = False
 
     def _register(self, session: Session) -> Session:
         """Register a session, after empty sessions have made room for it."""

@@ -68,6 +68,7 @@ class SessionPlaces:
             session
             for session in sessions
             if not session.is_in_use
+            and not session.is_changing
             and not session.is_tentative
             and session.load_error is None
             and not session.has_spoken

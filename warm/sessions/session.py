@@ -70,6 +70,8 @@ class Session:
         """Length of the film before that clip."""
         self.is_in_use = False
         """Opened for a clip that has not ended."""
+        self.is_changing = False
+        """A request is changing its choices, or resets it."""
         self.is_tentative = False
         """Created by a request that has committed nothing yet; removed if the request fails."""
         self.last_spoken: str | None = None
