@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from session.media_file import open_media
 from session.orientation import AS_STORED, OrientationReader
+from session.video_frames import DecodingReport, decode_video, main_video
+from warm.media.file_end import missing_share
 from warm.media.photo_colour import flatten_alpha
 from warm.media.picture_size import crop_to_even, scaled_size
 from warm.media.sniff import DamagedMediaError, MediaError, sniff
@@ -31,15 +33,22 @@ HDR_TRANSFERS = {16, 18}
 """PQ and HLG, by their ITU-T H.273 codes."""
 HD_LINES = 720
 """Frames without a named matrix are read as BT.709 from this height on, else as BT.601."""
-TRUNCATION_SHARE, TRUNCATION_S = Fraction(1, 5), Fraction(1, 2)
-"""A video that ends earlier than announced by more than both counts as truncated."""
+EARLY_SHARE, EARLY_S = Fraction(1, 20), Fraction(1, 2)
+"""A video that ends earlier than announced by more than both gets a note."""
+LONGEST_CREDIBLE_S = 100 * 3600
+"""Recorders announce longer durations before they know the real one."""
+LONGEST_LAST_FRAME_S = 1
+"""The last frame is shown for at most this long, or as long as the longest one before it."""
+HDR_NOTE = "The video is HDR; its colours will look pale. Record or export it as SDR (Rec. 709)."
+CUT_NOTE = "The file is cut off: {share:.0%} of it is missing. The part that is there is used."
+ALPHA_NOTE = "The video is transparent; it is shown over white."
 
 
 @contextmanager
 def open_video(path: Path, *, fps: int, max_side: int) -> Iterator["Video"]:
     """Open a video for decoding at `fps` frames a second, with no side above `max_side`.
 
-    Raises MediaError, here or while frames are read, if it is damaged, truncated or empty.
+    Raises MediaError, here or while frames are read, if nothing of it can be decoded.
     """
     demuxer = sniff(path).demuxer
     try:
@@ -55,12 +64,11 @@ class Video:
     """An open video. Not thread-safe; created by `open_video`."""
 
     def __init__(self, container: InputContainer, path: Path, *, fps: int, max_side: int) -> None:
-        if not container.streams.video:
+        stream = main_video(container)
+        if stream is None:
             raise MediaError(f"{path} has no video stream. Send a photo or a video.")
-        self._container, self._path = container, path
+        self._container, self._path, self._stream = container, path, stream
         self._fps, self._max_side = fps, max_side
-        self._stream = container.streams.video[0]
-        self._stream.thread_type = "AUTO"
         self._scaler = VideoReformatter()
         self._size: tuple[int, int] | None = None
         """Size of the first frame, upright; all others are scaled to it."""
@@ -71,15 +79,46 @@ class Video:
         """(width, height) upright, before scaling; set when the first frame is read."""
         self.is_hdr = False
         """True if the transfer function is PQ or HLG, which is not tone-mapped; set likewise."""
+        self._has_alpha = False
+        self._end_s = Fraction(0)
+        """End of the last frame that was decoded."""
+        self._is_read_to_end = False
+        self._report = DecodingReport()
 
     @property
     def announced_s(self) -> Fraction | None:
-        """Duration that the container announces; None if it announces none."""
-        if self._stream.duration is not None and self._stream.time_base is not None:
-            return self._stream.duration * self._stream.time_base
-        if self._container.duration is not None:
-            return Fraction(self._container.duration, av.time_base)
-        return None
+        """Duration that the file announces for its pictures, or else in all; None without one."""
+        if (own := self._announced_pictures_s()) is not None:
+            return own
+        return credible_s(self._container.duration, Fraction(1, av.time_base))
+
+    def _announced_pictures_s(self) -> Fraction | None:
+        if (stated := credible_s(self._stream.duration, self._stream.time_base)) is not None:
+            return stated
+        return matroska_duration_s(self._stream.metadata.get("DURATION", ""))
+
+    @property
+    def notes(self) -> list[str]:
+        """Remarks for the user about what is unusual in the frames read so far."""
+        notes = [self.orientation.note] if self.orientation.note else []
+        notes += [HDR_NOTE] * self.is_hdr + [ALPHA_NOTE] * self._has_alpha
+        if self._report.deinterlaced:
+            notes.append("The video is interlaced; it was deinterlaced.")
+        if self._report.damaged:
+            notes.append(damage_note(self._report))
+        if self._is_read_to_end:
+            notes += self._end_notes()
+        return notes
+
+    def _end_notes(self) -> list[str]:
+        missing = (self._announced_pictures_s() or self._end_s) - self._end_s
+        if missing > EARLY_S and missing > EARLY_SHARE * self._end_s:
+            return [
+                f"The pictures end at {float(self._end_s):.1f} s, although "
+                f"{float(self._end_s + missing):.1f} s are announced; they are used up to there."
+            ]
+        share = missing_share(self._path)
+        return [CUT_NOTE.format(share=share)] if share else []
 
     def frames(self) -> Iterator[NDArray[np.uint8]]:
         """Yield upright (h, w, 3) BGR frames with even sides: the one shown midway in each 1/fps.
@@ -95,29 +134,30 @@ class Video:
     def _timed(self) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
         """Yield (start, end, frame) in seconds from the first frame; ends may be estimates."""
         default_s = 1 / Fraction(self._stream.average_rate or self._fps)
+        longest_s = max(default_s, Fraction(LONGEST_LAST_FRAME_S))
         origin: Fraction | None = None
-        start = end = Fraction(0)
-        for frame in self._container.decode(self._stream):
-            if frame.pts is None or frame.time_base is None:
-                start = end
-            else:
+        start = self._end_s = Fraction(0)
+        self._report = DecodingReport()
+        for frame in decode_video(self._path, self._container, self._stream, self._report):
+            previous, start = start, self._end_s
+            if frame.pts is not None and frame.time_base is not None:
                 stamp = frame.pts * frame.time_base
                 origin = stamp if origin is None else origin
                 start = stamp - origin
-            end = start + (frame.duration * (frame.time_base or 0) or default_s)
-            yield start, end, frame
-        self._check_length(end)
+            longest_s = max(longest_s, start - previous)
+            shown_s = frame.duration * (frame.time_base or 0)
+            self._end_s = start + (min(shown_s, longest_s) if shown_s > 0 else default_s)
+            yield start, self._end_s, frame
+        self._is_read_to_end = True
+        if not self._report.frames:
+            raise self._without_frames()
 
-    def _check_length(self, decoded_s: Fraction) -> None:
-        if decoded_s == 0:
-            raise DamagedMediaError(f"The video {self._path} has no frames. Send the file again.")
-        missing = (self.announced_s or decoded_s) - decoded_s
-        if missing > TRUNCATION_S and missing > TRUNCATION_SHARE * decoded_s:
-            raise DamagedMediaError(
-                f"The video {self._path} is truncated: it announces "
-                f"{float(decoded_s + missing):.1f} s and contains {float(decoded_s):.1f} s. "
-                "Send the file again."
-            )
+    def _without_frames(self) -> DamagedMediaError:
+        error = self._report.error
+        reason = (
+            f"has no frame that can be decoded ({error.strerror})" if error else "has no frames"
+        )
+        return DamagedMediaError(f"The video {self._path} {reason}. Send the file again.")
 
     def _decode(self, frame: VideoFrame) -> NDArray[np.uint8]:
         orientation = self._orientations.read(frame)
@@ -127,20 +167,51 @@ class Video:
             self._size = scaled_size(*self.stored_size, self._max_side)
             self.orientation = orientation
             self.is_hdr = frame.color_trc in HDR_TRANSFERS
+            self._has_alpha = has_alpha(frame)
         stored_picture = self._to_bgr(frame, orientation.swapped(self._size))
         return np.ascontiguousarray(crop_to_even(orientation.applied(stored_picture)))
 
     def _to_bgr(self, frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
-        has_alpha = any(component.is_alpha for component in frame.format.components)
         converted = self._scaler.reformat(
             frame,
             width=size[0],
             height=size[1],
-            format="bgra" if has_alpha else "bgr24",
+            format="bgra" if has_alpha(frame) else "bgr24",
             src_colorspace=colour_space(frame),
             interpolation=EXACT_SCALING,
         )
         return flatten_alpha(np.asarray(converted.to_ndarray(), np.uint8))
+
+
+def has_alpha(frame: VideoFrame) -> bool:
+    """Return True if the frame has transparency."""
+    return any(component.is_alpha for component in frame.format.components)
+
+
+def damage_note(report: DecodingReport) -> str:
+    """Describe the damage found while decoding."""
+    at = "" if report.first_damage_s is None else f", first at {float(report.first_damage_s):.1f} s"
+    return (
+        f"{report.damaged} of about {report.frames + report.damaged} pictures of the video are "
+        f"damaged{at}; the rest is used. Send the file again if you have it whole."
+    )
+
+
+def credible_s(duration: int | None, time_base: Fraction | None) -> Fraction | None:
+    """Return a duration in seconds; None if it is unknown, negative or a placeholder."""
+    if duration is None or time_base is None:
+        return None
+    seconds = duration * time_base
+    return seconds if 0 < seconds <= LONGEST_CREDIBLE_S else None
+
+
+def matroska_duration_s(tag: str) -> Fraction | None:
+    """Return the seconds of a Matroska track's tag DURATION, HH:MM:SS.NNN; None for another."""
+    try:
+        hours, minutes, seconds = tag.strip("\0 ").split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+    except (ValueError, ZeroDivisionError):
+        return None
 
 
 def square_pixel_size(frame: VideoFrame, aspect: Fraction | None) -> tuple[int, int]:

@@ -18,8 +18,7 @@ from warm.avatars.verdict import Remark
 from warm.face.finder import FaceFinder
 from warm.face.landmarks import CLOSED_GAP_IOD, lip_gap, turned_points
 from warm.face.roll import RolledFace, find_any_roll, is_sure
-from warm.media.photo import read_photo
-from warm.media.video import Video, open_video
+from warm.media.isolated_pictures import IsolatedVideo, open_isolated_video, read_photo_isolated
 from warm.prepare.arrays import FrameFile
 from warm.prepare.errors import NoFaceError, ShortVideoError
 from warm.prepare.face_tracking import FaceTracker, check_face_size, fill_gaps, find_cuts
@@ -29,7 +28,6 @@ from warm.prepare.upright import all_turned, find_turn, turned, turned_remarks, 
 T = TypeVar("T")
 R = TypeVar("R")
 MIN_VIDEO_S = 0.2
-HDR_NOTE = "The video is HDR; its colours will look pale. Record or export it as SDR (Rec. 709)."
 MIN_EVIDENCE = 8.0
 """Less evidence of a face comes from objects and animals."""
 CROP = Crop(iod=CANONICAL_IOD, eyes=CANONICAL_EYES)
@@ -70,7 +68,7 @@ def read_portrait(source: Path, finder: FaceFinder, settings: PreparationSetting
 
     Raises MediaError or PreparationError.
     """
-    photo = read_photo(source, max_side=settings.max_side)
+    photo = read_photo_isolated(source, max_side=settings.max_side)
     size = photo.picture.shape[1], photo.picture.shape[0]
     face, faces = find_main_face(photo.picture, finder, source)
     picture = turned(photo.picture, face.quarters)
@@ -112,11 +110,10 @@ def read_footage(
     quarters = find_turn(source, finder, settings)
     tracker = FaceTracker(finder)
     path = folder / "source.npy"
-    with open_video(source, fps=settings.fps, max_side=settings.max_side) as video:
+    with open_isolated_video(source, fps=settings.fps, max_side=settings.max_side) as video:
         measured = measure_video(video, quarters, tracker, settings, path, progress)
         notes = length_note(video, settings, len(measured))
-        notes += [HDR_NOTE] * video.is_hdr
-        notes += orientation_note(video)
+        notes += video.notes
         stored_size = turned_size(video.stored_size, quarters)
     check_length(len(measured), settings.fps)
     keep, landmarks = fill_gaps(measured, settings.fps)
@@ -132,7 +129,7 @@ def read_footage(
 
 
 def measure_video(
-    video: Video,
+    video: IsolatedVideo,
     quarters: int,
     tracker: FaceTracker,
     settings: PreparationSettings,
@@ -192,7 +189,7 @@ def stabilize(
     return track.transforms
 
 
-def expected_frames(video: Video, settings: PreparationSettings) -> int:
+def expected_frames(video: IsolatedVideo, settings: PreparationSettings) -> int:
     """Return the number of frames to read; the limit if the container states no duration."""
     limit = settings.max_s * settings.fps
     if video.announced_s is None:
@@ -239,7 +236,7 @@ def open_mouth_remarks(landmarks: NDArray[np.float32]) -> list[Remark]:
     return [Remark("mouth_open", message)]
 
 
-def length_note(video: Video, settings: PreparationSettings, frames: int) -> list[str]:
+def length_note(video: IsolatedVideo, settings: PreparationSettings, frames: int) -> list[str]:
     """Return a note if only the beginning of a long video is used."""
     announced = video.announced_s
     if frames < settings.max_s * settings.fps or announced is None or announced <= settings.max_s:
@@ -248,11 +245,6 @@ def length_note(video: Video, settings: PreparationSettings, frames: int) -> lis
         f"The video is {float(announced):.1f} s long; only its first {settings.max_s} s are used; "
         "--max-seconds allows up to 60."
     ]
-
-
-def orientation_note(video: Video) -> list[str]:
-    """Return a note if the video's display matrix cannot be applied exactly."""
-    return [note] if (note := video.orientation.note) else []
 
 
 def cut_remarks(landmarks: NDArray[np.float32], fps: int) -> list[Remark]:

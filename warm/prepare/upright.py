@@ -12,7 +12,7 @@ from warm.avatars.verdict import Remark
 from warm.face.detector import GRIDS
 from warm.face.finder import FaceFinder
 from warm.face.roll import SURE_EVIDENCE, RolledFace, find_any_roll, sightings_at, vote
-from warm.media.video import open_video
+from warm.media.isolated_pictures import open_isolated_video
 
 TURNS = ("", "90° anticlockwise", "180°", "90° clockwise")
 PROBE_STRIDE_S = 0.3
@@ -53,7 +53,7 @@ def find_turn(source: Path, finder: FaceFinder, settings: PreparationSettings) -
     Examines frames until a face is found; 0 if there is none. Raises MediaError.
     """
     evidence = np.zeros(4)
-    with open_video(source, fps=settings.fps, max_side=settings.max_side) as video:
+    with open_isolated_video(source, fps=settings.fps, max_side=settings.max_side) as video:
         stride = max(1, round(PROBE_STRIDE_S * settings.fps))
         frames = islice(video.frames(), 0, settings.max_s * settings.fps, stride)
         for k, picture in enumerate(islice(frames, MAX_PROBES)):
