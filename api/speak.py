@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from wsgiref.types import WSGIEnvironment
 
 from flask import Blueprint, Response, g, request
@@ -35,6 +35,7 @@ class SpeakBody(Body):
     """The body of `POST /speak`."""
 
     text: str
+    markup: Literal["auto", "none"] = "auto"
     session_id: str = DEFAULT_SESSION
     voice: str | None = None
     language: str | None = None
@@ -57,7 +58,7 @@ def submit(body: SpeakBody) -> SpeakJob:
     choice = runtime.choose(session, voice=body.voice, language=body.language, speed=body.speed)
     return runtime.speak(
         session,
-        body.text,
+        runtime.plain_text(body.text, has_markup=body.markup == "auto"),
         choice,
         lead_s=body.lead_s,
         origin=Origin(

@@ -14,7 +14,7 @@ from tts.loudness import normalize_loudness
 from tts.phonemes import phonemes_of
 from tts.sentences import Sentence, speakable_text, split_sentences
 from tts.speech import Speech
-from tts.voice import BadSpeechRequest, VoiceChoice, VoiceInfo
+from tts.voice import BadSpeechRequest, UnspeakableSentence, VoiceChoice, VoiceInfo
 
 LICENCE = "espeak-ng, GPL-3.0-or-later; loaded at run time from the wheel espeakng-loader"
 DEFAULT_LANGUAGE = "en-US"
@@ -98,8 +98,13 @@ class EspeakVoices:
             try:
                 speech = self._sentence(sentence, choice, is_cancelled)
             except SentenceFailed as error:
-                raise BadSpeechRequest(
-                    "text", _failure_message(sentence, number, choice, error)
+                raise UnspeakableSentence(
+                    voice=choice.voice,
+                    number=number,
+                    start=sentence.start,
+                    sentence=sentence.text,
+                    reason=str(error),
+                    remedy="Rephrase that sentence, leave it out, or choose another voice.",
                 ) from error
             if speech is not None:
                 has_spoken = True
@@ -261,18 +266,6 @@ def _unknown_message(field: str, received: str, known: Collection[str]) -> str:
     return (
         f"{field} {received[:80]!r} is not one of the {len(known)} known. {nearest}"
         f"Choose one from GET /voices, or leave {field} out."
-    )
-
-
-def _failure_message(
-    sentence: Sentence, number: int, choice: VoiceChoice, error: SentenceFailed
-) -> str:
-    """Return the message for a sentence that espeak-ng cannot speak."""
-    shown = repr(sentence.text[:40]) + ("…" if len(sentence.text) > 40 else "")
-    return (
-        f"the voice {choice.voice} cannot speak sentence {number} of the text, which begins at "
-        f"character {sentence.start + 1}, {shown}: it {error}. "
-        "Rephrase that sentence, leave it out, or choose another voice."
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from tts.markup import read_markup
+from tts.plain_text import PlainText
 from tts.voice import BadSpeechRequest
 
 MAX_WEIGHT = 160
@@ -45,6 +47,8 @@ _END = re.compile(
     rf"|[{re.escape(_STOPS)}]+[{re.escape(_CLOSERS)}]*(?=\s|$)\s*"
     r"|\n\s*\n\s*|\n\s*(?=[-*•–]\s|\d+[.)]\s)"
 )
+_MAX_MARKS = 8
+"""Combining marks on one letter that are kept together with it."""
 _KEPT_CONTROLS = frozenset("\n\t\r\v\f\x85\u2028\u2029\u200c\u200d")
 _SILENT_CATEGORIES = frozenset(["Cc", "Cf", "Cs", "Co", "Cn", "So", "Sk"])
 _WORD_CATEGORIES = frozenset("LN")
@@ -64,23 +68,35 @@ class Sentence:
 def speakable_text(text: object) -> str:
     """Return `text` without unspeakable characters; raises BadSpeechRequest on the field `text`.
 
-    Control and formatting characters, emoji and other pictographs are removed. All others are
-    kept, `<` and `&` too, since there is no markup.
+    Control and formatting characters, emoji and other pictographs become spaces, and outer spaces
+    are removed. All others are kept, `<` and `&` too: `tts.markup` removes markup.
     """
     if not isinstance(text, str):
         raise BadSpeechRequest(
             "text",
             f"text must be a string, received {type(text).__name__}. Send the text to speak.",
         )
-    kept = "".join(character if _is_speakable(character) else " " for character in text).strip()
-    if not any(unicodedata.category(character)[0] in _WORD_CATEGORIES for character in kept):
-        shown = repr(text[:40]) + ("…" if len(text) > 40 else "")
+    kept = _without_unspeakable(text).strip()
+    if not _has_word(kept):
         raise BadSpeechRequest(
             "text",
-            f"text must contain at least one letter or digit, received {shown}. "
+            f"text must contain at least one letter or digit, received {_shown(text)}. "
             "Spaces, punctuation and emoji alone cannot be spoken.",
         )
     return kept
+
+
+def _without_unspeakable(text: str) -> str:
+    """Return `text` with a space for each unspeakable character."""
+    return "".join(character if _is_speakable(character) else " " for character in text)
+
+
+def _has_word(text: str) -> bool:
+    return any(unicodedata.category(character)[0] in _WORD_CATEGORIES for character in text)
+
+
+def _shown(text: str) -> str:
+    return repr(text[:40]) + ("…" if len(text) > 40 else "")
 
 
 def split_sentences(text: str) -> Iterator[Sentence]:
@@ -143,7 +159,7 @@ def _pieces(sentence: str, start: int) -> Iterator[Sentence]:
 def _sentence(text: str, indices: Iterator[int], *, is_end: bool) -> Iterator[Sentence]:
     """Yield a piece with a letter or digit; `indices` yields those of its characters."""
     positions = list(islice(indices, sum(not character.isspace() for character in text)))
-    if any(unicodedata.category(character)[0] in _WORD_CATEGORIES for character in text):
+    if _has_word(text):
         yield Sentence(text, is_end, positions[0])
 
 
@@ -166,18 +182,39 @@ def _cut(text: str) -> int:
             clause = index + 1
         elif character == " ":
             space = index + 1
-    return clause or space or max(index, 1)
+    return clause or space or _cut_in_word(text, index)
 
 
-def check_text(text: str, *, max_chars: int) -> str:
-    """Return the speakable part of `text`; raises BadSpeechRequest if it is empty or too long."""
+def _cut_in_word(text: str, index: int) -> int:
+    """Return an index near `index` that does not separate a letter from its combining marks."""
+    for cut in range(index, max(index - _MAX_MARKS, 0), -1):
+        if unicodedata.category(text[cut])[0] != "M":
+            return cut
+    return max(index, 1)
+
+
+def check_text(text: str, *, max_chars: int, has_markup: bool = False) -> PlainText:
+    """Return the speakable part of `text`; raises BadSpeechRequest if it is empty or too long.
+
+    `has_markup`: Markdown and HTML in it are removed.
+    """
     if len(text) > max_chars:
         raise BadSpeechRequest(
             "text",
             f"text has {len(text)} characters; at most {max_chars} are allowed (max_text_chars). "
             "Send it in parts.",
         )
-    return speakable_text(text)
+    speakable_text(text)
+    plain = read_markup(text) if has_markup else PlainText.of(text)
+    kept = plain.replaced(_without_unspeakable(plain.text))
+    if not _has_word(kept.text):
+        raise BadSpeechRequest(
+            "text",
+            f"text must contain at least one letter or digit outside of its markup, received "
+            f"{_shown(text)}. Code blocks, comments and addresses of links are not spoken. "
+            'Send `markup`: "none" to have all characters spoken.',
+        )
+    return kept
 
 
 def min_duration_s(text: str, speed: float) -> float:

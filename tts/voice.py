@@ -31,6 +31,9 @@ class VoiceChoice:
     """1.0 is the voice's normal speed."""
 
 
+_SHOWN_CHARS = 40
+
+
 class BadSpeechRequest(ValueError):
     """A field of a request for speech is invalid.
 
@@ -41,6 +44,31 @@ class BadSpeechRequest(ValueError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class UnspeakableSentence(BadSpeechRequest):
+    """A voice cannot speak one sentence of a text."""
+
+    def __init__(
+        self, *, voice: str, number: int, start: int, sentence: str, reason: str, remedy: str
+    ) -> None:
+        """`number` counts from 1, `start` from 0; `reason` is a predicate: "takes too long"."""
+        shown = repr(sentence[:_SHOWN_CHARS]) + ("…" if len(sentence) > _SHOWN_CHARS else "")
+        super().__init__(
+            "text",
+            f"the voice {voice} cannot speak sentence {number} of the text, which begins at "
+            f"character {start + 1}, {shown}: it {reason}. {remedy}",
+        )
+        self.start = start
+        """Index of the first character of the sentence."""
+        self._parts = (voice, number, sentence, reason, remedy)
+
+    def moved_to(self, start: int) -> "UnspeakableSentence":
+        """Return the error for the same sentence at another place."""
+        voice, number, sentence, reason, remedy = self._parts
+        return UnspeakableSentence(
+            voice=voice, number=number, start=start, sentence=sentence, reason=reason, remedy=remedy
+        )
 
 
 class VoiceUnavailable(RuntimeError):

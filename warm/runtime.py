@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from session.serial_worker import VERIFICATION
+from tts.plain_text import PlainText
 from tts.sentences import check_text, min_duration_s
 from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.avatars.avatar import Avatar
@@ -135,10 +136,15 @@ class Runtime:
         request = Choices(voice=voice, language=language, speed=speed)
         return self._voice_resolver.choose(request, session.choices if session else Choices())
 
+    def plain_text(self, text: str, *, has_markup: bool = False) -> PlainText:
+        """Return the text to speak, without its markup if it has any; raises BadSpeechRequest."""
+        limit = self._settings.max_text_chars
+        return check_text(text, max_chars=limit, has_markup=has_markup)
+
     def speak(
         self,
         session: Session,
-        text: str,
+        text: str | PlainText,
         choice: VoiceChoice,
         *,
         lead_s: float | None = None,
@@ -151,14 +157,15 @@ class Runtime:
         Raises NotReady, QueueFull, TooManySessions, UnusableSession, SessionFull,
         DiskNearlyFull, and BadSpeechRequest for a text that cannot be spoken.
         """
-        text = check_text(text, max_chars=self._settings.max_text_chars)
-        self._check_capacity(session, text, choice)
+        plain = self.plain_text(text) if isinstance(text, str) else text
+        self._check_capacity(session, plain.text, choice)
         self.check_ready()
         self.sessions.films.preload(session)
         job = SpeakJob(
             session=session,
-            text=text,
+            text=plain.text,
             choice=choice,
+            origins=plain.origins,
             lead_s=self._settings.lead_s if lead_s is None else lead_s,
             origin=origin,
         )

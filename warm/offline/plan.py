@@ -165,7 +165,7 @@ class Planner:
             voice, language = self.settings.voice, self.settings.language
         speed = self.settings.speed if task.speed is None else task.speed
         try:
-            text = check_text(task.text, max_chars=self.settings.max_text_chars)
+            text = check_text(task.text, max_chars=self.settings.max_text_chars).text
             return text, self.voices.choose(voice=voice, language=language, speed=speed)
         except BadSpeechRequest as error:
             raise task.error(error.field, str(error)) from error

@@ -1,7 +1,7 @@
 """Jobs and commands: requests of HTTP threads to the render thread, and their answers."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,7 +129,10 @@ class SpeakJob:
     session: Session
     """Replaced by the registered session when its film has been opened."""
     text: str
+    """As it is spoken."""
     choice: VoiceChoice
+    origins: Sequence[int] | None = None
+    """For each character of `text`, its index in the text that was sent; None: the same."""
     lead_s: float | None = None
     """Longest time between rendering and playback; None: no limit."""
     origin: Origin = ANONYMOUS

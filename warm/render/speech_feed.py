@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from session.film import FilmSpec
 from tts.speech import Speech
-from tts.voice import CancellableSpeech, Voices, VoiceUnavailable
+from tts.voice import CancellableSpeech, UnspeakableSentence, Voices, VoiceUnavailable
 from warm.media.film_audio import film_audio
 from warm.render.jobs import SpeakJob
 
@@ -98,12 +98,20 @@ class SpeechFeed:
             self._speeches = self._voices.speak(self._job.text, self._job.choice)
         if self._is_closed:  # perhaps before there was an iterator to cancel
             return None
-        speech = next(self._speeches, None)
+        try:
+            speech = next(self._speeches, None)
+        except UnspeakableSentence as error:
+            raise self._at_origin(error) from error
         if speech is None:
             return None
         if self._job.timings.tts_first_s is None:
             self._job.timings.tts_first_s = self._job.age_s()
         return spoken_sentence(speech, self.spec)
+
+    def _at_origin(self, error: UnspeakableSentence) -> UnspeakableSentence:
+        """Return the error with the sentence's place in the text that was sent."""
+        origins = self._job.origins
+        return error if origins is None else error.moved_to(origins[error.start])
 
 
 def spoken_sentence(speech: Speech, spec: FilmSpec) -> Sentence:

@@ -1,0 +1,98 @@
+"""Marks of emphasis, strikethrough and highlighting, by the rules of CommonMark.
+
+One rule is stricter: marks inside a word are text, so that `3*4*5` and `x**2 + y**2` are kept.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tts.markup_draft import Draft, Edit, remove
+
+_RUN = re.compile(r"\*+|_+|~~+|==+|\n[ \t]*\n")
+_MAY_PRECEDE_A_WORD = frozenset(":.!?…)")
+"""A mark of strong emphasis after one of these may end before a word: `**Note:**text`."""
+
+
+@dataclass(slots=True)
+class _Opener:
+    start: int
+    """First mark that is not matched."""
+    end: int
+
+    @property
+    def length(self) -> int:
+        return self.end - self.start
+
+
+def emphasis_edits(draft: Draft) -> Iterator[Edit]:
+    """Remove matched marks, and unmatched `**` on one side of a word."""
+    text = draft.pattern
+    removed: list[tuple[int, int]] = []
+    openers: dict[str, list[_Opener]] = {}
+    for run in _RUN.finditer(text):
+        mark = run.group()[0]
+        if mark == "\n":
+            removed += _unmatched_strong(openers, text)
+            openers = {}
+            continue
+        start = _close(openers.get(mark, []), run, text, removed)
+        if start == run.end():
+            continue
+        if _can_open(text, run):
+            openers.setdefault(mark, []).append(_Opener(start, run.end()))
+        elif mark == "*" and run.end() - start > 1 and _can_close(text, run):
+            removed.append((start, run.end()))
+    removed += _unmatched_strong(openers, text)
+    return (remove(start, end) for start, end in sorted(removed))
+
+
+def _close(
+    openers: list[_Opener], run: re.Match[str], text: str, removed: list[tuple[int, int]]
+) -> int:
+    """Match the marks of a run with open ones; return its first mark that is left."""
+    start, end = run.span()
+    if not _can_close(text, run):
+        return start
+    while start < end and openers:
+        opener = openers[-1]
+        length = min(opener.length, end - start)
+        removed += [(opener.end - length, opener.end), (start, start + length)]
+        opener.end -= length
+        start += length
+        if not opener.length:
+            openers.pop()
+    return start
+
+
+def _can_open(text: str, run: re.Match[str]) -> bool:
+    before, after = _neighbours(text, run)
+    return bool(after) and not after.isspace() and not _is_word(before)
+
+
+def _can_close(text: str, run: re.Match[str]) -> bool:
+    before, after = _neighbours(text, run)
+    if not before or before.isspace():
+        return False
+    if not _is_word(after):
+        return True
+    return len(run.group()) > 1 and run.group()[0] == "*" and before in _MAY_PRECEDE_A_WORD
+
+
+def _neighbours(text: str, run: re.Match[str]) -> tuple[str, str]:
+    return text[max(run.start() - 1, 0) : run.start()], text[run.end() : run.end() + 1]
+
+
+def _is_word(character: str) -> bool:
+    """Return True for letters and digits of scripts that separate words by spaces."""
+    return character.isalnum() and unicodedata.east_asian_width(character) != "W"
+
+
+def _unmatched_strong(openers: dict[str, list[_Opener]], text: str) -> list[tuple[int, int]]:
+    """Return unmatched `**` before a word, as in an answer that was cut off."""
+    return [
+        (opener.start, opener.end)
+        for opener in openers.get("*", [])
+        if opener.length > 1 and text[opener.end : opener.end + 1].isalnum()
+    ]
