@@ -37,9 +37,11 @@ from api.page import page
 from api.playlist import make_playlist, playlist
 from api.preconditions import honour_preconditions
 from api.problem import answer_problem
+from api.proxies import serve_behind_proxies
 from api.response_headers import add_response_headers
 from api.server.folder_lock import CannotStart, lock_folder
-from api.server.gunicorn_app import listen, serve
+from api.server.gunicorn_app import serve
+from api.server.listening import Listeners, listen, shown_addresses
 from api.server.log import log_requests
 from api.session_events import events
 from api.sessions import sessions
@@ -166,6 +168,7 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
         ),
     )
     log_requests(app)
+    serve_behind_proxies(app, settings)
     protect(app, settings)
     app.register_error_handler(Exception, answer_problem)
     for blueprint in BLUEPRINTS:
@@ -208,12 +211,17 @@ def main(
         with lock_folder(settings.results_dir):
             prepare_avatar(settings, engine)
             check_avatar(settings, engine)
-            with listen(settings.host, settings.port) as listener:
-                serve(settings, listener, load)
+            with open_listeners(settings) as listeners:
+                serve(settings, listeners, load)
     except START_ERRORS as error:
         report(error)
         return 2
     return 0
+
+
+def open_listeners(settings: Settings) -> Listeners:
+    """Return the sockets of the settings; raises CannotStart."""
+    return listen(settings.host, settings.port, socket_mode=settings.socket_mode)
 
 
 def report(error: Exception) -> None:
@@ -266,8 +274,9 @@ def check_avatar(settings: Settings, engine: EngineFactory) -> None:
 
 
 def announce(settings: Settings) -> None:
-    """Print the address of the server."""
-    print(f"Warmtalk is ready at http://{settings.host}:{settings.port}", flush=True)
+    """Print the addresses of the server."""
+    addresses = " and ".join(shown_addresses(settings.host, settings.port))
+    print(f"Warmtalk is ready at {addresses}", flush=True)
 
 
 if __name__ == "__main__":

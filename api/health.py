@@ -1,4 +1,4 @@
-"""`GET /health`."""
+"""`GET /health` and `GET /livez`."""
 
 from typing import Any
 
@@ -32,6 +32,12 @@ def show() -> tuple[dict[str, Any], int]:
     """200 if the server answers requests, else 503 with the reason."""
     found = context().runtime.health()
     return health_json(found), 200 if found.state in HEALTHY else 503
+
+
+@health.get("/livez")
+def show_alive() -> dict[str, str]:
+    """200 if this process answers, whatever the render thread does."""
+    return {"status": "alive"}
 
 
 def health_json(found: Health) -> dict[str, Any]:

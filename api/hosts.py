@@ -11,8 +11,9 @@ from functools import cached_property
 
 from flask import Flask, Request, request
 
+from api.proxies import RECEIVED_HOST
 from warm.settings import Settings
-from warm.settings.network import ANY, IpAddress, canonical_host, read_address, words
+from warm.settings.network import ANY, IpAddress, canonical_host, host_words, read_address, words
 
 AUTHORITY = re.compile(
     r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?)(?::[0-9]{0,5})?", re.ASCII | re.IGNORECASE
@@ -45,7 +46,7 @@ class KnownHosts:
     """The names and addresses of one server."""
 
     def __init__(self, settings: Settings) -> None:
-        own = (settings.host, *LOOPBACK_NAMES)
+        own = (*host_words(settings.host), *LOOPBACK_NAMES)
         allowed = words(settings.allowed_hosts)
         self._names = {canonical_host(word.removeprefix("*.")) for word in (*own, *allowed)}
         self._domains = tuple(
@@ -54,8 +55,8 @@ class KnownHosts:
             if word.startswith((".", "*."))
         )
         self._is_open = ANY in allowed
-        bound = read_address(settings.host)
-        self._is_everywhere = settings.host == "" or (bound is not None and bound.is_unspecified)
+        bound = [read_address(word) for word in host_words(settings.host)]
+        self._is_everywhere = not bound or any(each and each.is_unspecified for each in bound)
 
     def __contains__(self, host: str) -> bool:
         """True for a host, in canonical form, by which clients may reach this server."""
@@ -111,11 +112,15 @@ def require_known_host(request: Request, known: KnownHosts) -> None:
 
 
 def named_hosts(request: Request) -> list[tuple[str, str]]:
-    """Where the request names a host, and the host: `Host`, and an address with a scheme."""
-    named = []
-    host = request.environ.get("HTTP_HOST")
-    if host is not None:
-        named.append(("Host", host))
+    """Where the request names a host, and the host: `Host`, and an address with a scheme.
+
+    `Host` as received is checked, too, where a proxy reports another one: a page whose name
+    resolves to this server can send such reports from the machine of a trusted proxy.
+    """
+    replaced = request.environ.get(RECEIVED_HOST)
+    reported = "Host" if replaced is None else "reported host"
+    found = [(reported, request.environ.get("HTTP_HOST")), ("Host", replaced)]
+    named = [(source, host) for source, host in found if host is not None]
     target = request.environ.get("RAW_URI", "")
     if not target.startswith("/") and "://" in target:
         named.append(("target", re.split(r"[/?#]", target.partition("://")[2], maxsplit=1)[0]))

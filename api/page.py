@@ -1,6 +1,6 @@
 """The web page at `/` and its files."""
 
-from flask import Blueprint, Response, send_from_directory
+from flask import Blueprint, Response, request, send_from_directory
 
 from warm.installation import shipped
 
@@ -9,7 +9,18 @@ WEB = shipped("web")
 page = Blueprint("page", __name__)
 
 
-@page.get("/", defaults={"name": "index.html"})
+@page.get("/")
+def index() -> Response:
+    """The page. Below a path prefix it names its own address, to which all others are relative."""
+    if not request.script_root:
+        return file("index.html")
+    text = (WEB / "index.html").read_text(encoding="utf-8")
+    base = f'<head>\n  <base href="{request.script_root}/">'
+    response = Response(text.replace("<head>", base, 1), headers={"Cache-Control": "no-cache"})
+    response.add_etag()
+    return response.make_conditional(request)  # type: ignore[return-value]
+
+
 @page.get("/web/<path:name>")
 def file(name: str) -> Response:
     """One file of the page; browsers revalidate it at every request."""

@@ -17,6 +17,7 @@ from werkzeug.exceptions import (
 
 from api.cross_site import CrossSiteRequest
 from api.hosts import BadHost, UnknownHost
+from api.proxies import BadForwarding
 from session.errors import (
     CopyFailedError,
     FilmBusyError,
@@ -177,6 +178,7 @@ def limit_json(limit: Limit) -> dict[str, Any]:
 
 CAUSES: dict[type[Exception], tuple[int, str]] = {
     BadHost: (400, "BadRequestError"),
+    BadForwarding: (400, "BadRequestError"),
     UnknownHost: (421, "MisdirectedRequestError"),
     CrossSiteRequest: (403, "ForbiddenError"),
     BadAvatarId: (422, "ValidationError"),

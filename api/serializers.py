@@ -3,6 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
+from flask import request
+
 from session.film import ClipRecord
 from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE, Avatar
@@ -17,9 +19,14 @@ from warm.sessions.session import Session, SessionView
 LIMITS = ("max_session_s", "max_session_mb", "session_idle_s")
 
 
+def url(path: str) -> str:
+    """URL of a resource from the root of the host, also below the path prefix of a proxy."""
+    return f"{request.script_root}{path}"
+
+
 def session_url(session_id: str) -> str:
     """Common prefix of the URLs of a session's resources."""
-    return "/session" if session_id == DEFAULT_SESSION else f"/sessions/{session_id}"
+    return url("/session" if session_id == DEFAULT_SESSION else f"/sessions/{session_id}")
 
 
 def film_url(session_id: str) -> str:
@@ -100,8 +107,8 @@ def idle_json(view: SessionView) -> dict[str, Any] | None:
         return None
     frames = view.film.committed.frames if view.film else 0
     return {
-        "url": f"/avatars/{view.facts.id}/idle.mp4",
-        "path_url": f"/avatars/{view.facts.id}/path.json",
+        "url": url(f"/avatars/{view.facts.id}/idle.mp4"),
+        "path_url": url(f"/avatars/{view.facts.id}/path.json"),
         "frames": view.facts.period,
         "frame": frames % view.facts.period,
     }
@@ -109,12 +116,12 @@ def idle_json(view: SessionView) -> dict[str, Any] | None:
 
 def archive_json(film: ArchivedFilm) -> dict[str, Any]:
     """JSON of an archived film."""
-    url = f"/archives/{film.session_id}/{film.name}"
+    film_at = url(f"/archives/{film.session_id}/{film.name}")
     return {
         "session_id": film.session_id,
         "name": film.name,
-        "url": url,
-        "captions_url": f"{url.removesuffix('.mp4')}.vtt",
+        "url": film_at,
+        "captions_url": f"{film_at.removesuffix('.mp4')}.vtt",
         "bytes": film.bytes,
         "archived": film.archived,
     }
@@ -138,8 +145,8 @@ def avatar_json(summary: AvatarSummary, active_id: str) -> dict[str, Any]:
         "bytes": summary.bytes,
         "notes": summary.notes,
         "verdict": verdict_json(summary.verdict) if summary.verdict else None,
-        "preview_url": f"/avatars/{summary.id}/{PREVIEW}",
-        "idle_url": f"/avatars/{summary.id}/{IDLE_FILM}",
+        "preview_url": url(f"/avatars/{summary.id}/{PREVIEW}"),
+        "idle_url": url(f"/avatars/{summary.id}/{IDLE_FILM}"),
     }
 
 

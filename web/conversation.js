@@ -64,7 +64,7 @@ export class Conversation {
     this.#errors.clear();
     const entries = [...this.#pending]; // their requests may fail before the reset is answered
     try {
-      await post("/reset", { session_id: this.#sessionId });
+      await post("reset", { session_id: this.#sessionId });
       entries.forEach((entry) => entry.remove());
       this.#transcript.clear();
     } catch (error) {
@@ -101,7 +101,7 @@ export class Conversation {
 
   async #interrupt() {
     try {
-      const { position_s: positionS } = await post("/interrupt", { session_id: this.#sessionId });
+      const { position_s: positionS } = await post("interrupt", { session_id: this.#sessionId });
       this.#playback.resumeAfter(positionS);
     } catch (error) {
       this.#errors.show(error);

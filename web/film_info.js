@@ -8,10 +8,14 @@ export class FilmInfo {
   /** Shown whenever the session has no problem of its own. */
   #standingNotice = "";
 
-  /** `root` contains the elements `#length`, `#download`, `#player` and `#notice`. */
-  constructor(root) {
+  /**
+   * `root` contains the elements `#length`, `#download`, `#player` and `#notice`; `filmUrl` is the
+   * address of the film.
+   */
+  constructor(root, filmUrl) {
     this.#length = root.querySelector("#length");
     this.#download = root.querySelector("#download");
+    this.#download.href = filmUrl;
     this.#player = root.querySelector("#player");
     this.#notice = root.querySelector("#notice");
   }
@@ -21,11 +25,10 @@ export class FilmInfo {
     return !this.#download.hidden;
   }
 
-  showSession({ avatar_id: avatar, duration_s: durationS, exists, video_url: url, problem }) {
+  showSession({ avatar_id: avatar, duration_s: durationS, exists, problem }) {
     this.#showNotice(problem || this.#standingNotice);
     this.#length.textContent = exists ? `${minutes(durationS)} of film` : `${avatar} is listening`;
     this.#download.hidden = !exists;
-    if (exists) this.#download.href = url;
   }
 
   showPlayer(name, title) {

@@ -2,7 +2,7 @@
 
 import { NotLive } from "./stream.js";
 
-const HLS_JS = "/web/vendor/hls.light.min.js";
+const HLS_JS = "web/vendor/hls.light.min.js";
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5000;
 const DAY_MS = 86_400_000;
@@ -43,7 +43,7 @@ export class HlsPlayer {
 
   /** Calls `onState` as `Stream` does, `onFilm(filmId)` for a new film, `onAppended()` for new data. */
   constructor(url, playback, { onState, onFilm, onAppended, signal }) {
-    this.#url = url;
+    this.#url = new URL(url, document.baseURI).href; // hls.js would resolve it otherwise
     this.#playback = playback;
     this.#onState = onState;
     this.#onFilm = onFilm;

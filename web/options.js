@@ -1,4 +1,5 @@
 // The options in the address of the page: `?session=`, `?player=` and `?from=start`.
+// All addresses of the page are relative to it, so that it may be served below any path.
 
 const DEFAULT_SESSION = "default";
 
@@ -9,7 +10,7 @@ export function readOptions(query) {
   const isDefault = sessionId === DEFAULT_SESSION;
   return {
     sessionId,
-    sessionUrl: isDefault ? "/session" : `/sessions/${encodeURIComponent(sessionId)}`,
+    sessionUrl: isDefault ? "session" : `sessions/${encodeURIComponent(sessionId)}`,
     title: isDefault ? "" : sessionId,
     player: fields.get("player"),
     fromStart: fields.get("from") === "start", // also plays what was said before the page was opened

@@ -41,7 +41,7 @@ export function post(path, body) {
 export async function* speak(request) {
   const { headers, body } = json(request);
   headers.accept = "text/event-stream, application/problem+json";
-  const response = await guard(() => fetch("/speak", { method: "POST", headers, body }));
+  const response = await guard(() => fetch("speak", { method: "POST", headers, body }));
   if (!response.ok) throw new Refused(await guard(() => response.json()));
   for await (const { event, data } of events(response.body)) {
     if (event === "error") throw new Refused(data);

@@ -49,7 +49,7 @@ export class SessionMonitor {
   async refresh() {
     try {
       const signal = AbortSignal.timeout(TIMEOUT_MS);
-      const health = await callAnyStatus("/health", { signal });
+      const health = await callAnyStatus("health", { signal });
       this.#handlers.onHealth(health);
       // A server that is warming up has not opened its films yet, and reports none.
       if (health.status === "warming") return await this.#refreshFace(signal);
@@ -86,6 +86,6 @@ export class SessionMonitor {
 
   #fetchSession(query, signal) {
     const parameters = new URLSearchParams({ session_id: this.#sessionId, ...query });
-    return call(`/session?${parameters}`, { signal });
+    return call(`session?${parameters}`, { signal });
   }
 }

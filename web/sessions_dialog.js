@@ -24,9 +24,9 @@ export class SessionsDialog {
   /** Loads the lists and opens the dialog; stays closed and throws if a request fails. */
   async open() {
     const [{ sessions }, { avatars }, { archives }] = await Promise.all([
-      call("/sessions"),
-      call("/avatars"),
-      call(`/archives?${new URLSearchParams({ session_id: this.#sessionId })}`),
+      call("sessions"),
+      call("avatars"),
+      call(`archives?${new URLSearchParams({ session_id: this.#sessionId })}`),
     ]);
     const others = sessions.filter(({ session_id: id }) => id !== this.#sessionId);
     this.#showList("other-sessions", others.map(sessionItem));
@@ -53,7 +53,7 @@ export class SessionsDialog {
       voice: this.#find("new-voice").value || null,
     };
     try {
-      const { session_id: id } = await post("/sessions", request);
+      const { session_id: id } = await post("sessions", request);
       location.search = new URLSearchParams({ session: id });
     } catch (error) {
       this.#find("new-error").textContent = error.message;
@@ -71,7 +71,9 @@ function sessionItem({ session_id: id, avatar_id: avatar, duration_s: durationS,
   return createItem([link(id, `?${new URLSearchParams({ session: id })}`)], `${avatar}, ${state}, ${length}`);
 }
 
-function archiveItem({ url, captions_url: captionsUrl, archived, bytes }) {
+function archiveItem({ session_id: id, name, archived, bytes }) {
+  const url = `archives/${id}/${name}`;
+  const captionsUrl = url.replace(/\.mp4$/, ".vtt");
   const links = [link(new Date(archived).toLocaleString(), url), link("captions", captionsUrl)];
   for (const one of links) one.download = "";
   return createItem(links, `${(bytes / 1e6).toFixed(1)} MB`);

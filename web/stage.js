@@ -49,12 +49,13 @@ export class Stage {
   }
 
   /** Shows the face of a session; no effect if that face is shown already. */
-  async setFace({ idle, fps, width, height }) {
+  async setFace({ idle, avatar_id: avatar, fps, width, height }) {
     if (idle === null) return;
+    const files = `avatars/${avatar}`;
     this.#element.style.setProperty("--ratio", width / height);
-    if (!this.#idle.load({ ...idle, fps })) return;
+    if (!this.#idle.load({ ...idle, url: `${files}/idle.mp4`, fps })) return;
     this.#transition.setPath(null);
-    this.#transition.setPath(new HeadPath(await (await fetch(idle.path_url)).json()));
+    this.#transition.setPath(new HeadPath(await (await fetch(`${files}/path.json`)).json()));
     this.#warmUp();
   }
 

@@ -1,58 +1,39 @@
-"""Start of gunicorn; port and folder are checked first, so that a fault gives a clear message."""
+"""Start of gunicorn on sockets that are open already, so that faults give clear messages."""
 
-import socket
 from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import Application
 
-from api.server.folder_lock import CannotStart
+from api.server.listening import Listeners, listen
 from warm.settings import Settings
 
+__all__ = ["listen", "serve"]
+
 CONFIG = "python:api.server.gunicorn_config"
-BACKLOG = 128
 
 
-def serve(settings: Settings, listener: socket.socket, load: Callable[[], Flask]) -> None:
+def serve(settings: Settings, listeners: Listeners, load: Callable[[], Flask]) -> None:
     """Serve the application that `load` makes in the worker process, until a signal ends both."""
-    Gunicorn(settings, listener, load).run()
+    Gunicorn(settings, listeners, load).run()
 
 
 class Gunicorn(Application):
     """gunicorn, configured by an object instead of its command line."""
 
-    def __init__(
-        self, settings: Settings, listener: socket.socket, load: Callable[[], Flask]
-    ) -> None:
+    def __init__(self, settings: Settings, listeners: Listeners, load: Callable[[], Flask]) -> None:
         self._load = load
         self._settings = settings
-        self._fd = listener.detach()  # gunicorn closes it
+        self._fds = listeners.detach()  # gunicorn closes them
         super().__init__()
 
     def load_config(self) -> None:
         """Read the configuration module, and set what follows from the settings."""
         self.load_config_from_module_name_or_filename(CONFIG)
-        self.cfg.set("bind", f"fd://{self._fd}")
+        self.cfg.set("bind", [f"fd://{fd}" for fd in self._fds])
         self.cfg.set("graceful_timeout", int(self._settings.stop_s) + 5)
 
     def load(self) -> Any:
         """Return the application. Called in the worker process."""
         return self._load()
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raises CannotStart."""
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except socket.gaierror as error:
-        raise CannotStart(
-            f"host = {host!r}: is not an address of this machine ({error})"
-        ) from error
-    try:
-        return socket.create_server(address, family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise CannotStart(
-            f"port = {port}: cannot listen on {host} ({error.strerror}); "
-            "stop the program that uses it, or choose another with --port"
-        ) from error

@@ -22,6 +22,9 @@ timeout = 0
 """Off: the render thread has a heartbeat of its own; see `/health`."""
 keepalive = 30
 control_socket_disable = True
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+"""Off: api/proxies.py reads the headers of proxies."""
 logconfig_dict = LOG_CONFIG
 
 

@@ -9,8 +9,15 @@ from typing import Any
 
 from flask import Flask, Response, g, has_request_context, request
 
+from api.client_address import LOCAL
+
 REQUEST_ID_HEADER = "X-Request-Id"
 USABLE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+INVISIBLE = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""Characters that control terminals or the direction of text, have no width, or are half of one."""
 PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """Attributes of every record; the caller added all others."""
 
@@ -34,7 +41,12 @@ class JsonFormatter(logging.Formatter):
         entry |= {key: value for key, value in vars(record).items() if key not in PLAIN}
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str, ensure_ascii=False)
+        return escaped(json.dumps(entry, default=str, ensure_ascii=False))
+
+
+def escaped(line: str) -> str:
+    """Return a line of JSON in which characters that would change the display are escapes."""
+    return INVISIBLE.sub(lambda found: json.dumps(found[0])[1:-1], line)
 
 
 LOG_CONFIG: dict[str, Any] = {
@@ -67,6 +79,7 @@ def _end(response: Response) -> Response:
     response.headers[REQUEST_ID_HEADER] = g.request_id
     entry = {
         "request_id": g.request_id,
+        "client": request.remote_addr or LOCAL,
         "method": request.method,
         "path": request.path,
         "status": response.status_code,

@@ -200,10 +200,12 @@ class Page:
         query: str = "",
         status: str = "ready",
         host: str = "127.0.0.1",
+        *,
+        path: str = "/",
     ) -> None:
         self.browser, self.port, self.session = browser, port, session
         browser.get_log("browser")
-        browser.get(f"http://{host}:{port}/?session={session}{query}")
+        browser.get(f"http://{host}:{port}{path}?session={session}{query}")
         self.wait(lambda: self.text("status-text").startswith(status))
         if status == "ready":  # then wait until the page has chosen a player
             self.wait(lambda: self.text("player") or self.text("error-text"))

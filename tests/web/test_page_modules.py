@@ -118,14 +118,14 @@ def test_the_address_selects_session_player_and_start(run: Any) -> None:
     )
     assert run(read, "") == {
         "sessionId": "default",
-        "sessionUrl": "/session",
+        "sessionUrl": "session",
         "title": "",
         "player": None,
         "fromStart": False,
     }
     assert run(read, "?session=a%20b&player=hls&from=start") == {
         "sessionId": "a b",
-        "sessionUrl": "/sessions/a%20b",
+        "sessionUrl": "sessions/a%20b",
         "title": "a b",
         "player": "hls",
         "fromStart": True,

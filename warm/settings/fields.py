@@ -10,13 +10,22 @@ from session.film import SAMPLE_RATE_HZ, WriterKind
 from stabilizers.settings import TrackSettings
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import ID_PATTERN
-from warm.settings.network import check_frame_ancestors, check_hosts, check_origins, joined
+from warm.settings.network import (
+    check_frame_ancestors,
+    check_hosts,
+    check_origins,
+    check_prefix,
+    check_proxies,
+    joined,
+)
 from warm.settings.stabilizers import track_fields, track_settings
 
 ENV_PREFIX = "WARMTALK_"
+MODE_PATTERN = r"^[0-7]{3}$"
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:[0-9]{1,2})?)$"
 PATTERNS = {
     ID_PATTERN.pattern: "1 to 64 letters, digits, `_`, `-`",
+    MODE_PATTERN: "three octal digits",
     DEVICE_PATTERN: "`auto`, `cpu`, `cuda`, `cuda:N`",
 }
 """The patterns in words, for messages and documentation."""
@@ -198,7 +207,10 @@ class Settings(StabilizedAvatarSettings):
     results_dir: Path = Path("results")
     """Folder of the avatars and sessions."""
     host: str = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 opens the server to the network."""
+    """Address to listen on, or a list of them; 0.0.0.0 opens the server to the network, :: also
+    over IPv6, `unix:/path/of.sock` is a unix socket."""
+    socket_mode: Annotated[str, Field(pattern=MODE_PATTERN)] = "660"
+    """Permissions of that unix socket, in octal digits."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     """Port to listen on."""
     allowed_hosts: str | None = None
@@ -211,6 +223,12 @@ class Settings(StabilizedAvatarSettings):
     frame_ancestors: str = "self"
     """Pages that may show this server's page in a frame: `self`, `none`, `*`, or a list of
     origins."""
+    trusted_proxies: str | None = None
+    """Proxies whose `X-Forwarded-…` and `Forwarded` headers are believed, in a list: addresses,
+    networks such as `10.0.0.0/8`, `unix` for those that connect to a unix socket."""
+    path_prefix: str | None = None
+    """Path below which a proxy serves this server, such as `/talk`; the proxy may remove it from
+    its requests or not."""
 
     @classmethod
     def settings_customise_sources(
@@ -222,7 +240,10 @@ class Settings(StabilizedAvatarSettings):
         """Use the arguments only."""
         return (named["init_settings"],)
 
-    @field_validator("allowed_hosts", "allowed_origins", "frame_ancestors", mode="before")
+    @field_validator(
+        *("host", "allowed_hosts", "allowed_origins", "frame_ancestors", "trusted_proxies"),
+        mode="before",
+    )
     @classmethod
     def _join_list(cls, value: object) -> object:
         return joined(value)
@@ -243,6 +264,18 @@ class Settings(StabilizedAvatarSettings):
     @classmethod
     def _check_frame_ancestors(cls, value: str) -> str:
         check_frame_ancestors(value)
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str | None) -> str | None:
+        check_proxies(value)
+        return value
+
+    @field_validator("path_prefix")
+    @classmethod
+    def _check_prefix(cls, value: str | None) -> str | None:
+        check_prefix(value)
         return value
 
     @field_validator("models_endpoint")

@@ -1,10 +1,10 @@
-"""Lists in the network settings: host names, origins of web pages, sources of frames.
+"""Network settings that are lists (hosts, origins, proxies) or paths.
 
 A list is a string of words, separated by commas or spaces. A YAML file may also hold a sequence.
 """
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 ANY = "*"
@@ -15,14 +15,24 @@ LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 NAME = rf"(?!.{{254}}){LABEL}(?:\.{LABEL})*"
 HOST_NAME = re.compile(NAME, re.ASCII)
 NAME_OR_DOMAIN = re.compile(rf"(?:\*?\.)?{NAME}", re.ASCII)
-MAX_PORT = 65535
+UNIX_PREFIX = "unix:"
+"""Beginning of a `host` that is the path of a unix socket."""
+UNIX = "unix"
+"""The peer of a unix socket, in `trusted_proxies`."""
+PATH_PREFIX = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", re.ASCII)
 
 IpAddress = IPv4Address | IPv6Address
+IpNetwork = IPv4Network | IPv6Network
 
 
 def words(value: str | None) -> tuple[str, ...]:
     """The words of a list."""
     return tuple(word for word in SEPARATORS.split(value or "") if word)
+
+
+def host_words(value: str) -> tuple[str, ...]:
+    """The hosts to listen on, separated by commas only: the path of a socket may have spaces."""
+    return tuple(word.strip() for word in value.split(",") if word.strip())
 
 
 def joined(value: object) -> object:
@@ -106,3 +116,52 @@ def origin_hint(word: str) -> str:
     """The closest origin, for a message."""
     meant = canonical_origin(word.lower().rstrip("/")) or canonical_origin(f"http://{word}")
     return f" (did you mean {meant!r}?)" if meant else ""
+
+
+def read_network(word: str) -> IpNetwork | None:
+    """The network that a word is, such as `10.0.0.0/8` or a single address; None for others."""
+    try:
+        return ip_network(word)
+    except ValueError:
+        return None
+
+
+class TrustedProxies:
+    """The peers in a list of addresses, networks and `unix`."""
+
+    def __init__(self, value: str | None) -> None:
+        found = words(value)
+        self._trusts_unix = UNIX in found
+        self._networks = [network for word in found if (network := read_network(word))]
+
+    def __contains__(self, peer: str) -> bool:
+        """True for an address in the list, and for a peer without one if `unix` is in it."""
+        address = read_address(peer)
+        if address is None:
+            return self._trusts_unix
+        return any(address in network for network in self._networks)
+
+
+def check_proxies(value: str | None) -> None:
+    """Raise ValueError for a word that is neither an address, a network nor `unix`."""
+    for word in words(value):
+        if word != UNIX and read_network(word) is None:
+            raise ValueError(
+                f"{word!r} is not a proxy; allowed: IP addresses, networks such as 10.0.0.0/8"
+                " (without host bits), unix for peers of a unix socket"
+            )
+
+
+def canonical_prefix(value: str | None) -> str:
+    """A path prefix without final slash; empty for none."""
+    return (value or "").rstrip("/")
+
+
+def check_prefix(value: str | None) -> None:
+    """Raise ValueError unless the value is a path of plain segments."""
+    prefix = canonical_prefix(value)
+    if prefix and not PATH_PREFIX.fullmatch(prefix):
+        raise ValueError(
+            "must be a path; allowed: / and segments of letters, digits, -, _, ~ and ., such as"
+            " /talk"
+        )
