@@ -35,8 +35,11 @@ TOPICS = {
     "watchers": "bench.viewers.watchers",
     "page": "bench.viewers.page",
     "skew": "bench.viewers.skew",
+    "soak": "bench.soak",
 }
 """Module of each topic; it has `measure(out: Path) -> list[Figure]`, `out` the folder of plots."""
+ON_REQUEST = {"soak"}
+"""Topics that take half an hour; they are measured only if they are named."""
 COMMANDS = {"gpu": "bench.neural.gpu", "parity": "bench.neural.parity"}
 """Modules with a command line of their own: `python -m bench gpu --help`."""
 REPORT = "bench.json"
@@ -56,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     report, plots = arguments.results / REPORT, arguments.results / PLOTS
     plots.mkdir(parents=True, exist_ok=True)
     print(HEADING, flush=True)
-    figures, failures = measure_all(arguments.topics or TOPICS, plots)
+    figures, failures = measure_all(arguments.topics or default_topics(), plots)
     write_report(figures, report)
     print(f"\n{report}, plots in {plots}")
     for topic, failure in failures.items():
@@ -80,6 +83,11 @@ def topic(name: str) -> str:
     if name not in TOPICS:
         raise argparse.ArgumentTypeError(f"no such topic: {name!r}; choose from {tuple(TOPICS)}")
     return name
+
+
+def default_topics() -> list[str]:
+    """Return the topics that are measured if none is named."""
+    return [name for name in TOPICS if name not in ON_REQUEST]
 
 
 def measure_all(topics: Iterable[str], out: Path) -> tuple[list[Figure], dict[str, str]]:
