@@ -30,6 +30,7 @@ TOPICS = {
     "decoders": "bench.neural.decoders",
     "memory": "bench.neural.memory",
     "prepare": "bench.faces.prepare",
+    "broken_media": "bench.broken_media",
     "server": "bench.server",
     "together": "bench.together",
     "watchers": "bench.viewers.watchers",

@@ -97,8 +97,8 @@ def read_isolated(
         raise ReadFailed(f"The process that read {path} {error}. {REMEDY}") from error
     except OutOfMemory as error:
         raise ReadFailed(
-            f"{path} needs more than {limits.memory_bytes / 1e9:.1f} GB of memory to be read. Send "
-            "a smaller file."
+            f"{path} needs more than {limits.memory_bytes / 1e9:.1f} GB of memory to be read: it "
+            "is too large, or its header is damaged. Send a smaller file, or send it again."
         ) from error
     finally:
         worker.kill()

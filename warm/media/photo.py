@@ -41,6 +41,7 @@ def read_photo(path: Path, *, max_side: int) -> Photo:
     try:
         with (
             warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
+            warnings.catch_warnings(action="ignore", category=UserWarning),  # on damaged metadata
             path.open("rb") as file,
         ):
             return _decode(open_photo(file, name, max_side), max_side)
