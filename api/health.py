@@ -50,6 +50,7 @@ def health_json(found: Health) -> dict[str, Any]:
         "model_loaded": found.is_loaded,
         "engine": found.engine,
         **{name: found.device_status.get(field) for name, field in STATUS_FIELDS.items()},
+        "stalled_stage": found.stalled_stage,
         "jobs_queued": found.queued,
         "jobs_processing": found.processing,
     }

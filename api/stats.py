@@ -25,6 +25,7 @@ def show() -> dict[str, Any]:
     return {
         "uptime_s": round(runtime.uptime_s(), 1),
         "requests": requests_json(runtime, health),
+        "stages": stages_json(health),
         "frames": runtime.counters.frames,
         "sessions": sessions_json(runtime),
         "watchers": {"open": viewers.taken, "max": viewers.limit},
@@ -44,6 +45,14 @@ def requests_json(runtime: Runtime, health: Health) -> dict[str, int]:
         "done": counters.done,
         "failed": counters.failed,
         "interrupted": counters.interrupted,
+    }
+
+
+def stages_json(health: Health) -> dict[str, Any]:
+    """JSON of the steps in progress: their number, and the age of the oldest one."""
+    return {
+        stage: {"count": use.count, "oldest_s": round(use.oldest_s, 3)}
+        for stage, use in health.stages.items()
     }
 
 

@@ -41,6 +41,7 @@ class ClipWriter(Protocol):
         samples: Samples,
         cues: Sequence[Cue] = (),
         should_stop: Callable[[], bool] = lambda: False,
+        on_encoded: Callable[[], None] = lambda: None,
     ) -> Fragment | None:
         """Add pictures and their sound; arguments as for `FragmentClipWriter.write`.
 

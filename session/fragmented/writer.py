@@ -195,19 +195,18 @@ class FilmWriter(Closeable):
 
     def _append(
         self,
-        encoder: VideoEncoder,
+        encode: Callable[[], list[bytes]],
         pictures: Pictures,
         samples: Samples,
         text: str | None,
         cues: Sequence[Cue],
-        should_stop: Callable[[], bool],
     ) -> Fragment:
         with self._writing:
             first_frame = self._fragment_log.totals[0]
             require_matching_media(self.spec, pictures, samples)
             require_cues_in_range(cues, first_frame=first_frame, frames=len(pictures))
             try:
-                video = encoder.encode(pictures, should_stop)
+                video = encode()
                 encoded_samples = samples[: len(video) * self.spec.samples_per_frame]
                 started_cues = [cue for cue in cues if cue.first_frame < first_frame + len(video)]
                 return self._append_encoded(video, encoded_samples, text, started_cues)
@@ -266,6 +265,7 @@ class FragmentClipWriter:
         samples: Samples,
         cues: Sequence[Cue] = (),
         should_stop: Callable[[], bool] = lambda: False,
+        on_encoded: Callable[[], None] = lambda: None,
     ) -> Fragment:
         """Append one fragment; durable and published on return.
 
@@ -275,6 +275,7 @@ class FragmentClipWriter:
         clip ends early, the cue ends with it.
         `should_stop` is called on this thread before every picture but the first; when it returns
         True, the fragment ends there and the remaining pictures and samples are dropped.
+        `on_encoded` is called before the fragment is written to the disk.
 
         Raises ValueError for invalid arguments, FilmFullError (an OSError) if the disk is full,
         FilmDiskError (an OSError) if the disk fails, FilmGoneError if the film was removed from
@@ -284,7 +285,13 @@ class FragmentClipWriter:
         """
         self._require_open()
         text = None if self._has_fragments else self._text
-        fragment = self._film._append(self._encoder, pictures, samples, text, cues, should_stop)
+
+        def encode() -> list[bytes]:
+            video = self._encoder.encode(pictures, should_stop)
+            on_encoded()
+            return video
+
+        fragment = self._film._append(encode, pictures, samples, text, cues)
         self._has_fragments = True
         return fragment
 

@@ -319,6 +319,7 @@ class ConcatClipWriter:
         samples: Samples,
         cues: Sequence[Cue] = (),
         should_stop: Callable[[], bool] = lambda: False,  # noqa: ARG002 - cannot be watched live
+        on_encoded: Callable[[], None] = lambda: None,  # noqa: ARG002 - `finish` writes the film
     ) -> None:
         """Add pictures and sound to the clip; neither durable nor shown before `finish`.
 

@@ -200,6 +200,7 @@ def test_health_has_the_fields_that_monitors_read(client: FlaskClient, runtime: 
         "vram_free_gb": None,
         "vram_budget_gb": None,
         "batch_size": None,
+        "stalled_stage": None,
         "jobs_queued": 0,
         "jobs_processing": 0,
     }

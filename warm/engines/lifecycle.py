@@ -85,6 +85,11 @@ class EngineLifecycle:
         return self.state == "awake"
 
     @property
+    def is_loading(self) -> bool:
+        """True while a thread loads the engine."""
+        return self._loading is not None
+
+    @property
     def retry_after_s(self) -> int:
         """Seconds after which a client should retry."""
         if self.needs_new_process:

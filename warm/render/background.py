@@ -1,40 +1,63 @@
-"""Thread pool for blocking film work, off the render thread: opening, ending, deleting."""
+"""Threads for film work that waits for the disk: opening, closing, deleting."""
 
+import logging
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from functools import partial
+from threading import Thread
 from typing import Any, TypeVar
 
+from warm.render.steps import Stage, Step, Steps
+
 THREADS = 4
-"""Sessions whose films can wait for the disk at the same time."""
+"""Tasks that run at the same time."""
+STALLED_S = 0.5
+"""A task that takes longer waits for the disk, and does not count as running any more: films on a
+disk that does not respond delay no other film."""
+POLL_S = 0.1
 
 Result = TypeVar("Result")
 
+log = logging.getLogger(__name__)
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(slots=True, eq=False, kw_only=True)
 class BackgroundTask:
-    """A running task."""
+    """A task that has not ended, or whose end has not been handled."""
 
-    future: "Future[Any]"
+    work: Callable[[], Any]
     on_done: Callable[["Future[Any]"], None]
-    started_s: float
+    step: Step
+    future: "Future[Any]"
+    started_s: float | None = None
+    """None: it waits for a thread."""
 
 
 class BackgroundPool:
-    """At most one task per session. Owned by the render thread, which `notify` wakes at the end of
-    each task."""
+    """At most one task per session, each on a thread of its own.
+
+    Owned by the render thread, which `notify` wakes at the end of each task.
+    """
 
     def __init__(
-        self, *, notify: Callable[[], None], clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        notify: Callable[[], None],
+        steps: Steps,
+        start_thread: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
-        self._notify, self._clock = notify, clock
-        self._threads = ThreadPoolExecutor(THREADS, "background")
+        """`start_thread` runs a function on a new thread."""
+        self._notify, self._steps = notify, steps
+        self._start_thread = start_thread or start_daemon
         self._tasks: dict[str, BackgroundTask] = {}
+        self._waiting: deque[BackgroundTask] = deque()
 
     @property
     def sessions(self) -> set[str]:
-        """Sessions with a running task."""
+        """Sessions with a task."""
         return set(self._tasks)
 
     def submit(
@@ -42,25 +65,70 @@ class BackgroundPool:
         session_id: str,
         work: Callable[[], Result],
         on_done: Callable[["Future[Result]"], None] = lambda _future: None,
+        *,
+        stage: Stage,
+        request_id: str = "",
+        subject: str = "",
     ) -> None:
-        """Run `work` on a thread of the pool; `poll` then calls `on_done` on the render thread."""
-        future = self._threads.submit(work)
-        self._tasks[session_id] = BackgroundTask(future, on_done, self._clock())
-        future.add_done_callback(lambda _future: self._notify())
+        """Run `work` on a thread; `poll` then calls `on_done` on the render thread."""
+        assert session_id not in self._tasks
+        step = self._steps.begin(stage, session_id, request_id=request_id, subject=subject)
+        task = BackgroundTask(work=work, on_done=on_done, step=step, future=Future())
+        self._tasks[session_id] = task
+        self._waiting.append(task)
+        self._start_waiting()
 
     def poll(self) -> None:
-        """Call `on_done` of the tasks that have ended."""
+        """Call `on_done` of the tasks that have ended, and start others."""
         ended = [(key, task) for key, task in self._tasks.items() if task.future.done()]
         for session_id, task in ended:
             del self._tasks[session_id]
             task.on_done(task.future)
+        self._start_waiting()
 
-    def close(self) -> None:
-        """Wait for all tasks and call their `on_done`."""
-        self._threads.shutdown()
+    def close(self, timeout_s: float) -> None:
+        """Wait for all tasks and call their `on_done`; those that take too long are abandoned."""
+        deadline = time.monotonic() + timeout_s
         self.poll()
+        while self._tasks and (left_s := deadline - time.monotonic()) > 0:
+            futures = [task.future for task in self._tasks.values()]
+            wait(futures, min(left_s, POLL_S), FIRST_COMPLETED)
+            self.poll()
+        for session_id, task in self._tasks.items():
+            fields = {"session_id": session_id, "stage": task.step.stage}
+            log.error("abandoned: the disk does not respond", extra=fields)
 
-    def busy_s(self) -> float:
-        """Age of the oldest running task in seconds. Any thread."""
-        now_s = self._clock()
-        return max((now_s - task.started_s for task in list(self._tasks.values())), default=0.0)
+    def _start_waiting(self) -> None:
+        while self._waiting and self._running() < THREADS:
+            task = self._waiting.popleft()
+            task.started_s = self._steps.clock()
+            try:
+                self._start_thread(partial(self._run, task))
+            except RuntimeError as error:  # the system has no thread left
+                self._steps.end(task.step)
+                task.future.set_exception(error)
+
+    def _running(self) -> int:
+        """Tasks that occupy a thread and are not stalled."""
+        now_s = self._steps.clock()
+        return sum(
+            task.started_s is not None
+            and not task.future.done()
+            and now_s - task.started_s < STALLED_S
+            for task in self._tasks.values()
+        )
+
+    def _run(self, task: BackgroundTask) -> None:
+        """Run a task. On its own thread."""
+        try:
+            task.future.set_result(task.work())
+        except BaseException as error:  # noqa: BLE001 - raised where the result is read
+            task.future.set_exception(error)
+        finally:
+            self._steps.end(task.step)
+            self._notify()
+
+
+def start_daemon(work: Callable[[], None]) -> None:
+    """Run a function on a thread that does not keep the process alive."""
+    Thread(target=work, name="background", daemon=True).start()

@@ -1,8 +1,9 @@
 """Clip being rendered: its timeline, the batches in progress, and its encoder."""
 
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import partial
 
 from session.factory import Film
 from session.film import ClipRecord, Fragment
@@ -92,7 +93,14 @@ class Clip:
             lambda: film.begin(job.text),
             on_written=self._on_written,
             notify=context.notify,
-            clock=context.clock,
+            steps=context.steps,
+            begin_step=partial(
+                context.steps.begin,
+                session_id=job.session_id,
+                request_id=job.origin.request_id,
+                subject=str(film.path),
+            ),
+            thread=context.encode_thread(),
         )
 
     @property
@@ -208,10 +216,15 @@ class Clip:
             self._drop_batches()
             self._ending = self._encoder.abandon()
 
-    def result(self) -> ClipRecord:
-        """Wait for the end of the clip and return its record; raises the error it failed with."""
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the end of the clip, which is ending; False on a timeout."""
         assert self._ending is not None
-        record = self._ending.result()
+        return bool(wait([self._ending], timeout_s).done)
+
+    def result(self) -> ClipRecord:
+        """Return the record of a clip that is done; raises the error it failed with."""
+        assert self._ending is not None
+        record = self._ending.result(0)
         if self._error is not None:
             raise self._error
         assert record is not None

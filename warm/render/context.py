@@ -1,6 +1,7 @@
 """Objects and options that the parts of the render thread share."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from session.film import Committed, FilmSpec
@@ -9,6 +10,7 @@ from warm.avatars.avatar import Avatar
 from warm.engines.base import Engine, Patch
 from warm.render.compositing import Frame
 from warm.render.health import Counters
+from warm.render.steps import Steps
 from warm.sessions.avatar_cache import AvatarCache
 from warm.sessions.limits import Capacity
 from warm.sessions.sessions import Sessions
@@ -29,6 +31,11 @@ class RenderResources:
     counters: Counters
 
 
+def encode_thread() -> Executor:
+    """A thread for the encoder of one clip."""
+    return ThreadPoolExecutor(1, "encode")
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class RenderContext:
     """Engine, voices, batch sizes and callbacks of the render thread, which owns it."""
@@ -44,10 +51,14 @@ class RenderContext:
     """Maximum number of frames in a batch."""
     clock: Callable[[], float]
     """Seconds, monotonic; all deadlines use it."""
+    steps: Steps
+    """The steps in progress, for the watchdog; by the same clock."""
     notify: Callable[[], None]
     """Wakes the render thread; called by any thread that has work or results for it."""
     capacity: Callable[[Committed, FilmSpec], Capacity]
     """How many more frames a film may take, given its committed part."""
+    encode_thread: Callable[[], Executor] = encode_thread
+    """Makes the thread of a clip's encoder."""
     is_engine_loaded: Callable[[], bool] = lambda: True
     report_error: Callable[[Exception], None] = lambda _error: None
     """Receives every error of the engine."""

@@ -1,11 +1,12 @@
 """Encoder of one clip: turns rendered batches into durable fragments on a thread of its own."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import TypeVar
 
 from session.factory import ClipWriter
 from session.film import ClipRecord, Fragment
+from warm.render.steps import Stage, Step, Steps
 from warm.render.timeline import Batch
 
 Result = TypeVar("Result")
@@ -24,21 +25,25 @@ class ClipEncoder:
         *,
         on_written: Callable[[int, Fragment | None], None],
         notify: Callable[[], None],
-        clock: Callable[[], float],
+        steps: Steps,
+        begin_step: Callable[[Stage], Step],
+        thread: Executor,
     ) -> None:
         """`on_written` is called on the encode thread with the first frame of each batch that the
-        film has taken, and with its fragment if that can be watched now."""
+        film has taken, and with its fragment if that can be watched now. `begin_step` records a
+        step of this clip in `steps`. `thread` runs one function after the other."""
         self.frames = 0
         """Frames of the clip that the film has taken."""
         self.error: Exception | None = None
         """The first error."""
         self.busy_since: float | None = None
         """Start of the batch that is being encoded."""
-        self._begin, self._on_written, self._notify, self._clock = begin, on_written, notify, clock
+        self._begin, self._on_written, self._notify = begin, on_written, notify
+        self._steps, self._begin_step = steps, begin_step
         self._clip: ClipWriter | None = None
         self._submitted = self._finished = 0
         self._is_cut = self._is_abandoned = False
-        self._thread = ThreadPoolExecutor(1, "encode")
+        self._thread = thread
         self._thread.submit(self._guarded, self._open)
 
     @property
@@ -74,33 +79,42 @@ class ClipEncoder:
         return future
 
     def _run(self, work: Callable[[], Result]) -> "Future[Result]":
+        step = self._begin_step("closing")
         future = self._thread.submit(work)
+        future.add_done_callback(lambda _future: self._steps.end(step))
         future.add_done_callback(lambda _future: self._notify())
         return future
 
-    def _guarded(self, work: Callable[[], None]) -> None:
-        self.busy_since = self._clock()
+    def _guarded(self, work: Callable[[Step], None]) -> None:
+        step = self._begin_step("encoder")
+        self.busy_since = step.started_s
         try:
-            work()
+            work(step)
         except Exception as error:  # noqa: BLE001 - the top of the encode thread
             self.error = error
             self._notify()
         finally:
             self.busy_since = None
+            self._steps.end(step)
 
-    def _open(self) -> None:
+    def _open(self, _step: Step) -> None:
         self._clip = self._begin()
 
     def _encode(self, batch: Batch) -> None:
         if self.error is None and not self._is_cut and not self._is_abandoned:
-            self._guarded(lambda: self._write(batch))
+            self._guarded(lambda step: self._write(batch, step))
         self._finished += 1
         self._notify()
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, batch: Batch, step: Step) -> None:
         assert self._clip is not None
-        samples = batch.utterance.samples
-        fragment = self._clip.write(batch.rendered, samples, batch.cues, lambda: self._is_cut)
+        fragment = self._clip.write(
+            batch.rendered,
+            batch.utterance.samples,
+            batch.cues,
+            should_stop=lambda: self._is_cut,
+            on_encoded=lambda: self._steps.advance(step, "writing"),
+        )
         self.frames += batch.frames if fragment is None else fragment.frames
         self._on_written(batch.first_frame, fragment)
 

@@ -6,6 +6,7 @@ from threading import Event, Lock
 from typing import Any, Literal
 
 from warm.engines.lifecycle import LifecycleState
+from warm.render.steps import Stage, StageUse
 
 State = Literal["warming", "ok", "stale", "dead", "stopping"] | LifecycleState
 WORKING: tuple[State, ...] = ("ok", "stale", "asleep", "loading", "reloading")
@@ -43,6 +44,10 @@ class Health:
     """Requests that wait."""
     processing: int
     """Clips being rendered."""
+    stages: dict[Stage, StageUse]
+    """Steps in progress, by stage."""
+    stalled_stage: Stage | None
+    """Stage of the step that stands still; None if there is none."""
 
 
 class Liveness:
@@ -60,10 +65,14 @@ class Liveness:
         """Record a heartbeat."""
         self._last_beat_s = self._clock()
 
-    def fault(self, stalled_s: float) -> tuple[State, str] | None:
+    def silent_s(self) -> float:
+        """Seconds since the last heartbeat."""
+        return self._clock() - self._last_beat_s
+
+    def fault(self, standing: str | None) -> tuple[State, str] | None:
         """State and reason if the thread does not work normally.
 
-        `stalled_s`: duration of the slowest film operation in progress.
+        `standing`: description of a step that stands still, if there is one.
         """
         if self.death is not None:
             return "dead", f"the render thread died: {self.death}"
@@ -71,12 +80,15 @@ class Liveness:
             return "stopping", "the server is stopping"
         if not self.warm.is_set():
             return "warming", "engine, avatar and voice are being loaded"
-        silent_s = self._clock() - self._last_beat_s
-        if silent_s > self._stale_s:
-            return "stale", f"the render thread has not finished a step for {silent_s:.0f} s"
-        if stalled_s > self._stale_s:
-            return "stale", f"a film has been waiting for the disk for {stalled_s:.0f} s"
+        if standing is not None:
+            return "stale", standing
+        if self.silent_s() > self._stale_s:
+            return "stale", self.describe_silence()
         return None
+
+    def describe_silence(self) -> str:
+        """The time since the last heartbeat as a sentence."""
+        return f"the render thread has not finished a step for {self.silent_s():.0f} s"
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -46,6 +45,7 @@ class RenderLoop:
         """Commands received and not run."""
         self._opening: dict[str, SpeakJob] = {}
         """Jobs whose films are being opened, by session; some may be over."""
+        self._is_shut_down = False
 
     def run_once(self) -> bool:
         """Run one iteration; False if there was nothing to do."""
@@ -67,33 +67,59 @@ class RenderLoop:
         while (job := self._queue.take(first_of)) is not None:
             self._fail(job, error)
 
-    def shut_down(self, job_error: Exception, command_error: Exception) -> None:
-        """Answer everything, and end every clip after the fragment that is being written."""
+    def shut_down(
+        self, job_error: Exception, command_error: Exception, left_s: Callable[[], float]
+    ) -> None:
+        """Answer everything, and end every clip after the fragment that is being written.
+
+        `left_s`: how much longer that may take. A clip that takes longer is abandoned.
+        """
+        self._is_shut_down = True
         self._fail_opening(job_error)
         for command in self._commands:
             command.fail(command_error)
         for clip in self._renderer.clips:
             clip.fail(job_error)
         for clip in self._renderer.clips:
-            self._end_clip(clip)
+            if clip.wait(left_s()):
+                self._end_clip(clip)
+            else:
+                self._fail(clip.job, command_error)
 
-    def close(self) -> None:
-        """Wait for films that are being opened or deleted. To be called after `shut_down`."""
-        self._background.close()
+    def close_idle(self, idle_s: float) -> None:
+        """Close the films without speech for `idle_s`; 0: none."""
+        for session in self._films.idle(idle_s) if idle_s else ():
+            if not self._is_busy(session.id):
+                close = partial(self._films.close_film, session)
+                path = str(session.path)
+                self._background.submit(session.id, close, stage="closing", subject=path)
 
-    def stalled_s(self) -> float:
-        """Duration of the slowest film operation in progress. Any thread."""
-        return max(self._renderer.stalled_s(), self._background.busy_s())
+    def close(self, left_s: Callable[[], float]) -> None:
+        """Finish the film work in progress and close all films. To be called after `shut_down`.
+
+        Films that take longer than `left_s` are abandoned.
+        """
+        self._background.close(left_s())
+        for session in self._films.opened():
+            if session.id not in self._background.sessions:
+                close = partial(self._films.close_film, session)
+                self._background.submit(session.id, close, stage="closing")
+        self._background.close(left_s())
+
+    def _is_busy(self, session_id: str) -> bool:
+        """True if a clip is being rendered for a session, or its film is being worked on."""
+        is_speaking = self._renderer.clip_of(session_id) is not None
+        return is_speaking or session_id in self._background.sessions
 
     def _drop_cancelled(self) -> None:
-        """Drop the cancelled jobs, and cut the clips of those that are being rendered."""
-        dropped = [job for job in self._opening.values() if job.cancel_reason is not None]
-        while (job := self._queue.take(first_cancelled)) is not None:
+        """Drop the jobs that are cancelled or over, and cut their clips."""
+        dropped = [job for job in self._opening.values() if is_dropped(job)]
+        while (job := self._queue.take(first_dropped)) is not None:
             dropped.append(job)
         for job in dropped:
             self._fail(job, Interrupted(str(job.cancel_reason)))
         for clip in self._renderer.clips:
-            if clip.job.cancel_reason is not None:
+            if is_dropped(clip.job):
                 clip.cut()
 
     def _fail_opening(self, error: Exception) -> None:
@@ -121,7 +147,7 @@ class RenderLoop:
             if self._renderer.clip_of(session_id) or session_id in self._background.sessions:
                 self._commands.append(command)
             elif command.is_blocking and session_id is not None:
-                self._background.submit(session_id, command.run)
+                self._background.submit(session_id, command.run, stage="closing")
             else:
                 command.run()
 
@@ -139,8 +165,12 @@ class RenderLoop:
             self._start(job)
 
     def speaking(self) -> list[SpeakJob]:
-        """Jobs whose clips are being rendered or whose films are being opened. Any thread."""
-        return [clip.job for clip in self._renderer.clips] + list(self._opening.values())
+        """Jobs whose clips are being rendered or whose films are being opened. Any thread.
+
+        A job that was answered although its clip has not ended takes no place.
+        """
+        jobs = [clip.job for clip in self._renderer.clips] + list(self._opening.values())
+        return [job for job in jobs if not job.is_over]
 
     def _start(self, job: SpeakJob) -> None:
         """Start a clip, at once if the film is open, else when it has been opened or created."""
@@ -150,24 +180,56 @@ class RenderLoop:
             self._begin_clip(job, open_film)
             return
         self._opening[job.session_id] = job
-        self._background.submit(job.session_id, open_film, partial(self._on_opened, job))
+        self._background.submit(
+            job.session_id,
+            open_film,
+            partial(self._on_opened, job),
+            stage="opening",
+            request_id=job.origin.request_id,
+            subject=str(job.session.path),
+        )
 
     def _on_opened(self, job: SpeakJob, session: "Future[Session]") -> None:
         del self._opening[job.session_id]
         self._begin_clip(job, session.result)
 
     def _begin_clip(self, job: SpeakJob, open_film: Callable[[], Session]) -> None:
+        error: Exception | None = None
         try:
             session = job.session = open_film()
+        except Exception as failure:  # noqa: BLE001 - the top of a request
+            self._fail_begun(job, failure)
+            return
+        try:
             assert session.film is not None
-            with ExitStack() as on_failure:
-                on_failure.callback(self._films.release, session)
-                if not job.is_over:
-                    self._renderer.begin(job, session.film, self._films.acquire_avatar(session))
-                    on_failure.pop_all()
-        except Exception as error:  # noqa: BLE001 - the top of a request
+            if not is_dropped(job):
+                self._renderer.begin(job, session.film, self._films.acquire_avatar(session))
+                return
+        except Exception as failure:  # noqa: BLE001 - the top of a request
+            error = failure
+        self._release(job, partial(self._fail_begun, job, error))
+
+    def _fail_begun(self, job: SpeakJob, error: Exception | None) -> None:
+        """Fail a job that has no clip; None: it is over or cancelled."""
+        if error is not None:
             self._renderer.report_error(error)
             self._fail(job, error)
+
+    def _release(self, job: SpeakJob, answer: Callable[[], None]) -> None:
+        """Release the session of a job, and answer it once an empty film is deleted."""
+        if not self._films.release(job.session):
+            answer()
+            return
+        if self._is_shut_down:
+            answer()
+        self._background.submit(
+            job.session_id,
+            partial(self._films.clean_up, job.session),
+            lambda _done: answer(),
+            stage="closing",
+            request_id=job.origin.request_id,
+            subject=str(job.session.path),
+        )
 
     def _fail(self, job: SpeakJob, error: Exception) -> None:
         """Fail a job, unless it is over."""
@@ -179,20 +241,22 @@ class RenderLoop:
 
     def _end_clip(self, clip: Clip) -> None:
         """Release the session, update the commands that ended the clip, and answer its request."""
-        job, error = clip.job, None
+        job = clip.job
         try:
             record = clip.result()
         except Exception as failure:  # noqa: BLE001 - the top of a request
-            error = failure
-        self._films.release(job.session)
+            self._note_in_commands(clip, was_dropped=isinstance(failure, Interrupted))
+            self._release(job, partial(self._fail, job, failure))
+        else:
+            self._note_in_commands(clip, was_dropped=False)
+            self._release(job, partial(self._answer, clip, record))
+
+    def _note_in_commands(self, clip: Clip, *, was_dropped: bool) -> None:
+        """Note in the commands of a session how its clip ended."""
         for command in self._commands:
-            if command.session_id == job.session_id:
+            if command.session_id == clip.job.session_id:
                 command.was_clip_cut |= clip.was_cut
-                command.dropped += [job] if isinstance(error, Interrupted) else []
-        if error is not None:
-            self._fail(job, error)
-            return
-        self._answer(clip, record)
+                command.dropped += [clip.job] if was_dropped else []
 
     def _answer(self, clip: Clip, record: ClipRecord) -> None:
         job = clip.job
@@ -203,14 +267,19 @@ class RenderLoop:
         log.info("spoken", extra=log_fields(job, record))
 
 
+def is_dropped(job: SpeakJob) -> bool:
+    """True if nobody waits for a job any more."""
+    return job.cancel_reason is not None or job.is_over
+
+
 def first_of(jobs: Sequence[SpeakJob]) -> SpeakJob | None:
     """The first of the jobs; None if there are none."""
     return next(iter(jobs), None)
 
 
-def first_cancelled(jobs: Sequence[SpeakJob]) -> SpeakJob | None:
-    """The first of the jobs that is cancelled; None if there is none."""
-    return first_of([job for job in jobs if job.cancel_reason is not None])
+def first_dropped(jobs: Sequence[SpeakJob]) -> SpeakJob | None:
+    """The first of the jobs that nobody waits for; None if there is none."""
+    return first_of([job for job in jobs if is_dropped(job)])
 
 
 def speak_result(clip: Clip, record: ClipRecord) -> SpeakResult:

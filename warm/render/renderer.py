@@ -128,12 +128,6 @@ class Renderer:
         times_s = [wakeup_s(clip, now_s) for clip in self.clips if clip.needs_frames()]
         return max(0.0, min(times_s, default=float("inf")) - now_s)
 
-    def stalled_s(self) -> float:
-        """Longest time that an encoder has been working on one batch. Any thread."""
-        busy_since = [clip.busy_since for clip in self.clips]
-        now_s = self._context.clock()
-        return max((now_s - since for since in busy_since if since is not None), default=0.0)
-
     def _select(self, opening: int) -> list[BatchSlice]:
         """The frames of the next pass."""
         if not self.is_engine_loaded():
@@ -165,7 +159,8 @@ class Renderer:
         requests = [request for batch_slice in slices for request in batch_slice.requests()]
         pending: PendingPatches = ReadyPatches([])
         try:
-            pending = self._context.engine.submit(requests) if requests else pending
+            with self._context.steps.running("engine"):
+                pending = self._context.engine.submit(requests) if requests else pending
         except Exception as error:  # noqa: BLE001 - the top of every request in it
             self._fail_drawn(slices, error)
         return RenderPass(slices=slices, pending=pending, started_s=started_s)
@@ -174,7 +169,8 @@ class Renderer:
         """Wait for the patches, composite them and give the frames to their clips."""
         patches: list[Patch] = []
         try:
-            patches = done.pending.patches()
+            with self._context.steps.running("engine"):
+                patches = done.pending.patches()
         except Exception as error:  # noqa: BLE001 - the top of every request in it
             self._fail_drawn(done.slices, error)
         remaining = iter(patches)

@@ -22,6 +22,8 @@ from warm.render.loop import Queue, RenderLoop
 from warm.render.queue import WorkQueue
 from warm.render.renderer import Renderer
 from warm.render.shares import FairShares, QueueFull
+from warm.render.steps import Step, Steps
+from warm.render.watchdog import CHECK_S, Watchdog
 from warm.sessions.voice_choice import Choices, VoiceResolver
 from warm.settings import Settings
 
@@ -31,6 +33,8 @@ DEVICE_STATUS_S = 1.0
 """Interval at which the engine reports its device."""
 WANTED_S = 0.5
 """Interval at which the clients of unanswered requests are checked."""
+CLOSE_S = 0.5
+"""Time that films get to close in any case, in seconds."""
 WARM_UP_TEXT = "Ready."
 
 log = logging.getLogger(__name__)
@@ -69,6 +73,17 @@ class RenderThread:
         self._lifecycle = EngineLifecycle(
             resources.engine, load_policy_of(settings), clock=clock, notify=self._wakeup.set
         )
+        self._steps = Steps(clock)
+        self._watchdog = Watchdog(
+            steps=self._steps,
+            demand=self._demand,
+            liveness=self._liveness,
+            waiting=self._queue.jobs,
+            report_s=settings.stale_s,
+            timeout_s=settings.step_timeout_s,
+        )
+        self._loading: Step | None = None
+        """The load of the engine that is in progress."""
         self._renderer = Renderer(self._context())
         self._loop = RenderLoop(
             queue=self._queue,
@@ -76,7 +91,7 @@ class RenderThread:
             renderer=self._renderer,
             films=resources.sessions.films,
             counters=resources.counters,
-            background=BackgroundPool(notify=self._wakeup.set),
+            background=BackgroundPool(notify=self._wakeup.set, steps=self._steps),
         )
         self._device_status: dict[str, Any] = {}
         self._device_status_at_s = float("-inf")
@@ -87,8 +102,9 @@ class RenderThread:
         self._thread = Thread(target=self._run, name="render", daemon=True)
 
     def start(self) -> None:
-        """Start the thread; returns at once."""
+        """Start the thread and its watchdog; returns at once."""
         self._thread.start()
+        Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def stop(self) -> None:
         """End every clip after its current fragment and close the films; returns at once."""
@@ -122,6 +138,7 @@ class RenderThread:
         """State of the thread and of the engine."""
         state, reason = self._state()
         lifecycle = self._lifecycle
+        standing = self._watchdog.standing()
         return Health(
             state=state,
             reason=reason,
@@ -134,6 +151,8 @@ class RenderThread:
             device_status=self._device_status,
             queued=len(self._queue),
             processing=len(self._renderer.clips),
+            stages=self._watchdog.use(),
+            stalled_stage=None if standing is None else standing.stage,
         )
 
     def check_ready(self) -> None:
@@ -160,6 +179,8 @@ class RenderThread:
 
         Raises NotReady if the result takes longer than `stale_s`; the command still runs.
         """
+        step = self._steps.begin("command", command.session_id)
+        command.future.add_done_callback(lambda _future: self._steps.end(step))
         dropped = self._queue.put_command(command, drop=command.drops)
         for job in dropped:
             job.fail(Interrupted(command.reason))
@@ -204,13 +225,16 @@ class RenderThread:
             largest_batch=settings.batch_size,
             clock=self._clock,
             notify=self._wakeup.set,
+            steps=self._steps,
             capacity=resources.sessions.limits.capacity,
             is_engine_loaded=lambda: self._lifecycle.is_awake,
             report_error=self._lifecycle.report_error,
         )
 
     def _state(self) -> tuple[State, str]:
-        fault = self._liveness.fault(self._loop.stalled_s())
+        standing = self._watchdog.standing()
+        now_s = self._clock()
+        fault = self._liveness.fault(None if standing is None else standing.describe(now_s))
         if fault is not None:
             return fault
         lifecycle = self._lifecycle
@@ -261,6 +285,14 @@ class RenderThread:
         finally:
             self._finish()
 
+    def _watch(self) -> None:
+        """Check for steps that stand still until the render thread ends. On a thread of its own."""
+        while not self._liveness.ended.wait(CHECK_S):
+            try:
+                self._watchdog.check()
+            except Exception:  # the top of a thread that must go on
+                log.exception("the watchdog failed")
+
     def _warm_up(self) -> None:
         resources, lifecycle = self._resources, self._lifecycle
         if not self._settings.lazy_load:
@@ -290,7 +322,7 @@ class RenderThread:
         """Run one iteration; False if there was nothing to do."""
         self._liveness.beat()
         self._resources.avatar_cache.evict_expired()
-        self._resources.sessions.films.close_idle(self._settings.session_idle_s)
+        self._loop.close_idle(self._settings.session_idle_s)
         self._poll_device()
         self._cancel_unwanted()
         self._manage_engine()
@@ -316,14 +348,17 @@ class RenderThread:
             return
         self._device_status_at_s = now_s
         try:
-            self._device_status = self._resources.engine.device_status()
+            with self._steps.running("engine"):
+                self._device_status = self._resources.engine.device_status()
         except EngineLost as lost:
             self._lifecycle.report_error(lost)
 
     def _manage_engine(self) -> None:
         """Load and unload the engine by demand, and inform the jobs that wait for it."""
         lifecycle = self._lifecycle
-        lifecycle.update(has_demand=self._demand.poll(), is_busy=bool(self._renderer.clips))
+        with self._steps.running("engine"):
+            lifecycle.update(has_demand=self._demand.poll(), is_busy=bool(self._renderer.clips))
+        self._record_load()
         if lifecycle.state == "broken":
             self._loop.fail_jobs(NotReady(lifecycle.reason, lifecycle.retry_after_s))
         if lifecycle.needs_new_process and not self._renderer.clips:
@@ -334,6 +369,18 @@ class RenderThread:
             else:
                 job.mark_engine_loading(lifecycle.reason)
 
+    def _record_load(self) -> None:
+        """Keep a step for a load of the engine that is in progress."""
+        if self._loading is None and self._lifecycle.is_loading:
+            self._loading = self._steps.begin("loading")
+        elif self._loading is not None and not self._lifecycle.is_loading:
+            self._steps.end(self._loading)
+            self._loading = None
+
+    def _left_s(self) -> float:
+        """Time that is left for answers and films after a stop or an error."""
+        return max(CLOSE_S, self._answer_deadline_s - self._clock())
+
     def _finish(self) -> None:
         """Answer every request and close the films."""
         self._limit_answers()
@@ -343,11 +390,10 @@ class RenderThread:
         command_error = NotReady(reason)
         job_error = Interrupted(reason) if self._liveness.death is None else command_error
         steps: tuple[Callable[[], None], ...] = (
-            lambda: self._loop.shut_down(job_error, command_error),
+            lambda: self._loop.shut_down(job_error, command_error, self._left_s),
             lambda: self._demand.fail_all(command_error),  # jobs lost between two parts by an error
-            self._loop.close,
-            self._resources.sessions.films.close,
-            self._resources.trash.close,
+            lambda: self._loop.close(self._left_s),
+            lambda: self._resources.trash.close(self._left_s()),
         )
         for step in steps:
             try:

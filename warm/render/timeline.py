@@ -113,7 +113,12 @@ class Timeline:
 
     def _place_next(self, written: int) -> None:
         """Place the next utterance, or the tail after the last one."""
-        utterance = self._fitting(next(self._source, None))
+        job = self._job
+        with self._context.steps.running(
+            "speech", job.session_id, request_id=job.origin.request_id
+        ):
+            spoken = next(self._source, None)
+        utterance = self._fitting(spoken)
         if utterance is None:
             utterance = silent_utterance(self._tail_frames(self.end), self._film.spec)
             self._has_tail = True

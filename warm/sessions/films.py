@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 class SessionFilms:
     """Films of the sessions of one registry.
 
-    `preload` is for any thread. `open` waits for the disk and is for any thread that has exclusive
-    use of the session. The other methods are for the render thread.
+    `preload` is for any thread. `open`, `clean_up` and `close_film` wait for the disk and are for
+    any thread that has exclusive use of the session. The other methods are for the render thread.
     """
 
     def __init__(
@@ -62,10 +62,7 @@ class SessionFilms:
             self._registry.publish(session)
 
     def preload(self, session: Session) -> None:
-        """Load avatar and film of a registered session on the calling thread.
-
-        Raises UnusableSession, FilmBusyError and OSError.
-        """
+        """Load the avatar of a registered session on the calling thread; raises UnusableSession."""
         if session.id not in self._registry:
             return
         session.idle_since_s = self._clock()
@@ -73,9 +70,6 @@ class SessionFilms:
             self._avatar_cache.fetch(self._compatibility.avatar_id(session.choices))
         except AvatarError as error:
             raise without_avatar(session, error) from error
-        if session.film is not None and not session.is_open:
-            session.continue_film()
-            self._registry.notify()
 
     def is_open(self, session: Session) -> bool:
         """True if `open` does not wait for the disk."""
@@ -116,31 +110,52 @@ class SessionFilms:
             session.frames_before_clip = session.film.committed.frames if session.film else 0
         return session.avatar
 
-    def release(self, session: Session) -> None:
-        """End the use of a session by a clip, complete or failed; delete it if nothing was said."""
+    def release(self, session: Session) -> bool:
+        """End the use of a session by a clip, complete or failed.
+
+        Returns True if nothing was said: `clean_up` must follow.
+        """
         if session.is_removed:
-            return
+            return False
         session.is_in_use = False
         if session.avatar is not None:
             self._avatar_cache.release(session.avatar)
             session.avatar, session.idle_since_s = None, self._clock()
         if not session.has_spoken:
-            self._lifecycle.clean_up(session)
-            return
+            return True
         session.is_tentative = False
         if session.film is not None and session.film.committed.frames > session.frames_before_clip:
             session.last_spoken = now()
+        return False
 
-    def close_idle(self, idle_s: float) -> None:
-        """Close films without speech for `idle_s`; 0: none."""
-        for session in self._registry.all() if idle_s else ():
-            is_idle = not session.is_in_use and self._clock() - session.idle_since_s >= idle_s
-            film = session.film
-            if is_idle and film is not None and not film.is_closed:
-                film.close()
-                log.info("film closed", extra={"session_id": session.id, "quiet_s": idle_s})
+    def clean_up(self, session: Session) -> None:
+        """Delete an empty film, and the session if it was made for it. Waits for the disk."""
+        self._lifecycle.clean_up(session)
 
-    def close(self) -> None:
-        """Close all films."""
-        for film in self._registry.films():
-            film.close()
+    def opened(self) -> list[Session]:
+        """Return the sessions whose films are open."""
+        return [
+            session
+            for session in self._registry.all()
+            if session.film is not None and not session.film.is_closed
+        ]
+
+    def idle(self, idle_s: float) -> list[Session]:
+        """Return the sessions whose films are open, but without speech for `idle_s`."""
+        now_s = self._clock()
+        return [
+            session
+            for session in self.opened()
+            if not session.is_in_use and now_s - session.idle_since_s >= idle_s
+        ]
+
+    def close_film(self, session: Session) -> None:
+        """Close the film of a session that is not in use. Waits for the disk."""
+        quiet_s = self._clock() - session.idle_since_s
+        try:
+            if session.film is not None:
+                session.film.close()
+        except OSError:
+            log.exception("film not closed", extra={"session_id": session.id})
+        else:
+            log.info("film closed", extra={"session_id": session.id, "quiet_s": round(quiet_s, 1)})

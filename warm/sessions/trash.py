@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -59,9 +59,11 @@ class Trash:
         with suppress(RuntimeError):
             self._thread.submit(self._empty)
 
-    def close(self) -> None:
-        """Wait until all files are removed."""
-        self._thread.shutdown()
+    def close(self, timeout_s: float) -> None:
+        """Wait until all files are removed, at most `timeout_s`; the next start removes others."""
+        with suppress(RuntimeError):
+            wait([self._thread.submit(self._empty)], timeout_s)
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _usable_folder(self) -> Path:
         """Return the folder, created if it is missing; the results folder if the disk is full."""

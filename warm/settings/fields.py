@@ -198,8 +198,10 @@ class Settings(StabilizedAvatarSettings):
     cancelled unless somebody watches the session. continue: it is spoken to its end. cancel: it is
     always cancelled."""
     stale_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
-    """Maximum duration of one step of the render thread, seconds; after that, `/health` reports the
-    thread as stale."""
+    """Time after which `/health` reports a step that stands still, such as a film that is being
+    opened or a pass of the engine, seconds; a reset or an interruption is answered after it."""
+    step_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Time after which a request is answered with 503 if one of its steps stands still, seconds."""
     stop_s: Annotated[float, Field(gt=0, le=600)] = 10.0
     """Maximum time that a shutdown waits for the current fragment, seconds."""
 

@@ -10,6 +10,7 @@ import pytest
 from session.audio_encoder import AudioEncoder
 from session.fragmented.check import check_film
 from session.video_encoder import VideoEncoder
+from tests.polling import wait_until
 from tests.sessions import session_of
 from tests.tiny_face import running_runtime
 from tts.espeak import EspeakVoices
@@ -178,8 +179,13 @@ def test_health_reports_a_disk_that_does_not_respond(
         creation = gate("create_film")
         job = runtime.speak(session_of(runtime, "slow"), "Hello.", runtime.choose())
         assert creation.is_reached.wait(TIMEOUT_S)
-        while "waiting for the disk" not in (health := runtime.health()).reason:
-            assert health.state in ("ok", "stale")
+        wait_until(lambda: runtime.health().state == "stale", "stale", TIMEOUT_S)
+        health = runtime.health()
+        assert "session 'slow'" in health.reason
+        assert "waiting for the disk" in health.reason
+        assert health.stalled_stage == "opening"
+        assert health.stages["opening"].count == 1
+        assert health.stages["opening"].oldest_s > 0.2
         creation.is_open.set()
         assert job.result().clip.frames > 0
 

@@ -25,6 +25,7 @@ from warm.render.compositing import composite
 from warm.render.context import RenderContext
 from warm.render.jobs import FragmentCommitted, SpeakJob
 from warm.render.renderer import Renderer
+from warm.render.steps import Steps
 from warm.runtime import Runtime
 from warm.sessions.limits import Capacity
 from warm.sessions.session import Session
@@ -92,6 +93,7 @@ class SteppedRenderer:
 
     def __init__(self, folder: Path, engine: LoudnessEngine, voices: EspeakVoices) -> None:
         self.now_s = 100.0
+        self.steps = Steps(lambda: self.now_s)
         self.engine = engine
         self.wakeup = Event()
         self.avatar = tiny_avatar(folder)
@@ -103,6 +105,7 @@ class SteppedRenderer:
             first_batch=2,
             largest_batch=25,
             clock=lambda: self.now_s,
+            steps=self.steps,
             notify=self.wakeup.set,
             capacity=lambda _committed, _spec: Capacity(100_000, "max_session_s", "", ""),
         )
@@ -156,6 +159,7 @@ def stepped(tmp_path: Path, voices: EspeakVoices) -> Iterator[SteppedRenderer]:
             film.may_continue.set()
     for clip in stepped.renderer.clips:
         clip.fail(RuntimeError("the test is over"))
+        assert clip.wait(30)
         with pytest.raises(RuntimeError, match="the test is over"):
             clip.result()
     for film in stepped.films.values():
@@ -237,7 +241,9 @@ def test_a_stalled_encoder_delays_no_other_session(stepped: SteppedRenderer) -> 
             stepped.wakeup.wait(0.02)
     assert stepped.frames("free") > 300
     assert stepped.frames("stuck") == 0
-    assert stepped.renderer.stalled_s() > 0.5
+    (step,) = stepped.steps.all()
+    assert (step.stage, step.session_id) == ("encoder", "stuck")
+    assert stepped.now_s - step.started_s > 0.5
 
 
 def test_an_asynchronous_engine_gives_the_same_film(tmp_path: Path, voices: EspeakVoices) -> None:

@@ -359,7 +359,7 @@ def test_a_render_thread_that_hangs_is_stale_until_it_continues(
         assert runtime.health().state == "ok"
         now[0] = settings.stale_s + 1
         assert runtime.health().state == "stale"
-        assert runtime.health().reason == "the render thread has not finished a step for 11 s"
+        assert runtime.health().reason == "the engine has been drawing for 11 s"
         engine.may_continue.set()
         job.result()
         assert runtime.health().state == "ok"

@@ -13,6 +13,7 @@ from tts.espeak import EspeakVoices
 from warm.render.context import RenderContext
 from warm.render.interruption import CLOSING_S
 from warm.render.jobs import SpeakJob, SpeechReady
+from warm.render.steps import Steps
 from warm.render.timeline import Batch, Timeline
 from warm.render.utterances import TAIL_FRAMES, Utterance
 from warm.sessions.limits import Capacity, SessionFull
@@ -39,6 +40,7 @@ def make(tmp_path: Path, voices: EspeakVoices) -> Iterator[MakeTimeline]:
             first_batch=SIZE,
             largest_batch=SIZE,
             clock=lambda: 0.0,
+            steps=Steps(lambda: 0.0),
             notify=lambda: None,
             capacity=lambda _committed, _spec: Capacity(capacity, "max_session_s", "0 s", "1"),
         )

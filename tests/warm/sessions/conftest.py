@@ -19,6 +19,8 @@ LIMITS = SessionLimits(
 )
 CACHE_LIMITS = AvatarCacheLimits(max_bytes=10**9, ttl_s=0)
 
+TIMEOUT_S = 30
+
 
 class Server:
     """The sessions of a server, which can be started again."""
@@ -49,9 +51,15 @@ class Server:
     def close(self) -> None:
         """Close the films, and wait until the trash is empty."""
         if self._sessions is not None and self._trash is not None:
-            self._sessions.films.close()
-            self._trash.close()
+            close_films(self._sessions)
+            self._trash.close(TIMEOUT_S)
         self._sessions = self._trash = None
+
+
+def close_films(sessions: Sessions) -> None:
+    """Close the films of all sessions."""
+    for session in sessions.films.opened():
+        sessions.films.close_film(session)
 
 
 @pytest.fixture

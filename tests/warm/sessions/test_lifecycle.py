@@ -11,6 +11,7 @@ import pytest
 from session.errors import FilmDiskError, FilmFullError
 from session.fragmented.journal import journal_path
 from tests.warm.sessions.clips import bob, complete_frames, speak
+from tests.warm.sessions.conftest import close_films
 from warm.sessions.archive import Archive
 from warm.sessions.paths import RECORD_NAME
 from warm.sessions.sessions import Sessions
@@ -130,7 +131,7 @@ def test_a_closed_film_is_archived_and_deleted_like_an_open_one(
     eve = sessions.registry.lookup("eve")
     speak(sessions, bob(sessions))
     speak(sessions, eve)
-    sessions.films.close()
+    close_films(sessions)
     name = sessions.lifecycle.reset(bob(sessions), {})
     assert name is not None
     assert complete_frames(results / "archive" / "bob" / name) == 4

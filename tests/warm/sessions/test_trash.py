@@ -15,5 +15,5 @@ def test_files_on_their_way_to_the_trash_are_not_removed(results: Path) -> None:
         trash.add(results / "nothing")
         (results / "other").touch()
         trash.add(results / "other")
-        trash.close()
+        trash.close(30)
         assert [path.name for path in (results / "trash").iterdir()] == [half.name]
