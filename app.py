@@ -75,6 +75,7 @@ BLUEPRINTS = (
 
 START_ERRORS = (
     BadSettings,
+    PermissionError,  # of a checkout or results that another user keeps private
     CannotStart,
     AvatarError,
     MediaError,
@@ -226,7 +227,13 @@ def open_listeners(settings: Settings) -> Listeners:
 
 def report(error: Exception) -> None:
     """Print why the server cannot start."""
-    print(f"Warmtalk cannot start.\n{error}", file=sys.stderr)
+    reason = str(error)
+    if isinstance(error, PermissionError):
+        reason = (
+            f"{error.filename}: cannot be used by this user ({error.strerror}); have its owner"
+            " permit it, or use a checkout and results of your own"
+        )
+    print(f"Warmtalk cannot start.\n{reason}", file=sys.stderr)
 
 
 def exit_on_start_failure(error: BaseException) -> None:

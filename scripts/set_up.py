@@ -27,6 +27,15 @@ from typing import TYPE_CHECKING, NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+OTHER_USER = (
+    "set-up: {} cannot be used by this user: the checkout was made by another one, who keeps it"
+    " private (umask 077). Clone a checkout of your own, or have its owner run"
+    " `chmod -R a+rX .` in it, and then `make setup`."
+)
+
+if not os.access(ROOT / "warm" / "face" / "download.py", os.R_OK):
+    sys.exit(OTHER_USER.format(ROOT / "warm"))
+
 from warm.face import download as face_models  # noqa: E402
 from warm.pinned_files import (  # noqa: E402
     DownloadError,
@@ -322,6 +331,8 @@ def main() -> None:
             set_up(ROOT, arguments.requirements, arguments.torch, arguments.models)
     except (SetUpError, DownloadError) as error:
         exit_with(str(error), 1)
+    except PermissionError as error:
+        sys.exit(OTHER_USER.format(error.filename))
     except KeyboardInterrupt:
         exit_with("interrupted. Run the same command again to continue.", 130)
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import importlib.util
+import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -247,3 +249,39 @@ def test_a_registry_that_does_not_answer_leaves_the_second_player_out(
     set_up.fetch_player(tmp_path / "vendor", is_new=False)
     assert "left out until the next set-up" in capfd.readouterr().out
     assert not (tmp_path / "vendor").exists()
+
+
+def as_user() -> list[str]:
+    """The beginning of a command for which permissions count, even if root runs the tests."""
+    if os.getuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("needs setpriv of util-linux when root runs the tests")
+    lost = "-dac_override,-dac_read_search"
+    return ["setpriv", f"--bounding-set={lost}", f"--inh-caps={lost}"]
+
+
+@pytest.mark.parametrize("private", ["warm", ".venv", "models"])
+def test_a_checkout_that_another_user_keeps_private_is_explained(
+    private: str, tmp_path: Path
+) -> None:
+    root = tmp_path / "checkout"
+    for name in ("scripts/set_up.py", "warm/__init__.py", "warm/pinned_files.py", "warm/face"):
+        source = SCRIPT.parents[1] / name
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, root / name)
+    (root / "requirements.txt").touch()
+    stamp = root / ".venv" / ".installed-requirementstxt"
+    for part in (".venv/bin", "models/face"):
+        (root / part).mkdir(parents=True)
+    stamp.write_text(hashlib.sha256(b"").hexdigest())
+    (root / ".venv/bin/python").touch()
+    (root / private).chmod(0)
+    command = [*as_user(), sys.executable, str(root / "scripts" / "set_up.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    (root / private).chmod(0o755)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"{root / private}" in done.stderr
+    assert "cannot be used by this user" in done.stderr
+    assert "Clone a checkout of your own" in done.stderr
