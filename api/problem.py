@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass, field
 from functools import singledispatch
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from flask import Response, g, has_request_context, request
@@ -25,9 +26,12 @@ from session.errors import (
     FilmDamagedError,
     FilmDiskError,
     FilmEmptyError,
+    FilmFullError,
     FilmGoneError,
     FilmNotLiveError,
     RangeNotSatisfiableError,
+    disk_error,
+    is_disk_fault,
     is_out_of_space,
 )
 from tts.voice import BadSpeechRequest, VoiceUnavailable
@@ -297,6 +301,10 @@ def _(error: RangeNotSatisfiableError) -> Problem:
 
 @problem_of.register
 def _(error: OSError) -> Problem:
+    if is_disk_fault(error):
+        return problem_of_disk(
+            disk_error(error, Path(error.filename or "the results folder")), error
+        )
     if not is_out_of_space(error):
         return problem_of_bug(error)
     return Problem(
@@ -308,7 +316,12 @@ def _(error: OSError) -> Problem:
 
 @problem_of.register
 def _(error: FilmDiskError) -> Problem:
-    log.error("disk error", exc_info=error)
+    return problem_of_disk(error, error)
+
+
+def problem_of_disk(error: FilmFullError | FilmDiskError, cause: OSError) -> Problem:
+    """Return the answer to a fault of the disk; `cause` is logged."""
+    log.error("disk error", exc_info=cause)
     return Problem(
         status=503,
         kind="StorageError",

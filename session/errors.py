@@ -6,10 +6,17 @@ from pathlib import Path
 
 SPACE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Disk full, quota exceeded, file larger than the system allows."""
+DISK_ERRNOS = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ELOOP),
+        *(errno.EIO, errno.ESTALE, errno.ENXIO, errno.EMFILE, errno.ENFILE),
+    }
+)
+"""Permissions, mounts, devices and descriptors: faults of the machine, not of the program."""
 _REMEDIES = {
     errno.EROFS: "mount it for writing and try again",
-    errno.EACCES: "give the server write permission and try again",
-    errno.EPERM: "give the server write permission and try again",
+    errno.EACCES: "give the server permission to read and write and try again",
+    errno.EPERM: "give the server permission to read and write and try again",
     errno.ENOENT: "a folder or file was removed; try again, and it is created again",
     errno.ENOTDIR: "a file exists where a folder is needed; move it away and try again",
     errno.EMFILE: "too many files are open; raise the limit (ulimit -n), or open fewer",
@@ -98,6 +105,11 @@ class RangeNotSatisfiableError(FilmError):
 def is_out_of_space(error: OSError) -> bool:
     """Return True if the error is due to missing disk space."""
     return error.errno in SPACE_ERRNOS
+
+
+def is_disk_fault(error: OSError) -> bool:
+    """Return True if the error is due to permissions, mounts, devices or descriptors."""
+    return error.errno in DISK_ERRNOS
 
 
 def disk_error(error: OSError, path: Path) -> FilmFullError | FilmDiskError:
