@@ -4,8 +4,9 @@ import resource
 from collections import Counter
 from pathlib import Path
 
-from api.client_address import is_local, normal_address
+from api.client_address import LOCAL, is_local, normal_address
 from api.server.request_reader import Address
+from warm.settings.network import TrustedProxies
 
 MIN_CONNECTIONS = 16
 """Kept even if the limit on open files is very low."""
@@ -33,6 +34,11 @@ def open_files() -> int:
 def client_of(address: Address) -> str:
     """Return the name by which the client at an address is told apart."""
     return normal_address(address[0] if isinstance(address, tuple) else None)
+
+
+def is_proxy(address: Address, proxies: TrustedProxies) -> bool:
+    """True for a proxy that speaks for many clients, whose connections have no share."""
+    return (address[0] if isinstance(address, tuple) else LOCAL) in proxies
 
 
 class Admission:

@@ -19,7 +19,7 @@ from gunicorn.http.message import Request
 from gunicorn.workers.gthread import PollableMethodQueue
 
 from api.server.acceptor import Acceptor
-from api.server.admission import Admission
+from api.server.admission import Admission, is_proxy
 from api.server.bad_requests import rejection, too_busy
 from api.server.connection import Connection, State
 from api.server.exchange import Exchange
@@ -27,6 +27,7 @@ from api.server.lanes import Lane, Lanes
 from api.server.output import ClientGone
 from api.server.request_reader import Address, IncompleteRequest, RequestReader
 from api.server.time_limits import overdue, regain_patience
+from warm.settings.network import TrustedProxies
 
 SWEEP_S = 0.5
 """Interval at which time limits are checked."""
@@ -44,6 +45,8 @@ class LoopLimits:
     max_body_bytes: int
     threads: int
     """Number of requests, other than probes and interruptions, that run at once."""
+    proxies: TrustedProxies
+    """Peers that speak for many clients."""
 
 
 class EventLoop:
@@ -61,6 +64,7 @@ class EventLoop:
         self._application = application
         self._config = config
         self._max_body_bytes = limits.max_body_bytes
+        self._proxies = limits.proxies
         self._is_crowded = is_crowded
         self._is_stopping = False
         self._connections: set[Connection] = set()
@@ -115,7 +119,8 @@ class EventLoop:
         reader = RequestReader(self._config, client, max_body_bytes=self._max_body_bytes)
         connection = Connection(sock, client, server, reader)
         self._admission.add(connection.owner)
-        if self._admission.has_too_many(connection.owner):
+        is_one_client = not is_proxy(client, self._proxies)
+        if is_one_client and self._admission.has_too_many(connection.owner):
             own = [each for each in self._connections if each.owner == connection.owner]
             has_room = self._make_room(own)
         else:

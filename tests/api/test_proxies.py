@@ -12,8 +12,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from api.proxies import serve_behind_proxies
+from api.server.admission import is_proxy
 from api.server.log import JsonFormatter
 from warm.settings import Settings
+from warm.settings.network import TrustedProxies
 
 ClientWith = Callable[..., FlaskClient]
 
@@ -252,6 +254,15 @@ def test_half_a_character_does_not_break_the_log() -> None:
     assert line.encode().decode() == line
     assert "é 漢" in line
     assert json.loads(line)["message"] == "half \ud800 é 漢"
+
+
+def test_the_connections_of_a_trusted_proxy_are_those_of_many_clients() -> None:
+    proxies = TrustedProxies(TRUSTED)
+    for peer in ((PROXY, 1), ("::ffff:10.0.0.2", 1), ("2001:db8::1", 1), "/run/a.sock", ""):
+        assert is_proxy(peer, proxies)
+        assert not is_proxy(peer, TrustedProxies(None))
+    for peer in (("9.9.9.9", 1), ("2001:db8::2", 1)):
+        assert not is_proxy(peer, proxies)
 
 
 @pytest.mark.parametrize("word", ["proxy.example", "10.0.0.1/8", "*", "unix:/run/a", "10.0.0.0/33"])
