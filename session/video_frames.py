@@ -19,6 +19,7 @@ from session.media_file import open_media
 
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that read the transparency of a codec, unlike FFmpeg's own."""
+DEINTERLACED_NOTE = "The video is interlaced; it was deinterlaced."
 
 
 @dataclass(slots=True)

@@ -12,7 +12,6 @@ from typing import Any
 import av
 import numpy as np
 from av.packet import Packet
-from av.stream import Disposition
 from numpy.typing import NDArray
 
 from session.disk import open_regular
@@ -21,6 +20,7 @@ from session.film import SAMPLES_PER_PACKET
 from session.media_file import open_media
 from session.mp4.sample_tables import top_level_boxes
 from session.orientation import Orientation, OrientationReader
+from session.video_frames import main_video
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,8 @@ class ProbedClip:
     audio: AudioProperties | None
     copy_obstacle: str = ""
     """Reason why the pictures of this clip can never be copied; empty if they can."""
+    notes: tuple[str, ...] = ()
+    """Changes that were made to the pictures when they were encoded again."""
 
 
 @dataclass(slots=True)
@@ -167,10 +169,9 @@ def _without_pictures(path: Path) -> ClipUnfitError:
 
 
 def _video_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    raise _without_pictures(path)
+    if (stream := main_video(container)) is None:
+        raise _without_pictures(path)
+    return stream
 
 
 def _count_packets(

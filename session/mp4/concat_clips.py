@@ -182,6 +182,7 @@ def _notes(clips: Sequence[ProbedClip], parts: Sequence[ProbedClip]) -> Iterator
     for clip, part in zip(clips, parts, strict=True):
         if part is not clip:
             yield f"{clip.path}: its pictures were encoded again"
+        yield from (f"{clip.path}: {note}" for note in part.notes)
         if note := clip.video.orientation.note:
             yield f"{clip.path}: {note}"
         if clip.audio is None:

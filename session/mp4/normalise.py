@@ -17,7 +17,9 @@ from session.media_file import open_media
 from session.mp4.clip_file import ClipFile
 from session.mp4.clip_probe import ProbedClip, probe_clip
 from session.orientation import AS_STORED, OrientationReader
+from session.transparency import ALPHA_NOTE, flatten_alpha, has_alpha
 from session.video_encoder import VideoEncoder
+from session.video_frames import DEINTERLACED_NOTE, DecodingReport, decode_video, main_video
 
 Picture = NDArray[np.uint8]
 """(h, w, 3) BGR."""
@@ -48,9 +50,10 @@ def matches_spec(clip: ProbedClip, spec: FilmSpec) -> bool:
 
 def normalise(clip: ProbedClip, path: Path, spec: FilmSpec) -> ProbedClip:
     """Encode the clip's pictures to a new file at `path`, without its sound."""
+    notes: list[str] = []
     with ClipFile(path, spec) as clip_file:
         group: list[Picture] = []
-        for picture in _resampled(clip, spec):
+        for picture in _resampled(clip, spec, notes):
             group.append(picture)
             if len(group) == _KEY_FRAME_INTERVAL_S * spec.fps:
                 clip_file.write(group, None)
@@ -58,14 +61,17 @@ def normalise(clip: ProbedClip, path: Path, spec: FilmSpec) -> ProbedClip:
         if group:
             clip_file.write(group, None)
         clip_file.finish(with_sound=False)
-    return replace(probe_clip(path), audio=clip.audio)
+    return replace(probe_clip(path), audio=clip.audio, notes=tuple(notes))
 
 
-def _resampled(clip: ProbedClip, spec: FilmSpec) -> Iterator[Picture]:
-    """Yield one picture for each frame of the film: the one shown in the middle of the frame."""
+def _resampled(clip: ProbedClip, spec: FilmSpec, notes: list[str]) -> Iterator[Picture]:
+    """Yield one picture for each frame of the film: the one shown in the middle of the frame.
+
+    Adds what was changed to `notes`.
+    """
     count = max(1, round(clip.duration_s * spec.fps))
     yielded, shown, orientations = 0, None, OrientationReader()
-    for start_s, frame in _decoded(clip):
+    for start_s, frame in _decoded(clip, notes):
         while shown is not None and yielded < count and _middle_s(yielded, spec) < start_s:
             yield shown
             yielded += 1
@@ -81,25 +87,37 @@ def _middle_s(frame: int, spec: FilmSpec) -> Fraction:
     return Fraction(2 * frame + 1, 2 * spec.fps)
 
 
-def _decoded(clip: ProbedClip) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+def _decoded(clip: ProbedClip, notes: list[str]) -> Iterator[tuple[Fraction, av.VideoFrame]]:
     """Yield the pictures, and the start of each in seconds after the first."""
+    report, is_transparent = DecodingReport(), False
     try:
         with open_media(clip.path) as container:
-            for frame in container.decode(container.streams.video[0]):
+            stream = main_video(container)
+            assert stream is not None  # it was probed
+            for frame in decode_video(clip.path, container, stream, report):
+                is_transparent |= has_alpha(frame)
                 if frame.pts is not None and frame.time_base is not None:
                     yield frame.pts * frame.time_base - clip.start_s, frame
     except av.error.FFmpegError as error:
-        raise ClipUnfitError(f"The pictures of {clip.path} cannot be decoded: {error}.") from error
+        raise _undecodable(clip, error) from error
+    if report.error is not None:
+        raise _undecodable(clip, report.error)
+    notes += [DEINTERLACED_NOTE] * bool(report.deinterlaced) + [ALPHA_NOTE] * is_transparent
+
+
+def _undecodable(clip: ProbedClip, error: av.error.FFmpegError) -> ClipUnfitError:
+    return ClipUnfitError(f"The pictures of {clip.path} cannot be decoded: {error}.")
 
 
 def _square_pixels(frame: av.VideoFrame, clip: ProbedClip) -> Picture:
-    """Convert to BGR, and scale to square pixels."""
-    bgr = frame.reformat(format="bgr24", interpolation=_ACCURATE)
-    picture = np.asarray(bgr.to_ndarray(), dtype=np.uint8)
+    """Convert to opaque BGR, and scale to square pixels."""
+    pixels = "bgra" if has_alpha(frame) else "bgr24"
+    bgr = frame.reformat(format=pixels, interpolation=_ACCURATE)
+    picture = flatten_alpha(np.asarray(bgr.to_ndarray(), dtype=np.uint8))
     aspect = clip.video.aspect
     if aspect == 1:
         return picture
-    size = (round(picture.shape[1] * aspect), picture.shape[0])
+    size = (max(1, round(picture.shape[1] * aspect)), picture.shape[0])
     return np.asarray(cv2.resize(picture, size), dtype=np.uint8)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-BACKDROP = 255
-"""Grey level behind transparent parts."""
+from session.transparency import flatten_alpha
+
 PROFILE_MODES = {"RGB": "RGB", "RGBA": "RGBA", "CMYK": "RGB", "L": "RGB"}
 """Modes in which colour profiles are applied, and the modes that result."""
 INVALID_PROFILE_NOTE = (
@@ -69,12 +69,3 @@ def to_eight_bit(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         return Image.fromarray((levels.clip(0, 1) * 255).round().astype(np.uint8))
     return Image.fromarray((levels.clip(0, 65535) / 257).round().astype(np.uint8))
-
-
-def flatten_alpha(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(h, w, 3) of (h, w, 3 or 4), composited over BACKDROP."""
-    if picture.shape[2] == 3:
-        return picture
-    alpha = picture[..., 3:].astype(np.uint16)
-    mixed = picture[..., :3] * alpha + BACKDROP * (255 - alpha)
-    return ((mixed + 127) // 255).astype(np.uint8)

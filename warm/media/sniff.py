@@ -46,6 +46,24 @@ PHOTO_SIGNATURES = {
     b"II*\x00": "TIFF",
     b"MM\x00*": "TIFF",
 }
+OTHER_SIGNATURES = {
+    b"FLV": "an FLV video",
+    b"\0\0\x01\xba": "an MPEG video",
+    b"\0\0\x01\xb3": "an MPEG video",
+    b"\x30\x26\xb2\x75": "a WMV video",
+    b"OggS": "an OGG file",
+    b"ID3": "a sound file",
+    b"fLaC": "a sound file",
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a ZIP archive",
+    b"8BPS": "a Photoshop file",
+    b"\x76\x2f\x31\x01": "an EXR picture",
+    b"\xff\x0a": "a JPEG XL photo",
+    b"\0\0\0\x0cJXL ": "a JPEG XL photo",
+    b"\0\0\0\x0cjP  ": "a JPEG 2000 photo",
+}
+TS_SYNC, TS_PACKET_BYTES = b"G", 188
+TEXT_BYTES = {*range(32, 127), *b"\t\r\n"}
 EBML_SIGNATURE = b"\x1aE\xdf\xa3"
 MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
 
@@ -58,8 +76,8 @@ def sniff(path: Path) -> MediaFormat:
     found = photo_format(head) or video_format(head)
     if found is None:
         raise UnknownMediaError(
-            f"{path} is not a readable photo or video: it begins with {head[:8].hex(' ')}. "
-            f"Send {READABLE_PICTURES}."
+            f"{path} is {other_format(head)}not a readable photo or video: it begins with "
+            f"{head[:8].hex(' ')}. Send {READABLE_PICTURES}."
         )
     return found
 
@@ -117,3 +135,15 @@ def video_format(head: bytes) -> MediaFormat | None:
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return MediaFormat("video", "avi")
     return None
+
+
+def other_format(head: bytes) -> str:
+    """Name a known format that is not supported, with a comma; empty for unknown content."""
+    for signature, name in OTHER_SIGNATURES.items():
+        if head.startswith(signature):
+            return f"{name}, "
+    if head[:1] == TS_SYNC and head[TS_PACKET_BYTES : TS_PACKET_BYTES + 1] == TS_SYNC:
+        return "an MPEG transport stream, "
+    if head[:4] == b"RIFF":
+        return "a RIFF file of another kind, "
+    return "a text file, " if all(byte in TEXT_BYTES for byte in head) else ""

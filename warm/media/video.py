@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from session.media_file import open_media
 from session.orientation import AS_STORED, OrientationReader
-from session.video_frames import DecodingReport, decode_video, main_video
+from session.transparency import ALPHA_NOTE, flatten_alpha, has_alpha
+from session.video_frames import DEINTERLACED_NOTE, DecodingReport, decode_video, main_video
 from warm.media.file_end import missing_share
-from warm.media.photo_colour import flatten_alpha
 from warm.media.picture_size import crop_to_even, scaled_size
 from warm.media.sniff import DamagedMediaError, MediaError, sniff
 
@@ -41,7 +41,6 @@ LONGEST_LAST_FRAME_S = 1
 """The last frame is shown for at most this long, or as long as the longest one before it."""
 HDR_NOTE = "The video is HDR; its colours will look pale. Record or export it as SDR (Rec. 709)."
 CUT_NOTE = "The file is cut off: {share:.0%} of it is missing. The part that is there is used."
-ALPHA_NOTE = "The video is transparent; it is shown over white."
 
 
 @contextmanager
@@ -103,7 +102,7 @@ class Video:
         notes = [self.orientation.note] if self.orientation.note else []
         notes += [HDR_NOTE] * self.is_hdr + [ALPHA_NOTE] * self._has_alpha
         if self._report.deinterlaced:
-            notes.append("The video is interlaced; it was deinterlaced.")
+            notes.append(DEINTERLACED_NOTE)
         if self._report.damaged:
             notes.append(damage_note(self._report))
         if self._is_read_to_end:
@@ -181,11 +180,6 @@ class Video:
             interpolation=EXACT_SCALING,
         )
         return flatten_alpha(np.asarray(converted.to_ndarray(), np.uint8))
-
-
-def has_alpha(frame: VideoFrame) -> bool:
-    """Return True if the frame has transparency."""
-    return any(component.is_alpha for component in frame.format.components)
 
 
 def damage_note(report: DecodingReport) -> str:
