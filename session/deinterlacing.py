@@ -6,7 +6,6 @@ fraction of a second apart. Shown as it is, everything that moves has combed edg
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Literal
 
 from av import VideoFrame
@@ -17,7 +16,6 @@ from av.filter import Graph
 FieldOrder = Literal["tff", "bff", "auto"]
 """Top or bottom field first, or as each frame is marked."""
 
-PROBED_FRAMES = 60
 MIN_COMBED = 4
 """Frames with moving fields that the content needs to count as interlaced, marked or not."""
 MIN_MAJORITY = 3
@@ -28,14 +26,14 @@ GraphFormat = tuple[int, int, str, object]
 
 
 def find_field_order(frames: Iterable[VideoFrame]) -> FieldOrder | None:
-    """Return the field order of the first frames; None if they are progressive.
+    """Return the field order of consecutive frames; None if they are progressive.
 
     The content counts more than the marks of the frames, which are often missing or wrong. Frames
     that are marked and do not move are treated as interlaced: their movement may come later.
     """
     is_marked, seen = False, Counter[str]()
     detect = _Filter(["idet"])
-    for frame in islice(frames, PROBED_FRAMES):
+    for frame in frames:
         is_marked |= bool(frame.interlaced_frame)
         seen.update(_verdict(each) for each in detect.push(frame))
     seen.update(_verdict(each) for each in detect.finish())

@@ -1,11 +1,10 @@
 """Decoding of the main video of a container: transparent, deinterlaced, past damaged parts."""
 
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from errno import ENOMEM
 from fractions import Fraction
-from pathlib import Path
+from itertools import chain, islice
 from typing import Any
 
 from av import CodecContext, Packet, VideoCodecContext, VideoFrame, VideoStream
@@ -15,10 +14,11 @@ from av.error import FFmpegError
 from av.stream import Disposition
 
 from session.deinterlacing import Deinterlacer, find_field_order
-from session.media_file import open_media
 
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that read the transparency of a codec, unlike FFmpeg's own."""
+PROBED_FRAMES, PROBED_BYTES = 48, 1 << 28
+"""The first frames decide whether a video is interlaced: so many, or fewer in a large format."""
 DEINTERLACED_NOTE = "The video is interlaced; it was deinterlaced."
 
 
@@ -49,26 +49,25 @@ def main_video(container: InputContainer) -> VideoStream | None:
 
 
 def decode_video(
-    path: Path, container: InputContainer, stream: VideoStream, report: DecodingReport
+    container: InputContainer, stream: VideoStream, report: DecodingReport
 ) -> Iterator[VideoFrame]:
-    """Yield the frames of a stream of the open file `path`, progressive ones as they are.
+    """Yield the frames of a stream, the interlaced ones deinterlaced.
 
-    Damaged packets are skipped, and recorded in `report`. The file is opened once more, to find out
-    whether its first frames are interlaced.
+    Damaged packets are skipped, and recorded in `report`. The first frames are kept in memory until
+    it is known whether they are interlaced.
     """
-    with open_media(path, demuxer=container.format.name.split(",")[0]) as probe:
-        same = next(each for each in probe.streams.video if each.index == stream.index)
-        with closing(_decoded(probe, same, DecodingReport())) as frames:
-            order = find_field_order(frames)
-    deinterlacer = Deinterlacer(order)
-    for frame in deinterlacer.applied(_decoded(container, stream, report)):
+    frames = _decoded(container, stream, report)
+    frame_bytes = max(1, stream.codec_context.width * stream.codec_context.height * 2)
+    probed = list(islice(frames, max(1, min(PROBED_FRAMES, PROBED_BYTES // frame_bytes))))
+    deinterlacer = Deinterlacer(find_field_order(probed))
+    for frame in deinterlacer.applied(chain(probed, frames)):
         report.deinterlaced = deinterlacer.frames
         yield frame
 
 
 def _decoded(
     container: InputContainer, stream: VideoStream, report: DecodingReport
-) -> Generator[VideoFrame, None, None]:
+) -> Iterator[VideoFrame]:
     decoder, base = _decoder(stream), stream.time_base or Fraction(1)
     origin = 0
     for packet in _packets(container, stream, report):

@@ -94,7 +94,7 @@ def _decoded(clip: ProbedClip, notes: list[str]) -> Iterator[tuple[Fraction, av.
         with open_media(clip.path) as container:
             stream = main_video(container)
             assert stream is not None  # it was probed
-            for frame in decode_video(clip.path, container, stream, report):
+            for frame in decode_video(container, stream, report):
                 is_transparent |= has_alpha(frame)
                 if frame.pts is not None and frame.time_base is not None:
                     yield frame.pts * frame.time_base - clip.start_s, frame

@@ -137,7 +137,7 @@ class Video:
         origin: Fraction | None = None
         start = self._end_s = Fraction(0)
         self._report = DecodingReport()
-        for frame in decode_video(self._path, self._container, self._stream, self._report):
+        for frame in decode_video(self._container, self._stream, self._report):
             previous, start = start, self._end_s
             if frame.pts is not None and frame.time_base is not None:
                 stamp = frame.pts * frame.time_base
