@@ -23,6 +23,7 @@ TOPICS = {
     "damage": "bench.films.damage",
     "stabilizers": "bench.faces.stabilizers",
     "voice": "bench.voice",
+    "hostile": "bench.hostile",
     "lips": "bench.faces.lips",
     "mouth": "bench.faces.mouth",
     "video": "bench.faces.video",

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,19 +64,22 @@ class ServerProcess:
 
     def resident_mb(self) -> float:
         """Return the resident memory of the server's processes, mapped files included."""
-        return sum(map(_resident_mb, _process_tree(self.process.pid)))
+        return sum(map(_resident_mb, process_tree(self.process.pid)))
 
     def cpu_s(self) -> float:
         """Return the CPU time that the server's processes have used."""
-        return sum(map(_cpu_s, _process_tree(self.process.pid)))
+        return sum(map(_cpu_s, process_tree(self.process.pid)))
 
 
-def _process_tree(pid: int) -> Iterator[int]:
-    """Yield a process and all its descendants."""
+def process_tree(pid: int, depth: int | None = None) -> Iterator[int]:
+    """Yield a process and its descendants, down to `depth` generations."""
     yield pid
+    if depth == 0:
+        return
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text(encoding="ascii").split():
-            yield from _process_tree(int(child))
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread or process has ended
+            for child in children.read_text(encoding="ascii").split():
+                yield from process_tree(int(child), None if depth is None else depth - 1)
 
 
 def _resident_mb(pid: int) -> float:

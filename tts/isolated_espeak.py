@@ -63,6 +63,10 @@ class IsolatedEspeak:
         """Return the process ids of the workers, the one of the next request first."""
         return self._pool.pids()
 
+    def idle_pids(self) -> list[int]:
+        """Return the process ids of the workers that wait for a request."""
+        return self._pool.idle_pids()
+
     def languages(self) -> tuple[EspeakLanguage, ...]:
         """Return all languages of espeak; raises VoiceUnavailable."""
         with self._pool.borrow() as worker:

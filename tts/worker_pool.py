@@ -79,6 +79,11 @@ class WorkerPool:
         with self._changed:
             return [worker.pid for worker in [*self._idle, *self._starting, *self._busy]]
 
+    def idle_pids(self) -> list[int]:
+        """Return the process ids of the workers that are ready and not lent."""
+        with self._changed:
+            return [worker.pid for worker in self._idle]
+
     def close(self) -> None:
         """Stop all workers; requests in progress fail."""
         with self._changed:
