@@ -64,6 +64,11 @@ class Video:
 
     def __init__(self, container: InputContainer, path: Path, *, fps: int, max_side: int) -> None:
         stream = main_video(container)
+        if not container.streams:
+            raise DamagedMediaError(
+                f"The video {path} is damaged or truncated: it lists no streams, perhaps because "
+                "the recording was not finished. Send the file again."
+            )
         if stream is None:
             raise MediaError(f"{path} has no video stream. Send a photo or a video.")
         self._container, self._path, self._stream = container, path, stream
