@@ -21,7 +21,7 @@ from itertools import pairwise
 
 from tts.markup_blocks import block_edits
 from tts.markup_draft import Draft, Edit, protect, remove
-from tts.markup_emphasis import emphasis_edits
+from tts.markup_emphasis import emphasis_edits, is_word
 from tts.plain_text import PlainText
 
 _MARKS = re.compile(r"[*_`~#\[\]<>|&\\]|^[ \t]*[-+•=]|[\n\r][ \t]*[-+•=]|[\n\r][ \t]*\d+[.)]")
@@ -71,6 +71,9 @@ _DEFINITION = re.compile(
 )
 _FOOTNOTE_DEFINITION = re.compile(r"^ {0,3}\[\^[^\[\]\s]{1,80}\]:[ \t]*", re.MULTILINE)
 _FOOTNOTE = re.compile(r"[ \t]*\[\^[^\[\]\s]{1,80}\]")
+_ALERT = re.compile(r"^[ \t]*>[ \t>]*(\[!)[A-Z]+(\])[ \t]*$", re.MULTILINE)
+"""The first line of a quotation that is a note or a warning."""
+_ADDRESS = re.compile(r"\bhttps?://[^\s<>()\[\]*`]*[^\s<>()\[\]*`_~]")
 _URL_MARKS = frozenset("/.#:?@")
 
 
@@ -89,6 +92,7 @@ def read_markup(text: str) -> PlainText:
         _link_edits,
         _definition_edits,
         _reference_edits,
+        _address_edits,
         block_edits,
         emphasis_edits,
         _blank_edits,
@@ -142,7 +146,10 @@ def _code_and_escape_edits(draft: Draft) -> Iterator[Edit]:
 def _closing_ticks(
     found: list[re.Match[str]], breaks: list[int]
 ) -> dict[re.Match[str], re.Match[str]]:
-    """Map each run of backticks to the next one of the same length in its paragraph."""
+    """Map each run of backticks to the next one of the same length in its paragraph.
+
+    A single one inside a word is an apostrophe.
+    """
     by_length: dict[str, list[re.Match[str]]] = {}
     for match in found:
         by_length.setdefault(match.group(), []).append(match)
@@ -152,6 +159,7 @@ def _closing_ticks(
         if ticks[0] == "`"
         for one, other in pairwise(runs)
         if bisect_right(breaks, one.start()) == bisect_right(breaks, other.start())
+        and not (len(ticks) == 1 and is_word(one.string[max(one.start() - 1, 0) : one.start()]))
     }
 
 
@@ -239,9 +247,11 @@ def _link_edits(draft: Draft) -> Iterator[Edit]:
 
 
 def _definition_edits(draft: Draft) -> Iterator[Edit]:
-    """Remove the marks of footnotes."""
+    """Remove the marks of footnotes, and of notes and warnings."""
     edits = [remove(*match.span()) for match in _FOOTNOTE_DEFINITION.finditer(draft.pattern)]
     edits += [remove(*match.span()) for match in _FOOTNOTE.finditer(draft.pattern)]
+    for match in _ALERT.finditer(draft.pattern):
+        edits += [remove(*match.span(1)), Edit(*match.span(2), ".")]
     return _disjoint(edits)
 
 
@@ -261,6 +271,12 @@ def _reference_edits(draft: Draft) -> Iterator[Edit]:
                 remove(match.end(1), match.end()),
             ]
     return _disjoint(edits)
+
+
+def _address_edits(draft: Draft) -> Iterator[Edit]:
+    """Protect the underscores of addresses."""
+    for match in _ADDRESS.finditer(draft.pattern):
+        yield protect(draft, *match.span())
 
 
 def _blank_edits(draft: Draft) -> Iterator[Edit]:

@@ -9,7 +9,7 @@ from tts.markup_draft import Draft, Edit, remove
 _RULE = re.compile(r"[ \t]*([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 _UNDERLINE = re.compile(r" {0,3}(?:={2,}|-{3,})[ \t]*$")
 _QUOTE = re.compile(r"[ \t]*(?:>[ \t]*)+(?=[^\d\s=<>]|$)")
-_BULLET = re.compile(r"[ \t]*(?:[-*•][ \t]+|\+[ \t]+(?!\d))(?:\[[ xX]\][ \t]+)?(?=\S)")
+_BULLET = re.compile(r"[ \t]*(?:[-*•][ \t]+|\+[ \t]+(?!\d))(?:\[[ xX]\][ \t]+)?")
 _NUMBER = re.compile(r"[ \t]*(?=\d{1,9}[.)][ \t]+\S)")
 _HEADING = re.compile(r"[ \t]*(#{1,6})(?:[ \t]+|(?=$))")
 _CLOSING_HASHES = re.compile(r"[ \t]+#+[ \t]*$")
@@ -41,9 +41,15 @@ def block_edits(draft: Draft) -> Iterator[Edit]:
             yield from _heading_edits(line, start, length)
         else:
             yield remove(start, start + length)
-            is_last = not following.strip() or number + 1 in rows or bool(prefixes[number + 1][1])
+            is_last = number + 1 in rows or not _continues(following)
             if (is_item and is_last) or (line.strip() and _UNDERLINE.match(following)):
                 yield from _stop(line, start, length)
+
+
+def _continues(line: str) -> bool:
+    """Return True if a line belongs to the list item above it."""
+    is_text = bool(line.strip()) and not _prefix(line)[1]
+    return is_text and (line[0].isspace() or line[0].islower())
 
 
 def _is_underline(texts: list[str], number: int) -> bool:

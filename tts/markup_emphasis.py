@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from tts.markup_draft import Draft, Edit, remove
 
 _RUN = re.compile(r"\*+|_+|~~+|==+|\n[ \t]*\n")
+_GLOB = re.compile(r"/|\.\w")
+"""What follows the asterisk of a pattern for file names: `*.py`."""
 _MAY_PRECEDE_A_WORD = frozenset(":.!?…)")
 """A mark of strong emphasis after one of these may end before a word: `**Note:**text`."""
 
@@ -68,14 +70,16 @@ def _close(
 
 def _can_open(text: str, run: re.Match[str]) -> bool:
     before, after = _neighbours(text, run)
-    return bool(after) and not after.isspace() and not _is_word(before)
+    if not after or after.isspace() or is_word(before):
+        return False
+    return not _GLOB.match(text, run.end())
 
 
 def _can_close(text: str, run: re.Match[str]) -> bool:
     before, after = _neighbours(text, run)
-    if not before or before.isspace():
+    if not before or before.isspace() or before == "/":
         return False
-    if not _is_word(after):
+    if not is_word(after):
         return True
     return len(run.group()) > 1 and run.group()[0] == "*" and before in _MAY_PRECEDE_A_WORD
 
@@ -84,7 +88,7 @@ def _neighbours(text: str, run: re.Match[str]) -> tuple[str, str]:
     return text[max(run.start() - 1, 0) : run.start()], text[run.end() : run.end() + 1]
 
 
-def _is_word(character: str) -> bool:
+def is_word(character: str) -> bool:
     """Return True for letters and digits of scripts that separate words by spaces."""
     return character.isalnum() and unicodedata.east_asian_width(character) != "W"
 
