@@ -87,6 +87,7 @@ def build_from_video(footage: Footage, job: PreparationJob) -> AvatarBuild:
         footage.landmarks,
         footage.transforms,
         out=frames,
+        covered=footage.covered,
         progress=stage_progress(job.progress, "closing"),
     )
     (job.folder / "source.npy").unlink()

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.face.finder import MIN_MESH_SCORE, FaceFinder
+from warm.avatars.verdict import time_ranges
+from warm.face.finder import MIN_MESH_SCORE, DetectedFace, FaceFinder
 from warm.face.landmarks import inter_ocular
 from warm.media.picture_size import scale_down
 from warm.prepare.errors import FaceMissingError, NoFaceError, SmallFaceError
@@ -16,6 +17,8 @@ SEARCH_SIDES = 3.0
 QUICK_SEARCH_PX = 128
 FULL_SEARCH_EVERY = 10
 """While the face is lost, the slow search of the whole picture runs once in this many frames."""
+MIN_PART_S, MIN_PART_SHARE = 2.0, 0.5
+"""A part of a video is used instead of the whole if it is this long, by either measure."""
 CUT_IOD = 1.0
 """A head that moves this far between two frames indicates a cut."""
 
@@ -29,9 +32,12 @@ class FaceTracker:
         self._frames_lost = 0
         self.faces = 0
         """Number of faces in the frame in which a face was first found."""
+        self.evidence: list[float] = []
+        """The mesh's evidence of the face in each frame; 0 without a face."""
 
     def track(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         """Return the (468, 3) landmarks in the next (h, w, 3) BGR frame; None without a face."""
+        self.evidence.append(0.0)
         points = self._track_from_last(picture)
         if points is None:
             points = self._search(picture)
@@ -59,7 +65,18 @@ class FaceTracker:
         """Find the largest face of any size in the whole picture; slow."""
         faces = self._finder.find(picture)
         self.faces = self.faces or len(faces)
-        return faces[0].mesh.points if faces else None
+        return self._refine(picture, self._nearest(faces).mesh.points) if faces else None
+
+    def _nearest(self, faces: list[DetectedFace]) -> DetectedFace:
+        """Return the face nearest to the lost one, the largest one if it is far from all."""
+        if self._last is None:
+            return faces[0]
+        centre, reach = self._last[:, :2].mean(axis=0), SEARCH_SIDES * face_side(self._last)
+        distances = [
+            np.linalg.norm(face.mesh.points[:, :2].mean(axis=0) - centre) for face in faces
+        ]
+        nearest = int(np.argmin(distances))
+        return faces[nearest if distances[nearest] < reach else 0]
 
     def _quick_search(
         self, picture: NDArray[np.uint8], xyxy: tuple[int, int, int, int]
@@ -80,7 +97,10 @@ class FaceTracker:
     ) -> NDArray[np.float32] | None:
         """Measure the landmarks near a guess; None if the mesh finds no face there."""
         mesh = self._finder.mesh.track(picture, guess)
-        return mesh.points if mesh.score >= MIN_MESH_SCORE else None
+        if mesh.score < MIN_MESH_SCORE:
+            return None
+        self.evidence[-1] = mesh.logit
+        return mesh.points
 
 
 def search_box(
@@ -116,37 +136,55 @@ def fill_gaps(
     """Return the frames to keep and their (n, 468, 3) landmarks.
 
     `measured` holds the landmarks of each frame, None without a face. Short gaps are interpolated
-    linearly; gaps at either end are cut off. Raises NoFaceError, and FaceMissingError with the
-    times of all gaps that are too long.
+    linearly; gaps at either end are cut off. Of the parts between longer gaps, the longest is kept
+    if it makes a good loop by itself. Raises NoFaceError, and FaceMissingError with the times of
+    all gaps that are too long.
     """
     has_face = np.array([points is not None for points in measured])
-    check_gaps(has_face, fps)
-    known = np.flatnonzero(has_face)
+    part = part_with_face(has_face, fps)
+    known = part.start + np.flatnonzero(has_face[part])
     keep = slice(int(known[0]), int(known[-1]) + 1)
-    landmarks = np.stack([points for points in measured if points is not None])
+    landmarks = np.stack([points for points in measured[part] if points is not None])
     return keep, interpolate(known - known[0], landmarks)
 
 
-def check_gaps(has_face: NDArray[np.bool_], fps: int) -> None:
-    """Raise NoFaceError or FaceMissingError if (n,) frames show too little of a face."""
+def part_with_face(has_face: NDArray[np.bool_], fps: int) -> slice:
+    """Return the part to use of (n,) frames; raises NoFaceError or FaceMissingError."""
     if not has_face.any():
         raise NoFaceError(
             f"No face was found in {len(has_face)} frames. Send a video of one person who faces "
             "the camera."
         )
     long = [(a, b) for a, b in find_gaps(has_face) if b - a > MAX_GAP_S * fps]
-    if long:
-        times = ", ".join(f"{a / fps:.2f}-{b / fps:.2f} s" for a, b in long)
+    is_bridged = np.ones(len(has_face), np.bool_)
+    for first, end in long:
+        is_bridged[first:end] = False
+    part = longest_stretch(is_bridged)
+    if long and not is_long_enough(part, len(has_face), fps):
+        times = time_ranges([(first / fps, end / fps) for first, end in long])
         raise FaceMissingError(
             f"No face was found at {times}; at most {MAX_GAP_S} s can be bridged. "
             "Cut those parts out."
         )
+    return part
 
 
 def find_gaps(has_face: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return (first, end) frames of every run of False in `has_face` (n,)."""
     edges = np.flatnonzero(np.diff(np.concatenate([[1], has_face, [1]])))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def longest_stretch(is_usable: NDArray[np.bool_]) -> slice:
+    """Return the longest run of True in (n,) flags; the first one if several are as long."""
+    runs = find_gaps(~is_usable)
+    first, end = max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
+    return slice(first, end)
+
+
+def is_long_enough(part: slice, frames: int, fps: int) -> bool:
+    """Return True if a part of a video of `frames` frames makes a good loop by itself."""
+    return bool(part.stop - part.start >= min(MIN_PART_S * fps, MIN_PART_SHARE * frames))
 
 
 def interpolate(known: NDArray[np.intp], values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -16,13 +16,27 @@ from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.verdict import Remark
 from warm.face.finder import FaceFinder
-from warm.face.landmarks import CLOSED_GAP_IOD, lip_gap, turned_points
+from warm.face.landmarks import turned_points
 from warm.face.roll import RolledFace, find_any_roll, is_sure
 from warm.media.isolated_pictures import IsolatedVideo, open_isolated_video, read_photo_isolated
 from warm.prepare.arrays import FrameFile
 from warm.prepare.errors import NoFaceError, ShortVideoError
-from warm.prepare.face_tracking import FaceTracker, check_face_size, fill_gaps, find_cuts
+from warm.prepare.face_tracking import (
+    FaceTracker,
+    check_face_size,
+    fill_gaps,
+    is_long_enough,
+    longest_stretch,
+)
+from warm.prepare.mouth_cover import find_covered, with_margin
 from warm.prepare.progress import Progress
+from warm.prepare.remarks import (
+    cover_remarks,
+    cut_remarks,
+    faces_remarks,
+    missing_face_remarks,
+    open_mouth_remarks,
+)
 from warm.prepare.upright import all_turned, find_turn, turned, turned_remarks, turned_size
 
 T = TypeVar("T")
@@ -57,6 +71,8 @@ class Footage:
     """(n, 468, 3) as the mesh measured them frame by frame."""
     transforms: NDArray[np.float64]
     """(n, 2, 3) canonical crop to frame, stabilized."""
+    covered: NDArray[np.bool_]
+    """(n,) True for frames in which something covers the mouth, and for those next to them."""
     notes: list[str]
     """Facts about the file for the user."""
     remarks: list[Remark] = field(default_factory=list)
@@ -118,14 +134,32 @@ def read_footage(
     check_length(len(measured), settings.fps)
     keep, landmarks = fill_gaps(measured, settings.fps)
     frames = np.load(path, mmap_mode="r", allow_pickle=False)[keep]
-    check_length(len(frames), settings.fps)
+    covered = find_covered(frames, landmarks, np.array(tracker.evidence[keep]))
+    unusable = with_margin(covered)
+    part = part_without(unusable, settings.fps)
+    check_length(part.stop - part.start, settings.fps)
     size = frames.shape[2], frames.shape[1]
     check_face_size(np.median(landmarks, axis=0), size)
     notes += scaling_note(stored_size, size)
-    remarks = [*turned_remarks(quarters, "video"), *faces_remarks(tracker.faces)]
-    remarks += cut_remarks(landmarks, settings.fps)
-    transforms = stabilize(frames, landmarks, settings, progress)
-    return Footage(frames, landmarks, transforms, notes, remarks)
+    used = slice(keep.start + part.start, keep.start + part.stop)
+    has_face = np.array([points is not None for points in measured])
+    is_covered = np.zeros(len(measured), np.bool_)
+    is_covered[keep] = covered
+    remarks = [
+        *turned_remarks(quarters, "video"),
+        *faces_remarks(tracker.faces),
+        *missing_face_remarks(has_face, keep, settings.fps),
+        *cover_remarks(is_covered, used, settings.fps),
+        *cut_remarks(landmarks[part], used.start, settings.fps),
+    ]
+    transforms = stabilize(frames[part], landmarks[part], settings, progress)
+    return Footage(frames[part], landmarks[part], transforms, unusable[part], notes, remarks)
+
+
+def part_without(covered: NDArray[np.bool_], fps: int) -> slice:
+    """Return the longest uncovered part of (n,) frames; all if it is too short for a loop."""
+    part = longest_stretch(~covered)
+    return part if is_long_enough(part, len(covered), fps) else slice(0, len(covered))
 
 
 def measure_video(
@@ -216,26 +250,6 @@ def scaling_note(stored: tuple[int, int], used: tuple[int, int]) -> list[str]:
     ]
 
 
-def faces_remarks(faces: int) -> list[Remark]:
-    """Return a remark if there are several faces."""
-    if faces < 2:
-        return []
-    message = f"There are {faces} faces; the largest one is used."
-    return [Remark("several_faces", message, "none")]
-
-
-def open_mouth_remarks(landmarks: NDArray[np.float32]) -> list[Remark]:
-    """Return a remark if the mouth of (468, 3) landmarks is open."""
-    gap = float(lip_gap(landmarks))
-    if gap < CLOSED_GAP_IOD:
-        return []
-    message = (
-        f"The mouth in the photo is open ({gap:.2f} eye distances); a photo with closed lips "
-        "gives a better mouth."
-    )
-    return [Remark("mouth_open", message)]
-
-
 def length_note(video: IsolatedVideo, settings: PreparationSettings, frames: int) -> list[str]:
     """Return a note if only the beginning of a long video is used."""
     announced = video.announced_s
@@ -245,12 +259,3 @@ def length_note(video: IsolatedVideo, settings: PreparationSettings, frames: int
         f"The video is {float(announced):.1f} s long; only its first {settings.max_s} s are used; "
         "--max-seconds allows up to 60."
     ]
-
-
-def cut_remarks(landmarks: NDArray[np.float32], fps: int) -> list[Remark]:
-    """Return a remark with the times of suspected cuts."""
-    cuts = find_cuts(landmarks)
-    times = ", ".join(f"{frame / fps:.2f} s" for frame in cuts)
-    message = f"The face jumps at {times}, perhaps at a cut; the loop will show it."
-    at = tuple((frame / fps, frame / fps) for frame in cuts)
-    return [Remark("cut", message, times_s=at)] if cuts else []

@@ -36,15 +36,17 @@ def close_mouth(
     transforms: NDArray[np.float64],
     *,
     out: NDArray[np.uint8],
+    covered: NDArray[np.bool_] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Write `frames` with the mouth closed into `out`; return the landmarks of the closed frames.
 
     frames, out: (n, h, w, 3) BGR; landmarks: (n, 468, 3) as measured frame by frame, since
     smoothing loses the opening of the mouth; transforms: (n, 2, 3) canonical crop to frame,
-    stabilized. `progress` gets (done, total) frames in the calling thread.
+    stabilized; covered: (n,) frames that do not show the mouth. `progress` gets (done, total)
+    frames in the calling thread.
     """
-    closer = MouthCloser(frames, landmarks, transforms)
+    closer = MouthCloser(frames, landmarks, transforms, covered)
 
     def write(i: int) -> None:
         out[i] = closer.close_frame(i)
@@ -64,10 +66,11 @@ class MouthCloser:
         frames: NDArray[np.uint8],
         landmarks: NDArray[np.float32],
         transforms: NDArray[np.float64],
+        covered: NDArray[np.bool_] | None = None,
     ) -> None:
         gaps = lip_gap(landmarks)
         self._frames = frames
-        closed = find_closed_frames(frames, landmarks, gaps)
+        closed = find_closed_frames(frames, landmarks, gaps, covered)
         self.face: RestingFace = resting_face(landmarks, transforms, closed)
         self._opened = openness(gaps, float(np.median(gaps[closed])))
         self._closing_warp = ClosingWarp(self.face, transforms)

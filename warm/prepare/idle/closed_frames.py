@@ -22,14 +22,21 @@ SAMPLES, SHADING_DEGREE = 41, 4
 
 
 def find_closed_frames(
-    frames: NDArray[np.uint8], landmarks: NDArray[np.float32], gaps: NDArray[np.float64]
+    frames: NDArray[np.uint8],
+    landmarks: NDArray[np.float32],
+    gaps: NDArray[np.float64],
+    covered: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.intp]:
     """Return the frames that show the mouth most nearly closed, best first.
 
-    frames (n, h, w, 3), landmarks (n, 468, 3), gaps (n,) in IOD.
+    frames (n, h, w, 3), landmarks (n, 468, 3), gaps (n,) in IOD. Frames that are `covered` (n,) do
+    not show it, unless all are.
     """
-    count = int(np.clip(round(CLOSED_SHARE * len(gaps)), MIN_CLOSED_FRAMES, MAX_CLOSED_FRAMES))
-    candidates = np.argsort(gaps, kind="stable")[: CANDIDATES * count]
+    shown = np.arange(len(gaps))
+    if covered is not None and not covered.all():
+        shown = shown[~covered]
+    count = int(np.clip(round(CLOSED_SHARE * len(shown)), MIN_CLOSED_FRAMES, MAX_CLOSED_FRAMES))
+    candidates = shown[np.argsort(gaps[shown], kind="stable")[: CANDIDATES * count]]
     scores = [gaps[i] + unevenness(frames[i], landmarks[i]) for i in candidates]
     return candidates[np.argsort(scores, kind="stable")[:count]]
 
