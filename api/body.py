@@ -11,10 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from api.problem import BadBody, BadQuery
+from api.problem import MAX_SHOWN_CHARS, BadBody, BadQuery
 
-MAX_SHOWN_CHARS = 60
-"""Received values are repeated in answers up to this length."""
 MAX_NUMBER = 10**15
 MAX_DEPTH = 32
 """Levels of arrays and objects in a body; no request needs more than one."""

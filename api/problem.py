@@ -53,6 +53,8 @@ from warm.sessions.errors import (
 )
 from warm.sessions.shares import Limit
 
+MAX_SHOWN_CHARS = 60
+"""Received values are repeated in answers up to this length."""
 RETRY_S = 1
 DISK_RETRY_S = 30
 """A failed disk takes longer to recover."""
@@ -257,7 +259,7 @@ def _(error: MethodNotAllowed) -> Problem:
 
 @problem_of.register
 def _(error: RequestedRangeNotSatisfiable) -> Problem:
-    received = request.headers.get("Range")
+    received = request.headers.get("Range", "")[:MAX_SHOWN_CHARS]
     size = "" if error.length is None else f", which has {error.length} bytes"
     return problem_of_flask(error, f"Range = {received!r}: is not within {request.path}{size}")
 

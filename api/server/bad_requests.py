@@ -27,11 +27,15 @@ STATUSES = {
 log = logging.getLogger(__name__)
 
 
-def rejection(error: BaseException) -> bytes:
-    """Return the whole response, head and body, which closes the connection."""
-    return closing_response(
-        problem_of(error) if isinstance(error, ParseException) else problem_of_bug(error)
-    )
+def rejection(error: BaseException, *, client: str) -> bytes:
+    """Return the whole response, head and body, which closes the connection.
+
+    `client` is the name of the peer for the log.
+    """
+    if not isinstance(error, ParseException):
+        return closing_response(problem_of_bug(error))
+    log.warning("a request could not be read: %s", error, extra={"client": client})
+    return closing_response(problem_of(error))
 
 
 def closing_response(problem: Problem) -> bytes:
@@ -44,7 +48,6 @@ def closing_response(problem: Problem) -> bytes:
 
 def problem_of(error: ParseException) -> Problem:
     """Return the answer to a request that violates HTTP or exceeds a limit of the server."""
-    log.warning("a request could not be read: %s", error)
     status = STATUSES.get(type(error), HTTPStatus.BAD_REQUEST)
     return Problem(
         status=status,

@@ -184,7 +184,7 @@ class EventLoop:
         try:
             request = connection.reader.read()
         except ParseException as error:
-            self._refuse(connection, rejection(error))
+            self._refuse(connection, rejection(error, client=connection.owner))
             return
         if request is not None:
             self._start(connection, request)
@@ -200,7 +200,7 @@ class EventLoop:
         if connection.is_idle:
             self._close(connection)
         else:
-            self._refuse(connection, rejection(IncompleteRequest()))
+            self._refuse(connection, rejection(IncompleteRequest(), client=connection.owner))
 
     def _start(self, connection: Connection, request: Request) -> None:
         """Have a thread run the request."""
@@ -209,7 +209,7 @@ class EventLoop:
         try:
             exchange = Exchange(request, connection, self._config, self._application)
         except ParseException as error:
-            self._refuse(connection, rejection(error))
+            self._refuse(connection, rejection(error, client=connection.owner))
             return
         connection.exchange = exchange
         connection.lane = self._lanes.of(request.path or "")

@@ -10,6 +10,7 @@ from gunicorn.config import Config
 from gunicorn.http.message import Request
 from gunicorn.http.wsgi import create
 
+from api.server.admission import client_of
 from api.server.bad_requests import rejection
 from api.server.output import ClientGone, Output
 from api.server.request_reader import Address, RequestReader
@@ -45,6 +46,7 @@ class Exchange:
         """True if the client may send another request on this connection."""
         self._application = application
         self._output = connection.output
+        self._client = client_of(connection.client)
         self._reader = connection.reader
         self._context = Context()
         # gunicorn types the writer as a socket, of which it calls `sendall` only
@@ -104,4 +106,4 @@ class Exchange:
         if self._response.headers_sent:
             log.error("a response failed", exc_info=error)
             return
-        self._output.sendall(rejection(error))
+        self._output.sendall(rejection(error, client=self._client))

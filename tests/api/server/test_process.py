@@ -43,6 +43,15 @@ def test_a_request_is_one_line_of_json_in_the_log(server: Server) -> None:
     assert isinstance(entry["took_s"], float)
 
 
+def test_the_log_names_the_client_of_a_request_that_cannot_be_read(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"GET /\x9b\xe2\x80\xae HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400")
+    (entry,) = [entry for entry in log_of(server) if "could not be read" in str(entry["message"])]
+    assert entry["client"] == "127.0.0.1"
+    assert all(line.isprintable() for line in server.log.read_text("utf-8").splitlines())
+
+
 def test_a_stop_finishes_the_fragment_closes_the_film_and_ends_every_response(
     server: Server,
 ) -> None:
