@@ -22,11 +22,15 @@ class Slots:
 
     def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.limit = limit
-        self.share = max(1, limit // SHARES)
         self._clock = clock
         self._lock = Lock()
         self._taken: Counter[str] = Counter()
         self._refused_s = float("-inf")
+
+    @property
+    def share(self) -> int:
+        """Number of slots that one client of another machine may have."""
+        return max(1, self.limit // SHARES)
 
     @property
     def taken(self) -> int:

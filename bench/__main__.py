@@ -33,6 +33,7 @@ TOPICS = {
     "prepare": "bench.faces.prepare",
     "broken_media": "bench.broken_media",
     "server": "bench.server",
+    "crowd": "bench.crowd.crowd",
     "together": "bench.together",
     "watchers": "bench.viewers.watchers",
     "page": "bench.viewers.page",

@@ -2,6 +2,7 @@
 
 import resource
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from api.client_address import LOCAL, is_local, normal_address
@@ -10,20 +11,38 @@ from warm.settings.network import TrustedProxies
 
 MIN_CONNECTIONS = 16
 """Kept even if the limit on open files is very low."""
+EXTRA_CONNECTIONS = 8
+"""Connections over the limit, on which only probes and interruptions are answered."""
 FILES_PER_CONNECTION = 2
 """A connection, and the film that is sent on it."""
-FILES_PER_SPEAKER = 4
-"""Files of a film that is being written."""
+FILES_PER_SESSION = 2
+"""A film and its journal, which stay open."""
+FILES_PER_SPEAKER = 6
+"""Those of a film that is being written, and of the voice."""
+OTHER_FILES = 32
+"""Speech workers, files that are being read, exports."""
 SHARES = 2
 """One client may have one of so many shares of the connections."""
 OPEN_FILES = Path("/proc/self/fd")
 
 
-def connection_limit(wanted: int, *, speakers: int) -> int:
-    """Return the number of connections that the limit on open files has room for."""
+def connection_limit(wanted: int, *, sessions: int, speakers: int) -> int:
+    """Return the number of connections for which there are files, next to those of the films.
+
+    If the limit on open files is low, the films get half of what is left.
+    """
     soft_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    spare = soft_limit - open_files() - FILES_PER_SPEAKER * speakers
-    return max(MIN_CONNECTIONS, min(wanted, spare // FILES_PER_CONNECTION))
+    spare = max(0, soft_limit - open_files() - EXTRA_CONNECTIONS)
+    films = FILES_PER_SESSION * sessions + FILES_PER_SPEAKER * speakers + OTHER_FILES
+    left = spare - min(films, spare // 2)
+    return max(MIN_CONNECTIONS, min(wanted, left // FILES_PER_CONNECTION))
+
+
+def fit_slots(limits: Sequence[int], connections: int) -> list[int]:
+    """Return limits of long responses that leave a part of the connections for short ones."""
+    room = connections - max(MIN_CONNECTIONS // 2, connections // 8)
+    total = sum(limits)
+    return [max(1, min(limit, limit * room // total)) for limit in limits]
 
 
 def open_files() -> int:
@@ -53,9 +72,16 @@ class Admission:
         """True if all clients together have more connections than allowed."""
         return self._open.total() > self.limit
 
-    def has_too_many(self, client: str) -> bool:
-        """True if this client has more than its share; clients of this machine have none."""
-        return self._open[client] > self._share and not is_local(client)
+    def is_overfull(self) -> bool:
+        """True if there are not even connections left for the requests that must not wait."""
+        return self._open.total() > self.limit + EXTRA_CONNECTIONS
+
+    def has_too_many(self, client: str | None) -> bool:
+        """True if this client has more than its share; clients of this machine have none.
+
+        None is a proxy, which has no share either.
+        """
+        return client is not None and self._open[client] > self._share and not is_local(client)
 
     def add(self, client: str) -> None:
         """Count a connection."""

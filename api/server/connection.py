@@ -47,6 +47,8 @@ class Connection:
         """Events for which the selector watches the socket."""
         self.requests = 0
         """Number of requests that have arrived."""
+        self.is_extra = False
+        """True if there is no room for it, except for requests that have threads of their own."""
         self.patience_s = math.inf
         """Time for which the client may still take nothing of the response; at most its limit."""
         self.counted_bytes = 0

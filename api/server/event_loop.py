@@ -7,7 +7,7 @@ does not take the response.
 import selectors
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -47,6 +47,8 @@ class LoopLimits:
     """Number of requests, other than probes and interruptions, that run at once."""
     proxies: TrustedProxies
     """Peers that speak for many clients."""
+    path_prefix: str
+    """Path below which the application is served; empty for none."""
 
 
 class EventLoop:
@@ -69,7 +71,7 @@ class EventLoop:
         self._is_stopping = False
         self._connections: set[Connection] = set()
         self._admission = Admission(limits.max_connections)
-        self._lanes = Lanes(limits.threads)
+        self._lanes = Lanes(limits.threads, path_prefix=limits.path_prefix)
         self._swept_s = time.monotonic()
         self._refused_s = float("-inf")
         self._selector = selectors.DefaultSelector()
@@ -80,7 +82,7 @@ class EventLoop:
             self._selector,
             listeners,
             admit=self._admit,
-            make_room=lambda: self._make_room(self._connections),
+            make_room=self._close_least_used,
         )
 
     @property
@@ -114,27 +116,44 @@ class EventLoop:
             lane.close()
 
     def _admit(self, sock: socket.socket, client: Address, server: Address) -> None:
-        """Keep a new connection, in place of an idle one if there are too many."""
+        """Keep a new connection, in place of an idle one if there are too many.
+
+        If all are in use, a few are kept for the requests that have threads of their own.
+        """
         sock.setblocking(False)
         reader = RequestReader(self._config, client, max_body_bytes=self._max_body_bytes)
         connection = Connection(sock, client, server, reader)
         self._admission.add(connection.owner)
         is_one_client = not is_proxy(client, self._proxies)
-        if is_one_client and self._admission.has_too_many(connection.owner):
-            own = [each for each in self._connections if each.owner == connection.owner]
-            has_room = self._make_room(own)
-        else:
-            has_room = not self._admission.is_full() or self._make_room(self._connections)
+        has_room = self._make_room(connection.owner if is_one_client else None)
         self._connections.add(connection)
-        if has_room:
+        if not has_room:
+            self._refused_s = time.monotonic()
+            connection.is_extra = True
+        if has_room or not self._admission.is_overfull():
             self._receive(connection)
         else:
-            self._refused_s = time.monotonic()
-            limit = self._admission.limit
-            self._refuse(connection, too_busy(f"{limit} connections are open (max_connections)"))
+            self._refuse(connection, self._too_many())
 
-    def _make_room(self, connections: Iterable[Connection]) -> bool:
-        """Close the connection that is used least; False if all are in use."""
+    def _too_many(self) -> bytes:
+        limit = self._admission.limit
+        return too_busy(f"{limit} connections are open, which is the limit (max_connections)")
+
+    def _make_room(self, owner: str | None) -> bool:
+        """Close connections that are used least until there are not too many; False if there are.
+
+        `owner` has a new connection; None if it has no share, because it speaks for many clients.
+        """
+        admission = self._admission
+        while admission.has_too_many(owner) and self._close_least_used(owner):
+            pass
+        while admission.is_full() and self._close_least_used():
+            pass
+        return not admission.has_too_many(owner) and not admission.is_full()
+
+    def _close_least_used(self, owner: str | None = None) -> bool:
+        """Close a connection, of one client or of all; False if all are in use."""
+        connections = (each for each in self._connections if owner in (None, each.owner))
         victim = min(
             (each for each in connections if each.is_expendable),
             key=lambda each: each.usefulness,
@@ -211,8 +230,11 @@ class EventLoop:
         except ParseException as error:
             self._refuse(connection, rejection(error, client=connection.owner))
             return
-        connection.exchange = exchange
         connection.lane = self._lanes.of(request.path or "")
+        if connection.is_extra and not connection.lane.is_reserved:
+            self._refuse(connection, self._too_many())
+            return
+        connection.exchange = exchange
         self._run(connection, connection.lane, is_first=False)
 
     def _run(self, connection: Connection, lane: Lane, *, is_first: bool) -> None:

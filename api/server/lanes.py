@@ -15,7 +15,9 @@ Task = Callable[[], None]
 class Lane:
     """A pool of threads and the tasks that wait for one. Owned by the event loop."""
 
-    def __init__(self, name: str, threads: int) -> None:
+    def __init__(self, name: str, threads: int, *, is_reserved: bool = True) -> None:
+        self.is_reserved = is_reserved
+        """True if it serves few requests, which must not wait for others."""
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._free = threads
         self._waiting: deque[Task] = deque()
@@ -55,8 +57,9 @@ class Lanes:
     """The lanes of the server. `/health`, `/livez` and `/interrupt` have threads of their own, so
     that a full server can be probed, and silenced."""
 
-    def __init__(self, threads: int) -> None:
-        self._main = Lane("http", threads)
+    def __init__(self, threads: int, *, path_prefix: str = "") -> None:
+        self._prefix = path_prefix
+        self._main = Lane("http", threads, is_reserved=False)
         self._probes = Lane("http-probe", PROBE_THREADS)
         self._interrupts = Lane("http-interrupt", INTERRUPT_THREADS)
         self.closing = Lane("http-close", 1)
@@ -66,7 +69,8 @@ class Lanes:
         return iter((self._main, self._probes, self._interrupts, self.closing))
 
     def of(self, path: str) -> Lane:
-        """Return the lane of a request."""
+        """Return the lane of a request. A proxy may have removed the prefix from its path."""
+        path = path.removeprefix(self._prefix)
         if path in PROBE_PATHS:
             return self._probes
         return self._interrupts if path in INTERRUPT_PATHS else self._main

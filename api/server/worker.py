@@ -14,13 +14,13 @@ from flask import Flask
 from gunicorn.config import Config
 from gunicorn.workers.base import Worker
 
-from api.context import context
-from api.server.admission import connection_limit
+from api.context import AppContext, context
+from api.server.admission import connection_limit, fit_slots
 from api.server.event_loop import EventLoop, LoopLimits
 from api.server.log import JsonFormatter
 from api.server.shutdown import exit_now
 from warm.runtime import Runtime
-from warm.settings.network import TrustedProxies
+from warm.settings.network import TrustedProxies, canonical_prefix
 
 RESPONSES_END_S = 2.0
 """Longest wait for responses to end after the render thread."""
@@ -94,12 +94,11 @@ class EventLoopWorker(Worker):
         app_context = context(cast(Flask, self.wsgi))
         settings = app_context.settings
         limits = LoopLimits(
-            max_connections=connection_limit(
-                settings.max_connections, speakers=settings.max_speaking
-            ),
+            max_connections=fit_connections(app_context),
             max_body_bytes=settings.max_body_bytes,
             threads=settings.http_threads,
             proxies=TrustedProxies(settings.trusted_proxies),
+            path_prefix=canonical_prefix(settings.path_prefix),
         )
         return EventLoop(
             self.sockets,
@@ -108,22 +107,6 @@ class EventLoopWorker(Worker):
             limits,
             is_crowded=lambda: app_context.viewers.is_crowded or app_context.downloads.is_crowded,
         )
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Have the render thread finish its fragment, which ends every response."""
-        if not self.booted:
-            exit_now(0)
-        if self._is_stopping:
-            return
-        self._is_stopping = True
-        self.runtime.stop()
-        # a timer thread could not be started if the signal interrupts the start of another thread
-        signal.signal(signal.SIGALRM, self._abandon)
-        stop_s = context(cast(Flask, self.wsgi)).settings.stop_s
-        signal.setitimer(signal.ITIMER_REAL, stop_s + RESPONSES_END_S)
-        super().handle_exit(sig, frame)
-        if self._loop is not None:
-            self._loop.wake()
 
     def finish(self) -> None:
         """Wait for the current fragment, close the films, and exit. In the worker's process."""
@@ -162,6 +145,23 @@ class EventLoopWorker(Worker):
             os.set_blocking(sys.stderr.fileno(), False)
             os.write(sys.stderr.fileno(), f"{JsonFormatter().format(record)}\n".encode())
         os._exit(self._status)
+
+
+def fit_connections(app_context: AppContext) -> int:
+    """Return the number of connections that there are files for; lower the slots to fit it."""
+    settings, slots = app_context.settings, (app_context.viewers, app_context.downloads)
+    limit = connection_limit(
+        settings.max_connections, sessions=settings.max_sessions, speakers=settings.max_speaking
+    )
+    for each, fitting in zip(slots, fit_slots([each.limit for each in slots], limit), strict=True):
+        each.limit = fitting
+    if limit < settings.max_connections:
+        log.warning(
+            "the limit on open files (ulimit -n) allows %s connections instead of %s"
+            " (max_connections), %s watchers and %s downloads; raise it",
+            *(limit, settings.max_connections, *(each.limit for each in slots)),
+        )
+    return limit
 
 
 def exit_status(error: BaseException | None) -> int:

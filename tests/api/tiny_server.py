@@ -3,6 +3,7 @@
 FAULT selects a fault to simulate; settings follow it. Progress is printed to stdout.
 """
 
+import resource
 import sys
 from pathlib import Path
 
@@ -84,6 +85,8 @@ def main(results: Path, port: int, fault: str = "none", *named: str) -> None:
     if fault == "impatient":
         for name in ("SEND_S", "SILENT_S", "HEAD_S", "BODY_S", "THREAD_WAIT_S"):
             setattr(api.server.time_limits, name, 1.0)
+    if fault == "few-files":
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
     if fault == "mortal":
         api.server.worker.MIN_LIFETIMES_S = (0.0, 0.0)
 

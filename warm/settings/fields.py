@@ -190,7 +190,7 @@ class Settings(StabilizedAvatarSettings):
     max_downloads: Annotated[int, Field(ge=1, le=10_000)] = 64
     """Maximum number of films, or parts of films, that are sent at once. One client of another
     machine may have half of them."""
-    max_connections: Annotated[int, Field(ge=16, le=100_000)] = 512
+    max_connections: Annotated[int, Field(ge=16, le=100_000)] = 384
     """Maximum number of open connections; when there are more, an idle one is closed. Lower if the
     limit on open files requires it. One client of another machine may have half of them."""
     on_disconnect: Literal["auto", "continue", "cancel"] = "auto"
