@@ -87,17 +87,26 @@ def segment_samples(segment: AudioSegment, layout: Layout) -> Iterator[ChannelSa
 
 
 def _resampled(segment: AudioSegment, layout: Layout) -> Iterator[ChannelSamples]:
+    """Yield the sound at 48 kHz; each run of frames of one format has its own resampler."""
     assert segment.path is not None
     resampler: av.AudioResampler | None = None
-    channels = 1
+    current = None
     for frame in _continuous(segment.path, segment.start_s):
-        if resampler is None:
-            channels = min(2, frame.layout.nb_channels)
-            kept: Layout = "stereo" if channels == 2 and layout == "stereo" else "mono"
-            resampler = av.AudioResampler("fltp", kept, SAMPLE_RATE_HZ)
-        yield from (_to_layout(each, layout) for each in resampler.resample(frame))
-    if resampler is not None:
-        yield from (_to_layout(each, layout) for each in resampler.resample(None))
+        found = frame.format.name, frame.layout.name, frame.sample_rate
+        if resampler is None or found != current:
+            yield from _in_layout(resampler.resample(None) if resampler else [], layout)
+            resampler, current = _make_resampler(frame, layout), found
+        yield from _in_layout(resampler.resample(frame), layout)
+    yield from _in_layout(resampler.resample(None) if resampler else [], layout)
+
+
+def _make_resampler(frame: av.AudioFrame, layout: Layout) -> av.AudioResampler:
+    is_stereo = layout == "stereo" and frame.layout.nb_channels > 1
+    return av.AudioResampler("fltp", "stereo" if is_stereo else "mono", SAMPLE_RATE_HZ)
+
+
+def _in_layout(frames: Sequence[av.AudioFrame], layout: Layout) -> Iterator[ChannelSamples]:
+    return (_to_layout(each, layout) for each in frames)
 
 
 def _to_layout(frame: av.AudioFrame, layout: Layout) -> ChannelSamples:
@@ -107,28 +116,29 @@ def _to_layout(frame: av.AudioFrame, layout: Layout) -> ChannelSamples:
 
 
 def _continuous(path: Path, start_s: Fraction) -> Iterator[av.AudioFrame]:
-    """Yield the clip's sound from `start_s`, at its own rate, without gaps or overlaps."""
-    position = 0
+    """Yield the clip's sound from `start_s`, at its own rates, without gaps or overlaps."""
+    position_s = Fraction(0)
     for frame in _decoded(path):
-        for piece in _fill_or_trim(frame, position, start_s):
-            piece.time_base, piece.pts = Fraction(1, piece.sample_rate), position
-            position += piece.samples
+        for piece in _fill_or_trim(frame, position_s, start_s):
+            piece.pts = None
+            position_s += Fraction(piece.samples, piece.sample_rate)
             yield piece
 
 
 def _fill_or_trim(
-    frame: av.AudioFrame, position: int, start_s: Fraction
+    frame: av.AudioFrame, position_s: Fraction, start_s: Fraction
 ) -> Iterator[av.AudioFrame]:
-    """Yield the frame so that it continues after `position` samples.
+    """Yield the frame so that it continues at `position_s`.
 
-    A gap is filled with silence; overlapping samples are dropped.
+    A gap is filled with silence; overlapping samples are dropped. A frame without a time follows
+    the previous one.
     """
-    assert frame.pts is not None
-    assert frame.time_base is not None
-    rate = frame.sample_rate
-    gap = round((frame.pts * frame.time_base - start_s) * rate) - position
-    if position and abs(gap) <= _GAP_S * rate:
-        gap = 0
+    rate, gap_s = frame.sample_rate, Fraction(0)
+    if frame.pts is not None and frame.time_base is not None:
+        gap_s = frame.pts * frame.time_base - start_s - position_s
+    if position_s and abs(gap_s) <= _GAP_S:
+        gap_s = Fraction(0)
+    gap = round(gap_s * rate)
     for done in range(0, max(gap, 0), rate):
         yield _silence(frame, min(rate, gap - done))
     kept = frame if gap >= 0 else _without_first(frame, -gap)
@@ -139,7 +149,10 @@ def _fill_or_trim(
 def _decoded(path: Path) -> Iterator[av.AudioFrame]:
     try:
         with open_media(path) as container:
-            yield from container.decode(container.streams.audio[0])
+            for packet in container.demux(container.streams.audio[0]):
+                if packet.size:  # an empty packet would end the decoder, as the last one does
+                    yield from (frame for frame in packet.decode() if frame.samples)
+            yield from container.streams.audio[0].codec_context.decode(None)
     except av.error.FFmpegError as error:
         raise ClipUnfitError(
             f"The sound of {path} cannot be decoded: {error.strerror}. Get the clip again, or leave"

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from warm.media.audio_part import AudioPart
 from warm.media.pcm_length import UNSET_BYTES, PcmLength
+from warm.media.sniff import DamagedMediaError
 
 ORDERS = {b"RIFF": "<", b"RF64": "<", b"BW64": "<", b"RIFX": ">"}
 """Byte orders of `struct`, by the first bytes of a WAV."""
@@ -36,11 +37,18 @@ class _Header:
 
 
 def wav_parts(path: Path, start: int) -> list[AudioPart]:
-    """Return the parts of a WAV that begins at `start`; one part if its header is unreadable."""
+    """Return the parts of a WAV that begins at `start`.
+
+    Raises DamagedMediaError if no samples can be found; FFmpeg would look for them for seconds.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         parts = list(_parts(file, start, size))
-    return parts or [AudioPart(demuxer="wav", start=start, end=size)]
+    if not parts:
+        raise DamagedMediaError(
+            f"The header of the WAV {path} is damaged: it leads to no samples. Send the file again."
+        )
+    return parts
 
 
 def is_wav(head: bytes) -> bool:
