@@ -104,6 +104,10 @@ class AudioDecoder:
             )
         best = container.streams.best("audio")
         stream = next((each for each in decodable if each is best), decodable[0])
+        if len(decodable) > 1:
+            number = decodable.index(stream) + 1
+            note = f"The file has {len(decodable)} audio tracks; number {number} is used."
+            self._report.part_notes.append(note)
         if stream.codec_context.name == "flac":  # frames with a wrong checksum are not decoded
             stream.codec_context.options = {"err_detect": "crccheck+explode"}
         return stream

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from warm.media.aiff_parts import aiff_parts
+from warm.media.announced_size import present_share
 from warm.media.audio_part import AudioPart
 from warm.media.mpeg_frames import find_frames, read_frame, stated_length_s
 from warm.media.ogg_parts import ogg_parts
@@ -45,6 +46,8 @@ STATES_LENGTH = {"mov", "flac", "matroska", "avi", "asf", "au", "caf", "wv", "tt
 """Demuxers that read the duration from a header; the others guess it from the size of the file."""
 HEAD_BYTES = 1 << 16
 """Range in which frames of MP3 and AAC are searched."""
+TAGGED_HEAD_BYTES = 1 << 21
+"""The same in a file with ID3 tags, whose sizes may be wrong."""
 TAG_HEAD_BYTES = 10
 MAX_TAGS = 100
 TS_PACKETS, TS_PACKET_BYTES = 3, 188
@@ -57,7 +60,7 @@ def audio_parts(path: Path) -> list[AudioPart]:
     """Return the parts of a sound file; raises MediaError for other files."""
     require_file(path)
     start = tags_end(path)
-    head = head_at(path, start)
+    head = head_at(path, start, HEAD_BYTES)
     if not head:
         raise DamagedMediaError(f"{path} is empty ({start} bytes). Send the file again.")
     demuxer = demuxer_of(head)
@@ -78,15 +81,16 @@ def whole_file(path: Path, demuxer: str) -> AudioPart:
         demuxer=demuxer,
         start=0,
         end=path.stat().st_size,
+        present_share=present_share(path, demuxer),
         container_states_length=demuxer in STATES_LENGTH,
     )
 
 
-def head_at(path: Path, start: int) -> bytes:
-    """Return the bytes at `start`."""
+def head_at(path: Path, start: int, size: int) -> bytes:
+    """Return `size` bytes at `start`, fewer at the end of the file."""
     with path.open("rb") as file:
         file.seek(start)
-        return file.read(HEAD_BYTES)
+        return file.read(size)
 
 
 def tags_end(path: Path) -> int:
@@ -126,11 +130,13 @@ def demuxer_of(head: bytes) -> str | None:
 
 def mpeg_parts(path: Path, start: int, head: bytes) -> list[AudioPart]:
     """Return MP3 or AAC as one part, without what precedes its first frame."""
+    is_tagged = bool(start) or head.startswith(b"ID3")
+    head = head_at(path, start, TAGGED_HEAD_BYTES) if is_tagged else head
     found = find_frames(head)
     if found is None and (frame := read_frame(head, 0)) is not None:
         found = 0, frame  # too short for several frames, or damaged
     if found is None:
-        if start or head.startswith(b"ID3"):
+        if is_tagged:
             return [whole_file(path, "mp3")]
         raise UnknownMediaError(
             f"{path} is not a readable audio file: it begins with {head[:8].hex(' ')}. "

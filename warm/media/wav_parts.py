@@ -19,6 +19,8 @@ W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 W64_FORMAT = b"fmt \xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 W64_HEAD_BYTES = 24
+SURPLUS_S = 0.1
+"""Bytes after the samples are noted if they could be that much sound."""
 MAX_CHUNKS = 10_000
 """Chunks before the samples; a damaged header may have any number."""
 
@@ -63,11 +65,12 @@ def _parts(file: BinaryIO, start: int | None, size: int) -> Iterator[AudioPart]:
             return
         successor = _find_successor(file, header, size)
         end = size if successor is None else successor
-        yield _part(header, start, end)
+        yield _part(file, header, start, end)
         start = successor
 
 
-def _part(header: _Header, start: int, end: int) -> AudioPart:
+def _part(file: BinaryIO, header: _Header, start: int, end: int) -> AudioPart:
+    """Return a WAV as a part. What follows its samples is left out: FFmpeg might refuse it."""
     length = PcmLength(
         announced=header.data_bytes,
         available=end - header.data_at,
@@ -76,7 +79,10 @@ def _part(header: _Header, start: int, end: int) -> AudioPart:
         block=header.block,
         byte_rate=header.byte_rate,
     )
-    corrections = {}
+    corrections, notes = {}, length.notes
+    if length.is_complete and header.byte_rate:
+        notes += _surplus_note(file, header, end)
+        end = header.data_at + header.data_bytes
     if header.ds64_at and not length.is_complete:
         count = length.available // max(1, header.block)
         corrections[header.ds64_at - start + 8] = struct.pack("<QQ", length.available, count)
@@ -86,7 +92,7 @@ def _part(header: _Header, start: int, end: int) -> AudioPart:
         end=end,
         corrections=corrections,
         present_share=length.present_share,
-        notes=length.notes,
+        notes=notes,
     )
 
 
@@ -124,6 +130,26 @@ def _read_chunk(header: _Header, name: bytes, content: bytes, order: str, at: in
         header.ds64_at = at
 
 
+def _surplus_note(file: BinaryIO, header: _Header, end: int) -> tuple[str, ...]:
+    """Return a remark if bytes follow the samples that are no chunk, as of a crashed recorder."""
+    data_end = header.data_at + header.data_bytes
+    surplus = end - data_end
+    if not header.byte_rate or surplus < SURPLUS_S * header.byte_rate:
+        return ()
+    file.seek(data_end)
+    head = file.read(1 + CHUNK_HEAD_BYTES)
+    if _is_chunk_name(head[:4]) or _is_chunk_name(head[1:5]) or not any(head):
+        return ()
+    return (
+        f"{surplus / header.byte_rate:.2f} s follow after the end that the header announces, and "
+        "are ignored. If words are missing, save the file with another program.",
+    )
+
+
+def _is_chunk_name(name: bytes) -> bool:
+    return len(name) == 4 and name.isascii() and name.decode("ascii").isprintable()
+
+
 def _find_successor(file: BinaryIO, header: _Header, size: int) -> int | None:
     """Return the position of a WAV that was appended to this one; None if there is none."""
     data_end = header.data_at + header.data_bytes
@@ -144,7 +170,7 @@ def _after_chunks(file: BinaryIO, at: int, size: int) -> int | None:
         head = file.read(RIFF_HEAD_BYTES)
         if is_wav(head):
             return at
-        if not head[:4].isascii() or not head[:4].decode("ascii").isprintable():
+        if not _is_chunk_name(head[:4]):
             return None
         (bytes_,) = struct.unpack("<4xI4x", head)
         at += CHUNK_HEAD_BYTES + bytes_ + bytes_ % 2

@@ -385,3 +385,45 @@ def test_a_name_with_a_colon_is_not_taken_for_a_protocol(
     monkeypatch.chdir(tmp_path)
     decoder = AudioDecoder(Path("a:b.flac"), rate_hz=RATE_HZ)
     assert sum(map(len, decoder.chunks())) == 1.5 * RATE_HZ
+
+
+def test_sound_behind_the_announced_end_of_a_wav_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(36 + 44_100, 44_100) + samples(2.5)[2:])
+    found, (note,) = decode(path)
+    assert len(found) == pytest.approx(RATE_HZ, abs=20)
+    assert note.startswith("1.50 s follow after the end that the header announces")
+    path.write_bytes(wav(36 + 44_100, 44_100) + samples(1) + b"LIST" + bytes(9000))
+    assert decode(path)[1] == []
+    path.write_bytes(wav(36 + 44_100, 44_100) + samples(1) + bytes(9000))
+    assert decode(path)[1] == []
+
+
+def test_a_tag_with_a_wrong_size_does_not_hide_the_sound(tmp_path: Path) -> None:
+    path = tone(tmp_path / "a.mp3", *MP3, "-id3v2_version", 0)
+    expected, _ = decode(path)
+    for size in (b"\0\0\1\0", b"\0\x7f\x7f\x7f", b"\xff\xff\xff\xff"):
+        tag = bytearray(id3v2(600_000))
+        tag[6:10] = size
+        (tmp_path / "b.mp3").write_bytes(tag + path.read_bytes())
+        found, _ = decode(tmp_path / "b.mp3")
+        assert abs(len(found) - len(expected)) <= 0.05 * RATE_HZ and runs(found) == [HZ_A]
+
+
+def test_the_track_that_is_used_is_noted_if_there_are_several(tmp_path: Path) -> None:
+    one, two = (tone(tmp_path / f"{hz}.wav", hz=hz) for hz in (HZ_A, HZ_B))
+    ffmpeg("-i", one, "-i", two, "-map", 0, "-map", 1, "-c:a", "aac", tmp_path / "a.mkv")
+    found, notes = decode(tmp_path / "a.mkv")
+    assert runs(found) == [HZ_A]
+    assert notes == ["The file has 2 audio tracks; number 1 is used."]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "avi", "mp4", "caf", "au"])
+def test_half_of_a_file_whose_container_states_its_length_is_refused(
+    suffix: str, tmp_path: Path
+) -> None:
+    options = ("-movflags", "faststart") if suffix == "mp4" else ()
+    whole = tone(tmp_path / f"a.{suffix}", *options, seconds=4).read_bytes()
+    (tmp_path / "b").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DamagedMediaError, match=r"at [12]\.\d\d s .* are missing"):
+        decode(tmp_path / "b")

@@ -1,9 +1,10 @@
 """`python -m warm render`: complete films, in sync to the frame, all checked before the first."""
 
+import ctypes
 import fcntl
 import tracemalloc
 import wave
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from isolation.item import Item
 from session.film import FilmSpec
 from session.fragmented.journal import journal_path
 from tests.tiny_face import FRAMES, MOUTH, PATCH, LoudnessEngine, tiny_avatar
@@ -507,3 +509,37 @@ def test_the_shipped_example_is_valid_and_explains_every_field() -> None:
     assert len(tasks) >= 2
     comments = (ROOT / "configs" / "tasks.yaml").read_text()
     assert [name for name in FIELD_NAMES if name not in comments] == []
+
+
+@pytest.mark.usefixtures("loudness")
+def test_a_sound_file_that_crashes_the_decoder_is_a_fault_of_its_task_only(
+    results: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audio = sound_file(results / "a.wav", clicks(1, [3]))
+    arguments = ("--audio", audio, "--avatar", "tiny", "--out", "a.mp4")
+    with monkeypatch.context() as broken:
+        broken.setattr("warm.media.audio.read_audio", crash)
+        code, _, err = render(*arguments, capsys=capsys)
+    assert code == 1 and not Path("a.mp4").exists()
+    assert f"audio: The process that read {audio} died of SIGSEGV" in err
+    assert "Convert the file with another program, and send the result." in err
+    assert render(*arguments, capsys=capsys)[0] == 0
+
+
+def crash(_path: Path, *, rate_hz: int) -> Iterator[Item]:
+    """A reader with the fault that a decoder may have."""
+    yield Item({"stored": f"at {rate_hz} Hz"}, np.zeros(100, np.float32))
+    ctypes.string_at(0)
+
+
+@pytest.mark.usefixtures("loudness")
+def test_what_was_odd_about_a_sound_file_is_printed(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audio = sound_file(results / "a.wav", clicks(1, [3]))
+    content = bytearray(audio.read_bytes())
+    content[4:8], content[40:44] = b"\x24\xf0\xff\x7f", b"\x00\xf0\xff\x7f"
+    audio.write_bytes(content)
+    code, out, _ = render("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
+    assert code == 0 and len(pictures(Path("a.mp4"))) == FPS
+    assert f"Note: {audio}: The header announces 22369.58 s, which is a placeholder" in out
