@@ -12,31 +12,32 @@ from tests.isolation import misbehaving_readers as readers
 from tests.warm.media.sample_sounds import RATE_HZ, decode, tone
 from warm.__main__ import main
 from warm.media.audio import examine_audio, open_audio
-from warm.media.isolated import DecoderFailedError, decode_isolated
+from warm.media.isolated import LIMITS, DecoderFailedError, decode_isolated
 from warm.media.sniff import MediaError
 
 pytestmark = pytest.mark.slow
 """The modules of these tests start processes."""
 
-LIMITS = ReadLimits(item_cpu_s=3.0, item_s=6.0, memory_bytes=1 << 30)
+LITTLE_CPU, LITTLE_TIME = ReadLimits(item_cpu_s=0.3), ReadLimits(item_s=5.0)
+LITTLE_MEMORY = ReadLimits(memory_bytes=1 << 30)
 
 
 @pytest.mark.parametrize(
-    ("reader", "words"),
+    ("reader", "limits", "words"),
     [
-        (readers.segfault, "died of SIGSEGV"),
-        (readers.spin, "took too much CPU time"),
-        (readers.stop, "gave no answer within 6 s"),
-        (readers.hoard, "needs more than 1.1 GB of memory"),
-        (readers.fail, "failed with KeyError"),
+        (readers.segfault, LIMITS, "died of SIGSEGV"),
+        (readers.spin, LITTLE_CPU, "took too much CPU time"),
+        (readers.stop, LITTLE_TIME, "gave no answer within 5 s"),
+        (readers.hoard, LITTLE_MEMORY, "needs more than 1.1 GB of memory"),
+        (readers.fail, LIMITS, "failed with KeyError"),
     ],
 )
 def test_the_error_of_a_failed_decoder_is_one_of_the_file(
-    reader: Reader, words: str, tmp_path: Path
+    reader: Reader, limits: ReadLimits, words: str, tmp_path: Path
 ) -> None:
     path = tone(tmp_path / "a.wav")
     with pytest.raises(DecoderFailedError, match=words) as caught:
-        list(decode_isolated(reader, path, limits=LIMITS))
+        list(decode_isolated(reader, path, limits=limits))
     assert str(path) in str(caught.value)
 
 
