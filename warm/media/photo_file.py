@@ -42,7 +42,7 @@ DRAFT_SCALE = 2
 many times as long as needed."""
 DECODER_ERRORS = (
     *(OSError, SyntaxError, ValueError, TypeError, AttributeError, LookupError),
-    *(ArithmeticError, EOFError, struct.error, zlib.error, NotImplementedError),
+    *(ArithmeticError, AssertionError, EOFError, struct.error, zlib.error, NotImplementedError),
 )
 """Exceptions that Pillow raises for damaged files."""
 

@@ -23,6 +23,8 @@ SMALL_BYTES = 1 << 22
 TEXT_BYTES = 1 << 20
 """Most that a compressed text or profile may expand to."""
 XMP_KEY = b"XML:com.adobe.xmp"
+PALETTE = 3
+"""Colour type of pictures with a palette."""
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Samples per pixel, by colour type."""
 INTERLACED_PASSES = [
@@ -148,6 +150,8 @@ def parse_png(file: IO[bytes]) -> PngFile:
             png.frames = max(1, int.from_bytes(file.read(4)))
     if not all(png.size) or not png.runs:
         raise PngError("it ends before its first row")
+    if png.colour_type == PALETTE and not any(each[4:8] == b"PLTE" for each in head):
+        raise PngError("its palette is missing")
     png.head = b"".join(head)
     return png
 

@@ -71,6 +71,11 @@ class Video:
             )
         if stream is None:
             raise MediaError(f"{path} has no video stream. Send a photo or a video.")
+        if stream.codec_context is None:
+            raise MediaError(
+                f"The codec of the video {path} is unknown, or its header is damaged. Convert it "
+                "to H.264 in MP4."
+            )
         self._container, self._path, self._stream = container, path, stream
         self._fps, self._max_side = fps, max_side
         self._scaler = VideoReformatter()

@@ -204,3 +204,9 @@ def test_the_second_picture_of_a_stereo_photo_is_ignored(tmp_path: Path) -> None
     first.save(path, "MPO", save_all=True, append_images=[first.rotate(180)], quality=95)
     photo = read_photo(path, max_side=1280)
     assert colours_of(photo.picture) == UPRIGHT and not photo.notes
+
+
+def test_a_png_without_its_palette_is_refused(tmp_path: Path) -> None:
+    data = saved(face().convert("P"), "png").replace(b"PLTE", b"tEXt")
+    with pytest.raises(DamagedMediaError, match="its palette is missing"):
+        read(tmp_path / "photo.png", data)

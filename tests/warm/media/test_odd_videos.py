@@ -188,3 +188,20 @@ def test_a_video_of_which_nothing_can_be_decoded_is_refused(tmp_path: Path) -> N
     path.write_bytes(data[:at] + b"\xff" * size + data[at + size :])
     with pytest.raises(DamagedMediaError, match=r"no frame.*Send the file again"):
         read_video(path)
+
+
+def test_a_video_of_an_unknown_codec_is_refused(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mp4", numbered(5))
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"nope"))
+    with pytest.raises(MediaError, match=r"codec of the video .* is unknown.*Convert it"):
+        read_video(path)
+
+
+@pytest.mark.parametrize("length", [60, 400, 900, 1300])
+def test_a_file_that_ends_before_its_index_is_refused_as_damaged(
+    length: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(film(tmp_path / "whole.mp4", numbered(5)).read_bytes()[:length])
+    with pytest.raises(DamagedMediaError, match=r"damaged or truncated.*Send the file again"):
+        read_video(path)
