@@ -27,6 +27,7 @@ def show() -> dict[str, Any]:
         "requests": requests_json(runtime, health),
         "stages": stages_json(health),
         "frames": runtime.counters.frames,
+        "pace": pace_json(runtime, health),
         "sessions": sessions_json(runtime),
         "watchers": {"open": viewers.taken, "max": viewers.limit},
         "downloads": {"open": downloads.taken, "max": downloads.limit},
@@ -53,6 +54,23 @@ def stages_json(health: Health) -> dict[str, Any]:
     return {
         stage: {"count": use.count, "oldest_s": round(use.oldest_s, 3)}
         for stage, use in health.stages.items()
+    }
+
+
+def pace_json(runtime: Runtime, health: Health) -> dict[str, Any]:
+    """JSON of the measured pace and of what was chosen by it."""
+    pace, fps = health.pace, runtime.avatar.fps
+    needed = health.processing * fps
+    return {
+        "frames_per_s": pace.frames_per_s and round(pace.frames_per_s, 1),
+        "load": pace.frames_per_s and round(needed / pace.frames_per_s, 3),
+        "places": pace.places,
+        "max_places": pace.max_places,
+        "automatic": pace.is_automatic,
+        "reason": pace.reason,
+        "preset": pace.preset,
+        "fragments": runtime.counters.fragments,
+        "late_fragments": runtime.counters.late_fragments,
     }
 
 

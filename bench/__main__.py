@@ -35,6 +35,8 @@ TOPICS = {
     "server": "bench.server",
     "crowd": "bench.crowd.crowd",
     "together": "bench.together",
+    "shares": "bench.shares",
+    "pace": "bench.pace",
     "watchers": "bench.viewers.watchers",
     "page": "bench.viewers.page",
     "skew": "bench.viewers.skew",

@@ -25,6 +25,7 @@ from session.mp4.concat_film import ConcatFilm
 from session.mp4.concat_film_files import delete_concat_film, move_concat_film
 from session.mp4.metadata_box import media_damage, read_metadata_box
 from session.reader import FilmReader
+from session.video_encoder import PRESET, Preset
 
 _NOT_LIVE = (
     "This film cannot be watched while it grows: with `writer: concat` each clip replaces the file"
@@ -100,8 +101,8 @@ class Film(Protocol):
     def reader(self) -> FilmReader:
         """Open the committed bytes for reading; raises FilmEmptyError if there are none."""
 
-    def begin(self, text: str) -> ClipWriter:
-        """Start a clip."""
+    def begin(self, text: str, preset: Preset = PRESET) -> ClipWriter:
+        """Start a clip, encoded with `preset`."""
 
     def close(self) -> None:
         """Close the film and keep its file."""

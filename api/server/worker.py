@@ -151,7 +151,7 @@ def fit_connections(app_context: AppContext) -> int:
     """Return the number of connections that there are files for; lower the slots to fit it."""
     settings, slots = app_context.settings, (app_context.viewers, app_context.downloads)
     limit = connection_limit(
-        settings.max_connections, sessions=settings.max_sessions, speakers=settings.max_speaking
+        settings.max_connections, sessions=settings.max_sessions, speakers=settings.most_speaking
     )
     for each, fitting in zip(slots, fit_slots([each.limit for each in slots], limit), strict=True):
         each.limit = fitting

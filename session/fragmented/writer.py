@@ -34,7 +34,7 @@ from session.fragmented.boxes import build_fragment
 from session.fragmented.film_files import create_film
 from session.fragmented.fragment_log import FragmentLog
 from session.reader import FilmReader
-from session.video_encoder import VideoEncoder
+from session.video_encoder import PRESET, Preset, VideoEncoder
 
 _log = logging.getLogger(__name__)
 
@@ -152,13 +152,13 @@ class FilmWriter(Closeable):
         """Open the committed bytes for one reader, which keeps them through a reset."""
         return self._fragment_log.reader()
 
-    def begin(self, text: str) -> "FragmentClipWriter":
-        """Start a clip; its first `write` adds the first bytes to the film."""
+    def begin(self, text: str, preset: Preset = PRESET) -> "FragmentClipWriter":
+        """Start a clip, encoded with `preset`; its first `write` adds bytes to the film."""
         if self._clip is not None:
             raise ClipOpenError("A clip is open; finish or abandon it before starting another.")
         if self.is_closed:
             raise FilmClosedError(f"The film {self.path} is closed; open it again to continue.")
-        self._clip = FragmentClipWriter(self, text)
+        self._clip = FragmentClipWriter(self, text, preset)
         return self._clip
 
     def close(self) -> None:
@@ -252,10 +252,11 @@ class FilmWriter(Closeable):
 class FragmentClipWriter:
     """Open clip. One thread at a time; the next clip may use another thread."""
 
-    def __init__(self, film: FilmWriter, text: str) -> None:
+    def __init__(self, film: FilmWriter, text: str, preset: Preset) -> None:
         self._film = film
         self._text = text
-        self._encoder = VideoEncoder(film.spec)  # only while a clip is open: 10 MB and some threads
+        # Only while a clip is open: it takes 10 MB and some threads.
+        self._encoder = VideoEncoder(film.spec, preset)
         self._has_fragments = False
         self._is_open = True
 

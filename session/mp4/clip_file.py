@@ -12,13 +12,20 @@ from session.disk import write_all
 from session.film import SAMPLES_PER_PACKET, TICKS_PER_FRAME, FilmSpec
 from session.fragmented.boxes import build_fragment
 from session.fragmented.init_segment import build_init_segment
-from session.video_encoder import VideoEncoder
+from session.video_encoder import PRESET, Preset, VideoEncoder
 
 
 class ClipFile(Closeable):
     """Temporary file that is neither durable nor watched. One thread at a time."""
 
-    def __init__(self, path: Path, spec: FilmSpec, before: Samples | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        spec: FilmSpec,
+        before: Samples | None = None,
+        *,
+        preset: Preset = PRESET,
+    ) -> None:
         """`before`, (1, n) in whole packets, is the end of the sound that the clip is joined to:
         its last packets are encoded again and are the first packets of this file."""
         self.path = path
@@ -29,7 +36,7 @@ class ClipFile(Closeable):
         self.samples = 0
         """Number of audio samples, in whole packets."""
         self._fragments = 0
-        self._video_encoder = VideoEncoder(spec)
+        self._video_encoder = VideoEncoder(spec, preset)
         self._audio_encoder = AudioEncoder(lead_in=0, before=before)
         self._spec = spec
         self._fd: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)

@@ -53,6 +53,7 @@ from session.mp4.metadata_box import MetadataBox, media_damage, new_metadata_box
 from session.mp4.temp_files import remove_temp_files, temp_folder_path
 from session.reader import FilmReader
 from session.serial_worker import VERIFICATION
+from session.video_encoder import PRESET, Preset
 
 
 class ConcatFilm(Closeable):
@@ -173,14 +174,17 @@ class ConcatFilm(Closeable):
             verify = self._require_intact
             return FilmReader(fd, film_id, self._size, verify=lambda fd, _begin, _end: verify(fd))
 
-    def begin(self, text: str) -> "ConcatClipWriter":
-        """Start a clip; the film changes when the clip is finished. Raises FilmDamagedError."""
+    def begin(self, text: str, preset: Preset = PRESET) -> "ConcatClipWriter":
+        """Start a clip, encoded with `preset`; the film changes when the clip is finished.
+
+        Raises FilmDamagedError.
+        """
         if self._clip is not None:
             raise ClipOpenError("A clip is open; finish or abandon it before starting another.")
         self._require_open()
         if self._fd is not None:  # the next version would copy the damage under a new checksum
             self._require_intact(self._fd)
-        self._clip = ConcatClipWriter(self, text)
+        self._clip = ConcatClipWriter(self, text, preset)
         return self._clip
 
     def close(self) -> None:
@@ -304,9 +308,10 @@ class ConcatFilm(Closeable):
 class ConcatClipWriter:
     """Open clip, in a temporary folder next to the film. One thread at a time."""
 
-    def __init__(self, film: ConcatFilm, text: str) -> None:
+    def __init__(self, film: ConcatFilm, text: str, preset: Preset) -> None:
         self._film = film
         self._text = text
+        self._preset = preset
         self._cues: list[Cue] = []
         self._folder = temp_folder_path(film.path)
         self._clip_file: ClipFile | None = None
@@ -368,7 +373,9 @@ class ConcatClipWriter:
         if self._clip_file is None:
             self._folder.mkdir()
             before = self._film._audio_tail()
-            self._clip_file = ClipFile(self._folder / "clip.mp4", self._film.spec, before)
+            self._clip_file = ClipFile(
+                self._folder / "clip.mp4", self._film.spec, before, preset=self._preset
+            )
         return self._clip_file
 
     def _pad(self, clip_file: ClipFile) -> None:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from session.film import FilmSpec
-from session.video_encoder import VideoEncoder, to_frame
+from session.video_encoder import PRESETS, VideoEncoder, to_frame
 from tests.session.sample_films import SPEC, number, pictures
 
 PORTRAIT = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
@@ -84,6 +84,22 @@ def test_all_encoders_of_one_size_agree_on_how_to_decode_them() -> None:
     first.encode(pictures(0, 30))
     assert first.avcc == second.avcc == VideoEncoder(SPEC).avcc
     assert first.avcc != VideoEncoder(FilmSpec(width=66, height=64, fps=25)).avcc
+
+
+@pytest.mark.parametrize("size", [(64, 64), (66, 50), (1280, 720)])
+def test_all_presets_agree_on_how_to_decode_them(size: tuple[int, int]) -> None:
+    """Catches a film whose init segment fits only some of its clips."""
+    spec = FilmSpec(width=size[0], height=size[1], fps=25)
+    assert len({VideoEncoder(spec, preset).avcc for preset in PRESETS}) == 1
+
+
+def test_the_presets_are_ordered_by_the_size_of_what_they_encode() -> None:
+    still = cv2.imread(str(PORTRAIT))
+    height, width = still.shape[:2]
+    moving = [np.roll(still, step, axis=1).astype(np.uint8) for step in range(8)]
+    spec = FilmSpec(width=width, height=height, fps=25)
+    sizes = [sum(map(len, VideoEncoder(spec, preset).encode(moving))) for preset in PRESETS]
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_a_portrait_is_nearly_unchanged() -> None:

@@ -60,6 +60,13 @@ class BackgroundPool:
         """Sessions with a task."""
         return set(self._tasks)
 
+    def is_stalled(self, session_id: str) -> bool:
+        """Return True if the task of a session waits for the disk."""
+        task = self._tasks.get(session_id)
+        if task is None or task.started_s is None:
+            return False
+        return self._steps.clock() - task.started_s >= STALLED_S
+
     def submit(
         self,
         session_id: str,

@@ -13,10 +13,14 @@ from warm.render.compositing import Frame, patch_requests
 from warm.render.context import RenderContext
 from warm.render.encoder import ClipEncoder
 from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob
+from warm.render.pace import COST
 from warm.render.pacing import Pacing, batch_sizes
 from warm.render.playback_clock import PlaybackClock
 from warm.render.scheduler import BATCHES_AHEAD, STALLED_S
 from warm.render.timeline import Batch, Timeline
+
+CHARS_PER_S = 15.0
+"""Usual pace of a voice."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -63,9 +67,13 @@ class Clip:
         avatar: Avatar,
         playback: PlaybackClock,
         context: RenderContext,
+        clips: int = 1,
     ) -> None:
+        """`clips`: number of clips that are rendered at once, this one included."""
         self.job, self.film, self.avatar = job, film, avatar
         self.timeline = Timeline(job, film, context)
+        self.lead_s = job.lead_s
+        """Longest time between rendering and playback; None: no limit."""
         self.was_cut = False
         """An interruption ended it before everything was said."""
         self._clock = context.clock
@@ -74,7 +82,8 @@ class Clip:
         self._largest_batch = context.largest_batch
         self._competes = not context.engine.benefits_from_batching
         """The engine computes on the processor, as the encoder does."""
-        self._playback = playback
+        self._playback, self._count_fragment = playback, context.count_fragment
+        self._preset = context.places.choose_preset(clips)
         self._pacing = Pacing(
             started_s=context.clock(),
             first_frame=self.timeline.first_frame,
@@ -90,7 +99,7 @@ class Clip:
         self._ending: Future[ClipRecord | None] | None = None
         self._error: Exception | None = None
         self._encoder = ClipEncoder(
-            lambda: film.begin(job.text),
+            lambda: film.begin(job.text, self._preset),
             on_written=self._on_written,
             notify=context.notify,
             steps=context.steps,
@@ -131,6 +140,19 @@ class Clip:
         return self._ending is not None and self._ending.done()
 
     @property
+    def written_cost(self) -> float:
+        """Frames that the film has taken, weighted by the time that the preset takes."""
+        return self._encoder.frames * COST[self._preset]
+
+    def ahead_s(self, now_s: float) -> float:
+        """Time until playback reaches the end of its frames on disk."""
+        return self._playback.due_s(self.timeline.first_frame + self._encoder.frames) - now_s
+
+    def is_rendering(self, now_s: float) -> bool:
+        """Return True if frames of it are on their way to the disk or could be."""
+        return self.needs_frames() or self.backlog(now_s) > 0
+
+    @property
     def busy_since(self) -> float | None:
         """Start of the batch that its encoder works on."""
         return self._encoder.busy_since
@@ -140,6 +162,14 @@ class Clip:
         """Frames of its placed utterances that the film does not have. Any thread."""
         end = self.timeline.first_frame + self.timeline.end
         return max(0, end - self.film.committed.frames)
+
+    @property
+    def expected_frames(self) -> int:
+        """Estimate of the frames that it still needs. Any thread."""
+        spoken_s = len(self.job.text) / CHARS_PER_S / self.job.choice.speed
+        return max(
+            self.uncommitted_frames, int(spoken_s * self.film.spec.fps) - self._encoder.frames
+        )
 
     def age_s(self) -> float:
         """Seconds since it was started."""
@@ -277,6 +307,8 @@ class Clip:
             self._playback.start_clip(first_frame, self._clock())
         if fragment is None:
             return
+        if first_frame != self.timeline.first_frame and self._pacing.cut_s is None:
+            self._count_fragment(self._playback.due_s(first_frame) < self._clock())
         if self.job.timings.first_fragment_s is None:
             self.job.timings.first_fragment_s = self.job.age_s()
         self.job.publish(

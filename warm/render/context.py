@@ -10,6 +10,7 @@ from warm.avatars.avatar import Avatar
 from warm.engines.base import Engine, Patch
 from warm.render.compositing import Frame
 from warm.render.health import Counters
+from warm.render.pace import SpeakingPlaces
 from warm.render.steps import Steps
 from warm.sessions.avatar_cache import AvatarCache
 from warm.sessions.limits import Capacity
@@ -57,8 +58,13 @@ class RenderContext:
     """Wakes the render thread; called by any thread that has work or results for it."""
     capacity: Callable[[Committed, FilmSpec], Capacity]
     """How many more frames a film may take, given its committed part."""
+    places: SpeakingPlaces
+    """Clips that may be rendered at once, and the measured pace that they follow from."""
     encode_thread: Callable[[], Executor] = encode_thread
     """Makes the thread of a clip's encoder."""
+    count_fragment: Callable[[bool], None] = lambda _is_late: None
+    """Called on an encode thread for each fragment after the first of its clip; True if playback
+    had reached it before it was on disk."""
     is_engine_loaded: Callable[[], bool] = lambda: True
     report_error: Callable[[Exception], None] = lambda _error: None
     """Receives every error of the engine."""

@@ -6,6 +6,7 @@ from threading import Event, Lock
 from typing import Any, Literal
 
 from warm.engines.lifecycle import LifecycleState
+from warm.render.pace import PaceReport
 from warm.render.steps import Stage, StageUse
 
 State = Literal["warming", "ok", "stale", "dead", "stopping"] | LifecycleState
@@ -48,6 +49,7 @@ class Health:
     """Steps in progress, by stage."""
     stalled_stage: Stage | None
     """Stage of the step that stands still; None if there is none."""
+    pace: PaceReport
 
 
 class Liveness:
@@ -101,6 +103,10 @@ class Counters:
     interrupted: int = 0
     frames: int = 0
     """Frames of the clips on disk."""
+    fragments: int = 0
+    """Fragments that continued a clip."""
+    late_fragments: int = 0
+    """Those that playback had reached before they were on disk."""
     _lock: Lock = field(default_factory=Lock)
 
     def add(self, *, done: int = 0, failed: int = 0, interrupted: int = 0, frames: int = 0) -> None:
@@ -110,3 +116,9 @@ class Counters:
             self.failed += failed
             self.interrupted += interrupted
             self.frames += frames
+
+    def add_fragment(self, is_late: bool) -> None:
+        """Add a fragment that continued a clip."""
+        with self._lock:
+            self.fragments += 1
+            self.late_fragments += is_late

@@ -36,8 +36,6 @@ class RenderLoop:
         counters: Counters,
         background: BackgroundPool,
     ) -> None:
-        self.last_job_s = 1.0
-        """Duration of the last clip that was rendered."""
         self._queue, self._shares, self._renderer = queue, shares, renderer
         self._films, self._counters = films, counters
         self._background = background
@@ -153,7 +151,7 @@ class RenderLoop:
 
     def _start_jobs(self) -> None:
         """Start the first job of each session that has no clip, task or command."""
-        while self._renderer.is_engine_loaded():
+        while self._renderer.is_engine_loaded() and self._may_start():
             busy = {clip.job.session_id for clip in self._renderer.clips}
             busy |= self._background.sessions
             busy |= {command.session_id for command in self._commands if command.session_id}
@@ -163,6 +161,10 @@ class RenderLoop:
                 return
             self._shares.record_turn(job)
             self._start(job)
+
+    def _may_start(self) -> bool:
+        opening = [name for name in self._opening if not self._background.is_stalled(name)]
+        return self._renderer.may_start(len(opening))
 
     def speaking(self) -> list[SpeakJob]:
         """Jobs whose clips are being rendered or whose films are being opened. Any thread.
@@ -260,7 +262,7 @@ class RenderLoop:
 
     def _answer(self, clip: Clip, record: ClipRecord) -> None:
         job = clip.job
-        self.last_job_s = job.timings.render_s = clip.age_s()
+        job.timings.render_s = clip.age_s()
         job.timings.total_s = job.age_s()
         self._counters.add(done=not clip.was_cut, interrupted=clip.was_cut, frames=record.frames)
         job.publish(speak_result(clip, record))

@@ -53,6 +53,8 @@ class Renderer:
         self._context = context
         self._throughput = Throughput()
         self._in_flight: RenderPass | None = None
+        self._written_cost = 0.0
+        """Frames of the clips that are done, weighted as those of a clip."""
         self._last_pass_end_s = 0.0
         self._playback_clocks: WeakKeyDictionary[Film, PlaybackClock] = WeakKeyDictionary()
 
@@ -78,7 +80,8 @@ class Renderer:
 
     def begin(self, job: SpeakJob, film: Film, avatar: Avatar) -> None:
         """Start a clip; no other clip of the film may be in progress."""
-        self.clips.append(Clip(job, film, avatar, self.playback_clock(film), self._context))
+        playback, clips = self.playback_clock(film), len(self.clips) + 1
+        self.clips.append(Clip(job, film, avatar, playback, self._context, clips))
 
     def clip_of(self, session_id: str | None) -> Clip | None:
         """The clip that is being rendered for a session."""
@@ -103,7 +106,13 @@ class Renderer:
         if current is not None and isinstance(current.pending, ReadyPatches):
             self._in_flight = None
             self._complete(current)
-        return previous is not None or current is not None
+        has_worked = previous is not None or current is not None
+        self._observe_pace(has_worked=has_worked)
+        return has_worked
+
+    def may_start(self, opening: int) -> bool:
+        """Return True if another clip may start; `opening` are about to start already."""
+        return self._context.places.may_start(self.clips, opening)
 
     def is_engine_loaded(self) -> bool:
         """Return True if clips can be rendered; without the engine they can only end."""
@@ -118,6 +127,7 @@ class Renderer:
         done = [clip for clip in self.clips if clip.is_done]
         if done:
             self.clips = [clip for clip in self.clips if not clip.is_done]
+            self._written_cost += sum(clip.written_cost for clip in done)
         return done
 
     def sleep_s(self) -> float:
@@ -128,13 +138,36 @@ class Renderer:
         times_s = [wakeup_s(clip, now_s) for clip in self.clips if clip.needs_frames()]
         return max(0.0, min(times_s, default=float("inf")) - now_s)
 
+    def next_end_s(self, is_relevant: Callable[[SpeakJob], bool]) -> float:
+        """Estimate of the time until one of the relevant clips ends; any clip if there is none.
+        Any thread."""
+        clips = self.clips
+        pace = self._context.places.pace.fps
+        if not clips or pace is None:
+            return 0.0
+        ends_s = [
+            clip.expected_frames
+            / (clip.film.spec.fps if clip.lead_s is not None else pace / len(clips))
+            for clip in [clip for clip in clips if is_relevant(clip.job)] or clips
+        ]
+        return min(ends_s)
+
+    def _observe_pace(self, *, has_worked: bool) -> None:
+        now_s, places = self._context.clock(), self._context.places
+        written = self._written_cost + sum(clip.written_cost for clip in self.clips)
+        is_working = has_worked or any(clip.backlog(now_s) for clip in self.clips)
+        places.pace.observe(now_s, written, is_working=is_working)
+        places.update()
+
     def _select(self, opening: int) -> list[BatchSlice]:
         """The frames of the next pass."""
         if not self.is_engine_loaded():
             return []
         capacity = self._pass_capacity()
         slices: list[BatchSlice] = []
-        in_burst = opening + sum(not clip.is_playable for clip in self.clips) >= BURST
+        in_burst = opening + sum(
+            not clip.is_playable for clip in self.clips
+        ) >= BURST or self._context.places.is_slow(len(self.clips))
         for clip in schedule(self.clips, self._context.clock()):
             if capacity <= 0 or (slices and not self._context.engine.benefits_from_batching):
                 break

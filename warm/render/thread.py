@@ -19,11 +19,13 @@ from warm.render.demand import Demand
 from warm.render.health import WORKING, Health, Liveness, NotReady, State
 from warm.render.jobs import Command, Interrupted, SpeakJob
 from warm.render.loop import Queue, RenderLoop
+from warm.render.pace import SpeakingPlaces
 from warm.render.queue import WorkQueue
 from warm.render.renderer import Renderer
 from warm.render.shares import FairShares, QueueFull
 from warm.render.steps import Step, Steps
 from warm.render.watchdog import CHECK_S, Watchdog
+from warm.sessions.shares import Limit
 from warm.sessions.voice_choice import Choices, VoiceResolver
 from warm.settings import Settings
 
@@ -35,6 +37,8 @@ WANTED_S = 0.5
 """Interval at which the clients of unanswered requests are checked."""
 CLOSE_S = 0.5
 """Time that films get to close in any case, in seconds."""
+MAX_RETRY_S = 300
+"""Longest time after which a refused request is told to try again."""
 WARM_UP_TEXT = "Ready."
 
 log = logging.getLogger(__name__)
@@ -67,7 +71,8 @@ class RenderThread:
         """Set when the render thread may have something to do."""
         self._liveness = Liveness(settings.stale_s, clock)
         self._queue: Queue = WorkQueue(self._wakeup)
-        self._shares = FairShares(settings.max_queue, lambda: settings.max_speaking, clock=clock)
+        self._places = SpeakingPlaces(settings.max_speaking, settings.fps, clock)
+        self._shares = FairShares(settings.max_queue, lambda: self._places.count, clock=clock)
         self._demand = Demand(notify=self._wakeup.set)
         resources.sessions.places.is_wanted = self._demand.includes
         self._lifecycle = EngineLifecycle(
@@ -153,6 +158,7 @@ class RenderThread:
             processing=len(self._renderer.clips),
             stages=self._watchdog.use(),
             stalled_stage=None if standing is None else standing.stage,
+            pace=self._places.report(),
         )
 
     def check_ready(self) -> None:
@@ -227,6 +233,8 @@ class RenderThread:
             notify=self._wakeup.set,
             steps=self._steps,
             capacity=resources.sessions.limits.capacity,
+            places=self._places,
+            count_fragment=resources.counters.add_fragment,
             is_engine_loaded=lambda: self._lifecycle.is_awake,
             report_error=self._lifecycle.report_error,
         )
@@ -247,10 +255,18 @@ class RenderThread:
         try:
             self._shares.check(job, queued, speaking)
         except QueueFull as full:
-            raise QueueFull(full.limit, self._retry_after_s(len(queued))) from None
+            raise QueueFull(full.limit, self._retry_after_s(job, full.limit)) from None
 
-    def _retry_after_s(self, queued: int) -> int:
-        return max(1, math.ceil(self._loop.last_job_s * queued))
+    def _retry_after_s(self, job: SpeakJob, limit: Limit) -> int:
+        """Estimate of the time until there is a place again for a job that was refused."""
+
+        def is_relevant(other: SpeakJob) -> bool:
+            return (limit.scope != "session" or other.session_id == job.session_id) and (
+                limit.scope != "client" or other.client == job.client
+            )
+
+        end_s = self._renderer.next_end_s(is_relevant)
+        return min(MAX_RETRY_S, max(1, math.ceil(end_s)))
 
     def _drain_if_ended(self) -> None:
         """Fail everything in the queue if the thread has ended."""

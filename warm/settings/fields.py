@@ -23,6 +23,8 @@ from warm.settings.stabilizers import track_fields, track_settings
 ENV_PREFIX = "WARMTALK_"
 MODE_PATTERN = r"^[0-7]{3}$"
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:[0-9]{1,2})?)$"
+AUTO_SPEAKING = 16
+"""Most clips that are rendered at once if `max_speaking` is `auto`."""
 PATTERNS = {
     ID_PATTERN.pattern: "1 to 64 letters, digits, `_`, `-`",
     MODE_PATTERN: "three octal digits",
@@ -152,9 +154,10 @@ class Settings(StabilizedAvatarSettings):
     max_queue: Annotated[int, Field(ge=1, le=1000)] = 64
     """Maximum number of waiting requests; one more gets 503. Each client and each session has a
     share of it: docs/sessions.md."""
-    max_speaking: Annotated[int, Field(ge=1, le=256)] = 8
+    max_speaking: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"
     """Maximum number of sessions whose clips are rendered at once; each takes about 80 MB. Further
-    requests wait."""
+    requests wait. auto: as many, up to 16, as this machine is measured to render in real time;
+    `GET /stats` reports them."""
     lead_s: Annotated[float, Field(ge=0.2, le=60)] | None = None
     """Maximum lead of rendering over playback, seconds, for requests that do not set it: a small
     value leaves something to interrupt. None: no limit."""
@@ -316,7 +319,12 @@ class Settings(StabilizedAvatarSettings):
     @property
     def http_threads(self) -> int:
         """HTTP threads: one per watcher and per waiting request, and a few more."""
-        return self.max_watchers + self.max_queue + self.max_speaking + 8
+        return self.max_watchers + self.max_queue + self.most_speaking + 8
+
+    @property
+    def most_speaking(self) -> int:
+        """Maximum number of clips that are rendered at once at any time."""
+        return AUTO_SPEAKING if self.max_speaking == "auto" else self.max_speaking
 
 
 def allowed(name: str) -> str:

@@ -26,6 +26,7 @@ from session.film import ClipRecord, Cue, FilmSpec
 from session.fragmented.film_files import create_film, delete_film, move_film
 from session.fragmented.journal import journal_path
 from session.fragmented.writer import FilmWriter
+from session.video_encoder import PRESETS
 from tests.session.sample_films import SPEC, pictures, tone, watch, watch_with_ffmpeg, write
 
 ROOT = Path(__file__).parents[3]
@@ -54,6 +55,20 @@ def test_both_decoders_show_every_picture_once_and_in_order(path: Path) -> None:
     shown = watch(path)
     assert shown.numbers == list(range(count))
     assert shown.picture_ticks == [index * 512 for index in range(count)]
+    assert watch_with_ffmpeg(path)[0] == list(range(count))
+
+
+def test_clips_of_all_presets_make_one_film_that_can_be_continued(path: Path) -> None:
+    count = 0
+    for order in (PRESETS, tuple(reversed(PRESETS))):
+        with FilmWriter.open(path) if count else FilmWriter.create(path, SPEC) as film:
+            for preset in order:
+                clip = film.begin(preset, preset)
+                for length in (3, 12):
+                    write(clip, count, length)
+                    count += length
+                clip.finish()
+    assert watch(path).numbers == list(range(count))
     assert watch_with_ffmpeg(path)[0] == list(range(count))
 
 

@@ -24,6 +24,7 @@ from warm.engines.base import Patch, PatchRequest, PendingPatches
 from warm.render.compositing import composite
 from warm.render.context import RenderContext
 from warm.render.jobs import FragmentCommitted, SpeakJob
+from warm.render.pace import SpeakingPlaces
 from warm.render.renderer import Renderer
 from warm.render.steps import Steps
 from warm.runtime import Runtime
@@ -108,6 +109,7 @@ class SteppedRenderer:
             steps=self.steps,
             notify=self.wakeup.set,
             capacity=lambda _committed, _spec: Capacity(100_000, "max_session_s", "", ""),
+            places=SpeakingPlaces(8, 25, lambda: self.now_s),
         )
         self.renderer = Renderer(context)
         self._folder = folder

@@ -13,6 +13,7 @@ from tts.espeak import EspeakVoices
 from warm.render.context import RenderContext
 from warm.render.interruption import CLOSING_S
 from warm.render.jobs import SpeakJob, SpeechReady
+from warm.render.pace import SpeakingPlaces
 from warm.render.steps import Steps
 from warm.render.timeline import Batch, Timeline
 from warm.render.utterances import TAIL_FRAMES, Utterance
@@ -43,6 +44,7 @@ def make(tmp_path: Path, voices: EspeakVoices) -> Iterator[MakeTimeline]:
             steps=Steps(lambda: 0.0),
             notify=lambda: None,
             capacity=lambda _committed, _spec: Capacity(capacity, "max_session_s", "0 s", "1"),
+            places=SpeakingPlaces(8, 25, lambda: 0.0),
         )
         session = Session("a", path, under=tmp_path, writer="fragments")
         return Timeline(SpeakJob(session=session, text=TEXT, choice=voices.choose()), film, context)

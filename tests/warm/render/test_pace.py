@@ -1,0 +1,140 @@
+"""The measured pace, and the speaking places and presets that follow from it."""
+
+import math
+from dataclasses import dataclass
+
+import pytest
+
+from session.video_encoder import PRESET, PRESETS
+from warm.render.pace import (
+    COST,
+    FIRST_PLACES,
+    LEAST_S,
+    START_LEAD_S,
+    Pace,
+    SpeakingPlaces,
+)
+from warm.settings.fields import AUTO_SPEAKING
+
+FPS = 25
+STEP_S = 0.1
+
+
+class FakeMachine:
+    """A machine that writes frames at a pace, and the places that follow it."""
+
+    def __init__(self, *, is_automatic: bool = True) -> None:
+        self.now_s, self.frames = 10.0, 0.0
+        setting = "auto" if is_automatic else 5
+        self.places = SpeakingPlaces(setting, FPS, lambda: self.now_s)  # type: ignore[arg-type]
+
+    def work(self, pace: float, seconds: float) -> int:
+        """Work at a pace; return the number of places."""
+        for _ in range(round(seconds / STEP_S)):
+            self.places.pace.observe(self.now_s, self.frames, is_working=True)
+            self.places.update()
+            self.now_s += STEP_S
+            self.frames += pace * STEP_S
+        self.places.pace.observe(self.now_s, self.frames, is_working=False)
+        self.places.update()
+        return self.places.count
+
+    def rest(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@dataclass
+class FakeClip:
+    ahead: float
+    lead_s: float | None = None
+    rendering: bool = True
+
+    def is_rendering(self, _now_s: float) -> bool:
+        return self.rendering
+
+    def ahead_s(self, _now_s: float) -> float:
+        return self.ahead
+
+
+def test_the_pace_is_that_of_the_time_in_which_something_was_made() -> None:
+    """Catches a pace that falls while the server has nothing to do."""
+    machine = FakeMachine()
+    assert machine.places.pace.fps is None
+    for _ in range(20):
+        machine.work(200, 0.5)
+        machine.rest(30)
+    assert machine.places.pace.fps == pytest.approx(200, rel=0.01)
+
+
+def test_a_short_measurement_is_not_used() -> None:
+    pace = Pace()
+    pace.observe(0.0, 0, is_working=True)
+    pace.observe(LEAST_S / 2, 1, is_working=False)
+    assert pace.fps is None
+
+
+@pytest.mark.parametrize(
+    ("pace", "expected"), [(10, 1), (70, 2), (130, 3), (280, 8), (5000, AUTO_SPEAKING)]
+)
+def test_the_places_follow_the_pace(pace: float, expected: int) -> None:
+    assert FakeMachine().work(pace, 30) == expected
+
+
+def test_the_places_follow_a_machine_that_becomes_slower_and_faster_again() -> None:
+    machine = FakeMachine()
+    assert machine.work(280, 10) == 8
+    assert machine.work(140, 5) == 4
+    assert machine.work(280, 12) == 8
+
+
+def test_the_places_do_not_change_with_small_changes_of_the_pace() -> None:
+    """Catches places that alternate when the pace is between two numbers."""
+    machine = FakeMachine()
+    machine.work(161, 10)
+    counts = {machine.work(165 + 4 * (-1) ** step, 3) for step in range(20)}
+    assert len(counts) == 1
+
+
+def test_a_number_in_the_settings_is_not_changed() -> None:
+    machine = FakeMachine(is_automatic=False)
+    assert machine.work(10, 30) == 5
+    assert machine.places.may_start([FakeClip(-5.0)], 3)
+    report = machine.places.report()
+    assert (report.is_automatic, report.places, report.max_places) == (False, 5, 5)
+
+
+def test_a_clip_starts_when_those_before_it_are_ahead_of_playback() -> None:
+    places = FakeMachine().places
+    assert places.count == FIRST_PLACES
+    assert places.may_start([], 0)
+    assert not places.may_start([], 1)
+    ahead, behind = FakeClip(START_LEAD_S), FakeClip(START_LEAD_S - 0.01)
+    assert places.may_start([ahead, ahead], 0)
+    assert not places.may_start([ahead, behind], 0)
+    assert not places.may_start([FakeClip(-math.inf)], 0)
+
+
+def test_a_clip_that_waits_for_voice_or_disk_keeps_no_other_from_starting() -> None:
+    assert FakeMachine().places.may_start([FakeClip(-9.0, rendering=False)], 0)
+
+
+def test_a_clip_that_may_not_be_far_ahead_keeps_no_other_from_starting() -> None:
+    assert FakeMachine().places.may_start([FakeClip(0.3, lead_s=1.0)], 0)
+    assert not FakeMachine().places.may_start([FakeClip(0.2, lead_s=1.0)], 0)
+
+
+def test_the_preset_follows_the_room_that_is_left() -> None:
+    machine = FakeMachine()
+    assert machine.places.choose_preset(1) == PRESET
+    machine.work(220, 10)
+    assert [machine.places.choose_preset(clips) for clips in (1, 2, 4, 5)] == [
+        "faster", "superfast", "superfast", "ultrafast",
+    ]  # fmt: skip
+    assert machine.places.report().preset == "ultrafast"
+    machine.work(60, 10)
+    assert machine.places.choose_preset(2) == "ultrafast"
+
+
+def test_the_costs_of_the_presets_are_ordered_as_the_presets() -> None:
+    assert list(COST) == list(PRESETS)
+    assert list(COST.values()) == sorted(COST.values())

@@ -1,0 +1,185 @@
+"""Measured pace of the server, and what follows from it: speaking places and encoder preset."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from session.video_encoder import PRESET, Preset
+from warm.settings.fields import AUTO_SPEAKING
+
+FIRST_PLACES = 8
+"""Places before anything was measured."""
+MEMORY_S = 2.0
+"""Working time after which a measurement has lost two thirds of its weight."""
+LEAST_S = 0.2
+"""Working time without which there is no measurement."""
+MARGIN = 0.75
+"""Part of the pace that is planned with; the rest is for sentences, starts and other programs."""
+MORE_PLACES_AT = 1.25
+"""One more place is given when the pace suffices for this many more; one is taken away when it
+does not suffice for those given."""
+GIVE_S = 1.0
+"""Least time between two more places."""
+START_LEAD_S = 0.5
+"""Clips that are this far ahead of playback can spare the time in which another one starts."""
+PACED_LEAD = 0.25
+"""Part of `lead_s` that suffices for a clip that must not be far ahead."""
+ROOM, LITTLE_ROOM = 6.0, 2.0
+"""Clips of this many times the present number could be rendered in real time: from the first on,
+there is time for smaller pictures; below the second, there is none to lose."""
+COST: dict[Preset, float] = {"ultrafast": 0.8, "superfast": 1.0, "faster": 1.3}
+"""Time that a frame takes on the whole path, relative to the preset `superfast`."""
+
+
+class Pace:
+    """Frames per second of the whole path, from the voice to the disk, while it works.
+
+    Frames are counted as if they had the preset `superfast`, so that the measurement does not
+    depend on the presets that follow from it. Owned by the render thread.
+    """
+
+    def __init__(self) -> None:
+        self._frames = self._spent_s = 0.0
+        self._last_s: float | None = None
+        self._last_frames = 0.0
+        self._was_working = False
+
+    @property
+    def fps(self) -> float | None:
+        """The measured pace; None before there is a measurement."""
+        return self._frames / self._spent_s if self._spent_s >= LEAST_S else None
+
+    def observe(self, now_s: float, frames: float, *, is_working: bool) -> None:
+        """Note the number of frames written so far, and whether more are being made."""
+        if self._was_working and self._last_s is not None:
+            spent_s = now_s - self._last_s
+            weight = math.exp(-spent_s / MEMORY_S)
+            self._spent_s = weight * self._spent_s + spent_s
+            self._frames = weight * self._frames + frames - self._last_frames
+        self._last_s, self._last_frames, self._was_working = now_s, frames, is_working
+
+
+class Pacable(Protocol):
+    """The properties of a clip that the start of another one depends on."""
+
+    @property
+    def lead_s(self) -> float | None:
+        """Longest time between rendering and playback; None: no limit."""
+        ...
+
+    def is_rendering(self, now_s: float) -> bool:
+        """Return True if frames of it are on their way to the disk or could be."""
+        ...
+
+    def ahead_s(self, now_s: float) -> float:
+        """Time until playback reaches the end of its frames on disk."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaceReport:
+    """What was measured and chosen."""
+
+    frames_per_s: float | None
+    """None before there is a measurement."""
+    places: int
+    max_places: int
+    is_automatic: bool
+    preset: Preset
+    """Preset of the last clip that was started."""
+    reason: str
+
+
+class SpeakingPlaces:
+    """Number of clips that may be rendered at once, and the preset of the next one.
+
+    Owned by the render thread; any thread may read `count` and call `report`.
+    """
+
+    def __init__(
+        self, setting: int | Literal["auto"], fps: int, clock: Callable[[], float]
+    ) -> None:
+        """`setting`: `max_speaking`; `fps`: frame rate of the films."""
+        self.pace = Pace()
+        self.count = FIRST_PLACES if setting == "auto" else setting
+        """Clips that may be rendered at once."""
+        self._is_automatic = setting == "auto"
+        self._fps, self._clock = fps, clock
+        self._given_s = clock()
+        self._preset: Preset = PRESET
+
+    def update(self) -> None:
+        """Follow the measured pace."""
+        pace = self.pace.fps
+        if not self._is_automatic or pace is None:
+            return
+        enough = MARGIN * pace / self._fps
+        now_s = self._clock()
+        if enough < self.count and self.count > 1:
+            self.count, self._given_s = max(1, math.floor(enough)), now_s
+        elif (
+            enough >= self.count + MORE_PLACES_AT
+            and self.count < AUTO_SPEAKING
+            and now_s - self._given_s >= GIVE_S
+        ):
+            self.count, self._given_s = self.count + 1, now_s
+
+    def may_start(self, clips: Sequence[Pacable], opening: int) -> bool:
+        """Return True if another clip may start now.
+
+        With automatic places, clips start one after another: each when those before it are ahead of
+        playback. A clip that does not wait for the processor keeps no other from starting.
+        """
+        if not self._is_automatic:
+            return True
+        now_s = self._clock()
+        return not opening and all(
+            clip.ahead_s(now_s) >= sufficient_lead_s(clip)
+            for clip in clips
+            if clip.is_rendering(now_s)
+        )
+
+    def is_slow(self, clips: int) -> bool:
+        """Return True if there is little room for this many clips."""
+        return self._room(clips) < LITTLE_ROOM
+
+    def choose_preset(self, clips: int) -> Preset:
+        """Return the preset of a clip that starts as one of `clips`."""
+        room = self._room(clips)
+        if room < LITTLE_ROOM:
+            self._preset = "ultrafast"
+        elif self._is_automatic and ROOM * COST["faster"] <= room < math.inf:
+            self._preset = "faster"
+        else:
+            self._preset = PRESET
+        return self._preset
+
+    def report(self) -> PaceReport:
+        """Return what was measured and chosen."""
+        return PaceReport(
+            frames_per_s=self.pace.fps,
+            places=self.count,
+            max_places=AUTO_SPEAKING if self._is_automatic else self.count,
+            is_automatic=self._is_automatic,
+            preset=self._preset,
+            reason=self._reason(),
+        )
+
+    def _room(self, clips: int) -> float:
+        """How many times this many clips could be rendered in real time."""
+        pace = self.pace.fps
+        return math.inf if pace is None else pace / (self._fps * max(1, clips))
+
+    def _reason(self) -> str:
+        pace = self.pace.fps
+        if not self._is_automatic:
+            return f"max_speaking = {self.count}"
+        if pace is None:
+            return "nothing was measured yet"
+        return f"{MARGIN:.0%} of {pace:.0f} frames/s suffice for {MARGIN * pace / self._fps:.1f}"
+
+
+def sufficient_lead_s(clip: Pacable) -> float:
+    """Lead of a clip with which another one may start."""
+    return START_LEAD_S if clip.lead_s is None else min(START_LEAD_S, PACED_LEAD * clip.lead_s)
