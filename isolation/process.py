@@ -207,7 +207,7 @@ class WorkerProcess:
         if status == -signal.SIGPROF:
             return WorkerTimeout("took too much CPU time")
         if -status in OUTSIDE_SIGNALS:
-            return WorkerKilled(f"died of {signal.Signals(-status).name}")
+            return WorkerKilled(f"was killed by {signal.Signals(-status).name}")
         if status < 0:
             return WorkerDied(f"died of {signal.Signals(-status).name}")
         return WorkerDied(f"ended with status {status}")
