@@ -8,10 +8,18 @@ from warm.settings import Settings
 from warm.settings.network import ANY, words
 
 SENT_HEADERS = (
-    *("Accept", "Cache-Control", "Content-Type", "If-Match", "If-None-Match", "If-Range"),
+    *(
+        "Accept",
+        "Authorization",
+        "Cache-Control",
+        "Content-Type",
+        "If-Match",
+        "If-None-Match",
+        "If-Range",
+    ),
     *("Last-Event-ID", "Range", "X-Request-Id"),
 )
-"""Request headers that scripts of an admitted page may set."""
+"""Request headers that scripts of an admitted page may set; a proxy may ask for a login."""
 EXPOSED_HEADERS = (
     *("Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag"),
     *("Location", "Retry-After", "Warmtalk-Film", "Warmtalk-Offset", "X-Request-Id"),
