@@ -108,6 +108,22 @@ class EventLoopWorker(Worker):
             is_crowded=lambda: app_context.viewers.is_crowded or app_context.downloads.is_crowded,
         )
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Have the render thread finish its fragment, which ends every response."""
+        if not self.booted:
+            exit_now(0)
+        if self._is_stopping:
+            return
+        self._is_stopping = True
+        self.runtime.stop()
+        # a timer thread could not be started if the signal interrupts the start of another thread
+        signal.signal(signal.SIGALRM, self._abandon)
+        stop_s = context(cast(Flask, self.wsgi)).settings.stop_s
+        signal.setitimer(signal.ITIMER_REAL, stop_s + RESPONSES_END_S)
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.wake()
+
     def finish(self) -> None:
         """Wait for the current fragment, close the films, and exit. In the worker's process."""
         if self.booted:
