@@ -11,6 +11,7 @@ import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
+from session.colour_matrix import colour_matrix
 from session.errors import ClipUnfitError
 from session.film import FilmSpec
 from session.media_file import open_media
@@ -112,7 +113,9 @@ def _undecodable(clip: ProbedClip, error: av.error.FFmpegError) -> ClipUnfitErro
 def _square_pixels(frame: av.VideoFrame, clip: ProbedClip) -> Picture:
     """Convert to opaque BGR, and scale to square pixels."""
     pixels = "bgra" if has_alpha(frame) else "bgr24"
-    bgr = frame.reformat(format=pixels, interpolation=_ACCURATE)
+    bgr = frame.reformat(
+        format=pixels, src_colorspace=colour_matrix(frame), interpolation=_ACCURATE
+    )
     picture = flatten_alpha(np.asarray(bgr.to_ndarray(), dtype=np.uint8))
     aspect = clip.video.aspect
     if aspect == 1:

@@ -19,6 +19,12 @@ from warm.media.photo_file import (
 from warm.media.picture_size import crop_to_even, scaled_size, scaled_strips
 from warm.media.sniff import DamagedMediaError, MediaError, sniff
 
+MIN_GREY = 0.02
+GREY_NOTE = (
+    "The lowest {share:.0%} of the photo is plain grey, as if data were missing. If it should not "
+    "be, send the file again."
+)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photo:
@@ -71,7 +77,9 @@ def _decode(photo: PhotoFile, max_side: int) -> Photo:
     rgb = scaled_strips(loaded.image, convert, scaled_size(width, height, max_side))
     upright = photo.orientation.applied(rgb)
     picture = np.ascontiguousarray(crop_to_even(upright)[..., ::-1])
-    notes = photo.notes + notes + ((_end_note(loaded.missing),) if loaded.is_incomplete else ())
+    notes = photo.notes + notes
+    notes += (_end_note(loaded.missing),) if loaded.is_incomplete else ()
+    notes += (GREY_NOTE.format(share=loaded.grey),) if loaded.grey > MIN_GREY else ()
     return Photo(picture, photo.orientation.swapped((width, height)), notes)
 
 

@@ -72,6 +72,8 @@ class LoadedPhoto:
     """Without missing rows."""
     missing: float = 0.0
     """Share of the rows that are missing."""
+    grey: float = 0.0
+    """Share of the rows at the bottom that look missing, in a JPEG that has an end."""
     is_incomplete: bool = False
     """True if the file ends early or is damaged."""
 
@@ -118,9 +120,10 @@ def _load_jpeg(jpeg: JpegFile, image: Image.Image) -> LoadedPhoto:
     if jpeg.missing_detail > MAX_MISSING:
         raise IncompletePhotoError(jpeg.missing_detail)
     image.load()
-    if jpeg.has_end:
-        return LoadedPhoto(image)
-    return _without_rows(image, missing_rows(np.asarray(image)))
+    rows = missing_rows(np.asarray(image))
+    if jpeg.has_end:  # grey may be the picture's own
+        return LoadedPhoto(image, grey=rows / image.height)
+    return _without_rows(image, rows)
 
 
 def _open_png(file: IO[bytes], max_side: int) -> PhotoFile:

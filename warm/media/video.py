@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from session.colour_matrix import colour_matrix
 from session.media_file import open_media
 from session.orientation import AS_STORED, OrientationReader
 from session.transparency import ALPHA_NOTE, flatten_alpha, has_alpha
@@ -28,11 +29,8 @@ AnyFrame = TypeVar("AnyFrame")
 EXACT_SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 """Takes 2 ms a frame instead of 0.2, but interpolates the chroma and has no bias. The fast scaler
 makes greys 0.4 levels too dark; ACCURATE_RND alone makes one channel 1.6 levels too dark."""
-UNSPECIFIED_COLOURS, BT709, BT601 = 2, 1, 5
 HDR_TRANSFERS = {16, 18}
 """PQ and HLG, by their ITU-T H.273 codes."""
-HD_LINES = 720
-"""Frames without a named matrix are read as BT.709 from this height on, else as BT.601."""
 EARLY_SHARE, EARLY_S = Fraction(1, 20), Fraction(1, 2)
 """A video that ends earlier than announced by more than both gets a note."""
 LONGEST_CREDIBLE_S = 100 * 3600
@@ -186,7 +184,7 @@ class Video:
             width=size[0],
             height=size[1],
             format="bgra" if has_alpha(frame) else "bgr24",
-            src_colorspace=colour_space(frame),
+            src_colorspace=colour_matrix(frame),
             interpolation=EXACT_SCALING,
         )
         return flatten_alpha(np.asarray(converted.to_ndarray(), np.uint8))
@@ -223,13 +221,6 @@ def square_pixel_size(frame: VideoFrame, aspect: Fraction | None) -> tuple[int, 
     if not aspect or aspect == 1:
         return frame.width, frame.height
     return max(1, round(frame.width * aspect)), frame.height
-
-
-def colour_space(frame: VideoFrame) -> int:
-    """Return the frame's YUV matrix (ITU-T H.273 code), by its height if it names none."""
-    if frame.colorspace != UNSPECIFIED_COLOURS:
-        return frame.colorspace
-    return BT709 if frame.height >= HD_LINES else BT601
 
 
 def frames_at_rate(

@@ -107,6 +107,24 @@ def test_a_cover_picture_before_the_pictures_of_a_clip_is_ignored(tmp_path: Path
     assert np.abs(frames[13].astype(int) - frames[3]).mean() < 6
 
 
+@pytest.mark.parametrize("has_name", [True, False])
+def test_a_clip_in_hd_keeps_its_colours(has_name: bool, tmp_path: Path) -> None:
+    skin = np.full((720, 1280, 3), (120, 150, 200), np.uint8)
+    frame = av.VideoFrame.from_ndarray(skin, format="bgr24")
+    yuv = frame.reformat(format="yuv420p", dst_colorspace=1, dst_color_range=1)
+    path = tmp_path / "b.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+        if has_name:
+            stream.codec_context.colorspace, stream.codec_context.color_range = 1, 1
+        container.mux([*stream.encode(yuv), *stream.encode()])
+    out = tmp_path / "out.mp4"
+    concat_clips([first_clip(tmp_path / "a.mp4"), path], out, normalises=True)
+    centre = frames_of(out)[-1][60, 80]
+    assert np.abs(centre.astype(int) - [120, 150, 200]).max() <= 6
+
+
 def test_a_clip_with_pictures_that_cannot_be_decoded_is_refused(tmp_path: Path) -> None:
     path = clip(tmp_path / "b.mp4", 30, "-r", "30", "-g", "1", "-movflags", "faststart")
     data = bytearray(path.read_bytes())

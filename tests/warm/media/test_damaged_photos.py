@@ -1,6 +1,7 @@
 """Photos with missing or damaged parts: used as far as possible, refused if much is missing."""
 
 import io
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -63,6 +64,13 @@ def test_a_photo_of_which_much_is_missing_is_refused_with_the_share(
     data = saved(face(), kind)
     with pytest.raises(DamagedMediaError, match=r"about [45]\d% of the picture is missing"):
         read(tmp_path / "cut", data[: int(len(data) * 0.52)])
+
+
+def test_a_jpeg_whose_data_end_early_before_its_end_mark_is_noted(tmp_path: Path) -> None:
+    data = saved(face(), "jpeg", quality=92)
+    photo = read(tmp_path / "photo.jpg", data[: int(len(data) * 0.8)] + b"\xff\xd9")
+    assert photo.picture.shape == (600, 512, 3)
+    assert re.search(r"lowest 2\d% of the photo is plain grey", photo.notes[0])
 
 
 def test_a_progressive_jpeg_is_used_once_its_details_are_there(tmp_path: Path) -> None:
