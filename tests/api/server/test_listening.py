@@ -17,7 +17,6 @@ from api.server.folder_lock import CannotStart
 from api.server.listening import listen, shown_addresses
 from tests.api.server_process import PATIENCE_S, TINY, free_port
 
-
 ATTEMPTS = 5
 
 
