@@ -11,6 +11,7 @@ Kind = Literal[
     "cut",
     "mouth_covered",
     "mouth_open",
+    "cut_off",
     "turned_away",
     "blurred",
     "dark",

@@ -19,6 +19,10 @@ class SmallFaceError(PreparationError):
     """The largest face is too small to show lips."""
 
 
+class CutOffFaceError(PreparationError):
+    """The edge of the picture cuts off the mouth."""
+
+
 class FaceMissingError(PreparationError):
     """The face is missing for longer than can be interpolated."""
 

@@ -7,6 +7,8 @@ from warm.avatars.verdict import Effect, Remark, time_ranges
 from warm.face.landmarks import CLOSED_GAP_IOD, lip_gap
 from warm.prepare.face_tracking import find_cuts, find_gaps
 
+NEVER_CLOSED_IOD, CLOSED_PERCENTILE = 0.08, 10.0
+"""A mouth is never closed if this percentile of the gaps between its lips is wider."""
 MOSTLY = 0.5
 """Share of a video above which a finding concerns most of it."""
 
@@ -27,6 +29,22 @@ def open_mouth_remarks(landmarks: NDArray[np.float32]) -> list[Remark]:
     message = (
         f"The mouth in the photo is open ({gap:.2f} eye distances); a photo with closed lips "
         "gives a better mouth."
+    )
+    return [Remark("mouth_open", message)]
+
+
+def never_closed_remarks(
+    landmarks: NDArray[np.float32], covered: NDArray[np.bool_]
+) -> list[Remark]:
+    """Return a remark if no frame of a video with (n, 468, 3) landmarks shows a closed mouth."""
+    if covered.all():
+        return []
+    gap = float(np.percentile(lip_gap(landmarks[~covered]), CLOSED_PERCENTILE))
+    if gap < NEVER_CLOSED_IOD:
+        return []
+    message = (
+        f"The mouth is never closed in the video (at best {gap:.2f} eye distances apart); a video "
+        "with a moment of closed lips gives a better mouth."
     )
     return [Remark("mouth_open", message)]
 

@@ -21,6 +21,7 @@ from warm.face.roll import RolledFace, find_any_roll, is_sure
 from warm.media.isolated_pictures import IsolatedVideo, open_isolated_video, read_photo_isolated
 from warm.prepare.arrays import FrameFile
 from warm.prepare.errors import NoFaceError, ShortVideoError
+from warm.prepare.face_checks import check_mouth_in_picture, face_remarks, is_mouth_covered
 from warm.prepare.face_tracking import (
     FaceTracker,
     check_face_size,
@@ -35,6 +36,7 @@ from warm.prepare.remarks import (
     cut_remarks,
     faces_remarks,
     missing_face_remarks,
+    never_closed_remarks,
     open_mouth_remarks,
 )
 from warm.prepare.upright import all_turned, find_turn, turned, turned_remarks, turned_size
@@ -44,6 +46,12 @@ R = TypeVar("R")
 MIN_VIDEO_S = 0.2
 MIN_EVIDENCE = 8.0
 """Less evidence of a face comes from objects and animals."""
+SAMPLED_FRAMES, MOSTLY_COVERED = 9, 0.8
+"""Frames of a video that are checked one by one, and the share that must be covered."""
+COVERED_PHOTO = (
+    "Something seems to cover the mouth, or part of it; the spoken mouth is drawn on top of it. "
+    "Send a photo that shows the lips."
+)
 CROP = Crop(iod=CANONICAL_IOD, eyes=CANONICAL_EYES)
 
 
@@ -90,9 +98,14 @@ def read_portrait(source: Path, finder: FaceFinder, settings: PreparationSetting
     picture = turned(photo.picture, face.quarters)
     points = finder.mesh.track(picture, turned_points(face.points, face.quarters, size)).points
     check_face_size(points, size)
+    check_mouth_in_picture(points, turned_size(size, face.quarters))
     notes = [*photo.notes, *scaling_note(photo.stored_size, size)]
     remarks = [*turned_remarks(face.quarters, "photo"), *faces_remarks(faces)]
-    return Portrait(picture, points, notes, [*remarks, *open_mouth_remarks(points)])
+    if is_mouth_covered(picture, points, finder.mesh):
+        remarks.append(Remark("mouth_covered", COVERED_PHOTO, "severe"))
+    else:
+        remarks += open_mouth_remarks(points)
+    return Portrait(picture, points, notes, [*remarks, *face_remarks(picture, points)])
 
 
 def find_main_face(
@@ -135,12 +148,14 @@ def read_footage(
     keep, landmarks = fill_gaps(measured, settings.fps)
     frames = np.load(path, mmap_mode="r", allow_pickle=False)[keep]
     covered = find_covered(frames, landmarks, np.array(tracker.evidence[keep]))
+    covered |= is_always_covered(frames, landmarks, finder)
     unusable = with_margin(covered)
     part = part_without(unusable, settings.fps)
     check_length(part.stop - part.start, settings.fps)
     size = frames.shape[2], frames.shape[1]
     check_face_size(np.median(landmarks, axis=0), size)
     notes += scaling_note(stored_size, size)
+    middle = (part.start + part.stop) // 2
     used = slice(keep.start + part.start, keep.start + part.stop)
     has_face = np.array([points is not None for points in measured])
     is_covered = np.zeros(len(measured), np.bool_)
@@ -151,9 +166,20 @@ def read_footage(
         *missing_face_remarks(has_face, keep, settings.fps),
         *cover_remarks(is_covered, used, settings.fps),
         *cut_remarks(landmarks[part], used.start, settings.fps),
+        *never_closed_remarks(landmarks[part], unusable[part]),
+        *face_remarks(frames[middle], landmarks[middle]),
     ]
     transforms = stabilize(frames[part], landmarks[part], settings, progress)
     return Footage(frames[part], landmarks[part], transforms, unusable[part], notes, remarks)
+
+
+def is_always_covered(
+    frames: NDArray[np.uint8], landmarks: NDArray[np.float32], finder: FaceFinder
+) -> bool:
+    """Return True if the mouth seems to be covered in most of some frames of a video."""
+    chosen = np.unique(np.linspace(0, len(frames) - 1, SAMPLED_FRAMES).astype(int))
+    covered = [is_mouth_covered(frames[i], landmarks[i], finder.mesh) for i in chosen]
+    return float(np.mean(covered)) > MOSTLY_COVERED
 
 
 def part_without(covered: NDArray[np.bool_], fps: int) -> slice:
