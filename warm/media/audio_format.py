@@ -1,11 +1,13 @@
 """Format of a sound file by its content; its name is ignored."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from warm.media.aiff_parts import aiff_parts
 from warm.media.announced_size import present_share
 from warm.media.audio_part import AudioPart
+from warm.media.mp4_parts import mp4_parts
 from warm.media.mpeg_frames import find_frames, read_frame, stated_length_s
 from warm.media.ogg_parts import ogg_parts
 from warm.media.sniff import (
@@ -44,6 +46,16 @@ FORMS = {
 """Demuxers by the first four bytes and those from the ninth on."""
 STATES_LENGTH = {"mov", "flac", "matroska", "avi", "asf", "au", "caf", "wv", "tta", "ape"}
 """Demuxers that read the duration from a header; the others guess it from the size of the file."""
+PARTS: dict[str, Callable[[Path, int], list[AudioPart]]] = {
+    "wav": wav_parts,
+    "aiff": aiff_parts,
+    "mov": mp4_parts,
+}
+"""Functions that find the parts of a format, which begins at a position of a file."""
+MARKS = {b"OggS\0\x02": 0, b"fLaC\0\0\0\x22": 0, b"WAVEfmt ": 8, b"ftypM4A ": 4, b"ftypisom": 4}
+"""Unmistakable bytes, with their position in the file."""
+MAX_JUNK_BYTES = 4096
+"""Bytes that may precede a file: line ends, headers of transfers, padding."""
 HEAD_BYTES = 1 << 16
 """Range in which frames of MP3 and AAC are searched."""
 TAGGED_HEAD_BYTES = 1 << 21
@@ -64,15 +76,34 @@ def audio_parts(path: Path) -> list[AudioPart]:
     if not head:
         raise DamagedMediaError(f"{path} is empty ({start} bytes). Send the file again.")
     demuxer = demuxer_of(head)
-    if demuxer is None:
+    if demuxer is not None:
+        return parts_of(path, demuxer, start)
+    junk = junk_bytes(head)
+    if junk is None:
         return mpeg_parts(path, start, head)
-    if demuxer == "wav":
-        return wav_parts(path, start)
-    if demuxer == "aiff":
-        return aiff_parts(path, start)
+    found = demuxer_of(head[junk:])
+    assert found is not None
+    first, *others = parts_of(path, found, start + junk)
+    note = f"{junk} bytes in front of the sound are skipped."
+    return [replace(first, notes=(note, *first.notes)), *others]
+
+
+def parts_of(path: Path, demuxer: str, start: int) -> list[AudioPart]:
+    """Return the parts of a file of a known format; raises MediaError."""
+    if demuxer == "w64":
+        return w64_parts(path)
     if demuxer == "ogg":
         return ogg_parts(path)
-    return w64_parts(path) if demuxer == "w64" else [whole_file(path, demuxer)]
+    if demuxer in PARTS:
+        return PARTS[demuxer](path, start)
+    return [replace(whole_file(path, demuxer), start=start)]
+
+
+def junk_bytes(head: bytes) -> int | None:
+    """Return the number of bytes in front of a file whose format is unmistakable."""
+    area = head[: MAX_JUNK_BYTES + 16]
+    places = [area.find(mark) - offset for mark, offset in MARKS.items() if mark in area]
+    return min((each for each in places if each > 0 and demuxer_of(head[each:])), default=None)
 
 
 def whole_file(path: Path, demuxer: str) -> AudioPart:

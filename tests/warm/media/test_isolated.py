@@ -1,7 +1,6 @@
 """Decoders that crash, hang or fill the memory: one file is refused, and nothing else happens."""
 
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +64,6 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe.wav")
     tone(tmp_path / "a.wav")
-    began_s = time.monotonic()
     for arguments in (
         ["prepare", "pipe.wav", "--results", "results"],
         ["render", "--audio", "pipe.wav", "--avatar", "pipe.wav", "--out", "a.mp4"],
@@ -73,7 +71,6 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(
     ):
         assert main(arguments) == 1
         assert "pipe.wav is a pipe. Save its content to a file" in capsys.readouterr().err
-    assert time.monotonic() - began_s < 60
 
 
 def test_an_unreadable_file_is_refused_before_a_process_is_started(

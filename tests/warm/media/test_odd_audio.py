@@ -427,3 +427,23 @@ def test_half_of_a_file_whose_container_states_its_length_is_refused(
     (tmp_path / "b").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DamagedMediaError, match=r"at [12]\.\d\d s .* are missing"):
         decode(tmp_path / "b")
+
+
+def test_joined_mp4_files_are_read_to_the_end(tmp_path: Path) -> None:
+    parts = [tone(tmp_path / f"{hz}.m4a", hz=hz) for hz in (HZ_A, HZ_B)]
+    fragments = tone(tmp_path / "c.m4a", "-movflags", "frag_keyframe+empty_moov", hz=HZ_C)
+    found, notes = decode(join(tmp_path / "all.m4a", *parts, fragments))
+    assert len(found) / RATE_HZ == pytest.approx(4.5, abs=0.15) and not notes
+    assert runs(found) == [HZ_A, HZ_B, HZ_C]
+
+
+@pytest.mark.parametrize("suffix", ["wav", "ogg", "flac", "m4a"])
+def test_a_few_bytes_in_front_of_a_file_are_skipped_with_a_note(
+    suffix: str, tmp_path: Path
+) -> None:
+    path = tone(tmp_path / f"a.{suffix}")
+    expected, _ = decode(path)
+    (tmp_path / "b").write_bytes(b"\r\n\0" + path.read_bytes())
+    found, notes = decode(tmp_path / "b")
+    assert abs(len(found) - len(expected)) <= 1 and runs(found) == [HZ_A]
+    assert notes == ["3 bytes in front of the sound are skipped."]
