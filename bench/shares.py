@@ -16,17 +16,17 @@ from bench.avatars import prepare_demo
 from bench.figure import Figure
 from bench.server_process import ServerProcess, run_server
 
-_SENTENCE = "Good morning, and thank you for calling."
-_LONG = " ".join([_SENTENCE] * 60)
+_SENTENCE = "Good morning."
+_LONG = " ".join(["Good morning, and thank you for calling."] * 12)
 _OTHERS = 10
-_REQUESTS = 3
+_REQUESTS = 2
 """Requests of each of the other sessions, one after another."""
 _GREEDY_SESSIONS = 40
-_GREEDY_REQUESTS = 90
+_GREEDY_REQUESTS = 80
 """Requests that the greedy client keeps waiting for an answer: more than the queue takes."""
 _GREEDY, _OTHER = "127.0.0.2", "127.0.0.3"
 """Source addresses."""
-_PAUSE_S = 0.2
+_PAUSE_S = 2.0
 """Pause of a greedy client after a refusal."""
 _FILL_S = 3.0
 _TIMEOUT_S = 600
