@@ -34,6 +34,7 @@ TOPICS = {
     "broken_media": "bench.broken_media",
     "server": "bench.server",
     "crowd": "bench.crowd.crowd",
+    "states": "bench.states.explore",
     "together": "bench.together",
     "shares": "bench.shares",
     "pace": "bench.pace",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from threading import Thread
 from typing import Literal
 
@@ -61,8 +62,10 @@ class EngineLifecycle:
         *,
         clock: Callable[[], float],
         notify: Callable[[], None] = lambda: None,
+        start_thread: Callable[[str, Callable[[], None]], None] | None = None,
     ) -> None:
-        """`notify` is called, on any thread, when `update` has something to do."""
+        """`notify` is called, on any thread, when `update` has something to do. `start_thread` runs
+        a function on a new thread of this name."""
         self.state: LifecycleState = "asleep"
         self.reason = UNLOADED
         """Reason why the engine is not awake; empty while it is."""
@@ -73,6 +76,7 @@ class EngineLifecycle:
         """True if no further load in this process can succeed."""
         self._engine, self._load_policy = engine, load_policy
         self._clock, self._notify = clock, notify
+        self._start_thread = start_thread or start_daemon
         self._loading: Future[None] | None = None
         self._load_started_s = self._last_used_s = clock()
         self._was_busy = False
@@ -155,7 +159,7 @@ class EngineLifecycle:
         self.state, self.reason = state, reason
         self._load_started_s = self._clock()
         self._loading = Future()
-        Thread(target=self._load, args=(self._loading,), name="load", daemon=True).start()
+        self._start_thread("load", partial(self._load, self._loading))
 
     def _load(self, done: "Future[None]") -> None:
         """Run on a thread of its own."""
@@ -226,3 +230,8 @@ def clear_tracebacks(error: BaseException | None) -> None:
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
+
+
+def start_daemon(name: str, work: Callable[[], None]) -> None:
+    """Run a function on a thread that does not keep the process alive."""
+    Thread(target=work, name=name, daemon=True).start()

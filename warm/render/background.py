@@ -7,9 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from functools import partial
-from threading import Thread
 from typing import Any, TypeVar
 
+from warm.engines.lifecycle import start_daemon
 from warm.render.steps import Stage, Step, Steps
 
 THREADS = 4
@@ -47,11 +47,11 @@ class BackgroundPool:
         *,
         notify: Callable[[], None],
         steps: Steps,
-        start_thread: Callable[[Callable[[], None]], None] | None = None,
+        start_thread: Callable[[str, Callable[[], None]], None] = start_daemon,
     ) -> None:
-        """`start_thread` runs a function on a new thread."""
+        """`start_thread` runs a function on a new thread of this name."""
         self._notify, self._steps = notify, steps
-        self._start_thread = start_thread or start_daemon
+        self._start_thread = start_thread
         self._tasks: dict[str, BackgroundTask] = {}
         self._waiting: deque[BackgroundTask] = deque()
 
@@ -110,7 +110,7 @@ class BackgroundPool:
             task = self._waiting.popleft()
             task.started_s = self._steps.clock()
             try:
-                self._start_thread(partial(self._run, task))
+                self._start_thread("background", partial(self._run, task))
             except RuntimeError as error:  # the system has no thread left
                 self._steps.end(task.step)
                 task.future.set_exception(error)
@@ -134,8 +134,3 @@ class BackgroundPool:
         finally:
             self._steps.end(task.step)
             self._notify()
-
-
-def start_daemon(work: Callable[[], None]) -> None:
-    """Run a function on a thread that does not keep the process alive."""
-    Thread(target=work, name="background", daemon=True).start()

@@ -109,7 +109,7 @@ class Clip:
                 request_id=job.origin.request_id,
                 subject=str(film.path),
             ),
-            thread=context.encode_thread(),
+            thread=context.threads.worker("encode"),
         )
 
     @property

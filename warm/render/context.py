@@ -8,6 +8,7 @@ from session.film import Committed, FilmSpec
 from tts.voice import Voices
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Engine, Patch
+from warm.engines.lifecycle import start_daemon
 from warm.render.compositing import Frame
 from warm.render.health import Counters
 from warm.render.pace import SpeakingPlaces
@@ -32,9 +33,19 @@ class RenderResources:
     counters: Counters
 
 
-def encode_thread() -> Executor:
-    """A thread for the encoder of one clip."""
-    return ThreadPoolExecutor(1, "encode")
+def worker_thread(name: str) -> Executor:
+    """A thread that runs one function after the other."""
+    return ThreadPoolExecutor(1, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threads:
+    """Makers of the threads that work for the render thread."""
+
+    worker: Callable[[str], Executor] = worker_thread
+    """Makes a thread of this name for one clip."""
+    start: Callable[[str, Callable[[], None]], None] = start_daemon
+    """Runs a function on a new thread of this name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -60,8 +71,7 @@ class RenderContext:
     """How many more frames a film may take, given its committed part."""
     places: SpeakingPlaces
     """Clips that may be rendered at once, and the measured pace that they follow from."""
-    encode_thread: Callable[[], Executor] = encode_thread
-    """Makes the thread of a clip's encoder."""
+    threads: Threads = Threads()
     count_fragment: Callable[[bool], None] = lambda _is_late: None
     """Called on an encode thread for each fragment after the first of its clip; True if playback
     had reached it before it was on disk."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from functools import partial
 from typing import TypeVar
 
 from session.factory import ClipWriter
@@ -44,7 +45,7 @@ class ClipEncoder:
         self._submitted = self._finished = 0
         self._is_cut = self._is_abandoned = False
         self._thread = thread
-        self._thread.submit(self._guarded, self._open)
+        self._thread.submit(self._guarded, self._open, begin_step("encoder"))
 
     @property
     def pending(self) -> int:
@@ -54,7 +55,7 @@ class ClipEncoder:
     def submit(self, batch: Batch) -> None:
         """Queue a rendered batch."""
         self._submitted += 1
-        self._thread.submit(self._encode, batch)
+        self._thread.submit(self._encode, batch, self._begin_step("encoder"))
 
     def cut(self) -> "Future[int]":
         """Drop everything after the picture that is being encoded.
@@ -85,8 +86,8 @@ class ClipEncoder:
         future.add_done_callback(lambda _future: self._notify())
         return future
 
-    def _guarded(self, work: Callable[[Step], None]) -> None:
-        step = self._begin_step("encoder")
+    def _guarded(self, work: Callable[[Step], None], step: Step) -> None:
+        self._steps.advance(step, "encoder")
         self.busy_since = step.started_s
         try:
             work(step)
@@ -100,9 +101,10 @@ class ClipEncoder:
     def _open(self, _step: Step) -> None:
         self._clip = self._begin()
 
-    def _encode(self, batch: Batch) -> None:
+    def _encode(self, batch: Batch, step: Step) -> None:
         if self.error is None and not self._is_cut and not self._is_abandoned:
-            self._guarded(lambda step: self._write(batch, step))
+            self._guarded(partial(self._write, batch), step)
+        self._steps.end(step)
         self._finished += 1
         self._notify()
 

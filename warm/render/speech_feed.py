@@ -1,7 +1,7 @@
 """Speech feed: synthesizes the sentences of one job on a thread of its own."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from tts.speech import Speech
 from tts.voice import CancellableSpeech, UnspeakableSentence, Voices, VoiceUnavailable
 from warm.media.film_audio import film_audio
 from warm.render.jobs import SpeakJob
+from warm.render.steps import Steps
 
 SENTENCE_TIMEOUT_S = 30.0
 """Maximum time for one sentence, for any voice. The embedded voice has lower limits of its own."""
@@ -40,17 +41,19 @@ class SpeechFeed:
         spec: FilmSpec,
         *,
         notify: Callable[[], None],
-        clock: Callable[[], float],
+        steps: Steps,
+        thread: Executor,
     ) -> None:
+        """`thread` runs one function after the other."""
         self.spec = spec
         """Format of the film."""
         self._voices, self._job = voices, job
-        self._notify, self._clock = notify, clock
+        self._notify, self._steps = notify, steps
         self._speeches: Iterator[Speech] | None = None
         self._next: Future[Sentence | None] | None = None
         self._requested_s = 0.0
         self._is_closed = False
-        self._thread = ThreadPoolExecutor(1, "speech")
+        self._thread = thread
 
     @property
     def is_ready(self) -> bool:
@@ -60,8 +63,12 @@ class SpeechFeed:
     def request(self) -> None:
         """Start the synthesis of the next sentence, unless it has started."""
         if self._next is None and not self._is_closed:
-            self._requested_s = self._clock()
+            self._requested_s = self._steps.clock()
+            step = self._steps.begin(
+                "speech", self._job.session_id, request_id=self._job.origin.request_id
+            )
             self._next = self._thread.submit(self._synthesize)
+            self._next.add_done_callback(lambda _future: self._steps.end(step))
             self._next.add_done_callback(lambda _future: self._notify())
 
     def take(self) -> Sentence | None:
@@ -79,7 +86,7 @@ class SpeechFeed:
     def check(self) -> None:
         """Raise VoiceUnavailable if a sentence takes longer than `SENTENCE_TIMEOUT_S`."""
         is_waiting = self._next is not None and not self._next.done()
-        if is_waiting and self._clock() - self._requested_s > SENTENCE_TIMEOUT_S:
+        if is_waiting and self._steps.clock() - self._requested_s > SENTENCE_TIMEOUT_S:
             raise VoiceUnavailable(
                 f"the voice {self._job.choice.voice} took longer than {SENTENCE_TIMEOUT_S:g} s for "
                 "one sentence. Try again, or choose another voice from GET /voices."

@@ -14,7 +14,7 @@ from warm.engines.lifecycle import EngineLifecycle, LoadPolicy
 from warm.render.background import BackgroundPool
 from warm.render.clip import Clip
 from warm.render.compositing import composite
-from warm.render.context import RenderContext, RenderResources
+from warm.render.context import RenderContext, RenderResources, Threads
 from warm.render.demand import Demand
 from warm.render.health import WORKING, Health, Liveness, NotReady, State
 from warm.render.jobs import Command, Interrupted, SpeakJob
@@ -59,6 +59,7 @@ class RenderThread:
         *,
         on_warm: Callable[[], None],
         clock: Callable[[], float],
+        threads: Threads = Threads(),  # noqa: B008 - immutable
     ) -> None:
         """`on_warm` is called by the render thread when everything is loaded."""
         self.on_start_failure: Callable[[BaseException], None] = lambda _error: None
@@ -66,7 +67,7 @@ class RenderThread:
         self.request_restart: Callable[[], bool] = lambda: False
         """Requests a new process, which an unusable device needs. Called until it returns True."""
         self._resources, self._settings = resources, settings
-        self._on_warm, self._clock = on_warm, clock
+        self._on_warm, self._clock, self._threads = on_warm, clock, threads
         self._wakeup = Event()
         """Set when the render thread may have something to do."""
         self._liveness = Liveness(settings.stale_s, clock)
@@ -76,7 +77,11 @@ class RenderThread:
         self._demand = Demand(notify=self._wakeup.set)
         resources.sessions.places.is_wanted = self._demand.includes
         self._lifecycle = EngineLifecycle(
-            resources.engine, load_policy_of(settings), clock=clock, notify=self._wakeup.set
+            resources.engine,
+            load_policy_of(settings),
+            clock=clock,
+            notify=self._wakeup.set,
+            start_thread=threads.start,
         )
         self._steps = Steps(clock)
         self._watchdog = Watchdog(
@@ -96,7 +101,9 @@ class RenderThread:
             renderer=self._renderer,
             films=resources.sessions.films,
             counters=resources.counters,
-            background=BackgroundPool(notify=self._wakeup.set, steps=self._steps),
+            background=BackgroundPool(
+                notify=self._wakeup.set, steps=self._steps, start_thread=threads.start
+            ),
         )
         self._device_status: dict[str, Any] = {}
         self._device_status_at_s = float("-inf")
@@ -185,14 +192,7 @@ class RenderThread:
 
         Raises NotReady if the result takes longer than `stale_s`; the command still runs.
         """
-        step = self._steps.begin("command", command.session_id)
-        command.future.add_done_callback(lambda _future: self._steps.end(step))
-        dropped = self._queue.put_command(command, drop=command.drops)
-        for job in dropped:
-            job.fail(Interrupted(command.reason))
-        command.dropped += dropped
-        self._resources.counters.add(interrupted=len(dropped))
-        self._drain_if_ended()
+        self.post(command)
         stale_s = self._settings.stale_s
         try:
             return command.future.result(stale_s)
@@ -201,6 +201,17 @@ class RenderThread:
                 f"the render thread was busy for {stale_s:g} s (stale_s); this request is still run"
             )
             raise NotReady(self._state()[1] or busy) from None
+
+    def post(self, command: Command[Any]) -> None:
+        """Have a command run before all jobs; returns at once."""
+        step = self._steps.begin("command", command.session_id)
+        command.future.add_done_callback(lambda _future: self._steps.end(step))
+        dropped = self._queue.put_command(command, drop=command.drops)
+        for job in dropped:
+            job.fail(Interrupted(command.reason))
+        command.dropped += dropped
+        self._resources.counters.add(interrupted=len(dropped))
+        self._drain_if_ended()
 
     def hold_engine(self) -> AbstractContextManager[None]:
         """Keep the engine loaded, or have it loaded, for the duration of a block."""
@@ -232,6 +243,7 @@ class RenderThread:
             clock=self._clock,
             notify=self._wakeup.set,
             steps=self._steps,
+            threads=self._threads,
             capacity=resources.sessions.limits.capacity,
             places=self._places,
             count_fragment=resources.counters.add_fragment,
@@ -293,13 +305,16 @@ class RenderThread:
                 self._wakeup.clear()
                 if not self._run_once():
                     self._wakeup.wait(min(HEARTBEAT_S, self._renderer.sleep_s()))
-        except BaseException as error:  # the top of a thread that all requests wait for
+        except BaseException as error:  # noqa: BLE001 - the top of a thread that all wait for
             if not self.is_warm:
                 self.on_start_failure(error)
-            log.exception("render thread died")
-            self._liveness.death = f"{type(error).__name__}: {error}"
+            self._note_death(error)
         finally:
             self._finish()
+
+    def _note_death(self, error: BaseException) -> None:
+        log.error("render thread died", exc_info=error)
+        self._liveness.death = f"{type(error).__name__}: {error}"
 
     def _watch(self) -> None:
         """Check for steps that stand still until the render thread ends. On a thread of its own."""
@@ -395,7 +410,8 @@ class RenderThread:
 
     def _left_s(self) -> float:
         """Time that is left for answers and films after a stop or an error."""
-        return max(CLOSE_S, self._answer_deadline_s - self._clock())
+        least_s = min(CLOSE_S, self._settings.stop_s)
+        return max(least_s, self._answer_deadline_s - self._clock())
 
     def _finish(self) -> None:
         """Answer every request and close the films."""

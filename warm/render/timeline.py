@@ -55,7 +55,12 @@ class Timeline:
         """The setting whose limit cut off the last sentences."""
         self._job, self._film, self._context = job, film, context
         self._feed = SpeechFeed(
-            context.voices, job, film.spec, notify=context.notify, clock=context.clock
+            context.voices,
+            job,
+            film.spec,
+            notify=context.notify,
+            steps=context.steps,
+            thread=context.threads.worker("speech"),
         )
         self._feed.request()
         self._source = utterances(self._feed, context.engine, job)
@@ -113,12 +118,7 @@ class Timeline:
 
     def _place_next(self, written: int) -> None:
         """Place the next utterance, or the tail after the last one."""
-        job = self._job
-        with self._context.steps.running(
-            "speech", job.session_id, request_id=job.origin.request_id
-        ):
-            spoken = next(self._source, None)
-        utterance = self._fitting(spoken)
+        utterance = self._fitting(next(self._source, None))
         if utterance is None:
             utterance = silent_utterance(self._tail_frames(self.end), self._film.spec)
             self._has_tail = True

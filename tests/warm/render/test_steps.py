@@ -149,8 +149,8 @@ def test_a_clip_that_stands_still_is_answered_and_delays_no_other_session(
     slow: list[VideoEncoder] = []
     begin = FragmentClipWriter.__init__
 
-    def begun(clip: FragmentClipWriter, film: Any, text: str) -> None:
-        begin(clip, film, text)
+    def begun(clip: FragmentClipWriter, film: Any, *given: Any) -> None:
+        begin(clip, film, *given)
         if "slow" in str(film.path):
             slow.append(clip._encoder)
 
