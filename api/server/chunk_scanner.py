@@ -18,6 +18,8 @@ class ChunkScanner:
     def __init__(self) -> None:
         self.decoded_bytes = 0
         """Size of the chunks that were announced so far."""
+        self.framing_bytes = 0
+        """Size of the lines between them."""
         self.is_complete = False
         self._position = 0
         """Start of the next line of a chunk size, or of the trailer section; may lie in the data to
@@ -43,6 +45,7 @@ class ChunkScanner:
             return
         size = int(found[1], 16)
         self.decoded_bytes += size
+        self.framing_bytes += len(line) + 4  # two line breaks
         self._is_in_trailers = size == 0
         self._position = start + (size + 2 if size else 0)
 

@@ -33,6 +33,8 @@ SWEEP_S = 0.5
 """Interval at which time limits are checked."""
 CROWDED_S = 10.0
 """Time after a refused connection for which clients that take nothing have less time."""
+MAX_HELD_BYTES = 64 << 20
+"""Size of all incomplete requests together, next to one of the largest that is allowed."""
 RECEIVE_BYTES = 65_536
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -354,6 +356,17 @@ class EventLoop:
                 self._refuse(connection, late)
             else:
                 self._close(connection)
+        self._limit_held_bytes()
+
+    def _limit_held_bytes(self) -> None:
+        """Refuse the largest incomplete requests if all together are too large."""
+        reading = [each for each in self._connections if each.state is State.READING]
+        held = sum(each.reader.size for each in reading)
+        for connection in sorted(reading, key=lambda each: each.reader.size, reverse=True):
+            if held <= MAX_HELD_BYTES + self._max_body_bytes:
+                return
+            held -= connection.reader.size
+            self._refuse(connection, too_busy(f"{held >> 20} MB of other requests are incomplete"))
 
 
 def _call(handle: Callable[[Connection], None], connection: Connection, _sock: object) -> None:

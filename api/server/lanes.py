@@ -8,6 +8,10 @@ PROBE_PATHS = frozenset({"/health", "/livez"})
 INTERRUPT_PATHS = frozenset({"/interrupt"})
 PROBE_THREADS = 2
 INTERRUPT_THREADS = 4
+FILM_SUFFIX = ".mp4"
+FILM_THREADS = 4
+"""Sending a film never waits for its client, but verifies it: more threads would only compete for
+the processor with all others."""
 
 Task = Callable[[], None]
 
@@ -55,22 +59,25 @@ class Lane:
 
 class Lanes:
     """The lanes of the server. `/health`, `/livez` and `/interrupt` have threads of their own, so
-    that a full server can be probed, and silenced."""
+    that a full server can be probed, and silenced; films have few, so that they cannot take all."""
 
     def __init__(self, threads: int, *, path_prefix: str = "") -> None:
         self._prefix = path_prefix
         self._main = Lane("http", threads, is_reserved=False)
         self._probes = Lane("http-probe", PROBE_THREADS)
+        self._films = Lane("http-film", FILM_THREADS, is_reserved=False)
         self._interrupts = Lane("http-interrupt", INTERRUPT_THREADS)
         self.closing = Lane("http-close", 1)
         """Releases what responses hold whose clients are gone."""
 
     def __iter__(self) -> Iterator[Lane]:
-        return iter((self._main, self._probes, self._interrupts, self.closing))
+        return iter((self._main, self._films, self._probes, self._interrupts, self.closing))
 
     def of(self, path: str) -> Lane:
         """Return the lane of a request. A proxy may have removed the prefix from its path."""
         path = path.removeprefix(self._prefix)
         if path in PROBE_PATHS:
             return self._probes
-        return self._interrupts if path in INTERRUPT_PATHS else self._main
+        if path in INTERRUPT_PATHS:
+            return self._interrupts
+        return self._films if path.endswith(FILM_SUFFIX) else self._main

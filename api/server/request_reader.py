@@ -15,6 +15,10 @@ from gunicorn.http.unreader import Unreader
 from api.server.chunk_scanner import ChunkScanner
 
 MAX_HEAD_BYTES = 65_536
+MAX_FRAMING_BYTES = 16_384
+"""Largest size of the lines between the chunks of a body, in addition to a share of the body:
+parsing tiny chunks takes long."""
+FRAMING_SHARE = 8
 PIECE_BYTES = 8192
 """Largest piece that the parser gets unless it asks for more: it copies the rest of a piece for
 each chunk of a body."""
@@ -50,12 +54,12 @@ class IncompleteRequest(ParseException):
 class BodyTooLong(ParseException):
     """A chunked body, or its framing, is too large. (The application refuses announced lengths.)"""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
-        self._limit = limit
+    def __init__(self, size: str) -> None:
+        super().__init__(size)
+        self._size = size
 
     def __str__(self) -> str:
-        return f"the body has more than {self._limit} bytes (max_body_bytes)"
+        return f"the body has {self._size}"
 
 
 class ReceivedBytes(Unreader):
@@ -189,9 +193,11 @@ class RequestReader:
         if self._scanner is None:
             return len(self._received.data) >= self._length or self._is_too_long()
         self._scanner.scan(self._received.data)
-        framed_bytes = len(self._received.data)
-        if self._is_too_long() or framed_bytes > 2 * self._max_body_bytes + MAX_HEAD_BYTES:
-            raise BodyTooLong(self._max_body_bytes)
+        if self._is_too_long():
+            raise BodyTooLong(f"more than {self._max_body_bytes} bytes (max_body_bytes)")
+        most_bytes = MAX_FRAMING_BYTES + self._scanner.decoded_bytes // FRAMING_SHARE
+        if self._scanner.framing_bytes > most_bytes:
+            raise BodyTooLong(f"more than {most_bytes} bytes between its chunks; send larger ones")
         return self._scanner.is_complete
 
     def _is_too_long(self) -> bool:
