@@ -31,6 +31,7 @@ TOPICS = {
     "decoders": "bench.neural.decoders",
     "memory": "bench.neural.memory",
     "prepare": "bench.faces.prepare",
+    "odd_faces": "bench.faces.odd_faces",
     "broken_media": "bench.broken_media",
     "server": "bench.server",
     "crowd": "bench.crowd.crowd",

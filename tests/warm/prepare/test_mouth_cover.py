@@ -1,6 +1,5 @@
 """Covered mouths in videos: found, named with their times, and kept out of the person's lips."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -8,12 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bench.faces.mouth_covers import BOX, HALF_HAND, HAND, MASK, MICROPHONE
 from bench.faces.synthetic_head import portrait, render, speaking
 from tests.warm.prepare.preparer import Preparer
 from tests.warm.sample_videos import Picture, film
 from warm.avatars.recipe import PreparationSettings
 from warm.face.finder import FaceFinder
-from warm.face.landmarks import eye_centres
 from warm.prepare.face_tracking import FaceTracker, fill_gaps
 from warm.prepare.mouth_cover import find_covered, with_margin
 
@@ -22,8 +21,6 @@ pytestmark = pytest.mark.slow
 FRAMES = 50
 CLOSED = 39
 """A frame in which the speaking head has its mouth closed."""
-Draw = Callable[[int, int, int], NDArray[np.float64]]
-"""Pictures of a cover: height, width and seed to (h, w, 3) BGR."""
 
 
 @pytest.fixture(scope="module")
@@ -44,56 +41,13 @@ def track(
     return list(landmarks), np.array(tracker.evidence)
 
 
-def hand(height: int, width: int, seed: int) -> NDArray[np.float64]:
-    """Fingers in a colour near that of skin, with shadows between them and some texture."""
-    x = np.arange(width) + seed
-    finger = 0.7 + 0.3 * np.abs(np.sin(np.pi * x / max(4.0, width / 4))) ** 0.4
-    noise = np.random.default_rng(seed).normal(0, 8, (height, width, 1))
-    return np.array([110, 135, 185]) * finger[None, :, None] + noise
-
-
-def box(height: int, width: int, seed: int) -> NDArray[np.float64]:
-    return np.broadcast_to(np.array([140.0, 170, 210]), (height, width, 3))
-
-
-def microphone(height: int, width: int, seed: int) -> NDArray[np.float64]:
-    y, x = np.mgrid[:height, :width]
-    return 25 + 14 * ((x // 2 + y // 2 + seed) % 2)[..., None] + np.zeros(3)
-
-
-def mask(height: int, width: int, seed: int) -> NDArray[np.float64]:
-    folds = 215 + 18 * np.sin(np.arange(height) / height * 12 + seed)
-    return folds[:, None, None] + np.zeros((1, width, 3))
-
-
-def cover(
-    frames: list[Picture],
-    landmarks: list[NDArray[np.float32]],
-    draw: Draw,
-    span: tuple[int, int],
-    *,
-    size: tuple[float, float],
-    right: float = 0.0,
-) -> list[Picture]:
-    """Draw a cover of (width, height) eye distances on the mouth in a span of frames."""
-    covered = [frame.copy() for frame in frames]
-    for i in range(*span):
-        eyes = eye_centres(landmarks[i])
-        iod = float(np.linalg.norm(eyes[1] - eyes[0]))
-        width, height = round(size[0] * iod), round(size[1] * iod)
-        middle = landmarks[i][[13, 14], :2].mean(axis=0) + np.array([right * iod, 0])
-        x, y = np.round(middle - (width / 2, height / 2)).astype(int)
-        covered[i][y : y + height, x : x + width] = np.clip(draw(height, width, i % 3), 0, 255)
-    return covered
-
-
 COVERS = {
-    "a box": (box, (10, 26), (1.6, 1.3), 0.0),
-    "a hand from the beginning": (hand, (0, 20), (1.5, 1.2), 0.0),
-    "a hand for a fifth of a second": (hand, (30, 35), (1.5, 1.2), 0.0),
-    "a hand on half of the mouth": (hand, (20, 36), (0.9, 1.1), 0.45),
-    "a microphone": (microphone, (12, 30), (0.7, 0.9), 0.0),
-    "a mask for more than half of the video": (mask, (15, 45), (2.0, 1.6), 0.0),
+    "a box": (BOX, (10, 26)),
+    "a hand from the beginning": (HAND, (0, 20)),
+    "a hand for a fifth of a second": (HAND, (30, 35)),
+    "a hand on half of the mouth": (HALF_HAND, (20, 36)),
+    "a microphone": (MICROPHONE, (12, 30)),
+    "a mask for more than half of the video": (MASK, (15, 45)),
 }
 
 
@@ -103,8 +57,8 @@ def test_a_cover_is_found_in_its_frames_and_nowhere_else(
     head: tuple[list[Picture], list[NDArray[np.float32]]],
     finder: FaceFinder,
 ) -> None:
-    draw, span, size, right = COVERS[name]
-    frames = cover(*head, draw, span, size=size, right=right)
+    cover, span = COVERS[name]
+    frames = cover.on(*head, span)
     points, evidence = track(finder, frames)
     found = find_covered(np.stack(frames), np.stack(points), evidence)
     truth = np.zeros(FRAMES, bool)
@@ -139,7 +93,7 @@ def lips_of(picture: Picture, points: NDArray[np.float32]) -> NDArray[np.float64
 def test_the_lips_of_all_frames_come_from_frames_that_show_them(
     head: tuple[list[Picture], list[NDArray[np.float32]]], preparer: Preparer, tmp_path: Path
 ) -> None:
-    frames = cover(*head, box, (17, 34), size=(1.6, 1.3))
+    frames = BOX.on(*head, (17, 34))
     avatar = preparer.prepare(film(tmp_path / "box.mp4", frames), PreparationSettings())
     remark = preparer.remarks()["mouth_covered"]
     ((first, end),) = remark.times_s
@@ -156,7 +110,7 @@ def test_the_lips_of_all_frames_come_from_frames_that_show_them(
 def test_the_covered_part_of_a_long_enough_video_is_left_out(
     head: tuple[list[Picture], list[NDArray[np.float32]]], preparer: Preparer, tmp_path: Path
 ) -> None:
-    frames = cover(*head, hand, (0, 12), size=(1.5, 1.2))
+    frames = HAND.on(*head, (0, 12))
     avatar = preparer.prepare(film(tmp_path / "hand.mp4", frames), PreparationSettings())
     assert 34 <= len(avatar.frames) <= 38
     remark = preparer.remarks()["mouth_covered"]
