@@ -19,10 +19,13 @@ from isolation.process import (
 from isolation.protocol import Payload
 
 BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from isolation.reading_worker import main; main()"
+    "import os, sys; sys.path.insert(0, sys.argv[1]); "
+    "os.environ.update(OPENBLAS_NUM_THREADS='1', OPENCV_FOR_THREADS_NUM='1'); "
+    "from isolation.reading_worker import main; main()"
 )
 COMMAND = (sys.executable, "-P", "-c", BOOT, str(ROOT))
-"""Keeps the working directory, for relative paths, but imports nothing from it."""
+"""Keeps the working directory, for relative paths, but imports nothing from it. Libraries start no
+threads for calculations, which would take address space on a machine with many processors."""
 
 Reader = Callable[..., Iterator[Item]]
 """A function at the top level of a module. Its first argument is the path, the others are keywords
@@ -53,7 +56,7 @@ class ReadLimits:
     item_s: float = 120.0
     """Wall-clock time. Longer than `item_cpu_s`, for crowded machines and slow disks."""
     memory_bytes: int = 4 << 30
-    """Address space of the process."""
+    """Address space that the process may take after its start."""
 
 
 LIMITS = ReadLimits()

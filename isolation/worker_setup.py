@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-OOM_SCORE = Path("/proc/self/oom_score_adj")
+OOM_SCORE, STATM = Path("/proc/self/oom_score_adj"), Path("/proc/self/statm")
 
 
 def reserve_stdout() -> BinaryIO:
@@ -24,13 +24,25 @@ def redirect_to_null(descriptor: int) -> None:
 
 
 def limit_memory(max_bytes: int) -> None:
-    """Limit the address space, and disable core files.
+    """Allow `max_bytes` of address space in addition to the present one, and no core files.
 
+    Libraries that are loaded already may have reserved much for threads on a machine with many
+    processors.
     If the machine runs out of memory nevertheless, the kernel ends this process before others.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    soft = max_bytes if hard == resource.RLIM_INFINITY else min(max_bytes, hard)
+    limit = address_space_bytes() + max_bytes
+    soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     with suppress(OSError):  # other systems than Linux
         OOM_SCORE.write_text("1000", encoding="ascii")
+
+
+def address_space_bytes() -> int:
+    """Return the size of the address space of this process; 0 if the system does not tell."""
+    try:
+        pages = int(STATM.read_text(encoding="ascii").split()[0])
+    except OSError:  # other systems than Linux
+        return 0
+    return pages * resource.getpagesize()

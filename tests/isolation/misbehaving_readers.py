@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from isolation.item import Item
@@ -100,6 +101,14 @@ def slow(path: Path, *, pause_s: float) -> Iterator[Item]:
 def waiting(path: Path) -> Iterator[Item]:
     yield Item({"pid": os.getpid()})
     time.sleep(3600)
+
+
+def threads(path: Path) -> Iterator[Item]:
+    picture = cv2.resize(np.ones((2000, 2000, 3), np.uint8), (999, 999))
+    product = np.ones((900, 900)) @ np.ones((900, 900))
+    running = len(list(Path("/proc/self/task").iterdir()))
+    yield Item({"opencv": cv2.getNumThreads(), "running": running, "sum": int(picture.sum())})
+    yield Item({}, product[:2, :2])
 
 
 def descriptors(path: Path) -> Iterator[Item]:

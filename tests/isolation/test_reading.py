@@ -156,6 +156,12 @@ def test_the_process_has_no_descriptors_but_its_own_and_the_same_folder(tmp_path
     assert item.facts["cwd"] == str(Path.cwd())
 
 
+def test_libraries_start_no_threads_in_the_process() -> None:
+    facts, _ = read(readers.threads)[0]
+    assert facts["opencv"] == 1
+    assert facts["running"] == 2, "the main thread, and the one that waits for the parent's end"
+
+
 PARENT = """
 from isolation.reading import read_isolated
 from pathlib import Path
