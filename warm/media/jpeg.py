@@ -91,7 +91,7 @@ class JpegFile:
         luma = next(iter(self.sampling))
         last = self.scans[-1]
         is_partial = luma in last.components and not last.is_refinement
-        read = self.scans[:-1] if is_partial and last.coefficients.start <= 1 else self.scans
+        read = self.scans[:-1] if is_partial else self.scans
         found = {k for scan in read if luma in scan.components for k in scan.coefficients}
         return 1 - len(found) / COEFFICIENTS
 

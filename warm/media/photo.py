@@ -1,5 +1,6 @@
 """Photo files, decoded to upright, opaque 8-bit BGR pictures."""
 
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,13 +61,14 @@ def read_photo(path: Path, *, max_side: int) -> Photo:
     except IncompletePhotoError as error:
         raise DamagedMediaError(
             f"The {name} photo {path} is truncated or damaged: about {error.share:.0%} of the "
-            "picture is missing. Send the file again."
+            "picture, or of its detail, is missing. Send the file again."
         ) from error
     except DECODER_ERRORS as error:
         if isinstance(error, MediaError):
             raise
+        reason = "its header is incomplete" if isinstance(error, struct.error) else error
         raise DamagedMediaError(
-            f"The {name} photo {path} is damaged or truncated ({error}). Send the file again."
+            f"The {name} photo {path} is damaged or truncated ({reason}). Send the file again."
         ) from error
 
 

@@ -22,18 +22,12 @@ ToRgb = Callable[[Image.Image], NDArray[np.uint8]]
 
 def rgb_conversion(image: Image.Image) -> tuple[ToRgb, tuple[str, ...]]:
     """Return the conversion of a photo's parts to opaque sRGB, and notes for the user."""
-    profile = image.info.get("icc_profile")
+    mode = _direct_mode(image)
     notes: tuple[str, ...] = ()
     transform: ImageCms.ImageCmsTransform | None = None
-    mode = _direct_mode(image)
-    if profile and mode in PROFILE_MODES:
+    if (profile := image.info.get("icc_profile")) and mode in PROFILE_MODES:
         try:
-            transform = ImageCms.buildTransform(
-                ImageCms.getOpenProfile(io.BytesIO(profile)),
-                ImageCms.createProfile("sRGB"),
-                mode,
-                PROFILE_MODES[mode],
-            )
+            transform = _to_srgb(profile, mode)
         except (ImageCms.PyCMSError, OSError):
             notes = (INVALID_PROFILE_NOTE,)
 
@@ -47,6 +41,18 @@ def rgb_conversion(image: Image.Image) -> tuple[ToRgb, tuple[str, ...]]:
         return flatten_alpha(np.asarray(part))
 
     return convert, notes
+
+
+def _to_srgb(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Return the transform by a profile; raises PyCMSError or OSError for an invalid one.
+
+    Grey photos often have the profile of a colour photo. It does not concern them: returns None.
+    """
+    profile = ImageCms.getOpenProfile(io.BytesIO(icc))
+    if mode == "L" and profile.profile.xcolor_space.strip() != "GRAY":
+        return None
+    srgb = ImageCms.createProfile("sRGB")
+    return ImageCms.buildTransform(profile, srgb, mode, PROFILE_MODES[mode])
 
 
 def _direct_mode(image: Image.Image) -> str:

@@ -150,6 +150,14 @@ def test_a_wide_gamut_profile_is_converted(tmp_path: Path) -> None:
         assert not photo.notes
 
 
+def test_the_profile_of_a_colour_photo_does_not_concern_a_grey_one(tmp_path: Path) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    grey = Image.fromarray(np.full((48, 64), 140, np.uint8))
+    grey.save(tmp_path / "photo.jpg", icc_profile=srgb, quality=95)
+    photo = read_photo(tmp_path / "photo.jpg", max_side=1280)
+    assert not photo.notes and (photo.picture == 140).all()
+
+
 @pytest.mark.parametrize(
     ("head", "name"),
     [
