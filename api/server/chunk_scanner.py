@@ -2,6 +2,10 @@
 
 import re
 
+MAX_FRAMING_BYTES = 16_384
+"""Largest size of the lines between the chunks of a body, in addition to a share of the body:
+parsing tiny chunks takes long."""
+FRAMING_SHARE = 8
 MAX_LINE_BYTES = 8190
 """Longest line of a chunk size, and longest trailer section, as in gunicorn's parser."""
 SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
@@ -26,9 +30,19 @@ class ChunkScanner:
         come."""
         self._is_in_trailers = False
 
+    @property
+    def most_framing_bytes(self) -> int:
+        """Number of bytes that the lines between the chunks may have."""
+        return MAX_FRAMING_BYTES + self.decoded_bytes // FRAMING_SHARE
+
+    @property
+    def has_tiny_chunks(self) -> bool:
+        """True if the lines between the chunks are too large; the scan then ends."""
+        return self.framing_bytes > self.most_framing_bytes
+
     def scan(self, data: bytearray) -> None:
         """Continue in the whole body received so far."""
-        while not self.is_complete and not self._is_in_trailers:
+        while not (self.is_complete or self._is_in_trailers or self.has_tiny_chunks):
             end = data.find(b"\r\n", self._position, self._position + MAX_LINE_BYTES + 2)
             if end < 0:
                 self.is_complete = len(data) - self._position > MAX_LINE_BYTES

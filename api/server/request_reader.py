@@ -15,10 +15,6 @@ from gunicorn.http.unreader import Unreader
 from api.server.chunk_scanner import ChunkScanner
 
 MAX_HEAD_BYTES = 65_536
-MAX_FRAMING_BYTES = 16_384
-"""Largest size of the lines between the chunks of a body, in addition to a share of the body:
-parsing tiny chunks takes long."""
-FRAMING_SHARE = 8
 PIECE_BYTES = 8192
 """Largest piece that the parser gets unless it asks for more: it copies the rest of a piece for
 each chunk of a body."""
@@ -195,8 +191,8 @@ class RequestReader:
         self._scanner.scan(self._received.data)
         if self._is_too_long():
             raise BodyTooLong(f"more than {self._max_body_bytes} bytes (max_body_bytes)")
-        most_bytes = MAX_FRAMING_BYTES + self._scanner.decoded_bytes // FRAMING_SHARE
-        if self._scanner.framing_bytes > most_bytes:
+        if self._scanner.has_tiny_chunks:
+            most_bytes = self._scanner.most_framing_bytes
             raise BodyTooLong(f"more than {most_bytes} bytes between its chunks; send larger ones")
         return self._scanner.is_complete
 

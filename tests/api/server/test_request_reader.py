@@ -4,7 +4,8 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http.errors import ParseException
 
-from api.server.request_reader import MAX_FRAMING_BYTES, RequestReader
+from api.server.chunk_scanner import MAX_FRAMING_BYTES
+from api.server.request_reader import RequestReader
 
 MAX_BODY_BYTES = 1000
 HEAD = b"POST /x HTTP/1.1\r\nHost: a\r\n"

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 
@@ -172,3 +173,21 @@ def test_connections_that_are_reset_leave_nothing_behind(server: Server) -> None
             connection.sendall(sent)
     wait_until(lambda: server.descriptors() <= before, "all connections are closed")
     assert server.call("GET", "/health")[0] == 200
+
+
+def test_a_stop_does_not_wait_for_a_client_that_reads_nothing(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    film = results / "sessions" / "long" / "full_session.mp4"
+    film.parent.mkdir(parents=True)
+    write_noise(film)
+    with serving(results) as server, closing(connect(server)) as connection:
+        connection.sendall(FILM)
+        wait_until(lambda: downloads(server) == 1, "the film is being sent")
+        server.process.terminate()
+        status, log = server.wait_for_exit()
+    assert status == 0
+    assert "was abandoned" not in log
+
+
+def downloads(server: Server) -> int:
+    return int(server.call("GET", "/stats")[1]["downloads"]["open"])
