@@ -107,7 +107,7 @@ def test_empty_sessions_make_room_and_those_with_films_stay(server: Server) -> N
     assert server.call(*speak("default"))[0] == 200
     names = [each["session_id"] for each in server.call("GET", "/sessions")[1]["sessions"]]
     assert {"kept", "default"} <= set(names)
-    share = 15  # three quarters of max_sessions, and `default`
+    share = 14  # seven tenths of max_sessions
     assert len(names) == share + 1
     gone = statuses(server, [("DELETE", f"/sessions/{name}", {}) for name in names], at_once=8)
     assert gone == {200: share + 1}

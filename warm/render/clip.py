@@ -78,7 +78,9 @@ class Clip:
         """An interruption ended it before everything was said."""
         self._clock = context.clock
         self._index = len(film.committed.clips)
-        self._sizes = batch_sizes(context.first_batch, context.largest_batch)
+        self._sizes = batch_sizes(
+            context.first_batch, context.largest_batch, context.places.batch_growth
+        )
         self._largest_batch = context.largest_batch
         self._competes = not context.engine.benefits_from_batching
         """The engine computes on the processor, as the encoder does."""

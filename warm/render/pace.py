@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from session.video_encoder import PRESET, Preset
 from warm.settings.fields import AUTO_SPEAKING
 
-FIRST_PLACES = 8
+FIRST_PLACES = 4
 """Places before anything was measured."""
 MEMORY_S = 2.0
 """Working time after which a measurement has lost two thirds of its weight."""
@@ -28,6 +28,8 @@ PACED_LEAD = 0.25
 ROOM, LITTLE_ROOM = 6.0, 2.0
 """Clips of this many times the present number could be rendered in real time: from the first on,
 there is time for smaller pictures; below the second, there is none to lose."""
+LEAST_GROWTH, MOST_GROWTH = 1.2, 2.0
+"""Range of the factor by which the batches of a clip grow."""
 COST: dict[Preset, float] = {"ultrafast": 0.8, "superfast": 1.0, "faster": 1.3}
 """Time that a frame takes on the whole path, relative to the preset `superfast`."""
 
@@ -104,6 +106,8 @@ class SpeakingPlaces:
         self.pace = Pace()
         self.count = FIRST_PLACES if setting == "auto" else setting
         """Clips that may be rendered at once."""
+        self.speaking = 0
+        """Clips that are being rendered."""
         self._is_automatic = setting == "auto"
         self._fps, self._clock = fps, clock
         self._given_s = clock()
@@ -143,6 +147,10 @@ class SpeakingPlaces:
     def is_slow(self, clips: int) -> bool:
         """Return True if there is little room for this many clips."""
         return self._room(clips) < LITTLE_ROOM
+
+    def batch_growth(self) -> float:
+        """Return the factor by which the batches of a clip may grow."""
+        return min(MOST_GROWTH, max(LEAST_GROWTH, MARGIN * self._room(self.speaking)))
 
     def choose_preset(self, clips: int) -> Preset:
         """Return the preset of a clip that starts as one of `clips`."""

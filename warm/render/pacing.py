@@ -1,6 +1,7 @@
 """Deadlines and batch sizes of one clip."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from warm.render.playback_clock import PlaybackClock
@@ -46,9 +47,15 @@ class Pacing:
         return min(frames, max(1, int(PACED_SHARE * self.lead_s * self.fps)))
 
 
-def batch_sizes(first: int, largest: int) -> Iterator[int]:
-    """Yield `first`, then twice the last size up to `largest`, indefinitely."""
+def batch_sizes(
+    first: int, largest: int, growth: Callable[[], float] = lambda: 2.0
+) -> Iterator[int]:
+    """Yield `first`, then the last size times `growth()`, up to `largest`, indefinitely.
+
+    While a batch is rendered, playback uses up those before it. So batches that grow by more than
+    the clip is rendered faster than it plays come too late.
+    """
     size = min(first, largest)
     while True:
         yield size
-        size = min(2 * size, largest)
+        size = min(math.ceil(growth() * size), largest)

@@ -157,6 +157,7 @@ class Renderer:
         written = self._written_cost + sum(clip.written_cost for clip in self.clips)
         is_working = has_worked or any(clip.backlog(now_s) for clip in self.clips)
         places.pace.observe(now_s, written, is_working=is_working)
+        places.speaking = len(self.clips)
         places.update()
 
     def _select(self, opening: int) -> list[BatchSlice]:

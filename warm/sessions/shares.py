@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-CLIENT_PART = Fraction(3, 4)
+CLIENT_PART = Fraction(7, 10)
 """A client may take this part of the places that other clients leave. However many clients take
 their part, a part of the rest is left for the next one."""
 FEW_PLACES = 4

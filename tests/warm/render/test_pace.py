@@ -1,5 +1,6 @@
 """The measured pace, and the speaking places and presets that follow from it."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -10,10 +11,12 @@ from warm.render.pace import (
     COST,
     FIRST_PLACES,
     LEAST_S,
+    MARGIN,
     START_LEAD_S,
     Pace,
     SpeakingPlaces,
 )
+from warm.render.pacing import batch_sizes
 from warm.settings.fields import AUTO_SPEAKING
 
 FPS = 25
@@ -133,6 +136,31 @@ def test_the_preset_follows_the_room_that_is_left() -> None:
     assert machine.places.report().preset == "ultrafast"
     machine.work(60, 10)
     assert machine.places.choose_preset(2) == "ultrafast"
+
+
+@pytest.mark.parametrize("places", [1, 2, 3, 5, 8, 12])
+def test_the_batches_of_a_clip_are_rendered_before_playback_needs_them(places: int) -> None:
+    """Catches batches that double although the clip is rendered only somewhat faster than it
+    plays, as it is when all places are taken."""
+    machine = FakeMachine()
+    pace = FPS * places / MARGIN
+    machine.work(2 * pace, 30)
+    assert machine.work(1.01 * pace, 20) == places
+    machine.places.speaking = places
+    sizes = batch_sizes(6, 25, machine.places.batch_growth)
+    ahead_s = next(sizes) / FPS
+    for size in itertools.islice(sizes, 20):
+        ahead_s -= size * places / pace
+        assert ahead_s > -1e-9
+        ahead_s += size / FPS
+
+
+def test_batches_double_while_there_is_room() -> None:
+    machine = FakeMachine()
+    assert machine.places.batch_growth() == 2
+    machine.work(250, 10)
+    machine.places.speaking = 3
+    assert machine.places.batch_growth() == 2
 
 
 def test_the_costs_of_the_presets_are_ordered_as_the_presets() -> None:
