@@ -45,6 +45,7 @@ from warm.sessions.avatar_cache import AvatarFpsMismatch
 from warm.sessions.errors import (
     BadSessionId,
     DiskNearlyFull,
+    SessionBusy,
     SessionExists,
     SessionFull,
     TooManySessions,
@@ -207,6 +208,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     CopyFailedError: (503, "StorageError"),
     Interrupted: (409, "InterruptedError"),
     FilmBusyError: (503, "SessionError"),
+    SessionBusy: (503, "SessionError"),
     NotReady: (503, "NotReadyError"),
     EngineOutOfMemory: (503, "NotReadyError"),
     EngineLost: (503, "NotReadyError"),

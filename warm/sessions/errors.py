@@ -26,6 +26,16 @@ class UnusableSession(RuntimeError):
         super().__init__(f"session_id = {session_id!r} cannot be continued: {reason}; {remedy}")
 
 
+class SessionBusy(RuntimeError):
+    """Another change of the session does not end."""
+
+    def __init__(self, session_id: str, waited_s: float) -> None:
+        super().__init__(
+            f"session_id = {session_id!r}: another change of this session has been waiting for the "
+            f"disk for {waited_s:g} s; check the disk, and try again"
+        )
+
+
 class SessionExists(RuntimeError):
     """Something has been said in the session already, with other choices."""
 

@@ -8,9 +8,13 @@ from typing import Any
 
 from warm.sessions.admission import Admission
 from warm.sessions.archive import Disposal
+from warm.sessions.errors import SessionBusy
 from warm.sessions.places import SessionPlaces
 from warm.sessions.registry import SessionRegistry
 from warm.sessions.session import Session
+
+CHANGE_TIMEOUT_S = 10.0
+"""Longest wait for another change of the same session, which waits for the disk."""
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +40,6 @@ class SessionLifecycle:
         self._registry = registry
         self._admission = admission
         self._disposal = disposal
-        self._changing = Lock()
-        """Held while a session is created, reset or removed, also while that waits for the disk."""
         self._registering = Lock()
         """Held for a moment while a session is registered or marked as in use."""
 
@@ -45,26 +47,19 @@ class SessionLifecycle:
         """Register a session with the choices that are `named`; return it, and True if it is new.
 
         A session in which nothing was said accepts other choices. Raises what
-        `Admission.check_choices` raises, and OSError.
+        `Admission.check_choices` raises, SessionBusy and OSError.
         """
-        with self._changing:
+        while True:
             self._admission.check_choices(self._registry.current(session), named)
             with self._registering:
                 session = self._registry.current(session)
                 is_new = session.id not in self._registry
                 session = self._register(session)
-                session.is_changing = True
-            session.is_tentative = False
-            record = session.record.changed(named)
-            try:
-                if is_new or record != session.record:
-                    session.write_record(record)
-            except OSError:
-                if is_new:
-                    self._forget(session)
-                raise
-            finally:
-                session.is_changing = False
+                is_held = session.changing.acquire(blocking=False)
+            with self._change(session, is_held=is_held):
+                if session.is_removed:
+                    continue
+                self._write_choices(session, named, is_new=is_new)
             return session, is_new
 
     def enter(self, session: Session) -> Session:
@@ -84,7 +79,7 @@ class SessionLifecycle:
         """Dispose of the film; the choices stay, except those that are `named`.
 
         Returns the name of the archived film if one is kept. A session that does not exist is
-        created if something is named. Raises AvatarError and OSError.
+        created if something is named. Raises AvatarError, SessionBusy and OSError.
         """
         session = self._registry.current(session)
         if session.id not in self._registry:
@@ -98,7 +93,10 @@ class SessionLifecycle:
         return name
 
     def remove(self, session: Session) -> None:
-        """Delete a session and its film, if it exists; its archives stay. Raises OSError."""
+        """Delete a session and its film, if it exists; its archives stay.
+
+        Raises SessionBusy and OSError.
+        """
         session = self._registry.current(session)
         if session.id not in self._registry:
             return
@@ -109,22 +107,37 @@ class SessionLifecycle:
     def clean_up(self, session: Session) -> None:
         """Delete a film in which nothing was said, and the session if it was made for that film."""
         try:
-            with self._changing:
+            with self._change(session):
                 session.delete_empty_film()
                 if session.is_tentative and not session.has_spoken:
                     self._forget(session)
-        except OSError:
+        except (OSError, SessionBusy):
             log.exception("empty film not deleted", extra={"session_id": session.id})
 
+    def _write_choices(self, session: Session, named: Mapping[str, Any], *, is_new: bool) -> None:
+        """Write the choices of a session, and forget a new one if that fails."""
+        session.is_tentative = False
+        record = session.record.changed(named)
+        try:
+            if is_new or record != session.record:
+                session.write_record(record)
+        except OSError:
+            if is_new:
+                self._forget(session)
+            raise
+
     @contextmanager
-    def _change(self, session: Session) -> Iterator[None]:
-        """Keep others from changing any session, and from removing this one to make room."""
-        with self._changing:
-            session.is_changing = True
-            try:
-                yield
-            finally:
-                session.is_changing = False
+    def _change(self, session: Session, *, is_held: bool = False) -> Iterator[None]:
+        """Keep others from changing a session, and from removing it to make room.
+
+        `is_held`: the caller has its lock already. Raises SessionBusy.
+        """
+        if not is_held and not session.changing.acquire(timeout=CHANGE_TIMEOUT_S):
+            raise SessionBusy(session.id, CHANGE_TIMEOUT_S)
+        try:
+            yield
+        finally:
+            session.changing.release()
 
     def _register(self, session: Session) -> Session:
         """Register a session, after empty sessions have made room for it."""

@@ -70,8 +70,9 @@ class Session:
         """Length of the film before that clip."""
         self.is_in_use = False
         """Opened for a clip that has not ended."""
-        self.is_changing = False
-        """A request is changing its choices, or resets it."""
+        self.changing = Lock()
+        """Held while it is created, reset, cleaned up or removed, also while that waits for the
+        disk."""
         self.is_tentative = False
         """Created by a request that has committed nothing yet; removed if the request fails."""
         self.last_spoken: str | None = None
@@ -83,6 +84,11 @@ class Session:
         self._under = under
         self._writer = writer
         self._opening = Lock()
+
+    @property
+    def is_changing(self) -> bool:
+        """True if a request is changing its choices, or resets it."""
+        return self.changing.locked()
 
     @property
     def choices(self) -> Choices:

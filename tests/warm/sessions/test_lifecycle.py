@@ -3,17 +3,21 @@
 import errno
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
 import pytest
 
+import warm.sessions.lifecycle
 from session.errors import FilmDiskError, FilmFullError
 from session.fragmented.journal import journal_path
 from tests.warm.sessions.clips import bob, complete_frames, speak
 from tests.warm.sessions.conftest import close_films
-from warm.sessions.archive import Archive
+from warm.sessions.archive import Archive, Disposal
+from warm.sessions.errors import SessionBusy
 from warm.sessions.paths import RECORD_NAME
+from warm.sessions.session import Session
 from warm.sessions.sessions import Sessions
 from warm.sessions.trash import Trash
 from warm.sessions.voice_choice import Choices
@@ -177,3 +181,37 @@ def test_a_deleted_film_leaves_its_path_at_once_and_the_disk_later(
     start()
     assert list((results / "trash").iterdir()) == []
     assert complete_frames(film) == 4
+
+
+def test_a_change_that_waits_for_the_disk_delays_no_other_session(
+    start: Callable[[], Sessions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a lock that all sessions share."""
+    sessions = start()
+    eve = sessions.registry.lookup("eve")
+    for session in (bob(sessions), eve):
+        speak(sessions, session)
+    reached, may_continue = Event(), Event()
+    dispose = Session.dispose_film
+
+    def held(session: Session, to: Disposal) -> str | None:
+        if session.id == "bob":
+            reached.set()
+            assert may_continue.wait(PATIENCE_S)
+        return dispose(session, to)
+
+    monkeypatch.setattr(Session, "dispose_film", held)
+    monkeypatch.setattr(warm.sessions.lifecycle, "CHANGE_TIMEOUT_S", 0.1)
+    with ThreadPoolExecutor(1) as threads:
+        hanging = threads.submit(sessions.lifecycle.reset, bob(sessions), {})
+        try:
+            assert reached.wait(PATIENCE_S)
+            sessions.lifecycle.reset(eve, {})
+            assert sessions.lifecycle.create(sessions.registry.lookup("new"), {})[1]
+            sessions.lifecycle.remove(eve)
+            with pytest.raises(SessionBusy, match=r"'bob'.*waiting for the disk"):
+                sessions.lifecycle.create(bob(sessions), {})
+        finally:
+            may_continue.set()
+        hanging.result(PATIENCE_S)
+    assert not sessions.lifecycle.create(bob(sessions), {})[1]
