@@ -30,6 +30,8 @@ from session.errors import (
 from session.fragmented.journal import journal_path
 from session.media_file import open_media
 
+COPY_TIMEOUT_S = 3600.0
+"""Longest run of ffmpeg; a copy of 16 GB takes minutes on a slow disk."""
 _TOLERANCE_S = Fraction(1, 1000)
 """The concat demuxer counts in microseconds, of which 1/30 s is not a multiple."""
 _QUOTED_CHARACTERS = 400
@@ -148,12 +150,26 @@ def run_ffmpeg(
     """Run ffmpeg on an ffmpeg-python graph, and return its messages.
 
     ffmpeg inherits the file descriptors `pass_fds`. Raises FilmFullError if the messages report a
-    full disk; other failures must be detected from the written file.
+    full disk, and CopyFailedError if ffmpeg takes longer than `COPY_TIMEOUT_S`; other failures must
+    be detected from the written file.
     """
     import imageio_ffmpeg  # noqa: PLC0415  70 MB, needed only for copies
 
     command = output.global_args("-v", "warning").compile(imageio_ffmpeg.get_ffmpeg_exe())
-    done = subprocess.run(command, stdin=stdin, capture_output=True, check=False, pass_fds=pass_fds)
+    try:
+        done = subprocess.run(
+            command,
+            stdin=stdin,
+            capture_output=True,
+            check=False,
+            pass_fds=pass_fds,
+            timeout=COPY_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise CopyFailedError(
+            f"ffmpeg has not finished the copy in {COPY_TIMEOUT_S:g} s and was stopped; check that "
+            "the disk responds, and try again."
+        ) from None
     message = done.stderr.decode(errors="replace").strip()
     for number in SPACE_ERRNOS:
         if os.strerror(number) in message:

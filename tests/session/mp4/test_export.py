@@ -19,6 +19,7 @@ from session.errors import (
 )
 from session.fragmented.boxes import iter_boxes
 from session.fragmented.writer import FilmWriter
+from session.mp4 import remux
 from session.mp4.export import export_film, open_export
 from tests.session.sample_films import SPEC, watch, watch_with_ffmpeg, write
 
@@ -164,3 +165,19 @@ def test_an_export_to_a_full_disk_is_reported_and_leaves_no_file(film: Path) -> 
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert set(film.parent.iterdir()) == existing
+
+
+def test_a_copy_that_does_not_end_is_stopped_and_leaves_nothing(
+    film: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Catches an export that waits for a disk forever."""
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: str(program))
+    monkeypatch.setattr(remux, "COPY_TIMEOUT_S", 0.2)
+    out = film.with_name("out.mp4")
+    with pytest.raises(CopyFailedError, match="was stopped"):
+        export_film(film, out)
+    assert not out.exists()
+    assert not list(film.parent.glob("*.new"))
