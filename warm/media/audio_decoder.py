@@ -97,10 +97,14 @@ class AudioDecoder:
 
     def _stream_of(self, container: InputContainer) -> AudioStream:
         decodable = [each for each in container.streams.audio if each.codec_context is not None]
+        if not container.streams.audio:
+            raise NoAudioError(
+                f"{self._path} has no audio. Send a file with audio: {READABLE_AUDIO}."
+            )
         if not decodable:
             raise NoAudioError(
-                f"{self._path} has no audio that can be decoded. Send a file with audio: "
-                f"{READABLE_AUDIO}."
+                f"The codec of the audio of {self._path} is unknown, or its header is damaged. "
+                "Convert it to WAV or M4A."
             )
         best = container.streams.best("audio")
         stream = next((each for each in decodable if each is best), decodable[0])

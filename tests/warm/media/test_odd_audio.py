@@ -1,5 +1,6 @@
 """Sound files with an odd structure: what FFmpeg can decode is used, with a note."""
 
+import os
 import struct
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from tests.warm.media.sample_sounds import (
     runs,
     tone,
 )
-from warm.media.audio_decoder import AudioDecoder
+from warm.media.audio import examine_audio
+from warm.media.audio_decoder import AudioDecoder, NoAudioError
 from warm.media.sniff import DamagedMediaError, UnknownMediaError
 
 OPUS = ("-c:a", "libopus", "-ar", 48_000)
@@ -447,3 +449,15 @@ def test_a_few_bytes_in_front_of_a_file_are_skipped_with_a_note(
     found, notes = decode(tmp_path / "b")
     assert abs(len(found) - len(expected)) <= 1 and runs(found) == [HZ_A]
     assert notes == ["3 bytes in front of the sound are skipped."]
+
+
+def test_an_unknown_codec_is_told_from_a_file_without_audio(tmp_path: Path) -> None:
+    path = tone(tmp_path / "a.mkv", "-c:a", "flac")
+    path.write_bytes(path.read_bytes().replace(b"A_FLAC", b"A_FLUX"))
+    with pytest.raises(NoAudioError, match=r"codec of the audio of .* is unknown"):
+        decode(path)
+
+
+def test_a_name_that_is_not_utf_8_is_read(tmp_path: Path) -> None:
+    path = tone(tmp_path / "a.wav").rename(tmp_path / os.fsdecode(b"stra\xdfe.wav"))
+    assert examine_audio(path, rate_hz=RATE_HZ, longest_s=9).seconds == pytest.approx(1.5)
