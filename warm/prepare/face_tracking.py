@@ -65,7 +65,11 @@ class FaceTracker:
         """Find the largest face of any size in the whole picture; slow."""
         faces = self._finder.find(picture)
         self.faces = self.faces or len(faces)
-        return self._refine(picture, self._nearest(faces).mesh.points) if faces else None
+        if not faces:
+            return None
+        mesh = self._nearest(faces).mesh
+        self.evidence[-1] = mesh.logit
+        return mesh.points
 
     def _nearest(self, faces: list[DetectedFace]) -> DetectedFace:
         """Return the face nearest to the lost one, the largest one if it is far from all."""

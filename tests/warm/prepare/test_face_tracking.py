@@ -1,9 +1,11 @@
 """Gaps in the track of a face, and cuts."""
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from warm.avatars.avatar import Avatar
+from warm.prepare.errors import FaceMissingError
 from warm.prepare.face_tracking import fill_gaps, find_cuts, find_gaps
 
 
@@ -27,3 +29,18 @@ def test_a_jump_of_the_face_is_found_as_a_cut(video_avatar: Avatar) -> None:
     landmarks = video_avatar.landmarks.copy()
     landmarks[12:, :, 0] += 150
     assert find_cuts(landmarks) == [12]
+
+
+def test_of_a_video_with_a_long_gap_the_longest_part_is_kept_if_it_makes_a_loop() -> None:
+    def measured(*runs: int) -> list[NDArray[np.float32] | None]:
+        """Frames with and without a face in turn, beginning with a face."""
+        point = np.zeros((468, 3), np.float32)
+        flags = np.repeat(np.arange(len(runs)) % 2 == 0, runs)
+        return [point if flag else None for flag in flags]
+
+    keep, landmarks = fill_gaps(measured(0, 25, 60), 25)
+    assert keep == slice(25, 85) and len(landmarks) == 60
+    keep, _ = fill_gaps(measured(50, 25, 60, 5, 30, 30), 25)
+    assert keep == slice(75, 170)
+    with pytest.raises(FaceMissingError, match=r"at 1\.20-2\.40 s, 4\.00-5\.20 s; at most 0\.5 s"):
+        fill_gaps(measured(30, 30, 40, 30), 25)
