@@ -133,7 +133,7 @@ class EventLoop:
             self._refused_s = time.monotonic()
             connection.is_extra = True
         if has_room or not self._admission.is_overfull():
-            self._receive(connection)
+            self._handle(self._receive, connection)
         else:
             self._refuse(connection, self._too_many())
 
@@ -165,12 +165,25 @@ class EventLoop:
             self._close(victim)
         return victim is not None
 
+    def _handle(
+        self, handle: Callable[[Connection], None], connection: Connection, _sock: object = None
+    ) -> None:
+        """Handle an event of a connection; an unexpected error ends only this connection."""
+        try:
+            handle(connection)
+        except Exception as error:  # noqa: BLE001 - the top of a request
+            answer = rejection(error, client=connection.owner)
+            if connection.state is State.READING:
+                self._refuse(connection, answer)
+            else:
+                self._close(connection)
+
     def _watch(self, connection: Connection, events: int) -> None:
         """Have the selector watch a connection for these events only."""
         if events == connection.events:
             return
         handle = self._receive if events == selectors.EVENT_READ else self._send
-        data = partial(_call, handle, connection)
+        data = partial(self._handle, handle, connection)
         if not connection.events:
             self._selector.register(connection.sock, events, data)
         elif not events:
@@ -232,7 +245,8 @@ class EventLoop:
         except ParseException as error:
             self._refuse(connection, rejection(error, client=connection.owner))
             return
-        connection.lane = self._lanes.of(request.path or "")
+        is_pipelined = request.method == "GET" and connection.reader.size > 0
+        connection.lane = self._lanes.of(request.path or "", is_pipelined=is_pipelined)
         if connection.is_extra and not connection.lane.is_reserved:
             self._refuse(connection, self._too_many())
             return
@@ -261,7 +275,7 @@ class EventLoop:
             self._discard(connection)
             return
         connection.enter(State.SENDING)
-        self._send(connection)
+        self._handle(self._send, connection)
 
     def _send(self, connection: Connection) -> None:
         """Send what the client takes; then continue the response, or end it."""
@@ -367,7 +381,3 @@ class EventLoop:
                 return
             held -= connection.reader.size
             self._refuse(connection, too_busy(f"{held >> 20} MB of other requests are incomplete"))
-
-
-def _call(handle: Callable[[Connection], None], connection: Connection, _sock: object) -> None:
-    handle(connection)

@@ -73,10 +73,13 @@ class Lanes:
     def __iter__(self) -> Iterator[Lane]:
         return iter((self._main, self._films, self._probes, self._interrupts, self.closing))
 
-    def of(self, path: str) -> Lane:
-        """Return the lane of a request. A proxy may have removed the prefix from its path."""
+    def of(self, path: str, *, is_pipelined: bool = False) -> Lane:
+        """Return the lane of a request. A proxy may have removed the prefix from its path.
+
+        A client that pipelines requests is no probe, and might keep those of others waiting.
+        """
         path = path.removeprefix(self._prefix)
-        if path in PROBE_PATHS:
+        if path in PROBE_PATHS and not is_pipelined:
             return self._probes
         if path in INTERRUPT_PATHS:
             return self._interrupts
