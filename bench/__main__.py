@@ -33,6 +33,7 @@ TOPICS = {
     "prepare": "bench.faces.prepare",
     "odd_faces": "bench.faces.odd_faces",
     "broken_media": "bench.broken_media",
+    "large_photos": "bench.large_photos",
     "server": "bench.server",
     "crowd": "bench.crowd.crowd",
     "states": "bench.states.explore",
