@@ -31,6 +31,8 @@ WIDE = Model(dict.fromkeys(REQUESTS, 2), 4)
 HISTORIES = 300
 LENGTH = 40
 """Number and length of the random histories."""
+LEAST_STATES = 10_000
+"""States of the models together; fewer would mean that the simulated world has stopped working."""
 ROUNDS = 60
 """Rounds of every thread after which the requests must have answers."""
 WAIT_S = LOAD_TIMEOUT_S / 30
@@ -136,9 +138,9 @@ def measure(_out: Path) -> list[Figure]:
     n = states + len(wide.seen)
     name = "states of requests in the render thread: {}"
     return [
-        Figure.at_least(name.format("explored"), states, "states", 5000, states),
+        Figure.at_least(name.format("explored"), states, "states", LEAST_STATES, states),
         Figure.at_least(
-            name.format("of random histories"), len(wide.seen), "states", HISTORIES, HISTORIES
+            name.format("of random histories"), len(wide.seen), "states", HISTORIES / 2, HISTORIES
         ),
         Figure.at_most(name.format("without exit"), stuck, "states", 0, n),
     ]
