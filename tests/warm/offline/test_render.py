@@ -358,7 +358,7 @@ FAULTS = [
     (2, "audio", "There is no file results/gone.wav"),
     (3, "audio", "is damaged or truncated at 0.50 s (0.50 s of 1.00 s are missing)"),
     (4, "avatar", "There is no avatar 'unknown'"),
-    (5, "video", "is not a readable photo or video"),
+    (5, "video", "not a readable photo or video"),
     (6, "avatar", "was prepared for the engine 'musetalk', but the engine is 'viseme'"),
     (7, "bbox_shift", "is 7; the avatar 'tiny' was prepared with 3."),
     (8, "voice", "unknown"),
