@@ -12,6 +12,7 @@ from typing import IO
 
 import numpy as np
 from PIL import Image
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -36,6 +37,8 @@ MAX_PADDED = 0.01
 SINGLE_BYTE_MODES = {"1", "L", "P"}
 WEBP_COPIES = 4
 """Pictures of four bytes a pixel that libwebp and Pillow hold at the same time."""
+AVIF_COPIES = 3
+"""Pictures of four bytes a pixel that libavif and Pillow hold at the same time."""
 WEBP_HEADER_BYTES = 30
 DRAFT_SCALE = 2
 """A JPEG is decoded at a half, a quarter or an eighth of its size if that leaves each side this
@@ -103,6 +106,8 @@ def open_photo(file: IO[bytes], name: str, max_side: int) -> PhotoFile:
         return _open_png(file, max_side)
     if name == "WEBP":
         return _open_webp(file, max_side)
+    if name == "AVIF":
+        return _open_avif(file, max_side)
     return _open_other(file, name, max_side)
 
 
@@ -209,6 +214,16 @@ def _open_webp(file: IO[bytes], max_side: int) -> PhotoFile:
     return PhotoFile(
         image, image.size, orientation, notes, lambda: _load_other(image, is_incomplete)
     )
+
+
+def _open_avif(file: IO[bytes], max_side: int) -> PhotoFile:
+    image = AvifImageFile(BytesIO(_read_all(file)))
+    scaled_size(*image.size, max_side)
+    _require_memory(image.size, image_bytes(image) * AVIF_COPIES)
+    from_exif = first_orientation(_info_blocks(image, "exif"))  # Pillow puts irot and imir there
+    orientation, notes = photo_orientation(from_exif, _info_blocks(image, "xmp"))
+    notes += (ANIMATION_NOTE,) if image.is_animated else ()
+    return PhotoFile(image, image.size, orientation, notes, lambda: _load_other(image))
 
 
 def _load_other(image: Image.Image, is_incomplete: bool = False) -> LoadedPhoto:

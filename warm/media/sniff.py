@@ -12,9 +12,10 @@ FILE_KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-READABLE_PICTURES = "JPEG, PNG, WebP, BMP, TIFF, GIF, MP4, MOV, WebM, MKV or AVI"
-STILL_BRANDS = {b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1"}
-"""ISO base media files of these brands are photos (HEIF, AVIF), not videos."""
+READABLE_PICTURES = "JPEG, PNG, WebP, AVIF, BMP, TIFF, GIF, MP4, MOV, WebM, MKV or AVI"
+AVIF_BRANDS = {b"avif", b"avis"}
+STILL_BRANDS = {b"heic", b"heix", b"hevc", b"mif1", b"msf1"}
+"""ISO base media files of these brands are photos (HEIF), not videos."""
 
 
 class MediaError(ValueError):
@@ -112,18 +113,29 @@ def read_head(path: Path) -> bytes:
 
 
 def photo_format(head: bytes) -> MediaFormat | None:
-    """Return the photo format with these first bytes; raises UnknownMediaError for HEIF, AVIF."""
+    """Return the photo format with these first bytes; raises UnknownMediaError for HEIF."""
     for signature, name in PHOTO_SIGNATURES.items():
         if head.startswith(signature):
             return MediaFormat("photo", name)
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return MediaFormat("photo", "WEBP")
-    if head[4:8] == b"ftyp" and head[8:12] in STILL_BRANDS:
+    brands = file_brands(head)
+    if brands and brands[0] in STILL_BRANDS | AVIF_BRANDS and AVIF_BRANDS.intersection(brands):
+        return MediaFormat("photo", "AVIF")
+    if brands and brands[0] in STILL_BRANDS:
         raise UnknownMediaError(
-            "This is a HEIF or AVIF photo, such as the HEIC of an iPhone, which is not supported. "
+            "This is a HEIF photo, such as the HEIC of an iPhone, which is not supported. "
             "Save it as JPEG or PNG."
         )
     return None
+
+
+def file_brands(head: bytes) -> list[bytes]:
+    """Return the major brand and the compatible brands of an ISO base media file."""
+    if head[4:8] != b"ftyp":
+        return []
+    end = min(int.from_bytes(head[:4]), len(head))
+    return [head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))]
 
 
 def video_format(head: bytes) -> MediaFormat | None:

@@ -28,7 +28,7 @@ def test_the_format_follows_from_the_content_and_not_from_the_name(tmp_path: Pat
     [
         (b"", DamagedMediaError, "empty"),
         (b"%PDF-1.7 not a face", UnknownMediaError, "25 50 44 46.*JPEG, PNG"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", UnknownMediaError, "HEIF or AVIF.*JPEG"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", UnknownMediaError, "HEIF photo.*JPEG"),
     ],
 )
 def test_unsupported_files_are_refused_with_advice(
