@@ -75,7 +75,7 @@ BLUEPRINTS = (
 
 START_ERRORS = (
     BadSettings,
-    PermissionError,  # of a checkout or results that another user keeps private
+    PermissionError,  # for a checkout or results that another user keeps private
     CannotStart,
     AvatarError,
     MediaError,
@@ -178,7 +178,7 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
 
 
 def protect(app: Flask, settings: Settings) -> None:
-    """Limit what pages of other sites can do with the application by way of a browser."""
+    """Limit the access of other sites' pages to the application through a browser."""
     origins = AllowedOrigins(settings)
     refuse_unknown_hosts(app, settings)
     refuse_cross_site(app, origins)

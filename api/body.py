@@ -52,7 +52,7 @@ def read_body(model: type[Model]) -> Model:
 
 
 def is_deeper(content: object, levels: int) -> bool:
-    """True if JSON has more than so many levels of arrays and objects."""
+    """True if JSON has more than `levels` levels of arrays and objects."""
     inner = [content]
     for _ in range(levels + 1):
         inner = [part for value in inner for part in parts_of(value)]
@@ -92,7 +92,7 @@ def read_number(name: str, *, least: int) -> int | None:
 
 
 def whole_number(name: str, given: str, *, least: int) -> int:
-    """Return a number that a request has under this name; raises BadQuery."""
+    """Parse the value `given` of the parameter `name`; raises BadQuery."""
     digits = given.lstrip("0") or "0"
     is_short = given.isdecimal() and len(digits) <= len(str(MAX_NUMBER))
     if not is_short or not least <= int(digits) <= MAX_NUMBER:
@@ -117,7 +117,7 @@ def raw_body() -> bytes:
         body = request.get_data()
     except RequestEntityTooLarge:
         raise too_large(f"{request.content_length}", limit) from None
-    except (ClientDisconnected, OSError):  # other servers than ours
+    except (ClientDisconnected, OSError):  # servers other than gunicorn
         raise BadBody(
             HTTPStatus.REQUEST_TIMEOUT, "the body is incomplete; send the rest of it in time"
         ) from None

@@ -1,4 +1,4 @@
-"""Address of the client of a request, in the form by which clients are told apart."""
+"""Address of the client of a request, in the form that identifies the client."""
 
 import ipaddress
 
@@ -9,7 +9,7 @@ from warm.sessions.shares import Client
 LOCAL = "local"
 """Clients of a unix socket, which have no address."""
 IPV6_PREFIX_BITS = 64
-"""The smallest network that one subscriber of IPv6 is given; its host part changes at will."""
+"""Prefix of the smallest network assigned to an IPv6 subscriber; the rest of an address varies."""
 
 
 def client_address() -> str:
@@ -39,5 +39,5 @@ def normal_address(peer: str | None) -> str:
 
 
 def is_local(client: str) -> bool:
-    """True for a client of this machine, by its name; it may be a proxy that speaks for many."""
+    """True for the name of a client on this machine, which may be a proxy for many clients."""
     return client == LOCAL or ("/" not in client and ipaddress.ip_address(client).is_loopback)

@@ -19,7 +19,8 @@ SENT_HEADERS = (
     ),
     *("Last-Event-ID", "Range", "X-Request-Id"),
 )
-"""Request headers that scripts of an admitted page may set; a proxy may ask for a login."""
+"""Request headers that scripts of an admitted page may set. `Authorization` is for a proxy that
+requires a login."""
 EXPOSED_HEADERS = (
     *("Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag"),
     *("Location", "Retry-After", "Warmtalk-Film", "Warmtalk-Offset", "X-Request-Id"),
@@ -40,7 +41,7 @@ class AllowedOrigins:
         return bool(self._named)
 
     def __contains__(self, origin: str | None) -> bool:
-        """True for the origin of an admitted page; a request without an origin is none."""
+        """True for the origin of an admitted page; False if a request has no origin."""
         return bool(origin) and (self.is_any or origin in self._named)
 
     @property
@@ -50,13 +51,13 @@ class AllowedOrigins:
 
 
 def answer_allowed_origins(app: Flask, origins: AllowedOrigins) -> None:
-    """Add the headers by which browsers show answers to admitted pages."""
+    """Add the headers that let admitted pages read the responses."""
     if origins:
         app.after_request(lambda response: add_cors_headers(response, origins))
 
 
 def add_cors_headers(response: Response, origins: AllowedOrigins) -> Response:
-    """Add the headers for the origin of the request; caches keep the answers apart by origin."""
+    """Add the headers for the origin of the request, and `Vary` to keep caches from mixing them."""
     response.vary.add("Origin")
     origin = request.headers.get("Origin")
     if origin not in origins:
@@ -72,7 +73,7 @@ def add_cors_headers(response: Response, origins: AllowedOrigins) -> Response:
 
 
 def add_preflight_headers(response: Response) -> None:
-    """Answer a preflight request with the methods of its route."""
+    """Add the methods of the route and the allowed headers to the answer to a preflight request."""
     if response.status_code != HTTPStatus.OK:
         return
     response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "")

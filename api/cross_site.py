@@ -93,7 +93,7 @@ def own_origins(scheme: str, host: str) -> list[str]:
 
 
 def is_browser(request: Request) -> bool:
-    """True for a browser, which reports a site or its languages; PowerShell claims to be Mozilla.
+    """True for a browser. PowerShell claims to be Mozilla, but sends no `Accept-Language`.
 
     Over plain HTTP from another machine, browsers send neither `Sec-Fetch-Site` nor, with GET,
     `Origin`.

@@ -36,7 +36,7 @@ def show() -> tuple[dict[str, Any], int]:
 
 @health.get("/livez")
 def show_alive() -> dict[str, str]:
-    """200 if this process answers, whatever the render thread does."""
+    """Answer 200 whenever this process can, regardless of the render thread."""
     return {"status": "alive"}
 
 

@@ -2,7 +2,7 @@
 
 A page of another site can have its own name resolve to this server's address (DNS rebinding). A
 browser then takes both for one origin, and the page could read and change everything. The name is
-in the `Host` header, which no page can write.
+in the `Host` header, which no page can set.
 """
 
 import re
@@ -19,7 +19,7 @@ AUTHORITY = re.compile(
     r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?)(?::[0-9]{0,5})?", re.ASCII | re.IGNORECASE
 )
 LOOPBACK_NAMES = ("localhost", ".localhost", "ip6-localhost", "ip6-loopback")
-"""Names that no resolver may send elsewhere (RFC 6761, 6.3), and those of Debian's /etc/hosts."""
+"""Names that always resolve to this machine (RFC 6761, 6.3), and those of Debian's /etc/hosts."""
 
 
 class BadHost(ValueError):
@@ -37,8 +37,8 @@ class UnknownHost(LookupError):
 
     def __init__(self, received: str, host: str) -> None:
         super().__init__(
-            f"{received}: is not a name of this server; use the address that it printed at its"
-            f" start, or add {host!r} to the setting allowed_hosts"
+            f"{received}: is not a name of this server; use the address that it printed when"
+            f" it started, or add {host!r} to the setting allowed_hosts"
         )
 
 
@@ -75,7 +75,7 @@ class KnownHosts:
 
 
 def is_own_address(address: IpAddress) -> bool:
-    """True if this machine has the address now: only then it can be bound."""
+    """True if this machine has the address now: only then can it be bound."""
     if address.is_unspecified or address.is_multicast:
         return False
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
@@ -96,7 +96,7 @@ def refuse_unknown_hosts(app: Flask, settings: Settings) -> None:
 def require_known_host(request: Request, known: KnownHosts) -> None:
     """Raise BadHost or UnknownHost unless all hosts that the request names are known.
 
-    A request of HTTP/1.0 may name none; browsers never send one.
+    An HTTP/1.0 request may name none; browsers never send one.
     """
     named = dict(named_hosts(request))
     if not named and request.environ.get("SERVER_PROTOCOL") != "HTTP/1.0":
@@ -112,9 +112,9 @@ def require_known_host(request: Request, known: KnownHosts) -> None:
 
 
 def named_hosts(request: Request) -> list[tuple[str, str]]:
-    """Where the request names a host, and the host: `Host`, and an address with a scheme.
+    """Return each part of the request that names a host, with that host: `Host`, or a target URL.
 
-    `Host` as received is checked, too, where a proxy reports another one: a page whose name
+    `Host` as received is included even if a proxy reports another one: a page whose name
     resolves to this server can send such reports from the machine of a trusted proxy.
     """
     replaced = request.environ.get(RECEIVED_HOST)

@@ -11,7 +11,7 @@ page = Blueprint("page", __name__)
 
 @page.get("/")
 def index() -> Response:
-    """The page. Below a path prefix it names its own address, to which all others are relative."""
+    """The page. Below a path prefix it has a `<base>`, to which all its URLs are relative."""
     if not request.script_root:
         return file("index.html")
     text = (WEB / "index.html").read_text(encoding="utf-8")

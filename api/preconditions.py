@@ -19,15 +19,15 @@ def honour_preconditions(app: Flask) -> None:
 
 
 def accept_any_match() -> None:
-    """Drop `If-Match: *`, which every representation meets; werkzeug takes it for a tag."""
+    """Drop `If-Match: *`, which every representation matches; werkzeug would take it for a tag."""
     if request.if_match.star_tag:
         del request.environ["HTTP_IF_MATCH"]
 
 
 def check_preconditions(response: Response) -> Response:
-    """Return the response, or instead of it 412 for `If-Match`, or 304 for `If-None-Match`.
+    """Return the response; 412 if `If-Match` fails, 304 if `If-None-Match` matches a strong tag.
 
-    Views compare weak tags with `If-None-Match` themselves: a playlist waits for the next one.
+    Views with weak tags compare them with `If-None-Match` themselves.
     """
     if request.method not in {"GET", "HEAD"} or response.status_code not in SELECTED:
         return response

@@ -1,6 +1,6 @@
-"""Requests as their clients sent them, where they come through trusted proxies and below a path.
+"""Restoration of requests that come through trusted proxies, or below a path prefix.
 
-Headers that report the client, its scheme, the host and the path are believed only if the peer of
+Headers that report the client, its scheme, the host and the path are trusted only if the peer of
 the connection is in the setting `trusted_proxies`: anyone else may have written them.
 """
 
@@ -23,7 +23,7 @@ from warm.settings.network import (
 
 SCHEMES = ("http", "https")
 RECEIVED_HOST = "warmtalk.received_host"
-"""Key of the environment: `Host` as received, where a proxy reports another one."""
+"""Key of the environment: `Host` as received, if a proxy reports another one."""
 FAULT = "warmtalk.bad_forwarding"
 """Key of the environment: message about a header of a proxy that cannot be used."""
 IS_FOLDER = "warmtalk.lacks_slash"
@@ -37,17 +37,17 @@ class BadForwarding(ValueError):
 
 
 class Report(NamedTuple):
-    """The headers of proxies, each list from the client to this server."""
+    """The headers of proxies. Text that is not reported is empty."""
 
     clients: list[str]
+    """Addresses in the order from the client to this server."""
     scheme: str
     host: str
     prefix: str
-    """Empty strings for what is not reported."""
 
 
 class BehindProxies:
-    """WSGI middleware that replaces client, scheme, host and path by those that proxies report."""
+    """WSGI middleware that restores client, scheme, host and path from the reports of proxies."""
 
     def __init__(self, app: WSGIApplication, settings: Settings) -> None:
         self._app = app
@@ -57,7 +57,7 @@ class BehindProxies:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request."""
         prefix, peer = self._prefix, peer_of(environ)
-        environ["REMOTE_ADDR"] = "" if peer == LOCAL else peer  # IPv4 also on a socket of both
+        environ["REMOTE_ADDR"] = "" if peer == LOCAL else peer  # IPv4 without ::ffff:
         if peer in self._trusted:
             try:
                 prefix = self._believe(environ) or prefix
@@ -169,7 +169,7 @@ def read_forwarded(header: str) -> list[dict[str, str]]:
 
 
 def enter_prefix(environ: WSGIEnvironment, prefix: str) -> None:
-    """Take the prefix off the path, if the proxy has left it there."""
+    """Move the prefix from the path to SCRIPT_NAME; the proxy may have removed it from the path."""
     path = environ.get("PATH_INFO", "")
     if not prefix:
         return
@@ -180,13 +180,13 @@ def enter_prefix(environ: WSGIEnvironment, prefix: str) -> None:
 
 
 def serve_behind_proxies(app: Flask, settings: Settings) -> None:
-    """Have the application see requests as their clients sent them."""
+    """Have the application receive requests as their clients sent them."""
     app.wsgi_app = BehindProxies(app.wsgi_app, settings)  # type: ignore[method-assign]
     app.before_request(check_forwarding)
 
 
 def check_forwarding() -> Response | None:
-    """Raise BadForwarding for an unusable report; lead from the prefix to the page below it."""
+    """Raise BadForwarding for an unusable report; redirect from the bare prefix to the page."""
     if FAULT in request.environ:
         raise BadForwarding(request.environ[FAULT])
     if request.environ.get(IS_FOLDER) and request.method in {"GET", "HEAD"}:

@@ -1,4 +1,4 @@
-"""Slots for long responses: a number in all, and a share of it for one client."""
+"""Slots for long responses: a limit for all clients, and a share of it for one client."""
 
 import time
 from collections import Counter
@@ -9,7 +9,7 @@ from threading import Lock
 from api.client_address import is_local
 
 SHARES = 2
-"""One client may have one of so many shares of the slots."""
+"""One client may have one part in this many of the slots."""
 CROWDED_S = 10.0
 """Time after a refusal for which the slots count as crowded."""
 
@@ -17,7 +17,7 @@ CROWDED_S = 10.0
 class Slots:
     """Slots that clients take and give back. Any thread.
 
-    Clients of this machine may take all: a proxy here may speak for many.
+    Clients on this machine may take all: a proxy may serve many clients.
     """
 
     def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -59,6 +59,6 @@ class Slots:
     def _require_free(self, client: str, full: Callable[[int, str], Exception]) -> None:
         if self._taken.total() >= self.limit:
             self._refused_s = self._clock()
-            raise full(self.limit, "in all")
+            raise full(self.limit, "in total")
         if self._taken[client] >= self.share and not is_local(client):
             raise full(self.share, "for one client")

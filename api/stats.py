@@ -58,7 +58,7 @@ def stages_json(health: Health) -> dict[str, Any]:
 
 
 def pace_json(runtime: Runtime, health: Health) -> dict[str, Any]:
-    """JSON of the measured pace and of what was chosen by it."""
+    """JSON of the measured pace and of the choices that follow from it."""
     pace, fps = health.pace, runtime.avatar.fps
     needed = health.processing * fps
     return {

@@ -55,7 +55,7 @@ def measure(_: Path) -> list[Figure]:
     print(f"broken files: {dict(outcomes.counts)}")
     name = "broken media files: "
     return [
-        Figure.at_most(f"{name}unforeseen errors", len(outcomes.faults), "", 0, FILES),
+        Figure.at_most(f"{name}unexpected errors", len(outcomes.faults), "", 0, FILES),
         Figure.at_most(f"{name}crashed or stopped decoders", len(outcomes.deaths), "", 0, FILES),
         Figure.at_most(f"{name}longest read", outcomes.longest_s, "s", LONGEST_S, FILES),
     ]

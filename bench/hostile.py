@@ -24,11 +24,11 @@ from warm.prepare.run import prepare
 _TEXTS = 2200
 _SEED = 8
 _CLIENTS = 6
-"""Requests at the same time, each of its own session."""
+"""Concurrent requests, each in a session of its own."""
 _SIDE_PX = 208
 """A small avatar: most of the time is spent in the voice."""
 _FRAGMENTS = 1
-"""A request that has so many fragments is answered; the client then disconnects."""
+"""Fragments after which a request counts as answered and the client disconnects."""
 _TEXTS_PER_FILM = 40
 _BUSY_TRIES = 50
 
@@ -86,7 +86,7 @@ def measure(out: Path) -> list[Figure]:
     return [
         Figure.at_most("hostile texts: server processes lost", lost, "", 0, n),
         Figure.at_most("hostile texts: requests without an answer", len(outcomes.lost), "", 0, n),
-        Figure.at_most("hostile texts: unforeseen answers of 500", len(outcomes.bugs), "", 0, n),
+        Figure.at_most("hostile texts: unexpected answers of 500", len(outcomes.bugs), "", 0, n),
         Figure.at_most("hostile texts: speech workers replaced", replaced, "", n, n),
     ]
 

@@ -1,4 +1,4 @@
-"""Texts that native text-to-speech code has crashed on, or might: seeded, in many kinds."""
+"""Seeded texts of many kinds that have crashed native text-to-speech code, or might."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -127,7 +127,7 @@ def phonemes(rng: random.Random) -> str:
 
 
 def long_words(rng: random.Random) -> str:
-    """Words without an end."""
+    """Very long words."""
     length = rng.choice([50, 100, 161, 200, 320])
     alphabet = rng.choice([_word(rng), "abcdefghij", "x", "ß", "क्ष", "漢"])
     return "".join(rng.choices(alphabet, k=length))

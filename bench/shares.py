@@ -33,7 +33,7 @@ _TIMEOUT_S = 600
 
 
 def measure(_out: Path) -> list[Figure]:
-    """Count refusals of ten sessions beside a greedy session, and beside a greedy address."""
+    """Count refusals of ten sessions next to a greedy session, and next to a greedy address."""
     with TemporaryDirectory(prefix="warmtalk-bench-") as name:
         results = Path(name)
         prepare_demo(results)

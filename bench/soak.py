@@ -1,4 +1,4 @@
-"""Half an hour of mixed use beside two busy processes: nothing is lost, and memory stays flat.
+"""Half an hour of mixed use next to two busy processes: nothing is lost, and memory stays flat.
 
 Sessions speak, are watched, interrupted and reset; clients leave early, send nothing, read nothing,
 and send texts and bodies that must be refused. Every answer is checked, and so is every byte that a
@@ -47,7 +47,7 @@ TEXTS = (
 )
 REFUSED_TEXTS = ("", " ", "\u200b", "!" * 20_000, "\ud800")
 EXPECTED = {200, 206, 400, 404, 408, 409, 413, 415, 416, 422, 503}
-"""Statuses that a mixed use may get; everything else is counted as a fault."""
+"""Statuses that mixed use may get; every other one is counted as a fault."""
 
 Client = Callable[["Soak", random.Random], None]
 
@@ -74,7 +74,7 @@ def busy_processes() -> Iterator[None]:
 
 
 class Soak:
-    """A server, the clients that use it, and the count of what they saw. Any thread."""
+    """A server, the clients that use it, and the results that they got. Any thread."""
 
     def __init__(self, results: Path) -> None:
         self._results = results
@@ -175,7 +175,7 @@ class Soak:
         late = statistics.median(self.memory_mb[-quarter:])
         answers = sum(self.answers.values())
         print(f"soak: answers {dict(sorted(self.answers.items()))}, memory {self.memory_mb[::12]}")
-        name = f"soak, {MINUTES:g} min, {BUSY_PROCESSES} busy processes beside it: {{}}"
+        name = f"soak, {MINUTES:g} min, {BUSY_PROCESSES} busy processes: {{}}"
         sessions = len(self.records)
         return [
             Figure.at_most(name.format("sessions with a loss"), lost, "", 0, sessions),
@@ -262,7 +262,7 @@ def suppress_network(soak: Soak, path: str, body: object) -> None:
 
 
 def download(soak: Soak, source: random.Random) -> None:
-    """Read what a page and a player read."""
+    """Request the resources that a page and a player request."""
     name = source.choice(soak.records).name
     for path in (
         "/",
@@ -298,7 +298,7 @@ def send_bad_requests(soak: Soak, source: random.Random) -> None:
 
 
 def be_silent(soak: Soak, source: random.Random) -> None:
-    """Connect, send part of a request or a text of bytes, and wait before leaving."""
+    """Connect, send nothing, part of a request or random bytes, and wait before leaving."""
     address = ("127.0.0.1", soak.server.port)
     with ExitStack() as held:
         for _ in range(5):

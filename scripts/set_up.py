@@ -28,8 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 OTHER_USER = (
-    "set-up: {} cannot be used by this user: the checkout was made by another one, who keeps it"
-    " private (umask 077). Clone a checkout of your own, or have its owner run"
+    "set-up: {} cannot be used by this user: another user made the checkout, and keeps it"
+    " private (umask 077). Clone the repository yourself, or have its owner run"
     " `chmod -R a+rX .` in it, and then `make setup`."
 )
 

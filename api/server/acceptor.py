@@ -1,4 +1,4 @@
-"""Accepting of connections, which pauses when the system has no files left."""
+"""Acceptance of connections, which pauses when the system has no file descriptors left."""
 
 import errno
 import logging
@@ -63,12 +63,12 @@ class Acceptor:
                 if error.errno in OUT_OF_FILES:
                     self._pause(error)
                     return
-                continue  # the client has given up
+                continue  # the client has closed it already
             self._has_reported = False
             self._admit(sock, client, listener.getsockname())
 
     def _pause(self, error: OSError) -> None:
-        """Accept nothing for PAUSE_S, and have a connection closed that nobody uses."""
+        """Accept nothing for PAUSE_S, and close the connection that is used least."""
         if not self._has_reported:
             log.warning("connections cannot be accepted: %s; trying again", error.strerror)
         self._has_reported = True

@@ -1,4 +1,4 @@
-"""Number of connections that the server keeps open, in all and for one client."""
+"""Number of connections that the server keeps open, in total and for one client."""
 
 import resource
 from collections import Counter
@@ -18,16 +18,16 @@ FILES_PER_CONNECTION = 2
 FILES_PER_SESSION = 2
 """A film and its journal, which stay open."""
 FILES_PER_SPEAKER = 6
-"""Those of a film that is being written, and of the voice."""
+"""The files of a film that is being written, and of the voice."""
 OTHER_FILES = 32
 """Speech workers, files that are being read, exports."""
 SHARES = 2
-"""One client may have one of so many shares of the connections."""
+"""One client may have one part in this many of the connections."""
 OPEN_FILES = Path("/proc/self/fd")
 
 
 def connection_limit(wanted: int, *, sessions: int, speakers: int) -> int:
-    """Return the number of connections for which there are files, next to those of the films.
+    """Return the number of connections that the limit on open files allows in addition to films.
 
     If the limit on open files is low, the films get half of what is left.
     """
@@ -51,12 +51,12 @@ def open_files() -> int:
 
 
 def client_of(address: Address) -> str:
-    """Return the name by which the client at an address is told apart."""
+    """Return the name that identifies the client at an address."""
     return normal_address(address[0] if isinstance(address, tuple) else None)
 
 
 def is_proxy(address: Address, proxies: TrustedProxies) -> bool:
-    """True for a proxy that speaks for many clients, whose connections have no share."""
+    """True for a trusted proxy: its connections belong to many clients, so no share applies."""
     return (address[0] if isinstance(address, tuple) else LOCAL) in proxies
 
 
@@ -73,13 +73,13 @@ class Admission:
         return self._open.total() > self.limit
 
     def is_overfull(self) -> bool:
-        """True if there are not even connections left for the requests that must not wait."""
+        """True if even the extra connections, for requests that must not wait, are in use."""
         return self._open.total() > self.limit + EXTRA_CONNECTIONS
 
     def has_too_many(self, client: str | None) -> bool:
-        """True if this client has more than its share; clients of this machine have none.
+        """True if this client has more than its share.
 
-        None is a proxy, which has no share either.
+        No share applies to clients on this machine, nor to a proxy (None).
         """
         return client is not None and self._open[client] > self._share and not is_local(client)
 

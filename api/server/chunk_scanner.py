@@ -4,7 +4,7 @@ import re
 
 MAX_FRAMING_BYTES = 16_384
 """Largest size of the lines between the chunks of a body, in addition to a share of the body:
-parsing tiny chunks takes long."""
+parsing tiny chunks is slow."""
 FRAMING_SHARE = 8
 MAX_LINE_BYTES = 8190
 """Longest line of a chunk size, and longest trailer section, as in gunicorn's parser."""

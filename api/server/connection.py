@@ -13,16 +13,16 @@ from api.server.request_reader import Address, RequestReader
 
 
 class State(Enum):
-    """What a connection waits for."""
+    """State of a connection, by the party that it waits for."""
 
     READING = auto()
     """The next request, or the rest of it."""
     RUNNING = auto()
-    """A thread that makes its response."""
+    """A thread that produces its response."""
     SENDING = auto()
-    """The client, which has not taken the response so far."""
+    """The client, which has not received all of the response."""
     LINGERING = auto()
-    """The client, which shall close a connection that the server has closed."""
+    """The client, which has yet to close its side; the server has closed the other."""
     CLOSED = auto()
 
 
@@ -48,9 +48,9 @@ class Connection:
         self.requests = 0
         """Number of requests that have arrived."""
         self.is_extra = False
-        """True if there is no room for it, except for requests that have threads of their own."""
+        """True if it exceeds a limit: only requests with reserved threads are then answered."""
         self.patience_s = math.inf
-        """Time for which the client may still take nothing of the response; at most its limit."""
+        """Time for which the client may still receive nothing of the response."""
         self.counted_bytes = 0
         """Bytes that have been credited to `patience_s`."""
         self.enter(State.READING)
@@ -67,7 +67,7 @@ class Connection:
 
     @property
     def usefulness(self) -> tuple[bool, bool, bool, float]:
-        """Order in which connections are given up: closing ones, silent ones, those that have been
+        """Order in which connections are closed: closing ones, silent ones, those that have been
         used, those with a part of a request; of each kind, the oldest first."""
         is_reading = self.state is State.READING
         return is_reading, not self.is_idle, self.requests > 0, self.since_s
@@ -83,12 +83,12 @@ class Connection:
         self.since_s = time.monotonic()
 
     def take_back(self) -> bool:
-        """Take a request back that no thread has begun with; False if one has."""
+        """Withdraw a request that no thread has started; False if one has."""
         is_new = self.exchange is not None and not self.exchange.has_begun
         return is_new and bool(self.lane and self.task and self.lane.discard(self.task))
 
     def credit(self, elapsed_s: float, *, most_s: float, bytes_per_s: float) -> None:
-        """Charge the time in which the client took its response, and credit what it took."""
+        """Charge the elapsed time, and credit what the client received of its response."""
         taken = self.output.sent_bytes - self.counted_bytes
         self.counted_bytes += taken
         self.patience_s = min(most_s, self.patience_s - elapsed_s + taken / bytes_per_s)

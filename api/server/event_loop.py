@@ -1,7 +1,7 @@
 """The event loop: accepts connections, reads requests and sends responses without waiting.
 
-A thread is taken only when a request has arrived as a whole, and given back whenever the client
-does not take the response.
+A request gets a thread only when it has arrived as a whole, and gives it back whenever the client
+cannot receive more of the response.
 """
 
 import selectors
@@ -32,9 +32,9 @@ from warm.settings.network import TrustedProxies
 SWEEP_S = 0.5
 """Interval at which time limits are checked."""
 CROWDED_S = 10.0
-"""Time after a refused connection for which clients that take nothing have less time."""
+"""Time after a refused connection during which clients that receive nothing have less time."""
 MAX_HELD_BYTES = 64 << 20
-"""Size of all incomplete requests together, next to one of the largest that is allowed."""
+"""Largest total size of incomplete requests, in addition to one of the largest size allowed."""
 RECEIVE_BYTES = 65_536
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -46,9 +46,9 @@ class LoopLimits:
     max_connections: int
     max_body_bytes: int
     threads: int
-    """Number of requests, other than probes and interruptions, that run at once."""
+    """Number of requests, other than films, probes and interruptions, that run at once."""
     proxies: TrustedProxies
-    """Peers that speak for many clients."""
+    """Peers whose connections belong to many clients."""
     path_prefix: str
     """Path below which the application is served; empty for none."""
 
@@ -120,7 +120,7 @@ class EventLoop:
     def _admit(self, sock: socket.socket, client: Address, server: Address) -> None:
         """Keep a new connection, in place of an idle one if there are too many.
 
-        If all are in use, a few are kept for the requests that have threads of their own.
+        If all are in use, a few more are kept for the requests with reserved threads.
         """
         sock.setblocking(False)
         reader = RequestReader(self._config, client, max_body_bytes=self._max_body_bytes)
@@ -142,9 +142,9 @@ class EventLoop:
         return too_busy(f"{limit} connections are open, which is the limit (max_connections)")
 
     def _make_room(self, owner: str | None) -> bool:
-        """Close connections that are used least until there are not too many; False if there are.
+        """Close the connections that are used least until the limits hold; False if they cannot.
 
-        `owner` has a new connection; None if it has no share, because it speaks for many clients.
+        `owner`: client of the new connection; None for a proxy, to which no share applies.
         """
         admission = self._admission
         while admission.has_too_many(owner) and self._close_least_used(owner):
@@ -193,7 +193,7 @@ class EventLoop:
         connection.events = events
 
     def _receive(self, connection: Connection) -> None:
-        """Take what has arrived."""
+        """Receive the bytes that have arrived."""
         try:
             data = connection.sock.recv(RECEIVE_BYTES)
         except BlockingIOError:
@@ -230,7 +230,7 @@ class EventLoop:
         self._watch(connection, selectors.EVENT_READ)
 
     def _read_last(self, connection: Connection) -> None:
-        """Handle the end of what the client sends, which has no request that is whole."""
+        """Handle the end of the client's data, after which no complete request is left."""
         if connection.is_idle:
             self._close(connection)
         else:
@@ -278,7 +278,7 @@ class EventLoop:
         self._handle(self._send, connection)
 
     def _send(self, connection: Connection) -> None:
-        """Send what the client takes; then continue the response, or end it."""
+        """Send as much as the client receives; then continue the response, or end it."""
         try:
             connection.output.push()
         except ClientGone:
@@ -307,7 +307,7 @@ class EventLoop:
             self._linger(connection)
 
     def _refuse(self, connection: Connection, response: bytes) -> None:
-        """Send a response that no thread makes, and close the connection."""
+        """Send a response that needs no thread, and close the connection."""
         connection.exchange = None
         connection.enter(State.SENDING)
         connection.output.sendall(response)

@@ -31,7 +31,7 @@ class Channel(Protocol):
 class Exchange:
     """A request that the application answers. One thread at a time, not always the same one.
 
-    The response is iterated until the client does not take more; the next step continues there.
+    The response is iterated until the client cannot receive more; the next step continues there.
     All steps run in one context, because a generator may set context variables.
     """
 
@@ -49,7 +49,7 @@ class Exchange:
         self._client = client_of(connection.client)
         self._reader = connection.reader
         self._context = Context()
-        # gunicorn types the writer as a socket, of which it calls `sendall` only
+        # gunicorn types the writer as a socket, but calls only its `sendall`
         writer = cast(socket.socket, connection.output)
         self._response, self._environ = create(
             request, writer, connection.client, connection.server, config
@@ -57,12 +57,12 @@ class Exchange:
         self._environ["gunicorn.socket"] = connection.sock
         self._environ["wsgi.multithread"] = True
         self.has_begun = False
-        """True if a thread has begun to make the response."""
+        """True if a thread has started to produce the response."""
         self._iterable: Iterable[bytes] | None = None
         self._items: Iterator[bytes] = iter(())
 
     def step(self, *, may_keep: bool) -> None:
-        """Continue the response until the client takes no more of it, or it is over."""
+        """Continue the response until the client cannot receive more, or it is over."""
         self.has_begun = True
         try:
             self._context.run(self._advance, may_keep)

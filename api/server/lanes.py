@@ -10,14 +10,14 @@ PROBE_THREADS = 2
 INTERRUPT_THREADS = 4
 FILM_SUFFIX = ".mp4"
 FILM_THREADS = 4
-"""Sending a film never waits for its client, but verifies it: more threads would only compete for
-the processor with all others."""
+"""Sending a film never waits for the client; its threads verify the bytes. More of them would only
+compete with all others for the CPU."""
 
 Task = Callable[[], None]
 
 
 class Lane:
-    """A pool of threads and the tasks that wait for one. Owned by the event loop."""
+    """A pool of threads, and the tasks that wait for a free one. Owned by the event loop."""
 
     def __init__(self, name: str, threads: int, *, is_reserved: bool = True) -> None:
         self.is_reserved = is_reserved
@@ -59,7 +59,7 @@ class Lane:
 
 class Lanes:
     """The lanes of the server. `/health`, `/livez` and `/interrupt` have threads of their own, so
-    that a full server can be probed, and silenced; films have few, so that they cannot take all."""
+    that a full server can be probed and interrupted. Films have few, and cannot take them all."""
 
     def __init__(self, threads: int, *, path_prefix: str = "") -> None:
         self._prefix = path_prefix
@@ -68,7 +68,7 @@ class Lanes:
         self._films = Lane("http-film", FILM_THREADS, is_reserved=False)
         self._interrupts = Lane("http-interrupt", INTERRUPT_THREADS)
         self.closing = Lane("http-close", 1)
-        """Releases what responses hold whose clients are gone."""
+        """Releases the resources of responses whose clients are gone."""
 
     def __iter__(self) -> Iterator[Lane]:
         return iter((self._main, self._films, self._probes, self._interrupts, self.closing))
@@ -76,7 +76,7 @@ class Lanes:
     def of(self, path: str, *, is_pipelined: bool = False) -> Lane:
         """Return the lane of a request. A proxy may have removed the prefix from its path.
 
-        A client that pipelines requests is no probe, and might keep those of others waiting.
+        A client that pipelines requests is not a probe, and might delay the probes of others.
         """
         path = path.removeprefix(self._prefix)
         if path in PROBE_PATHS and not is_pipelined:

@@ -1,4 +1,4 @@
-"""Listening sockets: of addresses, names and unix sockets, checked before anything is loaded."""
+"""Listening sockets for addresses, names and unix sockets, opened before anything is loaded."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ PROBE_S = 2.0
 
 
 class Listeners(AbstractContextManager["Listeners"]):
-    """Open listening sockets; the end of the block closes those that nobody has taken over."""
+    """Open listening sockets; the end of the block closes those that were not handed over."""
 
     def __init__(self, sockets: Sequence[socket.socket]) -> None:
         self.sockets = tuple(sockets)
@@ -82,7 +82,7 @@ def addresses_of(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple
 
 
 def open_tcp_socket(family: socket.AddressFamily, address: tuple[str, int]) -> socket.socket:
-    """Return a listening socket; that of `::` accepts IPv4, too."""
+    """Return a listening socket; one on `::` accepts IPv4 as well."""
     is_dual = family == socket.AF_INET6 and read_address(address[0]) == IPv6Address("::")
     return socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=is_dual)
 
@@ -112,7 +112,7 @@ def open_unix_socket(path: Path, mode: int) -> socket.socket:
 
 
 def bound_unix_socket(path: Path, mode: int) -> socket.socket:
-    """Return a socket that listens on a path; nobody connects before its permissions are set."""
+    """Return a socket that listens on a path; no client can connect before it has permissions."""
     with ExitStack() as opened:
         listener = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         before = os.umask(0o177)
@@ -127,13 +127,13 @@ def bound_unix_socket(path: Path, mode: int) -> socket.socket:
 
 
 def remove_stale_socket(path: Path, name: str) -> None:
-    """Remove a socket on which nobody listens; raises CannotStart for anything else there."""
+    """Remove a socket on which no program listens; raises CannotStart for anything else there."""
     try:
         kind = path.lstat().st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(kind):
-        raise CannotStart(f"{name}: is a file that is no socket; remove it, or choose another path")
+        raise CannotStart(f"{name}: is not a socket; remove it, or choose another path")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(PROBE_S)
         try:

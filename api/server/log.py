@@ -17,7 +17,7 @@ INVISIBLE = re.compile(
     "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
     "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
-"""Characters that control terminals or the direction of text, have no width, or are half of one."""
+"""Characters that control terminals or the direction of text or have no width, and surrogates."""
 PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """Attributes of every record; the caller added all others."""
 

@@ -1,6 +1,6 @@
 """Signals of gunicorn's master: it never runs two workers, and replaces one only after its end.
 
-Two workers would be two render threads, which write the same films.
+Two workers would have two render threads, which would write the same films.
 """
 
 import logging

@@ -4,7 +4,7 @@ import socket
 from collections import deque
 
 MAX_PARTS = 16
-"""Parts that one call of the system sends."""
+"""Largest number of parts that one system call sends."""
 
 
 class ClientGone(Exception):
@@ -12,16 +12,16 @@ class ClientGone(Exception):
 
 
 class Output:
-    """What is to be sent to one client. One thread at a time.
+    """Data to be sent to one client. One thread at a time.
 
-    gunicorn's response writes to it as to a socket; `push` sends as much as the client takes.
+    gunicorn's response writes to it as to a socket; `push` sends as much as the client receives.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._parts: deque[memoryview] = deque()
         self.sent_bytes = 0
-        """Number of bytes that the client's side has taken."""
+        """Number of bytes that the system has accepted for the client."""
 
     @property
     def is_blocked(self) -> bool:
@@ -34,7 +34,7 @@ class Output:
             self._parts.append(memoryview(data))
 
     def push(self) -> None:
-        """Send until nothing is left or the client takes no more; raises ClientGone."""
+        """Send until nothing is left or the client cannot receive more; raises ClientGone."""
         while self._parts:
             try:
                 taken = self._sock.sendmsg([self._parts[i] for i in range(self._count())])

@@ -41,14 +41,14 @@ class MissingHost(ParseException):
 
 
 class IncompleteRequest(ParseException):
-    """The client sends nothing more, but has not sent the whole request."""
+    """The client has closed its sending side before the request was complete."""
 
     def __str__(self) -> str:
         return "it is incomplete; send all of it before you close the connection"
 
 
 class BodyTooLong(ParseException):
-    """A chunked body, or its framing, is too large. (The application refuses announced lengths.)"""
+    """A chunked body or its framing is too large. (The application checks `Content-Length`.)"""
 
     def __init__(self, size: str) -> None:
         super().__init__(size)
@@ -143,7 +143,7 @@ class RequestReader:
         return is_whole
 
     def _may_parse(self) -> bool:
-        """True if the head is complete, has its first line, is too long or cannot be one."""
+        """True if the head is complete, has its first line, or is too long or invalid."""
         data, start = self._received.data, max(0, self._scanned - 3)
         self._scanned = len(data)
         if LINE_END_OR_HEAD_END.search(data, start) or not BEGINNING.match(data):

@@ -1,4 +1,4 @@
-"""Time that clients may take for their requests and responses."""
+"""Time limits for the requests and responses of clients."""
 
 from api.server.bad_requests import too_busy, too_slow
 from api.server.connection import Connection, State
@@ -13,12 +13,12 @@ BODY_S = 20.0
 """Longest time for the rest of a request, plus that of its bytes at BODY_BYTES_PER_S."""
 BODY_BYTES_PER_S = 4096
 SEND_S = 120.0
-"""Longest pause in which a client takes nothing of a response; then the connection is closed. A
+"""Longest pause in which a client receives nothing of a response; then the connection is closed. A
 player that was paused requests the rest from its position."""
 CROWDED_SEND_S = 10.0
 """The same while other clients are refused for lack of room."""
 SEND_BYTES_PER_S = 8192
-"""A client that takes less than this uses up its pause; one that takes more regains it."""
+"""A client that receives less than this uses up its pause; one that receives more regains it."""
 LINGER_S = 2.0
 """Longest wait for a client to close a connection that the server has closed."""
 THREAD_WAIT_S = 10.0
@@ -30,13 +30,13 @@ STOPPING_SEND_S = 2.0
 
 
 def regain_patience(connection: Connection, elapsed_s: float) -> None:
-    """Charge a client for the time in which it did not take its response."""
+    """Charge a client for the elapsed time, and credit what it received of its response."""
     if connection.state is State.SENDING:
         connection.credit(elapsed_s, most_s=SEND_S, bytes_per_s=SEND_BYTES_PER_S)
 
 
 def overdue(connection: Connection, *, is_crowded: bool, is_stopping: bool) -> bytes | None:
-    """Return the response to a client that took too long, empty for none; None if it has time."""
+    """Return None within the time limit; after it the last response, which is empty for none."""
     match connection.state:
         case State.READING if connection.is_idle:
             return b"" if connection.age_s > idle_limit_s(connection, is_stopping) else None

@@ -27,7 +27,7 @@ RESPONSES_END_S = 2.0
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 """Signals by which gunicorn's master, or a terminal, stops a worker; all have the same effect."""
 FOR_THE_MASTER = (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU)
-"""Signals that mean something to gunicorn's master only; a worker ignores them."""
+"""Signals that only gunicorn's master handles; a worker ignores them."""
 REPLACEMENT_WINDOW_S = 600.0
 MIN_LIFETIMES_S = (0.0, 5.0, 30.0)
 """Age at which a worker whose device failed permanently may be replaced: the first within
@@ -164,7 +164,7 @@ class EventLoopWorker(Worker):
 
 
 def fit_connections(app_context: AppContext) -> int:
-    """Return the number of connections that there are files for; lower the slots to fit it."""
+    """Return the number of connections that the limit on open files allows; fit the slots to it."""
     settings, slots = app_context.settings, (app_context.viewers, app_context.downloads)
     limit = connection_limit(
         settings.max_connections, sessions=settings.max_sessions, speakers=settings.most_speaking

@@ -34,7 +34,7 @@ _GIVE_UP_S = 20.0
 """Counted for a request that gets no answer."""
 _LONGEST_S = 60.0
 _LEAST = 6
-"""After _LONGEST_S, no more than so many requests are made."""
+"""Requests that are made even if they take longer than _LONGEST_S."""
 _PAUSE_S = 0.05
 
 

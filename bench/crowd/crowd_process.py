@@ -17,7 +17,7 @@ READERS_OF_NOTHING = 60
 SILENT = 300
 TICK_S = 1.0
 SETTLE_TICKS = 2
-"""After these, the connections are as the server lets them be."""
+"""Ticks after which the server has closed the connections that it does not keep."""
 CLOSED = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 HEAD = "GET {} HTTP/1.1\r\nHost: localhost\r\n"
 

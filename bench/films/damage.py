@@ -1,4 +1,4 @@
-"""Inverted bits in films, journals and avatars: are they found before the bytes are served?"""
+"""Detection of inverted bits in films, journals and avatars before the bytes are served."""
 
 import logging
 import random
@@ -104,7 +104,7 @@ class IntactAvatar:
         self.folder = make_avatar(self._store, "face")
 
     def count_found(self, count: int) -> int:
-        """Return how many of `count` bits, in all files alike, are found."""
+        """Return how many of `count` bits, evenly distributed over all files, are found."""
         return sum(self.is_found(bit) for bit in random_bits(list(self.folder.iterdir()), count))
 
     def is_found(self, bit: Bit) -> bool:

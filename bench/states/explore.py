@@ -1,4 +1,4 @@
-"""Exploration of the render thread's states: none may keep a request without an answer.
+"""Exploration of the render thread's states: none may leave a request without an answer.
 
 All orders of requests, disturbances and steps of the other threads are tried, within the bounds of
 a model. From every state that is found, several futures are tried: everything goes on, only the

@@ -40,7 +40,7 @@ class Calls(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
-        """Nothing is left to stop; the calls that were added are still made."""
+        """Cancel the waiting calls if asked to; otherwise they are still made."""
         if cancel_futures:
             for future, _ in self.waiting:
                 future.cancel()

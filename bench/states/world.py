@@ -43,9 +43,9 @@ class Model:
     """Bounds of the histories that are explored."""
 
     requests: Mapping[str, int]
-    """How often each request of `REQUESTS` may be made."""
+    """Largest number of each request of `REQUESTS`."""
     disturbances: int
-    """How many disturbances may happen, each at most once."""
+    """Largest number of disturbances, each of which happens at most once."""
 
 
 class World:
@@ -118,7 +118,7 @@ class World:
                 job.watchdog()
 
     def state(self) -> tuple[Any, ...]:
-        """Everything that decides about the future, as a value."""
+        """Everything that determines the future, as a value."""
         lifecycle, loop = self.thread._lifecycle, self.thread._loop
         return (
             tuple(self._job_state(index, job) for index, job in enumerate(self.jobs)),
@@ -251,7 +251,7 @@ class World:
 
 
 def clip_state(clip: Clip) -> tuple[Any, ...]:
-    """The parts of a clip that decide about its future."""
+    """The parts of a clip that determine its future."""
     encoder, timeline = clip._encoder, clip.timeline
     return (
         (timeline.cursor, timeline.end, timeline.is_exhausted, timeline.awaits_speech),

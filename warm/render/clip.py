@@ -151,7 +151,7 @@ class Clip:
         return self._playback.due_s(self.timeline.first_frame + self._encoder.frames) - now_s
 
     def is_rendering(self, now_s: float) -> bool:
-        """Return True if frames of it are on their way to the disk or could be."""
+        """Return True if it can be given frames, or has some that are not on disk yet."""
         return self.needs_frames() or self.backlog(now_s) > 0
 
     @property

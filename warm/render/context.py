@@ -34,13 +34,13 @@ class RenderResources:
 
 
 def worker_thread(name: str) -> Executor:
-    """A thread that runs one function after the other."""
+    """A thread that runs one function after another."""
     return ThreadPoolExecutor(1, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threads:
-    """Makers of the threads that work for the render thread."""
+    """Factories of the threads that work for the render thread."""
 
     worker: Callable[[str], Executor] = worker_thread
     """Makes a thread of this name for one clip."""
@@ -68,9 +68,9 @@ class RenderContext:
     notify: Callable[[], None]
     """Wakes the render thread; called by any thread that has work or results for it."""
     capacity: Callable[[Committed, FilmSpec], Capacity]
-    """How many more frames a film may take, given its committed part."""
+    """Number of frames that a film may still take, given its committed part."""
     places: SpeakingPlaces
-    """Clips that may be rendered at once, and the measured pace that they follow from."""
+    """Clips that may be rendered at once, and the measured pace that determines them."""
     threads: Threads = Threads()
     count_fragment: Callable[[bool], None] = lambda _is_late: None
     """Called on an encode thread for each fragment after the first of its clip; True if playback

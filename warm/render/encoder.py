@@ -32,7 +32,7 @@ class ClipEncoder:
     ) -> None:
         """`on_written` is called on the encode thread with the first frame of each batch that the
         film has taken, and with its fragment if that can be watched now. `begin_step` records a
-        step of this clip in `steps`. `thread` runs one function after the other."""
+        step of this clip in `steps`. `thread` runs one function after another."""
         self.frames = 0
         """Frames of the clip that the film has taken."""
         self.error: Exception | None = None

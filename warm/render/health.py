@@ -48,7 +48,7 @@ class Health:
     stages: dict[Stage, StageUse]
     """Steps in progress, by stage."""
     stalled_stage: Stage | None
-    """Stage of the step that stands still; None if there is none."""
+    """Stage of the oldest stalled step; None if there is none."""
     pace: PaceReport
 
 
@@ -74,7 +74,7 @@ class Liveness:
     def fault(self, standing: str | None) -> tuple[State, str] | None:
         """State and reason if the thread does not work normally.
 
-        `standing`: description of a step that stands still, if there is one.
+        `standing`: description of a stalled step, if there is one.
         """
         if self.death is not None:
             return "dead", f"the render thread died: {self.death}"
@@ -106,7 +106,7 @@ class Counters:
     fragments: int = 0
     """Fragments that continued a clip."""
     late_fragments: int = 0
-    """Those that playback had reached before they were on disk."""
+    """Of these, the ones that playback had reached before they were on disk."""
     _lock: Lock = field(default_factory=Lock)
 
     def add(self, *, done: int = 0, failed: int = 0, interrupted: int = 0, frames: int = 0) -> None:

@@ -13,7 +13,7 @@ from warm.render.utterances import Utterance
 FADE_S = 0.040
 """Length of the fade-out where a sentence is cut."""
 MOUTH_HOLD_S = 0.060
-"""How long the mouth follows the sentence after a cut before it starts to close."""
+"""Time for which the mouth follows the sentence after a cut before it starts to close."""
 CLOSING_S = 0.200
 """Time from the cut to the first frame with the mouth at rest."""
 

@@ -33,7 +33,7 @@ class EngineLoaded:
     """The engine is loaded."""
 
     reload_s: float
-    """How long the request waited for it."""
+    """Time for which the request waited for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Timings:
     """Time from the start of the clip to its end."""
     total_s: float | None = None
     reload_s: float | None = None
-    """How long the request waited for the engine to be loaded."""
+    """Time for which the request waited for the engine to be loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ class SpeakJob:
     """As it is spoken."""
     choice: VoiceChoice
     origins: Sequence[int] | None = None
-    """For each character of `text`, its index in the text that was sent; None: the same."""
+    """For each character of `text`, its index in the text that was sent; None if it is the same."""
     lead_s: float | None = None
     """Longest time between rendering and playback; None: no limit."""
     origin: Origin = ANONYMOUS
@@ -140,7 +140,7 @@ class SpeakJob:
     """Called every `WATCHDOG_S` by a thread that waits; fails the job if nothing else will."""
     timings: Timings = field(default_factory=Timings)
     cancel_reason: str | None = None
-    """Reason why it is being cancelled; None: it is not."""
+    """Reason for which it is being cancelled; None if it is not."""
     _arrived_s: float = field(default_factory=time.monotonic)
     _engine_awaited_s: float | None = None
     """Time at which it began to wait for the engine."""

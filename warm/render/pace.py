@@ -1,4 +1,4 @@
-"""Measured pace of the server, and what follows from it: speaking places and encoder preset."""
+"""Measured pace of the server, and the speaking places and encoder preset that follow from it."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,21 +13,21 @@ FIRST_PLACES = 4
 MEMORY_S = 2.0
 """Working time after which a measurement has lost two thirds of its weight."""
 LEAST_S = 0.2
-"""Working time without which there is no measurement."""
+"""Working time that a measurement needs."""
 MARGIN = 0.75
-"""Part of the pace that is planned with; the rest is for sentences, starts and other programs."""
+"""Part of the pace that clips may use; the rest is for sentences, starts and other programs."""
 MORE_PLACES_AT = 1.25
-"""One more place is given when the pace suffices for this many more; one is taken away when it
-does not suffice for those given."""
+"""A place is added when the pace suffices for this many more; places are removed when it does not
+suffice for the present number."""
 GIVE_S = 1.0
-"""Least time between two more places."""
+"""Shortest time between two additions of a place."""
 START_LEAD_S = 0.5
 """Clips that are this far ahead of playback can spare the time in which another one starts."""
 PACED_LEAD = 0.25
 """Part of `lead_s` that suffices for a clip that must not be far ahead."""
 ROOM, LITTLE_ROOM = 6.0, 2.0
-"""Clips of this many times the present number could be rendered in real time: from the first on,
-there is time for smaller pictures; below the second, there is none to lose."""
+"""Ratio of the clips that could be rendered in real time to their present number. From `ROOM` on,
+there is time for a preset that compresses better; below `LITTLE_ROOM`, the fastest one is used."""
 LEAST_GROWTH, MOST_GROWTH = 1.2, 2.0
 """Range of the factor by which the batches of a clip grow."""
 COST: dict[Preset, float] = {"ultrafast": 0.8, "superfast": 1.0, "faster": 1.3}
@@ -71,7 +71,7 @@ class Pacable(Protocol):
         ...
 
     def is_rendering(self, now_s: float) -> bool:
-        """Return True if frames of it are on their way to the disk or could be."""
+        """Return True if it can be given frames, or has some that are not on disk yet."""
         ...
 
     def ahead_s(self, now_s: float) -> float:
@@ -81,7 +81,7 @@ class Pacable(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaceReport:
-    """What was measured and chosen."""
+    """The measurement, and the choices that follow from it."""
 
     frames_per_s: float | None
     """None before there is a measurement."""
@@ -164,7 +164,7 @@ class SpeakingPlaces:
         return self._preset
 
     def report(self) -> PaceReport:
-        """Return what was measured and chosen."""
+        """Return the measurement and the choices."""
         return PaceReport(
             frames_per_s=self.pace.fps,
             places=self.count,
@@ -175,7 +175,7 @@ class SpeakingPlaces:
         )
 
     def _room(self, clips: int) -> float:
-        """How many times this many clips could be rendered in real time."""
+        """Ratio of the clips that could be rendered in real time to this number."""
         pace = self.pace.fps
         return math.inf if pace is None else pace / (self._fps * max(1, clips))
 
@@ -184,7 +184,7 @@ class SpeakingPlaces:
         if not self._is_automatic:
             return f"max_speaking = {self.count}"
         if pace is None:
-            return "nothing was measured yet"
+            return "nothing has been measured yet"
         return f"{MARGIN:.0%} of {pace:.0f} frames/s suffice for {MARGIN * pace / self._fps:.1f}"
 
 

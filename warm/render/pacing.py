@@ -52,8 +52,8 @@ def batch_sizes(
 ) -> Iterator[int]:
     """Yield `first`, then the last size times `growth()`, up to `largest`, indefinitely.
 
-    While a batch is rendered, playback uses up those before it. So batches that grow by more than
-    the clip is rendered faster than it plays come too late.
+    While a batch is rendered, the batches before it are played. So a batch is late if `growth()`
+    exceeds the ratio of rendering speed to playback speed.
     """
     size = min(first, largest)
     while True:

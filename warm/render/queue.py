@@ -1,4 +1,4 @@
-"""Bounded queue between HTTP threads and the render thread."""
+"""Queue of jobs and commands between HTTP threads and the render thread."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ class WorkQueue(Generic[JobT, CommandT]):
         return len(self._jobs)
 
     def put(self, job: JobT, *, check: Callable[[Sequence[JobT]], None]) -> None:
-        """Add a job at the end, unless `check` raises, which gets the waiting jobs."""
+        """Add a job at the end. `check` gets the waiting jobs, and may raise to refuse the job."""
         with self._lock:
             check(self._jobs)
             self._jobs.append(job)
@@ -53,7 +53,7 @@ class WorkQueue(Generic[JobT, CommandT]):
         return commands
 
     def take(self, choose: Callable[[Sequence[JobT]], JobT | None]) -> JobT | None:
-        """Remove and return the job that `choose` returns of the waiting ones, or None."""
+        """Remove and return the job that `choose` selects among the waiting ones; None if none."""
         with self._lock:
             job = choose(self._jobs)
             if job is not None:

@@ -111,7 +111,7 @@ class Renderer:
         return has_worked
 
     def may_start(self, opening: int) -> bool:
-        """Return True if another clip may start; `opening` are about to start already."""
+        """Return True if another clip may start; `opening` clips are about to start already."""
         return self._context.places.may_start(self.clips, opening)
 
     def is_engine_loaded(self) -> bool:
@@ -139,8 +139,10 @@ class Renderer:
         return max(0.0, min(times_s, default=float("inf")) - now_s)
 
     def next_end_s(self, is_relevant: Callable[[SpeakJob], bool]) -> float:
-        """Estimate of the time until one of the relevant clips ends; any clip if there is none.
-        Any thread."""
+        """Estimate of the time until one of the relevant clips ends, or any if none is relevant.
+
+        Any thread.
+        """
         clips = self.clips
         pace = self._context.places.pace.fps
         if not clips or pace is None:

@@ -48,8 +48,9 @@ class FairShares:
     """Decides which requests may wait, and which waiting request is started next.
 
     A request that can be started at once takes a speaking place; every other one takes a place in
-    the queue. The lock of the queue must be held during every call. `speaking` are the requests
-    whose clips are being rendered or whose films are being opened.
+    the queue. `record_turn` is for the render thread; the lock of the queue must be held during
+    every other call. `speaking` are the requests whose clips are being rendered or whose films are
+    being opened.
     """
 
     def __init__(

@@ -44,7 +44,7 @@ class SpeechFeed:
         steps: Steps,
         thread: Executor,
     ) -> None:
-        """`thread` runs one function after the other."""
+        """`thread` runs one function after another."""
         self.spec = spec
         """Format of the film."""
         self._voices, self._job = voices, job

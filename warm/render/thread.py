@@ -36,9 +36,9 @@ DEVICE_STATUS_S = 1.0
 WANTED_S = 0.5
 """Interval at which the clients of unanswered requests are checked."""
 CLOSE_S = 0.5
-"""Time that films get to close in any case, in seconds."""
+"""Least time that films have to close, seconds."""
 MAX_RETRY_S = 300
-"""Longest time after which a refused request is told to try again."""
+"""Longest `Retry-After` of a refused request, seconds."""
 WARM_UP_TEXT = "Ready."
 
 log = logging.getLogger(__name__)
@@ -305,7 +305,7 @@ class RenderThread:
                 self._wakeup.clear()
                 if not self._run_once():
                     self._wakeup.wait(min(HEARTBEAT_S, self._renderer.sleep_s()))
-        except BaseException as error:  # noqa: BLE001 - the top of a thread that all wait for
+        except BaseException as error:  # noqa: BLE001 - the top of the thread that all requests need
             if not self.is_warm:
                 self.on_start_failure(error)
             self._note_death(error)
@@ -317,7 +317,7 @@ class RenderThread:
         self._liveness.death = f"{type(error).__name__}: {error}"
 
     def _watch(self) -> None:
-        """Check for steps that stand still until the render thread ends. On a thread of its own."""
+        """Check for stalled steps until the render thread ends. On a thread of its own."""
         while not self._liveness.ended.wait(CHECK_S):
             try:
                 self._watchdog.check()
@@ -401,7 +401,7 @@ class RenderThread:
                 job.mark_engine_loading(lifecycle.reason)
 
     def _record_load(self) -> None:
-        """Keep a step for a load of the engine that is in progress."""
+        """Record a step while the engine is being loaded."""
         if self._loading is None and self._lifecycle.is_loading:
             self._loading = self._steps.begin("loading")
         elif self._loading is not None and not self._lifecycle.is_loading:

@@ -1,4 +1,4 @@
-"""Watchdog: reports steps that stand still, and answers the requests that wait for them."""
+"""Watchdog: reports stalled steps, and fails the requests that wait for them."""
 
 import logging
 import math
@@ -14,7 +14,7 @@ CHECK_S = 0.5
 LOAD_TIMEOUT_S = 600.0
 """Longest time that a request waits for the engine to be loaded."""
 RETRY_S = 30
-"""Retry-After of a request whose step stood still."""
+"""`Retry-After` of a request whose step stalled, seconds."""
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Watchdog:
         self._reported: set[Step] = set()
 
     def check(self) -> None:
-        """Report and answer what stands still."""
+        """Report the stalled steps, and fail the requests that wait for them."""
         now_s = self._steps.clock()
         steps = self._steps.all()
         self._report(steps, now_s)
@@ -55,7 +55,7 @@ class Watchdog:
             self._demand.fail_all(stalled(self._liveness.describe_silence(), self._timeout_s))
 
     def standing(self) -> Step | None:
-        """The oldest step that stands still. Any thread."""
+        """The oldest stalled step. Any thread."""
         now_s = self._steps.clock()
         late = (
             step
@@ -84,9 +84,9 @@ class Watchdog:
     def _report(self, steps: Iterable[Step], now_s: float) -> None:
         late = {s for s in steps if now_s - s.started_s > self._limit_s(s, self._report_s)}
         for step in late - self._reported:
-            log.warning("standing still", extra=log_fields(step, now_s))
+            log.warning("stalled", extra=log_fields(step, now_s))
         for step in self._reported - late:
-            log.info("continued", extra=log_fields(step, now_s))
+            log.info("no longer stalled", extra=log_fields(step, now_s))
         self._reported = late
 
     def _answer(self, step: Step, now_s: float) -> None:
@@ -98,7 +98,7 @@ class Watchdog:
 
 
 def stalled(description: str, timeout_s: float) -> NotReady:
-    """The error of a request that waited for a step that stands still."""
+    """The error of a request that waited for a stalled step."""
     return NotReady(
         f"{description}; a request waits at most {timeout_s:g} s for one step (step_timeout_s). "
         "Check the disk and the log, and try again",

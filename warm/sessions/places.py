@@ -30,7 +30,7 @@ class SessionPlaces:
         """Return the empty session that makes room for `session`; None if it has a place.
 
         It is one of the same client if there is one, else one of the client with the most empty
-        sessions; the one that was unused for longest. Raises TooManySessions.
+        sessions; of these, the one that has been unused for longest. Raises TooManySessions.
         """
         if session.id == DEFAULT_SESSION or session.id in self._registry:
             return None
@@ -63,7 +63,7 @@ class SessionPlaces:
         )  # fmt: skip
 
     def _evictable(self, sessions: Sequence[Session]) -> list[Session]:
-        """Those in which nothing was said and which nobody uses."""
+        """Sessions in which nothing was said, and which are not in use."""
         return [
             session
             for session in sessions
@@ -78,7 +78,7 @@ class SessionPlaces:
 
 
 def of_largest_client(sessions: Sequence[Session]) -> list[Session]:
-    """Those of the client that has most of these sessions."""
+    """The sessions of the client that has the most of them."""
     counts = Counter(session.client for session in sessions)
     largest = next((client for client, _ in counts.most_common(1)), None)
     return [session for session in sessions if session.client == largest]

@@ -21,12 +21,12 @@ Scope = Literal["all", "client", "session"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """The sender of requests, as far as the server can tell senders apart."""
+    """The sender of requests, as far as the server can distinguish senders."""
 
     address: str = ""
     """Normalised address; empty for callers in this process, which have no share."""
     key: str | None = None
-    """Name of the API key, which identifies a client better than its address."""
+    """Name of a credential that identifies the client better than its address; no route sets it."""
 
     @property
     def name(self) -> str:
@@ -54,7 +54,7 @@ class Limit:
     """Name of the client or the session."""
 
     def describe(self, things: str) -> str:
-        """Describe the limit; `things` are in its places: "requests are waiting"."""
+        """Describe the limit; `things` names what it counts, such as "requests are waiting"."""
         if self.scope == "all":
             return f"{self.used} {things}, which is the limit ({self.setting} = {self.value})"
         owner = "session" if self.scope == "session" else "client"

@@ -60,7 +60,7 @@ class Trash:
             self._thread.submit(self._empty)
 
     def close(self, timeout_s: float) -> None:
-        """Wait until all files are removed, at most `timeout_s`; the next start removes others."""
+        """Wait at most `timeout_s` until all files are removed; the next start removes the rest."""
         with suppress(RuntimeError):
             wait([self._thread.submit(self._empty)], timeout_s)
         self._thread.shutdown(wait=False, cancel_futures=True)

@@ -156,8 +156,8 @@ class Settings(StabilizedAvatarSettings):
     share of it: docs/sessions.md."""
     max_speaking: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"
     """Maximum number of sessions whose clips are rendered at once; each takes about 80 MB. Further
-    requests wait. auto: as many, up to 16, as this machine is measured to render in real time;
-    `GET /stats` reports them."""
+    requests wait. auto: as many as this machine renders in real time by measurement, at most 16;
+    `GET /stats` reports the number."""
     lead_s: Annotated[float, Field(ge=0.2, le=60)] | None = None
     """Maximum lead of rendering over playback, seconds, for requests that do not set it: a small
     value leaves something to interrupt. None: no limit."""
@@ -201,10 +201,10 @@ class Settings(StabilizedAvatarSettings):
     cancelled unless somebody watches the session. continue: it is spoken to its end. cancel: it is
     always cancelled."""
     stale_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
-    """Time after which `/health` reports a step that stands still, such as a film that is being
-    opened or a pass of the engine, seconds; a reset or an interruption is answered after it."""
+    """Time after which `/health` reports a stalled step, such as the opening of a film or a pass of
+    the engine, seconds; a reset or an interruption that waits longer gets 503."""
     step_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    """Time after which a request is answered with 503 if one of its steps stands still, seconds."""
+    """Time after which a request gets 503 if one of its steps is stalled, seconds."""
     stop_s: Annotated[float, Field(gt=0, le=600)] = 10.0
     """Maximum time that a shutdown waits for the current fragment, seconds."""
 
@@ -212,8 +212,8 @@ class Settings(StabilizedAvatarSettings):
     results_dir: Path = Path("results")
     """Folder of the avatars and sessions."""
     host: str = "127.0.0.1"
-    """Address to listen on, or a list of them; 0.0.0.0 opens the server to the network, :: also
-    over IPv6, `unix:/path/of.sock` is a unix socket."""
+    """Address to listen on, or a list of them; 0.0.0.0 opens the server to the network, and :: over
+    IPv6 as well; `unix:/path/of.sock` is a unix socket."""
     socket_mode: Annotated[str, Field(pattern=MODE_PATTERN)] = "660"
     """Permissions of that unix socket, in octal digits."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
@@ -229,11 +229,11 @@ class Settings(StabilizedAvatarSettings):
     """Pages that may show this server's page in a frame: `self`, `none`, `*`, or a list of
     origins."""
     trusted_proxies: str | None = None
-    """Proxies whose `X-Forwarded-…` and `Forwarded` headers are believed, in a list: addresses,
+    """Proxies whose `X-Forwarded-…` and `Forwarded` headers are trusted, in a list: addresses,
     networks such as `10.0.0.0/8`, `unix` for those that connect to a unix socket."""
     path_prefix: str | None = None
-    """Path below which a proxy serves this server, such as `/talk`; the proxy may remove it from
-    its requests or not."""
+    """Path below which a proxy serves this server, such as `/talk`; the proxy may or may not remove
+    it from its requests."""
 
     @classmethod
     def settings_customise_sources(
@@ -318,7 +318,7 @@ class Settings(StabilizedAvatarSettings):
 
     @property
     def http_threads(self) -> int:
-        """HTTP threads: one per watcher and per waiting request, and a few more."""
+        """HTTP threads: one per watcher and per waiting or speaking request, and a few more."""
         return self.max_watchers + self.max_queue + self.most_speaking + 8
 
     @property

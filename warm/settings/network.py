@@ -41,7 +41,7 @@ def joined(value: object) -> object:
 
 
 def read_address(host: str) -> IpAddress | None:
-    """The address that a host is, with or without brackets; None for a name."""
+    """Parse a host as an address, with or without brackets; None for a name."""
     try:
         address = ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
@@ -91,7 +91,7 @@ def frame_words(value: str) -> tuple[str, ...]:
 
 
 def canonical_origin(origin: str) -> str | None:
-    """An origin as browsers send it; None if it is none, as is everything with a path."""
+    """An origin as browsers send it; None for anything else, such as a URL with a path."""
     try:
         parts = urlsplit(origin)
         port = parts.port
@@ -108,7 +108,7 @@ def canonical_origin(origin: str) -> str | None:
 
 
 def origin_port(scheme: str, port: int | None) -> str:
-    """The port as browsers send it: nothing for the scheme's own."""
+    """The port as browsers send it: empty for the default of the scheme."""
     return "" if port in (None, DEFAULT_PORTS[scheme]) else f":{port}"
 
 
@@ -119,7 +119,7 @@ def origin_hint(word: str) -> str:
 
 
 def read_network(word: str) -> IpNetwork | None:
-    """The network that a word is, such as `10.0.0.0/8` or a single address; None for others."""
+    """Parse a network such as `10.0.0.0/8`, or a single address; None for other words."""
     try:
         return ip_network(word)
     except ValueError:

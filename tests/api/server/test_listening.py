@@ -146,7 +146,7 @@ def test_a_socket_in_use_and_a_file_are_left_alone(path: Path, tmp_path: Path) -
     link = tmp_path / "link"
     link.symlink_to(path)
     for other in (file, link, tmp_path):
-        with pytest.raises(CannotStart, match="is a file that is no socket"):
+        with pytest.raises(CannotStart, match="is not a socket"):
             listen(f"unix:{other}", 0)
     assert (file.read_text(), link.is_symlink()) == ("kept", True)
 

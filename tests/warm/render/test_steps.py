@@ -229,8 +229,8 @@ def test_an_engine_that_hangs_fails_all_requests_and_is_named(
             engine.may_continue.set()
         wait_until(lambda: runtime.health().state == "ok", "an end of the stall", TIMEOUT_S)
         assert speak(runtime, "a").result().clip.frames > 0
-        wait_until(lambda: "continued" in caplog.text, "its report", TIMEOUT_S)
-    reports = [each for each in caplog.records if each.message == "standing still"]
+        wait_until(lambda: "no longer stalled" in caplog.text, "its report", TIMEOUT_S)
+    reports = [each for each in caplog.records if each.message == "stalled"]
     assert [each.__dict__["stage"] for each in reports] == ["engine"]
 
 
