@@ -11,10 +11,10 @@ NUMERIC_KINDS = "biuf"
 
 
 class Item(NamedTuple):
-    """One result of a reader. It crosses the border between two processes as JSON and bytes."""
+    """One result of a reader. It is passed between two processes as JSON and bytes."""
 
     facts: Mapping[str, Any]
-    """What JSON can express: strings, numbers, booleans, None, and lists and mappings of these."""
+    """JSON values: strings, numbers, booleans, None, and lists and mappings of these."""
     array: NDArray[Any] | None = None
     """Numbers of any shape."""
 

@@ -26,9 +26,9 @@ def redirect_to_null(descriptor: int) -> None:
 def limit_memory(max_bytes: int) -> None:
     """Allow `max_bytes` of address space in addition to the present one, and no core files.
 
-    Libraries that are loaded already may have reserved much for threads on a machine with many
-    processors.
-    If the machine runs out of memory nevertheless, the kernel ends this process before others.
+    Libraries that are already loaded may have reserved much address space for threads on a machine
+    with many processors. If the machine runs out of memory nevertheless, the kernel ends this
+    process before others.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
@@ -40,7 +40,7 @@ def limit_memory(max_bytes: int) -> None:
 
 
 def address_space_bytes() -> int:
-    """Return the size of the address space of this process; 0 if the system does not tell."""
+    """Return the size of the address space of this process; 0 if the system does not report it."""
     try:
         pages = int(STATM.read_text(encoding="ascii").split()[0])
     except OSError:  # other systems than Linux

@@ -87,7 +87,7 @@ def _filters(order: FieldOrder) -> list[str]:
 
 
 class _Filter:
-    """A chain of FFmpeg filters that is built anew when the format of the frames changes."""
+    """A chain of FFmpeg filters that is rebuilt when the format of the frames changes."""
 
     def __init__(self, chain: list[str]) -> None:
         self._chain = chain

@@ -18,7 +18,7 @@ from session.deinterlacing import Deinterlacer, find_field_order
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that read the transparency of a codec, unlike FFmpeg's own."""
 PROBED_FRAMES, PROBED_BYTES = 48, 1 << 28
-"""The first frames decide whether a video is interlaced: so many, or fewer in a large format."""
+"""Frames at the start that decide whether a video is interlaced, and their maximum total size."""
 DEINTERLACED_NOTE = "The video is interlaced; it was deinterlaced."
 
 
@@ -34,7 +34,7 @@ class DecodingReport:
     deinterlaced: int = 0
     """Number of frames that were deinterlaced."""
     error: FFmpegError | None = field(default=None, repr=False)
-    """The first error; the file could not be read further if it is no decoding error."""
+    """The first error; unless it is a decoding error, the file could not be read any further."""
 
 
 def main_video(container: InputContainer) -> VideoStream | None:

@@ -1,7 +1,7 @@
-"""Markdown and HTML to the text that a person would read aloud.
+"""Conversion of Markdown and HTML to the text that a person would read aloud.
 
-Language models answer in Markdown. Its marks are removed, and nothing that is ordinary text:
-`3 * 4 * 5`, `snake_case`, `a < b`, `#1` and `C#` are kept.
+Language models answer in Markdown. Its marks are removed; ordinary text that contains such
+characters is kept: `3 * 4 * 5`, `snake_case`, `a < b`, `#1`, `C#`.
 
 | markup | spoken |
 | --- | --- |

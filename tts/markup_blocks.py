@@ -15,7 +15,7 @@ _HEADING = re.compile(r"[ \t]*(#{1,6})(?:[ \t]+|(?=$))")
 _CLOSING_HASHES = re.compile(r"[ \t]+#+[ \t]*$")
 _DELIMITER_ROW = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _ROW_PIPES = 3
-"""A line that begins and ends with a pipe and has so many is a row of a table."""
+"""A line that begins and ends with a pipe and has at least this many is a row of a table."""
 
 _CLOSING_MARKS = "*_~"
 _QUOTES_AND_BRACKETS = frozenset(["Pe", "Pf", "Pi"])
@@ -80,7 +80,7 @@ def _heading_edits(line: str, start: int, length: int) -> Iterator[Edit]:
 
 
 def _stop(line: str, start: int, length: int = 0) -> Iterator[Edit]:
-    """End a line with a stop, unless a punctuation mark ends it; its first `length` are marks."""
+    """End a line with a stop unless it ends with punctuation; `length` counts its first marks."""
     visible = line[length:].rstrip().rstrip(_CLOSING_MARKS).rstrip()
     if not visible:
         return

@@ -113,7 +113,7 @@ class WorkerPool:
             return worker
 
     def _wait(self, timeout_s: float, failed_starts: int) -> bool:
-        """Wait for an idle worker; end early at so many failed starts. True if there is one."""
+        """Wait for an idle worker, or for `failed_starts` failures; return True if one is idle."""
         self._changed.wait_for(
             lambda: self._has_idle() or self._is_closed or self._failed_starts >= failed_starts,
             timeout_s,
@@ -196,7 +196,7 @@ class WorkerPool:
         return True
 
     def _accept(self, worker: WorkerProcess, deadline_s: float) -> None:
-        """Make a worker that has started idle; record the failure of one that could not."""
+        """Add a worker that has started to the idle ones, or record that it could not start."""
         if not worker.has_message and time.monotonic() < deadline_s:
             return
         failure: WorkerFailed | None = None

@@ -120,7 +120,7 @@ def move_files(film: Path, target: Path) -> None:
 
 def _link_or_copy(path: Path, target: Path) -> None:
     """Make a file appear at `target` too, durably: linked, which a full disk allows, or copied."""
-    if target.exists():  # left by a move that did not end
+    if target.exists():  # left by an interrupted move
         target.unlink()
     try:
         target.hardlink_to(path)

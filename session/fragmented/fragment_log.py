@@ -223,7 +223,7 @@ class FragmentLog:
         """Raise FilmDamagedError if committed bytes from `begin` to `end` were changed on disk."""
         init = self.init_segment
         if begin < len(init.data) and os.pread(fd, len(init.data), 0) != init.data:
-            self._damage.refuse_first(["its init segment: was changed"])
+            self._damage.refuse_first(["its init segment was changed"])
         with self._changed:
             first = bisect_right(self._fragments, begin, key=lambda each: each.end)
             after = bisect_left(self._fragments, end, key=lambda each: each.offset)

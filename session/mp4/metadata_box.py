@@ -122,7 +122,7 @@ def media_damage(fd: int) -> str | None:
     known = metadata.media_crc32
     if known is None or crc32_of(fd, 0, box.start - _BOX_HEADER_BYTES) == known:
         return None
-    return "its pictures, sound or index: differ from their checksum"
+    return "its pictures, sound or index differ from their checksum"
 
 
 def _find_box(fd: int) -> TopLevelBox | None:

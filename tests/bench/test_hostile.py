@@ -1,4 +1,4 @@
-"""The measurement with hostile texts, at a small number of them, on a real server."""
+"""The measurement with hostile texts, with a small number of them, on a real server."""
 
 import os
 import signal

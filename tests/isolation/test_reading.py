@@ -1,4 +1,4 @@
-"""Reading in a process of its own: whatever happens there is an error here, and nothing more."""
+"""Reading in a process of its own: any failure there is only an error here."""
 
 import os
 import re

@@ -127,7 +127,7 @@ def test_our_own_page_starts_over(
 def test_a_name_that_resolves_to_this_server_later_reads_and_changes_nothing(
     visitor: Any, port: int, other_port: int, request: pytest.FixtureRequest
 ) -> None:
-    """DNS rebinding: the page's own origin, name and port, is served by this server at last."""
+    """DNS rebinding: the page's own origin, name and port, is finally served by this server."""
     session = session_of(request)
     speak(port, session, SECRET)
     before = state(port, session), ask(port, "GET", "/sessions")

@@ -92,7 +92,7 @@ def read_manifest(path: Path) -> Manifest:
 
 def _read(path: Path) -> bytes:
     if not path.is_file():
-        raise ManifestError("cannot be read (it is missing, or no file)")
+        raise ManifestError("cannot be read (it is missing, or is not a file)")
     try:
         size = os.stat(path).st_size  # noqa: PTH116
         if size > MAX_BYTES:

@@ -17,11 +17,12 @@ from warm.face.finder import MIN_MESH_SCORE, DetectedFace, FaceFinder
 from warm.face.landmarks import roll_deg
 
 SAME_ROLL_DEG = 40.0
-"""Sightings of one face agree if their rolls differ by less."""
+"""Sightings of one face agree if their rolls differ by less than this."""
 SURE_EVIDENCE = 15.0
-"""One sighting of an upright face gives more; a face seen only upside down gives less."""
+"""One sighting of an upright face gives more evidence than this; all sightings together of a
+face that is seen only upside down give less."""
 MAX_UPRIGHT_ROLL_DEG = 50.0
-"""A face that is tilted by less stays as it is."""
+"""A face that is tilted by less than this stays as it is."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,7 +51,7 @@ PARTS: dict[str, Callable[[Path, int], list[AudioPart]]] = {
     "aiff": aiff_parts,
     "mov": mp4_parts,
 }
-"""Functions that find the parts of a format, which begins at a position of a file."""
+"""Functions that return the parts of a file in this format from a position on."""
 MARKS = {b"OggS\0\x02": 0, b"fLaC\0\0\0\x22": 0, b"WAVEfmt ": 8, b"ftypM4A ": 4, b"ftypisom": 4}
 """Unmistakable bytes, with their position in the file."""
 MAX_JUNK_BYTES = 4096

@@ -1,4 +1,4 @@
-"""Photos and videos of strangers, decoded in a process that may die."""
+"""Photos and videos from outside, decoded in a process of their own."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -22,8 +22,8 @@ from warm.media.sniff import DamagedMediaError, MediaError, sniff
 
 MIN_GREY = 0.02
 GREY_NOTE = (
-    "The lowest {share:.0%} of the photo is plain grey, as if data were missing. If it should not "
-    "be, send the file again."
+    "The lowest {share:.0%} of the photo is plain grey, as if data were missing. If that part "
+    "should not be grey, send the file again."
 )
 
 

@@ -84,7 +84,7 @@ def sniff(path: Path) -> MediaFormat:
 
 
 def require_file(path: Path) -> None:
-    """Raise MediaError unless there is a regular file; a pipe could block its reader for ever."""
+    """Raise MediaError unless there is a regular file; a pipe could block its reader forever."""
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -20,9 +20,9 @@ W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 W64_FORMAT = b"fmt \xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 W64_HEAD_BYTES = 24
 SURPLUS_S = 0.1
-"""Bytes after the samples are noted if they could be that much sound."""
+"""Bytes after the samples are noted if they could be at least this much sound."""
 MAX_CHUNKS = 10_000
-"""Chunks before the samples; a damaged header may have any number."""
+"""Maximum number of chunks before the samples; a damaged header may have any number."""
 
 
 @dataclass(slots=True)
@@ -131,7 +131,10 @@ def _read_chunk(header: _Header, name: bytes, content: bytes, order: str, at: in
 
 
 def _surplus_note(file: BinaryIO, header: _Header, end: int) -> tuple[str, ...]:
-    """Return a remark if bytes follow the samples that are no chunk, as of a crashed recorder."""
+    """Return a remark if the samples are followed by bytes that are not a chunk.
+
+    A recorder that crashed leaves such bytes.
+    """
     data_end = header.data_at + header.data_bytes
     surplus = end - data_end
     if not header.byte_rate or surplus < SURPLUS_S * header.byte_rate:
@@ -141,7 +144,7 @@ def _surplus_note(file: BinaryIO, header: _Header, end: int) -> tuple[str, ...]:
     if _is_chunk_name(head[:4]) or _is_chunk_name(head[1:5]) or not any(head):
         return ()
     return (
-        f"{surplus / header.byte_rate:.2f} s follow after the end that the header announces, and "
+        f"{surplus / header.byte_rate:.2f} s of data follow the end that the header announces, and "
         "are ignored. If words are missing, save the file with another program.",
     )
 

@@ -14,20 +14,21 @@ from warm.prepare.mouth_cover import LIPS as SAMPLED_LIPS
 from warm.prepare.mouth_cover import LIT, lower_face_colours
 
 SURE_EVIDENCE, SURE_OPEN_EVIDENCE, OPEN_IOD = 16.0, 12.0, 0.15
-"""The mesh finds more evidence of a face whose mouth it sees; less if the mouth is wide open."""
+"""The mesh finds more evidence than this of a face whose mouth it sees. The lower limit is for a
+mouth that is open wider than `OPEN_IOD`."""
 LIT_LEVEL = 130.0
-"""Brightness of 255 to which a dark face is raised before it is checked."""
+"""Brightness, 0 to 255, to which a dark face is raised before it is checked."""
 MAX_GAIN = 12.0
 MIN_LIP_CONTRAST = 0.1
-"""Lips differ from the skin around them by more, in log colour."""
+"""Lips differ from the skin around them by more than this, in log colour."""
 MAX_GREENNESS = 0.06
-"""Lips are not greener than the skin around them, in log colour."""
+"""Lips are greener than the skin around them by at most this, in log colour."""
 DARK_LEVEL = 40.0
-"""Brightness of 255 of the nose and cheeks below which a face is dark."""
+"""Brightness of the nose and cheeks, 0 to 255, below which a face is dark."""
 SHARP_IOD_PX = 64.0
 """Eye distance at which sharpness is measured."""
 MIN_SHARPNESS = 0.33
-"""Contrast of details of 1 px relative to those of 2 px; a sharp face has 0.4 to 1."""
+"""Minimum contrast of details of 1 px relative to those of 2 px; a sharp face has 0.4 to 1."""
 TURNED_DEG, FAR_TURNED_DEG = 25.0, 40.0
 """Yaw of a head above which the mouth is distorted, and badly so."""
 CHIN = 152
@@ -53,7 +54,7 @@ def face_remarks(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> lis
         message = "The face is blurred; the drawn teeth will look sharper than the face."
         remarks.append(Remark("blurred", message))
     if (yaw := abs(yaw_deg(points))) > TURNED_DEG:
-        message = f"The head is turned by {yaw:.0f}°; the mouth looks best on a face seen in front."
+        message = f"The head is turned by {yaw:.0f}°; the mouth looks best in a frontal view."
         effect: Effect = "severe" if yaw > FAR_TURNED_DEG else "visible"
         remarks.append(Remark("turned_away", message, effect))
     x, y = points[CHIN, :2]

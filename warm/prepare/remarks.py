@@ -43,8 +43,8 @@ def never_closed_remarks(
     if gap < NEVER_CLOSED_IOD:
         return []
     message = (
-        f"The mouth is never closed in the video (at best {gap:.2f} eye distances apart); a video "
-        "with a moment of closed lips gives a better mouth."
+        f"The mouth is never closed in the video (lips at least {gap:.2f} eye distances apart); a "
+        "video with a moment of closed lips gives a better mouth."
     )
     return [Remark("mouth_open", message)]
 

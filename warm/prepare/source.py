@@ -45,7 +45,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 MIN_VIDEO_S = 0.2
 MIN_EVIDENCE = 8.0
-"""Less evidence of a face comes from objects and animals."""
+"""Objects and animals give less evidence of a face than this."""
 SAMPLED_FRAMES, MOSTLY_COVERED = 9, 0.8
 """Frames of a video that are checked one by one, and the share that must be covered."""
 COVERED_PHOTO = (

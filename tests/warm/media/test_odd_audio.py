@@ -232,7 +232,7 @@ def id3v2(size: int = 300, text: bytes = b"Info Xing VBRI", name: bytes = b"TIT2
     ],
 )
 @pytest.mark.parametrize("tags", [id3v2(), id3v2(70_000) + id3v2(100)])
-def test_id3_tags_in_front_and_behind_change_nothing(
+def test_id3_tags_before_and_after_the_sound_change_nothing(
     suffix: str, options: tuple[object, ...], tags: bytes, tmp_path: Path
 ) -> None:
     plain = (
@@ -389,12 +389,12 @@ def test_a_name_with_a_colon_is_not_taken_for_a_protocol(
     assert sum(map(len, decoder.chunks())) == 1.5 * RATE_HZ
 
 
-def test_sound_behind_the_announced_end_of_a_wav_is_noted(tmp_path: Path) -> None:
+def test_sound_after_the_announced_end_of_a_wav_is_noted(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(wav(36 + 44_100, 44_100) + samples(2.5)[2:])
     found, (note,) = decode(path)
     assert len(found) == pytest.approx(RATE_HZ, abs=20)
-    assert note.startswith("1.50 s follow after the end that the header announces")
+    assert note.startswith("1.50 s of data follow the end that the header announces")
     path.write_bytes(wav(36 + 44_100, 44_100) + samples(1) + b"LIST" + bytes(9000))
     assert decode(path)[1] == []
     path.write_bytes(wav(36 + 44_100, 44_100) + samples(1) + bytes(9000))
@@ -451,7 +451,7 @@ def test_a_few_bytes_in_front_of_a_file_are_skipped_with_a_note(
     assert notes == ["3 bytes in front of the sound are skipped."]
 
 
-def test_an_unknown_codec_is_told_from_a_file_without_audio(tmp_path: Path) -> None:
+def test_an_unknown_codec_is_distinguished_from_a_file_without_audio(tmp_path: Path) -> None:
     path = tone(tmp_path / "a.mkv", "-c:a", "flac")
     path.write_bytes(path.read_bytes().replace(b"A_FLAC", b"A_FLUX"))
     with pytest.raises(NoAudioError, match=r"codec of the audio of .* is unknown"):
