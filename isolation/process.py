@@ -22,7 +22,7 @@ EXIT_TIMEOUT_S = 1.0
 CANCEL_POLL_S = 0.05
 """Interval at which a request that waits for its answer checks whether it was cancelled."""
 OUTSIDE_SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""Signals sent by the kernel (out of memory), an operator or a script, never due to a request."""
+"""Signals from the kernel (out of memory), an operator or a script; no request causes them."""
 
 
 class WorkerFailed(RuntimeError):

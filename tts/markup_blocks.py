@@ -80,7 +80,10 @@ def _heading_edits(line: str, start: int, length: int) -> Iterator[Edit]:
 
 
 def _stop(line: str, start: int, length: int = 0) -> Iterator[Edit]:
-    """End a line with a stop unless it ends with punctuation; `length` counts its first marks."""
+    """End a line with a stop unless it ends with punctuation.
+
+    The first `length` characters of the line are marks.
+    """
     visible = line[length:].rstrip().rstrip(_CLOSING_MARKS).rstrip()
     if not visible:
         return

@@ -113,7 +113,10 @@ class WorkerPool:
             return worker
 
     def _wait(self, timeout_s: float, failed_starts: int) -> bool:
-        """Wait for an idle worker, or for `failed_starts` failures; return True if one is idle."""
+        """Wait for an idle worker; return True if there is one.
+
+        The wait ends early when `self._failed_starts` reaches `failed_starts`.
+        """
         self._changed.wait_for(
             lambda: self._has_idle() or self._is_closed or self._failed_starts >= failed_starts,
             timeout_s,

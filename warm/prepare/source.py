@@ -176,7 +176,7 @@ def read_footage(
 def is_always_covered(
     frames: NDArray[np.uint8], landmarks: NDArray[np.float32], finder: FaceFinder
 ) -> bool:
-    """Return True if the mouth seems to be covered in most of some frames of a video."""
+    """Return True if the mouth seems to be covered in most of the sampled frames of a video."""
     chosen = np.unique(np.linspace(0, len(frames) - 1, SAMPLED_FRAMES).astype(int))
     covered = [is_mouth_covered(frames[i], landmarks[i], finder.mesh) for i in chosen]
     return float(np.mean(covered)) > MOSTLY_COVERED
