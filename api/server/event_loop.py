@@ -49,8 +49,6 @@ class LoopLimits:
     """Number of requests, other than films, probes and interruptions, that run at once."""
     proxies: TrustedProxies
     """Peers whose connections belong to many clients."""
-    path_prefix: str
-    """Path below which the application is served; empty for none."""
 
 
 class EventLoop:
@@ -73,7 +71,7 @@ class EventLoop:
         self._is_stopping = False
         self._connections: set[Connection] = set()
         self._admission = Admission(limits.max_connections)
-        self._lanes = Lanes(limits.threads, path_prefix=limits.path_prefix)
+        self._lanes = Lanes(limits.threads)
         self._swept_s = time.monotonic()
         self._refused_s = float("-inf")
         self._selector = selectors.DefaultSelector()

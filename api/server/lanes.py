@@ -4,8 +4,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-PROBE_PATHS = frozenset({"/health", "/livez"})
-INTERRUPT_PATHS = frozenset({"/interrupt"})
+PROBES = frozenset({"health", "livez"})
+INTERRUPT = "interrupt"
+COLLECTIONS = frozenset({"sessions", "avatars", "archives"})
+"""Folders whose entries have names that clients choose, such as a session `health`."""
 PROBE_THREADS = 2
 INTERRUPT_THREADS = 4
 FILM_SUFFIX = ".mp4"
@@ -61,8 +63,7 @@ class Lanes:
     """The lanes of the server. `/health`, `/livez` and `/interrupt` have threads of their own, so
     that a full server can be probed and interrupted. Films have few, and cannot take them all."""
 
-    def __init__(self, threads: int, *, path_prefix: str = "") -> None:
-        self._prefix = path_prefix
+    def __init__(self, threads: int) -> None:
         self._main = Lane("http", threads, is_reserved=False)
         self._probes = Lane("http-probe", PROBE_THREADS)
         self._films = Lane("http-film", FILM_THREADS, is_reserved=False)
@@ -74,13 +75,14 @@ class Lanes:
         return iter((self._main, self._films, self._probes, self._interrupts, self.closing))
 
     def of(self, path: str, *, is_pipelined: bool = False) -> Lane:
-        """Return the lane of a request. A proxy may have removed the prefix from its path.
+        """Return the lane of a request. Its path may have a prefix, which only a proxy knows.
 
         A client that pipelines requests is not a probe, and might delay the probes of others.
         """
-        path = path.removeprefix(self._prefix)
-        if path in PROBE_PATHS and not is_pipelined:
-            return self._probes
-        if path in INTERRUPT_PATHS:
-            return self._interrupts
+        folder, _, name = path.rpartition("/")
+        if folder.rpartition("/")[2] not in COLLECTIONS:
+            if name in PROBES and not is_pipelined:
+                return self._probes
+            if name == INTERRUPT:
+                return self._interrupts
         return self._films if path.endswith(FILM_SUFFIX) else self._main

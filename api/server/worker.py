@@ -20,7 +20,7 @@ from api.server.event_loop import EventLoop, LoopLimits
 from api.server.log import JsonFormatter
 from api.server.shutdown import exit_now
 from warm.runtime import Runtime
-from warm.settings.network import TrustedProxies, canonical_prefix
+from warm.settings.network import TrustedProxies
 
 RESPONSES_END_S = 2.0
 """Longest wait for responses to end after the render thread."""
@@ -98,7 +98,6 @@ class EventLoopWorker(Worker):
             max_body_bytes=settings.max_body_bytes,
             threads=settings.http_threads,
             proxies=TrustedProxies(settings.trusted_proxies),
-            path_prefix=canonical_prefix(settings.path_prefix),
         )
         return EventLoop(
             self.sockets,
