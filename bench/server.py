@@ -64,8 +64,8 @@ def _measure_first_fragment(results: Path, out: Path) -> list[Figure]:
     median = statistics.median(one)
     ratio = statistics.median(forty) / median
     return [
-        Figure.at_most(name.format("p50"), median, "ms", 80, len(one)),
-        Figure.at_most(name.format("p95"), p95(one), "ms", 150, len(one)),
+        Figure.at_most(name.format("p50"), median, "ms", 45, len(one)),
+        Figure.at_most(name.format("p95"), p95(one), "ms", 80, len(one)),
         Figure.at_most(name.format("40 sentences against 1"), ratio, "x", 1.2, len(forty)),
     ]
 

@@ -82,6 +82,7 @@ def clip(path: Path, pictures: list[Picture], pix_fmt: str, *options: str) -> Pa
     command = [FFMPEG, "-v", "error", "-y", *raw, "-i", "-"]
     command += ["-vf", "scale=flags=accurate_rnd+full_chroma_int+full_chroma_inp"]
     command += ["-c:v", "libx264", "-threads", "1", "-crf", "1", "-pix_fmt", pix_fmt]
+    command += ["-colorspace", "smpte170m"]  # the matrix of the filter, also for HD sizes
     planes = np.concatenate(pictures).tobytes()
     subprocess.run([*command, *options, str(path)], input=planes, check=True)
     return path

@@ -21,7 +21,7 @@ MORE_PLACES_AT = 1.25
 suffice for the present number."""
 GIVE_S = 1.0
 """Shortest time between two additions of a place."""
-START_LEAD_S = 0.5
+START_LEAD_S = 0.75
 """Clips that are this far ahead of playback can spare the time in which another one starts."""
 PACED_LEAD = 0.25
 """Part of `lead_s` that suffices for a clip that must not be far ahead."""

@@ -15,6 +15,7 @@ import av
 import numpy as np
 import pytest
 
+from session import video_encoder
 from session.__main__ import main
 from session.byte_ranges import etag
 from session.errors import (
@@ -442,7 +443,7 @@ def test_other_encoder_parameters_cannot_continue_a_film(
     with ConcatFilm.create(path, SPEC) as film:
         say(film, 0, 8)
     with monkeypatch.context() as patched:
-        patched.setattr("session.video_encoder.PRESET", "ultrafast")
+        patched.setitem(video_encoder._X264_PARAMS, "8x8dct", 0)
         with pytest.raises(FilmMismatchError, match="other parameters"):
             ConcatFilm.open(path)
     assert names(path.parent) == ["film.mp4"]

@@ -243,8 +243,8 @@ def test_a_stalled_encoder_delays_no_other_session(stepped: SteppedRenderer) -> 
             stepped.wakeup.wait(0.02)
     assert stepped.frames("free") > 300
     assert stepped.frames("stuck") == 0
-    (step,) = stepped.steps.all()
-    assert (step.stage, step.session_id) == ("encoder", "stuck")
+    assert {step.session_id for step in stepped.steps.all()} == {"stuck"}
+    step = next(step for step in stepped.steps.all() if step.stage == "encoder")
     assert stepped.now_s - step.started_s > 0.5
 
 
