@@ -33,6 +33,7 @@ START_TIMEOUT_S = 4 * TIMEOUT_S
 """Firefox needs much CPU time before it opens its port."""
 
 FIREFOX_SETTINGS = {
+    "dom.security.https_first": False,  # it gives up a redirect that falls back to plain HTTP
     "marionette.port": 0,  # any free one; Firefox writes it into the profile
     "network.dns.localDomains": "talk.test,other.test,rebound.test",  # names of this machine
     "media.autoplay.default": 0,
