@@ -284,4 +284,4 @@ def test_a_checkout_that_another_user_keeps_private_is_explained(
     assert "Traceback" not in done.stderr
     assert f"{root / private}" in done.stderr
     assert "cannot be used by this user" in done.stderr
-    assert "Clone a checkout of your own" in done.stderr
+    assert "Clone the repository yourself" in done.stderr

@@ -90,10 +90,21 @@ class SteppedServer:
         self.clients.shutdown()
 
 
+@pytest.fixture(autouse=True)
+def patience_with_voices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accept that the clock jumps by a minute while a voice speaks for milliseconds."""
+    monkeypatch.setattr("warm.render.speech_feed.SENTENCE_TIMEOUT_S", 1e6)
+
+
 @pytest.fixture
 def idle_settings(settings: Settings) -> Settings:
     return settings.model_copy(
-        update={"unload_idle_seconds": IDLE_S, "max_queue": 20, "stop_s": 600.0}
+        update={
+            "unload_idle_seconds": IDLE_S,
+            "max_queue": 20,
+            "stop_s": 600.0,
+            "step_timeout_s": 3600.0,
+        }
     )
 
 
