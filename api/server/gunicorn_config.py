@@ -23,8 +23,8 @@ timeout = 0
 """Off: the render thread has a heartbeat of its own; see `/health`."""
 keepalive = 30
 SWITCH_INTERVAL_S = 0.001
-"""Longest time for which a thread keeps the interpreter from others. A first fragment passes through
-five threads; with Python's 5 ms it takes 5 ms longer."""
+"""Longest time for which a thread keeps the interpreter from others. A first fragment passes
+through five threads; with Python's 5 ms it takes 5 ms longer."""
 control_socket_disable = True
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
