@@ -9,7 +9,11 @@ _log = logging.getLogger(__name__)
 
 
 class SerialWorker:
-    """Runs tasks in order on one daemon thread, which ends when there are none. Any thread."""
+    """Runs tasks in order on one daemon thread, which ends when there are none. Any thread.
+
+    The threads of a `ThreadPoolExecutor` would delay the exit of the process until a long film is
+    read to its end.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name

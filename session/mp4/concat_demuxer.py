@@ -147,7 +147,7 @@ def _demux(entries: Sequence[ConcatEntry], folder: Path, name: str) -> Any:
     list_file = folder / f"{name}.txt"
     lines = "".join(_list_lines(entries, folder, name))
     list_file.write_text(_LIST_HEADER + lines, encoding="utf-8")
-    return ffmpeg.input(str(list_file), f="concat", auto_convert=0)
+    return ffmpeg.input(str(list_file), f="concat", auto_convert=0, safe=0)
 
 
 def _list_lines(entries: Sequence[ConcatEntry], folder: Path, prefix: str) -> list[str]:
@@ -158,12 +158,21 @@ def _list_lines(entries: Sequence[ConcatEntry], folder: Path, prefix: str) -> li
         end_s = start_s + entry.duration_s
         microseconds = round(end_s * _MICROSECONDS) - round(start_s * _MICROSECONDS)
         inpoint = floor(entry.start_s * _MICROSECONDS)
-        lines.append(f"file {name}\ninpoint {inpoint}us\nduration {microseconds}us\n")
+        lines.append(
+            f"file {_quoted(folder / name)}\ninpoint {inpoint}us\nduration {microseconds}us\n"
+        )
         if entry.is_cut:
             outpoint = floor((entry.start_s + entry.duration_s) * _MICROSECONDS)
             lines.append(f"outpoint {outpoint}us\n")
         start_s = end_s
     return lines
+
+
+def _quoted(path: Path) -> str:
+    """Quote an absolute path: ffmpeg resolves relative ones as URLs, in which `?` and `#` end the
+    path of the folder."""
+    escaped = f"file:{path.absolute()}".replace("'", "'\\''")
+    return f"'{escaped}'"
 
 
 def _wrong_orientation(
