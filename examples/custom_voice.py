@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 import app
 from api.server.shutdown import exit_now
-from tts.sentences import speakable_text, split_sentences
 from tts.speech import Phoneme, Speech
+from tts.text.sentences import speakable_text, split_sentences
 from tts.voice import BadSpeechRequest, VoiceChoice, VoiceInfo
 
 SAMPLE_RATE_HZ = 24_000

@@ -12,8 +12,8 @@ from tts.espeak_results import EspeakLanguage, PhonemeMark, SynthesizedSpeech
 from tts.isolated_espeak import IsolatedEspeak, SentenceFailed
 from tts.loudness import normalize_loudness
 from tts.phonemes import phonemes_of
-from tts.sentences import Sentence, speakable_text, split_sentences
 from tts.speech import Speech
+from tts.text.sentences import Sentence, speakable_text, split_sentences
 from tts.voice import BadSpeechRequest, UnspeakableSentence, VoiceChoice, VoiceInfo
 
 LICENCE = "espeak-ng, GPL-3.0-or-later; loaded at run time from the wheel espeakng-loader"

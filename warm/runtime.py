@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from session.serial_worker import VERIFICATION
-from tts.plain_text import PlainText
-from tts.sentences import check_text, min_duration_s
+from tts.text.plain_text import PlainText
+from tts.text.sentences import check_text, min_duration_s
 from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError, AvatarStore

@@ -11,8 +11,8 @@ import pytest
 
 from bench.hostile_texts import GENERATORS, MAX_CHARS, hostile_texts
 from tts.espeak import EspeakVoices
-from tts.sentences import MAX_WEIGHT, check_text, split_sentences
 from tts.speech import Speech
+from tts.text.sentences import MAX_WEIGHT, check_text, split_sentences
 from tts.voice import BadSpeechRequest, UnspeakableSentence
 
 SAMPLE = 3 * len(GENERATORS)

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from tts.markup_draft import Draft, Edit, remove
+from tts.text.draft import Draft, Edit, remove
 
 _RULE = re.compile(r"[ \t]*([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 _UNDERLINE = re.compile(r" {0,3}(?:={2,}|-{3,})[ \t]*$")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tts.espeak import EspeakVoices
-from tts.sentences import MAX_WEIGHT, Sentence, min_duration_s, speakable_text, split_sentences
+from tts.text.sentences import MAX_WEIGHT, Sentence, min_duration_s, speakable_text, split_sentences
 from tts.voice import BadSpeechRequest
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from tts.markup import read_markup
-from tts.plain_text import PlainText
+from tts.text.markdown import read_markup
+from tts.text.plain_text import PlainText
 from tts.voice import BadSpeechRequest
 
 MAX_WEIGHT = 160
@@ -69,7 +69,7 @@ def speakable_text(text: object) -> str:
     """Return `text` without unspeakable characters; raises BadSpeechRequest on the field `text`.
 
     Control and formatting characters, emoji and other pictographs become spaces, and outer spaces
-    are removed. All others are kept, `<` and `&` too: `tts.markup` removes markup.
+    are removed. All others are kept, `<` and `&` too: `tts.text.markdown` removes markup.
     """
     if not isinstance(text, str):
         raise BadSpeechRequest(

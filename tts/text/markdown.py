@@ -19,10 +19,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from tts.markup_blocks import block_edits
-from tts.markup_draft import Draft, Edit, protect, remove
-from tts.markup_emphasis import emphasis_edits, is_word
-from tts.plain_text import PlainText
+from tts.text.draft import Draft, Edit, protect, remove
+from tts.text.markdown_blocks import block_edits
+from tts.text.markdown_emphasis import emphasis_edits, is_word
+from tts.text.plain_text import PlainText
 
 _MARKS = re.compile(r"[*_`~#\[\]<>|&\\]|^[ \t]*[-+•=]|[\n\r][ \t]*[-+•=]|[\n\r][ \t]*\d+[.)]")
 """Text without any of these has no markup."""

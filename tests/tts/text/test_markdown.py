@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tts.markup import read_markup
-from tts.sentences import check_text, split_sentences
+from tts.text.markdown import read_markup
+from tts.text.sentences import check_text, split_sentences
 from tts.voice import BadSpeechRequest
 
 FENCE = "```"

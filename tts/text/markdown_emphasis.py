@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tts.markup_draft import Draft, Edit, remove
+from tts.text.draft import Draft, Edit, remove
 
 _RUN = re.compile(r"\*+|_+|~~+|==+|\n[ \t]*\n")
 _GLOB = re.compile(r"/|\.\w")

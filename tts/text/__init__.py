@@ -1,0 +1,1 @@
+"""Text for voices: markup, sentences, what may be spoken."""
