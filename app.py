@@ -51,7 +51,7 @@ from api.stats import stats
 from api.transcript import transcript
 from api.voices import voices
 from session.webvtt import Transcript
-from tts.espeak import EspeakVoices
+from tts.catalogue import espeak_voices
 from tts.voice import Voices, VoiceUnavailable
 from warm.avatars.recipe import PreparationError
 from warm.avatars.store import AvatarError, AvatarStore
@@ -98,7 +98,7 @@ def create_app(
     settings: Settings | None = None,
     *,
     engine: EngineFactory = make_engine,
-    voices: VoicesFactory = EspeakVoices,
+    voices: VoicesFactory = espeak_voices,
     on_warm: Callable[[], None] = lambda: None,
 ) -> Flask:
     """Return the application for any WSGI server. The results folder is locked for its lifetime.
@@ -117,7 +117,7 @@ def make_app(
     settings: Settings,
     *,
     engine: EngineFactory = make_engine,
-    voices: VoicesFactory = EspeakVoices,
+    voices: VoicesFactory = espeak_voices,
     on_warm: Callable[[], None],
     on_start_failure: Callable[[BaseException], None] = lambda _: None,
 ) -> Flask:
@@ -192,7 +192,7 @@ def main(
     *,
     program: str = "app.py",
     engine: EngineFactory = make_engine,
-    voices: VoicesFactory = EspeakVoices,
+    voices: VoicesFactory = espeak_voices,
 ) -> int:
     """Check settings, avatar and engine, then serve until a signal; return the exit status.
 

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint
 
 from api.context import context, find_session
+from tts.voice import VoiceInfo
 from warm.sessions.paths import DEFAULT_SESSION
 
 voices = Blueprint("voices", __name__)
@@ -19,5 +20,10 @@ def list_all() -> dict[str, Any]:
     return {
         "default": default.voice,
         "default_language": default.language,
-        "voices": [asdict(info) for info in runtime.voices()],
+        "voices": [voice_json(info) for info in runtime.voices()],
     }
+
+
+def voice_json(info: VoiceInfo) -> dict[str, Any]:
+    """JSON of a voice."""
+    return {**asdict(info), "knows_phonemes": info.knows_phonemes}

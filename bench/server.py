@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Plot
 from bench.avatars import prepare_demo
 from bench.figure import Figure, p95
 from bench.server_process import TIMEOUT_S, run_server
-from tts.espeak import EspeakVoices
+from tts.catalogue import espeak_voices
 from tts.speech import Speech
 from tts.voice import VoiceChoice, VoiceInfo
 from warm.avatars.store import AvatarStore
@@ -103,7 +103,7 @@ class _PrerecordedVoices:
 
 
 def _measure_render(results: Path) -> Figure:
-    with closing(EspeakVoices()) as espeak:
+    with closing(espeak_voices()) as espeak:
         choice = espeak.choose()
         text = " ".join([_SENTENCE] * _RENDERED_SENTENCES)
         voices = _PrerecordedVoices(list(espeak.speak(text, choice)))

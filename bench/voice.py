@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from bench.figure import Figure, p95
-from tts.espeak import EspeakVoices
-from tts.isolated_espeak import PROCESSES, IsolatedEspeak
+from tts.catalogue import espeak_voices
+from tts.espeak.isolated import PROCESSES, IsolatedEspeak
+from tts.registry import VoiceRegistry
 from tts.voice import VoiceChoice
 
 _SENTENCE = "Please bring the big map before we park the car by the harbour."
@@ -23,7 +24,7 @@ _TIMEOUT_S = 30.0
 
 def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - this topic has no plot
     """Time one sentence, espeak warm, and the recovery after deaths of speech workers."""
-    with closing(EspeakVoices()) as voices:
+    with closing(espeak_voices()) as voices:
         choice = voices.choose()
         times_s = [_synthesis_s(voices, choice) for _ in range(_ROUNDS)]
     with closing(IsolatedEspeak()) as espeak:
@@ -38,7 +39,7 @@ def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - this topic has no plot
     ]
 
 
-def _synthesis_s(voices: EspeakVoices, choice: VoiceChoice) -> float:
+def _synthesis_s(voices: VoiceRegistry, choice: VoiceChoice) -> float:
     start = time.perf_counter()
     (speech,) = voices.speak(_SENTENCE, choice)
     elapsed_s = time.perf_counter() - start

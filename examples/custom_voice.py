@@ -30,9 +30,9 @@ TONE = VoiceInfo(
     id="tone",
     name="Tone",
     languages=("en",),
-    knows_phonemes=True,
-    streams=False,
+    gender="neutral",
     licence="MIT",
+    sample_rate_hz=SAMPLE_RATE_HZ,
 )
 
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from tests.tiny_face import LoudnessEngine, running_runtime
-from tts.espeak import EspeakVoices
+from tts.catalogue import espeak_voices
+from tts.registry import VoiceRegistry
 from warm.runtime import Runtime
 from warm.settings import Settings
 
@@ -24,8 +25,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def voices() -> Iterator[EspeakVoices]:
-    with closing(EspeakVoices()) as voices:
+def voices() -> Iterator[VoiceRegistry]:
+    with closing(espeak_voices()) as voices:
         yield voices
 
 
@@ -42,7 +43,7 @@ def engine() -> LoudnessEngine:
 
 @pytest.fixture
 def runtime(
-    settings: Settings, engine: LoudnessEngine, voices: EspeakVoices, tmp_path: Path
+    settings: Settings, engine: LoudnessEngine, voices: VoiceRegistry, tmp_path: Path
 ) -> Iterator[Runtime]:
     with running_runtime(settings, voices, tmp_path, engine=engine) as runtime:
         yield runtime

@@ -1,11 +1,6 @@
-"""Phonemes from espeak's phoneme marks: clean IPA, no gaps, stops from their closure."""
+"""Symbols of phonemes: their standard spelling in IPA, and the stops among them."""
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-
-from tts.espeak_results import PhonemeMark
-from tts.speech import Phoneme
 
 CLOSURE_S = 0.050
 """Duration of the closure before the burst of a stop, at normal speed."""
@@ -24,77 +19,13 @@ _STRESS_AND_LENGTH = frozenset("ˈˌːˑ")
 _RHOTIC_HOOK = "˞"
 
 
-@dataclass(slots=True)
-class _Segment:
-    symbol: str
-    start: int
-    """Samples."""
-
-
 def clean_symbol(raw: str) -> str:
     """Return the IPA letters and diacritics of a symbol, without stress, length, tone and ties."""
     kept = (character for character in raw.translate(_SPELLINGS) if _is_kept(character))
     return unicodedata.normalize("NFC", "".join(kept))
 
 
-def phonemes_of(
-    marks: Iterable[PhonemeMark], *, samples: int, sample_rate_hz: int
-) -> tuple[Phoneme, ...]:
-    """Return the phonemes of all `samples`, in order, without gaps; pauses are `""`.
-
-    espeak marks a voiceless stop at its burst, and a voiced one late after a consonant. Both are
-    moved back to the closure of the mouth.
-    """
-    segments = list(_segments(marks))
-    if not segments or segments[0].start > 0:
-        segments.insert(0, _Segment("", 0))
-    ends = [segment.start for segment in segments[1:]] + [samples]
-    _move_closures(segments, ends, closure=round(CLOSURE_S * sample_rate_hz))
-    return tuple(_phonemes(segments, samples, sample_rate_hz))
-
-
 def _is_kept(character: str) -> bool:
     if character in _STRESS_AND_LENGTH or character in _TIE_BARS:
         return False
     return character == _RHOTIC_HOOK or unicodedata.category(character) in _LETTERS_AND_DIACRITICS
-
-
-def _has_letter(symbol: str) -> bool:
-    """Return False for a lone diacritic, which modifies the sound before it."""
-    return any(unicodedata.category(character) in ("Ll", "Lu", "Lo") for character in symbol)
-
-
-def _segments(marks: Iterable[PhonemeMark]) -> Iterator[_Segment]:
-    """Drop marks without a sound of their own; merge consecutive pauses."""
-    previous = None
-    for mark in marks:
-        symbol = "" if mark.symbol.startswith("(") else clean_symbol(mark.symbol)
-        is_pause = not mark.symbol
-        if not (is_pause or _has_letter(symbol)) or (is_pause and previous == ""):
-            continue
-        previous = symbol
-        yield _Segment(symbol, mark.sample)
-
-
-def _move_closures(segments: Sequence[_Segment], ends: Sequence[int], *, closure: int) -> None:
-    for index in range(1, len(segments)):
-        before, segment = segments[index - 1], segments[index]
-        missing = _missing_closure(segment, ends[index] - segment.start, closure)
-        length_before = segment.start - before.start
-        available = length_before if before.symbol == "" else length_before // 2
-        segment.start -= min(missing, available)
-
-
-def _missing_closure(segment: _Segment, length: int, closure: int) -> int:
-    """Return the samples of closure missing before the mark; a voiced stop includes its murmur."""
-    first = segment.symbol[:1]
-    if first in VOICELESS_STOPS:
-        return closure
-    return max(0, closure - length) if first in VOICED_STOPS else 0
-
-
-def _phonemes(segments: Sequence[_Segment], samples: int, sample_rate_hz: int) -> Iterator[Phoneme]:
-    ends = [segment.start for segment in segments[1:]] + [samples]
-    for segment, end in zip(segments, ends, strict=True):
-        if end > segment.start:
-            yield Phoneme(segment.symbol, segment.start / sample_rate_hz, end / sample_rate_hz)

@@ -1,9 +1,13 @@
-"""Speech of a voice: the audio of one sentence and, if the voice knows them, its phonemes."""
+"""Speech of a voice: the audio of one sentence and, if they are known, its phonemes."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +24,52 @@ class Phoneme:
     end_s: float
 
 
+class PendingAudio(Protocol):
+    """The rest of a sentence that is still being synthesized. Iterated once, by one thread."""
+
+    @property
+    def samples(self) -> int:
+        """Number of samples of all pieces together; known in advance."""
+        ...
+
+    def __iter__(self) -> Iterator[Samples]:
+        """Yield the pieces in order, waiting for each; raises the errors of the voice."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Speech:
-    """One sentence of audio."""
+    """One sentence of audio, complete or still arriving."""
 
     text: str
-    samples: NDArray[np.float32]
-    """(n,) mono, -1…1."""
+    samples: Samples
+    """(n,) mono, -1…1: the whole sentence, or its first piece if there is `pending` audio."""
     sample_rate_hz: int
     phonemes: tuple[Phoneme, ...] | None
-    """In order, without gaps or overlaps, over all samples; None if the voice knows none."""
+    """In order, without gaps or overlaps, over the whole sentence; None if they are not known."""
+    pending: PendingAudio | None = None
+    """The audio after `samples`; None if the sentence is complete."""
+    voice: str | None = None
+    """The voice that spoke it, if it is not the chosen one."""
+    remarks: tuple[str, ...] = ()
+    """What was unusual, for the client: phrases such as "the voice x is unavailable (…)"."""
+
+    @property
+    def total_samples(self) -> int:
+        """Number of samples of the whole sentence."""
+        return len(self.samples) + (0 if self.pending is None else self.pending.samples)
 
     @property
     def duration_s(self) -> float:
-        """Length of the audio in seconds."""
-        return len(self.samples) / self.sample_rate_hz
+        """Length of the whole sentence in seconds."""
+        return self.total_samples / self.sample_rate_hz
+
+    def completed(self) -> "Speech":
+        """Wait for the rest of the audio and return the whole sentence.
+
+        May be called once; raises the errors of the voice.
+        """
+        if self.pending is None:
+            return self
+        samples = np.concatenate([self.samples, *self.pending])
+        return replace(self, samples=samples, pending=None)

@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from tts.speech import Speech
 
+PhonemeTimes = Literal["own", "aligned", "heard"]
+"""Source of the lips' timing: the voice itself, an alignment of its sound with a voice that knows
+the times, or its sound alone."""
+Gender = Literal["female", "male", "neutral", "unknown"]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceInfo:
     """A voice as `GET /voices` lists it."""
 
@@ -15,10 +20,21 @@ class VoiceInfo:
     name: str
     languages: tuple[str, ...]
     """BCP 47 tags, the default one first."""
-    knows_phonemes: bool
-    streams: bool
-    """True if the audio of a sentence arrives in pieces before it is complete."""
+    gender: Gender
     licence: str
+    sample_rate_hz: int
+    phoneme_times: PhonemeTimes = "own"
+    streams: bool = False
+    """True if the audio of a sentence arrives in pieces before it is complete."""
+    is_live: bool = True
+    """False if it is too slow on this machine to speak while people listen."""
+    problem: str | None = None
+    """Why it cannot speak at present, and the remedy; None if it can."""
+
+    @property
+    def knows_phonemes(self) -> bool:
+        """True if the voice itself reports its phonemes and their times."""
+        return self.phoneme_times == "own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +85,10 @@ class UnspeakableSentence(BadSpeechRequest):
         return UnspeakableSentence(
             voice=voice, number=number, start=start, sentence=sentence, reason=reason, remedy=remedy
         )
+
+
+class SentenceFailed(RuntimeError):
+    """A voice cannot speak a sentence; the message is a predicate, such as "takes too long"."""
 
 
 class VoiceUnavailable(RuntimeError):

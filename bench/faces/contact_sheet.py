@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.avatars import load_engine
 from stabilizers.blend import paste
-from tts.espeak import EspeakVoices
+from tts.catalogue import espeak_voices
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarStore
@@ -80,7 +80,7 @@ def shape_weights(weights: dict[Shape, float]) -> NDArray[np.float32]:
 
 def sentence_mouths(avatar: Avatar, engine: Engine, sentence: str) -> list[Picture]:
     """Return every third frame of a sentence, labelled with its phoneme."""
-    with closing(EspeakVoices()) as voices:
+    with closing(espeak_voices()) as voices:
         speeches = list(voices.speak(sentence, voices.choose()))
     pictures = []
     for speech in speeches:

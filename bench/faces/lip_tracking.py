@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bench.avatars import TALKING_VIDEO, film_spec, load_engine
 from bench.faces.lip_measures import Curve, MeasuredSentence
 from session.film import FilmSpec
-from tts.espeak import EspeakVoices
+from tts.catalogue import espeak_voices
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import PreparationSettings
@@ -28,7 +28,7 @@ BATCH = 16
 def measure_sentences(avatar: Avatar, texts: Sequence[str]) -> Iterator[MeasuredSentence]:
     """Say and render every text in turn, and track the lips in every picture."""
     tracker, cursor = LipTracker.create(avatar), 0
-    with closing(EspeakVoices()) as voices:
+    with closing(espeak_voices()) as voices:
         for text in texts:
             for speech in voices.speak(text, voices.choose()):
                 sentence = tracker.measure(speech, cursor)

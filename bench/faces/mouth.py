@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bench.avatars import load_engine, prepare_demo
 from bench.figure import Figure
 from stabilizers.blend import BlendMode, paste
-from tts.espeak import EspeakVoices
+from tts.catalogue import espeak_voices
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Engine, PatchRequest
 
@@ -62,7 +62,7 @@ def frame_times_s(avatar: Avatar, mode: BlendMode) -> Times:
 
 def mouth_track(engine: Engine, fps: int) -> NDArray[np.float32]:
     """Return (n, 7) the mouth of the sentence."""
-    with closing(EspeakVoices()) as voices:
+    with closing(espeak_voices()) as voices:
         tracks = [
             engine.encode_speech(speech, frames=int(speech.duration_s * fps), fps=fps)
             for speech in voices.speak(TEXT, voices.choose())

@@ -23,7 +23,7 @@ from bench.figure import Figure
 from stabilizers.blend import paste
 from stabilizers.similarity import apply, compose, invert
 from stabilizers.track import FACE_MESH
-from tts.espeak import EspeakVoices
+from tts.catalogue import espeak_voices
 from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import PreparationSettings
 from warm.engines.base import PatchRequest
@@ -74,7 +74,7 @@ def measure(out: Path) -> list[Figure]:
 def mouth_and_composite_ms(avatar: Avatar) -> Curve:
     """Return (frames,) milliseconds to draw and paste the mouth of each frame of a sentence."""
     engine = load_engine(avatar)
-    with closing(EspeakVoices()) as voices:
+    with closing(espeak_voices()) as voices:
         (speech,) = voices.speak(SENTENCE, voices.choose())
     frames = int(speech.duration_s * avatar.fps)
     times_ms = []

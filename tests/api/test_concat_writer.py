@@ -14,7 +14,7 @@ from session.__main__ import main
 from session.fragmented.boxes import iter_boxes
 from tests.sessions import film_of, session_of
 from tests.tiny_face import LoudnessEngine, tiny_avatar
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from warm.avatars.store import AvatarStore
 from warm.render.jobs import Interrupted, SpeakJob, SpeechReady
 from warm.runtime import Runtime
@@ -161,7 +161,7 @@ def test_a_reset_archives_the_film_and_the_next_starts_empty(
 
 @pytest.fixture
 def again(
-    settings: Settings, voices: EspeakVoices, tmp_path: Path
+    settings: Settings, voices: VoiceRegistry, tmp_path: Path
 ) -> Iterator[tuple[Runtime, Settings]]:
     """A server with the other writer, in the folder of a server that was stopped."""
     other = Settings(results_dir=settings.results_dir, avatar_id="tiny")

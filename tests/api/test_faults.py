@@ -21,7 +21,7 @@ from app import assemble, create_app
 from session.fragmented.check import check_film
 from tests.lossy_disk import LossyDisk
 from tests.tiny_face import LoudnessEngine, tiny_avatar
-from tts.espeak import EspeakVoices
+from tts.catalogue import espeak_voices
 from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
 from warm.settings import Settings
@@ -40,7 +40,7 @@ def serving(results: Path, avatar_folder: Path) -> Iterator[FlaskClient]:
         settings=settings,
         avatar=tiny_avatar(avatar_folder),
         engine=LoudnessEngine(),
-        voices=EspeakVoices(),
+        voices=espeak_voices(),
     )
     runtime.start()
     assert runtime.wait_until_warm(30)

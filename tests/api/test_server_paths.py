@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from app import assemble
 from tests.tiny_face import LoudnessEngine, running_runtime
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from warm.avatars.store import AvatarStore
 from warm.settings import Settings
 
@@ -48,7 +48,7 @@ def texts(client: FlaskClient, results: Path) -> list[str]:
 
 
 def test_no_answer_contains_a_path_from_the_root(
-    tmp_path: Path, voices: EspeakVoices, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, voices: VoiceRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     settings = Settings(results_dir=Path("results"), avatar_id="tiny", archive_on_reset=True)

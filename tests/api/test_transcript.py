@@ -10,7 +10,7 @@ from app import assemble
 from session.film import Cue
 from tests.api.growing_films import EVENTS, LIVE, growing_film, say, speak, status_of
 from tests.tiny_face import LoudnessEngine, tiny_avatar
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
 from warm.settings import Settings
@@ -51,7 +51,7 @@ def test_each_sentence_has_a_cue_of_its_duration(client: FlaskClient) -> None:
 
 
 def test_a_film_of_the_concat_writer_is_not_live_but_has_captions_and_an_export(
-    settings: Settings, engine: LoudnessEngine, voices: EspeakVoices, tmp_path: Path
+    settings: Settings, engine: LoudnessEngine, voices: VoiceRegistry, tmp_path: Path
 ) -> None:
     joining = settings.model_copy(update={"writer": "concat"})
     avatar = tiny_avatar(tmp_path)

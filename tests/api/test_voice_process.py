@@ -14,8 +14,8 @@ from api.problem import problem_of
 from session.fragmented.check import check_film
 from tests.api.server_process import Server, launched, serving, wait_until_ready
 from tests.polling import wait_until
-from tts.espeak import EspeakVoices
-from tts.isolated_espeak import PROCESSES
+from tts.espeak.isolated import PROCESSES
+from tts.registry import VoiceRegistry
 from tts.voice import VoiceUnavailable
 
 pytestmark = pytest.mark.slow
@@ -151,7 +151,7 @@ def test_a_request_may_be_retried_if_the_voices_cannot_restart() -> None:
 
 
 def test_voices_that_cannot_start_end_the_server_with_the_reason() -> None:
-    def fail() -> EspeakVoices:
+    def fail() -> VoiceRegistry:
         raise VoiceUnavailable("no speech worker can be started")
 
     reported: list[Exception] = []

@@ -26,7 +26,7 @@ import api.server.worker  # noqa: E402
 from api.server.gunicorn_app import listen, serve  # noqa: E402
 from app import announce, assemble, exit_on_start_failure  # noqa: E402
 from tests.tiny_face import LoudnessEngine, tiny_avatar  # noqa: E402
-from tts.espeak import EspeakVoices  # noqa: E402
+from tts.catalogue import espeak_voices  # noqa: E402
 from warm.avatars.store import AvatarStore  # noqa: E402
 from warm.engines.base import EngineLost, PatchRequest, PendingPatches  # noqa: E402
 from warm.engines.weights.errors import WeightsError  # noqa: E402
@@ -98,7 +98,7 @@ def main(results: Path, port: int, fault: str = "none", *named: str) -> None:
             settings=settings,
             avatar=tiny_avatar(results),
             engine=engines.get(fault, LoudnessEngine)(),
-            voices=EspeakVoices(),
+            voices=espeak_voices(),
             on_warm=lambda: announce(settings),
         )
         runtime.on_start_failure(exit_on_start_failure)

@@ -12,7 +12,7 @@ from bench.server_process import ServerProcess
 from session.fragmented.check import check_film
 from tests.api.server_process import serving
 from tests.polling import wait_until
-from tts.isolated_espeak import PROCESSES
+from tts.espeak.isolated import PROCESSES
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from bench.hostile_texts import GENERATORS, MAX_CHARS, hostile_texts
-from tts.espeak import EspeakVoices
+from tts.catalogue import espeak_voices
+from tts.registry import VoiceRegistry
 from tts.speech import Speech
 from tts.text.sentences import MAX_WEIGHT, check_text, split_sentences
 from tts.voice import BadSpeechRequest, UnspeakableSentence
@@ -19,13 +20,13 @@ SAMPLE = 3 * len(GENERATORS)
 
 
 @pytest.fixture(scope="module")
-def own() -> Iterator[EspeakVoices]:
+def own() -> Iterator[VoiceRegistry]:
     """Voices whose processes may die."""
-    with closing(EspeakVoices()) as voices:
+    with closing(espeak_voices()) as voices:
         yield voices
 
 
-def speak(voices: EspeakVoices, text: str, **choice: object) -> list[Speech]:
+def speak(voices: VoiceRegistry, text: str, **choice: object) -> list[Speech]:
     return list(voices.speak(text, voices.choose(**choice)))  # type: ignore[arg-type]
 
 
@@ -43,7 +44,7 @@ def speak(voices: EspeakVoices, text: str, **choice: object) -> list[Speech]:
     ],
 )
 def test_texts_that_crashed_espeak_once_are_spoken(
-    voices: EspeakVoices, language: str, text: str
+    voices: VoiceRegistry, language: str, text: str
 ) -> None:
     """They are from reports about espeak-ng: #2489, #1302, #534, #1073."""
     for speed in (1.0, 2.0):
@@ -53,7 +54,7 @@ def test_texts_that_crashed_espeak_once_are_spoken(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1])
-def test_hostile_texts_of_every_kind_are_spoken_or_refused(own: EspeakVoices, seed: int) -> None:
+def test_hostile_texts_of_every_kind_are_spoken_or_refused(own: VoiceRegistry, seed: int) -> None:
     """`python -m bench hostile` sends more, in all languages, to a real server."""
     rng = Random(seed)
     ids = [info.id for info in own.infos()]

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +18,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import tts.isolated_espeak
+import tts.espeak.isolated
 from isolation.process import ROOT, WorkerProcess, WorkerTimeout
 from tests.polling import wait_until
-from tts.espeak import EspeakVoices
-from tts.espeak_results import EspeakError
-from tts.isolated_espeak import COMMAND, MAX_REMEMBERED, PROCESSES, IsolatedEspeak
+from tts.espeak.isolated import COMMAND, MAX_REMEMBERED, PROCESSES, IsolatedEspeak
+from tts.espeak.results import EspeakError
+from tts.espeak.voices import EspeakVoices
+from tts.registry import VoiceRegistry
 from tts.speech import Speech
-from tts.voice import BadSpeechRequest, VoiceUnavailable
+from tts.voice import BadSpeechRequest, SentenceFailed, VoiceUnavailable
 
 OVERFLOW = "s'" * 70
 """Overflows a buffer of espeak with every English voice: SIGABRT."""
@@ -36,8 +37,8 @@ TIMEOUT_S = 30
 
 MISBEHAVING = """
 import os, sys, time
-from tts import speech_worker
-from tts.espeak_library import EspeakLibrary
+from tts.espeak import worker as speech_worker
+from tts.espeak.library import EspeakLibrary
 
 class MisbehavingLibrary(EspeakLibrary):
     def synthesize(self, text, *, voice, rate_wpm):
@@ -75,7 +76,17 @@ def misbehaving(tmp_path: Path) -> Iterator[IsolatedEspeak]:
 
 
 def speak(voices: EspeakVoices, text: str, **choice: object) -> list[Speech]:
-    return list(voices.speak(text, voices.choose(**choice)))  # type: ignore[arg-type]
+    registry = VoiceRegistry([voices])
+    return list(registry.speak(text, registry.choose(**choice)))  # type: ignore[arg-type]
+
+
+def descriptors(pid: int) -> set[str]:
+    """Return the targets of a process's open descriptors; it may close one at any time."""
+    names = set[str]()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            names.add(os.readlink(link))  # noqa: PTH115
+    return names
 
 
 def pids(voices: EspeakVoices) -> list[int]:
@@ -115,14 +126,15 @@ def test_a_text_that_crashes_espeak_affects_no_other_text(
 
 def test_the_message_names_the_sentence_its_position_and_the_next_step(own: EspeakVoices) -> None:
     text = f"One is  fine.\n\n  Two, too. {OVERFLOW} Three."
-    speeches = own.speak(text, own.choose())
+    registry = VoiceRegistry([own])
+    speeches = registry.speak(text, registry.choose())
     assert [next(speeches).text for _ in range(2)] == ["One is fine.", "Two, too."]
     with pytest.raises(BadSpeechRequest) as caught:
         next(speeches)
     message = str(caught.value)
     position = text.index("s's'") + 1
     assert f"sentence 3 of the text, which begins at character {position}, \"s's's'" in message
-    assert "espeak-en-us-female" in message
+    assert "espeak:en-us" in message
     assert "Rephrase that sentence, leave it out, or choose another voice." in message
 
 
@@ -147,7 +159,7 @@ def test_a_text_that_fails_with_one_voice_is_tried_with_another(own: EspeakVoice
 def test_the_number_of_remembered_failures_is_bounded(
     misbehaving: IsolatedEspeak, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tts.isolated_espeak, "MAX_REMEMBERED", 3)
+    monkeypatch.setattr(tts.espeak.isolated, "MAX_REMEMBERED", 3)
     assert MAX_REMEMBERED > 3
     for number in range(5):
         misbehaving._record_failure(b"%d" % number)
@@ -187,7 +199,7 @@ def test_spare_workers_that_are_killed_are_replaced(own: EspeakVoices) -> None:
 
 def test_a_sentence_that_never_stops_computing_fails(misbehaving: IsolatedEspeak) -> None:
     began_s = time.monotonic()
-    with pytest.raises(EspeakError, match=r"takes too long: .*CPU time"):
+    with pytest.raises(SentenceFailed, match=r"takes too long: .*CPU time"):
         synthesize(misbehaving, "spin")
     assert time.monotonic() - began_s < TIMEOUT_S
     assert synthesize(misbehaving, "hello")
@@ -196,9 +208,9 @@ def test_a_sentence_that_never_stops_computing_fails(misbehaving: IsolatedEspeak
 def test_a_sentence_that_hangs_fails(
     misbehaving: IsolatedEspeak, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tts.isolated_espeak, "SENTENCE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(tts.espeak.isolated, "SENTENCE_TIMEOUT_S", 0.2)
     hanging = misbehaving.pids()[0]
-    with pytest.raises(EspeakError, match=re.escape("gave no answer within 0.2 s")):
+    with pytest.raises(SentenceFailed, match=re.escape("gave no answer within 0.2 s")):
         synthesize(misbehaving, "sleep")
     assert not is_running(hanging)
     monkeypatch.undo()
@@ -207,19 +219,19 @@ def test_a_sentence_that_hangs_fails(
 
 def test_a_worker_that_writes_invalid_messages_is_killed(misbehaving: IsolatedEspeak) -> None:
     """Fails if the parent trusts lengths: a process with corrupted memory may write anything."""
-    with pytest.raises(EspeakError):
+    with pytest.raises(SentenceFailed):
         synthesize(misbehaving, "chatter")
     assert synthesize(misbehaving, "hello")
 
 
 def test_a_text_with_too_much_audio_is_refused() -> None:
     code = (
-        "from tts import espeak_library, speech_worker\n"
+        "from tts.espeak import library as espeak_library, worker as speech_worker\n"
         "espeak_library.MAX_AUDIO_S = 1\n"
         "speech_worker.main()"
     )
     with closing(IsolatedEspeak((sys.executable, "-c", code))) as espeak:
-        with pytest.raises(EspeakError, match="takes more than 1 s to say"):
+        with pytest.raises(SentenceFailed, match="takes more than 1 s to say"):
             synthesize(espeak, "one two three four five six seven eight nine ten")
         assert synthesize(espeak, "one")
         assert espeak._failures == {}
@@ -238,7 +250,7 @@ def test_an_unknown_voice_is_not_a_failure_of_the_text(own: EspeakVoices) -> Non
         ("raise SystemExit(7)", "ended with status 7"),
         ("import os; os.abort()", "died of SIGABRT"),
         (
-            "from tts import espeak_library, speech_worker\n"
+            "from tts.espeak import library as espeak_library, worker as speech_worker\n"
             "espeak_library.espeakng_loader.get_library_path = lambda: '/nowhere.so'\n"
             "speech_worker.main()",
             "espeak-ng cannot be loaded from /nowhere.so",
@@ -275,7 +287,7 @@ def test_garbage_collected_voices_leave_no_process() -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_workers_end_with_their_parent_process(number: signal.Signals) -> None:
     code = (
-        "import time\nfrom tts.isolated_espeak import IsolatedEspeak\n"
+        "import time\nfrom tts.espeak.isolated import IsolatedEspeak\n"
         "print(*IsolatedEspeak().pids(), flush=True)\ntime.sleep(3600)"
     )
     with subprocess.Popen(
@@ -298,7 +310,7 @@ def test_a_worker_inherits_no_descriptor_or_session(own: EspeakVoices) -> None:
     with (ROOT / "pyproject.toml").open("rb"):
         for pid in pids(own):
             wait_until(lambda: os.getsid(pid) == pid, "a session of the worker of its own")  # noqa: B023
-            names = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}  # noqa: PTH115
+            names = descriptors(pid)
             assert not any("pyproject" in name or "socket" in name for name in names)
 
 
@@ -316,7 +328,7 @@ def test_a_worker_starts_quickly() -> None:
 
 def test_a_worker_imports_little() -> None:
     code = (
-        "import sys, tts.speech_worker; print(sorted({n.partition('.')[0] for n in sys.modules}))"
+        "import sys, tts.espeak.worker; print(sorted({n.partition('.')[0] for n in sys.modules}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
@@ -409,7 +421,7 @@ ODD_TEXTS = st.one_of(
     speed=st.sampled_from([0.5, 1.0, 2.0]),
 )
 def test_odd_texts_are_spoken_or_refused(
-    voices: EspeakVoices, text: str, language: str, speed: float
+    voices: VoiceRegistry, text: str, language: str, speed: float
 ) -> None:
     """Every sentence is spoken, or refused with its field; afterwards the voices still work."""
     try:
@@ -417,4 +429,4 @@ def test_odd_texts_are_spoken_or_refused(
             assert np.isfinite(speech.samples).all()
     except BadSpeechRequest as refusal:
         assert refusal.field == "text"
-        assert speak(voices, "hello")
+        assert list(voices.speak("hello", voices.choose()))

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tts.espeak_results import PhonemeMark
-from tts.phonemes import CLOSURE_S, clean_symbol, phonemes_of
+from tts.espeak.marks import phonemes_of
+from tts.espeak.results import PhonemeMark
+from tts.phonemes import CLOSURE_S, clean_symbol
 from tts.speech import Phoneme
 
 RATE = 1000

@@ -15,7 +15,7 @@ import pytest
 import tts.worker_pool
 from isolation.process import ROOT, RequestCancelled, WorkerKilled
 from tests.polling import wait_until
-from tts.isolated_espeak import COMMAND
+from tts.espeak.isolated import COMMAND
 from tts.voice import VoiceUnavailable
 from tts.worker_pool import WorkerPool
 
@@ -23,8 +23,8 @@ TIMEOUT_S = 30
 SLOW = """
 import sys, time
 from pathlib import Path
-from tts import speech_worker
-from tts.espeak_results import SynthesizedSpeech
+from tts.espeak import worker as speech_worker
+from tts.espeak.results import SynthesizedSpeech
 
 class SlowSynthesizer:
     def languages(self):

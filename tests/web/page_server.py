@@ -21,7 +21,7 @@ sys.path.insert(0, str(HERE.parents[2]))
 from api.server.gunicorn_app import listen, serve  # noqa: E402
 from app import announce, assemble  # noqa: E402
 from tests.tiny_face import LoudnessEngine  # noqa: E402
-from tts.espeak import EspeakVoices  # noqa: E402
+from tts.catalogue import espeak_voices  # noqa: E402
 from warm.avatars.avatar import CANONICAL_EYES, AvatarBuild  # noqa: E402
 from warm.avatars.store import AvatarStore  # noqa: E402
 from warm.prepare.idle_film import write_idle_film  # noqa: E402
@@ -101,7 +101,7 @@ def main(results: Path, port: int, **more: Any) -> None:
             settings=settings,
             avatar=store.open("grey"),
             engine=HeldEngine(results / "hold"),
-            voices=EspeakVoices(),
+            voices=espeak_voices(),
             on_warm=lambda: announce(settings),
         )
         runtime.start()

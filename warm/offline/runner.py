@@ -14,7 +14,7 @@ import cv2
 from tqdm import tqdm
 
 from session.film import FilmSpec
-from tts.espeak import EspeakVoices
+from tts.catalogue import espeak_voices
 from tts.voice import Voices
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError, AvatarStore
@@ -43,7 +43,7 @@ def run_tasks(tasks: Sequence[RenderTask], settings: Settings, *, force: bool) -
 
     Raises RefusedTasks, WeightsError and VoiceUnavailable.
     """
-    with closing(EspeakVoices()) as voices:
+    with closing(espeak_voices()) as voices:
         return _run_tasks(tasks, settings, voices, force=force)
 
 

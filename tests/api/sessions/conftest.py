@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from app import assemble
 from tests.api.sessions.clients import Clock, CountingEngine
 from tests.tiny_face import tiny_avatar
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
 from warm.settings import Settings
@@ -28,7 +28,7 @@ def store(settings: Settings) -> AvatarStore:
 
 @pytest.fixture
 def serve(
-    settings: Settings, engine: CountingEngine, voices: EspeakVoices, tmp_path: Path
+    settings: Settings, engine: CountingEngine, voices: VoiceRegistry, tmp_path: Path
 ) -> Iterator[Callable[..., FlaskClient]]:
     """Start a server with other settings; the one before it is stopped."""
     runtimes: list[Runtime] = []

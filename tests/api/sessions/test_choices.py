@@ -39,7 +39,7 @@ def test_two_sessions_have_their_own_faces_and_voices(
     client: FlaskClient, store: AvatarStore
 ) -> None:
     save(store, "tall")
-    made = make(client, session_id="two", avatar_id="tall", voice="espeak-de-male", speed=1.5)
+    made = make(client, session_id="two", avatar_id="tall", voice="espeak:de+male", speed=1.5)
     assert made.status_code == 201
     one, two = say(client, "one"), say(client, "two")
     first, second = pictures(one["video_path"]), pictures(two["video_path"])
@@ -49,22 +49,22 @@ def test_two_sessions_have_their_own_faces_and_voices(
     assert np.abs(second[:, :20, :20].astype(int) - 90).max() < 4
     assert np.ptp(first[:, :20, :20].mean((1, 2, 3))) > 50
     assert len(second) < 0.8 * len(first)
-    same = say(client, "three", voice="espeak-de-male", speed=1.5)
+    same = say(client, "three", voice="espeak:de+male", speed=1.5)
     assert likeness(two["video_path"], same["video_path"]) > 0.85
     other = say(client, "four", speed=1.5)
     assert likeness(two["video_path"], other["video_path"]) < 0.6
     reply = client.get("/sessions/two").get_json()
-    assert (reply["avatar_id"], reply["voice"], reply["speed"]) == ("tall", "espeak-de-male", 1.5)
+    assert (reply["avatar_id"], reply["voice"], reply["speed"]) == ("tall", "espeak:de+male", 1.5)
     assert (reply["width"], reply["height"], reply["idle"]["frames"]) == (*TALL, 8)
     assert client.get("/sessions/one").get_json()["idle"]["frames"] == 20
 
 
 def test_a_request_may_speak_with_another_voice_than_its_session(client: FlaskClient) -> None:
-    make(client, session_id="de", voice="espeak-de-male")
+    make(client, session_id="de", voice="espeak:de+male")
     own = say(client, "de")
-    other = say(client, "other", voice="espeak-fr-fr-female")
+    other = say(client, "other", voice="espeak:fr-fr")
     client.get("/reset?session_id=de")
-    now = say(client, "de", voice="espeak-fr-fr-female")
+    now = say(client, "de", voice="espeak:fr-fr")
     assert likeness(now["video_path"], other["video_path"]) > 0.85
     client.get("/reset?session_id=de")
     again = say(client, "de")
@@ -105,7 +105,7 @@ def test_an_invalid_choice_is_named_and_nothing_is_created(
 
 def test_a_reset_keeps_the_choices_or_changes_them(client: FlaskClient, store: AvatarStore) -> None:
     save(store, "tall")
-    make(client, session_id="bob", avatar_id="tall", voice="espeak-de-male", speed=1.5)
+    make(client, session_id="bob", avatar_id="tall", voice="espeak:de+male", speed=1.5)
     say(client, "bob")
     client.get("/reset?session_id=bob")
     kept = client.get("/sessions/bob").get_json()

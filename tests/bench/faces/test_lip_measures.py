@@ -18,7 +18,7 @@ from bench.faces.lip_measures import (
     widest_a,
 )
 from bench.faces.lip_sentences import SENTENCES
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from warm.engines.viseme.phoneme_curves import mouth_curves, mouth_track_from_phonemes
 from warm.engines.viseme.shape import CURVE_HZ, FULL_GAP_IOD, Shape
 
@@ -33,7 +33,7 @@ class FiftyFrames:
 
 
 @pytest.fixture(scope="module")
-def perfect(voices: EspeakVoices) -> list[MeasuredSentence]:
+def perfect(voices: VoiceRegistry) -> list[MeasuredSentence]:
     """Ten sentences whose lips follow the target exactly."""
     sentences, cursor = [], 0
     for text in SENTENCES[:10]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from tts.text.sentences import MAX_WEIGHT, Sentence, min_duration_s, speakable_text, split_sentences
 from tts.voice import BadSpeechRequest
 
@@ -143,7 +143,7 @@ MULTILINGUAL = {
 @pytest.mark.parametrize("language", MULTILINGUAL)
 @pytest.mark.parametrize("speed", [0.5, 1.0, 2.0])
 def test_no_voice_speaks_a_text_faster_than_the_minimum_duration(
-    voices: EspeakVoices, language: str, speed: float
+    voices: VoiceRegistry, language: str, speed: float
 ) -> None:
     text = MULTILINGUAL[language]
     choice = voices.choose(voice=None, language=language, speed=speed)

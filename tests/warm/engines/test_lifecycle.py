@@ -11,7 +11,7 @@ import pytest
 
 from tests.sessions import session_of
 from tests.tiny_face import LoudnessEngine, tiny_avatar
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from warm.engines.base import EngineLost, EngineOutOfMemory, PatchRequest, PendingPatches
 from warm.engines.lifecycle import EngineLifecycle, LoadPolicy
 from warm.render.jobs import SpeakJob
@@ -261,7 +261,7 @@ LONG = "This is a sentence that takes a while. It is followed by another one. An
 
 @contextmanager
 def one_of_two_speeches_lost(
-    settings: Settings, voices: EspeakVoices, folder: Path
+    settings: Settings, voices: VoiceRegistry, folder: Path
 ) -> Iterator[tuple[Runtime, LostEngine, SpeakJob, SpeakJob]]:
     """A server whose device failed during two speeches: the failed job and the waiting one."""
     engine = LostEngine()
@@ -282,7 +282,7 @@ def one_of_two_speeches_lost(
 
 
 def test_a_clip_without_a_frame_in_the_lost_pass_waits_and_is_completed(
-    settings: Settings, voices: EspeakVoices, tmp_path: Path
+    settings: Settings, voices: VoiceRegistry, tmp_path: Path
 ) -> None:
     with one_of_two_speeches_lost(settings, voices, tmp_path) as (
         runtime,
@@ -303,7 +303,7 @@ def test_a_clip_without_a_frame_in_the_lost_pass_waits_and_is_completed(
 
 
 def test_a_clip_that_waits_for_a_lost_engine_is_interrupted_once_it_is_back(
-    settings: Settings, voices: EspeakVoices, tmp_path: Path
+    settings: Settings, voices: VoiceRegistry, tmp_path: Path
 ) -> None:
     """Catches closing frames requested from an engine that is not loaded."""
     with one_of_two_speeches_lost(settings, voices, tmp_path) as (runtime, engine, _, other):

@@ -18,7 +18,7 @@ from session.film import FilmSpec
 from session.fragmented.journal import journal_path
 from tests.tiny_face import FRAMES, MOUTH, PATCH, LoudnessEngine, tiny_avatar
 from tests.warm.sample_videos import portrait
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from tts.speech import Speech
 from warm.__main__ import main
 from warm.avatars.avatar import AvatarBuild
@@ -196,7 +196,7 @@ def test_no_frame_is_lost_between_the_chunks_of_a_long_file(
 
 
 def test_the_chunks_of_a_long_file_have_the_features_of_the_whole(
-    results: Path, voices: EspeakVoices
+    results: Path, voices: VoiceRegistry
 ) -> None:
     choice = voices.choose(voice="espeak-en-us-female", language=None, speed=1.0)
     (speech,) = voices.speak("One two three four five six seven eight.", choice)

@@ -13,7 +13,7 @@ from session.video_encoder import VideoEncoder
 from tests.polling import wait_until
 from tests.sessions import session_of
 from tests.tiny_face import running_runtime
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from warm.render.health import NotReady
 from warm.render.jobs import Interrupted
 from warm.runtime import Runtime
@@ -55,7 +55,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Gate]]:
 
 @pytest.fixture
 def runtime(
-    settings: Settings, voices: EspeakVoices, tmp_path: Path, gate: Callable[[str], Gate]
+    settings: Settings, voices: VoiceRegistry, tmp_path: Path, gate: Callable[[str], Gate]
 ) -> Iterator[Runtime]:
     """A server that lets two sessions speak at once."""
     few = settings.model_copy(update={"max_speaking": 2, "max_queue": 8})
@@ -172,7 +172,7 @@ def test_a_stop_waits_for_a_film_that_is_being_created(
 
 
 def test_health_reports_a_disk_that_does_not_respond(
-    settings: Settings, voices: EspeakVoices, tmp_path: Path, gate: Callable[[str], Gate]
+    settings: Settings, voices: VoiceRegistry, tmp_path: Path, gate: Callable[[str], Gate]
 ) -> None:
     quick = settings.model_copy(update={"stale_s": 0.2})
     with running_runtime(quick, voices, tmp_path) as runtime:
@@ -191,7 +191,7 @@ def test_health_reports_a_disk_that_does_not_respond(
 
 
 def test_the_start_empties_the_trash(
-    settings: Settings, voices: EspeakVoices, tmp_path: Path
+    settings: Settings, voices: VoiceRegistry, tmp_path: Path
 ) -> None:
     trash = settings.results_dir / "trash"
     trash.mkdir(parents=True)

@@ -10,7 +10,7 @@ from session.fragmented.check import check_film
 from tests.polling import wait_until
 from tests.sessions import film_of, session_of
 from tests.tiny_face import LoudnessEngine, running_runtime
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from warm.render.jobs import FragmentCommitted, Interrupted, Origin, SpeakJob
 from warm.runtime import Runtime
 from warm.sessions.session import Session
@@ -45,7 +45,7 @@ class Client:
 
 @pytest.fixture
 def runtime(
-    settings: Settings, engine: LoudnessEngine, voices: EspeakVoices, tmp_path: Path
+    settings: Settings, engine: LoudnessEngine, voices: VoiceRegistry, tmp_path: Path
 ) -> Iterator[Runtime]:
     more = settings.model_copy(update={"max_queue": 8})
     with running_runtime(more, voices, tmp_path, engine=engine) as runtime:
@@ -113,7 +113,7 @@ def test_a_request_whose_film_is_being_created_is_answered_before_the_disk_respo
 
 
 def test_a_request_that_waits_for_the_engine_is_dropped(
-    settings: Settings, voices: EspeakVoices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, voices: VoiceRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may_load = Event()
     lazy = settings.model_copy(update={"lazy_load": True})

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.sessions import session_of
 from tests.tiny_face import LoudnessEngine, running_runtime, tiny_avatar
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from warm.engines.base import EngineLost
 from warm.render.demand import Demand
 from warm.render.encoder import ClipEncoder
@@ -44,7 +44,7 @@ class CountingEngine(LoudnessEngine):
 class SteppedServer:
     """A server without a render thread: the test runs its iterations and moves its clock."""
 
-    def __init__(self, settings: Settings, voices: EspeakVoices, folder: Path) -> None:
+    def __init__(self, settings: Settings, voices: VoiceRegistry, folder: Path) -> None:
         self.now_s = 1000.0
         self.engine = CountingEngine()
         self.runtime = Runtime(
@@ -110,7 +110,7 @@ def idle_settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def server(
-    idle_settings: Settings, voices: EspeakVoices, tmp_path: Path
+    idle_settings: Settings, voices: VoiceRegistry, tmp_path: Path
 ) -> Iterator[SteppedServer]:
     made = SteppedServer(idle_settings, voices, tmp_path)
     yield made
@@ -252,7 +252,7 @@ def test_an_interruption_answers_before_the_film_is_open(
 
 @pytest.fixture
 def started(
-    idle_settings: Settings, voices: EspeakVoices, tmp_path: Path
+    idle_settings: Settings, voices: VoiceRegistry, tmp_path: Path
 ) -> Iterator[tuple[Runtime, ThreadPoolExecutor]]:
     """A server with its render thread, and threads for clients."""
     with (
@@ -306,7 +306,7 @@ def test_a_render_thread_that_dies_while_a_request_is_handed_over_answers_all_re
 
 
 def test_a_render_thread_that_hangs_keeps_no_client_waiting_after_a_stop(
-    idle_settings: Settings, voices: EspeakVoices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    idle_settings: Settings, voices: VoiceRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging = Gate(monkeypatch, LoudnessEngine, "submit")
     hanging.is_open.set()
@@ -388,7 +388,7 @@ STEPS = st.sampled_from(
 
 
 def test_every_request_is_answered_in_any_order_of_events(
-    idle_settings: Settings, voices: EspeakVoices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    idle_settings: Settings, voices: VoiceRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches a state in which a request waits forever."""
     patient = idle_settings.model_copy(update={"stale_s": 3600.0})

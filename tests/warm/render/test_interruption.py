@@ -5,7 +5,7 @@ import pytest
 
 from session.film import FilmSpec
 from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from tts.speech import Phoneme, Speech
 from warm.render.interruption import CLOSING_S, FADE_S, closing_utterance, fade_out, phonemes_until
 from warm.render.speech_feed import spoken_sentence
@@ -16,7 +16,7 @@ CLOSING_FRAMES = round(CLOSING_S * SPEC.fps)
 
 
 @pytest.fixture
-def speech(voices: EspeakVoices) -> Speech:
+def speech(voices: VoiceRegistry) -> Speech:
     (speech,) = voices.speak("Good morning, and thank you for calling.", voices.choose())
     return speech
 

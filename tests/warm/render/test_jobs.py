@@ -5,20 +5,22 @@ from typing import Any
 
 import pytest
 
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from warm.render.jobs import Command, EngineLoaded, EngineLoading, SpeakJob, SpeechReady, StopMode
 from warm.sessions.session import Session
 
 READY = SpeechReady(sentence=0, text="Hello.", duration_s=1.0)
 
 
-def make_job(voices: EspeakVoices, folder: Path, session_id: str = "a", **options: Any) -> SpeakJob:
+def make_job(
+    voices: VoiceRegistry, folder: Path, session_id: str = "a", **options: Any
+) -> SpeakJob:
     session = Session(session_id, folder / "film.mp4", under=folder, writer="fragments")
     return SpeakJob(session=session, text="Hello.", choice=voices.choose(), **options)
 
 
 @pytest.fixture
-def job(voices: EspeakVoices, tmp_path: Path) -> SpeakJob:
+def job(voices: VoiceRegistry, tmp_path: Path) -> SpeakJob:
     return make_job(voices, tmp_path)
 
 
@@ -55,7 +57,7 @@ def test_a_job_that_did_not_wait_announces_no_loaded_engine(job: SpeakJob) -> No
     assert job.timings.reload_s is None
 
 
-def test_a_thread_that_waits_calls_the_watchdog(voices: EspeakVoices, tmp_path: Path) -> None:
+def test_a_thread_that_waits_calls_the_watchdog(voices: VoiceRegistry, tmp_path: Path) -> None:
     job = make_job(voices, tmp_path)
     job.watchdog = lambda: job.fail(TimeoutError("nothing else answers"))
     with pytest.raises(TimeoutError, match="nothing else answers"):

@@ -18,7 +18,7 @@ from session.fragmented.writer import FilmWriter
 from tests.polling import wait_until
 from tests.sessions import film_of, session_of
 from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from tts.voice import VoiceChoice
 from warm.engines.base import Patch, PatchRequest, PendingPatches
 from warm.render.compositing import composite
@@ -92,7 +92,7 @@ def decoded(path: Path) -> NDArray[np.uint8]:
 class SteppedRenderer:
     """A renderer over real films; the test runs its passes and moves its clock."""
 
-    def __init__(self, folder: Path, engine: LoudnessEngine, voices: EspeakVoices) -> None:
+    def __init__(self, folder: Path, engine: LoudnessEngine, voices: VoiceRegistry) -> None:
         self.now_s = 100.0
         self.steps = Steps(lambda: self.now_s)
         self.engine = engine
@@ -153,7 +153,7 @@ class SteppedRenderer:
 
 
 @pytest.fixture
-def stepped(tmp_path: Path, voices: EspeakVoices) -> Iterator[SteppedRenderer]:
+def stepped(tmp_path: Path, voices: VoiceRegistry) -> Iterator[SteppedRenderer]:
     stepped = SteppedRenderer(tmp_path, CountingEngine(), voices)
     yield stepped
     for film in stepped.films.values():
@@ -188,7 +188,7 @@ def test_clips_whose_films_are_being_opened_count_in_a_burst(stepped: SteppedRen
 
 
 def test_a_pass_has_one_clip_if_the_engine_does_not_benefit_from_batching(
-    tmp_path: Path, voices: EspeakVoices
+    tmp_path: Path, voices: VoiceRegistry
 ) -> None:
     engine = CountingEngine()
     engine.benefits_from_batching = False
@@ -248,7 +248,7 @@ def test_a_stalled_encoder_delays_no_other_session(stepped: SteppedRenderer) -> 
     assert stepped.now_s - step.started_s > 0.5
 
 
-def test_an_asynchronous_engine_gives_the_same_film(tmp_path: Path, voices: EspeakVoices) -> None:
+def test_an_asynchronous_engine_gives_the_same_film(tmp_path: Path, voices: VoiceRegistry) -> None:
     films = []
     for name, engine in (("synchronous", CountingEngine()), ("asynchronous", AsynchronousEngine())):
         folder = tmp_path / name

@@ -15,7 +15,7 @@ from session.video_encoder import VideoEncoder
 from tests.polling import wait_until
 from tests.sessions import session_of
 from tests.tiny_face import LoudnessEngine, running_runtime
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from warm.engines.base import PatchRequest, PendingPatches
 from warm.render.health import NotReady
 from warm.render.jobs import SpeakJob
@@ -70,7 +70,7 @@ Serve = Callable[..., AbstractContextManager[Runtime]]
 
 
 @pytest.fixture
-def serve(settings: Settings, voices: EspeakVoices, tmp_path: Path) -> Serve:
+def serve(settings: Settings, voices: VoiceRegistry, tmp_path: Path) -> Serve:
     """Starts a server that reports after 0.5 s, and answers after 2.5 s."""
 
     def start(engine: LoudnessEngine | None = None, **changes: Any) -> Any:

@@ -23,7 +23,7 @@ from tests.tiny_face import (
     running_runtime,
     tiny_avatar,
 )
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.engines.base import PatchRequest, PendingPatches
 from warm.render.health import NotReady
@@ -235,7 +235,7 @@ def test_a_stop_ends_the_clip_after_a_fragment_and_the_film_can_be_continued(
     runtime: Runtime,
     choice: VoiceChoice,
     settings: Settings,
-    voices: EspeakVoices,
+    voices: VoiceRegistry,
     tmp_path: Path,
 ) -> None:
     job = runtime.speak(session_of(runtime), " ".join([TEXT] * 60), choice)
@@ -262,7 +262,7 @@ def test_the_start_cuts_incomplete_bytes_after_the_last_fragment(
     runtime: Runtime,
     choice: VoiceChoice,
     settings: Settings,
-    voices: EspeakVoices,
+    voices: VoiceRegistry,
     tmp_path: Path,
 ) -> None:
     path = runtime.speak(session_of(runtime, "kept"), "Hello.", choice).result().path
@@ -276,7 +276,7 @@ def test_the_start_cuts_incomplete_bytes_after_the_last_fragment(
 
 
 def test_a_session_whose_film_is_damaged_is_unusable_until_it_is_removed(
-    settings: Settings, voices: EspeakVoices, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    settings: Settings, voices: VoiceRegistry, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.results_dir.mkdir()
     (settings.results_dir / "full_session.mp4").write_bytes(b"no film" * 1000)
@@ -290,7 +290,7 @@ def test_a_session_whose_film_is_damaged_is_unusable_until_it_is_removed(
 
 
 def test_the_number_of_sessions_is_limited(
-    settings: Settings, voices: EspeakVoices, tmp_path: Path
+    settings: Settings, voices: VoiceRegistry, tmp_path: Path
 ) -> None:
     few = settings.model_copy(update={"max_sessions": 1})
     with running_runtime(few, voices, tmp_path) as runtime:
@@ -308,7 +308,7 @@ class EngineThatCannotLoad(LoudnessEngine):
 
 
 def test_health_reports_why_the_render_thread_died(
-    settings: Settings, voices: EspeakVoices, tmp_path: Path
+    settings: Settings, voices: VoiceRegistry, tmp_path: Path
 ) -> None:
     runtime = Runtime(
         settings=settings,
@@ -343,7 +343,7 @@ class EngineThatHangs(LoudnessEngine):
 
 
 def test_a_render_thread_that_hangs_is_stale_until_it_continues(
-    settings: Settings, voices: EspeakVoices, tmp_path: Path
+    settings: Settings, voices: VoiceRegistry, tmp_path: Path
 ) -> None:
     now = [0.0]
     engine = EngineThatHangs()
@@ -374,7 +374,7 @@ def test_the_events_of_a_job_can_be_read_from_the_start_at_any_time(
 
 
 def test_a_film_that_another_process_writes_ends_the_render_thread(
-    settings: Settings, voices: EspeakVoices, tmp_path: Path
+    settings: Settings, voices: VoiceRegistry, tmp_path: Path
 ) -> None:
     settings.results_dir.mkdir()
     avatar = tiny_avatar(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from session.film import FilmSpec
 from session.fragmented.writer import FilmWriter
 from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from warm.render.context import RenderContext
 from warm.render.interruption import CLOSING_S
 from warm.render.jobs import SpeakJob, SpeechReady
@@ -28,7 +28,7 @@ MakeTimeline = Callable[[int], Timeline]
 
 
 @pytest.fixture
-def make(tmp_path: Path, voices: EspeakVoices) -> Iterator[MakeTimeline]:
+def make(tmp_path: Path, voices: VoiceRegistry) -> Iterator[MakeTimeline]:
     """Makes the timeline of `TEXT` in an empty film that takes a number of frames."""
     path = tmp_path / "film.mp4"
     film = FilmWriter.create(path, SPEC)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from session.film import SAMPLE_RATE_HZ, FilmSpec
 from stabilizers.blend import paste
 from tests.warm.portraits import UPRIGHT, build_portrait, open_build, portrait, rotation_about_face
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarOutdated
@@ -66,7 +66,7 @@ def fresh(weights: Path, avatar: Avatar) -> MuseTalkEngine:
 
 
 @pytest.fixture(scope="module")
-def speech(voices: EspeakVoices) -> Speech:
+def speech(voices: VoiceRegistry) -> Speech:
     choice = voices.choose(voice="espeak-en-us-female", language=None, speed=1.0)
     return next(iter(voices.speak("Hello there, how are you today?", choice)))
 

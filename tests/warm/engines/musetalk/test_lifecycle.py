@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 from app import assemble
 from tests.polling import wait_until
 from tests.warm.portraits import portrait
-from tts.espeak import EspeakVoices
+from tts.catalogue import espeak_voices
 from warm.avatars.store import AvatarStore
 from warm.engine_factory import make_engine, musetalk_options
 from warm.engines.base import EngineLost
@@ -104,7 +104,7 @@ class Server:
             settings=settings,
             avatar=store.open(settings.avatar_id),
             engine=self.engine,
-            voices=EspeakVoices(),
+            voices=espeak_voices(),
         )
         self.app = assemble(settings, self.runtime, store)
         self.background = ThreadPoolExecutor(4)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from tts.speech import Speech
 from warm.engines.viseme.audio_curves import REFERENCE_S, mouth_track_from_audio
 from warm.engines.viseme.engine import VisemeEngine
@@ -22,7 +22,7 @@ def without_phonemes(samples: NDArray[np.float32], rate_hz: int) -> Speech:
     return Speech(text="", samples=samples, sample_rate_hz=rate_hz, phonemes=None)
 
 
-def spoken(voices: EspeakVoices, text: str) -> Speech:
+def spoken(voices: VoiceRegistry, text: str) -> Speech:
     choice = voices.choose(voice="espeak-en-us-female", language=None, speed=1.0)
     return next(iter(voices.speak(text, choice)))
 
@@ -84,7 +84,7 @@ def test_silence_and_faint_noise_leave_the_mouth_closed(sound: NDArray[np.float6
     assert not track.any()
 
 
-def test_the_mouth_is_closed_after_the_audio(voices: EspeakVoices) -> None:
+def test_the_mouth_is_closed_after_the_audio(voices: VoiceRegistry) -> None:
     speech = spoken(voices, "Hello there.")
     frames = int(speech.duration_s * FPS)
     track = mouth_track_from_audio(
@@ -94,7 +94,7 @@ def test_the_mouth_is_closed_after_the_audio(voices: EspeakVoices) -> None:
     assert not track[frames + 4 :].any()
 
 
-def test_tracks_from_audio_resemble_those_from_phonemes(voices: EspeakVoices) -> None:
+def test_tracks_from_audio_resemble_those_from_phonemes(voices: VoiceRegistry) -> None:
     texts = ("Good morning everybody, how may I help you?", "We sing by the sea shore.")
     from_phonemes, from_audio = [], []
     for text in texts:
@@ -111,7 +111,7 @@ def test_tracks_from_audio_resemble_those_from_phonemes(voices: EspeakVoices) ->
         assert np.corrcoef(a[:, shape], b[:, shape])[0, 1] >= least, shape.name
 
 
-def test_the_closure_of_a_bilabial_presses_the_lips(voices: EspeakVoices) -> None:
+def test_the_closure_of_a_bilabial_presses_the_lips(voices: VoiceRegistry) -> None:
     """/apa/ is built from a vowel and a gap; /asa/ has a hiss in place of the gap."""
     rate_hz = 16_000
     times = np.arange(round(0.3 * rate_hz)) / rate_hz
@@ -129,7 +129,7 @@ def test_the_closure_of_a_bilabial_presses_the_lips(voices: EspeakVoices) -> Non
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 11_025, 22_050, 44_100, 48_000])
-def test_every_rate_gives_nearly_the_same_mouth(rate_hz: int, voices: EspeakVoices) -> None:
+def test_every_rate_gives_nearly_the_same_mouth(rate_hz: int, voices: VoiceRegistry) -> None:
     speech = spoken(voices, "Nobody knows how it happened.")
     seconds = speech.duration_s
     at = np.arange(int(seconds * rate_hz)) / rate_hz
@@ -144,7 +144,7 @@ def test_every_rate_gives_nearly_the_same_mouth(rate_hz: int, voices: EspeakVoic
     assert np.corrcoef(native[:, Shape.OPEN], found[:, Shape.OPEN])[0, 1] > 0.9
 
 
-def test_a_long_file_may_be_processed_in_windows(voices: EspeakVoices) -> None:
+def test_a_long_file_may_be_processed_in_windows(voices: VoiceRegistry) -> None:
     speech = spoken(voices, "One two three four five six seven eight nine ten eleven twelve.")
     rate_hz = speech.sample_rate_hz
     sound = np.tile(np.pad(speech.samples, (0, rate_hz)), 20)[: 60 * rate_hz]
@@ -161,7 +161,7 @@ def test_a_long_file_may_be_processed_in_windows(voices: EspeakVoices) -> None:
     assert np.abs(inner - whole[20 * FPS : 40 * FPS]).max() < 1e-5
 
 
-def test_the_engine_accepts_speech_without_phonemes(voices: EspeakVoices) -> None:
+def test_the_engine_accepts_speech_without_phonemes(voices: VoiceRegistry) -> None:
     speech = spoken(voices, "Hello.")
     engine = VisemeEngine()
     from_phonemes = engine.encode_speech(speech, frames=10, fps=FPS)

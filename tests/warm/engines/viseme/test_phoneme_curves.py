@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tts.espeak import EspeakVoices
+from tts.registry import VoiceRegistry
 from tts.speech import Phoneme, Speech
 from warm.engines.viseme.ipa_targets import ContactKind, target_shares, vowel_openness
 from warm.engines.viseme.phoneme_curves import (
@@ -188,7 +188,7 @@ def test_openness_is_that_of_the_most_open_vowel() -> None:
 
 
 @pytest.mark.parametrize("language", ["en-us", "de", "fr", "es", "cmn", "hi", "ar", "ja", "sw"])
-def test_real_speech_moves_the_mouth_and_ends_closed(voices: EspeakVoices, language: str) -> None:
+def test_real_speech_moves_the_mouth_and_ends_closed(voices: VoiceRegistry, language: str) -> None:
     for speech in voices.speak("1 2 3 4 5 100", voices.choose(language=language)):
         made = mouth_track_from_phonemes(
             speech, frames=int(np.ceil(speech.duration_s * 25)), fps=25
@@ -201,7 +201,7 @@ def test_real_speech_moves_the_mouth_and_ends_closed(voices: EspeakVoices, langu
 
 
 def test_every_bilabial_of_a_real_sentence_closes_and_every_open_vowel_opens(
-    voices: EspeakVoices,
+    voices: VoiceRegistry,
 ) -> None:
     text = "Papa Bob may park the calm lamb by the marble barn, maybe by the palm."
     for speed in (0.7, 1.0, 1.6):

@@ -1,6 +1,6 @@
 """Speech worker: a process that runs espeak-ng, so that a text cannot crash another process.
 
-`python -m tts.speech_worker` reads requests from stdin and writes answers to stdout
+`python -m tts.espeak.worker` reads requests from stdin and writes answers to stdout
 (`isolation.protocol`). It ends when stdin is closed, and therefore whenever its parent process
 ends. Its first message reports that it is ready. `isolation.process` is its counterpart.
 """
@@ -12,8 +12,8 @@ from typing import Any, BinaryIO, Protocol
 
 from isolation.protocol import Message, pack_message, read_exactly, unpack_message
 from isolation.worker_setup import limit_memory, redirect_to_null, reserve_stdout
-from tts.espeak_library import EspeakLibrary
-from tts.espeak_results import AudioTooLong, EspeakError, EspeakLanguage, SynthesizedSpeech
+from tts.espeak.library import EspeakLibrary
+from tts.espeak.results import AudioTooLong, EspeakError, EspeakLanguage, SynthesizedSpeech
 
 SENTENCE_CPU_S = 1.0
 """CPU time of one sentence; SIGPROF kills a worker that exceeds it. The longest take 0.15 s."""

@@ -11,11 +11,11 @@ from typing import Any
 
 from isolation.process import WorkerFailed, WorkerKilled, WorkerTimeout
 from isolation.protocol import Message
-from tts.espeak_results import EspeakError, EspeakLanguage, PhonemeMark, SynthesizedSpeech
-from tts.voice import VoiceUnavailable
+from tts.espeak.results import EspeakError, EspeakLanguage, PhonemeMark, SynthesizedSpeech
+from tts.voice import SentenceFailed, VoiceUnavailable
 from tts.worker_pool import WorkerPool
 
-COMMAND = (sys.executable, "-m", "tts.speech_worker")
+COMMAND = (sys.executable, "-m", "tts.espeak.worker")
 PROCESSES = 3
 """Usual number of workers. A text that crashes espeak is tried twice and ends two of them; the
 third can speak the next sentence without delay."""
@@ -33,10 +33,6 @@ MAX_REMEMBERED = 512
 """Sentences whose failures are remembered."""
 
 log = logging.getLogger(__name__)
-
-
-class SentenceFailed(EspeakError):
-    """espeak-ng cannot speak a sentence; the message is a predicate, such as "takes too long"."""
 
 
 class IsolatedEspeak:

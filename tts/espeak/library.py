@@ -1,6 +1,6 @@
 """Binding of espeak-ng with ctypes: its languages, and text to audio with phoneme marks.
 
-Only a speech worker (`tts.speech_worker`) loads the library, because some texts crash it and its
+Only a speech worker (`tts.espeak.worker`) loads the library, because some texts crash it and its
 process. This module imports as little as possible, so that workers start quickly.
 
 espeak-ng (GPL-3-or-later) is loaded from the `espeakng-loader` wheel at run time; it is neither
@@ -16,7 +16,7 @@ from typing import Any
 
 import espeakng_loader
 
-from tts.espeak_results import (
+from tts.espeak.results import (
     AudioTooLong,
     EspeakError,
     EspeakLanguage,

@@ -1,0 +1,176 @@
+"""Registry of voices: finds a voice by name or language, and hands sentences to its family."""
+
+import difflib
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from tts.family import VoiceFamily
+from tts.languages import DEFAULT_LANGUAGE, look_up
+from tts.speech import Speech
+from tts.spoken_text import SpokenText
+from tts.text.sentences import Sentence, speakable_text, split_sentences
+from tts.voice import BadSpeechRequest, VoiceChoice, VoiceInfo, VoiceUnavailable
+
+AUTO = "auto"
+"""The name that selects the best voice of a language."""
+MIN_SPEED, MAX_SPEED = 0.5, 2.0
+
+_NAMES_SHOWN = 5
+
+log = logging.getLogger(__name__)
+
+
+class VoiceRegistry:
+    """Implements `tts.voice.Voices` over several families. Thread-safe."""
+
+    def __init__(self, families: Sequence[VoiceFamily], *, fallback: str | None = None) -> None:
+        """`families`: the preferred ones first, for `auto`.
+
+        `fallback` names the voice that speaks sentences whose own voice is unavailable; None: such
+        a sentence is an error. Raises BadSpeechRequest if there is no such voice.
+        """
+        self._families = families
+        self._fallback = None if fallback is None else self._voice(fallback, "voice_fallback").id
+
+    def close(self) -> None:
+        """Stop all families."""
+        for family in self._families:
+            family.close()
+
+    def infos(self) -> Sequence[VoiceInfo]:
+        """Return all listed voices, the preferred families first."""
+        return [info for family in self._families for info in family.infos()]
+
+    def prepare(self, voice: str) -> None:
+        """Start to load a voice; returns at once."""
+        self._family_of(voice).prepare(voice)
+
+    def choose(
+        self, *, voice: str | None = None, language: str | None = None, speed: float | None = None
+    ) -> VoiceChoice:
+        """Check a request and apply the defaults; raises BadSpeechRequest.
+
+        Without a voice, or with `auto`, the first family that has a usable voice of the language
+        provides it. An unknown tag is shortened from the right until it is known (RFC 4647 lookup:
+        `de-DE` finds `de`). A voice alone speaks its own language.
+        """
+        pace = _checked_speed(speed)
+        if voice is None or voice.strip().lower() == AUTO:
+            return self._best_voice(DEFAULT_LANGUAGE if language is None else language, pace)
+        info = self._voice(voice, "voice")
+        return VoiceChoice(voice=info.id, language=_language_of(info, language), speed=pace)
+
+    def speak(self, text: str, choice: VoiceChoice) -> SpokenText:
+        """Yield one `Speech` per sentence of `text`, each synthesized on demand.
+
+        Raises BadSpeechRequest at once if `text` has nothing to speak.
+        """
+        speakable = speakable_text(text)
+
+        def synthesize(sentence: Sentence, is_cancelled: Callable[[], bool]) -> Speech | None:
+            return self._synthesize(sentence, choice, is_cancelled)
+
+        return SpokenText(speakable, split_sentences(speakable), synthesize, voice=choice.voice)
+
+    def _synthesize(
+        self, sentence: Sentence, choice: VoiceChoice, is_cancelled: Callable[[], bool]
+    ) -> Speech | None:
+        family = self._family_of(choice.voice)
+        try:
+            return family.synthesize(sentence, choice, is_cancelled)
+        except VoiceUnavailable as error:
+            if self._fallback in (None, choice.voice):
+                raise
+            return self._fall_back(sentence, choice, error, is_cancelled)
+
+    def _fall_back(
+        self,
+        sentence: Sentence,
+        choice: VoiceChoice,
+        error: VoiceUnavailable,
+        is_cancelled: Callable[[], bool],
+    ) -> Speech | None:
+        """Speak a sentence with the fallback voice, and say so in the `Speech`."""
+        assert self._fallback is not None
+        log.warning("%s; %s speaks instead", error, self._fallback, extra={"voice": choice.voice})
+        info = self._voice(self._fallback, "voice_fallback")
+        language = look_up(choice.language, info.languages) or info.languages[0]
+        substitute = VoiceChoice(voice=info.id, language=language, speed=choice.speed)
+        speech = self._family_of(info.id).synthesize(sentence, substitute, is_cancelled)
+        if speech is None:
+            return None
+        remark = f"the voice {choice.voice} is unavailable ({error}); {info.id} spoke instead"
+        return replace(speech, voice=info.id, remarks=(*speech.remarks, remark))
+
+    def _best_voice(self, language: str, speed: float) -> VoiceChoice:
+        for info in self._candidates(language):
+            tag = look_up(language, info.languages)
+            if tag is not None and info.problem is None and info.is_live:
+                return VoiceChoice(voice=info.id, language=tag, speed=speed)
+        known = {tag for info in self.infos() for tag in info.languages}
+        raise BadSpeechRequest("language", _unknown_message("language", language, known))
+
+    def _candidates(self, language: str) -> Iterator[VoiceInfo]:
+        for family in self._families:
+            best = family.best_for(language)
+            if best is not None:
+                yield best
+
+    def _voice(self, name: str, field: str) -> VoiceInfo:
+        info = self._find(name.strip())
+        if info is None:
+            known = [info.id for info in self.infos()]
+            raise BadSpeechRequest(field, _unknown_message(field, name, known))
+        if info.problem is not None:
+            raise BadSpeechRequest(
+                field, f"the voice {info.id} cannot speak at present: {info.problem}"
+            )
+        return info
+
+    def _find(self, name: str) -> VoiceInfo | None:
+        found = (family.find(name) for family in self._families)
+        return next((info for info in found if info is not None), None)
+
+    def _family_of(self, voice: str) -> VoiceFamily:
+        prefix = voice.partition(":")[0]
+        return next(family for family in self._families if family.prefix == prefix)
+
+
+def _language_of(info: VoiceInfo, language: str | None) -> str:
+    if language is None:
+        return info.languages[0]
+    tag = look_up(language, info.languages)
+    if tag is None:
+        raise BadSpeechRequest(
+            "language",
+            f"the voice {info.id} speaks {', '.join(info.languages)}, received {language!r}. "
+            "Leave one of the two out, or choose a voice of that language from GET /voices.",
+        )
+    return tag
+
+
+def _checked_speed(speed: float | None) -> float:
+    if speed is None:
+        return 1.0
+    if isinstance(speed, bool) or not isinstance(speed, int | float):
+        received = type(speed).__name__
+    elif MIN_SPEED <= speed <= MAX_SPEED:
+        return float(speed)
+    else:
+        received = str(speed)
+    raise BadSpeechRequest(
+        "speed",
+        f"speed must be a number from {MIN_SPEED} to {MAX_SPEED} (1.0 is normal speed), "
+        f"received {received}. Send a number in that range or leave it out.",
+    )
+
+
+def _unknown_message(field: str, received: str, known: Iterable[str]) -> str:
+    names = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(received.lower(), names, n=_NAMES_SHOWN, cutoff=0.5)
+    nearest = f"Closest: {', '.join(names[name] for name in close)}. " if close else ""
+    return (
+        f"{field} {received[:80]!r} is not one of the {len(names)} known. {nearest}"
+        f"Choose one from GET /voices, or leave {field} out."
+    )

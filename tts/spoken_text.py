@@ -1,0 +1,71 @@
+"""Loop over the sentences of a text, the same for all voices."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+
+from tts.speech import Speech
+from tts.text.sentences import Sentence
+from tts.voice import BadSpeechRequest, SentenceFailed, UnspeakableSentence
+
+Synthesize = Callable[[Sentence, Callable[[], bool]], Speech | None]
+"""Returns a sentence, or None if it has no sound; the second argument reports a cancellation."""
+
+REMEDY = "Rephrase that sentence, leave it out, or choose another voice."
+
+
+class SpokenText:
+    """The sentences of one text, synthesized on demand.
+
+    Iterated by one thread; any thread may call `cancel`.
+    """
+
+    def __init__(
+        self, text: str, sentences: Iterable[Sentence], synthesize: Synthesize, *, voice: str
+    ) -> None:
+        self._text, self._sentences, self._synthesize = text, sentences, synthesize
+        self._voice = voice
+        self._cancelled = threading.Event()
+        self._speeches = self._speak()
+
+    def __iter__(self) -> Iterator[Speech]:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> Speech:
+        """Synthesize the next sentence; raises RequestCancelled soon after `cancel`.
+
+        Raises UnspeakableSentence at a sentence that the voice cannot speak, BadSpeechRequest if
+        the whole text has no sound, and VoiceUnavailable.
+        """
+        return next(self._speeches)
+
+    def cancel(self) -> None:
+        """Stop the synthesis of the current sentence."""
+        self._cancelled.set()
+
+    def _speak(self) -> Iterator[Speech]:
+        has_spoken = False
+        for number, sentence in enumerate(self._sentences, 1):
+            speech = self._sentence(number, sentence)
+            if speech is not None:
+                has_spoken = True
+                yield speech
+        if not has_spoken:
+            raise BadSpeechRequest(
+                "text",
+                f"the voice {self._voice} has no sounds for the text {self._text[:40]!r}. "
+                "Choose a voice of the text's own language from GET /voices.",
+            )
+
+    def _sentence(self, number: int, sentence: Sentence) -> Speech | None:
+        try:
+            return self._synthesize(sentence, self._cancelled.is_set)
+        except SentenceFailed as error:
+            raise UnspeakableSentence(
+                voice=self._voice,
+                number=number,
+                start=sentence.start,
+                sentence=sentence.text,
+                reason=str(error),
+                remedy=REMEDY,
+            ) from error
