@@ -49,9 +49,9 @@ from api.slots import Slots
 from api.speak import speaking
 from api.stats import stats
 from api.transcript import transcript
+from api.voice_samples import VoiceSamples
 from api.voices import voices
 from session.webvtt import Transcript
-from tts.catalogue import espeak_voices
 from tts.voice import Voices, VoiceUnavailable
 from warm.avatars.recipe import PreparationError
 from warm.avatars.store import AvatarError, AvatarStore
@@ -66,6 +66,7 @@ from warm.prepare.run import prepare
 from warm.runtime import Runtime
 from warm.sessions.avatar_cache import require_fps
 from warm.settings import BadSettings, Settings, read_settings
+from warm.voice_factory import configured_voices
 
 BLUEPRINTS = (
     *(speaking, interrupting, sessions, archives),
@@ -92,13 +93,14 @@ START_ERRORS = (
 EngineFactory = Callable[[Settings], Engine]
 """Makes an engine that is not loaded yet."""
 VoicesFactory = Callable[[], Voices]
+"""Opens the voices that replace those of the settings."""
 
 
 def create_app(
     settings: Settings | None = None,
     *,
     engine: EngineFactory = make_engine,
-    voices: VoicesFactory = espeak_voices,
+    voices: VoicesFactory | None = None,
     on_warm: Callable[[], None] = lambda: None,
 ) -> Flask:
     """Return the application for any WSGI server. The results folder is locked for its lifetime.
@@ -117,7 +119,7 @@ def make_app(
     settings: Settings,
     *,
     engine: EngineFactory = make_engine,
-    voices: VoicesFactory = espeak_voices,
+    voices: VoicesFactory | None = None,
     on_warm: Callable[[], None],
     on_start_failure: Callable[[BaseException], None] = lambda _: None,
 ) -> Flask:
@@ -127,7 +129,7 @@ def make_app(
         settings=settings,
         avatar=store.open(settings.avatar_id),
         engine=engine(settings),
-        voices=open_voices(voices, on_start_failure),
+        voices=open_voices(settings, voices, on_start_failure),
         on_warm=on_warm,
     )
     runtime.on_start_failure(on_start_failure)
@@ -136,11 +138,15 @@ def make_app(
     return app
 
 
-def open_voices(voices: VoicesFactory, on_start_failure: Callable[[Exception], None]) -> Voices:
+def open_voices(
+    settings: Settings,
+    voices: VoicesFactory | None,
+    on_start_failure: Callable[[Exception], None],
+) -> Voices:
     """Return the voices; reports and raises VoiceUnavailable."""
     try:
-        return voices()
-    except VoiceUnavailable as error:
+        return configured_voices(settings) if voices is None else voices()
+    except (VoiceUnavailable, BadSettings) as error:
         on_start_failure(error)
         raise
 
@@ -165,6 +171,7 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
                 partial(make_playlist, settings.batch_size), runtime.sessions.registry
             ),
             transcripts=FilmCache(Transcript, runtime.sessions.registry),
+            voice_samples=VoiceSamples(runtime.synthesize),
             exports=Slots(MAX_EXPORTS),
         ),
     )
@@ -192,7 +199,7 @@ def main(
     *,
     program: str = "app.py",
     engine: EngineFactory = make_engine,
-    voices: VoicesFactory = espeak_voices,
+    voices: VoicesFactory | None = None,
 ) -> int:
     """Check settings, avatar and engine, then serve until a signal; return the exit status.
 

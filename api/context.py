@@ -9,6 +9,7 @@ from api.audience import Audience
 from api.client_address import request_client
 from api.film_cache import FilmCache
 from api.slots import Slots
+from api.voice_samples import VoiceSamples
 from session.factory import Film
 from session.fragmented.writer import FilmWriter
 from session.hls import Playlist
@@ -37,6 +38,7 @@ class AppContext:
     audience: Audience
     playlists: FilmCache[FilmWriter, Playlist]
     transcripts: FilmCache[Film, Transcript]
+    voice_samples: VoiceSamples
     exports: Slots
     """One slot for each export that is being made."""
 

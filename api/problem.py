@@ -19,6 +19,7 @@ from werkzeug.exceptions import (
 from api.cross_site import CrossSiteRequest
 from api.hosts import BadHost, UnknownHost
 from api.proxies import BadForwarding
+from api.voice_samples import SamplesBusy
 from session.errors import (
     CopyFailedError,
     FilmBusyError,
@@ -217,6 +218,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     TooManyViewers: (503, "QueueFullError"),
     TooManyDownloads: (503, "QueueFullError"),
     TooManyExports: (503, "QueueFullError"),
+    SamplesBusy: (503, "QueueFullError"),
     FilmReplaced: (410, "GoneError"),
     FailedPrecondition: (412, "PreconditionFailedError"),
     BadQuery: (400, "BadRequestError"),

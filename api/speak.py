@@ -98,6 +98,7 @@ def event_json(event: Event) -> tuple[str, dict[str, Any]]:
                 "sentence": event.sentence,
                 "text": event.text,
                 "duration_s": event.duration_s,
+                "voice": event.voice,
             }
         case FragmentCommitted():
             return "fragment", committed_json(event)
@@ -136,6 +137,8 @@ def speak_result_json(result: SpeakResult) -> dict[str, Any]:
             "clips": result.session_clips,
             "bytes": result.session_bytes,
         },
+        "voice": result.voice,
+        "remarks": result.remarks,
         "timings": {name: None if value is None else round(value, 4) for name, value in timings},
         "message": message_of(result),
     }

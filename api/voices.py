@@ -1,13 +1,18 @@
-"""`GET /voices`."""
+"""`GET /voices` and a sample of each voice."""
 
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import Blueprint
+from flask import Blueprint, Response, request
 
 from api.context import context, find_session
+from api.serializers import url
 from tts.voice import VoiceInfo
 from warm.sessions.paths import DEFAULT_SESSION
+
+CACHE_S = 3600
+"""Time for which a browser may keep a sample."""
 
 voices = Blueprint("voices", __name__)
 
@@ -24,6 +29,23 @@ def list_all() -> dict[str, Any]:
     }
 
 
+@voices.get("/voices/sample")
+def sample() -> Response:
+    """A few words of a voice: `?voice=` and, if it speaks several, `&language=`."""
+    query = request.args
+    choice = context().runtime.choose(voice=query.get("voice"), language=query.get("language"))
+    wav = context().voice_samples.of(choice)
+    headers = {"Cache-Control": f"private, max-age={CACHE_S}"}
+    response = Response(wav, mimetype="audio/wav", headers=headers)
+    response.add_etag()
+    return response.make_conditional(request, accept_ranges=True, complete_length=len(wav))  # type: ignore[return-value]
+
+
 def voice_json(info: VoiceInfo) -> dict[str, Any]:
     """JSON of a voice."""
-    return {**asdict(info), "knows_phonemes": info.knows_phonemes}
+    can_speak = info.problem is None
+    return {
+        **asdict(info),
+        "knows_phonemes": info.knows_phonemes,
+        "sample_url": url(f"/voices/sample?{urlencode({'voice': info.id})}") if can_speak else None,
+    }

@@ -1,11 +1,12 @@
 """Runtime of the server: its operations, and the objects it is built from."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from session.serial_worker import VERIFICATION
+from tts.speech import Speech
 from tts.text.plain_text import PlainText
 from tts.text.sentences import check_text, min_duration_s
 from tts.voice import VoiceChoice, VoiceInfo, Voices
@@ -120,6 +121,10 @@ class Runtime:
     def voices(self) -> list[VoiceInfo]:
         """All voices."""
         return list(self._voices.infos())
+
+    def synthesize(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:
+        """Yield the sentences of a text, without a film. Any thread."""
+        return self._voices.speak(text, choice)
 
     def choose(
         self,

@@ -14,7 +14,6 @@ import cv2
 from tqdm import tqdm
 
 from session.film import FilmSpec
-from tts.catalogue import espeak_voices
 from tts.voice import Voices
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError, AvatarStore
@@ -34,6 +33,7 @@ from warm.offline.task import RenderTask, describe
 from warm.prepare.progress import ProgressBar
 from warm.prepare.run import prepare
 from warm.settings import Settings
+from warm.voice_factory import configured_voices
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def run_tasks(tasks: Sequence[RenderTask], settings: Settings, *, force: bool) -
 
     Raises RefusedTasks, WeightsError and VoiceUnavailable.
     """
-    with closing(espeak_voices()) as voices:
+    with closing(configured_voices(settings)) as voices:
         return _run_tasks(tasks, settings, voices, force=force)
 
 

@@ -9,6 +9,7 @@ from threading import Condition
 from typing import Generic, Literal, TypeVar
 
 from session.film import ClipRecord, Fragment
+from tts.speech import Speech
 from tts.voice import VoiceChoice
 from warm.sessions.session import Session
 from warm.sessions.shares import IN_PROCESS, Client
@@ -44,6 +45,8 @@ class SpeechReady:
     """Index of the sentence, from 0."""
     text: str
     duration_s: float
+    voice: str
+    """The voice that spoke it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,10 @@ class SpeakResult:
     session_frames: int
     session_clips: int
     session_bytes: int
+    voice: str
+    """The chosen voice."""
+    remarks: tuple[str, ...]
+    """What was unusual, such as a voice that another one replaced; each once."""
     timings: Timings
 
 
@@ -139,6 +146,8 @@ class SpeakJob:
     watchdog: Callable[[], None] = lambda: None
     """Called every `WATCHDOG_S` by a thread that waits; fails the job if nothing else will."""
     timings: Timings = field(default_factory=Timings)
+    remarks: list[str] = field(default_factory=list)
+    """What was unusual about its sentences. Render thread."""
     cancel_reason: str | None = None
     """Reason for which it is being cancelled; None if it is not."""
     _arrived_s: float = field(default_factory=time.monotonic)
@@ -175,6 +184,18 @@ class SpeakJob:
                 return
             self._events.append(event)
             self._changed.notify_all()
+
+    def add_speech(self, number: int, speech: Speech) -> None:
+        """Announce that a sentence is ready to be rendered. Render thread."""
+        self.remarks += speech.remarks
+        self.publish(
+            SpeechReady(
+                sentence=number,
+                text=speech.text,
+                duration_s=speech.duration_s,
+                voice=speech.voice or self.choice.voice,
+            )
+        )
 
     def mark_engine_loading(self, reason: str) -> None:
         """Note that the job waits for the engine; publishes an event the first time."""

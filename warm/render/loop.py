@@ -297,6 +297,8 @@ def speak_result(clip: Clip, record: ClipRecord) -> SpeakResult:
         session_frames=committed.frames,
         session_clips=len(committed.clips),
         session_bytes=committed.bytes,
+        voice=clip.job.choice.voice,
+        remarks=tuple(dict.fromkeys(clip.job.remarks)),
         timings=clip.job.timings,
     )
 

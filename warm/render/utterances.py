@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from session.film import FilmSpec
 from tts.speech import Speech
 from warm.engines.base import Engine
-from warm.render.jobs import SpeakJob, SpeechReady
+from warm.render.jobs import SpeakJob
 from warm.render.speech_feed import Sentence, SpeechFeed
 
 TAIL_FRAMES = 3
@@ -43,7 +43,7 @@ def utterances(feed: SpeechFeed, engine: Engine, job: SpeakJob) -> Iterator[Utte
     """Yield the sentences of a job as they are taken from `feed`."""
     for number, sentence in enumerate(iter(feed.take, None)):
         speech = sentence.speech
-        job.publish(SpeechReady(sentence=number, text=speech.text, duration_s=speech.duration_s))
+        job.add_speech(number, speech)
         yield spoken_utterance(engine, sentence, feed.spec)
 
 

@@ -137,10 +137,14 @@ class Settings(StabilizedAvatarSettings):
     never."""
     clear_cache_after_generation: bool = False
     """When the last clip has ended, return the GPU memory that is cached for the next batch."""
-    voice: str = "espeak-en-us-female"
-    """Voice of a request that names neither voice nor language; `GET /voices` lists them."""
+    voice: str = "auto"
+    """Voice of a request that names neither voice nor language; `GET /voices` lists them. auto: the
+    best one for the language."""
     language: str | None = None
-    """Language of that voice. None: the voice's own."""
+    """Language of that voice. None: the voice's own; with `voice: auto`, English."""
+    voice_fallback: str | None = None
+    """Voice that speaks a sentence whose own voice is unavailable; the answer then says so. None:
+    such a sentence is an error."""
     speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
     """Pace of the voice; 1.0 is its own."""
 
