@@ -1,4 +1,4 @@
-"""`python -m warm`: avatars, films without a server, and models.
+"""`python -m warm`: avatars, films without a server, voices, and models.
 
 Options default to the settings of the server, so that the command and the server prepare the same
 avatar from the same file.
@@ -29,6 +29,7 @@ from warm.pinned_files import DownloadError
 from warm.prepare.progress import ProgressBar
 from warm.prepare.run import prepare
 from warm.settings import BadSettings, Settings, read_settings
+from warm.voices_command import add_voices
 
 REFUSALS = (
     *(MediaError, PreparationError, AvatarError, BadSettings, WeightsError),
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     root = argparse.ArgumentParser(
-        prog="python -m warm", description="Avatars, films and models without a server."
+        prog="python -m warm", description="Avatars, films, voices and models without a server."
     )
     add_commands(root.add_subparsers(required=True, metavar="COMMAND"))
     return root
@@ -84,6 +85,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_prepare(commands.add_parser("prepare", help="make an avatar from a photo or video"))
     add_avatars(commands.add_parser("avatars", help="list the avatars"))
     add_render(commands.add_parser("render", help="make films from sound files or texts"))
+    add_voices(commands.add_parser("voices", help="list the voices, and try one"))
     add_models(commands.add_parser("models", help="download and check models"))
 
 

@@ -6,8 +6,10 @@ from tts.voice import BadSpeechRequest
 from warm.settings import BadSettings, Settings
 
 
-def configured_voices(settings: Settings) -> VoiceRegistry:
-    """Return all voices, and start to load that of the settings.
+def configured_voices(settings: Settings, *, is_loaded: bool = True) -> VoiceRegistry:
+    """Return all voices.
+
+    `is_loaded`: start to load the voice of the settings, so that its first sentence does not wait.
 
     Raises BadSettings if a setting names a voice that does not exist, and VoiceUnavailable if no
     voice can be started.
@@ -20,5 +22,6 @@ def configured_voices(settings: Settings) -> VoiceRegistry:
         for family in families:
             family.close()
         raise BadSettings(f"{error.field}: {error}") from error
-    voices.prepare(choice.voice)
+    if is_loaded:
+        voices.prepare(choice.voice)
     return voices
