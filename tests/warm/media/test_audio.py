@@ -112,6 +112,45 @@ def test_ogg_vorbis_is_decoded(tmp_path: Path) -> None:
     assert peak_hz == pytest.approx(TONE_HZ, abs=1)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "rate_hz"),
+    [
+        ("a.wav", "pcm_mulaw", 8000),
+        ("a.wav", "pcm_alaw", 8000),
+        ("a.wav", "adpcm_ima_wav", 22_050),
+        ("a.amr", "libopencore_amrnb", 8000),
+        ("a.mkv", "g722", 16_000),
+    ],
+)
+def test_formats_of_telephones_are_decoded(
+    name: str, codec: str, rate_hz: int, tmp_path: Path
+) -> None:
+    source = f"sine=frequency=1000:duration=1.5:sample_rate={rate_hz}"
+    path = tmp_path / name
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", source]
+    subprocess.run([*command, "-c:a", codec, str(path)], check=True)
+    found = decoded(path)
+    assert len(found) / RATE_HZ == pytest.approx(1.5, abs=0.1)
+    peak_hz = np.argmax(np.abs(np.fft.rfft(found))) * RATE_HZ / len(found)
+    assert peak_hz == pytest.approx(1000, abs=2)
+
+
+def test_gsm_in_a_wav_file_is_decoded(tmp_path: Path) -> None:
+    """FFmpeg has no encoder for it, but any bytes are valid frames: they sound as noise."""
+    blocks = 37  # of 40 ms
+    format_chunk = struct.pack("<HHIIHHHH", 0x31, 1, 8000, 1625, 65, 0, 2, 320)
+    data = np.random.default_rng(1).integers(0, 256, 65 * blocks, np.uint8).tobytes()
+    body = b"WAVE" + b"".join(
+        name + struct.pack("<I", len(chunk)) + chunk
+        for name, chunk in ((b"fmt ", format_chunk), (b"data", data + b"\0"))
+    )
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    found = decoded(path)
+    assert len(found) / RATE_HZ == pytest.approx(0.04 * blocks, abs=0.05)
+    assert np.abs(found).max() > 0.1
+
+
 @pytest.mark.parametrize("rate_hz", [8000, 11025, 16000, 22050, 44100, 96000, 192000])
 def test_every_rate_keeps_length_and_time(rate_hz: int, tmp_path: Path) -> None:
     path = encode(

@@ -178,3 +178,21 @@ def test_a_smile_is_closed_before_it_is_animated(finder: FaceFinder) -> None:
     assert np.abs(seen[:, :2] - expected[:, :2]).mean() < 2
     changed = np.argwhere((shut != smiling).any(axis=2))
     assert changed[:, 0].min() > points[[1, 4], 1].min()
+
+
+@pytest.mark.parametrize("skin", [(120, 175, 240), (60, 200, 90), (230, 140, 100), (40, 60, 110)])
+def test_the_lids_of_a_drawn_face_have_its_skin_colour(
+    photo: Picture, landmarks: NDArray[np.float32], skin: tuple[int, int, int]
+) -> None:
+    """Grey or transparent lids were reported for cartoons with large white eyes."""
+    drawn = photo.copy()
+    face = landmarks[:, :2].astype(np.int32)
+    cv2.fillConvexPoly(drawn, cv2.convexHull(face), skin)
+    for upper, lower in EYES:
+        rim = face[[*upper, *reversed(lower)]]
+        x, y = rim.mean(axis=0).round().astype(int).tolist()
+        cv2.fillPoly(drawn, [rim], (255, 255, 255))
+        cv2.circle(drawn, (x, y), int(np.ptp(rim[:, 1]) / 2), (160, 90, 20), -1)
+        cv2.polylines(drawn, [rim], isClosed=True, color=(20, 20, 20), thickness=2)
+        closed = BlinkPainter(drawn, landmarks).paint(1.0)[y - 2 : y + 2, x - 4 : x + 4]
+        assert np.abs(closed.reshape(-1, 3).mean(axis=0) - skin).max() < 12
