@@ -127,7 +127,7 @@ def _harmonics(periods: NDArray[np.float32], pitch_hz: NDArray[np.float32]) -> N
     order = np.floor(np.float32(_HIGHEST_HARMONIC_HZ) / pitch_hz) + np.float32(0.5)
     below = np.sin(angle * np.float32(0.5)) * 2
     is_pole = np.abs(below) <= _NEAR_POLE
-    pulses = np.sin(order * angle)
+    pulses: NDArray[np.float32] = np.sin(order * angle)
     below[is_pole] = 1
     pulses /= below
     pulses[is_pole] = order[is_pole]  # the limit at whole periods
