@@ -97,12 +97,16 @@ class HeartNetwork:
         self._prosody = _session(cut_graph(model, (_IDS, _SPEED), prosody))
         self._decoder = _session(cut_graph(model, (_FEATURES,), (_SPECTRUM,)))
 
+    def known(self, symbols: str) -> str:
+        """Return the symbols that the network knows."""
+        return "".join(symbol for symbol in symbols if symbol in self._ids)
+
     def prosody(self, symbols: str, speed: float = 1.0) -> Prosody:
         """Return the prosody of a sentence of 1 to MAX_SYMBOLS symbols; unknown ones are left out.
 
         Raises ValueError if there are none or too many, or if the speed is out of range.
         """
-        known = "".join(symbol for symbol in symbols if symbol in self._ids)
+        known = self.known(symbols)
         _check(known, speed)
         ids = [_PAD, *(self._ids[symbol] for symbol in known), _PAD]
         durations, pitch, energy, features = self._prosody.run(
