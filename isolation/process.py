@@ -42,7 +42,7 @@ class WorkerTimeout(WorkerFailed):
 
 
 class RequestCancelled(RuntimeError):
-    """A request was cancelled; its worker has ended and must be replaced."""
+    """A request was cancelled. A `WorkerProcess` that was answering it has ended."""
 
 
 class WorkerProcess:
@@ -70,6 +70,8 @@ class WorkerProcess:
         self._end = select.poll()
         self.register_end(self._end)
         self._is_ready = False
+        self._unsent = bytearray()
+        """Messages queued by `post`."""
 
     @property
     def pid(self) -> int:
@@ -91,9 +93,21 @@ class WorkerProcess:
         """True if it has written something, or has ended."""
         return bool(self._poll.poll(0))
 
+    def state(self) -> str:
+        """Return the state letter of its main thread in /proc, such as "R"; "" if unknown."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:  # other systems than Linux
+            return ""
+        return stat.rpartition(")")[2].split()[0]
+
     def register_end(self, poll: select.poll) -> None:
         """Have `poll` report the end of the process."""
         poll.register(self._requests, 0)
+
+    def register_requests(self, poll: select.poll) -> None:
+        """Have `poll` report the end of the process, and that `flush` can write more."""
+        poll.register(self._requests, select.POLLOUT if self._unsent else 0)
 
     def register_message(self, poll: select.poll) -> None:
         """Have `poll` report a message, and the end of the process."""
@@ -131,7 +145,30 @@ class WorkerProcess:
             while unsent:
                 unsent = unsent[self._requests.write(unsent) :]
         except BrokenPipeError:
-            raise self._exit_error() from None
+            raise self.exit_error() from None
+
+    def post(self, message: Mapping[str, Any]) -> None:
+        """Queue a message without payload, which `flush` writes."""
+        self._unsent += pack_message(message)
+
+    @property
+    def has_unsent(self) -> bool:
+        """True if `flush` has not written all queued messages."""
+        return bool(self._unsent)
+
+    def flush(self) -> None:
+        """Write what the pipe takes of the queued messages, without waiting.
+
+        If the process has ended they are dropped, and `next_message` reports it. From now on `send`
+        must not be called, because the pipe does not block.
+        """
+        if not self._unsent:
+            return
+        try:
+            os.set_blocking(self._requests.fileno(), False)
+            del self._unsent[: self._requests.write(bytes(self._unsent)) or 0]
+        except BrokenPipeError:
+            self._unsent.clear()
 
     def interrupt(self) -> None:
         """Kill the process, so that its request fails. Any thread."""
@@ -143,14 +180,19 @@ class WorkerProcess:
         with suppress(OSError):
             self._requests.close()
 
-    def stop(self) -> None:
-        """Stop the process: close its stdin, and kill it if it does not exit."""
+    def stop(self) -> bool:
+        """Stop the process: close its stdin, and kill it if it does not exit.
+
+        Returns True if it exited by itself, or had ended before.
+        """
         self.close_requests()
         try:
             self._process.wait(EXIT_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self.kill()
+            return False
         self._answers.close()
+        return True
 
     def kill(self) -> None:
         """Kill the process."""
@@ -170,7 +212,7 @@ class WorkerProcess:
             self.kill()
             raise
         except EOFError:
-            raise self._exit_error() from None
+            raise self.exit_error() from None
         except TimeoutError:
             self.kill()
             raise WorkerTimeout(f"gave no answer within {timeout_s:g} s") from None
@@ -200,9 +242,10 @@ class WorkerProcess:
             if is_cancelled():
                 raise RequestCancelled("the request was cancelled")
 
-    def _exit_error(self) -> WorkerFailed:
-        """Return the error of a worker that closed its stdout, with its exit status."""
-        self.stop()
+    def exit_error(self) -> WorkerFailed:
+        """Return the error of a worker that closed its stdin or stdout, with its exit status."""
+        if not self.stop():
+            return WorkerDied("closed its input or output")
         status = self._process.returncode
         if status == -signal.SIGPROF:
             return WorkerTimeout("took too much CPU time")

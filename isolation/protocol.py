@@ -46,3 +46,13 @@ def read_exactly(stream: BinaryIO, size: int) -> bytes:
     if len(data) < size:
         raise EOFError
     return data
+
+
+def write_exactly(stream: BinaryIO, data: Payload) -> None:
+    """Write all of `data` to an unbuffered stream.
+
+    A pipe takes only a part of it if the process is stopped and continued in the meantime.
+    """
+    unwritten = memoryview(data)
+    while unwritten:
+        unwritten = unwritten[stream.write(unwritten) :]

@@ -1,12 +1,17 @@
 """Set-up of a worker process: its output, and its limits."""
 
+import ctypes
 import os
 import resource
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 OOM_SCORE, STATM = Path("/proc/self/oom_score_adj"), Path("/proc/self/statm")
+AUTOGROUP = Path("/proc/self/autogroup")
+_SET_PARENT_DEATH_SIGNAL = 1
+"""`PR_SET_PDEATHSIG` of Linux's <sys/prctl.h>."""
 
 
 def reserve_stdout() -> BinaryIO:
@@ -46,3 +51,24 @@ def address_space_bytes() -> int:
     except OSError:  # other systems than Linux
         return 0
     return pages * resource.getpagesize()
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it ends.
+
+    This also ends a process that is stopped or hangs in native code, and therefore does not notice
+    that its stdin was closed. Without effect on other systems than Linux.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def lower_priority(nice: int) -> None:
+    """Let other processes go first when processors are scarce.
+
+    With autogroups Linux shares processor time between terminal sessions first, and compares the
+    nice values of processes only within each; so the session of this process gets the value too.
+    """
+    os.nice(nice)
+    with suppress(OSError):  # no autogroups
+        AUTOGROUP.write_text(str(nice), encoding="ascii")

@@ -1,0 +1,1 @@
+"""Processes that synthesize speech, and their counterparts in the server."""
