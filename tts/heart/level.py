@@ -36,7 +36,8 @@ def predicted_power(energy: NDArray[np.float32]) -> NDArray[np.float64]:
 def frame_power(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the mean power of each whole frame of HOP samples."""
     frames = samples[: len(samples) // HOP * HOP].reshape(-1, HOP)
-    return np.square(frames).mean(axis=1, dtype=np.float64)
+    power: NDArray[np.float64] = np.square(frames).mean(axis=1, dtype=np.float64)
+    return power
 
 
 def gain_of(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> float:
