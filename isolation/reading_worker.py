@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from isolation.item import Item, pack_item
-from isolation.protocol import Message, pack_header, read_exactly, unpack_message
+from isolation.protocol import Message, pack_header, read_exactly, unpack_message, write_exactly
 from isolation.worker_setup import limit_memory, redirect_to_null, reserve_stdout
 
 OPENCV_OUT_OF_MEMORY = -4
@@ -26,8 +26,8 @@ def main() -> None:
     redirect_to_null(2)  # decoders write lines that are not log records
     try:
         for header, payload in messages(request):
-            answers.write(pack_header(header, len(payload)))
-            answers.write(payload)
+            write_exactly(answers, pack_header(header, len(payload)))
+            write_exactly(answers, payload)
     except BrokenPipeError:  # the parent process has closed the generator
         pass
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import tts.espeak.isolated
 from isolation.process import ROOT, WorkerProcess, WorkerTimeout
 from tests.polling import wait_until
-from tts.espeak.isolated import COMMAND, MAX_REMEMBERED, PROCESSES, IsolatedEspeak
+from tts.espeak.isolated import COMMAND, PROCESSES, IsolatedEspeak
 from tts.espeak.results import EspeakError
 from tts.espeak.voices import EspeakVoices
 from tts.registry import VoiceRegistry
@@ -156,16 +156,6 @@ def test_a_text_that_fails_with_one_voice_is_tried_with_another(own: EspeakVoice
     assert speak(own, DASHES, language="de")
 
 
-def test_the_number_of_remembered_failures_is_bounded(
-    misbehaving: IsolatedEspeak, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tts.espeak.isolated, "MAX_REMEMBERED", 3)
-    assert MAX_REMEMBERED > 3
-    for number in range(5):
-        misbehaving._record_failure(b"%d" % number)
-    assert list(misbehaving._failures) == [b"2", b"3", b"4"]
-
-
 def test_a_sentence_is_repeated_when_its_worker_is_killed(own: EspeakVoices) -> None:
     (whole,) = speak(own, "A sentence to be killed in.")
     speaking = pids(own)[0]
@@ -177,12 +167,12 @@ def test_a_sentence_is_repeated_when_its_worker_is_killed(own: EspeakVoices) -> 
         (again,) = pending.result(TIMEOUT_S)
     assert is_same(again, whole)
     assert speaking not in pids(own)
-    assert own._espeak._failures == {}
+    assert not len(own._espeak._failures)
 
 
 def test_a_text_is_not_refused_for_one_failure(misbehaving: IsolatedEspeak) -> None:
     assert synthesize(misbehaving, "once")
-    assert misbehaving._failures == {}
+    assert not len(misbehaving._failures)
 
 
 def test_spare_workers_that_are_killed_are_replaced(own: EspeakVoices) -> None:
@@ -234,7 +224,7 @@ def test_a_text_with_too_much_audio_is_refused() -> None:
         with pytest.raises(SentenceFailed, match="takes more than 1 s to say"):
             synthesize(espeak, "one two three four five six seven eight nine ten")
         assert synthesize(espeak, "one")
-        assert espeak._failures == {}
+        assert not len(espeak._failures)
 
 
 def test_an_unknown_voice_is_not_a_failure_of_the_text(own: EspeakVoices) -> None:

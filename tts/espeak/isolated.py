@@ -2,18 +2,16 @@
 
 import logging
 import sys
-import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from typing import Any
 
-from isolation.process import WorkerFailed, WorkerKilled, WorkerTimeout
+from isolation.process import WorkerFailed, WorkerKilled
 from isolation.protocol import Message
 from tts.espeak.results import EspeakError, EspeakLanguage, PhonemeMark, SynthesizedSpeech
 from tts.voice import SentenceFailed, VoiceUnavailable
-from tts.worker_pool import WorkerPool
+from tts.workers.failures import Failures, digest_of
+from tts.workers.pool import WorkerPool
 
 COMMAND = (sys.executable, "-m", "tts.espeak.worker")
 PROCESSES = 3
@@ -23,14 +21,6 @@ MAX_PROCESSES = 16
 """Maximum number of workers, while as many sentences take long at the same time."""
 SENTENCE_TIMEOUT_S = 5.0
 """Wall-clock limit of a sentence; `speech_worker.SENTENCE_CPU_S` is lower and counts CPU time."""
-MAX_FAILURES = 2
-"""A sentence that ended this many workers is refused. After the first failure it is tried again,
-because memory may have been corrupted by another sentence."""
-MAX_KILLED = 5
-"""Workers of one sentence that may be killed from outside, by the kernel or by hand; their deaths
-do not count as failures of the sentence."""
-MAX_REMEMBERED = 512
-"""Sentences whose failures are remembered."""
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +35,7 @@ class IsolatedEspeak:
     def __init__(self, command: Sequence[str] = COMMAND) -> None:
         """Start the workers; raises VoiceUnavailable."""
         self._pool = WorkerPool(command, size=PROCESSES, limit=MAX_PROCESSES)
-        self._failures: OrderedDict[bytes, int] = OrderedDict()
-        """Number of workers that a sentence ended, by its digest; the latest last."""
-        self._lock = threading.Lock()
-        """Guards `_failures`."""
+        self._failures = Failures("speech worker")
         self._close = weakref.finalize(self, self._pool.close)
 
     def close(self) -> None:
@@ -90,7 +77,7 @@ class IsolatedEspeak:
         VoiceUnavailable.
         """
         request = {"text": text, "voice": voice, "rate_wpm": rate_wpm}
-        header, pcm = self._request(request, _digest(text, voice, rate_wpm), is_cancelled)
+        header, pcm = self._request(request, digest_of(request), is_cancelled)
         if "too_long" in header:
             raise SentenceFailed(header["too_long"])
         if "error" in header:
@@ -102,7 +89,8 @@ class IsolatedEspeak:
         self, request: dict[str, Any], digest: bytes, is_cancelled: Callable[[], bool]
     ) -> Message:
         killed = 0
-        while self._failures_of(digest) < MAX_FAILURES:
+        while True:
+            self._failures.check(digest)
             try:
                 with self._pool.borrow() as worker:
                     answer = worker.request(
@@ -111,38 +99,7 @@ class IsolatedEspeak:
             except WorkerFailed as error:
                 log.warning("a speech worker %s", error, extra={"voice": request["voice"]})
                 killed += isinstance(error, WorkerKilled)
-                self._handle_failure(error, digest, killed)
+                self._failures.handle(error, digest, killed)
             else:
-                self._forget_failures(digest)
+                self._failures.forget(digest)
                 return answer
-        raise SentenceFailed(f"ended the speech worker {MAX_FAILURES} times")
-
-    def _handle_failure(self, error: WorkerFailed, digest: bytes, killed: int) -> None:
-        """Record a failure; raise an error unless the sentence is to be tried again."""
-        if isinstance(error, WorkerKilled):
-            if killed >= MAX_KILLED:
-                raise VoiceUnavailable(f"{killed} speech workers were killed; try again soon")
-            return
-        self._record_failure(digest)
-        if isinstance(error, WorkerTimeout):  # a second attempt would take as long
-            raise SentenceFailed(f"takes too long: the speech worker {error}") from error
-
-    def _failures_of(self, digest: bytes) -> int:
-        with self._lock:
-            return self._failures.get(digest, 0)
-
-    def _record_failure(self, digest: bytes) -> None:
-        with self._lock:
-            self._failures[digest] = self._failures.get(digest, 0) + 1
-            self._failures.move_to_end(digest)
-            while len(self._failures) > MAX_REMEMBERED:
-                self._failures.popitem(last=False)
-
-    def _forget_failures(self, digest: bytes) -> None:
-        with self._lock:
-            self._failures.pop(digest, None)
-
-
-def _digest(text: str, voice: str, rate_wpm: int) -> bytes:
-    content = f"{voice}\0{rate_wpm}\0{text}".encode(errors="surrogatepass")
-    return blake2b(content, digest_size=16).digest()

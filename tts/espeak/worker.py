@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import astuple
 from typing import Any, BinaryIO, Protocol
 
-from isolation.protocol import Message, pack_message, read_exactly, unpack_message
+from isolation.protocol import Message, pack_message, read_exactly, unpack_message, write_exactly
 from isolation.worker_setup import limit_memory, redirect_to_null, reserve_stdout
 from tts.espeak.library import EspeakLibrary
 from tts.espeak.results import AudioTooLong, EspeakError, EspeakLanguage, SynthesizedSpeech
@@ -40,7 +40,7 @@ def main() -> None:
     try:
         library = EspeakLibrary()
     except EspeakError as error:
-        answers.write(pack_message({"error": str(error)}))
+        write_exactly(answers, pack_message({"error": str(error)}))
         return
     redirect_to_null(2)  # an aborting library writes lines that are not log records
     with open(0, "rb") as requests:
@@ -50,10 +50,10 @@ def main() -> None:
 def serve(library: Synthesizer, requests: BinaryIO, answers: BinaryIO) -> None:
     """Report that the worker is ready, then answer requests until they end."""
     try:
-        answers.write(pack_message({"ready": True}))
+        write_exactly(answers, pack_message({"ready": True}))
         while True:
             request, _ = unpack_message(lambda size: read_exactly(requests, size))
-            answers.write(pack_message(*answer_request(library, request)))
+            write_exactly(answers, pack_message(*answer_request(library, request)))
     except (EOFError, BrokenPipeError):
         pass
 

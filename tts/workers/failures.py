@@ -1,7 +1,11 @@
 """Texts that ended the processes that spoke them; they are refused."""
 
+import json
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
 
 from isolation.process import WorkerFailed, WorkerKilled, WorkerTimeout
 from tts.voice import SentenceFailed, VoiceUnavailable
@@ -65,3 +69,9 @@ class Failures:
             self._counts.move_to_end(digest)
             while len(self._counts) > MAX_REMEMBERED:
                 self._counts.popitem(last=False)
+
+
+def digest_of(request: Mapping[str, Any]) -> bytes:
+    """Return what identifies a text, with all of its request that influences the synthesis."""
+    content = json.dumps(request, sort_keys=True).encode()
+    return blake2b(content, digest_size=16).digest()

@@ -1,13 +1,12 @@
 """A request to a voice process and its messages, as the server sees them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from queue import SimpleQueue
 from typing import Any
 
 from isolation.protocol import Message
+from tts.workers.failures import digest_of
 from tts.workers.listener import Listener
 
 
@@ -33,10 +32,8 @@ class Stream:
 
     def __init__(self, request: Mapping[str, Any], ahead_s: float = 0.0) -> None:
         """`ahead_s` is the sound that the listener has already."""
-        content = json.dumps(request, sort_keys=True).encode()
         self.request = request
-        self.digest = blake2b(content, digest_size=16).digest()
-        """Identifies the text with all that influences its synthesis."""
+        self.digest = digest_of(request)
         self.inbox: SimpleQueue[Message | Exception | None] = SimpleQueue()
         """Messages for the client; at the end an exception or None."""
         self.listener = Listener(ahead_s)

@@ -12,12 +12,12 @@ from threading import Event
 
 import pytest
 
-import tts.worker_pool
+import tts.workers.pool
 from isolation.process import ROOT, RequestCancelled, WorkerKilled
 from tests.polling import wait_until
 from tts.espeak.isolated import COMMAND
 from tts.voice import VoiceUnavailable
-from tts.worker_pool import WorkerPool
+from tts.workers.pool import WorkerPool
 
 TIMEOUT_S = 30
 SLOW = """
@@ -87,7 +87,7 @@ def test_a_request_waits_for_at_most_some_time_if_the_limit_is_reached(
     with ExitStack() as busy:
         for _ in range(6):
             busy.enter_context(pool.borrow())
-        monkeypatch.setattr(tts.worker_pool, "START_TIMEOUT_S", 0.05)
+        monkeypatch.setattr(tts.workers.pool, "START_TIMEOUT_S", 0.05)
         with pytest.raises(VoiceUnavailable, match="all of them are busy"):
             request(pool, 0)
     assert request(pool, 0)
@@ -96,7 +96,7 @@ def test_a_request_waits_for_at_most_some_time_if_the_limit_is_reached(
 def test_workers_above_the_usual_number_are_stopped_later(
     pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tts.worker_pool, "SURPLUS_S", 0.05)
+    monkeypatch.setattr(tts.workers.pool, "SURPLUS_S", 0.05)
     with ExitStack() as busy:
         for _ in range(4):
             busy.enter_context(pool.borrow())
@@ -134,11 +134,11 @@ def test_workers_that_cannot_be_started_are_reported_and_tried_again(
 def test_a_worker_that_stops_reading_is_replaced(pool: WorkerPool) -> None:
     """A process with corrupted memory may close its stdin and live on."""
     deaf = (sys.executable, "-c", "import os, time; os.close(0); time.sleep(3600)")
-    worker = tts.worker_pool.WorkerProcess(deaf, folder=ROOT)
+    worker = tts.workers.pool.WorkerProcess(deaf, folder=ROOT)
     wait_until(lambda: not worker.is_usable, "the end of its stdin")
     with pool._changed:
         pool._idle.appendleft(worker)
-        pool._wake()
+        pool._pipe.wake()
     wait_until(lambda: not worker.is_alive, "the end of the worker")
     assert request(pool, 0)
 

@@ -2,16 +2,16 @@
 
 import logging
 import math
-import os
 import select
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from isolation.process import ROOT, WorkerFailed, WorkerProcess
 from tts.voice import VoiceUnavailable
+from tts.workers.wake_pipe import WakePipe
 
 START_TIMEOUT_S = 10.0
 """Time for a worker to start, and for a request to wait for one."""
@@ -51,8 +51,7 @@ class WorkerPool:
         self._start_error: Exception | None = None
         self._retry_at_s = float("-inf")
         self._is_closed = False
-        self._wake_fd, self._waker_fd = os.pipe()
-        os.set_blocking(self._waker_fd, False)
+        self._pipe = WakePipe()
         self._keeper = threading.Thread(target=self._keep, name="speech-workers", daemon=True)
         self._keeper.start()
         try:
@@ -91,7 +90,7 @@ class WorkerPool:
             for worker in self._busy:
                 worker.interrupt()
             self._changed.notify_all()
-            self._wake()
+            self._pipe.wake()
         if threading.current_thread() is not self._keeper:  # a finalizer may run on any thread
             self._keeper.join(START_TIMEOUT_S)
 
@@ -99,7 +98,7 @@ class WorkerPool:
         with self._changed:
             if not self._wait(PATIENCE_S, START_ATTEMPTS):
                 self._waiting += 1
-                self._wake()
+                self._pipe.wake()
                 try:
                     self._wait(START_TIMEOUT_S, self._failed_starts + START_ATTEMPTS)
                 finally:
@@ -127,7 +126,7 @@ class WorkerPool:
         """Drop idle workers that have ended; return True if one is left."""
         while self._idle and not self._idle[0].is_usable:
             self._idle.popleft().stop()
-            self._wake()
+            self._pipe.wake()
         return bool(self._idle)
 
     def _give_back(self, worker: WorkerProcess) -> None:
@@ -137,15 +136,10 @@ class WorkerPool:
                 self._idle.appendleft(worker)  # its caches are the warmest
                 self._changed.notify()
                 if self._surplus() > 0:
-                    self._wake()
+                    self._pipe.wake()
                 return
-            self._wake()
+            self._pipe.wake()
         worker.stop()
-
-    def _wake(self) -> None:
-        """Have the keeper look at the workers. The lock must be held."""
-        with suppress(BlockingIOError, OSError):
-            os.write(self._waker_fd, b"\0")
 
     def _keep(self) -> None:
         """Start and stop workers until the pool is closed. Keeper."""
@@ -225,7 +219,7 @@ class WorkerPool:
     def _wait_for_event(self) -> None:
         """Wait until a worker starts or ends, the keeper is woken, or its next step is due."""
         poll = select.poll()
-        poll.register(self._wake_fd, select.POLLIN)
+        self._pipe.register(poll)
         with self._changed:
             timeout_s = self._timeout_s()
             for worker in self._idle:
@@ -233,8 +227,7 @@ class WorkerPool:
             for worker in self._starting:
                 worker.register_message(poll)
         events = poll.poll(None if timeout_s is None else math.ceil(1000 * timeout_s))
-        if any(fd == self._wake_fd for fd, _ in events):
-            os.read(self._wake_fd, 4096)
+        self._pipe.clear()
         if not events and not self._starting and self._start_error is None:
             self._stop_surplus()
 
@@ -259,8 +252,6 @@ class WorkerPool:
             workers = [*self._idle, *self._starting]
             self._idle.clear()
             self._starting.clear()
-            os.close(self._wake_fd)
-            os.close(self._waker_fd)
         for worker in workers:
             worker.close_requests()
         for worker in workers:
