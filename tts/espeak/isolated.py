@@ -8,7 +8,13 @@ from typing import Any
 
 from isolation.process import WorkerFailed, WorkerKilled
 from isolation.protocol import Message
-from tts.espeak.results import EspeakError, EspeakLanguage, PhonemeMark, SynthesizedSpeech
+from tts.espeak.results import (
+    EspeakError,
+    EspeakLanguage,
+    PhonemeClause,
+    PhonemeMark,
+    SynthesizedSpeech,
+)
 from tts.voice import SentenceFailed, VoiceUnavailable
 from tts.workers.failures import Failures, digest_of
 from tts.workers.pool import WorkerPool
@@ -84,6 +90,16 @@ class IsolatedEspeak:
             raise EspeakError(header["error"])
         marks = tuple(PhonemeMark(sample, symbol) for sample, symbol in header["marks"])
         return SynthesizedSpeech(bytes(pcm), header["rate_hz"], marks)
+
+    def phonemize(
+        self, text: str, *, voice: str, is_cancelled: Callable[[], bool] = lambda: False
+    ) -> tuple[PhonemeClause, ...]:
+        """Return the phonemes of plain text, clause by clause; raises the errors of `synthesize`."""
+        request = {"text": text, "voice": voice}
+        header, _ = self._request(request, _digest(text, voice, 0), is_cancelled)
+        if "error" in header:
+            raise EspeakError(header["error"])
+        return tuple(PhonemeClause(ipa, source) for ipa, source in header["clauses"])
 
     def _request(
         self, request: dict[str, Any], digest: bytes, is_cancelled: Callable[[], bool]

@@ -10,6 +10,7 @@ header `speak_lib.h` (1.52).
 """
 
 import ctypes
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tts.espeak.results import (
     AudioTooLong,
     EspeakError,
     EspeakLanguage,
+    PhonemeClause,
     PhonemeMark,
     SynthesizedSpeech,
 )
@@ -27,6 +29,7 @@ from tts.espeak.results import (
 _SYNCHRONOUS = 2
 _PHONEME_EVENTS, _IPA, _DO_NOT_EXIT = 0x0001, 0x0002, 0x8000
 _UTF8, _END_PAUSE = 0x0001, 0x1000
+_IPA_PHONEMES = 0x02
 _BUFFER_MS = 500
 """Audio per callback: long enough that the cost of the callbacks is negligible."""
 _EVENT_END_OF_LIST, _EVENT_PHONEME = 0, 7
@@ -123,6 +126,26 @@ class EspeakLibrary:
         marks = tuple(PhonemeMark(sample, _symbol(raw)) for sample, raw in self._marks)
         return SynthesizedSpeech(b"".join(self._pcm), self.sample_rate_hz, marks)
 
+    def phonemize(self, text: str, *, voice: str) -> tuple[PhonemeClause, ...]:
+        """Return the phonemes of plain text, clause by clause; `voice` as for `synthesize`.
+
+        espeak divides the text. It reads one character past the punctuation of a clause, and
+        keeps it for the next one; here it belongs to the next one. Raises EspeakError.
+        """
+        self._set_voice(voice)
+        data = text.encode() + b"\0"
+        buffer = ctypes.create_string_buffer(data, len(data))
+        start = ctypes.addressof(buffer)
+        rest = ctypes.c_void_p(start)
+        phonemes, ends = list[str](), [0]
+        while rest.value:
+            ipa = self._library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA_PHONEMES)
+            phonemes.append((ipa or b"").decode(errors="ignore"))
+            ends.append(rest.value - start if rest.value else len(data) - 1)
+        ends[1:-1] = [_character_start(data, end - 1) for end in ends[1:-1]]
+        sources = [data[a:b].decode() for a, b in itertools.pairwise(ends)]
+        return tuple(map(PhonemeClause, phonemes, sources))
+
     def _set_voice(self, voice: str) -> None:
         if voice == self._voice:
             return
@@ -156,6 +179,7 @@ def _load() -> ctypes.CDLL:
             "Install it again with `pip install --force-reinstall espeakng-loader`."
         ) from error
     library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
     return library
 
 
@@ -208,3 +232,10 @@ def _tags(address: int) -> Iterator[tuple[int, str]]:
 
 def _symbol(raw: bytes) -> str:
     return raw.split(b"\0", 1)[0].decode(errors="ignore")
+
+
+def _character_start(data: bytes, index: int) -> int:
+    """Return the index of the first byte of the UTF-8 character that contains a byte."""
+    while index > 0 and data[index] & 0xC0 == 0x80:
+        index -= 1
+    return index

@@ -44,3 +44,14 @@ class SynthesizedSpeech:
     """Mono samples, int16 in the machine's byte order."""
     sample_rate_hz: int
     marks: tuple[PhonemeMark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PhonemeClause:
+    """The phonemes of one clause of a text."""
+
+    ipa: str
+    """Phonemes with stress and length marks, words separated by spaces; `(en)` marks a switch of
+    language."""
+    source: str
+    """The text of the clause, with its punctuation."""

@@ -13,7 +13,13 @@ from typing import Any, BinaryIO, Protocol
 from isolation.protocol import Message, pack_message, read_exactly, unpack_message, write_exactly
 from isolation.worker_setup import limit_memory, redirect_to_null, reserve_stdout
 from tts.espeak.library import EspeakLibrary
-from tts.espeak.results import AudioTooLong, EspeakError, EspeakLanguage, SynthesizedSpeech
+from tts.espeak.results import (
+    AudioTooLong,
+    EspeakError,
+    EspeakLanguage,
+    PhonemeClause,
+    SynthesizedSpeech,
+)
 
 SENTENCE_CPU_S = 1.0
 """CPU time of one sentence; SIGPROF kills a worker that exceeds it. The longest take 0.15 s."""
@@ -30,6 +36,10 @@ class Synthesizer(Protocol):
 
     def synthesize(self, text: str, *, voice: str, rate_wpm: int) -> SynthesizedSpeech:
         """Return the audio of a text."""
+        ...
+
+    def phonemize(self, text: str, *, voice: str) -> tuple[PhonemeClause, ...]:
+        """Return the phonemes of a text."""
         ...
 
 
@@ -64,8 +74,8 @@ def answer_request(library: Synthesizer, request: Mapping[str, Any]) -> Message:
         return {"languages": [astuple(language) for language in library.languages()]}, b""
     signal.setitimer(signal.ITIMER_PROF, SENTENCE_CPU_S)
     try:
-        speech = library.synthesize(
-            request["text"], voice=request["voice"], rate_wpm=int(request["rate_wpm"])
+        return (
+            _phonemes(library, request) if "rate_wpm" not in request else _audio(library, request)
         )
     except AudioTooLong as error:
         return {"too_long": str(error)}, b""
@@ -73,10 +83,19 @@ def answer_request(library: Synthesizer, request: Mapping[str, Any]) -> Message:
         return {"error": str(error)}, b""
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-    return {
-        "rate_hz": speech.sample_rate_hz,
-        "marks": [astuple(mark) for mark in speech.marks],
-    }, speech.pcm
+
+
+def _audio(library: Synthesizer, request: Mapping[str, Any]) -> Message:
+    speech = library.synthesize(
+        request["text"], voice=request["voice"], rate_wpm=int(request["rate_wpm"])
+    )
+    marks = [astuple(mark) for mark in speech.marks]
+    return {"rate_hz": speech.sample_rate_hz, "marks": marks}, speech.pcm
+
+
+def _phonemes(library: Synthesizer, request: Mapping[str, Any]) -> Message:
+    clauses = library.phonemize(request["text"], voice=request["voice"])
+    return {"clauses": [astuple(clause) for clause in clauses]}, b""
 
 
 if __name__ == "__main__":
