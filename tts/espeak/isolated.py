@@ -94,9 +94,9 @@ class IsolatedEspeak:
     def phonemize(
         self, text: str, *, voice: str, is_cancelled: Callable[[], bool] = lambda: False
     ) -> tuple[PhonemeClause, ...]:
-        """Return the phonemes of plain text, clause by clause; raises the errors of `synthesize`."""
+        """Return the phonemes of plain text by clause; raises the errors of `synthesize`."""
         request = {"text": text, "voice": voice}
-        header, _ = self._request(request, _digest(text, voice, 0), is_cancelled)
+        header, _ = self._request(request, digest_of(request), is_cancelled)
         if "error" in header:
             raise EspeakError(header["error"])
         return tuple(PhonemeClause(ipa, source) for ipa, source in header["clauses"])
