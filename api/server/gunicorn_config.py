@@ -11,6 +11,7 @@ from queue import Empty
 
 from gunicorn.arbiter import Arbiter
 
+from api.server.allocator import limit_arenas
 from api.server.log import LOG_CONFIG
 from api.server.master_signals import require_one_worker, restrict_signals
 from api.server.shutdown import exit_now
@@ -43,11 +44,13 @@ def nworkers_changed(server: Arbiter, new_value: int, _old_value: int | None) ->
 
 
 def post_fork(server: Arbiter, worker: EventLoopWorker) -> None:
-    """Handle stop signals from the start, including those received since the fork.
+    """Handle stop signals from the start, including those received since the fork, and limit the
+    memory of the threads to come.
 
     gunicorn has put the latter into this process's copy of the master's queue.
     """
     worker.handle_stop_signals()
+    limit_arenas()
     with suppress(Empty):
         while True:
             if server.SIG_QUEUE.get_nowait() in STOPPING:
