@@ -23,6 +23,7 @@ TOPICS = {
     "damage": "bench.films.damage",
     "stabilizers": "bench.faces.stabilizers",
     "voice": "bench.voice",
+    "voice_joins": "bench.speech.joins",
     "hostile": "bench.hostile",
     "lips": "bench.faces.lips",
     "mouth": "bench.faces.mouth",
