@@ -2,8 +2,11 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
-from tts.speech import Speech
+from tts.pending import PendingPieces
+from tts.speech import PendingAudio, Samples, Speech
 from tts.text.sentences import Sentence
 from tts.voice import BadSpeechRequest, SentenceFailed, UnspeakableSentence
 
@@ -22,10 +25,8 @@ class SpokenText:
     def __init__(
         self, text: str, sentences: Iterable[Sentence], synthesize: Synthesize, *, voice: str
     ) -> None:
-        self._text, self._sentences, self._synthesize = text, sentences, synthesize
-        self._voice = voice
         self._cancelled = threading.Event()
-        self._speeches = self._speak()
+        self._speeches = iter(_Sentences(text, sentences, synthesize, voice, self._cancelled))
 
     def __iter__(self) -> Iterator[Speech]:
         """Return itself."""
@@ -43,7 +44,26 @@ class SpokenText:
         """Stop the synthesis of the current sentence."""
         self._cancelled.set()
 
-    def _speak(self) -> Iterator[Speech]:
+
+class _Sentences:
+    """Synthesizes one sentence after the other.
+
+    `SpokenText` refers to this and not the other way round, so that a text that nobody needs any
+    more is freed at once, with the synthesis of its sound.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        sentences: Iterable[Sentence],
+        synthesize: Synthesize,
+        voice: str,
+        cancelled: threading.Event,
+    ) -> None:
+        self._text, self._sentences, self._synthesize = text, sentences, synthesize
+        self._voice, self._cancelled = voice, cancelled
+
+    def __iter__(self) -> Iterator[Speech]:
         has_spoken = False
         for number, sentence in enumerate(self._sentences, 1):
             speech = self._sentence(number, sentence)
@@ -58,8 +78,22 @@ class SpokenText:
             )
 
     def _sentence(self, number: int, sentence: Sentence) -> Speech | None:
+        with self._failures_placed(number, sentence):
+            speech = self._synthesize(sentence, self._cancelled.is_set)
+        if speech is None or speech.pending is None:
+            return speech
+        pieces = self._pieces(number, sentence, speech.pending)
+        return replace(speech, pending=PendingPieces(pieces, speech.pending.samples))
+
+    def _pieces(self, number: int, sentence: Sentence, pending: PendingAudio) -> Iterator[Samples]:
+        with self._failures_placed(number, sentence):
+            yield from pending
+
+    @contextmanager
+    def _failures_placed(self, number: int, sentence: Sentence) -> Iterator[None]:
+        """Raise UnspeakableSentence, with the place in the text, for SentenceFailed."""
         try:
-            return self._synthesize(sentence, self._cancelled.is_set)
+            yield
         except SentenceFailed as error:
             raise UnspeakableSentence(
                 voice=self._voice,

@@ -1,6 +1,6 @@
 """A request to a voice process and its messages, as the server sees them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -30,9 +30,16 @@ class StreamLimits:
 class Stream:
     """One open request. The thread of the process's keeper owns all members but `inbox`."""
 
-    def __init__(self, request: Mapping[str, Any], ahead_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        request: Mapping[str, Any],
+        *,
+        ahead_s: float = 0.0,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
         """`ahead_s` is the sound that the listener has already."""
         self.request = request
+        self.is_cancelled = is_cancelled
         self.digest = digest_of(request)
         self.inbox: SimpleQueue[Message | Exception | None] = SimpleQueue()
         """Messages for the client; at the end an exception or None."""

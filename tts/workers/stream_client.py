@@ -83,19 +83,19 @@ class StreamClient:
         VoiceUnavailable, and RequestCancelled soon after `is_cancelled` becomes true. Only the
         messages of one request wait for its client; others go on.
         """
-        stream = Stream(request, ahead_s)
+        stream = Stream(request, ahead_s=ahead_s, is_cancelled=is_cancelled)
         self._keeper.open(stream)
         try:
-            while (message := self._next(stream, is_cancelled)) is not None:
+            while (message := self._next(stream)) is not None:
                 self._keeper.read(stream, len(message[1]))
                 yield message
         finally:
             self._keeper.leave(stream)
 
-    def _next(self, stream: Stream, is_cancelled: Callable[[], bool]) -> Message | None:
+    def _next(self, stream: Stream) -> Message | None:
         """Wait for the next message; None after the last one."""
         deadline_s = time.monotonic() + self._limits.answer_s
-        while not is_cancelled():
+        while not stream.is_cancelled():
             try:
                 item = stream.inbox.get(timeout=CANCEL_POLL_S)
             except Empty:

@@ -221,7 +221,7 @@ class StreamKeeper:
 
     def _handle(self, header: Mapping[str, Any], payload: Payload) -> None:
         if self.is_ready:
-            if self._table.handle(header, payload):
+            if self._table.handle(header, payload, self._post):
                 self._failed_starts = 0
         elif "error" in header:
             raise CannotStart(str(header["error"]))

@@ -89,7 +89,7 @@ class StreamTable:
             else:
                 del self._streams[stream.id]
 
-    def handle(self, header: Mapping[str, Any], payload: Payload) -> bool:
+    def handle(self, header: Mapping[str, Any], payload: Payload, post: Post) -> bool:
         """Handle a message of the process; return True if it ends a stream.
 
         Raises KeyError, TypeError or ValueError for a message without meaning.
@@ -104,6 +104,8 @@ class StreamTable:
         stream.is_seen = True
         if "message" in header:
             self._deliver(stream, header, payload)
+            if not stream.has_left and stream.is_cancelled():
+                self.leave(stream, post)  # the client may not ask for another message
             return False
         self._end(stream, self._outcome(stream, header))
         return True

@@ -18,6 +18,8 @@ request may have its turn. `tts.workers.stream_client` is the counterpart.
 | `id`, `end` or `refused` or `unavailable` or `failed` | the last message of a request |
 """
 
+import contextlib
+import fcntl
 import gc
 import json
 import os
@@ -44,6 +46,7 @@ from isolation.worker_setup import (
     redirect_to_null,
     reserve_stdout,
 )
+from tts.voice import SentenceFailed, VoiceUnavailable
 from tts.workers.listener import SOUND_S, Listener
 
 STEP_CPU_S = 2.0
@@ -51,16 +54,13 @@ STEP_CPU_S = 2.0
 MEMORY_BYTES = 1 << 30
 """Address space that the process may take after it has loaded its voice."""
 NICE = 5
+PIPE_BYTES = 1 << 20
+"""Size of the pipe to the server; Linux gives 64 kB, which is less than a piece of sound."""
 
 Commands = SimpleQueue[dict[str, Any]]
 
 
-class SentenceRefused(Exception):
-    """A synthesizer cannot speak a text; the message is a predicate, such as "is too long"."""
-
-
-class SynthesizerUnavailable(Exception):
-    """A synthesizer cannot speak at present, whatever the text; the message says why."""
+SynthesizerUnavailable = VoiceUnavailable
 
 
 class Synthesizer(Protocol):
@@ -71,7 +71,7 @@ class Synthesizer(Protocol):
 
         Each step is a bounded piece of work, of at most 40 ms where that is possible; None divides
         longer work. The same request always gives the same messages, because it is repeated if the
-        process dies. Headers state `SOUND_S`. Raises SentenceRefused and SynthesizerUnavailable;
+        process dies. Headers state `SOUND_S`. Raises SentenceFailed and VoiceUnavailable;
         any other exception counts as a fault of the voice with this text.
         """
         ...
@@ -86,6 +86,8 @@ def run(
 ) -> None:
     """Load a synthesizer and answer requests until stdin is closed."""
     answers = reserve_stdout()
+    with contextlib.suppress(OSError):  # so that a piece never waits for the server to read
+        fcntl.fcntl(answers, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     end_with_parent()
     lower_priority(nice)
     commands: Commands = SimpleQueue()
@@ -169,7 +171,7 @@ class _Job:
         self.check = zlib.crc32(payload, zlib.crc32(data, self.check))
         if self.count <= self._skip:
             if self.count == self._skip and self.check != self._expected_check:
-                raise SynthesizerUnavailable("it gave another sound when it was restarted")
+                raise VoiceUnavailable("it gave another sound when it was restarted")
             return None
         sound_s = float(header.get(SOUND_S, 0.0))
         self._listener.add(sound_s)
@@ -220,9 +222,9 @@ class _Scheduler:
                 self._send(*sent)
         except StopIteration:
             self._end(job, {"end": True})
-        except SentenceRefused as error:
+        except SentenceFailed as error:
             self._end(job, {"refused": str(error)})
-        except SynthesizerUnavailable as error:
+        except VoiceUnavailable as error:
             self._end(job, {"unavailable": str(error)})
         except MemoryError:
             self._end(job, {"refused": "needs too much memory"})
@@ -268,6 +270,6 @@ class _Scheduler:
 
 
 def _described(error: BaseException) -> str:
-    if isinstance(error, SynthesizerUnavailable):
+    if isinstance(error, VoiceUnavailable):
         return str(error)
     return f"{type(error).__name__}: {error}"

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from isolation.protocol import Message, pack_message
+from tts.voice import SentenceFailed, VoiceUnavailable
 from tts.workers.listener import SOUND_S
-from tts.workers.stream_worker import SentenceRefused, SynthesizerUnavailable, run
+from tts.workers.stream_worker import run
 
 PIECE_BYTES = 4000
 PIECE_S = 0.5
@@ -71,12 +72,12 @@ def fail() -> None:
 
 def refuse() -> None:
     """Refuse the text."""
-    raise SentenceRefused("is too odd")
+    raise SentenceFailed("is too odd")
 
 
 def give_up() -> None:
     """Refuse all texts."""
-    raise SynthesizerUnavailable("the file of the voice is gone")
+    raise VoiceUnavailable("the file of the voice is gone")
 
 
 def fill_memory() -> None:
@@ -136,7 +137,7 @@ def load() -> FakeSynthesizer:
     if broken and Path(broken).exists():
         how = Path(broken).read_text(encoding="ascii")
         if how == "error":
-            raise SynthesizerUnavailable("the file heart.onnx is damaged")
+            raise VoiceUnavailable("the file heart.onnx is damaged")
         os._exit(7)
     return FakeSynthesizer()
 

@@ -164,6 +164,18 @@ def test_a_cancelled_text_stops_and_its_process_lives(shared: StreamClient, tmp_
     assert shared.pid == pid
 
 
+def test_a_cancelled_text_stops_even_if_its_client_asks_for_nothing(shared: StreamClient) -> None:
+    pid = wait_until_ready(shared)
+    cancelled = Event()
+    speaking = shared.stream({"text": "long", "pieces": 10**6, "step_s": 0.01}, cancelled.is_set)
+    next(speaking)
+    cancelled.set()
+    wait_until(lambda: not len(shared._keeper._table), "the end of the text")
+    with pytest.raises(RequestCancelled):
+        list(speaking)
+    assert shared.pid == pid
+
+
 def test_a_text_whose_client_leaves_is_cancelled(shared: StreamClient) -> None:
     pid = wait_until_ready(shared)
     speaking = shared.stream({"text": "long", "pieces": 10**6})
