@@ -27,10 +27,6 @@ export class Composer {
     return { voice: this.#voice.value || null, speed: Number(this.#speed.value) };
   }
 
-  selectVoice(id) {
-    this.#voice.value = id;
-  }
-
   focus() {
     this.#text.focus();
   }

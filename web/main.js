@@ -18,7 +18,7 @@ import { StatusLine, isServing, jobCount } from "./status_line.js";
 import { connectStopButton } from "./stop_button.js";
 import { NotLive } from "./stream.js";
 import { Transcript } from "./transcript.js";
-import { loadVoices } from "./voices.js";
+import { VoiceMenu, fillMenus } from "./voices.js";
 
 const element = (id) => document.getElementById(id);
 const refresh = () => monitor.refresh();
@@ -59,6 +59,7 @@ const composer = new Composer(element("composer"), {
 });
 const connected = { composer, transcript, stage, playback, timer, errors, refresh };
 const conversation = new Conversation(sessionId, connected);
+const voiceMenus = [new VoiceMenu(element("voice")), new VoiceMenu(element("new-voice"))];
 const dialog = new SessionsDialog(element("sessions"), sessionId);
 
 async function main() {
@@ -77,8 +78,10 @@ async function main() {
 }
 
 async function prepare(session) {
-  await loadVoices();
-  composer.selectVoice(session.voice);
+  await fillMenus(voiceMenus);
+  const [menu] = voiceMenus;
+  if (session.chosen.voice === null) menu.selectFavouriteOr(session.voice);
+  else menu.select(session.voice);
 }
 
 function onHealth(health) {
