@@ -29,6 +29,7 @@ GROUPS = {
     "models_dir": "Models",
     "batch_size": "Rendering and memory",
     "voice": "Voice",
+    "tts_url": "Speech server",
     "max_text_chars": "Limits of requests",
     "max_sessions": "Sessions and films",
     "max_watchers": "Viewers, health and shutdown",

@@ -9,6 +9,7 @@ from threading import Event, Thread
 from typing import Any, TypeVar
 
 from session.factory import Film
+from tts.voice import BadSpeechRequest, VoiceChoice, VoiceUnavailable
 from warm.engines.base import EngineLost
 from warm.engines.lifecycle import EngineLifecycle, LoadPolicy
 from warm.render.background import BackgroundPool
@@ -344,10 +345,24 @@ class RenderThread:
         """Render a short text once; a device that fails now is reloaded as at any other time."""
         choice = VoiceResolver(self._settings, self._resources.voices).choose(Choices())
         try:
-            avatar = self._resources.avatar
-            self._renderer.rehearse(WARM_UP_TEXT, choice, avatar, self._liveness.beat)
+            self._rehearse_with(choice)
         except EngineLost as lost:
             self._lifecycle.report_error(lost)
+
+    def _rehearse_with(self, choice: VoiceChoice) -> None:
+        """Render with a voice, or with the best other one if it is unavailable.
+
+        A voice of another machine may come later: it does not prevent the start.
+        """
+        avatar = self._resources.avatar
+        try:
+            self._renderer.rehearse(WARM_UP_TEXT, choice, avatar, self._liveness.beat)
+        except (VoiceUnavailable, BadSpeechRequest) as error:
+            substitute = self._resources.voices.choose()
+            if substitute.voice == choice.voice:
+                raise
+            log.warning("the voice of the settings cannot speak: %s", error)
+            self._renderer.rehearse(WARM_UP_TEXT, substitute, avatar, self._liveness.beat)
 
     def _run_once(self) -> bool:
         """Run one iteration; False if there was nothing to do."""

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, create_model, field_validator
+from pydantic import Field, SecretStr, create_model, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from session.film import SAMPLE_RATE_HZ, WriterKind
 from stabilizers.settings import TrackSettings
+from tts.openai.sound import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import ID_PATTERN
 from warm.settings.network import (
@@ -18,6 +19,7 @@ from warm.settings.network import (
     check_proxies,
     joined,
 )
+from warm.settings.speech_server import check_languages, check_url, checked_key
 from warm.settings.stabilizers import track_fields, track_settings
 
 ENV_PREFIX = "WARMTALK_"
@@ -148,6 +150,34 @@ class Settings(StabilizedAvatarSettings):
     speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
     """Pace of the voice; 1.0 is its own."""
 
+    # The speech server of the voices `openai:NAME`.
+    tts_url: str | None = None
+    """Address of a server with OpenAI's `POST /v1/audio/speech`, such as `http://localhost:8880`.
+    None: there are no such voices."""
+    tts_key: SecretStr | None = None
+    """Key of that server, sent as a bearer token to no other one. Set it in the environment, where
+    other users of the machine cannot read it."""
+    tts_model: str = "tts-1"
+    """Model that the server is asked for."""
+    tts_voices: str | None = None
+    """Voices to list if the server lists none, separated by commas. All its voices may be named in
+    requests, listed or not."""
+    tts_languages: str | None = None
+    """Languages of voices whose language the server does not name, the usual one first, in a list
+    of BCP 47 tags. None: those that OpenAI names, English first."""
+    tts_rate_hz: Annotated[int, Field(ge=MIN_RATE_HZ, le=MAX_RATE_HZ)] = DEFAULT_RATE_HZ
+    """Sample rate of answers that do not state theirs."""
+    tts_ca_file: Path | None = None
+    """Certificates to trust instead of those of the system, in a PEM file."""
+    tts_connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """Time to connect to the server, seconds; then the request gets 503."""
+    tts_timeout_s: Annotated[float, Field(gt=0, le=600)] = 25.0
+    """Time for a whole sentence, seconds. A live request waits no longer than 30 s."""
+    tts_stall_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    """Time without a byte in the middle of a sentence's sound, seconds."""
+    tts_max_parallel: Annotated[int, Field(ge=1, le=64)] = 4
+    """Maximum number of sentences that the server is asked for at once; further ones wait."""
+
     # Limits.
     max_text_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Maximum length of the text of one request."""
@@ -251,6 +281,7 @@ class Settings(StabilizedAvatarSettings):
 
     @field_validator(
         *("host", "allowed_hosts", "allowed_origins", "frame_ancestors", "trusted_proxies"),
+        *("tts_voices", "tts_languages"),
         mode="before",
     )
     @classmethod
@@ -292,6 +323,24 @@ class Settings(StabilizedAvatarSettings):
     def _check_endpoint(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
             raise ValueError("must be a web address; allowed: http://… or https://…")
+        return value
+
+    @field_validator("tts_url")
+    @classmethod
+    def _check_tts_url(cls, value: str | None) -> str | None:
+        if value:
+            check_url(value)
+        return value or None
+
+    @field_validator("tts_key")
+    @classmethod
+    def _check_tts_key(cls, value: SecretStr | None) -> SecretStr | None:
+        return SecretStr(checked_key(value.get_secret_value())) if value else None
+
+    @field_validator("tts_languages")
+    @classmethod
+    def _check_tts_languages(cls, value: str | None) -> str | None:
+        check_languages(value)
         return value
 
     @field_validator("fps")

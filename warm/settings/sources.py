@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from warm.installation import shipped
 from warm.settings.fields import ENV_PREFIX, Settings, allowed
+from warm.settings.speech_server import shown_value
 
 SESSION = "session"
 """Section of the YAML file in which settings of sessions may be placed."""
@@ -107,7 +108,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise BadSettings(f"{path}: cannot be read: {error.strerror}; check the path") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadSettings(f"{path}: cannot be read as YAML: {error}") from error
+        raise BadSettings(f"{path}: cannot be read as YAML: {yaml_fault(error)}") from None
     if not isinstance(content, dict):
         raise BadSettings(
             f"{path}: must be a mapping of settings, received a {type(content).__name__}"
@@ -119,6 +120,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
         if sum(key == other for other, _ in named) > 1:
             raise BadSettings(f"{path}: {key} is set twice; keep one")
     return dict(named)
+
+
+def yaml_fault(error: Exception) -> str:
+    """What is wrong in a file, and where; its text, which may be secret, is left out."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return str(error)
+    return f"{getattr(error, 'problem', None)} in line {mark.line + 1}, column {mark.column + 1}"
 
 
 def flattened(content: dict[Any, Any]) -> Iterator[tuple[Any, Any]]:
@@ -162,7 +171,7 @@ def fault_message(error: ErrorDetails, sources: Mapping[str, Mapping[str, Any]])
     message = error["msg"].removeprefix("Value error, ")
     names_allowed = "allowed" in message or error["type"] == "literal_error"
     choice = "" if names_allowed else f"; allowed: {allowed(name).replace('`', '')}"
-    fault = f"{name} = {error['input']!r} (from {source}): {message}"
+    fault = f"{name} = {shown_value(name, error['input'])} (from {source}): {message}"
     return f"{fault}{choice}{spelling_hint(name, error['input'])}"
 
 

@@ -1,0 +1,81 @@
+"""Sound of one sentence between fixed silences, at the fixed level, whatever voice made it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tts.loudness import normalize_loudness
+
+LEAD_S = 0.06
+"""Silence before the first sound, in which the lips can close for an initial /p/."""
+SENTENCE_PAUSE_S, CLAUSE_PAUSE_S = 0.32, 0.14
+"""Silence after a sentence, and after a piece whose sentence continues, at speed 1.0."""
+
+_WINDOW_S = 0.005
+_LOUD_WINDOWS = 10
+"""The level of a sentence is that of its tenth loudest window, so that a click does not count."""
+_QUIET_DB = -40.0
+"""Windows this much below the level of the sentence are silence."""
+_SILENCE_DBFS = -60.0
+"""A sentence below this level has no sound."""
+_MARGIN_S = 0.015
+"""Kept around the sound: the soft beginning of an /f/ or /h/, the end of a vowel."""
+_FADE_S = 0.005
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SentenceAudio:
+    """A sentence between its silences."""
+
+    samples: NDArray[np.float32]
+    shift_s: float
+    """Add it to a time in the sound as it came to get the time in `samples`."""
+
+
+def sentence_audio(
+    raw: NDArray[np.float32], sample_rate_hz: int, *, is_end: bool, speed: float
+) -> SentenceAudio | None:
+    """Trim (n,) samples to their sound, with the usual silences; None if there is no sound.
+
+    `is_end`: False for a piece whose sentence continues.
+    """
+    centred = raw - raw.mean(dtype=np.float64).astype(np.float32) if len(raw) else raw
+    span = sounding_span(centred, sample_rate_hz)
+    if span is None:
+        return None
+    pause_s = (SENTENCE_PAUSE_S if is_end else CLAUSE_PAUSE_S) / speed
+    start = span[0] - round(LEAD_S * sample_rate_hz)
+    end = span[1] + round(pause_s * sample_rate_hz)
+    samples = _faded_excerpt(centred, start, end, round(_FADE_S * sample_rate_hz))
+    return SentenceAudio(normalize_loudness(samples, sample_rate_hz), -start / sample_rate_hz)
+
+
+def sounding_span(samples: NDArray[np.float32], sample_rate_hz: int) -> tuple[int, int] | None:
+    """Return the first sounding sample and the one after the last; None for silence."""
+    window = max(1, round(_WINDOW_S * sample_rate_hz))
+    count = len(samples) // window
+    power = np.square(samples[: count * window], dtype=np.float32).reshape(count, window)
+    levels = power.mean(axis=1)
+    if not count:
+        return None
+    rank = min(_LOUD_WINDOWS, count)
+    level = float(np.partition(levels, -rank)[-rank])
+    if level < 10 ** (_SILENCE_DBFS / 10):
+        return None
+    loud = np.flatnonzero(levels > level * 10 ** (_QUIET_DB / 10))
+    margin = round(_MARGIN_S * sample_rate_hz)
+    first, last = int(loud[0]) * window, (int(loud[-1]) + 1) * window
+    return max(0, first - margin), min(len(samples), last + margin)
+
+
+def _faded_excerpt(
+    samples: NDArray[np.float32], start: int, end: int, fade: int
+) -> NDArray[np.float32]:
+    """Return samples[start:end], with zeros outside of the array and soft edges."""
+    inside = samples[max(start, 0) : max(end, 0)].copy()
+    ramp = np.linspace(0.0, 1.0, min(fade, len(inside) // 2), dtype=np.float32)
+    inside[: len(ramp)] *= ramp
+    inside[len(inside) - len(ramp) :] *= ramp[::-1]
+    before = max(-start, 0)
+    return np.pad(inside, (before, max(0, end - start - before - len(inside))))
