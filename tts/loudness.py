@@ -16,7 +16,7 @@ _SOUNDING_DB = -30.0
 def normalize_loudness(samples: NDArray[np.float32], sample_rate_hz: int) -> NDArray[np.float32]:
     """Scale (n,) samples to the fixed level; silence stays silence."""
     gain = min(
-        _amplitude(SPEECH_LEVEL_DBFS) / _sounding_rms(samples, sample_rate_hz),
+        _amplitude(SPEECH_LEVEL_DBFS) / sounding_rms(samples, sample_rate_hz),
         _amplitude(PEAK_DBFS) / max(float(np.abs(samples).max(initial=0.0)), 1e-9),
     )
     return samples * np.float32(gain)
@@ -26,7 +26,8 @@ def _amplitude(dbfs: float) -> float:
     return float(10 ** (dbfs / 20))
 
 
-def _sounding_rms(samples: NDArray[np.float32], sample_rate_hz: int) -> float:
+def sounding_rms(samples: NDArray[np.float32], sample_rate_hz: int) -> float:
+    """Return the effective value of the (n,) samples without pauses; 1 if there are none."""
     window = round(_WINDOW_S * sample_rate_hz)
     whole = samples[: len(samples) // window * window].reshape(-1, window)
     power = np.einsum("ij,ij->i", whole, whole, dtype=np.float32) / window

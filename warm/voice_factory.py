@@ -20,7 +20,9 @@ def configured_voices(settings: Settings, *, is_loaded: bool = True) -> VoiceReg
     Raises BadSettings if a setting names a voice that does not exist, and VoiceUnavailable if no
     voice can be started.
     """
-    families = open_families(speech_server=speech_server(settings))
+    families = open_families(
+        voices_dir=settings.voices_folder, speech_server=speech_server(settings)
+    )
     try:
         voices = VoiceRegistry(families, fallback=settings.voice_fallback)
         choice = voices.choose(voice=settings.voice, language=settings.language)

@@ -123,6 +123,9 @@ class Settings(StabilizedAvatarSettings):
     models_source: Path | None = None
     """A folder that `python -m warm models download` copies the files from instead, without network
     access."""
+    voices_dir: Path | None = None
+    """Folder of voices in files: pairs of NAME.onnx and NAME.onnx.json for Piper's. None: `voices`
+    in `models_dir`."""
     batch_size: Annotated[int, Field(ge=1, le=100)] = 25
     """Maximum number of frames per batch of the engine; also the longest fragment of a film."""
     first_batch_size: Annotated[int, Field(ge=1, le=100)] = 3
@@ -368,6 +371,11 @@ class Settings(StabilizedAvatarSettings):
             engine=self.engine,
             track=self.track,
         )
+
+    @property
+    def voices_folder(self) -> Path:
+        """Folder of voices in files; it need not exist."""
+        return self.models_dir / "voices" if self.voices_dir is None else self.voices_dir
 
     @property
     def http_threads(self) -> int:

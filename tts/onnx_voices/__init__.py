@@ -1,0 +1,1 @@
+"""Voices in ONNX files: Piper's and Kokoro's networks."""
