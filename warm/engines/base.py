@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,7 +118,10 @@ class Engine(Protocol):
         ...
 
     def encode_speech(self, speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
-        """Return the features of the speech for each of `frames` frames: (frames, …) float32."""
+        """Return the features of the speech for each of `frames` frames: (frames, …) float32.
+
+        The speech is complete: it has no `pending` audio.
+        """
         ...
 
     def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
@@ -133,5 +136,30 @@ class Engine(Protocol):
         """Return the device, its used and total memory in GB and more, for `/health`.
 
         A value is None if the device has no such figure.
+        """
+        ...
+
+
+@runtime_checkable
+class StreamingEngine(Protocol):
+    """Optional interface of an engine that can draw a sentence whose sound is still arriving.
+
+    Any other engine gets a sentence when all of its sound is there.
+    """
+
+    def lookahead_s(self, speech: Speech) -> float:
+        """Return the seconds of sound after a frame that its features depend on.
+
+        `math.inf` if they depend on the whole sentence. Any thread may call it.
+        """
+        ...
+
+    def encode_part(
+        self, speech: Speech, *, start: int, stop: int, fps: int
+    ) -> NDArray[np.float32]:
+        """Return rows `start` to `stop` of what `encode_speech` returns for the whole sentence.
+
+        `speech.samples` may lack the sound that is more than `lookahead_s` after frame `stop`;
+        `speech.phonemes` are those of the whole sentence.
         """
         ...

@@ -12,7 +12,7 @@ from tts.speech import Speech
 from tts.voice import VoiceChoice, Voices
 from warm.engines.base import Engine
 from warm.media.audio import open_audio
-from warm.media.film_audio import film_audio
+from warm.media.film_audio import film_audio, film_frames
 
 WINDOW_S = 30
 """Length of a chunk of an audio file. Each is encoded together with the chunks before and after it,
@@ -54,7 +54,8 @@ def chunks_from_text(
     text: str, choice: VoiceChoice, voices: Voices, engine: Engine, spec: FilmSpec
 ) -> Iterator[Chunk]:
     """Yield one chunk per sentence of a text."""
-    for speech in voices.speak(text, choice):
+    for arriving in voices.speak(text, choice):
+        speech = arriving.completed()
         samples = film_audio(speech, spec)
         frames = len(samples) // spec.samples_per_frame
         yield Chunk(engine.encode_speech(speech, frames=frames, fps=spec.fps), samples)
@@ -62,10 +63,8 @@ def chunks_from_text(
 
 def text_frame_count(text: str, choice: VoiceChoice, voices: Voices, spec: FilmSpec) -> int:
     """Return the number of frames that `chunks_from_text` yields; synthesizes the text once."""
-    return sum(
-        len(film_audio(speech, spec)) // spec.samples_per_frame
-        for speech in voices.speak(text, choice)
-    )
+    speeches = (speech.completed() for speech in voices.speak(text, choice))
+    return sum(film_frames(len(each.samples), each.sample_rate_hz, spec) for each in speeches)
 
 
 def frame_count(samples: int, spec: FilmSpec) -> int:

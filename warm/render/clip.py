@@ -220,10 +220,10 @@ class Clip:
             self._is_submitted = batch.is_last
 
     def poll(self) -> None:
-        """Continue after steps of the encoder; raises its error and that of a hanging voice."""
+        """Continue after steps of the encoder and of the voice; raises the encoder's error."""
         if self._ending is not None:
             return
-        self.timeline.check_speech()
+        self.timeline.poll_speech()
         if self._cutting is not None:
             if self._cutting.done():
                 self._close_after(self._cutting.result())
@@ -231,9 +231,15 @@ class Clip:
             raise self._encoder.error
         elif self._is_submitted and not self._encoder.pending:
             self._ending = self._encoder.finish()
+        elif self.timeline.broken_by is not None and not self._pending:
+            self._error = self.timeline.broken_by
+            self.cut()
 
     def cut(self) -> None:
-        """End the clip after its frames on disk and a few more that close the mouth."""
+        """End the clip after its frames on disk and a few more that close the mouth.
+
+        It also ends in this way, and its request fails, if the voice stops within a sentence.
+        """
         if self._pacing.cut_s is None and self._ending is None:
             self._pacing.cut_s = self._clock()
             self.timeline.cancel_speech()
@@ -297,7 +303,7 @@ class Clip:
             interrupted = (
                 f"session {self.job.session_id!r} was interrupted before this request started"
             )
-            self.fail(Interrupted(self.job.cancel_reason or interrupted))
+            self.fail(self._error or Interrupted(self.job.cancel_reason or interrupted))
             return
         self.was_cut = True
         self.timeline.cut(frames)

@@ -3,12 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from session.film import FilmSpec
-from tts.speech import Phoneme, Speech
+from tts.speech import Phoneme, Samples, Speech
 from warm.engines.base import Engine
-from warm.render.utterances import Utterance
+from warm.render.utterances import SentenceUtterance, Utterance, encode
 
 FADE_S = 0.040
 """Length of the fade-out where a sentence is cut."""
@@ -18,35 +16,46 @@ CLOSING_S = 0.200
 """Time from the cut to the first frame with the mouth at rest."""
 
 
-def closing_utterance(
-    engine: Engine, utterance: Utterance, frame: int, spec: FilmSpec
-) -> Utterance:
+def closing_utterance(engine: Engine, utterance: SentenceUtterance, frame: int) -> Utterance:
     """Replacement for a sentence from `frame` on: the sound fades out and the mouth closes.
 
     The engine closes the mouth: its input is the speech as if the speaker had stopped at `frame`.
     A sentence that ends sooner than the closing would is left unchanged.
     """
-    assert utterance.speech is not None and utterance.features is not None
+    sentence = utterance.sentence
+    spec = sentence.spec
     frames = round(CLOSING_S * spec.fps)
-    if utterance.frames - frame <= frames:
+    if sentence.is_complete and utterance.frames <= frame + frames:
         return utterance.slice(frame, utterance.frames)
-    speech = speech_stopped_at(utterance.speech, frame / spec.fps, (frame + frames) / spec.fps)
-    features = engine.encode_speech(speech, frames=frame + frames, fps=spec.fps)[frame:]
-    samples = utterance.slice(frame, frame + frames).samples
-    fade_length = round(FADE_S * spec.fps * spec.samples_per_frame)
+    speech = speech_stopped_at(sentence.so_far(), frame / spec.fps, (frame + frames) / spec.fps)
+    features = encode(engine, speech, frame, frame + frames, spec.fps)
+    step = spec.samples_per_frame
+    samples = continued(sentence.audio.known(), frame * step, frames * step)
+    fade_length = round(FADE_S * spec.fps * step)
     return Utterance(frames=frames, samples=fade_out(samples, fade_length), features=features)
 
 
 def speech_stopped_at(speech: Speech, stop_s: float, end_s: float) -> Speech:
     """The sentence as if its speaker had stopped at `stop_s` and been silent until `end_s`."""
     rate_hz = speech.sample_rate_hz
-    stop = round(stop_s * rate_hz)
-    samples = speech.samples[: round(end_s * rate_hz)].copy()
-    samples[stop:] = fade_out(samples[stop:], round(FADE_S * rate_hz))
+    stop, end = round(stop_s * rate_hz), round(end_s * rate_hz)
+    rest = continued(speech.samples, stop, end - stop)
+    samples = np.concatenate([speech.samples[:stop], fade_out(rest, round(FADE_S * rate_hz))])
     phonemes = speech.phonemes
     if phonemes is not None:
         phonemes = phonemes_until(phonemes, stop_s + MOUTH_HOLD_S, end_s)
     return replace(speech, samples=samples, phonemes=phonemes)
+
+
+def continued(sound: Samples, start: int, length: int) -> Samples:
+    """(length,) the sound from `start` on, played backwards from where it ends.
+
+    So a fade of sound that has not arrived begins without a step.
+    """
+    rest = sound[start : start + length]
+    backwards = sound[::-1][: length - len(rest)]
+    silence = np.zeros(length - len(rest) - len(backwards), np.float32)
+    return np.concatenate([rest, backwards, silence])
 
 
 def phonemes_until(
@@ -61,7 +70,7 @@ def phonemes_until(
     return (*kept, Phoneme("", stop_s, end_s))
 
 
-def fade_out(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+def fade_out(samples: Samples, length: int) -> Samples:
     """Fade to silence over `length` samples with half a cosine, which has no corner at its ends."""
     gain = np.zeros(len(samples), np.float32)
     steps = np.arange(min(length, len(samples)))

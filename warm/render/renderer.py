@@ -17,8 +17,8 @@ from warm.render.context import RenderContext
 from warm.render.jobs import SpeakJob
 from warm.render.playback_clock import PlaybackClock
 from warm.render.scheduler import PASS_S, SHORT_PASS_S, SOON_S, Throughput, schedule
-from warm.render.speech_feed import spoken_sentence
-from warm.render.utterances import spoken_utterance
+from warm.render.spoken_sentence import SpokenSentence
+from warm.render.utterances import SentenceUtterance
 
 BURST = 3
 """When this many clips start at the same time, each gets a longer first fragment."""
@@ -69,7 +69,8 @@ class Renderer:
         spec = FilmSpec(width=width, height=height, fps=avatar.fps)
         engine, clock = self._context.engine, self._context.clock
         for speech in self._context.voices.speak(text, choice):
-            rows = spoken_utterance(engine, spoken_sentence(speech, spec), spec).features
+            sentence = SpokenSentence(speech.completed(), spec)
+            rows = SentenceUtterance(sentence, engine).slice(0, sentence.frames).features
             while rows is not None and len(rows):
                 started_s, some = clock(), rows[: self._pass_capacity()]
                 patches = engine.submit(patch_requests(avatar, 0, some)).patches()

@@ -1,126 +1,154 @@
-"""Speech feed: synthesizes the sentences of one job on a thread of its own."""
+"""Speech feed: the sentences of one job, synthesized piece by piece on a thread of their own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from session.film import FilmSpec
-from tts.speech import Speech
-from tts.voice import CancellableSpeech, UnspeakableSentence, Voices, VoiceUnavailable
-from warm.media.film_audio import film_audio
+from tts.voice import VoiceUnavailable
 from warm.render.jobs import SpeakJob
+from warm.render.spoken_sentence import SpokenSentence
 from warm.render.steps import Steps
+from warm.render.synthesis import Synthesis
 
 SENTENCE_TIMEOUT_S = 30.0
-"""Maximum time for one sentence, for any voice. The embedded voice has lower limits of its own."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sentence:
-    """A synthesized sentence."""
-
-    speech: Speech
-    samples: NDArray[np.float32]
-    """(n,) the audio of the film, a whole number of frames."""
+"""Maximum time for one sentence, or one piece of it, for any voice. The embedded voices have lower
+limits of their own."""
 
 
 class SpeechFeed:
-    """The sentences of one job, synthesized one at a time when they are requested.
+    """The sentences of one job, synthesized when they are requested.
 
-    Owned by the render thread, which never waits for a voice: `notify` is called when a sentence
-    is ready, or has failed.
+    A sentence can be taken as soon as its first frames can be drawn; the rest of its sound is added
+    as it arrives.
+    Owned by the render thread, which never waits for a voice: `notify` is called when a piece has
+    arrived, or the voice has failed, and `poll` then continues.
     """
 
     def __init__(
         self,
-        voices: Voices,
+        synthesis: Synthesis,
         job: SpeakJob,
-        spec: FilmSpec,
         *,
         notify: Callable[[], None],
         steps: Steps,
         thread: Executor,
     ) -> None:
         """`thread` runs one function after another."""
-        self.spec = spec
-        """Format of the film."""
-        self._voices, self._job = voices, job
+        self.error: Exception | None = None
+        """The error of the voice. Nothing arrives after it."""
+        self._synthesis, self._job = synthesis, job
         self._notify, self._steps = notify, steps
-        self._speeches: Iterator[Speech] | None = None
-        self._next: Future[Sentence | None] | None = None
-        self._requested_s = 0.0
-        self._is_closed = False
         self._thread = thread
+        self._piece: Future[SpokenSentence | None] | None = None
+        """The piece that is being synthesized; the result is its sentence."""
+        self._requested_s = 0.0
+        self._latest: SpokenSentence | None = None
+        """The last sentence of which a piece has arrived."""
+        self._is_latest_taken = True
+        self._wants_next = False
+        """The sentence after the latest one is to be synthesized."""
+        self._is_over = False
+        """No sentence follows the latest one."""
 
     @property
     def is_ready(self) -> bool:
         """True if `take` returns at once."""
-        return self._is_closed or (self._next is not None and self._next.done())
+        return self._has_waiting or self._is_over
 
     def request(self) -> None:
-        """Start the synthesis of the next sentence, unless it has started."""
-        if self._next is None and not self._is_closed:
-            self._requested_s = self._steps.clock()
-            step = self._steps.begin(
-                "speech", self._job.session_id, request_id=self._job.origin.request_id
-            )
-            self._next = self._thread.submit(self._synthesize)
-            self._next.add_done_callback(lambda _future: self._steps.end(step))
-            self._next.add_done_callback(lambda _future: self._notify())
+        """Have the next sentence synthesized once the latest one is complete.
 
-    def take(self) -> Sentence | None:
-        """Return the next sentence, or None after the last one; raises the errors of the voice."""
-        if self._is_closed:
-            return None
-        self.request()
-        assert self._next is not None
-        future, self._next = self._next, None
-        sentence = future.result()
-        if sentence is None:
-            self.close()
-        return sentence
+        It has no effect while a sentence waits to be taken.
+        """
+        self._wants_next = self._is_latest_taken and not self._is_over
+        self.poll()
 
-    def check(self) -> None:
-        """Raise VoiceUnavailable if a sentence takes longer than `SENTENCE_TIMEOUT_S`."""
-        is_waiting = self._next is not None and not self._next.done()
-        if is_waiting and self._steps.clock() - self._requested_s > SENTENCE_TIMEOUT_S:
-            raise VoiceUnavailable(
-                f"the voice {self._job.choice.voice} took longer than {SENTENCE_TIMEOUT_S:g} s for "
-                "one sentence. Try again, or choose another voice from GET /voices."
-            )
+    def take(self) -> SpokenSentence | None:
+        """Return the next sentence, or None after the last one; raises the error of the voice.
+
+        Some of its sound may be missing.
+        """
+        while not self.is_ready:
+            self.request()
+            self.wait()
+        if self._has_waiting:
+            self._is_latest_taken = True
+            return self._latest
+        if self.error is not None:
+            raise self.error
+        return None
+
+    def wait(self) -> None:
+        """Wait for the piece that is being synthesized."""
+        if self._piece is not None:
+            self._piece.exception()
+        self.poll()
+
+    def poll(self) -> None:
+        """Receive the piece that has arrived, and have the next one synthesized if it is needed.
+
+        Gives up a voice that takes longer than `SENTENCE_TIMEOUT_S` for one piece.
+        """
+        if self._piece is not None and self._piece.done():
+            self._receive(self._piece)
+        if self._piece is not None:
+            self._check_time()
+        elif not self._is_over and (self._is_incomplete or self._wants_next):
+            self._submit()
 
     def close(self) -> None:
-        """Cancel the synthesis and release the thread; no sentence follows."""
-        self._is_closed = True
-        if isinstance(self._speeches, CancellableSpeech):
-            self._speeches.cancel()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Cancel the synthesis and release the thread; nothing more arrives."""
+        if not self._is_over:
+            self._end()
 
-    def _synthesize(self) -> Sentence | None:
-        """Synthesize the next sentence. Speech thread."""
-        if self._speeches is None:
-            self._speeches = self._voices.speak(self._job.text, self._job.choice)
-        if self._is_closed:  # perhaps before there was an iterator to cancel
-            return None
+    @property
+    def _has_waiting(self) -> bool:
+        is_drawable = self._latest is not None and self._latest.ready_frames > 0
+        return is_drawable and not self._is_latest_taken
+
+    @property
+    def _is_incomplete(self) -> bool:
+        return self._latest is not None and not self._latest.is_complete
+
+    def _submit(self) -> None:
+        self._requested_s = self._steps.clock()
+        step = self._steps.begin(
+            "speech", self._job.session_id, request_id=self._job.origin.request_id
+        )
+        self._piece = self._thread.submit(self._synthesis.next_piece)
+        self._piece.add_done_callback(lambda _piece: self._steps.end(step))
+        self._piece.add_done_callback(lambda _piece: self._notify())
+
+    def _receive(self, piece: "Future[SpokenSentence | None]") -> None:
+        self._piece = None
         try:
-            speech = next(self._speeches, None)
-        except UnspeakableSentence as error:
-            raise self._at_origin(error) from error
-        if speech is None:
-            return None
-        if self._job.timings.tts_first_s is None:
-            self._job.timings.tts_first_s = self._job.age_s()
-        return spoken_sentence(speech, self.spec)
+            sentence = piece.result()
+        except Exception as error:  # noqa: BLE001 - raised where the sentence is needed
+            self._fail(error)
+            return
+        if sentence is None:
+            self._end()
+        elif sentence is not self._latest:
+            self._latest, self._is_latest_taken, self._wants_next = sentence, False, False
 
-    def _at_origin(self, error: UnspeakableSentence) -> UnspeakableSentence:
-        """Return the error with the sentence's place in the text that was sent."""
-        origins = self._job.origins
-        return error if origins is None else error.moved_to(origins[error.start])
+    def _check_time(self) -> None:
+        if self._steps.clock() - self._requested_s > SENTENCE_TIMEOUT_S:
+            self._fail(
+                VoiceUnavailable(
+                    f"the voice {self._job.choice.voice} took longer than {SENTENCE_TIMEOUT_S:g} s "
+                    "for one sentence or a piece of it. Try again, or choose another voice from "
+                    "GET /voices."
+                )
+            )
 
+    def _fail(self, error: Exception) -> None:
+        self.error = error
+        self._end()
 
-def spoken_sentence(speech: Speech, spec: FilmSpec) -> Sentence:
-    """A sentence with the audio of its film."""
-    return Sentence(speech, film_audio(speech, spec))
+    def _end(self) -> None:
+        self._is_over = True
+        self._synthesis.cancel()
+        if self._piece is not None:
+            self._piece.cancel()
+            self._piece = None
+        self._thread.submit(self._synthesis.release)
+        self._thread.shutdown(wait=False)

@@ -1,8 +1,9 @@
 """Timeline of one clip: its utterances in order, divided into batches."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from session.factory import Film
 from session.film import Cue
@@ -11,7 +12,16 @@ from warm.render.context import RenderContext
 from warm.render.interruption import closing_utterance
 from warm.render.jobs import SpeakJob
 from warm.render.speech_feed import SpeechFeed
-from warm.render.utterances import TAIL_FRAMES, Utterance, silent_utterance, utterances
+from warm.render.synthesis import Synthesis
+from warm.render.utterances import (
+    TAIL_FRAMES,
+    SentenceUtterance,
+    Utterance,
+    lookahead_s,
+    silent_utterance,
+)
+
+Placed = Utterance | SentenceUtterance
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -40,8 +50,9 @@ class Batch:
 class Timeline:
     """Utterances of one clip, placed one after another. Owned by the render thread.
 
-    Frames are counted from the first frame of the clip. A sentence is synthesized while the one
-    before it is rendered. The clip ends with a silent utterance, the tail.
+    Frames are counted from the first frame of the clip. A sentence is placed whole when the first
+    piece of its sound has arrived, and its frames go to batches as their sound arrives. The next
+    one is synthesized while it is rendered. The clip ends with a silent utterance, the tail.
     """
 
     def __init__(self, job: SpeakJob, film: Film, context: RenderContext) -> None:
@@ -55,16 +66,23 @@ class Timeline:
         """The setting whose limit cut off the last sentences."""
         self._job, self._film, self._context = job, film, context
         self._feed = SpeechFeed(
-            context.voices,
+            Synthesis(
+                context.voices,
+                job,
+                film.spec,
+                lookahead_s=partial(lookahead_s, context.engine),
+            ),
             job,
-            film.spec,
             notify=context.notify,
             steps=context.steps,
             thread=context.threads.worker("speech"),
         )
         self._feed.request()
-        self._source = utterances(self._feed, context.engine, job)
-        self._placed: deque[tuple[int, Utterance]] = deque()
+        self._sentences = 0
+        """Number of sentences taken from the feed."""
+        self._closing: Utterance | None = None
+        """The closing of a cut sentence, until it is placed."""
+        self._placed: deque[tuple[int, Placed]] = deque()
         """Utterances that are not completely on disk, each with its first frame."""
         self._has_tail = self._is_cut = False
 
@@ -75,9 +93,16 @@ class Timeline:
 
     @property
     def awaits_speech(self) -> bool:
-        """True if the next batch begins with a sentence that is being synthesized."""
-        is_at_end = self.cursor == self.end and not self._has_tail
-        return is_at_end and not self._feed.is_ready
+        """True if the sound of the next batch has not arrived, or will not arrive."""
+        if self.cursor < self.end:
+            return self._ready_frames == 0
+        return not (self._has_tail or self._is_cut or self._feed.is_ready)
+
+    @property
+    def broken_by(self) -> Exception | None:
+        """The error of a voice that stopped within a sentence, once its sound is in batches."""
+        is_broken = self.cursor < self.end and self._ready_frames == 0
+        return self._feed.error if is_broken else None
 
     def next_batch(self, size: int, written: int) -> Batch:
         """The next batch, of at most `size` frames; `written`: frames of the clip on disk.
@@ -87,9 +112,11 @@ class Timeline:
         """
         if self.cursor == self.end:
             self._place_next(written)
+        while not self._ready_frames:
+            self._await_piece()
         first, utterance = self._placed[-1]
         start = self.cursor - first
-        stop = min(start + size, utterance.frames)
+        stop = min(start + size, utterance.ready)
         self.cursor = first + stop
         if start or stop == utterance.frames:  # the first batch of a sentence is the most urgent
             self._feed.request()
@@ -103,22 +130,34 @@ class Timeline:
     def cut(self, frames: int) -> None:
         """Replace everything after the first `frames` with a closing of the mouth and the tail."""
         self._feed.close()
-        self._source = self._closing(frames, list(self._placed))
+        self._closing = self._closing_at(frames)
         self._placed.clear()
         self.end = self.cursor = frames
         self._has_tail, self._is_cut = False, True
 
-    def check_speech(self) -> None:
-        """Raise VoiceUnavailable if a sentence takes too long."""
-        self._feed.check()
+    def poll_speech(self) -> None:
+        """Continue after a piece of speech has arrived; give up a voice that takes too long."""
+        self._feed.poll()
 
     def cancel_speech(self) -> None:
         """Stop the synthesis; nothing more is taken."""
         self._feed.close()
 
+    @property
+    def _ready_frames(self) -> int:
+        """Frames from the cursor on whose sound has arrived, in the utterance at the cursor."""
+        first, utterance = self._placed[-1]
+        return first + utterance.ready - self.cursor
+
+    def _await_piece(self) -> None:
+        """Wait for more of the current sentence; raises the error of the voice."""
+        if self._feed.error is not None:
+            raise self._feed.error
+        self._feed.wait()
+
     def _place_next(self, written: int) -> None:
         """Place the next utterance, or the tail after the last one."""
-        utterance = self._fitting(next(self._source, None))
+        utterance = self._next_utterance()
         if utterance is None:
             utterance = silent_utterance(self._tail_frames(self.end), self._film.spec)
             self._has_tail = True
@@ -127,51 +166,62 @@ class Timeline:
         self._placed.append((self.end, utterance))
         self.end += utterance.frames
 
-    def _fitting(self, utterance: Utterance | None) -> Utterance | None:
-        """The utterance if the film has capacity for it, else None.
+    def _next_utterance(self) -> Placed | None:
+        """The next sentence, or after a cut the closing; None after the last one."""
+        if self._is_cut:
+            closing, self._closing = self._closing, None
+            return closing
+        if self.truncated_by is not None:
+            return None
+        sentence = self._feed.take()
+        if sentence is None:
+            return None
+        self._job.add_speech(self._sentences, sentence.speech)
+        self._sentences += 1
+        utterance = SentenceUtterance(sentence, self._context.engine)
+        return utterance if self._fits(utterance) else None
 
-        A closing always fits: it is shorter than the rest of its sentence. Raises SessionFull for
-        the first utterance of the clip.
+    def _fits(self, sentence: SentenceUtterance) -> bool:
+        """Return True if the film has capacity for all of a sentence, else end the clip before it.
+
+        Raises SessionFull for the first sentence of the clip.
         """
-        if utterance is None or self._is_cut:
-            return utterance
-        end = end_of(self.end, utterance)
+        end = self.end + sentence.frames
         committed = self._film.committed
         needed = self.first_frame + end + self._tail_frames(end) - committed.frames
         capacity = self._context.capacity(committed, self._film.spec)
         if capacity.fits(needed):
-            return utterance
+            return True
         if not self.end:
             capacity.require(needed, self._job.session_id)
         self.truncated_by = capacity.setting
         self._feed.close()
-        self._source = iter(())
-        return None
+        return False
 
     def _tail_frames(self, frames: int) -> int:
         """Frames of the tail after `frames` of speech, which align the end of the clip."""
         return TAIL_FRAMES + -(frames + TAIL_FRAMES) % self._film.alignment_frames
 
-    def _cues(self, first: int, utterance: Utterance) -> list[Cue]:
-        if utterance.speech is None:
+    def _cues(self, first: int, utterance: Placed) -> list[Cue]:
+        """The caption of a whole sentence."""
+        if isinstance(utterance, Utterance):
             return []
-        return [
-            Cue(
-                text=utterance.speech.text,
-                first_frame=self.first_frame + first,
-                frames=utterance.frames,
-            )
-        ]
+        text, first_frame = utterance.sentence.speech.text, self.first_frame + first
+        return [Cue(text=text, first_frame=first_frame, frames=utterance.frames)]
 
-    def _closing(self, frames: int, placed: list[tuple[int, Utterance]]) -> Iterator[Utterance]:
-        """Yield the closing of the sentence that is cut at `frames`, if there is one."""
-        for first, utterance in placed:
-            if first < frames < end_of(first, utterance) and utterance.features is not None:
-                yield closing_utterance(
-                    self._context.engine, utterance, frames - first, self._film.spec
-                )
+    def _closing_at(self, frames: int) -> Utterance | None:
+        """The closing of the sentence that is cut at `frames`, if there is one.
+
+        It always fits: it is shorter than the rest of its sentence.
+        """
+        for first, utterance in self._placed:
+            if isinstance(utterance, SentenceUtterance) and first < frames < end_of(
+                first, utterance
+            ):
+                return closing_utterance(self._context.engine, utterance, frames - first)
+        return None
 
 
-def end_of(first: int, utterance: Utterance) -> int:
+def end_of(first: int, utterance: Placed) -> int:
     """The frame after the last one of an utterance that starts at `first`."""
     return first + utterance.frames

@@ -1,32 +1,37 @@
-"""Utterances: spoken sentences with their speech features, and the silence after them."""
+"""Utterances: the frames of spoken sentences, of closings and of silence, with their sound."""
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from session.film import FilmSpec
 from tts.speech import Speech
-from warm.engines.base import Engine
-from warm.render.jobs import SpeakJob
-from warm.render.speech_feed import Sentence, SpeechFeed
+from warm.engines.base import Engine, StreamingEngine
+from warm.render.spoken_sentence import SpokenSentence
 
 TAIL_FRAMES = 3
 """Still, silent frames after a clip: players stop the sound up to 56 ms before the picture."""
 
+Features = NDArray[np.float32]
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Utterance:
-    """A sentence, the closing of a cut one, the silence after the last, or a slice of these."""
+    """Frames with their sound: part of a sentence, the closing of a cut one, or silence."""
 
     frames: int
     samples: NDArray[np.float32]
     """(frames * samples per frame,) 48 kHz."""
-    features: NDArray[np.float32] | None = None
+    features: Features | None = None
     """(frames, …) speech features, one row per frame; None: the avatar's own frames are shown."""
-    speech: Speech | None = None
-    """The sentence that starts with the first frame."""
+
+    @property
+    def ready(self) -> int:
+        """Number of frames that `slice` can return: all of them."""
+        return self.frames
 
     def slice(self, start: int, stop: int) -> "Utterance":
         """Frames `start` to `stop`, as views."""
@@ -35,24 +40,59 @@ class Utterance:
             frames=stop - start,
             samples=self.samples[start * step : stop * step],
             features=None if self.features is None else self.features[start:stop],
-            speech=None if start else self.speech,
         )
 
 
-def utterances(feed: SpeechFeed, engine: Engine, job: SpeakJob) -> Iterator[Utterance]:
-    """Yield the sentences of a job as they are taken from `feed`."""
-    for number, sentence in enumerate(iter(feed.take, None)):
-        speech = sentence.speech
-        job.add_speech(number, speech)
-        yield spoken_utterance(engine, sentence, feed.spec)
+class SentenceUtterance:
+    """A sentence, some of whose frames may not be ready because their sound is missing.
+
+    Owned by the render thread.
+    """
+
+    def __init__(self, sentence: SpokenSentence, engine: Engine) -> None:
+        self.sentence = sentence
+        self._engine = engine
+
+    @property
+    def frames(self) -> int:
+        """Frames of the whole sentence."""
+        return self.sentence.frames
+
+    @property
+    def ready(self) -> int:
+        """Number of frames that `slice` can return, from the first one on."""
+        return self.sentence.ready_frames
+
+    def slice(self, start: int, stop: int) -> Utterance:
+        """Frames `start` to `stop`, which must be ready."""
+        step = self.sentence.spec.samples_per_frame
+        return Utterance(
+            frames=stop - start,
+            samples=self.sentence.audio.samples[start * step : stop * step],
+            features=self._features(start, stop),
+        )
+
+    def _features(self, start: int, stop: int) -> Features:
+        if math.isinf(self.sentence.lookahead_s):
+            return self._all_features[start:stop]
+        return encode(self._engine, self.sentence.so_far(), start, stop, self.sentence.spec.fps)
+
+    @cached_property
+    def _all_features(self) -> Features:
+        speech, fps = self.sentence.so_far(), self.sentence.spec.fps
+        return self._engine.encode_speech(speech, frames=self.frames, fps=fps)
 
 
-def spoken_utterance(engine: Engine, sentence: Sentence, spec: FilmSpec) -> Utterance:
-    """A sentence with its speech features."""
-    speech, samples = sentence.speech, sentence.samples
-    frames = len(samples) // spec.samples_per_frame
-    features = engine.encode_speech(speech, frames=frames, fps=spec.fps)
-    return Utterance(frames=frames, samples=samples, features=features, speech=speech)
+def lookahead_s(engine: Engine, speech: Speech) -> float:
+    """Sound after a frame without which an engine cannot draw it, seconds. Any thread."""
+    return engine.lookahead_s(speech) if isinstance(engine, StreamingEngine) else math.inf
+
+
+def encode(engine: Engine, speech: Speech, start: int, stop: int, fps: int) -> Features:
+    """The features of frames `start` to `stop` of a speech."""
+    if isinstance(engine, StreamingEngine) and math.isfinite(lookahead_s(engine, speech)):
+        return engine.encode_part(speech, start=start, stop=stop, fps=fps)
+    return engine.encode_speech(speech, frames=stop, fps=fps)[start:]
 
 
 def silent_utterance(frames: int, spec: FilmSpec) -> Utterance:

@@ -8,8 +8,8 @@ from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine
 from tts.registry import VoiceRegistry
 from tts.speech import Phoneme, Speech
 from warm.render.interruption import CLOSING_S, FADE_S, closing_utterance, fade_out, phonemes_until
-from warm.render.speech_feed import spoken_sentence
-from warm.render.utterances import Utterance, spoken_utterance
+from warm.render.spoken_sentence import SpokenSentence
+from warm.render.utterances import SentenceUtterance
 
 SPEC = FilmSpec(width=WIDTH, height=HEIGHT, fps=25)
 CLOSING_FRAMES = round(CLOSING_S * SPEC.fps)
@@ -22,40 +22,39 @@ def speech(voices: VoiceRegistry) -> Speech:
 
 
 @pytest.fixture
-def sentence(speech: Speech) -> Utterance:
-    return spoken_utterance(LoudnessEngine(), spoken_sentence(speech, SPEC), SPEC)
+def sentence(speech: Speech) -> SentenceUtterance:
+    return SentenceUtterance(SpokenSentence(speech, SPEC), LoudnessEngine())
 
 
-def test_a_sentence_has_samples_and_features_of_whole_frames(sentence: Utterance) -> None:
-    assert len(sentence.samples) == sentence.frames * SPEC.samples_per_frame
-    assert sentence.features is not None
-    assert len(sentence.features) == sentence.frames
+def test_a_sentence_has_samples_and_features_of_whole_frames(sentence: SentenceUtterance) -> None:
+    part = sentence.slice(0, sentence.frames)
+    assert len(part.samples) == sentence.frames * SPEC.samples_per_frame
+    assert part.features is not None
+    assert len(part.features) == sentence.frames
 
 
-def test_a_closing_continues_the_sound_and_fades_it_to_silence(sentence: Utterance) -> None:
-    closing = closing_utterance(LoudnessEngine(), sentence, 20, SPEC)
+def test_a_closing_continues_the_sound_and_fades_it_to_silence(sentence: SentenceUtterance) -> None:
+    closing = closing_utterance(LoudnessEngine(), sentence, 20)
     assert closing.frames == CLOSING_FRAMES
-    start = 20 * SPEC.samples_per_frame
-    assert closing.samples[0] == sentence.samples[start]
+    assert closing.samples[0] == sentence.slice(20, 21).samples[0]
     fade = round(FADE_S * SPEC.fps * SPEC.samples_per_frame)
     assert not closing.samples[fade:].any()
 
 
-def test_a_closing_ends_with_the_features_of_silence(sentence: Utterance) -> None:
-    closing = closing_utterance(LoudnessEngine(), sentence, 20, SPEC)
+def test_a_closing_ends_with_the_features_of_silence(sentence: SentenceUtterance) -> None:
+    closing = closing_utterance(LoudnessEngine(), sentence, 20)
     assert closing.features is not None
     assert len(closing.features) == CLOSING_FRAMES
     assert closing.features[-1].tolist() == [0.0]
 
 
-def test_a_sentence_that_is_nearly_over_is_completed(sentence: Utterance) -> None:
+def test_a_sentence_that_is_nearly_over_is_completed(sentence: SentenceUtterance) -> None:
     frame = sentence.frames - CLOSING_FRAMES
-    closing = closing_utterance(LoudnessEngine(), sentence, frame, SPEC)
+    closing = closing_utterance(LoudnessEngine(), sentence, frame)
     rest = sentence.slice(frame, sentence.frames)
     assert np.array_equal(closing.samples, rest.samples)
     assert closing.features is not None and rest.features is not None
     assert np.array_equal(closing.features, rest.features)
-    assert closing.speech is None
 
 
 def test_phonemes_after_a_stop_are_replaced_by_a_pause() -> None:

@@ -21,6 +21,7 @@ from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 from tts.registry import VoiceRegistry
 from tts.voice import VoiceChoice
 from warm.engines.base import Patch, PatchRequest, PendingPatches
+from warm.render.clip import Clip
 from warm.render.compositing import composite
 from warm.render.context import RenderContext
 from warm.render.jobs import FragmentCommitted, SpeakJob
@@ -129,14 +130,12 @@ class SteppedRenderer:
         session = Session(session_id, path, under=self._folder, writer="fragments")
         job = SpeakJob(session=session, text=text, choice=self._choice, lead_s=lead_s)
         self.renderer.begin(job, self.films[session_id], self.avatar)
-        wait_until(lambda: not self.renderer.clips[-1].timeline.awaits_speech, "the first sentence")
+        wait_until(lambda: not awaits_speech(self.renderer.clips[-1]), "the first sentence")
         return job
 
     def drain_encoders(self) -> None:
         """Wait until every encoder is idle, and the sentences that are needed now are there."""
-        while any(
-            clip._encoder.pending or clip.timeline.awaits_speech for clip in self.renderer.clips
-        ):
+        while any(clip._encoder.pending or awaits_speech(clip) for clip in self.renderer.clips):
             self.wakeup.wait(0.1)
             self.wakeup.clear()
 
@@ -150,6 +149,12 @@ class SteppedRenderer:
 
     def frames(self, session_id: str) -> int:
         return self.films[session_id].committed.frames
+
+
+def awaits_speech(clip: Clip) -> bool:
+    """True if a clip waits for its voice, after it was told what has arrived."""
+    clip.timeline.poll_speech()
+    return clip.timeline.awaits_speech
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The embedded lip engine: warps the face on the CPU, driven by phonemes or by audio."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,13 @@ from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.engines.base import Patch, PatchRequest, ReadyPatches
 from warm.engines.viseme.audio_curves import mouth_track_from_audio
 from warm.engines.viseme.mouth import Mouth
-from warm.engines.viseme.phoneme_curves import mouth_track_from_phonemes
+from warm.engines.viseme.phoneme_curves import (
+    LOOKAHEAD_S,
+    mouth_track_from_phonemes,
+    mouth_track_part,
+)
 from warm.engines.viseme.preparation import load_mouth, prepare_mouth, store_mouth
-from warm.engines.viseme.shape import Shape
+from warm.engines.viseme.shape import FrameSpan, Shape
 from warm.face.mesh import FaceMesh
 from warm.installation import default_face_models
 
@@ -22,7 +27,7 @@ MODELS = default_face_models()
 
 
 class VisemeEngine:
-    """Implements `warm.engines.base.Engine`. Owned by one thread.
+    """Implements `Engine` and `StreamingEngine` of `warm.engines.base`. Owned by one thread.
 
     `models` is the folder of the face models; only `prepare` opens them.
     """
@@ -71,6 +76,16 @@ class VisemeEngine:
         if speech.phonemes is None:
             return mouth_track_from_audio(speech, frames=frames, fps=fps)
         return mouth_track_from_phonemes(speech, frames=frames, fps=fps)
+
+    def lookahead_s(self, speech: Speech) -> float:
+        """Return a fraction of a second with phonemes; without them, all of the sound is needed."""
+        return math.inf if speech.phonemes is None else LOOKAHEAD_S
+
+    def encode_part(
+        self, speech: Speech, *, start: int, stop: int, fps: int
+    ) -> NDArray[np.float32]:
+        """(stop - start, 7) rows of the mouth track of a sentence with phonemes."""
+        return mouth_track_part(speech, FrameSpan(start, stop, fps))
 
     def submit(self, requests: Sequence[PatchRequest]) -> ReadyPatches:
         """Draw one patch per request, on the frame's own pixel grid; the avatars must be loaded."""

@@ -6,6 +6,7 @@ in /p b m/, lip and teeth in /f v/) have an envelope of 1 that fades on both sid
 shows the middle of a contact gets the full value, so that no frame rate skips one.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,16 +15,16 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import erf
 
+from tts.loudness import SPEECH_LEVEL_DBFS
 from tts.phonemes import CLOSURE_S, VOICELESS_STOPS
 from tts.speech import Phoneme, Speech
 from warm.engines.viseme.ipa_targets import ContactKind, Target, target_shares
 from warm.engines.viseme.shape import (
     CURVE_HZ,
     Curve,
+    FrameSpan,
     Shape,
     cosine_ramp,
-    points_for,
-    sample_frames,
 )
 
 LEAD_S = 0.020
@@ -47,8 +48,13 @@ MIN_PAUSE_S = 0.080
 GAIN_WINDOW_S = 0.030
 GAIN_POWER = 0.25
 GAIN_RANGE = (0.75, 1.10)
-LOUD_PERCENTILE = 80
-"""Loudness at which the gain is 1, as a percentile of the sentence's."""
+LOUD_DBFS = SPEECH_LEVEL_DBFS + 1.2
+"""Loudness at which the gain is 1: the 80th percentile of a sentence at the level of all voices. A
+reference from the sentence itself would not be known before its end."""
+_GAIN_SIGMA_POINTS = GAIN_WINDOW_S * CURVE_HZ
+_GAIN_REACH_POINTS = math.ceil(4 * _GAIN_SIGMA_POINTS)
+LOOKAHEAD_S = (_GAIN_REACH_POINTS + 3) / CURVE_HZ
+"""Sound after a frame that its mouth depends on, through the smoothed loudness."""
 
 
 class NoPhonemesError(ValueError):
@@ -64,17 +70,16 @@ class ContactEnvelope:
     middles_s: Curve
     """(m,) the middle of each contact."""
 
-    def per_frame(self, frames: int, fps: int) -> Curve:
+    def per_frame(self, span: FrameSpan) -> Curve:
         """(frames,): the envelope in the middle of each frame, 1 in frames with a middle."""
-        envelope = sample_frames(self.envelope, frames, fps)
-        with_middle = np.floor(self.middles_s * fps).astype(np.intp)
-        envelope[with_middle[with_middle < frames]] = 1.0
+        envelope = span.sample(self.envelope)
+        span.mark(envelope, self.middles_s)
         return envelope
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MouthCurves:
-    """The mouth of a sentence at CURVE_HZ; row i is at i / CURVE_HZ seconds."""
+    """The mouth of a sentence at CURVE_HZ; row 0 is at the first point asked for."""
 
     without_contacts: Curve
     """(n, 7) by Shape."""
@@ -94,20 +99,28 @@ def mouth_track_from_phonemes(speech: Speech, *, frames: int, fps: int) -> NDArr
     Frame k is shown from k/fps to (k+1)/fps. OPEN includes everything: the closures of /p b m/,
     and exactly 0 in pauses and after the speech. Raises NoPhonemesError.
     """
-    curves = mouth_curves(speech, points=points_for(frames, fps))
-    columns = [sample_frames(column, frames, fps) for column in curves.without_contacts.T]
-    press, tuck = curves.press.per_frame(frames, fps), curves.tuck.per_frame(frames, fps)
+    return mouth_track_part(speech, FrameSpan(0, frames, fps))
+
+
+def mouth_track_part(speech: Speech, span: FrameSpan) -> NDArray[np.float32]:
+    """(frames, 7) float32: the rows of `mouth_track_from_phonemes` for these frames.
+
+    The phonemes are those of the whole sentence; the sound may end LOOKAHEAD_S after the frames.
+    """
+    curves = mouth_curves(speech, points=span.points, first_point=span.first_point)
+    columns = [span.sample(column) for column in curves.without_contacts.T]
+    press, tuck = curves.press.per_frame(span), curves.tuck.per_frame(span)
     return _add_contacts(np.stack(columns, axis=1), press, tuck).astype(np.float32)
 
 
-def mouth_curves(speech: Speech, *, points: int) -> MouthCurves:
-    """Compute the mouth at `points` times from 0 on, 1 / CURVE_HZ apart; raises NoPhonemesError."""
+def mouth_curves(speech: Speech, *, points: int, first_point: int = 0) -> MouthCurves:
+    """Compute the mouth at `points` times, 1 / CURVE_HZ apart; raises NoPhonemesError."""
     if speech.phonemes is None:
         raise NoPhonemesError(
             f"the sentence {speech.text[:40]!r} has no phonemes, and this mouth track needs them. "
             "Choose a voice whose knows_phonemes is true in GET /voices."
         )
-    times = np.arange(points) / CURVE_HZ
+    times = np.arange(first_point, first_point + points) / CURVE_HZ
     targets = list(_timed_targets(speech.phonemes))
     shape = _blend(targets, times + LEAD_S)
     shape[:, Shape.OPEN] *= _loudness_gain(speech, times)
@@ -160,10 +173,10 @@ def _loudness_gain(speech: Speech, times: Curve) -> Curve:
     if count == 0:
         return np.ones(len(times))
     blocks = speech.samples[: count * step].reshape(count, step)
-    power = np.einsum("ij,ij->i", blocks, blocks, dtype=np.float32).astype(np.float64)
-    loudness = np.sqrt(gaussian_filter1d(power, GAIN_WINDOW_S * CURVE_HZ))
-    reference = float(np.percentile(loudness, LOUD_PERCENTILE)) + 1e-9
-    gain = np.clip((loudness / reference) ** GAIN_POWER, *GAIN_RANGE)
+    power = np.einsum("ij,ij->i", blocks, blocks, dtype=np.float32).astype(np.float64) / step
+    smooth = gaussian_filter1d(power, _GAIN_SIGMA_POINTS, radius=_GAIN_REACH_POINTS)
+    reference = 10 ** (LOUD_DBFS / 10)
+    gain = np.clip((smooth / reference) ** (GAIN_POWER / 2), *GAIN_RANGE)
     return np.interp(times, np.arange(count) * step / speech.sample_rate_hz, gain)
 
 

@@ -1,5 +1,6 @@
 """The mouth as seven numbers: columns of a mouth track, and the sampling of mouth curves."""
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -36,8 +37,40 @@ def points_for(frames: int, fps: int) -> int:
 
 def sample_frames(curve: Curve, frames: int, fps: int) -> Curve:
     """(frames,): a curve sampled at the middle of each video frame."""
-    middles = (np.arange(frames) + 0.5) * CURVE_HZ / fps
-    return np.interp(middles, np.arange(len(curve)), curve)
+    return FrameSpan(0, frames, fps).sample(curve)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSpan:
+    """Consecutive video frames, and the points of a curve that their middles lie between."""
+
+    start: int
+    stop: int
+    fps: int
+
+    @property
+    def first_point(self) -> int:
+        """The last point at or before the middle of the first frame; 0 for the first frame."""
+        return int(self._middles()[0]) if self.start else 0
+
+    @property
+    def points(self) -> int:
+        """Number of points from `first_point` on that cover the frames."""
+        return points_for(self.stop, self.fps) - self.first_point
+
+    def sample(self, curve: Curve) -> Curve:
+        """(stop - start,): a curve from `first_point` on, in the middle of each frame."""
+        at = np.arange(self.first_point, self.first_point + len(curve))
+        return np.interp(self._middles(), at, curve)
+
+    def mark(self, values: Curve, times_s: Curve) -> None:
+        """Set `values`, one per frame, to 1 in the frames that contain one of the times."""
+        containing = np.floor(times_s * self.fps).astype(np.intp)
+        inside = (self.start <= containing) & (containing < self.stop)
+        values[containing[inside] - self.start] = 1.0
+
+    def _middles(self) -> Curve:
+        return (np.arange(self.start, self.stop) + 0.5) * CURVE_HZ / self.fps
 
 
 def cosine_ramp(x: Curve) -> Curve:
