@@ -5,7 +5,7 @@ import pytest
 
 from session.film import FilmSpec
 from tts.speech import Speech
-from warm.media.film_audio import film_audio
+from warm.media.film_audio import FilmAudio, film_audio, film_frames
 
 SPEC = FilmSpec(width=64, height=64, fps=25)
 
@@ -46,3 +46,41 @@ def test_a_whole_number_of_frames_is_not_padded() -> None:
 def test_overshoots_are_clipped() -> None:
     square = np.sign(tone(16_000, 0.5).samples)
     assert np.abs(film_audio(Speech("", square, 16_000, None), SPEC)).max() <= 1.0
+
+
+RATES_HZ = [8_000, 16_000, 22_050, 24_000, 44_100, 48_000]
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+def test_a_sentence_in_pieces_has_the_same_samples_as_the_whole(rate_hz: int) -> None:
+    chance = np.random.default_rng(rate_hz)
+    for length in (1, 7, rate_hz // 3 + 5, 2 * rate_hz + 1):
+        samples = chance.uniform(-1.2, 1.2, length).astype(np.float32)
+        whole = film_audio(Speech("", samples, rate_hz, None), SPEC)
+        cuts = np.sort(chance.integers(0, length, 6))
+        audio = FilmAudio(length, rate_hz, SPEC)
+        for piece in np.split(samples, cuts):
+            assert not audio.is_complete
+            audio.add(piece)
+            assert np.array_equal(audio.known(), whole[: audio.arrived])
+        assert audio.is_complete
+        assert np.array_equal(audio.samples, whole)
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+def test_all_but_a_few_milliseconds_of_what_arrived_can_be_heard(rate_hz: int) -> None:
+    audio = FilmAudio(2 * rate_hz, rate_hz, SPEC)
+    for second in (1, 2):
+        audio.add(tone(rate_hz, 1.0).samples)
+        assert second * 48_000 - 480 <= audio.arrived <= second * 48_000
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+@pytest.mark.parametrize("fps", [24, 25, 30, 50])
+def test_the_number_of_frames_is_known_before_the_sound(rate_hz: int, fps: int) -> None:
+    spec = FilmSpec(width=64, height=64, fps=fps)
+    for length in (0, 1, rate_hz // fps, rate_hz // fps + 1, rate_hz, rate_hz + 1):
+        samples = np.zeros(length, np.float32)
+        frames = film_frames(length, rate_hz, spec)
+        assert len(film_audio(Speech("", samples, rate_hz, None), spec)) == frames * 48_000 // fps
+        assert frames - 1 < length / rate_hz * fps <= frames

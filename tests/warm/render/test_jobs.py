@@ -9,7 +9,7 @@ from tts.registry import VoiceRegistry
 from warm.render.jobs import Command, EngineLoaded, EngineLoading, SpeakJob, SpeechReady, StopMode
 from warm.sessions.session import Session
 
-READY = SpeechReady(sentence=0, text="Hello.", duration_s=1.0)
+READY = SpeechReady(sentence=0, text="Hello.", duration_s=1.0, voice="espeak:en-us")
 
 
 def make_job(

@@ -5,11 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from session.film import FilmSpec
 from session.fragmented.writer import FilmWriter
+from tests.streamed_voices import RecordedVoices, StreamedVoices
 from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine
 from tts.registry import VoiceRegistry
+from tts.voice import Voices
+from warm.engines.base import Engine
+from warm.engines.viseme.engine import VisemeEngine
 from warm.render.context import RenderContext
 from warm.render.interruption import CLOSING_S
 from warm.render.jobs import SpeakJob, SpeechReady
@@ -24,7 +29,7 @@ SPEC = FilmSpec(width=WIDTH, height=HEIGHT, fps=25)
 TEXT = "Good morning. Thank you for calling."
 SIZE = 10
 
-MakeTimeline = Callable[[int], Timeline]
+MakeTimeline = Callable[..., Timeline]
 
 
 @pytest.fixture
@@ -33,10 +38,12 @@ def make(tmp_path: Path, voices: VoiceRegistry) -> Iterator[MakeTimeline]:
     path = tmp_path / "film.mp4"
     film = FilmWriter.create(path, SPEC)
 
-    def timeline(capacity: int) -> Timeline:
+    def timeline(
+        capacity: int, *, speaking: Voices = voices, engine: Engine | None = None
+    ) -> Timeline:
         context = RenderContext(
-            engine=LoudnessEngine(),
-            voices=voices,
+            engine=engine or LoudnessEngine(),
+            voices=speaking,
             composite=lambda _avatar, _first, _patches: [],
             first_batch=SIZE,
             largest_batch=SIZE,
@@ -122,6 +129,26 @@ def test_sentences_without_capacity_are_left_out_and_the_setting_is_named(
 def test_a_film_without_capacity_for_the_first_sentence_is_full(make: MakeTimeline) -> None:
     with pytest.raises(SessionFull, match="max_session_s"):
         make(1).next_batch(SIZE, written=0)
+
+
+def test_sentences_in_pieces_have_the_sound_and_the_mouth_of_whole_ones(
+    make: MakeTimeline, voices: VoiceRegistry
+) -> None:
+    whole, engine = RecordedVoices(voices), VisemeEngine()
+    expected = rest_of(make(10_000, speaking=whole, engine=engine))
+    streamed = StreamedVoices(whole, piece_s=0.31, allowed=1_000)
+    actual = rest_of(make(10_000, speaking=streamed, engine=engine))
+    assert joined(actual, "samples").shape == joined(expected, "samples").shape
+    assert np.array_equal(joined(actual, "samples"), joined(expected, "samples"))
+    np.testing.assert_allclose(joined(actual, "features"), joined(expected, "features"), atol=1e-6)
+    cues = [[cue for batch in batches for cue in batch.cues] for batches in (actual, expected)]
+    assert cues[0] == cues[1]
+
+
+def joined(batches: list[Batch], name: str) -> NDArray[np.float32]:
+    """Samples or features of all batches, one after another; the tail has no features."""
+    parts = [getattr(batch.utterance, name) for batch in batches]
+    return np.concatenate([part for part in parts if part is not None])
 
 
 def test_a_slice_of_an_utterance_has_the_samples_and_features_of_its_frames() -> None:
