@@ -6,28 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isolation.protocol import Message
+from tts.pending import PendingPieces
 from tts.speech import Phoneme, Samples, Speech
 
 LEAD_S = 0.06
 """Silence before the first sound, in which the lips can close for an initial /p/."""
 SENTENCE_PAUSE_S, CLAUSE_PAUSE_S = 0.32, 0.14
 """Silence after a sentence, and after a piece whose sentence continues, at speed 1.0."""
-
-
-class PendingPieces:
-    """Implements `tts.speech.PendingAudio` for the rest of a sentence."""
-
-    def __init__(self, pieces: Iterator[Samples], samples: int) -> None:
-        self._pieces, self._samples = pieces, samples
-
-    @property
-    def samples(self) -> int:
-        """Number of samples of all pieces together."""
-        return self._samples
-
-    def __iter__(self) -> Iterator[Samples]:
-        """Yield the pieces, waiting for each."""
-        return self._pieces
 
 
 def speech_between_pauses(

@@ -13,7 +13,8 @@ from isolation.protocol import Message
 from tts.onnx_voices.bad_file import BadVoiceFile
 from tts.onnx_voices.onnx_file import read_model
 from tts.onnx_voices.piper_voice import PiperVoice
-from tts.workers.stream_worker import SynthesizerUnavailable, run
+from tts.voice import VoiceUnavailable
+from tts.workers.stream_worker import run
 
 MAX_LOADED = 2
 """Voices kept in memory, 100 MB each; the least recently used one is dropped."""
@@ -47,7 +48,7 @@ class OnnxSynthesizer:
             if "describe" in request:
                 yield {"problem": str(error)}, b""
                 return
-            raise SynthesizerUnavailable(str(error)) from error
+            raise VoiceUnavailable(str(error)) from error
 
     def _load(self, request: Mapping[str, Any]) -> PiperVoice:
         while len(self._loaded) >= MAX_LOADED:

@@ -6,8 +6,6 @@ from typing import Any
 
 from isolation.protocol import Message
 from tts.onnx_voices.worker import OnnxSynthesizer
-from tts.voice import VoiceUnavailable
-from tts.workers.stream_worker import SynthesizerUnavailable
 
 
 class InProcess:
@@ -29,9 +27,6 @@ class InProcess:
         del is_cancelled  # a test is quick
         sent = json.loads(json.dumps(request))
         self.requests.append(sent)
-        try:
-            for message in self.synthesizer.begin(sent):
-                if message is not None:
-                    yield json.loads(json.dumps(message[0])), message[1]
-        except SynthesizerUnavailable as error:
-            raise VoiceUnavailable(str(error)) from error
+        for message in self.synthesizer.begin(sent):
+            if message is not None:
+                yield json.loads(json.dumps(message[0])), message[1]
