@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from session.film import ClipRecord, Committed, Cue, FilmSpec, Fragment
-from tts.speech import Speech
-from tts.voice import VoiceChoice
+from tts.speech import Samples, Speech
+from tts.voice import VoiceChoice, VoiceUnavailable
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.engines.base import EngineLost, Patch, PatchRequest, PendingPatches, ReadyPatches
 from warm.sessions.limits import Capacity
@@ -203,12 +203,40 @@ class FakeFilms:
 
 
 class FakeVoices:
-    """Speaks one sentence of two frames."""
+    """Speaks one sentence of two frames, each of which is a piece; can be made to fail once."""
+
+    def __init__(self) -> None:
+        self.fails = False
 
     def speak(self, text: str, _choice: VoiceChoice) -> Iterator[Speech]:
-        """Yield the only sentence."""
-        samples = np.zeros(SENTENCE_FRAMES * RATE_HZ // FPS, np.float32)
-        yield Speech(text, samples, RATE_HZ, None)
+        """Yield the only sentence with its first piece."""
+        self.require_voice()
+        yield Speech(text, self.piece(), RATE_HZ, None, pending=FakePending(self))
+
+    def piece(self) -> Samples:
+        """The sound of one frame."""
+        return np.zeros(RATE_HZ // FPS, np.float32)
+
+    def require_voice(self) -> None:
+        """Raise VoiceUnavailable if the voice is to fail."""
+        if self.fails:
+            self.fails = False
+            raise VoiceUnavailable("the voice failed")
+
+
+class FakePending:
+    """The pieces of a sentence after the first one."""
+
+    samples = (SENTENCE_FRAMES - 1) * RATE_HZ // FPS
+
+    def __init__(self, voices: FakeVoices) -> None:
+        self._voices = voices
+
+    def __iter__(self) -> Iterator[Samples]:
+        """Yield the pieces, unless the voice fails."""
+        for _ in range(SENTENCE_FRAMES - 1):
+            self._voices.require_voice()
+            yield self._voices.piece()
 
 
 class FakeEngine:
@@ -238,6 +266,16 @@ class FakeEngine:
     def encode_speech(self, _speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
         """Return features without content."""
         return np.zeros((frames, 1), np.float32) if fps else np.zeros((0, 1), np.float32)
+
+    def lookahead_s(self, _speech: Speech) -> float:
+        """Every frame can be drawn when its own sound has arrived."""
+        return 0.0
+
+    def encode_part(
+        self, speech: Speech, *, start: int, stop: int, fps: int
+    ) -> NDArray[np.float32]:
+        """Return features without content."""
+        return self.encode_speech(speech, frames=stop - start, fps=fps)
 
     def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
         """Draw, unless the device is lost."""

@@ -33,7 +33,7 @@ SETTINGS = Settings(
 REQUESTS = ("speak a", "speak b", "interrupt a", "reset a")
 DISTURBANCES = (
     *("leave", "lose the engine", "fail the load", "fail the opening", "fail the writing"),
-    *("idle", "stop", "die"),
+    *("fail the voice", "idle", "stop", "die"),
 )
 PROGRESS = ("turn", "background", "encode", "speech", "load")
 
@@ -53,7 +53,7 @@ class World:
 
     def __init__(self) -> None:
         self.now_s = 1000.0
-        self.disk, self.engine = FakeDisk(), FakeEngine()
+        self.disk, self.engine, self.voices = FakeDisk(), FakeEngine(), FakeVoices()
         self.workers: list[Calls] = []
         self.started: dict[str, Calls] = {"background": Calls("background"), "load": Calls("load")}
         self.films = FakeFilms(self.disk, fake_avatar(), lambda: self.now_s)
@@ -127,7 +127,7 @@ class World:
             tuple(len(calls.waiting) for calls in self.started.values()),
             (lifecycle.state, lifecycle.is_loading, lifecycle._failed_attempts),
             lifecycle._retry_at_s > self.now_s,
-            (self.engine.load_fails, self.engine.is_lost, self.disk.fails_at),
+            (self.engine.load_fails, self.engine.is_lost, self.disk.fails_at, self.voices.fails),
             tuple(self._film_state(session) for session in self.films.sessions.values()),
             tuple((clip.job.session_id, *clip_state(clip)) for clip in self.thread._renderer.clips),
             tuple((calls.name, len(calls.waiting)) for calls in self.workers if calls.waiting),
@@ -208,6 +208,8 @@ class World:
                 self.disk.fails_at = "open"
             case "fail the writing":
                 self.disk.fails_at = "write"
+            case "fail the voice":
+                self.voices.fails = True
             case "idle":
                 self.now_s += IDLE_S + 1
             case "stop":
@@ -243,7 +245,7 @@ class World:
             avatar=fake_avatar(),
             avatar_cache=cast(Any, nothing),
             engine=self.engine,
-            voices=cast(Any, FakeVoices()),
+            voices=cast(Any, self.voices),
             sessions=cast(Any, sessions),
             trash=cast(Any, nothing),
             counters=Counters(),
@@ -252,9 +254,11 @@ class World:
 
 def clip_state(clip: Clip) -> tuple[Any, ...]:
     """The parts of a clip that determine its future."""
-    encoder, timeline = clip._encoder, clip.timeline
+    encoder, timeline, feed = clip._encoder, clip.timeline, clip.timeline._feed
     return (
         (timeline.cursor, timeline.end, timeline.is_exhausted, timeline.awaits_speech),
+        (feed.error is not None, feed.is_ready, feed._is_over, feed._is_incomplete),
+        (feed._wants_next, feed._piece is not None, clip._error is not None),
         (clip._cutting is not None, clip._ending is not None, clip.was_cut, clip._is_submitted),
         tuple(batch.requested for batch in clip._rendering),
         (encoder.pending, encoder.frames, encoder.error is not None, encoder._is_cut),

@@ -9,6 +9,7 @@ from bench.states.fakes import SENTENCE_FRAMES
 from bench.states.world import Model, World
 from warm.render.background import BackgroundPool
 from warm.render.loop import RenderLoop
+from warm.render.timeline import Timeline
 from warm.render.utterances import TAIL_FRAMES
 from warm.render.watchdog import Watchdog
 
@@ -90,3 +91,12 @@ def test_a_part_that_does_nothing_is_found(
     monkeypatch.setattr(owner, name, lambda *_: None)
     found = explore(Model({"speak a": 1}, 1), max_states=200)
     assert future in stuck(found)
+
+
+def test_a_failure_of_the_voice_within_a_sentence_that_goes_unnoticed_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Timeline, "broken_by", None)
+    found = explore(Model({"speak a": 1}, 1), max_states=400)
+    assert "everything goes on" in stuck(found)
+    assert any("fail the voice" in history for _, history in found.stuck)
