@@ -29,7 +29,8 @@ from tts.workers.wake_pipe import WakePipe
 START_ATTEMPTS = 3
 """Consecutive failed starts after which waiting requests fail."""
 RETRY_S = 1.0
-"""Time between failed starts while requests wait; without requests it doubles up to MAX_RETRY_S."""
+"""Time after a second failed start while requests wait; without requests it doubles up to
+MAX_RETRY_S. After a first failure the next attempt follows at once."""
 MAX_RETRY_S = 60.0
 STOPPED_S = 0.5
 """Time without a message after which a process is examined; a stopped one (SIGSTOP) is replaced."""
@@ -275,9 +276,14 @@ class StreamKeeper:
         log.warning("the %s cannot be started: %s", self._name, error)
         if self._failed_starts >= START_ATTEMPTS:
             self._table.end_all(VoiceUnavailable(f"the {self._name} cannot start: {error}"))
-        exponent = 0 if len(self._table) else min(self._failed_starts - 1, 10)
         self._failed_at_s = time.monotonic()
-        self._retry_at_s = self._failed_at_s + min(MAX_RETRY_S, RETRY_S * 2**exponent)
+        self._retry_at_s = self._failed_at_s + self._retry_delay_s()
+
+    def _retry_delay_s(self) -> float:
+        if self._failed_starts == 1:  # a single failure has a passing cause
+            return 0.0
+        exponent = 0 if len(self._table) else min(self._failed_starts - 2, 10)
+        return min(MAX_RETRY_S, RETRY_S * 2**exponent)
 
     def _stop(self) -> None:
         """Stop the process and fail all streams."""

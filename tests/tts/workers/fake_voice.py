@@ -1,6 +1,7 @@
 """A voice process with a tiny synthesizer that misbehaves on request, as native code might."""
 
 import hashlib
+import itertools
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ from tts.workers.stream_worker import run
 
 PIECE_BYTES = 4000
 PIECE_S = 0.5
+TURNS = itertools.count()
+"""Numbers the pieces of all texts that ask for `turns`."""
 
 
 def pieces(text: str, count: int = 4) -> list[bytes]:
@@ -35,14 +38,21 @@ class FakeSynthesizer:
         for number in range(request.get("pieces", 4)):
             if number == request.get("at", 1) and "fault" in request:
                 fault(request["fault"], Path(request.get("file", "")))
-            time.sleep(request.get("step_s", 0.0))
             if (path := request.get("until")) is not None:
                 while not Path(path).exists():
                     time.sleep(0.005)
+            time.sleep(request.get("step_s", 0.0))
             is_random = "is_random" in request
             piece = os.urandom(PIECE_BYTES) if is_random else piece_of(request["text"], number)
             yield None
-            yield {"number": number, SOUND_S: PIECE_S}, piece
+            yield (
+                {
+                    "number": number,
+                    "turn": next(TURNS) if "turns" in request else 0,
+                    SOUND_S: PIECE_S,
+                },
+                piece,
+            )
 
 
 def fault(name: str, file: Path) -> None:
