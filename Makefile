@@ -19,7 +19,7 @@ SET_UP = $(PYTHON) scripts/set_up.py --torch $(call quoted,$(TORCH))
 CHECK_SOURCES = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 PYTEST = .venv/bin/python -m pytest -n 2 --dist loadscope -rs
 
-.PHONY: help setup models run check test bench
+.PHONY: help setup models voice run check test bench
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo 'make bench  measure; prints a table, writes results/bench.json  [NAMES="session lips"]'
 	@echo 'make setup  only the virtual environment, the packages and the face models'
 	@echo '            [PYTHON=python3 TORCH=auto|cpu|registry MODELS=models]'
+	@echo 'make voice  download a voice of Piper  [NAME=en_US-amy-medium MODELS=models CONFIG=configs/live.yaml]'
 	@echo 'make models download the weights of the neural engine, 3.9 GB  [MODELS=models CONFIG=configs/live.yaml]'
 
 setup:
@@ -37,6 +38,9 @@ setup:
 
 models: setup
 	@.venv/bin/python -m warm models download $(CONFIG_FLAG)
+
+voice: setup
+	@.venv/bin/python -m warm voices fetch $(CONFIG_FLAG) -- $(call quoted,$(NAME))
 
 run: setup
 	@.venv/bin/python -m warm prepare --demo $(CONFIG_FLAG) $(call flag,--results,$(RESULTS))

@@ -43,15 +43,21 @@ class PackageMissing(RuntimeError):
 
 NEURAL_PACKAGES = ("torch", "diffusers", "transformers", "safetensors")
 DOWNLOAD_PACKAGES = ("huggingface_hub", "httpx2")
+DOWNLOAD_REQUIREMENTS = "huggingface_hub==2.4.0 httpx2==2.16.2"
 """All in requirements-musetalk.txt, which the extra `warmtalk[musetalk]` installs."""
 
 
-def require_packages(names: tuple[str, ...], *, needed_by: str) -> None:
-    """Raise PackageMissing for the first package that is not installed; imports none of them."""
+def require_packages(
+    names: tuple[str, ...], *, needed_by: str, requirements: str | None = None
+) -> None:
+    """Raise PackageMissing for the first package that is not installed; imports none of them.
+
+    `requirements`: arguments of pip that install all of them. None: those of the neural engine.
+    """
     for name in names:
         if find_spec(name) is None:
             install = "'warmtalk[musetalk]'" if is_installed() else "-r requirements-musetalk.txt"
             raise PackageMissing(
                 f"{needed_by} needs the package {name}, which is not installed. "
-                f"Install it: pip install {install}"
+                f"Install it: pip install {requirements or install}"
             )

@@ -1,4 +1,4 @@
-"""`python -m warm voices`: list the voices, and try one."""
+"""`python -m warm voices`: list the voices, try one, and download one."""
 
 import argparse
 import sys
@@ -8,10 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 from tts.languages import look_up
+from tts.onnx_voices.piper_infos import PREFIX
 from tts.samples import sample_text, wav_bytes
 from tts.speech import Speech
 from tts.voice import VoiceChoice, VoiceInfo, Voices
+from warm.installation import own_command
 from warm.settings import Settings, read_settings
+from warm.voice_download import VoiceDownload, download_voice
 from warm.voice_factory import configured_voices
 
 STANDARD_OUTPUT = "-"
@@ -20,7 +23,7 @@ _ID_WIDTH, _LANGUAGES_SHOWN = 24, 3
 
 def add_voices(command: argparse.ArgumentParser) -> None:
     """Add `voices` with its commands."""
-    kinds = command.add_subparsers(required=True, metavar="list|try")
+    kinds = command.add_subparsers(required=True, metavar="list|try|fetch")
     shown = kinds.add_parser("list", help="the voices: language, gender, licence, problems")
     shown.set_defaults(run=run_list)
     shown.add_argument("--language", metavar="TAG", help="only voices of this language: de, pt-BR")
@@ -33,7 +36,11 @@ def add_voices(command: argparse.ArgumentParser) -> None:
     tried.add_argument(
         "--output", metavar="FILE", help="default: the voice's name with .wav; - is standard output"
     )
-    for each in (shown, tried):
+    fetched = kinds.add_parser("fetch", help="download a voice of Piper from a hub")
+    fetched.set_defaults(run=run_fetch)
+    fetched.add_argument("name", metavar="NAME", help="en_US-amy-medium, for example")
+    fetched.add_argument("--endpoint", metavar="URL", help="a mirror of the hub")
+    for each in (shown, tried, fetched):
         each.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
 
 
@@ -86,6 +93,17 @@ def run_try(arguments: argparse.Namespace) -> int:
     )
     for remark in dict.fromkeys(remark for speech in speeches for remark in speech.remarks):
         print(remark, file=sys.stderr)
+    return 0
+
+
+def run_fetch(arguments: argparse.Namespace) -> int:
+    """Download a voice into `voices_dir`; raises WeightsError and PackageMissing."""
+    settings = settings_of(arguments)
+    endpoint = (arguments.endpoint or settings.models_endpoint).rstrip("/")
+    options = VoiceDownload(folder=settings.voices_folder, endpoint=endpoint)
+    name = arguments.name.removeprefix(f"{PREFIX}:")
+    download_voice(name, options)
+    print(f"Hear it: {own_command('voices', 'try', f'{PREFIX}:{name}')}")
     return 0
 
 

@@ -119,7 +119,8 @@ class Settings(StabilizedAvatarSettings):
     """Folder of the models: `face/`, and `musetalkV15/`, `sd-vae/`, `whisper/` of the neural
     engine."""
     models_endpoint: str = "https://huggingface.co"
-    """Address that `python -m warm models download` downloads from: the hub or a mirror of it."""
+    """Address that `python -m warm models download` and `voices fetch` download from: the hub or a
+    mirror of it."""
     models_source: Path | None = None
     """A folder that `python -m warm models download` copies the files from instead, without network
     access."""

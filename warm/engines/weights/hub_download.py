@@ -41,8 +41,6 @@ from warm.engines.weights.manifest import Model, ModelFile
 METADATA_TIMEOUT_S = 10.0
 SHA256_DIGITS = 64
 DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-OFFLINE_ADVICE = "copy the files from elsewhere and set models_source to their folder"
-ENDPOINT_ADVICE = f"Check models_endpoint, or {OFFLINE_ADVICE}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,23 +72,25 @@ def query_file(model: Model, file: ModelFile, *, endpoint: str) -> RemoteFile:
     """
     path = model.repo_path(file)
     url = hf_hub_url(model.repo, path, revision=model.revision, endpoint=endpoint)
-    with translate_hub_errors(url, endpoint):
+    with translate_hub_errors(model, url, endpoint):
         metadata = get_hf_file_metadata(
             url, token=False, timeout=METADATA_TIMEOUT_S, endpoint=endpoint
         )
     if metadata.etag is None:
-        raise HubLacksFile(f"{url} is not on a hub: the answer has no ETag. {ENDPOINT_ADVICE}")
-    require_size(url, metadata.size, file)
+        raise HubLacksFile(
+            f"{url} is not on a hub: the answer has no ETag. {endpoint_advice(model)}"
+        )
+    require_size(model, url, metadata.size, file)
     return RemoteFile(
         model=model, file=file, url=metadata.location, etag=metadata.etag, bytes=metadata.size
     )
 
 
-def require_size(url: str, size: int | None, file: ModelFile) -> None:
+def require_size(model: Model, url: str, size: int | None, file: ModelFile) -> None:
     """Raise WeightsMismatch if the hub announces a size other than the manifest's."""
     if file.bytes is not None and size is not None and size != file.bytes:
         raise WeightsMismatch(
-            f"{url} has {size} bytes; the official file has {file.bytes}. {ENDPOINT_ADVICE}"
+            f"{url} has {size} bytes; the official file has {file.bytes}. " + endpoint_advice(model)
         )
 
 
@@ -101,7 +101,8 @@ def fetch(remote_file: RemoteFile, target: Path, *, endpoint: str) -> None:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = remote_file.partial_path(target)
-    with translate_hub_errors(remote_file.url, endpoint), lock_partial_file(part) as file:
+    model = remote_file.model
+    with translate_hub_errors(model, remote_file.url, endpoint), lock_partial_file(part) as file:
         present = file.seek(0, os.SEEK_END)
         if remote_file.bytes is None or present > remote_file.bytes:
             present = file.truncate(0)
@@ -110,7 +111,7 @@ def fetch(remote_file: RemoteFile, target: Path, *, endpoint: str) -> None:
             file,
             resume_size=present,
             expected_size=remote_file.bytes,
-            displayed_filename=f"{remote_file.model.folder}/{target.name}",
+            displayed_filename=f"{model.folder}/{target.name}",
             tqdm_class=tqdm,
         )
         file.flush()
@@ -133,6 +134,11 @@ def lock_partial_file(part: Path) -> Iterator[BinaryIO]:
         yield file
 
 
+def endpoint_advice(model: Model) -> str:
+    """Return the remedy for an endpoint that does not serve a file as expected."""
+    return f"Check models_endpoint, or {model.offline_advice}."
+
+
 def require_digest(part: Path, remote_file: RemoteFile) -> None:
     """Delete a file whose bytes differ from the announced ones; raises WeightsMismatch."""
     expected = remote_file.sha256
@@ -141,31 +147,32 @@ def require_digest(part: Path, remote_file: RemoteFile) -> None:
     part.unlink()
     raise WeightsMismatch(
         f"{remote_file.url} returned bytes with SHA-256 {found}, expected {expected}; they were "
-        f"deleted. {ENDPOINT_ADVICE}"
+        f"deleted. {endpoint_advice(remote_file.model)}"
     )
 
 
 @contextmanager
-def translate_hub_errors(url: str, endpoint: str) -> Iterator[None]:
+def translate_hub_errors(model: Model, url: str, endpoint: str) -> Iterator[None]:
     """Turn the library's errors into one error class per cause."""
+    advice = model.offline_advice
     try:
         yield
     except OfflineModeIsEnabled as error:
         raise HubUnreachable(
-            f"{url} was not requested: HF_HUB_OFFLINE forbids it. Unset it, or {OFFLINE_ADVICE}."
+            f"{url} was not requested: HF_HUB_OFFLINE forbids it. Unset it, or {advice}."
         ) from error
     except (RemoteEntryNotFoundError, RevisionNotFoundError) as error:
-        raise HubLacksFile(f"{url} does not exist (404). {ENDPOINT_ADVICE}") from error
+        raise HubLacksFile(f"{url} does not exist (404). {endpoint_advice(model)}") from error
     except HfHubHTTPError as error:
-        raise_for_status(url, error)
+        raise_for_status(model, url, error)
     except (TransportError, HTTPError) as error:
         raise HubUnreachable(
             f"{endpoint} cannot be reached, or broke the connection "
             f"({error or type(error).__name__}). Run the same command again: it resumes; or set "
-            f"models_endpoint to a mirror; or {OFFLINE_ADVICE}."
+            f"models_endpoint to a mirror; or {advice}."
         ) from error
     except FileMetadataError as error:
-        raise HubLacksFile(f"{url}: {error} {ENDPOINT_ADVICE}") from error
+        raise HubLacksFile(f"{url}: {error} {endpoint_advice(model)}") from error
     except OSError as error:
         if error.errno in DISK_FULL_ERRNOS:
             raise DiskFull(
@@ -175,14 +182,14 @@ def translate_hub_errors(url: str, endpoint: str) -> Iterator[None]:
         raise WeightsDownloadError(f"{url}: {error}. Run the same command again.") from error
 
 
-def raise_for_status(url: str, error: HfHubHTTPError) -> NoReturn:
+def raise_for_status(model: Model, url: str, error: HfHubHTTPError) -> NoReturn:
     """Raise the error for an HTTP status other than success."""
     status = error.response.status_code if error.response is not None else 0
     if status in (401, 403):
         raise HubRefused(
             f"{url} requires a login ({status}). The files are public on https://huggingface.co: "
-            f"set models_endpoint to it or to another mirror, or {OFFLINE_ADVICE}."
+            f"set models_endpoint to it or to another mirror, or {model.offline_advice}."
         ) from error
     if status == 404:
-        raise HubLacksFile(f"{url} does not exist (404). {ENDPOINT_ADVICE}") from error
+        raise HubLacksFile(f"{url} does not exist (404). {endpoint_advice(model)}") from error
     raise HubUnreachable(f"{url} answered with status {status}. Try again later.") from error

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
-ModelName = Literal["unet", "vae", "whisper", "parser", "tiny"]
+ModelName = Literal["unet", "vae", "whisper", "parser", "tiny", "voice"]
+
+OFFLINE_ADVICE = "copy the files from elsewhere and set models_source to their folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,8 @@ class Model:
     """All of them are required."""
     weights: tuple[ModelFile, ...]
     """One of them is required; the first that exists is used, the first on the hub downloaded."""
+    offline_advice: str = OFFLINE_ADVICE
+    """Remedy where the hub cannot be reached."""
     flag: str = ""
     """Flag of `python -m warm models download`; a model that has one is optional."""
 
