@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from wsgiref.types import WSGIEnvironment
 
 from flask import Blueprint, Response, g, request
@@ -16,6 +16,7 @@ from api.disconnect import is_disconnected
 from api.problem import problem_of
 from api.serializers import clip_json, film_url
 from api.sse import EVENT_STREAM, event_stream, sse
+from tts.text.markup import Markup
 from warm.render.jobs import (
     EngineLoaded,
     EngineLoading,
@@ -35,7 +36,7 @@ class SpeakBody(Body):
     """The body of `POST /speak`."""
 
     text: str
-    markup: Literal["auto", "none"] = "auto"
+    markup: Markup = "auto"
     session_id: str = DEFAULT_SESSION
     voice: str | None = None
     language: str | None = None
@@ -58,7 +59,7 @@ def submit(body: SpeakBody) -> SpeakJob:
     choice = runtime.choose(session, voice=body.voice, language=body.language, speed=body.speed)
     return runtime.speak(
         session,
-        runtime.plain_text(body.text, has_markup=body.markup == "auto"),
+        runtime.plain_text(body.text, body.markup),
         choice,
         lead_s=body.lead_s,
         origin=Origin(

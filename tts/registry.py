@@ -7,9 +7,12 @@ from dataclasses import replace
 
 from tts.family import VoiceFamily
 from tts.languages import DEFAULT_LANGUAGE, look_up
+from tts.pauses import CLAUSE_PAUSE_S, SENTENCE_PAUSE_S, with_pauses
 from tts.speech import Speech
 from tts.spoken_text import SpokenText
-from tts.text.sentences import Sentence, speakable_text, split_sentences
+from tts.text.plain_text import PlainText, Style
+from tts.text.reading import spoken_sentences
+from tts.text.sentences import Sentence, speakable_text
 from tts.voice import BadSpeechRequest, VoiceChoice, VoiceInfo, VoiceUnavailable
 
 AUTO = "auto"
@@ -66,12 +69,68 @@ class VoiceRegistry:
 
         Raises BadSpeechRequest at once if `text` has nothing to speak.
         """
-        speakable = speakable_text(text)
+        return self.read(PlainText.of(speakable_text(text)), choice)
+
+    def read(self, text: PlainText, choice: VoiceChoice) -> SpokenText:
+        """Speak a text whose parts may have languages, voices, speeds and pauses of their own."""
 
         def synthesize(sentence: Sentence, is_cancelled: Callable[[], bool]) -> Speech | None:
-            return self._synthesize(sentence, choice, is_cancelled)
+            return self._spoken(sentence, choice, is_cancelled)
 
-        return SpokenText(speakable, split_sentences(speakable), synthesize, voice=choice.voice)
+        sentences = spoken_sentences(text, choice.language, self._language_of_voice)
+        return SpokenText(text.text, sentences, synthesize, voice=choice.voice)
+
+    def check(self, style: Style, choice: VoiceChoice) -> None:
+        """Raise BadSpeechRequest unless a part of a text can be spoken in a style."""
+        self._styled(style.voice, style.language, style.rate, choice, is_wanted=True)
+
+    def _spoken(
+        self, sentence: Sentence, choice: VoiceChoice, is_cancelled: Callable[[], bool]
+    ) -> Speech | None:
+        """Return a sentence in its own voice and language, with its own pauses."""
+        own = self._styled(sentence.voice, sentence.language, sentence.rate, choice)
+        speech = self._synthesize(sentence, own, is_cancelled)
+        if speech is None:
+            return None
+        if own.voice != choice.voice and speech.voice is None:
+            speech = replace(speech, voice=own.voice)
+        usual_s = (SENTENCE_PAUSE_S if sentence.is_end else CLAUSE_PAUSE_S) / own.speed
+        padded = with_pauses(
+            speech, before_s=sentence.pause_before_s, after_s=sentence.pause_s, usual_s=usual_s
+        )
+        return replace(padded, text=padded.text if sentence.shown is None else sentence.shown)
+
+    def _styled(
+        self,
+        voice: str | None,
+        language: str | None,
+        rate: float,
+        choice: VoiceChoice,
+        *,
+        is_wanted: bool = False,
+    ) -> VoiceChoice:
+        """Return the choice for a part of a text that names a voice or a language.
+
+        A language that the voice lacks is spoken by the best voice of that language. Without such
+        a voice the chosen one tries, unless the language `is_wanted`: then raises BadSpeechRequest.
+        """
+        speed = min(max(choice.speed * rate, MIN_SPEED), MAX_SPEED)
+        if voice is not None:
+            return self.choose(voice=voice, language=language, speed=speed)
+        if language is None:
+            return replace(choice, speed=speed)
+        own = look_up(language, self._voice(choice.voice, "voice").languages)
+        if own is not None:
+            return replace(choice, language=own, speed=speed)
+        try:
+            return self._best_voice(language, speed, like=choice.voice)
+        except BadSpeechRequest:
+            if is_wanted:
+                raise
+            return replace(choice, speed=speed)
+
+    def _language_of_voice(self, voice: str) -> str:
+        return self._voice(voice, "voice").languages[0]
 
     def _synthesize(
         self, sentence: Sentence, choice: VoiceChoice, is_cancelled: Callable[[], bool]
@@ -103,13 +162,26 @@ class VoiceRegistry:
         remark = f"the voice {choice.voice} is unavailable ({error}); {info.id} spoke instead"
         return replace(speech, voice=info.id, remarks=(*speech.remarks, remark))
 
-    def _best_voice(self, language: str, speed: float) -> VoiceChoice:
+    def _best_voice(self, language: str, speed: float, *, like: str | None = None) -> VoiceChoice:
+        """Return the best voice of a language, if possible of the gender of the voice `like`."""
         for info in self._candidates(language):
             tag = look_up(language, info.languages)
             if tag is not None and info.problem is None and info.is_live:
-                return VoiceChoice(voice=info.id, language=tag, speed=speed)
+                voice = info if like is None else self._of_gender(info, language, like)
+                return VoiceChoice(voice=voice.id, language=tag, speed=speed)
         known = {tag for info in self.infos() for tag in info.languages}
         raise BadSpeechRequest("language", _unknown_message("language", language, known))
+
+    def _of_gender(self, info: VoiceInfo, language: str, like: str) -> VoiceInfo:
+        """Return a voice of the family and language of `info` with the gender of another voice."""
+        gender = self._voice(like, "voice").gender
+        if gender in (info.gender, "unknown"):
+            return info
+        for other in self._family_of(info.id).infos():
+            is_usable = other.problem is None and other.is_live and other.gender == gender
+            if is_usable and look_up(language, other.languages) in info.languages:
+                return other
+        return info
 
     def _candidates(self, language: str) -> Iterator[VoiceInfo]:
         for family in self._families:

@@ -65,11 +65,15 @@ class _Sentences:
 
     def __iter__(self) -> Iterator[Speech]:
         has_spoken = False
+        omitted: tuple[str, ...] = ()
         for number, sentence in enumerate(self._sentences, 1):
             speech = self._sentence(number, sentence)
             if speech is not None:
                 has_spoken = True
-                yield speech
+                yield replace(speech, remarks=(*omitted, *speech.remarks)) if omitted else speech
+                omitted = ()
+            else:
+                omitted += (_omission(sentence),)
         if not has_spoken:
             raise BadSpeechRequest(
                 "text",
@@ -103,3 +107,8 @@ class _Sentences:
                 reason=str(error),
                 remedy=REMEDY,
             ) from error
+
+
+def _omission(sentence: Sentence) -> str:
+    shown = sentence.text if sentence.shown is None else sentence.shown
+    return f"no voice has sounds for {shown[:40]!r}, so it was left out"

@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 from session.serial_worker import VERIFICATION
 from tts.speech import Speech
+from tts.styles import check_styles
+from tts.text.markup import Markup, check_text
 from tts.text.plain_text import PlainText
-from tts.text.sentences import check_text, min_duration_s
+from tts.text.sentences import min_duration_s
 from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError, AvatarStore
@@ -141,10 +143,10 @@ class Runtime:
         request = Choices(voice=voice, language=language, speed=speed)
         return self._voice_resolver.choose(request, session.choices if session else Choices())
 
-    def plain_text(self, text: str, *, has_markup: bool = False) -> PlainText:
+    def plain_text(self, text: str, markup: Markup = "plain") -> PlainText:
         """Return the text to speak, without its markup if it has any; raises BadSpeechRequest."""
         limit = self._settings.max_text_chars
-        return check_text(text, max_chars=limit, has_markup=has_markup)
+        return check_text(text, max_chars=limit, markup=markup)
 
     def speak(
         self,
@@ -163,6 +165,7 @@ class Runtime:
         DiskNearlyFull, and BadSpeechRequest for a text that cannot be spoken.
         """
         plain = self.plain_text(text) if isinstance(text, str) else text
+        check_styles(plain, self._voices, choice)
         self._check_capacity(session, plain.text, choice)
         self.check_ready()
         self.sessions.films.preload(session)
@@ -170,7 +173,8 @@ class Runtime:
             session=session,
             text=plain.text,
             choice=choice,
-            origins=plain.origins,
+            plain=plain,
+            remarks=list(plain.remarks),
             lead_s=self._settings.lead_s if lead_s is None else lead_s,
             origin=origin,
         )

@@ -28,15 +28,17 @@ def test_without_markup_every_character_is_spoken(client: FlaskClient) -> None:
 
 
 def test_an_unknown_kind_of_markup_is_refused(client: FlaskClient) -> None:
-    body = problem(say(client, "Hello.", markup="ssml"))
+    body = problem(say(client, "Hello.", markup="html"))
     assert body["status"] == 422
-    assert "'auto' or 'none'" in body["details"]["body.markup"]["message"]
+    assert (
+        "'auto', 'markdown', 'ssml', 'plain' or 'none'" in body["details"]["body.markup"]["message"]
+    )
 
 
 def test_a_text_of_nothing_but_code_is_refused_with_a_way_out(client: FlaskClient) -> None:
     body = problem(say(client, "```\nprint(1)\n```"))
     assert body["status"] == 422
-    assert '`markup`: "none"' in body["details"]["body.text"]["message"]
+    assert '`markup`: "plain"' in body["details"]["body.text"]["message"]
 
 
 def test_the_place_of_a_bad_sentence_is_that_in_the_text_as_sent(client: FlaskClient) -> None:
@@ -44,3 +46,29 @@ def test_the_place_of_a_bad_sentence_is_that_in_the_text_as_sent(client: FlaskCl
     body = problem(say(client, text))
     place = f"sentence 3 of the text, which begins at character {text.index(OVERFLOW) + 1},"
     assert place in body["detail"]
+
+
+def test_ssml_has_pauses_and_its_remarks_are_in_the_answer(client: FlaskClient) -> None:
+    ssml = (
+        '<speak>One.<break time="2s"/> <emphasis>Two</emphasis> &amp; <sub alias="three">3</sub>.'
+        "</speak>"
+    )
+    answer = say(client, ssml, markup="ssml").get_json()
+    assert answer["clip"]["text"] == "One. Two & 3."
+    assert answer["remarks"] == ["emphasis has no effect: its text is spoken"]
+    plain = say(client, "One. Two & 3.").get_json()["clip"]
+    assert 1.5 < answer["clip"]["duration_s"] - plain["duration_s"] < 2.3
+
+
+def test_broken_ssml_is_refused_with_its_place(client: FlaskClient) -> None:
+    body = problem(say(client, "<speak>\n<p>Hi</speak>", markup="ssml"))
+    assert body["status"] == 422
+    assert "line 2, column 8" in body["details"]["body.text"]["message"]
+
+
+def test_an_unknown_voice_within_ssml_is_refused_before_anything_is_said(
+    client: FlaskClient,
+) -> None:
+    body = problem(say(client, '<speak>Hi <voice name="nobody">there</voice></speak>'))
+    assert body["status"] == 422
+    assert "at character 32, voice 'nobody'" in body["details"]["body.text"]["message"]

@@ -13,7 +13,8 @@ from bench.hostile_texts import GENERATORS, MAX_CHARS, hostile_texts
 from tts.catalogue import espeak_voices
 from tts.registry import VoiceRegistry
 from tts.speech import Speech
-from tts.text.sentences import MAX_WEIGHT, check_text, split_sentences
+from tts.text.markup import check_text
+from tts.text.sentences import MAX_WEIGHT, split_sentences
 from tts.voice import BadSpeechRequest, UnspeakableSentence
 
 SAMPLE = 3 * len(GENERATORS)

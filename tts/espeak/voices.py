@@ -12,6 +12,7 @@ from tts.espeak.results import EspeakLanguage, PhonemeMark, SynthesizedSpeech
 from tts.espeak.variants import variant_gender, variants
 from tts.languages import DEFAULT_LANGUAGE, bcp47, look_up
 from tts.loudness import normalize_loudness
+from tts.pauses import CLAUSE_PAUSE_S, LEAD_S, SENTENCE_PAUSE_S
 from tts.speech import Speech
 from tts.text.sentences import Sentence
 from tts.voice import Gender, VoiceChoice, VoiceInfo
@@ -20,11 +21,6 @@ LICENCE = "espeak-ng, GPL-3.0-or-later; loaded at run time from the wheel espeak
 SAMPLE_RATE_HZ = 22_050
 NORMAL_RATE_WPM = 170
 """Words per minute at speed 1.0: an unhurried conversation."""
-
-LEAD_S = 0.06
-"""Silence before the first sound, in which the lips can close for an initial /p/."""
-SENTENCE_PAUSE_S, CLAUSE_PAUSE_S = 0.32, 0.14
-"""Silence after a sentence, and after a piece whose sentence continues, at speed 1.0."""
 
 VARIANTS: Mapping[Gender, str] = {"female": "Annie", "male": "Gene"}
 """espeak's variant for each voice, the default first. Of its 104 variants these have the long-term

@@ -16,10 +16,10 @@ characters is kept: `3 * 4 * 5`, `snake_case`, `a < b`, `#1`, `C#`.
 import html
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
-from tts.text.draft import Draft, Edit, protect, remove
+from tts.text.draft import Draft, Edit, disjoint, protect, remove
 from tts.text.markdown_blocks import block_edits
 from tts.text.markdown_emphasis import emphasis_edits, is_word
 from tts.text.plain_text import PlainText
@@ -77,7 +77,7 @@ _ADDRESS = re.compile(r"\bhttps?://[^\s<>()\[\]*`]*[^\s<>()\[\]*`_~]")
 _URL_MARKS = frozenset("/.#:?@")
 
 
-def read_markup(text: str) -> PlainText:
+def read_markdown(text: str) -> PlainText:
     """Return the text without markup, and the place of each character in `text`."""
     if not _MARKS.search(text):
         return PlainText.of(text)
@@ -195,7 +195,7 @@ def _tag_edits(draft: Draft) -> Iterator[Edit]:
             protect(draft, *match.span(1)),
             remove(match.end(1), match.end()),
         ]
-    return _disjoint(edit for edit in edits if edit is not None)
+    return disjoint(edit for edit in edits if edit is not None)
 
 
 def _tag_edit(match: re.Match[str]) -> Edit | None:
@@ -217,15 +217,6 @@ def _entity_edit(match: re.Match[str]) -> Edit | None:
     if decoded == match.group():
         return None
     return Edit(*match.span(), decoded.replace("\xa0", " "), is_protected=True)
-
-
-def _disjoint(edits: Iterable[Edit]) -> Iterator[Edit]:
-    """Yield edits in order, without those that begin inside an earlier one."""
-    done = 0
-    for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
-        if edit.start >= done:
-            yield edit
-            done = edit.end
 
 
 def _image_edits(draft: Draft) -> Iterator[Edit]:
@@ -252,7 +243,7 @@ def _definition_edits(draft: Draft) -> Iterator[Edit]:
     edits += [remove(*match.span()) for match in _FOOTNOTE.finditer(draft.pattern)]
     for match in _ALERT.finditer(draft.pattern):
         edits += [remove(*match.span(1)), Edit(*match.span(2), ".")]
-    return _disjoint(edits)
+    return disjoint(edits)
 
 
 def _reference_edits(draft: Draft) -> Iterator[Edit]:
@@ -270,7 +261,7 @@ def _reference_edits(draft: Draft) -> Iterator[Edit]:
                 remove(match.start(), match.start(1)),
                 remove(match.end(1), match.end()),
             ]
-    return _disjoint(edits)
+    return disjoint(edits)
 
 
 def _address_edits(draft: Draft) -> Iterator[Edit]:

@@ -1,7 +1,43 @@
-"""Text without markup, and where its characters are in the text that was sent."""
+"""Text without markup: how its parts are spoken, and where its characters are in the text sent."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from tts.text.draft import Draft, Edit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How a part of a text is spoken; None: as the rest."""
+
+    language: str | None = None
+    """BCP 47 tag."""
+    voice: str | None = None
+    rate: float = 1.0
+    """Factor of the speed."""
+    say_as: str | None = None
+    """Kind of a number or word, as in SSML: `characters`, `ordinal`, `date:dmy`."""
+    spoken: str | None = None
+    """Spoken instead of the text, which is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The characters from `start` to `end`, spoken in a style."""
+
+    start: int
+    end: int
+    style: Style
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A silence before the character at `index`."""
+
+    index: int
+    duration_s: float
+    """0 joins what is before it and after it without the usual pause."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -11,14 +47,43 @@ class PlainText:
     text: str
     origins: Sequence[int]
     """For each character, its index in the text that was sent."""
+    spans: tuple[Span, ...] = ()
+    """In order, without overlaps. Text outside of them has the default style."""
+    pauses: tuple[Pause, ...] = ()
+    """In order."""
+    remarks: tuple[str, ...] = ()
+    """Markup that has no effect, for the client."""
 
     @classmethod
     def of(cls, text: str) -> "PlainText":
         """Return a text that is spoken as it was sent."""
         return cls(text, range(len(text)))
 
-    def replaced(self, text: str) -> "PlainText":
-        """Return the same text with other characters, one for one, and without outer blanks."""
-        start = len(text) - len(text.lstrip())
-        stripped = text.strip()
-        return PlainText(stripped, self.origins[start : start + len(stripped)])
+    def edited(self, edits: Iterable[Edit]) -> "PlainText":
+        """Return the text after edits, which must be in order and must not overlap."""
+        return self.at(Draft.of(self.text).edited(edits))
+
+    def at(self, draft: Draft) -> "PlainText":
+        """Return the text of a draft that was made from this one."""
+        places = draft.origins
+        moved = [
+            Span(bisect_left(places, span.start), bisect_left(places, span.end), span.style)
+            for span in self.spans
+        ]
+        return replace(
+            self,
+            text=draft.text,
+            origins=[self.origins[place] for place in places],
+            spans=tuple(span for span in moved if span.start < span.end),
+            pauses=tuple(
+                replace(pause, index=bisect_left(places, pause.index)) for pause in self.pauses
+            ),
+        )
+
+    def stripped(self) -> "PlainText":
+        """Return the text without outer blanks."""
+        start = len(self.text) - len(self.text.lstrip())
+        end = len(self.text.rstrip())
+        if start >= end:
+            return replace(self, text="", origins=(), spans=(), pauses=())
+        return self.edited([Edit(0, start, ""), Edit(end, len(self.text), "")])

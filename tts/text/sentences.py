@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from tts.text.markdown import read_markup
+from tts.text.characters import silent_edits
+from tts.text.draft import Draft
 from tts.text.plain_text import PlainText
 from tts.voice import BadSpeechRequest
 
@@ -19,6 +20,9 @@ LETTERS_PER_S = 50.0
 """Upper bound on the letters and digits of any voice at normal speed; the fastest speaks 22."""
 MAX_WORD_LETTERS = 40
 """Maximum number of letters counted per word; a voice may omit the rest of a random string."""
+
+_OFTEN_CUT = re.compile(r"\S*[/\\@=]\S*|\S*\d\S{10,}")
+"""Addresses, paths and codes, which are not read to their end."""
 
 _STOPS = ".!?…"
 _FULL_WIDTH_STOPS = "。！？｡．؟۔।॥።፧၊။។៕։‽"
@@ -49,8 +53,6 @@ _END = re.compile(
 )
 _MAX_MARKS = 8
 """Combining marks on one letter that are kept together with it."""
-_KEPT_CONTROLS = frozenset("\n\t\r\v\f\x85\u2028\u2029\u200c\u200d")
-_SILENT_CATEGORIES = frozenset(["Cc", "Cf", "Cs", "Co", "Cn", "So", "Sk"])
 _WORD_CATEGORIES = frozenset("LN")
 
 
@@ -59,43 +61,52 @@ class Sentence:
     """A sentence or a piece of one, synthesized in one call."""
 
     text: str
+    """The words to speak."""
     is_end: bool
     """False for a piece whose sentence continues."""
     start: int
     """Index of its first character in the whole text."""
+    shown: str | None = None
+    """The text for captions; None: `text`."""
+    language: str | None = None
+    """BCP 47 tag; None: the language of the text."""
+    voice: str | None = None
+    """None: the voice of the text."""
+    rate: float = 1.0
+    """Factor of the speed."""
+    pause_s: float | None = None
+    """Silence after it at normal speed; None: as after a sentence or after a clause."""
+    pause_before_s: float = 0.0
 
 
 def speakable_text(text: object) -> str:
     """Return `text` without unspeakable characters; raises BadSpeechRequest on the field `text`.
 
     Control and formatting characters, emoji and other pictographs become spaces, and outer spaces
-    are removed. All others are kept, `<` and `&` too: `tts.text.markdown` removes markup.
+    are removed. All others are kept, `<` and `&` too: `tts.text.markup` removes markup.
     """
     if not isinstance(text, str):
         raise BadSpeechRequest(
             "text",
             f"text must be a string, received {type(text).__name__}. Send the text to speak.",
         )
-    kept = _without_unspeakable(text).strip()
-    if not _has_word(kept):
+    kept = _speakable_part(PlainText.of(text)).text if has_word(text) else ""
+    if not has_word(kept):
         raise BadSpeechRequest(
             "text",
-            f"text must contain at least one letter or digit, received {_shown(text)}. "
+            f"text must contain at least one letter or digit, received {shown(text)}. "
             "Spaces, punctuation and emoji alone cannot be spoken.",
         )
     return kept
 
 
-def _without_unspeakable(text: str) -> str:
-    """Return `text` with a space for each unspeakable character."""
-    return "".join(character if _is_speakable(character) else " " for character in text)
-
-
-def _has_word(text: str) -> bool:
+def has_word(text: str) -> bool:
+    """Return True if a text has a letter or digit."""
     return any(unicodedata.category(character)[0] in _WORD_CATEGORIES for character in text)
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """Return the beginning of a text, for messages."""
     return repr(text[:40]) + ("…" if len(text) > 40 else "")
 
 
@@ -104,20 +115,19 @@ def split_sentences(text: str) -> Iterator[Sentence]:
 
     Pieces without a letter or digit are omitted.
     """
+    for start, end in sentence_bounds(text):
+        yield from pieces(text[start:end], start)
+
+
+def sentence_bounds(text: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each sentence lazily; together they are the whole text."""
     start = 0
     for match in _END.finditer(text):
         if _ends_sentence(text, start, match):
-            yield from _pieces(text[start : match.end()], start)
+            yield start, match.end()
             start = match.end()
-    yield from _pieces(text[start:], start)
-
-
-def _is_speakable(character: str) -> bool:
-    if character in _KEPT_CONTROLS:
-        return True
-    if "\ufe00" <= character <= "\ufe0f":  # variation selectors, which turn text into emoji
-        return False
-    return unicodedata.category(character) not in _SILENT_CATEGORIES or character in "°^`"
+    if start < len(text):
+        yield start, len(text)
 
 
 def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
@@ -146,7 +156,11 @@ def _stop_ends(word: str, following: str) -> bool:
     return not (is_initial and following)
 
 
-def _pieces(sentence: str, start: int) -> Iterator[Sentence]:
+def pieces(sentence: str, start: int = 0) -> Iterator[Sentence]:
+    """Cut a sentence that begins at `start` of its text, so that no piece is too long.
+
+    Pieces without a letter or digit are omitted.
+    """
     rest = " ".join(sentence.split())
     indices = (index for index, character in enumerate(sentence, start) if not character.isspace())
     while _weight(rest) > MAX_WEIGHT:
@@ -159,7 +173,7 @@ def _pieces(sentence: str, start: int) -> Iterator[Sentence]:
 def _sentence(text: str, indices: Iterator[int], *, is_end: bool) -> Iterator[Sentence]:
     """Yield a piece with a letter or digit; `indices` yields those of its characters."""
     positions = list(islice(indices, sum(not character.isspace() for character in text)))
-    if _has_word(text):
+    if has_word(text):
         yield Sentence(text, is_end, positions[0])
 
 
@@ -193,32 +207,13 @@ def _cut_in_word(text: str, index: int) -> int:
     return max(index, 1)
 
 
-def check_text(text: str, *, max_chars: int, has_markup: bool = False) -> PlainText:
-    """Return the speakable part of `text`; raises BadSpeechRequest if it is empty or too long.
-
-    `has_markup`: Markdown and HTML in it are removed.
-    """
-    if len(text) > max_chars:
-        raise BadSpeechRequest(
-            "text",
-            f"text has {len(text)} characters; at most {max_chars} are allowed (max_text_chars). "
-            "Send it in parts.",
-        )
-    speakable_text(text)
-    plain = read_markup(text) if has_markup else PlainText.of(text)
-    kept = plain.replaced(_without_unspeakable(plain.text))
-    if not _has_word(kept.text):
-        raise BadSpeechRequest(
-            "text",
-            f"text must contain at least one letter or digit outside of its markup, received "
-            f"{_shown(text)}. Code blocks, comments and addresses of links are not spoken. "
-            'Send `markup`: "none" to have all characters spoken.',
-        )
-    return kept
+def _speakable_part(plain: PlainText) -> PlainText:
+    """Return a text without unspeakable characters and outer blanks."""
+    return plain.edited(silent_edits(Draft.of(plain.text))).stripped()
 
 
 def min_duration_s(text: str, speed: float) -> float:
     """Return a lower bound on the duration of a text, for any voice."""
-    words = re.findall(r"\w+", re.sub(r"(\w)\1+", r"\1", text))
+    words = re.findall(r"\w+", re.sub(r"(\w)\1+", r"\1", _OFTEN_CUT.sub(" ", text)))
     letters = sum(min(MAX_WORD_LETTERS, len(word)) for word in words)
     return letters / (LETTERS_PER_S * speed)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from session.film import SAMPLE_RATE_HZ
 from session.fragmented.journal import journal_path
-from tts.text.sentences import check_text
+from tts.text.markup import check_text
 from tts.voice import BadSpeechRequest, VoiceChoice, Voices
 from warm.avatars.manifest import MANIFEST
 from warm.avatars.recipe import PreparationError, PreparationSettings, preparation_digest

@@ -1,7 +1,7 @@
 """Jobs and commands: requests of HTTP threads to the render thread, and their answers."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Generic, Literal, TypeVar
 
 from session.film import ClipRecord, Fragment
 from tts.speech import Speech
+from tts.text.plain_text import PlainText
 from tts.voice import VoiceChoice
 from warm.sessions.session import Session
 from warm.sessions.shares import IN_PROCESS, Client
@@ -138,8 +139,9 @@ class SpeakJob:
     text: str
     """As it is spoken."""
     choice: VoiceChoice
-    origins: Sequence[int] | None = None
-    """For each character of `text`, its index in the text that was sent; None if it is the same."""
+    plain: PlainText | None = None
+    """The text with its styles and pauses, and its places in the text that was sent; None if
+    `text` is all."""
     lead_s: float | None = None
     """Longest time between rendering and playback; None: no limit."""
     origin: Origin = ANONYMOUS

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from session.film import FilmSpec
 from tts.speech import Samples, Speech
+from tts.styles import ReadsStyles
 from tts.voice import CancellableSpeech, UnspeakableSentence, Voices, VoiceUnavailable
 from warm.render.jobs import SpeakJob
 from warm.render.spoken_sentence import SpokenSentence
@@ -60,7 +61,7 @@ class Synthesis:
     def _begun(self) -> SpokenSentence | None:
         """The next sentence with its first piece."""
         if self._speeches is None:
-            self._speeches = self._voices.speak(self._job.text, self._job.choice)
+            self._speeches = self._speeches_of_job()
             if self._is_cancelled:  # before there was an iterator to cancel
                 return None
         speech = next((each for each in self._speeches if each.total_samples), None)
@@ -70,6 +71,12 @@ class Synthesis:
             self._job.timings.tts_first_s = self._job.age_s()
         self._pieces = iter(speech.pending or ())
         return SpokenSentence(speech, self._spec, lookahead_s=self._lookahead_s(speech))
+
+    def _speeches_of_job(self) -> Iterator[Speech]:
+        job, voices = self._job, self._voices
+        if job.plain is not None and isinstance(voices, ReadsStyles):
+            return voices.read(job.plain, job.choice)
+        return voices.speak(job.text, job.choice)
 
     def _continued(self, sentence: SpokenSentence) -> SpokenSentence:
         piece = next(self._pieces, None)
@@ -84,5 +91,5 @@ class Synthesis:
 
     def _at_origin(self, error: UnspeakableSentence) -> UnspeakableSentence:
         """Return the error with the sentence's place in the text that was sent."""
-        origins = self._job.origins
-        return error if origins is None else error.moved_to(origins[error.start])
+        plain = self._job.plain
+        return error if plain is None else error.moved_to(plain.origins[error.start])

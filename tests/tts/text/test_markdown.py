@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tts.text.markdown import read_markup
-from tts.text.sentences import check_text, split_sentences
+from tts.text.markdown import read_markdown
+from tts.text.markup import check_text
+from tts.text.sentences import split_sentences
 from tts.voice import BadSpeechRequest
 
 FENCE = "```"
@@ -16,7 +17,7 @@ FENCE = "```"
 
 def spoken(text: str) -> str:
     """The words that are spoken, on one line."""
-    return " ".join(read_markup(text).text.split())
+    return " ".join(read_markdown(text).text.split())
 
 
 @pytest.mark.parametrize(
@@ -136,12 +137,12 @@ def test_tags_and_entities_are_not_spoken(text: str, expected: str) -> None:
     ],
 )
 def test_ordinary_text_is_kept(text: str) -> None:
-    assert read_markup(text).text == text
+    assert read_markdown(text).text == text
 
 
 def test_every_character_keeps_its_place_in_the_text_that_was_sent() -> None:
     text = "  # Title\n\n**Bold** [link](u) `code_`&amp;\n- item\n"
-    plain = check_text(text, max_chars=1000, has_markup=True)
+    plain = check_text(text, max_chars=1000, markup="markdown")
     for word in ("Title", "Bold", "link", "code_", "item"):
         index = plain.text.index(word)
         assert [plain.origins[index + step] for step in range(len(word))] == list(
@@ -157,14 +158,14 @@ def test_the_place_of_a_sentence_counts_the_characters_before_the_first_word() -
 
 
 def test_list_items_are_separate_sentences() -> None:
-    plain = check_text("You need:\n- apples\n- pears", max_chars=100, has_markup=True)
+    plain = check_text("You need:\n- apples\n- pears", max_chars=100, markup="markdown")
     assert [each.text for each in split_sentences(plain.text)] == ["You need: apples.", "pears."]
 
 
 @pytest.mark.parametrize("text", [f"{FENCE}\ncode\n{FENCE}", "<!-- a -->", "[](https://x.org)"])
 def test_a_text_with_nothing_but_markup_is_refused_with_a_way_out(text: str) -> None:
-    with pytest.raises(BadSpeechRequest, match='`markup`: "none"') as caught:
-        check_text(text, max_chars=100, has_markup=True)
+    with pytest.raises(BadSpeechRequest, match='`markup`: "plain"') as caught:
+        check_text(text, max_chars=100, markup="markdown")
     assert caught.value.field == "text"
     assert check_text(text, max_chars=100).text
 
@@ -177,7 +178,7 @@ PIECES = st.sampled_from([*"*_`~#[]()<>|&\\!-+=.:\n \t\"'/a1é字", *MARKS])
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PIECES, max_size=60).map("".join))
 def test_any_text_is_read_without_error_and_without_losing_its_place(text: str) -> None:
-    plain = read_markup(text)
+    plain = read_markdown(text)
     assert len(plain.text) == len(plain.origins)
     assert all(0 <= origin < len(text) for origin in plain.origins)
     assert list(plain.origins) == sorted(plain.origins)
@@ -190,5 +191,5 @@ def test_any_text_is_read_without_error_and_without_losing_its_place(text: str) 
 def test_long_runs_of_marks_take_linear_time(piece: str) -> None:
     """Fails if a pattern tries every end for every beginning: that takes minutes."""
     began_s = time.process_time()
-    read_markup(piece * (40_000 // len(piece)))
+    read_markdown(piece * (40_000 // len(piece)))
     assert time.process_time() - began_s < 20
