@@ -4,7 +4,7 @@ An ONNX file is a `ModelProto`; the numbers of its fields are those of onnx.prot
 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tts.protobuf import BYTES, Field, bytes_field, fields, number_field
@@ -45,26 +45,35 @@ class _Node:
     outputs: tuple[str, ...]
 
 
-def cut_graph(model: bytes, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> bytes:
-    """Return the model that computes `outputs` from `inputs`, with the weights for it only.
+class OnnxGraph:
+    """The graph of a model, of which parts can be cut out."""
 
-    Raises GraphError if a tensor is not in the graph, and ProtobufError if `model` is damaged.
-    """
-    parts = list(fields(memoryview(model)))
-    graph = [part for field in parts if field.number == _MODEL_GRAPH for part in fields(field.data)]
-    nodes = [_node(field.data) for field in graph if field.number == _NODES]
-    weights = {_name(f.data, _INITIALIZER_NAME): f.data for f in graph if f.number == _INITIALIZERS}
-    needed = _needed_nodes(nodes, {spec.name for spec in inputs}, [spec.name for spec in outputs])
-    kept = [node for node in nodes if node.outputs in needed]
-    used = {name for node in kept for name in node.inputs}
-    _check_complete(kept, used, {spec.name for spec in inputs} | weights.keys())
-    content = [bytes_field(_GRAPH_NAME, "part")]
-    content += [bytes_field(_NODES, node.message) for node in kept]
-    content += [bytes_field(_INITIALIZERS, data) for name, data in weights.items() if name in used]
-    content += [bytes_field(_INPUTS, spec.message()) for spec in inputs]
-    content += [bytes_field(_OUTPUTS, spec.message()) for spec in outputs]
-    others = [_copy(field) for field in parts if field.number != _MODEL_GRAPH]
-    return b"".join([*others, bytes_field(_MODEL_GRAPH, b"".join(content))])
+    def __init__(self, model: bytes) -> None:
+        """Read a model; raises ProtobufError if it is damaged."""
+        parts = list(fields(memoryview(model)))
+        graph = [part for f in parts if f.number == _MODEL_GRAPH for part in fields(f.data)]
+        weights = [f.data for f in graph if f.number == _INITIALIZERS]
+        self._others = [_copy(field) for field in parts if field.number != _MODEL_GRAPH]
+        self._nodes = [_node(field.data) for field in graph if field.number == _NODES]
+        self._weights = {_name(data, _INITIALIZER_NAME): data for data in weights}
+
+    def cut(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> bytes:
+        """Return the model that computes `outputs` from `inputs`, with the weights for it only.
+
+        Raises GraphError if a tensor is not in the graph.
+        """
+        given = {spec.name for spec in inputs}
+        needed = _needed_nodes(self._nodes, given, [spec.name for spec in outputs])
+        kept = [node for node in self._nodes if node.outputs in needed]
+        used = {name for node in kept for name in node.inputs}
+        _check_complete(kept, used, given | self._weights.keys())
+        weights = [data for name, data in self._weights.items() if name in used]
+        content = [bytes_field(_GRAPH_NAME, "part")]
+        content += [bytes_field(_NODES, node.message) for node in kept]
+        content += [bytes_field(_INITIALIZERS, data) for data in weights]
+        content += [bytes_field(_INPUTS, spec.message()) for spec in inputs]
+        content += [bytes_field(_OUTPUTS, spec.message()) for spec in outputs]
+        return b"".join([*self._others, bytes_field(_MODEL_GRAPH, b"".join(content))])
 
 
 def _needed_nodes(
@@ -94,17 +103,15 @@ def _check_complete(kept: Sequence[_Node], used: set[str], known: set[str]) -> N
 
 
 def _node(message: memoryview) -> _Node:
-    return _Node(
-        message, tuple(_names(message, _NODE_INPUTS)), tuple(_names(message, _NODE_OUTPUTS))
-    )
-
-
-def _names(message: memoryview, number: int) -> Iterator[str]:
-    return (str(f.data, "utf-8") for f in fields(message) if f.number == number)
+    names: dict[int, list[str]] = {_NODE_INPUTS: [], _NODE_OUTPUTS: []}
+    for field in fields(message):
+        if field.number in names:
+            names[field.number].append(str(field.data, "utf-8"))
+    return _Node(message, tuple(names[_NODE_INPUTS]), tuple(names[_NODE_OUTPUTS]))
 
 
 def _name(message: memoryview, number: int) -> str:
-    return next(_names(message, number), "")
+    return next((str(f.data, "utf-8") for f in fields(message) if f.number == number), "")
 
 
 def _dimension(size: int | str) -> bytes:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tts.heart.graph import FLOAT, INT64, TensorSpec, cut_graph
+from tts.heart.graph import FLOAT, INT64, OnnxGraph, TensorSpec
 from tts.heart.vocoder import BINS, BRANCHES, HOP, LATENCY_FRAMES, Vocoder
 from tts.voice import VoiceUnavailable
 
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 PACKAGE = "hibari-tts==0.2.1"
-UNIT_SAMPLES = 2 * HOP
-"""Samples of one unit of a duration: two frames, 25 ms."""
+UNIT_FRAMES = 2
+"""Frames of one unit of a duration: 25 ms."""
+UNIT_SAMPLES = UNIT_FRAMES * HOP
 MAX_SYMBOLS = 240
 """Symbols of one call: some 14 s of speech. The time that the first half takes grows with the
 square of them; these take 30 ms."""
@@ -92,10 +93,10 @@ class HeartNetwork:
         """
         content = _read_files(folder or _package_folder())
         self._ids: Mapping[str, int] = json.loads(content["vocab.json"])
-        model = content["hibari.onnx"]
+        graph = OnnxGraph(content["hibari.onnx"])
         prosody = (_DURATIONS, _PITCH, _ENERGY, _FEATURES)
-        self._prosody = _session(cut_graph(model, (_IDS, _SPEED), prosody))
-        self._decoder = _session(cut_graph(model, (_FEATURES,), (_SPECTRUM,)))
+        self._prosody = _session(graph.cut((_IDS, _SPEED), prosody))
+        self._decoder = _session(graph.cut((_FEATURES,), (_SPECTRUM,)))
 
     def known(self, symbols: str) -> str:
         """Return the symbols that the network knows."""

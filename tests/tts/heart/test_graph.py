@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from tts.heart.graph import FLOAT, GraphError, TensorSpec, cut_graph
+from tts.heart.graph import FLOAT, GraphError, OnnxGraph, TensorSpec
 from tts.protobuf import ProtobufError, bytes_field, number_field
 
 A, B, C, D = (TensorSpec(name, FLOAT, (1, "n")) for name in "abcd")
@@ -52,16 +52,16 @@ def run(content: bytes, name: str) -> list[list[float]]:
 
 def test_the_halves_of_a_graph_compute_what_the_whole_computes() -> None:
     assert run(model(), "a") == [[-5.0, -13.0]]
-    assert run(cut_graph(model(), [A], [B]), "a") == [[2.0, 10.0]]
-    assert run(cut_graph(model(), [B], [D]), "b") == [[-4.0, -8.0]]
+    assert run(OnnxGraph(model()).cut([A], [B]), "a") == [[2.0, 10.0]]
+    assert run(OnnxGraph(model()).cut([B], [D]), "b") == [[-4.0, -8.0]]
 
 
 def test_inner_tensors_become_outputs() -> None:
-    assert run(cut_graph(model(), [A], [C, B]), "a") == [[5.0, 13.0], [2.0, 10.0]]
+    assert run(OnnxGraph(model()).cut([A], [C, B]), "a") == [[5.0, 13.0], [2.0, 10.0]]
 
 
 def test_a_part_contains_only_the_weights_that_it_needs() -> None:
-    part = cut_graph(model(), [B], [D])
+    part = OnnxGraph(model()).cut([B], [D])
     assert b"three" in part
     assert b"two" not in part
 
@@ -73,11 +73,11 @@ def test_a_tensor_that_is_missing_is_named(
     inputs: list[TensorSpec], outputs: list[str], missing: str
 ) -> None:
     with pytest.raises(GraphError, match=f"tensor '{missing}'"):
-        cut_graph(model(), inputs, [TensorSpec(name, FLOAT, (1, "n")) for name in outputs])
+        OnnxGraph(model()).cut(inputs, [TensorSpec(name, FLOAT, (1, "n")) for name in outputs])
 
 
 def test_a_truncated_file_is_refused() -> None:
     whole = model()
     for size in range(1, len(whole), 7):
         with pytest.raises((ProtobufError, GraphError)):
-            cut_graph(whole[:size], [A], [D])
+            OnnxGraph(whole[:size]).cut([A], [D])
