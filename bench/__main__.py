@@ -36,6 +36,7 @@ TOPICS = {
     "broken_media": "bench.broken_media",
     "large_photos": "bench.large_photos",
     "server": "bench.server",
+    "heart": "bench.heart",
     "crowd": "bench.crowd.crowd",
     "states": "bench.states.explore",
     "together": "bench.together",

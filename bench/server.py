@@ -1,7 +1,6 @@
 """Benchmark of the server: start, first fragment, frames per second and memory."""
 
 import statistics
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure as Plot
 
 from bench.avatars import prepare_demo
 from bench.figure import Figure, p95
+from bench.first_fragment import first_fragment_times_ms, plot_first_fragment
 from bench.server_process import TIMEOUT_S, run_server
 from tts.catalogue import espeak_voices
 from tts.speech import Speech
@@ -21,13 +21,11 @@ from warm.runtime import Runtime
 from warm.settings import read_settings
 
 _SENTENCE = "Good morning, and thank you for calling."
-_TEXTS = {1: _SENTENCE, 40: " ".join([_SENTENCE] * 40)}
-"""Texts by their number of sentences."""
+_TEXTS = {"1 sentence": _SENTENCE, "40 sentences": " ".join([_SENTENCE] * 40)}
+_VOICE = "espeak:en-us"
+_FIRST_GOALS_MS = (45, 80)
+"""Goals of p50 and p95."""
 _STARTS = 5
-_REQUESTS = 60
-"""Requests of each length whose first fragment is timed."""
-_SETTLE_S = 0.05
-"""Pause between a warm-up request and the timed one."""
 _CLIPS = 200
 _LAST_CLIPS = 100
 _RENDERED_SENTENCES = 8
@@ -57,31 +55,18 @@ def _measure_start(results: Path) -> Figure:
 
 
 def _measure_first_fragment(results: Path, out: Path) -> list[Figure]:
-    times_ms = _first_fragment_times_ms(results)
-    _plot_first_fragment(times_ms, out / "server_first_fragment.png")
+    with run_server(results) as server:
+        times_ms = first_fragment_times_ms(server, _TEXTS, voice=_VOICE)
+    plot_first_fragment(times_ms, _FIRST_GOALS_MS, out / "server_first_fragment.png")
     name = "POST /speak -> first durable fragment (SSE), {}"
-    one, forty = times_ms[1], times_ms[40]
+    one, forty = times_ms.values()
     median = statistics.median(one)
     ratio = statistics.median(forty) / median
     return [
-        Figure.at_most(name.format("p50"), median, "ms", 45, len(one)),
-        Figure.at_most(name.format("p95"), p95(one), "ms", 80, len(one)),
+        Figure.at_most(name.format("p50"), median, "ms", _FIRST_GOALS_MS[0], len(one)),
+        Figure.at_most(name.format("p95"), p95(one), "ms", _FIRST_GOALS_MS[1], len(one)),
         Figure.at_most(name.format("40 sentences against 1"), ratio, "x", 1.2, len(forty)),
     ]
-
-
-def _first_fragment_times_ms(results: Path) -> dict[int, list[float]]:
-    """Return times to the first fragment, by the number of sentences of the text."""
-    times_ms: dict[int, list[float]] = {length: [] for length in _TEXTS}
-    with run_server(results) as server:
-        for _ in range(_REQUESTS):
-            for length, text in _TEXTS.items():
-                session_id = f"sentences-{length}"
-                server.request("POST", "/speak", {"text": "Yes.", "session_id": session_id})
-                time.sleep(_SETTLE_S)
-                times_ms[length].append(1000 * server.first_fragment_s(text, session_id))
-                server.request("POST", "/reset", {"session_id": session_id})
-    return times_ms
 
 
 class _PrerecordedVoices:
@@ -148,20 +133,6 @@ def _measure_memory(results: Path, out: Path) -> list[Figure]:
         Figure.at_most("resident memory after 200 clips", resident_mb[-1], "MB", 700, _CLIPS),
         Figure.at_most(name, growth, "MB", 5, _LAST_CLIPS),
     ]
-
-
-def _plot_first_fragment(times_ms: dict[int, list[float]], path: Path) -> None:
-    plot = Plot(figsize=(7, 4), layout="constrained")
-    axes = plot.subplots()
-    for length, values in times_ms.items():
-        axes.ecdf(values, label=f"{length} sentence{'s' if length > 1 else ''}")
-    axes.axvline(80, color="grey", linestyle="--", linewidth=1, label="goals of p50 and p95")
-    axes.axvline(150, color="grey", linestyle="--", linewidth=1)
-    axes.set_xlabel("request to first durable fragment, ms")
-    axes.set_ylabel("share of requests")
-    axes.set_xlim(left=0)
-    axes.legend()
-    plot.savefig(path)
 
 
 def _plot_memory(resident_mb: Sequence[float], path: Path) -> None:

@@ -54,10 +54,13 @@ class ServerProcess:
                     data = response.readline().decode().removeprefix("data: ")
                     yield line.removeprefix("event: ").strip(), json.loads(data)
 
-    def first_fragment_s(self, text: str, session_id: str) -> float:
-        """Return the time from a request to the event of its first fragment, then disconnect."""
+    def first_fragment_s(self, text: str, session_id: str, **options: object) -> float:
+        """Return the time from a request to the event of its first fragment, then disconnect.
+
+        `options` are further fields of `POST /speak`.
+        """
         started = time.perf_counter()
-        for name, _ in self.speak_events(text=text, session_id=session_id):
+        for name, _ in self.speak_events(text=text, session_id=session_id, **options):
             if name == "fragment":
                 return time.perf_counter() - started
         raise RuntimeError("the response ended without a fragment")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.tiny_face import LoudnessEngine
+from tts.pending import PendingPieces
 from tts.speech import Samples, Speech
 from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.engines.base import StreamingEngine
@@ -75,27 +76,17 @@ class Delivery:
             return True
 
 
-@dataclass
-class Pieces:
-    """The rest of a sentence, in pieces."""
-
-    sound: Samples
-    cuts: Sequence[int]
-    delivery: Delivery
-    cancelled: threading.Event
-
-    @property
-    def samples(self) -> int:
-        return len(self.sound)
-
-    def __iter__(self) -> Iterator[Samples]:
-        try:
-            for piece in np.split(self.sound, self.cuts):
-                if not self.delivery.await_piece(self.cancelled):
-                    return
-                yield piece
-        finally:
-            self.delivery.ended += 1
+def pieces(
+    sound: Samples, cuts: Sequence[int], delivery: Delivery, cancelled: threading.Event
+) -> Iterator[Samples]:
+    """Yield the rest of a sentence, each piece when it may arrive."""
+    try:
+        for piece in np.split(sound, cuts):
+            if not delivery.await_piece(cancelled):
+                return
+            yield piece
+    finally:
+        delivery.ended += 1
 
 
 class StreamedText:
@@ -112,8 +103,11 @@ class StreamedText:
         whole = next(self._speeches)
         first, *rest = self._voices.cuts(whole)
         cuts = [cut - first for cut in rest]
-        pieces = Pieces(whole.samples[first:], cuts, self._voices.delivery, self._cancelled)
-        return replace(whole, samples=whole.samples[:first], pending=pieces)
+        sound = whole.samples[first:]
+        rest = pieces(sound, cuts, self._voices.delivery, self._cancelled)
+        return replace(
+            whole, samples=whole.samples[:first], pending=PendingPieces(rest, len(sound))
+        )
 
     def cancel(self) -> None:
         self._cancelled.set()

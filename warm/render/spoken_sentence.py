@@ -22,12 +22,14 @@ class SpokenSentence:
 
         `lookahead_s`: sound after a frame without which it cannot be drawn.
         """
-        self.speech, self.spec = speech, spec
-        self.lookahead_s = lookahead_s
+        self.spec, self.lookahead_s = spec, lookahead_s
         self.audio = FilmAudio(speech.total_samples, speech.sample_rate_hz, spec)
         """The sound of the film."""
         self._sound: Samples = np.zeros(speech.total_samples, np.float32)
         self._received = 0
+        self.speech = replace(speech, samples=self._sound, pending=None)
+        """The whole sentence, silent where its sound has not arrived. It does not refer to the
+        pending audio, so that the voice notices when nobody waits for that any more."""
         self.add(speech.samples)
 
     @property
