@@ -31,6 +31,10 @@ class Delivery:
     """Raised instead of the next piece that is not allowed."""
     is_short: bool = False
     """The sentence ends instead of the next piece that is not allowed."""
+    padding: int = 0
+    """Samples that are added to each piece."""
+    empty_pieces: int = 0
+    """Pieces without samples before each piece."""
     delivered: int = 0
     waiting: int = 0
     """Pieces that are awaited at this moment."""
@@ -84,7 +88,8 @@ def pieces(
         for piece in np.split(sound, cuts):
             if not delivery.await_piece(cancelled):
                 return
-            yield piece
+            yield from [piece[:0]] * delivery.empty_pieces
+            yield np.pad(piece, (0, delivery.padding))
     finally:
         delivery.ended += 1
 

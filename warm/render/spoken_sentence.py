@@ -50,11 +50,14 @@ class SpokenSentence:
         known_s = self.audio.arrived / SAMPLE_RATE_HZ - self.lookahead_s
         return max(0, math.floor(known_s * self.spec.fps)) if math.isfinite(known_s) else 0
 
+    @property
+    def missing_samples(self) -> int:
+        """Samples of the speech that have not arrived."""
+        return len(self._sound) - self._received
+
     def add(self, piece: Samples) -> None:
-        """Append a piece of the sound; raises ValueError if the sentence becomes too long."""
+        """Append a piece of the sound, of at most `missing_samples`."""
         end = self._received + len(piece)
-        if end > len(self._sound):
-            raise ValueError(f"{end} samples of a sentence of {len(self._sound)} have arrived")
         self._sound[self._received : end] = piece
         self._received = end
         self.audio.add(piece)  # last: the render thread sees the piece from now on

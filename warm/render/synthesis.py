@@ -79,15 +79,21 @@ class Synthesis:
         return voices.speak(job.text, job.choice)
 
     def _continued(self, sentence: SpokenSentence) -> SpokenSentence:
-        piece = next(self._pieces, None)
+        piece = next((each for each in self._pieces if len(each)), None)
         if piece is None:
-            raise VoiceUnavailable(
-                f"the voice {self._job.choice.voice} stopped in the middle of the sentence "
-                f"{sentence.speech.text[:40]!r}; try again, or choose another voice from "
-                "GET /voices."
-            )
+            raise self._broken(sentence, "stopped in the middle of")
+        if len(piece) > sentence.missing_samples:
+            raise self._broken(sentence, "delivered more sound than it announced for")
         sentence.add(piece)
+        if sentence.is_complete:
+            self._pieces = iter(())  # the voice need not wait for a further request
         return sentence
+
+    def _broken(self, sentence: SpokenSentence, fault: str) -> VoiceUnavailable:
+        return VoiceUnavailable(
+            f"the voice {self._job.choice.voice} {fault} the sentence "
+            f"{sentence.speech.text[:40]!r}; try again, or choose another voice from GET /voices."
+        )
 
     def _at_origin(self, error: UnspeakableSentence) -> UnspeakableSentence:
         """Return the error with the sentence's place in the text that was sent."""

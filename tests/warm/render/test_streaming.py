@@ -103,6 +103,7 @@ def test_a_film_of_streamed_sentences_is_that_of_whole_ones(
         expected = speak(other, TWO).result()
         assert film_of(other, "a").cues() == film_of(runtime, "a").cues()
     assert arrived.clip == expected.clip
+    assert streamed.delivery.ended == 2
     assert np.abs(mouths(arrived.path) - mouths(expected.path)).max() < 12  # H.264
     assert np.abs(sound(arrived.path) - sound(expected.path)).max() < 0.05  # AAC
     assert check_film(arrived.path).faults == []
@@ -261,6 +262,24 @@ def test_a_voice_that_ends_a_sentence_early_fails_the_request(
     with pytest.raises(VoiceUnavailable, match="stopped in the middle of the sentence 'Good morn"):
         waiting.result()
     assert_closes_at(film_of(runtime, "a").path, 10)
+
+
+def test_a_voice_that_delivers_too_much_fails_the_request(
+    runtime: Runtime, streamed: StreamedVoices, waiting: SpeakJob
+) -> None:
+    streamed.delivery.padding = 1 << 20
+    streamed.delivery.allow(1)
+    with pytest.raises(VoiceUnavailable, match="more sound than it announced for the sentence 'G"):
+        waiting.result()
+    assert_closes_at(film_of(runtime, "a").path, 10)
+
+
+def test_empty_pieces_are_skipped(
+    runtime: Runtime, streamed: StreamedVoices, waiting: SpeakJob, whole: RecordedVoices
+) -> None:
+    streamed.delivery.empty_pieces = 2
+    streamed.delivery.allow()
+    assert waiting.result().clip.frames == whole_frames(runtime, whole) + TAIL_FRAMES
 
 
 def test_a_voice_that_stalls_within_a_sentence_fails_the_request(
