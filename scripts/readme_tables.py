@@ -30,6 +30,7 @@ GROUPS = {
     "batch_size": "Rendering and memory",
     "voice": "Voice",
     "tts_url": "Speech server",
+    "coqui_voices": "Coqui models",
     "max_text_chars": "Limits of requests",
     "max_sessions": "Sessions and films",
     "max_watchers": "Viewers, health and shutdown",

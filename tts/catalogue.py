@@ -1,7 +1,10 @@
 """Catalogue: opens the families of voices, the preferred ones first."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from tts.coqui.models import CoquiModel
+from tts.coqui.voices import CoquiVoices
 from tts.espeak.isolated import IsolatedEspeak
 from tts.espeak.voices import EspeakVoices
 from tts.family import VoiceFamily
@@ -11,7 +14,10 @@ from tts.registry import VoiceRegistry
 
 
 def open_families(
-    *, voices_dir: Path, speech_server: SpeechServer | None = None
+    *,
+    voices_dir: Path,
+    coqui_models: Sequence[CoquiModel] = (),
+    speech_server: SpeechServer | None = None,
 ) -> list[VoiceFamily]:
     """Return all families; raises VoiceUnavailable if espeak-ng cannot be started.
 
@@ -21,6 +27,7 @@ def open_families(
     return [
         PiperVoices(voices_dir, espeak),
         EspeakVoices(espeak),
+        CoquiVoices(coqui_models),
         OpenAIVoices(speech_server),
     ]
 

@@ -1,11 +1,13 @@
 """Sound of one sentence between fixed silences, at the fixed level, whatever voice made it."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tts.loudness import normalize_loudness
+from tts.speech import Phoneme
 
 LEAD_S = 0.06
 """Silence before the first sound, in which the lips can close for an initial /p/."""
@@ -31,6 +33,36 @@ class SentenceAudio:
     samples: NDArray[np.float32]
     shift_s: float
     """Add it to a time in the sound as it came to get the time in `samples`."""
+    duration_s: float
+
+    def placed(self, phonemes: Sequence[Phoneme]) -> tuple[Phoneme, ...]:
+        """Return the phonemes of the sound as it came, over all of `samples`.
+
+        Both ends are pauses, as long as the silence there.
+        """
+        inside = [
+            Phoneme(each.symbol, max(start_s, 0.0), min(end_s, self.duration_s))
+            for each in phonemes
+            if (start_s := each.start_s + self.shift_s) < self.duration_s
+            and (end_s := each.end_s + self.shift_s) > 0
+        ]
+        if not inside:
+            return (Phoneme("", 0.0, self.duration_s),)
+        return tuple(_with_ends(inside, self.duration_s))
+
+
+def _with_ends(phonemes: Sequence[Phoneme], duration_s: float) -> Iterator[Phoneme]:
+    """Yield phonemes from 0 to `duration_s`; pauses fill the ends."""
+    if phonemes[0].symbol and phonemes[0].start_s > 0:
+        yield Phoneme("", 0.0, phonemes[0].start_s)
+    for index, each in enumerate(phonemes):
+        start_s = 0.0 if index == 0 and not each.symbol else each.start_s
+        is_last = index == len(phonemes) - 1
+        yield Phoneme(
+            each.symbol, start_s, duration_s if is_last and not each.symbol else each.end_s
+        )
+    if phonemes[-1].symbol and phonemes[-1].end_s < duration_s:
+        yield Phoneme("", phonemes[-1].end_s, duration_s)
 
 
 def sentence_audio(
@@ -48,7 +80,11 @@ def sentence_audio(
     start = span[0] - round(LEAD_S * sample_rate_hz)
     end = span[1] + round(pause_s * sample_rate_hz)
     samples = _faded_excerpt(centred, start, end, round(_FADE_S * sample_rate_hz))
-    return SentenceAudio(normalize_loudness(samples, sample_rate_hz), -start / sample_rate_hz)
+    return SentenceAudio(
+        normalize_loudness(samples, sample_rate_hz),
+        -start / sample_rate_hz,
+        len(samples) / sample_rate_hz,
+    )
 
 
 def sounding_span(samples: NDArray[np.float32], sample_rate_hz: int) -> tuple[int, int] | None:

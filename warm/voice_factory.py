@@ -4,6 +4,7 @@ import ssl
 from pathlib import Path
 
 from tts.catalogue import open_families
+from tts.coqui.models import read_models
 from tts.languages import bcp47
 from tts.openai.voices import LANGUAGES, SpeechServer
 from tts.registry import VoiceRegistry
@@ -21,7 +22,9 @@ def configured_voices(settings: Settings, *, is_loaded: bool = True) -> VoiceReg
     voice can be started.
     """
     families = open_families(
-        voices_dir=settings.voices_folder, speech_server=speech_server(settings)
+        voices_dir=settings.voices_folder,
+        coqui_models=read_models(settings.coqui_voices or {}),
+        speech_server=speech_server(settings),
     )
     try:
         voices = VoiceRegistry(families, fallback=settings.voice_fallback)

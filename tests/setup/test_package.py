@@ -23,6 +23,7 @@ SHIPPED = ("web", "configs")
 FILES = (
     *("app.py", "warmtalk.py", "setup.py", "pyproject.toml", "README.md", "LICENSE"),
     *("THIRD_PARTY.md", "requirements-core.txt", "requirements-musetalk.txt"),
+    "requirements-coqui.txt",
 )
 pytestmark = [
     pytest.mark.slow,
@@ -111,12 +112,13 @@ def test_the_wheel_installs_no_other_top_level_names(wheel: Path) -> None:
     assert tops == {*CODE, "app.py", "warmtalk.py", f"warmtalk-{VERSION}.dist-info"}
 
 
-def test_only_the_extra_requires_pytorch(wheel: Path) -> None:
+def test_only_the_extras_require_pytorch(wheel: Path) -> None:
     metadata = f"warmtalk-{VERSION}.dist-info/METADATA"
     lines = zipfile.ZipFile(wheel).read(metadata).decode().splitlines()
     required = [line for line in lines if line.startswith("Requires-Dist: ")]
     torch = [line for line in required if "torch" in line]
-    assert len(torch) == 1 and torch[0].endswith('; extra == "musetalk"')
+    extras = {line.partition("; extra == ")[2] for line in torch}
+    assert extras == {'"coqui"', '"musetalk"'}
     assert any(line.startswith("Requires-Dist: flask==") for line in required)
 
 

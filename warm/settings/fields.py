@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, create_model, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, create_model, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from session.film import SAMPLE_RATE_HZ, WriterKind
@@ -11,6 +11,7 @@ from stabilizers.settings import TrackSettings
 from tts.openai.sound import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import ID_PATTERN
+from warm.settings.coqui_models import check_models, read_json
 from warm.settings.network import (
     check_frame_ancestors,
     check_hosts,
@@ -182,6 +183,11 @@ class Settings(StabilizedAvatarSettings):
     tts_max_parallel: Annotated[int, Field(ge=1, le=64)] = 4
     """Maximum number of sentences that the server is asked for at once; further ones wait."""
 
+    # The models of the voices `coqui:NAME`.
+    coqui_voices: Annotated[dict[Any, Any], BeforeValidator(read_json)] | None = None
+    """Models of coqui-tts by the names of their voices: a model of its list, or a mapping with
+    `model_path` and other members: docs/voices.md. None: there are no such voices."""
+
     # Limits.
     max_text_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Maximum length of the text of one request."""
@@ -347,6 +353,12 @@ class Settings(StabilizedAvatarSettings):
         check_languages(value)
         return value
 
+    @field_validator("coqui_voices")
+    @classmethod
+    def _check_coqui_voices(cls, value: dict[Any, Any] | None) -> dict[Any, Any] | None:
+        check_models(value)
+        return value
+
     @field_validator("fps")
     @classmethod
     def _check_fps(cls, value: int) -> int:
@@ -405,5 +417,5 @@ def in_words(schema: dict[str, Any]) -> str:
         return f"{lowest} to {schema['maximum']}"
     if "pattern" in schema:
         return PATTERNS[schema["pattern"]]
-    kinds = {"boolean": "`true`, `false`", "null": "none", "string": "text"}
+    kinds = {"boolean": "`true`, `false`", "null": "none", "string": "text", "object": "a mapping"}
     return "a path" if schema.get("format") == "path" else kinds[schema["type"]]
