@@ -53,6 +53,9 @@ _WINDOWS_PATH = re.compile(
 _RELATIVE_PATH = re.compile(rf"(?<![\w/.-])[\w.-]+(?:/[\w.-]+){{1,12}}\.(?:{_EXTENSIONS})(?![\w/])")
 _UUID = re.compile(r"(?<![\w-])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![\w-])")
 _CODE = re.compile(r"(?<![\w/+=-])(?:[A-Za-z0-9]{7,}|[A-Za-z0-9+/_-]{20,}={0,2})(?![\w/+=-])")
+_SERIAL = re.compile(
+    r"(?<![\w-])(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z0-9]{3,6}(?:-(?=[A-Z]*\d)[A-Z0-9]{3,6}){1,6}(?![\w-])"
+)
 _HEX = re.compile(r"(?<!\w)(?:0x|#)([0-9a-fA-F]{2,64})(?!\w)")
 _HEX_RUN = re.compile(r"[0-9a-f]{7,}|[0-9A-F]{7,}")
 _MIN_CHANGES = 3
@@ -87,6 +90,9 @@ def code_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
         for match in pattern.finditer(draft.pattern):
             if pattern is not _CODE or is_random(match.group()):
                 yield _code_edit(match, match.group(), vocabulary)
+    for match in _SERIAL.finditer(draft.pattern):
+        groups = ", ".join(spelt(group, vocabulary) for group in match.group().split("-"))
+        yield Edit(*match.span(), groups, is_protected=True)
     for match in _HEX.finditer(draft.pattern):
         digits = match.group(1)
         if match.group()[0] == "#" and (digits.isdecimal() or len(digits) not in (3, 6, 8)):

@@ -8,6 +8,7 @@ characters is kept: `3 * 4 * 5`, `snake_case`, `a < b`, `#1`, `C#`.
 | emphasis, strikethrough, inline code | the text in it |
 | link, image | the link text, the alternative text; no address |
 | heading, list item, table row | a sentence; the cells of a row are separated by commas |
+| formula in TeX | the formula, with signs that the normaliser reads |
 | fenced code, rule, comment, script, style | nothing |
 | quotation, HTML and SSML tags, entities | the text in it |
 | footnote | its text; no mark |
@@ -20,11 +21,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from tts.text.draft import Draft, Edit, disjoint, protect, remove
+from tts.text.formulas import math_edits
 from tts.text.markdown_blocks import block_edits
 from tts.text.markdown_emphasis import emphasis_edits, is_word
 from tts.text.plain_text import PlainText
 
-_MARKS = re.compile(r"[*_`~#\[\]<>|&\\]|^[ \t]*[-+•=]|[\n\r][ \t]*[-+•=]|[\n\r][ \t]*\d+[.)]")
+_MARKS = re.compile(r"[*_`~#\[\]<>|&\\$]|^[ \t]*[-+•=]|[\n\r][ \t]*[-+•=]|[\n\r][ \t]*\d+[.)]")
 """Text without any of these has no markup."""
 _FENCE = re.compile(r"^[ \t]*(?:>[ \t]?)*(?:[-*+][ \t]+|\d+[.)][ \t]+)?(`{3,}(?=[^`]*$)|~{3,})")
 _ESCAPE_OR_TICKS = re.compile(r"\\([*_`#~\[\]()>|!+\-.<{}])|\\(?=\n)|`+")
@@ -85,6 +87,7 @@ def read_markdown(text: str) -> PlainText:
     for step in (
         _newline_edits,
         _fence_edits,
+        math_edits,
         _code_and_escape_edits,
         _silent_element_edits,
         _tag_edits,

@@ -98,6 +98,11 @@ _POWER = re.compile(
 )
 _SIGN = re.compile(r"(?<![\w)\]}.,%°-])[-−](?=\d)|(?<=[\w)\]°]\s)−(?=\s?\w)|(?<=\()[-−](?=\d)")
 _PLUS = re.compile(r"(?<![\w+])\+(?=\d)")
+_DECADE = re.compile(r"(?<![\w.,])(?:(1[0-9]|20)|['’])?([02-9])0['’]?s(?!\w)")
+_TENS = (
+    "twenties thirties forties fifties sixties seventies eighties nineties".split()  # noqa: SIM905
+)
+_ORDINAL_POINT = re.compile(r"(?:\b([^\W\d]+)\s+)?(?<![\w.,])(\d{1,2})\.(?=\s+[^\W\d_])")
 _MIN_YEAR, _MAX_YEAR = 1000, 2999
 _MONTHS, _DAYS = 12, 31
 _CENTURY = 30
@@ -160,7 +165,7 @@ def date_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
     for match in _ISO_DATE.finditer(draft.pattern):
         year, _, month, day = match.groups()
         if _MIN_YEAR <= int(year) <= _MAX_YEAR and is_date(int(day), int(month)):
-            yield _said(match, vocabulary.date(int(day), int(month), year))
+            yield _dated(match, int(day), int(month), year, vocabulary)
     for match in _DATE.finditer(draft.pattern):
         first, mark, second, year = match.groups()
         day, month = int(first), int(second)
@@ -171,7 +176,12 @@ def date_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
         ):
             day, month = month, day
         if is_date(day, month):
-            yield _said(match, vocabulary.date(day, month, full_year(year)))
+            yield _dated(match, day, month, full_year(year), vocabulary)
+
+
+def _dated(match: re.Match[str], day: int, month: int, year: str, vocabulary: Vocabulary) -> Edit:
+    words = f" {vocabulary.date(day, month, year)} "
+    return Edit(*match.span(), words, is_protected=vocabulary.language != "de")
 
 
 def is_date(day: int, month: int) -> bool:
@@ -193,12 +203,83 @@ def time_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
     if vocabulary.language == "en":
         for match in _FULL_HOUR.finditer(draft.pattern):
             half = match.group(2)
-            yield _said(match, f"{match[1]} {half.upper()} M" if half else f"{match[1]} o'clock")
+            yield _said(match, f"{match[1]} {half.lower()}.m." if half else f"{match[1]} o'clock")
         for match in _MINUTES.finditer(draft.pattern):
             yield _said(match, f"{int(match.group(1))} oh {match.group(2)[1]}")
     elif vocabulary.language == "uk":
         for match in re.finditer(r"(?<!\d)(\d{1,2}):(\d\d)(?![\d:])", draft.pattern):
             yield _said(match, f"{match.group(1)} {match.group(2)}")
+
+
+def decade_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
+    """Read English decades: "1990s" is "19 nineties"."""
+    if vocabulary.language != "en":
+        return
+    for match in _DECADE.finditer(draft.pattern):
+        century, ten = match.group(1) or "", int(match.group(2))
+        if ten:
+            yield _said(match, f"{century} {_TENS[ten - 2]}".strip())
+        elif century in ("18", "19"):
+            yield _said(match, f"{century} hundreds")
+
+
+def day_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
+    """Write German ordinals out, after which espeak would end the sentence: "3. Mai"."""
+    if vocabulary.language != "de":
+        return
+    for match in _ORDINAL_POINT.finditer(draft.pattern):
+        number = int(match.group(2))
+        is_month = draft.pattern[match.end() :].lstrip().startswith(vocabulary.months)
+        is_item = not draft.pattern[: match.start(2)].strip() and not is_month
+        if 0 < number <= _DAYS and not is_item:
+            is_definite = (match.group(1) or "").strip().lower() in ("der", "die", "das")
+            ordinal = german_ordinal(number) + ("" if is_definite else "n")
+            yield Edit(*match.span(2), ordinal, is_protected=True)
+            yield Edit(match.end(2), match.end(2) + 1, "")
+
+
+_GERMAN_ORDINALS = [
+    "",
+    "erste",
+    "zweite",
+    "dritte",
+    "vierte",
+    "fünfte",
+    "sechste",
+    "siebte",
+    "achte",
+    "neunte",
+    "zehnte",
+    "elfte",
+    "zwölfte",
+    "dreizehnte",
+    "vierzehnte",
+    "fünfzehnte",
+    "sechzehnte",
+    "siebzehnte",
+    "achtzehnte",
+    "neunzehnte",
+]
+_GERMAN_ONES = [
+    "",
+    "einund",
+    "zweiund",
+    "dreiund",
+    "vierund",
+    "fünfund",
+    "sechsund",
+    "siebenund",
+    "achtund",
+    "neunund",
+]
+
+
+def german_ordinal(number: int) -> str:
+    """Return a German ordinal up to 39, after an article."""
+    if number < len(_GERMAN_ORDINALS):
+        return _GERMAN_ORDINALS[number]
+    tens, ones = divmod(number, 10)
+    return _GERMAN_ONES[ones] + ("zwanzigste" if tens == 2 else "dreißigste")
 
 
 def range_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
@@ -328,6 +409,7 @@ def _fraction(match: re.Match[str], whole: str, name: str, vocabulary: Vocabular
     return _said(match, f"{whole} {vocabulary.word('and_')} {words}" if whole else words)
 
 
+_NO_FRACTIONS = frozenset(["24/7", "9/11", "7/11"])
 _ENGLISH_PARTS = (
     "half third quarter fifth sixth seventh eighth ninth tenth eleventh twelfth".split()  # noqa: SIM905
 )
@@ -335,6 +417,8 @@ _ENGLISH_PARTS = (
 
 def english_fraction(part: int, whole: int) -> str:
     """Return a fraction such as "3 eighths"; "24 slash 7" if it is none."""
+    if f"{part}/{whole}" in _NO_FRACTIONS:
+        return f"{part} {whole}"
     if not 0 < part < whole or whole > len(_ENGLISH_PARTS) + 1:
         return f"{part} slash {whole}"
     name = _ENGLISH_PARTS[whole - 2]
@@ -373,7 +457,9 @@ def sign_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
 NUMBER_STEPS: tuple[Step, ...] = (
     phone_edits,
     long_number_edits,
+    decade_edits,
     date_edits,
+    day_edits,
     range_edits,
     time_edits,
     money_edits,

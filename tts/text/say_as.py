@@ -104,7 +104,8 @@ def _date(text: str, order: str, vocabulary: Vocabulary) -> str:
         return f"{named.get('d', '')} {full_year(year) if year else ''}".strip()
     if "d" not in named:
         return f"{vocabulary.months[month - 1]} {full_year(year) if year else ''}".strip()
-    return vocabulary.date(day, month, full_year(year) if year else "")
+    named_date = vocabulary.date(day, month, full_year(year) if year else "")
+    return normalise(named_date, vocabulary.language).text
 
 
 def _usual_order(vocabulary: Vocabulary) -> str:

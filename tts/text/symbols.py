@@ -1,6 +1,7 @@
 """Symbols next to words: arrows, signs of mathematics, emoticons, rules, repeated marks."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from tts.text.addresses import camel_words
@@ -54,9 +55,16 @@ _OPERATORS = (
     (re.compile(r"∞"), "infinity"),
     (re.compile(r"№\s*|(?<![\w\ue000&#])#\s?(?=[\d\ue000])"), "number"),
     (re.compile(r"§§?\s*(?=[\d\ue000])"), "section"),
-    (re.compile(r"(?<=[\w\ue000])\s*&\s*(?=[\w\ue000])|(?<=\s)&(?=\s)"), "and_"),
+    (re.compile(r"(?<=[\w\ue000])(?:\s+&\s*|\s*&\s+)(?=[\w\ue000])|(?<=\s)&(?=\s)"), "and_"),
+    (re.compile(r"(?<=[a-zß-ÿа-яα-ω\ue000])&(?=[\w\ue000])"), "and_"),
     (re.compile(r"(?<=[\w\ue000])\+\+(?!\w)"), "plus plus"),
 )
+_DOUBLE_QUOTE = re.compile(r"(?<!\d)\"|(?<=\d)\"(?=\w)")
+_QUOTED = re.compile(r"(?<!\w)'(?=[^\W\d][^']{0,200}(?:'\w[^']{0,200}){0,5}'(?!\w))")
+_END_QUOTE = re.compile(r"(?<=[^\W\d])'(?!\w)|(?<=[.,!?])'")
+_GREEK_LETTER = re.compile(r"(?<![Ͱ-Ͽ])[Α-Ωα-ω](?![Ͱ-Ͽ])")
+_GREEK_NAMES = {"lamda": "lambda", "sigma": "sigma"}
+_NOT_LATIN = frozenset(["el", "ru", "uk", "ar", "he", "hi", "zh", "ja", "ko", "bg", "fa", "th"])
 _HASHTAG = re.compile(r"(?<![\w&#])#(?=[^\W\d])(\w+)")
 _SNAKE = re.compile(r"(?<=\w)_+(?=\w)|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)")
 _CAMEL = re.compile(
@@ -117,6 +125,27 @@ def operator_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
         if words:
             for match in pattern.finditer(draft.pattern):
                 yield Edit(*match.span(), f" {words} ", is_protected=True)
+
+
+def quote_edits(draft: Draft, _vocabulary: Vocabulary) -> Iterator[Edit]:
+    """Remove quotation marks, next to which voices misread words; keep those of inches."""
+    for match in _DOUBLE_QUOTE.finditer(draft.pattern):
+        is_inside = match.start() > 0 and match.end() < len(draft.pattern)
+        around = draft.pattern[match.start() - 1 : match.end() + 1] if is_inside else ""
+        yield Edit(*match.span(), " " if around.replace('"', "").isalnum() else "")
+    for match in _QUOTED.finditer(draft.pattern):
+        yield remove(match.start(), match.start() + 1)
+    for match in _END_QUOTE.finditer(draft.pattern):
+        yield remove(*match.span())
+
+
+def greek_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
+    """Name single Greek letters, as in formulas."""
+    if vocabulary.language in _NOT_LATIN:
+        return
+    for match in _GREEK_LETTER.finditer(draft.pattern):
+        name = unicodedata.name(match.group()).split(" ")[-1].lower()
+        yield Edit(*match.span(), f" {_GREEK_NAMES.get(name, name)} ", is_protected=True)
 
 
 def identifier_edits(draft: Draft, _vocabulary: Vocabulary) -> Iterator[Edit]:

@@ -46,7 +46,7 @@ _ABBREVIATIONS = {
         "vs": "versus", "w/": "with", "w/o": "without", "Inc.": "Incorporated", "Ltd.": "Limited",
         "Gov.": "Governor", "Gen.": "General", "Sen.": "Senator", "Rev.": "Reverend",
         "Capt.": "Captain", "Lt.": "Lieutenant", "Sgt.": "Sergeant", "a.k.a.": "also known as",
-        "est.": "established", "incl.": "including", "min.": "minimum", "max.": "maximum",
+        "CO2": "C O 2", "incl.": "including",
     },
     "de": {
         "z.B.": "zum Beispiel", "z. B.": "zum Beispiel", "d.h.": "das heißt",

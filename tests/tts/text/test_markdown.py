@@ -107,6 +107,22 @@ def test_tags_and_entities_are_not_spoken(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("So $x^2$ is it", "So x^2 is it"),
+        ("$$\\frac{a+1}{2} \\leq \\sqrt{b}$$", "(a+1) ÷ 2 ≤ √b"),
+        (r"\(\alpha \times x_{1}\)", "α × x 1"),
+        (r"\[ \sum_{i=1}^{n} i \]", "sum i=1 ^n i"),
+        (r"$f(x) = \sin\left(x\right) \cdot \text{rate}$", "f(x) = sin (x) × rate"),
+        ("`$x^2$` and $ 5 $", "$x^2$ and $ 5 $"),
+        ("$x_1 * y_2$", "x 1 × y 2"),
+    ],
+)
+def test_formulas_are_spoken_without_their_marks(text: str, expected: str) -> None:
+    assert spoken(text) == expected
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "3 * 4 * 5 = 60",
@@ -127,7 +143,8 @@ def test_tags_and_entities_are_not_spoken(text: str, expected: str) -> None:
         "Delete *.py and **/*.txt",
         "https://example.org/a_b_c?d=_e_ and https://example.org/_x",
         "it`s John`s",
-        "$x_1 * y_2$, f(x) = x^2, -> => <= && ||, --flag",
+        "f(x) = x^2, -> => <= && ||, --flag",
+        "It costs $5 and $10, or $5-$10; US$ and A$",
         "Price 5 €* (*with tax)",
         "C:\\Users\\me",
         "1999. That was the year.",
