@@ -1,7 +1,7 @@
 """Reading of a text: its sentences in spoken words, each with the language and voice that fit."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -62,7 +62,23 @@ def _as_sentence(plain: PlainText, found: list[Sentence], end: int) -> Iterator[
         shown = " ".join(plain.text[piece.start : shown_end].split())
         is_end = index == len(found) - 1
         pause_s = None if is_end and piece.pause_s == JOIN_PAUSE_S else piece.pause_s
-        yield replace(piece, shown=shown, is_end=is_end, pause_s=pause_s)
+        yield replace(
+            piece,
+            shown=shown,
+            is_end=is_end,
+            pause_s=pause_s,
+            before=_text_beside(found, index, -1),
+            after=_text_beside(found, index, 1),
+        )
+
+
+def _text_beside(pieces: Sequence[Sentence], index: int, step: int) -> str:
+    """Return the text of a neighbouring piece if it is spoken in the same way, else ""."""
+    if not 0 <= index + step < len(pieces):
+        return ""
+    own, other = pieces[index], pieces[index + step]
+    is_alike = (own.language, own.voice, own.rate) == (other.language, other.voice, other.rate)
+    return other.text if is_alike else ""
 
 
 def _parts(plain: PlainText, start: int, end: int) -> Iterator[_Part]:

@@ -77,6 +77,10 @@ class Sentence:
     pause_s: float | None = None
     """Silence after it at normal speed; None: as after a sentence or after a clause."""
     pause_before_s: float = 0.0
+    before: str = ""
+    """Text that the same voice speaks just before it, in the same sentence."""
+    after: str = ""
+    """Text that the same voice speaks just after it, in the same sentence."""
 
 
 def speakable_text(text: object) -> str:
