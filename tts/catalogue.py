@@ -8,6 +8,7 @@ from tts.coqui.voices import CoquiVoices
 from tts.espeak.isolated import IsolatedEspeak
 from tts.espeak.voices import EspeakVoices
 from tts.family import VoiceFamily
+from tts.onnx_voices.kokoro import KokoroVoices
 from tts.onnx_voices.piper import PiperVoices
 from tts.openai.voices import OpenAIVoices, SpeechServer
 from tts.registry import VoiceRegistry
@@ -26,6 +27,7 @@ def open_families(
     espeak = IsolatedEspeak()
     return [
         PiperVoices(voices_dir, espeak),
+        KokoroVoices(voices_dir, espeak),
         EspeakVoices(espeak),
         CoquiVoices(coqui_models),
         OpenAIVoices(speech_server),

@@ -8,11 +8,14 @@ from contextlib import closing
 from pathlib import Path
 
 from tts.languages import look_up
+from tts.onnx_voices.kokoro import LISTED_WHILE_MISSING
+from tts.onnx_voices.kokoro import PREFIX as KOKORO
 from tts.onnx_voices.piper_infos import PREFIX
 from tts.samples import sample_text, wav_bytes
 from tts.speech import Speech
 from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.installation import own_command
+from warm.kokoro_download import KokoroDownload, download_kokoro
 from warm.settings import Settings, read_settings
 from warm.voice_download import VoiceDownload, download_voice
 from warm.voice_factory import configured_voices
@@ -36,9 +39,9 @@ def add_voices(command: argparse.ArgumentParser) -> None:
     tried.add_argument(
         "--output", metavar="FILE", help="default: the voice's name with .wav; - is standard output"
     )
-    fetched = kinds.add_parser("fetch", help="download a voice of Piper from a hub")
+    fetched = kinds.add_parser("fetch", help="download a voice of Piper, or Kokoro")
     fetched.set_defaults(run=run_fetch)
-    fetched.add_argument("name", metavar="NAME", help="en_US-amy-medium, for example")
+    fetched.add_argument("name", metavar="NAME", help="en_US-amy-medium, for example; or kokoro")
     fetched.add_argument("--endpoint", metavar="URL", help="a mirror of the hub")
     for each in (shown, tried, fetched):
         each.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
@@ -97,10 +100,14 @@ def run_try(arguments: argparse.Namespace) -> int:
 
 
 def run_fetch(arguments: argparse.Namespace) -> int:
-    """Download a voice into `voices_dir`; raises WeightsError and PackageMissing."""
+    """Download a voice into `voices_dir`; raises the errors of a download."""
     settings = settings_of(arguments)
     endpoint = (arguments.endpoint or settings.models_endpoint).rstrip("/")
     options = VoiceDownload(folder=settings.voices_folder, endpoint=endpoint)
+    if arguments.name == KOKORO:
+        download_kokoro(KokoroDownload(voices_dir=settings.voices_folder))
+        print(f"Hear one: {own_command('voices', 'try', f'{KOKORO}:{LISTED_WHILE_MISSING}')}")
+        return 0
     name = arguments.name.removeprefix(f"{PREFIX}:")
     download_voice(name, options)
     print(f"Hear it: {own_command('voices', 'try', f'{PREFIX}:{name}')}")

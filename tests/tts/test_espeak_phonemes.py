@@ -51,6 +51,11 @@ def test_phonemes_and_audio_may_be_asked_for_in_turn(espeak: IsolatedEspeak) -> 
     assert [mark.symbol for mark in after.marks] == [mark.symbol for mark in before.marks]
 
 
+@pytest.mark.parametrize("voice", ["en-gb", "EN-GB", "en-gb-x-rp", "pt-br", "zh", "gmw/en-US"])
+def test_a_voice_may_be_named_by_a_tag(espeak: IsolatedEspeak, voice: str) -> None:
+    assert espeak.phonemize("Hello.", voice=voice)[0].ipa
+
+
 def test_an_unknown_voice_is_named(espeak: IsolatedEspeak) -> None:
     with pytest.raises(EspeakError, match="no voice 'xx-none'"):
         espeak.phonemize("Hello.", voice="xx-none")

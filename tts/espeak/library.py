@@ -150,9 +150,19 @@ class EspeakLibrary:
         if voice == self._voice:
             return
         status = self._library.espeak_SetVoiceByName(voice.encode())
+        if status != 0 and (identifier := self._identifier(voice)) is not None:
+            status = self._library.espeak_SetVoiceByName(identifier.encode())
         if status != 0:
             raise EspeakError(f"espeak-ng has no voice {voice!r} (status {status}).")
         self._voice = voice
+
+    def _identifier(self, tag: str) -> str | None:
+        """Return the language with this tag: espeak finds `en-us` by name, but not `en-gb`."""
+        lower = tag.lower()
+        for language in self.languages():
+            if any(lower == each.lower() for _, each in language.tags):
+                return language.identifier
+        return None
 
     @property
     def _is_too_long(self) -> bool:

@@ -2,19 +2,21 @@
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from isolation.process import RequestCancelled
 from isolation.protocol import Message
-from tts.espeak.results import EspeakError, PhonemeClause
-from tts.onnx_voices.piper_catalogue import Measured, PiperCatalogue, PiperSpeaker
+from tts.espeak.results import EspeakError
+from tts.onnx_voices.collaborators import Phonemizer, Streams
+from tts.onnx_voices.measured import Measured, with_remark
+from tts.onnx_voices.piper_catalogue import PiperCatalogue, PiperSpeaker
 from tts.onnx_voices.piper_config import PiperConfig
 from tts.onnx_voices.piper_files import PiperFile
 from tts.onnx_voices.piper_infos import PREFIX
@@ -34,8 +36,6 @@ from tts.workers.stream_client import StreamClient, worker_command
 
 MAX_IDS = 4000
 """Numbers of a sentence; the longest, of letters that espeak spells, have 2600."""
-LIVE_PACE = 1.3
-"""Seconds of sound per second that a voice must reach to be live."""
 CHECK_CHARACTERS = "mˈɑn lˈos, tˈeb dˈuk. sˈi mˈɑn lˈos"
 """Babble that checks a voice and its level; symbols that the voice lacks are left out."""
 MIN_CHECK_LETTERS, CHECK_LETTERS = 8, 20
@@ -45,34 +45,6 @@ LIMITS = StreamLimits(step_s=60.0, answer_s=90.0)
 """A step may load a voice from a slow disk."""
 
 log = logging.getLogger(__name__)
-
-
-class Phonemizer(Protocol):
-    """Interface of `IsolatedEspeak` for phonemes."""
-
-    def phonemize(
-        self, text: str, *, voice: str, is_cancelled: Callable[[], bool] = ...
-    ) -> tuple[PhonemeClause, ...]:
-        """Return the phonemes of a text."""
-        ...
-
-
-class Streams(Protocol):
-    """Interface of `StreamClient`."""
-
-    def start(self) -> None:
-        """Start the process in the background."""
-        ...
-
-    def stream(
-        self, request: Mapping[str, Any], is_cancelled: Callable[[], bool] = ...
-    ) -> Generator[Message, None, None]:
-        """Yield the messages of a request."""
-        ...
-
-    def close(self) -> None:
-        """Stop the process."""
-        ...
 
 
 class PiperVoices:
@@ -90,7 +62,7 @@ class PiperVoices:
         """`streams` replaces the process of the networks. `close` leaves the phonemizer open."""
         self._catalogue = PiperCatalogue(folder)
         self._phonemizer = phonemizer
-        self._streams = streams or StreamClient(COMMAND, LIMITS, name="process of voices in files")
+        self._streams = streams or StreamClient(COMMAND, LIMITS, name="process of Piper")
 
     def close(self) -> None:
         """Stop the process; sentences in progress and later ones fail."""
@@ -138,7 +110,7 @@ class PiperVoices:
         }
         messages = self._streams.stream(request, is_cancelled)
         speech = _speech(sentence, choice.speed, symbols, config, messages)
-        return speech if measured.is_live else _with_remark(speech, found, measured)
+        return with_remark(speech, choice.voice, measured)
 
     def _symbols(
         self,
@@ -171,9 +143,7 @@ class PiperVoices:
             request = _voice_request(found.file, config) | {"describe": True}
             with closing(self._streams.stream(request, is_cancelled)) as messages:
                 header, _ = next(messages)
-            problem = header.get("problem")
-            pace = float(header.get("pace", 0.0))
-            measured = Measured(problem, pace, problem is not None or pace >= LIVE_PACE)
+            measured = Measured.parse(header)
             self._catalogue.record(found.file, measured)
             log.info("voice loaded", extra={"voice": found.info.id, **header})
         if measured.problem is not None:
@@ -233,16 +203,6 @@ def _speech(
     if speech is None or config.phoneme_type == "espeak":
         return speech
     return replace(speech.completed(), phonemes=None)  # letters are no phonemes
-
-
-def _with_remark(speech: Speech | None, found: PiperSpeaker, measured: Measured) -> Speech | None:
-    if speech is None:
-        return None
-    remark = (
-        f"the voice {found.info.id} computes {measured.pace:.1f} s of sound a second on this "
-        "machine, which is too slow to be live"
-    )
-    return replace(speech, remarks=(*speech.remarks, remark))
 
 
 def _unavailable(found: PiperSpeaker, problem: str | None) -> VoiceUnavailable:

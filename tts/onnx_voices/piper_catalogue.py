@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tts.family import best_voice
 from tts.onnx_voices import joe_package
+from tts.onnx_voices.measured import Measured
 from tts.onnx_voices.model_card import ModelCard
 from tts.onnx_voices.piper_files import PiperFile, PiperFolder, read_voice
 from tts.onnx_voices.piper_infos import (
@@ -18,16 +19,6 @@ from tts.onnx_voices.piper_infos import (
     speaker_info,
 )
 from tts.voice import VoiceInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What was found when a voice was loaded."""
-
-    problem: str | None = None
-    pace: float = float("inf")
-    """Seconds of sound per second."""
-    is_live: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from tts.onnx_voices.onnx_file import check_inside, check_model_file, read_text_
 from tts.onnx_voices.piper_config import PiperConfig
 
 MODEL, CONFIG, CARD = ".onnx", ".onnx.json", "MODEL_CARD"
+OTHERS = ("kokoro",)
+"""Folders in `voices_dir` that hold voices of other kinds."""
 MAX_DEPTH = 5
 """Folders below `voices_dir`; the hub's layout has four: en/en_US/amy/medium."""
 MAX_FILES = 2000
@@ -137,6 +139,8 @@ def _models(root: Path) -> Iterator[Path]:
         folder, depth = folders.pop()
         for entry in _entries(folder):
             path = Path(entry.path)
+            if depth == 0 and entry.name in OTHERS:
+                continue
             if entry.name.endswith((MODEL, CONFIG)):
                 found.add(path if entry.name.endswith(MODEL) else path.with_suffix(""))
             elif depth < MAX_DEPTH and entry.is_dir(follow_symlinks=False):

@@ -126,8 +126,8 @@ class Settings(StabilizedAvatarSettings):
     """A folder that `python -m warm models download` copies the files from instead, without network
     access."""
     voices_dir: Path | None = None
-    """Folder of voices in files: pairs of NAME.onnx and NAME.onnx.json for Piper's. None: `voices`
-    in `models_dir`."""
+    """Folder of voices in files: pairs of NAME.onnx and NAME.onnx.json for Piper's, and the
+    folder kokoro. None: `voices` in `models_dir`."""
     batch_size: Annotated[int, Field(ge=1, le=100)] = 25
     """Maximum number of frames per batch of the engine; also the longest fragment of a film."""
     first_batch_size: Annotated[int, Field(ge=1, le=100)] = 3

@@ -268,7 +268,7 @@ def test_a_voice_whose_files_are_removed_is_unavailable(
 def test_a_slow_voice_is_not_live_and_says_so(
     voices: PiperVoices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tts.onnx_voices.piper.LIVE_PACE", 1e9)
+    monkeypatch.setattr("tts.onnx_voices.measured.LIVE_PACE", 1e9)
     (speech,) = speak(voices, "Hello.", voice=ID)
     assert "too slow to be live" in speech.remarks[0]
     info = voices.find(ID)

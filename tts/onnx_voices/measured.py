@@ -1,0 +1,37 @@
+"""What is found when a network is loaded: its faults, and whether it is fast enough to be live."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tts.speech import Speech
+
+LIVE_PACE = 1.3
+"""Seconds of sound per second that a voice must reach to be live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was found when a voice was loaded."""
+
+    problem: str | None = None
+    pace: float = float("inf")
+    """Seconds of sound per second."""
+    is_live: bool = True
+
+    @classmethod
+    def parse(cls, header: Mapping[str, Any]) -> "Measured":
+        """Read the answer to a request with `describe`."""
+        problem, pace = header.get("problem"), float(header.get("pace", 0.0))
+        return cls(problem, pace, problem is not None or pace >= LIVE_PACE)
+
+
+def with_remark(speech: Speech | None, voice: str, measured: Measured) -> Speech | None:
+    """Return the speech; that of a slow voice has a remark."""
+    if speech is None or measured.is_live:
+        return speech
+    remark = (
+        f"the voice {voice} computes {measured.pace:.1f} s of sound a second on this machine, "
+        "which is too slow to be live"
+    )
+    return replace(speech, remarks=(*speech.remarks, remark))
