@@ -283,7 +283,7 @@ class StreamKeeper:
         if self._failed_starts == 1:  # a single failure has a passing cause
             return 0.0
         exponent = 0 if len(self._table) else min(self._failed_starts - 2, 10)
-        return min(MAX_RETRY_S, RETRY_S * 2**exponent)
+        return min(MAX_RETRY_S, RETRY_S * 2.0**exponent)
 
     def _stop(self) -> None:
         """Stop the process and fail all streams."""
