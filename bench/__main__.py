@@ -24,6 +24,7 @@ TOPICS = {
     "stabilizers": "bench.faces.stabilizers",
     "voice": "bench.voice",
     "voice_joins": "bench.speech.joins",
+    "voice_texts": "bench.voice_texts",
     "hostile": "bench.hostile",
     "lips": "bench.faces.lips",
     "mouth": "bench.faces.mouth",
