@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from tts.text.addresses import spelt
 from tts.text.draft import Draft, Edit
-from tts.text.units import units_of
+from tts.text.units import power_of_unit, units_of
 from tts.text.vocabulary import Vocabulary
 
 MAX_NUMBER_DIGITS = 12
@@ -51,7 +51,8 @@ _WORD_RANGE = re.compile(
     r"(\s?[–—-]\s?)(?=(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec))"
 )
 _SYMBOLS = {
-    "US$": "dollar", "$": "dollar", "€": "euro", "£": "pound", "¥": "yen", "₹": "rupee",
+    "US$": "dollar", "R$": "real", "A$": "dollar", "C$": "dollar", "NZ$": "dollar",
+    "HK$": "dollar", "$": "dollar", "€": "euro", "£": "pound", "¥": "yen", "₹": "rupee",
     "₽": "ruble", "₩": "won", "USD": "dollar", "EUR": "euro", "GBP": "pound", "JPY": "yen",
     "INR": "rupee", "RUB": "ruble", "KRW": "won", "CNY": "yuan", "RMB": "yuan",
     "￥": "yen", "￡": "pound",
@@ -76,11 +77,14 @@ _DECIMALS = re.compile(r"(.+)[.,](\d\d)")
 _UNIT = re.compile(
     rf"(?<![\w])({_NUMBER})[ \u00a0\u202f]?"
     r"(km/h|kmh|kph|km|cm|mm|m|kg|mg|g|mL|ml|L|l|hrs|hr|h|mins|min|secs|sec|s|MB|GB|TB|Mb|Gb)"
-    r"(?![\w/^'’]|[.]\w)"
+    r"(?:([²³])|(?![\w/^'’]|[.]\w))"
 )
 _SPACED_UNITS = frozenset(["m", "g", "l", "h", "s", "L"])
 """Letters that are units in all positions; those after a year or a pronoun are none: `1990s`."""
 _DEGREES = re.compile(rf"(?<![\w.,])([-−–]?)({_NUMBER})\s?(?:°\s?([CF])\b|°|℃)")
+_PERCENT_FIRST = frozenset(["zh", "tr"])
+_PERCENT_BEFORE = re.compile(rf"(?<![\w%])%\s?({_NUMBER})(?!\w)")
+"""As Turkish writes it."""
 _PERCENT = re.compile(rf"(?<![\w.,])({_NUMBER})\s?%(?!\w)")
 _VULGAR = {
     "½": "half", "¼": "quarter", "¾": "three_quarters", "⅓": "third", "⅔": "two_thirds",
@@ -92,7 +96,7 @@ _FRACTIONS = {
 }  # fmt: skip
 _OTHER_FRACTION = re.compile(r"(?<![\w./,-])(\d+)/(\d+)(?![\w/]|[.,]\d)")
 _EXPONENTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n", strict=True))
-_SUPERSCRIPT = re.compile(rf"(?<=[\w)\]])[{''.join(_EXPONENTS)}]+")
+_SUPERSCRIPT = re.compile(rf"(?<=[\w)\]\ue000])[{''.join(_EXPONENTS)}]+")
 _POWER = re.compile(
     r"(?<=[\w)\]])\s?(?:\^|\*\*)\s?(?:\{([^{}]{1,20})\}|\(([^()]{1,20})\)|([-−]?\w+))"
 )
@@ -355,23 +359,31 @@ def unit_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
     """Read units after a number."""
     units = units_of(vocabulary.language)
     for match in _UNIT.finditer(draft.pattern):
-        number, unit = match.groups()
+        number, unit, power = match.groups()
         is_joined = match.end(1) == match.start(2)
         if unit not in units or (is_joined and unit == "s"):
             continue
         if is_joined and unit in _SPACED_UNITS and vocabulary.language == "en" and unit == "m":
             continue  # 5m is five million as often as five meters
         forms = vocabulary.counted(units[unit], _plain(number, vocabulary))
+        if power:
+            plural = vocabulary.counted(units[unit], "5")
+            forms = power_of_unit(vocabulary.language, plural, 2 if power == "²" else 3)
         yield Edit(match.end(1), match.end(), f" {forms} ", is_protected=True)
     for match in _DEGREES.finditer(draft.pattern):
         yield from _degrees_edit(match, vocabulary)
-    for match in _PERCENT.finditer(draft.pattern):
-        if vocabulary.language in ("zh", "tr"):
-            yield _said(match, f"{vocabulary.word('percent')} {match.group(1)}")
-        elif vocabulary.has_words:
-            yield Edit(
-                match.end(1), match.end(), f" {vocabulary.word('percent')} ", is_protected=True
-            )
+    yield from _percent_edits(draft, vocabulary)
+
+
+def _percent_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
+    percent = vocabulary.word("percent")
+    for match in _PERCENT.finditer(draft.pattern) if percent else []:
+        if vocabulary.language in _PERCENT_FIRST:
+            yield _said(match, f"{percent} {match.group(1)}")
+        else:
+            yield Edit(match.end(1), match.end(), f" {percent} ", is_protected=True)
+    for match in _PERCENT_BEFORE.finditer(draft.pattern) if vocabulary.language == "tr" else []:
+        yield _said(match, f"{percent} {match.group(1)}")
 
 
 def _degrees_edit(match: re.Match[str], vocabulary: Vocabulary) -> Iterator[Edit]:
@@ -432,7 +444,7 @@ def power_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
         return
     for match in _SUPERSCRIPT.finditer(draft.pattern):
         exponent = "".join(_EXPONENTS[each] for each in match.group())
-        if draft.pattern[match.start() - 1].isalnum() or exponent[0] != "-":
+        if exponent[0] != "-" or draft.pattern[match.start() - 1].isalnum():
             yield _said(match, _power(exponent, vocabulary))
     for match in _POWER.finditer(draft.pattern):
         exponent = next(each for each in match.groups() if each)

@@ -62,7 +62,8 @@ _SCRIPTS = {
 _BOTH_LATIN = frozenset(["sr", "hbs", "bs", "uz", "kk", "tt", "nog", "az", "ku", "tk"])
 """Languages that are also written in Latin letters."""
 _LATIN_SUBTAG = re.compile(r"-latn\b|-pinyin\b", re.IGNORECASE)
-_ADDRESS = re.compile(r"\S*(?:://|www\.|@|\w[./\\_]\w)\S*")
+_TOKEN = re.compile(r"\S+")
+_ADDRESS = re.compile(r"://|www\.|@|\w[./\\_]\w")
 """Addresses, paths and identifiers have no language."""
 _MIN_LATIN_WORDS = 3
 """Fewer Latin words inside text of another script are names, which its own voice reads."""
@@ -123,7 +124,8 @@ def scripts_of_language(language: str) -> frozenset[str]:
 
 
 def _words(text: str) -> Iterator[_Word]:
-    spans = [match.span() for match in _ADDRESS.finditer(text)]
+    tokens = _TOKEN.finditer(text)
+    spans = [token.span() for token in tokens if _ADDRESS.search(token.group())]
     inside = {index for start, end in spans for index in range(start, end)}
     word: _Word | None = None
     for index, character in enumerate(text):

@@ -120,6 +120,28 @@ _NAMES = {
 """In the order of `UNITS`: singular, then plural, or after 2 and after 5; `_` is a space."""
 
 
+_POWERS = {
+    "en": "square {},cubic {}", "de": "Quadrat{},Kubik{}", "fr": "{} carrés,{} cubes",
+    "es": "{} cuadrados,{} cúbicos", "it": "{} quadrati,{} cubi", "pt": "{} quadrados,{} cúbicos",
+    "nl": "vierkante {},kubieke {}", "sv": "kvadrat{},kubik{}", "da": "kvadrat{},kubik{}",
+    "nb": "kvadrat{},kubikk{}", "fi": "neliö{},kuutio{}",
+    "pl": "{} kwadratowych,{} sześciennych", "cs": "{} čtverečních,{} krychlových",
+    "ru": "квадратных {},кубических {}", "uk": "квадратних {},кубічних {}",
+    "hu": "négyzet{},köb{}", "ro": "{} pătrați,{} cubi", "tr": "{}kare,{}küp",
+    "el": "τετραγωνικά {},κυβικά {}", "ar": "{} مربع,{} مكعب", "he": "{} מרובע,{} מעוקב",
+    "hi": "वर्ग {},घन {}", "id": "{} persegi,{} kubik", "vi": "{} vuông,{} khối",
+    "zh": "平方{},立方{}", "ja": "へいほう{},りっぽう{}", "ko": "제곱{},세제곱{}",
+}  # fmt: skip
+"""Units of areas and volumes, with the plural of the length."""
+
+
+def power_of_unit(language: str, unit: str, exponent: int) -> str:
+    """Return an area or a volume: "square meters"."""
+    square, _, cubic = _POWERS[primary_subtag(language)].partition(",")
+    form = cubic if exponent == 3 else square
+    return form.format(unit.lower() if form.endswith("t{}") or form.endswith("k{}") else unit)
+
+
 @cache
 def units_of(language: str) -> Mapping[str, tuple[str, ...]]:
     """Return the forms of each unit in a language; none for a language that is not listed."""

@@ -172,6 +172,7 @@ _CURRENCIES = {
 }
 """Currencies in the order of `CURRENCY_NAMES`: singular, then plural, or after 2 and after 5."""
 
+_REAL = {"real": ("real", "reais")}
 CURRENCY_NAMES = ("dollar", "euro", "pound", "yen", "rupee", "ruble", "won", "yuan", "cent")
 
 _DATES = {
@@ -301,7 +302,7 @@ def vocabulary_of(language: str) -> Vocabulary:
     return Vocabulary(
         language=primary,
         words=words,
-        currencies=dict(zip(CURRENCY_NAMES, forms, strict=True)) if words else {},
+        currencies=dict(zip(CURRENCY_NAMES, forms, strict=True)) | _REAL if words else {},
         months=tuple(months.split()),
         date_format=date_format,
     )

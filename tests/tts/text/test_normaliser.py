@@ -169,7 +169,7 @@ def pieces() -> Iterator[str]:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.sampled_from(list(pieces())), max_size=40).map("".join),
     st.sampled_from(["en", "ru", "zh", "xx"]),
