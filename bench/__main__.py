@@ -23,6 +23,8 @@ TOPICS = {
     "damage": "bench.films.damage",
     "stabilizers": "bench.faces.stabilizers",
     "voice": "bench.voice",
+    "voice_times": "bench.speech.voice_times",
+    "voice_words": "bench.speech.voice_words",
     "voice_joins": "bench.speech.joins",
     "voice_texts": "bench.voice_texts",
     "hostile": "bench.hostile",
@@ -49,7 +51,7 @@ TOPICS = {
     "soak": "bench.soak",
 }
 """Module of each topic; it has `measure(out: Path) -> list[Figure]`, `out` the folder of plots."""
-ON_REQUEST = {"soak"}
+ON_REQUEST = {"soak", "voice_times", "voice_words"}
 """Topics that take half an hour; they are measured only if they are named."""
 COMMANDS = {"gpu": "bench.neural.gpu", "parity": "bench.neural.parity"}
 """Modules with a command line of their own: `python -m bench gpu --help`."""

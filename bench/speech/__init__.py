@@ -1,0 +1,1 @@
+"""Measurements of voices: times of phonemes, intelligibility."""
