@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from tts.alignment.aligner import Aligner
+from tts.alignment.references import ReferenceVoices
 from tts.coqui.models import CoquiModel
 from tts.coqui.voices import CoquiVoices
 from tts.espeak.isolated import IsolatedEspeak
@@ -25,12 +27,14 @@ def open_families(
     `voices_dir`: folder of voices in files, which need not exist.
     """
     espeak = IsolatedEspeak()
+    robots = EspeakVoices(espeak)
+    align = Aligner(ReferenceVoices([robots]))
     return [
         PiperVoices(voices_dir, espeak),
         KokoroVoices(voices_dir, espeak),
-        EspeakVoices(espeak),
-        CoquiVoices(coqui_models),
-        OpenAIVoices(speech_server),
+        robots,
+        CoquiVoices(coqui_models, align),
+        OpenAIVoices(speech_server, align),
     ]
 
 

@@ -24,6 +24,15 @@ class Phoneme:
     end_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class WordTime:
+    """A word as a voice spoke it; seconds from the first sample of its sentence."""
+
+    word: str
+    start_s: float
+    end_s: float
+
+
 class PendingAudio(Protocol):
     """The rest of a sentence that is still being synthesized. Iterated once, by one thread."""
 

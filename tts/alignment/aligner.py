@@ -1,6 +1,6 @@
 """Phonemes for sentences of voices that report none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +9,8 @@ from isolation.process import RequestCancelled
 from tts.alignment.align import CannotAlign, align
 from tts.alignment.cepstra import FRAME_HZ, measure_spectra, silent_frames
 from tts.alignment.references import References, ReferenceVoice
-from tts.speech import Speech
+from tts.speech import Speech, WordTime
+from tts.voice import VoiceChoice
 
 SIMILAR_TEMPO = (0.75, 1.33)
 """Tempo of a sentence, relative to the reference, up to which both are compared as they are."""
@@ -23,24 +24,28 @@ class Aligner:
 
     references: References
 
-    def with_phonemes(
-        self, speech: Speech, *, language: str, speed: float, is_cancelled: Callable[[], bool]
+    def __call__(
+        self,
+        speech: Speech,
+        choice: VoiceChoice,
+        is_cancelled: Callable[[], bool],
+        words: Sequence[WordTime] = (),
     ) -> Speech:
         """Return a complete sentence with phonemes; `speech.text` is what it says.
 
-        `speed` is the speed that was asked for. If no reference voice matches the sound, the
-        phonemes are None, so that the lips follow the sound alone, and a remark says so. Raises
+        `words` are known times of its words. If no reference voice matches the sound, the phonemes
+        are None, so that the lips follow the sound alone, and a remark says so. Raises
         RequestCancelled.
         """
-        reason = f"no voice that knows its phonemes can say this in {language!r}"
-        for voice in self.references(language):
-            reference = _said(speech, voice, speed, is_cancelled)
+        reason = f"no voice that knows its phonemes can say this in {choice.language!r}"
+        for voice in self.references(choice.language):
+            reference = _said(speech, voice, choice.speed, is_cancelled)
             if is_cancelled():
                 raise RequestCancelled("the request was cancelled")
             if reference is None:
                 continue
             try:
-                return replace(speech, phonemes=align(speech, reference))
+                return replace(speech, phonemes=align(speech, reference, words))
             except CannotAlign as error:
                 reason = f"it {error}"
         remark = f"the lips follow the sound of {speech.text[:40]!r} alone: {reason}"

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tts.alignment.cepstra import Frames
-from tts.alignment.path import Path, Target, cheapest_path, full_band
+from tts.alignment.path import Band, Path, Target, cheapest_path, full_band
 
 COARSE_FACTOR = 4
 """Frames per coarse frame."""
@@ -26,12 +26,12 @@ class CoarsePath:
     path: Path
 
     @classmethod
-    def find(cls, frames: Frames, target: Target) -> "CoarsePath":
-        """Find the path of fine frames along a fine target."""
+    def find(cls, frames: Frames, target: Target, band: Band | None = None) -> "CoarsePath":
+        """Find the path of fine frames along a fine target, within a coarse band."""
         coarse = coarse_frames(frames)
         pauses = coarse_frames(target.pauses[:, None])[:, 0] > 0.5
         model = Target(coarse_frames(target.frames), pauses)
-        return cls(coarse, model, _path(coarse, model))
+        return cls(coarse, model, _path(coarse, model, band))
 
     def relative_cost(self, sounding: NDArray[np.bool_]) -> float:
         """Return the cost as a share of that along references whose pieces are in disorder.
@@ -55,8 +55,8 @@ def coarse_frames(frames: NDArray[np.generic]) -> Frames:
     return np.asarray(sums / counts, np.float32)
 
 
-def _path(frames: Frames, target: Target) -> Path:
-    return cheapest_path(frames, target, full_band(len(frames), len(target.frames)))
+def _path(frames: Frames, target: Target, band: Band | None = None) -> Path:
+    return cheapest_path(frames, target, band or full_band(len(frames), len(target.frames)))
 
 
 def _scrambled(target: Target, seed: int) -> Target:

@@ -8,24 +8,15 @@ import base64
 import binascii
 import json
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from tts.openai.errors import SoundTooLong, UnusableSound, one_line
 from tts.openai.sound import MAX_SOUND_S, Sound, SoundBuffer
+from tts.speech import WordTime
 
 MAX_LINE_BYTES = 1 << 25
 """Longest JSON object; 120 s of sound take 8 MB."""
 MAX_WORDS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class WordTime:
-    """A word as the server spoke it; seconds from the first sample of its sound."""
-
-    word: str
-    start_s: float
-    end_s: float
 
 
 class CaptionBuffer:

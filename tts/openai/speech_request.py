@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tts.openai.address import CAPTIONS_ROUTE, SPEECH_ROUTE
-from tts.openai.captions import CaptionBuffer, WordTime
+from tts.openai.captions import CaptionBuffer
 from tts.openai.client import SpeechServerClient, retry_after_s
 from tts.openai.errors import ServerFailed, SoundTooLong, UnusableSound
 from tts.openai.interruptible_socket import Patience
 from tts.openai.refusal import Refusal
 from tts.openai.sound import Sound, SoundBuffer
+from tts.speech import WordTime
 from tts.voice import SentenceFailed
 
 MAX_INPUT_CHARS = 4096

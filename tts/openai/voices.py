@@ -3,19 +3,18 @@
 import re
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tts.languages import bcp47
 from tts.openai.address import parse_address
-from tts.openai.captions import WordTime
 from tts.openai.client import ClientLimits, SpeechServerClient
 from tts.openai.errors import ServerFailed
 from tts.openai.sound import DEFAULT_RATE_HZ
 from tts.openai.speech_request import SpeechRequest, SpeechRequests
 from tts.openai.voice_list import ListedVoice, VoiceList, is_voice_name
 from tts.sentence_audio import SentenceAudio, sentence_audio
-from tts.speech import Phoneme, Speech
+from tts.speech import Speech, WordTime
 from tts.text.sentences import Sentence
 from tts.voice import (
     Gender,
@@ -54,10 +53,10 @@ class Aligner(Protocol):
         self,
         speech: Speech,
         choice: VoiceChoice,
-        words: Sequence[WordTime],
         is_cancelled: Callable[[], bool],
-    ) -> tuple[Phoneme, ...] | None:
-        """Return the phonemes over the whole sound, or None; `words` are known times."""
+        words: Sequence[WordTime],
+    ) -> Speech:
+        """Return the sentence with phonemes, or with a remark; `words` are known times."""
         ...
 
 
@@ -172,18 +171,9 @@ class OpenAIVoices:
         if audio is None:
             raise SentenceFailed("is answered by the speech server with silence")
         speech = Speech(sentence.text, audio.samples, spoken.sound.rate_hz, None)
-        return self._aligned(speech, choice, _shifted(spoken.words, audio), is_cancelled)
-
-    def _aligned(
-        self,
-        speech: Speech,
-        choice: VoiceChoice,
-        words: Sequence[WordTime],
-        is_cancelled: Callable[[], bool],
-    ) -> Speech:
         if self._align is None:
             return speech
-        return replace(speech, phonemes=self._align(speech, choice, words, is_cancelled))
+        return self._align(speech, choice, is_cancelled, _shifted(spoken.words, audio))
 
     def _failure(self, reason: object) -> str:
         return self._client.redacted(f"the speech server at {self._address.shown()} {reason}")

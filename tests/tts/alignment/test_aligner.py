@@ -7,16 +7,21 @@ import numpy as np
 import pytest
 
 from isolation.process import RequestCancelled
-from tests.tts.alignment.changes import hidden, median_error_s
+from tests.tts.alignment.changes import hidden, median_error_s, start_errors_s
 from tests.tts.alignment.conftest import TEXT, Say
 from tts.alignment.aligner import Aligner
 from tts.alignment.references import ReferenceVoice, ReferenceVoices
 from tts.espeak.voices import EspeakVoices
-from tts.speech import Speech
+from tts.speech import Speech, WordTime
+from tts.voice import VoiceChoice
 
 
 def never() -> bool:
     return False
+
+
+def chosen(language: str) -> VoiceChoice:
+    return VoiceChoice(voice="hidden", language=language, speed=1.0)
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def aligner(family: EspeakVoices) -> Aligner:
 @pytest.mark.parametrize("speed", [0.5, 1.0, 2.0])
 def test_a_sentence_gets_phonemes_at_any_tempo(aligner: Aligner, say: Say, speed: float) -> None:
     speech = say(voice="espeak:en-us+f3", speed=speed)
-    aligned = aligner.with_phonemes(hidden(speech), language="en-US", speed=1.0, is_cancelled=never)
+    aligned = aligner(hidden(speech), chosen("en-US"), never)
     assert median_error_s(aligned.phonemes, speech.phonemes) < 0.012
     assert aligned.remarks == ()
     assert aligned.samples is speech.samples
@@ -35,7 +40,7 @@ def test_a_sentence_gets_phonemes_at_any_tempo(aligner: Aligner, say: Say, speed
 
 def test_another_text_leaves_the_lips_to_the_sound_and_says_so(aligner: Aligner, say: Say) -> None:
     speech = replace(hidden(say()), text="I never met a man who was calmer than our old captain.")
-    aligned = aligner.with_phonemes(speech, language="en", speed=1.0, is_cancelled=never)
+    aligned = aligner(speech, chosen("en"), never)
     assert aligned.phonemes is None
     assert aligned.remarks == (
         "the lips follow the sound of 'I never met a man who was calmer than ou' alone: "
@@ -44,21 +49,21 @@ def test_another_text_leaves_the_lips_to_the_sound_and_says_so(aligner: Aligner,
 
 
 def test_a_language_that_no_reference_speaks_is_named(aligner: Aligner, say: Say) -> None:
-    aligned = aligner.with_phonemes(hidden(say()), language="xx", speed=1.0, is_cancelled=never)
+    aligned = aligner(hidden(say()), chosen("xx"), never)
     assert aligned.phonemes is None
     assert "no voice that knows its phonemes can say this in 'xx'" in aligned.remarks[0]
 
 
 def test_silence_leaves_the_lips_to_the_sound_and_says_so(aligner: Aligner) -> None:
     silence = Speech(TEXT, np.zeros(22050, np.float32), 22050, None)
-    aligned = aligner.with_phonemes(silence, language="en", speed=1.0, is_cancelled=never)
+    aligned = aligner(silence, chosen("en"), never)
     assert aligned.phonemes is None
     assert "too little sound" in aligned.remarks[0]
 
 
 def test_a_text_without_sounds_leaves_the_lips_to_the_sound(aligner: Aligner, say: Say) -> None:
     speech = replace(hidden(say()), text="…")
-    aligned = aligner.with_phonemes(speech, language="en", speed=1.0, is_cancelled=never)
+    aligned = aligner(speech, chosen("en"), never)
     assert aligned.phonemes is None
     assert len(aligned.remarks) == 1
 
@@ -77,15 +82,13 @@ def test_the_next_reference_is_tried_if_one_does_not_match(say: Say) -> None:
         yield from (mumbling, mute, clear)
 
     speech = say()
-    aligned = Aligner(references).with_phonemes(
-        hidden(speech), language="en", speed=1.0, is_cancelled=never
-    )
+    aligned = Aligner(references)(hidden(speech), chosen("en"), never)
     assert median_error_s(aligned.phonemes, speech.phonemes) < 0.010
 
 
 def test_a_cancelled_request_ends_the_alignment(aligner: Aligner, say: Say) -> None:
     with pytest.raises(RequestCancelled):
-        aligner.with_phonemes(hidden(say()), language="en", speed=1.0, is_cancelled=lambda: True)
+        aligner(hidden(say()), chosen("en"), lambda: True)
 
 
 def test_references_of_a_language_are_its_own_voices_the_male_one_first(
@@ -103,3 +106,24 @@ def pitch_hz(speech: Speech) -> float:
     middle = speech.samples[len(speech.samples) // 3 :][:4096]
     lags = np.correlate(middle, middle, "full")[len(middle) :]
     return speech.sample_rate_hz / (50 + int(np.argmax(lags[49:300])))
+
+
+def test_words_limit_where_sounds_that_are_not_in_the_text_can_lead(
+    aligner: Aligner, say: Say
+) -> None:
+    plain, other = say(), say("Please bring the map.")
+    assert plain.phonemes is not None
+    late_s = other.duration_s
+    speech = replace(plain, samples=np.concatenate([other.samples, plain.samples]))
+    starts = [p.start_s for p in plain.phonemes if p.symbol]
+    count = len(TEXT.split())
+    words = [
+        WordTime(word, start := late_s + starts[len(starts) * index // count], start + 0.1)
+        for index, word in enumerate(TEXT.split())
+    ]
+    found = [aligner(hidden(speech), chosen("en"), never, known) for known in ((), words)]
+    errors = [
+        np.abs(start_errors_s(each.phonemes, plain.phonemes) - late_s)[1:10] for each in found
+    ]
+    assert np.median(errors[0]) > 0.5
+    assert np.median(errors[1]) < 0.2

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,9 +17,8 @@ from tests.tts.openai.speech_server import (
     tone,
     voices_of,
 )
-from tts.openai.captions import WordTime
 from tts.sentence_audio import LEAD_S
-from tts.speech import Phoneme, Speech
+from tts.speech import Phoneme, Speech, WordTime
 from tts.voice import SentenceFailed, VoiceChoice, VoiceUnavailable
 
 SILENCE_S = 0.25
@@ -32,13 +32,14 @@ class Aligner:
 
     def __call__(
         self,
-        _speech: Speech,
+        speech: Speech,
         _choice: VoiceChoice,
-        words: Sequence[WordTime],
         _is_cancelled: Callable[[], bool],
-    ) -> tuple[Phoneme, ...]:
+        words: Sequence[WordTime],
+    ) -> Speech:
         self.words.append(words)
-        return tuple(Phoneme(word.word, word.start_s, word.end_s) for word in words)
+        phonemes = tuple(Phoneme(word.word, word.start_s, word.end_s) for word in words)
+        return replace(speech, phonemes=phonemes)
 
 
 def piece(content: bytes, *words: tuple[str, float, float]) -> bytes:
