@@ -101,7 +101,7 @@ def hostile_requests(voices: list[str], seed: int = _SEED) -> Iterator[HostileRe
                 text=next(texts),
                 voice=voice,
                 speed=rng.choice([0.5, 1.0, 2.0]),
-                markup=rng.choice(["auto", "none"]),
+                markup=rng.choice(["auto", "markdown", "ssml", "plain"]),
             )
 
 

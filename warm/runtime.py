@@ -166,7 +166,7 @@ class Runtime:
         """
         plain = self.plain_text(text) if isinstance(text, str) else text
         check_styles(plain, self._voices, choice)
-        self._check_capacity(session, plain.text, choice)
+        self._check_capacity(session, plain, choice)
         self.check_ready()
         self.sessions.films.preload(session)
         job = SpeakJob(
@@ -246,11 +246,12 @@ class Runtime:
         self.check_ready()
         self._end_session(session, lambda: self.sessions.lifecycle.remove(session))
 
-    def _check_capacity(self, session: Session, text: str, choice: VoiceChoice) -> None:
+    def _check_capacity(self, session: Session, text: PlainText, choice: VoiceChoice) -> None:
         """Raise the errors of `Admission.check_capacity`, counting the session's waiting texts."""
-        min_s = min_duration_s(text, choice.speed)
+        min_s = min_duration_s(text.text, choice.speed * text.fastest_rate)
         for job in self._thread.queued_jobs(session.id):
-            min_s += min_duration_s(job.text, job.choice.speed)
+            fastest = 1.0 if job.plain is None else job.plain.fastest_rate
+            min_s += min_duration_s(job.text, job.choice.speed * fastest)
         clip = self._thread.clip_of(session.id)
         uncommitted = clip.uncommitted_frames if clip is not None else 0
         self.sessions.admission.check_capacity(session, frames=uncommitted, duration_s=min_s)

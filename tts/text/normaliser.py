@@ -27,7 +27,7 @@ from tts.text.symbols import (
 from tts.text.vocabulary import Vocabulary, vocabulary_of
 from tts.text.wording import abbreviation_edits, capital_edits, long_letter_edits
 
-_PLAIN = re.compile(r"[A-Za-z]?(?:[a-z]|(?<![a-z])[A-Z](?=[a-z' ])|[ ,'](?=\w)|; (?=\w))*[.!?]?")
+_PLAIN = re.compile(r"(?:[a-z]|(?<![a-z])[A-Z](?=[a-z' ])|[ '](?=\w)|[,;] (?=\w))*[.!?]? ?")
 """Most sentences: nothing in them is to be replaced."""
 _LONG = re.compile(r"([a-z])\1\1", re.IGNORECASE)
 _WITHOUT_SPACES = re.compile(

@@ -59,6 +59,11 @@ class PlainText:
         """Return a text that is spoken as it was sent."""
         return cls(text, range(len(text)))
 
+    @property
+    def fastest_rate(self) -> float:
+        """The largest factor of the speed in it, at least 1."""
+        return max([1.0, *(span.style.rate for span in self.spans)])
+
     def edited(self, edits: Iterable[Edit]) -> "PlainText":
         """Return the text after edits, which must be in order and must not overlap."""
         return self.at(Draft.of(self.text).edited(edits))

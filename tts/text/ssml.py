@@ -33,8 +33,11 @@ _TRANSPARENT = frozenset(["w", "token", "mark", "bookmark"])
 _TIME = re.compile(r"\+?(\d+(?:\.\d*)?|\.\d+)\s*(ms|s)")
 _RATE = re.compile(r"([+-]?)(\d+(?:\.\d*)?|\.\d+)(%?)")
 _TAG = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
-_ROOT = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:\w+:)?speak[\s/>]", re.DOTALL)
-_DOCTYPE = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<!DOCTYPE", re.DOTALL)
+_PROLOGUE = r"(?>\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*)"
+_ROOT = re.compile(rf"{_PROLOGUE}<(?:\w+:)?speak[\s/>]", re.DOTALL)
+_DOCTYPE = re.compile(rf"{_PROLOGUE}<!DOCTYPE", re.DOTALL)
+_BEFORE_DECLARATION = re.compile(r"\s+(?=<\?xml\s)")
+"""Blanks that XML does not allow there."""
 _OPEN, _CLOSE = "<speak>", "</speak>"
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _MAX_REMARKS = 20
@@ -42,7 +45,7 @@ _MAX_REMARKS = 20
 
 def is_ssml(text: str) -> bool:
     """Return True for a text whose first element is `speak`."""
-    return bool(_ROOT.match(text))
+    return bool(_ROOT.match(text.removeprefix("\ufeff")))
 
 
 def read_ssml(text: str) -> PlainText:
@@ -57,10 +60,14 @@ class _Reader:
     """Handlers of one document."""
 
     def __init__(self, text: str) -> None:
-        self._source = _SURROGATES.sub(" ", text)
+        self._source = _SURROGATES.sub(" ", text.replace("\ufeff", " "))
         has_root = is_ssml(text) or _DOCTYPE.match(text)
-        self._document = self._source if has_root else f"{_OPEN}{self._source}{_CLOSE}"
-        self._added = 0 if has_root else len(_OPEN)
+        blanks = _BEFORE_DECLARATION.match(self._source)
+        self._skipped = blanks.group() if blanks else ""
+        body = self._source[len(self._skipped) :]
+        self._document = body if has_root else f"{_OPEN}{body}{_CLOSE}"
+        self._added = -len(self._skipped) if has_root else len(_OPEN)
+        """Characters of the document before those of the text."""
         lengths = (len(character.encode()) for character in self._document)
         self._byte_ends = [0, *accumulate(lengths)]
         self._characters: list[str] = []
@@ -101,7 +108,9 @@ class _Reader:
     ) -> NoReturn:
         line = self._parser.CurrentLineNumber if line is None else line
         column = self._parser.CurrentColumnNumber if column is None else column
-        column = max(column - (self._added if line == 1 else 0), 0)
+        if line == 1:
+            column = max(column - self._added - self._skipped.rfind("\n") - 1, 0)
+        line += self._skipped.count("\n")
         raise BadSpeechRequest(
             "text",
             f"the SSML {problem}, at line {line}, column {column + 1}. {remedy} "
@@ -248,11 +257,14 @@ class _Reader:
         return rate
 
     def _say_as(self, attributes: Mapping[str, str], style: Style) -> Style:
-        kind = attributes.get("interpret-as", attributes.get("type", "")).strip().lower()
+        named = attributes.get("interpret-as", attributes.get("type", "")).strip().lower()
+        kind = named.rpartition(":")[2]
+        detail = attributes.get("format", "").strip().lower()
+        if kind == "number" and detail in KINDS:
+            kind, detail = detail, ""
         if kind not in KINDS:
             self._remark(f"say-as {kind[:40] or 'without interpret-as'} has no effect")
             return style
-        detail = attributes.get("format", "").strip().lower()
         return replace(style, say_as=f"{kind}:{detail}" if detail else kind)
 
     def _sub(self, attributes: Mapping[str, str], style: Style) -> Style:

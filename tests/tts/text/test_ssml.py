@@ -173,6 +173,8 @@ def test_a_part_of_a_document_needs_no_root() -> None:
         ('<speak xml:lang="../x">a</speak>', "xml:lang='../x'"),
         ("<speak>a\x00b</speak>", "not well-formed"),
         ("x</speak><speak>y", "not well-formed"),
+        ("\n\n <?xml version='1.0'?><speak>a<b></speak>", "at line 3, column 36"),
+        ("<!---->" * 100 + "<speak>", "at line 1, column 708"),
     ],
 )
 def test_broken_documents_are_refused_with_the_place(ssml: str, message: str) -> None:
