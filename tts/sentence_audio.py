@@ -7,12 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tts.loudness import normalize_loudness
+from tts.pauses import CLAUSE_PAUSE_S, LEAD_S, SENTENCE_PAUSE_S
 from tts.speech import Phoneme
-
-LEAD_S = 0.06
-"""Silence before the first sound, in which the lips can close for an initial /p/."""
-SENTENCE_PAUSE_S, CLAUSE_PAUSE_S = 0.32, 0.14
-"""Silence after a sentence, and after a piece whose sentence continues, at speed 1.0."""
 
 _WINDOW_S = 0.005
 _LOUD_WINDOWS = 10

@@ -28,9 +28,7 @@ STEP_CPU_S = 100.0
 """Processor time of a sentence; large models take many times the duration of its sound."""
 MEMORY_BYTES = 1 << 33
 MAX_SOUND_S = 120.0
-REHEARSAL = "Hello, how are you today?"
-SLOW_PACE = 0.5
-"""Models slower than this speak the rehearsal only once."""
+REHEARSAL_START, REHEARSAL = "Hello.", "How are you today?"
 SEED = 1
 """The same text always sounds the same."""
 
@@ -216,19 +214,17 @@ class CoquiSynthesizer:
         model.clone_voice = clone_voice
 
     def _rehearse(self) -> None:
-        """Speak twice: the first time is slower, and a recording is read only then.
+        """Speak twice: a recording is read the first time, and libraries compile their code then.
 
         Some models know no letter of the text. That is no fault, unless a voice is cloned.
         """
-        request = {"text": REHEARSAL, "speaker": None, "language": "en", "speed": 1.0}
+        request = {"speaker": None, "language": "en", "speed": 1.0}
         try:
-            for _ in range(2):
+            for text in (REHEARSAL_START, REHEARSAL):
                 started_s = time.monotonic()
-                header, _ = self._speak(request)
+                header, _ = self._speak({"text": text, **request})
                 self._pace = header[SOUND_S] / (time.monotonic() - started_s)
                 self._knows_symbols = header["symbols"] is not None
-                if self._pace < SLOW_PACE:
-                    break
         except Exception as error:
             if self._recordings:
                 raise CannotClone(f"the recording cannot be cloned: {error}") from error

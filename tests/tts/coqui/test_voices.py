@@ -16,8 +16,8 @@ from isolation.process import RequestCancelled
 from tests.polling import wait_until
 from tests.tts.coqui.conftest import OpenVoices
 from tts.coqui.voices import CoquiVoices
+from tts.pauses import LEAD_S, SENTENCE_PAUSE_S
 from tts.registry import VoiceRegistry
-from tts.sentence_audio import LEAD_S, SENTENCE_PAUSE_S
 from tts.speech import Speech
 from tts.text.sentences import Sentence
 from tts.voice import BadSpeechRequest, SentenceFailed, VoiceChoice, VoiceUnavailable

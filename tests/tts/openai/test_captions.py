@@ -17,7 +17,7 @@ from tests.tts.openai.speech_server import (
     tone,
     voices_of,
 )
-from tts.sentence_audio import LEAD_S
+from tts.pauses import LEAD_S
 from tts.speech import Phoneme, Speech, WordTime
 from tts.voice import SentenceFailed, VoiceChoice, VoiceUnavailable
 

@@ -17,8 +17,8 @@ from tests.tts.openai.speech_server import (
     voices_of,
 )
 from tts.openai.voices import OpenAIVoices, SpeechServer
+from tts.pauses import LEAD_S, SENTENCE_PAUSE_S
 from tts.registry import VoiceRegistry
-from tts.sentence_audio import LEAD_S, SENTENCE_PAUSE_S
 from tts.speech import Speech
 from tts.voice import SentenceFailed, VoiceUnavailable
 
