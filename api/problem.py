@@ -349,7 +349,9 @@ def retry_after(status: int, error: Exception) -> dict[str, str]:
     """Return the Retry-After header of a 503."""
     if status != 503:
         return {}
-    seconds = error.retry_after_s if isinstance(error, QueueFull | NotReady) else RETRY_S
+    seconds = RETRY_S
+    if isinstance(error, QueueFull | NotReady | VoiceUnavailable):
+        seconds = error.retry_after_s
     return {"Retry-After": str(seconds)}
 
 

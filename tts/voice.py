@@ -94,6 +94,11 @@ class SentenceFailed(RuntimeError):
 class VoiceUnavailable(RuntimeError):
     """A voice cannot speak at present, whatever the text."""
 
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """Time after which another attempt may succeed, whole seconds."""
+
 
 @runtime_checkable
 class CancellableSpeech(Protocol):

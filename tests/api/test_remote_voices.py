@@ -98,6 +98,14 @@ def test_an_error_of_the_server_is_the_error_of_the_request(
     assert words in answer.get_data(as_text=True)
 
 
+def test_a_pause_that_the_server_asks_for_is_passed_on(
+    client: FlaskClient, server: FakeServer
+) -> None:
+    server.script = lambda received: received.answer(b"", status=429, **{"Retry-After": "77"})
+    answer = client.post("/speak", json={"text": "Hello."})
+    assert answer.status_code == 503 and answer.headers["Retry-After"] == "77"
+
+
 def test_a_stall_is_answered_and_the_next_request_speaks(
     client: FlaskClient, server: FakeServer
 ) -> None:

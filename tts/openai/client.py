@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import math
 import re
 import ssl
 import threading
@@ -67,6 +68,12 @@ class Answer:
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives; raises ServerFailed, RequestCancelled."""
+        coding = str(self.headers.get("Content-Encoding") or "identity")
+        if coding.strip().lower() != "identity":
+            raise ServerFailed(
+                f"compresses its answer ({one_line(coding)}), although that was not asked for",
+                "Set tts_url to a server or proxy that does not.",
+            )
         received = 0
         while not self.is_complete:
             with _transport_errors():
@@ -216,8 +223,11 @@ class SpeechServerClient:
         return re.sub(re.escape(self._key), "…", text, flags=re.IGNORECASE) if self._key else text
 
     def message_of(self, answer: Answer) -> str:
-        """Return the server's own error message, without the key."""
-        return self.redacted(error_message(answer.read(MAX_ERROR_BYTES)))
+        """Return the server's own error message, without the key; empty if it cannot be read."""
+        try:
+            return self.redacted(error_message(answer.read(MAX_ERROR_BYTES)))
+        except ServerFailed:  # the status is known all the same
+            return ""
 
     def _ask(
         self, target: str, body: Mapping[str, Any] | None, patience: Patience
@@ -314,14 +324,15 @@ def retry_after_s(headers: Message) -> float | None:
     """Return the pause that a busy server asks for, in seconds; None if it names none."""
     value = str(headers.get("Retry-After") or "").strip()
     try:
-        return max(0.0, float(value)) if value.isdigit() else _seconds_until(value)
+        seconds = float(value) if value.isdecimal() else _seconds_until(value)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     except (ValueError, TypeError, OverflowError):
         return None
 
 
 def _seconds_until(date: str) -> float:
     moment = parsedate_to_datetime(date)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return (moment - datetime.now(UTC)).total_seconds()
 
 
 @contextmanager

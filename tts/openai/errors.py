@@ -24,9 +24,10 @@ class ServerFailed(RuntimeError):
     The message is a predicate, such as "refuses the connection"; `remedy` is the next step.
     """
 
-    def __init__(self, reason: str, remedy: str) -> None:
+    def __init__(self, reason: str, remedy: str, retry_after_s: int = 1) -> None:
         super().__init__(reason)
         self.remedy = remedy
+        self.retry_after_s = retry_after_s
 
 
 class AnswerTooSlow(ServerFailed):

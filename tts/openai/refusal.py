@@ -1,5 +1,6 @@
 """Answers of a speech server that are no sound, and the errors that they mean."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from tts.voice import BadSpeechRequest, SentenceFailed
 
 MAX_WAIT_S = 3.0
 """A server that asks for a longer pause with `Retry-After` is not asked again."""
+MAX_PASSED_ON_S = 300
+"""Longest `Retry-After` that is passed on to a client."""
 
 _BUSY = frozenset([429, 503])
 _NO_ROUTE = frozenset([404, 405, 501])
@@ -70,8 +73,12 @@ class Refusal:
 
     def _server_error(self) -> ServerFailed:
         if self.status in _BUSY:
-            wait = "soon" if self.retry_after_s is None else f"in {self.retry_after_s:.0f} s"
-            return ServerFailed(f"accepts no further request ({self._shown})", f"Try again {wait}.")
+            wait_s = self.retry_after_s
+            return ServerFailed(
+                f"accepts no further request ({self._shown})",
+                "Try again soon." if wait_s is None else f"Try again in {wait_s:.0f} s.",
+                1 if wait_s is None else max(1, math.ceil(min(MAX_PASSED_ON_S, wait_s))),
+            )
         return ServerFailed(
             f"fails ({self._shown})",
             "Try again; read the log of the speech server if the error persists.",

@@ -163,7 +163,8 @@ class OpenAIVoices:
             spoken = self._requests.speak(request, is_cancelled)
         except ServerFailed as error:
             message = f"{self._failure(error)}. {error.remedy}"
-            raise VoiceUnavailable(message) from None  # the cause may contain the key
+            # The cause may contain the key.
+            raise VoiceUnavailable(message, error.retry_after_s) from None
         self._rate_hz = spoken.sound.rate_hz
         audio = sentence_audio(
             spoken.sound.samples, self._rate_hz, is_end=sentence.is_end, speed=choice.speed

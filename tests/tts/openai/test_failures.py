@@ -159,6 +159,13 @@ def test_anything_but_pcm_and_wav_is_refused_by_its_name(
     assert isinstance(error, VoiceUnavailable) and words in str(error)
 
 
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_a_compressed_answer_is_refused_by_its_coding(status: int) -> None:
+    coded = {"Content-Encoding": "gzip"}
+    error = failure(lambda received: received.answer(b"\x1f\x8b" * 99, status=status, **coded))
+    assert ("gzip" if status == 200 else f"status {status})") in str(error)
+
+
 def test_samples_that_look_like_the_beginning_of_an_mp3_are_samples() -> None:
     content = b"\xff\xfb\x90\x64" + pcm()
     with (
