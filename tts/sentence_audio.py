@@ -17,8 +17,6 @@ _QUIET_DB = -40.0
 """Windows this much below the level of the sentence are silence."""
 _SILENCE_DBFS = -60.0
 """A sentence below this level has no sound."""
-_MARGIN_S = 0.015
-"""Kept around the sound: the soft beginning of an /f/ or /h/, the end of a vowel."""
 _FADE_S = 0.005
 
 
@@ -84,7 +82,10 @@ def sentence_audio(
 
 
 def sounding_span(samples: NDArray[np.float32], sample_rate_hz: int) -> tuple[int, int] | None:
-    """Return the first sounding sample and the one after the last; None for silence."""
+    """Return the first sounding sample and the one after the last; None for silence.
+
+    Softer sound next to them, such as the beginning of an /f/, stays in the silences around them.
+    """
     window = max(1, round(_WINDOW_S * sample_rate_hz))
     count = len(samples) // window
     power = np.square(samples[: count * window], dtype=np.float32).reshape(count, window)
@@ -96,9 +97,7 @@ def sounding_span(samples: NDArray[np.float32], sample_rate_hz: int) -> tuple[in
     if level < 10 ** (_SILENCE_DBFS / 10):
         return None
     loud = np.flatnonzero(levels > level * 10 ** (_QUIET_DB / 10))
-    margin = round(_MARGIN_S * sample_rate_hz)
-    first, last = int(loud[0]) * window, (int(loud[-1]) + 1) * window
-    return max(0, first - margin), min(len(samples), last + margin)
+    return int(loud[0]) * window, (int(loud[-1]) + 1) * window
 
 
 def _faded_excerpt(

@@ -114,11 +114,10 @@ def test_a_short_retry_after_is_waited_for_once() -> None:
         assert len(server.received) == 4
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["3600", format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)],
-)
-def test_a_long_retry_after_is_passed_on(value: str) -> None:
+@pytest.mark.parametrize("is_date", [False, True])
+def test_a_long_retry_after_is_passed_on(is_date: bool) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    value = date if is_date else "3600"
     with fake_server(refusing(503, "", **{"Retry-After": value})) as server:
         with voices_of(server.url) as voices, pytest.raises(VoiceUnavailable, match=r"in 3\d{3} s"):
             speak(voices)
