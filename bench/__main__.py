@@ -26,6 +26,7 @@ TOPICS = {
     "voice_times": "bench.speech.voice_times",
     "voice_words": "bench.speech.voice_words",
     "voice_joins": "bench.speech.joins",
+    "voice_speed": "bench.speech.speed",
     "voice_texts": "bench.voice_texts",
     "hostile": "bench.hostile",
     "lips": "bench.faces.lips",

@@ -1,4 +1,4 @@
-"""Sentences that are so long that the voice `heart` speaks them in several pieces."""
+"""Sentences for measurements of the voice `heart`."""
 
 SENTENCES = (
     "The harbour was full of small boats, and the men who fished from them came home before dark.",
@@ -18,3 +18,32 @@ SENTENCES = (
     "Winter came early that year; the lake was frozen by November, and the ferry stayed in port.",
     "Although the recipe looks complicated, you only need flour, butter, sugar and patience.",
 )
+"""Sentences that are spoken in several pieces."""
+
+LONG_SENTENCES = (
+    "The committee, which had met every week since the beginning of March, could not agree on the "
+    "date of the next conference, so the chairman decided to postpone the decision.",
+    "When the old lighthouse was finally closed in the winter of that year, nobody in the village "
+    "expected that a young couple from the city would buy it, and turn it into a hotel.",
+    "I wanted to call you yesterday evening, but then my sister arrived with her three children "
+    "and two enormous suitcases, and after dinner it was already much too late.",
+    "The new library has large windows towards the park, comfortable chairs in every corner, and "
+    "a small cafe on the ground floor, which is why so many students go there.",
+    "If the weather stays as warm as it has been for the last two weeks, we might be able to swim "
+    "in the lake before the end of May, although the water is still too cold.",
+    "He opened the letter slowly, read the first two lines, put it back on the table without a "
+    "word, and walked out into the garden, where the rain had just begun to fall.",
+    "Our train was late, the restaurant was closed for the whole week, and the hotel had given "
+    "our room to somebody else, but in the end it turned out to be a wonderful trip.",
+    "The doctor told him to drink less coffee, to go to bed before midnight, and to walk for half "
+    "an hour every day, which he found reasonable, and which he never did.",
+    "Some people collect stamps, others collect coins or paintings, and my uncle, who has never "
+    "been quite like other people, collects the keys of houses that were torn down.",
+    "Before the engineers could repair the bridge, they had to stop all of the traffic, build a "
+    "temporary road through the fields, and wait until the river had gone down again.",
+    "The film was much longer than the book, the actors seemed to be rather bored, and the music "
+    "was far too loud, yet nearly everybody in the audience clapped at the end.",
+    "There was no wind that morning, so the sailors rowed the heavy boat across the bay, past the "
+    "rocks where the seals were sleeping, and landed on a beach of white sand.",
+)
+"""Sentences of more than 160 letters, which are spoken in two clauses."""

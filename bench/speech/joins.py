@@ -1,12 +1,14 @@
-"""Joins between the pieces of a streamed sentence, against the same places of uncut speech.
+"""Joins of the voice `heart` against uncut speech: of pieces, and of clauses.
 
-A join is heard as a click, or as a step of pitch or loudness. Each of them is measured at every
-join, and at the same place of the same sentence made in one piece.
+A join of pieces lies anywhere in a sentence. It is heard as a click, or as a step of pitch or
+energy; each is measured at every join, and at the same place of the same sentence made at once.
+
+Sentences of more than 160 letters are spoken clause by clause, with a pause at the join. Pitch and
+energy before and after it are compared with those of the same sentence spoken as one.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, product
 from pathlib import Path
 from unittest.mock import patch
 
@@ -15,113 +17,123 @@ from matplotlib.figure import Figure as Plot
 from numpy.typing import NDArray
 
 from bench.figure import Figure
-from bench.speech.joined_sentences import SENTENCES
+from bench.speech.joined_sentences import LONG_SENTENCES, SENTENCES
+from bench.speech.sound_steps import Samples, Steps, steps_across, steps_at
 from tts.heart import network as heart_network
-from tts.heart.lean_g2p import load_g2p
-from tts.heart.network import HeartNetwork, Prosody
-from tts.heart.vocoder import HOP, SAMPLE_RATE_HZ
-
-Samples = NDArray[np.float32]
+from tts.heart.g2p import HeartG2p
+from tts.heart.network import HeartNetwork
+from tts.heart.synthesizer import HeartSynthesizer
+from tts.heart.vocoder import SAMPLE_RATE_HZ
+from tts.speech import Phoneme
+from tts.text.sentences import split_sentences
 
 _SPEEDS = (0.6, 1.0, 1.5)
-_CLICK, _AROUND = HOP // 12, HOP
-"""A click lies within this many samples of a join, and stands out from this many around it."""
-_WINDOW = 3 * HOP
-"""Samples before and after a place whose pitch and energy are compared: 37.5 ms."""
-_LOWEST_HZ, _HIGHEST_HZ = 100, 400
-_PERIODIC = 0.6
-"""Autocorrelation above which a window is voiced."""
-_QUIET_DB = -50.0
 _PERCENTILE = 95
 _LARGEST_RATIO = 1.05
+_SIDE_S = 0.3
+"""Sound before and after the pause between clauses that is compared."""
+_ALL_FRAMES = (1 << 20,)
 
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """Steps of sound at one place; NaN where a quantity does not exist on both sides."""
-
-    click: float
-    """Largest difference of neighbouring samples, over their usual difference around it."""
-    pitch_semitones: float
-    energy_db: float
+Pair = tuple[Steps, Steps]
+Spoken = tuple[Samples, Sequence[Phoneme]]
 
 
 def measure(out: Path) -> list[Figure]:
     """Compare joins with uncut speech; a plot of both goes to `out`."""
-    network = HeartNetwork()
-    symbols_of = load_g2p(lambda _word: None)
-    pairs = [
+    network, g2p = HeartNetwork(), HeartG2p()
+    voice = HeartSynthesizer(network, g2p.symbols)
+    pieces = [
         pair
-        for sentence in SENTENCES
-        for speed in _SPEEDS
-        for pair in _pairs(network, network.prosody(symbols_of(sentence), speed))
+        for sentence, speed in product(SENTENCES, _SPEEDS)
+        for pair in _pairs_of_pieces(network, g2p.symbols(sentence), speed)
     ]
-    joined, uncut = (
-        np.array([[s.click, s.pitch_semitones, s.energy_db] for s in steps])
-        for steps in zip(*pairs, strict=True)
-    )
-    _plot(joined, uncut, out / "voice_joins.png")
-    names = ("waveform", "pitch", "energy")
-    return [_figure(name, joined[:, i], uncut[:, i]) for i, name in enumerate(names)]
+    clauses = [_pair_of_clauses(voice, *case) for case in product(LONG_SENTENCES, _SPEEDS)]
+    _plot(pieces, out / "voice_joins.png")
+    return [
+        _figure("pieces: waveform", pieces, lambda steps: steps.click),
+        _figure("pieces: pitch", pieces, lambda steps: steps.pitch_semitones),
+        _figure("pieces: energy", pieces, lambda steps: steps.energy_db),
+        _figure("clauses: pitch", clauses, lambda steps: steps.pitch_semitones),
+        _figure("clauses: energy", clauses, lambda steps: steps.energy_db),
+    ]
 
 
-def _figure(name: str, joined: NDArray[np.float64], uncut: NDArray[np.float64]) -> Figure:
-    both = np.isfinite(joined) & np.isfinite(uncut)
-    ratio = np.percentile(joined[both], _PERCENTILE) / np.percentile(uncut[both], _PERCENTILE)
-    label = f"joins of pieces: step of {name}, p95 over that of uncut speech"
-    return Figure.at_most(label, float(ratio), "x", _LARGEST_RATIO, int(both.sum()))
+def _figure(name: str, pairs: Sequence[Pair], step_of: Callable[[Steps], float]) -> Figure:
+    """Return how much larger the 95th percentile of steps is at joins than in uncut speech."""
+    joined, uncut = (_finite(map(step_of, steps)) for steps in zip(*pairs, strict=True))
+    ratio = np.percentile(joined, _PERCENTILE) / np.percentile(uncut, _PERCENTILE)
+    label = f"joins of {name} step, p95 over that of uncut speech"
+    return Figure.at_most(label, float(ratio), "x", _LARGEST_RATIO, len(joined))
 
 
-def _pairs(network: HeartNetwork, prosody: Prosody) -> Iterator[tuple[Steps, Steps]]:
+def _finite(steps: Iterator[float]) -> NDArray[np.float64]:
+    return np.array([step for step in steps if np.isfinite(step)])
+
+
+def _pairs_of_pieces(network: HeartNetwork, symbols: str, speed: float) -> Iterator[Pair]:
     """Yield the steps at each join, and those at the same place of the uncut sentence."""
+    prosody = network.prosody(symbols, speed)
     pieces = list(network.pieces(prosody))
-    joined = np.concatenate(pieces)
-    with patch.object(heart_network, "PIECE_FRAMES", (prosody.frames,)):
+    with patch.object(heart_network, "PIECE_FRAMES", _ALL_FRAMES):
         (uncut,) = network.pieces(prosody)
+    joined = np.concatenate(pieces)
     for place in list(accumulate(map(len, pieces)))[:-1]:
         yield steps_at(joined, place), steps_at(uncut, place)
 
 
-def steps_at(samples: Samples, place: int) -> Steps:
-    """Return the steps between samples[place - 1] and samples[place]."""
-    before, after = samples[place - _WINDOW : place], samples[place : place + _WINDOW]
-    differences = np.abs(np.diff(samples[place - _AROUND : place + _AROUND]))
-    near = differences[_AROUND - _CLICK : _AROUND + _CLICK]
-    usual = float(np.sqrt(np.square(differences).mean()))
-    levels = [_level_db(part) for part in (before, after)]
-    is_loud = min(levels) > _QUIET_DB
-    semitones = abs(12 * np.log2(_pitch_hz(after) / _pitch_hz(before)))
-    return Steps(
-        click=float(near.max()) / max(usual, 1e-9),
-        pitch_semitones=float(semitones),
-        energy_db=abs(levels[1] - levels[0]) if is_loud else float("nan"),
+def _pair_of_clauses(voice: HeartSynthesizer, sentence: str, speed: float) -> Pair:
+    """Return the steps between two clauses, and those at the same pause of the uncut sentence."""
+    first, second = split_sentences(sentence)
+    before = _spoken(voice, first.text, speed, is_end=False, neighbours=("", second.text))
+    after = _spoken(voice, second.text, speed, neighbours=(first.text, ""))
+    uncut = _spoken(voice, sentence, speed)
+    sounds = len(_sounds(before))
+    return (
+        steps_across(_last_sound(before, sounds), _first_sound(after, 0)),
+        steps_across(_last_sound(uncut, sounds), _first_sound(uncut, sounds)),
     )
 
 
-def _level_db(samples: Samples) -> float:
-    return float(10 * np.log10(np.square(samples).mean() + 1e-12))
+def _spoken(
+    voice: HeartSynthesizer,
+    text: str,
+    speed: float,
+    *,
+    is_end: bool = True,
+    neighbours: tuple[str, str] = ("", ""),
+) -> Spoken:
+    *_, plan = voice.plan(text, speed=speed, is_end=is_end, neighbours=neighbours)
+    if plan is None:
+        raise ValueError(f"no speech for {text!r}")
+    return np.concatenate(list(plan.pieces)), plan.phonemes
 
 
-def _pitch_hz(samples: Samples) -> float:
-    """Return the pitch by autocorrelation; NaN if the samples are not periodic."""
-    centred = samples - samples.mean()
-    lags = np.arange(SAMPLE_RATE_HZ // _HIGHEST_HZ, SAMPLE_RATE_HZ // _LOWEST_HZ)
-    correlations = np.array([_correlation(centred[:-lag], centred[lag:]) for lag in lags])
-    best = int(np.argmax(correlations))
-    return SAMPLE_RATE_HZ / lags[best] if correlations[best] > _PERIODIC else float("nan")
+def _sounds(spoken: Spoken) -> list[Phoneme]:
+    return [phoneme for phoneme in spoken[1] if phoneme.symbol]
 
 
-def _correlation(first: Samples, second: Samples) -> float:
-    power = float(np.sqrt(np.square(first).sum() * np.square(second).sum()))
-    return float(first @ second) / max(power, 1e-9)
+def _last_sound(spoken: Spoken, sounds: int) -> Samples:
+    """Return the sound before the end of so many phonemes."""
+    end = round(_sounds(spoken)[sounds - 1].end_s * SAMPLE_RATE_HZ)
+    return spoken[0][max(end - round(_SIDE_S * SAMPLE_RATE_HZ), 0) : end]
 
 
-def _plot(joined: NDArray[np.float64], uncut: NDArray[np.float64], path: Path) -> None:
+def _first_sound(spoken: Spoken, sounds: int) -> Samples:
+    """Return the sound after the start of the phoneme that follows so many."""
+    start = round(_sounds(spoken)[sounds].start_s * SAMPLE_RATE_HZ)
+    return spoken[0][start : start + round(_SIDE_S * SAMPLE_RATE_HZ)]
+
+
+def _plot(pairs: Sequence[Pair], path: Path) -> None:
     plot = Plot(figsize=(10, 3.5), layout="constrained")
-    labels = ("waveform, over the usual step", "pitch, semitones", "energy, dB")
-    for index, (axes, label) in enumerate(zip(plot.subplots(1, 3), labels, strict=True)):
-        for values, name in ((joined, "join"), (uncut, "uncut")):
-            axes.ecdf(values[np.isfinite(values[:, index]), index], label=name)
+    steps_of = {
+        "waveform, over the usual step": lambda steps: steps.click,
+        "pitch, semitones": lambda steps: steps.pitch_semitones,
+        "energy, dB": lambda steps: steps.energy_db,
+    }
+    for axes, (label, step_of) in zip(plot.subplots(1, 3), steps_of.items(), strict=True):
+        for steps, name in zip(zip(*pairs, strict=True), ("join", "uncut"), strict=True):
+            axes.ecdf(_finite(map(step_of, steps)), label=name)
         axes.set_xlabel(f"step of {label}")
     axes.legend()
     plot.savefig(path)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.speech.joins import steps_at
+from bench.speech.sound_steps import steps_at
 from tts.heart.vocoder import SAMPLE_RATE_HZ
 
 PLACE = SAMPLE_RATE_HZ // 2
