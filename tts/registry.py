@@ -12,6 +12,7 @@ from tts.speech import Speech
 from tts.spoken_text import SpokenText
 from tts.text.plain_text import PlainText, Style
 from tts.text.reading import spoken_sentences
+from tts.text.scripts import LATIN_LANGUAGE
 from tts.text.sentences import Sentence, speakable_text
 from tts.voice import BadSpeechRequest, VoiceChoice, VoiceInfo, VoiceUnavailable
 
@@ -82,13 +83,16 @@ class VoiceRegistry:
 
     def check(self, style: Style, choice: VoiceChoice) -> None:
         """Raise BadSpeechRequest unless a part of a text can be spoken in a style."""
-        self._styled(style.voice, style.language, style.rate, choice, is_wanted=True)
+        self._styled(style.voice, style.language, style.rate, choice)
 
     def _spoken(
         self, sentence: Sentence, choice: VoiceChoice, is_cancelled: Callable[[], bool]
     ) -> Speech | None:
         """Return a sentence in its own voice and language, with its own pauses."""
-        own = self._styled(sentence.voice, sentence.language, sentence.rate, choice)
+        try:
+            own = self._styled(sentence.voice, sentence.language, sentence.rate, choice)
+        except BadSpeechRequest:  # no voice reads the script of these words
+            return None
         speech = self._synthesize(sentence, own, is_cancelled)
         if speech is None:
             return None
@@ -106,13 +110,11 @@ class VoiceRegistry:
         language: str | None,
         rate: float,
         choice: VoiceChoice,
-        *,
-        is_wanted: bool = False,
     ) -> VoiceChoice:
         """Return the choice for a part of a text that names a voice or a language.
 
-        A language that the voice lacks is spoken by the best voice of that language. Without such
-        a voice the chosen one tries, unless the language `is_wanted`: then raises BadSpeechRequest.
+        A language that the voice lacks is spoken by the best voice of that language. Raises
+        BadSpeechRequest if there is none.
         """
         speed = min(max(choice.speed * rate, MIN_SPEED), MAX_SPEED)
         if voice is not None:
@@ -122,12 +124,9 @@ class VoiceRegistry:
         own = look_up(language, self._voice(choice.voice, "voice").languages)
         if own is not None:
             return replace(choice, language=own, speed=speed)
-        try:
-            return self._best_voice(language, speed, like=choice.voice)
-        except BadSpeechRequest:
-            if is_wanted:
-                raise
-            return replace(choice, speed=speed)
+        if language == LATIN_LANGUAGE and next(self._candidates(language), None) is None:
+            return replace(choice, speed=speed)  # all voices can read Latin letters
+        return self._best_voice(language, speed, like=choice.voice)
 
     def _language_of_voice(self, voice: str) -> str:
         return self._voice(voice, "voice").languages[0]

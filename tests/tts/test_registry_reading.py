@@ -62,7 +62,7 @@ class Tones:
     ) -> Speech | None:
         assert not is_cancelled()
         self.said.append((sentence.text, choice))
-        if "ᚠ" in sentence.text:
+        if "Silence" in sentence.text:
             return None
         samples = np.concatenate([np.ones(RATE_HZ), np.zeros(300)]).astype(np.float32)
         phonemes = (Phoneme("a", 0.0, 1.0), Phoneme("", 1.0, 1.3))
@@ -98,9 +98,21 @@ def test_the_other_voice_has_the_same_gender(tones: Tones) -> None:
     assert spoken(tones) == [("Привет", "ivan"), ("means hello.", "bob")]
 
 
-def test_a_language_without_a_voice_is_left_to_the_chosen_one(tones: Tones) -> None:
-    read(tones, "你好 means hello.")
-    assert spoken(tones) == [("你好", "ann"), ("means hello.", "ann")]
+def test_words_that_no_voice_can_read_are_left_out_and_reported(tones: Tones) -> None:
+    (speech,) = read(tones, "你好 means hello.")
+    assert spoken(tones) == [("means hello.", "ann")]
+    assert speech.remarks == ("no voice has sounds for '你好', so it was left out",)
+
+
+def test_a_text_of_such_words_alone_is_refused(tones: Tones) -> None:
+    with pytest.raises(BadSpeechRequest, match="has no sounds for the text '你好'"):
+        read(tones, "你好")
+
+
+def test_latin_words_without_a_voice_are_left_to_the_chosen_one(tones: Tones) -> None:
+    tones.voices = [voice("olga", "ru")]
+    read(tones, "Он сказал how are you today.", voice="tone:olga")
+    assert spoken(tones) == [("Он сказал", "olga"), ("how are you today.", "olga")]
 
 
 def test_captions_show_what_was_written_and_voices_get_what_is_said(tones: Tones) -> None:
@@ -112,9 +124,9 @@ def test_captions_show_what_was_written_and_voices_get_what_is_said(tones: Tones
 
 
 def test_a_part_that_no_voice_can_speak_is_reported(tones: Tones) -> None:
-    speeches = read(tones, "One. ᚠᚢᚦ. Two.")
+    speeches = read(tones, "One. Silence. Two.")
     assert [speech.text for speech in speeches] == ["One.", "Two."]
-    assert speeches[1].remarks == ("no voice has sounds for 'ᚠᚢᚦ.', so it was left out",)
+    assert speeches[1].remarks == ("no voice has sounds for 'Silence.', so it was left out",)
 
 
 def test_ssml_changes_voice_language_speed_and_pauses(tones: Tones) -> None:

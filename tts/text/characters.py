@@ -66,9 +66,11 @@ def is_invisible(character: str) -> bool:
 @lru_cache(maxsize=4096)
 def script_of(character: str) -> str:
     """Return the script of a letter as its Unicode name begins: `LATIN`, `CJK`; "" for others."""
-    if unicodedata.category(character)[0] not in "LM":
+    plain = unicodedata.normalize("NFKC", character)
+    letter = next(filter(str.isalpha, plain), character)
+    if unicodedata.category(letter)[0] not in "LM":
         return ""
-    first = unicodedata.name(character, "").split(" ")[0]
+    first = unicodedata.name(letter, "").split(" ")[0]
     return first if first not in ("COMBINING", "MODIFIER", "FEMININE", "MASCULINE") else ""
 
 
@@ -171,7 +173,10 @@ def _in_one_script(word: str) -> str:
         return word
     if all(letter in _LIKE_LATIN for letter in others):
         return "".join(_LIKE_LATIN.get(letter, letter) for letter in word)
-    if all(letter in _LIKE_CYRILLIC for letter in word if script_of(letter) == "LATIN"):
+    is_cyrillic = all(script_of(letter) == "CYRILLIC" for letter in others)
+    if is_cyrillic and all(
+        letter in _LIKE_CYRILLIC for letter in word if script_of(letter) == "LATIN"
+    ):
         return "".join(_LIKE_CYRILLIC.get(letter, letter) for letter in word)
     return word
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from tts.text.characters import script_of
 from tts.text.vocabulary import primary_subtag
 
-_JOINED = {"HIRAGANA": "KANA", "KATAKANA": "KANA", "KATAKANA-HIRAGANA": "KANA", "CJK": "HAN"}
+_JOINED = {
+    **dict.fromkeys(["HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "VERTICAL"], "KANA"),
+    **dict.fromkeys(["CJK", "IDEOGRAPHIC", "BOPOMOFO"], "HAN"),
+}
 _BY_SCRIPT = {
     "LATIN": "en",
     "CYRILLIC": "ru",
@@ -34,7 +37,17 @@ _BY_SCRIPT = {
     "KANA": "ja",
     "HAN": "zh",
     "CHEROKEE": "chr",
+    "LAO": "lo",
+    "KHMER": "km",
+    "TIBETAN": "bo",
+    "THAANA": "dv",
+    "SYRIAC": "syr",
+    "MONGOLIAN": "mn-Mong",
 }
+LATIN_LANGUAGE = "en"
+"""Language of Latin words in a text of another script."""
+UNKNOWN_LANGUAGE = "und"
+"""Tag for letters of other scripts (BCP 47, "undetermined")."""
 _BY_LETTER = {
     "CYRILLIC": {
         "uk": "іїєґІЇЄҐ",
@@ -117,7 +130,7 @@ def scripts_of_language(language: str) -> frozenset[str]:
     if _LATIN_SUBTAG.search(language):
         return frozenset(["LATIN"])
     found = {script for script, tags in _SCRIPTS.items() if primary in tags.split()}
-    found |= {script for script, tag in _BY_SCRIPT.items() if tag == primary}
+    found |= {script for script, tag in _BY_SCRIPT.items() if tag.split("-")[0] == primary}
     if not found or primary in _BOTH_LATIN:
         found.add("LATIN")
     return frozenset(found)
@@ -167,17 +180,17 @@ def _language_of(
         all_letters = sum(word.end - word.start for each in groups for word in each)
         words = sum(word.end - word.start >= _MIN_WORD for word in group)
         is_most = letters * 2 > all_letters and words >= _MIN_WORD
-        return "en" if words >= _MIN_LATIN_WORDS or is_most else None
-    if letters < _MIN_LETTERS and script not in ("HAN", "KANA", "HANGUL"):
-        return None
+        return LATIN_LANGUAGE if words >= _MIN_LATIN_WORDS or is_most else None
+    if letters < _MIN_LETTERS and script == "GREEK":
+        return None  # in a formula
     return _by_letters(script, "".join(text[word.start : word.end] for word in group))
 
 
-def _by_letters(script: str, letters: str) -> str | None:
+def _by_letters(script: str, letters: str) -> str:
     for language, own in _BY_LETTER.get(script, {}).items():
         if set(own) & set(letters):
             return language
-    return _BY_SCRIPT.get(script)
+    return _BY_SCRIPT.get(script, UNKNOWN_LANGUAGE)
 
 
 def _start(text: str, index: int) -> int:

@@ -62,7 +62,7 @@ _OPERATORS = (
 _DOUBLE_QUOTE = re.compile(r"(?<!\d)\"|(?<=\d)\"(?=\w)")
 _QUOTED = re.compile(r"(?<!\w)'(?=[^\W\d][^']{0,200}(?:'\w[^']{0,200}){0,5}'(?!\w))")
 _END_QUOTE = re.compile(r"(?<=[^\W\d])'(?!\w)|(?<=[.,!?])'")
-_GREEK_LETTER = re.compile(r"(?<![Ͱ-Ͽ])[Α-Ωα-ω](?![Ͱ-Ͽ])")
+_GREEK_LETTER = re.compile(r"(?<![Ͱ-Ͽἀ-῿])[Ά-ώἀ-ῼ](?![Ͱ-Ͽἀ-῿])")
 _GREEK_NAMES = {"lamda": "lambda", "sigma": "sigma"}
 _NOT_LATIN = frozenset(["el", "ru", "uk", "ar", "he", "hi", "zh", "ja", "ko", "bg", "fa", "th"])
 _HASHTAG = re.compile(r"(?<![\w&#])#(?=[^\W\d])(\w+)")
@@ -144,7 +144,8 @@ def greek_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
     if vocabulary.language in _NOT_LATIN:
         return
     for match in _GREEK_LETTER.finditer(draft.pattern):
-        name = unicodedata.name(match.group()).split(" ")[-1].lower()
+        letter = unicodedata.normalize("NFD", match.group())[0]
+        name = unicodedata.name(letter, "").rpartition(" ")[2].lower()
         yield Edit(*match.span(), f" {_GREEK_NAMES.get(name, name)} ", is_protected=True)
 
 

@@ -75,6 +75,7 @@ ENGLISH = [
     ("ＦＵＬＬ ｗｉｄｔｈ １２", "FULL width 12"),
     ("𝐁𝐨𝐥𝐝 ﬁne ① ʜɪ", "Bold fine 1 hi"),
     ("p\u0430yp\u0430l", "paypal"),
+    ("ΔT and π, ἀ", "delta T and pi, alpha"),
     ("“don’t”, ‘we’ said", "don't, we said"),
     ("H\u0338\u0321\u032a\u032fi cafe\u0301", "Hi café"),
     ("---hello", "hello"),

@@ -31,9 +31,14 @@ from tts.text.scripts import script_runs
         ("ru", "OK", [("OK", None)]),
         ("en", "π is 3", [("π is 3", None)]),
         ("en", "αβγ", [("αβγ", "el")]),
+        ("en", "The letter я it is", [("The letter ", None), ("я ", "ru"), ("it is", None)]),
+        ("en", "ﾊﾝｶｸ ｆｕｌｌ 𝐛𝐨𝐥𝐝", [("ﾊﾝｶｸ ", "ja"), ("ｆｕｌｌ 𝐛𝐨𝐥𝐝", None)]),
         ("sr", "Dobro јутро", [("Dobro јутро", None)]),
         ("en", "", [("", None)]),
-        ("en", "ᚠᚢᚦ", [("ᚠᚢᚦ", None)]),
+        ("en", "ᚠᚢᚦ it is", [("ᚠᚢᚦ ", "und"), ("it is", None)]),
+        ("lo", "ພາສາລາວ", [("ພາສາລາວ", None)]),
+        ("ja", "人々は", [("人々は", None)]),
+        ("en", "⼀ ℵ ΔT", [("⼀ ", "zh"), ("ℵ ", "he"), ("ΔT", None)]),
     ],
 )
 def test_runs_by_script(language: str, text: str, expected: list[tuple[str, str | None]]) -> None:
