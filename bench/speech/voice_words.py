@@ -16,11 +16,14 @@ from bench.speech.whisper_judge import WhisperJudge, word_errors
 from bench.speech.word_sentences import MEASURED
 from tts.espeak.voices import EspeakVoices
 from tts.speech import Speech
-from tts.text.sentences import Sentence, split_sentences
+from tts.text.plain_text import PlainText
+from tts.text.reading import spoken_sentences
+from tts.text.sentences import Sentence
 from tts.voice import VoiceChoice
 
 Speak = Callable[[Sentence], Speech | None]
-_ESPEAK = VoiceChoice(voice="espeak:en-us", language="en-US", speed=1.0)
+_LANGUAGE = "en-US"
+_ESPEAK = VoiceChoice(voice="espeak:en-us", language=_LANGUAGE, speed=1.0)
 _HEART_GOAL, _ESPEAK_GOAL = 4.5, 25.0
 
 
@@ -54,7 +57,8 @@ def _espeak(voices: EspeakVoices) -> Speak:
 def listen(texts: Sequence[str], speak: Speak, whisper: WhisperJudge) -> Iterator[Heard]:
     """Yield what Whisper hears of each text."""
     for text in texts:
-        parts = [speech for each in split_sentences(text) if (speech := speak(each)) is not None]
+        sentences = spoken_sentences(PlainText.of(text), _LANGUAGE, lambda _voice: _LANGUAGE)
+        parts = [speech for each in sentences if (speech := speak(each)) is not None]
         sound = np.concatenate([speech.samples for speech in parts])
         heard = whisper.heard(sound, parts[0].sample_rate_hz)
         words = whisper.words(text)

@@ -31,6 +31,13 @@ _TRAILING_ZERO = re.compile(r"(?<![\w.,$£€¥])\d[\d,]*\.\d*0(?![\d.,]*\d)(?!\
 _MIXED_FRACTION = re.compile(
     r"(?<![\w.,/])(\d+) ?(?=(?:[1-9]/(?:[2-9]|10)(?![\w/])|[½¼¾]))", re.ASCII
 )
+_UNITS = (
+    "dollars euros pounds yen rupees rubles won yuan cents percent degrees points times "
+    "(?:kilo|centi|milli|micro|nano)?(?:meters?|grams?|liters?|seconds?|watts?|hertz) "
+    "(?:kilo|mega|giga|tera)?(?:bytes?|bits?) miles feet inches yards acres tons ounces "
+    "minutes hours days calories volts amps"
+).replace(" ", "|")
+_AMOUNT = re.compile(rf"(?<![\w.,$£€/-])([1-9])(\d{{3}})(?= (?:{_UNITS})\b)", re.ASCII)
 _NUMBER = re.compile(r"(?<![\d.,:/])\d[\d,]*(?![\d:/])", re.ASCII)
 _GREEK_LETTER = re.compile(r"(?<![Α-ω])[Α-ω](?![Α-ω])")
 _KEPT_NUMBERS = frozenset("½¼¾²³")
@@ -48,6 +55,7 @@ def readable_text(text: str) -> str:
     text = _DOTTED_NUMBER.sub(lambda match: match.group().replace(".", " point "), text)
     text = _TRAILING_ZERO.sub(_with_spelt_decimals, text)
     text = _MIXED_FRACTION.sub(r"\1 and ", text)
+    text = _AMOUNT.sub(r"\1,\2", text)  # "1249 dollars" would be read as the year 1249
     return _NUMBER.sub(_readable_number, text)
 
 

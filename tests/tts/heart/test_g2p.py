@@ -42,6 +42,7 @@ def test_a_number_with_commas_of_any_length_can_be_said(g2p: HeartG2p, groups: i
     ("a ratio of 3.30", "a ratio of three point three zero"),
     ("2.10 or 2.100", "2 point 1 0 or 2 point 1 0 0"), ("at 3.30 p.m.", "at 3:30 p.m."),
     ("at 3.30 on Monday", "at 3:30 on Monday"), ("by 12.05pm", "by 12:05pm"),
+    ("1249 dollars", "1,249 dollars"), ("1350 kilometers", "1,350 kilometers"),
     ("3 1/2 cups", "three and one half cups"), ("2½ miles", "2 and one half miles"),
     ("No. 5", "number five"), ("① and ⑿", "1 and 12"), ("١٢٣", "123"), ("x is α", "x is alpha"),
     ("Ｈｅｌｌｏ", "Hello"), ("𝐇𝐞𝐥𝐥𝐨", "Hello"), ("cafe\u0301", "café"),
@@ -56,7 +57,18 @@ def test_numbers_and_letters_are_read_as_people_say_them(
 
 
 @pytest.mark.parametrize(
-    "text", ["$3.30", "3.50 meters", "10:30", "05:30", "01/02/2020", "0.05", "1,000", "1990s"]
+    "text",
+    [
+        "$3.30",
+        "3.50 meters",
+        "10:30",
+        "05:30",
+        "01/02/2020",
+        "0.05",
+        "1,000",
+        "1990s",
+        "in 1969 men landed",
+    ],
 )
 def test_ordinary_numbers_are_left_to_the_g2p(text: str) -> None:
     assert readable_text(text) == (text if text != "3.50 meters" else "3 point 5 0 meters")
