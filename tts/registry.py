@@ -65,6 +65,19 @@ class VoiceRegistry:
         info = self._voice(voice, "voice")
         return VoiceChoice(voice=info.id, language=_language_of(info, language), speed=pace)
 
+    def for_rehearsal(self, choice: VoiceChoice) -> VoiceChoice | None:
+        """Return the choice; for a voice of another server the best one of this machine.
+
+        A start must neither wait for another server nor cost anything there. None if no voice of
+        this machine can speak.
+        """
+        if not self._voice(choice.voice, "voice").is_remote:
+            return choice
+        try:
+            return self.choose()
+        except BadSpeechRequest:
+            return None
+
     def speak(self, text: str, choice: VoiceChoice) -> SpokenText:
         """Yield one `Speech` per sentence of `text`, each synthesized on demand.
 

@@ -28,6 +28,8 @@ class VoiceInfo:
     """True if the audio of a sentence arrives in pieces before it is complete."""
     is_live: bool = True
     """False if it is too slow on this machine to speak while people listen."""
+    is_remote: bool = False
+    """True if texts are sent to another server."""
     problem: str | None = None
     """Why it cannot speak at present, and the remedy; None if it can."""
 
@@ -106,6 +108,15 @@ class CancellableSpeech(Protocol):
 
     def cancel(self) -> None:
         """Have a running call of `next` raise soon. Called by another thread."""
+        ...
+
+
+@runtime_checkable
+class RehearsableVoices(Protocol):
+    """Optional interface of `Voices` of which some must not be used unless they are asked for."""
+
+    def for_rehearsal(self, choice: VoiceChoice) -> VoiceChoice | None:
+        """Return what to warm up with if `choice` is the default; None: no voice."""
         ...
 
 

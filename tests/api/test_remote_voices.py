@@ -48,11 +48,13 @@ def client(server: FakeServer, tmp_path: Path) -> Iterator[FlaskClient]:
         yield client
 
 
-def test_a_speech_server_that_does_not_run_does_not_prevent_the_start(
+def test_the_start_neither_waits_for_the_speech_server_nor_has_it_speak(
     server: FakeServer, tmp_path: Path
 ) -> None:
-    server.script = lambda received: received.answer(b"starting", "text/plain", 503)
+    server.script = lambda received: received.hang()
     with serving(server.url, tmp_path) as client:
+        assert server.spoken() == []
+        server.script = lambda received: received.answer(b"starting", "text/plain", 503)
         failed = client.post("/speak", json={"text": "Hello."})
         assert failed.status_code == 503 and "starting" in failed.get_json()["detail"]
         server.script = speaks
@@ -77,7 +79,7 @@ def test_the_voices_are_listed(client: FlaskClient) -> None:
     assert listed["default"] == "openai:nova"
     remote = [voice for voice in listed["voices"] if voice["id"].startswith("openai:")]
     assert [voice["id"] for voice in remote] == ["openai:nova", "openai:echo"]
-    assert remote[0]["phoneme_times"] == "heard"
+    assert remote[0]["phoneme_times"] == "heard" and remote[0]["is_remote"]
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ def test_each_voice_is_listed_with_what_its_users_need(client: FlaskClient) -> N
         "knows_phonemes": True,
         "streams": False,
         "is_live": True,
+        "is_remote": False,
         "problem": None,
         "sample_url": "/voices/sample?voice=espeak%3Ade",
     }

@@ -167,7 +167,7 @@ class SpeechServerClient:
         self._is_closed = False
 
     def close(self) -> None:
-        """Close idle connections; those in use are closed when their answers end."""
+        """Close all connections: those in use as soon as their threads notice it."""
         with self._lock:
             self._is_closed = True
             idle = list(self._idle)
@@ -177,7 +177,7 @@ class SpeechServerClient:
 
     def patience(self, is_cancelled: Callable[[], bool]) -> Patience:
         """Return the time limit of one sentence, which may need several requests."""
-        return Patience(self._limits.answer_s, is_cancelled)
+        return Patience(self._limits.answer_s, is_cancelled, lambda: self._is_closed)
 
     @contextmanager
     def place(self, patience: Patience) -> Iterator[None]:

@@ -31,10 +31,15 @@ _UNREACHABLE = "Check that the server runs, and the setting tts_url."
 class Patience:
     """The time that one request may take, and whether it was cancelled."""
 
-    def __init__(self, total_s: float, is_cancelled: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        total_s: float,
+        is_cancelled: Callable[[], bool],
+        is_closed: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._deadline_s = time.monotonic() + total_s
         self._total_s = total_s
-        self._is_cancelled = is_cancelled
+        self._is_cancelled, self._is_closed = is_cancelled, is_closed
 
     @property
     def left_s(self) -> float:
@@ -42,9 +47,11 @@ class Patience:
         return self._deadline_s - time.monotonic()
 
     def check(self) -> None:
-        """Raise RequestCancelled or AnswerTooSlow if the request must not go on."""
+        """Raise RequestCancelled or ServerFailed if the request must not go on."""
         if self._is_cancelled():
             raise RequestCancelled("the request was cancelled")
+        if self._is_closed():
+            raise ServerFailed("is not asked any more", "The server is shutting down.")
         if self.left_s <= 0:
             raise AnswerTooSlow(
                 f"takes longer than {self._total_s:g} s for a sentence (tts_timeout_s)",

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from isolation.process import RequestCancelled
 from tts.openai.address import VOICES_ROUTE
 from tts.openai.client import SpeechServerClient
 from tts.openai.errors import ServerFailed
@@ -76,8 +75,6 @@ class VoiceList:
             voices, problem = self._read(), None
         except ServerFailed as error:
             voices, problem = None, self._client.redacted(str(error))
-        except RequestCancelled:
-            return
         with self._lock:
             self._is_reading = False
             if problem != self._problem and problem is not None:
@@ -93,7 +90,7 @@ class VoiceList:
             self._is_closed = True
 
     def _read(self) -> tuple[ListedVoice, ...]:
-        patience = self._client.patience(lambda: self._is_closed)
+        patience = self._client.patience(lambda: False)
         with self._client.exchange(VOICES_ROUTE, patience) as answer:
             if answer.status in (404, 405, 501):
                 return ()

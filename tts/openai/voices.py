@@ -190,6 +190,7 @@ class OpenAIVoices:
             + ("" if server is None else f" at {self._address.origin}"),
             sample_rate_hz=DEFAULT_RATE_HZ if server is None else self._rate_hz,
             phoneme_times="heard" if self._align is None else "aligned",
+            is_remote=True,
             problem=problem,
         )
 

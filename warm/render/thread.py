@@ -9,7 +9,7 @@ from threading import Event, Thread
 from typing import Any, TypeVar
 
 from session.factory import Film
-from tts.voice import BadSpeechRequest, VoiceChoice, VoiceUnavailable
+from tts.voice import BadSpeechRequest, RehearsableVoices, VoiceChoice, VoiceUnavailable
 from warm.engines.base import EngineLost
 from warm.engines.lifecycle import EngineLifecycle, LoadPolicy
 from warm.render.background import BackgroundPool
@@ -343,16 +343,19 @@ class RenderThread:
 
     def _rehearse(self) -> None:
         """Render a short text once; a device that fails now is reloaded as at any other time."""
-        choice = VoiceResolver(self._settings, self._resources.voices).choose(Choices())
+        voices = self._resources.voices
+        choice = VoiceResolver(self._settings, voices).choose(Choices())
+        known = voices.for_rehearsal(choice) if isinstance(voices, RehearsableVoices) else choice
         try:
-            self._rehearse_with(choice)
+            if known is not None:
+                self._rehearse_with(known)
         except EngineLost as lost:
             self._lifecycle.report_error(lost)
 
     def _rehearse_with(self, choice: VoiceChoice) -> None:
         """Render with a voice, or with the best other one if it is unavailable.
 
-        A voice of another machine may come later: it does not prevent the start.
+        It may be available later: its absence does not prevent the start.
         """
         avatar = self._resources.avatar
         try:

@@ -188,6 +188,19 @@ def test_nothing_is_sent_for_a_sentence_that_is_cancelled_already() -> None:
         assert server.received == []
 
 
+def test_closing_the_voices_ends_sentences_in_progress_and_refuses_later_ones() -> None:
+    with fake_server(in_the_sound) as server, voices_of(server.url) as voices:
+        with ThreadPoolExecutor(1) as pool:
+            sentence = pool.submit(speak, voices)
+            wait_until(lambda: server.received, "the request")
+            voices.close()
+            assert isinstance(sentence.exception(20), VoiceUnavailable)
+        assert server.has_failed.wait(20)
+        with pytest.raises(VoiceUnavailable):
+            speak(voices)
+        assert len(server.received) == 1
+
+
 # --- redirects
 
 

@@ -368,6 +368,24 @@ def test_a_plain_server_at_an_https_address_is_an_error() -> None:
         speak(voices)
 
 
+def test_a_tls_handshake_that_does_not_end_is_given_up() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        with (
+            voices_of(url, connect_timeout_s=0.3) as voices,
+            pytest.raises(VoiceUnavailable, match="its TLS handshake does not end"),
+        ):
+            speak(voices)
+
+
+def test_a_host_with_several_addresses_is_reached_at_the_one_that_answers() -> None:
+    with (
+        fake_server(speaks) as server,
+        voices_of(server.url.replace("127.0.0.1", "localhost")) as voices,
+    ):
+        assert speak(voices).duration_s > 0.5
+
+
 def test_a_tls_server_at_an_http_address_is_an_error(certificate: Path) -> None:
     with (
         tls_server(certificate) as url,
