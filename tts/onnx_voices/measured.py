@@ -7,7 +7,7 @@ from typing import Any
 from tts.speech import Speech
 
 LIVE_PACE = 1.3
-"""Seconds of sound per second that a voice must reach to be live."""
+"""Seconds of sound per second of processor time that a voice must reach to be live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Measured:
 
     problem: str | None = None
     pace: float = float("inf")
-    """Seconds of sound per second."""
+    """Seconds of sound per second of processor time."""
     is_live: bool = True
 
     @classmethod
