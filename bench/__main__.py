@@ -25,6 +25,7 @@ TOPICS = {
     "voice": "bench.voice",
     "voice_times": "bench.speech.voice_times",
     "voice_words": "bench.speech.voice_words",
+    "piper_voices": "bench.speech.piper_voices",
     "voice_joins": "bench.speech.joins",
     "voice_speed": "bench.speech.speed",
     "voice_texts": "bench.voice_texts",
@@ -52,7 +53,7 @@ TOPICS = {
     "soak": "bench.soak",
 }
 """Module of each topic; it has `measure(out: Path) -> list[Figure]`, `out` the folder of plots."""
-ON_REQUEST = {"soak", "voice_times", "voice_words"}
+ON_REQUEST = {"soak", "voice_times", "voice_words", "piper_voices"}
 """Topics that take half an hour; they are measured only if they are named."""
 COMMANDS = {"gpu": "bench.neural.gpu", "parity": "bench.neural.parity"}
 """Modules with a command line of their own: `python -m bench gpu --help`."""
