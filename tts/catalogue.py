@@ -30,7 +30,7 @@ def open_families(
     robots = EspeakVoices(espeak)
     align = Aligner(ReferenceVoices([robots]))
     return [
-        PiperVoices(voices_dir, espeak),
+        PiperVoices(voices_dir, espeak, align=align),
         KokoroVoices(voices_dir, espeak),
         robots,
         CoquiVoices(coqui_models, align),

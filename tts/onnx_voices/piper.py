@@ -13,6 +13,7 @@ import numpy as np
 
 from isolation.process import RequestCancelled
 from isolation.protocol import Message
+from tts.alignment.aligner import Aligner
 from tts.espeak.results import EspeakError
 from tts.onnx_voices.collaborators import Phonemizer, Streams
 from tts.onnx_voices.measured import Measured, with_remark
@@ -30,7 +31,7 @@ from tts.onnx_voices.piper_times import phonemes_of
 from tts.onnx_voices.streamed_speech import CLAUSE_PAUSE_S, SENTENCE_PAUSE_S, speech_between_pauses
 from tts.speech import Speech
 from tts.text.sentences import Sentence
-from tts.voice import SentenceFailed, VoiceChoice, VoiceInfo, VoiceUnavailable
+from tts.voice import PhonemeTimes, SentenceFailed, VoiceChoice, VoiceInfo, VoiceUnavailable
 from tts.workers.stream import StreamLimits
 from tts.workers.stream_client import StreamClient, worker_command
 
@@ -57,10 +58,19 @@ class PiperVoices:
     prefix = PREFIX
 
     def __init__(
-        self, folder: Path, phonemizer: Phonemizer, streams: Streams | None = None
+        self,
+        folder: Path,
+        phonemizer: Phonemizer,
+        streams: Streams | None = None,
+        align: Aligner | None = None,
     ) -> None:
-        """`streams` replaces the process of the networks. `close` leaves the phonemizer open."""
-        self._catalogue = PiperCatalogue(folder)
+        """`streams` replaces the process of the networks. `close` leaves the phonemizer open.
+
+        `align` adds phonemes to the sentences of voices that read letters.
+        """
+        letters: PhonemeTimes = "heard" if align is None else "aligned"
+        self._catalogue = PiperCatalogue(folder, letters=letters)
+        self._align = align
         self._phonemizer = phonemizer
         self._streams = streams or StreamClient(COMMAND, LIMITS, name="process of Piper")
 
@@ -110,6 +120,8 @@ class PiperVoices:
         }
         messages = self._streams.stream(request, is_cancelled)
         speech = _speech(sentence, choice.speed, symbols, config, messages)
+        if speech is not None and speech.phonemes is None and self._align is not None:
+            speech = self._align(speech, choice, is_cancelled)
         return with_remark(speech, choice.voice, measured)
 
     def _symbols(

@@ -18,7 +18,7 @@ from tts.onnx_voices.piper_infos import (
     joe_info,
     speaker_info,
 )
-from tts.voice import VoiceInfo
+from tts.voice import PhonemeTimes, VoiceInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,9 @@ class PiperSpeaker:
 class PiperCatalogue:
     """Finds voices. Thread-safe; files may come, change and go at any time."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` need not exist."""
+    def __init__(self, folder: Path, *, letters: PhonemeTimes = "heard") -> None:
+        """`folder` need not exist; `letters`: see `info_of`."""
+        self._letters: PhonemeTimes = letters
         self._folder = PiperFolder(folder)
         self._lock = threading.Lock()
         """Guards the members below, and `_folder`."""
@@ -45,7 +46,7 @@ class PiperCatalogue:
     def infos(self) -> list[VoiceInfo]:
         """Return all voices, also those whose files have a fault."""
         files = self._files()
-        found = [info for file in files.values() for info in infos_of(file)]
+        found = [info for file in files.values() for info in infos_of(file, self._letters)]
         return found if joe_package.NAME in files else [*found, joe_info()]
 
     def find(self, name: str) -> PiperSpeaker | None:
@@ -59,7 +60,7 @@ class PiperCatalogue:
         voice, slash, speaker = rest.partition("/")
         lower = {each.lower(): file for each, file in files.items()}
         file = files.get(voice) or lower.get(voice.lower())
-        return None if file is None else _speaker(file, speaker if slash else None)
+        return None if file is None else self._speaker(file, speaker if slash else None)
 
     def find_info(self, name: str) -> VoiceInfo | None:
         """Return the voice with this id, also that of the package joe if it is missing."""
@@ -73,7 +74,11 @@ class PiperCatalogue:
         """Return the best voice of the folder; the package joe is never chosen by itself."""
         files = self._files().values()
         packaged = self._joe
-        infos = (info_of(file) for file in files if packaged is None or file.key != packaged.key)
+        infos = (
+            info_of(file, self._letters)
+            for file in files
+            if packaged is None or file.key != packaged.key
+        )
         return best_voice(infos, language)
 
     def measured(self, file: PiperFile) -> Measured | None:
@@ -106,13 +111,14 @@ class PiperCatalogue:
             self._joe = replace(read_voice(model, model.parent), card=card)
         return self._joe
 
-
-def _speaker(file: PiperFile, name: str | None) -> PiperSpeaker | None:
-    info = info_of(file)
-    if name is None or file.config is None:
-        numbers = {} if file.config is None else file.config.speakers
-        return PiperSpeaker(file, info, next(iter(numbers.values()), 0)) if name is None else None
-    speaker = find_speaker(file.config, name)
-    if speaker is None:
-        return None
-    return PiperSpeaker(file, speaker_info(info, speaker), file.config.speakers[speaker])
+    def _speaker(self, file: PiperFile, name: str | None) -> PiperSpeaker | None:
+        info = info_of(file, self._letters)
+        if name is None or file.config is None:
+            numbers = {} if file.config is None else file.config.speakers
+            return (
+                PiperSpeaker(file, info, next(iter(numbers.values()), 0)) if name is None else None
+            )
+        speaker = find_speaker(file.config, name)
+        if speaker is None:
+            return None
+        return PiperSpeaker(file, speaker_info(info, speaker), file.config.speakers[speaker])

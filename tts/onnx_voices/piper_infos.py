@@ -7,16 +7,16 @@ from tts.languages import bcp47
 from tts.onnx_voices import joe_package
 from tts.onnx_voices.piper_config import PiperConfig
 from tts.onnx_voices.piper_files import PiperFile
-from tts.voice import VoiceInfo
+from tts.voice import PhonemeTimes, VoiceInfo
 
 PREFIX = "piper"
 MAX_LISTED_SPEAKERS = 20
 """Voices with more speakers are listed once; all of their speakers can be named."""
 
 
-def infos_of(voice: PiperFile) -> Iterator[VoiceInfo]:
+def infos_of(voice: PiperFile, letters: PhonemeTimes) -> Iterator[VoiceInfo]:
     """Yield a voice, and its speakers unless they are many."""
-    info = info_of(voice)
+    info = info_of(voice, letters)
     speakers = {} if voice.config is None else voice.config.speakers
     if len(speakers) <= MAX_LISTED_SPEAKERS:
         yield info
@@ -27,8 +27,11 @@ def infos_of(voice: PiperFile) -> Iterator[VoiceInfo]:
     yield replace(info, name=name)
 
 
-def info_of(voice: PiperFile) -> VoiceInfo:
-    """Return a voice with its first speaker."""
+def info_of(voice: PiperFile, letters: PhonemeTimes) -> VoiceInfo:
+    """Return a voice with its first speaker.
+
+    `letters`: the source of the lips' timing for a voice that reads letters.
+    """
     config = voice.config
     return VoiceInfo(
         id=f"{PREFIX}:{voice.name}",
@@ -37,7 +40,7 @@ def info_of(voice: PiperFile) -> VoiceInfo:
         gender=voice.card.gender,
         licence=voice.card.licence,
         sample_rate_hz=joe_package.SAMPLE_RATE_HZ if config is None else config.sample_rate_hz,
-        phoneme_times="heard" if config is not None and config.phoneme_type == "text" else "own",
+        phoneme_times=letters if config is not None and config.phoneme_type == "text" else "own",
         streams=config is not None and config.phoneme_type == "espeak",
         is_live=voice.is_live,
         problem=voice.problem,

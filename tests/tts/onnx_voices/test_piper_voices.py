@@ -15,11 +15,12 @@ from isolation.process import RequestCancelled
 from tests.polling import wait_until
 from tests.tts.onnx_voices.in_process import InProcess
 from tests.tts.onnx_voices.tiny_voice import CONFIG, HOP, RATE_HZ, tiny_model, write_voice
+from tts.alignment.aligner import Aligner
 from tts.espeak.isolated import IsolatedEspeak
 from tts.onnx_voices import joe_package
 from tts.onnx_voices.piper import COMMAND, LIMITS, PiperVoices
 from tts.registry import VoiceRegistry
-from tts.speech import Speech
+from tts.speech import Phoneme, Speech
 from tts.text.sentences import Sentence
 from tts.voice import BadSpeechRequest, SentenceFailed, VoiceChoice, VoiceUnavailable
 from tts.workers.stream_client import StreamClient
@@ -199,6 +200,24 @@ def test_a_voice_of_letters_speaks_without_phonemes(tmp_path: Path, espeak: Isol
     (speech,) = speak(voices, "Добрий день, Україно.", voice=info.id)
     assert speech.phonemes is None and speech.pending is None
     assert any(sounding_frames(speech))
+
+
+def test_a_voice_of_letters_may_be_aligned(tmp_path: Path, espeak: IsolatedEspeak) -> None:
+    write_voice(tmp_path, "latin", phoneme_type="text", espeak=None)
+    phonemes = (Phoneme("", 0.0, 0.5), Phoneme("a", 0.5, 1.0))
+    align = Aligner(lambda _language: [])
+    voices = PiperVoices(tmp_path, espeak, InProcess(), align)
+    info = voices.find("piper:latin")
+    assert info is not None and info.phoneme_times == "aligned"
+    (speech,) = speak(voices, "Hello.", voice=info.id)
+    assert "the lips follow the sound" in speech.remarks[0], "there is no voice to compare with"
+
+    def known(text: str, _speed: float, _is_cancelled: object) -> Speech:
+        return Speech(text, speech.samples, speech.sample_rate_hz, phonemes)
+
+    voices = PiperVoices(tmp_path, espeak, InProcess(), Aligner(lambda _language: [known]))
+    (aligned,) = speak(voices, "Hello.", voice=info.id)
+    assert "a" in [each.symbol for each in aligned.phonemes or ()]
 
 
 def test_a_text_without_known_letters_is_refused(voices: PiperVoices) -> None:
