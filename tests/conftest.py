@@ -12,7 +12,10 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from tests.tiny_face import LoudnessEngine, running_runtime
 from tts.catalogue import espeak_voices
+from tts.heart.voices import COMMAND, HeartVoices
 from tts.registry import VoiceRegistry
+from tts.workers.stream import StreamLimits
+from tts.workers.stream_client import StreamClient
 from warm.runtime import Runtime
 from warm.settings import Settings
 
@@ -27,6 +30,15 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def voices() -> Iterator[VoiceRegistry]:
     with closing(espeak_voices()) as voices:
+        yield voices
+
+
+@pytest.fixture(scope="session")
+def heart_voices() -> Iterator[HeartVoices]:
+    """The voice `heart` in a process of its own, which no test may end."""
+    limits = StreamLimits(start_s=120.0, step_s=120.0, answer_s=120.0)  # for crowded machines
+    with closing(HeartVoices(StreamClient(COMMAND, limits))) as voices:
+        voices.prepare("heart")
         yield voices
 
 

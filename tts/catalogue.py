@@ -10,6 +10,7 @@ from tts.coqui.voices import CoquiVoices
 from tts.espeak.isolated import IsolatedEspeak
 from tts.espeak.voices import EspeakVoices
 from tts.family import VoiceFamily
+from tts.heart.voices import HeartVoices
 from tts.onnx_voices.kokoro import KokoroVoices
 from tts.onnx_voices.piper import PiperVoices
 from tts.openai.voices import OpenAIVoices, SpeechServer
@@ -30,6 +31,7 @@ def open_families(
     robots = EspeakVoices(espeak)
     align = Aligner(ReferenceVoices([robots]))
     return [
+        HeartVoices(),
         PiperVoices(voices_dir, espeak, align=align),
         KokoroVoices(voices_dir, espeak),
         robots,

@@ -17,6 +17,7 @@ from tests.polling import wait_until
 from tts.espeak.isolated import PROCESSES
 from tts.registry import VoiceRegistry
 from tts.voice import VoiceUnavailable
+from warm.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -144,6 +145,28 @@ def test_a_replaced_worker_has_its_own_speech_workers(tmp_path: Path) -> None:
         assert all_workers(server)
 
 
+def test_a_killed_process_of_heart_costs_no_request_and_none_outlives_the_server(
+    tmp_path: Path,
+) -> None:
+    with serving(tmp_path / "results", "heart") as server:
+        (worker,) = server.workers()
+        accept = {"Accept": "text/event-stream"}
+        with server.ask("POST", "/speak", {"text": LONG}, **accept) as speaking:
+            assert speaking.readline() == b"event: speech\n"
+            (voice,) = speech_workers(server)
+            os.kill(voice, signal.SIGKILL)
+            reply = speaking.read().decode()
+        assert "event: error" not in reply
+        assert reply.count("event: speech") == SENTENCES - 1
+        (again,) = speech_workers(server)
+        assert again != voice
+        assert check_film(server.results / "full_session.mp4").faults == []
+        for pid in (server.process.pid, worker):
+            os.kill(pid, signal.SIGKILL)
+        server.wait_for_exit()
+        wait_until_gone([again])
+
+
 def test_a_request_may_be_retried_if_the_voices_cannot_restart() -> None:
     problem = problem_of(VoiceUnavailable("no speech worker can be started"))
     assert (problem.status, problem.headers) == (503, {"Retry-After": "1"})
@@ -155,6 +178,6 @@ def test_voices_that_cannot_start_end_the_server_with_the_reason() -> None:
 
     reported: list[Exception] = []
     with pytest.raises(VoiceUnavailable):
-        app.open_voices(fail, reported.append)
+        app.open_voices(Settings(), fail, reported.append)
     assert [str(error) for error in reported] == ["no speech worker can be started"]
     assert VoiceUnavailable in app.START_ERRORS

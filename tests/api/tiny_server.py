@@ -27,6 +27,8 @@ from api.server.gunicorn_app import listen, serve  # noqa: E402
 from app import announce, assemble, exit_on_start_failure  # noqa: E402
 from tests.tiny_face import LoudnessEngine, tiny_avatar  # noqa: E402
 from tts.catalogue import espeak_voices  # noqa: E402
+from tts.heart.voices import HeartVoices  # noqa: E402
+from tts.registry import VoiceRegistry  # noqa: E402
 from warm.avatars.store import AvatarStore  # noqa: E402
 from warm.engines.base import EngineLost, PatchRequest, PendingPatches  # noqa: E402
 from warm.engines.weights.errors import WeightsError  # noqa: E402
@@ -74,6 +76,13 @@ class UnfitEngine(LoudnessEngine):
         raise WeightsError("unet.pth does not fit musetalk.json")
 
 
+def heart_voices() -> VoiceRegistry:
+    """Return the voice `heart` alone, which loads in the background."""
+    heart = HeartVoices()
+    heart.prepare("heart")
+    return VoiceRegistry([heart])
+
+
 def main(results: Path, port: int, fault: str = "none", *named: str) -> None:
     chosen = dict(word.split("=") for word in named)
     settings = Settings(results_dir=results, port=port, avatar_id="tiny", **chosen)
@@ -98,7 +107,7 @@ def main(results: Path, port: int, fault: str = "none", *named: str) -> None:
             settings=settings,
             avatar=tiny_avatar(results),
             engine=engines.get(fault, LoudnessEngine)(),
-            voices=espeak_voices(),
+            voices=heart_voices() if fault == "heart" else espeak_voices(),
             on_warm=lambda: announce(settings),
         )
         runtime.on_start_failure(exit_on_start_failure)

@@ -14,7 +14,7 @@ from tts.heart.network import MAX_SYMBOLS, HeartNetwork, Prosody
 from tts.heart.symbols import PAUSES, SPACE
 from tts.heart.timing import Timeline, timeline
 from tts.heart.vocoder import HOP, SAMPLE_RATE_HZ
-from tts.sentence_audio import CLAUSE_PAUSE_S, LEAD_S, SENTENCE_PAUSE_S
+from tts.pauses import CLAUSE_PAUSE_S, LEAD_S, SENTENCE_PAUSE_S
 from tts.speech import Phoneme
 from tts.voice import SentenceFailed
 
