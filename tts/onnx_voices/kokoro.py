@@ -19,7 +19,8 @@ from tts.onnx_voices.kokoro_files import KokoroFiles, find_kokoro
 from tts.onnx_voices.kokoro_symbols import IDS, kokoro_symbols, parts_of
 from tts.onnx_voices.kokoro_times import phonemes_of
 from tts.onnx_voices.measured import Measured, with_remark
-from tts.onnx_voices.streamed_speech import CLAUSE_PAUSE_S, SENTENCE_PAUSE_S, speech_between_pauses
+from tts.onnx_voices.streamed_speech import speech_between_pauses
+from tts.pauses import CLAUSE_PAUSE_S, SENTENCE_PAUSE_S
 from tts.speech import Phoneme, Speech
 from tts.text.sentences import Sentence
 from tts.voice import Gender, SentenceFailed, VoiceChoice, VoiceInfo, VoiceUnavailable

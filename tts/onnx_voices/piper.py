@@ -28,7 +28,8 @@ from tts.onnx_voices.piper_symbols import (
     to_symbols,
 )
 from tts.onnx_voices.piper_times import phonemes_of
-from tts.onnx_voices.streamed_speech import CLAUSE_PAUSE_S, SENTENCE_PAUSE_S, speech_between_pauses
+from tts.onnx_voices.streamed_speech import speech_between_pauses
+from tts.pauses import CLAUSE_PAUSE_S, SENTENCE_PAUSE_S
 from tts.speech import Speech
 from tts.text.sentences import Sentence
 from tts.voice import PhonemeTimes, SentenceFailed, VoiceChoice, VoiceInfo, VoiceUnavailable

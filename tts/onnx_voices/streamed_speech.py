@@ -6,13 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isolation.protocol import Message
+from tts.pauses import LEAD_S
 from tts.pending import PendingPieces
 from tts.speech import Phoneme, Samples, Speech
-
-LEAD_S = 0.06
-"""Silence before the first sound, in which the lips can close for an initial /p/."""
-SENTENCE_PAUSE_S, CLAUSE_PAUSE_S = 0.32, 0.14
-"""Silence after a sentence, and after a piece whose sentence continues, at speed 1.0."""
 
 
 def speech_between_pauses(
