@@ -31,8 +31,11 @@ _DOMAINS = (
     "com org net edu gov mil int info biz app dev io ai tech blog shop site online cloud xyz wiki "
     "de uk fr es nl pl ru ch eu jp cn br au ca se dk fi cz ua kr nz ie hu gr tr il mx za"
 ).replace(" ", "|")
+_SHORT_DOMAINS = "co|ly|me|tv|gg|to|be|us|it|at|in|is|no|fm|gl|so|gd|im|link|page|news"
+"""Domains that are words or abbreviations too: only with a path."""
 _BARE_DOMAIN = re.compile(
-    rf"(?<![\w@./-])(?:[a-z0-9][a-z0-9-]{{0,62}}\.){{1,5}}(?:{_DOMAINS})(?![\w-]|\.\w)(?::\d+)?"
+    rf"(?<![\w@./-])(?:[a-z0-9][a-z0-9-]{{0,62}}\.){{1,5}}"
+    rf"(?:(?:{_DOMAINS})(?![\w-]|\.\w)|(?:{_SHORT_DOMAINS})(?=/))(?::\d+)?"
     r"(?:/[^\s<>\"'`|^{}，。！？；：、）」\ue001]*)?",
     re.IGNORECASE,
 )
@@ -53,6 +56,11 @@ _WINDOWS_PATH = re.compile(
 _RELATIVE_PATH = re.compile(rf"(?<![\w/.-])[\w.-]+(?:/[\w.-]+){{1,12}}\.(?:{_EXTENSIONS})(?![\w/])")
 _UUID = re.compile(r"(?<![\w-])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![\w-])")
 _CODE = re.compile(r"(?<![\w/+=-])(?:[A-Za-z0-9]{7,}|[A-Za-z0-9+/_-]{20,}={0,2})(?![\w/+=-])")
+_GROUPED = re.compile(
+    r"(?<![\w-])(?:[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,8}(?: [A-Z0-9]{1,4})?"
+    r"|\d{4}(?:[ -]\d{4}){2,5}|\d{1,5}(?:-\d{1,7}){3,5}(?:-[\dX])?|\d{3}-\d{2}-\d{4})(?![\w-])"
+)
+"""Numbers of accounts, cards and books."""
 _SERIAL = re.compile(
     r"(?<![\w-])(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z0-9]{3,6}(?:-(?=[A-Z]*\d)[A-Z0-9]{3,6}){1,6}(?![\w-])"
 )
@@ -86,6 +94,9 @@ def domain_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
 
 def code_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
     """Replace identifiers that nobody reads as words: spell short ones, and cut long ones."""
+    for match in _GROUPED.finditer(draft.pattern):
+        groups = ", ".join(spelt(group, vocabulary) for group in re.split(r"[ -]", match.group()))
+        yield Edit(*match.span(), groups, is_protected=True)
     for pattern in (_UUID, _IPV6, _MAC, _CODE):
         for match in pattern.finditer(draft.pattern):
             if pattern is not _CODE or is_random(match.group()):
@@ -164,7 +175,7 @@ def _read_url(url: str, vocabulary: Vocabulary) -> str:
     rest = re.sub(r"^[a-zA-Z]+://+", "", url)
     rest = re.split(r"[?#]", rest, maxsplit=1)[0].rstrip("/")
     host, _, path = rest.partition("/")
-    host = host.rpartition("@")[2]
+    host = host.rpartition("@")[2].lower()
     if not vocabulary.has_words:
         return unquote(rest)
     words = _read_host(host, vocabulary)
@@ -220,7 +231,7 @@ def _read_email(match: re.Match[str], vocabulary: Vocabulary) -> str:
         for part in parts
         if part
     )
-    return f"{local} {vocabulary.word('at')} {_read_host(match.group(2), vocabulary)}"
+    return f"{local} {vocabulary.word('at')} {_read_host(match.group(2).lower(), vocabulary)}"
 
 
 def _read_path(path: str, vocabulary: Vocabulary) -> str:

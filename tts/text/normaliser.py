@@ -40,9 +40,9 @@ _NO_WORD = "\ue001"
 _STEPS: Sequence[Callable[[Draft, Vocabulary], Iterator[Edit]]] = (
     address_edits,
     emoticon_edits,
+    domain_edits,
     path_edits,
     code_edits,
-    domain_edits,
     rule_edits,
     blank_edits,
     abbreviation_edits,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from tts.text.addresses import spelt
 from tts.text.draft import Draft, Edit
-from tts.text.units import power_of_unit, units_of
+from tts.text.units import ALL_UNITS, power_of_unit, units_of
 from tts.text.vocabulary import Vocabulary
 
 MAX_NUMBER_DIGITS = 12
@@ -41,7 +41,9 @@ _ISO_DATE = re.compile(r"(?<![\w/.-])(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?:T(?=\d
 _DATE = re.compile(r"(?<![\w/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d\d)(?![\w/-]|\.\d)")
 _FULL_HOUR = re.compile(r"(?<![\w:.,])([01]?\d|2[0-4]):00(?!\w|:\d)(?:\s?([AaPp])\.?[Mm]\b\.?)?")
 _MINUTES = re.compile(r"(?<![\w:.,])([01]?\d|2[0-4]):(0[1-9])(?!\w|:\d)")
-_ISO_TIME = re.compile(r"(?<=[\dT\s\ue000])(\d\d:\d\d)(:\d\d)?(?:\.\d+)?Z\b")
+_ISO_TIME = re.compile(
+    r"(?<=[\dT\s\ue000])(\d\d:\d\d)(:\d\d)?(?:\.\d+)?(?:Z\b|([+-]\d\d):?00(?!\w))"
+)
 _RANGE = re.compile(
     r"(?<![\w.,\-–—+/])((?:[$€£¥₹]\s?)?\d[\d.,:]*)(\s?(?:[%°$€£¥]|°C|km|m|cm|mm|kg|g|h|min|s)?)"
     r"(\s?[–—‒]\s?|-)(?=(?:[$€£¥₹]\s?)?\d[\d.,:]*(?![\w\-–]))"
@@ -65,18 +67,22 @@ _BIG_WORDS = (
     "миллионов|миллиона|миллиардов|тыс|млн|млрд"
 )
 _MONEY_BEFORE = re.compile(
-    rf"(?<![\w$€£¥])({_SYMBOL})[ \u00a0\u202f]?({_NUMBER})"
+    rf"(?<![\w$€£¥])([-−]?)({_SYMBOL})[ \u00a0\u202f]?([-−]?)({_NUMBER})"
     rf"(?:[ \u00a0]?({_BIG_WORDS})\b\.?|(bn|mn|[kKmMbB])\b)?(?!\d)"
 )
 _MONEY_AFTER = re.compile(
     rf"(?<![\w.,])({_NUMBER})(?:[ \u00a0]?({_BIG_WORDS})\b\.?|(bn|mn|[kKmMbB]))?"
     rf"[ \u00a0\u202f]?({_SYMBOL})(?![\w])"
 )
+_PER = re.compile(
+    r"(?<=[\d\ue000a-z)])\s?/\s?(?=(?:month|year|week|day|hour|minute|second|person|night|mo|yr|user)\b)"
+)
 _CENTS = re.compile(r"(?<![\w.,])(\d+)\s?¢")
 _DECIMALS = re.compile(r"(.+)[.,](\d\d)")
+_UNIT_NAMES = "|".join(sorted(map(re.escape, ALL_UNITS), key=len, reverse=True))
 _UNIT = re.compile(
     rf"(?<![\w])({_NUMBER})[ \u00a0\u202f]?"
-    r"(km/h|kmh|kph|km|cm|mm|m|kg|mg|g|mL|ml|L|l|hrs|hr|h|mins|min|secs|sec|s|MB|GB|TB|Mb|Gb)"
+    rf"({_UNIT_NAMES})"
     r"(?:([²³])|(?![\w/^'’]|[.]\w))"
 )
 _SPACED_UNITS = frozenset(["m", "g", "l", "h", "s", "L"])
@@ -100,9 +106,12 @@ _SUPERSCRIPT = re.compile(rf"(?<=[\w)\]\ue000])[{''.join(_EXPONENTS)}]+")
 _POWER = re.compile(
     r"(?<=[\w)\]])\s?(?:\^|\*\*)\s?(?:\{([^{}]{1,20})\}|\(([^()]{1,20})\)|([-−]?\w+))"
 )
-_SIGN = re.compile(r"(?<![\w)\]}.,%°-])[-−](?=\d)|(?<=[\w)\]°]\s)−(?=\s?\w)|(?<=\()[-−](?=\d)")
+_SIGN = re.compile(r"(?<![\w)\]}.,%°/-])[-−](?=\d)|(?<=[\w)\]°]\s)−(?=\s?\w)|(?<=\()[-−](?=\d)")
 _PLUS = re.compile(r"(?<![\w+])\+(?=\d)")
-_DECADE = re.compile(r"(?<![\w.,])(?:(1[0-9]|20)|['’])?([02-9])0['’]?s(?!\w)")
+_DECADE = re.compile(
+    r"(?:(?<![\w.,])(1[0-9]|20)|(?<!\w)['’]|(?<=\bthe )|(?<=\bmid-)|(?<=\bearly )|(?<=\blate )"
+    r"|(?<=\btheir )|(?<=\bhis )|(?<=\bher )|(?<=\bmy ))([02-9])0['’]?s(?!\w)"
+)
 _TENS = (
     "twenties thirties forties fifties sixties seventies eighties nineties".split()  # noqa: SIM905
 )
@@ -203,7 +212,8 @@ def full_year(year: str) -> str:
 def time_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
     """Read full hours without "zero zero"."""
     for match in _ISO_TIME.finditer(draft.pattern):
-        yield Edit(match.end(1), match.end(), " UTC")
+        offset = match.group(3)
+        yield Edit(match.end(1), match.end(), f" UTC{int(offset):+d}" if offset else " UTC")
     if vocabulary.language == "en":
         for match in _FULL_HOUR.finditer(draft.pattern):
             half = match.group(2)
@@ -302,11 +312,14 @@ def money_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
     if not vocabulary.has_words:
         return
     for match in _MONEY_BEFORE.finditer(draft.pattern):
-        symbol, number, big, letter = match.groups()
-        yield _said(match, _money(symbol, number, big, letter, vocabulary))
+        sign, symbol, inner_sign, number, big, letter = match.groups()
+        minus = f"{vocabulary.word('minus')} " if sign or inner_sign else ""
+        yield _said(match, minus + _money(symbol, number, big, letter, vocabulary))
     for match in _MONEY_AFTER.finditer(draft.pattern):
         number, big, letter, symbol = match.groups()
         yield _said(match, _money(symbol, number, big, letter, vocabulary))
+    for match in _PER.finditer(draft.pattern) if vocabulary.language == "en" else []:
+        yield Edit(match.start(), match.end(), " per ", is_protected=True)
     for match in _CENTS.finditer(draft.pattern):
         cents = vocabulary.counted(vocabulary.currencies["cent"], match.group(1))
         yield _said(match, f"{match.group(1)} {cents}")
@@ -361,7 +374,7 @@ def unit_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
     for match in _UNIT.finditer(draft.pattern):
         number, unit, power = match.groups()
         is_joined = match.end(1) == match.start(2)
-        if unit not in units or (is_joined and unit == "s"):
+        if unit not in units or (is_joined and unit == "s" and len(number) > len("999")):
             continue
         if is_joined and unit in _SPACED_UNITS and vocabulary.language == "en" and unit == "m":
             continue  # 5m is five million as often as five meters

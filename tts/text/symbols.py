@@ -57,6 +57,10 @@ _OPERATORS = (
     (re.compile(r"§§?\s*(?=[\d\ue000])"), "section"),
     (re.compile(r"(?<=[\w\ue000])(?:\s+&\s*|\s*&\s+)(?=[\w\ue000])|(?<=\s)&(?=\s)"), "and_"),
     (re.compile(r"(?<=[a-zß-ÿа-яα-ω\ue000])&(?=[\w\ue000])"), "and_"),
+    (re.compile(r"\s\+=\s"), "plus equals"),
+    (re.compile(r"\s-=\s"), "minus equals"),
+    (re.compile(r"(?<=\w)<(?=\.?\d)"), "less"),
+    (re.compile(r"(?<=\w)>(?=\.?\d)"), "greater"),
     (re.compile(r"(?<=[\w\ue000])\+\+(?!\w)"), "plus plus"),
 )
 _DOUBLE_QUOTE = re.compile(r"(?<!\d)\"|(?<=\d)\"(?=\w)")
@@ -77,7 +81,7 @@ _REPEATED = re.compile(r"([!?])[!?]+|([,;:])\2+|\.{2,}|…[.…]+|。{2,}|([！�
 _LEADING = re.compile(r"^[\s\-–—_=*#~|/\\^•·+,;:.!?)>\]}]+(?=[^\d\s]|\s)")
 _LONE = re.compile(r"(?<!\S)[*_#~|^\\/<>•·=+-]+(?!\S)")
 _LINES = re.compile(r"\s*\|\s*")
-_STACKED = re.compile(r"[,;]\s*(?=[.,;:!?…])")
+_STACKED = re.compile(r"[,;]\s*(?=[.,;:!?…](?!\w))")
 _WIDE_MARKS = dict(zip("，；：！？。、（）", ",;:!?.,()", strict=True))
 _WIDE_LANGUAGES = frozenset(["zh", "ja", "ko"])
 _SHARP = re.compile(r"(?<=\b[A-Z])#(?!\w)")

@@ -28,6 +28,21 @@ _SAME = {
     "kmh": "km/h", "kph": "km/h", "Mb": "MB", "Gb": "GB",
 }  # fmt: skip
 
+_ENGLISH = {
+    unit: tuple(names.split("|"))
+    for unit, names in {
+        "Hz": "hertz", "kHz": "kilohertz", "MHz": "megahertz", "GHz": "gigahertz",
+        "kbps": "kilobits per second", "Mbps": "megabits per second",
+        "Gbps": "gigabits per second", "V": "volt|volts", "W": "watt|watts",
+        "kW": "kilowatt|kilowatts", "kWh": "kilowatt hour|kilowatt hours",
+        "mA": "milliampere|milliamperes", "mAh": "milliampere hours", "lb": "pound|pounds",
+        "lbs": "pounds", "oz": "ounce|ounces", "ft": "foot|feet", "mi": "mile|miles",
+        "mph": "mile per hour|miles per hour", "yr": "year|years", "yrs": "years",
+        "KB": "kilobyte|kilobytes", "kB": "kilobyte|kilobytes", "dB": "decibel|decibels",
+        "px": "pixel|pixels", "fps": "frames per second", "rpm": "revolutions per minute",
+        "kcal": "kilocalories", "m/s": "meter per second|meters per second",
+    }.items()
+}  # fmt: skip
 _NAMES = {
     "en": "kilometer kilometers,meter meters,centimeter centimeters,millimeter millimeters,"
     "kilogram kilograms,gram grams,milligram milligrams,liter liters,milliliter milliliters,"
@@ -134,6 +149,8 @@ _POWERS = {
 }  # fmt: skip
 """Units of areas and volumes, with the plural of the length."""
 
+ALL_UNITS = frozenset([*UNITS, *_SAME, *_ENGLISH])
+
 
 def power_of_unit(language: str, unit: str, exponent: int) -> str:
     """Return an area or a volume: "square meters"."""
@@ -150,4 +167,6 @@ def units_of(language: str) -> Mapping[str, tuple[str, ...]]:
         return {}
     forms = [tuple(form.replace("_", " ") for form in each.split()) for each in names.split(",")]
     known = dict(zip(UNITS, forms, strict=True))
+    if primary_subtag(language) == "en":
+        known |= _ENGLISH
     return known | {other: known[unit] for other, unit in _SAME.items()}

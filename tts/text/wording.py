@@ -10,7 +10,7 @@ _CAPITALS = re.compile(r"(?<![\w])[A-ZÀ-ÖØ-ÞА-ЯЁΑ-Ω]{2,}(?:['’][A-ZÀ
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _MOSTLY = 0.6
 """Share of words in capitals above which a sentence is shouted."""
-_MIN_SHOUTED = 2
+_MIN_SHOUTED = 3
 _VOWELS = re.compile(r"[AEIOUYÀ-ÖØ-ÜАЕЁИОУЫЭЮЯІЇЄΑΕΗΙΟΥΩ]")
 _ACRONYMS = frozenset(
     """
@@ -46,7 +46,8 @@ _ABBREVIATIONS = {
         "vs": "versus", "w/": "with", "w/o": "without", "Inc.": "Incorporated", "Ltd.": "Limited",
         "Gov.": "Governor", "Gen.": "General", "Sen.": "Senator", "Rev.": "Reverend",
         "Capt.": "Captain", "Lt.": "Lieutenant", "Sgt.": "Sergeant", "a.k.a.": "also known as",
-        "CO2": "C O 2", "incl.": "including",
+        "Ave.": "Avenue", "Blvd.": "Boulevard", "Rd.": "Road", "Mt.": "Mount", "CO2": "C O 2",
+        "incl.": "including",
     },
     "de": {
         "z.B.": "zum Beispiel", "z. B.": "zum Beispiel", "d.h.": "das heißt",
@@ -110,7 +111,8 @@ def capital_edits(draft: Draft, _vocabulary: Vocabulary) -> Iterator[Edit]:
         word = match.group()
         if word in _ACRONYMS or not _VOWELS.search(word) or _ROMAN.fullmatch(word):
             continue
-        is_first = not draft.pattern[: match.start()].strip(" \"'(")
+        before = draft.pattern[: match.start()].rstrip(" \"'(")
+        is_first = not before or before[-1] in ".!?"
         yield Edit(*match.span(), word.capitalize() if is_first else word.lower())
 
 

@@ -86,6 +86,18 @@ ENGLISH = [
     ("it's 5'10\" and rock 'n' roll", "it's 5'10\" and rock n roll"),
     ("well-known and/or state-of-the-art", "well-known and/or state-of-the-art"),
     ("It ended.Then we left.", "It ended.Then we left."),
+    ("bit.ly/abc, docs.site.org/a.html#b", "bit dot l y slash abc, docs dot site dot org slash eigh "
+     "dot html"),
+    ("ME@EXAMPLE.COM", "ME at example dot com"),
+    ("4111-1111-1111-1111, 978-3-16-148410-0", "4 1 1 1, 1 1 1 1, 1 1 1 1, 1 1 1 1, 9 7 8, 3, 1 6, "
+     "1 4 8 4 1 0, 0"),
+    ("DE89 3704 0044 0532 0130 00", "D E 8 9, 3 7 0 4, 0 0 4 4, 0 5 3 2, 0 1 3 0, 0 0"),
+    ("-$5, $5/month, US$ 3", "minus 5 dollars, 5 dollars per month, 3 dollars"),
+    ("5min 30s, 2 hrs, 6ft, 60Hz", "5 minutes 30 seconds, 2 hours, 6 feet, 60 hertz"),
+    ("20 m² of 5 km³", "20 square meters of 5 cubic kilometers"),
+    ("in the 80s, the '90s, 2010s", "in the eighties, the nineties, 2010s"),
+    ("p<0.05, x += 1, +/-3", "p is less than 0.05, x plus equals 1, plus or minus 3"),
+    ("AB12-CD34, GPT-4, B-52", "eigh B 1 2, C D 3 4, GPT-4, B-52"),
     ("3*4 = 12, 1 + 1", "3 times 4 equals 12, 1 plus 1"),
 ]  # fmt: skip
 OTHERS = [
