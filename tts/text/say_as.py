@@ -5,8 +5,9 @@ import unicodedata
 from collections.abc import Callable
 
 from tts.text.addresses import spelt
+from tts.text.dates import full_year, is_date
 from tts.text.normaliser import normalise
-from tts.text.numbers import english_fraction, full_year, is_date
+from tts.text.quantities import english_fraction
 from tts.text.units import units_of
 from tts.text.vocabulary import Vocabulary, vocabulary_of
 

@@ -86,8 +86,8 @@ ENGLISH = [
     ("it's 5'10\" and rock 'n' roll", "it's 5'10\" and rock n roll"),
     ("well-known and/or state-of-the-art", "well-known and/or state-of-the-art"),
     ("It ended.Then we left.", "It ended.Then we left."),
-    ("bit.ly/abc, docs.site.org/a.html#b", "bit dot l y slash abc, docs dot site dot org slash eigh "
-     "dot html"),
+    ("bit.ly/abc, docs.site.org/a.html#b", "bit dot l y slash abc, docs dot site dot org slash "
+     "eigh dot html"),
     ("ME@EXAMPLE.COM", "ME at example dot com"),
     ("4111-1111-1111-1111, 978-3-16-148410-0", "4 1 1 1, 1 1 1 1, 1 1 1 1, 1 1 1 1, 9 7 8, 3, 1 6, "
      "1 4 8 4 1 0, 0"),
