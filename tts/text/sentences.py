@@ -21,7 +21,7 @@ LETTERS_PER_S = 50.0
 MAX_WORD_LETTERS = 40
 """Maximum number of letters counted per word; a voice may omit the rest of a random string."""
 
-_OFTEN_CUT = re.compile(r"\S*[/\\@=]\S*|\S*\d\S{10,}")
+_OFTEN_CUT = re.compile(r"[/\\@=]|\d\S{10}")
 """Addresses, paths and codes, which are not read to their end."""
 
 _STOPS = ".!?…"
@@ -218,6 +218,7 @@ def _speakable_part(plain: PlainText) -> PlainText:
 
 def min_duration_s(text: str, speed: float) -> float:
     """Return a lower bound on the duration of a text, for any voice."""
-    words = re.findall(r"\w+", re.sub(r"(\w)\1+", r"\1", _OFTEN_CUT.sub(" ", text)))
+    kept = " ".join(token for token in text.split() if not _OFTEN_CUT.search(token))
+    words = re.findall(r"\w+", re.sub(r"(\w)\1+", r"\1", kept))
     letters = sum(min(MAX_WORD_LETTERS, len(word)) for word in words)
     return letters / (LETTERS_PER_S * speed)
