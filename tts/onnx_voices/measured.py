@@ -15,7 +15,7 @@ class Measured:
     """What was found when a voice was loaded."""
 
     problem: str | None = None
-    pace: float = float("inf")
+    pace: float = 0.0
     """Seconds of sound per second of processor time."""
     is_live: bool = True
 

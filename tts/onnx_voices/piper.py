@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -109,10 +109,10 @@ class PiperVoices:
         config = found.file.config
         if config is None or found.file.problem is not None:
             raise _unavailable(found, found.file.problem)
+        measured = self._measure(found, config, is_cancelled)
         symbols = self._symbols(sentence, found, config, is_cancelled)
         if not symbols.has_sound:
             return None
-        measured = self._measure(found, config, is_cancelled)
         request = _voice_request(found.file, config) | {
             "ids": symbols.ids,
             "speed": choice.speed,
@@ -141,7 +141,7 @@ class PiperVoices:
                     text, voice=config.espeak_voice, is_cancelled=is_cancelled
                 )
             except EspeakError as error:
-                raise _unavailable(found, f"{error} It is named in its JSON file") from error
+                raise _unavailable(found, str(error)) from error
             symbols = to_symbols(espeak_characters(clauses), config)
         if len(symbols.ids) > MAX_IDS:
             raise SentenceFailed(f"has more than {MAX_IDS // 2} phonemes")
@@ -153,15 +153,28 @@ class PiperVoices:
         """Load a voice, unless it was loaded before; raises VoiceUnavailable if that fails."""
         measured = self._catalogue.measured(found.file)
         if measured is None:
-            request = _voice_request(found.file, config) | {"describe": True}
-            with closing(self._streams.stream(request, is_cancelled)) as messages:
-                header, _ = next(messages)
-            measured = Measured.parse(header)
+            measured = self._loaded(found.file, config, is_cancelled)
             self._catalogue.record(found.file, measured)
-            log.info("voice loaded", extra={"voice": found.info.id, **header})
+            log.info("voice loaded", extra={"voice": found.info.id, **asdict(measured)})
         if measured.problem is not None:
             raise _unavailable(found, measured.problem)
         return measured
+
+    def _loaded(
+        self, file: PiperFile, config: PiperConfig, is_cancelled: Callable[[], bool]
+    ) -> Measured:
+        """Load a voice and speak a little with it."""
+        if config.phoneme_type == "espeak":
+            try:
+                self._phonemizer.phonemize(
+                    "a", voice=config.espeak_voice, is_cancelled=is_cancelled
+                )
+            except EspeakError as error:
+                return Measured(f"{error} {file.name}.onnx.json names it")
+        request = _voice_request(file, config) | {"describe": True}
+        with closing(self._streams.stream(request, is_cancelled)) as messages:
+            header, _ = next(messages)
+        return Measured.parse(header)
 
     def _prepare(self, found: PiperSpeaker, config: PiperConfig) -> None:
         try:
