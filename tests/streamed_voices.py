@@ -65,17 +65,18 @@ class Delivery:
         deadline = time.monotonic() + TIMEOUT_S
         with self.changed:
             self.waiting += 1
-            while self.delivered >= self.allowed:
-                if cancelled.is_set():
-                    self.waiting -= 1
-                    raise PieceCancelled
-                if self.error is not None:
-                    raise self.error
-                if self.is_short:
-                    return False
-                assert time.monotonic() < deadline
-                self.changed.wait(0.02)
-            self.waiting -= 1
+            try:
+                while self.delivered >= self.allowed:
+                    if cancelled.is_set():
+                        raise PieceCancelled
+                    if self.error is not None:
+                        raise self.error
+                    if self.is_short:
+                        return False
+                    assert time.monotonic() < deadline
+                    self.changed.wait(0.02)
+            finally:
+                self.waiting -= 1
             self.delivered += 1
             return True
 
