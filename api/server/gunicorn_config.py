@@ -11,7 +11,7 @@ from queue import Empty
 
 from gunicorn.arbiter import Arbiter
 
-from api.server.allocator import limit_arenas
+from api.server.allocator import limit_memory_kept
 from api.server.log import LOG_CONFIG
 from api.server.master_signals import require_one_worker, restrict_signals
 from api.server.shutdown import exit_now
@@ -50,7 +50,7 @@ def post_fork(server: Arbiter, worker: EventLoopWorker) -> None:
     gunicorn has put the latter into this process's copy of the master's queue.
     """
     worker.handle_stop_signals()
-    limit_arenas()
+    limit_memory_kept()
     with suppress(Empty):
         while True:
             if server.SIG_QUEUE.get_nowait() in STOPPING:
