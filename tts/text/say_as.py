@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tts.text.addresses import spelt
 from tts.text.dates import full_year, is_date
 from tts.text.normaliser import normalise
+from tts.text.numbers import MAX_NUMBER_DIGITS
 from tts.text.quantities import english_fraction
 from tts.text.units import units_of
 from tts.text.vocabulary import Vocabulary, vocabulary_of
@@ -25,6 +26,8 @@ _MARKS = {
 _DATE_ORDERS = ("mdy", "dmy", "ymd", "ydm", "my", "ym", "md", "dm", "d", "m", "y")
 _TIME = re.compile(r"(\d{1,2})[:.h](\d{2})(?:[:.](\d{2}))?\s*([AaPp])?\.?[Mm]?\.?")
 _ENGLISH_ORDINALS = {1: "st", 2: "nd", 3: "rd"}
+_LONGEST_CARDINAL = 30
+"""Digits of the longest number that voices can name."""
 _TEENS = range(11, 14)
 _ORDINAL_MARKS = {
     "de": ".", "da": ".", "nb": ".", "fi": ".", "cs": ".", "hu": ".", "pl": ".", "tr": ".",
@@ -40,6 +43,7 @@ def said_as(text: str, kind: str, language: str) -> str:
     readers: dict[str, Callable[[str, str, Vocabulary], str]] = {
         **dict.fromkeys(("characters", "spell-out", "verbatim", "letters"), _characters),
         "digits": _digits,
+        **dict.fromkeys(("cardinal", "number", "integer"), _cardinal),
         **dict.fromkeys(("telephone", "phone"), _telephone),
         "ordinal": _ordinal,
         "date": _date,
@@ -68,6 +72,12 @@ def _characters(text: str, _detail: str, vocabulary: Vocabulary) -> str:
 def _digits(text: str, _detail: str, vocabulary: Vocabulary) -> str:
     groups = re.findall(r"[^\W_]+", text)
     return ", ".join(spelt(group, vocabulary) for group in groups)
+
+
+def _cardinal(text: str, _detail: str, vocabulary: Vocabulary) -> str:
+    digits = re.sub(r"[\s.,'_]", "", text)
+    is_long = digits.isdecimal() and MAX_NUMBER_DIGITS < len(digits) <= _LONGEST_CARDINAL
+    return digits if is_long else normalise(text, vocabulary.language).text
 
 
 def _telephone(text: str, detail: str, vocabulary: Vocabulary) -> str:

@@ -98,6 +98,7 @@ def test_languages_and_voices_are_those_of_the_innermost_element() -> None:
         ("ordinal", "22", "22nd"),
         ("ordinal", "113", "113th"),
         ("cardinal", "1234", "1234"),
+        ("cardinal", "1,234,567,890,123", "1234567890123"),
         ("date:mdy", "12/10/2026", "December 10, 2026"),
         ("date:dmy", "12/10/2026", "October 12, 2026"),
         ("date:md", "12/10", "December 10"),
