@@ -45,7 +45,7 @@ SHORTEST_FRAMES = 8
 MAX_MISSING = 0.15
 """Share of the text that may be missing at its beginning and end."""
 OTHER_TEXT_COST = 0.985
-"""Usual `CoarsePath.relative_cost` of two recordings of different texts."""
+"""Usual `Match.relative_cost` of two recordings of different texts."""
 COST_SPREAD = 1.0
 """What the square root of the number of sounding frames divides to give twice the standard
 deviation of that cost."""
@@ -55,6 +55,10 @@ SHORT_TEXT_COST = 0.90
 
 class CannotAlign(ValueError):
     """Two recordings do not match; the message is a predicate, such as "has no sound"."""
+
+
+class TooQuiet(CannotAlign):
+    """A recording has too little sound to be compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,11 +100,16 @@ def align(speech: Speech, reference: Speech, words: Sequence[WordTime] = ()) -> 
     """
     assert reference.phonemes is not None
     match = compare(speech, reference, words)
+    check(match)
+    return phonemes_at(match, reference.phonemes, speech.duration_s)
+
+
+def check(match: Match) -> None:
+    """Raise CannotAlign if two recordings have too little in common."""
     if match.relative_cost > highest_cost(int(np.count_nonzero(~match.silent))):
         raise CannotAlign("does not match the text")
     if match.missing > MAX_MISSING:
         raise CannotAlign("says only a part of the text")
-    return phonemes_at(match, reference.phonemes, speech.duration_s)
 
 
 def highest_cost(sounding_frames: int) -> float:
@@ -112,14 +121,26 @@ def highest_cost(sounding_frames: int) -> float:
     return max(OTHER_TEXT_COST - COST_SPREAD / math.sqrt(sounding_frames), SHORT_TEXT_COST)
 
 
-def compare(speech: Speech, reference: Speech, words: Sequence[WordTime] = ()) -> Match:
-    """Find the frames that sound alike, in order; raises CannotAlign without enough sound."""
+def compare(
+    speech: Speech,
+    reference: Speech,
+    words: Sequence[WordTime] = (),
+    *,
+    pause_distance: float = math.inf,
+    may_end_early: bool = False,
+) -> Match:
+    """Find the frames that sound alike, in order; raises CannotAlign without enough sound.
+
+    `pause_distance` and `may_end_early` are those of `Target`.
+    """
     if any(len(each.samples) < SHORTEST_S * each.sample_rate_hz for each in (speech, reference)):
-        raise CannotAlign("is too short")
+        raise TooQuiet("is too short")
     recording, model = _recordings(measure_spectra(speech), measure_spectra(reference))
     if min(np.count_nonzero(~each.silent) for each in (recording, model)) < SHORTEST_FRAMES:
-        raise CannotAlign("has too little sound")
-    target = Target(model.features(noise_floor(recording.bands)), model.pauses)
+        raise TooQuiet("has too little sound")
+    target = Target(
+        model.features(noise_floor(recording.bands)), model.pauses, pause_distance, may_end_early
+    )
     band = _coarse_band(recording, model, words) if words else None
     frames, near = _best_warp(recording, noise_floor(model.bands), target, band)
     path = _fine_path(frames, target, near.path.columns, sounding=~recording.pauses)
@@ -127,15 +148,18 @@ def compare(speech: Speech, reference: Speech, words: Sequence[WordTime] = ()) -
         speech_frames=recording.kept,
         reference_frames=model.kept[path.columns],
         silent=recording.silent,
-        missing=_missing_share(path, ~model.pauses),
-        relative_cost=near.relative_cost(~recording.pauses),
+        missing=_missing_share(path, target),
+        relative_costs=near.relative_costs(~recording.pauses),
     )
 
 
-def _missing_share(path: Path, sounding: NDArray[np.bool_]) -> float:
-    first, end = int(path.columns[0]), int(path.columns[-1]) + 1
-    missing = np.count_nonzero(sounding[:first]) + np.count_nonzero(sounding[end:])
-    return missing / np.count_nonzero(sounding)
+def _missing_share(path: Path, target: Target) -> float:
+    """Return the share of the sounds of a target before and after the path."""
+    sounding = ~target.pauses
+    missing = np.count_nonzero(sounding[: int(path.columns[0])])
+    if not target.may_end_early:
+        missing += np.count_nonzero(sounding[int(path.columns[-1]) + 1 :])
+    return float(missing / np.count_nonzero(sounding))
 
 
 def _recordings(speech: Spectra, reference: Spectra) -> tuple[Recording, Recording]:

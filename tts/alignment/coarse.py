@@ -1,6 +1,6 @@
 """Coarse comparison of two recordings: whether they match, and where the fine one searches."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,21 +30,28 @@ class CoarsePath:
         """Find the path of fine frames along a fine target, within a coarse band."""
         coarse = coarse_frames(frames)
         pauses = coarse_frames(target.pauses[:, None])[:, 0] > 0.5
-        model = Target(coarse_frames(target.frames), pauses)
+        model = replace(target, frames=coarse_frames(target.frames), pauses=pauses)
         return cls(coarse, model, _path(coarse, model, band))
 
-    def relative_cost(self, sounding: NDArray[np.bool_]) -> float:
-        """Return the cost as a share of that along references whose pieces are in disorder.
+    def relative_costs(self, sounding: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """(n,) costs, as shares of the mean cost along references whose pieces are in disorder.
 
-        They have the same sounds as the reference, but say nothing: 1 means that the speech has
-        no more in common with the reference than with these. `sounding`: (n,) fine frames.
+        These have the same sounds as the reference, but say nothing: 1 means that the speech has no
+        more in common with the reference than with them. Frames that are silent, or meet a pause,
+        are NaN. `sounding`: (n,) fine frames.
         """
         counted = coarse_frames(sounding[:, None])[:, 0] > 0.5
-        scrambled = [
-            _path(self.frames, _scrambled(self.target, order)).costs[counted].mean()
-            for order in range(ORDERS)
-        ]
-        return float(self.path.costs[counted].mean() / np.mean(scrambled))
+        scrambled = [self._mean_cost(order, counted) for order in range(ORDERS)]
+        costs = self.path.costs / np.mean(scrambled)
+        costs[~counted | self.target.pauses[self.path.columns]] = np.nan
+        return np.repeat(costs, COARSE_FACTOR)[: len(sounding)].astype(np.float64)
+
+    def _mean_cost(self, order: int, counted: NDArray[np.bool_]) -> float:
+        """Return the mean cost of sounds that meet sounds of a scrambled reference."""
+        target = _scrambled(self.target, order)
+        path = _path(self.frames, target)
+        meets = counted & ~target.pauses[path.columns]
+        return float(path.costs[meets].mean()) if meets.any() else np.inf
 
 
 def coarse_frames(frames: NDArray[np.generic]) -> Frames:
@@ -66,7 +73,7 @@ def _scrambled(target: Target, seed: int) -> Target:
     pieces = np.array_split(np.arange(size), count)
     order = _disorder(count, np.random.default_rng(seed))
     frames = np.concatenate([pieces[index] for index in order])
-    return Target(target.frames[frames], target.pauses[frames])
+    return replace(target, frames=target.frames[frames], pauses=target.pauses[frames])
 
 
 def _disorder(count: int, random: np.random.Generator) -> NDArray[np.intp]:

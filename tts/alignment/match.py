@@ -1,5 +1,6 @@
 """Result of a comparison of two recordings."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +21,15 @@ class Match:
     """(n,) silent frames of the speech, all of them."""
     missing: float
     """Share of the reference's sound before the first and after the last of these frames."""
-    relative_cost: float
-    """`CoarsePath.relative_cost`: 1 if the recordings have nothing in common."""
+    relative_costs: NDArray[np.float64]
+    """(k,) cost of each of these frames, as a share of the mean cost if the recordings had nothing
+    in common; NaN in pauses."""
+
+    @property
+    def relative_cost(self) -> float:
+        """Mean of `relative_costs`: about 1 if the recordings have nothing in common."""
+        known = self.relative_costs[~np.isnan(self.relative_costs)]
+        return float(known.mean()) if len(known) else math.inf
 
     def times_in_speech(self, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the times in the speech of times in the reference."""

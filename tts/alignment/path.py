@@ -35,6 +35,8 @@ class Target:
     """(m,) True where the path may stay at no cost."""
     pause_distance: float = np.inf
     """Maximum distance of a pause from any sound: pauses absorb sounds that are not in the text."""
+    may_end_early: bool = False
+    """The speech may end before the reference does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,17 +75,12 @@ def band_around(columns: Columns, factor: int, radius: int, *, rows: int, width:
     return Band(first, np.clip(centre + radius + factor, first + 1, width))
 
 
-def cheapest_path(
-    speech: Frames, target: Target, band: Band, *, may_end_early: bool = False
-) -> Path:
-    """Return the cheapest path of (n, features) `speech` within a band.
-
-    With `may_end_early`, the rest of the reference after the path costs nothing.
-    """
+def cheapest_path(speech: Frames, target: Target, band: Band) -> Path:
+    """Return the cheapest path of (n, features) `speech` within a band."""
     total, choices = _accumulate(speech, target, band)
     first = int(band.first[-1])
     left = len(target.frames) - 1 - np.arange(first, int(band.end[-1]))
-    last = first + int(np.argmin(total if may_end_early else total + SKIP_COST * left))
+    last = first + int(np.argmin(total if target.may_end_early else total + SKIP_COST * left))
     columns = _trace(choices, band, last)
     return Path(columns, _costs(speech, target, columns))
 

@@ -17,6 +17,8 @@ MIN_KNOWN_PAUSE_S = 0.060
 """A shorter pause of the reference is left out."""
 NEAR_S = 0.150
 """Distance within which a silence is taken for a pause of the reference."""
+EDGE_S = 0.5
+"""Distance from the match within which the first and the last sound move to the sound's edges."""
 MIN_PHONEME_S = 0.010
 
 _STOPS = VOICELESS_STOPS | VOICED_STOPS
@@ -52,7 +54,8 @@ class Timeline:
 
     def add_silence(self, start_s: float, end_s: float) -> None:
         """Make a silence of the speech a pause between two sounds, or leave it to a stop."""
-        if len(self._symbols) < 2:
+        middle_s = (start_s + end_s) / 2
+        if len(self._symbols) < 2 or not self._starts[0] < middle_s < self._ends[-1]:
             return
         apart = np.maximum(self._ends[:-1] - end_s, start_s - self._starts[1:])
         apart = np.maximum(apart, 0.0) - NEAR_S * self._pauses_after
@@ -66,11 +69,13 @@ class Timeline:
         self._is_placed[index] = True
 
     def set_edges(self, silent: NDArray[np.bool_], duration_s: float) -> None:
-        """Begin and end with the sound of the speech."""
+        """Begin and end with the sound of the speech, unless it is far from where it matches."""
         sounding = np.flatnonzero(~silent)
-        self._begin_after(0, 0.0, float(sounding[0]) / FRAME_HZ)
-        last_s = float(sounding[-1] + 1) / FRAME_HZ
-        self._end_before(len(self._symbols) - 1, last_s, duration_s)
+        first_s, last_s = float(sounding[0]) / FRAME_HZ, float(sounding[-1] + 1) / FRAME_HZ
+        if abs(self._starts[0] - first_s) < EDGE_S:
+            self._begin_after(0, 0.0, first_s)
+        if abs(self._ends[-1] - last_s) < EDGE_S:
+            self._end_before(len(self._symbols) - 1, last_s, duration_s)
 
     def phonemes(self, duration_s: float) -> Iterator[Phoneme]:
         """Yield sounds and pauses, from 0 to `duration_s`."""

@@ -1,13 +1,14 @@
 """Audio files and texts as chunks of features and samples, computed one at a time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from session.film import SAMPLE_RATE_HZ, FilmSpec
+from tts.alignment.recording import RecordingTimes
 from tts.speech import Speech
 from tts.voice import VoiceChoice, Voices
 from warm.engines.base import Engine
@@ -32,22 +33,47 @@ class Chunk:
     """Audio of these frames: 48 kHz, exactly as long."""
 
 
-def chunks_from_audio(path: Path, engine: Engine, spec: FilmSpec) -> Iterator[Chunk]:
+def chunks_from_audio(
+    path: Path, engine: Engine, spec: FilmSpec, times: RecordingTimes | None = None
+) -> Iterator[Chunk]:
     """Yield the chunks of an audio file; at most three windows of it are in memory.
 
-    The last frame is filled up with silence. Raises MediaError.
+    `times` are those of its phonemes, if its text is known. The last frame is filled up with
+    silence. Raises MediaError.
     """
-    before = np.zeros(0, np.float32)
+    before, start = np.zeros(0, np.float32), 0
     for window, after in with_next(windows(path)):
         context = np.concatenate([before, window, after])
-        speech = Speech(text="", samples=context, sample_rate_hz=SAMPLE_RATE_HZ, phonemes=None)
+        rows = encode_excerpt(engine, context, start - len(before), spec, times)
         first = len(before) // spec.samples_per_frame
-        rows = engine.encode_speech(speech, frames=frame_count(len(context), spec), fps=spec.fps)
         count = frame_count(len(window), spec)
         samples = np.zeros(count * spec.samples_per_frame, np.float32)
         np.clip(window, -1.0, 1.0, out=samples[: len(window)])
         yield Chunk(rows[first : first + count], samples)
-        before = window
+        before, start = window, start + len(window)
+
+
+def encode_excerpt(
+    engine: Engine, samples: Samples, start: int, spec: FilmSpec, times: RecordingTimes | None
+) -> NDArray[np.float32]:
+    """Return the features of an excerpt of a recording, which begins at sample `start`.
+
+    They follow the phonemes where these are known, and the sound alone elsewhere.
+    """
+    frames = frame_count(len(samples), spec)
+    start_s, end_s = start / SAMPLE_RATE_HZ, (start + len(samples)) / SAMPLE_RATE_HZ
+    middles_s = start_s + (np.arange(frames) + 0.5) / spec.fps
+    known = np.zeros(frames, bool) if times is None else times.is_known(middles_s)
+    speech = Speech(text="", samples=samples, sample_rate_hz=SAMPLE_RATE_HZ, phonemes=None)
+    if times is None or not known.any():
+        return engine.encode_speech(speech, frames=frames, fps=spec.fps)
+    said = replace(speech, phonemes=times.between(start_s, end_s))
+    rows = engine.encode_speech(said, frames=frames, fps=spec.fps)
+    if not known.all():
+        heard = engine.encode_speech(speech, frames=frames, fps=spec.fps)
+        rows = rows.copy()
+        rows[~known] = heard[~known]
+    return rows
 
 
 def chunks_from_text(

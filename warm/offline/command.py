@@ -17,19 +17,20 @@ SETTING_FLAGS = {
     "config": "--config",
 }
 """Names of this command's arguments to the server's flags for the same settings."""
-FILM_FLAGS = ("avatar", "out", "bbox_shift", "voice", "language", "speed")
+FILM_FLAGS = ("audio", "text", "avatar", "out", "bbox_shift", "voice", "language", "speed")
 """Flags that cannot be combined with --tasks, whose file has fields for them."""
 
 
 def add_render(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `render`."""
     command.set_defaults(run=run_render, refuse=command.error)
-    source = command.add_mutually_exclusive_group(required=True)
-    source.add_argument(
+    command.add_argument(
         "--audio", type=Path, metavar="FILE", help="audio file, or video with sound"
     )
-    source.add_argument("--text", help="text that a voice speaks instead")
-    source.add_argument("--tasks", type=Path, metavar="FILE", help="YAML file with many films")
+    command.add_argument(
+        "--text", help="text that a voice speaks; with --audio: what the audio says"
+    )
+    command.add_argument("--tasks", type=Path, metavar="FILE", help="YAML file with many films")
     command.add_argument("--avatar", metavar="ID|FILE", help="avatar, or a photo or video")
     command.add_argument("--out", type=Path, metavar="FILE.mp4", help="path of the film")
     command.add_argument(
@@ -64,6 +65,8 @@ def check_flags(arguments: argparse.Namespace) -> None:
     given = [name for name in FILM_FLAGS if getattr(arguments, name) is not None]
     if arguments.tasks is not None and given:
         arguments.refuse(f"--{given[0].replace('_', '-')} cannot be combined with --tasks")
+    if arguments.tasks is None and not {"audio", "text"} & set(given):
+        arguments.refuse("give --audio, --text or --tasks")
     if arguments.tasks is None and not {"avatar", "out"} <= set(given):
         arguments.refuse("--audio and --text need --avatar and --out")
 

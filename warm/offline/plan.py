@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from session.film import SAMPLE_RATE_HZ
 from session.fragmented.journal import journal_path
+from tts.registry import AUTO
 from tts.text.markup import check_text
 from tts.voice import BadSpeechRequest, VoiceChoice, Voices
 from warm.avatars.manifest import MANIFEST
@@ -43,7 +44,7 @@ class RenderPlan:
     """Settings for the task's video; None if the avatar is already prepared."""
     audio: AudioInfo | None
     spoken_text: tuple[str, VoiceChoice] | None
-    """The text and its voice, if there is no audio file."""
+    """The text and its voice; with an audio file, what it says and the voice to compare it with."""
     fingerprint: str
     """Digest of everything that determines the film; kept in its metadata."""
     is_done: bool
@@ -161,9 +162,11 @@ class Planner:
         if task.text is None:
             return None
         voice, language = task.voice, task.language
-        if voice is None and language is None:
-            voice, language = self.settings.voice, self.settings.language
         speed = self.settings.speed if task.speed is None else task.speed
+        if task.audio is not None:
+            voice, language, speed = AUTO, language or self.settings.language, 1.0
+        elif voice is None and language is None:
+            voice, language = self.settings.voice, self.settings.language
         try:
             text = check_text(task.text, max_chars=self.settings.max_text_chars).text
             return text, self.voices.choose(voice=voice, language=language, speed=speed)

@@ -13,7 +13,8 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from session.film import FilmSpec
+from session.film import SAMPLE_RATE_HZ, FilmSpec
+from tts.alignment.recording import RecordingTimes
 from tts.voice import Voices
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError, AvatarStore
@@ -28,6 +29,7 @@ from warm.offline.chunks import (
 from warm.offline.errors import RefusedTasks, UnfinishedFilm
 from warm.offline.mp4_file import Mp4File
 from warm.offline.plan import Planner, RenderPlan
+from warm.offline.recording_text import describe_unknown, find_times
 from warm.offline.render import RenderSetup, film_spec_of, render_film
 from warm.offline.task import RenderTask, describe
 from warm.prepare.progress import ProgressBar
@@ -180,6 +182,17 @@ class OfflineRunner:
 
     def _chunks(self, plan: RenderPlan, spec: FilmSpec) -> Iterator[Chunk]:
         if plan.task.audio is not None:
-            return chunks_from_audio(plan.task.audio, self.setup.engine, spec)
+            return chunks_from_audio(plan.task.audio, self.setup.engine, spec, self._times(plan))
         assert plan.spoken_text is not None
         return chunks_from_text(*plan.spoken_text, self.voices, self.setup.engine, spec)
+
+    def _times(self, plan: RenderPlan) -> RecordingTimes | None:
+        """Return the phonemes of an audio file whose text is given; report what the text lacks."""
+        if plan.audio is None or plan.spoken_text is None:
+            return None
+        assert plan.task.audio is not None
+        times = find_times(plan.task.audio, *plan.spoken_text, self.voices)
+        note = describe_unknown(times, plan.audio.samples / SAMPLE_RATE_HZ)
+        if note is not None:
+            self.report(f"Note: {plan.task.audio}: {note}")
+        return times

@@ -24,7 +24,7 @@ class RenderTask:
     """Position in the file, from 1; None on the command line."""
     audio: Path | None = None
     text: str | None = None
-    """Text for a voice, instead of an audio file."""
+    """Text for a voice; with an audio file, the text that it says."""
     avatar: str | None = None
     """Name of a prepared avatar."""
     video: Path | None = None
@@ -37,17 +37,13 @@ class RenderTask:
     speed: float | None = None
 
     def __post_init__(self) -> None:
-        self._require_one_of("audio", "text")
+        if self.audio is None and self.text is None:
+            raise self.error("audio or text", "neither is given; give one of them, or both.")
         self._require_one_of("avatar", "video")
         low, high = BBOX_SHIFTS
         if self.bbox_shift is not None and not low <= self.bbox_shift <= high:
             raise self.error("bbox_shift", f"is {self.bbox_shift}; allowed are {low} to {high}.")
-        if self.text is None:
-            for name in ("voice", "language", "speed"):
-                if getattr(self, name) is not None:
-                    raise self.error(
-                        name, "is allowed with text only; an audio file has its own voice."
-                    )
+        self._refuse_what_the_audio_has()
         if self.result.suffix.lower() != ".mp4":
             raise self.error("result", f"is {str(self.result)!r}; it must end in .mp4.")
 
@@ -55,6 +51,15 @@ class RenderTask:
         """Return an error that names the task and the field."""
         prefix = f"task {self.number}, " if self.number is not None else ""
         return BadTask(f"{prefix}{field}: {message}")
+
+    def _refuse_what_the_audio_has(self) -> None:
+        """Raise BadTask if a voice is chosen for an audio file, or a language without a text."""
+        names = () if self.audio is None else ("voice", "speed")
+        for name in (*names, *(() if self.text else ("language",))):
+            if getattr(self, name) is not None:
+                raise self.error(
+                    name, "is allowed with text only; an audio file has its own voice."
+                )
 
     def _require_one_of(self, *names: str) -> None:
         given = [name for name in names if getattr(self, name) is not None]

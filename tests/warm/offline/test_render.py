@@ -401,7 +401,10 @@ def test_every_invalid_task_is_listed_before_any_is_started(
             "tasks: [{avatar: a, text: b, result: c.avi}]",
             "task 1, result: is 'c.avi'; it must end in .mp4.",
         ),
-        ("tasks: [{avatar: a, result: c.mp4}]", "task 1, audio or text: neither is given"),
+        (
+            "tasks: [{avatar: a, result: c.mp4}]",
+            "task 1, audio or text: neither is given; give one of them, or both.",
+        ),
         (
             "tasks: [{avatar: a, video: v, text: t, result: c.mp4}]",
             "task 1, avatar or video: both are given",
@@ -474,7 +477,7 @@ def test_too_long_audio_is_refused(results: Path, capsys: pytest.CaptureFixture[
         ["--audio", "a.wav"],
         ["--audio", "a.wav", "--avatar", "tiny"],
         ["--tasks", "t.yaml", "--avatar", "tiny"],
-        ["--audio", "a.wav", "--text", "b", "--avatar", "tiny", "--out", "c.mp4"],
+        ["--tasks", "t.yaml", "--audio", "a.wav"],
         ["--avatar", "tiny", "--out", "c.mp4"],
     ],
 )
