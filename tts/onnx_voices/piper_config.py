@@ -17,8 +17,13 @@ PAD, BEGIN, END = "_", "^", "$"
 """Symbols that Piper adds around and between the phonemes of a sentence."""
 
 SAMPLE_RATES_HZ = range(8_000, 48_001)
-QUALITY_RATES_HZ = {"x_low": 16_000, "low": 16_000, "medium": 22_050, "high": 22_050}
-"""Sample rate of each quality that Piper names."""
+QUALITY_RATES_HZ = {
+    "x_low": (16_000,),
+    "low": (16_000,),
+    "medium": (22_050, 24_000),
+    "high": (22_050, 24_000, 44_100, 48_000),
+}
+"""Sample rates of each quality that Piper names."""
 DEFAULT_NOISE_SCALE, DEFAULT_LENGTH_SCALE, DEFAULT_NOISE_W = 0.667, 1.0, 0.8
 MAX_SCALE = 5.0
 MAX_ID = 100_000
@@ -116,11 +121,11 @@ def _sample_rate(raw: Mapping[str, Any]) -> int:
     audio = _mapping(raw, "audio")
     rate_hz = _integer(audio, "sample_rate", SAMPLE_RATES_HZ, inside="audio.")
     quality = audio.get("quality")
-    expected_hz = QUALITY_RATES_HZ.get(quality) if isinstance(quality, str) else None
-    if expected_hz not in (None, rate_hz):
+    usual_hz = QUALITY_RATES_HZ.get(quality, ()) if isinstance(quality, str) else ()
+    if usual_hz and rate_hz not in usual_hz:
         raise BadVoiceFile(
             f"has audio.sample_rate {rate_hz}, but voices of audio.quality {quality!r} have "
-            f"{expected_hz}: correct the wrong one of the two"
+            f"{' or '.join(map(str, usual_hz))}: correct the wrong one of the two"
         )
     return rate_hz
 

@@ -13,8 +13,8 @@ from tts.onnx_voices.level import gain_of, limited
 from tts.onnx_voices.piper_network import PiperNetwork, Scales
 from tts.workers.listener import SOUND_S
 
-MIN_SYMBOL_S, MAX_SYMBOL_S = 0.02, 0.4
-"""Mean duration of a phoneme in human speech, widely; another one shows a wrong sample rate."""
+MIN_SYMBOL_S, MAX_SYMBOL_S = 0.035, 0.16
+"""Mean duration of a symbol at a length_scale of 1; another one shows a wrong sample rate."""
 
 
 class PiperVoice:
@@ -37,7 +37,7 @@ class PiperVoice:
             )
         started_s = time.process_time()  # other work on the machine does not count
         sound = self._sound(request["check_ids"], scales)
-        self._check_sound(sound, phonemes=request["check_phonemes"])
+        self._check_sound(sound, phonemes=request["check_phonemes"], length=scales.length)
         self.pace = len(sound) / self._rate_hz / max(time.process_time() - started_s, 1e-6)
         self._gain = gain_of(sound, self._rate_hz)
 
@@ -70,10 +70,10 @@ class PiperVoice:
         pieces = self._network.pieces(prosody, sample_rate_hz=self._rate_hz)
         return np.concatenate(list(pieces))
 
-    def _check_sound(self, sound: NDArray[np.float32], *, phonemes: int) -> None:
+    def _check_sound(self, sound: NDArray[np.float32], *, phonemes: int, length: float) -> None:
         if not np.abs(sound).max(initial=0.0) > 0:
             raise BadVoiceFile("computes silence only")
-        mean_s = len(sound) / self._rate_hz / phonemes
+        mean_s = len(sound) / self._rate_hz / phonemes / length
         if not MIN_SYMBOL_S <= mean_s <= MAX_SYMBOL_S:
             raise BadVoiceFile(
                 f"speaks {1 / mean_s:.1f} phonemes a second at audio.sample_rate {self._rate_hz}, "

@@ -60,7 +60,7 @@ def test_keys_that_newer_versions_add_are_ignored() -> None:
         ({"audio": {"sample_rate": 22_050.0}}, "found 22050.0"),
         (
             {"audio": {"sample_rate": 44_100, "quality": "medium"}},
-            "audio.sample_rate 44100, but voices of audio.quality 'medium' have 22050",
+            "audio.sample_rate 44100, but voices of audio.quality 'medium' have 22050 or 24000",
         ),
         ({"phoneme_id_map": None}, "lacks phoneme_id_map"),
         ({"phoneme_id_map": {"_": [0], "^": [1]}}, r"lacks ['$'] in phoneme_id_map"),

@@ -238,7 +238,7 @@ def test_an_endless_sentence_is_refused(voices: PiperVoices) -> None:
         ({"espeak": {"voice": "xx-none"}}, "espeak-ng has no voice 'xx-none'"),
         ({"hop_length": 512}, "256 samples per unit of its durations, but hop_length"),
         (
-            {"audio": {"sample_rate": 48_000}, "inference": {"length_scale": 0.2}},
+            {"audio": {"sample_rate": 48_000}},
             "which no voice does: correct the sample rate",
         ),
         ({"phoneme_id_map": {**PHONEME_IDS, "ʒ": [9999]}}, "fails in onnxruntime"),
