@@ -13,6 +13,8 @@ from warm.settings.network import DEFAULT_PORTS
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CHANGED_BY_GET = frozenset({"/reset"})
 """Routes whose GET changes state."""
+SPENT_BY_GET = frozenset({"/voices/sample"})
+"""Routes whose GET changes nothing but costs: it may load a voice, or have another server speak."""
 OWN_SITE = "same-origin"
 """`Sec-Fetch-Site` of this server's page. `same-site` is another port or subdomain, which may
 belong to another server."""
@@ -37,8 +39,12 @@ def refuse_cross_site(app: Flask, allowed: AllowedOrigins) -> None:
     """Check every state change before its view runs and before its body is read."""
 
     def check() -> None:
-        if changes_state(request) and request.headers.get("Origin") not in allowed:
+        if request.headers.get("Origin") in allowed:
+            return
+        if changes_state(request):
             require_own_site(request)
+        elif request.url_rule is not None and request.url_rule.rule in SPENT_BY_GET:
+            refuse_reported_site(request)
 
     app.before_request(check)
 
@@ -50,6 +56,15 @@ def changes_state(request: Request) -> bool:
     if request.method == "GET":
         return request.url_rule.rule in CHANGED_BY_GET
     return request.method not in READING_METHODS
+
+
+def refuse_reported_site(request: Request) -> None:
+    """Raise CrossSiteRequest for a page of another site.
+
+    Over plain HTTP a browser reports no site for the sound of a page, so that none is accepted.
+    """
+    if {"Sec-Fetch-Site", "Origin"} & set(request.headers.keys()):
+        require_own_site(request)
 
 
 def require_own_site(request: Request) -> None:

@@ -18,6 +18,7 @@ ClientWith = Callable[..., FlaskClient]
 
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)", "Accept-Language": "en"}
 EVIL = "https://evil.example"
+SAMPLE = "/voices/sample?voice=espeak:en-us"
 FOREIGN = {
     "navigation": {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
     "form": {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Origin": EVIL},
@@ -118,6 +119,20 @@ def test_this_page_a_person_and_a_program_are_accepted(
     client: FlaskClient, method: str, rule: str, headers: Headers
 ) -> None:
     assert call(client, method, rule, headers).status_code != 403
+
+
+def test_a_page_of_another_site_makes_no_voice_speak(client: FlaskClient) -> None:
+    for name, headers in FOREIGN.items():
+        for method in ("GET", "HEAD"):
+            answer = client.open(SAMPLE, method=method, headers={**BROWSER, **headers})
+            assert (name, answer.status_code) == (name, 403)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "same-origin"}])
+def test_this_page_plays_samples_also_over_plain_http(
+    client: FlaskClient, headers: Headers
+) -> None:
+    assert client.get(SAMPLE, headers={**BROWSER, **headers}).status_code == 200
 
 
 @pytest.mark.parametrize("headers", OWN.values(), ids=OWN)
