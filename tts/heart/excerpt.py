@@ -23,16 +23,16 @@ _EARLIER_S = 0.06
 """A sound begins by so much before its stated start."""
 
 
-def last_words(symbols: str) -> str:
+def last_words(symbols: str, longest: int = CONTEXT_SYMBOLS) -> str:
     """Return the end of the symbols before a clause, as its context."""
-    tail = symbols[-CONTEXT_SYMBOLS:]
-    return tail if tail == symbols else tail[tail.find(SPACE) + 1 :]
+    tail = symbols[max(len(symbols) - longest, 0) :]
+    return tail if tail == symbols else tail.partition(SPACE)[2]
 
 
-def first_words(symbols: str) -> str:
+def first_words(symbols: str, longest: int = CONTEXT_SYMBOLS) -> str:
     """Return the beginning of the symbols after a clause, as its context."""
-    head = symbols[:CONTEXT_SYMBOLS]
-    return head if head == symbols else head[: max(head.rfind(SPACE), 0)]
+    head = symbols[:longest]
+    return head if head == symbols else head.rpartition(SPACE)[0]
 
 
 def excerpt(prosody: Prosody, first: int, last: int) -> Prosody | None:

@@ -17,8 +17,8 @@ _POWERS_DB = (-57.6, -53.2, -48.7, -43.7, -39.7, -36.0, -32.3, -28.0, -24.0, -21
 _SOUNDING = 1e-3
 """Frames within 30 dB of the strongest one count as sounding, as in `tts.loudness`."""
 _CONFIDENT_FRAMES = 4
-"""Sounding frames after which the first piece counts more than the estimate."""
-_MAX_GAIN_DB = 20.0
+"""Frames of average power after which the first piece counts more than the estimate."""
+_MAX_GAIN_DB = 30.0
 _FLOOR = 1e-9
 """Power of silence, far below that of any speech."""
 
@@ -48,9 +48,11 @@ def gain_of(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> fl
     """
     sounding = predicted > predicted.max(initial=0.0) * _SOUNDING
     known = sounding[: len(measured)]
-    frames = int(known.sum())
-    error_db = _level_db(measured[known]) - _level_db(predicted[: len(measured)][known])
-    level_db = _level_db(predicted[sounding]) + error_db * frames / (frames + _CONFIDENT_FRAMES)
+    estimated = predicted[: len(measured)][known]
+    loud_frames = estimated.sum() / max(predicted[sounding].sum(), _FLOOR) * sounding.sum()
+    error_db = _level_db(measured[known]) - _level_db(estimated)
+    confidence = loud_frames / (loud_frames + _CONFIDENT_FRAMES)
+    level_db = _level_db(predicted[sounding]) + error_db * confidence
     return float(10 ** (min(SPEECH_LEVEL_DBFS - level_db, _MAX_GAIN_DB) / 20))
 
 

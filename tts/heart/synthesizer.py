@@ -18,7 +18,9 @@ from tts.pauses import CLAUSE_PAUSE_S, LEAD_S, SENTENCE_PAUSE_S
 from tts.speech import Phoneme
 from tts.voice import SentenceFailed
 
-_PART_SYMBOLS = MAX_SYMBOLS - 2 * CONTEXT_SYMBOLS - 4
+_CLOSING_SYMBOLS = 3
+"""Two spaces and a comma between a text and its context."""
+_PART_SYMBOLS = MAX_SYMBOLS - 2 * CONTEXT_SYMBOLS - _CLOSING_SYMBOLS - 1
 """Symbols of a part of a text that the network cannot take at once; leaves room for its context."""
 
 _SENTENCE_ENDS, _CLAUSE_ENDS = frozenset(".!?…"), frozenset(",;:—")
@@ -117,9 +119,14 @@ class HeartSynthesizer:
 
     def _excerpt(self, symbols: str, before: str, after: str, speed: float) -> Prosody | None:
         """Return the prosody of symbols that are spoken between others; None without context."""
-        head = _closed(last_words(before)) + SPACE if before else ""
-        whole = head + symbols + (SPACE + first_words(after) if after else "")
-        if whole == symbols or len(whole) > MAX_SYMBOLS:
+        room = MAX_SYMBOLS - len(symbols) - _CLOSING_SYMBOLS
+        longest = min(CONTEXT_SYMBOLS, room // 2 if before and after else room)
+        if longest <= 0:
+            return None
+        words = last_words(before, longest), first_words(after, longest)
+        head = _closed(words[0]) + SPACE if words[0] else ""
+        whole = head + symbols + (SPACE + words[1] if words[1] else "")
+        if whole == symbols:
             return None
         prosody = self._network.prosody(whole, speed)
         return excerpt(prosody, len(head), len(head) + len(symbols))

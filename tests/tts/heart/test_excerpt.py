@@ -64,5 +64,6 @@ def test_context_is_made_of_whole_words() -> None:
     assert last_words(words) == first_words(words) == " ".join(["wˈɜɹd"] * 6)
     assert last_words("wˈɜɹd.") == first_words("wˈɜɹd.") == "wˈɜɹd."
     assert last_words("") == first_words("") == ""
-    assert len(last_words("a" * 100)) <= CONTEXT_SYMBOLS
-    assert first_words("a" * 100) == ""
+    assert last_words("a" * 100) == first_words("a" * 100) == ""
+    assert last_words("one two", 0) == first_words("one two", 0) == ""
+    assert len(last_words("two " * 100)) <= CONTEXT_SYMBOLS

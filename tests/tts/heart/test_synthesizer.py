@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tts.heart.g2p import HeartG2p
-from tts.heart.network import HeartNetwork
+from tts.heart.network import MAX_SYMBOLS, HeartNetwork, Prosody
 from tts.heart.synthesizer import HeartSynthesizer, PlannedSpeech
 from tts.heart.vocoder import HOP, SAMPLE_RATE_HZ
 from tts.loudness import PEAK_DBFS, SPEECH_LEVEL_DBFS, normalize_loudness
@@ -165,6 +165,22 @@ def test_a_clause_between_others_does_not_begin_like_a_sentence(voice: HeartSynt
         for n in (("", ""), (CLAUSES[0], CLAUSES[2]))
     )
     assert np.median(inside[:6]) < np.median(alone[:6])
+
+
+def test_the_longest_pieces_have_context_too(
+    voice: HeartSynthesizer, network: HeartNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = list[str]()
+    prosody = network.prosody
+
+    def noted(symbols: str, speed: float = 1.0) -> Prosody:
+        calls.append(symbols)
+        return prosody(symbols, speed)
+
+    monkeypatch.setattr(network, "prosody", noted)
+    middle = "as the weather had been so bad during the last weeks, " * 3
+    list(voice.plan(middle.strip(), is_end=False, neighbours=(CLAUSES[0], CLAUSES[2])))
+    assert 200 < len(calls[0]) <= MAX_SYMBOLS
 
 
 def test_neighbours_that_the_voice_cannot_read_are_ignored(voice: HeartSynthesizer) -> None:
