@@ -45,7 +45,7 @@ def test_a_sentence_that_is_louder_than_predicted_is_turned_down() -> None:
 
 def test_a_weak_first_piece_says_little_about_the_rest() -> None:
     energy = np.full(100, 7.0, np.float32)
-    energy[:60] = 3.0
+    energy[:60] = 1.0
     predicted = predicted_power(energy)
     gain = gain_of(predicted, predicted[:60] / 100)
     assert abs(gain_db(gain / gain_of(predicted, predicted[:60]))) < 4
