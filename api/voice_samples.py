@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from threading import Lock, Timer
 
 from isolation.process import RequestCancelled
-from tts.samples import sample_text, wav_bytes
+from tts.samples import sample_text
 from tts.speech import Speech
 from tts.voice import CancellableSpeech, VoiceChoice, VoiceUnavailable
+from warm.media.wav import wav_bytes
 
 MAX_KEPT = 16
 """Number of samples that are kept, of about 250 KB each."""

@@ -1,13 +1,6 @@
-"""Samples of voices: a sentence in the language of each voice, as a WAV file."""
-
-import io
-import wave
-from collections.abc import Iterable
-
-import numpy as np
+"""Samples of voices: a sentence in the language of each voice."""
 
 from tts.languages import look_up
-from tts.speech import Speech
 
 NUMBERS = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10."
 """Spoken in a language without a sentence here: every voice knows its numbers."""
@@ -41,23 +34,7 @@ SENTENCES = {
     "id": "Halo, senang bertemu dengan Anda. Beginilah suara saya saat berbicara.",
 }
 
-_FULL_SCALE = 32_767
-
 
 def sample_text(language: str) -> str:
     """Return what a voice says to present itself in a language (BCP 47)."""
     return SENTENCES.get(look_up(language, SENTENCES) or "", NUMBERS)
-
-
-def wav_bytes(speeches: Iterable[Speech]) -> bytes:
-    """Return sentences of one voice as a WAV file: mono, 16 bits."""
-    whole = [speech.completed() for speech in speeches]
-    samples = np.concatenate([speech.samples for speech in whole])
-    pcm = np.round(np.clip(samples, -1.0, 1.0) * _FULL_SCALE).astype("<i2")
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(whole[0].sample_rate_hz)
-        writer.writeframes(pcm.tobytes())
-    return file.getvalue()

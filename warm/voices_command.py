@@ -11,11 +11,12 @@ from tts.languages import look_up
 from tts.onnx_voices.kokoro import LISTED_WHILE_MISSING
 from tts.onnx_voices.kokoro import PREFIX as KOKORO
 from tts.onnx_voices.piper_infos import PREFIX
-from tts.samples import sample_text, wav_bytes
+from tts.samples import sample_text
 from tts.speech import Speech
 from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.installation import own_command
 from warm.kokoro_download import KokoroDownload, download_kokoro
+from warm.media.wav import wav_bytes
 from warm.settings import Settings, read_settings
 from warm.voice_download import VoiceDownload, download_voice
 from warm.voice_factory import configured_voices

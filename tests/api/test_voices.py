@@ -16,6 +16,7 @@ from tts.samples import NUMBERS, SENTENCES, sample_text
 from tts.speech import Speech
 from tts.text.sentences import Sentence
 from tts.voice import BadSpeechRequest, VoiceChoice, VoiceInfo, VoiceUnavailable
+from warm.media.wav import wav_bytes
 
 
 class SilentServer:
@@ -190,3 +191,15 @@ def test_a_name_that_is_no_voice_is_refused(espeak: EspeakVoices, name: str) -> 
     with pytest.raises(BadSpeechRequest) as refusal:
         VoiceRegistry([espeak]).choose(voice=name)
     assert refusal.value.field == "voice"
+
+
+def test_sentences_of_several_voices_have_one_sample_rate() -> None:
+    slow, fast = np.arange(8000) / 8000, np.arange(24_000) / 24_000
+    speeches = [
+        Speech("a", np.sin(2 * np.pi * 440 * at).astype(np.float32) / 2, len(at), None)
+        for at in (slow, fast)
+    ]
+    samples = pcm(wav_bytes(speeches))
+    assert len(samples) == pytest.approx(48_000, abs=10)
+    for second in (samples[:24_000], samples[-24_000:]):
+        assert np.abs(np.fft.rfft(second)).argmax() == 440
