@@ -66,17 +66,19 @@ class VoiceRegistry:
         return VoiceChoice(voice=info.id, language=_language_of(info, language), speed=pace)
 
     def for_rehearsal(self, choice: VoiceChoice) -> VoiceChoice | None:
-        """Return the choice; for a voice of another server the best one of this machine.
+        """Return the choice, or the best voice of this machine that need not be loaded.
 
-        A start must neither wait for another server nor cost anything there. None if no voice of
-        this machine can speak.
+        A start must not wait for a voice, which is loaded in the background, nor for another
+        server, nor cost anything there. None if there is no such voice.
         """
-        if not self._voice(choice.voice, "voice").is_remote:
+        chosen = self._find(choice.voice)
+        if chosen is not None and _is_resident(chosen):
             return choice
-        try:
-            return self.choose()
-        except BadSpeechRequest:
-            return None
+        for language in (choice.language, DEFAULT_LANGUAGE):
+            for info in filter(_is_resident, self._candidates(language)):
+                tag = look_up(language, info.languages) or info.languages[0]
+                return VoiceChoice(voice=info.id, language=tag, speed=choice.speed)
+        return None
 
     def speak(self, text: str, choice: VoiceChoice) -> SpokenText:
         """Yield one `Speech` per sentence of `text`, each synthesized on demand.
@@ -219,6 +221,11 @@ class VoiceRegistry:
     def _family_of(self, voice: str) -> VoiceFamily:
         prefix = voice.partition(":")[0]
         return next(family for family in self._families if family.prefix == prefix)
+
+
+def _is_resident(info: VoiceInfo) -> bool:
+    """Return True if a voice can speak at once, on this machine."""
+    return not info.is_remote and not info.loads and info.problem is None
 
 
 def _language_of(info: VoiceInfo, language: str | None) -> str:

@@ -30,6 +30,8 @@ class VoiceInfo:
     """False if it is too slow on this machine to speak while people listen."""
     is_remote: bool = False
     """True if texts are sent to another server."""
+    loads: bool = False
+    """True if it is loaded in the background: its first sentence may wait for that."""
     problem: str | None = None
     """Why it cannot speak at present, and the remedy; None if it can."""
 

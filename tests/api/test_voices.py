@@ -3,6 +3,7 @@
 import io
 import wave
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from flask.testing import FlaskClient
 from api.voice_samples import MAX_KEPT, SamplesBusy, VoiceSamples
 from tts.catalogue import espeak_voices
 from tts.espeak.voices import EspeakVoices
+from tts.heart.voices import HeartVoices
 from tts.registry import VoiceRegistry
 from tts.samples import NUMBERS, SENTENCES, sample_text
 from tts.speech import Speech
@@ -84,6 +86,7 @@ def test_each_voice_is_listed_with_what_its_users_need(client: FlaskClient) -> N
         "knows_phonemes": True,
         "streams": False,
         "is_live": True,
+        "loads": False,
         "is_remote": False,
         "problem": None,
         "sample_url": "/voices/sample?voice=espeak%3Ade",
@@ -174,6 +177,17 @@ def test_auto_is_the_best_voice_of_the_language() -> None:
     assert voices.choose(voice="auto").voice == "espeak:en-us"
     assert voices.choose(voice="AUTO", language="de-AT").voice == "espeak:de"
     voices.close()
+
+
+def test_a_start_rehearses_with_a_voice_that_need_not_be_loaded(espeak: EspeakVoices) -> None:
+    with closing(HeartVoices()) as heart:
+        voices = VoiceRegistry([heart, espeak])
+        assert voices.choose().voice == "heart"
+        rehearsed = voices.for_rehearsal(voices.choose(speed=1.5))
+        assert rehearsed == VoiceChoice(voice="espeak:en-us", language="en-US", speed=1.5)
+        german = voices.choose(voice="espeak:de+male")
+        assert voices.for_rehearsal(german) == german
+        assert VoiceRegistry([heart]).for_rehearsal(voices.choose()) is None
 
 
 def test_a_variant_of_espeak_is_a_voice_of_its_own(espeak: EspeakVoices) -> None:

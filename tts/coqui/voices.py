@@ -172,6 +172,7 @@ class CoquiVoices:
             sample_rate_hz=described.rate_hz or loaded.summary.sample_rate_hz,
             phoneme_times="own" if described.knows_symbols else times,
             is_live=loaded.is_live,
+            loads=True,
             problem=loaded.problem,
         )
 

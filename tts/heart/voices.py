@@ -31,6 +31,7 @@ INFO = VoiceInfo(
     licence="Apache-2.0; the package hibari-tts, loaded at run time",
     sample_rate_hz=SAMPLE_RATE_HZ,
     streams=True,
+    loads=True,
 )
 ALIASES = frozenset(["heart", "hibari:heart"])
 PACKAGES = ("hibari", "onnxruntime", "scipy")

@@ -206,6 +206,7 @@ def _info(name: str, problem: str | None, *, is_live: bool) -> VoiceInfo:
         licence=LICENCE,
         sample_rate_hz=SAMPLE_RATE_HZ,
         is_live=is_live,
+        loads=True,
         problem=problem,
     )
 

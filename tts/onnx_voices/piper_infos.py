@@ -43,6 +43,7 @@ def info_of(voice: PiperFile, letters: PhonemeTimes) -> VoiceInfo:
         phoneme_times=letters if config is not None and config.phoneme_type == "text" else "own",
         streams=config is not None and config.phoneme_type == "espeak",
         is_live=voice.is_live,
+        loads=True,
         problem=voice.problem,
     )
 

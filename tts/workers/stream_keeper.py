@@ -62,7 +62,7 @@ class StreamKeeper:
         self.is_ready = False
         """True if the process has loaded its voice."""
         self.problem: str | None = None
-        """Why the process cannot start; None if it can, or was not tried."""
+        """Why the process cannot start, after several attempts; None if it can or was not tried."""
         self._worker: WorkerProcess | None = None
         self._is_wanted = False
         self._table = StreamTable(limits, name)
@@ -272,9 +272,9 @@ class StreamKeeper:
         self._failed_starts += 1
         if isinstance(error, CannotStart):
             self._failed_starts = max(self._failed_starts, START_ATTEMPTS)
-        self.problem = str(error)
         log.warning("the %s cannot be started: %s", self._name, error)
         if self._failed_starts >= START_ATTEMPTS:
+            self.problem = str(error)
             self._table.end_all(VoiceUnavailable(f"the {self._name} cannot start: {error}"))
         self._failed_at_s = time.monotonic()
         self._retry_at_s = self._failed_at_s + self._retry_delay_s()

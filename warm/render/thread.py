@@ -344,7 +344,11 @@ class RenderThread:
     def _rehearse(self) -> None:
         """Render a short text once; a device that fails now is reloaded as at any other time."""
         voices = self._resources.voices
-        choice = VoiceResolver(self._settings, voices).choose(Choices())
+        try:
+            choice = VoiceResolver(self._settings, voices).choose(Choices())
+        except BadSpeechRequest as error:  # it failed to load since the settings were read
+            log.warning("the voice of the settings cannot speak: %s", error)
+            choice = voices.choose()
         known = voices.for_rehearsal(choice) if isinstance(voices, RehearsableVoices) else choice
         try:
             if known is not None:

@@ -377,10 +377,11 @@ def test_a_text_that_waits_for_others_too_long_is_an_error_of_the_voice(tmp_path
 
 
 def test_a_process_that_does_not_finish_loading_is_stopped() -> None:
+    limit = "(gave no answer within|got too little processor time in) 0.6 s"
     with closing(client(StreamLimits(start_s=0.6), slow_s=3600.0)) as voice:
-        with pytest.raises(VoiceUnavailable, match=r"cannot start: gave no answer within 0.6 s"):
+        with pytest.raises(VoiceUnavailable, match=f"cannot start: {limit}"):
             say(voice, "hello")
-        assert voice.problem == "gave no answer within 0.6 s"
+        assert re.fullmatch(limit, voice.problem or "")
 
 
 def test_a_voice_that_cannot_load_is_reported_and_tried_again(tmp_path: Path) -> None:
