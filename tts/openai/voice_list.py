@@ -77,7 +77,7 @@ class VoiceList:
             voices, problem = None, self._client.redacted(str(error))
         with self._lock:
             self._is_reading = False
-            if problem != self._problem and problem is not None:
+            if problem not in (None, self._problem) and not self._is_closed:
                 log.warning("the voices of the speech server are unknown: it %s", problem)
             self._problem = problem
             self._next_s = time.monotonic() + (FRESH_S if problem is None else RETRY_S)
