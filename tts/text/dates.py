@@ -16,7 +16,7 @@ _ISO_TIME = re.compile(
 )
 _DECADE = re.compile(
     r"(?:(?<![\w.,])(1[0-9]|20)|(?<!\w)['’]|(?<=\bthe )|(?<=\bmid-)|(?<=\bearly )|(?<=\blate )"
-    r"|(?<=\btheir )|(?<=\bhis )|(?<=\bher )|(?<=\bmy ))([02-9])0['’]?s(?!\w)"
+    r"|(?<=\btheir )|(?<=\bhis )|(?<=\bher )|(?<=\bmy ))([0-9])0['’]?s(?!\w)"
 )
 _TENS = (
     "twenties thirties forties fifties sixties seventies eighties nineties".split()  # noqa: SIM905
@@ -122,7 +122,9 @@ def decade_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
         return
     for match in _DECADE.finditer(draft.pattern):
         century, ten = match.group(1) or "", int(match.group(2))
-        if ten:
+        if ten == 1 and century:
+            yield said(match, f"{century} tens")
+        elif ten:
             yield said(match, f"{century} {_TENS[ten - 2]}".strip())
         elif century in ("18", "19"):
             yield said(match, f"{century} hundreds")

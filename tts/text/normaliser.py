@@ -16,6 +16,7 @@ from tts.text.symbols import (
     arrow_edits,
     blank_edits,
     emoticon_edits,
+    glued_edits,
     greek_edits,
     identifier_edits,
     operator_edits,
@@ -25,7 +26,7 @@ from tts.text.symbols import (
     space_edits,
 )
 from tts.text.vocabulary import Vocabulary, vocabulary_of
-from tts.text.wording import abbreviation_edits, capital_edits, long_letter_edits
+from tts.text.wording import abbreviation_edits, capital_edits, long_letter_edits, roman_edits
 
 _PLAIN = re.compile(r"(?:[a-z]|(?<![a-z])[A-Z](?=[a-z' ])|[ '](?=\w)|[,;] (?=\w))*[.!?]? ?")
 """Most sentences: nothing in them is to be replaced."""
@@ -44,8 +45,10 @@ _STEPS: Sequence[Callable[[Draft, Vocabulary], Iterator[Edit]]] = (
     path_edits,
     code_edits,
     rule_edits,
+    glued_edits,
     blank_edits,
     abbreviation_edits,
+    roman_edits,
     *NUMBER_STEPS,
     arrow_edits,
     operator_edits,

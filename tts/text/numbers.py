@@ -11,7 +11,7 @@ from tts.text.amounts import said
 from tts.text.dates import DATE, ISO_DATE, date_edits, day_edits, decade_edits, time_edits
 from tts.text.draft import Draft, Edit
 from tts.text.money import money_edits
-from tts.text.quantities import fraction_edits, unit_edits
+from tts.text.quantities import fraction_edits, length_edits, unit_edits
 from tts.text.vocabulary import Vocabulary
 
 MAX_NUMBER_DIGITS = 12
@@ -39,8 +39,8 @@ _VERSION = re.compile(
     r"(?<![\w.,])(?:([vV])\.?\s?)?(\d+(?:\.\d+)+)(?:-?(alpha|beta|rc)[.-]?(\d*))?(?![\w]|\.\w)"
 )
 _RANGE = re.compile(
-    r"(?<![\w.,\-–—+/])((?:[$€£¥₹]\s?)?\d[\d.,:]*)(\s?(?:[%°$€£¥]|°C|km|m|cm|mm|kg|g|h|min|s)?)"
-    r"(\s?[–—‒]\s?|-)(?=(?:[$€£¥₹]\s?)?\d[\d.,:]*(?![\w\-–]))"
+    r"(?<![\w.,:\-–—+/])((?:[$€£¥₹]\s?)?\d[\d.,:]{0,15})(\s?(?:[%°$€£¥]|°C|km|m|cm|mm|kg|g|h|min|s)?)"
+    r"(\s?[–—‒]\s?|-)(?=(?:[$€£¥₹]\s?)?\d[\d.,:]{0,15}(?![\w\-–.,:]*[\w\-–]))"
 )
 _WORD_RANGE = re.compile(
     r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)[a-z]*\.?"
@@ -155,6 +155,7 @@ NUMBER_STEPS: tuple[Step, ...] = (
     day_edits,
     range_edits,
     time_edits,
+    length_edits,
     money_edits,
     version_edits,
     group_edits,

@@ -17,6 +17,10 @@ _UNIT = re.compile(
 _SPACED_UNITS = frozenset(["m", "g", "l", "h", "s", "L"])
 """Letters that are units in all positions; those after a year or a pronoun are none: `1990s`."""
 _DEGREES = re.compile(rf"(?<![\w.,])([-−–]?)({NUMBER})\s?(?:°\s?([CF])\b|°|℃)")
+_RATIO = re.compile(r"(?<![\w:.,])(\d{1,3}):(\d|[6-9]\d|\d{3})(?![\w:]|[.,]\d)")
+"""The second number is none of minutes."""
+_FEET = re.compile(r"(?<![\w.,])(\d{1,3})['′](?:\s?(\d{1,2})(?:\"|''|″)?)?(?!\w)")
+_INCHES = re.compile(r"(?<![\w.,/])(\d+(?:\.\d+)?)[\"″](?!\w)")
 _PERCENT_FIRST = frozenset(["zh", "tr"])
 _PERCENT_BEFORE = re.compile(rf"(?<![\w%])%\s?({NUMBER})(?!\w)")
 """As Turkish writes it."""
@@ -54,6 +58,24 @@ def unit_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
     for match in _DEGREES.finditer(draft.pattern):
         yield from _degrees_edit(match, vocabulary)
     yield from _percent_edits(draft, vocabulary)
+
+
+def length_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
+    """Read English feet and inches, and ratios."""
+    for match in _RATIO.finditer(draft.pattern):
+        if vocabulary.has_words:
+            yield said(match, f"{match.group(1)} {vocabulary.word('range')} {match.group(2)}")
+    if vocabulary.language != "en":
+        return
+    for match in _FEET.finditer(draft.pattern):
+        feet, inches = match.groups()
+        if inches:
+            yield said(match, f"{feet} foot {inches}")
+        else:
+            yield said(match, f"{feet} {'foot' if feet == '1' else 'feet'}")
+    if draft.pattern.count('"') % 2:  # not the end of a quotation
+        for match in _INCHES.finditer(draft.pattern):
+            yield said(match, f"{match.group(1)} {'inch' if match.group(1) == '1' else 'inches'}")
 
 
 def _percent_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:

@@ -63,7 +63,9 @@ _OPERATORS = (
     (re.compile(r"(?<=\w)>(?=\.?\d)"), "greater"),
     (re.compile(r"(?<=[\w\ue000])\+\+(?!\w)"), "plus plus"),
 )
-_DOUBLE_QUOTE = re.compile(r"(?<!\d)\"|(?<=\d)\"(?=\w)")
+_GLUED = re.compile(r"(?<=[^\W\d_])[,;!?:](?=[^\W\d_])")
+_GLUED_STOP = re.compile(r"(?<=[a-zß-ÿа-я][a-zß-ÿа-я])[.](?=[A-ZÀ-ÞА-Я][a-zß-ÿа-я])")
+_DOUBLE_QUOTE = re.compile('"')
 _QUOTED = re.compile(r"(?<!\w)'(?=[^\W\d][^']{0,200}(?:'\w[^']{0,200}){0,5}'(?!\w))")
 _END_QUOTE = re.compile(r"(?<=[^\W\d])'(?!\w)|(?<=[.,!?])'")
 _GREEK_LETTER = re.compile(r"(?<![Ͱ-Ͽἀ-῿])[Ά-ώἀ-ῼ](?![Ͱ-Ͽἀ-῿])")
@@ -100,6 +102,13 @@ def blank_edits(draft: Draft, _vocabulary: Vocabulary) -> Iterator[Edit]:
     """Reduce blanks to single spaces: patterns that follow take linear time."""
     for match in _BLANKS.finditer(draft.pattern):
         yield Edit(*match.span(), " ")
+
+
+def glued_edits(draft: Draft, _vocabulary: Vocabulary) -> Iterator[Edit]:
+    """Add the space that is missing after a mark between two words: "What?No!Yes." """
+    for pattern in (_GLUED, _GLUED_STOP):
+        for match in pattern.finditer(draft.pattern):
+            yield Edit(match.end(), match.end(), " ")
 
 
 def rule_edits(draft: Draft, _vocabulary: Vocabulary) -> Iterator[Edit]:

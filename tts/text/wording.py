@@ -38,6 +38,18 @@ _SOUND = re.compile(r"(?:[hmszrfpt])+", re.IGNORECASE)
 _LONGEST_SOUND = 3
 _MOST_RUNS = 5
 
+_NAME_AND_ROMAN = re.compile(r"\b([A-Z][a-z]+)\s(?=[IVX]{2})(X{0,2}(?:IX|IV|V?I{0,3}))(?!\w)")
+_NUMBERED = frozenset(
+    """
+    War Chapter Part Volume Book Act Scene Phase Type Class Section Article Appendix Level Grade
+    Tier Mark Stage Title Bowl Fantasy Figure Table Unit Module Annex Schedule Apollo Saturn Episode
+    Season Round Group Division Corps Army Paragraph Lesson Exhibit
+    """.split()  # noqa: SIM905 - as above
+)
+_ROMAN_VALUES = {"I": 1, "V": 5, "X": 10}
+_SUFFIXES = {1: "st", 2: "nd", 3: "rd"}
+_TEENS = range(11, 14)
+
 _ABBREVIATIONS = {
     "en": {
         "Mr.": "Mister", "Mrs.": "Missis", "Ms.": "Miz", "Dr.": "Doctor", "Prof.": "Professor",
@@ -144,6 +156,27 @@ def _is_doubled(letter: str, word: str) -> bool:
     """Return True if an English word is spelt with two of a letter that was repeated."""
     patterns = {"o": _DOUBLE_O, "e": _DOUBLE_E, "l": _DOUBLE_L}
     return bool(patterns.get(letter, _DOUBLE_CONSONANTS).match(word))
+
+
+def roman_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
+    """Read Roman numerals after an English name: "Henry the 8th", "Chapter 4"."""
+    if vocabulary.language != "en":
+        return
+    for match in _NAME_AND_ROMAN.finditer(draft.pattern):
+        name, numeral = match.groups()
+        number = _value_of(numeral)
+        words = str(number) if name in _NUMBERED else f"the {number}{_english_suffix(number)}"
+        yield Edit(*match.span(2), words, is_protected=True)
+
+
+def _value_of(numeral: str) -> int:
+    values = [_ROMAN_VALUES[each] for each in numeral]
+    following = [*values[1:], 0]
+    return sum(-one if one < two else one for one, two in zip(values, following, strict=True))
+
+
+def _english_suffix(number: int) -> str:
+    return "th" if number % 100 in _TEENS else _SUFFIXES.get(number % 10, "th")
 
 
 def abbreviation_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:

@@ -69,7 +69,6 @@ ENGLISH = [
     ("NASA and UNESCO agree", "NASA and UNESCO agree"),
     ("sooooo coooool, yesss, nooooo, allllways", "so cool, yes, no, always"),
     ("sweeeet, loooook, hmmmm", "sweet, look, hmm"),
-    ("Louis XIII", "Louis XIII"),
     ("zero\u200bwidth and soft\u00adhyphen", "zerowidth and softhyphen"),
     ("\u202eright\u202c", "right"),
     ("ＦＵＬＬ ｗｉｄｔｈ １２", "FULL width 12"),
@@ -83,9 +82,15 @@ ENGLISH = [
     ("No. 5, p. 12, vol. 3", "number 5, page 12, volume 3"),
     ("No. We stay.", "No. We stay."),
     ("~5 minutes, ≈ 10", "about 5 minutes, about 10"),
-    ("it's 5'10\" and rock 'n' roll", "it's 5'10\" and rock n roll"),
+    ("it's rock 'n' roll", "it's rock n roll"),
     ("well-known and/or state-of-the-art", "well-known and/or state-of-the-art"),
-    ("It ended.Then we left.", "It ended.Then we left."),
+    ("It ended.Then we left,ok?No!", "It ended. Then we left, ok? No!"),
+    ("He is 5'10\" or 6' tall", "He is 5 foot 10 or 6 feet tall"),
+    ("A 55\" TV", "A 55 inches TV"),
+    ("\"I am 5\" he said", "I am 5 he said"),
+    ("Louis XIII, World War II, Chapter IV, iPhone X", "Louis the 13th, World War 2, Chapter 4, "
+     "iPhone X"),
+    ("in 16:9 or 4:3 at 10:30", "in 16 to 9 or 4 to 3 at 10:30"),
     ("bit.ly/abc, docs.site.org/a.html#b", "bit dot l y slash abc, docs dot site dot org slash "
      "eigh dot html"),
     ("ME@EXAMPLE.COM", "ME at example dot com"),
@@ -95,7 +100,7 @@ ENGLISH = [
     ("-$5, $5/month, US$ 3", "minus 5 dollars, 5 dollars per month, 3 dollars"),
     ("5min 30s, 2 hrs, 6ft, 60Hz", "5 minutes 30 seconds, 2 hours, 6 feet, 60 hertz"),
     ("20 m² of 5 km³", "20 square meters of 5 cubic kilometers"),
-    ("in the 80s, the '90s, 2010s", "in the eighties, the nineties, 2010s"),
+    ("in the 80s, the '90s, 2010s", "in the eighties, the nineties, 20 tens"),
     ("p<0.05, x += 1, +/-3", "p is less than 0.05, x plus equals 1, plus or minus 3"),
     ("AB12-CD34, GPT-4, B-52", "eigh B 1 2, C D 3 4, GPT-4, B-52"),
     ("3*4 = 12, 1 + 1", "3 times 4 equals 12, 1 plus 1"),
@@ -196,8 +201,8 @@ def test_any_text_is_read_without_error_and_keeps_its_places(text: str, language
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", "a.", "1", "1.", "1-", "a@", "/a", "a_", "A", "aB", "x^", ":-", "->", "0x1f", "\u0301",
-     " |",     "+1 ", "www.", "C:\\a ", "(", "5 km ", "=", "$1,", "½", "é", "字", "1 000 "],
+    ["a", "a.", "1", "1.", "1-", "1:", "a@", "/a", "a_", "A", "aB", "x^", ":-", "->", "0x1f",
+     "\u0301", " |", "+1 ", "www.", "C:\\a ", "(", "5 km ", "=", "$1,", "½", "é", "字", "1 000 "],
 )  # fmt: skip
 def test_long_runs_take_linear_time(piece: str) -> None:
     """Fails if a pattern tries every end for every beginning: that takes minutes."""
