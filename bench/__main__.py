@@ -30,6 +30,7 @@ TOPICS = {
     "voice_joins": "bench.speech.joins",
     "voice_speed": "bench.speech.speed",
     "voice_texts": "bench.voice_texts",
+    "voice_alignment": "bench.speech.alignment",
     "hostile": "bench.hostile",
     "lips": "bench.faces.lips",
     "mouth": "bench.faces.mouth",

@@ -29,9 +29,10 @@ def open_families(
     """
     espeak = IsolatedEspeak()
     robots = EspeakVoices(espeak)
-    align = Aligner(ReferenceVoices([robots]))
+    heart = HeartVoices()
+    align = Aligner(ReferenceVoices([heart, robots]))
     return [
-        HeartVoices(),
+        heart,
         PiperVoices(voices_dir, espeak, align=align),
         KokoroVoices(voices_dir, espeak),
         robots,

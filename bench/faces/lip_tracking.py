@@ -1,6 +1,6 @@
 """Renders sentences with an avatar and tracks the lips in the composited pictures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -11,6 +11,8 @@ from bench.avatars import TALKING_VIDEO, film_spec, load_engine
 from bench.faces.lip_measures import Curve, MeasuredSentence
 from session.film import FilmSpec
 from tts.catalogue import espeak_voices
+from tts.heart.voices import HeartVoices
+from tts.registry import VoiceRegistry
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import PreparationSettings
@@ -25,13 +27,22 @@ from warm.render.compositing import composite, patch_requests
 BATCH = 16
 
 
-def measure_sentences(avatar: Avatar, texts: Sequence[str]) -> Iterator[MeasuredSentence]:
+def heart_voices() -> VoiceRegistry:
+    """Return the voice `heart` alone."""
+    return VoiceRegistry([HeartVoices()])
+
+
+def measure_sentences(
+    avatar: Avatar,
+    texts: Sequence[str],
+    open_voices: Callable[[], VoiceRegistry] = espeak_voices,
+) -> Iterator[MeasuredSentence]:
     """Say and render every text in turn, and track the lips in every picture."""
     tracker, cursor = LipTracker.create(avatar), 0
-    with closing(espeak_voices()) as voices:
+    with closing(open_voices()) as voices:
         for text in texts:
             for speech in voices.speak(text, voices.choose()):
-                sentence = tracker.measure(speech, cursor)
+                sentence = tracker.measure(speech.completed(), cursor)
                 cursor += len(sentence.gap)
                 yield sentence
 

@@ -29,15 +29,19 @@ from bench.faces.lip_measures import (
     widest_a,
 )
 from bench.faces.lip_sentences import SENTENCES
-from bench.faces.lip_tracking import measure_sentences, talking_video_gaps
+from bench.faces.lip_tracking import heart_voices, measure_sentences, talking_video_gaps
 from bench.figure import Figure
+from bench.speech import time_sentences, word_sentences
 from warm.engines.viseme.shape import FULL_GAP_IOD
 from warm.face.landmarks import CLOSED_GAP_IOD
+
+UNSEEN = (*time_sentences.MEASURED, *word_sentences.MEASURED)[:200]
+"""Sentences on which no curve was tuned."""
 
 
 def measure(out: Path) -> list[Figure]:
     """Measure all sentences on the demo portrait, and a quarter on the talking video if present."""
-    figures = measure_portrait(out, len(SENTENCES))
+    figures = measure_portrait(out, len(SENTENCES)) + measure_heart(out, len(UNSEEN))
     return figures + (measure_video(out, len(SENTENCES) // 4) if TALKING_VIDEO.is_file() else [])
 
 
@@ -48,6 +52,15 @@ def measure_portrait(out: Path, count: int) -> list[Figure]:
         sentences = list(measure_sentences(avatar, SENTENCES[:count]))
     plot(sentences, out / "lips_portrait.png")
     return [*sync_figures(sentences, "lips"), *shape_figures(sentences, "lips")]
+
+
+def measure_heart(out: Path, count: int) -> list[Figure]:
+    """Measure the first `count` unseen sentences in the voice `heart` on the demo avatar."""
+    with TemporaryDirectory() as folder:
+        avatar = prepare_demo(Path(folder))
+        sentences = list(measure_sentences(avatar, UNSEEN[:count], heart_voices))
+    plot(sentences, out / "lips_heart.png")
+    return [*sync_figures(sentences, "lips, heart"), *shape_figures(sentences, "lips, heart")]
 
 
 def measure_video(out: Path, count: int) -> list[Figure]:
@@ -119,11 +132,12 @@ def main() -> None:
         prog="python -m bench.faces.lips", description="Measure lip sync in the rendered pictures."
     )
     parser.add_argument("--sentences", type=int, default=20, help="how many of the 200")
-    parser.add_argument("--avatar", choices=("portrait", "video"), default="portrait")
+    parser.add_argument("--avatar", choices=("portrait", "heart", "video"), default="portrait")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the plots")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    run = measure_portrait if arguments.avatar == "portrait" else measure_video
+    runs = {"portrait": measure_portrait, "heart": measure_heart, "video": measure_video}
+    run = runs[arguments.avatar]
     for figure in run(arguments.out, arguments.sentences):
         sign = ">=" if figure.better == "higher" else "<="
         verdict = "ok" if figure.reached else "MISSED"
