@@ -19,6 +19,8 @@ _MARKS = str.maketrans(
     {**dict.fromkeys('"`“”„‟«»', ""), **dict.fromkeys("[{", "("), **dict.fromkeys("]}", ")")}
     | dict.fromkeys("‐‑−", "-")
 )
+_WORD_AND_STOP = re.compile(r"\b(no|nos|fig|Sun)\.(?! ?\d)")
+"""Words that hibari-tts takes for abbreviations: "I said no." would end in "number"."""
 _GLUED_MARK = re.compile(r"([!?;]+)(?=\w)")
 _WWW = re.compile(r"(?<![\w.])www\.(?=\w)", re.IGNORECASE)
 _DOTTED_TIME = re.compile(
@@ -49,6 +51,7 @@ def readable_text(text: str) -> str:
     text = "".join(map(_plain_number, unicodedata.normalize("NFC", text)))
     text = "".join(map(_plain_mark, text.translate(_MARKS))).replace(")(", ") (")
     text = _GLUED_MARK.sub(r"\1 ", text)
+    text = _WORD_AND_STOP.sub(r"\1 .", text)
     text = _GREEK_LETTER.sub(_name_of_letter, text)
     text = _WWW.sub("w w w dot ", text)
     text = _DOTTED_TIME.sub(lambda match: match.group().replace(".", ":"), text)

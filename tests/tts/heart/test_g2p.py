@@ -44,7 +44,8 @@ def test_a_number_with_commas_of_any_length_can_be_said(g2p: HeartG2p, groups: i
     ("at 3.30 on Monday", "at 3:30 on Monday"), ("by 12.05pm", "by 12:05pm"),
     ("1249 dollars", "1,249 dollars"), ("1350 kilometers", "1,350 kilometers"),
     ("3 1/2 cups", "three and one half cups"), ("2½ miles", "2 and one half miles"),
-    ("No. 5", "number five"), ("① and ⑿", "1 and 12"), ("١٢٣", "123"), ("x is α", "x is alpha"),
+    ("No. 5", "number five"), ("I said no.", "I said no"), ("It is the Sun.", "It is the Sun"),
+    ("① and ⑿", "1 and 12"), ("١٢٣", "123"), ("x is α", "x is alpha"),
     ("Ｈｅｌｌｏ", "Hello"), ("𝐇𝐞𝐥𝐥𝐨", "Hello"), ("cafe\u0301", "café"),
 ])  # fmt: skip
 def test_numbers_and_letters_are_read_as_people_say_them(
