@@ -16,7 +16,6 @@ from tts.speech import Speech
 from tts.voice import VoiceChoice, VoiceInfo, Voices
 from warm.installation import own_command
 from warm.kokoro_download import KokoroDownload, download_kokoro
-from warm.media.wav import wav_bytes
 from warm.settings import Settings, read_settings
 from warm.voice_download import VoiceDownload, download_voice
 from warm.voice_factory import configured_voices
@@ -88,6 +87,8 @@ def run_try(arguments: argparse.Namespace) -> int:
         text = arguments.text or sample_text(choice.language)
         list(voices.speak(sample_text(choice.language), choice))  # loads the voice
         speeches, first_s, all_s = timed_speech(voices, text, choice)
+    from warm.media.wav import wav_bytes  # noqa: PLC0415 - loads PyAV, for this command only
+
     write(wav_bytes(speeches), output_of(arguments.output, choice.voice))
     seconds = sum(speech.duration_s for speech in speeches)
     print(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from tts.alignment.products import product
@@ -69,7 +68,9 @@ def measure_spectra(speech: Speech) -> Spectra:
     centres = np.rint((np.arange(count) + 0.5) * rate / FRAME_HZ).astype(np.intp)
     views = np.lib.stride_tricks.sliding_window_view(padded, size)[centres]
     window = np.hanning(size).astype(np.float32)
-    spectrum = scipy.fft.rfft(views * window, 1 << (size - 1).bit_length(), axis=1)
+    from scipy import fft  # noqa: PLC0415 - takes 0.2 s, which commands need not wait for
+
+    spectrum = fft.rfft(views * window, 1 << (size - 1).bit_length(), axis=1)
     return Spectra(np.square(spectrum.real) + np.square(spectrum.imag), rate)
 
 
@@ -119,7 +120,9 @@ def features(bands: Frames, silent: NDArray[np.bool_], masking: Frames) -> Frame
     """
     floor = np.float32(10 ** (FLOOR_DB / 10)) + masking
     spectrum = np.log(bands / _loud(bands) + floor)
-    cepstra = np.asarray(scipy.fft.dct(spectrum, axis=1, norm="ortho")[:, :CEPSTRA], np.float32)
+    from scipy import fft  # noqa: PLC0415 - takes 0.2 s, which commands need not wait for
+
+    cepstra = np.asarray(fft.dct(spectrum, axis=1, norm="ortho")[:, :CEPSTRA], np.float32)
     slopes = _slopes(cepstra)
     sounding = np.ones(len(bands), bool) if silent.all() else ~silent
     cepstra = cepstra - cepstra[sounding].mean(axis=0)
