@@ -56,7 +56,7 @@ TOPICS = {
 }
 """Module of each topic; it has `measure(out: Path) -> list[Figure]`, `out` the folder of plots."""
 ON_REQUEST = {"soak", "voice_times", "voice_words", "piper_voices"}
-"""Topics that take half an hour; they are measured only if they are named."""
+"""Topics that take half an hour or need optional packages; they are measured only if named."""
 COMMANDS = {"gpu": "bench.neural.gpu", "parity": "bench.neural.parity"}
 """Modules with a command line of their own: `python -m bench gpu --help`."""
 REPORT = "bench.json"

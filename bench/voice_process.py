@@ -1,4 +1,4 @@
-"""The process of the voice `heart`: start, memory, first pieces, and what a killed one costs."""
+"""The process of the voice `heart`: start, memory, first pieces, and recovery from a kill."""
 
 import itertools
 import os

@@ -1,6 +1,6 @@
 """A hundred texts of many kinds, spoken by every voice of this machine.
 
-None of them crashes, is silent or clips.
+The goal is that none of them crashes a voice, is silent or clips.
 """
 
 import time
@@ -31,7 +31,7 @@ _SLOW_S = 20.0
 
 @dataclass(slots=True)
 class Findings:
-    """What was wrong, as `voice: problem: text`."""
+    """Problems that were found, as `voice: problem: text`."""
 
     spoken: int = 0
     refused: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Findings:
 
 
 def measure(out: Path) -> list[Figure]:
-    """Speak all texts with all voices; what was wrong or refused goes to `out`."""
+    """Speak all texts with all voices; the problems and refusals go to `out`."""
     with closing(configured_voices(Settings(), is_loaded=False)) as registry:
         voices = [info.id for info in registry.infos() if info.problem is None and info.is_live]
         findings = speak_all(registry, voices, ODD_TEXTS)

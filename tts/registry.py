@@ -68,8 +68,8 @@ class VoiceRegistry:
     def for_rehearsal(self, choice: VoiceChoice) -> VoiceChoice | None:
         """Return the choice, or the best voice of this machine that need not be loaded.
 
-        A start must not wait for a voice, which is loaded in the background, nor for another
-        server, nor cost anything there. None if there is no such voice.
+        Startup must not wait for a voice that is loaded in the background or for another server,
+        and must not cost anything there. None if there is no such voice.
         """
         chosen = self._find(choice.voice)
         if chosen is not None and _is_resident(chosen):

@@ -26,11 +26,11 @@ class SentenceAudio:
 
     samples: NDArray[np.float32]
     shift_s: float
-    """Add it to a time in the sound as it came to get the time in `samples`."""
+    """Offset that turns a time in the original sound into a time in `samples`."""
     duration_s: float
 
     def placed(self, phonemes: Sequence[Phoneme]) -> tuple[Phoneme, ...]:
-        """Return the phonemes of the sound as it came, over all of `samples`.
+        """Return the phonemes of the original sound, over all of `samples`.
 
         Both ends are pauses, as long as the silence there.
         """

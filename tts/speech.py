@@ -61,7 +61,7 @@ class Speech:
     voice: str | None = None
     """The voice that spoke it, if it is not the chosen one."""
     remarks: tuple[str, ...] = ()
-    """What was unusual, for the client: phrases such as "the voice x is unavailable (…)"."""
+    """Unusual facts for the client: phrases such as "the voice x is unavailable (…)"."""
 
     @property
     def total_samples(self) -> int:

@@ -109,13 +109,13 @@ class CancellableSpeech(Protocol):
     """Optional interface of the iterator that `Voices.speak` returns."""
 
     def cancel(self) -> None:
-        """Have a running call of `next` raise soon. Called by another thread."""
+        """Make a running call of `next` raise soon. Called by another thread."""
         ...
 
 
 @runtime_checkable
 class RehearsableVoices(Protocol):
-    """Optional interface of `Voices` of which some must not be used unless they are asked for."""
+    """Optional interface of `Voices`, some of which must be used only on request."""
 
     def for_rehearsal(self, choice: VoiceChoice) -> VoiceChoice | None:
         """Return what to warm up with if `choice` is the default; None: no voice."""
@@ -123,7 +123,7 @@ class RehearsableVoices(Protocol):
 
 
 class Voices(Protocol):
-    """A family of voices. Thread-safe: several texts may be spoken at once, each by one thread."""
+    """The voices to choose from. Thread-safe: each thread may speak a text of its own."""
 
     def infos(self) -> Sequence[VoiceInfo]:
         """Return all voices."""

@@ -85,7 +85,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_prepare(commands.add_parser("prepare", help="make an avatar from a photo or video"))
     add_avatars(commands.add_parser("avatars", help="list the avatars"))
     add_render(commands.add_parser("render", help="make films from sound files or texts"))
-    add_voices(commands.add_parser("voices", help="list the voices, and try one"))
+    add_voices(commands.add_parser("voices", help="list, try and download voices"))
     add_models(commands.add_parser("models", help="download and check models"))
 
 

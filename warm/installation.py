@@ -43,8 +43,9 @@ class PackageMissing(RuntimeError):
 
 NEURAL_PACKAGES = ("torch", "diffusers", "transformers", "safetensors")
 DOWNLOAD_PACKAGES = ("huggingface_hub", "httpx2")
-DOWNLOAD_REQUIREMENTS = "huggingface_hub==2.4.0 httpx2==2.16.2"
 """All in requirements-musetalk.txt, which the extra `warmtalk[musetalk]` installs."""
+DOWNLOAD_REQUIREMENTS = "huggingface_hub==2.4.0 httpx2==2.16.2"
+"""DOWNLOAD_PACKAGES as arguments of pip, in the versions of requirements-musetalk.txt."""
 
 
 def require_packages(

@@ -117,7 +117,7 @@ def hub_model(name: str, folder: Path) -> Model:
 
 
 def fetch_all(model: Model, staging: Path, options: VoiceDownload) -> None:
-    """Query all files, so that no large download is wasted; then fetch them. The card may lack."""
+    """Query all files, to avoid wasting a large download, then fetch them; the card is optional."""
     from warm.engines.weights.hub_download import fetch, query_file  # noqa: PLC0415  its libraries are slow to load
 
     found = []

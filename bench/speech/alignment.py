@@ -1,4 +1,4 @@
-"""Alignment of voices without times: those of voices that have them are hidden, and found again.
+"""Alignment of voices without times, measured on known times that are hidden and found again.
 
 The mouth that follows from the found times is compared with that of the true ones, and so is the
 mouth from the sound alone.

@@ -31,8 +31,8 @@ _LARGEST_MS = 50.0
 """Larger deviations, which are mistakes of the aligner, count as this."""
 
 _ALIGNER_EARLY_MS, _ALIGNER_EARLY_AT_SPEED_1_MS = 2.5, 3.6
-"""PocketSphinx places starts too early by the first, and by the second divided by the speed, as the
-level of the sound shows, which lags behind the opening of the mouth otherwise."""
+"""PocketSphinx places starts too early by the first, and by the second divided by the speed. The
+level of the sound shows it: uncorrected, it lags behind the opening of the mouth."""
 _NUMBERS_PER_LINE = 10
 
 Rows = dict[SoundClass, list[tuple[NDArray[np.float64], float]]]

@@ -1,7 +1,7 @@
 """Phones of a known pronunciation found in the sound by PocketSphinx, an independent judge.
 
-The judge is given which phones are said, in words, and the sound; it knows nothing of the times
-that a voice states.
+The judge receives the sound and the phones of each word; it does not know the times that a voice
+states.
 """
 
 import itertools
@@ -17,9 +17,9 @@ SAMPLE_RATE_HZ = 16_000
 FRAME_S = 0.01
 _SILENCE = "SIL"
 _MARGIN_S = 0.3
-"""Silence that is added on both sides: in a shorter one the decoder finds none."""
+"""Silence that is added on both sides: the decoder finds no silence shorter than that."""
 _NOISE = 3e-4
-"""Digital silence is no silence to the acoustic model, which was trained on microphones."""
+"""Digital silence is not silence to the acoustic model, which was trained on microphones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class ForcedAligner:
             self._decoder.end_utt()
 
     def _word(self, phones: Sequence[str]) -> str:
-        """Return the name of a word of the dictionary that is pronounced so; add it if needed."""
+        """Return the name of a dictionary word with this pronunciation; add it if needed."""
         pronunciation = " ".join(phones)
         if pronunciation not in self._words:
             name = f"word{next(self._names)}"

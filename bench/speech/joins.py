@@ -1,7 +1,8 @@
 """Joins of the voice `heart` against uncut speech: of pieces, and of clauses.
 
 A join of pieces lies anywhere in a sentence. It is heard as a click, or as a step of pitch or
-energy; each is measured at every join, and at the same place of the same sentence made at once.
+energy; each is measured at every join, and at the same place of the same sentence synthesized
+whole.
 
 Sentences of more than 160 letters are spoken clause by clause, with a pause at the join. Pitch and
 energy before and after it are compared with those of the same sentence spoken as one.
@@ -113,13 +114,13 @@ def _sounds(spoken: Spoken) -> list[Phoneme]:
 
 
 def _last_sound(spoken: Spoken, sounds: int) -> Samples:
-    """Return the sound before the end of so many phonemes."""
+    """Return the sound before the end of the first `sounds` phonemes."""
     end = round(_sounds(spoken)[sounds - 1].end_s * SAMPLE_RATE_HZ)
     return spoken[0][max(end - round(_SIDE_S * SAMPLE_RATE_HZ), 0) : end]
 
 
 def _first_sound(spoken: Spoken, sounds: int) -> Samples:
-    """Return the sound after the start of the phoneme that follows so many."""
+    """Return the sound after the start of the phoneme that follows the first `sounds`."""
     start = round(_sounds(spoken)[sounds].start_s * SAMPLE_RATE_HZ)
     return spoken[0][start : start + round(_SIDE_S * SAMPLE_RATE_HZ)]
 

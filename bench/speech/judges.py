@@ -11,7 +11,7 @@ class JudgeMissing(RuntimeError):
 
 
 def judge(module: str) -> ModuleType:
-    """Import a module; raises JudgeMissing with what to install."""
+    """Import a module; raises JudgeMissing, which names the packages to install."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

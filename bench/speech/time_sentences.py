@@ -1,6 +1,6 @@
 """Sentences on which the times of phonemes are tuned, and those that measure the result.
 
-Nobody tunes a rule on `MEASURED`. Both sets hold plain sentences, questions, quotations, lists,
+No rule is tuned on `MEASURED`. Both sets hold plain sentences, questions, quotations, lists,
 names, numbers, short answers and long sentences with clauses.
 """
 

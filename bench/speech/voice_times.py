@@ -1,6 +1,6 @@
-"""Times of the phonemes of `heart` against its sound, on sentences that nobody tuned on.
+"""Times of the phonemes of `heart` against its sound, on sentences not used for tuning.
 
-PocketSphinx aligns the sound with the phonemes and is not told their times. The lag comes from the
+PocketSphinx aligns the sound with the phonemes without knowing their times. The lag comes from the
 level of the sound alone.
 """
 

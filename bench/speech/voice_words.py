@@ -1,4 +1,4 @@
-"""Word error rate: what Whisper understands of `heart` and of espeak.
+"""Word error rate of Whisper's transcripts of `heart` and of espeak.
 
 A list of all errors is written next to the plots, because some of them are spellings.
 """
@@ -38,7 +38,7 @@ class Heard:
 
 
 def measure(out: Path) -> list[Figure]:
-    """Let Whisper hear both voices; write the errors to `voice_words_*.txt`."""
+    """Transcribe both voices with Whisper; write the errors to `voice_words_*.txt`."""
     with WhisperJudge() as whisper, closing(EspeakVoices()) as espeak:
         return [
             _figure("heart", _heart(HeartSpeaker()), _HEART_GOAL, whisper, out),

@@ -1,4 +1,4 @@
-"""Whisper base, which writes down what it hears, and the errors in it."""
+"""Transcription of speech by Whisper base, and the word errors in a transcript."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

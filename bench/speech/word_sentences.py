@@ -1,6 +1,6 @@
 """Sentences on which intelligibility is measured, and others to try changes of the text on.
 
-Nobody changes the text front end after reading results of `MEASURED`. Both sets mix plain
+The text front end is never changed in response to results of `MEASURED`. Both sets mix plain
 sentences with names, numbers, dates, times, money, abbreviations, questions and long sentences, as
 answers of an assistant do.
 """

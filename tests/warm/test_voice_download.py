@@ -64,8 +64,8 @@ def test_a_voice_is_fetched_with_its_card(hub: Hub, options: VoiceDownload) -> N
     assert names_in(options.folder) == [f"{NAME}.MODEL_CARD", f"{NAME}.onnx", f"{NAME}.onnx.json"]
     voice = PiperFolder(options.folder).voices()[NAME]
     assert voice.problem is None
-    assert voice.card.licence == "CC0, says its model card"
-    assert "Licence: CC0, says its model card" in said[-1]
+    assert voice.card.licence == "CC0, according to its model card"
+    assert "Licence: CC0, according to its model card" in said[-1]
     assert hub.authorizations == []
 
 

@@ -3,7 +3,7 @@
 Both recordings are compared by dynamic time warping of their features. The reference comes from a
 voice that knows the times of its phonemes. The comparison is made coarsely, with the frequencies
 of the speech stretched by several factors; finely, near the best of these paths; and again after
-the features of the speech were fitted to those of the reference along the path.
+the features of the speech have been fitted to those of the reference along the path.
 """
 
 import math
@@ -35,22 +35,22 @@ one."""
 BAND_RADIUS = 60
 """Frames by which the fine path may leave the coarse one."""
 FITS = 2
-"""Times that the features are fitted and compared again."""
+"""Number of times that the features are fitted and compared again."""
 FIT_RIDGE = 10.0
-"""Frames' worth of trust in the features as they are."""
+"""Weight of the features without a fit, in frames."""
 
 SHORTEST_S = 0.1
 SHORTEST_FRAMES = 8
-"""Duration of the shortest recording that can be compared, and its frames that sound."""
+"""Minimum duration of a recording that can be compared, and minimum number of sounding frames."""
 MAX_MISSING = 0.15
 """Share of the text that may be missing at its beginning and end."""
 OTHER_TEXT_COST = 0.985
 """Usual `Match.relative_cost` of two recordings of different texts."""
 COST_SPREAD = 1.0
-"""What the square root of the number of sounding frames divides to give twice the standard
-deviation of that cost."""
+"""Divided by the square root of the number of sounding frames, it is twice the standard deviation
+of that cost."""
 SHORT_TEXT_COST = 0.90
-"""Allowed at any length: in so short a text, the same words may cost as much as others."""
+"""Allowed at any length: in a very short text, the same words may cost as much as others."""
 
 
 class CannotAlign(ValueError):

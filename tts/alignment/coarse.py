@@ -1,4 +1,4 @@
-"""Coarse comparison of two recordings: whether they match, and where the fine one searches."""
+"""Coarse comparison of two recordings: decides if they match, and limits the fine search."""
 
 from dataclasses import dataclass, replace
 

@@ -41,7 +41,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Band:
-    """The columns that a path may use, per row: from `first` up to, without, `end`."""
+    """The columns that a path may use, per row: from `first` to before `end`."""
 
     first: Columns
     end: Columns

@@ -17,9 +17,9 @@ from tts.speech import Phoneme, Samples, Speech
 WINDOW_S = 45.0
 """Sound that is compared at once."""
 REFERENCE_S = 100.0
-"""Speech of the reference voice that it is compared with, if there is so much."""
+"""Speech of the reference voice that it is compared with, if that much is available."""
 MARGIN_S = 5.0
-"""End of a window that is left to the next one, as its sentences may go on there."""
+"""End of a window that is left to the next one, as its sentences may continue there."""
 PAUSE_DISTANCE = 4.0
 """Cost of sounds that are not in the text, such as a jingle, a cough or applause: a little more
 than that of a poor match."""
@@ -139,7 +139,7 @@ def _sounds(phoneme: Phoneme, match: Match) -> bool:
 
 
 def _other_sentences(match: Match, sentences: Sequence[Speech]) -> Iterator[Span]:
-    """Yield the places of sentences in whose place the speech says something else."""
+    """Yield the spans in which the speech says something other than the sentence of the text."""
     spans_s = np.transpose(_sounding_spans(sentences))
     for start_s, end_s in match.times_in_speech(spans_s).tolist():
         inside = slice(

@@ -32,8 +32,8 @@ class ReferenceVoices:
     def __call__(self, language: str) -> Iterator[ReferenceVoice]:
         """Yield the voices of each family's best match of a language.
 
-        Male voices come first: espeak's is closer to the voices of men and women than its female
-        one is.
+        Male voices come first: espeak's male voice is closer to those of both men and women than
+        its female one is.
         """
         for family in self._families:
             best = family.best_for(language)

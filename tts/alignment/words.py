@@ -11,8 +11,8 @@ from tts.speech import WordTime
 
 RADIUS_S = 0.3
 RADIUS_SHARE = 0.05
-"""How far the reference may be from the place of a word that its letters suggest: a fixed part, and
-a share of the reference's duration."""
+"""Maximum distance of a word in the reference from the place that its letters suggest: a fixed
+part, and a share of the reference's duration."""
 
 
 def band_of_words(

@@ -27,7 +27,7 @@ _ENERGY_STEPS = np.array([-2.0, -1.0, 1.0, 2.0, 0.0])
 _VOICING_STEPS = np.array([-2.0, 0.0, 2.0])
 _VOICED_HZ = 40.0
 _MAX_UNITS = 6.0
-"""Durations are capped before they are weighted; longer ones say no more."""
+"""Durations are capped before they are weighted; longer ones carry no further information."""
 _LOUD_PERCENTILE = 95
 
 
@@ -42,7 +42,7 @@ class Contours:
 
     @classmethod
     def of(cls, energy: NDArray[np.float32], pitch_hz: NDArray[np.float32]) -> "Contours":
-        """Return the contours of (n,) energy and pitch as the network states them."""
+        """Return the contours of (n,) energy and pitch as the network predicts them."""
         loud = np.percentile(energy, _LOUD_PERCENTILE)
         return cls((energy - loud).astype(np.float64), (pitch_hz > _VOICED_HZ).astype(np.float64))
 
@@ -57,7 +57,7 @@ def starts_s(sounds: Sequence[Sound], contours: Contours, speed: float) -> NDArr
 
 
 def shifted_s(sounds: Sequence[Sound], speed: float) -> NDArray[np.float64]:
-    """Return the (n,) stated starts, moved by as much as such sounds are early in general."""
+    """Return the (n,) stated starts, moved by the fixed shift of such sounds."""
     stated = np.array([sound.start_s for sound in sounds])
     is_consonant = [class_of(sound.symbol) is not SoundClass.VOWEL for sound in sounds]
     shift = _SHIFT_S + _SHIFT_AT_SPEED_1_S / speed

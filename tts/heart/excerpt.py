@@ -18,9 +18,9 @@ from tts.heart.silences import Silence, find_silence
 from tts.heart.symbols import IPA, SPACE
 
 CONTEXT_SYMBOLS = 40
-"""Longest context on each side: some six words."""
+"""Longest context on each side: about six words."""
 _EARLIER_S = 0.06
-"""A sound begins by so much before its stated start."""
+"""A sound may begin this much before its stated start."""
 
 
 def last_words(symbols: str, longest: int = CONTEXT_SYMBOLS) -> str:

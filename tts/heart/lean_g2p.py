@@ -17,7 +17,7 @@ _WEIGHTS = b',"weights":'
 def load_g2p(oov: Callable[[str], str | None]) -> "G2P":
     """Load the lexica and the tagger; `oov` reads words that are in no lexicon.
 
-    What it returns differs from hibari's own object in the type of the tables only; its
+    The result differs from hibari's own object only in the type of the tables; hibari's
     constructor would load them as dicts first. Raises ImportError without hibari-tts.
     """
     from hibari.g2p import ASSETS, G2P, Lexicon, Tagger, Tokenizer  # noqa: PLC0415 - takes 0.2 s

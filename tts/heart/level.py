@@ -1,4 +1,4 @@
-"""Level of the voice `heart`, decided when the first piece of a sentence is there.
+"""Level of the voice `heart`, determined when the first piece of a sentence is available.
 
 All voices have the level that `tts.loudness` gives whole sentences. Here the rest of the sentence
 is still to come, so its power is estimated from the energy that the network predicts, corrected by

@@ -30,8 +30,8 @@ UNIT_FRAMES = 2
 """Frames of one unit of a duration: 25 ms."""
 UNIT_SAMPLES = UNIT_FRAMES * HOP
 MAX_SYMBOLS = 240
-"""Symbols of one call: some 14 s of speech. The time that the first half takes grows with the
-square of them; these take 30 ms."""
+"""Symbols of one call: about 14 s of speech. The time that the first half takes grows with the
+square of their number; these take 30 ms."""
 MIN_SPEED, MAX_SPEED = 0.5, 2.0
 CONTEXT_FRAMES = 27
 """Frames on either side that influence a frame: nine convolutions that see three each."""
@@ -124,7 +124,7 @@ class HeartNetwork:
     ) -> Iterator[NDArray[np.float32]]:
         """Yield the sound from `first_hop` on, in pieces of whole hops, each made when asked for.
 
-        Without `hops` it goes on to the end of the sentence.
+        Without `hops` it continues to the end of the sentence.
         """
         last_hop = prosody.frames if hops is None else min(first_hop + hops, prosody.frames)
         vocoder = Vocoder(prosody.pitch_hz, first_hop=first_hop, seed=seed)

@@ -25,7 +25,7 @@ class Phrase:
 def phrases_of(parts: Sequence[Sound | Gap], contours: Contours, speed: float) -> Iterator[Phrase]:
     """Divide the sounds of a sentence at the gaps in which the voice is silent.
 
-    A gap in which it goes on speaking counts as a space.
+    A gap in which the voice continues to speak counts as a space.
     """
     sounds = list[Sound]()
     begin_s = 0.0

@@ -15,7 +15,7 @@ class Sound:
 
     symbol: str
     start_s: float
-    """Sum of the durations before it; the middle of a space before it."""
+    """Sum of the durations before it; after a space, the middle of that space."""
     units: float
     """Duration, with that of its stress mark and its modifiers."""
     after_space: bool

@@ -11,7 +11,7 @@ from tts.heart.boundaries import FRAME_S, Contours
 
 _SILENT_ENERGY = -7.5
 """Energy below this counts as silence: 33 dB below the loud parts. The network smooths its energy,
-so that this is where the sound is 38 dB below them."""
+so the sound itself is 38 dB below them there."""
 _RISE_S = 0.0045
 """The energy begins to rise this much before the sound does."""
 

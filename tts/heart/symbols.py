@@ -1,7 +1,7 @@
 """The phoneme symbols of the voice `heart`, in the IPA of the rest of Warmtalk.
 
-The symbols are those of Kokoro and misaki, on which hibari-tts was trained: one character each, in
-part capitals and ligatures.
+The symbols are those of Kokoro and misaki, on which hibari-tts was trained: one character each,
+some of them capitals and ligatures.
 """
 
 from enum import Enum

@@ -87,7 +87,7 @@ class HeartSynthesizer:
     ) -> Iterator[PlannedSpeech | None]:
         """Yield None after each step of the work, and finally the speech, if the text has sound.
 
-        Most texts take one step, of some 20 ms. `is_end` is false if the sentence continues after
+        Most texts take one step of about 20 ms. `is_end` is false if the sentence continues after
         the text; `neighbours` are the texts before and after it in the same sentence.
         """
         symbols = _punctuated(self._symbols_of(text), is_end=is_end)
@@ -164,7 +164,7 @@ def _timeline(prosody: Prosody, speed: float, pause_s: float) -> Timeline:
 
 
 def _faded(pieces: Iterator[NDArray[np.float32]], samples: int) -> Iterator[NDArray[np.float32]]:
-    """Fade pieces in and out, because they are cut out of a longer sound, of breath for example."""
+    """Fade pieces in and out, because they are cut out of a longer sound, such as breath."""
     done = 0
     for piece in pieces:
         if not done:

@@ -31,7 +31,7 @@ class Timeline:
     """The part of the network's sound that is used, and the phonemes in it."""
 
     first_hop: int
-    """Hop with which it begins; if negative, so many hops of silence are added before."""
+    """Hop with which it begins; if negative, that many hops of silence are added before it."""
     hops: int
     """Number of hops of 12.5 ms; where the network's sound is shorter, silence is added."""
     phonemes: tuple[Phoneme, ...]

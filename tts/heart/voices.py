@@ -20,8 +20,8 @@ LIMITS = StreamLimits(answer_s=20.0)
 """A sentence may wait for 20 s, for example while the process starts, which takes 1.5 s."""
 SAMPLE_RATE_HZ = 24_000
 LATER_SENTENCE_AHEAD_S = 1.0
-"""Sound that listeners have at least while a later sentence of a text is synthesized: that of the
-sentence before it. So the first sentences of other texts go before it."""
+"""Minimum sound that a listener still has to hear while a later sentence of a text is synthesized:
+that of the sentence before it. So the first sentences of other texts are synthesized before it."""
 
 INFO = VoiceInfo(
     id="heart",

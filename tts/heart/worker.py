@@ -22,7 +22,7 @@ _WARM_UP = {
     "is_end": True,
     "speed": 1.0,
 }
-"""Makes the process read what a first sentence would otherwise wait for."""
+"""Makes the process load everything that the first sentence would otherwise wait for."""
 
 
 class HeartStreams:

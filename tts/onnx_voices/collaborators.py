@@ -1,4 +1,4 @@
-"""Interfaces of what the families of voices in files work with."""
+"""Interfaces of the objects that the families of voices in files use."""
 
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Protocol

@@ -1,4 +1,4 @@
-"""The voice `joe` in a package from the registry, for those who choose to install it."""
+"""The voice `joe` in an optional package from the registry, which is never installed by default."""
 
 from importlib.util import find_spec
 from pathlib import Path

@@ -67,8 +67,8 @@ log = logging.getLogger(__name__)
 class KokoroVoices:
     """Implements `tts.family.VoiceFamily`.
 
-    The network is slow: a voice counts as live only after it was measured to be fast enough on
-    this machine. espeak-ng and the network run in processes of their own.
+    The network is slow: a voice counts as live only after it has been measured to be fast enough
+    on this machine. espeak-ng and the network run in processes of their own.
     """
 
     prefix = PREFIX
@@ -175,7 +175,7 @@ class KokoroVoices:
     def _measure(
         self, voice: str, files: KokoroFiles, style: str, is_cancelled: Callable[[], bool]
     ) -> Measured:
-        """Load the network, unless it was loaded before; raises VoiceUnavailable."""
+        """Load the network, unless it has been loaded before; raises VoiceUnavailable."""
         with self._lock:
             measured = self._measured.get(files.key)
         if measured is None:

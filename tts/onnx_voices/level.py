@@ -22,7 +22,7 @@ def gain_of(samples: NDArray[np.float32], sample_rate_hz: int) -> float:
 
 
 def limited(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compress peaks of (n,) samples so that none exceeds PEAK_DBFS; quiet samples are equal."""
+    """Compress peaks of (n,) samples so that none exceeds PEAK_DBFS; quiet ones are unchanged."""
     amplitude = np.abs(samples)
     if amplitude.max(initial=0.0) <= _KNEE:
         return samples

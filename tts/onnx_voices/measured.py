@@ -1,4 +1,4 @@
-"""What is found when a network is loaded: its faults, and whether it is fast enough to be live."""
+"""Result of loading a network: its faults, and its speed, which decides if it is live."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ LIVE_PACE = 1.3
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was found when a voice was loaded."""
+    """Result of loading a voice."""
 
     problem: str | None = None
     pace: float = 0.0

@@ -24,14 +24,14 @@ class ModelCard:
     def parse(cls, text: str) -> "ModelCard":
         """Read a card; missing facts are unknown.
 
-        A voice that continues the training of another one depends on that one's licence too, which
-        the card does not state; the licence then says so.
+        A voice that was trained from another one also depends on the licence of that one, which the
+        card does not state; the licence then says so.
         """
         facts = [(key.lower(), " ".join(value.split())) for key, value in _LINE.findall(text)]
         licences = [value for key, value in facts if key in ("license", "licence")]
         if not licences:
             return cls(UNKNOWN_LICENCE, _gender(facts))
-        stated = f"{'; '.join(dict.fromkeys(licences))[:_MAX_CHARS]}, says its model card"
+        stated = f"{'; '.join(dict.fromkeys(licences))[:_MAX_CHARS]}, according to its model card"
         tuned = _TUNED_FROM.search(text)
         if tuned is None:
             return cls(stated, _gender(facts))

@@ -1,4 +1,4 @@
-"""First look at an ONNX file: is it whole? Reads a few bytes, so that listing voices is fast."""
+"""Quick check that an ONNX file is complete. Reads a few bytes, so that listing voices is fast."""
 
 import os
 import stat
@@ -76,7 +76,7 @@ def _open(path: Path, max_bytes: int) -> BinaryIO:
     if not stat.S_ISREG(status.st_mode):
         reason = "is not a regular file: remove it"
     elif status.st_size > max_bytes:
-        reason = f"has {status.st_size} bytes, allowed are {max_bytes}: it is not a voice"
+        reason = f"has {status.st_size} bytes, at most {max_bytes} are allowed: it is not a voice"
     elif status.st_size == 0:
         reason = "is empty: download it again"
     if reason:

@@ -19,7 +19,7 @@ _OPSET_DOMAIN, _OPSET_VERSION = 1, 2
 _TENSOR_DIMS, _TENSOR_TYPE, _TENSOR_NAME, _RAW_DATA, _EXTERNAL_DATA = 1, 2, 8, 9, 13
 _VALUE_NAME, _VALUE_TYPE = 1, 2
 _MIN_IR_VERSION = 3
-"""Older files list weights as inputs in another way; none has a speech network."""
+"""Older files list weights as inputs in another way; no speech network is in such a file."""
 
 
 class GraphError(ValueError):
@@ -97,7 +97,7 @@ class OnnxGraph:
     def part(self, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
         """Serialize the part that computes `outputs` from `inputs`.
 
-        Inputs that are no inputs of the whole graph become float tensors. Raises GraphError if
+        Inputs that are not inputs of the whole graph become float tensors. Raises GraphError if
         the outputs need an input that is not among `inputs`.
         """
         nodes = self._needed(inputs, outputs)

@@ -53,7 +53,7 @@ class PiperVoices:
     """Implements `tts.family.VoiceFamily` for a folder, and for the package joe.
 
     `piper:NAME/SPEAKER` selects a speaker of a voice that has several. espeak-ng and the networks
-    run in processes of their own; the latter is started when it is needed.
+    run in processes of their own; that of the networks is started when it is needed.
     """
 
     prefix = PREFIX
@@ -88,7 +88,7 @@ class PiperVoices:
         return self._catalogue.find_info(name)
 
     def best_for(self, language: str) -> VoiceInfo | None:
-        """Return the best voice of the folder; the package joe is never chosen by itself."""
+        """Return the best voice of the folder; the package joe is never chosen automatically."""
         return self._catalogue.best_for(language)
 
     def prepare(self, voice: str) -> None:
@@ -150,7 +150,7 @@ class PiperVoices:
     def _measure(
         self, found: PiperSpeaker, config: PiperConfig, is_cancelled: Callable[[], bool]
     ) -> Measured:
-        """Load a voice, unless it was loaded before; raises VoiceUnavailable if that fails."""
+        """Load a voice, unless it has been loaded before; raises VoiceUnavailable if that fails."""
         measured = self._catalogue.measured(found.file)
         if measured is None:
             measured = self._loaded(found.file, config, is_cancelled)

@@ -71,7 +71,7 @@ class PiperCatalogue:
         return joe if name.lower() in (joe_package.ALIAS, joe.id.lower()) else None
 
     def best_for(self, language: str) -> VoiceInfo | None:
-        """Return the best voice of the folder; the package joe is never chosen by itself."""
+        """Return the best voice of the folder; the package joe is never chosen automatically."""
         files = self._files().values()
         packaged = self._joe
         infos = (

@@ -91,8 +91,7 @@ def _check_name(model: Path) -> None:
         raise BadVoiceFile("is a link to a folder, which is not followed: copy its files")
     if not _NAME.fullmatch(model.name.removesuffix(MODEL)):
         raise BadVoiceFile(
-            "has a name with other characters than letters, digits and _ . + - (at most 100): "
-            "rename its files"
+            "may have only letters, digits and _ . + - in its name (at most 100): rename its files"
         )
 
 

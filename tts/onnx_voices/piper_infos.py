@@ -49,7 +49,7 @@ def info_of(voice: PiperFile, letters: PhonemeTimes) -> VoiceInfo:
 
 
 def speaker_info(info: VoiceInfo, speaker: str) -> VoiceInfo:
-    """Return one speaker of a voice; another gender than that of the card is possible."""
+    """Return one speaker of a voice; the gender may differ from that in the card."""
     return replace(
         info, id=f"{info.id}/{speaker}", name=f"{info.name}, {speaker}", gender="unknown"
     )

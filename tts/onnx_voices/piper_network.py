@@ -1,9 +1,9 @@
 """Network of a Piper voice: numbers of symbols to durations and, in pieces, to sound.
 
-The network (VITS) is cut in two. The front computes the durations and a latent picture of the
-whole sentence; the back, a stack of convolutions, turns the picture into sound. The back's reach
-is short, so pieces with some context on both sides are equal to the whole sound. That is checked
-when a voice is loaded.
+The network (VITS) is cut in two. The front computes the durations and the latents of the whole
+sentence; the back, a stack of convolutions, turns the latents into sound. The back's receptive
+field is small, so pieces with some context on both sides are equal to the whole sound. That is
+checked when a voice is loaded.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ _IDS, _LENGTHS, _SCALES, _SPEAKER = "input", "input_lengths", "scales", "sid"
 _CONTEXTS = (8, 12, 16, 24, 32)
 """Frames on both sides of a piece that are tried, the cheapest first."""
 _SAME = 1e-4
-"""Largest difference between a piece and the whole sound that is not heard: -80 dB."""
+"""Largest inaudible difference between a piece and the whole sound: -80 dB."""
 _CHECK_FRAMES = 8
 
 
@@ -80,7 +80,7 @@ class PiperNetwork:
         self.hop = round(len(sound) / total) if total > 0 else 0
         if self.hop < 1 or len(sound) != self.hop * total or prosody.frames != total:
             raise BadVoiceFile(
-                f"computes {len(sound)} samples, which do not fit to durations of {total:g} frames"
+                f"computes {len(sound)} samples, which do not match durations of {total:g} frames"
             )
         if not np.isfinite(sound).all():
             raise BadVoiceFile("computes samples that are not numbers")

@@ -54,7 +54,7 @@ class PiperVoice:
             speaker=request["speaker"],
         )
         if len(prosody.durations) != len(request["ids"]):
-            raise BadVoiceFile("computes another number of durations than it has symbols")
+            raise BadVoiceFile("computes a number of durations other than that of its symbols")
         header: dict[str, Any] = {
             "durations": [float(each) for each in prosody.durations],
             "hop": self._network.hop,

@@ -72,6 +72,6 @@ class Failures:
 
 
 def digest_of(request: Mapping[str, Any]) -> bytes:
-    """Return what identifies a text, with all of its request that influences the synthesis."""
+    """Return a digest of a text and of all else in its request that influences the synthesis."""
     content = json.dumps(request, sort_keys=True).encode()
     return blake2b(content, digest_size=16).digest()

@@ -8,7 +8,7 @@ SOUND_S: Final = "sound_s"
 
 
 class Listener:
-    """Somebody who hears sound as it is delivered, at the speed of the clock."""
+    """A listener who hears sound as it is delivered, in real time."""
 
     def __init__(self, ahead_s: float = 0.0) -> None:
         """`ahead_s` is the sound that the listener has already."""
@@ -17,10 +17,10 @@ class Listener:
         self._as_of_s = time.monotonic()
 
     def ahead_s(self) -> float:
-        """Return the seconds of sound left; negative: the time for which there has been none."""
+        """Return the seconds of sound left; negative: the time since the sound ran out."""
         return self._ahead_s - (time.monotonic() - self._as_of_s)
 
     def add(self, sound_s: float) -> None:
-        """Count sound that was delivered; whoever had none hears it from now on."""
+        """Count delivered sound; if none was left, the listener hears it from now on."""
         self._ahead_s = max(0.0, self.ahead_s()) + sound_s
         self._as_of_s = time.monotonic()

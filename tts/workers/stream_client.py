@@ -29,7 +29,7 @@ class StreamClient:
     """One process with a `Synthesizer`, for all requests of a family of voices.
 
     Thread-safe; many streams may be open. The process is started by `start` or the first request.
-    If it dies it is started again, and open streams go on as if nothing had happened: the synthesis
+    If it dies it is started again, and open streams continue without a gap: the synthesis
     is repeated, and what was already received is skipped. A text in whose step the process died is
     tried once more, and refused from then on. `close` or garbage collection stops the process.
     """
@@ -47,7 +47,7 @@ class StreamClient:
         self._close = weakref.finalize(self, self._keeper.close)
 
     def start(self) -> None:
-        """Start the process in the background, unless it runs; it is kept running from now on."""
+        """Start the process in the background unless it runs; it is kept running from now on."""
         self._keeper.start()
 
     def close(self) -> None:
@@ -66,7 +66,7 @@ class StreamClient:
 
     @property
     def problem(self) -> str | None:
-        """Reason why the process cannot start; None if it can, or was not tried."""
+        """Reason why the process cannot start; None if it can or has not been tried."""
         return self._keeper.problem
 
     def stream(
@@ -79,9 +79,9 @@ class StreamClient:
         """Yield the messages of a request of JSON values; closing the generator cancels it.
 
         `ahead_s` is the sound that the listener has before this request; the request of the
-        listener who has least goes first. Raises SentenceFailed if the text cannot be spoken,
-        VoiceUnavailable, and RequestCancelled soon after `is_cancelled` becomes true. Only the
-        messages of one request wait for its client; others go on.
+        listener with the least sound left goes first. Raises SentenceFailed if the text cannot be
+        spoken, VoiceUnavailable, and RequestCancelled soon after `is_cancelled` becomes true. Only
+        the messages of one request wait for its client; other requests continue.
         """
         stream = Stream(request, ahead_s=ahead_s, is_cancelled=is_cancelled)
         self._keeper.open(stream)

@@ -62,7 +62,7 @@ class StreamKeeper:
         self.is_ready = False
         """True if the process has loaded its voice."""
         self.problem: str | None = None
-        """Why the process cannot start, after several attempts; None if it can or was not tried."""
+        """Why the process cannot start, after several attempts; None if it can, or before them."""
         self._worker: WorkerProcess | None = None
         self._is_wanted = False
         self._table = StreamTable(limits, name)
@@ -79,7 +79,7 @@ class StreamKeeper:
         return None if worker is None else worker.pid
 
     def start(self) -> None:
-        """Have the process started, and kept."""
+        """Start the process, and keep it running."""
         self._leave_note(self._want)
 
     def open(self, stream: Stream) -> None:
@@ -215,7 +215,7 @@ class StreamKeeper:
             try:
                 self._handle(header, payload)
             except (KeyError, TypeError, ValueError) as error:
-                raise WorkerDied(f"sent a message without meaning: {error!r}") from error
+                raise WorkerDied(f"sent an invalid message: {error!r}") from error
             self._take_notes()
         if not worker.is_usable and not worker.has_message:
             raise worker.exit_error()
@@ -234,8 +234,8 @@ class StreamKeeper:
     def _check_progress(self, worker: WorkerProcess) -> None:
         """Kill a process that makes no progress; raises WorkerFailed.
 
-        A process that hangs sleeps. One that is stopped, gets no processor time or waits for a disk
-        is no fault of the text.
+        A process that hangs is asleep. If the process is stopped, gets no processor time or waits
+        for a disk, the text is not at fault.
         """
         waited_s = time.monotonic() - self._progress_s
         if not self._is_working or waited_s < STOPPED_S or worker.has_message:

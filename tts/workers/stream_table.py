@@ -50,7 +50,7 @@ class StreamTable:
         return self._at_work is None
 
     def add(self, stream: Stream) -> bool:
-        """Return True if the stream is now open; otherwise it has got its error."""
+        """Open a stream; return False if it was refused, and so has received its error."""
         try:
             self._failures.check(stream.digest)
             if len(self._streams) >= self._limits.max_streams:
@@ -92,7 +92,7 @@ class StreamTable:
     def handle(self, header: Mapping[str, Any], payload: Payload, post: Post) -> bool:
         """Handle a message of the process; return True if it ends a stream.
 
-        Raises KeyError, TypeError or ValueError for a message without meaning.
+        Raises KeyError, TypeError or ValueError for an invalid message.
         """
         if "step" in header:
             number = header["step"]
@@ -150,7 +150,7 @@ class StreamTable:
             log.error("the %s failed with a text: %s", self._name, header["traceback"])
             return SentenceFailed(f"makes the {self._name} fail ({header['failed']})")
         if not header["end"]:
-            raise ValueError("a stream ends without an end")
+            raise ValueError("the last message of a stream states no outcome")
         if not stream.has_left:
             self._failures.forget(stream.digest)
         return None

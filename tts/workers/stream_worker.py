@@ -54,9 +54,9 @@ STEP_CPU_S = 2.0
 MEMORY_BYTES = 1 << 30
 """Address space that the process may take after it has loaded its voice."""
 NICE = 0
-"""Change of the process's nice value. Sound that is late makes pictures late, too: next to two busy
-processes, at 5 the first piece takes four times as long, and it takes no processor time from the
-pictures that matters (2 % of a core for each listener)."""
+"""Increment of the process's nice value. Late sound also delays the pictures: at 5, next to two
+busy processes, the first piece takes four times as long. At 0 the process takes little processor
+time from the pictures: 2 % of a core for each listener."""
 PIPE_BYTES = 1 << 20
 """Size of the pipe to the server; Linux gives 64 kB, which is less than a piece of sound."""
 
@@ -98,7 +98,7 @@ def run(
         write_exactly(answers, pack_message({"error": _described(error)}))
         return
     gc.collect()
-    gc.freeze()  # later collections do not look at the objects of the voice, which never change
+    gc.freeze()  # later collections skip the objects of the voice, which never change
     limit_memory(memory_bytes)
     redirect_to_null(2)  # an aborting library writes lines that are not log records
     serve(synthesizer, commands, answers, step_cpu_s=step_cpu_s)
@@ -164,14 +164,14 @@ class _Job:
         return self._is_suspect, ahead_s, self.id
 
     def add(self, message: Message) -> Message | None:
-        """Count a message; return what to send to the server, None for what it had before."""
+        """Count a message; return it for the server, or None if the server already had it."""
         header, payload = message
         data = json.dumps(header).encode()
         self.count += 1
         self.check = zlib.crc32(payload, zlib.crc32(data, self.check))
         if self.count <= self._skip:
             if self.count == self._skip and self.check != self._expected_check:
-                raise VoiceUnavailable("it gave another sound when it was restarted")
+                raise VoiceUnavailable("it made different sound after a restart")
             return None
         sound_s = float(header.get(SOUND_S, 0.0))
         self._listener.add(sound_s)
@@ -186,7 +186,7 @@ class _Job:
 
 
 class _Scheduler:
-    """Does the steps of all open requests, the most urgent one first."""
+    """Runs the steps of all open requests, the most urgent one first."""
 
     def __init__(
         self, synthesizer: Synthesizer, commands: Commands, answers: BinaryIO, step_cpu_s: float

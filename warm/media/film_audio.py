@@ -79,7 +79,7 @@ class Resampler:
         self._resampler = av.AudioResampler(format="flt", layout="mono", rate=to_hz)
 
     def add(self, samples: Samples) -> Samples:
-        """The output that no later input can change, as far as it was not returned before."""
+        """The output that no later input can change, without what was returned before."""
         packed = np.ascontiguousarray(samples[np.newaxis])
         frame = av.AudioFrame.from_ndarray(packed, format="flt", layout="mono")
         frame.sample_rate = self._rate_hz

@@ -43,7 +43,7 @@ class RenderTask:
         low, high = BBOX_SHIFTS
         if self.bbox_shift is not None and not low <= self.bbox_shift <= high:
             raise self.error("bbox_shift", f"is {self.bbox_shift}; allowed are {low} to {high}.")
-        self._refuse_what_the_audio_has()
+        self._refuse_choices_with_audio()
         if self.result.suffix.lower() != ".mp4":
             raise self.error("result", f"is {str(self.result)!r}; it must end in .mp4.")
 
@@ -52,7 +52,7 @@ class RenderTask:
         prefix = f"task {self.number}, " if self.number is not None else ""
         return BadTask(f"{prefix}{field}: {message}")
 
-    def _refuse_what_the_audio_has(self) -> None:
+    def _refuse_choices_with_audio(self) -> None:
         """Raise BadTask if a voice is chosen for an audio file, or a language without a text."""
         names = () if self.audio is None else ("voice", "speed")
         for name in (*names, *(() if self.text else ("language",))):

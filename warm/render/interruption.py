@@ -48,9 +48,9 @@ def speech_stopped_at(speech: Speech, stop_s: float, end_s: float) -> Speech:
 
 
 def continued(sound: Samples, start: int, length: int) -> Samples:
-    """(length,) the sound from `start` on, played backwards from where it ends.
+    """(length,) the sound from `start` on, continued backwards from its end.
 
-    So a fade of sound that has not arrived begins without a step.
+    So a fade-out has no step where the rest of the sound has not arrived.
     """
     rest = sound[start : start + length]
     backwards = sound[::-1][: length - len(rest)]

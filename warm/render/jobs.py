@@ -90,7 +90,7 @@ class SpeakResult:
     voice: str
     """The chosen voice."""
     remarks: tuple[str, ...]
-    """What was unusual, such as a voice that another one replaced; each once."""
+    """Remarks on anything unusual, such as a voice that another one replaced; each once."""
     timings: Timings
 
 
@@ -149,7 +149,7 @@ class SpeakJob:
     """Called every `WATCHDOG_S` by a thread that waits; fails the job if nothing else will."""
     timings: Timings = field(default_factory=Timings)
     remarks: list[str] = field(default_factory=list)
-    """What was unusual about its sentences. Render thread."""
+    """Remarks on anything unusual about its sentences. Render thread."""
     cancel_reason: str | None = None
     """Reason for which it is being cancelled; None if it is not."""
     _arrived_s: float = field(default_factory=time.monotonic)

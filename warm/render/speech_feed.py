@@ -19,6 +19,7 @@ class SpeechFeed:
 
     A sentence can be taken as soon as its first frames can be drawn; the rest of its sound is added
     as it arrives.
+
     Owned by the render thread, which never waits for a voice: `notify` is called when a piece has
     arrived, or the voice has failed, and `poll` then continues.
     """

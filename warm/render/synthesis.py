@@ -49,7 +49,7 @@ class Synthesis:
         return self._sentence
 
     def cancel(self) -> None:
-        """Have a running call of `next_piece` raise soon, and later ones do nothing."""
+        """Make a running call of `next_piece` raise soon, and later calls do nothing."""
         self._is_cancelled = True
         if isinstance(self._speeches, CancellableSpeech):
             self._speeches.cancel()

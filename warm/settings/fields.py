@@ -126,8 +126,8 @@ class Settings(StabilizedAvatarSettings):
     """A folder that `python -m warm models download` copies the files from instead, without network
     access."""
     voices_dir: Path | None = None
-    """Folder of voices in files: pairs of NAME.onnx and NAME.onnx.json for Piper's, and the
-    folder kokoro. None: `voices` in `models_dir`."""
+    """Folder of voice files: pairs of NAME.onnx and NAME.onnx.json for Piper, and the subfolder
+    kokoro. None: `voices` in `models_dir`."""
     batch_size: Annotated[int, Field(ge=1, le=100)] = 25
     """Maximum number of frames per batch of the engine; also the longest fragment of a film."""
     first_batch_size: Annotated[int, Field(ge=1, le=100)] = 3
@@ -160,16 +160,16 @@ class Settings(StabilizedAvatarSettings):
     """Address of a server with OpenAI's `POST /v1/audio/speech`, such as `http://localhost:8880`.
     None: there are no such voices."""
     tts_key: SecretStr | None = None
-    """Key of that server, sent as a bearer token to no other one. Set it in the environment, where
+    """Key of that server, sent as a bearer token to it alone. Set it in the environment, where
     other users of the machine cannot read it."""
     tts_model: str = "tts-1"
-    """Model that the server is asked for."""
+    """Model that requests to the server name."""
     tts_voices: str | None = None
     """Voices to list if the server lists none, separated by commas. All its voices may be named in
     requests, listed or not."""
     tts_languages: str | None = None
-    """Languages of voices whose language the server does not name, the usual one first, in a list
-    of BCP 47 tags. None: those that OpenAI names, English first."""
+    """Languages of voices whose language the server does not name: a list of BCP 47 tags, the
+    default one first. None: those that OpenAI names, English first."""
     tts_rate_hz: Annotated[int, Field(ge=MIN_RATE_HZ, le=MAX_RATE_HZ)] = DEFAULT_RATE_HZ
     """Sample rate of answers that do not state theirs."""
     tts_ca_file: Path | None = None

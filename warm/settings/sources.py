@@ -123,7 +123,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def yaml_fault(error: Exception) -> str:
-    """What is wrong in a file, and where; its text, which may be secret, is left out."""
+    """Describe a fault of a file and its place, without the file's text, which may be secret."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return str(error)

@@ -1,4 +1,4 @@
-"""Settings of the speech server: checks, and values that messages must not show."""
+"""Settings of the speech server: their checks, and secrets that messages must not show."""
 
 import re
 from typing import Any

@@ -99,7 +99,7 @@ def test_a_file_that_is_no_json_object_is_refused(content: bytes) -> None:
 
 def test_a_card_states_the_licence_and_the_speaker() -> None:
     card = ModelCard.parse("# Model card\n\n* Language: en_US\n* Gender: Female\n* License: CC0\n")
-    assert card == ModelCard("CC0, says its model card", "female")
+    assert card == ModelCard("CC0, according to its model card", "female")
 
 
 def test_a_voice_trained_from_another_has_an_unclear_licence() -> None:
@@ -107,7 +107,8 @@ def test_a_voice_trained_from_another_has_an_unclear_licence() -> None:
         "* License: CC0\n\n## Training\n\nFinetuned from U.S. English lessac voice (medium).\n"
     )
     assert card.licence == (
-        "unclear: CC0, says its model card; but trained from U.S. English lessac voice (medium)"
+        "unclear: CC0, according to its model card; "
+        "but trained from U.S. English lessac voice (medium)"
     )
 
 

@@ -177,7 +177,7 @@ def test_the_licence_comes_from_the_card_of_the_voice(tmp_path: Path) -> None:
     (tmp_path / "alone" / "MODEL_CARD").write_text("* License: Public Domain\n")
     licences = {name: each.card.licence for name, each in PiperFolder(tmp_path).voices().items()}
     assert licences == {
-        "a": "CC BY 4.0, says its model card",
+        "a": "CC BY 4.0, according to its model card",
         "b": "see its model card",  # the card of a folder with two voices may be of the other
-        "c": "Public Domain, says its model card",
+        "c": "Public Domain, according to its model card",
     }

@@ -166,7 +166,7 @@ def test_durations_that_do_not_fit_to_the_sound_are_refused() -> None:
         latent = original(model, durations, noise)
         return model.node("Concat", [latent, latent], "latent_twice", axis=2)
 
-    with pytest.raises(BadVoiceFile, match="which do not fit to durations of"):
+    with pytest.raises(BadVoiceFile, match="which do not match durations of"):
         checked(changed_model("add_latent", longer))
 
 
