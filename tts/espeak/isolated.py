@@ -26,7 +26,7 @@ third can speak the next sentence without delay."""
 MAX_PROCESSES = 16
 """Maximum number of workers, while as many sentences take long at the same time."""
 SENTENCE_TIMEOUT_S = 5.0
-"""Wall-clock limit of a sentence; `tts.espeak.worker.SENTENCE_CPU_S` is lower and counts CPU time."""
+"""Wall-clock limit of a sentence; that in `tts.espeak.worker` is lower and counts CPU time."""
 
 log = logging.getLogger(__name__)
 
