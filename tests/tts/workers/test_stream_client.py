@@ -345,7 +345,7 @@ def test_a_voice_that_says_something_else_after_a_restart_is_not_joined(own: Str
     speaking = own.stream({"text": "hello", "pieces": 400, "is_random": True})
     next(speaking)
     os.kill(pid, signal.SIGKILL)
-    with pytest.raises(VoiceUnavailable, match="another sound"):
+    with pytest.raises(VoiceUnavailable, match="different sound"):
         list(speaking)
 
 
