@@ -30,7 +30,7 @@ help:
 	@echo 'make bench  measure; prints a table, writes results/bench.json  [NAMES="session lips"]'
 	@echo 'make setup  only the virtual environment, the packages and the face models'
 	@echo '            [PYTHON=python3 TORCH=auto|cpu|registry MODELS=models]'
-	@echo 'make voice  download a voice of Piper  [NAME=en_US-amy-medium MODELS=models CONFIG=configs/live.yaml]'
+	@echo 'make voice  download a Piper voice     [NAME=en_US-amy-medium MODELS=models CONFIG=configs/live.yaml]'
 	@echo 'make models download the weights of the neural engine, 3.9 GB  [MODELS=models CONFIG=configs/live.yaml]'
 
 setup:

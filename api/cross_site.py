@@ -13,8 +13,8 @@ from warm.settings.network import DEFAULT_PORTS
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CHANGED_BY_GET = frozenset({"/reset"})
 """Routes whose GET changes state."""
-SPENT_BY_GET = frozenset({"/voices/sample"})
-"""Routes whose GET changes nothing but costs: it may load a voice, or have another server speak."""
+COSTLY_GET = frozenset({"/voices/sample"})
+"""Routes whose GET changes nothing but is costly: it may load a voice or use a paid server."""
 OWN_SITE = "same-origin"
 """`Sec-Fetch-Site` of this server's page. `same-site` is another port or subdomain, which may
 belong to another server."""
@@ -43,7 +43,7 @@ def refuse_cross_site(app: Flask, allowed: AllowedOrigins) -> None:
             return
         if changes_state(request):
             require_own_site(request)
-        elif request.url_rule is not None and request.url_rule.rule in SPENT_BY_GET:
+        elif request.url_rule is not None and request.url_rule.rule in COSTLY_GET:
             refuse_reported_site(request)
 
     app.before_request(check)
@@ -61,7 +61,8 @@ def changes_state(request: Request) -> bool:
 def refuse_reported_site(request: Request) -> None:
     """Raise CrossSiteRequest for a page of another site.
 
-    Over plain HTTP a browser reports no site for the sound of a page, so that none is accepted.
+    Over plain HTTP a browser reports no site for the audio of a page, so a request without one is
+    accepted.
     """
     if {"Sec-Fetch-Site", "Origin"} & set(request.headers.keys()):
         require_own_site(request)

@@ -9,7 +9,7 @@ arena. The many short-lived threads of clips leave holes in all of them: after 2
 MAPPED_BYTES = 256 << 10
 """Blocks from this size on, such as pictures and sentences, go back to the system when they are
 freed. By default glibc raises the limit to the size of the largest block, up to 32 MB, and keeps
-them: 40 MB after 40 clips. Mapping a block anew takes no measurable time."""
+them: 40 MB after 40 clips. Mapping a block again takes no measurable time."""
 _M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3
 """Numbers of the options in glibc's malloc.h."""
 

@@ -1,6 +1,6 @@
 """espeak-ng as a phonemizer of coqui-tts: the library that Warmtalk loads anyway.
 
-coqui-tts runs the program `espeak-ng`; where that is not installed, its models could not speak.
+coqui-tts runs the program `espeak-ng`; without that program, its models could not speak.
 Only the process of a model imports this.
 """
 

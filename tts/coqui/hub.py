@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 TERMS_VARIABLE = "COQUI_TOS_AGREED"
-"""coqui-tts reads here whether a model's terms are accepted, else it asks on the terminal."""
+"""States for coqui-tts that the terms of models are accepted; otherwise it asks on the terminal."""
 
 
 class ModelMissing(RuntimeError):

@@ -1,4 +1,4 @@
-"""What a model's configuration says of its voices, read without loading the model."""
+"""Facts about the voices of a model from its configuration, without loading the model."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ class ModelSummary:
 
 
 def read_summary(path: Path | None) -> ModelSummary:
-    """Read a configuration; what it does not say, or a file that is none, leaves the defaults."""
+    """Read a configuration; missing values, or an unreadable file, leave the defaults."""
     try:
         if path is None or path.stat().st_size > MAX_CONFIG_BYTES:
             return ModelSummary()

@@ -23,7 +23,7 @@ class CoquiModel:
     name: str
     """The part of the voice's id after `coqui:`."""
     model: str | None = None
-    """Name in coqui's list of models, such as `tts_models/en/vctk/vits`; downloaded before."""
+    """Name in coqui's list of models, such as `tts_models/en/vctk/vits`; downloaded beforehand."""
     model_path: Path | None = None
     """Checkpoint, or the folder of a model such as XTTS, instead of `model`."""
     config_path: Path | None = None
@@ -34,7 +34,7 @@ class CoquiModel:
     """File of the model's speakers, if its configuration does not name it."""
     encoder_path: Path | None = None
     encoder_config_path: Path | None = None
-    """Network that recognizes speakers, for clones of models that bring none."""
+    """Network that recognizes speakers, for clones, if the model has none of its own."""
     speaker: str | None = None
     """Speaker of the model; None: its first one, and `coqui:NAME/SPEAKER` names others."""
     speaker_wav: tuple[Path, ...] = ()

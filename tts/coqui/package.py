@@ -13,7 +13,7 @@ from typing import Any
 
 PACKAGE = "TTS"
 REQUIRED = ("torch", "torchaudio", "torchcodec", "six", PACKAGE)
-"""Packages that coqui-tts imports, or whose absence it refuses."""
+"""Packages that coqui-tts imports or insists on."""
 INSTALL = "pip install -r requirements-coqui.txt (or 'warmtalk[coqui]')"
 
 _FAIRSEQ_LICENCE = "CC BY-NC 4.0"
@@ -31,7 +31,7 @@ def missing_package() -> str | None:
 
 
 def licence_of(hub_name: str | None, model_kind: str | None) -> str | None:
-    """Return the licence of a model as far as it is known, and that it excludes commerce."""
+    """Return the licence of a model as far as it is known, and whether it excludes commerce."""
     known = listed_model(hub_name).get("license") if hub_name else None
     if hub_name and "/fairseq/" in hub_name:
         known = _FAIRSEQ_LICENCE

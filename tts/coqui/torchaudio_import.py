@@ -1,4 +1,4 @@
-"""Imports torchaudio for coqui-tts also where its native parts cannot be loaded.
+"""Imports torchaudio for coqui-tts even if its native parts cannot be loaded.
 
 torchaudio's wheels are built for CUDA; next to a PyTorch without CUDA their native parts do not
 load. Models use only its resampling and spectra, which are written in Python, and its reader of
@@ -28,7 +28,7 @@ def import_torchaudio() -> str:
 
 
 def _import_without_extension() -> types.ModuleType:
-    """Import torchaudio as if it had been built without native parts, which it provides for."""
+    """Import torchaudio as if it had been built without native parts, which it supports."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "torchaudio"]:
         del sys.modules[name]
     extension: Any = types.ModuleType("torchaudio._extension")

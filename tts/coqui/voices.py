@@ -91,7 +91,7 @@ class CoquiVoices:
         self._align = align
 
     def infos(self) -> Sequence[VoiceInfo]:
-        """Return the voices, also those that cannot speak; one per speaker of a loaded model."""
+        """Return the voices, also those that cannot speak; a loaded model has one per speaker."""
         return [info for model in self._models.values() for info in self._infos_of(model)]
 
     def find(self, name: str) -> VoiceInfo | None:
@@ -190,7 +190,7 @@ class _LoadedModel:
 
     @property
     def problem(self) -> str | None:
-        """Why it cannot speak, and the remedy; None if it can."""
+        """The reason why it cannot speak, and the remedy; None if it can."""
         if (problem := missing_package()) is not None:
             return problem
         if (missing := self.model.missing_file()) is not None:
@@ -220,7 +220,7 @@ class _LoadedModel:
 
     @property
     def is_live(self) -> bool:
-        """False if it is slower than speech, as measured, or as is known of its architecture."""
+        """False if it is slower than speech, by measurement, or by its architecture."""
         if self.described.pace is not None:
             return self.described.pace >= LIVE_PACE
         is_slow = self.summary.kind in SLOW_KINDS

@@ -128,7 +128,7 @@ class CoquiSynthesizer:
         if own_pace is None:
             samples = _stretched(samples, float(request["speed"]))
         if not np.isfinite(samples).all():
-            raise SentenceFailed("makes sound that consists of no numbers")
+            raise SentenceFailed("makes sound with values that are not numbers")
         sound_s = len(samples) / self._rate_hz
         if sound_s > MAX_SOUND_S:
             raise SentenceFailed(f"makes more than {MAX_SOUND_S:g} s of sound")
@@ -136,7 +136,7 @@ class CoquiSynthesizer:
         return header, samples.astype("<f4").tobytes()
 
     def _set_pace(self, speed: float) -> dict[str, float] | None:
-        """Set the model's own pace; return arguments that do, and None if it has none."""
+        """Set the model's own speed; return arguments that do, or None if it has none."""
         if self._normal_length is not None:
             self._model.length_scale = self._normal_length / speed
             return {}
@@ -147,7 +147,7 @@ class CoquiSynthesizer:
     def _synthesize(
         self, request: Mapping[str, Any], pace: dict[str, float] | None
     ) -> tuple[NDArray[np.float32], Mapping[str, Any] | None]:
-        """Return (n,) samples, and the outputs of the network if they are at hand."""
+        """Return (n,) samples, and the outputs of the network if they are available."""
         speaker = request["speaker"] or self._description["speaker"]
         if speaker is None and not self._recordings:
             speaker = next(iter(self._speakers()), None)
@@ -214,9 +214,9 @@ class CoquiSynthesizer:
         model.clone_voice = clone_voice
 
     def _rehearse(self) -> None:
-        """Speak twice: a recording is read the first time, and libraries compile their code then.
+        """Speak twice: recordings are read and code is compiled the first time.
 
-        Some models know no letter of the text. That is no fault, unless a voice is cloned.
+        Some models know none of its letters. That is not a fault, unless a voice is cloned.
         """
         request = {"speaker": None, "language": "en", "speed": 1.0}
         try:

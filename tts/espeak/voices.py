@@ -1,4 +1,4 @@
-"""Embedded voices: espeak-ng, a female and a male voice in each of its languages."""
+"""Voices of espeak-ng: a female and a male voice in each of its languages."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

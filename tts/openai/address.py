@@ -23,7 +23,7 @@ class BadServerAddress(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """Where the routes of a speech server are."""
+    """Base address of the routes of a speech server."""
 
     scheme: str
     host: str

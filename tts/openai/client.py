@@ -71,7 +71,7 @@ class Answer:
         coding = str(self.headers.get("Content-Encoding") or "identity")
         if coding.strip().lower() != "identity":
             raise ServerFailed(
-                f"compresses its answer ({one_line(coding)}), although that was not asked for",
+                f"compresses its answer ({one_line(coding)}), although that was not requested",
                 "Set tts_url to a server or proxy that does not.",
             )
         received = 0

@@ -7,7 +7,7 @@ from html import unescape
 from typing import Any
 
 MAX_ERROR_BYTES = 1 << 16
-"""More of the body of an error is not read."""
+"""Maximum size of the body of an error that is read."""
 MAX_SHOWN_CHARS = 300
 """A server's message is repeated up to this length."""
 
@@ -19,7 +19,7 @@ _TAG = re.compile(r"<[^>]*>?")
 
 
 class ServerFailed(RuntimeError):
-    """A speech server did not do what was asked; the cause is not the text.
+    """A speech server did not fulfil a request; the cause is not the text.
 
     The message is a predicate, such as "refuses the connection"; `remedy` is the next step.
     """

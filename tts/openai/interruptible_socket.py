@@ -51,7 +51,7 @@ class Patience:
         if self._is_cancelled():
             raise RequestCancelled("the request was cancelled")
         if self._is_closed():
-            raise ServerFailed("is not asked any more", "The server is shutting down.")
+            raise ServerFailed("receives no more requests", "The server is shutting down.")
         if self.left_s <= 0:
             raise AnswerTooSlow(
                 f"takes longer than {self._total_s:g} s for a sentence (tts_timeout_s)",

@@ -1,4 +1,4 @@
-"""Answers of a speech server that are no sound, and the errors that they mean."""
+"""Answers of a speech server that are not sound, and the errors that they mean."""
 
 import math
 import re

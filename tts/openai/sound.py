@@ -1,7 +1,7 @@
 """Sound of a speech server: bytes of PCM or WAV to samples.
 
-Only uncompressed sound is decoded: decoders are native code, which must not meet foreign bytes in
-the process of the server.
+Only uncompressed sound is decoded: decoders are native code, which must not process untrusted
+bytes in the server's process.
 """
 
 import struct
@@ -131,7 +131,7 @@ class SoundBuffer:
 def find_format(
     content: bytes | bytearray, content_type: str, default_rate_hz: int, *, is_complete: bool
 ) -> PcmFormat | None:
-    """Return the format of an answer that begins with `content`; None if it takes more bytes.
+    """Return the format of an answer that begins with `content`; None if more bytes are needed.
 
     Raises UnusableSound for anything but PCM and WAV.
     """
@@ -211,7 +211,7 @@ def _parameter(parsed: Message, names: tuple[str, ...]) -> int | None:
 def _checked(found: PcmFormat) -> PcmFormat:
     if not MIN_RATE_HZ <= found.rate_hz <= MAX_RATE_HZ:
         raise UnusableSound(
-            f"sends sound of {found.rate_hz} Hz; {MIN_RATE_HZ} to {MAX_RATE_HZ} are understood"
+            f"sends sound of {found.rate_hz} Hz; {MIN_RATE_HZ} to {MAX_RATE_HZ} are supported"
         )
     if not 1 <= found.channels <= MAX_CHANNELS:
         raise UnusableSound(f"sends sound with {found.channels} channels; 1 is expected")
@@ -255,7 +255,7 @@ def _wav_encoding(fields: bytes) -> tuple[int, int, str]:
     }
     if (tag, bits) not in encodings:
         raise UnusableSound(
-            f"answers with WAV of format {tag} and {bits} bits; PCM and floats are understood"
+            f"answers with WAV of format {tag} and {bits} bits; PCM and floats are supported"
         )
     return rate, channels, encodings[tag, bits]
 

@@ -70,7 +70,7 @@ class VoiceList:
             return self._problem
 
     def refresh(self) -> None:
-        """Read the list now. A server without one has no listed voices, which is no failure."""
+        """Read the list now. A server without one has no listed voices, which is not a failure."""
         try:
             voices, problem = self._read(), None
         except ServerFailed as error:
@@ -104,7 +104,7 @@ class VoiceList:
 
 
 def parse_voices(body: bytes) -> tuple[ListedVoice, ...]:
-    """Return the voices of a list in any of the usual shapes; what is not one is left out."""
+    """Return the voices of a list in any of the usual shapes; invalid entries are left out."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,1 +1,1 @@
-"""Text for voices: markup, sentences, what may be spoken."""
+"""Text for voices: markup, sentences, words and speakable characters."""

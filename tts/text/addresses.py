@@ -1,7 +1,7 @@
 """Addresses, paths and codes as people read them: `example.com/a` is "example dot com slash a".
 
-The words are those of the language. In a language without a vocabulary only what nobody says is
-removed, such as `https://`, and the voice reads the rest.
+The words are those of the language. In a language without a vocabulary only parts that are
+never spoken are removed, such as `https://`, and the voice reads the rest.
 """
 
 import re
@@ -13,7 +13,7 @@ from tts.text.draft import Draft, Edit
 from tts.text.vocabulary import Vocabulary
 
 MAX_SEGMENTS = 3
-"""Parts of a path that are read; people say "and so on" for more."""
+"""Parts of a path that are read; further ones become "and so on"."""
 MAX_SEGMENT_CHARS = 32
 MAX_SPELT_CHARS = 12
 """Longer codes are cut."""
@@ -93,7 +93,7 @@ def domain_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
 
 
 def code_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
-    """Replace identifiers that nobody reads as words: spell short ones, and cut long ones."""
+    """Replace identifiers that are not read as words: spell short ones, and cut long ones."""
     for match in _GROUPED.finditer(draft.pattern):
         groups = ", ".join(spelt(group, vocabulary) for group in re.split(r"[ -]", match.group()))
         yield Edit(*match.span(), groups, is_protected=True)
@@ -120,7 +120,7 @@ def path_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
 
 
 def is_random(text: str) -> bool:
-    """Return True for a hash, a key or other string that is no word."""
+    """Return True for a hash, a key or another string that is not a word."""
     if not any(each.isdigit() for each in text) or text.isdigit():
         return False
     if _HEX_RUN.fullmatch(text) and sum(each.isdigit() for each in text) >= _TWO:

@@ -1,4 +1,4 @@
-"""Numbers as they are written, shared by all that reads them."""
+"""Numbers as they are written: functions shared by the modules that read numbers."""
 
 import re
 

@@ -59,7 +59,7 @@ def is_speakable(character: str) -> bool:
 
 
 def is_invisible(character: str) -> bool:
-    """Return True for a character that takes no place, not even inside a word."""
+    """Return True for a character without width, which may stand inside a word."""
     return character in _INVISIBLE or "\ufe00" <= character <= "\ufe0f"
 
 

@@ -131,7 +131,7 @@ def decade_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
 
 
 def day_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
-    """Write German ordinals out, after which espeak would end the sentence: "3. Mai"."""
+    """Write out German ordinals, after which espeak would end the sentence: "3. Mai"."""
     if vocabulary.language != "de":
         return
     for match in _ORDINAL_POINT.finditer(draft.pattern):

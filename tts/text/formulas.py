@@ -11,7 +11,7 @@ _FORMULA = re.compile(
     re.DOTALL,
 )
 _IS_FORMULA = re.compile(r"[\\^_=+*/<>{}]|^-?\w$|^\w[\s-]+\w$|\w\(")
-"""What makes a text between single dollars a formula and no price."""
+"""Signs that a text between single dollars is a formula, not a price."""
 _GROUP = r"\{([^{}]*)\}"
 _FRACTION = re.compile(rf"\\[dt]?frac\s*{_GROUP}\s*{_GROUP}")
 _ROOT = re.compile(rf"\\sqrt\s*(?:\[[^\]]*\])?\s*{_GROUP}")

@@ -12,7 +12,7 @@ from tts.text.draft import Draft, Edit, remove
 
 _RUN = re.compile(r"\*+|_+|~~+|==+|\n[ \t]*\n")
 _GLOB = re.compile(r"/|\.\w")
-"""What follows the asterisk of a pattern for file names: `*.py`."""
+"""Text after the asterisk of a pattern for file names: `*.py`."""
 _MAY_PRECEDE_A_WORD = frozenset(":.!?…)")
 """A mark of strong emphasis after one of these may end before a word: `**Note:**text`."""
 
@@ -20,7 +20,7 @@ _MAY_PRECEDE_A_WORD = frozenset(":.!?…)")
 @dataclass(slots=True)
 class _Opener:
     start: int
-    """First mark that is not matched."""
+    """Index of the first mark that is not matched."""
     end: int
 
     @property

@@ -15,7 +15,7 @@ from tts.text.quantities import fraction_edits, length_edits, unit_edits
 from tts.text.vocabulary import Vocabulary
 
 MAX_NUMBER_DIGITS = 12
-"""Longer numbers are read digit by digit: nobody reads a quadrillion."""
+"""Longer numbers are read digit by digit."""
 _GROUP = 3
 _ROUND_ZEROS = 9
 _PHONE = re.compile(

@@ -1,4 +1,4 @@
-"""Text without markup: how its parts are spoken, and where its characters are in the text sent."""
+"""Text without markup: the styles of its parts, and the places of its characters in the source."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from tts.text.draft import Draft, Edit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """How a part of a text is spoken; None: as the rest."""
+    """Style in which a part of a text is spoken; None: that of the rest."""
 
     language: str | None = None
     """BCP 47 tag."""
@@ -48,7 +48,7 @@ class PlainText:
     origins: Sequence[int]
     """For each character, its index in the text that was sent."""
     spans: tuple[Span, ...] = ()
-    """In order, without overlaps. Text outside of them has the default style."""
+    """In order, without overlaps. Text outside them has the default style."""
     pauses: tuple[Pause, ...] = ()
     """In order."""
     remarks: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class PlainText:
 
     @property
     def fastest_rate(self) -> float:
-        """The largest factor of the speed in it, at least 1."""
+        """The largest factor of the speed in the text, at least 1."""
         return max([1.0, *(span.style.rate for span in self.spans)])
 
     def edited(self, edits: Iterable[Edit]) -> "PlainText":

@@ -15,10 +15,10 @@ _UNIT = re.compile(
     r"(?:([²³])|(?![\w/^'’]|[.]\w))"
 )
 _SPACED_UNITS = frozenset(["m", "g", "l", "h", "s", "L"])
-"""Letters that are units in all positions; those after a year or a pronoun are none: `1990s`."""
+"""Letters that are units in all positions, but not after a year or a pronoun: `1990s`."""
 _DEGREES = re.compile(rf"(?<![\w.,])([-−–]?)({NUMBER})\s?(?:°\s?([CF])\b|°|℃)")
 _RATIO = re.compile(r"(?<![\w:.,])(\d{1,3}):(\d|[6-9]\d|\d{3})(?![\w:]|[.,]\d)")
-"""The second number is none of minutes."""
+"""The second number cannot be minutes."""
 _FEET = re.compile(r"(?<![\w.,])(\d{1,3})['′](?:\s?(\d{1,2})(?:\"|''|″)?)?(?!\w)")
 _INCHES = re.compile(r"(?<![\w.,/])(\d+(?:\.\d+)?)[\"″](?!\w)")
 _PERCENT_FIRST = frozenset(["zh", "tr"])
@@ -125,7 +125,7 @@ def _fraction(match: re.Match[str], whole: str, name: str, vocabulary: Vocabular
 
 
 def english_fraction(part: int, whole: int) -> str:
-    """Return a fraction such as "3 eighths"; "24 slash 7" if it is none."""
+    """Return a fraction such as "3 eighths"; "24 slash 7" if it is not one."""
     if f"{part}/{whole}" in _NO_FRACTIONS:
         return f"{part} {whole}"
     if not 0 < part < whole or whole > len(_ENGLISH_PARTS) + 1:

@@ -67,12 +67,12 @@ def _as_sentence(plain: PlainText, found: list[Sentence], end: int) -> Iterator[
             shown=shown,
             is_end=is_end,
             pause_s=pause_s,
-            before=_text_beside(found, index, -1),
-            after=_text_beside(found, index, 1),
+            before=_neighbouring_text(found, index, -1),
+            after=_neighbouring_text(found, index, 1),
         )
 
 
-def _text_beside(pieces: Sequence[Sentence], index: int, step: int) -> str:
+def _neighbouring_text(pieces: Sequence[Sentence], index: int, step: int) -> str:
     """Return the text of a neighbouring piece if it is spoken in the same way, else ""."""
     if not 0 <= index + step < len(pieces):
         return ""
@@ -116,7 +116,7 @@ def spans_within(plain: PlainText, start: int, end: int) -> list[Span]:
 
 
 def _delivery(style: Style) -> Style:
-    """Return what must be constant within one call of a voice."""
+    """Return the parts of a style that must be constant within one call of a voice."""
     return replace(style, say_as=None, spoken=None)
 
 
@@ -175,7 +175,7 @@ def _words(text: str, span: Span, language: str) -> str:
 
 
 def _runs(text: str, start: int, language: str, fixed: list[Edit]) -> list[Run]:
-    """Return the runs by script; text that is not spoken as it is has none of its own."""
+    """Return the runs by script; text whose words are replaced is one run."""
     for edit in fixed:
         blank = " " * (edit.end - edit.start)
         text = text[: edit.start - start] + blank + text[edit.end - start :]

@@ -58,7 +58,7 @@ _BY_LETTER = {
     },
     "ARABIC": {"ur": "ٹڈڑںےھ", "fa": "پچژگ"},
 }
-"""Letters that tell languages of the same script apart; the first language found is taken."""
+"""Letters that distinguish languages of the same script; the first language found is taken."""
 _SCRIPTS = {
     "CYRILLIC": "ru uk be bg mk kk ky tt ba cv tg mn sr hbs bs uz nog",
     "GREEK": "el grc",

@@ -22,7 +22,7 @@ MAX_WORD_LETTERS = 40
 """Maximum number of letters counted per word; a voice may omit the rest of a random string."""
 
 _OFTEN_CUT = re.compile(r"[/\\@=]|\d\S{10}")
-"""Addresses, paths and codes, which are not read to their end."""
+"""Addresses, paths and codes, which are not read in full."""
 
 _STOPS = ".!?…"
 _FULL_WIDTH_STOPS = "。！？｡．؟۔।॥።፧၊။។៕։‽"

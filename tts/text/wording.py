@@ -180,7 +180,7 @@ def _english_suffix(number: int) -> str:
 
 
 def abbreviation_edits(draft: Draft, vocabulary: Vocabulary) -> Iterator[Edit]:
-    """Write abbreviations out that voices take for the end of a sentence."""
+    """Write out abbreviations that voices take for the end of a sentence."""
     language = vocabulary.language
     known = _ABBREVIATIONS.get(language, {})
     if known:
