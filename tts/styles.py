@@ -21,6 +21,13 @@ class ReadsStyles(Protocol):
         ...
 
 
+def read_text(text: PlainText, choice: VoiceChoice, voices: Voices) -> Iterator[Speech]:
+    """Yield the speech of a text, in the styles of its parts if the voices have them."""
+    if isinstance(voices, ReadsStyles):
+        return voices.read(text, choice)
+    return voices.speak(text.text, choice)
+
+
 def check_styles(text: PlainText, voices: Voices, choice: VoiceChoice) -> None:
     """Raise BadSpeechRequest for the first part of a text that names no known voice or language."""
     if not isinstance(voices, ReadsStyles):

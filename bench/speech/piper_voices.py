@@ -101,7 +101,7 @@ def _english(speech: Speech) -> Speech:
 
 def _lag(speeches: list[Speech], speed: float) -> Figure:
     lag_ms = 1000 * abs(lag_s(speeches))
-    return Figure.at_most(f"piper_voices: lag, speed {speed:g}", lag_ms, "ms", 8, len(speeches))
+    return Figure.at_most(f"piper_voices: lag, speed {speed:g}", lag_ms, "ms", 5, len(speeches))
 
 
 def _words(say: Say) -> Figure:

@@ -10,15 +10,20 @@ from numpy.typing import NDArray
 from session.film import SAMPLE_RATE_HZ, FilmSpec
 from tts.alignment.recording import RecordingTimes
 from tts.speech import Speech
+from tts.styles import read_text
+from tts.text.plain_text import PlainText
 from tts.voice import VoiceChoice, Voices
 from warm.engines.base import Engine
 from warm.media.audio import open_audio
-from warm.media.film_audio import film_audio, film_frames
+from warm.media.film_audio import film_audio
 
 WINDOW_S = 30
 """Length of a chunk of an audio file. Each is encoded together with the chunks before and after it,
 so that its borders do not show. The neural engine encodes the same length at once, so chunks end
 where its own windows over the whole file would."""
+
+CHARS_PER_S = 15.0
+"""Usual pace of a voice."""
 
 Samples = NDArray[np.float32]
 
@@ -77,20 +82,38 @@ def encode_excerpt(
 
 
 def chunks_from_text(
-    text: str, choice: VoiceChoice, voices: Voices, engine: Engine, spec: FilmSpec
+    text: PlainText, choice: VoiceChoice, voices: Voices, engine: Engine, spec: FilmSpec
 ) -> Iterator[Chunk]:
     """Yield one chunk per sentence of a text."""
-    for arriving in voices.speak(text, choice):
+    for arriving in read_text(text, choice, voices):
         speech = arriving.completed()
         samples = film_audio(speech, spec)
         frames = len(samples) // spec.samples_per_frame
         yield Chunk(engine.encode_speech(speech, frames=frames, fps=spec.fps), samples)
 
 
-def text_frame_count(text: str, choice: VoiceChoice, voices: Voices, spec: FilmSpec) -> int:
-    """Return the number of frames that `chunks_from_text` yields; synthesizes the text once."""
-    speeches = (speech.completed() for speech in voices.speak(text, choice))
-    return sum(film_frames(len(each.samples), each.sample_rate_hz, spec) for each in speeches)
+def estimated_text_frames(text: PlainText, choice: VoiceChoice, spec: FilmSpec) -> int:
+    """Return about how many frames `chunks_from_text` yields, without speaking the text.
+
+    The exact number is not known before: espeak-ng does not say a text twice in exactly the same
+    time, and other voices may be slow, or may cost money.
+    """
+    return max(1, round(len(text.text) / CHARS_PER_S / choice.speed * spec.fps))
+
+
+class CountedChunks:
+    """Chunks of a film that are counted as they are taken."""
+
+    def __init__(self, chunks: Iterator[Chunk]) -> None:
+        self.frames = 0
+        """Frames of the chunks taken so far."""
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Yield the chunks."""
+        for chunk in self._chunks:
+            self.frames += len(chunk.features)
+            yield chunk
 
 
 def frame_count(samples: int, spec: FilmSpec) -> int:

@@ -17,7 +17,10 @@ SETTING_FLAGS = {
     "config": "--config",
 }
 """Names of this command's arguments to the server's flags for the same settings."""
-FILM_FLAGS = ("audio", "text", "avatar", "out", "bbox_shift", "voice", "language", "speed")
+FILM_FLAGS = (
+    *("audio", "text", "avatar", "out", "bbox_shift"),
+    *("voice", "language", "speed", "markup"),
+)
 """Flags that cannot be combined with --tasks, whose file has fields for them."""
 
 
@@ -39,6 +42,7 @@ def add_render(command: argparse.ArgumentParser) -> None:
     command.add_argument("--voice", help="voice for --text")
     command.add_argument("--language", help="language of --text")
     command.add_argument("--speed", type=float, help="speed of --text")
+    command.add_argument("--markup", help="markup of --text: auto, markdown, ssml or plain")
     command.add_argument("--force", action="store_true", help="render existing films again")
     command.add_argument("--engine", help="viseme or musetalk; default: the setting")
     command.add_argument("--models", metavar="DIR", help="folder of the models")
@@ -99,5 +103,6 @@ def tasks_of(arguments: argparse.Namespace) -> "list[RenderTask]":
             voice=arguments.voice,
             language=arguments.language,
             speed=arguments.speed,
+            markup=arguments.markup,
         )
     ]

@@ -13,7 +13,9 @@ from tqdm import tqdm
 from session.film import SAMPLE_RATE_HZ
 from session.fragmented.journal import journal_path
 from tts.registry import AUTO
+from tts.styles import check_styles
 from tts.text.markup import check_text
+from tts.text.plain_text import PlainText
 from tts.voice import BadSpeechRequest, VoiceChoice, Voices
 from warm.avatars.manifest import MANIFEST
 from warm.avatars.recipe import PreparationError, PreparationSettings, preparation_digest
@@ -28,7 +30,7 @@ from warm.offline.mp4_file import read_comment
 from warm.offline.task import RenderTask
 from warm.settings import Settings
 
-RECIPE = 1
+RECIPE = 2
 """Incremented when the same task would produce a different film."""
 NAME_CHARS, DIGEST_CHARS = 40, 12
 """Characters of a video's file name and digest in the name of its avatar."""
@@ -43,7 +45,7 @@ class RenderPlan:
     preparation: PreparationSettings | None
     """Settings for the task's video; None if the avatar is already prepared."""
     audio: AudioInfo | None
-    spoken_text: tuple[str, VoiceChoice] | None
+    spoken_text: tuple[PlainText, VoiceChoice] | None
     """The text and its voice; with an audio file, what it says and the voice to compare it with."""
     fingerprint: str
     """Digest of everything that determines the film; kept in its metadata."""
@@ -158,7 +160,7 @@ class Planner:
         except MediaError as error:
             raise task.error("audio", str(error)) from error
 
-    def _spoken_text(self, task: RenderTask) -> tuple[str, VoiceChoice] | None:
+    def _spoken_text(self, task: RenderTask) -> tuple[PlainText, VoiceChoice] | None:
         if task.text is None:
             return None
         voice, language = task.voice, task.language
@@ -168,13 +170,17 @@ class Planner:
         elif voice is None and language is None:
             voice, language = self.settings.voice, self.settings.language
         try:
-            text = check_text(task.text, max_chars=self.settings.max_text_chars).text
-            return text, self.voices.choose(voice=voice, language=language, speed=speed)
+            text = check_text(
+                task.text, max_chars=self.settings.max_text_chars, markup=task.markup or "auto"
+            )
+            choice = self.voices.choose(voice=voice, language=language, speed=speed)
+            check_styles(text, self.voices, choice)
         except BadSpeechRequest as error:
             raise task.error(error.field, str(error)) from error
+        return text, choice
 
     def _fingerprint(
-        self, task: RenderTask, avatar: str, spoken: tuple[str, VoiceChoice] | None
+        self, task: RenderTask, avatar: str, spoken: tuple[PlainText, VoiceChoice] | None
     ) -> str:
         content = {
             "recipe": RECIPE,
@@ -182,10 +188,16 @@ class Planner:
             "engine": [self.settings.engine, *engine_recipe(self.settings)],
             "look": [self.settings.blend_mode, self.settings.track.subpixel_enabled],
             "sound": sha256_of(task.audio) if task.audio is not None else None,
-            "said": [spoken[0], asdict(spoken[1])] if spoken is not None else None,
+            "said": None if spoken is None else said(*spoken),
         }
         digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode())
         return f"warmtalk {digest.hexdigest()}"
+
+
+def said(text: PlainText, choice: VoiceChoice) -> list[Any]:
+    """Return everything about a text that changes its speech, as JSON."""
+    spans = [asdict(span) for span in text.spans]
+    return [text.text, spans, [asdict(pause) for pause in text.pauses], asdict(choice)]
 
 
 def avatar_name(video: Path, digest: str) -> str:

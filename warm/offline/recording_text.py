@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from tts.alignment.recording import RecordingTimes, align_recording
+from tts.styles import read_text
+from tts.text.plain_text import PlainText
 from tts.voice import VoiceChoice, Voices
 from warm.media.audio import open_audio
 
@@ -13,13 +15,13 @@ RATE_HZ = 16_000
 PRECISION_S = 0.1
 
 
-def find_times(path: Path, text: str, choice: VoiceChoice, voices: Voices) -> RecordingTimes:
+def find_times(path: Path, text: PlainText, choice: VoiceChoice, voices: Voices) -> RecordingTimes:
     """Find the phonemes of a text in an audio file; `choice` is the voice to compare it with.
 
     Raises MediaError, BadSpeechRequest and VoiceUnavailable.
     """
     with open_audio(path, rate_hz=RATE_HZ) as audio:
-        return align_recording(audio.chunks(), RATE_HZ, iter(voices.speak(text, choice)))
+        return align_recording(audio.chunks(), RATE_HZ, read_text(text, choice, voices))
 
 
 def describe_unknown(times: RecordingTimes, duration_s: float) -> str | None:

@@ -21,10 +21,11 @@ from warm.avatars.store import AvatarError, AvatarStore
 from warm.engine_factory import make_engine
 from warm.offline.chunks import (
     Chunk,
+    CountedChunks,
     chunks_from_audio,
     chunks_from_text,
+    estimated_text_frames,
     frame_count,
-    text_frame_count,
 )
 from warm.offline.errors import RefusedTasks, UnfinishedFilm
 from warm.offline.mp4_file import Mp4File
@@ -158,15 +159,18 @@ class OfflineRunner:
     def _write_film(self, plan: RenderPlan, avatar: Avatar) -> str:
         """Write the film and return its summary."""
         spec = film_spec_of(avatar)
-        total = self._frame_count(plan, spec)
+        chunks = CountedChunks(self._chunks(plan, spec))
         result = plan.task.result
+        expected = self._expected_frames(plan, spec)
         with (
-            tqdm(total=total, desc=result.name, unit=" frames", file=sys.stderr) as bar,
+            tqdm(total=expected, desc=result.name, unit=" frames", file=sys.stderr) as bar,
             Mp4File(result, spec, comment=plan.fingerprint) as film,
         ):
-            render_film(film, self._chunks(plan, spec), avatar, self.setup, bar.update)
-            if film.frames != total:
-                raise UnfinishedFilm(f"{result}: {film.frames} of {total} frames were made.")
+            render_film(film, iter(chunks), avatar, self.setup, bar.update)
+            required = chunks.frames if plan.audio is None else expected
+            if film.frames != required:
+                raise UnfinishedFilm(f"{result}: {film.frames} of {required} frames were made.")
+            bar.total = film.frames
         seconds = film.frames / spec.fps
         took_s = max(float(bar.format_dict["elapsed"]), 1e-9)
         return (
@@ -174,11 +178,12 @@ class OfflineRunner:
             f"({film.frames / took_s:.0f} fps)"
         )
 
-    def _frame_count(self, plan: RenderPlan, spec: FilmSpec) -> int:
+    def _expected_frames(self, plan: RenderPlan, spec: FilmSpec) -> int:
+        """Return the number of frames to show as the goal; for a text it is an estimate."""
         if plan.audio is not None:
             return frame_count(plan.audio.samples, spec)
         assert plan.spoken_text is not None
-        return text_frame_count(*plan.spoken_text, self.voices, spec)
+        return estimated_text_frames(*plan.spoken_text, spec)
 
     def _chunks(self, plan: RenderPlan, spec: FilmSpec) -> Iterator[Chunk]:
         if plan.task.audio is not None:

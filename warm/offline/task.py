@@ -4,10 +4,11 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
+from tts.text.markup import Markup
 from warm.offline.errors import BadTask, BadTaskFile
 
 BBOX_SHIFTS = (-60, 60)
@@ -25,6 +26,8 @@ class RenderTask:
     audio: Path | None = None
     text: str | None = None
     """Text for a voice; with an audio file, the text that it says."""
+    markup: Markup | None = None
+    """Markup of the text; None: `auto`."""
     avatar: str | None = None
     """Name of a prepared avatar."""
     video: Path | None = None
@@ -43,6 +46,9 @@ class RenderTask:
         low, high = BBOX_SHIFTS
         if self.bbox_shift is not None and not low <= self.bbox_shift <= high:
             raise self.error("bbox_shift", f"is {self.bbox_shift}; allowed are {low} to {high}.")
+        if self.markup not in (None, *get_args(Markup)):
+            allowed = ", ".join(get_args(Markup))
+            raise self.error("markup", f"is {self.markup!r}; allowed are {allowed}.")
         self._refuse_choices_with_audio()
         if self.result.suffix.lower() != ".mp4":
             raise self.error("result", f"is {str(self.result)!r}; it must end in .mp4.")
@@ -55,7 +61,7 @@ class RenderTask:
     def _refuse_choices_with_audio(self) -> None:
         """Raise BadTask if a voice is chosen for an audio file, or a language without a text."""
         names = () if self.audio is None else ("voice", "speed")
-        for name in (*names, *(() if self.text else ("language",))):
+        for name in (*names, *(() if self.text else ("language", "markup"))):
             if getattr(self, name) is not None:
                 raise self.error(
                     name, "is allowed with text only; an audio file has its own voice."

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from session.film import FilmSpec
 from tts.speech import Samples, Speech
-from tts.styles import ReadsStyles
+from tts.styles import read_text
 from tts.voice import CancellableSpeech, UnspeakableSentence, Voices, VoiceUnavailable
 from warm.render.jobs import SpeakJob
 from warm.render.spoken_sentence import SpokenSentence
@@ -74,9 +74,9 @@ class Synthesis:
 
     def _speeches_of_job(self) -> Iterator[Speech]:
         job, voices = self._job, self._voices
-        if job.plain is not None and isinstance(voices, ReadsStyles):
-            return voices.read(job.plain, job.choice)
-        return voices.speak(job.text, job.choice)
+        if job.plain is None:
+            return voices.speak(job.text, job.choice)
+        return read_text(job.plain, job.choice, voices)
 
     def _continued(self, sentence: SpokenSentence) -> SpokenSentence:
         piece = next((each for each in self._pieces if len(each)), None)

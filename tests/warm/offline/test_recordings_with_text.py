@@ -9,6 +9,7 @@ import pytest
 from session.film import FilmSpec
 from tts.registry import VoiceRegistry
 from tts.speech import Speech
+from tts.text.plain_text import PlainText
 from warm.engines.viseme.engine import VisemeEngine
 from warm.engines.viseme.shape import Shape
 from warm.offline.chunks import Chunk, chunks_from_audio
@@ -48,7 +49,7 @@ def test_lips_press_where_the_recording_says_p_b_and_m(
     recording: Path, spoken: list[Speech], voices: VoiceRegistry
 ) -> None:
     choice = voices.choose(voice="espeak:en-us")
-    times = find_times(recording, TEXT, choice, voices)
+    times = find_times(recording, PlainText.of(TEXT), choice, voices)
     engine = VisemeEngine()
     rows = only(list(chunks_from_audio(recording, engine, SPEC, times)))
     heard = only(list(chunks_from_audio(recording, engine, SPEC)))
@@ -71,7 +72,7 @@ def test_lips_press_where_the_recording_says_p_b_and_m(
 def test_another_text_leaves_the_lips_to_the_sound_and_a_note_says_so(
     recording: Path, voices: VoiceRegistry
 ) -> None:
-    times = find_times(recording, OTHER, voices.choose(voice="espeak:en-us"), voices)
+    times = find_times(recording, PlainText.of(OTHER), voices.choose(voice="espeak:en-us"), voices)
     engine = VisemeEngine()
     rows = only(list(chunks_from_audio(recording, engine, SPEC, times)))
     heard = only(list(chunks_from_audio(recording, engine, SPEC)))

@@ -5,7 +5,9 @@ import fcntl
 import tracemalloc
 import wave
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -20,6 +22,8 @@ from tests.tiny_face import FRAMES, MOUTH, PATCH, LoudnessEngine, tiny_avatar
 from tests.warm.sample_videos import portrait
 from tts.registry import VoiceRegistry
 from tts.speech import Speech
+from tts.text.plain_text import PlainText, Style
+from tts.voice import VoiceChoice
 from warm.__main__ import main
 from warm.avatars.avatar import AvatarBuild
 from warm.avatars.store import AvatarStore
@@ -546,3 +550,77 @@ def test_what_was_odd_about_a_sound_file_is_printed(
     code, out, _ = render("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
     assert code == 0 and len(pictures(Path("a.mp4"))) == FPS
     assert f"Note: {audio}: The header announces 22369.58 s, which is a placeholder" in out
+
+
+@pytest.mark.usefixtures("loudness", "results")
+def test_markup_of_a_text_is_not_spoken(capsys: pytest.CaptureFixture[str]) -> None:
+    lengths = {}
+    texts = {
+        "said": ("One two three.", "plain"),
+        "markdown": ("**One** `two` [three](https://example.com/a/long/path).", "auto"),
+        "ssml": ("<speak>One <emphasis>two</emphasis> three.</speak>", "ssml"),
+        "paused": ('<speak>One two <break time="2s"/> three.</speak>', "auto"),
+    }
+    for name, (text, markup) in texts.items():
+        flags = ("--text", text, "--markup", markup, "--voice", "espeak:en-us")
+        face = ("--avatar", "tiny", "--out", f"{name}.mp4")
+        code, _, error = render(*flags, *face, capsys=capsys)
+        assert code == 0, error
+        lengths[name] = len(pictures(Path(f"{name}.mp4"))) / FPS
+    assert lengths["markdown"] == lengths["ssml"] == lengths["said"]
+    assert lengths["paused"] - lengths["said"] == pytest.approx(2, abs=0.5)
+
+
+@pytest.mark.usefixtures("loudness", "results")
+@pytest.mark.parametrize(
+    ("text", "markup", "message"),
+    [("One.", "html", "markup: is 'html'; allowed are auto"), ("<speak>One", "ssml", "line 1")],
+)
+def test_bad_markup_is_refused_before_anything_is_made(
+    text: str, markup: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, error = render(
+        *("--text", text, "--markup", markup, "--avatar", "tiny", "--out", "a.mp4"), capsys=capsys
+    )
+    assert code != 0
+    assert message in error
+    assert not Path("a.mp4").exists()
+
+
+class UnevenVoices:
+    """A voice that says a text in another time whenever it is asked, as espeak-ng does."""
+
+    def __init__(self, voices: VoiceRegistry) -> None:
+        self._voices = voices
+        self.said = 0
+
+    def choose(self, **choice: Any) -> VoiceChoice:
+        return self._voices.choose(**choice)
+
+    def check(self, style: Style, choice: VoiceChoice) -> None:
+        self._voices.check(style, choice)
+
+    def speak(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:
+        return self.read(PlainText.of(text), choice)
+
+    def close(self) -> None:
+        pass
+
+    def read(self, text: PlainText, choice: VoiceChoice) -> Iterator[Speech]:
+        for speech in self._voices.read(text, choice):
+            self.said += 1
+            samples = np.pad(speech.samples, (0, 2000 * self.said))
+            yield replace(speech, samples=samples, phonemes=None)
+
+
+@pytest.mark.usefixtures("loudness", "results")
+def test_a_text_is_said_once_and_its_film_is_as_long_as_that(
+    voices: VoiceRegistry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uneven = UnevenVoices(voices)
+    monkeypatch.setattr("warm.offline.runner.configured_voices", lambda _: uneven)
+    text = ("--text", "One. Two. Three.", "--voice", "espeak:en-us")
+    code, _, error = render(*text, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
+    assert code == 0, error
+    assert uneven.said == 3
+    assert len(pictures(Path("a.mp4"))) > 30
