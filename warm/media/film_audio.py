@@ -23,7 +23,9 @@ class FilmAudio:
         self.arrived = 0
         """Samples that are final: all of them once the sentence is complete."""
         self._missing = speech_samples
-        self._resampler = Resampler(rate_hz)
+        self._resampler: Resampler | None = Resampler(rate_hz)
+        """None once nothing more can be added. It has threads, which must not wait for a garbage
+        collection."""
         if not speech_samples:
             self._end()
 
@@ -40,11 +42,16 @@ class FilmAudio:
         """Append a piece of the speech, which is not longer than the rest of the sentence."""
         if len(piece) == 0:
             return
+        assert self._resampler is not None
         self._missing -= len(piece)
         self._append(self._resampler.add(piece))
         if not self._missing:
             self._append(self._resampler.finish())
             self._end()
+
+    def release(self) -> None:
+        """End the threads of the resampler; nothing can be added any more."""
+        self._resampler = None
 
     def _append(self, audio: Samples) -> None:
         free = self.samples[self.arrived :]
@@ -54,6 +61,7 @@ class FilmAudio:
 
     def _end(self) -> None:
         self.arrived = len(self.samples)
+        self.release()
 
 
 def film_frames(speech_samples: int, rate_hz: int, spec: FilmSpec) -> int:

@@ -56,6 +56,8 @@ class Synthesis:
 
     def release(self) -> None:
         """Drop the iterators of the voice, which ends a sentence that is not complete."""
+        if self._sentence is not None:
+            self._sentence.audio.release()
         self._speeches, self._pieces, self._sentence = None, iter(()), None
 
     def _begun(self) -> SpokenSentence | None:

@@ -1,5 +1,8 @@
 """Resampling of speech to the film's clock."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -84,3 +87,21 @@ def test_the_number_of_frames_is_known_before_the_sound(rate_hz: int, fps: int) 
         frames = film_frames(length, rate_hz, spec)
         assert len(film_audio(Speech("", samples, rate_hz, None), spec)) == frames * 48_000 // fps
         assert frames - 1 < length / rate_hz * fps <= frames
+
+
+def native_threads() -> int:
+    return sum(1 for _ in Path("/proc/self/task").iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_no_thread_is_left_of_a_sentence_that_is_complete_or_given_up() -> None:
+    """A resampler has threads; kept until a garbage collection, they piled up in a server."""
+    audio = [FilmAudio(4800, 24_000, SPEC) for _ in range(8)]
+    for each in audio:
+        each.add(np.zeros(2400, np.float32))
+    busy = native_threads()
+    for each in audio[:4]:
+        each.add(np.zeros(2400, np.float32))
+    for each in audio[4:]:
+        each.release()
+    assert native_threads() <= busy - 8
