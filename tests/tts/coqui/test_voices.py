@@ -193,7 +193,7 @@ def test_a_text_without_letters_of_the_model_has_no_sound(
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("a fault", "fault"), ("a long text", "more than 120 s"), ("nan", "no numbers")],
+    [("a fault", "fault"), ("a long text", "more than 120 s"), ("nan", "not numbers")],
 )
 def test_a_fault_with_one_text_ends_no_other(
     open_voices: OpenVoices, model: ModelWriter, text: str, words: str
