@@ -11,11 +11,11 @@ from queue import Empty
 
 from gunicorn.arbiter import Arbiter
 
-from api.server.allocator import limit_memory_kept
 from api.server.log import LOG_CONFIG
 from api.server.master_signals import require_one_worker, restrict_signals
 from api.server.shutdown import exit_now
 from api.server.worker import STOPPING, EventLoopWorker
+from isolation.allocator import limit_memory_kept
 
 wsgi_app = "app:create_app()"
 workers = 1

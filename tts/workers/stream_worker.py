@@ -32,6 +32,7 @@ from collections.abc import Callable, Iterator, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO, Protocol
 
+from isolation.allocator import limit_memory_kept
 from isolation.protocol import (
     Message,
     pack_message,
@@ -85,6 +86,7 @@ def run(
     nice: int = NICE,
 ) -> None:
     """Load a synthesizer and answer requests until stdin is closed."""
+    limit_memory_kept()
     answers = reserve_stdout()
     with contextlib.suppress(OSError):  # so that a piece never waits for the server to read
         fcntl.fcntl(answers, fcntl.F_SETPIPE_SZ, PIPE_BYTES)

@@ -8,7 +8,7 @@ import pytest
 PROGRAM = """
 from ctypes import CDLL, c_void_p
 from threading import Barrier, Thread
-from api.server.allocator import limit_memory_kept
+from isolation.allocator import limit_memory_kept
 
 {call}
 libc = CDLL(None)
@@ -46,7 +46,7 @@ def test_many_threads_share_two_arenas() -> None:
 LARGE_BLOCKS = """
 from ctypes import CDLL, c_size_t, c_void_p
 from pathlib import Path
-from api.server.allocator import limit_memory_kept
+from isolation.allocator import limit_memory_kept
 
 {call}
 libc = CDLL(None)

@@ -1,4 +1,4 @@
-"""The C library's memory allocator: options that keep the server's memory small."""
+"""The C library's memory allocator: options that keep the memory of processes small."""
 
 from ctypes import CDLL
 
