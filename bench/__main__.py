@@ -55,7 +55,7 @@ TOPICS = {
     "soak": "bench.soak",
 }
 """Module of each topic; it has `measure(out: Path) -> list[Figure]`, `out` the folder of plots."""
-ON_REQUEST = {"soak", "voice_times", "voice_words", "piper_voices"}
+ON_REQUEST = {"soak", "voice_times", "voice_words", "voice_texts", "piper_voices"}
 """Topics that take half an hour or need optional packages; they are measured only if named."""
 COMMANDS = {"gpu": "bench.neural.gpu", "parity": "bench.neural.parity"}
 """Modules with a command line of their own: `python -m bench gpu --help`."""

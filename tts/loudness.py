@@ -8,6 +8,10 @@ SPEECH_LEVEL_DBFS = -20.0
 PEAK_DBFS = -1.0
 """Peak limit, so that nothing clips here or after resampling."""
 
+_KNEE = 10 ** (-4 / 20)
+"""Amplitude up to which the limiter changes nothing."""
+_PEAK = 10 ** (PEAK_DBFS / 20)
+
 _WINDOW_S = 0.02
 _SOUNDING_DB = -30.0
 """Windows within this of the loudest one count as sounding."""
@@ -33,3 +37,13 @@ def sounding_rms(samples: NDArray[np.float32], sample_rate_hz: int) -> float:
     power = np.einsum("ij,ij->i", whole, whole, dtype=np.float32) / window
     sounding = power[power > power.max(initial=0.0) * _amplitude(2 * _SOUNDING_DB)]
     return float(np.sqrt(sounding.mean())) if len(sounding) else 1.0
+
+
+def limited(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compress peaks of (n,) samples so that none exceeds PEAK_DBFS; quiet ones are unchanged."""
+    excess = np.abs(samples) - np.float32(_KNEE)
+    if excess.max(initial=0.0) <= 0:
+        return samples
+    room = np.float32(_PEAK - _KNEE)
+    rounded = np.float32(_KNEE) + room * np.tanh(excess / room)
+    return np.where(excess > 0, np.copysign(rounded, samples), samples)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tts.heart.vocoder import HOP
-from tts.loudness import PEAK_DBFS, SPEECH_LEVEL_DBFS
+from tts.loudness import SPEECH_LEVEL_DBFS
 
 _ENERGIES = np.arange(-1.0, 10.0)
 _POWERS_DB = (-57.6, -53.2, -48.7, -43.7, -39.7, -36.0, -32.3, -28.0, -24.0, -21.0, -19.2)
@@ -21,10 +21,6 @@ _CONFIDENT_FRAMES = 4
 _MAX_GAIN_DB = 30.0
 _FLOOR = 1e-9
 """Power of silence, far below that of any speech."""
-
-_KNEE = 10 ** (-4 / 20)
-"""Amplitude below which the limiter changes nothing."""
-_CEILING = 10 ** (PEAK_DBFS / 20)
 
 
 def predicted_power(energy: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -58,13 +54,3 @@ def gain_of(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> fl
 
 def _level_db(power: NDArray[np.float64]) -> float:
     return float(10 * np.log10(power.mean() + _FLOOR)) if len(power) else 0.0
-
-
-def limited(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Round off what exceeds the knee so that nothing exceeds the common peak limit."""
-    excess = np.abs(samples) - np.float32(_KNEE)
-    if excess.max(initial=0.0) <= 0:
-        return samples
-    room = np.float32(_CEILING - _KNEE)
-    rounded = np.float32(_KNEE) + room * np.tanh(excess / room)
-    return np.where(excess > 0, np.copysign(rounded, samples), samples)

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from tts.heart.boundaries import Contours
 from tts.heart.excerpt import CONTEXT_SYMBOLS, excerpt, first_words, last_words
 from tts.heart.g2p import split_symbols
-from tts.heart.level import frame_power, gain_of, limited, predicted_power
+from tts.heart.level import frame_power, gain_of, predicted_power
 from tts.heart.network import MAX_SYMBOLS, HeartNetwork, Prosody
 from tts.heart.symbols import PAUSES, SPACE
 from tts.heart.timing import Timeline, timeline
 from tts.heart.vocoder import HOP, SAMPLE_RATE_HZ
+from tts.loudness import limited
 from tts.pauses import CLAUSE_PAUSE_S, LEAD_S, SENTENCE_PAUSE_S
 from tts.speech import Phoneme
 from tts.voice import SentenceFailed

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isolation.protocol import Message
+from tts.loudness import limited
 from tts.onnx_voices.bad_file import BadVoiceFile
 from tts.onnx_voices.kokoro_network import STYLE_NUMBERS, STYLE_ROWS, KokoroNetwork
-from tts.onnx_voices.level import gain_of, limited
+from tts.onnx_voices.level import gain_of
 from tts.onnx_voices.onnx_file import read_model, read_text_file
 from tts.voice import VoiceUnavailable
 from tts.workers.listener import SOUND_S

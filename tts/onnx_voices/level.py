@@ -7,25 +7,12 @@ within 3 dB of all others.
 import numpy as np
 from numpy.typing import NDArray
 
-from tts.loudness import PEAK_DBFS, SPEECH_LEVEL_DBFS, sounding_rms
+from tts.loudness import SPEECH_LEVEL_DBFS, sounding_rms
 
 MAX_GAIN_DB = 30.0
-_KNEE = 0.6
-"""Amplitude above which samples are compressed."""
-_PEAK = float(10 ** (PEAK_DBFS / 20))
 
 
 def gain_of(samples: NDArray[np.float32], sample_rate_hz: int) -> float:
     """Return the factor that brings (n,) samples of speech to the level of all voices."""
     level = max(sounding_rms(samples, sample_rate_hz), 1e-6)
     return float(10 ** (min(SPEECH_LEVEL_DBFS - 20 * np.log10(level), MAX_GAIN_DB) / 20))
-
-
-def limited(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compress peaks of (n,) samples so that none exceeds PEAK_DBFS; quiet ones are unchanged."""
-    amplitude = np.abs(samples)
-    if amplitude.max(initial=0.0) <= _KNEE:
-        return samples
-    room = np.float32(_PEAK - _KNEE)
-    compressed = _KNEE + room * np.tanh((amplitude - np.float32(_KNEE)) / room)
-    return np.where(amplitude > _KNEE, np.copysign(compressed, samples), samples).astype(np.float32)

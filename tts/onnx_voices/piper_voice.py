@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isolation.protocol import Message
+from tts.loudness import limited
 from tts.onnx_voices.bad_file import BadVoiceFile
-from tts.onnx_voices.level import gain_of, limited
+from tts.onnx_voices.level import gain_of
 from tts.onnx_voices.piper_network import PiperNetwork, Scales
 from tts.workers.listener import SOUND_S
 

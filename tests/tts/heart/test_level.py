@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tts.heart.level import frame_power, gain_of, limited, predicted_power
+from tts.heart.level import frame_power, gain_of, predicted_power
 from tts.heart.network import HeartNetwork
 from tts.heart.vocoder import HOP, SAMPLE_RATE_HZ
-from tts.loudness import PEAK_DBFS, SPEECH_LEVEL_DBFS, normalize_loudness
+from tts.loudness import PEAK_DBFS, SPEECH_LEVEL_DBFS, limited, normalize_loudness
 
 SENTENCES = (
     "wˈI?",

@@ -9,8 +9,9 @@ import pytest
 from tests.tts.onnx_voices import tiny_voice
 from tests.tts.onnx_voices.tiny_onnx import FLOAT, INT64, ModelWriter
 from tests.tts.onnx_voices.tiny_voice import HOP, RATE_HZ, SYMBOLS, tiny_model
+from tts.loudness import limited
 from tts.onnx_voices.bad_file import BadVoiceFile
-from tts.onnx_voices.level import gain_of, limited
+from tts.onnx_voices.level import gain_of
 from tts.onnx_voices.piper_network import PiperNetwork, Scales
 from tts.onnx_voices.session import Session
 
