@@ -8,6 +8,7 @@ from flask import request
 from session.film import ClipRecord
 from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE, Avatar
+from warm.avatars.mouth_report import mouth_json
 from warm.avatars.store import IDLE_FILM, PREVIEW
 from warm.avatars.summary import AvatarSummary
 from warm.avatars.verdict import verdict_json
@@ -145,6 +146,7 @@ def avatar_json(summary: AvatarSummary, active_id: str) -> dict[str, Any]:
         "bytes": summary.bytes,
         "notes": summary.notes,
         "verdict": verdict_json(summary.verdict) if summary.verdict else None,
+        "mouth": mouth_json(summary.mouth) if summary.mouth else None,
         "preview_url": url(f"/avatars/{summary.id}/{PREVIEW}"),
         "idle_url": url(f"/avatars/{summary.id}/{IDLE_FILM}"),
     }

@@ -18,7 +18,7 @@ def make_engine(settings: Settings) -> Engine:
     if settings.engine == "viseme":
         from warm.engines.viseme.engine import VisemeEngine  # noqa: PLC0415  only if it is chosen
 
-        return VisemeEngine(settings.models_dir / "face")
+        return VisemeEngine(settings.models_dir / "face", mouth=settings.mouth)
     if settings.engine == "musetalk":
         require_packages(NEURAL_PACKAGES, needed_by="engine = 'musetalk'")
         from warm.engines.musetalk.engine import MuseTalkEngine  # noqa: PLC0415
@@ -34,7 +34,7 @@ def engine_recipe(settings: Settings) -> tuple[tuple[str, str | int], ...]:
     Raises WeightsError if files of the engine are missing.
     """
     if settings.engine != "musetalk":
-        return ()
+        return () if settings.mouth == "auto" else (("mouth", settings.mouth),)
     options = musetalk_options(settings)
     return tuple(options.recipe(options.layout()).items())
 

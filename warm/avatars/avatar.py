@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from warm.avatars.mouth_report import MouthReport
+
 CANONICAL_SIZE = 256
 """Side of the upright crop of the face, pixels."""
 CANONICAL_IOD = 80.0
@@ -73,6 +75,8 @@ class AvatarBuild:
     landmarks: NDArray[np.float32]
     loop: Loop
     extras: dict[str, NDArray[np.generic]]
+    mouth: MouthReport | None = None
+    """Report of the engine about its mouth; stored in the manifest."""
 
     def write_array(self, name: str, array: NDArray[np.generic]) -> None:
         """Store `array` with the avatar; it is read as `Avatar.extras[name]`."""

@@ -61,6 +61,8 @@ class Manifest(BaseModel):
     notes: list[str]
     settings: dict[str, Any] = {}
     verdict: dict[str, Any] | None = None
+    mouth: dict[str, Any] | None = None
+    """See `mouth_report.MouthReport`; None if the engine reports nothing about its mouth."""
     files: dict[FileName, StoredFile]
     checksum: str | None = None
     """None if an older version of the program made the avatar."""

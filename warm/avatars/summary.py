@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from warm.avatars.mouth_report import MouthReport, mouth_of
 from warm.avatars.verdict import Verdict, verdict_of
 
 State = Literal["ready", "outdated", "damaged"]
@@ -32,6 +33,8 @@ class AvatarSummary:
     """Notes of the preparation."""
     verdict: Verdict | None = None
     """Findings about the source; None if an older version of the program made the avatar."""
+    mouth: MouthReport | None = None
+    """None if the engine reports nothing about its mouth."""
 
     @property
     def period(self) -> int:
@@ -39,9 +42,10 @@ class AvatarSummary:
         return self.frames * (2 if self.loop == "pingpong" else 1)
 
     def findings(self) -> list[str]:
-        """Return the notes and the verdict as lines for a terminal."""
+        """Return the notes, the verdict and the mouth as lines for a terminal."""
         verdict = self.verdict.lines() if self.verdict else []
-        return [*(f"Note: {note}" for note in self.notes), *verdict]
+        mouth = [self.mouth.line()] if self.mouth else []
+        return [*(f"Note: {note}" for note in self.notes), *verdict, *mouth]
 
 
 def summary_of(manifest: Mapping[str, Any]) -> AvatarSummary:
@@ -59,4 +63,5 @@ def summary_of(manifest: Mapping[str, Any]) -> AvatarSummary:
         bytes=sum(file["bytes"] for file in manifest["files"].values()),
         notes=tuple(manifest["notes"]),
         verdict=verdict_of(manifest),
+        mouth=mouth_of(manifest),
     )

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from warm.avatars.avatar import Avatar
+from warm.avatars.mouth_report import mouth_json
 from warm.avatars.recipe import PreparationSettings, preparation_digest
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.avatars.verdict import verdict_json
@@ -54,6 +55,8 @@ def prepare(  # noqa: PLR0913  source, destination, settings and collaborators
             "settings": asdict(settings),
             "verdict": verdict_json(prepared.verdict),
         }
+        if prepared.build.mouth is not None:
+            facts["mouth"] = mouth_json(prepared.build.mouth)
         store.write_manifest(
             prepared.build,
             avatar_id=avatar_id,

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from session.film import SAMPLE_RATE_HZ, WriterKind
 from stabilizers.settings import TrackSettings
 from tts.openai.sound import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ
+from warm.avatars.mouth_report import MouthChoice
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import ID_PATTERN
 from warm.settings.coqui_models import check_models, read_json
@@ -88,6 +89,9 @@ class Settings(StabilizedAvatarSettings):
     # The engine and the voice.
     engine: Literal["viseme", "musetalk"] = "viseme"
     """viseme: embedded, on the CPU, no download. musetalk: neural, for a GPU, needs weights."""
+    mouth: MouthChoice = "auto"
+    """Mouth of the embedded engine. auto: learned from a talking video if it shows enough of the
+    mouth, else painted. learned: avatars without enough footage are refused. painted: always."""
     device: Annotated[str, Field(pattern=DEVICE_PATTERN)] = "auto"
     """Device of the neural engine. auto: the first GPU, or else the CPU, which is too slow for live
     use."""

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
+from warm.avatars.mouth_report import MouthChoice, MouthReport
+from warm.avatars.recipe import PreparationError
 from warm.engines.base import Patch, PatchRequest, ReadyPatches
 from warm.engines.viseme.audio_curves import mouth_track_from_audio
 from warm.engines.viseme.mouth import Mouth
@@ -29,15 +31,16 @@ MODELS = default_face_models()
 class VisemeEngine:
     """Implements `Engine` and `StreamingEngine` of `warm.engines.base`. Owned by one thread.
 
-    `models` is the folder of the face models; only `prepare` opens them.
+    `models` is the folder of the face models; only `prepare` opens them. `mouth` is the kind of
+    mouth that `prepare` makes.
     """
 
     name = "viseme"
     benefits_from_batching = False
     largest_batch = None
 
-    def __init__(self, models: Path = MODELS) -> None:
-        self._models = models
+    def __init__(self, models: Path = MODELS, *, mouth: MouthChoice = "auto") -> None:
+        self._models, self._choice = models, mouth
         self._mouths: dict[tuple[str, str], Mouth] = {}
         """By id and digest: two avatars of one source have the same digest."""
 
@@ -55,7 +58,16 @@ class VisemeEngine:
         """Do nothing: no memory is cached."""
 
     def prepare(self, build: AvatarBuild) -> None:
-        """Store the avatar's mouth in `viseme_*` arrays; raises FaceModelError."""
+        """Store the avatar's mouth in `viseme_*` arrays.
+
+        Raises FaceModelError, and PreparationError if the chosen mouth cannot be learned.
+        """
+        build.mouth = MouthReport(kind="painted", reason=painted_reason(self._choice))
+        if self._choice == "learned":
+            raise PreparationError(
+                f"mouth is 'learned', but this mouth cannot be learned. {build.mouth.reason} "
+                "Use a talking video, or set mouth to 'auto' or 'painted'."
+            )
         store_mouth(prepare_mouth(build, FaceMesh(self._models)), build)
 
     def load_avatar(self, avatar: Avatar) -> None:
@@ -100,3 +112,10 @@ class VisemeEngine:
         drawn = mouth.draw(request.frame, request.features)
         to_frame = np.array([[1.0, 0.0, drawn.rect.left], [0.0, 1.0, drawn.rect.top]])
         return Patch(drawn.picture, drawn.mask, to_frame)
+
+
+def painted_reason(choice: MouthChoice) -> str:
+    """Return the reason why a mouth is painted."""
+    if choice == "painted":
+        return "The settings ask for it."
+    return "A mouth is learned from talking videos only."

@@ -21,6 +21,7 @@ from tests.warm.portraits import (
     rotation_about_face,
 )
 from warm.avatars.avatar import Avatar
+from warm.avatars.recipe import PreparationError
 from warm.avatars.store import AvatarOutdated
 from warm.engines.base import Engine, PatchRequest
 from warm.engines.viseme.engine import VisemeEngine
@@ -246,3 +247,16 @@ def test_an_avatar_of_another_version_is_refused_with_the_command_to_run(
 def test_a_missing_face_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(FaceModelError, match="python -m warm models face"):
         VisemeEngine(tmp_path).prepare(build_portrait(tmp_path, portrait()))
+
+
+def test_a_learned_mouth_is_refused_for_a_photo_in_words(tmp_path: Path) -> None:
+    build = build_portrait(tmp_path, portrait())
+    with pytest.raises(PreparationError, match=r"talking video.*set mouth to 'auto' or 'painted'"):
+        VisemeEngine(MODELS, mouth="learned").prepare(build)
+
+
+def test_the_report_of_a_mouth_says_why_it_is_painted(tmp_path: Path) -> None:
+    build = build_portrait(tmp_path, portrait())
+    VisemeEngine(MODELS, mouth="painted").prepare(build)
+    assert build.mouth is not None
+    assert build.mouth.line() == "Mouth: painted. The settings ask for it."
