@@ -18,7 +18,7 @@ from stabilizers.interpolation import pixel_grid, sample_at, smoothstep
 from stabilizers.similarity import compose, fit_similarity
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.landmarks import eye_centres, inter_ocular
-from warm.prepare.idle.blinks import UPPER_LIDS, BlinkPainter, blink_landmarks
+from warm.prepare.idle.blinks import UPPER_LIDS, EyelidPainter, blink_landmarks
 from warm.prepare.idle.close_photo import close_photo
 from warm.prepare.idle.motion import head_poses, lid_closures, loop_length
 
@@ -71,7 +71,7 @@ def animate_photo(
     points = np.empty((count, *landmarks.shape), np.float32)
     photo, landmarks = close_photo(photo, landmarks, canonical_to_photo(landmarks))
     warp = ParallaxWarp(photo.shape, landmarks)
-    painter = BlinkPainter(photo, landmarks)
+    painter = EyelidPainter(photo, landmarks)
     photos = {closure: painter.paint(closure) for closure in np.unique(closures).tolist()}
     for i, (pose, closure) in enumerate(zip(poses, closures, strict=True)):
         frames[i] = warp.warp_photo(photos[closure], pose)

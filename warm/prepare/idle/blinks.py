@@ -1,5 +1,7 @@
 """Blinks of a portrait: an eyelid is painted over each eye; glasses do not move."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +49,20 @@ def blink_landmarks(landmarks: NDArray[np.float32], closure: float) -> NDArray[n
     return points
 
 
-class BlinkPainter:
-    """Paints the blinks of one portrait."""
+@dataclass(frozen=True, slots=True, eq=False)
+class EyePatch:
+    """One eye with its lid drawn, to be pasted at `xyxy` in the photo or, warped, in a frame."""
+
+    picture: NDArray[np.uint8]
+    """(h, w, 3) BGR."""
+    mask: NDArray[np.float32]
+    """(h, w) opacity 0…1, the same for every closure; 0 at the patch's border."""
+    xyxy: tuple[int, int, int, int]
+    """Pixels of the photo that the patch covers."""
+
+
+class EyelidPainter:
+    """Draws the lids of one portrait."""
 
     def __init__(self, photo: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
         self._photo = photo
@@ -66,6 +80,15 @@ class BlinkPainter:
             x0, y0, x1, y1 = eyelid.box
             photo[y0:y1, x0:x1] = eyelid.paint(closure)
         return photo
+
+    def patches(self, closure: float) -> list[EyePatch]:
+        """Return the eyes with their lids at `closure`; an eye that is not visible has none.
+
+        Pasted over the photo with their masks, they give the picture of `paint`.
+        """
+        return [
+            EyePatch(eyelid.paint(closure), eyelid.mask, eyelid.box) for eyelid in self._eyelids
+        ]
 
 
 class Eyelid:
@@ -93,8 +116,19 @@ class Eyelid:
         self._picture = photo[y0:y1, x0:x1].astype(np.float32)
         self._lid = self._skin() + self._texture()
 
+        height = float((self._lower - self._root).max())
+        self.mask = np.asarray(
+            ramp(self._t - self._root + 2 * ROOT_FADE, ROOT_FADE)
+            * ramp(self._lower + 2 * height - self._t, height)
+            * ramp(arch(self._s), 0.1),
+            np.float32,
+        )
+        """(h, w) opacity of everything that `paint` may change."""
+
     def paint(self, closure: float) -> NDArray[np.uint8]:
         """Return the pixels of the eye's box with the lid at `closure`."""
+        if not closure:
+            return self._picture.astype(np.uint8)
         opening = np.maximum(self._lower - self._root, 1e-3)
         edge = self._root + closure * CLOSED_SHARE * opening
         mask = ramp(self._t - self._root + ROOT_FADE, ROOT_FADE) * ramp(edge - self._t, EDGE_FADE)

@@ -20,7 +20,7 @@ from warm.prepare.idle.animate_photo import (
     animate_photo,
     canonical_to_photo,
 )
-from warm.prepare.idle.blinks import EYES, BlinkPainter
+from warm.prepare.idle.blinks import EYES, EyelidPainter
 from warm.prepare.idle.close_photo import close_photo
 from warm.prepare.idle.motion import BLINK_STARTS_S, head_poses, lid_closures, loop_length
 
@@ -132,7 +132,7 @@ def test_a_blink_hides_the_iris(clip: IdleClip, landmarks: NDArray[np.float32]) 
 
 
 def test_a_blink_changes_only_the_lids(photo: Picture, landmarks: NDArray[np.float32]) -> None:
-    painter = BlinkPainter(photo, landmarks)
+    painter = EyelidPainter(photo, landmarks)
     assert painter.paint(0.0) is photo
     rows, columns = np.nonzero((painter.paint(1.0) != photo).any(axis=2))
     rims = np.array([landmarks[[*upper, *lower], :2] for upper, lower in EYES])
@@ -194,5 +194,18 @@ def test_the_lids_of_a_drawn_face_have_its_skin_colour(
         cv2.fillPoly(drawn, [rim], (255, 255, 255))
         cv2.circle(drawn, (x, y), int(np.ptp(rim[:, 1]) / 2), (160, 90, 20), -1)
         cv2.polylines(drawn, [rim], isClosed=True, color=(20, 20, 20), thickness=2)
-        closed = BlinkPainter(drawn, landmarks).paint(1.0)[y - 2 : y + 2, x - 4 : x + 4]
+        closed = EyelidPainter(drawn, landmarks).paint(1.0)[y - 2 : y + 2, x - 4 : x + 4]
         assert np.abs(closed.reshape(-1, 3).mean(axis=0) - skin).max() < 12
+
+
+def test_patches_of_the_eyes_pasted_over_the_photo_give_the_painted_picture(
+    photo: Picture, landmarks: NDArray[np.float32]
+) -> None:
+    painter = EyelidPainter(photo, landmarks)
+    for closure in (0.0, 0.5, 1.0):
+        pasted = photo.astype(np.float64)
+        for patch in painter.patches(closure):
+            x0, y0, x1, y1 = patch.xyxy
+            mask = patch.mask[..., None]
+            pasted[y0:y1, x0:x1] += mask * (patch.picture - pasted[y0:y1, x0:x1])
+        assert np.abs(pasted - painter.paint(closure)).max() < 2
