@@ -1,4 +1,4 @@
-"""Textures of the mouth's interior: the tongue, two rows of teeth, and the cavity's colour.
+"""Textures of the mouth's interior: the tongue and two rows of teeth.
 
 Each is drawn once per avatar, at about the avatar's own resolution, as a small picture with
 opacity. A frame only moves it, shades it and clips it to the opening. Lengths are in IOD.
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stabilizers.interpolation import smoothstep
 from warm.engines.viseme.anatomy import Floats
+from warm.engines.viseme.mouth_colours import MouthColours
 
 OVERSAMPLE = 4
 """Drawn pixels per side for each pixel of the finished texture."""
@@ -21,12 +22,6 @@ HALF_WIDTH, TOP, BOTTOM = 0.50, -0.20, 0.24
 UPPER_TEETH = (0.125, 0.095, 0.095, 0.070, 0.045)
 LOWER_TEETH = (0.080, 0.085, 0.090, 0.070, 0.050)
 """Widths of the teeth of one side, seen from the front, from the middle outwards."""
-
-TEETH_BGR = np.array([0.71, 0.80, 0.91])
-CAVITY_BGR = np.array([0.045, 0.05, 0.14])
-TONGUE_BGR = np.array([0.31, 0.33, 0.64])
-GUM_BGR = np.array([0.34, 0.34, 0.62])
-"""Fractions of the brightness of the face's lit skin."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,11 +61,11 @@ def reference_to_texture(scale: float) -> Floats:
 
 
 def teeth_texture(
-    scale: float, white: float, sides: tuple[float, float], *, upper: bool
+    scale: float, colours: MouthColours, sides: tuple[float, float], *, upper: bool
 ) -> NDArray[np.float32]:
     """(h, w, 4) a row of teeth, with its biting edge at the height of the origin.
 
-    `white` is the brightness of lit skin, 0…1; `sides` as in `Canvas.of`.
+    `sides` as in `Canvas.of`.
     """
     canvas = Canvas.of(scale, sides)
     widths = UPPER_TEETH if upper else LOWER_TEETH
@@ -84,9 +79,9 @@ def teeth_texture(
     height = up - edge
     opacity = smoothstep(height / 0.012 + 0.3) * smoothstep((ends[-1] - across) / 0.02)
     shade = tooth_shade(place, height, across, upper=upper)
-    colour = TEETH_BGR * white * 255 * shade[..., None]
+    colour = colours.teeth * shade[..., None]
     gum = smoothstep((height - gum_line(place, upper=upper)) / 0.015)[..., None]
-    colour = colour * (1 - gum) + GUM_BGR * white * 255 * gum * arch_light(across)[..., None]
+    colour = colour * (1 - gum) + colours.gums * gum * arch_light(across)[..., None]
     return canvas.finish(colour, opacity)
 
 
@@ -118,7 +113,9 @@ def tooth_shade(place: Floats, height: Floats, across: Floats, *, upper: bool) -
     return np.asarray(round_ * gap * edge * root * arch_light(across))
 
 
-def tongue_texture(scale: float, white: float, sides: tuple[float, float]) -> NDArray[np.float32]:
+def tongue_texture(
+    scale: float, colours: MouthColours, sides: tuple[float, float]
+) -> NDArray[np.float32]:
     """(h, w, 4) the tongue: its crest at the height of the origin, a soft groove in its middle."""
     canvas = Canvas.of(scale, sides)
     crest = 0.20 * (np.abs(canvas.x) / 0.27) ** 2.4 * 0.5 - 0.012 * np.exp(
@@ -129,8 +126,8 @@ def tongue_texture(scale: float, white: float, sides: tuple[float, float]) -> ND
     rise = smoothstep(depth / 0.10)
     groove = 1 - 0.12 * np.exp(-((canvas.x / 0.018) ** 2)) * smoothstep(depth / 0.05)
     shade = (0.62 + 0.38 * rise) * (1 - 0.35 * (canvas.x / 0.30) ** 2) * groove
-    colour = TONGUE_BGR * white * 255 * shade[..., None]
+    colour = colours.tongue * shade[..., None]
     gloss = 0.14 * np.exp(
         -(((depth - 0.07) / 0.025) ** 2) - ((np.abs(canvas.x) - 0.08) / 0.06) ** 2
     )
-    return canvas.finish(colour + 255 * white * gloss[..., None], opacity)
+    return canvas.finish(colour + colours.gloss * gloss[..., None], opacity)

@@ -10,9 +10,10 @@ from warm.avatars.store import AvatarOutdated
 from warm.engines.viseme.anatomy import CHEEKS, CHIN_PAD, Anatomy, Floats, Pixels, build_anatomy
 from warm.engines.viseme.calibration import calibrate, frame_gains, identity_tables
 from warm.engines.viseme.displacement_fields import Region, build_displacement_fields
-from warm.engines.viseme.interior_textures import CAVITY_BGR, teeth_texture, tongue_texture
+from warm.engines.viseme.interior_textures import teeth_texture, tongue_texture
 from warm.engines.viseme.lip_line import snap_to_dark_line
 from warm.engines.viseme.mouth import Mouth, MouthData
+from warm.engines.viseme.mouth_colours import MouthColours
 from warm.face.mesh import FaceMesh
 from warm.installation import own_command
 
@@ -43,7 +44,7 @@ def uncalibrated_mouth(anatomy: Anatomy, frames: Pixels) -> MouthData:
     """The mouth with identity tables and gains of 1."""
     region, fields = Region.of(anatomy), build_displacement_fields(anatomy)
     scale = float(np.median(np.sqrt(np.linalg.det(anatomy.to_frame[:, :, :2]))))
-    white, sides = skin_brightness(anatomy, frames[0]), anatomy.sides
+    colours, sides = MouthColours.typical(skin_brightness(anatomy, frames[0])), anatomy.sides
     return MouthData(
         grid=fields.grid,
         lip_line_shifts=fields.lip_line,
@@ -51,10 +52,10 @@ def uncalibrated_mouth(anatomy: Anatomy, frames: Pixels) -> MouthData:
         to_frame=anatomy.to_frame,
         lip_lines=anatomy.lip_lines.astype(np.float32),
         mask=region_mask(region),
-        upper_teeth=teeth_texture(scale, white, sides, upper=True),
-        lower_teeth=teeth_texture(scale, white, sides, upper=False),
-        tongue=tongue_texture(scale, white, sides),
-        cavity=(CAVITY_BGR * white * 255).astype(np.float32),
+        upper_teeth=teeth_texture(scale, colours, sides, upper=True),
+        lower_teeth=teeth_texture(scale, colours, sides, upper=False),
+        tongue=tongue_texture(scale, colours, sides),
+        cavity=colours.cavity.astype(np.float32),
         scale=np.array(scale),
         middle=np.array(anatomy.middle),
         calibration=identity_tables(),

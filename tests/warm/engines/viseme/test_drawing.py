@@ -32,6 +32,7 @@ from warm.engines.viseme.displacement_fields import (
 from warm.engines.viseme.interior import Texture, coverage, illumination, opening_rect
 from warm.engines.viseme.interior_textures import teeth_texture, tongue_texture
 from warm.engines.viseme.lip_line import snap_to_dark_line
+from warm.engines.viseme.mouth_colours import MouthColours
 from warm.engines.viseme.shape import FULL_GAP_IOD
 from warm.engines.viseme.warp import (
     PixelRect,
@@ -241,7 +242,7 @@ def test_light_fades_under_the_upper_lip_and_reddens() -> None:
 
 @pytest.mark.parametrize("upper", [True, False])
 def test_teeth_are_warm_white_and_have_gaps(*, upper: bool) -> None:
-    texture = Texture.of(teeth_texture(80.0, 0.9, (1.0, 1.0), upper=upper))
+    texture = Texture.of(teeth_texture(80.0, MouthColours.typical(0.9), (1.0, 1.0), upper=upper))
     solid = texture.opacity > 0.99
     blue, green, red = (texture.colour[..., c][solid].mean() for c in range(3))
     assert red > green > blue > 0.6 * red
@@ -253,7 +254,10 @@ def test_upper_teeth_start_at_the_top_and_lower_teeth_at_the_bottom() -> None:
     rows = np.arange(round(0.44 * 80))
     tall = {
         upper: (
-            Texture.of(teeth_texture(80.0, 0.9, (1.0, 1.0), upper=upper)).opacity[:, 40] * rows
+            Texture.of(
+                teeth_texture(80.0, MouthColours.typical(0.9), (1.0, 1.0), upper=upper)
+            ).opacity[:, 40]
+            * rows
         ).sum()
         for upper in (True, False)
     }
@@ -261,13 +265,15 @@ def test_upper_teeth_start_at_the_top_and_lower_teeth_at_the_bottom() -> None:
 
 
 def test_a_turned_head_shows_its_far_teeth_narrower() -> None:
-    opacity = Texture.of(teeth_texture(80.0, 0.9, (0.7, 1.3), upper=True)).opacity
+    opacity = Texture.of(
+        teeth_texture(80.0, MouthColours.typical(0.9), (0.7, 1.3), upper=True)
+    ).opacity
     middle = opacity.shape[1] // 2
     assert opacity[:, :middle].sum() < 0.75 * opacity[:, middle:].sum()
 
 
 def test_the_tongue_is_red_and_wider_than_it_is_high() -> None:
-    texture = Texture.of(tongue_texture(80.0, 0.9, (1.0, 1.0)))
+    texture = Texture.of(tongue_texture(80.0, MouthColours.typical(0.9), (1.0, 1.0)))
     solid = texture.opacity > 0.9
     blue, _, red = texture.colour[solid].mean(axis=0)
     assert red > 1.5 * blue
