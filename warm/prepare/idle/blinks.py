@@ -118,9 +118,9 @@ class Eyelid:
 
         height = float((self._lower - self._root).max())
         self.mask = np.asarray(
-            ramp(self._t - self._root + 2 * ROOT_FADE, ROOT_FADE)
-            * ramp(self._lower + 2 * height - self._t, height)
-            * ramp(arch(self._s), 0.1),
+            ramp(self._t - self._root + 2 * ROOT_FADE, 0.5 * ROOT_FADE)
+            * ramp(self._lower + 2 * height - self._t, 0.5 * height)
+            * ramp(1.1 - np.abs(2 * self._s - 1), 0.08),
             np.float32,
         )
         """(h, w) opacity of everything that `paint` may change."""

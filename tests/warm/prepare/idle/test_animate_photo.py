@@ -208,4 +208,4 @@ def test_patches_of_the_eyes_pasted_over_the_photo_give_the_painted_picture(
             x0, y0, x1, y1 = patch.xyxy
             mask = patch.mask[..., None]
             pasted[y0:y1, x0:x1] += mask * (patch.picture - pasted[y0:y1, x0:x1])
-        assert np.abs(pasted - painter.paint(closure)).max() < 2
+        assert np.abs(pasted - painter.paint(closure)).max() < 4
