@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from warm.avatars.filmed_mouth import FilmedMouth
 from warm.avatars.mouth_report import MouthReport
 
 CANONICAL_SIZE = 256
@@ -77,6 +78,8 @@ class AvatarBuild:
     extras: dict[str, NDArray[np.generic]]
     mouth: MouthReport | None = None
     """Report of the engine about its mouth; stored in the manifest."""
+    filmed: FilmedMouth | None = None
+    """The mouth as filmed; None for a photo."""
 
     def write_array(self, name: str, array: NDArray[np.generic]) -> None:
         """Store `array` with the avatar; it is read as `Avatar.extras[name]`."""

@@ -15,13 +15,13 @@ from warm.face.finder import FaceFinder
 from warm.media.sniff import sniff
 from warm.prepare.arrays import allocate
 from warm.prepare.idle.animate_photo import animate_photo
-from warm.prepare.idle.close_video import close_mouth
+from warm.prepare.idle.close_video import MouthCloser
 from warm.prepare.idle.motion import loop_length
 from warm.prepare.idle_film import write_idle_film
 from warm.prepare.preview import write_preview
 from warm.prepare.progress import Progress, stage_progress
 from warm.prepare.region import face_boxes, mouth_mask
-from warm.prepare.source import Footage, Portrait, read_footage, read_portrait
+from warm.prepare.source import SOURCE_FRAMES, Footage, Portrait, read_footage, read_portrait
 
 SAMPLE_STRIDE = 8
 """Frames are compared at every eighth pixel in both directions."""
@@ -80,20 +80,19 @@ def build_from_photo(portrait: Portrait, job: PreparationJob) -> AvatarBuild:
 
 
 def build_from_video(footage: Footage, job: PreparationJob) -> AvatarBuild:
-    """Write the frames of a video with the mouth closed; delete the original frames."""
+    """Write the frames of a video with the mouth closed; the original frames stay for now."""
     frames = allocate(job.folder / "frames.npy", footage.frames.shape)
-    landmarks = close_mouth(
-        footage.frames,
-        footage.landmarks,
-        footage.transforms,
-        out=frames,
-        covered=footage.covered,
-        progress=stage_progress(job.progress, "closing"),
-    )
-    (job.folder / "source.npy").unlink()
-    loop = choose_loop(frames)
+    closer = MouthCloser(footage.frames, footage.landmarks, footage.transforms, footage.covered)
+    closer.write_frames(frames, stage_progress(job.progress, "closing"))
     return AvatarBuild(
-        job.folder, job.settings.fps, frames, footage.transforms, landmarks, loop, {}
+        job.folder,
+        job.settings.fps,
+        frames,
+        footage.transforms,
+        closer.closed_landmarks(footage.landmarks, footage.transforms),
+        choose_loop(frames),
+        {},
+        filmed=closer.filmed_mouth(footage.landmarks, footage.covered),
     )
 
 
@@ -108,7 +107,8 @@ def choose_loop(frames: NDArray[np.uint8]) -> Loop:
 def complete_build(build: AvatarBuild, engine: Engine, job: PreparationJob) -> None:
     """Write the other arrays and the pictures of an avatar, and the data of its engine.
 
-    Meanwhile a second thread encodes the idle film.
+    Meanwhile a second thread encodes the idle film. The original frames of a video, which the
+    engine may learn from, are deleted at the end.
     """
     job.progress("finishing", 0, 2)
     folder, shift = job.folder, job.settings.bbox_shift
@@ -122,4 +122,5 @@ def complete_build(build: AvatarBuild, engine: Engine, job: PreparationJob) -> N
         engine.prepare(build)
         job.progress("finishing", 1, 2)
         idle_film.result()
+    (folder / SOURCE_FRAMES).unlink(missing_ok=True)
     job.progress("finishing", 2, 2)

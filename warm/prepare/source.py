@@ -43,6 +43,8 @@ from warm.prepare.upright import all_turned, find_turn, turned, turned_remarks, 
 
 T = TypeVar("T")
 R = TypeVar("R")
+SOURCE_FRAMES = "source.npy"
+"""File of a video's original frames, until preparation has finished."""
 MIN_VIDEO_S = 0.2
 MIN_EVIDENCE = 8.0
 """Objects and animals give less evidence of a face than this."""
@@ -132,13 +134,13 @@ def read_footage(
     folder: Path,
     progress: Progress,
 ) -> Footage:
-    """Decode a video into `folder/source.npy`, track its largest face and stabilize the track.
+    """Decode a video into `folder/SOURCE_FRAMES`, track its largest face and stabilize the track.
 
     Raises MediaError or PreparationError.
     """
     quarters = find_turn(source, finder, settings)
     tracker = FaceTracker(finder)
-    path = folder / "source.npy"
+    path = folder / SOURCE_FRAMES
     with open_isolated_video(source, fps=settings.fps, max_side=settings.max_side) as video:
         measured = measure_video(video, quarters, tracker, settings, path, progress)
         notes = length_note(video, settings, len(measured))

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import AvatarStore
@@ -16,7 +18,7 @@ ONE_SECOND = PreparationSettings(max_s=1)
 
 
 class ArrayEngine:
-    """Adds one array to each avatar, and counts the avatars."""
+    """Adds arrays to each avatar, and counts the avatars."""
 
     name = "counting"
 
@@ -26,6 +28,9 @@ class ArrayEngine:
     def prepare(self, build: AvatarBuild) -> None:
         self.prepared += 1
         build.write_array("greys", build.frames.mean(axis=(1, 2, 3)))
+        if build.filmed is not None:
+            build.write_array("filmed", np.stack([build.filmed.frames[0], build.filmed.frames[-1]]))
+            build.write_array("opening_field", build.filmed.opening_field(0))
 
 
 class Preparer:

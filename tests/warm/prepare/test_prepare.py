@@ -69,6 +69,17 @@ def test_a_video_of_one_second_becomes_a_loop_with_its_mouth_closed(video_avatar
     assert not (video_avatar.folder / "source.npy").exists()
 
 
+def test_the_engine_gets_the_frames_as_filmed(photo_avatar: Avatar, video_avatar: Avatar) -> None:
+    filmed = np.asarray(video_avatar.extras["filmed"], np.uint8)
+    for shown, original in zip(filmed, swaying(25)[:: len(swaying(25)) - 1], strict=True):
+        assert psnr(shown, original) > 30
+    assert psnr(filmed[0], video_avatar.frames[0]) < 50, "the avatar's mouth was closed"
+    field = np.asarray(video_avatar.extras["opening_field"])
+    assert field.shape[2] == 4 and 0.1 < np.abs(field).max() < 20
+    assert not field[[0, -1]].any() and not field[:, [0, -1]].any()
+    assert "filmed" not in photo_avatar.extras
+
+
 def test_a_mirrored_video_with_a_title_in_latin_1_is_prepared_upright(
     preparer: Preparer, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from stabilizers.interpolation import smoothstep
 from stabilizers.similarity import apply
+from warm.avatars.filmed_mouth import FilmedMouth
 from warm.face.landmarks import lip_gap
 from warm.prepare.idle.closed_frames import find_closed_frames
 from warm.prepare.idle.closing_warp import OPENING_IOD, Box, ClosingWarp, FrameWarp
@@ -47,14 +48,7 @@ def close_mouth(
     frames in the calling thread.
     """
     closer = MouthCloser(frames, landmarks, transforms, covered)
-
-    def write(i: int) -> None:
-        out[i] = closer.close_frame(i)
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        for done, _ in enumerate(pool.map(write, range(len(frames))), 1):
-            if progress:
-                progress(done, len(frames))
+    closer.write_frames(out, progress)
     return closer.closed_landmarks(landmarks, transforms)
 
 
@@ -79,6 +73,19 @@ class MouthCloser:
         """(n, r) weight of each reference in the lips of each frame."""
         self._references = [(frames[i], self._frame_warp(int(i))) for i in references]
 
+    def write_frames(
+        self, out: NDArray[np.uint8], progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Write all frames with the mouth closed into `out`; see `close_mouth`."""
+
+        def write(i: int) -> None:
+            out[i] = self.close_frame(i)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            for done, _ in enumerate(pool.map(write, range(len(out))), 1):
+                if progress:
+                    progress(done, len(out))
+
     def close_frame(self, i: int) -> NDArray[np.uint8]:
         """Return (h, w, 3) frame `i` with its mouth closed."""
         frame = np.array(self._frames[i])
@@ -102,6 +109,21 @@ class MouthCloser:
         closed = landmarks.copy()
         closed[..., :2] = apply(transforms, flat)
         return closed
+
+    def filmed_mouth(
+        self, landmarks: NDArray[np.float32], covered: NDArray[np.bool_]
+    ) -> FilmedMouth:
+        """Return the frames as filmed, with the inverse of what closed them."""
+        return FilmedMouth(
+            frames=self._frames,
+            landmarks=landmarks,
+            covered=covered,
+            turns_deg=self.face.turns_deg,
+            layout=self.face.layout,
+            to_frame=self._closing_warp.to_frame,
+            grid_to_layout=self._closing_warp.grid_to_layout,
+            opening_field=lambda i: self._frame_warp(i).field,
+        )
 
     def _is_mouth_in_picture(self, i: int, shape: tuple[int, ...]) -> bool:
         """Return True if the middle of the mouth is in the picture; it may leave for a while."""

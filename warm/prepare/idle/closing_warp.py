@@ -74,7 +74,8 @@ class ClosingWarp:
         low, high = region(layout)
         columns, rows = (np.ceil((high - low) / GRID_STEP).astype(int) + 1).tolist()
         grid = low + GRID_STEP * pixel_grid(0, 0, columns, rows).astype(np.float64)
-        self._grid_to_layout = np.array([[GRID_STEP, 0, low[0]], [0, GRID_STEP, low[1]]])
+        self.grid_to_layout = np.array([[GRID_STEP, 0, low[0]], [0, GRID_STEP, low[1]]])
+        """(2, 3) node indices (x, y) to layout pixels."""
         self._rim = rim_nodes(low, high)
         self._window = window(grid, low, high)
         self._upper = self._spline((*UPPER_NODES, *SHARED_NODES), grid)
@@ -98,7 +99,7 @@ class ClosingWarp:
         """Return the box of the pixels of frame `i` that may change."""
         rows, columns = self._window.shape
         ends = np.array([[0, 0], [columns, 0], [0, rows], [columns, rows]], np.float64)
-        corners = apply(compose(self.to_frame[i], self._grid_to_layout), ends)
+        corners = apply(compose(self.to_frame[i], self.grid_to_layout), ends)
         low = np.clip(np.floor(corners.min(axis=0)), 0, [shape[1], shape[0]]).astype(int)
         high = np.clip(np.ceil(corners.max(axis=0)), 0, [shape[1], shape[0]]).astype(int)
         return int(low[0]), int(low[1]), int(high[0]), int(high[1])
@@ -106,7 +107,7 @@ class ClosingWarp:
     def resample(self, grid: NDArray[np.float32], i: int, box: Box) -> NDArray[np.float32]:
         """Interpolate (gh, gw, k) values on the grid at the pixels of a box of frame `i`."""
         x0, y0, x1, y1 = box
-        to_box = compose(self.to_frame[i], self._grid_to_layout) - [[0, 0, x0], [0, 0, y0]]
+        to_box = compose(self.to_frame[i], self.grid_to_layout) - [[0, 0, x0], [0, 0, y0]]
         return np.asarray(
             cv2.warpAffine(grid, to_box, (x1 - x0, y1 - y0), borderMode=cv2.BORDER_REPLICATE)
         )
