@@ -1,6 +1,6 @@
 """An avatar: a prepared face, opened by memory map, never modified."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -80,6 +80,9 @@ class AvatarBuild:
     """Report of the engine about its mouth; stored in the manifest."""
     filmed: FilmedMouth | None = None
     """The mouth as filmed; None for a photo."""
+    spoken: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    """Frames (h, w, 3) that the engine drew while preparing, by the sound they show; for the
+    preview."""
 
     def write_array(self, name: str, array: NDArray[np.generic]) -> None:
         """Store `array` with the avatar; it is read as `Avatar.extras[name]`."""

@@ -118,8 +118,8 @@ def complete_build(build: AvatarBuild, engine: Engine, job: PreparationJob) -> N
     build.write_array("mask", mouth_mask(build.landmarks, build.transforms, shift))
     with ThreadPoolExecutor(1) as pool:
         idle_film = pool.submit(write_idle_film, build, folder / "idle.mp4")
-        write_preview(build, folder / "preview.png")
         engine.prepare(build)
+        write_preview(build, folder / "preview.png")
         job.progress("finishing", 1, 2)
         idle_film.result()
     (folder / SOURCE_FRAMES).unlink(missing_ok=True)

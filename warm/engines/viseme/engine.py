@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stabilizers.blend import paste
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.mouth_report import MouthChoice, MouthReport
@@ -22,10 +23,18 @@ from warm.engines.viseme.phoneme_curves import (
 )
 from warm.engines.viseme.preparation import load_mouth, prepare_mouth, store_mouth
 from warm.engines.viseme.shape import FrameSpan, Shape
+from warm.engines.viseme.warp import PixelRect
 from warm.face.mesh import FaceMesh
 from warm.installation import default_face_models
 
 MODELS = default_face_models()
+EXAMPLES = {
+    "a": {Shape.OPEN: 0.9},
+    "i": {Shape.OPEN: 0.35, Shape.WIDE: 0.9},
+    "u": {Shape.OPEN: 0.25, Shape.ROUND: 1.0},
+    "s": {Shape.OPEN: 0.15, Shape.WIDE: 0.4, Shape.TEETH: 1.0},
+}
+"""Sounds that the preview shows."""
 
 
 class VisemeEngine:
@@ -68,7 +77,9 @@ class VisemeEngine:
                 f"mouth is 'learned', but this mouth cannot be learned. {build.mouth.reason} "
                 "Use a talking video, or set mouth to 'auto' or 'painted'."
             )
-        store_mouth(prepare_mouth(build, FaceMesh(self._models)), build)
+        data = prepare_mouth(build, FaceMesh(self._models))
+        store_mouth(data, build)
+        draw_examples(Mouth(data, build.frames), build)
 
     def load_avatar(self, avatar: Avatar) -> None:
         """Load an avatar's mouth; raises AvatarOutdated if it was prepared for another version.
@@ -110,8 +121,7 @@ class VisemeEngine:
     def _patch(self, request: PatchRequest) -> Patch:
         mouth = self._mouths[request.avatar.id, request.avatar.digest]
         drawn = mouth.draw(request.frame, request.features)
-        to_frame = np.array([[1.0, 0.0, drawn.rect.left], [0.0, 1.0, drawn.rect.top]])
-        return Patch(drawn.picture, drawn.mask, to_frame)
+        return Patch(drawn.picture, drawn.mask, translation(drawn.rect))
 
 
 def painted_reason(choice: MouthChoice) -> str:
@@ -119,3 +129,19 @@ def painted_reason(choice: MouthChoice) -> str:
     if choice == "painted":
         return "The settings ask for it."
     return "A mouth is learned from talking videos only."
+
+
+def draw_examples(mouth: Mouth, build: AvatarBuild) -> None:
+    """Draw the mouth of the first frame for some sounds, for the preview."""
+    for sound, numbers in EXAMPLES.items():
+        shape = np.zeros(len(Shape), np.float32)
+        shape[list(numbers)] = list(numbers.values())
+        drawn = mouth.draw(0, shape)
+        frame = np.array(build.frames[0])
+        paste(frame, drawn.picture, drawn.mask, translation(drawn.rect))
+        build.spoken[sound] = frame
+
+
+def translation(rect: PixelRect) -> NDArray[np.float64]:
+    """(2, 3) patch to frame pixels."""
+    return np.array([[1.0, 0.0, rect.left], [0.0, 1.0, rect.top]])
