@@ -1,4 +1,4 @@
-"""Download of the two face models from the wheel that contains them.
+"""Download of the face models from the wheel that contains them.
 
 Imports the standard library only: `scripts/set_up.py` uses it before any package is installed.
 """
@@ -21,6 +21,9 @@ MEMBERS = {
     ),
     "mediapipe/modules/face_landmark/face_landmark.tflite": (
         "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814"
+    ),
+    "mediapipe/modules/face_landmark/face_landmark_with_attention.tflite": (
+        "e06a804e0144f9929eda782122916b35d60c697c3c9344013ca2bbe76a6ce2b4"
     ),
 }
 """Files of that wheel (Apache-2.0) and their SHA-256."""
@@ -53,7 +56,7 @@ def download_wheel(python: str | Path, scratch: Path, folder: Path) -> None:
     environment = {**os.environ, **PIP_ENVIRONMENT}
     finished = subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, check=False)
     if finished.returncode != 0:
-        names = " and ".join(Path(member).name for member in MEMBERS)
+        names = ", ".join(Path(member).name for member in MEMBERS)
         raise DownloadError(
             f"{PACKAGE}, the wheel with the face models, cannot be downloaded; pip's message is "
             f"above. Run the same command again, or copy {names} to {folder}."

@@ -54,21 +54,32 @@ class FaceMesh:
         return self._locate(picture, crop_of_points(points))
 
     def _locate(self, picture: NDArray[np.uint8], to_picture: NDArray[np.float64]) -> Mesh:
-        crop = cv2.warpAffine(
-            picture,
-            to_picture,
-            (INPUT_SIZE, INPUT_SIZE),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        self._net.set_tensor(self._input, crop[None, ..., ::-1].astype(np.float32) / 255.0)
+        self._net.set_tensor(self._input, crop_for_network(picture, to_picture))
         self._net.invoke()
-        raw = self._net.get_tensor(self._points).reshape(POINTS, 3).astype(np.float64)
+        raw = self._net.get_tensor(self._points).reshape(POINTS, 3)
         logit = float(self._net.get_tensor(self._score).reshape(()))
-        scale = float(np.hypot(to_picture[0, 0], to_picture[1, 0]))
-        flat = raw[:, :2] @ to_picture[:, :2].T + to_picture[:, 2]
-        points = np.column_stack([flat, raw[:, 2] * scale]).astype(np.float32)
-        return Mesh(points, logit)
+        return Mesh(in_picture(raw, to_picture), logit)
+
+
+def crop_for_network(
+    picture: NDArray[np.uint8], to_picture: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """(1, INPUT_SIZE, INPUT_SIZE, 3) RGB 0…1: the square of a BGR picture that a network sees."""
+    crop = cv2.warpAffine(
+        picture,
+        to_picture,
+        (INPUT_SIZE, INPUT_SIZE),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(crop[None, ..., ::-1], np.float32) / np.float32(255.0)
+
+
+def in_picture(points: NDArray[np.float32], to_picture: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Map (k, 2) or (k, 3) points of the crop to the picture; depth is scaled alike."""
+    scale = float(np.hypot(to_picture[0, 0], to_picture[1, 0]))
+    flat = points[:, :2].astype(np.float64) @ to_picture[:, :2].T + to_picture[:, 2]
+    return np.column_stack([flat, points[:, 2:] * scale]).astype(np.float32)
 
 
 def crop_of_detection(face: Detection) -> NDArray[np.float64]:

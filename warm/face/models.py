@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 DETECTOR = "face_detection_short_range.tflite"
 MESH = "face_landmark.tflite"
+ATTENTION_MESH = "face_landmark_with_attention.tflite"
 
 SHA256 = {Path(member).name: digest for member, digest in MEMBERS.items()}
 
@@ -25,6 +26,11 @@ def open_model(folder: Path, name: str) -> "Interpreter":
 
     The interpreter is not thread-safe.
     """
+    return open_interpreter(read_model(folder, name))
+
+
+def read_model(folder: Path, name: str) -> bytes:
+    """Read `folder/name`; raises FaceModelError unless it is the pinned file."""
     path = folder / name
     command = own_command("models", "face", "--models", folder.parent)
     advice = f"Download it: {command}"
@@ -37,8 +43,13 @@ def open_model(folder: Path, name: str) -> "Interpreter":
             f"The face model {path} has SHA-256 {digest}, expected {SHA256[name]}. "
             f"Delete it. {advice}"
         )
+    return data
+
+
+def open_interpreter(model: bytes) -> "Interpreter":
+    """Open the content of a model for inference on one CPU thread."""
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415  slow to import
 
-    interpreter = Interpreter(model_content=data, num_threads=1)
+    interpreter = Interpreter(model_content=model, num_threads=1)
     interpreter.allocate_tensors()
     return interpreter

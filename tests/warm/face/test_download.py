@@ -80,5 +80,14 @@ def test_a_failed_download_names_the_files_to_copy(
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    with pytest.raises(DownloadError, match=r"copy face_detection_short_range\.tflite and"):
+    with pytest.raises(DownloadError, match=r"copy face_detection.*face_landmark_with_attention"):
         download.download_face_models(tmp_path / "models")
+
+
+def test_a_folder_of_an_older_version_lacks_the_attention_mesh_only(tmp_path: Path) -> None:
+    folder = Path(__file__).parents[3] / "models" / "face"
+    for name in ("face_detection_short_range.tflite", "face_landmark.tflite"):
+        (tmp_path / name).symlink_to(folder / name)
+    (missing,) = download.missing_face_models(tmp_path)
+    assert Path(missing).name == "face_landmark_with_attention.tflite"
+    assert download.missing_face_models(folder) == []
