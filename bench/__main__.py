@@ -57,7 +57,11 @@ TOPICS = {
 """Module of each topic; it has `measure(out: Path) -> list[Figure]`, `out` the folder of plots."""
 ON_REQUEST = {"soak", "voice_times", "voice_words", "voice_texts", "piper_voices"}
 """Topics that take half an hour or need optional packages; they are measured only if named."""
-COMMANDS = {"gpu": "bench.neural.gpu", "parity": "bench.neural.parity"}
+COMMANDS = {
+    "gpu": "bench.neural.gpu",
+    "parity": "bench.neural.parity",
+    "faces": "bench.faces.gallery.command",
+}
 """Modules with a command line of their own: `python -m bench gpu --help`."""
 REPORT = "bench.json"
 PLOTS = "bench"

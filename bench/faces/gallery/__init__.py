@@ -1,0 +1,1 @@
+"""Any folder of faces, rendered and measured: `python -m bench faces DIR`."""
