@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from stabilizers.interpolation import smoothstep
 from warm.engines.viseme.anatomy import Floats32
 from warm.engines.viseme.calibration import OpeningKind
 from warm.engines.viseme.displacement_fields import CHIN_SHARE, Blendshape
@@ -12,6 +13,9 @@ MAX_OPENING = 1.2
 
 ROUND_LOST_TO_PRESS = 0.5
 """Share of the rounding that pressed lips take away: they cannot be rolled in and pushed out."""
+
+ARC_OPENING = 0.35
+"""Opening at which the edge of the lower lip is an arc."""
 
 
 def compute_blend_weights(mouth_shape: Floats32, tables: Floats32, gain: float) -> Floats32:
@@ -26,8 +30,15 @@ def compute_blend_weights(mouth_shape: Floats32, tables: Floats32, gain: float) 
     weights[Blendshape.WIDE] = np.clip(mouth_shape[Shape.WIDE], -1, 1)
     weights[Blendshape.ROUND] = pucker
     weights[Blendshape.PRESS] = press
+    weights[Blendshape.ARC] = arc_weight(weights)
     weights[Blendshape.TUCK] = clipped(mouth_shape, Shape.TUCK)
     return weights
+
+
+def arc_weight(weights: Floats32) -> float:
+    """0…1: the lower lip has its own shape as soon as the upper one has let go of it."""
+    opening = weights[Blendshape.OPEN] + weights[Blendshape.FUNNEL] + weights[Blendshape.PART]
+    return float(smoothstep(opening / ARC_OPENING))
 
 
 def clipped(mouth_shape: Floats32, column: Shape) -> float:

@@ -42,6 +42,7 @@ class Blendshape(IntEnum):
     ROUND = 4  # corners together, lips forward
     PRESS = 5  # lips rolled inwards
     TUCK = 6  # lower lip up and in
+    ARC = 7  # the lower lip's edge in a smooth arc, without the print of the upper lip
 
 
 UPPER_SHARE = 0.14
@@ -57,6 +58,8 @@ FUNNEL_LIFT = -0.09 * FULL_GAP_IOD
 """A round opening sits higher."""
 CORNERS_IN, WIDER, ROUNDER = 0.040, 0.058, 0.105
 """Displacement of each corner: inwards with the jaw, outwards in WIDE, inwards in ROUND."""
+ARC_TOUCHES = 0.75
+"""Share of the mouth's half width in which the arc of the lower lip stays below the lip line."""
 FUNNEL_REACH = 0.60
 """Width of a round opening as a share of the mouth's."""
 
@@ -181,7 +184,26 @@ def lip_edge_shifts(anatomy: Anatomy, points: Floats, *, upper: bool) -> Floats:
     open_lip(out, wide, rounded_profile(s, FUNNEL_REACH), UPPER_PEAK if upper else LOWER_PEAK)
     out[:, Blendshape.PART, 1] = (UPPER_PART if upper else LOWER_PART) * wide
     out[:, Blendshape.TUCK, 1] = -0.020 * wide
+    if not upper:
+        out[:, Blendshape.ARC, 1] = arc_shift(anatomy, points)
     return out
+
+
+def arc_shift(anatomy: Anatomy, points: Floats) -> Floats:
+    """(k,) vertical shift of points on the lip line that makes it the edge of a lower lip alone.
+
+    Closed lips share one line, which bends around the middle of the upper lip. The lower lip's own
+    edge is an arc: the best of the form (1 - s²)(a + b s) between the corners, lowered until it
+    touches the line from below, so that it never crosses the upper lip.
+    """
+    s, height = anatomy.across(anatomy.lip_line), anatomy.lip_line[:, 1]
+    ends = height[0] + (height[-1] - height[0]) * (s - s[0]) / (s[-1] - s[0])
+    shape = (1 - s * s)[:, None] * np.column_stack([np.ones_like(s), s])
+    arc = ends + shape @ np.linalg.lstsq(shape, height - ends, rcond=None)[0]
+    below = arc - height
+    below += max(0.0, float(-below[np.abs(s) < ARC_TOUCHES].min()))
+    at = np.clip(anatomy.across(points), -1, 1)
+    return np.asarray(np.maximum(np.interp(at, s, below), 0.0) * opening_profile(at, 1.0, 0.5))
 
 
 def lip_border_shifts(anatomy: Anatomy, points: Floats, *, upper: bool) -> Floats:

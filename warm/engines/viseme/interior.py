@@ -22,6 +22,8 @@ LIGHT_IOD, SHADOW_IOD = 0.055, 0.022
 """Reach of the light past the lips, and how much further it reaches below the upper lip."""
 DARKEST = 0.44
 """Lowest light level, 0…1."""
+REFLECTED = 0.6
+"""Share of the lost light that lips and tongue reflect, in the colour of the cavity."""
 MIN_GAP_PX, OPAQUE_GAP_PX = 0.3, 1.0
 """A narrower opening is not drawn; between the two it is translucent."""
 
@@ -40,8 +42,8 @@ class InteriorPose:
         jaw, pucker = jaw_drop(weights), float(weights[Blendshape.ROUND])
         tip = clipped(mouth_shape, Shape.TONGUE)
         return cls(
-            tongue=0.82 * jaw - 0.01 - tip * (0.03 + 0.60 * jaw),
-            lower_teeth=0.02 + jaw + 0.06 * pucker,
+            tongue=0.70 * jaw - 0.01 - tip * (0.03 + 0.50 * jaw),
+            lower_teeth=0.026 + jaw + 0.06 * pucker,
             upper_teeth=0.042 - 0.08 * pucker,
         )
 
@@ -101,17 +103,19 @@ class Interior:
             return
         opacity = min((gap - MIN_GAP_PX) / (OPAQUE_GAP_PX - MIN_GAP_PX), 1.0)
         cover = coverage(outline, rect, EDGE_IOD * self._scale) * np.float32(opacity)
-        interior = self._unlit(to_frame, pose, rect)
-        interior *= illumination(cover, self._scale)
-        interior += 0.5
+        light = illumination(cover, self._scale)
+        unlit = self._unlit(to_frame, pose, rect)
+        interior = (
+            unlit * light[..., None] + self._cavity * (REFLECTED * light * (1 - light))[..., None]
+        )
         left, top = rect.left - corner[0], rect.top - corner[1]
         target = PixelRect(left, top, rect.width, rect.height).crop(picture)
-        target[:] = cv2.blendLinear(interior.astype(np.uint8), target, cover, 1 - cover)
+        interior = np.asarray(interior + 0.5, np.float32).astype(np.uint8)
+        target[:] = cv2.blendLinear(interior, target, cover, 1 - cover)
 
     def _unlit(self, to_frame: Floats, pose: InteriorPose, rect: PixelRect) -> Floats32:
         """(h, w, 3) cavity, tongue and teeth, unlit."""
-        interior = np.empty((rect.height, rect.width, 3), np.float32)
-        interior[:] = self._cavity
+        interior = self._empty(rect)
         matrix = self._rect_to_texture(to_frame, rect)
         for texture, height in (
             (self._tongue, pose.tongue),
@@ -120,6 +124,12 @@ class Interior:
         ):
             lowered = matrix - [[0, 0, 0], [0, 0, height * self._scale]]
             interior = composite_texture(texture, lowered, rect, interior)
+        return interior
+
+    def _empty(self, rect: PixelRect) -> Floats32:
+        """(h, w, 3) the cavity alone."""
+        interior = np.empty((rect.height, rect.width, 3), np.float32)
+        interior[:] = self._cavity
         return interior
 
     def _rect_to_texture(self, to_frame: Floats, rect: PixelRect) -> Floats:
@@ -162,16 +172,13 @@ def coverage(outline: Floats32, rect: PixelRect, blur_px: float) -> Floats32:
 
 
 def illumination(cover: Floats32, scale: float) -> Floats32:
-    """(h, w, 3) 0…1 light inside the mouth, which comes from the front and slightly from below.
+    """(h, w) 0…1 light inside the mouth, which comes from the front and slightly from below.
 
-    Light that reaches far inside was reflected by lips and tongue: it reddens as it fades.
+    What it does not reach fades into the cavity, the colour of light that lips and tongue reflect.
     """
     side = 2 * round(LIGHT_IOD * scale) + 1
     above = min(side - 1, side // 2 + round(SHADOW_IOD * scale))
     anchor = (side // 2, above)
     visible = cv2.blur(cover, (side, side), anchor=anchor, borderType=cv2.BORDER_CONSTANT)
     level = DARKEST + (1 - DARKEST) * np.minimum(1.15 * visible, 1.0)
-    root = np.sqrt(level)
-    return np.asarray(
-        cv2.merge([level * np.sqrt(root), level * np.sqrt(np.sqrt(root)), level]), np.float32
-    )
+    return np.asarray(level, np.float32)

@@ -11,17 +11,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stabilizers.interpolation import smoothstep
-from warm.engines.viseme.anatomy import Floats
+from warm.engines.viseme.anatomy import Floats, Floats32
+from warm.engines.viseme.face_light import FaceLight
 from warm.engines.viseme.mouth_colours import MouthColours
 
 OVERSAMPLE = 4
 """Drawn pixels per side for each pixel of the finished texture."""
 HALF_WIDTH, TOP, BOTTOM = 0.50, -0.20, 0.24
 """Rectangle of a texture around its own origin."""
+SIDE_LIMIT = 0.25
+"""Limit of the difference between the light at the side and in the middle, a logarithm."""
 
-UPPER_TEETH = (0.125, 0.095, 0.095, 0.070, 0.045)
-LOWER_TEETH = (0.080, 0.085, 0.090, 0.070, 0.050)
+UPPER_TEETH = (0.135, 0.104, 0.094, 0.068, 0.048, 0.030)
+LOWER_TEETH = (0.086, 0.094, 0.090, 0.070, 0.052, 0.035)
 """Widths of the teeth of one side, seen from the front, from the middle outwards."""
+UPPER_STEPS = (0.0, 0.008, 0.001, 0.010, 0.015, 0.020)
+LOWER_STEPS = (0.0, 0.001, -0.003, 0.004, 0.010, 0.015)
+"""Height of each biting edge above that of the first tooth."""
+UPPER_HEIGHTS = (0.160, 0.142, 0.156, 0.130, 0.115, 0.100)
+LOWER_HEIGHTS = (0.128, 0.132, 0.150, 0.125, 0.110, 0.100)
+"""Height of each tooth, from its biting edge to the gum."""
+ARCH_HALF_WIDTH, ARCH_DARKEST = 0.46, 0.22
+"""Distance from the middle at which the row has turned away from the light, and its light there."""
+CONTACT_SHADOW = 0.26
+"""Depth of the shadow between two teeth: little light is lost where they touch."""
+
+LOWER_LIGHT = 0.82
+"""Light on the lower teeth, which stand behind the lower lip, relative to the upper ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +64,11 @@ class Canvas:
         across, down = np.meshgrid(np.where(x < 0, x / sides[0], x / sides[1]), y)
         return cls(across, down, scale)
 
-    def finish(self, colour: Floats, opacity: Floats) -> NDArray[np.float32]:
+    def side_light(self, light: FaceLight) -> Floats:
+        """(h, w) light relative to that in the middle: more on the side that it comes from."""
+        return np.asarray(np.exp(np.clip(light.slope * self.x, -SIDE_LIMIT, SIDE_LIMIT)))
+
+    def finish(self, colour: Floats, opacity: Floats) -> Floats32:
         """(h, w, 4) float32 at the finished size; colours continue into the transparent parts."""
         stack = np.dstack([colour, opacity]).astype(np.float32)
         size = (stack.shape[1] // OVERSAMPLE, stack.shape[0] // OVERSAMPLE)
@@ -60,74 +80,122 @@ def reference_to_texture(scale: float) -> Floats:
     return np.array([[scale, 0.0, HALF_WIDTH * scale - 0.5], [0.0, scale, -TOP * scale - 0.5]])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class InteriorTextures:
+    """The painted interior of one avatar's mouth."""
+
+    upper_teeth: Floats32
+    lower_teeth: Floats32
+    tongue: Floats32
+    """(h, w, 4) BGR 0…255 and opacity 0…1."""
+    cavity: Floats32
+    """(3,) BGR."""
+
+    @classmethod
+    def paint(
+        cls, scale: float, colours: MouthColours, light: FaceLight, sides: tuple[float, float]
+    ) -> "InteriorTextures":
+        """Paint at `scale` pixels per IOD; `sides` as in `Canvas.of`."""
+        return cls(
+            upper_teeth=teeth_texture(scale, colours, light, sides, upper=True),
+            lower_teeth=teeth_texture(scale, colours, light, sides, upper=False),
+            tongue=tongue_texture(scale, colours, light, sides),
+            cavity=colours.cavity.astype(np.float32),
+        )
+
+
 def teeth_texture(
-    scale: float, colours: MouthColours, sides: tuple[float, float], *, upper: bool
-) -> NDArray[np.float32]:
+    scale: float,
+    colours: MouthColours,
+    light: FaceLight,
+    sides: tuple[float, float],
+    *,
+    upper: bool,
+) -> Floats32:
     """(h, w, 4) a row of teeth, with its biting edge at the height of the origin.
 
     `sides` as in `Canvas.of`.
     """
     canvas = Canvas.of(scale, sides)
-    widths = UPPER_TEETH if upper else LOWER_TEETH
-    up = canvas.y * (-1.0 if upper else 1.0)
-    ends = np.cumsum((0.0, *widths))
-    across = np.abs(canvas.x)
-    index = np.clip(np.searchsorted(ends, across, side="right") - 1, 0, len(widths) - 1)
-    width = np.asarray(widths)[index]
-    place = (across - ends[index]) / width * 2 - 1
-    edge = biting_edge(index, place, across, upper=upper)
-    height = up - edge
-    opacity = smoothstep(height / 0.012 + 0.3) * smoothstep((ends[-1] - across) / 0.02)
-    shade = tooth_shade(place, height, across, upper=upper)
-    colour = colours.teeth * shade[..., None]
-    gum = smoothstep((height - gum_line(place, upper=upper)) / 0.015)[..., None]
-    colour = colour * (1 - gum) + colours.gums * gum * arch_light(across)[..., None]
-    return canvas.finish(colour, opacity)
+    row = TeethRow.of(canvas, upper=upper)
+    colour = colours.teeth * row.shade()[..., None]
+    gum = smoothstep((row.height - row.gum_line()) / 0.02)[..., None]
+    colour += gum * (colours.gums * arch_light(row.across)[..., None] - colour)
+    return canvas.finish(colour * canvas.side_light(light)[..., None], row.opacity())
 
 
-def biting_edge(index: NDArray[np.intp], place: Floats, across: Floats, *, upper: bool) -> Floats:
-    """Height of the biting edge above the row: rounded corners, stepped teeth, an arc."""
-    steps = np.array(
-        [0.0, 0.014, 0.004, 0.016, 0.022] if upper else [0.0, 0.002, -0.004, 0.01, 0.02]
-    )
-    rounding = (0.020 if upper else 0.012) * np.abs(place) ** 5
-    return np.asarray(steps[index] + rounding + 0.10 * across**2)
+@dataclass(frozen=True, slots=True, eq=False)
+class TeethRow:
+    """A row of teeth on the pixels of a canvas; all arrays are (h, w)."""
 
+    upper: bool
+    across: Floats
+    """Distance from the middle, IOD."""
+    index: NDArray[np.intp]
+    """The tooth of each pixel, from the middle outwards."""
+    place: Floats
+    """-1…1 across that tooth."""
+    height: Floats
+    """Distance from the tooth's biting edge towards its gum, IOD."""
 
-def gum_line(place: Floats, *, upper: bool) -> Floats:
-    """Height at which the gum begins, lower between the teeth."""
-    return np.asarray((0.165 if upper else 0.135) - 0.03 * place**2)
+    @classmethod
+    def of(cls, canvas: Canvas, *, upper: bool) -> "TeethRow":
+        """Lay the row out around the canvas's origin."""
+        widths, steps = (UPPER_TEETH, UPPER_STEPS) if upper else (LOWER_TEETH, LOWER_STEPS)
+        ends, across = np.cumsum((0.0, *widths)), np.abs(canvas.x)
+        index = np.clip(np.searchsorted(ends, across, side="right") - 1, 0, len(widths) - 1)
+        place = np.clip((across - ends[index]) / np.asarray(widths)[index] * 2 - 1, -1, 1)
+        # The steps are blended where teeth touch, and their corners are rounded only a little.
+        step = np.interp(across, ends[:-1] + np.asarray(widths) / 2, steps)
+        corner = (0.010 if upper else 0.006) * np.abs(place) ** 6
+        edge = 0.5 * (step + np.asarray(steps)[index]) + corner + 0.10 * across**2
+        height = canvas.y * (-1.0 if upper else 1.0) - edge
+        return cls(upper, across, index, place, height)
+
+    def opacity(self) -> Floats:
+        """0…1: the teeth, with a soft biting edge and soft ends of the row."""
+        end = sum(UPPER_TEETH if self.upper else LOWER_TEETH)
+        edge = smoothstep(self.height / 0.014 + 0.4)
+        return np.asarray(edge * smoothstep((end - self.across) / 0.04))
+
+    def shade(self) -> Floats:
+        """0…1: brightness of the teeth, each a small cylinder that touches its neighbours."""
+        heights = np.asarray(UPPER_HEIGHTS if self.upper else LOWER_HEIGHTS)[self.index]
+        rise = np.clip(self.height / heights, 0, 1)
+        cylinder = 1 - 0.07 * self.place**2
+        # Teeth touch in the third next to the biting edge; towards the gum the gap widens.
+        depth = CONTACT_SHADOW * (0.55 + 0.45 * np.abs(rise - 0.3))
+        contact = 1 - depth * smoothstep((np.abs(self.place) - 0.80) / 0.20) ** 2
+        translucent = 0.90 + 0.10 * smoothstep(self.height / 0.035)
+        root = 1 - 0.16 * smoothstep((rise - 0.45) / 0.55)
+        lit = 1.0 if self.upper else LOWER_LIGHT
+        return np.asarray(lit * cylinder * contact * translucent * root * arch_light(self.across))
+
+    def gum_line(self) -> Floats:
+        """Height at which the gum begins, lower between the teeth."""
+        heights = np.asarray(UPPER_HEIGHTS if self.upper else LOWER_HEIGHTS)[self.index]
+        return np.asarray(heights - 0.03 * self.place**2)
 
 
 def arch_light(across: Floats) -> Floats:
     """Light on the row of teeth, 0…1; the row curves away from the light towards the cheeks."""
-    return np.asarray(0.30 + 0.70 * np.cos(np.clip(across / 0.50, 0, 1) * np.pi / 2))
-
-
-def tooth_shade(place: Floats, height: Floats, across: Floats, *, upper: bool) -> Floats:
-    """Brightness of the teeth: each a small cylinder, with a thin dark line between neighbours."""
-    round_ = 1 - 0.10 * place**2
-    gap = 1 - (0.38 if upper else 0.32) * np.clip((np.abs(place) - 0.86) / 0.14, 0, 1) ** 2
-    edge = 0.88 + 0.12 * smoothstep(height / 0.04)
-    root = 1 - 0.12 * smoothstep((height - 0.06) / 0.10)
-    return np.asarray(round_ * gap * edge * root * arch_light(across))
+    away = np.clip(across / ARCH_HALF_WIDTH, 0, 1)
+    return np.asarray(ARCH_DARKEST + (1 - ARCH_DARKEST) * np.cos(away**1.25 * np.pi / 2))
 
 
 def tongue_texture(
-    scale: float, colours: MouthColours, sides: tuple[float, float]
-) -> NDArray[np.float32]:
+    scale: float, colours: MouthColours, light: FaceLight, sides: tuple[float, float]
+) -> Floats32:
     """(h, w, 4) the tongue: its crest at the height of the origin, a soft groove in its middle."""
     canvas = Canvas.of(scale, sides)
     crest = 0.20 * (np.abs(canvas.x) / 0.27) ** 2.4 * 0.5 - 0.012 * np.exp(
         -(((np.abs(canvas.x) - 0.09) / 0.07) ** 2)
     )
     depth = canvas.y - crest
-    opacity = smoothstep(depth / 0.03 + 0.5) * smoothstep((0.30 - np.abs(canvas.x)) / 0.06)
+    opacity = smoothstep(depth / 0.05 + 0.5) * smoothstep((0.30 - np.abs(canvas.x)) / 0.08)
     rise = smoothstep(depth / 0.10)
-    groove = 1 - 0.12 * np.exp(-((canvas.x / 0.018) ** 2)) * smoothstep(depth / 0.05)
-    shade = (0.62 + 0.38 * rise) * (1 - 0.35 * (canvas.x / 0.30) ** 2) * groove
-    colour = colours.tongue * shade[..., None]
-    gloss = 0.14 * np.exp(
-        -(((depth - 0.07) / 0.025) ** 2) - ((np.abs(canvas.x) - 0.08) / 0.06) ** 2
-    )
-    return canvas.finish(colour + colours.gloss * gloss[..., None], opacity)
+    groove = 1 - 0.10 * np.exp(-((canvas.x / 0.022) ** 2)) * smoothstep(depth / 0.05)
+    shade = (0.55 + 0.45 * rise) * (1 - 0.35 * (canvas.x / 0.30) ** 2) * groove
+    gloss = 0.14 * np.exp(-(((depth - 0.07) / 0.03) ** 2) - ((np.abs(canvas.x) - 0.08) / 0.06) ** 2)
+    colour = colours.tongue * shade[..., None] + colours.gloss * gloss[..., None]
+    return canvas.finish(colour * canvas.side_light(light)[..., None], opacity)

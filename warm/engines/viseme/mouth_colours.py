@@ -1,37 +1,111 @@
-"""Colours of the mouth's interior, as one avatar's light shows them."""
+"""Colours of the mouth's interior, derived from the person's own lips and skin.
+
+Everything is relative to the picture: its light, its exposure and its tint are already in the lips
+and the skin. No hue is a constant, so a monochrome picture gets a monochrome mouth.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from warm.engines.viseme.anatomy import Floats
+from stabilizers.similarity import apply
+from warm.engines.viseme.anatomy import (
+    LOWER_INNER,
+    LOWER_OUTER,
+    UPPER_INNER,
+    UPPER_OUTER,
+    Anatomy,
+    Floats,
+    Pixels,
+)
+from warm.engines.viseme.face_light import FaceLight, pixels_inside
+from warm.engines.viseme.picture_tone import PictureTone, luma
 
-TEETH_BGR = np.array([0.71, 0.80, 0.91])
-GUMS_BGR = np.array([0.34, 0.34, 0.62])
-TONGUE_BGR = np.array([0.31, 0.33, 0.64])
-CAVITY_BGR = np.array([0.045, 0.05, 0.14])
-"""Fractions of the brightness of the face's lit skin."""
+LIPS = (
+    np.concatenate([UPPER_OUTER, UPPER_INNER[::-1]]),
+    np.concatenate([LOWER_INNER, LOWER_OUTER[::-1]]),
+)
+"""Landmarks around the upper and the lower lip."""
+
+TEETH_OF_EYES, TEETH_OF_SKIN = 1.1, (0.92, 1.8)
+"""Luma of teeth relative to the whites of the eyes, and its range relative to lit skin. Dark skin
+has the same teeth as fair skin in the same light; eyes may be hidden or half closed."""
+GUMS_LUMA, TONGUE_LUMA, CAVITY_LUMA = 0.62, 0.60, 0.155
+"""Luma relative to lit skin."""
+TEETH_SKIN, TEETH_FLESH = 0.45, 0.10
+"""Exponents of the chromaticity of skin and flesh whose product is that of teeth: the light's tint,
+which the skin shows together with its pigment, and the reflection of the lips."""
+GLOSS_OF_TEETH = 0.5
+"""Highlights on the tongue relative to teeth, which show the colour of the light best."""
+CAVITY_FLESH = 1.8
+"""Exponent of the flesh for the cavity, whose light was reflected about twice."""
+LARGEST_BLUSH = 0.45
+"""Limit of the difference of lips and skin, logarithm of the channels' ratios: more is lipstick."""
+MAX_LEVEL = 245.0
+"""No channel is brighter than this."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class MouthColours:
-    """Colours before the light inside the mouth is applied, each (3,) BGR 0…255."""
+    """Colours of the mouth's interior, each (3,) BGR 0…255, in full light but for the cavity."""
 
     teeth: Floats
+    """The front teeth."""
     gums: Floats
     tongue: Floats
+    """The front of the tongue."""
     cavity: Floats
+    """The back of the mouth, where no light falls, as it looks in the picture."""
     gloss: Floats
-    """Colour of a highlight on wet skin."""
+    """A highlight on wet skin, which is added to its colour."""
 
     @classmethod
-    def typical(cls, white: float) -> "MouthColours":
-        """Return the colours of most people; `white` is the brightness of lit skin, 0…1."""
-        light = 255 * white
-        return cls(
-            teeth=TEETH_BGR * light,
-            gums=GUMS_BGR * light,
-            tongue=TONGUE_BGR * light,
-            cavity=CAVITY_BGR * light,
-            gloss=np.full(3, light),
+    def of(cls, anatomy: Anatomy, frame: Pixels, light: FaceLight) -> "MouthColours":
+        """Derive the colours from the avatar's first frame (h, w, 3) BGR, with closed lips."""
+        points = apply(anatomy.to_frame[0], anatomy.points)
+        lips = np.mean([np.median(pixels_inside(frame, points[lip]), axis=0) for lip in LIPS], 0)
+        skin, flesh = chromaticity(light.skin), flesh_chromaticity(light.skin, lips)
+        level, tone = float(luma(light.skin)), PictureTone.of(face_box(frame, points))
+        teeth = tone.apply(
+            of_luma(skin**TEETH_SKIN * flesh**TEETH_FLESH, teeth_luma(level, light.eye_white))
         )
+        return cls(
+            teeth=teeth,
+            gums=tone.apply(of_luma(flesh, GUMS_LUMA * level)),
+            tongue=tone.apply(of_luma(flesh, TONGUE_LUMA * level)),
+            cavity=tone.apply(of_luma(flesh**CAVITY_FLESH, CAVITY_LUMA * level)),
+            gloss=GLOSS_OF_TEETH * teeth,
+        )
+
+
+def face_box(frame: Pixels, points: Floats) -> Pixels:
+    """Return the part of a frame inside the box of the landmarks (k, 2)."""
+    last = np.array(frame.shape[1::-1]) - 1
+    low = np.clip(np.floor(points.min(axis=0)), 0, last).astype(int)
+    high = np.clip(np.ceil(points.max(axis=0)), low, last).astype(int) + 1
+    return np.asarray(frame[low[1] : high[1], low[0] : high[0]], np.uint8)
+
+
+def teeth_luma(skin: float, eye_white: float) -> float:
+    """Luma of the front teeth, from those of lit skin and of the whites of the eyes."""
+    low, high = TEETH_OF_SKIN
+    return min(max(TEETH_OF_EYES * eye_white, low * skin), high * skin)
+
+
+def flesh_chromaticity(skin: Floats, lips: Floats) -> Floats:
+    """(3,) chromaticity of flesh: that of the lips, or nearer to the skin's if they are painted."""
+    blush = np.log(chromaticity(lips) / chromaticity(skin))
+    size = max(float(np.abs(blush).max()), LARGEST_BLUSH)
+    return np.asarray(chromaticity(skin) * np.exp(blush * (LARGEST_BLUSH / size)))
+
+
+def chromaticity(colour: Floats) -> Floats:
+    """(3,) channels relative to luma."""
+    channels = np.maximum(colour, 1.0)
+    return np.asarray(channels / luma(channels))
+
+
+def of_luma(ratios: Floats, level: float) -> Floats:
+    """(3,) the colour with these ratios of channels and this luma, darker if it does not fit."""
+    colour = ratios * (level / luma(ratios))
+    return np.asarray(colour * min(1.0, MAX_LEVEL / float(colour.max())))

@@ -7,10 +7,11 @@ import numpy as np
 
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarOutdated
-from warm.engines.viseme.anatomy import CHEEKS, CHIN_PAD, Anatomy, Floats, Pixels, build_anatomy
+from warm.engines.viseme.anatomy import Anatomy, Floats, Pixels, build_anatomy
 from warm.engines.viseme.calibration import calibrate, frame_gains, identity_tables
 from warm.engines.viseme.displacement_fields import Region, build_displacement_fields
-from warm.engines.viseme.interior_textures import teeth_texture, tongue_texture
+from warm.engines.viseme.face_light import FaceLight
+from warm.engines.viseme.interior_textures import InteriorTextures
 from warm.engines.viseme.lip_line import snap_to_dark_line
 from warm.engines.viseme.mouth import Mouth, MouthData
 from warm.engines.viseme.mouth_colours import MouthColours
@@ -25,8 +26,6 @@ MASK_SIZE = 64
 """Nodes per side of the patch's mask."""
 MASK_FROM, MASK_TO = 0.02, 0.25
 """The patch fades in where the fields' window is between these."""
-LIT_PERCENTILE = 90.0
-"""Percentile of the skin's brightness that counts as lit."""
 
 
 def prepare_mouth(build: AvatarBuild, mesh: FaceMesh) -> MouthData:
@@ -43,8 +42,7 @@ def prepare_mouth(build: AvatarBuild, mesh: FaceMesh) -> MouthData:
 def uncalibrated_mouth(anatomy: Anatomy, frames: Pixels) -> MouthData:
     """The mouth with identity tables and gains of 1."""
     region, fields = Region.of(anatomy), build_displacement_fields(anatomy)
-    scale = float(np.median(np.sqrt(np.linalg.det(anatomy.to_frame[:, :, :2]))))
-    colours, sides = MouthColours.typical(skin_brightness(anatomy, frames[0])), anatomy.sides
+    interior = paint_interior(anatomy, frames[0])
     return MouthData(
         grid=fields.grid,
         lip_line_shifts=fields.lip_line,
@@ -52,24 +50,27 @@ def uncalibrated_mouth(anatomy: Anatomy, frames: Pixels) -> MouthData:
         to_frame=anatomy.to_frame,
         lip_lines=anatomy.lip_lines.astype(np.float32),
         mask=region_mask(region),
-        upper_teeth=teeth_texture(scale, colours, sides, upper=True),
-        lower_teeth=teeth_texture(scale, colours, sides, upper=False),
-        tongue=tongue_texture(scale, colours, sides),
-        cavity=colours.cavity.astype(np.float32),
-        scale=np.array(scale),
+        upper_teeth=interior.upper_teeth,
+        lower_teeth=interior.lower_teeth,
+        tongue=interior.tongue,
+        cavity=interior.cavity,
+        scale=np.array(pixels_per_iod(anatomy)),
         middle=np.array(anatomy.middle),
         calibration=identity_tables(),
         gains=np.ones(len(frames), np.float32),
     )
 
 
-def skin_brightness(anatomy: Anatomy, frame: Pixels) -> float:
-    """0…1: brightness of the lit skin around the mouth, in its brightest channel."""
-    at = anatomy.points[np.concatenate([CHEEKS, CHIN_PAD])]
-    matrix = anatomy.to_frame[0]
-    pixels = np.round(at @ matrix[:, :2].T + matrix[:, 2]).astype(int)
-    x, y = np.clip(pixels, 0, [frame.shape[1] - 1, frame.shape[0] - 1]).T
-    return float(np.percentile(frame[y, x].max(axis=1), LIT_PERCENTILE)) / 255
+def paint_interior(anatomy: Anatomy, frame: Pixels) -> InteriorTextures:
+    """Paint the mouth's interior in the colours and the light of the avatar's first frame."""
+    light = FaceLight.of(anatomy, frame)
+    colours = MouthColours.of(anatomy, frame, light)
+    return InteriorTextures.paint(pixels_per_iod(anatomy), colours, light, anatomy.sides)
+
+
+def pixels_per_iod(anatomy: Anatomy) -> float:
+    """Pixels per IOD, the median of all frames."""
+    return float(np.median(np.sqrt(np.linalg.det(anatomy.to_frame[:, :, :2]))))
 
 
 def region_mask(region: Region) -> Pixels:
