@@ -61,6 +61,7 @@ COMMANDS = {
     "gpu": "bench.neural.gpu",
     "parity": "bench.neural.parity",
     "faces": "bench.faces.gallery.command",
+    "mouth-truth": "bench.faces.truth.command",
 }
 """Modules with a command line of their own: `python -m bench gpu --help`."""
 REPORT = "bench.json"

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stabilizers.similarity import apply, fit_similarity, invert
+from warm.face.attention_mesh import AttentionMesh
 from warm.face.landmarks import eye_centres
 from warm.face.mesh import FaceMesh, Mesh
 
-PLAIN = "plain"
+PLAIN, ATTENTION = "plain", "attention"
 CORNERS = (61, 291)
 EYES = np.array([[-0.5, 0.0], [0.5, 0.0]])
 """Centres of the eyes in the face's own coordinates, in IOD."""
@@ -26,7 +27,7 @@ class Ruler(Protocol):
 
 def open_rulers(models: Path) -> dict[str, Ruler]:
     """Return the meshes by name."""
-    return {PLAIN: FaceMesh(models)}
+    return {PLAIN: FaceMesh(models), ATTENTION: AttentionMesh(models)}
 
 
 def corners_in_face(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,0 +1,1 @@
+"""Drawn mouths against the filmed ones: `python -m bench mouth-truth VIDEO`."""

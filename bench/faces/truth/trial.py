@@ -1,0 +1,84 @@
+"""One video as a trial: prepared without the held-out frames, whose mouths are then drawn."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.faces.truth.mouth_numbers import measure_numbers
+from bench.faces.truth.painted_by_numbers import PaintedByNumbers
+from warm.avatars.avatar import AvatarBuild
+from warm.avatars.filmed_mouth import FilmedMouth
+from warm.avatars.recipe import PreparationSettings
+from warm.engines.viseme.mouth import DrawnMouth
+from warm.engines.viseme.preparation import prepare_mouth
+from warm.face.finder import FaceFinder
+from warm.face.mesh import FaceMesh
+from warm.media.sniff import MediaError, sniff
+from warm.prepare.build import PreparationJob, build_from_video
+from warm.prepare.progress import no_progress
+from warm.prepare.run import FACE_MODELS
+from warm.prepare.source import read_footage
+
+
+class Renderer(Protocol):
+    """Draws mouths that are given by their measured numbers."""
+
+    def draw_numbers(self, frame: int, numbers: NDArray[np.float64]) -> DrawnMouth:
+        """Draw the mouth of `numbers` (4,) (see `mouth_numbers.Number`) on a closed frame."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A prepared video, renderers that have not seen the held-out frames, and the truth."""
+
+    build: AvatarBuild
+    filmed: FilmedMouth
+    held_out: NDArray[np.bool_]
+    """(n,) frames that nothing was learned from."""
+    renderers: dict[str, Renderer]
+    to_frame: NDArray[np.float64]
+    """(n, 2, 3) reference to frame pixels."""
+    numbers: NDArray[np.float64]
+    """(n, 4) measured on the filmed frames."""
+    reason: str = ""
+    """Why no mouth was learned, if none was."""
+
+
+@contextmanager
+def open_trial(video: Path, hold_out: Callable[[int], NDArray[np.bool_]]) -> Iterator[Trial]:
+    """Prepare a video; raises MediaError and PreparationError.
+
+    `hold_out` returns the (n,) held-out frames of n.
+    """
+    if sniff(video).kind == "photo":
+        raise MediaError(f"{video} is a photo. Name a video in which somebody talks.")
+    mesh = FaceMesh(FACE_MODELS)
+    with TemporaryDirectory(prefix="warmtalk-truth-") as folder:
+        settings = PreparationSettings()
+        job = PreparationJob(video, Path(folder), settings, FACE_MODELS, no_progress)
+        finder = FaceFinder(FACE_MODELS)
+        build = build_from_video(
+            read_footage(video, finder, settings, job.folder, no_progress), job
+        )
+        filmed = build.filmed
+        assert filmed is not None
+        held_out = hold_out(len(build.frames))
+        # Frames that do not show the mouth are the ones that nothing learns from.
+        build.filmed = replace(filmed, covered=filmed.covered | held_out)
+        data = prepare_mouth(build, mesh)
+        yield Trial(
+            build=build,
+            filmed=filmed,
+            held_out=held_out,
+            renderers={"painted": PaintedByNumbers(data, build, mesh)},
+            to_frame=data.to_frame,
+            numbers=measure_numbers(filmed.landmarks, data.to_frame),
+            reason="the learned renderer is not part of this version.",
+        )
