@@ -145,6 +145,12 @@ def silent_gap(sentences: Sequence[MeasuredSentence]) -> Curve:
     return np.concatenate(gaps)
 
 
+def spoken_gaps(sentence: MeasuredSentence) -> Curve:
+    """Return the gaps from the first sound of a sentence to its last, IOD."""
+    spoken = [phoneme for phoneme in sentence.speech.phonemes or () if phoneme.symbol]
+    return sentence.gap[sentence.frames_during(spoken[0].start_s, spoken[-1].end_s)]
+
+
 def target_correlation(sentences: Sequence[MeasuredSentence]) -> float:
     """Return the correlation of the gaps with the requested gaps."""
     return _correlation(pooled_gap(sentences), pooled_target(sentences))

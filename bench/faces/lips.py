@@ -24,6 +24,7 @@ from bench.faces.lip_measures import (
     pooled_target,
     silent_gap,
     source_leak,
+    spoken_gaps,
     target_correlation,
     vowel_widths,
     widest_a,
@@ -37,6 +38,8 @@ from warm.face.landmarks import CLOSED_GAP_IOD
 
 UNSEEN = (*time_sentences.MEASURED, *word_sentences.MEASURED)[:200]
 """Sentences on which no curve was tuned."""
+OPENINGS = (("median gap", 50, 0.08, 0.12), ("95th percentile of the gap", 95, 0.25, 0.32))
+"""Name, percentile and range of the gap of people who speak, IOD."""
 
 
 def measure(out: Path) -> list[Figure]:
@@ -51,7 +54,11 @@ def measure_portrait(out: Path, count: int) -> list[Figure]:
         avatar = prepare_demo(Path(folder))
         sentences = list(measure_sentences(avatar, SENTENCES[:count]))
     plot(sentences, out / "lips_portrait.png")
-    return [*sync_figures(sentences, "lips"), *shape_figures(sentences, "lips")]
+    return [
+        *sync_figures(sentences, "lips"),
+        *shape_figures(sentences, "lips"),
+        *opening_figures(sentences, "lips"),
+    ]
 
 
 def measure_heart(out: Path, count: int) -> list[Figure]:
@@ -64,6 +71,7 @@ def measure_heart(out: Path, count: int) -> list[Figure]:
     return [
         *sync_figures(sentences, prefix),
         *shape_figures(sentences, prefix),
+        *opening_figures(sentences, prefix),
     ]
 
 
@@ -112,6 +120,19 @@ def shape_figures(sentences: Sequence[MeasuredSentence], prefix: str) -> list[Fi
             f"{prefix}: gap's deviation in silence", deviation, "IOD", 0.006, len(still)
         ),
     ]
+
+
+def opening_figures(sentences: Sequence[MeasuredSentence], prefix: str) -> list[Figure]:
+    """Return how far the mouth opens while speaking, between the bounds of people's mouths."""
+    gaps = np.concatenate([spoken_gaps(one) for one in sentences])
+    figures = []
+    for name, percent, low, high in OPENINGS:
+        value, title = float(np.percentile(gaps, percent)), f"{prefix}: {name} while speaking"
+        figures += [
+            Figure.at_least(title, value, "IOD", low, len(gaps)),
+            Figure.at_most(f"{title}, upper bound", value, "IOD", high, len(gaps)),
+        ]
+    return figures
 
 
 def plot(sentences: Sequence[MeasuredSentence], path: Path) -> None:

@@ -17,6 +17,7 @@ from bench.faces.lip_measures import (
     phonemes_of,
     pooled_gap,
     pooled_target,
+    spoken_gaps,
     target_correlation,
 )
 from warm.avatars.avatar import Avatar
@@ -111,12 +112,6 @@ def gap_figures(
             unit="IOD",
         ),
     ]
-
-
-def spoken_gaps(sentence: MeasuredSentence) -> Gaps:
-    """Return the gaps from the first sound of a sentence to its last, IOD."""
-    spoken = [phoneme for phoneme in sentence.speech.phonemes or () if phoneme.symbol]
-    return sentence.gap[sentence.frames_during(spoken[0].start_s, spoken[-1].end_s)]
 
 
 def resting_gaps(sentences: Sequence[MeasuredSentence]) -> Gaps:

@@ -6,10 +6,7 @@ from stabilizers.interpolation import smoothstep
 from warm.engines.viseme.anatomy import Floats32
 from warm.engines.viseme.calibration import OpeningKind
 from warm.engines.viseme.displacement_fields import CHIN_SHARE, Blendshape
-from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
-
-MAX_OPENING = 1.2
-"""OPEN is limited to this: the splines are not designed for more."""
+from warm.engines.viseme.shape import FULL_GAP_IOD, MAX_OPENING, Shape
 
 ROUND_LOST_TO_PRESS = 0.5
 """Share of the rounding that pressed lips take away: they cannot be rolled in and pushed out."""

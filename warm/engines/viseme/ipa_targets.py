@@ -75,24 +75,24 @@ _TUCKING = frozenset("fvɱⱱ")
 
 # Lips by place of articulation: OPEN, WIDE, ROUND, TONGUE, and the dominance.
 _LIPS: dict[str, tuple[float, float, float, float, float]] = {
-    "bilabial": (0.10, 0.0, 0.0, 0.0, 0.9),
-    "labiodental": (0.14, 0.0, 0.0, 0.0, 0.9),
-    "labiovelar": (0.14, 0.0, 0.95, 0.0, 1.0),
-    "dental": (0.27, 0.1, 0.0, 1.0, 0.7),
-    "alveolar": (0.26, 0.1, 0.0, 0.7, 0.55),
-    "postalveolar": (0.24, 0.0, 0.45, 0.3, 0.75),
-    "retroflex": (0.27, 0.0, 0.20, 0.5, 0.6),
-    "palatal": (0.25, 0.5, 0.0, 0.2, 0.6),
-    "velar": (0.33, 0.0, 0.0, 0.0, 0.3),
-    "uvular": (0.38, 0.0, 0.0, 0.0, 0.3),
-    "pharyngeal": (0.45, 0.0, 0.0, 0.0, 0.3),
-    "glottal": (0.40, 0.0, 0.0, 0.0, 0.12),
+    "bilabial": (0.14, 0.0, 0.0, 0.0, 0.9),
+    "labiodental": (0.20, 0.0, 0.0, 0.0, 0.9),
+    "labiovelar": (0.22, 0.0, 0.95, 0.0, 1.0),
+    "dental": (0.38, 0.1, 0.0, 1.0, 0.7),
+    "alveolar": (0.37, 0.1, 0.0, 0.7, 0.55),
+    "postalveolar": (0.34, 0.0, 0.45, 0.3, 0.75),
+    "retroflex": (0.38, 0.0, 0.20, 0.5, 0.6),
+    "palatal": (0.36, 0.5, 0.0, 0.2, 0.6),
+    "velar": (0.47, 0.0, 0.0, 0.0, 0.3),
+    "uvular": (0.53, 0.0, 0.0, 0.0, 0.3),
+    "pharyngeal": (0.63, 0.0, 0.0, 0.0, 0.3),
+    "glottal": (0.56, 0.0, 0.0, 0.0, 0.12),
 }
-_SIBILANT_OPEN, _SIBILANT_WIDE, _SIBILANT_DOMINANCE = 0.17, 0.25, 0.8
+_SIBILANT_OPEN, _SIBILANT_WIDE, _SIBILANT_DOMINANCE = 0.26, 0.25, 0.8
 
-_CLOSE_OPENING, _OPEN_OPENING = 0.24, 1.0
+_CLOSE_OPENING, _OPEN_OPENING = 0.36, 1.55
 """OPEN of the closest and of the most open vowel."""
-_ROUNDING_CLOSES = 0.35
+_ROUNDING_CLOSES = 0.25
 """Share of its opening that full rounding takes from a vowel."""
 _SCHWA_DOMINANCE = 0.55
 _NEUTRAL_CORNER_DOMINANCE = 0.15

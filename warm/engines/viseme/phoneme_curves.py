@@ -21,6 +21,7 @@ from tts.speech import Phoneme, Speech
 from warm.engines.viseme.ipa_targets import ContactKind, Target, target_shares
 from warm.engines.viseme.shape import (
     CURVE_HZ,
+    MAX_OPENING,
     Curve,
     FrameSpan,
     Shape,
@@ -51,6 +52,8 @@ GAIN_RANGE = (0.75, 1.10)
 LOUD_DBFS = SPEECH_LEVEL_DBFS + 1.2
 """Loudness at which the gain is 1: the 80th percentile of a sentence at the level of all voices. A
 reference from the sentence itself would not be known before its end."""
+EASY_OPENING = 0.90
+"""OPEN up to here is as asked; from here on it approaches MAX_OPENING."""
 _GAIN_SIGMA_POINTS = GAIN_WINDOW_S * CURVE_HZ
 _GAIN_REACH_POINTS = math.ceil(4 * _GAIN_SIGMA_POINTS)
 LOOKAHEAD_S = (_GAIN_REACH_POINTS + 3) / CURVE_HZ
@@ -124,7 +127,9 @@ def mouth_curves(speech: Speech, *, points: int, first_point: int = 0) -> MouthC
     targets = list(_timed_targets(speech.phonemes))
     shape = _blend(targets, times + LEAD_S)
     shape[:, Shape.OPEN] *= _loudness_gain(speech, times)
-    shape = np.clip(shape, -1.0, 1.0) * (1 - _pause_closure(speech.phonemes, times))[:, None]
+    shape[:, Shape.OPEN] = limit_opening(shape[:, Shape.OPEN])
+    shape[:, 1:] = np.clip(shape[:, 1:], -1.0, 1.0)
+    shape *= (1 - _pause_closure(speech.phonemes, times))[:, None]
     return MouthCurves(
         shape,
         _contact_envelope(targets, ContactKind.LIPS, times),
@@ -178,6 +183,13 @@ def _loudness_gain(speech: Speech, times: Curve) -> Curve:
     reference = 10 ** (LOUD_DBFS / 10)
     gain = np.clip((smooth / reference) ** (GAIN_POWER / 2), *GAIN_RANGE)
     return np.interp(times, np.arange(count) * step / speech.sample_rate_hz, gain)
+
+
+def limit_opening(opening: Curve) -> Curve:
+    """Compress what exceeds EASY_OPENING, so that it stays below MAX_OPENING without a plateau."""
+    room = MAX_OPENING - EASY_OPENING
+    excess = np.maximum(opening - EASY_OPENING, 0.0)
+    return np.asarray(np.minimum(opening, EASY_OPENING) + room * (1 - np.exp(-excess / room)))
 
 
 def _pause_closure(phonemes: tuple[Phoneme, ...], times: Curve) -> Curve:

@@ -10,6 +10,8 @@ CURVE_HZ = 100
 """Sampling rate of mouth curves."""
 FULL_GAP_IOD = 0.27
 """Gap of the inner lips at OPEN = 1, in inter-ocular distances."""
+MAX_OPENING = 1.2
+"""OPEN is limited to this: the splines are not designed for more."""
 
 Curve = NDArray[np.float64]
 
@@ -17,8 +19,9 @@ Curve = NDArray[np.float64]
 class Shape(IntEnum):
     """Columns of a `(frames, 7) float32` mouth track.
 
-    OPEN is the gap between the inner lips in units of FULL_GAP_IOD (0 closed … 1 the widest /a/);
-    all others are 0 neutral … 1 full, and WIDE may be negative for a mouth narrower than neutral.
+    OPEN is the gap between the inner lips in units of FULL_GAP_IOD: 0 closed, 1 an ordinary /a/, at
+    most MAX_OPENING. All others are 0 neutral … 1 full, and WIDE may be negative for a mouth
+    narrower than neutral.
     """
 
     OPEN = 0
