@@ -45,12 +45,17 @@ def lip_gap(points: NDArray[np.float32]) -> NDArray[np.float64]:
     """
     flat = points[..., :2].astype(np.float64)
     gaps = flat[..., INNER_LOWER_LIP, :] - flat[..., INNER_UPPER_LIP, :]
-    eyes = eye_centres(points)
-    across = eyes[..., 1, :] - eyes[..., 0, :]
-    iod = np.linalg.norm(across, axis=-1)
-    down = np.stack([-across[..., 1], across[..., 0]], axis=-1) / iod[..., None]
+    down, iod = down_and_iod(points)
     gap = (gaps.mean(axis=-2) * down).sum(axis=-1)
     return np.asarray(np.maximum(gap, 0.0) / iod)
+
+
+def down_and_iod(points: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(…, 468, k) to (…, 2) and (…): the face's own unit vector down, and its IOD in pixels."""
+    eyes = eye_centres(points)
+    across = eyes[..., 1, :] - eyes[..., 0, :]
+    iod = np.asarray(np.linalg.norm(across, axis=-1))
+    return np.stack([-across[..., 1], across[..., 0]], axis=-1) / iod[..., None], iod
 
 
 def lip_width(points: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,33 +1,43 @@
-"""Calibration of the mouth's opening against the face mesh that measures it.
+"""Calibration of the mouth's opening: so that it looks as wide as was asked, on every face.
 
-The mesh measures small openings as smaller than drawn, and differently for every mouth. Preparation
-therefore draws the avatar's own mouth at several openings and measures it; the inverted curve is
-applied at run time.
+The edges of the drawn lips are known exactly, but lips look further apart or closer together than
+their edges are, differently for every mouth. Preparation therefore draws the avatar's own mouth at
+several openings and measures it with the attention mesh. A reading corrects the known gap by a
+bounded factor, since the mesh sometimes takes bright teeth for lips. The inverted curve is applied
+at run time.
 """
 
-from collections.abc import Callable
 from enum import IntEnum
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from warm.avatars.avatar import Loop
-from warm.engines.viseme.anatomy import Floats, smooth_along_loop
+from warm.engines.viseme.anatomy import Floats, Floats32, Pixels, smooth_along_loop
 from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
-from warm.face.landmarks import lip_gap
-from warm.face.mesh import FaceMesh
+from warm.face.landmarks import down_and_iod, lip_gap
+from warm.face.mesh import Mesh
 
-DRAWN_OPENINGS = np.array([0.0, 0.12, 0.24, 0.36, 0.5, 0.65, 0.8, 1.0, 1.2])
+DRAWN_OPENINGS = np.array([0.0, 0.12, 0.24, 0.36, 0.5, 0.7, 0.95, 1.2])
 """Openings that are drawn and measured."""
 LEVELS = 33
 """Entries of a finished table: OPEN = 0…1 in equal steps."""
 SAMPLED_FRAMES = 3
 """Frames of the loop that are measured at each opening."""
-RESTING_GAP_IOD = 0.02
-"""Gap that the mesh usually measures between closed lips."""
-MAX_GAIN = 1.8
-"""Bright teeth look like closed lips to the mesh; a larger correction does more harm than good."""
-GAIN_STEP, GAIN_SMOOTH_FRAMES = 4, 3.0
+MAX_DISAGREEMENT = 1.6
+"""Largest factor between a reading and the gap of the drawn lips that is believed."""
+READING_WEIGHT = 0.85
+"""Weight of a reading against the gap of the drawn lips, both as logarithms."""
+READ_SLOPE, LEAST_SCALE = 1.04, 0.85
+"""A table whose readings rise faster with OPEN is scaled down, but not below the second."""
+NOMINAL_RANGE = (0.5, 1.6)
+"""Limits of a drawn gap, relative to OPEN * FULL_GAP_IOD."""
+LEAST_SLOPE = 0.4
+"""A wider drawn opening looks wider at least by this share."""
+MIDDLE_FROM = 0.3
+"""The middle of the lips begins at this share of their width."""
+GAIN_STEP, GAIN_SMOOTH_FRAMES = 8, 3.0
 """Spacing of the frames whose gain is measured, and the low-pass on the measured gains."""
 GAIN_RANGE = (0.8, 1.25)
 
@@ -47,8 +57,25 @@ COMPANION_SHAPES = {
 }
 """Shape that is drawn at 1 along with each kind of opening."""
 
-DrawFrame = Callable[[int, NDArray[np.float32]], NDArray[np.uint8]]
-"""A frame's index and (7,) mouth shape to the whole picture."""
+
+class FaceRuler(Protocol):
+    """A face mesh that measures pictures, such as `warm.face.attention_mesh.AttentionMesh`."""
+
+    def track(self, picture: Pixels, points: Floats32) -> Mesh:
+        """Return the landmarks of the face that is near `points` (468, 3)."""
+        ...
+
+
+class MouthRenderer(Protocol):
+    """A painted or learned mouth."""
+
+    def draw_in_frame(self, frame: int, mouth_shape: Floats32) -> Pixels:
+        """Return the whole frame (h, w, 3) with the mouth in a shape (7,)."""
+        ...
+
+    def drawn_lips(self, frame: int, mouth_shape: Floats32) -> Floats32:
+        """(2, k, 2) the inner edges of the lips that it draws, frame pixels."""
+        ...
 
 
 def identity_tables() -> NDArray[np.float32]:
@@ -56,61 +83,107 @@ def identity_tables() -> NDArray[np.float32]:
     return np.tile(np.linspace(0, 1, LEVELS, dtype=np.float32), (len(OpeningKind), 1))
 
 
-def calibrate(
-    draw: DrawFrame, landmarks: NDArray[np.float32], mesh: FaceMesh
-) -> NDArray[np.float32]:
-    """(3, LEVELS) opening to draw at OPEN = 0…1 so that it measures OPEN * FULL_GAP_IOD.
+def calibrate(mouth: MouthRenderer, landmarks: Floats32, ruler: FaceRuler) -> NDArray[np.float32]:
+    """(3, LEVELS) opening to draw at OPEN = 0…1 so that it looks OPEN * FULL_GAP_IOD wide.
 
-    `draw` must use the identity tables.
+    `mouth` must use the identity tables. Landmarks are (n, 468, 3).
     """
     frames = np.unique(np.linspace(0, len(landmarks) - 1, SAMPLED_FRAMES).astype(int))
-    curves = [measure_gaps(draw, landmarks, mesh, frames, kind) for kind in OpeningKind]
-    return np.stack([invert_gap_curve(gaps) for gaps in curves]).astype(np.float32)
+    return np.stack(
+        [calibrate_kind(mouth, landmarks, ruler, frames, kind) for kind in OpeningKind]
+    ).astype(np.float32)
+
+
+def calibrate_kind(
+    mouth: MouthRenderer,
+    landmarks: Floats32,
+    ruler: FaceRuler,
+    frames: NDArray[np.int_],
+    kind: OpeningKind,
+) -> Floats:
+    """(LEVELS,) table of one kind of opening, from the medians over some frames."""
+    shapes = [shape_of(kind, float(opening)) for opening in DRAWN_OPENINGS]
+    drawn = [[drawn_gap(mouth, landmarks, int(f), shape) for f in frames] for shape in shapes]
+    read = [[read_gap(mouth, landmarks, int(f), shape, ruler) for f in frames] for shape in shapes]
+    return table_of(np.median(drawn, axis=1), np.median(read, axis=1))
 
 
 def frame_gains(
-    draw: DrawFrame, landmarks: NDArray[np.float32], mesh: FaceMesh, loop: Loop
+    mouth: MouthRenderer, landmarks: Floats32, ruler: FaceRuler, loop: Loop
 ) -> NDArray[np.float32]:
     """(n,) factor of an opening on each frame: a nod hides a part of the gap.
 
-    Measured at half an opening on every GAIN_STEP-th frame; `draw` must use the avatar's tables.
+    Measured at half an opening on every GAIN_STEP-th frame; `mouth` must use the avatar's tables.
     """
     frames = np.unique(np.append(np.arange(0, len(landmarks), GAIN_STEP), len(landmarks) - 1))
-    mouth_shape = np.zeros(len(Shape), np.float32)
-    mouth_shape[Shape.OPEN] = 0.5
-    read = np.stack([mesh.track(draw(int(f), mouth_shape), landmarks[f]).points for f in frames])
-    gaps = np.interp(np.arange(len(landmarks)), frames, lip_gap(read))
+    half = shape_of(OpeningKind.WIDE, 0.5)
+    drawn = np.array([drawn_gap(mouth, landmarks, int(f), half) for f in frames])
+    read = np.array([read_gap(mouth, landmarks, int(f), half, ruler) for f in frames])
+    gaps = np.interp(np.arange(len(landmarks)), frames, believed_gaps(drawn, read))
     steady = smooth_along_loop(gaps, loop, GAIN_SMOOTH_FRAMES)
     least, most = GAIN_RANGE
     return np.clip(np.median(steady) / np.maximum(steady, 1e-6), least, most).astype(np.float32)
 
 
-def measure_gaps(
-    draw: DrawFrame,
-    landmarks: NDArray[np.float32],
-    mesh: FaceMesh,
-    frames: NDArray[np.int_],
-    kind: OpeningKind,
-) -> Floats:
-    """(len(DRAWN_OPENINGS),) gaps in IOD that the mesh measures in the drawn frames."""
-    gaps = []
-    for opening in DRAWN_OPENINGS:
-        mouth_shape = np.zeros(len(Shape), np.float32)
-        mouth_shape[Shape.OPEN] = opening
-        if (companion := COMPANION_SHAPES[kind]) is not None:
-            mouth_shape[companion] = 1.0
-        read = [mesh.track(draw(int(f), mouth_shape), landmarks[f]).points for f in frames]
-        gaps.append(float(np.median(lip_gap(np.stack(read)))))
-    return np.array(gaps)
+def shape_of(kind: OpeningKind, opening: float) -> Floats32:
+    """(7,) mouth shape of an opening of one kind."""
+    mouth_shape = np.zeros(len(Shape), np.float32)
+    mouth_shape[Shape.OPEN] = opening
+    if (companion := COMPANION_SHAPES[kind]) is not None:
+        mouth_shape[companion] = 1.0
+    return mouth_shape
 
 
-def invert_gap_curve(gaps: Floats) -> Floats:
-    """(LEVELS,) openings whose measured gap is 0…FULL_GAP_IOD; closed lips stay closed.
+def read_gap(
+    mouth: MouthRenderer, landmarks: Floats32, frame: int, shape: Floats32, ruler: FaceRuler
+) -> float:
+    """Return the gap of a drawn mouth in IOD, as the mesh reads it."""
+    picture = mouth.draw_in_frame(frame, shape)
+    return float(lip_gap(ruler.track(picture, landmarks[frame]).points))
 
-    If closed lips measure more than RESTING_GAP_IOD, the scale begins at the excess.
+
+def drawn_gap(mouth: MouthRenderer, landmarks: Floats32, frame: int, shape: Floats32) -> float:
+    """Return the mean gap between the drawn edges in the middle of the lips, in IOD."""
+    lips = mouth.drawn_lips(frame, shape)
+    count = lips.shape[1]
+    middle = slice(round(MIDDLE_FROM * count), round((1 - MIDDLE_FROM) * count))
+    down, iod = down_and_iod(landmarks[frame])
+    return float(((lips[1] - lips[0])[middle] @ down).mean() / iod)
+
+
+def table_of(drawn: Floats, read: Floats) -> Floats:
+    """(LEVELS,) openings that look OPEN * FULL_GAP_IOD wide, for OPEN = 0…1.
+
+    `drawn` and `read` (len(DRAWN_OPENINGS),) are the gaps of the lips' edges and those that the
+    mesh reads, in IOD. Whatever they are, the table starts at 0 and always rises.
     """
-    rising = np.maximum.accumulate(gaps) + 1e-6 * np.arange(len(gaps))
-    rising[0] = start = max(0.0, gaps[0] - RESTING_GAP_IOD)
-    targets = np.linspace(start, FULL_GAP_IOD, LEVELS)
-    drawn = np.interp(targets, rising, DRAWN_OPENINGS)
-    return np.asarray(np.minimum(drawn, MAX_GAIN * np.linspace(0, 1, LEVELS)))
+    levels = np.linspace(0.0, 1.0, LEVELS)
+    targets = levels * FULL_GAP_IOD
+    readable = np.clip(np.nan_to_num(read), 0.0, 1.0)
+    table = np.interp(targets, apparent_gaps(drawn, readable), DRAWN_OPENINGS)
+    table = np.minimum(table, DRAWN_OPENINGS[-1] - LEAST_SLOPE * (1 - levels))
+    slope = np.polyfit(targets, np.interp(table, DRAWN_OPENINGS, readable), 1)[0]
+    return np.asarray(table * np.clip(READ_SLOPE / max(slope, READ_SLOPE), LEAST_SCALE, 1.0))
+
+
+def apparent_gaps(drawn: Floats, read: Floats) -> Floats:
+    """(len(DRAWN_OPENINGS),) gap that each opening seems to have, in IOD; from 0, always rising.
+
+    The gap that the mesh reads between closed lips is subtracted.
+    """
+    nominal = DRAWN_OPENINGS * FULL_GAP_IOD
+    low, high = (factor * nominal for factor in NOMINAL_RANGE)
+    known = np.clip(np.where(np.isfinite(drawn), drawn, nominal), low, high)
+    apparent = believed_gaps(known, read - read[0])
+    apparent[0] = 0.0
+    for k in range(1, len(nominal)):
+        least = LEAST_SLOPE * (nominal[k] - nominal[k - 1])
+        apparent[k] = max(apparent[k], apparent[k - 1] + least)
+    return apparent
+
+
+def believed_gaps(drawn: Floats, read: Floats) -> Floats:
+    """Return drawn gaps, corrected by what a mesh reads as far as it can be believed."""
+    known = np.maximum(drawn, 1e-6)
+    ratio = np.clip(read / known, 1 / MAX_DISAGREEMENT, MAX_DISAGREEMENT)
+    return np.asarray(known * ratio**READING_WEIGHT)

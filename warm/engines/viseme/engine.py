@@ -24,7 +24,7 @@ from warm.engines.viseme.phoneme_curves import (
 from warm.engines.viseme.preparation import load_mouth, prepare_mouth, store_mouth
 from warm.engines.viseme.shape import FrameSpan, Shape
 from warm.engines.viseme.warp import PixelRect
-from warm.face.mesh import FaceMesh
+from warm.face.attention_mesh import AttentionMesh
 from warm.installation import default_face_models
 
 MODELS = default_face_models()
@@ -77,7 +77,7 @@ class VisemeEngine:
                 f"mouth is 'learned', but this mouth cannot be learned. {build.mouth.reason} "
                 "Use a talking video, or set mouth to 'auto' or 'painted'."
             )
-        data = prepare_mouth(build, FaceMesh(self._models))
+        data = prepare_mouth(build, AttentionMesh(self._models))
         store_mouth(data, build)
         draw_examples(Mouth(data, build.frames), build)
 

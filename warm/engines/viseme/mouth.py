@@ -100,6 +100,11 @@ class Mouth:
         drawn.rect.crop(picture)[:] = drawn.picture
         return np.asarray(picture, np.uint8)
 
+    def drawn_lips(self, frame: int, mouth_shape: Floats32) -> Floats32:
+        """(2, k, 2) the inner edges of the upper and the lower lip in `mouth_shape`, pixels."""
+        gain = float(self._data.gains[frame])
+        return self._lips(frame, compute_blend_weights(mouth_shape, self._data.calibration, gain))
+
     def _moving_rect(self, to_frame: Floats) -> PixelRect:
         """The pixels that may move, inside the frame."""
         corners = self._region.corners @ to_frame[:, :2].T + to_frame[:, 2]

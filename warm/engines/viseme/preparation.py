@@ -8,14 +8,18 @@ import numpy as np
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarOutdated
 from warm.engines.viseme.anatomy import Anatomy, Floats, Pixels, build_anatomy
-from warm.engines.viseme.calibration import calibrate, frame_gains, identity_tables
+from warm.engines.viseme.calibration import (
+    FaceRuler,
+    calibrate,
+    frame_gains,
+    identity_tables,
+)
 from warm.engines.viseme.displacement_fields import Region, build_displacement_fields
 from warm.engines.viseme.face_light import FaceLight
 from warm.engines.viseme.interior_textures import InteriorTextures
 from warm.engines.viseme.lip_line import snap_to_dark_line
 from warm.engines.viseme.mouth import Mouth, MouthData
 from warm.engines.viseme.mouth_colours import MouthColours
-from warm.face.mesh import FaceMesh
 from warm.installation import own_command
 
 PREFIX = "viseme_"
@@ -28,15 +32,15 @@ MASK_FROM, MASK_TO = 0.02, 0.25
 """The patch fades in where the fields' window is between these."""
 
 
-def prepare_mouth(build: AvatarBuild, mesh: FaceMesh) -> MouthData:
+def prepare_mouth(build: AvatarBuild, ruler: FaceRuler) -> MouthData:
     """Compute everything that drawing the avatar's mouth needs."""
     anatomy = build_anatomy(build.landmarks, build.transforms, build.loop)
     anatomy = snap_to_dark_line(anatomy, build.frames)
     data = uncalibrated_mouth(anatomy, build.frames)
-    tables = calibrate(Mouth(data, build.frames).draw_in_frame, build.landmarks, mesh)
+    tables = calibrate(Mouth(data, build.frames), build.landmarks, ruler)
     data = replace(data, calibration=tables)
-    draw = Mouth(data, build.frames).draw_in_frame
-    return replace(data, gains=frame_gains(draw, build.landmarks, mesh, build.loop))
+    mouth = Mouth(data, build.frames)
+    return replace(data, gains=frame_gains(mouth, build.landmarks, ruler, build.loop))
 
 
 def uncalibrated_mouth(anatomy: Anatomy, frames: Pixels) -> MouthData:

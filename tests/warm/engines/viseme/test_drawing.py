@@ -18,13 +18,7 @@ from warm.engines.viseme.anatomy import (
     smooth_along_loop,
 )
 from warm.engines.viseme.blend_weights import compute_blend_weights, interpolate_tables, jaw_drop
-from warm.engines.viseme.calibration import (
-    DRAWN_OPENINGS,
-    LEVELS,
-    OpeningKind,
-    identity_tables,
-    invert_gap_curve,
-)
+from warm.engines.viseme.calibration import OpeningKind, identity_tables
 from warm.engines.viseme.displacement_fields import (
     Blendshape,
     DisplacementFields,
@@ -224,20 +218,6 @@ def test_the_line_between_the_layers_continues_level_with_the_face(degrees: floa
     low, high = rows_with_both_layers(line, pose, rect)
     assert not below[:low].any()
     assert below[high:].all()
-
-
-def test_calibration_inverts_a_measured_curve() -> None:
-    table = invert_gap_curve(0.5 * FULL_GAP_IOD * DRAWN_OPENINGS)
-    assert table.shape == (LEVELS,)
-    assert table[0] == 0
-    assert table[LEVELS // 4] == pytest.approx(0.48, abs=0.03)
-    assert (np.diff(table) >= 0).all()
-
-
-def test_calibration_accepts_a_curve_that_does_not_rise() -> None:
-    table = invert_gap_curve(np.full(len(DRAWN_OPENINGS), 0.03))
-    assert table[0] == 0 and np.isfinite(table).all()
-    assert table.max() <= DRAWN_OPENINGS[-1]
 
 
 def test_a_fully_rounded_opening_uses_the_funnel_alone() -> None:

@@ -26,8 +26,8 @@ from warm.avatars.store import AvatarOutdated
 from warm.engines.base import Engine, PatchRequest
 from warm.engines.viseme.engine import VisemeEngine
 from warm.engines.viseme.shape import FULL_GAP_IOD
+from warm.face.attention_mesh import AttentionMesh
 from warm.face.landmarks import CLOSED_GAP_IOD, inter_ocular, lip_gap, lip_width
-from warm.face.mesh import FaceMesh
 from warm.face.models import FaceModelError
 
 Picture = NDArray[np.uint8]
@@ -58,7 +58,7 @@ def draw(loaded: LoadedAvatar) -> Draw:
 
 @pytest.fixture(scope="module")
 def landmarks(loaded: LoadedAvatar) -> Callable[..., NDArray[np.float32]]:
-    mesh = FaceMesh(MODELS)
+    mesh = AttentionMesh(MODELS)
     return lambda picture, frame=0: mesh.track(picture, loaded[0].landmarks[frame]).points
 
 
@@ -116,6 +116,12 @@ def test_the_measured_gap_is_the_requested_one(
 ) -> None:
     gap = float(lip_gap(landmarks(draw(open=opening))))
     assert gap == pytest.approx(opening * FULL_GAP_IOD, abs=0.03)
+
+
+def test_the_gap_rises_as_asked(draw: Draw, landmarks: Callable[..., NDArray[np.float32]]) -> None:
+    asked = np.array([0.05, 0.15, 0.3, 0.5, 0.7, 0.9])
+    gaps = [float(lip_gap(landmarks(draw(open=opening)))) for opening in asked]
+    assert np.polyfit(asked * FULL_GAP_IOD, gaps, 1)[0] == pytest.approx(1.0, abs=0.1)
 
 
 def test_rounded_and_toothy_openings_are_calibrated(
