@@ -58,6 +58,10 @@ FUNNEL_LIFT = -0.09 * FULL_GAP_IOD
 """A round opening sits higher."""
 CORNERS_IN, WIDER, ROUNDER = 0.040, 0.058, 0.105
 """Displacement of each corner: inwards with the jaw, outwards in WIDE, inwards in ROUND."""
+RELAXED_HALF_WIDTH, RELAXED_LIFT, LARGEST_SMILE = 0.40, 0.01, 0.10
+"""A wider mouth, or corners higher above the line of the lips, are a smile; and its limit."""
+SMILE_LOST = 0.8
+"""Share of a smile that rounding takes away: lips are pushed forward from where they rest."""
 ARC_TOUCHES = 0.75
 """Share of the mouth's half width in which the arc of the lower lip stays below the lip line."""
 FUNNEL_REACH = 0.60
@@ -105,6 +109,35 @@ class Region:
         across = np.minimum(points[:, 0] - self.left, self.right - points[:, 0])
         down = np.minimum(points[:, 1] - self.top, self.bottom - points[:, 1])
         return smoothstep(across / 0.18) * smoothstep(down / 0.10)
+
+
+@dataclass(frozen=True, slots=True)
+class Smile:
+    """The smile of the resting layout; both numbers are 0 on a relaxed mouth."""
+
+    width: float
+    """Distance of each corner beyond a relaxed mouth's, IOD."""
+    lift: float
+    """Height of the corners above the line of the lips, IOD."""
+
+    @classmethod
+    def of(cls, anatomy: Anatomy) -> "Smile":
+        """Measure the layout's lip line."""
+        s, height = anatomy.across(anatomy.lip_line), anatomy.lip_line[:, 1]
+        lift = height[np.abs(s) < 0.6].mean() - height[[0, -1]].mean()
+        excess = np.array([anatomy.half_width - RELAXED_HALF_WIDTH, lift - RELAXED_LIFT])
+        width, lift = np.clip(excess, 0.0, LARGEST_SMILE)
+        return cls(float(width), float(lift))
+
+    @property
+    def inwards(self) -> float:
+        """Shift of each corner in ROUND that relaxes the smile, besides the rounding, IOD."""
+        return SMILE_LOST * self.width
+
+    @property
+    def down(self) -> float:
+        """The same downwards."""
+        return SMILE_LOST * self.lift
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,7 +213,7 @@ def lip_edge_shifts(anatomy: Anatomy, points: Floats, *, upper: bool) -> Floats:
     """(k, blendshapes, 2) shifts of points on the inner edge of one lip."""
     s = np.clip(anatomy.across(points), -1, 1)
     wide = opening_profile(s, 1.0, 0.75 if upper else 0.65)
-    out = lip_shifts(s)
+    out = lip_shifts(s, Smile.of(anatomy))
     open_lip(out, wide, rounded_profile(s, FUNNEL_REACH), UPPER_PEAK if upper else LOWER_PEAK)
     out[:, Blendshape.PART, 1] = (UPPER_PART if upper else LOWER_PART) * wide
     out[:, Blendshape.TUCK, 1] = -0.020 * wide
@@ -211,7 +244,7 @@ def lip_border_shifts(anatomy: Anatomy, points: Floats, *, upper: bool) -> Float
     s = np.clip(anatomy.across(points), -1, 1)
     middle, body = 1 - s * s, opening_profile(s, 1.0, 0.75)
     hole = 0.35 * middle + 0.65 * rounded_profile(s, 0.75)
-    out = lip_shifts(s)
+    out = lip_shifts(s, Smile.of(anatomy))
     # Over an opening the upper lip stretches and gets thinner; the lower one turns out a little.
     open_lip(
         out, opening_profile(s, 1.0, 0.6), hole, 0.8 * UPPER_PEAK if upper else 1.03 * LOWER_PEAK
@@ -219,18 +252,18 @@ def lip_border_shifts(anatomy: Anatomy, points: Floats, *, upper: bool) -> Float
     out[:, Blendshape.PART, 1] = 0.9 * (UPPER_PART if upper else LOWER_PART) * body
     outwards = -1.0 if upper else 1.0
     out[:, Blendshape.WIDE, 1] -= outwards * 0.010 * body
-    out[:, Blendshape.ROUND, 1] = outwards * (0.014 if upper else 0.022) * middle
+    out[:, Blendshape.ROUND, 1] += outwards * (0.014 if upper else 0.022) * middle
     out[:, Blendshape.PRESS, 1] = -outwards * (0.028 if upper else 0.042) * body
     out[:, Blendshape.TUCK, 1] = (-0.012 if upper else -0.050) * body
     return out
 
 
-def lip_shifts(s: Floats) -> Floats:
+def lip_shifts(s: Floats, smile: Smile) -> Floats:
     """(k, blendshapes, 2) shifts that the edge and the border of a lip share: all lateral ones."""
     out = np.zeros((len(s), len(Blendshape), 2))
     out[:, Blendshape.OPEN, 0] = -CORNERS_IN * s
     out[:, Blendshape.WIDE] = np.column_stack([WIDER * s, -0.012 * s * s])
-    out[:, Blendshape.ROUND, 0] = -ROUNDER * s
+    out[:, Blendshape.ROUND] = np.column_stack([-(ROUNDER + smile.inwards) * s, smile.down * s * s])
     out[:, Blendshape.PRESS, 0] = -0.008 * s
     return out
 
@@ -267,7 +300,9 @@ def skin_shifts(anatomy: Anatomy, points: Floats) -> Floats:
     out[:, Blendshape.FUNNEL] = np.column_stack([zero, 0.8 * drop + 0.5 * corner])
     out[:, Blendshape.PART] = np.column_stack([zero, 0.15 * drop])
     out[:, Blendshape.WIDE] = np.column_stack([WIDER * sign * pull, -0.014 * pull])
-    out[:, Blendshape.ROUND] = np.column_stack([-ROUNDER * sign * pull, zero])
+    smile = Smile.of(anatomy)
+    rounder = ROUNDER + smile.inwards
+    out[:, Blendshape.ROUND] = np.column_stack([-rounder * sign * pull, smile.down * pull])
     out[:, Blendshape.PRESS] = np.column_stack([-0.008 * sign * pull, -0.012 * jaw])
     out[:, Blendshape.TUCK] = np.column_stack([zero, -0.022 * jaw])
     return out

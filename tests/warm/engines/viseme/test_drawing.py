@@ -23,8 +23,10 @@ from warm.engines.viseme.displacement_fields import (
     Blendshape,
     DisplacementFields,
     Region,
+    Smile,
     arc_shift,
     build_displacement_fields,
+    lip_shifts,
     thin_plate_spline,
 )
 from warm.engines.viseme.face_light import FaceLight
@@ -173,6 +175,21 @@ def test_the_upper_lip_keeps_its_bow(fields: DisplacementFields) -> None:
     assert np.abs(fields.lip_line[0, Blendshape.ARC]).max() < 1e-6
     assert compute_blend_weights(mouth_shape(), IDENTITY, 1.0)[Blendshape.ARC] == 0
     assert compute_blend_weights(mouth_shape(open=0.5), IDENTITY, 1.0)[Blendshape.ARC] == 1
+
+
+@pytest.mark.parametrize(("stretch", "lift"), [(1.25, 0.0), (1.0, 0.08), (1.25, 0.08)])
+def test_rounding_relaxes_a_smile(anatomy: Anatomy, stretch: float, lift: float) -> None:
+    """Catches a /u/ that keeps wide or raised corners."""
+    across = np.linspace(-1, 1, LIP_LINE_POINTS)
+    line = np.column_stack([0.4 * stretch * across, -lift * across**4])
+    smile = Smile.of(replace(anatomy, lip_line=line))
+    assert smile.inwards == pytest.approx(0.8 * 0.4 * (stretch - 1), abs=0.01)
+    assert (smile.down > 0.6 * lift) if lift else (smile.down == 0)
+    relaxed = lip_shifts(np.array([-1.0, 0.0, 1.0]), smile)[:, Blendshape.ROUND]
+    neutral = lip_shifts(np.array([-1.0, 0.0, 1.0]), Smile(0.0, 0.0))[:, Blendshape.ROUND]
+    assert relaxed[0, 0] - neutral[0, 0] == pytest.approx(smile.inwards)
+    assert relaxed[[0, 2], 1] == pytest.approx(smile.down)
+    assert relaxed[1] == pytest.approx(neutral[1])
 
 
 def test_the_chin_moves_less_than_the_lower_lip(
