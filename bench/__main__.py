@@ -35,6 +35,7 @@ TOPICS = {
     "lips": "bench.faces.lips",
     "mouth": "bench.faces.mouth",
     "video": "bench.faces.video",
+    "resting_lips": "bench.faces.resting_lips",
     "neural": "bench.neural.neural",
     "decoders": "bench.neural.decoders",
     "memory": "bench.neural.memory",

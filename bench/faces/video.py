@@ -127,7 +127,7 @@ def lip_differences(footage: Footage) -> tuple[Curve, NDArray[np.bool_]]:
     lips = closed_lips(closer, footage.transforms)
     differences = np.abs(np.diff(lips, axis=0)).mean(axis=(1, 2, 3)).astype(np.float64)
     switching = np.zeros(len(differences), np.bool_)
-    for change in np.flatnonzero(np.diff(closer.weights.argmax(axis=1))):
+    for change in np.flatnonzero(np.diff(closer.lips.weights.argmax(axis=1))):
         switching[max(0, change - SWITCH_MARGIN) : change + SWITCH_MARGIN + 1] = True
     return differences, switching
 

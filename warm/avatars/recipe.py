@@ -13,7 +13,7 @@ from stabilizers.settings import TrackSettings
 ENGINES = {"viseme": 7, "musetalk": 1}
 """Every engine, with the version of its prepared data: a higher one makes avatars outdated."""
 
-RECIPE = 6
+RECIPE = 7
 """Version of preparation: increased when the same source and settings give a different result."""
 RANGES = {"fps": (10, 60), "max_side": (128, 4096), "max_s": (1, 60), "bbox_shift": (-60, 60)}
 

@@ -66,7 +66,7 @@ def paint_closed(
     x0, y0, x1, y1 = box
     warp = closing_warp.warp_by(0, face.measured[0] - face.layout + inner_lip_inset())
     closed = closing_warp.warp_picture(photo, warp, 0, box)
-    below, radius = np.moveaxis(closing_warp.resample(closing_warp.guides, 0, box), -1, 0)
+    below, radius = np.moveaxis(closing_warp.resample(closing_warp.guides[..., :2], 0, box), -1, 0)
     line = np.exp(-0.5 * (below / (LINE_IOD * CANONICAL_IOD)) ** 2) * np.clip(2 - 2 * radius, 0, 1)
     result = photo.copy()
     result[y0:y1, x0:x1] = np.rint(closed * (1 - LINE_DEPTH * line[..., None]))

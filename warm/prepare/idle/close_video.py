@@ -7,19 +7,21 @@ frame. Only the lips are blended in from frames of the same clip in which the mo
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from stabilizers.interpolation import smoothstep
-from stabilizers.similarity import apply
+from stabilizers.similarity import apply, scale_of
+from warm.avatars.avatar import CANONICAL_IOD
 from warm.avatars.filmed_mouth import FilmedMouth
 from warm.face.landmarks import lip_gap
 from warm.prepare.idle.closed_frames import find_closed_frames
 from warm.prepare.idle.closing_warp import OPENING_IOD, Box, ClosingWarp, FrameWarp
 from warm.prepare.idle.lower_face import JAW_SHARE, LIPS
-from warm.prepare.idle.references import choose_references, reference_weights
 from warm.prepare.idle.resting_face import RestingFace, resting_face
+from warm.prepare.idle.resting_lips import RestingLips
 
 THREADS = 2
 BLEND_INNER, BLEND_OUTER = 1.05, 1.75
@@ -27,8 +29,23 @@ BLEND_INNER, BLEND_OUTER = 1.05, 1.75
 MOUTH_REACH_PX = 28.0
 """Distance from the lips, in the crop, within which landmarks are those of the closed face."""
 OPENED_SIGMA_FRAMES = 1.0
-MAX_GAIN = 1.35
-"""Limit of the brightness correction of the reference lips, in either direction."""
+RIM_INNER, RIM_OUTER = 1.25, 1.8
+"""Radii between which the light around the lips is measured."""
+MAX_GAIN, MAX_TINT = 1.35, 1.08
+"""Limits of the correction of the closed lips' light and of its colour, in either direction."""
+LIGHT_IOD_PX = 25.0
+"""Eye distance to which a face is scaled down before its light is measured."""
+LIGHT_SIGMA_IOD = 0.2
+"""Reach of the light around the lips into their middle."""
+LIGHT_FLOOR = 8.0
+"""Darker pixels count as this bright, so that noise in shadows counts less."""
+OTHER_SURFACE = 0.2
+"""Larger deviations from the rim's median log ratio are of something else: a neck, an edge."""
+RIM_SLACK = 0.02
+"""Weight of the mean light where the rim is far."""
+WIDE_LOAN_IOD = 0.2
+"""Gap from which the area of the closed lips is widest."""
+LOAN_FRAMES, LOAN_SIGMA_FRAMES = 5, 1.5
 
 
 def close_mouth(
@@ -68,10 +85,8 @@ class MouthCloser:
         self.face: RestingFace = resting_face(landmarks, transforms, closed)
         self._opened = openness(gaps, float(np.median(gaps[closed])))
         self._closing_warp = ClosingWarp(self.face, transforms)
-        references = choose_references(self.face.turns_deg, self.face.closed)
-        self.weights = reference_weights(self.face.turns_deg, references)
-        """(n, r) weight of each reference in the lips of each frame."""
-        self._references = [(frames[i], self._frame_warp(int(i))) for i in references]
+        self.lips = RestingLips(frames, self.face, gaps, self._closing_warp, self._frame_warp)
+        self._loan = loan_amounts(gaps, float(np.median(gaps[closed])))
 
     def write_frames(
         self, out: NDArray[np.uint8], progress: Callable[[int, int], None] | None = None
@@ -94,7 +109,7 @@ class MouthCloser:
             x0, y0, x1, y1 = box
             closed = self._closing_warp.warp_picture(frame, self._frame_warp(i), i, box)
             picture = closed.astype(np.float32)
-            self._blend_reference_lips(picture, i, box)
+            self._blend_resting_lips(picture, i, box)
             frame[y0:y1, x0:x1] = np.clip(picture + 0.5, 0, 255)
         return frame
 
@@ -133,35 +148,71 @@ class MouthCloser:
     def _frame_warp(self, i: int) -> FrameWarp:
         return self._closing_warp.frame_warp(i, float(self._opened[i]))
 
-    def _blend_reference_lips(self, picture: NDArray[np.float32], i: int, box: Box) -> None:
-        """Blend the references' lips into `picture`, the pixels of a box of frame `i`."""
-        radius = self._closing_warp.resample(self._closing_warp.guides[..., 1:], i, box)
-        inside = np.argwhere(radius < BLEND_OUTER)
-        (y0, x0), (y1, x1) = inside.min(axis=0), inside.max(axis=0) + 1
-        lips_box = (box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1)
-        lips = np.sum(
-            [
-                weight * self._closing_warp.warp_picture(*reference, i, lips_box).astype(np.float32)
-                for reference, weight in zip(self._references, self.weights[i], strict=True)
-                if weight > 0
-            ],
-            axis=0,
+    def _blend_resting_lips(self, picture: NDArray[np.float32], i: int, box: Box) -> None:
+        """Blend the closed lips into `picture`, the pixels of a box of frame `i`."""
+        closing_warp = self._closing_warp
+        narrow, wide = np.moveaxis(
+            closing_warp.resample(closing_warp.guides[..., 1:], i, box), -1, 0
         )
-        blend_lips(picture[y0:y1, x0:x1], lips, radius[y0:y1, x0:x1])
+        radius = narrow + self._loan[i] * (wide - narrow)
+        inside = radius < RIM_OUTER
+        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        lips_box = (box[0] + int(x0), box[1] + int(y0), box[0] + int(x1), box[1] + int(y1))
+        lips = self.lips.picture(i, closing_warp.to_frame[i], lips_box)
+        iod = CANONICAL_IOD * float(scale_of(closing_warp.to_frame[i]))
+        blend_lips(picture[y0:y1, x0:x1], lips, radius[y0:y1, x0:x1], iod)
 
 
 def blend_lips(
-    picture: NDArray[np.float32], lips: NDArray[np.float32], radius: NDArray[np.float32]
+    picture: NDArray[np.float32],
+    lips: NDArray[np.float32],
+    radius: NDArray[np.float32],
+    iod_px: float,
 ) -> None:
-    """Blend `lips` into `picture` in place, both (h, w, 3), with the brightness of `picture`.
+    """Blend `lips` into `picture` in place, both (h, w, 3), in the light of `picture`.
 
     radius: (h, w), 1 on the ellipse around the lips.
     """
-    rim = ((radius > BLEND_INNER) & (radius < BLEND_OUTER))[..., None]
-    light = (picture * rim).sum(axis=(0, 1)), (lips * rim).sum(axis=(0, 1))
-    gain = np.clip(light[0] / np.maximum(light[1], 1), 1 / MAX_GAIN, MAX_GAIN)
-    weight = smoothstep((BLEND_OUTER - radius) / (BLEND_OUTER - BLEND_INNER))
+    weight = smoothstep((BLEND_OUTER - radius) / (BLEND_OUTER - BLEND_INNER)).astype(np.float32)
+    gain = light_gain(picture, lips, radius, iod_px)
     picture += weight[..., None] * (lips * gain - picture)
+
+
+def light_gain(
+    picture: NDArray[np.float32],
+    lips: NDArray[np.float32],
+    radius: NDArray[np.float32],
+    iod_px: float,
+) -> NDArray[np.float32]:
+    """Return (h, w, 3) gains that give `lips` the light that `picture` has around them."""
+    height, width = radius.shape
+    shrink = min(1.0, LIGHT_IOD_PX / iod_px)
+    size = [max(1, round(side * shrink)) for side in (width, height)]
+    near, own, small = (
+        cv2.resize(values, size, interpolation=cv2.INTER_AREA) for values in (picture, lips, radius)
+    )
+    rim = ((small > RIM_INNER) & (small < RIM_OUTER)).astype(np.float32)[..., None]
+    ratio = np.log(np.maximum(near, LIGHT_FLOOR) / np.maximum(own, LIGHT_FLOOR))
+    grey = ratio.mean(axis=-1, keepdims=True)
+    usual = np.median(grey[rim > 0]) if rim.any() else 0.0
+    rim *= np.abs(grey - usual) < OTHER_SURFACE
+    mean = (ratio * rim).sum(axis=(0, 1)) / max(float(rim.sum()), 1.0)
+    both = np.concatenate([(ratio - mean) * rim, rim], axis=-1)
+    sigma = LIGHT_SIGMA_IOD * iod_px * shrink
+    spread = cv2.GaussianBlur(both, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    field = mean + spread[..., :3] / (spread[..., 3:] + RIM_SLACK)
+    grey = field.mean(axis=-1, keepdims=True)
+    tint = np.clip(field - grey, -np.log(MAX_TINT), np.log(MAX_TINT))
+    gain = np.exp(np.clip(grey, -np.log(MAX_GAIN), np.log(MAX_GAIN)) + tint).astype(np.float32)
+    return np.asarray(cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def loan_amounts(gaps: NDArray[np.float64], closed_gap: float) -> NDArray[np.float64]:
+    """Return (n,) 0 for a closed mouth … 1 for one that needs the widest area of closed lips."""
+    opening = maximum_filter1d((gaps - closed_gap) / WIDE_LOAN_IOD, LOAN_FRAMES, mode="nearest")
+    smooth = gaussian_filter1d(np.clip(opening, 0, 1), LOAN_SIGMA_FRAMES, mode="nearest")
+    return np.asarray(smooth)
 
 
 def openness(gaps: NDArray[np.float64], closed_gap: float) -> NDArray[np.float64]:

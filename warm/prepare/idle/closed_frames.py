@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stabilizers.interpolation import sample_at
+from warm.face.landmarks import inter_ocular
 from warm.prepare.idle.lower_face import INNER_LOWER, INNER_UPPER
 
 CLOSED_SHARE = 0.14
@@ -19,6 +20,7 @@ CANDIDATES = 2
 LINES = np.linspace(-0.25, 1.25, 7)
 """Sampled lines: 0 is the upper inner lip, 1 the lower one."""
 SAMPLES, SHADING_DEGREE = 41, 4
+BLUR_IOD = 0.02
 
 
 def find_closed_frames(
@@ -44,12 +46,21 @@ def find_closed_frames(
 def unevenness(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> float:
     """Return the variation of brightness along the closed lips' line, relative to its mean.
 
-    Slow changes, such as the shading of a round mouth, do not count.
+    Slow changes, such as the shading of a round mouth, do not count. Nor does sharpness: all
+    pictures are blurred a little, since else blurred ones would seem to be closed best.
     """
-    upper, lower = landmarks[list(INNER_UPPER), :2], landmarks[list(INNER_LOWER), :2]
+    inner = landmarks[[*INNER_UPPER, *INNER_LOWER], :2]
+    sigma = BLUR_IOD * float(inter_ocular(landmarks))
+    low = np.maximum(inner.min(axis=0) - 4 * sigma, 0).astype(int)
+    high = np.maximum(inner.max(axis=0) + 4 * sigma, low + 1).astype(int)
+    mouth = np.ascontiguousarray(picture[low[1] : high[1] + 1, low[0] : high[0] + 1])
+    if mouth.size == 0:
+        return 0.0
+    grey = cv2.GaussianBlur(cv2.cvtColor(mouth, cv2.COLOR_BGR2GRAY), (0, 0), sigma)
+    upper, lower = np.split(inner - low, 2)
     along = np.linspace(1, len(upper) - 2, SAMPLES)
     points = np.stack([points_on(upper + (lower - upper) * t, along) for t in LINES])
-    light = sample_at(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), points).astype(np.float64)
+    light = sample_at(grey, points).astype(np.float64)
     axis = np.linspace(-1, 1, SAMPLES)
     shading = np.polynomial.polynomial.polyfit(axis, light.T, SHADING_DEGREE)
     residual = light - np.polynomial.polynomial.polyval(axis, shading)

@@ -46,6 +46,9 @@ LIP_LINE_SOFT_PX = 0.6
 UPPER_NODES = tuple(dict.fromkeys((*OUTER_UPPER, *INNER_UPPER, *MIDDLE_UPPER, *AROUND_UPPER)))
 LOWER_NODES = tuple(dict.fromkeys((*OUTER_LOWER, *INNER_LOWER, *MIDDLE_LOWER, *AROUND_LOWER)))
 SHARED_NODES = (*CORNER_SKIN, *CHEEKS, *NOSE_BASE, *JAW_SHARE)
+SIDE_REACH, NOSE_REACH, CHIN_REACH = 1.15, 0.55, 0.45
+"""Half axes of the area of an open mouth: relative to that of closed lips, and to the distances to
+nose and chin."""
 RIM_NODES = 7
 """Fixed nodes on each side of the region."""
 
@@ -80,8 +83,11 @@ class ClosingWarp:
         self._window = window(grid, low, high)
         self._upper = self._spline((*UPPER_NODES, *SHARED_NODES), grid)
         self._lower = self._spline((*LOWER_NODES, *SHARED_NODES), grid)
-        self.guides = np.dstack([below_lip_line(layout, grid), lip_radius(layout, grid)])
-        """(gh, gw, 2) distance below the lip line, crop pixels; 1 on the ellipse of the lips."""
+        self.guides = np.dstack(
+            [below_lip_line(layout, grid), lip_radius(layout, grid), wide_radius(layout, grid)]
+        )
+        """(gh, gw, 3) distance below the lip line, crop pixels; 1 on the ellipse of closed lips;
+        1 on the border of the area that widely open lips leave changed."""
 
     def frame_warp(self, i: int, opened: float) -> FrameWarp:
         """Return the warp of frame `i`; `opened` is 0 for closed lips … 1 for an open mouth."""
@@ -106,25 +112,43 @@ class ClosingWarp:
 
     def resample(self, grid: NDArray[np.float32], i: int, box: Box) -> NDArray[np.float32]:
         """Interpolate (gh, gw, k) values on the grid at the pixels of a box of frame `i`."""
-        x0, y0, x1, y1 = box
-        to_box = compose(self.to_frame[i], self.grid_to_layout) - [[0, 0, x0], [0, 0, y0]]
-        return np.asarray(
-            cv2.warpAffine(grid, to_box, (x1 - x0, y1 - y0), borderMode=cv2.BORDER_REPLICATE)
-        )
+        return self._resample_to(self.to_frame[i], grid, box)
 
     def warp_picture(
         self, picture: NDArray[np.uint8], warp: FrameWarp, i: int, box: Box
     ) -> NDArray[np.uint8]:
         """Return `picture` with its mouth closed by its `warp`, aligned to a box of frame `i`."""
-        to_picture = compose(warp.to_frame, invert(self.to_frame[i]))
+        return self.warp_to(self.to_frame[i], box, picture, warp)
+
+    def warp_to(
+        self,
+        to_pixels: NDArray[np.float64],
+        box: Box,
+        picture: NDArray[np.uint8],
+        warp: FrameWarp,
+    ) -> NDArray[np.uint8]:
+        """Return `picture` with its mouth closed by its `warp`, at a box of pixels.
+
+        to_pixels: (2, 3) layout to those pixels.
+        """
+        to_picture = compose(warp.to_frame, invert(to_pixels))
         points = np.asarray(apply(to_picture, pixel_grid(*box)), np.float32)
-        field = self.resample(warp.field, i, box)
-        below = self.resample(self.guides[..., :1], i, box)
-        soft = LIP_LINE_SOFT_PX / scale_of(self.to_frame[i])
+        field = self._resample_to(to_pixels, warp.field, box)
+        below = self._resample_to(to_pixels, self.guides[..., :1], box)
+        soft = LIP_LINE_SOFT_PX / scale_of(warp.to_frame)
         weight = np.clip(0.5 + below / (2 * soft), 0, 1)[..., None]
         upper = sample_at(picture, points + field[..., :2], cv2.INTER_CUBIC)
         lower = sample_at(picture, points + field[..., 2:], cv2.INTER_CUBIC)
         return np.asarray(upper + weight * (lower.astype(np.float32) - upper) + 0.5, np.uint8)
+
+    def _resample_to(
+        self, to_pixels: NDArray[np.float64], grid: NDArray[np.float32], box: Box
+    ) -> NDArray[np.float32]:
+        x0, y0, x1, y1 = box
+        to_box = compose(to_pixels, self.grid_to_layout) - [[0, 0, x0], [0, 0, y0]]
+        return np.asarray(
+            cv2.warpAffine(grid, to_box, (x1 - x0, y1 - y0), borderMode=cv2.BORDER_REPLICATE)
+        )
 
     def _spline(self, nodes: tuple[int, ...], grid: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return the matrix from values at the nodes and the rim to values on the grid."""
@@ -198,6 +222,20 @@ def below_lip_line(layout: NDArray[np.float64], points: NDArray[np.float64]) -> 
     """Return the distance below the lip line in crop pixels; the line is extended horizontally."""
     line = lip_line(layout)
     return np.asarray(points[..., 1] - np.interp(points[..., 0], *line.T), np.float32)
+
+
+def wide_radius(layout: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the same radius for the area that an open mouth occupies: wider, and down the chin."""
+    lips = layout[[*OUTER_UPPER, *OUTER_LOWER]]
+    low, high = lips.min(axis=0), lips.max(axis=0)
+    middle, half = (low + high) / 2, (high - low) / 2
+    chin = layout[list(CHIN), 1].max() - middle[1]
+    offset = points - middle
+    nose = middle[1] - layout[2, 1]
+    down, up = max(half[1], CHIN_REACH * chin), max(half[1], NOSE_REACH * nose)
+    vertical = np.where(offset[..., 1] > 0, down, up)
+    scaled = np.stack([offset[..., 0] / (half[0] * SIDE_REACH), offset[..., 1] / vertical], axis=-1)
+    return np.asarray(np.linalg.norm(scaled, axis=-1), np.float32)
 
 
 def lip_radius(layout: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -129,6 +129,28 @@ def test_landmarks_agree_with_the_closed_lips(talking: ClosedClip) -> None:
     assert lip_gap(talking.landmarks).max() < 0.002
 
 
+def chin_brightness(frame: Picture, points: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the brightness of points from the lower lip to the chin, relative to their mean."""
+    grey = cv2.GaussianBlur(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), (0, 0), 1.5)
+    lip, chin = points[[17, 84, 314], :2].mean(axis=0), points[200, :2]
+    across = points[291, :2] - points[61, :2]
+    at = [
+        lip + (chin - lip) * down + across * side
+        for down in np.linspace(0.12, 0.8, 12)
+        for side in (-0.25, 0, 0.25)
+    ]
+    values = np.array([float(grey[round(float(y)), round(float(x))]) for x, y in at])
+    return values - values.mean()
+
+
+def test_no_second_lip_and_no_dark_spot_stay_below_the_closed_lips(talking: ClosedClip) -> None:
+    gaps = lip_gap(talking.filmed)
+    chins = [chin_brightness(*pair) for pair in zip(talking.frames, talking.landmarks, strict=True)]
+    usual = np.mean([chins[i] for i in np.argsort(gaps)[:6]], axis=0)
+    for i in np.argsort(-gaps)[:10]:
+        assert (chins[i] - usual).std() < 5.8
+
+
 def test_progress_reports_every_frame(talking: ClosedClip) -> None:
     assert talking.steps == [(i + 1, COUNT) for i in range(COUNT)]
 

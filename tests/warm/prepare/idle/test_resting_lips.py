@@ -1,0 +1,98 @@
+"""The lips that are blended into the frames of a video: sharp, and as much of them as is needed."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stabilizers.settings import TrackSettings
+from stabilizers.track import track_face
+from tests.warm.sample_videos import Picture, swaying
+from warm.face.finder import FaceFinder
+from warm.face.mesh import FaceMesh
+from warm.prepare.idle.close_video import MouthCloser, loan_amounts
+from warm.prepare.idle.lower_face import INNER_LOWER, INNER_UPPER, LIPS
+from warm.prepare.idle.resting_lips import Sheet, line_contrast
+from warm.prepare.run import FACE_MODELS
+from warm.prepare.source import CROP
+
+pytestmark = pytest.mark.slow
+
+BLURRED = (0, 3, 6, 9)
+"""Frames of the clip that are out of focus."""
+
+
+def lips_box(points: NDArray[np.float32]) -> tuple[slice, slice]:
+    x, y = points[list(LIPS), :2].T
+    return slice(int(y.min()) - 2, int(y.max()) + 3), slice(int(x.min()), int(x.max()) + 1)
+
+
+def detail(picture: Picture, points: NDArray[np.float32]) -> float:
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    return float((grey - cv2.GaussianBlur(grey, (0, 0), 2))[lips_box(points)].std())
+
+
+@pytest.fixture(scope="module")
+def blurred() -> Iterator[tuple[MouthCloser, list[Picture], NDArray[np.float32]]]:
+    """A clip of closed lips, some frames out of focus; the original frames; their landmarks."""
+    film = swaying(10, height=480)
+    mesh = FaceMesh(FACE_MODELS)
+    points = [FaceFinder(FACE_MODELS).find(film[0])[0].mesh.points]
+    for picture in film:
+        points.append(mesh.track(picture, points[-1]).points)
+    landmarks = np.stack(points[1:])
+    shown = [cv2.GaussianBlur(p, (0, 0), 2) if i in BLURRED else p for i, p in enumerate(film)]
+    frames = np.stack(shown).astype(np.uint8)
+    transforms = track_face(
+        np.stack(film), landmarks, CROP, fps=25, settings=TrackSettings()
+    ).transforms
+    yield MouthCloser(frames, landmarks, transforms), film, landmarks
+
+
+def test_every_frame_has_the_details_of_the_sharpest_closed_lips(
+    blurred: tuple[MouthCloser, list[Picture], NDArray[np.float32]],
+) -> None:
+    closer, film, landmarks = blurred
+    assert closer.lips.sharpest not in BLURRED
+    for i in (0, 4, 9):
+        closed = closer.close_frame(i)
+        assert detail(closed, landmarks[i]) > 0.75 * detail(film[i], landmarks[i])
+
+
+def line_picture(layout: NDArray[np.float64], sheet: Sheet, paint: str) -> NDArray[np.float32]:
+    width, height = sheet.box[2:]
+    picture = np.full((height, width, 3), 120, np.float32)
+    line = (layout[list(INNER_UPPER)] + layout[list(INNER_LOWER)]) / 2
+    points = np.rint(line @ sheet.from_layout[:, :2].T + sheet.from_layout[:, 2]).astype(np.int32)
+    thickness = {"line": 2, "gap": 14, "teeth": 2, "none": 0}[paint]
+    if thickness:
+        cv2.polylines(picture, [points], False, (60, 60, 60), thickness)
+    if paint == "teeth":
+        cv2.polylines(picture, [points[2:-2]], False, (200, 200, 200), 3)
+    return picture
+
+
+def test_a_thin_dark_line_is_sharper_than_a_gap_teeth_or_no_line() -> None:
+    picture = swaying(1, height=480)[0]
+    layout = FaceFinder(FACE_MODELS).find(picture)[0].mesh.points[:, :2].astype(np.float64)
+    sheet = Sheet(layout, 1.2)
+    contrast = {
+        paint: line_contrast(line_picture(layout, sheet, paint), layout, sheet)
+        for paint in ("line", "gap", "teeth", "none")
+    }
+    assert contrast["line"] > 0.2
+    assert max(contrast["gap"], contrast["teeth"], contrast["none"]) < 0.3 * contrast["line"]
+
+
+def test_the_area_of_the_closed_lips_grows_with_the_opening_and_never_jumps() -> None:
+    gaps = np.concatenate(
+        [np.full(12, 0.03), np.full(12, 0.4), np.full(12, 0.1), np.full(12, 0.03)]
+    )
+    amounts = loan_amounts(gaps, 0.03)
+    assert amounts[0] == pytest.approx(0, abs=0.01)
+    assert amounts[18] == pytest.approx(1, abs=0.01)
+    assert 0.2 < amounts[30] < 0.6
+    assert amounts[12:24].min() > 0.8  # Open frames are covered up to their first and last one.
+    assert np.abs(np.diff(amounts)).max() < 0.35
