@@ -17,6 +17,7 @@ from warm.avatars.filmed_mouth import FilmedMouth
 from warm.avatars.recipe import PreparationSettings
 from warm.engines.viseme.mouth import DrawnMouth
 from warm.engines.viseme.preparation import prepare_mouth
+from warm.face.attention_mesh import AttentionMesh
 from warm.face.finder import FaceFinder
 from warm.face.mesh import FaceMesh
 from warm.media.sniff import MediaError, sniff
@@ -72,7 +73,7 @@ def open_trial(video: Path, hold_out: Callable[[int], NDArray[np.bool_]]) -> Ite
         held_out = hold_out(len(build.frames))
         # Frames that do not show the mouth are the ones that nothing learns from.
         build.filmed = replace(filmed, covered=filmed.covered | held_out)
-        data = prepare_mouth(build, mesh)
+        data = prepare_mouth(build, AttentionMesh(FACE_MODELS))
         yield Trial(
             build=build,
             filmed=filmed,

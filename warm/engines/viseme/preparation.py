@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from warm.avatars.avatar import Avatar, AvatarBuild
+from warm.avatars.filmed_mouth import FilmedMouth
 from warm.avatars.store import AvatarOutdated
 from warm.engines.viseme.anatomy import Anatomy, Floats, Pixels, build_anatomy
 from warm.engines.viseme.calibration import (
@@ -20,12 +21,15 @@ from warm.engines.viseme.interior_textures import InteriorTextures
 from warm.engines.viseme.lip_line import snap_to_dark_line
 from warm.engines.viseme.mouth import Mouth, MouthData
 from warm.engines.viseme.mouth_colours import MouthColours
+from warm.engines.viseme.own_colours import own_colours
 from warm.installation import own_command
 
 PREFIX = "viseme_"
 """Prefix of this engine's arrays in an avatar."""
 STORED_NAMES = {"lip_line_shifts": "seam_moves", "lip_lines": "seams"}
 """Fields of MouthData whose name on disk differs."""
+TEXTURES = ("upper_teeth", "lower_teeth", "tongue", "cavity")
+"""Fields of MouthData that `InteriorTextures` holds."""
 MASK_SIZE = 64
 """Nodes per side of the patch's mask."""
 MASK_FROM, MASK_TO = 0.02, 0.25
@@ -37,6 +41,8 @@ def prepare_mouth(build: AvatarBuild, ruler: FaceRuler) -> MouthData:
     anatomy = build_anatomy(build.landmarks, build.transforms, build.loop)
     anatomy = snap_to_dark_line(anatomy, build.frames)
     data = uncalibrated_mouth(anatomy, build.frames)
+    if build.filmed is not None:
+        data = with_own_colours(data, anatomy, build.frames, build.filmed)
     tables = calibrate(Mouth(data, build.frames), build.landmarks, ruler)
     data = replace(data, calibration=tables)
     mouth = Mouth(data, build.frames)
@@ -65,10 +71,32 @@ def uncalibrated_mouth(anatomy: Anatomy, frames: Pixels) -> MouthData:
     )
 
 
-def paint_interior(anatomy: Anatomy, frame: Pixels) -> InteriorTextures:
-    """Paint the mouth's interior in the colours and the light of the avatar's first frame."""
+def with_own_colours(
+    data: MouthData, anatomy: Anatomy, frames: Pixels, filmed: FilmedMouth
+) -> MouthData:
+    """Return the mouth in the colours that the video shows, if it shows the inside well enough."""
+
+    def painted(colours: MouthColours) -> MouthData:
+        interior = paint_interior(anatomy, frames[0], colours)
+        return replace(data, **{name: getattr(interior, name) for name in TEXTURES})
+
+    own = own_colours(
+        MouthColours.of(anatomy, frames[0], FaceLight.of(anatomy, frames[0])),
+        filmed,
+        lambda colours: Mouth(painted(colours), frames),
+    )
+    return data if own is None else painted(own)
+
+
+def paint_interior(
+    anatomy: Anatomy, frame: Pixels, colours: MouthColours | None = None
+) -> InteriorTextures:
+    """Paint the mouth's interior in the light of the avatar's first frame.
+
+    Without `colours` they are derived from the same frame.
+    """
     light = FaceLight.of(anatomy, frame)
-    colours = MouthColours.of(anatomy, frame, light)
+    colours = colours or MouthColours.of(anatomy, frame, light)
     return InteriorTextures.paint(pixels_per_iod(anatomy), colours, light, anatomy.sides)
 
 
