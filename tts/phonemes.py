@@ -25,6 +25,11 @@ def clean_symbol(raw: str) -> str:
     return unicodedata.normalize("NFC", "".join(kept))
 
 
+def stress_of(raw: str) -> int:
+    """Return the stress that a symbol is marked with: 2 primary, 1 secondary, 0 none."""
+    return 2 if "ˈ" in raw else 1 if "ˌ" in raw else 0
+
+
 def _is_kept(character: str) -> bool:
     if character in _STRESS_AND_LENGTH or character in _TIE_BARS:
         return False

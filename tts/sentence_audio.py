@@ -1,7 +1,7 @@
 """Sound of one sentence between fixed silences, at the fixed level, whatever voice made it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class SentenceAudio:
         Both ends are pauses, as long as the silence there.
         """
         inside = [
-            Phoneme(each.symbol, max(start_s, 0.0), min(end_s, self.duration_s))
+            replace(each, start_s=max(start_s, 0.0), end_s=min(end_s, self.duration_s))
             for each in phonemes
             if (start_s := each.start_s + self.shift_s) < self.duration_s
             and (end_s := each.end_s + self.shift_s) > 0
@@ -52,9 +52,8 @@ def _with_ends(phonemes: Sequence[Phoneme], duration_s: float) -> Iterator[Phone
     for index, each in enumerate(phonemes):
         start_s = 0.0 if index == 0 and not each.symbol else each.start_s
         is_last = index == len(phonemes) - 1
-        yield Phoneme(
-            each.symbol, start_s, duration_s if is_last and not each.symbol else each.end_s
-        )
+        end_s = duration_s if is_last and not each.symbol else each.end_s
+        yield replace(each, start_s=start_s, end_s=end_s)
     if phonemes[-1].symbol and phonemes[-1].end_s < duration_s:
         yield Phoneme("", phonemes[-1].end_s, duration_s)
 

@@ -22,6 +22,9 @@ class Phoneme:
     """IPA without stress and length marks; `""` is a pause."""
     start_s: float
     end_s: float
+    stress: int = 0
+    """Stress of its syllable, at the vowel or at the syllable's first sound: 2 primary,
+    1 secondary, 0 none or not known."""
 
 
 @dataclass(frozen=True, slots=True)

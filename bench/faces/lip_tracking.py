@@ -22,7 +22,7 @@ from warm.face.mesh import FaceMesh
 from warm.media.film_audio import film_audio
 from warm.media.video import open_video
 from warm.prepare.run import FACE_MODELS
-from warm.render.compositing import composite, patch_requests
+from warm.render.compositing import composite, idle_shown, patch_requests
 
 BATCH = 16
 
@@ -83,8 +83,9 @@ class LipTracker:
         """Yield the (h, w, 3) BGR picture of each row of the track."""
         for start in range(0, len(track), BATCH):
             rows, first = track[start : start + BATCH], cursor + start
-            patches = self.engine.submit(patch_requests(self.avatar, first, rows)).patches()
-            yield from composite(self.avatar, first, patches, mode="feather", subpixel=True)
+            shown = idle_shown(self.avatar, first, len(rows))
+            patches = self.engine.submit(patch_requests(self.avatar, shown, rows)).patches()
+            yield from composite(self.avatar, shown, patches, mode="feather", subpixel=True)
 
 
 def talking_video_gaps(avatar: Avatar) -> Curve:

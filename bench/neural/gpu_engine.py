@@ -19,7 +19,7 @@ from bench.neural.gpu_results import Fact, Found, RowContext, figure
 from bench.neural.gpu_rig import Rig, batch_requests, composite_patches, speech_features
 from bench.neural.gpu_sessions import find_session_limit
 from bench.neural.synthetic_voice import SENTENCE_S, hum
-from warm.avatars.avatar import Avatar
+from warm.avatars.avatar import Avatar, Shown
 from warm.engines.base import PendingPatches
 from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.pipeline import Pipeline
@@ -153,7 +153,7 @@ def run_plain_batch(
     for number, drawn in enumerate(pictures):
         frame = number % len(avatar.frames)
         patch = engine.patch(avatar, frame, drawn)
-        (picture,) = composite(avatar, frame, [patch], mode="feather", subpixel=True)
+        (picture,) = composite(avatar, [Shown(frame)], [patch], mode="feather", subpixel=True)
         cv2.imwrite(str(folder / f"{number:08d}.png"), picture)
 
 

@@ -22,7 +22,7 @@ from warm.prepare.build import PreparationJob, build_from_photo, complete_build
 from warm.prepare.progress import no_progress
 from warm.prepare.run import FACE_MODELS
 from warm.prepare.source import Portrait
-from warm.render.compositing import Frame, composite
+from warm.render.compositing import Frame, composite, idle_shown
 from warm.settings import Settings
 
 AVATAR = "demo"
@@ -144,4 +144,6 @@ def batch_requests(
 
 def composite_patches(avatar: Avatar, pending: PendingPatches) -> list[Frame]:
     """Frames as the server composites them; waits for the device."""
-    return composite(avatar, 0, pending.patches(), mode="feather", subpixel=True)
+    patches = pending.patches()
+    shown = idle_shown(avatar, 0, len(patches))
+    return composite(avatar, shown, patches, mode="feather", subpixel=True)

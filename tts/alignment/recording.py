@@ -64,7 +64,11 @@ class RecordingTimes:
     def between(self, start_s: float, end_s: float) -> tuple[Phoneme, ...]:
         """Return the phonemes of an excerpt, in seconds from its start."""
         inside = [
-            Phoneme(p.symbol, max(p.start_s, start_s) - start_s, min(p.end_s, end_s) - start_s)
+            replace(
+                p,
+                start_s=max(p.start_s, start_s) - start_s,
+                end_s=min(p.end_s, end_s) - start_s,
+            )
             for p in self.phonemes
             if p.end_s > start_s and p.start_s < end_s
         ]
@@ -197,7 +201,8 @@ def _in_sequence(sentences: Sequence[Speech]) -> Speech:
     for each in sentences:
         start_s = start / rate_hz
         phonemes += [
-            Phoneme(p.symbol, start_s + p.start_s, start_s + p.end_s) for p in each.phonemes or ()
+            replace(p, start_s=start_s + p.start_s, end_s=start_s + p.end_s)
+            for p in each.phonemes or ()
         ]
         start += len(each.samples)
     samples = np.concatenate([each.samples for each in sentences])

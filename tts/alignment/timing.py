@@ -45,6 +45,7 @@ class Timeline:
         """Place the sounds where the match puts them."""
         sounds = [index for index, each in enumerate(phonemes) if each.symbol]
         self._symbols = [phonemes[index].symbol for index in sounds]
+        self._stresses = [phonemes[index].stress for index in sounds]
         self._starts = match.times_in_speech(np.array([phonemes[i].start_s for i in sounds]))
         self._ends = match.times_in_speech(np.array([phonemes[i].end_s for i in sounds]))
         self._pauses_after = np.diff(sounds) > 1
@@ -81,10 +82,11 @@ class Timeline:
         """Yield sounds and pauses, from 0 to `duration_s`."""
         self._join()
         time_s = 0.0
-        for symbol, start, end in zip(self._symbols, self._starts, self._ends, strict=True):
+        sounds = zip(self._symbols, self._starts, self._ends, self._stresses, strict=True)
+        for symbol, start, end, stress in sounds:
             if start > time_s:
                 yield Phoneme("", time_s, float(start))
-            yield Phoneme(symbol, float(start), float(end))
+            yield Phoneme(symbol, float(start), float(end), stress)
             time_s = float(end)
         if time_s < duration_s:
             yield Phoneme("", time_s, duration_s)

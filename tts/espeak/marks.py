@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tts.espeak.results import PhonemeMark
-from tts.phonemes import CLOSURE_S, VOICED_STOPS, VOICELESS_STOPS, clean_symbol
+from tts.phonemes import CLOSURE_S, VOICED_STOPS, VOICELESS_STOPS, clean_symbol, stress_of
 from tts.speech import Phoneme
 
 
@@ -14,6 +14,7 @@ class _Segment:
     symbol: str
     start: int
     """Samples."""
+    stress: int = 0
 
 
 def phonemes_of(
@@ -46,7 +47,7 @@ def _segments(marks: Iterable[PhonemeMark]) -> Iterator[_Segment]:
         if not (is_pause or _has_letter(symbol)) or (is_pause and previous == ""):
             continue
         previous = symbol
-        yield _Segment(symbol, mark.sample)
+        yield _Segment(symbol, mark.sample, stress_of(mark.symbol) if symbol else 0)
 
 
 def _move_closures(segments: Sequence[_Segment], ends: Sequence[int], *, closure: int) -> None:
@@ -70,4 +71,5 @@ def _phonemes(segments: Sequence[_Segment], samples: int, sample_rate_hz: int) -
     ends = [segment.start for segment in segments[1:]] + [samples]
     for segment, end in zip(segments, ends, strict=True):
         if end > segment.start:
-            yield Phoneme(segment.symbol, segment.start / sample_rate_hz, end / sample_rate_hz)
+            start_s, end_s = segment.start / sample_rate_hz, end / sample_rate_hz
+            yield Phoneme(segment.symbol, start_s, end_s, segment.stress)

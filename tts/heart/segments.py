@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tts.heart.symbols import SymbolKind, kind_of
+from tts.phonemes import stress_of
 
 UNIT_S = 0.025
 """Unit of the network's durations."""
@@ -19,7 +20,13 @@ class Sound:
     units: float
     """Duration, with that of its stress mark and its modifiers."""
     after_space: bool
-    stressed: bool
+    stress: int
+    """2 primary, 1 secondary, 0 none."""
+
+    @property
+    def stressed(self) -> bool:
+        """Return True if a stress mark precedes it."""
+        return self.stress > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,5 +96,9 @@ class _Segmentation:
         if after_space:
             start_s = (self._starts_s[space] + start_s) / 2
         return Sound(
-            self._symbols[index], start_s, sum(self._units[first:end]), after_space, first < index
+            self._symbols[index],
+            start_s,
+            sum(self._units[first:end]),
+            after_space,
+            stress_of("".join(self._symbols[first:index])),
         )

@@ -108,7 +108,7 @@ def _phonemes(phrases: Sequence[_TimedPhrase], first_s: float, last_s: float) ->
             end_s = following.begin_s
         limits_s = _ordered_s(phrase, end_s) - first_s
         for sound, (start_s, stop_s) in zip(phrase.sounds, pairwise(limits_s), strict=True):
-            yield Phoneme(IPA[sound.symbol], float(start_s), float(stop_s))
+            yield Phoneme(IPA[sound.symbol], float(start_s), float(stop_s), sound.stress)
     yield Phoneme("", end_s - first_s, last_s - first_s)
 
 

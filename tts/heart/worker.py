@@ -53,7 +53,9 @@ class HeartStreams:
 def _messages(planned: PlannedSpeech) -> Iterator[Message]:
     header: dict[str, Any] = {
         "samples": planned.samples,
-        "phonemes": [[each.symbol, each.start_s, each.end_s] for each in planned.phonemes],
+        "phonemes": [
+            [each.symbol, each.start_s, each.end_s, each.stress] for each in planned.phonemes
+        ],
     }
     for piece in planned.pieces:
         yield header | {SOUND_S: len(piece) / SAMPLE_RATE_HZ}, piece.tobytes()

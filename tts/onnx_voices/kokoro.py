@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +231,8 @@ def _joined(
             part, header["durations"], sound, sample_rate_hz=SAMPLE_RATE_HZ, speed=speed
         )
         phonemes += [
-            Phoneme(each.symbol, each.start_s + start_s, each.end_s + start_s) for each in found
+            replace(each, start_s=each.start_s + start_s, end_s=each.end_s + start_s)
+            for each in found
         ]
         samples.append(sound)
         start_s += len(sound) / SAMPLE_RATE_HZ

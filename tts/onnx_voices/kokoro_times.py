@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tts.phonemes import CLOSURE_S, VOICED_STOPS, VOICELESS_STOPS, clean_symbol
+from tts.phonemes import CLOSURE_S, VOICED_STOPS, VOICELESS_STOPS, clean_symbol, stress_of
 from tts.speech import Phoneme
 
 UNIT_SAMPLES = 600
@@ -38,6 +38,7 @@ class _Sound:
     symbol: str
     """Of Kokoro; "" for a pause."""
     start_s: float
+    stress: int = 0
 
 
 def phonemes_of(
@@ -64,6 +65,7 @@ def _sounds(symbols: str, bounds_s: NDArray[np.float64], speed: float) -> list[_
     """Return pauses and sounds with their starts, moved to where they are heard."""
     found = [_Sound("", 0.0)]
     start_s: float | None = None
+    stress = 0
     for index, symbol in enumerate(symbols):
         begin_s, end_s = float(bounds_s[index + 1]), float(bounds_s[index + 2])
         start_s = begin_s if start_s is None else start_s
@@ -74,9 +76,11 @@ def _sounds(symbols: str, bounds_s: NDArray[np.float64], speed: float) -> list[_
         elif symbol == " ":
             start_s = (begin_s + end_s) / 2 if found[-1].symbol else None
         elif _is_letter(symbol):
-            found.append(_Sound(symbol, _moved(start_s, symbol, speed)))
-            start_s = None
-        elif symbol not in _STRESS:  # length and other marks belong to the sound before
+            found.append(_Sound(symbol, _moved(start_s, symbol, speed), stress))
+            start_s, stress = None, 0
+        elif symbol in _STRESS:
+            stress = stress_of(symbol)
+        else:  # length and other marks belong to the sound before
             start_s = None
     return [*found, _Sound("", float(bounds_s[-2]))] if found[-1].symbol else found
 
@@ -137,4 +141,5 @@ def _phonemes(sounds: Sequence[_Sound], total_s: float) -> Iterator[Phoneme]:
         limits.append(min(max(sound.start_s, limits[-1] + _SHORTEST_S), total_s))
     for sound, start_s, end_s in zip(sounds, limits, [*limits[1:], total_s], strict=True):
         if end_s > start_s:
-            yield Phoneme(clean_symbol(_IPA.get(sound.symbol, sound.symbol)), start_s, end_s)
+            symbol = clean_symbol(_IPA.get(sound.symbol, sound.symbol))
+            yield Phoneme(symbol, start_s, end_s, sound.stress)

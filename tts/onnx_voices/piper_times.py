@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tts.onnx_voices.piper_config import BEGIN, END
 from tts.onnx_voices.piper_symbols import PiperSymbols
-from tts.phonemes import clean_symbol
+from tts.phonemes import clean_symbol, stress_of
 from tts.speech import Phoneme
 
 _PAUSES = frozenset((*',.:;?!"()[]{}«»¿¡…—–', BEGIN, END))
@@ -29,6 +29,7 @@ class _Segment:
     start: float
     end: float
     """Units of the durations."""
+    stress: int = 0
 
 
 def phonemes_of(
@@ -40,7 +41,7 @@ def phonemes_of(
     """
     segments = _joined(_segments(sentence, durations))
     return tuple(
-        Phoneme(segment.symbol, segment.start * unit_s, segment.end * unit_s)
+        Phoneme(segment.symbol, segment.start * unit_s, segment.end * unit_s, segment.stress)
         for segment in segments
         if segment.end > segment.start
     )
@@ -65,18 +66,19 @@ def _joined(segments: Iterator[_Segment]) -> list[_Segment]:
     """Merge marks into the phoneme that they modify, and divide spaces between their neighbours."""
     found = list[_Segment]()
     stress_start: float | None = None
+    stress = 0
     for segment in _without_spaces(list(segments)):
         is_pause = segment.symbol in _PAUSES
         if segment.symbol in _STRESS:
             stress_start = segment.start if stress_start is None else stress_start
+            stress = stress_of(segment.symbol)
         elif is_pause and found and found[-1].symbol == "":
             found[-1].end = segment.end
         elif is_pause or _is_letter(segment.symbol):
             start = segment.start if stress_start is None else stress_start
-            found.append(
-                _Segment("" if is_pause else clean_symbol(segment.symbol), start, segment.end)
-            )
-            stress_start = None
+            symbol = "" if is_pause else clean_symbol(segment.symbol)
+            found.append(_Segment(symbol, start, segment.end, 0 if is_pause else stress))
+            stress_start, stress = None, 0
         elif found:
             _modify(found[-1], segment)
     return found

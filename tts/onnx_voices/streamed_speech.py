@@ -1,6 +1,7 @@
 """Speech whose pieces arrive from a process: cut to its sounds, between fixed silences."""
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,5 +68,5 @@ def _moved(phonemes: Sequence[Phoneme], start_s: float, duration_s: float) -> It
     sounding = [index for index, phoneme in enumerate(phonemes) if phoneme.symbol]
     yield Phoneme("", 0.0, phonemes[sounding[0]].start_s - start_s)
     for phoneme in phonemes[sounding[0] : sounding[-1] + 1]:
-        yield Phoneme(phoneme.symbol, phoneme.start_s - start_s, phoneme.end_s - start_s)
+        yield replace(phoneme, start_s=phoneme.start_s - start_s, end_s=phoneme.end_s - start_s)
     yield Phoneme("", phonemes[sounding[-1]].end_s - start_s, duration_s)

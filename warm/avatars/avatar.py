@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,19 @@ LANDMARKS = 468
 
 Loop = Literal["forward", "pingpong"]
 
+IDLE_PATH, LIDS, LID_TRANSFORMS = "idle_path", "lids", "lid_transforms"
+"""Arrays of an avatar from a photo: the idle loop, (period, 2) as `Shown`; the lids of a blink,
+(b, eyes, h, w, 4) BGR and opacity; and their transforms to each frame, (n, eyes, 2, 3)."""
+
+
+class Shown(NamedTuple):
+    """A displayed picture, apart from its mouth."""
+
+    frame: int
+    """Index into the avatar's frames."""
+    lid: int = 0
+    """Frame of a blink whose lids are drawn, from 1; 0: none."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Avatar:
@@ -38,7 +51,8 @@ class Avatar:
     landmarks: NDArray[np.float32]
     """(n, 468, 3) landmarks of these frames: x, y in frame pixels, z in the same unit."""
     loop: Loop
-    """forward: the last frame is followed by the first; pingpong: forwards, then backwards."""
+    """forward: the last frame is followed by the first; pingpong: forwards, then backwards.
+    An avatar with an idle path follows that instead."""
     extras: dict[str, NDArray[np.generic]]
     """Arrays of the engine, by name."""
     folder: Path
@@ -51,12 +65,22 @@ class Avatar:
     @property
     def period(self) -> int:
         """Displayed frames per turn of the loop."""
+        path = self.extras.get(IDLE_PATH)
+        if path is not None:
+            return len(path)
         return len(self.frames) * (2 if self.loop == "pingpong" else 1)
 
     def index_at(self, cursor: int) -> int:
         """Return the frame to display at a cursor (frames since the session's start)."""
+        return self.shown_at(cursor).frame
+
+    def shown_at(self, cursor: int) -> Shown:
+        """Return the picture of the idle loop at a cursor."""
         step, count = cursor % self.period, len(self.frames)
-        return step if step < count else 2 * count - 1 - step
+        path = self.extras.get(IDLE_PATH)
+        if path is not None:
+            return Shown(int(path[step, 0]), int(path[step, 1]))
+        return Shown(step if step < count else 2 * count - 1 - step)
 
     @property
     def path(self) -> NDArray[np.float64]:

@@ -55,6 +55,8 @@ class Manifest(BaseModel):
     fps: Annotated[PositiveInt, Field(le=MAX_FPS)]
     loop: Literal["forward", "pingpong"]
     frames: Annotated[PositiveInt, Field(le=MAX_FRAMES)]
+    period: Annotated[PositiveInt, Field(le=MAX_FRAMES)] | None = None
+    """Frames of the idle loop; None: that of `frames` and `loop`."""
     width: Annotated[PositiveInt, Field(le=MAX_SIDE)]
     height: Annotated[PositiveInt, Field(le=MAX_SIDE)]
     source: str

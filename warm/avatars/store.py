@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from session.disk import crc32_of
 from session.errors import is_out_of_space
-from warm.avatars.avatar import LANDMARKS, Avatar, AvatarBuild
+from warm.avatars.avatar import IDLE_PATH, LANDMARKS, Avatar, AvatarBuild
 from warm.avatars.file_checks import FileChecks, digest_of_file, matches
 from warm.avatars.manifest import (
     FORMAT,
@@ -333,6 +333,7 @@ def loop_properties(build: AvatarBuild) -> dict[str, Any]:
         "frames": count,
         "width": width,
         "height": height,
+        **({"period": len(build.extras[IDLE_PATH])} if IDLE_PATH in build.extras else {}),
     }
 
 

@@ -24,6 +24,8 @@ class AvatarSummary:
     size: tuple[int, int] = (0, 0)
     """(width, height)."""
     loop: str = ""
+    idle_frames: int | None = None
+    """Displayed frames per turn of the loop; None: those of `frames` and `loop`."""
     source: str = ""
     """Path of the photo or video, as given."""
     created: str = ""
@@ -39,6 +41,8 @@ class AvatarSummary:
     @property
     def period(self) -> int:
         """Displayed frames per turn of the loop."""
+        if self.idle_frames is not None:
+            return self.idle_frames
         return self.frames * (2 if self.loop == "pingpong" else 1)
 
     def findings(self) -> list[str]:
@@ -58,6 +62,7 @@ def summary_of(manifest: Mapping[str, Any]) -> AvatarSummary:
         frames=manifest["frames"],
         size=(manifest["width"], manifest["height"]),
         loop=manifest["loop"],
+        idle_frames=manifest.get("period"),
         source=manifest["source"],
         created=manifest["created"],
         bytes=sum(file["bytes"] for file in manifest["files"].values()),

@@ -36,6 +36,8 @@ class Chunk:
     """One row per frame, from `Engine.encode_speech`."""
     samples: Samples
     """Audio of these frames: 48 kHz, exactly as long."""
+    speech: Speech
+    """What is said in them."""
 
 
 def chunks_from_audio(
@@ -54,8 +56,17 @@ def chunks_from_audio(
         count = frame_count(len(window), spec)
         samples = np.zeros(count * spec.samples_per_frame, np.float32)
         np.clip(window, -1.0, 1.0, out=samples[: len(window)])
-        yield Chunk(rows[first : first + count], samples)
+        speech = excerpt(window, start, times)
+        yield Chunk(rows[first : first + count], samples, speech)
         before, start = window, start + len(window)
+
+
+def excerpt(samples: Samples, start: int, times: RecordingTimes | None) -> Speech:
+    """Return a part of a recording that begins at sample `start`, with its phonemes if known."""
+    start_s, end_s = start / SAMPLE_RATE_HZ, (start + len(samples)) / SAMPLE_RATE_HZ
+    phonemes = None if times is None else times.between(start_s, end_s)
+    is_said = phonemes is not None and any(phoneme.symbol for phoneme in phonemes)
+    return Speech("", samples, SAMPLE_RATE_HZ, phonemes if is_said else None)
 
 
 def encode_excerpt(
@@ -89,7 +100,8 @@ def chunks_from_text(
         speech = arriving.completed()
         samples = film_audio(speech, spec)
         frames = len(samples) // spec.samples_per_frame
-        yield Chunk(engine.encode_speech(speech, frames=frames, fps=spec.fps), samples)
+        rows = engine.encode_speech(speech, frames=frames, fps=spec.fps)
+        yield Chunk(rows, samples, speech)
 
 
 def estimated_text_frames(text: PlainText, choice: VoiceChoice, spec: FilmSpec) -> int:

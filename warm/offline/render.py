@@ -1,7 +1,7 @@
 """Rendering of one film: the engine on this thread, H.264 and AAC on another."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from session.film import FilmSpec
 from stabilizers.blend import BlendMode
-from warm.avatars.avatar import Avatar
+from warm.avatars.avatar import Avatar, Shown
 from warm.engines.base import Engine, PendingPatches
+from warm.motion.frame_path import FramePath
 from warm.offline.chunks import Chunk
 from warm.offline.mp4_file import Mp4File
 from warm.render.compositing import composite, patch_requests
@@ -28,6 +29,8 @@ class RenderSetup:
     batch_size: int
     blend_mode: BlendMode
     subpixel: bool
+    is_lively: bool = False
+    """Head and lids follow the speech."""
 
     @property
     def current_batch_size(self) -> int:
@@ -39,7 +42,8 @@ class RenderSetup:
 class PendingBatch:
     """Consecutive frames that the engine is computing."""
 
-    first_frame: int
+    shown: Sequence[Shown]
+    """The avatar's picture in each of them."""
     patches: PendingPatches
     samples: NDArray[np.float32]
 
@@ -87,7 +91,7 @@ def composite_batch(
     """Wait for the patches of a batch and paste them onto the avatar's frames."""
     return composite(
         avatar,
-        batch.first_frame,
+        batch.shown,
         batch.patches.patches(),
         mode=setup.blend_mode,
         subpixel=setup.subpixel,
@@ -98,14 +102,17 @@ def submit_batches(
     chunks: Iterator[Chunk], avatar: Avatar, setup: RenderSetup
 ) -> Iterator[PendingBatch]:
     """Submit the frames of all chunks, in batches as large as the engine currently allows."""
+    path = FramePath(avatar, 0, setup.is_lively)
     cursor, size = 0, film_spec_of(avatar).samples_per_frame
     for chunk in chunks:
+        path.speak(chunk.speech, len(chunk.features))
         start = 0
         while start < len(chunk.features):
             rows = chunk.features[start : start + setup.current_batch_size]
-            pending = setup.engine.submit(patch_requests(avatar, cursor, rows))
+            shown = path.shown(cursor, cursor + len(rows))
+            pending = setup.engine.submit(patch_requests(avatar, shown, rows))
             stop = start + len(rows)
-            yield PendingBatch(cursor, pending, chunk.samples[start * size : stop * size])
+            yield PendingBatch(shown, pending, chunk.samples[start * size : stop * size])
             cursor, start = cursor + len(rows), stop
 
 

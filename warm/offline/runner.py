@@ -65,6 +65,7 @@ def _run_tasks(
         batch_size=settings.batch_size,
         blend_mode=settings.blend_mode,
         subpixel=settings.track.subpixel_enabled,
+        is_lively=settings.life,
     )
     models = settings.models_dir / "face"
     runner = OfflineRunner(setup=setup, store=store, voices=voices, models=models)

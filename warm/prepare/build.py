@@ -16,7 +16,7 @@ from warm.media.sniff import sniff
 from warm.prepare.arrays import allocate
 from warm.prepare.idle.animate_photo import animate_photo
 from warm.prepare.idle.close_video import MouthCloser
-from warm.prepare.idle.motion import loop_length
+from warm.prepare.idle.motion import portrait_motion
 from warm.prepare.idle_film import write_idle_film
 from warm.prepare.preview import write_preview
 from warm.prepare.progress import Progress, stage_progress
@@ -66,17 +66,30 @@ def build_avatar(job: PreparationJob, engine: Engine) -> Prepared:
 
 
 def build_from_photo(portrait: Portrait, job: PreparationJob) -> AvatarBuild:
-    """Write the idle loop of a photo."""
-    fps = job.settings.fps
-    frames = allocate(job.folder / "frames.npy", (loop_length(fps), *portrait.picture.shape))
-    clip = animate_photo(
+    """Write the frames of a photo: the idle loop and the gestures of a speaker."""
+    motion = portrait_motion(job.settings.fps)
+    shape = (len(motion.poses), *portrait.picture.shape)
+    photo = animate_photo(
         portrait.picture,
         portrait.landmarks,
-        fps=fps,
+        motion,
         progress=stage_progress(job.progress, "animating"),
-        out=frames,
+        out=allocate(job.folder / "frames.npy", shape),
     )
-    return AvatarBuild(job.folder, fps, frames, clip.transforms, clip.landmarks, "forward", {})
+    build = AvatarBuild(
+        job.folder,
+        job.settings.fps,
+        photo.frames,
+        photo.transforms,
+        photo.landmarks,
+        "forward",
+        {},
+    )
+    build.write_array("idle_path", motion.path)
+    build.write_array("gestures", motion.gestures)
+    build.write_array("lids", photo.lids)
+    build.write_array("lid_transforms", photo.lid_transforms)
+    return build
 
 
 def build_from_video(footage: Footage, job: PreparationJob) -> AvatarBuild:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from session.film import coded_size
 from session.media_file import open_media
 from session.video_encoder import to_frame
-from warm.avatars.avatar import AvatarBuild
+from warm.avatars.avatar import IDLE_PATH, AvatarBuild, Shown
+from warm.avatars.eyelids import close_lids
 
 CRF, PRESET = 20, "superfast"
 """40 dB on the talking video, like `veryfast` at 19, but in 2/3 of the time at 3/2 of the size."""
@@ -38,8 +39,16 @@ def write_idle_film(build: AvatarBuild, path: Path) -> None:
         written = count_frames(path)
     except FFmpegError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-    if written != len(list(period(build))):
+    if written != period_length(build):
         raise OSError(errno.ENOSPC, f"only {written} frames were written", str(path))
+
+
+def period_length(build: AvatarBuild) -> int:
+    """Return the number of pictures of one period of the loop."""
+    path = build.extras.get(IDLE_PATH)
+    if path is not None:
+        return len(path)
+    return len(build.frames) * (2 if build.loop == "pingpong" else 1)
 
 
 def count_frames(path: Path) -> int:
@@ -66,7 +75,15 @@ def configure(stream: VideoStream, build: AvatarBuild) -> None:
 
 
 def period(build: AvatarBuild) -> Iterator[NDArray[np.uint8]]:
-    """Yield the frames of one period of the loop."""
+    """Yield the displayed pictures of one period of the loop."""
+    path = build.extras.get(IDLE_PATH)
+    if path is not None:
+        for row in path.tolist():
+            shown = Shown(*row)
+            picture = np.array(build.frames[shown.frame])
+            close_lids(picture, build.extras, shown)
+            yield picture
+        return
     yield from build.frames
     if build.loop == "pingpong":
         yield from build.frames[::-1]

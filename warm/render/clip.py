@@ -1,13 +1,14 @@
 """Clip being rendered: its timeline, the batches in progress, and its encoder."""
 
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
 
 from session.factory import Film
 from session.film import ClipRecord, Fragment
-from warm.avatars.avatar import Avatar
+from warm.avatars.avatar import Avatar, Shown
 from warm.engines.base import PatchRequest
 from warm.render.compositing import Frame, patch_requests
 from warm.render.context import RenderContext
@@ -39,6 +40,11 @@ class BatchSlice:
         return self.batch.first_frame + self.start
 
     @property
+    def shown(self) -> Sequence[Shown]:
+        """The avatar's picture in each of these frames."""
+        return self.batch.shown[self.start : self.start + self.frames]
+
+    @property
     def needs_engine(self) -> bool:
         """True if the engine draws these frames; else they are the avatar's own."""
         return self.batch.utterance.features is not None
@@ -49,7 +55,7 @@ class BatchSlice:
         if rows is None:
             return []
         rows = rows[self.start : self.start + self.frames]
-        return patch_requests(self.clip.avatar, self.first_frame, rows)
+        return patch_requests(self.clip.avatar, self.shown, rows)
 
 
 class Clip:
@@ -71,7 +77,7 @@ class Clip:
     ) -> None:
         """`clips`: number of clips that are rendered at once, this one included."""
         self.job, self.film, self.avatar = job, film, avatar
-        self.timeline = Timeline(job, film, context)
+        self.timeline = Timeline(job, film, context, avatar)
         self.lead_s = job.lead_s
         """Longest time between rendering and playback; None: no limit."""
         self.was_cut = False

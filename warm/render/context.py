@@ -1,12 +1,12 @@
 """Objects and options that the parts of the render thread share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from session.film import Committed, FilmSpec
 from tts.voice import Voices
-from warm.avatars.avatar import Avatar
+from warm.avatars.avatar import Avatar, Shown
 from warm.engines.base import Engine, Patch
 from warm.engines.lifecycle import start_daemon
 from warm.render.compositing import Frame
@@ -54,7 +54,7 @@ class RenderContext:
 
     engine: Engine
     voices: Voices
-    composite: Callable[[Avatar, int, list[Patch]], list[Frame]]
+    composite: Callable[[Avatar, Sequence[Shown], list[Patch]], list[Frame]]
     """`compositing.composite` with the blend options of the settings."""
     first_batch: int
     """Frames in the first batch of a clip; each later batch has twice as many, up to
@@ -71,6 +71,8 @@ class RenderContext:
     """Number of frames that a film may still take, given its committed part."""
     places: SpeakingPlaces
     """Clips that may be rendered at once, and the measured pace that determines them."""
+    is_lively: bool = False
+    """Head and lids follow the speech."""
     threads: Threads = Threads()
     count_fragment: Callable[[bool], None] = lambda _is_late: None
     """Called on an encode thread for each fragment after the first of its clip; True if playback

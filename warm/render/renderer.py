@@ -12,7 +12,7 @@ from tts.voice import VoiceChoice
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Patch, PendingPatches, ReadyPatches
 from warm.render.clip import BatchSlice, Clip
-from warm.render.compositing import Frame, idle_frames, patch_requests
+from warm.render.compositing import Frame, idle_shown, own_frames, patch_requests
 from warm.render.context import RenderContext
 from warm.render.jobs import SpeakJob
 from warm.render.playback_clock import PlaybackClock
@@ -73,8 +73,9 @@ class Renderer:
             rows = SentenceUtterance(sentence, engine).slice(0, sentence.frames).features
             while rows is not None and len(rows):
                 started_s, some = clock(), rows[: self._pass_capacity()]
-                patches = engine.submit(patch_requests(avatar, 0, some)).patches()
-                self._context.composite(avatar, 0, patches)
+                shown = idle_shown(avatar, 0, len(some))
+                patches = engine.submit(patch_requests(avatar, shown, some)).patches()
+                self._context.composite(avatar, shown, patches)
                 self._throughput.record(len(some), clock() - started_s)
                 rows = rows[len(some) :]
                 beat()
@@ -222,11 +223,11 @@ class Renderer:
         self._last_pass_end_s = now_s
 
     def _deliver(self, batch_slice: BatchSlice, patches: list[Patch]) -> None:
-        avatar, first = batch_slice.clip.avatar, batch_slice.first_frame
+        avatar, shown = batch_slice.clip.avatar, batch_slice.shown
         frames: list[Frame] = (
-            idle_frames(avatar, first, batch_slice.frames)
+            own_frames(avatar, shown)
             if not batch_slice.needs_engine
-            else self._context.composite(avatar, first, patches)
+            else self._context.composite(avatar, shown, patches)
         )
         batch_slice.clip.add_frames(batch_slice.batch, frames)
 

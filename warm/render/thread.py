@@ -248,6 +248,7 @@ class RenderThread:
             capacity=resources.sessions.limits.capacity,
             places=self._places,
             count_fragment=resources.counters.add_fragment,
+            is_lively=settings.life,
             is_engine_loaded=lambda: self._lifecycle.is_awake,
             report_error=self._lifecycle.report_error,
         )

@@ -7,6 +7,8 @@ from functools import partial
 
 from session.factory import Film
 from session.film import Cue
+from warm.avatars.avatar import Avatar, Shown
+from warm.motion.frame_path import FramePath
 from warm.render.compositing import Frame
 from warm.render.context import RenderContext
 from warm.render.interruption import closing_utterance
@@ -37,6 +39,8 @@ class Batch:
     """The clip ends with it."""
     requested: int = 0
     """Frames handed out to render passes."""
+    shown: Sequence[Shown] = ()
+    """The avatar's picture in each frame."""
     rendered: list[Frame] = field(default_factory=list)
     is_dropped: bool = False
     """It is not needed any more."""
@@ -55,7 +59,7 @@ class Timeline:
     one is synthesized while it is rendered. The clip ends with a silent utterance, the tail.
     """
 
-    def __init__(self, job: SpeakJob, film: Film, context: RenderContext) -> None:
+    def __init__(self, job: SpeakJob, film: Film, context: RenderContext, avatar: Avatar) -> None:
         self.first_frame = film.committed.frames
         """First frame of the clip, counted in the film."""
         self.end = 0
@@ -65,6 +69,7 @@ class Timeline:
         self.truncated_by: str | None = None
         """The setting whose limit cut off the last sentences."""
         self._job, self._film, self._context = job, film, context
+        self._path = FramePath(avatar, self.first_frame, context.is_lively)
         self._feed = SpeechFeed(
             Synthesis(
                 context.voices,
@@ -125,12 +130,14 @@ class Timeline:
             utterance=utterance.slice(start, stop),
             cues=() if start else self._cues(first, utterance),
             is_last=self.is_exhausted,
+            shown=self._path.shown(first + start, first + stop),
         )
 
     def cut(self, frames: int) -> None:
         """Replace everything after the first `frames` with a closing of the mouth and the tail."""
         self._feed.close()
         self._closing = self._closing_at(frames)
+        self._path.cut(frames)
         self._placed.clear()
         self.end = self.cursor = frames
         self._has_tail, self._is_cut = False, True
@@ -159,12 +166,22 @@ class Timeline:
         """Place the next utterance, or the tail after the last one."""
         utterance = self._next_utterance()
         if utterance is None:
-            utterance = silent_utterance(self._tail_frames(self.end), self._film.spec)
+            utterance = silent_utterance(
+                self._tail_frames(self.end, len(self._path.way_back())), self._film.spec
+            )
             self._has_tail = True
         while self._placed and end_of(*self._placed[0]) <= written:
             self._placed.popleft()
+        self._show(utterance)
         self._placed.append((self.end, utterance))
         self.end += utterance.frames
+
+    def _show(self, utterance: Placed) -> None:
+        """Choose the avatar's pictures for an utterance."""
+        if isinstance(utterance, SentenceUtterance):
+            self._path.speak(utterance.sentence.speech, utterance.frames)
+        else:
+            self._path.rest(utterance.frames)
 
     def _next_utterance(self) -> Placed | None:
         """The next sentence, or after a cut the closing; None after the last one."""
@@ -187,8 +204,8 @@ class Timeline:
         Raises SessionFull for the first sentence of the clip.
         """
         end = self.end + sentence.frames
-        committed = self._film.committed
-        needed = self.first_frame + end + self._tail_frames(end) - committed.frames
+        committed, longest = self._film.committed, self._path.longest_return
+        needed = self.first_frame + end + self._tail_frames(end, longest) - committed.frames
         capacity = self._context.capacity(committed, self._film.spec)
         if capacity.fits(needed):
             return True
@@ -198,9 +215,13 @@ class Timeline:
         self._feed.close()
         return False
 
-    def _tail_frames(self, frames: int) -> int:
-        """Frames of the tail after `frames` of speech, which align the end of the clip."""
-        return TAIL_FRAMES + -(frames + TAIL_FRAMES) % self._film.alignment_frames
+    def _tail_frames(self, frames: int, returning: int) -> int:
+        """Frames of the tail after `frames` of speech, which align the end of the clip.
+
+        In it the path returns to the idle loop. `returning`: frames that this takes.
+        """
+        tail = max(TAIL_FRAMES, returning)
+        return tail + -(frames + tail) % self._film.alignment_frames
 
     def _cues(self, first: int, utterance: Placed) -> list[Cue]:
         """The caption of a whole sentence."""

@@ -67,6 +67,9 @@ class AvatarSettings(BaseSettings):
     # Placement of the mouth.
     blend_mode: Literal["feather", "poisson"] = "feather"
     """feather: a soft edge. poisson: the patch takes over the colours around it."""
+    life: bool = True
+    """Head, brows and lids follow the speech: nods at stressed syllables, a lift of head and brows
+    for questions, blinks at the ends of phrases. false: the idle loop goes on unchanged."""
 
 
 if TYPE_CHECKING:

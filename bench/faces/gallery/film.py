@@ -111,7 +111,8 @@ def speak(avatar: Avatar, engine: Engine, seconds: float) -> tuple[list[SpokenPa
         track = engine.encode_speech(speech, frames=count, fps=avatar.fps)
         track = np.pad(track, ((0, pause), (0, 0)))
         parts.append(SpokenPart(speech, frames, track))
-        chunks.append(Chunk(track, np.pad(samples, (0, pause * spec.samples_per_frame))))
+        padded = np.pad(samples, (0, pause * spec.samples_per_frame))
+        chunks.append(Chunk(track, padded, speech))
         frames += len(track)
     return parts, chunks
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from session.film import FilmSpec
 from session.fragmented.writer import FilmWriter
 from tests.streamed_voices import RecordedVoices, StreamedVoices
-from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine
+from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 from tts.registry import VoiceRegistry
 from tts.voice import Voices
 from warm.engines.base import Engine
@@ -54,7 +54,8 @@ def make(tmp_path: Path, voices: VoiceRegistry) -> Iterator[MakeTimeline]:
             places=SpeakingPlaces(8, 25, lambda: 0.0),
         )
         session = Session("a", path, under=tmp_path, writer="fragments")
-        return Timeline(SpeakJob(session=session, text=TEXT, choice=voices.choose()), film, context)
+        job = SpeakJob(session=session, text=TEXT, choice=voices.choose())
+        return Timeline(job, film, context, tiny_avatar(tmp_path))
 
     yield timeline
     film.close()

@@ -1,4 +1,4 @@
-"""Idle loop of a portrait: a seamless loop of small head sway and blinks, rendered from one photo.
+"""Frames of a portrait: small poses of the head, and lids for its blinks, from one photo.
 
 Every pixel of the head has a depth, taken from the landmarks and falling to the depth of the neck's
 axis around the face. A turn of the head displaces its pixels by parallax. The displacement fades
@@ -18,9 +18,9 @@ from stabilizers.interpolation import pixel_grid, sample_at, smoothstep
 from stabilizers.similarity import compose, fit_similarity
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.landmarks import eye_centres, inter_ocular
-from warm.prepare.idle.blinks import UPPER_LIDS, EyelidPainter, blink_landmarks
+from warm.prepare.idle.blinks import EYES, EyelidPainter
 from warm.prepare.idle.close_photo import close_photo
-from warm.prepare.idle.motion import head_poses, lid_closures, loop_length
+from warm.prepare.idle.motion import PortraitMotion
 
 ELLIPSE_IOD = (1.25, 1.9)
 """Semi-axes of the ellipse inside which the head moves as one."""
@@ -38,47 +38,96 @@ INVERSE_STEPS = 4
 """Fixed-point steps of the inversion; each shrinks the error by the strain, below 0.1."""
 DEPTH_SMOOTHING = 3.0
 
+BROWS = ((70, 63, 105, 66, 107), (336, 296, 334, 293, 300))
+"""Landmarks of the brows."""
+BROW_SIGMA_IOD = (0.30, 0.17)
+"""Sigma of a brow's movement across and down the face."""
+BROW_ABOVE_IOD = 0.05
+"""Distance of the middle of this movement above the brow, so that the eye stays."""
+LID_LANDMARKS = tuple(tuple(sorted({*upper, *lower})) for upper, lower in EYES)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class IdleClip:
-    """A loop of pictures with known landmarks."""
+class AnimatedPhoto:
+    """Pictures of a portrait in all its poses, with known landmarks and open eyes."""
 
     frames: NDArray[np.uint8]
-    """(n, h, w, 3) BGR; the last leads into the first."""
+    """(n, h, w, 3) BGR, one for each pose."""
     landmarks: NDArray[np.float32]
     """(n, 468, 3) frame pixels."""
     transforms: NDArray[np.float64]
     """(n, 2, 3) canonical crop to frame, similarity."""
+    lids: NDArray[np.uint8]
+    """(closures, eyes, h, w, 4) the eyes with their lids drawn, BGR and opacity."""
+    lid_transforms: NDArray[np.float64]
+    """(n, eyes, 2, 3) pixels of these pictures to frame."""
 
 
 def animate_photo(
     photo: NDArray[np.uint8],
     landmarks: NDArray[np.float32],
+    motion: PortraitMotion,
     *,
-    fps: int,
     progress: Callable[[int, int], None] | None = None,
     out: NDArray[np.uint8] | None = None,
-) -> IdleClip:
-    """Render the idle loop of a portrait.
+) -> AnimatedPhoto:
+    """Render a portrait in all poses of a motion.
 
     photo: (h, w, 3) BGR; landmarks: (468, 3) of its face; parted lips are closed. `progress` gets
-    (done, total) frames. `out` receives the frames, (loop_length(fps), h, w, 3), for example a
-    memory map.
+    (done, total) frames. `out` receives the frames, (n, h, w, 3), for example a memory map.
     """
-    poses, closures = head_poses(fps), lid_closures(fps)
-    count = loop_length(fps)
+    count = len(motion.poses)
     frames = np.empty((count, *photo.shape), np.uint8) if out is None else out
     points = np.empty((count, *landmarks.shape), np.float32)
     photo, landmarks = close_photo(photo, landmarks, canonical_to_photo(landmarks))
     warp = ParallaxWarp(photo.shape, landmarks)
-    painter = EyelidPainter(photo, landmarks)
-    photos = {closure: painter.paint(closure) for closure in np.unique(closures).tolist()}
-    for i, (pose, closure) in enumerate(zip(poses, closures, strict=True)):
-        frames[i] = warp.warp_photo(photos[closure], pose)
-        points[i] = warp.warp_points(blink_landmarks(landmarks, closure), pose)
+    for i, (pose, brow) in enumerate(zip(motion.poses, motion.brows, strict=True)):
+        frames[i] = warp.warp_photo(photo, pose, brow)
+        points[i] = warp.warp_points(landmarks, pose, brow)
         if progress:
             progress(i + 1, count)
-    return IdleClip(frames, points, transforms_of(landmarks, points))
+    lids, origins = lid_pictures(EyelidPainter(photo, landmarks), motion.closures)
+    return AnimatedPhoto(
+        frames,
+        points,
+        transforms_of(landmarks, points),
+        lids,
+        lid_transforms(landmarks, points, origins),
+    )
+
+
+def lid_pictures(
+    painter: EyelidPainter, closures: NDArray[np.float64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return (closures, eyes, h, w, 4) pictures with opacity, and their (eyes, 2) origins.
+
+    The pictures of both eyes have the same size, transparent beyond their own.
+    """
+    drawn = [painter.patches(closure) for closure in closures.tolist()]
+    sizes = [patch.mask.shape for patch in drawn[0]]
+    height, width = (max((size[axis] for size in sizes), default=1) for axis in (0, 1))
+    pictures = np.zeros((len(drawn), len(sizes), height, width, 4), np.uint8)
+    for patches, picture in zip(drawn, pictures, strict=True):
+        for patch, one in zip(patches, picture, strict=True):
+            h, w = patch.mask.shape
+            one[:h, :w, :3] = patch.picture
+            one[:h, :w, 3] = np.rint(patch.mask * 255)
+    origins = [patch.xyxy[:2] for patch in drawn[0]]
+    return pictures, np.array(origins, np.int64).reshape(-1, 2)
+
+
+def lid_transforms(
+    landmarks: NDArray[np.float32], moved: NDArray[np.float32], origins: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return (n, eyes, 2, 3) lid picture to frame: the movement of each eye in (n, 468, 3)."""
+    transforms = np.empty((len(moved), len(origins), 2, 3))
+    centres = landmarks[:, :2][np.array(LID_LANDMARKS)].mean(axis=1)
+    for eye, origin in enumerate(origins):
+        nearest = int(np.hypot(*(centres - origin).T).argmin())
+        rim = list(LID_LANDMARKS[nearest])
+        source = landmarks[rim, :2].astype(np.float64) - origin
+        transforms[:, eye] = [fit_similarity(source, points[rim, :2]) for points in moved]
+    return transforms
 
 
 class ParallaxWarp:
@@ -93,14 +142,21 @@ class ParallaxWarp:
         self._eyes = eyes.mean(axis=0)
         self._eye_depth = float(landmarks[[33, 133, 362, 263], 2].mean())
         self._box = self._head_box(shape)
-        weight, position = self._grid(landmarks)
+        weight, position, face = self._grid(landmarks)
+        self._brow = (self._brow_weight(landmarks, face) * -self._iod)[..., None] * self._axes[1]
         self._basis = np.dstack([position, np.ones_like(weight)]) * weight[..., None]
         """(gh, gw, 4) weighted homogeneous positions relative to the axis."""
 
-    def warp_photo(self, photo: NDArray[np.uint8], pose: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """Return the portrait in another pose (a row of `head_poses`); interpolates pixels once."""
+    def warp_photo(
+        self, photo: NDArray[np.uint8], pose: NDArray[np.float64], brow: float = 0.0
+    ) -> NDArray[np.uint8]:
+        """Return the portrait in another pose (a row of `PortraitMotion.poses`).
+
+        `brow`: lift of the brows in IOD. The pixels are interpolated once.
+        """
         x0, y0, x1, y1 = self._box
-        field = np.asarray((self._basis @ self._motion(pose)[:2].T), np.float32)
+        field = self._basis @ self._motion(pose)[:2].T + brow * self._brow
+        field = np.asarray(field, np.float32)
         source = cv2.resize(
             invert_field(field), None, fx=GRID_STEP, fy=GRID_STEP, interpolation=cv2.INTER_CUBIC
         )
@@ -110,13 +166,16 @@ class ParallaxWarp:
         return frame
 
     def warp_points(
-        self, points: NDArray[np.float32], pose: NDArray[np.float64]
+        self, points: NDArray[np.float32], pose: NDArray[np.float64], brow: float = 0.0
     ) -> NDArray[np.float32]:
         """Return (k, 3) points of the portrait where `warp_photo` puts them."""
         x0, y0 = self._box[:2]
         nodes = ((points[:, :2] - [x0, y0] + 0.5) / GRID_STEP - 0.5).astype(np.float32)
         basis = sample_at(self._basis, nodes[:, None])[:, 0]
-        return np.asarray(points + basis @ self._motion(pose).T, np.float32)
+        moved = points + basis @ self._motion(pose).T
+        lift = sample_at(self._brow.astype(np.float32), nodes[:, None])[:, 0]
+        moved[:, :2] += brow * lift
+        return np.asarray(moved, np.float32)
 
     def _head_box(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         """Return x0, y0, x1, y1 of all pixels that may move."""
@@ -128,8 +187,8 @@ class ParallaxWarp:
 
     def _grid(
         self, landmarks: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return weight (gh, gw) and position relative to the axis (gh, gw, 3) at the nodes."""
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+        """Return weight (gh, gw), position from the axis (gh, gw, 3) and from the eyes, in IOD."""
         x0, y0, x1, y1 = self._box
         xs = x0 + (np.arange(-(-(x1 - x0) // GRID_STEP)) + 0.5) * GRID_STEP - 0.5
         ys = y0 + (np.arange(-(-(y1 - y0) // GRID_STEP)) + 0.5) * GRID_STEP - 0.5
@@ -140,7 +199,19 @@ class ParallaxWarp:
         axis = self._eyes + self._axes[1] * AXIS_DOWN_IOD * self._iod
         depth = self._depth(landmarks, face) * self._iod
         position = np.dstack([flat - axis, depth])
-        return weight.astype(np.float32), position.astype(np.float32)
+        return weight.astype(np.float32), position.astype(np.float32), face
+
+    def _brow_weight(
+        self, landmarks: NDArray[np.float32], face: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return (gh, gw) weights of the lift of the brows, 1 at the brows."""
+        weights = []
+        for brow in BROWS:
+            flat = landmarks[list(brow), :2].astype(np.float64)
+            middle = (flat.mean(axis=0) - self._eyes) @ self._axes.T / self._iod
+            offset = (face - middle + [0.0, BROW_ABOVE_IOD]) / BROW_SIGMA_IOD
+            weights.append(np.exp(-0.5 * (offset**2).sum(axis=-1)))
+        return np.asarray(np.clip(sum(weights), 0.0, 1.0))
 
     def _depth(
         self, landmarks: NDArray[np.float32], face: NDArray[np.float64]
@@ -189,7 +260,7 @@ def transforms_of(
     landmarks: NDArray[np.float32], moved: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """Return (n, 2, 3) canonical crop to frame: the photo's own, then the motion of the face."""
-    rigid = np.delete(np.arange(len(landmarks)), UPPER_LIDS)
+    rigid = np.delete(np.arange(len(landmarks)), np.concatenate(BROWS))
     flat = landmarks[rigid, :2].astype(np.float64)
     motions = np.stack([fit_similarity(flat, points[rigid, :2]) for points in moved])
     return compose(motions, canonical_to_photo(landmarks))

@@ -1,5 +1,6 @@
-"""Idle loop of a portrait: seamless, motionless around the head, with known landmarks."""
+"""Frames of a portrait: close to one another, motionless around the head, with known landmarks."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,19 +11,22 @@ from numpy.typing import NDArray
 
 from stabilizers.similarity import apply, invert
 from tests.warm.sample_videos import Picture, portrait
-from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
+from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, LID_TRANSFORMS, LIDS, Shown
+from warm.avatars.eyelids import close_lids
 from warm.face.finder import FaceFinder
 from warm.face.landmarks import eye_centres, lip_gap
 from warm.media.video import open_video
+from warm.motion.rail import LIFT, NOD
 from warm.prepare.idle.animate_photo import (
-    IdleClip,
+    BROWS,
+    AnimatedPhoto,
     ParallaxWarp,
     animate_photo,
     canonical_to_photo,
 )
 from warm.prepare.idle.blinks import EYES, EyelidPainter
 from warm.prepare.idle.close_photo import close_photo
-from warm.prepare.idle.motion import BLINK_STARTS_S, head_poses, lid_closures, loop_length
+from warm.prepare.idle.motion import PortraitMotion, portrait_motion
 
 pytestmark = pytest.mark.slow
 
@@ -41,26 +45,49 @@ def landmarks(photo: Picture, finder: FaceFinder) -> NDArray[np.float32]:
 
 
 @pytest.fixture(scope="module")
-def clip(photo: Picture, landmarks: NDArray[np.float32]) -> IdleClip:
-    return animate_photo(photo, landmarks, fps=FPS)
+def motion() -> PortraitMotion:
+    return portrait_motion(FPS)
 
 
-def test_the_last_frame_leads_into_the_first(clip: IdleClip) -> None:
-    frames = clip.frames.astype(np.int16)
-    steps = np.array([np.abs(b - a).mean() for a, b in pairwise(frames)])
-    assert len(frames) == 12 * FPS
-    assert np.abs(frames[0] - frames[-1]).mean() < np.quantile(steps, 0.9)
-    ends = np.abs(clip.landmarks[0] - clip.landmarks[-1]).max()
-    assert ends < 1.5 * np.abs(np.diff(clip.landmarks, axis=0)).max(axis=(1, 2)).max()
+@pytest.fixture(scope="module")
+def clip(photo: Picture, landmarks: NDArray[np.float32], motion: PortraitMotion) -> AnimatedPhoto:
+    return animate_photo(photo, landmarks, motion)
 
 
-def test_background_and_chest_never_move(clip: IdleClip, photo: Picture) -> None:
+def test_neighbours_on_the_curve_and_in_gestures_differ_little(
+    clip: AnimatedPhoto, motion: PortraitMotion
+) -> None:
+    curve = int(motion.gestures[0, 2])
+    points = clip.landmarks[..., :2]
+    iod = float(np.ptp(eye_centres(points[0])[:, 0]))
+    ring = [*range(curve), 0]
+    steps = [np.abs(points[b] - points[a]).mean() for a, b in pairwise(ring)]
+    assert max(steps) < 0.004 * iod
+    for _, junction, first, frames, _ in motion.gestures.tolist():
+        branch = [junction, *range(first, first + frames)]
+        assert max(np.abs(points[b] - points[a]).mean() for a, b in pairwise(branch)) < 0.02 * iod
+
+
+def test_a_nod_lowers_the_face_and_a_lift_raises_head_and_brows(
+    clip: AnimatedPhoto, motion: PortraitMotion
+) -> None:
+    brows = np.concatenate(BROWS)
+    for kind, junction, first, frames, _ in motion.gestures.tolist():
+        moved = clip.landmarks[first + frames - 1, :, 1] - clip.landmarks[junction, :, 1]
+        if kind == NOD:
+            assert moved[1] > 0.5
+        if kind == LIFT:
+            assert moved[1] < -0.5
+            assert moved[brows].mean() < moved[1] - 0.5
+
+
+def test_background_and_chest_never_move(clip: AnimatedPhoto, photo: Picture) -> None:
     away = np.ones(photo.shape[:2], bool)
     away[:330, 90:335] = False
     assert (clip.frames[:, away] == photo[away]).all()
 
 
-def test_the_head_moves_slightly(clip: IdleClip) -> None:
+def test_the_head_moves_slightly(clip: AnimatedPhoto) -> None:
     nose = clip.landmarks[:, 1, :2]
     assert 2 < np.ptp(nose, axis=0).max() < 20
 
@@ -75,7 +102,7 @@ def test_the_movement_fades_without_a_step(photo: Picture, landmarks: NDArray[np
     assert np.abs(np.diff(smooth[:, 5:-5], axis=1)).max() < 0.9
 
 
-def test_landmarks_agree_with_those_of_the_mesh(clip: IdleClip, finder: FaceFinder) -> None:
+def test_landmarks_agree_with_those_of_the_mesh(clip: AnimatedPhoto, finder: FaceFinder) -> None:
     seen, known = [], []
     for i in range(0, len(clip.frames), 12):
         seen.append(finder.find(clip.frames[i])[0].mesh.points[:, :2])
@@ -84,7 +111,7 @@ def test_landmarks_agree_with_those_of_the_mesh(clip: IdleClip, finder: FaceFind
     assert np.sqrt(((off - off.mean(axis=0)) ** 2).mean()) < 0.6
 
 
-def test_transforms_follow_the_head(clip: IdleClip) -> None:
+def test_transforms_follow_the_head(clip: AnimatedPhoto) -> None:
     eyes = apply(invert(clip.transforms), eye_centres(clip.landmarks))
     assert np.abs(eyes.mean(axis=1) - CANONICAL_EYES).max() < 2
     assert np.abs(eyes[:, 1, 0] - eyes[:, 0, 0] - CANONICAL_IOD).max() < 2
@@ -100,35 +127,35 @@ def test_a_zero_pose_returns_the_photo_unchanged(
 
 
 def test_frames_are_written_to_out_and_progress_is_reported(
-    photo: Picture, landmarks: NDArray[np.float32], clip: IdleClip
+    photo: Picture, landmarks: NDArray[np.float32], clip: AnimatedPhoto, motion: PortraitMotion
 ) -> None:
+    few = replace(motion, poses=motion.poses[:5], brows=motion.brows[:5])
     steps: list[tuple[int, int]] = []
-    out = np.zeros_like(clip.frames)
-    made = animate_photo(
-        photo, landmarks, fps=FPS, progress=lambda *step: steps.append(step), out=out
-    )
+    out = np.zeros_like(clip.frames[:5])
+    made = animate_photo(photo, landmarks, few, progress=lambda *step: steps.append(step), out=out)
     assert made.frames is out
-    assert (out == clip.frames).all()
-    assert steps == [(i + 1, 120) for i in range(120)]
+    assert (out == clip.frames[:5]).all()
+    assert steps == [(i + 1, 5) for i in range(5)]
 
 
-def test_a_loop_has_three_blinks_and_none_across_its_ends() -> None:
-    closure = lid_closures(25)
-    starts = np.flatnonzero((closure == 1) & (np.roll(closure, 1) < 1))
-    assert len(starts) == len(BLINK_STARTS_S) == 3
-    assert closure[0] == closure[-1] == 0
+def test_a_blink_hides_the_iris_in_every_pose(clip: AnimatedPhoto, motion: PortraitMotion) -> None:
+    extras = {LIDS: clip.lids, LID_TRANSFORMS: clip.lid_transforms}
+    shut = int(motion.closures.argmax()) + 1
+    for index in range(0, len(clip.frames), 30):
+        picture = clip.frames[index].copy()
+        close_lids(picture, extras, Shown(index, shut))
+        for upper, lower in EYES:
+            points = clip.landmarks[index]
+            rim = np.vstack([points[list(upper), :2], points[list(lower), :2]])
+            middle = rim.mean(axis=0).round().astype(int)
+            patch = (slice(middle[1] - 2, middle[1] + 2), slice(middle[0] - 4, middle[0] + 4))
+            assert picture[patch].mean() > clip.frames[index][patch].mean() + 30
 
 
-def test_a_blink_hides_the_iris(clip: IdleClip, landmarks: NDArray[np.float32]) -> None:
-    closure = lid_closures(FPS)
-    shut, opened = int(closure.argmax()), int(closure.argmax()) - 5
-    assert closure[shut] > 0.9
-    assert closure[opened] == 0
-    for upper, lower in EYES:
-        rim = np.vstack([landmarks[list(upper), :2], landmarks[list(lower), :2]])
-        middle = rim.mean(axis=0).round().astype(int)
-        patch = slice(middle[1] - 2, middle[1] + 2), slice(middle[0] - 4, middle[0] + 4)
-        assert clip.frames[shut][patch].mean() > clip.frames[opened][patch].mean() + 30
+def test_open_lids_leave_the_frame_as_it_is(clip: AnimatedPhoto) -> None:
+    picture = clip.frames[7].copy()
+    close_lids(picture, {LIDS: clip.lids, LID_TRANSFORMS: clip.lid_transforms}, Shown(7, 0))
+    assert (picture == clip.frames[7]).all()
 
 
 def test_a_blink_changes_only_the_lids(photo: Picture, landmarks: NDArray[np.float32]) -> None:
@@ -145,14 +172,6 @@ def test_a_blink_changes_only_the_lids(photo: Picture, landmarks: NDArray[np.flo
     assert (near[0] | near[1]).all()
     assert near[0].any()
     assert near[1].any()
-
-
-def test_head_sway_has_whole_cycles_and_zero_mean() -> None:
-    slow, fast = head_poses(5), head_poses(25)
-    assert len(fast) == loop_length(25) == 300
-    assert np.allclose(slow, fast[::5])
-    assert np.abs(fast.mean(axis=0)).max() < 1e-9
-    assert np.degrees(np.abs(fast[:, 0]).max()) < 2.7
 
 
 def test_a_photo_with_closed_lips_is_unchanged(
