@@ -137,9 +137,13 @@ class ClosingWarp:
         below = self._resample_to(to_pixels, self.guides[..., :1], box)
         soft = LIP_LINE_SOFT_PX / scale_of(warp.to_frame)
         weight = np.clip(0.5 + below / (2 * soft), 0, 1)[..., None]
-        upper = sample_at(picture, points + field[..., :2], cv2.INTER_CUBIC)
-        lower = sample_at(picture, points + field[..., 2:], cv2.INTER_CUBIC)
-        return np.asarray(upper + weight * (lower.astype(np.float32) - upper) + 0.5, np.uint8)
+        first, last = rows_of_both(weight)
+        upper = sample_at(picture, points[:last] + field[:last, :, :2], cv2.INTER_CUBIC)
+        lower = sample_at(picture, points[first:] + field[first:, :, 2:], cv2.INTER_CUBIC)
+        closed = np.concatenate([upper, lower[last - first :]])
+        above, below = upper[first:], lower[: last - first].astype(np.float32)
+        closed[first:last] = above + weight[first:last] * (below - above) + 0.5
+        return closed
 
     def _resample_to(
         self, to_pixels: NDArray[np.float64], grid: NDArray[np.float32], box: Box
@@ -192,6 +196,17 @@ def region(layout: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     low = np.array([mouth[0, 0] - SIDE_IOD * CANONICAL_IOD, layout[[2, 98, 327], 1].min() - 12])
     high = np.array([mouth[1, 0] + SIDE_IOD * CANONICAL_IOD, chin[1] + BELOW_IOD * CANONICAL_IOD])
     return low, high
+
+
+def rows_of_both(weight: NDArray[np.floating]) -> tuple[int, int]:
+    """Return the first row of the lower layer and the end of the rows of the upper one.
+
+    weight: (h, w, 1) of the lower layer. Each layer gets one row at least.
+    """
+    lower = np.flatnonzero((weight > 0).any(axis=(1, 2)))
+    upper = np.flatnonzero((weight < 1).any(axis=(1, 2)))
+    last = int(upper[-1]) + 1 if len(upper) else 1
+    return min(int(lower[0]) if len(lower) else last, last, len(weight) - 1), last
 
 
 def inner_lip_inset() -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from tests.warm.sample_videos import Picture, swaying
 from warm.face.finder import FaceFinder
 from warm.face.mesh import FaceMesh
 from warm.prepare.idle.close_video import MouthCloser, loan_amounts
+from warm.prepare.idle.closing_warp import rows_of_both
 from warm.prepare.idle.lower_face import INNER_LOWER, INNER_UPPER, LIPS
 from warm.prepare.idle.resting_lips import Sheet, line_contrast
 from warm.prepare.run import FACE_MODELS
@@ -96,3 +97,12 @@ def test_the_area_of_the_closed_lips_grows_with_the_opening_and_never_jumps() ->
     assert 0.2 < amounts[30] < 0.6
     assert amounts[12:24].min() > 0.8  # Open frames are covered up to their first and last one.
     assert np.abs(np.diff(amounts)).max() < 0.35
+
+
+def test_each_layer_of_the_closing_warp_covers_its_rows() -> None:
+    weight = np.clip(np.arange(-3, 5) / 2, 0, 1).reshape(-1, 1, 1)
+    first, last = rows_of_both(weight)
+    assert (weight[:first] == 0).all()
+    assert (weight[last:] == 1).all()
+    assert rows_of_both(np.zeros((4, 2, 1))) == (3, 4)
+    assert rows_of_both(np.ones((4, 2, 1))) == (0, 1)
