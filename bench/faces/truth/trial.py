@@ -15,6 +15,7 @@ from bench.faces.truth.painted_by_numbers import PaintedByNumbers
 from warm.avatars.avatar import AvatarBuild
 from warm.avatars.filmed_mouth import FilmedMouth
 from warm.avatars.recipe import PreparationSettings
+from warm.engines.viseme.learned.renderer import LearnedMouth
 from warm.engines.viseme.mouth import DrawnMouth
 from warm.engines.viseme.preparation import prepare_mouth
 from warm.face.attention_mesh import AttentionMesh
@@ -73,13 +74,18 @@ def open_trial(video: Path, hold_out: Callable[[int], NDArray[np.bool_]]) -> Ite
         held_out = hold_out(len(build.frames))
         # Frames that do not show the mouth are the ones that nothing learns from.
         build.filmed = replace(filmed, covered=filmed.covered | held_out)
-        data = prepare_mouth(build, AttentionMesh(FACE_MODELS))
+        ruler = AttentionMesh(FACE_MODELS)
+        data = prepare_mouth(build, ruler, "painted").data
+        prepared = prepare_mouth(build, ruler, "auto")
+        renderers: dict[str, Renderer] = {"painted": PaintedByNumbers(data, build, mesh)}
+        if prepared.learned is not None:
+            renderers["learned"] = LearnedMouth(prepared.data, prepared.learned, build.frames)
         yield Trial(
             build=build,
             filmed=filmed,
             held_out=held_out,
-            renderers={"painted": PaintedByNumbers(data, build, mesh)},
+            renderers=renderers,
             to_frame=data.to_frame,
             numbers=measure_numbers(filmed.landmarks, data.to_frame),
-            reason="the learned renderer is not part of this version.",
+            reason="" if prepared.learned is not None else prepared.report.reason,
         )

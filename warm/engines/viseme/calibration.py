@@ -108,6 +108,14 @@ def calibrate_kind(
     return table_of(np.median(drawn, axis=1), np.median(read, axis=1))
 
 
+def rescaled(tables: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    """Return tables by which OPEN = 1 measures `scale` times as much; they continue linearly."""
+    at = scale * np.linspace(0, LEVELS - 1, LEVELS)
+    low = np.minimum(at.astype(int), LEVELS - 2)
+    rows = tables[:, low] + (at - low) * (tables[:, low + 1] - tables[:, low])
+    return np.asarray(rows, np.float32)
+
+
 def frame_gains(
     mouth: MouthRenderer, landmarks: Floats32, ruler: FaceRuler, loop: Loop
 ) -> NDArray[np.float32]:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from stabilizers.blend import paste
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, AvatarBuild
-from warm.avatars.mouth_report import MouthChoice, MouthReport
-from warm.avatars.recipe import PreparationError
+from warm.avatars.mouth_report import MouthChoice
 from warm.engines.base import Patch, PatchRequest, ReadyPatches
 from warm.engines.viseme.audio_curves import mouth_track_from_audio
 from warm.engines.viseme.mouth import Mouth
@@ -21,7 +20,7 @@ from warm.engines.viseme.phoneme_curves import (
     mouth_track_from_phonemes,
     mouth_track_part,
 )
-from warm.engines.viseme.preparation import load_mouth, prepare_mouth, store_mouth
+from warm.engines.viseme.preparation import load_mouth, prepare_mouth
 from warm.engines.viseme.shape import FrameSpan, Shape
 from warm.engines.viseme.warp import PixelRect
 from warm.face.attention_mesh import AttentionMesh
@@ -71,22 +70,16 @@ class VisemeEngine:
 
         Raises FaceModelError, and PreparationError if the chosen mouth cannot be learned.
         """
-        build.mouth = MouthReport(kind="painted", reason=painted_reason(self._choice))
-        if self._choice == "learned":
-            raise PreparationError(
-                f"mouth is 'learned', but this mouth cannot be learned. {build.mouth.reason} "
-                "Use a talking video, or set mouth to 'auto' or 'painted'."
-            )
-        data = prepare_mouth(build, AttentionMesh(self._models))
-        store_mouth(data, build)
-        draw_examples(Mouth(data, build.frames), build)
+        prepared = prepare_mouth(build, AttentionMesh(self._models), self._choice)
+        prepared.store(build)
+        draw_examples(prepared.mouth(build.frames), build)
 
     def load_avatar(self, avatar: Avatar) -> None:
         """Load an avatar's mouth; raises AvatarOutdated if it was prepared for another version.
 
         Draws it once, which brings its pages into memory.
         """
-        mouth = Mouth(load_mouth(avatar), avatar.frames)
+        mouth = load_mouth(avatar)
         mouth.draw(0, np.full(len(Shape), 0.5, np.float32))
         self._mouths[avatar.id, avatar.digest] = mouth
 
@@ -122,13 +115,6 @@ class VisemeEngine:
         mouth = self._mouths[request.avatar.id, request.avatar.digest]
         drawn = mouth.draw(request.frame, request.features)
         return Patch(drawn.picture, drawn.mask, translation(drawn.rect))
-
-
-def painted_reason(choice: MouthChoice) -> str:
-    """Return the reason why a mouth is painted."""
-    if choice == "painted":
-        return "The settings ask for it."
-    return "A mouth is learned from talking videos only."
 
 
 def draw_examples(mouth: Mouth, build: AvatarBuild) -> None:

@@ -1,12 +1,13 @@
 """Preparation of an avatar's mouth: anatomy, displacement fields, textures and calibration."""
 
+from dataclasses import dataclass, replace
 from dataclasses import fields as fields_of
-from dataclasses import replace
 
 import numpy as np
 
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.filmed_mouth import FilmedMouth
+from warm.avatars.mouth_report import MouthChoice, MouthReport
 from warm.avatars.store import AvatarOutdated
 from warm.engines.viseme.anatomy import Anatomy, Floats, Pixels, build_anatomy
 from warm.engines.viseme.calibration import (
@@ -14,14 +15,21 @@ from warm.engines.viseme.calibration import (
     calibrate,
     frame_gains,
     identity_tables,
+    rescaled,
 )
 from warm.engines.viseme.displacement_fields import Region, build_displacement_fields
 from warm.engines.viseme.face_light import FaceLight
 from warm.engines.viseme.interior_textures import InteriorTextures
+from warm.engines.viseme.learned.data import LearnedData
+from warm.engines.viseme.learned.gate import mouth_report
+from warm.engines.viseme.learned.learning import learn
+from warm.engines.viseme.learned.renderer import LearnedMouth
+from warm.engines.viseme.learned.storage import load_learned, store_learned
 from warm.engines.viseme.lip_line import snap_to_dark_line
 from warm.engines.viseme.mouth import Mouth, MouthData
 from warm.engines.viseme.mouth_colours import MouthColours
 from warm.engines.viseme.own_colours import own_colours
+from warm.engines.viseme.shape import FULL_GAP_IOD
 from warm.installation import own_command
 
 PREFIX = "viseme_"
@@ -36,17 +44,55 @@ MASK_FROM, MASK_TO = 0.02, 0.25
 """The patch fades in where the fields' window is between these."""
 
 
-def prepare_mouth(build: AvatarBuild, ruler: FaceRuler) -> MouthData:
-    """Compute everything that drawing the avatar's mouth needs."""
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedMouth:
+    """The mouth of one avatar: painted, or learned."""
+
+    data: MouthData
+    learned: LearnedData | None
+    """None if the mouth is painted."""
+    report: MouthReport
+
+    def mouth(self, frames: Pixels) -> Mouth:
+        """Return the mouth, which draws on the avatar's frames (n, h, w, 3)."""
+        if self.learned is None:
+            return Mouth(self.data, frames)
+        return LearnedMouth(self.data, self.learned, frames)
+
+    def store(self, build: AvatarBuild) -> None:
+        """Write the mouth to the avatar's folder."""
+        for field, name in array_names().items():
+            build.write_array(name, getattr(self.data, field))
+        if self.learned is not None:
+            store_learned(self.learned, build)
+        build.mouth = self.report
+
+
+def prepare_mouth(build: AvatarBuild, ruler: FaceRuler, choice: MouthChoice) -> PreparedMouth:
+    """Compute everything that drawing the avatar's mouth needs.
+
+    Raises PreparationError if the mouth shall be learned and cannot be.
+    """
     anatomy = build_anatomy(build.landmarks, build.transforms, build.loop)
     anatomy = snap_to_dark_line(anatomy, build.frames)
+    report = mouth_report(build.filmed, anatomy, choice)
+    learned = None
+    if build.filmed is not None and report.kind == "learned":
+        learned = learn(anatomy, build, build.filmed)
     data = uncalibrated_mouth(anatomy, build.frames)
     if build.filmed is not None:
         data = with_own_colours(data, anatomy, build.frames, build.filmed)
-    tables = calibrate(Mouth(data, build.frames), build.landmarks, ruler)
-    data = replace(data, calibration=tables)
-    mouth = Mouth(data, build.frames)
-    return replace(data, gains=frame_gains(mouth, build.landmarks, ruler, build.loop))
+    return calibrated(PreparedMouth(data, learned, report), build, ruler)
+
+
+def calibrated(prepared: PreparedMouth, build: AvatarBuild, ruler: FaceRuler) -> PreparedMouth:
+    """Return the mouth with its tables and gains."""
+    tables = calibrate(prepared.mouth(build.frames), build.landmarks, ruler)
+    if prepared.learned is not None:
+        tables = rescaled(tables, float(prepared.learned.drive.full_gap) / FULL_GAP_IOD)
+    prepared = replace(prepared, data=replace(prepared.data, calibration=tables))
+    gains = frame_gains(prepared.mouth(build.frames), build.landmarks, ruler, build.loop)
+    return replace(prepared, data=replace(prepared.data, gains=gains))
 
 
 def uncalibrated_mouth(anatomy: Anatomy, frames: Pixels) -> MouthData:
@@ -112,14 +158,16 @@ def region_mask(region: Region) -> Pixels:
     return np.round(np.clip(faded, 0.0, 1.0) * 255).astype(np.uint8)
 
 
-def store_mouth(data: MouthData, build: AvatarBuild) -> None:
-    """Write the mouth to the avatar's folder."""
-    for field, name in array_names().items():
-        build.write_array(name, getattr(data, field))
+def load_mouth(avatar: Avatar) -> Mouth:
+    """Return the mouth that preparation stored; raises AvatarOutdated if an array is missing."""
+    data, learned = load_painted(avatar), load_learned(avatar)
+    if learned is None:
+        return Mouth(data, avatar.frames)
+    return LearnedMouth(data, learned, avatar.frames)
 
 
-def load_mouth(avatar: Avatar) -> MouthData:
-    """Read the mouth that `store_mouth` wrote; raises AvatarOutdated if an array is missing."""
+def load_painted(avatar: Avatar) -> MouthData:
+    """Read the arrays of a painted mouth, which a learned one needs, too."""
     names = array_names()
     if missing := sorted(set(names.values()) - set(avatar.extras)):
         words = ("prepare", "PHOTO_OR_VIDEO", "--avatar-id", avatar.id, "--force")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from warm.engines.viseme.anatomy import Floats, Floats32, Pixels
-from warm.engines.viseme.displacement_fields import Blendshape, Region
+from warm.engines.viseme.displacement_fields import Region
 
 STRIDE = 2
 """Step between the stored grid's nodes that are used at run time: the fields are smooth."""
@@ -44,9 +44,9 @@ class PixelRect:
 class BackwardWarp:
     """The blendshapes of one avatar as backward maps. Not thread-safe."""
 
-    def __init__(self, grid: Floats32, region: Region) -> None:
-        """`grid` (2, blendshapes, GRID, GRID, 2): see `DisplacementFields`."""
-        coarse = grid[:, :, ::STRIDE, ::STRIDE]
+    def __init__(self, grid: Floats32, region: Region, *, stride: int = STRIDE) -> None:
+        """`grid` (2, fields, size, size, 2): see `DisplacementFields`."""
+        coarse = grid[:, :, ::stride, ::stride]
         self._size = coarse.shape[2]
         to_reference = region.grid_to_reference(self._size)
         self._step = to_reference[[0, 1], [0, 1]]
@@ -55,7 +55,7 @@ class BackwardWarp:
         field = coarse / self._step.astype(np.float32)
         slope = np.gradient(field[..., 1], axis=2)[..., None]
         self._layers = [
-            np.ascontiguousarray(layer.reshape(len(Blendshape), -1))
+            np.ascontiguousarray(layer.reshape(len(layer), -1))
             for layer in np.concatenate([field, slope], axis=-1)
         ]
         self._pixels = np.zeros((0, 0, 2), np.float32)

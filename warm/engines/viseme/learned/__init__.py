@@ -1,0 +1,1 @@
+"""A mouth that is learned from the person's own footage."""

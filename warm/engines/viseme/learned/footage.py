@@ -1,0 +1,132 @@
+"""Footage in the reference: how each filmed frame moved the closed face, and what it showed."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stabilizers.interpolation import smoothstep
+from stabilizers.similarity import apply, compose, invert
+from warm.avatars.filmed_mouth import FilmedMouth
+from warm.engines.viseme.anatomy import (
+    LOWER_OUTER,
+    UPPER_OUTER,
+    Anatomy,
+    Floats,
+    Floats32,
+    Pixels,
+    smooth_along_loop,
+)
+from warm.engines.viseme.displacement_fields import Region, merge_outside_mouth
+from warm.engines.viseme.learned.atlas import Atlas
+
+NODES = 65
+"""Nodes per side of the grid of an opening."""
+WINDOW_FROM, WINDOW_TO = 1.25, 1.9
+"""Radii of the ellipses around the closed lips between which the lips' residual fades out."""
+RIM_FROM, RIM_TO = 1.3, 2.0
+"""Radii between which the skin's light is measured."""
+LIGHT_SMOOTH_FRAMES, LIGHT_RANGE = 1.5, (0.85, 1.15)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opening:
+    """The move from the closed to the filmed face of one frame, IOD."""
+
+    grid: Floats32
+    """(2, NODES, NODES, 2) of the upper and the lower layer over the region."""
+    lip_line: Floats32
+    """(2, LIP_LINE_POINTS, 2) the same along the lip line."""
+
+
+class Footage:
+    """The filmed frames of one avatar, seen from its reference."""
+
+    def __init__(self, anatomy: Anatomy, closed: Pixels, filmed: FilmedMouth) -> None:
+        """`closed`: (n, h, w, 3) the avatar's frames."""
+        self.anatomy, self._closed, self._filmed = anatomy, closed, filmed
+        self.region = Region.of(anatomy)
+        self._nodes = self.region.nodes(NODES)
+        targets = np.concatenate([self._nodes, anatomy.lip_line])
+        self._targets, self._window = targets, self.region.window(targets)[:, None]
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self._closed)
+
+    def opening(self, i: int) -> Opening:
+        """Return the move of frame `i`."""
+        upper, lower = self._moves(i, self._targets)
+        lower = merge_outside_mouth(upper, lower, self._targets, self.anatomy)
+        both = np.stack([upper * self._window, lower * self._window]).astype(np.float32)
+        count = NODES * NODES
+        return Opening(both[:, :count].reshape(2, NODES, NODES, 2), both[:, count:])
+
+    def lips(self, i: int, atlas: Atlas) -> Floats32:
+        """(h, w, 3) frame `i` with its mouth closed by the warp alone, minus the avatar's frame."""
+        nodes = atlas.nodes()
+        points = nodes.reshape(-1, 2).astype(np.float64)
+        upper, lower = self._moves(i, points)
+        lower = merge_outside_mouth(upper, lower, points, self.anatomy)
+        below = (points[:, 1] > np.interp(points[:, 0], *self.anatomy.lip_line.T))[:, None]
+        moved = points + np.where(below, lower, upper)
+        to_frame = self.anatomy.to_frame[i]
+        filmed = sample(self._filmed.frames[i], apply(to_frame, moved).reshape(nodes.shape))
+        closed = sample(self._closed[i], apply(to_frame, points).reshape(nodes.shape))
+        return filmed - closed
+
+    def inside(self, i: int, atlas: Atlas) -> Floats32:
+        """(h, w, 3) frame `i` as filmed, fixed to the skull."""
+        matrix = compose(self.anatomy.to_frame[i], atlas.to_reference)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        picture = cv2.warpAffine(
+            self._filmed.frames[i], matrix, atlas.size, flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+        return picture.astype(np.float32)
+
+    def light(self, atlas: Atlas) -> Floats32:
+        """(n, 3) light on the skin around the lips of each frame, relative to the median frame."""
+        radius = lip_radius(self.anatomy, atlas.nodes())
+        rim = (radius > RIM_FROM) & (radius < RIM_TO)
+        means = []
+        for picture, to_frame in zip(self._closed, self.anatomy.to_frame, strict=True):
+            points = apply(to_frame, atlas.nodes()[rim][::5].astype(np.float64))
+            means.append(sample(picture, points[None])[0].mean(axis=0))
+        level = smooth_along_loop(np.array(means), "pingpong", LIGHT_SMOOTH_FRAMES)
+        return np.clip(level / np.median(level, axis=0), *LIGHT_RANGE).astype(np.float32)
+
+    def _moves(self, i: int, points: Floats) -> tuple[Floats, Floats]:
+        """(k, 2) moves of points (k, 2) of the upper and of the lower layer, IOD."""
+        to_frame = self.anatomy.to_frame[i]
+        to_grid = compose(
+            invert(compose(self._filmed.to_frame[i], self._filmed.grid_to_layout)), to_frame
+        )
+        at = apply(to_grid, points).astype(np.float32)[None]
+        field = cv2.remap(
+            self._filmed.opening_field(i), at, np.empty(0), cv2.INTER_LINEAR, borderValue=0
+        )[0]
+        inverse = np.linalg.inv(to_frame[:, :2]).T
+        return field[:, :2] @ inverse, field[:, 2:] @ inverse
+
+
+def sample(picture: Pixels, points: Floats) -> Floats32:
+    """(h, w, 3) a picture at frame pixels (h, w, 2)."""
+    at = points.astype(np.float32)
+    read = cv2.remap(picture, at, np.empty(0), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(read, np.float32)
+
+
+def lip_radius(anatomy: Anatomy, points: Floats32) -> Floats:
+    """(…) 1 on the ellipse around the closed lips."""
+    lips = anatomy.points[np.concatenate([UPPER_OUTER, LOWER_OUTER])]
+    low, high = lips.min(axis=0), lips.max(axis=0)
+    return np.asarray(np.linalg.norm((points - (low + high) / 2) / ((high - low) / 2), axis=-1))
+
+
+def lips_window(anatomy: Anatomy, atlas: Atlas) -> Floats32:
+    """(h, w) 1 on the lips, 0 at the atlas' border."""
+    nodes = atlas.nodes()
+    fade = (WINDOW_TO - lip_radius(anatomy, nodes)) / (WINDOW_TO - WINDOW_FROM)
+    corner = nodes[-1, -1] - nodes[0, 0]
+    edge = np.minimum(nodes - nodes[0, 0], corner - (nodes - nodes[0, 0])).min(axis=-1)
+    return (smoothstep(fade) * smoothstep(edge / 0.05)).astype(np.float32)
