@@ -7,18 +7,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.faces.contact_sheet import (
-    VISEMES,
-    WIDTH_PX,
-    crop_lower_face,
-    grid,
-    labelled_mouth,
-    phoneme_label,
-    shape_weights,
-)
+from bench.faces.contact_sheet import VISEMES, WIDTH_PX, grid, phoneme_label, shape_weights
 from bench.faces.gallery.film import FaceFilm
 from bench.faces.gallery.source_face import SourceFace
+from stabilizers.blend import paste
 from warm.avatars.avatar import Avatar
+from warm.engines.base import PatchRequest
 from warm.face.landmarks import eye_centres, inter_ocular
 
 FRAME_STEP = 3
@@ -26,8 +20,8 @@ LARGEST_PICTURES = 60
 """Pictures of the film in a sheet."""
 IDLE_PICTURES = 6
 BLINK_FRAMES = 12
-EYES_IOD = (0.95, 0.45, 0.45)
-"""Extent of a picture of the eyes: to each side of their middle, above it and below it."""
+MOUTH_IOD, EYES_IOD = (0.80, 0.62, 0.78), (0.95, 0.45, 0.45)
+"""Extent of a picture of mouth or eyes: to each side of their middle, above it and below it."""
 COMPARED = (64, 32)
 """Width and height at which pictures of the eyes are compared."""
 
@@ -47,9 +41,9 @@ def source_row(film: FaceFilm, source: SourceFace) -> Picture:
     """Return the mouth of the source, next to mouths of the loop at rest."""
     avatar = film.avatar
     chosen = np.linspace(0, len(avatar.frames) - 1, IDLE_PICTURES - 1).astype(int)
-    cells = [labelled(crop_lower_face(source.picture, source.points), "source")]
+    cells = [labelled(crop_mouth(source.picture, source.points), "source")]
     for i in chosen:
-        cell = crop_lower_face(avatar.frames[i], avatar.landmarks[i])
+        cell = crop_mouth(avatar.frames[i], avatar.landmarks[i])
         cells.append(labelled(cell, f"loop {i}"))
     return grid(cells)
 
@@ -58,10 +52,18 @@ def viseme_rows(film: FaceFilm) -> Picture:
     """Return the visemes on the first frame of the loop."""
     return grid(
         [
-            labelled_mouth(film.avatar, film.engine, 0, shape_weights(weights), name)
+            labelled(crop_mouth(draw(film, shape_weights(weights)), film.avatar.landmarks[0]), name)
             for name, weights in VISEMES.items()
         ]
     )
+
+
+def draw(film: FaceFilm, shape: NDArray[np.float32]) -> Picture:
+    """Return the first frame of the loop with the mouth in a shape (7,)."""
+    picture = np.array(film.avatar.frames[0])
+    (patch,) = film.engine.submit([PatchRequest(film.avatar, 0, shape)]).patches()
+    paste(picture, patch.picture, patch.mask, patch.to_frame)
+    return picture
 
 
 def film_rows(film: FaceFilm) -> Picture:
@@ -71,7 +73,7 @@ def film_rows(film: FaceFilm) -> Picture:
     for frame, picture in enumerate(film.pictures()):
         if frame in wanted and len(cells) < LARGEST_PICTURES:
             points = film.avatar.landmarks[film.avatar.index_at(frame)]
-            cells.append(labelled(crop_lower_face(picture, points), wanted[frame]))
+            cells.append(labelled(crop_mouth(picture, points), wanted[frame]))
     return grid(cells)
 
 
@@ -101,14 +103,30 @@ def eye_rows(avatar: Avatar) -> list[Picture]:
 def crop_eyes(avatar: Avatar, i: int) -> Picture:
     """Return the eyes of a frame, WIDTH_PX wide."""
     points = avatar.landmarks[i]
-    side, above, below = (part * float(inter_ocular(points)) for part in EYES_IOD)
-    x, y = eye_centres(points).mean(axis=0)
+    return crop(avatar.frames[i], eye_centres(points).mean(axis=0), EYES_IOD, points)
+
+
+def crop_mouth(picture: Picture, points: NDArray[np.float32]) -> Picture:
+    """Return the mouth of a face with (468, 3) landmarks, WIDTH_PX wide."""
+    return crop(picture, points[[61, 291], :2].mean(axis=0), MOUTH_IOD, points)
+
+
+def crop(
+    picture: Picture,
+    middle: NDArray[np.floating],
+    extent_iod: tuple[float, float, float],
+    points: NDArray[np.float32],
+) -> Picture:
+    """Return the part around `middle`, WIDTH_PX wide; border pixels are repeated outside."""
+    side, above, below = (part * float(inter_ocular(points)) for part in extent_iod)
+    x, y = (float(value) for value in middle)
     scale = WIDTH_PX / (2 * side)
     matrix = np.array([[scale, 0, (side - x) * scale], [0, scale, (above - y) * scale]])
     size = (WIDTH_PX, round((above + below) * scale))
     flags, border = cv2.INTER_CUBIC, cv2.BORDER_REPLICATE
-    crop = cv2.warpAffine(avatar.frames[i], matrix, size, flags=flags, borderMode=border)
-    return np.asarray(crop, np.uint8)
+    return np.asarray(
+        cv2.warpAffine(picture, matrix, size, flags=flags, borderMode=border), np.uint8
+    )
 
 
 def labelled(picture: Picture, text: str) -> Picture:
