@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from warm.avatars.filmed_mouth import FilmedMouth
 from warm.avatars.mouth_report import MouthReport
+from warm.avatars.shown_mouth import ShownMouth
 
 CANONICAL_SIZE = 256
 """Side of the upright crop of the face, pixels."""
@@ -104,6 +105,8 @@ class AvatarBuild:
     """Report of the engine about its mouth; stored in the manifest."""
     filmed: FilmedMouth | None = None
     """The mouth as filmed; None for a photo."""
+    shown: ShownMouth | None = None
+    """The mouth as the photo shows it; None for a video."""
     spoken: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     """Frames (h, w, 3) that the engine drew while preparing, by the sound they show; for the
     preview."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from session.film import SAMPLE_RATE_HZ
 from stabilizers.settings import TrackSettings
 
-ENGINES = {"viseme": 8, "musetalk": 1}
+ENGINES = {"viseme": 9, "musetalk": 1}
 """Every engine, with the version of its prepared data: a higher one makes avatars outdated."""
 
 RECIPE = 7

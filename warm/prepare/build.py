@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from warm.avatars.avatar import AvatarBuild, Loop
 from warm.avatars.recipe import PreparationSettings
+from warm.avatars.shown_mouth import ShownMouth
 from warm.avatars.verdict import Verdict
 from warm.engines.base import Engine
 from warm.face.finder import FaceFinder
@@ -84,6 +85,7 @@ def build_from_photo(portrait: Portrait, job: PreparationJob) -> AvatarBuild:
         photo.landmarks,
         "forward",
         {},
+        shown=ShownMouth(portrait.picture, portrait.landmarks),
     )
     build.write_array("idle_path", motion.path)
     build.write_array("gestures", motion.gestures)

@@ -8,8 +8,8 @@ import numpy as np
 from warm.engines.viseme.anatomy import Floats, Floats32, Pixels
 from warm.engines.viseme.blend_weights import clipped, jaw_drop
 from warm.engines.viseme.displacement_fields import Blendshape
-from warm.engines.viseme.interior_textures import reference_to_texture
 from warm.engines.viseme.shape import Shape
+from warm.engines.viseme.texture_canvas import UPPER_TEETH_IOD, reference_to_texture
 from warm.engines.viseme.warp import SHIFT_BITS, PixelRect
 
 SUPERSAMPLING = 4
@@ -44,7 +44,7 @@ class InteriorPose:
         return cls(
             tongue=0.70 * jaw - 0.01 - tip * (0.03 + 0.50 * jaw),
             lower_teeth=0.026 + jaw + 0.06 * pucker,
-            upper_teeth=0.042 - 0.08 * pucker,
+            upper_teeth=UPPER_TEETH_IOD - 0.08 * pucker,
         )
 
 

@@ -4,9 +4,8 @@ Each is drawn once per avatar, at about the avatar's own resolution, as a small 
 opacity. A frame only moves it, shades it and clips it to the opening. Lengths are in IOD.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,13 +13,8 @@ from stabilizers.interpolation import smoothstep
 from warm.engines.viseme.anatomy import Floats, Floats32
 from warm.engines.viseme.face_light import FaceLight
 from warm.engines.viseme.mouth_colours import MouthColours
-
-OVERSAMPLE = 4
-"""Drawn pixels per side for each pixel of the finished texture."""
-HALF_WIDTH, TOP, BOTTOM = 0.50, -0.20, 0.24
-"""Rectangle of a texture around its own origin."""
-SIDE_LIMIT = 0.25
-"""Limit of the difference between the light at the side and in the middle, a logarithm."""
+from warm.engines.viseme.own_teeth import OwnTeeth
+from warm.engines.viseme.texture_canvas import OVERSAMPLE, TOP, Canvas
 
 UPPER_TEETH = (0.135, 0.104, 0.094, 0.068, 0.048, 0.030)
 LOWER_TEETH = (0.086, 0.094, 0.090, 0.070, 0.052, 0.035)
@@ -36,48 +30,17 @@ ARCH_HALF_WIDTH, ARCH_DARKEST = 0.46, 0.22
 CONTACT_SHADOW = 0.26
 """Depth of the shadow between two teeth: little light is lost where they touch."""
 
+SEEN_LIGHT = 0.95
+"""Light on teeth that a photo shows, relative to full light."""
+OWN_LOOK = (0.72, 1.25)
+"""Range of the own teeth relative to painted ones of their colour: no glare, no holes."""
+OWN_EDGE_IOD = (-0.012, 0.06)
+"""Range of the biting edge of own teeth below that of painted ones: its distance from the closed
+lips is not certain, because they had to be closed."""
+COLUMN_FADE_IOD, UNDER_LIP_FADE_IOD = 0.02, 0.04
+"""Own teeth fade into the painted row over these distances, across and upwards."""
 LOWER_LIGHT = 0.82
 """Light on the lower teeth, which stand behind the lower lip, relative to the upper ones."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Canvas:
-    """Coordinates of one texture's pixels, finer than the frame's."""
-
-    x: Floats
-    y: Floats
-    """(h, w) IOD around the texture's origin."""
-    scale: float
-    """Pixels of the finished texture per IOD."""
-
-    @classmethod
-    def of(cls, scale: float, sides: tuple[float, float]) -> "Canvas":
-        """Create the canvas of a finished texture of `scale` pixels per IOD.
-
-        `sides`: widths of its left and right half, relative to a face seen from the front.
-        """
-        fine = scale * OVERSAMPLE
-        width = OVERSAMPLE * round(2 * HALF_WIDTH * scale)
-        height = OVERSAMPLE * round((BOTTOM - TOP) * scale)
-        x = (np.arange(width) + 0.5) / fine - HALF_WIDTH
-        y = (np.arange(height) + 0.5) / fine + TOP
-        across, down = np.meshgrid(np.where(x < 0, x / sides[0], x / sides[1]), y)
-        return cls(across, down, scale)
-
-    def side_light(self, light: FaceLight) -> Floats:
-        """(h, w) light relative to that in the middle: more on the side that it comes from."""
-        return np.asarray(np.exp(np.clip(light.slope * self.x, -SIDE_LIMIT, SIDE_LIMIT)))
-
-    def finish(self, colour: Floats, opacity: Floats) -> Floats32:
-        """(h, w, 4) float32 at the finished size; colours continue into the transparent parts."""
-        stack = np.dstack([colour, opacity]).astype(np.float32)
-        size = (stack.shape[1] // OVERSAMPLE, stack.shape[0] // OVERSAMPLE)
-        return np.asarray(cv2.resize(stack, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def reference_to_texture(scale: float) -> Floats:
-    """(2, 3) IOD around a texture's origin to its pixels."""
-    return np.array([[scale, 0.0, HALF_WIDTH * scale - 0.5], [0.0, scale, -TOP * scale - 0.5]])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,11 +56,21 @@ class InteriorTextures:
 
     @classmethod
     def paint(
-        cls, scale: float, colours: MouthColours, light: FaceLight, sides: tuple[float, float]
+        cls,
+        scale: float,
+        colours: MouthColours,
+        light: FaceLight,
+        sides: tuple[float, float],
+        own: OwnTeeth | None = None,
     ) -> "InteriorTextures":
-        """Paint at `scale` pixels per IOD; `sides` as in `Canvas.of`."""
+        """Paint at `scale` pixels per IOD; `sides` as in `Canvas.of`.
+
+        The upper row takes the look of the person's `own` teeth if they were seen.
+        """
+        if own:
+            colours = replace(colours, teeth=np.minimum(own.typical / SEEN_LIGHT, 250.0))
         return cls(
-            upper_teeth=teeth_texture(scale, colours, light, sides, upper=True),
+            upper_teeth=teeth_texture(scale, colours, light, sides, upper=True, own=own),
             lower_teeth=teeth_texture(scale, colours, light, sides, upper=False),
             tongue=tongue_texture(scale, colours, light, sides),
             cavity=colours.cavity.astype(np.float32),
@@ -111,17 +84,51 @@ def teeth_texture(
     sides: tuple[float, float],
     *,
     upper: bool,
+    own: OwnTeeth | None = None,
 ) -> Floats32:
     """(h, w, 4) a row of teeth, with its biting edge at the height of the origin.
 
-    `sides` as in `Canvas.of`.
+    `sides` as in `Canvas.of`. With `own` teeth the edge is where theirs is.
     """
     canvas = Canvas.of(scale, sides)
     row = TeethRow.of(canvas, upper=upper)
+    if own:
+        lower = own_edge(own, row, canvas)
+        believed = min(max(lower, OWN_EDGE_IOD[0]), OWN_EDGE_IOD[1])
+        row, own = row.lowered(believed), own.lowered((believed - lower) * scale)
     colour = colours.teeth * row.shade()[..., None]
     gum = smoothstep((row.height - row.gum_line()) / 0.02)[..., None]
     colour += gum * (colours.gums * arch_light(row.across)[..., None] - colour)
-    return canvas.finish(colour * canvas.side_light(light)[..., None], row.opacity())
+    painted = canvas.finish(colour * canvas.side_light(light)[..., None], row.opacity())
+    return with_own_teeth(painted, own, scale) if own else painted
+
+
+def own_edge(own: OwnTeeth, row: "TeethRow", canvas: Canvas) -> float:
+    """How much lower the biting edge of the own teeth is than that of the painted row, IOD."""
+    columns = np.flatnonzero(own.columns)
+    fine = canvas.scale * OVERSAMPLE
+    painted = TOP + (row.height > 0)[:, columns * OVERSAMPLE].sum(axis=0) / fine
+    lower = float(np.median(TOP + own.bottom[columns] / canvas.scale - painted))
+    return max(lower, 0.0) if own.is_edge_hidden else lower
+
+
+def with_own_teeth(painted: Floats32, own: OwnTeeth, scale: float) -> Floats32:
+    """(h, w, 4) the painted row with the look of the own teeth where they were seen.
+
+    Their columns continue under the lip with the colour of their upper end, which fades into the
+    painted row.
+    """
+    rows = np.arange(len(painted), dtype=np.float64)[:, None]
+    near = own.nearness(COLUMN_FADE_IOD * scale)
+    below = smoothstep(1 - (own.top - rows) / (UNDER_LIP_FADE_IOD * scale))
+    row = painted[..., :3].astype(np.float64)
+    look = np.clip(own.extended() / SEEN_LIGHT / np.maximum(row, 1.0), *OWN_LOOK)
+    mixed = row * (1 + (near * below)[..., None] * (look - 1))
+    opacity = painted[..., 3].astype(np.float64)
+    if not own.is_edge_hidden:
+        edge = smoothstep((own.bottom - rows) / (0.014 * scale) + 0.5)
+        opacity += near * (edge - opacity)
+    return np.dstack([np.minimum(mixed, 255.0), opacity]).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,6 +158,10 @@ class TeethRow:
         edge = 0.5 * (step + np.asarray(steps)[index]) + corner + 0.10 * across**2
         height = canvas.y * (-1.0 if upper else 1.0) - edge
         return cls(upper, across, index, place, height)
+
+    def lowered(self, shift: float) -> "TeethRow":
+        """The same row further down the face, IOD."""
+        return replace(self, height=self.height + (shift if self.upper else -shift))
 
     def opacity(self) -> Floats:
         """0…1: the teeth, with a soft biting edge and soft ends of the row."""

@@ -27,7 +27,7 @@ LIPS = (
 )
 """Landmarks around the upper and the lower lip."""
 
-TEETH_OF_EYES, TEETH_OF_SKIN = 1.1, (0.92, 1.8)
+TEETH_OF_EYES, TEETH_OF_SKIN = 1.15, (1.0, 1.8)
 """Luma of teeth relative to the whites of the eyes, and its range relative to lit skin. Dark skin
 has the same teeth as fair skin in the same light; eyes may be hidden or half closed."""
 GUMS_LUMA, TONGUE_LUMA, CAVITY_LUMA = 0.62, 0.60, 0.155

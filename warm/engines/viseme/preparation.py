@@ -8,6 +8,7 @@ import numpy as np
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.filmed_mouth import FilmedMouth
 from warm.avatars.mouth_report import MouthChoice, MouthReport
+from warm.avatars.shown_mouth import ShownMouth
 from warm.avatars.store import AvatarOutdated
 from warm.engines.viseme.anatomy import Anatomy, Floats, Pixels, build_anatomy
 from warm.engines.viseme.calibration import (
@@ -29,6 +30,7 @@ from warm.engines.viseme.lip_line import snap_to_dark_line
 from warm.engines.viseme.mouth import Mouth, MouthData
 from warm.engines.viseme.mouth_colours import MouthColours
 from warm.engines.viseme.own_colours import own_colours
+from warm.engines.viseme.own_teeth import OwnTeeth, find_own_teeth, photo_to_texture
 from warm.engines.viseme.shape import FULL_GAP_IOD
 from warm.installation import own_command
 
@@ -82,6 +84,8 @@ def prepare_mouth(build: AvatarBuild, ruler: FaceRuler, choice: MouthChoice) -> 
     data = uncalibrated_mouth(anatomy, build.frames)
     if build.filmed is not None:
         data = with_own_colours(data, anatomy, build.frames, build.filmed)
+    if build.shown is not None:
+        data = with_own_teeth(data, anatomy, build, build.shown, ruler)
     return calibrated(PreparedMouth(data, learned, report), build, ruler)
 
 
@@ -134,16 +138,35 @@ def with_own_colours(
     return data if own is None else painted(own)
 
 
+def with_own_teeth(
+    data: MouthData, anatomy: Anatomy, build: AvatarBuild, shown: ShownMouth, ruler: FaceRuler
+) -> MouthData:
+    """Return the mouth with the upper teeth that the photo shows, if it shows enough of them."""
+    frame, scale = build.frames[0], float(data.scale)
+    colours = MouthColours.of(anatomy, frame, FaceLight.of(anatomy, frame))
+    refined = ruler.track(shown.picture, shown.landmarks).points
+    to_texture = photo_to_texture(shown, build.landmarks[0], anatomy, scale)
+    own = find_own_teeth(shown.picture, refined, to_texture, colours, scale)
+    if own is None:
+        return data
+    interior = paint_interior(anatomy, frame, own=own)
+    return replace(data, **{name: getattr(interior, name) for name in TEXTURES})
+
+
 def paint_interior(
-    anatomy: Anatomy, frame: Pixels, colours: MouthColours | None = None
+    anatomy: Anatomy,
+    frame: Pixels,
+    colours: MouthColours | None = None,
+    own: OwnTeeth | None = None,
 ) -> InteriorTextures:
     """Paint the mouth's interior in the light of the avatar's first frame.
 
-    Without `colours` they are derived from the same frame.
+    Without `colours` they are derived from the same frame; the upper row looks like the person's
+    `own` teeth if they were seen.
     """
     light = FaceLight.of(anatomy, frame)
     colours = colours or MouthColours.of(anatomy, frame, light)
-    return InteriorTextures.paint(pixels_per_iod(anatomy), colours, light, anatomy.sides)
+    return InteriorTextures.paint(pixels_per_iod(anatomy), colours, light, anatomy.sides, own)
 
 
 def pixels_per_iod(anatomy: Anatomy) -> float:

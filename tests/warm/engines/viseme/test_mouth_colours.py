@@ -11,10 +11,11 @@ from tests.warm.portraits import Picture, build_portrait, mouth_shape, portrait
 from warm.avatars.avatar import AvatarBuild
 from warm.engines.viseme.anatomy import Anatomy, Floats, build_anatomy
 from warm.engines.viseme.face_light import FaceLight, light_slope
+from warm.engines.viseme.interior_textures import InteriorTextures
 from warm.engines.viseme.mouth import Mouth
 from warm.engines.viseme.mouth_colours import MouthColours, chromaticity
 from warm.engines.viseme.picture_tone import PictureTone, luma
-from warm.engines.viseme.preparation import paint_interior, uncalibrated_mouth
+from warm.engines.viseme.preparation import uncalibrated_mouth
 
 SPOKEN = [
     mouth_shape(open=1.0),
@@ -44,7 +45,7 @@ def painted(anatomy: Anatomy) -> Callable[[Picture], list[Picture]]:
     data = uncalibrated_mouth(anatomy, portrait()[None])
 
     def draw(picture: Picture) -> list[Picture]:
-        own = asdict(paint_interior(anatomy, picture))
+        own = asdict(interior_of(anatomy, picture))
         mouth = Mouth(replace(data, **own), picture[None])
         return [mouth.draw(0, shape).picture for shape in SPOKEN]
 
@@ -53,6 +54,11 @@ def painted(anatomy: Anatomy) -> Callable[[Picture], list[Picture]]:
 
 def colours_of(anatomy: Anatomy, picture: Picture) -> MouthColours:
     return MouthColours.of(anatomy, picture, FaceLight.of(anatomy, picture))
+
+
+def interior_of(anatomy: Anatomy, picture: Picture) -> InteriorTextures:
+    light = FaceLight.of(anatomy, picture)
+    return InteriorTextures.paint(83.0, colours_of(anatomy, picture), light, anatomy.sides)
 
 
 def grey() -> Picture:
@@ -135,7 +141,7 @@ def test_light_from_one_side_lights_that_side_of_the_teeth(anatomy: Anatomy) -> 
     ramp = np.interp(np.arange(portrait().shape[1]), [170, 370], [1.0, 0.35])[None, :, None]
     lit = np.round(portrait() * ramp).astype(np.uint8)
     assert FaceLight.of(anatomy, lit).slope < FaceLight.of(anatomy, portrait()).slope - 0.2
-    teeth = paint_interior(anatomy, lit).upper_teeth
+    teeth = interior_of(anatomy, lit).upper_teeth
     middle = teeth.shape[1] // 2
     left, right = (
         half[half[..., 3] > 0.9][:, 1].mean() for half in (teeth[:, :middle], teeth[:, middle:])
