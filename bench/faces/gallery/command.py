@@ -23,7 +23,7 @@ from bench.faces.gallery.face_figures import face_figures
 from bench.faces.gallery.face_sheet import write_sheet
 from bench.faces.gallery.film import make_film
 from bench.faces.gallery.report import FaceResult, write_report
-from bench.faces.gallery.rulers import open_rulers
+from bench.faces.gallery.rulers import PLAIN, open_rulers
 from bench.faces.gallery.source_face import measure_source
 from bench.faces.gallery.tracked_film import track_film
 from warm.avatars.recipe import PreparationError
@@ -95,7 +95,7 @@ def measure_face(source: Path, out: Path, seconds: float, start_s: float) -> Fac
         original = measure_source(source, film.avatar, FACE_MODELS)
         tracked = track_film(film, open_rulers(FACE_MODELS))
         sheet = Path("sheets") / f"{source.name}.png"
-        write_sheet(film, original, out / sheet)
+        write_sheet(film, original, tracked.landmarks[PLAIN], out / sheet)
         return FaceResult(
             file=source.name,
             status="measured",

@@ -1,4 +1,4 @@
-"""Contact sheet of one face: source, visemes, the decoded film, the loop at rest and a blink."""
+"""Contact sheet of one face: source, loop and visemes, then the decoded film with its eyes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,6 @@ from bench.faces.contact_sheet import VISEMES, WIDTH_PX, grid, phoneme_label, sh
 from bench.faces.gallery.film import FaceFilm
 from bench.faces.gallery.source_face import SourceFace
 from stabilizers.blend import paste
-from warm.avatars.avatar import Avatar
 from warm.engines.base import PatchRequest
 from warm.face.landmarks import eye_centres, inter_ocular
 
@@ -19,7 +18,7 @@ FRAME_STEP = 3
 LARGEST_PICTURES = 60
 """Pictures of the film in a sheet."""
 IDLE_PICTURES = 6
-BLINK_FRAMES = 12
+WHOLE_PICTURES, BLINK_FRAMES = 6, 12
 MOUTH_IOD, EYES_IOD = (0.80, 0.62, 0.78), (0.95, 0.45, 0.45)
 """Extent of a picture of mouth or eyes: to each side of their middle, above it and below it."""
 COMPARED = (64, 32)
@@ -28,9 +27,11 @@ COMPARED = (64, 32)
 Picture = NDArray[np.uint8]
 
 
-def write_sheet(film: FaceFilm, source: SourceFace, path: Path) -> None:
-    """Write the sheet as PNG."""
-    parts = [source_row(film, source), viseme_rows(film), film_rows(film), *eye_rows(film.avatar)]
+def write_sheet(
+    film: FaceFilm, source: SourceFace, landmarks: NDArray[np.float32], path: Path
+) -> None:
+    """Write the sheet as PNG; `landmarks` (n, 468, 3) are those of the decoded pictures."""
+    parts = [source_row(film, source), viseme_rows(film), *film_rows(film, landmarks)]
     width = max(part.shape[1] for part in parts)
     padded = [np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0))) for part in parts]
     if not cv2.imwrite(str(path), np.vstack(padded)):
@@ -66,15 +67,21 @@ def draw(film: FaceFilm, shape: NDArray[np.float32]) -> Picture:
     return picture
 
 
-def film_rows(film: FaceFilm) -> Picture:
-    """Return every third decoded picture of the film's speech."""
+def film_rows(film: FaceFilm, landmarks: NDArray[np.float32]) -> list[Picture]:
+    """Return every third mouth of the film's speech, whole pictures, and the eyes in a blink."""
     wanted = dict(labelled_frames(film))
-    cells: list[Picture] = []
-    for frame, picture in enumerate(film.pictures()):
-        if frame in wanted and len(cells) < LARGEST_PICTURES:
-            points = film.avatar.landmarks[film.avatar.index_at(frame)]
-            cells.append(labelled(crop_mouth(picture, points), wanted[frame]))
-    return grid(cells)
+    whole_at = set(np.linspace(0, len(landmarks) - 1, WHOLE_PICTURES).astype(int).tolist())
+    mouths: list[Picture] = []
+    whole: list[Picture] = []
+    eyes: list[Picture] = []
+    for frame, (picture, points) in enumerate(zip(film.pictures(), landmarks, strict=False)):
+        eyes.append(crop(picture, eye_centres(points).mean(axis=0), EYES_IOD, points))
+        if frame in wanted and len(mouths) < LARGEST_PICTURES:
+            mouths.append(labelled(crop_mouth(picture, points), wanted[frame]))
+        if frame in whole_at:
+            size = (WIDTH_PX, round(picture.shape[0] * WIDTH_PX / picture.shape[1]))
+            whole.append(np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)))
+    return [grid(mouths), grid(whole), grid(blink(eyes))]
 
 
 def labelled_frames(film: FaceFilm) -> Iterator[tuple[int, str]]:
@@ -85,25 +92,15 @@ def labelled_frames(film: FaceFilm) -> Iterator[tuple[int, str]]:
             yield part.first_frame + frame, phoneme_label(part.speech, frame, fps)
 
 
-def eye_rows(avatar: Avatar) -> list[Picture]:
-    """Return the eyes around the loop's greatest change of the eyes: a blink, if it has one."""
+def blink(eyes: list[Picture]) -> list[Picture]:
+    """Return the pictures of eyes around their greatest change: a blink, if there is one."""
     small = np.stack(
-        [
-            cv2.resize(crop_eyes(avatar, i), COMPARED, interpolation=cv2.INTER_AREA)
-            for i in range(len(avatar.frames))
-        ]
+        [cv2.resize(one, COMPARED, interpolation=cv2.INTER_AREA) for one in eyes]
     ).astype(np.float32)
     change = np.abs(small - np.median(small, axis=0)).mean(axis=(1, 2, 3))
-    middle = int(change.argmax())
-    around = range(middle - BLINK_FRAMES // 2, middle + BLINK_FRAMES // 2)
-    inside = [i for i in around if 0 <= i < len(avatar.frames)]
-    return [grid([labelled(crop_eyes(avatar, i), f"eyes {i}") for i in inside])]
-
-
-def crop_eyes(avatar: Avatar, i: int) -> Picture:
-    """Return the eyes of a frame, WIDTH_PX wide."""
-    points = avatar.landmarks[i]
-    return crop(avatar.frames[i], eye_centres(points).mean(axis=0), EYES_IOD, points)
+    first = max(0, int(change.argmax()) - BLINK_FRAMES // 2)
+    around = range(first, min(first + BLINK_FRAMES, len(eyes)))
+    return [labelled(eyes[i], f"eyes {i}") for i in around]
 
 
 def crop_mouth(picture: Picture, points: NDArray[np.float32]) -> Picture:
@@ -122,7 +119,8 @@ def crop(
     x, y = (float(value) for value in middle)
     scale = WIDTH_PX / (2 * side)
     matrix = np.array([[scale, 0, (side - x) * scale], [0, scale, (above - y) * scale]])
-    size = (WIDTH_PX, round((above + below) * scale))
+    height = WIDTH_PX * (extent_iod[1] + extent_iod[2]) / (2 * extent_iod[0])
+    size = (WIDTH_PX, round(height))
     flags, border = cv2.INTER_CUBIC, cv2.BORDER_REPLICATE
     return np.asarray(
         cv2.warpAffine(picture, matrix, size, flags=flags, borderMode=border), np.uint8

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bench.faces.gallery import command
 from bench.faces.gallery.corpus import NoFaces, find_sources
 from bench.faces.gallery.face_figures import at_rest
+from bench.faces.gallery.face_sheet import crop_mouth
 from bench.faces.gallery.lip_detail import INNER_LIPS, OUTER_LIPS, lip_detail, lips_mask
 from bench.faces.gallery.ranged_figure import RangedFigure
 from bench.faces.gallery.report import FaceResult, write_report
@@ -162,3 +163,8 @@ def test_the_page_marks_missed_goals_and_links_relative_sheets(tmp_path: Path) -
     assert "http" not in page
     verdicts = json.loads((tmp_path / "faces.json").read_text())["faces"][0]["figures"]
     assert [one["reached"] for one in verdicts] == [False, True]
+
+
+@pytest.mark.parametrize("scale", [0.8, 0.9137, 1.0, 1.31])
+def test_pictures_of_faces_of_any_size_fit_into_one_sheet(scale: float) -> None:
+    assert crop_mouth(noise(), scale * face()).shape == crop_mouth(noise(), face()).shape
