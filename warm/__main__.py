@@ -12,9 +12,10 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import get_args
 
 from tts.voice import BadSpeechRequest, VoiceUnavailable
-from warm.avatars.recipe import PreparationError
+from warm.avatars.recipe import PreparationError, Teeth
 from warm.avatars.store import PREVIEW, AvatarError, AvatarStore
 from warm.avatars.summary import AvatarSummary
 from warm.engine_factory import engine_recipe, make_engine
@@ -104,6 +105,9 @@ def add_prepare(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--force", action="store_true", help="prepare it again even if it is up to date"
     )
+    command.add_argument(
+        "--teeth", choices=get_args(Teeth), help="of a photo with parted lips: close them, or keep"
+    )
     for flag, name, metavar, text in NUMBERS:
         command.add_argument(flag, dest=name, type=int, metavar=metavar, help=text)
 
@@ -130,8 +134,8 @@ def run_prepare(arguments: argparse.Namespace) -> int:
     """Prepare one avatar and print the path of its preview."""
     source = demo_portrait() if arguments.demo else arguments.source
     avatar_id = arguments.avatar_id or (DEMO_ID if arguments.demo else source.stem)
-    numbers = {name: getattr(arguments, name) for _, name, _, _ in NUMBERS}
-    given = {name: value for name, value in numbers.items() if value is not None}
+    options = {name: getattr(arguments, name) for name in ("teeth", *(row[1] for row in NUMBERS))}
+    given = {name: value for name, value in options.items() if value is not None}
     settings = settings_of(arguments).model_copy(update=given)
     store = AvatarStore(arguments.results or settings.results_dir)
     with ProgressBar() as bar:

@@ -101,6 +101,8 @@ class AvatarBuild:
     landmarks: NDArray[np.float32]
     loop: Loop
     extras: dict[str, NDArray[np.generic]]
+    teeth_kept: bool = False
+    """The frames show the person's own upper teeth, down to the inner lips of `landmarks`."""
     mouth: MouthReport | None = None
     """Report of the engine about its mouth; stored in the manifest."""
     filmed: FilmedMouth | None = None

@@ -6,15 +6,18 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
 from session.film import SAMPLE_RATE_HZ
 from stabilizers.settings import TrackSettings
 
-ENGINES = {"viseme": 9, "musetalk": 1}
+ENGINES = {"viseme": 10, "musetalk": 1}
 """Every engine, with the version of its prepared data: a higher one makes avatars outdated."""
 
-RECIPE = 7
+RECIPE = 8
 """Version of preparation: increased when the same source and settings give a different result."""
+Teeth = Literal["close", "keep"]
+"""Treatment of a photo with parted lips: closed lips, or its own teeth at rest and in speech."""
 RANGES = {"fps": (10, 60), "max_side": (128, 4096), "max_s": (1, 60), "bbox_shift": (-60, 60)}
 
 
@@ -38,6 +41,8 @@ class PreparationSettings:
     """Seconds of a video that are used; the rest is ignored."""
     bbox_shift: int = 0
     """Vertical shift of the face's box and mask, frame pixels; positive is down."""
+    teeth: Teeth = "close"
+    """Treatment of a photo whose lips are parted."""
     engine: str = "viseme"
     """The lip engine that prepares its own data."""
     recipe: tuple[tuple[str, str | int], ...] = ()
@@ -49,6 +54,10 @@ class PreparationSettings:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise BadPreparationSettings(f"{name} is {value}; allowed are {low} to {high}.")
+        if self.teeth not in get_args(Teeth):
+            raise BadPreparationSettings(
+                f"teeth is {self.teeth!r}; allowed are {', '.join(map(repr, get_args(Teeth)))}."
+            )
         if self.engine not in ENGINES:
             raise BadPreparationSettings(
                 f"engine is {self.engine!r}; allowed are {', '.join(map(repr, ENGINES))}."

@@ -1,11 +1,13 @@
 """Face finder: the detector and the mesh together, without false detections."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from warm.face.attention_mesh import AttentionMesh
 from warm.face.detector import Detection, FaceDetector
 from warm.face.mesh import FaceMesh, Mesh
 
@@ -25,8 +27,14 @@ class FaceFinder:
     """Finds the faces of a picture with their landmarks. Not thread-safe."""
 
     def __init__(self, models: Path) -> None:
+        self._models = models
         self.detector = FaceDetector(models)
         self.mesh = FaceMesh(models)
+
+    @cached_property
+    def attention_mesh(self) -> AttentionMesh:
+        """The mesh that refines lips and eyes; opened when it is first needed."""
+        return AttentionMesh(self._models)
 
     def find(self, picture: NDArray[np.uint8]) -> list[DetectedFace]:
         """Return the faces of a (h, w, 3) BGR picture, the largest first."""

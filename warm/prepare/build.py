@@ -15,7 +15,8 @@ from warm.engines.base import Engine
 from warm.face.finder import FaceFinder
 from warm.media.sniff import sniff
 from warm.prepare.arrays import allocate
-from warm.prepare.idle.animate_photo import animate_photo
+from warm.prepare.idle.animate_photo import animate_photo, canonical_to_photo
+from warm.prepare.idle.close_photo import rest_photo
 from warm.prepare.idle.close_video import MouthCloser
 from warm.prepare.idle.motion import portrait_motion
 from warm.prepare.idle_film import write_idle_film
@@ -70,9 +71,11 @@ def build_from_photo(portrait: Portrait, job: PreparationJob) -> AvatarBuild:
     """Write the frames of a photo: the idle loop and the gestures of a speaker."""
     motion = portrait_motion(job.settings.fps)
     shape = (len(motion.poses), *portrait.picture.shape)
+    to_photo = canonical_to_photo(portrait.landmarks)
+    rest = rest_photo(portrait.picture, portrait.landmarks, to_photo, job.settings.teeth)
     photo = animate_photo(
-        portrait.picture,
-        portrait.landmarks,
+        rest.picture,
+        rest.landmarks,
         motion,
         progress=stage_progress(job.progress, "animating"),
         out=allocate(job.folder / "frames.npy", shape),
@@ -85,6 +88,7 @@ def build_from_photo(portrait: Portrait, job: PreparationJob) -> AvatarBuild:
         photo.landmarks,
         "forward",
         {},
+        teeth_kept=rest.teeth_kept,
         shown=ShownMouth(portrait.picture, portrait.landmarks),
     )
     build.write_array("idle_path", motion.path)

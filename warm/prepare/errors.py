@@ -23,6 +23,10 @@ class CutOffFaceError(PreparationError):
     """The edge of the picture cuts off the mouth."""
 
 
+class OpenMouthError(PreparationError):
+    """The mouth in a photo is open too wide to be closed."""
+
+
 class FaceMissingError(PreparationError):
     """The face is missing for longer than can be interpolated."""
 

@@ -8,7 +8,7 @@ from stabilizers.interpolation import sample_at
 from warm.avatars.verdict import Effect, Remark
 from warm.face.landmarks import inter_ocular, lip_gap
 from warm.face.mesh import LEFT_EYE, RIGHT_EYE, FaceMesh
-from warm.prepare.errors import CutOffFaceError
+from warm.prepare.errors import CutOffFaceError, OpenMouthError
 from warm.prepare.idle.lower_face import AROUND_LOWER, AROUND_UPPER, LIPS
 from warm.prepare.mouth_cover import LIPS as SAMPLED_LIPS
 from warm.prepare.mouth_cover import LIT, lower_face_colours
@@ -23,6 +23,8 @@ MIN_LIP_CONTRAST = 0.1
 """Lips differ from the skin around them by more than this, in log colour."""
 MAX_GREENNESS = 0.06
 """Lips are greener than the skin around them by at most this, in log colour."""
+MAX_GAP_IOD = 0.25
+"""Lips further apart do not look closed after they were moved together."""
 DARK_LEVEL = 40.0
 """Brightness of the nose and cheeks, 0 to 255, below which a face is dark."""
 SHARP_IOD_PX = 64.0
@@ -41,6 +43,15 @@ def check_mouth_in_picture(points: NDArray[np.float32], size: tuple[int, int]) -
         raise CutOffFaceError(
             f"The mouth is cut off at the edge of the picture of {size[0]}x{size[1]}. Send a "
             "picture that shows the whole face with some space around it."
+        )
+
+
+def check_mouth_can_close(points: NDArray[np.float32]) -> None:
+    """Raise OpenMouthError if the lips of (468, 3) landmarks are too far apart."""
+    if (gap := float(lip_gap(points))) > MAX_GAP_IOD:
+        raise OpenMouthError(
+            f"The mouth in the photo is open too wide: the lips are {gap:.2f} eye distances apart; "
+            f"at most {MAX_GAP_IOD} can be closed. Send a photo with closed lips, or a video."
         )
 
 

@@ -3,10 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from warm.avatars.recipe import Teeth
 from warm.avatars.verdict import Effect, Remark, time_ranges
 from warm.face.landmarks import CLOSED_GAP_IOD, lip_gap
 from warm.prepare.face_tracking import find_cuts, find_gaps
 
+SLIGHT_GAP_IOD = 0.12
+"""Lips that were this far apart look as if they had been closed."""
 NEVER_CLOSED_IOD, CLOSED_PERCENTILE = 0.08, 10.0
 """A mouth is never closed if this percentile of the gaps between its lips is wider."""
 MOSTLY = 0.5
@@ -21,16 +24,17 @@ def faces_remarks(faces: int) -> list[Remark]:
     return [Remark("several_faces", message, "none")]
 
 
-def open_mouth_remarks(landmarks: NDArray[np.float32]) -> list[Remark]:
-    """Return a remark if the mouth of (468, 3) landmarks is open."""
+def open_mouth_remarks(landmarks: NDArray[np.float32], teeth: Teeth) -> list[Remark]:
+    """Return a remark if the lips of (468, 3) landmarks are parted."""
     gap = float(lip_gap(landmarks))
     if gap < CLOSED_GAP_IOD:
         return []
-    message = (
-        f"The mouth in the photo is open ({gap:.2f} eye distances); a photo with closed lips "
-        "gives a better mouth."
-    )
-    return [Remark("mouth_open", message)]
+    parted = f"The lips in the photo are parted ({gap:.2f} eye distances)"
+    if teeth == "keep":
+        message = f"{parted} and stay so; they never meet in speech. --teeth close closes them."
+        return [Remark("mouth_open", message)]
+    message = f"{parted} and were moved together; a photo with closed lips gives a better mouth."
+    return [Remark("mouth_open", message, "visible" if gap > SLIGHT_GAP_IOD else "none")]
 
 
 def never_closed_remarks(

@@ -21,7 +21,12 @@ from warm.face.roll import RolledFace, find_any_roll, is_sure
 from warm.media.isolated_pictures import IsolatedVideo, open_isolated_video, read_photo_isolated
 from warm.prepare.arrays import FrameFile
 from warm.prepare.errors import NoFaceError, ShortVideoError
-from warm.prepare.face_checks import check_mouth_in_picture, face_remarks, is_mouth_covered
+from warm.prepare.face_checks import (
+    check_mouth_can_close,
+    check_mouth_in_picture,
+    face_remarks,
+    is_mouth_covered,
+)
 from warm.prepare.face_tracking import (
     FaceTracker,
     check_face_size,
@@ -29,6 +34,7 @@ from warm.prepare.face_tracking import (
     is_long_enough,
     longest_stretch,
 )
+from warm.prepare.idle.lower_face import LIPS
 from warm.prepare.mouth_cover import find_covered, with_margin
 from warm.prepare.progress import Progress
 from warm.prepare.remarks import (
@@ -106,8 +112,19 @@ def read_portrait(source: Path, finder: FaceFinder, settings: PreparationSetting
     if is_mouth_covered(picture, points, finder.mesh):
         remarks.append(Remark("mouth_covered", COVERED_PHOTO, "severe"))
     else:
-        remarks += open_mouth_remarks(points)
+        points = with_refined_lips(points, picture, finder)
+        check_mouth_can_close(points)
+        remarks += open_mouth_remarks(points, settings.teeth)
     return Portrait(picture, points, notes, [*remarks, *face_remarks(picture, points)])
+
+
+def with_refined_lips(
+    points: NDArray[np.float32], picture: NDArray[np.uint8], finder: FaceFinder
+) -> NDArray[np.float32]:
+    """Return (468, 3) landmarks with the lips as the attention mesh sees them."""
+    refined = points.copy()
+    refined[list(LIPS)] = finder.attention_mesh.track(picture, points).points[list(LIPS)]
+    return refined
 
 
 def find_main_face(

@@ -10,7 +10,7 @@ from session.film import SAMPLE_RATE_HZ, WriterKind
 from stabilizers.settings import TrackSettings
 from tts.openai.sound import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ
 from warm.avatars.mouth_report import MouthChoice
-from warm.avatars.recipe import PreparationSettings
+from warm.avatars.recipe import PreparationSettings, Teeth
 from warm.avatars.store import ID_PATTERN
 from warm.settings.coqui_models import check_models, read_json
 from warm.settings.network import (
@@ -63,6 +63,9 @@ class AvatarSettings(BaseSettings):
     """Larger pictures are scaled down to this many pixels."""
     max_s: Annotated[int, Field(ge=1, le=60)] = PREPARATION.max_s
     """Only this much of a longer video is used, in seconds from its beginning."""
+    teeth: Teeth = PREPARATION.teeth
+    """Photos with parted lips. close: the lips are moved together. keep: the teeth stay in view,
+    and the lips never meet in speech."""
 
     # Placement of the mouth.
     blend_mode: Literal["feather", "poisson"] = "feather"
@@ -388,6 +391,7 @@ class Settings(StabilizedAvatarSettings):
             max_side=self.max_side,
             max_s=self.max_s,
             bbox_shift=self.bbox_shift,
+            teeth=self.teeth,
             engine=self.engine,
             track=self.track,
         )

@@ -294,6 +294,7 @@ def test_an_engine_with_options_of_its_own_must_be_passed(photo: Path, tmp_path:
         ("bbox_shift", 61, "bbox_shift is 61; allowed are -60 to 60"),
         ("max_side", 64, "max_side is 64"),
         ("max_s", 0, "max_s is 0"),
+        ("teeth", "show", "teeth is 'show'; allowed are 'close', 'keep'"),
         ("engine", "wav2lip", "engine is 'wav2lip'; allowed are 'viseme'"),
     ],
 )

@@ -10,7 +10,7 @@ from warm.avatars.filmed_mouth import FilmedMouth
 from warm.avatars.mouth_report import MouthChoice, MouthReport
 from warm.avatars.shown_mouth import ShownMouth
 from warm.avatars.store import AvatarOutdated
-from warm.engines.viseme.anatomy import Anatomy, Floats, Pixels, build_anatomy
+from warm.engines.viseme.anatomy import Anatomy, Floats, Floats32, Pixels, build_anatomy
 from warm.engines.viseme.calibration import (
     FaceRuler,
     calibrate,
@@ -84,7 +84,9 @@ def prepare_mouth(build: AvatarBuild, ruler: FaceRuler, choice: MouthChoice) -> 
     data = uncalibrated_mouth(anatomy, build.frames)
     if build.filmed is not None:
         data = with_own_colours(data, anatomy, build.frames, build.filmed)
-    if build.shown is not None:
+    if build.teeth_kept:
+        data = replace(data, upper_teeth=transparent(data.upper_teeth))
+    elif build.shown is not None:
         data = with_own_teeth(data, anatomy, build, build.shown, ruler)
     return calibrated(PreparedMouth(data, learned, report), build, ruler)
 
@@ -119,6 +121,13 @@ def uncalibrated_mouth(anatomy: Anatomy, frames: Pixels) -> MouthData:
         calibration=identity_tables(),
         gains=np.ones(len(frames), np.float32),
     )
+
+
+def transparent(texture: Floats32) -> Floats32:
+    """Return a texture (h, w, 4) that hides nothing: the person's own teeth are in its place."""
+    hidden = texture.copy()
+    hidden[..., 3] = 0
+    return hidden
 
 
 def with_own_colours(

@@ -19,7 +19,6 @@ from stabilizers.similarity import compose, fit_similarity
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.landmarks import eye_centres, inter_ocular
 from warm.prepare.idle.blinks import EYES, EyelidPainter
-from warm.prepare.idle.close_photo import close_photo
 from warm.prepare.idle.motion import PortraitMotion
 
 ELLIPSE_IOD = (1.25, 1.9)
@@ -73,13 +72,12 @@ def animate_photo(
 ) -> AnimatedPhoto:
     """Render a portrait in all poses of a motion.
 
-    photo: (h, w, 3) BGR; landmarks: (468, 3) of its face; parted lips are closed. `progress` gets
+    photo: (h, w, 3) BGR; landmarks: (468, 3) of its face, whose mouth is at rest. `progress` gets
     (done, total) frames. `out` receives the frames, (n, h, w, 3), for example a memory map.
     """
     count = len(motion.poses)
     frames = np.empty((count, *photo.shape), np.uint8) if out is None else out
     points = np.empty((count, *landmarks.shape), np.float32)
-    photo, landmarks = close_photo(photo, landmarks, canonical_to_photo(landmarks))
     warp = ParallaxWarp(photo.shape, landmarks)
     for i, (pose, brow) in enumerate(zip(motion.poses, motion.brows, strict=True)):
         frames[i] = warp.warp_photo(photo, pose, brow)

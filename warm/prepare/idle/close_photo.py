@@ -1,18 +1,22 @@
-"""Closing of a portrait's parted lips before it is animated.
+"""The mouth of a portrait at rest: parted lips are closed before it is animated, or keep its teeth.
 
 A single picture has no closed mouth to copy from, so its own lips are moved together and the line
-between them is painted. This works for a smile or slightly parted lips; with a wide open mouth, the
-face stays long and the lips stretched (see `docs/idle.md`).
+between them is painted. This works for a smile or parted lips; a wide open mouth is refused (see
+`docs/idle.md`). Landmarks must be those of the attention mesh: the plain mesh takes teeth for
+closed lips.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stabilizers.similarity import apply
 from warm.avatars.avatar import CANONICAL_IOD
+from warm.avatars.recipe import Teeth
 from warm.face.landmarks import lip_gap
 from warm.prepare.idle.close_video import closed_weight
-from warm.prepare.idle.closing_warp import ClosingWarp, inner_lip_inset
+from warm.prepare.idle.closed_lips import move_lips_together
 from warm.prepare.idle.lower_face import (
     AROUND_LOWER,
     AROUND_UPPER,
@@ -26,8 +30,8 @@ from warm.prepare.idle.lower_face import (
 )
 from warm.prepare.idle.resting_face import RestingFace, to_crop_pixels
 
-PARTED_IOD = 0.06
-"""A wider gap is closed; the mesh measures closed lips up to 0.05 apart."""
+PARTED_IOD = 0.02
+"""A wider gap is closed; the attention mesh measures closed lips up to 0.01 apart."""
 UPPER_SHARE = 0.14
 """Share of a gap that the upper lip closes; the lower lip closes the rest."""
 MAX_FLATTENING, FLAT_GAP_IOD = 0.6, 0.3
@@ -36,8 +40,35 @@ SMILE_GAP_IOD = 0.12
 """Lips part this far over closed teeth; a wider gap means that the jaw opened."""
 JAW_PART = 0.72
 """Drop of the chin per further opening of the lips."""
-LINE_IOD, LINE_DEPTH = 0.011, 0.34
-"""Half width and darkness of the painted line between the lips."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RestingPhoto:
+    """A portrait with the mouth that it has at rest."""
+
+    picture: NDArray[np.uint8]
+    """(h, w, 3) BGR."""
+    landmarks: NDArray[np.float32]
+    """(468, 3); the inner lips meet."""
+    teeth_kept: bool = False
+    """The upper teeth are in view, down to the line where the inner lips meet."""
+
+
+def rest_photo(
+    photo: NDArray[np.uint8],
+    landmarks: NDArray[np.float32],
+    to_photo: NDArray[np.float64],
+    teeth: Teeth,
+) -> RestingPhoto:
+    """Return a portrait at rest, with its lips moved together or with its teeth kept.
+
+    photo (h, w, 3) BGR, landmarks (468, 3), to_photo (2, 3) canonical crop to photo.
+    """
+    if teeth == "keep" and lip_gap(landmarks) >= PARTED_IOD:
+        points = landmarks.copy()
+        points[list(INNER_UPPER)] = points[list(INNER_LOWER)]
+        return RestingPhoto(photo, points, teeth_kept=True)
+    return RestingPhoto(*close_photo(photo, landmarks, to_photo))
 
 
 def close_photo(
@@ -54,23 +85,7 @@ def close_photo(
     face = closed_face(to_crop_pixels(landmarks[None], transforms)[0], gap)
     points = landmarks.copy()
     points[:, :2] = apply(to_photo, closed_landmarks(face))
-    return paint_closed(photo, face, transforms), points
-
-
-def paint_closed(
-    photo: NDArray[np.uint8], face: RestingFace, transforms: NDArray[np.float64]
-) -> NDArray[np.uint8]:
-    """Return the photo with the lips moved together and the line between them painted."""
-    closing_warp = ClosingWarp(face, transforms)
-    box = closing_warp.box(0, photo.shape)
-    x0, y0, x1, y1 = box
-    warp = closing_warp.warp_by(0, face.measured[0] - face.layout + inner_lip_inset())
-    closed = closing_warp.warp_picture(photo, warp, 0, box)
-    below, radius = np.moveaxis(closing_warp.resample(closing_warp.guides[..., :2], 0, box), -1, 0)
-    line = np.exp(-0.5 * (below / (LINE_IOD * CANONICAL_IOD)) ** 2) * np.clip(2 - 2 * radius, 0, 1)
-    result = photo.copy()
-    result[y0:y1, x0:x1] = np.rint(closed * (1 - LINE_DEPTH * line[..., None]))
-    return result
+    return move_lips_together(photo, face, transforms), points
 
 
 def closed_face(crop: NDArray[np.float64], gap: float) -> RestingFace:

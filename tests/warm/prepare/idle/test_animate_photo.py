@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,24 +13,20 @@ from tests.warm.sample_videos import Picture, portrait
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, LID_TRANSFORMS, LIDS, Shown
 from warm.avatars.eyelids import close_lids
 from warm.face.finder import FaceFinder
-from warm.face.landmarks import eye_centres, lip_gap
-from warm.media.video import open_video
+from warm.face.landmarks import eye_centres
 from warm.motion.rail import LIFT, NOD
 from warm.prepare.idle.animate_photo import (
     BROWS,
     AnimatedPhoto,
     ParallaxWarp,
     animate_photo,
-    canonical_to_photo,
 )
 from warm.prepare.idle.blinks import EYES, EyelidPainter
-from warm.prepare.idle.close_photo import close_photo
 from warm.prepare.idle.motion import PortraitMotion, portrait_motion
 
 pytestmark = pytest.mark.slow
 
 FPS = 10
-TALKING_VIDEO = Path("../shared/media/talking_woman_576x720.mp4")
 
 
 @pytest.fixture(scope="module")
@@ -172,32 +167,6 @@ def test_a_blink_changes_only_the_lids(photo: Picture, landmarks: NDArray[np.flo
     assert (near[0] | near[1]).all()
     assert near[0].any()
     assert near[1].any()
-
-
-def test_a_photo_with_closed_lips_is_unchanged(
-    photo: Picture, landmarks: NDArray[np.float32]
-) -> None:
-    shut, points = close_photo(photo, landmarks, canonical_to_photo(landmarks))
-    assert shut is photo
-    assert points is landmarks
-
-
-@pytest.mark.skipif(not TALKING_VIDEO.is_file(), reason="the shared talking video is not here")
-def test_a_smile_is_closed_before_it_is_animated(finder: FaceFinder) -> None:
-    with open_video(TALKING_VIDEO, fps=1, max_side=720) as video:
-        smiling = next(iter(video.frames()))
-        for picture in video.frames():
-            if lip_gap(finder.find(picture)[0].mesh.points) > 0.15:
-                smiling = picture
-                break
-    points = finder.find(smiling)[0].mesh.points
-    shut, expected = close_photo(smiling, points, canonical_to_photo(points))
-    seen = finder.find(shut)[0].mesh.points
-    assert lip_gap(points) > 0.15
-    assert lip_gap(seen) < 0.05
-    assert np.abs(seen[:, :2] - expected[:, :2]).mean() < 2
-    changed = np.argwhere((shut != smiling).any(axis=2))
-    assert changed[:, 0].min() > points[[1, 4], 1].min()
 
 
 @pytest.mark.parametrize("skin", [(120, 175, 240), (60, 200, 90), (230, 140, 100), (40, 60, 110)])
