@@ -115,7 +115,7 @@ def crop(
     points: NDArray[np.float32],
 ) -> Picture:
     """Return the part around `middle`, WIDTH_PX wide; border pixels are repeated outside."""
-    side, above, below = (part * float(inter_ocular(points)) for part in extent_iod)
+    side, above = (part * float(inter_ocular(points)) for part in extent_iod[:2])
     x, y = (float(value) for value in middle)
     scale = WIDTH_PX / (2 * side)
     matrix = np.array([[scale, 0, (side - x) * scale], [0, scale, (above - y) * scale]])

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from bench.faces.truth.mouth_numbers import Number, measure_numbers
 from warm.avatars.avatar import AvatarBuild
+from warm.engines.viseme.learned.numbers import Number, measure_numbers
 from warm.engines.viseme.mouth import DrawnMouth, Mouth, MouthData
 from warm.engines.viseme.shape import Shape
 from warm.face.mesh import FaceMesh

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.faces.truth.mouth_numbers import Number
 from bench.faces.truth.mouth_view import MouthView, pasted
 from bench.faces.truth.picture_scores import (
     gmsd,
@@ -15,6 +14,7 @@ from bench.faces.truth.picture_scores import (
     ssim,
 )
 from bench.faces.truth.trial import Renderer, Trial
+from warm.engines.viseme.learned.numbers import Number
 
 OPEN_IOD = 0.05
 """Frames with a wider gap show the inside of the mouth; they alone are scored."""

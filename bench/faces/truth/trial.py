@@ -10,14 +10,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.faces.truth.mouth_numbers import measure_numbers
 from bench.faces.truth.painted_by_numbers import PaintedByNumbers
 from warm.avatars.avatar import AvatarBuild
 from warm.avatars.filmed_mouth import FilmedMouth
-from warm.avatars.recipe import PreparationSettings
+from warm.avatars.recipe import PreparationError, PreparationSettings
+from warm.engines.viseme.learned.numbers import measure_numbers
 from warm.engines.viseme.learned.renderer import LearnedMouth
 from warm.engines.viseme.mouth import DrawnMouth
-from warm.engines.viseme.preparation import prepare_mouth
+from warm.engines.viseme.preparation import PreparedMouth, prepare_mouth
 from warm.face.attention_mesh import AttentionMesh
 from warm.face.finder import FaceFinder
 from warm.face.mesh import FaceMesh
@@ -32,7 +32,7 @@ class Renderer(Protocol):
     """Draws mouths that are given by their measured numbers."""
 
     def draw_numbers(self, frame: int, numbers: NDArray[np.float64]) -> DrawnMouth:
-        """Draw the mouth of `numbers` (4,) (see `mouth_numbers.Number`) on a closed frame."""
+        """Draw the mouth of `numbers` (4,) (see `learned.numbers.Number`) on a closed frame."""
         ...
 
 
@@ -75,11 +75,14 @@ def open_trial(video: Path, hold_out: Callable[[int], NDArray[np.bool_]]) -> Ite
         # Frames that do not show the mouth are the ones that nothing learns from.
         build.filmed = replace(filmed, covered=filmed.covered | held_out)
         ruler = AttentionMesh(FACE_MODELS)
+        ruler = AttentionMesh(FACE_MODELS)
         data = prepare_mouth(build, ruler, "painted").data
-        prepared = prepare_mouth(build, ruler, "auto")
         renderers: dict[str, Renderer] = {"painted": PaintedByNumbers(data, build, mesh)}
-        if prepared.learned is not None:
-            renderers["learned"] = LearnedMouth(prepared.data, prepared.learned, build.frames)
+        reason = ""
+        try:
+            renderers["learned"] = learned_mouth(prepare_mouth(build, ruler, "learned"), build)
+        except PreparationError as error:
+            reason = str(error)
         yield Trial(
             build=build,
             filmed=filmed,
@@ -87,5 +90,12 @@ def open_trial(video: Path, hold_out: Callable[[int], NDArray[np.bool_]]) -> Ite
             renderers=renderers,
             to_frame=data.to_frame,
             numbers=measure_numbers(filmed.landmarks, data.to_frame),
-            reason="" if prepared.learned is not None else prepared.report.reason,
+            reason=reason,
         )
+
+
+def learned_mouth(prepared: PreparedMouth, build: AvatarBuild) -> LearnedMouth:
+    """Return the mouth that was learned."""
+    mouth = prepared.mouth(build.frames)
+    assert isinstance(mouth, LearnedMouth)
+    return mouth

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from bench.faces.truth import command
 from bench.faces.truth.command import figures, parser
 from bench.faces.truth.held_out import held_out_blocks, held_out_end
-from bench.faces.truth.mouth_numbers import Number, measure_numbers
 from bench.faces.truth.mouth_view import MouthView, pasted
 from bench.faces.truth.picture_scores import gmsd, psnr_db, sharpness, squared_error, ssim
 from bench.faces.truth.scores import Scores
+from warm.engines.viseme.learned.numbers import Number, measure_numbers
 from warm.engines.viseme.mouth import DrawnMouth
 from warm.engines.viseme.warp import PixelRect
 
