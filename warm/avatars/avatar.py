@@ -23,6 +23,10 @@ LANDMARKS = 468
 
 Loop = Literal["forward", "pingpong"]
 
+GESTURES = "gestures"
+"""Array of an avatar from a photo: (g, 5) as `warm.motion.rail.Gesture`."""
+FOOTAGE = "footage"
+"""Array of an avatar from a video: (n, 4) as `warm.prepare.idle.footage_motion`."""
 IDLE_PATH, LIDS, LID_TRANSFORMS = "idle_path", "lids", "lid_transforms"
 """Arrays of an avatar from a photo: the idle loop, (period, 2) as `Shown`; the lids of a blink,
 (b, eyes, h, w, 4) BGR and opacity; and their transforms to each frame, (n, eyes, 2, 3)."""

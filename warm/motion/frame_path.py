@@ -1,21 +1,40 @@
 """Path of a clip: the picture of the avatar that is shown in each of its frames."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Protocol
 
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, Shown
-from warm.motion.blinks import blink_profile, spoken_lids
-from warm.motion.nods import return_path, spoken_path
-from warm.motion.prosody import prosody_of
+from warm.motion.footage import FootageMover, LoopFeatures
+from warm.motion.portrait import PortraitMover
 from warm.motion.rail import Rail
 
-LOOKBACK_S = 10
-"""A blink before this time does not matter any more."""
+
+class Mover(Protocol):
+    """Pictures that follow the speech of one clip."""
+
+    @property
+    def longest_return(self) -> int:
+        """Most frames without speech that may be needed before the idle loop can follow."""
+        ...
+
+    def speak(self, before: Sequence[Shown], speech: Speech, frames: int) -> list[Shown]:
+        """Return the pictures of a sentence; `before`: all pictures of the clip before it."""
+        ...
+
+    def way_back(self, before: Sequence[Shown]) -> list[Shown]:
+        """Return the pictures that lead back to the idle loop; none if the path is on it."""
+        ...
+
+
+def mover_of(avatar: Avatar, first_frame: int) -> Mover | None:
+    """Return the mover of a clip; None if the avatar was prepared without data for one."""
+    rail = Rail.of(avatar)
+    if rail is not None:
+        return PortraitMover(avatar, first_frame, rail)
+    features = LoopFeatures.of(avatar)
+    return None if features is None else FootageMover(avatar, first_frame, features)
 
 
 @dataclass(slots=True, eq=False)
@@ -31,13 +50,11 @@ class FramePath:
     """First frame of the clip, counted in the film."""
     is_lively: bool
     """Head and lids follow the speech; else the idle loop is shown."""
-    _rail: Rail | None = field(init=False)
+    _mover: Mover | None = field(init=False)
     _shown: list[Shown] = field(default_factory=list)
-    _is_away: bool = False
-    """The last picture may be away from the idle loop."""
 
     def __post_init__(self) -> None:
-        self._rail = Rail.of(self.avatar) if self.is_lively else None
+        self._mover = mover_of(self.avatar, self.first_frame) if self.is_lively else None
 
     def __len__(self) -> int:
         """Number of frames that have a picture."""
@@ -46,7 +63,7 @@ class FramePath:
     @property
     def longest_return(self) -> int:
         """Most frames without speech that may be needed before the idle loop can follow."""
-        return self.avatar.fps if self._rail is not None else 0
+        return 0 if self._mover is None else self._mover.longest_return
 
     def shown(self, start: int, stop: int) -> Sequence[Shown]:
         """Return the pictures of frames `start` to `stop` of the clip."""
@@ -54,19 +71,10 @@ class FramePath:
 
     def speak(self, speech: Speech, frames: int) -> None:
         """Append the pictures of a sentence."""
-        if self._rail is None or not frames:
+        if self._mover is None or not frames:
             self._append_idle(frames)
-            return
-        start, rate = len(self._shown), self.avatar.fps
-        idle = self._idle(start - 1, frames + 2)
-        rng = self._generator(speech.text)
-        prosody = prosody_of(speech)
-        indices = spoken_path(self._rail, idle[:, 0], self._shown[-2:], prosody, rate, rng)
-        lids = spoken_lids(
-            idle[1:, 1], prosody, rate, rng, open_since=self._open_since(), is_first=not start
-        )
-        self._shown += map(Shown, indices.tolist(), lids.tolist())
-        self._is_away = True
+        else:
+            self._shown += self._mover.speak(self._shown, speech, frames)
 
     def rest(self, frames: int) -> None:
         """Append pictures without speech: those that lead back to the idle loop, then the loop."""
@@ -77,35 +85,11 @@ class FramePath:
     def cut(self, frames: int) -> None:
         """Drop everything after the first `frames`."""
         del self._shown[frames:]
-        self._is_away = True
 
     def way_back(self) -> list[Shown]:
         """Return the pictures that lead back to the idle loop; none if the path is on it."""
-        if self._rail is None or not self._shown or not self._is_away:
-            return []
-        idle = self._idle(len(self._shown) - 1, 3 * self.avatar.fps)
-        return return_path(self._rail, self._shown[-2:], idle, len(blink_profile(self.avatar.fps)))
+        return [] if self._mover is None else self._mover.way_back(self._shown)
 
     def _append_idle(self, frames: int) -> None:
-        rows = self._idle(len(self._shown), frames)
-        self._shown += map(Shown, *rows.T.tolist())
-        self._is_away = False if frames > 0 else self._is_away
-
-    def _idle(self, start: int, frames: int) -> NDArray[np.int64]:
-        """Return (frames, 2) pictures of the idle loop from a frame of the clip on."""
-        first = self.first_frame + start
-        rows = [self.avatar.shown_at(first + n) for n in range(frames)]
-        return np.array(rows, np.int64).reshape(-1, 2)
-
-    def _open_since(self) -> int:
-        """Frames since the last blink; at most those of LOOKBACK_S."""
-        reach = LOOKBACK_S * self.avatar.fps
-        spoken = [shown.lid for shown in self._shown[-reach:]]
-        before = self._idle(-reach, reach)[len(spoken) :, 1].tolist()
-        closed = np.flatnonzero([*before, *spoken])
-        return reach - 1 - int(closed[-1]) if len(closed) else reach
-
-    def _generator(self, text: str) -> np.random.Generator:
-        """Return the random numbers of one sentence: the same live and offline."""
-        place = self.first_frame + len(self._shown)
-        return np.random.default_rng([zlib.crc32(text.encode()), place])
+        first = self.first_frame + len(self._shown)
+        self._shown += [self.avatar.shown_at(first + n) for n in range(frames)]

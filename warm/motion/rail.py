@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.avatars.avatar import Avatar
+from warm.avatars.avatar import GESTURES, Avatar
 
 NOD, LIFT = 0, 1
 """Kinds of gestures: the head goes down; head and brows go up."""
@@ -44,7 +44,7 @@ class Rail:
     @staticmethod
     def of(avatar: Avatar) -> "Rail | None":
         """Return the rail of an avatar; None if it was not made from a photo."""
-        table = avatar.extras.get("gestures")
+        table = avatar.extras.get(GESTURES)
         if table is None:
             return None
         gestures = tuple(Gesture(*map(int, row)) for row in np.asarray(table))

@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.avatars.avatar import AvatarBuild, Loop
+from warm.avatars.avatar import (
+    FOOTAGE,
+    GESTURES,
+    IDLE_PATH,
+    LID_TRANSFORMS,
+    LIDS,
+    AvatarBuild,
+    Loop,
+)
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.shown_mouth import ShownMouth
 from warm.avatars.verdict import Verdict
@@ -18,6 +26,7 @@ from warm.prepare.arrays import allocate
 from warm.prepare.idle.animate_photo import animate_photo, canonical_to_photo
 from warm.prepare.idle.close_photo import rest_photo
 from warm.prepare.idle.close_video import MouthCloser
+from warm.prepare.idle.footage_motion import footage_motion
 from warm.prepare.idle.motion import portrait_motion
 from warm.prepare.idle_film import write_idle_film
 from warm.prepare.preview import write_preview
@@ -91,10 +100,10 @@ def build_from_photo(portrait: Portrait, job: PreparationJob) -> AvatarBuild:
         teeth_kept=rest.teeth_kept,
         shown=ShownMouth(portrait.picture, portrait.landmarks),
     )
-    build.write_array("idle_path", motion.path)
-    build.write_array("gestures", motion.gestures)
-    build.write_array("lids", photo.lids)
-    build.write_array("lid_transforms", photo.lid_transforms)
+    build.write_array(IDLE_PATH, motion.path)
+    build.write_array(GESTURES, motion.gestures)
+    build.write_array(LIDS, photo.lids)
+    build.write_array(LID_TRANSFORMS, photo.lid_transforms)
     return build
 
 
@@ -103,7 +112,7 @@ def build_from_video(footage: Footage, job: PreparationJob) -> AvatarBuild:
     frames = allocate(job.folder / "frames.npy", footage.frames.shape)
     closer = MouthCloser(footage.frames, footage.landmarks, footage.transforms, footage.covered)
     closer.write_frames(frames, stage_progress(job.progress, "closing"))
-    return AvatarBuild(
+    build = AvatarBuild(
         job.folder,
         job.settings.fps,
         frames,
@@ -113,6 +122,8 @@ def build_from_video(footage: Footage, job: PreparationJob) -> AvatarBuild:
         {},
         filmed=closer.filmed_mouth(footage.landmarks, footage.covered),
     )
+    build.write_array(FOOTAGE, footage_motion(frames, footage.landmarks, build.fps))
+    return build
 
 
 def choose_loop(frames: NDArray[np.uint8]) -> Loop:

@@ -11,14 +11,18 @@ from session.film import FilmSpec
 from session.fragmented.writer import FilmWriter
 from tests.streamed_voices import RecordedVoices, StreamedVoices
 from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
+from tests.warm.motion.paths import portrait_avatar
 from tts.registry import VoiceRegistry
 from tts.voice import Voices
+from warm.avatars.avatar import Avatar, Shown
 from warm.engines.base import Engine
 from warm.engines.viseme.engine import VisemeEngine
+from warm.motion.frame_path import FramePath
 from warm.render.context import RenderContext
 from warm.render.interruption import CLOSING_S
 from warm.render.jobs import SpeakJob, SpeechReady
 from warm.render.pace import SpeakingPlaces
+from warm.render.spoken_sentence import SpokenSentence
 from warm.render.steps import Steps
 from warm.render.timeline import Batch, Timeline
 from warm.render.utterances import TAIL_FRAMES, Utterance
@@ -39,7 +43,11 @@ def make(tmp_path: Path, voices: VoiceRegistry) -> Iterator[MakeTimeline]:
     film = FilmWriter.create(path, SPEC)
 
     def timeline(
-        capacity: int, *, speaking: Voices = voices, engine: Engine | None = None
+        capacity: int,
+        *,
+        speaking: Voices = voices,
+        engine: Engine | None = None,
+        lively: Avatar | None = None,
     ) -> Timeline:
         context = RenderContext(
             engine=engine or LoudnessEngine(),
@@ -52,10 +60,11 @@ def make(tmp_path: Path, voices: VoiceRegistry) -> Iterator[MakeTimeline]:
             notify=lambda: None,
             capacity=lambda _committed, _spec: Capacity(capacity, "max_session_s", "0 s", "1"),
             places=SpeakingPlaces(8, 25, lambda: 0.0),
+            is_lively=lively is not None,
         )
         session = Session("a", path, under=tmp_path, writer="fragments")
         job = SpeakJob(session=session, text=TEXT, choice=voices.choose())
-        return Timeline(job, film, context, tiny_avatar(tmp_path))
+        return Timeline(job, film, context, lively or tiny_avatar(tmp_path))
 
     yield timeline
     film.close()
@@ -144,6 +153,42 @@ def test_sentences_in_pieces_have_the_sound_and_the_mouth_of_whole_ones(
     np.testing.assert_allclose(joined(actual, "features"), joined(expected, "features"), atol=1e-6)
     cues = [[cue for batch in batches for cue in batch.cues] for batches in (actual, expected)]
     assert cues[0] == cues[1]
+
+
+def test_the_head_moves_live_as_it_does_offline(
+    make: MakeTimeline, voices: VoiceRegistry, tmp_path: Path
+) -> None:
+    avatar, whole = portrait_avatar(tmp_path), RecordedVoices(voices)
+    offline = FramePath(avatar, 0, is_lively=True)
+    for speech in whole.speak(TEXT, whole.choose()):
+        sentence = SpokenSentence(speech.completed(), SPEC)
+        offline.speak(sentence.speech, sentence.frames)
+    streamed = StreamedVoices(whole, piece_s=0.31, allowed=1_000)
+    for speaking in (whole, streamed):
+        live = shown(rest_of(make(10_000, speaking=speaking, engine=VisemeEngine(), lively=avatar)))
+        assert live[: len(offline)] == list(offline.shown(0, len(offline)))
+        assert live[-1] == avatar.shown_at(len(live) - 1)
+
+
+def test_a_cut_clip_of_a_moving_head_ends_on_the_idle_loop(
+    make: MakeTimeline, tmp_path: Path
+) -> None:
+    avatar = portrait_avatar(tmp_path)
+    for frame in range(4, 60, 11):
+        timeline = make(10_000, lively=avatar)
+        while timeline.cursor < 60:
+            timeline.next_batch(SIZE, written=0)
+        timeline.cut(frame)
+        after = shown(rest_of(timeline))
+        assert len(after) == timeline.end - frame
+        end = avatar.shown_at(timeline.end)
+        steps = (end.frame - after[-1].frame) % int(avatar.extras["gestures"][0, 2])
+        assert min(steps, int(avatar.extras["gestures"][0, 2]) - steps) <= 5
+
+
+def shown(batches: list[Batch]) -> list[Shown]:
+    """The avatar's pictures of all batches, one after another."""
+    return [one for batch in batches for one in batch.shown]
 
 
 def joined(batches: list[Batch], name: str) -> NDArray[np.float32]:
