@@ -63,6 +63,7 @@ COMMANDS = {
     "parity": "bench.neural.parity",
     "faces": "bench.faces.gallery.command",
     "mouth-truth": "bench.faces.truth.command",
+    "lids": "bench.faces.lids.command",
 }
 """Modules with a command line of their own: `python -m bench gpu --help`."""
 REPORT = "bench.json"

@@ -8,7 +8,9 @@ from stabilizers.interpolation import smoothstep
 
 Floats = NDArray[np.floating]
 
-MARGIN = 1.0
+COARSE_SIGMA_PX = 4.0
+"""Layers that are blurred more are first made smaller, which is as good and much faster."""
+MARGIN = 0.75
 """Part of the picture around the eye's corners and lids, in eye widths."""
 
 
@@ -81,8 +83,14 @@ class EyeRegion:
 
     def blur(self, layer: Floats, sigma: float) -> NDArray[np.float32]:
         """Return a (h, w[, k]) layer blurred by `sigma` eye widths."""
-        sigma_px = max(sigma * self.width_px, 0.3)
-        return np.asarray(cv2.GaussianBlur(np.asarray(layer, np.float32), (0, 0), sigma_px))
+        source, sigma_px = np.asarray(layer, np.float32), max(sigma * self.width_px, 0.3)
+        if sigma_px < 2 * COARSE_SIGMA_PX:
+            return np.asarray(cv2.GaussianBlur(source, (0, 0), sigma_px))
+        size = source.shape[1], source.shape[0]
+        small_size = [max(1, round(side * COARSE_SIGMA_PX / sigma_px)) for side in size]
+        small = cv2.resize(source, small_size, interpolation=cv2.INTER_AREA)
+        blurred = cv2.GaussianBlur(small, (0, 0), COARSE_SIGMA_PX)
+        return np.asarray(cv2.resize(blurred, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def box_around(points: Floats, margin: float, shape: tuple[int, ...]) -> tuple[int, int, int, int]:

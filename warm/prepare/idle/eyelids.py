@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 
 from stabilizers.interpolation import smoothstep
 from warm.prepare.idle.eye_region import EyeRegion, bell, ramp
-from warm.prepare.idle.eyewear import find_eyewear
+from warm.prepare.idle.eyewear import find_rims, fixed_pixels
 from warm.prepare.idle.lashes import Lashes
 from warm.prepare.idle.lid_skin import moving_height, skin_colour, skin_grain
 
 Floats = NDArray[np.floating]
 
 # Lengths are in eye widths.
-LOWER_SHARE = 0.2
+LOWER_SHARE = 0.17
 """Share of the eye's opening that the lower lid closes."""
-CORNER_DROP, CORNER_SIGMA = 0.075, 0.14
+CORNER_DROP, CORNER_SIGMA = 0.075, 0.2
 """Descent of the outer corner, and how far along the eye it reaches."""
 OUTER_FADE, INNER_FADE = 0.28, 0.10
 """Lengths beyond the corners in which a blink's changes fade."""
-LOWEST_HEIGHT = 0.10
+LOWEST_HEIGHT = 0.07
 """The skin moves at least up to this height, even if a rim is nearer."""
 RIGID = 0.05
 """Height of the lid's edge, which moves without being stretched."""
@@ -36,8 +36,12 @@ LOWER_REACH, LOWER_FADE = 0.25, 0.10
 FADE = 0.75
 """Share of its own texture that the lid loses when it is closed."""
 CLEAR = 0.5
-"""Share of the moving skin, next to the brow, that keeps its texture."""
-BULGE, TURN, TURN_SIGMA = 0.04, 0.09, 0.09
+"""Share of the moving skin from which it keeps more and more of its texture, up to the brow."""
+RIM_SHADE = 0.15
+"""Below a rim that is this close to the brow, the lid keeps none of its texture."""
+CHEEK, NARROW_CHEEK = 0.02, 0.6
+"""Weight of the skin below the eye in the colour of the lid, without and with a rim above it."""
+BULGE, TURN, TURN_SIGMA = 0.05, 0.07, 0.09
 """Extra brightness of the convex lid, and darkness of its edge, which is turned down."""
 SHADOW, SHADOW_SIGMA = 0.3, 0.09
 """Darkness of the shadow that the lid casts on the eye, and its extent."""
@@ -49,13 +53,15 @@ class Eyelid:
     def __init__(self, eye: EyeRegion, brow: NDArray[np.float32]) -> None:
         """brow: (k, 2) landmarks of the brow's lower edge, pixels of the photo."""
         self.eye = eye
-        height = moving_height(eye, eye.to_eye(brow))
-        self._skin = skin_colour(eye, height)
-        eyewear = find_eyewear(eye, self._skin)
-        self._stays = eyewear.stays
-        self._height = np.maximum(np.minimum(height, eyewear.limit), LOWEST_HEIGHT)
+        height, rims = moving_height(eye, eye.to_eye(brow)), find_rims(eye)
+        share = NARROW_CHEEK if rims.found else CHEEK
+        self._skin = skin_colour(eye, height, rims.shaded, share)
+        self._fixed = fixed_pixels(eye, rims, self._skin)
+        self._height = np.maximum(np.minimum(height, rims.limit), LOWEST_HEIGHT)
+        self._narrow = rims.limit < height + RIM_SHADE
         self._grain = skin_grain(eye)
-        self._lashes = Lashes(eye, self._skin)
+        lid = (eye.upper - eye.down < self._height) & ~rims.shaded
+        self._lashes = Lashes(eye, self._skin, lid)
         along = eye.along
         self._opening = (eye.lower - eye.upper) * ((along > 0) & (along < 1))
         self._side = ramp(along + OUTER_FADE, OUTER_FADE) * ramp(1 + INNER_FADE - along, INNER_FADE)
@@ -107,20 +113,23 @@ class Eyelid:
 
     def _own_share(self, origin: Floats, closure: float) -> NDArray[np.float64]:
         """Return (h, w) the share of the lid's own texture that is kept."""
-        fade = FADE * smoothstep(np.asarray(closure)) * self._side
+        fade = np.where(self._narrow, min(2 * closure, 1), FADE * smoothstep(np.asarray(closure)))
+        fade = fade * self._side
         keep = 1 - fade * self._away_from_brow(origin)
         rigid = np.minimum(RIGID, 0.3 * self._height)
         roots = self._side * (1 - ramp(origin - rigid / 2, rigid / 2))
         return np.asarray(np.minimum(keep, 1 - (1 - (1 - closure) ** 1.5) * roots))
 
     def _away_from_brow(self, origin: Floats) -> NDArray[np.float64]:
-        return 1 - ramp(origin / self._height - CLEAR, 1 - CLEAR)
+        away = 1 - ramp(origin / self._height - CLEAR, 1 - CLEAR)
+        return np.where(self._narrow, 1.0, away)
 
     def _shading(self, above: Floats, origin: Floats, move: Floats) -> NDArray[np.float64]:
         """Return (h, w) change of the brightness of the closed lid, which is convex."""
         share = np.clip(above / np.maximum(self._height + move, 0.05), 0, 1)
         change = BULGE * np.sin(np.pi * share) - TURN * bell(above, TURN_SIGMA)
-        return np.asarray(change * self._side * self._away_from_brow(origin))
+        middle = np.sin(np.pi * np.clip(self.eye.along, 0, 1))
+        return np.asarray(change * middle * self._away_from_brow(origin))
 
     def _below(self, edge: Floats, closure: float) -> NDArray[np.float64]:
         """Return (h, w, 3) what the upper lid does not cover: the eye in its shadow, the lower
@@ -139,7 +148,7 @@ class Eyelid:
         eye = self.eye
         top = 1 - ramp(eye.upper - eye.down - 0.85 * self._height, 0.15 * self._height)
         bottom = 1 - ramp(eye.down - eye.lower - LOWER_REACH, LOWER_FADE)
-        return np.asarray(top * bottom * self._side * (1 - self._stays), np.float32)
+        return np.asarray(top * bottom * self._side * (1 - self._fixed), np.float32)
 
 
 def to_pixels(picture: Floats) -> NDArray[np.uint8]:

@@ -26,37 +26,53 @@ RIM_DARKNESS, RIM_WEAKEST = 0.22, 0.12
 """Mean darkness of a rim, and the darkness that four fifths of it exceed."""
 RIM_SIGMA = 0.045
 CLEARANCE = 0.09
-"""Distance from a rim's centre to the skin that moves."""
-REFLECTION, SKIN_SHARE = 1.2, 0.25
-"""Brightness of a reflection relative to skin, and the share of it that lies on the skin."""
+"""Distance from a rim's centre to skin that moves, and that is not in the rim's shadow."""
+REFLECTION, WHITER, SKIN_SHARE = 1.2, 1.04, 0.1
+"""Brightness of a reflection relative to skin and to the eye's white, and the share of it that lies
+on the skin."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Eyewear:
-    """The spectacles in front of one eye; without any, nothing stays and nothing is limited."""
+class Rims:
+    """Rims of spectacles near one eye."""
 
-    stays: NDArray[np.float32]
-    """(h, w) 1 on pixels that a blink must not change."""
+    distance: NDArray[np.float64]
+    """(h, w) distance from the nearest rim, measured down the face; infinite without a rim."""
     limit: NDArray[np.float64]
     """(h, w) height above the lid's edge up to which skin may move; infinite without a rim."""
 
+    @property
+    def found(self) -> bool:
+        """True if the person wears spectacles that have rims."""
+        return bool(np.isfinite(self.distance).any())
 
-def find_eyewear(eye: EyeRegion, skin: Floats) -> Eyewear:
-    """Find rims above and below the eye; `skin` (h, w, 3) is the skin without lashes."""
+    @property
+    def shaded(self) -> NDArray[np.bool_]:
+        """(h, w) True on rims and next to them."""
+        return np.asarray(self.distance < CLEARANCE)
+
+
+def find_rims(eye: EyeRegion) -> Rims:
+    """Find the rims above and below an eye."""
     along = np.arange(ALONG[0], ALONG[1], STEP)
-    stays = np.zeros(eye.down.shape)
-    limit = np.full(eye.down.shape, np.inf)
+    distance, limit = np.full(eye.down.shape, np.inf), np.full(eye.down.shape, np.inf)
     over = find_rim(eye, along, eye.upper_line(along), ABOVE)
     under = find_rim(eye, along, eye.lower_line(along), BELOW)
     for rim in (over, under):
         if rim is not None:
-            distance = eye.down - np.interp(eye.along, along, rim)
-            stays = np.maximum(stays, bell(distance, RIM_SIGMA))
+            height = np.interp(eye.along, along, rim)
+            distance = np.minimum(distance, np.abs(eye.down - height))
     if over is not None:
         limit = eye.upper - np.interp(eye.along, along, over) - CLEARANCE
-    if over is not None or under is not None:
-        stays = np.maximum(stays, reflections(eye, skin))
-    return Eyewear(ramp(stays - 0.2, 0.5).astype(np.float32), limit)
+    return Rims(distance, limit)
+
+
+def fixed_pixels(eye: EyeRegion, rims: Rims, skin: Floats) -> NDArray[np.float32]:
+    """Return (h, w) 1 on rims and reflections, which a blink must not change; `skin` (h, w, 3)."""
+    if not rims.found:
+        return np.zeros(eye.down.shape, np.float32)
+    fixed = np.maximum(bell(rims.distance, RIM_SIGMA), reflections(eye, skin))
+    return ramp(fixed - 0.2, 0.5).astype(np.float32)
 
 
 def find_rim(
@@ -110,11 +126,13 @@ def reflections(eye: EyeRegion, skin: Floats) -> NDArray[np.float64]:
     on_skin = (eye.down < eye.upper - 0.03) | (eye.down > eye.lower + 0.03)
     near = on_skin & (np.abs(eye.down) < 0.4) & (np.abs(eye.along - 0.5) < 0.6)
     usual = np.quantile(light[near], 0.9) if near.any() else 255.0
-    bright = (light > REFLECTION * skin.mean(axis=-1)) & (light > REFLECTION * usual)
+    ball = (eye.down > eye.upper) & (eye.down < eye.lower)
+    white = np.quantile(light[ball], 0.8) if ball.any() else 255.0
+    bright = light > np.maximum(REFLECTION * usual, REFLECTION * skin.mean(axis=-1))
+    bright &= on_skin | (light > WHITER * white)
     count, labels = cv2.connectedComponents(bright.astype(np.uint8), connectivity=8)
     area = np.bincount(labels.ravel(), minlength=count)
     outside = np.bincount(labels[on_skin].ravel(), minlength=count)
     kept = outside > SKIN_SHARE * area
     kept[0] = False
-    wide = np.asarray(cv2.dilate(kept[labels].astype(np.uint8), np.ones((3, 3))), np.float32)
-    return np.asarray(eye.blur(wide, 0.01), np.float64)
+    return kept[labels].astype(np.float64)

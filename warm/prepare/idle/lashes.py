@@ -9,20 +9,22 @@ from warm.prepare.idle.eye_region import EyeRegion, bell, ramp
 Floats = NDArray[np.floating]
 
 # Lengths are in eye widths.
-ROOTS = (-0.02, 0.05, 8)
+ROOTS = (0.0, 0.05, 6)
 """Heights above the lid's edge in which the darkest pixel is sought: first, last, number."""
-ROOTS_SIGMA = 0.05
-DARKEST, PALEST = 0.12, 0.75
+ROOTS_SIGMA = 0.08
+DARKEST, PALEST = 0.12, 0.9
 """Limits of the lashes' light relative to the skin."""
 GAMMA = 2.3
 """Filmed lash lines have the colour of skin to this power: brown or red, never blue."""
-LINE, SOFTNESS_PX, LINE_DOWN = 0.03, 1.2, 0.005
+LINE, SOFTNESS_PX, LINE_DOWN = 0.034, 1.2, 0.005
 """Sigma of the line on the lid's edge, that of the picture's own softness, and its offset."""
+PALE_LINE = 0.45
+"""Thickness of the line of the palest lashes, relative to that of the darkest."""
 LINE_SLANT = 1.2
 """The line fades more slowly below the lid's edge than above it, by this factor."""
 LENGTH = 0.9
 """Length of the lashes seen from in front, relative to that in the open eye."""
-OUTER_END, INNER_END = (-0.14, 0.2), (1.04, 0.12)
+OUTER_END, INNER_END = (-0.14, 0.2), (1.12, 0.14)
 """Where lashes begin and end along the eye, and the lengths in which they do."""
 THICKET, HAIRS = (0.02, 0.08), (0.08, 0.08)
 """Heights at which the dark of the roots and single hairs begin to fade, and in which they do."""
@@ -34,12 +36,12 @@ APPEAR = (0.15, 0.75)
 class Lashes:
     """Lashes of one eye: how dark they are, and in which colour."""
 
-    def __init__(self, eye: EyeRegion, skin: Floats) -> None:
-        """skin: (h, w, 3) colour of the skin without lashes."""
+    def __init__(self, eye: EyeRegion, skin: Floats, lid: NDArray[np.bool_]) -> None:
+        """skin: (h, w, 3) colour of the skin without lashes; lid: (h, w) where lashes may be."""
         self._eye = eye
         light = eye.picture.mean(axis=-1) / skin.mean(axis=-1)
         self._share = root_light(eye, light)
-        self._own = own_lashes(eye, light)
+        self._own = own_lashes(eye, light) * lid[..., None]
         near = eye.sample(skin, eye.along, np.minimum(eye.down, eye.upper - 0.04))
         self.colour = lash_colour(np.clip(near, 4, 250), self._share)
         """(h, w, 3)."""
@@ -60,7 +62,8 @@ class Lashes:
 
     def _line(self, below: Floats) -> NDArray[np.float64]:
         below = below - LINE_DOWN
-        sigma = np.hypot(LINE, SOFTNESS_PX * self._eye.pixel)
+        line = LINE * (PALE_LINE + (1 - PALE_LINE) * (1 - self._share) / (1 - DARKEST))
+        sigma = np.hypot(line, SOFTNESS_PX * self._eye.pixel)
         return bell(below, np.where(below > 0, sigma * LINE_SLANT, sigma / LINE_SLANT))
 
 

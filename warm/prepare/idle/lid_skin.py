@@ -9,7 +9,7 @@ from warm.prepare.idle.eye_region import EyeRegion, ramp
 Floats = NDArray[np.floating]
 
 # Lengths are in eye widths.
-LASH_BAND = 0.05
+LASH_BAND = 0.06
 """Height of the lashes' roots above the lid's edge: not skin."""
 ALONG = (-0.3, 1.15)
 """Part of the surroundings that has the lid's skin."""
@@ -20,7 +20,7 @@ BROW_SHARE = 0.9
 BROW_DARKNESS, BROW_THICKNESS = 0.82, 0.07
 """A brow is darker than the skin by this factor over this height; a crease is thinner."""
 STEP_ALONG, STEP_UP = 0.025, 0.01
-COLOUR_SIGMA = 0.10
+COLOUR_SIGMA, CHEEK_SIGMA = 0.10, 0.30
 DARKEST, BRIGHTEST, TOLERANCE = 0.78, 1.25, 0.2
 """Pixels beyond these shares of the local colour are creases, lashes or glare, not skin."""
 PASSES = 3
@@ -28,7 +28,7 @@ GRAIN_SIGMA = 0.045
 GRAIN_BELOW = 0.15
 """Distance below the eye from which grain is copied: below the lower lashes."""
 GRAIN_LIMIT = 3.0
-"""Limit of the grain in its robust standard deviations: hairs and folds are no grain."""
+"""Limit of the grain in its robust standard deviations: hairs, folds and rims are no grain."""
 
 
 def moving_height(eye: EyeRegion, brow: Floats) -> NDArray[np.float64]:
@@ -62,23 +62,34 @@ def height_of_hair(eye: EyeRegion, along: Floats) -> NDArray[np.float64]:
     return np.where(dark.any(axis=0), up[dark.argmax(axis=0)], HIGHEST)
 
 
-def skin_colour(eye: EyeRegion, height: Floats) -> NDArray[np.float32]:
-    """Return (h, w, 3) the skin between lid and brow, without lashes and creases, spread out."""
+def skin_colour(
+    eye: EyeRegion, height: Floats, covered: NDArray[np.bool_], cheek: float
+) -> NDArray[np.float32]:
+    """Return (h, w, 3) the skin between lid and brow, without lashes and creases, spread out.
+
+    height: (h, w) of the skin above the lid; covered: (h, w) True where something is in front;
+    cheek: weight of the skin below the eye, which counts most where a lid is narrow.
+    """
     light = eye.picture.mean(axis=-1)
-    above = eye.upper - eye.down
-    zone = (above > LASH_BAND) & (above < height)
-    zone &= (eye.along > ALONG[0]) & (eye.along < ALONG[1])
-    # Other skin counts where a lid is so narrow that nothing else is near.
-    elsewhere = (above > LASH_BAND) | (eye.down > eye.lower + 2 * LASH_BAND)
-    weight = zone.astype(np.float64)
+    above, below = eye.upper - eye.down, eye.down - eye.lower
+    near = (eye.along > ALONG[0]) & (eye.along < ALONG[1]) & ~covered
+    lid = near & (above > LASH_BAND) & (above < height)
+    other = near & (below > GRAIN_BELOW) & (below < 3 * GRAIN_BELOW)
+    is_skin = np.ones(lid.shape)
     for _ in range(PASSES):
-        kernel = (weight + 1e-4 * elsewhere + 1e-9)[..., None]
-        spread = eye.blur(np.dstack([eye.picture * kernel, kernel]), COLOUR_SIGMA)
+        spread = weighted(eye, lid * is_skin, COLOUR_SIGMA)
+        spread += cheek * weighted(eye, (lid | other) * is_skin, CHEEK_SIGMA)
+        spread += 1e-6 * weighted(eye, (above > LASH_BAND) | other, CHEEK_SIGMA)
         colour = spread[..., :3] / np.maximum(spread[..., 3:], 1e-12)
         share = light / np.maximum(colour.mean(axis=-1), 1)
         is_skin = ramp(share - DARKEST, TOLERANCE) * (1 - ramp(share - BRIGHTEST, TOLERANCE))
-        weight = zone * (is_skin + 1e-3)
     return np.asarray(np.maximum(colour, 4), np.float32)
+
+
+def weighted(eye: EyeRegion, weight: Floats, sigma: float) -> NDArray[np.float64]:
+    """Return (h, w, 4) the picture's colours times `weight` (h, w), and the weight, blurred."""
+    kernel = np.asarray(weight, np.float32)[..., None]
+    return eye.blur(np.dstack([eye.picture * kernel, kernel]), sigma).astype(np.float64)
 
 
 def skin_grain(eye: EyeRegion) -> NDArray[np.float32]:
@@ -86,7 +97,9 @@ def skin_grain(eye: EyeRegion) -> NDArray[np.float32]:
     smooth = np.maximum(eye.blur(eye.picture, GRAIN_SIGMA), 4)
     grain = eye.picture / smooth - 1
     below = (eye.down > eye.lower + GRAIN_BELOW) & (eye.down < eye.lower + 3 * GRAIN_BELOW)
-    spread = np.median(np.abs(grain[below])) if below.any() else 0.0
-    limit = GRAIN_LIMIT * 1.4826 * float(spread)
+    usual = 1.4826 * float(np.median(np.abs(grain[below]))) if below.any() else 0.0
+    grain = np.clip(grain, -GRAIN_LIMIT * usual, GRAIN_LIMIT * usual)
+    local = np.sqrt(eye.blur((grain**2).mean(axis=-1), GRAIN_SIGMA))
+    even = np.minimum(1, (usual / np.maximum(local, 1e-6)) ** 2)
     mirrored = 2 * (eye.lower + GRAIN_BELOW) - eye.down
-    return 1 + eye.sample(np.clip(grain, -limit, limit), eye.along, mirrored)
+    return 1 + eye.sample(grain * even[..., None], eye.along, mirrored)

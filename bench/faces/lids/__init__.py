@@ -1,0 +1,1 @@
+"""Drawn lids against filmed ones: `python -m bench lids VIDEO`."""
