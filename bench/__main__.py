@@ -23,6 +23,7 @@ TOPICS = {
     "damage": "bench.films.damage",
     "stabilizers": "bench.faces.stabilizers",
     "voice": "bench.voice",
+    "sound_lips": "bench.recogniser.sound_lips",
     "voice_times": "bench.speech.voice_times",
     "voice_words": "bench.speech.voice_words",
     "piper_voices": "bench.speech.piper_voices",

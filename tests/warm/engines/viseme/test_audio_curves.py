@@ -1,4 +1,4 @@
-"""Mouth tracks from audio alone: open when loud, closed in silence."""
+"""Mouth tracks from audio alone: like those from phonemes, and closed in silence and noise."""
 
 import wave
 from pathlib import Path
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from tts.registry import VoiceRegistry
 from tts.speech import Speech
-from warm.engines.viseme.audio_curves import REFERENCE_S, mouth_track_from_audio
+from warm.engines.viseme.audio_curves import mouth_track_from_audio
 from warm.engines.viseme.engine import VisemeEngine
 from warm.engines.viseme.phoneme_curves import mouth_track_from_phonemes
+from warm.engines.viseme.recogniser.loudness_range import REFERENCE_S
 from warm.engines.viseme.shape import CURVE_HZ, Shape
 
 RECORDED = Path(__file__).parents[5] / "shared" / "media" / "speech_human_16k.wav"
@@ -46,8 +47,8 @@ def test_recorded_speech_opens_the_mouth_with_its_loudness() -> None:
     speech = recorded()
     loudness = envelope(speech, FPS)
     opening = mouth_track_from_audio(speech, frames=len(loudness), fps=FPS)[:, Shape.OPEN]
-    assert np.corrcoef(opening, np.sqrt(loudness))[0, 1] >= 0.75
-    assert opening.max() > 0.8
+    assert np.corrcoef(opening, np.sqrt(loudness))[0, 1] >= 0.5
+    assert opening.max() > 0.6
 
 
 def test_recorded_speech_is_followed_without_lag() -> None:
@@ -107,25 +108,81 @@ def test_tracks_from_audio_resemble_those_from_phonemes(voices: VoiceRegistry) -
             )
         )
     a, b = np.concatenate(from_phonemes), np.concatenate(from_audio)
-    for shape, least in ((Shape.OPEN, 0.6), (Shape.TEETH, 0.6), (Shape.WIDE, 0.4)):
+    for shape, least in (
+        (Shape.OPEN, 0.8),
+        (Shape.TEETH, 0.8),
+        (Shape.WIDE, 0.7),
+        (Shape.ROUND, 0.5),
+        (Shape.TUCK, 0.5),
+        (Shape.PRESS, 0.6),
+    ):
         assert np.corrcoef(a[:, shape], b[:, shape])[0, 1] >= least, shape.name
 
 
-def test_the_closure_of_a_bilabial_presses_the_lips(voices: VoiceRegistry) -> None:
-    """/apa/ is built from a vowel and a gap; /asa/ has a hiss in place of the gap."""
-    rate_hz = 16_000
-    times = np.arange(round(0.3 * rate_hz)) / rate_hz
-    vowel = sum(np.sin(2 * np.pi * 120 * k * times) / k for k in range(1, 30)) * 0.1
-    gap = np.zeros(round(0.08 * rate_hz))
-    hiss = np.diff(np.random.default_rng(1).normal(0, 0.1, len(gap) + 1))
-    for middle, shape in ((gap, Shape.PRESS), (hiss, Shape.TEETH)):
-        said = np.concatenate([vowel, middle, vowel]).astype(np.float32)
-        track = mouth_track_from_audio(without_phonemes(said, rate_hz), frames=68, fps=CURVE_HZ)
-        at = track[31:37]
-        assert at[:, shape].max() > 0.5
-        assert at[:, Shape.OPEN].min() < 0.25
-        other = Shape.TEETH if shape is Shape.PRESS else Shape.PRESS
-        assert at[:, other].max() < 0.5
+@pytest.mark.parametrize("voice", ["espeak:de+f2", "espeak:en-us+klatt2", "espeak:it+m3"])
+def test_the_lips_press_in_the_closures_of_p_b_m(voices: VoiceRegistry, voice: str) -> None:
+    """None of these voices was used to train the recogniser."""
+    found, closures, pressed = 0, 0, 0
+    for text in ("Papa, Mama, Bombe, Palme, Ampel.", "Nana, Tante, Katze, Gans, lila Salat."):
+        choice = voices.choose(voice=voice)
+        speech = next(iter(voices.speak(text, choice))).completed()
+        assert speech.phonemes is not None
+        frames = int(speech.duration_s * CURVE_HZ)
+        heard = without_phonemes(speech.samples, speech.sample_rate_hz)
+        press = mouth_track_from_audio(heard, frames=frames, fps=CURVE_HZ)[:, Shape.PRESS]
+        spans = [
+            slice(max(0, int(p.start_s * CURVE_HZ) - 2), int(p.end_s * CURVE_HZ) + 2)
+            for p in speech.phonemes
+            if p.symbol[:1] in ("p", "b", "m")
+        ]
+        found += sum(press[span].max() > 0.9 for span in spans)
+        closures += len(spans)
+        pressed += int((np.diff((press > 0.5).astype(int)) == 1).sum())
+    assert closures >= 9
+    assert found >= 0.8 * closures
+    assert pressed <= 1.3 * closures
+
+
+@pytest.mark.parametrize("level", [0.003, 0.1])
+def test_noise_and_music_leave_the_mouth_closed(level: float) -> None:
+    rng, times = np.random.default_rng(6), np.arange(3 * 16_000) / 16_000
+    chord = sum(np.sin(2 * np.pi * hz * times) for hz in (220, 277, 330, 440, 660))
+    beats = chord * np.exp(-4 * (times % 0.5))
+    for sound in (rng.normal(0, 1, len(times)), rng.normal(0, 1, len(times)).cumsum(), beats):
+        samples = (sound / np.std(sound) * level).astype(np.float32)
+        track = mouth_track_from_audio(without_phonemes(samples, 16_000), frames=75, fps=FPS)
+        assert track[:, Shape.OPEN].mean() < 0.06
+
+
+@pytest.mark.parametrize("count", [0, 1, 159, 1600])
+def test_very_short_sounds_have_a_mouth(count: int) -> None:
+    samples = np.random.default_rng(2).normal(0, 0.1, count).astype(np.float32)
+    track = mouth_track_from_audio(without_phonemes(samples, 16_000), frames=10, fps=FPS)
+    assert track.shape == (10, 7) and np.isfinite(track).all()
+    assert not track[8:].any()
+
+
+@pytest.mark.parametrize("kind", ["telephone", "clipped", "faint", "noisy"])
+def test_a_poor_recording_moves_the_mouth_as_a_good_one_does(
+    kind: str, voices: VoiceRegistry
+) -> None:
+    speech = spoken(voices, "Maybe we should have coffee before the meeting.")
+    clean, rate_hz = speech.samples, speech.sample_rate_hz
+    if kind == "telephone":
+        spectrum = np.fft.rfft(clean)
+        hz = np.fft.rfftfreq(len(clean), 1 / rate_hz)
+        poor = np.fft.irfft(np.where((hz > 300) & (hz < 3400), spectrum, 0), len(clean))
+    elif kind == "clipped":
+        poor = np.clip(clean * 8, -0.6, 0.6)
+    elif kind == "faint":
+        poor = clean * 0.02
+    else:
+        poor = clean + np.random.default_rng(4).normal(0, 0.01, len(clean))
+    frames = int(speech.duration_s * FPS)
+    expected = mouth_track_from_phonemes(speech, frames=frames, fps=FPS)[:, Shape.OPEN]
+    heard = without_phonemes(poor.astype(np.float32), rate_hz)
+    opening = mouth_track_from_audio(heard, frames=frames, fps=FPS)[:, Shape.OPEN]
+    assert np.corrcoef(expected, opening)[0, 1] > 0.7
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 11_025, 22_050, 44_100, 48_000])

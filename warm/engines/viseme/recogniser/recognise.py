@@ -1,0 +1,63 @@
+"""Phonemes with times from the sound of speech alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tts.loudness import SPEECH_LEVEL_DBFS
+from tts.speech import Phoneme, Samples, Speech
+from warm.engines.viseme.recogniser.network import trained_network
+from warm.engines.viseme.recogniser.segments import Segment, best_segments
+from warm.engines.viseme.recogniser.sound_classes import CLASSES, SILENCE
+from warm.engines.viseme.recogniser.spectra import (
+    HOP,
+    SAMPLE_RATE_HZ,
+    band_levels,
+    loud_level,
+    relative_spectra,
+    resampled,
+)
+from warm.engines.viseme.shape import CURVE_HZ, Curve
+
+BOUNDARY_POINTS = 0.4
+"""Distance of a boundary from the first point after it. Half a point would let the middle of a
+sound fall between two frames, where rounding decides."""
+_LOUD_DBFS = SPEECH_LEVEL_DBFS + 1.0
+"""Level of the loud moments of a voice."""
+
+
+def recognised(speech: Speech) -> Speech:
+    """Return speech with the phonemes that were recognised, at the loudness of a voice.
+
+    Each phoneme stands for all sounds that look like it. The last one is a pause.
+    """
+    samples = resampled(speech.samples, speech.sample_rate_hz)
+    points = len(samples) // HOP + 1
+    levels = band_levels(samples, points=points)
+    loud = loud_level(levels)
+    scores = trained_network()(relative_spectra(levels, loud))
+    return replace(
+        speech,
+        samples=_at_voice_level(samples, loud),
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        phonemes=tuple(_phonemes(best_segments(scores))),
+    )
+
+
+def _phonemes(segments: Sequence[Segment]) -> Iterator[Phoneme]:
+    for segment in segments:
+        yield Phoneme(CLASSES[segment.sound], _boundary_s(segment.start), _boundary_s(segment.stop))
+    stop = segments[-1].stop if segments else 0
+    if not segments or CLASSES[segments[-1].sound] != SILENCE:
+        yield Phoneme(SILENCE, _boundary_s(stop), _boundary_s(stop + 1))
+
+
+def _boundary_s(point: int) -> float:
+    return max(0.0, (point - BOUNDARY_POINTS) / CURVE_HZ)
+
+
+def _at_voice_level(samples: Samples, loud: Curve) -> Samples:
+    gain = 10 ** ((_LOUD_DBFS - loud) / 20)
+    at = np.arange(len(samples)) / HOP
+    return np.asarray(samples * np.interp(at, np.arange(len(gain)), gain), np.float32)
