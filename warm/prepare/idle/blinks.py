@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warm.prepare.idle.eye_region import EyeRegion
-from warm.prepare.idle.eyelids import LOWER_SHARE, Eyelid, to_pixels
+from warm.prepare.idle.eyelids import Eyelid, to_pixels
 
 # Mesh landmarks from the outer to the inner corner (right eye), inner to outer (left eye).
 RIGHT_UPPER, RIGHT_LOWER = (33, 246, 161, 160, 159, 158, 157, 173, 133), (
@@ -14,22 +14,11 @@ RIGHT_UPPER, RIGHT_LOWER = (33, 246, 161, 160, 159, 158, 157, 173, 133), (
 LEFT_UPPER, LEFT_LOWER = (362, 398, 384, 385, 386, 387, 388, 466, 263), (
     362, 382, 381, 380, 374, 373, 390, 249, 263)  # fmt: skip
 EYES = ((RIGHT_UPPER, RIGHT_LOWER), (LEFT_UPPER, LEFT_LOWER))
-UPPER_LIDS = (*RIGHT_UPPER[1:-1], *LEFT_UPPER[1:-1])
-"""Landmarks that a blink moves."""
 BROWS = ((46, 53, 52, 65, 55), (276, 283, 282, 295, 285))
 """Landmarks of the lower edge of the right and of the left brow."""
 
 MIN_WIDTH_PX, MIN_WIDTH = 6.0, 0.3
 """A narrower eye, in pixels or relative to the other one, is turned away and does not blink."""
-
-
-def blink_landmarks(landmarks: NDArray[np.float32], closure: float) -> NDArray[np.float32]:
-    """Return (468, 3) landmarks with the upper lids closed by `closure` (0…1)."""
-    points = landmarks.copy()
-    for upper, lower in EYES:
-        u, low = list(upper), list(lower)
-        points[u] += closure * (1 - LOWER_SHARE) * (landmarks[low] - landmarks[u])
-    return points
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,10 +59,19 @@ class EyelidPainter:
 
         Pasted over the photo with their masks, they give the picture of `paint`.
         """
-        return [
-            EyePatch(to_pixels(eyelid.draw(closure)), eyelid.mask, eyelid.eye.xyxy)
-            for eyelid in self._eyelids
-        ]
+        return [patch_of(eyelid, closure) for eyelid in self._eyelids]
+
+
+def patch_of(eyelid: Eyelid, closure: float) -> EyePatch:
+    """Return one eye, cropped to what a blink changes and a transparent border."""
+    rows, columns = (np.flatnonzero(eyelid.mask.any(axis=axis)) for axis in (1, 0))
+    top, bottom = max(0, rows[0] - 1), rows[-1] + 2
+    left, right = max(0, columns[0] - 1), columns[-1] + 2
+    drawn = to_pixels(eyelid.draw(closure)[top:bottom, left:right])
+    height, width = drawn.shape[:2]
+    x0, y0 = eyelid.eye.xyxy[0] + int(left), eyelid.eye.xyxy[1] + int(top)
+    mask = eyelid.mask[top:bottom, left:right]
+    return EyePatch(drawn, mask, (x0, y0, x0 + width, y0 + height))
 
 
 def visible_eyes(landmarks: NDArray[np.float32], shape: tuple[int, ...]) -> list[int]:
