@@ -148,14 +148,19 @@ def leak_figure(film: TrackedFilm, source: SourceFace) -> RangedFigure:
     It is the change that goes along with one standard deviation of the source's gap.
     """
     still = np.flatnonzero(at_rest(film.film.track))
-    avatar = film.film.avatar
-    own = source.gaps[[min(avatar.index_at(int(k)), len(source.gaps) - 1) for k in still]]
+    own = source.gaps[[shown_frame(film.thumbnails[k], source) for k in still]]
     gaps = np.concatenate([one.gap for one in film.sentences(PLAIN)])[still]
     spread = float(own.std())
     leak = abs(float(np.cov(own, gaps)[0, 1])) / spread if spread > 0 else 0.0
     return RangedFigure(
         name="leak of the source's mouth at rest", value=leak, n=len(still), high=0.015, unit="IOD"
     )
+
+
+def shown_frame(thumbnail: NDArray[np.float32], source: SourceFace) -> int:
+    """Return the frame of a source that a picture of the film shows above the mouth."""
+    difference = np.abs(source.thumbnails - thumbnail)
+    return int(difference.reshape(len(difference), -1).mean(axis=1).argmin())
 
 
 def picture_figures(film: TrackedFilm, source: SourceFace) -> list[RangedFigure]:

@@ -33,6 +33,8 @@ class SourceFace:
     points: NDArray[np.float32]
     gaps: NDArray[np.float64]
     """(n,) IOD, by frame of the avatar; one value for a photo."""
+    thumbnails: NDArray[np.float32]
+    """(n, …) of the same frames, see `thumbnail`."""
     detail: float
     """Of the lips of the photo, or the median of closed lips."""
 
@@ -45,7 +47,8 @@ def measure_source(source: Path, avatar: Avatar, models: Path) -> SourceFace:
     portrait = read_portrait(source, finder, settings)
     gap = np.array([lip_gap(portrait.landmarks)])
     detail = lip_detail(portrait.picture, portrait.landmarks)
-    return SourceFace(False, portrait.picture, portrait.landmarks, gap, detail)
+    small = thumbnail(portrait.picture)[None]
+    return SourceFace(False, portrait.picture, portrait.landmarks, gap, small, detail)
 
 
 def measure_video(
@@ -66,7 +69,8 @@ def measure_video(
     closed = np.flatnonzero(gaps < max(CLOSED_GAP_IOD, np.quantile(gaps, LEAST_CLOSED_SHARE)))
     detail = float(np.median([lip_detail(frames[i], points[i]) for i in closed]))
     widest = int(gaps.argmax())
-    return SourceFace(True, frames[widest], points[widest], gaps, detail)
+    small = np.stack([thumbnail(frame) for frame in frames])
+    return SourceFace(True, frames[widest], points[widest], gaps, small, detail)
 
 
 def first_used(frames: list[NDArray[np.uint8]], avatar: Avatar) -> int:

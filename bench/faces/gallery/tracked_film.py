@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bench.faces.gallery.film import FaceFilm
 from bench.faces.gallery.lip_detail import INNER_LIPS, OUTER_LIPS, grown, polygon_mask
 from bench.faces.gallery.rulers import PLAIN, Ruler
+from bench.faces.gallery.source_face import thumbnail
 from bench.faces.lip_measures import MeasuredSentence
 from warm.face.landmarks import inter_ocular, lip_gap, lip_width
 
@@ -27,6 +28,8 @@ class TrackedFilm:
     """(n, 468, 3) of each mesh."""
     chroma: NDArray[np.float64]
     """(k,) 0…255: 99th percentile of the chroma between the lips in each wide open frame."""
+    thumbnails: NDArray[np.float32]
+    """(n, …) of the frames, see `source_face.thumbnail`."""
     mouth_steps: NDArray[np.float64]
     """(n,) mean change of brightness around the mouth since the frame before; 0 for the first."""
 
@@ -63,6 +66,7 @@ class FrameTracker:
         self._landmarks: dict[str, list[NDArray[np.float32]]] = {name: [] for name in rulers}
         self._chroma: list[float] = []
         self._steps: list[float] = []
+        self._thumbnails: list[NDArray[np.float32]] = []
         self._before: NDArray[np.float32] | None = None
 
     def add(self, picture: NDArray[np.uint8]) -> None:
@@ -75,13 +79,18 @@ class FrameTracker:
         if float(lip_gap(points)) > OPEN_IOD:
             inside = polygon_mask(picture.shape, points, INNER_LIPS)
             self._chroma.append(high_chroma(picture[inside]))
+        self._thumbnails.append(thumbnail(picture))
         self._add_step(picture, points)
 
     def finish(self) -> TrackedFilm:
         """Return the measurements of all frames."""
         landmarks = {name: np.stack(points) for name, points in self._landmarks.items()}
         return TrackedFilm(
-            self._film, landmarks, np.array(self._chroma), np.array([0.0, *self._steps[1:]])
+            self._film,
+            landmarks,
+            np.array(self._chroma),
+            np.stack(self._thumbnails),
+            np.array([0.0, *self._steps[1:]]),
         )
 
     def _add_step(self, picture: NDArray[np.uint8], points: NDArray[np.float32]) -> None:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from bench.faces.gallery import command
 from bench.faces.gallery.corpus import NoFaces, find_sources
-from bench.faces.gallery.face_figures import at_rest
+from bench.faces.gallery.face_figures import at_rest, shown_frame
 from bench.faces.gallery.face_sheet import crop_mouth
 from bench.faces.gallery.lip_detail import INNER_LIPS, OUTER_LIPS, lip_detail, lips_mask
 from bench.faces.gallery.ranged_figure import RangedFigure
 from bench.faces.gallery.report import FaceResult, write_report
 from bench.faces.gallery.rulers import corners_in_face
+from bench.faces.gallery.source_face import SourceFace, thumbnail
 from bench.faces.gallery.tracked_film import high_chroma
 from warm.engines.viseme.shape import Shape
 
@@ -168,3 +169,12 @@ def test_the_page_marks_missed_goals_and_links_relative_sheets(tmp_path: Path) -
 @pytest.mark.parametrize("scale", [0.8, 0.9137, 1.0, 1.31])
 def test_pictures_of_faces_of_any_size_fit_into_one_sheet(scale: float) -> None:
     assert crop_mouth(noise(), scale * face()).shape == crop_mouth(noise(), face()).shape
+
+
+def test_the_shown_frame_of_a_video_is_recognised_above_the_mouth() -> None:
+    frames = [np.roll(noise(), 9 * i, axis=1) for i in range(5)]
+    small = np.stack([thumbnail(frame) for frame in frames])
+    source = SourceFace(True, frames[0], face(), np.zeros(5), small, 0.1)
+    spoken = frames[3].copy()
+    spoken[120:] = 0
+    assert shown_frame(thumbnail(spoken), source) == 3
