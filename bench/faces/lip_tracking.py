@@ -17,8 +17,8 @@ from tts.speech import Speech
 from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import PreparationSettings
 from warm.engines.base import Engine
+from warm.face.attention_mesh import AttentionMesh
 from warm.face.landmarks import lip_gap, lip_width
-from warm.face.mesh import FaceMesh
 from warm.media.film_audio import film_audio
 from warm.media.video import open_video
 from warm.prepare.run import FACE_MODELS
@@ -53,7 +53,7 @@ class LipTracker:
 
     avatar: Avatar
     engine: Engine
-    mesh: FaceMesh
+    mesh: AttentionMesh
     spec: FilmSpec
 
     @classmethod
@@ -62,7 +62,7 @@ class LipTracker:
         return cls(
             avatar=avatar,
             engine=load_engine(avatar),
-            mesh=FaceMesh(FACE_MODELS),
+            mesh=AttentionMesh(FACE_MODELS),
             spec=film_spec(avatar),
         )
 
@@ -90,7 +90,7 @@ class LipTracker:
 
 def talking_video_gaps(avatar: Avatar) -> Curve:
     """Return the (frames,) lip gap in the talking video, whose avatar this is, IOD."""
-    mesh, settings = FaceMesh(FACE_MODELS), PreparationSettings()
+    mesh, settings = AttentionMesh(FACE_MODELS), PreparationSettings()
     with open_video(TALKING_VIDEO, fps=avatar.fps, max_side=settings.max_side) as video:
         landmarks = [
             mesh.track(picture, avatar.landmarks[index]).points

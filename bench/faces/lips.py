@@ -1,7 +1,8 @@
 """Lip sync of the rendered pictures, measured by a landmark model.
 
-Voice, engine and compositing are those of the product; the 468-point mesh measures the composited
-picture. `python -m bench.faces.lips --sentences 20 --out /tmp/lips` measures a subset.
+Voice, engine and compositing are those of the product; the attention mesh, which calibrates the
+engine, measures the composited pictures, and `bench faces` measures with the plain mesh as well.
+`python -m bench.faces.lips --sentences 20 --out /tmp/lips` measures a subset.
 """
 
 import argparse

@@ -64,7 +64,7 @@ SMILE_LOST = 0.8
 """Share of a smile that rounding takes away: lips are pushed forward from where they rest."""
 ARC_TOUCHES = 0.75
 """Share of the mouth's half width in which the arc of the lower lip stays below the lip line."""
-FUNNEL_REACH = 0.60
+FUNNEL_REACH = 0.57
 """Width of a round opening as a share of the mouth's."""
 
 

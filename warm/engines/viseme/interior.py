@@ -20,7 +20,7 @@ EDGE_PX = 3
 """Margin around an opening for its soft edge."""
 LIGHT_IOD, SHADOW_IOD = 0.055, 0.022
 """Reach of the light past the lips, and how much further it reaches below the upper lip."""
-DARKEST = 0.44
+DARKEST = 0.58
 """Lowest light level, 0…1."""
 REFLECTED = 0.6
 """Share of the lost light that lips and tongue reflect, in the colour of the cavity."""
@@ -43,7 +43,7 @@ class InteriorPose:
         tip = clipped(mouth_shape, Shape.TONGUE)
         return cls(
             tongue=0.70 * jaw - 0.01 - tip * (0.03 + 0.50 * jaw),
-            lower_teeth=0.026 + jaw + 0.06 * pucker,
+            lower_teeth=0.032 + jaw + 0.06 * pucker,
             upper_teeth=UPPER_TEETH_IOD - 0.08 * pucker,
         )
 

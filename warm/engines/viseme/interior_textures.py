@@ -39,7 +39,7 @@ OWN_EDGE_IOD = (-0.012, 0.06)
 lips is not certain, because they had to be closed."""
 COLUMN_FADE_IOD, UNDER_LIP_FADE_IOD = 0.02, 0.04
 """Own teeth fade into the painted row over these distances, across and upwards."""
-LOWER_LIGHT = 0.82
+LOWER_LIGHT = 0.72
 """Light on the lower teeth, which stand behind the lower lip, relative to the upper ones."""
 
 

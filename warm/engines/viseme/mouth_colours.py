@@ -30,9 +30,9 @@ LIPS = (
 TEETH_OF_EYES, TEETH_OF_SKIN = 1.15, (1.0, 1.8)
 """Luma of teeth relative to the whites of the eyes, and its range relative to lit skin. Dark skin
 has the same teeth as fair skin in the same light; eyes may be hidden or half closed."""
-GUMS_LUMA, TONGUE_LUMA, CAVITY_LUMA = 0.62, 0.60, 0.155
+GUMS_LUMA, TONGUE_LUMA, CAVITY_LUMA = 0.62, 0.56, 0.13
 """Luma relative to lit skin."""
-TEETH_SKIN, TEETH_FLESH = 0.45, 0.10
+TEETH_SKIN, TEETH_FLESH = 0.38, 0.08
 """Exponents of the chromaticity of skin and flesh whose product is that of teeth: the light's tint,
 which the skin shows together with its pigment, and the reflection of the lips."""
 GLOSS_OF_TEETH = 0.5
