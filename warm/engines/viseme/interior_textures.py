@@ -14,7 +14,7 @@ from warm.engines.viseme.anatomy import Floats, Floats32
 from warm.engines.viseme.face_light import FaceLight
 from warm.engines.viseme.mouth_colours import MouthColours
 from warm.engines.viseme.own_teeth import OwnTeeth
-from warm.engines.viseme.texture_canvas import OVERSAMPLE, TOP, Canvas
+from warm.engines.viseme.texture_canvas import OVERSAMPLE, Canvas
 
 UPPER_TEETH = (0.135, 0.104, 0.094, 0.068, 0.048, 0.030)
 LOWER_TEETH = (0.086, 0.094, 0.090, 0.070, 0.052, 0.035)
@@ -37,7 +37,10 @@ OWN_LOOK = (0.72, 1.25)
 OWN_EDGE_IOD = (-0.012, 0.06)
 """Range of the biting edge of own teeth below that of painted ones: its distance from the closed
 lips is not certain, because they had to be closed."""
-COLUMN_FADE_IOD, UNDER_LIP_FADE_IOD = 0.02, 0.04
+LARGEST_TILT, EDGE_PLAY_IOD = 0.25, 0.012
+"""Limit of the slope of own teeth against the lips, and how far their edge may leave the painted
+one: teeth are uneven, but what is found is more so."""
+COLUMN_FADE_IOD, UNDER_LIP_FADE_IOD = 0.03, 0.04
 """Own teeth fade into the painted row over these distances, across and upwards."""
 LOWER_LIGHT = 0.72
 """Light on the lower teeth, which stand behind the lower lip, relative to the upper ones."""
@@ -93,9 +96,7 @@ def teeth_texture(
     canvas = Canvas.of(scale, sides)
     row = TeethRow.of(canvas, upper=upper)
     if own:
-        lower = own_edge(own, row, canvas)
-        believed = min(max(lower, OWN_EDGE_IOD[0]), OWN_EDGE_IOD[1])
-        row, own = row.lowered(believed), own.lowered((believed - lower) * scale)
+        row, own = fitted(row, own, canvas)
     colour = colours.teeth * row.shade()[..., None]
     gum = smoothstep((row.height - row.gum_line()) / 0.02)[..., None]
     colour += gum * (colours.gums * arch_light(row.across)[..., None] - colour)
@@ -103,13 +104,26 @@ def teeth_texture(
     return with_own_teeth(painted, own, scale) if own else painted
 
 
-def own_edge(own: OwnTeeth, row: "TeethRow", canvas: Canvas) -> float:
-    """How much lower the biting edge of the own teeth is than that of the painted row, IOD."""
-    columns = np.flatnonzero(own.columns)
-    fine = canvas.scale * OVERSAMPLE
-    painted = TOP + (row.height > 0)[:, columns * OVERSAMPLE].sum(axis=0) / fine
-    lower = float(np.median(TOP + own.bottom[columns] / canvas.scale - painted))
-    return max(lower, 0.0) if own.is_edge_hidden else lower
+def fitted(row: "TeethRow", own: OwnTeeth, canvas: Canvas) -> tuple["TeethRow", OwnTeeth]:
+    """Return both rows with one biting edge: painted teeth where the own ones end, without steps.
+
+    The painted row is moved and tilted to the own one, which then keeps to its edge.
+    """
+    edge = row.edge_rows()
+    columns, across = np.flatnonzero(own.columns), np.arange(len(edge)) - len(edge) / 2
+    tilt, offset = np.polyfit(across[columns], (own.bottom - edge)[columns], 1)
+    tilt = float(np.clip(tilt, -LARGEST_TILT, LARGEST_TILT))
+    offset = float(np.median((own.bottom - edge - tilt * across)[columns]))
+    if own.is_edge_hidden:
+        offset = max(offset, 0.0)
+    low, high = (limit * canvas.scale for limit in OWN_EDGE_IOD)
+    believed = min(max(offset, low), high)
+    own = own.lowered(believed - offset)
+    edge = edge + tilt * across + believed
+    play = EDGE_PLAY_IOD * canvas.scale
+    own = replace(own, bottom=np.clip(own.bottom, edge - play, edge + play))
+    fine = np.repeat(tilt * across + believed, OVERSAMPLE) / canvas.scale
+    return row.lowered(fine), own
 
 
 def with_own_teeth(painted: Floats32, own: OwnTeeth, scale: float) -> Floats32:
@@ -159,9 +173,14 @@ class TeethRow:
         height = canvas.y * (-1.0 if upper else 1.0) - edge
         return cls(upper, across, index, place, height)
 
-    def lowered(self, shift: float) -> "TeethRow":
-        """The same row further down the face, IOD."""
-        return replace(self, height=self.height + (shift if self.upper else -shift))
+    def lowered(self, shift: Floats) -> "TeethRow":
+        """The same upper row further down the face, by (w,) IOD."""
+        return replace(self, height=self.height + shift)
+
+    def edge_rows(self) -> Floats:
+        """(w,) row of the finished texture at which the upper row ends in each column."""
+        inside = (self.height > 0).sum(axis=0) / OVERSAMPLE
+        return np.asarray(inside.reshape(-1, OVERSAMPLE).mean(axis=1))
 
     def opacity(self) -> Floats:
         """0…1: the teeth, with a soft biting edge and soft ends of the row."""
