@@ -86,6 +86,7 @@ def build_from_photo(portrait: Portrait, job: PreparationJob) -> AvatarBuild:
         rest.picture,
         rest.landmarks,
         motion,
+        eyes=portrait.eyes,
         progress=stage_progress(job.progress, "animating"),
         out=allocate(job.folder / "frames.npy", shape),
     )

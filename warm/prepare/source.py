@@ -75,6 +75,9 @@ class Portrait:
     """Facts about the file for the user."""
     remarks: list[Remark] = field(default_factory=list)
     """Findings about the face."""
+    eyes: NDArray[np.float32] | None = None
+    """(468, 3) landmarks by which lids are drawn; None: by `landmarks`. The plain mesh sees closed
+    eyes ajar."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +118,9 @@ def read_portrait(source: Path, finder: FaceFinder, settings: PreparationSetting
         points = with_refined_lips(points, picture, finder)
         check_mouth_can_close(points)
         remarks += open_mouth_remarks(points, settings.teeth)
-    return Portrait(picture, points, notes, [*remarks, *face_remarks(picture, points)])
+    remarks += face_remarks(picture, points)
+    eyes = finder.attention_mesh.track(picture, points).points
+    return Portrait(picture, points, notes, remarks, eyes)
 
 
 def with_refined_lips(

@@ -67,13 +67,15 @@ def animate_photo(
     landmarks: NDArray[np.float32],
     motion: PortraitMotion,
     *,
+    eyes: NDArray[np.float32] | None = None,
     progress: Callable[[int, int], None] | None = None,
     out: NDArray[np.uint8] | None = None,
 ) -> AnimatedPhoto:
     """Render a portrait in all poses of a motion.
 
-    photo: (h, w, 3) BGR; landmarks: (468, 3) of its face, whose mouth is at rest. `progress` gets
-    (done, total) frames. `out` receives the frames, (n, h, w, 3), for example a memory map.
+    photo: (h, w, 3) BGR; landmarks: (468, 3) of its face, whose mouth is at rest; eyes: (468, 3)
+    landmarks by which the lids are drawn, None for `landmarks`. `progress` gets (done, total)
+    frames. `out` receives the frames, (n, h, w, 3), for example a memory map.
     """
     count = len(motion.poses)
     frames = np.empty((count, *photo.shape), np.uint8) if out is None else out
@@ -84,7 +86,8 @@ def animate_photo(
         points[i] = warp.warp_points(landmarks, pose, brow)
         if progress:
             progress(i + 1, count)
-    lids, origins = lid_pictures(EyelidPainter(photo, landmarks), motion.closures)
+    painter = EyelidPainter(photo, landmarks if eyes is None else eyes)
+    lids, origins = lid_pictures(painter, motion.closures)
     return AnimatedPhoto(
         frames,
         points,

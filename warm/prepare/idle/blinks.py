@@ -39,10 +39,11 @@ class EyelidPainter:
     def __init__(self, photo: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
         """photo: (h, w, 3) BGR; landmarks: (468, 3) of its face."""
         self._photo = photo
-        self._eyelids = [
+        eyelids = [
             Eyelid(eye_region(photo, landmarks, side), landmarks[list(BROWS[side]), :2])
             for side in visible_eyes(landmarks, photo.shape)
         ]
+        self._eyelids = [eyelid for eyelid in eyelids if eyelid.mask.any()]
 
     def paint(self, closure: float) -> NDArray[np.uint8]:
         """Return the portrait with its lids at `closure` (0 as in the photo … 1 closed)."""
@@ -55,7 +56,7 @@ class EyelidPainter:
         return photo
 
     def patches(self, closure: float) -> list[EyePatch]:
-        """Return the eyes with their lids at `closure`; an eye that is not visible has none.
+        """Return the eyes with their lids at `closure`; an eye that is hidden or closed has none.
 
         Pasted over the photo with their masks, they give the picture of `paint`.
         """

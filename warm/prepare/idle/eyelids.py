@@ -21,6 +21,8 @@ LOWER_SHARE = 0.17
 """Share of the eye's opening that the lower lid closes."""
 CORNER_DROP, CORNER_SIGMA = 0.075, 0.2
 """Descent of the outer corner, and how far along the eye it reaches."""
+SHUT, OPEN = 0.04, 0.10
+"""Opening of an eye that does not blink since it is closed, and of one that blinks fully."""
 OUTER_FADE, INNER_FADE = 0.28, 0.10
 """Lengths beyond the corners in which a blink's changes fade."""
 LOWEST_HEIGHT = 0.07
@@ -39,7 +41,7 @@ CLEAR = 0.5
 """Share of the moving skin from which it keeps more and more of its texture, up to the brow."""
 RIM_SHADE = 0.15
 """Below a rim that is this close to the brow, the lid keeps none of its texture."""
-CHEEK, NARROW_CHEEK = 0.02, 0.6
+CHEEK, NARROW_CHEEK = 0.02, 1.0
 """Weight of the skin below the eye in the colour of the lid, without and with a rim above it."""
 BULGE, TURN, TURN_SIGMA = 0.05, 0.07, 0.09
 """Extra brightness of the convex lid, and darkness of its edge, which is turned down."""
@@ -148,7 +150,8 @@ class Eyelid:
         eye = self.eye
         top = 1 - ramp(eye.upper - eye.down - 0.85 * self._height, 0.15 * self._height)
         bottom = 1 - ramp(eye.down - eye.lower - LOWER_REACH, LOWER_FADE)
-        return np.asarray(top * bottom * self._side * (1 - self._fixed), np.float32)
+        is_open = ramp(self._opening.max() - SHUT, OPEN - SHUT)
+        return np.asarray(top * bottom * self._side * (1 - self._fixed) * is_open, np.float32)
 
 
 def to_pixels(picture: Floats) -> NDArray[np.uint8]:

@@ -198,3 +198,15 @@ def test_patches_of_the_eyes_pasted_over_the_photo_give_the_painted_picture(
             mask = patch.mask[..., None]
             pasted[y0:y1, x0:x1] += mask * (patch.picture - pasted[y0:y1, x0:x1])
         assert np.abs(pasted - painter.paint(closure)).max() < 2
+
+
+def test_lids_are_drawn_by_the_landmarks_that_are_given_for_them(
+    photo: Picture, landmarks: NDArray[np.float32], motion: PortraitMotion
+) -> None:
+    """The plain mesh sees closed eyes ajar; their lids would lose their lashes."""
+    few = replace(motion, poses=motion.poses[:1], brows=motion.brows[:1])
+    eyes = landmarks.copy()
+    for upper, lower in EYES:
+        eyes[list(upper)] = eyes[list(lower)]
+    assert animate_photo(photo, landmarks, few).lids.shape[1] == 2
+    assert animate_photo(photo, landmarks, few, eyes=eyes).lids.shape[1] == 0

@@ -163,12 +163,19 @@ def test_eyes_of_any_size_close(width: float) -> None:
 
 
 def test_eyes_that_are_nearly_closed_move_little() -> None:
-    eyes = draw_eyes(opening=0.12)
+    eyes = draw_eyes(opening=0.3)
     drawn = EyelidPainter(eyes.picture, eyes.landmarks).paint(1.0)
     for side in SIDES:
-        assert abs(light(drawn, eyes, side, 0.5, -0.4) - np.mean(SKIN)) < 8
+        assert abs(light(drawn, eyes, side, 0.5, -0.4) - np.mean(SKIN)) < 12
         heights = np.linspace(-0.1, 0.2, 31)
         assert min(light(drawn, eyes, side, 0.5, h) for h in heights) < 0.65 * np.mean(SKIN)
+
+
+def test_closed_eyes_do_not_blink() -> None:
+    eyes = draw_eyes(opening=0.05)
+    painter = EyelidPainter(eyes.picture, eyes.landmarks)
+    assert painter.patches(1.0) == []
+    assert (painter.paint(1.0) == eyes.picture).all()
 
 
 def test_an_eye_that_is_turned_away_is_not_drawn(eyes: DrawnEyes) -> None:
