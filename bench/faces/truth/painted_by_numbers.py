@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from warm.avatars.avatar import AvatarBuild
+from warm.engines.viseme.calibration import FaceRuler
 from warm.engines.viseme.learned.numbers import Number, measure_numbers
 from warm.engines.viseme.mouth import DrawnMouth, Mouth, MouthData
 from warm.engines.viseme.shape import Shape
-from warm.face.mesh import FaceMesh
 
 OPENINGS = np.linspace(0.0, 1.2, 9)
 SPREADS = np.linspace(-1.0, 1.0, 5)
@@ -23,7 +23,7 @@ WIDTH_WEIGHT = 0.5
 class PaintedByNumbers:
     """Draws a painted mouth with a given gap and width. Not thread-safe."""
 
-    def __init__(self, data: MouthData, build: AvatarBuild, mesh: FaceMesh) -> None:
+    def __init__(self, data: MouthData, build: AvatarBuild, mesh: FaceRuler) -> None:
         """Draw and measure mouths of all openings and spreads on a few frames."""
         self._mouth = Mouth(data, build.frames)
         table = np.mean(
@@ -50,7 +50,7 @@ class PaintedByNumbers:
         return shape_at(float(self._openings[best]), float(self._spreads[best]))
 
     def _measure(
-        self, frame: int, data: MouthData, build: AvatarBuild, mesh: FaceMesh
+        self, frame: int, data: MouthData, build: AvatarBuild, mesh: FaceRuler
     ) -> NDArray[np.float64]:
         """(openings, spreads, 2) gap and width of drawn mouths."""
         rows = []

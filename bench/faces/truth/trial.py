@@ -14,13 +14,13 @@ from bench.faces.truth.painted_by_numbers import PaintedByNumbers
 from warm.avatars.avatar import AvatarBuild
 from warm.avatars.filmed_mouth import FilmedMouth
 from warm.avatars.recipe import PreparationError, PreparationSettings
+from warm.engines.viseme.learned.lip_tracking import refined
 from warm.engines.viseme.learned.numbers import measure_numbers
 from warm.engines.viseme.learned.renderer import LearnedMouth
 from warm.engines.viseme.mouth import DrawnMouth
 from warm.engines.viseme.preparation import PreparedMouth, prepare_mouth
 from warm.face.attention_mesh import AttentionMesh
 from warm.face.finder import FaceFinder
-from warm.face.mesh import FaceMesh
 from warm.media.sniff import MediaError, sniff
 from warm.prepare.build import PreparationJob, build_from_video
 from warm.prepare.progress import no_progress
@@ -61,7 +61,6 @@ def open_trial(video: Path, hold_out: Callable[[int], NDArray[np.bool_]]) -> Ite
     """
     if sniff(video).kind == "photo":
         raise MediaError(f"{video} is a photo. Name a video in which somebody talks.")
-    mesh = FaceMesh(FACE_MODELS)
     with TemporaryDirectory(prefix="warmtalk-truth-") as folder:
         settings = PreparationSettings()
         job = PreparationJob(video, Path(folder), settings, FACE_MODELS, no_progress)
@@ -75,9 +74,13 @@ def open_trial(video: Path, hold_out: Callable[[int], NDArray[np.bool_]]) -> Ite
         # Frames that do not show the mouth are the ones that nothing learns from.
         build.filmed = replace(filmed, covered=filmed.covered | held_out)
         ruler = AttentionMesh(FACE_MODELS)
+        # The plain mesh takes teeth for closed lips.
+        true = replace(filmed, landmarks=refined(filmed.frames, filmed.landmarks, ruler))
         ruler = AttentionMesh(FACE_MODELS)
+        # The plain mesh takes teeth for closed lips.
+        true = replace(filmed, landmarks=refined(filmed.frames, filmed.landmarks, ruler))
         data = prepare_mouth(build, ruler, "painted").data
-        renderers: dict[str, Renderer] = {"painted": PaintedByNumbers(data, build, mesh)}
+        renderers: dict[str, Renderer] = {"painted": PaintedByNumbers(data, build, ruler)}
         reason = ""
         try:
             renderers["learned"] = learned_mouth(prepare_mouth(build, ruler, "learned"), build)
@@ -85,11 +88,11 @@ def open_trial(video: Path, hold_out: Callable[[int], NDArray[np.bool_]]) -> Ite
             reason = str(error)
         yield Trial(
             build=build,
-            filmed=filmed,
+            filmed=true,
             held_out=held_out,
             renderers=renderers,
             to_frame=data.to_frame,
-            numbers=measure_numbers(filmed.landmarks, data.to_frame),
+            numbers=measure_numbers(true.landmarks, data.to_frame),
             reason=reason,
         )
 

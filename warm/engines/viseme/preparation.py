@@ -24,6 +24,8 @@ from warm.engines.viseme.interior_textures import InteriorTextures
 from warm.engines.viseme.learned.data import LearnedData
 from warm.engines.viseme.learned.gate import mouth_report
 from warm.engines.viseme.learned.learning import learn
+from warm.engines.viseme.learned.lip_tracking import track_lips
+from warm.engines.viseme.learned.numbers import numbers_of
 from warm.engines.viseme.learned.renderer import LearnedMouth
 from warm.engines.viseme.learned.storage import load_learned, store_learned
 from warm.engines.viseme.lip_line import snap_to_dark_line
@@ -77,10 +79,13 @@ def prepare_mouth(build: AvatarBuild, ruler: FaceRuler, choice: MouthChoice) -> 
     """
     anatomy = build_anatomy(build.landmarks, build.transforms, build.loop)
     anatomy = snap_to_dark_line(anatomy, build.frames)
-    report = mouth_report(build.filmed, anatomy, choice)
+    lips = None
+    if build.filmed is not None and choice != "painted":
+        lips = track_lips(anatomy, build.frames, build.filmed, ruler)
+    report = mouth_report(build.filmed, None if lips is None else numbers_of(lips.filmed), choice)
     learned = None
-    if build.filmed is not None and report.kind == "learned":
-        learned = learn(anatomy, build, build.filmed)
+    if build.filmed is not None and lips is not None and report.kind == "learned":
+        learned = learn(anatomy, build, build.filmed, lips)
     data = uncalibrated_mouth(anatomy, build.frames)
     if build.filmed is not None:
         data = with_own_colours(data, anatomy, build.frames, build.filmed)

@@ -16,6 +16,8 @@ NEWTON_FRACTIONS = (0.5, 1.0, 1.0, 1.0)
 """Fraction of the field that each Newton step solves for; the first half step makes it converge."""
 MIN_SLOPE = 0.3
 """Lower limit of the map's vertical slope in Newton's method."""
+FOLD_SLOPE = -0.8
+"""Least slope of a field's vertical part; below -1 the face would fold over itself."""
 FAR_IOD = 4.0
 """Beyond the reach of any rectangle around the mouth."""
 SHIFT_BITS = 4
@@ -99,6 +101,8 @@ class BackwardWarp:
     ) -> None:
         """Write the offset of each pixel's source in a layer to `out` (h, w, 2), pixels."""
         field = (weights @ self._layers[layer]).reshape(self._size, self._size, 3)
+        if field[..., 2].min() < FOLD_SLOPE:
+            field = unfolded(field)
         linear = (to_frame[:, :2] * self._step).T.astype(np.float32)
         coarse = invert_displacement(field, nodes) @ linear
         cv2.resize(coarse, out.shape[1::-1], dst=out, interpolation=cv2.INTER_LINEAR)
@@ -110,6 +114,16 @@ class BackwardWarp:
             y, x = np.mgrid[: max(rows, rect.height), : max(columns, rect.width)]
             self._pixels = np.stack([x, y], axis=-1).astype(np.float32)
         return self._pixels[: rect.height, : rect.width]
+
+
+def unfolded(field: Floats32) -> Floats32:
+    """Return a field (size, size, 3) without folds: no row comes to lie above the row before it."""
+    rows = np.arange(len(field), dtype=np.float32)[:, None]
+    least = (1 + FOLD_SLOPE) * rows
+    moved = np.maximum.accumulate(rows + field[..., 1] - least, axis=0) + least
+    vertical = moved - rows
+    slope = np.gradient(vertical, axis=0)
+    return np.stack([field[..., 0], vertical, slope], axis=-1).astype(np.float32)
 
 
 def invert_displacement(field: Floats32, nodes: Floats32) -> Floats32:

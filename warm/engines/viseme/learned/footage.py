@@ -19,6 +19,8 @@ from warm.engines.viseme.anatomy import (
 )
 from warm.engines.viseme.displacement_fields import Region, merge_outside_mouth
 from warm.engines.viseme.learned.atlas import Atlas
+from warm.engines.viseme.learned.lip_moves import LipMoves
+from warm.engines.viseme.learned.lip_tracking import LipTracks
 
 NODES = 65
 """Nodes per side of the grid of an opening."""
@@ -26,6 +28,9 @@ WINDOW_FROM, WINDOW_TO = 1.25, 1.9
 """Radii of the ellipses around the closed lips between which the lips' residual fades out."""
 RIM_FROM, RIM_TO = 1.3, 2.0
 """Radii between which the skin's light is measured."""
+CLEAR_IOD, CLEAR_FROM_IOD = 0.018, 0.1
+"""What the lips show nearer to their line is not learned; and the distance from the corners at
+which this distance is reached."""
 LIGHT_SMOOTH_FRAMES, LIGHT_RANGE = 1.5, (0.85, 1.15)
 
 
@@ -42,38 +47,47 @@ class Opening:
 class Footage:
     """The filmed frames of one avatar, seen from its reference."""
 
-    def __init__(self, anatomy: Anatomy, closed: Pixels, filmed: FilmedMouth) -> None:
+    def __init__(
+        self, anatomy: Anatomy, closed: Pixels, filmed: FilmedMouth, lips: LipTracks
+    ) -> None:
         """`closed`: (n, h, w, 3) the avatar's frames."""
         self.anatomy, self._closed, self._filmed = anatomy, closed, filmed
         self.region = Region.of(anatomy)
-        self._nodes = self.region.nodes(NODES)
-        targets = np.concatenate([self._nodes, anatomy.lip_line])
+        targets = np.concatenate([self.region.nodes(NODES), anatomy.lip_line])
         self._targets, self._window = targets, self.region.window(targets)[:, None]
-
-    def __len__(self) -> int:
-        """Return the number of frames."""
-        return len(self._closed)
+        self._lip_moves = LipMoves(anatomy, lips, targets)
 
     def opening(self, i: int) -> Opening:
         """Return the move of frame `i`."""
-        upper, lower = self._moves(i, self._targets)
-        lower = merge_outside_mouth(upper, lower, self._targets, self.anatomy)
-        both = np.stack([upper * self._window, lower * self._window]).astype(np.float32)
+        layers = [
+            (self._moves(i, self._targets)[layer] + self._correction(i, layer)) * self._window
+            for layer in (0, 1)
+        ]
+        layers[1] = merge_outside_mouth(layers[0], layers[1], self._targets, self.anatomy)
+        both = np.stack(layers).astype(np.float32)
         count = NODES * NODES
         return Opening(both[:, :count].reshape(2, NODES, NODES, 2), both[:, count:])
 
-    def lips(self, i: int, atlas: Atlas) -> Floats32:
+    def lips(self, i: int, opening: Opening, atlas: Atlas) -> Floats32:
         """(h, w, 3) frame `i` with its mouth closed by the warp alone, minus the avatar's frame."""
         nodes = atlas.nodes()
-        points = nodes.reshape(-1, 2).astype(np.float64)
-        upper, lower = self._moves(i, points)
-        lower = merge_outside_mouth(upper, lower, points, self.anatomy)
-        below = (points[:, 1] > np.interp(points[:, 0], *self.anatomy.lip_line.T))[:, None]
-        moved = points + np.where(below, lower, upper)
+        line = np.interp(nodes[..., 0], *self.anatomy.lip_line.T).astype(np.float32)
+        below = nodes[..., 1] > line
+        # Next to the line a frame may show teeth; the lip is continued instead.
+        ends = self.anatomy.lip_line[[0, -1], 0]
+        depth = np.minimum(nodes[..., 0] - ends[0], ends[1] - nodes[..., 0])
+        clear = CLEAR_IOD * smoothstep(depth / CLEAR_FROM_IOD).astype(np.float32)
+        away = np.maximum(np.abs(nodes[..., 1] - line), clear)
+        nodes[..., 1] = line + np.where(below, away, -away)
+        to_grid = invert(self.region.grid_to_reference(NODES))
+        at = apply(to_grid, nodes.reshape(-1, 2)).reshape(nodes.shape).astype(np.float32)
+        upper, lower = (
+            cv2.remap(layer, at, np.empty(0), cv2.INTER_LINEAR) for layer in opening.grid
+        )
+        moved = nodes + np.where(below[..., None], lower, upper)
         to_frame = self.anatomy.to_frame[i]
-        filmed = sample(self._filmed.frames[i], apply(to_frame, moved).reshape(nodes.shape))
-        closed = sample(self._closed[i], apply(to_frame, points).reshape(nodes.shape))
-        return filmed - closed
+        filmed = sample(self._filmed.frames[i], in_frame(to_frame, moved))
+        return filmed - sample(self._closed[i], in_frame(to_frame, nodes))
 
     def inside(self, i: int, atlas: Atlas) -> Floats32:
         """(h, w, 3) frame `i` as filmed, fixed to the skull."""
@@ -95,8 +109,13 @@ class Footage:
         level = smooth_along_loop(np.array(means), "pingpong", LIGHT_SMOOTH_FRAMES)
         return np.clip(level / np.median(level, axis=0), *LIGHT_RANGE).astype(np.float32)
 
+    def _correction(self, i: int, layer: int) -> Floats:
+        """(targets, 2) what the tracked lips add to a layer's move."""
+        nodes = self._lip_moves.nodes[layer]
+        return self._lip_moves.spread(layer, i, self._moves(i, nodes)[layer])
+
     def _moves(self, i: int, points: Floats) -> tuple[Floats, Floats]:
-        """(k, 2) moves of points (k, 2) of the upper and of the lower layer, IOD."""
+        """(k, 2) moves of points (k, 2) of both layers by the warp that closed frame `i`, IOD."""
         to_frame = self.anatomy.to_frame[i]
         to_grid = compose(
             invert(compose(self._filmed.to_frame[i], self._filmed.grid_to_layout)), to_frame
@@ -107,6 +126,11 @@ class Footage:
         )[0]
         inverse = np.linalg.inv(to_frame[:, :2]).T
         return field[:, :2] @ inverse, field[:, 2:] @ inverse
+
+
+def in_frame(to_frame: Floats, points: Floats32) -> Floats:
+    """(h, w, 2) frame pixels of reference points (h, w, 2)."""
+    return apply(to_frame, points.reshape(-1, 2).astype(np.float64)).reshape(points.shape)
 
 
 def sample(picture: Pixels, points: Floats) -> Floats32:

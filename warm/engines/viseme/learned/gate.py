@@ -10,8 +10,8 @@ from warm.avatars.avatar import Loop
 from warm.avatars.filmed_mouth import FilmedMouth
 from warm.avatars.mouth_report import MouthChoice, MouthReport
 from warm.avatars.recipe import PreparationError
-from warm.engines.viseme.anatomy import Anatomy, Floats, Floats32, smooth_along_loop
-from warm.engines.viseme.learned.numbers import Number, measure_numbers
+from warm.engines.viseme.anatomy import Floats, Floats32, smooth_along_loop
+from warm.engines.viseme.learned.numbers import Number
 
 OPEN_GAP_IOD = 0.05
 """A frame with a wider gap shows the inside of the mouth."""
@@ -54,12 +54,14 @@ class Evidence:
         return f"{shown} {widest}; {needed}."
 
 
-def mouth_report(filmed: FilmedMouth | None, anatomy: Anatomy, choice: MouthChoice) -> MouthReport:
-    """Decide between a learned and a painted mouth.
+def mouth_report(
+    filmed: FilmedMouth | None, numbers: Floats | None, choice: MouthChoice
+) -> MouthReport:
+    """Decide between a learned and a painted mouth, by the numbers (n, 4) of the filmed frames.
 
     Raises PreparationError if the mouth shall be learned and cannot be.
     """
-    report = judge(filmed, anatomy, choice)
+    report = judge(filmed, numbers, choice)
     if choice == "learned" and report.kind == "painted":
         raise PreparationError(
             f"mouth is 'learned', but this mouth cannot be learned. {report.reason} "
@@ -68,14 +70,13 @@ def mouth_report(filmed: FilmedMouth | None, anatomy: Anatomy, choice: MouthChoi
     return report
 
 
-def judge(filmed: FilmedMouth | None, anatomy: Anatomy, choice: MouthChoice) -> MouthReport:
+def judge(filmed: FilmedMouth | None, numbers: Floats | None, choice: MouthChoice) -> MouthReport:
     """Return the kind of mouth that the footage allows, if the settings allow it."""
     if choice == "painted":
         return MouthReport(kind="painted", reason="The settings ask for it.")
-    if filmed is None:
+    if filmed is None or numbers is None:
         reason = "A mouth is learned from talking videos only."
         return MouthReport(kind="painted", reason=reason)
-    numbers = measure_numbers(filmed.landmarks, anatomy.to_frame)
     evidence = Evidence.of(numbers, ~filmed.covered)
     return MouthReport(
         kind="learned" if evidence.is_enough else "painted",

@@ -13,7 +13,8 @@ from warm.engines.viseme.learned.drive import learn_drive
 from warm.engines.viseme.learned.eigenspace import refill
 from warm.engines.viseme.learned.footage import Footage, Opening, lips_window
 from warm.engines.viseme.learned.gate import OPEN_GAP_IOD, pose_trust
-from warm.engines.viseme.learned.numbers import Number, measure_numbers
+from warm.engines.viseme.learned.lip_tracking import LipTracks
+from warm.engines.viseme.learned.numbers import Number, numbers_of
 from warm.engines.viseme.learned.opening_mask import extended, opening_mask
 from warm.engines.viseme.learned.regression import Scaling
 from warm.engines.viseme.learned.shape_model import learn_shape
@@ -27,11 +28,12 @@ def learn(
     anatomy: Anatomy,
     build: AvatarBuild,
     filmed: FilmedMouth,
+    lips: LipTracks,
     used: NDArray[np.bool_] | None = None,
 ) -> LearnedData:
     """Learn from the frames that are `used` (n,), by default all that show the mouth."""
-    footage = Footage(anatomy, build.frames, filmed)
-    numbers = measure_numbers(filmed.landmarks, anatomy.to_frame)
+    footage = Footage(anatomy, build.frames, filmed, lips)
+    numbers = numbers_of(lips.filmed)
     usable = ~filmed.covered if used is None else used & ~filmed.covered
     chosen = np.flatnonzero(usable)
     is_open = numbers[chosen, Number.GAP] > OPEN_GAP_IOD
@@ -49,7 +51,7 @@ def learn(
         drive=learn_drive(numbers[chosen]),
         input_mean=scaling.mean,
         input_scale=scaling.scale,
-        lips=learn_lips(footage, chosen, inputs, lips_atlas(anatomy, scale), light),
+        lips=learn_lips(footage, chosen, openings, inputs, lips_atlas(anatomy, scale), light),
         inside=inside,
         inside_shift=alignment.weights,
         light=light,
@@ -59,11 +61,21 @@ def learn(
 
 
 def learn_lips(
-    footage: Footage, chosen: NDArray[np.intp], inputs: Floats32, atlas: Atlas, light: Floats32
+    footage: Footage,
+    chosen: NDArray[np.intp],
+    openings: list[Opening],
+    inputs: Floats32,
+    atlas: Atlas,
+    light: Floats32,
 ) -> TextureData:
     """Learn what opening adds to the closed lips."""
     window = lips_window(footage.anatomy, atlas)[..., None]
-    rows = np.stack([footage.lips(int(i), atlas) * window / light[i] for i in chosen])
+    rows = np.stack(
+        [
+            footage.lips(int(i), opening, atlas) * window / light[i]
+            for i, opening in zip(chosen, openings, strict=True)
+        ]
+    )
     return learn_texture(rows, inputs, atlas, kept=spread(len(rows), rows[0].size))
 
 

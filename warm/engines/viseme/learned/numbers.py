@@ -3,10 +3,9 @@
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stabilizers.similarity import apply, invert
-from warm.engines.viseme.anatomy import Floats
+from warm.engines.viseme.anatomy import Floats, Floats32
 
 INNER = np.array([[82, 87], [13, 14], [312, 317]])
 UPPER_OUTER, LOWER_OUTER = np.array([37, 0, 267]), np.array([84, 17, 314])
@@ -22,9 +21,13 @@ class Number(IntEnum):
     LOWER = 3  # thickness of the lower lip
 
 
-def measure_numbers(landmarks: NDArray[np.float32], to_frame: Floats) -> Floats:
+def measure_numbers(landmarks: Floats32, to_frame: Floats) -> Floats:
     """(n, 4) of (n, 468, 3) landmarks; `to_frame` (n, 2, 3) maps the reference to the frames."""
-    points = apply(invert(to_frame), landmarks[..., :2].astype(np.float64))
+    return numbers_of(apply(invert(to_frame), landmarks[..., :2].astype(np.float64)))
+
+
+def numbers_of(points: Floats) -> Floats:
+    """(n, 4) of (n, 468, 2) landmarks in the reference."""
     upper, lower = points[:, INNER[:, 0]], points[:, INNER[:, 1]]
     numbers = np.empty((len(points), len(Number)))
     numbers[:, Number.GAP] = np.maximum((lower - upper)[..., 1].mean(axis=1), 0)

@@ -27,6 +27,8 @@ from warm.engines.viseme.learned.texture import Texture
 from warm.engines.viseme.mouth import DrawnMouth, Mouth, MouthData, remap
 from warm.engines.viseme.warp import STRIDE, BackwardWarp, PixelRect
 
+SEAM_PX, SEAM_GAP_PX = 0.7, 3.0
+"""How far the inside covers the lips, and the gap from which on it does."""
 REACH_IOD = 0.34
 """A lip moves at most this far from its closed position."""
 
@@ -111,6 +113,7 @@ class LearnedMouth(Mouth):
         self, picture: Pixels, inputs: Floats32, place: "Place", lips: Floats32, opacity: float
     ) -> None:
         """Draw the inside between `lips` (2, k, 2), frame pixels."""
+        lips = over_the_seam(lips, place.to_frame)
         outline = np.concatenate([lips[0], lips[1][::-1]])
         opening = opening_rect(outline, place.rect.corner, picture)
         gap = float((lips[1] - lips[0])[:, 1].max())
@@ -140,6 +143,17 @@ class Place:
     """(2, 3) reference to frame pixels."""
     light: Floats32
     """(3,) relative."""
+
+
+def over_the_seam(lips: Floats32, to_frame: Floats) -> Floats32:
+    """(2, k, 2) the edges of an opening, moved outwards by SEAM_PX.
+
+    The pixels next to an edge come from the line where the closed lips meet, and from beyond it.
+    """
+    down = (to_frame[:, 1] / np.hypot(*to_frame[:, 1])).astype(np.float32)
+    gap = (lips[1] - lips[0]) @ down
+    outwards = (SEAM_PX * np.clip(gap / SEAM_GAP_PX, 0, 1))[:, None] * down
+    return np.stack([lips[0] - outwards, lips[1] + outwards])
 
 
 def add_residual(

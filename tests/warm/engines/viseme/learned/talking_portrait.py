@@ -26,6 +26,7 @@ from warm.engines.viseme.anatomy import (
 )
 from warm.engines.viseme.blend_weights import compute_blend_weights
 from warm.engines.viseme.displacement_fields import GRID, Region
+from warm.engines.viseme.learned.lip_tracking import LipTracks, in_reference
 from warm.engines.viseme.lip_line import snap_to_dark_line
 from warm.engines.viseme.mouth import Mouth, MouthData
 from warm.engines.viseme.preparation import uncalibrated_mouth
@@ -53,6 +54,15 @@ class TalkingPortrait:
     def filmed(self) -> FilmedMouth:
         assert self.build.filmed is not None
         return self.build.filmed
+
+    @property
+    def lips(self) -> LipTracks:
+        """The lips where the actor's fields moved them."""
+        to_frame = self.anatomy.to_frame
+        return LipTracks(
+            in_reference(self.filmed.landmarks, to_frame),
+            np.median(in_reference(self.build.landmarks, to_frame), axis=0),
+        )
 
 
 def spoken_shapes(opening: float) -> list[NDArray[np.float32]]:
