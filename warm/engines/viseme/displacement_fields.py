@@ -243,7 +243,8 @@ def lip_border_shifts(anatomy: Anatomy, points: Floats, *, upper: bool) -> Float
     """(k, blendshapes, 2) shifts of points on the outer border of one lip."""
     s = np.clip(anatomy.across(points), -1, 1)
     middle, body = 1 - s * s, opening_profile(s, 1.0, 0.75)
-    hole = 0.35 * middle + 0.65 * rounded_profile(s, 0.75)
+    # The lower lip hangs in an arc below a round hole; the upper one rises just over it.
+    hole = 0.35 * middle + 0.65 * rounded_profile(s, 0.75) if upper else opening_profile(s, 1, 0.7)
     out = lip_shifts(s, Smile.of(anatomy))
     # Over an opening the upper lip stretches and gets thinner; the lower one turns out a little.
     open_lip(

@@ -27,7 +27,7 @@ LOWER_HEIGHTS = (0.128, 0.132, 0.150, 0.125, 0.110, 0.100)
 """Height of each tooth, from its biting edge to the gum."""
 ARCH_HALF_WIDTH, ARCH_DARKEST = 0.46, 0.22
 """Distance from the middle at which the row has turned away from the light, and its light there."""
-CONTACT_SHADOW = 0.26
+CONTACT_SHADOW = 0.33
 """Depth of the shadow between two teeth: little light is lost where they touch."""
 
 SEEN_LIGHT = 0.95
@@ -37,7 +37,7 @@ OWN_LOOK = (0.72, 1.25)
 OWN_EDGE_IOD = (-0.012, 0.06)
 """Range of the biting edge of own teeth below that of painted ones: its distance from the closed
 lips is not certain, because they had to be closed."""
-LARGEST_TILT, EDGE_PLAY_IOD = 0.25, 0.012
+LARGEST_TILT, EDGE_PLAY_IOD = 0.12, 0.005
 """Limit of the slope of own teeth against the lips, and how far their edge may leave the painted
 one: teeth are uneven, but what is found is more so."""
 COLUMN_FADE_IOD, UNDER_LIP_FADE_IOD = 0.03, 0.04
@@ -111,8 +111,12 @@ def fitted(row: "TeethRow", own: OwnTeeth, canvas: Canvas) -> tuple["TeethRow", 
     """
     edge = row.edge_rows()
     columns, across = np.flatnonzero(own.columns), np.arange(len(edge)) - len(edge) / 2
-    tilt, offset = np.polyfit(across[columns], (own.bottom - edge)[columns], 1)
-    tilt = float(np.clip(tilt, -LARGEST_TILT, LARGEST_TILT))
+    left, right = np.array_split(columns, 2)
+    rise, run = (
+        float(np.median(each[right]) - np.median(each[left]))
+        for each in (own.bottom - edge, across)
+    )
+    tilt = float(np.clip(rise / run, -LARGEST_TILT, LARGEST_TILT))
     offset = float(np.median((own.bottom - edge - tilt * across)[columns]))
     if own.is_edge_hidden:
         offset = max(offset, 0.0)

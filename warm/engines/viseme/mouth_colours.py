@@ -6,6 +6,7 @@ and the skin. No hue is a constant, so a monochrome picture gets a monochrome mo
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from stabilizers.similarity import apply
@@ -32,6 +33,11 @@ TEETH_OF_EYES, TEETH_OF_SKIN = 1.15, (1.0, 1.8)
 has the same teeth as fair skin in the same light; eyes may be hidden or half closed."""
 GUMS_LUMA, TONGUE_LUMA, CAVITY_LUMA = 0.62, 0.56, 0.13
 """Luma relative to lit skin."""
+DARKEST_PERCENTILE, CAVITY_OF_DARKEST, LIGHTEST_CAVITY = 0.2, 0.75, 0.3
+"""A hazy picture has no black: the cavity is not much darker than the darkest parts of the face,
+but always darker than the last share of lit skin."""
+SAMPLES = 96
+"""Pixels per side to which the face is reduced for that."""
 TEETH_SKIN, TEETH_FLESH = 0.38, 0.08
 """Exponents of the chromaticity of skin and flesh whose product is that of teeth: the light's tint,
 which the skin shows together with its pigment, and the reflection of the lips."""
@@ -65,7 +71,8 @@ class MouthColours:
         points = apply(anatomy.to_frame[0], anatomy.points)
         lips = np.mean([np.median(pixels_inside(frame, points[lip]), axis=0) for lip in LIPS], 0)
         skin, flesh = chromaticity(light.skin), flesh_chromaticity(light.skin, lips)
-        level, tone = float(luma(light.skin)), PictureTone.of(face_box(frame, points))
+        face = face_box(frame, points)
+        level, tone = float(luma(light.skin)), PictureTone.of(face)
         teeth = tone.apply(
             of_luma(skin**TEETH_SKIN * flesh**TEETH_FLESH, teeth_luma(level, light.eye_white))
         )
@@ -73,7 +80,7 @@ class MouthColours:
             teeth=teeth,
             gums=tone.apply(of_luma(flesh, GUMS_LUMA * level)),
             tongue=tone.apply(of_luma(flesh, TONGUE_LUMA * level)),
-            cavity=tone.apply(of_luma(flesh**CAVITY_FLESH, CAVITY_LUMA * level)),
+            cavity=tone.apply(of_luma(flesh**CAVITY_FLESH, cavity_luma(level, face))),
             gloss=GLOSS_OF_TEETH * teeth,
         )
 
@@ -84,6 +91,13 @@ def face_box(frame: Pixels, points: Floats) -> Pixels:
     low = np.clip(np.floor(points.min(axis=0)), 0, last).astype(int)
     high = np.clip(np.ceil(points.max(axis=0)), low, last).astype(int) + 1
     return np.asarray(frame[low[1] : high[1], low[0] : high[0]], np.uint8)
+
+
+def cavity_luma(skin: float, face: Pixels) -> float:
+    """Luma of the cavity, from those of lit skin and of the darkest parts of the face (h, w, 3)."""
+    small = cv2.resize(face, (SAMPLES, SAMPLES), interpolation=cv2.INTER_AREA)
+    darkest = float(np.percentile(luma(small.astype(np.float64)), DARKEST_PERCENTILE))
+    return max(CAVITY_LUMA * skin, min(CAVITY_OF_DARKEST * darkest, LIGHTEST_CAVITY * skin))
 
 
 def teeth_luma(skin: float, eye_white: float) -> float:

@@ -44,7 +44,7 @@ or tongue."""
 TALLEST_IOD, SHORTEST_IOD, NARROWEST_IOD = 0.16, 0.022, 0.20
 """Height of the visible teeth, and the width over which they must be seen."""
 SMALLEST_DETAIL_IOD = 0.012
-EDGE_SMOOTH_IOD = 0.05
+EDGE_SMOOTH_IOD = 0.09
 """Length of the median filter along the biting edge."""
 END_PX = 1.5
 """The colour at the end of a column of teeth is read this far inside it."""

@@ -109,6 +109,13 @@ def test_a_dark_picture_gets_a_dark_mouth(anatomy: Anatomy, share: float) -> Non
     assert luma(dim.cavity) < luma(bright.cavity)
 
 
+def test_a_hazy_picture_gets_no_black_mouth(anatomy: Anatomy) -> None:
+    hazy = np.round(70 + portrait() * 0.6).astype(np.uint8)
+    assert (
+        luma(colours_of(anatomy, hazy).cavity) > luma(colours_of(anatomy, portrait()).cavity) + 20
+    )
+
+
 @pytest.mark.parametrize("gains", [(0.6, 0.85, 1.0), (1.0, 0.9, 0.6)])
 def test_teeth_take_the_tint_of_the_light(anatomy: Anatomy, gains: tuple[float, ...]) -> None:
     """Catches constants: teeth of a fixed colour are blue-grey in warm light."""
