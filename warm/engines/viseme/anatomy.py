@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from stabilizers.similarity import apply, compose, invert
 from warm.avatars.avatar import CANONICAL_IOD, Loop
+from warm.engines.viseme.curvature import fit_curvatures
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -33,6 +34,10 @@ CHEEKS = np.array([57, 287, 43, 273, 202, 422, 212, 432, 210, 430, 214, 434, 135
 FIXED_POINTS = np.array([2, 97, 326, 98, 327, 129, 358, 1, 4, 50, 280, 123, 352, 117, 346])
 # fmt: on
 """Landmarks, from the left to the right of the picture."""
+OVAL = np.array(
+    [10, 338, 297, 332, 284, 251, 389, 356, 454, *JAW[::-1], 234, 127, 162, 21, 54, 103, 67, 109]
+)
+"""Landmarks around the face."""
 
 MOUTH_LANDMARKS = np.unique(np.concatenate([UPPER_OUTER, UPPER_INNER, LOWER_INNER, LOWER_OUTER]))
 JAW_WEIGHT = 0.5
@@ -40,6 +45,10 @@ JAW_WEIGHT = 0.5
 SMOOTH_FRAMES = 2.0
 """Standard deviation of the low-pass on a frame's shape within its own face transform."""
 LIP_LINE_POINTS = 41
+MAX_ACROSS = 1.3
+"""Beyond this multiple of the mouth's half width, foreshortening does not change any more."""
+MIN_WIDTH = 0.35
+"""Lower limit of the foreshortening of a piece of the face."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +63,10 @@ class Anatomy:
     """(n, 2, 3) reference to frame pixels."""
     lip_lines: Floats
     """(n, LIP_LINE_POINTS, 2) the lip line of each frame, frame pixels."""
+    landmarks: Floats
+    """(n, 468, 2) the face in each frame, smoothed, frame pixels."""
+    curvatures: Floats
+    """(n, 4) what the affines leave, see `curvature.Curvature`."""
 
     @property
     def half_width(self) -> float:
@@ -77,6 +90,15 @@ class Anatomy:
         left, right = (half * self.half_width for half in self.sides)
         return np.asarray(x / np.where(x < 0, left, right))
 
+    def foreshortening(self, points: Floats) -> Floats:
+        """(k,) of (k, 2): width of a small piece of the face, relative to the mean of both halves.
+
+        On a turned head the far corner of the mouth is seen more from the side than the near one.
+        """
+        left, right = self.sides
+        local = 1 + (right - left) * np.clip(self.across(points), -MAX_ACROSS, MAX_ACROSS)
+        return np.asarray(np.clip(local, MIN_WIDTH, 2 - MIN_WIDTH))
+
     @property
     def chin(self) -> float:
         """Distance of the chin's lowest point below the mouth's middle, IOD."""
@@ -90,12 +112,16 @@ def build_anatomy(landmarks: NDArray[np.float32], transforms: Floats, loop: Loop
     middle = layout[np.concatenate([UPPER_INNER, LOWER_INNER])].mean(axis=0)
     points = (layout - middle) / CANONICAL_IOD
     affines = smooth_along_loop(fit_weighted_affines(points, canonical), loop)
+    chosen, weights = weighted_points()
+    curvatures = fit_curvatures(points[chosen], weights, canonical[:, chosen], affines)
     lip_lines = smooth_along_loop(lip_lines_of(canonical), loop)
     return Anatomy(
         points=points,
         lip_line=lip_lines_of(points[None])[0],
         to_frame=compose(transforms, affines),
         lip_lines=apply(transforms, lip_lines),
+        landmarks=apply(transforms, smooth_along_loop(canonical, loop)),
+        curvatures=smooth_along_loop(curvatures, loop),
     )
 
 
@@ -111,11 +137,17 @@ def lip_lines_of(points: Floats) -> Floats:
 
 def fit_weighted_affines(points: Floats, canonical: Floats) -> Floats:
     """(n, 2, 3) weighted least-squares affines from the reference to each frame's landmarks."""
-    chosen = np.concatenate([MOUTH_LANDMARKS, CHIN_PAD, JAW])
-    weight = np.where(np.isin(chosen, JAW), JAW_WEIGHT, 1.0)[:, None]
+    chosen, weights = weighted_points()
+    weight = weights[:, None]
     source = np.column_stack([points[chosen], np.ones(len(chosen))])
     solve = np.linalg.pinv(source * weight)
     return np.asarray(np.swapaxes(solve @ (canonical[:, chosen] * weight), 1, 2))
+
+
+def weighted_points() -> tuple[NDArray[np.int_], Floats]:
+    """Return the (k,) landmarks that a frame is fitted to, and their weights."""
+    chosen = np.concatenate([MOUTH_LANDMARKS, CHIN_PAD, JAW])
+    return chosen, np.where(np.isin(chosen, JAW), JAW_WEIGHT, 1.0)
 
 
 def smooth_along_loop(values: Floats, loop: Loop, frames: float = SMOOTH_FRAMES) -> Floats:

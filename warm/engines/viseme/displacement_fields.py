@@ -8,6 +8,7 @@ grid by a thin-plate spline (Bookstein, 1989). All lengths are in IOD, as in `an
 from dataclasses import dataclass
 from enum import IntEnum
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +19,7 @@ from warm.engines.viseme.anatomy import (
     FIXED_POINTS,
     JAW,
     LOWER_OUTER,
+    OVAL,
     UPPER_OUTER,
     Anatomy,
     Floats,
@@ -28,6 +30,8 @@ GRID = 129
 """Nodes per side of the grid that stores the fields: 128 cells."""
 SIDE_IOD, ABOVE_IOD, BELOW_CHIN_IOD = 0.88, 0.44, 0.32
 """Reach of the moving region from the mouth's middle, and below the chin."""
+BELOW_JAW_IOD, FADE_IOD = 0.1, 0.1
+"""Its reach below the parts of the jaw that hardly drop; nothing moves this far beyond."""
 STIFFNESS = 1e-4
 """Smoothing of the splines; landmarks have errors of about 0.004 IOD."""
 
@@ -64,6 +68,8 @@ SMILE_LOST = 0.8
 """Share of a smile that rounding takes away: lips are pushed forward from where they rest."""
 ARC_TOUCHES = 0.75
 """Share of the mouth's half width in which the arc of the lower lip stays below the lip line."""
+MIN_EDGE = 1.1
+"""The face's edge is at least this many half widths of the mouth from the middle."""
 FUNNEL_REACH = 0.57
 """Width of a round opening as a share of the mouth's."""
 
@@ -154,7 +160,7 @@ def build_displacement_fields(anatomy: Anatomy) -> DisplacementFields:
     """Interpolate every blendshape over the grid, for both layers."""
     region = Region.of(anatomy)
     targets = np.concatenate([region.nodes(GRID), anatomy.lip_line])
-    window = region.window(targets)[:, None]
+    window = (region.window(targets) * face_window(anatomy, targets))[:, None]
     upper, lower = (
         thin_plate_spline(*control_points(anatomy, upper=is_upper), targets) * window
         for is_upper in (True, False)
@@ -187,7 +193,9 @@ def control_points(anatomy: Anatomy, *, upper: bool) -> tuple[Floats, Floats]:
     edge = anatomy.lip_line[:: (len(anatomy.lip_line) - 1) // 10]
     border = anatomy.points[outer[1:-1]]
     skin = anatomy.points[np.concatenate([CHIN_PAD, CHEEKS, JAW])]
-    fixed = np.concatenate([anatomy.points[FIXED_POINTS], border_points(anatomy)])
+    fixed = np.concatenate(
+        [anatomy.points[FIXED_POINTS], border_points(anatomy), below_jaw(anatomy, JAW)]
+    )
     groups = [
         (edge, lip_edge_shifts(anatomy, edge, upper=upper)),
         (border, lip_border_shifts(anatomy, border, upper=upper)),
@@ -196,6 +204,7 @@ def control_points(anatomy: Anatomy, *, upper: bool) -> tuple[Floats, Floats]:
     ]
     points = np.concatenate([points for points, _ in groups])
     shifts = np.concatenate([shifts for _, shifts in groups])
+    shifts[..., 0] *= anatomy.foreshortening(points)[:, None]
     return points, shifts.reshape(len(points), -1)
 
 
@@ -207,6 +216,21 @@ def border_points(anatomy: Anatomy) -> Floats:
     neck = np.column_stack([across, np.full(9, region.bottom - 0.03)])
     sides = [np.column_stack([np.full(7, x), down]) for x in (region.left, region.right)]
     return np.concatenate([neck, *sides])
+
+
+def face_window(anatomy: Anatomy, points: Floats) -> Floats:
+    """(k,) 1 on the face and where its jaw can drop, with a smooth fall to 0 outside."""
+    border = below_jaw(anatomy, OVAL).astype(np.float32)
+    inside = [cv2.pointPolygonTest(border, (x, y), True) for x, y in points.tolist()]
+    return smoothstep(1 + np.array(inside) / FADE_IOD)
+
+
+def below_jaw(anatomy: Anatomy, landmarks: NDArray[np.int_]) -> Floats:
+    """(k, 2) points at and below landmarks around the face, beyond which the jaw moves nothing."""
+    points = anatomy.points[landmarks].copy()
+    on_jaw = np.isin(landmarks, JAW)
+    points[on_jaw, 1] += BELOW_JAW_IOD + BELOW_CHIN_IOD * jaw_share(anatomy, points[on_jaw])
+    return points
 
 
 def lip_edge_shifts(anatomy: Anatomy, points: Floats, *, upper: bool) -> Floats:
@@ -319,9 +343,13 @@ def jaw_share(anatomy: Anatomy, points: Floats) -> Floats:
 
 
 def corner_share(anatomy: Anatomy, points: Floats) -> Floats:
-    """(k,) 0…1: share of a mouth corner's motion at points of the skin."""
+    """(k,) 0…1: share of a mouth corner's motion at points of the skin; 0 at the face's edges."""
     side = anatomy.across(points)
     near = np.where(side[:, None] < 0, anatomy.lip_line[0], anatomy.lip_line[-1])
     away = (points - near) / [0.34, 0.28]
+    away[:, 0] /= anatomy.foreshortening(near)
     laterality = np.clip(np.abs(side), 0, 1)
-    return np.asarray(np.exp(-(away**2).sum(axis=1)) * laterality)
+    edges = np.abs(anatomy.across(anatomy.points[JAW[[1, -2]]]))
+    edge = np.maximum(np.where(side < 0, *edges), MIN_EDGE)
+    room = smoothstep((edge - np.abs(side)) / (edge - 1))
+    return np.asarray(np.exp(-(away**2).sum(axis=1)) * laterality * room)

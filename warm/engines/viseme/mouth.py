@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from stabilizers.similarity import apply, invert
 from warm.engines.viseme.anatomy import Floats, Floats32, Pixels
 from warm.engines.viseme.blend_weights import compute_blend_weights
+from warm.engines.viseme.curvature import Curvature, bend, unbend
 from warm.engines.viseme.displacement_fields import Region
 from warm.engines.viseme.interior import Interior, InteriorPose, Texture
 from warm.engines.viseme.warp import BackwardWarp, PixelRect
@@ -40,8 +42,10 @@ class MouthData:
     """(n, 2, 3) reference to frame pixels."""
     lip_lines: Floats32
     """(n, LIP_LINE_POINTS, 2) frame pixels."""
-    mask: Pixels
-    """(MASK_SIZE, MASK_SIZE) over the region."""
+    curvatures: Floats
+    """(n, 4), see `curvature.Curvature`."""
+    masks: Pixels
+    """(n, MASK_SIZE, MASK_SIZE) over the region, see `silhouette`."""
     upper_teeth: Floats32
     lower_teeth: Floats32
     tongue: Floats32
@@ -81,13 +85,15 @@ class Mouth:
         """Draw the lower face of a frame with the mouth in `mouth_shape` (7,)."""
         to_frame, picture = self._data.to_frame[frame], self._frames[frame]
         rect = self._moving_rect(to_frame)
-        mask = self._mask(to_frame, rect)
+        mask = self._mask(frame, rect)
         gain = float(self._data.gains[frame])
         weights = compute_blend_weights(mouth_shape, self._data.calibration, gain)
         if not weights.any():
             return DrawnMouth(np.asarray(rect.crop(picture)), mask, rect)
         lips = self._lips(frame, weights)
-        source = self._warp.source(to_frame, weights, lips.mean(axis=0), rect)
+        source = self._warp.source(
+            to_frame, weights, lips.mean(axis=0), rect, self._curvature(frame)
+        )
         drawn = remap(picture[rect.top :, rect.left :], source)
         pose = InteriorPose.of(mouth_shape, weights)
         self._interior.draw(drawn, rect.corner, to_frame, lips, pose)
@@ -113,23 +119,30 @@ class Mouth:
         high = np.clip(np.ceil(corners.max(axis=0)) + 1, low + 1, [width, height]).astype(int)
         return PixelRect(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
 
-    def _mask(self, to_frame: Floats, rect: PixelRect) -> Pixels:
-        """(h, w) the region's mask on the pixels of the rectangle."""
-        to_reference = self._region.grid_to_reference(len(self._data.mask))
+    def _curvature(self, frame: int) -> Curvature:
+        return Curvature(*self._data.curvatures[frame].tolist())
+
+    def _mask(self, frame: int, rect: PixelRect) -> Pixels:
+        """(h, w) the frame's mask on the pixels of the rectangle."""
+        to_frame, mask = self._data.to_frame[frame], self._data.masks[frame]
+        to_reference = self._region.grid_to_reference(len(mask))
         linear = to_frame[:, :2] @ to_reference[:, :2]
         shift = to_frame[:, :2] @ to_reference[:, 2] + to_frame[:, 2] - rect.corner
         matrix = np.column_stack([linear, shift])
         size = (-(-rect.width // MASK_DOWNSCALE), -(-rect.height // MASK_DOWNSCALE))
         matrix = (matrix - [[0, 0, (MASK_DOWNSCALE - 1) / 2]] * 2) / MASK_DOWNSCALE
-        small = cv2.warpAffine(self._data.mask, matrix, size)
+        small = cv2.warpAffine(mask, matrix, size)
         return np.asarray(cv2.resize(small, (rect.width, rect.height)), np.uint8)
 
     def _lips(self, frame: int, weights: Floats32) -> Floats32:
         """(2, k, 2) the inner edges of the upper and the lower lip, frame pixels."""
         lip_line = self._data.lip_lines[frame]
         shift = (weights @ self._lip_line_shifts).reshape(2, *lip_line.shape)
-        linear = self._data.to_frame[frame][:, :2].T.astype(np.float32)
-        return np.asarray(lip_line + shift @ linear)
+        to_frame, curvature = self._data.to_frame[frame], self._curvature(frame)
+        if curvature.bends:
+            line = unbend(apply(invert(to_frame), lip_line), curvature)
+            shift = np.asarray(bend(line + shift, curvature) - bend(line, curvature), np.float32)
+        return np.asarray(lip_line + shift @ to_frame[:, :2].T.astype(np.float32))
 
 
 def remap(picture: Pixels, source: Floats32) -> Pixels:

@@ -10,7 +10,7 @@ from warm.avatars.filmed_mouth import FilmedMouth
 from warm.avatars.mouth_report import MouthChoice, MouthReport
 from warm.avatars.shown_mouth import ShownMouth
 from warm.avatars.store import AvatarOutdated
-from warm.engines.viseme.anatomy import Anatomy, Floats, Floats32, Pixels, build_anatomy
+from warm.engines.viseme.anatomy import Anatomy, Floats32, Pixels, build_anatomy
 from warm.engines.viseme.calibration import (
     FaceRuler,
     calibrate,
@@ -34,6 +34,7 @@ from warm.engines.viseme.mouth_colours import MouthColours
 from warm.engines.viseme.own_colours import own_colours
 from warm.engines.viseme.own_teeth import OwnTeeth, find_own_teeth, photo_to_texture
 from warm.engines.viseme.shape import FULL_GAP_IOD
+from warm.engines.viseme.silhouette import patch_masks
 from warm.installation import own_command
 
 PREFIX = "viseme_"
@@ -42,10 +43,6 @@ STORED_NAMES = {"lip_line_shifts": "seam_moves", "lip_lines": "seams"}
 """Fields of MouthData whose name on disk differs."""
 TEXTURES = ("upper_teeth", "lower_teeth", "tongue", "cavity")
 """Fields of MouthData that `InteriorTextures` holds."""
-MASK_SIZE = 64
-"""Nodes per side of the patch's mask."""
-MASK_FROM, MASK_TO = 0.02, 0.25
-"""The patch fades in where the fields' window is between these."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +113,8 @@ def uncalibrated_mouth(anatomy: Anatomy, frames: Pixels) -> MouthData:
         region=np.array([region.left, region.top, region.right, region.bottom]),
         to_frame=anatomy.to_frame,
         lip_lines=anatomy.lip_lines.astype(np.float32),
-        mask=region_mask(region),
+        curvatures=anatomy.curvatures,
+        masks=patch_masks(anatomy),
         upper_teeth=interior.upper_teeth,
         lower_teeth=interior.lower_teeth,
         tongue=interior.tongue,
@@ -186,13 +184,6 @@ def paint_interior(
 def pixels_per_iod(anatomy: Anatomy) -> float:
     """Pixels per IOD, the median of all frames."""
     return float(np.median(np.sqrt(np.linalg.det(anatomy.to_frame[:, :, :2]))))
-
-
-def region_mask(region: Region) -> Pixels:
-    """(MASK_SIZE, MASK_SIZE) 255 where the patch is opaque, fading out before the border."""
-    window: Floats = region.window(region.nodes(MASK_SIZE)).reshape(MASK_SIZE, MASK_SIZE)
-    faded = (window - MASK_FROM) / (MASK_TO - MASK_FROM)
-    return np.round(np.clip(faded, 0.0, 1.0) * 255).astype(np.uint8)
 
 
 def load_mouth(avatar: Avatar) -> Mouth:

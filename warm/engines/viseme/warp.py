@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from warm.engines.viseme.anatomy import Floats, Floats32, Pixels
+from warm.engines.viseme.curvature import FLAT, Curvature, bend, unbend
 from warm.engines.viseme.displacement_fields import Region
 
 STRIDE = 2
@@ -63,29 +64,37 @@ class BackwardWarp:
         self._pixels = np.zeros((0, 0, 2), np.float32)
 
     def source(
-        self, to_frame: Floats, weights: Floats32, line: Floats32, rect: PixelRect
+        self,
+        to_frame: Floats,
+        weights: Floats32,
+        line: Floats32,
+        rect: PixelRect,
+        curvature: Curvature = FLAT,
     ) -> Floats32:
         """(h, w, 2) source of each pixel of `rect`, in frame pixels.
 
         `line` (k, 2) separates the layers: the middle of the opening, frame pixels.
         """
         node = max(1, round(NODE_IOD * float(np.hypot(*to_frame[:, 0]))))
-        nodes = self._nodes(to_frame, rect, node)
+        nodes = self._nodes(to_frame, rect, node, curvature)
+        place = to_frame, curvature
         below = below_line(line, to_frame, rect)
         low, high = rows_with_both_layers(line, to_frame, rect)
         first, last = max(0, low // node - 1), min(len(nodes), high // node + 2)
         # `shift` takes the lower layer; the upper one is copied over it above the line.
         shift = np.empty((len(nodes) * node, nodes.shape[1] * node, 2), np.float32)
-        self._write_shift(1, nodes[first:], to_frame, weights, shift[first * node :])
+        self._write_shift(1, nodes[first:], place, weights, shift[first * node :])
         upper = np.empty((last * node, *shift.shape[1:]), np.float32)
-        self._write_shift(0, nodes[:last], to_frame, weights, upper)
+        self._write_shift(0, nodes[:last], place, weights, upper)
         shift[: first * node] = upper[: first * node]
         band = slice(first * node, min(last * node, rect.height))
         cv2.copyTo(upper[band, : rect.width], ~below[band], shift[band, : rect.width])
         shift = shift[: rect.height, : rect.width]
         return np.add(shift, self._pixel_grid(rect), out=shift)
 
-    def _nodes(self, to_frame: Floats, rect: PixelRect, node: int) -> Floats32:
+    def _nodes(
+        self, to_frame: Floats, rect: PixelRect, node: int, curvature: Curvature
+    ) -> Floats32:
         """(rows, columns, 2) grid coordinates of the middles of the rect's `node`-wide squares."""
         first = np.array(rect.corner) + (node - 1) / 2 - to_frame[:, 2]
         inverse = np.linalg.inv(to_frame[:, :2]) / self._step[:, None]
@@ -94,17 +103,32 @@ class BackwardWarp:
         columns = np.arange(-(-rect.width // node), dtype=np.float32)
         rows = np.arange(-(-rect.height // node), dtype=np.float32)
         across = columns[:, None] * steps[:, 0] + start
-        return np.asarray(across[None] + (rows[:, None] * steps[:, 1])[:, None], np.float32)
+        nodes = across[None] + (rows[:, None] * steps[:, 1])[:, None]
+        if curvature.bends:
+            nodes = unbend((nodes + self._origin) * self._step, curvature) / self._step
+            nodes -= self._origin
+        return np.asarray(nodes, np.float32)
 
     def _write_shift(
-        self, layer: int, nodes: Floats32, to_frame: Floats, weights: Floats32, out: Floats32
+        self,
+        layer: int,
+        nodes: Floats32,
+        place: tuple[Floats, Curvature],
+        weights: Floats32,
+        out: Floats32,
     ) -> None:
         """Write the offset of each pixel's source in a layer to `out` (h, w, 2), pixels."""
         field = (weights @ self._layers[layer]).reshape(self._size, self._size, 3)
         if field[..., 2].min() < FOLD_SLOPE:
             field = unfolded(field)
+        to_frame, curvature = place
         linear = (to_frame[:, :2] * self._step).T.astype(np.float32)
-        coarse = invert_displacement(field, nodes) @ linear
+        offset = invert_displacement(field, nodes)
+        if curvature.bends:
+            at = (nodes + self._origin) * self._step
+            moved = bend(at + offset * self._step, curvature) - bend(at, curvature)
+            offset = np.asarray(moved / self._step, np.float32)
+        coarse = offset @ linear
         cv2.resize(coarse, out.shape[1::-1], dst=out, interpolation=cv2.INTER_LINEAR)
 
     def _pixel_grid(self, rect: PixelRect) -> Floats32:

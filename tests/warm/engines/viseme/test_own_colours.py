@@ -29,6 +29,8 @@ class Person:
             to_frame=np.repeat(data.to_frame, count, axis=0),
             lip_lines=np.repeat(data.lip_lines, count, axis=0),
             gains=np.ones(count, np.float32),
+            masks=np.repeat(data.masks, count, axis=0),
+            curvatures=np.repeat(data.curvatures, count, axis=0),
         )
         self.typical = MouthColours.of(anatomy, portrait(), FaceLight.of(anatomy, portrait()))
 

@@ -79,13 +79,14 @@ class LearnedMouth(Mouth):
         """Draw what the drive returned; with a `pose`, the painted inside shows through."""
         to_frame, picture = self._data.to_frame[frame], self._frames[frame]
         rect = self._moving_rect(to_frame)
-        mask = self._mask(to_frame, rect)
+        mask = self._mask(frame, rect)
         inputs = self._inputs(frame, driven)
         weights = self._weights(driven, inputs)
         if not weights.any():
             return DrawnMouth(np.asarray(rect.crop(picture)), mask, rect)
         lips = self._lips(frame, weights)
-        source = self._warp.source(to_frame, weights, lips.mean(axis=0), rect)
+        curvature = self._curvature(frame)
+        source = self._warp.source(to_frame, weights, lips.mean(axis=0), rect, curvature)
         drawn = remap(picture[rect.top :, rect.left :], source)
         place = Place(rect, to_frame, self._learned.light[frame])
         if driven.fade:
