@@ -19,6 +19,8 @@ BROWS = ((46, 53, 52, 65, 55), (276, 283, 282, 295, 285))
 
 MIN_WIDTH_PX, MIN_WIDTH = 6.0, 0.3
 """A narrower eye, in pixels or relative to the other one, is turned away and does not blink."""
+MIN_CONTRAST = 0.25
+"""An eye with less contrast is closed, or behind a dark lens or hair, and does not blink."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,9 +41,14 @@ class EyelidPainter:
     def __init__(self, photo: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
         """photo: (h, w, 3) BGR; landmarks: (468, 3) of its face."""
         self._photo = photo
-        eyelids = [
-            Eyelid(eye_region(photo, landmarks, side), landmarks[list(BROWS[side]), :2])
+        regions = {
+            side: eye_region(photo, landmarks, side)
             for side in visible_eyes(landmarks, photo.shape)
+        }
+        eyelids = [
+            Eyelid(region, landmarks[list(BROWS[side]), :2])
+            for side, region in regions.items()
+            if region.contrast > MIN_CONTRAST
         ]
         self._eyelids = [eyelid for eyelid in eyelids if eyelid.mask.any()]
 

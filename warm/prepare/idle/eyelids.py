@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stabilizers.interpolation import smoothstep
 from warm.prepare.idle.eye_region import EyeRegion, bell, ramp
-from warm.prepare.idle.eyewear import find_rims, fixed_pixels
+from warm.prepare.idle.eyewear import find_reflections, find_rims, fixed_pixels, widened
 from warm.prepare.idle.lashes import Lashes
 from warm.prepare.idle.lid_skin import moving_height, skin_colour, skin_grain
 
@@ -57,12 +57,15 @@ class Eyelid:
         self.eye = eye
         height, rims = moving_height(eye, eye.to_eye(brow)), find_rims(eye)
         share = NARROW_CHEEK if rims.found else CHEEK
-        self._skin = skin_colour(eye, height, rims.shaded, share)
-        self._fixed = fixed_pixels(eye, rims, self._skin)
+        reflections = find_reflections(eye) & rims.found
+        covered = rims.shaded | widened(eye, reflections)
+        self._covered = covered.astype(np.float32)
+        self._skin = skin_colour(eye, height, covered, share)
+        self._fixed = fixed_pixels(rims, reflections)
         self._height = np.maximum(np.minimum(height, rims.limit), LOWEST_HEIGHT)
         self._narrow = rims.limit < height + RIM_SHADE
         self._grain = skin_grain(eye)
-        lid = (eye.upper - eye.down < self._height) & ~rims.shaded
+        lid = (eye.upper - eye.down < self._height) & ~covered
         self._lashes = Lashes(eye, self._skin, lid)
         along = eye.along
         self._opening = (eye.lower - eye.upper) * ((along > 0) & (along < 1))
@@ -100,7 +103,8 @@ class Eyelid:
         down = eye.upper - origin
         skin = eye.sample(self._skin, eye.along, np.minimum(down, eye.upper - EDGE))
         own = eye.sample(eye.picture, eye.along, down) / np.maximum(skin, 4) - 1
-        keep = self._own_share(origin, closure)[..., None]
+        seen = 1 - np.clip(eye.sample(self._covered, eye.along, down), 0, 1)
+        keep = (self._own_share(origin, closure) * seen)[..., None]
         grain = 1 + (self._grain - 1) * np.sqrt(1 - keep**2)
         shade = 1 + closure * self._shading(above, origin, move)[..., None]
         return np.asarray(skin * (1 + own * keep) * shade * grain, np.float64)

@@ -27,9 +27,12 @@ RIM_DARKNESS, RIM_WEAKEST = 0.22, 0.12
 RIM_SIGMA = 0.045
 CLEARANCE = 0.09
 """Distance from a rim's centre to skin that moves, and that is not in the rim's shadow."""
-REFLECTION, WHITER, SKIN_SHARE = 1.2, 1.04, 0.1
-"""Brightness of a reflection relative to skin and to the eye's white, and the share of it that lies
-on the skin."""
+REFLECTION, ON_EYE, WHITER = 1.2, 1.1, 1.03
+"""Brightness of a reflection on the skin and on the eye, relative to the skin's upper quartile, and
+relative to the eye's white."""
+SKIN_SHARE = 0.1
+"""Share of a reflection that lies on the skin; spots on the eye itself are the eye's own."""
+SOFT_EDGE = 0.03
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,11 +70,9 @@ def find_rims(eye: EyeRegion) -> Rims:
     return Rims(distance, limit)
 
 
-def fixed_pixels(eye: EyeRegion, rims: Rims, skin: Floats) -> NDArray[np.float32]:
-    """Return (h, w) 1 on rims and reflections, which a blink must not change; `skin` (h, w, 3)."""
-    if not rims.found:
-        return np.zeros(eye.down.shape, np.float32)
-    fixed = np.maximum(bell(rims.distance, RIM_SIGMA), reflections(eye, skin))
+def fixed_pixels(rims: Rims, reflections: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return (h, w) 1 on rims and reflections, which a blink must not change."""
+    fixed = np.maximum(bell(rims.distance, RIM_SIGMA), reflections)
     return ramp(fixed - 0.2, 0.5).astype(np.float32)
 
 
@@ -120,19 +121,22 @@ def darkest_path(darkness: Floats) -> NDArray[np.intp]:
     return np.array(rows[::-1])
 
 
-def reflections(eye: EyeRegion, skin: Floats) -> NDArray[np.float64]:
-    """Return (h, w) 1 on bright spots of the lenses: those that do not lie on the eye alone."""
+def find_reflections(eye: EyeRegion) -> NDArray[np.bool_]:
+    """Return (h, w) True on bright spots of the lenses: those that do not lie on the eye alone."""
     light = eye.picture.mean(axis=-1)
     on_skin = (eye.down < eye.upper - 0.03) | (eye.down > eye.lower + 0.03)
     near = on_skin & (np.abs(eye.down) < 0.4) & (np.abs(eye.along - 0.5) < 0.6)
-    usual = np.quantile(light[near], 0.9) if near.any() else 255.0
-    ball = (eye.down > eye.upper) & (eye.down < eye.lower)
-    white = np.quantile(light[ball], 0.8) if ball.any() else 255.0
-    bright = light > np.maximum(REFLECTION * usual, REFLECTION * skin.mean(axis=-1))
-    bright &= on_skin | (light > WHITER * white)
+    usual = np.quantile(light[near], 0.75) if near.any() else 255.0
+    white = np.quantile(light[~on_skin], 0.8) if (~on_skin).any() else 255.0
+    bright = light > np.where(on_skin, REFLECTION * usual, max(ON_EYE * usual, WHITER * white))
     count, labels = cv2.connectedComponents(bright.astype(np.uint8), connectivity=8)
     area = np.bincount(labels.ravel(), minlength=count)
     outside = np.bincount(labels[on_skin].ravel(), minlength=count)
     kept = outside > SKIN_SHARE * area
     kept[0] = False
-    return kept[labels].astype(np.float64)
+    return np.asarray(kept[labels])
+
+
+def widened(eye: EyeRegion, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a (h, w) mask with the soft edges around it."""
+    return np.asarray(eye.blur(mask.astype(np.float32), SOFT_EDGE) > 0.02)

@@ -178,6 +178,15 @@ def test_closed_eyes_do_not_blink() -> None:
     assert (painter.paint(1.0) == eyes.picture).all()
 
 
+def test_dark_glasses_do_not_blink(eyes: DrawnEyes) -> None:
+    picture = eyes.picture.copy()
+    for side in SIDES:
+        (top, left), (bottom, right) = eyes.at(side, -0.4, -0.5), eyes.at(side, 1.4, 0.6)
+        corners = sorted((left, right))
+        picture[top:bottom, corners[0] : corners[1]] //= 40
+    assert EyelidPainter(picture, eyes.landmarks).patches(1.0) == []
+
+
 def test_an_eye_that_is_turned_away_is_not_drawn(eyes: DrawnEyes) -> None:
     landmarks = eyes.landmarks.copy()
     far = list({*EYES[1][0], *EYES[1][1]})
