@@ -25,11 +25,10 @@ OUTER_CORNERS, INNER_CORNERS = (61, 291), (78, 308)
 """Landmarks at the ends of the crease in each corner of the mouth."""
 CREASE_SAMPLES, CREASE_PERCENTILE = 5, 25.0
 """Samples along each corner, and the percentile of their brightness that is its darkness."""
-FILL_IOD = 0.02
-"""Radius from which the rest of the mouth's inside is filled."""
-SEEN_REST, LEAST_WEIGHT = 64, 0.05
-"""Level, 0 to 255, of the rest's warped mask from which it is filled completely, and the weight
-below which it is not filled."""
+FILL_IOD, LEAST_FILL_PX = 0.02, 1.0
+"""Distance from which the rest of the mouth's inside is filled."""
+SEEN_REST = 64
+"""Level, 0 to 255, of the rest's warped mask from which it is filled completely."""
 SHIFT_BITS = 4
 """Fractional bits of polygon points for OpenCV."""
 CORNER_FADE = 4.0
@@ -83,10 +82,14 @@ def inside_of_mouth(
 def fill(
     picture: NDArray[np.uint8], weight: NDArray[np.float64], scale: float
 ) -> NDArray[np.float32]:
-    """Return the picture with the pixels of `weight` (h, w) 0…1 filled from those around them."""
-    radius = max(2.0, FILL_IOD * CANONICAL_IOD * scale)
-    hole = (weight > LEAST_WEIGHT).astype(np.uint8)
-    filled = cv2.inpaint(picture, hole, radius, cv2.INPAINT_TELEA).astype(np.float32)
+    """Return the picture with the pixels of `weight` (h, w) 0…1 filled from those around them.
+
+    Each is the mean of its neighbours that are not to be filled, by a Gaussian of distance.
+    """
+    sigma = max(LEAST_FILL_PX, FILL_IOD * CANONICAL_IOD * scale)
+    kept = (1 - np.minimum(weight * 2, 1) + 1e-3).astype(np.float32)
+    around = cv2.GaussianBlur(picture * kept[..., None], (0, 0), sigma)
+    filled = around / cv2.GaussianBlur(kept, (0, 0), sigma)[..., None]
     return np.asarray(picture + weight[..., None] * (filled - picture), np.float32)
 
 
