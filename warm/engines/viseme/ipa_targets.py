@@ -78,21 +78,21 @@ _LIPS: dict[str, tuple[float, float, float, float, float]] = {
     "bilabial": (0.14, 0.0, 0.0, 0.0, 0.9),
     "labiodental": (0.20, 0.0, 0.0, 0.0, 0.9),
     "labiovelar": (0.22, 0.0, 0.95, 0.0, 1.0),
-    "dental": (0.35, 0.1, 0.0, 1.0, 0.7),
-    "alveolar": (0.33, 0.1, 0.0, 0.7, 0.55),
-    "postalveolar": (0.31, 0.0, 0.45, 0.3, 0.75),
-    "retroflex": (0.35, 0.0, 0.20, 0.5, 0.6),
-    "palatal": (0.33, 0.5, 0.0, 0.2, 0.6),
-    "velar": (0.43, 0.0, 0.0, 0.0, 0.3),
-    "uvular": (0.49, 0.0, 0.0, 0.0, 0.3),
-    "pharyngeal": (0.58, 0.0, 0.0, 0.0, 0.3),
-    "glottal": (0.52, 0.0, 0.0, 0.0, 0.12),
+    "dental": (0.33, 0.1, 0.0, 1.0, 0.7),
+    "alveolar": (0.31, 0.1, 0.0, 0.7, 0.55),
+    "postalveolar": (0.29, 0.0, 0.45, 0.3, 0.75),
+    "retroflex": (0.32, 0.0, 0.20, 0.5, 0.6),
+    "palatal": (0.30, 0.5, 0.0, 0.2, 0.6),
+    "velar": (0.40, 0.0, 0.0, 0.0, 0.3),
+    "uvular": (0.45, 0.0, 0.0, 0.0, 0.3),
+    "pharyngeal": (0.54, 0.0, 0.0, 0.0, 0.3),
+    "glottal": (0.48, 0.0, 0.0, 0.0, 0.12),
 }
-_SIBILANT_OPEN, _SIBILANT_WIDE, _SIBILANT_DOMINANCE = 0.24, 0.25, 0.8
+_SIBILANT_OPEN, _SIBILANT_WIDE, _SIBILANT_DOMINANCE = 0.23, 0.25, 0.8
 
-_CLOSE_OPENING, _OPEN_OPENING = 0.34, 1.55
+_CLOSE_OPENING, _OPEN_OPENING = 0.32, 1.55
 """OPEN of the closest and of the most open vowel."""
-_ROUNDING_CLOSES = 0.12
+_ROUNDING_CLOSES = 0.06
 """Share of its opening that full rounding takes from a vowel."""
 _SCHWA_DOMINANCE = 0.55
 _NEUTRAL_CORNER_DOMINANCE = 0.15
