@@ -85,11 +85,21 @@ def patch_of(eyelid: Eyelid, closure: float) -> EyePatch:
 def visible_eyes(landmarks: NDArray[np.float32], shape: tuple[int, ...]) -> list[int]:
     """Return the eyes (0 right, 1 left) that are seen well enough to be drawn."""
     size = np.array([shape[1], shape[0]])
-    corners = np.array([landmarks[[upper[0], upper[-1]], :2] for upper, _ in EYES])
-    widths = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=-1)
+    corners, widths = eye_corners(landmarks), eye_widths(landmarks)
     inside = ((corners >= 0) & (corners < size)).all(axis=(1, 2))
     wide = (widths > MIN_WIDTH_PX) & (widths > MIN_WIDTH * widths.max())
     return [int(side) for side in np.flatnonzero(inside & wide)]
+
+
+def eye_corners(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (eyes, corners, 2) pixels of both eyes, the right one first."""
+    return np.array([landmarks[[upper[0], upper[-1]], :2] for upper, _ in EYES])
+
+
+def eye_widths(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return (2,) pixels between the corners of each eye."""
+    corners = eye_corners(landmarks).astype(np.float64)
+    return np.asarray(np.linalg.norm(corners[:, 1] - corners[:, 0], axis=-1))
 
 
 def eye_region(photo: NDArray[np.uint8], landmarks: NDArray[np.float32], side: int) -> EyeRegion:
@@ -97,4 +107,5 @@ def eye_region(photo: NDArray[np.uint8], landmarks: NDArray[np.float32], side: i
     upper, lower = EYES[side]
     step = -1 if side else 1
     lines = [landmarks[list(lid), :2][::step] for lid in (upper, lower)]
-    return EyeRegion(photo, *lines, mirrored=bool(side))
+    width_px = float(eye_widths(landmarks).max())
+    return EyeRegion(photo, *lines, width_px=width_px, mirrored=bool(side))

@@ -22,7 +22,8 @@ class EyeRegion:
     """The picture around one eye, and where its lids are.
 
     Coordinates are in eye widths: `along` is 0 at the outer corner and 1 at the inner one, `down`
-    points to the chin. They are straight: a rolled head turns them, bent lids do not bend them.
+    points to the chin. They are straight: a rolled head turns them, bent lids do not bend them. On
+    a turned head, the farther eye is narrower but as high, so `down` is in widths of the nearer.
     """
 
     def __init__(
@@ -31,15 +32,19 @@ class EyeRegion:
         upper: NDArray[np.float32],
         lower: NDArray[np.float32],
         *,
+        width_px: float,
         mirrored: bool,
     ) -> None:
         """Take the lid lines (9, 2) from the outer to the inner corner.
 
-        mirrored: the inner corner lies to the left of the outer one when the head is upright.
+        width_px: width of the nearer eye; mirrored: the inner corner lies to the left of the outer
+        one when the head is upright.
         """
         axis = (upper[-1] - upper[0]).astype(np.float64)
-        self.width_px = float(np.hypot(*axis))
-        across = axis / self.width_px
+        own_width_px = float(np.hypot(*axis))
+        self._scale = np.array([own_width_px, width_px])
+        self.width_px = width_px
+        across = axis / own_width_px
         down = np.array([-across[1], across[0]]) * (-1 if mirrored else 1)
         self._axes = np.array([across, down])
         self._origin = upper[0].astype(np.float64)
@@ -82,7 +87,7 @@ class EyeRegion:
 
     def to_eye(self, points: Floats) -> NDArray[np.float64]:
         """Return (…, 2) coordinates of the eye for pixels of the photo."""
-        return np.asarray((points - self._origin) @ self._axes.T / self.width_px)
+        return np.asarray((points - self._origin) @ self._axes.T / self._scale)
 
     def upper_line(self, along: Floats) -> NDArray[np.float64]:
         """Return the height of the upper lid's edge at `along`."""
@@ -94,7 +99,7 @@ class EyeRegion:
 
     def sample(self, layer: Floats, along: Floats, down: Floats) -> NDArray[np.float32]:
         """Return a (h, w[, k]) layer of the region at coordinates of the eye, interpolated."""
-        points = np.stack([along, down], -1) @ self._axes * self.width_px
+        points = (np.stack([along, down], -1) * self._scale) @ self._axes
         points = (points + self._origin - self.xyxy[:2]).astype(np.float32)
         x, y = points[..., 0], points[..., 1]
         border = cv2.BORDER_REPLICATE

@@ -187,6 +187,21 @@ def test_dark_glasses_do_not_blink(eyes: DrawnEyes) -> None:
     assert EyelidPainter(picture, eyes.landmarks).patches(1.0) == []
 
 
+def test_the_farther_eye_of_a_turned_head_closes_over_its_old_lash_line(eyes: DrawnEyes) -> None:
+    half = eyes.picture.shape[1] // 2
+    far = cv2.resize(eyes.picture[:, half:], None, fx=0.5, fy=1, interpolation=cv2.INTER_AREA)
+    turned = np.hstack([eyes.picture[:, :half], far]).astype(np.uint8)
+    landmarks = eyes.landmarks.copy()
+    x = landmarks[:, 0]
+    landmarks[:, 0] = np.where(x > half, half + (x - half) / 2, x)
+    view = DrawnEyes(turned, landmarks, eyes.width)
+    drawn = EyelidPainter(turned, landmarks).paint(1.0)
+    assert eye_pixels(drawn, view) == 0
+    for along in (0.3, 0.5, 0.7):
+        down = -0.25 * np.sin(np.pi * along)
+        assert light(drawn, view, 1, along, down) > 0.85 * np.mean(SKIN)
+
+
 def test_an_eye_that_is_turned_away_is_not_drawn(eyes: DrawnEyes) -> None:
     landmarks = eyes.landmarks.copy()
     far = list({*EYES[1][0], *EYES[1][1]})
