@@ -113,7 +113,9 @@ class Rig:
 
 
 def first_frames_of(build: AvatarBuild) -> AvatarBuild:
-    """First frames of an avatar under construction."""
+    """First frames of an avatar under construction, without the motion that needs the others."""
+    for name in build.extras:
+        (build.folder / f"{name}.npy").unlink()
     frames = np.array(build.frames[:TINY_FRAMES])
     np.save(build.folder / "frames.npy", frames)
     return replace(
@@ -121,6 +123,7 @@ def first_frames_of(build: AvatarBuild) -> AvatarBuild:
         frames=frames,
         transforms=build.transforms[:TINY_FRAMES],
         landmarks=build.landmarks[:TINY_FRAMES],
+        extras={},
     )
 
 
