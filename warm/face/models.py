@@ -21,6 +21,12 @@ class FaceModelError(RuntimeError):
     """A face model's file is missing or is not the expected one."""
 
 
+def check_models(folder: Path) -> None:
+    """Raise FaceModelError unless `folder` has all face models."""
+    for name in SHA256:
+        read_model(folder, name)
+
+
 def open_model(folder: Path, name: str) -> "Interpreter":
     """Open `folder/name` for inference on one CPU thread; raises FaceModelError.
 

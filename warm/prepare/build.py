@@ -21,6 +21,7 @@ from warm.avatars.shown_mouth import ShownMouth
 from warm.avatars.verdict import Verdict
 from warm.engines.base import Engine
 from warm.face.finder import FaceFinder
+from warm.face.models import check_models
 from warm.media.sniff import sniff
 from warm.prepare.arrays import allocate
 from warm.prepare.idle.animate_photo import animate_photo, canonical_to_photo
@@ -64,6 +65,7 @@ class Prepared:
 
 def build_avatar(job: PreparationJob, engine: Engine) -> Prepared:
     """Write everything except the manifest."""
+    check_models(job.models)
     finder = FaceFinder(job.models)
     source: Portrait | Footage
     if sniff(job.source).kind == "photo":

@@ -17,6 +17,7 @@ from warm.avatars.recipe import ENGINES, BadPreparationSettings, PreparationSett
 from warm.avatars.store import AvatarStore, BadAvatarId
 from warm.face.finder import FaceFinder
 from warm.face.landmarks import eye_centres, inter_ocular, lip_gap
+from warm.face.models import ATTENTION_MESH, FaceModelError
 from warm.media.sniff import DamagedMediaError, MediaError, UnknownMediaError
 from warm.prepare.errors import (
     DiskFullError,
@@ -26,7 +27,7 @@ from warm.prepare.errors import (
     ShortVideoError,
     SmallFaceError,
 )
-from warm.prepare.run import prepare
+from warm.prepare.run import FACE_MODELS, prepare
 from warm.render.compositing import own_frames
 
 pytestmark = pytest.mark.slow
@@ -277,6 +278,24 @@ def test_a_video_of_three_frames_is_too_short(preparer: Preparer, tmp_path: Path
 def test_an_invalid_avatar_id_is_refused(photo: Path, preparer: Preparer) -> None:
     with pytest.raises(BadAvatarId):
         preparer.prepare(photo, avatar_id="../face")
+
+
+def test_a_missing_face_model_is_named_before_any_work(video: Path, tmp_path: Path) -> None:
+    """Face models of an older version lack the attention mesh."""
+    models, store = tmp_path / "models" / "face", AvatarStore(tmp_path / "avatars")
+    shutil.copytree(FACE_MODELS, models, ignore=shutil.ignore_patterns(ATTENTION_MESH))
+    steps: list[tuple[str, int, int]] = []
+    with pytest.raises(FaceModelError, match=rf"{ATTENTION_MESH} is missing.*models face"):
+        prepare(
+            video,
+            avatar_id="face",
+            store=store,
+            settings=ONE_SECOND,
+            models=models,
+            progress=lambda *step: steps.append(step),
+        )
+    assert steps == []
+    assert list(store.root.iterdir()) == []
 
 
 def test_an_engine_with_options_of_its_own_must_be_passed(photo: Path, tmp_path: Path) -> None:
