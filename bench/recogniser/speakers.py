@@ -36,7 +36,7 @@ FLITE = ("slt", "rms", "kal16")
 ENGLISH = ("gmw/en-US", "gmw/en")
 UNLIKE_SPEECH = frozenset(["whisper", "whisperf", "croak", "demonic", "mr serious", "fast"])
 
-_ARPABET = {
+ARPABET = {
     "aa": "ɑ", "ae": "æ", "ah": "ʌ", "ao": "ɔ", "aw": "aʊ", "ax": "ə", "ay": "aɪ", "b": "b",
     "ch": "tʃ", "d": "d", "dh": "ð", "eh": "ɛ", "er": "ɜ˞", "ey": "eɪ", "f": "f", "g": "ɡ",
     "hh": "h", "ih": "ɪ", "iy": "i", "jh": "dʒ", "k": "k", "l": "l", "m": "m", "n": "n",
@@ -113,7 +113,7 @@ def _flite_phonemes(printed: str) -> Iterator[Phoneme]:
     start_s = 0.0
     for pair in printed.split():
         name, _, end = pair.partition(":")
-        yield Phoneme(_ARPABET[name], start_s, float(end))
+        yield Phoneme(ARPABET[name], start_s, float(end))
         start_s = float(end)
 
 

@@ -144,11 +144,12 @@ def test_the_lips_press_in_the_closures_of_p_b_m(voices: VoiceRegistry, voice: s
 
 
 @pytest.mark.parametrize("level", [0.003, 0.1])
-def test_noise_and_music_leave_the_mouth_closed(level: float) -> None:
+def test_noise_hum_and_music_leave_the_mouth_closed(level: float) -> None:
     rng, times = np.random.default_rng(6), np.arange(3 * 16_000) / 16_000
     chord = sum(np.sin(2 * np.pi * hz * times) for hz in (220, 277, 330, 440, 660))
     beats = chord * np.exp(-4 * (times % 0.5))
-    for sound in (rng.normal(0, 1, len(times)), rng.normal(0, 1, len(times)).cumsum(), beats):
+    hum = sum(np.sin(2 * np.pi * 50 * k * times) / k for k in (1, 3, 5))
+    for sound in (rng.normal(0, 1, len(times)), rng.normal(0, 1, len(times)).cumsum(), beats, hum):
         samples = (sound / np.std(sound) * level).astype(np.float32)
         track = mouth_track_from_audio(without_phonemes(samples, 16_000), frames=75, fps=FPS)
         assert track[:, Shape.OPEN].mean() < 0.12

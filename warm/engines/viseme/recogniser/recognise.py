@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from tts.loudness import SPEECH_LEVEL_DBFS
 from tts.speech import Phoneme, Samples, Speech
@@ -17,12 +19,18 @@ from warm.engines.viseme.recogniser.spectra import (
     loud_level,
     relative_spectra,
     resampled,
+    total_level,
 )
 from warm.engines.viseme.shape import CURVE_HZ, Curve
 
 BOUNDARY_POINTS = 0.4
 """Distance of a boundary from the first point after it. Half a point would let the middle of a
 sound fall between two frames, where rounding decides."""
+STEADY_DB = 0.5
+"""Standard deviation of the level within STEADY_S on both sides, below which a sound is no speech:
+a hum, a tone, a fan. Sustained vowels vary more."""
+STEADY_S = 0.4
+_IMPOSSIBLE = 30.0
 _LOUD_DBFS = SPEECH_LEVEL_DBFS + 1.0
 """Level of the loud moments of a voice."""
 
@@ -37,12 +45,20 @@ def recognised(speech: Speech) -> Speech:
     levels = band_levels(samples, points=points)
     loud = loud_level(levels)
     scores = trained_network()(relative_spectra(levels, loud))
+    scores[is_steady(total_level(levels)), 1:] -= _IMPOSSIBLE
     return replace(
         speech,
         samples=_at_voice_level(samples, loud),
         sample_rate_hz=SAMPLE_RATE_HZ,
         phonemes=tuple(_phonemes(best_segments(scores))),
     )
+
+
+def is_steady(level: Curve) -> NDArray[np.bool_]:
+    """(n,): True where the level, in dB, does not change for a while."""
+    size = 2 * round(STEADY_S * CURVE_HZ) + 1
+    mean, square = (uniform_filter1d(each, size, mode="nearest") for each in (level, level**2))
+    return np.asarray(square - mean**2 < STEADY_DB**2)
 
 
 def _phonemes(segments: Sequence[Segment]) -> Iterator[Phoneme]:
