@@ -119,7 +119,7 @@ def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - this topic has no plot
     compared = {name: compare(clip, lambda heard: heard) for name, clip in clips.items()}
     figures = [figure for name, each in compared.items() for figure in clip_figures(name, each)]
     if joe:
-        figures += clip_figures(JOE, compare(joe, lambda heard: heard))
+        figures += joe_figures(compare(joe, lambda heard: heard))
     return [
         *figures,
         *summary(list(compared.values())),
@@ -183,6 +183,17 @@ def clip_figures(name: str, clip: Comparison) -> list[Figure]:
     return [
         Figure.at_least(f"sound_lips: {name}: r, 1-7 Hz", clip.correlation(), "", 0.7, count),
         Figure.at_most(f"sound_lips: {name}: lag", abs(clip.lag_ms()), "ms", 20, count),
+    ]
+
+
+def joe_figures(clip: Comparison) -> list[Figure]:
+    """Return the figures of a voice made from a person's recordings."""
+    found, right = 100 * clip.found / clip.closures, 100 * clip.right / max(clip.pressed, 1)
+    name = f"sound_lips: {JOE}: {{}}"
+    return [
+        *clip_figures(JOE, clip),
+        Figure.at_least(name.format("/p b m/ found"), found, "%", 85, clip.closures),
+        Figure.at_least(name.format("presses that are right"), right, "%", 80, clip.pressed),
     ]
 
 

@@ -31,7 +31,7 @@ COPIES = 2
 REPEATED = {"kokoro": 3, "flite": 2}
 """Times that the speech of a kind of voice is in a copy, each time disturbed otherwise: there is
 little of it, and it is the most like human speech."""
-STEPS, BATCH, LENGTH = 3400, 16, 400
+STEPS, BATCH, LENGTH = 5800, 16, 400
 LEARNING_RATE, WARM_UP_STEPS = 2e-3, 300
 LABEL_SMOOTHING = 0.05
 _STATE = "state.pt"

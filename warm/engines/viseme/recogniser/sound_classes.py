@@ -8,8 +8,6 @@ CLASSES = (
     "i", "ɪ", "e", "ɛ", "æ", "a", "ɑ", "ʌ", "ə", "ɔ", "o", "ʊ", "u", "ø", "ɨ",
 )  # fmt: skip
 """Output i of the network is CLASSES[i]."""
-VOWELS = frozenset(range(CLASSES.index("i"), len(CLASSES)))
-CLOSED_LIPS = frozenset(CLASSES.index(each) for each in "pbm")
 
 _MEMBERS = {
     "p": "p", "b": "bɓʙ", "m": "m", "v": "fvɱʋⱱɸβ", "w": "wʍɥ", "ð": "θð",
