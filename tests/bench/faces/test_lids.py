@@ -23,10 +23,10 @@ FRAMES = 60
 @pytest.fixture(scope="module")
 def eyes() -> DrawnEyes:
     """Eyes whose cheeks have a pattern, so that frames can be aligned."""
-    eyes = draw_eyes(40, grain=0)
+    eyes = draw_eyes(30, grain=0)
     noise = np.random.default_rng(2).normal(0, 60, eyes.picture.shape[:2]).astype(np.float32)
     pattern = cv2.GaussianBlur(noise, (0, 0), 2)[..., None]
-    eyes.picture[70:] = np.clip(eyes.picture[70:] + pattern[70:], 0, 255).astype(np.uint8)
+    eyes.picture[52:] = np.clip(eyes.picture[52:] + pattern[52:], 0, 255).astype(np.uint8)
     spread = np.random.default_rng(3).uniform(0, 200, (len(FACE_MESH.points), 2))
     rims = {point for eye in EYES for lid in eye for point in lid}
     for point, place in zip(FACE_MESH.points, spread, strict=True):
@@ -88,8 +88,8 @@ def test_a_moved_head_is_aligned_by_the_skin_below_the_eye(eyes: DrawnEyes) -> N
 
 
 def test_an_eye_at_the_edge_of_the_picture_is_left_out(eyes: DrawnEyes) -> None:
-    cut = np.ascontiguousarray(eyes.picture[:, 30:])
-    points = eyes.landmarks - np.float32([30, 0, 0])
+    cut = np.ascontiguousarray(eyes.picture[:, 24:])
+    points = eyes.landmarks - np.float32([24, 0, 0])
     assert compare_eye(cut, cut, (points, points), 0) is None
 
 

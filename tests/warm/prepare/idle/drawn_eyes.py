@@ -32,7 +32,7 @@ class DrawnEyes:
 
 
 def draw_eyes(
-    width: float = 60,
+    width: float = 44,
     *,
     skin: tuple[int, int, int] = SKIN,
     opening: float = 1.0,
