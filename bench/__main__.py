@@ -36,6 +36,7 @@ TOPICS = {
     "lips": "bench.faces.lips",
     "mouth": "bench.faces.mouth",
     "video": "bench.faces.video",
+    "life": "bench.faces.life",
     "resting_lips": "bench.faces.resting_lips",
     "neural": "bench.neural.neural",
     "decoders": "bench.neural.decoders",

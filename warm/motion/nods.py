@@ -24,12 +24,15 @@ HOLD_S = 0.07
 """Longest rest at the bottom of a nod."""
 RISE_S = 0.16
 """A lift begins this long before the accent of a question."""
+TURNING_SHARE = 0.65
+"""A gesture is left early where its speed is at most this share of its highest."""
 STRIDE = 24
 """Without gestures the path is back on the idle loop after this many frames."""
 RETURN_FRAMES = 5
 """Shortest return from the curve to the idle loop."""
-RETURN_FASTEST = 3.4
-"""As FASTEST, on the way back to the idle loop, which may be moving away."""
+RETURN_FASTEST, RETURN_HASTE, PATIENCE_FRAMES = 2.2, 0.11, 8
+"""As FASTEST, on the way back to the idle loop, which may be moving away; after PATIENCE_FRAMES it
+rises by RETURN_HASTE with each frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +188,7 @@ def cost_of(
 ) -> float:
     """Return how badly a gesture suits a window; the same one twice in a row looks mechanical."""
     is_repeated = bool(placed) and placed[-1][1] is gesture
-    misfit = 10 * abs(gesture.strength / 100 - min(window.strength, 1.15))
+    misfit = 10 * abs(gesture.strength / 100 - min(window.strength, 1.4))
     return abs(distance) + misfit + 12 * is_repeated + 3 * float(rng.random())
 
 
@@ -278,7 +281,7 @@ def return_path(
         (
             end
             for end in range(max(start + RETURN_FRAMES, unfinished + 1), len(base) - 1)
-            if abs(float(base[end]) - place) <= RETURN_FASTEST * (end - start)
+            if abs(float(base[end]) - place) <= longest_way(end - start)
             and lid_is_free(idle[:, 1], end, unfinished)
         ),
         len(base) - 1,
@@ -288,6 +291,12 @@ def return_path(
     frames = [*branch, *(np.rint(places).astype(int) % rail.length).tolist()]
     lids = returning_lids(last[-1].lid, idle[1 : len(frames) + 1, 1], blink)
     return [Shown(*pair) for pair in zip(frames, lids, strict=True)]
+
+
+def longest_way(frames: int) -> float:
+    """Return how far the path may go in a number of frames on the way back."""
+    haste = RETURN_HASTE * max(0, frames - PATIENCE_FRAMES)
+    return (RETURN_FASTEST + haste) * frames
 
 
 def unfinished_frames(lid: int, blink: int) -> int:
@@ -313,8 +322,16 @@ def way_out(rail: Rail, last: Sequence[Shown]) -> list[int]:
     gesture, depth = found
     before = rail.locate(last[-2].frame) if len(last) > 1 else None
     is_going_in = depth > (before[1] if before is not None else 0) and depth < gesture.frames
-    turn = [depth] if is_going_in else []
-    return [gesture.frame_at(level) for level in [*turn, *range(depth - 1, -1, -1)]]
+    deepest = turning_depth(gesture, depth) if is_going_in else depth
+    turn = [*range(depth + 1, deepest + 1), deepest] if is_going_in else []
+    return [gesture.frame_at(level) for level in [*turn, *range(deepest - 1, -1, -1)]]
+
+
+def turning_depth(gesture: Gesture, depth: int) -> int:
+    """Return where a path that is going in can turn: where it is slow."""
+    steps = -np.diff(np.cos(np.pi * np.arange(gesture.frames + 1) / gesture.frames))
+    slow = np.flatnonzero(steps <= TURNING_SHARE * steps.max()) + 1
+    return int(slow[slow >= depth][0])
 
 
 def curve_speed(rail: Rail, before: int, after: int) -> float:

@@ -16,6 +16,8 @@ from warm.motion.rail import Rail
 
 LOOKBACK_S, LOOKAHEAD_S = 10, 3
 """A blink before this time does not matter any more; the idle loop is reached within this time."""
+LONGEST_RETURN_S = 1.5
+"""Longest way back to the idle loop, from a nod into a blink of the loop."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +32,7 @@ class PortraitMover:
     @property
     def longest_return(self) -> int:
         """Most frames without speech that may be needed before the idle loop can follow."""
-        return self.avatar.fps
+        return round(LONGEST_RETURN_S * self.avatar.fps)
 
     def speak(self, before: Sequence[Shown], speech: Speech, frames: int) -> list[Shown]:
         """Return the pictures of a sentence; `before`: all pictures of the clip before it."""

@@ -20,6 +20,7 @@ from warm.avatars.recipe import PreparationSettings
 from warm.avatars.shown_mouth import ShownMouth
 from warm.avatars.verdict import Verdict
 from warm.engines.base import Engine
+from warm.face.attention_mesh import AttentionMesh
 from warm.face.finder import FaceFinder
 from warm.face.models import check_models
 from warm.media.sniff import sniff
@@ -125,7 +126,11 @@ def build_from_video(footage: Footage, job: PreparationJob) -> AvatarBuild:
         {},
         filmed=closer.filmed_mouth(footage.landmarks, footage.covered),
     )
-    build.write_array(FOOTAGE, footage_motion(frames, footage.landmarks, build.fps))
+    mesh = AttentionMesh(job.models)
+    motion = footage_motion(
+        frames, footage.landmarks, build.fps, lambda *found: mesh.track(*found).points
+    )
+    build.write_array(FOOTAGE, motion)
     return build
 
 

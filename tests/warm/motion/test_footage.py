@@ -12,7 +12,7 @@ from tests.warm.motion.paths import FPS, frames_of, sentence
 from tts.speech import Speech
 from warm.avatars.avatar import Avatar, Loop, Shown
 from warm.motion.frame_path import FramePath
-from warm.prepare.idle.footage_motion import blinks, footage_motion
+from warm.prepare.idle.footage_motion import blinks, footage_motion, openings
 
 COUNT = 250
 
@@ -127,18 +127,32 @@ def test_a_loop_that_is_skipped_along_has_no_step_above_its_ordinary_ones() -> N
     frames = np.empty((80, 64, 64, 3), np.uint8)
     frames[:] = (100 + 4 * places)[:, None, None, None].astype(np.uint8)
     landmarks = np.random.default_rng(0).uniform(0, 60, (1, 468, 3)).astype(np.float32)
-    table = footage_motion(frames, np.repeat(landmarks, 80, axis=0), FPS)
+    table = footage_motion(frames, np.repeat(landmarks, 80, axis=0), FPS, lambda _, points: points)
     assert table.shape == (80, 4)
     assert table[5:25, 2].all() and table[55:75, 3].all()
     assert not table[30:45, 2].any() and not table[35:50, 3].any()
     assert not table[-2:, 2].any() and not table[:2, 3].any()
 
 
-def test_short_dips_of_both_lids_are_blinks_and_a_long_squint_is_not() -> None:
+def test_only_short_times_with_both_eyes_shut_are_blinks() -> None:
+    opening = np.full((100, 2), 10.0)
+    opening[40:44] = 2.0
+    opening[70:73, 0] = 2.0
+    assert np.flatnonzero(blinks(opening, FPS)).tolist() == [41]
+    assert not blinks(np.full((100, 2), 2.0), FPS).any()
+
+
+def test_the_refined_mesh_looks_at_eyes_that_may_be_shut() -> None:
+    frames = np.arange(100, dtype=np.uint8).reshape(-1, 1, 1, 1)
     landmarks = np.zeros((100, 468, 3), np.float32)
     landmarks[:, [145, 374], 1] = 10.0
-    landmarks[40:44, [145, 374], 1] = 6.0
-    landmarks[70:73, 145, 1] = 6.0
-    assert np.flatnonzero(blinks(landmarks, FPS)).tolist() == [41]
-    landmarks[:, [145, 374], 1] = 6.0
-    assert not blinks(landmarks, FPS).any()
+    landmarks[[20, 60], 145:375, 1] = 8.0
+    asked = list[int]()
+
+    def track(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np.float32]:
+        asked.append(int(picture.ravel()[0]))
+        return points * (0.1 if asked[-1] == 60 else 1.0)
+
+    found = blinks(openings(frames, landmarks, FPS, track), FPS)
+    assert asked == [20, 60]
+    assert np.flatnonzero(found).tolist() == [60]

@@ -15,7 +15,7 @@ from warm.motion.rail import LIFT, NOD, Rail
 from warm.prepare.idle.motion import LEVERS_IOD, portrait_motion
 
 MOTION = portrait_motion(FPS)
-FASTEST_IOD, HARDEST_IOD = 0.013, 0.0075
+FASTEST_IOD, HARDEST_IOD = 0.013, 0.0085
 """Largest movement in one frame, and largest change of it from one frame to the next."""
 TEXTS = [f"Sentence number {n}{'?' if n % 4 == 3 else '.'}" for n in range(12)]
 

@@ -1,5 +1,7 @@
 """Movements in the frames of a video that a speaker's path can use: dips, blinks, small steps."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, percentile_filter
@@ -15,13 +17,17 @@ HEAD = (6, 168, 197, 5, 4, 33, 263, 10)
 """Landmarks of the bridge of the nose, the eyes' corners and the forehead."""
 FAST_S, SLOW_S = 0.06, 0.5
 """Sigmas between which a movement is a nod: slower ones are posture, faster ones noise."""
-SHUT, USUAL_S = 0.77, 1.0
-"""In a blink both eyes are below this share of their usual opening around this time. The mesh draws
-closed eyes half open."""
+SUSPECT, SHUT, USUAL_S = 0.88, 0.5, 1.0
+"""Shares of the eye's usual opening, within this time around a frame. The plain mesh draws closed
+eyes half open: below the first share the refined mesh looks again. In a blink both eyes are below
+the second one there."""
+
+TrackEyes = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
+"""Returns refined (468, 3) landmarks of a picture whose landmarks are about these."""
 
 
 def footage_motion(
-    frames: NDArray[np.uint8], landmarks: NDArray[np.float32], fps: int
+    frames: NDArray[np.uint8], landmarks: NDArray[np.float32], fps: int, track_eyes: TrackEyes
 ) -> NDArray[np.float32]:
     """Return (n, 4): how low the head is, blinks, and whether the next or the previous frame may be
     left out."""
@@ -31,9 +37,9 @@ def footage_motion(
     forward, backward = np.zeros(len(frames)), np.zeros(len(frames))
     forward[: len(small)] = small
     backward[2:][: len(small)] = small
-    return np.column_stack(
-        [head_dips(landmarks, fps), blinks(landmarks, fps), forward, backward]
-    ).astype(np.float32)
+    shut = blinks(openings(frames, landmarks, fps, track_eyes), fps)
+    columns = [head_dips(landmarks, fps), shut, forward, backward]
+    return np.column_stack(columns).astype(np.float32)
 
 
 def frame_steps(frames: NDArray[np.uint8], apart: int) -> NDArray[np.float64]:
@@ -52,14 +58,34 @@ def head_dips(landmarks: NDArray[np.float32], fps: int) -> NDArray[np.float64]:
     return np.asarray(dips / spread if spread > 0 else dips, np.float64)
 
 
-def blinks(landmarks: NDArray[np.float32], fps: int) -> NDArray[np.float64]:
-    """Return (n,) 1 in the middle of each time in which both eyes are shut."""
-    shut = np.ones(len(landmarks), bool)
-    for upper, lower in EYES:
-        opening = np.abs(landmarks[:, list(lower)[4], 1] - landmarks[:, list(upper)[4], 1])
-        usual = percentile_filter(opening, 90, size=max(3, round(USUAL_S * fps)))
-        shut &= opening < SHUT * usual
-    found = np.zeros(len(landmarks))
+def openings(
+    frames: NDArray[np.uint8], landmarks: NDArray[np.float32], fps: int, track_eyes: TrackEyes
+) -> NDArray[np.float64]:
+    """Return (n, 2) openings of the eyes, refined where they may be shut."""
+    opening = eye_openings(landmarks)
+    suspects = (opening < SUSPECT * usual_openings(opening, fps)).any(axis=1)
+    for index in np.flatnonzero(suspects):
+        opening[index] = eye_openings(track_eyes(frames[index], landmarks[index])[None])[0]
+    return opening
+
+
+def eye_openings(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return (n, 2) distances of the lids in their middle, in pixels."""
+    middles = [(list(upper)[4], list(lower)[4]) for upper, lower in EYES]
+    flat = landmarks[..., :2].astype(np.float64)
+    return np.stack([np.hypot(*(flat[:, up] - flat[:, low]).T) for up, low in middles], axis=1)
+
+
+def usual_openings(opening: NDArray[np.float64], fps: int) -> NDArray[np.float64]:
+    """Return (n, 2) what the opening of each eye mostly is around each frame."""
+    size = max(3, round(USUAL_S * fps))
+    return np.asarray(percentile_filter(opening, 75, size=(size, 1)))
+
+
+def blinks(opening: NDArray[np.float64], fps: int) -> NDArray[np.float64]:
+    """Return (n,) 1 in the middle of each time in which both eyes are shut, from (n, 2)."""
+    shut = (opening < SHUT * usual_openings(opening, fps)).all(axis=1)
+    found = np.zeros(len(opening))
     edges = np.flatnonzero(np.diff(np.concatenate([[0], shut, [0]])))
     for first, end in zip(edges[::2], edges[1::2], strict=True):
         found[(first + end - 1) // 2] = 1

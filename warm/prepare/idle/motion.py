@@ -33,10 +33,12 @@ SHIFT_Y_IOD: tuple[Wave, ...] = ((0.010, 2, 0.86), (0.008, 3, 0.0))
 
 LEVERS_IOD = np.array([1.1, 1.1, 1.2, 1.0, 1.0])
 """Movement of the face per radian of yaw, pitch and roll, and per IOD of shift."""
+BEND_SHARE = 0.4
+"""Share of the waves' own time in the distance of poses: they are slow where the curve bends."""
 FINE = 4000
 """Samples of the curve from which its length is computed."""
 
-SLOW, FAST = (0.35, 0.8), (0.9, 1.6)
+SLOW, FAST = (0.35, 0.8), (0.9, 1.8)
 """Speeds of the idle loop, frames of the curve per frame."""
 FAST_SHARE, TURN_SHARE = 0.4, 0.3
 """Shares of the stretches that are fast, and that begin with a turn back."""
@@ -48,10 +50,10 @@ SPEED_SIGMA_S = 0.28
 NODS, NOD_S = 18, 0.28
 """Number of nods, and the time in which the head goes down."""
 NOD_PITCH_DEG, NOD_SHIFT_IOD, NOD_TILT_DEG = 1.6, 0.010, 0.35
-NOD_STRENGTHS = (0.6, 1.15)
+NOD_STRENGTHS = (0.8, 1.4)
 LIFTS, LIFT_S = 7, 0.40
 LIFT_PITCH_DEG, LIFT_SHIFT_IOD, LIFT_ROLL_DEG = -1.1, -0.012, 0.7
-BROW_IOD = 0.045
+BROW_IOD = 0.06
 """Lift of the brows, which a strong nod has in part."""
 NOD_BROW_SHARE = 0.3
 
@@ -90,14 +92,15 @@ def portrait_motion(fps: int) -> PortraitMotion:
 
 
 def curve_poses(count: int) -> NDArray[np.float64]:
-    """Return (count, 5) poses on the closed curve, equally far apart."""
+    """Return (count, 5) poses on the closed curve, about equally far apart, closer in its bends."""
     turns = np.arange(FINE + 1) / FINE
     angles = [np.radians(wave_sum(waves, turns)) for waves in (YAW_DEG, PITCH_DEG, ROLL_DEG)]
     shifts = [wave_sum(waves, turns) for waves in (SHIFT_X_IOD, SHIFT_Y_IOD)]
     fine = np.column_stack(angles + shifts)
     steps = np.linalg.norm(np.diff(fine, axis=0) * LEVERS_IOD, axis=1)
     length = np.concatenate([[0.0], np.cumsum(steps)])
-    places = np.interp(np.arange(count) / count * length[-1], length, turns * FINE)
+    pace = (1 - BEND_SHARE) * length / length[-1] + BEND_SHARE * turns
+    places = np.interp(np.arange(count) / count, pace, turns * FINE)
     return np.column_stack([np.interp(places, np.arange(FINE + 1), column) for column in fine.T])
 
 
