@@ -6,6 +6,7 @@ frame. Only the lips are blended in from frames of the same clip in which the mo
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -24,6 +25,8 @@ from warm.prepare.idle.resting_face import RestingFace, resting_face
 from warm.prepare.idle.resting_lips import RestingLips
 
 THREADS = 2
+WARP_BLOCK, WARP_BLOCKS = 32, 4
+"""Frames whose warps are computed together, and the blocks of them that are kept."""
 BLEND_INNER, BLEND_OUTER = 1.05, 1.75
 """Radii of the ellipses around the lips between which the reference lips fade out."""
 MOUTH_REACH_PX = 28.0
@@ -85,6 +88,7 @@ class MouthCloser:
         self.face: RestingFace = resting_face(landmarks, transforms, closed)
         self._opened = openness(gaps, float(np.median(gaps[closed])))
         self._closing_warp = ClosingWarp(self.face, transforms)
+        self._block = lru_cache(WARP_BLOCKS)(self._warps_of_block)
         self.lips = RestingLips(frames, self.face, gaps, self._closing_warp, self._frame_warp)
         self._loan = loan_amounts(gaps, float(np.median(gaps[closed])))
 
@@ -146,7 +150,11 @@ class MouthCloser:
         return bool(0 <= x < shape[1] and 0 <= y < shape[0])
 
     def _frame_warp(self, i: int) -> FrameWarp:
-        return self._closing_warp.frame_warp(i, float(self._opened[i]))
+        return self._block(i // WARP_BLOCK)[i % WARP_BLOCK]
+
+    def _warps_of_block(self, block: int) -> list[FrameWarp]:
+        frames = range(len(self._frames))[block * WARP_BLOCK : (block + 1) * WARP_BLOCK]
+        return self._closing_warp.frame_warps(frames, self._opened[frames.start : frames.stop])
 
     def _blend_resting_lips(self, picture: NDArray[np.float32], i: int, box: Box) -> None:
         """Blend the closed lips into `picture`, the pixels of a box of frame `i`."""

@@ -1,5 +1,6 @@
 """Warp that closes a mouth: two smooth layers, separated along the line where the lips meet."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -89,17 +90,29 @@ class ClosingWarp:
         """(gh, gw, 3) distance below the lip line, crop pixels; 1 on the ellipse of closed lips;
         1 on the border of the area that widely open lips leave changed."""
 
-    def frame_warp(self, i: int, opened: float) -> FrameWarp:
-        """Return the warp of frame `i`; `opened` is 0 for closed lips … 1 for an open mouth."""
-        return self.warp_by(i, self._displacements(i) + self._inner_offsets(opened))
+    def frame_warps(self, frames: Sequence[int], opened: NDArray[np.float64]) -> list[FrameWarp]:
+        """Return the warps of some frames; opened: 0 for closed lips … 1 for an open mouth."""
+        moves = [
+            self._displacements(i) + self._inner_offsets(float(open_share))
+            for i, open_share in zip(frames, opened, strict=True)
+        ]
+        return self._warps(frames, np.stack(moves))
 
     def warp_by(self, i: int, displacements: NDArray[np.float64]) -> FrameWarp:
         """Return the warp of frame `i` by (468, 2) layout pixels from closed to filmed position."""
-        upper = self._upper @ self._values(displacements, (*UPPER_NODES, *SHARED_NODES))
-        lower = self._lower @ self._values(displacements, (*LOWER_NODES, *SHARED_NODES))
-        linear = self.to_frame[i, :, :2].T
-        both = np.hstack([upper @ linear, lower @ linear]).reshape(*self._window.shape, 4)
-        return FrameWarp(self.to_frame[i], np.asarray(both * self._window[..., None], np.float32))
+        return self._warps([i], displacements[None])[0]
+
+    def _warps(self, frames: Sequence[int], displacements: NDArray[np.float64]) -> list[FrameWarp]:
+        """Return the warps of k frames by (k, 468, 2) displacements: one product for all."""
+        moves = displacements @ np.swapaxes(self.to_frame[list(frames), :, :2], 1, 2)
+        layers = [
+            spline @ self._values(moves, (*nodes, *SHARED_NODES))
+            for spline, nodes in ((self._upper, UPPER_NODES), (self._lower, LOWER_NODES))
+        ]
+        both = np.stack(layers).reshape(2, *self._window.shape, len(frames), 2)
+        fields = np.moveaxis(both, (3, 0), (0, 3)).reshape(len(frames), *self._window.shape, 4)
+        fields = np.asarray(fields * self._window[..., None], np.float32)
+        return [FrameWarp(self.to_frame[i], field) for i, field in zip(frames, fields, strict=True)]
 
     def box(self, i: int, shape: tuple[int, ...]) -> Box:
         """Return the box of the pixels of frame `i` that may change."""
@@ -164,9 +177,10 @@ class ClosingWarp:
     def _values(
         self, displacements: NDArray[np.float64], nodes: tuple[int, ...]
     ) -> NDArray[np.float32]:
-        """Return the displacements of the nodes; the rim does not move."""
-        still = np.zeros_like(self._rim)
-        return np.vstack([displacements[list(nodes)], still]).astype(np.float32)
+        """Return (nodes + rim, 2 k) values of (k, 468, 2) displacements; the rim does not move."""
+        moved = np.moveaxis(displacements[:, list(nodes)], 0, 1).reshape(len(nodes), -1)
+        still = np.zeros((len(self._rim), moved.shape[1]))
+        return np.vstack([moved, still]).astype(np.float32)
 
     def _displacements(self, i: int) -> NDArray[np.float64]:
         """Return (468, 2) offsets from closed to filmed landmark positions, layout pixels."""
