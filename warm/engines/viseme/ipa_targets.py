@@ -90,7 +90,7 @@ _LIPS: dict[str, tuple[float, float, float, float, float]] = {
 }
 _SIBILANT_OPEN, _SIBILANT_WIDE, _SIBILANT_DOMINANCE = 0.23, 0.25, 0.8
 
-_CLOSE_OPENING, _OPEN_OPENING = 0.32, 1.55
+_CLOSE_OPENING, _OPEN_OPENING = 0.32, 1.50
 """OPEN of the closest and of the most open vowel."""
 _ROUNDING_CLOSES = 0.06
 """Share of its opening that full rounding takes from a vowel."""
