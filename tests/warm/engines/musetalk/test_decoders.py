@@ -30,6 +30,8 @@ from warm.engines.musetalk.acceleration.partial_decoder import (
     FullPictureNorm,
     PartialDecoder,
     rows_to_drop,
+    statistics_by_norm,
+    statistics_by_reduction,
 )
 from warm.engines.musetalk.acceleration.polyphase import (
     PolyphaseUpsampling,
@@ -121,6 +123,15 @@ def test_a_full_picture_norm_needs_only_the_lower_rows(
     assert actual.dtype == dtype and actual.is_contiguous(memory_format=layout)
     bounds = {torch.float32: 1e-6, torch.bfloat16: 0.03, torch.float16: 0.004}
     assert relative(actual[:, :, 2:].float(), expected[:, :, 2:]) < bounds[dtype]
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_both_ways_to_compute_statistics_agree_on_cut_pictures(layout: torch.memory_format) -> None:
+    whole = torch.randn(2, 8, 12, 6).contiguous(memory_format=layout) * 3 + 5
+    rows = whole[:, :, 4:]
+    by_norm = statistics_by_norm(rows, 4, 1e-6)
+    for one, other in zip(by_norm, statistics_by_reduction(rows, 4), strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
 
 
 def test_other_upper_statistics_change_every_lower_row() -> None:

@@ -61,18 +61,32 @@ class FullPictureNorm(nn.Module):
         return torch.addcmul(shift, rows, scale, out=torch.empty_like(rows))
 
     def _statistics(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, groups) fp32 means and deviations of (n, c, h, w).
+        """(n, groups) fp32 means and deviations of (n, c, h, w)."""
+        if rows.is_cpu:
+            return statistics_by_norm(rows, self.norm.num_groups, self.norm.eps)
+        return statistics_by_reduction(rows, self.norm.num_groups)
 
-        Computed by a group norm whose output is ignored: on a CPU PyTorch's own deviation takes
-        eight times as long.
-        """
-        count, channels, height, width = rows.shape
-        layout = torch.channels_last if rows.stride(1) == 1 else torch.contiguous_format
-        sizes = count, channels, height * width, self.norm.num_groups
-        dense = rows.contiguous(memory_format=layout)
-        _, mean, inverse_std = torch.native_group_norm(dense, None, None, *sizes, self.norm.eps)
-        variance = (inverse_std.float() ** -2 - self.norm.eps).clamp(min=0)
-        return mean.float(), variance.sqrt()
+
+def statistics_by_norm(rows: Tensor, groups: int, eps: float) -> tuple[Tensor, Tensor]:
+    """(n, groups) fp32 means and deviations of (n, c, h, w), by a group norm without its output.
+
+    On a CPU this takes an eighth of the time of PyTorch's deviation. Other devices accept only
+    pictures in planes.
+    """
+    count, channels, height, width = rows.shape
+    layout = torch.channels_last if rows.stride(1) == 1 else torch.contiguous_format
+    sizes = count, channels, height * width, groups
+    dense = rows.contiguous(memory_format=layout)
+    _, mean, inverse_std = torch.native_group_norm(dense, None, None, *sizes, eps)
+    variance = (inverse_std.float() ** -2 - eps).clamp(min=0)
+    return mean.float(), variance.sqrt()
+
+
+def statistics_by_reduction(rows: Tensor, groups: int) -> tuple[Tensor, Tensor]:
+    """(n, groups) fp32 means and deviations of (n, c, h, w), in any memory layout."""
+    grouped = rows.unflatten(1, (groups, -1))
+    std, mean = torch.std_mean(grouped, dim=(2, 3, 4), correction=0)
+    return mean.float(), std.float()
 
 
 class PartialDecoder(nn.Module):
