@@ -38,6 +38,7 @@ TOPICS = {
     "video": "bench.faces.video",
     "life": "bench.faces.life",
     "resting_lips": "bench.faces.resting_lips",
+    "turned_heads": "bench.faces.turned_heads",
     "neural": "bench.neural.neural",
     "decoders": "bench.neural.decoders",
     "memory": "bench.neural.memory",

@@ -17,7 +17,7 @@ AXIS_IOD = 0.9
 class TurnedHead:
     """Renders one portrait in several poses."""
 
-    def __init__(self, photo: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    def __init__(self, photo: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> None:
         """photo (h, w, 3) with a face seen from the front; landmarks (468, 3)."""
         self._photo, self._points = photo, landmarks.astype(np.float64)
         self._triangles = Delaunay(landmarks[:, :2]).simplices
