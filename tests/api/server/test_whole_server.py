@@ -8,9 +8,11 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from numpy.typing import NDArray
 
 from api.context import context
 from app import create_app
+from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarStore
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.render.utterances import TAIL_FRAMES
@@ -46,8 +48,8 @@ def test_the_portrait_speaks_with_its_mouth_and_nothing_else(client: FlaskClient
         shown = [frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)]
     assert len(shown) == answer.get_json()["clip"]["frames"]
     inside, outside = [], []
-    for number, picture in enumerate(shown):
-        index = avatar.index_at(number)
+    indices = [nearest_frame(avatar, picture) for picture in shown]
+    for index, picture in zip(indices, shown, strict=True):
         changed = np.abs(picture.astype(int) - avatar.frames[index]).mean(axis=2)
         corners = avatar.landmarks[index, [61, 291], :2]
         width = np.ptp(corners[:, 0])
@@ -60,6 +62,24 @@ def test_the_portrait_speaks_with_its_mouth_and_nothing_else(client: FlaskClient
     assert max(inside) > 3 * max(outside)
     assert max(inside[-TAIL_FRAMES:]) < 2 * max(outside)
     assert max(outside) < 5
+    ends = [*range(2), *range(len(shown) - 2, len(shown))]
+    for number in ends:
+        assert head_distance(avatar, indices[number], avatar.index_at(number)) < 1.5
+    away = [head_distance(avatar, index, avatar.index_at(n)) for n, index in enumerate(indices)]
+    assert max(away) > 1.5
+
+
+def nearest_frame(avatar: Avatar, picture: NDArray[np.uint8]) -> int:
+    """The avatar's frame that a picture shows, by all but its lowest part."""
+    part = np.s_[: picture.shape[0] // 2 : 4, ::4]
+    frames = avatar.frames[:, *part].astype(np.int16)
+    return int(np.abs(frames - picture[part]).mean(axis=(1, 2, 3)).argmin())
+
+
+def head_distance(avatar: Avatar, one: int, other: int) -> float:
+    """Mean distance between the landmarks of two frames, pixels."""
+    moved = avatar.landmarks[one, :, :2] - avatar.landmarks[other, :, :2]
+    return float(np.hypot(*moved.T).mean())
 
 
 def test_the_avatar_is_listed_with_its_pictures(client: FlaskClient) -> None:

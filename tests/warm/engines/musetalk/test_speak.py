@@ -41,6 +41,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Setting
         precision="fp32",
         fps=10,
         max_side=256,
+        life=False,
     )
 
 
