@@ -19,7 +19,7 @@ SOFTNESS = 0.35
 """Distance, in scaled inputs, over which the detail fades from one frame to the next."""
 MAX_BOOST = 1.5
 """Limit of the gain that restores the contrast that a mean of several frames has lost."""
-NEAREST = 6
+NEAREST = 4
 """Number of frames that are mixed."""
 
 

@@ -59,14 +59,17 @@ class Footage:
 
     def opening(self, i: int) -> Opening:
         """Return the move of frame `i`."""
+        nodes, count = self._lip_moves.nodes, len(self._targets)
+        warp = self._moves(i, np.concatenate([self._targets, *nodes]))
+        at_nodes = np.split(warp[:, count:], [len(nodes[0])], axis=1)
         layers = [
-            (self._moves(i, self._targets)[layer] + self._correction(i, layer)) * self._window
-            for layer in (0, 1)
+            (warp[k, :count] + self._lip_moves.spread(k, i, at_nodes[k][k])) * self._window
+            for k in (0, 1)
         ]
         layers[1] = merge_outside_mouth(layers[0], layers[1], self._targets, self.anatomy)
         both = np.stack(layers).astype(np.float32)
-        count = NODES * NODES
-        return Opening(both[:, :count].reshape(2, NODES, NODES, 2), both[:, count:])
+        grid, line = np.split(both, [NODES * NODES], axis=1)
+        return Opening(grid.reshape(2, NODES, NODES, 2), line)
 
     def lips(self, i: int, opening: Opening, atlas: Atlas) -> Floats32:
         """(h, w, 3) frame `i` with its mouth closed by the warp alone, minus the avatar's frame."""
@@ -109,13 +112,8 @@ class Footage:
         level = smooth_along_loop(np.array(means), "pingpong", LIGHT_SMOOTH_FRAMES)
         return np.clip(level / np.median(level, axis=0), *LIGHT_RANGE).astype(np.float32)
 
-    def _correction(self, i: int, layer: int) -> Floats:
-        """(targets, 2) what the tracked lips add to a layer's move."""
-        nodes = self._lip_moves.nodes[layer]
-        return self._lip_moves.spread(layer, i, self._moves(i, nodes)[layer])
-
-    def _moves(self, i: int, points: Floats) -> tuple[Floats, Floats]:
-        """(k, 2) moves of points (k, 2) of both layers by the warp that closed frame `i`, IOD."""
+    def _moves(self, i: int, points: Floats) -> Floats:
+        """(2, k, 2) moves of points (k, 2) of both layers by the warp that closed frame `i`."""
         to_frame = self.anatomy.to_frame[i]
         to_grid = compose(
             invert(compose(self._filmed.to_frame[i], self._filmed.grid_to_layout)), to_frame
@@ -125,7 +123,7 @@ class Footage:
             self._filmed.opening_field(i), at, np.empty(0), cv2.INTER_LINEAR, borderValue=0
         )[0]
         inverse = np.linalg.inv(to_frame[:, :2]).T
-        return field[:, :2] @ inverse, field[:, 2:] @ inverse
+        return np.stack([field[:, :2] @ inverse, field[:, 2:] @ inverse])
 
 
 def in_frame(to_frame: Floats, points: Floats32) -> Floats:

@@ -128,7 +128,8 @@ class LearnedMouth(Mouth):
         matrix[:, 2] -= opening.corner + matrix[:, :2] @ self._alignment.shift(inputs)
         size = opening.width, opening.height
         inside = texture.picture(inputs) * place.light + np.float32(0.5)
-        moved = cv2.warpAffine(inside, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        cubic, repeat = cv2.INTER_CUBIC, cv2.BORDER_REPLICATE
+        moved = cv2.warpAffine(inside, matrix, size, flags=cubic, borderMode=repeat)
         shown = np.clip(moved, 0, 255).astype(np.uint8)
         left, top = opening.left - place.rect.left, opening.top - place.rect.top
         target = PixelRect(left, top, opening.width, opening.height).crop(picture)

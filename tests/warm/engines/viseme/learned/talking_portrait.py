@@ -6,6 +6,7 @@ known exactly and no picture that is drawn with learned colours can be mistaken 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -120,14 +121,14 @@ def film(
         layout=anatomy.points * CANONICAL_IOD,
         to_frame=to_frame,
         grid_to_layout=grid_to_layout,
-        opening_field=lambda i: opening_field(anatomy, painted, shapes[i], i),
+        opening_field=partial(opening_field, anatomy, painted, shapes),
     )
 
 
 def field_of(painted: MouthData, shape: NDArray[np.float32]) -> NDArray[np.float32]:
     """(2, GRID, GRID, 2) IOD: the actor's move of both layers."""
     weights = compute_blend_weights(shape, painted.calibration, 1.0)
-    return np.asarray(np.einsum("k,lkyxc->lyxc", weights, painted.grid), np.float32)
+    return np.tensordot(painted.grid, weights, axes=(1, 0)).astype(np.float32)
 
 
 def at_points(
@@ -158,10 +159,10 @@ def moved_landmarks(
 
 
 def opening_field(
-    anatomy: Anatomy, painted: MouthData, shape: NDArray[np.float32], frame: int
+    anatomy: Anatomy, painted: MouthData, shapes: Sequence[NDArray[np.float32]], frame: int
 ) -> NDArray[np.float32]:
     """(gh, gw, 4) see `FilmedMouth.opening_field`."""
-    region, field = Region.of(anatomy), field_of(painted, shape)
+    region, field = Region.of(anatomy), field_of(painted, shapes[frame])
     step = STEP_PX / CANONICAL_IOD
     x = np.arange(region.left, region.right + step, step)
     y = np.arange(region.top, region.bottom + step, step)
