@@ -34,7 +34,7 @@ MOUTH_REACH_PX = 28.0
 OPENED_SIGMA_FRAMES = 1.0
 RIM_INNER, RIM_OUTER = 1.25, 1.8
 """Radii between which the light around the lips is measured."""
-MAX_GAIN, MAX_TINT = 1.35, 1.08
+MAX_GAIN, MAX_TINT = 3.0, 1.12
 """Limits of the correction of the closed lips' light and of its colour, in either direction."""
 LIGHT_IOD_PX = 25.0
 """Eye distance to which a face is scaled down before its light is measured."""
@@ -86,11 +86,12 @@ class MouthCloser:
         self._frames = frames
         closed = find_closed_frames(frames, landmarks, gaps, covered)
         self.face: RestingFace = resting_face(landmarks, transforms, closed)
-        self._opened = openness(gaps, float(np.median(gaps[closed])))
+        closed_gap = float(np.median(gaps[closed]))
+        self._opened = openness(gaps, closed_gap)
         self._closing_warp = ClosingWarp(self.face, transforms)
         self._block = lru_cache(WARP_BLOCKS)(self._warps_of_block)
         self.lips = RestingLips(frames, self.face, gaps, self._closing_warp, self._frame_warp)
-        self._loan = loan_amounts(gaps, float(np.median(gaps[closed])))
+        self._loan = loan_amounts(gaps, closed_gap)
 
     def write_frames(
         self, out: NDArray[np.uint8], progress: Callable[[int, int], None] | None = None

@@ -12,7 +12,7 @@ from stabilizers.track import track_face
 from tests.warm.sample_videos import Picture, swaying
 from warm.face.finder import FaceFinder
 from warm.face.mesh import FaceMesh
-from warm.prepare.idle.close_video import MouthCloser, loan_amounts
+from warm.prepare.idle.close_video import MouthCloser, blend_lips, loan_amounts
 from warm.prepare.idle.closing_warp import rows_of_both
 from warm.prepare.idle.lower_face import INNER_LOWER, INNER_UPPER, LIPS
 from warm.prepare.idle.resting_lips import Sheet, line_contrast
@@ -85,6 +85,19 @@ def test_a_thin_dark_line_is_sharper_than_a_gap_teeth_or_no_line() -> None:
     }
     assert contrast["line"] > 0.2
     assert max(contrast["gap"], contrast["teeth"], contrast["none"]) < 0.3 * contrast["line"]
+
+
+@pytest.mark.parametrize("light", [0.5, 2.0])
+def test_the_lips_take_the_light_of_the_frame(light: float) -> None:
+    rng = np.random.default_rng(5)
+    lips = rng.uniform(60, 110, (80, 120, 3)).astype(np.float32)
+    x, y = np.meshgrid(np.linspace(-2.4, 2.4, 120), np.linspace(-2.4, 2.4, 80))
+    shade = light * (1 + 0.1 * x)[..., None]
+    picture = lips * shade
+    picture[30:50, 40:80] = 20
+    blend_lips(picture, lips, np.hypot(x, y).astype(np.float32), 60.0)
+    inside = np.hypot(x, y) < 0.9
+    assert np.abs(picture / (lips * shade) - 1)[inside].mean() < 0.05
 
 
 def test_the_area_of_the_closed_lips_grows_with_the_opening_and_never_jumps() -> None:
