@@ -48,7 +48,7 @@ CLIPS: Mapping[str, tuple[str, str]] = {
     "heart, new sentences": ("heart", "en-US"),
     "a new voice of espeak, English": ("espeak:en-us+klatt2", "en-US"),
     "German, a new language": ("espeak:de+f2", "de"),
-    "French, a new language": ("espeak:fr-fr+m3", "fr"),
+    "Polish, a new language": ("espeak:pl+m3", "pl"),
     "Turkish, a new language": ("espeak:tr+linda", "tr"),
 }
 """Voice and language of each clip."""

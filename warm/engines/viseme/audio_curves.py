@@ -8,8 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tts.speech import Speech
-from warm.engines.viseme.phoneme_curves import mouth_track_from_phonemes
+from warm.engines.viseme.phoneme_curves import mouth_track_part
 from warm.engines.viseme.recogniser.recognise import recognised
+from warm.engines.viseme.shape import FrameSpan
+
+BLOCK_S = 10
+"""Mouth computed at once: the memory grows with the square of the length."""
 
 
 def mouth_track_from_audio(speech: Speech, *, frames: int, fps: int) -> NDArray[np.float32]:
@@ -17,4 +21,9 @@ def mouth_track_from_audio(speech: Speech, *, frames: int, fps: int) -> NDArray[
 
     OPEN is exactly 0 in silence and after the audio.
     """
-    return mouth_track_from_phonemes(recognised(speech), frames=frames, fps=fps)
+    heard = recognised(speech)
+    blocks = [
+        mouth_track_part(heard, FrameSpan(start, min(start + BLOCK_S * fps, frames), fps))
+        for start in range(0, max(frames, 1), BLOCK_S * fps)
+    ]
+    return np.concatenate(blocks)
