@@ -4,6 +4,7 @@ They mean nothing. That is enough: the recogniser learns sounds, not words, and 
 rules of its own language to any letters of its script.
 """
 
+import functools
 import gzip
 import json
 import random
@@ -41,15 +42,19 @@ _LETTERS = {
 }  # fmt: skip
 
 
+@functools.cache
+def english_words() -> list[str]:
+    """Return the words of the lexicon of `heart`, in order."""
+    lexicon = gzip.decompress((files("hibari") / "assets/lexicon_us_gold.json.gz").read_bytes())
+    return sorted(word for word in json.loads(lexicon) if word.isascii() and word.islower())
+
+
 class RandomTexts:
     """Texts from one seed."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
-        lexicon = gzip.decompress((files("hibari") / "assets/lexicon_us_gold.json.gz").read_bytes())
-        self._words = sorted(
-            word for word in json.loads(lexicon) if word.isascii() and word.islower()
-        )
+        self._words = english_words()
 
     def english(self) -> str:
         """Return a sentence of 4 to 9 words."""
