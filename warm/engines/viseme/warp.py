@@ -1,5 +1,6 @@
 """Backward warp of the lower face: each pixel's source, from two displacement fields."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,12 +14,15 @@ STRIDE = 2
 """Step between the stored grid's nodes that are used at run time: the fields are smooth."""
 NODE_IOD = 0.046
 """Distance between the frame's nodes at which the fields are inverted."""
-NEWTON_FRACTIONS = (0.5, 1.0, 1.0, 1.0)
+NEWTON_FRACTIONS: Sequence[float] = (0.5, 1.0, 1.0, 1.0)
 """Fraction of the field that each Newton step solves for; the first half step makes it converge."""
+STEEP_NEWTON_FRACTIONS = (0.5, *(1.0,) * 7)
+"""The same for a field that would fold: it converges more slowly where the face is compressed."""
 MIN_SLOPE = 0.3
 """Lower limit of the map's vertical slope in Newton's method."""
-FOLD_SLOPE = -0.8
-"""Least slope of a field's vertical part; below -1 the face would fold over itself."""
+FOLD_SLOPE = -0.6
+"""Least slope of a field's vertical part; below -1 the face would fold over itself, and from about
+-0.7 on Newton's method leaves a pattern of scales."""
 FAR_IOD = 4.0
 """Beyond the reach of any rectangle around the mouth."""
 SHIFT_BITS = 4
@@ -119,11 +123,12 @@ class BackwardWarp:
     ) -> None:
         """Write the offset of each pixel's source in a layer to `out` (h, w, 2), pixels."""
         field = (weights @ self._layers[layer]).reshape(self._size, self._size, 3)
+        fractions = NEWTON_FRACTIONS
         if field[..., 2].min() < FOLD_SLOPE:
-            field = unfolded(field)
+            field, fractions = unfolded(field), STEEP_NEWTON_FRACTIONS
         to_frame, curvature = place
         linear = (to_frame[:, :2] * self._step).T.astype(np.float32)
-        offset = invert_displacement(field, nodes)
+        offset = invert_displacement(field, nodes, fractions)
         if curvature.bends:
             at = (nodes + self._origin) * self._step
             moved = bend(at + offset * self._step, curvature) - bend(at, curvature)
@@ -150,14 +155,16 @@ def unfolded(field: Floats32) -> Floats32:
     return np.stack([field[..., 0], vertical, slope], axis=-1).astype(np.float32)
 
 
-def invert_displacement(field: Floats32, nodes: Floats32) -> Floats32:
+def invert_displacement(
+    field: Floats32, nodes: Floats32, fractions: Sequence[float] = NEWTON_FRACTIONS
+) -> Floats32:
     """(…, 2) n - x with n + D(n) = x at each node x, all in grid steps.
 
     `field` is (size, size, 3): D and the vertical slope of its vertical part. A Newton step with
     that slope alone is enough, because openings are almost vertical. Outside the grid D is 0.
     """
     at = nodes.copy()
-    for fraction in NEWTON_FRACTIONS:
+    for fraction in fractions:
         read = cv2.remap(field, at, np.empty(0), cv2.INTER_LINEAR, borderValue=0)
         value = np.asarray(read, np.float32) * np.float32(fraction)
         error = at - nodes

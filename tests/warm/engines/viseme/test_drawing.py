@@ -36,10 +36,12 @@ from warm.engines.viseme.lip_line import snap_to_dark_line
 from warm.engines.viseme.mouth_colours import MouthColours
 from warm.engines.viseme.shape import FULL_GAP_IOD
 from warm.engines.viseme.warp import (
+    STEEP_NEWTON_FRACTIONS,
     PixelRect,
     below_line,
     invert_displacement,
     rows_with_both_layers,
+    unfolded,
 )
 from warm.face.finder import FaceFinder
 
@@ -213,6 +215,19 @@ def test_a_displacement_field_is_inverted() -> None:
     source = nodes + invert_displacement(field, nodes)
     back = source + cv2.remap(moves, source, np.empty(0), cv2.INTER_LINEAR)
     assert np.abs(back - nodes).max() < 0.1
+
+
+def test_a_lip_that_is_pushed_together_is_read_in_order() -> None:
+    """Without enough Newton steps, rows of the lip came to lie in a pattern of scales."""
+    y, x = np.mgrid[:64, :64].astype(np.float32)
+    pushed = 14 * np.exp(-(((y - 26) / 9) ** 2)) * np.exp(-(((x - 32) / 14) ** 2))
+    slope = np.gradient(pushed, axis=0)
+    assert slope.min() < -1
+    field = unfolded(np.stack([0 * pushed, pushed, slope], axis=-1).astype(np.float32))
+    down, across = np.mgrid[2:62:0.5, 2:62:0.5].astype(np.float32)
+    nodes = np.stack([across, down], axis=-1)
+    source = nodes + invert_displacement(field, nodes, STEEP_NEWTON_FRACTIONS)
+    assert np.diff(source[..., 1], axis=0).min() > 0
 
 
 def test_outside_the_grid_nothing_moves() -> None:
