@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stabilizers.interpolation import pixel_grid, sample_at
+from stabilizers.interpolation import pixel_grid, sample_at, smoothstep
 from stabilizers.similarity import apply, compose, invert, scale_of
 from warm.avatars.avatar import CANONICAL_IOD
-from warm.prepare.idle.closing_warp import Box, ClosingWarp, FrameWarp
+from warm.prepare.idle.closing_warp import Box, ClosingWarp, FrameWarp, below_lip_line, lip_radius
 from warm.prepare.idle.lower_face import CHIN, LIPS, lip_line
 from warm.prepare.idle.references import choose_references, reference_weights
 from warm.prepare.idle.resting_face import RestingFace
@@ -52,6 +52,13 @@ ODD_WIDTH = 2.5
 
 GAP_WIDTH_IOD, CLOSED_PERCENTILE = 0.02, 10
 """So is one with a gap this much wider than this percentile: its line may be an opening."""
+
+NEVER_CLOSED_IOD = 0.06
+"""The mesh reads closed lips at most this far apart."""
+GAP_LEFT, TEETH_LEFT_IOD = 0.3, 0.035
+"""The warp that closes a gap may leave teeth within this share of it, and this, of the line."""
+LINE_IOD, LINE_DEPTH = 0.013, np.array([0.52, 0.52, 0.36])
+"""Half width of a painted line between the lips, and its darkness in BGR: it is brownish."""
 
 Picture = NDArray[np.float32]
 WarpOf = Callable[[int], FrameWarp]
@@ -101,6 +108,9 @@ class RestingLips:
         """frames: (n, h, w, 3); gaps: (n,) IOD; warp_of: the warp that closes a frame's mouth."""
         coarse = Sheet(face.layout, COARSE_SCALE)
         shown = closed_pictures(frames, face.closed, coarse, closing_warp, warp_of)
+        gap = float(np.median(gaps[face.closed]))
+        if gap > NEVER_CLOSED_IOD:
+            shown = np.stack([with_painted_line(one, face.layout, gap, coarse) for one in shown])
         references = choose_references(face.turns_deg, face.closed)
         rows = [int(np.flatnonzero(face.closed == i)[0]) for i in references]
         self.weights = reference_weights(face.turns_deg, references)
@@ -114,6 +124,8 @@ class RestingLips:
         (picture,) = closed_pictures(frames, [self.sharpest], self._sheet, closing_warp, warp_of)
         offset = offset_from(np.median(shown, axis=0), shown[sharpest], coarse)
         picture = self._sheet.moved(picture, offset * self._sheet.iod_px / coarse.iod_px)
+        if gap > NEVER_CLOSED_IOD:
+            picture = with_painted_line(picture, face.layout, gap, self._sheet)
         self._details = (picture + LIGHT_FLOOR) / self._enlarged(self._sheet.light(picture))
 
     def picture(self, i: int, to_frame: NDArray[np.float64], box: Box) -> Picture:
@@ -145,6 +157,27 @@ def closed_pictures(
         for i in chosen
     ]
     return np.stack(shown).astype(np.float32)
+
+
+def with_painted_line(
+    picture: Picture, layout: NDArray[np.float64], gap: float, sheet: Sheet
+) -> Picture:
+    """Return lips (h, w, 3) that were filmed `gap` IOD apart, with a line between them.
+
+    What shows between them is replaced by the colours of the lips above and below it.
+    """
+    points = apply(invert(sheet.from_layout), pixel_grid(*sheet.box))
+    below = below_lip_line(layout, points)[..., None] / CANONICAL_IOD
+    radius = lip_radius(layout, points)[..., None]
+    half = np.float32(gap * GAP_LEFT + TEETH_LEFT_IOD)
+    between = smoothstep(2 - np.abs(below) / half) * smoothstep(3 * (1.1 - radius))
+    lips = (smoothstep(np.abs(below) / half - 1) * (radius < 1.2)).astype(np.float32)
+    sigma = 2 * float(half) * sheet.iod_px
+    near = cv2.GaussianBlur(np.concatenate([picture * lips, lips], axis=-1), (0, 0), sigma)
+    colour = near[..., :3] / np.maximum(near[..., 3:], 1e-3)
+    line = np.exp(-0.5 * (below / LINE_IOD) ** 2) * np.clip(2 - 2 * radius, 0, 1)
+    filled = picture + between * (colour - picture)
+    return np.asarray(filled * (1 - line * LINE_DEPTH), np.float32)
 
 
 def find_sharpest(

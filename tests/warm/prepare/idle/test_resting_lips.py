@@ -15,7 +15,7 @@ from warm.face.mesh import FaceMesh
 from warm.prepare.idle.close_video import MouthCloser, blend_lips, loan_amounts
 from warm.prepare.idle.closing_warp import rows_of_both
 from warm.prepare.idle.lower_face import INNER_LOWER, INNER_UPPER, LIPS
-from warm.prepare.idle.resting_lips import Sheet, line_contrast
+from warm.prepare.idle.resting_lips import Sheet, line_contrast, with_painted_line
 from warm.prepare.run import FACE_MODELS
 from warm.prepare.source import CROP
 
@@ -85,6 +85,20 @@ def test_a_thin_dark_line_is_sharper_than_a_gap_teeth_or_no_line() -> None:
     }
     assert contrast["line"] > 0.2
     assert max(contrast["gap"], contrast["teeth"], contrast["none"]) < 0.3 * contrast["line"]
+
+
+def test_teeth_are_replaced_by_a_dark_line_if_no_frame_shows_closed_lips() -> None:
+    picture = swaying(1, height=480)[0]
+    layout = FaceFinder(FACE_MODELS).find(picture)[0].mesh.points[:, :2].astype(np.float64)
+    sheet = Sheet(layout, 1.2)
+    lips = line_picture(layout, sheet, "none")
+    line = (layout[list(INNER_UPPER)] + layout[list(INNER_LOWER)]) / 2
+    points = np.rint(line @ sheet.from_layout[:, :2].T + sheet.from_layout[:, 2]).astype(np.int32)
+    toothy = cv2.polylines(lips.copy(), [points[3:-3]], False, (230, 230, 230), 5)
+    closed = with_painted_line(toothy, layout, 0.1, sheet)
+    assert closed.max() < 135
+    assert line_contrast(closed, layout, sheet) > 0.2
+    assert np.array_equal(closed[0], toothy[0])
 
 
 @pytest.mark.parametrize("light", [0.5, 2.0])
