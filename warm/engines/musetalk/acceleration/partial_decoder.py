@@ -84,7 +84,7 @@ def statistics_by_norm(rows: Tensor, groups: int, eps: float) -> tuple[Tensor, T
 
 def statistics_by_reduction(rows: Tensor, groups: int) -> tuple[Tensor, Tensor]:
     """(n, groups) fp32 means and deviations of (n, c, h, w), in any memory layout."""
-    grouped = rows.unflatten(1, (groups, -1))  # type: ignore[no-untyped-call]
+    grouped = torch.unflatten(rows, 1, (groups, -1))
     std, mean = torch.std_mean(grouped, dim=(2, 3, 4), correction=0)
     return mean.float(), std.float()
 
