@@ -14,7 +14,7 @@ from stabilizers.settings import TrackSettings
 ENGINES = {"viseme": 14, "musetalk": 1}
 """Every engine, with the version of its prepared data: a higher one makes avatars outdated."""
 
-RECIPE = 12
+RECIPE = 13
 """Version of preparation: increased when the same source and settings give a different result."""
 Teeth = Literal["close", "keep"]
 """Treatment of a photo with parted lips: closed lips, or its own teeth at rest and in speech."""

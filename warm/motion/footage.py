@@ -19,8 +19,9 @@ BEHIND_S, AHEAD_S = 0.6, 0.32
 """Largest offsets of the path from the idle loop."""
 ACCENT_SIGMA_S = 0.06
 """Width of an accent, within which the head should be low."""
-BLINK_SIGMA_S, BLINK_GAIN, BLINK_LOSS = 0.12, 3.0, 1.0
+BLINK_SIGMA_S, BLINK_GAIN, BLINK_LOSS = 0.15, 8.0, 3.0
 """Width of the end of a phrase, the gain of a blink there, and the loss of one elsewhere."""
+BLINK_FRAMES = 5
 CHANGE_COST = 0.15
 """Cost of a step that is not one frame."""
 OFFSET_COST, FINAL_COST = 0.004, 1.2
@@ -41,7 +42,8 @@ class LoopFeatures:
     low: NDArray[np.float64]
     """(period,) how low the head is, standard deviations."""
     blinks: NDArray[np.float64]
-    """(period,) 1 in the middle of a blink."""
+    """(period,) 1 / BLINK_FRAMES in each frame around the middle of a blink, so that none is hidden
+    by leaving out one frame."""
     may_skip: NDArray[np.bool_]
     """(period,) True if the next frame may be left out."""
 
@@ -55,7 +57,8 @@ class LoopFeatures:
         low, blinks, forward, backward = np.asarray(table, np.float64)[order].T
         following = np.roll(order, -1)
         may_skip = np.where(np.array(order) <= following, forward, backward) > 0
-        return LoopFeatures(low, blinks, may_skip)
+        around = [np.roll(blinks, n - BLINK_FRAMES // 2) for n in range(BLINK_FRAMES)]
+        return LoopFeatures(low, np.mean(around, axis=0), may_skip)
 
 
 @dataclass(slots=True, eq=False)

@@ -118,7 +118,7 @@ def by_length(vowels: Sequence[Phoneme]) -> list[Accent]:
         return []
     lengths = np.array([vowel.end_s - vowel.start_s for vowel in vowels])
     share = np.array([REDUCED_SHARE if v.symbol[0] in REDUCED else 1.0 for v in vowels])
-    strengths = np.clip(lengths / np.median(lengths) * share / 1.6, 0.0, 1.0)
+    strengths = np.clip(lengths / max(float(np.median(lengths)), 1e-3) * share / 1.6, 0.0, 1.0)
     return [
         Accent((vowel.start_s + vowel.end_s) / 2, float(strength))
         for vowel, strength in zip(vowels, strengths, strict=True)

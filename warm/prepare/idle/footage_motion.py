@@ -31,15 +31,27 @@ def footage_motion(
 ) -> NDArray[np.float32]:
     """Return (n, 4): how low the head is, blinks, and whether the next or the previous frame may be
     left out."""
-    steps = frame_steps(frames, 1)
-    limit = float(np.percentile(steps, ORDINARY)) if len(steps) else 0.0
-    small = frame_steps(frames, 2) <= limit
+    small = ordinary(frame_steps(frames, 1), frame_steps(frames, 2))
+    small &= ordinary(head_steps(landmarks, 1), head_steps(landmarks, 2))
     forward, backward = np.zeros(len(frames)), np.zeros(len(frames))
     forward[: len(small)] = small
     backward[2:][: len(small)] = small
     shut = blinks(openings(frames, landmarks, fps, track_eyes), fps)
     columns = [head_dips(landmarks, fps), shut, forward, backward]
     return np.column_stack(columns).astype(np.float32)
+
+
+def ordinary(steps: NDArray[np.float64], wide: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return where steps of two frames are not larger than those of one frame mostly are."""
+    limit = float(np.percentile(steps, ORDINARY)) if len(steps) else 0.0
+    return np.asarray(wide <= limit)
+
+
+def head_steps(landmarks: NDArray[np.float32], apart: int) -> NDArray[np.float64]:
+    """Return (n - apart,) mean movements of the head, pixels."""
+    head = landmarks[:, list(HEAD), :2].astype(np.float64)
+    moved = head[apart:] - head[:-apart]
+    return np.asarray(np.hypot(moved[..., 0], moved[..., 1]).mean(axis=1))
 
 
 def frame_steps(frames: NDArray[np.uint8], apart: int) -> NDArray[np.float64]:
