@@ -72,7 +72,7 @@ class Measured:
         return np.stack(self.landmarks)
 
     def dips(self, fps: int) -> NDArray[np.float64]:
-        """Return (n,) how low the head is against its posture, IOD."""
+        """Return (n,) how far the head is below its slow movement, IOD."""
         fast, slow = (gaussian_filter1d(self.heights, sigma * fps) for sigma in (FAST_S, SLOW_S))
         return np.asarray(fast - slow, np.float64)
 
@@ -116,7 +116,7 @@ class RecordingVoices:
 
 
 def measure(out: Path) -> list[Figure]:
-    """Measure the demo portrait and, if it is here, the shared talking video."""
+    """Measure the demo portrait and, if it is present, the shared talking video."""
     figures = []
     with TemporaryDirectory(prefix="warmtalk-bench-") as name:
         results = Path(name)
@@ -197,7 +197,7 @@ def measure_film(path: Path, avatar: Avatar, mesh: AttentionMesh) -> Measured:
                 old, new = (face_patch(one, place, iod) for one in (before, picture))
                 (x, y), _ = cv2.phaseCorrelate(old, new, window)
                 seen, tracked = float(np.hypot(x, y)) * SIDE_IOD / PATCH, moved_iod(points, last)
-                # The match is exact to .0005 IOD, but may be found at a wrong place, far away.
+                # The match is exact to .0005 IOD, but it may be found in a wrong place, far away.
                 measured.steps.append(min(seen, tracked + MESH_NOISE_IOD))
                 measured.heights.append(measured.heights[-1] + y * SIDE_IOD / PATCH)
             measured.landmarks.append(points)
@@ -250,7 +250,7 @@ def sharpness_figure(film: Measured, kind: str) -> Figure:
 def speech_figures(
     film: Measured, idle: Measured, sentences: list["Sentence"], fps: int, kind: str
 ) -> Iterator[Figure]:
-    """Yield how far the head follows the stress, and blinks the ends of phrases."""
+    """Yield how well the head follows the stress, and the blinks follow the ends of phrases."""
     spoken = [stress_of(one, fps) for one in sentences]
     follow = correlation(film.dips(fps), spoken)
     chance = correlation(idle.dips(fps), spoken)
@@ -259,7 +259,7 @@ def speech_figures(
     near, idle_near = (blinks_near_ends(one, sentences, spoken, fps) for one in (film, idle))
     share, idle_share = (100 * float(np.mean(one or [False])) for one in (near, idle_near))
     name = f"{kind}: blinks within {BLINK_NEAR_S:g} s of ends and pauses; idle: {idle_share:.0f} %"
-    # The blinks of a video are those that the person filmed made; they can move only a little.
+    # The blinks of a video are those of the filmed person; they can be moved only a little.
     yield Figure.at_least(name, share, "%", 70 if kind == "photo" else idle_share, len(near))
 
 

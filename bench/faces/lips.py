@@ -40,7 +40,7 @@ from warm.face.landmarks import CLOSED_GAP_IOD
 UNSEEN = (*time_sentences.MEASURED, *word_sentences.MEASURED)[:200]
 """Sentences on which no curve was tuned."""
 OPENINGS = (("median gap", 50, 0.08, 0.12), ("95th percentile of the gap", 95, 0.25, 0.32))
-"""Name, percentile and range of the gap of people who speak, IOD."""
+"""Name, percentile and range of the gap of speaking people, IOD."""
 
 
 def measure(out: Path) -> list[Figure]:
@@ -124,7 +124,7 @@ def shape_figures(sentences: Sequence[MeasuredSentence], prefix: str) -> list[Fi
 
 
 def opening_figures(sentences: Sequence[MeasuredSentence], prefix: str) -> list[Figure]:
-    """Return how far the mouth opens while speaking, between the bounds of people's mouths."""
+    """Return the gaps while speaking; their goals are the ranges of speaking people."""
     gaps = np.concatenate([spoken_gaps(one) for one in sentences])
     figures = []
     for name, percent, low, high in OPENINGS:

@@ -1,6 +1,6 @@
 """Resting lips of talking videos: their detail and steadiness, against the filmed closed lips.
 
-The closed lips of all frames are laid on each other. Detail is what a low-pass filter removes,
+The closed lips of all frames are aligned with each other. Detail is what a low-pass filter removes,
 relative to the brightness; flicker is the change from one frame to the next. The contact sheet of
 each video shows the widest filmed mouths, and the same frames closed.
 """

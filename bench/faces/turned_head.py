@@ -60,7 +60,7 @@ class TurnedHead:
 
 
 def textured_background(shape: tuple[int, ...], iod: float) -> NDArray[np.uint8]:
-    """Return an (h, w, 3) picture of soft spots, on which every motion shows."""
+    """Return an (h, w, 3) picture of soft spots, which make every motion visible."""
     noise = np.random.default_rng(7).normal(0, 1, shape).astype(np.float32)
     spots = cv2.GaussianBlur(noise, (0, 0), 0.05 * iod)
     return np.asarray(np.clip(110 + 35 * spots / spots.std(), 0, 255), np.uint8)

@@ -1,8 +1,8 @@
 """Mouths on turned heads: the face of the demo portrait as a surface, turned up to 30°.
 
-Each mouth is drawn on the portrait, then turned with it: so it belongs on the turned head. The
-engine draws the same mouth on the turned head itself. Nothing outside the head may change, except
-where the jaw drops.
+Each mouth is drawn on the portrait, then turned with it: this is the expected mouth of the turned
+head. The engine draws the same mouth on the turned head itself. Nothing outside the head may
+change, except where the jaw drops.
 """
 
 from dataclasses import dataclass
@@ -34,9 +34,9 @@ SHAPES = (
     {Shape.OPEN: 0.35, Shape.ROUND: 1.0},
 )
 JAW_DROP_IOD = 0.45
-"""Below the head, this much may change."""
+"""Height of the area below the head that may change."""
 EDGE_PX, VISIBLE = 2, 2
-"""Tolerances: of the head's border, and of grey levels."""
+"""Tolerances of the head's border and of grey levels."""
 CORNER_GOAL_IOD, GAP_GOAL = 0.05, 0.95
 """The mesh itself errs by up to 0.03 IOD at the corners of an open mouth on a turned head."""
 SHOWN_IOD = np.array([0.9, 0.8])
@@ -131,7 +131,7 @@ def figures(results: list[Comparison]) -> list[Figure]:
 def compare(
     head: TurnedHead, yaw_deg: float, sitter: Sitter, drawn: Picture, wanted: Picture
 ) -> Comparison:
-    """Compare a mouth that was drawn on the turned head with the one that belongs there."""
+    """Compare a mouth that was drawn on the turned head with the expected one."""
     mesh = FaceMesh(FACE_MODELS)
     faces = np.stack([mesh.track(picture, sitter.points).points for picture in (drawn, wanted)])
     corners = faces[:, list(LIP_CORNERS), :2]

@@ -1,6 +1,6 @@
 """Speech with labels in files: `python -m bench.recogniser.corpus FOLDER`.
 
-Each file has the speech of one kind of voice; a file that is there is not made again.
+Each file has the speech of one kind of voice; existing files are kept.
 """
 
 import argparse
@@ -38,7 +38,7 @@ class LabelledSound:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the files that are missing."""
+    """Create the missing files."""
     parser = argparse.ArgumentParser(prog="python -m bench.recogniser.corpus")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--flite", metavar="PROGRAM", help="Flite 2.2, for three more voices")

@@ -72,7 +72,7 @@ def equalised(samples: Samples, rng: np.random.Generator) -> Samples:
 
 
 def background(length: int, others: list[Samples], rng: np.random.Generator) -> Samples:
-    """Return (length,) noise, hum, music or distant voices, at an effective value of 1."""
+    """Return (length,) noise, hum, music or distant voices, at an RMS of 1."""
     kind = rng.choice(["noise", "noise", "music", "voices", "hum"])
     if kind == "noise":
         sound = coloured_noise(length, rng)

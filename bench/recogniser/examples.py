@@ -23,7 +23,7 @@ _BACKGROUNDS = 60
 _WITHOUT_SPEECH = 0.05
 """Share of the sentences that are replaced by noise or music alone."""
 _LOUDNESS_DB = 4.0
-"""Error of the level of loud speech, to both sides."""
+"""Largest error of the level of loud speech, in both directions."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +58,7 @@ def examples(sounds: Sequence[LabelledSound], seed: int) -> Examples:
 
 
 def masked(spectra: NDArray[np.float32], rng: np.random.Generator) -> None:
-    """Hide bands and moments of (length, BANDS) spectra in place, as SpecAugment does."""
+    """Mask bands and moments of (length, BANDS) spectra in place, as SpecAugment does."""
     for _ in range(2):
         if rng.random() < 0.5:
             width = int(rng.integers(1, 7))

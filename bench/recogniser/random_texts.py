@@ -1,7 +1,7 @@
 """Random sentences to train a recogniser with: words of English, and syllables of other scripts.
 
-They mean nothing. That is enough: the recogniser learns sounds, not words, and a voice applies the
-rules of its own language to any letters of its script.
+They need no meaning: the recogniser learns sounds, not words, and a voice applies the rules of its
+own language to any letters of its script.
 """
 
 import functools

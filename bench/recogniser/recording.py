@@ -1,7 +1,7 @@
 """Lips of a recorded person: `python -m bench.recogniser.recording talk.wav talk.txt` (English).
 
-PocketSphinx finds the phonemes of the text in the sound; it was trained on people, and knows
-nothing of the recogniser.
+PocketSphinx finds the phonemes of the text in the sound; it was trained on recordings
+of people, independently of the recogniser.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """The mouth of a recording, from its sound alone, against the mouth of the same speech as text.
 
 The voices, languages or sentences were not used to train the recogniser (bench.recogniser). The
-sound is surely in step, as the times of all phonemes are known.
+times of all phonemes are known exactly.
 """
 
 import time
@@ -72,7 +72,7 @@ class Comparison:
     closures: int = 0
     found: int = 0
     pressed: int = 0
-    """Times that the lips press in the mouth from the sound."""
+    """Number of presses of the lips in the mouth from the sound."""
     right: int = 0
     sound_s: float = 0.0
     processor_s: float = 0.0
@@ -98,7 +98,7 @@ class Comparison:
         return float(np.corrcoef(text, sound)[0, 1])
 
     def lag_ms(self) -> float:
-        """Return how late the mouth from the sound is."""
+        """Return the lag of the mouth from the sound."""
         return 1000 * max(LAGS, key=self.correlation) / CURVE_HZ
 
     def _count(self, spans: Sequence[tuple[int, int]], pressed: NDArray[np.bool_]) -> None:
@@ -111,7 +111,7 @@ class Comparison:
 
 
 def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - this topic has no plot
-    """Measure five clips, disturbed copies of them, and sounds that are no speech."""
+    """Measure five clips, disturbed copies of them, and sounds that are not speech."""
     with ExitStack() as stack:
         families = open_voices(stack)
         clips = {name: list(spoken(families, *clip)) for name, clip in CLIPS.items()}
@@ -129,7 +129,7 @@ def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - this topic has no plot
 
 
 def open_voices(stack: ExitStack) -> dict[str, VoiceFamily]:
-    """Return the voices by the first word of their names; joe if his package is installed."""
+    """Return the voices by the first word of their names; `joe` if its package is installed."""
     phonemizer = stack.enter_context(closing(IsolatedEspeak()))
     espeak = stack.enter_context(closing(EspeakVoices()))
     heart = stack.enter_context(closing(HeartVoices()))

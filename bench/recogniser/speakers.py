@@ -1,6 +1,6 @@
 """Speech of many voices with known times of its phonemes, to train a recogniser with.
 
-Held out, so that `python -m bench sound_lips` measures what was never heard: all sentences of the
+Held out, so that `python -m bench sound_lips` measures untrained speech: all sentences of the
 benches, some languages and variants of espeak-ng, some voices of Kokoro and Flite, and joe.
 """
 
@@ -89,7 +89,7 @@ def heart_speech(seed: int) -> Iterator[Utterance]:
 
 
 def flite_speech(seed: int, program: str, voices: tuple[str, ...] = FLITE) -> Iterator[Utterance]:
-    """Yield endless speech of the voices of Flite, a program of its own."""
+    """Yield endless speech of the voices of Flite, a separate program."""
     texts, source = RandomTexts(seed), random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"

@@ -1,7 +1,7 @@
 """Trains the recogniser: `python -m bench.recogniser.train FOLDER`, once bench.recogniser.corpus
 has filled the folder.
 
-It takes an hour of one processor core, and can be stopped and started again: `--seconds` limits one
+It takes an hour on one processor core, and can be stopped and continued: `--seconds` limits one
 run, and the folder keeps the state. At the end it writes the weights that the product loads.
 """
 
@@ -29,8 +29,8 @@ CHANNELS = 128
 COPIES = 2
 """Disturbed copies of the corpus."""
 REPEATED = {"kokoro": 3, "flite": 2}
-"""Times that the speech of a kind of voice is in a copy, each time disturbed otherwise: there is
-little of it, and it is the most like human speech."""
+"""Number of times that the speech of a kind of voice is in a copy, each time disturbed differently:
+there is little of it, and it resembles human speech most."""
 STEPS, BATCH, LENGTH = 5800, 16, 400
 LEARNING_RATE, WARM_UP_STEPS = 2e-3, 300
 LABEL_SMOOTHING = 0.05

@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(prog="python -m bench faces", description=__doc__)
     command.add_argument("folder", type=Path, metavar="DIR", help="folder of photos and videos")
     command.add_argument(
-        "--only", nargs="+", default=(), metavar="NAME", help="names, or their beginnings"
+        "--only", nargs="+", default=(), metavar="NAME", help="names without suffix, or prefixes"
     )
     command.add_argument(
         "--seconds", type=float, default=SECONDS, metavar="S", help="length of each film"

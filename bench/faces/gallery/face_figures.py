@@ -68,7 +68,7 @@ def target_figures(
             name=f"bilabials closed, {ruler} mesh", value=share, n=len(closed), low=100, unit="%"
         ),
         gap_figure("correlation with the target", correlation, n, ruler, (0.97, 1.0)),
-        gap_figure("slope drawn / asked", slope, n, ruler, (0.9, 1.1)),
+        gap_figure("slope measured / requested", slope, n, ruler, (0.9, 1.1)),
     ]
 
 

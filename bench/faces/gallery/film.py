@@ -48,7 +48,7 @@ class SpokenPart:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceFilm:
-    """An encoded film and everything that was asked for in it."""
+    """An encoded film and everything that was requested in it."""
 
     avatar: Avatar
     engine: Engine

@@ -17,11 +17,11 @@ INNER_LIPS = (
 FINE_IOD = 0.02
 """Structures that are smaller than about this count as fine: sigma of the low-pass."""
 RIM_IOD = 0.06
-"""Skin around the lips that counts, with moustache and stubble."""
+"""Skin around the lips that is included, with moustache and stubble."""
 OPEN_IOD = 0.05
-"""Margin around an opening that does not count: its dark edge is no detail of the lips."""
+"""Margin around an opening that is left out: its dark edge is not detail of the lips."""
 PARTED_IOD = 0.02
-"""Lips that are less apart have no opening."""
+"""Lips closer together than this have no opening."""
 
 
 def lip_detail(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> float:

@@ -35,7 +35,7 @@ class FaceResult:
     sheet: str = ""
     """Path of the contact sheet, relative to the page."""
     seconds: float = 0.0
-    """Time that the face took."""
+    """Time spent on the face."""
 
 
 def write_report(results: list[FaceResult], folder: Path) -> None:

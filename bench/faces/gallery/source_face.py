@@ -20,7 +20,7 @@ from warm.prepare.upright import find_turn, turned
 THUMBNAIL = (32, 16)
 """Width and height at which the upper halves of frames are compared."""
 LEAST_CLOSED_SHARE = 0.1
-"""Share of the frames with the smallest gaps that count as closed where none is."""
+"""Share of the frames with the smallest gaps that count as closed if none is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ from bench.faces.lip_measures import MeasuredSentence
 from warm.face.landmarks import inter_ocular, lip_gap, lip_width
 
 OPEN_IOD = 0.08
-"""Gap from which the inside of a mouth is looked at."""
+"""The inside of the mouth is measured from this gap on."""
 STEP_MARGIN_IOD = 0.1
 """Skin around the lips in which steps are measured."""
 

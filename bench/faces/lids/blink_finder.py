@@ -21,7 +21,7 @@ FPS, MAX_SIDE = 25, 1080
 CLOSED, OPEN = 0.42, 0.88
 """Aspect of a closed and of an open eye, relative to the median of the video."""
 REACH = 10
-"""Frames between a closed eye and the open one that is drawn."""
+"""Most frames between a closed eye and the open one on which lids are drawn."""
 HALF = (0.3, 0.75)
 """Closures that count as half closed."""
 

@@ -1,4 +1,4 @@
-"""`python -m bench lids VIDEO`: drawn lids against those of a filmed person that blinks.
+"""`python -m bench lids VIDEO`: drawn lids against those of a filmed person.
 
 The eyes are followed by the attention mesh. Lids are drawn on an open frame as if it were a photo,
 closed and half closed, moved onto the filmed frame of the blink and compared with it around the
@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     if not trials:
-        print(f"No blink of a head that keeps still was found in {arguments.video}.")
+        print(f"No blink with a still head was found in {arguments.video}.")
         return 1
     for figure in figures(trials):
         print(figure.row())
@@ -87,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
 def all_trials(video: Path) -> list[Trial]:
     """Draw the lids of all blinks of a video; raises MediaError."""
     if sniff(video).kind == "photo":
-        raise MediaError(f"{video} is a photo. Name a video in which somebody blinks.")
+        raise MediaError(f"{video} is a photo. Name a video of a blinking person.")
     landmarks = track_eyes(video, FACE_MODELS)
     blinks = find_blinks(landmarks)
     wanted = {blink.open for blink in blinks}

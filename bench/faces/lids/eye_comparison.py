@@ -18,9 +18,9 @@ CORE = ((-0.12, 1.12), (-0.20, 0.15))
 CHEEK = ((-0.35, 1.35), (0.06, 0.70))
 """Skin below the eye that shows how the head moved; blinks do not move it."""
 SHIFT, COARSE, FINE = 0.2, 1.0, 0.25
-"""Largest shift between the frames that is sought, and the steps of the search in pixels."""
+"""Largest shift between the frames in the search, and the steps of the search in pixels."""
 MAX_RESIDUAL = 0.05
-"""RMS difference of the cheek, relative to 255, from which the head has turned too far."""
+"""From this RMS difference of the cheek on, relative to 255, the head has turned too far."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 Every third block of twelve frames is held out. Gap, width and the thickness of both lips are
 measured on each held-out frame, and the mouth is drawn from these four numbers on the frame that
-preparation has closed, by paint and by what was learned from the other frames.
+preparation has closed: painted, and learned from the other frames.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from warm.avatars.recipe import PreparationError
 from warm.media.sniff import MediaError
 
 GAIN_DB, GMSD_RATIO, SHARPNESS, CHANGE_RATIO = 3.5, 0.8, 0.85, 0.9
-"""Goals of a learned mouth, all but the sharpness against paint."""
+"""Goals of a learned mouth; all but the sharpness are relative to the painted one."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -79,7 +79,7 @@ def measure(trial: Trial, video: Path, out: Path) -> None:
 
 
 def figures(name: str, own: Scores, painted: Scores) -> list[RangedFigure]:
-    """Return the figures of one renderer; those of paint itself have no goals."""
+    """Return the figures of one renderer; those of the painted mouth have no goals."""
     n = own.frames
 
     def figure(

@@ -1,4 +1,4 @@
-"""Frames of a video that nothing may learn from, and on which drawn mouths are judged."""
+"""Frames of a video that are not learned from, and on which drawn mouths are scored."""
 
 import numpy as np
 from numpy.typing import NDArray

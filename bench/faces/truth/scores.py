@@ -17,7 +17,7 @@ from bench.faces.truth.trial import Renderer, Trial
 from warm.engines.viseme.learned.numbers import Number
 
 OPEN_IOD = 0.05
-"""Frames with a wider gap show the inside of the mouth; they alone are scored."""
+"""Frames with a wider gap show the inside of the mouth; only these are scored."""
 LEAST_INSIDE_PX = 30
 """Pixels between the lips below which the inside of a frame is not scored."""
 
@@ -37,7 +37,7 @@ class Scores:
     sharpness: float
     """Relative to the filmed lips."""
     error_change: float
-    """Mean absolute change of the error from a frame to the next, 0…255."""
+    """Mean absolute change of the error from one frame to the next, 0…255."""
     frames: int
 
 
@@ -85,7 +85,7 @@ def frame_scores(
     inside: NDArray[np.bool_],
     lips: NDArray[np.bool_],
 ) -> tuple[float, ...]:
-    """Return the first five scores of one frame; the inside of a narrow gap is not a number."""
+    """Return the first five scores of one frame; that of the inside is NaN for a narrow gap."""
     wide = inside.sum() >= LEAST_INSIDE_PX
     return (
         psnr_db(squared_error(drawn, true, inside)) if wide else float("nan"),

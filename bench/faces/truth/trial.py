@@ -43,14 +43,14 @@ class Trial:
     build: AvatarBuild
     filmed: FilmedMouth
     held_out: NDArray[np.bool_]
-    """(n,) frames that nothing was learned from."""
+    """(n,) frames that were not learned from."""
     renderers: dict[str, Renderer]
     to_frame: NDArray[np.float64]
     """(n, 2, 3) reference to frame pixels."""
     numbers: NDArray[np.float64]
     """(n, 4) measured on the filmed frames."""
     reason: str = ""
-    """Why no mouth was learned, if none was."""
+    """Reason why no mouth was learned; empty if one was."""
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def open_trial(video: Path, hold_out: Callable[[int], NDArray[np.bool_]]) -> Ite
     `hold_out` returns the (n,) held-out frames of n.
     """
     if sniff(video).kind == "photo":
-        raise MediaError(f"{video} is a photo. Name a video in which somebody talks.")
+        raise MediaError(f"{video} is a photo. Name a video of a talking person.")
     with TemporaryDirectory(prefix="warmtalk-truth-") as folder:
         settings = PreparationSettings()
         job = PreparationJob(video, Path(folder), settings, FACE_MODELS, no_progress)
@@ -71,7 +71,7 @@ def open_trial(video: Path, hold_out: Callable[[int], NDArray[np.bool_]]) -> Ite
         filmed = build.filmed
         assert filmed is not None
         held_out = hold_out(len(build.frames))
-        # Frames that do not show the mouth are the ones that nothing learns from.
+        # Nothing is learned from covered frames, so held-out frames are marked as covered.
         build.filmed = replace(filmed, covered=filmed.covered | held_out)
         ruler = AttentionMesh(FACE_MODELS)
         # The plain mesh takes teeth for closed lips.

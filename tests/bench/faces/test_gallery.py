@@ -50,7 +50,7 @@ def test_detail_is_that_of_the_lips_alone() -> None:
     assert lip_detail(flat, face()) < 0.2 * lip_detail(noise(), face())
 
 
-def test_the_edge_of_an_opening_is_no_detail_of_the_lips() -> None:
+def test_the_edge_of_an_opening_is_not_detail_of_the_lips() -> None:
     points, picture = face(gap=0.12), np.full((200, 200, 3), 150, np.uint8)
     corners = points[list(INNER_LIPS), :2].round().astype(np.int32)
     cv2.fillPoly(picture, [corners], (10, 10, 10))

@@ -66,7 +66,7 @@ def test_every_blink_is_found_with_its_closed_and_half_closed_frame(eyes: DrawnE
     assert closures_of_two_blinks()[[first.open, second.open]].max() <= 0.1
 
 
-def test_a_half_closed_eye_and_a_missing_face_are_no_blinks(eyes: DrawnEyes) -> None:
+def test_a_half_closed_eye_and_a_missing_face_are_not_blinks(eyes: DrawnEyes) -> None:
     closures = closures_of_two_blinks()
     closures[10:14] = 0.5
     landmarks = filmed_landmarks(eyes, closures)

@@ -11,7 +11,7 @@ from warm.installation import default_face_models
 from warm.prepare.preview import with_mouth
 
 
-def test_the_preview_shows_drawn_sounds_beside_and_the_report_below(tmp_path: Path) -> None:
+def test_the_preview_shows_drawn_faces_on_the_right_and_the_report_below(tmp_path: Path) -> None:
     build = build_portrait(tmp_path, portrait())
     height, width = build.frames.shape[1:3]
     VisemeEngine(default_face_models()).prepare(build)

@@ -45,7 +45,7 @@ def test_a_gap_that_is_read_between_closed_lips_does_not_count() -> None:
 
 
 def test_a_reading_is_believed_up_to_a_limit() -> None:
-    """A mesh that sees no opening, or four times of it, changes the mouth by half at most."""
+    """A mesh that sees no opening, or four times as much, changes the mouth by half at most."""
     blind, exaggerating = table_of(NOMINAL, 0 * NOMINAL), table_of(NOMINAL, 4 * NOMINAL)
     middle = LEVELS // 2
     assert 0.65 < blind[middle] < 0.8

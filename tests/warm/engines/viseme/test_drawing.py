@@ -163,7 +163,7 @@ LIP_LINES = {
 def test_the_lower_edge_of_an_open_mouth_is_an_arc_for_any_lips(
     anatomy: Anatomy, name: str
 ) -> None:
-    """Catches the print of the upper lip's middle in the lower lip: a hole that ends in a V."""
+    """Catches an imprint of the upper lip's middle in the lower lip: a hole that ends in a V."""
     bent = bent_line(anatomy, LIP_LINES[name].astype(np.float32))
     down = arc_shift(bent, bent.lip_line)
     assert (down >= 0).all()

@@ -89,7 +89,7 @@ def test_the_tongue_keeps_its_hue(person: Person) -> None:
     assert np.ptp(ratio) < 1e-6
 
 
-def test_the_colours_of_a_person_as_expected_stay(person: Person) -> None:
+def test_colours_that_are_as_expected_are_kept(person: Person) -> None:
     found = own_colours(person.typical, person.film(person.typical), person.paint)
     assert found is not None
     assert found.teeth == pytest.approx(person.typical.teeth, rel=0.03)

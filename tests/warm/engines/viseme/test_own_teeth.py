@@ -128,7 +128,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[AvatarBuild, Anatom
     return build, anatomy, uncalibrated_mouth(anatomy, build.frames)
 
 
-def test_a_photo_that_shows_teeth_lends_their_colour_to_the_mouth(
+def test_the_mouth_takes_the_colour_of_teeth_that_a_photo_shows(
     plain: tuple[AvatarBuild, Anatomy, MouthData],
 ) -> None:
     """The photo is the portrait with a drawn smile, whose teeth are yellow."""
@@ -143,7 +143,7 @@ def test_a_photo_that_shows_teeth_lends_their_colour_to_the_mouth(
     assert after[0] / after[2] < 0.8 * before[0] / before[2]
 
 
-def test_closed_lips_lend_nothing(plain: tuple[AvatarBuild, Anatomy, MouthData]) -> None:
+def test_closed_lips_show_no_own_teeth(plain: tuple[AvatarBuild, Anatomy, MouthData]) -> None:
     build, anatomy, data = plain
     shown = ShownMouth(build.frames[0], build.landmarks[0])
     assert with_own_teeth(data, anatomy, build, shown, AttentionMesh(MODELS)) is data

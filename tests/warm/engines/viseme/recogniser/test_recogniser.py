@@ -68,7 +68,7 @@ def test_resampling_keeps_the_duration(rate_hz: int) -> None:
     assert len(resampled(np.zeros(rate_hz, np.float32), rate_hz)) == SAMPLE_RATE_HZ
 
 
-def test_the_network_hears_no_farther_than_its_reach() -> None:
+def test_the_network_depends_on_sound_within_its_reach_only() -> None:
     spectra = RNG.normal(-1, 0.5, (200, BANDS)).astype(np.float32)
     changed = spectra.copy()
     changed[100:] = 0
@@ -108,7 +108,7 @@ def test_a_sound_of_one_point_is_flicker_and_a_longer_one_is_kept() -> None:
     ]
 
 
-def test_no_sound_at_all_has_no_segments() -> None:
+def test_empty_sound_has_no_segments() -> None:
     assert best_segments(np.zeros((0, len(CLASSES)), np.float32)) == []
 
 
