@@ -106,7 +106,7 @@ def add_prepare(command: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="prepare it again even if it is up to date"
     )
     command.add_argument(
-        "--teeth", choices=get_args(Teeth), help="of a photo with parted lips: close them, or keep"
+        "--teeth", choices=get_args(Teeth), help="parted lips in a photo: close them or keep them"
     )
     for flag, name, metavar, text in NUMBERS:
         command.add_argument(flag, dest=name, type=int, metavar=metavar, help=text)

@@ -14,7 +14,7 @@ class MouthReport:
 
     kind: Literal["learned", "painted"]
     reason: str
-    """One sentence for the user: why this kind, with the figures that decided."""
+    """One sentence for the user: the reason for this kind, with the figures that decided."""
     open_frames: int = 0
     """Frames of the footage that show an open mouth."""
     widest_gap_iod: float = 0.0

@@ -1,8 +1,9 @@
 """The 468-point face mesh with refined lips and eyes (Grishchenko et al., 2020).
 
-The network crops its features around lips and eyes and looks there again, so it sees the edges of
-lips over teeth that the plain mesh takes for closed lips. Three of its operators are MediaPipe's
-own. The interpreter runs the parts of the network between them; they are computed here.
+The network crops its features around lips and eyes and refines the landmarks there, so it finds
+the edges of lips in front of teeth, which the plain mesh mistakes for closed lips. Three of its
+operators are MediaPipe's own: they are computed here, and the interpreter runs the parts of the
+network between them.
 """
 
 from collections.abc import Sequence
@@ -44,12 +45,12 @@ class RefinedMesh(Mesh):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """A region that the network looks at twice, as its file describes it."""
+    """A region that the network refines, as its file describes it."""
 
     points: list[int]
     """Landmarks that the region contains, in the order in which the network refines them."""
     ends: tuple[int, int]
-    """Landmarks that lie on a level after the region was turned upright."""
+    """Landmarks that are level after the region has been turned upright."""
     size: int
     """Features per side of the region's crop."""
     margin: float

@@ -98,7 +98,7 @@ def custom_options(model: bytes, output: int) -> bytes:
 
 
 def append_integers(data: bytearray, field: int, values: Sequence[int]) -> None:
-    """Append a vector of int32 to a flatbuffer, and let the field at `field` refer to it."""
+    """Append a vector of int32 to a flatbuffer, and make the field at `field` refer to it."""
     data.extend(bytes(-len(data) % 4))
     struct.pack_into("<I", data, field, len(data) - field)
     data.extend(struct.pack(f"<I{len(values)}i", len(values), *values))

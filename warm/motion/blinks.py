@@ -15,7 +15,7 @@ PROFILE_HZ = 25.0
 INTERVAL_S = (2.0, 8.0)
 """Shortest and longest time from one blink to the next."""
 MEDIAN_INTERVAL_S, INTERVAL_SPREAD = 3.8, 0.45
-"""The intervals are log-normal, as those of people are."""
+"""The intervals are log-normal, as in people."""
 DOUBLE_SHARE, DOUBLE_PAUSE_S = 0.07, 0.16
 """Share of blinks that are followed by another one at once, and the time between the two."""
 
@@ -28,7 +28,7 @@ DELAY_S = (-0.06, 0.08)
 SHORTEST_S = 1.0
 """In speech a blink begins at least this long after the previous one."""
 OVERDUE_S = 6.5
-"""Without the end of a phrase for this long, speech has a blink in between."""
+"""If no phrase ends for this long, a blink is added in between."""
 
 
 def blink_profile(fps: int) -> NDArray[np.float64]:
@@ -40,7 +40,7 @@ def blink_profile(fps: int) -> NDArray[np.float64]:
 
 
 def idle_lids(period: int, fps: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    """Return (period,) the frame of a blink that is shown, from 1, or 0, in a loop without speech.
+    """Return (period,) frames of a blink, from 1, or 0 for none, in a loop without speech.
 
     No blink lies across the ends of the loop, and the interval there is as long as any other.
     """
@@ -70,7 +70,7 @@ def _idle_starts(period: int, fps: int, length: int, rng: np.random.Generator) -
 
 
 def lids_at(starts: Sequence[int], frames: int, length: int) -> NDArray[np.int32]:
-    """Return (frames,) the frame of a blink that is shown, for blinks that start at `starts`."""
+    """Return (frames,) frames of a blink, or 0, for blinks that start at `starts`."""
     lids = np.zeros(frames, np.int32)
     for start in starts:
         positions = np.arange(max(start, 0), min(start + length, frames))
@@ -87,11 +87,11 @@ def spoken_lids(
     open_since: int,
     is_first: bool,
 ) -> NDArray[np.int32]:
-    """Return (n,) the frame of a blink that is shown in each frame of a sentence.
+    """Return (n,) frames of a blink, or 0, for the frames of a sentence.
 
     idle: (n + 1,) that of the idle loop, and of the frame after the sentence. Blinks of the loop
-    across an end of the sentence stay. `open_since`: frames since the last blink. `is_first`: the
-    sentence begins an answer.
+    that cross an end of the sentence stay. `open_since`: frames since the last blink. `is_first`:
+    the sentence begins an answer.
     """
     length, frames = len(blink_profile(fps)), len(idle) - 1
     lids = np.where(across_ends(idle, length), idle[:-1], 0).astype(np.int32)

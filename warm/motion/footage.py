@@ -2,7 +2,7 @@
 
 A path shows the idle loop with an offset in time that changes by at most one frame per frame: a
 frame is shown twice, or one is left out where the step that remains is an ordinary one of the loop.
-So the head's own dips fall on accents, and its own blinks on the ends of phrases.
+This places the head's own dips on accents, and its own blinks at the ends of phrases.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ ordinary step after one of these, and all others."""
 ALLOWED = ((3,), (3,), (0, 1), (2, 3))
 """States before each state: between two steps that are not ordinary lie two that are."""
 RETURN_EVERY = 2
-"""On the way back to the idle loop, every such step is not one frame."""
+"""On the way back to the idle loop, one step in this many may differ from one frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +49,7 @@ class LoopFeatures:
 
     @staticmethod
     def of(avatar: Avatar) -> "LoopFeatures | None":
-        """Return the features of an avatar; None if it was prepared without."""
+        """Return the features of an avatar; None if it was prepared without them."""
         table = avatar.extras.get(FOOTAGE)
         if table is None:
             return None
@@ -73,7 +73,7 @@ class FootageMover:
 
     @property
     def longest_return(self) -> int:
-        """Most frames without speech that may be needed before the idle loop can follow."""
+        """Upper limit of the frames without speech needed to return to the idle loop."""
         return 2 * self.avatar.fps
 
     def speak(self, before: Sequence[Shown], speech: Speech, frames: int) -> list[Shown]:
@@ -97,7 +97,7 @@ class FootageMover:
 
     def _step_back(self, offset: int, cursor: int, count: int) -> int:
         """Return the next step towards the idle loop."""
-        is_late = count >= self.avatar.fps  # rather a large step than a long silence
+        is_late = count >= self.avatar.fps  # a large step is better than a long silence
         if count % RETURN_EVERY and not is_late:
             return 1
         if offset > 0:
@@ -128,7 +128,7 @@ def cursors(first: int, frames: int, fps: int) -> NDArray[np.int64]:
 def reward_table(
     features: LoopFeatures, prosody: Prosody, first: int, frames: int, fps: int
 ) -> NDArray[np.float64]:
-    """Return (frames, offsets) how well each picture suits each frame of a sentence."""
+    """Return (frames, offsets) scores of each picture in each frame of a sentence."""
     places = cursors(first, frames, fps) % len(features.low)
     times = (np.arange(frames) + 0.5) / fps
     accents = bumps(

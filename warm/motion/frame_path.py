@@ -16,7 +16,7 @@ class Mover(Protocol):
 
     @property
     def longest_return(self) -> int:
-        """Most frames without speech that may be needed before the idle loop can follow."""
+        """Upper limit of the frames without speech needed to return to the idle loop."""
         ...
 
     def speak(self, before: Sequence[Shown], speech: Speech, frames: int) -> list[Shown]:
@@ -62,7 +62,7 @@ class FramePath:
 
     @property
     def longest_return(self) -> int:
-        """Most frames without speech that may be needed before the idle loop can follow."""
+        """Upper limit of the frames without speech needed to return to the idle loop."""
         return 0 if self._mover is None else self._mover.longest_return
 
     def shown(self, start: int, stop: int) -> Sequence[Shown]:

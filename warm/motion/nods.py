@@ -15,10 +15,10 @@ FASTEST = 2.2
 EDGE_FRAMES = 2
 """A gesture begins and ends at least this long after and before the ends of a sentence."""
 PAUSE_S = (0.25, 0.9)
-"""Shortest time between two nods, drawn for each sentence; lively and calm ones alternate."""
+"""Shortest time between two nods, drawn for each sentence: some are livelier than others."""
 WEAKEST = 0.5
 """Weaker accents get no nod."""
-LUCK = 0.35
+RANDOM_STRENGTH = 0.35
 """Spread of the random part of an accent's strength."""
 HOLD_S = 0.07
 """Longest rest at the bottom of a nod."""
@@ -30,9 +30,9 @@ STRIDE = 24
 """Without gestures the path is back on the idle loop after this many frames."""
 RETURN_FRAMES = 5
 """Shortest return from the curve to the idle loop."""
-RETURN_FASTEST, RETURN_HASTE, PATIENCE_FRAMES = 2.2, 0.11, 8
+RETURN_FASTEST, RETURN_ACCELERATION, PATIENCE_FRAMES = 2.2, 0.11, 8
 """As FASTEST, on the way back to the idle loop, which may be moving away; after PATIENCE_FRAMES it
-rises by RETURN_HASTE with each frame."""
+rises by RETURN_ACCELERATION with each frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,9 @@ def choose_windows(
 
 
 def ranked(prosody: Prosody, rng: np.random.Generator) -> list[Accent]:
-    """Return the accents that may get a nod, the strongest first, with some luck."""
+    """Return the accents that may get a nod, the strongest first, with a random part."""
     lucky = [
-        (accent.strength + LUCK * float(rng.standard_normal()), accent)
+        (accent.strength + RANDOM_STRENGTH * float(rng.standard_normal()), accent)
         for accent in prosody.accents
     ]
     strong = [pair for pair in lucky if pair[0] >= WEAKEST]
@@ -186,7 +186,7 @@ def cost_of(
     placed: Sequence[Placed],
     rng: np.random.Generator,
 ) -> float:
-    """Return how badly a gesture suits a window; the same one twice in a row looks mechanical."""
+    """Return the cost of a gesture in a window; one repeated at once looks mechanical."""
     is_repeated = bool(placed) and placed[-1][1] is gesture
     misfit = 10 * abs(gesture.strength / 100 - min(window.strength, 1.4))
     return abs(distance) + misfit + 12 * is_repeated + 3 * float(rng.random())
@@ -295,8 +295,8 @@ def return_path(
 
 def longest_way(frames: int) -> float:
     """Return how far the path may go in a number of frames on the way back."""
-    haste = RETURN_HASTE * max(0, frames - PATIENCE_FRAMES)
-    return (RETURN_FASTEST + haste) * frames
+    extra_speed = RETURN_ACCELERATION * max(0, frames - PATIENCE_FRAMES)
+    return (RETURN_FASTEST + extra_speed) * frames
 
 
 def unfinished_frames(lid: int, blink: int) -> int:
@@ -328,7 +328,7 @@ def way_out(rail: Rail, last: Sequence[Shown]) -> list[int]:
 
 
 def turning_depth(gesture: Gesture, depth: int) -> int:
-    """Return where a path that is going in can turn: where it is slow."""
+    """Return the depth at which a path on its way in can turn: where it is slow."""
     steps = -np.diff(np.cos(np.pi * np.arange(gesture.frames + 1) / gesture.frames))
     slow = np.flatnonzero(steps <= TURNING_SHARE * steps.max()) + 1
     return int(slow[slow >= depth][0])

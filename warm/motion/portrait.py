@@ -15,7 +15,7 @@ from warm.motion.prosody import prosody_of
 from warm.motion.rail import Rail
 
 LOOKBACK_S, LOOKAHEAD_S = 10, 3
-"""A blink before this time does not matter any more; the idle loop is reached within this time."""
+"""Blinks longer ago than the first do not count; the idle loop is reached within the second."""
 LONGEST_RETURN_S = 1.5
 """Longest way back to the idle loop, from a nod into a blink of the loop."""
 
@@ -31,7 +31,7 @@ class PortraitMover:
 
     @property
     def longest_return(self) -> int:
-        """Most frames without speech that may be needed before the idle loop can follow."""
+        """Upper limit of the frames without speech needed to return to the idle loop."""
         return round(LONGEST_RETURN_S * self.avatar.fps)
 
     def speak(self, before: Sequence[Shown], speech: Speech, frames: int) -> list[Shown]:

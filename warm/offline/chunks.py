@@ -37,7 +37,7 @@ class Chunk:
     samples: Samples
     """Audio of these frames: 48 kHz, exactly as long."""
     speech: Speech
-    """What is said in them."""
+    """The speech in them."""
 
 
 def chunks_from_audio(

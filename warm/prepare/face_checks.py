@@ -24,7 +24,7 @@ MIN_LIP_CONTRAST = 0.1
 MAX_GREENNESS = 0.06
 """Lips are greener than the skin around them by at most this, in log colour."""
 MAX_GAP_IOD = 0.25
-"""Lips further apart do not look closed after they were moved together."""
+"""Lips further apart than this do not look closed when moved together."""
 DARK_LEVEL = 40.0
 """Brightness of the nose and cheeks, 0 to 255, below which a face is dark."""
 SHARP_IOD_PX = 64.0

@@ -9,7 +9,7 @@ from warm.face.landmarks import CLOSED_GAP_IOD, lip_gap
 from warm.prepare.face_tracking import find_cuts, find_gaps
 
 SLIGHT_GAP_IOD = 0.12
-"""Lips that were this far apart look as if they had been closed."""
+"""If the lips were further apart than this, their closing is visible."""
 NEVER_CLOSED_IOD, CLOSED_PERCENTILE = 0.08, 10.0
 """A mouth is never closed if this percentile of the gaps between its lips is wider."""
 MOSTLY = 0.5
@@ -31,7 +31,7 @@ def open_mouth_remarks(landmarks: NDArray[np.float32], teeth: Teeth) -> list[Rem
         return []
     parted = f"The lips in the photo are parted ({gap:.2f} eye distances)"
     if teeth == "keep":
-        message = f"{parted} and stay so; they never meet in speech. --teeth close closes them."
+        message = f"{parted} and never meet in speech. Set teeth to 'close' to close them."
         return [Remark("mouth_open", message)]
     message = f"{parted} and were moved together; a photo with closed lips gives a better mouth."
     return [Remark("mouth_open", message, "visible" if gap > SLIGHT_GAP_IOD else "none")]

@@ -77,7 +77,7 @@ class Portrait:
     """Findings about the face."""
     eyes: NDArray[np.float32] | None = None
     """(468, 3) landmarks by which lids are drawn; None: by `landmarks`. The plain mesh sees closed
-    eyes ajar."""
+    eyes as slightly open."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -218,7 +218,7 @@ class Timeline:
     def _tail_frames(self, frames: int, returning: int) -> int:
         """Frames of the tail after `frames` of speech, which align the end of the clip.
 
-        In it the path returns to the idle loop. `returning`: frames that this takes.
+        The path returns to the idle loop during the tail; `returning`: frames that this takes.
         """
         tail = max(TAIL_FRAMES, returning)
         return tail + -(frames + tail) % self._film.alignment_frames

@@ -46,7 +46,7 @@ SMOOTH_FRAMES = 2.0
 """Standard deviation of the low-pass on a frame's shape within its own face transform."""
 LIP_LINE_POINTS = 41
 MAX_ACROSS = 1.3
-"""Beyond this multiple of the mouth's half width, foreshortening does not change any more."""
+"""Beyond this multiple of the mouth's half width, foreshortening no longer changes."""
 MIN_WIDTH = 0.35
 """Lower limit of the foreshortening of a piece of the face."""
 
@@ -66,7 +66,7 @@ class Anatomy:
     landmarks: Floats
     """(n, 468, 2) the face in each frame, smoothed, frame pixels."""
     curvatures: Floats
-    """(n, 4) what the affines leave, see `curvature.Curvature`."""
+    """(n, 4) residual of the affines, see `curvature.Curvature`."""
 
     @property
     def half_width(self) -> float:

@@ -33,7 +33,7 @@ def compute_blend_weights(mouth_shape: Floats32, tables: Floats32, gain: float) 
 
 
 def arc_weight(weights: Floats32) -> float:
-    """0…1: the lower lip has its own shape as soon as the upper one has let go of it."""
+    """0…1: weight of the lower lip's own edge, which appears as the lips part."""
     opening = weights[Blendshape.OPEN] + weights[Blendshape.FUNNEL] + weights[Blendshape.PART]
     return float(smoothstep(opening / ARC_OPENING))
 

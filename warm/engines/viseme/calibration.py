@@ -1,4 +1,4 @@
-"""Calibration of the mouth's opening: so that it looks as wide as was asked, on every face.
+"""Calibration of the mouth's opening, so that it looks as wide as requested on every face.
 
 The edges of the drawn lips are known exactly, but lips look further apart or closer together than
 their edges are, differently for every mouth. Preparation therefore draws the avatar's own mouth at
@@ -30,11 +30,11 @@ MAX_DISAGREEMENT = 1.6
 READING_WEIGHT = 0.85
 """Weight of a reading against the gap of the drawn lips, both as logarithms."""
 READ_SLOPE, LEAST_SCALE = 1.04, 0.85
-"""A table whose readings rise faster with OPEN is scaled down, but not below the second."""
+"""Slope of the readings over OPEN above which a table is scaled down; least scale."""
 NOMINAL_RANGE = (0.5, 1.6)
 """Limits of a drawn gap, relative to OPEN * FULL_GAP_IOD."""
 LEAST_SLOPE = 0.4
-"""A wider drawn opening looks wider at least by this share."""
+"""Least slope of the apparent gap over the nominal one."""
 MIDDLE_FROM = 0.3
 """The middle of the lips begins at this share of their width."""
 GAIN_STEP, GAIN_SMOOTH_FRAMES = 8, 3.0
@@ -163,7 +163,7 @@ def table_of(drawn: Floats, read: Floats) -> Floats:
     """(LEVELS,) openings that look OPEN * FULL_GAP_IOD wide, for OPEN = 0…1.
 
     `drawn` and `read` (len(DRAWN_OPENINGS),) are the gaps of the lips' edges and those that the
-    mesh reads, in IOD. Whatever they are, the table starts at 0 and always rises.
+    mesh reads, in IOD. For any readings, the table starts at 0 and always rises.
     """
     levels = np.linspace(0.0, 1.0, LEVELS)
     targets = levels * FULL_GAP_IOD
@@ -191,7 +191,7 @@ def apparent_gaps(drawn: Floats, read: Floats) -> Floats:
 
 
 def believed_gaps(drawn: Floats, read: Floats) -> Floats:
-    """Return drawn gaps, corrected by what a mesh reads as far as it can be believed."""
+    """Return drawn gaps, corrected by the mesh's readings within the limits of plausibility."""
     known = np.maximum(drawn, 1e-6)
     ratio = np.clip(read / known, 1 / MAX_DISAGREEMENT, MAX_DISAGREEMENT)
     return np.asarray(known * ratio**READING_WEIGHT)

@@ -1,4 +1,4 @@
-"""Curvature of a face as it turns: what an affine leaves between the layout and a frame.
+"""Curvature of a turning face: the residual of an affine between the layout and a frame.
 
 Seen from the front, a face is roughly a cylinder of radius R. When it turns by an angle a, a point
 at distance x from its midline moves sideways by a further x² sin(a) / 2R: the far half gets
@@ -16,7 +16,7 @@ from stabilizers.similarity import apply, invert
 MAX_BEND = 0.4
 """Limit of the quadratic terms, 1/IOD; the map is invertible up to it."""
 NOISE = 0.02
-"""Every quadratic term is this much nearer to 0 than measured, and 0 if it is smaller."""
+"""Measured quadratic terms are moved towards 0 by this much; smaller ones become 0."""
 MIN_ROOT = 0.1
 """Lower limit under the root of the inverse: beyond it the face would fold."""
 

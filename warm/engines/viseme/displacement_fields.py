@@ -31,7 +31,7 @@ GRID = 129
 SIDE_IOD, ABOVE_IOD, BELOW_CHIN_IOD = 0.88, 0.44, 0.32
 """Reach of the moving region from the mouth's middle, and below the chin."""
 BELOW_JAW_IOD, FADE_IOD = 0.1, 0.1
-"""Its reach below the parts of the jaw that hardly drop; nothing moves this far beyond."""
+"""Reach of the region below parts of the jaw that hardly drop; width of the fade inside it."""
 STIFFNESS = 1e-4
 """Smoothing of the splines; landmarks have errors of about 0.004 IOD."""
 
@@ -46,7 +46,7 @@ class Blendshape(IntEnum):
     ROUND = 4  # corners together, lips forward
     PRESS = 5  # lips rolled inwards
     TUCK = 6  # lower lip up and in
-    ARC = 7  # the lower lip's edge in a smooth arc, without the print of the upper lip
+    ARC = 7  # the lower lip's edge in a smooth arc, without the imprint of the upper lip
 
 
 UPPER_SHARE = 0.14
@@ -63,7 +63,7 @@ FUNNEL_LIFT = -0.09 * FULL_GAP_IOD
 CORNERS_IN, WIDER, ROUNDER = 0.040, 0.058, 0.105
 """Displacement of each corner: inwards with the jaw, outwards in WIDE, inwards in ROUND."""
 RELAXED_HALF_WIDTH, RELAXED_LIFT, LARGEST_SMILE = 0.40, 0.01, 0.10
-"""A wider mouth, or corners higher above the line of the lips, are a smile; and its limit."""
+"""Half width and height of the corners beyond which a mouth smiles; limit of a smile."""
 SMILE_LOST = 0.8
 """Share of a smile that rounding takes away: lips are pushed forward from where they rest."""
 ARC_TOUCHES = 0.75
@@ -137,7 +137,7 @@ class Smile:
 
     @property
     def inwards(self) -> float:
-        """Shift of each corner in ROUND that relaxes the smile, besides the rounding, IOD."""
+        """Shift of each corner in ROUND that relaxes the smile, added to the rounding, IOD."""
         return SMILE_LOST * self.width
 
     @property
@@ -226,7 +226,7 @@ def face_window(anatomy: Anatomy, points: Floats) -> Floats:
 
 
 def below_jaw(anatomy: Anatomy, landmarks: NDArray[np.int_]) -> Floats:
-    """(k, 2) points at and below landmarks around the face, beyond which the jaw moves nothing."""
+    """(k, 2) points at and below landmarks around the face, beyond which the jaw has no effect."""
     points = anatomy.points[landmarks].copy()
     on_jaw = np.isin(landmarks, JAW)
     points[on_jaw, 1] += BELOW_JAW_IOD + BELOW_CHIN_IOD * jaw_share(anatomy, points[on_jaw])
@@ -267,7 +267,7 @@ def lip_border_shifts(anatomy: Anatomy, points: Floats, *, upper: bool) -> Float
     """(k, blendshapes, 2) shifts of points on the outer border of one lip."""
     s = np.clip(anatomy.across(points), -1, 1)
     middle, body = 1 - s * s, opening_profile(s, 1.0, 0.75)
-    # The lower lip hangs in an arc below a round hole; the upper one rises just over it.
+    # The lower lip hangs in an arc below a round hole; the upper one rises only above the hole.
     hole = 0.35 * middle + 0.65 * rounded_profile(s, 0.75) if upper else opening_profile(s, 1, 0.7)
     out = lip_shifts(s, Smile.of(anatomy))
     # Over an opening the upper lip stretches and gets thinner; the lower one turns out a little.

@@ -69,7 +69,7 @@ def pixels_inside(frame: Pixels, outline: Floats) -> Floats:
 def light_slope(across: Floats, level: Floats) -> float:
     """Rise of the logarithm of `level` (k,) along `across` (k,) IOD, within ±STEEPEST.
 
-    The two sides are compared by their medians: moles, beards and highlights do not count.
+    The two sides are compared by their medians: moles, beards and highlights have little effect.
     """
     left, right = across < 0, across > 0
     if not (left.any() and right.any()):

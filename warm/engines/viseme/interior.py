@@ -174,7 +174,7 @@ def coverage(outline: Floats32, rect: PixelRect, blur_px: float) -> Floats32:
 def illumination(cover: Floats32, scale: float) -> Floats32:
     """(h, w) 0…1 light inside the mouth, which comes from the front and slightly from below.
 
-    What it does not reach fades into the cavity, the colour of light that lips and tongue reflect.
+    Unlit parts fade into the cavity, whose colour is that of light reflected by lips and tongue.
     """
     side = 2 * round(LIGHT_IOD * scale) + 1
     above = min(side - 1, side // 2 + round(SHADOW_IOD * scale))

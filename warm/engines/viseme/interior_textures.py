@@ -33,13 +33,13 @@ CONTACT_SHADOW = 0.33
 SEEN_LIGHT = 0.95
 """Light on teeth that a photo shows, relative to full light."""
 OWN_LOOK = (0.72, 1.25)
-"""Range of the own teeth relative to painted ones of their colour: no glare, no holes."""
+"""Range of the own teeth relative to painted ones of their colour: avoids glare and holes."""
 OWN_EDGE_IOD = (-0.012, 0.06)
 """Range of the biting edge of own teeth below that of painted ones: its distance from the closed
 lips is not certain, because they had to be closed."""
 LARGEST_TILT, EDGE_PLAY_IOD = 0.12, 0.005
-"""Limit of the slope of own teeth against the lips, and how far their edge may leave the painted
-one: teeth are uneven, but what is found is more so."""
+"""Limits of the slope of own teeth against the lips, and of the deviation of their edge from the
+painted one: the edge that is found is more uneven than real teeth are."""
 COLUMN_FADE_IOD, UNDER_LIP_FADE_IOD = 0.03, 0.04
 """Own teeth fade into the painted row over these distances, across and upwards."""
 LOWER_LIGHT = 0.72
@@ -105,9 +105,9 @@ def teeth_texture(
 
 
 def fitted(row: "TeethRow", own: OwnTeeth, canvas: Canvas) -> tuple["TeethRow", OwnTeeth]:
-    """Return both rows with one biting edge: painted teeth where the own ones end, without steps.
+    """Return both rows with a common biting edge, so that there is no step where own teeth end.
 
-    The painted row is moved and tilted to the own one, which then keeps to its edge.
+    The painted row is moved and tilted to the own one, whose edge is then kept near to it.
     """
     edge = row.edge_rows()
     columns, across = np.flatnonzero(own.columns), np.arange(len(edge)) - len(edge) / 2

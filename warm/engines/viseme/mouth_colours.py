@@ -35,9 +35,9 @@ GUMS_LUMA, TONGUE_LUMA, CAVITY_LUMA = 0.62, 0.56, 0.13
 """Luma relative to lit skin."""
 DARKEST_PERCENTILE, CAVITY_OF_DARKEST, LIGHTEST_CAVITY = 0.2, 0.75, 0.3
 """A hazy picture has no black: the cavity is not much darker than the darkest parts of the face,
-but always darker than the last share of lit skin."""
+and at most the last share of lit skin."""
 SAMPLES = 96
-"""Pixels per side to which the face is reduced for that."""
+"""Pixels per side to which the face is reduced to find its darkest parts."""
 TEETH_SKIN, TEETH_FLESH = 0.38, 0.08
 """Exponents of the chromaticity of skin and flesh whose product is that of teeth: the light's tint,
 which the skin shows together with its pigment, and the reflection of the lips."""
@@ -107,7 +107,7 @@ def teeth_luma(skin: float, eye_white: float) -> float:
 
 
 def flesh_chromaticity(skin: Floats, lips: Floats) -> Floats:
-    """(3,) chromaticity of flesh: that of the lips, or nearer to the skin's if they are painted."""
+    """(3,) chromaticity of flesh: that of the lips, or nearer to the skin's under lipstick."""
     blush = np.log(chromaticity(lips) / chromaticity(skin))
     size = max(float(np.abs(blush).max()), LARGEST_BLUSH)
     return np.asarray(chromaticity(skin) * np.exp(blush * (LARGEST_BLUSH / size)))

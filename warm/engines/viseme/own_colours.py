@@ -25,9 +25,9 @@ from warm.face.landmarks import inter_ocular, lip_gap
 OPEN_IOD = 0.08
 """Gap from which a frame shows the inside of the mouth."""
 LEAST_FRAMES, USED_FRAMES = 10, 24
-"""Frames that are needed, and those that are looked at."""
+"""Least number of frames, and the number of frames that are measured."""
 LEAST_PIXELS = 500
-"""Pixels between the lips, of all frames, that are needed."""
+"""Least number of pixels between the lips, in all frames together."""
 INSET_IOD = 0.015
 """Pixels that are nearer to the lips' edges may show lips."""
 DARK_SHARE, BRIGHT_SHARE = 0.2, 0.25
@@ -48,13 +48,13 @@ INNER_LIPS = np.concatenate([UPPER_INNER, LOWER_INNER[-2:0:-1]])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InsideColours:
-    """Colours of what is between the lips in several frames, each (3,) BGR."""
+    """Colours between the lips in several frames, each (3,) BGR."""
 
     teeth: Floats | None
     """None if they are not seen."""
     cavity: Floats
     rest: float
-    """Luma of what is neither the brightest nor the darkest."""
+    """Luma of the pixels that are neither the brightest nor the darkest."""
 
     @classmethod
     def of(cls, pixels: Floats, reddest_teeth: float) -> "InsideColours":
@@ -121,7 +121,7 @@ def open_frames(filmed: FilmedMouth) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilmedInside:
-    """What is between the lips of one filmed frame."""
+    """The pixels between the lips of one filmed frame."""
 
     frame: int
     shape: Floats32

@@ -30,7 +30,7 @@ from warm.engines.viseme.texture_canvas import UPPER_TEETH_IOD, reference_to_tex
 LIP_EDGE_IOD = 0.012
 """Strip along the lips that shows their own shadow and colour."""
 BLUR_IOD = 0.008
-"""Blur of the picture in which teeth are searched."""
+"""Blur of the picture in which teeth are sought."""
 BRIGHT_SHARE, DIMMEST = 0.54, 0.50
 """Brightness of a tooth's pixel relative to the brightest ones, and of these relative to the teeth
 that the face's light suggests."""
@@ -39,8 +39,8 @@ REDNESS_SHARE = 0.45
 """A tooth is redder than expected by less than this share of the difference to the tongue."""
 REDNESS_TOLERANCE = 0.04
 UNDER_LIP_IOD = 0.05
-"""A column of teeth begins at most this far below the upper lip; what begins lower is lower teeth
-or tongue."""
+"""A column of teeth begins at most this far below the upper lip; anything lower is the lower
+teeth or the tongue."""
 TALLEST_IOD, SHORTEST_IOD, NARROWEST_IOD = 0.16, 0.022, 0.20
 """Height of the visible teeth, and the width over which they must be seen."""
 SMALLEST_DETAIL_IOD = 0.012
@@ -49,8 +49,8 @@ EDGE_SMOOTH_IOD = 0.09
 END_PX = 1.5
 """The colour at the end of a column of teeth is read this far inside it."""
 ROWS_MEET_IOD, MEETING_DEPTH = (0.04, 0.03), 0.06
-"""Distance of the line between closed rows of teeth from the upper lip's edge and from the end of
-what is seen, at least; and how much darker than the teeth it is."""
+"""Least distance of the line between closed rows of teeth from the upper lip's edge and from the
+end of the visible teeth; and how much darker than the teeth it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +114,7 @@ def find_own_teeth(
 ) -> OwnTeeth | None:
     """Find the upper teeth in a photo (h, w, 3); None if it shows none, or too little of them.
 
-    `refined` (468, 3) are its landmarks with precise lips, `to_texture` (2, 3) leads from its
+    `refined` (468, 3) are its landmarks with precise lips, `to_texture` (2, 3) maps its
     pixels to those of a texture of `scale` pixels per IOD, `expected` are the colours that the face
     suggests.
     """

@@ -19,7 +19,7 @@ TONED_SPREAD, COLOUR_SPREAD = 2.0, 5.0
 """Distance of the face's pixels from the tone, 0…255: up to the first the picture has one colour
 per grey level, from the second on it is an ordinary colour picture."""
 GREY_CAST = 1.5
-"""A weaker tone is an error of the coding: the picture is grey."""
+"""A weaker tone is a coding error: the picture is grey."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -72,7 +72,7 @@ class PreparedMouth:
 def prepare_mouth(build: AvatarBuild, ruler: FaceRuler, choice: MouthChoice) -> PreparedMouth:
     """Compute everything that drawing the avatar's mouth needs.
 
-    Raises PreparationError if the mouth shall be learned and cannot be.
+    Raises PreparationError if `choice` is learned but the footage does not allow it.
     """
     anatomy = build_anatomy(build.landmarks, build.transforms, build.loop)
     anatomy = snap_to_dark_line(anatomy, build.frames)

@@ -15,7 +15,7 @@ MASK_FROM, MASK_TO = 0.02, 0.25
 RAYS = 64
 """Directions from the mouth's middle in which the silhouette is measured."""
 SOFT_IOD, MARGIN_PX = 0.05, 3.0
-"""Width over which the patch fades, and its distance inside the silhouette: masks are enlarged."""
+"""Width over which the patch fades; its distance from the silhouette, since masks are enlarged."""
 OVERSAMPLING = 4
 
 
@@ -38,7 +38,7 @@ def patch_masks(anatomy: Anatomy) -> Pixels:
 def silhouettes(anatomy: Anatomy) -> Floats:
     """Return the (n, RAYS, 2) border of what the mouth may change in each frame, IOD.
 
-    It is the border of the face; below the jaw it lies as much lower as the jaw can drop there.
+    It is the border of the face; below the jaw it is lower by the distance that the jaw can drop.
     """
     drop = (below_jaw(anatomy, OVAL) - anatomy.points[OVAL])[:, 1]
     drop[np.isin(OVAL, JAW)] += FADE_IOD

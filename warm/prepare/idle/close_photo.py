@@ -2,8 +2,8 @@
 
 A single picture has no closed mouth to copy from, so its own lips are moved together and the line
 between them is painted. This works for a smile or parted lips; a wide open mouth is refused (see
-`docs/idle.md`). Landmarks must be those of the attention mesh: the plain mesh takes teeth for
-closed lips.
+`docs/idle.md`). Landmarks must be those of the attention mesh: the plain mesh mistakes teeth
+for closed lips.
 """
 
 from dataclasses import dataclass

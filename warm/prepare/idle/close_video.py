@@ -43,12 +43,12 @@ LIGHT_SIGMA_IOD = 0.2
 LIGHT_FLOOR = 8.0
 """Darker pixels count as this bright, so that noise in shadows counts less."""
 OTHER_SURFACE = 0.2
-"""Larger deviations from the rim's median log ratio are of something else: a neck, an edge."""
+"""Larger deviations from the rim's median log ratio come from something else: the neck, an edge."""
 RIM_SLACK = 0.02
 """Weight of the mean light where the rim is far."""
-WIDE_LOAN_IOD = 0.2
+WIDE_AREA_IOD = 0.2
 """Gap from which the area of the closed lips is widest."""
-LOAN_FRAMES, LOAN_SIGMA_FRAMES = 5, 1.5
+AREA_FRAMES, AREA_SIGMA_FRAMES = 5, 1.5
 
 
 def close_mouth(
@@ -91,7 +91,7 @@ class MouthCloser:
         self._closing_warp = ClosingWarp(self.face, transforms)
         self._block = lru_cache(WARP_BLOCKS)(self._warps_of_block)
         self.lips = RestingLips(frames, self.face, gaps, self._closing_warp, self._frame_warp)
-        self._loan = loan_amounts(gaps, closed_gap)
+        self._area_amount = area_amounts(gaps, closed_gap)
 
     def write_frames(
         self, out: NDArray[np.uint8], progress: Callable[[int, int], None] | None = None
@@ -163,7 +163,7 @@ class MouthCloser:
         narrow, wide = np.moveaxis(
             closing_warp.resample(closing_warp.guides[..., 1:], i, box), -1, 0
         )
-        radius = narrow + self._loan[i] * (wide - narrow)
+        radius = narrow + self._area_amount[i] * (wide - narrow)
         inside = radius < RIM_OUTER
         rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
         y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
@@ -217,10 +217,10 @@ def light_gain(
     return np.asarray(cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
-def loan_amounts(gaps: NDArray[np.float64], closed_gap: float) -> NDArray[np.float64]:
+def area_amounts(gaps: NDArray[np.float64], closed_gap: float) -> NDArray[np.float64]:
     """Return (n,) 0 for a closed mouth … 1 for one that needs the widest area of closed lips."""
-    opening = maximum_filter1d((gaps - closed_gap) / WIDE_LOAN_IOD, LOAN_FRAMES, mode="nearest")
-    smooth = gaussian_filter1d(np.clip(opening, 0, 1), LOAN_SIGMA_FRAMES, mode="nearest")
+    opening = maximum_filter1d((gaps - closed_gap) / WIDE_AREA_IOD, AREA_FRAMES, mode="nearest")
+    smooth = gaussian_filter1d(np.clip(opening, 0, 1), AREA_SIGMA_FRAMES, mode="nearest")
     return np.asarray(smooth)
 
 

@@ -47,7 +47,7 @@ def unevenness(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> fl
     """Return the variation of brightness along the closed lips' line, relative to its mean.
 
     Slow changes, such as the shading of a round mouth, do not count. Nor does sharpness: all
-    pictures are blurred a little, since else blurred ones would seem to be closed best.
+    pictures are blurred a little, because otherwise blurred ones would seem the best closed.
     """
     inner = landmarks[[*INNER_UPPER, *INNER_LOWER], :2]
     sigma = BLUR_IOD * float(inter_ocular(landmarks))

@@ -1,7 +1,7 @@
 """Closed lips of a portrait: its own lips moved together, and the line between them.
 
-Nothing of the mouth's inside may stay: the warp hides most of it, and the rest is filled from the
-lips around it. The line is as dark as the person's own mouth is in its corners.
+No part of the mouth's inside may remain: the warp hides most of it, and the rest is filled from
+the lips around it. The line is as dark as the person's own mouth is in its corners.
 """
 
 import cv2

@@ -9,7 +9,7 @@ from stabilizers.interpolation import smoothstep
 Floats = NDArray[np.floating]
 
 COARSE_SIGMA_PX = 4.0
-"""Layers that are blurred more are first made smaller, which is as good and much faster."""
+"""Layers that are blurred more are first scaled down, which looks the same and is much faster."""
 MARGIN = 0.75
 """Part of the picture around the eye's corners and lids, in eye widths."""
 

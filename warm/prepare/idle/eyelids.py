@@ -1,8 +1,8 @@
 """Upper lid of one eye, drawn down from the open eye: its own skin, crease and lashes.
 
 The skin between the brow and the lid's edge is stretched as the edge moves down. The more it is
-stretched, the more it is replaced by smooth skin of the same place with unstretched grain, so that
-creases and lashes fade instead of smearing. The lower lid rises a little to meet it.
+stretched, the more it is replaced by smooth skin from the same place with unstretched grain, so
+that creases and lashes fade instead of smearing. The lower lid rises a little to meet it.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ LOWER_SHARE = 0.17
 CORNER_DROP, CORNER_SIGMA = 0.075, 0.2
 """Descent of the outer corner, and how far along the eye it reaches."""
 SHUT, OPEN = 0.04, 0.10
-"""Opening of an eye that does not blink since it is closed, and of one that blinks fully."""
+"""Opening up to which an eye is closed and does not blink, and from which it blinks fully."""
 OUTER_FADE, INNER_FADE = 0.28, 0.10
 """Lengths beyond the corners in which a blink's changes fade."""
 LOWEST_HEIGHT = 0.07
@@ -138,8 +138,7 @@ class Eyelid:
         return np.asarray(change * middle * self._away_from_brow(origin))
 
     def _below(self, edge: Floats, closure: float) -> NDArray[np.float64]:
-        """Return (h, w, 3) what the upper lid does not cover: the eye in its shadow, the lower
-        lid."""
+        """Return (h, w, 3) the parts below the upper lid: the eye in its shadow, the lower lid."""
         eye, rise = self.eye, closure * LOWER_SHARE * self._opening
         under = eye.down - (eye.lower - rise)
         hidden = WET_LINE * smoothstep(np.asarray(2 * closure)) * (self._opening > 0)

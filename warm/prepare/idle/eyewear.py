@@ -21,7 +21,7 @@ HALF_WIDTHS = (2, 3, 4)
 MAX_DARKNESS = 0.4
 """A rim that is darker than its surroundings by this share counts as fully dark."""
 BEND_COST = 0.01
-"""Darkness that a path gives up to change its height by one step."""
+"""Cost, in darkness, of changing a path's height by one step."""
 RIM_DARKNESS, RIM_WEAKEST = 0.22, 0.12
 """Mean darkness of a rim, and the darkness that four fifths of it exceed."""
 RIM_SIGMA = 0.045
@@ -107,7 +107,7 @@ def line_darkness(eye: EyeRegion, along: Floats, down: Floats) -> NDArray[np.flo
 
 
 def darkest_path(darkness: Floats) -> NDArray[np.intp]:
-    """Return the row in each column of the darkest path; it changes by one row a column."""
+    """Return each column's row of the darkest path; it changes by at most one row per column."""
     score = darkness[:, 0]
     steps = []
     for column in darkness.T[1:]:

@@ -18,12 +18,12 @@ HEAD = (6, 168, 197, 5, 4, 33, 263, 10)
 FAST_S, SLOW_S = 0.06, 0.5
 """Sigmas between which a movement is a nod: slower ones are posture, faster ones noise."""
 SUSPECT, SHUT, USUAL_S = 0.88, 0.5, 1.0
-"""Shares of the eye's usual opening, within this time around a frame. The plain mesh draws closed
-eyes half open: below the first share the refined mesh looks again. In a blink both eyes are below
-the second one there."""
+"""Shares of the eye's usual opening, within this time around a frame. The plain mesh measures
+closed eyes as half open: below the first share they are measured again with the refined mesh. In
+a blink it measures both eyes below the second share."""
 
 TrackEyes = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
-"""Returns refined (468, 3) landmarks of a picture whose landmarks are about these."""
+"""Returns the refined (468, 3) landmarks of a picture, given approximate ones."""
 
 
 def footage_motion(
@@ -42,7 +42,7 @@ def footage_motion(
 
 
 def ordinary(steps: NDArray[np.float64], wide: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return where steps of two frames are not larger than those of one frame mostly are."""
+    """Return True where a step of two frames is no larger than most steps of one frame."""
     limit = float(np.percentile(steps, ORDINARY)) if len(steps) else 0.0
     return np.asarray(wide <= limit)
 
@@ -89,7 +89,7 @@ def eye_openings(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def usual_openings(opening: NDArray[np.float64], fps: int) -> NDArray[np.float64]:
-    """Return (n, 2) what the opening of each eye mostly is around each frame."""
+    """Return (n, 2) the usual opening of each eye around each frame."""
     size = max(3, round(USUAL_S * fps))
     return np.asarray(percentile_filter(opening, 75, size=(size, 1)))
 

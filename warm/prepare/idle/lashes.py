@@ -23,7 +23,7 @@ PALE_LINE = 0.45
 LINE_SLANT = 1.2
 """The line fades more slowly below the lid's edge than above it, by this factor."""
 LENGTH = 0.9
-"""Length of the lashes seen from in front, relative to that in the open eye."""
+"""Length of the lashes seen from the front, relative to that in the open eye."""
 OUTER_END, INNER_END = (-0.14, 0.2), (1.12, 0.14)
 """Where lashes begin and end along the eye, and the lengths in which they do."""
 THICKET, HAIRS = (0.02, 0.08), (0.08, 0.08)
@@ -34,7 +34,7 @@ APPEAR = (0.15, 0.75)
 
 
 class Lashes:
-    """Lashes of one eye: how dark they are, and in which colour."""
+    """Lashes of one eye: their darkness and colour."""
 
     def __init__(self, eye: EyeRegion, skin: Floats, lid: NDArray[np.bool_]) -> None:
         """skin: (h, w, 3) colour of the skin without lashes; lid: (h, w) where lashes may be."""
@@ -49,7 +49,7 @@ class Lashes:
         self._along *= ramp(INNER_END[0] - eye.along, INNER_END[1])
 
     def opacity(self, edge: Floats, closure: float) -> NDArray[np.float64]:
-        """Return (h, w) 0…1: how much of a pixel is lash, with the lid's edge at `edge`."""
+        """Return (h, w) 0…1: share of a pixel that is lash, with the lid's edge at `edge`."""
         below = self._eye.down - edge
         hanging = np.maximum(below, 0) / LENGTH
         own = self._eye.sample(self._own, self._eye.along, self._eye.upper - hanging)

@@ -28,7 +28,7 @@ GRAIN_SIGMA = 0.045
 GRAIN_BELOW = 0.15
 """Distance below the eye from which grain is copied: below the lower lashes."""
 GRAIN_LIMIT = 3.0
-"""Limit of the grain in its robust standard deviations: hairs, folds and rims are no grain."""
+"""Limit of the grain in its robust standard deviations: hairs, folds and rims are not grain."""
 
 
 def moving_height(eye: EyeRegion, brow: Floats) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ CURVE_S = 10
 IDLE_S = 36
 """Length of the idle loop, seconds."""
 SEED = 5
-"""All portraits wander in the same way; any other number gives another wandering."""
+"""All portraits move in the same way; another seed gives another movement."""
 
 Wave = tuple[float, int, float]
 """Amplitude, whole cycles per turn of the curve, phase in turns."""
@@ -34,7 +34,7 @@ SHIFT_Y_IOD: tuple[Wave, ...] = ((0.010, 2, 0.86), (0.008, 3, 0.0))
 LEVERS_IOD = np.array([1.1, 1.1, 1.2, 1.0, 1.0])
 """Movement of the face per radian of yaw, pitch and roll, and per IOD of shift."""
 BEND_SHARE = 0.4
-"""Share of the waves' own time in the distance of poses: they are slow where the curve bends."""
+"""Share of the waves' own time, against arc length, in the spacing of poses: denser in bends."""
 FINE = 4000
 """Samples of the curve from which its length is computed."""
 
@@ -54,7 +54,7 @@ NOD_STRENGTHS = (0.8, 1.4)
 LIFTS, LIFT_S = 7, 0.40
 LIFT_PITCH_DEG, LIFT_SHIFT_IOD, LIFT_ROLL_DEG = -1.1, -0.012, 0.7
 BROW_IOD = 0.06
-"""Lift of the brows, which a strong nod has in part."""
+"""Lift of the brows; a strong nod has a part of it."""
 NOD_BROW_SHARE = 0.3
 
 

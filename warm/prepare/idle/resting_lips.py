@@ -36,7 +36,7 @@ LIGHT_FLOOR = 8.0
 MAX_OFFSET_IOD, OFFSET_SIGMA_IOD = 0.06, 0.08
 """Limit and smoothness of the correction of the sharpest frame's shape."""
 LINE_REACH_IOD, LINE_SIDE_IOD = 0.045, 0.04
-"""The line between the lips is this near the mesh's; lips this far from it are brighter."""
+"""Reach of the search for the line around the mesh's; distance at which the lips are brighter."""
 LINE_STEP_IOD, LINE_COLUMNS = 0.005, 61
 LINE_PERCENTILE = 30
 """The contrast of a line is that of its weaker parts: gaps and teeth have dark parts only."""
@@ -46,17 +46,17 @@ FINE_SIGMA_IOD, MAX_FOCUS = 0.02, 1.5
 """Standard deviation of the low-pass filter that leaves fine details; a frame with this many times
 the usual details is in focus, one with more is noisy."""
 TURN_WIDTH_DEG = 12.0
-"""A frame turned this much from the clip's median is worth 0.6 of one that is not."""
+"""A frame turned this much from the clip's median has 0.6 of the score of one that is not."""
 ODD_WIDTH = 2.5
-"""So is one whose light differs this many times as much from the median as most do."""
+"""The same for a frame whose light differs from the median by this multiple of the usual."""
 
 GAP_WIDTH_IOD, CLOSED_PERCENTILE = 0.02, 10
-"""So is one with a gap this much wider than this percentile: its line may be an opening."""
+"""The same for a gap this much wider than this percentile: its line may be an opening."""
 
 NEVER_CLOSED_IOD = 0.06
 """The mesh reads closed lips at most this far apart."""
 GAP_LEFT, TEETH_LEFT_IOD = 0.3, 0.035
-"""The warp that closes a gap may leave teeth within this share of it, and this, of the line."""
+"""The closing warp may leave teeth near the line: within this share of the gap plus this."""
 LINE_IOD, LINE_DEPTH = 0.013, np.array([0.52, 0.52, 0.36])
 """Half width of a painted line between the lips, and its darkness in BGR: it is brownish."""
 
@@ -183,10 +183,9 @@ def with_painted_line(
 def find_sharpest(
     pictures: Picture, face: RestingFace, gaps: NDArray[np.float64], sheet: Sheet
 ) -> int:
-    """Return which of the (k, h, w, 3) pictures of closed frames with (k,) gaps has the best
-    details.
+    """Return the index of the best of (k, h, w, 3) closed frames with (k,) gaps.
 
-    It has a dark and even line between the lips, is in focus, is seen from where most frames are,
+    It has a dark and even line between the lips, is in focus, is seen from the usual angle,
     has colours like most, and its lips touch.
     """
     contrast = np.array([line_contrast(picture, face.layout, sheet) for picture in pictures])

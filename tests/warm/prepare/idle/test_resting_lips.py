@@ -12,7 +12,7 @@ from stabilizers.track import track_face
 from tests.warm.sample_videos import Picture, swaying
 from warm.face.finder import FaceFinder
 from warm.face.mesh import FaceMesh
-from warm.prepare.idle.close_video import MouthCloser, blend_lips, loan_amounts
+from warm.prepare.idle.close_video import MouthCloser, area_amounts, blend_lips
 from warm.prepare.idle.closing_warp import rows_of_both
 from warm.prepare.idle.lower_face import INNER_LOWER, INNER_UPPER, LIPS
 from warm.prepare.idle.resting_lips import Sheet, line_contrast, with_painted_line
@@ -118,7 +118,7 @@ def test_the_area_of_the_closed_lips_grows_with_the_opening_and_never_jumps() ->
     gaps = np.concatenate(
         [np.full(12, 0.03), np.full(12, 0.4), np.full(12, 0.1), np.full(12, 0.03)]
     )
-    amounts = loan_amounts(gaps, 0.03)
+    amounts = area_amounts(gaps, 0.03)
     assert amounts[0] == pytest.approx(0, abs=0.01)
     assert amounts[18] == pytest.approx(1, abs=0.01)
     assert 0.2 < amounts[30] < 0.6

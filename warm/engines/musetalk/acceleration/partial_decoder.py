@@ -71,7 +71,7 @@ def statistics_by_norm(rows: Tensor, groups: int, eps: float) -> tuple[Tensor, T
     """(n, groups) fp32 means and deviations of (n, c, h, w), by a group norm without its output.
 
     On a CPU this takes an eighth of the time of PyTorch's deviation. Other devices accept only
-    pictures in planes.
+    planar pictures.
     """
     count, channels, height, width = rows.shape
     layout = torch.channels_last if rows.stride(1) == 1 else torch.contiguous_format

@@ -35,9 +35,9 @@ class Alignment:
 def align(
     pictures: Floats32, seen: NDArray[np.bool_], inputs: Floats32, atlas: Atlas
 ) -> tuple[Floats32, NDArray[np.bool_], Alignment]:
-    """Move (m, h, w, 3) pictures onto each other where they are `seen` (m, h, w).
+    """Align (m, h, w, 3) pictures with each other where they are `seen` (m, h, w).
 
-    Returns both moved, and the alignment.
+    Returns both, shifted, and the alignment.
     """
     alignment = Alignment(np.zeros((1 + inputs.shape[1], 2), np.float32))
     moved, moved_seen = pictures, seen

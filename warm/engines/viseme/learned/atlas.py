@@ -7,7 +7,7 @@ import numpy as np
 from warm.engines.viseme.anatomy import LOWER_OUTER, UPPER_OUTER, Anatomy, Floats, Floats32
 
 MAX_SCALE = 112.0
-"""Limit of an atlas' resolution, pixels per IOD: what is stored grows with its square."""
+"""Limit of an atlas' resolution, pixels per IOD: storage grows with its square."""
 LIPS_SIDE_IOD, LIPS_ABOVE_IOD, LIPS_BELOW_IOD = 0.16, 0.13, 0.15
 """Reach of the atlas of the lips beyond the closed lips."""
 INSIDE_ABOVE_IOD, INSIDE_BELOW_IOD, INSIDE_SIDE_IOD = 0.14, 0.40, 0.06
@@ -34,12 +34,12 @@ class Atlas:
 
     @classmethod
     def of_array(cls, stored: Floats) -> "Atlas":
-        """Return what `as_array` returned."""
+        """Return the atlas that `as_array` stored."""
         left, top, scale, width, height = (float(value) for value in stored)
         return cls(left, top, scale, int(width), int(height))
 
     def as_array(self) -> Floats:
-        """(5,) the fields, to be stored."""
+        """(5,) the fields, for storage."""
         return np.array([self.left, self.top, self.scale, self.width, self.height])
 
     @property

@@ -59,7 +59,7 @@ class DriveData:
     width_curve: Floats
     """(3,) width of the mouth as a polynomial of its gap."""
     thickness_curve: Floats
-    """(4, 2) thickness of both lips, of 1, gap, gap² and width."""
+    """(4, 2) thickness of both lips as a linear function of 1, gap, gap² and width."""
     numbers: Floats
     """(m, 4) of the trained frames."""
 
@@ -77,9 +77,9 @@ class LearnedData:
     input_scale: Floats32
     """(6,) see `regression.Scaling`."""
     lips: TextureData
-    """What opening adds to the closed lips."""
+    """Change of the closed lips' picture as they open."""
     inside: TextureData
-    """What shows between the lips."""
+    """Picture of the inside, between the lips."""
     inside_shift: Floats32
     """(7, 2) see `alignment.Alignment`."""
     light: Floats32

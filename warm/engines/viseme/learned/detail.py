@@ -1,8 +1,8 @@
 """Fine detail of textures, taken from the frames of the footage that are nearest to the mouth.
 
-A regression averages and is therefore blurred. So its result is used below a spatial frequency,
+A regression averages and is therefore blurred. Its result is used only below a spatial frequency,
 and real frames above it. The weights of the frames change smoothly with the mouth, so that the
-detail fades from frame to frame and never jumps; and they need no memory of earlier frames.
+detail fades from frame to frame and never jumps. They do not depend on earlier frames.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from warm.engines.viseme.anatomy import Floats32
 
 BLUR_IOD = 0.022
-"""Standard deviation of the low-pass that separates the two."""
+"""Standard deviation of the low-pass that separates regression and detail."""
 SOFTNESS = 0.35
 """Distance, in scaled inputs, over which the detail fades from one frame to the next."""
 MAX_BOOST = 1.5

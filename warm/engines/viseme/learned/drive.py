@@ -1,7 +1,7 @@
-"""From a mouth shape to the numbers that this person's mouth would measure.
+"""Conversion of a mouth shape to the measurements of this person's mouth.
 
-Where the footage lacks such a mouth, the numbers stay near the footage; the hand-made fields add
-what is missing.
+If the footage lacks such a mouth, the numbers stay near those of the footage, and the hand-made
+fields add the difference.
 """
 
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ from warm.engines.viseme.shape import FULL_GAP_IOD
 WIDEST_PERCENTILE, WIDEST_OPEN = 95.0, 0.9
 """The gap at this percentile of the footage is drawn at this OPEN."""
 FULL_GAP_RANGE_IOD = (0.18, 0.32)
-"""Range of the gap at OPEN = 1: further away, the speech would not be understood."""
+"""Range of the gap at OPEN = 1: outside it, speech would be hard to lip-read."""
 FADE_OPEN = 0.12
 """Up to this opening, the mouth fades from the avatar's closed lips to the learned ones."""
 NEAREST = 6
 NEAR, FAR = 0.8, 2.4
 """Distances from the nearest trained frames, in standard deviations: up to the first the numbers
-stay, from the second on they are those of the frames."""
+stay unchanged, from the second on they are those of the frames."""
 WIDTH_OF_WIDE, WIDTH_OF_ROUND = 2 * WIDER, 2 * ROUNDER
-"""What the hand-made fields change the width by, IOD."""
+"""Change of the mouth's width by the hand-made fields, IOD."""
 CURVE_RIDGE = 1e-4
 OPENINGS = [Blendshape.OPEN, Blendshape.FUNNEL, Blendshape.PART]
 """Hand-made fields that open the mouth."""
@@ -35,7 +35,7 @@ OPENINGS = [Blendshape.OPEN, Blendshape.FUNNEL, Blendshape.PART]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Driven:
-    """The numbers to draw, and what the hand-made fields add."""
+    """The numbers to draw, and the contribution of the hand-made fields."""
 
     numbers: Floats
     """(4,) by `Number`."""
@@ -62,7 +62,7 @@ class Drive:
     def drive(self, painted: Floats32, trust: float) -> Driven:
         """Return what to draw instead of a painted mouth with (blendshapes,) weights `painted`.
 
-        `trust`: 0…1 how much the footage shows of this pose.
+        `trust`: 0…1 how well the footage covers this pose.
         """
         opening = float(painted[OPENINGS].sum())
         fade = trust * float(smoothstep(np.array(opening / FADE_OPEN)))
@@ -92,7 +92,7 @@ class Drive:
         return numbers
 
     def near_footage(self, numbers: Floats) -> Floats:
-        """Return the numbers (4,), drawn towards the nearest trained ones if these are far."""
+        """Return the numbers (4,), moved towards the nearest trained ones if these are far."""
         scaled = (numbers - self._mean) * self._scale
         square = ((self._trained - scaled) ** 2).sum(axis=1)
         near = np.argpartition(square, NEAREST)[:NEAREST]
@@ -103,7 +103,7 @@ class Drive:
     def _added(
         self, painted: Floats32, fade: float, missing_gap: float, missing_width: float
     ) -> Floats32:
-        """(blendshapes,) hand-made weights: what the numbers cannot express or lack."""
+        """(blendshapes,) weights of the hand-made fields for everything the numbers lack."""
         added = np.zeros(len(Blendshape), np.float32)
         share = painted[OPENINGS] / max(float(painted[OPENINGS].sum()), 1e-6)
         added[OPENINGS] = share * (missing_gap / FULL_GAP_IOD)

@@ -27,9 +27,9 @@ class Eigenspace:
 
 
 def principal_components(rows: Floats32, modes: int, weights: Floats | None = None) -> Eigenspace:
-    """Return the components of (m, p) rows; `weights` (m,) of the rows sum to anything.
+    """Return the components of (m, p) rows; their `weights` (m,) need not sum to 1.
 
-    From the rows' products with each other, which are few.
+    Computed from the rows' products with each other, since there are few rows.
     """
     share = np.full(len(rows), 1.0) if weights is None else weights
     share = (share / share.sum()).astype(np.float32)
@@ -46,7 +46,7 @@ def principal_components(rows: Floats32, modes: int, weights: Floats | None = No
 
 
 def refill(rows: Floats32, known: NDArray[np.bool_], weights: Floats) -> Floats32:
-    """(m, p) rows whose unknown values are replaced by what the known ones suggest.
+    """(m, p) rows whose unknown values are estimated from the known ones.
 
     `known` (m, p); values known nowhere get the mean of all known ones.
     """

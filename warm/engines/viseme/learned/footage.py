@@ -1,4 +1,4 @@
-"""Footage in the reference: how each filmed frame moved the closed face, and what it showed."""
+"""Footage in the reference: the movement and the appearance of each filmed frame."""
 
 from dataclasses import dataclass
 
@@ -29,8 +29,8 @@ WINDOW_FROM, WINDOW_TO = 1.25, 1.9
 RIM_FROM, RIM_TO = 1.3, 2.0
 """Radii between which the skin's light is measured."""
 CLEAR_IOD, CLEAR_FROM_IOD = 0.018, 0.1
-"""What the lips show nearer to their line is not learned; and the distance from the corners at
-which this distance is reached."""
+"""Pixels of the lips nearer to their line than this are not learned; and the distance from the
+corners at which the limit has its full value."""
 LIGHT_SMOOTH_FRAMES, LIGHT_RANGE = 1.5, (0.85, 1.15)
 
 
@@ -45,7 +45,7 @@ class Opening:
 
 
 class Footage:
-    """The filmed frames of one avatar, seen from its reference."""
+    """The filmed frames of one avatar, mapped to its reference."""
 
     def __init__(
         self, anatomy: Anatomy, closed: Pixels, filmed: FilmedMouth, lips: LipTracks

@@ -1,4 +1,4 @@
-"""Decision whether a mouth can be learned from its footage, and where."""
+"""Decision whether a mouth can be learned from its footage, and for which poses."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ TRUST_SMOOTH_FRAMES = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the footage shows of the mouth."""
+    """Figures of the footage that decide."""
 
     open_frames: int
     widest_gap_iod: float
@@ -59,7 +59,7 @@ def mouth_report(
 ) -> MouthReport:
     """Decide between a learned and a painted mouth, by the numbers (n, 4) of the filmed frames.
 
-    Raises PreparationError if the mouth shall be learned and cannot be.
+    Raises PreparationError if `choice` is learned but the footage does not allow it.
     """
     report = judge(filmed, numbers, choice)
     if choice == "learned" and report.kind == "painted":
@@ -87,7 +87,7 @@ def judge(filmed: FilmedMouth | None, numbers: Floats | None, choice: MouthChoic
 
 
 def pose_trust(turns_deg: Floats, open_frames: NDArray[np.intp], loop: Loop) -> Floats32:
-    """(n,) 0…1: how much the frames with an open mouth show of the pose of each frame."""
+    """(n,) 0…1: how well frames with an open mouth cover the pose of each frame."""
     distance = np.linalg.norm(turns_deg[:, None] - turns_deg[None, open_frames], axis=-1)
     near = (distance < POSE_REACH_DEG).sum(axis=1)
     trust = smoothstep((near - FEW) / (ENOUGH - FEW))

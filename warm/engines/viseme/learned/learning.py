@@ -68,7 +68,7 @@ def learn_lips(
     atlas: Atlas,
     light: Floats32,
 ) -> TextureData:
-    """Learn what opening adds to the closed lips."""
+    """Learn how the closed lips' picture changes as they open."""
     window = lips_window(footage.anatomy, atlas)[..., None]
     rows = np.stack(
         [
@@ -102,6 +102,6 @@ def learn_inside(
 
 
 def spread(count: int, size: int) -> NDArray[np.intp]:
-    """Return evenly spread indices below `count`, for as many rows of `size` bytes as are kept."""
+    """Return evenly spread indices below `count`, for as many rows of `size` bytes as fit."""
     kept = min(count, max(DETAIL_BYTES // size, 1))
     return np.unique(np.linspace(0, count - 1, kept).round().astype(np.intp))

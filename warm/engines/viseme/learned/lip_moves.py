@@ -28,10 +28,10 @@ MIDDLE = slice(4, 7)
 
 
 class LipMoves:
-    """Corrects the moves of a warp so that the lips go where they were tracked. Both layers."""
+    """Corrects the moves of a warp, in both layers, so that the lips go where they were tracked."""
 
     def __init__(self, anatomy: Anatomy, lips: LipTracks, targets: Floats) -> None:
-        """`targets` (t, 2): where the moves are wanted, IOD."""
+        """`targets` (t, 2): points at which moves are computed, IOD."""
         line = anatomy.lip_line[:: (len(anatomy.lip_line) - 1) // 10]
         still = anatomy.points[np.concatenate([CHEEKS, CHIN_PAD, JAW, FIXED_POINTS])]
         still = np.concatenate([still, border_points(anatomy)])
@@ -52,12 +52,12 @@ class LipMoves:
             self._spread.append(thin_plate_matrix(known, targets, STIFFNESS)[:, : len(nodes)])
 
     def spread(self, layer: int, frame: int, warp: Floats) -> Floats:
-        """(t, 2) what to add to the moves of a warp, which are `warp` (k, 2) at the nodes."""
+        """(t, 2) correction of the moves of a warp, which are `warp` (k, 2) at the nodes."""
         return np.asarray(self._spread[layer] @ (self._moves[layer][frame] - warp))
 
 
 def openness(lips: LipTracks) -> Floats:
-    """(n,) 0 for lips as close as in the avatar's frames … 1 for open ones."""
+    """(n,) 0 for lips as close together as in the avatar's frames … 1 for open ones."""
     gap = (lips.filmed[:, LOWER_INNER] - lips.filmed[:, UPPER_INNER])[:, MIDDLE, 1].mean(axis=1)
     closed = (lips.closed[LOWER_INNER] - lips.closed[UPPER_INNER])[MIDDLE, 1].mean()
     return smoothstep((gap - closed) / OPENING_IOD)

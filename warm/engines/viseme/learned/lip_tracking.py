@@ -1,6 +1,6 @@
 """Lips of the footage, as the attention mesh sees them.
 
-The plain mesh, which preparation tracks the face with, takes teeth for closed lips.
+The plain mesh, with which preparation tracks the face, mistakes teeth for closed lips.
 """
 
 from dataclasses import dataclass

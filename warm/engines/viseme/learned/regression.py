@@ -15,7 +15,7 @@ MIN_POSE_SD_DEG = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """Similarity of two inputs: a Gaussian for what is near, a plane for the trend beyond."""
+    """Similarity of two inputs: a Gaussian for nearby inputs, a plane for the trend beyond."""
 
     width: float
     """Standard deviation of the Gaussian, scaled inputs."""

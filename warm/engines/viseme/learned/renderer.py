@@ -28,7 +28,7 @@ from warm.engines.viseme.mouth import DrawnMouth, Mouth, MouthData, remap
 from warm.engines.viseme.warp import STRIDE, BackwardWarp, PixelRect
 
 SEAM_PX, SEAM_GAP_PX = 0.7, 3.0
-"""How far the inside covers the lips, and the gap from which on it does."""
+"""Width by which the inside covers the lips, and the gap from which it has this width."""
 REACH_IOD = 0.34
 """A lip moves at most this far from its closed position."""
 
@@ -138,7 +138,7 @@ class LearnedMouth(Mouth):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
-    """Where and in which light the mouth is drawn."""
+    """Position and light of the drawn mouth."""
 
     rect: PixelRect
     to_frame: Floats

@@ -92,7 +92,7 @@ class ShapeModel:
         """(1 + k,) weights for scaled inputs (6,) and numbers (4,).
 
         The regression smooths, so its gap and width are not quite those of the numbers. The
-        difference goes to the modes in proportion to how much they usually change.
+        difference is distributed over the modes in proportion to their usual changes.
         """
         modes = self.regression.predict(inputs)
         missing = edge_terms(numbers) @ self.edges - self.mean - modes @ self.slopes

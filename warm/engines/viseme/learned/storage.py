@@ -15,7 +15,7 @@ from warm.installation import own_command
 T = TypeVar("T")
 PREFIX = "viseme_learned_"
 VERSION = 1
-"""Raised when the arrays change their meaning."""
+"""Incremented when the meaning of the arrays changes."""
 VERSION_ARRAY = PREFIX + "version"
 HALF = frozenset({"shape_grid", "lips_coarse", "inside_coarse"})
 """Arrays that are stored with 16 bits."""
@@ -73,7 +73,7 @@ def stored(name: str, avatar: Avatar) -> NDArray[Any]:
 
 
 def outdated(avatar: Avatar, fault: str) -> AvatarOutdated:
-    """Return the error of an avatar that another version of the engine prepared."""
+    """Return the error for an avatar that another version of the engine prepared."""
     words = ("prepare", "PHOTO_OR_VIDEO", "--avatar-id", avatar.id, "--force")
     return AvatarOutdated(
         f"The avatar {avatar.id!r} was prepared for another version of the engine: {fault}. "

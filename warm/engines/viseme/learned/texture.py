@@ -72,7 +72,7 @@ def coarsened(picture: Floats32, scale: float) -> Floats32:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Texture:
-    """Draws what `learn_texture` learned."""
+    """Draws a texture that `learn_texture` learned."""
 
     atlas: Atlas
     coarse: Floats32

@@ -1,6 +1,6 @@
 """The network of the recogniser: dilated convolutions over mel spectra, in NumPy.
 
-`python -m bench.recogniser.train` makes the weights; docs/lips-from-sound.md describes how. A value
+`python -m bench.recogniser.train` trains the weights, see docs/lips-from-sound.md. A value
 depends on REACH points (150 ms) of sound before and after it.
 """
 

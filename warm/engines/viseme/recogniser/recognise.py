@@ -27,7 +27,7 @@ BOUNDARY_POINTS = 0.4
 """Distance of a boundary from the first point after it. Half a point would let the middle of a
 sound fall between two frames, where rounding decides."""
 STEADY_DB = 0.5
-"""Standard deviation of the level within STEADY_S on both sides, below which a sound is no speech:
+"""Standard deviation of the level within STEADY_S on both sides, below which a sound is not speech:
 a hum, a tone, a fan. Sustained vowels vary more."""
 STEADY_S = 0.4
 _IMPOSSIBLE = 30.0
