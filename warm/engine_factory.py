@@ -29,7 +29,7 @@ def make_engine(settings: Settings) -> Engine:
 
 
 def engine_recipe(settings: Settings) -> tuple[tuple[str, str | int], ...]:
-    """Return everything besides `PreparationSettings` that the engine's prepared data depends on.
+    """Return everything except `PreparationSettings` that the engine's prepared data depends on.
 
     Raises WeightsError if files of the engine are missing.
     """

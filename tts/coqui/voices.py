@@ -59,7 +59,7 @@ class Aligner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What is known of a model once it is loaded."""
+    """Properties of a loaded model."""
 
     speakers: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class SymbolKind(Enum):
-    """What happens to the time of a symbol."""
+    """Treatment of the time of a symbol."""
 
     SOUND = "sound"
     """It is a phoneme."""

@@ -26,7 +26,7 @@ class PiperSymbols:
     ids: tuple[int, ...]
     """Numbers of all symbols, with a pad after each but the last."""
     counts: tuple[int, ...]
-    """How many of `ids` each symbol has, without pads."""
+    """Number of `ids` of each symbol, without pads."""
 
     @property
     def has_sound(self) -> bool:

@@ -111,11 +111,11 @@ def choose_windows(
 
 def ranked(prosody: Prosody, rng: np.random.Generator) -> list[Accent]:
     """Return the accents that may get a nod, the strongest first, with a random part."""
-    lucky = [
+    scored = [
         (accent.strength + RANDOM_STRENGTH * float(rng.standard_normal()), accent)
         for accent in prosody.accents
     ]
-    strong = [pair for pair in lucky if pair[0] >= WEAKEST]
+    strong = [pair for pair in scored if pair[0] >= WEAKEST]
     return [accent for _, accent in sorted(strong, key=lambda pair: -pair[0])]
 
 

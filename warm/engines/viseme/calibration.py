@@ -26,7 +26,7 @@ LEVELS = 33
 SAMPLED_FRAMES = 3
 """Frames of the loop that are measured at each opening."""
 MAX_DISAGREEMENT = 1.6
-"""Largest factor between a reading and the gap of the drawn lips that is believed."""
+"""Largest factor between a reading and the gap of the drawn lips that counts as plausible."""
 READING_WEIGHT = 0.85
 """Weight of a reading against the gap of the drawn lips, both as logarithms."""
 READ_SLOPE, LEAST_SCALE = 1.04, 0.85
@@ -127,7 +127,7 @@ def frame_gains(
     half = shape_of(OpeningKind.WIDE, 0.5)
     drawn = np.array([drawn_gap(mouth, landmarks, int(f), half) for f in frames])
     read = np.array([read_gap(mouth, landmarks, int(f), half, ruler) for f in frames])
-    gaps = np.interp(np.arange(len(landmarks)), frames, believed_gaps(drawn, read))
+    gaps = np.interp(np.arange(len(landmarks)), frames, plausible_gaps(drawn, read))
     steady = smooth_along_loop(gaps, loop, GAIN_SMOOTH_FRAMES)
     least, most = GAIN_RANGE
     return np.clip(np.median(steady) / np.maximum(steady, 1e-6), least, most).astype(np.float32)
@@ -182,7 +182,7 @@ def apparent_gaps(drawn: Floats, read: Floats) -> Floats:
     nominal = DRAWN_OPENINGS * FULL_GAP_IOD
     low, high = (factor * nominal for factor in NOMINAL_RANGE)
     known = np.clip(np.where(np.isfinite(drawn), drawn, nominal), low, high)
-    apparent = believed_gaps(known, read - read[0])
+    apparent = plausible_gaps(known, read - read[0])
     apparent[0] = 0.0
     for k in range(1, len(nominal)):
         least = LEAST_SLOPE * (nominal[k] - nominal[k - 1])
@@ -190,7 +190,7 @@ def apparent_gaps(drawn: Floats, read: Floats) -> Floats:
     return apparent
 
 
-def believed_gaps(drawn: Floats, read: Floats) -> Floats:
+def plausible_gaps(drawn: Floats, read: Floats) -> Floats:
     """Return drawn gaps, corrected by the mesh's readings within the limits of plausibility."""
     known = np.maximum(drawn, 1e-6)
     ratio = np.clip(read / known, 1 / MAX_DISAGREEMENT, MAX_DISAGREEMENT)

@@ -121,12 +121,12 @@ def fitted(row: "TeethRow", own: OwnTeeth, canvas: Canvas) -> tuple["TeethRow", 
     if own.is_edge_hidden:
         offset = max(offset, 0.0)
     low, high = (limit * canvas.scale for limit in OWN_EDGE_IOD)
-    believed = min(max(offset, low), high)
-    own = own.lowered(believed - offset)
-    edge = edge + tilt * across + believed
+    shown = min(max(offset, low), high)
+    own = own.lowered(shown - offset)
+    edge = edge + tilt * across + shown
     play = EDGE_PLAY_IOD * canvas.scale
     own = replace(own, bottom=np.clip(own.bottom, edge - play, edge + play))
-    fine = np.repeat(tilt * across + believed, OVERSAMPLE) / canvas.scale
+    fine = np.repeat(tilt * across + shown, OVERSAMPLE) / canvas.scale
     return row.lowered(fine), own
 
 

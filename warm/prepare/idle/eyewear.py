@@ -101,8 +101,8 @@ def line_darkness(eye: EyeRegion, along: Floats, down: Floats) -> NDArray[np.flo
     darkness = np.zeros_like(seen)
     for reach in HALF_WIDTHS:
         padded = np.pad(seen, ((reach, reach), (0, 0)), mode="edge")
-        beside = np.maximum(np.minimum(padded[: -2 * reach], padded[2 * reach :]), 20)
-        darkness = np.maximum(darkness, (beside - seen) / beside)
+        around = np.maximum(np.minimum(padded[: -2 * reach], padded[2 * reach :]), 20)
+        darkness = np.maximum(darkness, (around - seen) / around)
     return np.minimum(darkness, MAX_DARKNESS)
 
 

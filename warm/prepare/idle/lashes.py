@@ -26,9 +26,9 @@ LENGTH = 0.9
 """Length of the lashes seen from the front, relative to that in the open eye."""
 OUTER_END, INNER_END = (-0.14, 0.2), (1.12, 0.14)
 """Where lashes begin and end along the eye, and the lengths in which they do."""
-THICKET, HAIRS = (0.02, 0.08), (0.08, 0.08)
+ROOT_HAIRS, HAIRS = (0.02, 0.08), (0.08, 0.08)
 """Heights at which the dark of the roots and single hairs begin to fade, and in which they do."""
-THICKET_SHARE, HAIR_CONTRAST, HAIR_SIGMA = 0.8, 2.5, 0.05
+ROOT_HAIRS_SHARE, HAIR_CONTRAST, HAIR_SIGMA = 0.8, 2.5, 0.05
 APPEAR = (0.15, 0.75)
 """Closure at which turned-down lashes begin to show, and further closure until they are whole."""
 
@@ -53,10 +53,10 @@ class Lashes:
         below = self._eye.down - edge
         hanging = np.maximum(below, 0) / LENGTH
         own = self._eye.sample(self._own, self._eye.along, self._eye.upper - hanging)
-        thicket = own[..., 0] * (1 - ramp(below - THICKET[0], THICKET[1]))
-        thicket *= THICKET_SHARE / (1 - self._share)
+        at_roots = own[..., 0] * (1 - ramp(below - ROOT_HAIRS[0], ROOT_HAIRS[1]))
+        at_roots *= ROOT_HAIRS_SHARE / (1 - self._share)
         hairs = HAIR_CONTRAST * own[..., 1] * (1 - ramp(below - HAIRS[0], HAIRS[1]))
-        hanging_share = np.clip(np.maximum(thicket, hairs), 0, 1) * ramp(below + 0.01, 0.02)
+        hanging_share = np.clip(np.maximum(at_roots, hairs), 0, 1) * ramp(below + 0.01, 0.02)
         shown = smoothstep(np.asarray((closure - APPEAR[0]) / APPEAR[1]))
         return np.asarray(np.maximum(self._line(below), hanging_share) * self._along * shown)
 

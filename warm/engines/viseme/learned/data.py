@@ -66,7 +66,7 @@ class DriveData:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LearnedData:
-    """Everything that drawing a learned mouth needs besides the painted mouth's arrays.
+    """Everything that drawing a learned mouth needs in addition to the painted mouth's arrays.
 
     n: frames of the avatar.
     """
