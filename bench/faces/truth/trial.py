@@ -76,9 +76,6 @@ def open_trial(video: Path, hold_out: Callable[[int], NDArray[np.bool_]]) -> Ite
         ruler = AttentionMesh(FACE_MODELS)
         # The plain mesh takes teeth for closed lips.
         true = replace(filmed, landmarks=refined(filmed.frames, filmed.landmarks, ruler))
-        ruler = AttentionMesh(FACE_MODELS)
-        # The plain mesh takes teeth for closed lips.
-        true = replace(filmed, landmarks=refined(filmed.frames, filmed.landmarks, ruler))
         data = prepare_mouth(build, ruler, "painted").data
         renderers: dict[str, Renderer] = {"painted": PaintedByNumbers(data, build, ruler)}
         reason = ""
