@@ -11,10 +11,10 @@ from typing import Literal, get_args
 from session.film import SAMPLE_RATE_HZ
 from stabilizers.settings import TrackSettings
 
-ENGINES = {"viseme": 14, "musetalk": 1}
+ENGINES = {"viseme": 15, "musetalk": 1}
 """Every engine, with the version of its prepared data: a higher one makes avatars outdated."""
 
-RECIPE = 13
+RECIPE = 14
 """Version of preparation: increased when the same source and settings give a different result."""
 Teeth = Literal["close", "keep"]
 """Treatment of a photo with parted lips: closed lips, or its own teeth at rest and in speech."""

@@ -67,7 +67,9 @@ def measure_video(
     )
     gaps = lip_gap(points)
     closed = np.flatnonzero(gaps < max(CLOSED_GAP_IOD, np.quantile(gaps, LEAST_CLOSED_SHARE)))
-    detail = float(np.median([lip_detail(frames[i], points[i]) for i in closed]))
+    # The lips' outline is the avatar's: the mesh sees a gap between many closed lips, and the line
+    # between them would not count, as it does in the avatar's frames.
+    detail = float(np.median([lip_detail(frames[i], avatar.landmarks[i]) for i in closed]))
     widest = int(gaps.argmax())
     small = np.stack([thumbnail(frame) for frame in frames])
     return SourceFace(True, frames[widest], points[widest], gaps, small, detail)

@@ -35,6 +35,8 @@ NOMINAL_RANGE = (0.5, 1.6)
 """Limits of a drawn gap, relative to OPEN * FULL_GAP_IOD."""
 LEAST_SLOPE = 0.4
 """Least slope of the apparent gap over the nominal one."""
+LAST_SLOPE = 0.25
+"""Slope of a limited table at OPEN = 1, relative to that of the table."""
 MIDDLE_FROM = 0.3
 """The middle of the lips begins at this share of their width."""
 GAIN_STEP, GAIN_SMOOTH_FRAMES = 8, 3.0
@@ -108,12 +110,16 @@ def calibrate_kind(
     return table_of(np.median(drawn, axis=1), np.median(read, axis=1))
 
 
-def rescaled(tables: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
-    """Return tables by which OPEN = 1 measures `scale` times as much; they continue linearly."""
-    at = scale * np.linspace(0, LEVELS - 1, LEVELS)
-    low = np.minimum(at.astype(int), LEVELS - 2)
-    rows = tables[:, low] + (at - low) * (tables[:, low + 1] - tables[:, low])
-    return np.asarray(rows, np.float32)
+def limited(tables: NDArray[np.float32], widest: float) -> NDArray[np.float32]:
+    """Return tables by which OPEN = 1 looks like `widest`, at most 1: narrower mouths stay.
+
+    Above a knee, the mouth opens ever more slowly, at OPEN = 1 by LAST_SLOPE of what is asked.
+    """
+    levels = np.linspace(0, 1, LEVELS)
+    missing = max(1 - widest, 1e-6)
+    bend = min(2 * missing / (1 - LAST_SLOPE), 1.0)
+    shown = levels - missing * (np.maximum(levels - (1 - bend), 0) / bend) ** 2
+    return np.stack([np.interp(shown, levels, table) for table in tables]).astype(np.float32)
 
 
 def frame_gains(

@@ -16,7 +16,7 @@ from warm.engines.viseme.calibration import (
     calibrate,
     frame_gains,
     identity_tables,
-    rescaled,
+    limited,
 )
 from warm.engines.viseme.displacement_fields import Region, build_displacement_fields
 from warm.engines.viseme.face_light import FaceLight
@@ -97,7 +97,7 @@ def calibrated(prepared: PreparedMouth, build: AvatarBuild, ruler: FaceRuler) ->
     """Return the mouth with its tables and gains."""
     tables = calibrate(prepared.mouth(build.frames), build.landmarks, ruler)
     if prepared.learned is not None:
-        tables = rescaled(tables, float(prepared.learned.drive.full_gap) / FULL_GAP_IOD)
+        tables = limited(tables, float(prepared.learned.drive.full_gap) / FULL_GAP_IOD)
     prepared = replace(prepared, data=replace(prepared.data, calibration=tables))
     gains = frame_gains(prepared.mouth(build.frames), build.landmarks, ruler, build.loop)
     return replace(prepared, data=replace(prepared.data, gains=gains))

@@ -3,10 +3,12 @@
 It lies in the layout of the resting face. Its light, the low spatial frequencies, is a mean of
 several closed frames, weighted by nearness in pose, so that it follows the head without a switch.
 Its details, the high ones, are those of the sharpest closed frame: a mean would lose hairs,
-wrinkles and the line between the lips.
+wrinkles and the line between the lips. They are toned down where they exceed those of most frames
+in focus.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -42,6 +44,12 @@ LINE_PERCENTILE = 30
 """The contrast of a line is that of its weaker parts: gaps and teeth have dark parts only."""
 CLEAR_CONTRAST = 0.15
 """Contrast of a line that is clearly seen; more of it hardly makes a frame better."""
+BAND_SIGMAS_IOD = (0.02, 0.045)
+"""Standard deviations of the low-pass filters that divide the details into two bands."""
+ENERGY_SIGMA_IOD = 0.05
+"""Reach of the mean of the details' energy."""
+IN_FOCUS = 0.75
+"""A frame with this share of the sharpest one's fine details is in focus as well."""
 FINE_SIGMA_IOD, MAX_FOCUS = 0.02, 1.5
 """Standard deviation of the low-pass filter that leaves fine details; a frame with this many times
 the usual details is in focus, one with more is noisy."""
@@ -126,7 +134,9 @@ class RestingLips:
         picture = self._sheet.moved(picture, offset * self._sheet.iod_px / coarse.iod_px)
         if gap > NEVER_CLOSED_IOD:
             picture = with_painted_line(picture, face.layout, gap, self._sheet)
-        self._details = (picture + LIGHT_FLOOR) / self._enlarged(self._sheet.light(picture))
+        details = (picture + LIGHT_FLOOR) / self._enlarged(self._sheet.light(picture))
+        usual = usual_energy(in_focus(shown, sharpest, coarse), coarse)
+        self._details = toned_down(details, self._sheet, usual)
 
     def picture(self, i: int, to_frame: NDArray[np.float64], box: Box) -> Picture:
         """Return the lips, (h, w, 3), at a box of frame `i`; to_frame: (2, 3) from the layout."""
@@ -142,6 +152,49 @@ class RestingLips:
     def _enlarged(self, light: Picture) -> Picture:
         """Return a light at the pixels of the details."""
         return np.asarray(cv2.resize(light, self._sheet.box[2:], interpolation=cv2.INTER_CUBIC))
+
+
+def in_focus(pictures: Picture, sharpest: int, sheet: Sheet) -> Picture:
+    """Return those of the (k, h, w, 3) pictures that are about as much in focus as the sharpest."""
+    details = np.array([fine_detail(picture, sheet) for picture in pictures])
+    return np.asarray(pictures[details >= IN_FOCUS * details[sharpest]])
+
+
+def usual_energy(pictures: Picture, sheet: Sheet) -> list[Picture]:
+    """Return for each band the usual local energy (h, w) of (k, h, w, 3) pictures."""
+    size = sheet.box[2:]
+    energies = []
+    for picture in pictures:
+        light = cv2.resize(sheet.light(picture), size, interpolation=cv2.INTER_CUBIC)
+        details = (picture + LIGHT_FLOOR) / light
+        energies.append([local_energy(band, sheet) for band in bands_of(details, sheet)])
+    bands = zip(*energies, strict=True)
+    return [np.asarray(np.median(band, axis=0), np.float32) for band in bands]
+
+
+def toned_down(details: Picture, sheet: Sheet, usual: Sequence[Picture]) -> Picture:
+    """Return details (h, w, 3) with no more energy around any pixel than is usual there.
+
+    The sharpest frame may have a line between the lips that is much darker than in others.
+    """
+    for band, most in zip(bands_of(details, sheet), usual, strict=True):
+        limit = cv2.resize(most, sheet.box[2:], interpolation=cv2.INTER_LINEAR)
+        gain = np.minimum(np.sqrt(limit / np.maximum(local_energy(band, sheet), 1e-9)), 1)
+        details = details - band * (1 - gain)[..., None]
+    return np.asarray(details, np.float32)
+
+
+def bands_of(details: Picture, sheet: Sheet) -> list[Picture]:
+    """Return the bands of details (h, w, 3), the finest first; coarser structure is left out."""
+    sigmas = [sigma * sheet.iod_px for sigma in BAND_SIGMAS_IOD]
+    blurred = [np.asarray(cv2.GaussianBlur(details, (0, 0), s), np.float32) for s in sigmas]
+    return [np.asarray(fine - coarse) for fine, coarse in pairwise([details, *blurred])]
+
+
+def local_energy(band: Picture, sheet: Sheet) -> Picture:
+    """Return (h, w) the mean square of a band around each pixel."""
+    square = (band**2).mean(axis=-1)
+    return np.asarray(cv2.GaussianBlur(square, (0, 0), ENERGY_SIGMA_IOD * sheet.iod_px))
 
 
 def closed_pictures(

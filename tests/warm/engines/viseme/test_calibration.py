@@ -15,6 +15,8 @@ from warm.engines.viseme.calibration import (
     OpeningKind,
     calibrate,
     frame_gains,
+    identity_tables,
+    limited,
     table_of,
 )
 from warm.engines.viseme.shape import FULL_GAP_IOD, Shape
@@ -50,6 +52,15 @@ def test_a_reading_is_believed_up_to_a_limit() -> None:
     middle = LEVELS // 2
     assert 0.65 < blind[middle] < 0.8
     assert 0.25 < exaggerating[middle] < 0.4
+
+
+@pytest.mark.parametrize("widest", [0.67, 0.8, 0.95])
+def test_a_person_who_opens_less_than_asked_limits_the_widest_openings_only(widest: float) -> None:
+    (table, *_), asked = limited(identity_tables(), widest), np.linspace(0, 1, LEVELS)
+    assert table[-1] == pytest.approx(widest, abs=1e-3)
+    assert (table <= asked + 1e-6).all() and (np.diff(table) > 0.1 / LEVELS).all()
+    assert table[3] == pytest.approx(asked[3], abs=0.01)
+    assert np.allclose(limited(identity_tables(), 1.0), identity_tables(), atol=1e-4)
 
 
 @given(drawn=ANY_GAPS, read=ANY_GAPS)

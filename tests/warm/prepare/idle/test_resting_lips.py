@@ -15,7 +15,13 @@ from warm.face.mesh import FaceMesh
 from warm.prepare.idle.close_video import MouthCloser, area_amounts, blend_lips
 from warm.prepare.idle.closing_warp import rows_of_both
 from warm.prepare.idle.lower_face import INNER_LOWER, INNER_UPPER, LIPS
-from warm.prepare.idle.resting_lips import Sheet, line_contrast, with_painted_line
+from warm.prepare.idle.resting_lips import (
+    Sheet,
+    line_contrast,
+    toned_down,
+    usual_energy,
+    with_painted_line,
+)
 from warm.prepare.run import FACE_MODELS
 from warm.prepare.source import CROP
 
@@ -85,6 +91,22 @@ def test_a_thin_dark_line_is_sharper_than_a_gap_teeth_or_no_line() -> None:
     }
     assert contrast["line"] > 0.2
     assert max(contrast["gap"], contrast["teeth"], contrast["none"]) < 0.3 * contrast["line"]
+
+
+def test_a_line_that_is_darker_than_in_most_frames_is_toned_down_and_nothing_else() -> None:
+    picture = swaying(1, height=480)[0]
+    layout = FaceFinder(FACE_MODELS).find(picture)[0].mesh.points[:, :2].astype(np.float64)
+    sheet = Sheet(layout, 1.2)
+    dark = line_picture(layout, sheet, "line")
+    noise = np.random.default_rng(3).normal(0, 4, dark.shape).astype(np.float32)
+    usual = np.asarray(120 + 0.4 * (dark - 120), np.float32)
+    energy = usual_energy(np.stack([dark + noise, *[usual + noise] * 6]), sheet)
+    kept, softer = (toned_down((p + noise) / 120, sheet, energy) * 120 for p in (usual, dark))
+    wanted = line_contrast(usual + noise, layout, sheet)
+    assert line_contrast(kept, layout, sheet) == pytest.approx(wanted, rel=0.1)
+    assert wanted * 0.75 < line_contrast(softer, layout, sheet) < wanted * 1.3
+    away = np.s_[:10]
+    assert softer[away].std() == pytest.approx((dark + noise)[away].std(), rel=0.1)
 
 
 def test_teeth_are_replaced_by_a_dark_line_if_no_frame_shows_closed_lips() -> None:

@@ -18,8 +18,9 @@ from warm.engines.viseme.shape import FULL_GAP_IOD
 
 WIDEST_PERCENTILE, WIDEST_OPEN = 95.0, 0.9
 """The gap at this percentile of the footage is drawn at this OPEN."""
-FULL_GAP_RANGE_IOD = (0.18, 0.32)
-"""Range of the gap at OPEN = 1: outside it, speech would be hard to lip-read."""
+FULL_GAP_RANGE_IOD = (0.18, FULL_GAP_IOD)
+"""Range of the gap at OPEN = 1: never more than is asked; with less, speech would be hard to
+lip-read."""
 FADE_OPEN = 0.12
 """Up to this opening, the mouth fades from the avatar's closed lips to the learned ones."""
 NEAREST = 6

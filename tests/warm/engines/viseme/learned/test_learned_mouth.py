@@ -74,7 +74,7 @@ def test_an_open_mouth_shows_the_persons_own_teeth(
     talking: TalkingPortrait, mouth: LearnedMouth
 ) -> None:
     painted = Mouth(talking.painted, talking.build.frames)
-    for opening in (0.7, 1.0):
+    for opening in (0.85, 1.0):
         assert green(mouth.draw(3, mouth_shape(open=opening))) > 15
         assert green(painted.draw(3, mouth_shape(open=opening))) == 0
 
