@@ -34,6 +34,9 @@ BLUR_IOD = 0.008
 BRIGHT_SHARE, DIMMEST = 0.54, 0.50
 """Brightness of a tooth's pixel relative to the brightest ones, and of these relative to the teeth
 that the face's light suggests."""
+LEAST_LIGHT = 0.88
+"""Luma of teeth that are used, relative to what the face's light suggests: the mouth that they are
+painted into adds the shade of its own lips."""
 BRIGHT_PERCENTILE = 90.0
 REDNESS_SHARE = 0.45
 """A tooth is redder than expected by less than this share of the difference to the tongue."""
@@ -79,6 +82,20 @@ class OwnTeeth:
             top=self.top + shift_px,
             bottom=self.bottom + shift_px,
         )
+
+    def lit(self, expected: MouthColours) -> "OwnTeeth":
+        """The same teeth in the light on the face.
+
+        Teeth in the shade of the lips are lit by what the lips reflect: the dimmer they are, the
+        less of their tint is their own.
+        """
+        seen, suggested = np.maximum(self.typical, 1.0), np.maximum(expected.teeth, 1.0)
+        light = float(luma(seen) / luma(suggested))
+        reflected = np.clip((1 - light) / (1 - DIMMEST), 0.0, 1.0)
+        tint = (suggested / luma(suggested)) ** reflected * (seen / luma(seen)) ** (1 - reflected)
+        level = max(light, LEAST_LIGHT) * luma(suggested)
+        gain = tint / luma(tint) * level / seen
+        return replace(self, colour=np.minimum(self.colour * gain, 255).astype(np.float32))
 
     def extended(self) -> Floats:
         """(h, w, 3) BGR with the colours of each column's ends above and below them."""

@@ -33,6 +33,7 @@ from warm.engines.viseme.mouth import Mouth, MouthData
 from warm.engines.viseme.mouth_colours import MouthColours
 from warm.engines.viseme.own_colours import own_colours
 from warm.engines.viseme.own_teeth import OwnTeeth, find_own_teeth, photo_to_texture
+from warm.engines.viseme.own_teeth_gate import TeethEvidence, lip_colours, teeth_note
 from warm.engines.viseme.shape import FULL_GAP_IOD
 from warm.engines.viseme.silhouette import patch_masks
 from warm.installation import own_command
@@ -89,7 +90,8 @@ def prepare_mouth(build: AvatarBuild, ruler: FaceRuler, choice: MouthChoice) -> 
     if build.teeth_kept:
         data = replace(data, upper_teeth=transparent(data.upper_teeth))
     elif build.shown is not None:
-        data = with_own_teeth(data, anatomy, build, build.shown, ruler)
+        data, note = with_own_teeth(data, anatomy, build, build.shown, ruler)
+        report = replace(report, reason=f"{report.reason} {note}".strip())
     return calibrated(PreparedMouth(data, learned, report), build, ruler)
 
 
@@ -152,17 +154,24 @@ def with_own_colours(
 
 def with_own_teeth(
     data: MouthData, anatomy: Anatomy, build: AvatarBuild, shown: ShownMouth, ruler: FaceRuler
-) -> MouthData:
-    """Return the mouth with the upper teeth that the photo shows, if it shows enough of them."""
+) -> tuple[MouthData, str]:
+    """Return the mouth with the upper teeth that the photo shows, if they are good enough.
+
+    The second value is a sentence about them for the avatar's report, or empty.
+    """
     frame, scale = build.frames[0], float(data.scale)
     colours = MouthColours.of(anatomy, frame, FaceLight.of(anatomy, frame))
     refined = ruler.track(shown.picture, shown.landmarks).points
     to_texture = photo_to_texture(shown, build.landmarks[0], anatomy, scale)
     own = find_own_teeth(shown.picture, refined, to_texture, colours, scale)
     if own is None:
-        return data
-    interior = paint_interior(anatomy, frame, own=own)
-    return replace(data, **{name: getattr(interior, name) for name in TEXTURES})
+        return data, teeth_note(None, "")
+    evidence = TeethEvidence.of(own, lip_colours(shown.picture, refined), colours, scale)
+    note = teeth_note(own, evidence.objection)
+    if evidence.objection:
+        return data, note
+    interior = paint_interior(anatomy, frame, own=own.lit(colours))
+    return replace(data, **{name: getattr(interior, name) for name in TEXTURES}), note
 
 
 def paint_interior(

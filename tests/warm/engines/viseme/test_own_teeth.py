@@ -14,7 +14,8 @@ from warm.engines.viseme.face_light import FaceLight
 from warm.engines.viseme.interior_textures import InteriorTextures
 from warm.engines.viseme.mouth import Mouth, MouthData
 from warm.engines.viseme.mouth_colours import MouthColours
-from warm.engines.viseme.own_teeth import OwnTeeth, find_own_teeth
+from warm.engines.viseme.own_teeth import LEAST_LIGHT, OwnTeeth, find_own_teeth, redness
+from warm.engines.viseme.picture_tone import luma
 from warm.engines.viseme.preparation import uncalibrated_mouth, with_own_teeth
 from warm.engines.viseme.texture_canvas import texture_size
 from warm.face.attention_mesh import AttentionMesh
@@ -121,6 +122,20 @@ def test_a_gap_between_the_own_teeth_is_painted_without_a_hole() -> None:
     assert 0.6 * beside < gap < 0.95 * beside
 
 
+def test_shaded_teeth_get_the_light_on_the_face_and_lose_the_tint_of_the_lips() -> None:
+    own = found(smile((LIP_TOP, EDGE, (90, 105, 145))))
+    assert own is not None
+    lit, teeth = own.lit(EXPECTED), EXPECTED.teeth
+    assert luma(lit.typical) == pytest.approx(LEAST_LIGHT * luma(teeth), rel=0.02)
+    assert redness(teeth) < redness(lit.typical) < redness(own.typical)
+
+
+def test_lit_teeth_keep_their_own_colour() -> None:
+    own = found(smile((LIP_TOP, EDGE, (130, 185, 210))))
+    assert own is not None
+    assert own.lit(EXPECTED).typical == pytest.approx(own.typical, abs=2)
+
+
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[AvatarBuild, Anatomy, MouthData]:
     build = build_portrait(tmp_path_factory.mktemp("teeth"), portrait())
@@ -137,7 +152,8 @@ def test_the_mouth_takes_the_colour_of_teeth_that_a_photo_shows(
     smiling = Mouth(replace(data, upper_teeth=yellow), build.frames)
     photo = smiling.draw_in_frame(0, mouth_shape(open=0.6, wide=0.8))
     shown = ShownMouth(photo, build.landmarks[0])
-    own = with_own_teeth(data, anatomy, build, shown, AttentionMesh(MODELS))
+    own, note = with_own_teeth(data, anatomy, build, shown, AttentionMesh(MODELS))
+    assert note == "The upper teeth look like those in the photo."
     solid = data.upper_teeth[..., 3] > 0.9
     before, after = (each.upper_teeth[solid].mean(axis=0) for each in (data, own))
     assert after[0] / after[2] < 0.8 * before[0] / before[2]
@@ -146,4 +162,6 @@ def test_the_mouth_takes_the_colour_of_teeth_that_a_photo_shows(
 def test_closed_lips_show_no_own_teeth(plain: tuple[AvatarBuild, Anatomy, MouthData]) -> None:
     build, anatomy, data = plain
     shown = ShownMouth(build.frames[0], build.landmarks[0])
-    assert with_own_teeth(data, anatomy, build, shown, AttentionMesh(MODELS)) is data
+    painted, note = with_own_teeth(data, anatomy, build, shown, AttentionMesh(MODELS))
+    assert painted is data
+    assert not note
