@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from session.film import SAMPLE_RATE_HZ
 from stabilizers.settings import TrackSettings
 
-ENGINES = {"viseme": 16, "musetalk": 1}
+ENGINES = {"viseme": 17, "musetalk": 1}
 """Every engine, with the version of its prepared data: a higher one makes avatars outdated."""
 
 RECIPE = 14

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from warm.engines.viseme.anatomy import Floats
 from warm.engines.viseme.mouth_colours import MouthColours
 from warm.engines.viseme.own_teeth import OwnTeeth
 from warm.engines.viseme.own_teeth_gate import TeethEvidence, teeth_note
@@ -37,12 +38,12 @@ def row(width: int = 48, colour: tuple[int, int, int] = (120, 138, 165)) -> OwnT
 def evidence(own: OwnTeeth, exposure: float = 1.0, *, coloured: bool = True) -> TeethEvidence:
     """Evidence in a picture of another exposure, or in one without colour."""
 
-    def pictured(colours: np.ndarray) -> np.ndarray:
+    def pictured(colours: Floats) -> Floats:
         grey = colours @ [0.114, 0.587, 0.299]
         shown = colours if coloured else np.repeat(grey[..., None], 3, axis=-1)
         return np.asarray(exposure * shown)
 
-    own = replace(own, colour=pictured(own.colour.astype(float)).astype(np.float32))
+    own = replace(own, colour=pictured(own.colour.astype(np.float64)).astype(np.float32))
     expected = replace(EXPECTED, teeth=pictured(EXPECTED.teeth))
     return TeethEvidence.of(own, pictured(LIPS), expected, SCALE)
 
