@@ -36,7 +36,7 @@ NOMINAL_RANGE = (0.5, 1.6)
 LEAST_SLOPE = 0.4
 """Least slope of the apparent gap over the nominal one."""
 LAST_SLOPE = 0.25
-"""Slope of a limited table at OPEN = 1, relative to that of the table."""
+"""Slope of a limited table at OPEN = 1, relative to the unlimited one."""
 MIDDLE_FROM = 0.3
 """The middle of the lips begins at this share of their width."""
 GAIN_STEP, GAIN_SMOOTH_FRAMES = 8, 3.0
@@ -112,9 +112,9 @@ def calibrate_kind(
 
 
 def limited(tables: NDArray[np.float32], widest: float) -> NDArray[np.float32]:
-    """Return tables by which OPEN = 1 looks like `widest`, at most 1: narrower mouths stay.
+    """Return tables that draw OPEN = 1 like `widest`, at most 1; small openings are unchanged.
 
-    Above a knee, the mouth opens ever more slowly, at OPEN = 1 by LAST_SLOPE of what is asked.
+    Above a knee the slope decreases, down to LAST_SLOPE of the original one at OPEN = 1.
     """
     levels = np.linspace(0, 1, LEVELS)
     missing = max(1 - widest, 1e-6)

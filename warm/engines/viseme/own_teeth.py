@@ -86,7 +86,7 @@ class OwnTeeth:
     def lit(self, expected: MouthColours) -> "OwnTeeth":
         """The same teeth in the light on the face.
 
-        Teeth in the shade of the lips are lit by what the lips reflect: the dimmer they are, the
+        Teeth in the shade of the lips are lit by light from the lips: the dimmer they are, the
         less of their tint is their own.
         """
         seen, suggested = np.maximum(self.typical, 1.0), np.maximum(expected.teeth, 1.0)

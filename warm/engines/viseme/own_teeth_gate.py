@@ -1,7 +1,7 @@
 """Gate for the upper teeth of a photo: painted teeth look better than bad own ones.
 
-`own_teeth` may find a lip, or two teeth in its shade. Its find is used only if it certainly is a
-row of teeth, by measures that leave a margin.
+`own_teeth` may find a lip, or two teeth in its shade. Its result is used only if all measures
+identify a row of teeth, with a margin.
 """
 
 from dataclasses import dataclass
@@ -22,24 +22,24 @@ DIMMEST = 0.58
 """Luma relative to the teeth that the light on the face suggests."""
 LEAST_PALER, LEAST_BRIGHTER = 0.12, -0.08
 """Teeth are less red than both lips, or about as bright as the brighter one, as logarithms. Without
-colour, a lit lip is taken for teeth: then the brightness of what is found is that of the lip's
-shaded inner side."""
+colour, a lit lip may be mistaken for teeth: the pixels found are then as dark as its shaded inner
+side."""
 ROUGHEST_IOD = 0.03
 """Deviation of the biting edge from a smooth arc, root of the mean square."""
 
 
 @dataclass(frozen=True, slots=True)
 class TeethEvidence:
-    """Measures that tell a row of teeth from anything else between the lips."""
+    """Measures that distinguish a row of teeth from anything else between the lips."""
 
     width_iod: float
     filled: float
     light: float
     """Luma relative to the teeth that the light on the face suggests."""
     paler: float
-    """How much less red they are than the less red lip, a logarithm."""
+    """Redness of the less red lip minus that of the teeth, a logarithm."""
     brighter: float
-    """How much brighter they are than the brighter lip, a logarithm."""
+    """Luma relative to the brighter lip, a logarithm."""
     roughness_iod: float
 
     @classmethod
@@ -63,16 +63,16 @@ class TeethEvidence:
     def objection(self) -> str:
         """The reason against them, with the figure that decided; empty if there is none."""
         if self.width_iod < NARROWEST_IOD:
-            return f"over only {self.width_iod:.2f} eye distances, of {NARROWEST_IOD} needed"
+            return f"only {self.width_iod:.2f} eye distances wide ({NARROWEST_IOD} needed)"
         if self.filled < LEAST_FILLED:
-            return f"in only {self.filled:.0%} of their row, of {LEAST_FILLED:.0%} needed"
+            return f"in only {self.filled:.0%} of their row ({LEAST_FILLED:.0%} needed)"
         if self.light < DIMMEST:
-            return f"in only {self.light:.0%} of the face's light, of {DIMMEST:.0%} needed"
+            return f"in only {self.light:.0%} of the face's light ({DIMMEST:.0%} needed)"
         if self.paler < LEAST_PALER and self.brighter < LEAST_BRIGHTER:
-            return "that are not less red than the lips, and darker"
+            return "that are darker and not less red than the lips"
         if self.roughness_iod > ROUGHEST_IOD:
-            uneven = f"{self.roughness_iod:.3f} eye distances, at most {ROUGHEST_IOD}"
-            return f"whose edge is uneven by {uneven} are allowed"
+            uneven = f"{self.roughness_iod:.3f} eye distances"
+            return f"whose edge is uneven by {uneven} ({ROUGHEST_IOD} allowed)"
         return ""
 
 

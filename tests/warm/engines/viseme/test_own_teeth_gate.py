@@ -57,11 +57,11 @@ def test_a_wide_bright_row_is_used_in_any_exposure_and_without_colour(
 
 
 def test_two_teeth_are_too_few() -> None:
-    assert evidence(row(width=28)).objection == "over only 0.28 eye distances, of 0.35 needed"
+    assert evidence(row(width=28)).objection == "only 0.28 eye distances wide (0.35 needed)"
 
 
 def test_teeth_in_deep_shade_are_not_used() -> None:
-    assert "of 58% needed" in evidence(row(colour=(75, 86, 104))).objection
+    assert "58% needed" in evidence(row(colour=(75, 86, 104))).objection
 
 
 def test_a_lip_in_its_own_shade_is_not_taken_for_teeth() -> None:
@@ -76,7 +76,7 @@ def test_a_grey_lip_is_not_taken_for_teeth() -> None:
 def test_a_row_with_many_missing_columns_is_not_used() -> None:
     own = row()
     own.columns[WIDTH // 2 - 5 : WIDTH // 2 + 5] = False
-    assert "of 85% needed" in evidence(own).objection
+    assert "85% needed" in evidence(own).objection
 
 
 def test_a_ragged_edge_is_not_used() -> None:
@@ -88,7 +88,7 @@ def test_a_ragged_edge_is_not_used() -> None:
 def test_the_report_says_why_teeth_are_painted() -> None:
     narrow = row(width=28)
     assert teeth_note(narrow, evidence(narrow).objection) == (
-        "The photo shows upper teeth over only 0.28 eye distances, of 0.35 needed; "
+        "The photo shows upper teeth only 0.28 eye distances wide (0.35 needed); "
         "painted ones are used."
     )
     assert teeth_note(row(), "") == "The upper teeth look like those in the photo."

@@ -19,7 +19,7 @@ from warm.engines.viseme.shape import FULL_GAP_IOD
 WIDEST_PERCENTILE, WIDEST_OPEN = 95.0, 0.9
 """The gap at this percentile of the footage is drawn at this OPEN."""
 FULL_GAP_RANGE_IOD = (0.18, FULL_GAP_IOD)
-"""Range of the gap at OPEN = 1: never more than is asked; with less, speech would be hard to
+"""Range of the gap at OPEN = 1: never more than requested; with less, speech would be hard to
 lip-read."""
 FADE_OPEN = 0.12
 """Up to this opening, the mouth fades from the avatar's closed lips to the learned ones."""
