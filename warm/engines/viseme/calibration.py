@@ -106,8 +106,7 @@ def calibrate_kind(
     """(LEVELS,) table of one kind of opening, from the medians over some frames."""
     shapes = [shape_of(kind, float(opening)) for opening in DRAWN_OPENINGS]
     drawn = [[drawn_gap(mouth, landmarks, int(f), shape) for f in frames] for shape in shapes]
-    read_one = settled_gap if kind is OpeningKind.ROUND else read_gap
-    read = [[read_one(mouth, landmarks, int(f), shape, ruler) for f in frames] for shape in shapes]
+    read = [[read_gap(mouth, landmarks, int(f), shape, ruler) for f in frames] for shape in shapes]
     return table_of(np.median(drawn, axis=1), np.median(read, axis=1))
 
 
@@ -155,19 +154,6 @@ def read_gap(
     """Return the gap of a drawn mouth in IOD, as the mesh reads it."""
     picture = mouth.draw_in_frame(frame, shape)
     return float(lip_gap(ruler.track(picture, landmarks[frame]).points))
-
-
-def settled_gap(
-    mouth: MouthRenderer, landmarks: Floats32, frame: int, shape: Floats32, ruler: FaceRuler
-) -> float:
-    """Return the gap of a drawn mouth in IOD, as the mesh reads it near its own landmarks.
-
-    A mesh reads rounded lips up to .03 IOD wider near landmarks that are not its own, such as those
-    of a photo whose lips were closed.
-    """
-    picture = mouth.draw_in_frame(frame, shape)
-    found = ruler.track(picture, landmarks[frame]).points
-    return float(lip_gap(ruler.track(picture, found).points))
 
 
 def drawn_gap(mouth: MouthRenderer, landmarks: Floats32, frame: int, shape: Floats32) -> float:

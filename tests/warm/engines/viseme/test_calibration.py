@@ -112,19 +112,6 @@ class Reader:
         return Mesh(moved, 20.0)
 
 
-@dataclass(frozen=True)
-class CropReader(Reader):
-    """A ruler that reads too much near landmarks that are not its own, which it marks."""
-
-    def track(self, picture: NDArray[np.uint8], points: NDArray[np.float32]) -> Mesh:
-        """Return the face with its lips half as far apart again if `points` are not its own."""
-        is_own = bool(points[0, 0] == 1)
-        share = 1.0 if is_own else 1.5
-        found = super().track(np.round(picture * [1, share, 1]).astype(np.uint8), points)
-        found.points[0, 0] = 1
-        return found
-
-
 @pytest.fixture(scope="module")
 def upright() -> NDArray[np.float32]:
     """(468, 3) landmarks of a face that is not rolled, with an IOD of 100 pixels."""
@@ -138,13 +125,6 @@ def test_every_kind_of_opening_has_a_table_of_its_own(upright: NDArray[np.float3
     tables = calibrate(WideMouth(1.25, 100.0), landmarks, Reader(upright, 100.0))
     assert tables.shape == (len(OpeningKind), LEVELS)
     assert np.allclose(tables[:, -1], 0.8, atol=0.03)
-
-
-def test_landmarks_of_another_mesh_do_not_change_rounded_lips(upright: NDArray[np.float32]) -> None:
-    landmarks, mouth = np.stack([upright] * 4), WideMouth(1.0, 100.0)
-    tables = calibrate(mouth, landmarks, CropReader(upright, 100.0))
-    plain = calibrate(mouth, landmarks, Reader(upright, 100.0))
-    assert np.allclose(tables[OpeningKind.ROUND], plain[OpeningKind.ROUND])
 
 
 def test_a_frame_whose_gap_looks_narrower_is_drawn_wider(upright: NDArray[np.float32]) -> None:
