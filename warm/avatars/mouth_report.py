@@ -14,7 +14,8 @@ class MouthReport:
 
     kind: Literal["learned", "painted"]
     reason: str
-    """One sentence for the user: the reason for this kind, with the figures that decided."""
+    """For the user: the reason for this kind, with the figures that decided; for photos also a
+    sentence about their teeth."""
     open_frames: int = 0
     """Frames of the footage that show an open mouth."""
     widest_gap_iod: float = 0.0
