@@ -47,6 +47,7 @@ TOPICS = {
     "broken_media": "bench.broken_media",
     "large_photos": "bench.large_photos",
     "server": "bench.server",
+    "rendering": "bench.rendering",
     "heart": "bench.heart",
     "crowd": "bench.crowd.crowd",
     "states": "bench.states.explore",

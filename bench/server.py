@@ -1,8 +1,7 @@
 """Benchmark of the server: start, first fragment, frames per second and memory."""
 
 import statistics
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,25 +10,18 @@ from matplotlib.figure import Figure as Plot
 from bench.avatars import prepare_demo
 from bench.figure import Figure, p95
 from bench.first_fragment import first_fragment_times_ms, plot_first_fragment
-from bench.server_process import TIMEOUT_S, run_server
-from tts.catalogue import espeak_voices
-from tts.speech import Speech
-from tts.voice import VoiceChoice, VoiceInfo
-from warm.avatars.store import AvatarStore
-from warm.engine_factory import make_engine
-from warm.runtime import Runtime
-from warm.settings import read_settings
+from bench.rendering import rendered_figure
+from bench.server_process import run_server
 
 _SENTENCE = "Good morning, and thank you for calling."
 _TEXTS = {"1 sentence": _SENTENCE, "40 sentences": " ".join([_SENTENCE] * 40)}
 _VOICE = "espeak:en-us"
 _FIRST_GOALS_MS = (45, 80)
 """Goals of p50 and p95."""
+_RENDERED = "audio -> encoded frames (mouth, composite, H.264, AAC, append)"
 _STARTS = 5
 _CLIPS = 200
 _LAST_CLIPS = 100
-_RENDERED_SENTENCES = 8
-_RENDERED_CLIPS = 5
 
 
 def measure(out: Path) -> list[Figure]:
@@ -40,7 +32,9 @@ def measure(out: Path) -> list[Figure]:
         return [
             _measure_start(results),
             *_measure_first_fragment(results, out),
-            _measure_render(results),
+            rendered_figure(
+                results, "demo", "audio -> encoded frames (mouth, composite, H.264, AAC, append)"
+            ),
             *_measure_memory(results, out),
         ]
 
@@ -67,57 +61,6 @@ def _measure_first_fragment(results: Path, out: Path) -> list[Figure]:
         Figure.at_most(name.format("p95"), p95(one), "ms", _FIRST_GOALS_MS[1], len(one)),
         Figure.at_most(name.format("40 sentences against 1"), ratio, "x", 1.2, len(forty)),
     ]
-
-
-class _PrerecordedVoices:
-    """Voices that return ready speech, so that synthesis is not timed."""
-
-    def __init__(self, speeches: Sequence[Speech]) -> None:
-        self._speeches = speeches
-
-    def infos(self) -> Sequence[VoiceInfo]:
-        return []
-
-    def choose(
-        self, *, voice: str | None = None, language: str | None = None, speed: float | None = None
-    ) -> VoiceChoice:
-        return VoiceChoice(voice=voice or "", language=language or "", speed=speed or 1.0)
-
-    def speak(self, _text: str, _choice: VoiceChoice) -> Iterator[Speech]:
-        yield from self._speeches
-
-
-def _measure_render(results: Path) -> Figure:
-    with closing(espeak_voices()) as espeak:
-        choice = espeak.choose()
-        text = " ".join([_SENTENCE] * _RENDERED_SENTENCES)
-        voices = _PrerecordedVoices(list(espeak.speak(text, choice)))
-    fps = []
-    with _running_runtime(results, voices) as runtime:
-        session = runtime.sessions.registry.lookup("rendered")
-        for _ in range(_RENDERED_CLIPS + 1):
-            spoken = runtime.speak(session, _SENTENCE, choice).result()
-            fps.append(spoken.clip.frames / (spoken.timings.render_s or 0.0))
-        runtime.remove(session)
-    name = "audio -> encoded frames (mouth, composite, H.264, AAC, append)"
-    # The first clip warms caches.
-    return Figure.at_least(name, statistics.median(fps[1:]), "fps", 150, _RENDERED_CLIPS)
-
-
-@contextmanager
-def _running_runtime(results: Path, voices: _PrerecordedVoices) -> Iterator[Runtime]:
-    """A warm runtime in this process, closed when the block ends."""
-    settings = read_settings(["--results-dir", str(results)])
-    runtime = Runtime(
-        settings=settings,
-        avatar=AvatarStore(results).open("demo"),
-        engine=make_engine(settings),
-        voices=voices,
-    )
-    with closing(runtime):
-        runtime.start()
-        runtime.wait_until_warm(TIMEOUT_S)
-        yield runtime
 
 
 def _measure_memory(results: Path, out: Path) -> list[Figure]:
