@@ -26,8 +26,8 @@ from warm.engines.musetalk.crop import Picture
 from warm.engines.musetalk.decoders import FIRST_DECODED_ROW
 from warm.engines.musetalk.pipeline import Pipeline
 
-COMPARED = 8
-"""Pictures that are compared with those in fp32."""
+COMPARED, TINY_COMPARED = 8, 2
+"""Pictures that are compared with those in fp32, and at tiny size."""
 BATCHES = (1, 2, 4, 8, 16, 25, 32, 48, 64)
 MAX_TINY_BATCH = 4
 TOP_KERNELS = 30
@@ -203,7 +203,7 @@ def other_decoders(context: RowContext) -> Iterator[Found]:
         pipeline = rig.pipeline(decoder=kind)
         capture_graph(rig, pipeline)
         yield Fact(name=f"decoder = {kind}", value=pipeline_fps(context, pipeline), unit="fps")
-        latents = avatar_latents(pipeline, avatar, COMPARED)
+        latents = avatar_latents(pipeline, avatar, TINY_COMPARED if rig.tiny else COMPARED)
         pictures = pipeline.generator.decode(replace_mouths(latents[:, 4:8]), latents)
         rows = np.asarray(pictures.cpu())[:, FIRST_DECODED_ROW:]
         decoded[kind] = rows.reshape(-1, *rows.shape[2:])

@@ -29,7 +29,7 @@ AVATAR = "demo"
 LANDMARKS = Path(__file__).with_name("demo_landmarks.npy")
 """(468, 3) of the demo portrait, in widths of the picture."""
 FULL: dict[str, Any] = {"fps": 25, "max_side": 512}
-TINY: dict[str, Any] = {"fps": 10, "max_side": 256, "batch_size": 4}
+TINY: dict[str, Any] = {"fps": 10, "max_side": 256, "batch_size": 2}
 TINY_FRAMES = 12
 """Frames of the tiny avatar."""
 LIMITS: dict[str, Any] = {"max_speaking": 128, "max_queue": 128, "max_sessions": 1000}

@@ -27,7 +27,7 @@ PORTRAIT = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     if not FACE_MODELS.is_dir():
         pytest.skip(f"the face models are not in {FACE_MODELS}; `make` fetches them")
-    settings = Settings(results_dir=tmp_path_factory.mktemp("whole"))
+    settings = Settings(results_dir=tmp_path_factory.mktemp("whole"), max_side=320)
     prepare(
         PORTRAIT,
         avatar_id=settings.avatar_id,
@@ -48,7 +48,7 @@ def test_the_portrait_speaks_with_its_mouth_and_nothing_else(client: FlaskClient
         shown = [frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)]
     assert len(shown) == answer.get_json()["clip"]["frames"]
     inside, outside = [], []
-    indices = [nearest_frame(avatar, picture) for picture in shown]
+    indices = nearest_frames(avatar, shown)
     for index, picture in zip(indices, shown, strict=True):
         changed = np.abs(picture.astype(int) - avatar.frames[index]).mean(axis=2)
         corners = avatar.landmarks[index, [61, 291], :2]
@@ -69,11 +69,11 @@ def test_the_portrait_speaks_with_its_mouth_and_nothing_else(client: FlaskClient
     assert max(away) > 1.5
 
 
-def nearest_frame(avatar: Avatar, picture: NDArray[np.uint8]) -> int:
-    """The avatar's frame that a picture shows, by all but its lowest part."""
-    part = np.s_[: picture.shape[0] // 2 : 4, ::4]
+def nearest_frames(avatar: Avatar, shown: list[NDArray[np.uint8]]) -> list[int]:
+    """The avatar's frame that each picture shows, by all but its lowest part."""
+    part = np.s_[: avatar.size[1] // 2 : 4, ::4]
     frames = avatar.frames[:, *part].astype(np.int16)
-    return int(np.abs(frames - picture[part]).mean(axis=(1, 2, 3)).argmin())
+    return [int(np.abs(frames - one[part]).mean(axis=(1, 2, 3)).argmin()) for one in shown]
 
 
 def head_distance(avatar: Avatar, one: int, other: int) -> float:
