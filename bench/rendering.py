@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from bench.avatars import TALKING_VIDEO, prepare_demo, require_talking_video
 from bench.figure import Figure
 from bench.server_process import TIMEOUT_S
+from isolation.blas import limit_blas_threads
 from tts.catalogue import espeak_voices
 from tts.speech import Speech
 from tts.voice import VoiceChoice, VoiceInfo
@@ -46,6 +47,7 @@ def measure(_out: Path) -> list[Figure]:
 
 def rendered_figure(results: Path, avatar_id: str, name: str, goal: float = _GOAL_FPS) -> Figure:
     """Return the frames per second of an avatar: mouth, composite, H.264, AAC and append."""
+    limit_blas_threads()  # as the server's worker does
     with closing(espeak_voices()) as espeak:
         choice = espeak.choose()
         text = " ".join([_SENTENCE] * _RENDERED_SENTENCES)

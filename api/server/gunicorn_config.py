@@ -16,6 +16,7 @@ from api.server.master_signals import require_one_worker, restrict_signals
 from api.server.shutdown import exit_now
 from api.server.worker import STOPPING, EventLoopWorker
 from isolation.allocator import limit_memory_kept
+from isolation.blas import limit_blas_threads
 
 wsgi_app = "app:create_app()"
 workers = 1
@@ -45,12 +46,13 @@ def nworkers_changed(server: Arbiter, new_value: int, _old_value: int | None) ->
 
 def post_fork(server: Arbiter, worker: EventLoopWorker) -> None:
     """Handle stop signals from the start, including those received since the fork, and limit the
-    memory of the threads to come.
+    memory of the threads to come and the threads of NumPy.
 
     gunicorn has put the latter into this process's copy of the master's queue.
     """
     worker.handle_stop_signals()
     limit_memory_kept()
+    limit_blas_threads()
     with suppress(Empty):
         while True:
             if server.SIG_QUEUE.get_nowait() in STOPPING:
