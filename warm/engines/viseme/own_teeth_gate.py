@@ -18,7 +18,7 @@ NARROWEST_IOD = 0.35
 """Width of three quarters of the four front teeth. Fewer teeth show too little of their row."""
 LEAST_FILLED = 0.85
 """Share of the columns of the row, from its first to its last, that show teeth."""
-DIMMEST = 0.58
+LEAST_LIGHT = 0.58
 """Luma relative to the teeth that the light on the face suggests."""
 LEAST_PALER, LEAST_BRIGHTER = 0.12, -0.08
 """Teeth are less red than both lips, or about as bright as the brighter one, as logarithms. Without
@@ -66,8 +66,8 @@ class TeethEvidence:
             return f"only {self.width_iod:.2f} eye distances wide ({NARROWEST_IOD} needed)"
         if self.filled < LEAST_FILLED:
             return f"in only {self.filled:.0%} of their row ({LEAST_FILLED:.0%} needed)"
-        if self.light < DIMMEST:
-            return f"in only {self.light:.0%} of the face's light ({DIMMEST:.0%} needed)"
+        if self.light < LEAST_LIGHT:
+            return f"in only {self.light:.0%} of the face's light ({LEAST_LIGHT:.0%} needed)"
         if self.paler < LEAST_PALER and self.brighter < LEAST_BRIGHTER:
             return "that are darker and not less red than the lips"
         if self.roughness_iod > ROUGHEST_IOD:
