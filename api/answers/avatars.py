@@ -1,0 +1,79 @@
+"""Answers about avatars."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api.answers import Answer
+from warm.avatars.mouth_report import MouthReport
+from warm.avatars.summary import State
+from warm.avatars.verdict import Effect, Kind, Summary
+
+
+class RemarkAnswer(Answer):
+    """A finding about the source of an avatar."""
+
+    kind: Kind
+    message: str
+    effect: Effect
+    times: list[Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(
+        default=[], description="Pairs of seconds; absent if it concerns the whole source."
+    )
+
+
+class VerdictAnswer(Answer):
+    """The verdict of a preparation."""
+
+    summary: Summary
+    remarks: list[RemarkAnswer]
+
+
+class AvatarAnswer(Answer):
+    """A prepared face."""
+
+    id: str
+    active: bool = Field(description="True for the avatar in the settings.")
+    state: State
+    problem: str = Field(description="Why it cannot be used, and the remedy; else empty.")
+    width: int
+    height: int
+    fps: int
+    frames: int
+    loop: str
+    source: str
+    created: str
+    bytes: int
+    notes: list[str]
+    verdict: VerdictAnswer | None
+    mouth: MouthReport | None
+    preview_url: str
+    idle_url: str
+
+
+class AvatarsAnswer(Answer):
+    """All prepared avatars."""
+
+    avatars: list[AvatarAnswer]
+
+
+Point = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class CropAnswer(Answer):
+    """The upright crop of the face."""
+
+    size: int
+    eyes: list[Point]
+    eye_distance: float
+
+
+class PathAnswer(Answer):
+    """The head poses of one turn of the idle loop.
+
+    A pose `[a, b, x, y]` maps a point (u, v) of the crop to (a u - b v + x, b u + a v + y).
+    """
+
+    width: int
+    height: int
+    crop: CropAnswer
+    poses: list[Annotated[list[float], Field(min_length=4, max_length=4)]]

@@ -1,0 +1,77 @@
+"""Answers of `POST /speak`: the clip, and the events until it is complete."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from api.answers import Answer
+from api.answers.sessions import ClipAnswer
+
+
+class FilmLengthAnswer(Answer):
+    """The film of a session after a clip."""
+
+    duration_s: float
+    clips: int
+    bytes: int
+
+
+class TimingsAnswer(Answer):
+    """Seconds since the request arrived; null for a step that did not take place."""
+
+    tts_first_s: float | None
+    first_fragment_s: float | None
+    render_s: float | None
+    total_s: float | None
+    reload_s: float | None
+
+
+class SpeakAnswer(Answer):
+    """A clip that is on disk; also the data of the event `done`."""
+
+    status: Literal["success"]
+    session_id: str
+    video_path: str
+    video_url: str
+    interrupted: bool
+    truncated: str | None = Field(description="The setting whose limit cut off the last sentences.")
+    clip: ClipAnswer
+    session: FilmLengthAnswer
+    voice: str
+    remarks: list[str]
+    timings: TimingsAnswer
+    message: str
+
+
+class LoadingEvent(Answer):
+    """The request waits for the engine."""
+
+    reason: str
+
+
+class LoadedEvent(Answer):
+    """The engine is loaded."""
+
+    reload_s: float
+
+
+class SpeechEvent(Answer):
+    """The sound of a sentence begins."""
+
+    sentence: int
+    text: str
+    duration_s: float
+    voice: str
+
+
+class CommittedEvent(Answer):
+    """A fragment of the clip can be played."""
+
+    clip: int
+    fragment: int
+    first_frame: int
+    frames: int
+    start_s: float
+    duration_s: float
+    offset: int = Field(description="Its first byte in the film.")
+    bytes: int = Field(description="The length of the film with it.")
