@@ -5,9 +5,11 @@ from typing import Any
 
 from flask import Blueprint, Response, request, send_file
 
+from api.answers.sessions import ArchivesAnswer, DeletedAnswer
 from api.body import Body, read_query
 from api.context import context
 from api.film import MP4
+from api.operation import operation
 from api.serializers import archive_json
 from api.transcript import WEBVTT
 from api.viewers import download_slot
@@ -25,6 +27,7 @@ class ArchivesQuery(Body):
 
 
 @archives.get("/archives")
+@operation(query=ArchivesQuery, answers={200: ArchivesAnswer}, tag="archives", scope="watch")
 def list_all() -> dict[str, Any]:
     """The archived films of one session or of all, newest first."""
     session_id = read_query(ArchivesQuery).session_id
@@ -34,6 +37,13 @@ def list_all() -> dict[str, Any]:
 
 
 @archives.get("/archives/<session_id>/<name>")
+@operation(
+    answers={200: MP4, 206: MP4, 304: ""},
+    headers=("Range", "If-Range", "If-Match", "If-None-Match"),
+    problems=(409, 412, 416),
+    tag="archives",
+    scope="watch",
+)
 def download(session_id: str, name: str) -> Response:
     """An archived film, or a range of its bytes, verified. It never changes."""
     archive = context().runtime.archive
@@ -51,6 +61,13 @@ def download(session_id: str, name: str) -> Response:
 
 
 @archives.get("/archives/<session_id>/<stem>.vtt")
+@operation(
+    answers={200: WEBVTT, 304: ""},
+    headers=("If-Match", "If-None-Match"),
+    problems=(409, 412),
+    tag="archives",
+    scope="watch",
+)
 def captions(session_id: str, stem: str) -> Response:
     """The captions of an archived film, under the name that players expect."""
     name = f"{stem}.mp4"
@@ -65,6 +82,7 @@ def captions(session_id: str, stem: str) -> Response:
 
 
 @archives.delete("/archives/<session_id>/<name>")
+@operation(answers={200: DeletedAnswer}, tag="archives", scope="speak")
 def delete(session_id: str, name: str) -> dict[str, Any]:
     """Delete an archived film permanently."""
     context().runtime.archive.delete(session_id, name)

@@ -24,7 +24,17 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class LooseQuery(BaseModel):
+    """A query of text and whole numbers, whose unknown parameters are ignored, as players add some.
+
+    A field with a lower bound is a number, and has `MAX_NUMBER` as its upper bound.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+
 Model = TypeVar("Model", bound=Body)
+LooseModel = TypeVar("LooseModel", bound=LooseQuery)
 
 
 def read_body(model: type[Model]) -> Model:
@@ -69,8 +79,8 @@ def parts_of(value: object) -> Iterable[object]:
 
 
 def read_query(model: type[Model]) -> Model:
-    """Return the request's query as `model`; raises BadBody."""
-    return validate(model, request.args.to_dict())
+    """Return the request's query as `model`, numbers converted; raises BadBody."""
+    return validate(model, request.args.to_dict(), strict=False)
 
 
 def read_body_or_query(model: type[Model]) -> Model:
@@ -85,10 +95,16 @@ def read_body_or_query(model: type[Model]) -> Model:
     return read_body(model)
 
 
-def read_number(name: str, *, least: int) -> int | None:
-    """Return a whole number from the query, None if it is absent; raises BadQuery."""
-    given = request.args.get(name)
-    return None if given is None else whole_number(name, given, least=least)
+def read_loose_query(model: type[LooseModel]) -> LooseModel:
+    """Return the parameters of the query that `model` has; raises BadQuery."""
+    read = {}
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        if (given := request.args.get(key)) is None:
+            continue
+        least = next((limit.ge for limit in field.metadata if hasattr(limit, "ge")), None)
+        read[key] = given if least is None else whole_number(key, given, least=least)
+    return model.model_validate(read)
 
 
 def whole_number(name: str, given: str, *, least: int) -> int:
@@ -101,10 +117,15 @@ def whole_number(name: str, given: str, *, least: int) -> int:
     return int(digits)
 
 
-def validate(model: type[Model], content: Mapping[str, object]) -> Model:
-    """Return `content` as `model`; raises BadBody with every fault."""
+def validate(
+    model: type[Model], content: Mapping[str, object], *, strict: bool | None = None
+) -> Model:
+    """Return `content` as `model`; raises BadBody with every fault.
+
+    `strict=False` converts text to numbers; None leaves this to the model.
+    """
     try:
-        return model.model_validate(content)
+        return model.model_validate(content, strict=strict)
     except ValidationError as invalid:
         faults = {str(error["loc"][0]): fault_text(error, model) for error in invalid.errors()}
         raise BadBody(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults.values()), faults) from None

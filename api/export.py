@@ -10,8 +10,9 @@ from flask import Blueprint, Response, request
 from api.client_address import client_address
 from api.context import context, find_session
 from api.film import MP4
+from api.operation import operation
 from api.problem import TooManyExports
-from api.viewers import download_slot, find_film
+from api.viewers import FilmQuery, download_slot, find_film
 from session.factory import Film
 from session.fragmented.writer import FilmWriter
 from session.mp4.export import open_export
@@ -24,6 +25,13 @@ export = Blueprint("export", __name__)
 
 @export.get("/session/export.mp4", defaults={"session_id": DEFAULT_SESSION})
 @export.get("/sessions/<session_id>/export.mp4")
+@operation(
+    query=FilmQuery,
+    answers={200: MP4},
+    problems=(404, 409, 410, 507),
+    tag="films",
+    scope="watch",
+)
 def download(session_id: str) -> Response:
     """Everything committed as a faststart MP4, copied and verified before the first byte is sent.
 

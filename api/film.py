@@ -6,9 +6,18 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, request
 
-from api.body import read_number
+from api.body import read_loose_query
 from api.context import context, find_session
-from api.viewers import Viewer, download_slot, find_film, viewer_slot, wait_for_film
+from api.operation import operation
+from api.viewers import (
+    FilmQuery,
+    StartQuery,
+    Viewer,
+    download_slot,
+    find_film,
+    viewer_slot,
+    wait_for_film,
+)
 from session.byte_ranges import choose_range, etag
 from session.errors import FilmDamagedError
 from session.fragmented.writer import FilmWriter
@@ -21,8 +30,20 @@ MP4 = "video/mp4"
 film = Blueprint("film", __name__)
 
 
+class StreamQuery(StartQuery, FilmQuery):
+    """The query of `GET stream`."""
+
+
 @film.get("/session/full_session.mp4", defaults={"session_id": DEFAULT_SESSION})
 @film.get("/sessions/<session_id>/full_session.mp4")
+@operation(
+    query=FilmQuery,
+    answers={200: MP4, 206: MP4, 304: ""},
+    headers=("Range", "If-Range", "If-Match", "If-None-Match"),
+    problems=(404, 409, 410, 412, 416),
+    tag="films",
+    scope="watch",
+)
 def download(session_id: str) -> Response:
     """The committed bytes, or a range of them; the entity tag stays the same as the film grows.
 
@@ -65,6 +86,7 @@ def range_response(reader: FilmReader) -> Response:
 
 @film.get("/session/stream", defaults={"session_id": DEFAULT_SESSION})
 @film.get("/sessions/<session_id>/stream")
+@operation(query=StreamQuery, answers={200: MP4}, problems=(409, 410), tag="films", scope="watch")
 def stream(session_id: str) -> Response:
     """The init segment, then fragments until the film is over.
 
@@ -73,7 +95,7 @@ def stream(session_id: str) -> Response:
     """
     session = find_session(session_id)
     with ExitStack() as held:
-        requested = read_number("from", least=0)
+        requested = read_loose_query(StreamQuery).start
         held.enter_context(viewer_slot(session))
         response = live_response(session, requested, held)
         response.call_on_close(held.pop_all().close)

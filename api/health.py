@@ -4,7 +4,9 @@ from typing import Any
 
 from flask import Blueprint
 
+from api.answers.state import AliveAnswer, HealthAnswer
 from api.context import context
+from api.operation import operation
 from warm import VERSION
 from warm.render.health import Health
 
@@ -28,6 +30,7 @@ health = Blueprint("health", __name__)
 
 
 @health.get("/health")
+@operation(answers={200: HealthAnswer, 503: HealthAnswer}, tag="server", scope="public")
 def show() -> tuple[dict[str, Any], int]:
     """200 if the server answers requests, else 503 with the reason."""
     found = context().runtime.health()
@@ -35,6 +38,7 @@ def show() -> tuple[dict[str, Any], int]:
 
 
 @health.get("/livez")
+@operation(answers={200: AliveAnswer}, tag="server", scope="public")
 def show_alive() -> dict[str, str]:
     """Answer 200 whenever this process can, regardless of the render thread."""
     return {"status": "alive"}

@@ -4,8 +4,10 @@ from typing import Any
 
 from flask import Blueprint
 
+from api.answers.sessions import InterruptAnswer
 from api.body import Body, read_body_or_query
 from api.context import context, find_session
+from api.operation import operation
 from warm.render.jobs import InterruptResult
 from warm.sessions.paths import DEFAULT_SESSION
 
@@ -19,6 +21,14 @@ class InterruptBody(Body):
 
 
 @interrupting.post("/interrupt")
+@operation(
+    body=InterruptBody,
+    query=InterruptBody,
+    answers={200: InterruptAnswer},
+    problems=(409, 507),
+    tag="speech",
+    scope="speak",
+)
 def interrupt() -> dict[str, Any]:
     """Stop the speech of a session; answers when the end of the film is on disk."""
     session = find_session(read_body_or_query(InterruptBody).session_id)

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, request, send_from_directory
 
+from api.operation import operation
 from warm.installation import shipped
 
 WEB = shipped("web")
@@ -10,6 +11,13 @@ page = Blueprint("page", __name__)
 
 
 @page.get("/")
+@operation(
+    answers={200: "text/html", 206: "text/html", 304: ""},
+    headers=("If-Match", "If-None-Match"),
+    problems=(412,),
+    tag="page",
+    scope="public",
+)
 def index() -> Response:
     """The page. Below a path prefix it has a `<base>`, to which all its URLs are relative."""
     if not request.script_root:
@@ -22,6 +30,13 @@ def index() -> Response:
 
 
 @page.get("/web/<path:name>")
+@operation(
+    answers={200: "*/*", 206: "*/*", 304: ""},
+    headers=("Range", "If-Range", "If-Match", "If-None-Match"),
+    problems=(412, 416),
+    tag="page",
+    scope="public",
+)
 def file(name: str) -> Response:
     """One file of the page; browsers revalidate it at every request."""
     script = "text/javascript" if name.endswith(".js") else None

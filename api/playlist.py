@@ -2,16 +2,17 @@
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from flask import Blueprint, Response, request
+from pydantic import Field
 from werkzeug.exceptions import ClientDisconnected
 
-from api.body import read_number
+from api.body import MAX_NUMBER, read_loose_query
 from api.context import context, find_session
+from api.operation import operation
 from api.problem import BadQuery
-from api.viewers import POLL_S, Viewer, viewer_slot, wait_for_film
+from api.viewers import POLL_S, FilmQuery, Viewer, viewer_slot, wait_for_film
 from session.fragmented.writer import FilmWriter
 from session.hls import LEAST_WINDOW, Playlist
 from warm.sessions.paths import DEFAULT_SESSION
@@ -28,20 +29,42 @@ PACK_FROM_BYTES = 16_384
 playlist = Blueprint("playlist", __name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaylistQuery:
-    """The query of a player."""
+class PlaylistQuery(FilmQuery):
+    """The query of a player. Unknown HLS directives are ignored, as required."""
 
-    segment: int | None
-    """Answer once the playlist has the segment of this number (`_HLS_msn`)."""
-    wants_delta: bool
-    """The player has the playlist and wants only what is new (`_HLS_skip`)."""
-    window: int | None
-    """Number of the newest segments to list."""
+    segment: int | None = Field(
+        None,
+        alias="_HLS_msn",
+        ge=0,
+        le=MAX_NUMBER,
+        description="Answer once the playlist has the segment of this number.",
+    )
+    part: str | None = Field(
+        None, alias="_HLS_part", description="Ignored; only allowed with `_HLS_msn`."
+    )
+    skip: str | None = Field(
+        None, alias="_HLS_skip", description="`YES` or `v2`: list only what is new."
+    )
+    window: int | None = Field(
+        None, ge=LEAST_WINDOW, le=MAX_NUMBER, description="Number of the newest segments to list."
+    )
+
+    @property
+    def wants_delta(self) -> bool:
+        """True if the player has the playlist and wants only what is new."""
+        return self.skip in ("YES", "v2")
 
 
 @playlist.get("/session/live.m3u8", defaults={"session_id": DEFAULT_SESSION})
 @playlist.get("/sessions/<session_id>/live.m3u8")
+@operation(
+    query=PlaylistQuery,
+    answers={200: MPEGURL, 304: ""},
+    headers=("If-Match", "If-None-Match"),
+    problems=(409, 410, 412),
+    tag="films",
+    scope="watch",
+)
 def live(session_id: str) -> Response:
     """The current playlist; for a player that already has it, the next one.
 
@@ -68,15 +91,11 @@ def make_playlist(longest_frames: int, film: FilmWriter) -> Playlist:
 
 
 def read_playlist_query() -> PlaylistQuery:
-    """Return the query; raises BadQuery. Unknown HLS directives are ignored, as required."""
-    segment = read_number("_HLS_msn", least=0)
-    if segment is None and "_HLS_part" in request.args:
-        raise BadQuery("_HLS_part", request.args["_HLS_part"], "only allowed with _HLS_msn")
-    return PlaylistQuery(
-        segment=segment,
-        wants_delta=request.args.get("_HLS_skip") in ("YES", "v2"),
-        window=read_number("window", least=LEAST_WINDOW),
-    )
+    """Return the query; raises BadQuery."""
+    query = read_loose_query(PlaylistQuery)
+    if query.segment is None and query.part is not None:
+        raise BadQuery("_HLS_part", query.part, "only allowed with _HLS_msn")
+    return query
 
 
 def has_frames(session: Session) -> bool:

@@ -7,13 +7,16 @@ from wsgiref.types import WSGIEnvironment
 
 from flask import Blueprint, Response, request
 
-from api.body import read_number, whole_number
+from api.answers.film_events import FilmEvent, FragmentEvent, ResetEvent
+from api.answers.problem import ProblemAnswer
+from api.body import read_loose_query, whole_number
 from api.context import context, find_session
 from api.disconnect import is_disconnected
+from api.operation import operation
 from api.problem import problem_of
 from api.serializers import film_url
-from api.sse import event_stream, sse
-from api.viewers import POLL_S, Viewer, viewer_slot
+from api.sse import EVENT_STREAM, event_stream, sse
+from api.viewers import POLL_S, StartQuery, Viewer, viewer_slot
 from session.factory import live_film, require_live_writer
 from session.film import Cue, Fragment
 from session.fragmented.writer import FilmWriter
@@ -41,6 +44,20 @@ class Position(NamedTuple):
 
 @events.get("/session/events", defaults={"session_id": DEFAULT_SESSION})
 @events.get("/sessions/<session_id>/events")
+@operation(
+    query=StartQuery,
+    answers={200: EVENT_STREAM},
+    headers=("Last-Event-ID",),
+    problems=(409,),
+    events={
+        "film": FilmEvent,
+        "fragment": FragmentEvent,
+        "reset": ResetEvent,
+        "error": ProblemAnswer,
+    },
+    tag="films",
+    scope="watch",
+)
 def stream(session_id: str) -> Response:
     """`film` for each film, `fragment` for each of its fragments, `reset` when it is over.
 
@@ -62,7 +79,7 @@ def read_position() -> Position:
     film_id, _, end = request.headers.get("Last-Event-ID", "").partition(":")
     if end.isdecimal():
         return Position(film_id, whole_number("Last-Event-ID", end, least=0))
-    return Position(None, read_number("from", least=0))
+    return Position(None, read_loose_query(StartQuery).start)
 
 
 class EventFeed:

@@ -7,8 +7,10 @@ from flask import Blueprint, Response, jsonify, request
 from pydantic import Field
 from werkzeug.exceptions import MethodNotAllowed
 
+from api.answers.sessions import ResetAnswer, SessionAnswer, SessionsAnswer, SuccessAnswer
 from api.body import Body, read_body_or_query, read_query
 from api.context import context, find_session
+from api.operation import operation
 from api.serializers import archive_json, session_json, session_url
 from warm.sessions.errors import UnknownSession
 from warm.sessions.paths import DEFAULT_SESSION
@@ -26,7 +28,7 @@ class SessionQuery(Body):
 class ClipsQuery(Body):
     """The query of `GET /sessions/ID`."""
 
-    clips_from: Annotated[int, Field(ge=0, strict=False)] = 0
+    clips_from: Annotated[int, Field(ge=0)] = 0
 
 
 class ShowQuery(ClipsQuery, SessionQuery):
@@ -62,6 +64,7 @@ class ResetBody(ChoicesBody):
 
 
 @sessions.get("/session")
+@operation(query=ShowQuery, answers={200: SessionAnswer}, tag="sessions", scope="watch")
 def show() -> dict[str, Any]:
     """The state of one session, whether it exists or not."""
     query = read_query(ShowQuery)
@@ -70,6 +73,7 @@ def show() -> dict[str, Any]:
 
 
 @sessions.get("/sessions/<session_id>")
+@operation(query=ClipsQuery, answers={200: SessionAnswer}, tag="sessions", scope="watch")
 def show_existing(session_id: str) -> dict[str, Any]:
     """The state of one session that exists."""
     session, query = require_session(session_id), read_query(ClipsQuery)
@@ -77,6 +81,7 @@ def show_existing(session_id: str) -> dict[str, Any]:
 
 
 @sessions.get("/sessions")
+@operation(answers={200: SessionsAnswer}, tag="sessions", scope="watch")
 def list_all() -> dict[str, Any]:
     """All sessions that exist."""
     runtime = context().runtime
@@ -85,6 +90,14 @@ def list_all() -> dict[str, Any]:
 
 
 @sessions.post("/sessions")
+@operation(
+    body=CreateBody,
+    query=CreateBody,
+    answers={200: SessionAnswer, 201: SessionAnswer},
+    problems=(404, 409, 507),
+    tag="sessions",
+    scope="speak",
+)
 def create() -> Response:
     """Create a session with an avatar and a voice; 200 if it already exists."""
     body, runtime = read_body_or_query(CreateBody), context().runtime
@@ -97,6 +110,7 @@ def create() -> Response:
 
 
 @sessions.delete("/sessions/<session_id>")
+@operation(answers={200: SuccessAnswer}, problems=(409, 507), tag="sessions", scope="speak")
 def delete(session_id: str) -> dict[str, Any]:
     """Delete a session that exists and its film; its archives stay."""
     context().runtime.remove(require_session(session_id))
@@ -104,6 +118,13 @@ def delete(session_id: str) -> dict[str, Any]:
 
 
 @sessions.get("/reset")
+@operation(
+    query=SessionQuery,
+    answers={200: ResetAnswer},
+    problems=(404, 409, 507),
+    tag="sessions",
+    scope="speak",
+)
 def reset_by_query() -> dict[str, Any]:
     """End a conversation; the next one starts with an empty film."""
     if request.method == "HEAD":  # Flask adds it to GET, and it must change nothing
@@ -112,6 +133,14 @@ def reset_by_query() -> dict[str, Any]:
 
 
 @sessions.post("/reset")
+@operation(
+    body=ResetBody,
+    query=ResetBody,
+    answers={200: ResetAnswer},
+    problems=(404, 409, 507),
+    tag="sessions",
+    scope="speak",
+)
 def reset_by_body() -> dict[str, Any]:
     """Like `GET /reset`; the request may choose another avatar and voice."""
     body = read_body_or_query(ResetBody)

@@ -9,10 +9,19 @@ from wsgiref.types import WSGIEnvironment
 from flask import Blueprint, Response, g, request
 from pydantic import Field
 
+from api.answers.problem import ProblemAnswer
+from api.answers.speech import (
+    CommittedEvent,
+    LoadedEvent,
+    LoadingEvent,
+    SpeakAnswer,
+    SpeechEvent,
+)
 from api.body import Body, read_body
 from api.client_address import request_client
 from api.context import AppContext, context, find_session
 from api.disconnect import is_disconnected
+from api.operation import operation
 from api.problem import problem_of
 from api.serializers import clip_json, film_url
 from api.sse import EVENT_STREAM, event_stream, sse
@@ -45,6 +54,22 @@ class SpeakBody(Body):
 
 
 @speaking.post("/speak")
+@operation(
+    body=SpeakBody,
+    answers={200: (SpeakAnswer, EVENT_STREAM)},
+    headers=("Accept",),
+    problems=(404, 409, 507),
+    events={
+        "loading": LoadingEvent,
+        "loaded": LoadedEvent,
+        "speech": SpeechEvent,
+        "fragment": CommittedEvent,
+        "done": SpeakAnswer,
+        "error": ProblemAnswer,
+    },
+    tag="speech",
+    scope="speak",
+)
 def speak() -> Response | dict[str, Any]:
     """Speak a text; answers when the clip is on disk, or streams events until then."""
     job = submit(read_body(SpeakBody))

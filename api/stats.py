@@ -6,7 +6,9 @@ from typing import Any
 
 from flask import Blueprint
 
+from api.answers.state import StatsAnswer
 from api.context import context
+from api.operation import operation
 from warm.render.health import Health
 from warm.runtime import Runtime
 
@@ -16,6 +18,7 @@ stats = Blueprint("stats", __name__)
 
 
 @stats.get("/stats")
+@operation(answers={200: StatsAnswer}, tag="server", scope="watch")
 def show() -> dict[str, Any]:
     """All counters; available before the server is warm, too."""
     app_context = context()

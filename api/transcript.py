@@ -3,7 +3,8 @@
 from flask import Blueprint, Response, request
 
 from api.context import context, find_session
-from api.viewers import require_requested
+from api.operation import operation
+from api.viewers import FilmQuery, require_requested
 from warm.sessions.paths import DEFAULT_SESSION
 
 WEBVTT = "text/vtt"
@@ -14,6 +15,14 @@ transcript = Blueprint("transcript", __name__)
 
 @transcript.get("/session/full_session.vtt", defaults={"session_id": DEFAULT_SESSION})
 @transcript.get("/sessions/<session_id>/full_session.vtt")
+@operation(
+    query=FilmQuery,
+    answers={200: WEBVTT, 206: WEBVTT, 304: ""},
+    headers=("Range", "If-Range", "If-None-Match"),
+    problems=(409, 410, 416),
+    tag="films",
+    scope="watch",
+)
 def captions(session_id: str) -> Response:
     """A cue for each committed sentence, with the exact times of its frames."""
     runtime = context().runtime

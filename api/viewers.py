@@ -5,8 +5,10 @@ from contextlib import AbstractContextManager, contextmanager
 from wsgiref.types import WSGIEnvironment
 
 from flask import request
+from pydantic import Field
 from werkzeug.exceptions import ClientDisconnected
 
+from api.body import MAX_NUMBER, LooseQuery, read_loose_query
 from api.client_address import client_address
 from api.context import context
 from api.disconnect import is_disconnected
@@ -19,6 +21,24 @@ from warm.sessions.session import Session
 
 POLL_S = 1.0
 """Interval at which a waiting response checks that its client is connected and the server runs."""
+
+
+class FilmQuery(LooseQuery):
+    """The query of a request for a film."""
+
+    film: str | None = Field(None, description="The expected film; 410 if it is another one now.")
+
+
+class StartQuery(LooseQuery):
+    """The query of a response that follows the growth of a film."""
+
+    start: int | None = Field(
+        None,
+        alias="from",
+        ge=0,
+        le=MAX_NUMBER,
+        description="A byte of the film to start at; without it, the next fragment.",
+    )
 
 
 @contextmanager
@@ -56,7 +76,7 @@ def find_film(session: Session) -> Film:
 
 def require_requested(film: Film) -> Film:
     """Return the film; raise FilmReplaced if the request names another one, which was reset."""
-    requested = request.args.get("film")
+    requested = read_loose_query(FilmQuery).film
     if requested not in (None, film.film_id):
         raise FilmReplaced(str(requested))
     return film
