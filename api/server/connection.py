@@ -6,6 +6,7 @@ import time
 from enum import Enum, auto
 
 from api.server.admission import client_of
+from api.server.body_receiver import BodyReceiver
 from api.server.exchange import Exchange
 from api.server.lanes import Lane, Task
 from api.server.output import Output
@@ -43,6 +44,8 @@ class Connection:
         self.lane: Lane | None = None
         self.task: Task | None = None
         """The task that is in `lane`."""
+        self.receiver: BodyReceiver | None = None
+        """Receives the rest of a body while the request runs."""
         self.events = 0
         """Events for which the selector watches the socket."""
         self.requests = 0

@@ -21,12 +21,13 @@ from gunicorn.workers.gthread import PollableMethodQueue
 from api.server.acceptor import Acceptor
 from api.server.admission import Admission, is_proxy
 from api.server.bad_requests import rejection, too_busy
+from api.server.body_receiver import RECEIVE_BYTES, BodyReceiver
 from api.server.connection import Connection, State
 from api.server.exchange import Exchange
 from api.server.lanes import Lane, Lanes
 from api.server.output import ClientGone
 from api.server.request_reader import Address, IncompleteRequest, RequestReader
-from api.server.time_limits import overdue, regain_patience
+from api.server.time_limits import body_limit_s, overdue, regain_patience
 from warm.settings.network import TrustedProxies
 
 SWEEP_S = 0.5
@@ -35,7 +36,6 @@ CROWDED_S = 10.0
 """Time after a refused connection during which clients that receive nothing have less time."""
 MAX_HELD_BYTES = 64 << 20
 """Largest total size of incomplete requests, in addition to one of the largest size allowed."""
-RECEIVE_BYTES = 65_536
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -221,11 +221,15 @@ class EventLoop:
         if request is not None:
             self._start(connection, request)
             return
+        self._send_continue(connection)
+        self._watch(connection, selectors.EVENT_READ)
+
+    def _send_continue(self, connection: Connection) -> None:
+        """Ask for the body if the client waits for that."""
         if connection.reader.wants_continue():
             connection.output.sendall(CONTINUE)
             with suppress(ClientGone):
                 connection.output.push()
-        self._watch(connection, selectors.EVENT_READ)
 
     def _read_last(self, connection: Connection) -> None:
         """Handle the end of the client's data, after which no complete request is left."""
@@ -236,7 +240,9 @@ class EventLoop:
 
     def _start(self, connection: Connection, request: Request) -> None:
         """Have a thread run the request."""
-        connection.reader.wants_continue()  # it is too late to ask for the body
+        if connection.reader.body is not None:
+            self._send_continue(connection)
+        connection.reader.wants_continue()  # it is too late to ask for any other body
         connection.requests += 1
         try:
             exchange = Exchange(request, connection, self._config, self._application)
@@ -249,7 +255,17 @@ class EventLoop:
             self._refuse(connection, self._too_many())
             return
         connection.exchange = exchange
+        self._stream_body(connection)
         self._run(connection, connection.lane, is_first=False)
+
+    def _stream_body(self, connection: Connection) -> None:
+        """Receive the body while the request runs, if the application reads it then."""
+        body = connection.reader.body
+        if body is not None:
+            body.source.limit_s = body_limit_s
+            connection.receiver = BodyReceiver(
+                connection.sock, body.source, self._selector, self._calls.defer
+            )
 
     def _run(self, connection: Connection, lane: Lane, *, is_first: bool) -> None:
         """Have a thread continue the response."""
@@ -296,6 +312,7 @@ class EventLoop:
     def _end(self, connection: Connection, exchange: Exchange) -> None:
         """Go on to the next request, or close the connection."""
         connection.exchange = connection.lane = connection.task = None
+        self._stop_receiving(connection)
         if exchange.is_cut:
             self._close(connection)
         elif exchange.is_kept:
@@ -304,9 +321,17 @@ class EventLoop:
         else:
             self._linger(connection)
 
+    def _stop_receiving(self, connection: Connection) -> None:
+        """Receive no more of a body that was read while it arrived."""
+        if connection.receiver is not None:
+            connection.receiver.close()
+            connection.receiver = None
+            connection.reader.take_back()
+
     def _refuse(self, connection: Connection, response: bytes) -> None:
         """Send a response that needs no thread, and close the connection."""
         connection.exchange = None
+        self._stop_receiving(connection)
         connection.enter(State.SENDING)
         connection.output.sendall(response)
         self._send(connection)
@@ -330,6 +355,8 @@ class EventLoop:
             return
         was_running = connection.state is State.RUNNING
         self._watch(connection, 0)
+        if connection.receiver is not None:
+            connection.receiver.close()
         connection.enter(State.CLOSED)
         if was_running and connection.lane and connection.task:
             was_running = not connection.lane.discard(connection.task)
@@ -361,6 +388,8 @@ class EventLoop:
         is_crowded = self._is_crowded() or self._swept_s - self._refused_s < CROWDED_S
         for connection in list(self._connections):
             regain_patience(connection, elapsed_s)
+            if self._is_stopping and connection.receiver is not None:
+                connection.receiver.close()
             late = overdue(connection, is_crowded=is_crowded, is_stopping=self._is_stopping)
             if late is None:
                 continue

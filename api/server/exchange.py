@@ -56,6 +56,8 @@ class Exchange:
         )
         self._environ["gunicorn.socket"] = connection.sock
         self._environ["wsgi.multithread"] = True
+        if self._reader.body is not None:
+            self._environ["wsgi.input"] = self._reader.body
         self.has_begun = False
         """True if a thread has started to produce the response."""
         self._iterable: Iterable[bytes] | None = None

@@ -13,6 +13,7 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import Unreader
 
 from api.server.chunk_scanner import ChunkScanner
+from api.server.live_body import LiveBody, is_streamed
 
 MAX_HEAD_BYTES = 65_536
 PIECE_BYTES = 8192
@@ -91,6 +92,8 @@ class RequestReader:
     def __init__(self, config: Config, address: Address, *, max_body_bytes: int) -> None:
         self.request: Request | None = None
         """The request whose head has arrived."""
+        self.body: LiveBody | None = None
+        """The body of that request, if the application reads it while it arrives."""
         self._config = config
         self._address = address
         self._max_body_bytes = max_body_bytes
@@ -114,10 +117,13 @@ class RequestReader:
     def read(self) -> Request | None:
         """Return the request once it has arrived as a whole; raises ParseException.
 
-        A request whose body is too long is returned at once, so that it can be refused.
+        A request whose body is too long is returned at once, so that it can be refused, and so is
+        one whose body the application reads while it arrives.
         """
         if self.request is None and self._may_parse():
             self._parse_head()
+        if self.body is not None:
+            return self.request
         if self.request is None or not self._has_body():
             return None
         self._is_whole = not self._is_too_long()
@@ -136,11 +142,19 @@ class RequestReader:
 
         Called when the response is complete.
         """
+        if self.body is not None:
+            return self.body.finish()
         is_whole = self._is_whole and self._drain()
         self._received.put_back()
         self._received.is_final = False
         self.request, self._scanner, self._scanned, self._has_line = None, None, 0, False
         return is_whole
+
+    def take_back(self) -> None:
+        """Keep what has arrived after a body that the application has read."""
+        if self.body is not None:
+            self._received = ReceivedBytes(self.body.source.rest())
+            self.request, self.body, self._scanned, self._has_line = None, None, 0, False
 
     def _may_parse(self) -> bool:
         """True if the head is complete, has its first line, or is too long or invalid."""
@@ -171,7 +185,11 @@ class RequestReader:
         attempt.put_back()
         self._count += 1
         self._received, self.request = attempt, request
-        self._expect_body(request)
+        if is_streamed(request):
+            self.body = LiveBody(request, bytes(attempt.data))
+            attempt.data.clear()
+        else:
+            self._expect_body(request)
 
     def _expect_body(self, request: Request) -> None:
         assert request.body is not None

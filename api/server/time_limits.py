@@ -65,11 +65,15 @@ def slow_request(connection: Connection) -> bytes | None:
     if connection.reader.request is None:
         limit = f"it did not arrive within {HEAD_S:g} s"
         return too_slow("head of the request", limit) if connection.age_s > HEAD_S else None
-    limit_s = BODY_S + connection.reader.size / BODY_BYTES_PER_S
-    if connection.age_s <= limit_s:
+    if connection.age_s <= body_limit_s(connection.reader.size):
         return None
     rate = f"it arrives at less than {BODY_BYTES_PER_S} bytes/s, after {BODY_S:g} s"
     return too_slow("body", rate)
+
+
+def body_limit_s(received_bytes: int) -> float:
+    """Return the longest time that so many bytes of a body may take."""
+    return BODY_S + received_bytes / BODY_BYTES_PER_S
 
 
 def waiting_request(connection: Connection) -> bytes | None:

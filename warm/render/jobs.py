@@ -12,6 +12,7 @@ from session.film import ClipRecord, Fragment
 from tts.speech import Speech
 from tts.text.plain_text import PlainText
 from tts.voice import VoiceChoice
+from warm.render.given_sound import GivenSound
 from warm.sessions.session import Session
 from warm.sessions.shares import IN_PROCESS, Client
 
@@ -142,6 +143,8 @@ class SpeakJob:
     plain: PlainText | None = None
     """The text with its styles and pauses, and its places in the text that was sent; None if
     `text` is all."""
+    given: GivenSound | None = None
+    """The recording to be spoken; `text` is then what it says, or empty."""
     lead_s: float | None = None
     """Longest time between rendering and playback; None: no limit."""
     origin: Origin = ANONYMOUS

@@ -1,0 +1,210 @@
+"""Body of a request that a thread reads while it is still arriving."""
+
+import time
+from collections.abc import Callable, Iterator
+from threading import Condition
+
+from gunicorn.http.body import Body, ChunkedReader, LengthReader
+from gunicorn.http.errors import NoMoreData, ParseException
+from gunicorn.http.message import Request
+from gunicorn.http.unreader import Unreader
+
+MOST_HELD_BYTES = 1 << 18
+"""Bytes that are held for the application; the client waits while there are more."""
+PIECE_BYTES = 1 << 16
+STREAMED_TYPES = ("multipart/form-data", "application/octet-stream")
+STREAMED_FAMILIES = ("audio/", "video/", "image/")
+"""Content types of bodies that are not collected before the request starts."""
+
+
+class BodyStalled(OSError):
+    """The client sends nothing, or too little, of a body."""
+
+
+class BodyBroken(OSError):
+    """The connection has ended within a body, or its framing is damaged."""
+
+
+class NotArrived(Exception):
+    """Nothing more has arrived of a body that is not awaited any more."""
+
+
+def is_streamed(request: Request) -> bool:
+    """True if the application reads the body while it arrives."""
+    for name, value in request.headers:
+        if name == "CONTENT-TYPE":
+            media_type = value.partition(";")[0].strip().lower()
+            return media_type in STREAMED_TYPES or media_type.startswith(STREAMED_FAMILIES)
+    return False
+
+
+class LiveBytes(Unreader):
+    """Source of gunicorn's parser: bytes that another thread adds."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self.on_room: Callable[[], None] = lambda: None
+        """Called when more bytes should be received."""
+        self.limit_s: Callable[[int], float] = lambda _received: 0.0
+        """Longest time that so many bytes may take."""
+        self.pause_s: float | None = None
+        """Longest time from one piece to the next; None: `limit_s` applies."""
+        self._data = bytearray(data)
+        self._received = len(data)
+        self._began_s = time.monotonic()
+        self._changed = Condition()
+        self._is_final = False
+        self._is_paused = True
+        """Nothing is received until `on_room` is called."""
+        self._is_reading = True
+
+    def feed(self, data: bytes) -> bool:
+        """Add bytes that have arrived; False if no more should be received until `on_room`."""
+        with self._changed:
+            self._data += data
+            self._received += len(data)
+            self._is_paused = len(self._data) >= MOST_HELD_BYTES
+            self._changed.notify_all()
+            return not self._is_paused
+
+    def end(self) -> None:
+        """Note that nothing will be added."""
+        with self._changed:
+            self._is_final = True
+            self._changed.notify_all()
+
+    def stop_waiting(self) -> None:
+        """Have `chunk` raise NotArrived from now on instead of waiting."""
+        with self._changed:
+            self._is_reading = False
+            self._changed.notify_all()
+
+    def rest(self) -> bytes:
+        """Return and remove everything that the parser has not used."""
+        with self._changed:
+            data = self.take_buffered() + bytes(self._data)
+            self._data.clear()
+        return data
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """Wait for the next piece; empty at the end of the connection. Raises BodyStalled."""
+        with self._changed:
+            deadline_s = self._deadline_s()
+            while not self._data and not self._is_final:
+                self._wait(deadline_s)
+            size = min(max(PIECE_BYTES, size_hint or 0), MOST_HELD_BYTES)
+            piece = bytes(self._data[:size])
+            del self._data[:size]
+            return piece
+
+    def _wait(self, deadline_s: float) -> None:
+        if not self._is_reading:
+            raise NotArrived
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0:
+            raise BodyStalled("it stopped arriving, or arrives too slowly")
+        self._ask()
+        self._changed.wait(left_s)
+
+    def _ask(self) -> None:
+        """Have more received, unless that goes on already."""
+        if self._is_paused:
+            self._is_paused = False
+            self.on_room()
+
+    def _deadline_s(self) -> float:
+        """Time until which something must arrive."""
+        now_s = time.monotonic()
+        if self.pause_s is not None:
+            return now_s + self.pause_s
+        return self._began_s + self.limit_s(self._received)
+
+
+class LiveBody:
+    """The file `wsgi.input` of a body that is still arriving. Read by one thread at a time.
+
+    gunicorn's parser removes the framing. Reads raise BodyStalled and BodyBroken.
+    """
+
+    def __init__(self, request: Request, received: bytes) -> None:
+        """Take the place of a request's body, of which some bytes have arrived."""
+        self.source = LiveBytes(received)
+        self.is_complete = False
+        """True if all of it was read."""
+        self._pieces = self._checked(pieces_of(request, self.source))
+        self._held = b""
+
+    def limit_pauses(self, pause_s: float) -> None:
+        """Allow the client to send nothing for so long, and to be slow at other times."""
+        self.source.pause_s = pause_s
+
+    def read(self, size: int = -1) -> bytes:
+        """Return what has arrived, at most `size` bytes, or wait for some; empty at the end.
+
+        A negative size returns everything, at the end.
+        """
+        if size < 0:
+            rest = b"".join((self._held, *self._pieces))
+            self._held = b""
+            return rest
+        if not self._held:
+            self._held = next(self._pieces, b"")
+        piece, self._held = self._held[:size], self._held[size:]
+        return piece
+
+    def readline(self, size: int = -1) -> bytes:
+        """Return the bytes up to and with the next line feed, or to the end."""
+        line = bytearray()
+        while not line.endswith(b"\n") and (size < 0 or len(line) < size):
+            piece = self.read(PIECE_BYTES if size < 0 else size - len(line))
+            if not piece:
+                break
+            end = piece.find(b"\n") + 1 or len(piece)
+            line += piece[:end]
+            self._held = piece[end:] + self._held
+        return bytes(line)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the lines."""
+        return iter(self.readline, b"")
+
+    def finish(self) -> bool:
+        """Discard what has arrived; True if the body ended in it, and a request may follow."""
+        self.source.stop_waiting()
+        try:
+            for _ in self._pieces:
+                pass
+        except (OSError, NotArrived):
+            return False
+        return self.is_complete
+
+    def _checked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the pieces that are not empty; raises BodyBroken for invalid framing."""
+        try:
+            yield from filter(None, pieces)
+        except (ParseException, NoMoreData) as error:
+            raise BodyBroken(f"it is incomplete or not valid: {error}") from error
+        self.is_complete = True
+
+
+def pieces_of(request: Request, source: LiveBytes) -> Iterator[bytes]:
+    """Return the pieces of a body without its framing, each as soon as it arrives."""
+    assert request.body is not None
+    reader = request.body.reader
+    if isinstance(reader, LengthReader):
+        return counted_pieces(source, reader.length)
+    reader = ChunkedReader(request, source)
+    request.body = Body(reader)
+    assert reader.parser is not None
+    return reader.parser
+
+
+def counted_pieces(source: LiveBytes, length: int) -> Iterator[bytes]:
+    """Yield `length` bytes as they arrive."""
+    while length:
+        piece = source.read(None, read_ahead=length)  # type: ignore[call-arg]
+        if not piece:
+            raise NoMoreData(b"")
+        source.unread(piece[length:])
+        yield piece[:length]
+        length -= len(piece[:length])
