@@ -82,6 +82,21 @@ def checkout(tmp_path: Path, offline: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return root
 
 
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with pip, to be copied: creating one takes seconds."""
+    folder: Path = tmp_path_factory.mktemp("environment") / ".venv"
+    set_up.make_environment(folder)
+    return folder
+
+
+@pytest.fixture
+def begun_checkout(checkout: Path, environment: Path) -> Path:
+    """A checkout with an environment that has only pip."""
+    shutil.copytree(environment, checkout / ".venv", symlinks=True)
+    return checkout
+
+
 @makes_environment
 def test_one_run_installs_and_the_next_one_finds_nothing_to_do(
     checkout: Path, capfd: pytest.CaptureFixture[str]
@@ -95,7 +110,8 @@ def test_one_run_installs_and_the_next_one_finds_nothing_to_do(
 
 
 @makes_environment
-def test_a_partly_unpacked_package_is_installed_again(checkout: Path) -> None:
+def test_a_partly_unpacked_package_is_installed_again(begun_checkout: Path) -> None:
+    checkout = begun_checkout
     set_up.set_up(checkout, "requirements.txt", "auto")
     (site,) = (checkout / ".venv").glob("lib/python*/site-packages")
     (site / "tiny.py").unlink()
@@ -116,17 +132,20 @@ def test_a_partly_created_environment_is_created_again(checkout: Path) -> None:
 
 
 @makes_environment
-def test_an_environment_with_an_incomplete_pip_does_not_work(tmp_path: Path) -> None:
-    set_up.make_environment(tmp_path)
-    python = tmp_path / "bin" / "python"
+def test_an_environment_with_an_incomplete_pip_does_not_work(begun_checkout: Path) -> None:
+    folder = begun_checkout / ".venv"
+    python = folder / "bin" / "python"
     assert set_up.environment_works(python)
-    (record,) = tmp_path.glob("lib/python*/site-packages/pip-*.dist-info/RECORD")
+    (record,) = folder.glob("lib/python*/site-packages/pip-*.dist-info/RECORD")
     record.write_text("pip/__init__.py,,\n")
     assert not set_up.environment_works(python)
 
 
 @makes_environment
-def test_a_failed_installation_is_not_remembered_as_done(checkout: Path, offline: Path) -> None:
+def test_a_failed_installation_is_not_remembered_as_done(
+    begun_checkout: Path, offline: Path
+) -> None:
+    checkout = begun_checkout
     (checkout / "requirements.txt").write_text("tiny==1.0\nabsent==1.0\n")
     with pytest.raises(set_up.SetUpError, match="again to continue"):
         set_up.set_up(checkout, "requirements.txt", "auto")

@@ -18,7 +18,7 @@ from session.fragmented.check import check_film
 from session.fragmented.fragment_log import FragmentLog
 from session.fragmented.init_segment import InitSegment, read_init_segment
 from session.fragmented.journal import journal_path, read_journal
-from session.fragmented.recovery import RecoveryResult, recover
+from session.fragmented.recovery import RecoveryResult, recover, saved_tails
 from session.fragmented.writer import FilmWriter
 from tests.session.sample_films import SPEC, watch, watch_with_ffmpeg, write
 
@@ -115,6 +115,8 @@ def test_a_film_cut_at_any_byte_ends_at_the_last_complete_fragment_and_can_be_co
         assert crashed.copy.read_bytes().startswith(kept)
         checked = check_film(crashed.copy)
         assert (checked.faults, checked.frames) == ([], fragment_log.totals[0])
+        for tail in saved_tails(crashed.copy):  # the search for a free name takes them in turn
+            tail.unlink()
 
 
 def append_one(fragment_log: FragmentLog, crashed: Crashed) -> None:
