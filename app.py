@@ -27,6 +27,7 @@ from api.avatars import avatars
 from api.context import MAX_EXPORTS, AppContext, attach_context
 from api.cors import AllowedOrigins, answer_allowed_origins
 from api.cross_site import refuse_cross_site
+from api.documents import documents
 from api.export import export
 from api.film import film
 from api.film_cache import FilmCache
@@ -72,6 +73,7 @@ BLUEPRINTS = (
     *(speaking, interrupting, sessions, archives),
     *(film, playlist, events, transcript, export),
     *(voices, avatars, health, stats, page),
+    documents,
 )
 
 START_ERRORS = (

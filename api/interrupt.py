@@ -7,6 +7,7 @@ from flask import Blueprint
 from api.answers.sessions import InterruptAnswer
 from api.body import Body, read_body_or_query
 from api.context import context, find_session
+from api.example import example
 from api.operation import operation
 from warm.render.jobs import InterruptResult
 from warm.sessions.paths import DEFAULT_SESSION
@@ -16,6 +17,8 @@ interrupting = Blueprint("interrupt", __name__)
 
 class InterruptBody(Body):
     """The body or query of `POST /interrupt`."""
+
+    model_config = example(session_id="paris")
 
     session_id: str = DEFAULT_SESSION
 

@@ -226,6 +226,24 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
 """Status and kind of each cause; the message of the exception is the detail."""
 
 
+OTHER_KINDS = (
+    *((404, "NotFoundError"), (405, "MethodNotAllowedError")),
+    *((416, "RangeError"), (416, "RequestedRangeNotSatisfiableError")),
+    *((422, "ValidationError"), (500, "InternalError"), (503, "StorageError")),
+    (507, "StorageError"),
+)
+"""Status and kind of the errors that are answered below, by functions."""
+
+
+def problem_kinds() -> dict[int, list[str]]:
+    """Return the kinds of error with each status, sorted."""
+    body_kinds = [(int(status), kind) for status, kind in BODY_KINDS.items()]
+    found: dict[int, list[str]] = {}
+    for status, kind in sorted({*CAUSES.values(), *body_kinds, *OTHER_KINDS}):
+        found.setdefault(status, []).append(kind)
+    return found
+
+
 @singledispatch
 def problem_of(error: Exception) -> Problem:
     """Return the answer to an error; an unexpected one is logged and answered with 500."""

@@ -10,6 +10,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from api.answers.sessions import ResetAnswer, SessionAnswer, SessionsAnswer, SuccessAnswer
 from api.body import Body, read_body_or_query, read_query
 from api.context import context, find_session
+from api.example import example
 from api.operation import operation
 from api.serializers import archive_json, session_json, session_url
 from warm.sessions.errors import UnknownSession
@@ -54,11 +55,15 @@ CHOICES = tuple(ChoicesBody.model_fields)
 class CreateBody(ChoicesBody):
     """The body of `POST /sessions`."""
 
+    model_config = example(session_id="paris", language="fr", speed=1.1)
+
     session_id: str | None = None
 
 
 class ResetBody(ChoicesBody):
     """The body of `POST /reset`."""
+
+    model_config = example(session_id="paris")
 
     session_id: str = DEFAULT_SESSION
 

@@ -21,6 +21,7 @@ from api.body import Body, read_body
 from api.client_address import request_client
 from api.context import AppContext, context, find_session
 from api.disconnect import is_disconnected
+from api.example import example
 from api.operation import operation
 from api.problem import problem_of
 from api.serializers import clip_json, film_url
@@ -43,6 +44,8 @@ speaking = Blueprint("speak", __name__)
 
 class SpeakBody(Body):
     """The body of `POST /speak`."""
+
+    model_config = example(text="Good morning! How are you?", session_id="paris")
 
     text: str
     markup: Markup = "auto"

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from api.answers import Answer
+from api.example import example
 
 
 class FaultAnswer(Answer):
@@ -25,6 +26,17 @@ class LimitAnswer(Answer):
 
 class ProblemAnswer(Answer):
     """Problem details (RFC 9457)."""
+
+    model_config = example(
+        type="about:blank",
+        title="Unprocessable Entity",
+        status=422,
+        detail="lead_s = 0.1: must be a number from 0.2 to 60",
+        kind="ValidationError",
+        description="lead_s = 0.1: must be a number from 0.2 to 60",
+        details={"body.lead_s": {"message": "lead_s = 0.1: must be a number from 0.2 to 60"}},
+        request_id="f7b8c1a2",
+    )
 
     type: Literal["about:blank"]
     title: str

@@ -5,12 +5,17 @@ from typing import Literal
 from pydantic import Field
 
 from api.answers import Answer
+from api.example import example
 
 SessionState = Literal["idle", "speaking", "closed", "unusable"]
 
 
 class ClipAnswer(Answer):
     """One clip and its place in the film."""
+
+    model_config = example(
+        index=0, start_s=0.0, duration_s=1.8, frames=45, text="Good morning!", whole=True
+    )
 
     index: int
     start_s: float
@@ -49,6 +54,15 @@ class LimitsAnswer(Answer):
 class ArchiveAnswer(Answer):
     """An archived film."""
 
+    model_config = example(
+        session_id="paris",
+        name="20260102T030405Z-0123456789abcdef.mp4",
+        url="/archives/paris/20260102T030405Z-0123456789abcdef.mp4",
+        captions_url="/archives/paris/20260102T030405Z-0123456789abcdef.vtt",
+        bytes=183_245,
+        archived="2026-01-02T03:04:05+00:00",
+    )
+
     session_id: str
     name: str
     url: str
@@ -65,6 +79,50 @@ class ArchivesAnswer(Answer):
 
 class SessionAnswer(Answer):
     """The state of a session."""
+
+    model_config = example(
+        session_id="paris",
+        exists=True,
+        film="0123456789abcdef",
+        video_path="results/sessions/paris/full_session.mp4",
+        video_url="/sessions/paris/full_session.mp4",
+        stream_url="/sessions/paris/stream",
+        codecs="avc1.64001e,mp4a.40.2",
+        width=720,
+        height=720,
+        fps=25,
+        frames=45,
+        duration_s=1.8,
+        bytes=183_245,
+        damage=[],
+        clips=[
+            {
+                "index": 0,
+                "start_s": 0.0,
+                "duration_s": 1.8,
+                "frames": 45,
+                "text": "Bonjour !",
+                "whole": True,
+            }
+        ],
+        avatar_id="demo",
+        idle={
+            "url": "/avatars/demo/idle.mp4",
+            "path_url": "/avatars/demo/path.json",
+            "frames": 250,
+            "frame": 45,
+        },
+        voice="espeak:fr-fr",
+        language="fr-FR",
+        speed=1.1,
+        chosen={"avatar_id": None, "voice": None, "language": "fr", "speed": 1.1},
+        state="idle",
+        problem="",
+        created="2026-01-02T03:04:05+00:00",
+        last_spoken="2026-01-02T03:04:09+00:00",
+        limits={"max_session_s": 36_000.0, "max_session_mb": 16_000.0, "session_idle_s": 0.0},
+        archives=[],
+    )
 
     session_id: str
     exists: bool
@@ -112,6 +170,10 @@ class SuccessAnswer(Answer):
 class ResetAnswer(SuccessAnswer):
     """A session was reset."""
 
+    model_config = example(
+        status="success", session_id="paris", message="session 'paris' is empty", archive=None
+    )
+
     archive: ArchiveAnswer | None = Field(description="The archived film.")
 
 
@@ -124,6 +186,17 @@ class DeletedAnswer(Answer):
 
 class InterruptAnswer(SuccessAnswer):
     """The end of the film after an interruption."""
+
+    model_config = example(
+        status="success",
+        session_id="paris",
+        message="session 'paris' was interrupted at 1.80 s",
+        interrupted=True,
+        position_s=1.8,
+        frame=45,
+        dropped=0,
+        played_s=1.24,
+    )
 
     interrupted: bool = Field(description="True if a clip was cut short.")
     position_s: float = Field(description="Where the film ends.")

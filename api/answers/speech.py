@@ -6,6 +6,7 @@ from pydantic import Field
 
 from api.answers import Answer
 from api.answers.sessions import ClipAnswer
+from api.example import example
 
 
 class FilmLengthAnswer(Answer):
@@ -28,6 +29,34 @@ class TimingsAnswer(Answer):
 
 class SpeakAnswer(Answer):
     """A clip that is on disk; also the data of the event `done`."""
+
+    model_config = example(
+        status="success",
+        session_id="paris",
+        video_path="results/sessions/paris/full_session.mp4",
+        video_url="/sessions/paris/full_session.mp4",
+        interrupted=False,
+        truncated=None,
+        clip={
+            "index": 0,
+            "start_s": 0.0,
+            "duration_s": 1.8,
+            "frames": 45,
+            "text": "Bonjour !",
+            "whole": True,
+        },
+        session={"duration_s": 1.8, "clips": 1, "bytes": 183_245},
+        voice="espeak:fr-fr",
+        remarks=[],
+        timings={
+            "tts_first_s": 0.012,
+            "first_fragment_s": 0.041,
+            "render_s": 0.31,
+            "total_s": 0.34,
+            "reload_s": None,
+        },
+        message="clip 0 was added to session 'paris'",
+    )
 
     status: Literal["success"]
     session_id: str

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from api.answers import Answer
+from api.example import example
 
 
 class HealthAnswer(Answer):
@@ -33,6 +34,8 @@ class HealthAnswer(Answer):
 
 class AliveAnswer(Answer):
     """The process answers."""
+
+    model_config = example(status="alive")
 
     status: Literal["alive"]
 

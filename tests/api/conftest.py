@@ -8,14 +8,19 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import assemble
+from tests.api.conformance import Conformance
 from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
 from warm.settings import Settings
 
 
 @pytest.fixture
-def app(settings: Settings, runtime: Runtime) -> Flask:
-    return assemble(settings, runtime, AvatarStore(settings.results_dir))
+def app(settings: Settings, runtime: Runtime) -> Iterator[Flask]:
+    """The application; all its answers must be as its routes describe them."""
+    app = assemble(settings, runtime, AvatarStore(settings.results_dir))
+    checked = Conformance(app)
+    yield app
+    assert checked.faults == []
 
 
 @pytest.fixture

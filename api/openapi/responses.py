@@ -1,0 +1,82 @@
+"""Responses of operations."""
+
+from http import HTTPStatus
+
+from pydantic import BaseModel
+
+from api.openapi.schemas import Json, Schemas, kinds_of
+from api.operation import AnswerKind, Operation
+from api.sse import EVENT_STREAM
+
+JSON = "application/json"
+TEXTS = ("text/", "application/vnd.apple.mpegurl")
+"""Beginnings of media types whose content is text; all others are bytes."""
+
+HEADERS: dict[int, dict[str, str]] = {
+    201: {"Location": "Path of what was made."},
+    206: {"Content-Range": "The range, and the size of the whole."},
+}
+"""Headers of a response with a status, and their descriptions."""
+
+
+def responses(operation: Operation, schemas: Schemas) -> dict[str, Json]:
+    """Return the responses of an operation that are not problem details."""
+    return {
+        str(status): response(status, kinds_of(kind), operation, schemas)
+        for status, kind in operation.answers.items()
+    }
+
+
+def response(
+    status: int, kinds: tuple[AnswerKind, ...], operation: Operation, schemas: Schemas
+) -> Json:
+    """Return the response with one status."""
+    content: Json = {}
+    for kind in kinds:
+        if kind != "":
+            content |= media(kind, operation, schemas)
+    headers = {
+        name: {"description": text, "schema": {"type": "string"}}
+        for name, text in HEADERS.get(status, {}).items()
+    }
+    return {
+        "description": describe(status, kinds),
+        **({"headers": headers} if headers else {}),
+        **({"content": content} if content else {}),
+    }
+
+
+def describe(status: int, kinds: tuple[AnswerKind, ...]) -> str:
+    """Return the description of a response: that of its model, or the meaning of its status."""
+    for kind in kinds:
+        if not isinstance(kind, str) and kind.__doc__:
+            return kind.__doc__.strip().partition("\n")[0]
+    return HTTPStatus(status).phrase
+
+
+def media(kind: AnswerKind, operation: Operation, schemas: Schemas) -> Json:
+    """Return the media types of an answer, with their schemas."""
+    if not isinstance(kind, str):
+        return {JSON: {"schema": schemas.of_answer(kind)}}
+    if kind == EVENT_STREAM:
+        return {kind: event_stream(operation, schemas)}
+    return {kind: {"schema": {"type": "string"}} if kind.startswith(TEXTS) else {}}
+
+
+def event_stream(operation: Operation, schemas: Schemas) -> Json:
+    """Return a stream of server-sent events; `x-events` has the schema of the data of each."""
+    return {
+        "schema": {
+            "type": "string",
+            "description": "Server-sent events:\n"
+            + "\n".join(
+                f"- `{name}`: {describe_event(model)}" for name, model in operation.events.items()
+            ),
+        },
+        "x-events": {name: schemas.of_answer(model) for name, model in operation.events.items()},
+    }
+
+
+def describe_event(model: type[BaseModel]) -> str:
+    """Return the description of the data of an event."""
+    return (model.__doc__ or model.__name__).strip().partition("\n")[0]

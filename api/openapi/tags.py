@@ -1,0 +1,19 @@
+"""Groups of operations."""
+
+TAGS = {
+    "speech": "Say something, and stop it.",
+    "sessions": "Conversations: each has one film, one face and one voice.",
+    "films": "Watch the film of a session while it grows.",
+    "archives": "Films that were kept when their sessions were reset.",
+    "avatars": "Prepared faces.",
+    "voices": "Voices and their samples.",
+    "jobs": "Work that takes longer than a request: films and preparations.",
+    "generate": "The API of MuseTalk servers.",
+    "lipsync": "The API of lip-sync services.",
+    "did": "The API of D-ID.",
+    "uploads": "Pictures, videos and recordings that requests refer to.",
+    "server": "State of the server.",
+    "documents": "Description of these routes.",
+    "page": "The web page.",
+}
+"""Description of each tag, in the order of the document."""
