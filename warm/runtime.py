@@ -17,11 +17,20 @@ from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.base import Engine
 from warm.render.context import RenderResources
 from warm.render.health import Counters, Health
-from warm.render.jobs import ANONYMOUS, Command, InterruptResult, Origin, SpeakJob
+from warm.render.jobs import (
+    ANONYMOUS,
+    PLAIN_ENDING,
+    ClipEnding,
+    Command,
+    InterruptResult,
+    Origin,
+    SpeakJob,
+)
 from warm.render.thread import RenderThread
 from warm.sessions.archive import Archive, Disposal
 from warm.sessions.avatar_cache import AvatarCache, AvatarCacheLimits
 from warm.sessions.limits import MB, SessionLimits
+from warm.sessions.private_films import PrivateFilms
 from warm.sessions.session import Session
 from warm.sessions.sessions import Sessions, make_sessions
 from warm.sessions.trash import Trash
@@ -51,6 +60,9 @@ class Runtime:
         self.avatar_cache = avatar_cache_of(settings, avatar, engine, clock)
         disposal = Disposal(trash, self.archive if settings.archive_on_reset else None)
         self.sessions = sessions_of(settings, self.avatar_cache, disposal, clock)
+        self.private_films = PrivateFilms(
+            self.avatar_cache, self.sessions.limits, settings.max_audio_s
+        )
         self._settings, self._voices, self._clock = settings, voices, clock
         self._voice_resolver = VoiceResolver(settings, voices)
         self._started_s = clock()
@@ -60,6 +72,7 @@ class Runtime:
             engine=engine,
             voices=voices,
             sessions=self.sessions,
+            private_films=self.private_films,
             trash=trash,
             counters=self.counters,
         )
@@ -177,6 +190,34 @@ class Runtime:
             remarks=list(plain.remarks),
             lead_s=self._settings.lead_s if lead_s is None else lead_s,
             origin=origin,
+        )
+        self._thread.submit(job)
+        return job
+
+    def speak_film(
+        self,
+        session: Session,
+        plain: PlainText,
+        choice: VoiceChoice,
+        *,
+        ending: ClipEnding = PLAIN_ENDING,
+    ) -> SpeakJob:
+        """Queue a text for a private film, whose frames come after those of all sessions.
+
+        `session`: from `private_films.new`. Raises NotReady, AvatarError, and BadSpeechRequest for
+        a text that cannot be spoken.
+        """
+        check_styles(plain, self._voices, choice)
+        self.check_ready()
+        self.avatar_cache.fetch(session.choices.avatar_id or self.avatar_cache.pinned_id)
+        job = SpeakJob(
+            session=session,
+            text=plain.text,
+            choice=choice,
+            plain=plain,
+            remarks=list(plain.remarks),
+            is_background=True,
+            ending=ending,
         )
         self._thread.submit(job)
         return job

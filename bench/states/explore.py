@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.figure import Figure
 from bench.states.world import REQUESTS, Model, World
-from warm.render.watchdog import LOAD_TIMEOUT_S
+from warm.render.watchdog import LONG_TIMEOUT_S
 
 MODELS = (
     Model({"speak a": 2, "speak b": 1, "interrupt a": 1}, 0),
@@ -35,7 +35,7 @@ LEAST_STATES = 10_000
 """States of the models together; fewer would mean that the simulated world has stopped working."""
 ROUNDS = 60
 """Rounds of every thread after which the requests must have answers."""
-WAIT_S = LOAD_TIMEOUT_S / 30
+WAIT_S = LONG_TIMEOUT_S / 30
 """Time that passes in a round without progress."""
 
 MakeWorld = Callable[[], World]

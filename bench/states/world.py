@@ -247,6 +247,7 @@ class World:
             engine=self.engine,
             voices=cast(Any, self.voices),
             sessions=cast(Any, sessions),
+            private_films=cast(Any, SimpleNamespace(capacity=endless_capacity)),
             trash=cast(Any, nothing),
             counters=Counters(),
         )

@@ -8,9 +8,11 @@ from functools import partial
 
 from session.factory import Film
 from session.film import ClipRecord, Fragment
+from session.video_encoder import Preset
 from warm.avatars.avatar import Avatar, Shown
 from warm.engines.base import PatchRequest
-from warm.render.compositing import Frame, patch_requests
+from warm.motion.glide import glide_frame
+from warm.render.compositing import Frame, own_frames, patch_requests
 from warm.render.context import RenderContext
 from warm.render.encoder import ClipEncoder
 from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob
@@ -22,6 +24,8 @@ from warm.render.timeline import Batch, Timeline
 
 CHARS_PER_S = 15.0
 """Usual pace of a voice."""
+BACKGROUND_PRESET: Preset = "faster"
+"""A film that nobody is waiting for live is kept and sent as a file, so its size counts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -48,6 +52,17 @@ class BatchSlice:
     def needs_engine(self) -> bool:
         """True if the engine draws these frames; else they are the avatar's own."""
         return self.batch.utterance.features is not None
+
+    def own_frames(self) -> list[Frame]:
+        """The avatar's own pictures in these frames."""
+        timeline, avatar = self.clip.timeline, self.clip.avatar
+        frames = own_frames(avatar, self.shown)
+        for index in range(len(frames)):
+            left = timeline.first_frame + timeline.end - self.first_frame - index
+            if left <= timeline.glide:
+                cursor = self.first_frame + index
+                frames[index] = glide_frame(avatar, cursor, left, timeline.glide)
+        return frames
 
     def requests(self) -> list[PatchRequest]:
         """Requests to the engine for these frames."""
@@ -91,7 +106,11 @@ class Clip:
         self._competes = not context.engine.benefits_from_batching
         """The engine computes on the processor, as the encoder does."""
         self._playback, self._count_fragment = playback, context.count_fragment
-        self._preset = context.places.choose_preset(clips)
+        self._preset = (
+            BACKGROUND_PRESET if job.is_background else context.places.choose_preset(clips)
+        )
+        threads = context.threads
+        worker = threads.background if job.is_background else threads.worker
         self._pacing = Pacing(
             started_s=context.clock(),
             first_frame=self.timeline.first_frame,
@@ -116,9 +135,15 @@ class Clip:
                 session_id=job.session_id,
                 request_id=job.origin.request_id,
                 subject=str(film.path),
+                is_background=job.is_background,
             ),
-            thread=context.threads.worker("encode"),
+            thread=worker("encode"),
         )
+
+    @property
+    def is_background(self) -> bool:
+        """True if the clips of sessions go first."""
+        return self.job.is_background
 
     @property
     def due_s(self) -> float:
@@ -321,7 +346,8 @@ class Clip:
             self._playback.start_clip(first_frame, self._clock())
         if fragment is None:
             return
-        if first_frame != self.timeline.first_frame and self._pacing.cut_s is None:
+        is_first = first_frame == self.timeline.first_frame
+        if not (is_first or self.is_background) and self._pacing.cut_s is None:
             self._count_fragment(self._playback.due_s(first_frame) < self._clock())
         if self.job.timings.first_fragment_s is None:
             self.job.timings.first_fragment_s = self.job.age_s()

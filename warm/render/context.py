@@ -1,5 +1,8 @@
 """Objects and options that the parts of the render thread share."""
 
+import os
+import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,8 +18,12 @@ from warm.render.pace import SpeakingPlaces
 from warm.render.steps import Steps
 from warm.sessions.avatar_cache import AvatarCache
 from warm.sessions.limits import Capacity
+from warm.sessions.private_films import PrivateFilms
 from warm.sessions.sessions import Sessions
 from warm.sessions.trash import Trash
+
+LOWEST_PRIORITY = 19
+"""Nice value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -29,6 +36,7 @@ class RenderResources:
     engine: Engine
     voices: Voices
     sessions: Sessions
+    private_films: PrivateFilms
     trash: Trash
     counters: Counters
 
@@ -38,12 +46,28 @@ def worker_thread(name: str) -> Executor:
     return ThreadPoolExecutor(1, name)
 
 
+def background_thread(name: str) -> Executor:
+    """A thread like `worker_thread`, which all others precede when processors are scarce."""
+    return ThreadPoolExecutor(1, name, initializer=yield_to_others)
+
+
+def yield_to_others() -> None:
+    """Give this thread, and the threads that it starts, the lowest priority.
+
+    On Linux a nice value belongs to a thread. Elsewhere it belongs to the process, and is left.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threads:
     """Factories of the threads that work for the render thread."""
 
     worker: Callable[[str], Executor] = worker_thread
     """Makes a thread of this name for one clip."""
+    background: Callable[[str], Executor] = background_thread
+    """The same for a background clip."""
     start: Callable[[str, Callable[[], None]], None] = start_daemon
     """Runs a function on a new thread of this name."""
 
@@ -69,6 +93,8 @@ class RenderContext:
     """Wakes the render thread; called by any thread that has work or results for it."""
     capacity: Callable[[Committed, FilmSpec], Capacity]
     """Number of frames that a film may still take, given its committed part."""
+    private_capacity: Callable[[Committed, FilmSpec], Capacity]
+    """The same for the film of a background clip."""
     places: SpeakingPlaces
     """Clips that may be rendered at once, and the measured pace that determines them."""
     is_lively: bool = False

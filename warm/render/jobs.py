@@ -127,6 +127,19 @@ class Origin:
 ANONYMOUS = Origin()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipEnding:
+    """The part of a clip after its speech."""
+
+    pad_s: float = 0.0
+    """Additional silence, seconds."""
+    is_fluent: bool = False
+    """It ends where the idle loop begins, so that a clip that starts with the loop can follow."""
+
+
+PLAIN_ENDING = ClipEnding()
+
+
 @dataclass(slots=True, eq=False, kw_only=True)
 class SpeakJob:
     """A request to speak, and its events.
@@ -148,6 +161,9 @@ class SpeakJob:
     lead_s: float | None = None
     """Longest time between rendering and playback; None: no limit."""
     origin: Origin = ANONYMOUS
+    is_background: bool = False
+    """Nobody watches its film yet: the frames of every other job go first."""
+    ending: ClipEnding = PLAIN_ENDING
     watchdog: Callable[[], None] = lambda: None
     """Called every `WATCHDOG_S` by a thread that waits; fails the job if nothing else will."""
     timings: Timings = field(default_factory=Timings)
@@ -232,8 +248,11 @@ class SpeakJob:
             self._error = error
             self._changed.notify_all()
 
-    def events(self) -> Iterator[Event]:
-        """Yield all events from the first one on as they arrive; raises the job's error."""
+    def events(self, on_wait: Callable[[], None] = lambda: None) -> Iterator[Event]:
+        """Yield all events from the first one on as they arrive; raises the job's error.
+
+        `on_wait` is called every `WATCHDOG_S` while there is none.
+        """
         seen = 0
         while True:
             with self._changed:
@@ -250,6 +269,7 @@ class SpeakJob:
                 raise error
             if not new:
                 self.watchdog()
+                on_wait()
 
     def result(self) -> SpeakResult:
         """Wait for the end of the job; raises the job's error."""

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -16,11 +16,24 @@ from warm.render.queue import WorkQueue
 from warm.render.renderer import Renderer
 from warm.render.shares import FairShares
 from warm.sessions.films import SessionFilms
+from warm.sessions.private_films import PrivateFilms
 from warm.sessions.session import Session
 
 log = logging.getLogger(__name__)
 
 Queue = WorkQueue[SpeakJob, Command[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Films:
+    """Films of the sessions, and those of background jobs."""
+
+    sessions: SessionFilms
+    private: PrivateFilms
+
+    def of(self, job: SpeakJob) -> SessionFilms | PrivateFilms:
+        """The films to which that of a job belongs."""
+        return self.private if job.is_background else self.sessions
 
 
 class RenderLoop:
@@ -32,12 +45,12 @@ class RenderLoop:
         queue: Queue,
         shares: FairShares,
         renderer: Renderer,
-        films: SessionFilms,
+        films: Films,
         counters: Counters,
         background: BackgroundPool,
     ) -> None:
         self._queue, self._shares, self._renderer = queue, shares, renderer
-        self._films, self._counters = films, counters
+        self._all_films, self._films, self._counters = films, films.sessions, counters
         self._background = background
         self._commands: list[Command[Any]] = []
         """Commands received and not run."""
@@ -55,7 +68,8 @@ class RenderLoop:
         self._background.poll()
         self._run_commands()
         self._start_jobs()
-        return self._renderer.step(opening=len(self._opening))
+        opening = sum(not job.is_background for job in self._opening.values())
+        return self._renderer.step(opening=opening)
 
     def fail_jobs(self, error: Exception) -> None:
         """Fail all clips and all jobs, because the engine cannot be loaded."""
@@ -117,7 +131,9 @@ class RenderLoop:
         for job in dropped:
             self._fail(job, Interrupted(str(job.cancel_reason)))
         for clip in self._renderer.clips:
-            if is_dropped(clip.job):
+            if is_dropped(clip.job) and clip.is_background:
+                clip.fail(Interrupted(str(clip.job.cancel_reason)))
+            elif is_dropped(clip.job):
                 clip.cut()
 
     def _fail_opening(self, error: Exception) -> None:
@@ -151,34 +167,50 @@ class RenderLoop:
 
     def _start_jobs(self) -> None:
         """Start the first job of each session that has no clip, task or command."""
+        while self._renderer.is_engine_loaded():
+            job = self._queue.take(first_in_background)
+            if job is None:
+                break
+            self._start(job)
         while self._renderer.is_engine_loaded() and self._may_start():
             busy = {clip.job.session_id for clip in self._renderer.clips}
             busy |= self._background.sessions
             busy |= {command.session_id for command in self._commands if command.session_id}
             speaking = self.speaking()
-            job = self._queue.take(lambda queued: self._shares.choose(queued, speaking, busy))  # noqa: B023
+            job = self._queue.take(lambda queued: self._choose(queued, speaking, busy))  # noqa: B023
             if job is None:
                 return
             self._shares.record_turn(job)
             self._start(job)
 
+    def _choose(
+        self, queued: Sequence[SpeakJob], speaking: Sequence[SpeakJob], busy: set[str]
+    ) -> SpeakJob | None:
+        live = [job for job in queued if not job.is_background]
+        return self._shares.choose(live, speaking, busy)
+
     def _may_start(self) -> bool:
-        opening = [name for name in self._opening if not self._background.is_stalled(name)]
+        opening = [
+            name
+            for name, job in self._opening.items()
+            if not job.is_background and not self._background.is_stalled(name)
+        ]
         return self._renderer.may_start(len(opening))
 
     def speaking(self) -> list[SpeakJob]:
-        """Jobs whose clips are being rendered or whose films are being opened. Any thread.
+        """Live jobs whose clips are being rendered or whose films are being opened. Any thread.
 
         A job that was answered although its clip has not ended takes no place.
         """
         jobs = [clip.job for clip in self._renderer.clips] + list(self._opening.values())
-        return [job for job in jobs if not job.is_over]
+        return [job for job in jobs if not job.is_over and not job.is_background]
 
     def _start(self, job: SpeakJob) -> None:
         """Start a clip, at once if the film is open, else when it has been opened or created."""
         job.mark_engine_loaded()
-        open_film = partial(self._films.open, job.session)
-        if self._films.is_open(job.session):
+        films = self._all_films.of(job)
+        open_film = partial(films.open, job.session)
+        if films.is_open(job.session):
             self._begin_clip(job, open_film)
             return
         self._opening[job.session_id] = job
@@ -205,7 +237,8 @@ class RenderLoop:
         try:
             assert session.film is not None
             if not is_dropped(job):
-                self._renderer.begin(job, session.film, self._films.acquire_avatar(session))
+                avatar = self._all_films.of(job).acquire_avatar(session)
+                self._renderer.begin(job, session.film, avatar)
                 return
         except Exception as failure:  # noqa: BLE001 - the top of a request
             error = failure
@@ -219,14 +252,15 @@ class RenderLoop:
 
     def _release(self, job: SpeakJob, answer: Callable[[], None]) -> None:
         """Release the session of a job, and answer it once an empty film is deleted."""
-        if not self._films.release(job.session):
+        films = self._all_films.of(job)
+        if not films.release(job.session):
             answer()
             return
         if self._is_shut_down:
             answer()
         self._background.submit(
             job.session_id,
-            partial(self._films.clean_up, job.session),
+            partial(films.clean_up, job.session),
             lambda _done: answer(),
             stage="closing",
             request_id=job.origin.request_id,
@@ -277,6 +311,11 @@ def is_dropped(job: SpeakJob) -> bool:
 def first_of(jobs: Sequence[SpeakJob]) -> SpeakJob | None:
     """The first of the jobs; None if there are none."""
     return next(iter(jobs), None)
+
+
+def first_in_background(jobs: Sequence[SpeakJob]) -> SpeakJob | None:
+    """The first background job; None if there is none."""
+    return first_of([job for job in jobs if job.is_background])
 
 
 def first_dropped(jobs: Sequence[SpeakJob]) -> SpeakJob | None:

@@ -1,6 +1,6 @@
 """Render passes: the engine draws frames of several clips at once, the most urgent first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -12,14 +12,23 @@ from tts.voice import VoiceChoice
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Patch, PendingPatches, ReadyPatches
 from warm.render.clip import BatchSlice, Clip
-from warm.render.compositing import Frame, idle_shown, own_frames, patch_requests
+from warm.render.compositing import Frame, idle_shown, patch_requests
 from warm.render.context import RenderContext
 from warm.render.jobs import SpeakJob
 from warm.render.playback_clock import PlaybackClock
-from warm.render.scheduler import PASS_S, SHORT_PASS_S, SOON_S, Throughput, schedule
+from warm.render.scheduler import (
+    BACKGROUND_PASS_S,
+    PASS_S,
+    SHORT_PASS_S,
+    SOON_S,
+    Throughput,
+    schedule,
+)
 from warm.render.spoken_sentence import SpokenSentence
 from warm.render.utterances import SentenceUtterance
 
+BACKGROUND_POLL_S = 0.02
+"""Interval at which background clips that wait for the clips of sessions are considered again."""
 BURST = 3
 """When this many clips start at the same time, each gets a longer first fragment."""
 
@@ -82,8 +91,13 @@ class Renderer:
 
     def begin(self, job: SpeakJob, film: Film, avatar: Avatar) -> None:
         """Start a clip; no other clip of the film may be in progress."""
-        playback, clips = self.playback_clock(film), len(self.clips) + 1
+        playback, clips = self.playback_clock(film), len(self.live_clips) + 1
         self.clips.append(Clip(job, film, avatar, playback, self._context, clips))
+
+    @property
+    def live_clips(self) -> list[Clip]:
+        """Clips of sessions, which go before those in the background."""
+        return [clip for clip in self.clips if not clip.is_background]
 
     def clip_of(self, session_id: str | None) -> Clip | None:
         """The clip that is being rendered for a session."""
@@ -108,13 +122,12 @@ class Renderer:
         if current is not None and isinstance(current.pending, ReadyPatches):
             self._in_flight = None
             self._complete(current)
-        has_worked = previous is not None or current is not None
-        self._observe_pace(has_worked=has_worked)
-        return has_worked
+        self._observe_pace(has_worked=is_live(previous) or is_live(current))
+        return previous is not None or current is not None
 
     def may_start(self, opening: int) -> bool:
         """Return True if another clip may start; `opening` clips are about to start already."""
-        return self._context.places.may_start(self.clips, opening)
+        return self._context.places.may_start(self.live_clips, opening)
 
     def is_engine_loaded(self) -> bool:
         """Return True if clips can be rendered; without the engine they can only end."""
@@ -129,7 +142,7 @@ class Renderer:
         done = [clip for clip in self.clips if clip.is_done]
         if done:
             self.clips = [clip for clip in self.clips if not clip.is_done]
-            self._written_cost += sum(clip.written_cost for clip in done)
+            self._written_cost += sum(clip.written_cost for clip in done if not clip.is_background)
         return done
 
     def sleep_s(self) -> float:
@@ -137,7 +150,9 @@ class Renderer:
         now_s = self._context.clock()
         if not self.is_engine_loaded():
             return float("inf")
-        times_s = [wakeup_s(clip, now_s) for clip in self.clips if clip.needs_frames()]
+        times_s = [wakeup_s(clip, now_s) for clip in self.live_clips if clip.needs_frames()]
+        if any(clip.is_background and clip.needs_frames() for clip in self.clips):
+            times_s.append(now_s + BACKGROUND_POLL_S)
         return max(0.0, min(times_s, default=float("inf")) - now_s)
 
     def next_end_s(self, is_relevant: Callable[[SpeakJob], bool]) -> float:
@@ -145,7 +160,7 @@ class Renderer:
 
         Any thread.
         """
-        clips = self.clips
+        clips = self.live_clips
         pace = self._context.places.pace.fps
         if not clips or pace is None:
             return 0.0
@@ -157,23 +172,35 @@ class Renderer:
         return min(ends_s)
 
     def _observe_pace(self, *, has_worked: bool) -> None:
+        """Measure the pace of the clips of sessions; `has_worked`: on some of their frames."""
         now_s, places = self._context.clock(), self._context.places
-        written = self._written_cost + sum(clip.written_cost for clip in self.clips)
-        is_working = has_worked or any(clip.backlog(now_s) for clip in self.clips)
+        clips = self.live_clips
+        written = self._written_cost + sum(clip.written_cost for clip in clips)
+        is_working = has_worked or any(clip.backlog(now_s) for clip in clips)
         places.pace.observe(now_s, written, is_working=is_working)
-        places.speaking = len(self.clips)
+        places.speaking = len(clips)
         places.update()
 
     def _select(self, opening: int) -> list[BatchSlice]:
         """The frames of the next pass."""
         if not self.is_engine_loaded():
             return []
-        capacity = self._pass_capacity()
-        slices: list[BatchSlice] = []
+        clips = self.live_clips
         in_burst = opening + sum(
-            not clip.is_playable for clip in self.clips
-        ) >= BURST or self._context.places.is_slow(len(self.clips))
-        for clip in schedule(self.clips, self._context.clock()):
+            not clip.is_playable for clip in clips
+        ) >= BURST or self._context.places.is_slow(len(clips))
+        chosen = schedule(self.clips, self._context.clock())
+        if chosen and chosen[0].is_background:
+            return self._take(chosen, self._background_capacity())
+        slices = self._take(chosen, self._pass_capacity(), in_burst=in_burst)
+        return slices + self._fill_up(slices)
+
+    def _take(
+        self, clips: Sequence[Clip], capacity: int, *, in_burst: bool = False
+    ) -> list[BatchSlice]:
+        """Take at most `capacity` frames from clips, in order; of one only unless it pays."""
+        slices: list[BatchSlice] = []
+        for clip in clips:
             if capacity <= 0 or (slices and not self._context.engine.benefits_from_batching):
                 break
             batch_slice = self._guarded(clip, lambda: clip.next_slice(capacity, in_burst=in_burst))  # noqa: B023
@@ -181,6 +208,30 @@ class Renderer:
                 slices.append(batch_slice)
                 capacity -= batch_slice.frames
         return slices
+
+    def _fill_up(self, slices: Sequence[BatchSlice]) -> list[BatchSlice]:
+        """Frames of background clips for the places that the engine would leave empty.
+
+        A pass whose frames are due soon gets none, because each must be composited.
+        """
+        now_s = self._context.clock()
+        if any(batch_slice.clip.due_s < now_s + SOON_S for batch_slice in slices):
+            return []
+        drawn = sum(batch_slice.frames for batch_slice in slices if batch_slice.needs_engine)
+        free = self._context.engine.round_up_batch(drawn) - drawn if drawn else 0
+        if free <= 0:
+            return []
+        background = [clip for clip in self.clips if clip.is_background]
+        return self._take(schedule(background, now_s), free)
+
+    def _background_capacity(self) -> int:
+        """Maximum number of frames in a pass of background clips."""
+        engine = self._context.engine
+        most = engine.largest_batch or self._context.largest_batch
+        return min(
+            most,
+            engine.round_up_batch(self._throughput.frames_in(BACKGROUND_PASS_S, 1, most)),
+        )
 
     def _pass_capacity(self) -> int:
         """Maximum number of frames in the next pass."""
@@ -225,7 +276,7 @@ class Renderer:
     def _deliver(self, batch_slice: BatchSlice, patches: list[Patch]) -> None:
         avatar, shown = batch_slice.clip.avatar, batch_slice.shown
         frames: list[Frame] = (
-            own_frames(avatar, shown)
+            batch_slice.own_frames()
             if not batch_slice.needs_engine
             else self._context.composite(avatar, shown, patches)
         )
@@ -246,6 +297,11 @@ class Renderer:
             self.report_error(error)
             clip.fail(error)
             return None
+
+
+def is_live(done: RenderPass | None) -> bool:
+    """True if a pass has frames of the clip of a session."""
+    return done is not None and any(not each.clip.is_background for each in done.slices)
 
 
 def wakeup_s(clip: Clip, now_s: float) -> float:

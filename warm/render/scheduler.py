@@ -1,4 +1,8 @@
-"""Selection of the clips that a render pass works on, and of the number of its frames."""
+"""Selection of the clips that a render pass works on, and of the number of its frames.
+
+Clips of sessions, which somebody may be watching, go first. Background clips get the passes that no
+clip of a session needs.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
@@ -6,6 +10,8 @@ from typing import Protocol, TypeVar
 PASS_S, SHORT_PASS_S = 0.05, 0.02
 """Longest pass of an engine that benefits from large batches, and of any other engine. A request
 that arrives during a pass waits about this long."""
+BACKGROUND_PASS_S = 0.01
+"""Longest pass of background clips, unless one frame takes longer."""
 SOON_S = 0.3
 """A clip whose next frames are due within this time shares passes only with others like it."""
 BATCHES_AHEAD = 2
@@ -13,12 +19,26 @@ BATCHES_AHEAD = 2
 frames are due soon, for all clips together. More would only take memory and CPU time."""
 STALLED_S = 0.5
 """An encoder that works on one batch for longer does not count in the backlog of all clips."""
+EASE_S = 0.75
+"""A clip whose frames on disk last for this long can share the processors while it is encoded."""
+START_S = 1.0
+"""Time for which a clip that has no frame on disk keeps the processors to itself."""
 DECAY = 0.9
 """Factor by which each pass reduces the weight of earlier ones in the measured throughput."""
 
 
 class Schedulable(Protocol):
     """The properties of a clip that scheduling depends on."""
+
+    @property
+    def is_background(self) -> bool:
+        """True if the clips of sessions go first."""
+        ...
+
+    @property
+    def is_playable(self) -> bool:
+        """True if some of its frames are on disk."""
+        ...
 
     @property
     def due_s(self) -> float:
@@ -38,6 +58,14 @@ class Schedulable(Protocol):
         """Batches between engine and disk; 0 if its encoder is stalled."""
         ...
 
+    def ahead_s(self, now_s: float) -> float:
+        """Time until playback reaches the end of its frames on disk."""
+        ...
+
+    def age_s(self) -> float:
+        """Seconds since it was started."""
+        ...
+
 
 ClipT = TypeVar("ClipT", bound=Schedulable)
 
@@ -45,12 +73,36 @@ ClipT = TypeVar("ClipT", bound=Schedulable)
 def schedule(clips: Sequence[ClipT], now_s: float) -> list[ClipT]:
     """Return the clips for the next pass, the earliest deadline first.
 
-    Clips that are due soon exclude those that are not.
+    Clips that are due soon exclude those that are not, and clips of sessions exclude background
+    clips.
     """
+    live = [clip for clip in clips if not clip.is_background]
+    background = [clip for clip in clips if clip.is_background]
+    chosen = choose(live, now_s)
+    if chosen or not background or any(needs_processors(clip, now_s) for clip in live):
+        return chosen
+    return choose(background, now_s)
+
+
+def choose(clips: Sequence[ClipT], now_s: float) -> list[ClipT]:
+    """Return those of equal clips that are ready, the earliest deadline first."""
     ready = sorted((clip for clip in clips if clip.is_ready(now_s)), key=lambda clip: clip.due_s)
     soon = [clip for clip in ready if clip.due_s < now_s + SOON_S]
     is_full = sum(clip.backlog(now_s) for clip in clips) > BATCHES_AHEAD
     return soon or [clip for clip in ready if clip.has_partial_batch or not is_full]
+
+
+def needs_processors(clip: Schedulable, now_s: float) -> bool:
+    """Return True if a background pass could make a clip of a session late.
+
+    It is about to take frames, or has a batch that is due before long on its way to the disk, or
+    has only just been started.
+    """
+    if clip.is_ready(now_s + BACKGROUND_PASS_S):
+        return True
+    if not clip.is_playable:
+        return clip.age_s() < START_S
+    return clip.backlog(now_s) > 0 and clip.ahead_s(now_s) < EASE_S
 
 
 class Throughput:

@@ -113,7 +113,10 @@ class SpeechFeed:
     def _submit(self) -> None:
         self._requested_s = self._steps.clock()
         step = self._steps.begin(
-            "speech", self._job.session_id, request_id=self._job.origin.request_id
+            "speech",
+            self._job.session_id,
+            request_id=self._job.origin.request_id,
+            is_background=self._job.is_background,
         )
         self._piece = self._thread.submit(self._synthesis.next_piece)
         self._piece.add_done_callback(lambda _piece: self._steps.end(step))

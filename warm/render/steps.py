@@ -35,6 +35,8 @@ class Step:
     request_id: str = ""
     subject: str = ""
     """The file or the address that it works on."""
+    is_background: bool = False
+    """It has the lowest priority, and may take long on a busy machine."""
 
     def describe(self, now_s: float) -> str:
         """The step and its duration as part of a sentence."""
@@ -67,6 +69,7 @@ class Steps:
         *,
         request_id: str = "",
         subject: str = "",
+        is_background: bool = False,
     ) -> Step:
         """Record the start of a step."""
         step = Step(
@@ -75,6 +78,7 @@ class Steps:
             session_id=session_id,
             request_id=request_id,
             subject=subject,
+            is_background=is_background,
         )
         with self._lock:
             self._steps.add(step)

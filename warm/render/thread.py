@@ -19,7 +19,7 @@ from warm.render.context import RenderContext, RenderResources, Threads
 from warm.render.demand import Demand
 from warm.render.health import WORKING, Health, Liveness, NotReady, State
 from warm.render.jobs import Command, Interrupted, SpeakJob
-from warm.render.loop import Queue, RenderLoop
+from warm.render.loop import Films, Queue, RenderLoop
 from warm.render.pace import SpeakingPlaces
 from warm.render.queue import WorkQueue
 from warm.render.renderer import Renderer
@@ -100,7 +100,7 @@ class RenderThread:
             queue=self._queue,
             shares=self._shares,
             renderer=self._renderer,
-            films=resources.sessions.films,
+            films=Films(resources.sessions.films, resources.private_films),
             counters=resources.counters,
             background=BackgroundPool(
                 notify=self._wakeup.set, steps=self._steps, start_thread=threads.start
@@ -246,6 +246,7 @@ class RenderThread:
             steps=self._steps,
             threads=self._threads,
             capacity=resources.sessions.limits.capacity,
+            private_capacity=resources.private_films.capacity,
             places=self._places,
             count_fragment=resources.counters.add_fragment,
             is_lively=settings.life,
@@ -263,11 +264,17 @@ class RenderThread:
         return ("ok", "") if lifecycle.is_awake else (lifecycle.state, lifecycle.reason)
 
     def _check_share(self, job: SpeakJob, queued: Sequence[SpeakJob]) -> None:
-        """Raise QueueFull unless a job may join those in the queue."""
+        """Raise QueueFull unless a job may join those in the queue.
+
+        The number of background jobs is limited where they come from.
+        """
+        if job.is_background:
+            return
+        live = [each for each in queued if not each.is_background]
         speaking = self._loop.speaking()
         self._shares.note(job.client)
         try:
-            self._shares.check(job, queued, speaking)
+            self._shares.check(job, live, speaking)
         except QueueFull as full:
             raise QueueFull(full.limit, self._retry_after_s(job, full.limit)) from None
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,11 +13,11 @@ from warm.motion.frame_path import FramePath
 from warm.render.compositing import Frame
 from warm.render.context import RenderContext
 from warm.render.interruption import closing_utterance
-from warm.render.jobs import SpeakJob
+from warm.render.jobs import PLAIN_ENDING, SpeakJob
 from warm.render.speech_feed import SpeechFeed
 from warm.render.synthesis import Synthesis
+from warm.render.tail import Tail, tail_of
 from warm.render.utterances import (
-    TAIL_FRAMES,
     SentenceUtterance,
     Utterance,
     lookahead_s,
@@ -66,6 +67,8 @@ class Timeline:
         """Frames of all utterances placed so far; any thread may read it."""
         self.cursor = 0
         """First frame of the next batch."""
+        self.glide = 0
+        """Frames at the end of the clip that glide to the beginning of the idle loop."""
         self.truncated_by: str | None = None
         """The setting whose limit cut off the last sentences."""
         self._job, self._film, self._context = job, film, context
@@ -80,7 +83,7 @@ class Timeline:
             job,
             notify=context.notify,
             steps=context.steps,
-            thread=context.threads.worker("speech"),
+            thread=speech_thread(context, job),
         )
         self._feed.request()
         self._sentences = 0
@@ -166,10 +169,9 @@ class Timeline:
         """Place the next utterance, or the tail after the last one."""
         utterance = self._next_utterance()
         if utterance is None:
-            utterance = silent_utterance(
-                self._tail_frames(self.end, len(self._path.way_back())), self._film.spec
-            )
-            self._has_tail = True
+            tail = self._tail(self.end, len(self._path.way_back()))
+            utterance = silent_utterance(tail.frames, self._film.spec)
+            self._has_tail, self.glide = True, tail.glide
         while self._placed and end_of(*self._placed[0]) <= written:
             self._placed.popleft()
         self._show(utterance)
@@ -205,8 +207,10 @@ class Timeline:
         """
         end = self.end + sentence.frames
         committed, longest = self._film.committed, self._path.longest_return
-        needed = self.first_frame + end + self._tail_frames(end, longest) - committed.frames
-        capacity = self._context.capacity(committed, self._film.spec)
+        needed = self.first_frame + end + self._tail(end, longest).frames - committed.frames
+        context = self._context
+        capacity_of = context.private_capacity if self._job.is_background else context.capacity
+        capacity = capacity_of(committed, self._film.spec)
         if capacity.fits(needed):
             return True
         if not self.end:
@@ -215,13 +219,19 @@ class Timeline:
         self._feed.close()
         return False
 
-    def _tail_frames(self, frames: int, returning: int) -> int:
-        """Frames of the tail after `frames` of speech, which align the end of the clip.
+    def _tail(self, frames: int, returning: int) -> Tail:
+        """The tail after `frames` of speech, which aligns the end of the clip.
 
         The path returns to the idle loop during the tail; `returning`: frames that this takes.
         """
-        tail = max(TAIL_FRAMES, returning)
-        return tail + -(frames + tail) % self._film.alignment_frames
+        return tail_of(
+            PLAIN_ENDING if self._is_cut else self._job.ending,
+            spoken=frames,
+            returning=returning,
+            fps=self._film.spec.fps,
+            period=self._path.avatar.period,
+            alignment=self._film.alignment_frames,
+        )
 
     def _cues(self, first: int, utterance: Placed) -> list[Cue]:
         """The caption of a whole sentence."""
@@ -241,6 +251,12 @@ class Timeline:
             ):
                 return closing_utterance(self._context.engine, utterance, frames - first)
         return None
+
+
+def speech_thread(context: RenderContext, job: SpeakJob) -> Executor:
+    """A thread for the synthesis of a job's text."""
+    threads = context.threads
+    return (threads.background if job.is_background else threads.worker)("speech")
 
 
 def end_of(first: int, utterance: Placed) -> int:

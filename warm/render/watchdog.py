@@ -11,8 +11,9 @@ from warm.render.steps import STAGES, Stage, StageUse, Step, Steps
 
 CHECK_S = 0.5
 """Interval between two checks."""
-LOAD_TIMEOUT_S = 600.0
-"""Longest time that a request waits for the engine to be loaded."""
+LONG_TIMEOUT_S = 600.0
+"""Longest time that a request waits for the engine to be loaded, or for a step of lowest
+priority."""
 RETRY_S = 30
 """`Retry-After` of a request whose step stalled, seconds."""
 
@@ -78,8 +79,8 @@ class Watchdog:
         }
 
     def _limit_s(self, step: Step, limit_s: float) -> float:
-        """Loading may take longer than any other step."""
-        return LOAD_TIMEOUT_S if step.stage == "loading" else limit_s
+        """Loading may take longer than any other step, and so may work that all other precedes."""
+        return LONG_TIMEOUT_S if step.stage == "loading" or step.is_background else limit_s
 
     def _report(self, steps: Iterable[Step], now_s: float) -> None:
         late = {s for s in steps if now_s - s.started_s > self._limit_s(s, self._report_s)}

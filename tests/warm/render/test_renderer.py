@@ -110,6 +110,7 @@ class SteppedRenderer:
             steps=self.steps,
             notify=self.wakeup.set,
             capacity=lambda _committed, _spec: Capacity(100_000, "max_session_s", "", ""),
+            private_capacity=lambda _committed, _spec: Capacity(100_000, "max_session_s", "", ""),
             places=SpeakingPlaces(8, 25, lambda: self.now_s),
         )
         self.renderer = Renderer(context)

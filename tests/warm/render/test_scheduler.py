@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from warm.render.scheduler import PASS_S, SOON_S, Throughput, schedule
+import pytest
+
+from warm.render.scheduler import EASE_S, PASS_S, SOON_S, START_S, Throughput, schedule
 
 
 @dataclass
@@ -13,12 +15,22 @@ class FakeClip:
     has_partial_batch: bool = False
     ready: bool = True
     batches_ahead: int = 0
+    is_background: bool = False
+    is_playable: bool = True
+    ahead: float = 9.0
+    age: float = 9.0
 
     def is_ready(self, _now_s: float) -> bool:
         return self.ready
 
     def backlog(self, _now_s: float) -> int:
         return self.batches_ahead
+
+    def ahead_s(self, _now_s: float) -> float:
+        return self.ahead
+
+    def age_s(self) -> float:
+        return self.age
 
 
 def test_the_earliest_deadline_goes_first() -> None:
@@ -41,6 +53,36 @@ def test_a_full_backlog_lets_only_started_batches_into_the_pass_unless_frames_ar
     ]
     assert schedule(full, 0.0) == [full[2]]
     assert schedule(full, 8.9) == [full[2], full[1], full[0]]
+
+
+def test_background_clips_take_turns_when_no_clip_of_a_session_needs_frames() -> None:
+    first, second = FakeClip(9.0, is_background=True), FakeClip(7.0, is_background=True)
+    assert schedule([first, second], 0.0) == [second, first]
+    complete = FakeClip(1.0, ready=False)
+    assert schedule([complete, first, second], 0.0) == [second, first]
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        FakeClip(90.0),
+        FakeClip(90.0, batches_ahead=3),
+        FakeClip(1.0, ready=False, batches_ahead=1, ahead=EASE_S - 0.01),
+        FakeClip(1.0, ready=False, is_playable=False, age=START_S - 0.01),
+    ],
+    ids=["ready", "its encoder is behind", "its batch is due before long", "just started"],
+)
+def test_background_clips_get_no_frames_while_a_clip_of_a_session_needs_the_processors(
+    live: FakeClip,
+) -> None:
+    background = FakeClip(-100.0, is_background=True, has_partial_batch=True)
+    assert background not in schedule([background, live], 0.0)
+
+
+def test_a_voice_that_does_not_answer_keeps_no_background_clip_waiting() -> None:
+    silent = FakeClip(1.0, ready=False, is_playable=False, age=START_S)
+    background = FakeClip(9.0, is_background=True)
+    assert schedule([silent, background], 0.0) == [background]
 
 
 def test_a_pass_has_as_many_frames_as_fit_into_its_time() -> None:

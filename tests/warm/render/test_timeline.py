@@ -59,6 +59,9 @@ def make(tmp_path: Path, voices: VoiceRegistry) -> Iterator[MakeTimeline]:
             steps=Steps(lambda: 0.0),
             notify=lambda: None,
             capacity=lambda _committed, _spec: Capacity(capacity, "max_session_s", "0 s", "1"),
+            private_capacity=lambda _committed, _spec: Capacity(
+                capacity, "max_session_s", "0 s", "1"
+            ),
             places=SpeakingPlaces(8, 25, lambda: 0.0),
             is_lively=lively is not None,
         )
