@@ -24,7 +24,7 @@ from gunicorn.arbiter import Arbiter
 from api.archives import archives
 from api.audience import Audience
 from api.avatars import avatars
-from api.context import MAX_EXPORTS, AppContext, attach_context
+from api.context import MAX_EXPORTS, MAX_RECEIVING, AppContext, attach_context
 from api.cors import AllowedOrigins, answer_allowed_origins
 from api.cross_site import refuse_cross_site
 from api.documents import documents
@@ -50,6 +50,7 @@ from api.slots import Slots
 from api.speak import speaking
 from api.stats import stats
 from api.transcript import transcript
+from api.uploads import uploads
 from api.voice_samples import VoiceSamples
 from api.voices import voices
 from session.webvtt import Transcript
@@ -61,18 +62,21 @@ from warm.engines.base import Engine, EngineOutOfMemory
 from warm.engines.musetalk.errors import NoSuchDevice
 from warm.engines.weights.errors import WeightsError
 from warm.face.models import FaceModelError
+from warm.fetch.fetcher import Fetcher
 from warm.installation import PackageMissing
 from warm.media.sniff import MediaError
 from warm.prepare.run import prepare
 from warm.runtime import Runtime
 from warm.sessions.avatar_cache import require_fps
+from warm.sessions.limits import require_free_space
 from warm.settings import BadSettings, Settings, read_settings
+from warm.uploads.store import MB, UploadLimits, UploadStore
 from warm.voice_factory import configured_voices
 
 BLUEPRINTS = (
     *(speaking, interrupting, sessions, archives),
     *(film, playlist, events, transcript, export),
-    *(voices, avatars, health, stats, page),
+    *(voices, avatars, uploads, health, stats, page),
     documents,
 )
 
@@ -159,7 +163,9 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
     app.url_map.redirect_defaults = False  # /sessions/default/… is answered, not redirected
     app.url_map.merge_slashes = False  # //session is an unknown path, not redirected
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["PUBLIC_URL"] = settings.public_url
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    store_of_uploads = open_uploads(settings)
     attach_context(
         app,
         AppContext(
@@ -174,6 +180,9 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
             ),
             transcripts=FilmCache(Transcript, runtime.sessions.registry),
             voice_samples=VoiceSamples(runtime.synthesize),
+            uploads=store_of_uploads,
+            fetcher=Fetcher(store_of_uploads, None),
+            receiving=Slots(MAX_RECEIVING),
             exports=Slots(MAX_EXPORTS),
         ),
     )
@@ -184,6 +193,18 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
+
+
+def open_uploads(settings: Settings) -> UploadStore:
+    """Return the store of uploads; removes what a crash has left in it."""
+    limits = UploadLimits(
+        max_bytes=int(settings.max_upload_mb * MB),
+        max_total_bytes=int(settings.max_uploads_mb * MB),
+        ttl_s=settings.upload_ttl_s,
+        max_sound_s=settings.max_session_s,
+    )
+    check_disk = partial(require_free_space, min_free_mb=settings.min_free_mb)
+    return UploadStore(settings.results_dir / "uploads", limits, check_disk=check_disk)
 
 
 def protect(app: Flask, settings: Settings) -> None:

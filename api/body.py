@@ -157,7 +157,7 @@ def too_large(size: str, limit: int) -> BadBody:
     )
 
 
-def fault_text(error: ErrorDetails, model: type[Body]) -> str:
+def fault_text(error: ErrorDetails, model: type[BaseModel]) -> str:
     """Return one fault: the field, the received value, the allowed values."""
     name = str(error["loc"][0])
     if error["type"] == "missing":
@@ -168,9 +168,10 @@ def fault_text(error: ErrorDetails, model: type[Body]) -> str:
     return f"{name} = {shorten(error['input'])}: {allowed}"
 
 
-def allowed_range(model: type[Body], name: str) -> str:
+def allowed_range(model: type[BaseModel], name: str) -> str:
     """Return the range of a numeric field; empty if it has no bounds."""
-    limits = model.model_fields[name].metadata
+    fields = model.model_fields.items()
+    limits = next((each.metadata for key, each in fields if name in (key, each.alias)), [])
     least = next((limit.ge for limit in limits if hasattr(limit, "ge")), None)
     most = next((limit.le for limit in limits if hasattr(limit, "le")), None)
     if least is None:

@@ -15,11 +15,15 @@ from session.fragmented.writer import FilmWriter
 from session.hls import Playlist
 from session.webvtt import Transcript
 from warm.avatars.store import AvatarStore
+from warm.fetch.fetcher import Fetcher
 from warm.runtime import Runtime
 from warm.sessions.session import Session
 from warm.settings import Settings
+from warm.uploads.store import UploadStore
 
 EXTENSION = "warmtalk"
+MAX_RECEIVING = 24
+"""Maximum number of bodies with files that are received at once."""
 MAX_EXPORTS = 2
 """Maximum number of exports at once: each is a process that copies a whole film."""
 
@@ -39,6 +43,10 @@ class AppContext:
     playlists: FilmCache[FilmWriter, Playlist]
     transcripts: FilmCache[Film, Transcript]
     voice_samples: VoiceSamples
+    uploads: UploadStore
+    fetcher: Fetcher
+    receiving: Slots
+    """One slot for each body with files that is being received."""
     exports: Slots
     """One slot for each export that is being made."""
 

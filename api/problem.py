@@ -38,6 +38,7 @@ from session.errors import (
 from tts.voice import BadSpeechRequest, VoiceUnavailable
 from warm.avatars.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
 from warm.engines.base import EngineLost, EngineOutOfMemory
+from warm.fetch.errors import FetchBusy, FetchError
 from warm.render.health import NotReady
 from warm.render.jobs import Interrupted
 from warm.render.shares import QueueFull
@@ -54,6 +55,15 @@ from warm.sessions.errors import (
     UnusableSession,
 )
 from warm.sessions.shares import Limit
+from warm.uploads.errors import (
+    UnknownUpload,
+    UploadDamaged,
+    UploadInUse,
+    UploadNotAllowed,
+    UploadsBusy,
+    UploadsFull,
+    UploadTooLarge,
+)
 
 MAX_SHOWN_CHARS = 60
 """Received values are repeated in answers up to this length."""
@@ -96,6 +106,15 @@ class TooManyDownloads(RuntimeError):
 
     def __init__(self, limit: int, scope: str) -> None:
         super().__init__(f"{limit} downloads are open, which is the limit {scope} (max_downloads)")
+
+
+class TooManyUploads(RuntimeError):
+    """All slots for bodies with files are taken, or all that one client may have."""
+
+    def __init__(self, limit: int, scope: str) -> None:
+        super().__init__(
+            f"{limit} uploads are being received, which is the limit {scope}; try again soon"
+        )
 
 
 class TooManyExports(RuntimeError):
@@ -219,6 +238,16 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     TooManyDownloads: (503, "QueueFullError"),
     TooManyExports: (503, "QueueFullError"),
     SamplesBusy: (503, "QueueFullError"),
+    TooManyUploads: (503, "QueueFullError"),
+    UploadsBusy: (503, "QueueFullError"),
+    FetchBusy: (503, "QueueFullError"),
+    FetchError: (422, "ValidationError"),
+    UnknownUpload: (404, "NotFoundError"),
+    UploadInUse: (409, "NotReadyError"),
+    UploadTooLarge: (413, "ContentTooLargeError"),
+    UploadNotAllowed: (415, "UnsupportedMediaTypeError"),
+    UploadDamaged: (422, "ValidationError"),
+    UploadsFull: (507, "StorageError"),
     FilmReplaced: (410, "GoneError"),
     FailedPrecondition: (412, "PreconditionFailedError"),
     BadQuery: (400, "BadRequestError"),

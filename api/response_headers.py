@@ -27,7 +27,8 @@ def add_response_headers(app: Flask, settings: Settings) -> None:
     )
 
     def add(response: Response) -> Response:
-        response.headers.update(headers)
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)  # a route may be stricter
         return response
 
     app.after_request(add)

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from flask import request
+from flask import current_app, request
 
 from session.film import ClipRecord
 from tts.voice import BadSpeechRequest, VoiceChoice
@@ -23,6 +23,12 @@ LIMITS = ("max_session_s", "max_session_mb", "session_idle_s")
 def url(path: str) -> str:
     """URL of a resource from the root of the host, also below the path prefix of a proxy."""
     return f"{request.script_root}{path}"
+
+
+def absolute_url(path: str) -> str:
+    """Absolute URL of a resource: below `public_url`, else below the host of the request."""
+    public = current_app.config["PUBLIC_URL"]
+    return f"{(public or request.host_url).rstrip('/')}{path if public else url(path)}"
 
 
 def session_url(session_id: str) -> str:

@@ -71,15 +71,20 @@ class SessionLimits:
 
     def check_disk(self, folder: Path) -> None:
         """Raise DiskNearlyFull if less than `min_free_mb` is free; raises OSError."""
-        if not self.min_free_mb:
-            return
-        found = os.statvfs(folder if folder.exists() else folder.parent)
-        free_mb = found.f_bavail * found.f_frsize / MB
-        if free_mb < self.min_free_mb:
-            raise DiskNearlyFull(
-                f"{free_mb:.1f} MB are free in {str(folder)!r}, and min_free_mb is "
-                f"{self.min_free_mb:g}: delete sessions or archives, or lower the setting"
-            )
+        require_free_space(folder, min_free_mb=self.min_free_mb)
+
+
+def require_free_space(folder: Path, *, min_free_mb: float) -> None:
+    """Raise DiskNearlyFull if less than `min_free_mb` is free, 0 for no check; raises OSError."""
+    if not min_free_mb:
+        return
+    found = os.statvfs(folder if folder.exists() else folder.parent)
+    free_mb = found.f_bavail * found.f_frsize / MB
+    if free_mb < min_free_mb:
+        raise DiskNearlyFull(
+            f"{free_mb:.1f} MB are free in {str(folder)!r}, and min_free_mb is "
+            f"{min_free_mb:g}: delete sessions or archives, or lower the setting"
+        )
 
 
 def first_frame_bytes(spec: FilmSpec) -> float:

@@ -16,9 +16,11 @@ from warm.settings.coqui_models import check_models, read_json
 from warm.settings.network import (
     check_frame_ancestors,
     check_hosts,
+    check_networks,
     check_origins,
     check_prefix,
     check_proxies,
+    check_public_url,
     joined,
 )
 from warm.settings.speech_server import check_languages, check_url, checked_key
@@ -205,6 +207,13 @@ class Settings(StabilizedAvatarSettings):
     """Maximum length of a sound file of `python -m warm render`, seconds."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 1 << 18
     """Maximum size of a request body."""
+    max_upload_mb: Annotated[float, Field(gt=0, le=100_000)] = 200.0
+    """Maximum size of an uploaded or fetched file, MB."""
+    max_uploads_mb: Annotated[float, Field(gt=0, le=10_000_000)] = 4_000.0
+    """Maximum size of all uploaded files together, MB; one more gets 507."""
+    upload_ttl_s: Annotated[float, Field(ge=0, le=100_000_000)] = 86_400.0
+    """An uploaded file is deleted after this many seconds, but never while a job uses it.
+    0: never."""
     max_queue: Annotated[int, Field(ge=1, le=1000)] = 64
     """Maximum number of waiting requests; one more gets 503. Each client and each session has a
     share of it: docs/sessions.md."""
@@ -282,6 +291,15 @@ class Settings(StabilizedAvatarSettings):
     frame_ancestors: str = "self"
     """Pages that may show this server's page in a frame: `self`, `none`, `*`, or a list of
     origins."""
+    public_url: str | None = None
+    """Address by which clients reach this server, such as `https://talk.example`, for absolute
+    addresses in answers. None: the host of the request."""
+    fetch_urls: bool = False
+    """Fetch files from the addresses that requests name, such as `audio_url`. Only public http and
+    https addresses are fetched."""
+    fetch_allowed_networks: str | None = None
+    """Hosts and networks that may be fetched from, and sent webhooks, although they are not public,
+    in a list: names, addresses, networks such as `10.0.0.0/8`."""
     trusted_proxies: str | None = None
     """Proxies whose `X-Forwarded-…` and `Forwarded` headers are trusted, in a list: addresses,
     networks such as `10.0.0.0/8`, `unix` for those that connect to a unix socket."""
@@ -301,7 +319,7 @@ class Settings(StabilizedAvatarSettings):
 
     @field_validator(
         *("host", "allowed_hosts", "allowed_origins", "frame_ancestors", "trusted_proxies"),
-        *("tts_voices", "tts_languages"),
+        *("tts_voices", "tts_languages", "fetch_allowed_networks"),
         mode="before",
     )
     @classmethod
@@ -324,6 +342,18 @@ class Settings(StabilizedAvatarSettings):
     @classmethod
     def _check_frame_ancestors(cls, value: str) -> str:
         check_frame_ancestors(value)
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str | None) -> str | None:
+        check_public_url(value)
+        return value
+
+    @field_validator("fetch_allowed_networks")
+    @classmethod
+    def _check_fetch_networks(cls, value: str | None) -> str | None:
+        check_networks(value)
         return value
 
     @field_validator("trusted_proxies")

@@ -152,6 +152,32 @@ def check_proxies(value: str | None) -> None:
             )
 
 
+def check_networks(value: str | None) -> None:
+    """Raise ValueError for a word that is neither a name, an address nor a network."""
+    for word in words(value):
+        if read_network(word) is None and not HOST_NAME.fullmatch(canonical_host(word)):
+            raise ValueError(
+                f"{word!r} is not a host or network; allowed: names, IP addresses, networks such as"
+                " 10.0.0.0/8 (without host bits)"
+            )
+
+
+def check_public_url(value: str | None) -> None:
+    """Raise ValueError unless the value is an http or https address, with or without a path."""
+    if value is None:
+        return
+    try:
+        parts = urlsplit(value)
+        origin = canonical_origin(f"{parts.scheme}://{parts.netloc}")
+    except ValueError:
+        origin = None
+    if origin is None or parts.query or parts.fragment:
+        raise ValueError(
+            "must be an address without query, such as https://talk.example or"
+            " https://example.com/talk"
+        )
+
+
 def canonical_prefix(value: str | None) -> str:
     """A path prefix without final slash; empty for none."""
     return (value or "").rstrip("/")

@@ -1,0 +1,46 @@
+"""The bytes of a request's body, one piece after the other as they arrive."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+
+from flask import request
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from api.problem import BadBody
+from api.server.live_body import BodyBroken, BodyStalled
+
+PIECE_BYTES = 1 << 16
+
+
+def body_pieces(max_bytes: int, setting: str) -> Iterator[bytes]:
+    """Yield the body of the current request; raises BadBody.
+
+    A body with more than `max_bytes`, the value of `setting`, is refused; if it announces its
+    length, before any of it is read. The body must not be compressed.
+    """
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise BadBody(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"content-encoding = {encoding[:40]!r}: is not supported; send the bytes as they are",
+        )
+    request.max_content_length = max_bytes
+    try:
+        while piece := request.stream.read(PIECE_BYTES):
+            yield piece
+    except RequestEntityTooLarge:
+        length = request.content_length
+        size = f"more than {max_bytes}" if length is None else str(length)
+        raise BadBody(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"the body has {size} bytes; at most {max_bytes} are allowed ({setting})",
+        ) from None
+    except BodyStalled as error:
+        raise BadBody(
+            HTTPStatus.REQUEST_TIMEOUT, f"the body is incomplete: {error}; send it again, faster"
+        ) from None
+    except (BodyBroken, ClientDisconnected, ParseException) as error:
+        raise BadBody(
+            HTTPStatus.BAD_REQUEST, f"the body cannot be read to its end: {error}"
+        ) from None

@@ -1,0 +1,417 @@
+"""Requests that may have files: multipart, urlencoded, JSON with addresses, or one raw file.
+
+A route describes its fields by a subclass of `Form`; `read_form` reads whichever of these a client
+sends. Files are stored while they arrive, and removed if the request is refused.
+"""
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from types import NoneType
+from typing import Any, ClassVar, TypeVar, get_args
+from urllib.parse import parse_qsl
+
+from flask import request
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import ValidationError as InvalidModel
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, core_schema
+from werkzeug.http import parse_options_header
+
+from api.body import MAX_DEPTH, fault_text, is_deeper, shorten
+from api.body_pieces import body_pieces
+from api.caller import caller
+from api.client_address import client_address
+from api.context import context
+from api.multipart import MAX_PARTS, MultipartReader, Part
+from api.problem import BadBody, TooManyUploads
+from warm.fetch.errors import FetchError
+from warm.uploads.errors import (
+    UnknownUpload,
+    UploadDamaged,
+    UploadInUse,
+    UploadNotAllowed,
+    UploadTooLarge,
+)
+from warm.uploads.upload import Upload, UploadKind
+
+MULTIPART, URLENCODED, JSON = (
+    *("multipart/form-data", "application/x-www-form-urlencoded", "application/json"),
+)
+PLAIN_CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "latin1"}
+FILE_STATUSES: dict[type[Exception], HTTPStatus] = {
+    UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UploadNotAllowed: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    UploadDamaged: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+"""Status of a fault of a file in a field."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """Marks a field of a form as a file: `Annotated[Upload | None, FilePart("sound")] = None`."""
+
+    kinds: frozenset[UploadKind]
+    url: str | None = None
+    """Name of the field that may have the address of the file instead, such as `audio_url`."""
+    data: str | None = None
+    """Name of the field that may have the file in Base64, or as a data URL, instead."""
+
+    def __init__(self, *kinds: UploadKind, url: str | None = None, data: str | None = None) -> None:
+        for name, value in (("kinds", frozenset(kinds)), ("url", url), ("data", data)):
+            object.__setattr__(self, name, value)
+
+    def __get_pydantic_core_schema__(self, source: Any, _: GetCoreSchemaHandler) -> CoreSchema:
+        """Accept only an `Upload` that the server has made, never one that a client describes."""
+        schema = core_schema.is_instance_schema(Upload)
+        return core_schema.nullable_schema(schema) if NoneType in get_args(source) else schema
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Describe the field as OpenAPI describes a file."""
+        return {"type": "string", "format": "binary"}
+
+
+class Form(BaseModel):
+    """The fields of a request that may have files; text is converted to numbers and booleans."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    takes_raw: ClassVar[bool] = False
+    """True if the body may be the file itself, and the query the other fields."""
+
+
+Model = TypeVar("Model", bound=Form)
+
+
+@dataclass(slots=True)
+class Received:
+    """The values of a request so far, and what is wrong with it."""
+
+    values: dict[str, object] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    stored: list[Upload] = field(default_factory=list)
+    """Files that were stored for this request, to be removed if it is refused."""
+
+    def add(self, name: str, value: object) -> None:
+        """Add a value; a second one of the same name is a fault."""
+        if name in self.values:
+            self.faults[name] = f"{name}: was sent twice; send it once"
+        else:
+            self.values[name] = value
+
+
+def read_form(model: type[Model]) -> Model:
+    """Return the fields of the current request as `model`.
+
+    Raises BadBody with every fault, and the errors of uploads and fetches. Files that were stored
+    for a request that is refused are removed.
+    """
+    received = Received()
+    with receiving_slot(), removed_on_error(received):
+        media_type, parameters = parse_options_header(request.content_type)
+        if media_type == MULTIPART:
+            _read_multipart(model, received, parameters.get("boundary", ""))
+        elif media_type == URLENCODED:
+            _read_urlencoded(received)
+        elif media_type == JSON or media_type.endswith("+json"):
+            _read_json(model, received)
+        elif model.takes_raw:
+            _read_raw(model, received)
+        else:
+            raise BadBody(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                f"content-type = {request.content_type!r}: must be {MULTIPART}, {URLENCODED} or"
+                f" {JSON}",
+            )
+        _read_references(model, received)
+        return validated(model, received)
+
+
+@contextmanager
+def receiving_slot() -> Iterator[None]:
+    """Hold one of the slots for bodies that are being received; raises TooManyUploads."""
+    with context().receiving.hold(client_address(), TooManyUploads):
+        yield
+
+
+@contextmanager
+def removed_on_error(received: Received) -> Iterator[None]:
+    """Remove the files that were stored for the request if the block fails."""
+    try:
+        yield
+    except BaseException:
+        for upload in received.stored:
+            with suppress(UnknownUpload, UploadInUse):
+                context().uploads.remove(upload.id)
+        raise
+
+
+def file_parts(model: type[BaseModel]) -> dict[str, FilePart]:
+    """Return the fields of a form that are files."""
+    marks = {
+        name: next((mark for mark in info.metadata if isinstance(mark, FilePart)), None)
+        for name, info in model.model_fields.items()
+    }
+    return {name: mark for name, mark in marks.items() if mark is not None}
+
+
+def key_of(name: str, info: FieldInfo) -> str:
+    """Return the name by which clients send a field."""
+    return info.alias or name
+
+
+def validated(model: type[Model], received: Received) -> Model:
+    """Return the values as `model`; raises BadBody with every fault."""
+    values = {name: value for name, value in received.values.items() if name not in received.faults}
+    for name, info in model.model_fields.items():
+        if values.get(key_of(name, info)) == "" and not takes_empty_text(info):
+            del values[key_of(name, info)]
+    faults = dict(received.faults)
+    found: Model | None = None
+    try:
+        found = model.model_validate(values)
+    except InvalidModel as invalid:
+        for error in invalid.errors():
+            faults.setdefault(str(error["loc"][0]), fault_text(error, model))
+    if faults or found is None:
+        raise BadBody(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults.values()), faults)
+    return found
+
+
+def takes_empty_text(info: FieldInfo) -> bool:
+    """True unless an empty text means that a field was left out, as in the forms of browsers."""
+    return info.is_required() or info.annotation is str
+
+
+def store(
+    received: Received, name: str, mark: FilePart, chunks: Iterator[bytes], shown: str
+) -> None:
+    """Store the file of a field; raises BadBody for a fault of the file."""
+    with file_faults(received, name):
+        upload = context().uploads.receive(
+            chunks, allowed=mark.kinds, owner=caller().name, name=shown
+        )
+        received.stored.append(upload)
+        received.add(name, upload)
+
+
+@contextmanager
+def file_faults(received: Received, name: str) -> Iterator[None]:
+    """Name the field in the answer to a fault of its file."""
+    try:
+        yield
+    except (UploadTooLarge, UploadNotAllowed, UploadDamaged, UnknownUpload) as error:
+        status = FILE_STATUSES.get(type(error), HTTPStatus.UNPROCESSABLE_ENTITY)
+        faults = {**received.faults, name: f"{name}: {error}"}
+        raise BadBody(status, "; ".join(faults.values()), faults) from error
+
+
+def max_form_bytes(model: type[BaseModel]) -> int:
+    """Largest body of a form: its files, and the other fields."""
+    app_context = context()
+    files = len(file_parts(model)) * app_context.uploads.limits.max_bytes
+    return files + app_context.settings.max_body_bytes
+
+
+def _read_multipart(model: type[Model], received: Received, boundary: str) -> None:
+    files, left = file_parts(model), context().settings.max_body_bytes
+    reader = MultipartReader(body_pieces(max_form_bytes(model), "max_upload_mb"), boundary)
+    for part in reader.parts():
+        mark = files.get(part.name)
+        if mark is None:
+            text = read_text(part, left, received)
+            left -= len(text)
+        elif part.name in received.values:
+            received.faults[part.name] = f"{part.name}: was sent twice; send it once"
+        else:
+            _read_file(part, mark, received)
+
+
+def _read_file(part: Part, mark: FilePart, received: Received) -> None:
+    """Store a file; one without a name and bytes is a field of a browser that was left empty."""
+    first = next(part.chunks, b"")
+    if not first and not part.filename:
+        return
+
+    def chunks() -> Iterator[bytes]:
+        yield first
+        yield from part.chunks
+
+    store(received, part.name, mark, chunks(), part.filename or "")
+
+
+def read_text(part: Part, max_bytes: int, received: Received) -> bytes:
+    """Add the text of a part, and return its bytes; raises BadBody if there are too many."""
+    data = bytearray()
+    for chunk in part.chunks:
+        data += chunk
+        if len(data) > max_bytes:
+            raise BadBody(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"{part.name}: the fields without files have more than"
+                f" {context().settings.max_body_bytes} bytes together (max_body_bytes)",
+            )
+    charset = part.charset.lower()
+    text = decoded_text(bytes(data), charset)
+    if text is None:
+        received.faults[part.name] = f"{part.name}: is not valid {charset[:20]} text; send UTF-8"
+    else:
+        received.add(part.name, text)
+    return bytes(data)
+
+
+def decoded_text(data: bytes, charset: str) -> str | None:
+    """Return bytes as text; None if they are not valid, or the charset is not known."""
+    try:
+        return data.decode(charset) if charset in PLAIN_CHARSETS else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _read_urlencoded(received: Received) -> None:
+    body = _whole_body(context().settings.max_body_bytes, "max_body_bytes")
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=bool(body),
+            encoding="utf-8",
+            errors="strict",
+            max_num_fields=MAX_PARTS,
+        )
+    except ValueError as error:
+        raise BadBody(
+            HTTPStatus.BAD_REQUEST, f"the body is not urlencoded UTF-8: {error}"
+        ) from None
+    for name, value in pairs:
+        received.add(name, value)
+
+
+def _read_json(model: type[Model], received: Received) -> None:
+    limit = context().settings.max_body_bytes
+    encoded = sum(1 for mark in file_parts(model).values() if mark.data)
+    limit += encoded * context().uploads.limits.max_bytes * 4 // 3
+    body = _whole_body(limit, "max_upload_mb" if encoded else "max_body_bytes")
+    content = parse_object(body)
+    received.values.update(content)
+    for name in file_parts(model).keys() & content.keys():
+        received.faults[name] = (
+            f"{name}: JSON cannot have a file; send multipart/form-data, or its address"
+        )
+
+
+def parse_object(body: bytes) -> dict[str, object]:
+    """Return the members of a JSON object; raises BadBody."""
+    try:
+        content = json.loads(body, object_pairs_hook=object_of)
+    except DuplicateMember as error:
+        fault = f"{error}: was sent twice; send it once"
+        raise BadBody(HTTPStatus.UNPROCESSABLE_ENTITY, fault, {str(error): fault}) from None
+    except (ValueError, RecursionError) as error:
+        raise BadBody(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
+    if is_deeper(content, MAX_DEPTH):
+        raise BadBody(
+            HTTPStatus.BAD_REQUEST, f"the body is nested too deeply; at most {MAX_DEPTH} levels"
+        )
+    if not isinstance(content, dict):
+        raise BadBody(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"the body is {shorten(content)}: must be a JSON object",
+        )
+    return content
+
+
+class DuplicateMember(Exception):
+    """An object of JSON has a member twice; the message is its name."""
+
+
+def object_of(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object; raises DuplicateMember."""
+    members: dict[str, object] = {}
+    for name, value in pairs:
+        if name in members:
+            raise DuplicateMember(name[:60])
+        members[name] = value
+    return members
+
+
+def _read_raw(model: type[Model], received: Received) -> None:
+    """Store the body as the only file of the form."""
+    ((name, mark),) = file_parts(model).items()
+    for key, value in request.args.items(multi=True):
+        received.add(key, value)
+    pieces = body_pieces(context().uploads.limits.max_bytes, "max_upload_mb")
+    store(received, name, mark, pieces, shown="")
+
+
+def _whole_body(limit: int, setting: str) -> bytes:
+    return b"".join(body_pieces(limit, setting))
+
+
+def _read_references(model: type[Model], received: Received) -> None:
+    """Store the files that fields name by their address, or have as Base64."""
+    for name, mark in file_parts(model).items():
+        for key in (mark.url, mark.data):
+            if key is None or key in received.faults or received.values.get(key) in (None, ""):
+                continue
+            value = received.values.get(key)
+            if key not in model.model_fields:
+                del received.values[key]
+            if name in received.values:
+                received.faults[key] = f"{key}: {name} was sent, too; send one of them"
+            elif not isinstance(value, str):
+                received.faults[key] = f"{key} = {shorten(value)}: must be a text"
+            elif key == mark.url:
+                _fetch(received, name, key, mark, value)
+            else:
+                _store_encoded(received, name, key, mark, value)
+
+
+def _fetch(received: Received, name: str, key: str, mark: FilePart, url: str) -> None:
+    """Store the file at an address of this server or, if that is allowed, another one."""
+    with file_faults(received, key):
+        try:
+            own = context().uploads.of_url(url)
+            upload = context().fetcher.fetch(url, allowed=mark.kinds, owner=caller().name)
+        except FetchError as error:
+            faults = {**received.faults, key: f"{key}: {error}"}
+            raise BadBody(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults.values()), faults
+            ) from error
+        received.values[name] = upload
+        if own is None:
+            received.stored.append(upload)
+
+
+def _store_encoded(received: Received, name: str, key: str, mark: FilePart, value: str) -> None:
+    """Store a file that was sent as Base64 or as a data URL."""
+    with file_faults(received, key):
+        upload = context().uploads.receive(
+            decoded_base64(value, key), allowed=mark.kinds, owner=caller().name
+        )
+        received.stored.append(upload)
+        received.values[name] = upload
+
+
+def decoded_base64(value: str, key: str) -> Iterator[bytes]:
+    """Yield the bytes of a Base64 text or data URL; raises UploadDamaged."""
+    head, comma, data = value.partition(",")
+    if value.startswith("data:"):
+        if not comma or not head.endswith(";base64"):
+            raise UploadDamaged(f"{key}: a data URL must be `data:TYPE;base64,…`")
+    else:
+        data = value
+    data = "".join(data.split()) if any(each.isspace() for each in data) else data
+    data = data.rstrip("=").translate(str.maketrans("-_", "+/"))
+    step = 4 << 14
+    try:
+        for start in range(0, len(data), step):
+            piece = data[start : start + step]
+            yield base64.b64decode(piece + "=" * (-len(piece) % 4), validate=True)
+    except ValueError as error:
+        raise UploadDamaged(f"{key}: is not Base64 ({error}); send the file again") from None

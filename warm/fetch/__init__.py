@@ -1,0 +1,1 @@
+"""Downloads of addresses that clients name, without access to private networks."""

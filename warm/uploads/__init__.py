@@ -1,0 +1,1 @@
+"""Files that clients have sent: streamed to disk, recognised by content, stored once."""
