@@ -19,7 +19,7 @@ uploads = Blueprint("uploads", __name__)
 
 FILE_POLICY = "sandbox; default-src 'none'; media-src 'self'; img-src 'self'; style-src 'none'"
 """Content security policy of a stored file: a browser shows it, but runs nothing in it."""
-FILE_TYPES = "application/octet-stream"
+FILE = "*/*"
 
 
 class UploadForm(Form):
@@ -41,7 +41,13 @@ def receive() -> tuple[dict[str, object], int]:
 
 
 @uploads.get("/uploads/<name>")
-@operation(answers={200: FILE_TYPES, 206: FILE_TYPES}, tag="uploads", scope="public")
+@operation(
+    answers={200: FILE, 206: FILE},
+    headers=("Range", "If-Range", "If-Match", "If-None-Match"),
+    problems=(412, 416),
+    tag="uploads",
+    scope="public",
+)
 def download(name: str) -> Response:
     """A stored file, or a range of its bytes. Its address is unguessable, so no key is needed."""
     upload = find(name)
@@ -66,7 +72,7 @@ def download(name: str) -> Response:
 
 
 @uploads.delete("/uploads/<name>")
-@operation(answers={204: ""}, tag="uploads", scope="speak")
+@operation(answers={204: ""}, problems=(409,), tag="uploads", scope="speak")
 def delete(name: str) -> tuple[str, int]:
     """Delete a stored file permanently."""
     upload = find(name)

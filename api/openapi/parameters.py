@@ -32,6 +32,14 @@ IN_PATH: dict[str, tuple[str, Json]] = {
         "Name of an archived film, without its suffix.",
         {"type": "string", "pattern": f"^{ARCHIVE_NAME.removesuffix('[.]mp4')}$"},
     ),
+    "uploads.name": (
+        "Id of an upload, with or without the suffix of its address.",
+        {
+            "type": "string",
+            "pattern": r"^[0-9a-f]{32}(\.[a-z0-9]+)?$",
+            "examples": ["0123456789abcdef0123456789abcdef.png"],
+        },
+    ),
     "page.name": ("Path of a file of the page.", {"type": "string", "examples": ["main.js"]}),
 }
 """Description and schema of a variable of the path, by its name; those of one blueprint have the
