@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from wsgiref.types import WSGIEnvironment
 
 from flask import Blueprint, Response, g, request
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from api.answers.problem import ProblemAnswer
 from api.answers.speech import (
@@ -49,11 +49,28 @@ class SpeakBody(Body):
 
     text: str
     markup: Markup = "auto"
+    ssml: bool | None = None
+    """True is the same as the markup `ssml`; False rules it out."""
     session_id: str = DEFAULT_SESSION
     voice: str | None = None
     language: str | None = None
     speed: float | None = None
     lead_s: Annotated[float | None, Field(ge=0.2, le=60)] = None
+
+    @field_validator("ssml")
+    @classmethod
+    def _check_ssml(cls, value: bool | None, info: ValidationInfo) -> bool | None:
+        markup = info.data.get("markup", "auto")
+        if value is not None and markup != "auto" and value != (markup == "ssml"):
+            raise ValueError(f"contradicts markup = {markup!r}; leave one of the two out")
+        return value
+
+    @property
+    def chosen_markup(self) -> Markup:
+        """The markup of the text."""
+        if self.ssml is None or self.markup != "auto":
+            return self.markup
+        return "ssml" if self.ssml else "markdown"
 
 
 @speaking.post("/speak")
@@ -87,7 +104,7 @@ def submit(body: SpeakBody) -> SpeakJob:
     choice = runtime.choose(session, voice=body.voice, language=body.language, speed=body.speed)
     return runtime.speak(
         session,
-        runtime.plain_text(body.text, body.markup),
+        runtime.plain_text(body.text, body.chosen_markup),
         choice,
         lead_s=body.lead_s,
         origin=Origin(

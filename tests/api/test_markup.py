@@ -72,3 +72,18 @@ def test_an_unknown_voice_within_ssml_is_refused_before_anything_is_said(
     body = problem(say(client, '<speak>Hi <voice name="nobody">there</voice></speak>'))
     assert body["status"] == 422
     assert "at character 32, voice 'nobody'" in body["details"]["body.text"]["message"]
+
+
+def test_ssml_may_be_asked_for_with_a_boolean(client: FlaskClient) -> None:
+    ssml = 'One<break time="2s"/> <phoneme ph="tuː">2</phoneme>.'
+    named = say(client, ssml, markup="ssml").get_json()["clip"]
+    assert say(client, ssml, ssml=True).get_json()["clip"]["frames"] == named["frames"]
+    spoken = say(client, f"<speak>{ssml}</speak>", ssml=False).get_json()["clip"]
+    assert spoken["text"] == "One 2."
+    assert spoken["frames"] < named["frames"]
+
+
+def test_ssml_that_contradicts_the_markup_is_refused(client: FlaskClient) -> None:
+    body = problem(say(client, "Hello.", markup="plain", ssml=True))
+    assert body["status"] == 422
+    assert "ssml = true: " in body["detail"] and "contradicts markup = 'plain'" in body["detail"]

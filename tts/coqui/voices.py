@@ -19,6 +19,7 @@ from tts.coqui.symbol_times import phonemes_of
 from tts.languages import bcp47
 from tts.sentence_audio import sentence_audio
 from tts.speech import Speech
+from tts.text.pronunciation import unread
 from tts.text.sentences import Sentence
 from tts.voice import (
     BadSpeechRequest,
@@ -133,7 +134,8 @@ class CoquiVoices:
             return None
         own = phonemes_of(header["symbols"], len(raw) / rate_hz) if header["symbols"] else None
         phonemes = None if own is None else audio.placed(own)
-        speech = Speech(sentence.text, audio.samples, rate_hz, phonemes)
+        remarks = (unread(choice.voice),) if sentence.pronunciations else ()
+        speech = Speech(sentence.text, audio.samples, rate_hz, phonemes, remarks=remarks)
         if phonemes is None and self._align is not None:
             return self._align(speech, choice, is_cancelled)
         return speech

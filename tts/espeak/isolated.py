@@ -15,6 +15,7 @@ from tts.espeak.results import (
     PhonemeMark,
     SynthesizedSpeech,
 )
+from tts.text.pronunciation import Pronunciation, parts_of
 from tts.voice import SentenceFailed, VoiceUnavailable
 from tts.workers.failures import Failures, digest_of
 from tts.workers.pool import WorkerPool
@@ -75,6 +76,7 @@ class IsolatedEspeak:
         voice: str,
         rate_wpm: int,
         is_cancelled: Callable[[], bool] = lambda: False,
+        pronunciations: Sequence[Pronunciation] = (),
     ) -> SynthesizedSpeech:
         """Synthesize plain text; `voice` and `rate_wpm` are those of espeak.
 
@@ -82,14 +84,16 @@ class IsolatedEspeak:
         that crashes espeak or takes too long, EspeakError if espeak refuses the call, and
         VoiceUnavailable.
         """
-        request = {"text": text, "voice": voice, "rate_wpm": rate_wpm}
+        request: dict[str, Any] = {"text": text, "voice": voice, "rate_wpm": rate_wpm}
+        if pronunciations:
+            request["parts"] = list(parts_of(text, pronunciations))
         header, pcm = self._request(request, digest_of(request), is_cancelled)
         if "too_long" in header:
             raise SentenceFailed(header["too_long"])
         if "error" in header:
             raise EspeakError(header["error"])
         marks = tuple(PhonemeMark(sample, symbol) for sample, symbol in header["marks"])
-        return SynthesizedSpeech(bytes(pcm), header["rate_hz"], marks)
+        return SynthesizedSpeech(bytes(pcm), header["rate_hz"], marks, header.get("omitted", ""))
 
     def phonemize(
         self, text: str, *, voice: str, is_cancelled: Callable[[], bool] = lambda: False

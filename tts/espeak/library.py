@@ -11,12 +11,14 @@ header `speak_lib.h` (1.52).
 
 import ctypes
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import espeakng_loader
 
+from tts.espeak.ipa_input import IpaInput, read_names
 from tts.espeak.results import (
     AudioTooLong,
     EspeakError,
@@ -28,12 +30,13 @@ from tts.espeak.results import (
 
 _SYNCHRONOUS = 2
 _PHONEME_EVENTS, _IPA, _DO_NOT_EXIT = 0x0001, 0x0002, 0x8000
-_UTF8, _END_PAUSE = 0x0001, 0x1000
+_UTF8, _PHONEME_INPUT, _END_PAUSE = 0x0001, 0x0100, 0x1000
 _IPA_PHONEMES = 0x02
 _BUFFER_MS = 500
 """Audio per callback: long enough that the cost of the callbacks is negligible."""
 _EVENT_END_OF_LIST, _EVENT_PHONEME = 0, 7
 _PARAMETER_RATE, _PARAMETER_VOLUME = 1, 2
+_USUAL_RATE_WPM = 175
 _VOLUME = 50
 """Of 100; some voices clip inside espeak when louder."""
 MAX_AUDIO_S = 600
@@ -94,6 +97,8 @@ class EspeakLibrary:
         self._library.espeak_SetSynthCallback(self._callback)
         self._library.espeak_SetParameter(_PARAMETER_VOLUME, _VOLUME, 0)
         self._voice = ""
+        self._ipa_inputs: dict[str, IpaInput] = {}
+        """By the voice."""
 
     def languages(self) -> tuple[EspeakLanguage, ...]:
         """Return the languages of espeak's data files, in espeak's order.
@@ -112,12 +117,54 @@ class EspeakLibrary:
         MAX_AUDIO_S. Takes about 0.9 ms per second of speech, nearly all in `espeak_Synth`; a
         change of voice takes 0.2-8 ms.
         """
-        data = text.encode() + b"\0"
         self._set_voice(voice)
+        return self._synthesize(text, rate_wpm, _UTF8 | _END_PAUSE)
+
+    def pronounce(
+        self, parts: Sequence[tuple[str, str | None]], *, voice: str, rate_wpm: int
+    ) -> SynthesizedSpeech:
+        """Synthesize parts of a text, each with its pronunciation in IPA, or None.
+
+        Raises the errors of `synthesize`. The first call for a voice takes 0.1 s longer.
+        """
+        self._set_voice(voice)
+        ipa_input = self._ipa_input(voice)
+        text, omitted = "", ""
+        for part, ipa in parts:
+            if ipa is None:
+                text += part.replace("[[", "[ [")
+                continue
+            names, missing = ipa_input.named(ipa)
+            text += f"[[{names}]]" if names else ""
+            omitted += missing
+        try:
+            spoken = self._synthesize(text, rate_wpm, _UTF8 | _END_PAUSE | _PHONEME_INPUT)
+            return replace(spoken, omitted=omitted)
+        finally:
+            self._read_phonemes(on=False)
+
+    def _ipa_input(self, voice: str) -> IpaInput:
+        if voice not in self._ipa_inputs:
+            self._read_phonemes(on=True)
+            names = read_names(Path(espeakng_loader.get_data_path()))
+            self._ipa_inputs[voice] = IpaInput(names, self._transcribed)
+        return self._ipa_inputs[voice]
+
+    def _transcribed(self, names: str) -> str:
+        clauses = self.phonemize(f"[[{names}]]", voice=self._voice)
+        ipa = "".join(clause.ipa for clause in clauses)
+        return ipa.replace("ˈ", "").replace("ˌ", "").strip()
+
+    def _read_phonemes(self, *, on: bool) -> None:
+        """Have espeak take double brackets for phonemes, also in `phonemize`, or stop that."""
+        self._synthesize(".", _USUAL_RATE_WPM, _UTF8 | (_PHONEME_INPUT if on else 0))
+
+    def _synthesize(self, text: str, rate_wpm: int, flags: int) -> SynthesizedSpeech:
+        data = text.encode() + b"\0"
         self._library.espeak_SetParameter(_PARAMETER_RATE, rate_wpm, 0)
         self._pcm, self._pcm_bytes, self._marks = [], 0, []
         status = self._library.espeak_Synth(
-            data, ctypes.c_size_t(len(data)), 0, 1, 0, _UTF8 | _END_PAUSE, None, None
+            data, ctypes.c_size_t(len(data)), 0, 1, 0, flags, None, None
         )
         if self._is_too_long:
             raise AudioTooLong(MAX_AUDIO_S)

@@ -44,6 +44,8 @@ class SynthesizedSpeech:
     """Mono samples, int16 in the machine's byte order."""
     sample_rate_hz: int
     marks: tuple[PhonemeMark, ...]
+    omitted: str = ""
+    """Phonemes of given pronunciations that the language has no sound for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from tts.languages import DEFAULT_LANGUAGE, bcp47, look_up
 from tts.loudness import normalize_loudness
 from tts.pauses import CLAUSE_PAUSE_S, LEAD_S, SENTENCE_PAUSE_S
 from tts.speech import Speech
+from tts.text.pronunciation import omission
 from tts.text.sentences import Sentence
 from tts.voice import Gender, VoiceChoice, VoiceInfo
 
@@ -89,9 +90,13 @@ class EspeakVoices:
             voice=speaker.espeak_voice,
             rate_wpm=round(NORMAL_RATE_WPM * choice.speed),
             is_cancelled=is_cancelled,
+            pronunciations=sentence.pronunciations,
         )
         pause = SENTENCE_PAUSE_S if sentence.is_end else CLAUSE_PAUSE_S
-        return _speech(sentence.text, raw, lead_s=LEAD_S, pause_s=pause / choice.speed)
+        speech = _speech(sentence.text, raw, lead_s=LEAD_S, pause_s=pause / choice.speed)
+        if speech is not None and raw.omitted:
+            return replace(speech, remarks=(omission(raw.omitted, choice.voice),))
+        return speech
 
     def _speaker(self, name: str) -> _Speaker | None:
         lower = name.lower()

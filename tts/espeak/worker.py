@@ -6,7 +6,7 @@ ends. Its first message reports that it is ready. `isolation.process` is its cou
 """
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from typing import Any, BinaryIO, Protocol
 
@@ -36,6 +36,12 @@ class Synthesizer(Protocol):
 
     def synthesize(self, text: str, *, voice: str, rate_wpm: int) -> SynthesizedSpeech:
         """Return the audio of a text."""
+        ...
+
+    def pronounce(
+        self, parts: Sequence[tuple[str, str | None]], *, voice: str, rate_wpm: int
+    ) -> SynthesizedSpeech:
+        """Return the audio of a text with given pronunciations."""
         ...
 
     def phonemize(self, text: str, *, voice: str) -> tuple[PhonemeClause, ...]:
@@ -86,11 +92,17 @@ def answer_request(library: Synthesizer, request: Mapping[str, Any]) -> Message:
 
 
 def _audio(library: Synthesizer, request: Mapping[str, Any]) -> Message:
-    speech = library.synthesize(
-        request["text"], voice=request["voice"], rate_wpm=int(request["rate_wpm"])
-    )
-    marks = [astuple(mark) for mark in speech.marks]
-    return {"rate_hz": speech.sample_rate_hz, "marks": marks}, speech.pcm
+    voice, rate_wpm = request["voice"], int(request["rate_wpm"])
+    if parts := request.get("parts"):
+        speech = library.pronounce(parts, voice=voice, rate_wpm=rate_wpm)
+    else:
+        speech = library.synthesize(request["text"], voice=voice, rate_wpm=rate_wpm)
+    header = {
+        "rate_hz": speech.sample_rate_hz,
+        "marks": [astuple(mark) for mark in speech.marks],
+        "omitted": speech.omitted,
+    }
+    return header, speech.pcm
 
 
 def _phonemes(library: Synthesizer, request: Mapping[str, Any]) -> Message:

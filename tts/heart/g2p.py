@@ -1,10 +1,11 @@
 """English text to the phoneme symbols of the voice `heart`, by the G2P of hibari-tts."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from tts.heart.given_ipa import heart_symbols
 from tts.heart.lean_g2p import load_g2p
 from tts.heart.network import PACKAGE
 from tts.heart.readable_text import readable_text, unreadable_letters
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from hibari.g2p import G2P
 
 _SHOWN_LETTERS = 5
+_PLACEHOLDER = "word"
 _DOTS = re.compile(r"\.{2,}")
 _PAUSE_SHARE = 0.4
 """A pause beyond this share of a part is a better end than a later space."""
@@ -37,13 +39,24 @@ class HeartG2p:
 
         Raises SentenceFailed if it has letters that are not Latin.
         """
-        foreign = unreadable_letters(text)
-        if foreign:
-            raise SentenceFailed(
-                f"contains {foreign[:_SHOWN_LETTERS]!r}, and this voice reads Latin letters only"
-            )
+        return self._symbols_of(_readable(text))
+
+    def pronounced(self, parts: Iterable[tuple[str, str | None]]) -> str:
+        """Return the symbols of parts of a sentence, each with its pronunciation in IPA, or None.
+
+        Raises the errors of `symbols`.
+        """
+        marked = ""
+        for text, ipa in parts:
+            if ipa is None:
+                marked += _readable(text)
+            elif symbols := heart_symbols(ipa):
+                marked += f"[{_PLACEHOLDER}](/{symbols}/)"  # the notation of hibari's G2P
+        return self._symbols_of(marked)
+
+    def _symbols_of(self, text: str) -> str:
         try:
-            raw: str = self._g2p(readable_text(text))
+            raw: str = self._g2p(text)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise SentenceFailed(
                 f"cannot be read by {PACKAGE} ({type(error).__name__}: {error})"
@@ -59,6 +72,16 @@ def split_symbols(symbols: str, limit: int) -> Iterator[str]:
         yield from _if_sounding(symbols[:cut])
         symbols = symbols[cut:]
     yield from _if_sounding(symbols)
+
+
+def _readable(text: str) -> str:
+    """Return a text as hibari-tts reads it; raises SentenceFailed for foreign letters."""
+    foreign = unreadable_letters(text)
+    if foreign:
+        raise SentenceFailed(
+            f"contains {foreign[:_SHOWN_LETTERS]!r}, and this voice reads Latin letters only"
+        )
+    return readable_text(text)
 
 
 def _cut(symbols: str) -> int:

@@ -81,6 +81,7 @@ class HeartSynthesizer:
         self,
         text: str,
         *,
+        symbols: str | None = None,
         speed: float = 1.0,
         is_end: bool = True,
         neighbours: tuple[str, str] = ("", ""),
@@ -89,9 +90,11 @@ class HeartSynthesizer:
         """Yield None after each step of the work, and finally the speech, if the text has sound.
 
         Most texts take one step of about 20 ms. `is_end` is false if the sentence continues after
-        the text; `neighbours` are the texts before and after it in the same sentence.
+        the text; `neighbours` are the texts before and after it in the same sentence. `symbols`
+        replaces the network's symbols for the text.
         """
-        symbols = _punctuated(self._symbols_of(text), is_end=is_end)
+        own = self._symbols_of(text) if symbols is None else symbols
+        symbols = _punctuated(own, is_end=is_end)
         limit = MAX_SYMBOLS - 1 if len(symbols) < MAX_SYMBOLS else _PART_SYMBOLS
         pieces = [_closed(piece) for piece in split_symbols(symbols, limit)]
         before, after = neighbours[0][-_CONTEXT_LETTERS:], neighbours[1][:_CONTEXT_LETTERS]

@@ -3,13 +3,16 @@
 import importlib.util
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from isolation.protocol import Message
 from tts.family import best_voice
+from tts.heart.given_ipa import unknown_ipa
 from tts.pending import PendingPieces
 from tts.speech import Phoneme, Samples, Speech
+from tts.text.pronunciation import omission, parts_of
 from tts.text.sentences import Sentence
 from tts.voice import VoiceChoice, VoiceInfo, VoiceUnavailable
 from tts.workers.stream import StreamLimits
@@ -80,17 +83,15 @@ class HeartVoices:
         if self._missing is not None:
             raise VoiceUnavailable(f"the voice {INFO.id} cannot speak: {self._missing}")
         messages = self._streams.stream(
-            {
-                "text": sentence.text,
-                "before": sentence.before,
-                "after": sentence.after,
-                "is_end": sentence.is_end,
-                "speed": choice.speed,
-            },
+            _request(sentence, choice.speed),
             is_cancelled,
             ahead_s=LATER_SENTENCE_AHEAD_S if sentence.start else 0.0,
         )
-        return _speech(sentence.text, messages)
+        speech = _speech(sentence.text, messages)
+        omitted = "".join(unknown_ipa(each.ipa) for each in sentence.pronunciations)
+        if speech is not None and omitted:
+            return replace(speech, remarks=(omission(omitted, choice.voice),))
+        return speech
 
     def _problem(self) -> str | None:
         return self._missing or self._streams.problem
@@ -101,6 +102,19 @@ def _missing_packages() -> str | None:
     if not missing:
         return None
     return f"the packages {', '.join(missing)} are not installed. {REMEDY}"
+
+
+def _request(sentence: Sentence, speed: float) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "text": sentence.text,
+        "before": sentence.before,
+        "after": sentence.after,
+        "is_end": sentence.is_end,
+        "speed": speed,
+    }
+    if sentence.pronunciations:
+        request["parts"] = list(parts_of(sentence.text, sentence.pronunciations))
+    return request
 
 
 def _speech(text: str, messages: Generator[Message, None, None]) -> Speech | None:

@@ -30,7 +30,8 @@ class HeartStreams:
 
     def __init__(self) -> None:
         """Load the voice and speak once; raises VoiceUnavailable."""
-        self._synthesizer = HeartSynthesizer(HeartNetwork(), HeartG2p().symbols)
+        self._g2p = HeartG2p()
+        self._synthesizer = HeartSynthesizer(HeartNetwork(), self._g2p.symbols)
         for _ in self.begin(_WARM_UP):
             pass
 
@@ -39,8 +40,10 @@ class HeartStreams:
 
         A text without sound has no message.
         """
+        parts = request.get("parts")
         for planned in self._synthesizer.plan(
             request["text"],
+            symbols=None if parts is None else self._g2p.pronounced(parts),
             speed=request["speed"],
             is_end=request["is_end"],
             neighbours=(request["before"], request["after"]),

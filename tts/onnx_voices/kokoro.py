@@ -15,13 +15,15 @@ from isolation.protocol import Message
 from tts.espeak.results import EspeakError
 from tts.family import best_voice
 from tts.onnx_voices.collaborators import Phonemizer, Streams
+from tts.onnx_voices.given_ipa import omitted_symbols, sentence_characters
 from tts.onnx_voices.kokoro_files import KokoroFiles, find_kokoro
-from tts.onnx_voices.kokoro_symbols import IDS, kokoro_symbols, parts_of
+from tts.onnx_voices.kokoro_symbols import IDS, parts_of, spelt, symbols_of_ipa
 from tts.onnx_voices.kokoro_times import phonemes_of
 from tts.onnx_voices.measured import Measured, with_remark
 from tts.onnx_voices.streamed_speech import speech_between_pauses
 from tts.pauses import CLAUSE_PAUSE_S, SENTENCE_PAUSE_S
 from tts.speech import Phoneme, Speech
+from tts.text.pronunciation import omission
 from tts.text.sentences import Sentence
 from tts.voice import Gender, SentenceFailed, VoiceChoice, VoiceInfo, VoiceUnavailable
 from tts.workers.stream import StreamLimits
@@ -138,6 +140,9 @@ class KokoroVoices:
             pause_s=pause_s / choice.speed,
         )
         whole = None if speech is None else speech.completed()
+        omitted = _omitted(sentence, LANGUAGES[style[0]].espeak_voice)
+        if whole is not None and omitted:
+            whole = replace(whole, remarks=(*whole.remarks, omission(omitted, choice.voice)))
         return with_remark(whole, choice.voice, measured)
 
     def _info(self, name: str, files: KokoroFiles) -> VoiceInfo:
@@ -159,15 +164,14 @@ class KokoroVoices:
         return files, style
 
     def _symbols(self, sentence: Sentence, voice: str, is_cancelled: Callable[[], bool]) -> str:
-        text = sentence.text if sentence.is_end else sentence.text.rstrip(",") + ","
         espeak_voice = LANGUAGES[voice.partition(":")[2][0]].espeak_voice
         try:
-            clauses = self._phonemizer.phonemize(
-                text, voice=espeak_voice, is_cancelled=is_cancelled
+            characters = sentence_characters(
+                sentence, self._phonemizer, voice=espeak_voice, is_cancelled=is_cancelled
             )
         except EspeakError as error:
             raise VoiceUnavailable(f"the voice {voice} cannot speak: {error}") from error
-        symbols = kokoro_symbols(clauses, espeak_voice)
+        symbols = symbols_of_ipa(characters, espeak_voice)
         if len(symbols) > MAX_SYMBOLS:
             raise SentenceFailed(f"has more than {MAX_SYMBOLS} phonemes")
         return symbols
@@ -194,6 +198,12 @@ class KokoroVoices:
             self._measure(voice, files, style, lambda: False)
         except (VoiceUnavailable, SentenceFailed, RequestCancelled) as error:
             log.warning("%s", error, extra={"voice": voice})
+
+
+def _omitted(sentence: Sentence, espeak_voice: str) -> str:
+    """Return the given phonemes that the network does not know."""
+    given = [replace(each, ipa=spelt(each.ipa, espeak_voice)) for each in sentence.pronunciations]
+    return omitted_symbols(given, IDS)
 
 
 def _info(name: str, problem: str | None, *, is_live: bool) -> VoiceInfo:

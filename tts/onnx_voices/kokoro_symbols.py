@@ -58,13 +58,22 @@ _OF_VARIETY = {
 
 def kokoro_symbols(clauses: Iterable[PhonemeClause], espeak_voice: str) -> str:
     """Return the symbols of a sentence; what the vocabulary lacks is left out."""
-    text = espeak_characters(clauses)
+    return symbols_of_ipa(espeak_characters(clauses), espeak_voice)
+
+
+def symbols_of_ipa(text: str, espeak_voice: str) -> str:
+    """Return the symbols of IPA and punctuation; what the vocabulary lacks is left out."""
+    return "".join(symbol for symbol in spelt(text, espeak_voice) if symbol in IDS).strip()
+
+
+def spelt(text: str, espeak_voice: str) -> str:
+    """Return IPA in the spelling of the vocabulary."""
     rules = list(_ALL_LANGUAGES)
     if espeak_voice in _OF_VARIETY:
         rules += [*_ENGLISH, *_OF_VARIETY[espeak_voice]]
     for old, new in rules:
         text = text.replace(old, new)
-    return "".join(symbol for symbol in text if symbol in IDS).strip()
+    return text
 
 
 def parts_of(symbols: str) -> list[str]:

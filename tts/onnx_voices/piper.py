@@ -16,6 +16,7 @@ from isolation.protocol import Message
 from tts.alignment.aligner import Aligner
 from tts.espeak.results import EspeakError
 from tts.onnx_voices.collaborators import Phonemizer, Streams
+from tts.onnx_voices.given_ipa import omitted_symbols, sentence_characters
 from tts.onnx_voices.measured import Measured, with_remark
 from tts.onnx_voices.piper_catalogue import PiperCatalogue, PiperSpeaker
 from tts.onnx_voices.piper_config import PiperConfig
@@ -23,7 +24,6 @@ from tts.onnx_voices.piper_files import PiperFile
 from tts.onnx_voices.piper_infos import PREFIX
 from tts.onnx_voices.piper_symbols import (
     PiperSymbols,
-    espeak_characters,
     text_characters,
     to_symbols,
 )
@@ -31,6 +31,7 @@ from tts.onnx_voices.piper_times import phonemes_of
 from tts.onnx_voices.streamed_speech import speech_between_pauses
 from tts.pauses import CLAUSE_PAUSE_S, SENTENCE_PAUSE_S
 from tts.speech import Speech
+from tts.text.pronunciation import omission, unread
 from tts.text.sentences import Sentence
 from tts.voice import PhonemeTimes, SentenceFailed, VoiceChoice, VoiceInfo, VoiceUnavailable
 from tts.workers.stream import StreamLimits
@@ -121,6 +122,7 @@ class PiperVoices:
         }
         messages = self._streams.stream(request, is_cancelled)
         speech = _speech(sentence, choice.speed, symbols, config, messages)
+        speech = _with_phoneme_remark(speech, sentence, config, choice.voice)
         if speech is not None and speech.phonemes is None and self._align is not None:
             speech = self._align(speech, choice, is_cancelled)
         return with_remark(speech, choice.voice, measured)
@@ -132,17 +134,20 @@ class PiperVoices:
         config: PiperConfig,
         is_cancelled: Callable[[], bool],
     ) -> PiperSymbols:
-        text = sentence.text if sentence.is_end else sentence.text.rstrip(",") + ","
         if config.phoneme_type == "text":
+            text = sentence.text if sentence.is_end else sentence.text.rstrip(",") + ","
             symbols = to_symbols(text_characters(text, config), config)
         else:
             try:
-                clauses = self._phonemizer.phonemize(
-                    text, voice=config.espeak_voice, is_cancelled=is_cancelled
+                characters = sentence_characters(
+                    sentence,
+                    self._phonemizer,
+                    voice=config.espeak_voice,
+                    is_cancelled=is_cancelled,
                 )
             except EspeakError as error:
                 raise _unavailable(found, str(error)) from error
-            symbols = to_symbols(espeak_characters(clauses), config)
+            symbols = to_symbols(characters, config)
         if len(symbols.ids) > MAX_IDS:
             raise SentenceFailed(f"has more than {MAX_IDS // 2} phonemes")
         return symbols
@@ -181,6 +186,20 @@ class PiperVoices:
             self._measure(found, config, lambda: False)
         except (VoiceUnavailable, SentenceFailed, RequestCancelled) as error:
             log.warning("%s", error, extra={"voice": found.info.id})
+
+
+def _with_phoneme_remark(
+    speech: Speech | None, sentence: Sentence, config: PiperConfig, voice: str
+) -> Speech | None:
+    """Add a remark on given phonemes that the voice cannot speak."""
+    if speech is None or not sentence.pronunciations:
+        return speech
+    if config.phoneme_type == "text":
+        return replace(speech, remarks=(*speech.remarks, unread(voice)))
+    omitted = omitted_symbols(sentence.pronunciations, config.phoneme_ids)
+    if not omitted:
+        return speech
+    return replace(speech, remarks=(*speech.remarks, omission(omitted, voice)))
 
 
 def _voice_request(file: PiperFile, config: PiperConfig) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tts.onnx_voices.piper_config import BEGIN, END, PAD, PiperConfig
 _LANGUAGE_SWITCH = re.compile(r"\([^)]*\)")
 _END_OF_CLAUSE = re.compile(r"[\W_]*\Z")
 _ELLIPSES = ("...", "…")
-_MARKS = {mark: mark for mark in ",.:;?!"} | {"–": ";", "—": ";"}
+MARKS = {mark: mark for mark in ",.:;?!"} | {"–": ";", "—": ";"}
 """Punctuation of espeak's clauses that Piper's voices were trained with."""
 _CONTINUES = ",:;"
 """Marks after which the sentence goes on; Piper puts a space there."""
@@ -77,8 +77,8 @@ def _clause_mark(source: str) -> str:
     for index, character in enumerate(tail):
         if tail.startswith(_ELLIPSES, index):
             return ""
-        if character in _MARKS:
-            return _MARKS[character]
+        if character in MARKS:
+            return MARKS[character]
     return ""
 
 

@@ -15,6 +15,7 @@ from tts.openai.speech_request import SpeechRequest, SpeechRequests
 from tts.openai.voice_list import ListedVoice, VoiceList, is_voice_name
 from tts.sentence_audio import SentenceAudio, sentence_audio
 from tts.speech import Speech, WordTime
+from tts.text.pronunciation import unread
 from tts.text.sentences import Sentence
 from tts.voice import (
     Gender,
@@ -171,7 +172,8 @@ class OpenAIVoices:
         )
         if audio is None:
             raise SentenceFailed("is answered by the speech server with silence")
-        speech = Speech(sentence.text, audio.samples, spoken.sound.rate_hz, None)
+        remarks = (unread(choice.voice),) if sentence.pronunciations else ()
+        speech = Speech(sentence.text, audio.samples, spoken.sound.rate_hz, None, remarks=remarks)
         if self._align is None:
             return speech
         return self._align(speech, choice, is_cancelled, _shifted(spoken.words, audio))

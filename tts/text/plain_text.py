@@ -20,6 +20,8 @@ class Style:
     """Kind of a number or word, as in SSML: `characters`, `ordinal`, `date:dmy`."""
     spoken: str | None = None
     """Spoken instead of the text, which is shown."""
+    ipa: str | None = None
+    """Pronunciation of the text, as `tts.text.pronunciation.plain_ipa` returns it."""
 
 
 @dataclass(frozen=True, slots=True)

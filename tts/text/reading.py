@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from tts.text.draft import Edit
-from tts.text.normaliser import normalise
+from tts.text.normaliser import Normalised, normalise
 from tts.text.plain_text import PlainText, Span, Style
+from tts.text.pronunciation import Pronunciation
 from tts.text.say_as import said_as
 from tts.text.scripts import Run, script_runs
-from tts.text.sentences import Sentence, pieces, sentence_bounds
+from tts.text.sentences import Sentence, pieces, pronounced, sentence_bounds
 
 JOIN_PAUSE_S = 0.04
 """Silence between two voices or languages inside a clause."""
@@ -24,7 +25,7 @@ class _Part:
     start: int
     end: int
     style: Style
-    """Without `say_as` and `spoken`."""
+    """Without `say_as`, `spoken` and `ipa`."""
     pause_s: float | None
     """Pause that the text asks for after it."""
 
@@ -117,7 +118,7 @@ def spans_within(plain: PlainText, start: int, end: int) -> list[Span]:
 
 def _delivery(style: Style) -> Style:
     """Return the parts of a style that must be constant within one call of a voice."""
-    return replace(style, say_as=None, spoken=None)
+    return replace(style, say_as=None, spoken=None, ipa=None)
 
 
 def _spoken(
@@ -127,16 +128,9 @@ def _spoken(
     own = style.language or (language_of(style.voice) if style.voice else language)
     spans = spans_within(plain, part.start, part.end)
     fixed = [
-        Edit(
-            max(span.start, part.start),
-            min(span.end, part.end),
-            _words(plain.text[span.start : span.end], span, own)
-            if span.start >= part.start
-            else "",
-            is_protected=True,
-        )
+        _fixed_words(plain.text, span, part, own)
         for span in spans
-        if span.style.say_as or span.style.spoken is not None
+        if span.style.say_as or span.style.spoken is not None or span.style.ipa is not None
     ]
     text = plain.text[part.start : part.end]
     for run in _runs(text, part.start, own, fixed):
@@ -148,7 +142,8 @@ def _spoken(
             if start <= edit.start < part.start + run.end
         ]
         words = normalise(text[run.start : run.end], found, inside)
-        for piece in pieces(words.text):
+        given = list(_given_pronunciations(words, spans, start))
+        for piece in pronounced(pieces(words.text), words.text, given):
             yield Sentence(
                 piece.text,
                 is_end=False,
@@ -157,7 +152,29 @@ def _spoken(
                 voice=style.voice,
                 rate=style.rate,
                 pause_s=_join_pause_s(piece),
+                pronunciations=piece.pronunciations,
             )
+
+
+def _fixed_words(text: str, span: Span, part: _Part, language: str) -> Edit:
+    """Return the edit for a span whose words are given; they are spoken where it begins."""
+    start, end = max(span.start, part.start), min(span.end, part.end)
+    if span.start < part.start:
+        return Edit(start, end, "", is_protected=True)
+    if span.style.ipa is not None:
+        return Edit(start, end, text[start:end], is_protected=True)
+    return Edit(start, end, _words(text[span.start : span.end], span, language), is_protected=True)
+
+
+def _given_pronunciations(
+    words: Normalised, spans: list[Span], start: int
+) -> Iterator[Pronunciation]:
+    """Yield the pronunciations of words, with their places there; the run begins at `start`."""
+    for span in spans:
+        first = bisect_left(words.origins, span.start - start)
+        last = bisect_left(words.origins, span.end - start)
+        if span.style.ipa is not None and span.start >= start and first < last:
+            yield Pronunciation(first, last, span.style.ipa)
 
 
 def _join_pause_s(piece: Sentence) -> float | None:

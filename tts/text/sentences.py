@@ -2,13 +2,15 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from tts.text.characters import silent_edits
 from tts.text.draft import Draft
 from tts.text.plain_text import PlainText
+from tts.text.pronunciation import Pronunciation, parts_of
 from tts.voice import BadSpeechRequest
 
 MAX_WEIGHT = 160
@@ -81,6 +83,8 @@ class Sentence:
     """Text that the same voice speaks just before it, in the same sentence."""
     after: str = ""
     """Text that the same voice speaks just after it, in the same sentence."""
+    pronunciations: tuple[Pronunciation, ...] = ()
+    """Pronunciations of some of its words, in order."""
 
 
 def speakable_text(text: object) -> str:
@@ -179,6 +183,40 @@ def _sentence(text: str, indices: Iterator[int], *, is_end: bool) -> Iterator[Se
     positions = list(islice(indices, sum(not character.isspace() for character in text)))
     if has_word(text):
         yield Sentence(text, is_end, positions[0])
+
+
+def pronounced(
+    parts: Iterable[Sentence], text: str, given: Sequence[Pronunciation]
+) -> Iterator[Sentence]:
+    """Add the pronunciations `given` for a text to its pieces, which are in order.
+
+    If a piece ends within one, its whole sound is spoken there, and the rest of its text is not.
+    """
+    if not given:
+        yield from parts
+        return
+    begun = set[Pronunciation]()
+    for part in parts:
+        places = _places_of(part, text)
+        found = list[Pronunciation]()
+        for each in given:
+            first, last = bisect_left(places, each.start), bisect_left(places, each.end)
+            if first < last:
+                end = last - (part.text[last - 1] == " ")
+                found.append(Pronunciation(first, end, "" if each in begun else each.ipa))
+                begun.add(each)
+        if any(spoken is None or spoken for _, spoken in parts_of(part.text, found)):
+            yield replace(part, pronunciations=tuple(found))
+
+
+def _places_of(part: Sentence, text: str) -> list[int]:
+    """Return the index in `text` of each character of a piece; a blank has that of the one
+    before it."""
+    indices = (i for i in range(part.start, len(text)) if not text[i].isspace())
+    places: list[int] = []
+    for character in part.text:
+        places.append(places[-1] if character.isspace() else next(indices))
+    return places
 
 
 def _weight(text: str) -> int:

@@ -13,6 +13,7 @@ from typing import NoReturn
 from xml.parsers import expat
 
 from tts.text.plain_text import Pause, PlainText, Span, Style
+from tts.text.pronunciation import MAX_IPA_CHARS, plain_ipa
 from tts.text.say_as import KINDS
 from tts.voice import BadSpeechRequest
 
@@ -30,6 +31,8 @@ _PARAGRAPHS = frozenset(["p", "paragraph", "s", "sentence", "speak"])
 _DROPPED = frozenset(["desc", "metadata", "meta", "lexicon", "lookup", "script", "style"])
 """Elements whose text is not spoken."""
 _TRANSPARENT = frozenset(["w", "token", "mark", "bookmark"])
+_IPA = frozenset(["ipa", "x-ipa", ""])
+"""Names of the International Phonetic Alphabet."""
 _TIME = re.compile(r"\+?(\d+(?:\.\d*)?|\.\d+)\s*(ms|s)")
 _RATE = re.compile(r"([+-]?)(\d+(?:\.\d*)?|\.\d+)(%?)")
 _TAG = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
@@ -151,6 +154,8 @@ class _Reader:
             self._separate()
         if name == "sub" and style.spoken and not self._has_span(style):
             self._append(style.spoken, replace(style, spoken=None))
+        if name == "phoneme" and style.ipa and not self._has_span(style):
+            self._append(style.ipa, style)
 
     def _has_span(self, style: Style) -> bool:
         return bool(self._spans) and self._spans[-1].style is style
@@ -271,7 +276,7 @@ class _Reader:
         if "alias" not in attributes:
             self._remark("sub without alias has no effect")
             return style
-        return replace(style, spoken=attributes["alias"], say_as=None)
+        return replace(style, spoken=attributes["alias"], say_as=None, ipa=None)
 
     def _voice(self, attributes: Mapping[str, str], style: Style) -> Style:
         language = attributes.get("languages", attributes.get("language"))
@@ -286,9 +291,22 @@ class _Reader:
             self._remark("voice has no effect without a name or a language")
         return style
 
-    def _phoneme(self, _attributes: Mapping[str, str], style: Style) -> Style:
-        self._remark("phoneme has no effect: its text is spoken")
-        return style
+    def _phoneme(self, attributes: Mapping[str, str], style: Style) -> Style:
+        alphabet = attributes.get("alphabet", "ipa").strip().lower()
+        if alphabet not in _IPA:
+            self._remark(
+                f"phoneme with the alphabet {alphabet[:40]} has no effect: its text is spoken; "
+                "the alphabet ipa is allowed"
+            )
+            return style
+        given = attributes.get("ph", "")
+        ipa = plain_ipa(given)
+        if not ipa or len(ipa) > MAX_IPA_CHARS:
+            self._refuse(
+                f"has a phoneme with ph={given[:40]!r}",
+                f"Send 1 to {MAX_IPA_CHARS} characters of IPA, such as təˈmɑːtoʊ.",
+            )
+        return replace(style, ipa=ipa, say_as=None, spoken=None)
 
     def _emphasis(self, _attributes: Mapping[str, str], style: Style) -> Style:
         self._remark("emphasis has no effect: its text is spoken")

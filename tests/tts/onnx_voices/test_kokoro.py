@@ -25,6 +25,7 @@ from tts.onnx_voices.kokoro_worker import KokoroSynthesizer
 from tts.onnx_voices.piper_files import PiperFolder
 from tts.registry import VoiceRegistry
 from tts.speech import Speech
+from tts.text.markup import check_text
 from tts.text.sentences import Sentence
 from tts.voice import BadSpeechRequest, VoiceChoice, VoiceUnavailable
 
@@ -72,6 +73,17 @@ def speak(voices: KokoroVoices, text: str, **choice: Any) -> list[Speech]:
 
 def symbols(ipa: str, voice: str = "en-us", source: str = "x.") -> str:
     return kokoro_symbols([PhonemeClause(ipa, source)], voice)
+
+
+def test_a_given_pronunciation_is_spoken_and_what_the_network_lacks_is_reported(
+    voices: KokoroVoices,
+) -> None:
+    registry = VoiceRegistry([voices])
+    text = check_text('<phoneme ph="ˈtʃoʊʢ">42</phoneme>.', max_chars=99, markup="ssml")
+    (speech,) = registry.read(text, registry.choose(voice="kokoro:af_bella"))
+    assert speech.phonemes is not None
+    assert [each.symbol for each in speech.phonemes if each.symbol] == ["tʃ", "oʊ"]
+    assert any("no sound for the phonemes 'ʢ'" in remark for remark in speech.remarks)
 
 
 def test_the_vocabulary_has_the_numbers_of_the_model() -> None:

@@ -143,7 +143,8 @@ def test_elements_without_an_effect_are_reported_and_their_text_is_spoken() -> N
     ssml = (
         '<speak xmlns:mstts="urn:x">a <mstts:express-as style="sad">b</mstts:express-as> '
         '<amazon:effect name="whispered">c</amazon:effect> <emphasis>d</emphasis> <blink>e</blink> '
-        '<prosody pitch="high" volume="loud">f</prosody> <phoneme ph="x">g</phoneme> '
+        '<prosody pitch="high" volume="loud">f</prosody> '
+        '<phoneme alphabet="arpa" ph="X">g</phoneme> '
         '<audio src="file:///etc/passwd">h</audio> <say-as interpret-as="magic">i</say-as>'
         '<mark name="m"/><bookmark mark="n"/><desc>no</desc><metadata>no</metadata></speak>'
     )
