@@ -21,10 +21,11 @@ from pathlib import Path
 from flask import Flask
 from gunicorn.arbiter import Arbiter
 
+from api.access import Access, require_keys
 from api.archives import archives
 from api.audience import Audience
 from api.avatars import avatars
-from api.context import MAX_EXPORTS, MAX_RECEIVING, AppContext, attach_context
+from api.context import MAX_EXPORTS, MAX_RECEIVING, AppContext, attach_context, context
 from api.cors import AllowedOrigins, answer_allowed_origins
 from api.cross_site import refuse_cross_site
 from api.documents import documents
@@ -34,12 +35,15 @@ from api.film_cache import FilmCache
 from api.health import health
 from api.hosts import refuse_unknown_hosts
 from api.interrupt import interrupting
+from api.login import login
+from api.login_cookies import LoginCookies
 from api.page import page
 from api.playlist import make_playlist, playlist
 from api.preconditions import honour_preconditions
 from api.problem import answer_problem
 from api.proxies import serve_behind_proxies
 from api.response_headers import add_response_headers
+from api.server.exposure import require_protection
 from api.server.folder_lock import CannotStart, lock_folder
 from api.server.gunicorn_app import serve
 from api.server.listening import Listeners, listen, shown_addresses
@@ -64,6 +68,9 @@ from warm.engines.weights.errors import WeightsError
 from warm.face.models import FaceModelError
 from warm.fetch.fetcher import Fetcher
 from warm.installation import PackageMissing
+from warm.keys.errors import KeysError
+from warm.keys.key_ring import KeyRing
+from warm.keys.key_source import open_keys
 from warm.media.sniff import MediaError
 from warm.prepare.run import prepare
 from warm.runtime import Runtime
@@ -76,12 +83,12 @@ from warm.voice_factory import configured_voices
 BLUEPRINTS = (
     *(speaking, interrupting, sessions, archives),
     *(film, playlist, events, transcript, export),
-    *(voices, avatars, uploads, health, stats, page),
-    documents,
+    *(voices, avatars, uploads, health, stats, page, login, documents),
 )
 
 START_ERRORS = (
     BadSettings,
+    KeysError,
     PermissionError,  # for a checkout or results that another user keeps private
     CannotStart,
     AvatarError,
@@ -112,9 +119,10 @@ def create_app(
     """Return the application for any WSGI server. The results folder is locked for its lifetime.
 
     `engine` and `voices` replace the built-in ones. The render thread starts; `/health` reports
-    when it is warm. Raises BadSettings, AvatarError and CannotStart.
+    when it is warm. Raises BadSettings, KeysError, AvatarError and CannotStart.
     """
     settings = settings or read_settings()
+    require_protection(settings, keys_of(settings))
     held = lock_folder(settings.results_dir)
     app = make_app(settings, engine=engine, voices=voices, on_warm=on_warm)
     app.extensions["warmtalk-folder"] = held
@@ -170,6 +178,7 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
         app,
         AppContext(
             settings=settings,
+            access=Access(keys_of(settings), LoginCookies(settings.results_dir)),
             runtime=runtime,
             avatars=store,
             viewers=Slots(settings.max_watchers),
@@ -207,11 +216,18 @@ def open_uploads(settings: Settings) -> UploadStore:
     return UploadStore(settings.results_dir / "uploads", limits, check_disk=check_disk)
 
 
+def keys_of(settings: Settings) -> KeyRing:
+    """Return the keys of the settings; raises KeysError."""
+    value = settings.api_keys and settings.api_keys.get_secret_value()
+    return open_keys(value or None, settings.results_dir)
+
+
 def protect(app: Flask, settings: Settings) -> None:
-    """Limit the access of other sites' pages to the application through a browser."""
+    """Limit the access to the application: by keys, and of other sites' pages in a browser."""
     origins = AllowedOrigins(settings)
     refuse_unknown_hosts(app, settings)
     refuse_cross_site(app, origins)
+    require_keys(app, context(app).access)
     answer_allowed_origins(app, origins)
     add_response_headers(app, settings)
     honour_preconditions(app)  # last, so that its responses have these headers too
@@ -231,6 +247,7 @@ def main(
     """
     try:
         settings = read_settings(argv, program=program)
+        require_protection(settings, keys_of(settings))
         load = partial(
             make_app,
             settings,

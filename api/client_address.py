@@ -4,6 +4,7 @@ import ipaddress
 
 from flask import request
 
+from api.caller import caller
 from warm.sessions.shares import Client
 
 LOCAL = "local"
@@ -18,8 +19,9 @@ def client_address() -> str:
 
 
 def request_client() -> Client:
-    """Return the client of this request."""
-    return Client(address=client_address())
+    """Return the client of this request: its key, if it was made with one, else its address."""
+    found = caller()
+    return Client(address=client_address(), key=found.name or None, max_queued=found.max_queued)
 
 
 def normal_address(peer: str | None) -> str:

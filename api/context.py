@@ -5,6 +5,7 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from api.access import Access
 from api.audience import Audience
 from api.client_address import request_client
 from api.film_cache import FilmCache
@@ -33,6 +34,7 @@ class AppContext:
     """Objects of one application."""
 
     settings: Settings
+    access: Access
     runtime: Runtime
     avatars: AvatarStore
     viewers: Slots

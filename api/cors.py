@@ -17,13 +17,13 @@ SENT_HEADERS = (
         "If-None-Match",
         "If-Range",
     ),
-    *("Last-Event-ID", "Range", "X-Request-Id"),
+    *("Idempotency-Key", "Last-Event-ID", "Range", "X-Api-Key", "X-Request-Id"),
 )
-"""Request headers that scripts of an admitted page may set. `Authorization` is for a proxy that
-requires a login."""
+"""Request headers that scripts of an admitted page may set."""
 EXPOSED_HEADERS = (
     *("Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag"),
-    *("Location", "Retry-After", "Warmtalk-Film", "Warmtalk-Offset", "X-Request-Id"),
+    *("Location", "RateLimit-Limit", "RateLimit-Policy", "RateLimit-Remaining"),
+    *("RateLimit-Reset", "Retry-After", "Warmtalk-Film", "Warmtalk-Offset", "X-Request-Id"),
 )
 """Response headers that such scripts may read."""
 PREFLIGHT_S = 600

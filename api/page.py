@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, request, send_from_directory
 
+from api.caller import caller
 from api.operation import operation
 from warm.installation import shipped
 
@@ -12,14 +13,17 @@ page = Blueprint("page", __name__)
 
 @page.get("/")
 @operation(
-    answers={200: "text/html", 206: "text/html", 304: ""},
+    answers={200: "text/html", 206: "text/html", 303: "", 304: ""},
     headers=("If-Match", "If-None-Match"),
     problems=(412,),
     tag="page",
     scope="public",
 )
 def index() -> Response:
-    """The page. Below a path prefix it has a `<base>`, to which all its URLs are relative."""
+    """The page, or a redirect to `/login`. Below a path prefix it has a `<base>`, to which all its
+    URLs are relative."""
+    if not caller().scopes:
+        return Response(status=303, headers={"Location": "login"})  # relative, below any path
     if not request.script_root:
         return file("index.html")
     text = (WEB / "index.html").read_text(encoding="utf-8")

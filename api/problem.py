@@ -16,6 +16,7 @@ from werkzeug.exceptions import (
     RequestedRangeNotSatisfiable,
 )
 
+from api.access import KeyRequired, ScopeMissing, TooManyRequests
 from api.cross_site import CrossSiteRequest
 from api.hosts import BadHost, UnknownHost
 from api.proxies import BadForwarding
@@ -208,6 +209,9 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     BadForwarding: (400, "BadRequestError"),
     UnknownHost: (421, "MisdirectedRequestError"),
     CrossSiteRequest: (403, "ForbiddenError"),
+    KeyRequired: (401, "AuthorizationError"),
+    ScopeMissing: (403, "PermissionError"),
+    TooManyRequests: (429, "TooManyRequestsError"),
     BadAvatarId: (422, "ValidationError"),
     UnknownSession: (404, "NotFoundError"),
     UnknownArchive: (404, "NotFoundError"),
@@ -279,7 +283,7 @@ def problem_of(error: Exception) -> Problem:
     for cause in type(error).__mro__:
         if cause in CAUSES:
             status, kind = CAUSES[cause]
-            headers = retry_after(status, error)
+            headers = headers_of(status, error)
             limit = error.limit if isinstance(error, QueueFull | TooManySessions) else None
             return Problem(
                 status=status, kind=kind, detail=str(error), headers=headers, limit=limit
@@ -392,8 +396,10 @@ def problem_of_bug(error: BaseException) -> Problem:
     return Problem(status=500, kind="InternalError", detail=detail)
 
 
-def retry_after(status: int, error: Exception) -> dict[str, str]:
-    """Return the Retry-After header of a 503."""
+def headers_of(status: int, error: Exception) -> dict[str, str]:
+    """Return the headers of the answer: those of an error about keys, Retry-After of a 503."""
+    if isinstance(error, KeyRequired | TooManyRequests):
+        return error.headers
     if status != 503:
         return {}
     seconds = RETRY_S

@@ -1,4 +1,4 @@
-"""`python -m warm`: avatars, films without a server, voices, and models.
+"""`python -m warm`: avatars, films without a server, voices, keys and models.
 
 Options default to the settings of the server, so that the command and the server prepare the same
 avatar from the same file.
@@ -22,6 +22,9 @@ from warm.engine_factory import engine_recipe, make_engine
 from warm.engines.weights.errors import WeightsError
 from warm.face.models import FaceModelError
 from warm.installation import PackageMissing, own_command
+from warm.keys.errors import KeysError
+from warm.keys.scopes import BadScope
+from warm.keys_command import add_keys
 from warm.media.sniff import MediaError
 from warm.models_command import add_models
 from warm.offline.command import add_render
@@ -35,7 +38,7 @@ from warm.voices_command import add_voices
 REFUSALS = (
     *(MediaError, PreparationError, AvatarError, BadSettings, WeightsError),
     *(OfflineError, BadSpeechRequest, VoiceUnavailable, FaceModelError),
-    *(DownloadError, PackageMissing),
+    *(DownloadError, PackageMissing, KeysError, BadScope),
 )
 """Errors that the user can correct; any other exception is a fault of the program."""
 DEMO_ID = "demo"
@@ -75,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     root = argparse.ArgumentParser(
-        prog="python -m warm", description="Avatars, films, voices and models without a server."
+        prog="python -m warm", description="Avatars, films, voices, keys and models."
     )
     add_commands(root.add_subparsers(required=True, metavar="COMMAND"))
     return root
@@ -87,6 +90,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_avatars(commands.add_parser("avatars", help="list the avatars"))
     add_render(commands.add_parser("render", help="make films from sound files or texts"))
     add_voices(commands.add_parser("voices", help="list, try and download voices"))
+    add_keys(commands.add_parser("keys", help="add, list and remove keys of the HTTP interface"))
     add_models(commands.add_parser("models", help="download and check models"))
 
 

@@ -141,6 +141,8 @@ class FairShares:
         of_session = [each for each in of_client if each.session_id == job.session_id]
         used, used_by_client = len(waiting), len(of_client)
         for_client = client_share(total, used - used_by_client) if job.client.name else total
+        if job.client.max_queued is not None:
+            for_client = min(for_client, job.client.max_queued)
         for_session = session_share(for_client, used_by_client - len(of_session))
         limits = (
             Limit(setting="max_queue", value=total, scope="all", share=total, used=used),

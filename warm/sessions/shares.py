@@ -26,7 +26,9 @@ class Client:
     address: str = ""
     """Normalised address; empty for callers in this process, which have no share."""
     key: str | None = None
-    """Name of a credential that identifies the client better than its address; no route sets it."""
+    """Name of an API key, which identifies the client better than its address."""
+    max_queued: int | None = None
+    """Most places of the queue that the key may take, if its share is larger."""
 
     @property
     def name(self) -> str:

@@ -303,6 +303,13 @@ class Settings(StabilizedAvatarSettings):
     trusted_proxies: str | None = None
     """Proxies whose `X-Forwarded-…` and `Forwarded` headers are trusted, in a list: addresses,
     networks such as `10.0.0.0/8`, `unix` for those that connect to a unix socket."""
+    api_keys: SecretStr | None = None
+    """Keys that requests need: the path of a file made by `python -m warm keys add`, or, in the
+    environment, keys as NAME:SCOPES:KEY. None: `keys.json` in `results_dir`, if it exists, else no
+    request needs a key: docs/security.md."""
+    insecure: bool = False
+    """Start without keys even if other machines can reach `host`: everybody who can may do
+    everything."""
     path_prefix: str | None = None
     """Path below which a proxy serves this server, such as `/talk`; the proxy may or may not remove
     it from its requests."""

@@ -6,7 +6,8 @@ from typing import Any
 from tts.openai.address import BadServerAddress, parse_address
 from warm.settings.network import words
 
-KEY = "tts_key"
+SECRETS = ("tts_key", "api_keys")
+"""Settings whose values no message shows."""
 URL = "tts_url"
 
 _TAG = re.compile(r"[a-zA-Z]{2,3}([-_][a-zA-Z0-9]{2,8})*", re.ASCII)
@@ -42,7 +43,7 @@ def check_languages(value: str | None) -> None:
 
 def shown_value(name: str, value: Any) -> str:
     """Return the value of any setting for messages, without its secrets."""
-    if name == KEY:
+    if name in SECRETS:
         return "(not shown)"
     return repr(
         _SECRETS_OF_URL.sub("…", value) if name == URL and isinstance(value, str) else value
