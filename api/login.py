@@ -10,6 +10,7 @@ from api.answers.keys import CallerAnswer
 from api.body import Body, read_body
 from api.caller import Caller, caller
 from api.context import context
+from api.example import example
 from api.login_cookies import COOKIE, LOGIN_S
 from api.operation import operation
 from api.page import file
@@ -21,6 +22,8 @@ login = Blueprint("login", __name__)
 
 class LoginBody(Body):
     """The body of `POST /login`."""
+
+    model_config = example(key="wt_kD1pQ9tXb3wZ7rM5cV2hL8nF4sJ6gY0aE1uK3iO5pTq")
 
     key: str = Field(min_length=1, max_length=MAX_KEY_CHARS)
 

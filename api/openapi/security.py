@@ -1,5 +1,7 @@
 """Credentials of operations."""
 
+from api.credentials import KEY_HEADER
+from api.login_cookies import COOKIE
 from api.openapi.schemas import Json
 from api.operation import Scope
 
@@ -14,10 +16,16 @@ SCHEMES: dict[str, Json] = {
         "scheme": "basic",
         "description": "An API key as user name or password, as clients of D-ID send it.",
     },
+    "header": {
+        "type": "apiKey",
+        "in": "header",
+        "name": KEY_HEADER,
+        "description": "An API key in a header of its own.",
+    },
     "cookie": {
         "type": "apiKey",
         "in": "cookie",
-        "name": "warmtalk_session",
+        "name": COOKIE,
         "description": "The login of the page.",
     },
 }

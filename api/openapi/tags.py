@@ -11,6 +11,7 @@ TAGS = {
     "generate": "The API of MuseTalk servers.",
     "lipsync": "The API of lip-sync services.",
     "did": "The API of D-ID.",
+    "keys": "The login of the page, and the key of a request.",
     "uploads": "Pictures, videos and recordings that requests refer to.",
     "server": "State of the server.",
     "documents": "Description of these routes.",
