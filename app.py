@@ -35,6 +35,7 @@ from api.film_cache import FilmCache
 from api.health import health
 from api.hosts import refuse_unknown_hosts
 from api.interrupt import interrupting
+from api.job_errors import job_error
 from api.login import login
 from api.login_cookies import LoginCookies
 from api.page import page
@@ -68,6 +69,9 @@ from warm.engines.weights.errors import WeightsError
 from warm.face.models import FaceModelError
 from warm.fetch.fetcher import Fetcher
 from warm.installation import PackageMissing
+from warm.jobs.errors import JobStoreNewer
+from warm.jobs.jobs import Jobs
+from warm.jobs.limits import limits_of
 from warm.keys.errors import KeysError
 from warm.keys.key_ring import KeyRing
 from warm.keys.key_source import open_keys
@@ -100,6 +104,7 @@ START_ERRORS = (
     VoiceUnavailable,
     FaceModelError,
     PackageMissing,
+    JobStoreNewer,
 )
 
 
@@ -149,7 +154,17 @@ def make_app(
     runtime.on_start_failure(on_start_failure)
     app = assemble(settings, runtime, store)
     runtime.start()
+    start_jobs(context(app).jobs, on_start_failure)
     return app
+
+
+def start_jobs(jobs: Jobs, on_start_failure: Callable[[Exception], None]) -> None:
+    """Start the jobs; reports and raises JobStoreNewer."""
+    try:
+        jobs.start()
+    except JobStoreNewer as error:
+        on_start_failure(error)
+        raise
 
 
 def open_voices(
@@ -181,6 +196,7 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
             access=Access(keys_of(settings), LoginCookies(settings.results_dir)),
             runtime=runtime,
             avatars=store,
+            jobs=Jobs(settings.results_dir, limits_of(settings), describe=job_error),
             viewers=Slots(settings.max_watchers),
             downloads=Slots(settings.max_downloads),
             audience=Audience(),

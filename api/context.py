@@ -17,6 +17,7 @@ from session.hls import Playlist
 from session.webvtt import Transcript
 from warm.avatars.store import AvatarStore
 from warm.fetch.fetcher import Fetcher
+from warm.jobs.jobs import Jobs
 from warm.runtime import Runtime
 from warm.sessions.session import Session
 from warm.settings import Settings
@@ -37,6 +38,7 @@ class AppContext:
     access: Access
     runtime: Runtime
     avatars: AvatarStore
+    jobs: Jobs
     viewers: Slots
     """One slot for each response that waits for a film to grow."""
     downloads: Slots

@@ -40,6 +40,18 @@ from tts.voice import BadSpeechRequest, VoiceUnavailable
 from warm.avatars.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
 from warm.engines.base import EngineLost, EngineOutOfMemory
 from warm.fetch.errors import FetchBusy, FetchError
+from warm.jobs.errors import (
+    BadIdempotencyKey,
+    BadJobToken,
+    IdempotencyMismatch,
+    JobQueueFull,
+    JobRunning,
+    JobStoreError,
+    JobStoreFull,
+    ResultGone,
+    ResultNotReady,
+    UnknownJob,
+)
 from warm.render.health import NotReady
 from warm.render.jobs import Interrupted
 from warm.render.shares import QueueFull
@@ -238,6 +250,16 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     EngineLost: (503, "NotReadyError"),
     VoiceUnavailable: (503, "NotReadyError"),
     QueueFull: (503, "QueueFullError"),
+    UnknownJob: (404, "NotFoundError"),
+    JobRunning: (409, "NotReadyError"),
+    ResultNotReady: (409, "NotReadyError"),
+    ResultGone: (410, "GoneError"),
+    JobQueueFull: (503, "QueueFullError"),
+    JobStoreError: (503, "StorageError"),
+    JobStoreFull: (507, "StorageError"),
+    BadJobToken: (422, "ValidationError"),
+    BadIdempotencyKey: (422, "ValidationError"),
+    IdempotencyMismatch: (422, "ValidationError"),
     TooManyViewers: (503, "QueueFullError"),
     TooManyDownloads: (503, "QueueFullError"),
     TooManyExports: (503, "QueueFullError"),
@@ -257,6 +279,8 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     BadQuery: (400, "BadRequestError"),
 }
 """Status and kind of each cause; the message of the exception is the detail."""
+LIMITED = (QueueFull, TooManySessions, JobQueueFull)
+"""Errors that name the limit that the request has reached."""
 
 
 OTHER_KINDS = (
@@ -284,7 +308,7 @@ def problem_of(error: Exception) -> Problem:
         if cause in CAUSES:
             status, kind = CAUSES[cause]
             headers = headers_of(status, error)
-            limit = error.limit if isinstance(error, QueueFull | TooManySessions) else None
+            limit = error.limit if isinstance(error, LIMITED) else None
             return Problem(
                 status=status, kind=kind, detail=str(error), headers=headers, limit=limit
             )
@@ -403,7 +427,7 @@ def headers_of(status: int, error: Exception) -> dict[str, str]:
     if status != 503:
         return {}
     seconds = RETRY_S
-    if isinstance(error, QueueFull | NotReady | VoiceUnavailable):
+    if isinstance(error, QueueFull | JobQueueFull | NotReady | VoiceUnavailable):
         seconds = error.retry_after_s
     return {"Retry-After": str(seconds)}
 

@@ -33,6 +33,7 @@ GROUPS = {
     "coqui_voices": "Coqui models",
     "max_text_chars": "Limits of requests",
     "max_sessions": "Sessions and films",
+    "max_queue_size": "Jobs",
     "max_watchers": "Viewers, health and shutdown",
     "results_dir": "Paths and network",
 }

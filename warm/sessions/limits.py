@@ -83,7 +83,7 @@ def require_free_space(folder: Path, *, min_free_mb: float) -> None:
     if free_mb < min_free_mb:
         raise DiskNearlyFull(
             f"{free_mb:.1f} MB are free in {str(folder)!r}, and min_free_mb is "
-            f"{min_free_mb:g}: delete sessions or archives, or lower the setting"
+            f"{min_free_mb:g}: delete sessions, archives or jobs, or lower the setting"
         )
 
 

@@ -250,6 +250,19 @@ class Settings(StabilizedAvatarSettings):
     """Keep the film of a session that is reset, in `results_dir/archive`."""
     max_archives: Annotated[int, Field(ge=1, le=100_000)] = 100
     """Maximum number of archived films, of all sessions together; the oldest is deleted first."""
+    max_queue_size: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Maximum number of waiting jobs; one more gets 503 with the time after which to try again.
+    With keys, each owner has a share of it."""
+    max_concurrent_jobs: Annotated[int, Field(ge=1, le=64)] = 2
+    """Maximum number of jobs that run at once."""
+    job_timeout_seconds: Annotated[float, Field(gt=0, le=1_000_000)] = 3_600.0
+    """Maximum time that a job may run, seconds; then it ends as `error`."""
+    job_ttl_s: Annotated[float, Field(ge=0, le=1_000_000_000)] = 86_400.0
+    """The result of a job is deleted this many seconds after its end, and the job is forgotten
+    after twice that time. 0: never."""
+    max_jobs_mb: Annotated[float, Field(gt=0, le=1_000_000_000)] = 4_000.0
+    """Maximum size of all results of jobs together, MB; the oldest are deleted, but never the
+    newest one."""
     max_watchers: Annotated[int, Field(ge=1, le=1000)] = 32
     """Maximum number of open responses that wait for a film to grow; each occupies a thread. One
     client of another machine may have half of them."""
