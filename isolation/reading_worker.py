@@ -11,7 +11,12 @@ from typing import Any, BinaryIO
 
 from isolation.item import Item, pack_item
 from isolation.protocol import Message, pack_header, read_exactly, unpack_message, write_exactly
-from isolation.worker_setup import limit_memory, redirect_to_null, reserve_stdout
+from isolation.worker_setup import (
+    limit_memory,
+    lower_priority,
+    redirect_to_null,
+    reserve_stdout,
+)
 
 OPENCV_OUT_OF_MEMORY = -4
 """`cv2.error.code` of a failed allocation."""
@@ -23,6 +28,7 @@ def main() -> None:
     requests = open(0, "rb", buffering=0)  # noqa: SIM115 - open until the process ends
     request, _ = unpack_message(lambda size: read_exactly(requests, size))
     threading.Thread(target=exit_with_parent, args=(requests,), daemon=True).start()
+    lower_priority(0)
     redirect_to_null(2)  # decoders write lines that are not log records
     try:
         for header, payload in messages(request):

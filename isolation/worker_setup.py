@@ -31,6 +31,8 @@ def redirect_to_null(descriptor: int) -> None:
 def limit_memory(max_bytes: int) -> None:
     """Allow `max_bytes` of address space in addition to the present one, and no core files.
 
+    This replaces a limit that the process inherited from one with `limit_anonymous_memory`.
+
     Libraries that are already loaded may have reserved much address space for threads on a machine
     with many processors. If the machine runs out of memory nevertheless, the kernel ends this
     process before others.
@@ -40,6 +42,8 @@ def limit_memory(max_bytes: int) -> None:
     limit = address_space_bytes() + max_bytes
     soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
     with suppress(OSError):  # other systems than Linux
         OOM_SCORE.write_text("1000", encoding="ascii")
 
@@ -68,7 +72,30 @@ def lower_priority(nice: int) -> None:
 
     With autogroups Linux shares processor time between terminal sessions first, and compares the
     nice values of processes only within each; so the session of this process gets the value too.
+    A process in a session of its own inherits the nice value, but not that of the session: it calls
+    this with 0.
     """
-    os.nice(nice)
+    value = os.nice(nice)
     with suppress(OSError):  # no autogroups
-        AUTOGROUP.write_text(str(nice), encoding="ascii")
+        AUTOGROUP.write_text(str(value), encoding="ascii")
+
+
+def limit_anonymous_memory(max_bytes: int) -> None:
+    """Allow `max_bytes` of memory that no file backs, and no core files.
+
+    Unlike `limit_memory` this does not count mapped files, which may be large. Processes that this
+    one starts inherit the limit until they call `limit_memory`.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    soft = max_bytes if hard == resource.RLIM_INFINITY else min(max_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+    with suppress(OSError):  # other systems than Linux
+        OOM_SCORE.write_text("1000", encoding="ascii")
+
+
+def run_in_background(nice: int) -> None:
+    """Let other processes go first, and count as one that computes without waiting for input."""
+    lower_priority(nice)
+    with suppress(AttributeError, OSError):  # other systems than Linux
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

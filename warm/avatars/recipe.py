@@ -72,6 +72,11 @@ def preparation_digest(source: Path, settings: PreparationSettings) -> str:
     """Return the SHA-256 (hex) of a source's content and everything that changes the result."""
     with source.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
+    return digest_of_content(content, settings)
+
+
+def digest_of_content(content: str, settings: PreparationSettings) -> str:
+    """Return the digest of a preparation; `content` is the SHA-256 (hex) of its source."""
     chosen = asdict(settings)
     if not settings.recipe:
         del chosen["recipe"]

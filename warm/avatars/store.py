@@ -210,6 +210,12 @@ class AvatarStore:
         folder.rename(old / folder.name)
         return old
 
+    def delete_unfinished(self, avatar_id: str) -> None:
+        """Delete the folders in which processes that were killed have built an avatar."""
+        for path in self.root.glob(f"{BUILDING}{avatar_id}-*"):
+            if is_abandoned(path, after_s=0.0):
+                shutil.rmtree(path, ignore_errors=True)
+
     def _delete_abandoned(self) -> None:
         for path in self.root.iterdir():
             if path.name.startswith((BUILDING, OLD)) and is_abandoned(path):
@@ -357,10 +363,10 @@ def synced_entry(path: Path) -> dict[str, Any]:
     return {"bytes": size, "sha256": digest_of_file(path), "crc32": crc32}
 
 
-def is_abandoned(folder: Path) -> bool:
-    """Return True if an unfinished folder is old and not locked by a process."""
+def is_abandoned(folder: Path, *, after_s: float = STALE_S) -> bool:
+    """Return True if an unfinished folder is older than `after_s` and not locked by a process."""
     try:
-        if time.time() - folder.stat().st_mtime < STALE_S:
+        if time.time() - folder.stat().st_mtime < after_s:
             return False
         lock = os.open(folder, os.O_RDONLY)
     except FileNotFoundError:

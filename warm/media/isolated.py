@@ -1,6 +1,8 @@
 """Decoding in a process of its own: a file that crashes a decoder ends only that process."""
 
+import os
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from warm.media.sniff import MediaError, require_file
 
 LIMITS = ReadLimits(item_cpu_s=60.0, item_s=120.0, memory_bytes=4 << 30)
 """Limits between two pictures, or two chunks of sound. The largest photo takes about 10 s."""
+BACKGROUND_LIMITS = replace(LIMITS, item_s=900.0)
+"""For a process that waits until others leave it a processor."""
 
 
 class DecoderFailedError(MediaError):
@@ -17,7 +21,7 @@ class DecoderFailedError(MediaError):
 
 
 def decode_isolated(
-    reader: Reader, path: Path, *, limits: ReadLimits = LIMITS, **arguments: Any
+    reader: Reader, path: Path, *, limits: ReadLimits | None = None, **arguments: Any
 ) -> Generator[Item, None, None]:
     """Yield the items of `reader(path, **arguments)`, which runs in a process of its own.
 
@@ -26,6 +30,7 @@ def decode_isolated(
     MediaError of the reader, and DecoderFailedError if the process fails in another way.
     """
     require_file(path)
+    limits = limits or (LIMITS if os.nice(0) <= 0 else BACKGROUND_LIMITS)
     try:
         yield from read_isolated(reader, path, raises=MediaError, limits=limits, **arguments)
     except ReadFailed as error:

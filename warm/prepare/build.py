@@ -32,7 +32,7 @@ from warm.prepare.idle.footage_motion import footage_motion
 from warm.prepare.idle.motion import portrait_motion
 from warm.prepare.idle_film import write_idle_film
 from warm.prepare.preview import write_preview
-from warm.prepare.progress import Progress, stage_progress
+from warm.prepare.progress import FaceObserver, Progress, no_observer, stage_progress
 from warm.prepare.region import face_boxes, mouth_mask
 from warm.prepare.source import SOURCE_FRAMES, Footage, Portrait, read_footage, read_portrait
 
@@ -53,6 +53,7 @@ class PreparationJob:
     models: Path
     """Folder of the face models."""
     progress: Progress
+    observer: FaceObserver = no_observer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,9 +72,12 @@ def build_avatar(job: PreparationJob, engine: Engine) -> Prepared:
     source: Portrait | Footage
     if sniff(job.source).kind == "photo":
         portrait = read_portrait(job.source, finder, job.settings)
+        job.observer(portrait.picture, portrait.landmarks)
         build, source = build_from_photo(portrait, job), portrait
     else:
-        footage = read_footage(job.source, finder, job.settings, job.folder, job.progress)
+        footage = read_footage(
+            job.source, finder, job.settings, job.folder, job.progress, job.observer
+        )
         build, source = build_from_video(footage, job), footage
     complete_build(build, engine, job)
     return Prepared(build, source.notes, Verdict(tuple(source.remarks)))

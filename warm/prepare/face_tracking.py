@@ -8,6 +8,7 @@ from warm.face.finder import MIN_MESH_SCORE, DetectedFace, FaceFinder
 from warm.face.landmarks import inter_ocular
 from warm.media.picture_size import scale_down
 from warm.prepare.errors import FaceMissingError, NoFaceError, SmallFaceError
+from warm.prepare.progress import FaceObserver, no_observer
 
 MIN_FACE_PX = 64
 MAX_GAP_S = 0.5
@@ -26,8 +27,9 @@ CUT_IOD = 1.0
 class FaceTracker:
     """Tracks the largest face from frame to frame. Not thread-safe."""
 
-    def __init__(self, finder: FaceFinder) -> None:
+    def __init__(self, finder: FaceFinder, observer: FaceObserver = no_observer) -> None:
         self._finder = finder
+        self._observer = observer
         self._last: NDArray[np.float32] | None = None
         self._frames_lost = 0
         self.faces = 0
@@ -43,6 +45,8 @@ class FaceTracker:
             points = self._search(picture)
         self._frames_lost = 0 if points is not None else self._frames_lost + 1
         self._last = points if points is not None else self._last
+        if points is not None:
+            self._observer(picture, points)
         return points
 
     def _track_from_last(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from session.closeable import Closeable
@@ -14,6 +16,15 @@ Progress = Callable[[str, int, int], None]
 
 def no_progress(_stage: str, _done: int, _total: int) -> None:
     """Ignore the progress."""
+
+
+FaceObserver = Callable[[NDArray[np.uint8], NDArray[np.float32]], None]
+"""Called with a (h, w, 3) BGR picture and the (468, 3) landmarks of its face, from any thread: once
+for a photo, for each frame with a face of a video."""
+
+
+def no_observer(_picture: NDArray[np.uint8], _landmarks: NDArray[np.float32]) -> None:
+    """Ignore the face."""
 
 
 def stage_progress(progress: Progress, stage: str) -> Callable[[int, int], None]:

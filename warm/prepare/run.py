@@ -13,7 +13,7 @@ from warm.engines.base import Engine
 from warm.installation import default_face_models
 from warm.media.sniff import sniff
 from warm.prepare.errors import write_errors_explained
-from warm.prepare.progress import Progress, no_progress
+from warm.prepare.progress import FaceObserver, Progress, no_observer, no_progress
 
 FACE_MODELS = default_face_models()
 
@@ -28,11 +28,14 @@ def prepare(  # noqa: PLR0913  source, destination, settings and collaborators
     models: Path = FACE_MODELS,
     engine: Callable[[], Engine] | None = None,
     progress: Progress = no_progress,
+    observer: FaceObserver = no_observer,
+    source_name: str = "",
 ) -> Avatar:
     """Prepare the avatar `avatar_id` from a photo or video; return it unchanged if up to date.
 
     A changed source or setting replaces the avatar in one step; readers that have the old one open
     keep it. `engine` creates the engine that `settings` name; only the viseme engine has a default.
+    `source_name` is kept as the avatar's source in place of the path.
     On any error the old avatar stays and no other file is left. Raises MediaError for an unusable
     source, PreparationError for an unsuitable face, an unsuitable length or a failed write, and
     BadAvatarId.
@@ -47,11 +50,11 @@ def prepare(  # noqa: PLR0913  source, destination, settings and collaborators
     from warm.prepare.build import PreparationJob, build_avatar  # noqa: PLC0415
 
     with write_errors_explained(store.root), store.building(avatar_id) as folder:
-        job = PreparationJob(source, folder, settings, models, progress)
+        job = PreparationJob(source, folder, settings, models, progress, observer)
         lip_engine = engine() if engine else default_engine(settings.engine, models)
         prepared = build_avatar(job, lip_engine)
         facts = {
-            "source": str(source),
+            "source": source_name or str(source),
             "settings": asdict(settings),
             "verdict": verdict_json(prepared.verdict),
         }

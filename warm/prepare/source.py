@@ -36,7 +36,7 @@ from warm.prepare.face_tracking import (
 )
 from warm.prepare.idle.lower_face import LIPS
 from warm.prepare.mouth_cover import find_covered, with_margin
-from warm.prepare.progress import Progress
+from warm.prepare.progress import FaceObserver, Progress, no_observer
 from warm.prepare.remarks import (
     cover_remarks,
     cut_remarks,
@@ -159,13 +159,14 @@ def read_footage(
     settings: PreparationSettings,
     folder: Path,
     progress: Progress,
+    observer: FaceObserver = no_observer,
 ) -> Footage:
     """Decode a video into `folder/SOURCE_FRAMES`, track its largest face and stabilize the track.
 
     Raises MediaError or PreparationError.
     """
     quarters = find_turn(source, finder, settings)
-    tracker = FaceTracker(finder)
+    tracker = FaceTracker(finder, observer)
     path = folder / SOURCE_FRAMES
     with open_isolated_video(source, fps=settings.fps, max_side=settings.max_side) as video:
         measured = measure_video(video, quarters, tracker, settings, path, progress)

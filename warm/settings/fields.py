@@ -69,6 +69,13 @@ class AvatarSettings(BaseSettings):
     """Photos with parted lips. close: the lips are moved together. keep: the teeth stay in view,
     and the lips never meet in speech."""
 
+    # Preparations that clients of the server ask for.
+    preparation_memory_mb: Annotated[int, Field(ge=300, le=1_000_000)] | None = None
+    """Memory that a preparation may take in its process, MB; it fails when it needs more. None:
+    2000, or 16000 for the neural engine."""
+    preparation_timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 1800.0
+    """Maximum duration of a preparation, seconds."""
+
     # Placement of the mouth.
     blend_mode: Literal["feather", "poisson"] = "feather"
     """feather: a soft edge. poisson: the patch takes over the colours around it."""

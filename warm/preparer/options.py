@@ -1,0 +1,27 @@
+"""Options of one preparation that a client of the server may choose."""
+
+from dataclasses import dataclass, replace
+
+from warm.avatars.recipe import PreparationSettings, Teeth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareOptions:
+    """Differences from the settings of the server; None: as in the settings."""
+
+    bbox_shift: int | None = None
+    """Vertical shift of the face's box and mask, frame pixels; positive is down."""
+    teeth: Teeth | None = None
+    """Treatment of a photo whose lips are parted."""
+    force: bool = False
+    """Prepare again although the avatar is up to date."""
+    source_name: str = ""
+    """Name of the file for messages and for the avatar's `source`; empty: its path."""
+
+    def applied_to(self, settings: PreparationSettings) -> PreparationSettings:
+        """Return the settings with these options; raises BadPreparationSettings."""
+        return replace(
+            settings,
+            bbox_shift=settings.bbox_shift if self.bbox_shift is None else self.bbox_shift,
+            teeth=self.teeth or settings.teeth,
+        )

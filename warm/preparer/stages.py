@@ -1,0 +1,29 @@
+"""Stages of a preparation, and the share of the time that each takes."""
+
+from typing import Literal
+
+SourceKind = Literal["photo", "video"]
+PHOTO_STAGES = {"animating": (0.3, 0.6), "finishing": (0.6, 1.0)}
+VIDEO_STAGES = {
+    "reading": (0.2, 0.45),
+    "stabilizing": (0.45, 0.55),
+    "closing": (0.55, 0.7),
+    "finishing": (0.7, 1.0),
+}
+"""Measured first and last share of each stage. The time before the first one is for loading the
+face models and for the search of the face, which has no steps to count."""
+FIRST_STAGE = "finding the face"
+STAGE_WORDS = {
+    "reading": "following the face",
+    "stabilizing": "steadying the face",
+    "closing": "closing the mouth",
+    "animating": "drawing the idle loop",
+    "finishing": "preparing the mouth",
+}
+"""The stages in words for the user."""
+
+
+def overall_fraction(kind: SourceKind, stage: str, done: int, total: int) -> float:
+    """Return the finished share of a whole preparation, 0 to 1."""
+    first, last = (PHOTO_STAGES if kind == "photo" else VIDEO_STAGES)[stage]
+    return first + (last - first) * min(1.0, done / max(1, total))
