@@ -67,6 +67,7 @@ from warm.engines.base import Engine, EngineOutOfMemory
 from warm.engines.musetalk.errors import NoSuchDevice
 from warm.engines.weights.errors import WeightsError
 from warm.face.models import FaceModelError
+from warm.fetch.checked_http import CheckedHttp
 from warm.fetch.fetcher import Fetcher
 from warm.installation import PackageMissing
 from warm.jobs.errors import JobStoreNewer
@@ -206,7 +207,10 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
             transcripts=FilmCache(Transcript, runtime.sessions.registry),
             voice_samples=VoiceSamples(runtime.synthesize),
             uploads=store_of_uploads,
-            fetcher=Fetcher(store_of_uploads, None),
+            fetcher=Fetcher(
+                store_of_uploads,
+                CheckedHttp(settings.fetch_allowed_networks).open if settings.fetch_urls else None,
+            ),
             receiving=Slots(MAX_RECEIVING),
             exports=Slots(MAX_EXPORTS),
         ),
