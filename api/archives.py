@@ -40,7 +40,7 @@ def list_all() -> dict[str, Any]:
 @operation(
     answers={200: MP4, 206: MP4, 304: ""},
     headers=("Range", "If-Range", "If-Match", "If-None-Match"),
-    problems=(409, 412, 416),
+    problems=(409, 416),
     tag="archives",
     scope="watch",
 )
@@ -64,7 +64,7 @@ def download(session_id: str, name: str) -> Response:
 @operation(
     answers={200: WEBVTT, 304: ""},
     headers=("If-Match", "If-None-Match"),
-    problems=(409, 412),
+    problems=(409,),
     tag="archives",
     scope="watch",
 )

@@ -28,7 +28,7 @@ def list_all() -> dict[str, Any]:
 @operation(
     answers={200: "image/png", 206: "image/png", 304: ""},
     headers=CONDITIONS,
-    problems=(409, 412, 416),
+    problems=(409, 416),
     tag="avatars",
     scope="watch",
 )
@@ -41,7 +41,7 @@ def preview(avatar_id: str) -> Response:
 @operation(
     answers={200: "video/mp4", 206: "video/mp4", 304: ""},
     headers=CONDITIONS,
-    problems=(409, 412, 416),
+    problems=(409, 416),
     tag="avatars",
     scope="watch",
 )

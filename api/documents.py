@@ -16,7 +16,6 @@ documents = Blueprint("documents", __name__)
 @operation(
     answers={200: "application/json", 304: ""},
     headers=("If-Match", "If-None-Match"),
-    problems=(412,),
     tag="documents",
     scope="public",
 )

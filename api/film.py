@@ -40,7 +40,7 @@ class StreamQuery(StartQuery, FilmQuery):
     query=FilmQuery,
     answers={200: MP4, 206: MP4, 304: ""},
     headers=("Range", "If-Range", "If-Match", "If-None-Match"),
-    problems=(404, 409, 410, 412, 416),
+    problems=(404, 409, 410, 416),
     tag="films",
     scope="watch",
 )

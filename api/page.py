@@ -14,8 +14,8 @@ page = Blueprint("page", __name__)
 @page.get("/")
 @operation(
     answers={200: "text/html", 206: "text/html", 303: "", 304: ""},
-    headers=("If-Match", "If-None-Match"),
-    problems=(412,),
+    headers=("Range", "If-Range", "If-Match", "If-None-Match"),
+    problems=(416,),
     tag="page",
     scope="public",
 )
@@ -37,7 +37,7 @@ def index() -> Response:
 @operation(
     answers={200: "*/*", 206: "*/*", 304: ""},
     headers=("Range", "If-Range", "If-Match", "If-None-Match"),
-    problems=(412, 416),
+    problems=(416,),
     tag="page",
     scope="public",
 )

@@ -61,7 +61,7 @@ class PlaylistQuery(FilmQuery):
     query=PlaylistQuery,
     answers={200: MPEGURL, 304: ""},
     headers=("If-Match", "If-None-Match"),
-    problems=(409, 410, 412),
+    problems=(409, 410),
     tag="films",
     scope="watch",
 )

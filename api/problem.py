@@ -285,11 +285,12 @@ LIMITED = (QueueFull, TooManySessions, JobQueueFull)
 
 OTHER_KINDS = (
     *((404, "NotFoundError"), (405, "MethodNotAllowedError")),
+    *((414, "BadRequestError"), (431, "BadRequestError")),
     *((416, "RangeError"), (416, "RequestedRangeNotSatisfiableError")),
     *((422, "ValidationError"), (500, "InternalError"), (503, "StorageError")),
     (507, "StorageError"),
 )
-"""Status and kind of the errors that are answered below, by functions."""
+"""Status and kind of the errors that functions answer, here and in `api/server`."""
 
 
 def problem_kinds() -> dict[int, list[str]]:

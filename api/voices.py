@@ -46,7 +46,7 @@ def list_all() -> dict[str, Any]:
     query=SampleQuery,
     answers={200: "audio/wav", 206: "audio/wav", 304: ""},
     headers=("Range", "If-Range", "If-Match", "If-None-Match"),
-    problems=(412, 416),
+    problems=(416,),
     tag="voices",
     scope="watch",
 )

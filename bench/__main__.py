@@ -33,6 +33,7 @@ TOPICS = {
     "voice_texts": "bench.voice_texts",
     "voice_alignment": "bench.speech.alignment",
     "hostile": "bench.hostile",
+    "fuzz": "bench.fuzz.fuzz",
     "lips": "bench.faces.lips",
     "mouth": "bench.faces.mouth",
     "video": "bench.faces.video",
@@ -60,7 +61,7 @@ TOPICS = {
     "soak": "bench.soak",
 }
 """Module of each topic; it has `measure(out: Path) -> list[Figure]`, `out` the folder of plots."""
-ON_REQUEST = {"soak", "voice_times", "voice_words", "voice_texts", "piper_voices"}
+ON_REQUEST = {"fuzz", "soak", "voice_times", "voice_words", "voice_texts", "piper_voices"}
 """Topics that take half an hour or need optional packages; they are measured only if named."""
 COMMANDS = {
     "gpu": "bench.neural.gpu",

@@ -16,6 +16,7 @@ IN_RULE = re.compile(r"<(?:\w+:)?(\w+)>")
 SEGMENT: Json = {"type": "string", "minLength": 1, "pattern": "^[^/]+$"}
 """Schema of a variable of the path about which no more is known."""
 ID: Json = {"type": "string", "pattern": ID_PATTERN.pattern}
+SUFFIX = r"\.mp4"
 ARCHIVE_NAME = re.sub(r"\?P<\w+>", "", NAME_PATTERN.pattern)
 IN_PATH: dict[str, tuple[str, Json]] = {
     "session_id": ("Id of a session.", {**ID, "examples": ["default"]}),
@@ -30,7 +31,7 @@ IN_PATH: dict[str, tuple[str, Json]] = {
     ),
     "archives.stem": (
         "Name of an archived film, without its suffix.",
-        {"type": "string", "pattern": f"^{ARCHIVE_NAME.removesuffix('[.]mp4')}$"},
+        {"type": "string", "pattern": f"^{ARCHIVE_NAME.removesuffix(SUFFIX)}$"},
     ),
     "uploads.name": (
         "Id of an upload, with or without the suffix of its address.",

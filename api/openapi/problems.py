@@ -10,15 +10,18 @@ from api.operation import Operation
 from api.problem import problem_kinds
 
 PROBLEM = "application/problem+json"
-EVERYWHERE = (400, 421, 500, 503)
-"""Statuses of every operation: a malformed or foreign `Host`, a bug, and a server that starts."""
-WITH_PATH = (404, 422)
-WITH_QUERY = (400, 422)
+EVERYWHERE = (400, 421, 431, 500, 503)
+"""Statuses of every operation: a malformed or foreign `Host`, long headers, a bug, and a server
+that starts or is full."""
+WITH_PATH = (404, 414, 422)
+WITH_QUERY = (400, 414, 422)
 WITH_BODY = (400, 408, 413, 415, 422)
 WITH_KEY = (401, 403, 429)
 CHANGES = (403, 507)
 """Statuses of a change: a request from the page of another site, and a full disk."""
 SAFE = ("GET", "HEAD")
+WITH_MATCH = 412
+"""Status of every `GET` whose `If-Match` names other entity tags."""
 
 
 def problem_statuses(rule: Rule, method: str, operation: Operation) -> list[int]:
@@ -29,6 +32,7 @@ def problem_statuses(rule: Rule, method: str, operation: Operation) -> list[int]
     found |= set(WITH_BODY if operation.body or operation.form else ())
     found |= set(WITH_KEY if operation.scope != "public" else ())
     found |= set(CHANGES if method not in SAFE or rule.rule == "/reset" else ())
+    found |= {WITH_MATCH} if method in SAFE else set()
     return sorted((found & problem_kinds().keys()) - operation.answers.keys())
 
 
