@@ -32,7 +32,6 @@ class LoginBody(Body):
 @operation(
     answers={200: "text/html", 304: ""},
     headers=("If-Match", "If-None-Match"),
-    problems=(412,),
     tag="keys",
     scope="public",
 )

@@ -44,7 +44,7 @@ def receive() -> tuple[dict[str, object], int]:
 @operation(
     answers={200: FILE, 206: FILE},
     headers=("Range", "If-Range", "If-Match", "If-None-Match"),
-    problems=(412, 416),
+    problems=(416,),
     tag="uploads",
     scope="public",
 )

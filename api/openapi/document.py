@@ -9,6 +9,7 @@ from flask import Flask
 from pydantic import BaseModel
 from werkzeug.routing import Rule
 
+from api.openapi.forms import form_content
 from api.openapi.parameters import document_path, parameters
 from api.openapi.problems import problem_responses, problem_statuses
 from api.openapi.responses import JSON, responses
@@ -22,7 +23,6 @@ DESCRIPTION = """\
 A warm conversational talking-head server. Errors are problem details (RFC 9457) with a `kind`.
 Every `GET` also accepts `HEAD`, and every route `OPTIONS`."""
 IMPLIED = ("HEAD", "OPTIONS")
-MULTIPART = "multipart/form-data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +108,11 @@ def component(status: str) -> str:
 
 def request_body(operation: Operation, schemas: Schemas) -> Json:
     """Return the body of the request: JSON, a form, or either."""
-    content = {}
+    content: Json = {}
     if operation.body is not None:
         content[JSON] = body_json(operation.body, schemas)
     if operation.form is not None:
-        content[MULTIPART] = body_json(operation.form, schemas)
+        content |= form_content(operation.form, schemas)
     if not content:
         return {}
     return {"requestBody": {"required": operation.query is None, "content": content}}

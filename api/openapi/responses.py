@@ -64,19 +64,23 @@ def media(kind: AnswerKind, operation: Operation, schemas: Schemas) -> Json:
 
 
 def event_stream(operation: Operation, schemas: Schemas) -> Json:
-    """Return a stream of server-sent events; `x-events` has the schema of the data of each."""
+    """Return a stream of server-sent events; the schema is that of one event."""
+    events = [
+        event(name, model, schemas.of_answer(model)) for name, model in operation.events.items()
+    ]
+    return {"schema": {"oneOf": events}} if events else {}
+
+
+def event(name: str, model: type[BaseModel], data: Json) -> Json:
+    """Return an event, whose data is JSON of the schema `data`."""
+    content = {"contentMediaType": JSON, "contentSchema": data}
     return {
-        "schema": {
-            "type": "string",
-            "description": "Server-sent events:\n"
-            + "\n".join(
-                f"- `{name}`: {describe_event(model)}" for name, model in operation.events.items()
-            ),
+        "type": "object",
+        "description": (model.__doc__ or name).strip().partition("\n")[0],
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"const": name},
+            "data": {"type": "string", **content},
+            "id": {"type": "string"},
         },
-        "x-events": {name: schemas.of_answer(model) for name, model in operation.events.items()},
     }
-
-
-def describe_event(model: type[BaseModel]) -> str:
-    """Return the description of the data of an event."""
-    return (model.__doc__ or model.__name__).strip().partition("\n")[0]

@@ -38,10 +38,13 @@ class Schemas:
         """Return the schema of problem details."""
         return self.of_answer(ProblemAnswer)
 
+    def component(self, model: type[BaseModel]) -> Json:
+        """Return the whole schema of what `model` validates."""
+        return self.components[self.of_request(model)["$ref"].rpartition("/")[2]]
+
     def properties(self, model: type[BaseModel]) -> tuple[Mapping[str, Json], set[str]]:
         """Return the schema of each member of a request's model, and the required ones."""
-        name = self.of_request(model)["$ref"].rpartition("/")[2]
-        component = self.components[name]
+        component = self.component(model)
         return component.get("properties", {}), set(component.get("required", ()))
 
 

@@ -30,8 +30,13 @@ def gone() -> Iterator[socket.socket]:
 
 
 def test_every_operation_answers_generated_requests_as_documented(
-    app: Flask, client: FlaskClient, settings: Settings, gone: socket.socket
+    app: Flask,
+    client: FlaskClient,
+    settings: Settings,
+    gone: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("api.viewers.POLL_S", 0.01)
     kept = client.post("/speak", json={"text": "Kept.", "session_id": "kept"})
     assert kept.status_code == 200
     found = Judgements()

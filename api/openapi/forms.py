@@ -1,0 +1,53 @@
+"""Bodies that may have files: multipart, and what `read_form` accepts in its place."""
+
+from pydantic import BaseModel
+
+from api.forms import JSON, MULTIPART, URLENCODED, FilePart, Form, file_parts
+from api.openapi.schemas import Json, Schemas
+
+RAW = "application/octet-stream"
+
+
+def form_content(model: type[BaseModel], schemas: Schemas) -> Json:
+    """Return the media types of a form; those without files only if no file is needed."""
+    members, required = schemas.properties(model)
+    files = file_parts(model)
+    replaceable = {name for name, mark in files.items() if mark.url or mark.data}
+    fields = {name: member for name, member in members.items() if name not in files}
+    fields |= {key: each for mark in files.items() for key, each in alternatives(*mark)}
+    component = schemas.component(model)
+
+    def form(properties: Json, needed: set[str]) -> Json:
+        closed = component.get("additionalProperties", True)
+        needs = {"required": sorted(needed)} if needed else {}
+        object_schema = {"type": "object", "properties": properties, "additionalProperties": closed}
+        return {"schema": {**object_schema, **needs}}
+
+    with_files = {name: file_schema(members[name], mark) for name, mark in files.items()}
+    content = {MULTIPART: form({**fields, **with_files}, required - replaceable)}
+    if not (required & files.keys()) - replaceable:
+        without = form(fields, required - files.keys())
+        content |= {URLENCODED: without, JSON: without}
+    if issubclass(model, Form) and model.takes_raw:
+        content[RAW] = {}
+    return content
+
+
+def file_schema(member: Json, mark: FilePart) -> Json:
+    """Return the schema of a file, which names the kinds that are accepted."""
+    kinds = ", ".join(sorted(mark.kinds))
+    description = " ".join([str(member.get("description", "")), f"Accepted: {kinds}."]).strip()
+    return {"type": "string", "format": "binary", "description": description}
+
+
+def alternatives(name: str, mark: FilePart) -> list[tuple[str, Json]]:
+    """Return the fields that may be sent in place of a file."""
+    texts = {
+        mark.url: f"Address of `{name}`.",
+        mark.data: f"`{name}` in Base64, or as a data URL.",
+    }
+    return [
+        (key, {"type": "string", "description": text})
+        for key, text in texts.items()
+        if key is not None
+    ]
