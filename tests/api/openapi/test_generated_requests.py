@@ -14,7 +14,7 @@ from bench.fuzz.judgement import Judgements
 from session.fragmented.check import check_film
 from warm.settings import Settings
 
-EACH = 5
+EACH = 4
 """Requests of each operation."""
 SEED = 12
 KNOWN = {"session_id": "default", "avatar_id": "tiny", "name": "main.js"}
@@ -29,6 +29,7 @@ def gone() -> Iterator[socket.socket]:
         yield ours
 
 
+@pytest.mark.slow
 def test_every_operation_answers_generated_requests_as_documented(
     app: Flask,
     client: FlaskClient,
