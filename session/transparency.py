@@ -14,10 +14,12 @@ def has_alpha(frame: VideoFrame) -> bool:
     return any(component.is_alpha for component in frame.format.components)
 
 
-def flatten_alpha(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(h, w, 3) of (h, w, 3 or 4), composited over BACKDROP."""
+def flatten_alpha(
+    picture: NDArray[np.uint8], backdrop: tuple[int, int, int] = (BACKDROP, BACKDROP, BACKDROP)
+) -> NDArray[np.uint8]:
+    """(h, w, 3) of (h, w, 3 or 4), composited over a colour."""
     if picture.shape[2] == 3:
         return picture
     alpha = picture[..., 3:].astype(np.uint16)
-    mixed = picture[..., :3] * alpha + BACKDROP * (255 - alpha)
+    mixed = picture[..., :3] * alpha + np.array(backdrop, np.uint16) * (255 - alpha)
     return ((mixed + 127) // 255).astype(np.uint8)

@@ -171,12 +171,17 @@ def run_ffmpeg(
             "the disk responds, and try again."
         ) from None
     message = done.stderr.decode(errors="replace").strip()
+    require_space(message, done.returncode)
+    return message
+
+
+def require_space(message: str, returncode: int) -> None:
+    """Raise FilmFullError if ffmpeg reports a full disk."""
     for number in SPACE_ERRNOS:
         if os.strerror(number) in message:
             raise FilmFullError(number, "The disk is full; make room and try again")
-    if done.returncode == -signal.SIGXFSZ:  # sent by the system when RLIMIT_FSIZE is exceeded
+    if returncode == -signal.SIGXFSZ:  # sent by the system when RLIMIT_FSIZE is exceeded
         raise FilmFullError(errno.EFBIG, "The copy exceeds the file size limit; raise the limit")
-    return message
 
 
 def quote_message(message: str) -> str:

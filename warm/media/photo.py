@@ -2,6 +2,8 @@
 
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +46,13 @@ def read_photo(path: Path, *, max_side: int) -> Photo:
 
     Damage that leaves most of the picture readable is reported in the notes instead.
     """
+    with opened_photo(path, max_side=max_side) as photo:
+        return _decode(photo, max_side)
+
+
+@contextmanager
+def opened_photo(path: Path, *, max_side: int) -> Iterator[PhotoFile]:
+    """Open a photo for decoding in the block, whose errors become MediaError."""
     name = sniff(path).demuxer
     try:
         with (
@@ -51,7 +60,7 @@ def read_photo(path: Path, *, max_side: int) -> Photo:
             warnings.catch_warnings(action="ignore", category=UserWarning),  # on damaged metadata
             path.open("rb") as file,
         ):
-            return _decode(open_photo(file, name, max_side), max_side)
+            yield open_photo(file, name, max_side)
     except PhotoTooLargeError as error:
         raise MediaError(f"The photo {path} {error}") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:

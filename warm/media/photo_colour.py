@@ -18,10 +18,17 @@ INVALID_PROFILE_NOTE = (
 
 ToRgb = Callable[[Image.Image], NDArray[np.uint8]]
 """Converts a photo, or a part of it, to (h, w, 3) RGB."""
+Flatten = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+"""Takes (h, w, 3 or 4), with the opacity last."""
 
 
-def rgb_conversion(image: Image.Image) -> tuple[ToRgb, tuple[str, ...]]:
-    """Return the conversion of a photo's parts to opaque sRGB, and notes for the user."""
+def rgb_conversion(
+    image: Image.Image, flatten: Flatten = flatten_alpha
+) -> tuple[ToRgb, tuple[str, ...]]:
+    """Return the conversion of a photo's parts to sRGB, and notes for the user.
+
+    `flatten` makes them opaque.
+    """
     mode = _direct_mode(image)
     notes: tuple[str, ...] = ()
     transform: ImageCms.ImageCmsTransform | None = None
@@ -38,7 +45,7 @@ def rgb_conversion(image: Image.Image) -> tuple[ToRgb, tuple[str, ...]]:
         else:
             direct = part if part.mode == mode else part.convert(mode)
             part = cast(Image.Image, ImageCms.applyTransform(direct, transform))
-        return flatten_alpha(np.asarray(part))
+        return flatten(np.asarray(part))
 
     return convert, notes
 
