@@ -16,6 +16,7 @@ from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.base import Engine
 from warm.render.context import RenderResources
+from warm.render.given_sound import GivenSound
 from warm.render.health import Counters, Health
 from warm.render.jobs import (
     ANONYMOUS,
@@ -137,6 +138,10 @@ class Runtime:
         """All voices."""
         return list(self._voices.infos())
 
+    def check_styles(self, plain: PlainText, choice: VoiceChoice) -> None:
+        """Raise BadSpeechRequest if a voice cannot speak the styles of a text."""
+        check_styles(plain, self._voices, choice)
+
     def synthesize(self, text: str, choice: VoiceChoice) -> Iterator[Speech]:
         """Yield the sentences of a text, without a film. Any thread."""
         return self._voices.speak(text, choice)
@@ -197,25 +202,27 @@ class Runtime:
     def speak_film(
         self,
         session: Session,
-        plain: PlainText,
+        spoken: PlainText | GivenSound,
         choice: VoiceChoice,
         *,
         ending: ClipEnding = PLAIN_ENDING,
     ) -> SpeakJob:
-        """Queue a text for a private film, whose frames come after those of all sessions.
+        """Queue a text or a recording for a private film, whose frames come after all others.
 
         `session`: from `private_films.new`. Raises NotReady, AvatarError, and BadSpeechRequest for
         a text that cannot be spoken.
         """
-        check_styles(plain, self._voices, choice)
+        if isinstance(spoken, PlainText):
+            check_styles(spoken, self._voices, choice)
         self.check_ready()
         self.avatar_cache.fetch(session.choices.avatar_id or self.avatar_cache.pinned_id)
         job = SpeakJob(
             session=session,
-            text=plain.text,
+            text=spoken.text,
             choice=choice,
-            plain=plain,
-            remarks=list(plain.remarks),
+            plain=spoken if isinstance(spoken, PlainText) else None,
+            given=spoken if isinstance(spoken, GivenSound) else None,
+            remarks=list(spoken.remarks) if isinstance(spoken, PlainText) else [],
             is_background=True,
             ending=ending,
         )

@@ -103,7 +103,7 @@ class MadeFile:
     size_bytes: int
 
 
-def reencode(
+def deliver(
     film: Path, out: Path, form: FilmForm, *, check: Callable[[], None] = lambda: None
 ) -> None:
     """Write the closed `film` to `out` in another form, atomically and durably.

@@ -1,0 +1,302 @@
+"""Films that jobs make, judged by their decoded pictures and sound."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+from typing import Any, cast
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from session.fragmented.boxes import iter_boxes
+from tests.polling import wait_until
+from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine
+from warm.avatars.store import AvatarStore
+from warm.engines.base import EngineLost, PatchRequest, PendingPatches
+from warm.jobs.errors import JobCancelled, JobStopped
+from warm.jobs.job import Job
+from warm.jobs.progress import JobProgress
+from warm.preparer.preparer import Preparer
+from warm.production.errors import UnsupportedOption
+from warm.production.film_handler import CAPTIONS, FilmHandler
+from warm.runtime import Runtime
+from warm.uploads.store import UploadStore
+from warm.uploads.upload import ALL_KINDS, Upload
+
+pytestmark = pytest.mark.slow
+
+TEXT = "Hello. The second one."
+LONG = "This sentence is said again and again. " * 40
+RED, GREEN = (0, 0, 255), (0, 255, 0)
+
+
+@dataclass
+class ReadyPreparer:
+    """Has prepared every picture already; remembers those that it was asked for."""
+
+    pictures: list[NDArray[np.uint8]] = field(default_factory=list)
+
+    def ensure(self, upload: Upload, *_callbacks: object) -> str:
+        picture = cv2.imread(str(upload.path))
+        assert picture is not None
+        self.pictures.append(np.asarray(picture, np.uint8))
+        return "tiny"
+
+
+class Studio:
+    """A handler, and the folder of its jobs."""
+
+    def __init__(self, runtime: Runtime, folder: Path, uploads: UploadStore) -> None:
+        self.folder, self.uploads = folder / "jobs", uploads
+        self.preparer = ReadyPreparer()
+        self.handler = FilmHandler(
+            runtime=runtime,
+            uploads=uploads,
+            preparer=cast(Preparer, self.preparer),
+            avatars=AvatarStore(folder / "results"),
+        )
+        self.count = 0
+
+    def progress(self) -> JobProgress:
+        self.count += 1
+        folder = self.folder / str(self.count)
+        folder.mkdir(parents=True)
+        return JobProgress(folder, 120.0)
+
+    def make(self, progress: JobProgress | None = None, **request: Any) -> dict[str, Any]:
+        """Make a film of a text, unless the request says otherwise."""
+        request = {"avatar_id": "tiny", "text": {"text": TEXT}} | request
+        request = {name: value for name, value in request.items() if value is not None}
+        job = Job(
+            id=f"job_{self.count}", kind="film", surface="jobs", owner="", state="running",
+            request={"options": {}} | request, extra={}, created_s=0.0,
+        )  # fmt: skip
+        return self.handler.run(job, progress or self.progress())
+
+    def result(self) -> Path:
+        (found,) = (self.folder / str(self.count)).glob("result.*")
+        return found
+
+    def upload(self, picture: NDArray[np.uint8]) -> str:
+        encoded = cv2.imencode(".png", picture)[1].tobytes()
+        return self.uploads.receive([encoded], allowed=ALL_KINDS, owner="").id
+
+
+@pytest.fixture
+def studio(runtime: Runtime, tmp_path: Path) -> Iterator[Studio]:
+    with closing(UploadStore(tmp_path / "uploads")) as uploads:
+        yield Studio(runtime, tmp_path, uploads)
+
+
+def decoded(path: Path) -> NDArray[np.uint8]:
+    """(n, h, w, 3) BGR."""
+    with av.open(str(path)) as film:
+        return np.stack([frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)])
+
+
+def shades(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Brightness of the corner, which identifies the picture of the loop."""
+    return np.asarray(pictures[:, 4:20, 4:20].mean(axis=(1, 2, 3)), np.float64)
+
+
+def codecs(path: Path) -> list[str]:
+    with av.open(str(path)) as film:
+        return [stream.codec_context.name for stream in film.streams]
+
+
+def captions(path: Path) -> list[str]:
+    with av.open(str(path)) as film:
+        stream = film.streams.subtitles[0]
+        return [bytes(packet).decode(errors="replace") for packet in film.demux(stream)]
+
+
+def test_a_film_is_an_ordinary_file_with_every_picture_and_its_facts(
+    studio: Studio, runtime: Runtime
+) -> None:
+    facts = studio.make()
+    pictures = decoded(studio.result())
+    assert pictures.shape == (facts["frames"], HEIGHT, WIDTH, 3)
+    shown = [runtime.avatar.frames[runtime.avatar.index_at(n)].mean() for n in range(len(pictures))]
+    assert np.abs(shades(pictures) - shown).max() < 3
+    kinds = [kind for kind, *_ in iter_boxes(studio.result().read_bytes())]
+    assert kinds.index(b"moov") < kinds.index(b"mdat")
+    assert b"moof" not in kinds
+    assert facts["duration_s"] == pytest.approx(facts["frames"] / 25)
+    assert (facts["width"], facts["height"], facts["fps"]) == (WIDTH, HEIGHT, 25)
+    assert facts["size_bytes"] == studio.result().stat().st_size
+    assert facts["voice"].startswith("espeak:")
+    assert facts["rendered_fps"] > 0
+    assert [path.name for path in studio.result().parent.iterdir()] == ["result.mp4"]
+
+
+def test_the_picture_is_scaled_to_the_shorter_side(studio: Studio) -> None:
+    plain = studio.make()["frames"]
+    facts = studio.make(options={"output_resolution": 160})
+    assert (facts["width"], facts["height"], facts["frames"]) == (192, 160, plain)
+    assert decoded(studio.result()).shape[1:3] == (160, 192)
+
+
+def test_the_face_alone_is_a_square(studio: Studio) -> None:
+    facts = studio.make(options={"stitch": False})
+    assert facts["width"] == facts["height"] == min(WIDTH, HEIGHT)
+
+
+def test_the_film_can_have_more_or_fewer_pictures_per_second(studio: Studio) -> None:
+    plain = studio.make()
+    for fps in (10, 50):
+        facts = studio.make(options={"fps": fps})
+        assert facts["fps"] == fps
+        assert facts["frames"] == pytest.approx(plain["frames"] * fps / 25, abs=2)
+        assert facts["duration_s"] == pytest.approx(plain["duration_s"], abs=0.2)
+
+
+@pytest.mark.parametrize(("x", "left"), [(4, 4), (-11, WIDTH - 26)])
+def test_a_logo_is_laid_over_the_picture_with_its_transparency(
+    studio: Studio, x: int, left: int
+) -> None:
+    logo = np.zeros((12, 16, 4), np.uint8)
+    logo[:, 8:] = (*RED, 255)  # its left half is transparent
+    facts = studio.make(options={"logo": {"upload": studio.upload(logo), "x": x, "y": 6}})
+    plain_frames = facts["frames"]
+    picture = decoded(studio.result())[plain_frames // 2].astype(int)
+    box = picture[8:16, left + 10 : left + 14].mean(axis=(0, 1))
+    assert np.abs(box - RED).max() < 40
+    clear = picture[8:16, left + 1 : left + 6]
+    assert np.abs(clear - clear.mean(axis=2, keepdims=True)).max() < 30
+
+
+def test_a_logo_that_does_not_fit_is_refused_by_name(studio: Studio) -> None:
+    logo = studio.upload(np.full((12, 16, 4), 255, np.uint8))
+    with pytest.raises(UnsupportedOption, match=r"options\.logo.*16x12.*does not fit.*96x80"):
+        studio.make(options={"logo": {"upload": logo, "x": WIDTH - 8}})
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("mov", ["h264", "aac", "mov_text"]), ("webm", ["vp9", "opus", "webvtt"])],
+)
+def test_other_formats_have_their_codecs_and_captions(
+    studio: Studio, kind: str, expected: list[str]
+) -> None:
+    plain = studio.make()
+    facts = studio.make(options={"result_format": kind, "subtitles": True})
+    assert studio.result().name == f"result.{kind}"
+    assert [name.removeprefix("lib").replace("vpx-", "") for name in codecs(studio.result())] == (
+        expected
+    )
+    assert facts["frames"] == plain["frames"] == len(decoded(studio.result()))
+    said = " ".join(captions(studio.result()))
+    assert "Hello." in said
+    assert "The second one." in said
+    written = (studio.result().parent / CAPTIONS).read_text(encoding="utf-8")
+    assert written.startswith("WEBVTT\n")
+    assert "The second one." in written
+
+
+def test_a_fluent_film_with_silence_ends_where_the_loop_begins(
+    studio: Studio, runtime: Runtime
+) -> None:
+    plain = studio.make()["frames"]
+    facts = studio.make(options={"fluent": True, "pad_audio_s": 1.0})
+    assert plain + 25 <= facts["frames"] < plain + 25 + runtime.avatar.period
+    assert facts["frames"] % runtime.avatar.period == 0
+    ends = shades(decoded(studio.result()))
+    assert abs(ends[-1] - ends[0]) < 3  # of a loop forwards and backwards
+
+
+def test_a_colour_fills_the_transparent_parts_of_the_source(studio: Studio) -> None:
+    person = np.zeros((64, 64, 4), np.uint8)
+    person[16:48, 16:48] = (*RED, 255)
+    studio.make(avatar_id=None, source=studio.upload(person), options={"background": "#0f0"})
+    (picture,) = studio.preparer.pictures
+    assert np.abs(picture[4, 4].astype(int) - GREEN).max() == 0
+    assert np.abs(picture[30, 30].astype(int) - RED).max() == 0
+
+
+def test_a_colour_without_transparent_parts_is_refused_by_name(studio: Studio) -> None:
+    opaque = studio.upload(np.full((64, 64, 3), 90, np.uint8))
+    for source in ({"avatar_id": None, "source": opaque}, {}):
+        with pytest.raises(UnsupportedOption, match=r"options\.background = '#00ff00': needs a"):
+            studio.make(options={"background": "#00ff00"}, **source)
+
+
+def test_progress_counts_the_frames(studio: Studio) -> None:
+    progress = studio.progress()
+    seen: list[tuple[float, str]] = []
+    report = progress.report
+    progress.report = lambda *step: (seen.append(step), report(*step))[1]  # type: ignore[method-assign]
+    facts = studio.make(progress)
+    fractions = [fraction for fraction, _ in seen]
+    assert fractions == sorted(fractions)
+    assert any(stage.startswith(f"{facts['frames']} of about") for _, stage in seen)
+    assert seen[-1] == (0.9, "writing the file")
+
+
+@pytest.mark.parametrize(
+    ("end", "error"), [(JobProgress.cancel, JobCancelled), (JobProgress.stop, JobStopped)]
+)
+def test_a_film_ends_soon_after_its_job_is_ended(
+    studio: Studio, runtime: Runtime, end: Callable[[JobProgress], None], error: type[Exception]
+) -> None:
+    progress = studio.progress()
+    film = progress.folder / "film.mp4"
+
+    def end_later() -> None:
+        wait_until(lambda: film.exists() and film.stat().st_size > 5_000, "the first frames")
+        end(progress)
+
+    Thread(target=end_later, daemon=True).start()
+    with pytest.raises(Exception, match="job") as caught:
+        studio.make(progress, text={"text": LONG})
+    assert isinstance(caught.value, error) or isinstance(progress.interruption, error)
+    wait_until(lambda: not runtime.health().processing, "the end of the clip")
+    assert studio.make()["frames"] > 0
+
+
+class FailingOnce(LoudnessEngine):
+    """Its device fails once, in the middle of a film."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails_at: int | None = None
+
+    def submit(self, requests: Any) -> PendingPatches:
+        found: list[PatchRequest] = list(requests)
+        if self.fails_at is not None and self.rendered >= self.fails_at:
+            self.fails_at = None
+            raise EngineLost("the device was lost")
+        return super().submit(found)
+
+
+@pytest.fixture
+def engine() -> LoudnessEngine:
+    cv2.setNumThreads(1)
+    return FailingOnce()
+
+
+def test_a_film_begins_again_after_the_device_was_lost(studio: Studio, engine: FailingOnce) -> None:
+    plain = studio.make()["frames"]
+    engine.fails_at = engine.rendered + 20
+    facts = studio.make()
+    assert engine.fails_at is None
+    assert facts["frames"] == plain == len(decoded(studio.result()))
+
+
+def test_a_film_that_meets_the_stop_of_the_server_is_made_after_the_next_start(
+    studio: Studio, runtime: Runtime
+) -> None:
+    progress = studio.progress()
+    film = progress.folder / "film.mp4"
+
+    def stop_later() -> None:
+        wait_until(lambda: film.exists() and film.stat().st_size > 5_000, "the first frames")
+        runtime.stop()
+
+    Thread(target=stop_later, daemon=True).start()
+    with pytest.raises(JobStopped):
+        studio.make(progress, text={"text": LONG})

@@ -1,0 +1,96 @@
+"""Checks of a request for a film, before it becomes a job."""
+
+from dataclasses import dataclass
+
+from tts.text.plain_text import PlainText
+from tts.voice import VoiceChoice
+from warm.media.cut_out import CutOut, read_cut_out
+from warm.production.errors import UnsupportedOption
+from warm.production.film_request import FilmRequest, TextSpeech
+from warm.production.framing import face_area, logo_place, scaled
+from warm.runtime import Runtime
+from warm.uploads.store import UploadStore
+from warm.uploads.upload import Upload
+
+MAX_SIDE = 4096
+"""Longest side of a logo or of a source with transparent parts, pixels."""
+NO_MATTE = (
+    "needs a source with transparent parts, of which this one has none. Send a PNG or WebP picture "
+    "of the person without a background as `source`, or omit the colour"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FilmChecks:
+    """Checks requests for films. Any thread."""
+
+    runtime: Runtime
+    uploads: UploadStore
+
+    def check(self, request: FilmRequest) -> None:
+        """Raise the error that the job would end with, as far as it is known before.
+
+        Raises AvatarError, UnknownUpload, UploadNotAllowed, BadSpeechRequest, UnsupportedOption,
+        and MediaError for a picture that cannot be read.
+        """
+        if request.text is not None:
+            choice = self.choice(request.text)
+            self.runtime.check_styles(self.plain(request.text), choice)
+        if request.recording is not None:
+            self.recording(request.recording)
+        if request.source is not None:
+            self.source(request.source)
+        self._check_options(request)
+
+    def choice(self, speech: TextSpeech) -> VoiceChoice:
+        """Return the voice of a text; raises BadSpeechRequest."""
+        return self.runtime.choose(voice=speech.voice, language=speech.language, speed=speech.speed)
+
+    def plain(self, speech: TextSpeech) -> PlainText:
+        """Return what is spoken of a text; raises BadSpeechRequest."""
+        return self.runtime.plain_text(speech.text, speech.markup)
+
+    def recording(self, upload_id: str) -> Upload:
+        """Return an uploaded sound; raises UnknownUpload and UploadNotAllowed."""
+        return self.uploads.admit(self.uploads.get(upload_id), frozenset({"sound"}))
+
+    def source(self, upload_id: str) -> Upload:
+        """Return an uploaded picture or video; raises UnknownUpload and UploadNotAllowed."""
+        return self.uploads.admit(self.uploads.get(upload_id), frozenset({"picture", "video"}))
+
+    def logo(self, upload_id: str) -> Upload:
+        """Return an uploaded picture; raises UnknownUpload and UploadNotAllowed."""
+        return self.uploads.admit(self.uploads.get(upload_id), frozenset({"picture"}))
+
+    def cut_out(self, request: FilmRequest) -> CutOut | None:
+        """Return the source without its background if that is to be filled with a colour.
+
+        Raises UnsupportedOption and MediaError.
+        """
+        colour = request.options.background
+        if colour is None:
+            return None
+        if request.source is None:
+            raise UnsupportedOption("options.background", colour, NO_MATTE)
+        source = self.source(request.source)
+        if source.kind != "picture":
+            raise UnsupportedOption("options.background", colour, NO_MATTE)
+        cut_out = read_cut_out(source.path, max_side=MAX_SIDE)
+        if cut_out.is_opaque:
+            raise UnsupportedOption("options.background", colour, NO_MATTE)
+        return cut_out
+
+    def _check_options(self, request: FilmRequest) -> None:
+        self.cut_out(request)
+        options = request.options
+        logo = None if options.logo is None else self.logo(options.logo.upload)
+        if request.avatar_id is None:
+            return
+        self.runtime.avatar_cache.reload_facts(request.avatar_id)
+        if logo is None or options.logo is None:
+            return
+        avatar = self.runtime.avatar_cache.fetch(request.avatar_id)
+        area = face_area(avatar)
+        shown = avatar.size if options.stitch else (area.width, area.height)
+        size = (int(logo.facts["width"]), int(logo.facts["height"]))
+        logo_place(options.logo, size, scaled(shown, options.output_resolution))

@@ -1,0 +1,263 @@
+"""Handler of the jobs that make films."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from session.mp4.delivery import FilmForm, MadeFile, deliver, read_made_file
+from session.webvtt import transcript_of
+from tts.text.plain_text import PlainText
+from tts.voice import VoiceChoice, VoiceUnavailable
+from warm.avatars.avatar import Avatar
+from warm.avatars.store import AvatarMissing, AvatarStore
+from warm.engines.base import EngineLost, EngineOutOfMemory
+from warm.jobs.errors import JobStopped
+from warm.jobs.job import Job
+from warm.jobs.progress import JobProgress
+from warm.media.cut_out import read_cut_out
+from warm.preparer.preparer import Preparer
+from warm.production.errors import FilmIncomplete
+from warm.production.film_checks import MAX_SIDE, FilmChecks
+from warm.production.film_progress import FilmProgress
+from warm.production.film_request import FilmRequest
+from warm.production.framing import colour_of, form_of
+from warm.render.given_sound import GivenSound
+from warm.render.health import NotReady
+from warm.render.jobs import ClipEnding, SpeakJob, SpeakResult
+from warm.runtime import Runtime
+from warm.uploads.store import UploadStore
+from warm.uploads.upload import Upload
+
+FILM, CAPTIONS, LOGO, BACKED = "film.mp4", "captions.vtt", "logo.png", "source.png"
+"""Files of a job, next to its result."""
+TRIES = 3
+"""Attempts of a film whose engine or voice fails; each begins at its first frame."""
+MAX_PAUSE_S = 30.0
+"""Longest time between two of them."""
+RELEASE_S = 5.0
+"""Longest wait until the render thread has released the film of a job that ends early."""
+POLL_S = 0.1
+ENDED = "the job that makes this film was ended"
+PASSING = (EngineLost, EngineOutOfMemory, NotReady, VoiceUnavailable)
+"""Errors after which another attempt may succeed."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmHandler:
+    """Makes films: prepares the face, renders the clip behind all sessions, and writes the file."""
+
+    runtime: Runtime
+    uploads: UploadStore
+    preparer: Preparer
+    avatars: AvatarStore
+
+    @property
+    def kind(self) -> str:
+        """Kind of the jobs."""
+        return "film"
+
+    @property
+    def checks(self) -> FilmChecks:
+        """Checks of requests."""
+        return FilmChecks(self.runtime, self.uploads)
+
+    def run(self, job: Job, progress: JobProgress) -> dict[str, Any]:
+        """Make the film of a job; return the facts of its file."""
+        request = FilmRequest.model_validate(job.request)
+        with self._holding(request):
+            reported = FilmProgress(progress, has_source=request.source is not None)
+            film = FilmInWork(self, job.id, request, progress, reported)
+            return film.make()
+
+    @contextmanager
+    def _holding(self, request: FilmRequest) -> Iterator[None]:
+        """Keep the uploads of a request; raises UnknownUpload."""
+        logo = request.options.logo
+        ids = (request.source, request.recording, None if logo is None else logo.upload)
+        with ExitStack() as stack:
+            for upload_id in ids:
+                if upload_id is not None:
+                    stack.enter_context(self.uploads.hold(upload_id))
+            yield
+
+
+@dataclass(frozen=True, slots=True)
+class FilmInWork:
+    """One attempt at a film. One thread."""
+
+    tools: FilmHandler
+    job_id: str
+    request: FilmRequest
+    progress: JobProgress
+    reported: FilmProgress
+
+    def make(self) -> dict[str, Any]:
+        """Make the film; return the facts of its file."""
+        runtime, request = self.tools.runtime, self.request
+        if request.source is None:
+            self.tools.checks.cut_out(request)  # an avatar has no transparent parts to fill
+        avatar_id = request.avatar_id or self._prepare()
+        runtime.avatar_cache.reload_facts(avatar_id)
+        avatar = runtime.avatar_cache.fetch(avatar_id)
+        mouth_open = self._shows_open_mouth(avatar_id)
+        spoken, choice = self._spoken()
+        said = self._render(avatar_id, spoken, choice)
+        made = self._deliver(avatar, said.path)
+        return facts_of(avatar_id, said, made) | {"faces": 1, "mouth_open": mouth_open}
+
+    def _prepare(self) -> str:
+        """Return the id of the avatar of the source, which is prepared once."""
+        source, progress = self._backed_source(), self.progress
+        return self.tools.preparer.ensure(
+            source, self.reported.prepared, lambda: progress.is_cancelled
+        )
+
+    def _backed_source(self) -> Upload:
+        """Return the source; with a background colour, another upload with that behind it."""
+        checks, request = self.tools.checks, self.request
+        assert request.source is not None
+        source, colour = checks.source(request.source), request.options.background
+        cut_out = checks.cut_out(request)
+        if cut_out is None or colour is None:
+            return source
+        path = self.progress.folder / BACKED
+        cv2.imwrite(str(path), cut_out.over(colour_of(colour)))
+        try:
+            return self.tools.uploads.receive(
+                [path.read_bytes()],
+                allowed=frozenset({"picture"}),
+                owner=source.owner,
+                name=source.name,
+            )
+        finally:
+            path.unlink()
+
+    def _spoken(self) -> tuple[PlainText | GivenSound, VoiceChoice]:
+        """Return the text or the recording, and the voice."""
+        checks, request = self.tools.checks, self.request
+        if request.text is not None:
+            return checks.plain(request.text), checks.choice(request.text)
+        assert request.recording is not None
+        recording = GivenSound.from_file(checks.recording(request.recording).path)
+        return recording, self.tools.runtime.choose()
+
+    def _render(
+        self, avatar_id: str, spoken: PlainText | GivenSound, choice: VoiceChoice
+    ) -> SpeakResult:
+        """Render the film; an engine or a voice that fails is tried again."""
+        runtime, options = self.tools.runtime, self.request.options
+        ending = ClipEnding(pad_s=options.pad_audio_s, is_fluent=options.fluent)
+        path = self.progress.folder / FILM
+        for left in reversed(range(TRIES)):
+            session = runtime.private_films.new(self.job_id, path, avatar_id)
+            try:
+                return self._follow(runtime.speak_film(session, spoken, choice, ending=ending))
+            except Exception as error:
+                if runtime.is_stopping:
+                    raise JobStopped from error
+                if not left or not isinstance(error, PASSING):
+                    raise
+                log.warning("the film of job %s is tried again: %s", self.job_id, error)
+                self.reported.wait(str(error))
+                pause(getattr(error, "retry_after_s", 1.0), self.progress)
+        raise AssertionError
+
+    def _follow(self, job: SpeakJob) -> SpeakResult:
+        """Wait for the end of a clip, and report its frames; ends it if the job must end."""
+        progress = self.progress
+        progress.on_cancel(partial(job.cancel, ENDED))
+        self.reported.start(job)
+        try:
+            for event in job.events(on_wait=progress.check):
+                progress.check()
+                self.reported.note(event)
+        except BaseException:
+            job.cancel(ENDED)
+            wait_until_over(job)
+            raise
+        said = job.result()
+        if said.interrupted or said.truncated_by is not None:
+            raise FilmIncomplete(said.truncated_by)
+        return said
+
+    def _deliver(self, avatar: Avatar, film: Path) -> MadeFile:
+        """Write the file of a finished film; return its facts."""
+        self.reported.deliver()
+        folder = self.progress.folder
+        form = self._form(avatar, film)
+        result = folder / f"result.{self.request.options.result_format}"
+        deliver(film, result, form, check=self.progress.check)
+        remove_all_but(folder, {result.name, CAPTIONS})
+        return read_made_file(result)
+
+    def _form(self, avatar: Avatar, film: Path) -> FilmForm:
+        """Write the logo and the captions; return the form of the file."""
+        options, folder = self.request.options, film.parent
+        logo, logo_size = None, (0, 0)
+        if options.logo is not None:
+            upload = self.tools.checks.logo(options.logo.upload)
+            picture = read_cut_out(upload.path, max_side=MAX_SIDE)
+            logo, logo_size = folder / LOGO, picture.size
+            cv2.imwrite(str(logo), picture.picture)
+        captions = folder / CAPTIONS
+        if options.subtitles:
+            captions.write_text(transcript_of(film), encoding="utf-8")
+        return form_of(options, avatar, logo=logo, logo_size=logo_size, captions=captions)
+
+    def _shows_open_mouth(self, avatar_id: str) -> bool | None:
+        """True if the mouth of the source is open; None if that is not known."""
+        try:
+            verdict = self.tools.avatars.summary(avatar_id).verdict
+        except AvatarMissing:  # deleted while it is in memory
+            return None
+        if verdict is None:
+            return None
+        return any(remark.kind == "mouth_open" for remark in verdict.remarks)
+
+
+def facts_of(avatar_id: str, said: SpeakResult, made: MadeFile) -> dict[str, Any]:
+    """Facts of a result."""
+    render_s = said.timings.render_s
+    return {
+        "avatar_id": avatar_id,
+        "frames": made.frames,
+        "duration_s": round(made.duration_s, 3),
+        "width": made.width,
+        "height": made.height,
+        "size_bytes": made.size_bytes,
+        "fps": round(float(made.fps), 3),
+        "voice": said.voice,
+        "remarks": list(said.remarks),
+        "rendered_fps": round(said.clip.frames / render_s, 1) if render_s else None,
+    }
+
+
+def wait_until_over(job: SpeakJob) -> None:
+    """Wait until the render thread has released the film of a cancelled job."""
+    deadline_s = time.monotonic() + RELEASE_S
+    while not job.is_over and time.monotonic() < deadline_s:
+        time.sleep(POLL_S)
+
+
+def pause(seconds: float, progress: JobProgress) -> None:
+    """Wait before another attempt; raises the error of `progress.check`."""
+    deadline_s = time.monotonic() + min(seconds, MAX_PAUSE_S)
+    while time.monotonic() < deadline_s:
+        progress.check()
+        time.sleep(POLL_S)
+
+
+def remove_all_but(folder: Path, kept: set[str]) -> None:
+    """Remove the files of a folder whose names are not in `kept`."""
+    for path in folder.iterdir():
+        if path.name not in kept:
+            path.unlink()
