@@ -84,6 +84,8 @@ from warm.sessions.limits import require_free_space
 from warm.settings import BadSettings, Settings, read_settings
 from warm.uploads.store import MB, UploadLimits, UploadStore
 from warm.voice_factory import configured_voices
+from warm.webhooks.options import webhook_options, webhook_poster
+from warm.webhooks.webhooks import Webhooks
 
 BLUEPRINTS = (
     *(speaking, interrupting, sessions, archives),
@@ -156,6 +158,7 @@ def make_app(
     app = assemble(settings, runtime, store)
     runtime.start()
     start_jobs(context(app).jobs, on_start_failure)
+    context(app).webhooks.start()
     return app
 
 
@@ -190,6 +193,7 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
     app.config["PUBLIC_URL"] = settings.public_url
     app.json.sort_keys = False  # type: ignore[attr-defined]
     store_of_uploads = open_uploads(settings)
+    jobs = Jobs(settings.results_dir, limits_of(settings), describe=job_error)
     attach_context(
         app,
         AppContext(
@@ -197,7 +201,8 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
             access=Access(keys_of(settings), LoginCookies(settings.results_dir)),
             runtime=runtime,
             avatars=store,
-            jobs=Jobs(settings.results_dir, limits_of(settings), describe=job_error),
+            jobs=jobs,
+            webhooks=Webhooks(jobs, webhook_poster(settings), webhook_options(settings)),
             viewers=Slots(settings.max_watchers),
             downloads=Slots(settings.max_downloads),
             audience=Audience(),

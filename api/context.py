@@ -22,6 +22,7 @@ from warm.runtime import Runtime
 from warm.sessions.session import Session
 from warm.settings import Settings
 from warm.uploads.store import UploadStore
+from warm.webhooks.webhooks import Webhooks
 
 EXTENSION = "warmtalk"
 MAX_RECEIVING = 24
@@ -39,6 +40,7 @@ class AppContext:
     runtime: Runtime
     avatars: AvatarStore
     jobs: Jobs
+    webhooks: Webhooks
     viewers: Slots
     """One slot for each response that waits for a film to grow."""
     downloads: Slots

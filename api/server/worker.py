@@ -132,6 +132,7 @@ class EventLoopWorker(Worker):
             self.runtime.stop()
             if self.runtime.is_warm:
                 self.runtime.close()
+            context(cast(Flask, self.wsgi)).webhooks.close()
             self.jobs.close()
         exit_now(self._status or exit_status(sys.exc_info()[1]))
 

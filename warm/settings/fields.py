@@ -320,6 +320,13 @@ class Settings(StabilizedAvatarSettings):
     fetch_allowed_networks: str | None = None
     """Hosts and networks that may be fetched from, and sent webhooks, although they are not public,
     in a list: names, addresses, networks such as `10.0.0.0/8`."""
+    webhooks: Literal["off", "public", "any"] = "off"
+    """Send the end of a job to the address that its request names as `webhook`. public: to https
+    addresses of the internet, and to those in `fetch_allowed_networks`. any: to every http and
+    https address, also of private networks."""
+    webhook_secret: SecretStr | None = None
+    """Secret of the signatures of webhooks, 16 bytes or more: docs/did.md. None: they are not
+    signed."""
     trusted_proxies: str | None = None
     """Proxies whose `X-Forwarded-…` and `Forwarded` headers are trusted, in a list: addresses,
     networks such as `10.0.0.0/8`, `unix` for those that connect to a unix socket."""

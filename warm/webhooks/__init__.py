@@ -1,0 +1,1 @@
+"""Webhooks: messages to addresses that clients name, sent when a job ends."""
