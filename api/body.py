@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
+from api.media_types import has_files
 from api.problem import MAX_SHOWN_CHARS, BadBody, BadQuery
 
 MAX_NUMBER = 10**15
@@ -40,10 +41,7 @@ LooseModel = TypeVar("LooseModel", bound=LooseQuery)
 def read_body(model: type[Model]) -> Model:
     """Return the request's JSON as `model`; raises BadBody."""
     if not request.is_json:
-        raise BadBody(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"content-type = {request.content_type!r}: must be application/json",
-        )
+        raise not_json()
     body = raw_body()
     try:
         content = json.loads(body)
@@ -59,6 +57,14 @@ def read_body(model: type[Model]) -> Model:
             HTTPStatus.UNPROCESSABLE_ENTITY, f"the body is {shown}: must be a JSON object"
         )
     return validate(model, content)
+
+
+def not_json() -> BadBody:
+    """Return the error of a body that is not declared as JSON."""
+    return BadBody(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        f"content-type = {request.content_type!r}: must be application/json",
+    )
 
 
 def is_deeper(content: object, levels: int) -> bool:
@@ -88,6 +94,8 @@ def read_body_or_query(model: type[Model]) -> Model:
 
     Raises BadBody, and BadQuery if there are both.
     """
+    if request.content_length != 0 and has_files(request.content_type or ""):
+        raise not_json()  # before it waits for a body that is still arriving
     if not raw_body():
         return read_query(model)
     for name, received in request.args.items():

@@ -4,12 +4,12 @@ A route describes its fields by a subclass of `Form`; `read_form` reads whicheve
 sends. Files are stored while they arrive, and removed if the request is refused.
 """
 
-import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import chain
 from types import NoneType
 from typing import Any, ClassVar, TypeVar, get_args
 from urllib.parse import parse_qsl
@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 from werkzeug.http import parse_options_header
 
+from api.base64_text import decoded_base64
 from api.body import MAX_DEPTH, fault_text, is_deeper, shorten
 from api.body_pieces import body_pieces
 from api.caller import caller
@@ -41,6 +42,8 @@ from warm.uploads.upload import Upload, UploadKind
 MULTIPART, URLENCODED, JSON = (
     *("multipart/form-data", "application/x-www-form-urlencoded", "application/json"),
 )
+MAX_ENCODED_BYTES = 16 << 20
+"""Largest body that is read as a whole because it may have files as Base64."""
 PLAIN_CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "latin1"}
 FILE_STATUSES: dict[type[Exception], HTTPStatus] = {
     UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -117,7 +120,7 @@ def read_form(model: type[Model]) -> Model:
         if media_type == MULTIPART:
             _read_multipart(model, received, parameters.get("boundary", ""))
         elif media_type == URLENCODED:
-            _read_urlencoded(received)
+            _read_urlencoded(model, received)
         elif media_type == JSON or media_type.endswith("+json"):
             _read_json(model, received)
         elif model.takes_raw:
@@ -220,12 +223,14 @@ def max_form_bytes(model: type[BaseModel]) -> int:
 
 def _read_multipart(model: type[Model], received: Received, boundary: str) -> None:
     files, left = file_parts(model), context().settings.max_body_bytes
+    data_fields = {mark.data: name for name, mark in files.items() if mark.data}
     reader = MultipartReader(body_pieces(max_form_bytes(model), "max_upload_mb"), boundary)
     for part in reader.parts():
-        mark = files.get(part.name)
-        if mark is None:
-            text = read_text(part, left, received)
-            left -= len(text)
+        mark, encoded = files.get(part.name), data_fields.get(part.name)
+        if encoded is not None and part.filename is None:
+            _store_encoded(received, encoded, part.name, files[encoded], part.chunks)
+        elif mark is None:
+            left -= len(read_text(part, left, received))
         elif part.name in received.values:
             received.faults[part.name] = f"{part.name}: was sent twice; send it once"
         else:
@@ -273,8 +278,16 @@ def decoded_text(data: bytes, charset: str) -> str | None:
         return None
 
 
-def _read_urlencoded(received: Received) -> None:
-    body = _whole_body(context().settings.max_body_bytes, "max_body_bytes")
+def _whole_body(model: type[Model]) -> bytes:
+    """Return the body; it may be larger if it can have files as Base64. Raises BadBody."""
+    limit, setting = context().settings.max_body_bytes, "max_body_bytes"
+    if any(mark.data for mark in file_parts(model).values()) and limit < MAX_ENCODED_BYTES:
+        limit, setting = MAX_ENCODED_BYTES, "send larger files with multipart/form-data"
+    return b"".join(body_pieces(limit, setting))
+
+
+def _read_urlencoded(model: type[Model], received: Received) -> None:
+    body = _whole_body(model)
     try:
         pairs = parse_qsl(
             body.decode("ascii"),
@@ -293,11 +306,7 @@ def _read_urlencoded(received: Received) -> None:
 
 
 def _read_json(model: type[Model], received: Received) -> None:
-    limit = context().settings.max_body_bytes
-    encoded = sum(1 for mark in file_parts(model).values() if mark.data)
-    limit += encoded * context().uploads.limits.max_bytes * 4 // 3
-    body = _whole_body(limit, "max_upload_mb" if encoded else "max_body_bytes")
-    content = parse_object(body)
+    content = parse_object(_whole_body(model))
     received.values.update(content)
     for name in file_parts(model).keys() & content.keys():
         received.faults[name] = (
@@ -349,10 +358,6 @@ def _read_raw(model: type[Model], received: Received) -> None:
     store(received, name, mark, pieces, shown="")
 
 
-def _whole_body(limit: int, setting: str) -> bytes:
-    return b"".join(body_pieces(limit, setting))
-
-
 def _read_references(model: type[Model], received: Received) -> None:
     """Store the files that fields name by their address, or have as Base64."""
     for name, mark in file_parts(model).items():
@@ -369,7 +374,7 @@ def _read_references(model: type[Model], received: Received) -> None:
             elif key == mark.url:
                 _fetch(received, name, key, mark, value)
             else:
-                _store_encoded(received, name, key, mark, value)
+                _store_encoded(received, name, key, mark, iter((value.encode(),)))
 
 
 def _fetch(received: Received, name: str, key: str, mark: FilePart, url: str) -> None:
@@ -388,30 +393,16 @@ def _fetch(received: Received, name: str, key: str, mark: FilePart, url: str) ->
             received.stored.append(upload)
 
 
-def _store_encoded(received: Received, name: str, key: str, mark: FilePart, value: str) -> None:
-    """Store a file that was sent as Base64 or as a data URL."""
+def _store_encoded(
+    received: Received, name: str, key: str, mark: FilePart, chunks: Iterator[bytes]
+) -> None:
+    """Store a file that was sent as Base64 or as a data URL; an empty text is no file."""
+    first = next(chunks, b"")
+    if not first:
+        return
     with file_faults(received, key):
         upload = context().uploads.receive(
-            decoded_base64(value, key), allowed=mark.kinds, owner=caller().name
+            decoded_base64(chain((first,), chunks)), allowed=mark.kinds, owner=caller().name
         )
         received.stored.append(upload)
-        received.values[name] = upload
-
-
-def decoded_base64(value: str, key: str) -> Iterator[bytes]:
-    """Yield the bytes of a Base64 text or data URL; raises UploadDamaged."""
-    head, comma, data = value.partition(",")
-    if value.startswith("data:"):
-        if not comma or not head.endswith(";base64"):
-            raise UploadDamaged(f"{key}: a data URL must be `data:TYPE;base64,…`")
-    else:
-        data = value
-    data = "".join(data.split()) if any(each.isspace() for each in data) else data
-    data = data.rstrip("=").translate(str.maketrans("-_", "+/"))
-    step = 4 << 14
-    try:
-        for start in range(0, len(data), step):
-            piece = data[start : start + step]
-            yield base64.b64decode(piece + "=" * (-len(piece) % 4), validate=True)
-    except ValueError as error:
-        raise UploadDamaged(f"{key}: is not Base64 ({error}); send the file again") from None
+        received.add(name, upload)

@@ -27,6 +27,8 @@ class BodyReceiver:
         """`defer` runs a function in the event loop; any thread may call it."""
         self._sock, self._source, self._selector = sock, source, selector
         self._descriptor = os.dup(sock.fileno())
+        self.on_first: Callable[[], None] = lambda: None
+        """Called once, before anything is received: the application has asked for the body."""
         self._is_watching = self._is_closed = False
         source.on_room = lambda: defer(self._receive)
 
@@ -43,6 +45,8 @@ class BodyReceiver:
         """Receive what has arrived."""
         if self._is_closed:
             return
+        on_first, self.on_first = self.on_first, lambda: None
+        on_first()
         try:
             data = self._sock.recv(RECEIVE_BYTES)
         except BlockingIOError:

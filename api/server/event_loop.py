@@ -221,15 +221,15 @@ class EventLoop:
         if request is not None:
             self._start(connection, request)
             return
-        self._send_continue(connection)
+        if connection.reader.wants_continue():
+            self._send_continue(connection)
         self._watch(connection, selectors.EVENT_READ)
 
     def _send_continue(self, connection: Connection) -> None:
-        """Ask for the body if the client waits for that."""
-        if connection.reader.wants_continue():
-            connection.output.sendall(CONTINUE)
-            with suppress(ClientGone):
-                connection.output.push()
+        """Ask for the body, for which the client waits."""
+        connection.output.sendall(CONTINUE)
+        with suppress(ClientGone):
+            connection.output.push()
 
     def _read_last(self, connection: Connection) -> None:
         """Handle the end of the client's data, after which no complete request is left."""
@@ -240,9 +240,7 @@ class EventLoop:
 
     def _start(self, connection: Connection, request: Request) -> None:
         """Have a thread run the request."""
-        if connection.reader.body is not None:
-            self._send_continue(connection)
-        connection.reader.wants_continue()  # it is too late to ask for any other body
+        is_expecting = connection.reader.wants_continue()
         connection.requests += 1
         try:
             exchange = Exchange(request, connection, self._config, self._application)
@@ -255,17 +253,22 @@ class EventLoop:
             self._refuse(connection, self._too_many())
             return
         connection.exchange = exchange
-        self._stream_body(connection)
+        self._stream_body(connection, is_expecting)
         self._run(connection, connection.lane, is_first=False)
 
-    def _stream_body(self, connection: Connection) -> None:
-        """Receive the body while the request runs, if the application reads it then."""
+    def _stream_body(self, connection: Connection, is_expecting: bool) -> None:
+        """Receive the body while the request runs, if the application reads it then.
+
+        `is_expecting`: the client waits until it is asked for the body.
+        """
         body = connection.reader.body
         if body is not None:
             body.source.limit_s = body_limit_s
             connection.receiver = BodyReceiver(
                 connection.sock, body.source, self._selector, self._calls.defer
             )
+            if is_expecting:
+                connection.receiver.on_first = partial(self._send_continue, connection)
 
     def _run(self, connection: Connection, lane: Lane, *, is_first: bool) -> None:
         """Have a thread continue the response."""

@@ -9,12 +9,11 @@ from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import Unreader
 
+from api.media_types import has_files
+
 MOST_HELD_BYTES = 1 << 18
 """Bytes that are held for the application; the client waits while there are more."""
 PIECE_BYTES = 1 << 16
-STREAMED_TYPES = ("multipart/form-data", "application/octet-stream")
-STREAMED_FAMILIES = ("audio/", "video/", "image/")
-"""Content types of bodies that are not collected before the request starts."""
 
 
 class BodyStalled(OSError):
@@ -33,8 +32,7 @@ def is_streamed(request: Request) -> bool:
     """True if the application reads the body while it arrives."""
     for name, value in request.headers:
         if name == "CONTENT-TYPE":
-            media_type = value.partition(";")[0].strip().lower()
-            return media_type in STREAMED_TYPES or media_type.startswith(STREAMED_FAMILIES)
+            return has_files(value)
     return False
 
 

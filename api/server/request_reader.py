@@ -185,11 +185,17 @@ class RequestReader:
         attempt.put_back()
         self._count += 1
         self._received, self.request = attempt, request
-        if is_streamed(request):
+        if is_streamed(request) or self._announces_too_much(request):
             self.body = LiveBody(request, bytes(attempt.data))
             attempt.data.clear()
         else:
             self._expect_body(request)
+
+    def _announces_too_much(self, request: Request) -> bool:
+        """True for a body that only some routes take; they read it while it arrives."""
+        assert request.body is not None
+        reader = request.body.reader
+        return isinstance(reader, LengthReader) and reader.length > self._max_body_bytes
 
     def _expect_body(self, request: Request) -> None:
         assert request.body is not None
