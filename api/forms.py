@@ -116,7 +116,8 @@ def read_form(model: type[Model]) -> Model:
     """
     received = Received()
     with receiving_slot(), removed_on_error(received):
-        media_type, parameters = parse_options_header(request.content_type)
+        declared, parameters = parse_options_header(request.content_type)
+        media_type = declared.lower()
         if media_type == MULTIPART:
             _read_multipart(model, received, parameters.get("boundary", ""))
         elif media_type == URLENCODED:
