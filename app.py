@@ -78,6 +78,9 @@ from warm.keys.key_ring import KeyRing
 from warm.keys.key_source import open_keys
 from warm.media.sniff import MediaError
 from warm.prepare.run import prepare
+from warm.preparer.preparer import Preparer
+from warm.production.film_handler import FilmHandler
+from warm.production.used_uploads import used_uploads
 from warm.runtime import Runtime
 from warm.sessions.avatar_cache import require_fps
 from warm.sessions.limits import require_free_space
@@ -202,6 +205,7 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
             runtime=runtime,
             avatars=store,
             jobs=jobs,
+            films=make_films(settings, runtime, store, store_of_uploads, jobs),
             webhooks=Webhooks(jobs, webhook_poster(settings), webhook_options(settings)),
             viewers=Slots(settings.max_watchers),
             downloads=Slots(settings.max_downloads),
@@ -227,6 +231,17 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
+
+
+def make_films(
+    settings: Settings, runtime: Runtime, store: AvatarStore, uploads: UploadStore, jobs: Jobs
+) -> FilmHandler:
+    """Return the handler of the jobs that make films, which is registered."""
+    preparer = Preparer(settings, store)
+    films = FilmHandler(runtime=runtime, uploads=uploads, preparer=preparer, avatars=store)
+    jobs.register(films)
+    uploads.keep_while_used(partial(used_uploads, jobs))
+    return films
 
 
 def open_uploads(settings: Settings) -> UploadStore:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from flask import request
 from gunicorn.http.errors import ParseException
@@ -135,7 +135,7 @@ def validate(
     try:
         return model.model_validate(content, strict=strict)
     except ValidationError as invalid:
-        faults = {str(error["loc"][0]): fault_text(error, model) for error in invalid.errors()}
+        faults = {fault_name(error): fault_text(error, model) for error in invalid.errors()}
         raise BadBody(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults.values()), faults) from None
 
 
@@ -167,13 +167,33 @@ def too_large(size: str, limit: int) -> BadBody:
 
 def fault_text(error: ErrorDetails, model: type[BaseModel]) -> str:
     """Return one fault: the field, the received value, the allowed values."""
-    name = str(error["loc"][0])
+    name, owner = fault_name(error), owner_of(error, model)
     if error["type"] == "missing":
         return f"{name}: is missing, and is required"
     if error["type"] == "extra_forbidden":
-        return f"{name}: is not known; allowed: {', '.join(model.model_fields)}"
-    allowed = allowed_range(model, name) or f"{error['msg'][0].lower()}{error['msg'][1:]}"
+        return f"{name}: is not known; allowed: {', '.join(owner.model_fields)}"
+    message = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return f"{name} {message}"
+    allowed = allowed_range(owner, str(error["loc"][-1])) or f"{message[0].lower()}{message[1:]}"
     return f"{name} = {shorten(error['input'])}: {allowed}"
+
+
+def fault_name(error: ErrorDetails) -> str:
+    """Return the name of a faulty field, with those of the objects around it."""
+    return ".".join(map(str, error["loc"])) or "the body"
+
+
+def owner_of(error: ErrorDetails, model: type[BaseModel]) -> type[BaseModel]:
+    """Return the model that has the faulty field."""
+    for name in error["loc"][:-1]:
+        field = model.model_fields.get(str(name))
+        kinds = () if field is None else (field.annotation, *get_args(field.annotation))
+        model = next(
+            (each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)),
+            model,
+        )
+    return model
 
 
 def allowed_range(model: type[BaseModel], name: str) -> str:

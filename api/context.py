@@ -18,6 +18,7 @@ from session.webvtt import Transcript
 from warm.avatars.store import AvatarStore
 from warm.fetch.fetcher import Fetcher
 from warm.jobs.jobs import Jobs
+from warm.production.film_handler import FilmHandler
 from warm.runtime import Runtime
 from warm.sessions.session import Session
 from warm.settings import Settings
@@ -40,6 +41,7 @@ class AppContext:
     runtime: Runtime
     avatars: AvatarStore
     jobs: Jobs
+    films: FilmHandler
     webhooks: Webhooks
     viewers: Slots
     """One slot for each response that waits for a film to grow."""

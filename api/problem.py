@@ -52,6 +52,7 @@ from warm.jobs.errors import (
     ResultNotReady,
     UnknownJob,
 )
+from warm.production.errors import FilmIncomplete, UnsupportedOption
 from warm.render.health import NotReady
 from warm.render.jobs import Interrupted
 from warm.render.shares import QueueFull
@@ -277,6 +278,8 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     FilmReplaced: (410, "GoneError"),
     FailedPrecondition: (412, "PreconditionFailedError"),
     BadQuery: (400, "BadRequestError"),
+    UnsupportedOption: (400, "BadRequestError"),
+    FilmIncomplete: (409, "SessionError"),
 }
 """Status and kind of each cause; the message of the exception is the detail."""
 LIMITED = (QueueFull, TooManySessions, JobQueueFull)

@@ -169,6 +169,10 @@ class Jobs:
         page = [self._runner.live(job) for job in found[:limit]]
         return page, str(page[-1].number) if len(found) > limit else None
 
+    def unfinished(self) -> Sequence[Job]:
+        """Return the queued and the running jobs; raises JobStoreError."""
+        return [*self._table.queued(), *self._table.running()]
+
     def cancel(self, job_id: str, *, wait_s: float = CANCEL_S) -> Job:
         """Cancel a job; a queued one ends at once, a running one within a few seconds.
 
