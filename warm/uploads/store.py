@@ -28,6 +28,9 @@ MB = 1_000_000
 URL_PATH = re.compile(r"(?:^|/)uploads/([0-9a-f]{32})(\.[a-z0-9]{1,5})?")
 MAX_NAME_CHARS = 120
 UNNAMED = "the file"
+FIRST_SWEEP_S = 10.0
+"""Shortest time; the store knows the unfinished jobs only some time after its start."""
+RETRY_S = 60.0
 MAX_SWEEP_S = 3600.0
 """Longest time between two looks for expired files."""
 
@@ -200,7 +203,7 @@ class UploadStore:
             if path.name not in known:
                 path.unlink()
         self._count()
-        self.sweep()
+        self._schedule()
 
     def _make_folders(self) -> None:
         for folder in (self._incoming, self._content, self._records):
@@ -314,7 +317,10 @@ class UploadStore:
             return
         oldest_s = min(each.created_s for each in self._uploads.values())
         wait_s = oldest_s + self.limits.ttl_s - self._clock()
-        self._timer = threading.Timer(min(max(wait_s, 1.0), MAX_SWEEP_S), self._sweep_in_time)
+        self._start_timer(min(max(wait_s, FIRST_SWEEP_S), MAX_SWEEP_S))
+
+    def _start_timer(self, wait_s: float) -> None:
+        self._timer = threading.Timer(wait_s, self._sweep_in_time)
         self._timer.daemon = True
         self._timer.name = "upload-expiry"
         self._timer.start()
@@ -324,7 +330,9 @@ class UploadStore:
         try:
             self.sweep()
         except Exception:
-            log.exception("expired uploads could not be removed")
+            log.exception("expired uploads could not be removed; this is tried again")
+            with self._lock:
+                self._start_timer(RETRY_S)
 
 
 def display_name(name: str) -> str:
