@@ -79,6 +79,7 @@ class LoginCookies:
 def read_secret(path: Path) -> bytes:
     """Return the secret of the signatures; makes one that only its owner can read if there is
     none. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(fd, "wb") as file:

@@ -22,7 +22,7 @@ def require_protection(settings: Settings, ring: KeyRing) -> None:
         log.warning("%s: everybody who can reach this server may do everything", received)
         return
     raise CannotStart(
-        f"{received}: other machines can reach this address, and no request needs a key. Make a key"
+        f"{received}: other machines can reach this address, and there is no key. Make one"
         " with `python -m warm keys add NAME`, or set WARMTALK_API_KEYS in the environment of a"
         " container, or listen on 127.0.0.1 behind a proxy with a login; --insecure true starts"
         " without keys: docs/security.md"

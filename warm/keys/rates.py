@@ -56,6 +56,11 @@ class Rates:
             free_s = times[len(times) - limit] + WINDOW_S - now_s
             return RateState(limit, 0, max(1, math.ceil(free_s)), is_exceeded=True)
 
+    def forget(self) -> None:
+        """Forget all requests."""
+        with self._lock:
+            self._times.clear()
+
     def _recent(self, name: str, now_s: float) -> "deque[float]":
         """The times of the last minute; the oldest name is forgotten if there are too many."""
         times = self._times.setdefault(name, deque())

@@ -47,9 +47,11 @@ def served(keyed_runtime: Runtime, key_file: Path) -> Served:
     return make
 
 
-def make_key(path: Path, name: str, *scopes: KeyScope, **limits: int) -> str:
+def make_key(
+    path: Path, name: str, *scopes: KeyScope, secret: str | None = None, **limits: int
+) -> str:
     """Add a key to a file; return the key."""
-    secret = f"wt_{name}-{'x' * 40}"
+    secret = secret or f"wt_{name}-{'x' * 40}"
     key = ApiKey(name=name, digest=digest_of(secret), scopes=frozenset(scopes), **limits)
     add_to_file(path, key)
     return secret
