@@ -34,6 +34,7 @@ TOPICS = {
     "voice_alignment": "bench.speech.alignment",
     "hostile": "bench.hostile",
     "fuzz": "bench.fuzz.fuzz",
+    "keys": "bench.keys",
     "lips": "bench.faces.lips",
     "mouth": "bench.faces.mouth",
     "video": "bench.faces.video",
