@@ -1,4 +1,4 @@
-"""`GET /openapi.json`: the description of all routes for programs."""
+"""Descriptions of all routes: `GET /openapi.json` for programs, `GET /docs` for people."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 
 from api.openapi.document import make_document
 from api.operation import operation
+from api.page import file
 
 EXTENSION = "warmtalk-openapi"
 
@@ -25,6 +26,19 @@ def openapi() -> Response:
     response.headers["Cache-Control"] = "no-cache"
     response.add_etag()
     return response
+
+
+@documents.get("/docs")
+@operation(
+    answers={200: "text/html", 206: "text/html", 304: ""},
+    headers=("Range", "If-Range", "If-Match", "If-None-Match"),
+    problems=(416,),
+    tag="documents",
+    scope="public",
+)
+def show() -> Response:
+    """A page that shows the document, and sends requests."""
+    return file("docs.html")
 
 
 def document() -> dict[str, Any]:

@@ -13,7 +13,6 @@ Scope = Literal["public", "watch", "speak", "prepare", "admin"]
 AnswerKind = type[BaseModel] | str
 """The model of an answer's JSON, or its media type; an empty media type: it has no body."""
 HeaderName = Literal[
-    "Accept",
     "Idempotency-Key",
     "If-Match",
     "If-None-Match",

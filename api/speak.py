@@ -77,7 +77,6 @@ class SpeakBody(Body):
 @operation(
     body=SpeakBody,
     answers={200: (SpeakAnswer, EVENT_STREAM)},
-    headers=("Accept",),
     problems=(404, 409, 507),
     events={
         "loading": LoadingEvent,

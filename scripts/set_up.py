@@ -1,4 +1,5 @@
-"""Make the checkout ready to run: virtual environment, pinned packages, face models, hls.js.
+"""Make the checkout ready to run: virtual environment, pinned packages, face models, and the
+libraries of the pages.
 
 Uses the standard library only, because it runs before anything is installed. A step is recorded
 only after it succeeded, so an interrupted set-up continues where it stopped, and a finished one
@@ -22,7 +23,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -57,18 +58,57 @@ PIP_WHEEL = (
 )
 PIP_WHEEL_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
 
-PLAYER_PACKAGE = "hls.js@1.7.4"
-PLAYER_ARCHIVE_SHA256 = "e4ab3d5d13f7cca9ef241d098f39686e19fd451831ba07dc9943482fd5ff75c7"
-PLAYER = {
-    "package/dist/hls.light.min.js": (
-        "482cccb3a224554f64d8c2cf0d335dba4a3819bdb726afbfddfe15de4c277d82"
+
+class NpmPackage(NamedTuple):
+    """Files of an npm package that the server's pages load."""
+
+    name: str
+    """Name and version, as npm expects them."""
+    purpose: str
+    archive_sha256: str
+    files: dict[str, str]
+    """Path of each file in the archive, and its SHA-256."""
+    folder: str
+    """Folder for them below `web/vendor`; empty for that folder itself."""
+    without: str
+    """For the user: the effect of leaving it out."""
+
+
+PLAYER = NpmPackage(
+    name="hls.js@1.7.4",
+    purpose="for the page (Apache-2.0)",
+    archive_sha256="e4ab3d5d13f7cca9ef241d098f39686e19fd451831ba07dc9943482fd5ff75c7",
+    files={
+        "package/dist/hls.light.min.js": (
+            "482cccb3a224554f64d8c2cf0d335dba4a3819bdb726afbfddfe15de4c277d82"
+        ),
+        "package/LICENSE": "ca8773cf798c7ed997d4dd7c8e23c348699f8d5b7462636694cc14de6cda12db",
+    },
+    folder="",
+    without=(
+        "The page works in browsers with Media Source Extensions (Chrome, Firefox, Edge, Safari);"
+        " only its second player, HLS with hls.js, is missing."
     ),
-    "package/LICENSE": "ca8773cf798c7ed997d4dd7c8e23c348699f8d5b7462636694cc14de6cda12db",
-}
-"""Files of that npm package (Apache-2.0) and their SHA-256."""
-WITHOUT_PLAYER = (
-    "The page works in browsers with Media Source Extensions (Chrome, Firefox, Edge, Safari); only "
-    "its second player, HLS with hls.js, is missing."
+)
+VIEWER = NpmPackage(
+    name="swagger-ui-dist@5.35.0",
+    purpose="for the page /docs (Apache-2.0)",
+    archive_sha256="1b8e891893404ea4c3558b6a87e2a3e494e7eedba41168c2ece5800a391a6ea6",
+    files={
+        "package/swagger-ui-bundle.js": (
+            "e6a898692f2d768e807c3ba4626068a69a2c5dd960dd6c76f3e4d3a3de180af2"
+        ),
+        "package/swagger-ui-bundle.js.LICENSE.txt": (
+            "37eb6e7e59aed57b2c1acf076574b818ea07b74265717e0bd67b59e0baf9abbb"
+        ),
+        "package/swagger-ui.css": (
+            "5ed08757e53da3e026d6cbecc61fe5d43585c9560b302d534ad56692519a273d"
+        ),
+        "package/LICENSE": "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30",
+        "package/NOTICE": "0d20d1adef18aee3f40dd258172155521ce702ac445cb5f7b7d60ed32dad2fb2",
+    },
+    folder="swagger-ui",
+    without="The page /docs has no viewer; /openapi.json, which it would show, is complete.",
 )
 
 if TYPE_CHECKING:
@@ -254,31 +294,32 @@ def installed(environment: Path, name: str) -> bool:
     return any(environment.glob(f"lib/python*/site-packages/{name}-*.dist-info"))
 
 
-# --- the page's second player
+# --- packages of the pages
 
 
-def fetch_player(folder: Path, *, is_new: bool) -> None:
-    """Fetch hls.js if npm can; the page works without it. Raises DownloadError for a changed
+def fetch_package(package: NpmPackage, vendor: Path, *, is_new: bool) -> None:
+    """Fetch a package if npm can; the server works without it. Raises DownloadError for a changed
     package. `is_new`: this set-up has installed something, so it also reports a missing npm."""
-    if not missing_files(folder, PLAYER):
+    folder = vendor / package.folder
+    if not missing_files(folder, package.files):
         return
     if shutil.which("npm") is None:
         if is_new:
-            report(f"  npm is not installed: {PLAYER_PACKAGE} is left out. {WITHOUT_PLAYER}")
+            report(f"  npm is not installed: {package.name} is left out. {package.without}")
         return
-    report(f"[4/4] Downloading {PLAYER_PACKAGE} for the page (Apache-2.0)")
+    report(f"[4/4] Downloading {package.name} {package.purpose}")
     with tempfile.TemporaryDirectory() as scratch:
-        archive = pack_player(Path(scratch))
+        archive = pack(package.name, Path(scratch))
         if archive is None:
-            report(f"  npm failed: left out until the next set-up. {WITHOUT_PLAYER}")
+            report(f"  npm failed: left out until the next set-up. {package.without}")
             return
-        unpack_tar(archive, PLAYER_ARCHIVE_SHA256, PLAYER, folder)
+        unpack_tar(archive, package.archive_sha256, package.files, folder)
 
 
-def pack_player(folder: Path) -> Path | None:
-    """The npm package of hls.js, downloaded to `folder`; None if npm cannot get it."""
-    pack: Command = ["npm", "pack", "--silent", "--fetch-retries=0", PLAYER_PACKAGE]
-    done = subprocess.run(pack, cwd=folder, capture_output=True, check=False)
+def pack(name: str, folder: Path) -> Path | None:
+    """The archive of an npm package, downloaded to `folder`; None if npm cannot get it."""
+    command: Command = ["npm", "pack", "--silent", "--fetch-retries=0", name]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
     archives = list(folder.glob("*.tgz"))
     return archives[0] if done.returncode == 0 and len(archives) == 1 else None
 
@@ -293,7 +334,8 @@ def set_up(root: Path, requirements: str, torch: str, models_dir: Path | None = 
     if face_models.missing_face_models(models):
         report(f"[3/4] Downloading the face models from {face_models.PACKAGE} (Apache-2.0)")
         face_models.download_face_models(models, python=environment / "bin" / "python")
-    fetch_player(root / "web" / "vendor", is_new=is_new)
+    for package in (PLAYER, VIEWER):
+        fetch_package(package, root / "web" / "vendor", is_new=is_new)
 
 
 def set_up_packages(environment: Path, requirements: Path, torch: str) -> bool:

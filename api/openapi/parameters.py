@@ -47,7 +47,6 @@ IN_PATH: dict[str, tuple[str, Json]] = {
 name of the blueprint in front."""
 
 HEADERS: dict[HeaderName, tuple[str, str]] = {
-    "Accept": ("Media types of the answer, the preferred one first.", "application/json"),
     "Idempotency-Key": ("A request with the same key and content is carried out once.", "a1b2c3"),
     "If-Match": ("Entity tags; 412 if the representation has none of them.", '"0123456789abcdef"'),
     "If-None-Match": ("Entity tags; 304 if the representation has one.", '"0123456789abcdef"'),

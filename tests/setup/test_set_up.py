@@ -211,7 +211,7 @@ cp "$PACKED" .
 
 
 @pytest.fixture
-def npm_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A program `npm` with one package, the one that the set-up expects."""
     packed = tmp_path / "hls.js-1.tgz"
     source = tmp_path / "hls.min.js"
@@ -224,28 +224,41 @@ def npm_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (programs / "npm").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     monkeypatch.setenv("PACKED", str(packed))
-    monkeypatch.setattr(set_up, "PLAYER_ARCHIVE_SHA256", sha256(packed))
-    members = {"package/dist/hls.min.js": digest(b"window.Hls = 1")}
-    monkeypatch.setattr(set_up, "PLAYER", members)
     return packed
 
 
-@pytest.mark.usefixtures("npm_registry")
+@pytest.fixture
+def player(packed: Path) -> set_up.NpmPackage:
+    """The second player, as it is in that registry."""
+    members = {"package/dist/hls.min.js": digest(b"window.Hls = 1")}
+    return set_up.PLAYER._replace(archive_sha256=sha256(packed), files=members)
+
+
 def test_the_second_player_comes_from_its_npm_package_once(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, player: set_up.NpmPackage, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "vendor"
-    set_up.fetch_player(folder, is_new=False)
+    set_up.fetch_package(player, folder, is_new=False)
     assert [path.name for path in folder.iterdir()] == ["hls.min.js"]
     assert "hls.js@1.7.4" in capfd.readouterr().out
-    set_up.fetch_player(folder, is_new=True)
+    set_up.fetch_package(player, folder, is_new=True)
     assert capfd.readouterr().out == ""
 
 
-def test_another_package_than_the_pinned_one_is_refused(tmp_path: Path, npm_registry: Path) -> None:
-    npm_registry.write_bytes(npm_registry.read_bytes() + b"more")
+def test_a_package_with_a_folder_of_its_own_does_not_replace_the_licence_of_another(
+    tmp_path: Path, player: set_up.NpmPackage
+) -> None:
+    set_up.fetch_package(player._replace(folder="viewer"), tmp_path / "vendor", is_new=False)
+    assert [path.name for path in (tmp_path / "vendor").iterdir()] == ["viewer"]
+    assert set_up.PLAYER.folder != set_up.VIEWER.folder
+
+
+def test_another_package_than_the_pinned_one_is_refused(
+    tmp_path: Path, player: set_up.NpmPackage, packed: Path
+) -> None:
+    packed.write_bytes(packed.read_bytes() + b"more")
     with pytest.raises(DownloadError, match=r"hls\.js-1\.tgz has SHA-256"):
-        set_up.fetch_player(tmp_path / "vendor", is_new=True)
+        set_up.fetch_package(player, tmp_path / "vendor", is_new=True)
     assert not (tmp_path / "vendor").exists()
 
 
@@ -253,19 +266,19 @@ def test_without_npm_the_second_player_is_left_out_with_one_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    set_up.fetch_player(tmp_path / "vendor", is_new=True)
+    set_up.fetch_package(set_up.PLAYER, tmp_path / "vendor", is_new=True)
     assert (
         "npm is not installed: hls.js@1.7.4 is left out. The page works" in capfd.readouterr().out
     )
-    set_up.fetch_player(tmp_path / "vendor", is_new=False)
+    set_up.fetch_package(set_up.PLAYER, tmp_path / "vendor", is_new=False)
     assert capfd.readouterr().out == ""
 
 
 def test_a_registry_that_does_not_answer_leaves_the_second_player_out(
-    tmp_path: Path, npm_registry: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, packed: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    npm_registry.unlink()
-    set_up.fetch_player(tmp_path / "vendor", is_new=False)
+    packed.unlink()
+    set_up.fetch_package(set_up.PLAYER, tmp_path / "vendor", is_new=False)
     assert "left out until the next set-up" in capfd.readouterr().out
     assert not (tmp_path / "vendor").exists()
 
