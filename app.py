@@ -36,6 +36,7 @@ from api.health import health
 from api.hosts import refuse_unknown_hosts
 from api.interrupt import interrupting
 from api.job_errors import job_error
+from api.jobs import jobs
 from api.login import login
 from api.login_cookies import LoginCookies
 from api.page import page
@@ -93,7 +94,7 @@ from warm.webhooks.webhooks import Webhooks
 BLUEPRINTS = (
     *(speaking, interrupting, sessions, archives),
     *(film, playlist, events, transcript, export),
-    *(voices, avatars, uploads, health, stats, page, login, documents),
+    *(voices, avatars, uploads, jobs, health, stats, page, login, documents),
 )
 
 START_ERRORS = (

@@ -44,7 +44,7 @@ def read_body(model: type[Model]) -> Model:
         raise not_json()
     body = raw_body()
     try:
-        content = json.loads(body)
+        content = json.loads(body, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise BadBody(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
     if is_deeper(content, MAX_DEPTH):
@@ -65,6 +65,11 @@ def not_json() -> BadBody:
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         f"content-type = {request.content_type!r}: must be application/json",
     )
+
+
+def refuse_constant(name: str) -> None:
+    """Refuse NaN and Infinity, which are no JSON; Python's parser takes them."""
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 def is_deeper(content: object, levels: int) -> bool:

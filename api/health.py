@@ -1,5 +1,6 @@
 """`GET /health` and `GET /livez`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint
@@ -34,7 +35,7 @@ health = Blueprint("health", __name__)
 def show() -> tuple[dict[str, Any], int]:
     """200 if the server answers requests, else 503 with the reason."""
     found = context().runtime.health()
-    return health_json(found), 200 if found.state in HEALTHY else 503
+    return health_json(found, context().jobs.counts()), 200 if found.state in HEALTHY else 503
 
 
 @health.get("/livez")
@@ -44,8 +45,8 @@ def show_alive() -> dict[str, str]:
     return {"status": "alive"}
 
 
-def health_json(found: Health) -> dict[str, Any]:
-    """JSON of the health."""
+def health_json(found: Health, jobs: Mapping[str, int]) -> dict[str, Any]:
+    """JSON of the health. Requests to speak and jobs are counted together."""
     return {
         "status": found.state,
         "reason": found.reason,
@@ -55,6 +56,6 @@ def health_json(found: Health) -> dict[str, Any]:
         "engine": found.engine,
         **{name: found.device_status.get(field) for name, field in STATUS_FIELDS.items()},
         "stalled_stage": found.stalled_stage,
-        "jobs_queued": found.queued,
-        "jobs_processing": found.processing,
+        "jobs_queued": found.queued + jobs["queued"],
+        "jobs_processing": found.processing + jobs["running"],
     }

@@ -28,6 +28,7 @@ def show() -> dict[str, Any]:
     return {
         "uptime_s": round(runtime.uptime_s(), 1),
         "requests": requests_json(runtime, health),
+        "jobs": app_context.jobs.counts(),
         "stages": stages_json(health),
         "frames": runtime.counters.frames,
         "pace": pace_json(runtime, health),

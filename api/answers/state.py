@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from api.answers import Answer
+from api.answers.jobs import JobCounts
 from api.example import example
 
 
@@ -126,6 +127,7 @@ class StatsAnswer(Answer):
 
     uptime_s: float
     requests: RequestCounts
+    jobs: JobCounts
     stages: dict[str, StageAnswer]
     frames: int
     pace: PaceAnswer

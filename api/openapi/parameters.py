@@ -8,6 +8,7 @@ from werkzeug.routing import Rule
 from api.openapi.schemas import Json, Schemas
 from api.operation import HeaderName, Operation
 from warm.avatars.store import ID_PATTERN
+from warm.jobs.jobs import ID_PATTERN as JOB_ID_PATTERN
 from warm.sessions.archive import NAME_PATTERN
 
 IN_RULE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -39,6 +40,26 @@ IN_PATH: dict[str, tuple[str, Json]] = {
             "type": "string",
             "pattern": r"^[0-9a-f]{32}(\.[a-z0-9]+)?$",
             "examples": ["0123456789abcdef0123456789abcdef.png"],
+        },
+    ),
+    "job_id": (
+        "Id of a job.",
+        {
+            "type": "string",
+            "pattern": f"^{JOB_ID_PATTERN.pattern}$",
+            "examples": ["job_0123456789abcdef0123456789abcdef"],
+        },
+    ),
+    "jobs.secret": (
+        "Unguessable part of the address.",
+        {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    ),
+    "jobs.name": (
+        "Id of a job, with the suffix of its result.",
+        {
+            "type": "string",
+            "pattern": rf"^{JOB_ID_PATTERN.pattern}\.[a-z0-9]+$",
+            "examples": ["job_0123456789abcdef0123456789abcdef.mp4"],
         },
     ),
     "page.name": ("Path of a file of the page.", {"type": "string", "examples": ["main.js"]}),

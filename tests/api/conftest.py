@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api.context import context
 from app import assemble
 from tests.api.conformance import Conformance
 from warm.avatars.store import AvatarStore
@@ -20,6 +21,7 @@ def app(settings: Settings, runtime: Runtime) -> Iterator[Flask]:
     app = assemble(settings, runtime, AvatarStore(settings.results_dir))
     checked = Conformance(app)
     yield app
+    context(app).jobs.close()
     assert checked.faults == []
 
 

@@ -86,6 +86,11 @@ class Database:
         with self._locked(self._write_lock):
             self._open()
 
+    @property
+    def is_open(self) -> bool:
+        """True if the database is open and no damage was found."""
+        return self._writer is not None and self._is_usable()
+
     def close(self) -> None:
         """Close the connections; the next use opens them again."""
         with self._locked(self._write_lock), self._locked(self._read_lock):
@@ -150,7 +155,7 @@ class Database:
         return JobStoreUnavailable(self.path, error)
 
     def _ensure_open(self) -> None:
-        if self._writer is None or not self._is_usable():
+        if not self.is_open:
             self.open()
 
     def _open(self) -> sqlite3.Connection:

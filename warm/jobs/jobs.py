@@ -226,15 +226,20 @@ class Jobs:
                 return job
             self._changes.wait(seen, left_s)
 
-    def wait_for_change(self, seen: int, timeout_s: float) -> int:
-        """Return the number of changes of all jobs once it is over `seen`, or the time is up."""
-        self._changes.wait(seen, timeout_s)
+    @property
+    def changes(self) -> int:
+        """Number of changes of all jobs so far."""
         return self._changes.count
+
+    def wait_for_change(self, seen: int, timeout_s: float) -> None:
+        """Return once there are more changes than `seen`, or the time is up."""
+        self._changes.wait(seen, timeout_s)
 
     def counts(self) -> dict[str, int]:
         """Return the number of jobs by state; the last known one if the database is not usable."""
-        with suppress(JobStoreError):
-            self._last_counts = self._table.counts()
+        if self.database.is_open:
+            with suppress(JobStoreError):
+                self._last_counts = self._table.counts()
         return {state: self._last_counts.get(state, 0) for state in STATES}
 
     def _check_room(self, owner: str, max_queued: int | None, queued: Sequence[Job]) -> None:

@@ -186,10 +186,10 @@ class JobRunner:
     def _run(self) -> None:
         """Top of the thread."""
         while not self._stopping.is_set():
-            pause_s = TICK_S if self._attempts else IDLE_TICK_S
             self._wake.clear()
             try:
                 self._step()
+                pause_s = TICK_S if self._attempts else IDLE_TICK_S
             except (JobStoreError, OSError) as error:
                 log.warning("the jobs wait for their database or disk: %s", error)
                 pause_s = RETRY_S
@@ -277,7 +277,7 @@ class JobRunner:
         try:
             self._files.begin(job.id)
             result = self._handler(job).run(job, progress)
-            json.dumps(result)
+            json.dumps(result, allow_nan=False)
             require_wanted(progress)
             published = self._files.publish(job.id)
         except Exception as error:  # noqa: BLE001 - the top of a job
@@ -318,9 +318,10 @@ class JobRunner:
         if self._attempts.get(attempt.job.id) is not attempt:  # it was abandoned
             self._discard(attempt.job)
             return True
+        if end is None or end.state != "done":
+            self._discard(attempt.job)
         try:
             if end is None:
-                self._discard(attempt.job)
                 self._table.requeue(attempt.job, crashes=attempt.job.crashes)
             else:
                 self._finish(attempt, end)
@@ -331,9 +332,9 @@ class JobRunner:
 
     def _finish(self, attempt: Attempt, end: JobEnd) -> None:
         ended = self._table.end(attempt.job, end, self._end_time(attempt))
-        if ended is None or ended.state != "done":
+        if ended is None:
             self._discard(attempt.job)
-        if ended is not None:
+        else:
             self.note_end(ended)
 
     def _abandon(self, attempt: Attempt) -> None:

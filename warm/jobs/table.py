@@ -1,6 +1,7 @@
 """The table of the jobs."""
 
 import json
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -67,6 +68,8 @@ UPDATE jobs SET state = :state, result = :result, result_file = :result_file,
     kept_from_s = :now_s, progress = CASE :state WHEN 'done' THEN 1.0 ELSE progress END
 WHERE id = :id AND state = :was AND attempts = :attempts
 """
+
+log = logging.getLogger(__name__)
 
 EndHook = Callable[[sqlite3.Connection, Job], None]
 """Called in the transaction that ends a job; what it writes is committed with the end."""
@@ -188,7 +191,7 @@ class JobTable:
             connection.execute(
                 "UPDATE jobs SET progress = ?, stage = ?, modified_s = max(modified_s, ?)"
                 " WHERE id = ? AND state = 'running' AND attempts = ?",
-                (fraction, stage, now_s, job.id, job.attempts),
+                (fraction, text_of(stage), now_s, job.id, job.attempts),
             )
 
     def end(self, job: Job, end: JobEnd, now_s: float) -> Job | None:
@@ -280,7 +283,7 @@ class JobTable:
                 "result_file": end.result_file,
                 "result_bytes": end.result_bytes,
                 "error_kind": end.error and end.error.kind,
-                "error_description": end.error and end.error.description,
+                "error_description": end.error and text_of(end.error.description),
                 "now_s": now_s,
             },
         )
@@ -288,8 +291,26 @@ class JobTable:
             return None
         ended = require(connection, job.id)
         for hook in self.end_hooks:
-            hook(connection, ended)
+            call_hook(hook, connection, ended)
         return ended
+
+
+def call_hook(hook: EndHook, connection: sqlite3.Connection, job: Job) -> None:
+    """Call a hook; its own fault is logged and undone, and does not keep the job from ending."""
+    connection.execute("SAVEPOINT hook")
+    try:
+        hook(connection, job)
+    except sqlite3.Error:
+        raise  # the end is tried again
+    except Exception:
+        log.exception("a hook at the end of a job failed", extra={"job": job.id})
+        connection.execute("ROLLBACK TO hook")
+    connection.execute("RELEASE hook")
+
+
+def text_of(value: str) -> str:
+    """Return a text that SQLite can store: half surrogate pairs are replaced."""
+    return value.encode("utf-8", "replace").decode("utf-8")
 
 
 def find(connection: sqlite3.Connection, job_id: str) -> Job | None:
