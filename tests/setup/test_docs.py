@@ -244,6 +244,7 @@ def test_every_route_is_documented_and_every_documented_route_exists() -> None:
 def documented(rule: str) -> str:
     """A rule of Flask in the form of the page."""
     named = rule.replace("<path:name>", "NAME").replace("<name>", "NAME").replace("<stem>", "NAME")
+    named = named.replace("<secret>", "SECRET")
     return re.sub(r"<\w+_id>", "ID", named)
 
 
