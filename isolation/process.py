@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from isolation.protocol import Message, pack_message, unpack_message
+from isolation.protocol import Message, Payload, pack_header, pack_message, unpack_message
 
 ROOT = Path(__file__).resolve().parents[1]
 """The folder of the packages."""
@@ -146,6 +146,16 @@ class WorkerProcess:
                 unsent = unsent[self._requests.write(unsent) :]
         except BrokenPipeError:
             raise self.exit_error() from None
+
+    def send_bytes(self, data: Payload, **header: Any) -> None:
+        """Send a message with a payload while another thread receives; raises BrokenPipeError.
+
+        It waits while the worker has no room. Only the thread that receives learns why it ended.
+        """
+        for part in (pack_header(header, len(data)), data):
+            unsent = memoryview(part)
+            while unsent:
+                unsent = unsent[self._requests.write(unsent) :]
 
     def post(self, message: Mapping[str, Any]) -> None:
         """Queue a message without payload, which `flush` writes."""

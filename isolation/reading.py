@@ -87,7 +87,7 @@ def read_isolated(
     worker = start_worker(path)
     try:
         worker.send(request)
-        while (item := next_item(worker, limits, raises)) is not None:
+        while (item := next_item(worker, raises, timeout_s=limits.item_s)) is not None:
             yield item
     except WorkerTimeout as error:
         raise ReadFailed(f"Reading of {path} was stopped: it {error}. {REMEDY}") from error
@@ -118,9 +118,15 @@ def start_worker(path: Path) -> WorkerProcess:
         ) from error
 
 
-def next_item(worker: WorkerProcess, limits: ReadLimits, raises: type[Exception]) -> Item | None:
+def next_item(
+    worker: WorkerProcess,
+    raises: type[Exception],
+    *,
+    timeout_s: float,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> Item | None:
     """Return the next item, None after the last; raises the error of the reader."""
-    header, payload = worker.next_message(limits.item_s)
+    header, payload = worker.next_message(timeout_s, is_cancelled)
     try:
         outcome = outcome_of(header, payload, raises)
     except (KeyError, TypeError, ValueError) as error:

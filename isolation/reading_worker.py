@@ -31,7 +31,7 @@ def main() -> None:
     lower_priority(0)
     redirect_to_null(2)  # decoders write lines that are not log records
     try:
-        for header, payload in messages(request):
+        for header, payload in messages(requested_items(request)):
             write_exactly(answers, pack_header(header, len(payload)))
             write_exactly(answers, payload)
     except BrokenPipeError:  # the parent process has closed the generator
@@ -44,26 +44,32 @@ def exit_with_parent(requests: BinaryIO) -> None:
     os._exit(1)
 
 
-def messages(request: Mapping[str, Any]) -> Iterator[Message]:
+def messages(items: Iterator[Item]) -> Iterator[Message]:
     """Yield the items of a reader as messages, then the end or its error."""
     try:
-        yield from map(pack_item, timed_items(request))
+        yield from map(pack_item, items)
     except Exception as error:  # noqa: BLE001 - every error is an answer
         yield describe(error), b""
     else:
         yield {"end": True}, b""
 
 
-def timed_items(request: Mapping[str, Any]) -> Iterator[Item]:
-    """Yield the items of a reader; SIGPROF ends the process if one takes too much CPU time."""
+def requested_items(request: Mapping[str, Any]) -> Iterator[Item]:
+    """Yield the items of the reader that a request names, within its limits."""
     module, name = request["reader"]
     reader = getattr(importlib.import_module(module), name)
     limit_memory(request["memory_bytes"])
-    signal.setitimer(signal.ITIMER_PROF, request["item_cpu_s"])
-    for item in reader(Path(request["path"]), **request["arguments"]):
+    items = reader(Path(request["path"]), **request["arguments"])
+    yield from timed(items, request["item_cpu_s"])
+
+
+def timed(items: Iterator[Item], cpu_s: float) -> Iterator[Item]:
+    """Yield items; SIGPROF ends the process if one takes more CPU time."""
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
+    for item in items:
         signal.setitimer(signal.ITIMER_PROF, 0)
         yield item
-        signal.setitimer(signal.ITIMER_PROF, request["item_cpu_s"])
+        signal.setitimer(signal.ITIMER_PROF, cpu_s)
 
 
 def describe(error: Exception) -> dict[str, Any]:

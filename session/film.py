@@ -14,6 +14,10 @@ TICKS_PER_FRAME = 512
 SAMPLES_PER_PACKET = 1024
 """Audio samples in one AAC packet."""
 
+UNKNOWN_FRAMES = 1 << 40
+"""Planned length of a cue whose end is not known when it begins; the next cue of the clip ends it.
+"""
+
 _NON_LETTERS = re.compile(r"[\W_]+")
 _SIZE_RANGE = (16, 4096)
 _FPS_RANGE = (5, 120)
@@ -105,8 +109,19 @@ def cues_before(end: int, cues: Iterable[Cue]) -> list[Cue]:
     """Return the cues that begin before frame `end`, cut off at that frame."""
     return [
         replace(cue, frames=min(cue.end, end) - cue.first_frame)
-        for cue in cues
+        for cue in ended_cues(list(cues))
         if cue.first_frame < end
+    ]
+
+
+def ended_cues(cues: Sequence[Cue]) -> list[Cue]:
+    """Return the cues of a clip; those without a planned length end where the next one begins."""
+    following = [cue.first_frame for cue in cues[1:]]
+    return [
+        cue
+        if after is None or cue.frames != UNKNOWN_FRAMES
+        else replace(cue, frames=after - cue.first_frame)
+        for cue, after in zip(cues, [*following, None], strict=True)
     ]
 
 
@@ -116,7 +131,8 @@ def is_fully_spoken(text: str, cues: Sequence[Cue], end: int) -> bool:
     A clip without cues counts as fully spoken, since nothing is known of its sentences.
     """
     spoken = _letters("".join(cue.text for cue in cues))
-    return not cues or (spoken == _letters(text) and all(cue.end <= end for cue in cues))
+    is_ended = all(cue.end <= end for cue in ended_cues(cues))
+    return not cues or (spoken == _letters(text) and is_ended)
 
 
 def _letters(text: str) -> str:

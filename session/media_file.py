@@ -1,10 +1,15 @@
 """Opening of media files for reading: the only module that calls `av.open` on an existing file."""
 
+from collections.abc import Mapping
 from os import PathLike
 from typing import BinaryIO
 
 import av
 from av.container import InputContainer
+
+LIVE_OPTIONS = {"probesize": "32", "analyzeduration": "1", "max_probe_packets": "1"}
+"""FFmpeg reads the headers, and as few packets as it can."""
+LIVE_BUFFER_BYTES = 4096
 
 
 def open_media(
@@ -19,3 +24,20 @@ def open_media(
     if isinstance(file, str) and ":" in file:
         file = f"file:{file}"  # FFmpeg would read `a:b.wav` as an address with the protocol `a`
     return av.open(file, "r", format=demuxer, metadata_errors="replace")  # noqa: TID251
+
+
+def open_live_media(
+    source: BinaryIO, *, demuxer: str, options: Mapping[str, str] | None = None
+) -> InputContainer:
+    """Open a stream that is still arriving; as little of it is read ahead as FFmpeg allows.
+
+    `source.read` returns what has arrived. Raises av.error.FFmpegError.
+    """
+    return av.open(  # noqa: TID251
+        source,
+        "r",
+        format=demuxer,
+        options={**LIVE_OPTIONS, **(options or {})},
+        buffer_size=LIVE_BUFFER_BYTES,
+        metadata_errors="replace",
+    )

@@ -1,5 +1,7 @@
 """Loudness normalization, so that all voices are equally loud."""
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +39,13 @@ def sounding_rms(samples: NDArray[np.float32], sample_rate_hz: int) -> float:
     power = np.einsum("ij,ij->i", whole, whole, dtype=np.float32) / window
     sounding = power[power > power.max(initial=0.0) * _amplitude(2 * _SOUNDING_DB)]
     return float(np.sqrt(sounding.mean())) if len(sounding) else 1.0
+
+
+def sounding_level_dbfs(levels_dbfs: Collection[float]) -> tuple[float, int]:
+    """Return the level of the sounding ones of windows with these levels, and their number."""
+    levels = np.fromiter(levels_dbfs, np.float64, len(levels_dbfs))
+    sounding = levels[levels > levels.max() + _SOUNDING_DB]
+    return float(10 * np.log10(np.mean(10 ** (sounding / 10)))), len(sounding)
 
 
 def limited(samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,10 +1,12 @@
 """Runtime of the server: its operations, and the objects it is built from."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
+from isolation.arriving import Standby
 from session.serial_worker import VERIFICATION
 from tts.speech import Speech
 from tts.styles import check_styles
@@ -27,6 +29,7 @@ from warm.render.jobs import (
     Origin,
     SpeakJob,
 )
+from warm.render.sound_source import DECODER_MODULES
 from warm.render.thread import RenderThread
 from warm.sessions.archive import Archive, Disposal
 from warm.sessions.avatar_cache import AvatarCache, AvatarCacheLimits
@@ -67,6 +70,7 @@ class Runtime:
         self._settings, self._voices, self._clock = settings, voices, clock
         self._voice_resolver = VoiceResolver(settings, voices)
         self._started_s = clock()
+        self._decoders = Standby(DECODER_MODULES)
         resources = RenderResources(
             avatar=avatar,
             avatar_cache=self.avatar_cache,
@@ -85,6 +89,7 @@ class Runtime:
         All avatars on disk are compared with their checksums in the background.
         """
         self._thread.start()
+        self._decoders.open()
         VERIFICATION.submit(AvatarStore(self._settings.results_dir).verify_all)
 
     def stop(self) -> None:
@@ -95,6 +100,7 @@ class Runtime:
         """Stop, and wait for the render thread for at most `stop_s`."""
         self._thread.stop()
         self._thread.join()
+        self._decoders.close()
 
     def wait_until_warm(self, timeout_s: float) -> bool:
         """Wait until everything is loaded; False on a timeout."""
@@ -229,6 +235,54 @@ class Runtime:
         self._thread.submit(job)
         return job
 
+    def recording(self, chunks: Iterable[bytes], text: str = "") -> GivenSound:
+        """Return a recording whose bytes arrive while it is spoken; `text` is what it says.
+
+        The text is for captions and transcript. Raises BadSpeechRequest for one that is too long.
+        """
+        settings = self._settings
+        return GivenSound.from_stream(
+            chunks,
+            decoders=self._decoders,
+            folder=settings.results_dir,
+            max_bytes=int(settings.max_recording_mb * MB),
+            text=self._caption(text),
+            longest_s=settings.max_session_s,
+        )
+
+    def recording_file(self, path: Path, text: str = "") -> GivenSound:
+        """Return the recording of a file; `text` is what it says. Raises BadSpeechRequest."""
+        longest_s = self._settings.max_session_s
+        return GivenSound.from_file(path, text=self._caption(text), longest_s=longest_s)
+
+    def speak_sound(
+        self,
+        session: Session,
+        given: GivenSound,
+        *,
+        lead_s: float | None = None,
+        origin: Origin = ANONYMOUS,
+    ) -> SpeakJob:
+        """Queue a recording once its first sound has arrived; see `speak`.
+
+        Raises the errors of `speak`, and MediaError for a recording that cannot be spoken.
+        """
+        self.check_ready()
+        self._check_frames(session, 0.0)
+        given.begin()
+        self._check_frames(session, given.announced_s or 0.0)
+        self.sessions.films.preload(session)
+        job = SpeakJob(
+            session=session,
+            text=given.text,
+            choice=self.choose(session),
+            given=given,
+            lead_s=self._settings.lead_s if lead_s is None else lead_s,
+            origin=origin,
+        )
+        self._thread.submit(job)
+        return job
+
     def interrupt(self, session: Session) -> InterruptResult:
         """Cut the current clip of a session and drop its waiting requests.
 
@@ -296,13 +350,23 @@ class Runtime:
 
     def _check_capacity(self, session: Session, text: PlainText, choice: VoiceChoice) -> None:
         """Raise the errors of `Admission.check_capacity`, counting the session's waiting texts."""
-        min_s = min_duration_s(text.text, choice.speed * text.fastest_rate)
+        self._check_frames(session, min_duration_s(text.text, choice.speed * text.fastest_rate))
+
+    def _check_frames(self, session: Session, min_s: float) -> None:
+        """Raise the errors of `Admission.check_capacity` for speech of at least `min_s`."""
         for job in self._thread.queued_jobs(session.id):
+            if job.given is not None:
+                min_s += job.given.announced_s or 0.0
+                continue
             fastest = 1.0 if job.plain is None else job.plain.fastest_rate
             min_s += min_duration_s(job.text, job.choice.speed * fastest)
         clip = self._thread.clip_of(session.id)
         uncommitted = clip.uncommitted_frames if clip is not None else 0
         self.sessions.admission.check_capacity(session, frames=uncommitted, duration_s=min_s)
+
+    def _caption(self, text: str) -> str:
+        """Return the text that a recording says; raises BadSpeechRequest if it is too long."""
+        return self.plain_text(text).text if text.strip() else ""
 
     def _check_voice(self, session: Session, named: Mapping[str, Any]) -> None:
         """Raise BadSpeechRequest if a session could not speak with these choices."""

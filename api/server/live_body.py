@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from threading import Condition
+from threading import Condition, Lock
 
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.errors import NoMoreData, ParseException
@@ -24,7 +24,7 @@ class BodyBroken(OSError):
     """The connection has ended within a body, or its framing is damaged."""
 
 
-class NotArrived(Exception):
+class NotArrived(OSError):
     """Nothing more has arrived of a body that is not awaited any more."""
 
 
@@ -131,6 +131,7 @@ class LiveBody:
         """True if all of it was read."""
         self._pieces = self._checked(pieces_of(request, self.source))
         self._held = b""
+        self._reading = Lock()
 
     def limit_pauses(self, pause_s: float) -> None:
         """Allow the client to send nothing for so long, and to be slow at other times."""
@@ -142,11 +143,13 @@ class LiveBody:
         A negative size returns everything, at the end.
         """
         if size < 0:
-            rest = b"".join((self._held, *self._pieces))
+            with self._reading:
+                rest = b"".join((self._held, *self._pieces))
             self._held = b""
             return rest
         if not self._held:
-            self._held = next(self._pieces, b"")
+            with self._reading:
+                self._held = next(self._pieces, b"")
         piece, self._held = self._held[:size], self._held[size:]
         return piece
 
@@ -167,13 +170,20 @@ class LiveBody:
         return iter(self.readline, b"")
 
     def finish(self) -> bool:
-        """Discard what has arrived; True if the body ended in it, and a request may follow."""
+        """Discard what has arrived; True if the body ended in it, and a request may follow.
+
+        A thread that still reads the body is woken, and meets NotArrived.
+        """
         self.source.stop_waiting()
+        if not self._reading.acquire(blocking=False):
+            return False
         try:
             for _ in self._pieces:
                 pass
-        except (OSError, NotArrived):
+        except OSError:
             return False
+        finally:
+            self._reading.release()
         return self.is_complete
 
     def _checked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -258,7 +258,7 @@ def clip_state(clip: Clip) -> tuple[Any, ...]:
     encoder, timeline, feed = clip._encoder, clip.timeline, clip.timeline._feed
     return (
         (timeline.cursor, timeline.end, timeline.is_exhausted, timeline.awaits_speech),
-        (feed.error is not None, feed.is_ready, feed._is_over, feed._is_incomplete),
+        (feed.error is not None, feed.is_ready, feed._is_over, feed._wants_piece),
         (feed._wants_next, feed._piece is not None, clip._error is not None),
         (clip._cutting is not None, clip._ending is not None, clip.was_cut, clip._is_submitted),
         tuple(batch.requested for batch in clip._rendering),

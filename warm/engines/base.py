@@ -163,3 +163,47 @@ class StreamingEngine(Protocol):
         `speech.phonemes` are those of the whole sentence.
         """
         ...
+
+
+class HeardSound(Protocol):
+    """A recording as far as it has arrived: 48 kHz mono at the loudness of the voices."""
+
+    @property
+    def arrived(self) -> int:
+        """Number of samples that have arrived."""
+        ...
+
+    @property
+    def is_complete(self) -> bool:
+        """True if nothing more arrives."""
+        ...
+
+    def samples(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return samples `start` to `stop`, silent where there are none; old ones may be gone."""
+        ...
+
+
+class Listener(Protocol):
+    """Features of one recording that is still arriving. Owned by the render thread."""
+
+    def features(self, sound: HeardSound, start: int, stop: int) -> NDArray[np.float32]:
+        """Return the rows of frames `start` to `stop`, in order, each frame once.
+
+        The sound has arrived up to `sound_lookahead_s` after the frames, or is complete.
+        """
+        ...
+
+
+@runtime_checkable
+class ListeningEngine(Protocol):
+    """Optional interface of an engine that follows a recording with a state of its own.
+
+    Any other engine gets excerpts of the recording (`warm/engines/excerpts.py`).
+    """
+
+    sound_lookahead_s: float
+    """Sound after a frame without which it is not drawn."""
+
+    def listen(self, fps: int) -> Listener:
+        """Return a listener for a recording that begins."""
+        ...

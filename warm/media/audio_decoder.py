@@ -4,7 +4,7 @@ Whatever FFmpeg can decode is used. `audio_report` says which files are refused 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -118,13 +118,14 @@ class AudioDecoder:
 
     def _frames(self, container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
         """Yield all frames; packets that cannot be decoded are counted and left out."""
+        name = stream.codec_context.name
         try:
             for packet in container.demux(stream):
                 if packet.size:  # an empty packet would end the decoder, as the last one does
-                    yield from self._counted(self._decoded(packet, stream), stream)
+                    yield from self._counted(self._decoded(packet, stream), name)
         except FFmpegError as error:
             self._lose(Fraction(0), error)
-        yield from self._counted(self._flushed(stream), stream)
+        yield from self._counted(self._flushed(stream), name)
 
     def _decoded(self, packet: "Packet[AudioStream]", stream: AudioStream) -> list[AudioFrame]:
         try:
@@ -146,13 +147,13 @@ class AudioDecoder:
             raise error
         self._report.lose(duration_s, error.strerror or "not decodable")
 
-    def _counted(self, frames: list[AudioFrame], stream: AudioStream) -> Iterator[AudioFrame]:
+    def _counted(self, frames: Iterable[AudioFrame], codec: str) -> Iterator[AudioFrame]:
         """Yield the frames that have samples at a possible rate."""
         for frame in frames:
             if frame.sample_rate not in RATES_HZ:
                 self._report.lose(Fraction(0), f"its sample rate is {frame.sample_rate} Hz")
             elif frame.samples:
-                self.stored = self.stored or f"{stream.codec_context.name}, {FrameFormat.of(frame)}"
+                self.stored = self.stored or f"{codec}, {FrameFormat.of(frame)}"
                 self._report.count(frame)
                 yield frame
 

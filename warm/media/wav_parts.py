@@ -19,6 +19,8 @@ W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 W64_FORMAT = b"fmt \xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 W64_HEAD_BYTES = 24
+FORMAT_BYTES, EXTENSIBLE = 26, 0xFFFE
+"""Bytes of a format chunk that are read, and the tag of a format that its end names."""
 SURPLUS_S = 0.1
 """Bytes after the samples are noted if they could be at least this much sound."""
 MAX_CHUNKS = 10_000
@@ -26,7 +28,7 @@ MAX_CHUNKS = 10_000
 
 
 @dataclass(slots=True)
-class _Header:
+class WavHeader:
     """Fields of a header."""
 
     data_at: int = 0
@@ -36,6 +38,11 @@ class _Header:
     """Position of the 64-bit sizes; 0 if there are none."""
     block: int = 0
     byte_rate: int = 0
+    tag: int = 0
+    """Format of the samples; 1 for integers."""
+    channels: int = 0
+    rate_hz: int = 0
+    bits: int = 0
 
 
 def wav_parts(path: Path, start: int) -> list[AudioPart]:
@@ -60,7 +67,7 @@ def is_wav(head: bytes) -> bool:
 
 def _parts(file: BinaryIO, start: int | None, size: int) -> Iterator[AudioPart]:
     while start is not None:
-        header = _read_header(file, start, size)
+        header = read_header(file, start, size)
         if header is None:
             return
         successor = _find_successor(file, header, size)
@@ -69,7 +76,7 @@ def _parts(file: BinaryIO, start: int | None, size: int) -> Iterator[AudioPart]:
         start = successor
 
 
-def _part(file: BinaryIO, header: _Header, start: int, end: int) -> AudioPart:
+def _part(file: BinaryIO, header: WavHeader, start: int, end: int) -> AudioPart:
     """Return a WAV as a part. What follows its samples is left out: FFmpeg might refuse it."""
     length = PcmLength(
         announced=header.data_bytes,
@@ -96,16 +103,16 @@ def _part(file: BinaryIO, header: _Header, start: int, end: int) -> AudioPart:
     )
 
 
-def _read_header(file: BinaryIO, start: int, size: int) -> _Header | None:
+def read_header(file: BinaryIO, start: int, size: int) -> WavHeader | None:
     """Return the fields of the WAV at `start`; None if it has no samples."""
     file.seek(start)
     head = file.read(RIFF_HEAD_BYTES)
     order = ORDERS[head[:4]]
-    header = _Header(riff_bytes=struct.unpack(f"{order}4xI4x", head)[0])
+    header = WavHeader(riff_bytes=struct.unpack(f"{order}4xI4x", head)[0])
     at = start + RIFF_HEAD_BYTES
     for _ in range(MAX_CHUNKS):
         file.seek(at)
-        chunk = file.read(CHUNK_HEAD_BYTES + 24)
+        chunk = file.read(CHUNK_HEAD_BYTES + FORMAT_BYTES)
         if len(chunk) < CHUNK_HEAD_BYTES:
             return None
         name, bytes_ = struct.unpack_from(f"{order}4sI", chunk)
@@ -122,15 +129,19 @@ def _read_header(file: BinaryIO, start: int, size: int) -> _Header | None:
     return None
 
 
-def _read_chunk(header: _Header, name: bytes, content: bytes, order: str, at: int) -> None:
+def _read_chunk(header: WavHeader, name: bytes, content: bytes, order: str, at: int) -> None:
     if name == b"fmt " and len(content) >= 16:
-        header.byte_rate, header.block = struct.unpack_from(f"{order}8xIH", content)
+        fields = struct.unpack_from(f"{order}HHIIHH", content)
+        header.tag, header.channels, header.rate_hz = fields[:3]
+        header.byte_rate, header.block, header.bits = fields[3:]
+        if header.tag == EXTENSIBLE and len(content) >= FORMAT_BYTES:
+            (header.tag,) = struct.unpack_from(f"{order}24xH", content)
     elif name == b"ds64" and len(content) >= 16:
         header.riff_bytes, header.data_bytes = struct.unpack_from("<QQ", content)
         header.ds64_at = at
 
 
-def _surplus_note(file: BinaryIO, header: _Header, end: int) -> tuple[str, ...]:
+def _surplus_note(file: BinaryIO, header: WavHeader, end: int) -> tuple[str, ...]:
     """Return a remark if the samples are followed by bytes that are not a chunk.
 
     A recorder that crashed leaves such bytes.
@@ -153,7 +164,7 @@ def _is_chunk_name(name: bytes) -> bool:
     return len(name) == 4 and name.isascii() and name.decode("ascii").isprintable()
 
 
-def _find_successor(file: BinaryIO, header: _Header, size: int) -> int | None:
+def _find_successor(file: BinaryIO, header: WavHeader, size: int) -> int | None:
     """Return the position of a WAV that was appended to this one; None if there is none."""
     data_end = header.data_at + header.data_bytes
     if header.data_bytes in UNSET_BYTES or data_end > size:
@@ -226,9 +237,9 @@ def w64_parts(path: Path) -> list[AudioPart]:
     ]
 
 
-def _read_w64_header(file: BinaryIO, size: int) -> _Header | None:
+def _read_w64_header(file: BinaryIO, size: int) -> WavHeader | None:
     (riff_bytes,) = struct.unpack("<16xQ16x", file.read(40).ljust(40, b"\0"))
-    header, at = _Header(riff_bytes=riff_bytes), 40
+    header, at = WavHeader(riff_bytes=riff_bytes), 40
     for _ in range(MAX_CHUNKS):
         file.seek(at)
         chunk = file.read(W64_HEAD_BYTES + 16)

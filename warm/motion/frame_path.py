@@ -10,6 +10,9 @@ from warm.motion.footage import FootageMover, LoopFeatures
 from warm.motion.portrait import PortraitMover
 from warm.motion.rail import Rail
 
+PLANNED_S = 3
+"""Least sound that is known when the movements of the head follow a recording."""
+
 
 class Mover(Protocol):
     """Pictures that follow the speech of one clip."""
@@ -75,6 +78,19 @@ class FramePath:
             self._append_idle(frames)
         else:
             self._shown += self._mover.speak(self._shown, speech, frames)
+
+    def follow(self, stop: int, known: Speech, frames: int) -> None:
+        """Append pictures of a recording, of which little may be known, at least up to `stop`.
+
+        `known`: the sound of the next `frames`. The head follows it if that is long enough to
+        plan a movement; otherwise it is on the idle loop, or on the way there.
+        """
+        if len(self) >= stop:
+            return
+        if frames >= PLANNED_S * self.avatar.fps:
+            self.speak(known, frames)
+        if len(self) < stop:
+            self.rest(stop - len(self))
 
     def rest(self, frames: int) -> None:
         """Append pictures without speech: those that lead back to the idle loop, then the loop."""

@@ -261,6 +261,7 @@ class Clip:
         elif self._encoder.error is not None:
             raise self._encoder.error
         elif self._is_submitted and not self._encoder.pending:
+            self._error = self._error or self.timeline.ended_by
             self._ending = self._encoder.finish()
         elif self.timeline.broken_by is not None and not self._pending:
             self._error = self.timeline.broken_by

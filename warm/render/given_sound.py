@@ -1,30 +1,178 @@
 """Given sound: a recording that is spoken in place of a text."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+from isolation.arriving import Standby
+from isolation.item import Item
+from session.film import SAMPLE_RATE_HZ
+from tts.speech import Samples
+from warm.media.levelling import (
+    CausalGain,
+    LevelMeter,
+    SoundDetector,
+    amplified,
+    limited_gain_db,
+)
+from warm.media.recording_errors import RecordingSilent, RecordingTooLong
+from warm.render.sound_source import FileSource, SoundSource, StreamSource
+
+KEPT_SILENCE = 2 * SAMPLE_RATE_HZ
+"""Samples before the first sound that are kept; those before them are replaced by zeros."""
+MEASURED_FIRST = 3 * SAMPLE_RATE_HZ
+"""Samples, of those that have arrived already, that set the first gain."""
+PIECE = SAMPLE_RATE_HZ
+"""Longest piece that `pieces` yields."""
+
+
 class GivenSound:
-    """A recording in a file, or one whose bytes are still arriving."""
+    """A recording in a file, or one whose bytes are still arriving. One thread at a time.
 
-    path: Path | None = None
-    """The file; None for a stream."""
-    chunks: Iterable[bytes] = ()
-    """The bytes of a stream in order; iterated once, by one thread."""
-    text: str = ""
-    """The words that it says; empty if they are not known."""
+    `begin` waits for its first sound; `pieces` then yields all of it, at the loudness of the
+    voices. The gain of a file is measured on all of it, that of a stream on what has arrived.
+    """
+
+    def __init__(self, source: SoundSource, *, text: str = "", longest_s: float = math.inf) -> None:
+        """`longest_s`: a longer recording is refused (max_session_s)."""
+        self.text = text
+        """The words that it says; empty if they are not known."""
+        self.remarks: tuple[str, ...] = ()
+        """Remarks of the decoder; complete after the last piece."""
+        self.announced_s: float | None = None
+        """Duration, if it is known; set by `begin`."""
+        self._source, self._longest_s = source, longest_s
+        self._is_cancelled = False
+        self._pieces: Iterator[Samples] | None = None
 
     @classmethod
-    def from_file(cls, path: Path, *, text: str = "") -> "GivenSound":
+    def from_file(cls, path: Path, *, text: str = "", longest_s: float = math.inf) -> "GivenSound":
         """Return the recording of a file, which must exist until its job has ended."""
-        return cls(path=path, text=text)
+        return cls(FileSource(path), text=text, longest_s=longest_s)
 
     @classmethod
-    def from_stream(cls, chunks: Iterable[bytes], *, text: str = "") -> "GivenSound":
+    def from_stream(
+        cls,
+        chunks: Iterable[bytes],
+        *,
+        decoders: Standby,
+        folder: Path,
+        max_bytes: int,
+        text: str = "",
+        longest_s: float = math.inf,
+    ) -> "GivenSound":
         """Return a recording whose bytes arrive while it is spoken.
 
-        The iterator waits for the client, and may raise; what was said until then stays.
+        The iterator waits for the client, and may raise; what was said until then stays. `folder`
+        is for a recording that can be decoded only when all of it has arrived.
         """
-        return cls(chunks=chunks, text=text)
+        source = StreamSource(chunks, decoders=decoders, folder=folder, max_bytes=max_bytes)
+        return cls(source, text=text, longest_s=longest_s)
+
+    def begin(self) -> None:
+        """Wait for the first sound that is not silence.
+
+        Raises MediaError for a recording that cannot be spoken. Later calls do nothing.
+        """
+        if self._pieces is not None:
+            return
+        read = self._whole if self._source.is_file else self._arriving
+        pieces = read()
+        first = next(pieces)
+        self._pieces = joined(first, pieces)
+
+    def pieces(self) -> Iterator[Samples]:
+        """Yield 48 kHz samples within ±1 from the first one on. To be iterated once.
+
+        Raises MediaError where the recording breaks off, and RequestCancelled after `cancel`.
+        """
+        self.begin()
+        assert self._pieces is not None
+        return self._pieces
+
+    def cancel(self) -> None:
+        """End the decoder. Any thread."""
+        self._is_cancelled = True
+        self._source.close()
+
+    def _items(self) -> Iterator[Item]:
+        """Yield the items of the source, and note their facts."""
+        for item in self._source.items(lambda: self._is_cancelled):
+            self.remarks = tuple(item.facts.get("notes", self.remarks))
+            announced_s = item.facts.get("announced_s")
+            if announced_s is not None:
+                self.announced_s = float(announced_s)
+                self._check_length(self.announced_s)
+            if item.array is not None and len(item.array):
+                yield item
+
+    def _samples(self) -> Iterator[Samples]:
+        for item in self._items():
+            assert item.array is not None
+            yield np.clip(item.array, -8.0, 8.0)  # floats may be anything
+
+    def _whole(self) -> Iterator[Samples]:
+        """Measure a file, then yield its pieces."""
+        meter, detector, count = LevelMeter(), SoundDetector(), 0
+        for samples in self._samples():
+            count += len(samples)
+            self._check_length(count / SAMPLE_RATE_HZ)
+            meter.add(samples)
+            detector.add(samples)
+        if not detector.has_sound:
+            raise silent(count)
+        self.announced_s = count / SAMPLE_RATE_HZ
+        gain_db = limited_gain_db(meter.level_dbfs)
+        for samples in self._samples():
+            yield amplified(samples, gain_db)
+
+    def _arriving(self) -> Iterator[Samples]:
+        """Yield the pieces of a stream once there is sound."""
+        samples, gain = self._samples(), CausalGain()
+        zeros, first = self._until_sound(samples)
+        while zeros:
+            yield np.zeros(min(zeros, PIECE), np.float32)
+            zeros -= min(zeros, PIECE)
+        yield gain.apply(first)
+        for each in samples:
+            yield gain.apply(each)
+
+    def _until_sound(self, arriving: Iterator[Samples]) -> tuple[int, Samples]:
+        """Return what has arrived when there is sound: samples of silence, and those after it."""
+        detector, zeros = SoundDetector(), 0
+        held: Samples = np.zeros(0, np.float32)
+        for samples in arriving:
+            held = np.concatenate([held, samples])
+            has_sound = detector.add(samples)
+            if has_sound and (len(held) >= MEASURED_FIRST or not self._source.has_item):
+                return zeros, held
+            if not has_sound and len(held) > 2 * KEPT_SILENCE:
+                zeros += len(held) - KEPT_SILENCE
+                held = held[-KEPT_SILENCE:]
+                self._check_length(zeros / SAMPLE_RATE_HZ)
+        if not detector.has_sound:
+            raise silent(zeros + len(held))
+        return zeros, held
+
+    def _check_length(self, seconds: float) -> None:
+        if seconds > self._longest_s:
+            raise RecordingTooLong(
+                f"The recording is longer than {self._longest_s:g} s (max_session_s). Raise that "
+                "setting, or send it in parts."
+            )
+
+
+def silent(samples: int) -> RecordingSilent:
+    """Return the error of a recording without sound."""
+    return RecordingSilent(
+        f"The recording is silent: nothing in its {samples / SAMPLE_RATE_HZ:.1f} s is louder than "
+        "-65 dB of full scale. Check the microphone, and send it again."
+    )
+
+
+def joined(first: Samples, rest: Iterator[Samples]) -> Iterator[Samples]:
+    """Yield `first`, then the others."""
+    yield first
+    yield from rest

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from session.film import SAMPLE_RATE_HZ
 from tts.speech import Phoneme, Samples, Speech
 from warm.engines.base import Engine
-from warm.render.utterances import SentenceUtterance, Utterance, encode
+from warm.engines.excerpts import BEFORE_S
+from warm.render.utterances import GivenUtterance, SentenceUtterance, Utterance, encode
 
 FADE_S = 0.040
 """Length of the fade-out where a sentence is cut."""
@@ -33,6 +35,23 @@ def closing_utterance(engine: Engine, utterance: SentenceUtterance, frame: int) 
     samples = continued(sentence.audio.known(), frame * step, frames * step)
     fade_length = round(FADE_S * spec.fps * step)
     return Utterance(frames=frames, samples=fade_out(samples, fade_length), features=features)
+
+
+def closing_of_recording(engine: Engine, utterance: GivenUtterance, frame: int) -> Utterance:
+    """Replacement for a recording from `frame` on: the sound fades out and the mouth closes."""
+    sentence = utterance.sentence
+    spec, step = sentence.spec, sentence.spec.samples_per_frame
+    frames, first = round(CLOSING_S * spec.fps), max(0, frame - BEFORE_S * spec.fps)
+    known = sentence.audio.samples(first * step, max(frame * step, sentence.audio.arrived))
+    known = known[: (frame + frames - first) * step]
+    at_s, end_s = (frame - first) / spec.fps, (frame + frames - first) / spec.fps
+    stopped = speech_stopped_at(Speech("", known, SAMPLE_RATE_HZ, None), at_s, end_s)
+    features = engine.encode_speech(stopped, frames=frame + frames - first, fps=spec.fps)
+    samples = continued(known, (frame - first) * step, frames * step)
+    fade_length = round(FADE_S * SAMPLE_RATE_HZ)
+    return Utterance(
+        frames=frames, samples=fade_out(samples, fade_length), features=features[frame - first :]
+    )
 
 
 def speech_stopped_at(speech: Speech, stop_s: float, end_s: float) -> Speech:

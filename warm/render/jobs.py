@@ -46,9 +46,10 @@ class SpeechReady:
     sentence: int
     """Index of the sentence, from 0."""
     text: str
-    duration_s: float
-    voice: str
-    """The voice that spoke it."""
+    duration_s: float | None
+    """None for a recording whose end has not arrived."""
+    voice: str | None
+    """The voice that spoke it; None for a recording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +89,8 @@ class SpeakResult:
     session_frames: int
     session_clips: int
     session_bytes: int
-    voice: str
-    """The chosen voice."""
+    voice: str | None
+    """The chosen voice; None for a recording."""
     remarks: tuple[str, ...]
     """Remarks on anything unusual, such as a voice that another one replaced; each once."""
     timings: Timings
@@ -217,6 +218,10 @@ class SpeakJob:
                 voice=speech.voice or self.choice.voice,
             )
         )
+
+    def add_recording(self, announced_s: float | None) -> None:
+        """Announce that a recording is ready to be rendered. Render thread."""
+        self.publish(SpeechReady(sentence=0, text=self.text, duration_s=announced_s, voice=None))
 
     def mark_engine_loading(self, reason: str) -> None:
         """Note that the job waits for the engine; publishes an event the first time."""

@@ -336,7 +336,7 @@ def speak_result(clip: Clip, record: ClipRecord) -> SpeakResult:
         session_frames=committed.frames,
         session_clips=len(committed.clips),
         session_bytes=committed.bytes,
-        voice=clip.job.choice.voice,
+        voice=clip.job.choice.voice if clip.job.given is None else None,
         remarks=tuple(dict.fromkeys(clip.job.remarks)),
         timings=clip.job.timings,
     )

@@ -2,16 +2,35 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from typing import Protocol
 
 from tts.voice import VoiceUnavailable
+from warm.render.given_sentence import GivenSentence
 from warm.render.jobs import SpeakJob
 from warm.render.spoken_sentence import SpokenSentence
 from warm.render.steps import Steps
-from warm.render.synthesis import Synthesis
 
 SENTENCE_TIMEOUT_S = 30.0
 """Maximum time for one sentence, or one piece of it, for any voice. The embedded voices have lower
 limits of their own."""
+
+Sentence = SpokenSentence | GivenSentence
+
+
+class SpeechPieces(Protocol):
+    """The sound of one job: the voice's, or that of a recording."""
+
+    def next_piece(self) -> Sentence | None:
+        """Wait for the next piece; return its sentence, or None after the last one."""
+        ...
+
+    def cancel(self) -> None:
+        """Make a running call of `next_piece` end soon. Any thread."""
+        ...
+
+    def release(self) -> None:
+        """Release what the pieces came from."""
+        ...
 
 
 class SpeechFeed:
@@ -26,7 +45,7 @@ class SpeechFeed:
 
     def __init__(
         self,
-        synthesis: Synthesis,
+        synthesis: SpeechPieces,
         job: SpeakJob,
         *,
         notify: Callable[[], None],
@@ -39,10 +58,10 @@ class SpeechFeed:
         self._synthesis, self._job = synthesis, job
         self._notify, self._steps = notify, steps
         self._thread = thread
-        self._piece: Future[SpokenSentence | None] | None = None
+        self._piece: Future[Sentence | None] | None = None
         """The piece that is being synthesized; the result is its sentence."""
         self._requested_s = 0.0
-        self._latest: SpokenSentence | None = None
+        self._latest: Sentence | None = None
         """The last sentence of which a piece has arrived."""
         self._is_latest_taken = True
         self._wants_next = False
@@ -63,7 +82,7 @@ class SpeechFeed:
         self._wants_next = self._is_latest_taken and not self._is_over
         self.poll()
 
-    def take(self) -> SpokenSentence | None:
+    def take(self) -> Sentence | None:
         """Return the next sentence, or None after the last one; raises the error of the voice.
 
         Some of its sound may be missing.
@@ -93,7 +112,7 @@ class SpeechFeed:
             self._receive(self._piece)
         if self._piece is not None:
             self._check_time()
-        elif not self._is_over and (self._is_incomplete or self._wants_next):
+        elif not self._is_over and self._wants_piece:
             self._submit()
 
     def close(self) -> None:
@@ -107,8 +126,12 @@ class SpeechFeed:
         return is_drawable and not self._is_latest_taken
 
     @property
-    def _is_incomplete(self) -> bool:
-        return self._latest is not None and not self._latest.is_complete
+    def _wants_piece(self) -> bool:
+        """True if more of the latest sentence, or the next one, is needed now."""
+        latest = self._latest
+        if latest is None or latest.is_complete:
+            return self._wants_next
+        return not latest.is_ahead
 
     def _submit(self) -> None:
         self._requested_s = self._steps.clock()
@@ -122,7 +145,7 @@ class SpeechFeed:
         self._piece.add_done_callback(lambda _piece: self._steps.end(step))
         self._piece.add_done_callback(lambda _piece: self._notify())
 
-    def _receive(self, piece: "Future[SpokenSentence | None]") -> None:
+    def _receive(self, piece: "Future[Sentence | None]") -> None:
         self._piece = None
         try:
             sentence = piece.result()

@@ -43,6 +43,11 @@ class SpokenSentence:
         return self.audio.is_complete
 
     @property
+    def is_ahead(self) -> bool:
+        """False: all of a sentence is synthesized as soon as it was begun."""
+        return False
+
+    @property
     def ready_frames(self) -> int:
         """Number of frames that can be drawn, from the first one on."""
         if self.is_complete:

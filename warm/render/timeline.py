@@ -1,5 +1,6 @@
 """Timeline of one clip: its utterances in order, divided into batches."""
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -7,24 +8,35 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from session.factory import Film
-from session.film import Cue
+from session.film import SAMPLE_RATE_HZ, UNKNOWN_FRAMES, Cue, FilmSpec
+from tts.speech import Speech
 from warm.avatars.avatar import Avatar, Shown
+from warm.engines.excerpts import sound_lookahead_s
 from warm.motion.frame_path import FramePath
 from warm.render.compositing import Frame
 from warm.render.context import RenderContext
-from warm.render.interruption import closing_utterance
+from warm.render.given_sentence import GivenSentence
+from warm.render.interruption import closing_of_recording, closing_utterance
 from warm.render.jobs import PLAIN_ENDING, SpeakJob
-from warm.render.speech_feed import SpeechFeed
+from warm.render.sound_reader import SoundReader
+from warm.render.speech_feed import SpeechFeed, SpeechPieces
 from warm.render.synthesis import Synthesis
 from warm.render.tail import Tail, tail_of
 from warm.render.utterances import (
+    GivenUtterance,
     SentenceUtterance,
     Utterance,
     lookahead_s,
     silent_utterance,
 )
+from warm.sessions.limits import Capacity
 
-Placed = Utterance | SentenceUtterance
+LEAST_S = 1.0
+"""A film must have capacity for this much of a recording whose length is not known."""
+LONGEST_PLAN_S = 10
+"""Movements of the head are planned for this much of a recording at once."""
+
+Placed = Utterance | SentenceUtterance | GivenUtterance
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -74,12 +86,7 @@ class Timeline:
         self._job, self._film, self._context = job, film, context
         self._path = FramePath(avatar, self.first_frame, context.is_lively)
         self._feed = SpeechFeed(
-            Synthesis(
-                context.voices,
-                job,
-                film.spec,
-                lookahead_s=partial(lookahead_s, context.engine),
-            ),
+            speech_pieces(job, film.spec, context),
             job,
             notify=context.notify,
             steps=context.steps,
@@ -93,6 +100,10 @@ class Timeline:
         self._placed: deque[tuple[int, Placed]] = deque()
         """Utterances that are not completely on disk, each with its first frame."""
         self._has_tail = self._is_cut = False
+        self._is_open = False
+        """The last utterance is a recording that may get more frames."""
+        self._given: GivenUtterance | None = None
+        """The recording of this clip, once it is placed."""
 
     @property
     def is_exhausted(self) -> bool:
@@ -102,15 +113,21 @@ class Timeline:
     @property
     def awaits_speech(self) -> bool:
         """True if the sound of the next batch has not arrived, or will not arrive."""
-        if self.cursor < self.end:
-            return self._ready_frames == 0
+        if self.cursor < self.end or self._is_open:
+            return self._ready_frames <= 0
         return not (self._has_tail or self._is_cut or self._feed.is_ready)
 
     @property
     def broken_by(self) -> Exception | None:
         """The error of a voice that stopped within a sentence, once its sound is in batches."""
-        is_broken = self.cursor < self.end and self._ready_frames == 0
+        is_broken = (self.cursor < self.end or self._is_open) and self._ready_frames <= 0
         return self._feed.error if is_broken else None
+
+    @property
+    def ended_by(self) -> Exception | None:
+        """The error at which a recording ended; it was said to there."""
+        is_said = self._given is not None and not self._is_cut
+        return self._given.sentence.broken_by if is_said and self._given is not None else None
 
     def next_batch(self, size: int, written: int) -> Batch:
         """The next batch, of at most `size` frames; `written`: frames of the clip on disk.
@@ -118,9 +135,7 @@ class Timeline:
         Raises SessionFull if the film has no capacity for the first sentence, and the errors of
         voice and engine.
         """
-        if self.cursor == self.end:
-            self._place_next(written)
-        while not self._ready_frames:
+        while not self._has_frames(written):
             self._await_piece()
         first, utterance = self._placed[-1]
         start = self.cursor - first
@@ -128,6 +143,7 @@ class Timeline:
         self.cursor = first + stop
         if start or stop == utterance.frames:  # the first batch of a sentence is the most urgent
             self._feed.request()
+        self._follow(first, stop)
         return Batch(
             first_frame=self.first_frame + first + start,
             utterance=utterance.slice(start, stop),
@@ -143,11 +159,12 @@ class Timeline:
         self._path.cut(frames)
         self._placed.clear()
         self.end = self.cursor = frames
-        self._has_tail, self._is_cut = False, True
+        self._has_tail, self._is_cut, self._is_open = False, True, False
 
     def poll_speech(self) -> None:
         """Continue after a piece of speech has arrived; give up a voice that takes too long."""
         self._feed.poll()
+        self._grow()
 
     def cancel_speech(self) -> None:
         """Stop the synthesis; nothing more is taken."""
@@ -158,6 +175,40 @@ class Timeline:
         """Frames from the cursor on whose sound has arrived, in the utterance at the cursor."""
         first, utterance = self._placed[-1]
         return first + utterance.ready - self.cursor
+
+    def _has_frames(self, written: int) -> bool:
+        """Place the next utterance if the last one is used up; True if there are frames."""
+        self._grow()
+        if self.cursor == self.end and not self._is_open:
+            self._place_next(written)
+        return self._ready_frames > 0
+
+    def _grow(self) -> None:
+        """Follow a recording that is still arriving, up to the capacity of the film."""
+        if not self._is_open or self._given is None:
+            return
+        first, _ = self._placed[-1]
+        self._is_open = self._given.is_open  # before the length, which is final from then on
+        self.end = first + self._given.frames
+        capacity = self._capacity()
+        free = self._film.committed.frames + capacity.frames - self.first_frame
+        most = max(self.cursor, free - self._longest_tail)
+        if self.end > most:
+            self._given.sentence.stop_at(most - first)
+            self.truncated_by = capacity.setting
+            self._feed.close()
+            self._is_open, self.end = False, first + self._given.frames
+
+    def _follow(self, first: int, stop: int) -> None:
+        """Choose the avatar's pictures for a recording up to its frame `stop`."""
+        if self._given is None or self._placed[-1][1] is not self._given:
+            return
+        spec, begin = self._film.spec, len(self._path) - first
+        frames = min(self._given.frames - begin, LONGEST_PLAN_S * spec.fps)
+        step = spec.samples_per_frame
+        sound = self._given.sentence.audio.samples(begin * step, (begin + frames) * step)
+        known = Speech(self._job.text, sound, SAMPLE_RATE_HZ, None)
+        self._path.follow(first + stop, known, frames)
 
     def _await_piece(self) -> None:
         """Wait for more of the current sentence; raises the error of the voice."""
@@ -179,10 +230,10 @@ class Timeline:
         self.end += utterance.frames
 
     def _show(self, utterance: Placed) -> None:
-        """Choose the avatar's pictures for an utterance."""
+        """Choose the avatar's pictures for an utterance; `_follow` does for a recording."""
         if isinstance(utterance, SentenceUtterance):
             self._path.speak(utterance.sentence.speech, utterance.frames)
-        else:
+        elif isinstance(utterance, Utterance):
             self._path.rest(utterance.frames)
 
     def _next_utterance(self) -> Placed | None:
@@ -194,11 +245,40 @@ class Timeline:
             return None
         sentence = self._feed.take()
         if sentence is None:
+            self._note_end()
             return None
+        if isinstance(sentence, GivenSentence):
+            return self._begun(sentence)
         self._job.add_speech(self._sentences, sentence.speech)
         self._sentences += 1
         utterance = SentenceUtterance(sentence, self._context.engine)
         return utterance if self._fits(utterance) else None
+
+    def _begun(self, sentence: GivenSentence) -> GivenUtterance:
+        """The recording, of which the first sound has arrived; raises SessionFull."""
+        announced_s = max(LEAST_S, sentence.announced_s or 0.0)
+        needed = math.ceil(announced_s * self._film.spec.fps) + self._longest_tail
+        committed = self._film.committed.frames
+        self._capacity().require(self.first_frame + needed - committed, self._job.session_id)
+        self._job.add_recording(sentence.announced_s)
+        self._given, self._is_open = GivenUtterance(sentence, self._context.engine), True
+        return self._given
+
+    def _note_end(self) -> None:
+        """Pass on the remarks on a recording."""
+        if self._given is not None:
+            self._job.remarks += self._given.sentence.remarks
+
+    @property
+    def _longest_tail(self) -> int:
+        """Upper limit of the frames of the tail."""
+        return self._tail(0, self._path.longest_return).frames + self._film.alignment_frames
+
+    def _capacity(self) -> Capacity:
+        """The remaining capacity of the film."""
+        context = self._context
+        capacity_of = context.private_capacity if self._job.is_background else context.capacity
+        return capacity_of(self._film.committed, self._film.spec)
 
     def _fits(self, sentence: SentenceUtterance) -> bool:
         """Return True if the film has capacity for all of a sentence, else end the clip before it.
@@ -208,9 +288,7 @@ class Timeline:
         end = self.end + sentence.frames
         committed, longest = self._film.committed, self._path.longest_return
         needed = self.first_frame + end + self._tail(end, longest).frames - committed.frames
-        context = self._context
-        capacity_of = context.private_capacity if self._job.is_background else context.capacity
-        capacity = capacity_of(committed, self._film.spec)
+        capacity = self._capacity()
         if capacity.fits(needed):
             return True
         if not self.end:
@@ -234,11 +312,20 @@ class Timeline:
         )
 
     def _cues(self, first: int, utterance: Placed) -> list[Cue]:
-        """The caption of a whole sentence."""
+        """The caption of a whole sentence.
+
+        That of a recording has no end yet; the tail after all of it has one without text.
+        """
+        first_frame, frames, text = self.first_frame + first, utterance.frames, ""
         if isinstance(utterance, Utterance):
-            return []
-        text, first_frame = utterance.sentence.speech.text, self.first_frame + first
-        return [Cue(text=text, first_frame=first_frame, frames=utterance.frames)]
+            is_said = self._given is not None and not self._is_cut and self.ended_by is None
+            if not is_said or self.truncated_by is not None:
+                return []
+        elif isinstance(utterance, GivenUtterance):
+            text, frames = self._job.text, UNKNOWN_FRAMES
+        else:
+            text = utterance.sentence.speech.text
+        return [Cue(text=text, first_frame=first_frame, frames=frames)]
 
     def _closing_at(self, frames: int) -> Utterance | None:
         """The closing of the sentence that is cut at `frames`, if there is one.
@@ -246,9 +333,14 @@ class Timeline:
         It always fits: it is shorter than the rest of its sentence.
         """
         for first, utterance in self._placed:
-            if isinstance(utterance, SentenceUtterance) and first < frames < end_of(
-                first, utterance
+            is_said = frames >= end_of(first, utterance)
+            if (
+                isinstance(utterance, GivenUtterance)
+                and first < frames
+                and (utterance.is_open or not is_said)
             ):
+                return closing_of_recording(self._context.engine, utterance, frames - first)
+            if isinstance(utterance, SentenceUtterance) and first < frames and not is_said:
                 return closing_utterance(self._context.engine, utterance, frames - first)
         return None
 
@@ -257,6 +349,14 @@ def speech_thread(context: RenderContext, job: SpeakJob) -> Executor:
     """A thread for the synthesis of a job's text."""
     threads = context.threads
     return (threads.background if job.is_background else threads.worker)("speech")
+
+
+def speech_pieces(job: SpeakJob, spec: FilmSpec, context: RenderContext) -> SpeechPieces:
+    """The sound of a job: its recording, or the sentences of its text."""
+    engine = context.engine
+    if job.given is not None:
+        return SoundReader(job.given, job, spec, sound_lookahead_s(engine))
+    return Synthesis(context.voices, job, spec, lookahead_s=partial(lookahead_s, engine))
 
 
 def end_of(first: int, utterance: Placed) -> int:

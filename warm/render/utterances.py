@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from session.film import FilmSpec
 from tts.speech import Speech
 from warm.engines.base import Engine, StreamingEngine
+from warm.engines.excerpts import listener_of
+from warm.render.given_sentence import GivenSentence
 from warm.render.spoken_sentence import SpokenSentence
 
 TAIL_FRAMES = 3
@@ -81,6 +83,40 @@ class SentenceUtterance:
     def _all_features(self) -> Features:
         speech, fps = self.sentence.so_far(), self.sentence.spec.fps
         return self._engine.encode_speech(speech, frames=self.frames, fps=fps)
+
+
+class GivenUtterance:
+    """A recording, whose frames become ready as its sound arrives. Owned by the render thread."""
+
+    def __init__(self, sentence: GivenSentence, engine: Engine) -> None:
+        self.sentence = sentence
+        self._listener = listener_of(engine, sentence.spec.fps)
+
+    @property
+    def is_open(self) -> bool:
+        """True if more frames may follow."""
+        return not self.sentence.is_complete
+
+    @property
+    def frames(self) -> int:
+        """Frames so far, all of them once it is not open."""
+        return self.sentence.frames
+
+    @property
+    def ready(self) -> int:
+        """Number of frames that `slice` can return, from the first one on."""
+        return self.sentence.ready_frames
+
+    def slice(self, start: int, stop: int) -> Utterance:
+        """Frames `start` to `stop`, which must be ready and follow the last ones."""
+        sentence, step = self.sentence, self.sentence.spec.samples_per_frame
+        utterance = Utterance(
+            frames=stop - start,
+            samples=sentence.audio.samples(start * step, stop * step),
+            features=self._listener.features(sentence.audio, start, stop),
+        )
+        sentence.take(stop)
+        return utterance
 
 
 def lookahead_s(engine: Engine, speech: Speech) -> float:

@@ -213,7 +213,7 @@ class Settings(StabilizedAvatarSettings):
     max_audio_s: Annotated[float, Field(gt=0, le=1_000_000)] = 14_400.0
     """Maximum length of a sound file of `python -m warm render`, seconds."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 1 << 18
-    """Maximum size of a request body."""
+    """Maximum size of a request body; recordings and uploads have limits of their own."""
     max_upload_mb: Annotated[float, Field(gt=0, le=100_000)] = 200.0
     """Maximum size of an uploaded or fetched file, MB."""
     max_uploads_mb: Annotated[float, Field(gt=0, le=10_000_000)] = 4_000.0
@@ -221,6 +221,9 @@ class Settings(StabilizedAvatarSettings):
     upload_ttl_s: Annotated[float, Field(ge=0, le=100_000_000)] = 86_400.0
     """An uploaded file is deleted after this many seconds, but never while a job uses it.
     0: never."""
+    max_recording_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 1000.0
+    """Maximum size of a recording that is spoken in place of a text, MB. Its length is limited by
+    max_session_s."""
     max_queue: Annotated[int, Field(ge=1, le=1000)] = 64
     """Maximum number of waiting requests; one more gets 503. Each client and each session has a
     share of it: docs/sessions.md."""

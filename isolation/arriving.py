@@ -1,0 +1,188 @@
+"""Reading of an input that is still arriving, in a process that was started before."""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from threading import Lock, Thread
+from typing import Any
+
+from isolation.item import Item
+from isolation.process import ROOT, RequestCancelled, WorkerFailed, WorkerProcess, WorkerTimeout
+from isolation.reading import (
+    LIMITS,
+    OutOfMemory,
+    ReadFailed,
+    ReadLimits,
+    next_item,
+)
+
+BOOT = (
+    "import os, sys; sys.path.insert(0, sys.argv[1]); "
+    "os.environ.update(OPENBLAS_NUM_THREADS='1', OPENCV_FOR_THREADS_NUM='1'); "
+    "from isolation.arriving_worker import main; main()"
+)
+START_S = 30.0
+"""Longest start of a process."""
+PIECE_BYTES = 1 << 16
+
+Reader = Callable[..., Iterator[Item]]
+"""A function at the top level of a module. Its first argument is a file with the method `read`,
+which waits; the others are keywords that JSON can express."""
+
+
+class ArrivingRead:
+    """One read of an input. One thread sends it, another one receives the items."""
+
+    def __init__(
+        self,
+        worker: WorkerProcess,
+        reader: Reader,
+        *,
+        raises: type[Exception],
+        limits: ReadLimits = LIMITS,
+        **arguments: Any,
+    ) -> None:
+        """Have a process that is ready read an input; raises ReadFailed."""
+        self._worker, self._raises, self._limits = worker, raises, limits
+        self._sent_s = time.monotonic()
+        request = {
+            "reader": [reader.__module__, reader.__qualname__],
+            "arguments": arguments,
+            "item_cpu_s": limits.item_cpu_s,
+            "memory_bytes": limits.memory_bytes,
+        }
+        try:
+            worker.wait_until_ready(START_S)
+            worker.send(request)
+        except WorkerFailed as error:
+            raise failed(error) from error
+
+    @property
+    def has_item(self) -> bool:
+        """True if an item, or the beginning of one, has arrived."""
+        return self._worker.has_message
+
+    def send(self, data: bytes) -> bool:
+        """Send a part of the input; waits while the reader has no room. False if it has ended."""
+        for start in range(0, len(data), PIECE_BYTES):
+            if not self._send(data[start : start + PIECE_BYTES]):
+                return False
+        return True
+
+    def finish(self) -> None:
+        """Note that nothing more will be sent."""
+        self._send(b"", end=True)
+
+    def next_item(self, is_cancelled: Callable[[], bool]) -> Item | None:
+        """Wait for the next item; None after the last.
+
+        Raises the errors of the reader that are of the type `raises`, ReadFailed, and
+        RequestCancelled soon after `is_cancelled` becomes true.
+        """
+        try:
+            return next_item(
+                self._worker,
+                self._raises,
+                timeout_s=math.inf,
+                is_cancelled=lambda: is_cancelled() or self._is_stuck(),
+            )
+        except RequestCancelled:
+            if not is_cancelled():
+                raise failed(WorkerTimeout(f"took longer than {self._limits.item_s:g} s")) from None
+            raise
+        except (WorkerFailed, OutOfMemory) as error:
+            raise failed(error) from error
+
+    def close(self) -> None:
+        """End the process."""
+        self._worker.interrupt()
+
+    def dispose(self) -> None:
+        """End the process and close its pipes; no other thread uses it any more."""
+        self._worker.kill()
+
+    def _send(self, data: bytes, **header: Any) -> bool:
+        try:
+            self._worker.send_bytes(data, **header)
+        except (BrokenPipeError, ValueError):  # it has ended; its pipe may be closed already
+            return False
+        self._sent_s = time.monotonic()
+        return True
+
+    def _is_stuck(self) -> bool:
+        """True if the reader does nothing with what it has for too long."""
+        return time.monotonic() - self._sent_s > self._limits.item_s
+
+
+class Standby:
+    """Processes that are started before an input arrives. Any thread."""
+
+    def __init__(self, modules: tuple[str, ...], count: int = 1) -> None:
+        """`modules` are imported by each process before it is used."""
+        self._command = (sys.executable, "-P", "-c", BOOT, str(ROOT), *modules)
+        self._count = count
+        self._ready: list[WorkerProcess] = []
+        self._lock = Lock()
+        self._is_open = False
+
+    def open(self) -> None:
+        """Start the processes, in the background."""
+        with self._lock:
+            self._is_open = True
+        self._refill()
+
+    def take(self) -> WorkerProcess:
+        """Return a process that has started, or is starting; raises ReadFailed."""
+        with self._lock:
+            usable = [each for each in self._ready if each.is_usable]
+            dead = [each for each in self._ready if each not in usable]
+            worker = usable.pop(0) if usable else None
+            self._ready = usable
+        for each in dead:
+            each.kill()
+        self._refill()
+        return worker or self._start()
+
+    def close(self) -> None:
+        """End the processes that were not used."""
+        with self._lock:
+            self._is_open = False
+            unused, self._ready = self._ready, []
+        for each in unused:
+            each.kill()
+
+    def _refill(self) -> None:
+        if self._is_open:
+            Thread(target=self._fill, name="standby", daemon=True).start()
+
+    def _fill(self) -> None:
+        while True:
+            with self._lock:
+                if not self._is_open or len(self._ready) >= self._count:
+                    return
+                try:
+                    self._ready.append(self._start())
+                except ReadFailed:  # reported to the next request that needs a process
+                    return
+
+    def _start(self) -> WorkerProcess:
+        try:
+            return WorkerProcess(self._command)
+        except OSError as error:
+            raise ReadFailed(
+                f"No process can be started to read the input: {error.strerror}. Check whether "
+                "memory, processes or open files have run out."
+            ) from error
+
+
+def failed(error: Exception) -> ReadFailed:
+    """Return the error of a process that reads an input."""
+    if isinstance(error, OutOfMemory):
+        return ReadFailed(
+            "The recording needs too much memory to be read: its header is damaged. Send it again."
+        )
+    return ReadFailed(
+        f"The process that read the recording {error}. The recording is damaged, or a decoder has "
+        "a fault. Convert it with another program, and send the result."
+    )

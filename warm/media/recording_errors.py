@@ -1,0 +1,23 @@
+"""Errors of recordings that are spoken in place of a text."""
+
+from warm.media.sniff import MediaError
+
+
+class RecordingSilent(MediaError):
+    """The recording has no sound."""
+
+
+class RecordingTooLong(MediaError):
+    """The recording is longer than a session may be."""
+
+
+class RecordingTooLarge(MediaError):
+    """The recording has too many bytes."""
+
+
+class RecordingStalled(MediaError):
+    """A recording that is still being made stopped arriving."""
+
+
+class RecordingBroken(MediaError):
+    """The client stopped sending a recording before its end."""
