@@ -161,6 +161,7 @@ def make_app(
     runtime.on_start_failure(on_start_failure)
     app = assemble(settings, runtime, store)
     runtime.start()
+    runtime.open_decoders()
     start_jobs(context(app).jobs, on_start_failure)
     context(app).webhooks.start()
     return app

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import IO
 
 from flask import request
 from gunicorn.http.errors import ParseException
@@ -14,7 +15,7 @@ PIECE_BYTES = 1 << 16
 
 
 def body_pieces(max_bytes: int, setting: str) -> Iterator[bytes]:
-    """Yield the body of the current request; raises BadBody.
+    """Return the pieces of the body of the current request; raises BadBody.
 
     A body with more than `max_bytes`, the value of `setting`, is refused; if it announces its
     length, before any of it is read. The body must not be compressed.
@@ -27,15 +28,19 @@ def body_pieces(max_bytes: int, setting: str) -> Iterator[bytes]:
         )
     request.max_content_length = max_bytes
     try:
-        while piece := request.stream.read(PIECE_BYTES):
+        stream = request.stream
+    except RequestEntityTooLarge:
+        raise too_long(request.content_length, max_bytes, setting) from None
+    return pieces_of(stream, max_bytes, setting)
+
+
+def pieces_of(stream: IO[bytes], max_bytes: int, setting: str) -> Iterator[bytes]:
+    """Yield a body. Any thread, without the context of the request."""
+    try:
+        while piece := stream.read(PIECE_BYTES):
             yield piece
     except RequestEntityTooLarge:
-        length = request.content_length
-        size = f"more than {max_bytes}" if length is None else str(length)
-        raise BadBody(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"the body has {size} bytes; at most {max_bytes} are allowed ({setting})",
-        ) from None
+        raise too_long(None, max_bytes, setting) from None
     except BodyStalled as error:
         raise BadBody(
             HTTPStatus.REQUEST_TIMEOUT, f"the body is incomplete: {error}; send it again, faster"
@@ -44,3 +49,12 @@ def body_pieces(max_bytes: int, setting: str) -> Iterator[bytes]:
         raise BadBody(
             HTTPStatus.BAD_REQUEST, f"the body cannot be read to its end: {error}"
         ) from None
+
+
+def too_long(length: int | None, max_bytes: int, setting: str) -> BadBody:
+    """Return the error of a body that is too long; `length` is None if it is not known."""
+    size = f"more than {max_bytes}" if length is None else str(length)
+    return BadBody(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"the body has {size} bytes; at most {max_bytes} are allowed ({setting})",
+    )

@@ -52,6 +52,8 @@ from warm.jobs.errors import (
     ResultNotReady,
     UnknownJob,
 )
+from warm.media.recording_errors import RecordingStalled
+from warm.media.sniff import MediaError, UnknownMediaError
 from warm.production.errors import FilmIncomplete, UnsupportedOption
 from warm.render.health import NotReady
 from warm.render.jobs import Interrupted
@@ -275,6 +277,9 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     UploadNotAllowed: (415, "UnsupportedMediaTypeError"),
     UploadDamaged: (422, "ValidationError"),
     UploadsFull: (507, "StorageError"),
+    UnknownMediaError: (415, "UnsupportedMediaTypeError"),
+    RecordingStalled: (408, "RequestTimeoutError"),
+    MediaError: (422, "RecordingError"),
     FilmReplaced: (410, "GoneError"),
     FailedPrecondition: (412, "PreconditionFailedError"),
     BadQuery: (400, "BadRequestError"),

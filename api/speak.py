@@ -1,8 +1,9 @@
-"""`POST /speak`: text in, a lip-synced clip at the end of the film."""
+"""`POST /speak`: a text or a recording in, a lip-synced clip at the end of the film."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any
 from wsgiref.types import WSGIEnvironment
 
@@ -18,15 +19,19 @@ from api.answers.speech import (
     SpeechEvent,
 )
 from api.body import Body, read_body
+from api.caller import caller
 from api.client_address import request_client
 from api.context import AppContext, context, find_session
 from api.disconnect import is_disconnected
 from api.example import example
+from api.forms import receiving_slot
 from api.operation import operation
-from api.problem import problem_of
+from api.problem import BadBody, problem_of
+from api.recordings import RecordingForm, is_recording, read_recording
 from api.serializers import clip_json, film_url
 from api.sse import EVENT_STREAM, event_stream, sse
 from tts.text.markup import Markup
+from warm.fetch.errors import FetchError
 from warm.render.jobs import (
     EngineLoaded,
     EngineLoading,
@@ -38,6 +43,12 @@ from warm.render.jobs import (
     SpeechReady,
 )
 from warm.sessions.paths import DEFAULT_SESSION
+from warm.uploads.errors import UnknownUpload, UploadDamaged
+from warm.uploads.upload import Upload, UploadKind
+
+OF_TEXTS = {"markup", "ssml", "voice", "language", "speed"}
+"""Members of the body that have no meaning for a recording."""
+SOUNDS: frozenset[UploadKind] = frozenset({"sound", "video"})
 
 speaking = Blueprint("speak", __name__)
 
@@ -47,7 +58,9 @@ class SpeakBody(Body):
 
     model_config = example(text="Good morning! How are you?", session_id="paris")
 
-    text: str
+    audio_url: str | None = None
+    """The address of a recording that is spoken; `text` is then what it says."""
+    text: str = ""
     markup: Markup = "auto"
     ssml: bool | None = None
     """True is the same as the markup `ssml`; False rules it out."""
@@ -76,6 +89,7 @@ class SpeakBody(Body):
 @speaking.post("/speak")
 @operation(
     body=SpeakBody,
+    form=RecordingForm,
     answers={200: (SpeakAnswer, EVENT_STREAM)},
     problems=(404, 409, 507),
     events={
@@ -90,15 +104,65 @@ class SpeakBody(Body):
     scope="speak",
 )
 def speak() -> Response | dict[str, Any]:
-    """Speak a text; answers when the clip is on disk, or streams events until then."""
-    job = submit(read_body(SpeakBody))
+    """Speak a text or a recording; answers when the clip is on disk, or streams events until then.
+
+    A recording is the part `audio` of a form, or the body; it may still be made while it is sent.
+    """
+    job = submit_recording() if is_recording() else submit(read_body(SpeakBody))
     if request.accept_mimetypes.best_match(["application/json", EVENT_STREAM]) == EVENT_STREAM:
         return event_stream(event_texts(job))
     return speak_result_json(job.result())
 
 
+def submit_recording() -> SpeakJob:
+    """Submit the recording that the client is sending, once its first sound has arrived."""
+    runtime = context().runtime
+    with receiving_slot():
+        sent = read_recording()
+        session = find_session(sent.fields.session_id)
+        given = runtime.recording(sent.chunks, sent.fields.text)
+        return runtime.speak_sound(
+            session, given, lead_s=sent.fields.lead_s, origin=origin_of(session.id)
+        )
+
+
+def submit_address(body: SpeakBody, url: str) -> SpeakJob:
+    """Submit the recording at an address of this server, or of another one if that is allowed."""
+    runtime, session = context().runtime, find_session(body.session_id)
+    given_fields = body.model_fields_set & OF_TEXTS
+    if given_fields:
+        faults = {name: f"{name}: is for a text; omit it with audio_url" for name in given_fields}
+        raise BadBody(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults.values()), faults)
+    upload = fetched(url)
+    given = runtime.recording_file(upload.path, body.text)
+    return runtime.speak_sound(session, given, lead_s=body.lead_s, origin=origin_of(session.id))
+
+
+def fetched(url: str) -> Upload:
+    """Return the recording at an address; raises BadBody."""
+    try:
+        return context().fetcher.fetch(url, allowed=SOUNDS, owner=caller().name)
+    except (FetchError, UploadDamaged, UnknownUpload) as error:
+        fault = f"audio_url: {error}"
+        raise BadBody(HTTPStatus.UNPROCESSABLE_ENTITY, fault, {"audio_url": fault}) from error
+
+
+def origin_of(session_id: str) -> Origin:
+    """Return the origin of the current request."""
+    return Origin(
+        client=request_client(),
+        request_id=g.request_id,
+        is_wanted=partial(is_wanted, request.environ, session_id, context()),
+    )
+
+
 def submit(body: SpeakBody) -> SpeakJob:
     """Submit a valid request to the render thread."""
+    if body.audio_url is not None:
+        return submit_address(body, body.audio_url)
+    if "text" not in body.model_fields_set:
+        fault = "text: is missing, and is required unless there is audio_url"
+        raise BadBody(HTTPStatus.UNPROCESSABLE_ENTITY, fault, {"text": fault})
     runtime, session = context().runtime, find_session(body.session_id)
     choice = runtime.choose(session, voice=body.voice, language=body.language, speed=body.speed)
     return runtime.speak(
@@ -106,11 +170,7 @@ def submit(body: SpeakBody) -> SpeakJob:
         runtime.plain_text(body.text, body.chosen_markup),
         choice,
         lead_s=body.lead_s,
-        origin=Origin(
-            client=request_client(),
-            request_id=g.request_id,
-            is_wanted=partial(is_wanted, request.environ, session.id, context()),
-        ),
+        origin=origin_of(session.id),
     )
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Literal
 
 WriterKind = Literal["fragments", "concat"]
@@ -116,12 +117,11 @@ def cues_before(end: int, cues: Iterable[Cue]) -> list[Cue]:
 
 def ended_cues(cues: Sequence[Cue]) -> list[Cue]:
     """Return the cues of a clip; those without a planned length end where the next one begins."""
-    following = [cue.first_frame for cue in cues[1:]]
     return [
-        cue
-        if after is None or cue.frames != UNKNOWN_FRAMES
-        else replace(cue, frames=after - cue.first_frame)
-        for cue, after in zip(cues, [*following, None], strict=True)
+        replace(cue, frames=following.first_frame - cue.first_frame)
+        if following is not None and cue.frames == UNKNOWN_FRAMES
+        else cue
+        for cue, following in zip_longest(cues, cues[1:])
     ]
 
 

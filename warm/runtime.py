@@ -89,8 +89,14 @@ class Runtime:
         All avatars on disk are compared with their checksums in the background.
         """
         self._thread.start()
-        self._decoders.open()
         VERIFICATION.submit(AvatarStore(self._settings.results_dir).verify_all)
+
+    def open_decoders(self) -> None:
+        """Keep a decoder process ready for the next recording, which it would delay by its start.
+
+        Without it, each recording starts a process.
+        """
+        self._decoders.open()
 
     def stop(self) -> None:
         """End every clip after its current fragment and close the films; returns at once."""
@@ -245,7 +251,7 @@ class Runtime:
             chunks,
             decoders=self._decoders,
             folder=settings.results_dir,
-            max_bytes=int(settings.max_recording_mb * MB),
+            stall_s=settings.recording_stall_s,
             text=self._caption(text),
             longest_s=settings.max_session_s,
         )
@@ -267,20 +273,24 @@ class Runtime:
 
         Raises the errors of `speak`, and MediaError for a recording that cannot be spoken.
         """
-        self.check_ready()
-        self._check_frames(session, 0.0)
-        given.begin()
-        self._check_frames(session, given.announced_s or 0.0)
-        self.sessions.films.preload(session)
-        job = SpeakJob(
-            session=session,
-            text=given.text,
-            choice=self.choose(session),
-            given=given,
-            lead_s=self._settings.lead_s if lead_s is None else lead_s,
-            origin=origin,
-        )
-        self._thread.submit(job)
+        try:
+            self.check_ready()
+            self._check_frames(session, 0.0)
+            given.begin()
+            self._check_frames(session, given.announced_s or 0.0)
+            self.sessions.films.preload(session)
+            job = SpeakJob(
+                session=session,
+                text=given.text,
+                choice=self.choose(session),
+                given=given,
+                lead_s=self._settings.lead_s if lead_s is None else lead_s,
+                origin=origin,
+            )
+            self._thread.submit(job)
+        except Exception:
+            given.cancel()
+            raise
         return job
 
     def interrupt(self, session: Session) -> InterruptResult:

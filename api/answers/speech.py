@@ -66,7 +66,7 @@ class SpeakAnswer(Answer):
     truncated: str | None = Field(description="The setting whose limit cut off the last sentences.")
     clip: ClipAnswer
     session: FilmLengthAnswer
-    voice: str
+    voice: str | None = Field(description="The chosen voice; null for a recording.")
     remarks: list[str]
     timings: TimingsAnswer
     message: str
@@ -89,8 +89,8 @@ class SpeechEvent(Answer):
 
     sentence: int
     text: str
-    duration_s: float
-    voice: str
+    duration_s: float | None = Field(description="Null for a recording that is still arriving.")
+    voice: str | None = Field(description="Null for a recording.")
 
 
 class CommittedEvent(Answer):

@@ -112,6 +112,7 @@ def main(results: Path, port: int, fault: str = "none", *named: str) -> None:
         )
         runtime.on_start_failure(exit_on_start_failure)
         runtime.start()
+        runtime.open_decoders()
         return assemble(settings, runtime, AvatarStore(results))
 
     with listen(settings.host, port) as listener:

@@ -11,13 +11,5 @@ class RecordingTooLong(MediaError):
     """The recording is longer than a session may be."""
 
 
-class RecordingTooLarge(MediaError):
-    """The recording has too many bytes."""
-
-
 class RecordingStalled(MediaError):
     """A recording that is still being made stopped arriving."""
-
-
-class RecordingBroken(MediaError):
-    """The client stopped sending a recording before its end."""

@@ -38,7 +38,7 @@ class FilmProgress:
     def note(self, event: Event) -> None:
         """Report an event of the clip."""
         if isinstance(event, SpeechReady):
-            self._spoken_s += event.duration_s
+            self._spoken_s += event.duration_s or 0.0
             self._unspoken_s = max(0.0, self._unspoken_s - len(event.text) / self._chars_per_s)
         elif isinstance(event, FragmentCommitted):
             self._fps = event.fps

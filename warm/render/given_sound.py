@@ -59,16 +59,17 @@ class GivenSound:
         *,
         decoders: Standby,
         folder: Path,
-        max_bytes: int,
+        stall_s: float,
         text: str = "",
         longest_s: float = math.inf,
     ) -> "GivenSound":
         """Return a recording whose bytes arrive while it is spoken.
 
         The iterator waits for the client, and may raise; what was said until then stays. `folder`
-        is for a recording that can be decoded only when all of it has arrived.
+        is for a recording that can be decoded only when all of it has arrived; `stall_s`: longest
+        pause of the client.
         """
-        source = StreamSource(chunks, decoders=decoders, folder=folder, max_bytes=max_bytes)
+        source = StreamSource(chunks, decoders=decoders, folder=folder, stall_s=stall_s)
         return cls(source, text=text, longest_s=longest_s)
 
     def begin(self) -> None:

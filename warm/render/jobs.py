@@ -252,6 +252,8 @@ class SpeakJob:
                 return
             self._error = error
             self._changed.notify_all()
+        if self.given is not None:
+            self.given.cancel()
 
     def events(self, on_wait: Callable[[], None] = lambda: None) -> Iterator[Event]:
         """Yield all events from the first one on as they arrive; raises the job's error.

@@ -272,7 +272,9 @@ class Timeline:
     @property
     def _longest_tail(self) -> int:
         """Upper limit of the frames of the tail."""
-        return self._tail(0, self._path.longest_return).frames + self._film.alignment_frames
+        spec = self._film.spec
+        longest = self._tail(0, self._path.longest_return).frames
+        return longest + self._film.alignment_frames + spec.fps
 
     def _capacity(self) -> Capacity:
         """The remaining capacity of the film."""

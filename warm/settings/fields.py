@@ -224,6 +224,9 @@ class Settings(StabilizedAvatarSettings):
     max_recording_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 1000.0
     """Maximum size of a recording that is spoken in place of a text, MB. Its length is limited by
     max_session_s."""
+    recording_stall_s: Annotated[float, Field(ge=1, le=60)] = 10.0
+    """A recording that is sent while it is made ends after this pause, seconds, or when it arrives
+    far more slowly than it was spoken."""
     max_queue: Annotated[int, Field(ge=1, le=1000)] = 64
     """Maximum number of waiting requests; one more gets 503. Each client and each session has a
     share of it: docs/sessions.md."""

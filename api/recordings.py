@@ -1,0 +1,127 @@
+"""Recordings that clients send to be spoken, read while they are still arriving."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated
+
+from flask import request
+from pydantic import Field
+from werkzeug.http import parse_options_header
+
+from api.body_pieces import body_pieces
+from api.context import context
+from api.forms import MULTIPART, FilePart, Form, Received, read_text, validated
+from api.multipart import MultipartReader, Part
+from api.problem import BadBody
+from api.server.live_body import LiveBody
+from warm.sessions.limits import MB
+from warm.sessions.paths import DEFAULT_SESSION
+from warm.uploads.upload import Upload
+
+AUDIO = "audio"
+"""Name of the part of a form that is the recording."""
+FAMILIES = ("audio/", "video/")
+"""Content types of a body that is a recording; its content decides about the format."""
+
+
+class RecordingForm(Form):
+    """The fields beside a recording: parts of a form, or the query if the body is the recording."""
+
+    audio: Annotated[Upload | None, FilePart("sound")] = None
+    text: str = ""
+    """The words that it says, for captions and transcript."""
+    session_id: str = DEFAULT_SESSION
+    lead_s: Annotated[float | None, Field(ge=0.2, le=60)] = None
+
+
+@dataclass(slots=True)
+class SentRecording:
+    """A recording and its fields."""
+
+    fields: RecordingForm
+    chunks: Iterator[bytes]
+    """Its bytes as they arrive; raises BadBody. Any thread may iterate it."""
+
+
+def is_recording() -> bool:
+    """Return True if the body of the current request is a recording, or a form with one."""
+    media_type, _ = parse_options_header(request.content_type)
+    return media_type == MULTIPART or media_type.startswith(FAMILIES)
+
+
+def read_recording() -> SentRecording:
+    """Read the fields of the current request up to its recording; raises BadBody.
+
+    The fields of a form precede the recording. If none does and the length of the body is known,
+    all of it is read first, so that the fields may also follow.
+    """
+    media_type, parameters = parse_options_header(request.content_type)
+    limit = int(context().settings.max_recording_mb * MB)
+    allow_pauses(context().settings.recording_stall_s)
+    if media_type == MULTIPART:
+        pieces = body_pieces(limit + context().settings.max_body_bytes, "max_recording_mb")
+        return FormReader(pieces, parameters.get("boundary", "")).read()
+    received = Received()
+    for key, value in request.args.items(multi=True):
+        received.add(key, value)
+    fields = validated(RecordingForm, received)
+    return SentRecording(fields, body_pieces(limit, "max_recording_mb"))
+
+
+def allow_pauses(pause_s: float) -> None:
+    """Let the client send as slowly as people speak."""
+    body = request.environ["wsgi.input"]
+    if isinstance(body, LiveBody):
+        body.limit_pauses(pause_s)
+
+
+class FormReader:
+    """Reads a form with a recording. One thread at a time."""
+
+    def __init__(self, pieces: Iterator[bytes], boundary: str) -> None:
+        self._received = Received()
+        self._left = context().settings.max_body_bytes
+        self._parts = MultipartReader(pieces, boundary).parts()
+        self._is_length_known = request.content_length is not None
+
+    def read(self) -> SentRecording:
+        """Read up to the recording, or all of the form if no field precedes it."""
+        part = self._next_recording()
+        if part is None:
+            raise BadBody(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "audio: is missing; send the recording as a part of this name, or a text as JSON",
+                {AUDIO: "audio: is missing"},
+            )
+        if self._received.values or self._received.faults or not self._is_length_known:
+            return SentRecording(validated(RecordingForm, self._received), self._live(part))
+        chunks = list(part.chunks)
+        self._read_rest()
+        return SentRecording(validated(RecordingForm, self._received), iter(chunks))
+
+    def _next_recording(self) -> Part | None:
+        """Read the fields before the recording; None if there is none."""
+        for part in self._parts:
+            if part.name == AUDIO:
+                return part
+            self._left -= len(read_text(part, self._left, self._received))
+        return None
+
+    def _read_rest(self) -> None:
+        """Read the fields after the recording."""
+        while self._next_recording() is not None:
+            self._received.faults[AUDIO] = "audio: was sent twice; send it once"
+
+    def _live(self, part: Part) -> Iterator[bytes]:
+        """Yield the recording as it arrives; raises BadBody for a field after it."""
+        yield from part.chunks
+        known = set(self._received.values)
+        self._read_rest()
+        late = {name: LATE.format(name) for name in self._received.values.keys() - known}
+        faults = {**self._received.faults, **late}
+        if faults:
+            raise BadBody(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults.values()), faults)
+
+
+LATE = "{}: follows the recording, which was spoken without it; send it before the recording"
