@@ -82,6 +82,10 @@ from warm.prepare.run import prepare
 from warm.preparer.preparer import Preparer
 from warm.production.film_handler import FilmHandler
 from warm.production.used_uploads import used_uploads
+from warm.preparer.handler import PrepareHandler
+from warm.preparer.preparations import Preparations
+from warm.preparer.preparer import Preparer
+from warm.preparer.usage import AvatarUsage
 from warm.runtime import Runtime
 from warm.sessions.avatar_cache import require_fps
 from warm.sessions.limits import require_free_space
@@ -159,7 +163,7 @@ def make_app(
         on_warm=on_warm,
     )
     runtime.on_start_failure(on_start_failure)
-    app = assemble(settings, runtime, store)
+    app = assemble(settings, runtime, store, engine=engine)
     runtime.start()
     runtime.open_decoders()
     start_jobs(context(app).jobs, on_start_failure)
@@ -189,8 +193,14 @@ def open_voices(
         raise
 
 
-def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
-    """Return the application around a runtime."""
+def assemble(
+    settings: Settings,
+    runtime: Runtime,
+    store: AvatarStore,
+    *,
+    engine: EngineFactory = make_engine,
+) -> Flask:
+    """Return the application around a runtime; `engine` prepares new avatars."""
     app = Flask(__name__, static_folder=None)
     app.url_map.redirect_defaults = False  # /sessions/default/… is answered, not redirected
     app.url_map.merge_slashes = False  # //session is an unknown path, not redirected
@@ -199,6 +209,8 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     store_of_uploads = open_uploads(settings)
     jobs = Jobs(settings.results_dir, limits_of(settings), describe=job_error)
+    preparer = Preparer(settings, store, engine=engine)
+    jobs.register(PrepareHandler(preparer, store_of_uploads))
     attach_context(
         app,
         AppContext(
@@ -207,8 +219,13 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
             runtime=runtime,
             avatars=store,
             jobs=jobs,
-            films=make_films(settings, runtime, store, store_of_uploads, jobs),
+            films=make_films(runtime, preparer, store, store_of_uploads, jobs),
             webhooks=Webhooks(jobs, webhook_poster(settings), webhook_options(settings)),
+            preparer=preparer,
+            preparations=Preparations(jobs),
+            usage=AvatarUsage(
+                settings.avatar_id, runtime.sessions.registry, jobs, store_of_uploads
+            ),
             viewers=Slots(settings.max_watchers),
             downloads=Slots(settings.max_downloads),
             audience=Audience(),
@@ -236,10 +253,9 @@ def assemble(settings: Settings, runtime: Runtime, store: AvatarStore) -> Flask:
 
 
 def make_films(
-    settings: Settings, runtime: Runtime, store: AvatarStore, uploads: UploadStore, jobs: Jobs
+    runtime: Runtime, preparer: Preparer, store: AvatarStore, uploads: UploadStore, jobs: Jobs
 ) -> FilmHandler:
     """Return the handler of the jobs that make films, which is registered."""
-    preparer = Preparer(settings, store)
     films = FilmHandler(runtime=runtime, uploads=uploads, preparer=preparer, avatars=store)
     jobs.register(films)
     uploads.keep_while_used(partial(used_uploads, jobs))

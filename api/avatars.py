@@ -1,14 +1,26 @@
-"""Avatars: the list, and the files of each."""
+"""Avatars: preparation, the list, and the files of each."""
 
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, send_from_directory
 
-from api.answers.avatars import AvatarsAnswer, PathAnswer
+from api.answers.avatars import AvatarDetails, AvatarsAnswer, PathAnswer
+from api.answers.preparations import PreparationAnswer
+from api.answers.sessions import DeletedAnswer
 from api.context import context
+from api.forms import read_form
 from api.operation import HeaderName, operation
-from api.serializers import avatar_json, avatar_path_json
+from api.preparations import (
+    PrepareForm,
+    find_preparation,
+    preparation_json,
+    submit_preparation,
+)
+from api.problem import NoPreparation
+from api.serializers import avatar_details_json, avatar_json, avatar_path_json
 from warm.avatars.store import IDLE_FILM, PREVIEW
+from warm.preparer.errors import AvatarInUse
+from warm.preparer.handler import read_face_picture
 
 CONDITIONS: tuple[HeaderName, ...] = ("Range", "If-Range", "If-Match", "If-None-Match")
 """Headers of a request for a file."""
@@ -22,6 +34,65 @@ def list_all() -> dict[str, Any]:
     """All prepared avatars; the one in the settings is `active`."""
     active_id = context().settings.avatar_id
     return {"avatars": [avatar_json(each, active_id) for each in context().avatars.list()]}
+
+
+@avatars.post("/avatars/prepare")
+@operation(
+    form=PrepareForm,
+    answers={200: PreparationAnswer},
+    headers=("Idempotency-Key",),
+    problems=(409, 503, 507),
+    tag="avatars",
+    scope="prepare",
+)
+def prepare() -> dict[str, Any]:
+    """Prepare an avatar from a photo or video, as a job.
+
+    An avatar that is up to date is not prepared again unless `force_recreate` is set. One that
+    exists is replaced when the preparation has succeeded.
+    """
+    form = read_form(PrepareForm)
+    return preparation_json(submit_preparation(form))
+
+
+@avatars.get("/avatars/<avatar_id>/preparation")
+@operation(answers={200: PreparationAnswer}, problems=(503,), tag="avatars", scope="watch")
+def show_preparation(avatar_id: str) -> dict[str, Any]:
+    """The last preparation of an avatar that a client has asked for."""
+    return preparation_json(find_preparation(avatar_id))
+
+
+@avatars.get("/avatars/<avatar_id>/preparation/preview.jpg")
+@operation(answers={200: "image/jpeg"}, problems=(503,), tag="avatars", scope="watch")
+def preparation_preview(avatar_id: str) -> Response:
+    """The current frame of a preparation, with box and landmarks."""
+    picture = read_face_picture(context().jobs.folder(find_preparation(avatar_id)))
+    if picture is None:
+        raise NoPreparation(avatar_id, "has found no face yet")
+    return Response(picture, mimetype="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
+@avatars.get("/avatars/<avatar_id>")
+@operation(answers={200: AvatarDetails}, problems=(503,), tag="avatars", scope="watch")
+def show(avatar_id: str) -> dict[str, Any]:
+    """An avatar: how good it is, and what uses it."""
+    app_context = context()
+    summary = app_context.avatars.summary(avatar_id)
+    used_by = app_context.usage.users(avatar_id)
+    return avatar_details_json(summary, app_context.settings.avatar_id, used_by)
+
+
+@avatars.delete("/avatars/<avatar_id>")
+@operation(answers={200: DeletedAnswer}, problems=(409, 503), tag="avatars", scope="prepare")
+def delete(avatar_id: str) -> dict[str, str]:
+    """Delete an avatar that nothing uses."""
+    app_context = context()
+    app_context.avatars.summary(avatar_id)
+    if users := app_context.usage.users(avatar_id):
+        raise AvatarInUse(avatar_id, users)
+    app_context.avatars.delete(avatar_id)
+    app_context.runtime.avatar_cache.forget(avatar_id)
+    return {"status": "success", "message": f"avatar {avatar_id!r} was deleted"}
 
 
 @avatars.get("/avatars/<avatar_id>/preview.png")

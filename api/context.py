@@ -19,6 +19,9 @@ from warm.avatars.store import AvatarStore
 from warm.fetch.fetcher import Fetcher
 from warm.jobs.jobs import Jobs
 from warm.production.film_handler import FilmHandler
+from warm.preparer.preparations import Preparations
+from warm.preparer.preparer import Preparer
+from warm.preparer.usage import AvatarUsage
 from warm.runtime import Runtime
 from warm.sessions.session import Session
 from warm.settings import Settings
@@ -43,6 +46,9 @@ class AppContext:
     jobs: Jobs
     films: FilmHandler
     webhooks: Webhooks
+    preparer: Preparer
+    preparations: Preparations
+    usage: AvatarUsage
     viewers: Slots
     """One slot for each response that waits for a film to grow."""
     downloads: Slots

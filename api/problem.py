@@ -37,9 +37,12 @@ from session.errors import (
     is_out_of_space,
 )
 from tts.voice import BadSpeechRequest, VoiceUnavailable
+from warm.avatars.recipe import PreparationError
 from warm.avatars.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
 from warm.engines.base import EngineLost, EngineOutOfMemory
+from warm.engines.weights.errors import WeightsError
 from warm.fetch.errors import FetchBusy, FetchError
+from warm.installation import PackageMissing
 from warm.jobs.errors import (
     BadIdempotencyKey,
     BadJobToken,
@@ -55,6 +58,22 @@ from warm.jobs.errors import (
 from warm.media.recording_errors import RecordingStalled
 from warm.media.sniff import MediaError, UnknownMediaError
 from warm.production.errors import FilmIncomplete, UnsupportedOption
+from warm.media.sniff import MediaError
+from warm.prepare.errors import (
+    CutOffFaceError,
+    DiskFullError,
+    FaceMissingError,
+    NoFaceError,
+    NotWritableError,
+    OpenMouthError,
+    SmallFaceError,
+)
+from warm.preparer.errors import (
+    AvatarBeingPrepared,
+    AvatarInUse,
+    PreparationCancelled,
+    PreparationTimedOut,
+)
 from warm.render.health import NotReady
 from warm.render.jobs import Interrupted
 from warm.render.shares import QueueFull
@@ -130,6 +149,16 @@ class TooManyUploads(RuntimeError):
     def __init__(self, limit: int, scope: str) -> None:
         super().__init__(
             f"{limit} uploads are being received, which is the limit {scope}; try again soon"
+        )
+
+
+class NoPreparation(LookupError):
+    """An avatar was not prepared over HTTP, or its preparation has found no face yet."""
+
+    def __init__(self, avatar_id: str, reason: str) -> None:
+        super().__init__(
+            f"avatar_id = {avatar_id!r}: a preparation of it {reason}; ask for one with POST"
+            " /avatars/prepare"
         )
 
 
@@ -219,6 +248,8 @@ def limit_json(limit: Limit) -> dict[str, Any]:
     return {name: getattr(limit, name) for name in members}
 
 
+FACE_ERRORS = (NoFaceError, SmallFaceError, CutOffFaceError, OpenMouthError, FaceMissingError)
+
 CAUSES: dict[type[Exception], tuple[int, str]] = {
     BadHost: (400, "BadRequestError"),
     BadForwarding: (400, "BadRequestError"),
@@ -234,6 +265,18 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     AvatarDamaged: (409, "AvatarError"),
     AvatarOutdated: (409, "AvatarError"),
     AvatarFpsMismatch: (409, "AvatarError"),
+    NoPreparation: (404, "NotFoundError"),
+    AvatarBeingPrepared: (409, "NotReadyError"),
+    AvatarInUse: (409, "AvatarError"),
+    MediaError: (422, "MediaError"),
+    PreparationError: (422, "PreparationError"),
+    **dict.fromkeys(FACE_ERRORS, (422, "InvalidFaceError")),
+    PreparationTimedOut: (422, "TimeoutError"),
+    PreparationCancelled: (409, "InterruptedError"),
+    DiskFullError: (507, "StorageError"),
+    NotWritableError: (503, "StorageError"),
+    WeightsError: (503, "NotReadyError"),
+    PackageMissing: (503, "NotReadyError"),
     UnusableSession: (409, "SessionError"),
     TooManySessions: (409, "SessionError"),
     SessionExists: (409, "SessionError"),

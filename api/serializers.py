@@ -8,6 +8,7 @@ from flask import current_app, request
 from session.film import ClipRecord
 from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE, Avatar
+from warm.avatars.face_report import face_report_json
 from warm.avatars.mouth_report import mouth_json
 from warm.avatars.store import IDLE_FILM, PREVIEW
 from warm.avatars.summary import AvatarSummary
@@ -155,6 +156,22 @@ def avatar_json(summary: AvatarSummary, active_id: str) -> dict[str, Any]:
         "mouth": mouth_json(summary.mouth) if summary.mouth else None,
         "preview_url": url(f"/avatars/{summary.id}/{PREVIEW}"),
         "idle_url": url(f"/avatars/{summary.id}/{IDLE_FILM}"),
+    }
+
+
+def avatar_details_json(
+    summary: AvatarSummary, active_id: str, used_by: list[str]
+) -> dict[str, Any]:
+    """JSON of an avatar with the report of its face, and of its users."""
+    face, verdict = summary.face, summary.verdict
+    return {
+        **avatar_json(summary, active_id),
+        "face": {**face_report_json(face), "certainty": face.certainty} if face else None,
+        "warnings": [
+            *([summary.problem] if summary.problem else []),
+            *([remark.message for remark in verdict.remarks] if verdict else []),
+        ],
+        "used_by": used_by,
     }
 
 

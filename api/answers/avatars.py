@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from api.answers import Answer
+from warm.avatars.face_report import Certainty
 from warm.avatars.mouth_report import MouthReport
 from warm.avatars.summary import State
 from warm.avatars.verdict import Effect, Kind, Summary
@@ -48,6 +49,28 @@ class AvatarAnswer(Answer):
     mouth: MouthReport | None
     preview_url: str
     idle_url: str
+
+
+class FaceAnswer(Answer):
+    """How sure the face in the photo or video was."""
+
+    certainty: Certainty
+    evidence: float
+    """15 to 35 for a face from the front; less than 12 for something that only resembles one."""
+    faces: int
+    frames_with_face: float
+    """Share of a video's frames in which the face was found."""
+
+
+class AvatarDetails(AvatarAnswer):
+    """A prepared face, how it was found, and what uses it."""
+
+    face: FaceAnswer | None
+    """Null if an older version of the program made it."""
+    warnings: list[str]
+    """What is not perfect, and what can be done about it."""
+    used_by: list[str]
+    """What keeps it from being deleted."""
 
 
 class AvatarsAnswer(Answer):

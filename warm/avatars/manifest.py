@@ -65,6 +65,8 @@ class Manifest(BaseModel):
     verdict: dict[str, Any] | None = None
     mouth: dict[str, Any] | None = None
     """See `mouth_report.MouthReport`; None if the engine reports nothing about its mouth."""
+    face: dict[str, Any] | None = None
+    """See `face_report.FaceReport`; None if an older version of the program made the avatar."""
     files: dict[FileName, StoredFile]
     checksum: str | None = None
     """None if an older version of the program made the avatar."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from warm.avatars.face_report import FaceReport, face_report_of
 from warm.avatars.mouth_report import MouthReport, mouth_of
 from warm.avatars.verdict import Verdict, verdict_of
 
@@ -37,6 +38,8 @@ class AvatarSummary:
     """Findings about the source; None if an older version of the program made the avatar."""
     mouth: MouthReport | None = None
     """None if the engine reports nothing about its mouth."""
+    face: FaceReport | None = None
+    """None if an older version of the program made the avatar."""
 
     @property
     def period(self) -> int:
@@ -69,4 +72,5 @@ def summary_of(manifest: Mapping[str, Any]) -> AvatarSummary:
         notes=tuple(manifest["notes"]),
         verdict=verdict_of(manifest),
         mouth=mouth_of(manifest),
+        face=face_report_of(manifest),
     )

@@ -16,6 +16,7 @@ from warm.avatars.avatar import (
     AvatarBuild,
     Loop,
 )
+from warm.avatars.face_report import FaceReport
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.shown_mouth import ShownMouth
 from warm.avatars.verdict import Verdict
@@ -63,6 +64,7 @@ class Prepared:
     build: AvatarBuild
     notes: list[str]
     verdict: Verdict
+    face: FaceReport | None = None
 
 
 def build_avatar(job: PreparationJob, engine: Engine) -> Prepared:
@@ -80,7 +82,7 @@ def build_avatar(job: PreparationJob, engine: Engine) -> Prepared:
         )
         build, source = build_from_video(footage, job), footage
     complete_build(build, engine, job)
-    return Prepared(build, source.notes, Verdict(tuple(source.remarks)))
+    return Prepared(build, source.notes, Verdict(tuple(source.remarks)), source.face)
 
 
 def build_from_photo(portrait: Portrait, job: PreparationJob) -> AvatarBuild:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from warm.avatars.avatar import Avatar
+from warm.avatars.face_report import face_report_json
 from warm.avatars.mouth_report import mouth_json
 from warm.avatars.recipe import PreparationSettings, preparation_digest
 from warm.avatars.store import AvatarError, AvatarStore
@@ -60,6 +61,8 @@ def prepare(  # noqa: PLR0913  source, destination, settings and collaborators
         }
         if prepared.build.mouth is not None:
             facts["mouth"] = mouth_json(prepared.build.mouth)
+        if prepared.face is not None:
+            facts["face"] = face_report_json(prepared.face)
         store.write_manifest(
             prepared.build,
             avatar_id=avatar_id,

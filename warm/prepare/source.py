@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from stabilizers.settings import Crop
 from stabilizers.track import track_face
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
+from warm.avatars.face_report import FaceReport
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.verdict import Remark
 from warm.face.finder import FaceFinder
@@ -78,6 +79,7 @@ class Portrait:
     eyes: NDArray[np.float32] | None = None
     """(468, 3) landmarks by which lids are drawn; None: by `landmarks`. The plain mesh sees closed
     eyes as slightly open."""
+    face: FaceReport | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +98,7 @@ class Footage:
     """Facts about the file for the user."""
     remarks: list[Remark] = field(default_factory=list)
     """Findings about the face."""
+    face: FaceReport | None = None
 
 
 def read_portrait(source: Path, finder: FaceFinder, settings: PreparationSettings) -> Portrait:
@@ -107,7 +110,8 @@ def read_portrait(source: Path, finder: FaceFinder, settings: PreparationSetting
     size = photo.picture.shape[1], photo.picture.shape[0]
     face, faces = find_main_face(photo.picture, finder, source)
     picture = turned(photo.picture, face.quarters)
-    points = finder.mesh.track(picture, turned_points(face.points, face.quarters, size)).points
+    mesh = finder.mesh.track(picture, turned_points(face.points, face.quarters, size))
+    points = mesh.points
     check_face_size(points, size)
     check_mouth_in_picture(points, turned_size(size, face.quarters))
     notes = [*photo.notes, *scaling_note(photo.stored_size, size)]
@@ -120,7 +124,8 @@ def read_portrait(source: Path, finder: FaceFinder, settings: PreparationSetting
         remarks += open_mouth_remarks(points, settings.teeth)
     remarks += face_remarks(picture, points)
     eyes = finder.attention_mesh.track(picture, points).points
-    return Portrait(picture, points, notes, remarks, eyes)
+    report = FaceReport(evidence=round(mesh.logit, 2), faces=faces)
+    return Portrait(picture, points, notes, remarks, eyes, report)
 
 
 def with_refined_lips(
@@ -199,7 +204,14 @@ def read_footage(
         *face_remarks(frames[middle], landmarks[middle]),
     ]
     transforms = stabilize(frames[part], landmarks[part], settings, progress)
-    return Footage(frames[part], landmarks[part], transforms, unusable[part], notes, remarks)
+    report = FaceReport(
+        evidence=round(float(np.median(tracker.evidence[used])), 2),
+        faces=tracker.faces,
+        frames_with_face=round(float(has_face.mean()), 4),
+    )
+    return Footage(
+        frames[part], landmarks[part], transforms, unusable[part], notes, remarks, report
+    )
 
 
 def is_always_covered(

@@ -1,6 +1,7 @@
 """Preparer of a server's avatars: one preparation at a time, and each picture only once."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -15,9 +16,10 @@ from warm.avatars.summary import AvatarSummary
 from warm.engine_factory import engine_recipe, make_engine
 from warm.preparer.engine_name import EngineFactory, name_of
 from warm.preparer.errors import AvatarBeingPrepared, PreparationCancelled
-from warm.preparer.free_space import MB, check_free_space
+from warm.preparer.face_id import face_id
 from warm.preparer.options import PrepareOptions
 from warm.preparer.process import (
+    MB,
     OnFace,
     OnProgress,
     PreparationLimits,
@@ -25,10 +27,9 @@ from warm.preparer.process import (
     run_preparation,
 )
 from warm.preparer.seen_face import SeenFace
+from warm.sessions.limits import require_free_space
 from warm.settings import Settings
 
-FACE_PREFIX, FACE_DIGITS = "face-", 16
-"""Ids of avatars that were made from uploads: this prefix, and digits of the content's SHA-256."""
 WAITING = "waiting for another preparation"
 POLL_S = 0.05
 EMBEDDED_MB, NEURAL_MB = 2000, 16_000
@@ -74,7 +75,6 @@ class Preparer:
         self._lock = threading.Lock()
         self._in_progress: set[str] = set()
         """Ids of the avatars that are being prepared, or wait for that."""
-        self._is_closed = threading.Event()
 
     def prepare(
         self,
@@ -97,8 +97,8 @@ class Preparer:
         self.settings_of(options)
 
         def should_stop() -> bool:
-            check_free_space(self._store.results, self._settings.min_free_mb)
-            return self._is_closed.is_set() or is_cancelled()
+            require_free_space(self._store.results, min_free_mb=self._settings.min_free_mb)
+            return is_cancelled()
 
         with self._reserved(avatar_id):
             progress(0.0, WAITING)
@@ -153,10 +153,6 @@ class Preparer:
         chosen = options.applied_to(self._settings.preparation_settings)
         return replace(chosen, recipe=engine_recipe(self._settings))
 
-    def close(self) -> None:
-        """End the preparations; those that wait or run raise PreparationCancelled."""
-        self._is_closed.set()
-
     def _request(self, source: Path, avatar_id: str, options: PrepareOptions) -> Request:
         return {
             "source": str(source),
@@ -194,13 +190,9 @@ class Preparer:
         Every preparation has a time limit, so this ends too.
         """
         while not condition():
-            if self._is_closed.wait(POLL_S) or is_cancelled():
+            if is_cancelled():
                 raise PreparationCancelled("the preparation was cancelled")
-
-
-def face_id(sha256: str) -> str:
-    """Return the id of the avatar that is made from content with this digest."""
-    return f"{FACE_PREFIX}{sha256[:FACE_DIGITS]}"
+            time.sleep(POLL_S)
 
 
 def memory_mb(settings: Settings) -> int:

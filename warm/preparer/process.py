@@ -13,6 +13,7 @@ from typing import Any
 
 from isolation.process import (
     ROOT,
+    RequestCancelled,
     WorkerDied,
     WorkerFailed,
     WorkerKilled,
@@ -79,8 +80,13 @@ def run_preparation(
     watch = Watch(worker.pid, limits, is_cancelled)
     try:
         worker.send({**request, "memory_bytes": limits.memory_bytes, "niceness": NICENESS})
-        while not handle_message(*worker.next_message(math.inf, watch), on_progress, on_face):
-            watch()
+        while not handle_message(
+            *worker.next_message(math.inf, watch.should_end), on_progress, on_face
+        ):
+            watch.check()
+    except RequestCancelled:
+        assert watch.fault is not None
+        raise watch.fault from None
     except WorkerKilled as error:
         raise PreparationCrashed(
             f"The process of the preparation {error}; the machine may have run out of memory. Try "
@@ -94,7 +100,9 @@ def run_preparation(
     except MemoryError:
         raise too_large(limits) from None
     finally:
-        kill_family(worker)
+        if worker.is_alive:
+            kill_children(worker.pid)
+        worker.kill()
 
 
 def start_process() -> WorkerProcess:
@@ -148,9 +156,23 @@ class Watch:
         self._pid, self._limits, self._is_cancelled = pid, limits, is_cancelled
         self._end_s = time.monotonic() + limits.time_s
         self._check_memory_s = 0.0
+        self.fault: Exception | None = None
+        """Why the preparation must end."""
 
-    def __call__(self) -> bool:
-        """Return False; raises PreparationCancelled, PreparationTimedOut, PreparationTooLarge."""
+    def should_end(self) -> bool:
+        """Return True, with the reason in `fault`, if the preparation must end.
+
+        The caller then kills its process; those that it has started have been killed already.
+        """
+        try:
+            self.check()
+        except Exception as fault:  # noqa: BLE001 - raised again, by the reader of the messages
+            self.fault = fault
+            kill_children(self._pid)
+        return self.fault is not None
+
+    def check(self) -> None:
+        """Raise PreparationCancelled, PreparationTimedOut or PreparationTooLarge."""
         if self._is_cancelled():
             raise PreparationCancelled("the preparation was cancelled")
         now_s = time.monotonic()
@@ -163,7 +185,6 @@ class Watch:
             self._check_memory_s = now_s + MEMORY_EVERY_S
             if anonymous_bytes(self._pid) > self._limits.memory_bytes:
                 raise too_large(self._limits)
-        return False
 
 
 def too_large(limits: PreparationLimits) -> PreparationTooLarge:
@@ -174,10 +195,8 @@ def too_large(limits: PreparationLimits) -> PreparationTooLarge:
     )
 
 
-def kill_family(worker: WorkerProcess) -> None:
-    """Kill a process and those that it has started, which decoders may keep from ending."""
-    children = family_of(worker.pid)[1:] if worker.is_alive else []
-    for pid in children:  # their ids are not used again while their parent lives
+def kill_children(pid: int) -> None:
+    """Kill what a process has started. Their ids are not used again while the process lives."""
+    for child in family_of(pid)[1:]:
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    worker.kill()
+            os.kill(child, signal.SIGKILL)

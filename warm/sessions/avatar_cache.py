@@ -67,9 +67,9 @@ class AvatarCacheCounts:
 class AvatarCache:
     """Avatars by id, within a budget of bytes.
 
-    `facts`, `reload_facts`, `fetch` and `counts` are for any thread; the methods that call the
-    engine (`load`, `acquire`, `release`, `evict_expired`) are for the render thread. The pinned
-    avatar and avatars in use are never evicted: only they can exceed the budget.
+    `facts`, `reload_facts`, `forget`, `fetch` and `counts` are for any thread; the methods that
+    call the engine (`load`, `acquire`, `release`, `evict_expired`) are for the render thread. The
+    pinned avatar and avatars in use are never evicted: only they can exceed the budget.
     """
 
     def __init__(
@@ -121,6 +121,12 @@ class AvatarCache:
             if entry is not None and entry.avatar.digest != facts.digest:
                 self._replaced.append(self._entries.pop(avatar_id))
         return facts
+
+    def forget(self, avatar_id: str) -> None:
+        """Drop a deleted avatar from memory when no clip uses it any more. Any thread."""
+        with self._lock:
+            if avatar_id != self.pinned_id and avatar_id in self._entries:
+                self._replaced.append(self._entries.pop(avatar_id))
 
     def fetch(self, avatar_id: str) -> Avatar:
         """Return the avatar, opened if it is not in memory; raises AvatarError.
