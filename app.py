@@ -79,13 +79,12 @@ from warm.keys.key_ring import KeyRing
 from warm.keys.key_source import open_keys
 from warm.media.sniff import MediaError
 from warm.prepare.run import prepare
-from warm.preparer.preparer import Preparer
-from warm.production.film_handler import FilmHandler
-from warm.production.used_uploads import used_uploads
 from warm.preparer.handler import PrepareHandler
 from warm.preparer.preparations import Preparations
 from warm.preparer.preparer import Preparer
 from warm.preparer.usage import AvatarUsage
+from warm.production.film_handler import FilmHandler
+from warm.production.used_uploads import used_uploads
 from warm.runtime import Runtime
 from warm.sessions.avatar_cache import require_fps
 from warm.sessions.limits import require_free_space

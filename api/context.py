@@ -18,10 +18,10 @@ from session.webvtt import Transcript
 from warm.avatars.store import AvatarStore
 from warm.fetch.fetcher import Fetcher
 from warm.jobs.jobs import Jobs
-from warm.production.film_handler import FilmHandler
 from warm.preparer.preparations import Preparations
 from warm.preparer.preparer import Preparer
 from warm.preparer.usage import AvatarUsage
+from warm.production.film_handler import FilmHandler
 from warm.runtime import Runtime
 from warm.sessions.session import Session
 from warm.settings import Settings

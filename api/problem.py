@@ -57,8 +57,6 @@ from warm.jobs.errors import (
 )
 from warm.media.recording_errors import RecordingStalled
 from warm.media.sniff import MediaError, UnknownMediaError
-from warm.production.errors import FilmIncomplete, UnsupportedOption
-from warm.media.sniff import MediaError
 from warm.prepare.errors import (
     CutOffFaceError,
     DiskFullError,
@@ -73,7 +71,9 @@ from warm.preparer.errors import (
     AvatarInUse,
     PreparationCancelled,
     PreparationTimedOut,
+    UnreadableSource,
 )
+from warm.production.errors import FilmIncomplete, UnsupportedOption
 from warm.render.health import NotReady
 from warm.render.jobs import Interrupted
 from warm.render.shares import QueueFull
@@ -268,7 +268,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     NoPreparation: (404, "NotFoundError"),
     AvatarBeingPrepared: (409, "NotReadyError"),
     AvatarInUse: (409, "AvatarError"),
-    MediaError: (422, "MediaError"),
+    UnreadableSource: (422, "MediaError"),
     PreparationError: (422, "PreparationError"),
     **dict.fromkeys(FACE_ERRORS, (422, "InvalidFaceError")),
     PreparationTimedOut: (422, "TimeoutError"),

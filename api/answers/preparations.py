@@ -5,15 +5,9 @@ from typing import Annotated
 from pydantic import Field
 
 from api.answers import Answer
+from api.answers.jobs import JobErrorAnswer
 from api.example import example
 from warm.jobs.job import JobState
-
-
-class JobErrorAnswer(Answer):
-    """Why a job has failed."""
-
-    kind: str
-    description: str
 
 
 class SeenFaceAnswer(Answer):

@@ -4,6 +4,10 @@ from warm.avatars.recipe import PreparationError
 from warm.avatars.store import AvatarError
 
 
+class UnreadableSource(PreparationError):
+    """The photo or video cannot be decoded."""
+
+
 class PreparationTooLarge(PreparationError):
     """The preparation needs more memory than it may take."""
 

@@ -31,6 +31,7 @@ from warm.preparer.errors import (
     PreparationCrashed,
     PreparationTimedOut,
     PreparationTooLarge,
+    UnreadableSource,
 )
 from warm.preparer.seen_face import SeenFace, seen_face_of
 
@@ -46,7 +47,8 @@ NICENESS = 19
 """Of the process: it computes when no other process needs the processors."""
 MB = 1_000_000
 EXPECTED_ERRORS = (MediaError, PreparationError, AvatarError, WeightsError, PackageMissing)
-"""Errors of a preparation that are raised here as what they are."""
+"""Errors of a preparation that are raised here as what they are, a MediaError as the
+UnreadableSource that it makes of the file."""
 
 Request = Mapping[str, Any]
 OnProgress = Callable[[float, str], None]
@@ -143,7 +145,8 @@ def error_of(header: Mapping[str, Any]) -> Exception:
     for module, name in header["classes"]:
         found = getattr(sys.modules.get(module), name, None)
         if isinstance(found, type) and issubclass(found, EXPECTED_ERRORS):
-            return found(header["error"])
+            is_unreadable = issubclass(found, MediaError)
+            return (UnreadableSource if is_unreadable else found)(header["error"])
     return RuntimeError(f"an unexpected error of a preparation: {header['traceback']}")
 
 

@@ -104,8 +104,8 @@ class Reporter:
         self._write({"progress": [0.0, FIRST_STAGE]})
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        """Report the progress of a stage; its first report is always sent."""
-        if stage != self._stage or self._is_due("progress", PROGRESS_EVERY_S):
+        """Report the progress of a stage; its first and its last report are always sent."""
+        if stage != self._stage or done == total or self._is_due("progress", PROGRESS_EVERY_S):
             self._stage = stage
             fraction = overall_fraction(self._kind, stage, done, total)
             self._write({"progress": [round(fraction, 4), STAGE_WORDS[stage]]})

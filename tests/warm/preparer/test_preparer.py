@@ -24,7 +24,6 @@ from tests.warm.avatars.test_store import save
 from tests.warm.preparer.engines import array_engine
 from tests.warm.sample_videos import film, swaying
 from warm.avatars.store import AvatarStore
-from warm.media.sniff import MediaError
 from warm.prepare.errors import NoFaceError
 from warm.preparer.errors import (
     AvatarBeingPrepared,
@@ -32,6 +31,7 @@ from warm.preparer.errors import (
     PreparationCrashed,
     PreparationTimedOut,
     PreparationTooLarge,
+    UnreadableSource,
 )
 from warm.preparer.face_id import face_id
 from warm.preparer.options import PrepareOptions
@@ -171,11 +171,11 @@ def digest_of(path: Path) -> str:
 @pytest.mark.parametrize(
     ("content", "expected", "words"),
     [
-        (png_header(100_000, 100_000), MediaError, "anna.mp4"),
-        (png_header(640, 480), MediaError, "anna.mp4"),
+        (png_header(100_000, 100_000), UnreadableSource, "anna.mp4"),
+        (png_header(640, 480), UnreadableSource, "anna.mp4"),
         (grey_png(), NoFaceError, "No face"),
-        (b"\x00\x00\x00\x20ftypisom" + bytes(3000), MediaError, "anna.mp4"),
-        (b"PK\x03\x04" + bytes(100), MediaError, "a ZIP archive"),
+        (b"\x00\x00\x00\x20ftypisom" + bytes(3000), UnreadableSource, "anna.mp4"),
+        (b"PK\x03\x04" + bytes(100), UnreadableSource, "a ZIP archive"),
     ],
     ids=["bomb", "truncated", "no face", "empty video", "archive"],
 )
@@ -255,7 +255,7 @@ STARTS_A_CHILD = (
 CRASHES = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
 IS_KILLED = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 WRITES_RUBBISH = "import sys; sys.stdout.write('x' * 5000); sys.stdout.flush()"
-LIES = "import sys; sys.stdout.buffer.write(b'\\x0b\\0\\0\\0\\0\\0\\0\\0{\"face\": {}}')"
+LIES = "import sys; sys.stdout.buffer.write(b'\\x0c\\0\\0\\0\\0\\0\\0\\0{\"face\": {}}')"
 
 
 @pytest.mark.parametrize(
