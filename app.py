@@ -34,11 +34,13 @@ from api.film import film
 from api.film_cache import FilmCache
 from api.health import health
 from api.hosts import refuse_unknown_hosts
+from api.instruments import Instruments
 from api.interrupt import interrupting
 from api.job_errors import job_error
 from api.jobs import jobs
 from api.login import login
 from api.login_cookies import LoginCookies
+from api.metrics import attach_state, metrics
 from api.page import page
 from api.playlist import make_playlist, playlist
 from api.preconditions import honour_preconditions
@@ -97,7 +99,7 @@ from warm.webhooks.webhooks import Webhooks
 BLUEPRINTS = (
     *(speaking, interrupting, sessions, archives),
     *(film, playlist, events, transcript, export),
-    *(voices, avatars, uploads, jobs, health, stats, page, login, documents),
+    *(voices, avatars, uploads, jobs, health, stats, metrics, page, login, documents),
 )
 
 START_ERRORS = (
@@ -214,6 +216,7 @@ def assemble(
         app,
         AppContext(
             settings=settings,
+            instruments=Instruments(),
             access=Access(keys_of(settings), LoginCookies(settings.results_dir)),
             runtime=runtime,
             avatars=store,
@@ -243,12 +246,23 @@ def assemble(
         ),
     )
     log_requests(app)
+    measure(app)
     serve_behind_proxies(app, settings)
     protect(app, settings)
     app.register_error_handler(Exception, answer_problem)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
+
+
+def measure(app: Flask) -> None:
+    """Have the metrics of an application observe its requests, its speech and its jobs."""
+    app_context = context(app)
+    instruments = app_context.instruments
+    instruments.observe_requests(app)
+    app_context.runtime.counters.on_spoken = instruments.observe_spoken
+    app_context.jobs.on_ended(instruments.observe_job)
+    attach_state(instruments.registry, app_context)
 
 
 def make_films(

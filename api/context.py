@@ -9,6 +9,7 @@ from api.access import Access
 from api.audience import Audience
 from api.client_address import request_client
 from api.film_cache import FilmCache
+from api.instruments import Instruments
 from api.slots import Slots
 from api.voice_samples import VoiceSamples
 from session.factory import Film
@@ -40,6 +41,7 @@ class AppContext:
     """Objects of one application."""
 
     settings: Settings
+    instruments: Instruments
     access: Access
     runtime: Runtime
     avatars: AvatarStore

@@ -19,6 +19,7 @@ from werkzeug.exceptions import (
 from api.access import KeyRequired, ScopeMissing, TooManyRequests
 from api.cross_site import CrossSiteRequest
 from api.hosts import BadHost, UnknownHost
+from api.instruments import count_error
 from api.proxies import BadForwarding
 from api.voice_samples import SamplesBusy
 from session.errors import (
@@ -486,4 +487,6 @@ def headers_of(status: int, error: Exception) -> dict[str, str]:
 
 def answer_problem(error: Exception) -> Response:
     """Answer an error: the error handler of the application."""
-    return problem_of(error).response()
+    problem = problem_of(error)
+    count_error(problem.kind)
+    return problem.response()

@@ -6,6 +6,7 @@ from threading import Event, Lock
 from typing import Any, Literal
 
 from warm.engines.lifecycle import LifecycleState
+from warm.render.jobs import Timings
 from warm.render.pace import PaceReport
 from warm.render.steps import Stage, StageUse
 
@@ -107,6 +108,8 @@ class Counters:
     """Fragments that continued a clip."""
     late_fragments: int = 0
     """Of these, the ones that playback had reached before they were on disk."""
+    on_spoken: Callable[[Timings], None] = lambda _: None
+    """Called with the timings of each clip of a session when it is on disk. Any thread."""
     _lock: Lock = field(default_factory=Lock)
 
     def add(self, *, done: int = 0, failed: int = 0, interrupted: int = 0, frames: int = 0) -> None:

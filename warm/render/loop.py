@@ -299,6 +299,8 @@ class RenderLoop:
         job.timings.render_s = clip.age_s()
         job.timings.total_s = job.age_s()
         self._counters.add(done=not clip.was_cut, interrupted=clip.was_cut, frames=record.frames)
+        if not job.is_background:
+            self._counters.on_spoken(job.timings)
         job.publish(speak_result(clip, record))
         log.info("spoken", extra=log_fields(job, record))
 
