@@ -54,6 +54,7 @@ TOPICS = {
     "crowd": "bench.crowd.crowd",
     "states": "bench.states.explore",
     "together": "bench.together",
+    "busy": "bench.busy",
     "shares": "bench.shares",
     "pace": "bench.pace",
     "watchers": "bench.viewers.watchers",

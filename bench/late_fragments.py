@@ -44,7 +44,7 @@ class PlaybackModel:
     def __init__(self) -> None:
         self.arrivals: list[Arrival] = []
         self._began_s = 0.0
-        self._plays_until_s = 0.0
+        self.plays_until_s = 0.0
 
     def play_clip(self, events: Iterator[tuple[str, dict[str, Any]]]) -> None:
         """Consume the events of one `POST /speak`; raises RuntimeError for an error event."""
@@ -57,13 +57,13 @@ class PlaybackModel:
                 continue
             if clip_start_s is None:
                 self._began_s = self._began_s or now_s
-                clip_start_s = max(self._plays_until_s, now_s)
+                clip_start_s = max(self.plays_until_s, now_s)
             else:
                 self._record_arrival(now_s)
-            self._plays_until_s = max(clip_start_s, self._plays_until_s) + data["duration_s"]
+            self.plays_until_s = max(clip_start_s, self.plays_until_s) + data["duration_s"]
 
     def _record_arrival(self, now_s: float) -> None:
-        self.arrivals.append(Arrival(now_s - self._began_s, self._plays_until_s - self._began_s))
+        self.arrivals.append(Arrival(now_s - self._began_s, self.plays_until_s - self._began_s))
 
 
 def late_figure(name: str, arrivals: Sequence[Arrival]) -> Figure:
