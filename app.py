@@ -32,6 +32,7 @@ from api.documents import documents
 from api.export import export
 from api.film import film
 from api.film_cache import FilmCache
+from api.films import films
 from api.health import health
 from api.hosts import refuse_unknown_hosts
 from api.instruments import Instruments
@@ -99,7 +100,7 @@ from warm.webhooks.webhooks import Webhooks
 BLUEPRINTS = (
     *(speaking, interrupting, sessions, archives),
     *(film, playlist, events, transcript, export),
-    *(voices, avatars, uploads, jobs, health, stats, metrics, page, login, documents),
+    *(voices, avatars, uploads, jobs, films, health, stats, metrics, page, login, documents),
 )
 
 START_ERRORS = (
@@ -269,10 +270,10 @@ def make_films(
     runtime: Runtime, preparer: Preparer, store: AvatarStore, uploads: UploadStore, jobs: Jobs
 ) -> FilmHandler:
     """Return the handler of the jobs that make films, which is registered."""
-    films = FilmHandler(runtime=runtime, uploads=uploads, preparer=preparer, avatars=store)
-    jobs.register(films)
+    handler = FilmHandler(runtime=runtime, uploads=uploads, preparer=preparer, avatars=store)
+    jobs.register(handler)
     uploads.keep_while_used(partial(used_uploads, jobs))
-    return films
+    return handler
 
 
 def open_uploads(settings: Settings) -> UploadStore:

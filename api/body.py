@@ -8,6 +8,7 @@ from typing import TypeVar, get_args
 from flask import request
 from gunicorn.http.errors import ParseException
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
@@ -204,12 +205,24 @@ def owner_of(error: ErrorDetails, model: type[BaseModel]) -> type[BaseModel]:
 def allowed_range(model: type[BaseModel], name: str) -> str:
     """Return the range of a numeric field; empty if it has no bounds."""
     fields = model.model_fields.items()
-    limits = next((each.metadata for key, each in fields if name in (key, each.alias)), [])
+    limits = next((limits_of(each) for key, each in fields if name in (key, each.alias)), [])
     least = next((limit.ge for limit in limits if hasattr(limit, "ge")), None)
     most = next((limit.le for limit in limits if hasattr(limit, "le")), None)
     if least is None:
         return ""
     return f"must be a number from {least}" + ("" if most is None else f" to {most}")
+
+
+def limits_of(field: FieldInfo) -> list[object]:
+    """Return the bounds of a field, also of one that may be null."""
+    parts = [limit for part in get_args(field.annotation) for limit in bounds(part)]
+    return [*field.metadata, *parts]
+
+
+def bounds(part: object) -> Iterable[object]:
+    """Yield the bounds of a part of a union."""
+    for info in getattr(part, "__metadata__", ()):
+        yield from info.metadata if isinstance(info, FieldInfo) else (info,)
 
 
 def shorten(value: object) -> str:
