@@ -36,6 +36,7 @@ TOPICS = {
     "hostile": "bench.hostile",
     "fuzz": "bench.fuzz.fuzz",
     "keys": "bench.keys",
+    "intruders": "bench.intruders.intruders",
     "lips": "bench.faces.lips",
     "mouth": "bench.faces.mouth",
     "video": "bench.faces.video",

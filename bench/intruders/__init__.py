@@ -1,0 +1,1 @@
+"""Hostile files, addresses, names and clients, sent to a real server."""
