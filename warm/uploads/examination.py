@@ -1,5 +1,7 @@
 """Examination of a file by its content, in a process that may crash, hang or be killed."""
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -34,8 +36,9 @@ LIMITS = ReadLimits(item_cpu_s=20.0, item_s=60.0, memory_bytes=2 << 30)
 MAX_AT_ONCE = 2
 WAIT_S = 60.0
 """Longest wait for another examination to end."""
-CHECKED_S = 5
-"""A sound that states its length is decoded this far."""
+CHECK_CPU_S = 8.0
+"""A sound that states its length is decoded for this much processor time: about an hour of it."""
+MAX_PIXELS = 200_000_000
 CHECK_SIDE, CHECK_FPS, CHECK_RATE_HZ = 1024, 25, 16_000
 """Pictures are scaled to this side, and sounds are resampled to this rate, for the check."""
 
@@ -150,6 +153,11 @@ def content_items(path: Path, *, max_sound_s: float) -> Iterator[Item]:
 def picture_content(path: Path, name: str) -> dict[str, Any]:
     """Return the properties of a picture, which is decoded as a whole."""
     width, height = read_photo(path, max_side=CHECK_SIDE).stored_size
+    if width * height > MAX_PIXELS:
+        raise MediaError(
+            f"The photo {path} announces {width}x{height} pixels; at most {MAX_PIXELS} are "
+            "allowed. Scale it down."
+        )
     return described("picture", PICTURE_TYPES[name], width=width, height=height)
 
 
@@ -185,15 +193,17 @@ def video_content(path: Path, demuxer: str, head: bytes) -> dict[str, Any]:
 def sound_content(path: Path, head: bytes, max_sound_s: float) -> dict[str, Any]:
     """Return the properties of a sound; raises MediaError if it is longer than allowed.
 
-    It is decoded as far as necessary to know its length, but at least for CHECKED_S.
+    The length that the file states may be wrong, so that it is decoded. That of a very long file is
+    believed if the decoded part agrees.
     """
     demuxer = audio_parts(path)[0].demuxer
-    length_s = stated_length_s(path)
-    require_length(path, length_s or 0.0, max_sound_s)
-    decoded_s, is_whole = decoded_length(path, until_s=CHECKED_S if length_s else max_sound_s)
-    require_length(path, decoded_s if is_whole or not length_s else 0.0, max_sound_s)
+    stated_s = stated_length_s(path)
+    require_length(path, stated_s or 0.0, max_sound_s)
+    cpu_s = CHECK_CPU_S if stated_s else math.inf
+    decoded_s, is_whole = decoded_length(path, until_s=max_sound_s, cpu_s=cpu_s)
+    require_length(path, decoded_s, max_sound_s)
     kind = WEBM["sound"] if is_webm(head) else SOUND_TYPES.get(demuxer, OTHER_SOUND)
-    found_s = decoded_s if is_whole or not length_s else length_s
+    found_s = decoded_s if is_whole else max(decoded_s, stated_s or 0.0)
     return described("sound", kind, duration_s=round(found_s, 3))
 
 
@@ -215,12 +225,15 @@ def stated_length_s(path: Path) -> float | None:
     return None if length_s is None else float(length_s)
 
 
-def decoded_length(path: Path, *, until_s: float) -> tuple[float, bool]:
-    """Return the seconds that were decoded, and True if those are all; raises MediaError."""
-    count = 0
+def decoded_length(path: Path, *, until_s: float, cpu_s: float) -> tuple[float, bool]:
+    """Return the seconds that were decoded, and True if those are all; raises MediaError.
+
+    Decoding ends after `until_s` of sound, or after `cpu_s` of processor time.
+    """
+    count, began_s = 0, time.process_time()
     for chunk in AudioDecoder(path, rate_hz=CHECK_RATE_HZ).chunks():
         count += len(chunk)
-        if count > until_s * CHECK_RATE_HZ:
+        if count > until_s * CHECK_RATE_HZ or time.process_time() - began_s > cpu_s:
             return count / CHECK_RATE_HZ, False
     return count / CHECK_RATE_HZ, True
 
