@@ -1,16 +1,20 @@
 """The code samples of the documents, run against a real server with a tiny avatar."""
 
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import wave
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.api.server_process import Server, serving
 from tests.setup.documents import ROOT, Block, blocks, commands, pages
@@ -18,6 +22,7 @@ from tests.setup.documents import ROOT, Block, blocks, commands, pages
 pytestmark = pytest.mark.slow
 
 WRITTEN_PORT = re.compile(r"(localhost|127\.0\.0\.1):8000\b")
+SENT_FILE = re.compile(r"(?:^|=)@([\w.-]+)")
 ENDLESS = re.compile(r"/(events|stream)(\?|$)")
 ENDLESS_S = "3"
 """How long curl reads a response that has no end."""
@@ -81,10 +86,33 @@ def run_curl(block: Block, server: Server, folder: Path) -> None:
         is_endless = any(ENDLESS.search(word) for word in words)
         limit = ["--max-time", ENDLESS_S] if is_endless else []
         asked = [here(word, server) for word in words[1:]]
+        make_files(words, folder)
         done = run(["curl", "--silent", "--show-error", "--fail", *limit, *asked], folder)
         expected = TIMED_OUT if is_endless else 0
         assert done.returncode == expected, f"{block}: {words}: {done.stdout}{done.stderr}"
         check_answer(words, done.stdout, folder)
+
+
+def make_files(words: Sequence[str], folder: Path) -> None:
+    """Make the pictures and sounds that a command sends."""
+    for name in (found[1] for word in words if (found := SENT_FILE.search(word))):
+        path = folder / name
+        if path.suffix in (".jpg", ".png"):
+            Image.new("RGB", (64, 64), (90, 120, 150)).save(path)
+        elif not path.exists():
+            path.write_bytes(hum())
+
+
+def hum() -> bytes:
+    """One second of a tone, as a WAV file."""
+    wave_form = 8000 * np.sin(np.arange(16_000) * 2 * np.pi * 220 / 16_000)
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(16_000)
+        sound.writeframes(wave_form.astype("<i2").tobytes())
+    return file.getvalue()
 
 
 def check_answer(words: Sequence[str], answer: str, folder: Path) -> None:
