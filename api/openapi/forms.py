@@ -29,7 +29,7 @@ def form_content(model: type[BaseModel], schemas: Schemas) -> Json:
         without = form(fields, required - files.keys())
         content |= {URLENCODED: without, JSON: without}
     if issubclass(model, Form) and model.takes_raw:
-        content[RAW] = {}
+        content[RAW] = {"schema": {"type": "string", "format": "binary"}}
     return content
 
 

@@ -45,13 +45,11 @@ def problem_responses(schemas: Schemas) -> Mapping[str, Json]:
 def problem_response(status: int, kinds: list[str], schemas: Schemas) -> Json:
     """Return the response with one status; its description lists the kinds of error."""
     listed = ", ".join(f"`{kind}`" for kind in kinds)
-    schema = schemas.problem()
-    narrowed = {"properties": {"kind": {"enum": kinds}, "status": {"const": status}}}
     return {
         "description": f"{HTTPStatus(status).phrase}: {listed}",
         **({"headers": RETRY_AFTER} if status in {429, 503} else {}),
         **({"headers": AUTHENTICATE} if status == 401 else {}),
-        "content": {PROBLEM: {"schema": {"allOf": [schema, narrowed]}}},
+        "content": {PROBLEM: {"schema": schemas.problem()}},
     }
 
 

@@ -12,6 +12,10 @@ JSON = "application/json"
 TEXTS = ("text/", "application/vnd.apple.mpegurl")
 """Beginnings of media types whose content is text; all others are bytes."""
 
+TEXT: Json = {"type": "string"}
+BYTES: Json = {"type": "string", "format": "binary"}
+"""The form of OpenAPI 3.0, which generators of clients know best."""
+
 HEADERS: dict[int, dict[str, str]] = {
     201: {"Location": "Path of what was made."},
     206: {"Content-Range": "The range, and the size of the whole."},
@@ -60,7 +64,7 @@ def media(kind: AnswerKind, operation: Operation, schemas: Schemas) -> Json:
         return {JSON: {"schema": schemas.of_answer(kind)}}
     if kind == EVENT_STREAM:
         return {kind: event_stream(operation, schemas)}
-    return {kind: {"schema": {"type": "string"}} if kind.startswith(TEXTS) else {}}
+    return {kind: {"schema": TEXT if kind.startswith(TEXTS) else BYTES}}
 
 
 def event_stream(operation: Operation, schemas: Schemas) -> Json:

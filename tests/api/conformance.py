@@ -12,6 +12,7 @@ from api.answers.problem import ProblemAnswer
 from api.openapi.problems import PROBLEM, problem_statuses
 from api.openapi.schemas import kinds_of
 from api.operation import Operation, operation_of
+from api.problem import problem_kinds
 from api.sse import EVENT_STREAM
 
 BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
@@ -46,6 +47,7 @@ class Conformance:
             elif response.mimetype != PROBLEM:
                 self._note(response, f"{response.mimetype}: must be problem details")
             self._validate(response, ProblemAnswer)
+            self._check_kind(response)
             return
         kinds = kinds_of(operation.answers[status])
         models = [kind for kind in kinds if not isinstance(kind, str)]
@@ -56,6 +58,11 @@ class Conformance:
             response.response = self._events(response.response, operation)
         elif response.mimetype not in types and "*/*" not in types and status not in BODILESS:
             self._note(response, f"{response.mimetype}: the media type is not documented")
+
+    def _check_kind(self, response: Response) -> None:
+        kind = json.loads(response.get_data()).get("kind")
+        if kind not in problem_kinds().get(response.status_code, ()):
+            self._note(response, f"{kind}: is not a kind of this status")
 
     def _validate(self, response: Response, model: type[BaseModel]) -> None:
         try:
