@@ -23,7 +23,9 @@ MAX_DEPTH = 32
 class Body(BaseModel):
     """A JSON object without unknown members; values are not converted."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
 
 
 class LooseQuery(BaseModel):
@@ -32,7 +34,7 @@ class LooseQuery(BaseModel):
     A field with a lower bound is a number, and has `MAX_NUMBER` as its upper bound.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 Model = TypeVar("Model", bound=Body)

@@ -82,7 +82,7 @@ class FilePart:
 class Form(BaseModel):
     """The fields of a request that may have files; text is converted to numbers and booleans."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     takes_raw: ClassVar[bool] = False
     """True if the body may be the file itself, and the query the other fields."""

@@ -6,4 +6,4 @@ from pydantic import BaseModel, ConfigDict
 class Answer(BaseModel):
     """A JSON object that a route answers with."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

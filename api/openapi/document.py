@@ -109,10 +109,10 @@ def component(status: str) -> str:
 def request_body(operation: Operation, schemas: Schemas) -> Json:
     """Return the body of the request: JSON, a form, or either."""
     content: Json = {}
-    if operation.body is not None:
-        content[JSON] = body_json(operation.body, schemas)
     if operation.form is not None:
         content |= form_content(operation.form, schemas)
+    if operation.body is not None:
+        content[JSON] = body_json(operation.body, schemas)
     if not content:
         return {}
     return {"requestBody": {"required": operation.query is None, "content": content}}

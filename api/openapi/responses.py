@@ -12,6 +12,8 @@ JSON = "application/json"
 TEXTS = ("text/", "application/vnd.apple.mpegurl")
 """Beginnings of media types whose content is text; all others are bytes."""
 
+UNKNOWN = (JSON, "*/*")
+"""Media types of which no more is known."""
 TEXT: Json = {"type": "string"}
 BYTES: Json = {"type": "string", "format": "binary"}
 """The form of OpenAPI 3.0, which generators of clients know best."""
@@ -64,6 +66,8 @@ def media(kind: AnswerKind, operation: Operation, schemas: Schemas) -> Json:
         return {JSON: {"schema": schemas.of_answer(kind)}}
     if kind == EVENT_STREAM:
         return {kind: event_stream(operation, schemas)}
+    if kind in UNKNOWN:
+        return {kind: {}}
     return {kind: {"schema": TEXT if kind.startswith(TEXTS) else BYTES}}
 
 
