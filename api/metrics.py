@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry
@@ -51,7 +52,7 @@ class StateCollector(Collector):
         yield from self._jobs()
         yield from engine_metrics(health)
         yield from self._avatar_cache()
-        free = shutil.disk_usage(self._context.settings.results_dir).free
+        free = free_bytes(self._context.settings.results_dir)
         yield gauge("results_free_bytes", "Free space on the disk of the results.", free)
 
     def describe(self) -> Iterable[Metric]:
@@ -107,6 +108,14 @@ class StateCollector(Collector):
         yield counter("avatar_cache_hits_total", "Avatars found in memory.", counts.hits)
         yield counter("avatar_cache_misses_total", "Avatars read from disk.", counts.misses)
         yield counter("avatar_cache_evictions_total", "Avatars evicted.", counts.evictions)
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Return the free space of a folder's disk; None if the folder cannot be read."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
 
 
 def server_metrics(health: Health) -> Iterator[Metric]:
