@@ -80,8 +80,12 @@ class JobFiles:
         if not self.root.is_dir():
             return
         for path in self.root.iterdir():
-            if path.name not in kept:
+            if path.name in kept:
+                continue
+            try:
                 self._remove(path)
+            except OSError:
+                log.exception("not removed", extra={"path": str(path)})
 
     def set_aside(self, suffix: str) -> None:
         """Rename the folder of all jobs, whose rows are lost."""

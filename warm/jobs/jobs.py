@@ -242,11 +242,11 @@ class Jobs:
                 self._last_counts = self._table.counts()
         return {state: self._last_counts.get(state, 0) for state in STATES}
 
-    def _check_room(self, owner: str, max_queued: int | None, queued: Sequence[Job]) -> None:
+    def _check_room(self, owner: str, max_queued: int | None, queued: Mapping[str, int]) -> None:
         """Raise JobQueueFull or DiskNearlyFull unless another job may wait."""
         self._limits.check_disk(self._results)
-        total, used = self._limits.max_queue_size, len(queued)
-        mine = sum(job.owner == owner for job in queued)
+        total, used = self._limits.max_queue_size, sum(queued.values())
+        mine = queued.get(owner, 0)
         share = client_share(total, used - mine) if owner else total
         share = share if max_queued is None else min(share, max_queued)
         limits = (

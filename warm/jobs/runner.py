@@ -35,6 +35,8 @@ RETRY_S = 1.0
 """Pause after a failure of the database."""
 GRACE_S = 10.0
 """Time that a handler has to end once it was asked to; then the job ends without it."""
+STOP_S = 5.0
+"""Longest wait for the stop of the server that a handler has noticed."""
 MAX_CRASHES = 2
 """A job during which the server crashed this often is not run again."""
 REMEMBERED_TIMES = 20
@@ -236,6 +238,8 @@ class JobRunner:
 
     def _start_one(self) -> bool:
         """Start the next job; False if there is none, or no place for it."""
+        if len(self._attempts) >= self._limits.max_concurrent_jobs:
+            return False
         job = self._turns.choose(self._table.queued(), self.running())
         if job is None:
             return False
@@ -254,7 +258,11 @@ class JobRunner:
         attempt.job = started
         self._turns.record(started)
         self._changes.note()
-        Thread(target=self._work, args=(attempt,), name="job", daemon=True).start()
+        try:
+            Thread(target=self._work, args=(attempt,), name="job", daemon=True).start()
+        except RuntimeError:  # the system has no more threads
+            self._requeue(attempt)
+            raise
         return True
 
     def _work(self, attempt: Attempt) -> None:
@@ -280,7 +288,7 @@ class JobRunner:
             json.dumps(result, allow_nan=False)
             require_wanted(progress)
             published = self._files.publish(job.id)
-        except Exception as error:  # noqa: BLE001 - the top of a job
+        except BaseException as error:  # noqa: BLE001 - panics of native code are no Exception
             return self._failure(error, attempt)
         self._times_s.append(progress.elapsed_s)
         return JobEnd(
@@ -296,21 +304,25 @@ class JobRunner:
             raise LookupError(f"no handler for jobs of kind {job.kind!r}")
         return handler
 
-    def _failure(self, error: Exception, attempt: Attempt) -> JobEnd | None:
+    def _failure(self, error: BaseException, attempt: Attempt) -> JobEnd | None:
         """Return the end after an error of the handler; its cause may be an interruption."""
         reason = attempt.progress.interruption
         if reason is None and isinstance(error, JobInterrupted):
             reason = error
-        if reason is None and self._stopping.is_set():
-            reason = JobStopped()
         if isinstance(reason, JobStopped):
-            return None
-        return interrupted(reason) if reason else JobEnd(state="error", error=self._error(error))
+            self._stopping.wait(STOP_S)  # the handler has noticed the stop first
+        if isinstance(reason, JobStopped) or reason is None:
+            if self._stopping.is_set():
+                return None
+            return JobEnd(state="error", error=self._error(error))
+        return interrupted(reason)
 
-    def _error(self, error: Exception) -> JobError:
+    def _error(self, error: BaseException) -> JobError:
         if isinstance(error, OSError) and (is_out_of_space(error) or is_disk_fault(error)):
             log.error("disk error in a job", exc_info=error)
             return JobError("StorageError", str(disk_error(error, self._files.root)))
+        if not isinstance(error, Exception):
+            error = RuntimeError(repr(error))
         return self._describe(error)
 
     def _try_finish(self, attempt: Attempt, end: JobEnd | None) -> bool:

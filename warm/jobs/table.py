@@ -3,7 +3,7 @@
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -112,17 +112,18 @@ class JobTable:
         self.end_hooks: list[EndHook] = []
 
     def insert(
-        self, new: NewJob, now_s: float, *, check: Callable[[list[Job]], None]
+        self, new: NewJob, now_s: float, *, check: Callable[[Mapping[str, int]], None]
     ) -> tuple[Job, str]:
         """Insert a job unless its key exists; return the job of the key, and its digest.
 
-        `check` may raise an error; it is called with the queued jobs before a job is inserted.
+        `check` may raise an error; it is called with the number of queued jobs of each owner before
+        a job is inserted.
         """
         with self._database.write() as connection:
             found = find_key(connection, new)
             if found is not None:
                 return job_of(found), str(found["digest"])
-            check(queued_jobs(connection))
+            check(queued_by_owner(connection))
             connection.execute(
                 "INSERT INTO jobs (id, kind, surface, owner, state, request, extra, secret,"
                 " idempotency_key, digest, created_s, modified_s)"
@@ -337,6 +338,14 @@ def find_key(connection: sqlite3.Connection, new: NewJob) -> sqlite3.Row | None:
 def queued_jobs(connection: sqlite3.Connection) -> list[Job]:
     """Return the queued jobs, the oldest first."""
     return list(jobs_where(connection, "state = 'queued' ORDER BY number"))
+
+
+def queued_by_owner(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return the number of queued jobs of each owner that has any."""
+    rows = connection.execute(
+        "SELECT owner, count(*) FROM jobs WHERE state = 'queued' GROUP BY owner"
+    )
+    return {str(owner): int(count) for owner, count in rows}
 
 
 def jobs_where(connection: sqlite3.Connection, where: str, *values: object) -> Iterator[Job]:

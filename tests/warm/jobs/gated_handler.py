@@ -19,10 +19,19 @@ class GatedHandler:
         self.gate = Event()
         self.gate.set()
         self.starts: list[Job] = []
-        self.errors: dict[str, Exception] = {}
+        self.errors: dict[str, BaseException] = {}
+        self.busy = 0
+        """Number of jobs that are running."""
 
     def run(self, job: Job, progress: JobProgress) -> dict[str, Any]:
         self.starts.append(job)
+        self.busy += 1
+        try:
+            return self._run(job, progress)
+        finally:
+            self.busy -= 1
+
+    def _run(self, job: Job, progress: JobProgress) -> dict[str, Any]:
         progress.report(0.5, "drawing")
         (progress.folder / "scratch").write_bytes(b"half")
         while not self.gate.wait(0.005):

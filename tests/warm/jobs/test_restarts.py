@@ -1,6 +1,7 @@
 """Jobs after a crash or a stop of the server: a crash is a copy of the folder at some moment."""
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from tests.polling import wait_until
 from tests.warm.jobs.conftest import MakeJobs
 from tests.warm.jobs.gated_handler import GatedHandler
 from tests.warm.jobs.test_jobs import PATIENCE_S, files, rows, running, submit
+from warm.jobs import runner
+from warm.jobs.errors import JobStopped
 from warm.jobs.jobs import Jobs
 
 
@@ -188,3 +191,62 @@ def test_a_job_of_a_kind_that_is_not_known_any_more_is_an_error(
     jobs._runner.handlers.clear()
     jobs.start()
     assert jobs.wait(job.id, PATIENCE_S).state == "error"
+
+
+def test_a_handler_may_notice_the_stop_before_the_jobs_do(
+    make_jobs: MakeJobs, results: Path, handler: GatedHandler
+) -> None:
+    handler.gate.clear()
+    handler.errors["it"] = JobStopped()
+    jobs = make_jobs()
+    jobs.start()
+    job = running(jobs, submit(jobs, deaf=True, error="it"), handler)
+    handler.gate.set()
+    wait_until(lambda: not handler.busy, "the error of the handler")
+    jobs.close()
+    assert rows(results, "id, state, crashes") == [(job.id, "queued", 0)]
+
+
+def test_a_handler_that_notices_a_stop_that_never_comes_is_an_error(
+    make_jobs: MakeJobs, handler: GatedHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "STOP_S", 0.01)
+    handler.errors["it"] = JobStopped()
+    jobs = make_jobs()
+    jobs.start()
+    assert jobs.wait(submit(jobs, error="it").id, PATIENCE_S).state == "error"
+    assert len(handler.starts) == 1
+
+
+def test_a_panic_of_native_code_ends_the_job(make_jobs: MakeJobs, handler: GatedHandler) -> None:
+    class PanicError(BaseException):
+        pass
+
+    handler.errors["it"] = PanicError("index out of bounds")
+    jobs = make_jobs()
+    jobs.start()
+    job = jobs.wait(submit(jobs, error="it").id, PATIENCE_S)
+    assert job.error is not None
+    assert "index out of bounds" in job.error.description
+
+
+def test_a_job_whose_thread_cannot_be_started_waits(
+    make_jobs: MakeJobs, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = make_jobs()
+    job = submit(jobs)
+    jobs.start()
+    jobs.wait(job.id, PATIENCE_S)
+    start, failures = threading.Thread.start, []
+
+    def fail_once(thread: threading.Thread) -> None:
+        if thread.name == "job" and not failures:
+            failures.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fail_once)
+    monkeypatch.setattr(runner, "RETRY_S", 0.01)
+    again = jobs.wait(submit(jobs).id, PATIENCE_S)
+    assert (again.state, again.attempts, again.crashes) == ("done", 2, 0)
+    assert len(failures) == 1
