@@ -28,6 +28,8 @@ from api.avatars import avatars
 from api.context import MAX_EXPORTS, MAX_RECEIVING, AppContext, attach_context, context
 from api.cors import AllowedOrigins, answer_allowed_origins
 from api.cross_site import refuse_cross_site
+from api.did.blueprints import DID_BLUEPRINTS
+from api.did.messages import register_messages
 from api.documents import documents
 from api.export import export
 from api.film import film
@@ -101,6 +103,7 @@ BLUEPRINTS = (
     *(speaking, interrupting, sessions, archives),
     *(film, playlist, events, transcript, export),
     *(voices, avatars, uploads, jobs, films, health, stats, metrics, page, login, documents),
+    *DID_BLUEPRINTS,
 )
 
 START_ERRORS = (
@@ -246,6 +249,7 @@ def assemble(
             exports=Slots(MAX_EXPORTS),
         ),
     )
+    register_messages(context(app).webhooks)
     log_requests(app)
     measure(app)
     serve_behind_proxies(app, settings)

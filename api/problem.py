@@ -341,6 +341,7 @@ OTHER_KINDS = (
     *((416, "RangeError"), (416, "RequestedRangeNotSatisfiableError")),
     *((422, "ValidationError"), (500, "InternalError"), (503, "StorageError")),
     (507, "StorageError"),
+    *((400, "ValidationError"), (400, "InvalidFileSizeError"), (415, "UnsupportedMimeTypeError")),
 )
 """Status and kind of the errors that functions answer, here and in `api/server`."""
 
