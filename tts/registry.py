@@ -169,7 +169,7 @@ class VoiceRegistry:
         log.warning("%s; %s speaks instead", error, self._fallback, extra={"voice": choice.voice})
         info = self._voice(self._fallback, "voice_fallback")
         language = look_up(choice.language, info.languages) or info.languages[0]
-        substitute = VoiceChoice(voice=info.id, language=language, speed=choice.speed)
+        substitute = replace(choice, voice=info.id, language=language)
         speech = self._family_of(info.id).synthesize(sentence, substitute, is_cancelled)
         if speech is None:
             return None

@@ -49,6 +49,8 @@ class VoiceChoice:
     language: str
     speed: float
     """1.0 is the voice's normal speed."""
+    patience_s: float = 0.0
+    """Time for which the sentences of all listeners who hear them live may go first."""
 
 
 _SHOWN_CHARS = 40

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +43,9 @@ from warm.sessions.voice_choice import Choices, VoiceResolver
 from warm.settings import Settings
 
 Result = TypeVar("Result")
+BACKGROUND_PATIENCE_S = 20.0
+"""Time for which the sentences of a job's film wait for those of sessions. It is shorter than the
+time after which a voice is given up."""
 
 
 class Runtime:
@@ -231,7 +235,7 @@ class Runtime:
         job = SpeakJob(
             session=session,
             text=spoken.text,
-            choice=choice,
+            choice=replace(choice, patience_s=BACKGROUND_PATIENCE_S),
             plain=spoken if isinstance(spoken, PlainText) else None,
             given=spoken if isinstance(spoken, GivenSound) else None,
             remarks=list(spoken.remarks) if isinstance(spoken, PlainText) else [],

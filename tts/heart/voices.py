@@ -86,6 +86,7 @@ class HeartVoices:
             _request(sentence, choice.speed),
             is_cancelled,
             ahead_s=LATER_SENTENCE_AHEAD_S if sentence.start else 0.0,
+            patience_s=choice.patience_s,
         )
         speech = _speech(sentence.text, messages)
         omitted = "".join(unknown_ipa(each.ipa) for each in sentence.pronunciations)

@@ -25,7 +25,11 @@ class Streams(Protocol):
         ...
 
     def stream(
-        self, request: Mapping[str, Any], is_cancelled: Callable[[], bool] = ...
+        self,
+        request: Mapping[str, Any],
+        is_cancelled: Callable[[], bool] = ...,
+        *,
+        patience_s: float = ...,
     ) -> Generator[Message, None, None]:
         """Yield the messages of a request."""
         ...

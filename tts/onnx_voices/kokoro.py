@@ -128,7 +128,8 @@ class KokoroVoices:
         measured = self._measure(choice.voice, files, style, is_cancelled)
         parts = parts_of(symbols)
         request = _request(files, style, parts) | {"speed": choice.speed}
-        with closing(self._streams.stream(request, is_cancelled)) as messages:
+        stream = self._streams.stream(request, is_cancelled, patience_s=choice.patience_s)
+        with closing(stream) as messages:
             samples, phonemes = _joined(parts, messages, choice.speed)
         pause_s = SENTENCE_PAUSE_S if sentence.is_end else CLAUSE_PAUSE_S
         speech = speech_between_pauses(

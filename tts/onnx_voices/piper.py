@@ -120,7 +120,7 @@ class PiperVoices:
             "speaker": found.number,
             "seed": int.from_bytes(blake2b(sentence.text.encode(), digest_size=4).digest(), "big"),
         }
-        messages = self._streams.stream(request, is_cancelled)
+        messages = self._streams.stream(request, is_cancelled, patience_s=choice.patience_s)
         speech = _speech(sentence, choice.speed, symbols, config, messages)
         speech = _with_phoneme_remark(speech, sentence, config, choice.voice)
         if speech is not None and speech.phonemes is None and self._align is not None:

@@ -35,10 +35,13 @@ class Stream:
         request: Mapping[str, Any],
         *,
         ahead_s: float = 0.0,
+        patience_s: float = 0.0,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`ahead_s` is the sound that the listener has already."""
+        """`ahead_s` is the sound that the listener has already, and `patience_s` the time for which
+        other listeners may go first."""
         self.request = request
+        self.patience_s = patience_s
         self.is_cancelled = is_cancelled
         self.digest = digest_of(request)
         self.inbox: SimpleQueue[Message | Exception | None] = SimpleQueue()
@@ -68,6 +71,7 @@ class Stream:
             "begin": self.id,
             "request": self.request,
             "ahead_s": self.listener.ahead_s(),
+            "patience_s": self.patience_s,
             "is_suspect": self.is_suspect,
             "window_bytes": window_bytes,
             "skip": self.count,

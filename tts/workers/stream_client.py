@@ -75,15 +75,17 @@ class StreamClient:
         is_cancelled: Callable[[], bool] = lambda: False,
         *,
         ahead_s: float = 0.0,
+        patience_s: float = 0.0,
     ) -> Generator[Message, None, None]:
         """Yield the messages of a request of JSON values; closing the generator cancels it.
 
         `ahead_s` is the sound that the listener has before this request; the request of the
-        listener with the least sound left goes first. Raises SentenceFailed if the text cannot be
+        listener with the least sound left goes first, as if one with `patience_s` had that much
+        more. Raises SentenceFailed if the text cannot be
         spoken, VoiceUnavailable, and RequestCancelled soon after `is_cancelled` becomes true. Only
         the messages of one request wait for its client; other requests continue.
         """
-        stream = Stream(request, ahead_s=ahead_s, is_cancelled=is_cancelled)
+        stream = Stream(request, ahead_s=ahead_s, patience_s=patience_s, is_cancelled=is_cancelled)
         self._keeper.open(stream)
         try:
             while (message := self._next(stream)) is not None:

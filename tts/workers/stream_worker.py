@@ -6,7 +6,7 @@ request may have its turn. `tts.workers.stream_client` is the counterpart.
 
 | from the server | meaning |
 | --- | --- |
-| `begin`: id, `request`, `ahead_s`, `is_suspect`, `window_bytes`, `skip`, `check` | a new request |
+| `begin`: id, `request`, and the members of `Stream.begin_command` | a new request |
 | `read`: id | the oldest unread message of a request was taken |
 | `cancel`: id | no further message is wanted |
 
@@ -140,6 +140,7 @@ class _Job:
         self.request: dict[str, Any] = command["request"]
         self.messages: Iterator[Message | None] | None = None
         self._listener = Listener(command["ahead_s"])
+        self._patience_s: float = command["patience_s"]
         self._is_suspect: bool = command["is_suspect"]
         self._window_bytes: int = command["window_bytes"]
         self._unread: deque[tuple[int, float]] = deque()
@@ -157,13 +158,13 @@ class _Job:
     def urgency(self) -> tuple[bool, float, int]:
         """Return a key that is lowest for the stream to continue first.
 
-        It is the sound that the listener still has. A text that may end the process comes last, so
-        that it delays no other.
+        It is the sound that the listener still has, and its patience. A text that may end the
+        process comes last, so that it delays no other.
         """
         ahead_s = self._listener.ahead_s()
         if self._unread:
             ahead_s = max(ahead_s, sum(sound_s for _, sound_s in self._unread))
-        return self._is_suspect, ahead_s, self.id
+        return self._is_suspect, ahead_s + self._patience_s, self.id
 
     def add(self, message: Message) -> Message | None:
         """Count a message; return it for the server, or None if the server already had it."""

@@ -22,9 +22,13 @@ class InProcess:
         pass
 
     def stream(
-        self, request: Mapping[str, Any], is_cancelled: Callable[[], bool] = lambda: False
+        self,
+        request: Mapping[str, Any],
+        is_cancelled: Callable[[], bool] = lambda: False,
+        *,
+        patience_s: float = 0.0,
     ) -> Generator[Message, None, None]:
-        del is_cancelled  # a test is quick
+        del is_cancelled, patience_s  # a test is quick
         sent = json.loads(json.dumps(request))
         self.requests.append(sent)
         for message in self.synthesizer.begin(sent):

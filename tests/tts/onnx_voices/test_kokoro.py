@@ -46,9 +46,13 @@ class InProcess:
         pass
 
     def stream(
-        self, request: Mapping[str, Any], is_cancelled: Callable[[], bool] = lambda: False
+        self,
+        request: Mapping[str, Any],
+        is_cancelled: Callable[[], bool] = lambda: False,
+        *,
+        patience_s: float = 0.0,
     ) -> Generator[Message, None, None]:
-        del is_cancelled  # a test is quick
+        del is_cancelled, patience_s  # a test is quick
         for message in self.synthesizer.begin(json.loads(json.dumps(request))):
             if message is not None:
                 yield json.loads(json.dumps(message[0])), message[1]

@@ -130,6 +130,24 @@ def test_a_text_whose_listener_has_sound_left_waits_for_others(
         assert max(now.result(TIMEOUT_S)) < min(later.result(TIMEOUT_S))
 
 
+def test_a_patient_text_waits_for_others_also_after_its_first_piece(
+    shared: StreamClient, tmp_path: Path
+) -> None:
+    """The pieces of the other text are made faster than their listener hears them."""
+    gate = tmp_path / "gate"
+    with ThreadPoolExecutor(1) as threads:
+        request = {"text": "job", "turns": True, "pieces": 40, "step_s": 0.02}
+        patient = shared.stream(request, patience_s=3600.0)
+        first = next(patient)[0]["turn"]
+        others = threads.submit(turns, shared, "live", pieces=9, until=str(gate))
+        wait_until(lambda: len(shared._keeper._table) == 2, "two requests")
+        gate.touch()
+        made = [first, *(header["turn"] for header, _ in patient)]
+        assert max(others.result(TIMEOUT_S)) - min(others.result(TIMEOUT_S)) == 8
+    assert len(made) == 40
+    assert max(others.result(TIMEOUT_S)) < made[-1]
+
+
 def test_a_text_that_nobody_reads_does_not_fill_the_memory_and_delays_no_other() -> None:
     limits = StreamLimits(window_bytes=3 * PIECE_BYTES)
     with closing(client(limits)) as voice:
