@@ -8,15 +8,17 @@ from warm.settings import Settings
 from warm.settings.network import FRAME_KEYWORDS, frame_words
 
 PAGE_POLICY = (
-    *("default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:"),
+    *("default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data: blob:"),
     *("media-src 'self' blob:", "connect-src 'self'", "form-action 'self'", "base-uri 'self'"),
 )
-"""Content security policy of the page: its own files, and films from memory (`blob:`)."""
+"""Content security policy of the page: its own files, and films and pictures from memory
+(`blob:`)."""
 FIXED_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(),"
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(self),"
     " payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
 }
 
 

@@ -9,9 +9,13 @@ from typing import Any
 
 from flask import Flask, Response, g, has_request_context, request
 
+from api.caller import caller
 from api.client_address import LOCAL
 
 REQUEST_ID_HEADER = "X-Request-Id"
+SECRET_PATHS = ("/results/", "/uploads/")
+"""Paths whose rest is as good as a key for one file; the log has only its beginning."""
+SHOWN_CHARS = 8
 USABLE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 INVISIBLE = re.compile(
     "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
@@ -81,11 +85,21 @@ def _end(response: Response) -> Response:
         "request_id": g.request_id,
         "client": request.remote_addr or LOCAL,
         "method": request.method,
-        "path": request.path,
+        "path": shown_path(request.path),
         "status": response.status_code,
     }
+    if caller().name:
+        entry["key"] = caller().name
     begun = g.begun
     response.call_on_close(
         lambda: log.info("request", extra=entry | {"took_s": round(time.monotonic() - begun, 4)})
     )
     return response
+
+
+def shown_path(path: str) -> str:
+    """Return a path for the log, without what permits access."""
+    folder = next((each for each in SECRET_PATHS if path.startswith(each)), None)
+    if folder is None or len(path) <= len(folder) + SHOWN_CHARS:
+        return path
+    return f"{path[: len(folder) + SHOWN_CHARS]}…"

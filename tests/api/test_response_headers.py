@@ -37,7 +37,7 @@ def require_headers(client: FlaskClient, method: str, path: str, host: str) -> N
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "same-origin"
         assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
-        assert "microphone=()" in answer.headers["Permissions-Policy"]
+        assert "microphone=(self)" in answer.headers["Permissions-Policy"]
         (policy,) = answer.headers.getlist("Content-Security-Policy")
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert rules["default-src"] == "'none'"

@@ -3,6 +3,7 @@
 import hmac
 import logging
 import os
+import stat
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ NO_DIGEST = bytes(32)
 SETTLED_S = 0.05
 """Two changes of a file within the same tick of the kernel's clock leave the same time of change.
 A file that is younger than this is read again at the next request."""
+
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 Signature = tuple[int, int, int, int]
 
@@ -102,6 +105,8 @@ class KeyRing:
 
     def _read(self, path: Path, signature: Signature) -> None:
         self._use(read_key_file(path))
+        if path.stat().st_mode & WRITABLE_BY_OTHERS:
+            log.warning("%s: other users can change the keys; chmod 600 prevents it", path)
         self._was_required = True
         self._is_known_missing = False
         self._signature = signature if is_settled(signature) else None

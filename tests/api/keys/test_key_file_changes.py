@@ -155,3 +155,31 @@ def test_no_key_and_no_header_is_logged(
     assert key not in shown
     assert "wt_bad" not in shown
     assert "Basic" not in shown
+
+
+def test_the_log_names_the_key_and_hides_what_permits_access(
+    served: Served, key_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    key = make_key(key_file, "n8n", "watch")
+    client = served().test_client()
+    secret, upload = "0123456789abcdef" * 2, "fedcba9876543210" * 2
+    for path in ("/sessions", f"/results/{secret}/job_1.mp4", f"/uploads/{upload}.png"):
+        client.get(path, headers={"X-Api-Key": key}).close()
+    entries = [vars(each) for each in caplog.records if each.getMessage() == "request"]
+    assert [each["path"] for each in entries] == [
+        *("/sessions", "/results/01234567…", "/uploads/fedcba98…")
+    ]
+    assert entries[0]["key"] == "n8n"
+    assert secret[:12] not in str(entries)
+
+
+def test_a_file_that_others_can_write_is_reported(
+    served: Served, key_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_key(key_file, "n8n", "watch")
+    served()
+    assert "other users can change the keys" not in caplog.text
+    key_file.chmod(0o622)
+    served()
+    assert f"{key_file}: other users can change the keys; chmod 600" in caplog.text
