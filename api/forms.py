@@ -86,6 +86,8 @@ class Form(BaseModel):
 
     takes_raw: ClassVar[bool] = False
     """True if the body may be the file itself, and the query the other fields."""
+    media_types: ClassVar[tuple[str, ...]] = (MULTIPART, URLENCODED, JSON)
+    """Media types of the body, for the OpenAPI document; `read_form` reads all three."""
 
 
 Model = TypeVar("Model", bound=Form)

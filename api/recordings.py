@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from flask import request
 from pydantic import Field
@@ -27,6 +27,8 @@ FAMILIES = ("audio/", "video/")
 
 class RecordingForm(Form):
     """The fields beside a recording: parts of a form, or the query if the body is the recording."""
+
+    media_types: ClassVar[tuple[str, ...]] = (MULTIPART, "audio/wav", "audio/*", "video/webm")
 
     audio: Annotated[Upload | None, FilePart("sound")] = None
     text: str = ""

@@ -6,6 +6,9 @@ from api.forms import JSON, MULTIPART, URLENCODED, FilePart, Form, file_parts
 from api.openapi.schemas import Json, Schemas
 
 RAW = "application/octet-stream"
+FORMS = (MULTIPART, URLENCODED, JSON)
+BYTES: Json = {"type": "string", "format": "binary"}
+"""The form of OpenAPI 3.0, which generators of clients know best."""
 
 
 def form_content(model: type[BaseModel], schemas: Schemas) -> Json:
@@ -28,9 +31,18 @@ def form_content(model: type[BaseModel], schemas: Schemas) -> Json:
     if not (required & files.keys()) - replaceable:
         without = form(fields, required - files.keys())
         content |= {URLENCODED: without, JSON: without}
-    if issubclass(model, Form) and model.takes_raw:
-        content[RAW] = {"schema": {"type": "string", "format": "binary"}}
-    return content
+    return {
+        media_type: content.get(media_type, {"schema": BYTES})
+        for media_type in media_types(model)
+        if media_type in content or media_type not in FORMS
+    }
+
+
+def media_types(model: type[BaseModel]) -> tuple[str, ...]:
+    """Return the media types of a form's body."""
+    if not issubclass(model, Form):
+        return FORMS
+    return (*model.media_types, RAW) if model.takes_raw else model.media_types
 
 
 def file_schema(member: Json, mark: FilePart) -> Json:

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from pydantic import BaseModel
 
+from api.openapi.forms import BYTES
 from api.openapi.schemas import Json, Schemas, kinds_of
 from api.operation import AnswerKind, Operation
 from api.sse import EVENT_STREAM
@@ -15,8 +16,6 @@ TEXTS = ("text/", "application/vnd.apple.mpegurl")
 UNKNOWN = (JSON, "*/*")
 """Media types of which no more is known."""
 TEXT: Json = {"type": "string"}
-BYTES: Json = {"type": "string", "format": "binary"}
-"""The form of OpenAPI 3.0, which generators of clients know best."""
 
 HEADERS: dict[int, dict[str, str]] = {
     201: {"Location": "Path of what was made."},
