@@ -23,6 +23,7 @@ import numpy as np  # noqa: E402
 
 import api.server.time_limits  # noqa: E402
 import api.server.worker  # noqa: E402
+from api.context import context  # noqa: E402
 from api.server.gunicorn_app import listen, serve  # noqa: E402
 from app import announce, assemble, exit_on_start_failure  # noqa: E402
 from tests.tiny_face import LoudnessEngine, tiny_avatar  # noqa: E402
@@ -113,7 +114,10 @@ def main(results: Path, port: int, fault: str = "none", *named: str) -> None:
         runtime.on_start_failure(exit_on_start_failure)
         runtime.start()
         runtime.open_decoders()
-        return assemble(settings, runtime, AvatarStore(results))
+        app = assemble(settings, runtime, AvatarStore(results))
+        context(app).jobs.start()
+        context(app).webhooks.start()
+        return app
 
     with listen(settings.host, port) as listener:
         serve(settings, listener, load)
