@@ -150,7 +150,7 @@ def test_the_answers_that_http_md_shows_are_those_of_the_server(server: Server) 
     answer, problem = (
         json.loads(block.text)
         for block in blocks(ROOT / "docs" / "http.md")
-        if block.language == "json"
+        if block.language == "json" and ('"clip": {' in block.text or '"type"' in block.text)
     )
     real = speak(server, answer["clip"]["text"])
     assert shape(real) == shape(answer)
