@@ -1,6 +1,7 @@
 """Hostile files, addresses, names and clients against a real server: nothing gets through."""
 
 import json
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ FLAGS = (
 )
 SIDE_PX = 208
 QUIET_S = 60.0
+SLOW_S = 3.0
 MAX_GROWTH_MB = 50.0
 SECRETS = (b"root:", b"SQLite format")
 """Beginnings of files that no answer may have."""
@@ -66,6 +68,8 @@ class Findings:
     silent: list[str] = field(default_factory=list)
     """Refusals without words."""
     leaked: list[str] = field(default_factory=list)
+    slow: list[str] = field(default_factory=list)
+    """Attempts that took more than SLOW_S."""
 
     def note(self, attempt: Attempt, answer: Answer) -> None:
         """Judge an answer."""
@@ -94,8 +98,11 @@ def measure(out: Path) -> list[Figure]:
         warm_up(server)
         before_mb, before = server.resident_mb(), files_in(Path(name))
         for attempt in all_attempts(server, canary_port, f"http://{ALLOWED}:{redirector}"):
+            began_s = time.perf_counter()
             answer = send(server.port, attempt)
             findings.note(attempt, answer)
+            if time.perf_counter() - began_s > SLOW_S:
+                findings.slow.append(f"{attempt.name}: {time.perf_counter() - began_s:.1f} s")
             undo(server.port, answer)
         for what, visit in visits():
             visit(server.port)
@@ -243,6 +250,7 @@ def write_failures(findings: Findings, left: list[Path], path: Path) -> None:
         "faults": findings.faults,
         "silent": findings.silent,
         "leaked": findings.leaked,
+        "slow": findings.slow,
         "left": [str(each) for each in left],
     }
     path.unlink(missing_ok=True)
