@@ -4,11 +4,13 @@ The faces of both pictures are moved to a common place between them, and mixed. 
 movement fades out, so that the background stays where it is.
 """
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stabilizers.similarity import invert
+from stabilizers.similarity import apply, invert
 from warm.avatars.avatar import CANONICAL_SIZE, Avatar
 from warm.avatars.eyelids import close_lids
 
@@ -16,7 +18,10 @@ FACE_RADIUS, FREE_RADIUS = 0.6, 1.5
 """Within the first distance from the centre of the face a picture moves with it, and beyond the
 second not at all; in sides of the canonical crop."""
 
+GRID_PX = 8
+
 Picture = NDArray[np.uint8]
+ShareT = TypeVar("ShareT", float, NDArray[np.float64])
 
 
 def glide_frame(avatar: Avatar, cursor: int, left: int, length: int) -> Picture:
@@ -42,8 +47,8 @@ def loop_picture(avatar: Avatar, cursor: int) -> Picture:
     return picture
 
 
-def smooth(share: float) -> float:
-    """Return a share that starts and ends slowly."""
+def smooth(share: ShareT) -> ShareT:
+    """Return shares that start and end slowly."""
     return share * share * (3 - 2 * share)
 
 
@@ -55,30 +60,35 @@ def mixed(
 
 
 def moved(picture: Picture, transform: NDArray[np.float64], place: NDArray[np.float64]) -> Picture:
-    """Return a picture whose face, at `transform`, is at `place`."""
+    """Return a picture whose face, at `transform`, is at `place`.
+
+    The movement is smooth, so it is computed in every `GRID_PX`th pixel only.
+    """
     height, width = picture.shape[:2]
-    x, y = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
-    inverse = invert(place)
-    face_x, face_y = applied(inverse, x, y)
-    from_x, from_y = applied(transform, face_x, face_y)
-    centre = CANONICAL_SIZE / 2
-    distance = np.hypot(face_x - centre, face_y - centre) / CANONICAL_SIZE
-    fade = np.clip((FREE_RADIUS - distance) / (FREE_RADIUS - FACE_RADIUS), 0, 1)
-    weight = fade * fade * (3 - 2 * fade)
-    map_x, map_y = x + weight * (from_x - x), y + weight * (from_y - y)
-    found = cv2.remap(
-        picture,
-        map_x.astype(np.float32),
-        map_y.astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
+    rows, columns = height // GRID_PX + 1, width // GRID_PX + 1
+    x, y = np.meshgrid(
+        np.linspace(0, width - 1, columns, dtype=np.float64),
+        np.linspace(0, height - 1, rows, dtype=np.float64),
     )
+    face = apply(invert(place), np.stack([x, y], axis=-1).reshape(-1, 2))
+    distance = np.hypot(*(face - CANONICAL_SIZE / 2).T) / CANONICAL_SIZE
+    fade = np.clip((FREE_RADIUS - distance) / (FREE_RADIUS - FACE_RADIUS), 0, 1)
+    origin = apply(transform, face).T.reshape(2, rows, columns)
+    weight = smooth(fade).reshape(rows, columns)
+    grid = np.stack([x + weight * (origin[0] - x), y + weight * (origin[1] - y)], axis=-1)
+    maps = cv2.split(upsampled(grid, width, height))
+    found = cv2.remap(picture, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(found, np.uint8)
 
 
-def applied(
-    transform: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the coordinates that a (2, 3) transform gives to points."""
-    (a, b, c), (d, e, f) = transform
-    return a * x + b * y + c, d * x + e * y + f
+def upsampled(grid: NDArray[np.float64], width: int, height: int) -> NDArray[np.float32]:
+    """Return (height, width, 2) of values at evenly spaced points, the corners included."""
+    rows, columns = grid.shape[:2]
+    to_grid = np.array([[(columns - 1) / (width - 1), 0, 0], [0, (rows - 1) / (height - 1), 0]])
+    return np.asarray(
+        cv2.warpAffine(
+            grid.astype(np.float32), to_grid, (width, height),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+        ),
+        np.float32,
+    )  # fmt: skip

@@ -236,6 +236,8 @@ class Clip:
         if not self.has_partial_batch:
             self._rendering.append(self._next_batch(in_burst=in_burst))
         batch = self._rendering[-1]
+        if self.timeline.glide and batch.utterance.features is None:
+            capacity = 1  # a picture of the glide takes as long as a short pass
         start = batch.requested
         batch.requested = min(batch.frames, start + capacity)
         return BatchSlice(clip=self, batch=batch, start=start, frames=batch.requested - start)

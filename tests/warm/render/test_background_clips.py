@@ -3,22 +3,28 @@
 import os
 import sys
 import threading
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from tests.polling import wait_until
 from tests.sessions import film_of, session_of
-from tests.tiny_face import HEIGHT, WIDTH
+from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
+from tts.registry import VoiceRegistry
 from tts.text.plain_text import PlainText
+from warm.avatars.avatar import Avatar
 from warm.render.context import LOWEST_PRIORITY, background_thread
 from warm.render.jobs import PLAIN_ENDING, ClipEnding, Interrupted, SpeakJob
 from warm.render.tail import GLIDE_S, LONGEST_WAIT_S, tail_of
 from warm.render.utterances import TAIL_FRAMES
 from warm.runtime import Runtime
+from warm.settings import Settings
 
 TEXT = "Hello world. This is the second sentence."
 LONG = "This sentence is said again and again. " * 60
@@ -107,6 +113,53 @@ def test_silence_can_follow_the_speech(runtime: Runtime, tmp_path: Path) -> None
 def test_a_fluent_film_ends_where_the_loop_begins(runtime: Runtime, tmp_path: Path) -> None:
     made = film_job(runtime, tmp_path / "job", TEXT, ClipEnding(is_fluent=True)).result()
     assert made.clip.frames % runtime.avatar.period == 0
+
+
+def swaying_avatar(folder: Path) -> Avatar:
+    """A bright face of 32 pixels that sways over a dark striped background in 200 frames."""
+    tiny = tiny_avatar(folder)
+    frames = np.empty((200, HEIGHT, WIDTH, 3), np.uint8)
+    transforms = np.empty((200, 2, 3))
+    for index, frame in enumerate(frames):
+        frame[:] = (20 + 10 * (np.arange(WIDTH) // 8 % 2))[:, np.newaxis]
+        x = 40 + 8 * np.sin(2 * np.pi * index / 200)
+        cv2.circle(frame, (round(16 * x), 16 * 40), 16 * 8, (200, 200, 200), -1, cv2.LINE_AA, 4)
+        transforms[index] = [[0.125, 0, x - 16], [0, 0.125, 24]]
+    return replace(
+        tiny,
+        frames=frames,
+        transforms=transforms,
+        loop="forward",
+        landmarks=np.zeros((200, 468, 3), np.float32),
+    )
+
+
+def places(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Horizontal place of the face."""
+    columns = (pictures[..., 0] > 100).sum(axis=1)
+    return np.asarray((columns * np.arange(WIDTH)).sum(axis=1) / columns.sum(axis=1))
+
+
+def test_a_fluent_film_of_a_long_loop_ends_next_to_its_first_picture(
+    settings: Settings, engine: LoudnessEngine, voices: VoiceRegistry, tmp_path: Path
+) -> None:
+    """The face glides, and the background stays."""
+    avatar = swaying_avatar(tmp_path)
+    runtime = Runtime(settings=settings, avatar=avatar, engine=engine, voices=voices)
+    runtime.start()
+    with closing(runtime):
+        assert runtime.wait_until_warm(30)
+        made = film_job(runtime, tmp_path / "job", TEXT, ClipEnding(is_fluent=True)).result()
+    pictures = decoded(made.path)
+    assert len(pictures) % avatar.period
+    glide = places(pictures[-round(GLIDE_S * FPS) - 1 :])
+    loop = places(avatar.frames)
+    assert abs(glide[-1] - loop[-1]) < 0.6
+    assert abs(glide[0] - loop[len(pictures) - round(GLIDE_S * FPS) - 1]) < 0.6
+    steps = np.diff(np.append(glide, loop[0]))
+    assert np.abs(steps).max() < 2.5 * abs(glide[0] - loop[0]) / len(steps) + 0.3
+    edge = pictures[-20:, 60:, :16].astype(int)
+    assert np.abs(edge - avatar.frames[0, 60:, :16]).max() < 12
 
 
 @pytest.mark.parametrize("pad_s", [0.0, 0.5, 3.0])
