@@ -272,7 +272,8 @@ class RenderLoop:
         if job.is_over:
             return
         is_interrupted = isinstance(error, Interrupted)
-        self._counters.add(interrupted=is_interrupted, failed=not is_interrupted)
+        if not job.is_background:
+            self._counters.add(interrupted=is_interrupted, failed=not is_interrupted)
         job.fail(error)
 
     def _end_clip(self, clip: Clip) -> None:
@@ -298,8 +299,9 @@ class RenderLoop:
         job = clip.job
         job.timings.render_s = clip.age_s()
         job.timings.total_s = job.age_s()
-        self._counters.add(done=not clip.was_cut, interrupted=clip.was_cut, frames=record.frames)
+        self._counters.add(frames=record.frames)
         if not job.is_background:
+            self._counters.add(done=not clip.was_cut, interrupted=clip.was_cut)
             self._counters.on_spoken(job.timings)
         job.publish(speak_result(clip, record))
         log.info("spoken", extra=log_fields(job, record))

@@ -124,12 +124,19 @@ class SteppedRenderer:
         *,
         lead_s: float | None = None,
         kind: type[FilmWriter] = FilmWriter,
+        is_background: bool = False,
     ) -> SpeakJob:
         path = self._folder / f"{session_id}.mp4"
         if session_id not in self.films:
             self.films[session_id] = kind.create(path, SPEC)
         session = Session(session_id, path, under=self._folder, writer="fragments")
-        job = SpeakJob(session=session, text=text, choice=self._choice, lead_s=lead_s)
+        job = SpeakJob(
+            session=session,
+            text=text,
+            choice=self._choice,
+            lead_s=lead_s,
+            is_background=is_background,
+        )
         self.renderer.begin(job, self.films[session_id], self.avatar)
         wait_until(lambda: not awaits_speech(self.renderer.clips[-1]), "the first sentence")
         return job
@@ -232,6 +239,51 @@ def test_two_sessions_progress_at_the_same_rate(stepped: SteppedRenderer) -> Non
         stepped.renderer.step()
         stepped.drain_encoders()
     assert abs(stepped.frames("a") - stepped.frames("b")) <= 25
+
+
+def test_a_background_clip_gets_its_first_frame_after_the_last_one_of_a_session(
+    stepped: SteppedRenderer,
+) -> None:
+    stepped.begin("job", LONG, is_background=True)
+    stepped.begin("live", LONG)
+    live = stepped.renderer.clip_of("live")
+    assert live is not None
+    while not live.timeline.is_exhausted:
+        stepped.renderer.step()
+        stepped.drain_encoders()
+        assert stepped.frames("job") == 0
+    stepped.finish()
+    assert stepped.frames("job") == stepped.frames("live") > 100
+
+
+class RoundingEngine(CountingEngine):
+    """Computes four frames in the time of one."""
+
+    def round_up_batch(self, frames: int) -> int:
+        return -(-frames // 4) * 4
+
+
+def test_background_frames_fill_the_places_of_a_batch_that_is_not_urgent(
+    tmp_path: Path, voices: VoiceRegistry
+) -> None:
+    engine = RoundingEngine()
+    stepped = SteppedRenderer(tmp_path, engine, voices)
+    stepped.begin("job", LONG, is_background=True)
+    stepped.begin("live", LONG)
+    while stepped.frames("live") < 30:
+        stepped.renderer.step()
+        stepped.drain_encoders()
+    assert stepped.frames("job") == 0
+    asked = len(engine.passes)
+    for _ in range(3):
+        stepped.renderer.step()
+        stepped.drain_encoders()
+    assert 25 < max(engine.passes[asked:]) <= 28  # 25 frames of the session, and places for 3
+    assert 0 < stepped.frames("job") <= 9
+    stepped.finish()
+    assert stepped.frames("job") == stepped.frames("live")
+    for film in stepped.films.values():
+        film.close()
 
 
 def test_a_stalled_encoder_delays_no_other_session(stepped: SteppedRenderer) -> None:
