@@ -7,7 +7,7 @@ by session, key or client.
 import time
 from collections.abc import Iterator
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, has_request_context, request
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
@@ -115,8 +115,9 @@ def start_timer() -> None:
 
 
 def count_error(kind: str) -> None:
-    """Note the kind of error that the current request is answered with."""
-    g.error_kind = kind
+    """Note the kind of error that the current request, if any, is answered with."""
+    if has_request_context():
+        g.error_kind = kind
 
 
 def labels_of_request(status: int) -> tuple[str, str, str]:

@@ -233,7 +233,8 @@ class Problem:
         return members
 
     def response(self) -> Response:
-        """Return the HTTP response."""
+        """Return the HTTP response, and have the metrics count it."""
+        count_error(self.kind)
         return Response(
             json.dumps(self.body()),
             status=self.status,
@@ -488,6 +489,4 @@ def headers_of(status: int, error: Exception) -> dict[str, str]:
 
 def answer_problem(error: Exception) -> Response:
     """Answer an error: the error handler of the application."""
-    problem = problem_of(error)
-    count_error(problem.kind)
-    return problem.response()
+    return problem_of(error).response()

@@ -70,7 +70,7 @@ def test_speech_is_counted_and_timed(client: FlaskClient) -> None:
 
 
 def test_requests_and_errors_are_counted_by_route_and_kind(client: FlaskClient) -> None:
-    for path in ("/sessions/one", "/sessions/two", "/nowhere", "/.env"):
+    for path in ("/sessions/one", "/sessions/two", "/nowhere", "/.env", "/talks/tlk_1"):
         client.get(path).close()
     client.post("/speak", json={"text": 7}).close()
     client.open("/speak", method="BREW").close()
@@ -80,7 +80,7 @@ def test_requests_and_errors_are_counted_by_route_and_kind(client: FlaskClient) 
     assert value(client, count, route="none", method="GET", status="4xx") == 2
     assert value(client, count, route="none", method="OTHER", status="4xx") == 1
     assert value(client, count, route="/speak", method="POST", status="4xx") == 1
-    assert value(client, "warmtalk_errors_total", kind="NotFoundError") == 4
+    assert value(client, "warmtalk_errors_total", kind="NotFoundError") == 5
     assert value(client, "warmtalk_errors_total", kind="ValidationError") == 1
 
 
