@@ -35,12 +35,14 @@ from api.export import export
 from api.film import film
 from api.film_cache import FilmCache
 from api.films import films
+from api.generate import generate
 from api.health import health
 from api.hosts import refuse_unknown_hosts
 from api.instruments import Instruments
 from api.interrupt import interrupting
 from api.job_errors import job_error
 from api.jobs import jobs
+from api.lipsync import lipsync
 from api.login import login
 from api.login_cookies import LoginCookies
 from api.metrics import attach_state, metrics
@@ -84,6 +86,7 @@ from warm.keys.key_ring import KeyRing
 from warm.keys.key_source import open_keys
 from warm.media.sniff import MediaError
 from warm.prepare.run import prepare
+from warm.preparer.face_expiry import FaceExpiry
 from warm.preparer.handler import PrepareHandler
 from warm.preparer.preparations import Preparations
 from warm.preparer.preparer import Preparer
@@ -102,7 +105,8 @@ from warm.webhooks.webhooks import Webhooks
 BLUEPRINTS = (
     *(speaking, interrupting, sessions, archives),
     *(film, playlist, events, transcript, export),
-    *(voices, avatars, uploads, jobs, films, health, stats, metrics, page, login, documents),
+    *(voices, avatars, generate, lipsync, uploads, jobs, films),
+    *(health, stats, metrics, page, login, documents),
     *DID_BLUEPRINTS,
 )
 
@@ -214,7 +218,14 @@ def assemble(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     store_of_uploads = open_uploads(settings)
     jobs = Jobs(settings.results_dir, limits_of(settings), describe=job_error)
-    preparer = Preparer(settings, store, engine=engine)
+    usage = AvatarUsage(settings.avatar_id, runtime.sessions.registry, jobs, store_of_uploads)
+    expiry = FaceExpiry(
+        store,
+        int(settings.max_faces_mb * MB),
+        is_used=lambda avatar_id: bool(usage.users(avatar_id)),
+        forget=runtime.avatar_cache.forget,
+    )
+    preparer = Preparer(settings, store, engine=engine, expiry=expiry)
     jobs.register(PrepareHandler(preparer, store_of_uploads))
     attach_context(
         app,
@@ -229,9 +240,7 @@ def assemble(
             webhooks=Webhooks(jobs, webhook_poster(settings), webhook_options(settings)),
             preparer=preparer,
             preparations=Preparations(jobs),
-            usage=AvatarUsage(
-                settings.avatar_id, runtime.sessions.registry, jobs, store_of_uploads
-            ),
+            usage=usage,
             viewers=Slots(settings.max_watchers),
             downloads=Slots(settings.max_downloads),
             audience=Audience(),
@@ -274,7 +283,13 @@ def make_films(
     runtime: Runtime, preparer: Preparer, store: AvatarStore, uploads: UploadStore, jobs: Jobs
 ) -> FilmHandler:
     """Return the handler of the jobs that make films, which is registered."""
-    handler = FilmHandler(runtime=runtime, uploads=uploads, preparer=preparer, avatars=store)
+    handler = FilmHandler(
+        runtime=runtime,
+        uploads=uploads,
+        preparer=preparer,
+        avatars=store,
+        wait_for_avatar=Preparations(jobs).wait,
+    )
     jobs.register(handler)
     uploads.keep_while_used(partial(used_uploads, jobs))
     return handler

@@ -60,14 +60,14 @@ class Preparations:
 
     def pending(self, avatar_id: str) -> Job | None:
         """Return the preparation of an avatar that has not ended; raises JobStoreError."""
-        latest = self.latest(avatar_id)
-        return latest if latest is not None and not latest.is_ended else None
+        found = (job for job in self._jobs.unfinished() if job.kind == "prepare")
+        return next((job for job in found if job.request["avatar_id"] == avatar_id), None)
 
     def wait(self, avatar_id: str, check: Callable[[], None]) -> None:
-        """Wait until no preparation of an avatar is pending.
+        """Wait until no preparation of an avatar is running; queued ones may come after the caller.
 
         `check` is called twice a second, and raises an error to end the wait.
         """
-        while (job := self.pending(avatar_id)) is not None:
+        while (job := self.pending(avatar_id)) is not None and job.state == "running":
             check()
             self._jobs.wait(job.id, POLL_S)

@@ -1,5 +1,6 @@
 """Preparer of a server's avatars: one preparation at a time, and each picture only once."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from warm.avatars.summary import AvatarSummary
 from warm.engine_factory import engine_recipe, make_engine
 from warm.preparer.engine_name import EngineFactory, name_of
 from warm.preparer.errors import AvatarBeingPrepared, PreparationCancelled
+from warm.preparer.face_expiry import FaceExpiry
 from warm.preparer.face_id import face_id
 from warm.preparer.options import PrepareOptions
 from warm.preparer.process import (
@@ -34,6 +36,9 @@ WAITING = "waiting for another preparation"
 POLL_S = 0.05
 EMBEDDED_MB, NEURAL_MB = 2000, 16_000
 """Memory of a preparation if the settings give none, by engine."""
+
+
+log = logging.getLogger(__name__)
 
 
 class FaceSource(Protocol):
@@ -63,9 +68,18 @@ class Preparer:
     """Prepares avatars into a store. All methods may be called from any thread."""
 
     def __init__(
-        self, settings: Settings, store: AvatarStore, *, engine: EngineFactory = make_engine
+        self,
+        settings: Settings,
+        store: AvatarStore,
+        *,
+        engine: EngineFactory = make_engine,
+        expiry: FaceExpiry | None = None,
     ) -> None:
-        """`engine` is at the top level of a module, because the other process calls it."""
+        """`engine` is at the top level of a module, because the other process calls it.
+
+        `expiry` deletes the faces of uploads that are not used any more; None: they are kept.
+        """
+        self._expiry = expiry
         self._settings, self._store, self._engine = settings, store, engine
         self._limits = PreparationLimits(
             memory_bytes=memory_mb(settings) * MB, time_s=settings.preparation_timeout_s
@@ -132,7 +146,20 @@ class Preparer:
             except AvatarBeingPrepared:
                 progress(0.0, WAITING)
                 self._wait(lambda: not self.is_preparing(avatar_id), is_cancelled)
+            else:
+                self._expire()
+        if self._expiry is not None:
+            self._expiry.note_use(avatar_id)
         return avatar_id
+
+    def _expire(self) -> None:
+        """Make room for the next face; an error of that does not concern the present one."""
+        if self._expiry is None:
+            return
+        try:
+            self._expiry.run()
+        except Exception:
+            log.exception("unused faces could not be deleted")
 
     def is_ready(self, avatar_id: str, sha256: str) -> bool:
         """Return True if an avatar was prepared from this content with the present settings."""

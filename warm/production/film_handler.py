@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -59,6 +59,9 @@ class FilmHandler:
     uploads: UploadStore
     preparer: Preparer
     avatars: AvatarStore
+    wait_for_avatar: Callable[[str, Callable[[], None]], None] = lambda _avatar_id, _check: None
+    """Returns once no running preparation replaces the avatar; calls its argument meanwhile, which
+    raises an error to end the wait."""
 
     @property
     def kind(self) -> str:
@@ -106,6 +109,7 @@ class FilmInWork:
         if request.source is None:
             self.tools.checks.cut_out(request)  # an avatar has no transparent parts to fill
         avatar_id = request.avatar_id or self._prepare()
+        self.tools.wait_for_avatar(avatar_id, self.progress.check)
         runtime.avatar_cache.reload_facts(avatar_id)
         avatar = runtime.avatar_cache.fetch(avatar_id)
         mouth_open = self._shows_open_mouth(avatar_id)

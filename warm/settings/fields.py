@@ -75,6 +75,9 @@ class AvatarSettings(BaseSettings):
     2000, or 16000 for the neural engine."""
     preparation_timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 1800.0
     """Maximum duration of a preparation, seconds."""
+    max_faces_mb: Annotated[float, Field(gt=0, le=1_000_000_000)] = 20_000.0
+    """Disk space of the avatars that pictures of talks become, MB: those that were not used for the
+    longest time are deleted, but none that is in use or was used in the last ten minutes."""
 
     # Placement of the mouth.
     blend_mode: Literal["feather", "poisson"] = "feather"
