@@ -92,7 +92,7 @@ class GenerateForm(Form):
     answers={200: GenerateAnswer},
     headers=("Idempotency-Key",),
     problems=(404, 409, 503, 507),
-    tag="films",
+    tag="generate",
     scope="speak",
 )
 def start() -> dict[str, Any]:
@@ -115,7 +115,7 @@ def start() -> dict[str, Any]:
 
 
 @generate.get("/generate/<request_id>")
-@operation(answers={200: GenerateAnswer}, problems=(503,), tag="films", scope="watch")
+@operation(answers={200: GenerateAnswer}, problems=(503,), tag="generate", scope="watch")
 def show(request_id: str) -> dict[str, Any]:
     """The state of a request for a film."""
     return generate_json(find_job(request_id, SURFACE))
@@ -126,7 +126,7 @@ def show(request_id: str) -> dict[str, Any]:
     answers={200: FILMS, 206: FILMS, 304: ""},
     headers=("Range", "If-Range", "If-Match", "If-None-Match"),
     problems=(409, 410, 412, 416, 503),
-    tag="films",
+    tag="generate",
     scope="watch",
 )
 def video(request_id: str) -> Response:

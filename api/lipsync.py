@@ -99,14 +99,14 @@ class VideoForm(Form):
 
 
 @lipsync.post("/upload-source-image")
-@operation(form=SourceImageForm, answers={200: StoredFileAnswer}, tag="lip-sync", scope="speak")
+@operation(form=SourceImageForm, answers={200: StoredFileAnswer}, tag="lipsync", scope="speak")
 def upload_source_image() -> dict[str, str]:
     """Store a picture or video for talks."""
     return stored_file_json(read_form(SourceImageForm).upload)
 
 
 @lipsync.post("/upload-audio")
-@operation(form=AudioForm, answers={200: StoredFileAnswer}, tag="lip-sync", scope="speak")
+@operation(form=AudioForm, answers={200: StoredFileAnswer}, tag="lipsync", scope="speak")
 def upload_audio() -> dict[str, str]:
     """Store a recording for talks."""
     return stored_file_json(read_form(AudioForm).upload)
@@ -118,7 +118,7 @@ def upload_audio() -> dict[str, str]:
     answers={200: TalkCreatedAnswer},
     headers=("Idempotency-Key",),
     problems=(409, 503, 507),
-    tag="lip-sync",
+    tag="lipsync",
     scope="speak",
 )
 def generate_video() -> dict[str, Any]:
@@ -142,7 +142,7 @@ def generate_video() -> dict[str, Any]:
 
 
 @lipsync.get("/talk-status/<talk_id>")
-@operation(answers={200: TalkStatusAnswer}, problems=(503,), tag="lip-sync", scope="watch")
+@operation(answers={200: TalkStatusAnswer}, problems=(503,), tag="lipsync", scope="watch")
 def talk_status(talk_id: str) -> dict[str, Any]:
     """The state of a talk."""
     job = find_job(job_id_of(talk_id), SURFACE)
