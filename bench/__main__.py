@@ -51,6 +51,7 @@ TOPICS = {
     "broken_media": "bench.broken_media",
     "large_photos": "bench.large_photos",
     "server": "bench.server",
+    "recording": "bench.recording",
     "rendering": "bench.rendering",
     "heart": "bench.heart",
     "crowd": "bench.crowd.crowd",

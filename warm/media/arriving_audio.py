@@ -22,8 +22,8 @@ from session.media_file import open_live_media
 from warm.media.arriving_bytes import ByteSource, Rewound
 from warm.media.arriving_mp3 import mp3_frames, tag_bytes
 from warm.media.arriving_wav import arriving_wav, has_samples
-from warm.media.audio_decoder import AudioDecoder, Samples, read_audio
-from warm.media.audio_format import HEAD_BYTES, demuxer_of
+from warm.media.audio_decoder import ROUNDING_S, AudioDecoder, Samples, read_audio
+from warm.media.audio_format import HEAD_BYTES, STATES_LENGTH, demuxer_of
 from warm.media.audio_report import AudioReport
 from warm.media.mpeg_frames import find_frames
 from warm.media.sniff import DamagedMediaError
@@ -135,6 +135,9 @@ class ArrivingAudioDecoder(AudioDecoder):
             yield from self._resampled(self._arriving_frames())
         except FFmpegError as error:
             self._lose(Fraction(0), error)
+        if self.announced_s is not None:
+            missing_s = Fraction(self.announced_s) - self._report.decoded_s
+            self._report.missing_s = missing_s if missing_s > ROUNDING_S else Fraction(0)
         self._report.check()
 
     def _arriving_frames(self) -> Iterator[AudioFrame]:
@@ -149,7 +152,8 @@ class ArrivingAudioDecoder(AudioDecoder):
             source = cast(BinaryIO, self._source)
             with open_live_media(source, demuxer=self._demuxer) as container:
                 stream = self._stream_of(container)
-                self.announced_s = announced_s(container)
+                if self._demuxer in STATES_LENGTH:
+                    self.announced_s = announced_s(container)
                 yield from self._frames(container, stream)
 
 

@@ -14,6 +14,7 @@ from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.mouth_report import MouthChoice
 from warm.engines.base import Patch, PatchRequest, ReadyPatches
 from warm.engines.viseme.audio_curves import mouth_track_from_audio
+from warm.engines.viseme.live_track import SOUND_LOOKAHEAD_S, LiveTrack
 from warm.engines.viseme.mouth import Mouth
 from warm.engines.viseme.phoneme_curves import (
     LOOKAHEAD_S,
@@ -37,7 +38,7 @@ EXAMPLES = {
 
 
 class VisemeEngine:
-    """Implements `Engine` and `StreamingEngine` of `warm.engines.base`. Owned by one thread.
+    """Implements the interfaces of engines in `warm.engines.base`. Owned by one thread.
 
     `models` is the folder of the face models; only `prepare` opens them. `mouth` is the kind of
     mouth that `prepare` makes.
@@ -46,6 +47,7 @@ class VisemeEngine:
     name = "viseme"
     benefits_from_batching = False
     largest_batch = None
+    sound_lookahead_s = SOUND_LOOKAHEAD_S
 
     def __init__(self, models: Path = MODELS, *, mouth: MouthChoice = "auto") -> None:
         self._models, self._choice = models, mouth
@@ -102,6 +104,10 @@ class VisemeEngine:
     ) -> NDArray[np.float32]:
         """(stop - start, 7) rows of the mouth track of a sentence with phonemes."""
         return mouth_track_part(speech, FrameSpan(start, stop, fps))
+
+    def listen(self, fps: int) -> LiveTrack:
+        """Return the mouth track of a recording that begins."""
+        return LiveTrack(fps)
 
     def submit(self, requests: Sequence[PatchRequest]) -> ReadyPatches:
         """Draw one patch per request, on the frame's own pixel grid; the avatars must be loaded."""

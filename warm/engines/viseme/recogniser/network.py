@@ -47,9 +47,16 @@ class Network:
     output_bias: Weights
     """(classes,)"""
 
-    def __call__(self, spectra: Spectra) -> NDArray[np.float32]:
-        """(n, classes): logarithms of the probabilities; silence is before and after `spectra`."""
-        values = np.pad(spectra, ((REACH, REACH), (0, 0)), constant_values=FLOOR_DB / UNIT_DB)
+    def __call__(self, spectra: Spectra, *, is_open: bool = False) -> NDArray[np.float32]:
+        """(n, classes): logarithms of the probabilities; silence is before and after `spectra`.
+
+        `is_open`: what follows is not known; the last point is repeated instead of silence.
+        """
+        values = np.pad(spectra, ((REACH, 0), (0, 0)), constant_values=FLOOR_DB / UNIT_DB)
+        if is_open:
+            values = np.pad(values, ((0, REACH), (0, 0)), mode="edge")
+        else:
+            values = np.pad(values, ((0, REACH), (0, 0)), constant_values=FLOOR_DB / UNIT_DB)
         for layer, dilation in zip(self.layers, DILATIONS, strict=True):
             result = layer(values, dilation)
             is_first = layer is self.layers[0]

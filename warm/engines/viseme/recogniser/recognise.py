@@ -15,6 +15,7 @@ from warm.engines.viseme.recogniser.sound_classes import CLASSES, SILENCE
 from warm.engines.viseme.recogniser.spectra import (
     HOP,
     SAMPLE_RATE_HZ,
+    Spectra,
     band_levels,
     loud_level,
     relative_spectra,
@@ -31,7 +32,7 @@ STEADY_DB = 0.5
 a hum, a tone, a fan. Sustained vowels vary more."""
 STEADY_S = 0.4
 _IMPOSSIBLE = 30.0
-_LOUD_DBFS = SPEECH_LEVEL_DBFS + 1.0
+LOUD_DBFS = SPEECH_LEVEL_DBFS + 1.0
 """Level of the loud moments of a voice."""
 
 
@@ -54,6 +55,25 @@ def recognised(speech: Speech) -> Speech:
     )
 
 
+def recognised_part(
+    samples: Samples, loud: float, steady: NDArray[np.bool_], levels: Spectra, *, is_open: bool
+) -> Speech:
+    """Return an excerpt of a recording with the phonemes that were recognised in it.
+
+    `samples` are at SAMPLE_RATE_HZ, `loud` is the level of loud speech in them, `levels` and
+    `steady` are those of each point. `is_open`: more sound follows, but is not known.
+    """
+    curve = np.full(len(levels), loud)
+    scores = trained_network()(relative_spectra(levels, curve), is_open=is_open)
+    scores[steady, 1:] -= _IMPOSSIBLE
+    return Speech(
+        text="",
+        samples=_at_voice_level(samples, curve),
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        phonemes=tuple(_phonemes(best_segments(scores), is_open=is_open)),
+    )
+
+
 def is_steady(level: Curve) -> NDArray[np.bool_]:
     """(n,): True where the level, in dB, does not change for a while."""
     size = 2 * round(STEADY_S * CURVE_HZ) + 1
@@ -61,10 +81,13 @@ def is_steady(level: Curve) -> NDArray[np.bool_]:
     return np.asarray(square - mean**2 < STEADY_DB**2)
 
 
-def _phonemes(segments: Sequence[Segment]) -> Iterator[Phoneme]:
+def _phonemes(segments: Sequence[Segment], *, is_open: bool = False) -> Iterator[Phoneme]:
+    """Yield the phonemes; after them is a pause, unless it is not known what follows."""
     for segment in segments:
         yield Phoneme(CLASSES[segment.sound], _boundary_s(segment.start), _boundary_s(segment.stop))
     stop = segments[-1].stop if segments else 0
+    if is_open and segments:
+        return
     if not segments or CLASSES[segments[-1].sound] != SILENCE:
         yield Phoneme(SILENCE, _boundary_s(stop), _boundary_s(stop + 1))
 
@@ -74,6 +97,6 @@ def _boundary_s(point: int) -> float:
 
 
 def _at_voice_level(samples: Samples, loud: Curve) -> Samples:
-    gain = 10 ** ((_LOUD_DBFS - loud) / 20)
+    gain = 10 ** ((LOUD_DBFS - loud) / 20)
     at = np.arange(len(samples)) / HOP
     return np.asarray(samples * np.interp(at, np.arange(len(gain)), gain), np.float32)
