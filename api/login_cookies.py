@@ -1,15 +1,18 @@
 """The cookie of a page that has logged in with a key."""
 
 import hmac
+import json
+import logging
 import os
 import secrets
-from collections import OrderedDict
+import time
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from session.disk import replace_file
 from warm.keys.api_key import ApiKey
 from warm.keys.key_ring import KeyRing
 
@@ -21,8 +24,12 @@ SECRET_NAME = "login_secret"
 SECRET_BYTES = 32
 DIGEST_CHARS = 16
 """Part of a key's hash in the cookie: another key of the same name ends the login."""
+ENDED_NAME = "ended_logins.json"
+"""File in the folder of results: logins that were ended before their time."""
 MAX_ENDED = 10_000
-"""Logins that were ended before their time and are remembered, until a restart."""
+"""Ended logins that are remembered; the oldest is forgotten first."""
+
+log = logging.getLogger(__name__)
 
 
 class LoginCookies:
@@ -32,7 +39,8 @@ class LoginCookies:
         self._results = results
         self._lock = Lock()
         self._serializer: URLSafeTimedSerializer | None = None
-        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._ended: dict[str, float] = {}
+        """When each ended login would have expired, seconds since the epoch."""
 
     def issue(self, key: ApiKey) -> str:
         """Return a new value for a key."""
@@ -51,14 +59,17 @@ class LoginCookies:
         return key if hmac.compare_digest(digest, key.digest.hex()[:DIGEST_CHARS]) else None
 
     def end(self, value: str) -> None:
-        """Make a value invalid."""
+        """Make a value invalid, also after a restart. Raises OSError."""
         login = self._login_of(value)
         if login is None:
             return
+        now_s = time.time()
         with self._lock:
-            self._ended[login[2]] = None
-            if len(self._ended) > MAX_ENDED:
-                self._ended.popitem(last=False)
+            kept = {each: end_s for each, end_s in self._ended.items() if end_s > now_s}
+            kept[login[2]] = now_s + LOGIN_S
+            self._ended = dict(list(kept.items())[-MAX_ENDED:])
+            text = json.dumps(self._ended)
+            replace_file(self._results / ENDED_NAME, text.encode("ascii"))
 
     def _login_of(self, value: str) -> tuple[str, str, str] | None:
         """Return name, hash and id of a valid login."""
@@ -72,8 +83,21 @@ class LoginCookies:
         with self._lock:
             if self._serializer is None:
                 secret = read_secret(self._results / SECRET_NAME)
+                self._ended = read_ended(self._results / ENDED_NAME)
                 self._serializer = URLSafeTimedSerializer(secret, salt="warmtalk login")
             return self._serializer
+
+
+def read_ended(path: Path) -> dict[str, float]:
+    """Return the ended logins; none if there is no usable file."""
+    try:
+        content = json.loads(path.read_bytes())
+        return {str(login_id): float(end_s) for login_id, end_s in content.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError):
+        log.error("%s: is damaged; logins that were ended are valid again", path)  # noqa: TRY400
+        return {}
 
 
 def read_secret(path: Path) -> bytes:

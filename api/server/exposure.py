@@ -5,6 +5,7 @@ from ipaddress import ip_address
 
 from api.server.folder_lock import CannotStart
 from api.server.listening import addresses_of
+from warm.installation import own_command
 from warm.keys.key_ring import KeyRing
 from warm.settings import Settings
 from warm.settings.network import UNIX_PREFIX, host_words
@@ -22,9 +23,9 @@ def require_protection(settings: Settings, ring: KeyRing) -> None:
         log.warning("%s: everybody who can reach this server may do everything", received)
         return
     raise CannotStart(
-        f"{received}: other machines can reach this address, and there is no key. Make one"
-        " with `python -m warm keys add NAME`, or set WARMTALK_API_KEYS in the environment of a"
-        " container, or listen on 127.0.0.1 behind a proxy with a login; --insecure true starts"
+        f"{received}: other machines can reach this address, and there is no key. Make one with"
+        f" `{own_command('keys', 'add', 'NAME')}`, or set WARMTALK_API_KEYS in the environment of"
+        " a container, or listen on 127.0.0.1 behind a proxy with a login; --insecure true starts"
         " without keys: docs/security.md"
     )
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from warm.installation import own_command
+
 
 class KeysError(ValueError):
     """The keys cannot be used, or not be changed as asked. Messages never show a key."""
@@ -12,7 +14,8 @@ class BadKeyFile(KeysError):
 
     def __init__(self, path: Path, fault: str) -> None:
         super().__init__(
-            f"{path}: {fault}; correct the file, or make a new one with `warmtalk keys add NAME`"
+            f"{path}: {fault}; correct the file, or remove it and make new keys:"
+            f" {own_command('keys', 'add', 'NAME')}"
         )
 
 

@@ -81,6 +81,9 @@ def test_a_logout_ends_the_login_also_for_a_copy_of_the_cookie(
     assert thief.get("/sessions").status_code == 200
     assert client.post("/logout", headers=OWN).status_code == 204
     assert client.get_cookie(COOKIE) is None
+    restarted = served().test_client()
+    restarted.set_cookie(COOKIE, cookie.value)
+    assert restarted.get("/sessions").status_code == 401
     assert thief.get("/sessions").status_code == client.get("/sessions").status_code == 401
     assert client.post("/logout", headers=OWN).status_code == 204
 
