@@ -14,7 +14,7 @@ from api.context import context
 from tests.tiny_face import HEIGHT, WIDTH
 from warm.jobs.jobs import Jobs
 
-PATIENCE_S = 60.0
+PATIENCE_S = 600.0
 TEXT = {"text": "Hello."}
 
 

@@ -18,6 +18,11 @@ NO_MATTE = (
     "needs a source with transparent parts, of which this one has none. Send a PNG or WebP picture "
     "of the person without a background as `source`, or omit the colour"
 )
+NO_VIDEO = (
+    "needs a picture with transparent parts, and this source is a video. Send a PNG or WebP "
+    "picture of the person without a background, or a video with the background that you want"
+)
+NO_WORDS = "needs a text: the words of a recording are not known. Omit it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,11 @@ class FilmChecks:
             self.recording(request.recording)
         if request.source is not None:
             self.source(request.source)
-        self._check_options(request)
+        self.check_options(request)
+        if request.source is not None:
+            self.cut_out(request)
+        if request.avatar_id is not None:
+            self._check_avatar(request, request.avatar_id)
 
     def choice(self, speech: TextSpeech) -> VoiceChoice:
         """Return the voice of a text; raises BadSpeechRequest."""
@@ -70,26 +79,33 @@ class FilmChecks:
         colour = request.options.background
         if colour is None:
             return None
-        if request.source is None:
-            raise UnsupportedOption("options.background", colour, NO_MATTE)
+        assert request.source is not None
         source = self.source(request.source)
         if source.kind != "picture":
-            raise UnsupportedOption("options.background", colour, NO_MATTE)
+            raise UnsupportedOption("options.background", colour, NO_VIDEO)
         cut_out = read_cut_out(source.path, max_side=MAX_SIDE)
         if cut_out.is_opaque:
             raise UnsupportedOption("options.background", colour, NO_MATTE)
         return cut_out
 
-    def _check_options(self, request: FilmRequest) -> None:
-        self.cut_out(request)
+    def check_options(self, request: FilmRequest) -> None:
+        """Raise UnsupportedOption for options that do not fit one another."""
         options = request.options
-        logo = None if options.logo is None else self.logo(options.logo.upload)
-        if request.avatar_id is None:
+        if options.background is not None and request.source is None:
+            raise UnsupportedOption("options.background", options.background, NO_MATTE)
+        if options.subtitles and request.recording is not None:
+            raise UnsupportedOption("options.subtitles", options.subtitles, NO_WORDS)
+        if options.logo is not None:
+            self.logo(options.logo.upload)
+
+    def _check_avatar(self, request: FilmRequest, avatar_id: str) -> None:
+        """Raise AvatarError for an avatar that cannot be used, UnsupportedOption for its logo."""
+        options = request.options
+        self.runtime.avatar_cache.reload_facts(avatar_id)
+        if options.logo is None:
             return
-        self.runtime.avatar_cache.reload_facts(request.avatar_id)
-        if logo is None or options.logo is None:
-            return
-        avatar = self.runtime.avatar_cache.fetch(request.avatar_id)
+        logo = self.logo(options.logo.upload)
+        avatar = self.runtime.avatar_cache.fetch(avatar_id)
         area = face_area(avatar)
         shown = avatar.size if options.stitch else (area.width, area.height)
         size = (int(logo.facts["width"]), int(logo.facts["height"]))

@@ -106,15 +106,13 @@ class FilmInWork:
     def make(self) -> dict[str, Any]:
         """Make the film; return the facts of its file."""
         runtime, request = self.tools.runtime, self.request
-        if request.source is None:
-            self.tools.checks.cut_out(request)  # an avatar has no transparent parts to fill
+        self.tools.checks.check_options(request)
         avatar_id = request.avatar_id or self._prepare()
         self.tools.wait_for_avatar(avatar_id, self.progress.check)
         runtime.avatar_cache.reload_facts(avatar_id)
         avatar = runtime.avatar_cache.fetch(avatar_id)
         mouth_open = self._shows_open_mouth(avatar_id)
-        spoken, choice = self._spoken()
-        said = self._render(avatar_id, spoken, choice)
+        said = self._render(avatar_id)
         made = self._deliver(avatar, said.path)
         return facts_of(avatar_id, said, made) | {"faces": 1, "mouth_open": mouth_open}
 
@@ -152,11 +150,12 @@ class FilmInWork:
             return checks.plain(request.text), checks.choice(request.text)
         assert request.recording is not None
         recording = GivenSound.from_file(checks.recording(request.recording).path)
+        self.progress.on_cancel(recording.cancel)
+        self.reported.listen()
+        recording.begin()
         return recording, self.tools.runtime.choose()
 
-    def _render(
-        self, avatar_id: str, spoken: PlainText | GivenSound, choice: VoiceChoice
-    ) -> SpeakResult:
+    def _render(self, avatar_id: str) -> SpeakResult:
         """Render the film; an engine or a voice that fails is tried again."""
         runtime, options = self.tools.runtime, self.request.options
         ending = ClipEnding(pad_s=options.pad_audio_s, is_fluent=options.fluent)
@@ -164,7 +163,7 @@ class FilmInWork:
         for left in reversed(range(TRIES)):
             session = runtime.private_films.new(self.job_id, path, avatar_id)
             try:
-                return self._follow(runtime.speak_film(session, spoken, choice, ending=ending))
+                return self._follow(runtime.speak_film(session, *self._spoken(), ending=ending))
             except Exception as error:
                 if runtime.is_stopping:
                     raise JobStopped from error

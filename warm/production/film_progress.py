@@ -28,11 +28,17 @@ class FilmProgress:
         """Report a part of the preparation."""
         self._progress.report(PREPARED * fraction, stage)
 
+    def listen(self) -> None:
+        """Report that a recording is measured."""
+        self._report("listening to the recording")
+
     def start(self, job: SpeakJob) -> None:
         """Begin with the first frame of a clip."""
         self._chars_per_s = CHARS_PER_S * job.choice.speed
         self._frames, self._spoken_s = 0, job.ending.pad_s
         self._unspoken_s = len(job.text) / self._chars_per_s
+        if job.given is not None:
+            self._unspoken_s = job.given.announced_s or 0.0
         self._report("waiting to be rendered")
 
     def note(self, event: Event) -> None:

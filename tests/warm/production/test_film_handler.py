@@ -1,5 +1,7 @@
 """Films that jobs make, judged by their decoded pictures and sound."""
 
+import io
+import wave
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 from session.fragmented.boxes import iter_boxes
 from tests.polling import wait_until
-from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine
+from tests.tiny_face import HEIGHT, MOUTH, WIDTH, LoudnessEngine
 from warm.avatars.store import AvatarStore
 from warm.engines.base import EngineLost, PatchRequest, PendingPatches
 from warm.jobs.errors import JobCancelled, JobStopped
@@ -66,7 +68,7 @@ class Studio:
         self.count += 1
         folder = self.folder / str(self.count)
         folder.mkdir(parents=True)
-        return JobProgress(folder, 120.0)
+        return JobProgress(folder, 900.0)
 
     def make(self, progress: JobProgress | None = None, **request: Any) -> dict[str, Any]:
         """Make a film of a text, unless the request says otherwise."""
@@ -207,6 +209,26 @@ def test_a_fluent_film_with_silence_ends_where_the_loop_begins(
     assert facts["frames"] % runtime.avatar.period == 0
     ends = shades(decoded(studio.result()))
     assert abs(ends[-1] - ends[0]) < 3  # of a loop forwards and backwards
+
+
+def test_a_recording_is_spoken_in_place_of_a_text(studio: Studio) -> None:
+    times = np.arange(2 * 16_000) / 16_000
+    sound = np.where(times % 0.5 < 0.25, 0.3 * np.sin(2 * np.pi * 220 * times), 0.0)
+    with io.BytesIO() as file:
+        with wave.open(file, "wb") as wav:
+            wav.setnchannels(1)
+            wav.setsampwidth(2)
+            wav.setframerate(16_000)
+            wav.writeframes((32767 * sound).astype("<i2").tobytes())
+        recording = studio.uploads.receive([file.getvalue()], allowed=ALL_KINDS, owner="").id
+    facts = studio.make(text=None, recording=recording)
+    assert 2.0 <= facts["duration_s"] < 2.5
+    x, y = MOUTH
+    mouth = decoded(studio.result())[:, y + 4 : y + 20, x + 4 : x + 20].mean(axis=(1, 2, 3))
+    loud, quiet = mouth[[3, 16, 28, 41]], mouth[[9, 22, 34, 47]]
+    assert loud.min() > quiet.max() + 20
+    with pytest.raises(UnsupportedOption, match=r"options\.subtitles = True: needs a text"):
+        studio.make(text=None, recording=recording, options={"subtitles": True})
 
 
 def test_a_colour_fills_the_transparent_parts_of_the_source(studio: Studio) -> None:
