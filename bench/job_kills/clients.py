@@ -9,7 +9,7 @@ from threading import Event
 from typing import Any
 
 RETRIED = (OSError, http.client.HTTPException)
-PAUSE_S = 0.02
+PAUSE_S = 0.1
 TIMEOUT_S = 20.0
 MAX_WORK_S = 0.4
 

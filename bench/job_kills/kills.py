@@ -38,7 +38,7 @@ WORKER_PART = 0.75
 processes."""
 SETTLE_S = 120.0
 START_S = 60.0
-POLL_S = 0.02
+POLL_S = 0.05
 
 
 @dataclass(slots=True)

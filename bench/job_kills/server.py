@@ -83,6 +83,7 @@ def record_end(connection: sqlite3.Connection, job: Job) -> None:
 def main(*arguments: str) -> None:
     """Serve until a signal arrives."""
     settings = read_settings(list(arguments))
+    make_engine(settings)  # imports it here, so that the next worker starts quickly
     with lock_folder(settings.results_dir), listen(settings.host, settings.port) as listener:
         serve(settings, listener, partial(load, settings))
 
