@@ -1,7 +1,7 @@
 """The routes of jobs and of their results."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -271,3 +271,19 @@ def test_jobs_are_counted(client: FlaskClient, jobs: Jobs, handler: GatedHandler
     assert client.get("/stats").get_json()["jobs"] == counts
     health = client.get("/health").get_json()
     assert (health["jobs_queued"], health["jobs_processing"]) == (1, 2)
+
+
+def test_a_full_queue_answers_when_to_come_back(client_with: Callable[..., FlaskClient]) -> None:
+    client = client_with(max_queue_size=1)
+    body = {"avatar_id": "tiny", "text": {"text": "Hello"}}
+    assert client.post("/films", json=body, headers={"Idempotency-Key": "k"}).status_code == 202
+    full = client.post("/films", json=body, headers={"Idempotency-Key": "other"})
+    assert (full.status_code, full.get_json()["kind"]) == (503, "QueueFullError")
+    assert int(full.headers["Retry-After"]) >= 1
+    assert full.get_json()["limit"]["setting"] == "max_queue_size"
+    assert client.post("/films", json=body, headers={"Idempotency-Key": "k"}).status_code == 202
+    changed = {**body, "text": {"text": "Bye"}}
+    refused = client.post("/films", json=changed, headers={"Idempotency-Key": "k"})
+    assert (refused.status_code, refused.get_json()["kind"]) == (422, "ValidationError")
+    assert len(client.get("/jobs").get_json()["jobs"]) == 1
+    context(client.application).jobs.close()

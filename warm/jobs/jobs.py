@@ -181,11 +181,7 @@ class Jobs:
         """
         job = self.get(job_id)
         if job.state == "queued":
-            now_s = max(self._now(), job.created_s)
-            ended = self._table.end(job, JobEnd(state="cancelled"), now_s)
-            if ended is not None:
-                self._runner.note_end(ended)
-                return ended
+            self._cancel_queued(job)
         self._runner.cancel(job_id)
         return self.wait(job_id, wait_s)
 
@@ -195,7 +191,9 @@ class Jobs:
         Raises UnknownJob, JobRunning and JobStoreError.
         """
         job = self.get(job_id)
-        if not self._table.delete(job, max(self._now(), job.created_s)):
+        if job.state == "queued":
+            self._cancel_queued(job)
+        if not self._table.delete(job_id):
             raise JobRunning(job_id)
         self._files.discard(job_id)
         self._changes.note()
@@ -241,6 +239,12 @@ class Jobs:
             with suppress(JobStoreError):
                 self._last_counts = self._table.counts()
         return {state: self._last_counts.get(state, 0) for state in STATES}
+
+    def _cancel_queued(self, job: Job) -> None:
+        """End a queued job, unless it has been started meanwhile."""
+        ended = self._table.end(job, JobEnd(state="cancelled"), max(self._now(), job.created_s))
+        if ended is not None:
+            self._runner.note_end(ended)
 
     def _check_room(self, owner: str, max_queued: int | None, queued: Mapping[str, int]) -> None:
         """Raise JobQueueFull or DiskNearlyFull unless another job may wait."""

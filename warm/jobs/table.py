@@ -210,20 +210,13 @@ class JobTable:
             )
             return bool(changed.rowcount)
 
-    def delete(self, job: Job, now_s: float) -> bool:
-        """Delete a job that is not running; a queued one is cancelled first.
-
-        False if it is running.
-        """
+    def delete(self, job_id: str) -> bool:
+        """Delete an ended job; False if it has not ended."""
         with self._database.write() as connection:
-            found = find(connection, job.id)
-            if found is None:
-                return True
-            if found.state == "running":
+            found = find(connection, job_id)
+            if found is not None and not found.is_ended:
                 return False
-            if found.state == "queued":
-                self._end(connection, found, JobEnd(state="cancelled"), now_s)
-            connection.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
+            connection.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
             return True
 
     def kept_results(self) -> list[KeptResult]:

@@ -1,6 +1,7 @@
 """Life of a job: its row, its files, its end."""
 
 import errno
+import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,9 +44,16 @@ def rows(results: Path, columns: str = "id, state") -> list[tuple[object, ...]]:
 
 def files(results: Path) -> set[str]:
     """Paths in the folder of the jobs, without those that are being removed."""
-    folder = results / "jobs"
-    found = {str(path.relative_to(folder)) for path in folder.rglob("*")}
-    return {path for path in found if ".trash" not in path}
+    return {path for path in all_files(results) if ".trash" not in path}
+
+
+def all_files(results: Path) -> set[str]:
+    """Paths in the folder of the jobs, from which another thread may be removing some."""
+    return {
+        os.path.relpath(Path(folder, name), results / "jobs")
+        for folder, folders, names in os.walk(results / "jobs")
+        for name in (*folders, *names)
+    }
 
 
 def running(jobs: Jobs, job: Job, handler: GatedHandler) -> Job:
@@ -328,8 +336,9 @@ def test_a_queued_job_that_is_deleted_ends_first(make_jobs: MakeJobs, results: P
     jobs = make_jobs()
     told: list[str] = []
     jobs.with_end(lambda _, job: told.append(job.state))
+    jobs.on_ended(lambda job: told.append(job.state))
     jobs.delete(submit(jobs).id)
-    assert told == ["cancelled"]
+    wait_until(lambda: told == ["cancelled", "cancelled"], "the callback")
     assert rows(results) == []
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.polling import wait_until
 from tests.warm.jobs.conftest import MakeJobs
 from tests.warm.jobs.gated_handler import GatedHandler
-from tests.warm.jobs.test_jobs import PATIENCE_S, files, rows, running, submit
+from tests.warm.jobs.test_jobs import PATIENCE_S, all_files, files, rows, running, submit
 from warm.jobs import runner
 from warm.jobs.errors import JobStopped
 from warm.jobs.jobs import Jobs
@@ -130,10 +130,7 @@ def test_leftovers_are_removed_at_the_start(make_jobs: MakeJobs, results: Path) 
     again = make_jobs(copy)
     again.start()
     kept = {job.id, f"{job.id}/result.mp4"}
-    folder = copy / "jobs"
-    wait_until(
-        lambda: {str(path.relative_to(folder)) for path in folder.rglob("*")} == kept, "the removal"
-    )
+    wait_until(lambda: all_files(copy) == kept, "the removal")
 
 
 def test_a_stop_returns_running_jobs_to_the_queue_and_counts_no_crash(
