@@ -35,6 +35,7 @@ from api.export import export
 from api.film import film
 from api.film_cache import FilmCache
 from api.films import films
+from api.forms import remove_files_of_refused_requests
 from api.generate import generate
 from api.health import health
 from api.hosts import refuse_unknown_hosts
@@ -263,6 +264,7 @@ def assemble(
     measure(app)
     serve_behind_proxies(app, settings)
     protect(app, settings)
+    remove_files_of_refused_requests(app)
     app.register_error_handler(Exception, answer_problem)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -14,7 +14,7 @@ from types import NoneType
 from typing import Any, ClassVar, TypeVar, get_args
 from urllib.parse import parse_qsl
 
-from flask import request
+from flask import Flask, Response, g, request
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic import ValidationError as InvalidModel
 from pydantic.fields import FieldInfo
@@ -42,6 +42,8 @@ from warm.uploads.upload import Upload, UploadKind
 MULTIPART, URLENCODED, JSON = (
     *("multipart/form-data", "application/x-www-form-urlencoded", "application/json"),
 )
+STORED = "stored_uploads"
+"""Name in `flask.g` of the files that were stored for the request."""
 MAX_ENCODED_BYTES = 16 << 20
 """Largest body that is read as a whole because it may have files as Base64."""
 PLAIN_CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "latin1"}
@@ -135,7 +137,9 @@ def read_form(model: type[Model]) -> Model:
                 f" {JSON}",
             )
         _read_references(model, received)
-        return validated(model, received)
+        form = validated(model, received)
+    setattr(g, STORED, received.stored)
+    return form
 
 
 @contextmanager
@@ -145,15 +149,31 @@ def receiving_slot() -> Iterator[None]:
         yield
 
 
+def remove_files_of_refused_requests(app: Flask) -> None:
+    """Have the files of a request removed if it is refused after its form was read."""
+
+    def remove(response: Response) -> Response:
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            remove_files(g.get(STORED, []))
+        return response
+
+    app.after_request(remove)
+
+
+def remove_files(stored: list[Upload]) -> None:
+    """Remove the files that were stored for a request."""
+    for upload in stored:
+        with suppress(UnknownUpload, UploadInUse):
+            context().uploads.remove(upload.id)
+
+
 @contextmanager
 def removed_on_error(received: Received) -> Iterator[None]:
     """Remove the files that were stored for the request if the block fails."""
     try:
         yield
     except BaseException:
-        for upload in received.stored:
-            with suppress(UnknownUpload, UploadInUse):
-                context().uploads.remove(upload.id)
+        remove_files(received.stored)
         raise
 
 

@@ -1,15 +1,17 @@
 """Recordings that clients send to be spoken, read while they are still arriving."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, ClassVar
+from tempfile import TemporaryFile
+from typing import IO, Annotated, ClassVar
 
 from flask import request
 from pydantic import Field
 from werkzeug.http import parse_options_header
 
-from api.body_pieces import body_pieces
+from api.body_pieces import PIECE_BYTES, body_pieces
 from api.context import context
 from api.forms import MULTIPART, FilePart, Form, Received, read_text, validated
 from api.multipart import MultipartReader, Part
@@ -98,9 +100,14 @@ class FormReader:
             )
         if self._received.values or self._received.faults or not self._is_length_known:
             return SentRecording(validated(RecordingForm, self._received), self._live(part))
-        chunks = list(part.chunks)
-        self._read_rest()
-        return SentRecording(validated(RecordingForm, self._received), iter(chunks))
+        with ExitStack() as held:
+            file = held.enter_context(TemporaryFile(dir=context().settings.results_dir))
+            for chunk in part.chunks:
+                file.write(chunk)
+            self._read_rest()
+            fields = validated(RecordingForm, self._received)
+            held.pop_all()
+        return SentRecording(fields, chunks_of(file))
 
     def _next_recording(self) -> Part | None:
         """Read the fields before the recording; None if there is none."""
@@ -124,6 +131,14 @@ class FormReader:
         faults = {**self._received.faults, **late}
         if faults:
             raise BadBody(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults.values()), faults)
+
+
+def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of a file from its beginning, then close it."""
+    with file:
+        file.seek(0)
+        while chunk := file.read(PIECE_BYTES):
+            yield chunk
 
 
 LATE = "{}: follows the recording, which was spoken without it; send it before the recording"

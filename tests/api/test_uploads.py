@@ -59,3 +59,22 @@ def test_the_body_may_be_the_file_itself(client: FlaskClient) -> None:
     answer = client.post("/uploads", data=wav(), content_type="audio/wav")
     assert (answer.status_code, answer.json["kind"]) == (201, "sound")
     assert answer.json["duration_s"] == 0.5
+
+
+def test_the_file_of_a_request_that_is_refused_after_its_form_was_read_is_removed(
+    client: FlaskClient, settings: Settings
+) -> None:
+    body = {"video_file": (io.BytesIO(png()), "a.png"), "avatar_id": "new"}
+    headers = {"Idempotency-Key": "with a space"}
+    answer = client.post("/avatars/prepare", data=body, headers=headers)
+    assert answer.status_code == 422
+    assert "Idempotency-Key" in answer.json["detail"]
+    assert files_left(settings) == []
+
+
+def test_an_upload_is_deleted_once(client: FlaskClient, settings: Settings) -> None:
+    answer = send(client, png())
+    assert client.delete(f"/uploads/{answer.json['id']}").status_code == 204
+    assert client.delete(f"/uploads/{answer.json['id']}").status_code == 404
+    assert client.get(f"/uploads/{answer.json['id']}.png").status_code == 404
+    assert files_left(settings) == []
