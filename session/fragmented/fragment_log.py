@@ -37,16 +37,20 @@ background thread. Either way, bytes are also verified whenever they are read fo
 class FragmentLog:
     """Open film file. One thread appends; any thread reads the published state."""
 
-    def __init__(self, path: Path) -> None:
-        """Open, lock and recover the film at `path`; errors as for `FilmWriter.open`."""
+    def __init__(self, path: Path, *, is_durable: bool = True) -> None:
+        """Open, lock and recover the film at `path`; errors as for `FilmWriter.open`.
+
+        `is_durable`: what is published survives a power cut.
+        """
         self.path = path
+        self._sync = sync_file if is_durable else leave_to_system
         with translate_disk_errors(path):
             self._fd = open_locked(path)
         try:
             with translate_disk_errors(path):
                 self.init_segment = read_init_segment(self._fd)
                 self.recovered = recover(self._fd, path, self.init_segment)
-                self._journal = Journal(journal_path(path), self.init_segment.film_id)
+                self._journal = Journal(journal_path(path), self.init_segment.film_id, self._sync)
         except BaseException:
             os.close(self._fd)
             raise
@@ -245,7 +249,7 @@ class FragmentLog:
 
     def _write(self, data: bytes, entry: JournalEntry) -> None:
         write_all(self._fd, data, self._end)
-        sync_file(self._fd)
+        self._sync(self._fd)
         self._journal.append(entry)
         if not self.is_in_place():
             raise FilmGoneError(
@@ -307,3 +311,7 @@ class FragmentLog:
         self._journal.close()
         fcntl.flock(self._fd, fcntl.LOCK_UN)  # file descriptors of readers would keep the lock
         os.close(self._fd)
+
+
+def leave_to_system(_fd: int) -> None:
+    """Let the system write an open file to disk when it sees fit."""

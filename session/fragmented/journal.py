@@ -9,7 +9,7 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -211,8 +211,10 @@ def guess_line(line: bytes, totals: JournalEntry) -> JournalEntry:
 class Journal:
     """Journal that is open for appending. One thread at a time."""
 
-    def __init__(self, path: Path, film_id: str) -> None:
+    def __init__(self, path: Path, film_id: str, sync: Callable[[int], None] = sync_file) -> None:
+        """`sync` makes the bytes of an open file durable."""
         self._fd = os.open(path, os.O_RDWR)
+        self._sync = sync
         self._end = os.fstat(self._fd).st_size
         self._seed = _seed(film_id)
 
@@ -220,7 +222,7 @@ class Journal:
         """Append a line; durable on return. After an OSError call `roll_back`."""
         line = _format_line(entry, self._seed)
         write_all(self._fd, line, self._end)
-        sync_file(self._fd)
+        self._sync(self._fd)
         self._end += len(line)
 
     def roll_back(self) -> None:

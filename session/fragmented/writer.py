@@ -46,9 +46,9 @@ class FilmWriter(Closeable):
     interpreter lock.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_durable: bool = True) -> None:
         """Use `create` or `open`."""
-        self._fragment_log = FragmentLog(path)
+        self._fragment_log = FragmentLog(path, is_durable=is_durable)
         self._writing = Lock()
         self._clip: FragmentClipWriter | None = None
         try:
@@ -59,14 +59,15 @@ class FilmWriter(Closeable):
             raise
 
     @classmethod
-    def create(cls, path: Path, spec: FilmSpec) -> Self:
+    def create(cls, path: Path, spec: FilmSpec, *, is_durable: bool = True) -> Self:
         """Create a film in an existing folder, atomically.
 
+        Without `is_durable`, fragments are not synced one by one: a power cut may lose the film.
         Raises FilmExistsError, FilmFullError, and FilmDiskError if the folder is missing or cannot
         be written to.
         """
         create_film(path, spec)
-        return cls(path)
+        return cls(path, is_durable=is_durable)
 
     @classmethod
     def open(cls, path: Path) -> Self:

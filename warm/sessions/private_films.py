@@ -8,6 +8,7 @@ from pathlib import Path
 from session.errors import FilmMissingError
 from session.factory import delete_film
 from session.film import Committed, FilmSpec
+from session.fragmented.writer import FilmWriter
 from warm.avatars.avatar import Avatar
 from warm.sessions.avatar_cache import AvatarCache
 from warm.sessions.limits import Capacity, SessionLimits
@@ -60,7 +61,8 @@ class PrivateFilms:
         spec = self._avatar_cache.facts(self._avatar_id(session)).spec
         with suppress(FilmMissingError, FileNotFoundError):
             delete_film(session.path)
-        session.create_film(spec)
+        # Syncs would wait for those of sessions, and make them wait. The finished file is synced.
+        session.film = FilmWriter.create(session.path, spec, is_durable=False)
         return session
 
     def acquire_avatar(self, session: Session) -> Avatar:

@@ -100,6 +100,25 @@ def test_a_cancelled_film_ends_and_leaves_a_file_that_the_next_try_replaces(
     assert len(decoded(path)) == again.clip.frames
 
 
+def test_the_fragments_of_a_film_are_not_synced_one_by_one(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each sync of a film that nobody watches would delay those of sessions."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def watched(fd: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    runtime.speak(session_of(runtime), "Hello.", runtime.choose()).result()
+    assert sum(path.endswith("full_session.mp4") for path in synced) > 2
+    synced.clear()
+    film_job(runtime, tmp_path / "job", LONG[:400]).result()
+    assert sum(path.endswith("film.mp4") for path in synced) <= 2
+
+
 def test_silence_can_follow_the_speech(runtime: Runtime, tmp_path: Path) -> None:
     plain = film_job(runtime, tmp_path / "plain").result()
     padded = film_job(runtime, tmp_path / "padded", TEXT, ClipEnding(pad_s=1.5)).result()

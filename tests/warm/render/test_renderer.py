@@ -73,8 +73,8 @@ class AsynchronousEngine(CountingEngine):
 class BlockingFilm(FilmWriter):
     """A film that writes no fragment before `may_continue` is set."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, *, is_durable: bool = True) -> None:
+        super().__init__(path, is_durable=is_durable)
         self.may_continue = Event()
 
     def _append(  # type: ignore[no-untyped-def]
