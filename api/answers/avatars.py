@@ -86,7 +86,7 @@ class CropAnswer(Answer):
     """The upright crop of the face."""
 
     size: int
-    eyes: list[Point]
+    eyes: Point = Field(description="The middle between the eyes.")
     eye_distance: float
 
 

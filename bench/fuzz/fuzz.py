@@ -25,9 +25,6 @@ SIDE_PX = 208
 KEPT = "kept"
 """Session whose film must survive; generated requests do not name it."""
 KNOWN: Known = {"session_id": "default", "avatar_id": "demo", "name": "main.js"}
-RUN = 100
-"""Requests of one operation that are generated at a time."""
-
 
 def measure(out: Path) -> list[Figure]:
     """Send the requests; the faults are written to `out`."""
@@ -38,8 +35,7 @@ def measure(out: Path) -> list[Figure]:
             server.request("POST", "/speak", {"text": "This film is kept.", "session_id": KEPT})
             document = json.loads(server.request("GET", "/openapi.json"))
             operations = operations_of(document)
-            sent = itertools.islice(every_case(operations), REQUESTS)
-            found = send_all(sent, server.url(""))
+            found = send_all(every_case(operations, REQUESTS), server.url(""))
             alive = is_alive(server)
         damaged = damaged_films(results)
     write_faults(found, out / "fuzz_faults.txt")
@@ -59,11 +55,17 @@ def make_avatar(results: Path) -> None:
     )
 
 
-def every_case(operations: list[Operation], run: int = RUN) -> Iterator[Case]:
-    """Yield requests of all operations in turn, without end."""
+def every_case(operations: list[Operation], count: int) -> Iterator[Case]:
+    """Yield so many requests, as many of each operation as possible."""
+    left = count
     for number in itertools.count(SEED):
+        run = max(1, -(-left // len(operations)))
         for operation in operations:
-            yield from cases(operation, run, number, KNOWN)
+            for case in itertools.islice(cases(operation, run, number, KNOWN), left):
+                left -= 1
+                yield case
+        if not left:
+            return
 
 
 def is_alive(server: ServerProcess) -> bool:
