@@ -26,6 +26,7 @@ KEPT = "kept"
 """Session whose film must survive; generated requests do not name it."""
 KNOWN: Known = {"session_id": "default", "avatar_id": "demo", "name": "main.js"}
 
+
 def measure(out: Path) -> list[Figure]:
     """Send the requests; the faults are written to `out`."""
     with TemporaryDirectory(prefix="warmtalk-bench-") as name:
