@@ -1,6 +1,6 @@
 // The user's part of the conversation: speak a text, stop the speech, start over.
 
-import { post, speak } from "./server.js";
+import { post, speak, speakRecording } from "./server.js";
 
 /** How far a clip is rendered ahead of playback; what is rendered can no longer be stopped. */
 const LEAD_S = 2;
@@ -38,12 +38,27 @@ export class Conversation {
   async speak() {
     const text = this.#composer.take();
     if (text === null) return;
+    const request = () => speak({ ...this.#fields, ...this.#composer.voiceSettings, text });
+    await this.#say(this.#addEntry(text), request, () => this.#composer.restore(text));
+  }
+
+  /** Has a recording said, a Blob. */
+  async speakRecording(recording, name) {
+    const entry = this.#transcript.add("", () => {}, name);
+    await this.#say(entry, () => speakRecording(recording, name, this.#fields), () => false);
+  }
+
+  get #fields() {
+    return { session_id: this.#sessionId, lead_s: LEAD_S };
+  }
+
+  /** `request` starts the request; `restore` puts what was refused back, and returns if it could. */
+  async #say(entry, request, restore) {
     this.#errors.clear();
     this.#playback.unmute(); // browsers allow sound after a key press or click
-    const entry = this.#addEntry(text);
     if (!this.#stage.isSpeaking) this.#timer.start();
     this.#pending.add(entry);
-    const isSpoken = await this.#send(text, entry);
+    const isSpoken = await this.#send(request, entry, restore);
     this.#pending.delete(entry);
     await this.#refresh();
     if (isSpoken) entry.remove();
@@ -79,24 +94,23 @@ export class Conversation {
   }
 
   /** Returns whether the whole text was spoken. */
-  async #send(text, entry) {
+  async #send(request, entry, restore) {
     try {
       await this.#interruption;
-      const request = { session_id: this.#sessionId, ...this.#composer.voiceSettings, lead_s: LEAD_S, text };
-      for await (const event of speak(request)) showProgress(entry, event);
+      for await (const event of request()) showProgress(entry, event);
       return true;
     } catch (error) {
-      this.#fail(error, entry, text);
+      this.#fail(error, entry, restore);
       return false;
     }
   }
 
-  #fail(error, entry, text) {
+  #fail(error, entry, restore) {
     this.#timer.cancel();
     if (error.kind === "InterruptedError") return entry.fail("cancelled before it was spoken");
     entry.fail(error.kind === "NoResponse" ? "connection lost" : "not spoken");
     this.#errors.show(error);
-    if (this.#composer.restore(text)) entry.markRestored();
+    if (restore()) entry.markRestored();
   }
 
   async #interrupt() {

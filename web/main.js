@@ -5,12 +5,15 @@ import { Composer } from "./composer.js";
 import { confirmOnClick } from "./confirm_button.js";
 import { Conversation } from "./conversation.js";
 import { ErrorBanner } from "./error_banner.js";
+import { FacesDialog } from "./faces_dialog.js";
 import { FilmInfo } from "./film_info.js";
 import { FilmPlayer } from "./film_player.js";
+import { JobsDialog } from "./jobs_dialog.js";
 import { FirstFrameTimer } from "./latency.js";
 import { readOptions } from "./options.js";
 import { pageClosed } from "./page_lifetime.js";
 import { Playback } from "./playback.js";
+import { Recorder } from "./recorder.js";
 import { SessionMonitor } from "./session_monitor.js";
 import { SessionsDialog } from "./sessions_dialog.js";
 import { Stage } from "./stage.js";
@@ -59,8 +62,16 @@ const composer = new Composer(element("composer"), {
 });
 const connected = { composer, transcript, stage, playback, timer, errors, refresh };
 const conversation = new Conversation(sessionId, connected);
+const recorder = new Recorder(element("composer"), {
+  onRecording: (recording, name) => conversation.speakRecording(recording, name),
+  onError: (error) => errors.show(error),
+});
 const voiceMenus = [new VoiceMenu(element("voice")), new VoiceMenu(element("new-voice"))];
-const dialog = new SessionsDialog(element("sessions"), sessionId);
+const dialogs = {
+  "faces-open": new FacesDialog(element("faces")),
+  "jobs-open": new JobsDialog(element("jobs")),
+  "sessions-open": new SessionsDialog(element("sessions"), sessionId),
+};
 
 async function main() {
   element("session").textContent = options.title;
@@ -113,9 +124,9 @@ function connectControls() {
   connectStopButton(element("stop"), conversation);
   confirmOnClick(element("reset"), () => conversation.reset());
   element("error-close").addEventListener("click", () => composer.focus());
-  element("sessions-open").addEventListener("click", () => {
-    dialog.open().catch((error) => errors.show(error));
-  });
+  for (const [id, dialog] of Object.entries(dialogs)) {
+    element(id).addEventListener("click", () => dialog.open().catch((error) => errors.show(error)));
+  }
 }
 
 main();

@@ -37,9 +37,46 @@ export function post(path, body) {
   return call(path, { method: "POST", ...json(body) });
 }
 
+/** Sends a request without a body, such as DELETE; the answer may be empty. */
+export async function send(method, path) {
+  const response = await guard(() => fetch(path, { method }));
+  if (!response.ok) throw new Refused(await guard(() => response.json()));
+}
+
+/**
+ * Posts a form with files and returns the JSON of the answer; `onProgress(share)` is called while
+ * it is sent. Throws Refused and NoResponse.
+ */
+export function upload(path, form, onProgress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch does not report how much was sent
+    request.upload.addEventListener("progress", ({ loaded, total }) => onProgress(loaded / total));
+    request.addEventListener("error", () => reject(new NoResponse()));
+    request.addEventListener("load", () => {
+      const body = parseJson(request.responseText);
+      if (body === null) reject(new NoResponse());
+      else if (request.status >= 400) reject(new Refused(body));
+      else resolve(body);
+    });
+    request.open("POST", path);
+    request.send(form);
+  });
+}
+
 /** Speaks a text; yields the server's events as `{event, data}`, the last one being `done`. */
-export async function* speak(request) {
-  const { headers, body } = json(request);
+export function speak(request) {
+  return requestSpeech(json(request));
+}
+
+/** Says a recording, a Blob; `fields` are those of a request to `/speak` without a text. */
+export function speakRecording(recording, name, fields) {
+  const body = new FormData();
+  for (const [field, value] of Object.entries(fields)) body.append(field, value);
+  body.append("audio", recording, name);
+  return requestSpeech({ headers: {}, body });
+}
+
+async function* requestSpeech({ headers, body }) {
   headers.accept = "text/event-stream, application/problem+json";
   const response = await guard(() => fetch("speak", { method: "POST", headers, body }));
   if (!response.ok) throw new Refused(await guard(() => response.json()));
@@ -59,6 +96,14 @@ async function guard(request) {
     if (error.name === "TimeoutError") throw new NoResponse(true);
     if (error instanceof TypeError || error instanceof SyntaxError) throw new NoResponse();
     throw error;
+  }
+}
+
+function parseJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null; // a proxy answered instead
   }
 }
 

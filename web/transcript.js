@@ -2,6 +2,8 @@
 
 const FOLLOW_INTERVAL_MS = 200;
 const STATES = ["pending", "failed", "spoken"];
+/** Label of a clip without a text. */
+const RECORDING = "Recording";
 const NOT_SPOKEN = /[^\p{L}\p{N}]/gu;
 
 export class Transcript {
@@ -42,9 +44,10 @@ export class Transcript {
    * Adds a text that is not in the film yet. Its item becomes the clip's as soon as the film has
    * it, and `onClip(clip)` is called. Until then the returned entry changes it: `report` and
    * `fail` set its note, `remove` removes it, and `markRestored` lets `discardRestored` do so.
+   * `label` is shown in place of the text of a recording, whose text is not known.
    */
-  add(text, onClip) {
-    const item = createItem(text, "waiting", "pending");
+  add(text, onClip, label = text) {
+    const item = createItem(label, "waiting", "pending");
     const pending = { key: keyOf(text), item, onClip, isRestored: false };
     this.#pending.add(pending);
     this.#list.append(item);
@@ -95,7 +98,7 @@ export class Transcript {
 
   #addClip(clip) {
     const pending = this.#pendingOf(clip);
-    const item = pending?.item ?? createItem("", "", "spoken");
+    const item = pending?.item ?? createItem(RECORDING, "", "spoken");
     showClip(item, clip);
     if (pending) this.#pending.delete(pending);
     else this.#list.insertBefore(item, this.#list.querySelector(".pending"));
@@ -130,7 +133,7 @@ function keyOf(text) {
 }
 
 function showClip(item, { text, duration_s: durationS, whole: isWhole }) {
-  item.firstElementChild.textContent = text;
+  if (text !== "") item.firstElementChild.textContent = text;
   const seconds = `${durationS.toFixed(1)} s`;
   setState(item, isWhole ? seconds : `interrupted after ${seconds}`, "spoken");
   item.classList.toggle("interrupted", !isWhole);
