@@ -1,5 +1,7 @@
 """The web page at `/` and its files."""
 
+from urllib.parse import quote
+
 from flask import Blueprint, Response, request, send_from_directory
 
 from api.caller import caller
@@ -23,7 +25,9 @@ def index() -> Response:
     """The page, or a redirect to `/login`. Below a path prefix it has a `<base>`, to which all its
     URLs are relative."""
     if not caller().scopes:
-        return Response(status=303, headers={"Location": "login"})  # relative, below any path
+        query = quote(request.query_string, safe="=&%+")
+        target = f"login?{query}" if query else "login"  # relative, below any path
+        return Response(status=303, headers={"Location": target})
     if not request.script_root:
         return file("index.html")
     text = (WEB / "index.html").read_text(encoding="utf-8")

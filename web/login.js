@@ -11,7 +11,7 @@ async function logIn() {
     body: JSON.stringify({ key: key.value.trim() }),
   });
   if (response.ok) {
-    location.replace("./");
+    location.replace(`./${location.search}`); // the session that the page shows
     return;
   }
   const answer = await response.json().catch(() => ({}));

@@ -1,5 +1,6 @@
 // Connects the modules of the page to one another and to its elements.
 
+import { showAccount } from "./account.js";
 import { Captions } from "./captions.js";
 import { Composer } from "./composer.js";
 import { confirmOnClick } from "./confirm_button.js";
@@ -77,6 +78,7 @@ async function main() {
   element("session").textContent = options.title;
   connectControls();
   errors.showUnhandled();
+  showAccount(element("log-out"));
   monitor.start();
   transcript.follow(() => (stage.isSpeaking ? playback.time : null));
   const session = await monitor.waitForSession(prepare);

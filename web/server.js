@@ -5,6 +5,7 @@ class Refused extends Error {
   constructor({ detail, reason, kind }) {
     super(detail ?? reason);
     this.kind = kind;
+    if (kind === "AuthorizationError") location.reload(); // the server leads to the login
   }
 }
 
