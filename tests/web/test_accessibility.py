@@ -70,10 +70,11 @@ def focused(page: Page) -> str:
 
 
 def test_every_control_can_be_focused_with_the_keyboard_and_shows_its_focus(page: Page) -> None:
-    page.run("document.getElementById('sessions-open').focus()")
-    first = ["sessions-open", "captions", "reset", "transcript"]
+    page.run("document.getElementById('faces-open').focus()")
+    dialogs = ["faces-open", "jobs-open", "sessions-open"]
+    first = [*dialogs, "captions", "reset", "transcript"]
     menu = ["voice-sample", "voice-favourite"]
-    for name in [*first, "text", "Speak", "voice", *menu, "speed"]:
+    for name in [*first, "text", "Speak", "voice", *menu, "speed", "record", "choose-recording"]:
         assert focused(page) == name
         assert page.run("return getComputedStyle(document.activeElement).outlineStyle") == "solid"
         press(page, Keys.TAB)
@@ -112,7 +113,7 @@ def test_every_control_has_a_name(page: Page) -> None:
     page.click("sessions-open")
     page.wait(lambda: page.element("sessions", "open"))
     inside = names("dialog :is(button, select, input)")
-    assert (len(outside), len(inside)) == (10, 7)
+    assert (len(outside), len(inside)) == (14, 7)
     assert all(outside + inside)
 
 
