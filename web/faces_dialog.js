@@ -69,7 +69,7 @@ export class FacesDialog {
     while (!ENDED.includes(job.status) && number === this.#followed) {
       this.#showPreparation(job);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      job = await call(`jobs/${job.id}`);
+      job = await call(job.status_url);
     }
     await this.#showFaces();
     if (job.status === "error") throw new Error(job.error.description);
@@ -77,10 +77,10 @@ export class FacesDialog {
   }
 
   async #cancel() {
-    if (this.#job) await post(`jobs/${this.#job.id}/cancel`, {});
+    if (this.#job) await send("POST", `jobs/${this.#job.job_id}/cancel`);
   }
 
-  #showPreparation({ stage, progress, face_url: faceUrl }) {
+  #showPreparation({ stage, progress, preview_url: faceUrl }) {
     this.#find("face-progress").hidden = false;
     this.#find("face-stage").textContent = stage;
     this.#find("face-bar").value = progress;

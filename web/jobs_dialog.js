@@ -80,7 +80,7 @@ export class JobsDialog {
     const known = this.#items.get(job.id);
     if (known) return known.update(job), known.element;
     const item = new JobItem(job, {
-      onCancel: () => this.#report(() => post(`jobs/${job.id}/cancel`, {})),
+      onCancel: () => this.#report(() => send("POST", `jobs/${job.id}/cancel`)),
       onDelete: () => this.#report(() => this.#delete(job.id)),
     });
     this.#items.set(job.id, item);
@@ -120,7 +120,7 @@ class JobItem {
   #bar = document.createElement("progress");
   #actions = document.createElement("div");
   #video = null;
-  #status = null;
+  #state = null;
   #handlers;
 
   constructor(job, handlers) {
@@ -132,15 +132,15 @@ class JobItem {
 
   update(job) {
     this.#words.replaceChildren(createText(titleOf(job), notesOf(job)));
-    this.#bar.hidden = job.status !== "running";
+    this.#bar.hidden = job.state !== "running";
     this.#bar.value = job.progress;
-    if (job.status === this.#status) return;
-    this.#status = job.status;
+    if (job.state === this.#state) return;
+    this.#state = job.state;
     this.#actions.replaceChildren(...this.#actionsFor(job));
   }
 
   #actionsFor(job) {
-    if (job.status === "queued" || job.status === "running") {
+    if (job.state === "queued" || job.state === "running") {
       return [createButton("Cancel", this.#handlers.onCancel)];
     }
     const remove = createButton("Delete");
@@ -166,9 +166,10 @@ function titleOf({ kind, created_at: createdAt }) {
   return `${kind === "film" ? "Film" : "Face"}, ${new Date(createdAt).toLocaleString()}`;
 }
 
-function notesOf({ status, stage, progress, error, result }) {
-  if (status === "running") return [`${stage}, ${Math.round(100 * progress)} %`];
-  if (status === "error") return [error.description];
-  if (status === "done" && result?.duration_s) return [`${result.duration_s.toFixed(1)} s of film`];
-  return [status];
+function notesOf({ state, stage, progress, error, result, expired }) {
+  if (state === "running") return [`${stage}, ${Math.round(100 * progress)} %`];
+  if (state === "error") return [error.description];
+  if (expired) return ["done; the film has expired"];
+  if (state === "done" && result?.duration_s) return [`${result.duration_s.toFixed(1)} s of film`];
+  return [state];
 }
