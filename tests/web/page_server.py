@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 HERE = Path(__file__).resolve()
 sys.path.insert(0, str(HERE.parents[2]))
 
+from api.context import context  # noqa: E402
 from api.server.gunicorn_app import listen, serve  # noqa: E402
 from app import announce, assemble  # noqa: E402
 from tests.tiny_face import LoudnessEngine  # noqa: E402
@@ -104,8 +105,11 @@ def main(results: Path, port: int, **more: Any) -> None:
             voices=espeak_voices(),
             on_warm=lambda: announce(settings),
         )
+        app = assemble(settings, runtime, store)
         runtime.start()
-        return assemble(settings, runtime, store)
+        runtime.open_decoders()
+        context(app).jobs.start()
+        return app
 
     serve(settings, listen(settings.host, port), load)
 
