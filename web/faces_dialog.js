@@ -34,6 +34,7 @@ export class FacesDialog {
     await this.#showFaces();
     this.#showError("");
     this.#dialog.showModal();
+    if (this.#job === null) this.#report(() => this.#followUnfinished());
   }
 
   #find(id) {
@@ -51,11 +52,24 @@ export class FacesDialog {
     const form = new FormData();
     form.append("avatar_id", this.#find("face-name").value || nameOf(this.#file.name));
     form.append("video_file", this.#file, this.#file.name);
-    this.#showPreparation({ stage: "sending the file", progress: 0 });
+    const onSent = (share) => this.#showPreparation({ stage: "sending the file", progress: share / 10 });
+    onSent(0);
+    await this.#showUntilEnd(() => upload("avatars/prepare", form, onSent));
+  }
+
+  /** Shows a preparation that was begun before the page was opened. */
+  async #followUnfinished() {
+    const { jobs } = await call("jobs");
+    const unfinished = jobs.find(({ kind, state }) => kind === "prepare" && !ENDED.includes(state));
+    if (!unfinished) return;
+    const id = encodeURIComponent(unfinished.request.avatar_id);
+    await this.#showUntilEnd(() => call(`avatars/${id}/preparation`));
+  }
+
+  /** Shows the preparation that `begin()` returns; throws the reason if it failed. */
+  async #showUntilEnd(begin) {
     try {
-      const onSent = (share) => this.#showPreparation({ stage: "sending the file", progress: share / 10 });
-      const job = await upload("avatars/prepare", form, onSent);
-      await this.#follow(job);
+      await this.#follow(await begin());
     } finally {
       this.#job = null;
       this.#find("face-progress").hidden = true;

@@ -11,7 +11,7 @@ from tests.web.browsing import Page, chromium, free_port, serving
 @pytest.fixture(scope="session")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port, results = free_port(), tmp_path_factory.mktemp("results")
-    with serving(results, port, allowed_hosts="talk.test"):
+    with serving(results, port, allowed_hosts="talk.test", preparation_niceness=0):
         yield port
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.web.browsing import Page, ask, browser_tests
 from warm.__main__ import demo_portrait
@@ -11,6 +12,8 @@ from warm.__main__ import demo_portrait
 pytest_plugins = ["tests.web.page_fixtures"]
 pytestmark = browser_tests
 
+PREPARATION_S = 180
+"""Longest wait for a preparation; it takes 10 s of processor time."""
 ITEMS = "[...document.querySelectorAll('#face-list li')]"
 
 
@@ -47,8 +50,10 @@ def test_a_face_is_made_from_a_photo_seen_meanwhile_tried_and_deleted(
     choose(page, small_portrait(tmp_path))
     assert page.element("face-name", "value") == "Grace-H-"
     page.submit("face-form")
-    page.wait(lambda: page.run("return document.getElementById('face-seen').naturalWidth") > 0)
-    page.wait(lambda: faces(page) == ["Grace-H-", "grey"])
+    wait = WebDriverWait(page.browser, PREPARATION_S, 0.05)
+    seen = "return document.getElementById('face-seen').naturalWidth"
+    wait.until(lambda _: page.run(seen) > 0, "the face that was found")
+    wait.until(lambda _: faces(page) == ["Grace-H-", "grey"], "the new face")
     assert page.text("face-error") == ""
     assert not page.browser.find_element(By.ID, "face-progress").is_displayed()
     press(page, "Grace-H-", "Try it")
@@ -71,5 +76,6 @@ def test_a_picture_without_a_face_is_refused_in_words(page: Page, tmp_path: Path
     cv2.imwrite(str(path), cv2.resize(cv2.imread(str(demo_portrait()))[:40, :40], (300, 300)))
     choose(page, path)
     page.submit("face-form")
-    page.wait(lambda: "face" in page.text("face-error"))
+    wait = WebDriverWait(page.browser, PREPARATION_S, 0.05)
+    wait.until(lambda _: "face" in page.text("face-error"), "the refusal")
     assert faces(page) == ["grey"]

@@ -82,7 +82,9 @@ class Preparer:
         self._expiry = expiry
         self._settings, self._store, self._engine = settings, store, engine
         self._limits = PreparationLimits(
-            memory_bytes=memory_mb(settings) * MB, time_s=settings.preparation_timeout_s
+            memory_bytes=memory_mb(settings) * MB,
+            time_s=settings.preparation_timeout_s,
+            niceness=settings.preparation_niceness,
         )
         self._turn = threading.Lock()
         """Held by the preparation that runs."""

@@ -44,7 +44,7 @@ COMMAND = (sys.executable, "-P", "-c", BOOT, str(ROOT))
 """Libraries calculate in one thread, which leaves the other processors to live speech."""
 MEMORY_EVERY_S = 0.2
 NICENESS = 19
-"""Of the process: it computes when no other process needs the processors."""
+"""Highest nice value: the process computes when no other process needs the processors."""
 MB = 1_000_000
 EXPECTED_ERRORS = (MediaError, PreparationError, AvatarError, WeightsError, PackageMissing)
 """Errors of a preparation that are raised here as what they are, a MediaError as the
@@ -63,6 +63,8 @@ class PreparationLimits:
     memory_bytes: int
     """Memory of its processes that no file backs."""
     time_s: float
+    niceness: int = 19
+    """Nice value of the process, at most `NICENESS`."""
 
 
 def run_preparation(
@@ -81,7 +83,8 @@ def run_preparation(
     worker = start_process()
     watch = Watch(worker.pid, limits, is_cancelled)
     try:
-        worker.send({**request, "memory_bytes": limits.memory_bytes, "niceness": NICENESS})
+        limited = {"memory_bytes": limits.memory_bytes, "niceness": min(limits.niceness, NICENESS)}
+        worker.send({**request, **limited})
         while not handle_message(
             *worker.next_message(math.inf, watch.should_end), on_progress, on_face
         ):

@@ -78,6 +78,9 @@ class AvatarSettings(BaseSettings):
     max_faces_mb: Annotated[float, Field(gt=0, le=1_000_000_000)] = 20_000.0
     """Disk space of the avatars that pictures of talks become, MB: those that were not used for the
     longest time are deleted, but none that is in use or was used in the last ten minutes."""
+    preparation_niceness: Annotated[int, Field(ge=0, le=19)] = 19
+    """Nice value of the process of a preparation. 19: it computes when nothing else does. Lower
+    values finish sooner next to other programs, and may delay live speech."""
 
     # Placement of the mouth.
     blend_mode: Literal["feather", "poisson"] = "feather"
