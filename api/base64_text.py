@@ -10,8 +10,14 @@ PIECE_CHARS = 1 << 16
 MAX_HEAD_BYTES = 256
 """Longest beginning of a data URL, up to its comma."""
 DATA_URL = re.compile(rb"data:[^,]{0,200};base64,", re.IGNORECASE)
+BEGINNING = re.compile(rb"data:|[A-Za-z0-9+/_-]{64}")
 TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 SPACES = b" \t\r\n"
+
+
+def is_base64(beginning: bytes) -> bool:
+    """Return True for the beginning of Base64 or a data URL, which no picture or sound has."""
+    return BEGINNING.match(beginning) is not None
 
 
 def decoded_base64(chunks: Iterator[bytes]) -> Iterator[bytes]:

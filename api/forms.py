@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 from werkzeug.http import parse_options_header
 
-from api.base64_text import decoded_base64
+from api.base64_text import decoded_base64, is_base64
 from api.body import MAX_DEPTH, fault_text, is_deeper, shorten
 from api.body_pieces import body_pieces
 from api.caller import caller
@@ -63,7 +63,8 @@ class FilePart:
     url: str | None = None
     """Name of the field that may have the address of the file instead, such as `audio_url`."""
     data: str | None = None
-    """Name of the field that may have the file in Base64, or as a data URL, instead."""
+    """Name of the field that may have the file in Base64, or as a data URL, instead; it may be that
+    of the file."""
 
     def __init__(self, *kinds: UploadKind, url: str | None = None, data: str | None = None) -> None:
         for name, value in (("kinds", frozenset(kinds)), ("url", url), ("data", data)):
@@ -250,7 +251,7 @@ def _read_multipart(model: type[Model], received: Received, boundary: str) -> No
     reader = MultipartReader(body_pieces(max_form_bytes(model), "max_upload_mb"), boundary)
     for part in reader.parts():
         mark, encoded = files.get(part.name), data_fields.get(part.name)
-        if encoded is not None and part.filename is None:
+        if mark is None and encoded is not None and part.filename is None:
             _store_encoded(received, encoded, part.name, files[encoded], part.chunks)
         elif mark is None:
             left -= len(read_text(part, left, received))
@@ -266,11 +267,10 @@ def _read_file(part: Part, mark: FilePart, received: Received) -> None:
     if not first and not part.filename:
         return
 
-    def chunks() -> Iterator[bytes]:
-        yield first
-        yield from part.chunks
-
-    store(received, part.name, mark, chunks(), part.filename or "")
+    chunks = chain((first,), part.chunks)
+    if part.filename is None and is_base64(first):
+        chunks = decoded_base64(chunks)
+    store(received, part.name, mark, chunks, part.filename or "")
 
 
 def read_text(part: Part, max_bytes: int, received: Received) -> bytes:
@@ -331,10 +331,11 @@ def _read_urlencoded(model: type[Model], received: Received) -> None:
 def _read_json(model: type[Model], received: Received) -> None:
     content = parse_object(_whole_body(model))
     received.values.update(content)
-    for name in file_parts(model).keys() & content.keys():
-        received.faults[name] = (
-            f"{name}: JSON cannot have a file; send multipart/form-data, or its address"
-        )
+    for name, mark in file_parts(model).items():
+        if name in content and mark.data != name:
+            received.faults[name] = (
+                f"{name}: JSON cannot have a file; send multipart/form-data, or its address"
+            )
 
 
 def parse_object(body: bytes) -> dict[str, object]:
@@ -385,10 +386,12 @@ def _read_references(model: type[Model], received: Received) -> None:
     """Store the files that fields name by their address, or have as Base64."""
     for name, mark in file_parts(model).items():
         for key in (mark.url, mark.data):
-            if key is None or key in received.faults or received.values.get(key) in (None, ""):
+            value = received.values.get(key or "")
+            if key is None or key in received.faults or value in (None, ""):
                 continue
-            value = received.values.get(key)
-            if key not in model.model_fields:
+            if key == name and isinstance(value, Upload):
+                continue
+            if key not in model.model_fields or key == name:
                 del received.values[key]
             if name in received.values:
                 received.faults[key] = f"{key}: {name} was sent, too; send one of them"

@@ -92,10 +92,12 @@ class AudioForm(OneFileForm):
 class VideoForm(Form):
     """The body of `POST /generate-video`."""
 
-    audio_data: Annotated[Upload, FilePart("sound", url="audio_url")]
-    """The recording to speak, or its address in `audio_url`."""
-    source_image: Annotated[Upload, FilePart("picture", "video", url="source_url")]
-    """The photo or video of the face, or its address in `source_url`."""
+    audio_data: Annotated[Upload, FilePart("sound", url="audio_url", data="audio_data")]
+    """The recording to speak, also as a data URL, or its address in `audio_url`."""
+    source_image: Annotated[
+        Upload, FilePart("picture", "video", url="source_url", data="source_image")
+    ]
+    """The photo or video of the face, also as a data URL, or its address in `source_url`."""
 
 
 @lipsync.post("/upload-source-image")

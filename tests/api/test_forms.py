@@ -38,7 +38,7 @@ class PortraitForm(Form):
 
 
 class PairForm(Form):
-    photo: Annotated[Upload, FilePart("picture")]
+    photo: Annotated[Upload, FilePart("picture", data="photo")]
     sound: Annotated[Upload, FilePart("sound")]
 
 
@@ -239,6 +239,21 @@ def test_a_file_is_removed_if_another_field_is_refused(
     assert read(multipart(photo(), bad), MULTIPART, PairForm).status == 415
     assert read(multipart(photo()), MULTIPART, PairForm).status == 422
     assert stored() == 0
+
+
+@pytest.mark.parametrize("is_json", [True, False])
+def test_a_file_may_be_sent_as_a_data_url_in_its_own_field(
+    read: Read, stored: object, is_json: bool
+) -> None:
+    text = "data:image/png;base64," + base64.b64encode(png()).decode()
+    sound = part("sound", wav(), disposition='form-data; name="sound"; filename="a.wav"')
+    if is_json:
+        body = json.dumps({"photo": text, "sound": "x"}).encode()
+        assert set(read(body, "application/json", PairForm).details) == {"sound"}
+        return
+    form = read(multipart(part("photo", text.encode()), sound), MULTIPART, PairForm)
+    assert isinstance(form, PairForm), form.detail
+    assert form.photo.path.read_bytes() == png()
 
 
 def test_a_compressed_body_is_refused(read: Read) -> None:
