@@ -267,7 +267,7 @@ def _read_file(part: Part, mark: FilePart, received: Received) -> None:
     if not first and not part.filename:
         return
 
-    chunks = chain((first,), part.chunks)
+    chunks: Iterator[bytes] = chain((first,), part.chunks)
     if part.filename is None and is_base64(first):
         chunks = decoded_base64(chunks)
     store(received, part.name, mark, chunks, part.filename or "")
