@@ -58,6 +58,7 @@ TOPICS = {
     "states": "bench.states.explore",
     "together": "bench.together",
     "busy": "bench.busy",
+    "second_talk": "bench.second_talk",
     "shares": "bench.shares",
     "pace": "bench.pace",
     "watchers": "bench.viewers.watchers",
