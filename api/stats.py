@@ -130,5 +130,6 @@ def device_json(health: Health) -> dict[str, Any]:
         "memory_held_gb": status.pop("memory_used_gb", None),
         "memory_free_gb": status.pop("memory_free_gb", None),
         "memory_total_gb": status.pop("memory_total_gb", None),
+        "waiting": health.queued,
         **status,
     }

@@ -119,6 +119,7 @@ class DeviceAnswer(Answer):
     device: str | None
     memory_held_gb: float | None
     memory_free_gb: float | None
+    waiting: int = Field(description="Requests that wait for a place on it.")
     memory_total_gb: float | None
 
 
