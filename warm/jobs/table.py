@@ -65,7 +65,8 @@ END = """
 UPDATE jobs SET state = :state, result = :result, result_file = :result_file,
     result_bytes = :result_bytes, error_kind = :error_kind,
     error_description = :error_description, finished_s = :now_s, modified_s = :now_s,
-    kept_from_s = :now_s, progress = CASE :state WHEN 'done' THEN 1.0 ELSE progress END
+    kept_from_s = :now_s, progress = CASE :state WHEN 'done' THEN 1.0 ELSE progress END,
+    stage = CASE :state WHEN 'done' THEN '' ELSE stage END
 WHERE id = :id AND state = :was AND attempts = :attempts
 """
 
