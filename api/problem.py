@@ -56,7 +56,7 @@ from warm.jobs.errors import (
     ResultNotReady,
     UnknownJob,
 )
-from warm.media.recording_errors import RecordingStalled
+from warm.media.recording_errors import RecordingNotStored, RecordingStalled
 from warm.media.sniff import MediaError, UnknownMediaError
 from warm.prepare.errors import (
     CutOffFaceError,
@@ -324,6 +324,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     UploadsFull: (507, "StorageError"),
     UnknownMediaError: (415, "UnsupportedMediaTypeError"),
     RecordingStalled: (408, "RequestTimeoutError"),
+    RecordingNotStored: (507, "StorageError"),
     MediaError: (422, "RecordingError"),
     FilmReplaced: (410, "GoneError"),
     FailedPrecondition: (412, "PreconditionFailedError"),

@@ -23,7 +23,7 @@ from bench.figure import Figure, p95
 from bench.live_webm import live_webm
 from bench.server_process import TIMEOUT_S, ServerProcess, run_server
 from session.film import SAMPLE_RATE_HZ
-from tts.heart.voices import HeartVoices
+from tts.espeak.voices import EspeakVoices
 from tts.loudness import SPEECH_LEVEL_DBFS, sounding_rms
 from tts.text.sentences import Sentence
 from tts.voice import VoiceChoice
@@ -71,7 +71,7 @@ class Run:
 
 def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - this topic has no plot
     """Send recordings at the pace at which they are made to a real server."""
-    with closing(HeartVoices()) as voices:
+    with closing(EspeakVoices()) as voices:
         spoken = [sound_of(voices, text) for text in SENTENCES]
     with TemporaryDirectory(prefix="warmtalk-bench-") as name:
         results = Path(name)
@@ -83,9 +83,9 @@ def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - this topic has no plot
     return [*figures, *fidelity_figures(found)]
 
 
-def sound_of(voices: HeartVoices, text: str) -> Samples:
+def sound_of(voices: EspeakVoices, text: str) -> Samples:
     """Return a text as a voice says it, at 48 kHz."""
-    choice = VoiceChoice(voice="heart", language="en-US", speed=1.0)
+    choice = VoiceChoice(voice="espeak:en-us", language="en-us", speed=1.0)
     said = voices.synthesize(Sentence(text, is_end=True, start=0), choice, lambda: False)
     assert said is not None
     speech = said.completed()

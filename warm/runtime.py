@@ -251,6 +251,7 @@ class Runtime:
         The text is for captions and transcript. Raises BadSpeechRequest for one that is too long.
         """
         settings = self._settings
+        settings.results_dir.mkdir(parents=True, exist_ok=True)
         return GivenSound.from_stream(
             chunks,
             decoders=self._decoders,

@@ -26,7 +26,8 @@ from warm.media.audio_decoder import ROUNDING_S, AudioDecoder, Samples, read_aud
 from warm.media.audio_format import HEAD_BYTES, STATES_LENGTH, demuxer_of
 from warm.media.audio_report import AudioReport
 from warm.media.mpeg_frames import find_frames
-from warm.media.sniff import DamagedMediaError
+from warm.media.recording_errors import RecordingNotStored
+from warm.media.sniff import DamagedMediaError, MediaError
 
 STREAMED = frozenset({"ogg", "flac", "matroska", "mov", "aac", "au", "amr"})
 """Demuxers that return samples before they have read all of a file."""
@@ -109,12 +110,25 @@ def mov_demuxer(head: bytes) -> str | None:
 
 
 def read_spooled(source: Rewound, *, rate_hz: int, folder: str) -> Iterator[Item]:
-    """Write a recording to a file without a name, and yield the items of `read_audio`."""
+    """Write a recording to a file without a name, and yield the items of `read_audio`.
+
+    Raises RecordingNotStored if the disk is full.
+    """
     with TemporaryFile(dir=folder) as file:
-        while piece := source.read(PIECE_BYTES):
-            file.write(piece)
-        file.flush()
-        yield from read_audio(Path(f"/proc/self/fd/{file.fileno()}"), rate_hz=rate_hz)
+        try:
+            while piece := source.read(PIECE_BYTES):
+                file.write(piece)
+            file.flush()
+        except OSError as error:
+            raise RecordingNotStored(
+                f"The recording could not be stored to be decoded ({error.strerror}). Free some"
+                " space, or send it as WAV, which needs none."
+            ) from error
+        path = Path(f"/proc/self/fd/{file.fileno()}")
+        try:
+            yield from read_audio(path, rate_hz=rate_hz)
+        except MediaError as error:
+            raise type(error)(str(error).replace(str(path), str(NAME))) from error
 
 
 class ArrivingAudioDecoder(AudioDecoder):

@@ -13,3 +13,7 @@ class RecordingTooLong(MediaError):
 
 class RecordingStalled(MediaError):
     """A recording that is still being made stopped arriving."""
+
+
+class RecordingNotStored(MediaError):
+    """The disk has no room for a recording that is decoded when all of it has arrived."""
