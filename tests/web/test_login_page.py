@@ -46,14 +46,14 @@ def test_a_person_logs_in_with_a_key_and_the_whole_page_works(
     browser: Chrome, keyed_port: int
 ) -> None:
     address = f"http://127.0.0.1:{keyed_port}/"
-    browser.get(address)
-    assert browser.current_url == f"{address}login"
+    browser.get(f"{address}?session=hall")
+    assert browser.current_url == f"{address}login?session=hall"
     enter(browser, "wt_wrong")
     problem = browser.find_element(By.ID, "problem")
     wait(browser, lambda: problem.text == "This key is not valid.")
     browser.get_log("browser")
     enter(browser, KEY)
-    wait(browser, lambda: browser.current_url == address)
+    wait(browser, lambda: browser.current_url == f"{address}?session=hall")
     wait(browser, lambda: browser.find_elements(By.ID, "text"))
     browser.find_element(By.ID, "text").send_keys("Hello there.")
     browser.find_element(By.CSS_SELECTOR, "#composer button[type=submit]").click()
@@ -63,7 +63,10 @@ def test_a_person_logs_in_with_a_key_and_the_whole_page_works(
     assert browser.execute_script(FETCH, "avatars", "GET") == 200
     faults = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert faults == []
-    assert browser.execute_script(FETCH, "logout", "POST") == 204
+    button = browser.find_element(By.ID, "log-out")
+    assert button.get_attribute("title") == "Logged in with the key anna"
+    button.click()
+    wait(browser, lambda: "/login" in browser.current_url)
     assert browser.execute_script(FETCH, "avatars", "GET") == 401
     browser.get(address)
     assert browser.current_url == f"{address}login"
