@@ -3,11 +3,10 @@
 import base64
 import hmac
 from pathlib import Path
+from random import Random
 
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
@@ -116,9 +115,11 @@ def test_wrong_and_right_keys_are_compared_in_constant_time(
     assert lengths == [(32, 32)] * 4
 
 
-@settings(max_examples=40)
-@given(st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=80))
-def test_no_header_breaks_the_parser(text: str) -> None:
-    for value in (text, f"Basic {text}", f"Bearer {text}"):
-        headers = Headers([("Authorization", value)])
-        assert all(0 < len(secret) <= 1024 for secret in sent_secrets(headers))
+def test_no_header_breaks_the_parser() -> None:
+    random = Random(12)
+    characters = [chr(code) for code in (*range(32, 127), *range(160, 256))] + list("=:: /+-_") * 9
+    for _ in range(500):
+        text = "".join(random.choices(characters, k=random.randrange(60)))
+        for value in (text, f"Basic {text}", f"Bearer {text}"):
+            found = sent_secrets(Headers([("Authorization", value)]))
+            assert all(0 < len(secret) <= 1024 for secret in found)

@@ -11,6 +11,8 @@ from tests.api.keys.conftest import Served, make_key
 from warm.keys.api_key import digest_of
 from warm.keys.errors import BadKeyFile, BadKeyList
 from warm.keys.key_file import read_key_file, remove_from_file
+from warm.keys.key_ring import KeyRing
+from warm.keys.key_source import open_keys
 
 
 def status(client: FlaskClient, key: str, path: str = "/sessions") -> int:
@@ -60,7 +62,7 @@ def test_a_malformed_change_is_logged_and_the_keys_stay(
         assert fault in caplog.text
         assert str(key_file) in caplog.text
         with pytest.raises(BadKeyFile, match="correct the file"):
-            served()
+            open_keys(str(key_file), key_file.parent)
     key_file.write_text(good, "ascii")
     assert status(client, key) == 200
 
@@ -120,18 +122,18 @@ def test_keys_in_the_environment_may_be_words_or_json(served: Served) -> None:
     ],
 )
 def test_a_bad_value_of_the_setting_is_named_without_the_key(
-    served: Served, value: str, fault: str
+    tmp_path: Path, value: str, fault: str
 ) -> None:
     with pytest.raises(BadKeyList) as raised:
-        served(api_keys=value)
+        open_keys(value, tmp_path)
     assert fault in str(raised.value)
     assert "secret" not in str(raised.value)
     assert "tooshort" not in str(raised.value)
 
 
-def test_a_file_that_is_named_must_exist(served: Served, tmp_path: Path) -> None:
+def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:
     with pytest.raises(BadKeyFile, match="does not exist"):
-        served(api_keys=str(tmp_path / "other.json"))
+        open_keys(str(tmp_path / "other.json"), tmp_path)
 
 
 def test_no_key_and_no_header_is_logged(
@@ -175,11 +177,11 @@ def test_the_log_names_the_key_and_hides_what_permits_access(
 
 
 def test_a_file_that_others_can_write_is_reported(
-    served: Served, key_file: Path, caplog: pytest.LogCaptureFixture
+    key_file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_key(key_file, "n8n", "watch")
-    served()
+    KeyRing(key_file)
     assert "other users can change the keys" not in caplog.text
     key_file.chmod(0o622)
-    served()
+    KeyRing(key_file)
     assert f"{key_file}: other users can change the keys; chmod 600" in caplog.text
