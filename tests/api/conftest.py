@@ -15,14 +15,21 @@ from warm.runtime import Runtime
 from warm.settings import Settings
 
 
+@pytest.fixture(autouse=True)
+def answers_are_as_described() -> Iterator[None]:
+    """All answers of all applications must be as their routes describe them."""
+    found = Conformance()
+    with pytest.MonkeyPatch.context() as patch:
+        found.watch_all(patch)
+        yield
+    assert found.faults == []
+
+
 @pytest.fixture
 def app(settings: Settings, runtime: Runtime) -> Iterator[Flask]:
-    """The application; all its answers must be as its routes describe them."""
     app = assemble(settings, runtime, AvatarStore(settings.results_dir))
-    checked = Conformance(app)
     yield app
     context(app).jobs.close()
-    assert checked.faults == []
 
 
 @pytest.fixture
