@@ -3,12 +3,14 @@
 from dataclasses import replace
 from http import HTTPStatus
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, g
 
+from api.forms import STORED
 from api.problem import BadBody, Problem, problem_of
 from tts.voice import BadSpeechRequest
 from warm.production.errors import UnsupportedOption
 from warm.uploads.errors import UploadDamaged, UploadTooLarge
+from warm.uploads.upload import Upload
 
 KINDS_OF_STATUS = {
     401: "AuthorizationError",
@@ -28,6 +30,10 @@ OPTION_FIELDS = {
     "options.logo": "config.logo",
     "options.output_resolution": "config.output_resolution",
     "options.result_format": "config.result_format",
+    "options.subtitles": "script.subtitles",
+    "options.pad_audio_s": "config.pad_audio",
+    "options.fluent": "config.fluent",
+    "options.stitch": "config.stitch",
 }
 """The same, by the options of a film."""
 
@@ -63,6 +69,11 @@ def did_blueprint(name: str) -> Blueprint:
     return blueprint
 
 
+def note_fetched(upload: Upload) -> None:
+    """Note a file that was fetched for this request, so that it is removed if that fails."""
+    g.setdefault(STORED, []).append(upload)
+
+
 def answer_did_problem(error: Exception) -> Response:
     """Answer an error of one of these routes."""
     return did_problem(error).response()
@@ -83,9 +94,15 @@ def did_problem(error: Exception) -> Problem:
         member = SPEECH_FIELDS.get(error.field, "script")
         return validation(f"{member}: {error}", {member: f"{member}: {error}"})
     if isinstance(error, UnsupportedOption):
-        member = OPTION_FIELDS.get(error.option, "config")
-        return validation(f"{member}: {error}", {member: f"{member}: {error}"})
+        detail = in_terms_of_did(str(error))
+        return validation(detail, {OPTION_FIELDS.get(error.option, "config"): detail})
     return translated(problem_of(error), error)
+
+
+def in_terms_of_did(description: str) -> str:
+    """Return the description of an error about an option of a film with D-ID's name of it."""
+    option, blank, rest = description.partition(" ")
+    return f"{OPTION_FIELDS.get(option, option)}{blank}{rest}"
 
 
 def validation(detail: str, details: dict[str, str]) -> Problem:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from api.did.errors import in_terms_of_did
 from warm.jobs.job import Job, JobState
 
 STATUSES: dict[JobState, str] = {
@@ -78,7 +79,8 @@ def film_json(job: Job, kind: str, absolute: Absolute) -> dict[str, Any]:
         shown["duration"] = job.result["duration_s"]
         shown["metadata"] = metadata_json(job.result)
     if job.error is not None:
-        shown["error"] = {"kind": job.error.kind, "description": job.error.description}
+        description = in_terms_of_did(job.error.description)
+        shown["error"] = {"kind": job.error.kind, "description": description}
     elif job.state == "cancelled":
         shown["error"] = {"kind": "RejectedError", "description": "the job was cancelled"}
     return shown

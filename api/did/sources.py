@@ -1,17 +1,19 @@
 """Faces, sounds and pictures that bodies name: own files, avatars, and addresses to fetch."""
 
 import re
-from urllib.parse import urlsplit
+
+from flask import request
 
 from api.caller import caller
 from api.context import context
-from api.did.errors import BadMember
+from api.did.errors import BadMember, note_fetched
+from api.serializers import absolute_url
 from warm.avatars.store import ID_PATTERN, AvatarMissing
 from warm.fetch.errors import FetchError
 from warm.uploads.errors import UnknownUpload, UploadDamaged, UploadNotAllowed, UploadTooLarge
 from warm.uploads.upload import Upload, UploadKind
 
-AVATAR_PATH = re.compile(r"(?:^|/)avatars/([A-Za-z0-9_-]{1,64})(?:/[a-z0-9.]+)?/?")
+AVATAR_PATH = re.compile(r"/avatars/([A-Za-z0-9_-]{1,64})(?:/[a-z0-9.]+)?/?(?:[?#].*)?")
 """Path of an avatar, or of one of its files, as `GET /clips/presenters` lists them."""
 PREFIXES = ("img_", "aud_")
 """Beginnings of the ids that `POST /images` and `POST /audios` return."""
@@ -24,11 +26,11 @@ def find_avatar(name: str) -> str | None:
     """Return the id of a ready avatar that is named by its id or an address of its; else None."""
     if ID_PATTERN.fullmatch(name):
         return name if is_ready(name) else None
-    try:
-        found = AVATAR_PATH.search(urlsplit(name).path)
-    except ValueError:
-        return None
-    return found[1] if found and is_ready(found[1]) else None
+    for base in ("", absolute_url(""), request.host_url.rstrip("/")):
+        found = AVATAR_PATH.fullmatch(name.removeprefix(base)) if name.startswith(base) else None
+        if found and is_ready(found[1]):
+            return found[1]
+    return None
 
 
 def is_ready(avatar_id: str) -> bool:
@@ -50,7 +52,8 @@ def stored_file(member: str, url: str, allowed: frozenset[UploadKind]) -> Upload
     try:
         if upload_id := own_id(url):
             return store.admit(store.get(upload_id), allowed)
-        return context().fetcher.fetch(url, allowed=allowed, owner=owner)
+        is_own = store.of_url(url) is not None
+        upload = context().fetcher.fetch(url, allowed=allowed, owner=owner)
     except (
         FetchError,
         UnknownUpload,
@@ -59,6 +62,9 @@ def stored_file(member: str, url: str, allowed: frozenset[UploadKind]) -> Upload
         UploadTooLarge,
     ) as error:
         raise BadMember.of(member, f"= {url[:120]!r}: {error}") from error
+    if not is_own:
+        note_fetched(upload)
+    return upload
 
 
 def own_id(name: str) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from api.did.errors import BadMember
 from api.did.provider_voices import Wanted, language_tag, wanted
 from api.did.script import Provider
-from tts.languages import look_up
+from tts.languages import bcp47
 from tts.voice import BadSpeechRequest, Gender, VoiceChoice, VoiceInfo
 from warm.runtime import Runtime
 
@@ -74,32 +74,33 @@ def given_language(provider: Provider) -> str | None:
 def voice_of_language(
     runtime: Runtime, language: str | None, gender: Gender, speed: float | None
 ) -> VoiceChoice:
-    """Return the voice of the settings if it speaks the language, else the best one of it.
+    """Return the voice of the settings if it speaks this variety of the language, else the best.
 
-    One of the gender is preferred, unless only a robotic one has it.
+    One of the gender is preferred, unless only a robotic one of the same variety has it.
     """
     usual = runtime.choose(speed=speed)
     if language is None:
         return usual
+    tag = bcp47(language)
     infos = {info.id: info for info in runtime.voices()}
     best = usual
-    if usual.voice not in infos or not speaks(infos[usual.voice], language):
-        best = runtime.choose(voice="auto", language=language, speed=speed)
+    if usual.voice not in infos or tag not in infos[usual.voice].languages:
+        best = runtime.choose(voice="auto", language=tag, speed=speed)
     own = infos.get(best.voice)
     if own is None or gender in ("unknown", own.gender):
         return best
-    is_robotic = own.id.startswith(ROBOTIC_PREFIX)
-    for info in infos.values():
-        is_good = is_robotic or not info.id.startswith(ROBOTIC_PREFIX)
-        is_usable = info.problem is None and info.is_live and not info.is_remote
-        if is_good and is_usable and info.gender == gender and speaks(info, best.language):
-            return runtime.choose(voice=info.id, language=best.language, speed=speed)
+    for variety in (tag, own.languages[0]):
+        for info in infos.values():
+            if is_substitute(info, own, gender) and variety in info.languages:
+                return runtime.choose(voice=info.id, language=variety, speed=speed)
     return best
 
 
-def speaks(info: VoiceInfo, language: str) -> bool:
-    """True if a voice speaks a language, in this variety or in general."""
-    return look_up(language, info.languages) is not None
+def is_substitute(info: VoiceInfo, own: VoiceInfo, gender: Gender) -> bool:
+    """True for a voice of the gender that is no more robotic than the voice `own`."""
+    is_usable = info.problem is None and info.is_live and not info.is_remote
+    is_good = own.id.startswith(ROBOTIC_PREFIX) or not info.id.startswith(ROBOTIC_PREFIX)
+    return is_usable and is_good and info.gender == gender
 
 
 def ignored_remarks(provider: Provider) -> tuple[str, ...]:

@@ -81,11 +81,9 @@ class DidClient:
 
 
 @pytest.fixture(scope="module")
-def refusing(
-    voices: VoiceRegistry, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[DidClient]:
-    """A client for requests that are refused, so that one server is enough for all of them."""
-    folder = tmp_path_factory.mktemp("refusing")
+def waiting(voices: VoiceRegistry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DidClient]:
+    """A client of one server for all tests of a module, whose jobs wait for ever."""
+    folder = tmp_path_factory.mktemp("waiting")
     settings = Settings(results_dir=folder / "results", avatar_id="tiny", min_free_mb=0)
     with running_runtime(settings, voices, folder) as runtime:
         app = assemble(settings, runtime, AvatarStore(settings.results_dir))

@@ -17,7 +17,7 @@ def test_a_clip_is_made_of_a_presenter(did: DidClient, tmp_path: Path) -> None:
         "presenter_id": "tiny",
         "driver_id": "uM00QMwJ9x",
         "script": TEXT,
-        "config": {"result_format": ".webm", "output_resolution": "160"},
+        "config": {"result_format": ".mov", "output_resolution": "160"},
         "background": {"color": "#ffffff"},
         "user_data": "u",
     }
@@ -32,8 +32,8 @@ def test_a_clip_is_made_of_a_presenter(did: DidClient, tmp_path: Path) -> None:
         "u",
     )
     assert any("background.color has no effect" in remark for remark in clip["remarks"])
-    assert clip["result_url"].endswith(".webm")
-    _, size, _ = decoded(did.film(clip), tmp_path / "film.webm")
+    assert clip["result_url"].endswith(".mov")
+    _, size, _ = decoded(did.film(clip), tmp_path / "film.mov")
     assert size == (192, 160)
     assert [each["id"] for each in did.http.get("/clips/").get_json()["clips"]] == [clip["id"]]
     assert did.http.get(f"/talks/{clip['id']}").status_code == 404
@@ -51,23 +51,23 @@ def test_a_clip_is_made_of_a_presenter(did: DidClient, tmp_path: Path) -> None:
     ],
 )
 def test_clips_that_cannot_be_made_are_refused(
-    refusing: DidClient, body: dict[str, Any], status: int, member: str
+    waiting: DidClient, body: dict[str, Any], status: int, member: str
 ) -> None:
-    answer = refusing.post("/clips", {"presenter_id": "tiny", "script": TEXT} | body)
+    answer = waiting.post("/clips", {"presenter_id": "tiny", "script": TEXT} | body)
     assert answer.status_code == status, answer.text
     assert f"body.{member}" in answer.get_json()["details"]
 
 
-def test_a_picture_is_stored_and_deleted(refusing: DidClient) -> None:
-    stored = refusing.image(detect_faces="true")
+def test_a_picture_is_stored_and_deleted(waiting: DidClient) -> None:
+    stored = waiting.image(detect_faces="true")
     assert stored.status_code == 201, stored.text
     image = stored.get_json()
     assert set(image) == {"url", "id"}
     assert re.fullmatch(r"http://localhost/uploads/[0-9a-f]{32}\.png", image["url"])
-    with refusing.http.get(image["url"]) as served:
+    with waiting.http.get(image["url"]) as served:
         assert served.get_data() == picture()
     for status in (204, 404):
-        assert refusing.http.delete(f"/images/{image['id']}").status_code == status
+        assert waiting.http.delete(f"/images/{image['id']}").status_code == status
 
 
 @pytest.mark.parametrize(
@@ -79,48 +79,48 @@ def test_a_picture_is_stored_and_deleted(refusing: DidClient) -> None:
     ],
 )
 def test_files_that_are_no_pictures_are_refused_as_by_d_id(
-    refusing: DidClient, data: bytes, status: int, kind: str
+    waiting: DidClient, data: bytes, status: int, kind: str
 ) -> None:
-    answer = refusing.image(data)
+    answer = waiting.image(data)
     assert answer.status_code == status, answer.text
     assert kind in answer.get_json()["kind"]
     assert "image" in answer.get_json()["description"]
 
 
-def test_a_missing_file_and_a_wrong_kind_are_named(refusing: DidClient) -> None:
-    missing = refusing.http.post("/images", data={"detect_faces": "true"})
+def test_a_missing_file_and_a_wrong_kind_are_named(waiting: DidClient) -> None:
+    missing = waiting.http.post("/images", data={"detect_faces": "true"})
     assert missing.status_code == 400
     assert missing.get_json()["details"]["body.image"]
     data = {"audio": (BytesIO(picture()), "sound.wav")}
-    assert refusing.http.post("/audios", data=data).status_code == 415
+    assert waiting.http.post("/audios", data=data).status_code == 415
 
 
-def test_the_credits_are_never_used_up(refusing: DidClient) -> None:
-    found = refusing.http.get("/credits").get_json()
+def test_the_credits_are_never_used_up(waiting: DidClient) -> None:
+    found = waiting.http.get("/credits").get_json()
     assert found["remaining"] == found["total"] > 0
     assert found["credits"][0]["remaining"] == found["remaining"]
 
 
-def test_the_voices_are_those_of_any_provider(refusing: DidClient) -> None:
-    voices = refusing.http.get("/tts/voices?provider=microsoft").get_json()
+def test_the_voices_are_those_of_any_provider(waiting: DidClient) -> None:
+    voices = waiting.http.get("/tts/voices?provider=microsoft").get_json()
     german = next(each for each in voices if each["id"] == "espeak:de")
     assert german["provider"] == "microsoft" and german["gender"] == "female"
     assert {"language": "German", "locale": "de"} in german["languages"]
-    assert refusing.http.get("/tts/voices").get_json()[0]["provider"] == "warmtalk"
+    assert waiting.http.get("/tts/voices").get_json()[0]["provider"] == "warmtalk"
 
 
-def test_presenters_are_the_avatars(refusing: DidClient) -> None:
+def test_presenters_are_the_avatars(waiting: DidClient) -> None:
     for name in ("anna", "bob"):
-        save(context(refusing.app).avatars, name)
-    page = refusing.http.get("/clips/presenters/?limit=1").get_json()
+        save(context(waiting.app).avatars, name)
+    page = waiting.http.get("/clips/presenters/?limit=1").get_json()
     (anna,) = page["presenters"]
     assert anna["presenter_id"] == anna["name"] == "anna"
     assert anna["preview_url"] == "http://localhost/avatars/anna/idle.mp4"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", anna["created_at"])
-    rest = refusing.http.get(f"/clips/presenters?token={page['token']}").get_json()
+    rest = waiting.http.get(f"/clips/presenters?token={page['token']}").get_json()
     assert ([each["name"] for each in rest["presenters"]], rest["token"]) == (["bob"], None)
-    assert refusing.http.get("/clips/presenters/anna").get_json() == anna
-    drivers = refusing.http.get("/clips/presenters/anna/drivers").get_json()["clips_drivers"]
+    assert waiting.http.get("/clips/presenters/anna").get_json() == anna
+    drivers = waiting.http.get("/clips/presenters/anna/drivers").get_json()["clips_drivers"]
     assert drivers[0]["presenter_id"] == "anna"
     for path in ("/clips/presenters/nobody", "/clips/presenters/../drivers"):
-        assert refusing.http.get(path).status_code == 404
+        assert waiting.http.get(path).status_code == 404

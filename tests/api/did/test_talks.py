@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from api.context import context
 from tests.api.did.conftest import TEXT, DidClient, decoded, tone
+from tests.polling import wait_until
 from tests.tiny_face import HEIGHT, WIDTH
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -38,21 +40,18 @@ def test_a_talk_is_created_made_and_downloaded_without_credentials(
     assert all(re.fullmatch(TIME, talk[name]) for name in ("started_at", "modified_at"))
 
 
-def test_before_the_end_every_text_is_there(did: DidClient) -> None:
-    created = did.talk().get_json()
-    talk = did.http.get(f"/talks/{created['id']}").get_json()
+def test_before_the_end_every_text_is_there(waiting: DidClient) -> None:
+    created = waiting.talk().get_json()
+    talk = waiting.http.get(f"/talks/{created['id']}").get_json()
     assert {name: type(talk[name]) for name in TEXTS} == dict.fromkeys(TEXTS, str)
-    did.finished(f"/talks/{created['id']}")
+    assert (talk["status"], talk["result_url"]) == ("created", "")
 
 
-@pytest.mark.parametrize("seconds", [1.0])
-def test_bodies_as_clients_send_them_are_taken(
-    did: DidClient, tmp_path: Path, seconds: float
-) -> None:
+def test_bodies_as_clients_send_them_are_taken(did: DidClient, tmp_path: Path) -> None:
     source = did.image().get_json()["url"]
     script = {
         "type": "text",
-        "input": f'One.<break time="{seconds}s"/> <p>Two</p> <amazon:x>three</amazon:x>',
+        "input": "One.<break time='1s'/> <p>Two</p> <amazon:x>three</amazon:x>",
         "ssml": "true",
         "subtitles": "false",
         "provider": {
@@ -78,12 +77,12 @@ def test_bodies_as_clients_send_them_are_taken(
     assert frames / 25 > 3.0
 
 
-def test_a_body_needs_no_content_type(did: DidClient) -> None:
-    answer = did.http.post("/talks", data='{"script": {"input": "Hello."}}')
+def test_a_body_needs_no_content_type(waiting: DidClient) -> None:
+    answer = waiting.http.post("/talks", data='{"script": {"input": "Hello."}}')
     assert answer.status_code == 201
-    did.finished(f"/talks/{answer.get_json()['id']}")
 
 
+@pytest.mark.slow
 def test_a_sound_is_spoken_in_place_of_a_text(did: DidClient, tmp_path: Path) -> None:
     sent = did.http.post("/audios", data={"audio": (BytesIO(tone(1.2)), "tone.wav")})
     assert sent.status_code == 201
@@ -100,29 +99,28 @@ def test_a_sound_is_spoken_in_place_of_a_text(did: DidClient, tmp_path: Path) ->
     assert did.http.delete(f"/audios/{audio['id']}").status_code == 404
 
 
-def test_talks_are_listed_page_by_page_and_deleted(did: DidClient) -> None:
-    ids = [did.talk().get_json()["id"] for _ in range(3)]
-    for talk_id in ids:
-        did.finished(f"/talks/{talk_id}")
-    first = did.http.get("/talks?limit=2").get_json()
+def test_talks_are_listed_page_by_page_and_deleted(waiting: DidClient) -> None:
+    ids = [waiting.talk().get_json()["id"] for _ in range(3)]
+    first = waiting.http.get("/talks?limit=2").get_json()
     assert [talk["id"] for talk in first["talks"]] == ids[:0:-1]
-    second = did.http.get(f"/talks?limit=2&token={first['token']}").get_json()
-    assert ([talk["id"] for talk in second["talks"]], second["token"]) == (ids[:1], None)
-    deleted = did.http.delete(f"/talks/{ids[0]}")
-    assert (deleted.status_code, deleted.get_json()["id"]) == (200, ids[0])
-    assert did.http.get(f"/talks/{ids[0]}").status_code == 404
-    assert did.http.delete(f"/talks/{ids[0]}").get_json()["kind"] == "NotFoundError"
-    clips = did.http.get("/clips").get_json()
-    assert clips == {"clips": [], "token": None}
+    second = waiting.http.get(f"/talks?limit=1&token={first['token']}").get_json()
+    assert [talk["id"] for talk in second["talks"]] == ids[:1]
+    for talk_id in ids:
+        deleted = waiting.http.delete(f"/talks/{talk_id}")
+        assert (deleted.status_code, deleted.get_json()["id"]) == (200, talk_id)
+        assert waiting.http.get(f"/talks/{talk_id}").status_code == 404
+    assert waiting.http.delete(f"/talks/{ids[0]}").get_json()["kind"] == "NotFoundError"
+    assert waiting.http.get("/clips").get_json() == {"clips": [], "token": None}
+    assert waiting.http.get("/talks?token=x").get_json()["kind"] == "ValidationError"
+    assert waiting.http.get("/talks?limit=0").status_code == 400
 
 
-def test_a_repeated_request_with_a_key_makes_one_talk(did: DidClient) -> None:
-    body = {"script": TEXT, "source_url": did.image().get_json()["url"]}
-    first, second = (did.post("/talks", body, **{"Idempotency-Key": "k1"}) for _ in range(2))
+def test_a_repeated_request_with_a_key_makes_one_talk(waiting: DidClient) -> None:
+    body = {"script": TEXT, "source_url": waiting.image().get_json()["url"]}
+    first, second = (waiting.post("/talks", body, **{"Idempotency-Key": "k1"}) for _ in range(2))
     assert first.get_json()["id"] == second.get_json()["id"]
-    other = did.post("/talks", {"script": TEXT, "name": "x"}, **{"Idempotency-Key": "k1"})
+    other = waiting.post("/talks", {"script": TEXT, "name": "x"}, **{"Idempotency-Key": "k1"})
     assert other.status_code in (400, 409)
-    did.finished(f"/talks/{first.get_json()['id']}")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +143,7 @@ def test_a_repeated_request_with_a_key_makes_one_talk(did: DidClient) -> None:
         ({"source_url": "https://example.com/face.jpg"}, "source_url"),
         ({"source_url": "http://localhost/uploads/" + "0" * 32 + ".png"}, "source_url"),
         ({"source_url": "nobody"}, "source_url"),
+        ({"source_url": "https://example.com/avatars/tiny/preview.png"}, "source_url"),
         ({"avatar_id": "nobody"}, "avatar_id"),
         ({"driver_url": "https://example.com/driver.mp4"}, "driver_url"),
         ({"result_url": "s3://bucket/"}, "result_url"),
@@ -160,14 +159,15 @@ def test_a_repeated_request_with_a_key_makes_one_talk(did: DidClient) -> None:
             "config.driver_expressions",
         ),
         ({"background": {"color": "#00ff00"}}, "background.color"),
+        ({"script": {"audio_url": "/uploads/x"}}, "script.audio_url"),
         ({"background": {"color": "greenish"}}, "background.color"),
         ({"background": {"source_url": "https://example.com/b.png"}}, "background.source_url"),
     ],
 )
 def test_what_cannot_be_fulfilled_is_a_400_that_names_the_member(
-    refusing: DidClient, body: dict[str, object], member: str
+    waiting: DidClient, body: dict[str, object], member: str
 ) -> None:
-    answer = refusing.talk(**body)
+    answer = waiting.talk(**body)
     problem = answer.get_json()
     assert answer.status_code == 400, problem
     assert problem["kind"] == "ValidationError"
@@ -176,11 +176,33 @@ def test_what_cannot_be_fulfilled_is_a_400_that_names_the_member(
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"3", b'{"script": ' + b"[" * 50 + b"]" * 50])
-def test_a_body_that_is_no_object_is_a_400(refusing: DidClient, body: bytes) -> None:
-    answer = refusing.http.post("/talks", data=body)
+def test_a_body_that_is_no_object_is_a_400(waiting: DidClient, body: bytes) -> None:
+    answer = waiting.http.post("/talks", data=body)
     assert (answer.status_code, answer.get_json()["kind"]) == (400, "ValidationError")
 
 
-def test_nothing_was_made_for_refused_requests(refusing: DidClient) -> None:
-    refusing.talk(source_url="nobody")
-    assert refusing.http.get("/talks").get_json()["talks"] == []
+def test_nothing_is_made_for_a_refused_request(waiting: DidClient) -> None:
+    before = waiting.http.get("/talks").get_json()["talks"]
+    waiting.talk(source_url="nobody")
+    assert waiting.http.get("/talks").get_json()["talks"] == before
+
+
+def test_an_avatar_may_be_named_by_its_address(waiting: DidClient) -> None:
+    for address in ("http://localhost/avatars/tiny/preview.png", "/avatars/tiny/idle.mp4?x=1"):
+        created = waiting.talk(source_url=address).get_json()
+        assert waiting.http.get(f"/talks/{created['id']}").get_json()["source_url"] == address
+        assert context(waiting.app).jobs.get(created["id"]).request["avatar_id"] == "tiny"
+
+
+def test_a_cancelled_talk_is_rejected_and_one_in_progress_cannot_be_deleted(
+    did: DidClient,
+) -> None:
+    long = {"input": "This sentence is said again and again. " * 60}
+    path = f"/talks/{did.talk(script=long).get_json()['id']}"
+    wait_until(lambda: did.http.get(path).get_json()["status"] == "started", "the start")
+    refused = did.http.delete(path)
+    assert (refused.status_code, refused.get_json()["kind"]) == (409, "NotReadyError")
+    assert did.http.post(path.replace("talks", "jobs") + "/cancel").status_code in (200, 202)
+    talk = did.finished(path)
+    assert (talk["status"], talk["error"]["kind"]) == ("rejected", "RejectedError")
+    assert talk["result_url"] == ""
