@@ -196,7 +196,7 @@ def sound_content(path: Path, head: bytes, max_sound_s: float) -> dict[str, Any]
     The length that the file states may be wrong, so that it is decoded. That of a very long file is
     believed if the decoded part agrees.
     """
-    demuxer = audio_parts(path)[0].demuxer
+    demuxer = demuxer_of_sound(path, head)
     stated_s = stated_length_s(path)
     require_length(path, stated_s or 0.0, max_sound_s)
     cpu_s = CHECK_CPU_S if stated_s else math.inf
@@ -205,6 +205,18 @@ def sound_content(path: Path, head: bytes, max_sound_s: float) -> dict[str, Any]
     kind = WEBM["sound"] if is_webm(head) else SOUND_TYPES.get(demuxer, OTHER_SOUND)
     found_s = decoded_s if is_whole else max(decoded_s, stated_s or 0.0)
     return described("sound", kind, duration_s=round(found_s, 3))
+
+
+def demuxer_of_sound(path: Path, head: bytes) -> str:
+    """Return FFmpeg's demuxer of a sound; raises MediaError, for unknown content in words that also
+    name the formats of pictures and videos."""
+    try:
+        return audio_parts(path)[0].demuxer
+    except UnknownMediaError as error:
+        raise UnknownMediaError(
+            f"{path} is {other_format(head)}not a readable picture, video or sound: it begins with "
+            f"{head[:8].hex(' ')}. Send {', '.join(ACCEPTED.values())}."
+        ) from error
 
 
 def stated_length_s(path: Path) -> float | None:
