@@ -38,6 +38,8 @@ HTTP = ROOT / "docs" / "http.md"
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 OUTSIDE = ("git", "cd", "pip", "apt", "python3")
 """Commands of other programs, which no test runs."""
+VENDORED = {"hls.light.min.js", "swagger-ui-bundle.js"}
+"""Files that set-up fetches for the page."""
 PARSERS = {
     "warm": warm.__main__.parser,
     "session": partial(session.__main__.parser, "python -m session"),
@@ -99,7 +101,7 @@ def is_source(name: str) -> bool:
         *("tests", "tts", "warm", "web"),
     )
     known = (*ROOT.glob(name), *(found for each in folders for found in (ROOT / each).rglob(name)))
-    return any(known) or name == "hls.light.min.js"
+    return any(known) or name in VENDORED
 
 
 @each_page
