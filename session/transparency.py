@@ -1,11 +1,13 @@
 """Transparent pictures and frames, composited over white."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from av import VideoFrame
 from numpy.typing import NDArray
 
-BACKDROP = 255
-"""Grey level behind transparent parts."""
+WHITE = (255, 255, 255)
+"""Colour behind transparent parts, unless another is asked for."""
 ALPHA_NOTE = "The video is transparent; it is shown over white."
 
 
@@ -14,9 +16,7 @@ def has_alpha(frame: VideoFrame) -> bool:
     return any(component.is_alpha for component in frame.format.components)
 
 
-def flatten_alpha(
-    picture: NDArray[np.uint8], backdrop: tuple[int, int, int] = (BACKDROP, BACKDROP, BACKDROP)
-) -> NDArray[np.uint8]:
+def flatten_alpha(picture: NDArray[np.uint8], backdrop: Sequence[int] = WHITE) -> NDArray[np.uint8]:
     """(h, w, 3) of (h, w, 3 or 4), composited over a colour."""
     if picture.shape[2] == 3:
         return picture

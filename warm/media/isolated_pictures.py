@@ -1,6 +1,6 @@
 """Photos and videos from outside, decoded in a process of their own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isolation.item import Item
+from session.transparency import WHITE
 from warm.media.isolated import decode_isolated
 from warm.media.photo import Photo, read_photo
 from warm.media.video import open_video
@@ -30,12 +31,14 @@ def read_photo_isolated(path: Path, *, max_side: int) -> Photo:
     return Photo(picture, (width, height), tuple(facts["notes"]))
 
 
-def video_items(path: Path, *, fps: int, max_side: int) -> Iterator[Item]:
+def video_items(
+    path: Path, *, fps: int, max_side: int, backdrop: Sequence[int] = WHITE
+) -> Iterator[Item]:
     """Yield the announced duration, then each frame with the facts that it adds, then the last.
 
     A frame that is shown again has no array.
     """
-    with open_video(path, fps=fps, max_side=max_side) as video:
+    with open_video(path, fps=fps, max_side=max_side, backdrop=backdrop) as video:
         announced_s = video.announced_s
         yield Item({"announced_s": None if announced_s is None else str(announced_s)})
         last: NDArray[np.uint8] | None = None
@@ -73,7 +76,12 @@ class IsolatedVideo:
 
 
 @contextmanager
-def open_isolated_video(path: Path, *, fps: int, max_side: int) -> Iterator[IsolatedVideo]:
+def open_isolated_video(
+    path: Path, *, fps: int, max_side: int, backdrop: Sequence[int] = WHITE
+) -> Iterator[IsolatedVideo]:
     """Open a video as `open_video` does, decoded in a process of its own; raises MediaError."""
-    with closing(decode_isolated(video_items, path, fps=fps, max_side=max_side)) as items:
+    reading = decode_isolated(
+        video_items, path, fps=fps, max_side=max_side, backdrop=list(backdrop)
+    )
+    with closing(reading) as items:
         yield IsolatedVideo(items)

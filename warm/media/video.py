@@ -1,6 +1,6 @@
 """Video files, decoded frame by frame to upright BGR pictures at an exact frame rate."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import count
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from session.colour_matrix import colour_matrix
 from session.media_file import open_media
 from session.orientation import AS_STORED, OrientationReader
-from session.transparency import ALPHA_NOTE, flatten_alpha, has_alpha
+from session.transparency import ALPHA_NOTE, WHITE, flatten_alpha, has_alpha
 from session.video_frames import DEINTERLACED_NOTE, DecodingReport, decode_video, main_video
 from warm.media.file_end import missing_share
 from warm.media.picture_size import crop_to_even, scaled_size
@@ -42,15 +42,20 @@ CUT_NOTE = "The file is cut off: {share:.0%} of it is missing. The part that is 
 
 
 @contextmanager
-def open_video(path: Path, *, fps: int, max_side: int) -> Iterator["Video"]:
+def open_video(
+    path: Path, *, fps: int, max_side: int, backdrop: Sequence[int] = WHITE
+) -> Iterator["Video"]:
     """Open a video for decoding at `fps` frames a second, with no side above `max_side`.
 
-    Raises MediaError, here or while frames are read, if nothing of it can be decoded.
+    `backdrop` is the BGR colour behind transparent parts. Raises MediaError, here or while frames
+    are read, if nothing of it can be decoded.
     """
     demuxer = sniff(path).demuxer
     try:
         with open_media(path, demuxer=demuxer) as container:
-            yield Video(container, path, fps=fps, max_side=max_side)
+            video = Video(container, path, fps=fps, max_side=max_side)
+            video.backdrop = backdrop
+            yield video
     except FFmpegError as error:
         raise DamagedMediaError(
             f"The video {path} is damaged or truncated ({error.strerror}). Send the file again."
@@ -86,6 +91,8 @@ class Video:
         """(width, height) upright, before scaling; set when the first frame is read."""
         self.is_hdr = False
         """True if the transfer function is PQ or HLG, which is not tone-mapped; set likewise."""
+        self.backdrop: Sequence[int] = WHITE
+        """BGR colour behind transparent parts."""
         self._has_alpha = False
         self._end_s = Fraction(0)
         """End of the last frame that was decoded."""
@@ -187,7 +194,7 @@ class Video:
             src_colorspace=colour_matrix(frame),
             interpolation=EXACT_SCALING,
         )
-        return flatten_alpha(np.asarray(converted.to_ndarray(), np.uint8))
+        return flatten_alpha(np.asarray(converted.to_ndarray(), np.uint8), self.backdrop)
 
 
 def damage_note(report: DecodingReport) -> str:

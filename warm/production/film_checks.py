@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tts.text.plain_text import PlainText
 from tts.voice import VoiceChoice
-from warm.media.cut_out import CutOut, read_cut_out
+from warm.production.backdrop import has_transparency
 from warm.production.errors import UnsupportedOption
 from warm.production.film_request import FilmRequest, TextSpeech
 from warm.production.framing import face_area, logo_place, scaled
@@ -12,15 +12,9 @@ from warm.runtime import Runtime
 from warm.uploads.store import UploadStore
 from warm.uploads.upload import Upload
 
-MAX_SIDE = 4096
-"""Longest side of a logo or of a source with transparent parts, pixels."""
 NO_MATTE = (
-    "needs a source with transparent parts, of which this one has none. Send a PNG or WebP picture "
-    "of the person without a background as `source`, or omit the colour"
-)
-NO_VIDEO = (
-    "needs a picture with transparent parts, and this source is a video. Send a PNG or WebP "
-    "picture of the person without a background, or a video with the background that you want"
+    "needs a source with transparent parts, of which this one has none. Send a picture or "
+    "video of the person without a background as `source`, or omit the colour"
 )
 NO_WORDS = "needs a text: the words of a recording are not known. Omit it"
 
@@ -46,8 +40,8 @@ class FilmChecks:
         if request.source is not None:
             self.source(request.source)
         self.check_options(request)
-        if request.source is not None:
-            self.cut_out(request)
+        if request.options.background is not None and request.source is not None:
+            self.transparent_source(request.source, request.options.background)
         if request.avatar_id is not None:
             self._check_avatar(request, request.avatar_id)
 
@@ -71,22 +65,15 @@ class FilmChecks:
         """Return an uploaded picture; raises UnknownUpload and UploadNotAllowed."""
         return self.uploads.admit(self.uploads.get(upload_id), frozenset({"picture"}))
 
-    def cut_out(self, request: FilmRequest) -> CutOut | None:
-        """Return the source without its background if that is to be filled with a colour.
+    def transparent_source(self, upload_id: str, colour: str) -> Upload:
+        """Return a source whose transparent parts are to be filled with a colour.
 
-        Raises UnsupportedOption and MediaError.
+        Raises UnsupportedOption if it has none, and the errors of `source`.
         """
-        colour = request.options.background
-        if colour is None:
-            return None
-        assert request.source is not None
-        source = self.source(request.source)
-        if source.kind != "picture":
-            raise UnsupportedOption("options.background", colour, NO_VIDEO)
-        cut_out = read_cut_out(source.path, max_side=MAX_SIDE)
-        if cut_out.is_opaque:
+        source = self.source(upload_id)
+        if not has_transparency(source):
             raise UnsupportedOption("options.background", colour, NO_MATTE)
-        return cut_out
+        return source
 
     def check_options(self, request: FilmRequest) -> None:
         """Raise UnsupportedOption for options that do not fit one another."""

@@ -22,9 +22,11 @@ from warm.jobs.errors import JobStopped
 from warm.jobs.job import Job
 from warm.jobs.progress import JobProgress
 from warm.media.cut_out import read_cut_out
+from warm.preparer.options import PrepareOptions
 from warm.preparer.preparer import Preparer
+from warm.production.backdrop import MAX_SIDE, write_backed
 from warm.production.errors import FilmIncomplete
-from warm.production.film_checks import MAX_SIDE, FilmChecks
+from warm.production.film_checks import FilmChecks
 from warm.production.film_progress import FilmProgress
 from warm.production.film_request import FilmRequest
 from warm.production.framing import colour_of, form_of
@@ -35,7 +37,7 @@ from warm.runtime import Runtime
 from warm.uploads.store import UploadStore
 from warm.uploads.upload import Upload
 
-FILM, CAPTIONS, LOGO, BACKED = "film.mp4", "captions.vtt", "logo.png", "source.png"
+FILM, CAPTIONS, LOGO = "film.mp4", "captions.vtt", "logo.png"
 """Files of a job, next to its result."""
 TRIES = 3
 """Attempts of a film whose engine or voice fails; each begins at its first frame."""
@@ -44,6 +46,7 @@ MAX_PAUSE_S = 30.0
 RELEASE_S = 5.0
 """Longest wait until the render thread has released the film of a job that ends early."""
 POLL_S = 0.1
+CHUNK_BYTES = 1 << 20
 ENDED = "the job that makes this film was ended"
 PASSING = (EngineLost, EngineOutOfMemory, NotReady, VoiceUnavailable)
 """Errors after which another attempt may succeed."""
@@ -125,21 +128,26 @@ class FilmInWork:
 
     def _backed_source(self) -> Upload:
         """Return the source; with a background colour, another upload with that behind it."""
-        checks, request = self.tools.checks, self.request
-        assert request.source is not None
-        source, colour = checks.source(request.source), request.options.background
-        cut_out = checks.cut_out(request)
-        if cut_out is None or colour is None:
-            return source
-        path = self.progress.folder / BACKED
-        cv2.imwrite(str(path), cut_out.over(colour_of(colour)))
+        tools, colour = self.tools, self.request.options.background
+        assert self.request.source is not None
+        if colour is None:
+            return tools.checks.source(self.request.source)
+        source = tools.checks.transparent_source(self.request.source, colour)
+        recipe = tools.preparer.settings_of(PrepareOptions())
+        path = write_backed(
+            source,
+            self.progress.folder,
+            colour_of(colour),
+            fps=recipe.fps,
+            max_side=recipe.max_side,
+            check=self.progress.check,
+        )
         try:
-            return self.tools.uploads.receive(
-                [path.read_bytes()],
-                allowed=frozenset({"picture"}),
-                owner=source.owner,
-                name=source.name,
-            )
+            with path.open("rb") as file:
+                chunks = iter(partial(file.read, CHUNK_BYTES), b"")
+                return tools.uploads.receive(
+                    chunks, allowed=frozenset({source.kind}), owner=source.owner, name=source.name
+                )
         finally:
             path.unlink()
 

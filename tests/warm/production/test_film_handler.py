@@ -13,20 +13,24 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from session.fragmented.boxes import iter_boxes
 from tests.polling import wait_until
 from tests.tiny_face import HEIGHT, MOUTH, WIDTH, LoudnessEngine
+from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import AvatarStore
 from warm.engines.base import EngineLost, PatchRequest, PendingPatches
 from warm.jobs.errors import JobCancelled, JobStopped
 from warm.jobs.job import Job
 from warm.jobs.progress import JobProgress
+from warm.preparer.options import PrepareOptions
 from warm.preparer.preparer import Preparer
 from warm.production.errors import UnsupportedOption
 from warm.production.film_handler import CAPTIONS, FilmHandler
 from warm.runtime import Runtime
+from warm.settings import Settings
 from warm.uploads.store import UploadStore
 from warm.uploads.upload import ALL_KINDS, Upload
 
@@ -44,10 +48,12 @@ class ReadyPreparer:
     pictures: list[NDArray[np.uint8]] = field(default_factory=list)
 
     def ensure(self, upload: Upload, *_callbacks: object) -> str:
-        picture = cv2.imread(str(upload.path))
-        assert picture is not None
-        self.pictures.append(np.asarray(picture, np.uint8))
+        with av.open(str(upload.path)) as source:
+            self.pictures += [each.to_ndarray(format="bgr24") for each in source.decode(video=0)]
         return "tiny"
+
+    def settings_of(self, _options: PrepareOptions) -> PreparationSettings:
+        return Settings().preparation_settings
 
 
 class Studio:
@@ -238,6 +244,31 @@ def test_a_colour_fills_the_transparent_parts_of_the_source(studio: Studio) -> N
     (picture,) = studio.preparer.pictures
     assert np.abs(picture[4, 4].astype(int) - GREEN).max() == 0
     assert np.abs(picture[30, 30].astype(int) - RED).max() == 0
+
+
+def transparent_video(path: Path) -> bytes:
+    """Ten pictures of a red square on a transparent background."""
+    with av.open(str(path), "w", format="mov") as container:
+        stream = container.add_stream("png", rate=25)
+        assert isinstance(stream, VideoStream)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "rgba"
+        for _ in range(10):
+            picture = np.zeros((64, 64, 4), np.uint8)
+            picture[16:48, 16:48] = (255, 0, 0, 255)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgba")))
+        container.mux(stream.encode())
+    return path.read_bytes()
+
+
+def test_a_colour_fills_the_transparent_parts_of_a_video(studio: Studio, tmp_path: Path) -> None:
+    video = transparent_video(tmp_path / "a.mov")
+    source = studio.uploads.receive([video], allowed=ALL_KINDS, owner="").id
+    studio.make(avatar_id=None, source=source, options={"background": "#00ff00"})
+    assert len(studio.preparer.pictures) == 10
+    for picture in studio.preparer.pictures:
+        assert np.abs(picture[4, 4].astype(int) - GREEN).max() < 12
+        assert np.abs(picture[30, 30].astype(int) - RED).max() < 12
 
 
 def test_a_colour_without_transparent_parts_is_refused_by_name(studio: Studio) -> None:
