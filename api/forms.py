@@ -30,6 +30,7 @@ from api.context import context
 from api.multipart import MAX_PARTS, MultipartReader, Part
 from api.problem import BadBody, TooManyUploads
 from warm.fetch.errors import FetchError
+from warm.jobs.errors import JobStoreError
 from warm.uploads.errors import (
     UnknownUpload,
     UploadDamaged,
@@ -162,9 +163,9 @@ def remove_files_of_refused_requests(app: Flask) -> None:
 
 
 def remove_files(stored: list[Upload]) -> None:
-    """Remove the files that were stored for a request."""
+    """Remove the files that were stored for a request; one that cannot be removed now expires."""
     for upload in stored:
-        with suppress(UnknownUpload, UploadInUse):
+        with suppress(UnknownUpload, UploadInUse, JobStoreError, OSError):
             context().uploads.remove(upload.id)
 
 

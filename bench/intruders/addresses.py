@@ -30,11 +30,16 @@ ELSEWHERE = (
 def addresses(port: int, redirector: str) -> Iterator[str]:
     """Yield addresses; many lead to a server of this machine at `port`, some by a redirect of the
     server at `redirector`, which may be fetched from."""
-    for host in HOSTS:
-        yield f"http://{host}:{port}/through"
+    yield from own_addresses(port)
     yield from ELSEWHERE
     for name in ("plain", "ipv6", "number", "relative", "file", "user", "circle", "long"):
         yield f"{redirector}/{name}"
+
+
+def own_addresses(port: int) -> Iterator[str]:
+    """Yield addresses of a server of this machine. No name of another machine is resolved."""
+    for host in HOSTS:
+        yield f"http://{host}:{port}/through"
 
 
 def redirect_target(name: str, port: int) -> str:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from bench.figure import Figure
 from bench.intruders import pictures, recordings
-from bench.intruders.addresses import addresses
+from bench.intruders.addresses import addresses, own_addresses
 from bench.intruders.attempt import Answer, Attempt, multipart, send
 from bench.intruders.leaving_clients import visits
 from bench.intruders.listeners import Canary, listening, redirecting
@@ -47,7 +47,6 @@ FILE_ROUTES: tuple[tuple[str, str, dict[str, str], str], ...] = (
 )
 """Path, field, other fields and kind of the routes that take files."""
 ADDRESS_ROUTES: tuple[tuple[str, dict[str, object]], ...] = (
-    ("/uploads", {"url": ""}),
     ("/speak", {"audio_url": ""}),
     ("/avatars/prepare", {"avatar_id": "intruder", "video_url": ""}),
     ("/generate-video", {"audio_url": "", "source_url": "/uploads/none"}),
@@ -167,9 +166,11 @@ def all_attempts(server: ServerProcess, canary_port: int, redirector: str) -> It
     """Yield the requests of all kinds."""
     known = set(json.loads(server.request("GET", "/openapi.json"))["paths"])
     yield from file_attempts(known, canary_port)
+    urls = addresses(canary_port, redirector)
+    yield from address_attempts("/uploads", {"url": ""}, urls)
     for path, members in ADDRESS_ROUTES:
         if path in known:
-            yield from address_attempts(path, members, addresses(canary_port, redirector))
+            yield from address_attempts(path, members, own_addresses(canary_port))
     for method, path in targets():
         yield Attempt(f"{method} {path}", method, path, may_pass=path == "/?")
 
