@@ -36,8 +36,9 @@ class Answer:
     def words(self) -> int:
         """Number of words of the explanation."""
         try:
-            return len(str(json.loads(self.content)["detail"]).split())
-        except (ValueError, KeyError, TypeError):
+            members = json.loads(self.content)
+            return len(str(members.get("detail", members.get("description", ""))).split())
+        except (ValueError, AttributeError):
             return 0
 
     def is_refusal(self) -> bool:
