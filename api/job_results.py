@@ -15,6 +15,7 @@ from warm.jobs.errors import ResultGone, ResultNotReady, UnknownJob
 from warm.jobs.job import Job
 
 MEDIA_TYPES = {".mp4": "video/mp4", ".mov": "video/quicktime", ".webm": "video/webm"}
+CAPTIONS_TYPE = "text/vtt"
 OTHER_TYPE = "application/octet-stream"
 FILE_POLICY = "sandbox; default-src 'none'; media-src 'self'"
 """Content security policy of a result."""
@@ -43,19 +44,20 @@ def result_url(job: Job) -> str | None:
     return absolute_url(f"/results/{job.secret}/{job.id}{path.suffix}")
 
 
-def result_response(job: Job, *, is_attachment: bool = False) -> Response:
-    """Return the result, or the requested range of it.
+def result_response(job: Job, *, is_attachment: bool = False, name: str | None = None) -> Response:
+    """Return the result, or the requested range of it; `name`: another file of the job.
 
     Raises ResultNotReady, ResultGone, TooManyDownloads, and 416 for another range. The file stays
     readable to the end of the response if the job is deleted meanwhile.
     """
     path = context().jobs.result_path(job)
+    path = path if name is None else path.with_name(name)
     with ExitStack() as held:
         held.enter_context(download_slot())
         try:
             response = send_result(path, job, is_attachment=is_attachment)
         except FileNotFoundError:
-            raise ResultGone(job.id) from None
+            raise (UnknownJob(job.id) if name else ResultGone(job.id)) from None
         response.direct_passthrough = False  # else its end would not be noticed
         response.call_on_close(held.pop_all().close)
     response.headers["Content-Security-Policy"] = FILE_POLICY
@@ -67,11 +69,11 @@ def send_result(path: Path, job: Job, *, is_attachment: bool) -> Response:
     """Return the response of the result file; raises FileNotFoundError."""
     return send_file(
         path.resolve(),
-        MEDIA_TYPES.get(path.suffix, OTHER_TYPE),
+        {**MEDIA_TYPES, ".vtt": CAPTIONS_TYPE}.get(path.suffix, OTHER_TYPE),
         as_attachment=is_attachment,
         download_name=f"{job.id}{path.suffix}",
         conditional=True,
-        etag=job.id,
+        etag=f"{job.id}{path.suffix}",
         max_age=0,
     )
 

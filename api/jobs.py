@@ -16,7 +16,14 @@ from api.body import Body, LooseQuery, read_loose_query, read_query
 from api.client_address import client_address
 from api.context import AppContext, context
 from api.disconnect import is_disconnected
-from api.job_results import MEDIA_TYPES, find_job, job_json, result_response, visible_owner
+from api.job_results import (
+    CAPTIONS_TYPE,
+    MEDIA_TYPES,
+    find_job,
+    job_json,
+    result_response,
+    visible_owner,
+)
 from api.operation import HeaderName, operation
 from api.problem import TooManyViewers, problem_of
 from api.sse import EVENT_STREAM, event_stream, sse
@@ -24,6 +31,7 @@ from api.viewers import POLL_S
 from warm.jobs.errors import UnknownJob
 from warm.jobs.job import Job
 from warm.jobs.jobs import MAX_PAGE
+from warm.production.film_handler import CAPTIONS
 
 KEEP_ALIVE_POLLS = 15
 """After this many polls without an event a comment is sent, so that proxies keep the connection."""
@@ -110,16 +118,18 @@ def video(job_id: str) -> Response:
 
 @jobs.get("/results/<secret>/<name>")
 @operation(
-    answers={200: FILMS, 206: FILMS, 304: ""},
+    answers={200: (*FILMS, CAPTIONS_TYPE), 206: (*FILMS, CAPTIONS_TYPE), 304: ""},
     headers=RANGES,
     problems=(409, 410, 412, 416),
     tag="jobs",
     scope="public",
 )
 def result(secret: str, name: str) -> Response:
-    """The result of a job, by its unguessable address, which needs no key."""
+    """The result of a job, or its captions, by an unguessable address, which needs no key."""
     job_id, _, suffix = name.partition(".")
     job = require_secret(job_id, secret)
+    if suffix == "vtt":
+        return result_response(job, name=CAPTIONS)
     if job.result_file is not None and not job.result_file.endswith(f".{suffix}"):
         raise UnknownJob(name)
     return result_response(job)

@@ -37,7 +37,8 @@ def upload(client: FlaskClient, picture: np.ndarray[tuple[int, ...], np.dtype[np
 def test_a_film_is_ordered_followed_and_downloaded_without_a_key(
     client: FlaskClient, jobs: Jobs
 ) -> None:
-    body = {"avatar_id": "tiny", "text": TEXT, "options": {"output_resolution": 160}}
+    options = {"output_resolution": 160, "subtitles": True}
+    body = {"avatar_id": "tiny", "text": TEXT, "options": options}
     answer = client.post("/films", json=body)
     assert answer.status_code == 202, answer.text
     job_id = answer.json["id"]  # type: ignore[index]
@@ -48,6 +49,11 @@ def test_a_film_is_ordered_followed_and_downloaded_without_a_key(
     with client.get(job["result_url"].removeprefix("http://localhost")) as result:
         film = result.get_data()
     assert result.content_type == "video/mp4"
+    captions_path = job["result_url"].removeprefix("http://localhost").replace(".mp4", ".vtt")
+    with client.get(captions_path) as captions:
+        assert captions.text.startswith("WEBVTT\n")
+        assert captions.text.rstrip().endswith("Hello.")
+    assert captions.content_type.startswith("text/vtt")
     with av.open(io.BytesIO(film)) as container:
         pictures = list(container.decode(video=0))
     assert len(pictures) == job["result"]["frames"]
