@@ -229,7 +229,12 @@ def bounds(part: object) -> Iterable[object]:
 
 def shorten(value: object) -> str:
     """Return a received value as JSON, cut off after MAX_SHOWN_CHARS."""
-    shown = json.dumps(value, ensure_ascii=False)
+    shown = json.dumps(value, ensure_ascii=False, default=kind_of)
     if len(shown) <= MAX_SHOWN_CHARS:
         return shown
     return f"{shown[:MAX_SHOWN_CHARS]}… ({len(shown)} characters)"
+
+
+def kind_of(value: object) -> str:
+    """Return what is shown of a value that JSON cannot have, such as a file."""
+    return f"<{type(value).__name__.lower()}>"

@@ -401,7 +401,7 @@ def _read_references(model: type[Model], received: Received) -> None:
             elif key == mark.url:
                 _fetch(received, name, key, mark, value)
             else:
-                _store_encoded(received, name, key, mark, iter((value.encode(),)))
+                _store_encoded(received, name, key, mark, iter((value.encode(errors="replace"),)))
 
 
 def _fetch(received: Received, name: str, key: str, mark: FilePart, url: str) -> None:

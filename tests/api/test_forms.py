@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from api.context import AppContext, attach_context, context
 from api.forms import FilePart, Form, read_form
@@ -35,6 +35,15 @@ class PortraitForm(Form):
     steps: Annotated[int, Field(ge=1, le=100)] = 1
     is_new: bool = False
     speed: float | None = None
+
+
+class StrictForm(Form):
+    photo: Annotated[Upload, FilePart("picture")]
+
+    @field_validator("photo")
+    @classmethod
+    def _refuse(cls, _photo: Upload) -> Upload:
+        raise ValueError("no picture will do")
 
 
 class PairForm(Form):
@@ -215,6 +224,9 @@ def test_a_faulty_form_is_refused_with_its_fields_and_leaves_nothing(
         ("application/json", b'{"name": NaN', 400),
         ("application/json", b"[" * 100_000, 400),
         ("application/json", b"[]", 422),
+        ("application/json", rb'{"photo_data": "\ud800"}', 422),
+        ("application/json", rb'{"photo_url": "http://a/\ud800"}', 422),
+        ("application/json", rb'{"steps": "\ud800", "\udfff": 1}', 422),
         ("application/x-www-form-urlencoded", b"name=%ff", 400),
         ("application/x-www-form-urlencoded", b"name=a&name=b", 422),
         ("application/x-www-form-urlencoded", b"&".join(b"a=1" for _ in range(100)), 400),
@@ -254,6 +266,13 @@ def test_a_file_may_be_sent_as_a_data_url_in_its_own_field(
     form = read(multipart(part("photo", text.encode()), sound), MULTIPART, PairForm)
     assert isinstance(form, PairForm), form.detail
     assert form.photo.path.read_bytes() == png()
+
+
+def test_a_refused_file_is_shown_without_its_path(read: Read, stored: Callable[[], int]) -> None:
+    problem = read(multipart(photo()), MULTIPART, StrictForm)
+    assert problem.status == 422
+    assert problem.detail == 'photo = "<upload>": no picture will do'
+    assert stored() == 0
 
 
 def test_a_compressed_body_is_refused(read: Read) -> None:

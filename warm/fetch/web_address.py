@@ -12,7 +12,7 @@ MAX_CHARS = 2048
 MAX_SHOWN_CHARS = 80
 NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)", re.IGNORECASE)
 """A last label of this form makes a host an IPv4 address, in one of several notations."""
-FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\<>\"^`{|}]")
+FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\<>\"^`{|}\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,7 @@ def test_the_operator_may_allow_hosts_and_networks() -> None:
         *("http://example.com:99999/", "http://example.com:x/", "http://exa\tmple.com/", "http://\0/"),
         *("http://" + "a" * 300 + ".com/", "http://example.com/" + "a" * 3000, "http://-/", "http://./"),
         *("javascript:alert(1)", "http://[::ffff:127.0.0.1%251]/", "http://%31%32%37.0.0.1/"),
+        *("http://example.com/\ud800", "http://\ud800.example/"),
     ],
 )  # fmt: skip
 def test_a_malformed_or_tricky_address_is_refused_without_a_connection(url: str) -> None:
