@@ -38,7 +38,7 @@ def talk_json(job: Job, absolute: Absolute) -> dict[str, Any]:
     given = job.extra["source_url"]
     return {
         **film_json(job, "talk", absolute),
-        "source_url": given or absolute(f"/avatars/{avatar_id}/preview.png"),
+        "source_url": given or absolute(f"/clips/presenters/{avatar_id}/image.png"),
         "driver_url": job.extra["driver_url"],
     }
 

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import cv2
+from flask import Response, request
+
 from api.answers.did import DriversAnswer, PresenterAnswer, PresentersAnswer
 from api.context import context
 from api.did.errors import UnknownPresenter, did_blueprint
@@ -45,6 +48,21 @@ def drivers(presenter_id: str) -> dict[str, Any]:
     return {"clips_drivers": [driver], "token": None}
 
 
+@presenters.get("/clips/presenters/<presenter_id>/image.png")
+@operation(
+    answers={200: "image/png", 304: ""}, headers=("If-None-Match",), tag="did", scope="watch"
+)
+def image(presenter_id: str) -> Response:
+    """The first picture of an avatar's loop, as it is filmed."""
+    avatar = context().avatars.open(find_presenter(presenter_id).id)
+    _, encoded = cv2.imencode(".png", avatar.frames[0])
+    response = Response(encoded.tobytes(), mimetype="image/png")
+    response.set_etag(avatar.digest)
+    response.headers["Cache-Control"] = "no-cache"
+    response.make_conditional(request)
+    return response
+
+
 def presenter_page() -> tuple[list[AvatarSummary], str | None]:
     """Return a page of avatars by id, and the token of the next one: the last id of this one."""
     query = read_lenient_query(ListQuery)
@@ -65,7 +83,7 @@ def find_presenter(presenter_id: str) -> AvatarSummary:
 
 def presenter_json(avatar: AvatarSummary) -> dict[str, Any]:
     """JSON of an avatar as a presenter."""
-    picture = absolute_url(f"/avatars/{avatar.id}/preview.png")
+    picture = absolute_url(f"/clips/presenters/{avatar.id}/image.png")
     idle = absolute_url(f"/avatars/{avatar.id}/idle.mp4")
     return {
         "presenter_id": avatar.id,

@@ -13,7 +13,9 @@ from warm.fetch.errors import FetchError
 from warm.uploads.errors import UnknownUpload, UploadDamaged, UploadNotAllowed, UploadTooLarge
 from warm.uploads.upload import Upload, UploadKind
 
-AVATAR_PATH = re.compile(r"/avatars/([A-Za-z0-9_-]{1,64})(?:/[a-z0-9.]+)?/?(?:[?#].*)?")
+AVATAR_PATH = re.compile(
+    r"/(?:avatars|clips/presenters)/([A-Za-z0-9_-]{1,64})(?:/[a-z0-9.]+)?/?(?:[?#].*)?"
+)
 """Path of an avatar, or of one of its files, as `GET /clips/presenters` lists them."""
 PREFIXES = ("img_", "aud_")
 """Beginnings of the ids that `POST /images` and `POST /audios` return."""

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -199,7 +199,10 @@ def pronounced(
     for part in parts:
         places = _places_of(part, text)
         found = list[Pronunciation]()
-        for each in given:
+        begin = bisect_right(given, places[0], key=lambda each: each.end)
+        for each in islice(given, begin, None):
+            if each.start > places[-1]:
+                break
             first, last = bisect_left(places, each.start), bisect_left(places, each.end)
             if first < last:
                 end = last - (part.text[last - 1] == " ")

@@ -5,11 +5,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from api.context import context
 from tests.api.did.conftest import TEXT, DidClient, decoded, picture
-from tests.warm.avatars.test_store import save
+from tests.warm.avatars.test_store import FRAMES, save
 
 
 def test_a_clip_is_made_of_a_presenter(did: DidClient, tmp_path: Path) -> None:
@@ -116,6 +118,12 @@ def test_presenters_are_the_avatars(waiting: DidClient) -> None:
     (anna,) = page["presenters"]
     assert anna["presenter_id"] == anna["name"] == "anna"
     assert anna["preview_url"] == "http://localhost/avatars/anna/idle.mp4"
+    with waiting.http.get(anna["image_url"]) as served:
+        data = np.frombuffer(served.get_data(), np.uint8)
+        tag = served.headers["ETag"]
+    assert np.array_equal(cv2.imdecode(data, cv2.IMREAD_COLOR), FRAMES[0])
+    again = waiting.http.get(anna["image_url"], headers={"If-None-Match": tag})
+    assert again.status_code == 304
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", anna["created_at"])
     rest = waiting.http.get(f"/clips/presenters?token={page['token']}").get_json()
     assert ([each["name"] for each in rest["presenters"]], rest["token"]) == (["bob"], None)

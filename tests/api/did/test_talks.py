@@ -188,7 +188,13 @@ def test_nothing_is_made_for_a_refused_request(waiting: DidClient) -> None:
 
 
 def test_an_avatar_may_be_named_by_its_address(waiting: DidClient) -> None:
-    for address in ("http://localhost/avatars/tiny/preview.png", "/avatars/tiny/idle.mp4?x=1"):
+    default = waiting.http.get(f"/talks/{waiting.talk().get_json()['id']}").get_json()["source_url"]
+    assert default == "http://localhost/clips/presenters/tiny/image.png"
+    for address in (
+        "http://localhost/avatars/tiny/preview.png",
+        "/avatars/tiny/x.mp4?x=1",
+        default,
+    ):
         created = waiting.talk(source_url=address).get_json()
         assert waiting.http.get(f"/talks/{created['id']}").get_json()["source_url"] == address
         assert context(waiting.app).jobs.get(created["id"]).request["avatar_id"] == "tiny"
