@@ -1,6 +1,7 @@
 """Talks of a picture with the lip-sync service: the first prepares the face, others begin at once.
 
-The client sends the bytes of the picture with every talk, as its program does.
+One client stores picture and sound first, and sends their addresses; another one sends the bytes of
+both with every talk, so that the server has to examine a new sound.
 """
 
 import http.client
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 from matplotlib.figure import Figure as Plot
@@ -32,8 +34,11 @@ LIMIT_S = 900.0
 """Longest time of a talk."""
 SOUND_S, RATE_HZ = 0.6, 16_000
 ENDED = ("done", "error")
-RUNNING = "talk of a known picture, request -> running, {}"
-RENDERING = "talk of a known picture, request -> its face is being rendered, {}"
+Body = tuple[bytes, str]
+"""The bytes of a body, and its media type."""
+BYTES, ADDRESSES = "with the bytes of picture and sound", "with addresses of uploads"
+RUNNING = "second talk of a picture, {}: request -> running, {}"
+RENDERING = "second talk of a picture, {}: request -> in the renderer, {}"
 
 
 @dataclass(slots=True)
@@ -54,12 +59,15 @@ def measure(out: Path) -> list[Figure]:
         results = Path(name)
         prepare_demo(results)  # which is another avatar than that of the talks
         with run_server(results) as server:
-            first, *others = [Client(server).talk() for _ in range(1 + TALKS)]
-    plot_talks(others, out / "second_talk.png")
-    return [*figures(others), first_figure(first)]
+            client = Client(server)
+            first = client.talk(client.bytes_body())
+            by_address = [client.talk(client.address_body()) for _ in range(TALKS)]
+            by_bytes = [client.talk(client.bytes_body()) for _ in range(TALKS)]
+    plot_talks({ADDRESSES: by_address, BYTES: by_bytes}, out / "second_talk.png")
+    return [*figures(by_address, ADDRESSES), *figures(by_bytes, BYTES), first_figure(first)]
 
 
-def figures(talks: Sequence[Talk]) -> list[Figure]:
+def figures(talks: Sequence[Talk], kind_of_request: str) -> list[Figure]:
     """Return the figures of talks whose face is ready."""
     found = []
     for name, times_s in (
@@ -68,7 +76,8 @@ def figures(talks: Sequence[Talk]) -> list[Figure]:
     ):
         times_ms = [1000 * time_s for time_s in times_s]
         for kind, value in (("p50", statistics.median(times_ms)), ("p95", p95(times_ms))):
-            found.append(Figure.at_most(name.format(kind), value, "ms", GOAL_MS, len(talks)))
+            title = name.format(kind_of_request, kind)
+            found.append(Figure.at_most(title, value, "ms", GOAL_MS, len(talks)))
     return found
 
 
@@ -86,10 +95,25 @@ class Client:
         self._server = server
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT_S)
 
-    def talk(self) -> Talk:
+    def bytes_body(self) -> Body:
+        """Return a request with the bytes of the picture and of a new sound."""
+        return multipart({"source_image": demo_portrait().read_bytes(), "audio_data": tone()})
+
+    def address_body(self) -> Body:
+        """Return a request with the addresses of the picture and of a new sound, stored before."""
+        files = {
+            "source_url": ("/upload-source-image", demo_portrait().read_bytes()),
+            "audio_url": ("/upload-audio", tone()),
+        }
+        fields = {}
+        for name, (path, content) in files.items():
+            body, kind = multipart({"file": content})
+            fields[name] = self._send("POST", path, body, {"Content-Type": kind})["url"]
+        return urlencode(fields).encode(), "application/x-www-form-urlencoded"
+
+    def talk(self, request: Body) -> Talk:
         """Make a talk, and wait for its end; raises RuntimeError if it fails."""
-        picture = demo_portrait()
-        body, kind = multipart({"source_image": picture.read_bytes(), "audio_data": tone()})
+        body, kind = request
         started = time.perf_counter()
         talk_id = self._send("POST", "/generate-video", body, {"Content-Type": kind})["id"]
         times: dict[str, float] = {}
@@ -121,7 +145,7 @@ class Client:
         return dict(json.loads(content))
 
 
-def multipart(files: Mapping[str, bytes]) -> tuple[bytes, str]:
+def multipart(files: Mapping[str, bytes]) -> Body:
     """Return a body with these files, and its media type."""
     boundary = uuid.uuid4().hex
     body = b""
@@ -144,15 +168,15 @@ def tone() -> bytes:
     return file.getvalue()
 
 
-def plot_talks(talks: Sequence[Talk], path: Path) -> None:
-    """Plot the share of talks that are running, and that are being rendered, over time."""
+def plot_talks(talks: Mapping[str, Sequence[Talk]], path: Path) -> None:
+    """Plot the share of talks that are running over time, by kind of request."""
     plot = Plot(figsize=(7, 4), layout="constrained")
     axes = plot.subplots()
-    axes.ecdf([1000 * talk.running_s for talk in talks], label="running")
-    axes.ecdf([1000 * talk.rendering_s for talk in talks], label="being rendered")
+    for kind, each in talks.items():
+        axes.ecdf([1000 * talk.running_s for talk in each], label=kind)
     axes.axvline(GOAL_MS, color="grey", linestyle="--", linewidth=1)
     axes.set_xlabel("time since the request, ms; dashed: goal")
-    axes.set_ylabel("share of talks")
+    axes.set_ylabel("share of talks that run")
     axes.set_xlim(left=0)
     axes.legend()
     plot.savefig(path)

@@ -32,6 +32,7 @@ from warm.preparer.seen_face import SeenFace
 from warm.sessions.limits import require_free_space
 from warm.settings import Settings
 
+UNNAMED = "the file"
 WAITING = "waiting for another preparation"
 POLL_S = 0.05
 EMBEDDED_MB, NEURAL_MB = 2000, 16_000
@@ -141,7 +142,7 @@ class Preparer:
         except AvatarBeingPrepared.
         """
         avatar_id = face_id(upload.sha256)
-        options = PrepareOptions(source_name=upload.name)
+        options = PrepareOptions(source_name=upload.name or UNNAMED)
         while not self.is_ready(avatar_id, upload.sha256):
             try:
                 self.prepare(upload.path, avatar_id, options, progress, is_cancelled)

@@ -24,7 +24,6 @@ from tests.warm.avatars.test_store import save
 from tests.warm.preparer.engines import array_engine
 from tests.warm.sample_videos import film, swaying
 from warm.avatars.store import AvatarStore
-from warm.prepare.errors import NoFaceError
 from warm.preparer.errors import (
     AvatarBeingPrepared,
     PreparationCancelled,
@@ -117,10 +116,6 @@ def png_header(width: int, height: int) -> bytes:
     )
 
 
-def grey_png() -> bytes:
-    return cv2.imencode(".png", np.full((300, 300, 3), 90, np.uint8))[1].tobytes()
-
-
 def test_a_video_becomes_an_avatar_and_its_face_is_reported_on_the_way(
     rig: Rig, video: Path
 ) -> None:
@@ -168,23 +163,10 @@ def digest_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize(
-    ("content", "expected", "words"),
-    [
-        (png_header(100_000, 100_000), UnreadableSource, "anna.mp4"),
-        (png_header(640, 480), UnreadableSource, "anna.mp4"),
-        (grey_png(), NoFaceError, "No face"),
-        (b"\x00\x00\x00\x20ftypisom" + bytes(3000), UnreadableSource, "anna.mp4"),
-        (b"PK\x03\x04" + bytes(100), UnreadableSource, "a ZIP archive"),
-    ],
-    ids=["bomb", "truncated", "no face", "empty video", "archive"],
-)
-def test_an_unusable_file_is_refused_in_words_that_do_not_name_its_path(
-    content: bytes, expected: type[Exception], words: str, rig: Rig, tmp_path: Path
-) -> None:
+def test_a_bomb_is_refused_in_words_that_do_not_name_its_path(rig: Rig, tmp_path: Path) -> None:
     source = tmp_path / "secret-path"
-    source.write_bytes(content)
-    with pytest.raises(expected, match=words) as caught:
+    source.write_bytes(png_header(100_000, 100_000))
+    with pytest.raises(UnreadableSource, match="anna") as caught:
         rig.prepare(source)
     assert "secret-path" not in str(caught.value)
     assert rig.names() == []
@@ -200,27 +182,17 @@ def test_a_preparation_that_is_cancelled_leaves_no_process_and_no_file(
     assert not rig.preparer.is_preparing("anna")
 
 
-def test_a_preparation_ends_with_the_server_and_its_folder_is_removed_by_the_next_one(
-    rig: Rig, video: Path
-) -> None:
+def test_a_preparation_ends_with_the_server(rig: Rig, video: Path) -> None:
     server = subprocess.Popen(
         [sys.executable, "-c", SERVER, str(ROOT), str(rig.store.results), str(video)],
         stdout=subprocess.PIPE,
     )
     assert server.stdout is not None
     pid = int(server.stdout.readline())
-    wait_until(rig.names, "the folder of the avatar")
     server.kill()
     server.wait()
     server.stdout.close()
     wait_until(lambda: not is_running(pid), "the end of the preparation's process")
-    assert ".building" in rig.names()[0]
-
-    def are_removed() -> bool:  # once the threads of the process have ended, too
-        rig.store.delete_unfinished("anna")
-        return rig.names() == []
-
-    wait_until(are_removed, "the removal of the folder")
 
 
 SERVER = """
