@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from session.film import Cue
+from session.film import UNKNOWN_FRAMES, Cue
 from session.fragmented.check import check_film, repair_film
 from session.fragmented.journal import journal_path
 from session.fragmented.writer import FilmWriter
@@ -32,6 +32,22 @@ def path(tmp_path: Path) -> Path:
         write(clip, 8, 4)
         clip.finish()
     return path
+
+
+def test_a_cue_without_a_planned_end_ends_with_the_next_one_or_the_film(tmp_path: Path) -> None:
+    path = tmp_path / "recording.mp4"
+    with FilmWriter.create(path, SPEC) as film:
+        clip = film.begin("Said.")
+        write(clip, 0, 3, cues=[cue("Said.", 0, UNKNOWN_FRAMES)])
+        assert film.cues() == [cue("Said.", 0, 3)]
+        write(clip, 3, 4)
+        write(clip, 7, 2, cues=[cue("", 7, 2)])
+        clip.finish()
+        broken = film.begin("Cut.")
+        write(broken, 9, 3, cues=[cue("Cut.", 9, UNKNOWN_FRAMES)])
+        broken.finish()
+        assert [each.is_whole for each in film.committed.clips] == [True, False]
+    assert cues_of(path) == [cue("Said.", 0, 7), cue("", 7, 2), cue("Cut.", 9, 3)]
 
 
 def cues_of(path: Path) -> list[Cue]:

@@ -22,6 +22,7 @@ from warm.engines.viseme.phoneme_curves import (
     mouth_track_part,
 )
 from warm.engines.viseme.preparation import load_mouth, prepare_mouth
+from warm.engines.viseme.recogniser.network import trained_network
 from warm.engines.viseme.shape import FrameSpan, Shape
 from warm.engines.viseme.warp import PixelRect
 from warm.face.attention_mesh import AttentionMesh
@@ -59,7 +60,8 @@ class VisemeEngine:
         return frames
 
     def load(self) -> None:
-        """Do nothing: everything this engine needs is stored with the avatar."""
+        """Load the recogniser; everything else is stored with the avatar."""
+        trained_network()
 
     def unload(self) -> None:
         """Do nothing: nothing was loaded."""
