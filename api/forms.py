@@ -5,6 +5,7 @@ sends. Files are stored while they arrive, and removed if the request is refused
 """
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from pydantic_core import CoreSchema, core_schema
 from werkzeug.http import parse_options_header
 
 from api.base64_text import decoded_base64, is_base64
-from api.body import MAX_DEPTH, fault_text, is_deeper, shorten
+from api.body import MAX_DEPTH, fault_name, fault_text, is_deeper, shorten
 from api.body_pieces import body_pieces
 from api.caller import caller
 from api.client_address import client_address
@@ -47,6 +48,7 @@ STORED = "stored_uploads"
 """Name in `flask.g` of the files that were stored for the request."""
 MAX_ENCODED_BYTES = 16 << 20
 """Largest body that is read as a whole because it may have files as Base64."""
+HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 PLAIN_CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "latin1"}
 FILE_STATUSES: dict[type[Exception], HTTPStatus] = {
     UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -86,7 +88,9 @@ class FilePart:
 class Form(BaseModel):
     """The fields of a request that may have files; text is converted to numbers and booleans."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     takes_raw: ClassVar[bool] = False
     """True if the body may be the file itself, and the query the other fields."""
@@ -205,7 +209,7 @@ def validated(model: type[Model], received: Received) -> Model:
         found = model.model_validate(values)
     except InvalidModel as invalid:
         for error in invalid.errors():
-            faults.setdefault(str(error["loc"][0]), fault_text(error, model))
+            faults.setdefault(fault_name(error), fault_text(error, model))
     if faults or found is None:
         raise BadBody(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults.values()), faults)
     return found
@@ -352,12 +356,26 @@ def parse_object(body: bytes) -> dict[str, object]:
         raise BadBody(
             HTTPStatus.BAD_REQUEST, f"the body is nested too deeply; at most {MAX_DEPTH} levels"
         )
+    if HALF_CHARACTER.search(body) and not is_unicode(content):
+        raise BadBody(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            r"the body has half of a character, such as \ud83d; send whole characters",
+        )
     if not isinstance(content, dict):
         raise BadBody(
             HTTPStatus.UNPROCESSABLE_ENTITY,
             f"the body is {shorten(content)}: must be a JSON object",
         )
     return content
+
+
+def is_unicode(content: object) -> bool:
+    """Return True if no text of a JSON value has half of a character (a lone surrogate)."""
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class DuplicateMember(Exception):

@@ -224,6 +224,8 @@ def test_a_faulty_form_is_refused_with_its_fields_and_leaves_nothing(
         ("application/json", b'{"name": NaN', 400),
         ("application/json", b"[" * 100_000, 400),
         ("application/json", b"[]", 422),
+        ("application/json", b'{"speed": NaN}', 422),
+        ("application/x-www-form-urlencoded", b"speed=inf", 422),
         ("application/json", rb'{"photo_data": "\ud800"}', 422),
         ("application/json", rb'{"photo_url": "http://a/\ud800"}', 422),
         ("application/json", rb'{"steps": "\ud800", "\udfff": 1}', 422),
