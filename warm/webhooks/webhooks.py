@@ -125,7 +125,9 @@ class Webhooks:
         return list(self._table.of_job(job_id))
 
     def start(self) -> None:
-        """Begin to send, also what an earlier process has left."""
+        """Begin to send, also what an earlier process has left; nothing while webhooks are off."""
+        if self._options.policy == "off":
+            return
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
         self._thread.start()
 
@@ -138,10 +140,18 @@ class Webhooks:
 
     def _enqueue(self, connection: sqlite3.Connection, job: Job) -> None:
         """Add the delivery of a job, in the transaction that ends it."""
-        message_of = self._messages.get(job.surface)
-        message = None if message_of is None else message_of(job)
+        message = self._message(job)
         if message is not None:
             self._table.insert(connection, job, message, self._now())
+
+    def _message(self, job: Job) -> Message | None:
+        """Return what is to be sent at the end of a job; a bug there must not undo the end."""
+        message_of = self._messages.get(job.surface)
+        try:
+            return None if message_of is None else message_of(job)
+        except Exception:
+            log.exception("the webhook of a job could not be made", extra={"job": job.id})
+            return None
 
     def _run(self) -> None:
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook") as senders:

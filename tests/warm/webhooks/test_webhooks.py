@@ -25,7 +25,7 @@ from warm.webhooks.errors import BadWebhook, WebhooksDisabled
 from warm.webhooks.options import webhook_options, webhook_poster
 from warm.webhooks.retries import GIVE_UP_S, next_attempt_s
 from warm.webhooks.signature import BadSecret, key_of
-from warm.webhooks.webhooks import WebhookOptions, Webhooks, retry_after
+from warm.webhooks.webhooks import WebhookOptions, WebhookPolicy, Webhooks, retry_after
 
 KEY = b"a secret of sixteen bytes"
 
@@ -58,7 +58,11 @@ def receiver() -> Iterator[Receiver]:
 
 @contextmanager
 def running(
-    results: Path, *, clock: Clock | None = None, key: bytes | None = KEY, sends: bool = True
+    results: Path,
+    *,
+    clock: Clock | None = None,
+    key: bytes | None = KEY,
+    policy: WebhookPolicy = "any",
 ) -> Iterator[tuple[Jobs, Webhooks]]:
     """Jobs and webhooks of a results folder, as a server has them."""
     jobs = Jobs(
@@ -69,14 +73,13 @@ def running(
     webhooks = Webhooks(
         jobs,
         CheckedHttp("127.0.0.0/8"),
-        WebhookOptions(policy="any", key=key),
+        WebhookOptions(policy=policy, key=key),
         now=clock or time.time,
     )
     webhooks.register("talks", message_of)
     jobs.register(Sleeper())
     jobs.start()
-    if sends:
-        webhooks.start()
+    webhooks.start()
     try:
         yield jobs, webhooks
     finally:
@@ -196,8 +199,18 @@ def test_only_a_2xx_is_an_acknowledgement_and_no_redirect_is_followed(
     assert found.attempts[0].status == status
 
 
+def test_a_message_that_cannot_be_made_does_not_keep_a_job_from_ending(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    with running(tmp_path) as (jobs, webhooks):
+        webhooks.register("talks", lambda job: Message(job.extra["missing"], b""))
+        job = submitted(jobs, receiver)
+        assert job.state == "done"
+        assert webhooks.of_job(job.id) == []
+
+
 def test_a_delivery_goes_on_after_a_restart(tmp_path: Path, receiver: Receiver) -> None:
-    with running(tmp_path, sends=False) as (jobs, webhooks):
+    with running(tmp_path, policy="off") as (jobs, webhooks):
         job = submitted(jobs, receiver)
         (queued,) = webhooks.of_job(job.id)
     assert receiver.received == []
