@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +29,9 @@ FILM_SENTENCES = 16
 ALONE_S = 30.0
 """Time for which the sessions speak without jobs."""
 LIMIT_S = 600.0
-"""Longest time of the jobs."""
+"""Longest time of the films."""
+PREPARATION_S = 60.0
+"""Longest time of the preparation after the films."""
 LATENCY_RATIO = 1.5
 
 
@@ -53,11 +54,17 @@ def measure(out: Path) -> list[Figure]:
             server.request("POST", "/speak", {"text": repeated(1), "session_id": "first"})
             alone = speak_for(server, lambda: time.sleep(ALONE_S))
             films_alone = frames_per_s(jobs, order_films(jobs))
-            found: list[float] = []
+            found: list[tuple[float, float]] = []
             both = speak_for(server, lambda: found.append(run_jobs(jobs)))
             stats = json.loads(server.request("GET", "/stats"))
     plot_slack({"alone": alone, "with jobs": both}, out / "busy.png")
-    return [*figures(alone, both), *pace_figures(films_alone, found[0]), server_late(stats)]
+    films_beside, prepared = found[0]
+    return [
+        *figures(alone, both),
+        *pace_figures(films_alone, films_beside),
+        Figure.at_least("finished part of the preparation", prepared, "", 1.0, 1),
+        server_late(stats),
+    ]
 
 
 def figures(alone: Speech, both: Speech) -> list[Figure]:
@@ -147,18 +154,15 @@ def order_films(jobs: Jobs) -> list[str]:
     return [jobs.order("/films", body) for _ in range(FILMS)]
 
 
-def run_jobs(jobs: Jobs) -> float:
-    """Run films and a preparation; return the pace of the films."""
-    with preparing(jobs):
-        return frames_per_s(jobs, order_films(jobs))
+def run_jobs(jobs: Jobs) -> tuple[float, float]:
+    """Run films and a preparation; return the pace of the films, and the finished part of the face.
 
-
-@contextmanager
-def preparing(jobs: Jobs) -> Iterator[None]:
-    """Prepare a face during the block."""
+    The preparation has the lowest priority of all. On a machine that other programs keep busy it
+    hardly proceeds, so it is not awaited.
+    """
     job_id = jobs.send_file("/avatars/prepare", "video_file", demo_portrait(), avatar_id="second")
-    yield
-    jobs.wait(job_id, LIMIT_S)
+    pace = frames_per_s(jobs, order_films(jobs))
+    return pace, jobs.settle(job_id, PREPARATION_S)
 
 
 def frames_per_s(jobs: Jobs, ids: Sequence[str]) -> float:

@@ -54,6 +54,18 @@ class Jobs:
             time.sleep(POLL_S)
         raise RuntimeError(f"{job_id}: has not ended in {limit_s:g} s")
 
+    def settle(self, job_id: str, limit_s: float) -> float:
+        """Return the finished part of a job once it has ended; cancel it after `limit_s`."""
+        deadline_s = time.perf_counter() + limit_s
+        while time.perf_counter() < deadline_s:
+            job = self._send("GET", f"/jobs/{job_id}")
+            if job["state"] not in ("queued", "running"):
+                break
+            time.sleep(POLL_S)
+        else:
+            self._send("POST", f"/jobs/{job_id}/cancel")
+        return float(job["progress"])
+
     def _send(
         self, method: str, path: str, body: bytes | None = None, kind: str = ""
     ) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from warm.avatars.avatar import Avatar, Shown
 from warm.engines.base import PatchRequest
 from warm.motion.glide import glide_frame
 from warm.render.compositing import Frame, own_frames, patch_requests
-from warm.render.context import RenderContext
+from warm.render.context import RenderContext, run_here, yielding
 from warm.render.encoder import ClipEncoder
 from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob
 from warm.render.pace import COST
@@ -109,8 +109,7 @@ class Clip:
         self._preset = (
             BACKGROUND_PRESET if job.is_background else context.places.choose_preset(clips)
         )
-        threads = context.threads
-        worker = threads.background if job.is_background else threads.worker
+        run = yielding if job.is_background else run_here
         self._pacing = Pacing(
             started_s=context.clock(),
             first_frame=self.timeline.first_frame,
@@ -126,7 +125,7 @@ class Clip:
         self._ending: Future[ClipRecord | None] | None = None
         self._error: Exception | None = None
         self._encoder = ClipEncoder(
-            lambda: film.begin(job.text, self._preset),
+            lambda: run(lambda: film.begin(job.text, self._preset)),
             on_written=self._on_written,
             notify=context.notify,
             steps=context.steps,
@@ -137,7 +136,7 @@ class Clip:
                 subject=str(film.path),
                 is_background=job.is_background,
             ),
-            thread=worker("encode"),
+            thread=context.threads.worker("encode"),
         )
 
     @property

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from session.film import Committed, FilmSpec
 from tts.voice import Voices
@@ -21,6 +22,8 @@ from warm.sessions.limits import Capacity
 from warm.sessions.private_films import PrivateFilms
 from warm.sessions.sessions import Sessions
 from warm.sessions.trash import Trash
+
+Result = TypeVar("Result")
 
 LOWEST_PRIORITY = 19
 """Nice value."""
@@ -51,6 +54,21 @@ def background_thread(name: str) -> Executor:
     return ThreadPoolExecutor(1, name, initializer=yield_to_others)
 
 
+def run_here(work: Callable[[], Result]) -> Result:
+    """Return the result of `work`."""
+    return work()
+
+
+def yielding(work: Callable[[], Result]) -> Result:
+    """Return the result of `work`, whose threads keep the lowest priority.
+
+    Only threads of native code should: one that holds the interpreter's lock and gets no processor
+    would keep all others waiting.
+    """
+    with background_thread("open") as thread:
+        return thread.submit(work).result()
+
+
 def yield_to_others() -> None:
     """Give this thread, and the threads that it starts, the lowest priority.
 
@@ -66,8 +84,6 @@ class Threads:
 
     worker: Callable[[str], Executor] = worker_thread
     """Makes a thread of this name for one clip."""
-    background: Callable[[str], Executor] = background_thread
-    """The same for a background clip."""
     start: Callable[[str, Callable[[], None]], None] = start_daemon
     """Runs a function on a new thread of this name."""
 

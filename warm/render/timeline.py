@@ -3,7 +3,6 @@
 import math
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -90,7 +89,7 @@ class Timeline:
             job,
             notify=context.notify,
             steps=context.steps,
-            thread=speech_thread(context, job),
+            thread=context.threads.worker("speech"),
         )
         self._feed.request()
         self._sentences = 0
@@ -345,12 +344,6 @@ class Timeline:
             if isinstance(utterance, SentenceUtterance) and first < frames and not is_said:
                 return closing_utterance(self._context.engine, utterance, frames - first)
         return None
-
-
-def speech_thread(context: RenderContext, job: SpeakJob) -> Executor:
-    """A thread for the synthesis of a job's text."""
-    threads = context.threads
-    return (threads.background if job.is_background else threads.worker)("speech")
 
 
 def speech_pieces(job: SpeakJob, spec: FilmSpec, context: RenderContext) -> SpeechPieces:

@@ -19,7 +19,7 @@ from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine, tiny_avatar
 from tts.registry import VoiceRegistry
 from tts.text.plain_text import PlainText
 from warm.avatars.avatar import Avatar
-from warm.render.context import LOWEST_PRIORITY, background_thread
+from warm.render.context import LOWEST_PRIORITY, background_thread, yielding
 from warm.render.jobs import PLAIN_ENDING, ClipEnding, Interrupted, SpeakJob
 from warm.render.tail import GLIDE_S, LONGEST_WAIT_S, tail_of
 from warm.render.utterances import TAIL_FRAMES
@@ -210,6 +210,7 @@ def test_threads_of_jobs_and_those_that_they_start_have_the_lowest_priority() ->
         return found[0]
 
     before = priority()
+    assert yielding(priority_of_child) == LOWEST_PRIORITY
     with background_thread("encode") as thread:
         assert thread.submit(priority).result(10) == LOWEST_PRIORITY
         assert thread.submit(priority_of_child).result(10) == LOWEST_PRIORITY
