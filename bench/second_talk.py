@@ -64,7 +64,7 @@ def measure(out: Path) -> list[Figure]:
             by_address = [client.talk(client.address_body()) for _ in range(TALKS)]
             by_bytes = [client.talk(client.bytes_body()) for _ in range(TALKS)]
     plot_talks({ADDRESSES: by_address, BYTES: by_bytes}, out / "second_talk.png")
-    return [*figures(by_address, ADDRESSES), *figures(by_bytes, BYTES), first_figure(first)]
+    return [*figures(by_address, ADDRESSES), *figures(by_bytes, BYTES), *first_figures(first)]
 
 
 def figures(talks: Sequence[Talk], kind_of_request: str) -> list[Figure]:
@@ -81,11 +81,14 @@ def figures(talks: Sequence[Talk], kind_of_request: str) -> list[Figure]:
     return found
 
 
-def first_figure(talk: Talk) -> Figure:
-    """Return the figure of the first talk: how often its client learns of the progress."""
+def first_figures(talk: Talk) -> list[Figure]:
+    """Return the figures of the first talk: the preparation, and how often it reports progress."""
     gap_s = talk.rendering_s / max(1, talk.reports)
-    name = f"first talk, prepared in {talk.rendering_s:.0f} s: mean time between reports"
-    return Figure.at_most(name, gap_s, "s", 5, talk.reports)
+    name = "first talk of a picture: {}"
+    return [
+        Figure.at_most(name.format("request -> in the renderer"), talk.rendering_s, "s", 60, 1),
+        Figure.at_most(name.format("mean time between reports"), gap_s, "s", 5, talk.reports),
+    ]
 
 
 class Client:
