@@ -76,10 +76,11 @@ def stream(session_id: str) -> Response:
 
 def read_position() -> Position:
     """Return the position that the client asks for; an id in another format is ignored."""
+    start = read_loose_query(StartQuery).start
     film_id, _, end = request.headers.get("Last-Event-ID", "").partition(":")
     if end.isdecimal():
         return Position(film_id, whole_number("Last-Event-ID", end, least=0))
-    return Position(None, read_loose_query(StartQuery).start)
+    return Position(None, start)
 
 
 class EventFeed:

@@ -97,6 +97,7 @@ def figures(found: Judgements, *, lost: int, damaged: int) -> list[Figure]:
         Figure.at_most(
             "generated requests: answers unlike the document", len(found.different), "", 0, n
         ),
+        Figure.at_most("generated requests: invalid, and accepted", len(found.accepted), "", 0, n),
         Figure.at_most("generated requests: without an answer", len(found.unanswered), "", 0, n),
         Figure.at_most("generated requests: servers lost", lost, "", 0, n),
         Figure.at_most("generated requests: films damaged", damaged, "", 0, n),
@@ -109,6 +110,7 @@ def write_faults(found: Judgements, path: Path) -> None:
         "answered 5xx": found.server_errors,
         "undocumented statuses": found.undocumented,
         "unlike the document": found.different,
+        "invalid, and accepted": found.accepted,
         "without an answer": found.unanswered,
     }
     lines = [f"# {name}\n" + "\n\n".join(faults) for name, faults in groups.items()]

@@ -6,7 +6,7 @@ from threading import Lock
 
 import requests
 from schemathesis import Response as Answer
-from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.core.failures import AcceptedNegativeData, Failure, FailureGroup
 from schemathesis.openapi.checks import UndefinedStatusCode
 from schemathesis.specs.openapi import checks
 
@@ -19,6 +19,7 @@ CHECKS = [
     checks.content_type_conformance,
     checks.response_schema_conformance,
     checks.response_headers_conformance,
+    checks.negative_data_rejection,
 ]
 SHOWN_CHARS = 400
 
@@ -35,6 +36,8 @@ class Judgements:
     """Answers with a status that the document does not name."""
     different: list[str] = field(default_factory=list)
     """Answers whose content, media type or headers differ from the document."""
+    accepted: list[str] = field(default_factory=list)
+    """Requests that the document rules out, and that were carried out."""
     unanswered: list[str] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
@@ -52,9 +55,14 @@ class Judgements:
             if answer.status_code >= 500 and not is_excused(answer):
                 self.server_errors.append(shown)
             for failure in failures:
-                undefined = isinstance(failure, UndefinedStatusCode)
-                found = self.undocumented if undefined else self.different
+                found = self._faults_like(failure)
                 found.append(f"{failure.title}: {failure.message[:SHOWN_CHARS]}\n{shown}")
+
+    def _faults_like(self, failure: Failure) -> list[str]:
+        """Return the list of faults of this kind."""
+        if isinstance(failure, UndefinedStatusCode):
+            return self.undocumented
+        return self.accepted if isinstance(failure, AcceptedNegativeData) else self.different
 
     def note_waiting(self) -> None:
         """Record a request that waits for the growth of a film."""
