@@ -26,6 +26,9 @@ AUDIO = "audio"
 FAMILIES = ("audio/", "video/")
 """Content types of a body that is a recording; its content decides about the format."""
 
+PAUSE_MARGIN_S = 5.0
+"""The recording ends before its body does, with an error that names the setting."""
+
 
 class RecordingForm(Form):
     """The fields beside a recording: parts of a form, or the query if the body is the recording."""
@@ -74,10 +77,10 @@ def read_recording() -> SentRecording:
 
 
 def allow_pauses(pause_s: float) -> None:
-    """Let the client send as slowly as people speak."""
+    """Let the client send as slowly as people speak; the end of a longer pause is elsewhere."""
     body = request.environ["wsgi.input"]
     if isinstance(body, LiveBody):
-        body.limit_pauses(pause_s)
+        body.limit_pauses(pause_s + PAUSE_MARGIN_S)
 
 
 class FormReader:
@@ -101,7 +104,9 @@ class FormReader:
         if self._received.values or self._received.faults or not self._is_length_known:
             return SentRecording(validated(RecordingForm, self._received), self._live(part))
         with ExitStack() as held:
-            file = held.enter_context(TemporaryFile(dir=context().settings.results_dir))
+            folder = context().settings.results_dir
+            folder.mkdir(parents=True, exist_ok=True)
+            file = held.enter_context(TemporaryFile(dir=folder))
             for chunk in part.chunks:
                 file.write(chunk)
             self._read_rest()
@@ -125,10 +130,7 @@ class FormReader:
     def _live(self, part: Part) -> Iterator[bytes]:
         """Yield the recording as it arrives; raises BadBody for a field after it."""
         yield from part.chunks
-        known = set(self._received.values)
-        self._read_rest()
-        late = {name: LATE.format(name) for name in self._received.values.keys() - known}
-        faults = {**self._received.faults, **late}
+        faults = {part.name: LATE.format(part.name) for part in self._parts}
         if faults:
             raise BadBody(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults.values()), faults)
 

@@ -50,9 +50,24 @@ def test_a_recording_may_be_the_body_with_its_fields_in_the_query(client: FlaskC
     assert client.get("/sessions/paris").json["clips"][0]["text"] == ""
 
 
+def speak_parts(client: FlaskClient, *parts: tuple[str, bytes]) -> Any:
+    """Send a form whose parts are in this order."""
+    body = b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value)
+        for name, value in parts
+    )
+    return speak(client, body + b"--x--\r\n", content_type="multipart/form-data; boundary=x")
+
+
 def test_fields_may_follow_a_recording_whose_length_is_known(client: FlaskClient) -> None:
-    data = {"audio": (io.BytesIO(WAV), "a.wav"), "session_id": "rome"}
-    assert speak(client, data).json["session_id"] == "rome"
+    answer = speak_parts(client, ("audio", WAV), ("session_id", b"rome"))
+    assert answer.json["session_id"] == "rome"
+
+
+def test_fields_that_follow_others_and_the_recording_are_named(client: FlaskClient) -> None:
+    answer = speak_parts(client, ("text", b"Hi."), ("audio", WAV), ("session_id", b"rome"))
+    assert answer.status_code == 422
+    assert list(answer.json["details"]) == ["body.session_id"]
 
 
 @pytest.mark.parametrize(
