@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def require_protection(settings: Settings, ring: KeyRing) -> None:
-    """Raise CannotStart if other machines can reach the server and nobody needs a key."""
+    """Raise CannotStart if other machines can reach the server and it has no keys."""
     exposed = [word for word in host_words(settings.host) or ("",) if is_exposed(word)]
     if not exposed or ring.count:
         return

@@ -71,16 +71,17 @@ class AvatarSettings(BaseSettings):
 
     # Preparations that clients of the server ask for.
     preparation_memory_mb: Annotated[int, Field(ge=300, le=1_000_000)] | None = None
-    """Memory that a preparation may take in its process, MB; it fails when it needs more. None:
-    2000, or 16000 for the neural engine."""
+    """Memory that the process of a preparation may use, MB; a preparation that needs more fails.
+    None: 2000, or 16000 for the neural engine."""
     preparation_timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 1800.0
     """Maximum duration of a preparation, seconds."""
     max_faces_mb: Annotated[float, Field(gt=0, le=1_000_000_000)] = 20_000.0
-    """Disk space of the avatars that pictures of talks become, MB: those that were not used for the
-    longest time are deleted, but none that is in use or was used in the last ten minutes."""
+    """Maximum disk space of the avatars that are made from the pictures of talks, MB: the least
+    recently used are deleted, but none that is in use or was used in the last ten minutes."""
     preparation_niceness: Annotated[int, Field(ge=0, le=19)] = 19
-    """Nice value of the process of a preparation. 19: it computes when nothing else does. Lower
-    values finish sooner next to other programs, and may delay live speech."""
+    """Nice value of the process of a preparation. 19: it uses only CPU time that nothing else
+    needs. With lower values, it finishes sooner next to other programs, and may delay live
+    speech."""
 
     # Placement of the mouth.
     blend_mode: Literal["feather", "poisson"] = "feather"
@@ -228,11 +229,10 @@ class Settings(StabilizedAvatarSettings):
     """An uploaded file is deleted after this many seconds, but never while a job uses it.
     0: never."""
     max_recording_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 1000.0
-    """Maximum size of a recording that is spoken in place of a text, MB. Its length is limited by
-    max_session_s."""
+    """Maximum size of a recording in `/speak`, MB. Its length is limited by max_session_s."""
     recording_stall_s: Annotated[float, Field(ge=1, le=60)] = 10.0
-    """A recording that is sent while it is made ends after this pause, seconds, or when it arrives
-    far more slowly than it was spoken."""
+    """Longest pause of a recording that is sent while it is made, seconds. After it, or if the
+    recording arrives far more slowly than it was spoken, the recording ends."""
     max_queue: Annotated[int, Field(ge=1, le=1000)] = 64
     """Maximum number of waiting requests; one more gets 503. Each client and each session has a
     share of it: docs/sessions.md."""
@@ -270,15 +270,15 @@ class Settings(StabilizedAvatarSettings):
     max_archives: Annotated[int, Field(ge=1, le=100_000)] = 100
     """Maximum number of archived films, of all sessions together; the oldest is deleted first."""
     max_queue_size: Annotated[int, Field(ge=1, le=10_000)] = 100
-    """Maximum number of waiting jobs; one more gets 503 with the time after which to try again.
-    With keys, each owner has a share of it."""
+    """Maximum number of waiting jobs; one more gets 503 with `Retry-After`. With keys, each owner
+    has a share of it."""
     max_concurrent_jobs: Annotated[int, Field(ge=1, le=64)] = 2
     """Maximum number of jobs that run at once."""
     job_timeout_seconds: Annotated[float, Field(gt=0, le=1_000_000)] = 3_600.0
     """Maximum time that a job may run, seconds; then it ends as `error`."""
     job_ttl_s: Annotated[float, Field(ge=0, le=1_000_000_000)] = 86_400.0
-    """The result of a job is deleted this many seconds after its end, and the job is forgotten
-    after twice that time. 0: never."""
+    """The result of a job is deleted this many seconds after its end, and the job itself after
+    twice that time. 0: never."""
     max_jobs_mb: Annotated[float, Field(gt=0, le=1_000_000_000)] = 4_000.0
     """Maximum size of all results of jobs together, MB; the oldest are deleted, but never the
     newest one."""
@@ -330,14 +330,14 @@ class Settings(StabilizedAvatarSettings):
     """Fetch files from the addresses that requests name, such as `audio_url`. Only public http and
     https addresses are fetched."""
     fetch_allowed_networks: str | None = None
-    """Hosts and networks that may be fetched from, and sent webhooks, although they are not public,
-    in a list: names, addresses, networks such as `10.0.0.0/8`."""
+    """Hosts and networks that files may be fetched from and webhooks sent to although they are not
+    public; a list of names, addresses, and networks such as `10.0.0.0/8`."""
     webhooks: Literal["off", "public", "any"] = "off"
-    """Send the end of a job to the address that its request names as `webhook`. public: to https
+    """Report the end of a job to the address that its request names as `webhook`. public: to https
     addresses of the internet, and to those in `fetch_allowed_networks`. any: to every http and
-    https address, also of private networks."""
+    https address, including private networks."""
     webhook_secret: SecretStr | None = None
-    """Secret of the signatures of webhooks, 16 bytes or more: docs/did.md. None: they are not
+    """Secret with which webhooks are signed, 16 bytes or more: docs/did.md. None: they are not
     signed."""
     trusted_proxies: str | None = None
     """Proxies whose `X-Forwarded-…` and `Forwarded` headers are trusted, in a list: addresses,
@@ -347,8 +347,8 @@ class Settings(StabilizedAvatarSettings):
     environment, keys as NAME:SCOPES:KEY. None: `keys.json` in `results_dir`, if it exists, else no
     request needs a key: docs/security.md."""
     insecure: bool = False
-    """Start without keys even if other machines can reach `host`: everybody who can may do
-    everything."""
+    """Start without keys even if other machines can reach `host`: everybody who reaches it can then
+    do everything."""
     path_prefix: str | None = None
     """Path below which a proxy serves this server, such as `/talk`; the proxy may or may not remove
     it from its requests."""
