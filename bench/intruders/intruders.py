@@ -174,7 +174,7 @@ def all_attempts(server: ServerProcess, canary_port: int, redirector: str) -> It
         if path in known:
             yield from address_attempts(path, members, own_addresses(canary_port))
     for method, path in targets():
-        yield Attempt(f"{method} {path}", method, path, may_pass=path == "/?")
+        yield Attempt(f"{method} {path}", method, path)
 
 
 def file_attempts(known: set[str], canary_port: int) -> Iterator[Attempt]:

@@ -9,7 +9,7 @@ NAMES = (
     *("../../../etc/passwd", "..%00/", "CON", "a%0d%0aX-Injected:%20yes", "~root", "$(id)", "%20"),
     *("%ef%bc%8e%ef%bc%8e%ef%bc%8f", "dem%d0%be", "%d0%b0" * 32, "a" * 3000, "%f0%9f%98%80", "-"),
     *("content", "records", "incoming", "jobs.sqlite3", "content%2f" + "0" * 64, "0" * 32),
-    *("0" * 32 + ".png", "0" * 32 + "%2f..", "%ff%fe", "*", "?", "a'b", 'a"b', "<script>", "{x}"),
+    *("0" * 32 + ".png", "0" * 32 + "%2f..", "%ff%fe", "*", "%3f", "a'b", 'a"b', "<script>", "{x}"),
 )
 TEMPLATES = (
     *("GET /uploads/{}", "DELETE /uploads/{}", "GET /avatars/{}", "DELETE /avatars/{}"),
