@@ -176,6 +176,7 @@ def make_app(
     app = assemble(settings, runtime, store, engine=engine)
     runtime.start()
     runtime.open_decoders()
+    context(app).uploads.open_examiner()
     start_jobs(context(app).jobs, on_start_failure)
     context(app).webhooks.start()
     return app

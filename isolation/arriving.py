@@ -1,14 +1,12 @@
 """Reading of an input that is still arriving, in a process that was started before."""
 
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator
-from threading import Lock, Thread
 from typing import Any
 
 from isolation.item import Item
-from isolation.process import ROOT, RequestCancelled, WorkerFailed, WorkerProcess, WorkerTimeout
+from isolation.process import RequestCancelled, WorkerFailed, WorkerProcess, WorkerTimeout
 from isolation.reading import (
     LIMITS,
     OutOfMemory,
@@ -17,11 +15,8 @@ from isolation.reading import (
     next_item,
 )
 
-BOOT = (
-    "import os, sys; sys.path.insert(0, sys.argv[1]); "
-    "os.environ.update(OPENBLAS_NUM_THREADS='1', OPENCV_FOR_THREADS_NUM='1'); "
-    "from isolation.arriving_worker import main; main()"
-)
+PROGRAM = "isolation.arriving_worker"
+"""Main program of the processes, for `Standby`."""
 START_S = 30.0
 """Longest start of a process."""
 PIECE_BYTES = 1 << 16
@@ -113,67 +108,6 @@ class ArrivingRead:
     def _is_stuck(self) -> bool:
         """True if the reader does nothing with what it has for too long."""
         return time.monotonic() - self._sent_s > self._limits.item_s
-
-
-class Standby:
-    """Processes that are started before an input arrives. Any thread."""
-
-    def __init__(self, modules: tuple[str, ...], count: int = 1) -> None:
-        """`modules` are imported by each process before it is used."""
-        self._command = (sys.executable, "-P", "-c", BOOT, str(ROOT), *modules)
-        self._count = count
-        self._ready: list[WorkerProcess] = []
-        self._lock = Lock()
-        self._is_open = False
-
-    def open(self) -> None:
-        """Start the processes, in the background."""
-        with self._lock:
-            self._is_open = True
-        self._refill()
-
-    def take(self) -> WorkerProcess:
-        """Return a process that has started, or is starting; raises ReadFailed."""
-        with self._lock:
-            usable = [each for each in self._ready if each.is_usable]
-            dead = [each for each in self._ready if each not in usable]
-            worker = usable.pop(0) if usable else None
-            self._ready = usable
-        for each in dead:
-            each.kill()
-        self._refill()
-        return worker or self._start()
-
-    def close(self) -> None:
-        """End the processes that were not used."""
-        with self._lock:
-            self._is_open = False
-            unused, self._ready = self._ready, []
-        for each in unused:
-            each.kill()
-
-    def _refill(self) -> None:
-        if self._is_open:
-            Thread(target=self._fill, name="standby", daemon=True).start()
-
-    def _fill(self) -> None:
-        while True:
-            with self._lock:
-                if not self._is_open or len(self._ready) >= self._count:
-                    return
-                try:
-                    self._ready.append(self._start())
-                except ReadFailed:  # reported to the next request that needs a process
-                    return
-
-    def _start(self) -> WorkerProcess:
-        try:
-            return WorkerProcess(self._command)
-        except OSError as error:
-            raise ReadFailed(
-                f"No process can be started to read the input: {error.strerror}. Check whether "
-                "memory, processes or open files have run out."
-            ) from error
 
 
 def failed(error: Exception) -> ReadFailed:

@@ -21,11 +21,9 @@ from isolation.protocol import Payload
 BOOT = (
     "import os, sys; sys.path.insert(0, sys.argv[1]); "
     "os.environ.update(OPENBLAS_NUM_THREADS='1', OPENCV_FOR_THREADS_NUM='1'); "
-    "from isolation.reading_worker import main; main()"
 )
-COMMAND = (sys.executable, "-P", "-c", BOOT, str(ROOT))
-"""Keeps the working directory, for relative paths, but imports nothing from it. Libraries start no
-threads for calculations, which would take address space on a machine with many processors."""
+PROGRAM = "isolation.reading_worker"
+"""Main program of a process that reads a file, for `Standby`."""
 
 Reader = Callable[..., Iterator[Item]]
 """A function at the top level of a module. Its first argument is the path, the others are keywords
@@ -68,6 +66,7 @@ def read_isolated(
     *,
     raises: type[Exception],
     limits: ReadLimits = LIMITS,
+    start: Callable[[], WorkerProcess] | None = None,
     **arguments: Any,
 ) -> Generator[Item, None, None]:
     """Yield the items of `reader(path, **arguments)`, which runs in a process of its own.
@@ -75,7 +74,7 @@ def read_isolated(
     The process computes at most a few items ahead. It ends when the last item was received or this
     generator is closed, and whenever this process ends. Exceptions of the type `raises` and its
     subclasses are raised here as if the reader had run here. Raises ReadFailed if the process dies,
-    exceeds a limit, or fails with another exception.
+    exceeds a limit, or fails with another exception. `start` returns a process of `PROGRAM`.
     """
     request = {
         "reader": [reader.__module__, reader.__qualname__],
@@ -84,7 +83,7 @@ def read_isolated(
         "item_cpu_s": limits.item_cpu_s,
         "memory_bytes": limits.memory_bytes,
     }
-    worker = start_worker(path)
+    worker = start_worker(path) if start is None else start()
     try:
         worker.send(request)
         while (item := next_item(worker, raises, timeout_s=limits.item_s)) is not None:
@@ -107,10 +106,20 @@ def read_isolated(
         worker.kill()
 
 
+def command_of(program: str, *modules: str) -> tuple[str, ...]:
+    """Return the command of a process that imports `modules` and runs the `main` of `program`.
+
+    It keeps the working directory, for relative paths, but imports nothing from it. Libraries start
+    no threads for calculations, which would take address space on a machine with many processors.
+    """
+    boot = f"{BOOT}from {program} import main; main()"
+    return (sys.executable, "-P", "-c", boot, str(ROOT), *modules)
+
+
 def start_worker(path: Path) -> WorkerProcess:
     """Start a process; raises ReadFailed."""
     try:
-        return WorkerProcess(COMMAND)
+        return WorkerProcess(command_of(PROGRAM))
     except OSError as error:
         raise ReadFailed(
             f"No process can be started to read {path}: {error.strerror}. Check whether memory, "

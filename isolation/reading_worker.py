@@ -3,6 +3,7 @@
 import importlib
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
@@ -23,9 +24,12 @@ OPENCV_OUT_OF_MEMORY = -4
 
 
 def main() -> None:
-    """Read a request from stdin, and write the items of its reader to stdout."""
+    """Import the modules of the command line, read a request from stdin, and write the items of its
+    reader to stdout."""
     answers = reserve_stdout()
     requests = open(0, "rb", buffering=0)  # noqa: SIM115 - open until the process ends
+    for name in sys.argv[2:]:
+        importlib.import_module(name)
     request, _ = unpack_message(lambda size: read_exactly(requests, size))
     threading.Thread(target=exit_with_parent, args=(requests,), daemon=True).start()
     lower_priority(0)

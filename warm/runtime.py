@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from isolation.arriving import Standby
+from isolation.arriving import PROGRAM
+from isolation.standby import Standby
 from session.serial_worker import VERIFICATION
 from tts.speech import Speech
 from tts.styles import check_styles
@@ -74,7 +75,7 @@ class Runtime:
         self._settings, self._voices, self._clock = settings, voices, clock
         self._voice_resolver = VoiceResolver(settings, voices)
         self._started_s = clock()
-        self._decoders = Standby(DECODER_MODULES)
+        self._decoders = Standby(PROGRAM, DECODER_MODULES)
         resources = RenderResources(
             avatar=avatar,
             avatar_cache=self.avatar_cache,

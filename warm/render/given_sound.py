@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from isolation.arriving import Standby
 from isolation.item import Item
+from isolation.standby import Standby
 from session.film import SAMPLE_RATE_HZ
 from tts.speech import Samples
 from warm.media.levelling import (

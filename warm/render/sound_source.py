@@ -7,10 +7,11 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, Protocol
 
-from isolation.arriving import ArrivingRead, Standby
+from isolation.arriving import ArrivingRead
 from isolation.item import Item
 from isolation.process import RequestCancelled
 from isolation.reading import ReadFailed, ReadLimits
+from isolation.standby import Standby
 from session.film import SAMPLE_RATE_HZ
 from warm.media.arriving_audio import read_arriving_audio
 from warm.media.audio_decoder import read_audio

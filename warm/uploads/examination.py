@@ -12,7 +12,8 @@ from typing import Any
 from av.error import FFmpegError
 
 from isolation.item import Item
-from isolation.reading import ReadLimits
+from isolation.reading import PROGRAM, ReadLimits
+from isolation.standby import Standby
 from session.media_file import open_media
 from session.video_frames import main_video
 from warm.media.audio_decoder import AudioDecoder, container_length_s, opened
@@ -83,7 +84,12 @@ ACCEPTED = {
 _permits = BoundedSemaphore(MAX_AT_ONCE)
 
 
-def examine(path: Path, *, shown: str, max_sound_s: float) -> Content:
+def standby() -> Standby:
+    """Return the processes that examine files; one is kept ready once they are opened."""
+    return Standby(PROGRAM, (__name__,))
+
+
+def examine(path: Path, *, shown: str, max_sound_s: float, processes: Standby) -> Content:
     """Return the properties of a file's content; `shown` is its name in messages.
 
     Raises UploadNotAllowed for a format that is not supported, UploadDamaged for a file that is
@@ -93,7 +99,13 @@ def examine(path: Path, *, shown: str, max_sound_s: float) -> Content:
         raise UploadsBusy("too many files are being examined at once; try again soon")
     try:
         with closing(
-            decode_isolated(content_items, path, limits=LIMITS, max_sound_s=max_sound_s)
+            decode_isolated(
+                content_items,
+                path,
+                limits=LIMITS,
+                start=processes.take,
+                max_sound_s=max_sound_s,
+            )
         ) as items:
             return Content(**next(items).facts)
     except UnknownMediaError as error:

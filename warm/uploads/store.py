@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from session.disk import make_folder, sync_folder
 from session.errors import is_out_of_space
 from warm.uploads.errors import UnknownUpload, UploadDamaged, UploadInUse, UploadsFull
-from warm.uploads.examination import admitted, examine
+from warm.uploads.examination import admitted, examine, standby
 from warm.uploads.incoming import IncomingFile
 from warm.uploads.records import read_records, record_path, write_record
 from warm.uploads.upload import Content, Upload, UploadKind
@@ -76,7 +76,12 @@ class UploadStore:
         self.stored_bytes = 0
         """Size of all files together; files with the same bytes count once."""
         self._timer: threading.Timer | None = None
+        self._processes = standby()
         self._recover()
+
+    def open_examiner(self) -> None:
+        """Keep a process ready for the next file, which its start would delay."""
+        self._processes.open()
 
     def receive(
         self,
@@ -184,7 +189,8 @@ class UploadStore:
             self._schedule()
 
     def close(self) -> None:
-        """End the timer of the expiry."""
+        """End the timer of the expiry and the process that waits for a file."""
+        self._processes.close()
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
@@ -252,7 +258,9 @@ class UploadStore:
             )
         if known is not None and known.kind in allowed:
             return known
-        content = examine(file.path, shown=shown, max_sound_s=self.limits.max_sound_s)
+        content = examine(
+            file.path, shown=shown, max_sound_s=self.limits.max_sound_s, processes=self._processes
+        )
         return admitted(content, allowed, shown)
 
     def _keep(self, file: IncomingFile, content: Content, *, owner: str, name: str) -> Upload:

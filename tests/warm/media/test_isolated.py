@@ -76,7 +76,7 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(
 def test_an_unreadable_file_is_refused_before_a_process_is_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isolation.reading.COMMAND", ("/no/such/program",))
+    monkeypatch.setattr("isolation.reading.command_of", lambda _: ("/no/such/program",))
     with pytest.raises(MediaError, match="There is no file"):
         examine_audio(tmp_path / "gone.wav", rate_hz=RATE_HZ, longest_s=60)
     path = tone(tmp_path / "a.wav")

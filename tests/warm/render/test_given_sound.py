@@ -11,7 +11,8 @@ import av
 import numpy as np
 import pytest
 
-from isolation.arriving import Standby
+from isolation.arriving import PROGRAM
+from isolation.standby import Standby
 from session.webvtt import transcript_of
 from tests.given_sounds import RATE_HZ, Samples, babble, found_in, wav_of
 from tests.polling import wait_until
@@ -46,7 +47,7 @@ class Microphone:
 @pytest.fixture(scope="module")
 def decoders() -> Iterator[Standby]:
     """Decoder processes, one of which is always ready."""
-    standby = Standby(("warm.media.arriving_audio",))
+    standby = Standby(PROGRAM, ("warm.media.arriving_audio",))
     standby.open()
     yield standby
     standby.close()
