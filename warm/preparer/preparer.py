@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -118,8 +119,7 @@ class Preparer:
             return is_cancelled()
 
         with self._reserved(avatar_id):
-            progress(0.0, WAITING)
-            with self._taking_turn(should_stop):
+            with self._taking_turn(should_stop, partial(progress, 0.0, WAITING)):
                 request = self._request(source, avatar_id, options)
                 try:
                     run_preparation(
@@ -206,9 +206,16 @@ class Preparer:
                 self._in_progress.discard(avatar_id)
 
     @contextmanager
-    def _taking_turn(self, is_cancelled: Callable[[], bool]) -> Iterator[None]:
-        """Wait until no other preparation runs, and keep others out."""
-        self._wait(lambda: self._turn.acquire(blocking=False), is_cancelled)
+    def _taking_turn(
+        self, is_cancelled: Callable[[], bool], on_wait: Callable[[], None]
+    ) -> Iterator[None]:
+        """Wait until no other preparation runs, and keep others out.
+
+        `on_wait` is called first if one runs.
+        """
+        if not self._turn.acquire(blocking=False):
+            on_wait()
+            self._wait(lambda: self._turn.acquire(blocking=False), is_cancelled)
         try:
             yield
         finally:
