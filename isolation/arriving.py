@@ -1,4 +1,4 @@
-"""Reading of an input that is still arriving, in a process that was started before."""
+"""Reading of an input that is still arriving, in a process that was started beforehand."""
 
 import math
 import time
@@ -18,12 +18,12 @@ from isolation.reading import (
 PROGRAM = "isolation.arriving_worker"
 """Main program of the processes, for `Standby`."""
 START_S = 30.0
-"""Longest start of a process."""
+"""Longest time for a process to start."""
 PIECE_BYTES = 1 << 16
 
 Reader = Callable[..., Iterator[Item]]
-"""A function at the top level of a module. Its first argument is a file with the method `read`,
-which waits; the others are keywords that JSON can express."""
+"""A function at the top level of a module. Its first argument is a file whose method `read` blocks;
+the others are keyword arguments that JSON can express."""
 
 
 class ArrivingRead:
@@ -38,7 +38,7 @@ class ArrivingRead:
         limits: ReadLimits = LIMITS,
         **arguments: Any,
     ) -> None:
-        """Have a process that is ready read an input; raises ReadFailed."""
+        """Start the read in a process that is ready; raises ReadFailed."""
         self._worker, self._raises, self._limits = worker, raises, limits
         self._sent_s = time.monotonic()
         request = {
@@ -59,14 +59,17 @@ class ArrivingRead:
         return self._worker.has_message
 
     def send(self, data: bytes) -> bool:
-        """Send a part of the input; waits while the reader has no room. False if it has ended."""
+        """Send a part of the input; waits while the reader has no room.
+
+        False if the reader has ended.
+        """
         for start in range(0, len(data), PIECE_BYTES):
             if not self._send(data[start : start + PIECE_BYTES]):
                 return False
         return True
 
     def finish(self) -> None:
-        """Note that nothing more will be sent."""
+        """Signal the end of the input."""
         self._send(b"", end=True)
 
     def next_item(self, is_cancelled: Callable[[], bool]) -> Item | None:
@@ -106,7 +109,7 @@ class ArrivingRead:
         return True
 
     def _is_stuck(self) -> bool:
-        """True if the reader does nothing with what it has for too long."""
+        """True if the reader has had the last part for too long without an item."""
         return time.monotonic() - self._sent_s > self._limits.item_s
 
 

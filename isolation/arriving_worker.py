@@ -10,7 +10,7 @@ from isolation.protocol import pack_header, read_exactly, unpack_message, write_
 from isolation.reading_worker import messages, timed
 from isolation.worker_setup import limit_memory, redirect_to_null, reserve_stdout
 
-MOST_HELD_BYTES = 1 << 20
+MAX_HELD_BYTES = 1 << 20
 """Bytes that are held for the reader; the sender waits while there are more."""
 
 
@@ -34,7 +34,7 @@ class Incoming:
         return piece
 
     def _receive(self) -> None:
-        """Receive until the end; if the sender closes the pipe before, this process ends."""
+        """Receive until the end; if the sender closes the pipe early, this process ends."""
         try:
             while True:
                 header, payload = unpack_message(lambda size: read_exactly(self._requests, size))
@@ -44,7 +44,7 @@ class Incoming:
 
     def _add(self, data: bytes, *, is_over: bool) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: len(self._data) < MOST_HELD_BYTES)
+            self._changed.wait_for(lambda: len(self._data) < MAX_HELD_BYTES)
             self._data += data
             self._is_over = self._is_over or is_over
             self._changed.notify_all()

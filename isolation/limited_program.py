@@ -28,7 +28,7 @@ def limited_command(command: Sequence[str], *, memory_bytes: int, cpu_s: int) ->
 
 
 def main() -> None:
-    """Set the limits of the arguments, and become the program that follows them."""
+    """Set the limits in the arguments, and become the program that follows them."""
     memory_bytes, cpu_s, *command = sys.argv[2:]
     end_with_parent()
     lower_priority(NICE)
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def limit(kind: int, amount: int) -> None:
-    """Lower a limit of this process; one that is lower already stays."""
+    """Lower a limit of this process; a limit that is lower already is kept."""
     _, hard = resource.getrlimit(kind)
     soft = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
     resource.setrlimit(kind, (soft, hard))

@@ -150,7 +150,8 @@ class WorkerProcess:
     def send_bytes(self, data: Payload, **header: Any) -> None:
         """Send a message with a payload while another thread receives; raises BrokenPipeError.
 
-        It waits while the worker has no room. Only the thread that receives learns why it ended.
+        Waits while the worker has no room. Only the thread that receives learns why the worker
+        ended.
         """
         for part in (pack_header(header, len(data)), data):
             unsent = memoryview(part)

@@ -1,4 +1,4 @@
-"""Memory of a process and of those that it has started, from /proc."""
+"""Memory of a process and its descendants, from /proc."""
 
 from collections import defaultdict
 from contextlib import suppress
@@ -11,7 +11,7 @@ KB = 1024
 def anonymous_bytes(pid: int) -> int:
     """Return the resident memory of a process and its descendants that no file backs.
 
-    Mapped files are left out, because the system takes their memory back when it is short. 0 on
+    Mapped files are left out, because the system reclaims their memory when it runs short. 0 on
     systems that do not report it.
     """
     return sum(_anonymous_bytes(each) for each in family_of(pid))
@@ -24,13 +24,13 @@ def family_of(pid: int) -> list[int]:
         with suppress(OSError):
             children[_parent_of(folder)].append(int(folder.name))
     found = [pid]
-    for each in found:  # grows while it is read
+    for each in found:  # grows during the loop
         found += children[each]
     return found
 
 
 def _parent_of(folder: Path) -> int:
-    """Return the parent's process id; the name of the program before it may contain anything."""
+    """Return the parent's process id; the program name before it may contain any character."""
     stat = (folder / "stat").read_text(encoding="utf-8", errors="replace")
     return int(stat.rpartition(")")[2].split()[1])
 

@@ -31,7 +31,7 @@ def redirect_to_null(descriptor: int) -> None:
 def limit_memory(max_bytes: int) -> None:
     """Allow `max_bytes` of address space in addition to the present one, and no core files.
 
-    This replaces a limit that the process inherited from one with `limit_anonymous_memory`.
+    This replaces a limit of `limit_anonymous_memory` that the process has inherited.
 
     Libraries that are already loaded may have reserved much address space for threads on a machine
     with many processors. If the machine runs out of memory nevertheless, the kernel ends this
@@ -72,8 +72,8 @@ def lower_priority(nice: int) -> None:
 
     With autogroups Linux shares processor time between terminal sessions first, and compares the
     nice values of processes only within each; so the session of this process gets the value too.
-    A process in a session of its own inherits the nice value, but not that of the session: it calls
-    this with 0.
+    A process in a session of its own inherits the nice value, but not that of the session, so it
+    calls this with 0.
     """
     value = os.nice(nice)
     with suppress(OSError):  # no autogroups
@@ -95,7 +95,7 @@ def limit_anonymous_memory(max_bytes: int) -> None:
 
 
 def run_in_background(nice: int) -> None:
-    """Let other processes go first, and count as one that computes without waiting for input."""
+    """Give way to other processes, and be scheduled as one that never waits for input."""
     lower_priority(nice)
     with suppress(AttributeError, OSError):  # other systems than Linux
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

@@ -1,4 +1,4 @@
-"""Addresses of the public internet, and those that the operator allows nevertheless."""
+"""Addresses of the public internet, and others that the operator allows."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -16,7 +16,7 @@ SPECIAL_IPV4 = tuple(
 """Networks of the registry of special addresses (RFC 6890 and its successors), and multicast.
 Python knows most of them, but not in every version."""
 PUBLIC_IPV6 = IPv6Network("2000::/3")
-"""All addresses that IANA has given out; the rest is local, reserved or a translation of IPv4."""
+"""All addresses that IANA has allocated; the rest is local, reserved or a translation of IPv4."""
 NAT64 = IPv6Network("64:ff9b::/96")
 """Addresses of translators: the last 32 bits are an IPv4 address (RFC 6052)."""
 COMPATIBLE = IPv6Network("::/96")
@@ -30,7 +30,7 @@ TUNNELS = tuple(
         "3fff::/20",  # documentation
     )
 )
-"""Networks within PUBLIC_IPV6 that lead elsewhere, or nowhere."""
+"""Networks within PUBLIC_IPV6 that are tunnels, or lead nowhere."""
 
 
 def is_public(address: IpAddress) -> bool:
@@ -52,7 +52,7 @@ def embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
 
 
 def normal(text: str) -> IpAddress:
-    """Parse an address that a resolver has returned; one of IPv4 in IPv6 becomes IPv4.
+    """Parse an address that a resolver has returned; an IPv4-mapped one becomes IPv4.
 
     Raises ValueError, also for an address with a zone.
     """
@@ -71,7 +71,7 @@ class AllowedNetworks:
         self._hosts = {canonical_host(word) for word in found if read_network(word) is None}
 
     def has_host(self, host: str) -> bool:
-        """True for a host that is in the list by its name."""
+        """True for a host whose name is in the list."""
         return canonical_host(host) in self._hosts
 
     def has_address(self, address: IpAddress) -> bool:

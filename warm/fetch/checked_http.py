@@ -29,7 +29,7 @@ POST_S = 10.0
 MAX_REDIRECTS = 5
 REDIRECTS = {301, 302, 303, 307, 308}
 MAX_ANSWER_BYTES = 1 << 16
-"""So much of the answer to a POST is read, to learn that it is complete."""
+"""Part of the answer to a POST that is read, to see that it is complete."""
 AGENT = "Warmtalk"
 FAILURES = (NetworkError, ProtocolError, LocalProtocolError, TimeoutException, OSError)
 
@@ -44,7 +44,7 @@ class Posted:
 
 
 class CheckedHttp:
-    """Makes requests to addresses from outside. Any thread; nothing is kept between requests.
+    """Makes requests to addresses that clients name. Any thread; keeps nothing between requests.
 
     The environment's proxies are ignored, nothing is decompressed, and no credentials are sent.
     """
@@ -131,7 +131,7 @@ class CheckedHttp:
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """Return the settings of TLS: certificates are checked by those of the system."""
+    """Return the settings of TLS: certificates are checked against those of the system."""
     return default_ssl_context()
 
 
@@ -156,7 +156,7 @@ def header(response: Response, name: str) -> str | None:
 
 
 def check_file(response: Response, max_bytes: int) -> None:
-    """Raise FetchFailed unless a response is a file as it is, UploadTooLarge for a large one."""
+    """Raise FetchFailed unless a response is an unencoded file, UploadTooLarge for a large one."""
     if response.status != 200:
         raise FetchFailed(f"is answered with status {response.status}; it must be 200")
     encoding = header(response, "content-encoding") or "identity"

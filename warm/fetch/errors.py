@@ -24,7 +24,7 @@ class ForbiddenAddress(FetchError):
 
 
 class FetchFailed(FetchError):
-    """The other server did not answer in time, or not with a file."""
+    """The other server did not answer with a file in time."""
 
 
 class FetchBusy(RuntimeError):

@@ -11,7 +11,7 @@ from warm.uploads.upload import Upload, UploadKind
 MAX_AT_ONCE = 8
 
 OpenUrl = Callable[[str, int], AbstractContextManager[Iterator[bytes]]]
-"""Opens the body at an address, of at most so many bytes."""
+"""Opens the body at an address; the number is its largest size in bytes."""
 
 
 class Fetcher:

@@ -46,7 +46,7 @@ def parse_address(url: str) -> WebAddress:
         raise BadAddress(f"has {len(url)} characters; at most {MAX_CHARS} are allowed")
     shown = repr(url[:MAX_SHOWN_CHARS])
     if FORBIDDEN.search(url):
-        raise BadAddress(f"= {shown}: has a character that addresses must not have; encode it")
+        raise BadAddress(f"= {shown}: has a character that must be percent-encoded")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -71,12 +71,12 @@ def parse_host(host: str, netloc: str) -> str:
     try:
         name = host.encode("idna").decode("ascii").lower()
     except UnicodeError:
-        raise BadAddress(f"has the host {host[:MAX_SHOWN_CHARS]!r}, which is no name") from None
+        raise BadAddress(f"has the host {host[:MAX_SHOWN_CHARS]!r}, which is not a name") from None
     name = name.removesuffix(".")
     if NUMBER.fullmatch(name.rpartition(".")[2]):
         return parse_ipv4(name)
     if not HOST_NAME.fullmatch(name):
-        raise BadAddress(f"has the host {host[:MAX_SHOWN_CHARS]!r}, which is no name or address")
+        raise BadAddress(f"has the host {host[:MAX_SHOWN_CHARS]!r}, which is not a name or address")
     return name
 
 
@@ -99,7 +99,7 @@ def parse_ipv6(host: str) -> str:
         address = None
     if not isinstance(address, IPv6Address) or address.scope_id is not None:
         raise BadAddress(
-            f"has the host {host[:MAX_SHOWN_CHARS]!r}, which is no IPv6 address, or has a zone"
+            f"has the host {host[:MAX_SHOWN_CHARS]!r}, which is not an IPv6 address, or has a zone"
         )
     return str(address)
 

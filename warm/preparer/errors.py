@@ -21,7 +21,7 @@ class PreparationCrashed(PreparationError):
 
 
 class PreparationCancelled(RuntimeError):
-    """The preparation was cancelled, or the server stops."""
+    """The preparation was cancelled, or the server is stopping."""
 
 
 class AvatarBeingPrepared(AvatarError):
@@ -43,4 +43,4 @@ class AvatarInUse(AvatarError):
             "another avatar for them, then try again"
         )
         self.users = users
-        """What uses it, in words."""
+        """Its users, in words."""

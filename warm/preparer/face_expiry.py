@@ -1,4 +1,4 @@
-"""Expiry of the avatars that pictures of talks became: the disk space that they may take."""
+"""Expiry of the avatars made from uploads, which limits their disk space."""
 
 import os
 import time
@@ -28,7 +28,7 @@ class FaceExpiry:
     lock: Lock = field(default_factory=Lock)
 
     def note_use(self, avatar_id: str) -> None:
-        """Note that a face is used now; the time of its folder keeps that over a restart."""
+        """Note that a face is used now, in the time of its folder, which outlasts a restart."""
         now_s = self.clock()
         os.utime(self.store.folder(avatar_id), (now_s, now_s))
 

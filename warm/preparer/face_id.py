@@ -1,4 +1,4 @@
-"""Ids of the avatars that pictures of talks become."""
+"""Ids of the avatars that are made from uploads."""
 
 FACE_PREFIX, FACE_DIGITS = "face-", 16
 

@@ -19,7 +19,7 @@ FACE_FACTS, FACE_PICTURE = "face.json", "face.jpg"
 
 
 class PrepareRequest(BaseModel):
-    """Request for an avatar. It survives `model_dump` and `model_validate` by way of JSON."""
+    """Request for an avatar. `model_dump` and `model_validate` preserve it in JSON."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -66,14 +66,14 @@ class PrepareHandler:
 
 
 def write_face(folder: Path, face: SeenFace) -> None:
-    """Write a face into the folder of a job; each file is replaced at once."""
+    """Write a face into the folder of a job; each file is replaced atomically."""
     facts = {"size": face.size, "box": face.box, "landmarks": face.landmarks}
     replace_file(folder / FACE_FACTS, json.dumps(facts).encode())
     replace_file(folder / FACE_PICTURE, face.jpeg)
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file that readers see as a whole."""
+    """Write a file atomically."""
     temporary = path.with_suffix(".part")
     temporary.write_bytes(content)
     temporary.replace(path)

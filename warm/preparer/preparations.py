@@ -64,9 +64,9 @@ class Preparations:
         return next((job for job in found if job.request["avatar_id"] == avatar_id), None)
 
     def wait(self, avatar_id: str, check: Callable[[], None]) -> None:
-        """Wait until no preparation of an avatar is running; queued ones may come after the caller.
+        """Wait until no preparation of an avatar is running; queued ones may run after the caller.
 
-        `check` is called twice a second, and raises an error to end the wait.
+        `check` is called twice a second, and may raise an error to end the wait.
         """
         while (job := self.pending(avatar_id)) is not None and job.state == "running":
             check()

@@ -77,9 +77,9 @@ class Preparer:
         engine: EngineFactory = make_engine,
         expiry: FaceExpiry | None = None,
     ) -> None:
-        """`engine` is at the top level of a module, because the other process calls it.
+        """`engine` must be at the top level of a module, because another process calls it.
 
-        `expiry` deletes the faces of uploads that are not used any more; None: they are kept.
+        `expiry` deletes unused faces of uploads; None: they are kept.
         """
         self._expiry = expiry
         self._settings, self._store, self._engine = settings, store, engine
@@ -89,10 +89,10 @@ class Preparer:
             niceness=settings.preparation_niceness,
         )
         self._turn = threading.Lock()
-        """Held by the preparation that runs."""
+        """Held by the running preparation."""
         self._lock = threading.Lock()
         self._in_progress: set[str] = set()
-        """Ids of the avatars that are being prepared, or wait for that."""
+        """Ids of the avatars that are being prepared, or are waiting for it."""
 
     def prepare(
         self,
@@ -156,7 +156,7 @@ class Preparer:
         return avatar_id
 
     def _expire(self) -> None:
-        """Make room for the next face; an error of that does not concern the present one."""
+        """Make room for the next face; an error while doing so does not affect the present one."""
         if self._expiry is None:
             return
         try:
@@ -174,7 +174,7 @@ class Preparer:
         return summary.state == "ready" and summary.digest == digest
 
     def is_preparing(self, avatar_id: str) -> bool:
-        """Return True if an avatar is being prepared, or waits for that."""
+        """Return True if an avatar is being prepared, or is waiting for it."""
         with self._lock:
             return avatar_id in self._in_progress
 

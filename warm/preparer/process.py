@@ -47,8 +47,8 @@ NICENESS = 19
 """Highest nice value: the process computes when no other process needs the processors."""
 MB = 1_000_000
 EXPECTED_ERRORS = (MediaError, PreparationError, AvatarError, WeightsError, PackageMissing)
-"""Errors of a preparation that are raised here as what they are, a MediaError as the
-UnreadableSource that it makes of the file."""
+"""Errors of a preparation that keep their class here, except that a MediaError becomes an
+UnreadableSource."""
 
 Request = Mapping[str, Any]
 OnProgress = Callable[[float, str], None]
@@ -58,7 +58,7 @@ OnFace = Callable[[SeenFace], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparationLimits:
-    """What one preparation may take."""
+    """Limits of one preparation."""
 
     memory_bytes: int
     """Memory of its processes that no file backs."""
@@ -163,12 +163,12 @@ class Watch:
         self._end_s = time.monotonic() + limits.time_s
         self._check_memory_s = 0.0
         self.fault: Exception | None = None
-        """Why the preparation must end."""
+        """Reason why the preparation must end."""
 
     def should_end(self) -> bool:
         """Return True, with the reason in `fault`, if the preparation must end.
 
-        The caller then kills its process; those that it has started have been killed already.
+        The caller then kills its process, whose descendants have been killed already.
         """
         try:
             self.check()
@@ -202,7 +202,7 @@ def too_large(limits: PreparationLimits) -> PreparationTooLarge:
 
 
 def kill_children(pid: int) -> None:
-    """Kill what a process has started. Their ids are not used again while the process lives."""
+    """Kill the descendants of a process. Their ids are not reused while the process lives."""
     for child in family_of(pid)[1:]:
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)

@@ -23,7 +23,7 @@ from warm.preparer.stages import FIRST_STAGE, STAGE_WORDS, SourceKind, overall_f
 from warm.settings import Settings
 
 PROGRESS_EVERY_S, FACE_EVERY_S = 0.1, 0.5
-"""Messages of a kind that come faster than this are left out."""
+"""Shortest time between two messages of a kind; others are dropped."""
 
 
 def outcome(request: Mapping[str, Any], reporter: "Reporter") -> dict[str, Any]:

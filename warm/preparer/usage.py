@@ -1,4 +1,4 @@
-"""What uses an avatar: the settings, sessions, and jobs that have not ended."""
+"""Users of an avatar: the settings, sessions, and jobs that have not ended."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ class AvatarUsage:
         ]
 
     def _sessions(self, avatar_id: str) -> list[str]:
-        """Ids of the sessions that have chosen this avatar, or are speaking with it."""
+        """Return the ids of the sessions that have chosen this avatar, or are speaking with it."""
         return [
             session.id
             for session in self._registry.all()

@@ -38,7 +38,7 @@ MAX_AT_ONCE = 2
 WAIT_S = 60.0
 """Longest wait for another examination to end."""
 CHECK_CPU_S = 8.0
-"""A sound that states its length is decoded for this much processor time: about an hour of it."""
+"""CPU time for decoding a sound that states its length; enough for about an hour of sound."""
 MAX_PIXELS = 200_000_000
 CHECK_SIDE, CHECK_FPS, CHECK_RATE_HZ = 1024, 25, 16_000
 """Pictures are scaled to this side, and sounds are resampled to this rate, for the check."""
@@ -205,8 +205,8 @@ def video_content(path: Path, demuxer: str, head: bytes) -> dict[str, Any]:
 def sound_content(path: Path, head: bytes, max_sound_s: float) -> dict[str, Any]:
     """Return the properties of a sound; raises MediaError if it is longer than allowed.
 
-    The length that the file states may be wrong, so that it is decoded. That of a very long file is
-    believed if the decoded part agrees.
+    The stated length may be wrong, so the sound is decoded. If that takes too long, the larger of
+    the stated and the decoded length counts.
     """
     demuxer = demuxer_of_sound(path, head)
     stated_s = stated_length_s(path)
@@ -252,7 +252,7 @@ def stated_length_s(path: Path) -> float | None:
 def decoded_length(path: Path, *, until_s: float, cpu_s: float) -> tuple[float, bool]:
     """Return the seconds that were decoded, and True if those are all; raises MediaError.
 
-    Decoding ends after `until_s` of sound, or after `cpu_s` of processor time.
+    Decoding ends after `until_s` of sound, or after `cpu_s` of CPU time.
     """
     count, began_s = 0, time.process_time()
     for chunk in AudioDecoder(path, rate_hz=CHECK_RATE_HZ).chunks():

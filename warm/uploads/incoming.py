@@ -15,7 +15,7 @@ HEAD_BYTES = 4096
 
 
 class IncomingFile:
-    """A temporary file, removed at the end of the block wherever it is then. One thread."""
+    """A temporary file, removed at the end of the block unless it was renamed. One thread."""
 
     def __init__(self, folder: Path, *, shown: str, max_bytes: int) -> None:
         self.path = folder / secrets.token_hex(16)

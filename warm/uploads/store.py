@@ -29,10 +29,10 @@ URL_PATH = re.compile(r"(?:^|/)uploads/([0-9a-f]{32})(\.[a-z0-9]{1,5})?")
 MAX_NAME_CHARS = 120
 UNNAMED = "the file"
 FIRST_SWEEP_S = 10.0
-"""Shortest time; the store knows the unfinished jobs only some time after its start."""
+"""Shortest wait for a sweep: the store learns of unfinished jobs only after its start."""
 RETRY_S = 60.0
 MAX_SWEEP_S = 3600.0
-"""Longest time between two looks for expired files."""
+"""Longest time between two sweeps."""
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +189,7 @@ class UploadStore:
             self._schedule()
 
     def close(self) -> None:
-        """End the timer of the expiry and the process that waits for a file."""
+        """Stop the timer of the expiry, and the process that waits for a file."""
         self._processes.close()
         with self._lock:
             if self._timer is not None:
@@ -197,7 +197,7 @@ class UploadStore:
                 self._timer = None
 
     def _recover(self) -> None:
-        """Read the records, and remove what a crash has left."""
+        """Read the records, and remove what a crash left behind."""
         if not self._folder.exists():
             return
         self._make_folders()
@@ -297,14 +297,14 @@ class UploadStore:
         self.stored_bytes = sum(sizes.values())
 
     def _forget(self, upload_id: str) -> None:
-        """Remove an upload, and its bytes if no other one has them."""
+        """Remove an upload, and its bytes if no other upload shares them."""
         record_path(self._records, upload_id).unlink(missing_ok=True)
         sync_folder(self._records)
         self._remove_bytes(self._uploads.pop(upload_id))
         self._count()
 
     def _remove_bytes(self, upload: Upload) -> None:
-        """Remove bytes that no upload has."""
+        """Remove the bytes of an upload if no stored upload has them."""
         if all(each.sha256 != upload.sha256 for each in self._uploads.values()):
             upload.path.unlink(missing_ok=True)
 
@@ -320,7 +320,7 @@ class UploadStore:
         return held.union(*(used_ids() for used_ids in self._users))
 
     def _schedule(self) -> None:
-        """Have the next expired upload removed in time."""
+        """Start the timer for the next upload that expires."""
         if self._timer is not None or not self._uploads or not self.limits.ttl_s:
             return
         oldest_s = min(each.created_s for each in self._uploads.values())

@@ -28,7 +28,7 @@ class Upload(Content):
     """A stored file."""
 
     id: str
-    """32 random hexadecimal digits: whoever knows it may read the file."""
+    """32 random hexadecimal digits; anyone who knows them can read the file."""
     sha256: str
     size_bytes: int
     path: Path

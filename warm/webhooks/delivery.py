@@ -8,7 +8,7 @@ DeliveryState = Literal["pending", "delivered", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is to be sent when a job ends."""
+    """A message to send when a job ends."""
 
     url: str
     body: bytes
@@ -26,7 +26,7 @@ class Attempt:
     status: int | None
     """Status of the answer; None if there was none."""
     error: str
-    """Why the attempt failed, in words; empty if it was acknowledged."""
+    """Reason for the failure, in words; empty if the message was acknowledged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 600.0
 GIVE_UP_S = 3600.0
 """Time after the end of the job, after which no further attempt is made."""
 JITTER = 0.25
-"""Waits vary by this share in both directions, so that receivers that were down are not hit by
-all deliveries at once."""
+"""Waits vary by this share in both directions, so that a receiver that was down does not get all
+deliveries at once."""
 
 
 def next_attempt_s(
@@ -30,5 +30,5 @@ def is_delivered(status: int) -> bool:
 
 
 def is_final(status: int) -> bool:
-    """True for an answer after which no attempt may succeed: the receiver is gone for good."""
+    """True for an answer after which no attempt can succeed: the receiver is gone."""
     return status == HTTPStatus.GONE

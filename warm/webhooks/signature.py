@@ -1,4 +1,4 @@
-"""Signatures of webhooks, as the specification Standard Webhooks has them.
+"""Signatures of webhooks, as Standard Webhooks specifies them.
 
 The signed text is `ID.TIMESTAMP.BODY`; the signature is `v1,` and the Base64 of its HMAC-SHA256.
 """
@@ -9,7 +9,7 @@ import hashlib
 import hmac
 
 PREFIX = "whsec_"
-"""Begins a secret whose key is written in Base64; any other secret is the key itself."""
+"""Prefix of a secret whose key is in Base64; any other secret is the key itself."""
 MIN_KEY_BYTES = 16
 
 

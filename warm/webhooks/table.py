@@ -61,7 +61,7 @@ class DeliveryTable:
     def insert(
         self, connection: sqlite3.Connection, job: Job, message: Message, now_s: float
     ) -> None:
-        """Add the delivery of a job's end, in the transaction of that end; a job has one."""
+        """Add the delivery of a job's end, in the transaction of that end; each job has one."""
         connection.execute(
             "INSERT OR IGNORE INTO deliveries (id, job_id, owner, url, body, state, queued_s,"
             " next_s) VALUES (?, ?, ?, ?, ?, 'pending', ?, ?)",
@@ -79,7 +79,7 @@ class DeliveryTable:
         return [_delivery(row) for row in rows]
 
     def next_due_s(self) -> float | None:
-        """Return the time of the next attempt of all; None if nothing is to be sent."""
+        """Return the time of the earliest next attempt; None if nothing is pending."""
         with self._database.read() as connection:
             (found,) = connection.execute(
                 "SELECT min(next_s) FROM deliveries WHERE state = 'pending'"
@@ -94,7 +94,7 @@ class DeliveryTable:
         state: DeliveryState,
         next_s: float | None,
     ) -> None:
-        """Record an attempt and what follows from it."""
+        """Record an attempt and the resulting state."""
         with self._database.write() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO delivery_attempts VALUES (?, ?, ?, ?, ?, ?)",

@@ -1,4 +1,4 @@
-"""Webhooks: enqueued with the end of a job, delivered at least once, for an hour."""
+"""Webhooks: enqueued with the end of a job, and sent until they are acknowledged, for an hour."""
 
 import logging
 import sqlite3
@@ -27,7 +27,7 @@ AT_ONCE = 4
 CLOSE_S = 1.0
 """Longest wait of `close` for attempts in progress, which are repeated after the next start."""
 MAX_WAIT_S = 60.0
-"""Longest time between two looks at the database."""
+"""Longest time between two queries for due deliveries."""
 PRUNE_EVERY_S = 3600.0
 MAX_URL_CHARS = 2000
 MAX_ERROR_CHARS = 300
@@ -35,7 +35,7 @@ MAX_ERROR_CHARS = 300
 log = logging.getLogger(__name__)
 
 MessageOf = Callable[[Job], Message | None]
-"""Returns what is to be sent at the end of a job; None: nothing. Any thread, without a request."""
+"""Returns the message to send at the end of a job, or None. Any thread, without a request."""
 
 
 class Answer(Protocol):
@@ -125,7 +125,7 @@ class Webhooks:
         return list(self._table.of_job(job_id))
 
     def start(self) -> None:
-        """Begin to send, also what an earlier process has left; nothing while webhooks are off."""
+        """Start sending, including the messages of an earlier process, unless webhooks are off."""
         if self._options.policy == "off":
             return
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
@@ -145,7 +145,7 @@ class Webhooks:
             self._table.insert(connection, job, message, self._now())
 
     def _message(self, job: Job) -> Message | None:
-        """Return what is to be sent at the end of a job; a bug there must not undo the end."""
+        """Return the message at the end of a job; a bug in it must not undo the end."""
         message_of = self._messages.get(job.surface)
         try:
             return None if message_of is None else message_of(job)
