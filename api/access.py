@@ -1,6 +1,6 @@
-"""Keys of requests: who calls, whether the route permits it, and how often.
+"""Keys of requests: identity of the caller, scope of the route, and rate.
 
-A server without keys permits everything to everybody who can reach it.
+A server without keys lets everybody who can reach it do everything.
 """
 
 from collections import OrderedDict
@@ -31,7 +31,7 @@ MAX_REMEMBERED = 10_000
 
 
 class KeyRequired(RuntimeError):
-    """A request has no valid key. A wrong one gets the same answer as an unknown one or none."""
+    """A request has no valid key. A wrong key gets the same answer as no key."""
 
     def __init__(self, challenge: str) -> None:
         super().__init__(
@@ -46,9 +46,9 @@ class ScopeMissing(RuntimeError):
 
     def __init__(self, found: Caller, needed: Scope) -> None:
         super().__init__(
-            f"key = {found.name!r}: has no scope {needed!r}, which this route needs, only"
-            f" {', '.join(sorted(found.scopes)) or 'none'}; use another key, or have the operator"
-            " make one"
+            f"key = {found.name!r}: lacks the scope {needed!r}, which this route needs; it has"
+            f" {', '.join(sorted(found.scopes)) or 'none'}; use another key, or ask the operator"
+            " for one"
         )
 
 
@@ -83,9 +83,9 @@ class Access:
         return self.cookies.key_of(cookie, self.ring) if cookie else None
 
     def try_secrets(self, secrets: list[str]) -> ApiKey | None:
-        """Return the key that one of these texts is, if any. Raises TooManyRequests for a client
-        that has sent many wrong ones, unless it has used this key before: one client of a shared
-        address cannot lock out the others."""
+        """Return the key that matches one of these texts, if any. Raises TooManyRequests for a
+        client that has sent many wrong ones, unless it has used this key before: one client of a
+        shared address cannot lock out the others."""
         key, client = self.ring.find(secrets), client_address()
         if key is not None and (client, key.name) in self._good:
             return key
@@ -172,7 +172,7 @@ def note_logged_in(access: Access) -> None:
 def needed_scope(request: Request) -> Scope:
     """Return the scope that the view of a request needs, by its description or by its method.
 
-    A request without a view fails anyway, and reads nothing.
+    A request without a view fails anyway, and needs none.
     """
     rule = request.url_rule
     if rule is None:
@@ -192,8 +192,8 @@ def scope_of_rule(rule: str, method: str) -> Scope:
 
 
 def challenge(request: Request) -> str:
-    """Return `WWW-Authenticate`. A browser would ask for a Basic password in a window of its own,
-    over the page's login."""
+    """Return `WWW-Authenticate`. A browser is not offered `Basic`: it would open a password window
+    of its own over the page's login."""
     bearer = f'Bearer realm="{REALM}"'
     return bearer if is_browser(request) else f'{bearer}, Basic realm="{REALM}", charset="UTF-8"'
 

@@ -34,7 +34,7 @@ class Caller:
 LOCAL_CALLER = Caller(name="", scopes=ALL_SCOPES)
 """The caller of every request to a server without keys."""
 NOBODY = Caller(name="", scopes=frozenset())
-"""The caller of a public route who has sent no valid key to a server with keys."""
+"""The caller of a public route without a valid key, on a server with keys."""
 
 
 def set_caller(found: Caller) -> None:

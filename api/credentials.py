@@ -13,7 +13,7 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 
 def sent_secrets(headers: Headers) -> list[str]:
-    """Return every text of the request's headers that may be a key, most likely ones first."""
+    """Return every text of the request's headers that may be a key, the most likely ones first."""
     found: list[str] = []
     scheme, _, credentials = headers.get("Authorization", "").strip().partition(" ")
     credentials = credentials.strip()
@@ -38,7 +38,7 @@ def basic_secrets(credentials: str) -> Iterator[str]:
 
 def secrets_of_pair(pair: str) -> Iterator[str]:
     """Yield the possible keys of USER:PASSWORD: the password, the user if there is no password, or
-    the whole, as a key may have a colon itself. The name of the user is not compared."""
+    the whole, because a key may contain a colon. The name of the user is not compared."""
     user, colon, password = pair.partition(":")
     yield pair
     if colon:

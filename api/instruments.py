@@ -1,4 +1,4 @@
-"""Instruments of `GET /metrics`: what is measured when it happens.
+"""Instruments of `GET /metrics` for events, which are measured when they happen.
 
 Labels have few values: routes as templates, classes of status, kinds of errors. Nothing is counted
 by session, key or client.
@@ -29,7 +29,7 @@ NO_ROUTE = "none"
 
 
 class Registry(CollectorRegistry):
-    """A registry without the times at which its counters were made: each would be a series."""
+    """A registry without the creation times of its counters, each of which would be a series."""
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""

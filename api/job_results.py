@@ -47,8 +47,8 @@ def result_url(job: Job) -> str | None:
 def result_response(job: Job, *, is_attachment: bool = False, name: str | None = None) -> Response:
     """Return the result, or the requested range of it; `name`: another file of the job.
 
-    Raises ResultNotReady, ResultGone, TooManyDownloads, and 416 for another range. The file stays
-    readable to the end of the response if the job is deleted meanwhile.
+    Raises ResultNotReady, ResultGone, TooManyDownloads, and 416 for an invalid range. If the job is
+    deleted meanwhile, the response still gets the whole file.
     """
     path = context().jobs.result_path(job)
     path = path if name is None else path.with_name(name)
@@ -58,7 +58,7 @@ def result_response(job: Job, *, is_attachment: bool = False, name: str | None =
             response = send_result(path, job, is_attachment=is_attachment)
         except FileNotFoundError:
             raise (UnknownJob(job.id) if name else ResultGone(job.id)) from None
-        response.direct_passthrough = False  # else its end would not be noticed
+        response.direct_passthrough = False  # otherwise its end would not be noticed
         response.call_on_close(held.pop_all().close)
     response.headers["Content-Security-Policy"] = FILE_POLICY
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"

@@ -48,7 +48,7 @@ class JobsQuery(Body):
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE, strict=False)] = 100
     """Maximum number of jobs."""
     token: str | None = None
-    """Token of the page before."""
+    """Token from the previous page."""
     surface: str | None = None
     """Only jobs that were made by this API."""
 

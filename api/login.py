@@ -45,7 +45,7 @@ def show_form() -> Response:
     body=LoginBody, answers={200: CallerAnswer}, problems=(401, 429), tag="keys", scope="public"
 )
 def log_in() -> Response:
-    """Log in with a key; the answer sets a cookie, which is then as good as the key."""
+    """Log in with a key; the answer sets a cookie that takes the place of the key."""
     secret = read_body(LoginBody).key.strip()
     access = context().access
     if not access.ring.is_required:
@@ -103,5 +103,5 @@ def set_cookie(response: Response, value: str) -> None:
 
 
 def cookie_path() -> str:
-    """Return the path of the cookie, which another server of the same host does not get."""
+    """Return the path of the cookie; below other paths of the host it is not sent."""
     return f"{request.script_root}/"

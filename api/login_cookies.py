@@ -23,7 +23,8 @@ SECRET_NAME = "login_secret"
 """File in the folder of results; without it, all logins end."""
 SECRET_BYTES = 32
 DIGEST_CHARS = 16
-"""Part of a key's hash in the cookie: another key of the same name ends the login."""
+"""Length of the part of a key's hash in the cookie. With it, a new key of the same name ends the
+login."""
 ENDED_NAME = "ended_logins.json"
 """File in the folder of results: logins that were ended before their time."""
 MAX_ENDED = 10_000
@@ -40,7 +41,7 @@ class LoginCookies:
         self._lock = Lock()
         self._serializer: URLSafeTimedSerializer | None = None
         self._ended: dict[str, float] = {}
-        """When each ended login would have expired, seconds since the epoch."""
+        """Time at which each ended login would have expired, by its id, seconds since the epoch."""
 
     def issue(self, key: ApiKey) -> str:
         """Return a new value for a key."""

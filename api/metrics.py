@@ -56,7 +56,7 @@ class StateCollector(Collector):
         yield gauge("results_free_bytes", "Free space on the disk of the results.", free)
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing: the registry would otherwise collect when it is set up."""
+        """Return nothing; otherwise the registry would collect when the collector is registered."""
         return ()
 
     def _speech(self, health: Health) -> Iterator[Metric]:
@@ -69,7 +69,7 @@ class StateCollector(Collector):
         yield labelled_counter(
             "speech_requests_total", "Ended requests to speak.", "outcome", outcomes
         )
-        yield gauge("speech_waiting", "Requests to speak that wait.", health.queued)
+        yield gauge("speech_waiting", "Requests to speak that are waiting.", health.queued)
         yield gauge("speech_rendering", "Clips that are being rendered.", health.processing)
         yield gauge("speech_places", "Clips that may be rendered at once.", health.pace.places)
         yield gauge(
@@ -98,7 +98,7 @@ class StateCollector(Collector):
 
     def _jobs(self) -> Iterator[Metric]:
         counts = self._context.jobs.counts()
-        yield labelled_gauge("jobs", "Jobs that are kept.", "state", counts)
+        yield labelled_gauge("jobs", "Jobs in the database.", "state", counts)
 
     def _avatar_cache(self) -> Iterator[Metric]:
         counts = self._context.runtime.avatar_cache.counts()

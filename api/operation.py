@@ -1,4 +1,4 @@
-"""The description of a route: what it takes, what it answers and which scope it needs."""
+"""The description of a route: its input, its answers and the scope that it needs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel
 
 Scope = Literal["public", "watch", "speak", "prepare", "admin"]
-"""What a key must permit; everybody may use a `public` route."""
+"""Scope that a key must have; a `public` route needs no key."""
 
 AnswerKind = type[BaseModel] | str
-"""The model of an answer's JSON, or its media type; an empty media type: it has no body."""
+"""The model of an answer's JSON, or its media type; if that is empty, there is no body."""
 HeaderName = Literal[
     "Idempotency-Key",
     "If-Match",
@@ -34,7 +34,7 @@ class Operation:
     tag: str
     scope: Scope
     body: type[BaseModel] | None = None
-    """Model of the JSON body; with `query`, the request has one of both."""
+    """Model of the JSON body; with `query`, the request has one of the two."""
     form: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     headers: tuple[HeaderName, ...] = ()

@@ -32,7 +32,7 @@ def measure(_out: Path) -> list[Figure]:
 
 
 def _measure_count(folder: Path, count: int) -> list[Figure]:
-    """Measure with a file of so many keys, all with a rate."""
+    """Measure with a file of `count` keys, all with a rate."""
     path, secret = folder / f"{count}.json", new_secret()
     keys = [_key(f"key-{number}", new_secret()) for number in range(count - 1)]
     used = _key("used", secret)
@@ -99,14 +99,14 @@ def _check_times(access: Access, headers: Mapping[str, str]) -> list[float]:
 
 
 def _seconds(action: Callable[[], object]) -> float:
-    """Return the processor time of an action, which other programs do not change."""
+    """Return the processor time of an action, which does not depend on other programs."""
     begun_s = time.thread_time()
     action()
     return time.thread_time() - begun_s
 
 
 def _ratio(app: Flask, other: Flask, headers: Mapping[str, str]) -> float:
-    """Median over rounds of the time of a request to `app`, in times of one to `other`."""
+    """Median over rounds of the time of a request to `app`, divided by that of one to `other`."""
     ratios = []
     for _ in range(_ROUNDS):
         times = [_seconds(lambda each=each: _requests(each, headers)) for each in (app, other)]  # type: ignore[misc]

@@ -82,7 +82,7 @@ def run_add(arguments: argparse.Namespace) -> int:
     print(f"Key {key.name!r} ({', '.join(sorted(key.scopes))}) is in {path}.", file=sys.stderr)
     if is_first:
         print("From now on, every request needs a key.", file=sys.stderr)
-    print("Keep it now: only its hash is stored, so it is not shown again.", file=sys.stderr)
+    print("Store it now: only its hash is kept, so it cannot be shown again.", file=sys.stderr)
     print(secret)
     return 0
 
@@ -116,7 +116,7 @@ def run_remove(arguments: argparse.Namespace) -> int:
     """Remove a key; raises KeysError."""
     path = path_of(arguments)
     left = remove_from_file(path, arguments.name)
-    print(f"Key {arguments.name!r} is invalid now.", file=sys.stderr)
+    print(f"Key {arguments.name!r} is no longer valid.", file=sys.stderr)
     if not left:
         print(
             f"No key is left: a server with this file refuses all requests. Add a key, or delete"

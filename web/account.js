@@ -9,6 +9,6 @@ export async function showAccount(button) {
   button.title = `Logged in with the key ${name}`;
   button.addEventListener("click", async () => {
     await send("POST", "logout");
-    location.reload(); // the server leads to the login
+    location.reload(); // the server redirects to the login
   });
 }

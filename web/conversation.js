@@ -42,7 +42,7 @@ export class Conversation {
     await this.#say(this.#addEntry(text), request, () => this.#composer.restore(text));
   }
 
-  /** Has a recording said, a Blob. */
+  /** Speaks a recording, a Blob. */
   async speakRecording(recording, name) {
     const entry = this.#transcript.add("", () => {}, name);
     await this.#say(entry, () => speakRecording(recording, name, this.#fields), () => false);
@@ -52,7 +52,7 @@ export class Conversation {
     return { session_id: this.#sessionId, lead_s: LEAD_S };
   }
 
-  /** `request` starts the request; `restore` puts what was refused back, and returns if it could. */
+  /** `request` starts the request; `restore` puts a refused text back and returns whether it did. */
   async #say(entry, request, restore) {
     this.#errors.clear();
     this.#playback.unmute(); // browsers allow sound after a key press or click

@@ -1,4 +1,4 @@
-// The page /docs: shows openapi.json with Swagger UI, or why it cannot.
+// The page /docs: shows openapi.json with Swagger UI, or the reason why it cannot.
 
 /** Shows the document, whose address is relative to that of the page. */
 function show(SwaggerUIBundle) {
@@ -10,7 +10,7 @@ function show(SwaggerUIBundle) {
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
     tryItOutEnabled: false,
-    validatorUrl: null, // else the document would be sent to a server of the viewer's authors
+    validatorUrl: null, // otherwise the document would be sent to a server of the viewer's authors
   });
 }
 

@@ -57,7 +57,7 @@ export class FacesDialog {
     await this.#showUntilEnd(() => upload("avatars/prepare", form, onSent));
   }
 
-  /** Shows a preparation that was begun before the page was opened. */
+  /** Shows a preparation that began before the page was opened. */
   async #followUnfinished() {
     const { jobs } = await call("jobs");
     const unfinished = jobs.find(({ kind, state }) => kind === "prepare" && !ENDED.includes(state));
@@ -120,7 +120,7 @@ export class FacesDialog {
     remove.disabled = active;
     remove.title = active ? "The settings use this face" : "";
     confirmOnClick(remove, () => this.#report(() => this.#delete(id)));
-    const facts = [active ? "the face of the settings" : "", isReady ? "" : state].filter(Boolean);
+    const facts = [active ? "the face in the settings" : "", isReady ? "" : state].filter(Boolean);
     const words = createText(id, [...facts, ...notes]);
     return createItem("face", picture, words, use, remove);
   }

@@ -9,7 +9,7 @@ const MAX_SHOWN = 50;
 
 export class JobsDialog {
   #dialog;
-  /** List items by job: only their changing parts are replaced, so that a film plays on. */
+  /** List items by job: only their changing parts are replaced, so that a playing film continues. */
   #items = new Map();
 
   constructor(dialog) {

@@ -1,6 +1,6 @@
-// Recordings to say: one made with the microphone, or an audio file.
+// Recordings to speak: from the microphone, or from an audio file.
 
-/** Formats of MediaRecorder in the order of preference; Safari has only the last. */
+/** Formats of MediaRecorder in order of preference; Safari has only the last. */
 const FORMATS = ["audio/webm;codecs=opus", "audio/ogg;codecs=opus", "audio/mp4"];
 const TIME_INTERVAL_MS = 250;
 
@@ -72,8 +72,8 @@ export class Recorder {
   #showState() {
     this.#button.ariaPressed = String(this.isRecording);
     this.#button.title = this.isRecording
-      ? "Stop recording, and have it said"
-      : "Record with the microphone what is to be said";
+      ? "Stop recording, and speak it"
+      : "Record speech with the microphone";
     this.#button.ariaLabel = this.#button.title;
     this.#showTime();
   }
@@ -93,7 +93,7 @@ function explain({ name, message }) {
   if (name === "NotAllowedError") return "The browser does not allow this page to use the microphone.";
   if (name === "NotFoundError") return "No microphone was found.";
   if (name === "SecurityError") {
-    return "Browsers allow the microphone only on pages of https:// or of this computer (localhost).";
+    return "Browsers allow the microphone only on https:// pages and on this computer (localhost).";
   }
   return `The microphone cannot be used: ${message}`;
 }

@@ -5,7 +5,7 @@ class Refused extends Error {
   constructor({ detail, reason, kind }) {
     super(detail ?? reason);
     this.kind = kind;
-    if (kind === "AuthorizationError") location.reload(); // the server leads to the login
+    if (kind === "AuthorizationError") location.reload(); // the server redirects to the login
   }
 }
 
@@ -69,7 +69,7 @@ export function speak(request) {
   return requestSpeech(json(request));
 }
 
-/** Says a recording, a Blob; `fields` are those of a request to `/speak` without a text. */
+/** Speaks a recording, a Blob; `fields` are those of a request to `/speak` without a text. */
 export function speakRecording(recording, name, fields) {
   const body = new FormData();
   for (const [field, value] of Object.entries(fields)) body.append(field, value);

@@ -52,7 +52,7 @@ class AvatarAnswer(Answer):
 
 
 class FaceAnswer(Answer):
-    """How sure the face in the photo or video was."""
+    """Certainty of the face in the photo or video."""
 
     certainty: Certainty
     evidence: float
@@ -63,14 +63,14 @@ class FaceAnswer(Answer):
 
 
 class AvatarDetails(AvatarAnswer):
-    """A prepared face, how it was found, and what uses it."""
+    """A prepared face, the certainty of its detection, and its uses."""
 
     face: FaceAnswer | None
     """Null if an older version of the program made it."""
     warnings: list[str]
-    """What is not perfect, and what can be done about it."""
+    """Imperfections, and their remedies."""
     used_by: list[str]
-    """What keeps it from being deleted."""
+    """Uses that keep it from being deleted."""
 
 
 class AvatarsAnswer(Answer):

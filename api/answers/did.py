@@ -8,11 +8,11 @@ from api.answers import Answer
 
 Status = Literal["created", "started", "done", "error", "rejected"]
 Moment = str
-"""ISO 8601 with milliseconds, UTC; empty if it has not come yet."""
+"""ISO 8601 with milliseconds, UTC; empty if it has not happened yet."""
 
 
 class FilmCreated(Answer):
-    """A talk or clip that was just made."""
+    """A talk or clip that was just created."""
 
     id: str
     object: Literal["talk", "clip"]
@@ -33,7 +33,7 @@ class FilmMetadata(Answer):
 
     num_frames: int
     num_faces: int
-    processing_fps: float | None = Field(description="Frames that were made per second.")
+    processing_fps: float | None = Field(description="Frames that were rendered per second.")
     resolution: list[int] = Field(description="Width and height.")
     size_kib: float
     mouth_open: bool = Field(description="True if the mouth of the source is open.")
@@ -52,7 +52,7 @@ class FilmConfigAnswer(Answer):
 
 
 class FilmAnswer(Answer):
-    """A talk or clip. Texts are there in every state; they may be empty."""
+    """A talk or clip. Texts are present in every state; they may be empty."""
 
     id: str
     user_id: str
@@ -62,13 +62,15 @@ class FilmAnswer(Answer):
     modified_at: Moment
     status: Status
     audio_url: str
-    result_url: str = Field(description="Address of the film, which needs no key; empty before.")
+    result_url: str = Field(
+        description="Address of the film, which needs no key; empty until it is done."
+    )
     name: str
     user_data: Any
     webhook: str
     script: dict[str, Any]
     config: FilmConfigAnswer
-    remarks: list[str] = Field(description="What of the request has no effect, in words.")
+    remarks: list[str] = Field(description="Parts of the request that have no effect, in words.")
     duration: float = Field(default=0.0, description="Seconds; only when it is done.")
     metadata: FilmMetadata | None = Field(default=None, description="Only when it is done.")
     error: FilmError | None = Field(default=None, description="Only after a failure.")

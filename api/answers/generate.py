@@ -51,4 +51,4 @@ class GenerateAnswer(Answer):
     fps: float | None
     error: JobErrorAnswer | None
     remarks: list[str]
-    """Parameters that had no effect, and what was spoken otherwise than asked for."""
+    """Parameters that had no effect, and speech that differs from the request."""

@@ -7,7 +7,7 @@ class CallerAnswer(Answer):
     """The key of a request, and what it permits."""
 
     required: bool
-    """False if the server needs no keys: then everybody may do everything."""
+    """False if the server needs no keys; then every request may do everything."""
     name: str
     """Name of the key; empty if none is needed."""
     scopes: list[str]

@@ -19,7 +19,7 @@ class StoredFileAnswer(Answer):
 
 
 class TalkCreatedAnswer(Answer):
-    """A talk that was asked for."""
+    """A talk that was requested."""
 
     model_config = example(
         id=ID, status="queued", result_url=None, created_at="2026-01-02T03:04:05Z"

@@ -1,4 +1,4 @@
-"""Answers about preparations that clients have asked for."""
+"""Answers about preparations that clients have requested."""
 
 from typing import Annotated
 

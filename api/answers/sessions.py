@@ -137,7 +137,7 @@ class SessionAnswer(Answer):
     frames: int
     duration_s: float
     bytes: int
-    damage: list[str] = Field(description="Committed bytes that differ from their checksums.")
+    damage: list[str] = Field(description="Committed bytes that do not match their checksums.")
     clips: list[ClipAnswer]
     avatar_id: str
     idle: IdleAnswer | None

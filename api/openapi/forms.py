@@ -1,4 +1,4 @@
-"""Bodies that may have files: multipart, and what `read_form` accepts in its place."""
+"""Bodies that may have files: multipart, and the types that `read_form` accepts instead."""
 
 from pydantic import BaseModel
 
@@ -53,7 +53,7 @@ def file_schema(member: Json, mark: FilePart) -> Json:
 
 
 def alternatives(name: str, mark: FilePart) -> list[tuple[str, Json]]:
-    """Return the fields that may be sent in place of a file."""
+    """Return the fields that may be sent instead of a file."""
     texts = {
         mark.url: f"Address of `{name}`.",
         mark.data: f"`{name}` in Base64, or as a data URL.",

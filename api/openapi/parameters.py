@@ -15,7 +15,7 @@ IN_RULE = re.compile(r"<(?:\w+:)?(\w+)>")
 """A variable of a rule of Flask, with the name of its converter."""
 
 SEGMENT: Json = {"type": "string", "minLength": 1, "pattern": "^[^/]+$"}
-"""Schema of a variable of the path about which no more is known."""
+"""Schema of any other variable of the path."""
 ID: Json = {"type": "string", "pattern": ID_PATTERN.pattern}
 SUFFIX = r"\.mp4"
 ARCHIVE_NAME = re.sub(r"\?P<\w+>", "", NAME_PATTERN.pattern)

@@ -12,7 +12,7 @@ from api.problem import problem_kinds
 PROBLEM = "application/problem+json"
 EVERYWHERE = (400, 421, 431, 500, 503)
 """Statuses of every operation: a malformed or foreign `Host`, long headers, a bug, and a server
-that starts or is full."""
+that is starting or full."""
 WITH_PATH = (404, 414, 422)
 WITH_QUERY = (400, 414, 422)
 WITH_BODY = (400, 408, 413, 415, 422)

@@ -14,11 +14,11 @@ TEXTS = ("text/", "application/vnd.apple.mpegurl")
 """Beginnings of media types whose content is text; all others are bytes."""
 
 UNKNOWN = (JSON, "*/*")
-"""Media types of which no more is known."""
+"""Media types without a schema."""
 TEXT: Json = {"type": "string"}
 
 HEADERS: dict[int, dict[str, str]] = {
-    201: {"Location": "Path of what was made."},
+    201: {"Location": "Path of the new resource."},
     206: {"Content-Range": "The range, and the size of the whole."},
 }
 """Headers of a response with a status, and their descriptions."""

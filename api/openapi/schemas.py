@@ -27,7 +27,7 @@ class Schemas:
         self.components: Mapping[str, Json] = definitions.get("$defs", {})
 
     def of_request(self, model: type[BaseModel]) -> Json:
-        """Return the schema of what `model` validates."""
+        """Return the schema of the input of `model`."""
         return self._references[model, "validation"]
 
     def of_answer(self, model: type[BaseModel]) -> Json:
@@ -39,7 +39,7 @@ class Schemas:
         return self.of_answer(ProblemAnswer)
 
     def component(self, model: type[BaseModel]) -> Json:
-        """Return the whole schema of what `model` validates."""
+        """Return the schema of the input of `model` itself, not a reference to it."""
         return self.components[self.of_request(model)["$ref"].rpartition("/")[2]]
 
     def properties(self, model: type[BaseModel]) -> tuple[Mapping[str, Json], set[str]]:

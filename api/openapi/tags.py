@@ -1,7 +1,7 @@
 """Groups of operations."""
 
 TAGS = {
-    "speech": "Say something, and stop it.",
+    "speech": "Speak, and stop the speech.",
     "sessions": "Conversations: each has one film, one face and one voice.",
     "films": "Watch the film of a session while it grows.",
     "archives": "Films that were kept when their sessions were reset.",

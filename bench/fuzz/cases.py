@@ -15,10 +15,10 @@ Operation: TypeAlias = "APIOperation[Any, Any, Any, Any]"
 Case: TypeAlias = "AnyCase[Operation]"
 
 KNOWN_SHARE = 3
-"""One in so many values of the path is replaced by that of something that exists."""
+"""One in `KNOWN_SHARE` valid requests gets values of the path that exist."""
 
 Known = Mapping[str, str]
-"""Values of variables of the path, by name, that lead to something that exists."""
+"""Values that exist, by the name of the variable of the path."""
 
 
 def operations_of(document: dict[str, Any], app: Flask | None = None) -> list[Operation]:

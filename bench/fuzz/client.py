@@ -14,7 +14,7 @@ from bench.fuzz.judgement import Judgements
 CLIENTS = 8
 ANSWER_S = 60.0
 WAITING = ("/stream", "/events", "/live.m3u8")
-"""Ends of the paths of responses that wait for a film to grow."""
+"""Endings of the paths of responses that wait for a film to grow."""
 WAITING_S = 0.4
 """Time to wait for such a response, and to read it."""
 MAX_BYTES = 1 << 20
@@ -58,7 +58,7 @@ def send_one(case: Case, base_url: str, session: requests.Session, found: Judgem
 
 
 def beginning(answer: requests.Response) -> bytes:
-    """Return what arrives of a response in the time for it."""
+    """Return the part of a response that arrives within `WAITING_S`."""
     content, deadline = b"", time.monotonic() + WAITING_S
     try:
         for chunk in answer.iter_content(None):

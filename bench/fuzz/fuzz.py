@@ -28,7 +28,7 @@ KNOWN: Known = {"session_id": "default", "avatar_id": "demo", "name": "main.js"}
 
 
 def measure(out: Path) -> list[Figure]:
-    """Send the requests; the faults are written to `out`."""
+    """Send the requests, and write the faults to `out`."""
     with TemporaryDirectory(prefix="warmtalk-bench-") as name:
         results = Path(name)
         make_avatar(results)
@@ -57,7 +57,7 @@ def make_avatar(results: Path) -> None:
 
 
 def every_case(operations: list[Operation], count: int) -> Iterator[Case]:
-    """Yield so many requests, as many of each operation as possible."""
+    """Yield `count` requests, spread evenly over the operations."""
     left = count
     for number in itertools.count(SEED):
         run = max(1, -(-left // len(operations)))

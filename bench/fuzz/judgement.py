@@ -13,7 +13,7 @@ from schemathesis.specs.openapi import checks
 from bench.fuzz.cases import Case
 
 EXCUSED = (503, 507)
-"""Errors of the server that are the right answer to a full queue or disk, if they have a reason."""
+"""Errors that are correct answers to a full queue or disk, if they have a reason."""
 CHECKS = [
     checks.status_code_conformance,
     checks.content_type_conformance,
@@ -30,7 +30,7 @@ class Judgements:
 
     statuses: Counter[int] = field(default_factory=Counter)
     waiting: int = 0
-    """Requests for the growth of films, which got no answer in the time that they had."""
+    """Requests that wait for a film to grow, and got no answer within their time."""
     server_errors: list[str] = field(default_factory=list)
     undocumented: list[str] = field(default_factory=list)
     """Answers with a status that the document does not name."""
@@ -65,7 +65,7 @@ class Judgements:
         return self.accepted if isinstance(failure, AcceptedNegativeData) else self.different
 
     def note_waiting(self) -> None:
-        """Record a request that waits for the growth of a film."""
+        """Record a request that waits for a film to grow."""
         with self._lock:
             self.waiting += 1
 

@@ -18,9 +18,9 @@ class Client:
     """Makes jobs one after the other. One thread; `jobs` may be read once it has ended."""
 
     def __init__(self, name: str, port: Callable[[], int], seed: str) -> None:
-        """`port`: that of the current server."""
+        """`port` returns the port of the current server."""
         self.jobs: dict[str, int] = {}
-        """The number of each job that the server has answered, by the id of the job."""
+        """Number of each acknowledged job, by its id."""
         self.refused = 0
         """Answers other than 201: the queue was full."""
         self.repeated = 0
@@ -30,7 +30,7 @@ class Client:
         self._random = random.Random(seed)
 
     def run(self, first: int, is_over: Event) -> None:
-        """Make jobs with the numbers from `first` on."""
+        """Make jobs, numbered from `first`."""
         number = first
         while not is_over.is_set():
             body = {"number": number, "work_s": self._random.uniform(0.0, MAX_WORK_S)}

@@ -1,8 +1,8 @@
-"""Benchmark of jobs under `kill -9`, while clients make jobs and repeat what is not answered.
+"""Benchmark of jobs under `kill -9`, while clients make jobs and repeat unanswered requests.
 
 A real server (gunicorn, job database, threads) is killed with all its processes at random moments:
-while it starts, while it recovers, while jobs wait and run. After the last start every job that a
-client was answered must have one end, and its result the content of its request.
+while it starts, while it recovers, while jobs wait and run. After the last start every acknowledged
+job must have exactly one end, and a result that matches its request.
 """
 
 import os
@@ -47,7 +47,7 @@ class Outcome:
 
     jobs: int = 0
     lost: list[str] = field(default_factory=list)
-    """Answered jobs that do not exist, have no end, or whose result is missing or wrong."""
+    """Acknowledged jobs that do not exist, have no end, or have no result or a wrong one."""
     doubled: list[str] = field(default_factory=list)
     """Jobs with two ends, two requests, or two jobs for one request."""
     blamed: int = 0
@@ -106,7 +106,7 @@ class KillTest:
         server = self._start()
         try:
             for _ in range(kills):
-                server = self._live_and_die(server)
+                server = self._kill_once(server)
             self._wait_until_ready(server)
             time.sleep(MAX_LIFE_S)
             is_over.set()
@@ -117,7 +117,7 @@ class KillTest:
         finally:
             kill(server)
 
-    def _live_and_die(self, server: "subprocess.Popen[bytes]") -> "subprocess.Popen[bytes]":
+    def _kill_once(self, server: "subprocess.Popen[bytes]") -> "subprocess.Popen[bytes]":
         """Kill a server after a random time; return the one that runs next."""
         if self._random.random() >= START_PART:
             self._wait_until_ready(server)
@@ -172,7 +172,7 @@ class KillTest:
         return found
 
     def _check_job(self, job_id: str, number: int, found: Outcome) -> None:
-        """Check a job that a client was answered: by HTTP, as the client would."""
+        """Check an acknowledged job over HTTP, as its client would."""
         found.jobs += 1
         status, job = request(self._port, "GET", f"/jobs/{job_id}")
         if status != 200:

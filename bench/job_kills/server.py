@@ -39,7 +39,7 @@ routes = Blueprint("bench", __name__)
 
 
 class ShortWork:
-    """Writes one line after the other for the time that the request names."""
+    """Writes one line after another for the time that the request names."""
 
     kind = KIND
 
@@ -91,7 +91,7 @@ def main(*arguments: str) -> None:
 def load(settings: Settings) -> Flask:
     """Return the server's application, with the handler and the table of this measurement.
 
-    The engine is not loaded: these jobs draw nothing.
+    The engine is not loaded, because these jobs render nothing.
     """
     store = AvatarStore(settings.results_dir)
     runtime = Runtime(

@@ -1,4 +1,4 @@
-"""The faces dialog: a face is made from a photo there, seen while it is made, tried and deleted."""
+"""The faces dialog: preparation of a photo with its progress, trying a face, deletion."""
 
 from pathlib import Path
 

@@ -63,7 +63,7 @@ def test_a_sound_file_is_said_and_listed_by_its_name(page: Page, tmp_path: Path)
     assert page.text("error-text") == ""
 
 
-def test_a_file_that_is_no_sound_is_refused_in_words(page: Page, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_sound_is_refused_in_words(page: Page, tmp_path: Path) -> None:
     path = tmp_path / "greeting.wav"
     path.write_bytes(b"This is not a sound at all. " * 50)
     choose(page, path)

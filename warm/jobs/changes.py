@@ -1,4 +1,4 @@
-"""Notice of changes of any job."""
+"""Notification of changes of any job."""
 
 from threading import Condition
 

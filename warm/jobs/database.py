@@ -28,8 +28,8 @@ from warm.jobs.errors import (
 FILE_NAME = "jobs.sqlite3"
 WAIT_S = 3.0
 """Longest wait for a lock, of another thread or another process."""
-BESIDE = ("-wal", "-shm", "-journal")
-"""Suffixes of SQLite's files next to the database."""
+COMPANIONS = ("-wal", "-shm", "-journal")
+"""Suffixes of the files that SQLite keeps next to the database."""
 VERSIONS = "CREATE TABLE IF NOT EXISTS versions (component TEXT PRIMARY KEY, version INTEGER)"
 STAMP = "%Y%m%dT%H%M%SZ"
 MAIN = "jobs"
@@ -64,8 +64,8 @@ class Database:
     def __init__(self, results: Path, *, wait_s: float = WAIT_S) -> None:
         self.path = results / FILE_NAME
         self.on_begin: Callable[[str], None] = lambda _: None
-        """Called before a new database begins, because there is none or it is damaged, with a
-        suffix for the names of files that belonged to an earlier one."""
+        """Called before a new database is made, because there is none or it is damaged. The
+        argument is a suffix for the names of files that belonged to the earlier one."""
         self._results = results
         self._wait_s = wait_s
         self._components: list[Component] = []
@@ -139,7 +139,7 @@ class Database:
         try:
             yield
         except sqlite3.IntegrityError:
-            raise  # a bug of the caller, or its way to find a duplicate
+            raise  # a bug of the caller, or a duplicate that it expects
         except sqlite3.Error as error:
             raise self._store_error(error) from error
 
@@ -253,20 +253,20 @@ class Database:
             check_tables(connection, component)
 
     def _move_aside(self, error: JobStoreDamaged) -> None:
-        """Rename the damaged files, which somebody may want to repair."""
+        """Rename the damaged files, so that they can be repaired by hand."""
         suffix = stamped("damaged")
         aside = self.path.with_name(self.path.name + suffix)
         try:
             self.on_begin(suffix)
-            for beside in BESIDE:
+            for ending in COMPANIONS:
                 with suppress(FileNotFoundError):
-                    self.path.with_name(self.path.name + beside).rename(f"{aside}{beside}")
+                    self.path.with_name(self.path.name + ending).rename(f"{aside}{ending}")
             self.path.rename(aside)
             sync_folder(self._results)
         except OSError as failure:
             raise JobStoreUnavailable(self.path, failure.strerror) from failure
         log.error(
-            "the database of the jobs is damaged; it was set aside, and a new one begins",
+            "the database of the jobs is damaged; it was set aside, and a new one is made",
             extra={**self._shown(), "set_aside": str(aside), "damage": str(error.__cause__)},
         )
 

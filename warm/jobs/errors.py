@@ -20,7 +20,7 @@ class UnknownJob(LookupError):
 
 
 class JobRunning(RuntimeError):
-    """The job is running, so that it cannot be deleted."""
+    """The job is running and cannot be deleted."""
 
     def __init__(self, job_id: str) -> None:
         super().__init__(f"id = {job_id!r}: is running; cancel it, and delete it once it has ended")
@@ -101,7 +101,7 @@ class JobTimedOut(JobInterrupted):
 
 
 class JobStopped(JobInterrupted):
-    """The server stops; the job runs again after the next start."""
+    """The server is stopping; the job runs again after the next start."""
 
     def __init__(self) -> None:
         super().__init__("the server is stopping; the job runs again after its next start")
@@ -143,7 +143,7 @@ class JobStoreDamaged(JobStoreError):
 
     def __init__(self, path: object, reason: object) -> None:
         super().__init__(
-            f"{path}: is damaged ({reason}); try again: the file is set aside, and a new one begins"
+            f"{path}: is damaged ({reason}); try again: it is set aside, and a new one is made"
         )
 
 

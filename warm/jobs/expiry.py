@@ -17,7 +17,7 @@ class Expiry:
         self._table, self._files, self._limits = table, files, limits
 
     def run(self, now_s: float) -> None:
-        """Delete what is too old or too much now. Raises JobStoreError and OSError.
+        """Delete results and rows that are too old or too many. Raises JobStoreError and OSError.
 
         A download that has begun keeps its open file.
         """

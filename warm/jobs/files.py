@@ -1,4 +1,4 @@
-"""Folders of the jobs: one for each attempt, which becomes the job's own when the job is done."""
+"""Folders of the jobs. The folder of an attempt becomes that of the job when the job is done."""
 
 import logging
 import os
@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class Published(NamedTuple):
-    """What an attempt has left in its folder."""
+    """The content of the folder of a finished attempt."""
 
     file: str | None
-    """Name of the result; None without one."""
+    """Name of the result; None if there is none."""
     bytes: int
 
 

@@ -17,8 +17,8 @@ class JobHandler(Protocol):
     def run(self, job: Job, progress: JobProgress) -> dict[str, Any]:
         """Do the work, and return the facts of the result.
 
-        The result is written to `progress.folder / "result.<suffix>"`, if there is one. Calls
-        `progress.check` at least once a second, or registers `progress.on_cancel`; raises its
-        error otherwise. May run again from the start after a restart of the server.
+        The result, if there is one, is written to `progress.folder / "result.<suffix>"`. The method
+        calls `progress.check` at least once a second, or registers `progress.on_cancel`, and
+        raises an error if it fails. It may run again from the start after a restart of the server.
         """
         ...

@@ -68,27 +68,27 @@ class Jobs:
         self._runner.handlers[handler.kind] = handler
 
     def on_ended(self, callback: Callable[[Job], None]) -> None:
-        """Have `callback` called after the end of each job is committed, on a thread of its own.
+        """Call `callback` after the end of each job is committed, on a thread of its own.
 
-        A crash may come between; `with_end` is for what must not be lost.
+        A crash may happen in between; use `with_end` for data that must not be lost.
         """
         self._runner.ended_callbacks.append(callback)
 
     def with_end(self, hook: EndHook) -> None:
-        """Have `hook` called in the transaction that ends a job; it writes to its connection."""
+        """Call `hook` in the transaction that ends a job; it writes through its connection."""
         self._table.end_hooks.append(hook)
 
     def start(self) -> None:
         """Open the database, and run the jobs that are queued.
 
-        Raises JobStoreNewer. A database that cannot be opened otherwise is tried again later.
+        Raises JobStoreNewer. Otherwise a database that cannot be opened is tried again later.
         """
         with suppress(JobStoreError):  # the runner logs it, and tries again
             self.database.open()
         self._runner.start()
 
     def stop(self) -> None:
-        """Have running jobs end; they run again after the next start. Returns at once."""
+        """Ask running jobs to end; they run again after the next start. Returns at once."""
         self._runner.stop()
 
     def close(self) -> None:
@@ -112,7 +112,7 @@ class Jobs:
         """Queue a job; it is durable when this returns.
 
         With an idempotency key that the owner has used on this surface, the job of that request is
-        returned. `identity` is compared in place of `request` and `extra`, if these differ
+        returned. `identity` is compared instead of `request` and `extra` if these differ
         between repetitions of one request. `max_queued` limits the waiting jobs of the owner.
 
         Raises JobQueueFull, IdempotencyMismatch, BadIdempotencyKey, DiskNearlyFull and
@@ -234,7 +234,7 @@ class Jobs:
         self._changes.wait(seen, timeout_s)
 
     def counts(self) -> dict[str, int]:
-        """Return the number of jobs by state; the last known one if the database is not usable."""
+        """Return the number of jobs by state; the last known one if the database is unusable."""
         if self.database.is_open:
             with suppress(JobStoreError):
                 self._last_counts = self._table.counts()

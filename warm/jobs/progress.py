@@ -46,7 +46,7 @@ class JobProgress:
             raise self._interruption
 
     def on_cancel(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called once the handler must end; at once if it must already.
+        """Call `callback` once the handler must end, or now if it must end already.
 
         It runs on another thread and must return at once.
         """
@@ -109,7 +109,7 @@ class JobProgress:
 
 
 def call(callback: Callable[[], None]) -> None:
-    """Call a callback of a handler; its error is logged, as the others must be called, too."""
+    """Call a callback of a handler; its error is logged, because the others must be called, too."""
     try:
         callback()
     except Exception:

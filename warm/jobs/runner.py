@@ -34,9 +34,9 @@ EXPIRY_S = 30.0
 RETRY_S = 1.0
 """Pause after a failure of the database."""
 GRACE_S = 10.0
-"""Time that a handler has to end once it was asked to; then the job ends without it."""
+"""Time that a handler has to end after it was asked to; then the job ends without it."""
 STOP_S = 5.0
-"""Longest wait for the stop of the server that a handler has noticed."""
+"""Longest wait for `stop` after a handler has noticed first that the server is stopping."""
 MAX_CRASHES = 2
 """A job during which the server crashed this often is not run again."""
 REMEMBERED_TIMES = 20
@@ -47,7 +47,7 @@ MAX_RETRY_AFTER_S = 3600
 CRASHED = JobError(
     "InternalError",
     f"the server's process ended {MAX_CRASHES} times while it ran this job, which is not tried"
-    " again; look into the server's log",
+    " again; see the server's log",
 )
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class JobRunner:
         self._thread.start()
 
     def stop(self) -> None:
-        """Have all jobs end; they run again at the next start. Returns at once."""
+        """Ask all jobs to end; they run again after the next start. Returns at once."""
         if self._stop_s is None:
             self._stop_s = time.monotonic()
         self._stopping.set()
@@ -196,7 +196,7 @@ class JobRunner:
                 log.warning("the jobs wait for their database or disk: %s", error)
                 pause_s = RETRY_S
             except Exception:
-                log.exception("unexpected error among the jobs")
+                log.exception("unexpected error in the job runner")
                 pause_s = RETRY_S
             self._wake.wait(pause_s)
         for attempt in self._all_attempts():
@@ -288,7 +288,7 @@ class JobRunner:
             json.dumps(result, allow_nan=False)
             require_wanted(progress)
             published = self._files.publish(job.id)
-        except BaseException as error:  # noqa: BLE001 - panics of native code are no Exception
+        except BaseException as error:  # noqa: BLE001 - native panics are not Exceptions
             return self._failure(error, attempt)
         self._times_s.append(progress.elapsed_s)
         return JobEnd(

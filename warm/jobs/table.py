@@ -145,7 +145,7 @@ class JobTable:
     def page(
         self, *, surface: str | None, owner: str | None, limit: int, before: int | None
     ) -> list[Job]:
-        """Return jobs from the newest to the oldest; `before` is the number of the job before."""
+        """Return jobs from the newest to the oldest; `before`: only those below this number."""
         wheres: list[tuple[str, object]] = []
         if surface is not None:
             wheres.append(("surface = ?", surface))
@@ -237,7 +237,7 @@ class JobTable:
             )
 
     def limit_age(self, now_s: float) -> None:
-        """Count the age of ended jobs from now if they are from the future: the clock was set."""
+        """Count the age of jobs that ended in the future from now on: the clock was set back."""
         with self._database.read() as connection:
             future = connection.execute(
                 f"SELECT 1 FROM jobs WHERE {ENDED} AND kept_from_s > ?", (now_s,)
@@ -249,7 +249,7 @@ class JobTable:
                 )
 
     def forget(self, *, before_s: float, most: int) -> None:
-        """Delete the rows of ended jobs without a folder that are older, or more than `most`."""
+        """Delete rows of ended jobs without a folder: older ones, and the oldest beyond `most`."""
         ended = f"{ENDED} AND (is_expired OR state != 'done')"
         with self._database.read() as connection:
             old = connection.execute(
@@ -291,7 +291,7 @@ class JobTable:
 
 
 def call_hook(hook: EndHook, connection: sqlite3.Connection, job: Job) -> None:
-    """Call a hook; its own fault is logged and undone, and does not keep the job from ending."""
+    """Call a hook. If it fails, its changes are undone, and the job ends all the same."""
     connection.execute("SAVEPOINT hook")
     try:
         hook(connection, job)

@@ -6,7 +6,7 @@ from warm.installation import own_command
 
 
 class KeysError(ValueError):
-    """The keys cannot be used, or not be changed as asked. Messages never show a key."""
+    """The keys cannot be used, or a change of them is refused. Messages never show a key."""
 
 
 class BadKeyFile(KeysError):

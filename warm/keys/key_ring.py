@@ -27,10 +27,10 @@ log = logging.getLogger(__name__)
 
 
 class KeyRing:
-    """Keys of a file, which is read again when it changes, and fixed ones. Any thread.
+    """Keys from a file, which is read again when it changes, and fixed keys. Any thread.
 
-    Once the file existed, or there is a fixed key, every route needs a key until the restart: a
-    file that disappears opens nothing.
+    Once the file has existed, or if there is a fixed key, requests need a key until the restart,
+    even if the file disappears.
     """
 
     def __init__(self, path: Path | None, fixed: Sequence[ApiKey] = ()) -> None:
@@ -60,7 +60,7 @@ class KeyRing:
         return len(self._by_name)
 
     def find(self, secrets: Iterable[str]) -> ApiKey | None:
-        """Return the key that one of these texts is; the time does not depend on which is right.
+        """Return the key that matches one of these texts; the time does not depend on which one.
 
         The hashes are looked up by value. Their order in memory reveals nothing about a key,
         because nobody can choose a text by its hash.
@@ -81,7 +81,7 @@ class KeyRing:
         return self._by_name.get(name)
 
     def _refresh(self) -> None:
-        """Read the file again if it has changed; one thread does, the others use what they have."""
+        """Read the file again if it has changed. Meanwhile other threads use the previous keys."""
         if self._path is None:
             return
         signature = signature_of(self._path)

@@ -16,7 +16,7 @@ def open_keys(value: str | None, results: Path) -> KeyRing:
     path = key_path(value, results)
     if value and not path.exists():
         if SECRET_PREFIX in value or not {"/", "."} & set(value):
-            raise BadKeyList("has neither the name of a file nor a key with name and scopes")
+            raise BadKeyList("is neither the path of a file nor a key with name and scopes")
         raise BadKeyFile(path, "does not exist (api_keys)")
     return KeyRing(path)
 

@@ -20,7 +20,7 @@ class RateState:
     """Requests within any `WINDOW_S`."""
     remaining: int
     reset_s: int
-    """Seconds after which one more request is possible, or, if some are, all of them."""
+    """Seconds until all requests are available again; if none remains, until one is."""
     is_exceeded: bool = False
 
 

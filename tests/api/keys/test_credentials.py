@@ -1,4 +1,4 @@
-"""The forms in which clients send a key, and those that are no key."""
+"""Forms in which clients send a key, and values that are not keys."""
 
 import base64
 import hmac
@@ -50,7 +50,7 @@ def test_every_form_of_every_client_is_accepted(served: Served, key_file: Path) 
         assert client.get("/sessions", headers=sent).status_code == 200
 
 
-def test_a_key_may_have_a_colon_as_those_of_d_id_have(served: Served) -> None:
+def test_a_key_may_contain_a_colon_as_keys_of_d_id_do(served: Served) -> None:
     key = "bWVAZXhhbXBsZS5jb20:Xk3v9sQp_0aBcDeFgHiJ"
     client = served(api_keys=f"did:speak+watch:{key}").test_client()
     plain = {"Authorization": f"Basic {key}"}
@@ -59,7 +59,7 @@ def test_a_key_may_have_a_colon_as_those_of_d_id_have(served: Served) -> None:
     assert who(client, {"Authorization": basic(f"{key}:")}) == "did"
 
 
-def test_what_is_no_key_gets_one_answer_to_all(served: Served, key_file: Path) -> None:
+def test_every_invalid_key_gets_the_same_answer(served: Served, key_file: Path) -> None:
     key = make_key(key_file, "n8n", "speak")
     client = served().test_client()
     answers = [

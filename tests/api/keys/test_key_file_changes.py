@@ -117,8 +117,8 @@ def test_keys_in_the_environment_may_be_words_or_json(served: Served) -> None:
         ('[{"name": "a", "key": "secretsecretsecretsecret"}]', "scopes: field required"),
         ('[{"name": "a", "scopes": ["watch"]}]', "either key or sha256 is required"),
         ('["secretsecretsecretsecret"', "is not a JSON array"),
-        ("secretsecretsecretsecret", "neither the name of a file nor a key"),
-        ("wt_secret/secret.secret", "neither the name of a file nor a key"),
+        ("secretsecretsecretsecret", "neither the path of a file nor a key"),
+        ("wt_secret/secret.secret", "neither the path of a file nor a key"),
     ],
 )
 def test_a_bad_value_of_the_setting_is_named_without_the_key(

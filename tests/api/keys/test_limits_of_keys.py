@@ -98,7 +98,9 @@ def test_an_address_that_sends_many_wrong_keys_is_refused_before_its_next_one_is
     assert get(client, key, "192.0.2.7").status_code == 200
 
 
-def test_a_request_without_a_key_is_no_wrong_key(served: Served, key_file: Path) -> None:
+def test_a_request_without_a_key_does_not_count_as_a_wrong_key(
+    served: Served, key_file: Path
+) -> None:
     key = make_key(key_file, "n8n", "watch")
     client = served().test_client()
     for _ in range(MAX_FAILURES + 1):
@@ -106,7 +108,7 @@ def test_a_request_without_a_key_is_no_wrong_key(served: Served, key_file: Path)
     assert get(client, key).status_code == 200
 
 
-def test_public_routes_tell_nothing_about_a_key(served: Served, key_file: Path) -> None:
+def test_public_routes_reveal_nothing_about_a_key(served: Served, key_file: Path) -> None:
     """Otherwise keys could be tried there without a limit."""
     key = make_key(key_file, "n8n", "admin")
     client = served().test_client()

@@ -1,4 +1,4 @@
-"""Which key permits which route: all routes of the application."""
+"""Scopes of all routes of the application."""
 
 import json
 import re
@@ -26,7 +26,7 @@ CHECKED_BY_VIEW = {("GET", "/caller"), ("GET", "/jobs/<job_id>/video")}
 PUBLIC_FOLDERS = ("/web/", "/results/", "/uploads/<", "/docs/")
 """Files of the page, and those whose addresses cannot be guessed: they may be read."""
 OWN_ONLY = "/jobs/<job_id>"
-"""Routes of what the key itself has made, which took another scope."""
+"""Routes of a job that the key itself has made; making it required another scope."""
 READING = ("GET", "HEAD")
 SECRET_ADDRESSES = re.compile(r"<[^>]*>")
 
@@ -140,8 +140,8 @@ def test_the_answer_names_the_scope_that_is_missing_and_those_of_the_key(
     answer = client.post("/speak", json={"text": "Hi."}, headers={"X-Api-Key": key})
     assert (answer.status_code, json.loads(answer.text)["kind"]) == (403, "PermissionError")
     detail = json.loads(answer.text)["detail"]
-    assert detail.startswith("key = 'screen': has no scope 'speak', which this route needs, only")
-    assert "watch" in detail
+    assert detail.startswith("key = 'screen': lacks the scope 'speak', which this route needs")
+    assert "it has watch" in detail
 
 
 def test_preflight_requests_need_no_key(served: Served, key_file: Path) -> None:

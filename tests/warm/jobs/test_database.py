@@ -210,7 +210,7 @@ def test_a_database_that_is_removed_while_it_is_open_takes_no_jobs_with_it(
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
-def test_something_else_in_place_of_the_file_is_an_error_and_not_a_wait(
+def test_a_folder_or_pipe_in_place_of_the_file_is_an_error_and_not_a_wait(
     make_jobs: MakeJobs, results: Path, kind: str
 ) -> None:
     results.mkdir()

@@ -147,7 +147,7 @@ def test_an_error_of_the_handler_ends_the_job_and_leaves_no_file(
 
 
 @pytest.mark.parametrize("fact", [object(), float("nan")])
-def test_facts_that_are_no_json_are_an_error_and_not_a_job_without_an_end(
+def test_facts_that_are_not_json_are_an_error_and_not_a_job_without_an_end(
     jobs: Jobs, handler: GatedHandler, fact: object
 ) -> None:
     handler.run = lambda *_: {"frames": fact}  # type: ignore[method-assign]
@@ -178,7 +178,7 @@ def test_a_key_with_another_request_is_refused(jobs: Jobs, results: Path) -> Non
     with pytest.raises(IdempotencyMismatch, match="another request"):
         submit(jobs, "ann", "k", text="two")
     assert submit(jobs, "ann", "k", text="one").id == first.id
-    assert submit(jobs, "bob", "k", text="two").id != first.id  # keys of others are others
+    assert submit(jobs, "bob", "k", text="two").id != first.id  # another owner's key is another key
     assert len(rows(results)) == 2
 
 
@@ -284,7 +284,7 @@ def test_a_result_that_comes_after_the_cancellation_is_discarded(
     assert files(results) == set()
 
 
-def test_a_handler_that_does_not_end_is_left_behind(
+def test_a_handler_that_does_not_end_is_abandoned(
     jobs: Jobs, handler: GatedHandler, monkeypatch: pytest.MonkeyPatch, results: Path
 ) -> None:
     monkeypatch.setattr(runner, "GRACE_S", 0.05)
@@ -357,7 +357,7 @@ def test_pages_list_every_job_once_from_the_newest_on(make_jobs: MakeJobs) -> No
 
 
 @pytest.mark.parametrize("token", ["x", "-1", "1 ", "9" * 19, "1;DROP TABLE jobs", "٣"])
-def test_a_token_that_is_none_is_refused(make_jobs: MakeJobs, token: str) -> None:
+def test_a_malformed_token_is_refused(make_jobs: MakeJobs, token: str) -> None:
     with pytest.raises(BadJobToken, match="token"):
         make_jobs().list(token=token)
 
@@ -370,7 +370,7 @@ def test_a_token_that_is_none_is_refused(make_jobs: MakeJobs, token: str) -> Non
         "job_" + "٠" * 32, "%",
     ],
 )  # fmt: skip
-def test_an_id_that_is_none_is_unknown(make_jobs: MakeJobs, job_id: str) -> None:
+def test_a_malformed_id_is_unknown(make_jobs: MakeJobs, job_id: str) -> None:
     with pytest.raises(UnknownJob) as unknown:
         make_jobs().get(job_id)
     assert len(str(unknown.value)) < 300

@@ -16,7 +16,7 @@ from warm.jobs.jobs import Jobs
 
 
 def crashed(results: Path, number: int = 1) -> Path:
-    """Return the folder as a process leaves it that is killed now."""
+    """Return a copy of the folder, as a process that is killed now would leave it."""
     copy = results.with_name(f"crash-{number}")
     shutil.copytree(results, copy)
     return copy
