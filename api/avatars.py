@@ -58,7 +58,7 @@ def prepare() -> dict[str, Any]:
 @avatars.get("/avatars/<avatar_id>/preparation")
 @operation(answers={200: PreparationAnswer}, problems=(503,), tag="avatars", scope="watch")
 def show_preparation(avatar_id: str) -> dict[str, Any]:
-    """The last preparation of an avatar that a client has asked for."""
+    """The last preparation that a client requested for an avatar."""
     return preparation_json(find_preparation(avatar_id))
 
 
@@ -68,14 +68,14 @@ def preparation_preview(avatar_id: str) -> Response:
     """The current frame of a preparation, with box and landmarks."""
     picture = read_face_picture(context().jobs.folder(find_preparation(avatar_id)))
     if picture is None:
-        raise NoPreparation(avatar_id, "has found no face yet")
+        raise NoPreparation(avatar_id, "the preparation has found no face yet; try again later")
     return Response(picture, mimetype="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
 @avatars.get("/avatars/<avatar_id>")
 @operation(answers={200: AvatarDetails}, problems=(503,), tag="avatars", scope="watch")
 def show(avatar_id: str) -> dict[str, Any]:
-    """An avatar: how good it is, and what uses it."""
+    """An avatar, with its quality and its users."""
     app_context = context()
     summary = app_context.avatars.summary(avatar_id)
     used_by = app_context.usage.users(avatar_id)

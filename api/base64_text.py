@@ -8,7 +8,7 @@ from warm.uploads.errors import UploadDamaged
 
 PIECE_CHARS = 1 << 16
 MAX_HEAD_BYTES = 256
-"""Longest beginning of a data URL, up to its comma."""
+"""Longest header of a data URL, up to its comma."""
 DATA_URL = re.compile(rb"data:[^,]{0,200};base64,", re.IGNORECASE)
 BEGINNING = re.compile(rb"data:|[A-Za-z0-9+/_-]{64}")
 TO_STANDARD = bytes.maketrans(b"-_", b"+/")
@@ -40,7 +40,7 @@ def in_pieces(text: bytes) -> Iterator[bytes]:
 
 
 def without_head(chunks: Iterator[bytes]) -> bytes:
-    """Return the beginning of the text, without that of a data URL."""
+    """Return the beginning of the text, without the header of a data URL."""
     head = b""
     for chunk in chunks:
         head += chunk

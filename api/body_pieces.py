@@ -17,8 +17,8 @@ PIECE_BYTES = 1 << 16
 def body_pieces(max_bytes: int, setting: str) -> Iterator[bytes]:
     """Return the pieces of the body of the current request; raises BadBody.
 
-    A body with more than `max_bytes`, the value of `setting`, is refused; if it announces its
-    length, before any of it is read. The body must not be compressed.
+    A body with more than `max_bytes`, the value of `setting`, is refused, before any of it is read
+    if it announces its length. The body must not be compressed.
     """
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):

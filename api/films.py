@@ -1,4 +1,4 @@
-"""`POST /films`: a film of a face that says a text or a recording, made by a job."""
+"""`POST /films`: a film of a face that speaks a text or a recording, made by a job."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ class FilmBody(FilmRequest, Body):
 def make_film() -> tuple[dict[str, Any], int]:
     """Make a film; answers with the job that makes it.
 
-    The speech of sessions goes first.
+    Live speech of sessions has priority.
     """
     body = read_body(FilmBody)
     context().films.checks.check(body)

@@ -103,7 +103,7 @@ Model = TypeVar("Model", bound=Form)
 
 @dataclass(slots=True)
 class Received:
-    """The values of a request so far, and what is wrong with it."""
+    """The values of a request so far, and its faults."""
 
     values: dict[str, object] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
@@ -267,7 +267,7 @@ def _read_multipart(model: type[Model], received: Received, boundary: str) -> No
 
 
 def _read_file(part: Part, mark: FilePart, received: Received) -> None:
-    """Store a file; one without a name and bytes is a field of a browser that was left empty."""
+    """Store a file; a part without a name and bytes is an empty field of a browser's form."""
     first = next(part.chunks, b"")
     if not first and not part.filename:
         return
@@ -441,7 +441,7 @@ def _fetch(received: Received, name: str, key: str, mark: FilePart, url: str) ->
 def _store_encoded(
     received: Received, name: str, key: str, mark: FilePart, chunks: Iterator[bytes]
 ) -> None:
-    """Store a file that was sent as Base64 or as a data URL; an empty text is no file."""
+    """Store a file that was sent as Base64 or as a data URL; an empty text counts as no file."""
     first = next(chunks, b"")
     if not first:
         return

@@ -23,7 +23,7 @@ from warm.uploads.upload import Upload
 
 SURFACE = "generate"
 BATCH_SIZE_REMARK = (
-    "batch_size has no effect on a film: batches are as large as is fastest, and limited by the"
+    "batch_size has no effect on a film: batches have the fastest size, limited by the"
     " settings (batch_size)"
 )
 FILMS = tuple(MEDIA_TYPES.values())

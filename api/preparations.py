@@ -62,7 +62,9 @@ def find_preparation(avatar_id: str) -> Job:
     context().avatars.folder(avatar_id)
     job = context().preparations.latest(avatar_id)
     if job is None or not caller().owns(job.owner):
-        raise NoPreparation(avatar_id, "was asked for by no client")
+        raise NoPreparation(
+            avatar_id, "no client has prepared it; send a photo or video to POST /avatars/prepare"
+        )
     return job
 
 

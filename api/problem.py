@@ -157,10 +157,7 @@ class NoPreparation(LookupError):
     """An avatar was not prepared over HTTP, or its preparation has found no face yet."""
 
     def __init__(self, avatar_id: str, reason: str) -> None:
-        super().__init__(
-            f"avatar_id = {avatar_id!r}: a preparation of it {reason}; ask for one with POST"
-            " /avatars/prepare"
-        )
+        super().__init__(f"avatar_id = {avatar_id!r}: {reason}")
 
 
 class TooManyExports(RuntimeError):

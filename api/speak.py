@@ -59,7 +59,7 @@ class SpeakBody(Body):
     model_config = example(text="Good morning! How are you?", session_id="paris")
 
     audio_url: str | None = None
-    """The address of a recording that is spoken; `text` is then what it says."""
+    """The address of a recording to speak; `text` then has its words."""
     text: str = ""
     markup: Markup = "auto"
     ssml: bool | None = None
@@ -106,7 +106,7 @@ class SpeakBody(Body):
 def speak() -> Response | dict[str, Any]:
     """Speak a text or a recording; answers when the clip is on disk, or streams events until then.
 
-    A recording is the part `audio` of a form, or the body; it may still be made while it is sent.
+    A recording is the part `audio` of a form, or the body; it may be sent while it is being made.
     """
     job = submit_recording() if is_recording() else submit(read_body(SpeakBody))
     if request.accept_mimetypes.best_match(["application/json", EVENT_STREAM]) == EVENT_STREAM:

@@ -1,4 +1,4 @@
-"""`/clips`: an avatar says a text or a sound."""
+"""`/clips`: films of an avatar that speaks a text or a recording."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ clips = did_blueprint("clips")
     scope="speak",
 )
 def create() -> tuple[dict[str, Any], int]:
-    """Make a film of an avatar that says a text or a sound, as a job."""
+    """Make a film of an avatar that speaks a text or a recording, as a job."""
     body = read_lenient(ClipBody)
     request, shown = film_of_clip(body)
     job = submit_film(
@@ -67,7 +67,7 @@ def show(clip_id: str) -> dict[str, Any]:
 @clips.delete("/clips/<clip_id>", strict_slashes=False)
 @operation(answers={200: ClipAnswer}, problems=(409,), tag="did", scope="speak")
 def delete(clip_id: str) -> dict[str, Any]:
-    """Delete a clip and its film; one that is being made is not deleted."""
+    """Delete a clip and its film; a clip that is still being made cannot be deleted."""
     return clip_json(delete_film(clip_id, SURFACE), absolute_url)
 
 

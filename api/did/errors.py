@@ -70,7 +70,7 @@ def did_blueprint(name: str) -> Blueprint:
 
 
 def note_fetched(upload: Upload) -> None:
-    """Note a file that was fetched for this request, so that it is removed if that fails."""
+    """Note a file that was fetched for this request, to remove it if the request fails."""
     g.setdefault(STORED, []).append(upload)
 
 
@@ -100,7 +100,7 @@ def did_problem(error: Exception) -> Problem:
 
 
 def in_terms_of_did(description: str) -> str:
-    """Return the description of an error about an option of a film with D-ID's name of it."""
+    """Return the description of an error with D-ID's name of the option that it begins with."""
     option, blank, rest = description.partition(" ")
     return f"{OPTION_FIELDS.get(option, option)}{blank}{rest}"
 

@@ -24,7 +24,7 @@ from warm.webhooks.errors import WebhookError
 MAX_USER_DATA_CHARS = 1000
 MAX_NAME_CHARS = 500
 BANK = "bank://"
-"""Begins the addresses of D-ID's own recordings of movements, which are accepted everywhere."""
+"""Prefix of the addresses of D-ID's own recordings of movements, which have no effect here."""
 
 
 class FilmBody(Lenient):
@@ -35,7 +35,7 @@ class FilmBody(Lenient):
     name: str | None = Field(default=None, max_length=MAX_NAME_CHARS)
     user_data: Any = Field(default=None, description="Echoed; at most 1000 characters of JSON.")
     webhook: str | None = Field(
-        default=None, description="Address that the object is sent to when it has ended."
+        default=None, description="Address to which the object is sent when it has ended."
     )
     result_url: str | None = Field(default=None, description="Not supported: 400.")
     persist: Any = Field(default=None, description="No effect.")
@@ -51,13 +51,11 @@ class FilmBody(Lenient):
     @field_validator("result_url")
     @classmethod
     def _refuse_destination(cls, _value: str | None) -> None:
-        raise ValueError(
-            "films are not sent to other places; leave it out and use result_url of GET"
-        )
+        raise ValueError("films are not sent elsewhere; leave it out and use result_url of GET")
 
 
 class Spoken:
-    """What a script says, and how it is described in answers."""
+    """The speech of a script, and its description in answers."""
 
     def __init__(self, script: Script) -> None:
         """Raise BadMember and BadSpeechRequest for a script that cannot be spoken."""

@@ -20,7 +20,7 @@ class ListQuery(Lenient):
     """The query of a list."""
 
     limit: int = Field(default=MAX_LISTED, ge=1, description="At most 100 are returned.")
-    token: str | None = Field(default=None, description="The token of the page before.")
+    token: str | None = Field(default=None, description="The token of the previous page.")
 
 
 def find_film(job_id: str, surface: str) -> Job:

@@ -1,4 +1,4 @@
-"""Bodies as clients of D-ID send them: text for numbers and booleans, and members of no effect."""
+"""Bodies as clients of D-ID send them: text for numbers and booleans, and unused members."""
 
 import json
 from collections.abc import Iterator

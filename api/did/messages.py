@@ -19,7 +19,7 @@ def register_messages(webhooks: Webhooks) -> None:
 
 
 def message_of(job: Job, json_of: Callable[[Job, Absolute], dict[str, Any]]) -> Message | None:
-    """Return the message at the end of a job; None if its request has named no webhook."""
+    """Return the message at the end of a job; None if its request named no webhook."""
     url = job.extra.get("webhook")
     if not url:
         return None

@@ -1,4 +1,4 @@
-"""Names of voices of other providers: the language and the gender that they stand for."""
+"""Names of other providers' voices, and the language and gender of each."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tts.voice import Gender
 LOCALE = re.compile(
     r"([a-z]{2,3})[-_](?:[a-z]{4}[-_])?([a-z]{2}|\d{3})(?![a-z0-9])", re.IGNORECASE | re.ASCII
 )
-"""The beginning of the names of Microsoft and Google."""
+"""The beginning of Microsoft's and Google's names."""
 MALE_NAMES = frozenset(
     """
     guy davis jason tony brandon christopher eric jacob roger steffan andrew brian kai ryan thomas
@@ -50,7 +50,7 @@ _OPENAI: dict[str, Gender] = {
 _ALIASES = {
     "iw": "he", "in": "id", "fil": "tl", "arb": "ar", "cmn": "zh", "wuu": "zh", "no": "nb",
 }  # fmt: skip
-"""Subtags by those that our voices have."""
+"""Primary subtags, and those that the voices of this server have instead."""
 LANGUAGE_NAMES = {
     "english": "en-US", "german": "de", "french": "fr", "spanish": "es", "italian": "it",
     "portuguese": "pt", "dutch": "nl", "polish": "pl", "russian": "ru", "ukrainian": "uk",
@@ -75,7 +75,7 @@ class Wanted:
 
 
 def wanted(voice_id: str) -> Wanted:
-    """Return what the name of a provider's voice tells about it."""
+    """Return the language and gender in the name of a provider's voice."""
     found = LOCALE.match(voice_id)
     if found:
         name = NEURAL.search(voice_id[found.end() :])
@@ -94,7 +94,7 @@ def language_tag(language: str) -> str | None:
 
 
 def tag_of(tag: str) -> str:
-    """Return a tag with the subtag that our voices have."""
+    """Return a tag with the primary subtag that the voices of this server have."""
     primary, hyphen, rest = tag.replace("_", "-").partition("-")
     return f"{_ALIASES.get(primary.lower(), primary)}{hyphen}{rest}"
 

@@ -15,7 +15,7 @@ RATE = re.compile(r"([+-]?)(\d{1,4}(?:\.\d{1,6})?|\.\d{1,6})(%?)")
 
 
 class VoiceConfig(Lenient):
-    """How the voice speaks."""
+    """Manner of speaking."""
 
     rate: str | None = Field(
         default=None,
@@ -51,7 +51,7 @@ class Provider(Lenient):
 
 
 class Script(Lenient):
-    """What is said."""
+    """The text or sound to speak."""
 
     type: Literal["text", "audio"] = "text"
     input: str | None = None

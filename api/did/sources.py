@@ -25,7 +25,7 @@ PICTURES: frozenset[UploadKind] = frozenset({"picture"})
 
 
 def find_avatar(name: str) -> str | None:
-    """Return the id of a ready avatar that is named by its id or an address of its; else None."""
+    """Return the id of a ready avatar from its id or one of its addresses; else None."""
     if ID_PATTERN.fullmatch(name):
         return name if is_ready(name) else None
     for base in ("", absolute_url(""), request.host_url.rstrip("/")):
@@ -46,7 +46,7 @@ def is_ready(avatar_id: str) -> bool:
 
 
 def stored_file(member: str, url: str, allowed: frozenset[UploadKind]) -> Upload:
-    """Return the file at an address of a body, or of an id of an upload; raises BadMember.
+    """Return the file at an address, or the upload with an id; raises BadMember.
 
     An address of another server is fetched, if that is allowed.
     """
@@ -70,7 +70,7 @@ def stored_file(member: str, url: str, allowed: frozenset[UploadKind]) -> Upload
 
 
 def own_id(name: str) -> str | None:
-    """Return the id of an upload that is named by it, with or without a prefix; else None."""
+    """Return the id of an upload from a name with or without a prefix; else None."""
     digits = name
     for prefix in PREFIXES:
         digits = digits.removeprefix(prefix)

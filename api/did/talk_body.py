@@ -51,7 +51,7 @@ class TalkBody(FilmBody):
         "address of a picture. By default the configured avatar.",
     )
     avatar_id: str | None = Field(default=None, description="An avatar, in place of `source_url`.")
-    driver_url: str | None = Field(default=None, description="`bank://…`, without an effect.")
+    driver_url: str | None = Field(default=None, description="`bank://…`, without effect.")
     background: Background | None = None
     face: Any = Field(default=None, description="Not supported: 400.")
 

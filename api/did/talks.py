@@ -1,4 +1,4 @@
-"""`/talks`: a picture or an avatar says a text or a sound."""
+"""`/talks`: films of a picture or an avatar that speaks a text or a recording."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ talks = did_blueprint("talks")
     scope="speak",
 )
 def create() -> tuple[dict[str, Any], int]:
-    """Make a film of a picture or an avatar that says a text or a sound, as a job."""
+    """Make a film of a picture or an avatar that speaks a text or a recording, as a job."""
     body = read_lenient(TalkBody)
     request, shown = film_of_talk(body)
     job = submit_film(
@@ -67,7 +67,7 @@ def show(talk_id: str) -> dict[str, Any]:
 @talks.delete("/talks/<talk_id>", strict_slashes=False)
 @operation(answers={200: TalkAnswer}, problems=(409,), tag="did", scope="speak")
 def delete(talk_id: str) -> dict[str, Any]:
-    """Delete a talk and its film; one that is being made is not deleted."""
+    """Delete a talk and its film; a talk that is still being made cannot be deleted."""
     return talk_json(delete_film(talk_id, SURFACE), absolute_url)
 
 

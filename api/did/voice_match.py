@@ -15,7 +15,7 @@ ROBOTIC_PREFIX = "espeak:"
 
 @dataclass(frozen=True, slots=True)
 class MatchedVoice:
-    """A voice, and what of the provider's voice is not heard."""
+    """A voice, and remarks on its differences from the provider's voice."""
 
     choice: VoiceChoice
     remarks: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ def is_own(runtime: Runtime, voice_id: str) -> bool:
 
 
 def given_language(provider: Provider) -> str | None:
-    """Return the language that a provider names; raises BadMember for a word that is none."""
+    """Return the language that a provider names; raises BadMember for any other word."""
     if provider.language is None:
         return None
     tag = language_tag(provider.language)
@@ -76,7 +76,7 @@ def voice_of_language(
 ) -> VoiceChoice:
     """Return the voice of the settings if it speaks this variety of the language, else the best.
 
-    One of the gender is preferred, unless only a robotic one of the same variety has it.
+    A voice of the wanted gender is preferred, unless the only one of the variety is robotic.
     """
     usual = runtime.choose(speed=speed)
     if language is None:

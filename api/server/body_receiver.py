@@ -1,4 +1,4 @@
-"""Receiving of a body while a thread runs its request."""
+"""Reception of a body while a thread runs its request."""
 
 import os
 import selectors
@@ -33,7 +33,7 @@ class BodyReceiver:
         source.on_room = lambda: defer(self._receive)
 
     def close(self) -> None:
-        """Receive no more; a thread that waits for more of the body sees its end."""
+        """Stop receiving; a thread that waits for more of the body gets its end."""
         if self._is_closed:
             return
         self._is_closed = True

@@ -20,7 +20,7 @@ def require_protection(settings: Settings, ring: KeyRing) -> None:
         return
     received = f"host = {settings.host!r}"
     if settings.insecure:
-        log.warning("%s: everybody who can reach this server may do everything", received)
+        log.warning("%s: anyone who can reach this server has full access to it", received)
         return
     raise CannotStart(
         f"{received}: other machines can reach this address, and there is no key. Make one with"

@@ -11,13 +11,13 @@ from gunicorn.http.unreader import Unreader
 
 from api.media_types import has_files
 
-MOST_HELD_BYTES = 1 << 18
+MAX_HELD_BYTES = 1 << 18
 """Bytes that are held for the application; the client waits while there are more."""
 PIECE_BYTES = 1 << 16
 
 
 class BodyStalled(OSError):
-    """The client sends nothing, or too little, of a body."""
+    """The client sends a body too slowly, or not at all."""
 
 
 class BodyBroken(OSError):
@@ -25,7 +25,7 @@ class BodyBroken(OSError):
 
 
 class NotArrived(OSError):
-    """Nothing more has arrived of a body that is not awaited any more."""
+    """No further bytes have arrived of a body that is no longer waited for."""
 
 
 def is_streamed(request: Request) -> bool:
@@ -44,7 +44,7 @@ class LiveBytes(Unreader):
         self.on_room: Callable[[], None] = lambda: None
         """Called when more bytes should be received."""
         self.limit_s: Callable[[int], float] = lambda _received: 0.0
-        """Longest time that so many bytes may take."""
+        """Longest time for receiving a number of bytes."""
         self.pause_s: float | None = None
         """Longest time from one piece to the next; None: `limit_s` applies."""
         self._data = bytearray(data)
@@ -61,12 +61,12 @@ class LiveBytes(Unreader):
         with self._changed:
             self._data += data
             self._received += len(data)
-            self._is_paused = len(self._data) >= MOST_HELD_BYTES
+            self._is_paused = len(self._data) >= MAX_HELD_BYTES
             self._changed.notify_all()
             return not self._is_paused
 
     def end(self) -> None:
-        """Note that nothing will be added."""
+        """Signal that nothing will be added."""
         with self._changed:
             self._is_final = True
             self._changed.notify_all()
@@ -90,7 +90,7 @@ class LiveBytes(Unreader):
             deadline_s = self._deadline_s()
             while not self._data and not self._is_final:
                 self._wait(deadline_s)
-            size = min(max(PIECE_BYTES, size_hint or 0), MOST_HELD_BYTES)
+            size = min(max(PIECE_BYTES, size_hint or 0), MAX_HELD_BYTES)
             piece = bytes(self._data[:size])
             del self._data[:size]
             return piece
@@ -105,7 +105,7 @@ class LiveBytes(Unreader):
         self._changed.wait(left_s)
 
     def _ask(self) -> None:
-        """Have more received, unless that goes on already."""
+        """Request more bytes, unless they are being received already."""
         if self._is_paused:
             self._is_paused = False
             self.on_room()
@@ -134,7 +134,7 @@ class LiveBody:
         self._reading = Lock()
 
     def limit_pauses(self, pause_s: float) -> None:
-        """Allow the client to send nothing for so long, and to be slow at other times."""
+        """Limit the pauses of the client to `pause_s`, in place of its overall pace."""
         self.source.pause_s = pause_s
 
     def read(self, size: int = -1) -> bytes:
@@ -154,7 +154,7 @@ class LiveBody:
         return piece
 
     def readline(self, size: int = -1) -> bytes:
-        """Return the bytes up to and with the next line feed, or to the end."""
+        """Return the bytes up to and including the next line feed, or to the end."""
         line = bytearray()
         while not line.endswith(b"\n") and (size < 0 or len(line) < size):
             piece = self.read(PIECE_BYTES if size < 0 else size - len(line))
@@ -170,9 +170,9 @@ class LiveBody:
         return iter(self.readline, b"")
 
     def finish(self) -> bool:
-        """Discard what has arrived; True if the body ended in it, and a request may follow.
+        """Discard what has arrived; True if that completes the body, so that a request may follow.
 
-        A thread that still reads the body is woken, and meets NotArrived.
+        A thread that still reads the body is woken, and gets NotArrived.
         """
         self.source.stop_waiting()
         if not self._reading.acquire(blocking=False):

@@ -14,7 +14,7 @@ from api.client_address import LOCAL
 
 REQUEST_ID_HEADER = "X-Request-Id"
 SECRET_PATHS = ("/results/", "/uploads/")
-"""Paths whose rest is as good as a key for one file; the log has only its beginning."""
+"""Paths whose remainder gives access to one file; the log shows only its beginning."""
 SHOWN_CHARS = 8
 USABLE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 INVISIBLE = re.compile(
@@ -98,7 +98,7 @@ def _end(response: Response) -> Response:
 
 
 def shown_path(path: str) -> str:
-    """Return a path for the log, without what permits access."""
+    """Return a path for the log, without the part that gives access."""
     folder = next((each for each in SECRET_PATHS if path.startswith(each)), None)
     if folder is None or len(path) <= len(folder) + SHOWN_CHARS:
         return path

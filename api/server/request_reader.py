@@ -192,7 +192,7 @@ class RequestReader:
             self._expect_body(request)
 
     def _announces_too_much(self, request: Request) -> bool:
-        """True for a body that only some routes take; they read it while it arrives."""
+        """True for a body that only some routes accept; they read it while it arrives."""
         assert request.body is not None
         reader = request.body.reader
         return isinstance(reader, LengthReader) and reader.length > self._max_body_bytes

@@ -72,7 +72,7 @@ def slow_request(connection: Connection) -> bytes | None:
 
 
 def body_limit_s(received_bytes: int) -> float:
-    """Return the longest time that so many bytes of a body may take."""
+    """Return the longest time for receiving this many bytes of a body."""
     return BODY_S + received_bytes / BODY_BYTES_PER_S
 
 

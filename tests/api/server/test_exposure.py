@@ -37,7 +37,7 @@ def test_addresses_of_this_machine_and_unix_sockets_need_none(tmp_path: Path, ho
 
 def test_a_key_or_the_setting_admits_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     check(tmp_path, "0.0.0.0", insecure=True)
-    assert "everybody who can reach this server may do everything" in caplog.text
+    assert "anyone who can reach this server has full access" in caplog.text
     check(tmp_path, "0.0.0.0", api_keys="n8n:watch:secretsecretsecretsecret")
     make_key(tmp_path / "keys.json", "n8n", "watch")
     check(tmp_path, "0.0.0.0")

@@ -5,7 +5,7 @@ from threading import Thread
 import pytest
 from gunicorn.config import Config
 
-from api.server.live_body import MOST_HELD_BYTES, BodyBroken, BodyStalled, LiveBody
+from api.server.live_body import MAX_HELD_BYTES, BodyBroken, BodyStalled, LiveBody
 from api.server.request_reader import RequestReader
 from tests.polling import wait_until
 
@@ -102,11 +102,11 @@ def test_the_client_waits_while_the_application_reads_nothing() -> None:
         Thread(target=body.source.feed, args=(b"more",)).start()
 
     body.source.on_room = send_more
-    assert not body.source.feed(bytes(MOST_HELD_BYTES))
+    assert not body.source.feed(bytes(MAX_HELD_BYTES))
     received = 0
     while not asked:
         received += len(body.read(1 << 20))
-    assert received == MOST_HELD_BYTES + len(b"more")
+    assert received == MAX_HELD_BYTES + len(b"more")
 
 
 def test_a_body_that_stops_arriving_fails_after_the_allowed_pause() -> None:
