@@ -1,6 +1,6 @@
 """Live speech while jobs make films and prepare a face: late fragments, latency, pace of the jobs.
 
-The same live load is measured without jobs before, on the same server.
+The same live load is measured first without jobs, on the same server.
 """
 
 import json
@@ -37,7 +37,7 @@ LATENCY_RATIO = 1.5
 
 @dataclass(slots=True)
 class Speech:
-    """What the sessions measured."""
+    """Measurements of the sessions."""
 
     arrivals: list[Arrival] = field(default_factory=list)
     first_s: list[float] = field(default_factory=list)
@@ -58,10 +58,10 @@ def measure(out: Path) -> list[Figure]:
             both = speak_for(server, lambda: found.append(run_jobs(jobs)))
             stats = json.loads(server.request("GET", "/stats"))
     plot_slack({"alone": alone, "with jobs": both}, out / "busy.png")
-    films_beside, prepared = found[0]
+    films_with_speech, prepared = found[0]
     return [
         *figures(alone, both),
-        *pace_figures(films_alone, films_beside),
+        *pace_figures(films_alone, films_with_speech),
         Figure.at_least("finished part of the preparation", prepared, "", 1.0, 1),
         server_late(stats),
     ]
@@ -86,13 +86,13 @@ def figures(alone: Speech, both: Speech) -> list[Figure]:
     ]  # fmt: skip
 
 
-def pace_figures(alone: float, beside: float) -> list[Figure]:
+def pace_figures(alone: float, with_speech: float) -> list[Figure]:
     """Return the pace of the films."""
     return [
         Figure.at_least(f"{FILMS} films of jobs, alone", alone, "frames/s", 50, FILMS),
         Figure.at_least(
             f"{FILMS} films of jobs, next to {SESSIONS} sessions and a preparation",
-            beside, "frames/s", 5, FILMS,
+            with_speech, "frames/s", 5, FILMS,
         ),
     ]  # fmt: skip
 
@@ -158,7 +158,7 @@ def run_jobs(jobs: Jobs) -> tuple[float, float]:
     """Run films and a preparation; return the pace of the films, and the finished part of the face.
 
     The preparation has the lowest priority of all. On a machine that other programs keep busy it
-    hardly proceeds, so it is not awaited.
+    hardly proceeds, so it is cancelled `PREPARATION_S` after the films.
     """
     job_id = jobs.send_file("/avatars/prepare", "video_file", demo_portrait(), avatar_id="second")
     pace = frames_per_s(jobs, order_films(jobs))

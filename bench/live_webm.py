@@ -1,4 +1,4 @@
-"""WebM with Opus as `MediaRecorder` of browsers writes it: of unknown length, block by block."""
+"""WebM with Opus as the `MediaRecorder` of browsers writes it: block by block, without a length."""
 
 import struct
 from collections.abc import Iterator

@@ -40,17 +40,17 @@ RUNS = 12
 """Recordings of each kind."""
 WARM_UP = 3
 KNOWN_S = 0.2
-"""Sound after whose arrival the delay of the first fragment is counted."""
+"""Sound that has arrived when the delay of the first fragment begins to count."""
 LONGEST_S = 1.3
 """Length to which the recordings whose delay is measured are cut."""
 CHUNK_S = (0.02, 0.04, 0.1)
-"""Lengths of the chunks of a WAV, in turns."""
+"""Lengths of the chunks of a WAV, in turn."""
 FRAME_MS = (20, 60)
-"""Lengths of the packets of WebM, in turns: those of browsers."""
+"""Lengths of the packets of WebM, in turn: those of browsers."""
 RATES_HZ = (16_000, 44_100, 48_000)
 LOUDNESS_DB = (-30.0, -12.0, 0.0, 6.0)
-"""Changes of the loudness of a voice, in turns."""
-MOST_MS = 150.0
+"""Changes of the loudness of a voice, in turn."""
+MAX_MS = 150.0
 LONGEST_OFFSET = 240
 """Goal of the sync, samples: 5 ms."""
 
@@ -70,7 +70,7 @@ class Run:
 
 
 def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - this topic has no plot
-    """Send recordings at the pace at which they are made to a real server."""
+    """Send recordings to a real server at the pace at which they are made."""
     with closing(EspeakVoices()) as voices:
         spoken = [sound_of(voices, text) for text in SENTENCES]
     with TemporaryDirectory(prefix="warmtalk-bench-") as name:
@@ -84,7 +84,7 @@ def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - this topic has no plot
 
 
 def sound_of(voices: EspeakVoices, text: str) -> Samples:
-    """Return a text as a voice says it, at 48 kHz."""
+    """Return a text as a voice speaks it, at 48 kHz."""
     choice = VoiceChoice(voice="espeak:en-us", language="en-us", speed=1.0)
     said = voices.synthesize(Sentence(text, is_end=True, start=0), choice, lambda: False)
     assert said is not None
@@ -165,7 +165,7 @@ def send(server: ServerProcess, chunks: Iterator[Chunk], kind: str, session_id: 
 
 
 def receive(connection: http.client.HTTPConnection, run: Run, known_s: list[float]) -> None:
-    """Note the times of the events."""
+    """Record the times of the events."""
     first_s = None
     with connection.getresponse() as response:
         while line := response.readline().decode():
@@ -192,8 +192,8 @@ def delay_figures(kind: str, runs: Sequence[Run]) -> list[Figure]:
     failed = sum(bool(run.problems) for run in runs)
     name = f"{kind}: 200 ms have arrived -> first durable fragment"
     return [
-        Figure.at_most(f"{name}, p50", statistics.median(first_ms), "ms", MOST_MS, len(runs)),
-        Figure.at_most(f"{name}, p95", p95(first_ms), "ms", MOST_MS, len(runs)),
+        Figure.at_most(f"{name}, p50", statistics.median(first_ms), "ms", MAX_MS, len(runs)),
+        Figure.at_most(f"{name}, p95", p95(first_ms), "ms", MAX_MS, len(runs)),
         Figure.at_most(f"{kind}: later than played, p95", p95(gaps_ms), "ms", 100, len(runs)),
         Figure.at_most(f"{kind}: recordings that failed", failed, "", 0, len(runs)),
     ]

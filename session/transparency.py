@@ -7,7 +7,7 @@ from av import VideoFrame
 from numpy.typing import NDArray
 
 WHITE = (255, 255, 255)
-"""Colour behind transparent parts, unless another is asked for."""
+"""Default colour behind transparent parts."""
 ALPHA_NOTE = "The video is transparent; it is shown over white."
 
 

@@ -42,7 +42,7 @@ def sounding_rms(samples: NDArray[np.float32], sample_rate_hz: int) -> float:
 
 
 def sounding_level_dbfs(levels_dbfs: Collection[float]) -> tuple[float, int]:
-    """Return the level of the sounding ones of windows with these levels, and their number."""
+    """Return the level of those windows that are not silent, and their number."""
     levels = np.fromiter(levels_dbfs, np.float64, len(levels_dbfs))
     sounding = levels[levels > levels.max() + _SOUNDING_DB]
     return float(10 * np.log10(np.mean(10 ** (sounding / 10)))), len(sounding)

@@ -22,7 +22,7 @@ class Attempt:
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     may_pass: bool = False
-    """True if its content is odd but harmless, so that an answer of success is right, too."""
+    """True if its content is odd but harmless, so that an answer of success is right as well."""
 
 
 @dataclass(frozen=True, slots=True)

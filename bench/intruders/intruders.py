@@ -33,11 +33,11 @@ SIDE_PX = 208
 QUIET_S = 60.0
 SAMPLE = 6
 """`/uploads` gets all files; the other routes, which receive files with the same code, get one in
-so many."""
+this many."""
 SLOW_S = 3.0
 MAX_GROWTH_MB = 50.0
 SECRETS = (b"root:", b"SQLite format")
-"""Beginnings of files that no answer may have."""
+"""Beginnings of files that no answer may contain."""
 FILE_ROUTES: tuple[tuple[str, str, dict[str, str], str], ...] = (
     ("/images", "image", {}, "picture"),
     ("/audios", "audio", {}, "sound"),
@@ -59,7 +59,7 @@ ADDRESS_ROUTES: tuple[tuple[str, dict[str, object]], ...] = (
 
 @dataclass(slots=True)
 class Findings:
-    """What went wrong."""
+    """Failures found."""
 
     attempts: int = 0
     accepted: list[str] = field(default_factory=list)
@@ -142,7 +142,7 @@ def prepared_server(results: Path) -> Iterator[ServerProcess]:
 
 
 def warm_up(server: ServerProcess) -> None:
-    """Load what ordinary uploads load."""
+    """Send ordinary files, so that the memory that they need is taken before the measurement."""
     for data in (pictures.encoded("PNG"), recordings.wav(1), recordings.video()):
         body, content_type = multipart("file", data, "a")
         attempt = Attempt("ordinary", "POST", "/uploads", body, {"Content-Type": content_type})
@@ -203,7 +203,7 @@ def uploads(
     *,
     may_pass: bool = False,
 ) -> Iterator[Attempt]:
-    """Yield an upload of each file under a name that lies."""
+    """Yield an upload of each file under a misleading name."""
     for name, data in files:
         body, content_type = multipart(field_name, data, "../../face.png", **texts)
         headers = {"Content-Type": content_type}
@@ -248,7 +248,7 @@ def quiet_mb(server: ServerProcess, before_mb: float) -> float:
 
 
 def write_failures(findings: Findings, left: list[Path], path: Path) -> None:
-    """Write what went wrong, if anything did."""
+    """Write the failures, if there are any."""
     failures = {
         "accepted": findings.accepted,
         "faults": findings.faults,

@@ -1,4 +1,4 @@
-"""Clients that leave in the middle of a request, send lies about it, or send slowly."""
+"""Clients that leave in the middle of a request, misstate it, or send slowly."""
 
 import socket
 import struct
@@ -83,7 +83,7 @@ def send_slowly(port: int, data: bytes) -> None:
 
 
 def hold_many(port: int, data: bytes) -> None:
-    """Hold many half requests at once, then leave."""
+    """Hold many incomplete requests at once, then leave."""
     connections = [connect(port) for _ in range(MANY)]
     for connection in connections:
         connection.sendall(data)

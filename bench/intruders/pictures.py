@@ -93,13 +93,13 @@ def truncated() -> Iterator[tuple[str, bytes]]:
 
 
 def disguised() -> Iterator[tuple[str, bytes]]:
-    """Yield what only pretends to be a picture."""
+    """Yield files that only pretend to be pictures."""
     svg = b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'
     yield "SVG", svg
     entity = b'<?xml version="1.0"?><!DOCTYPE s [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
     yield "SVG with an entity", entity + svg
     for head in (b"\xff\xd8\xff", PNG_HEAD, b"GIF89a", b"BM", b"II*\0", b"RIFF\0\0\0\0WEBP"):
-        yield f"script behind {head[:4]!r}", head + b"<script>alert(1)</script>" * 10
+        yield f"script after {head[:4]!r}", head + b"<script>alert(1)</script>" * 10
     yield "EPS in TIFF's place", b"%!PS-Adobe-3.0 EPSF-3.0\n(/etc/passwd) (r) file\n"
     yield "HEIC", b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes(100)
     yield "ELF", b"\x7fELF\x02\x01\x01" + bytes(200)

@@ -97,13 +97,13 @@ def references(port: int) -> Iterator[tuple[str, bytes]]:
     yield "PLS", f"[playlist]\nFile1={url}\nNumberOfEntries=1\n".encode()
     yield "ASX", f'<asx version="3.0"><entry><ref href="{url}"/></entry></asx>'.encode()
     yield (
-        "M3U8 behind ftyp",
+        "M3U8 after ftyp",
         struct.pack(">I", 24)
         + b"ftypisom\0\0\0\0isommp42#EXTM3U\n"
         + (f"#EXTINF:9,\n{url}\n".encode()),
     )
-    yield "M3U8 behind ID3", b"ID3\x04\0\0\0\0\0\x0a" + bytes(10) + b"#EXTM3U\n" + url.encode()
-    yield "M3U8 behind RIFF", b"RIFF\xff\0\0\0AVI LIST" + b"#EXTM3U\n" + url.encode()
+    yield "M3U8 after ID3", b"ID3\x04\0\0\0\0\0\x0a" + bytes(10) + b"#EXTM3U\n" + url.encode()
+    yield "M3U8 after RIFF", b"RIFF\xff\0\0\0AVI LIST" + b"#EXTM3U\n" + url.encode()
     yield "YUV4MPEG", b"YUV4MPEG2 W100000 H100000 F25:1\nFRAME\n" + bytes(100)
 
 

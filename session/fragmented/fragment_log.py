@@ -40,7 +40,7 @@ class FragmentLog:
     def __init__(self, path: Path, *, is_durable: bool = True) -> None:
         """Open, lock and recover the film at `path`; errors as for `FilmWriter.open`.
 
-        `is_durable`: what is published survives a power cut.
+        `is_durable`: published fragments survive a power cut.
         """
         self.path = path
         self._sync = sync_file if is_durable else leave_to_system
@@ -314,4 +314,4 @@ class FragmentLog:
 
 
 def leave_to_system(_fd: int) -> None:
-    """Let the system write an open file to disk when it sees fit."""
+    """Leave it to the system when an open file is written to disk."""

@@ -1,6 +1,6 @@
-"""A finished film as a file of another form: size, pictures per second, container, logo, captions.
+"""Conversion of a finished film: size, pictures per second, container, logo, captions.
 
-One run of the ffmpeg program makes it, with the lowest priority and limits on memory and time.
+One run of ffmpeg makes the file, with the lowest priority and limits on memory and time.
 """
 
 import subprocess
@@ -23,7 +23,7 @@ Container = Literal["mp4", "mov", "webm"]
 MEMORY_BYTES = 3 << 30
 """Address space of ffmpeg. Pictures of 4096x4096 need 1 GB, and its threads reserve more."""
 START_CPU_S, CPU_PER_S = 60, 60
-"""CPU time of ffmpeg: at least, and for each second of the film."""
+"""CPU time that ffmpeg may take, in seconds: a minimum, plus a share for each second of film."""
 THREADS = 2
 POLL_S = 0.1
 

@@ -1,7 +1,7 @@
-"""IPA to the phoneme names of espeak-ng, which differ from language to language.
+"""Conversion of IPA to the phoneme names of espeak-ng, which differ from language to language.
 
-espeak takes phonemes in double brackets, under names of its own. Its tables name all of them; what
-each one is in IPA in the current language is learned by having espeak transcribe it.
+espeak takes phonemes in double brackets, under names of its own. Its tables list the names; the
+IPA of each one in the current language is found by having espeak transcribe it.
 """
 
 import struct
@@ -95,7 +95,7 @@ class IpaInput:
 
 
 def _is_one_sound(ipa: str) -> bool:
-    """Return False for a consonant with a vowel, and for what is no IPA."""
+    """Return False for a consonant with a vowel, and for text that is not IPA."""
     if not 0 < len(ipa) <= _LONGEST or any(each in _NO_IPA for each in ipa):
         return False
     return ipa[0] in VOWELS or not VOWELS & set(ipa)
@@ -107,7 +107,7 @@ def _without_marks(ipa: str) -> str:
 
 
 def _candidates(symbol: str) -> Iterator[str]:
-    """Yield a symbol, it without its diacritics, with length, and its nearest sounds."""
+    """Yield a symbol, its base letter alone and lengthened, and the nearest sounds."""
     yield symbol
     base = symbol[0]
     yield from (base, f"{base}ː")

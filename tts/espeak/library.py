@@ -98,7 +98,7 @@ class EspeakLibrary:
         self._library.espeak_SetParameter(_PARAMETER_VOLUME, _VOLUME, 0)
         self._voice = ""
         self._ipa_inputs: dict[str, IpaInput] = {}
-        """By the voice."""
+        """By voice."""
 
     def languages(self) -> tuple[EspeakLanguage, ...]:
         """Return the languages of espeak's data files, in espeak's order.
@@ -156,7 +156,7 @@ class EspeakLibrary:
         return ipa.replace("ˈ", "").replace("ˌ", "").strip()
 
     def _read_phonemes(self, *, on: bool) -> None:
-        """Have espeak take double brackets for phonemes, also in `phonemize`, or stop that."""
+        """Set whether espeak reads double brackets as phonemes, also in `phonemize`."""
         self._synthesize(".", _USUAL_RATE_WPM, _UTF8 | (_PHONEME_INPUT if on else 0))
 
     def _synthesize(self, text: str, rate_wpm: int, flags: int) -> SynthesizedSpeech:

@@ -1,4 +1,4 @@
-"""Given IPA to the phoneme symbols of the voice `heart`, which are those of American Kokoro."""
+"""Conversion of given IPA to the symbols of the voice `heart`, those of American Kokoro."""
 
 from tts.heart.symbols import IPA, MODIFIERS, SPACE, STRESS
 from tts.onnx_voices.kokoro_symbols import AMERICAN, spelt

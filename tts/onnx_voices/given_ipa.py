@@ -1,4 +1,4 @@
-"""Phonemes of a sentence for networks: by espeak-ng, and as given for some of its words."""
+"""Phonemes of a sentence for networks: from espeak-ng, or as given for some of its words."""
 
 import re
 import unicodedata

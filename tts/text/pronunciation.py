@@ -20,7 +20,7 @@ _EARLY_STRESS = re.compile(f"([{STRESS}])([^\\s{STRESS}{''.join(VOWELS)}]+)(?=[{
 """Stress before the consonants of its syllable."""
 _BRACKETS = re.compile(r"[/\[\]⟨⟩{}]")
 _TONES = re.compile("[˥˦˧˨˩⁰¹²³⁴⁵\u0300\u0301\u0302\u0304\u030c\u030f↑↓↗↘0-9]")
-"""Tones and intonation, which no voice takes from outside."""
+"""Tones and intonation, which no voice accepts."""
 _OTHER = re.compile(r"[^\w\s\u0300-\u036fˈˌːʰʲʷˠˤ˞ⁿˡ]|_")
 
 

@@ -190,7 +190,8 @@ def pronounced(
 ) -> Iterator[Sentence]:
     """Add the pronunciations `given` for a text to its pieces, which are in order.
 
-    If a piece ends within one, its whole sound is spoken there, and the rest of its text is not.
+    A pronunciation that continues in the next piece is spoken whole in the first one, and the rest
+    of its text is skipped.
     """
     if not given:
         yield from parts
@@ -213,8 +214,8 @@ def pronounced(
 
 
 def _places_of(part: Sentence, text: str) -> list[int]:
-    """Return the index in `text` of each character of a piece; a blank has that of the one
-    before it."""
+    """Return the index in `text` of each character of a piece; a blank has that of the
+    character before it."""
     indices = (i for i in range(part.start, len(text)) if not text[i].isspace())
     places: list[int] = []
     for character in part.text:

@@ -80,10 +80,10 @@ class StreamClient:
         """Yield the messages of a request of JSON values; closing the generator cancels it.
 
         `ahead_s` is the sound that the listener has before this request; the request of the
-        listener with the least sound left goes first, as if one with `patience_s` had that much
-        more. Raises SentenceFailed if the text cannot be
-        spoken, VoiceUnavailable, and RequestCancelled soon after `is_cancelled` becomes true. Only
-        the messages of one request wait for its client; other requests continue.
+        listener with the least sound left goes first, and `patience_s` counts as such sound. Raises
+        SentenceFailed if the text cannot be spoken, VoiceUnavailable, and RequestCancelled soon
+        after `is_cancelled` becomes true. Only the messages of one request wait for its client;
+        other requests continue.
         """
         stream = Stream(request, ahead_s=ahead_s, patience_s=patience_s, is_cancelled=is_cancelled)
         self._keeper.open(stream)
