@@ -65,8 +65,8 @@ def test_the_end_of_a_job_waits_for_a_locked_database(
 ) -> None:
     jobs = make_jobs()
     set_wait(jobs, 0.05)
-    told: list[str] = []
-    jobs.with_end(lambda _, job: told.append(job.id))
+    ends: list[str] = []
+    jobs.with_end(lambda _, job: ends.append(job.id))
     jobs.start()
     handler.gate.clear()
     job = running(jobs, submit(jobs), handler)
@@ -75,7 +75,7 @@ def test_the_end_of_a_job_waits_for_a_locked_database(
         wait_until(lambda: files(results) >= {job.id}, "the result")
         assert jobs.get(job.id).state == "running"
     assert jobs.wait(job.id, PATIENCE_S).state == "done"
-    assert told == [job.id]
+    assert ends == [job.id]
 
 
 def test_a_full_disk_refuses_a_job_and_changes_nothing(make_jobs: MakeJobs, results: Path) -> None:

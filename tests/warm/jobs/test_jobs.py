@@ -89,14 +89,14 @@ def test_what_a_hook_writes_is_committed_with_the_end(make_jobs: MakeJobs, resul
     jobs.with_end(
         lambda connection, job: connection.execute("INSERT INTO deliveries VALUES (?)", (job.id,))
     )
-    told: list[str] = []
-    jobs.on_ended(lambda job: told.append(f"{job.id} {job.state}"))
+    ends: list[str] = []
+    jobs.on_ended(lambda job: ends.append(f"{job.id} {job.state}"))
     jobs.start()
     job = jobs.wait(submit(jobs).id, PATIENCE_S)
     with jobs.database.read() as connection:
         found = [row["job"] for row in connection.execute("SELECT job FROM deliveries")]
     assert found == [job.id]
-    wait_until(lambda: told == [f"{job.id} done"], "the callback")
+    wait_until(lambda: ends == [f"{job.id} done"], "the callback")
 
 
 def test_a_hook_that_fails_does_not_keep_the_job_from_ending(
@@ -333,11 +333,11 @@ def test_a_deleted_job_is_gone_with_its_files(jobs: Jobs, results: Path) -> None
 
 def test_a_queued_job_that_is_deleted_ends_first(make_jobs: MakeJobs, results: Path) -> None:
     jobs = make_jobs()
-    told: list[str] = []
-    jobs.with_end(lambda _, job: told.append(job.state))
-    jobs.on_ended(lambda job: told.append(job.state))
+    ends: list[str] = []
+    jobs.with_end(lambda _, job: ends.append(job.state))
+    jobs.on_ended(lambda job: ends.append(job.state))
     jobs.delete(submit(jobs).id)
-    wait_until(lambda: told == ["cancelled", "cancelled"], "the callback")
+    wait_until(lambda: ends == ["cancelled", "cancelled"], "the callback")
     assert rows(results) == []
 
 

@@ -59,14 +59,14 @@ def test_a_job_during_which_the_server_crashed_twice_is_an_error(
         running(jobs, job, handler)
         folder = crashed(folder, number)
         jobs = make_jobs(folder)
-        told: list[str] = []
-        jobs.with_end(lambda _, ended, told=told: told.append(ended.state))
+        ends: list[str] = []
+        jobs.with_end(lambda _, ended, ends=ends: ends.append(ended.state))
         jobs.start()
     job = jobs.wait(job.id, PATIENCE_S)
     assert job.error is not None
     assert (job.state, job.error.kind) == ("error", "InternalError")
     assert "ended 2 times" in job.error.description
-    assert told == ["error"]
+    assert ends == ["error"]
     wait_until(lambda: files(folder) == set(), "the removal of the attempt")
     assert len(handler.starts) == 2
 
