@@ -118,19 +118,21 @@ class Preparer:
             require_free_space(self._store.results, min_free_mb=self._settings.min_free_mb)
             return is_cancelled()
 
-        with self._reserved(avatar_id):
-            with self._taking_turn(should_stop, partial(progress, 0.0, WAITING)):
-                request = self._request(source, avatar_id, options)
-                try:
-                    run_preparation(
-                        request,
-                        self._limits,
-                        on_progress=progress,
-                        on_face=on_face,
-                        is_cancelled=should_stop,
-                    )
-                finally:
-                    self._store.delete_unfinished(avatar_id)
+        with (
+            self._reserved(avatar_id),
+            self._taking_turn(should_stop, partial(progress, 0.0, WAITING)),
+        ):
+            request = self._request(source, avatar_id, options)
+            try:
+                run_preparation(
+                    request,
+                    self._limits,
+                    on_progress=progress,
+                    on_face=on_face,
+                    is_cancelled=should_stop,
+                )
+            finally:
+                self._store.delete_unfinished(avatar_id)
         return self._store.summary(avatar_id)
 
     def ensure(
