@@ -127,8 +127,8 @@ def check_answer(words: Sequence[str], answer: str, folder: Path) -> None:
 
 
 def here(text: str, server: Server) -> str:
-    """A sample with the address of this server."""
-    return WRITTEN_PORT.sub(rf"\1:{server.port}", text)
+    """A sample with the address and the avatar of this server."""
+    return WRITTEN_PORT.sub(rf"\1:{server.port}", text).replace('"demo"', '"tiny"')
 
 
 def run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
