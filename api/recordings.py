@@ -24,20 +24,21 @@ from warm.uploads.upload import Upload
 AUDIO = "audio"
 """Name of the part of a form that is the recording."""
 FAMILIES = ("audio/", "video/")
-"""Content types of a body that is a recording; its content decides about the format."""
+"""Content types of a body that is a recording; its format is recognised from the content."""
 
 PAUSE_MARGIN_S = 5.0
-"""The recording ends before its body does, with an error that names the setting."""
+"""Added to `recording_stall_s`, so that the recording ends before its body does, with an error that
+names the setting."""
 
 
 class RecordingForm(Form):
-    """The fields beside a recording: parts of a form, or the query if the body is the recording."""
+    """The fields of a recording: parts of a form, or the query if the body is the recording."""
 
     media_types: ClassVar[tuple[str, ...]] = (MULTIPART, "audio/wav", "audio/*", "video/webm")
 
     audio: Annotated[Upload | None, FilePart("sound")] = None
     text: str = ""
-    """The words that it says, for captions and transcript."""
+    """Its words, for captions and transcript."""
     session_id: str = DEFAULT_SESSION
     lead_s: Annotated[float | None, Field(ge=0.2, le=60)] = None
 
@@ -77,7 +78,7 @@ def read_recording() -> SentRecording:
 
 
 def allow_pauses(pause_s: float) -> None:
-    """Let the client send as slowly as people speak; the end of a longer pause is elsewhere."""
+    """Allow the client the pauses of live speech; the reader of the sound ends longer ones."""
     body = request.environ["wsgi.input"]
     if isinstance(body, LiveBody):
         body.limit_pauses(pause_s + PAUSE_MARGIN_S)
@@ -115,7 +116,7 @@ class FormReader:
         return SentRecording(fields, chunks_of(file))
 
     def _next_recording(self) -> Part | None:
-        """Read the fields before the recording; None if there is none."""
+        """Read the fields before the recording; None if no recording follows."""
         for part in self._parts:
             if part.name == AUDIO:
                 return part

@@ -1,9 +1,9 @@
 """Decoder of a recording that is still arriving, in this process.
 
-Formats that can be decoded from their beginning give samples as soon as their bytes are there. Any
+Formats that can be decoded from their beginning give samples as soon as their bytes arrive. Any
 other one, such as M4A with its index at the end, is written to a file first; `read_audio` decodes
-that. So each recording gives the same samples as the same bytes in a file, but for the remarks on
-lengths that only the end of a file shows.
+that. So each recording gives the same samples as the same bytes in a file; only remarks on lengths
+that the end of a file shows may differ.
 """
 
 import struct
@@ -32,14 +32,14 @@ from warm.media.sniff import DamagedMediaError, MediaError
 STREAMED = frozenset({"ogg", "flac", "matroska", "mov", "aac", "au", "amr"})
 """Demuxers that return samples before they have read all of a file."""
 FEWEST_BYTES = 16
-"""Bytes without which no format is recognised."""
+"""Fewest bytes from which a format is recognised."""
 PIECE_BYTES = 1 << 16
 NAME = Path("recording")
 """Name of the recording in messages."""
 
 
 def read_arriving_audio(source: ByteSource, *, rate_hz: int, folder: str) -> Iterator[Item]:
-    """Yield the items of `read_audio` for a recording; `folder` is for files without a name.
+    """Yield the items of `read_audio` for a recording; `folder` is for unnamed temporary files.
 
     Chunks have the fact `announced_s` as well, the duration by the header or None. Raises
     MediaError.
@@ -58,7 +58,7 @@ def read_arriving_audio(source: ByteSource, *, rate_hz: int, folder: str) -> Ite
 def recognised(source: ByteSource) -> tuple[bytes, str]:
     """Read the head of a recording; return it and its demuxer, "" if a file is needed.
 
-    A tag in front of it is left out. Raises DamagedMediaError for a recording without a byte.
+    A tag in front of the head is left out. Raises DamagedMediaError for an empty recording.
     """
     head, tag, count = b"", 0, 0
     while True:
@@ -110,7 +110,7 @@ def mov_demuxer(head: bytes) -> str | None:
 
 
 def read_spooled(source: Rewound, *, rate_hz: int, folder: str) -> Iterator[Item]:
-    """Write a recording to a file without a name, and yield the items of `read_audio`.
+    """Write a recording to an unnamed file, and yield the items of `read_audio`.
 
     Raises RecordingNotStored if the disk is full.
     """
@@ -121,7 +121,7 @@ def read_spooled(source: Rewound, *, rate_hz: int, folder: str) -> Iterator[Item
             file.flush()
         except OSError as error:
             raise RecordingNotStored(
-                f"The recording could not be stored to be decoded ({error.strerror}). Free some"
+                f"The recording could not be stored for decoding ({error.strerror}). Free some"
                 " space, or send it as WAV, which needs none."
             ) from error
         path = Path(f"/proc/self/fd/{file.fileno()}")

@@ -16,11 +16,11 @@ from warm.media.mpeg_frames import MpegFrame, read_frame
 
 TAG_HEAD_BYTES = 10
 LAME_DELAY_OFFSET, LAME_BYTES = 21, 24
-"""Position of the delay of the encoder after the position of a Xing header with all fields."""
+"""Position of the delay of the encoder in a LAME tag, and the bytes of that tag that are read."""
 XING_FIELDS = ((1, 4), (2, 4), (4, 100), (8, 4))
 """Flags of a Xing header, and the bytes of the field that each announces."""
 DECODER_DELAY = 529
-"""Samples by which every decoder is late."""
+"""Samples by which every decoder delays the sound."""
 PIECE_BYTES = 1024
 
 

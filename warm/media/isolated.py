@@ -14,7 +14,7 @@ from warm.media.sniff import MediaError, require_file
 LIMITS = ReadLimits(item_cpu_s=60.0, item_s=120.0, memory_bytes=4 << 30)
 """Limits between two pictures, or two chunks of sound. The largest photo takes about 10 s."""
 BACKGROUND_LIMITS = replace(LIMITS, item_s=900.0)
-"""For a process that waits until others leave it a processor."""
+"""For a process of low priority, which may wait long for a processor."""
 
 
 class DecoderFailedError(MediaError):
@@ -33,8 +33,8 @@ def decode_isolated(
 
     `reader` is a function at the top level of a module; arguments are keywords that JSON can
     express. The process ends with the last item, or when this generator is closed; `start` returns
-    one that was started before. Raises every
-    MediaError of the reader, and DecoderFailedError if the process fails in another way.
+    a process that was started beforehand. Raises every MediaError of the reader, and
+    DecoderFailedError if the process fails in another way.
     """
     require_file(path)
     limits = limits or (LIMITS if os.nice(0) <= 0 else BACKGROUND_LIMITS)

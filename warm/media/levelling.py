@@ -12,7 +12,7 @@ from tts.speech import Samples
 WINDOW = SAMPLE_RATE_HZ // 50
 """Samples of one measurement, 20 ms."""
 SOUND_DBFS, SOUND_WINDOWS = -65.0, 3
-"""Sound is louder than this for as many windows in a row; anything else counts as silence."""
+"""Sound is louder than this for this many windows in a row; anything else counts as silence."""
 REMEMBERED_WINDOWS = 500
 """Windows from which the level is measured: ten seconds."""
 FIRST_LOUD_DB = 3.0

@@ -27,7 +27,7 @@ def rgb_conversion(
 ) -> tuple[ToRgb, tuple[str, ...]]:
     """Return the conversion of a photo's parts to sRGB, and notes for the user.
 
-    `flatten` makes them opaque.
+    `flatten` gets the parts with their opacity, and by default makes them opaque.
     """
     mode = _direct_mode(image)
     notes: tuple[str, ...] = ()

@@ -213,7 +213,7 @@ class Preparer:
     ) -> Iterator[None]:
         """Wait until no other preparation runs, and keep others out.
 
-        `on_wait` is called first if one runs.
+        `on_wait` is called first if another one runs.
         """
         if not self._turn.acquire(blocking=False):
             on_wait()

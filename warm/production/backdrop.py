@@ -1,4 +1,4 @@
-"""Sources with transparent parts over a colour, as files that preparation can read."""
+"""Sources whose transparent parts are filled with a colour, as files for the preparation."""
 
 from collections.abc import Callable, Iterator
 from itertools import chain, islice

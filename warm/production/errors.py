@@ -5,14 +5,14 @@ class UnsupportedOption(ValueError):
     """An option of a film cannot be fulfilled."""
 
     def __init__(self, option: str, value: object, reason: str) -> None:
-        """`reason` is what is missing, and what to do instead."""
+        """`reason` names the fault and the next step."""
         super().__init__(f"{option} = {value!r}: {reason}")
         self.option = option
         """Its name, with those of the objects around it: `options.logo`."""
 
 
 class FilmIncomplete(RuntimeError):
-    """A film ended before everything was said."""
+    """A film ended before everything was spoken."""
 
     def __init__(self, setting: str | None) -> None:
         """`setting`: the one whose limit ended it; None: an interruption did."""

@@ -27,7 +27,7 @@ class FilmChecks:
     uploads: UploadStore
 
     def check(self, request: FilmRequest) -> None:
-        """Raise the error that the job would end with, as far as it is known before.
+        """Raise the error that the job would end with, as far as it can be known beforehand.
 
         Raises AvatarError, UnknownUpload, UploadNotAllowed, BadSpeechRequest, UnsupportedOption,
         and MediaError for a picture that cannot be read.
@@ -50,7 +50,7 @@ class FilmChecks:
         return self.runtime.choose(voice=speech.voice, language=speech.language, speed=speech.speed)
 
     def plain(self, speech: TextSpeech) -> PlainText:
-        """Return what is spoken of a text; raises BadSpeechRequest."""
+        """Return a text without its markup; raises BadSpeechRequest."""
         return self.runtime.plain_text(speech.text, speech.markup)
 
     def recording(self, upload_id: str) -> Upload:

@@ -48,7 +48,7 @@ RELEASE_S = 5.0
 POLL_S = 0.1
 CHUNK_BYTES = 1 << 20
 ENDED = "the job that makes this film was ended"
-PASSING = (EngineLost, EngineOutOfMemory, NotReady, VoiceUnavailable)
+TRANSIENT = (EngineLost, EngineOutOfMemory, NotReady, VoiceUnavailable)
 """Errors after which another attempt may succeed."""
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmHandler:
-    """Makes films: prepares the face, renders the clip behind all sessions, and writes the file."""
+    """Makes films: prepares the face, renders the clip after those of sessions, writes the file."""
 
     runtime: Runtime
     uploads: UploadStore
@@ -81,7 +81,7 @@ class FilmHandler:
         request = FilmRequest.model_validate(job.request)
         with self._holding(request):
             reported = FilmProgress(progress, has_source=request.source is not None)
-            film = FilmInWork(self, job.id, request, progress, reported)
+            film = FilmAttempt(self, job.id, request, progress, reported)
             return film.make()
 
     @contextmanager
@@ -97,7 +97,7 @@ class FilmHandler:
 
 
 @dataclass(frozen=True, slots=True)
-class FilmInWork:
+class FilmAttempt:
     """One attempt at a film. One thread."""
 
     tools: FilmHandler
@@ -175,7 +175,7 @@ class FilmInWork:
             except Exception as error:
                 if runtime.is_stopping:
                     raise JobStopped from error
-                if not left or not isinstance(error, PASSING):
+                if not left or not isinstance(error, TRANSIENT):
                     raise
                 log.warning("the film of job %s is tried again: %s", self.job_id, error)
                 self.reported.wait(str(error))

@@ -1,4 +1,4 @@
-"""Options of a film: its form, and its ends."""
+"""Options of a film: the form of its file, and its ending."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Request for a film: whose face, what it says, and the form of the film."""
+"""Request for a film: the face, its text or recording, and the form of the film."""
 
 from typing import Annotated, Self
 
@@ -21,7 +21,7 @@ class TextSpeech(BaseModel):
 
 
 class FilmRequest(BaseModel):
-    """Request for a film. It survives `model_dump` and `model_validate` by way of JSON."""
+    """Request for a film. `model_dump` and `model_validate` preserve it in JSON."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 

@@ -50,7 +50,7 @@ def worker_thread(name: str) -> Executor:
 
 
 def background_thread(name: str) -> Executor:
-    """A thread like `worker_thread`, which all others precede when processors are scarce."""
+    """A thread like `worker_thread`, with the lowest priority."""
     return ThreadPoolExecutor(1, name, initializer=yield_to_others)
 
 
@@ -72,7 +72,7 @@ def yielding(work: Callable[[], Result]) -> Result:
 def yield_to_others() -> None:
     """Give this thread, and the threads that it starts, the lowest priority.
 
-    On Linux a nice value belongs to a thread. Elsewhere it belongs to the process, and is left.
+    On Linux a nice value belongs to a thread. Elsewhere it belongs to the process, and stays.
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)

@@ -9,7 +9,7 @@ from warm.media.growing_audio import GrowingAudio
 AHEAD_S = 20
 """Sound that is decoded ahead of the frames."""
 KEPT_S = 12
-"""Sound that is kept behind them, for the engine and for an interruption."""
+"""Sound before the frames that is kept, for the engine and for an interruption."""
 FEWEST_FRAMES = 3
 """A fragment of sound that is still arriving has at least this many frames."""
 
@@ -62,7 +62,7 @@ class GivenSentence:
         self.audio.add(piece)
 
     def end(self, error: Exception | None = None) -> None:
-        """Note that nothing more arrives, because of an error if one is given."""
+        """End the recording, because of an error if one is given."""
         self.broken_by = error
         self.audio.end(is_broken=error is not None)
 

@@ -38,7 +38,7 @@ class GivenSound:
     def __init__(self, source: SoundSource, *, text: str = "", longest_s: float = math.inf) -> None:
         """`longest_s`: a longer recording is refused (max_session_s)."""
         self.text = text
-        """The words that it says; empty if they are not known."""
+        """Its words; empty if they are not known."""
         self.remarks: tuple[str, ...] = ()
         """Remarks of the decoder; complete after the last piece."""
         self.announced_s: float | None = None
@@ -65,7 +65,7 @@ class GivenSound:
     ) -> "GivenSound":
         """Return a recording whose bytes arrive while it is spoken.
 
-        The iterator waits for the client, and may raise; what was said until then stays. `folder`
+        The iterator waits for the client, and may raise; the sound until then is kept. `folder`
         is for a recording that can be decoded only when all of it has arrived; `stall_s`: longest
         pause of the client.
         """

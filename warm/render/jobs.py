@@ -158,12 +158,12 @@ class SpeakJob:
     """The text with its styles and pauses, and its places in the text that was sent; None if
     `text` is all."""
     given: GivenSound | None = None
-    """The recording to be spoken; `text` is then what it says, or empty."""
+    """The recording to be spoken; `text` then has its words, or is empty."""
     lead_s: float | None = None
     """Longest time between rendering and playback; None: no limit."""
     origin: Origin = ANONYMOUS
     is_background: bool = False
-    """Nobody watches its film yet: the frames of every other job go first."""
+    """Nobody watches its film yet: the frames of all live jobs go first."""
     ending: ClipEnding = PLAIN_ENDING
     watchdog: Callable[[], None] = lambda: None
     """Called every `WATCHDOG_S` by a thread that waits; fails the job if nothing else will."""

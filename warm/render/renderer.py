@@ -198,7 +198,7 @@ class Renderer:
     def _take(
         self, clips: Sequence[Clip], capacity: int, *, in_burst: bool = False
     ) -> list[BatchSlice]:
-        """Take at most `capacity` frames from clips, in order; of one only unless it pays."""
+        """Take at most `capacity` frames from clips, in order; of one unless batches pay."""
         slices: list[BatchSlice] = []
         for clip in clips:
             if capacity <= 0 or (slices and not self._context.engine.benefits_from_batching):

@@ -95,8 +95,8 @@ def choose(clips: Sequence[ClipT], now_s: float) -> list[ClipT]:
 def needs_processors(clip: Schedulable, now_s: float) -> bool:
     """Return True if a background pass could make a clip of a session late.
 
-    It is about to take frames, or has a batch that is due before long on its way to the disk, or
-    has only just been started.
+    The clip is about to take frames, has a batch on its way to the disk that is due soon, or was
+    started very recently.
     """
     if clip.is_ready(now_s + BACKGROUND_PASS_S):
         return True

@@ -25,7 +25,7 @@ DECODER_MODULES = ("warm.media.arriving_audio",)
 """Modules that a decoder process imports before a recording arrives."""
 
 BYTES_PER_S = 2048
-"""Slowest arrival of a recording that is decoded when all of it is there."""
+"""Slowest arrival of a recording that is decoded when all of it has arrived."""
 SLOWEST_PACE = 0.25
 """Slowest arrival of sound in the long run, seconds per second."""
 
@@ -40,7 +40,7 @@ class SoundSource(Protocol):
 
     @property
     def has_item(self) -> bool:
-        """True if the next item need not be waited for."""
+        """True if the next item is available at once."""
         ...
 
     def items(self, is_cancelled: Callable[[], bool]) -> Iterator[Item]:
@@ -66,7 +66,7 @@ class FileSource:
         with closing(found) as items:
             for item in items:
                 if is_cancelled():
-                    raise RequestCancelled("the recording is not needed any more")
+                    raise RequestCancelled("the recording is no longer needed")
                 yield item
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class Patience:
         self._since_s = time.monotonic()
 
     def end(self, samples: int) -> None:
-        """End a wait with so many samples."""
+        """End a wait that brought this many samples."""
         self._has_sound = self._has_sound or samples > 0
         waited_s = time.monotonic() - self._since_s
         earned_s = samples / SAMPLE_RATE_HZ / SLOWEST_PACE
@@ -108,7 +108,7 @@ class Patience:
 class StreamSource:
     """A recording whose bytes are still arriving.
 
-    A thread sends them to a decoder process, which was started before.
+    A thread sends them to a decoder process that was started beforehand.
     """
 
     is_file = False
@@ -127,7 +127,7 @@ class StreamSource:
 
     @property
     def has_item(self) -> bool:
-        """True if the decoder has something."""
+        """True if the decoder has an item."""
         return self._read is not None and self._read.has_item
 
     def items(self, is_cancelled: Callable[[], bool]) -> Iterator[Item]:

@@ -18,7 +18,7 @@ Sentence = SpokenSentence | GivenSentence
 
 
 class SpeechPieces(Protocol):
-    """The sound of one job: the voice's, or that of a recording."""
+    """The sound of one job: that of a voice or of a recording."""
 
     def next_piece(self) -> Sentence | None:
         """Wait for the next piece; return its sentence, or None after the last one."""

@@ -44,7 +44,7 @@ class SpokenSentence:
 
     @property
     def is_ahead(self) -> bool:
-        """False: all of a sentence is synthesized as soon as it was begun."""
+        """False: a sentence is synthesized to its end without a pause."""
         return False
 
     @property

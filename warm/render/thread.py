@@ -266,7 +266,7 @@ class RenderThread:
     def _check_share(self, job: SpeakJob, queued: Sequence[SpeakJob]) -> None:
         """Raise QueueFull unless a job may join those in the queue.
 
-        The number of background jobs is limited where they come from.
+        The number of background jobs is limited where they are submitted.
         """
         if job.is_background:
             return

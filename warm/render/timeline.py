@@ -124,7 +124,7 @@ class Timeline:
 
     @property
     def ended_by(self) -> Exception | None:
-        """The error at which a recording ended; it was said to there."""
+        """The error that ended a recording early; the sound before it was spoken."""
         is_said = self._given is not None and not self._is_cut
         return self._given.sentence.broken_by if is_said and self._given is not None else None
 
@@ -315,7 +315,8 @@ class Timeline:
     def _cues(self, first: int, utterance: Placed) -> list[Cue]:
         """The caption of a whole sentence.
 
-        That of a recording has no end yet; the tail after all of it has one without text.
+        The caption of a recording has no end yet; the tail after a whole recording has a caption
+        without text.
         """
         first_frame, frames, text = self.first_frame + first, utterance.frames, ""
         if isinstance(utterance, Utterance):

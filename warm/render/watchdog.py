@@ -12,8 +12,7 @@ from warm.render.steps import STAGES, Stage, StageUse, Step, Steps
 CHECK_S = 0.5
 """Interval between two checks."""
 LONG_TIMEOUT_S = 600.0
-"""Longest time that a request waits for the engine to be loaded, or for a step of lowest
-priority."""
+"""Longest time that a request waits for the engine to be loaded, or for background work."""
 RETRY_S = 30
 """`Retry-After` of a request whose step stalled, seconds."""
 
@@ -79,7 +78,7 @@ class Watchdog:
         }
 
     def _limit_s(self, step: Step, limit_s: float) -> float:
-        """Loading may take longer than any other step, and so may work that all other precedes."""
+        """Loading and background work may take longer than other steps."""
         return LONG_TIMEOUT_S if step.stage == "loading" or step.is_background else limit_s
 
     def _report(self, steps: Iterable[Step], now_s: float) -> None:
