@@ -43,7 +43,7 @@ RENDERING = "second talk of a picture, {}: request -> in the renderer, {}"
 
 @dataclass(slots=True)
 class Talk:
-    """What was measured of one talk, in seconds since its request."""
+    """Measurements of one talk, in seconds since its request."""
 
     running_s: float
     rendering_s: float

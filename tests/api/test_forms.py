@@ -56,7 +56,7 @@ Read = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """An application that can do nothing but read forms. It has the picture of the tests already,
+    """An application that only reads forms. It has the picture of the tests already,
     which is therefore not examined in each of them."""
     settings = Settings(results_dir=tmp_path_factory.mktemp("forms"))
     store = open_uploads(settings)

@@ -116,7 +116,7 @@ def test_a_result_has_a_tag_that_saves_sending_it_again(client: FlaskClient, job
     assert fetch(client, path, headers={**resumed, "If-Range": '"other"'}).text == CONTENT
 
 
-def test_head_tells_the_size_of_a_result(client: FlaskClient, jobs: Jobs) -> None:
+def test_head_reports_the_size_of_a_result(client: FlaskClient, jobs: Jobs) -> None:
     with client.head(result_path(client, done(jobs))) as answer:
         assert (answer.status_code, answer.headers["Content-Length"], answer.data) == (
             200,

@@ -45,8 +45,8 @@ class GivenSentence:
     @property
     def is_ahead(self) -> bool:
         """True if enough is decoded for now."""
-        behind = self._taken * self.spec.samples_per_frame
-        return self.audio.arrived - behind > AHEAD_S * SAMPLE_RATE_HZ
+        drawn = self._taken * self.spec.samples_per_frame
+        return self.audio.arrived - drawn > AHEAD_S * SAMPLE_RATE_HZ
 
     @property
     def ready_frames(self) -> int:

@@ -36,8 +36,8 @@ class PrivateFilms:
     def new(self, name: str, path: Path, avatar_id: str) -> Session:
         """Return the session of a new film at `path`, which replaces what an earlier try left.
 
-        `name` identifies it in the log. No other session has the same id: a number tells the tries
-        of one job apart, and the spaces tell it from the sessions of clients.
+        `name` identifies it in the log. No other session has the same id: a number distinguishes
+        the attempts of one job, and the spaces distinguish it from the sessions of clients.
         """
         session = Session(
             f"film {name} {next(self._numbers)}", path, under=path.parent, writer="fragments"

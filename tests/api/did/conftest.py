@@ -82,7 +82,7 @@ class DidClient:
 
 @pytest.fixture(scope="module")
 def waiting(voices: VoiceRegistry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DidClient]:
-    """A client of one server for all tests of a module, whose jobs wait for ever."""
+    """A client of one server for all tests of a module, whose jobs never start."""
     folder = tmp_path_factory.mktemp("waiting")
     settings = Settings(results_dir=folder / "results", avatar_id="tiny", min_free_mb=0)
     with running_runtime(settings, voices, folder) as runtime:

@@ -58,7 +58,7 @@ def base_url(server: Server) -> str:
 
 
 def polled(get: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Ask as clients do until the status is an end."""
+    """Poll as clients do until the talk has ended."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         found = get()

@@ -37,7 +37,7 @@ from warm.runtime import Runtime
         ("en-USA", None, "unknown"),
     ],
 )
-def test_a_name_tells_the_language_and_the_gender(
+def test_a_name_gives_the_language_and_the_gender(
     voice_id: str, language: str | None, gender: str
 ) -> None:
     found = wanted(voice_id)

@@ -1,4 +1,4 @@
-"""A small server of this machine that answers as a test wants."""
+"""A small server on this machine whose answers a test chooses."""
 
 import socket
 import threading

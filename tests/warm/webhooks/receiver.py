@@ -1,4 +1,4 @@
-"""A receiver of webhooks on this machine, which keeps what it was sent."""
+"""A receiver of webhooks on this machine, which keeps the messages."""
 
 import threading
 from collections.abc import Callable, Iterator
