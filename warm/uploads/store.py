@@ -80,7 +80,7 @@ class UploadStore:
         self._recover()
 
     def open_examiner(self) -> None:
-        """Keep a process ready for the next file, which its start would delay."""
+        """Keep a process ready, so that its start does not delay the next file."""
         self._processes.open()
 
     def receive(
