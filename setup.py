@@ -7,6 +7,8 @@ The page and the configuration file are top-level folders of the checkout. In th
 from setuptools import find_packages, setup
 
 CODE = ("api", "isolation", "session", "stabilizers", "tts", "warm")
+DATA = {"warm.engines.viseme.recogniser": ["weights.npz"]}
+"""Files other than modules in packages."""
 SHIPPED = {"warm.shipped.web": "web", "warm.shipped.configs": "configs"}
 
 setup(
@@ -15,5 +17,5 @@ setup(
         *SHIPPED,
     ],
     package_dir=SHIPPED,
-    package_data={name: ["**/*"] for name in SHIPPED},
+    package_data={**DATA, **{name: ["**/*"] for name in SHIPPED}},
 )

@@ -35,7 +35,16 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def speech_workers(server: Server) -> list[int]:
     (worker,) = server.workers()
     listed = Path(f"/proc/{worker}/task").glob("*/children")
-    return [int(pid) for each in listed for pid in each.read_text(encoding="ascii").split()]
+    children = [int(pid) for each in listed for pid in each.read_text(encoding="ascii").split()]
+    return [pid for pid in children if is_speech_worker(pid)]
+
+
+def is_speech_worker(pid: int) -> bool:
+    """True for a process of a voice; others read recordings and uploads."""
+    try:
+        return b"tts." in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def wait_until_gone(pids: list[int]) -> None:

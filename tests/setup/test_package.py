@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from select import select
 
 import pytest
 
@@ -98,13 +99,16 @@ def pip(*words: str | Path) -> None:
 
 def test_the_wheel_has_every_module_and_every_shipped_file(wheel: Path) -> None:
     members = set(zipfile.ZipFile(wheel).namelist())
-    modules = [path for name in CODE for path in (ROOT / name).rglob("*.py")]
-    expected = {str(path.relative_to(ROOT)) for path in modules}
-    for name in SHIPPED:
-        files = [path for path in (ROOT / name).rglob("*") if path.is_file()]
-        expected |= {f"warm/shipped/{path.relative_to(ROOT)}" for path in files}
+    expected = {str(path) for name in CODE for path in files_of(name)}
+    expected |= {f"warm/shipped/{path}" for name in SHIPPED for path in files_of(name)}
     assert expected | {"app.py", "warmtalk.py"} <= members
     assert wheel.name.startswith(f"warmtalk-{VERSION}-")
+
+
+def files_of(folder: str) -> list[Path]:
+    """The files of a folder of the checkout, relative to it, without compiled ones."""
+    found = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
+    return [path.relative_to(ROOT) for path in found if path.suffix != ".pyc"]
 
 
 def test_the_wheel_installs_no_other_top_level_names(wheel: Path) -> None:
@@ -170,6 +174,8 @@ def server(installed: Installed) -> Iterator[Server]:
     ):
         try:
             assert process.stdout is not None
+            said, _, _ = select([process.stdout], [], [], PATIENCE_S)
+            assert said, f"the server is not ready: {log.read_text('utf-8')}"
             assert "ready at" in process.stdout.readline(), log.read_text("utf-8")
             yield Server(process, port, installed.folder / "results", log)
         finally:

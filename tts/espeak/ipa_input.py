@@ -115,13 +115,6 @@ def _candidates(symbol: str) -> Iterator[str]:
         yield from (near + symbol[1:], near, f"{near}ː")
 
 
-def _leading_diacritics(text: str) -> Iterator[str]:
-    for character in text:
-        if character not in _DIACRITICS:
-            return
-        yield character
-
-
 def _transcriptions(name: str, transcribe: Callable[[str], str]) -> Iterator[str]:
     """Yield the IPA of a name before other sounds and, last, alone; "" where it is not constant."""
     for ending in (_BEFORE_VOWEL, _BEFORE_CONSONANT):

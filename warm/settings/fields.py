@@ -230,7 +230,7 @@ class Settings(StabilizedAvatarSettings):
     0: never."""
     max_recording_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 1000.0
     """Maximum size of a recording in `/speak`, MB. Its length is limited by max_session_s."""
-    recording_stall_s: Annotated[float, Field(ge=1, le=60)] = 10.0
+    recording_stall_s: Annotated[float, Field(ge=1, le=30)] = 10.0
     """Longest pause of a recording that is sent while it is made, seconds. After it, or if the
     recording arrives far more slowly than it was spoken, the recording ends."""
     max_queue: Annotated[int, Field(ge=1, le=1000)] = 64
