@@ -78,7 +78,8 @@ def checkout(tmp_path: Path, offline: Path, monkeypatch: pytest.MonkeyPatch) -> 
     root.mkdir()
     (root / "requirements.txt").write_text("# a comment\ntiny==1.0  # another\n")
     monkeypatch.setattr(set_up.face_models, "MEMBERS", {})
-    monkeypatch.setattr(set_up, "PLAYER", {})
+    for name in ("PLAYER", "VIEWER"):
+        monkeypatch.setattr(set_up, name, getattr(set_up, name)._replace(files={}))
     return root
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 
-from tests.web.browsing import Page, browser_tests, speak
+from tests.web.browsing import Page, ask, browser_tests, speak
 
 pytest_plugins = ["tests.web.page_fixtures"]
 pytestmark = browser_tests
@@ -66,6 +66,7 @@ def test_a_text_that_was_waiting_when_the_speech_was_stopped_is_cancelled(page: 
     page.say(LONG)
     page.wait_until_speaking(after_s=0.5)
     page.say("This one waits.")
+    page.wait(lambda: ask(page.port, "GET", "/stats")["requests"]["queued"] > 0)
     page.click("stop")
     page.wait(lambda: page.notes()[-1] == "cancelled before it was spoken")
     assert page.text("error-text") == ""

@@ -137,7 +137,7 @@ def test_a_range_outside_a_file_of_the_page_is_named(client: FlaskClient) -> Non
     assert "'bytes=999999-'" in problem(answer)["detail"]
 
 
-@pytest.mark.parametrize("lead_s", [0.1, 61, float("nan"), True, "1"])
+@pytest.mark.parametrize("lead_s", [0.1, 61, True, "1"])
 def test_a_number_out_of_range_is_answered_with_the_range(
     client: FlaskClient, lead_s: object
 ) -> None:

@@ -82,7 +82,7 @@ def test_a_job_that_was_hit_by_a_crash_runs_alone(
         running(jobs, job, handler)
     again = make_jobs(crashed(results), max_concurrent_jobs=2)
     again.start()
-    running(again, hit[0], handler)
+    wait_until(lambda: again.get(hit[0].id).attempts == 2, "the second start of the first job")
     fresh = submit(again)
     assert again.counts()["running"] == 1
     assert again.get(hit[1].id).state == again.get(fresh.id).state == "queued"
