@@ -25,6 +25,9 @@ from warm.render.timeline import Batch, Timeline
 CHARS_PER_S = 15.0
 """Usual pace of a voice."""
 BACKGROUND_PRESET: Preset = "faster"
+BACKGROUND_BATCH = 4
+"""Frames of a batch of a background clip. A clip of a session that starts competes for processors
+with the batches that are being encoded, so they are short."""
 """A film that nobody is waiting for live is kept and sent as a file, so its size counts."""
 
 
@@ -99,10 +102,10 @@ class Clip:
         """An interruption ended it before everything was said."""
         self._clock = context.clock
         self._index = len(film.committed.clips)
+        self._largest_batch = BACKGROUND_BATCH if job.is_background else context.largest_batch
         self._sizes = batch_sizes(
-            context.first_batch, context.largest_batch, context.places.batch_growth
+            context.first_batch, self._largest_batch, context.places.batch_growth
         )
-        self._largest_batch = context.largest_batch
         self._competes = not context.engine.benefits_from_batching
         """The engine computes on the processor, as the encoder does."""
         self._playback, self._count_fragment = playback, context.count_fragment

@@ -186,9 +186,9 @@ class Renderer:
         if not self.is_engine_loaded():
             return []
         clips = self.live_clips
-        in_burst = opening + sum(
-            not clip.is_playable for clip in clips
-        ) >= BURST or self._context.places.is_slow(len(clips))
+        is_shared = any(clip.is_background for clip in self.clips)
+        starting = opening + sum(not clip.is_playable for clip in clips)
+        in_burst = is_shared or starting >= BURST or self._context.places.is_slow(len(clips))
         chosen = schedule(self.clips, self._context.clock())
         if chosen and chosen[0].is_background:
             return self._take(chosen, self._background_capacity())

@@ -17,6 +17,8 @@ SOON_S = 0.3
 BATCHES_AHEAD = 2
 """Batches that may be between engine and disk while one more is started: per clip, and, unless
 frames are due soon, for all clips together. More would only take memory and CPU time."""
+BACKGROUND_AHEAD = 1
+"""The same for all background clips together."""
 STALLED_S = 0.5
 """An encoder that works on one batch for longer does not count in the backlog of all clips."""
 EASE_S = 0.75
@@ -81,14 +83,18 @@ def schedule(clips: Sequence[ClipT], now_s: float) -> list[ClipT]:
     chosen = choose(live, now_s)
     if chosen or not background or any(needs_processors(clip, now_s) for clip in live):
         return chosen
-    return choose(background, now_s)
+    return choose(background, now_s, BACKGROUND_AHEAD)
 
 
-def choose(clips: Sequence[ClipT], now_s: float) -> list[ClipT]:
-    """Return those of equal clips that are ready, the earliest deadline first."""
+def choose(clips: Sequence[ClipT], now_s: float, batches_ahead: int = BATCHES_AHEAD) -> list[ClipT]:
+    """Return those of equal clips that are ready, the earliest deadline first.
+
+    With more than `batches_ahead` batches between engine and disk, no further one is started,
+    except for a clip that is due soon.
+    """
     ready = sorted((clip for clip in clips if clip.is_ready(now_s)), key=lambda clip: clip.due_s)
     soon = [clip for clip in ready if clip.due_s < now_s + SOON_S]
-    is_full = sum(clip.backlog(now_s) for clip in clips) > BATCHES_AHEAD
+    is_full = sum(clip.backlog(now_s) for clip in clips) > batches_ahead
     return soon or [clip for clip in ready if clip.has_partial_batch or not is_full]
 
 
