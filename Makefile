@@ -17,7 +17,7 @@ SERVER_FLAGS = $(CONFIG_FLAG) $(call flag,--results-dir,$(RESULTS)) $(call flag,
 	$(call flag,--port,$(PORT)) $(call flag,--engine,$(ENGINE))
 SET_UP = $(PYTHON) scripts/set_up.py --torch $(call quoted,$(TORCH))
 CHECK_SOURCES = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
-PYTEST = .venv/bin/python -m pytest -n 3 --dist loadscope -rs
+PYTEST = .venv/bin/python -m pytest -n 2 --dist loadscope -rs
 
 .PHONY: help setup models voice run check test bench
 .DEFAULT_GOAL := help

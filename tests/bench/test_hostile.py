@@ -1,5 +1,6 @@
 """The measurement with hostile texts, with a small number of them, on a real server."""
 
+import json
 import os
 import signal
 from itertools import islice
@@ -17,6 +18,11 @@ from tts.espeak.isolated import PROCESSES
 pytestmark = pytest.mark.slow
 
 
+def is_idle(server: ServerProcess) -> bool:
+    requests = json.loads(server.request("GET", "/stats"))["requests"]
+    return requests["queued"] == requests["running"] == 0
+
+
 def test_hostile_texts_cost_no_other_request_and_no_process(tmp_path: Path) -> None:
     with serving(tmp_path / "results") as tiny:
         server = ServerProcess(tiny.process, tiny.port, 0.0)  # type: ignore[arg-type]
@@ -27,6 +33,7 @@ def test_hostile_texts_cost_no_other_request_and_no_process(tmp_path: Path) -> N
         outcomes = send(server, list(islice(hostile_requests(voices_of(server)), 60)))
         assert server_workers(server) == workers
         assert outcomes.speech_workers - before  # the replacement was seen
+        wait_until(lambda: is_idle(server), "the end of speech whose clients have left")
     assert sum(outcomes.statuses.values()) == 60
     assert set(outcomes.statuses) <= {200, 422}
     assert (outcomes.lost, outcomes.bugs) == ([], [])
