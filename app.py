@@ -221,12 +221,7 @@ def assemble(
     store_of_uploads = open_uploads(settings)
     jobs = Jobs(settings.results_dir, limits_of(settings), describe=job_error)
     usage = AvatarUsage(settings.avatar_id, runtime.sessions.registry, jobs, store_of_uploads)
-    expiry = FaceExpiry(
-        store,
-        int(settings.max_faces_mb * MB),
-        is_used=lambda avatar_id: bool(usage.users(avatar_id)),
-        forget=runtime.avatar_cache.forget,
-    )
+    expiry = expiry_of(settings, store, usage, runtime)
     preparer = Preparer(settings, store, engine=engine, expiry=expiry)
     jobs.register(PrepareHandler(preparer, store_of_uploads))
     attach_context(
@@ -270,6 +265,18 @@ def assemble(
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
+
+
+def expiry_of(
+    settings: Settings, store: AvatarStore, usage: AvatarUsage, runtime: Runtime
+) -> FaceExpiry:
+    """Return the expiry of the avatars that pictures of talks become."""
+    return FaceExpiry(
+        store,
+        int(settings.max_faces_mb * MB),
+        is_used=lambda avatar_id: bool(usage.users(avatar_id)),
+        forget=runtime.avatar_cache.forget,
+    )
 
 
 def measure(app: Flask) -> None:

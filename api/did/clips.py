@@ -11,11 +11,11 @@ from api.did.film_routes import (
     ListQuery,
     delete_film,
     deliveries_json,
-    find_film,
     idempotency_key,
     list_films,
 )
 from api.did.lenient import read_lenient
+from api.job_results import find_job
 from api.operation import operation
 from api.serializers import absolute_url
 
@@ -61,7 +61,7 @@ def list_all() -> dict[str, Any]:
 @operation(answers={200: ClipAnswer}, tag="did", scope="watch")
 def show(clip_id: str) -> dict[str, Any]:
     """A clip of the caller; `result_url` is set when its status is `done`."""
-    return clip_json(find_film(clip_id, SURFACE), absolute_url)
+    return clip_json(find_job(clip_id, SURFACE), absolute_url)
 
 
 @clips.delete("/clips/<clip_id>", strict_slashes=False)
@@ -75,4 +75,4 @@ def delete(clip_id: str) -> dict[str, Any]:
 @operation(answers={200: DeliveriesAnswer}, tag="did", scope="watch")
 def webhooks(clip_id: str) -> dict[str, Any]:
     """The messages that were sent at the end of a clip, with every attempt."""
-    return deliveries_json(find_film(clip_id, SURFACE))
+    return deliveries_json(find_job(clip_id, SURFACE))

@@ -5,11 +5,10 @@ from typing import Any
 from flask import request
 from pydantic import Field
 
-from api.caller import caller
 from api.context import context
 from api.did.film_json import moment
 from api.did.lenient import Lenient, read_lenient_query
-from warm.jobs.errors import UnknownJob
+from api.job_results import find_job, visible_owner
 from warm.jobs.job import Job
 from warm.webhooks.delivery import Attempt, Delivery
 
@@ -23,26 +22,17 @@ class ListQuery(Lenient):
     token: str | None = Field(default=None, description="The token of the previous page.")
 
 
-def find_film(job_id: str, surface: str) -> Job:
-    """Return a talk or clip of the caller; raises UnknownJob."""
-    job = context().jobs.get(job_id, surface)
-    if not caller().owns(job.owner):
-        raise UnknownJob(job_id)
-    return job
-
-
 def list_films(surface: str) -> tuple[list[Job], str | None]:
     """Return a page of the talks or clips of the caller, newest first, and the next token."""
-    query, found = read_lenient_query(ListQuery), caller()
-    owner = None if found.is_admin else found.name
+    query = read_lenient_query(ListQuery)
     limit = min(query.limit, MAX_LISTED)
-    jobs, token = context().jobs.list(surface, owner, limit, query.token)
+    jobs, token = context().jobs.list(surface, visible_owner(), limit, query.token)
     return list(jobs), token
 
 
 def delete_film(job_id: str, surface: str) -> Job:
     """Delete a talk or clip of the caller; return it as it was. Raises UnknownJob, JobRunning."""
-    job = find_film(job_id, surface)
+    job = find_job(job_id, surface)
     context().jobs.delete(job.id)
     return job
 

@@ -10,12 +10,12 @@ from api.did.film_routes import (
     ListQuery,
     delete_film,
     deliveries_json,
-    find_film,
     idempotency_key,
     list_films,
 )
 from api.did.lenient import read_lenient
 from api.did.talk_body import TalkBody, film_of_talk
+from api.job_results import find_job
 from api.operation import operation
 from api.serializers import absolute_url
 
@@ -61,7 +61,7 @@ def list_all() -> dict[str, Any]:
 @operation(answers={200: TalkAnswer}, tag="did", scope="watch")
 def show(talk_id: str) -> dict[str, Any]:
     """A talk of the caller; `result_url` is set when its status is `done`."""
-    return talk_json(find_film(talk_id, SURFACE), absolute_url)
+    return talk_json(find_job(talk_id, SURFACE), absolute_url)
 
 
 @talks.delete("/talks/<talk_id>", strict_slashes=False)
@@ -75,4 +75,4 @@ def delete(talk_id: str) -> dict[str, Any]:
 @operation(answers={200: DeliveriesAnswer}, tag="did", scope="watch")
 def webhooks(talk_id: str) -> dict[str, Any]:
     """The messages that were sent at the end of a talk, with every attempt."""
-    return deliveries_json(find_film(talk_id, SURFACE))
+    return deliveries_json(find_job(talk_id, SURFACE))
