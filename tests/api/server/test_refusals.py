@@ -147,6 +147,16 @@ def test_a_number_out_of_range_is_answered_with_the_range(
     assert re.search(r"lead_s = .*: must be a number from 0.2 to 60$", problem(answer)["detail"])
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_does_not_have_is_answered_as_a_body_that_is_no_json(
+    client: FlaskClient, number: str
+) -> None:
+    body = f'{{"text": "a", "lead_s": {number}}}'
+    answer = client.post("/speak", data=body, content_type="application/json")
+    assert problem(answer)["status"] == 400
+    assert number in problem(answer)["detail"]
+
+
 def test_an_empty_avatar_id_is_not_taken_for_none(client: FlaskClient) -> None:
     answer = client.post("/sessions", json={"session_id": "berlin", "avatar_id": ""})
     assert problem(answer)["status"] == 422
