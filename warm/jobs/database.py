@@ -28,10 +28,12 @@ from warm.jobs.errors import (
 FILE_NAME = "jobs.sqlite3"
 WAIT_S = 3.0
 """Longest wait for a lock, of another thread or another process."""
+MOST_OPENINGS = 3
+"""Attempts of a reader to find the database open."""
 COMPANIONS = ("-wal", "-shm", "-journal")
 """Suffixes of the files that SQLite keeps next to the database."""
 VERSIONS = "CREATE TABLE IF NOT EXISTS versions (component TEXT PRIMARY KEY, version INTEGER)"
-STAMP = "%Y%m%dT%H%M%SZ"
+STAMP = "%Y%m%dT%H%M%S.%fZ"
 MAIN = "jobs"
 """The component whose version is the `user_version` of the database."""
 
@@ -114,8 +116,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """Run the block, which sees one state of the database and cannot change it."""
-        self._ensure_open()
-        with self._locked(self._read_lock), self._translated():
+        with self._reading(), self._translated():
             if self._reader is None:
                 self._reader = self._connect(for_reading=True)
             self._reader.execute("BEGIN")
@@ -123,6 +124,17 @@ class Database:
                 yield self._reader
             finally:
                 self._reader.execute("ROLLBACK")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Hold the lock of the reader while the database is open."""
+        for _ in range(MOST_OPENINGS):
+            self._ensure_open()
+            with self._locked(self._read_lock):
+                if self.is_open:  # no other thread has closed it or found damage meanwhile
+                    yield
+                    return
+        raise JobStoreUnavailable(self.path, "it is damaged or moved again and again")
 
     @contextmanager
     def _locked(self, lock: Lock) -> Iterator[None]:
@@ -159,22 +171,30 @@ class Database:
             self.open()
 
     def _open(self) -> sqlite3.Connection:
-        """Return the writing connection, opened if the file is not open. The lock is held."""
-        if self._writer is not None and self._is_usable():
-            return self._writer
+        """Return the writing connection, opened if the file is not open. Its lock is held.
+
+        No other thread reads meanwhile: a connection to a file that is moved aside would share the
+        companions of the new one.
+        """
+        if self._writer is None or not self._is_usable():
+            with self._locked(self._read_lock):
+                self._writer = self._open_again()
+        return self._writer
+
+    def _open_again(self) -> sqlite3.Connection:
+        """Close the file, if it is open, and open it. Both locks are held."""
         if self._writer is not None:
             log.error("the database of the jobs is damaged or was moved", extra=self._shown())
-            with self._locked(self._read_lock):
-                self._close()
-        self._is_suspect = False
+        self._close()
         try:
-            self._writer = self._open_file()
+            connection = self._open_file()
         except JobStoreDamaged as found:
             self._move_aside(found)
-            self._writer = self._open_file()
+            connection = self._open_file()
         opened = self.path.stat()
         self._identity = opened.st_dev, opened.st_ino
-        return self._writer
+        self._is_suspect = False  # damage that was found before does not concern the checked file
+        return connection
 
     def _is_usable(self) -> bool:
         """True if the path still names the open file, and no damage was found in it."""

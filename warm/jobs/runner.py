@@ -64,6 +64,12 @@ class Attempt:
     noted: tuple[float, str] = (0.0, "")
     """Progress that waiting threads were notified of."""
 
+    @property
+    def current(self) -> Job:
+        """The job with the latest progress."""
+        fraction, stage = self.progress.last
+        return replace(self.job, progress=fraction, stage=stage)
+
 
 class JobRunner:
     """Starts queued jobs while there are places. Any thread.
@@ -137,10 +143,12 @@ class JobRunner:
         return [attempt.job for attempt in self._all_attempts()]
 
     def live(self, job: Job) -> Job:
-        """Return a running job with its current progress."""
-        attempt = self._attempts.get(job.id)
-        if attempt is None or job.state != "running":
+        """Return a running job with its current progress; raises JobStoreError."""
+        if job.state != "running":
             return job
+        attempt = self._attempts.get(job.id)
+        if attempt is None:  # it has ended since it was read; the progress in the row is older
+            return self._table.get(job.id) or job
         progress, stage = attempt.progress.last
         if attempt.progress.interruption is not None:
             stage = "ending"
@@ -343,7 +351,7 @@ class JobRunner:
         return True
 
     def _finish(self, attempt: Attempt, end: JobEnd) -> None:
-        ended = self._table.end(attempt.job, end, self._end_time(attempt))
+        ended = self._table.end(attempt.current, end, self._end_time(attempt))
         if ended is None:
             self._discard(attempt.job)
         else:
@@ -354,7 +362,7 @@ class JobRunner:
         reason = attempt.progress.interruption
         assert reason is not None
         log.error("a job does not end; it is abandoned", extra={"job": attempt.job.id})
-        ended = self._table.end(attempt.job, interrupted(reason), self._end_time(attempt))
+        ended = self._table.end(attempt.current, interrupted(reason), self._end_time(attempt))
         self._forget(attempt)
         if ended is not None:
             self.note_end(ended)

@@ -65,8 +65,8 @@ END = """
 UPDATE jobs SET state = :state, result = :result, result_file = :result_file,
     result_bytes = :result_bytes, error_kind = :error_kind,
     error_description = :error_description, finished_s = :now_s, modified_s = :now_s,
-    kept_from_s = :now_s, progress = CASE :state WHEN 'done' THEN 1.0 ELSE progress END,
-    stage = CASE :state WHEN 'done' THEN '' ELSE stage END
+    kept_from_s = :now_s, progress = CASE :state WHEN 'done' THEN 1.0 ELSE :progress END,
+    stage = CASE :state WHEN 'done' THEN '' ELSE :stage END
 WHERE id = :id AND state = :was AND attempts = :attempts
 """
 
@@ -197,7 +197,10 @@ class JobTable:
             )
 
     def end(self, job: Job, end: JobEnd, now_s: float) -> Job | None:
-        """End a job that is still in this state and attempt; None if it is not."""
+        """End a job that is still in this state and attempt; None if it is not.
+
+        A job that is not done keeps the progress that is given with it.
+        """
         with self._database.write() as connection:
             return self._end(connection, job, end, now_s)
 
@@ -279,6 +282,8 @@ class JobTable:
                 "result_bytes": end.result_bytes,
                 "error_kind": end.error and end.error.kind,
                 "error_description": end.error and text_of(end.error.description),
+                "progress": job.progress,
+                "stage": text_of(job.stage),
                 "now_s": now_s,
             },
         )

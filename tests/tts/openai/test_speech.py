@@ -7,6 +7,7 @@ import pytest
 
 from tests.tts.openai.speech_server import (
     TONE_HZ,
+    FakeServer,
     Received,
     fake_server,
     frequency_hz,
@@ -147,7 +148,8 @@ def test_texts_of_all_scripts_arrive_unchanged() -> None:
     text = 'Größe “x” \\ "y" 中文 عربى 👋 \u2028 <b>&amp;</b>'
     with fake_server(speaks) as server, voices_of(server.url) as voices:
         speak(voices, text)
-        assert server.received[0].body["input"] == text
+        (request,) = server.spoken()
+    assert request.body["input"] == text
 
 
 @pytest.mark.parametrize(
@@ -166,24 +168,24 @@ def test_the_address_may_be_written_in_several_ways(suffix: str, path: str) -> N
     with fake_server(speaks) as server, voices_of(server.url + suffix) as voices:
         server.script = lambda received: received.answer(pcm())
         speak(voices)
-        assert server.received[0].path == path
+        assert [request.path for request in server.received] == [path]
 
 
 @pytest.fixture
-def registry() -> Iterator[tuple[VoiceRegistry, list[Received]]]:
+def registry() -> Iterator[tuple[VoiceRegistry, FakeServer]]:
     with fake_server(speaks) as server:
-        yield VoiceRegistry([OpenAIVoices(SpeechServer(url=server.url))]), server.received
+        yield VoiceRegistry([OpenAIVoices(SpeechServer(url=server.url))]), server
 
 
 def test_a_text_is_spoken_sentence_by_sentence(
-    registry: tuple[VoiceRegistry, list[Received]],
+    registry: tuple[VoiceRegistry, FakeServer],
 ) -> None:
-    voices, received = registry
+    voices, server = registry
     choice = voices.choose(voice="openai:nova", language="de")
     speeches = list(voices.speak("Guten Tag. Wie geht es?", choice))
     voices.close()
     assert [speech.text for speech in speeches] == ["Guten Tag.", "Wie geht es?"]
-    inputs = [each.body["input"] for each in received if each.method == "POST"]
+    inputs = [each.body["input"] for each in server.spoken()]
     assert inputs == ["Guten Tag.", "Wie geht es?"]
 
 

@@ -5,8 +5,9 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.warm.jobs.test_jobs import PATIENCE_S, files, rows, running, submit
 from warm.jobs.database import Component, Database
 from warm.jobs.errors import (
     JobStoreBusy,
+    JobStoreError,
     JobStoreFull,
     JobStoreNewer,
     JobStoreUnavailable,
@@ -24,6 +26,7 @@ from warm.jobs.errors import (
 )
 from warm.jobs.jobs import Jobs
 
+TALKS = Component("talks", (("CREATE TABLE talks (a)",),), "SELECT a FROM talks")
 TWO = Component("talks", (("CREATE TABLE talks (a)",), ("ALTER TABLE talks ADD b",)), "SELECT 1")
 
 
@@ -39,6 +42,19 @@ def set_wait(jobs: Jobs, wait_s: float) -> None:
     """Limit the waits for locks from the next opening on."""
     jobs.database._wait_s = wait_s
     jobs.database.close()
+
+
+def database_of(component: Component, results: Path) -> Database:
+    database = Database(results)
+    database.register(component)
+    return database
+
+
+def lose_the_table(database: Database) -> None:
+    """Damage the database as another program might, while no connection is open."""
+    with database.write() as connection:
+        connection.execute("DROP TABLE talks")
+    database.close()
 
 
 def aside(results: Path, reason: str) -> list[Path]:
@@ -134,6 +150,41 @@ def test_damage_that_comes_while_the_server_runs_is_set_aside_by_a_later_request
     jobs.database.close()
     assert jobs.wait(submit(jobs).id, PATIENCE_S).state == "done"
     assert len(aside(results, "damaged")) == 2
+
+
+def test_a_database_made_in_place_of_a_damaged_one_stays_open(results: Path) -> None:
+    with closing(database_of(TALKS, results)) as database:
+        lose_the_table(database)
+        with database.write() as first:
+            first.execute("INSERT INTO talks VALUES (1)")
+        with database.write() as second:
+            assert second is first
+
+
+def test_threads_that_find_damage_at_once_set_one_database_aside(results: Path) -> None:
+    damages, is_over = 8, Event()
+
+    def read() -> None:
+        while not is_over.is_set():
+            with suppress(JobStoreError), database.read() as connection:
+                connection.execute("SELECT count(*) FROM talks").fetchone()
+
+    with closing(database_of(TALKS, results)) as database:
+        readers = [Thread(target=read) for _ in range(4)]
+        for reader in readers:
+            reader.start()
+        try:
+            for number in range(damages):
+                lose_the_table(database)
+                with database.write() as connection:
+                    connection.execute("INSERT INTO talks VALUES (?)", (number,))
+                with database.read() as connection:
+                    assert connection.execute("SELECT * FROM talks").fetchall()[0]["a"] == number
+        finally:
+            is_over.set()
+            for reader in readers:
+                reader.join(PATIENCE_S)
+    assert len(aside(results, "damaged")) == damages
 
 
 def test_a_newer_database_is_refused_in_words_and_stays_as_it_is(

@@ -4,6 +4,7 @@ import errno
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,34 @@ def test_progress_is_seen_at_once_and_stored_after_a_while(
     assert (job.state, job.progress) == ("running", 0.5)
     stored = [(job.id, 0.5, "drawing")]
     wait_until(lambda: rows(results, "id, progress, stage") == stored, "the stored progress")
+
+
+@pytest.mark.parametrize(("error", "state"), [("it", "error"), (None, "cancelled")])
+def test_a_job_that_fails_keeps_the_progress_that_was_seen(
+    jobs: Jobs, handler: GatedHandler, error: str | None, state: str
+) -> None:
+    handler.errors["it"] = ValueError("no face")
+    handler.gate.clear()
+    job = running(jobs, submit(jobs, **({"error": error} if error else {})), handler)
+    assert job.progress == 0.5
+    if error is None:
+        jobs.cancel(job.id)
+    handler.gate.set()
+    ended = jobs.wait(job.id, PATIENCE_S)
+    assert (ended.state, ended.progress, ended.stage) == (state, 0.5, "drawing")
+
+
+def test_a_row_that_was_read_just_before_the_end_of_its_job_shows_the_end(
+    jobs: Jobs, handler: GatedHandler
+) -> None:
+    handler.gate.clear()
+    job = running(jobs, submit(jobs), handler)
+    row = replace(job, progress=0.0, stage="")  # as it was stored last
+    assert jobs._runner.live(row) == job
+    handler.gate.set()
+    ended = jobs.wait(job.id, PATIENCE_S)
+    wait_until(lambda: not jobs._runner.running(), "the end of its thread")
+    assert jobs._runner.live(row) == ended
 
 
 def test_requests_with_one_key_at_once_make_one_job(jobs: Jobs, results: Path) -> None:

@@ -282,7 +282,12 @@ def test_progress_counts_the_frames(studio: Studio) -> None:
     progress = studio.progress()
     seen: list[tuple[float, str]] = []
     report = progress.report
-    progress.report = lambda *step: (seen.append(step), report(*step))[1]  # type: ignore[method-assign]
+
+    def observed(fraction: float, stage: str) -> None:
+        report(fraction, stage)
+        seen.append(progress.last)
+
+    progress.report = observed  # type: ignore[method-assign]
     facts = studio.make(progress)
     fractions = [fraction for fraction, _ in seen]
     assert fractions == sorted(fractions)

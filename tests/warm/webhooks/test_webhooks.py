@@ -126,8 +126,9 @@ def test_a_job_that_fails_is_posted_too(tmp_path: Path, receiver: Receiver) -> N
     with running(tmp_path, key=None) as (jobs, webhooks):
         job = submitted(jobs, receiver, fail=True)
         wait_for(webhooks, job, "delivered")
-    assert json.loads(receiver.received[0].body)["state"] == "error"
-    assert "Webhook-Signature" not in receiver.received[0].headers
+    (received,) = receiver.received
+    assert json.loads(received.body)["state"] == "error"
+    assert "Webhook-Signature" not in received.headers
 
 
 def test_jobs_of_other_surfaces_and_without_an_address_post_nothing(
