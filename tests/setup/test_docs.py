@@ -98,7 +98,7 @@ def is_source(name: str) -> bool:
         return (ROOT / name).exists()
     folders = (
         *("api", "bench", "isolation", "scripts", "session", "stabilizers"),
-        *("tests", "tts", "warm", "web"),
+        *("stt", "tests", "tts", "warm", "web"),
     )
     known = (*ROOT.glob(name), *(found for each in folders for found in (ROOT / each).rglob(name)))
     return any(known) or name in VENDORED

@@ -1,0 +1,1 @@
+"""Recognition of speech, behind one interface: samples in, text out."""
