@@ -124,6 +124,15 @@ class RehearsableVoices(Protocol):
         ...
 
 
+@runtime_checkable
+class PreparableVoices(Protocol):
+    """Optional interface of `Voices`, some of which are loaded by their first sentence."""
+
+    def prepare(self, voice: str) -> None:
+        """Start to load a voice; returns at once."""
+        ...
+
+
 class Voices(Protocol):
     """The voices to choose from. Thread-safe: each thread may speak a text of its own."""
 

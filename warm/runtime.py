@@ -15,12 +15,13 @@ from tts.styles import check_styles
 from tts.text.markup import Markup, check_text
 from tts.text.plain_text import PlainText
 from tts.text.sentences import min_duration_s
-from tts.voice import VoiceChoice, VoiceInfo, Voices
+from tts.voice import PreparableVoices, VoiceChoice, VoiceInfo, Voices
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.base import Engine
 from warm.render.context import RenderResources
 from warm.render.given_sound import GivenSound
+from warm.render.growing_text import GrowingText
 from warm.render.health import Counters, Health
 from warm.render.jobs import (
     ANONYMOUS,
@@ -35,6 +36,7 @@ from warm.render.sound_source import DECODER_MODULES
 from warm.render.thread import RenderThread
 from warm.sessions.archive import Archive, Disposal
 from warm.sessions.avatar_cache import AvatarCache, AvatarCacheLimits
+from warm.sessions.errors import UnusableSession
 from warm.sessions.limits import MB, SessionLimits
 from warm.sessions.private_films import PrivateFilms
 from warm.sessions.session import Session
@@ -215,6 +217,32 @@ class Runtime:
         )
         self._thread.submit(job)
         return job
+
+    def warm_up(self, session: Session, choice: VoiceChoice) -> None:
+        """Start to load what the next speech of a session needs: engine, avatar, voice.
+
+        Returns soon; errors are reported by the speech. For a text that will exist soon.
+        """
+        if isinstance(self._voices, PreparableVoices):
+            self._voices.prepare(choice.voice)
+        with self._thread.hold_engine(), suppress(UnusableSession):
+            self.sessions.films.preload(session)
+
+    def speak_growing(
+        self,
+        session: Session,
+        growing: GrowingText,
+        choice: VoiceChoice,
+        *,
+        lead_s: float | None = None,
+        origin: Origin = ANONYMOUS,
+    ) -> SpeakJob:
+        """Queue a text that is still being written; it need not have a unit yet. See `speak`.
+
+        The clip starts with the first unit. A job waits in the queue until then, and takes no place
+        there. Raises the errors of `speak`.
+        """
+        raise NotImplementedError
 
     def speak_film(
         self,

@@ -13,6 +13,7 @@ from tts.speech import Speech
 from tts.text.plain_text import PlainText
 from tts.voice import VoiceChoice
 from warm.render.given_sound import GivenSound
+from warm.render.growing_text import GrowingText
 from warm.sessions.session import Session
 from warm.sessions.shares import IN_PROCESS, Client
 
@@ -40,8 +41,20 @@ class EngineLoaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpokenWord:
+    """A word of a sentence."""
+
+    start: int
+    end: int
+    """Its characters in the text of the job: `SpeakJob.full_text[start:end]`."""
+    start_s: float | None
+    end_s: float | None
+    """Positions in the film, seconds; None if they are not known, or it has no sound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechReady:
-    """A sentence was synthesized."""
+    """A sentence was synthesized, and has its place in the film."""
 
     sentence: int
     """Index of the sentence, from 0."""
@@ -50,6 +63,17 @@ class SpeechReady:
     """None for a recording whose end has not arrived."""
     voice: str | None
     """The voice that spoke it; None for a recording."""
+    start: int = 0
+    end: int = 0
+    """Its characters in the text of the job: `SpeakJob.full_text[start:end]`."""
+    first_frame: int | None = None
+    """Its first frame, counted in the film; None if that is not known."""
+    start_s: float | None = None
+    """The same in seconds."""
+    words: tuple[SpokenWord, ...] = ()
+    """Its words in order; none for a recording."""
+    has_estimated_words: bool = False
+    """The times of the words are estimated from their letters: the voice does not report them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +183,8 @@ class SpeakJob:
     `text` is all."""
     given: GivenSound | None = None
     """The recording to be spoken; `text` then has its words, or is empty."""
+    growing: GrowingText | None = None
+    """The text that is still being written; `text` is empty then."""
     lead_s: float | None = None
     """Longest time between rendering and playback; None: no limit."""
     origin: Origin = ANONYMOUS
@@ -183,6 +209,11 @@ class SpeakJob:
     def session_id(self) -> str:
         """Id of its session."""
         return self.session.id
+
+    @property
+    def full_text(self) -> str:
+        """The text to be spoken, as far as it has been written."""
+        return self.text if self.growing is None else self.growing.text
 
     @property
     def client(self) -> Client:
@@ -254,6 +285,8 @@ class SpeakJob:
             self._changed.notify_all()
         if self.given is not None:
             self.given.cancel()
+        if self.growing is not None:
+            self.growing.close()
 
     def events(self, on_wait: Callable[[], None] = lambda: None) -> Iterator[Event]:
         """Yield all events from the first one on as they arrive; raises the job's error.
