@@ -1,0 +1,1 @@
+"""Text that arrives in pieces, cut into units that can be spoken at once."""
