@@ -6,7 +6,7 @@ The page and the configuration file are top-level folders of the checkout. In th
 
 from setuptools import find_packages, setup
 
-CODE = ("api", "chat", "isolation", "session", "stabilizers", "stt", "tts", "warm")
+CODE = ("api", "chat", "isolation", "session", "stabilizers", "stt", "tts", "warm", "wheels")
 DATA = {"warm.engines.viseme.recogniser": ["weights.npz"]}
 """Files other than modules in packages."""
 SHIPPED = {"warm.shipped.web": "web", "warm.shipped.configs": "configs"}

@@ -19,7 +19,7 @@ from tests.api.server_process import PATIENCE_S, Server, free_port
 from warm import VERSION
 
 ROOT = Path(__file__).parents[2]
-CODE = ("api", "chat", "isolation", "session", "stabilizers", "stt", "tts", "warm")
+CODE = ("api", "chat", "isolation", "session", "stabilizers", "stt", "tts", "warm", "wheels")
 SHIPPED = ("web", "configs")
 FILES = (
     *("app.py", "warmtalk.py", "setup.py", "pyproject.toml", "README.md", "LICENSE"),

@@ -1,0 +1,1 @@
+"""The embedded language model: llama.cpp's server in a child process, with a small model."""

@@ -1,0 +1,97 @@
+"""HTTP requests of a fetch: certificates, proxy and credentials as pip is configured."""
+
+import base64
+import ssl
+import urllib.request
+from contextlib import suppress
+from email.message import Message
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from wheels.pip_configuration import PipConfiguration
+
+TIMEOUT_S = 30.0
+"""For a connection, and for each read."""
+AGENT = "warmtalk"
+
+
+class Answer(Protocol):
+    """An answer of a server, or an open local file."""
+
+    headers: Message
+    status: int | None
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes; empty at the end."""
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Return the next bytes that arrive, up to `size`; empty at the end."""
+
+    def geturl(self) -> str:
+        """Return the address after redirections."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class Transport:
+    """Opens addresses. Thread-safe."""
+
+    def __init__(self, configuration: PipConfiguration) -> None:
+        self._configuration = configuration
+        self._credentials = dict(
+            pair for url in configuration.indexes if (pair := credentials_of(url)) is not None
+        )
+
+    def open(self, url: str, **headers: str) -> Answer:
+        """Open an address; raises OSError and HTTPException."""
+        host = urlsplit(url).hostname or ""
+        sent = {"User-Agent": AGENT, "Accept-Encoding": "identity", **headers}
+        own = credentials_of(url)
+        secret = own[1] if own else self._credentials.get(host)
+        if secret is not None:
+            sent["Authorization"] = f"Basic {secret}"
+        # The addresses are those that pip is configured with: https, http or file.
+        request = urllib.request.Request(without_credentials(url), headers=sent)
+        answer: Answer = self._opener(url).open(request, timeout=TIMEOUT_S)
+        return answer
+
+    def _opener(self, url: str) -> urllib.request.OpenerDirector:
+        proxy = self._configuration.proxy
+        proxies = None if proxy is None else {"http": proxy, "https": proxy}
+        return urllib.request.build_opener(
+            urllib.request.ProxyHandler(proxies),
+            urllib.request.HTTPSHandler(context=self._certificates(url)),
+        )
+
+    def _certificates(self, url: str) -> ssl.SSLContext:
+        """Return the trusted certificates: those of the system, of pip, and the configured ones."""
+        parts = urlsplit(url)
+        # The bytes of a wheel are pinned, so a host that is exempt from the check changes nothing.
+        if {parts.hostname, parts.netloc.rpartition("@")[2]} & self._configuration.trusted_hosts:
+            return ssl._create_unverified_context()
+        context = ssl.create_default_context()
+        with suppress(ImportError):
+            from pip._vendor import certifi  # noqa: PLC0415 - not in every environment
+
+            context.load_verify_locations(certifi.where())
+        if (own := self._configuration.certificates) is not None:
+            is_folder = Path(own).is_dir()
+            context.load_verify_locations(**{"capath" if is_folder else "cafile": own})
+        return context
+
+
+def credentials_of(url: str) -> tuple[str, str] | None:
+    """Return the host of an address and its credentials in base64; None without credentials."""
+    parts = urlsplit(url)
+    if parts.username is None or parts.hostname is None:
+        return None
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return parts.hostname, base64.b64encode(pair.encode()).decode()
+
+
+def without_credentials(url: str) -> str:
+    """Return an address without name and password, for requests and messages."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
