@@ -31,6 +31,7 @@ GROUPS = {
     "voice": "Voice",
     "tts_url": "Speech server",
     "coqui_voices": "Coqui models",
+    "chat_url": "Language model",
     "max_text_chars": "Limits of requests",
     "max_sessions": "Sessions and films",
     "max_queue_size": "Jobs",

@@ -12,6 +12,7 @@ from tts.openai.sound import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ
 from warm.avatars.mouth_report import MouthChoice
 from warm.avatars.recipe import PreparationSettings, Teeth
 from warm.avatars.store import ID_PATTERN
+from warm.settings.chat_address import check_chat_url
 from warm.settings.coqui_models import check_models, read_json
 from warm.settings.network import (
     check_frame_ancestors,
@@ -213,6 +214,30 @@ class Settings(StabilizedAvatarSettings):
     coqui_voices: Annotated[dict[Any, Any], BeforeValidator(read_json)] | None = None
     """Models of coqui-tts by the names of their voices: a model of its list, or a mapping with
     `model_path` and other members: docs/voices.md. None: there are no such voices."""
+
+    # The language model of conversations.
+    chat_url: str | None = None
+    """Address of a server with OpenAI's `POST /v1/chat/completions`, such as
+    `http://localhost:11434` (Ollama). None: the embedded model, a small demo: docs/chat.md."""
+    chat_model: str | None = None
+    """Model that requests to the server name. None: the first one that it lists. off: there is no
+    chat."""
+    chat_key: SecretStr | None = None
+    """Key of that server, sent as a bearer token to it alone. Set it in the environment, where
+    other users of the machine cannot read it."""
+    chat_max_tokens: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Longest answer, in tokens. None: 80 for the embedded model, 500 for any other."""
+    chat_temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """Randomness of the answers. None: 0.4 for the embedded model, the server's own for others."""
+    chat_history_tokens: Annotated[int, Field(ge=50, le=1_000_000)] | None = None
+    """What the model is given of the conversation so far, in estimated tokens; the oldest messages
+    are left out. None: 300 for the embedded model, 3000 for any other."""
+    chat_first_token_s: Annotated[float, Field(gt=0, le=600)] = 60.0
+    """Longest time until the model begins to write, seconds."""
+    chat_token_s: Annotated[float, Field(gt=0, le=600)] = 15.0
+    """Longest pause of the model in its answer, seconds."""
+    chat_reply_s: Annotated[float, Field(gt=0, le=3600)] = 300.0
+    """Longest time for a whole answer, seconds."""
 
     # Limits.
     max_text_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
@@ -428,9 +453,16 @@ class Settings(StabilizedAvatarSettings):
             check_url(value)
         return value or None
 
-    @field_validator("tts_key")
+    @field_validator("chat_url")
     @classmethod
-    def _check_tts_key(cls, value: SecretStr | None) -> SecretStr | None:
+    def _check_chat_url(cls, value: str | None) -> str | None:
+        if value:
+            check_chat_url(value)
+        return value or None
+
+    @field_validator("tts_key", "chat_key")
+    @classmethod
+    def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
         return SecretStr(checked_key(value.get_secret_value())) if value else None
 
     @field_validator("tts_languages")

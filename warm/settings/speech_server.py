@@ -6,9 +6,9 @@ from typing import Any
 from tts.openai.address import BadServerAddress, parse_address
 from warm.settings.network import words
 
-SECRETS = ("tts_key", "api_keys")
+SECRETS = ("tts_key", "chat_key", "api_keys")
 """Settings whose values no message shows."""
-URL = "tts_url"
+URLS = ("tts_url", "chat_url")
 
 _TAG = re.compile(r"[a-zA-Z]{2,3}([-_][a-zA-Z0-9]{2,8})*", re.ASCII)
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
@@ -46,5 +46,5 @@ def shown_value(name: str, value: Any) -> str:
     if name in SECRETS:
         return "(not shown)"
     return repr(
-        _SECRETS_OF_URL.sub("…", value) if name == URL and isinstance(value, str) else value
+        _SECRETS_OF_URL.sub("…", value) if name in URLS and isinstance(value, str) else value
     )

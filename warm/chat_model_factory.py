@@ -1,0 +1,82 @@
+"""Opens the language model that the settings name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chat.address import parse_chat_address
+from chat.completions import CompletionsModel
+from chat.errors import ChatDisabled
+from chat.limits import ReplyLimits
+from chat.model import ChatMessage, ChatModel, ModelState, Reply, ReplyOptions
+from warm.settings import Settings
+
+NO_CHAT = "off"
+"""The value of `chat_model` that switches chat off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatBudget:
+    """Numbers of tokens, and the randomness, of the answers of a model."""
+
+    max_tokens: int
+    temperature: float | None
+    history_tokens: int
+
+
+EMBEDDED_BUDGET = ChatBudget(max_tokens=80, temperature=0.4, history_tokens=300)
+REMOTE_BUDGET = ChatBudget(max_tokens=500, temperature=None, history_tokens=3000)
+
+
+class NoModel:
+    """Stands for the model if the settings switch chat off."""
+
+    def reply(self, messages: Sequence[ChatMessage], options: ReplyOptions) -> Reply:  # noqa: ARG002
+        """Raise ChatDisabled."""
+        raise ChatDisabled(self.state().detail)
+
+    def state(self) -> ModelState:
+        """Return the state of no model."""
+        detail = "Chat is switched off. Remove the setting chat_model: off to switch it on."
+        return ModelState(name="none", kind="none", is_demo=False, phase="absent", detail=detail)
+
+    def prepare(self) -> None:
+        """Do nothing: there is no model."""
+
+    def close(self) -> None:
+        """Do nothing: there is no model."""
+
+
+def configured_chat_model(settings: Settings) -> ChatModel:
+    """Return the language model of the settings. Nothing is loaded or asked yet."""
+    if settings.chat_model == NO_CHAT:
+        return NoModel()
+    if settings.chat_url is None:
+        return NoModel()
+    key = settings.chat_key
+    return CompletionsModel(
+        parse_chat_address(settings.chat_url),
+        model=settings.chat_model or "",
+        key=None if key is None else key.get_secret_value(),
+        limits=reply_limits(settings),
+    )
+
+
+def reply_limits(settings: Settings) -> ReplyLimits:
+    """Return the limits of each reply."""
+    return ReplyLimits(
+        first_token_s=settings.chat_first_token_s,
+        token_s=settings.chat_token_s,
+        reply_s=settings.chat_reply_s,
+    )
+
+
+def chat_budget(settings: Settings) -> ChatBudget:
+    """Return the budget of each reply: that of the settings, or the default of the model."""
+    default = EMBEDDED_BUDGET if settings.chat_url is None else REMOTE_BUDGET
+    return ChatBudget(
+        max_tokens=settings.chat_max_tokens or default.max_tokens,
+        temperature=default.temperature
+        if settings.chat_temperature is None
+        else settings.chat_temperature,
+        history_tokens=settings.chat_history_tokens or default.history_tokens,
+    )
