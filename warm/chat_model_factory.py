@@ -8,7 +8,9 @@ from chat.completions import CompletionsModel
 from chat.errors import ChatDisabled
 from chat.limits import ReplyLimits
 from chat.model import ChatMessage, ChatModel, ModelState, Reply, ReplyOptions
-from warm.settings import Settings
+from chat.personas import BadPersonas, Personas, read_personas
+from warm.installation import shipped
+from warm.settings import BadSettings, Settings
 
 NO_CHAT = "off"
 """The value of `chat_model` that switches chat off."""
@@ -59,6 +61,24 @@ def configured_chat_model(settings: Settings) -> ChatModel:
         key=None if key is None else key.get_secret_value(),
         limits=reply_limits(settings),
     )
+
+
+def configured_personas(settings: Settings) -> Personas:
+    """Return the characters of the settings; raises BadSettings."""
+    path = settings.persona_file or shipped("configs/persona.yaml")
+    try:
+        personas = read_personas(path)
+    except BadPersonas as error:
+        raise BadSettings(f"persona_file: {error}") from error
+    chosen = settings.persona
+    if chosen is None:
+        return personas
+    if chosen not in personas.by_id:
+        raise BadSettings(
+            f"persona = {chosen!r}: is not in {path}; allowed: {', '.join(personas.by_id)}"
+        )
+    first = {chosen: personas.by_id[chosen]}
+    return Personas({**first, **personas.by_id})
 
 
 def reply_limits(settings: Settings) -> ReplyLimits:

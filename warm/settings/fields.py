@@ -238,6 +238,10 @@ class Settings(StabilizedAvatarSettings):
     """Longest pause of the model in its answer, seconds."""
     chat_reply_s: Annotated[float, Field(gt=0, le=3600)] = 300.0
     """Longest time for a whole answer, seconds."""
+    persona_file: Path | None = None
+    """YAML file of the characters that answer. None: the shipped `configs/persona.yaml`."""
+    persona: str | None = None
+    """The character of sessions that have not chosen one. None: the first one of that file."""
 
     # Limits.
     max_text_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
