@@ -31,6 +31,11 @@ class ChatAddress:
     query: str
     """Sent with every request, such as `api-version=…`; may be secret and is never shown."""
 
+    @property
+    def is_encrypted(self) -> bool:
+        """True for https."""
+        return self.origin.startswith("https:")
+
     def url(self, route: str) -> str:
         """Return the URL of a route."""
         return self.shown(route) + (f"?{self.query}" if self.query else "")

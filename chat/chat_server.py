@@ -38,6 +38,7 @@ class ChatServer:
             # llama.cpp closes idle connections at any moment, so none is used twice.
             limits=httpx2.Limits(max_keepalive_connections=0),
             trust_env=False,
+            verify=address.is_encrypted,  # certificates are loaded only if they are needed
         )
 
     def close(self) -> None:

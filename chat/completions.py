@@ -24,6 +24,9 @@ EVENT_STREAM = "text/event-stream"
 MAX_ATTEMPTS = 5
 """A request is repeated once for each deviation that the server reports."""
 
+CLOSING_S = 1.0
+"""Time for which `close` waits for the thread of each reply."""
+
 _UNFIT_STATUS = frozenset({400, 422, 500})
 
 
@@ -89,6 +92,8 @@ class CompletionsModel:
             replies = list(self._replies)
         for reply in replies:
             reply.cancel()
+        for reply in replies:
+            reply.join(CLOSING_S)
         self._server.close()
 
     def _probe(self) -> None:

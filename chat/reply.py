@@ -78,9 +78,10 @@ class ThreadedReply:
         self.ending: Ending | None = None
         self._feed, self._limits, self._server = ReplyFeed(), limits, server
         self._started_s = time.monotonic()
-        threading.Thread(
+        self._thread = threading.Thread(
             target=_run, args=(receive, self._feed), name="chat-reply", daemon=True
-        ).start()
+        )
+        self._thread.start()
 
     def __iter__(self) -> Iterator[str]:
         """Yield the text as it arrives; raises ChatError."""
@@ -96,6 +97,10 @@ class ThreadedReply:
     def close(self) -> None:
         """Close the connection."""
         self._feed.cancel()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the receiving thread, which may be looking a name up."""
+        self._thread.join(timeout_s)
 
     def _pieces(self) -> Iterator[str]:
         chars = 0

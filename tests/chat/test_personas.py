@@ -81,7 +81,7 @@ def test_the_settings_choose_the_first_persona(tmp_path: Path) -> None:
 
 def test_settings_that_name_no_persona_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "a:\n  name: A\n")
-    with pytest.raises(BadSettings, match="persona = 'c'.*allowed: a"):
+    with pytest.raises(BadSettings, match=r"persona = 'c'.*allowed: a"):
         configured_personas(Settings(persona_file=path, persona="c"))
-    with pytest.raises(BadSettings, match="persona_file: .*cannot be read"):
+    with pytest.raises(BadSettings, match=r"persona_file: .*cannot be read"):
         configured_personas(Settings(persona_file=tmp_path / "none.yaml"))
