@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 from chat.address import parse_chat_address
 from chat.completions import CompletionsModel
+from chat.embedded.embedded_model import EmbeddedModel
+from chat.embedded.options import EmbeddedOptions
 from chat.errors import ChatDisabled
 from chat.limits import ReplyLimits
 from chat.model import ChatMessage, ChatModel, ModelState, Reply, ReplyOptions
+from chat.persona import system_text
 from chat.personas import BadPersonas, Personas, read_personas
-from warm.installation import shipped
+from warm.installation import is_installed, own_command, shipped
 from warm.settings import BadSettings, Settings
 
 NO_CHAT = "off"
@@ -53,13 +56,29 @@ def configured_chat_model(settings: Settings) -> ChatModel:
     if settings.chat_model == NO_CHAT:
         return NoModel()
     if settings.chat_url is None:
-        return NoModel()
+        return embedded_model(settings)
     key = settings.chat_key
     return CompletionsModel(
         parse_chat_address(settings.chat_url),
         model=settings.chat_model or "",
         key=None if key is None else key.get_secret_value(),
         limits=reply_limits(settings),
+    )
+
+
+def embedded_model(settings: Settings) -> EmbeddedModel:
+    """Return the model on this machine, which reads the first persona before anybody asks."""
+    persona = system_text(configured_personas(settings).default)
+    return EmbeddedModel(
+        settings.models_dir / "chat",
+        EmbeddedOptions(
+            idle_s=settings.chat_idle_s,
+            allow_fetch=settings.chat_fetch,
+            fetch_command=own_command("chat", "fetch") if is_installed() else "make chat",
+            threads=settings.chat_threads,
+        ),
+        limits=reply_limits(settings),
+        greeting=[ChatMessage("system", persona)],
     )
 
 

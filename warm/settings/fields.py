@@ -238,6 +238,13 @@ class Settings(StabilizedAvatarSettings):
     """Longest pause of the model in its answer, seconds."""
     chat_reply_s: Annotated[float, Field(gt=0, le=3600)] = 300.0
     """Longest time for a whole answer, seconds."""
+    chat_fetch: bool = True
+    """Download the embedded model (127 MB) at the first chat. false: only `make chat` does."""
+    chat_idle_s: Annotated[float, Field(ge=1, le=86_400)] = 600.0
+    """The embedded model is unloaded after this time without a chat, seconds."""
+    chat_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """CPU threads of the embedded model, which get only the CPU time that nothing else needs. With
+    more than one they wait for one another while the server renders."""
     persona_file: Path | None = None
     """YAML file of the characters that answer. None: the shipped `configs/persona.yaml`."""
     persona: str | None = None

@@ -1,0 +1,113 @@
+"""The embedded language model: a small model on this machine, without an account."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from weakref import WeakSet
+
+from chat.address import parse_chat_address
+from chat.completions import CompletionsModel
+from chat.embedded.embedded_reply import EmbeddedReply
+from chat.embedded.keeper import Keeper
+from chat.embedded.model_files import ModelFiles
+from chat.embedded.model_server import ModelServer
+from chat.embedded.options import EmbeddedOptions
+from chat.embedded.pins import LICENCE, NAME
+from chat.embedded.place import Place
+from chat.errors import ChatError, ModelAbsent
+from chat.limits import ReplyLimits
+from chat.model import ChatMessage, ModelPhase, ModelState, Reply, ReplyOptions
+
+SERVER_NAME = "The embedded model"
+
+
+class EmbeddedModel:
+    """The embedded model in a process of its own, loaded by the first reply. Thread-safe."""
+
+    def __init__(
+        self,
+        folder: Path,
+        options: EmbeddedOptions | None = None,
+        *,
+        limits: ReplyLimits | None = None,
+        greeting: Sequence[ChatMessage] = (),
+    ) -> None:
+        """`folder` has the files, or gets them if the options allow it.
+
+        `greeting`: messages that the model reads when it has been loaded, before anybody asks, so
+        that replies whose messages begin with them come sooner.
+        """
+        self._files = ModelFiles(folder)
+        self._limits = limits or ReplyLimits()
+        self._keeper = Keeper(self._files, options or EmbeddedOptions(), on_loaded=self._connect)
+        self._place = Place(self._keeper)
+        self._greeting = tuple(greeting)
+        self._client: CompletionsModel | None = None
+        """Client of the latest process. Set by the keeper's thread."""
+        self._replies: WeakSet[EmbeddedReply] = WeakSet()
+
+    def reply(self, messages: Sequence[ChatMessage], options: ReplyOptions) -> EmbeddedReply:
+        """Ask for the next message of the assistant; begins to load the model, and returns."""
+        asked = tuple(messages)
+
+        def ask() -> Reply:
+            assert self._client is not None  # the place is given when the model is loaded
+            return self._client.reply(asked, options)
+
+        reply = EmbeddedReply(self._place, ask)
+        self._replies.add(reply)
+        self._keeper.want()
+        return reply
+
+    def state(self) -> ModelState:
+        """Return the state of the model; starts nothing."""
+        phase, detail = self._phase()
+        progress = self._keeper.progress
+        return ModelState(
+            name=NAME,
+            kind="embedded",
+            is_demo=True,
+            phase=phase,
+            progress=None if progress is None else progress.fraction,
+            detail=str(progress) if progress is not None else detail,
+            licence=LICENCE,
+        )
+
+    def prepare(self) -> None:
+        """Fetch and load the model in the background, if it is not ready; returns at once."""
+        self._keeper.want()
+
+    def close(self) -> None:
+        """Cancel all replies and end the process."""
+        for reply in list(self._replies):
+            reply.cancel()
+        if self._client is not None:
+            self._client.close()
+        self._keeper.close()
+
+    def _phase(self) -> tuple[ModelPhase, str]:
+        phase, failure = self._keeper.phase, self._keeper.failure
+        if phase != "unloaded":
+            return phase, ""
+        try:
+            if self._files.missing():
+                return "absent", str(failure or self._keeper.absence())
+        except ModelAbsent as error:  # not for this machine
+            return "absent", str(error)
+        return "unloaded", "" if failure is None else str(failure)
+
+    def _connect(self, server: ModelServer) -> None:
+        """Make a client for a process, and have the model read the greeting."""
+        if self._client is not None:
+            self._client.close()
+        self._client = CompletionsModel(
+            parse_chat_address(server.url),
+            model=NAME,
+            key=server.key,
+            limits=self._limits,
+            kind="embedded",
+            server_name=SERVER_NAME,
+        )
+        if self._greeting and not self._place.is_taken:
+            with suppress(ChatError):  # the replies that follow report it
+                list(self._client.reply(self._greeting, ReplyOptions(max_tokens=1)))

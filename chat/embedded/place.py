@@ -1,0 +1,37 @@
+"""The one place at the loaded model, for one reply at a time."""
+
+from collections.abc import Callable
+
+from chat.embedded.keeper import Keeper
+from chat.embedded.model_server import ModelServer
+from chat.embedded.slot import Slot
+
+
+class Place:
+    """Gives the model to one reply after the other. Thread-safe."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper, self._slot = keeper, Slot(keeper.condition)
+
+    @property
+    def is_taken(self) -> bool:
+        """True while a reply has the place, or waits for it."""
+        return self._slot.is_taken
+
+    def enter(self, ticket: object, is_cancelled: Callable[[], bool]) -> ModelServer:
+        """Wait for the place and for the model; raises ChatError."""
+        self._slot.acquire(ticket, is_cancelled)
+        try:
+            return self._keeper.enter(is_cancelled)
+        except BaseException:
+            self._slot.release(ticket)
+            raise
+
+    def leave(self, ticket: object) -> None:
+        """Leave the place."""
+        self._keeper.leave()
+        self._slot.release(ticket)
+
+    def wake(self) -> None:
+        """Have waiting replies look whether they are cancelled."""
+        self._keeper.wake()
