@@ -4,13 +4,20 @@ All calls go through attributes of `os`, so that a test can replace them by a fa
 """
 
 import contextlib
+import mmap
 import os
 import stat
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from session.errors import FilmDamagedError, FilmError, SyncFailedError, disk_error
+
+PIECE_BYTES = 8 << 20
+"""Size of the pieces of a large file that is synced next to live films."""
+LONGEST_PAUSE_S = 0.1
+"""Longest pause between two such pieces."""
 
 _CHUNK_BYTES = 1 << 20
 
@@ -79,6 +86,30 @@ def sync_file(fd: int) -> None:
         os.fsync(fd)
     except OSError as error:
         raise SyncFailedError(error.errno, error.strerror) from error
+
+
+def sync_in_pieces(path: Path) -> None:
+    """Flush a large file to disk, and leave the disk to others between its pieces.
+
+    A sync of all of it at once would delay the fragments of live films by as long as it takes.
+    Raises SyncFailedError, and OSError if the file cannot be opened for writing.
+    """
+    with path.open("r+b") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > PIECE_BYTES:
+            _sync_pieces(file.fileno(), size)
+        sync_file(file.fileno())
+
+
+def _sync_pieces(fd: int, size: int) -> None:
+    with mmap.mmap(fd, size) as pages:
+        for offset in range(0, size, PIECE_BYTES):
+            begun_s = time.monotonic()
+            try:
+                pages.flush(offset, min(PIECE_BYTES, size - offset))
+            except OSError as error:
+                raise SyncFailedError(error.errno, error.strerror) from error
+            time.sleep(min(time.monotonic() - begun_s, LONGEST_PAUSE_S))
 
 
 def sync_folder(folder: Path) -> None:

@@ -18,7 +18,7 @@ from uuid import uuid4
 import av
 import ffmpeg
 
-from session.disk import sync_folder
+from session.disk import sync_folder, sync_in_pieces
 from session.errors import (
     SPACE_ERRNOS,
     CopyFailedError,
@@ -112,11 +112,7 @@ def atomic_output(out: Path) -> Iterator[Path]:
     temporary = out.with_name(f".{out.name}.{uuid4().hex}.new")
     try:
         yield temporary
-        fd = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        sync_in_pieces(temporary)
         temporary.replace(out)
     finally:
         temporary.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from session.disk import crc32_of
+from session.disk import crc32_of, sync_in_pieces
 from session.errors import is_out_of_space
 from warm.avatars.avatar import IDLE_PATH, LANDMARKS, Avatar, AvatarBuild
 from warm.avatars.file_checks import FileChecks, digest_of_file, matches
@@ -356,6 +356,8 @@ def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
 
 def synced_entry(path: Path) -> dict[str, Any]:
     """Sync a file to disk and return its entry in the manifest: size and checksums."""
+    if os.nice(0) > 0:  # a preparation beside live films
+        sync_in_pieces(path)
     with path.open("rb") as file:
         os.fsync(file.fileno())
         size = os.fstat(file.fileno()).st_size

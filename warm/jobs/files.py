@@ -1,7 +1,6 @@
 """Folders of the jobs. The folder of an attempt becomes that of the job when the job is done."""
 
 import logging
-import os
 import secrets
 import shutil
 from collections.abc import Collection
@@ -9,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from session.disk import make_folder, sync_file, sync_folder
+from session.disk import make_folder, sync_folder, sync_in_pieces
 from session.serial_worker import SerialWorker
 
 FOLDER = "jobs"
@@ -63,7 +62,7 @@ class JobFiles:
             self._remove(part)
             return published
         for path in files:
-            sync_path(path)
+            sync_in_pieces(path)
         for folder in {path.parent for path in files} | {part}:
             sync_folder(folder)
         part.rename(self.folder(job_id))
@@ -121,12 +120,3 @@ def result_name(folder: Path) -> str | None:
     """Name of the result in a folder; None without one."""
     found = (path for path in sorted(folder.glob(f"{RESULT}.*")) if path.stem == RESULT)
     return next((path.name for path in found if path.is_file()), None)
-
-
-def sync_path(path: Path) -> None:
-    """Flush a file to disk."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        sync_file(fd)
-    finally:
-        os.close(fd)
