@@ -19,7 +19,7 @@ SET_UP = $(PYTHON) scripts/set_up.py --torch $(call quoted,$(TORCH))
 CHECK_SOURCES = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 PYTEST = .venv/bin/python -m pytest -n 2 --dist loadscope -rs
 
-.PHONY: help setup models voice run check test bench
+.PHONY: help setup models voice chat run check test bench
 .DEFAULT_GOAL := help
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo 'make setup  only the virtual environment, the packages and the face models'
 	@echo '            [PYTHON=python3 TORCH=auto|cpu|registry MODELS=models]'
 	@echo 'make voice  download a Piper voice     [NAME=en_US-amy-medium MODELS=models CONFIG=configs/live.yaml]'
+	@echo 'make chat   download the embedded language model, 127 MB  [MODELS=models CONFIG=configs/live.yaml]'
 	@echo 'make models download the weights of the neural engine, 3.9 GB  [MODELS=models CONFIG=configs/live.yaml]'
 
 setup:
@@ -41,6 +42,9 @@ models: setup
 
 voice: setup
 	@.venv/bin/python -m warm voices fetch $(CONFIG_FLAG) -- $(call quoted,$(NAME))
+
+chat: setup
+	@.venv/bin/python -m warm chat fetch $(CONFIG_FLAG)
 
 run: setup
 	@.venv/bin/python -m warm prepare --demo $(CONFIG_FLAG) $(call flag,--results,$(RESULTS))

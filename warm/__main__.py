@@ -14,10 +14,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
+from chat.errors import ChatError
 from tts.voice import BadSpeechRequest, VoiceUnavailable
 from warm.avatars.recipe import PreparationError, Teeth
 from warm.avatars.store import PREVIEW, AvatarError, AvatarStore
 from warm.avatars.summary import AvatarSummary
+from warm.chat_command import add_chat
 from warm.engine_factory import engine_recipe, make_engine
 from warm.engines.weights.errors import WeightsError
 from warm.face.models import FaceModelError
@@ -34,11 +36,12 @@ from warm.prepare.progress import ProgressBar
 from warm.prepare.run import prepare
 from warm.settings import BadSettings, Settings, read_settings
 from warm.voices_command import add_voices
+from wheels.errors import FetchError
 
 REFUSALS = (
     *(MediaError, PreparationError, AvatarError, BadSettings, WeightsError),
     *(OfflineError, BadSpeechRequest, VoiceUnavailable, FaceModelError),
-    *(DownloadError, PackageMissing, KeysError, BadScope),
+    *(DownloadError, FetchError, PackageMissing, KeysError, BadScope, ChatError),
 )
 """Errors that the user can correct; any other exception is a fault of the program."""
 DEMO_ID = "demo"
@@ -78,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     root = argparse.ArgumentParser(
-        prog="python -m warm", description="Avatars, films, voices, keys and models."
+        prog="python -m warm", description="Avatars, films, voices, keys, models and chat."
     )
     add_commands(root.add_subparsers(required=True, metavar="COMMAND"))
     return root
@@ -92,6 +95,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_voices(commands.add_parser("voices", help="list, try and download voices"))
     add_keys(commands.add_parser("keys", help="add, list and remove keys of the HTTP interface"))
     add_models(commands.add_parser("models", help="download and check models"))
+    add_chat(commands.add_parser("chat", help="fetch and try the language model"))
 
 
 def add_prepare(command: argparse.ArgumentParser) -> None:
