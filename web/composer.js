@@ -1,6 +1,12 @@
-// The form below the transcript: the text to speak, its voice and its speed.
+// The form below the transcript: the text to send or to speak, its voice and its speed.
+
+const MODES = {
+  chat: { label: "Message", placeholder: "Write a message…", button: "Send" },
+  speak: { label: "Text to speak", placeholder: "Type something to say…", button: "Speak" },
+};
 
 export class Composer {
+  #form;
   #text;
   #voice;
   #speed;
@@ -9,6 +15,7 @@ export class Composer {
   /** Calls `onSubmit` for Enter and the Speak button, `onInput` for every change. */
   constructor(form, { onSubmit, onInput }) {
     const { text, voice, speed, "speed-label": speedLabel } = form.elements;
+    this.#form = form;
     this.#text = text;
     this.#voice = voice;
     this.#speed = speed;
@@ -25,6 +32,22 @@ export class Composer {
   /** Voice and speed as fields of a request to `/speak`. */
   get voiceSettings() {
     return { voice: this.#voice.value || null, speed: Number(this.#speed.value) };
+  }
+
+  get text() {
+    return this.#text.value;
+  }
+
+  set text(text) {
+    this.#text.value = text;
+  }
+
+  /** Names the field and its button for `"chat"` or `"speak"`. */
+  setMode(mode) {
+    const { label, placeholder, button } = MODES[mode];
+    this.#text.placeholder = placeholder;
+    this.#text.labels[0].textContent = label;
+    this.#form.elements.send.textContent = button;
   }
 
   focus() {

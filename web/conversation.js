@@ -16,16 +16,16 @@ export class Conversation {
   #refresh;
   /** Transcript entries of the requests in progress. */
   #pending = new Set();
-  /** A text sent after an interruption waits for it, so that it is not interrupted as well. */
-  #interruption = Promise.resolve();
+  #interruption;
 
-  constructor(sessionId, { composer, transcript, stage, playback, timer, errors, refresh }) {
+  constructor(sessionId, { composer, transcript, stage, playback, timer, interruption, errors, refresh }) {
     this.#sessionId = sessionId;
     this.#composer = composer;
     this.#transcript = transcript;
     this.#stage = stage;
     this.#playback = playback;
     this.#timer = timer;
+    this.#interruption = interruption;
     this.#errors = errors;
     this.#refresh = refresh;
   }
@@ -64,17 +64,12 @@ export class Conversation {
     if (isSpoken) entry.remove();
   }
 
-  /** Stops the speech: here at once, and on the server. */
   async stop() {
-    this.#playback.stop();
-    this.#stage.leaveFilm();
-    this.#composer.focus();
-    this.#interruption = this.#interrupt();
-    await this.#interruption;
+    await this.#interruption.start();
     await this.#refresh();
   }
 
-  /** Deletes the film and starts a new one. */
+  /** Deletes the film and starts a new one; resolves to false if the server has refused it. */
   async reset() {
     this.#errors.clear();
     const entries = [...this.#pending]; // their requests may fail before the reset is answered
@@ -84,8 +79,11 @@ export class Conversation {
       this.#transcript.clear();
     } catch (error) {
       this.#errors.show(error);
+      return false;
+    } finally {
+      await this.#refresh();
     }
-    await this.#refresh();
+    return true;
   }
 
   /** A text whose answer was lost may turn out to be in the film; then it need not be sent again. */
@@ -96,7 +94,7 @@ export class Conversation {
   /** Returns whether the whole text was spoken. */
   async #send(request, entry, restore) {
     try {
-      await this.#interruption;
+      await this.#interruption.settled;
       for await (const event of request()) showProgress(entry, event);
       return true;
     } catch (error) {
@@ -111,16 +109,6 @@ export class Conversation {
     entry.fail(error.kind === "NoResponse" ? "connection lost" : "not spoken");
     this.#errors.show(error);
     if (restore()) entry.markRestored();
-  }
-
-  async #interrupt() {
-    try {
-      const { position_s: positionS } = await post("interrupt", { session_id: this.#sessionId });
-      this.#playback.resumeAfter(positionS);
-    } catch (error) {
-      this.#errors.show(error);
-      this.#playback.resumeAfter(this.#playback.isEmpty ? 0 : this.#playback.end);
-    }
   }
 }
 

@@ -2,6 +2,13 @@
 
 import { showAccount } from "./account.js";
 import { Captions } from "./captions.js";
+import { Chat } from "./chat/chat.js";
+import { ChatSettings } from "./chat/chat_settings.js";
+import { Editing } from "./chat/editing.js";
+import { Messages } from "./chat/messages.js";
+import { ModeSwitch } from "./chat/mode_switch.js";
+import { ModelPanel } from "./chat/model_panel.js";
+import { connectSaveMenu } from "./chat/save_menu.js";
 import { Composer } from "./composer.js";
 import { confirmOnClick } from "./confirm_button.js";
 import { Conversation } from "./conversation.js";
@@ -9,6 +16,7 @@ import { ErrorBanner } from "./error_banner.js";
 import { FacesDialog } from "./faces_dialog.js";
 import { FilmInfo } from "./film_info.js";
 import { FilmPlayer } from "./film_player.js";
+import { Interruption } from "./interruption.js";
 import { JobsDialog } from "./jobs_dialog.js";
 import { FirstFrameTimer } from "./latency.js";
 import { readOptions } from "./options.js";
@@ -58,16 +66,27 @@ const monitor = new SessionMonitor(sessionId, {
   onUnreachable: (error) => status.showError(error.message),
 });
 const composer = new Composer(element("composer"), {
-  onSubmit: () => conversation.speak(),
+  onSubmit: () => (mode.isChat ? sendMessage() : conversation.speak()),
   onInput: () => errors.resolve("request"),
 });
-const connected = { composer, transcript, stage, playback, timer, errors, refresh };
-const conversation = new Conversation(sessionId, connected);
+const interruption = new Interruption(sessionId, { stage, playback, errors });
+const connected = { stage, playback, timer, interruption, errors, refresh };
+const conversation = new Conversation(sessionId, { composer, transcript, ...connected });
+const mode = new ModeSwitch(document.querySelector("main"), (name) => composer.setMode(name));
+const editing = new Editing(element("editing"), element("composer"), composer);
+const messages = new Messages(element("messages"), {
+  edit: (view) => editing.start(view),
+  again: (view) => chat.again(view),
+  fail: (error) => errors.show(error),
+});
+const settings = new ChatSettings(element("composer"), () => messages.greet(settings.greeting));
+const model = new ModelPanel(element("model"));
+const chat = new Chat(sessionId, { messages, settings, model, ...connected });
 const recorder = new Recorder(element("composer"), {
   onRecording: (recording, name) => conversation.speakRecording(recording, name),
   onError: (error) => errors.show(error),
 });
-const voiceMenus = [new VoiceMenu(element("voice")), new VoiceMenu(element("new-voice"))];
+const voiceMenus = ["voice", "chat-voice", "new-voice"].map((id) => new VoiceMenu(element(id)));
 const dialogs = {
   "faces-open": new FacesDialog(element("faces")),
   "jobs-open": new JobsDialog(element("jobs")),
@@ -91,10 +110,30 @@ async function main() {
 }
 
 async function prepare(session) {
-  await fillMenus(voiceMenus);
+  const voices = await fillMenus(voiceMenus);
   const [menu] = voiceMenus;
   if (session.chosen.voice === null) menu.selectFavouriteOr(session.voice);
   else menu.select(session.voice);
+  prepareChat(session, voices).catch((error) => mode.refuseChat(error.message));
+}
+
+/** Not awaited: without it the film can be watched, and texts can be spoken. */
+async function prepareChat(session, voices) {
+  const reason = await model.findOff();
+  if (reason !== null) return mode.refuseChat(reason);
+  await settings.fill(session.persona ?? null, voices);
+  mode.allowChat(options.mode);
+  await chat.sync(session);
+}
+
+/** Sends what is in the text field; a text that cannot be sent stays there. */
+function sendMessage() {
+  const text = composer.take();
+  if (text === null) return;
+  const replaced = editing.finish();
+  if (chat.send(text, replaced)) return;
+  composer.restore(text);
+  if (replaced) editing.start(replaced);
 }
 
 function onHealth(health) {
@@ -109,12 +148,14 @@ function onSession(session) {
   player.checkProgress(session.bytes);
   stage.setFace(session);
   info.showSession(session);
+  if (mode.isChatAllowed) chat.sync(session).catch(() => {}); // the status line says that the server is not reachable
 }
 
 function onFilmReplaced() {
   timer.clear();
   player.leaveFilm();
   stage.leaveFilm();
+  chat.leaveFilm();
 }
 
 function onFilmShown() {
@@ -122,9 +163,24 @@ function onFilmShown() {
   timer.stop();
 }
 
+async function reset() {
+  if (await conversation.reset()) chat.clear();
+}
+
+const speech = {
+  get canStop() {
+    return conversation.canStop || (mode.isChat && chat.isBusy && !interruption.isRunning);
+  },
+  stop() {
+    composer.focus();
+    return mode.isChat ? chat.interrupt() : conversation.stop();
+  },
+};
+
 function connectControls() {
-  connectStopButton(element("stop"), conversation);
-  confirmOnClick(element("reset"), () => conversation.reset());
+  connectStopButton(element("stop"), speech);
+  connectSaveMenu(element("save"), sessionId, () => messages.turns);
+  confirmOnClick(element("reset"), reset);
   element("error-close").addEventListener("click", () => composer.focus());
   for (const [id, dialog] of Object.entries(dialogs)) {
     element(id).addEventListener("click", () => dialog.open().catch((error) => errors.show(error)));

@@ -1,9 +1,10 @@
 // Requests to the server. A refused request throws the server's own explanation.
 
-/** The server refused a request: the `detail` of its answer, and the `kind` of the error. */
+/** The server refused a request: the `detail` of its answer, its `status`, and the `kind` of the error. */
 class Refused extends Error {
-  constructor({ detail, reason, kind }) {
+  constructor({ detail, reason, status, kind }) {
     super(detail ?? reason);
+    this.status = status;
     this.kind = kind;
     if (kind === "AuthorizationError") location.reload(); // the server redirects to the login
   }
@@ -66,7 +67,12 @@ export function upload(path, form, onProgress) {
 
 /** Speaks a text; yields the server's events as `{event, data}`, the last one being `done`. */
 export function speak(request) {
-  return requestSpeech(json(request));
+  return postForEvents("speak", json(request));
+}
+
+/** Asks the language model; yields the server's events as `{event, data}`, the last one being `done`. */
+export function askModel(request) {
+  return postForEvents("chat", json({ ...request, stream: true }));
 }
 
 /** Speaks a recording, a Blob; `fields` are those of a request to `/speak` without a text. */
@@ -74,12 +80,12 @@ export function speakRecording(recording, name, fields) {
   const body = new FormData();
   for (const [field, value] of Object.entries(fields)) body.append(field, value);
   body.append("audio", recording, name);
-  return requestSpeech({ headers: {}, body });
+  return postForEvents("speak", { headers: {}, body });
 }
 
-async function* requestSpeech({ headers, body }) {
+async function* postForEvents(path, { headers, body }) {
   headers.accept = "text/event-stream, application/problem+json";
-  const response = await guard(() => fetch("speak", { method: "POST", headers, body }));
+  const response = await guard(() => fetch(path, { method: "POST", headers, body }));
   if (!response.ok) throw new Refused(await guard(() => response.json()));
   for await (const { event, data } of events(response.body)) {
     if (event === "error") throw new Refused(data);
@@ -120,7 +126,7 @@ async function* events(body) {
   for (let chunk = await read(); !chunk.done; chunk = await read()) {
     const blocks = (rest + chunk.value).split("\n\n");
     rest = blocks.pop();
-    for (const block of blocks) yield parseEvent(block);
+    yield* blocks.filter((block) => !block.startsWith(":")).map(parseEvent);
   }
 }
 

@@ -92,10 +92,11 @@ export class VoiceMenu {
   }
 }
 
-/** Fills all menus with the server's voices. */
+/** Fills all menus with the server's voices; resolves to the voices. */
 export async function fillMenus(menus) {
   const { voices } = await call("voices");
   for (const menu of menus) menu.fill(voices);
+  return voices;
 }
 
 function playTitle(isPlaying, error) {
@@ -148,7 +149,8 @@ function base(tag) {
   return tag.split("-")[0].toLowerCase();
 }
 
-function languageName(language) {
+/** The name of a language in the language of the user. */
+export function languageName(language) {
   try {
     return names.of(language);
   } catch {

@@ -120,13 +120,15 @@ def test_the_address_selects_session_player_and_start(run: Any) -> None:
         "sessionId": "default",
         "sessionUrl": "session",
         "title": "",
+        "mode": None,
         "player": None,
         "fromStart": False,
     }
-    assert run(read, "?session=a%20b&player=hls&from=start") == {
+    assert run(read, "?session=a%20b&mode=speak&player=hls&from=start") == {
         "sessionId": "a b",
         "sessionUrl": "sessions/a%20b",
         "title": "a b",
+        "mode": "speak",
         "player": "hls",
         "fromStart": True,
     }

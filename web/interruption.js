@@ -1,0 +1,53 @@
+// Stops the current speech: here at once, and on the server.
+
+import { post } from "./server.js";
+
+export class Interruption {
+  #sessionId;
+  #stage;
+  #playback;
+  #errors;
+  #settled = Promise.resolve();
+  #isRunning = false;
+
+  constructor(sessionId, { stage, playback, errors }) {
+    this.#sessionId = sessionId;
+    this.#stage = stage;
+    this.#playback = playback;
+    this.#errors = errors;
+  }
+
+  /** Resolves when the server has answered. What is sent next waits for it, or it would be stopped too. */
+  get settled() {
+    return this.#settled;
+  }
+
+  /** True until the server has answered. */
+  get isRunning() {
+    return this.#isRunning;
+  }
+
+  /** Silences the film now; resolves to the server's answer, or to null if it could not be reached. */
+  start() {
+    const heardS = this.#playback.isEmpty ? 0 : this.#playback.time;
+    this.#playback.stop();
+    this.#stage.leaveFilm();
+    this.#settled = this.#interrupt(heardS);
+    return this.#settled;
+  }
+
+  async #interrupt(heardS) {
+    this.#isRunning = true;
+    try {
+      const answer = await post("interrupt", { session_id: this.#sessionId, position_s: heardS });
+      this.#playback.resumeAfter(answer.position_s);
+      return answer;
+    } catch (error) {
+      this.#errors.show(error);
+      this.#playback.resumeAfter(this.#playback.isEmpty ? 0 : this.#playback.end);
+      return null;
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+}
