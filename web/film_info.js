@@ -2,33 +2,33 @@
 
 export class FilmInfo {
   #length;
-  #download;
+  #links;
   #player;
   #notice;
   /** Shown whenever the session has no problem of its own. */
   #standingNotice = "";
 
   /**
-   * `root` contains the elements `#length`, `#download`, `#player` and `#notice`; `filmUrl` is the
-   * address of the film.
+   * `root` contains the elements `#length`, `#player` and `#notice`, and the links `.film-link`;
+   * `filmUrl` is the address of the film.
    */
   constructor(root, filmUrl) {
     this.#length = root.querySelector("#length");
-    this.#download = root.querySelector("#download");
-    this.#download.href = filmUrl;
+    this.#links = [...root.querySelectorAll(".film-link")];
+    for (const link of this.#links) link.href = filmUrl;
     this.#player = root.querySelector("#player");
     this.#notice = root.querySelector("#notice");
   }
 
   /** True if the session had a film when it was last shown. */
   get hasFilm() {
-    return !this.#download.hidden;
+    return !this.#links[0].hidden;
   }
 
   showSession({ avatar_id: avatar, duration_s: durationS, exists, problem }) {
     this.#showNotice(problem || this.#standingNotice);
     this.#length.textContent = exists ? `${minutes(durationS)} of film` : `${avatar} is listening`;
-    this.#download.hidden = !exists;
+    for (const link of this.#links) link.hidden = !exists;
   }
 
   showPlayer(name, title) {

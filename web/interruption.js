@@ -29,17 +29,16 @@ export class Interruption {
 
   /** Silences the film now; resolves to the server's answer, or to null if it could not be reached. */
   start() {
-    const heardS = this.#playback.isEmpty ? 0 : this.#playback.time;
     this.#playback.stop();
     this.#stage.leaveFilm();
-    this.#settled = this.#interrupt(heardS);
+    this.#settled = this.#interrupt();
     return this.#settled;
   }
 
-  async #interrupt(heardS) {
+  async #interrupt() {
     this.#isRunning = true;
     try {
-      const answer = await post("interrupt", { session_id: this.#sessionId, position_s: heardS });
+      const answer = await post("interrupt", { session_id: this.#sessionId });
       this.#playback.resumeAfter(answer.position_s);
       return answer;
     } catch (error) {

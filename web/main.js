@@ -179,6 +179,9 @@ const speech = {
 
 function connectControls() {
   connectStopButton(element("stop"), speech);
+  element("chat-menus-toggle").addEventListener("click", ({ currentTarget: button }) => {
+    button.ariaExpanded = String(button.ariaExpanded !== "true");
+  });
   connectSaveMenu(element("save"), sessionId, () => messages.turns);
   confirmOnClick(element("reset"), reset);
   element("error-close").addEventListener("click", () => composer.focus());

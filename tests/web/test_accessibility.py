@@ -72,9 +72,9 @@ def focused(page: Page) -> str:
 def test_every_control_can_be_focused_with_the_keyboard_and_shows_its_focus(page: Page) -> None:
     page.run("document.getElementById('faces-open').focus()")
     dialogs = ["faces-open", "jobs-open", "sessions-open"]
-    first = [*dialogs, "captions", "reset", "transcript"]
+    first = [*dialogs, "captions", "Chat is off", "reset", "transcript"]
     menu = ["voice-sample", "voice-favourite"]
-    for name in [*first, "text", "Speak", "voice", *menu, "speed", "record", "choose-recording"]:
+    for name in [*first, "text", "send", "voice", *menu, "speed", "record", "choose-recording"]:
         assert focused(page) == name
         assert page.run("return getComputedStyle(document.activeElement).outlineStyle") == "solid"
         press(page, Keys.TAB)

@@ -91,7 +91,7 @@ export class ModelPanel {
 }
 
 function describe({ name, phase, progress, detail, licence, is_demo: isDemo }) {
-  const described = isDemo ? `${name}, a small demo model that is often wrong` : name;
+  const described = isDemo ? `${name}, a small demo model` : name;
   const percent = progress === null ? "" : ` ${Math.round(100 * progress)} %`;
   const sentences = {
     absent: `No language model is on this server yet. ${described}${licence && `, ${licence}`}, can be fetched.`,
@@ -99,5 +99,6 @@ function describe({ name, phase, progress, detail, licence, is_demo: isDemo }) {
     loading: `Loading ${name}${percent}…`,
     unreachable: `${name} cannot be reached.`,
   };
-  return [sentences[phase] ?? `Answers come from ${described}.`, detail].filter(Boolean).join(" ");
+  const usual = isDemo ? `${described}:` : `Answers come from ${name}.`;
+  return [sentences[phase] ?? usual, detail].filter(Boolean).join(" ");
 }
