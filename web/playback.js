@@ -11,6 +11,7 @@ export class Playback {
   #video;
   #unmuteButton;
   #isStopped = false;
+  #isHeld = false;
   #resumeAfterS = null;
   #videoEndS = 0;
 
@@ -63,6 +64,7 @@ export class Playback {
   /** Resets the state of the previous film. */
   reset() {
     this.#isStopped = false;
+    this.#isHeld = false;
     this.#resumeAfterS = null;
     this.#videoEndS = 0;
     this.#video.volume = 1;
@@ -97,6 +99,19 @@ export class Playback {
     this.#fadeOut(performance.now(), this.#video.volume);
   }
 
+  /** Pauses until `release`: somebody may have begun to speak. */
+  hold() {
+    this.#isHeld = true;
+    this.#video.pause();
+  }
+
+  /** Plays on after `hold`. */
+  release() {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.advance(this.#videoEndS);
+  }
+
   /** Resumes a stopped film as soon as it continues past `timeS`. */
   resumeAfter(timeS) {
     if (!this.#isStopped) return;
@@ -113,7 +128,7 @@ export class Playback {
   }
 
   async play() {
-    if (!this.#video.paused || this.#isStopped) return;
+    if (!this.#video.paused || this.#isStopped || this.#isHeld) return;
     try {
       await this.#video.play();
     } catch (error) {

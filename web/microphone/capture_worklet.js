@@ -1,0 +1,111 @@
+// Audio worklet: hands out frames of 16 kHz of the microphone (input 0) and of what the page plays
+// (input 1), which belong together.
+
+const RATE_HZ = 16000;
+const FRAME_SAMPLES = 512;
+/** The resampling filter: zero crossings on each side, and places between two samples. */
+const CROSSINGS = 12;
+const PHASES = 64;
+/** Edge of the filter, as a share of half the output's rate. */
+const PASSED = 0.92;
+
+class Resampler {
+  #ratio;
+  #reach;
+  #kernels;
+  #input;
+  #position;
+
+  /** `ratio`: input samples per output sample. */
+  constructor(ratio) {
+    this.#ratio = ratio;
+    const cutoff = PASSED / Math.max(1, ratio);
+    this.#reach = Math.ceil(CROSSINGS / cutoff);
+    this.#kernels = Array.from({ length: PHASES + 1 }, (_, phase) => kernel(phase / PHASES, this.#reach, cutoff));
+    this.#input = new Float32Array(2 * this.#reach);
+    this.#position = this.#reach;
+  }
+
+  /** Yields the output samples that are complete with these. */
+  *process(samples) {
+    const input = new Float32Array(this.#input.length + samples.length);
+    input.set(this.#input);
+    input.set(samples, this.#input.length);
+    while (this.#position + this.#reach < input.length) {
+      yield this.#interpolate(input);
+      this.#position += this.#ratio;
+    }
+    const kept = Math.floor(this.#position) - this.#reach + 1;
+    this.#input = input.slice(Math.max(0, kept));
+    this.#position -= Math.max(0, kept);
+  }
+
+  #interpolate(input) {
+    const whole = Math.floor(this.#position);
+    const weights = this.#kernels[Math.round((this.#position - whole) * PHASES)];
+    const first = whole - this.#reach + 1;
+    let sum = 0;
+    for (let at = 0; at < weights.length; at += 1) sum += weights[at] * input[first + at];
+    return sum;
+  }
+}
+
+/** A windowed sinc; weights of the samples from `1 - reach` to `reach` for a place between 0 and 1. */
+function kernel(place, reach, cutoff) {
+  const weights = Float64Array.from({ length: 2 * reach }, (_, index) => {
+    const distance = index + 1 - reach - place;
+    const window = 0.5 + 0.5 * Math.cos((Math.PI * distance) / (reach + 1));
+    return sinc(cutoff * distance) * window;
+  });
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.map((weight) => weight / sum);
+}
+
+function sinc(x) {
+  return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
+}
+
+class Capture extends AudioWorkletProcessor {
+  #resamplers = [0, 1].map(() => new Resampler(sampleRate / RATE_HZ));
+  #frames = newFrames();
+  #filled = 0;
+  #listener = null;
+  #isRunning = true;
+
+  constructor() {
+    super();
+    this.port.onmessage = ({ data }) => {
+      this.#listener = data.listener ?? null;
+      this.#isRunning = this.#listener !== null;
+    };
+  }
+
+  process(inputs) {
+    const [microphone, played] = inputs.map((channels, index) => [...this.#resamplers[index].process(mono(channels))]);
+    microphone.forEach((sample, at) => this.#add(sample, played[at]));
+    return this.#isRunning;
+  }
+
+  #add(microphone, played) {
+    this.#frames.microphone[this.#filled] = microphone;
+    this.#frames.played[this.#filled] = played;
+    this.#filled += 1;
+    if (this.#filled < FRAME_SAMPLES) return;
+    this.#listener?.postMessage(this.#frames, Object.values(this.#frames).map(({ buffer }) => buffer));
+    this.#frames = newFrames();
+    this.#filled = 0;
+  }
+}
+
+function newFrames() {
+  return { microphone: new Float32Array(FRAME_SAMPLES), played: new Float32Array(FRAME_SAMPLES) };
+}
+
+/** The mean of the channels; an input that nothing is connected to has none. */
+function mono(channels) {
+  if (channels.length === 0) return new Float32Array(128);
+  if (channels.length === 1) return channels[0];
+  return channels[0].map((_, at) => channels.reduce((sum, channel) => sum + channel[at], 0) / channels.length);
+}
+
+registerProcessor("warmtalk-capture", Capture);

@@ -1,0 +1,168 @@
+// Subtracts from the microphone what the page itself plays.
+
+import { Fourier } from "./fourier.js";
+import { FRAME_SAMPLES } from "./silero.js";
+
+/** Samples of a block at 16 kHz: 16 ms. */
+export const BLOCK_SAMPLES = 256;
+/** Blocks of the echo path: delays and reverberation up to 0.5 s. */
+const PARTITIONS = 32;
+/** The echo path is assumed to change slowly: share of it that is kept from block to block. */
+const KEPT = 0.999 ** 2;
+/** Uncertainty of the echo path at the start; a filter that is uncertain learns fast. */
+const FIRST_UNCERTAINTY = 0.1;
+/** Partitions whose filter is cut back to one block of taps at each step; the rest waits its turn. */
+const CONSTRAINED = 4;
+/** Partitions with this share of the loudest one's energy belong to the echo. */
+const LOUD_SHARE = 0.1;
+/** An echo path is known if the microphone is this much quieter without the echo. */
+const MIN_REMOVED_DB = 6;
+const REMOVED_SHARE = 0.03;
+const TINY = 1e-10;
+/** Power of the error is averaged over blocks. */
+const SMOOTHING = 0.8;
+/** Uncertainty that every block adds, so that a moved loudspeaker is learned again. */
+const CHANGE = 1e-6;
+/** A filter whose output is louder than the microphone for this many blocks starts again. */
+const MAX_WORSE_BLOCKS = 30;
+
+/**
+ * Learns how the loudspeaker reaches the microphone, with a Kalman filter in the frequency domain
+ * (Kuech, Mabande and Enzner: State-space architecture of the partitioned-block-based acoustic echo
+ * controller, ICASSP 2014). It keeps what it has learned while somebody talks over the echo.
+ */
+export class EchoCanceller {
+  #fourier = new Fourier(2 * BLOCK_SAMPLES);
+  #played = new Float64Array(2 * BLOCK_SAMPLES);
+  /** Spectra of the blocks that were played, the newest first. */
+  #history = [];
+  /** The echo path: filter and uncertainty of each partition. */
+  #paths = [];
+  /** Power of what is not echo, smoothed. */
+  #rest = null;
+  #step = 0;
+  /** By how much the echo is quieter afterwards, smoothed. */
+  #removedDb = 0;
+  #worseBlocks = 0;
+
+  constructor() {
+    this.#forget();
+  }
+
+  /** Returns a block of the microphone without the echo of `played` and of the blocks before. */
+  process(microphone, played) {
+    this.#remember(played);
+    const echo = this.#fourier.inverse(this.#echoSpectrum()).subarray(BLOCK_SAMPLES);
+    const rest = Float32Array.from(microphone, (sample, at) => sample - echo[at]);
+    this.#learn(rest);
+    return this.#checked(rest, microphone);
+  }
+
+  /** Frames of 32 ms that the loudest part of the echo takes to return; the longest if unknown. */
+  get delayFrames() {
+    const sizes = this.#paths.map(({ re, im }) => energy(re) + energy(im));
+    const loudest = Math.max(...sizes);
+    const last = sizes.findLastIndex((size) => size > LOUD_SHARE * loudest);
+    const isKnown = loudest > 0 && this.#removedDb > MIN_REMOVED_DB;
+    return Math.ceil(((isKnown ? last : PARTITIONS) * BLOCK_SAMPLES) / FRAME_SAMPLES);
+  }
+
+  #forget() {
+    const zeros = () => new Float64Array(this.#fourier.bins);
+    this.#paths = Array.from({ length: PARTITIONS }, () => ({
+      re: zeros(),
+      im: zeros(),
+      uncertainty: zeros().fill(FIRST_UNCERTAINTY),
+    }));
+    this.#rest = zeros();
+    this.#history = Array.from({ length: PARTITIONS }, () => ({ re: zeros(), im: zeros() }));
+    this.#worseBlocks = 0;
+  }
+
+  #remember(played) {
+    this.#played.copyWithin(0, BLOCK_SAMPLES);
+    this.#played.set(played, BLOCK_SAMPLES);
+    this.#history.pop();
+    this.#history.unshift(this.#fourier.forward(this.#played));
+  }
+
+  #echoSpectrum() {
+    const { bins } = this.#fourier;
+    const [re, im] = [new Float64Array(bins), new Float64Array(bins)];
+    this.#paths.forEach((path, index) => {
+      const heard = this.#history[index];
+      for (let bin = 0; bin < bins; bin += 1) {
+        re[bin] += heard.re[bin] * path.re[bin] - heard.im[bin] * path.im[bin];
+        im[bin] += heard.re[bin] * path.im[bin] + heard.im[bin] * path.re[bin];
+      }
+    });
+    return { re, im };
+  }
+
+  #learn(rest) {
+    const padded = new Float64Array(2 * BLOCK_SAMPLES);
+    padded.set(rest, BLOCK_SAMPLES);
+    const error = this.#fourier.forward(padded);
+    const expected = this.#expectedPowers(error);
+    this.#paths.forEach((path, index) => this.#update(path, this.#history[index], error, expected));
+    for (let count = 0; count < CONSTRAINED; count += 1) {
+      this.#constrain(this.#paths[this.#step % PARTITIONS]);
+      this.#step += 1;
+    }
+  }
+
+  /** Power that the error is expected to have: of what is uncertain about the path, and of the rest. */
+  #expectedPowers(error) {
+    const powers = new Float64Array(this.#fourier.bins);
+    this.#paths.forEach(({ uncertainty }, index) => {
+      const { re, im } = this.#history[index];
+      for (let bin = 0; bin < powers.length; bin += 1) {
+        powers[bin] += 0.5 * uncertainty[bin] * (re[bin] ** 2 + im[bin] ** 2);
+      }
+    });
+    for (let bin = 0; bin < powers.length; bin += 1) {
+      const power = error.re[bin] ** 2 + error.im[bin] ** 2;
+      this.#rest[bin] = SMOOTHING * this.#rest[bin] + (1 - SMOOTHING) * power;
+      powers[bin] += this.#rest[bin] + TINY;
+    }
+    return powers;
+  }
+
+  #update(path, heard, error, expected) {
+    const { re, im, uncertainty } = path;
+    for (let bin = 0; bin < expected.length; bin += 1) {
+      const gain = uncertainty[bin] / expected[bin];
+      const power = heard.re[bin] ** 2 + heard.im[bin] ** 2;
+      const size = re[bin] ** 2 + im[bin] ** 2;
+      uncertainty[bin] = KEPT * (1 - 0.5 * gain * power) * uncertainty[bin] + (1 - KEPT) * size + CHANGE;
+      re[bin] += gain * (heard.re[bin] * error.re[bin] + heard.im[bin] * error.im[bin]);
+      im[bin] += gain * (heard.re[bin] * error.im[bin] - heard.im[bin] * error.re[bin]);
+    }
+  }
+
+  /** Products of spectra are circular convolutions: the second half of the filter must be zero. */
+  #constrain(path) {
+    const taps = this.#fourier.inverse(path).fill(0, BLOCK_SAMPLES);
+    const { re, im } = this.#fourier.forward(taps);
+    path.re.set(re);
+    path.im.set(im);
+  }
+
+  #checked(rest, microphone) {
+    const removedDb = 10 * Math.log10((energy(microphone) + TINY) / (energy(rest) + TINY));
+    this.#removedDb = Math.max(0, this.#removedDb + REMOVED_SHARE * (removedDb - this.#removedDb));
+    if (removedDb >= 0) {
+      this.#worseBlocks = 0;
+      return rest;
+    }
+    this.#worseBlocks += 1;
+    if (this.#worseBlocks > MAX_WORSE_BLOCKS) this.#forget();
+    return Float32Array.from(microphone);
+  }
+}
+
+function energy(samples) {
+  let sum = 0;
+  for (const sample of samples) sum += sample * sample;
+  return sum;
+}

@@ -1,0 +1,72 @@
+// Hands-free listening: notices by itself when a person speaks and has finished.
+
+import { filmSound } from "./film_sound.js";
+import { MicrophoneError } from "./microphone_error.js";
+import { closeMicrophone, openMicrophone } from "./microphone_stream.js";
+
+const MODEL = new URL("../vendor/silero/silero_vad_v5.onnx", import.meta.url).href;
+const MISSING =
+  "Hands-free listening needs a file that is not installed: install npm on the server and run" +
+  " `make setup` there. Until then, hold the microphone button while you talk.";
+
+export class HandsFree {
+  #stream;
+  #nodes = [];
+  #sound;
+  #worker;
+
+  /**
+   * Opens the microphone. Calls `onEvent({type, recording})` for the events of TurnDetector, and
+   * for `level`; `onLost()` if the microphone is disconnected. Throws MicrophoneError.
+   */
+  static async start(video, { onEvent, onLost }) {
+    const stream = await openMicrophone();
+    const listening = new HandsFree(stream);
+    try {
+      await listening.#connect(video, onEvent);
+    } catch (error) {
+      listening.stop();
+      throw error;
+    }
+    stream.getAudioTracks()[0].addEventListener("ended", onLost);
+    return listening;
+  }
+
+  constructor(stream) {
+    this.#stream = stream;
+  }
+
+  stop() {
+    for (const { node, from } of this.#nodes) from.disconnect(node);
+    this.#nodes[0]?.node.port.postMessage({});
+    this.#worker?.terminate();
+    closeMicrophone(this.#stream);
+  }
+
+  async #connect(video, onEvent) {
+    this.#sound = await filmSound(video);
+    const { context, node: film } = this.#sound;
+    const frames = new MessageChannel();
+    await this.#startWorker(frames.port2, onEvent);
+    const capture = new AudioWorkletNode(context, "warmtalk-capture", { numberOfInputs: 2, numberOfOutputs: 0 });
+    capture.port.postMessage({ listener: frames.port1 }, [frames.port1]);
+    const microphone = context.createMediaStreamSource(this.#stream);
+    microphone.connect(capture, 0, 0);
+    film.connect(capture, 0, 1);
+    this.#nodes = [microphone, film].map((from) => ({ from, node: capture }));
+  }
+
+  /** Resolves when the worker listens; it reports to `onEvent` from then on. */
+  #startWorker(frames, onEvent) {
+    this.#worker = new Worker(new URL("listener_worker.js", import.meta.url), { type: "module" });
+    return new Promise((resolve, reject) => {
+      this.#worker.addEventListener("error", ({ message }) => reject(new MicrophoneError(`${MISSING} (${message})`)));
+      this.#worker.addEventListener("message", ({ data }) => {
+        if (data.type === "ready") resolve();
+        else if (data.type === "missing") reject(new MicrophoneError(MISSING));
+        else onEvent(data);
+      });
+      this.#worker.postMessage({ model: MODEL, frames }, [frames]);
+    });
+  }
+}

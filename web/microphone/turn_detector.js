@@ -1,0 +1,123 @@
+// Decides from frame to frame when a person begins to speak, pauses, and has finished.
+
+import { FRAME_SAMPLES, RATE_HZ } from "./silero.js";
+
+const FRAME_MS = (1000 * FRAME_SAMPLES) / RATE_HZ;
+/** Probability from which a frame is speech, and from which speech continues. */
+const BEGIN = 0.5;
+const CONTINUE = 0.35;
+/** Frames of speech in succession that are a first sign of it: 64 ms. */
+const SIGN_FRAMES = 2;
+/** Frames of speech that make a person out of a cough or a click. */
+const PERSON_FRAMES = frames(220);
+/** Without speech for this long, a sign was a false alarm. */
+const FALSE_ALARM_FRAMES = frames(250);
+/** Pause after which a text may be tried, and after which the person has finished. */
+const PAUSE_FRAMES = frames(220);
+const END_FRAMES = frames(480);
+/** Sound before the first sign that belongs to the utterance. */
+const BEFORE_FRAMES = frames(400);
+const MAX_FRAMES = frames(30_000);
+/** A sign that was much louder than any echo, dB: no need to wait until echoes have faded. */
+const CLEAR_DB = 12;
+/** Reverberation after the delay of the echo. */
+const FADE_FRAMES = frames(120);
+/** Speech after the echoes have faded. */
+const PROOF_FRAMES = 3;
+
+/**
+ * Returns events as `{type, ...}`: `sign` (somebody may be speaking), then `false-alarm` or
+ * `person`; then `pause` with the `frames` so far, `resumed`, and `end` with the `frames`.
+ */
+export class TurnDetector {
+  #state = "quiet";
+  /** The sound of the utterance, or before it. */
+  #frames = [];
+  #speechFrames = 0;
+  #quietFrames = 0;
+  #proofFrames = 0;
+  #ageFrames = 0;
+  #isClear = true;
+
+  get isQuiet() {
+    return this.#state === "quiet";
+  }
+
+  /**
+   * The next frame: its probability of speech, the verdict of the echo gate, and the frames that an
+   * echo of the page may take to return; 0 if nothing was played.
+   */
+  next(frame, probability, { isNear, excessDb }, echoFrames) {
+    this.#frames.push(frame);
+    const isSpeech = isNear && probability >= (this.#state === "quiet" ? BEGIN : CONTINUE);
+    this.#speechFrames += isSpeech ? 1 : 0;
+    this.#quietFrames = isSpeech ? 0 : this.#quietFrames + 1;
+    this.#ageFrames += 1;
+    if (this.#state === "quiet") return this.#whileQuiet(isSpeech, excessDb);
+    if (this.#state === "sign") return this.#afterSign(isSpeech, echoFrames);
+    return this.#whileSpeaking();
+  }
+
+  /** Forgets an utterance that has begun. */
+  reset() {
+    this.#state = "quiet";
+    this.#frames = [];
+    this.#count();
+  }
+
+  #whileQuiet(isSpeech, excessDb) {
+    if (this.#frames.length > BEFORE_FRAMES) this.#frames.shift();
+    if (!isSpeech) this.#speechFrames = 0;
+    if (this.#speechFrames < SIGN_FRAMES) return [];
+    this.#state = "sign";
+    this.#isClear = excessDb > CLEAR_DB;
+    [this.#ageFrames, this.#proofFrames] = [0, 0];
+    return [{ type: "sign" }];
+  }
+
+  #afterSign(isSpeech, echoFrames) {
+    if (this.#quietFrames >= FALSE_ALARM_FRAMES) return this.#withdraw();
+    const hasFaded = echoFrames === 0 || this.#ageFrames > echoFrames + FADE_FRAMES;
+    if (isSpeech && hasFaded) this.#proofFrames += 1;
+    const isProven = this.#isClear || this.#proofFrames >= PROOF_FRAMES;
+    if (this.#speechFrames < PERSON_FRAMES || !isProven) return [];
+    this.#state = "speaking";
+    return [{ type: "person" }];
+  }
+
+  #withdraw() {
+    this.#state = "quiet";
+    this.#frames = this.#frames.slice(-BEFORE_FRAMES);
+    this.#count();
+    return [{ type: "false-alarm" }];
+  }
+
+  #whileSpeaking() {
+    if (this.#state === "pause" && this.#quietFrames === 0) {
+      this.#state = "speaking";
+      return [{ type: "resumed" }];
+    }
+    if (this.#quietFrames >= END_FRAMES || this.#frames.length >= MAX_FRAMES) return this.#finish();
+    if (this.#state === "pause" || this.#quietFrames < PAUSE_FRAMES) return [];
+    this.#state = "pause";
+    return [{ type: "pause", frames: [...this.#frames] }];
+  }
+
+  /** The utterance ends where the pause began to count, so that its text is that of the pause. */
+  #finish() {
+    const excess = Math.max(0, this.#quietFrames - PAUSE_FRAMES);
+    const whole = this.#frames.slice(0, this.#frames.length - excess);
+    this.#frames = this.#frames.slice(-BEFORE_FRAMES);
+    this.#state = "quiet";
+    this.#count();
+    return [{ type: "end", frames: whole }];
+  }
+
+  #count() {
+    [this.#speechFrames, this.#quietFrames, this.#ageFrames, this.#proofFrames] = [0, 0, 0, 0];
+  }
+}
+
+function frames(ms) {
+  return Math.round(ms / FRAME_MS);
+}

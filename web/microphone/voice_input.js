@@ -1,0 +1,187 @@
+// Talking to the face: recordings become texts, and texts are sent.
+
+import { HandsFree } from "./hands_free.js";
+import { HeldRecording } from "./held_recording.js";
+import { transcribe } from "./transcription.js";
+
+/** Below this, a press is a click that starts a recording; the next click ends it. */
+const CLICK_MS = 400;
+
+/**
+ * States: `off`, `asking` (for the permission), `listening` (hands-free), `hearing` (a person
+ * speaks), `sending` (a text is made of it), `refused` and `unavailable` (with a message).
+ */
+export class VoiceInput {
+  #video;
+  #chat;
+  #onState;
+  #onLevel;
+  #onError;
+  /** A recording while a button is held. */
+  #held = null;
+  #pressedMs = 0;
+  #handsFree = null;
+  /** The transcription of an utterance that may be over: `{text, abort}`. */
+  #attempt = null;
+  /** Texts are sent in the order in which they were spoken. */
+  #sent = Promise.resolve();
+
+  /**
+   * `chat` has `canStop`, `hold()` and `release()` (a pause, because somebody may be speaking),
+   * `interrupt()`, `heard(text)` (empty if nothing was said) and `send(text)`. Calls
+   * `onState(state, message)`, `onLevel(rms)` and `onError(error)`.
+   */
+  constructor(video, chat, { onState, onLevel, onError }) {
+    this.#video = video;
+    this.#chat = chat;
+    this.#onState = onState;
+    this.#onLevel = onLevel;
+    this.#onError = onError;
+  }
+
+  get isHandsFree() {
+    return this.#handsFree !== null;
+  }
+
+  get isRecording() {
+    return this.#held !== null;
+  }
+
+  /** A button or key goes down: records; the avatar stops. */
+  async press() {
+    if (this.#handsFree || this.#held) return;
+    this.#pressedMs = performance.now();
+    this.#interrupt();
+    this.#onState("asking");
+    this.#held = this.#guard(() => HeldRecording.start({ onLevel: this.#onLevel, onLimit: () => this.finish() }));
+    const recording = await this.#held;
+    if (recording === null) this.#held = null;
+    else if (this.#held) this.#onState("hearing");
+  }
+
+  /** It goes up: ends the recording, unless it was only a click. */
+  async release() {
+    if (this.#held && performance.now() - this.#pressedMs > CLICK_MS) await this.finish();
+  }
+
+  /** Ends the recording and sends what was said. */
+  async finish() {
+    const recording = await this.#take();
+    if (recording === null) return;
+    this.#onState("sending");
+    const { blob, name } = await recording.finish();
+    await this.#send(this.#transcribe(blob, name));
+    this.#rest();
+  }
+
+  /** Ends the recording and forgets it. */
+  async cancel() {
+    (await this.#take())?.cancel();
+    this.#rest();
+  }
+
+  async startHandsFree() {
+    if (this.#handsFree || this.#held) return;
+    this.#onState("asking");
+    this.#handsFree = this.#guard(() =>
+      HandsFree.start(this.#video, {
+        onEvent: (event) => this.#handle(event),
+        onLost: () => this.stopHandsFree(),
+      }),
+    );
+    if ((await this.#handsFree) === null) this.#handsFree = null;
+    else this.#rest();
+  }
+
+  async stopHandsFree() {
+    const listening = this.#handsFree;
+    this.#handsFree = null;
+    this.#abandon();
+    this.#chat.release();
+    (await listening)?.stop();
+    this.#rest();
+  }
+
+  async #take() {
+    const recording = await this.#held;
+    this.#held = null;
+    return recording;
+  }
+
+  async #guard(start) {
+    try {
+      return await start();
+    } catch (error) {
+      if (!error.state) throw error;
+      this.#onState(error.state, error.message);
+      return null;
+    }
+  }
+
+  #rest() {
+    if (!this.#held) this.#onState(this.#handsFree ? "listening" : "off");
+  }
+
+  #interrupt() {
+    if (this.#chat.canStop) this.#chat.interrupt();
+  }
+
+  #handle({ type, level, recording }) {
+    if (type === "level") this.#onLevel(level);
+    else if (type === "sign") this.#chat.hold();
+    else if (type === "false-alarm") this.#chat.release();
+    else if (type === "person") this.#hear();
+    else if (type === "resumed") this.#abandon();
+    else if (type === "pause") this.#try(recording);
+    else if (type === "end") this.#end(recording);
+  }
+
+  #hear() {
+    this.#onState("hearing");
+    this.#interrupt();
+    this.#chat.release(); // what comes next may be played
+  }
+
+  /** Transcribes before it is certain that the person has finished: the answer comes earlier. */
+  #try(recording) {
+    const abort = new AbortController();
+    const text = transcribe(recording, "recording.wav", abort.signal);
+    text.catch(() => {}); // reported when it is needed
+    this.#attempt = { text, abort };
+  }
+
+  #abandon() {
+    this.#attempt?.abort.abort();
+    this.#attempt = null;
+  }
+
+  async #end(recording) {
+    if (this.#attempt === null) this.#try(recording);
+    const { text } = this.#attempt;
+    this.#attempt = null;
+    this.#onState("sending");
+    await this.#send(text);
+    this.#rest();
+  }
+
+  #transcribe(blob, name) {
+    const text = transcribe(blob, name);
+    text.catch(() => {}); // reported in its turn
+    return text;
+  }
+
+  #send(text) {
+    this.#sent = this.#sent.then(() => this.#sendInTurn(text));
+    return this.#sent;
+  }
+
+  async #sendInTurn(text) {
+    try {
+      const heard = await text;
+      this.#chat.heard(heard);
+      if (heard !== "") this.#chat.send(heard);
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+}
