@@ -25,6 +25,7 @@ from api.access import Access, require_keys
 from api.archives import archives
 from api.audience import Audience
 from api.avatars import avatars
+from api.chat import chat
 from api.context import MAX_EXPORTS, MAX_RECEIVING, AppContext, attach_context, context
 from api.cors import AllowedOrigins, answer_allowed_origins
 from api.cross_site import refuse_cross_site
@@ -48,6 +49,7 @@ from api.login import login
 from api.login_cookies import LoginCookies
 from api.metrics import attach_state, metrics
 from api.page import page
+from api.personas import personas
 from api.playlist import make_playlist, playlist
 from api.preconditions import honour_preconditions
 from api.problem import answer_problem
@@ -71,6 +73,8 @@ from session.webvtt import Transcript
 from tts.voice import Voices, VoiceUnavailable
 from warm.avatars.recipe import PreparationError
 from warm.avatars.store import AvatarError, AvatarStore
+from warm.chat_model_factory import chat_budget, configured_chat_model, configured_personas
+from warm.conversation.conversations import ChatOptions, Conversations
 from warm.engine_factory import engine_recipe, make_engine
 from warm.engines.base import Engine, EngineOutOfMemory
 from warm.engines.musetalk.errors import NoSuchDevice
@@ -104,7 +108,7 @@ from warm.webhooks.options import webhook_options, webhook_poster
 from warm.webhooks.webhooks import Webhooks
 
 BLUEPRINTS = (
-    *(speaking, interrupting, sessions, archives),
+    *(speaking, interrupting, sessions, archives, chat, personas),
     *(film, playlist, events, transcript, export),
     *(voices, avatars, generate, lipsync, uploads, jobs, films),
     *(health, stats, metrics, page, login, documents),
@@ -179,6 +183,7 @@ def make_app(
     context(app).uploads.open_examiner()
     start_jobs(context(app).jobs, on_start_failure)
     context(app).webhooks.start()
+    context(app).conversations.start()
     return app
 
 
@@ -234,6 +239,7 @@ def assemble(
             avatars=store,
             jobs=jobs,
             films=make_films(runtime, preparer, store, store_of_uploads, jobs),
+            conversations=make_conversations(settings, runtime, jobs),
             webhooks=Webhooks(jobs, webhook_poster(settings), webhook_options(settings)),
             preparer=preparer,
             preparations=Preparations(jobs),
@@ -276,6 +282,26 @@ def expiry_of(
         int(settings.max_faces_mb * MB),
         is_used=lambda avatar_id: bool(usage.users(avatar_id)),
         forget=runtime.avatar_cache.forget,
+    )
+
+
+def make_conversations(settings: Settings, runtime: Runtime, jobs: Jobs) -> Conversations:
+    """Return the conversations, in the database of the jobs; raises BadSettings."""
+    budget = chat_budget(settings)
+    return Conversations(
+        runtime,
+        configured_chat_model(settings),
+        jobs.database,
+        ChatOptions(
+            personas=configured_personas(settings).by_id,
+            max_text_chars=settings.max_text_chars,
+            max_queue=settings.max_queue,
+            max_running=settings.most_speaking,
+            history_tokens=budget.history_tokens,
+            max_tokens=budget.max_tokens,
+            temperature=budget.temperature,
+        ),
+        describe=job_error,
     )
 
 

@@ -17,6 +17,7 @@ from session.fragmented.writer import FilmWriter
 from session.hls import Playlist
 from session.webvtt import Transcript
 from warm.avatars.store import AvatarStore
+from warm.conversation.conversations import Conversations
 from warm.fetch.fetcher import Fetcher
 from warm.jobs.jobs import Jobs
 from warm.preparer.preparations import Preparations
@@ -48,6 +49,7 @@ class AppContext:
     jobs: Jobs
     films: FilmHandler
     webhooks: Webhooks
+    conversations: Conversations
     preparer: Preparer
     preparations: Preparations
     usage: AvatarUsage

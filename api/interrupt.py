@@ -1,8 +1,9 @@
 """`POST /interrupt`: stop the current speech."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Blueprint
+from pydantic import Field
 
 from api.answers.sessions import InterruptAnswer
 from api.body import Body, read_body_or_query
@@ -21,6 +22,9 @@ class InterruptBody(Body):
     model_config = example(session_id="paris")
 
     session_id: str = DEFAULT_SESSION
+    position_s: Annotated[float | None, Field(ge=0, le=10_000_000, allow_inf_nan=False)] = None
+    """Position of the player in the film, seconds. What comes after it leaves the conversation;
+    without it, the position of a live viewer is assumed."""
 
 
 @interrupting.post("/interrupt")
@@ -33,9 +37,10 @@ class InterruptBody(Body):
     scope="speak",
 )
 def interrupt() -> dict[str, Any]:
-    """Stop the speech of a session; answers when the end of the film is on disk."""
-    session = find_session(read_body_or_query(InterruptBody).session_id)
-    return interrupt_json(context().runtime.interrupt(session))
+    """Stop the speech and the answers of a session; answers when the end of the film is on disk."""
+    body = read_body_or_query(InterruptBody)
+    session = find_session(body.session_id)
+    return interrupt_json(context().conversations.interrupt(session, body.position_s))
 
 
 def interrupt_json(result: InterruptResult) -> dict[str, Any]:

@@ -22,6 +22,20 @@ from api.hosts import BadHost, UnknownHost
 from api.instruments import count_error
 from api.proxies import BadForwarding
 from api.voice_samples import SamplesBusy
+from chat.errors import (
+    ChatDisabled,
+    ChatError,
+    ContextTooLong,
+    EmptyReply,
+    ModelAbsent,
+    ModelBusy,
+    ModelKeyRefused,
+    ModelRefused,
+    ModelTimeout,
+    ModelUnreachable,
+    ReplyBroken,
+    ReplyCancelled,
+)
 from session.errors import (
     CopyFailedError,
     FilmBusyError,
@@ -40,6 +54,14 @@ from session.errors import (
 from tts.voice import BadSpeechRequest, VoiceUnavailable
 from warm.avatars.recipe import PreparationError
 from warm.avatars.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
+from warm.conversation.errors import (
+    BadUserText,
+    SessionAnswering,
+    TurnGone,
+    TurnNotReady,
+    UnknownPersona,
+    UnknownTurn,
+)
 from warm.engines.base import EngineLost, EngineOutOfMemory
 from warm.engines.weights.errors import WeightsError
 from warm.fetch.errors import FetchBusy, FetchError
@@ -328,6 +350,24 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     BadQuery: (400, "BadRequestError"),
     UnsupportedOption: (400, "BadRequestError"),
     FilmIncomplete: (409, "SessionError"),
+    UnknownTurn: (404, "NotFoundError"),
+    UnknownPersona: (422, "ValidationError"),
+    BadUserText: (422, "ValidationError"),
+    SessionAnswering: (409, "NotReadyError"),
+    TurnNotReady: (409, "NotReadyError"),
+    TurnGone: (410, "GoneError"),
+    ChatError: (502, "ModelFailedError"),
+    ModelUnreachable: (503, "ModelUnreachableError"),
+    ModelKeyRefused: (502, "ModelKeyError"),
+    ModelTimeout: (504, "ModelTimeoutError"),
+    ModelBusy: (503, "ModelBusyError"),
+    ModelRefused: (502, "ModelRefusedError"),
+    ContextTooLong: (422, "ContextTooLongError"),
+    ReplyBroken: (502, "ReplyBrokenError"),
+    EmptyReply: (502, "EmptyReplyError"),
+    ModelAbsent: (503, "ModelAbsentError"),
+    ChatDisabled: (409, "ChatDisabledError"),
+    ReplyCancelled: (409, "InterruptedError"),
 }
 """Status and kind of each cause; the message of the exception is the detail."""
 LIMITED = (QueueFull, TooManySessions, JobQueueFull)

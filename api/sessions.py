@@ -118,7 +118,9 @@ def create() -> Response:
 @operation(answers={200: SuccessAnswer}, problems=(409, 507), tag="sessions", scope="speak")
 def delete(session_id: str) -> dict[str, Any]:
     """Delete a session that exists and its film; its archives stay."""
-    context().runtime.remove(require_session(session_id))
+    session = require_session(session_id)
+    with context().conversations.ending(session.id, is_deleted=True):
+        context().runtime.remove(session)
     return success_json(session_id, "was deleted")
 
 
@@ -155,7 +157,9 @@ def reset_by_body() -> dict[str, Any]:
 def reset(session_id: str, named: dict[str, Any]) -> dict[str, Any]:
     """Reset a session and return the response."""
     runtime = context().runtime
-    name = runtime.reset(find_session(session_id), named)
+    session = find_session(session_id)
+    with context().conversations.ending(session.id):
+        name = runtime.reset(session, named)
     archived = runtime.archive.find(session_id, name) if name is not None else None
     archive = archive_json(archived) if archived is not None else None
     return success_json(session_id, "is empty") | {"archive": archive}

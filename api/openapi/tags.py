@@ -2,6 +2,7 @@
 
 TAGS = {
     "speech": "Speak, and stop the speech.",
+    "chat": "Conversations with a language model, whose answers are spoken.",
     "sessions": "Conversations: each has one film, one face and one voice.",
     "films": "Watch the film of a session while it grows.",
     "archives": "Films that were kept when their sessions were reset.",

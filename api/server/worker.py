@@ -19,6 +19,7 @@ from api.server.admission import connection_limit, fit_slots
 from api.server.event_loop import EventLoop, LoopLimits
 from api.server.log import JsonFormatter
 from api.server.shutdown import exit_now
+from warm.conversation.conversations import Conversations
 from warm.jobs.jobs import Jobs
 from warm.runtime import Runtime
 from warm.settings.network import TrustedProxies
@@ -116,6 +117,7 @@ class EventLoopWorker(Worker):
             return
         self._is_stopping = True
         self.jobs.stop()  # first, so that no job fails because the runtime stops
+        self.conversations.stop()
         self.runtime.stop()
         # a timer thread could not be started if the signal interrupts the start of another thread
         signal.signal(signal.SIGALRM, self._abandon)
@@ -129,9 +131,11 @@ class EventLoopWorker(Worker):
         """Wait for the current fragment, close the films, and exit. In the worker's process."""
         if self.booted:
             self.jobs.stop()
+            self.conversations.stop()
             self.runtime.stop()
             if self.runtime.is_warm:
                 self.runtime.close()
+            self.conversations.close()
             context(cast(Flask, self.wsgi)).webhooks.close()
             self.jobs.close()
         exit_now(self._status or exit_status(sys.exc_info()[1]))
@@ -159,6 +163,11 @@ class EventLoopWorker(Worker):
     def jobs(self) -> Jobs:
         """Jobs of the application; available once the worker is booted."""
         return context(cast(Flask, self.wsgi)).jobs
+
+    @property
+    def conversations(self) -> Conversations:
+        """Conversations of the application; available once the worker is booted."""
+        return context(cast(Flask, self.wsgi)).conversations
 
     def _abandon(self, _sig: int, _frame: FrameType | None) -> None:
         """Exit when the time is up; the films on disk are complete up to their last fragments.

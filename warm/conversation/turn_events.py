@@ -1,0 +1,107 @@
+"""Events of a turn that is being answered, for any number of readers."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from threading import Condition
+
+from warm.conversation.turn import Turn
+from warm.render.jobs import FragmentCommitted
+
+WATCHDOG_S = 0.5
+"""Interval at which a waiting reader calls `on_wait`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnBegun:
+    """The first event of a turn."""
+
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTokens:
+    """A piece of the reply, with its markup."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSentence:
+    """A sentence is about to be heard."""
+
+    index: int
+    text: str
+    start: int
+    """First character of the reply that it was made from."""
+    end: int
+    start_s: float | None
+    """Time at which it begins, in seconds of the film; None if it is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFragment:
+    """A fragment of the film can be played."""
+
+    committed: FragmentCommitted
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDone:
+    """The last event of a turn that was answered or cancelled."""
+
+    turn: Turn
+
+
+TurnEvent = TurnBegun | TurnTokens | TurnSentence | TurnFragment | TurnDone
+
+
+class TurnEvents:
+    """The events of one turn; all are kept. Any thread."""
+
+    def __init__(self) -> None:
+        self._events: list[TurnEvent] = []
+        self._error: Exception | None = None
+        self._is_over = False
+        self._changed = Condition()
+
+    def publish(self, event: TurnEvent) -> None:
+        """Add an event; nothing follows `TurnDone` or an error."""
+        with self._changed:
+            if not self._is_over:
+                self._events.append(event)
+                self._is_over = isinstance(event, TurnDone)
+                self._changed.notify_all()
+
+    def fail(self, error: Exception) -> None:
+        """End the events with an error."""
+        with self._changed:
+            if not self._is_over:
+                self._error, self._is_over = error, True
+                self._changed.notify_all()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the end of the turn; False on a timeout."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._is_over, timeout_s)
+
+    def __call__(self, on_wait: Callable[[], None] = lambda: None) -> Iterator[TurnEvent]:
+        """Yield all events from the first one on; raises the error of the turn.
+
+        `on_wait` is called every `WATCHDOG_S` while there is none.
+        """
+        seen = 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._is_over or len(self._events) > seen,  # noqa: B023
+                    WATCHDOG_S,
+                )
+                new, is_over, error = self._events[seen:], self._is_over, self._error
+            seen += len(new)
+            yield from new
+            if is_over and error is not None:
+                raise error
+            if is_over:
+                return
+            if not new:
+                on_wait()
