@@ -26,7 +26,7 @@ def block_edits(draft: Draft) -> Iterator[Edit]:
     lines = list(draft.lines())
     texts = [draft.pattern[start:end] for start, end in lines]
     rows = _table_rows(texts)
-    prefixes = [_prefix(text) for text in texts]
+    prefixes = [line_prefix(text) for text in texts]
     is_item = False
     for number, (start, end) in enumerate(lines):
         line = texts[number]
@@ -48,7 +48,7 @@ def block_edits(draft: Draft) -> Iterator[Edit]:
 
 def _continues(line: str) -> bool:
     """Return True if a line belongs to the list item above it."""
-    is_text = bool(line.strip()) and not _prefix(line)[1]
+    is_text = bool(line.strip()) and not line_prefix(line)[1]
     return is_text and (line[0].isspace() or line[0].islower())
 
 
@@ -57,7 +57,7 @@ def _is_underline(texts: list[str], number: int) -> bool:
     return bool(number and texts[number - 1].strip() and _UNDERLINE.match(texts[number]))
 
 
-def _prefix(line: str) -> tuple[int, str]:
+def line_prefix(line: str) -> tuple[int, str]:
     """Return the length of the marks before a line's text, and the last block they begin."""
     end, kind = 0, ""
     while True:

@@ -28,31 +28,48 @@ class _Opener:
         return self.end - self.start
 
 
+@dataclass(slots=True)
+class Emphasis:
+    """The marks of emphasis in a text."""
+
+    pairs: list[tuple[tuple[int, int], tuple[int, int]]]
+    """Matched marks: start and end of those before the text, and of those after it."""
+    single: list[tuple[int, int]]
+    """Unmatched `**` on one side of a word."""
+    open: list[int]
+    """Marks of the last paragraph that may be matched if the text goes on."""
+
+
 def emphasis_edits(draft: Draft) -> Iterator[Edit]:
     """Remove matched marks, and unmatched `**` on one side of a word."""
-    text = draft.pattern
-    removed: list[tuple[int, int]] = []
+    found = find_emphasis(draft.pattern)
+    removed = [span for pair in found.pairs for span in pair] + found.single
+    return (remove(start, end) for start, end in sorted(removed))
+
+
+def find_emphasis(text: str) -> Emphasis:
+    """Match the marks of emphasis."""
+    found = Emphasis([], [], [])
     openers: dict[str, list[_Opener]] = {}
     for run in _RUN.finditer(text):
         mark = run.group()[0]
         if mark == "\n":
-            removed += _unmatched_strong(openers, text)
+            found.single += _unmatched_strong(openers, text)
             openers = {}
             continue
-        start = _close(openers.get(mark, []), run, text, removed)
+        start = _close(openers.get(mark, []), run, text, found)
         if start == run.end():
             continue
         if _can_open(text, run):
             openers.setdefault(mark, []).append(_Opener(start, run.end()))
         elif mark == "*" and run.end() - start > 1 and _can_close(text, run):
-            removed.append((start, run.end()))
-    removed += _unmatched_strong(openers, text)
-    return (remove(start, end) for start, end in sorted(removed))
+            found.single.append((start, run.end()))
+    found.single += _unmatched_strong(openers, text)
+    found.open = sorted(each.start for stack in openers.values() for each in stack)
+    return found
 
 
-def _close(
-    openers: list[_Opener], run: re.Match[str], text: str, removed: list[tuple[int, int]]
-) -> int:
+def _close(openers: list[_Opener], run: re.Match[str], text: str, found: Emphasis) -> int:
     """Match the marks of a run with open ones; return its first mark that is left."""
     start, end = run.span()
     if not _can_close(text, run):
@@ -60,7 +77,7 @@ def _close(
     while start < end and openers:
         opener = openers[-1]
         length = min(opener.length, end - start)
-        removed += [(opener.end - length, opener.end), (start, start + length)]
+        found.pairs.append(((opener.end - length, opener.end), (start, start + length)))
         opener.end -= length
         start += length
         if not opener.length:

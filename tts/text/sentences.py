@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from tts.text.abbreviations import stop_ends
 from tts.text.characters import silent_edits
 from tts.text.draft import Draft
 from tts.text.plain_text import PlainText
@@ -32,16 +33,6 @@ _CLOSERS = "\"'”’»›)]}」』】）"
 _CLAUSE_MARKS = frozenset(",;:—–，、；：،؛·")
 _CLAUSE_SHARE = 0.4
 """A clause mark beyond this share of the maximum is a better cut than a later space."""
-_SHORT_WORDS_WITH_STOP = frozenset(
-    """
-    mr mrs ms mx dr prof st sr sra srta jr rev gen col capt lt sgt hon pres gov sen rep mt ft
-    vs etc cf al approx dept est fig figs no nos vol pp ed eds inc ltd co corp bros tel ext
-    jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur fri sat sun
-    e.g i.e a.m p.m u.s u.k ph.d z.b d.h u.a bzw ca usw evtl ggf nr hr fr str vgl mme mlle
-    av bd p.ex ej pág núm dña ing dott sig im г ул т.е т.д др руб
-    """.split()  # noqa: SIM905  (a hundred quoted words would be hard to read)
-)
-_MAY_END_A_SENTENCE = frozenset(["etc", "a.m", "p.m", "usw", "inc", "ltd", "co", "u.s", "u.k"])
 _MONTHS = re.compile(
     "(januar|jänner|februar|märz|april|mai|juni|juli|august|september|oktober|november|dezember|"
     "maj|desember|december)\\b",
@@ -50,9 +41,24 @@ _MONTHS = re.compile(
 """Months after a day with a full stop, as in German, Danish and Norwegian dates."""
 _END = re.compile(
     rf"[{_FULL_WIDTH_STOPS}]+[{re.escape(_CLOSERS)}]*\s*"
-    rf"|[{re.escape(_STOPS)}]+[{re.escape(_CLOSERS)}]*(?=\s|$)\s*"
+    rf"|[{re.escape(_STOPS)}]+(?:[ \u00a0\u202f]?[{re.escape(_CLOSERS)}])*(?=\s|$)\s*"
     r"|\n\s*\n\s*|\n\s*(?=[-*•–]\s|\d+[.)]\s)"
 )
+_OPENERS = "\"'“‘„«»([{¿¡『「"
+_LATE_CLOSERS = tuple(")]}”»")
+"""Marks that may end a quotation after a blank, as in French."""
+_ORDINAL = re.compile(r"\d{1,3}|[IVXLC]{1,6}")
+_BEFORE_ORDINAL = re.compile(
+    r"(?:\b(?<!I )am|\b(?:d(?:er|ie|as|em|en|es)|im|vom|zum|zur|beim|(?:k?ein|mein|dein|sein|ihr|"
+    r"unser|jed)e?[mnrs]?))\s+$",
+    re.IGNORECASE,
+)
+"""Words before an ordinal number with a full stop, as in German: `im 19. Jahrhundert`."""
+_LIST_MARK = re.compile(r"(?:^\W*\w+ |[:(;]\s+)$")
+"""Text before the number of an item inside a paragraph: `Step 1. Wash`, `as follows: 1. Wash`."""
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_LONGEST_LIST_NUMBER = 2
+"""Longer numbers are years and amounts."""
 _MAX_MARKS = 8
 """Combining marks on one letter that are kept together with it."""
 _WORD_CATEGORIES = frozenset("LN")
@@ -141,27 +147,52 @@ def sentence_bounds(text: str) -> Iterator[tuple[int, int]]:
 def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
     mark = match.group()
     end = match.end()
-    following = text[end : end + 1]
-    if mark[0] in "!?" and following.islower():
-        return not any(closer in mark for closer in _CLOSERS)  # "Really?" she said
+    if _BLANK_LINE.search(mark):
+        return True
+    following = _following(text, end)
+    has_closer = any(closer in mark for closer in _CLOSERS)
+    is_inside = text[end : end + 1] in _LATE_CLOSERS and not text[end + 1 : end + 2].isalnum()
+    if is_inside or (has_closer and following.islower()):  # "Really?" she said
+        return False
+    if mark[0] in _FULL_WIDTH_STOPS:
+        return not _continues_wide(text, match, has_closer=has_closer)
     if mark.rstrip() != ".":
         return True
-    word = text[start : match.start()].rsplit(None, 1)[-1:] or [""]
-    if word[0].isdigit() and len(word[0]) <= 2:
-        is_item = text.startswith(word[0], start)
-        return not (is_item or following.islower() or _MONTHS.match(text, end))
-    return _stop_ends(word[0].lstrip("\"'“‘«(["), following)
+    before = text[start : match.start()]
+    word = before.rsplit(None, 1)[-1:] or [""]
+    if _ORDINAL.fullmatch(word[0]):
+        return _number_ends(before, word[0], text[end : end + 1], text, end)
+    return stop_ends(before, word[0].lstrip("\"'“‘«(["), following)
 
 
-def _stop_ends(word: str, following: str) -> bool:
-    """Return True if a single full stop after `word` ends a sentence."""
-    lower = word.lower()
-    if lower in _MAY_END_A_SENTENCE:
-        return following.isupper() or not following
-    if lower in _SHORT_WORDS_WITH_STOP:
-        return not following
-    is_initial = len(word) == 1 and word.isalpha() and word != "I"  # J. R. R. Tolkien; "So do I."
-    return not (is_initial and following)
+def _following(text: str, end: int) -> str:
+    """Return the first character after a stop that is no quotation mark or bracket."""
+    while text[end : end + 1] and text[end] in _OPENERS:
+        end += 1
+    return text[end : end + 1]
+
+
+def _continues_wide(text: str, match: re.Match[str], *, has_closer: bool) -> bool:
+    """Return True if a sentence goes on after a full-width stop: 「はい。」と言った."""
+    end = match.end()
+    if match.group() == "．" and text[match.start() - 1 : match.start()].isdigit():
+        return text[end : end + 1].isdigit()
+    return has_closer and not match.group()[-1].isspace() and text[end : end + 1].isalpha()
+
+
+def _number_ends(before: str, number: str, following: str, text: str, end: int) -> bool:
+    """Return True if the full stop after a number ends a sentence."""
+    rest = before[: -len(number)]
+    if following.islower() or _BEFORE_ORDINAL.search(rest) or _MONTHS.match(text, end):
+        return False
+    if not number.isdigit():
+        return number != "I" or not rest.strip() or not following or following.isupper()
+    if len(number) > _LONGEST_LIST_NUMBER:
+        return True
+    is_next_item = f"{int(number) - 1}. " in rest
+    return bool(rest.strip()) and not (
+        following.isdigit() or is_next_item or _LIST_MARK.search(rest)
+    )
 
 
 def pieces(sentence: str, start: int = 0) -> Iterator[Sentence]:

@@ -1,0 +1,77 @@
+"""Marks of Markdown in a text that has not arrived completely: which are still open."""
+
+import re
+from dataclasses import dataclass
+
+from tts.text.markdown_emphasis import find_emphasis
+
+_ANY = re.compile(r"[*_~`=\[<$\\|]")
+"""A text without any of these has nothing open."""
+_KINDS = tuple(
+    (re.compile(complete, re.DOTALL), re.compile(begun, re.DOTALL))
+    for complete, begun in (
+        (r"(?<!`)(`+)(?!`)(?:.*?[^`])\1(?!`)", r"(?<![`\w])`|``"),
+        (
+            r"\$\$[^$]{1,1000}\$\$|\\\[(?:.{1,1000}?)\\\]|\\\((?:.{1,500}?)\\\)"
+            r"|(?<![\w\\$])\$(?![\s$])[^$\n]{0,300}?[^\s$\\]\$(?![\w$])",
+            r"\$\$[^$]{0,1000}$|\\\[.{0,1000}$|\\\(.{0,500}$"
+            r"|(?<![\w\\$])\$(?![\s$\d])[^$\n]{0,300}$",
+        ),
+        (r"\\[*_`#~\[\]()>|!+\-.<{}]", r"(?!)"),
+        (
+            r"!?\[(?:[^\[\]\n]|\[[^\[\]\n]*\])*\]"
+            r"(?:\((?:[^()\n]|\([^()\n]*\))*\)|\[[^\[\]\n]*\])?",
+            r"!?\[(?=[^\s\[\]])[^\]\n]*$",
+        ),
+        (r"<[A-Za-z/!][^<>]*>", r"<[A-Za-z/!][^<>\n]*$"),
+        (r"(?!)", r"(?<![^\n])[ \t>]*\|[^\n]*$"),
+    )
+)
+"""Code, formulas, escapes, links and images, tags, rows of tables: complete, and begun.
+
+A mark inside an earlier kind is part of it.
+"""
+_OPEN_LINK = re.compile(
+    r"!?\[(?:[^\[\]\n]|\[[^\[\]\n]*\])*\](?:\((?:[^()\n]|\([^()\n]*\))*|\[[^\[\]\n]*)?$"
+)
+"""A link whose address has not arrived completely."""
+_WORD = "x"
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Where the marks of a text are."""
+
+    spans: tuple[tuple[int, int], ...] = ()
+    """Start and end of each part that is marked, with its marks."""
+    open: int | None = None
+    """Index of the first mark whose end has not arrived."""
+
+    def are_across(self, index: int) -> bool:
+        """Return True if a marked part begins before an index and ends after it."""
+        return any(start < index < end for start, end in self.spans)
+
+
+def find_marks(text: str) -> Marks:
+    """Find the marks in a text whose end has not arrived."""
+    if not _ANY.search(text):
+        return Marks()
+    spans, opened, masked = list[tuple[int, int]](), list[int](), text
+    for complete, begun in _KINDS:
+        found = [match.span() for match in complete.finditer(masked)]
+        spans += found
+        masked = _masked(masked, found)
+        first = begun.search(masked)
+        opened += [first.start()] if first else []
+    open_link = _OPEN_LINK.search(text)
+    if open_link:
+        opened.append(open_link.start())
+    emphasis = find_emphasis(masked)
+    spans += [(first[0], last[1]) for first, last in emphasis.pairs]
+    return Marks(tuple(sorted(spans)), min([*opened, *emphasis.open], default=None))
+
+
+def _masked(text: str, spans: list[tuple[int, int]]) -> str:
+    for start, end in spans:
+        text = text[:start] + _WORD * (end - start) + text[end:]
+    return text
