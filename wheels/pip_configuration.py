@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PYPI = "https://pypi.org/simple"
+SYSTEM_FILE = Path("/etc/pip.conf")
 _SECTIONS = ("global", "download")
 """Later sections override earlier ones."""
 _FALSE = ("", "0", "false", "no", "off")
@@ -56,7 +57,7 @@ def configuration_files(environment: Mapping[str, str]) -> Iterator[Path]:
         return
     for folder in environment.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep):
         yield Path(folder, "pip", "pip.conf")
-    yield Path("/etc/pip.conf")
+    yield SYSTEM_FILE
     home = Path(environment.get("HOME") or "~").expanduser()
     yield home / ".pip" / "pip.conf"
     yield Path(environment.get("XDG_CONFIG_HOME") or home / ".config", "pip", "pip.conf")

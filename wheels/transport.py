@@ -1,10 +1,13 @@
 """HTTP requests of a fetch: certificates, proxy and credentials as pip is configured."""
 
 import base64
+import http.client
 import ssl
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from email.message import Message
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -60,17 +63,22 @@ class Transport:
     def _opener(self, url: str) -> urllib.request.OpenerDirector:
         proxy = self._configuration.proxy
         proxies = None if proxy is None else {"http": proxy, "https": proxy}
-        return urllib.request.build_opener(
-            urllib.request.ProxyHandler(proxies),
-            urllib.request.HTTPSHandler(context=self._certificates(url)),
-        )
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler(proxies)]
+        if urlsplit(url).scheme != "file":  # an http address may redirect to https
+            handlers.append(_Https(lambda: self._certificates(url)))
+        return urllib.request.build_opener(*handlers)
 
     def _certificates(self, url: str) -> ssl.SSLContext:
-        """Return the trusted certificates: those of the system, of pip, and the configured ones."""
+        """Return the certificates for an address, which take a tenth of a second to load."""
         parts = urlsplit(url)
         # The bytes of a wheel are pinned, so a host that is exempt from the check changes nothing.
         if {parts.hostname, parts.netloc.rpartition("@")[2]} & self._configuration.trusted_hosts:
             return ssl._create_unverified_context()
+        return self._trusted
+
+    @cached_property
+    def _trusted(self) -> ssl.SSLContext:
+        """The certificates of the system, of pip, and the configured ones."""
         context = ssl.create_default_context()
         with suppress(ImportError):
             from pip._vendor import certifi  # noqa: PLC0415 - not in every environment
@@ -80,6 +88,18 @@ class Transport:
             is_folder = Path(own).is_dir()
             context.load_verify_locations(**{"capath" if is_folder else "cafile": own})
         return context
+
+
+class _Https(urllib.request.HTTPSHandler):
+    """HTTPS with certificates that are loaded when they are needed."""
+
+    def __init__(self, certificates: Callable[[], ssl.SSLContext]) -> None:
+        super().__init__()
+        self._load = certificates
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        """Open an https address."""
+        return self.do_open(http.client.HTTPSConnection, req, context=self._load())
 
 
 def credentials_of(url: str) -> tuple[str, str] | None:

@@ -12,7 +12,7 @@ from chat.embedded.keeper import Keeper
 from chat.embedded.model_files import ModelFiles
 from chat.embedded.model_server import ModelServer
 from chat.embedded.options import EmbeddedOptions
-from chat.embedded.pins import LICENCE, NAME
+from chat.embedded.pins import SMOLLM2, PinnedModel
 from chat.embedded.place import Place
 from chat.errors import ChatError, ModelAbsent
 from chat.limits import ReplyLimits
@@ -31,13 +31,14 @@ class EmbeddedModel:
         *,
         limits: ReplyLimits | None = None,
         greeting: Sequence[ChatMessage] = (),
+        pinned: PinnedModel = SMOLLM2,
     ) -> None:
         """`folder` has the files, or gets them if the options allow it.
 
         `greeting`: messages that the model reads when it has been loaded, before anybody asks, so
         that replies whose messages begin with them come sooner.
         """
-        self._files = ModelFiles(folder)
+        self._files = ModelFiles(folder, pinned)
         self._limits = limits or ReplyLimits()
         self._keeper = Keeper(self._files, options or EmbeddedOptions(), on_loaded=self._connect)
         self._place = Place(self._keeper)
@@ -64,13 +65,13 @@ class EmbeddedModel:
         phase, detail = self._phase()
         progress = self._keeper.progress
         return ModelState(
-            name=NAME,
+            name=self._files.pinned.name,
             kind="embedded",
             is_demo=True,
             phase=phase,
             progress=None if progress is None else progress.fraction,
             detail=str(progress) if progress is not None else detail,
-            licence=LICENCE,
+            licence=self._files.pinned.licence,
         )
 
     def prepare(self) -> None:
@@ -102,7 +103,7 @@ class EmbeddedModel:
             self._client.close()
         self._client = CompletionsModel(
             parse_chat_address(server.url),
-            model=NAME,
+            model=self._files.pinned.name,
             key=server.key,
             limits=self._limits,
             kind="embedded",

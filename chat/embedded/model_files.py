@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chat.embedded.pins import (
-    MODEL_FILE,
-    MODEL_WHEEL,
     RUNTIME_PROJECT,
     RUNTIME_VERSION,
     RUNTIME_WHEELS,
+    SMOLLM2,
+    PinnedModel,
 )
 from chat.errors import ModelAbsent
 from wheels.fetch import missing_wheels
@@ -22,15 +22,17 @@ class ModelFiles:
     """The model and llama.cpp's server in `folder`, each in the folder of its wheel."""
 
     folder: Path
+    pinned: PinnedModel = SMOLLM2
 
     @property
     def model(self) -> Path:
         """The GGUF file of the model."""
-        return MODEL_WHEEL.folder_in(self.folder) / MODEL_FILE
+        return self.pinned.path_in(self.folder)
 
     def wheels(self) -> tuple[PinnedWheel, ...]:
         """Return the wheels that must be in the folder; raises ModelAbsent for other machines."""
-        return (MODEL_WHEEL,) if is_runtime_installed() else (MODEL_WHEEL, runtime_wheel())
+        model = self.pinned.wheel
+        return (model,) if is_runtime_installed() else (runtime_wheel(), model)
 
     def missing(self) -> list[PinnedWheel]:
         """Return the wheels that are not in the folder; reads no large file. Raises ModelAbsent."""

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from chat.embedded.model_files import ModelFiles
 from chat.embedded.options import EmbeddedOptions
-from chat.embedded.pins import NAME
 from chat.errors import ModelFailed, ReplyCancelled
 
 PROGRAM = Path(__file__).with_name("server_worker.py")
@@ -109,7 +108,7 @@ class ModelServer:
         message = {
             "library_folders": files.library_folders(),
             "model": str(files.model.absolute()),
-            "name": NAME,
+            "name": files.pinned.name,
             "key": self.key,
             "context_tokens": options.context_tokens,
             "threads": options.threads,

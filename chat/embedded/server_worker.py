@@ -50,6 +50,7 @@ def give_way() -> None:
     The process stays in the session of the server: with autogroups Linux shares CPU time between
     sessions first, and compares nice values only within one.
     """
+    os.environ["GGML_NO_BACKTRACE"] = "1"  # a failed assertion would start a debugger
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):
