@@ -125,6 +125,11 @@ def ended_cues(cues: Sequence[Cue]) -> list[Cue]:
     ]
 
 
+def text_of_clip(text: str, cues: Sequence[Cue]) -> str:
+    """Return the text with which a clip was begun, or that of its cues if it was empty."""
+    return text or " ".join(cue.text for cue in cues if cue.text)
+
+
 def is_fully_spoken(text: str, cues: Sequence[Cue], end: int) -> bool:
     """Return True if the planned cues contain all of a clip's text and end by frame `end`.
 

@@ -15,6 +15,7 @@ from tts.text.reading import spoken_sentences
 from tts.text.scripts import LATIN_LANGUAGE
 from tts.text.sentences import Sentence, speakable_text
 from tts.voice import BadSpeechRequest, VoiceChoice, VoiceInfo, VoiceUnavailable
+from tts.word_times import with_words
 
 AUTO = "auto"
 """The name that selects the best voice of a language."""
@@ -91,7 +92,7 @@ class VoiceRegistry:
         """Speak a text whose parts may have languages, voices, speeds and pauses of their own."""
 
         def synthesize(sentence: Sentence, is_cancelled: Callable[[], bool]) -> Speech | None:
-            return self._spoken(sentence, choice, is_cancelled)
+            return self._spoken(text.text, sentence, choice, is_cancelled)
 
         sentences = spoken_sentences(text, choice.language, self._language_of_voice)
         return SpokenText(text.text, sentences, synthesize, voice=choice.voice)
@@ -101,9 +102,9 @@ class VoiceRegistry:
         self._styled(style.voice, style.language, style.rate, choice)
 
     def _spoken(
-        self, sentence: Sentence, choice: VoiceChoice, is_cancelled: Callable[[], bool]
+        self, text: str, sentence: Sentence, choice: VoiceChoice, is_cancelled: Callable[[], bool]
     ) -> Speech | None:
-        """Return a sentence in its own voice and language, with its own pauses."""
+        """Return a sentence of a text in its own voice and language, with its own pauses."""
         try:
             own = self._styled(sentence.voice, sentence.language, sentence.rate, choice)
         except BadSpeechRequest:  # no voice reads the script of these words
@@ -117,7 +118,9 @@ class VoiceRegistry:
         padded = with_pauses(
             speech, before_s=sentence.pause_before_s, after_s=sentence.pause_s, usual_s=usual_s
         )
-        return replace(padded, text=padded.text if sentence.shown is None else sentence.shown)
+        pause_s = usual_s if sentence.pause_s is None else sentence.pause_s
+        timed = with_words(padded, text, sentence, pause_s)
+        return replace(timed, text=timed.text if sentence.shown is None else sentence.shown)
 
     def _styled(
         self,

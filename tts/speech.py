@@ -1,7 +1,7 @@
 """Speech of a voice: the audio of one sentence and, if they are known, its phonemes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +25,8 @@ class Phoneme:
     stress: int = 0
     """Stress of its syllable, at the vowel or at the syllable's first sound: 2 primary,
     1 secondary, 0 none or not known."""
+    begins_word: bool = field(default=False, compare=False)
+    """True at the first sound of a word, as the voice divides the text into words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,18 @@ class WordTime:
     word: str
     start_s: float
     end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word of a text and the time of its sound."""
+
+    start: int
+    end: int
+    """Its characters in the text that the voice was given."""
+    start_s: float | None
+    end_s: float | None
+    """Seconds from the first sample of its sentence; None if it has no sound."""
 
 
 class PendingAudio(Protocol):
@@ -65,6 +79,12 @@ class Speech:
     """The voice that spoke it, if it is not the chosen one."""
     remarks: tuple[str, ...] = ()
     """Unusual facts for the client: phrases such as "the voice x is unavailable (…)"."""
+    place: tuple[int, int] | None = None
+    """Its first character in the text that the voice was given, and the one after its last."""
+    words: tuple[TimedWord, ...] = ()
+    """Its words in order; none if they are not known."""
+    has_estimated_words: bool = False
+    """The times of the words follow from their letters, because there are no phonemes."""
 
     @property
     def total_samples(self) -> int:

@@ -12,7 +12,7 @@ from isolation.standby import Standby
 from session.serial_worker import VERIFICATION
 from tts.speech import Speech
 from tts.styles import check_styles
-from tts.text.markup import Markup, check_text
+from tts.text.markup import Markup, check_length, check_text
 from tts.text.plain_text import PlainText
 from tts.text.sentences import min_duration_s
 from tts.voice import PreparableVoices, VoiceChoice, VoiceInfo, Voices
@@ -223,10 +223,8 @@ class Runtime:
 
         Returns soon; errors are reported by the speech. For a text that will exist soon.
         """
-        if isinstance(self._voices, PreparableVoices):
-            self._voices.prepare(choice.voice)
         with self._thread.hold_engine(), suppress(UnusableSession):
-            self.sessions.films.preload(session)
+            self._prepare(session, choice)
 
     def speak_growing(
         self,
@@ -242,7 +240,27 @@ class Runtime:
         The clip starts with the first unit. A job waits in the queue until then, and takes no place
         there. Raises the errors of `speak`.
         """
-        raise NotImplementedError
+
+        def check(plain: PlainText, chars_before: int) -> None:
+            check_length(chars_before + len(plain.text), self._settings.max_text_chars)
+            check_styles(plain, self._voices, choice)
+            self._check_capacity(session, plain, choice)
+
+        self.check_ready()
+        growing.attach(check, self._thread.wake)
+        for unit in growing.units:
+            check(unit.plain, growing.chars_before + unit.start)
+        self._prepare(session, choice)
+        job = SpeakJob(
+            session=session,
+            text="",
+            choice=choice,
+            growing=growing,
+            lead_s=self._settings.lead_s if lead_s is None else lead_s,
+            origin=origin,
+        )
+        self._thread.submit(job)
+        return job
 
     def speak_film(
         self,
@@ -392,6 +410,12 @@ class Runtime:
         self.check_ready()
         self._end_session(session, lambda: self.sessions.lifecycle.remove(session))
 
+    def _prepare(self, session: Session, choice: VoiceChoice) -> None:
+        """Load the avatar of a session, and start to load a voice; raises UnusableSession."""
+        if isinstance(self._voices, PreparableVoices):
+            self._voices.prepare(choice.voice)
+        self.sessions.films.preload(session)
+
     def _check_capacity(self, session: Session, text: PlainText, choice: VoiceChoice) -> None:
         """Raise the errors of `Admission.check_capacity`, counting the session's waiting texts."""
         self._check_frames(session, min_duration_s(text.text, choice.speed * text.fastest_rate))
@@ -403,7 +427,7 @@ class Runtime:
                 min_s += job.given.announced_s or 0.0
                 continue
             fastest = 1.0 if job.plain is None else job.plain.fastest_rate
-            min_s += min_duration_s(job.text, job.choice.speed * fastest)
+            min_s += min_duration_s(job.full_text, job.choice.speed * fastest)
         clip = self._thread.clip_of(session.id)
         uncommitted = clip.uncommitted_frames if clip is not None else 0
         self.sessions.admission.check_capacity(session, frames=uncommitted, duration_s=min_s)

@@ -20,7 +20,15 @@ from session.errors import (
     SyncFailedError,
     disk_error,
 )
-from session.film import ClipRecord, Committed, Cue, Fragment, cues_before, is_fully_spoken
+from session.film import (
+    ClipRecord,
+    Committed,
+    Cue,
+    Fragment,
+    cues_before,
+    is_fully_spoken,
+    text_of_clip,
+)
 from session.fragmented.damage import DamageReport, verify_fragments
 from session.fragmented.film_files import move_files, open_locked, remove_files
 from session.fragmented.init_segment import read_init_segment
@@ -169,7 +177,8 @@ class FragmentLog:
         with self._changed:
             if self._open_clip is None:
                 return None
-            text, first_frame = self._open_clip
+            given, first_frame = self._open_clip
+            text = text_of_clip(given, self._open_cues)
             self._open_clip = None
             record = ClipRecord(
                 index=len(self._clips),

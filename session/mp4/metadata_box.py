@@ -15,7 +15,7 @@ from typing import Any
 from session.audio_encoder import AudioEncoder
 from session.disk import crc32_of
 from session.errors import FilmDamagedError
-from session.film import ClipRecord, Cue, FilmSpec, cues_before, is_fully_spoken
+from session.film import ClipRecord, Cue, FilmSpec, cues_before, is_fully_spoken, text_of_clip
 from session.fragmented.boxes import build_box
 from session.mp4.sample_tables import TopLevelBox, top_level_boxes
 from session.video_encoder import VideoEncoder
@@ -61,6 +61,7 @@ class MetadataBox:
         """
         first_frame = self.frames
         end = first_frame + frames
+        text = text_of_clip(text, cues)
         clip = ClipRecord(
             index=len(self.clips),
             text=text,

@@ -46,6 +46,7 @@ class Timeline:
         sounds = [index for index, each in enumerate(phonemes) if each.symbol]
         self._symbols = [phonemes[index].symbol for index in sounds]
         self._stresses = [phonemes[index].stress for index in sounds]
+        self._begins = [phonemes[index].begins_word for index in sounds]
         self._starts = match.times_in_speech(np.array([phonemes[i].start_s for i in sounds]))
         self._ends = match.times_in_speech(np.array([phonemes[i].end_s for i in sounds]))
         self._pauses_after = np.diff(sounds) > 1
@@ -82,11 +83,13 @@ class Timeline:
         """Yield sounds and pauses, from 0 to `duration_s`."""
         self._join()
         time_s = 0.0
-        sounds = zip(self._symbols, self._starts, self._ends, self._stresses, strict=True)
-        for symbol, start, end, stress in sounds:
+        sounds = zip(
+            self._symbols, self._starts, self._ends, self._stresses, self._begins, strict=True
+        )
+        for symbol, start, end, stress, begins_word in sounds:
             if start > time_s:
                 yield Phoneme("", time_s, float(start))
-            yield Phoneme(symbol, float(start), float(end), stress)
+            yield Phoneme(symbol, float(start), float(end), stress, begins_word)
             time_s = float(end)
         if time_s < duration_s:
             yield Phoneme("", time_s, duration_s)

@@ -92,7 +92,7 @@ class IsolatedEspeak:
             raise SentenceFailed(header["too_long"])
         if "error" in header:
             raise EspeakError(header["error"])
-        marks = tuple(PhonemeMark(sample, symbol) for sample, symbol in header["marks"])
+        marks = tuple(PhonemeMark(*mark) for mark in header["marks"])
         return SynthesizedSpeech(bytes(pcm), header["rate_hz"], marks, header.get("omitted", ""))
 
     def phonemize(

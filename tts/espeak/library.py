@@ -34,7 +34,7 @@ _UTF8, _PHONEME_INPUT, _END_PAUSE = 0x0001, 0x0100, 0x1000
 _IPA_PHONEMES = 0x02
 _BUFFER_MS = 500
 """Audio per callback: long enough that the cost of the callbacks is negligible."""
-_EVENT_END_OF_LIST, _EVENT_PHONEME = 0, 7
+_EVENT_END_OF_LIST, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
 _PARAMETER_RATE, _PARAMETER_VOLUME = 1, 2
 _USUAL_RATE_WPM = 175
 _VOLUME = 50
@@ -92,7 +92,9 @@ class EspeakLibrary:
         self.sample_rate_hz = _initialise(self._library)
         self._pcm: list[bytes] = []
         self._pcm_bytes = 0
-        self._marks: list[tuple[int, bytes]] = []
+        self._marks: list[tuple[int, bytes, bool]] = []
+        self._is_word_begun = False
+        """The next phoneme begins a word."""
         self._callback = _Callback(self._collect)  # espeak keeps the pointer, so it must stay alive
         self._library.espeak_SetSynthCallback(self._callback)
         self._library.espeak_SetParameter(_PARAMETER_VOLUME, _VOLUME, 0)
@@ -170,7 +172,7 @@ class EspeakLibrary:
             raise AudioTooLong(MAX_AUDIO_S)
         if status != 0:
             raise EspeakError(f"espeak-ng returned {status} for a text of {len(text)} characters.")
-        marks = tuple(PhonemeMark(sample, _symbol(raw)) for sample, raw in self._marks)
+        marks = tuple(PhonemeMark(at, _symbol(raw), begins) for at, raw, begins in self._marks)
         return SynthesizedSpeech(b"".join(self._pcm), self.sample_rate_hz, marks)
 
     def phonemize(self, text: str, *, voice: str) -> tuple[PhonemeClause, ...]:
@@ -221,8 +223,11 @@ class EspeakLibrary:
             self._pcm.append(ctypes.string_at(samples, 2 * count))
             self._pcm_bytes += 2 * count
         for event in _events(events):
-            if event.type == _EVENT_PHONEME:
-                self._marks.append((event.sample, bytes(event.id.string)))
+            if event.type == _EVENT_WORD:
+                self._is_word_begun = True
+            elif event.type == _EVENT_PHONEME:
+                self._marks.append((event.sample, bytes(event.id.string), self._is_word_begun))
+                self._is_word_begun = False
         return int(self._is_too_long)
 
 

@@ -15,6 +15,7 @@ class _Segment:
     start: int
     """Samples."""
     stress: int = 0
+    begins_word: bool = False
 
 
 def phonemes_of(
@@ -40,14 +41,17 @@ def _has_letter(symbol: str) -> bool:
 
 def _segments(marks: Iterable[PhonemeMark]) -> Iterator[_Segment]:
     """Drop marks without a sound of their own; merge consecutive pauses."""
-    previous = None
+    previous, begins_word = None, False
     for mark in marks:
+        begins_word |= mark.begins_word
         symbol = "" if mark.symbol.startswith("(") else clean_symbol(mark.symbol)
         is_pause = not mark.symbol
         if not (is_pause or _has_letter(symbol)) or (is_pause and previous == ""):
             continue
         previous = symbol
-        yield _Segment(symbol, mark.sample, stress_of(mark.symbol) if symbol else 0)
+        stress = stress_of(mark.symbol) if symbol else 0
+        yield _Segment(symbol, mark.sample, stress, begins_word and not is_pause)
+        begins_word &= is_pause
 
 
 def _move_closures(segments: Sequence[_Segment], ends: Sequence[int], *, closure: int) -> None:
@@ -72,4 +76,4 @@ def _phonemes(segments: Sequence[_Segment], samples: int, sample_rate_hz: int) -
     for segment, end in zip(segments, ends, strict=True):
         if end > segment.start:
             start_s, end_s = segment.start / sample_rate_hz, end / sample_rate_hz
-            yield Phoneme(segment.symbol, start_s, end_s, segment.stress)
+            yield Phoneme(segment.symbol, start_s, end_s, segment.stress, segment.begins_word)

@@ -34,6 +34,7 @@ class PhonemeMark:
     symbol: str
     """espeak's spelling: IPA with stress and length marks, `""` for a pause, `(en)` for a switch of
     language. At most eight bytes, so a long symbol may be truncated."""
+    begins_word: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

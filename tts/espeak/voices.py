@@ -181,8 +181,7 @@ def _speech(text: str, raw: SynthesizedSpeech, *, lead_s: float, pause_s: float)
         return None
     first = marks[sounding[0]].sample - round(lead_s * rate)
     kept = [
-        PhonemeMark(mark.sample - first, mark.symbol)
-        for mark in marks[sounding[0] : sounding[-1] + 2]
+        replace(mark, sample=mark.sample - first) for mark in marks[sounding[0] : sounding[-1] + 2]
     ]
     if kept[-1].symbol:
         kept.append(PhonemeMark(len(pcm) - first, ""))

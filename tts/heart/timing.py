@@ -7,7 +7,6 @@ the predicted energy says where the sound begins and ends (`silences`).
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,8 +106,10 @@ def _phonemes(phrases: Sequence[_TimedPhrase], first_s: float, last_s: float) ->
         if following is not None and following.begin_s - end_s < _SHORTEST_PAUSE_S:
             end_s = following.begin_s
         limits_s = _ordered_s(phrase, end_s) - first_s
-        for sound, (start_s, stop_s) in zip(phrase.sounds, pairwise(limits_s), strict=True):
-            yield Phoneme(IPA[sound.symbol], float(start_s), float(stop_s), sound.stress)
+        for index, sound in enumerate(phrase.sounds):
+            start_s, stop_s = float(limits_s[index]), float(limits_s[index + 1])
+            begins_word = sound.after_space or index == 0
+            yield Phoneme(IPA[sound.symbol], start_s, stop_s, sound.stress, begins_word)
     yield Phoneme("", end_s - first_s, last_s - first_s)
 
 

@@ -57,7 +57,8 @@ def _messages(planned: PlannedSpeech) -> Iterator[Message]:
     header: dict[str, Any] = {
         "samples": planned.samples,
         "phonemes": [
-            [each.symbol, each.start_s, each.end_s, each.stress] for each in planned.phonemes
+            [each.symbol, each.start_s, each.end_s, each.stress, each.begins_word]
+            for each in planned.phonemes
         ],
     }
     for piece in planned.pieces:

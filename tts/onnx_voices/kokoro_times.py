@@ -39,6 +39,7 @@ class _Sound:
     """Of Kokoro; "" for a pause."""
     start_s: float
     stress: int = 0
+    begins_word: bool = False
 
 
 def phonemes_of(
@@ -65,19 +66,20 @@ def _sounds(symbols: str, bounds_s: NDArray[np.float64], speed: float) -> list[_
     """Return pauses and sounds with their starts, moved to where they are heard."""
     found = [_Sound("", 0.0)]
     start_s: float | None = None
-    stress = 0
+    stress, begins_word = 0, True
     for index, symbol in enumerate(symbols):
         begin_s, end_s = float(bounds_s[index + 1]), float(bounds_s[index + 2])
         start_s = begin_s if start_s is None else start_s
         if symbol in _PAUSES:
             if found[-1].symbol:
                 found.append(_Sound("", start_s))
-            start_s = None
+            start_s, begins_word = None, True
         elif symbol == " ":
+            begins_word = True
             start_s = (begin_s + end_s) / 2 if found[-1].symbol else None
         elif _is_letter(symbol):
-            found.append(_Sound(symbol, _moved(start_s, symbol, speed), stress))
-            start_s, stress = None, 0
+            found.append(_Sound(symbol, _moved(start_s, symbol, speed), stress, begins_word))
+            start_s, stress, begins_word = None, 0, False
         elif symbol in _STRESS:
             stress = stress_of(symbol)
         else:  # length and other marks belong to the sound before
@@ -142,4 +144,4 @@ def _phonemes(sounds: Sequence[_Sound], total_s: float) -> Iterator[Phoneme]:
     for sound, start_s, end_s in zip(sounds, limits, [*limits[1:], total_s], strict=True):
         if end_s > start_s:
             symbol = clean_symbol(_IPA.get(sound.symbol, sound.symbol))
-            yield Phoneme(symbol, start_s, end_s, sound.stress)
+            yield Phoneme(symbol, start_s, end_s, sound.stress, sound.begins_word)

@@ -30,6 +30,7 @@ class _Segment:
     end: float
     """Units of the durations."""
     stress: int = 0
+    begins_word: bool = False
 
 
 def phonemes_of(
@@ -41,7 +42,13 @@ def phonemes_of(
     """
     segments = _joined(_segments(sentence, durations))
     return tuple(
-        Phoneme(segment.symbol, segment.start * unit_s, segment.end * unit_s, segment.stress)
+        Phoneme(
+            segment.symbol,
+            segment.start * unit_s,
+            segment.end * unit_s,
+            segment.stress,
+            segment.begins_word,
+        )
         for segment in segments
         if segment.end > segment.start
     )
@@ -66,9 +73,10 @@ def _joined(segments: Iterator[_Segment]) -> list[_Segment]:
     """Merge marks into the phoneme that they modify, and divide spaces between their neighbours."""
     found = list[_Segment]()
     stress_start: float | None = None
-    stress = 0
+    stress, begins_word = 0, True
     for segment in _without_spaces(list(segments)):
         is_pause = segment.symbol in _PAUSES
+        begins_word |= segment.begins_word or is_pause
         if segment.symbol in _STRESS:
             stress_start = segment.start if stress_start is None else stress_start
             stress = stress_of(segment.symbol)
@@ -77,8 +85,11 @@ def _joined(segments: Iterator[_Segment]) -> list[_Segment]:
         elif is_pause or _is_letter(segment.symbol):
             start = segment.start if stress_start is None else stress_start
             symbol = "" if is_pause else clean_symbol(segment.symbol)
-            found.append(_Segment(symbol, start, segment.end, 0 if is_pause else stress))
-            stress_start, stress = None, 0
+            found.append(
+                _Segment(symbol, start, segment.end, 0 if is_pause else stress, begins_word)
+            )
+            found[-1].begins_word &= not is_pause
+            stress_start, stress, begins_word = None, 0, is_pause
         elif found:
             _modify(found[-1], segment)
     return found
@@ -104,6 +115,7 @@ def _without_spaces(segments: Sequence[_Segment]) -> list[_Segment]:
             after.start = segment.start
         else:
             kept[-1].end = after.start = (segment.start + segment.end) / 2
+            after.begins_word = True
     return kept
 
 

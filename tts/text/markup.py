@@ -16,12 +16,7 @@ Markup = Literal["auto", "markdown", "ssml", "plain", "none"]
 
 def check_text(text: str, *, max_chars: int, markup: Markup = "plain") -> PlainText:
     """Return what is spoken of `text`; raises BadSpeechRequest if it is empty or too long."""
-    if len(text) > max_chars:
-        raise BadSpeechRequest(
-            "text",
-            f"text has {len(text)} characters; at most {max_chars} are allowed (max_text_chars). "
-            "Send it in parts.",
-        )
+    check_length(len(text), max_chars)
     speakable_text(text)
     plain = read_markup(text, markup)
     kept = plain.edited(silent_edits(Draft.of(plain.text))).stripped()
@@ -33,6 +28,16 @@ def check_text(text: str, *, max_chars: int, markup: Markup = "plain") -> PlainT
             'Send `markup`: "plain" to have all characters spoken.',
         )
     return kept
+
+
+def check_length(chars: int, max_chars: int) -> None:
+    """Raise BadSpeechRequest for a text of too many characters."""
+    if chars > max_chars:
+        raise BadSpeechRequest(
+            "text",
+            f"text has {chars} characters; at most {max_chars} are allowed (max_text_chars). "
+            "Send it in parts.",
+        )
 
 
 def read_markup(text: str, markup: Markup) -> PlainText:

@@ -55,6 +55,10 @@ class PlainText:
     """In order."""
     remarks: tuple[str, ...] = ()
     """Markup that has no effect, for the client."""
+    goes_on: bool = False
+    """Its last sentence continues in another text."""
+    before: str = ""
+    """Text that was spoken just before it in the same sentence; empty for a new sentence."""
 
     @classmethod
     def of(cls, text: str) -> "PlainText":

@@ -11,7 +11,7 @@ from tts.text.plain_text import PlainText, Span, Style
 from tts.text.pronunciation import Pronunciation
 from tts.text.say_as import said_as
 from tts.text.scripts import Run, script_runs
-from tts.text.sentences import Sentence, pieces, pronounced, sentence_bounds
+from tts.text.sentences import Sentence, pieces, places_of, pronounced, sentence_bounds
 
 JOIN_PAUSE_S = 0.04
 """Silence between two voices or languages inside a clause."""
@@ -59,16 +59,22 @@ def spoken_sentences(
 def _as_sentence(plain: PlainText, found: list[Sentence], end: int) -> Iterator[Sentence]:
     """Mark the last piece as the end, and give each piece the text that it shows."""
     ends = [following.start for following in found[1:]] + [end]
+    goes_on = plain.goes_on and end == len(plain.text)
+    is_continued = bool(plain.before) and not plain.text[: found[0].start].strip()
     for index, (piece, shown_end) in enumerate(zip(found, ends, strict=True)):
         shown = " ".join(plain.text[piece.start : shown_end].split())
-        is_end = index == len(found) - 1
-        pause_s = None if is_end and piece.pause_s == JOIN_PAUSE_S else piece.pause_s
+        is_last = index == len(found) - 1
+        pause_s = None if is_last and piece.pause_s == JOIN_PAUSE_S else piece.pause_s
+        before = _neighbouring_text(found, index, -1)
+        if index == 0 and is_continued and piece.voice is None and piece.language is None:
+            before = plain.before
         yield replace(
             piece,
             shown=shown,
-            is_end=is_end,
+            is_end=is_last and not goes_on,
             pause_s=pause_s,
-            before=_neighbouring_text(found, index, -1),
+            before=before,
+            end=piece.start + len(plain.text[piece.start : shown_end].rstrip()),
             after=_neighbouring_text(found, index, 1),
         )
 
@@ -144,9 +150,11 @@ def _spoken(
         words = normalise(text[run.start : run.end], found, inside)
         given = list(_given_pronunciations(words, spans, start))
         for piece in pronounced(pieces(words.text), words.text, given):
+            origins = tuple(start + words.origins[i] for i in places_of(piece, words.text))
             yield Sentence(
                 piece.text,
                 is_end=False,
+                origins=origins,
                 start=start + words.origins[piece.start],
                 language=run.language or style.language,
                 voice=style.voice,

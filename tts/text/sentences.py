@@ -89,6 +89,10 @@ class Sentence:
     """Text that the same voice speaks just before it, in the same sentence."""
     after: str = ""
     """Text that the same voice speaks just after it, in the same sentence."""
+    end: int = 0
+    """Index in the whole text of the character after its last one."""
+    origins: tuple[int, ...] = ()
+    """For each character of `text`, its index in the whole text; empty: they follow `start`."""
     pronunciations: tuple[Pronunciation, ...] = ()
     """Pronunciations of some of its words, in order."""
 
@@ -229,7 +233,7 @@ def pronounced(
         return
     begun = set[Pronunciation]()
     for part in parts:
-        places = _places_of(part, text)
+        places = places_of(part, text)
         found = list[Pronunciation]()
         begin = bisect_right(given, places[0], key=lambda each: each.end)
         for each in islice(given, begin, None):
@@ -244,7 +248,7 @@ def pronounced(
             yield replace(part, pronunciations=tuple(found))
 
 
-def _places_of(part: Sentence, text: str) -> list[int]:
+def places_of(part: Sentence, text: str) -> list[int]:
     """Return the index in `text` of each character of a piece; a blank has that of the
     character before it."""
     indices = (i for i in range(part.start, len(text)) if not text[i].isspace())

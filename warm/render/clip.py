@@ -24,6 +24,12 @@ from warm.render.timeline import Batch, Timeline
 
 CHARS_PER_S = 15.0
 """Usual pace of a voice."""
+TEXT_CLOSES_S = 0.25
+"""A growing text without a next unit is closed this long before its viewer has seen everything, or
+earlier if the voice takes longer for the beginning of a sentence. A unit that came later would be
+late in the film; the end of the clip takes less time."""
+TEXT_GRACE_S = 0.3
+"""A clip that waits for its text for longer gives up its speaking place, until the text comes."""
 BACKGROUND_PRESET: Preset = "faster"
 BACKGROUND_BATCH = 4
 """Frames of a batch of a background clip. A clip of a session that starts competes for processors
@@ -124,6 +130,8 @@ class Clip:
         """Batches not handed to the encoder; only the last one can have frames to request."""
         self._is_submitted = False
         """The encoder has the last batch."""
+        self._text_awaited_s: float | None = None
+        """Time since which it has waited for the next unit of its text."""
         self._cutting: Future[int] | None = None
         self._ending: Future[ClipRecord | None] | None = None
         self._error: Exception | None = None
@@ -193,6 +201,22 @@ class Clip:
         return self._encoder.busy_since
 
     @property
+    def is_idle(self) -> bool:
+        """True if it takes no speaking place: it waits for its text. Any thread."""
+        since = self._text_awaited_s
+        return since is not None and self._clock() - since > TEXT_GRACE_S
+
+    @property
+    def wakeup_s(self) -> float:
+        """Time at which waiting for the text has a consequence; infinity if it does not wait."""
+        since = self._text_awaited_s
+        if since is None or not self.is_playable:
+            return float("inf")
+        return (
+            self._text_closes_s if self.is_idle else min(self._text_closes_s, since + TEXT_GRACE_S)
+        )
+
+    @property
     def uncommitted_frames(self) -> int:
         """Frames of its placed utterances that the film does not have. Any thread."""
         end = self.timeline.first_frame + self.timeline.end
@@ -201,7 +225,7 @@ class Clip:
     @property
     def expected_frames(self) -> int:
         """Estimate of the frames that it still needs. Any thread."""
-        spoken_s = len(self.job.text) / CHARS_PER_S / self.job.choice.speed
+        spoken_s = len(self.job.full_text) / CHARS_PER_S / self.job.choice.speed
         return max(
             self.uncommitted_frames, int(spoken_s * self.film.spec.fps) - self._encoder.frames
         )
@@ -259,6 +283,7 @@ class Clip:
         if self._ending is not None:
             return
         self.timeline.poll_speech()
+        self._poll_text()
         if self._cutting is not None:
             if self._cutting.done():
                 self._close_after(self._cutting.result())
@@ -303,6 +328,23 @@ class Clip:
             raise self._error
         assert record is not None
         return record
+
+    def _poll_text(self) -> None:
+        """Note since when it waits for its text, which is closed before its viewer waits, too."""
+        if not self.timeline.awaits_text or self._pacing.cut_s is not None:
+            self._text_awaited_s = None
+            return
+        now_s = self._clock()
+        if self._text_awaited_s is None:
+            self._text_awaited_s = now_s
+        if self.is_playable and now_s >= self._text_closes_s:
+            self.timeline.close_text()
+
+    @property
+    def _text_closes_s(self) -> float:
+        """Time at which its text is closed unless there is another unit."""
+        end_s = self._playback.due_s(self.timeline.first_frame + self.timeline.end)
+        return end_s - max(TEXT_CLOSES_S, self.timeline.first_sound_s)
 
     @property
     def _next_frame(self) -> int:

@@ -1,5 +1,6 @@
 """Growing text: a text that is spoken while it is still being written."""
 
+import time
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,7 +47,10 @@ class GrowingText:
         self._length = 0
         self._is_ended = self._is_closed = False
         self._error: Exception | None = None
-        self._chars_before = chars_before
+        self.chars_before = chars_before
+        """Characters of the same answer in earlier texts."""
+        self.begun_s: float | None = None
+        """Time of the first unit, by `time.monotonic`."""
         self._check: Callable[[PlainText, int], None] = lambda _plain, _chars: None
         self._notify: Callable[[], None] = lambda: None
 
@@ -56,20 +60,21 @@ class GrowingText:
         Raises GrowingClosed, BadSpeechRequest for a unit that cannot be spoken or a text that has
         become too long, SessionFull and DiskNearlyFull. Nothing is added then.
         """
-        if not has_word(plain.text):
+        if not has_word(plain.text) and not any(span.style.spoken for span in plain.spans):
             raise BadSpeechRequest(
                 "text",
                 f"a unit must contain at least one letter or digit, received {shown(plain.text)}.",
             )
         with self._lock:
             self._require_open()
-            check, chars = self._check, self._chars_before + self._length
+            check, chars = self._check, self.chars_before + self._length
         check(plain, chars)
         with self._lock:
             self._require_open()
             start = self._length + (len(JOINT) if self._units else 0)
             unit = GrowingUnit(plain=plain, is_sentence_end=is_sentence_end, start=start)
             self._units.append(unit)
+            self.begun_s = self.begun_s or time.monotonic()
             self._length = start + len(plain.text)
         self._notify()
 
@@ -107,7 +112,7 @@ class GrowingText:
     def chars(self) -> int:
         """Characters of the answer so far, those of earlier texts included."""
         with self._lock:
-            return self._chars_before + self._length
+            return self.chars_before + self._length
 
     @property
     def units(self) -> tuple[GrowingUnit, ...]:

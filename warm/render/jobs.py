@@ -9,7 +9,7 @@ from threading import Condition
 from typing import Generic, Literal, TypeVar
 
 from session.film import ClipRecord, Fragment
-from tts.speech import Speech
+from tts.speech import Speech, TimedWord
 from tts.text.plain_text import PlainText
 from tts.voice import VoiceChoice
 from warm.render.given_sound import GivenSound
@@ -226,9 +226,24 @@ class SpeakJob:
         events = self._events
         return self._error is not None or (bool(events) and isinstance(events[-1], SpeakResult))
 
+    @property
+    def awaits_text(self) -> bool:
+        """True if it cannot start yet: its growing text has no unit."""
+        return self.growing is not None and self.growing.awaits(0)
+
+    @property
+    def is_blank(self) -> bool:
+        """True if its growing text has ended without a unit."""
+        return (
+            self.growing is not None
+            and not self.awaits_text  # first: no unit is added after it has ended
+            and self.growing.unit(0) is None
+        )
+
     def age_s(self) -> float:
-        """Seconds since the request arrived."""
-        return time.monotonic() - self._arrived_s
+        """Seconds since the request arrived, or the first unit of its growing text."""
+        begun_s = None if self.growing is None else self.growing.begun_s
+        return time.monotonic() - (self._arrived_s if begun_s is None else begun_s)
 
     def publish(self, event: Event) -> None:
         """Add an event; `SpeakResult` is the last one, and nothing follows an error."""
@@ -238,15 +253,28 @@ class SpeakJob:
             self._events.append(event)
             self._changed.notify_all()
 
-    def add_speech(self, number: int, speech: Speech) -> None:
-        """Announce that a sentence is ready to be rendered. Render thread."""
+    def add_speech(
+        self, number: int, speech: Speech, *, first_frame: int, fps: int, text_start: int
+    ) -> None:
+        """Announce that a sentence is ready to be rendered. Render thread.
+
+        `text_start`: where the text that its voice was given begins in `full_text`.
+        """
         self.remarks += speech.remarks
+        start_s = first_frame / fps
+        start, end = speech.place or (0, 0)
         self.publish(
             SpeechReady(
                 sentence=number,
                 text=speech.text,
                 duration_s=speech.duration_s,
                 voice=speech.voice or self.choice.voice,
+                start=text_start + start,
+                end=text_start + end,
+                first_frame=first_frame,
+                start_s=start_s,
+                words=tuple(moved_word(word, text_start, start_s) for word in speech.words),
+                has_estimated_words=speech.has_estimated_words,
             )
         )
 
@@ -316,6 +344,19 @@ class SpeakJob:
         *_, last = self.events()
         assert isinstance(last, SpeakResult)
         return last
+
+
+def moved_word(word: TimedWord, start: int, start_s: float) -> SpokenWord:
+    """Return a word of a sentence that begins at `start_s` of the film, in the text of the job.
+
+    `start`: where the text that its voice was given begins there.
+    """
+    return SpokenWord(
+        start=start + word.start,
+        end=start + word.end,
+        start_s=None if word.start_s is None else start_s + word.start_s,
+        end_s=None if word.end_s is None else start_s + word.end_s,
+    )
 
 
 Result = TypeVar("Result")

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from session.film import ClipRecord
+from tts.voice import BadSpeechRequest
 from warm.render.background import BackgroundPool
 from warm.render.clip import Clip
 from warm.render.health import Counters
@@ -128,6 +129,8 @@ class RenderLoop:
         dropped = [job for job in self._opening.values() if is_dropped(job)]
         while (job := self._queue.take(first_dropped)) is not None:
             dropped.append(job)
+        while (job := self._queue.take(first_blank)) is not None:
+            self._fail(job, error_of_blank(job))
         for job in dropped:
             self._fail(job, Interrupted(str(job.cancel_reason)))
         for clip in self._renderer.clips:
@@ -186,7 +189,7 @@ class RenderLoop:
     def _choose(
         self, queued: Sequence[SpeakJob], speaking: Sequence[SpeakJob], busy: set[str]
     ) -> SpeakJob | None:
-        live = [job for job in queued if not job.is_background]
+        live = [job for job in queued if not job.is_background and not job.awaits_text]
         return self._shares.choose(live, speaking, busy)
 
     def _may_start(self) -> bool:
@@ -200,9 +203,11 @@ class RenderLoop:
     def speaking(self) -> list[SpeakJob]:
         """Live jobs whose clips are being rendered or whose films are being opened. Any thread.
 
-        A job that was answered although its clip has not ended takes no place.
+        A job that was answered although its clip has not ended takes no place, and neither does
+        one that waits for its text.
         """
-        jobs = [clip.job for clip in self._renderer.clips] + list(self._opening.values())
+        clips = [clip.job for clip in self._renderer.clips if not clip.is_idle]
+        jobs = clips + list(self._opening.values())
         return [job for job in jobs if not job.is_over and not job.is_background]
 
     def _start(self, job: SpeakJob) -> None:
@@ -325,6 +330,17 @@ def first_in_background(jobs: Sequence[SpeakJob]) -> SpeakJob | None:
 def first_dropped(jobs: Sequence[SpeakJob]) -> SpeakJob | None:
     """The first of the jobs that nobody waits for; None if there is none."""
     return first_of([job for job in jobs if is_dropped(job)])
+
+
+def first_blank(jobs: Sequence[SpeakJob]) -> SpeakJob | None:
+    """The first of the jobs whose growing text ended without a unit; None if there is none."""
+    return first_of([job for job in jobs if job.is_blank])
+
+
+def error_of_blank(job: SpeakJob) -> Exception:
+    """The error of a job whose growing text ended without a unit."""
+    error = None if job.growing is None else job.growing.error
+    return error or BadSpeechRequest("text", "the text ended before it had a word to speak")
 
 
 def speak_result(clip: Clip, record: ClipRecord) -> SpeakResult:

@@ -151,6 +151,7 @@ class Renderer:
         if not self.is_engine_loaded():
             return float("inf")
         times_s = [wakeup_s(clip, now_s) for clip in self.live_clips if clip.needs_frames()]
+        times_s += [clip.wakeup_s for clip in self.live_clips]
         if any(clip.is_background and clip.needs_frames() for clip in self.clips):
             times_s.append(now_s + BACKGROUND_POLL_S)
         return max(0.0, min(times_s, default=float("inf")) - now_s)

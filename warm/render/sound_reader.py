@@ -20,6 +20,14 @@ class SoundReader:
         self._sentence: GivenSentence | None = None
         self._is_cancelled = False
 
+    @property
+    def awaits_text(self) -> bool:
+        """False: it has no text to wait for."""
+        return False
+
+    def close_text(self) -> None:
+        """Do nothing."""
+
     def next_piece(self) -> GivenSentence | None:
         """Add the next piece; None after the end.
 

@@ -9,6 +9,7 @@ from warm.render.given_sentence import GivenSentence
 from warm.render.jobs import SpeakJob
 from warm.render.spoken_sentence import SpokenSentence
 from warm.render.steps import Steps
+from warm.render.synthesis import Awaited
 
 SENTENCE_TIMEOUT_S = 30.0
 """Maximum time for one sentence, or one piece of it, for any voice. The embedded voices have lower
@@ -20,8 +21,20 @@ Sentence = SpokenSentence | GivenSentence
 class SpeechPieces(Protocol):
     """The sound of one job: that of a voice or of a recording."""
 
-    def next_piece(self) -> Sentence | None:
-        """Wait for the next piece; return its sentence, or None after the last one."""
+    @property
+    def awaits_text(self) -> bool:
+        """True if there is nothing to synthesize until the writer of the text goes on."""
+        ...
+
+    def close_text(self) -> None:
+        """Have the text end where it ends at present, unless a part waits to be synthesized."""
+        ...
+
+    def next_piece(self) -> Sentence | Awaited | None:
+        """Wait for the next piece; return its sentence, or None after the last one.
+
+        Returns `Awaited.TEXT` at once while the text has no next sentence.
+        """
         ...
 
     def cancel(self) -> None:
@@ -45,7 +58,7 @@ class SpeechFeed:
 
     def __init__(
         self,
-        synthesis: SpeechPieces,
+        source: SpeechPieces,
         job: SpeakJob,
         *,
         notify: Callable[[], None],
@@ -55,10 +68,12 @@ class SpeechFeed:
         """`thread` runs one function after another."""
         self.error: Exception | None = None
         """The error of the voice. Nothing arrives after it."""
-        self._synthesis, self._job = synthesis, job
+        self._source, self._job = source, job
         self._notify, self._steps = notify, steps
         self._thread = thread
-        self._piece: Future[Sentence | None] | None = None
+        self.first_sound_s = 0.0
+        """Time that the voice took for the beginning of the latest sentence."""
+        self._piece: Future[Sentence | Awaited | None] | None = None
         """The piece that is being synthesized; the result is its sentence."""
         self._requested_s = 0.0
         self._latest: Sentence | None = None
@@ -73,6 +88,17 @@ class SpeechFeed:
     def is_ready(self) -> bool:
         """True if `take` returns at once."""
         return self._has_waiting or self._is_over
+
+    @property
+    def awaits_text(self) -> bool:
+        """True if every sentence so far is taken, and the text may go on."""
+        is_taken = self._is_latest_taken and (self._latest is None or self._latest.is_complete)
+        return not self._is_over and is_taken and self._piece is None and self._source.awaits_text
+
+    def close_text(self) -> None:
+        """End a text that awaits its next part, unless that has just arrived."""
+        self._source.close_text()
+        self.poll()
 
     def request(self) -> None:
         """Have the next sentence synthesized once the latest one is complete.
@@ -112,7 +138,7 @@ class SpeechFeed:
             self._receive(self._piece)
         if self._piece is not None:
             self._check_time()
-        elif not self._is_over and self._wants_piece:
+        elif not self._is_over and self._wants_piece and not self._source.awaits_text:
             self._submit()
 
     def close(self) -> None:
@@ -141,11 +167,11 @@ class SpeechFeed:
             request_id=self._job.origin.request_id,
             is_background=self._job.is_background,
         )
-        self._piece = self._thread.submit(self._synthesis.next_piece)
+        self._piece = self._thread.submit(self._source.next_piece)
         self._piece.add_done_callback(lambda _piece: self._steps.end(step))
         self._piece.add_done_callback(lambda _piece: self._notify())
 
-    def _receive(self, piece: "Future[Sentence | None]") -> None:
+    def _receive(self, piece: "Future[Sentence | Awaited | None]") -> None:
         self._piece = None
         try:
             sentence = piece.result()
@@ -154,7 +180,8 @@ class SpeechFeed:
             return
         if sentence is None:
             self._end()
-        elif sentence is not self._latest:
+        elif not isinstance(sentence, Awaited) and sentence is not self._latest:
+            self.first_sound_s = self._steps.clock() - self._requested_s
             self._latest, self._is_latest_taken, self._wants_next = sentence, False, False
 
     def _check_time(self) -> None:
@@ -173,9 +200,9 @@ class SpeechFeed:
 
     def _end(self) -> None:
         self._is_over = True
-        self._synthesis.cancel()
+        self._source.cancel()
         if self._piece is not None:
             self._piece.cancel()
             self._piece = None
-        self._thread.submit(self._synthesis.release)
+        self._thread.submit(self._source.release)
         self._thread.shutdown(wait=False)

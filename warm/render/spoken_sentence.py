@@ -17,12 +17,20 @@ class SpokenSentence:
     thread may read what has arrived.
     """
 
-    def __init__(self, speech: Speech, spec: FilmSpec, *, lookahead_s: float = math.inf) -> None:
+    def __init__(
+        self,
+        speech: Speech,
+        spec: FilmSpec,
+        *,
+        lookahead_s: float = math.inf,
+        text_start: int = 0,
+    ) -> None:
         """Take the sound that a speech has; its pending audio is added by `add`.
 
-        `lookahead_s`: sound after a frame without which it cannot be drawn.
+        `lookahead_s`: sound after a frame without which it cannot be drawn. `text_start`: where
+        the text that the voice was given begins in the text of the job.
         """
-        self.spec, self.lookahead_s = spec, lookahead_s
+        self.spec, self.lookahead_s, self.text_start = spec, lookahead_s, text_start
         self.audio = FilmAudio(speech.total_samples, speech.sample_rate_hz, spec)
         """The sound of the film."""
         self._sound: Samples = np.zeros(speech.total_samples, np.float32)

@@ -25,7 +25,7 @@ from warm.render.queue import WorkQueue
 from warm.render.renderer import Renderer
 from warm.render.shares import FairShares, QueueFull
 from warm.render.steps import Step, Steps
-from warm.render.watchdog import CHECK_S, Watchdog
+from warm.render.watchdog import CHECK_S, LONG_TIMEOUT_S, Watchdog
 from warm.sessions.shares import Limit
 from warm.sessions.voice_choice import Choices, VoiceResolver
 from warm.settings import Settings
@@ -89,7 +89,7 @@ class RenderThread:
             steps=self._steps,
             demand=self._demand,
             liveness=self._liveness,
-            waiting=self._queue.jobs,
+            waiting=self._waiting_jobs,
             report_s=settings.stale_s,
             timeout_s=settings.step_timeout_s,
         )
@@ -162,7 +162,7 @@ class RenderThread:
             losses=lifecycle.losses,
             engine=self._resources.engine.name,
             device_status=self._device_status,
-            queued=len(self._queue),
+            queued=len(self._waiting_jobs()),
             processing=len(self._renderer.clips),
             stages=self._watchdog.use(),
             stalled_stage=None if standing is None else standing.stage,
@@ -213,6 +213,10 @@ class RenderThread:
         command.dropped += dropped
         self._resources.counters.add(interrupted=len(dropped))
         self._drain_if_ended()
+
+    def wake(self) -> None:
+        """Have the thread look for something to do; returns at once."""
+        self._wakeup.set()
 
     def hold_engine(self) -> AbstractContextManager[None]:
         """Keep the engine loaded, or have it loaded, for the duration of a block."""
@@ -270,7 +274,7 @@ class RenderThread:
         """
         if job.is_background:
             return
-        live = [each for each in queued if not each.is_background]
+        live = [each for each in queued if not (each.is_background or each.awaits_text)]
         speaking = self._loop.speaking()
         self._shares.note(job.client)
         try:
@@ -294,6 +298,10 @@ class RenderThread:
         if self._liveness.ended.is_set():
             for work in self._queue.drain():
                 work.fail(NotReady(self._state()[1]))
+
+    def _waiting_jobs(self) -> list[SpeakJob]:
+        """Jobs in the queue, without those whose text has not begun. Any thread."""
+        return [job for job in self._queue.jobs() if not job.awaits_text]
 
     def _limit_answers(self) -> None:
         """Have every request answered within `stop_s` from now on."""
@@ -396,6 +404,8 @@ class RenderThread:
             return
         self._wanted_at_s = now_s
         for job in self._demand.jobs():
+            if job.awaits_text and job.age_s() > LONG_TIMEOUT_S:
+                job.fail(NotReady(f"no text arrived for {LONG_TIMEOUT_S:g} s; send it again"))
             if job.cancel_reason is None and not job.origin.is_wanted():
                 job.cancel(
                     f"the client of this request left, and nobody watches {job.session_id!r}"

@@ -19,6 +19,7 @@ from warm.render.interruption import closing_of_recording, closing_utterance
 from warm.render.jobs import PLAIN_ENDING, SpeakJob
 from warm.render.sound_reader import SoundReader
 from warm.render.speech_feed import SpeechFeed, SpeechPieces
+from warm.render.spoken_sentence import SpokenSentence
 from warm.render.synthesis import Synthesis
 from warm.render.tail import Tail, tail_of
 from warm.render.utterances import (
@@ -103,6 +104,8 @@ class Timeline:
         """The last utterance is a recording that may get more frames."""
         self._given: GivenUtterance | None = None
         """The recording of this clip, once it is placed."""
+        self._text_error: Exception | None = None
+        """The error that ended a growing text, once all before it is placed."""
 
     @property
     def is_exhausted(self) -> bool:
@@ -117,6 +120,17 @@ class Timeline:
         return not (self._has_tail or self._is_cut or self._feed.is_ready)
 
     @property
+    def awaits_text(self) -> bool:
+        """True if every frame so far is in a batch, and a growing text may go on."""
+        is_used_up = self.cursor == self.end and not (self._has_tail or self._is_cut)
+        return is_used_up and self._feed.awaits_text
+
+    @property
+    def first_sound_s(self) -> float:
+        """Time that the voice took for the beginning of the latest sentence."""
+        return self._feed.first_sound_s
+
+    @property
     def broken_by(self) -> Exception | None:
         """The error of a voice that stopped within a sentence, once its sound is in batches."""
         is_broken = (self.cursor < self.end or self._is_open) and self._ready_frames <= 0
@@ -124,9 +138,13 @@ class Timeline:
 
     @property
     def ended_by(self) -> Exception | None:
-        """The error that ended a recording early; the sound before it was spoken."""
-        is_said = self._given is not None and not self._is_cut
-        return self._given.sentence.broken_by if is_said and self._given is not None else None
+        """The error that ended a recording or a growing text early.
+
+        What came before it was spoken.
+        """
+        if self._is_cut:
+            return None
+        return self._text_error if self._given is None else self._given.sentence.broken_by
 
     def next_batch(self, size: int, written: int) -> Batch:
         """The next batch, of at most `size` frames; `written`: frames of the clip on disk.
@@ -164,6 +182,10 @@ class Timeline:
         """Continue after a piece of speech has arrived; give up a voice that takes too long."""
         self._feed.poll()
         self._grow()
+
+    def close_text(self) -> None:
+        """End a growing text that awaits its next part, unless that has just arrived."""
+        self._feed.close_text()
 
     def cancel_speech(self) -> None:
         """Stop the synthesis; nothing more is taken."""
@@ -242,16 +264,44 @@ class Timeline:
             return closing
         if self.truncated_by is not None:
             return None
-        sentence = self._feed.take()
+        sentence = self._taken()
         if sentence is None:
             self._note_end()
             return None
         if isinstance(sentence, GivenSentence):
             return self._begun(sentence)
-        self._job.add_speech(self._sentences, sentence.speech)
-        self._sentences += 1
+        self._announce(sentence)
         utterance = SentenceUtterance(sentence, self._context.engine)
         return utterance if self._fits(utterance) else None
+
+    def _taken(self) -> GivenSentence | SpokenSentence | None:
+        """The next sentence; None after the last one.
+
+        An error of the voice ends a growing text after the sentences before it, which may have
+        been heard. The first sentence of any text raises it.
+        """
+        growing = self._job.growing
+        try:
+            sentence = self._feed.take()
+        except Exception as error:
+            if growing is None or not self.end:
+                raise
+            self._text_error = error
+            return None
+        if sentence is None and growing is not None:
+            self._text_error = growing.error
+        return sentence
+
+    def _announce(self, sentence: SpokenSentence) -> None:
+        """Announce a sentence that begins with the next frame of the clip."""
+        self._job.add_speech(
+            self._sentences,
+            sentence.speech,
+            first_frame=self.first_frame + self.end,
+            fps=self._film.spec.fps,
+            text_start=sentence.text_start,
+        )
+        self._sentences += 1
 
     def _begun(self, sentence: GivenSentence) -> GivenUtterance:
         """The recording, of which the first sound has arrived; raises SessionFull."""
