@@ -66,6 +66,7 @@ from api.slots import Slots
 from api.speak import speaking
 from api.stats import stats
 from api.transcript import transcript
+from api.turn_video import turn_video
 from api.uploads import uploads
 from api.voice_samples import VoiceSamples
 from api.voices import voices
@@ -108,7 +109,8 @@ from warm.webhooks.options import webhook_options, webhook_poster
 from warm.webhooks.webhooks import Webhooks
 
 BLUEPRINTS = (
-    *(speaking, interrupting, sessions, archives, chat, personas),
+    *(speaking, interrupting, sessions, archives),
+    *(chat, turn_video, personas),
     *(film, playlist, events, transcript, export),
     *(voices, avatars, generate, lipsync, uploads, jobs, films),
     *(health, stats, metrics, page, login, documents),

@@ -69,13 +69,22 @@ def copy_with_ffmpeg(
         _verify(temporary, expected, message)
 
 
-def write_with_ffmpeg(url: str, fd: int, expected: MediaLength, *, stdin: int) -> None:
+def write_with_ffmpeg(
+    url: str,
+    fd: int,
+    expected: MediaLength,
+    *,
+    stdin: int,
+    keep_offsets: bool = False,
+    **options: Any,
+) -> None:
     """Copy the streams of `url` into an empty open file, which may be unnamed.
 
+    `keep_offsets`: one stream may begin later than the other. `options` are ffmpeg's input options.
     Raises CopyFailedError, and FilmFullError if the disk is full.
     """
     path = Path(f"/proc/self/fd/{fd}")
-    message = _copy(url, path, stdin, {}, pass_fds=(fd,))
+    message = _copy(url, path, stdin, options, pass_fds=(fd,), keep_offsets=keep_offsets)
     _verify(path, expected, message)
 
 
@@ -132,10 +141,16 @@ def require_writable_target(out: Path) -> None:
 
 
 def _copy(
-    url: str, out: Path, stdin: int, options: dict[str, Any], pass_fds: Sequence[int] = ()
+    url: str,
+    out: Path,
+    stdin: int,
+    options: dict[str, Any],
+    pass_fds: Sequence[int] = (),
+    *,
+    keep_offsets: bool = False,
 ) -> str:
     output = ffmpeg.input(url, **options).output(
-        str(out), f="mp4", codec="copy", movflags="+faststart", use_editlist=0
+        str(out), f="mp4", codec="copy", movflags="+faststart", use_editlist=int(keep_offsets)
     )
     return run_ffmpeg(output.overwrite_output(), stdin=stdin, pass_fds=pass_fds)
 

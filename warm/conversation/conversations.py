@@ -213,7 +213,7 @@ class Conversations:
             runs = self._schedule.runs(session_id)
             for run in runs:
                 self._stop(run, f"session {session_id!r} was reset")
-            self._table.forget(session_id)
+            self._table.forget(session_id, is_reset=True)
             if is_deleted:
                 self._table.choose_persona(session_id, None)
         self._wait(runs)

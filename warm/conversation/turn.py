@@ -58,7 +58,9 @@ class Turn:
     """Time at which the model was asked."""
     finished_s: float | None = None
     is_forgotten: bool = False
-    """True if its session was reset; its texts are deleted then."""
+    """True if it is no part of the conversation any more; its texts are deleted then."""
+    is_reset: bool = False
+    """True if its film is gone: its session was reset or deleted."""
 
     @property
     def is_ended(self) -> bool:
@@ -78,4 +80,5 @@ class Turn:
     @property
     def has_video(self) -> bool:
         """True if a part of the film belongs to it, and it has ended."""
-        return self.is_ended and self.film_id is not None and self.frames > 0
+        is_spoken = self.film_id is not None and self.frames > 0
+        return self.is_ended and is_spoken and not self.is_reset

@@ -14,7 +14,7 @@ COLUMNS = (
     *("number", "id", "session_id", "owner", "kind", "user_text", "persona", "state"),
     *("reply_text", "heard_text", "interrupted", "is_settled", "model", "film_id", "first_frame"),
     *("frames", "fps", "sentences", "error_kind", "error_description", "remarks", "created_s"),
-    *("started_s", "finished_s", "is_forgotten"),
+    *("started_s", "finished_s", "is_forgotten", "is_reset"),
 )
 CREATE_TURNS = """
 CREATE TABLE turns (
@@ -44,7 +44,8 @@ CREATE TABLE turns (
     created_s REAL NOT NULL,
     started_s REAL,
     finished_s REAL,
-    is_forgotten INTEGER NOT NULL DEFAULT 0
+    is_forgotten INTEGER NOT NULL DEFAULT 0,
+    is_reset INTEGER NOT NULL DEFAULT 0
 )
 """
 CREATE_PERSONAS = """
@@ -130,10 +131,14 @@ class TurnTable:
         with self._database.read() as connection:
             return list(turns_where(connection, f"{IN_PROGRESS} ORDER BY number"))
 
-    def forget(self, session_id: str) -> int:
+    def forget(self, session_id: str, *, is_reset: bool = False) -> int:
         """Delete the texts of a session's turns; return the number of turns."""
         with self._database.write() as connection:
-            return connection.execute(FORGET, (session_id,)).rowcount
+            count = connection.execute(FORGET, (session_id,)).rowcount
+            if is_reset:
+                reset = "UPDATE turns SET is_reset = 1 WHERE session_id = ? AND NOT is_reset"
+                connection.execute(reset, (session_id,))
+            return count
 
     def unsettled(self, session_id: str) -> list[Turn]:
         """Return the ended turns of a session of which less may be heard than is known so far."""
@@ -214,4 +219,4 @@ def turn_of(row: sqlite3.Row) -> Turn:
 
 
 NOT_PLAIN = frozenset({"sentences", "remarks", "error_kind", "error_description"})
-BOOLEANS = ("interrupted", "is_settled", "is_forgotten")
+BOOLEANS = ("interrupted", "is_settled", "is_forgotten", "is_reset")

@@ -1,0 +1,73 @@
+"""`GET /video/ID`: the part of the film in which a turn was answered."""
+
+from contextlib import ExitStack
+from typing import Any
+
+from flask import Blueprint, Response, send_file
+
+from api.client_address import client_address
+from api.context import context, find_session
+from api.film import MP4
+from api.operation import operation
+from api.problem import TooManyExports
+from api.turns import find_turn
+from api.viewers import download_slot
+from session.errors import FilmGoneError, FilmMissingError
+from session.fragmented.writer import FilmWriter
+from session.mp4.part import open_part
+from warm.conversation.errors import TurnGone, TurnNotReady
+from warm.conversation.turn import Turn
+
+turn_video = Blueprint("turn_video", __name__)
+
+
+@turn_video.get("/video/<job_id>")
+@operation(
+    answers={200: MP4, 206: MP4, 304: ""},
+    headers=("Range", "If-Range", "If-Match", "If-None-Match"),
+    problems=(409, 410, 416, 507),
+    tag="chat",
+    scope="watch",
+)
+def video(job_id: str) -> Response:
+    """The answer of a turn as an ordinary MP4 file, copied from the film of its session."""
+    turn = find_turn(job_id)
+    require_video(turn)
+    with ExitStack() as held:
+        held.enter_context(download_slot())
+        response = part_response(turn, held)
+        response.call_on_close(held.pop_all().close)
+    return response
+
+
+def part_response(turn: Turn, held: ExitStack) -> Response:
+    """Return the part of the film, or the requested range of it; `held` closes the file."""
+    session = find_session(turn.session_id)
+    options: dict[str, Any] = {
+        "mimetype": MP4,
+        "conditional": True,
+        "etag": f"{turn.id}-{turn.first_frame}-{turn.frames}",
+        "max_age": 0,
+        "download_name": f"{turn.id}.mp4",
+    }
+    with context().exports.hold(client_address(), TooManyExports):
+        try:
+            file = held.enter_context(open_part(session.path, turn.first_frame, turn.frames))
+        except (FilmGoneError, FilmMissingError):
+            raise TurnGone(turn.id) from None
+    file.seek(0)
+    response = send_file(file, **options)
+    response.direct_passthrough = False  # otherwise its end would not be noticed
+    return response
+
+
+def require_video(turn: Turn) -> None:
+    """Raise TurnNotReady and TurnGone unless the film of a session still has a turn."""
+    if turn.is_reset:
+        raise TurnGone(turn.id)
+    if not turn.has_video:
+        raise TurnNotReady(turn.id, turn.state, turn.error.description if turn.error else "")
+    film = context().runtime.sessions.registry.film(find_session(turn.session_id))
+    is_other = isinstance(film, FilmWriter) and film.film_id != turn.film_id
+    if film is None or is_other:
+        raise TurnGone(turn.id)
