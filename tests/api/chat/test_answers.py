@@ -1,0 +1,71 @@
+"""`POST /chat`: the model's answer is spoken, and remembered."""
+
+from pathlib import Path
+from threading import Event
+
+import av
+
+from tests.api.chat.talking import Talk
+
+REPLY = "The capital of **France** is Paris. It has two million people."
+
+
+def test_an_answer_is_spoken_and_can_be_watched_as_a_film_of_its_own(
+    talk: Talk, tmp_path: Path
+) -> None:
+    talk.says(REPLY)
+    turn = talk.ask("What is the capital of France?")
+    assert turn["status"] == "done", turn
+    assert (turn["reply_text"], turn["heard_text"]) == (REPLY, REPLY)
+    assert (turn["error"], turn["interrupted"], turn["model"]) == (None, False, "scripted-1")
+    assert [each["text"] for each in turn["sentences"]] == [
+        "The capital of France is Paris.",
+        "It has two million people.",
+    ]
+    with talk.client.get(turn["video_url"]) as video:
+        assert (video.status_code, video.mimetype) == (200, "video/mp4")
+        (tmp_path / "answer.mp4").write_bytes(video.data)
+    with av.open(str(tmp_path / "answer.mp4")) as film:
+        assert sum(1 for _ in film.decode(video=0)) == turn["frames"]
+
+
+def test_the_events_of_an_answer_arrive_in_order(talk: Talk) -> None:
+    talk.says(REPLY)
+    events = talk.events()
+    names = [name for name, _ in events]
+    assert (names[0], names[-1]) == ("turn", "done")
+    assert "".join(data["text"] for name, data in events if name == "token") == REPLY
+    sentences = [data for name, data in events if name == "sentence"]
+    assert [each["index"] for each in sentences] == [0, 1]
+    assert REPLY[sentences[0]["start"] : sentences[0]["end"]] == "The capital of **France** is Paris."
+    assert names.index("sentence") < names.index("fragment")
+    turn = events[-1][1]["turn"]
+    frames = [data["frames"] for name, data in events if name == "fragment"]
+    assert sum(frames) == turn["frames"]
+
+
+def test_speech_begins_before_the_model_has_finished(talk: Talk) -> None:
+    gate = Event()
+    talk.says("This comes first. This comes last.", gate=gate, gate_after=5)
+    turn = talk.begin()
+    talk.until(turn["job_id"], "render")
+    spoken = talk.status(turn["job_id"])
+    gate.set()
+    assert spoken["reply_text"].startswith("This comes first.")
+    assert "last" not in spoken["reply_text"]
+    ended = talk.ended(turn["job_id"])
+    assert ended["heard_text"] == "This comes first. This comes last."
+
+
+def test_the_model_reads_the_persona_and_what_was_said_before(talk: Talk) -> None:
+    talk.says("I am *fine*.")
+    talk.ask("How are you?")
+    talk.ask("And now?")
+    system, *said = talk.prompt()
+    assert system["role"] == "system"
+    assert said == [
+        {"role": "user", "content": "How are you?"},
+        {"role": "assistant", "content": "I am *fine*."},
+        {"role": "user", "content": "And now?"},
+    ]
+    assert [turn["user_text"] for turn in talk.history()] == ["How are you?", "And now?"]
