@@ -37,7 +37,9 @@ def test_the_events_of_an_answer_arrive_in_order(talk: Talk) -> None:
     assert "".join(data["text"] for name, data in events if name == "token") == REPLY
     sentences = [data for name, data in events if name == "sentence"]
     assert [each["index"] for each in sentences] == [0, 1]
-    assert REPLY[sentences[0]["start"] : sentences[0]["end"]] == "The capital of **France** is Paris."
+    assert (
+        REPLY[sentences[0]["start"] : sentences[0]["end"]] == "The capital of **France** is Paris."
+    )
     assert names.index("sentence") < names.index("fragment")
     turn = events[-1][1]["turn"]
     frames = [data["frames"] for name, data in events if name == "fragment"]
@@ -48,12 +50,11 @@ def test_speech_begins_before_the_model_has_finished(talk: Talk) -> None:
     gate = Event()
     talk.says("This comes first. This comes last.", gate=gate, gate_after=5)
     turn = talk.begin()
-    talk.until(turn["job_id"], "render")
-    spoken = talk.status(turn["job_id"])
+    spoken = talk.until(turn, "render")
     gate.set()
     assert spoken["reply_text"].startswith("This comes first.")
     assert "last" not in spoken["reply_text"]
-    ended = talk.ended(turn["job_id"])
+    ended = talk.ended(turn)
     assert ended["heard_text"] == "This comes first. This comes last."
 
 
@@ -61,11 +62,9 @@ def test_the_model_reads_the_persona_and_what_was_said_before(talk: Talk) -> Non
     talk.says("I am *fine*.")
     talk.ask("How are you?")
     talk.ask("And now?")
-    system, *said = talk.prompt()
-    assert system["role"] == "system"
-    assert said == [
-        {"role": "user", "content": "How are you?"},
-        {"role": "assistant", "content": "I am *fine*."},
-        {"role": "user", "content": "And now?"},
+    assert talk.prompt() == [
+        ("user", "How are you?"),
+        ("assistant", "I am *fine*."),
+        ("user", "And now?"),
     ]
     assert [turn["user_text"] for turn in talk.history()] == ["How are you?", "And now?"]
