@@ -23,6 +23,7 @@ class EmbeddedReply:
         self._lock = threading.Lock()
         self._delegate: Reply | None = None
         self._is_cancelled = False
+        self._has_place = False
 
     def __iter__(self) -> Iterator[str]:
         """Yield the text as it is written; raises ChatError."""
@@ -44,12 +45,15 @@ class EmbeddedReply:
         self._place.wake()
 
     def close(self) -> None:
-        """Release the connection."""
+        """Release the connection, and leave the place to the next reply. Any thread."""
         self.cancel()
+        self._leave()
 
     def _attempt(self, *, is_last: bool) -> Generator[str, None, bool]:
         """Yield the text; False if the process died before the first word. Raises ChatError."""
         server = self._place.enter(self, lambda: self._is_cancelled)
+        with self._lock:
+            self._has_place = True
         has_text = False
         try:
             for piece in self._asked():
@@ -63,8 +67,14 @@ class EmbeddedReply:
                 raise died(server, has_text=has_text) from error
             return False
         finally:
-            self._place.leave(self)
+            self._leave()
         return True
+
+    def _leave(self) -> None:
+        with self._lock:
+            had_place, self._has_place = self._has_place, False
+        if had_place:
+            self._place.leave(self)
 
     def _asked(self) -> Reply:
         """Ask the server; what it returns raises ReplyCancelled if the reply is cancelled."""

@@ -60,6 +60,11 @@ class Keeper:
         self._is_closed = False
 
     @property
+    def server(self) -> ModelServer | None:
+        """The process, while the model is loaded."""
+        return self._server
+
+    @property
     def phase(self) -> Phase:
         """The present phase."""
         return self._phase
@@ -93,8 +98,9 @@ class Keeper:
         self.want()
         began_s = time.monotonic()
         with self.condition:
-            while self._server is None or self._phase != "ready":
+            while self._server is None or not self._server.is_alive:
                 self._require_prospect(is_cancelled, began_s)
+                self.condition.notify_all()  # the keeper looks whether the process has ended
                 self.condition.wait(WATCH_S)
             if is_cancelled():
                 raise ReplyCancelled("the reply was cancelled")
@@ -126,9 +132,9 @@ class Keeper:
         """Raise ChatError unless it makes sense to go on waiting."""
         if is_cancelled() or self._is_closed:
             raise ReplyCancelled("the reply was cancelled")
-        if self._thread is None:
-            failure = self._failure or ModelFailed("The embedded model has just been unloaded.")
-            raise type(failure)(str(failure))
+        if self._failure is not None and self._thread is None:
+            raise type(self._failure)(str(self._failure))
+        self.want()  # it may just have been unloaded
         limit_s = LOAD_WAIT_S if self._progress is None else FETCH_WAIT_S
         if time.monotonic() > began_s + limit_s:
             raise ModelTimeout(

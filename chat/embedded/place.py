@@ -18,6 +18,11 @@ class Place:
         """True while a reply has the place, or waits for it."""
         return self._slot.is_taken
 
+    @property
+    def waiting(self) -> int:
+        """Number of replies that wait for the place."""
+        return self._slot.waiting
+
     def enter(self, ticket: object, is_cancelled: Callable[[], bool]) -> ModelServer:
         """Wait for the place and for the model; raises ChatError."""
         self._slot.acquire(ticket, is_cancelled)

@@ -16,11 +16,9 @@ WAIT_S = 20.0
 class Slot:
     """A first-come, first-served lock with a bounded queue. Thread-safe."""
 
-    def __init__(
-        self, condition: threading.Condition, *, wait_s: float = WAIT_S, waiting: int = MAX_WAITING
-    ) -> None:
+    def __init__(self, condition: threading.Condition) -> None:
         """`condition` is notified when a reply is cancelled."""
-        self._condition, self._wait_s, self._max_waiting = condition, wait_s, waiting
+        self._condition = condition
         self._queue: deque[object] = deque()
         """Tickets; the first one has the place."""
 
@@ -29,10 +27,15 @@ class Slot:
         """True while a reply has the place."""
         return bool(self._queue)
 
+    @property
+    def waiting(self) -> int:
+        """Number of replies that wait for the place."""
+        return max(0, len(self._queue) - 1)
+
     def acquire(self, ticket: object, is_cancelled: Callable[[], bool]) -> None:
         """Take the place; raises ModelBusy and ReplyCancelled."""
         with self._condition:
-            if len(self._queue) > self._max_waiting:
+            if len(self._queue) > MAX_WAITING:
                 raise busy()
             self._queue.append(ticket)
             try:
@@ -49,7 +52,7 @@ class Slot:
             self._condition.notify_all()
 
     def _wait(self, ticket: object, is_cancelled: Callable[[], bool]) -> None:
-        deadline_s = time.monotonic() + self._wait_s
+        deadline_s = time.monotonic() + WAIT_S
         while self._queue[0] is not ticket and not is_cancelled():
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
