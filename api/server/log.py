@@ -61,6 +61,8 @@ LOG_CONFIG: dict[str, Any] = {
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
         "gunicorn.access": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
+        # It logs each request to a language model with its whole address, which may have a key.
+        "httpx2": {"level": "WARNING"},
     },
     "root": {"level": "INFO", "handlers": ["stderr"]},
 }
