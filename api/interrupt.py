@@ -1,5 +1,6 @@
 """`POST /interrupt`: stop the current speech."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from flask import Blueprint
@@ -59,5 +60,6 @@ def interrupt_json(result: InterruptResult) -> dict[str, Any]:
         "frame": result.frame,
         "dropped": result.dropped,
         "played_s": round(result.played / result.fps, 3),
+        "heard": None if result.heard is None else asdict(result.heard),
         "message": f"session {result.session_id!r} {outcome}",
     }

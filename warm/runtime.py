@@ -32,6 +32,7 @@ from warm.render.jobs import (
     Origin,
     SpeakJob,
 )
+from warm.render.said import SaidClips
 from warm.render.sound_source import DECODER_MODULES
 from warm.render.thread import RenderThread
 from warm.sessions.archive import Archive, Disposal
@@ -78,6 +79,7 @@ class Runtime:
         self._voice_resolver = VoiceResolver(settings, voices)
         self._started_s = clock()
         self._decoders = Standby(PROGRAM, DECODER_MODULES)
+        self._said = SaidClips()
         resources = RenderResources(
             avatar=avatar,
             avatar_cache=self.avatar_cache,
@@ -216,6 +218,7 @@ class Runtime:
             origin=origin,
         )
         self._thread.submit(job)
+        self._said.add(job)
         return job
 
     def warm_up(self, session: Session, choice: VoiceChoice) -> None:
@@ -260,6 +263,7 @@ class Runtime:
             origin=origin,
         )
         self._thread.submit(job)
+        self._said.add(job)
         return job
 
     def speak_film(
@@ -345,8 +349,11 @@ class Runtime:
             raise
         return job
 
-    def interrupt(self, session: Session) -> InterruptResult:
+    def interrupt(self, session: Session, position_s: float | None = None) -> InterruptResult:
         """Cut the current clip of a session and drop its waiting requests.
+
+        `position_s`: position of the viewer's player in the film; None: that of a viewer that
+        has been watching since the server started.
 
         Returns when the end of the film, a few frames that close the mouth, is on disk. A session
         without requests is not an error. Raises NotReady and UnusableSession.
@@ -359,6 +366,7 @@ class Runtime:
             reason=f"session {session.id!r} was interrupted before this request started",
         )
         fps, frame, played = self._thread.run(command)
+        at_s = played / fps if position_s is None else position_s
         return InterruptResult(
             session_id=session.id,
             interrupted=command.was_clip_cut,
@@ -366,6 +374,7 @@ class Runtime:
             fps=fps,
             frame=frame,
             played=played,
+            heard=self._said.heard(session.id, min(at_s, frame / fps)),
         )
 
     def create(self, session: Session, named: Mapping[str, Any]) -> tuple[Session, bool]:
@@ -455,7 +464,9 @@ class Runtime:
             reason=f"session {session.id!r} was reset",
             is_blocking=True,
         )
-        return self._thread.run(command)
+        ended = self._thread.run(command)
+        self._said.forget(session.id)
+        return ended
 
     def _position(self, session: Session) -> tuple[int, int, float]:
         """Frame rate, frames and played frames of a session. Render thread."""

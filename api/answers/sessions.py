@@ -184,6 +184,13 @@ class DeletedAnswer(Answer):
     message: str
 
 
+class HeardAnswer(Answer):
+    """The beginning of a clip's text, as far as it was heard."""
+
+    clip: int
+    text: str
+
+
 class InterruptAnswer(SuccessAnswer):
     """The end of the film after an interruption."""
 
@@ -196,6 +203,7 @@ class InterruptAnswer(SuccessAnswer):
         frame=45,
         dropped=0,
         played_s=1.24,
+        heard={"clip": 0, "text": "Good morning! How"},
     )
 
     interrupted: bool = Field(description="True if a clip was cut short.")
@@ -203,3 +211,7 @@ class InterruptAnswer(SuccessAnswer):
     frame: int
     dropped: int = Field(description="Waiting requests that were dropped.")
     played_s: float = Field(description="The playback position of a live viewer.")
+    heard: HeardAnswer | None = Field(
+        description="What was heard of the text at the position of the player; null if that is no "
+        "text, or all of it was heard."
+    )

@@ -75,6 +75,8 @@ def test_an_interrupted_request_answers_with_the_frames_it_has(
     assert reply["frame"] == film.committed.frames == film.committed.clips[0].frames
     assert reply["position_s"] == reply["frame"] / 25
     assert 0 <= reply["played_s"] <= reply["position_s"]
+    assert reply["heard"]["clip"] == 0
+    assert LONG.startswith(reply["heard"]["text"])
     spoken = job.result()
     assert spoken.interrupted
     assert spoken.clip.frames == reply["frame"]

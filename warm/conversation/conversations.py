@@ -182,7 +182,7 @@ class Conversations:
             runs = self._schedule.runs(session.id)
             for run in runs:
                 self._stop(run, f"session {session.id!r} was interrupted")
-            result = self._runtime.interrupt(session)
+            result = self._runtime.interrupt(session, position_s)
         self._wait(runs)
         if position_s is None:
             position_s = result.played / result.fps

@@ -1,7 +1,7 @@
 """Jobs and commands: requests of HTTP threads to the render thread, and their answers."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,6 +121,15 @@ class SpeakResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeardText:
+    """The part of a clip's text that a viewer has heard."""
+
+    clip: int
+    text: str
+    """The beginning of the text, up to the end of a word; empty if nothing was heard."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InterruptResult:
     """Effect of an interruption, and the end of the film after it."""
 
@@ -134,6 +143,9 @@ class InterruptResult:
     """Frames of the film; the next clip starts with this frame."""
     played: float
     """Frames shown to a viewer that has been watching since the server started."""
+    heard: HeardText | None = None
+    """What the viewer has heard of the text that was being spoken at the position of the player;
+    None if that was no text, or if all of it was heard."""
 
 
 Event = EngineLoading | EngineLoaded | SpeechReady | FragmentCommitted | SpeakResult
@@ -239,6 +251,11 @@ class SpeakJob:
             and not self.awaits_text  # first: no unit is added after it has ended
             and self.growing.unit(0) is None
         )
+
+    @property
+    def live_events(self) -> Sequence[Event]:
+        """The events, to which others are added as they come. Any thread."""
+        return self._events
 
     def age_s(self) -> float:
         """Seconds since the request arrived, or the first unit of its growing text."""

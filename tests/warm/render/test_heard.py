@@ -1,0 +1,85 @@
+"""What a viewer has heard of a text, by the position of the player."""
+
+import pytest
+
+from tests.sessions import session_of
+from tts.text.plain_text import PlainText
+from warm.render.growing_text import GrowingText
+from warm.render.heard import SpokenSentenceRecord, heard_until, spoken_sentences
+from warm.render.jobs import FragmentCommitted, HeardText, SpeechReady, SpokenWord
+from warm.runtime import Runtime
+
+TEXT = "One two. — Three."
+
+
+def word(start: int, end: int, start_s: float | None, end_s: float | None) -> SpokenWord:
+    return SpokenWord(start=start, end=end, start_s=start_s, end_s=end_s)
+
+
+SENTENCES = [
+    SpokenSentenceRecord(
+        start=0,
+        end=8,
+        start_s=10.0,
+        end_s=12.0,
+        words=(word(0, 3, 10.2, 10.6), word(4, 8, 10.6, 11.6)),
+    ),
+    SpokenSentenceRecord(
+        start=9,
+        end=17,
+        start_s=12.0,
+        end_s=14.0,
+        words=(word(9, 10, None, None), word(11, 17, 12.2, 13.2)),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("position_s", "heard"),
+    [
+        (0.0, ""),
+        (10.0, ""),
+        (10.39, ""),
+        (10.41, "One"),
+        (11.1, "One"),
+        (11.2, "One two."),
+        (12.0, "One two."),
+        (12.7, "One two."),
+        (12.71, TEXT),
+        (99.0, TEXT),
+    ],
+)
+def test_a_word_is_heard_when_more_than_half_of_it_has_sounded(
+    position_s: float, heard: str
+) -> None:
+    assert TEXT[: heard_until(SENTENCES, position_s)] == heard
+
+
+def test_an_interruption_reports_the_words_of_the_clip_that_the_viewer_has_heard(
+    runtime: Runtime,
+) -> None:
+    session, choice = session_of(runtime), runtime.choose()
+    first = runtime.speak(session, "The first clip.", choice).result()
+    text = GrowingText()
+    text.add(PlainText.of("This is the second clip, of which not everything is heard."))
+    job = runtime.speak_growing(session, text, choice)
+    next(event for event in job.events() if isinstance(event, FragmentCommitted))
+    (ready,) = (event for event in job.live_events if isinstance(event, SpeechReady))
+    assert ready.start_s == first.clip.frames / 25
+    third = ready.words[2]
+    assert third.start_s is not None and third.end_s is not None
+    at_s = third.start_s + 0.75 * (third.end_s - third.start_s)
+    film_s = runtime.interrupt(session, at_s).frame / 25
+    heard = runtime.interrupt(session, at_s).heard
+    assert heard is not None and heard.clip == 1
+    assert heard.text == ("This is the" if film_s > at_s else heard.text)
+    assert runtime.interrupt(session, 0.0).heard == HeardText(clip=0, text="")
+    assert [each.start for each in spoken_sentences(job.live_events)] == [0]
+
+
+def test_nothing_is_reported_where_all_of_a_text_was_heard(runtime: Runtime) -> None:
+    session = session_of(runtime)
+    result = runtime.speak(session, "Hello.", runtime.choose()).result()
+    assert runtime.interrupt(session, result.session_frames / 25).heard is None
+    runtime.reset(session, {})
+    assert runtime.interrupt(session, 1.0).heard is None
