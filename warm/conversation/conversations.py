@@ -22,7 +22,7 @@ from warm.conversation.chat_request import ChatRequest, checked_text
 from warm.conversation.errors import UnknownPersona, UnknownTurn
 from warm.conversation.given_reply import GivenReply
 from warm.conversation.heard import is_heard, settled
-from warm.conversation.history import messages_of
+from warm.conversation.history import messages_of, tokens_of_turn
 from warm.conversation.recovery import recovered
 from warm.conversation.schedule import Schedule
 from warm.conversation.turn import Turn, TurnKind
@@ -363,12 +363,10 @@ class Conversations:
         """Ask the model for the reply; after the first attempt, with less of the history."""
         turns = [each for each in self.history(turn.session_id) if each.number < turn.number]
         options = self._options
-        messages = messages_of(
-            system_text(persona),
-            turns,
-            turn.user_text,
-            max_tokens=options.history_tokens // (1 if attempt == 0 else RETRY_PART),
-        )
+        room = options.history_tokens
+        if attempt:
+            room = min(room, sum(map(tokens_of_turn, turns))) // RETRY_PART
+        messages = messages_of(system_text(persona), turns, turn.user_text, max_tokens=room)
         return self.model.reply(
             messages,
             ReplyOptions(

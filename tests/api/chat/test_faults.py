@@ -1,0 +1,129 @@
+"""Models that fail, and texts that cannot be answered: the turn says why, and the film is whole."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from chat.address import parse_chat_address
+from chat.completions import CompletionsModel
+from tests.api.chat.talking import Talk
+from tests.chat.scripted_server import Script
+
+SAID = "This was said. "
+LATER = "This never arrived, because it broke off."
+TOO_LONG = '{"error": {"code": 400, "type": "exceed_context_size_error", "message": "too long"}}'
+
+
+def pictures(talk: Talk) -> int:
+    """Number of pictures in the session's film, decoded."""
+    path = talk.film()["video_path"]
+    if path is None:
+        return 0
+    with av.open(str(Path(path))) as film:
+        return sum(1 for _ in film.decode(video=0))
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        ({"status": 401, "body": '{"error": {"message": "wrong key"}}'}, "ModelKeyError"),
+        ({"status": 404, "body": '{"error": {"message": "no such model"}}'}, "ModelRefusedError"),
+        ({"status": 500, "body": "<html>oops</html>"}, "ModelFailedError"),
+        ({"status": 400, "body": TOO_LONG}, "ContextTooLongError"),
+        ({"text": ""}, "EmptyReplyError"),
+        ({"raw": ("data: \x00garbage\xff\n\n",)}, "ReplyBrokenError"),
+        ({"first_s": 30.0}, "ModelTimeoutError"),
+    ],
+)
+def test_a_model_that_writes_nothing_ends_the_turn_and_leaves_no_trace(
+    talk: Talk, script: dict[str, Any], kind: str
+) -> None:
+    talk.says(**{"text": "Never.", **script})
+    failed = talk.ask("Are you there?")
+    assert (failed["status"], failed["heard_text"], failed["has_video"]) == ("error", "", False)
+    assert failed["error"]["kind"] == kind, failed
+    assert pictures(talk) == 0
+    refused = talk.client.get(f"/video/{failed['job_id']}")
+    assert refused.status_code == 409
+    assert failed["error"]["description"] in refused.json["detail"]
+    talk.says("Yes.")
+    assert talk.ask("Now?")["status"] == "done"
+    assert talk.prompt() == [("user", "Now?")]
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        ({"cut_after": 7}, "ReplyBrokenError"),
+        ({"error_after": 7, "error": {"error": {"message": "no memory"}}}, "ModelFailedError"),
+    ],
+)
+def test_what_a_model_wrote_before_it_failed_is_said_and_remembered(
+    talk: Talk, script: dict[str, Any], kind: str
+) -> None:
+    talk.says(SAID + LATER, **script)
+    failed = talk.ask("Tell me.")
+    assert (failed["status"], failed["error"]["kind"]) == ("error", kind), failed
+    assert failed["heard_text"] == SAID.strip()
+    assert failed["has_video"]
+    assert pictures(talk) == failed["frames"] > 0
+    talk.says("Fine.")
+    talk.ask("Go on.")
+    answered, note = talk.prompt()[1:]
+    assert answered == ("assistant", SAID.strip())
+    assert "broke off" in note[1]
+    assert note[1].endswith("Go on.")
+
+
+def test_a_model_that_is_down_is_named_in_the_error(talk: Talk) -> None:
+    nowhere = CompletionsModel(parse_chat_address("http://127.0.0.1:9/v1"))
+    with closing(nowhere), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(talk.context.conversations, "model", nowhere)
+        failed = talk.ask()
+    assert failed["error"]["kind"] == "ModelUnreachableError"
+    assert "127.0.0.1:9" in failed["error"]["description"]
+
+
+def test_an_endless_reply_ends_at_the_limit(talk: Talk) -> None:
+    talk.says("Word. ", endless=True)
+    turn = talk.begin()
+    talk.until(turn, "render")
+    talk.client.post(f"/chat/{turn}/cancel")
+    assert talk.ended(turn)["status"] == "cancelled"
+
+
+def test_a_reply_without_a_word_to_speak_is_no_error(talk: Talk) -> None:
+    talk.says("```python\nprint(1)\n```")
+    turn = talk.ask("Show me code.")
+    assert (turn["status"], turn["has_video"], turn["error"]) == ("done", False, None)
+    assert turn["heard_text"] == turn["reply_text"] == "```python\nprint(1)\n```"
+
+
+@pytest.mark.parametrize("text", ["", "   \n\t ", "\x00\x01", "a" * 10_001, "\ud800"])
+def test_a_text_that_cannot_be_answered_is_refused(talk: Talk, text: str) -> None:
+    refused = talk.post("/chat", user_text=text)
+    assert refused.status_code == 422
+    assert "user_text" in refused.json["detail"]
+    assert talk.history() == []
+
+
+def test_control_characters_are_left_out(talk: Talk) -> None:
+    talk.says("Yes.")
+    talk.ask("a\x00b\x1b[31m\r\nc\ud800")
+    assert talk.prompt() == [("user", "ab[31m\nc")]
+
+
+def test_too_long_a_history_is_shortened_once(talk: Talk) -> None:
+    talk.says("Yes.")
+    for text in ("one", "two"):
+        talk.ask(text)
+
+    def short_only(body: dict[str, Any]) -> Script:
+        is_long = len(body["messages"]) > 2
+        return Script(status=400, body=TOO_LONG) if is_long else Script(text="Short.")
+
+    talk.model.script = short_only
+    assert talk.ask("three")["reply_text"] == "Short."
