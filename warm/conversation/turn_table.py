@@ -80,6 +80,11 @@ UPDATE turns SET state = :state, reply_text = :reply_text, heard_text = :heard_t
     started_s = :started_s, finished_s = :finished_s
 WHERE id = :id AND NOT is_forgotten
 """
+UPDATE_FORGOTTEN = """
+UPDATE turns SET state = :state, film_id = :film_id, first_frame = :first_frame, frames = :frames,
+    fps = :fps, interrupted = :interrupted, started_s = :started_s, finished_s = :finished_s
+WHERE id = :id AND is_forgotten
+"""
 FORGET = """
 UPDATE turns SET user_text = '', reply_text = '', heard_text = '', sentences = '[]',
     remarks = '[]', is_settled = 1, is_forgotten = 1
@@ -106,9 +111,11 @@ class TurnTable:
             return next(turns_where(connection, "id = ?", turn.id))
 
     def update(self, *turns: Turn) -> None:
-        """Store turns; those that are forgotten stay as they are."""
+        """Store turns; the texts of those that are forgotten stay deleted."""
+        rows = [row_of(turn) for turn in turns]
         with self._database.write() as connection:
-            connection.executemany(UPDATE, [row_of(turn) for turn in turns])
+            connection.executemany(UPDATE, rows)
+            connection.executemany(UPDATE_FORGOTTEN, rows)
 
     def get(self, turn_id: str) -> Turn | None:
         """Return a turn; None if there is none."""
