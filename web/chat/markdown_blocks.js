@@ -10,32 +10,31 @@ const DELIMITER_ROW = /^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[
 /** Longest line that can be the delimiter row of a table. */
 const MAX_DELIMITER_ROW = 500;
 const MAX_COLUMNS = 40;
+/** Longest chunk, except code, in characters: more would take too long to render again and again. */
+const MAX_CHUNK = 8000;
 
 /**
- * Divides a text into chunks that are independent of one another: at blank lines and around code.
- * Each is `{start, source, isCode}`; only the last one changes while a text grows.
+ * Divides a text into chunks that are independent of one another: at blank lines, around code, and
+ * where a chunk would become very long. Each is `{start, source, isCode}`; only the last one changes
+ * while a text grows.
  */
 export function splitChunks(source) {
   const chunks = [];
-  let fence = null;
-  let start = null;
-  const close = (end, isCode) => {
-    if (start !== null) chunks.push({ start, source: source.slice(start, end), isCode });
-    start = null;
+  let open = null;
+  const close = (end) => {
+    if (open) chunks.push({ start: open.start, source: chomp(source.slice(open.start, end)), isCode: open.fence !== null });
+    open = null;
   };
-  for (const line of linesOf(source)) {
-    if (fence !== null) {
-      if (!isClosing(line.text, fence)) continue;
-      close(line.end, true);
-      fence = null;
-      continue;
-    }
-    const opened = FENCE.exec(line.text);
-    if (opened || BLANK.test(line.text)) close(line.start, false);
-    if (opened) fence = opened[1];
-    if (opened || !BLANK.test(line.text)) start ??= line.start;
+  for (const line of linesOf(source, MAX_CHUNK)) {
+    const isInCode = Boolean(open?.fence);
+    if (isInCode && isClosing(line.text, open.fence)) close(line.end);
+    if (isInCode) continue;
+    const fence = FENCE.exec(line.text)?.[1] ?? null;
+    const isBlank = BLANK.test(line.text);
+    if (fence || isBlank || line.end - open?.start > MAX_CHUNK) close(line.start);
+    if (!isBlank) open ??= { start: line.start, fence };
   }
-  close(source.length, fence !== null);
+  close(source.length);
   return chunks;
 }
 
@@ -70,7 +69,7 @@ function takeBlock(lines, at, blocks) {
   const heading = HEADING.exec(line.text);
   if (heading) {
     const start = line.start + heading[0].length;
-    blocks.push({ kind: "heading", level: heading[1].length, start, end: Math.max(start, line.start + line.text.trimEnd().length) });
+    blocks.push({ kind: "heading", level: heading[1].length, start, end: endOfHeading(line, start) });
     return 1;
   }
   if (RULE.test(line.text)) return blocks.push({ kind: "rule" }), 1;
@@ -78,6 +77,14 @@ function takeBlock(lines, at, blocks) {
   if (ITEM.test(line.text)) return takeList(lines, at, blocks);
   if (isTable(lines, at)) return takeTable(lines, at, blocks);
   return takeParagraph(lines, at, blocks);
+}
+
+/** A heading may end with number signs, which are not part of its text. */
+function endOfHeading({ start: lineStart, text }, start) {
+  let end = text.trimEnd().length;
+  while (text[end - 1] === "#") end -= 1;
+  if (!/[ \t]/.test(text[end - 1])) end = text.trimEnd().length;
+  return Math.max(start, lineStart + text.slice(0, end).trimEnd().length);
 }
 
 function takeQuote(lines, at, blocks) {
@@ -153,14 +160,32 @@ function isClosing(text, fence) {
   return trimmed.startsWith(fence) && trimmed === fence[0].repeat(trimmed.length);
 }
 
-/** The lines of a text with their ranges, without their line breaks. */
-function linesOf(source) {
+/**
+ * The lines of a text with their ranges, without their line breaks. Lines of more than `maxLength`
+ * characters are cut, if possible at a space.
+ */
+function linesOf(source, maxLength = Infinity) {
   const lines = [];
-  for (let start = 0; start <= source.length; ) {
+  for (let start = 0; start < source.length || start === 0; ) {
     const found = source.indexOf("\n", start);
     const end = found < 0 ? source.length : found;
-    lines.push({ start, end, text: source.slice(start, end) });
-    start = end + 1;
+    const isLong = end - start > maxLength;
+    const to = isLong ? cutBefore(source, start, start + maxLength) : end;
+    const hasReturn = !isLong && source[to - 1] === "\r";
+    const text = source.slice(start, hasReturn ? Math.max(start, to - 1) : to);
+    lines.push({ start, end: start + text.length, text });
+    start = isLong ? to : end + 1;
   }
   return lines;
+}
+
+/** The position after the last space before `limit`, or `limit` where there is none. */
+function cutBefore(source, start, limit) {
+  const space = source.slice(start, limit).lastIndexOf(" ");
+  return space > 0 ? start + space + 1 : limit;
+}
+
+/** A text without the line break at its end. */
+function chomp(text) {
+  return text.replace(/\r?\n$/, "");
 }

@@ -6,6 +6,7 @@
 /** Longest distance between the two ends of an emphasis, a link or a piece of code, characters. */
 const MAX_SPAN = 1000;
 const MAX_DEPTH = 6;
+const MAX_LINK_DEPTH = 4;
 /** At most this many candidates for the end of an emphasis are looked at. */
 const MAX_CLOSERS = 20;
 const PLAIN = /[^\\`!\[<*_~h&]+/y;
@@ -18,7 +19,7 @@ const TARGET = /\]\(\s*<?((?:[^\s()<>]|\([^\s()<>]{0,500}\)){1,2000})>?(?:\s+(?:
 const AFTER_ADDRESS = new Set(".,;:!?)]}'*_~");
 const ENTITY = /&(?:amp|lt|gt|quot|#39|apos|nbsp);/y;
 const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'", apos: "'", nbsp: "\u00a0" };
-const EMPHASES = { "**": "strong", __: "strong", "~~": "del", "*": "em", _: "em" };
+const EMPHASES = { "***": "strong", "**": "strong", __: "strong", "~~": "del", "*": "em", _: "em" };
 const LINK_SCHEMES = ["http:", "https:", "mailto:"];
 
 /**
@@ -83,10 +84,10 @@ function code(source, at, end) {
 function link(source, at, end, depth) {
   const limit = Math.min(end, at + MAX_SPAN);
   const close = source.slice(at, limit).indexOf("](");
-  if (close < 1 || depth >= MAX_DEPTH) return null;
+  if (close < 1 || depth >= MAX_LINK_DEPTH) return null;
   const target = match(TARGET, source, at + close, end);
   if (!target) return null;
-  const children = parseRange(source, at + 1, at + close, MAX_DEPTH); // no link within a link
+  const children = parseRange(source, at + 1, at + close, MAX_LINK_DEPTH); // no link within a link
   return [{ kind: "link", href: safeHref(target[1]), children }, at + close + target[0].length];
 }
 
@@ -99,7 +100,7 @@ function autolink(source, at, end) {
 
 function address(source, at, end, depth) {
   const isInWord = at > 0 && /[\p{L}\p{N}_]/u.test(source[at - 1]);
-  const found = isInWord || depth >= MAX_DEPTH ? null : match(ADDRESS, source, at, end);
+  const found = isInWord || depth >= MAX_LINK_DEPTH ? null : match(ADDRESS, source, at, end);
   if (!found) return null;
   let { length } = found[0];
   while (AFTER_ADDRESS.has(found[0][length - 1])) length -= 1;
@@ -115,8 +116,7 @@ function entity(source, at, end) {
 }
 
 function emphasis(source, at, end, depth) {
-  const double = source.slice(at, at + 2);
-  const mark = double in EMPHASES ? double : source[at];
+  const mark = [3, 2, 1].map((length) => source.slice(at, at + length)).find((each) => each in EMPHASES) ?? source[at];
   const from = at + mark.length;
   if (!(mark in EMPHASES) || depth >= MAX_DEPTH || !opens(source, at, from, end)) {
     return [text(source, at, Math.min(end, from)), Math.min(end, from)];
@@ -124,11 +124,14 @@ function emphasis(source, at, end, depth) {
   const to = closerOf(mark, source, from, Math.min(end, from + MAX_SPAN));
   if (to < 0) return [text(source, at, from), from];
   const children = parseRange(source, from, to, depth + 1);
-  return [{ kind: EMPHASES[mark], children }, to + mark.length];
+  const inner = mark.length === 3 ? [{ kind: "em", children }] : children;
+  return [{ kind: EMPHASES[mark], children: inner }, to + mark.length];
 }
 
 function opens(source, at, from, end) {
   if (from >= end || /\s/.test(source[from])) return false;
+  const isProduct = /\d/.test(source[at - 1] ?? "") && /\d/.test(source[from]);
+  if (isProduct) return false; // 2*3*4
   return source[at] !== "_" || at === 0 || !/[\p{L}\p{N}]/u.test(source[at - 1]);
 }
 

@@ -20,7 +20,7 @@ export class RenderedMarkdown {
   /** Shows a text; what it has in common with the previous one is left as it is. */
   update(source) {
     const chunks = splitChunks(source);
-    const isKept = (known, index) => known.source === chunks[index]?.source && known.isCode === chunks[index].isCode;
+    const isKept = (known, index) => known.start === chunks[index]?.start && known.source === chunks[index].source && known.isCode === chunks[index].isCode;
     const changed = this.#chunks.findIndex((known, index) => !isKept(known, index));
     const kept = changed < 0 ? this.#chunks.length : changed;
     this.#chunks.splice(kept).forEach(({ element }) => element.remove());
@@ -66,17 +66,17 @@ function renderChunk(chunk) {
 }
 
 const RENDERERS = {
-  paragraph: (painter, { start, end }) => fill(painter, create("p"), start, end),
-  heading: (painter, { level, start, end }) => fill(painter, create(`h${Math.min(6, level + 2)}`), start, end),
-  rule: () => create("hr"),
+  paragraph: (painter, { start, end }) => fill(painter, document.createElement("p"), start, end),
+  heading: (painter, { level, start, end }) => fill(painter, document.createElement(`h${Math.min(6, level + 2)}`), start, end),
+  rule: () => document.createElement("hr"),
   quote: renderQuote,
   list: renderList,
   table: renderTable,
 };
 
 function renderQuote(painter, { lines }) {
-  const quote = create("blockquote");
-  quote.append(...lines.map(({ start, end }) => fill(painter, create("p"), start, end)));
+  const quote = document.createElement("blockquote");
+  quote.append(...lines.map(({ start, end }) => fill(painter, document.createElement("p"), start, end)));
   return quote;
 }
 
@@ -91,13 +91,13 @@ function renderList(painter, { items }) {
       list.lastElementChild.append(nested);
       open.push({ indent: item.indent, list: nested });
     }
-    open.at(-1).list.append(fill(painter, create("li"), item.start, item.end));
+    open.at(-1).list.append(fill(painter, document.createElement("li"), item.start, item.end));
   }
   return root;
 }
 
 function createList({ number }) {
-  const list = create(number === null ? "ul" : "ol");
+  const list = document.createElement(number === null ? "ul" : "ol");
   if (number !== null) list.start = number;
   return list;
 }
@@ -106,7 +106,7 @@ function renderTable(painter, { rows: [header, ...rows] }) {
   const table = document.createElement("table");
   const addRow = (section, cells, kind) => {
     const row = section.insertRow();
-    row.append(...cells.map(({ start, end }) => fill(painter, create(kind), start, end)));
+    row.append(...cells.map(({ start, end }) => fill(painter, document.createElement(kind), start, end)));
   };
   addRow(table.createTHead(), header, "th");
   rows.forEach((cells) => addRow(table.tBodies[0] ?? table.createTBody(), cells, "td"));
@@ -116,7 +116,6 @@ function renderTable(painter, { rows: [header, ...rows] }) {
 function renderCode(painter, chunk) {
   const { language, lines } = parseCode(chunk);
   const code = document.createElement("code");
-  code.dir = "ltr";
   lines.forEach(({ start, end }, index) => {
     const isLast = index === lines.length - 1;
     addText(painter, code, { start, end, text: painter.source.slice(start, end) + (isLast ? "" : "\n") });
@@ -135,13 +134,6 @@ function scrollable(element, name) {
   frame.ariaLabel = name;
   frame.append(element);
   return frame;
-}
-
-/** An element whose direction of writing follows its own text. */
-function create(name) {
-  const element = document.createElement(name);
-  element.dir = "auto";
-  return element;
 }
 
 function fill(painter, element, start, end) {

@@ -19,7 +19,6 @@ export class TurnView {
   constructor(turn, actions) {
     this.#actions = actions;
     this.#asked.className = "asked";
-    this.#question.dir = "auto";
     this.#asked.append(hidden("You: "), this.#question, this.#createAskedActions());
     this.update(turn);
   }
