@@ -29,16 +29,17 @@ export class Interruption {
 
   /** Silences the film now; resolves to the server's answer, or to null if it could not be reached. */
   start() {
+    const positionS = this.#playback.positionS;
     this.#playback.stop();
     this.#stage.leaveFilm();
-    this.#settled = this.#interrupt();
+    this.#settled = this.#interrupt(positionS);
     return this.#settled;
   }
 
-  async #interrupt() {
+  async #interrupt(positionS) {
     this.#isRunning = true;
     try {
-      const answer = await post("interrupt", { session_id: this.#sessionId });
+      const answer = await post("interrupt", { session_id: this.#sessionId, position_s: positionS });
       this.#playback.resumeAfter(answer.position_s);
       return answer;
     } catch (error) {

@@ -79,7 +79,10 @@ const messages = new Messages(element("messages"), {
   again: (view) => chat.again(view),
   fail: (error) => errors.show(error),
 });
-const settings = new ChatSettings(element("composer"), () => messages.greet(settings.greeting));
+const settings = new ChatSettings(sessionId, element("composer"), {
+  onPersona: () => chat.greet(),
+  onError: (error) => errors.show(error),
+});
 const model = new ModelPanel(element("model"));
 const chat = new Chat(sessionId, { messages, settings, model, ...connected });
 const recorder = new Recorder(element("composer"), {
@@ -121,7 +124,7 @@ async function prepare(session) {
 async function prepareChat(session, voices) {
   const reason = await model.findOff();
   if (reason !== null) return mode.refuseChat(reason);
-  await settings.fill(session.persona ?? null, voices);
+  await settings.fill(voices);
   mode.allowChat(options.mode);
   await chat.sync(session);
 }
@@ -169,7 +172,7 @@ async function reset() {
 
 const speech = {
   get canStop() {
-    return conversation.canStop || (mode.isChat && chat.isBusy && !interruption.isRunning);
+    return mode.isChat ? chat.canStop : conversation.canStop;
   },
   stop() {
     composer.focus();

@@ -36,6 +36,11 @@ export class Playback {
     return this.#video.buffered.end(this.#video.buffered.length - 1);
   }
 
+  /** Position in the film that was heard; null if nothing of it is here. */
+  get positionS() {
+    return this.isEmpty ? null : this.time;
+  }
+
   get start() {
     return this.#video.buffered.start(0);
   }

@@ -39,6 +39,10 @@ export function post(path, body) {
   return call(path, { method: "POST", ...json(body) });
 }
 
+export function put(path, body) {
+  return call(path, { method: "PUT", ...json(body) });
+}
+
 /** Sends a request without a body, such as DELETE; the answer may be empty. */
 export async function send(method, path) {
   const response = await guard(() => fetch(path, { method }));
@@ -75,6 +79,16 @@ export function askModel(request) {
   return postForEvents("chat", json({ ...request, stream: true }));
 }
 
+/** Has the persona speak its greeting; yields as `askModel`. */
+export function speakGreeting(request) {
+  return postForEvents("chat/greeting", json({ ...request, stream: true }));
+}
+
+/** Yields the events of a turn of the chat from the first one on, as `askModel`. */
+export function followTurn(id) {
+  return requestEvents(`chat/${encodeURIComponent(id)}/events`, {});
+}
+
 /** Speaks a recording, a Blob; `fields` are those of a request to `/speak` without a text. */
 export function speakRecording(recording, name, fields) {
   const body = new FormData();
@@ -83,9 +97,13 @@ export function speakRecording(recording, name, fields) {
   return postForEvents("speak", { headers: {}, body });
 }
 
-async function* postForEvents(path, { headers, body }) {
+function postForEvents(path, { headers, body }) {
   headers.accept = "text/event-stream, application/problem+json";
-  const response = await guard(() => fetch(path, { method: "POST", headers, body }));
+  return requestEvents(path, { method: "POST", headers, body });
+}
+
+async function* requestEvents(path, options) {
+  const response = await guard(() => fetch(path, options));
   if (!response.ok) throw new Refused(await guard(() => response.json()));
   for await (const { event, data } of events(response.body)) {
     if (event === "error") throw new Refused(data);

@@ -92,7 +92,7 @@ class HeldEngine(LoudnessEngine):
 
 
 def main(results: Path, port: int, **more: Any) -> None:
-    settings = Settings(results_dir=results, port=port, avatar_id="grey", **more)
+    settings = Settings(**{"chat_model": "off", **more}, results_dir=results, port=port, avatar_id="grey")
     store = AvatarStore(results)
     if not store.list():
         make_avatar(store)

@@ -1,7 +1,6 @@
 // The bubble of an answer: its text as it arrives, the marks in it, its state, and its buttons.
 
 import { createButton } from "../list_items.js";
-import { heardLength } from "./heard.js";
 import { Mark } from "./marks.js";
 import { RenderedMarkdown } from "./rendered_markdown.js";
 
@@ -10,8 +9,8 @@ const REST_FACTOR = 4;
 const WAITING = {
   queued: "waiting for its turn…",
   llm: "thinking…",
-  tts: "speaking…",
-  render: "speaking…",
+  tts: "",
+  render: "",
 };
 
 export class AnswerView {
@@ -76,11 +75,6 @@ export class AnswerView {
     if (position === this.#unsaidFrom) return;
     this.#unsaidFrom = position;
     this.#mark();
-  }
-
-  /** Marks what follows the text that was heard. */
-  markHeard(heard) {
-    this.markUnsaidFrom(heardLength(this.#reply, heard));
   }
 
   /** Buttons and links, as `[label, action or address, name]`. */

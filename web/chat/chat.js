@@ -1,10 +1,10 @@
 // The chat: sends what the user writes or says, shows the answers, and stops them.
 
-import { askModel, call } from "../server.js";
+import { askModel, call, followTurn, speakGreeting } from "../server.js";
 import { SpokenSentences } from "./spoken_sentences.js";
 
 const MARK_INTERVAL_MS = 100;
-const NOTHING_HEARD = "Nothing was heard. Speak a little louder or nearer to the microphone, and try again.";
+const NOTHING_HEARD = "Nothing was heard. Speak louder or nearer to the microphone, and try again.";
 
 export class Chat {
   #sessionId;
@@ -18,9 +18,10 @@ export class Chat {
   #errors;
   #refresh;
   #sentences = new SpokenSentences();
-  /** Views of the turns whose answers this page is receiving. */
+  /** Views of the turns whose events this page is receiving. */
   #receiving = new Set();
-  #lastSync = null;
+  /** State of the session at the last `sync`; null when it must be repeated. */
+  #synced = null;
 
   constructor(sessionId, { messages, settings, model, stage, playback, timer, interruption, errors, refresh }) {
     this.#sessionId = sessionId;
@@ -37,8 +38,8 @@ export class Chat {
   }
 
   /** True while there is something to stop. */
-  get isBusy() {
-    return this.isSpeaking || this.#messages.views.some(({ isRunning }) => isRunning);
+  get canStop() {
+    return !this.#interruption.isRunning && this.#isBusy;
   }
 
   /** True while the face is heard. */
@@ -53,20 +54,17 @@ export class Chat {
    */
   send(text, replaced = null) {
     if (text.trim() === "" || !this.#model.isPresent()) return false;
-    this.#errors.clear();
-    this.#playback.unmute(); // browsers allow sound after a key press or click
-    if (this.isBusy) this.interrupt();
+    if (this.#isBusy) this.interrupt();
     if (replaced) this.#messages.removeFrom(replaced);
-    this.#messages.greet("");
-    const view = this.#messages.add({ user_text: text, created_s: Date.now() / 1000 });
-    this.#ask(view, { user_text: text, replaces: replaced?.id ?? null });
+    this.#begin({ user_text: text, kind: "chat" }, (fields) =>
+      askModel({ ...fields, user_text: text, replaces: replaced?.id ?? null }),
+    );
     return true;
   }
 
-  /** Sends a text that was recognised; says so if nothing was. */
+  /** Shows what was recognised of a recording: an empty text is explained, any other is sent next. */
   heard(text) {
     if (text.trim() === "") this.#errors.show(new Error(NOTHING_HEARD));
-    else this.send(text);
   }
 
   /** Asks a question again, in place of its turn. */
@@ -76,67 +74,114 @@ export class Chat {
 
   /** Stops the answer: its sound at once, then its writing. Resolves when the server has answered. */
   async interrupt() {
-    const timeS = this.#playback.isEmpty ? 0 : this.#playback.time;
-    for (const view of this.#messages.views.filter(({ isRunning }) => isRunning)) {
-      view.answer.markUnsaidFrom(this.#sentences.unsaidAfter(view, timeS));
+    const timeS = this.#playback.time;
+    for (const view of this.#messages.views) {
+      const from = this.#sentences.unsaidAfter(view, timeS);
+      if (from !== null) view.answer.markUnsaidFrom(from);
     }
     this.#timer.cancel();
     await this.#interruption.start();
+    this.#synced = null;
     await this.#refresh();
   }
 
-  /** Shows the history of the session, if something may have changed in it since the last call. */
+  /** Pauses the sound: somebody may have begun to speak. */
+  hold() {
+    this.#playback.hold();
+  }
+
+  /** Plays on after `hold`. */
+  release() {
+    this.#playback.release();
+  }
+
+  /** Shows the history of the session, unless nothing has changed since the last call. */
   async sync(session) {
     const state = JSON.stringify([session.film, session.state, session.duration_s]);
-    const isForeignTurnRunning = this.#receiving.size === 0 && this.#messages.views.some(({ isRunning }) => isRunning);
-    if (this.#receiving.size > 0 || (state === this.#lastSync && !isForeignTurnRunning)) return;
-    const query = new URLSearchParams({ session_id: this.#sessionId });
-    const { turns } = await call(`chat/history?${query}`);
-    if (this.#receiving.size > 0) return;
-    this.#lastSync = state;
-    this.#messages.restore(turns);
-    this.#greet();
+    if (state === this.#synced || this.#isBeginning) return;
+    const { persona, turns } = await call(`chat/history?${new URLSearchParams({ session_id: this.#sessionId })}`);
+    if (this.#isBeginning) return;
+    this.#synced = state;
+    this.#settings.showPersona(persona);
+    this.#messages.restore(turns, this.#receiving).forEach((view, index) => this.#restore(view, turns[index]));
+    this.greet();
+  }
+
+  /** Shows the greeting of the persona while the chat is empty. */
+  greet() {
+    const say = () => this.#begin({ user_text: "", kind: "greeting" }, speakGreeting);
+    this.#messages.greet(this.#settings.greeting, say);
   }
 
   /** The session has been reset: its history and its film are gone. */
   clear() {
-    this.#sentences.clear();
+    this.leaveFilm();
     this.#messages.clear();
-    this.#greet();
+    this.greet();
   }
 
   /** The film was replaced by another one, whose times have nothing to do with the old ones. */
   leaveFilm() {
     this.#sentences.clear();
-    this.#lastSync = null;
+    this.#synced = null;
   }
 
-  #greet() {
-    this.#messages.greet(this.#settings.greeting);
+  get #isBusy() {
+    return this.isSpeaking || this.#messages.views.some(({ isRunning }) => isRunning);
   }
 
-  async #ask(view, fields) {
-    this.#receiving.add(view);
+  /** True while a turn of this page has no identifier yet, so that it would be taken for another one. */
+  get #isBeginning() {
+    return [...this.#receiving].some(({ id }) => id === null);
+  }
+
+  /** Adds a turn and receives its answer; `request(fields)` starts the request. */
+  #begin(turn, request) {
+    this.#errors.clear();
+    this.#playback.unmute(); // browsers allow sound after a key press or click
     if (!this.isSpeaking) this.#timer.start();
-    try {
+    this.#messages.greet("");
+    const view = this.#messages.add({ ...turn, created_at: new Date().toISOString() });
+    const start = async () => {
       await this.#interruption.settled;
-      const request = { ...this.#settings.fields, ...fields, session_id: this.#sessionId, when_busy: "interrupt" };
-      for await (const { event, data } of askModel(request)) this.#onEvent(view, event, data);
+      const session = { session_id: this.#sessionId, when_busy: "interrupt", position_s: this.#playback.positionS };
+      return request({ ...this.#settings.fields, ...session });
+    };
+    this.#receive(view, start, (error) => this.#fail(view, error));
+  }
+
+  #fail(view, error) {
+    this.#timer.cancel();
+    view.fail(error);
+    this.#model.refresh();
+  }
+
+  /** Follows a turn that was begun elsewhere, or before the page was loaded. */
+  #restore(view, turn) {
+    if (this.#receiving.has(view)) return;
+    turn.sentences.forEach((sentence, index) => this.#sentences.add(view, { ...sentence, index }));
+    if (view.isRunning) this.#receive(view, () => followTurn(view.id), () => {}); // the next `sync` tries again
+  }
+
+  async #receive(view, start, onError) {
+    this.#receiving.add(view);
+    try {
+      for await (const { event, data } of await start()) this.#onEvent(view, event, data);
     } catch (error) {
-      this.#timer.cancel();
-      view.fail(error);
-      this.#model.refresh();
+      onError(error);
     }
     this.#receiving.delete(view);
-    this.#lastSync = null;
+    this.#synced = null;
     await this.#refresh();
   }
 
   #onEvent(view, event, data) {
+    if (event === "turn") view.update({ ...data.turn, reply_text: "" }); // its tokens follow
     if (event === "token") view.write(data.text);
     if (event === "sentence") this.#sentences.add(view, data);
-    if (event === "done") view.update(data.turn ?? data);
+    if (event === "done") view.update(data.turn);
     this.#messages.scroll(view.answer.spokenBox);
+    if (event === "turn" && this.#synced === null) this.#refresh();
   }
 
   #markSpoken() {

@@ -1,29 +1,30 @@
 // The chat as a file: plain text, markdown, or JSON with times.
 
 export const FORMATS = {
-  txt: { type: "text/plain", write: (_, turns) => turns.map(asText).join("\n\n") + "\n" },
+  txt: { type: "text/plain", write: writeText },
   md: { type: "text/markdown", write: writeMarkdown },
   json: { type: "application/json", write: writeJson },
 };
 
-function asText(turn) {
-  return `[${timeOf(turn)}] You: ${turn.user_text}\n\nAnswer: ${turn.reply_text}${noteOf(turn)}`;
+function writeText(_, turns) {
+  return turns.map((turn) => `${questionOf(turn, "You")}Answer: ${answerOf(turn)}\n`).join("\n");
 }
 
 function writeMarkdown(sessionId, turns) {
-  const parts = turns.map((turn) => `**You** (${timeOf(turn)})\n\n${turn.user_text}\n\n**Answer**\n\n${turn.reply_text}${noteOf(turn)}`);
-  return [`# Chat in the session ${sessionId}`, ...parts].join("\n\n") + "\n";
+  const parts = turns.map((turn) => `${questionOf(turn, "**You**")}**Answer**\n\n${answerOf(turn)}`);
+  return `${[`# Chat in the session ${sessionId}`, ...parts].join("\n\n")}\n`;
 }
 
 function writeJson(sessionId, turns) {
-  return JSON.stringify({ session_id: sessionId, saved: new Date().toISOString(), turns }, null, 2) + "\n";
+  return `${JSON.stringify({ session_id: sessionId, saved_at: new Date().toISOString(), turns }, null, 2)}\n`;
 }
 
-function noteOf({ interrupted, heard_text: heard, state, error }) {
-  if (state === "error") return `\n\n[${typeof error === "string" ? error : (error?.detail ?? "no answer")}]`;
-  return interrupted ? `\n\n[interrupted; heard: ${heard ?? ""}]` : "";
+function questionOf({ user_text: text, created_at: time }, name) {
+  return text === "" ? "" : `${name} (${time}):\n\n${text}\n\n`;
 }
 
-function timeOf({ created_s: createdS }) {
-  return createdS ? new Date(1000 * createdS).toISOString() : "time unknown";
+/** The answer as it was written, and what became of it. */
+function answerOf({ reply_text: reply, heard_text: heard = "", interrupted, status, error }) {
+  if (status === "error") return `${reply}\n\n[error: ${error?.description ?? "no answer"}]`;
+  return interrupted ? `${reply}\n\n[interrupted; heard: ${heard}]` : reply;
 }

@@ -33,17 +33,17 @@ export class Messages {
     return view;
   }
 
-  /** Shows the turns that the server has. Turns without an identifier failed here, and stay. */
-  restore(turns) {
-    const ids = new Set(turns.map(({ id }) => id));
-    const isGone = ({ id }) => id !== null && !ids.has(id);
+  /**
+   * Shows the turns that the server has; views in `untouched` are left as they are. A view without
+   * an identifier failed here, and stays. Returns the views of the turns.
+   */
+  restore(turns, untouched) {
+    const ids = new Set(turns.map(({ job_id: id }) => id));
+    const isGone = (view) => view.id !== null && !ids.has(view.id) && !untouched.has(view);
     this.#views.filter(isGone).forEach((view) => this.#remove(view));
-    for (const turn of turns) {
-      const view = this.#views.find(({ id }) => id === turn.id);
-      if (view) view.update(turn);
-      else this.#append(turn);
-    }
+    const views = turns.map((turn) => this.#show(turn, untouched));
     this.scroll();
+    return views;
   }
 
   /** Removes a turn and all that follow it. */
@@ -55,20 +55,28 @@ export class Messages {
     [...this.#views].forEach((view) => this.#remove(view));
   }
 
-  /** Shows how a persona greets, as long as nothing has been asked; empty for nothing. */
-  greet(text) {
+  /** Shows how a persona greets, as long as nothing has been said; `say` speaks it. Empty for nothing. */
+  greet(text, say) {
     this.#greeting?.remove();
     this.#greeting = null;
     if (text === "" || this.#views.length > 0) return;
     this.#greeting = new AnswerView();
     this.#greeting.setState("done");
     this.#greeting.setReply(text);
+    this.#greeting.setActions([["Say it", say, "Have the greeting spoken"]]);
     this.#list.prepend(this.#greeting.element);
   }
 
   /** Keeps the end in view, or the sentence that is being heard. */
   scroll(spokenBox = null) {
     this.#scroll.update(spokenBox);
+  }
+
+  #show(turn, untouched) {
+    const view = this.#views.find(({ id }) => id === turn.job_id);
+    if (!view) return this.#append(turn);
+    if (!untouched.has(view)) view.update(turn);
+    return view;
   }
 
   #append(turn) {

@@ -5,7 +5,6 @@ import { call, post } from "../server.js";
 const INTERVAL_MS = 1000;
 const CHANGING = ["fetching", "loading"];
 const NO_CHAT = "This server has no chat.";
-const OFF = "Chat is switched off on this server (chat_model: none).";
 
 export class ModelPanel {
   #root;
@@ -23,7 +22,7 @@ export class ModelPanel {
   async findOff() {
     try {
       const state = await this.#fetch();
-      return state.kind === "none" ? `${OFF} ${state.detail}`.trim() : null;
+      return state.kind === "none" ? state.detail : null;
     } catch (error) {
       if (error.status === 404) return NO_CHAT;
       throw error;

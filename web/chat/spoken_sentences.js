@@ -1,5 +1,7 @@
 // The sentences of the answers, and the times of the film at which they are heard.
 
+import { positionAfter } from "./text_positions.js";
+
 /** The last sentence of an answer is over when the film is over; this bounds it if its end is unknown. */
 const LONGEST_S = 60;
 
@@ -7,10 +9,12 @@ export class SpokenSentences {
   /** `{view, index, start, end, startS, endS}`: `start` and `end` are positions in the answer. */
   #sentences = [];
 
-  /** Adds a sentence, or what has become known of it since. */
+  /** Adds a sentence of the server, or what has become known of it since. */
   add(view, { index, start, end, start_s: startS = null, end_s: endS = null }) {
     const known = this.#sentences.find((one) => one.view === view && one.index === index);
-    const sentence = { view, index, start, end, startS, endS };
+    const { reply } = view.answer;
+    const place = { start: positionAfter(reply, start), end: positionAfter(reply, end) };
+    const sentence = { view, index, ...place, startS, endS };
     if (known) Object.assign(known, sentence);
     else this.#sentences.push(sentence);
   }
