@@ -92,7 +92,8 @@ class HeldEngine(LoudnessEngine):
 
 
 def main(results: Path, port: int, **more: Any) -> None:
-    settings = Settings(**{"chat_model": "off", **more}, results_dir=results, port=port, avatar_id="grey")
+    chosen = {"chat_model": "off", **more}
+    settings = Settings(results_dir=results, port=port, avatar_id="grey", **chosen)
     store = AvatarStore(results)
     if not store.list():
         make_avatar(store)

@@ -4,6 +4,8 @@ import { askModel, call, followTurn, speakGreeting } from "../server.js";
 import { SpokenSentences } from "./spoken_sentences.js";
 
 const MARK_INTERVAL_MS = 100;
+/** An answer is rendered a little ahead of playback: what is rendered can no longer be stopped. */
+const RENDERING = { when_busy: "interrupt", lead_s: 2 };
 const NOTHING_HEARD = "Nothing was heard. Speak louder or nearer to the microphone, and try again.";
 
 export class Chat {
@@ -144,7 +146,7 @@ export class Chat {
     const view = this.#messages.add({ ...turn, created_at: new Date().toISOString() });
     const start = async () => {
       await this.#interruption.settled;
-      const session = { session_id: this.#sessionId, when_busy: "interrupt", position_s: this.#playback.positionS };
+      const session = { session_id: this.#sessionId, ...RENDERING, position_s: this.#playback.positionS };
       return request({ ...this.#settings.fields, ...session });
     };
     this.#receive(view, start, (error) => this.#fail(view, error));

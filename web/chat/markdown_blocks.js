@@ -22,7 +22,8 @@ export function splitChunks(source) {
   const chunks = [];
   let open = null;
   const close = (end) => {
-    if (open) chunks.push({ start: open.start, source: chomp(source.slice(open.start, end)), isCode: open.fence !== null });
+    const { start, fence } = open ?? {};
+    if (open) chunks.push({ start, source: chomp(source.slice(start, end)), isCode: fence !== null });
     open = null;
   };
   for (const line of linesOf(source, MAX_CHUNK)) {
@@ -131,14 +132,15 @@ function startsBlock(lines, at) {
 
 function isTable(lines, at) {
   const next = lines[at + 1]?.text ?? "";
-  return lines[at].text.includes("|") && next.includes("-") && next.length < MAX_DELIMITER_ROW && DELIMITER_ROW.test(next);
+  const mayBeRow = next.includes("-") && next.length < MAX_DELIMITER_ROW;
+  return mayBeRow && lines[at].text.includes("|") && DELIMITER_ROW.test(next);
 }
 
 /** The cells of a row: its parts between bars that are not escaped. */
 function cellsOf({ start, text }) {
   const bars = [...text.matchAll(/(?<!\\)\|/g)].map(({ index }) => index);
-  const trimmed = text.trim();
-  const edges = [trimmed.startsWith("|") ? [] : [-1], bars, trimmed.endsWith("|") && trimmed !== "|" ? [] : [text.length]].flat();
+  const [isOpened, isClosed] = [/^\s*\|/.test(text), bars.length > 1 && text.trimEnd().endsWith("|")];
+  const edges = [...(isOpened ? [] : [-1]), ...bars, ...(isClosed ? [] : [text.length])];
   const cells = edges.slice(1).map((edge, index) => trimRange(text, edges[index] + 1, edge));
   return cells.slice(0, MAX_COLUMNS).map((cell) => ({ start: start + cell.start, end: start + cell.end }));
 }

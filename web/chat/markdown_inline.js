@@ -13,8 +13,12 @@ const PLAIN = /[^\\`!\[<*_~h&]+/y;
 const ESCAPE = /\\[!-/:-@[-`{-~]/y;
 const ADDRESS = /https?:\/\/[^\s<>"`|]{1,2000}/y;
 const AUTOLINK = /<(https?:\/\/[^\s<>]{1,2000})>/y;
-/** The address of a link after its text, with at most one pair of brackets in it. */
-const TARGET = /\]\(\s*<?((?:[^\s()<>]|\([^\s()<>]{0,500}\)){1,2000})>?(?:\s+(?:"[^"\n]{0,300}"|'[^'\n]{0,300}'))?\s*\)/y;
+/** The address of a link after its text, with at most one pair of brackets in it, and a title. */
+const TARGET = new RegExp(
+  String.raw`\]\(\s*<?((?:[^\s()<>]|\([^\s()<>]{0,500}\)){1,2000})>?` +
+    String.raw`(?:\s+(?:"[^"\n]{0,300}"|'[^'\n]{0,300}'))?\s*\)`,
+  "y",
+);
 /** Signs at the end of an address that belong to the sentence around it. */
 const AFTER_ADDRESS = new Set(".,;:!?)]}'*_~");
 const ENTITY = /&(?:amp|lt|gt|quot|#39|apos|nbsp);/y;

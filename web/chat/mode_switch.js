@@ -12,7 +12,8 @@ export class ModeSwitch {
 
   /**
    * `root` contains the radio buttons `mode` in `#mode`, the section `.conversation` that shows one
-   * mode, and `#chat-off`, which stands in place of the buttons where there is no chat. Calls `onChange(mode)` with `"chat"` or `"speak"`.
+   * mode, and `#chat-off`, which stands in place of the buttons where there is no chat. Calls
+   * `onChange(mode)` with `"chat"` or `"speak"`.
    */
   constructor(root, onChange) {
     this.#radios = new Map([...root.querySelectorAll("[name=mode]")].map((radio) => [radio.value, radio]));

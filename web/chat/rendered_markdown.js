@@ -20,8 +20,7 @@ export class RenderedMarkdown {
   /** Shows a text; what it has in common with the previous one is left as it is. */
   update(source) {
     const chunks = splitChunks(source);
-    const isKept = (known, index) => known.start === chunks[index]?.start && known.source === chunks[index].source && known.isCode === chunks[index].isCode;
-    const changed = this.#chunks.findIndex((known, index) => !isKept(known, index));
+    const changed = this.#chunks.findIndex((known, index) => !isSame(known, chunks[index]));
     const kept = changed < 0 ? this.#chunks.length : changed;
     this.#chunks.splice(kept).forEach(({ element }) => element.remove());
     for (const chunk of chunks.slice(kept)) {
@@ -52,6 +51,10 @@ export class RenderedMarkdown {
   }
 }
 
+function isSame(chunk, other) {
+  return chunk.start === other?.start && chunk.source === other.source;
+}
+
 function within({ node, start }, position) {
   return Math.min(node.length, Math.max(0, position - start));
 }
@@ -67,12 +70,17 @@ function renderChunk(chunk) {
 
 const RENDERERS = {
   paragraph: (painter, { start, end }) => fill(painter, document.createElement("p"), start, end),
-  heading: (painter, { level, start, end }) => fill(painter, document.createElement(`h${Math.min(6, level + 2)}`), start, end),
+  heading: renderHeading,
   rule: () => document.createElement("hr"),
   quote: renderQuote,
   list: renderList,
   table: renderTable,
 };
+
+/** Headings of an answer come below those of the page. */
+function renderHeading(painter, { level, start, end }) {
+  return fill(painter, document.createElement(`h${Math.min(6, level + 2)}`), start, end);
+}
 
 function renderQuote(painter, { lines }) {
   const quote = document.createElement("blockquote");
