@@ -28,6 +28,7 @@ TOPICS = {
     "voice_times": "bench.speech.voice_times",
     "voice_words": "bench.speech.voice_words",
     "piper_voices": "bench.speech.piper_voices",
+    "cuts": "bench.speech.cuts",
     "voice_process": "bench.voice_process",
     "voice_joins": "bench.speech.joins",
     "voice_speed": "bench.speech.speed",

@@ -183,8 +183,17 @@ def _in_one_script(word: str) -> str:
 
 def silent_edits(draft: Draft) -> Iterator[Edit]:
     """Remove unspeakable characters: a space takes the place of those that separate words."""
-    for index, character in enumerate(draft.pattern):
-        if is_invisible(character):
+    text = draft.pattern
+    for index, character in enumerate(text):
+        is_loose = character in _JOINERS and not (
+            _is_joined(text[index - 1 : index]) and _is_joined(text[index + 1 : index + 2])
+        )
+        if is_invisible(character) or is_loose:
             yield remove(index, index + 1)
         elif not is_speakable(character):
             yield Edit(index, index + 1, " ")
+
+
+def _is_joined(character: str) -> bool:
+    """Return True for a character of a word; joiners also connect the parts of emoji."""
+    return character.isalnum() or unicodedata.category(character or " ")[0] == "M"

@@ -12,6 +12,7 @@ characters is kept: `3 * 4 * 5`, `snake_case`, `a < b`, `#1`, `C#`.
 | fenced code, rule, comment, script, style | nothing |
 | quotation, HTML and SSML tags, entities | the text in it |
 | footnote | its text; no mark |
+| number of a source: `water[1].` | nothing |
 """
 
 import html
@@ -26,7 +27,9 @@ from tts.text.markdown_blocks import block_edits
 from tts.text.markdown_emphasis import emphasis_edits, is_word
 from tts.text.plain_text import PlainText
 
-_MARKS = re.compile(r"[*_`~#\[\]<>|&\\$]|^[ \t]*[-+•=]|[\n\r][ \t]*[-+•=]|[\n\r][ \t]*\d+[.)]")
+_MARKS = re.compile(
+    r"[*_`~#\[\]<>|&\\$¹²³⁰⁴-⁹]|^[ \t]*(?:[-+•=]|\d+[.)])|[\n\r][ \t]*[-+•=]|[\n\r][ \t]*\d+[.)]"
+)
 """Text without any of these has no markup."""
 _FENCE = re.compile(r"^[ \t]*(?:>[ \t]?)*(?:[-*+][ \t]+|\d+[.)][ \t]+)?(`{3,}(?=[^`]*$)|~{3,})")
 _ESCAPE_OR_TICKS = re.compile(r"\\([*_`#~\[\]()>|!+\-.<{}])|\\(?=\n)|`+")
@@ -73,6 +76,15 @@ _DEFINITION = re.compile(
 )
 _FOOTNOTE_DEFINITION = re.compile(r"^ {0,3}\[\^[^\[\]\s]{1,80}\]:[ \t]*", re.MULTILINE)
 _FOOTNOTE = re.compile(r"[ \t]*\[\^[^\[\]\s]{1,80}\]")
+_SOURCES = r"\[\^?[1-9]\d{0,2}\^?(?:\s?[,–-]\s?[1-9]\d{0,2}){0,8}\]"
+_SOURCE_ADDRESS = r"\((?:https?:|#|/)[^\s()]*\)"
+_CITATION = re.compile(
+    rf"[ \t]*(?:(?:\[{_SOURCES}\]|{_SOURCES}){_SOURCE_ADDRESS})+"
+    rf"|(?<=[\w.,;:!?)\"”’»%*])(?:{_SOURCES})+(?![\w(=]|\s=)"
+    rf"|(?<=[^\W\d_]{{3}})(?<!\band)(?<!\bsee)(?<!\bund) (?:{_SOURCES} ?)+(?=\s*(?:[.,;:!?]|$))"
+    r"|(?<=[.,;:!?)\"”])[¹²³⁰⁴-⁹]+"
+)
+"""Numbers of sources: behind a word, before a mark, or with an address."""
 _ALERT = re.compile(r"^[ \t]*>[ \t>]*(\[!)[A-Z]+(\])[ \t]*$", re.MULTILINE)
 """The first line of a quotation that is a note or a warning."""
 _ADDRESS = re.compile(r"\bhttps?://[^\s<>()\[\]*`]*[^\s<>()\[\]*`_~]")
@@ -91,6 +103,7 @@ def read_markdown(text: str) -> PlainText:
         _code_and_escape_edits,
         _silent_element_edits,
         _tag_edits,
+        _citation_edits,
         _image_edits,
         _link_edits,
         _definition_edits,
@@ -220,6 +233,12 @@ def _entity_edit(match: re.Match[str]) -> Edit | None:
     if decoded == match.group():
         return None
     return Edit(*match.span(), decoded.replace("\xa0", " "), is_protected=True)
+
+
+def _citation_edits(draft: Draft) -> Iterator[Edit]:
+    """Remove the numbers of sources."""
+    for match in _CITATION.finditer(draft.pattern):
+        yield remove(*match.span())
 
 
 def _image_edits(draft: Draft) -> Iterator[Edit]:

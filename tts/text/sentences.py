@@ -41,13 +41,14 @@ _MONTHS = re.compile(
 """Months after a day with a full stop, as in German, Danish and Norwegian dates."""
 _END = re.compile(
     rf"[{_FULL_WIDTH_STOPS}]+[{re.escape(_CLOSERS)}]*\s*"
-    rf"|[{re.escape(_STOPS)}]+(?:[ \u00a0\u202f]?[{re.escape(_CLOSERS)}])*(?=\s|$)\s*"
+    rf"|[{re.escape(_STOPS)}]+(?:[“«{re.escape(_CLOSERS)}]|[ \u00a0\u202f]»)*(?=\s|$)\s*"
     r"|\n\s*\n\s*|\n\s*(?=[-*•–]\s|\d+[.)]\s)"
 )
-_OPENERS = "\"'“‘„«»([{¿¡『「"
+_OPENERS = re.compile(r"[\"'“‘„«»(\[{¿¡『「]*(?:[—–]\s*)?[\"'“‘„«»(\[{¿¡『「]*")
+"""Marks before the first word of a sentence, or before the rest of one after a quotation."""
 _LATE_CLOSERS = tuple(")]}”»")
 """Marks that may end a quotation after a blank, as in French."""
-_ORDINAL = re.compile(r"\d{1,3}|[IVXLC]{1,6}")
+_ORDINAL = re.compile(r"\d{1,3}(?:\.\d{1,2}){0,3}|[IVXLC]{2,6}")
 _BEFORE_ORDINAL = re.compile(
     r"(?:\b(?<!I )am|\b(?:d(?:er|ie|as|em|en|es)|im|vom|zum|zur|beim|(?:k?ein|mein|dein|sein|ihr|"
     r"unser|jed)e?[mnrs]?))\s+$",
@@ -56,6 +57,8 @@ _BEFORE_ORDINAL = re.compile(
 """Words before an ordinal number with a full stop, as in German: `im 19. Jahrhundert`."""
 _LIST_MARK = re.compile(r"(?:^\W*\w+ |[:(;]\s+)$")
 """Text before the number of an item inside a paragraph: `Step 1. Wash`, `as follows: 1. Wash`."""
+_DASHES = tuple("—–")
+_NAME_WITH_MARK = re.compile(r"\b(?:Yahoo|Jeopardy|Mamma Mia|Oklahoma|Oliver|Airplane|Panic)$")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _LONGEST_LIST_NUMBER = 2
 """Longer numbers are years and amounts."""
@@ -149,48 +152,65 @@ def sentence_bounds(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
-    mark = match.group()
-    end = match.end()
+    mark, end = match.group(), match.end()
     if _BLANK_LINE.search(mark):
         return True
-    following = _following(text, end)
-    has_closer = any(closer in mark for closer in _CLOSERS)
-    is_inside = text[end : end + 1] in _LATE_CLOSERS and not text[end + 1 : end + 2].isalnum()
-    if is_inside or (has_closer and following.islower()):  # "Really?" she said
+    before, following = text[start : match.start()], _following(text, match)
+    if _goes_on(text, match, before, following):
         return False
-    if mark[0] in _FULL_WIDTH_STOPS:
-        return not _continues_wide(text, match, has_closer=has_closer)
-    if mark.rstrip() != ".":
+    if mark[0] in _FULL_WIDTH_STOPS or mark.rstrip() != ".":
         return True
-    before = text[start : match.start()]
     word = before.rsplit(None, 1)[-1:] or [""]
     if _ORDINAL.fullmatch(word[0]):
-        return _number_ends(before, word[0], text[end : end + 1], text, end)
+        return _number_ends(before, word[0], text, end)
     return stop_ends(before, word[0].lstrip("\"'“‘«(["), following)
 
 
-def _following(text: str, end: int) -> str:
-    """Return the first character after a stop that is no quotation mark or bracket."""
-    while text[end : end + 1] and text[end] in _OPENERS:
-        end += 1
-    return text[end : end + 1]
-
-
-def _continues_wide(text: str, match: re.Match[str], *, has_closer: bool) -> bool:
-    """Return True if a sentence goes on after a full-width stop: 「はい。」と言った."""
+def _following(text: str, match: re.Match[str]) -> str:
+    """Return the first character after a stop that is no quotation mark, bracket or dash."""
     end = match.end()
+    marks = None if "\n" in match.group() else _OPENERS.match(text, end)
+    place = marks.end() if marks else end
+    return text[place : place + 1]
+
+
+def _goes_on(text: str, match: re.Match[str], before: str, following: str) -> bool:
+    """Return True if what follows a mark shows that it does not end the sentence."""
+    mark, end = match.group(), match.end()
+    closers = [closer for closer in mark if closer in _CLOSERS]
+    if mark[0] in _FULL_WIDTH_STOPS:
+        return _goes_on_wide(text, match, before, closers)
+    if text[end : end + 1] in _LATE_CLOSERS and not text[end + 1 : end + 2].isalnum():
+        return True
+    if not following.islower():
+        return False
+    if closers or text[end] in _DASHES or _NAME_WITH_MARK.search(before):  # "Really?" she said
+        return True
+    first = next(filter(str.isalpha, before), "")
+    is_within_line = mark.rstrip() == "." and "\n" not in mark and " " in before.strip()
+    return is_within_line and first.isupper()
+
+
+def _goes_on_wide(text: str, match: re.Match[str], before: str, closers: list[str]) -> bool:
+    """Return True if a sentence goes on after a full-width stop: 「はい。」と言った."""
+    following = text[match.end() : match.end() + 1]
     if match.group() == "．" and text[match.start() - 1 : match.start()].isdigit():
-        return text[end : end + 1].isdigit()
-    return has_closer and not match.group()[-1].isspace() and text[end : end + 1].isalpha()
+        return following.isdigit()
+    is_bracketed = "）" in closers and before.lstrip().startswith("（")
+    return bool(closers) and following.isalpha() and not is_bracketed and not _has_blank(match)
 
 
-def _number_ends(before: str, number: str, following: str, text: str, end: int) -> bool:
+def _has_blank(match: re.Match[str]) -> bool:
+    return match.group()[-1].isspace()
+
+
+def _number_ends(before: str, number: str, text: str, end: int) -> bool:
     """Return True if the full stop after a number ends a sentence."""
-    rest = before[: -len(number)]
+    rest, following = before[: -len(number)], text[end : end + 1]
     if following.islower() or _BEFORE_ORDINAL.search(rest) or _MONTHS.match(text, end):
         return False
     if not number.isdigit():
-        return number != "I" or not rest.strip() or not following or following.isupper()
+        return bool(rest.strip()) or number.isalpha()
     if len(number) > _LONGEST_LIST_NUMBER:
         return True
     is_next_item = f"{int(number) - 1}. " in rest

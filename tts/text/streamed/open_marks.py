@@ -35,6 +35,7 @@ _OPEN_LINK = re.compile(
     r"!?\[(?:[^\[\]\n]|\[[^\[\]\n]*\])*\](?:\((?:[^()\n]|\([^()\n]*\))*|\[[^\[\]\n]*)?$"
 )
 """A link whose address has not arrived completely."""
+_CODE = _KINDS[0][0]
 _WORD = "x"
 
 
@@ -44,8 +45,14 @@ class Marks:
 
     spans: tuple[tuple[int, int], ...] = ()
     """Start and end of each part that is marked, with its marks."""
+    code: tuple[tuple[int, int], ...] = ()
+    """Those that are code."""
     open: int | None = None
     """Index of the first mark whose end has not arrived."""
+
+    def are_code_at(self, index: int) -> bool:
+        """Return True inside code."""
+        return any(start < index < end for start, end in self.code)
 
     def are_across(self, index: int) -> bool:
         """Return True if a marked part begins before an index and ends after it."""
@@ -57,8 +64,10 @@ def find_marks(text: str) -> Marks:
     if not _ANY.search(text):
         return Marks()
     spans, opened, masked = list[tuple[int, int]](), list[int](), text
+    code: tuple[tuple[int, int], ...] = ()
     for complete, begun in _KINDS:
         found = [match.span() for match in complete.finditer(masked)]
+        code = code or (tuple(found) if complete is _CODE else ())
         spans += found
         masked = _masked(masked, found)
         first = begun.search(masked)
@@ -68,7 +77,7 @@ def find_marks(text: str) -> Marks:
         opened.append(open_link.start())
     emphasis = find_emphasis(masked)
     spans += [(first[0], last[1]) for first, last in emphasis.pairs]
-    return Marks(tuple(sorted(spans)), min([*opened, *emphasis.open], default=None))
+    return Marks(tuple(sorted(spans)), code, min([*opened, *emphasis.open], default=None))
 
 
 def _masked(text: str, spans: list[tuple[int, int]]) -> str:

@@ -7,6 +7,7 @@ They are recognised while they arrive. What is left is ordinary Markdown.
 | `<think>…</think>` and its relatives, in any case, also without an end | a blank |
 | a call of a tool, a comment, a script, a style sheet | a blank |
 | a fenced code block, also without an end | the end of a paragraph |
+| an object of JSON at the beginning of a line | the end of a paragraph |
 | special tokens such as `<|im_end|>`, tags around an answer, marks of sources | nothing |
 """
 
@@ -40,6 +41,7 @@ _STEP = 256
 _TAG = re.compile(r"<(/?)([A-Za-z_][A-Za-z_:]*)(?:\s[^<>]*)?(/?)>")
 _TAG_BEGINNING = re.compile(r"</?([A-Za-z_][A-Za-z_:]*)?((?:\s[^<>]*)?/?)")
 _SPECIAL = re.compile(r"<\|[^\s|<>]{1,40}\|>|\[/?INST\]")
+_START = re.compile(r"<\|start\|>\w{0,40}")
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<\n]{0,80}<\|message\|>")
 _CHANNEL_TOKEN, _MESSAGE_TOKEN = "<|channel|>", "<|message|>"
 _SPECIAL_BEGINNING = re.compile(r"<\|[^\s|<>]{0,40}\|?")
@@ -50,11 +52,14 @@ _SOURCE = re.compile("【[^【】\n]{0,60}†[^【】\n]{0,100}】|\ue200[^\ue20
 _SOURCE_BEGINNING = re.compile("【[^【】\n]*|\ue200[^\ue201\n]*")
 _FIRST = "<[◁【\ue200"
 """First characters of the marks above."""
-_SPECIAL_CHARACTER = re.compile(f"[{re.escape(_FIRST)}`~]")
+_SPECIAL_CHARACTER = re.compile(f"[{re.escape(_FIRST)}`~{{]")
 _QUOTED = "\"'“‘«`("
 """A tag after one of these is mentioned, not used."""
 _BEFORE_FENCE = re.compile(r"[ \t]*(?:>[ \t]?)*(?:[-*+][ \t]+|\d{1,9}[.)][ \t]+)?")
 _MIN_FENCE = 3
+_JSON = re.compile(r"\{\s*(?:\"[^\"\n]*\"\s*:|\})|\[\s*(?:\{\s*\"|\"[^\"\n]*\"\s*[,\]])")
+_JSON_BEGINNING = re.compile(r"\{\s*(?:\"[^\"\n]*\"?\s*)?|\[\s*(?:\{\s*|\"[^\"\n]*\"?\s*)?")
+_JSON_SIGN = re.compile(r"\\.|[\"{}\[\]]", re.DOTALL)
 
 _Found = Iterator[tuple[str, int]]
 
@@ -77,6 +82,10 @@ class SilentParts:
         """End of the silent part that is open."""
         self._fence = ""
         """Marks of the code block that is open."""
+        self._depth = 0
+        """Brackets of JSON that are open."""
+        self._is_string = False
+        """True inside a string of JSON."""
         self._is_long_line = False
         """True inside a line of code that is too long to end the block."""
         self.code_index: int | None = None
@@ -100,7 +109,7 @@ class SilentParts:
                 return
 
     def _state(self) -> tuple[object, ...]:
-        return self._index, self._closer, self._fence
+        return self._index, self._closer, self._fence, self._depth
 
     def _step(self, *, is_last: bool) -> _Found:
         first = self._held[0]
@@ -108,6 +117,10 @@ class SilentParts:
             self._skip(self._closer)
         elif self._fence:
             self._read_code(is_last=is_last)
+        elif self._depth:
+            self._read_json()
+        elif first in "{[" and not self._line.strip() and self._may_be_json(is_last=is_last):
+            yield from self._open_json()
         elif first in "`~" and _BEFORE_FENCE.fullmatch(self._line):
             yield from self._fence_or_text(is_last=is_last)
         elif first in _FIRST and not self._ticks % 2:
@@ -145,7 +158,7 @@ class SilentParts:
         marks = re.match(r"`+|~+", self._held)
         assert marks is not None
         length = marks.end()
-        if length == len(self._held) and not is_last:
+        if length == len(self._held) <= _LONGEST_INFO and not is_last:
             return
         info, newline, _ = self._held[length:].partition("\n")
         if length < _MIN_FENCE or (marks.group()[0] == "`" and "`" in info):
@@ -175,6 +188,32 @@ class SilentParts:
         starts = line.strip(" \t>").startswith(self._fence)
         return starts and not line.strip(" \t>" + self._fence[0])
 
+    def _may_be_json(self, *, is_last: bool) -> bool:
+        beginning = _JSON_BEGINNING.fullmatch(self._held)
+        is_begun = beginning is not None and not is_last and len(self._held) < _LONGEST_TAG
+        return is_begun or bool(_JSON.match(self._held))
+
+    def _open_json(self) -> _Found:
+        """Begin to remove an object of JSON as soon as it is recognised."""
+        if _JSON.match(self._held):
+            if self.code_index is None:
+                self.code_index = self._index
+            yield "\n", self._index
+            self._read_json()
+
+    def _read_json(self) -> None:
+        for match in _JSON_SIGN.finditer(self._held):
+            sign = match.group()
+            if sign == '"':
+                self._is_string = not self._is_string
+            elif len(sign) == 1 and not self._is_string:
+                self._depth += 1 if sign in "{[" else -1
+            if not self._depth:
+                self._drop(match.end())
+                return
+        is_escaped = self._held.endswith("\\") and not self._held.endswith("\\\\")
+        self._drop(len(self._held) - is_escaped)
+
     def _mark_or_text(self, *, is_last: bool) -> _Found:
         """Remove a mark, or open a silent part, if there is one here."""
         length, closer = self._mark()
@@ -198,6 +237,9 @@ class SilentParts:
                 return len(closer), None
         if text.startswith(_CHANNEL_TOKEN):
             return self._channel()
+        start = _START.match(text)
+        if start:
+            return (0, None) if start.end() == len(text) else (start.end(), None)
         found = _SPECIAL.match(text) or _SOURCE.match(text)
         return (found.end(), None) if found else self._tag()
 
@@ -229,7 +271,7 @@ class SilentParts:
             return False
         if any(word.startswith(text) for word in _WORDS):
             return True
-        if text.startswith(_CHANNEL_TOKEN):
+        if text.startswith(_CHANNEL_TOKEN) or _START.fullmatch(text):
             return True
         if _SPECIAL_BEGINNING.fullmatch(text) or _SOURCE_BEGINNING.fullmatch(text):
             return True

@@ -41,8 +41,8 @@ _UNDERLINE = re.compile(r" {0,3}(?:={2,}|-{3,})[ \t]*")
 _ROW = re.compile(r"[ \t>]*\|.*\|[ \t]*|[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)+")
 _ENDED_ITEM = re.compile(r"[.!?…。！？][\"'”’»)*_~`\]]*\s*$")
 _DISPLAY = re.compile(r"\$\$|\\[\[\]]")
-_NEXT_LINE = "X"
-"""Stands for the next line: it begins a sentence."""
+_NUMBER_LAST = re.compile(r"(?<!\S)\d{1,2}\.\s+$")
+_WORD = re.compile(r"\S+\s")
 
 
 class StreamedText:
@@ -62,6 +62,8 @@ class StreamedText:
         """The block that the current line begins; None until it is known."""
         self._has_units = False
         self._was_return = False
+        self._is_undecided = False
+        """True if what follows shows where the sentence ends."""
         self._next_try = 0
         """Length of the block at which an end of a sentence is looked for again."""
         self._weight = 0
@@ -163,24 +165,29 @@ class StreamedText:
             any(each.isspace() or each in _WIDE_STOPS or each in "।॥։" for each in gap)
         )
         is_clause = not self._has_units and any(each in _CLAUSE_MARKS for each in text)
-        if is_stop or "\n" in gap or is_clause:
+        if is_stop or "\n" in gap or is_clause or self._is_undecided:
             before = self._block.done, self._block
             yield from self._ready()
-            if before == (self._block.done, self._block) and not is_clause:
+            if before == (self._block.done, self._block):
                 self._next_try = len(text) + len(text) // _RETRY_SHARE
 
     def _ready(self, *, is_line_end: bool = False) -> Iterator[SpeakableUnit]:
-        """Yield what can be spoken of the block; it goes on."""
+        """Yield what can be spoken of the block, which goes on."""
         block = self._block
-        marks = find_marks(block.text) if self._is_markdown and not is_line_end else Marks()
+        marks = find_marks(block.text) if self._is_markdown else Marks()
         opened = marks.open
-        if opened is not None and len(block.text) - opened > MAX_HOLD:
+        if is_line_end or (opened is not None and len(block.text) - opened > MAX_HOLD):
             opened = None
         plain = block.read(opened)
         limit = len(block.text) if opened is None else opened
-        bounds = list(_separable(plain, sentences(plain.text + _NEXT_LINE * is_line_end)))
-        for start, end in bounds[:-1]:
+        bounds = list(_separable(plain, sentences(plain.text), marks))
+        self._is_undecided = False
+        for start, end in bounds if is_line_end else bounds[:-1]:
             if plain.origins[end - 1] >= limit:
+                self._is_undecided = True
+                break
+            if not is_line_end and _is_undecided(plain.text, start, end):
+                self._is_undecided = True
                 break
             yield from self._unit(plain, start, end, is_sentence_end=True)
         else:
@@ -206,10 +213,11 @@ class StreamedText:
     def _close(self) -> Iterator[SpeakableUnit]:
         """Yield the rest of the block, and begin another one."""
         plain = self._block.read(None)
-        for start, end in sentences(plain.text):
+        marks = find_marks(self._block.text) if self._is_markdown else Marks()
+        for start, end in _separable(plain, sentences(plain.text), marks):
             yield from self._unit(plain, start, end, is_sentence_end=True)
         self._block = Block(is_markdown=self._is_markdown)
-        self._line_kind, self._next_try = None, 0
+        self._line_kind, self._next_try, self._is_undecided = None, 0, False
         self._weight, self._next_long = 0, LONG_WEIGHT
 
     def _unit(
@@ -245,15 +253,24 @@ class StreamedText:
             self._next_try = 0
 
 
-def _separable(plain: PlainText, bounds: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Join sentences that come from one place, such as those of a formula."""
+def _separable(
+    plain: PlainText, bounds: Iterable[tuple[int, int]], marks: Marks
+) -> Iterator[tuple[int, int]]:
+    """Join sentences that come from one place, such as those of a formula, and those of code."""
     begin: int | None = None
     for start, end in bounds:
         begin = start if begin is None else begin
-        if end < len(plain.text) and plain.origins[end - 1] == plain.origins[end]:
-            continue
+        if end < len(plain.text):
+            place = plain.origins[end]
+            if plain.origins[end - 1] == place or marks.are_code_at(place):
+                continue
         yield begin, end
         begin = None
+
+
+def _is_undecided(text: str, start: int, end: int) -> bool:
+    """Return True if the next word shows if a number ends the sentence: `3. Mai`."""
+    return bool(_NUMBER_LAST.search(text, start, end)) and not _WORD.search(text, end)
 
 
 def _gap(text: str) -> str:
