@@ -26,6 +26,7 @@ from api.archives import archives
 from api.audience import Audience
 from api.avatars import avatars
 from api.chat import chat
+from api.completions import completions
 from api.context import MAX_EXPORTS, MAX_RECEIVING, AppContext, attach_context, context
 from api.cors import AllowedOrigins, answer_allowed_origins
 from api.cross_site import refuse_cross_site
@@ -110,7 +111,7 @@ from warm.webhooks.webhooks import Webhooks
 
 BLUEPRINTS = (
     *(speaking, interrupting, sessions, archives),
-    *(chat, turn_video, personas),
+    *(chat, turn_video, personas, completions),
     *(film, playlist, events, transcript, export),
     *(voices, avatars, generate, lipsync, uploads, jobs, films),
     *(health, stats, metrics, page, login, documents),

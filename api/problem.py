@@ -36,6 +36,7 @@ from chat.errors import (
     ReplyBroken,
     ReplyCancelled,
 )
+from chat.forwarding import RequestRefused
 from session.errors import (
     CopyFailedError,
     FilmBusyError,
@@ -445,6 +446,11 @@ def problem_of_flask(error: HTTPException, detail: str) -> Problem:
         detail=detail,
         headers={name: value for name, value in error.get_headers() if name in kept},
     )
+
+
+@problem_of.register
+def _(error: RequestRefused) -> Problem:
+    return problem_of(error.cause)
 
 
 @problem_of.register

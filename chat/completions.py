@@ -2,8 +2,9 @@
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
@@ -13,6 +14,7 @@ from chat.address import COMPLETIONS, ChatAddress
 from chat.chat_server import MAX_ANSWER_BYTES, ChatServer, read_body
 from chat.chunks import DONE, Chunk, chunk_of, chunks_of
 from chat.errors import ChatError, ModelUnreachable, ReplyBroken, ReplyCancelled
+from chat.forwarding import OnContent, forward
 from chat.limits import ReplyLimits
 from chat.model import ChatMessage, Ending, ModelKind, ModelPhase, ModelState, ReplyOptions
 from chat.refusals import failure, refusal
@@ -49,7 +51,7 @@ class CompletionsModel:
         self._server = ChatServer(address, self._limits, key=key, name=server_name)
         self._lock = threading.Lock()
         """Guards the members below."""
-        self._model = model
+        self._model = self._configured = model
         self._quirks: frozenset[Quirk] = frozenset()
         self._phase: ModelPhase = "unknown"
         self._detail = ""
@@ -62,6 +64,21 @@ class CompletionsModel:
             lambda feed: self._received(asked, options, feed),
             self._limits,
             server=self._server.name,
+        )
+        with self._lock:
+            self._replies.add(reply)
+        return reply
+
+    def forward(self, body: Mapping[str, Any], on_content: OnContent) -> ThreadedReply:
+        """Pass the request of another program to the server; returns at once."""
+        limits = self._limits
+        if not body.get("stream"):  # nothing arrives before all is written
+            limits = replace(limits, first_token_s=limits.reply_s)
+        reply = ThreadedReply(
+            lambda feed: self._forwarded(body, feed, on_content),
+            limits,
+            server=self._server.name,
+            may_be_empty=True,
         )
         with self._lock:
             self._replies.add(reply)
@@ -116,6 +133,15 @@ class CompletionsModel:
             raise
         self._set_phase("ready")
         return ending
+
+    def _forwarded(self, body: Mapping[str, Any], feed: ReplyFeed, on_content: OnContent) -> Ending:
+        try:
+            model = self._configured or body.get("model") or self._name_of_model()
+            return forward(self._server, {**body, "model": model}, feed, on_content)
+        except ChatError as error:
+            if feed.is_cancelled:
+                raise ReplyCancelled("the reply was cancelled") from error
+            raise
 
     def _note_error(self, error: ChatError) -> None:
         is_unreachable = isinstance(error, ModelUnreachable)

@@ -1,8 +1,8 @@
 """The interface of a language model: messages in, the pieces of a reply out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 Role = Literal["system", "user", "assistant"]
 ModelKind = Literal["embedded", "remote", "none"]
@@ -92,6 +92,21 @@ class ChatModel(Protocol):
 
         Errors are raised by the iteration of the reply.
         """
+        ...
+
+    def forward(
+        self, body: Mapping[str, Any], on_content: Callable[[dict[str, Any]], None]
+    ) -> Reply:
+        """Pass the body of another program's `POST /v1/chat/completions` to the model's server.
+
+        The reply has the text of its first choice. `on_content` is called by a thread of the reply
+        with each JSON object of the answer. A server that refuses the request raises
+        RequestRefused.
+        """
+        ...
+
+    def models(self) -> list[str]:
+        """Return the names of the models that may be asked for; raises ChatError."""
         ...
 
     def state(self) -> ModelState:

@@ -70,13 +70,16 @@ class ThreadedReply:
     """A reply received by a thread of its own, so that no wait of a socket or of a name server
     can hold its reader longer than the limits."""
 
-    def __init__(self, receive: Receive, limits: ReplyLimits, *, server: str) -> None:
+    def __init__(
+        self, receive: Receive, limits: ReplyLimits, *, server: str, may_be_empty: bool = False
+    ) -> None:
         """`receive` passes the pieces to the feed and returns the ending; it may raise ChatError.
 
-        `server`: its name for messages.
+        `server`: its name for messages. `may_be_empty`: a reply without text is no error.
         """
         self.ending: Ending | None = None
         self._feed, self._limits, self._server = ReplyFeed(), limits, server
+        self._may_be_empty = may_be_empty
         self._started_s = time.monotonic()
         self._thread = threading.Thread(
             target=_run, args=(receive, self._feed), name="chat-reply", daemon=True
@@ -112,7 +115,7 @@ class ThreadedReply:
             if chars >= self._limits.max_chars:
                 self.ending = Ending(reason="length", model="")
                 return
-        if not chars:
+        if not chars and not self._may_be_empty:
             raise empty_reply(self._server)
 
     def _texts(self) -> Iterator[str]:

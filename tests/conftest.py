@@ -44,7 +44,9 @@ def heart_voices() -> Iterator[HeartVoices]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(results_dir=tmp_path / "results", avatar_id="tiny", max_queue=2)
+    return Settings(
+        results_dir=tmp_path / "results", avatar_id="tiny", max_queue=2, chat_model="off"
+    )
 
 
 @pytest.fixture

@@ -1,13 +1,15 @@
 """Opens the language model that the settings name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chat.address import parse_chat_address
 from chat.completions import CompletionsModel
 from chat.embedded.embedded_model import EmbeddedModel
 from chat.embedded.options import EmbeddedOptions
 from chat.errors import ChatDisabled
+from chat.forwarding import OnContent
 from chat.limits import ReplyLimits
 from chat.model import ChatMessage, ChatModel, ModelState, Reply, ReplyOptions
 from chat.persona import system_text
@@ -38,6 +40,14 @@ class NoModel:
     def reply(self, messages: Sequence[ChatMessage], options: ReplyOptions) -> Reply:  # noqa: ARG002
         """Raise ChatDisabled."""
         raise ChatDisabled(self.state().detail)
+
+    def forward(self, body: Mapping[str, Any], on_content: OnContent) -> Reply:  # noqa: ARG002
+        """Raise ChatDisabled."""
+        raise ChatDisabled(self.state().detail)
+
+    def models(self) -> list[str]:
+        """Return no names."""
+        return []
 
     def state(self) -> ModelState:
         """Return the state of no model."""

@@ -1,8 +1,9 @@
 """The embedded language model: a small model on this machine, without an account."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from weakref import WeakSet
 
 from chat.address import parse_chat_address
@@ -15,6 +16,7 @@ from chat.embedded.options import EmbeddedOptions
 from chat.embedded.pins import SMOLLM2, PinnedModel
 from chat.embedded.place import Place
 from chat.errors import ChatError, ModelAbsent
+from chat.forwarding import OnContent
 from chat.limits import ReplyLimits
 from chat.model import ChatMessage, ModelPhase, ModelState, Reply, ReplyOptions
 
@@ -55,6 +57,23 @@ class EmbeddedModel:
             assert self._client is not None  # the place is given when the model is loaded
             return self._client.reply(asked, options)
 
+        return self._answer(ask)
+
+    def forward(self, body: Mapping[str, Any], on_content: OnContent) -> EmbeddedReply:
+        """Pass the request of another program to the model's process, under the model's name."""
+        named = {**body, "model": self._files.pinned.name}
+
+        def ask() -> Reply:
+            assert self._client is not None  # the place is given when the model is loaded
+            return self._client.forward(named, on_content)
+
+        return self._answer(ask)
+
+    def models(self) -> list[str]:
+        """Return the name of the model."""
+        return [self._files.pinned.name]
+
+    def _answer(self, ask: Callable[[], Reply]) -> EmbeddedReply:
         reply = EmbeddedReply(self._place, ask)
         self._replies.add(reply)
         self._keeper.want()

@@ -112,6 +112,6 @@ def event_of(text: str | bytes) -> tuple[str, str]:
     """Name and data of a server-sent event; empty for comments and settings."""
     lines = (text.decode() if isinstance(text, bytes) else text).splitlines()
     members = dict(line.partition(": ")[::2] for line in lines if line)
-    data = members.get("data", "")
+    data = members.get("data", "").removeprefix("[DONE]")  # the end of a stream of OpenAI
     assert not data or json.loads(data) is not None
     return members.get("event", ""), data

@@ -36,7 +36,7 @@ class LiveApp:
 def live_app(folder: Path, voices: Voices, **named: object) -> Iterator[LiveApp]:
     """Run an application; all its answers must be as its routes describe them."""
     settings = Settings.model_validate(
-        {"results_dir": folder / "results", "avatar_id": "tiny", **named}
+        {"results_dir": folder / "results", "avatar_id": "tiny", "chat_model": "off", **named}
     )
     with running_runtime(settings, voices, folder) as runtime:
         store = AvatarStore(settings.results_dir)
