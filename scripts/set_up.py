@@ -115,6 +115,18 @@ VIEWER = NpmPackage(
     folder="swagger-ui",
     without="The page /docs has no viewer; /openapi.json, which it would show, is complete.",
 )
+LISTENER = NpmPackage(
+    name="@ricky0123/vad-web@0.0.31",
+    purpose="for hands-free listening in the page (its network: Silero VAD, MIT)",
+    archive_sha256="d1a211cf1a2ed26297da52cc08de79e75d79838a274bfc6de546feb1f828c940",
+    files={
+        "package/dist/silero_vad_v5.onnx": (
+            "2623a2953f6ff3d2c1e61740c6cdb7168133479b267dfef114a4a3cc5bdd788f"
+        ),
+    },
+    folder="silero",
+    without="The page has no hands-free listening; its button to hold while talking works.",
+)
 
 if TYPE_CHECKING:
     Command = Sequence[str | Path]
@@ -360,7 +372,7 @@ def set_up(root: Path, requirements: str, torch: str, models_dir: Path | None = 
     if face_models.missing_face_models(models):
         report(f"[3/4] Downloading the face models from {face_models.PACKAGE} (Apache-2.0)")
         face_models.download_face_models(models, python=environment / "bin" / "python")
-    for package in (PLAYER, VIEWER):
+    for package in (PLAYER, VIEWER, LISTENER):
         fetch_package(package, root / "web" / "vendor", is_new=is_new)
     if requirements == TEST_REQUIREMENTS:
         fetch_test_models(models.parent)

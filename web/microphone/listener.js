@@ -26,7 +26,12 @@ export class Listener {
     const verdict = this.#gate.compare(rest, played);
     const probability = this.#silero.probability(rest);
     const echoFrames = this.#gate.isPlaying ? this.#canceller.delayFrames : 0;
-    return this.#turns.next(rest, probability, verdict, echoFrames);
+    const events = this.#turns.next(rest, probability, verdict, echoFrames);
+    for (const { type } of events) {
+      if (type === "false-alarm") this.#gate.accept();
+      if (type === "person") this.#gate.reject();
+    }
+    return events;
   }
 
   reset() {

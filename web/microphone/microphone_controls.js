@@ -50,10 +50,10 @@ export class MicrophoneControls {
     const find = (id) => root.querySelector(`#${id}`);
     [this.#button, this.#handsFree, this.#level] = [find("talk"), find("hands-free"), find("talk-level")];
     [this.#message, this.#choice, this.#device] = [find("microphone-state"), find("microphone-choice"), find("microphone-device")];
-    const heard = (text) => this.#showHeard(text, chat);
-    this.#voice = new VoiceInput(video, delegate(chat, heard), {
+    this.#voice = new VoiceInput(video, chat, {
       onState: (state, message) => this.#show(state, message),
       onLevel: (level) => (this.#level.value = meterPlace(level)),
+      onNothing: () => (this.#note = NOTHING_HEARD),
       onError,
     });
     this.#connect();
@@ -117,11 +117,6 @@ export class MicrophoneControls {
     await this.#voice.startHandsFree();
   }
 
-  #showHeard(text, chat) {
-    this.#note = text === "" ? NOTHING_HEARD : "";
-    chat.heard(text);
-  }
-
   #show(state, message = "") {
     const isOpen = ["listening", "hearing"].includes(state);
     if (isOpen && this.#level.hidden) this.#listDevices();
@@ -145,18 +140,4 @@ export class MicrophoneControls {
     this.#device.value = chosenMicrophone();
     if (this.#device.selectedIndex < 0) this.#device.selectedIndex = 0;
   }
-}
-
-/** `chat` with another `heard`. */
-function delegate(chat, heard) {
-  return {
-    get canStop() {
-      return chat.canStop;
-    },
-    hold: () => chat.hold(),
-    release: () => chat.release(),
-    interrupt: () => chat.interrupt(),
-    send: (text) => chat.send(text),
-    heard,
-  };
 }

@@ -18,8 +18,9 @@ const END_FRAMES = frames(480);
 /** Sound before the first sign that belongs to the utterance. */
 const BEFORE_FRAMES = frames(400);
 const MAX_FRAMES = frames(30_000);
-/** A sign that was much louder than any echo, dB: no need to wait until echoes have faded. */
+/** Frames this much louder than any echo are proof without waiting until echoes have faded. */
 const CLEAR_DB = 12;
+const CLEAR_FRAMES = 4;
 /** Reverberation after the delay of the echo. */
 const FADE_FRAMES = frames(120);
 /** Speech after the echoes have faded. */
@@ -37,7 +38,8 @@ export class TurnDetector {
   #quietFrames = 0;
   #proofFrames = 0;
   #ageFrames = 0;
-  #isClear = true;
+  #clearFrames = 0;
+  #echoFrames = 0;
 
   get isQuiet() {
     return this.#state === "quiet";
@@ -53,8 +55,9 @@ export class TurnDetector {
     this.#speechFrames += isSpeech ? 1 : 0;
     this.#quietFrames = isSpeech ? 0 : this.#quietFrames + 1;
     this.#ageFrames += 1;
-    if (this.#state === "quiet") return this.#whileQuiet(isSpeech, excessDb);
-    if (this.#state === "sign") return this.#afterSign(isSpeech, echoFrames);
+    this.#clearFrames += isSpeech && excessDb > CLEAR_DB ? 1 : 0;
+    if (this.#state === "quiet") return this.#whileQuiet(isSpeech, echoFrames);
+    if (this.#state === "sign") return this.#afterSign(isSpeech);
     return this.#whileSpeaking();
   }
 
@@ -65,24 +68,28 @@ export class TurnDetector {
     this.#count();
   }
 
-  #whileQuiet(isSpeech, excessDb) {
+  #whileQuiet(isSpeech, echoFrames) {
     if (this.#frames.length > BEFORE_FRAMES) this.#frames.shift();
-    if (!isSpeech) this.#speechFrames = 0;
+    if (!isSpeech) [this.#speechFrames, this.#clearFrames] = [0, 0];
     if (this.#speechFrames < SIGN_FRAMES) return [];
     this.#state = "sign";
-    this.#isClear = excessDb > CLEAR_DB;
+    this.#echoFrames = echoFrames;
     [this.#ageFrames, this.#proofFrames] = [0, 0];
     return [{ type: "sign" }];
   }
 
-  #afterSign(isSpeech, echoFrames) {
+  #afterSign(isSpeech) {
     if (this.#quietFrames >= FALSE_ALARM_FRAMES) return this.#withdraw();
-    const hasFaded = echoFrames === 0 || this.#ageFrames > echoFrames + FADE_FRAMES;
-    if (isSpeech && hasFaded) this.#proofFrames += 1;
-    const isProven = this.#isClear || this.#proofFrames >= PROOF_FRAMES;
+    if (isSpeech && this.#hasFaded) this.#proofFrames += 1;
+    const isProven = this.#clearFrames >= CLEAR_FRAMES || this.#proofFrames >= PROOF_FRAMES;
     if (this.#speechFrames < PERSON_FRAMES || !isProven) return [];
     this.#state = "speaking";
     return [{ type: "person" }];
+  }
+
+  /** True if no echo of what was played before the sign can be heard any more. */
+  get #hasFaded() {
+    return this.#echoFrames === 0 || this.#ageFrames > this.#echoFrames + FADE_FRAMES;
   }
 
   #withdraw() {
@@ -114,7 +121,7 @@ export class TurnDetector {
   }
 
   #count() {
-    [this.#speechFrames, this.#quietFrames, this.#ageFrames, this.#proofFrames] = [0, 0, 0, 0];
+    [this.#speechFrames, this.#quietFrames, this.#clearFrames] = [0, 0, 0];
   }
 }
 

@@ -16,6 +16,7 @@ export class VoiceInput {
   #chat;
   #onState;
   #onLevel;
+  #onNothing;
   #onError;
   /** A recording while a button is held. */
   #held = null;
@@ -27,15 +28,16 @@ export class VoiceInput {
   #sent = Promise.resolve();
 
   /**
-   * `chat` has `canStop`, `hold()` and `release()` (a pause, because somebody may be speaking),
-   * `interrupt()`, `heard(text)` (empty if nothing was said) and `send(text)`. Calls
-   * `onState(state, message)`, `onLevel(rms)` and `onError(error)`.
+   * `chat` has `isBusy`, `hold()` and `release()` (a pause, because somebody may be speaking),
+   * `interrupt()` and `heard(text)`. Calls `onState(state, message)`, `onLevel(rms)`, `onNothing()`
+   * if nothing was heard in a recording, and `onError(error)`.
    */
-  constructor(video, chat, { onState, onLevel, onError }) {
+  constructor(video, chat, { onState, onLevel, onNothing, onError }) {
     this.#video = video;
     this.#chat = chat;
     this.#onState = onState;
     this.#onLevel = onLevel;
+    this.#onNothing = onNothing;
     this.#onError = onError;
   }
 
@@ -123,7 +125,7 @@ export class VoiceInput {
   }
 
   #interrupt() {
-    if (this.#chat.canStop) this.#chat.interrupt();
+    if (this.#chat.isBusy) this.#chat.interrupt();
   }
 
   #handle({ type, level, recording }) {
@@ -178,8 +180,8 @@ export class VoiceInput {
   async #sendInTurn(text) {
     try {
       const heard = await text;
-      this.#chat.heard(heard);
-      if (heard !== "") this.#chat.send(heard);
+      if (heard === "") this.#onNothing();
+      else this.#chat.heard(heard);
     } catch (error) {
       this.#onError(error);
     }
