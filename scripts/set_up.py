@@ -120,8 +120,8 @@ LISTENER = NpmPackage(
     purpose="for hands-free listening in the page (its network: Silero VAD, MIT)",
     archive_sha256="d1a211cf1a2ed26297da52cc08de79e75d79838a274bfc6de546feb1f828c940",
     files={
-        "package/dist/silero_vad_v5.onnx": (
-            "2623a2953f6ff3d2c1e61740c6cdb7168133479b267dfef114a4a3cc5bdd788f"
+        "package/dist/silero_vad_v6.onnx": (
+            "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3"
         ),
     },
     folder="silero",

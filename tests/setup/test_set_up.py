@@ -79,7 +79,7 @@ def checkout(tmp_path: Path, offline: Path, monkeypatch: pytest.MonkeyPatch) -> 
     root.mkdir()
     (root / "requirements.txt").write_text("# a comment\ntiny==1.0  # another\n")
     monkeypatch.setattr(set_up.face_models, "MEMBERS", {})
-    for name in ("PLAYER", "VIEWER"):
+    for name in ("PLAYER", "VIEWER", "LISTENER"):
         monkeypatch.setattr(set_up, name, getattr(set_up, name)._replace(files={}))
     return root
 

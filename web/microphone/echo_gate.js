@@ -76,10 +76,16 @@ export class EchoGate {
     const excess = Array.from(levels, (level, band) => level - this.#expected(loudest[band], band));
     const louder = excess.filter((db) => db > MARGIN_DB).length;
     const isNear = louder >= MIN_SHARE * BANDS;
-    const returned = Array.from(levels, (level, band) => (loudest[band] > PLAYED_DB ? level - loudest[band] : SILENCE_DB));
+    const returned = Array.from(levels, (level, band) => this.#returned(level, loudest[band], band));
     if (isNear) this.#doubtful = [...this.#doubtful, returned].slice(-RETURN_FRAMES);
     else this.#learn([returned]);
     return { isNear, excessDb: this.#isInaudible(loudest) ? Infinity : middle(excess) };
+  }
+
+  /** How much louder a band is than the sound played; noise says nothing about it. */
+  #returned(level, loudest, band) {
+    const isNoise = level < this.#noiseDb[band] + NOISE_RANGE_DB;
+    return isNoise || loudest < PLAYED_DB ? SILENCE_DB : level - loudest;
   }
 
   /** Level that a band has at most without a person. */

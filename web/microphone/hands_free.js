@@ -4,7 +4,7 @@ import { filmSound } from "./film_sound.js";
 import { MicrophoneError } from "./microphone_error.js";
 import { closeMicrophone, openMicrophone } from "./microphone_stream.js";
 
-const MODEL = new URL("../vendor/silero/silero_vad_v5.onnx", import.meta.url).href;
+const MODEL = new URL("../vendor/silero/silero_vad_v6.onnx", import.meta.url).href;
 const MISSING =
   "Hands-free listening needs a file that is not installed: install npm on the server and run" +
   " `make setup` there. Until then, hold the microphone button while you talk.";

@@ -22,7 +22,7 @@ const ENCODER = [
 const TAPS = 3;
 
 /**
- * The network of `silero_vad_v5.onnx` or v6, computed here: 0.7 million multiplications a frame.
+ * The network of `silero_vad_v6.onnx`, computed here: 0.7 million multiplications a frame.
  * That is less than a runtime for such files needs to load (14 MB), and needs no permission for
  * WebAssembly in the page's security policy.
  */

@@ -14,7 +14,7 @@ const PERSON_FRAMES = frames(220);
 const FALSE_ALARM_FRAMES = frames(250);
 /** Pause after which a text may be tried, and after which the person has finished. */
 const PAUSE_FRAMES = frames(220);
-const END_FRAMES = frames(480);
+const END_FRAMES = frames(600);
 /** Sound before the first sign that belongs to the utterance. */
 const BEFORE_FRAMES = frames(400);
 const MAX_FRAMES = frames(30_000);

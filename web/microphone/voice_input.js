@@ -28,7 +28,7 @@ export class VoiceInput {
   #sent = Promise.resolve();
 
   /**
-   * `chat` has `isBusy`, `hold()` and `release()` (a pause, because somebody may be speaking),
+   * `chat` has `canStop`, `hold()` and `release()` (a pause, because somebody may be speaking),
    * `interrupt()` and `heard(text)`. Calls `onState(state, message)`, `onLevel(rms)`, `onNothing()`
    * if nothing was heard in a recording, and `onError(error)`.
    */
@@ -125,7 +125,7 @@ export class VoiceInput {
   }
 
   #interrupt() {
-    if (this.#chat.isBusy) this.#chat.interrupt();
+    if (this.#chat.canStop) this.#chat.interrupt();
   }
 
   #handle({ type, level, recording }) {

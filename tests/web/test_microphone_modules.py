@@ -1,0 +1,147 @@
+"""The page's own detector of speech, on samples whose speech is known."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from selenium.webdriver import Chrome
+
+from tests.web.browsing import browser_tests
+from tests.web.spoken_samples import RATE_HZ, Samples, as_text, joined, silence, spoken
+
+MODEL = Path(__file__).resolve().parents[2] / "web" / "vendor" / "silero" / "silero_vad_v6.onnx"
+
+pytest_plugins = ["tests.web.page_fixtures"]
+pytestmark = [
+    *browser_tests,
+    pytest.mark.skipif(
+        not MODEL.is_file(),
+        reason="the detector's network is missing: install npm and run `make setup`",
+    ),
+]
+
+LISTEN = """
+const [recorded, film, { gain = 0, delay = 0 }] = arguments;
+const { Listener } = await import("/web/microphone/listener.js");
+const model = await (await fetch("/web/vendor/silero/silero_vad_v6.onnx")).arrayBuffer();
+const decode = (text) => {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return Float32Array.from(new Int16Array(bytes.buffer), (sample) => sample / 32768);
+};
+const [voice, text] = [decode(recorded), decode(film)];
+const listener = new Listener(model);
+const played = new Float32Array(voice.length);
+const events = [];
+let [position, isPaused] = [0, false];
+for (let start = 0; start + 512 <= voice.length; start += 512) {
+  for (let at = start; at < start + 512 && !isPaused && text.length > 0; at += 1) {
+    played[at] = text[position % text.length];
+    position += 1;
+  }
+  const microphone = voice.slice(start, start + 512).map((sample, at) => {
+    const echo = (ms) => played[start + at - Math.round(16 * (delay + ms))] ?? 0;
+    return sample + gain * (echo(0) + 0.4 * echo(11) - 0.3 * echo(29) + 0.2 * echo(63));
+  });
+  for (const { type, frames } of listener.process(microphone, played.slice(start, start + 512))) {
+    events.push([(start + 512) / 16000, type, frames ? 512 * frames.length : 0]);
+    if (["sign", "person"].includes(type)) isPaused = true;
+    if (["false-alarm", "end"].includes(type)) isPaused = false;
+  }
+}
+return events;
+"""
+
+Listen = Callable[..., list[tuple[float, str, int]]]
+
+
+@pytest.fixture
+def listen(browser: Chrome, port: int) -> Listen:
+    """A function that runs a `Listener` over samples of a microphone and of a film.
+
+    The microphone also hears the film, as in a room, with a gain and a delay in milliseconds; the
+    film pauses while somebody seems to speak. Returns time, type and samples of each event.
+    """
+    browser.get(f"http://127.0.0.1:{port}/health")
+
+    def listen(microphone: Samples, film: Samples | None = None, **echo: float) -> Any:
+        body = f"return (async function () {{ {LISTEN} }}).apply(null, arguments)"
+        played = "" if film is None else as_text(film)
+        return browser.execute_script(body, as_text(microphone), played, echo)  # type: ignore[no-untyped-call]
+
+    return listen
+
+
+@pytest.fixture(scope="module")
+def sentence() -> Samples:
+    return spoken("Please wait a moment.", "espeak:en-gb")
+
+
+@pytest.fixture(scope="module")
+def film() -> Samples:
+    return spoken("Good morning, and thank you for calling. It is going to rain tomorrow.")
+
+
+def noise(seconds: float, level: float) -> Samples:
+    values = np.random.default_rng(7).normal(0, level, round(seconds * RATE_HZ))
+    return values.astype(np.float32)
+
+
+def with_noise(samples: Samples, level: float = 0.002) -> Samples:
+    return (samples + noise(len(samples) / RATE_HZ, level)[: len(samples)]).astype(np.float32)
+
+
+def kinds(events: list[tuple[float, str, int]]) -> list[str]:
+    return [kind for _, kind, _ in events]
+
+
+def test_a_sentence_is_one_utterance_from_its_first_sound_to_its_last(
+    listen: Listen, sentence: Samples
+) -> None:
+    events = listen(with_noise(joined([silence(1), sentence, silence(1)])))
+    assert kinds(events) == ["sign", "person", "pause", "end"]
+    (*_, (paused_s, _, paused), (end_s, _, samples)) = events
+    begin_s, last_s = 1.0, 1 + len(sentence) / RATE_HZ
+    assert samples == paused
+    assert paused_s - samples / RATE_HZ < begin_s
+    assert last_s < paused_s < end_s
+
+
+def test_an_early_pause_does_not_end_the_utterance(listen: Listen, sentence: Samples) -> None:
+    voice = joined([silence(1), sentence, silence(0.25), sentence, silence(1)])
+    events = listen(with_noise(voice))
+    assert kinds(events) == ["sign", "person", "pause", "resumed", "pause", "end"]
+    assert events[-1][2] > 2 * len(sentence)
+
+
+@pytest.mark.parametrize("kind", ["silence", "noise", "tones", "clicks"])
+def test_what_is_not_speech_is_no_person(listen: Listen, kind: str) -> None:
+    times_s = np.arange(4 * RATE_HZ) / RATE_HZ
+    tones = sum(np.sin(2 * np.pi * hz * times_s) for hz in (220, 277.2, 329.6)) / 6
+    sounds = {
+        "silence": silence(4),
+        "noise": noise(4, 0.05),
+        "tones": (tones * (0.5 + 0.5 * np.sin(2 * np.pi * 2 * times_s))).astype(np.float32),
+        "clicks": noise(4, 0.3) * np.exp(-((times_s % 0.5) / 0.01)).astype(np.float32),
+    }
+    assert "person" not in kinds(listen(sounds[kind].astype(np.float32)))
+
+
+@pytest.mark.parametrize(("gain", "delay"), [(0.1, 15), (0.7, 200)])
+def test_the_films_own_sound_in_the_microphone_is_no_person(
+    listen: Listen, film: Samples, gain: float, delay: float
+) -> None:
+    events = listen(noise(8, 0.002), film, gain=gain, delay=delay)
+    assert "person" not in kinds(events)
+    assert kinds(events).count("sign") <= 1
+
+
+@pytest.mark.parametrize(("gain", "delay"), [(0, 0), (0.3, 90)])
+def test_a_person_who_talks_over_the_film_is_noticed(
+    listen: Listen, film: Samples, sentence: Samples, gain: float, delay: float
+) -> None:
+    voice = with_noise(joined([silence(4), sentence, silence(1)]))
+    events = listen(voice, film, gain=gain, delay=delay)
+    (noticed_s,) = [at_s for at_s, kind, _ in events if kind == "person"]
+    assert 4 < noticed_s < 4 + len(sentence) / RATE_HZ
