@@ -1,9 +1,12 @@
 """`GET /video/ID`: the part of the film in which a turn was answered."""
 
+import os
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
+from http import HTTPStatus
+from typing import BinaryIO
 
-from flask import Blueprint, Response, send_file
+from flask import Blueprint, Response, request
 
 from api.client_address import client_address
 from api.context import context, find_session
@@ -12,11 +15,14 @@ from api.operation import operation
 from api.problem import TooManyExports
 from api.turns import find_turn
 from api.viewers import download_slot
+from session.byte_ranges import choose_range, etag
 from session.errors import FilmGoneError, FilmMissingError
 from session.fragmented.writer import FilmWriter
 from session.mp4.part import open_part
 from warm.conversation.errors import TurnGone, TurnNotReady
 from warm.conversation.turn import Turn
+
+CHUNK_BYTES = 256 * 1024
 
 turn_video = Blueprint("turn_video", __name__)
 
@@ -43,22 +49,36 @@ def video(job_id: str) -> Response:
 def part_response(turn: Turn, held: ExitStack) -> Response:
     """Return the part of the film, or the requested range of it; `held` closes the file."""
     session = find_session(turn.session_id)
-    options: dict[str, Any] = {
-        "mimetype": MP4,
-        "conditional": True,
-        "etag": f"{turn.id}-{turn.first_frame}-{turn.frames}",
-        "max_age": 0,
-        "download_name": f"{turn.id}.mp4",
-    }
     with context().exports.hold(client_address(), TooManyExports):
         try:
             file = held.enter_context(open_part(session.path, turn.first_frame, turn.frames))
         except (FilmGoneError, FilmMissingError):
             raise TurnGone(turn.id) from None
-    file.seek(0)
-    response = send_file(file, **options)
-    response.direct_passthrough = False  # otherwise its end would not be noticed
+    size, version = os.fstat(file.fileno()).st_size, f"{turn.id}-{turn.frames}"
+    ranges = request.headers.get("Range"), request.headers.get("If-Range")
+    chosen = choose_range(*ranges, film_id=version, size=size)
+    response = Response(
+        chunks(file, chosen.start, chosen.end),
+        status=HTTPStatus.PARTIAL_CONTENT if chosen.is_partial else HTTPStatus.OK,
+        mimetype=MP4,
+        headers={
+            "Content-Length": str(chosen.end - chosen.start),
+            "ETag": etag(version),
+            "Accept-Ranges": "bytes",
+            "Cache-Control": "no-store",
+        },
+    )
+    if chosen.is_partial:
+        response.headers["Content-Range"] = chosen.content_range
     return response
+
+
+def chunks(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+    """Yield a range of a file."""
+    file.seek(start)
+    while start < end and (chunk := file.read(min(CHUNK_BYTES, end - start))):
+        start += len(chunk)
+        yield chunk
 
 
 def require_video(turn: Turn) -> None:

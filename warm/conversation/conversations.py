@@ -326,10 +326,13 @@ class Conversations:
         Raises BadSpeechRequest.
         """
         session, voice, language = request.session, request.voice, request.language
-        is_chosen = any((voice, language, session.choices.voice, session.choices.language))
-        if not is_chosen:
-            voice, language = persona.voice, persona.language or None
-        return self._runtime.choose(session, voice=voice, language=language, speed=request.speed)
+        choose = partial(self._runtime.choose, session, speed=request.speed)
+        chosen = choose(voice=voice, language=language)
+        if any((voice, language, session.choices.voice, session.choices.language)):
+            return chosen
+        if persona.voice is None and speaks(chosen, persona.language):
+            return chosen
+        return choose(voice=persona.voice, language=persona.language)
 
     def _warm_up(self, request: ChatRequest, choice: VoiceChoice) -> None:
         self._runtime.warm_up(self._session(request), choice)
@@ -419,6 +422,16 @@ class Conversations:
                 self._table.update(recovered(turn, cues, spec, self._now()))
             self._table.prune(most=self._options.max_turns)
             self._is_recovered = True
+
+
+def speaks(choice: VoiceChoice, language: str | None) -> bool:
+    """True if a voice speaks a language, in any accent; None is any language."""
+    return language is None or primary(choice.language) == primary(language)
+
+
+def primary(tag: str) -> str:
+    """Return the language of a BCP 47 tag, without region and script."""
+    return tag.partition("-")[0].lower()
 
 
 def film_cues(path: Path) -> tuple[int, list[Cue]]:
