@@ -59,6 +59,8 @@ TOPICS = {
     "states": "bench.states.explore",
     "together": "bench.together",
     "busy": "bench.busy",
+    "chat": "bench.chat.latency",
+    "heard": "bench.chat.heard",
     "second_talk": "bench.second_talk",
     "shares": "bench.shares",
     "pace": "bench.pace",

@@ -32,22 +32,33 @@ class ServerProcess:
         return f"http://127.0.0.1:{self.port}{path}"
 
     def request(self, method: str, path: str, body: object = None) -> bytes:
-        """Send a request and return the response body; raises RuntimeError unless it is 200."""
+        """Send a request and return the response body.
+
+        Raises RuntimeError unless the status is 200 or 202.
+        """
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
         payload = None if body is None else json.dumps(body)
         connection.request(method, path, payload, {"Content-Type": "application/json"})
         with connection.getresponse() as response:
             content = response.read()
         connection.close()
-        if response.status != 200:
+        if response.status not in (200, 202):
             raise RuntimeError(f"{method} {path}: {response.status} {content!r}")
         return content
 
+    def json(self, method: str, path: str, body: object = None) -> Any:
+        """Send a request and return the response; raises RuntimeError unless it is 200 or 202."""
+        return json.loads(self.request(method, path, body))
+
     def speak_events(self, **body: object) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield name and data of each event of `POST /speak`; disconnects when closed."""
+        return self.events("/speak", body)
+
+    def events(self, path: str, body: object) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield name and data of each event of a `POST`; disconnects when closed."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
-        connection.request("POST", "/speak", json.dumps(body), headers)
+        connection.request("POST", path, json.dumps(body), headers)
         with connection.getresponse() as response:
             while line := response.readline().decode():
                 if line.startswith("event: "):

@@ -1,6 +1,6 @@
 """Sentences of a reply that were given to the film: their words in time and in the reply."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from warm.render.growing_text import GrowingText
@@ -36,6 +36,11 @@ class SpokenSentence:
             ),
         )
         return cls(text=ready.text, record=record)
+
+    def cut_at(self, said_end_s: float) -> "SpokenSentence | None":
+        """Return what was said of it in a clip whose sound stops there; None: nothing."""
+        record = self.record.cut_at(said_end_s)
+        return None if record is None else replace(self, record=record)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON."""

@@ -238,6 +238,9 @@ class TurnRun:
         first = self._turn.first_frame if self._turn.frames else result.clip.first_frame
         end = result.clip.first_frame + result.clip.frames
         self._change(first_frame=first, frames=end - first, fps=result.fps)
+        if result.said_end_s is not None:
+            said = (each.cut_at(result.said_end_s) for each in self._turn.sentences)
+            self._change(sentences=tuple(each for each in said if each is not None))
         for remark in result.remarks:
             self._remark(remark)
         if result.truncated_by is not None:

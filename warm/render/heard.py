@@ -1,9 +1,9 @@
 """The part of a clip's text that a viewer has heard at a position of the film."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from warm.render.jobs import Event, SpeechReady, SpokenWord
+from warm.render.jobs import Event, SpeakResult, SpeechReady, SpokenWord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +31,30 @@ class SpokenSentenceRecord:
             words=ready.words,
         )
 
+    def cut_at(self, said_end_s: float) -> "SpokenSentenceRecord | None":
+        """The part that was said of it in a clip whose sound stops at `said_end_s`.
+
+        None if nothing of it was said.
+        """
+        if self.end_s <= said_end_s:
+            return self
+        heard = heard_until([self], said_end_s)
+        if not heard:
+            return None
+        words = tuple(word for word in self.words if word.end <= heard)
+        return replace(self, end=heard, end_s=said_end_s, words=words)
+
 
 def spoken_sentences(events: Iterable[Event]) -> list[SpokenSentenceRecord]:
-    """The sentences among the events of a job, in order."""
-    records = (SpokenSentenceRecord.of(each) for each in events if isinstance(each, SpeechReady))
-    return [record for record in records if record is not None]
+    """The sentences among the events of a job, in order, as far as they were said."""
+    seen = list(events)
+    found = [SpokenSentenceRecord.of(each) for each in seen if isinstance(each, SpeechReady)]
+    records = [record for record in found if record is not None]
+    last = seen[-1] if seen else None
+    if not isinstance(last, SpeakResult) or last.said_end_s is None:
+        return records
+    said = [record.cut_at(last.said_end_s) for record in records]
+    return [record for record in said if record is not None]
 
 
 def heard_until(sentences: Sequence[SpokenSentenceRecord], position_s: float) -> int:

@@ -107,6 +107,9 @@ class SpeakResult:
     clip: ClipRecord
     interrupted: bool
     """An interruption ended it before everything was said."""
+    said_end_s: float | None
+    """Position in the film at which the sound of an interrupted clip stops; its mouth closes after
+    that. None if it was not interrupted."""
     truncated_by: str | None
     """The setting whose limit cut off the last sentences; None: all were said."""
     fps: int

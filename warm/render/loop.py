@@ -351,6 +351,7 @@ def speak_result(clip: Clip, record: ClipRecord) -> SpeakResult:
         path=clip.film.path,
         clip=record,
         interrupted=clip.was_cut,
+        said_end_s=said_end_s(clip),
         truncated_by=clip.timeline.truncated_by,
         fps=clip.film.spec.fps,
         session_frames=committed.frames,
@@ -360,6 +361,14 @@ def speak_result(clip: Clip, record: ClipRecord) -> SpeakResult:
         remarks=tuple(dict.fromkeys(clip.job.remarks)),
         timings=clip.job.timings,
     )
+
+
+def said_end_s(clip: Clip) -> float | None:
+    """Position in the film at which the sound of a cut clip stops; None if it was not cut."""
+    timeline = clip.timeline
+    if not clip.was_cut or timeline.said_end is None:
+        return None
+    return (timeline.first_frame + timeline.said_end) / clip.film.spec.fps
 
 
 def log_fields(job: SpeakJob, clip: ClipRecord) -> dict[str, Any]:

@@ -81,6 +81,8 @@ class Timeline:
         """First frame of the next batch."""
         self.glide = 0
         """Frames at the end of the clip that glide to the beginning of the idle loop."""
+        self.said_end: int | None = None
+        """Frame at which the sound of a cut clip stops; None if it was not cut."""
         self.truncated_by: str | None = None
         """The setting whose limit cut off the last sentences."""
         self._job, self._film, self._context = job, film, context
@@ -173,6 +175,7 @@ class Timeline:
         """Replace everything after the first `frames` with a closing of the mouth and the tail."""
         self._feed.close()
         self._closing = self._closing_at(frames)
+        self.said_end = self._said_end(frames)
         self._path.cut(frames)
         self._placed.clear()
         self.end = self.cursor = frames
@@ -378,6 +381,17 @@ class Timeline:
         else:
             text = utterance.sentence.speech.text
         return [Cue(text=text, first_frame=first_frame, frames=frames)]
+
+    def _said_end(self, frames: int) -> int:
+        """The frame at which the sound stops after a cut at `frames`.
+
+        A sentence that is nearly over is spoken to its end.
+        """
+        ends = (end_of(first, placed) for first, placed in self._placed if first < frames)
+        end = next((end for end in ends if end > frames), frames)
+        closing = self._closing
+        is_rest = closing is not None and frames + closing.frames == end
+        return end if is_rest else frames
 
     def _closing_at(self, frames: int) -> Utterance | None:
         """The closing of the sentence that is cut at `frames`, if there is one.

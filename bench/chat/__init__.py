@@ -1,0 +1,1 @@
+"""Measurements of conversations with a language model."""
