@@ -1,0 +1,1 @@
+"""Moonshine tiny-en: recognition of English on one core, with onnxruntime alone."""
