@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stt.moonshine.files import DECODER, ENCODER, TOKENS
 from stt.moonshine.tokens import read_tokens, text_of
 from stt.onnx_network import OnnxNetwork
+from stt.pins import MOONSHINE
 from stt.recogniser import RATE_HZ, Samples
 from stt.repetition import loop_start
 from stt.speech_model import Recognised
@@ -27,10 +27,12 @@ PAST, PRESENT = "past_key_values", "present"
 class MoonshineNetwork:
     """Both networks and the tokens. Used by one thread."""
 
-    def __init__(self, files: Mapping[str, Path], *, threads: int) -> None:
-        self._encoder = OnnxNetwork(files[ENCODER], threads=threads)
-        self._decoder = OnnxNetwork(files[DECODER], threads=threads)
-        self._tokens = read_tokens(files[TOKENS])
+    def __init__(self, folder: Path, *, threads: int) -> None:
+        """`folder`: that of the models."""
+        encoder, decoder, tokens = (folder / parts[0] for parts in MOONSHINE.files)
+        self._encoder = OnnxNetwork(encoder, threads=threads)
+        self._decoder = OnnxNetwork(decoder, threads=threads)
+        self._tokens = read_tokens(tokens)
         self._past = [name for name in self._decoder.inputs if name.startswith(PAST)]
 
     def recognise(self, samples: Samples, language: str | None) -> Recognised:  # noqa: ARG002 - English only

@@ -1,0 +1,1 @@
+"""Whisper tiny.en and base, run by ctranslate2, which is optional."""
