@@ -19,7 +19,7 @@ SET_UP = $(PYTHON) scripts/set_up.py --torch $(call quoted,$(TORCH))
 CHECK_SOURCES = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 PYTEST = .venv/bin/python -m pytest -n 2 --dist loadscope -rs
 
-.PHONY: help setup models voice chat run check test bench
+.PHONY: help setup models voice chat hear run check test bench
 .DEFAULT_GOAL := help
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo '            [PYTHON=python3 TORCH=auto|cpu|registry MODELS=models]'
 	@echo 'make voice  download a Piper voice     [NAME=en_US-amy-medium MODELS=models CONFIG=configs/live.yaml]'
 	@echo 'make chat   download the embedded language model, 127 MB  [MODELS=models CONFIG=configs/live.yaml]'
+	@echo 'make hear   download the recogniser of speech, 68 MB  [MODELS=models CONFIG=configs/live.yaml]'
 	@echo 'make models download the weights of the neural engine, 3.9 GB  [MODELS=models CONFIG=configs/live.yaml]'
 
 setup:
@@ -45,6 +46,9 @@ voice: setup
 
 chat: setup
 	@.venv/bin/python -m warm chat fetch $(CONFIG_FLAG)
+
+hear: setup
+	@.venv/bin/python -m warm hear fetch $(CONFIG_FLAG)
 
 run: setup
 	@.venv/bin/python -m warm prepare --demo $(CONFIG_FLAG) $(call flag,--results,$(RESULTS))

@@ -66,6 +66,7 @@ from api.sessions import sessions
 from api.slots import Slots
 from api.speak import speaking
 from api.stats import stats
+from api.transcribe import transcription
 from api.transcript import transcript
 from api.turn_video import turn_video
 from api.uploads import uploads
@@ -100,10 +101,12 @@ from warm.preparer.preparer import Preparer
 from warm.preparer.usage import AvatarUsage
 from warm.production.film_handler import FilmHandler
 from warm.production.used_uploads import used_uploads
+from warm.recogniser_factory import configured_recogniser
 from warm.runtime import Runtime
 from warm.sessions.avatar_cache import require_fps
 from warm.sessions.limits import require_free_space
 from warm.settings import BadSettings, Settings, read_settings
+from warm.transcriber import Transcriber
 from warm.uploads.store import MB, UploadLimits, UploadStore
 from warm.voice_factory import configured_voices
 from warm.webhooks.options import webhook_options, webhook_poster
@@ -111,7 +114,7 @@ from warm.webhooks.webhooks import Webhooks
 
 BLUEPRINTS = (
     *(speaking, interrupting, sessions, archives),
-    *(chat, turn_video, personas, completions),
+    *(chat, turn_video, personas, completions, transcription),
     *(film, playlist, events, transcript, export),
     *(voices, avatars, generate, lipsync, uploads, jobs, films),
     *(health, stats, metrics, page, login, documents),
@@ -261,6 +264,10 @@ def assemble(
                 CheckedHttp(settings.fetch_allowed_networks).open if settings.fetch_urls else None,
             ),
             receiving=Slots(MAX_RECEIVING),
+            transcriber=Transcriber(
+                configured_recogniser(settings), settings, decoders=runtime.decoders
+            ),
+            transcriptions=Slots(settings.max_transcriptions),
             exports=Slots(MAX_EXPORTS),
         ),
     )

@@ -27,6 +27,7 @@ from warm.production.film_handler import FilmHandler
 from warm.runtime import Runtime
 from warm.sessions.session import Session
 from warm.settings import Settings
+from warm.transcriber import Transcriber
 from warm.uploads.store import UploadStore
 from warm.webhooks.webhooks import Webhooks
 
@@ -65,6 +66,9 @@ class AppContext:
     fetcher: Fetcher
     receiving: Slots
     """One slot for each body with files that is being received."""
+    transcriber: Transcriber
+    transcriptions: Slots
+    """One slot for each recording that is received and recognised."""
     exports: Slots
     """One slot for each export that is being made."""
 

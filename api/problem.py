@@ -37,6 +37,7 @@ from chat.errors import (
     ReplyCancelled,
 )
 from chat.forwarding import RequestRefused
+from isolation.process import RequestCancelled
 from session.errors import (
     CopyFailedError,
     FilmBusyError,
@@ -51,6 +52,18 @@ from session.errors import (
     disk_error,
     is_disk_fault,
     is_out_of_space,
+)
+from stt.errors import (
+    LanguageNotSupported,
+    RecogniserAbsent,
+    RecogniserBusy,
+    RecogniserFailed,
+    RecogniserFetching,
+    RecogniserKeyRefused,
+    RecogniserUnreachable,
+    RecognitionTimeout,
+    RecordingRefused,
+    TranscriptionDisabled,
 )
 from tts.voice import BadSpeechRequest, VoiceUnavailable
 from warm.avatars.recipe import PreparationError
@@ -173,6 +186,16 @@ class TooManyUploads(RuntimeError):
     def __init__(self, limit: int, scope: str) -> None:
         super().__init__(
             f"{limit} uploads are being received, which is the limit {scope}; try again soon"
+        )
+
+
+class TooManyTranscriptions(RuntimeError):
+    """All places of recordings that are recognised are taken, or all that one client may have."""
+
+    def __init__(self, limit: int, scope: str) -> None:
+        super().__init__(
+            f"{limit} recordings are being recognised, which is the limit {scope} "
+            "(max_transcriptions); try again soon"
         )
 
 
@@ -346,6 +369,18 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     RecordingStalled: (408, "RequestTimeoutError"),
     RecordingNotStored: (507, "StorageError"),
     MediaError: (422, "RecordingError"),
+    LanguageNotSupported: (422, "ValidationError"),
+    RecordingRefused: (422, "RecordingError"),
+    TranscriptionDisabled: (409, "RecognitionDisabledError"),
+    RecogniserAbsent: (503, "RecogniserAbsentError"),
+    RecogniserFetching: (503, "RecogniserFetchingError"),
+    RecogniserBusy: (503, "QueueFullError"),
+    TooManyTranscriptions: (503, "QueueFullError"),
+    RecogniserFailed: (503, "RecogniserFailedError"),
+    RecogniserUnreachable: (503, "RecogniserUnreachableError"),
+    RecogniserKeyRefused: (502, "RecogniserKeyError"),
+    RecognitionTimeout: (504, "RecognitionTimeoutError"),
+    RequestCancelled: (409, "InterruptedError"),
     FilmReplaced: (410, "GoneError"),
     FailedPrecondition: (412, "PreconditionFailedError"),
     BadQuery: (400, "BadRequestError"),
@@ -527,6 +562,8 @@ def headers_of(status: int, error: Exception) -> dict[str, str]:
         return {}
     seconds = RETRY_S
     if isinstance(error, QueueFull | JobQueueFull | NotReady | VoiceUnavailable):
+        seconds = error.retry_after_s
+    if isinstance(error, RecogniserFetching | RecogniserBusy):
         seconds = error.retry_after_s
     return {"Retry-After": str(seconds)}
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 from tempfile import TemporaryFile
-from typing import IO, Annotated, ClassVar
+from typing import IO, Annotated, ClassVar, Generic
 
 from flask import request
 from pydantic import Field
@@ -13,7 +13,7 @@ from werkzeug.http import parse_options_header
 
 from api.body_pieces import PIECE_BYTES, body_pieces
 from api.context import context
-from api.forms import MULTIPART, FilePart, Form, Received, read_text, validated
+from api.forms import MULTIPART, FilePart, Form, Model, Received, read_text, validated
 from api.multipart import MultipartReader, Part
 from api.problem import BadBody
 from api.server.live_body import LiveBody
@@ -44,10 +44,10 @@ class RecordingForm(Form):
 
 
 @dataclass(slots=True)
-class SentRecording:
+class SentRecording(Generic[Model]):
     """A recording and its fields."""
 
-    fields: RecordingForm
+    fields: Model
     chunks: Iterator[bytes]
     """Its bytes as they arrive; raises BadBody. Any thread may iterate it."""
 
@@ -58,23 +58,42 @@ def is_recording() -> bool:
     return media_type == MULTIPART or media_type.startswith(FAMILIES)
 
 
-def read_recording() -> SentRecording:
-    """Read the fields of the current request up to its recording; raises BadBody.
+def read_recording() -> SentRecording[RecordingForm]:
+    """Read the fields of the current request up to its recording; raises BadBody."""
+    limit = int(context().settings.max_recording_mb * MB)
+    return read_form_of(RecordingForm, limit, "max_recording_mb", or_send="a text as JSON")
+
+
+def read_form_of(
+    model: type[Model], max_bytes: int, setting: str, *, part: str = AUDIO, or_send: str = ""
+) -> SentRecording[Model]:
+    """Read the fields of the current request up to its recording, the part of this name.
+
+    The recording may have `max_bytes`, the value of `setting`; `or_send`: what may be sent in its
+    place. Raises BadBody.
 
     The fields of a form precede the recording. If none does and the length of the body is known,
     all of it is read first, so that the fields may also follow.
     """
     media_type, parameters = parse_options_header(request.content_type)
-    limit = int(context().settings.max_recording_mb * MB)
     allow_pauses(context().settings.recording_stall_s)
     if media_type == MULTIPART:
-        pieces = body_pieces(limit + context().settings.max_body_bytes, "max_recording_mb")
-        return FormReader(pieces, parameters.get("boundary", "")).read()
+        pieces = body_pieces(max_bytes + context().settings.max_body_bytes, setting)
+        reader = FormReader(pieces, parameters.get("boundary", ""), model, part)
+        sent = reader.read()
+        if sent is None:
+            other = f", or {or_send}" if or_send else ""
+            fault = f"{part}: is missing"
+            raise BadBody(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                f"{fault}; send the recording as a part of this name{other}",
+                {part: fault},
+            )
+        return sent
     received = Received()
     for key, value in request.args.items(multi=True):
         received.add(key, value)
-    fields = validated(RecordingForm, received)
-    return SentRecording(fields, body_pieces(limit, "max_recording_mb"))
+    return SentRecording(validated(model, received), body_pieces(max_bytes, setting))
 
 
 def allow_pauses(pause_s: float) -> None:
@@ -84,26 +103,29 @@ def allow_pauses(pause_s: float) -> None:
         body.limit_pauses(pause_s + PAUSE_MARGIN_S)
 
 
-class FormReader:
+class FormReader(Generic[Model]):
     """Reads a form with a recording. One thread at a time."""
 
-    def __init__(self, pieces: Iterator[bytes], boundary: str) -> None:
+    def __init__(
+        self, pieces: Iterator[bytes], boundary: str, model: type[Model], part: str
+    ) -> None:
+        """`part`: name of the recording."""
+        self._model, self._part = model, part
         self._received = Received()
         self._left = context().settings.max_body_bytes
         self._parts = MultipartReader(pieces, boundary).parts()
         self._is_length_known = request.content_length is not None
 
-    def read(self) -> SentRecording:
-        """Read up to the recording, or all of the form if no field precedes it."""
+    def read(self) -> SentRecording[Model] | None:
+        """Read up to the recording, or all of the form if no field precedes it.
+
+        None if the form has no recording.
+        """
         part = self._next_recording()
         if part is None:
-            raise BadBody(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                "audio: is missing; send the recording as a part of this name, or a text as JSON",
-                {AUDIO: "audio: is missing"},
-            )
+            return None
         if self._received.values or self._received.faults or not self._is_length_known:
-            return SentRecording(validated(RecordingForm, self._received), self._live(part))
+            return SentRecording(validated(self._model, self._received), self._live(part))
         with ExitStack() as held:
             folder = context().settings.results_dir
             folder.mkdir(parents=True, exist_ok=True)
@@ -111,14 +133,14 @@ class FormReader:
             for chunk in part.chunks:
                 file.write(chunk)
             self._read_rest()
-            fields = validated(RecordingForm, self._received)
+            fields = validated(self._model, self._received)
             held.pop_all()
         return SentRecording(fields, chunks_of(file))
 
     def _next_recording(self) -> Part | None:
         """Read the fields before the recording; None if no recording follows."""
         for part in self._parts:
-            if part.name == AUDIO:
+            if part.name == self._part:
                 return part
             self._left -= len(read_text(part, self._left, self._received))
         return None
@@ -126,7 +148,7 @@ class FormReader:
     def _read_rest(self) -> None:
         """Read the fields after the recording."""
         while self._next_recording() is not None:
-            self._received.faults[AUDIO] = "audio: was sent twice; send it once"
+            self._received.faults[self._part] = f"{self._part}: was sent twice; send it once"
 
     def _live(self, part: Part) -> Iterator[bytes]:
         """Yield the recording as it arrives; raises BadBody for a field after it."""
@@ -144,4 +166,4 @@ def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
             yield chunk
 
 
-LATE = "{}: follows the recording, which was spoken without it; send it before the recording"
+LATE = "{}: follows the recording, which was used without it; send it before the recording"

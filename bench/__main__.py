@@ -53,6 +53,7 @@ TOPICS = {
     "large_photos": "bench.large_photos",
     "server": "bench.server",
     "recording": "bench.recording",
+    "transcribe": "bench.hearing.transcribe",
     "rendering": "bench.rendering",
     "heart": "bench.heart",
     "crowd": "bench.crowd.crowd",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import get_args
 
 from chat.errors import ChatError
+from stt.errors import SpeechError
 from tts.voice import BadSpeechRequest, VoiceUnavailable
 from warm.avatars.recipe import PreparationError, Teeth
 from warm.avatars.store import PREVIEW, AvatarError, AvatarStore
@@ -23,6 +24,7 @@ from warm.chat_command import add_chat
 from warm.engine_factory import engine_recipe, make_engine
 from warm.engines.weights.errors import WeightsError
 from warm.face.models import FaceModelError
+from warm.hear_command import add_hear
 from warm.installation import PackageMissing, own_command
 from warm.keys.errors import KeysError
 from warm.keys.scopes import BadScope
@@ -42,6 +44,7 @@ REFUSALS = (
     *(MediaError, PreparationError, AvatarError, BadSettings, WeightsError),
     *(OfflineError, BadSpeechRequest, VoiceUnavailable, FaceModelError),
     *(DownloadError, FetchError, PackageMissing, KeysError, BadScope, ChatError),
+    SpeechError,
 )
 """Errors that the user can correct; any other exception is a fault of the program."""
 DEMO_ID = "demo"
@@ -81,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     root = argparse.ArgumentParser(
-        prog="python -m warm", description="Avatars, films, voices, keys, models and chat."
+        prog="python -m warm", description="Avatars, films, voices, keys, models, chat, hearing."
     )
     add_commands(root.add_subparsers(required=True, metavar="COMMAND"))
     return root
@@ -95,6 +98,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_voices(commands.add_parser("voices", help="list, try and download voices"))
     add_keys(commands.add_parser("keys", help="add, list and remove keys of the HTTP interface"))
     add_models(commands.add_parser("models", help="download and check models"))
+    add_hear(commands.add_parser("hear", help="fetch and try the recogniser of speech"))
     add_chat(commands.add_parser("chat", help="fetch and try the language model"))
 
 

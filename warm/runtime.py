@@ -78,7 +78,8 @@ class Runtime:
         self._settings, self._voices, self._clock = settings, voices, clock
         self._voice_resolver = VoiceResolver(settings, voices)
         self._started_s = clock()
-        self._decoders = Standby(PROGRAM, DECODER_MODULES)
+        self.decoders = Standby(PROGRAM, DECODER_MODULES)
+        """Processes that decode recordings while they arrive."""
         self._said = SaidClips()
         resources = RenderResources(
             avatar=avatar,
@@ -105,7 +106,7 @@ class Runtime:
 
         Without it, each recording starts a process.
         """
-        self._decoders.open()
+        self.decoders.open()
 
     def stop(self) -> None:
         """End every clip after its current fragment and close the films; returns at once."""
@@ -115,7 +116,7 @@ class Runtime:
         """Stop, and wait for the render thread for at most `stop_s`."""
         self._thread.stop()
         self._thread.join()
-        self._decoders.close()
+        self.decoders.close()
 
     def wait_until_warm(self, timeout_s: float) -> bool:
         """Wait until everything is loaded; False on a timeout."""
@@ -305,7 +306,7 @@ class Runtime:
         settings.results_dir.mkdir(parents=True, exist_ok=True)
         return GivenSound.from_stream(
             chunks,
-            decoders=self._decoders,
+            decoders=self.decoders,
             folder=settings.results_dir,
             stall_s=settings.recording_stall_s,
             text=self._caption(text),

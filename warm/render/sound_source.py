@@ -1,7 +1,7 @@
 """Sources of given sound: a file, or bytes that are still arriving."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from threading import Lock, Thread
@@ -76,8 +76,8 @@ class FileSource:
 class Patience:
     """Time for which a recording may arrive more slowly than it was spoken."""
 
-    def __init__(self, longest_s: float) -> None:
-        self.longest_s = longest_s
+    def __init__(self, longest_s: float, rate_hz: int = SAMPLE_RATE_HZ) -> None:
+        self.longest_s, self._rate_hz = longest_s, rate_hz
         self._left_s = longest_s
         self._since_s = 0.0
         self._bytes = 0
@@ -101,7 +101,7 @@ class Patience:
         """End a wait that brought this many samples."""
         self._has_sound = self._has_sound or samples > 0
         waited_s = time.monotonic() - self._since_s
-        earned_s = samples / SAMPLE_RATE_HZ / SLOWEST_PACE
+        earned_s = samples / self._rate_hz / SLOWEST_PACE
         self._left_s = min(self.longest_s, self._left_s - waited_s + earned_s)
 
 
@@ -114,11 +114,17 @@ class StreamSource:
     is_file = False
 
     def __init__(
-        self, chunks: Iterable[bytes], *, decoders: Standby, folder: Path, stall_s: float
+        self,
+        chunks: Iterable[bytes],
+        *,
+        decoders: Standby,
+        folder: Path,
+        stall_s: float,
+        rate_hz: int = SAMPLE_RATE_HZ,
     ) -> None:
         """`folder`: for a recording that is decoded when all of it has arrived."""
         self._chunks, self._decoders, self._folder = chunks, decoders, folder
-        self._patience = Patience(stall_s)
+        self._patience, self._rate_hz = Patience(stall_s, rate_hz), rate_hz
         self._read: ArrivingRead | None = None
         self._error: Exception | None = None
         """The error that ended the stream."""
@@ -130,7 +136,7 @@ class StreamSource:
         """True if the decoder has an item."""
         return self._read is not None and self._read.has_item
 
-    def items(self, is_cancelled: Callable[[], bool]) -> Iterator[Item]:
+    def items(self, is_cancelled: Callable[[], bool]) -> Generator[Item, None, None]:
         """Yield the items as they arrive; then raise the error that ended the stream."""
         read = self._open()
         sender = Thread(target=self._send, args=(read,), name="recording", daemon=True)
@@ -157,7 +163,7 @@ class StreamSource:
             self._read.close()
 
     def _open(self) -> ArrivingRead:
-        arguments: dict[str, Any] = {"rate_hz": SAMPLE_RATE_HZ, "folder": str(self._folder)}
+        arguments: dict[str, Any] = {"rate_hz": self._rate_hz, "folder": str(self._folder)}
         try:
             self._read = ArrivingRead(
                 self._decoders.take(),

@@ -24,6 +24,7 @@ from warm.settings.network import (
     check_public_url,
     joined,
 )
+from warm.settings.recogniser import check_transcriber
 from warm.settings.speech_server import check_languages, check_url, checked_key
 from warm.settings.stabilizers import track_fields, track_settings
 
@@ -250,6 +251,33 @@ class Settings(StabilizedAvatarSettings):
     persona: str | None = None
     """The character of sessions that have not chosen one. None: the first one of that file."""
 
+    # The recogniser of speech.
+    transcriber: str = "moonshine"
+    """Recogniser of recordings. moonshine: embedded, English. whisper-tiny.en, whisper-base: the
+    same, with packages of their own and slower; whisper-base knows about a hundred languages. The
+    address of a server with OpenAI's `POST /v1/audio/transcriptions`. none: there is none.
+    docs/speech-recognition.md."""
+    stt_model: str | None = None
+    """Model that requests to such a server name. None: whisper-1."""
+    stt_key: SecretStr | None = None
+    """Key of that server, sent as a bearer token to it alone. Set it in the environment, where
+    other users of the machine cannot read it."""
+    stt_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    """Longest time for the answer of that server, or for one step of the embedded recogniser,
+    seconds."""
+    stt_fetch: bool = True
+    """Download the embedded recogniser at the first recording. false: only `make hear` does."""
+    stt_idle_s: Annotated[float, Field(ge=0, le=1_000_000)] = 300.0
+    """The process of the embedded recogniser ends after this many seconds without recordings, and
+    is started by the next one. 0: never."""
+    stt_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Threads of the embedded recogniser. More are faster if cores are idle; Whisper needs them."""
+    max_utterance_s: Annotated[float, Field(ge=1, le=36_000)] = 300.0
+    """Longest recording that is recognised, seconds; a longer one is refused."""
+    max_transcriptions: Annotated[int, Field(ge=1, le=64)] = 4
+    """Recordings that are received and recognised at once. One client of another machine may have
+    half of them."""
+
     # Limits.
     max_text_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Maximum length of the text of one request."""
@@ -471,7 +499,13 @@ class Settings(StabilizedAvatarSettings):
             check_chat_url(value)
         return value or None
 
-    @field_validator("tts_key", "chat_key")
+    @field_validator("transcriber")
+    @classmethod
+    def _check_transcriber(cls, value: str) -> str:
+        check_transcriber(value)
+        return value
+
+    @field_validator("tts_key", "chat_key", "stt_key")
     @classmethod
     def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
         return SecretStr(checked_key(value.get_secret_value())) if value else None

@@ -6,9 +6,9 @@ from typing import Any
 from tts.openai.address import BadServerAddress, parse_address
 from warm.settings.network import words
 
-SECRETS = ("tts_key", "chat_key", "api_keys")
+SECRETS = ("tts_key", "chat_key", "stt_key", "api_keys")
 """Settings whose values no message shows."""
-URLS = ("tts_url", "chat_url")
+URLS = ("tts_url", "chat_url", "transcriber")
 
 _TAG = re.compile(r"[a-zA-Z]{2,3}([-_][a-zA-Z0-9]{2,8})*", re.ASCII)
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)

@@ -1,0 +1,1 @@
+"""Recognition by a server with OpenAI's `POST /v1/audio/transcriptions`."""
