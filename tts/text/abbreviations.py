@@ -15,13 +15,14 @@ _NEVER = frozenset(
     ing dott avv sig dr.ssa p.es pag exmo dra
     med jur phil rer nat habil mwst gegr
     ул вул т.е им стр см рис тыс млн млрд ок проф акад гл обл пос
+    p.s p.p.s n.b thurs fa ggü pers bldg
     np tzw m.in ul godz św bijv blz mevr dhr d.w.z örn sn डॉ प्रो श्री पं सं रु
     """.split()  # noqa: SIM905 - a hundred quoted words would be hard to read
 )
 """Words that something follows: a name, a number, the rest of the sentence."""
 _BEFORE_CAPITAL = frozenset(
     """
-    etc al a.m p.m usw uvm u.v.m inc ltd co corp u.s u.k d.c u.n e.u b.c a.d l.a plc llc gmbh
+    etc al a.m p.m usw uvm u.v.m inc ltd co corp d.c b.c a.d l.a plc llc gmbh
     ft tbsp tsp oz lb lbs min max hr hrs mins sec secs yr yrs std jh uu ex ecc itd itp enz vb
     г гг руб коп т.д т.п др пр мин чел
     """.split()  # noqa: SIM905 - as above
@@ -39,37 +40,70 @@ _CAPITALIZED = frozenset(
 )
 """Abbreviations that begin with a capital letter where ordinary words look the same."""
 _TITLES = frozenset("mr mrs ms mx dr prof st rev gen col sr sra mm mme ee".split())  # noqa: SIM905
+_COUNTRIES = frozenset("u.s u.k u.n e.u u.s.a ee.uu".split())  # noqa: SIM905 - as above
+_ZONES = re.compile(r"(?:[A-Z]{1,3}T|UTC|MEZ|MESZ)\b")
+"""Names of time zones, which may follow `a.m.`"""
+_BEGINNERS = frozenset(
+    """
+    The A An He She It They We You I This That These Those There Then But And So Or If When While
+    As In On At For From With After Before Since However Now Here What Why How Who Where Our My
+    Your His Her Its Their Not No Yes Please Let Also Both Each Some Many Most All One Some
+    Der Die Das Ein Eine Er Sie Es Wir Ich Ihr Man Dann Aber Und Wenn Im Am Auf Mit Dort Danach
+    Le La Les Un Une Il Elle Ils Elles On Nous Je Vous Mais Et Puis Ce Cela Dans El Los Las Y Pero
+    """.split()  # noqa: SIM905 - as above
+)
+"""Words that begin a sentence more often than they follow an initial or the name of a country."""
+_FIRST_WORD = re.compile(r"[^\W\d_]+(?=[\s,'’]|$)")
 _DOTTED = re.compile(r"(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}")
 _LONG_DOTTED = 5
-"""Length of the shortest one that names a country or an organisation: `U.S.A`, `EE.UU`."""
+"""Length of the shortest one that names an organisation: `N.A.T.O`."""
 _AND_SO_ON = re.compile(r"\bт\. ?[дп]$")
-_LETTERED = re.compile(
-    r"\b(?:vitamin|plan|option|grade|type|class|group|section|answer|appendix|figure|part|team|"
-    r"hepatitis|drive|point|level|gruppe|klasse|typ|teil)\s+\S$",
-    re.IGNORECASE,
-)
+_SHORT_NAME = 5
+"""A word of at most this length before a number may be an abbreviation: `Bldg. 7`."""
 _FORMULA = re.compile(r"[=<>≤≥≠≈+×÷√^→∈]")
 _VARIABLES = "xy"
 _STREET = "str"
 
 
-def stop_ends(before: str, word: str, following: str) -> bool:
+def stop_ends(before: str, word: str, rest: str) -> bool:
     """Return True if a single full stop after `word`, the last of `before`, ends a sentence.
 
-    `following` is the first character after it, or empty at the end of the text.
+    `rest` is what follows, from the first letter or digit on; empty at the end of the text.
     """
+    following, lower = rest[:1], word.lower()
     if not following:
         return True
-    lower = word.lower()
     if lower in _NUMBERED and not (len(word) == 1 and following.isalpha()):
         return not following.isdigit()
-    if following.isupper() and _is_ordinary(word):
-        return True
-    if lower in _NEVER or _is_part_of_name(before, lower, following):
+    if following.isupper() and (is_ambiguous(word) or _is_ordinary(word)):
+        return _ends_before_capital(before, word, rest)
+    if lower in _NEVER or is_ambiguous(word):
         return False
-    if lower in _BEFORE_CAPITAL or _is_lettered(before, word):
-        return following.isupper()
-    return not _is_initial(word)
+    return not (following.isdigit() and _is_short_name(before, word))
+
+
+def is_ambiguous(word: str) -> bool:
+    """Return True for a word whose full stop ends a sentence only before some words."""
+    lower = word.lower()
+    is_letter = len(word) == 1 and word.isalpha() and word not in _VARIABLES and word != "I"
+    is_listed = lower in _BEFORE_CAPITAL or lower in _COUNTRIES
+    return is_letter or is_listed or (lower not in _NEVER and bool(_DOTTED.fullmatch(word)))
+
+
+def _ends_before_capital(before: str, word: str, rest: str) -> bool:
+    lower = word.lower()
+    if lower in ("a.m", "p.m"):
+        return not _ZONES.match(rest)
+    if lower == "co" and "GmbH" in before:
+        return False
+    if lower in _BEFORE_CAPITAL or _is_ordinary(word) or _AND_SO_ON.search(before):
+        return True
+    if word.islower():  # x = c. If; z. B. Obst
+        return len(word) == 1 and bool(_FORMULA.search(before))
+    first = _FIRST_WORD.match(rest)
+    is_beginning = first is not None and first.group() in _BEGINNERS
+    is_name = len(word) >= _LONG_DOTTED and lower not in _COUNTRIES
+    return is_beginning or is_name
 
 
 def _is_ordinary(word: str) -> bool:
@@ -79,21 +113,7 @@ def _is_ordinary(word: str) -> bool:
     return (word.islower() and lower in _CAPITALIZED) or (is_in_capitals and lower not in _TITLES)
 
 
-def _is_part_of_name(before: str, word: str, following: str) -> bool:
-    """Return True for `Hauptstr. 12` and `GmbH & Co. KG`."""
-    return (word.endswith(_STREET) and following.isdigit()) or (word == "co" and "GmbH" in before)
-
-
-def _is_lettered(before: str, word: str) -> bool:
-    """Return True for a short form after which a sentence may end: `U.S.A.`, `vitamin C.`"""
-    is_name = word.isupper() and len(word) >= _LONG_DOTTED and bool(_DOTTED.fullmatch(word))
-    is_variable = len(word) == 1 and word.islower() and bool(_FORMULA.search(before))
-    return is_name or is_variable or bool(_LETTERED.search(before) or _AND_SO_ON.search(before))
-
-
-def _is_initial(word: str) -> bool:
-    """Return True for the letter of a name or of an abbreviation: J. R. R. Tolkien, z. B."""
-    if _DOTTED.fullmatch(word):
-        return True
-    is_letter = len(word) == 1 and word.isalpha() and word not in _VARIABLES
-    return is_letter and word != "I"  # "So do I."
+def _is_short_name(before: str, word: str) -> bool:
+    """Return True for what may be an abbreviation before a number: `Bldg. 7`, `Hauptstr. 12`."""
+    is_name = word[:1].isupper() and len(word) <= _SHORT_NAME and " " in before.strip()
+    return is_name or word.lower().endswith(_STREET)

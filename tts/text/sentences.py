@@ -57,6 +57,12 @@ _BEFORE_ORDINAL = re.compile(
 """Words before an ordinal number with a full stop, as in German: `im 19. Jahrhundert`."""
 _LIST_MARK = re.compile(r"(?:^\W*\w+ |[:(;]\s+)$")
 """Text before the number of an item inside a paragraph: `Step 1. Wash`, `as follows: 1. Wash`."""
+_NEXT_WORDS = 40
+"""Characters after a stop that show if it ends the sentence."""
+_SAYING = re.compile(
+    r"(?:I|[A-Z]\w+|[Tt]he \w+) (?:said|asked|replied|answered|whispered|shouted|cried|yelled|"
+    r"thought|wondered|added|continued|called|muttered|murmured|exclaimed)\b"
+)
 _DASHES = tuple("—–")
 _NAME_WITH_MARK = re.compile(r"\b(?:Yahoo|Jeopardy|Mamma Mia|Oklahoma|Oliver|Airplane|Panic)$")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
@@ -155,26 +161,26 @@ def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
     mark, end = match.group(), match.end()
     if _BLANK_LINE.search(mark):
         return True
-    before, following = text[start : match.start()], _following(text, match)
-    if _goes_on(text, match, before, following):
+    before, rest = text[start : match.start()], _rest(text, match)
+    if _goes_on(text, match, before, rest):
         return False
     if mark[0] in _FULL_WIDTH_STOPS or mark.rstrip() != ".":
         return True
     word = before.rsplit(None, 1)[-1:] or [""]
     if _ORDINAL.fullmatch(word[0]):
         return _number_ends(before, word[0], text, end)
-    return stop_ends(before, word[0].lstrip("\"'“‘«(["), following)
+    return stop_ends(before, word[0].lstrip("\"'“‘«(["), rest)
 
 
-def _following(text: str, match: re.Match[str]) -> str:
-    """Return the first character after a stop that is no quotation mark, bracket or dash."""
+def _rest(text: str, match: re.Match[str]) -> str:
+    """Return the next words after a stop, without a quotation mark, bracket or dash."""
     end = match.end()
     marks = None if "\n" in match.group() else _OPENERS.match(text, end)
     place = marks.end() if marks else end
-    return text[place : place + 1]
+    return text[place : place + _NEXT_WORDS]
 
 
-def _goes_on(text: str, match: re.Match[str], before: str, following: str) -> bool:
+def _goes_on(text: str, match: re.Match[str], before: str, rest: str) -> bool:
     """Return True if what follows a mark shows that it does not end the sentence."""
     mark, end = match.group(), match.end()
     closers = [closer for closer in mark if closer in _CLOSERS]
@@ -182,7 +188,9 @@ def _goes_on(text: str, match: re.Match[str], before: str, following: str) -> bo
         return _goes_on_wide(text, match, before, closers)
     if text[end : end + 1] in _LATE_CLOSERS and not text[end + 1 : end + 2].isalnum():
         return True
-    if not following.islower():
+    if closers and _SAYING.match(rest):  # "Really?" I asked
+        return True
+    if not rest[:1].islower():
         return False
     if closers or text[end] in _DASHES or _NAME_WITH_MARK.search(before):  # "Really?" she said
         return True

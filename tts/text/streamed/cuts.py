@@ -121,7 +121,7 @@ def is_complete_clause(clause: str, rest: str, mark: str) -> bool:
     if len(words) < MIN_CLAUSE_WORDS or not stop_ends(clause, words[-1].rstrip("."), "a"):
         return False
     following = rest.split()
-    if not rest[0].isalpha() or len(following) < 2:
+    if not rest[0].isalpha() or len(following) < 2 or following[0][1:].isupper():
         return False
     first = re.split(r"['’]", following[0])[0].lower().strip('"“(«')
     return mark not in ",،" or first in _BEGINNERS or len(words) >= LONG_CLAUSE_WORDS

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from tts.pauses import CLAUSE_PAUSE_S
+from tts.text.abbreviations import is_ambiguous
 from tts.text.draft import remove
 from tts.text.markdown_blocks import line_prefix
 from tts.text.plain_text import Pause, PlainText
@@ -41,8 +42,11 @@ _UNDERLINE = re.compile(r" {0,3}(?:={2,}|-{3,})[ \t]*")
 _ROW = re.compile(r"[ \t>]*\|.*\|[ \t]*|[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)+")
 _ENDED_ITEM = re.compile(r"[.!?…。！？][\"'”’»)*_~`\]]*\s*$")
 _DISPLAY = re.compile(r"\$\$|\\[\[\]]")
-_NUMBER_LAST = re.compile(r"(?<!\S)\d{1,2}\.\s+$")
-_WORD = re.compile(r"\S+\s")
+_AFTER_STOP = re.compile(
+    r"(?<![^\s\"'“‘«(\[])([^\s\"'“‘«(\[]{1,12}?)[.?!…]([\"'”’]*)[ \u00a0]+((?:\S+ ){0,2}\S*)$"
+)
+_NUMBER = re.compile(r"\d{1,2}|[IVXLC]{2,6}")
+_WORDS_OF_SAYING = 2
 
 
 class StreamedText:
@@ -181,12 +185,10 @@ class StreamedText:
         plain = block.read(opened)
         limit = len(block.text) if opened is None else opened
         bounds = list(_separable(plain, sentences(plain.text), marks))
-        self._is_undecided = False
+        undecided = None if is_line_end else _undecided(plain.text)
+        self._is_undecided = undecided is not None
         for start, end in bounds if is_line_end else bounds[:-1]:
-            if plain.origins[end - 1] >= limit:
-                self._is_undecided = True
-                break
-            if not is_line_end and _is_undecided(plain.text, start, end):
+            if plain.origins[end - 1] >= limit or end == undecided:
                 self._is_undecided = True
                 break
             yield from self._unit(plain, start, end, is_sentence_end=True)
@@ -268,9 +270,18 @@ def _separable(
         begin = None
 
 
-def _is_undecided(text: str, start: int, end: int) -> bool:
-    """Return True if the next word shows if a number ends the sentence: `3. Mai`."""
-    return bool(_NUMBER_LAST.search(text, start, end)) and not _WORD.search(text, end)
+def _undecided(text: str) -> int | None:
+    """Return the place of the last words if more of them show where their sentence begins.
+
+    `3. Mai`, `the U.S. Senate`, `"Why?" I asked`; None if they are known.
+    """
+    match = _AFTER_STOP.search(text)
+    if match is None:
+        return None
+    word, closers, rest = match.groups()
+    is_open = bool(closers or _NUMBER.fullmatch(word)) or is_ambiguous(word)
+    most = _WORDS_OF_SAYING if closers else 1
+    return match.start(3) if is_open and len(rest.split()) <= most else None
 
 
 def _gap(text: str) -> str:
