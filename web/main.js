@@ -21,6 +21,7 @@ import { JobsDialog } from "./jobs_dialog.js";
 import { FirstFrameTimer } from "./latency.js";
 import { readOptions } from "./options.js";
 import { pageClosed } from "./page_lifetime.js";
+import { MicrophoneControls } from "./microphone/microphone_controls.js";
 import { Playback } from "./playback.js";
 import { Recorder } from "./recorder.js";
 import { SessionMonitor } from "./session_monitor.js";
@@ -72,7 +73,10 @@ const composer = new Composer(element("composer"), {
 const interruption = new Interruption(sessionId, { stage, playback, errors });
 const connected = { stage, playback, timer, interruption, errors, refresh };
 const conversation = new Conversation(sessionId, { composer, transcript, ...connected });
-const mode = new ModeSwitch(document.querySelector("main"), (name) => composer.setMode(name));
+const mode = new ModeSwitch(document.querySelector("main"), (name) => {
+  composer.setMode(name);
+  if (name !== "chat") microphone.stop();
+});
 const editing = new Editing(element("editing"), element("composer"), composer);
 const messages = new Messages(element("messages"), {
   edit: (view) => editing.start(view),
@@ -85,6 +89,18 @@ const settings = new ChatSettings(sessionId, element("composer"), {
 });
 const model = new ModelPanel(element("model"));
 const chat = new Chat(sessionId, { messages, settings, model, ...connected });
+const microphone = new MicrophoneControls(element("microphone"), playback.video, {
+  chat: {
+    get canStop() {
+      return chat.canStop;
+    },
+    hold: () => playback.hold(),
+    release: () => playback.release(),
+    interrupt: () => chat.interrupt(),
+    send: (text) => chat.send(text) || composer.restore(text), // without a model it is kept there
+  },
+  onError: (error) => errors.show(error),
+});
 const recorder = new Recorder(element("composer"), {
   onRecording: (recording, name) => conversation.speakRecording(recording, name),
   onError: (error) => errors.show(error),

@@ -42,10 +42,10 @@ export class MicrophoneControls {
   #note = "";
 
   /**
-   * Fills the element `root`. `chat` is that of VoiceInput, and `video` shows the film. Errors of
-   * the server go to `onError(error)`.
+   * Fills the element `root`. `video` shows the film; `chat` is that of VoiceInput; errors of the
+   * server go to `onError(error)`.
    */
-  constructor(root, video, chat, onError) {
+  constructor(root, video, { chat, onError }) {
     root.innerHTML = MARKUP;
     const find = (id) => root.querySelector(`#${id}`);
     [this.#button, this.#handsFree, this.#level] = [find("talk"), find("hands-free"), find("talk-level")];
@@ -58,6 +58,12 @@ export class MicrophoneControls {
     });
     this.#connect();
     this.#show("off");
+  }
+
+  /** Ends listening and recording. */
+  stop() {
+    if (this.#voice.isRecording) this.#voice.cancel();
+    if (this.#voice.isHandsFree) this.#voice.stopHandsFree();
   }
 
   #connect() {

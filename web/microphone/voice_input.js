@@ -29,7 +29,7 @@ export class VoiceInput {
 
   /**
    * `chat` has `canStop`, `hold()` and `release()` (a pause, because somebody may be speaking),
-   * `interrupt()` and `heard(text)`. Calls `onState(state, message)`, `onLevel(rms)`, `onNothing()`
+   * `interrupt()` and `send(text)`. Calls `onState(state, message)`, `onLevel(rms)`, `onNothing()`
    * if nothing was heard in a recording, and `onError(error)`.
    */
   constructor(video, chat, { onState, onLevel, onNothing, onError }) {
@@ -181,7 +181,7 @@ export class VoiceInput {
     try {
       const heard = await text;
       if (heard === "") this.#onNothing();
-      else this.#chat.heard(heard);
+      else this.#chat.send(heard);
     } catch (error) {
       this.#onError(error);
     }
