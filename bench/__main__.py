@@ -56,6 +56,7 @@ TOPICS = {
     "transcribe": "bench.hearing.transcribe",
     "rendering": "bench.rendering",
     "heart": "bench.heart",
+    "embedded_chat": "bench.embedded_chat",
     "crowd": "bench.crowd.crowd",
     "states": "bench.states.explore",
     "together": "bench.together",

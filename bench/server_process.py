@@ -78,7 +78,7 @@ class ServerProcess:
 
     def resident_mb(self) -> float:
         """Return the resident memory of the server's processes, mapped files included."""
-        return sum(map(_resident_mb, process_tree(self.process.pid)))
+        return sum(map(resident_mb, process_tree(self.process.pid)))
 
     def cpu_s(self) -> float:
         """Return the CPU time that the server's processes have used."""
@@ -96,7 +96,8 @@ def process_tree(pid: int, depth: int | None = None) -> Iterator[int]:
                 yield from process_tree(int(child), None if depth is None else depth - 1)
 
 
-def _resident_mb(pid: int) -> float:
+def resident_mb(pid: int) -> float:
+    """Return the resident memory of a process, mapped files included."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 

@@ -30,7 +30,7 @@ class ChatBudget:
     history_tokens: int
 
 
-EMBEDDED_BUDGET = ChatBudget(max_tokens=80, temperature=0.4, history_tokens=300)
+EMBEDDED_BUDGET = ChatBudget(max_tokens=80, temperature=0.2, history_tokens=300)
 REMOTE_BUDGET = ChatBudget(max_tokens=500, temperature=None, history_tokens=3000)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -21,6 +22,8 @@ from chat.limits import ReplyLimits
 from chat.model import ChatMessage, ModelPhase, ModelState, Reply, ReplyOptions
 
 SERVER_NAME = "The embedded model"
+SAMPLING = {"top_p": 0.9}
+"""Recommended by the model's authors, together with a temperature of 0.2."""
 
 
 class EmbeddedModel:
@@ -52,10 +55,11 @@ class EmbeddedModel:
     def reply(self, messages: Sequence[ChatMessage], options: ReplyOptions) -> EmbeddedReply:
         """Ask for the next message of the assistant; begins to load the model, and returns."""
         asked = tuple(messages)
+        wanted = replace(options, extra={**SAMPLING, **options.extra})
 
         def ask() -> Reply:
             assert self._client is not None  # the place is given when the model is loaded
-            return self._client.reply(asked, options)
+            return self._client.reply(asked, wanted)
 
         return self._answer(ask)
 

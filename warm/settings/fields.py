@@ -229,7 +229,7 @@ class Settings(StabilizedAvatarSettings):
     chat_max_tokens: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Longest answer, in tokens. None: 80 for the embedded model, 500 for any other."""
     chat_temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    """Randomness of the answers. None: 0.4 for the embedded model, the server's own for others."""
+    """Randomness of the answers. None: 0.2 for the embedded model, the server's own for others."""
     chat_history_tokens: Annotated[int, Field(ge=50, le=1_000_000)] | None = None
     """What the model is given of the conversation so far, in estimated tokens; the oldest messages
     are left out. None: 300 for the embedded model, 3000 for any other."""
