@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from threading import Lock
 
 from warm.render.growing_text import GrowingText
-from warm.render.heard import SpokenSentenceRecord, heard_until, spoken_sentences
-from warm.render.jobs import Event, FragmentCommitted, HeardText, SpeakJob
+from warm.render.heard import heard_until, spoken_sentences
+from warm.render.jobs import Event, FragmentCommitted, HeardText, SpeakJob, SpeechReady
 
 KEPT = 16
 """Clips of a session that are remembered: many are rendered before the first one is over."""
@@ -29,9 +29,11 @@ class SaidClip:
         clips = (each.clip for each in self.events if isinstance(each, FragmentCommitted))
         return next(clips, None)
 
-    def sentences(self) -> list[SpokenSentenceRecord]:
-        """Its sentences so far."""
-        return spoken_sentences(self.events)
+    @property
+    def start_s(self) -> float | None:
+        """Position in the film at which it begins; None if it has not been placed there."""
+        starts = (each.start_s for each in self.events if isinstance(each, SpeechReady))
+        return next(starts, None)
 
     def full_text(self) -> str:
         """All of its text, as far as it was written."""
@@ -66,15 +68,11 @@ class SaidClips:
         """
         with self._lock:
             clips = list(self._clips.get(session_id, ()))
-        limit_s = position_s
         for clip in reversed(clips):
-            sentences = clip.sentences()
-            number = clip.number
-            if not sentences or number is None:
-                continue
-            if sentences[0].start_s <= limit_s:
-                return heard_of(clip, number, heard_until(sentences, limit_s))
-            limit_s = min(limit_s, sentences[0].start_s)
+            start_s, number = clip.start_s, clip.number
+            if start_s is not None and number is not None and start_s <= position_s:
+                heard = heard_until(spoken_sentences(clip.events), position_s)
+                return heard_of(clip, number, heard)
         return None
 
 

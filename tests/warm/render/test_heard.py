@@ -2,11 +2,12 @@
 
 import pytest
 
-from tests.sessions import session_of
+from tests.polling import wait_until
+from tests.sessions import film_of, session_of
 from tts.text.plain_text import PlainText
 from warm.render.growing_text import GrowingText
 from warm.render.heard import SpokenSentenceRecord, heard_until, spoken_sentences
-from warm.render.jobs import FragmentCommitted, HeardText, SpeechReady, SpokenWord
+from warm.render.jobs import HeardText, SpeechReady, SpokenWord
 from warm.runtime import Runtime
 
 TEXT = "One two. — Three."
@@ -63,16 +64,14 @@ def test_an_interruption_reports_the_words_of_the_clip_that_the_viewer_has_heard
     text = GrowingText()
     text.add(PlainText.of("This is the second clip, of which not everything is heard."))
     job = runtime.speak_growing(session, text, choice)
-    next(event for event in job.events() if isinstance(event, FragmentCommitted))
+    wait_until(lambda: film_of(runtime).committed.frames > first.clip.frames + 50, "2 s of film")
     (ready,) = (event for event in job.live_events if isinstance(event, SpeechReady))
     assert ready.start_s == first.clip.frames / 25
     third = ready.words[2]
     assert third.start_s is not None and third.end_s is not None
     at_s = third.start_s + 0.75 * (third.end_s - third.start_s)
-    film_s = runtime.interrupt(session, at_s).frame / 25
-    heard = runtime.interrupt(session, at_s).heard
-    assert heard is not None and heard.clip == 1
-    assert heard.text == ("This is the" if film_s > at_s else heard.text)
+    assert runtime.interrupt(session, at_s).heard == HeardText(clip=1, text="This is the")
+    assert runtime.interrupt(session, first.clip.frames / 25).heard == HeardText(clip=1, text="")
     assert runtime.interrupt(session, 0.0).heard == HeardText(clip=0, text="")
     assert [each.start for each in spoken_sentences(job.live_events)] == [0]
 
@@ -83,3 +82,19 @@ def test_nothing_is_reported_where_all_of_a_text_was_heard(runtime: Runtime) -> 
     assert runtime.interrupt(session, result.session_frames / 25).heard is None
     runtime.reset(session, {})
     assert runtime.interrupt(session, 1.0).heard is None
+
+
+def test_words_after_the_cut_of_an_interrupted_clip_were_not_said(runtime: Runtime) -> None:
+    session = session_of(runtime)
+    job = runtime.speak(
+        session, "A sentence that is much too long to be said. " * 3, runtime.choose()
+    )
+    wait_until(lambda: film_of(runtime).committed.frames > 12, "the film")
+    end_s = runtime.interrupt(session, 0.0).frame / 25
+    result = job.result()
+    assert result.said_end_s is not None and result.said_end_s < end_s
+    said = spoken_sentences(job.live_events)
+    timed = [word for each in said for word in each.words if word.end_s is not None]
+    middles = [((word.start_s or 0.0) + (word.end_s or 0.0)) / 2 for word in timed]
+    assert all(middle < result.said_end_s for middle in middles)
+    assert heard_until(said, end_s) == heard_until(said, result.said_end_s)
