@@ -12,8 +12,11 @@ export class Composer {
   #speed;
   #speedLabel;
 
-  /** Calls `onSubmit` for Enter and the Speak button, `onInput` for every change. */
-  constructor(form, { onSubmit, onInput }) {
+  /**
+   * Calls `onSubmit` for Enter and the button, `onInput` for every change, and `onUp` for the arrow
+   * up in an empty field.
+   */
+  constructor(form, { onSubmit, onInput, onUp }) {
     const { text, voice, speed, "speed-label": speedLabel } = form.elements;
     this.#form = form;
     this.#text = text;
@@ -21,6 +24,11 @@ export class Composer {
     this.#speed = speed;
     this.#speedLabel = speedLabel;
     text.addEventListener("keydown", (event) => submitOnEnter(form, event));
+    text.addEventListener("keydown", (event) => {
+      if (event.key !== "ArrowUp" || text.value !== "") return;
+      event.preventDefault(); // the caret stays at the end of a text that `onUp` puts there
+      onUp();
+    });
     speed.addEventListener("input", () => this.#showSpeed());
     form.addEventListener("input", onInput);
     form.addEventListener("submit", (event) => {

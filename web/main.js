@@ -69,6 +69,7 @@ const monitor = new SessionMonitor(sessionId, {
 const composer = new Composer(element("composer"), {
   onSubmit: () => (mode.isChat ? sendMessage() : conversation.speak()),
   onInput: () => errors.resolve("request"),
+  onUp: () => mode.isChat && editLast(),
 });
 const interruption = new Interruption(sessionId, { stage, playback, errors });
 const connected = { stage, playback, timer, interruption, errors, refresh };
@@ -143,6 +144,11 @@ async function prepareChat(session, voices) {
   await settings.fill(voices);
   mode.allowChat(options.mode);
   await chat.sync(session);
+}
+
+function editLast() {
+  const view = messages.views.findLast(({ turn }) => turn.user_text !== "");
+  if (view) editing.start(view);
 }
 
 /** Sends what is in the text field; a text that cannot be sent stays there. */

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from selenium.webdriver import Chrome
 
 from tests.web.browsing import browser_tests
 
@@ -81,18 +80,6 @@ window.fetch = realFetch;
 localStorage.removeItem("captions");
 return [...video.textTracks[0].cues].map((each) => [each.startTime, each.endTime, each.text]);
 """
-
-
-@pytest.fixture
-def run(browser: Chrome, port: int) -> Any:
-    """A function that runs an asynchronous script and returns its result."""
-    browser.get(f"http://127.0.0.1:{port}/health")
-
-    def run(script: str, *arguments: object) -> Any:
-        body = f"return (async function () {{ {script} }}).apply(null, arguments)"
-        return browser.execute_script(body, *arguments)  # type: ignore[no-untyped-call]
-
-    return run
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 7, 1000])

@@ -26,6 +26,7 @@ export class AnswerView {
   #reply = "";
   #shown = "";
   #timer = null;
+  #actionNames = "[]";
 
   constructor() {
     this.#item.className = "answer";
@@ -77,8 +78,11 @@ export class AnswerView {
     this.#mark();
   }
 
-  /** Buttons and links, as `[label, action or address, name]`. */
+  /** Buttons and links, as `[label, action or address, name]`; those that stay keep the focus. */
   setActions(actions) {
+    const names = JSON.stringify(actions);
+    if (names === this.#actionNames) return;
+    this.#actionNames = names;
     this.#actions.replaceChildren(...actions.map(createAction));
   }
 
