@@ -15,22 +15,24 @@ const MAX_CHUNK = 8000;
 
 /**
  * Divides a text into chunks that are independent of one another: at blank lines, around code, and
- * where a chunk would become very long. Each is `{start, source, isCode}`; only the last one changes
- * while a text grows.
+ * where a chunk would become very long. Each is `{start, source, isCode, isContinued}`; `isContinued`:
+ * it begins within a line. Only the last one changes while a text grows.
  */
 export function splitChunks(source) {
   const chunks = [];
   let open = null;
   const close = (end) => {
     const { start, fence } = open ?? {};
-    if (open) chunks.push({ start, source: chomp(source.slice(start, end)), isCode: fence !== null });
+    const isContinued = start > 0 && source[start - 1] !== "\n";
+    if (open) chunks.push({ start, source: chomp(source.slice(start, end)), isCode: fence !== null, isContinued });
     open = null;
   };
   for (const line of linesOf(source, MAX_CHUNK)) {
     const isInCode = Boolean(open?.fence);
     if (isInCode && isClosing(line.text, open.fence)) close(line.end);
     if (isInCode) continue;
-    const fence = FENCE.exec(line.text)?.[1] ?? null;
+    const isContinued = line.start > 0 && source[line.start - 1] !== "\n";
+    const fence = isContinued ? null : (FENCE.exec(line.text)?.[1] ?? null);
     const isBlank = BLANK.test(line.text);
     if (fence || isBlank || line.end - open?.start > MAX_CHUNK) close(line.start);
     if (!isBlank) open ??= { start: line.start, fence };
@@ -55,11 +57,11 @@ export function parseCode({ source }) {
  * "heading", start, end}`, `{kind: "rule"}`, `{kind: "quote", lines}`, `{kind: "list", items}` with
  * items `{indent, number, start, end}`, and `{kind: "table", rows}` with cells `{start, end}`.
  */
-export function parseBlocks({ source }) {
+export function parseBlocks({ source, isContinued }) {
   const lines = linesOf(source);
   const blocks = [];
   for (let at = 0; at < lines.length; ) {
-    at += takeBlock(lines, at, blocks);
+    at += at === 0 && isContinued ? takeParagraph(lines, at, blocks) : takeBlock(lines, at, blocks);
   }
   return blocks;
 }
