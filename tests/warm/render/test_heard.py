@@ -7,7 +7,7 @@ from tests.sessions import film_of, session_of
 from tts.text.plain_text import PlainText
 from warm.render.growing_text import GrowingText
 from warm.render.heard import SpokenSentenceRecord, heard_until, spoken_sentences
-from warm.render.jobs import HeardText, SpeechReady, SpokenWord
+from warm.render.jobs import FragmentCommitted, HeardText, SpeechReady, SpokenWord
 from warm.runtime import Runtime
 
 TEXT = "One two. — Three."
@@ -64,7 +64,8 @@ def test_an_interruption_reports_the_words_of_the_clip_that_the_viewer_has_heard
     text = GrowingText()
     text.add(PlainText.of("This is the second clip, of which not everything is heard."))
     job = runtime.speak_growing(session, text, choice)
-    wait_until(lambda: film_of(runtime).committed.frames > first.clip.frames + 50, "2 s of film")
+    end = first.clip.frames + 50
+    wait_until(lambda: film_of(runtime).committed.frames > end, "2 s of film")
     (ready,) = (event for event in job.live_events if isinstance(event, SpeechReady))
     assert ready.start_s == first.clip.frames / 25
     third = ready.words[2]
@@ -89,7 +90,9 @@ def test_words_after_the_cut_of_an_interrupted_clip_were_not_said(runtime: Runti
     job = runtime.speak(
         session, "A sentence that is much too long to be said. " * 3, runtime.choose()
     )
-    wait_until(lambda: film_of(runtime).committed.frames > 12, "the film")
+    for event in job.events():
+        if isinstance(event, FragmentCommitted) and event.fragment.first_frame > 12:
+            break
     end_s = runtime.interrupt(session, 0.0).frame / 25
     result = job.result()
     assert result.said_end_s is not None and result.said_end_s < end_s
