@@ -14,13 +14,15 @@ const MARKUP = `
     <meter id="talk-level" min="0" max="1" value="0" aria-label="Loudness of the microphone" hidden></meter>
   </button>
   <button type="button" id="hands-free" aria-pressed="false" title="Listen all the time: talk, and interrupt by talking">Hands-free</button>
-  <label id="microphone-choice" hidden>Microphone <select id="microphone-device"></select></label>
-  <output id="microphone-state"></output>`;
+  <div id="microphone-line">
+    <output id="microphone-state"></output>
+    <label id="microphone-choice" hidden><span class="visually-hidden">Microphone</span> <select id="microphone-device" title="Microphone"></select></label>
+  </div>`;
 
 const STATES = {
   off: "",
   asking: "Waiting for the microphone: allow it if the browser asks…",
-  listening: "Listening: talk at any time",
+  listening: "Listening…",
   hearing: "Hearing you…",
   sending: "Understanding…",
 };
@@ -136,12 +138,13 @@ export class MicrophoneControls {
     this.#handsFree.ariaPressed = String(this.#voice.isHandsFree);
     this.#level.hidden = !isOpen;
     this.#level.value = 0;
+    this.#choice.hidden = !isOpen || this.#device.length < 2;
     this.#message.textContent = message || this.#note || STATES[state];
   }
 
   async #listDevices() {
     const devices = await listMicrophones();
-    this.#choice.hidden = devices.length < 2;
+    if (!this.#level.hidden) this.#choice.hidden = devices.length < 2;
     this.#device.replaceChildren(...devices.map(({ label, deviceId }) => new Option(label, deviceId)));
     this.#device.value = chosenMicrophone();
     if (this.#device.selectedIndex < 0) this.#device.selectedIndex = 0;
