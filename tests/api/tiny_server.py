@@ -86,6 +86,7 @@ def heart_voices() -> VoiceRegistry:
 
 def main(results: Path, port: int, fault: str = "none", *named: str) -> None:
     chosen = dict(word.split("=") for word in named)
+    chosen = chosen if "chat_url" in chosen else {"chat_model": "off", **chosen}
     settings = Settings(results_dir=results, port=port, avatar_id="tiny", **chosen)
     engines = {
         "native": NativeEngine,
@@ -117,6 +118,7 @@ def main(results: Path, port: int, fault: str = "none", *named: str) -> None:
         app = assemble(settings, runtime, AvatarStore(results))
         context(app).jobs.start()
         context(app).webhooks.start()
+        context(app).conversations.start()
         return app
 
     with listen(settings.host, port) as listener:

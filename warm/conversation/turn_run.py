@@ -129,7 +129,10 @@ class TurnRun:
             error = failure
         self._speech.end()
         self._speech.join()
-        self._finish(error or self._speech.error)
+        error = error or self._speech.error
+        if error is not None and self._stopped is None and (reason := self._plan.ended_by()):
+            self._stopped = Interrupted(reason)  # the error is a consequence of it
+        self._finish(error)
 
     def drop(self) -> None:
         """End a turn that was stopped before it began."""
