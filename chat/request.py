@@ -44,7 +44,7 @@ def request_body(
         **options.extra,
         "model": model,
         "messages": [
-            {"role": message.role, "content": message.content}
+            {"role": message.role, "content": _encodable(message.content)}
             for message in (_without_system(messages) if "no system" in quirks else messages)
         ],
         "stream": True,
@@ -57,6 +57,11 @@ def request_body(
     if options.temperature is not None and "no temperature" not in quirks:
         body["temperature"] = options.temperature
     return body
+
+
+def _encodable(text: str) -> str:
+    """Return a text that UTF-8 can encode: half surrogate pairs are replaced."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _without_system(messages: Sequence[ChatMessage]) -> list[ChatMessage]:

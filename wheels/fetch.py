@@ -56,6 +56,8 @@ def fetch_wheels(
     FetchError.
     """
     options = options or FetchOptions()
+    if not any(needs_fetch(wheel, folder) for wheel in wheels):
+        return  # also in a folder that cannot be written
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive_folder(

@@ -1,5 +1,6 @@
 """The embedded language model: a small model on this machine, without an account."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -24,6 +25,7 @@ from chat.model import ChatMessage, ModelPhase, ModelState, Reply, ReplyOptions
 SERVER_NAME = "The embedded model"
 SAMPLING = {"top_p": 0.9}
 """Recommended by the model's authors, together with a temperature of 0.2."""
+_MARK = re.compile(r"<\|(\w{1,40})\|>")
 
 
 class EmbeddedModel:
@@ -54,7 +56,7 @@ class EmbeddedModel:
 
     def reply(self, messages: Sequence[ChatMessage], options: ReplyOptions) -> EmbeddedReply:
         """Ask for the next message of the assistant; begins to load the model, and returns."""
-        asked = tuple(messages)
+        asked = tuple(replace(each, content=without_marks(each.content)) for each in messages)
         wanted = replace(options, extra={**SAMPLING, **options.extra})
 
         def ask() -> Reply:
@@ -79,7 +81,8 @@ class EmbeddedModel:
 
     def _answer(self, ask: Callable[[], Reply]) -> EmbeddedReply:
         reply = EmbeddedReply(self._place, ask)
-        self._replies.add(reply)
+        with self._keeper.condition:
+            self._replies.add(reply)
         self._keeper.want()
         return reply
 
@@ -103,7 +106,9 @@ class EmbeddedModel:
 
     def close(self) -> None:
         """Cancel all replies and end the process."""
-        for reply in list(self._replies):
+        with self._keeper.condition:
+            replies = list(self._replies)
+        for reply in replies:
             reply.cancel()
         if self._client is not None:
             self._client.close()
@@ -132,6 +137,11 @@ class EmbeddedModel:
             kind="embedded",
             server_name=SERVER_NAME,
         )
-        if self._greeting and not self._place.is_taken:
+        if self._greeting and not self._keeper.is_awaited:
             with suppress(ChatError):  # the replies that follow report it
                 list(self._client.reply(self._greeting, ReplyOptions(max_tokens=1)))
+
+
+def without_marks(text: str) -> str:
+    """Return a text without the marks of the model's roles, which could make it another message."""
+    return _MARK.sub(r"\1", text)

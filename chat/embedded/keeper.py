@@ -53,7 +53,7 @@ class Keeper:
         self._progress: FetchProgress | None = None
         self._failure: ChatError | None = None
         self._failed_s = 0.0
-        self._users = 0
+        self._users = self._awaiting = 0
         self._used_s = time.monotonic()
         self._crashes: deque[float] = deque(maxlen=2)
         self._is_verified = False
@@ -63,6 +63,11 @@ class Keeper:
     def server(self) -> ModelServer | None:
         """The process, while the model is loaded."""
         return self._server
+
+    @property
+    def is_awaited(self) -> bool:
+        """True while a reply waits for the model to be loaded."""
+        return self._awaiting > 0
 
     @property
     def phase(self) -> Phase:
@@ -95,16 +100,26 @@ class Keeper:
 
     def enter(self, is_cancelled: Callable[[], bool]) -> ModelServer:
         """Wait until the model is loaded, and keep it until `leave`; raises ChatError."""
+        with self.condition:
+            server = self.await_loaded(is_cancelled)
+            self._users += 1
+            return server
+
+    def await_loaded(self, is_cancelled: Callable[[], bool]) -> ModelServer:
+        """Wait until the model is loaded; raises ChatError."""
         self.want()
         began_s = time.monotonic()
         with self.condition:
-            while self._server is None or not self._server.is_alive:
-                self._require_prospect(is_cancelled, began_s)
-                self.condition.notify_all()  # the keeper looks whether the process has ended
-                self.condition.wait(WATCH_S)
+            self._awaiting += 1
+            try:
+                while self._server is None or not self._server.is_alive:
+                    self._require_prospect(is_cancelled, began_s)
+                    self.condition.notify_all()  # the keeper looks whether the process has ended
+                    self.condition.wait(WATCH_S)
+            finally:
+                self._awaiting -= 1
             if is_cancelled():
                 raise ReplyCancelled("the reply was cancelled")
-            self._users += 1
             return self._server
 
     def leave(self) -> None:

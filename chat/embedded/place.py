@@ -14,17 +14,13 @@ class Place:
         self._keeper, self._slot = keeper, Slot(keeper.condition)
 
     @property
-    def is_taken(self) -> bool:
-        """True while a reply has the place, or waits for it."""
-        return self._slot.is_taken
-
-    @property
     def waiting(self) -> int:
         """Number of replies that wait for the place."""
         return self._slot.waiting
 
     def enter(self, ticket: object, is_cancelled: Callable[[], bool]) -> ModelServer:
-        """Wait for the place and for the model; raises ChatError."""
+        """Wait for the model and for the place; raises ChatError."""
+        self._keeper.await_loaded(is_cancelled)  # does not count as waiting for the place
         self._slot.acquire(ticket, is_cancelled)
         try:
             return self._keeper.enter(is_cancelled)

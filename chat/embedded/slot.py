@@ -23,11 +23,6 @@ class Slot:
         """Tickets; the first one has the place."""
 
     @property
-    def is_taken(self) -> bool:
-        """True while a reply has the place."""
-        return bool(self._queue)
-
-    @property
     def waiting(self) -> int:
         """Number of replies that wait for the place."""
         return max(0, len(self._queue) - 1)

@@ -323,6 +323,15 @@ def test_a_full_disk_is_reported_and_the_fetch_resumes_when_there_is_space(
     assert_whole(wheel, folder)
 
 
+def test_a_complete_folder_need_not_be_writable(
+    index: IndexServer, wheel: PinnedWheel, folder: Path
+) -> None:
+    fetch_wheels([wheel], folder, options_for(index))
+    (folder / ".fetch.lock").unlink()
+    fetch_wheels([wheel], folder, options_for())
+    assert sorted(path.name for path in folder.iterdir()) == ["tiny_one-1.0"]
+
+
 def test_a_folder_that_cannot_be_written_is_reported(wheel: PinnedWheel, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(FolderUnwritable, match="models_dir") as raised:
