@@ -14,13 +14,11 @@ from tests.web.spoken_samples import RATE_HZ, Samples, as_text, joined, silence,
 MODEL = Path(__file__).resolve().parents[2] / "web" / "vendor" / "silero" / "silero_vad_v6.onnx"
 
 pytest_plugins = ["tests.web.page_fixtures"]
-pytestmark = [
-    *browser_tests,
-    pytest.mark.skipif(
-        not MODEL.is_file(),
-        reason="the detector's network is missing: install npm and run `make setup`",
-    ),
-]
+needs_network = pytest.mark.skipif(
+    not MODEL.is_file(),
+    reason="the detector's network is missing: install npm and run `make setup`",
+)
+pytestmark = [*browser_tests, needs_network]
 
 LISTEN = """
 const [recorded, film, { gain = 0, delay = 0 }] = arguments;
