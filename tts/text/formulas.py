@@ -7,7 +7,8 @@ from tts.text.draft import Draft, Edit
 
 _FORMULA = re.compile(
     r"\$\$(?=\S)?([^$]{1,1000})\$\$|\\\[(.{1,1000}?)\\\]|\\\((.{1,500}?)\\\)"
-    r"|(?<![\w\\$])\$(?![\s$])([^$\n]{0,300}?[^\s$\\])\$(?![\w$])",
+    r"|(?<![\w\\$])\$(?![\s$])([^$\n]{0,300}?[^\s$\\])\$(?![\w$])"
+    r"|\\begin\{(?:align|equation|gather|multline|eqnarray|cases)\*?\}(.{1,1000}?)\\end\{\w+\*?\}",
     re.DOTALL,
 )
 _IS_FORMULA = re.compile(r"[\\^_=+*/<>{}]|^-?\w$|^\w[\s-]+\w$|\w\(")

@@ -7,6 +7,7 @@ They are recognised while they arrive. What is left is ordinary Markdown.
 | `<think>…</think>` and its relatives, in any case, also without an end | a blank |
 | a call of a tool, a comment, a script, a style sheet | a blank |
 | a fenced code block, also without an end | the end of a paragraph |
+| lines of code that are indented by four blanks, outside of lists | the end of a paragraph |
 | an object of JSON at the beginning of a line | the end of a paragraph |
 | special tokens such as `<|im_end|>`, tags around an answer, marks of sources | nothing |
 """
@@ -52,10 +53,12 @@ _SOURCE = re.compile("【[^【】\n]{0,60}†[^【】\n]{0,100}】|\ue200[^\ue20
 _SOURCE_BEGINNING = re.compile("【[^【】\n]*|\ue200[^\ue201\n]*")
 _FIRST = "<[◁【\ue200"
 """First characters of the marks above."""
-_SPECIAL_CHARACTER = re.compile(f"[{re.escape(_FIRST)}`~{{]")
+_SPECIAL_CHARACTER = re.compile(f"[{re.escape(_FIRST)}`~{{]|(?<=\n)")
 _QUOTED = "\"'“‘«`("
 """A tag after one of these is mentioned, not used."""
 _BEFORE_FENCE = re.compile(r"[ \t]*(?:>[ \t]?)*(?:[-*+][ \t]+|\d{1,9}[.)][ \t]+)?")
+_LIST_ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t]")
+_INDENT = 4
 _MIN_FENCE = 3
 _JSON = re.compile(r"\{\s*(?:\"[^\"\n]*\"\s*:|\})|\[\s*(?:\{\s*\"|\"[^\"\n]*\"\s*[,\]])")
 _JSON_BEGINNING = re.compile(r"\{\s*(?:\"[^\"\n]*\"?\s*)?|\[\s*(?:\{\s*|\"[^\"\n]*\"?\s*)?")
@@ -78,6 +81,10 @@ class SilentParts:
         """Last visible character."""
         self._ticks = 0
         """Backticks in the current line."""
+        self._is_list = False
+        """True inside a list, where indented text belongs to an item."""
+        self._may_indent = False
+        """True after a blank line outside of a list, and after a line of code."""
         self._closer: re.Pattern[str] | None = None
         """End of the silent part that is open."""
         self._fence = ""
@@ -101,6 +108,11 @@ class SilentParts:
         """Yield the visible characters that were held."""
         return self._examine(is_last=True)
 
+    @property
+    def length(self) -> int:
+        """Length of the text that has been examined."""
+        return self._index
+
     def _examine(self, *, is_last: bool) -> _Found:
         while self._held:
             before = self._state()
@@ -119,6 +131,8 @@ class SilentParts:
             self._read_code(is_last=is_last)
         elif self._depth:
             self._read_json()
+        elif self._is_indented_code():
+            yield from self._skip_line()
         elif first in "{[" and not self._line.strip() and self._may_be_json(is_last=is_last):
             yield from self._open_json()
         elif first in "`~" and _BEFORE_FENCE.fullmatch(self._line):
@@ -126,13 +140,48 @@ class SilentParts:
         elif first in _FIRST and not self._ticks % 2:
             yield from self._mark_or_text(is_last=is_last)
         else:
-            found = _SPECIAL_CHARACTER.search(self._held, 1)
-            yield from self._take(found.start() if found else len(self._held))
+            yield from self._take(self._ordinary())
+
+    def _ordinary(self) -> int:
+        """Return how many characters are text: blanks, or at most the rest of the line."""
+        blanks = len(self._held) - len(self._held.lstrip())
+        if blanks and not self._line.strip():
+            return blanks
+        found = _SPECIAL_CHARACTER.search(self._held, 1)
+        return found.start() if found else len(self._held)
+
+    def _is_indented_code(self) -> bool:
+        """Return True at the first sign of a line that is code because it is indented."""
+        indent = self._line.expandtabs(_INDENT)
+        is_deep = len(indent) >= _INDENT and not indent.strip()
+        return is_deep and self._may_indent and not self._held[0].isspace()
+
+    def _skip_line(self) -> _Found:
+        """Remove the rest of a line."""
+        if self.code_index is None:
+            self.code_index = self._index
+        line, newline, _ = self._held.partition("\n")
+        self._drop(len(line))
+        if newline:
+            yield from self._take(1)
+            self._may_indent = True
+
+    def _note_line(self) -> None:
+        """Note if a line that ends may be followed by code that is indented."""
+        if not self._line.strip():
+            self._may_indent = not self._is_list
+        elif _LIST_ITEM.match(self._line):
+            self._is_list = True
+        elif not self._line[0].isspace():
+            self._is_list = False
+        if self._line.strip():
+            self._may_indent = False
 
     def _take(self, length: int) -> _Found:
         """Yield the first characters that are held: they are text."""
         for offset, character in enumerate(self._held[:length]):
             if character == "\n":
+                self._note_line()
                 self._line, self._ticks = "", 0
             elif len(self._line) < _LONGEST_CLOSER:
                 self._line += character

@@ -10,6 +10,7 @@ from tts.text.draft import remove
 from tts.text.markdown_blocks import line_prefix
 from tts.text.plain_text import Pause, PlainText
 from tts.text.sentences import MAX_WEIGHT, has_word
+from tts.text.streamed.announcement import announcement
 from tts.text.streamed.block import Block
 from tts.text.streamed.cuts import first_clause, is_wide, long_cut, sentences, weight
 from tts.text.streamed.open_marks import Marks, find_marks
@@ -41,10 +42,11 @@ _BLANK = re.compile(r"[ \t>]*")
 _UNDERLINE = re.compile(r" {0,3}(?:={2,}|-{3,})[ \t]*")
 _ROW = re.compile(r"[ \t>]*\|.*\|[ \t]*|[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)+")
 _ENDED_ITEM = re.compile(r"[.!?…。！？][\"'”’»)*_~`\]]*\s*$")
-_DISPLAY = re.compile(r"\$\$|\\[\[\]]")
+_DISPLAY = re.compile(r"\$\$|\\[\[\]]|\\(?:begin|end)(?=\{)")
 _AFTER_STOP = re.compile(
     r"(?<![^\s\"'“‘«(\[])([^\s\"'“‘«(\[]{1,12}?)[.?!…]([\"'”’]*)[ \u00a0]+((?:\S+ ){0,2}\S*)$"
 )
+_DISPLAY_ENDS = {"$$": "$$", "\\[": "\\]", "\\begin": "\\end"}
 _NUMBER = re.compile(r"\d{1,2}|[IVXLC]{2,6}")
 _WORDS_OF_SAYING = 2
 
@@ -54,7 +56,8 @@ class StreamedText:
 
     How the text is divided into pieces has no effect on its units. They have the words that the
     whole text has when it is read with the same `markup`, but for the parts that are not spoken
-    in a reply (`tts.text.streamed.silent_parts`).
+    in a reply (`tts.text.streamed.silent_parts`). A reply that has nothing but code is announced
+    in its language.
     """
 
     def __init__(self, *, markup: StreamedMarkup = "markdown", language: str | None = None) -> None:
@@ -80,8 +83,12 @@ class StreamedText:
 
     def end(self) -> list[SpeakableUnit]:
         """Return the remaining units; the text is complete."""
-        units = self._add_all(self._silent.end())
-        return [*units, *self._close()]
+        units = [*self._add_all(self._silent.end()), *self._close()]
+        code = self._silent.code_index
+        if not self._has_units and code is not None:
+            spoken = announcement(self._language, code, self._silent.length)
+            units += [spoken] if spoken else []
+        return units
 
     def _add_all(self, characters: Iterable[tuple[str, int]]) -> list[SpeakableUnit]:
         return [unit for character, index in characters for unit in self._add(character, index)]
@@ -298,8 +305,8 @@ def _has_open_display(text: str) -> bool:
     is_open = ""
     for match in _DISPLAY.finditer(text):
         mark = match.group()
-        if not is_open and mark in ("$$", "\\["):
+        if not is_open and mark in _DISPLAY_ENDS:
             is_open = mark
-        elif (is_open, mark) in (("$$", "$$"), ("\\[", "\\]")):
+        elif is_open and mark == _DISPLAY_ENDS[is_open]:
             is_open = ""
     return bool(is_open)
