@@ -63,6 +63,17 @@ def units_of(pieces: Iterable[str]) -> list[SpeakableUnit]:
     return [*units, *streamed.end()]
 
 
+def timed_units(pieces: Iterable[str], times_us: list[float]) -> list[SpeakableUnit]:
+    """Return the units of a text that arrives in pieces; add the time that each piece took."""
+    streamed = StreamedText()
+    units = list[SpeakableUnit]()
+    for piece in pieces:
+        began_s = time.perf_counter()
+        units += streamed.feed(piece)
+        times_us.append((time.perf_counter() - began_s) * 1e6)
+    return [*units, *streamed.end()]
+
+
 def sentences_of(units: Sequence[SpeakableUnit]) -> list[str]:
     """Return the sentences of units; a sentence may have come in several."""
     found, parts = list[str](), list[str]()
@@ -91,14 +102,10 @@ def _comparable(sentence: str) -> str:
 def measure(out: Path) -> list[Figure]:
     """Cut all answers several times; those that are cut wrongly go to `out`."""
     replies, source = read_replies(), random.Random(1)
-    wrong, times_us, pieces = dict[str, list[str]](), list[float](), 0
+    wrong, times_us = dict[str, list[str]](), list[float]()
     for _ in range(_ROUNDS):
         for reply in replies:
-            tokens = list(random_pieces(reply.text, source))
-            began_s = time.perf_counter()
-            units = units_of(tokens)
-            times_us.append((time.perf_counter() - began_s) * 1e6 / max(len(tokens), 1))
-            pieces += len(tokens)
+            units = timed_units(random_pieces(reply.text, source), times_us)
             if not is_cut_right(reply, units):
                 wrong[reply.name] = sentences_of(units)
     lines = [f"{name}\n" + "\n".join(f"  {each}" for each in wrong[name]) for name in wrong]
@@ -106,5 +113,7 @@ def measure(out: Path) -> list[Figure]:
     name = f"{len(replies)} answers that arrive in pieces: {{}}"
     return [
         Figure.at_most(name.format("cut wrongly"), len(wrong), "", 0, len(replies)),
-        Figure.at_most(name.format("time per piece, p95"), p95(times_us), "us", 1000, pieces),
+        Figure.at_most(
+            name.format("time per piece, p95"), p95(times_us), "us", 1000, len(times_us)
+        ),
     ]

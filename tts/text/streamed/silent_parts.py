@@ -212,7 +212,7 @@ class SilentParts:
         info, newline, _ = self._held[length:].partition("\n")
         if length < _MIN_FENCE or (marks.group()[0] == "`" and "`" in info):
             yield from self._take(length)
-        elif newline or is_last or len(info) > _LONGEST_INFO or marks.group()[0] == "~":
+        elif newline or is_last or length + len(info) > _LONGEST_INFO or marks.group()[0] == "~":
             if self.code_index is None:
                 self.code_index = self._index
             yield "\n", self._index

@@ -183,6 +183,21 @@ def test_reasoning_is_not_spoken_and_talk_about_it_is(text: str, spoken: list[st
     assert [unit.plain.text for unit in units + streamed.end()] == spoken
 
 
+@pytest.mark.parametrize("code", ["```py\nx = 1\n```", '{"a": "b. c"}', "    x = 1.\n    y = 2."])
+def test_a_reply_of_nothing_but_code_is_announced_in_its_language(code: str) -> None:
+    text = f"<think>Hm.</think>\n\n{code}"
+    for language, words in (("de-AT", "Ich habe es hier aufgeschrieben."), ("xx", None)):
+        streamed = StreamedText(language=language)
+        units = streamed.feed(text) + streamed.end()
+        assert [unit.plain.text for unit in units] == ([words] if words else [])
+        assert all(text[unit.start : unit.end].strip() for unit in units)
+
+
+def test_indented_text_is_code_outside_of_lists_only() -> None:
+    assert texts("Run:\n\n    a. b.\n    c.\n\nDone.") == ["Run:", "Done."]
+    assert texts("1. Run it.\n\n    Then wait.\n\nDone.") == ["1. Run it.", "Then wait.", "Done."]
+
+
 def test_plain_text_keeps_its_marks() -> None:
     assert texts("# **A** `b`. [C](d)", markup="plain") == ["# **A** `b`.", "[C](d)"]
 
