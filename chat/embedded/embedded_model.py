@@ -23,8 +23,11 @@ from chat.limits import ReplyLimits
 from chat.model import ChatMessage, ModelPhase, ModelState, Reply, ReplyOptions
 
 SERVER_NAME = "The embedded model"
-SAMPLING = {"top_p": 0.9}
-"""Recommended by the model's authors, together with a temperature of 0.2."""
+SAMPLING = {"temperature": 0.2, "top_p": 0.9}
+"""Recommended by the model's authors; without it the model talks at random."""
+FORWARDED_TOKENS = 200
+"""Longest answer to a request of another program that sets no limit: the model may not stop."""
+LENGTHS = frozenset({"max_tokens", "max_completion_tokens", "n_predict"})
 _MARK = re.compile(r"<\|(\w{1,40})\|>")
 
 
@@ -67,7 +70,9 @@ class EmbeddedModel:
 
     def forward(self, body: Mapping[str, Any], on_content: OnContent) -> EmbeddedReply:
         """Pass the request of another program to the model's process, under the model's name."""
-        named = {**body, "model": self._files.pinned.name}
+        given = {name: value for name, value in body.items() if value is not None}
+        limit = {} if LENGTHS & given.keys() else {"max_tokens": FORWARDED_TOKENS}
+        named = {**SAMPLING, **limit, **given, "model": self._files.pinned.name}
 
         def ask() -> Reply:
             assert self._client is not None  # the place is given when the model is loaded
