@@ -91,6 +91,11 @@ class Conversations:
         self._locks: WeakValueDictionary[str, Lock] = WeakValueDictionary()
         """The lock of each session that is in use."""
         self._finding = Lock()
+        """Guards the members around it."""
+        self._owed: dict[str, list[Callable[[], None]]] = {}
+        """Changes of the table that are to be made, by session, in order."""
+        self._paying = Lock()
+        """Held while they are made."""
         self._is_recovered = False
         self._recovering = Lock()
         self._is_stopping = False
@@ -160,6 +165,7 @@ class Conversations:
     def history(self, session_id: str) -> list[Turn]:
         """Return the turns of a session, the oldest first; raises JobStoreError."""
         self._recover()
+        self._pay(session_id)
         live = {run.turn.id: run.turn for run in self._schedule.runs(session_id)}
         return [live.get(turn.id, turn) for turn in self._table.history(session_id)]
 
@@ -186,10 +192,10 @@ class Conversations:
         self._wait(runs)
         if position_s is None:
             position_s = result.played / result.fps
-        self.settle(session.id, position_s)
+        self._owe(session.id, partial(self._settle, session.id, position_s))
         return result
 
-    def settle(self, session_id: str, position_s: float, *, is_end: bool = True) -> None:
+    def _settle(self, session_id: str, position_s: float, *, is_end: bool = True) -> None:
         """Note that the viewer of a session is at a position of the film.
 
         With `is_end` the rest will not be heard. Raises JobStoreError.
@@ -206,16 +212,14 @@ class Conversations:
         """Forget a session if the block, which resets or deletes it, succeeds; a reset keeps the
         persona.
 
-        No turn of it speaks meanwhile. Raises JobStoreError.
+        No turn of it speaks meanwhile. Raises SessionBusy.
         """
         with self._locked(session_id):
             yield
             runs = self._schedule.runs(session_id)
             for run in runs:
                 self._stop(run, f"session {session_id!r} was reset")
-            self._table.forget(session_id, is_reset=True)
-            if is_deleted:
-                self._table.choose_persona(session_id, None)
+            self._owe(session_id, partial(self._forget, session_id, is_deleted=is_deleted))
         self._wait(runs)
 
     def forget(self, session_id: str) -> int:
@@ -253,8 +257,10 @@ class Conversations:
         source: Callable[[Turn, int], Reply],
     ) -> TurnRun:
         """Store a turn and have it answered when its session is free."""
+        self._recover()
         choice = self._voice(request, persona)
         self._runtime.check_ready()
+        self._pay(request.session.id)
         self._require_replaced(request)
         self._make_room(request)
         turn = Turn(
@@ -318,7 +324,7 @@ class Conversations:
                     return
                 self.interrupt(session, position_s)
         elif position_s is not None:
-            self.settle(session.id, position_s, is_end=False)
+            self._settle(session.id, position_s, is_end=False)
 
     def _voice(self, request: ChatRequest, persona: Persona) -> VoiceChoice:
         """Return the voice: of the request, of the session, of the persona, or of the settings.
@@ -385,6 +391,34 @@ class Conversations:
         run.stop(reason)
         if self._schedule.discard(run):
             run.drop()
+
+    def _forget(self, session_id: str, *, is_deleted: bool) -> None:
+        self._table.forget(session_id, is_reset=True)
+        if is_deleted:
+            self._table.choose_persona(session_id, None)
+
+    def _owe(self, session_id: str, change: Callable[[], None]) -> None:
+        """Make a change of the table that follows from one of the film, which is made already.
+
+        If the database fails, it is made before the table is used for the session again.
+        """
+        with self._finding:
+            due = self._owed.setdefault(session_id, [])
+            due.append(change)
+        try:
+            self._pay(session_id)
+        except JobStoreError:
+            log.exception("a change of a conversation waits for its database")
+
+    def _pay(self, session_id: str) -> None:
+        """Make the changes that are due; raises JobStoreError."""
+        with self._paying:
+            while due := self._owed.get(session_id):
+                due[0]()
+                with self._finding:
+                    due.pop(0)
+                    if not due:
+                        del self._owed[session_id]
 
     def _wait(self, runs: Sequence[TurnRun]) -> None:
         """Wait until turns that were stopped have ended."""

@@ -9,6 +9,7 @@ from typing import get_args
 
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from api.context import context
 from api.cross_site import CHANGED_BY_GET
@@ -62,8 +63,15 @@ def status(client: FlaskClient, call: Call, key: str | None = None) -> tuple[int
     query = None if "<" in rule else {"session_id": "unknown"}
     sent = {} if key is None else {"Authorization": f"Bearer {key}"}
     with client.open(path, method=method, query_string=query, headers=sent) as answer:
-        is_problem = answer.mimetype == "application/problem+json" and method != "HEAD"
-        return answer.status_code, json.loads(answer.text)["kind"] if is_problem else ""
+        return answer.status_code, "" if method == "HEAD" else kind_of(answer)
+
+
+def kind_of(answer: TestResponse) -> str:
+    """Kind of the error of an answer, in either of its shapes; empty if it is none."""
+    if answer.mimetype == "application/problem+json":
+        return str(json.loads(answer.text)["kind"])
+    is_of_openai = answer.mimetype == "application/json" and answer.status_code >= 400
+    return str(answer.json["error"]["code"]) if is_of_openai and answer.json else ""
 
 
 def test_every_route_without_a_valid_key_is_refused_unless_it_is_public(
