@@ -78,6 +78,10 @@ def call(client: FlaskClient, method: str, rule: str, headers: Headers) -> TestR
 
 
 def problem(answer: TestResponse) -> dict[str, Any]:
+    """The problem of an answer, also of one in the shape of OpenAI's errors."""
+    if answer.mimetype == "application/json":
+        told = json.loads(answer.text)["error"]
+        return {"status": answer.status_code, "kind": told["code"], "detail": told["message"]}
     assert answer.mimetype == "application/problem+json"
     body: dict[str, Any] = json.loads(answer.text)
     assert body["status"] == answer.status_code

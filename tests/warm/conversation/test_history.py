@@ -1,5 +1,7 @@
 """The messages that a model reads: what was heard, in blocks that keep the beginning the same."""
 
+from itertools import pairwise
+
 from warm.conversation.history import first_kept, last_words, messages_of, tokens_of
 from warm.conversation.turn import Turn
 
@@ -49,7 +51,7 @@ def test_the_beginning_of_the_messages_changes_only_when_a_block_of_turns_is_lef
     turns = [turn(number, f"Question {number}?", "An answer. " * 3) for number in range(60)]
     firsts = [first_kept(turns[:count], 300) for count in range(61)]
     assert firsts == sorted(firsts)
-    changes = sum(before != after for before, after in zip(firsts, firsts[1:], strict=False))
+    changes = sum(before != after for before, after in pairwise(firsts))
     assert 0 < changes < 12
     cost = tokens_of("Question 10?") + tokens_of("An answer. " * 3)
     assert all((count - first) * cost <= 300 for count, first in enumerate(firsts))
