@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.api.server_process import Server, serving
+from tests.chat.scripted_server import scripted_server
 from tests.setup.documents import ROOT, Block, blocks, commands, pages
 
 pytestmark = pytest.mark.slow
@@ -51,7 +52,10 @@ def asks_curl(page: Path) -> bool:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    with serving(tmp_path / "results") as running:
+    with (
+        scripted_server() as model,
+        serving(tmp_path / "results", "none", f"chat_url={model.url}") as running,
+    ):
         yield running
 
 
