@@ -34,6 +34,7 @@ from api.sse import EVENT_STREAM, event_stream, sse
 from api.turns import event_texts, find_turn, turn_json, turns_of
 from warm.conversation.chat_request import ChatRequest, WhenBusy
 from warm.conversation.turn_run import TurnRun
+from warm.conversation.turn_table import MAX_HISTORY
 from warm.render.jobs import Origin
 from warm.sessions.paths import DEFAULT_SESSION
 
@@ -79,10 +80,17 @@ class ChatBody(GreetingBody):
     """The `job_id` of a turn that is forgotten first, with all later ones."""
 
 
-class HistoryQuery(Body):
-    """The query of `/chat/history`."""
+class SessionQuery(Body):
+    """The query of `DELETE /chat/history`."""
 
     session_id: str = DEFAULT_SESSION
+
+
+class HistoryQuery(SessionQuery):
+    """The query of `GET /chat/history`."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_HISTORY, strict=False)] = 100
+    """Maximum number of turns; the last ones are returned."""
 
 
 @chat.post("/chat")
@@ -194,20 +202,21 @@ def cancel(job_id: str) -> dict[str, Any]:
 @operation(query=HistoryQuery, answers={200: HistoryAnswer}, tag="chat", scope="watch")
 def history() -> dict[str, Any]:
     """The conversation of a session, as far as it belongs to the caller."""
-    session = find_session(read_query(HistoryQuery).session_id)
+    query = read_query(HistoryQuery)
+    session = find_session(query.session_id)
     persona = context().conversations.persona_of(session.id)
     return {
         "session_id": session.id,
         "persona": persona.id,
-        "turns": [turn_json(turn) for turn in turns_of(session.id)],
+        "turns": [turn_json(turn) for turn in turns_of(session.id, query.limit)],
     }
 
 
 @chat.delete("/chat/history")
-@operation(query=HistoryQuery, answers={200: ForgottenAnswer}, tag="chat", scope="speak")
+@operation(query=SessionQuery, answers={200: ForgottenAnswer}, tag="chat", scope="speak")
 def forget() -> dict[str, Any]:
     """Forget the conversation of a session; its film stays."""
-    session = find_session(read_query(HistoryQuery).session_id)
+    session = find_session(read_query(SessionQuery).session_id)
     count = context().conversations.forget(session.id)
     return {"status": "success", "session_id": session.id, "forgotten": count}
 

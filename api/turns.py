@@ -31,10 +31,12 @@ def find_turn(turn_id: str) -> Turn:
     return turn
 
 
-def turns_of(session_id: str) -> list[Turn]:
-    """Return the turns of a session that belong to the caller."""
+def turns_of(session_id: str, limit: int) -> list[Turn]:
+    """Return those of the last turns of a session that belong to the caller."""
     return [
-        turn for turn in context().conversations.history(session_id) if caller().owns(turn.owner)
+        turn
+        for turn in context().conversations.history(session_id, limit=limit)
+        if caller().owns(turn.owner)
     ]
 
 

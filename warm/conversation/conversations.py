@@ -27,7 +27,7 @@ from warm.conversation.recovery import recovered
 from warm.conversation.schedule import Schedule
 from warm.conversation.turn import Turn, TurnKind
 from warm.conversation.turn_run import TurnPlan, TurnRun
-from warm.conversation.turn_table import TurnTable
+from warm.conversation.turn_table import MAX_HISTORY, TurnTable
 from warm.jobs.database import Database
 from warm.jobs.errors import JobStoreError
 from warm.jobs.job import JobError
@@ -162,12 +162,12 @@ class Conversations:
         """Return a turn that is being answered or waits; None if it has ended."""
         return self._schedule.find(turn_id)
 
-    def history(self, session_id: str) -> list[Turn]:
-        """Return the turns of a session, the oldest first; raises JobStoreError."""
+    def history(self, session_id: str, *, limit: int = MAX_HISTORY) -> list[Turn]:
+        """Return the last turns of a session, the oldest first; raises JobStoreError."""
         self._recover()
         self._pay(session_id)
         live = {run.turn.id: run.turn for run in self._schedule.runs(session_id)}
-        return [live.get(turn.id, turn) for turn in self._table.history(session_id)]
+        return [live.get(turn.id, turn) for turn in self._table.history(session_id, limit=limit)]
 
     def cancel(self, turn_id: str) -> Turn:
         """End a turn; an ended one stays as it is. Raises UnknownTurn and JobStoreError."""
@@ -370,7 +370,8 @@ class Conversations:
 
     def _ask(self, request: ChatRequest, persona: Persona, turn: Turn, attempt: int) -> Reply:
         """Ask the model for the reply; after the first attempt, with less of the history."""
-        turns = [each for each in self.history(turn.session_id) if each.number < turn.number]
+        self._pay(turn.session_id)
+        turns = self._table.texts(turn.session_id, before=turn.number)
         options = self._options
         room = options.history_tokens
         if attempt:

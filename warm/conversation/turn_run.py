@@ -168,7 +168,6 @@ class TurnRun:
         self.on_wait()
         self._require_running()
         self._change(state="llm", started_s=self._plan.now())
-        self._plan.store(self._turn)
         self._events.publish(TurnBegun(self._turn))
         self._plan.warm_up()
 
@@ -190,6 +189,7 @@ class TurnRun:
         """Read a reply to its end, and have it spoken as it arrives."""
         self._reply = reply
         try:
+            self._plan.store(self._turn)  # while the model begins to write
             self._require_running()  # `stop` may have come before the reply
             for piece in reply:
                 if self._take(piece):

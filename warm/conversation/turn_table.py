@@ -64,9 +64,11 @@ TURNS = Component(
     check=f"SELECT {', '.join(COLUMNS)}, persona FROM turns"
     " LEFT JOIN session_personas USING (session_id, persona) LIMIT 1",
 )
+SELECT = f"SELECT {', '.join(COLUMNS)} FROM turns"
+SELECT_TEXTS = SELECT.replace(" sentences,", " '[]' AS sentences,")
+LAST = "session_id = ? AND NOT is_forgotten ORDER BY number DESC LIMIT ?"
 MAX_HISTORY = 1000
 """Turns of a session that are returned."""
-SELECT = f"SELECT {', '.join(COLUMNS)} FROM turns"
 IN_PROGRESS = f"state NOT IN {ENDED}"
 INSERT = """
 INSERT INTO turns (id, session_id, owner, kind, user_text, persona, state, created_s)
@@ -122,16 +124,17 @@ class TurnTable:
         with self._database.read() as connection:
             return next(turns_where(connection, "id = ?", turn_id), None)
 
-    def history(self, session_id: str) -> list[Turn]:
+    def history(self, session_id: str, *, limit: int = MAX_HISTORY) -> list[Turn]:
         """Return the last turns of a session that are not forgotten, the oldest first."""
         with self._database.read() as connection:
-            found = turns_where(
-                connection,
-                "session_id = ? AND NOT is_forgotten ORDER BY number DESC LIMIT ?",
-                session_id,
-                MAX_HISTORY,
-            )
+            found = turns_where(connection, LAST, session_id, limit)
             return list(found)[::-1]
+
+    def texts(self, session_id: str, *, before: int) -> list[Turn]:
+        """Return the turns of `history` below a number, without their sentences."""
+        with self._database.read() as connection:
+            rows = connection.execute(f"{SELECT_TEXTS} WHERE {LAST}", (session_id, MAX_HISTORY))
+            return [turn for turn in map(turn_of, rows) if turn.number < before][::-1]
 
     def in_progress(self) -> list[Turn]:
         """Return the turns that have not ended."""

@@ -6,6 +6,7 @@ from threading import Event
 import av
 
 from tests.api.chat.talking import Talk
+from tests.polling import wait_until
 
 REPLY = "The capital of **France** is Paris. It has two million people."
 
@@ -68,3 +69,21 @@ def test_the_model_reads_the_persona_and_what_was_said_before(talk: Talk) -> Non
         ("user", "And now?"),
     ]
     assert [turn["user_text"] for turn in talk.history()] == ["How are you?", "And now?"]
+
+
+def test_an_answer_with_a_long_pause_goes_on_in_another_clip(talk: Talk) -> None:
+    gate = Event()
+    talk.says(
+        "", tokens=["It is short. ", "And", " this", " comes later."], gate=gate, gate_after=2
+    )
+    turn = talk.begin()
+    wait_until(lambda: len(talk.film()["clips"]) == 1, "the end of the first clip")
+    gate.set()
+    ended = talk.ended(turn)
+    assert (ended["status"], ended["heard_text"]) == ("done", "It is short. And this comes later.")
+    first, second = talk.film()["clips"]
+    assert (first["text"], second["text"]) == ("It is short.", "And this comes later.")
+    assert ended["frames"] == first["frames"] + second["frames"]
+    reply = ended["reply_text"]
+    places = [reply[each["start"] : each["end"]] for each in ended["sentences"]]
+    assert places == ["It is short.", "And this comes later."]

@@ -11,6 +11,9 @@ from chat.address import parse_chat_address
 from chat.completions import CompletionsModel
 from tests.api.chat.talking import Talk
 from tests.chat.scripted_server import Script
+from tests.polling import wait_until
+from warm.conversation.turn import Turn
+from warm.jobs.errors import JobStoreFull
 
 SAID = "This was said. "
 LATER = "This never arrived, because it broke off."
@@ -96,10 +99,15 @@ def test_an_endless_reply_ends_at_the_limit(talk: Talk) -> None:
 
 
 def test_a_reply_without_a_word_to_speak_is_no_error(talk: Talk) -> None:
-    talk.says("```python\nprint(1)\n```")
-    turn = talk.ask("Show me code.")
+    talk.says("\N{PARTY POPPER}")
+    turn = talk.ask("Celebrate.")
     assert (turn["status"], turn["has_video"], turn["error"]) == ("done", False, None)
-    assert turn["heard_text"] == turn["reply_text"] == "```python\nprint(1)\n```"
+    assert turn["heard_text"] == turn["reply_text"] == "\N{PARTY POPPER}"
+    code = "```python\nprint(1)\n```"
+    talk.says(code)
+    turn = talk.ask("Show me code.")
+    assert (turn["status"], turn["has_video"]) == ("done", True)  # a sentence announces it
+    assert turn["heard_text"] == turn["reply_text"] == code
 
 
 @pytest.mark.parametrize("text", ["", "   \n\t ", "\x00\x01", "a" * 10_001, "\ud800"])
@@ -127,3 +135,47 @@ def test_too_long_a_history_is_shortened_once(talk: Talk) -> None:
 
     talk.model.script = short_only
     assert talk.ask("three")["reply_text"] == "Short."
+
+
+def test_a_database_that_fails_in_mid_answer_ends_the_turn_and_leaves_the_film_whole(
+    talk: Talk,
+) -> None:
+    talk.says("This is said. This is not.")
+    table = talk.context.conversations._table
+    update = table.update
+
+    def full(*turns: Turn) -> None:
+        if any(turn.sentences for turn in turns):
+            refuse()
+        update(*turns)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "update", full)
+        events = talk.events()
+    name, problem = events[-1]
+    assert (name, problem["status"], problem["kind"]) == ("error", 507, "StorageError")
+    wait_until(lambda: talk.film()["state"] == "idle", "the film to be complete")
+    assert pictures(talk) == talk.film()["frames"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "insert", refuse)
+        refused = talk.post("/chat", user_text="Hello?")
+    assert (refused.status_code, refused.json["kind"]) == (507, "StorageError")
+    talk.says("Yes.")
+    assert talk.ask("And now?")["status"] == "done"
+
+
+def test_a_history_that_cannot_be_stored_is_put_right_before_the_next_turn(talk: Talk) -> None:
+    talk.says("One two three. Four five six.")
+    turn = talk.ask("Count.")
+    second = turn["sentences"][1]
+    table = talk.context.conversations._table
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "update", refuse)
+        interrupted = talk.post("/interrupt", position_s=second["start_s"])
+        assert interrupted.status_code == 200
+    assert talk.history()[0]["heard_text"] == "One two three."
+
+
+def refuse(*_args: object, **_named: object) -> None:
+    """Fail as on a full disk."""
+    raise JobStoreFull(Path("jobs.sqlite3"))
