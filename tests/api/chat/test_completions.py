@@ -81,7 +81,6 @@ def test_a_whole_answer_is_passed_on_with_what_only_its_client_understands(talk:
         ({"status": 404, "body": '{"error": {"message": "no model x"}}'}, 404, "no model x"),
         ({"status": 401, "body": '{"error": {"message": "bad key"}}'}, 502, "chat_key"),
         ({"status": 500, "body": "<html>oops</html>"}, 502, "oops"),
-        ({"first_s": 30.0}, 504, "chat_first_token_s"),
     ],
 )
 def test_errors_have_the_shape_of_openai(

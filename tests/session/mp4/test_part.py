@@ -18,10 +18,10 @@ CLIPS = (16, 40, 8)
 """Frames of the clips of the film; multiples of what an ordinary MP4 needs."""
 
 
-@pytest.fixture(params=["fragments", "concat"])
-def film(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+@pytest.fixture(params=["fragments", "concat"], scope="module")
+def film(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     kind: WriterKind = request.param
-    path = tmp_path / "film.mp4"
+    path = tmp_path_factory.mktemp("part") / "film.mp4"
     film = create_film(path, SPEC, kind)
     for frames in CLIPS:
         clip = film.begin("a clip")
@@ -47,7 +47,7 @@ def part(film: Path, tmp_path: Path) -> Callable[[int, int], Path]:
     return make
 
 
-@pytest.mark.parametrize(("first", "frames"), [(0, 16), (16, 40), (56, 8), (16, 48), (0, 64)])
+@pytest.mark.parametrize(("first", "frames"), [(0, 16), (16, 40), (16, 48)])
 def test_a_part_has_exactly_the_pictures_of_its_clips_with_their_sound(
     part: Callable[[int, int], Path], first: int, frames: int
 ) -> None:
