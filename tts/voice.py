@@ -51,6 +51,8 @@ class VoiceChoice:
     """1.0 is the voice's normal speed."""
     patience_s: float = 0.0
     """Time for which the sentences of all listeners who hear them live may go first."""
+    ahead_s: float = 0.0
+    """Sound that the listener still has to hear before this text."""
 
 
 _SHOWN_CHARS = 40

@@ -24,6 +24,10 @@ MODELS = (
     Model({"speak a": 1, "reset a": 1}, 1),
     Model({"speak a": 2}, 1),
     Model({"speak a": 1}, 2),
+    Model({"grow a": 1}, 1),
+    Model({"grow a": 1, "pause": 1}, 0),
+    Model({"grow a": 1, "interrupt a": 1}, 0),
+    Model({"grow a": 1, "speak b": 1}, 0),
 )
 """The models that the benchmark explores completely."""
 WIDE = Model(dict.fromkeys(REQUESTS, 2), 4)

@@ -23,6 +23,9 @@ FPS = 25
 SPEC = FilmSpec(width=16, height=16, fps=FPS)
 RATE_HZ = 48_000
 SENTENCE_FRAMES = 2
+UNIT, UNIT_FRAMES = "A unit.", 20
+"""A unit of a growing text, in two pieces; it lasts longer than the time before its end at which
+the text is closed."""
 CHOICE = VoiceChoice(voice="fake", language="en", speed=1.0)
 
 
@@ -203,7 +206,7 @@ class FakeFilms:
 
 
 class FakeVoices:
-    """Speaks one sentence of two frames, each of which is a piece; can be made to fail once."""
+    """Speaks one sentence in two pieces; can be made to fail once."""
 
     def __init__(self) -> None:
         self.fails = False
@@ -211,11 +214,13 @@ class FakeVoices:
     def speak(self, text: str, _choice: VoiceChoice) -> Iterator[Speech]:
         """Yield the only sentence with its first piece."""
         self.require_voice()
-        yield Speech(text, self.piece(), RATE_HZ, None, pending=FakePending(self))
+        frames = (UNIT_FRAMES if text == UNIT else SENTENCE_FRAMES) // 2
+        pending = FakePending(self, frames)
+        yield Speech(text, self.piece(frames), RATE_HZ, None, pending=pending)
 
-    def piece(self) -> Samples:
-        """The sound of one frame."""
-        return np.zeros(RATE_HZ // FPS, np.float32)
+    def piece(self, frames: int) -> Samples:
+        """The sound of some frames."""
+        return np.zeros(frames * RATE_HZ // FPS, np.float32)
 
     def require_voice(self) -> None:
         """Raise VoiceUnavailable if the voice is to fail."""
@@ -225,18 +230,16 @@ class FakeVoices:
 
 
 class FakePending:
-    """The pieces of a sentence after the first one."""
+    """The second piece of a sentence."""
 
-    samples = (SENTENCE_FRAMES - 1) * RATE_HZ // FPS
-
-    def __init__(self, voices: FakeVoices) -> None:
-        self._voices = voices
+    def __init__(self, voices: FakeVoices, frames: int) -> None:
+        self._voices, self._frames = voices, frames
+        self.samples = frames * RATE_HZ // FPS
 
     def __iter__(self) -> Iterator[Samples]:
-        """Yield the pieces, unless the voice fails."""
-        for _ in range(SENTENCE_FRAMES - 1):
-            self._voices.require_voice()
-            yield self._voices.piece()
+        """Yield the piece, unless the voice fails."""
+        self._voices.require_voice()
+        yield self._voices.piece(self._frames)
 
 
 class FakeEngine:

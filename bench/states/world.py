@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from bench.states.fakes import (
     CHOICE,
+    UNIT,
     Calls,
     FakeDisk,
     FakeEngine,
@@ -18,8 +19,10 @@ from bench.states.fakes import (
     endless_capacity,
     fake_avatar,
 )
+from tts.text.plain_text import PlainText
 from warm.render.clip import Clip
 from warm.render.context import RenderResources, Threads
+from warm.render.growing_text import GrowingText
 from warm.render.health import Counters, NotReady
 from warm.render.jobs import Command, Origin, SpeakJob
 from warm.render.shares import QueueFull
@@ -30,12 +33,15 @@ IDLE_S = 60.0
 SETTINGS = Settings(
     unload_idle_seconds=IDLE_S, session_idle_s=IDLE_S, max_queue=4, max_speaking=1, stop_s=1e-6
 )
-REQUESTS = ("speak a", "speak b", "interrupt a", "reset a")
+REQUESTS = ("speak a", "speak b", "grow a", "interrupt a", "reset a", "pause")
+"""Requests, and a pause, in which time passes; a text that grows is written by the part `writer`.
+"""
 DISTURBANCES = (
     *("leave", "lose the engine", "fail the load", "fail the opening", "fail the writing"),
-    *("fail the voice", "idle", "stop", "die"),
+    *("fail the voice", "fail the text", "idle", "stop", "die"),
 )
-PROGRESS = ("turn", "background", "encode", "speech", "load")
+PROGRESS = ("turn", "background", "encode", "speech", "load", "writer")
+PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ class World:
         self.started: dict[str, Calls] = {"background": Calls("background"), "load": Calls("load")}
         self.films = FakeFilms(self.disk, fake_avatar(), lambda: self.now_s)
         self.jobs: list[SpeakJob] = []
+        self.texts: list[GrowingText] = []
         self.commands: list[Command[Any]] = []
         self.absent: set[int] = set()
         """Indices of the jobs whose clients have left."""
@@ -85,6 +92,13 @@ class World:
         match verb:
             case "speak":
                 self._speak(rest)
+            case "grow":
+                self.texts.append(GrowingText())
+                self._speak(rest, self.texts[-1])
+            case "writer":
+                self._write(self._open_texts()[0])
+            case "pause":
+                self.now_s += PAUSE_S
             case "interrupt" | "reset":
                 self._command(verb, rest)
             case "turn":
@@ -100,6 +114,7 @@ class World:
         """Parts of the world that can go on."""
         found = [] if self.is_over else ["turn"]
         found += [name for name in ("background", "load") if self.started[name].waiting]
+        found += ["writer"] if self._open_texts() else []
         return found + [name for name in ("encode", "speech") if self._pending(name)]
 
     def is_settled(self) -> bool:
@@ -143,7 +158,8 @@ class World:
     def _job_state(self, index: int, job: SpeakJob) -> tuple[Any, ...]:
         error = type(job._error).__name__ if job._error else ""
         place = job in self.thread._queue.jobs(), job in self.thread._loop._opening.values()
-        return (job.session_id, job.is_over, error, *place, index in self.absent, job.cancel_reason)
+        left = index in self.absent, job.cancel_reason
+        return (job.session_id, job.is_over, error, *place, *left, text_state(job.growing))
 
     def _film_state(self, session: FakeSession) -> tuple[Any, ...]:
         film = session.film
@@ -158,22 +174,37 @@ class World:
             found += [name for name in DISTURBANCES if not self.counts[name]]
         if all(job.is_over for job in self.jobs) and "leave" in found:
             found.remove("leave")
+        if not self._open_texts() and "fail the text" in found:
+            found.remove("fail the text")
         return found
 
-    def _speak(self, session_id: str) -> None:
+    def _speak(self, session_id: str, growing: GrowingText | None = None) -> None:
         index = len(self.jobs)
         job = SpeakJob(
             session=cast(Any, self.films.sessions[session_id]),
-            text="Hi.",
+            text="" if growing else "Hi.",
             choice=CHOICE,
+            growing=growing,
             origin=Origin(is_wanted=lambda: index not in self.absent),
         )
         self.jobs.append(job)
+        if growing is not None:
+            growing.attach(lambda _plain, _chars: None, self.thread.wake)
         try:
             self.thread.check_ready()
             self.thread.submit(job)
         except (NotReady, QueueFull) as error:
             job.fail(error)
+
+    def _open_texts(self) -> list[GrowingText]:
+        return [text for text in self.texts if not text.is_closed]
+
+    def _write(self, text: GrowingText) -> None:
+        """Write the only unit of a text, or end it."""
+        if text.units:
+            text.end()
+        else:
+            text.add(PlainText.of(UNIT))
 
     def _command(self, verb: str, session_id: str) -> None:
         session = self.films.sessions[session_id]
@@ -210,6 +241,8 @@ class World:
                 self.disk.fails_at = "write"
             case "fail the voice":
                 self.voices.fails = True
+            case "fail the text":
+                self._open_texts()[0].fail(RuntimeError("the writer failed"))
             case "idle":
                 self.now_s += IDLE_S + 1
             case "stop":
@@ -253,6 +286,13 @@ class World:
         )
 
 
+def text_state(text: GrowingText | None) -> tuple[Any, ...]:
+    """The parts of a growing text that determine its future."""
+    if text is None:
+        return ()
+    return (len(text.units), text.is_closed, text.awaits(len(text.units)), text.error is not None)
+
+
 def clip_state(clip: Clip) -> tuple[Any, ...]:
     """The parts of a clip that determine its future."""
     encoder, timeline, feed = clip._encoder, clip.timeline, clip.timeline._feed
@@ -263,4 +303,6 @@ def clip_state(clip: Clip) -> tuple[Any, ...]:
         (clip._cutting is not None, clip._ending is not None, clip.was_cut, clip._is_submitted),
         tuple(batch.requested for batch in clip._rendering),
         (encoder.pending, encoder.frames, encoder.error is not None, encoder._is_cut),
+        (timeline.awaits_text, clip._text_awaited_s is not None, clip.is_idle),
+        clip.wakeup_s <= clip._clock(),
     )

@@ -85,7 +85,7 @@ class HeartVoices:
         messages = self._streams.stream(
             _request(sentence, choice.speed),
             is_cancelled,
-            ahead_s=LATER_SENTENCE_AHEAD_S if sentence.start else 0.0,
+            ahead_s=max(choice.ahead_s, LATER_SENTENCE_AHEAD_S if sentence.start else 0.0),
             patience_s=choice.patience_s,
         )
         speech = _speech(sentence.text, messages)

@@ -101,7 +101,7 @@ class Clip:
     ) -> None:
         """`clips`: number of clips that are rendered at once, this one included."""
         self.job, self.film, self.avatar = job, film, avatar
-        self.timeline = Timeline(job, film, context, avatar)
+        self.timeline = Timeline(job, film, context, avatar, playback)
         self.lead_s = job.lead_s
         """Longest time between rendering and playback; None: no limit."""
         self.was_cut = False

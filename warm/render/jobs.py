@@ -1,5 +1,6 @@
 """Jobs and commands: requests of HTTP threads to the render thread, and their answers."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -208,6 +209,8 @@ class SpeakJob:
     ending: ClipEnding = PLAIN_ENDING
     watchdog: Callable[[], None] = lambda: None
     """Called every `WATCHDOG_S` by a thread that waits; fails the job if nothing else will."""
+    text_due_s: float = math.inf
+    """Time at which it fails if its growing text has not begun; by the render thread's clock."""
     timings: Timings = field(default_factory=Timings)
     remarks: list[str] = field(default_factory=list)
     """Remarks on anything unusual about its sentences. Render thread."""

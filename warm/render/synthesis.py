@@ -36,10 +36,14 @@ class Synthesis:
         spec: FilmSpec,
         *,
         lookahead_s: Callable[[Speech], float],
+        ahead_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`lookahead_s`: the sound after a frame without which the engine cannot draw it."""
+        """`lookahead_s`: the sound after a frame without which the engine cannot draw it.
+
+        `ahead_s`: the sound that a viewer still has to hear. Any thread.
+        """
         self._voices, self._job, self._spec = voices, job, spec
-        self._lookahead_s = lookahead_s
+        self._lookahead_s, self._ahead_s = lookahead_s, ahead_s
         self._plain: PlainText | None = None
         """The text of `_speeches`, with its places in the text that was sent."""
         self._text_start = 0
@@ -148,7 +152,8 @@ class Synthesis:
             goes_on=not unit.is_sentence_end,
             before=before.plain.text if before is not None and is_continued else "",
         )
-        return read_text(text, self._job.choice, self._voices)
+        choice = replace(self._job.choice, ahead_s=self._ahead_s())
+        return read_text(text, choice, self._voices)
 
     def _continued(self, sentence: SpokenSentence) -> SpokenSentence:
         piece = next((each for each in self._pieces if len(each)), None)

@@ -178,6 +178,7 @@ class RenderThread:
     def submit(self, job: SpeakJob) -> None:
         """Queue a job; raises QueueFull."""
         job.watchdog = self._fail_overdue
+        job.text_due_s = self._clock() + LONG_TIMEOUT_S
         if not self._lifecycle.is_awake:
             job.mark_engine_loading(self._lifecycle.reason)
         self._demand.add(job)
@@ -404,7 +405,7 @@ class RenderThread:
             return
         self._wanted_at_s = now_s
         for job in self._demand.jobs():
-            if job.awaits_text and job.age_s() > LONG_TIMEOUT_S:
+            if job.awaits_text and now_s > job.text_due_s:
                 job.fail(NotReady(f"no text arrived for {LONG_TIMEOUT_S:g} s; send it again"))
             if job.cancel_reason is None and not job.origin.is_wanted():
                 job.cancel(

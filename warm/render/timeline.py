@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,6 +17,7 @@ from warm.render.context import RenderContext
 from warm.render.given_sentence import GivenSentence
 from warm.render.interruption import closing_of_recording, closing_utterance
 from warm.render.jobs import PLAIN_ENDING, SpeakJob
+from warm.render.playback_clock import PlaybackClock
 from warm.render.sound_reader import SoundReader
 from warm.render.speech_feed import SpeechFeed, SpeechPieces
 from warm.render.spoken_sentence import SpokenSentence
@@ -72,7 +73,15 @@ class Timeline:
     one is synthesized while it is rendered. The clip ends with a silent utterance, the tail.
     """
 
-    def __init__(self, job: SpeakJob, film: Film, context: RenderContext, avatar: Avatar) -> None:
+    def __init__(
+        self,
+        job: SpeakJob,
+        film: Film,
+        context: RenderContext,
+        avatar: Avatar,
+        playback: PlaybackClock | None = None,
+    ) -> None:
+        """`playback`: of the film; for the voice, which prefers listeners who hear their end."""
         self.first_frame = film.committed.frames
         """First frame of the clip, counted in the film."""
         self.end = 0
@@ -85,10 +94,10 @@ class Timeline:
         """Frame at which the sound of a cut clip stops; None if it was not cut."""
         self.truncated_by: str | None = None
         """The setting whose limit cut off the last sentences."""
-        self._job, self._film, self._context = job, film, context
+        self._job, self._film, self._context, self._playback = job, film, context, playback
         self._path = FramePath(avatar, self.first_frame, context.is_lively)
         self._feed = SpeechFeed(
-            speech_pieces(job, film.spec, context),
+            speech_pieces(job, film.spec, context, self._ahead_s),
             job,
             notify=context.notify,
             steps=context.steps,
@@ -393,6 +402,13 @@ class Timeline:
         is_rest = closing is not None and frames + closing.frames == end
         return end if is_rest else frames
 
+    def _ahead_s(self) -> float:
+        """Time until playback reaches the end of what is placed. Any thread."""
+        if self._playback is None:
+            return 0.0
+        due_s = self._playback.due_s(self.first_frame + self.end)
+        return max(0.0, due_s - self._context.clock())
+
     def _closing_at(self, frames: int) -> Utterance | None:
         """The closing of the sentence that is cut at `frames`, if there is one.
 
@@ -411,12 +427,18 @@ class Timeline:
         return None
 
 
-def speech_pieces(job: SpeakJob, spec: FilmSpec, context: RenderContext) -> SpeechPieces:
-    """The sound of a job: its recording, or the sentences of its text."""
+def speech_pieces(
+    job: SpeakJob, spec: FilmSpec, context: RenderContext, ahead_s: Callable[[], float]
+) -> SpeechPieces:
+    """The sound of a job: its recording, or the sentences of its text.
+
+    `ahead_s`: the sound that a viewer still has to hear.
+    """
     engine = context.engine
     if job.given is not None:
         return SoundReader(job.given, job, spec, sound_lookahead_s(engine))
-    return Synthesis(context.voices, job, spec, lookahead_s=partial(lookahead_s, engine))
+    sound_needed = partial(lookahead_s, engine)
+    return Synthesis(context.voices, job, spec, lookahead_s=sound_needed, ahead_s=ahead_s)
 
 
 def end_of(first: int, utterance: Placed) -> int:

@@ -48,6 +48,12 @@ def test_every_state_of_a_request_and_its_interruption_has_an_exit() -> None:
     assert found.stuck == []
 
 
+def test_every_state_of_a_text_that_is_written_while_it_is_spoken_has_an_exit() -> None:
+    found = explore(Model({"grow a": 1, "pause": 1}, 0), max_states=150)
+    assert len(found.seen) > 100
+    assert found.stuck == []
+
+
 def test_random_histories_of_many_requests_and_disturbances_have_an_exit() -> None:
     found = sample(WIDE, histories=60, length=30, seed=7)
     assert len(found.seen) > 40
