@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,6 +29,7 @@ ANSWERS = (
     "Of course we can do that together. Let us begin with the first step.",
 )
 """Their first sentences have no clause that could be spoken before the sentence is complete."""
+ServerEvent = tuple[str, dict[str, Any]]
 QUESTIONS = (
     "What is the capital of France?",
     "How are you today?",
@@ -125,21 +127,26 @@ def ask(server: ServerProcess, question: str, turns: Turns) -> float:
     Returns the time of the first fragment. The turn is added to `turns`.
     """
     asked_s = time.perf_counter()
-    found: list[float] = []
     body = {"user_text": question, "session_id": SESSION, "stream": True}
-
-    def noted() -> Iterator[tuple[str, dict[str, Any]]]:
-        for name, data in server.events("/chat", body):
-            if name == "fragment" and not found:
-                found.append(time.perf_counter())
-            yield name, data
-
-    turns.playback.play_clip(noted())
+    found: list[float] = []
+    fragments = noted(server.events("/chat", body), found)
+    for _, clip in groupby(fragments, key=lambda event: event[1]["clip"]):
+        turns.playback.play_clip(clip)
     if not found:
         raise RuntimeError(f"the answer to {question!r} has no picture")
     turns.first_picture_s.append(found[0] - asked_s)
     time.sleep(max(0.0, turns.playback.plays_until_s - time.perf_counter()))
     return found[0]
+
+
+def noted(events: Iterator[ServerEvent], found: list[float]) -> Iterator[ServerEvent]:
+    """Yield the fragments among the events of a turn, and note the time of each in `found`."""
+    for name, data in events:
+        if name == "error":
+            raise RuntimeError(f"POST /chat: {data}")
+        if name == "fragment":
+            found.append(time.perf_counter())
+            yield name, data
 
 
 def plot(times_s: Mapping[str, Sequence[float]], out: Path) -> None:
