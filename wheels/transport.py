@@ -9,7 +9,7 @@ from contextlib import suppress
 from email.message import Message
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from wheels.pip_configuration import PipConfiguration
@@ -49,10 +49,9 @@ class Transport:
 
     def open(self, url: str, **headers: str) -> Answer:
         """Open an address; raises OSError and HTTPException."""
-        host = urlsplit(url).hostname or ""
         sent = {"User-Agent": AGENT, "Accept-Encoding": "identity", **headers}
         own = credentials_of(url)
-        secret = own[1] if own else self._credentials.get(host)
+        secret = own[1] if own else self._credentials.get(server_of(url))
         if secret is not None:
             sent["Authorization"] = f"Basic {secret}"
         # The addresses are those that pip is configured with: https, http or file.
@@ -63,16 +62,18 @@ class Transport:
     def _opener(self, url: str) -> urllib.request.OpenerDirector:
         proxy = self._configuration.proxy
         proxies = None if proxy is None else {"http": proxy, "https": proxy}
-        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler(proxies)]
+        handlers: list[urllib.request.BaseHandler] = [
+            urllib.request.ProxyHandler(proxies),
+            _Redirections(),
+        ]
         if urlsplit(url).scheme != "file":  # an http address may redirect to https
             handlers.append(_Https(lambda: self._certificates(url)))
         return urllib.request.build_opener(*handlers)
 
     def _certificates(self, url: str) -> ssl.SSLContext:
         """Return the certificates for an address, which take a tenth of a second to load."""
-        parts = urlsplit(url)
         # The bytes of a wheel are pinned, so a host that is exempt from the check changes nothing.
-        if {parts.hostname, parts.netloc.rpartition("@")[2]} & self._configuration.trusted_hosts:
+        if {urlsplit(url).hostname, server_of(url)} & self._configuration.trusted_hosts:
             return ssl._create_unverified_context()
         return self._trusted
 
@@ -102,16 +103,40 @@ class _Https(urllib.request.HTTPSHandler):
         return self.do_open(http.client.HTTPSConnection, req, context=self._load())
 
 
+class _Redirections(urllib.request.HTTPRedirectHandler):
+    """Redirections that take credentials to no other server."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """Return the request for the new address."""
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if request is not None and server_of(newurl) != server_of(req.full_url):
+            request.remove_header("Authorization")
+        return request
+
+
+def server_of(url: str) -> str:
+    """Return the host of an address, with the port if it has one."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
 def credentials_of(url: str) -> tuple[str, str] | None:
-    """Return the host of an address and its credentials in base64; None without credentials."""
+    """Return the server of an address and its credentials in base64; None without credentials."""
     parts = urlsplit(url)
     if parts.username is None or parts.hostname is None:
         return None
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return parts.hostname, base64.b64encode(pair.encode()).decode()
+    return server_of(url), base64.b64encode(pair.encode()).decode()
 
 
 def without_credentials(url: str) -> str:
     """Return an address without name and password, for requests and messages."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return urlunsplit(parts._replace(netloc=server_of(url)))

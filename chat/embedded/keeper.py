@@ -25,7 +25,7 @@ FETCH_WAIT_S = 600.0
 """Longest time that a reply waits for the files."""
 LOAD_WAIT_S = 120.0
 """Longest time that a reply waits for the model to be loaded."""
-EXIT_WAIT_S = 10.0
+EXIT_WAIT_S = 3.0
 """Time for the thread of the keeper to stop the process."""
 
 Phase = Literal["unloaded", "fetching", "loading", "ready"]

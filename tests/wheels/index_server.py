@@ -29,6 +29,8 @@ class IndexServer:
     """Downloads wait for it after their first kilobyte."""
     downloads: list[tuple[str, str]] = field(default_factory=list)
     """Name and requested range of each download."""
+    redirects_to: str = ""
+    """Downloads are redirected to this server."""
     authorizations: list[str] = field(default_factory=list)
 
     @property
@@ -69,6 +71,11 @@ class _Handler(BaseHTTPRequestHandler):
         path = index.folder / name
         if index.status != 200:
             self._send(index.status, b"", "text/plain")
+        elif index.redirects_to and self.path.startswith("/files/"):
+            self.send_response(302)
+            self.send_header("Location", f"{index.redirects_to}{self.path}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
         elif self.path.startswith("/simple/"):
             self._send_page(name)
         elif path.is_file():

@@ -220,6 +220,18 @@ def test_the_password_of_an_index_is_sent_to_it_and_shown_nowhere(
     assert "cret" not in str(raised.value)
 
 
+def test_the_password_of_an_index_does_not_follow_a_redirection_to_another_server(
+    index: IndexServer, wheel: PinnedWheel, folder: Path
+) -> None:
+    with index_server(index.folder) as storage:
+        index.redirects_to = storage.url.removesuffix("/simple")
+        secret = index.url.replace("http://", "http://reader:secret@")
+        configuration = PipConfiguration(indexes=(secret,))
+        fetch_wheels([wheel], folder, replace(options_for(), configuration=lambda: configuration))
+        assert storage.authorizations == [""]
+    assert_whole(wheel, folder)
+
+
 def test_two_fetches_at_once_download_once_and_the_second_sees_the_progress_of_the_first(
     index: IndexServer, wheel: PinnedWheel, folder: Path
 ) -> None:
