@@ -23,8 +23,9 @@ from chat.limits import ReplyLimits
 from chat.model import ChatMessage, ModelPhase, ModelState, Reply, ReplyOptions
 
 SERVER_NAME = "The embedded model"
-SAMPLING = {"temperature": 0.2, "top_p": 0.9}
-"""Recommended by the model's authors; without it the model talks at random."""
+SAMPLING = {"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1}
+"""Recommended by the model's authors, but for the penalty: without it, the model often repeats one
+sentence until its limit."""
 FORWARDED_TOKENS = 200
 """Longest answer to a request of another program that sets no limit: the model may not stop."""
 LENGTHS = frozenset({"max_tokens", "max_completion_tokens", "n_predict"})
