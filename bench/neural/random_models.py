@@ -31,12 +31,12 @@ SPREAD = 0.05
 
 def write_models(models: Path, *, tiny: bool) -> Path:
     """Write UNet, both autoencoders and Whisper's encoder; at full size they take 4 GB."""
-    unet, vae, whisper = configs(tiny=tiny)
+    unet, vae, small_vae, whisper = configs(tiny=tiny)
     with torch.device("meta"):
         networks: dict[str, nn.Module] = {
             "unet": UNet2DConditionModel.from_config(dict(unet)),  # type: ignore[no-untyped-call]
             "vae": AutoencoderKL.from_config(dict(vae)),  # type: ignore[no-untyped-call]
-            "tiny": AutoencoderTiny.from_config(dict(TINY)),  # type: ignore[no-untyped-call]
+            "tiny": AutoencoderTiny.from_config(dict(small_vae)),  # type: ignore[no-untyped-call]
             "whisper": WhisperEncoder(WhisperConfig(**whisper)),
         }
     write_tensors(models / "musetalkV15", "unet.pth", random_tensors(networks["unet"]))
@@ -44,7 +44,7 @@ def write_models(models: Path, *, tiny: bool) -> Path:
     write_tensors(models / "sd-vae", "diffusion_pytorch_model.bin", random_tensors(networks["vae"]))
     write_json(models / "sd-vae" / "config.json", vae)
     write_tensors(models / "taesd", "diffusion_pytorch_model.bin", random_tensors(networks["tiny"]))
-    write_json(models / "taesd" / "config.json", TINY)
+    write_json(models / "taesd" / "config.json", small_vae)
     encoder = {
         f"model.encoder.{name}": x for name, x in random_tensors(networks["whisper"]).items()
     }
@@ -54,14 +54,15 @@ def write_models(models: Path, *, tiny: bool) -> Path:
     return models
 
 
-def configs(*, tiny: bool) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
-    """Configurations of UNet, autoencoder and Whisper."""
+def configs(*, tiny: bool) -> tuple[Mapping[str, Any], ...]:
+    """Configurations of UNet, both autoencoders and Whisper."""
     if not tiny:
-        return UNET, VAE, WHISPER
+        return UNET, VAE, TINY, WHISPER
     narrow = {"block_out_channels": [8] * 4, "layers_per_block": 1}
     return (
         {**UNET, **narrow, "cross_attention_dim": 16, "norm_num_groups": 4},
         {**VAE, **narrow, "block_out_channels": [4] * 4, "norm_num_groups": 2},
+        {**TINY, "encoder_block_out_channels": [8] * 4, "decoder_block_out_channels": [8] * 4},
         {
             **WHISPER,
             "d_model": 16,
