@@ -14,7 +14,7 @@ _NEVER = frozenset(
     ej pág págs núm dña ud uds lic arq aprox avda ee
     ing dott avv sig dr.ssa p.es pag exmo dra
     med jur phil rer nat habil mwst gegr
-    ул вул т.е им стр см рис тыс млн млрд ок проф акад гл обл пос
+    cont табл кв напр тел корп прим ул вул т.е им стр см рис тыс млн млрд ок проф акад гл обл пос
     p.s p.p.s n.b thurs fa ggü pers bldg
     np tzw m.in ul godz św bijv blz mevr dhr d.w.z örn sn डॉ प्रो श्री पं सं रु
     """.split()  # noqa: SIM905 - a hundred quoted words would be hard to read
@@ -24,7 +24,7 @@ _BEFORE_CAPITAL = frozenset(
     """
     etc al a.m p.m usw uvm u.v.m inc ltd co corp d.c b.c a.d l.a plc llc gmbh
     ft tbsp tsp oz lb lbs min max hr hrs mins sec secs yr yrs std jh uu ex ecc itd itp enz vb
-    г гг руб коп т.д т.п др пр мин чел
+    руб коп т.д т.п др пр мин чел
     """.split()  # noqa: SIM905 - as above
 )
 """Words whose full stop ends a sentence only before a capital letter."""
@@ -57,7 +57,12 @@ _FIRST_WORD = re.compile(r"[^\W\d_]+(?=[\s,'’]|$)")
 _DOTTED = re.compile(r"(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}")
 _LONG_DOTTED = 5
 """Length of the shortest one that names an organisation: `N.A.T.O`."""
-_AND_SO_ON = re.compile(r"\bт\. ?[дп]$")
+_ENDING = re.compile(r"\bт\. ?[дп]$|\b[ap]\. m$|\d\s*гг?$")
+"""Short forms before which a sentence may end: `и т. д.`, `9 a. m.`, `1799 г.`"""
+_LAST_PART = re.compile(r"['’-](?=\w{2})")
+"""Before the last part of a word: `Dr.-Ing`, `l'art`."""
+_DEVANAGARI = re.compile("[\u0900-\u097f]{1,3}")
+"""Short words in this script, whose sentences end with another mark, are initials."""
 _SHORT_NAME = 5
 """A word of at most this length before a number may be an abbreviation: `Bldg. 7`."""
 _FORMULA = re.compile(r"[=<>≤≥≠≈+×÷√^→∈]")
@@ -70,7 +75,9 @@ def stop_ends(before: str, word: str, rest: str) -> bool:
 
     `rest` is what follows, from the first letter or digit on; empty at the end of the text.
     """
-    following, lower = rest[:1], word.lower()
+    following = rest[:1]
+    word = _LAST_PART.split(word)[-1]
+    lower = word.lower()
     if not following:
         return True
     if lower in _NUMBERED and not (len(word) == 1 and following.isalpha()):
@@ -86,6 +93,7 @@ def is_ambiguous(word: str) -> bool:
     """Return True for a word whose full stop ends a sentence only before some words."""
     lower = word.lower()
     is_letter = len(word) == 1 and word.isalpha() and word not in _VARIABLES and word != "I"
+    is_letter = is_letter or bool(_DEVANAGARI.fullmatch(word)) or lower == "гг"
     is_listed = lower in _BEFORE_CAPITAL or lower in _COUNTRIES
     return is_letter or is_listed or (lower not in _NEVER and bool(_DOTTED.fullmatch(word)))
 
@@ -96,7 +104,7 @@ def _ends_before_capital(before: str, word: str, rest: str) -> bool:
         return not _ZONES.match(rest)
     if lower == "co" and "GmbH" in before:
         return False
-    if lower in _BEFORE_CAPITAL or _is_ordinary(word) or _AND_SO_ON.search(before):
+    if lower in _BEFORE_CAPITAL or _is_ordinary(word) or _ENDING.search(before):
         return True
     if word.islower():  # x = c. If; z. B. Obst
         return len(word) == 1 and bool(_FORMULA.search(before))

@@ -28,7 +28,7 @@ from tts.text.markdown_emphasis import emphasis_edits, is_word
 from tts.text.plain_text import PlainText
 
 _MARKS = re.compile(
-    r"[*_`~#\[\]<>|&\\$¹²³⁰⁴-⁹]|^[ \t]*(?:[-+•=]|\d+[.)])|[\n\r][ \t]*[-+•=]|[\n\r][ \t]*\d+[.)]"
+    r"[*_`~#\[\]<>|&\\$¹²³⁰⁴-⁹]|^[ \t]*(?:[-+•:=]|\d+[.)])|[\n\r][ \t]*[-+•:=]|[\n\r][ \t]*\d+[.)]"
 )
 """Text without any of these has no markup."""
 _FENCE = re.compile(r"^[ \t]*(?:>[ \t]?)*(?:[-*+][ \t]+|\d+[.)][ \t]+)?(`{3,}(?=[^`]*$)|~{3,})")
@@ -271,19 +271,25 @@ def _definition_edits(draft: Draft) -> Iterator[Edit]:
 def _reference_edits(draft: Draft) -> Iterator[Edit]:
     """Keep the text of links whose addresses are defined elsewhere; remove the definitions."""
     definitions = list(_DEFINITION.finditer(draft.pattern))
-    if not definitions:
-        return iter(())
     names = {match.group(1).strip().lower() for match in definitions}
     edits = [remove(*match.span()) for match in definitions]
     ends = {match.start() for match in definitions}
     for match in _REFERENCE.finditer(draft.pattern):
         name = (match.group(2) or match.group(1)).strip().lower()
-        if name in names and match.start() not in ends:
+        is_link = name in names or _is_link_without_address(match)
+        if is_link and match.start() not in ends:
             edits += [
                 remove(match.start(), match.start(1)),
                 remove(match.end(1), match.end()),
             ]
     return disjoint(edits)
+
+
+def _is_link_without_address(match: re.Match[str]) -> bool:
+    """Return True for `[the guide][1]`; its address may follow later, or was left out."""
+    before = match.string[max(match.start() - 1, 0) : match.start()]
+    has_text = len(match.group(1)) > 1 and match.group(1)[0].isalpha()
+    return bool(match.group(2)) and has_text and not (before.isalnum() or before in ("_", "]", ")"))
 
 
 def _address_edits(draft: Draft) -> Iterator[Edit]:

@@ -9,7 +9,7 @@ from tts.text.draft import Draft, Edit, remove
 _RULE = re.compile(r"[ \t]*([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 _UNDERLINE = re.compile(r" {0,3}(?:={2,}|-{3,})[ \t]*$")
 _QUOTE = re.compile(r"[ \t]*(?:>[ \t]*)+(?=[^\d\s=<>]|\d{1,9}[.)][ \t]|$)")
-_BULLET = re.compile(r"[ \t]*(?:[-*•][ \t]+|\+[ \t]+(?!\d))(?:\[[ xX]\][ \t]+)?")
+_BULLET = re.compile(r"[ \t]*(?:[-*•:][ \t]+|\+[ \t]+(?!\d))(?:\[[ xX]\][ \t]+)?")
 _NUMBER = re.compile(r"[ \t]*(?=\d{1,9}[.)][ \t]+\S)")
 _HEADING = re.compile(r"[ \t]*(#{1,6})(?:[ \t]+|(?=$))")
 _CLOSING_HASHES = re.compile(r"[ \t]+#+[ \t]*$")

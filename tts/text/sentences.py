@@ -48,14 +48,20 @@ _OPENERS = re.compile(r"[\"'“‘„«»(\[{¿¡『「]*(?:[—–]\s*)?[\"'“
 """Marks before the first word of a sentence, or before the rest of one after a quotation."""
 _LATE_CLOSERS = tuple(")]}”»")
 """Marks that may end a quotation after a blank, as in French."""
-_ORDINAL = re.compile(r"\d{1,3}(?:\.\d{1,2}){0,3}|[IVXLC]{2,6}")
+_ORDINAL = re.compile(r"\d{1,3}(?:\.\d{1,2}){0,3}|[IVXLC]{2,6}|I")
 _BEFORE_ORDINAL = re.compile(
     r"(?:\b(?<!I )am|\b(?:d(?:er|ie|as|em|en|es)|im|vom|zum|zur|beim|(?:k?ein|mein|dein|sein|ihr|"
     r"unser|jed)e?[mnrs]?))\s+$",
     re.IGNORECASE,
 )
 """Words before an ordinal number with a full stop, as in German: `im 19. Jahrhundert`."""
-_LIST_MARK = re.compile(r"(?:^\W*\w+ |[:(;]\s+)$")
+_LIST_MARK = re.compile(
+    r"(?:^\W*(?:step|chapter|part|section|phase|tip|day|week|question|rule|act|scene|lesson|level|task|"
+    r"item|case|psalm|figure|table|note|number|option|exercise|schritt|kapitel|teil|tipp|tag|frage|"
+    r"regel|punkt|étape|chapitre|partie|jour|paso|capítulo|parte|día|passo|capitolo|шаг|глава|часть)"
+    r" |[:(;]\s+)$",
+    re.IGNORECASE,
+)
 """Text before the number of an item inside a paragraph: `Step 1. Wash`, `as follows: 1. Wash`."""
 _NEXT_WORDS = 40
 """Characters after a stop that show if it ends the sentence."""
@@ -217,8 +223,8 @@ def _number_ends(before: str, number: str, text: str, end: int) -> bool:
     rest, following = before[: -len(number)], text[end : end + 1]
     if following.islower() or _BEFORE_ORDINAL.search(rest) or _MONTHS.match(text, end):
         return False
-    if not number.isdigit():
-        return bool(rest.strip()) or number.isalpha()
+    if not number.isdigit():  # I. Introduction; 1.1. Overview
+        return bool(rest.strip())
     if len(number) > _LONGEST_LIST_NUMBER:
         return True
     is_next_item = f"{int(number) - 1}. " in rest

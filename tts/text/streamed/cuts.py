@@ -21,8 +21,14 @@ _ELLIPSIS = re.compile(r"(?:\.{2,}|…)[\"'”’»)\]]*\s*$")
 _LINE_END = re.compile(r"[ \t]*\n\s*")
 _OPEN_ENDED = frozenset(",;–—-‑、，；/&+=×→|")
 """A line that ends with one of these goes on."""
-_CLAUSE_MARK = re.compile(r"[,;:،؛](?=\s)|[–—](?=\s)|[，；：、](?=\S)")
+_LINE_BEGINNERS = frozenset("\"'“«„‘([（¿¡「$€£¥#~@+")
+_LETTER_MARK = re.compile(r"(?:[a-z]|[ivx]{1,4})[.)]\s")
+"""Mark of a list item that is no mark of Markdown."""
+_MARK_LENGTH = 6
+_CLAUSE_MARK = re.compile(r"[,;:،؛](?=\s)|[–—](?=\s)|[，；：](?=\S)|(?<=[ぁ-ん])、(?=\S)")
 _WIDE_MARKS = "，；：、"
+_NAME = re.compile(r"[A-Z]{2}|\S+\.\s")
+"""Abbreviations after a comma are part of a name or an address."""
 _BRACKETS = {"(": ")", "[": "]", "{": "}", "“": "”", "„": "“", "«": "»", "「": "」", "（": "）",
              "『": "』", "《": "》"}  # fmt: skip
 _BEGINNERS = frozenset(
@@ -63,23 +69,26 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
 
 def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     for match in _LINE_END.finditer(text, start, end):
-        if match.end() < end and _is_line(text[start : match.start()], text[match.end()]):
+        if match.end() < end and _is_line(
+            text[start : match.start()], text[match.end() : match.end() + _MARK_LENGTH]
+        ):
             yield start, match.end()
             start = match.end()
     yield start, end
 
 
-def _is_line(before: str, following: str) -> bool:
+def _is_line(before: str, rest: str) -> bool:
     """Return True if a line was not wrapped: it is short, and what follows begins anew."""
-    line = before[before.rfind("\n") + 1 :].strip()
-    if not line or following.islower() or line[-1] in _OPEN_ENDED:
+    line, following = before[before.rfind("\n") + 1 :].strip(), rest[0]
+    if not line or line[-1] in _OPEN_ENDED:
         return False
     if line[-1] == "." and _is_abbreviation(line[:-1], following):
         return False
-    is_short = weight(line) <= (
-        MAX_LINE if following.isupper() or line[-1] in ":：" else MAX_LINE // 2
-    )
-    return is_short and (following.isalnum() or following in "\"'“«„‘([¿¡「")
+    if following.islower():
+        return bool(_LETTER_MARK.match(rest))
+    is_clear = following.isupper() or line[-1] in ":："
+    is_short = weight(line) <= (MAX_LINE if is_clear else MAX_LINE // 2)
+    return is_short and (following.isalnum() or following in _LINE_BEGINNERS)
 
 
 def _is_abbreviation(line: str, following: str) -> bool:
@@ -121,7 +130,7 @@ def is_complete_clause(clause: str, rest: str, mark: str) -> bool:
     if len(words) < MIN_CLAUSE_WORDS or not stop_ends(clause, words[-1].rstrip("."), "a"):
         return False
     following = rest.split()
-    if not rest[0].isalpha() or len(following) < 2 or following[0][1:].isupper():
+    if not rest[0].isalpha() or len(following) < 2 or _NAME.match(rest):
         return False
     first = re.split(r"['’]", following[0])[0].lower().strip('"“(«')
     return mark not in ",،" or first in _BEGINNERS or len(words) >= LONG_CLAUSE_WORDS

@@ -16,4 +16,4 @@ class SpeakableUnit:
     end: int
     """Index after its last character."""
     is_sentence_end: bool
-    """False if its sentence continues in the next unit; `plain` then ends with a short pause."""
+    """False if its sentence continues in the next unit."""

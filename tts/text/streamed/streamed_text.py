@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from tts.pauses import CLAUSE_PAUSE_S
 from tts.text.abbreviations import is_ambiguous
 from tts.text.draft import remove
 from tts.text.markdown_blocks import line_prefix
-from tts.text.plain_text import Pause, PlainText
+from tts.text.plain_text import PlainText
 from tts.text.sentences import MAX_WEIGHT, has_word
 from tts.text.streamed.announcement import announcement
 from tts.text.streamed.block import Block
@@ -37,14 +36,15 @@ _RETRY_SHARE = 16
 _STOPS = frozenset(".!?…。！？｡．؟۔।॥።፧၊။។៕։‽")
 _WIDE_STOPS = frozenset("。！？｡．")
 _CLAUSE_MARKS = frozenset(",;:–—，、；：،؛")
-_UNRESOLVED = re.compile(r"[ \t>]*(?:[-*•+]|\d{1,9}[.)]?|#{1,6})?[ \t]*")
+_UNRESOLVED = re.compile(r"[ \t>]*(?:[-*•+:]|\d{1,9}[.)]?|#{1,6})?[ \t]*")
 _BLANK = re.compile(r"[ \t>]*")
 _UNDERLINE = re.compile(r" {0,3}(?:={2,}|-{3,})[ \t]*")
 _ROW = re.compile(r"[ \t>]*\|.*\|[ \t]*|[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)+")
 _ENDED_ITEM = re.compile(r"[.!?…。！？][\"'”’»)*_~`\]]*\s*$")
 _DISPLAY = re.compile(r"\$\$|\\[\[\]]|\\(?:begin|end)(?=\{)")
 _AFTER_STOP = re.compile(
-    r"(?<![^\s\"'“‘«(\[])([^\s\"'“‘«(\[]{1,12}?)[.?!…]([\"'”’]*)[ \u00a0]+((?:\S+ ){0,2}\S*)$"
+    r"(?<![^\s\"'“‘«(\[])([^\s\"'“‘«(\[]{1,12}?)[.?!…]([\"'”’]*)[ \u00a0]+"
+    r"((?:\S*[^\s.?!…] ){0,2}\S*)$"
 )
 _DISPLAY_ENDS = {"$$": "$$", "\\[": "\\]", "\\begin": "\\end"}
 _NUMBER = re.compile(r"\d{1,2}|[IVXLC]{2,6}")
@@ -246,9 +246,8 @@ class StreamedText:
         last = first + max(len(shown.rstrip()), 1) - 1
         first = min(first + len(shown) - len(shown.lstrip()), last)
         places = [block.indices[min(max(place, first), last)] for place in part.origins]
-        pauses = () if is_sentence_end else (Pause(len(part.text), CLAUSE_PAUSE_S),)
         yield SpeakableUnit(
-            PlainText(part.text, places, pauses=pauses),
+            PlainText(part.text, places),
             block.indices[first],
             block.indices[last] + bool(shown.strip()),
             is_sentence_end,

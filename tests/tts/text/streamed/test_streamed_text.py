@@ -16,9 +16,7 @@ from bench.speech.cuts import (
     sentences_of,
     units_of,
 )
-from tts.pauses import CLAUSE_PAUSE_S
 from tts.text.markup import check_text
-from tts.text.plain_text import Pause
 from tts.text.streamed.speakable_unit import SpeakableUnit
 from tts.text.streamed.streamed_text import LONG_WEIGHT, StreamedText
 
@@ -123,13 +121,12 @@ def test_a_unit_comes_as_soon_as_nothing_can_change_it(pieces: list[str], known:
     assert ready(*pieces) == known
 
 
-def test_the_first_unit_may_be_a_clause_with_a_short_pause() -> None:
+def test_the_first_unit_may_be_a_clause() -> None:
     streamed = StreamedText()
     units = streamed.feed("If you ask me about it, you should take the ")
     assert [(unit.plain.text, unit.is_sentence_end) for unit in units] == [
         ("If you ask me about it,", False)
     ]
-    assert units[0].plain.pauses == (Pause(len(units[0].plain.text), CLAUSE_PAUSE_S),)
     rest = streamed.feed("train. And if you ask her about it, she would say the same thing. ")
     assert [unit.plain.text for unit in rest + streamed.end()] == [
         "you should take the train.",
