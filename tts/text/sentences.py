@@ -55,14 +55,17 @@ _BEFORE_ORDINAL = re.compile(
     re.IGNORECASE,
 )
 """Words before an ordinal number with a full stop, as in German: `im 19. Jahrhundert`."""
-_LIST_MARK = re.compile(
-    r"(?:^\W*(?:step|chapter|part|section|phase|tip|day|week|question|rule|act|scene|lesson|level|task|"
+_STEP = re.compile(
+    r"\W*(?:step|chapter|part|section|phase|tip|day|week|question|rule|act|scene|lesson|level|task|"
     r"item|case|psalm|figure|table|note|number|option|exercise|schritt|kapitel|teil|tipp|tag|frage|"
     r"regel|punkt|étape|chapitre|partie|jour|paso|capítulo|parte|día|passo|capitolo|шаг|глава|часть)"
-    r" |[:(;]\s+)$",
+    r" ",
     re.IGNORECASE,
 )
+_ITEM_FOLLOWS = re.compile(r"[:(;]\s+$")
 """Text before the number of an item inside a paragraph: `Step 1. Wash`, `as follows: 1. Wash`."""
+_NEAR = 24
+"""Characters before a number that show if it is an ordinal."""
 _NEXT_WORDS = 40
 """Characters after a stop that show if it ends the sentence."""
 _SAYING = re.compile(
@@ -221,7 +224,8 @@ def _has_blank(match: re.Match[str]) -> bool:
 def _number_ends(before: str, number: str, text: str, end: int) -> bool:
     """Return True if the full stop after a number ends a sentence."""
     rest, following = before[: -len(number)], text[end : end + 1]
-    if following.islower() or _BEFORE_ORDINAL.search(rest) or _MONTHS.match(text, end):
+    near = rest[-_NEAR:]
+    if following.islower() or _BEFORE_ORDINAL.search(near) or _MONTHS.match(text, end):
         return False
     if not number.isdigit():  # I. Introduction; 1.1. Overview
         return bool(rest.strip())
@@ -229,7 +233,7 @@ def _number_ends(before: str, number: str, text: str, end: int) -> bool:
         return True
     is_next_item = f"{int(number) - 1}. " in rest
     return bool(rest.strip()) and not (
-        following.isdigit() or is_next_item or _LIST_MARK.search(rest)
+        following.isdigit() or is_next_item or _ITEM_FOLLOWS.search(near) or _STEP.fullmatch(rest)
     )
 
 

@@ -44,7 +44,7 @@ def test_an_answer_full_of_markup_is_shown_with_it_and_spoken_without(talk: Talk
         if name == "sentence"
     ]
     assert shown[2:4] == ["1. **Drink** `H2O`.", "See [the guide](https://example.org/a_b)."]
-    captions = talk.client.get(f"/session/full_session.vtt?session_id={talk.session_id}").text
+    captions = talk.client.get(f"/sessions/{talk.session_id}/full_session.vtt").text
     lines = " ".join(captions.split())
     assert all(sentence in lines for sentence in SPOKEN)
     assert not any(mark in lines for mark in ("**", "`", "](", "Never", "|", "short"))

@@ -24,7 +24,7 @@ MAX_HOLD = 400
 """A mark whose end has not arrived after this many characters is text."""
 MAX_DISPLAY = 1000
 """The same for a formula in a paragraph of its own, which may contain blank lines."""
-TRIM_LENGTH = 400
+TRIM_LENGTH = 300
 """A longer block is read again without its beginning."""
 MAX_BLOCK = 2000
 """A longer block ends wherever it is."""
@@ -100,6 +100,8 @@ class StreamedText:
         self._was_return = character == "\r"
         character = "\n" if character == "\r" else character
         if self._is_surplus(character):
+            if character == "\n":  # a blank line after a block that was spoken to its end
+                self._block = Block(is_markdown=self._is_markdown)
             return
         self._block.append(character, index)
         self._weight += 4 if is_wide(character) else 1
@@ -202,7 +204,7 @@ class StreamedText:
         else:
             if bounds and not is_line_end:
                 yield from self._part(plain, bounds[-1][0], limit)
-        self._trim(marks)
+        self._trim(marks, length=0 if is_line_end else TRIM_LENGTH)
 
     def _part(self, plain: PlainText, start: int, limit: int) -> Iterator[SpeakableUnit]:
         """Yield the beginning of an incomplete sentence if it should be spoken already."""
@@ -253,10 +255,10 @@ class StreamedText:
             is_sentence_end,
         )
 
-    def _trim(self, marks: Marks) -> None:
-        """Drop what has been spoken of a long block."""
+    def _trim(self, marks: Marks, *, length: int) -> None:
+        """Drop what has been spoken of a block that is longer than `length`."""
         block = self._block
-        if len(block.text) > TRIM_LENGTH and block.done and not marks.are_across(block.done):
+        if len(block.text) > length and block.done and not marks.are_across(block.done):
             self._block = block.trimmed()
             self._next_try = 0
 
