@@ -143,6 +143,7 @@ async function prepareChat(session, voices) {
   if (reason !== null) return mode.refuseChat(reason);
   await settings.fill(voices);
   mode.allowChat(options.mode);
+  if (mode.isChat) model.warmUp();
   await chat.sync(session);
 }
 

@@ -70,3 +70,17 @@ def run(browser: Chrome, port: int) -> Any:
         return browser.execute_script(body, *arguments)  # type: ignore[no-untyped-call]
 
     return run
+
+
+@pytest.fixture
+def resizable(browser: Chrome) -> Iterator[None]:
+    """Restore the size of the browser's window after the test."""
+    yield
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture
+def media(browser: Chrome) -> Iterator[None]:
+    """Restore the user's preferences after the test."""
+    yield
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

@@ -1,72 +1,14 @@
 """Accessibility of the page: keyboard, screen readers, contrast, reduced motion."""
 
-from collections.abc import Iterator
-
 import pytest
-from selenium.webdriver import ActionChains, Chrome, Keys
+from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 
 from tests.web.browsing import Page, browser_tests
+from tests.web.senses import focused, low_contrast_texts, prefer, press
 
 pytest_plugins = ["tests.web.page_fixtures"]
 pytestmark = browser_tests
-
-MIN_CONTRAST = 4.5
-"""WCAG 2.2, 1.4.3."""
-
-LOW_CONTRAST_TEXTS = """
-// Every visible text with too little contrast to its background, and the contrast.
-const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-const paint = (colors) => {
-  context.clearRect(0, 0, 1, 1);
-  for (const color of colors) {
-    context.fillStyle = color;
-    context.fillRect(0, 0, 1, 1);
-  }
-  return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
-};
-const linear = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
-const luminance = (colors) => {
-  const [r, g, b] = paint(colors).map((value) => linear(value / 255));
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-};
-const backgrounds = (element) => {
-  if (element === null) return [];
-  return [...backgrounds(element.parentElement), getComputedStyle(element).backgroundColor];
-};
-const textOf = (element) =>
-  [...element.childNodes].map((node) => (node.nodeType === 3 ? node.data.trim() : "")).join("");
-const isReadable = (element) =>
-  textOf(element) && element.checkVisibility() && !element.disabled && !element.closest("#stage");
-return [...document.querySelectorAll("body *")].filter(isReadable).flatMap((element) => {
-  const behind = backgrounds(element);
-  const both = [luminance(behind), luminance([...behind, getComputedStyle(element).color])];
-  const contrast = (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
-  return contrast < arguments[0] ? [[textOf(element), contrast]] : [];
-});
-"""
-
-
-@pytest.fixture
-def media(browser: Chrome) -> Iterator[None]:
-    """Restore the user's preferences after the test."""
-    yield
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-
-
-def prefer(page: Page, name: str, value: str) -> None:
-    """Emulate a preference of the user, as style sheets see it."""
-    wanted = {"features": [{"name": name, "value": value}]}
-    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", wanted)
-
-
-def press(page: Page, *keys: str) -> None:
-    ActionChains(page.browser).send_keys(*keys).perform()
-
-
-def focused(page: Page) -> str:
-    """The id of the focused element, or its text if it has none."""
-    return str(page.run("return document.activeElement.id || document.activeElement.textContent"))
 
 
 def test_every_control_can_be_focused_with_the_keyboard_and_shows_its_focus(page: Page) -> None:
@@ -132,8 +74,7 @@ def test_every_text_has_enough_contrast(page: Page) -> None:
     page.wait(lambda: page.text("error-text") != "")
     for scheme in ("light", "dark"):
         prefer(page, "prefers-color-scheme", scheme)
-        found = page.browser.execute_script(LOW_CONTRAST_TEXTS, MIN_CONTRAST)  # type: ignore[no-untyped-call]
-        assert found == [], scheme
+        assert low_contrast_texts(page) == [], scheme
 
 
 @pytest.mark.usefixtures("media")

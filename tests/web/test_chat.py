@@ -2,8 +2,10 @@
 
 import json
 import threading
+from urllib.request import urlopen
 
 from selenium.webdriver import Keys
+from selenium.webdriver.common.by import By
 
 from tests.chat.scripted_server import Script, ScriptedServer
 from tests.web.browsing import browser_tests
@@ -48,6 +50,9 @@ def test_an_answer_appears_while_it_is_written_and_is_marked_where_it_is_heard(
     html = chat.run("return document.querySelector('.answer > .body').innerHTML")
     for part in ("<strong>morning</strong>", "<code>it</code>", "<li>One.</li>", 'rel="noopener'):
         assert part in html
+    link = chat.browser.find_element(By.LINK_TEXT, "Video").get_attribute("href")
+    with urlopen(str(link)) as film:
+        assert film.read(12)[4:8] == b"ftyp"
     chat.browser.refresh()
     chat.wait(lambda: chat.answers() == [SHOWN])
     assert chat.questions() == ["Good\nmorning"]

@@ -1,4 +1,4 @@
-// The chat: sends what the user writes or says, shows the answers, and stops them.
+// The chat: sends messages, shows the answers, and stops them.
 
 import { askModel, call, followTurn, speakGreeting } from "../server.js";
 import { SpokenSentences } from "./spoken_sentences.js";
@@ -6,7 +6,6 @@ import { SpokenSentences } from "./spoken_sentences.js";
 const MARK_INTERVAL_MS = 100;
 /** An answer is rendered a little ahead of playback: what is rendered can no longer be stopped. */
 const RENDERING = { when_busy: "interrupt", lead_s: 2 };
-const NOTHING_HEARD = "Nothing was heard. Speak louder or nearer to the microphone, and try again.";
 
 export class Chat {
   #sessionId;
@@ -64,11 +63,6 @@ export class Chat {
     return true;
   }
 
-  /** Shows what was recognised of a recording: an empty text is explained, any other is sent next. */
-  heard(text) {
-    if (text.trim() === "") this.#errors.show(new Error(NOTHING_HEARD));
-  }
-
   /** Asks a question again, in place of its turn. */
   again(view) {
     this.send(view.turn.user_text, view);
@@ -85,16 +79,6 @@ export class Chat {
     await this.#interruption.start();
     this.#synced = null;
     await this.#refresh();
-  }
-
-  /** Pauses the sound: somebody may have begun to speak. */
-  hold() {
-    this.#playback.hold();
-  }
-
-  /** Plays on after `hold`. */
-  release() {
-    this.#playback.release();
   }
 
   /** Shows the history of the session, unless nothing has changed since the last call. */

@@ -29,6 +29,13 @@ export class ModelPanel {
     }
   }
 
+  /** Has a model loaded that is on the server's disk, so that the first answer comes sooner. */
+  async warmUp() {
+    if (this.#state.phase !== "unloaded") return;
+    await post("chat/model/prepare", {}).catch(() => {}); // the first message reports the reason
+    await this.refresh();
+  }
+
   /** Returns false, and leads the user to the button that fetches it, while there is no model. */
   isPresent() {
     const isAbsent = this.#state?.phase === "absent";
