@@ -124,7 +124,7 @@ def test_a_missing_model_is_fetched_only_when_the_button_is_pressed(run: Any) ->
     assert before == ["GET chat/model"]
     phase, line, _, no_actions = absent
     assert (phase, no_actions) == ("absent", False)
-    assert "Tiny, a small demo model, MIT, can be fetched. 98 MB." in line
-    assert fetching[:3] == ["fetching", "Fetching Tiny: 40 % 98 MB.", 0.4]
+    assert line == "Tiny, a small demo model (MIT). 98 MB."
+    assert fetching[:3] == ["fetching", "Fetching Tiny: 40 % (98 MB.)", 0.4]
     assert ready[0] == "ready"
     assert "POST chat/model/prepare" in requests

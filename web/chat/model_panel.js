@@ -98,13 +98,14 @@ export class ModelPanel {
 
 function describe({ name, phase, progress, detail, licence, is_demo: isDemo }) {
   const described = isDemo ? `${name}, a small demo model` : name;
-  const percent = progress === null ? "" : ` ${Math.round(100 * progress)} %`;
-  const sentences = {
-    absent: `No language model is on this server yet. ${described}${licence && `, ${licence}`}, can be fetched.`,
-    fetching: `Fetching ${name}:${percent || " starting"}`,
-    loading: `Loading ${name}${percent}…`,
+  const percent = progress === null ? "…" : `: ${Math.round(100 * progress)} %`;
+  const states = {
+    absent: `${described}${licence && ` (${licence})`}.`,
+    fetching: `Fetching ${name}${percent}`,
+    loading: `Loading ${name}${percent}`,
     unreachable: `${name} cannot be reached.`,
   };
   const usual = isDemo ? `${described}:` : `Answers come from ${name}.`;
-  return [sentences[phase] ?? usual, detail].filter(Boolean).join(" ");
+  const note = phase === "fetching" && detail ? `(${detail})` : detail;
+  return [states[phase] ?? usual, note].filter(Boolean).join(" ");
 }
