@@ -1,6 +1,6 @@
 """Turns of the caller, their JSON and their events."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from api.caller import caller
@@ -21,6 +21,10 @@ from warm.conversation.turn_events import (
     TurnTokens,
 )
 from warm.conversation.turn_run import TurnRun
+
+KEEP_ALIVE_BATCHES = 30
+"""After this many batches without an event, a comment is sent: every 15 s."""
+KEEP_ALIVE = ": the model is silent\n\n"
 
 
 def find_turn(turn_id: str) -> Turn:
@@ -79,11 +83,19 @@ def turn_json(turn: Turn) -> dict[str, Any]:
     }
 
 
-def event_texts(run: TurnRun, on_wait: Callable[[], None] = lambda: None) -> Iterator[str]:
-    """Yield the events of a turn as server-sent events; a failure is the last one."""
+def event_texts(run: TurnRun) -> Iterator[str]:
+    """Yield the events of a turn as server-sent events; a failure is the last one.
+
+    Comments in between keep the connection while the model is silent.
+    """
+    silent = 0
     try:
-        for event in run.events(on_wait):
-            yield sse(*event_json(event))
+        for batch in run.event_batches():
+            silent = 0 if batch else silent + 1
+            if silent and silent % KEEP_ALIVE_BATCHES == 0:
+                yield KEEP_ALIVE
+            for event in batch:
+                yield sse(*event_json(event))
     except Exception as error:  # noqa: BLE001 - the top of a request whose response has started
         yield sse("error", problem_of(error).body())
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from weakref import WeakValueDictionary
 
 from chat.errors import ChatDisabled
 from chat.model import ChatModel, Reply, ReplyOptions
@@ -23,8 +22,11 @@ from warm.conversation.errors import UnknownPersona, UnknownTurn
 from warm.conversation.given_reply import GivenReply
 from warm.conversation.heard import is_heard, settled
 from warm.conversation.history import messages_of, tokens_of_turn
+from warm.conversation.owed_changes import OwedChanges
+from warm.conversation.persona_voice import answering_voice
 from warm.conversation.recovery import recovered
 from warm.conversation.schedule import Schedule
+from warm.conversation.session_locks import SessionLocks
 from warm.conversation.turn import Turn, TurnKind
 from warm.conversation.turn_run import TurnPlan, TurnRun
 from warm.conversation.turn_table import MAX_HISTORY, TurnTable
@@ -34,14 +36,12 @@ from warm.jobs.job import JobError
 from warm.render.growing_text import GrowingText
 from warm.render.jobs import InterruptResult, SpeakJob
 from warm.runtime import Runtime
-from warm.sessions.errors import SessionBusy, UnusableSession
+from warm.sessions.errors import UnusableSession
 from warm.sessions.paths import film_path
 from warm.sessions.session import Session
 
 END_S = 10.0
 """Longest wait for the end of turns that were stopped."""
-LOCK_S = 30.0
-"""Longest wait for another change of the same session."""
 RETRY_PART = 4
 """Part of the history that is left when the whole was too long for the model."""
 INTERRUPTIONS = 3
@@ -88,14 +88,7 @@ class Conversations:
         self._describe, self._now = describe, now
         self._table = TurnTable(database)
         self._schedule = Schedule(max_running=options.max_running, max_waiting=options.max_queue)
-        self._locks: WeakValueDictionary[str, Lock] = WeakValueDictionary()
-        """The lock of each session that is in use."""
-        self._finding = Lock()
-        """Guards the members around it."""
-        self._owed: dict[str, list[Callable[[], None]]] = {}
-        """Changes of the table that are to be made, by session, in order."""
-        self._paying = Lock()
-        """Held while they are made."""
+        self._locks, self._owed = SessionLocks(), OwedChanges()
         self._is_recovered = False
         self._recovering = Lock()
         self._is_stopping = False
@@ -165,7 +158,7 @@ class Conversations:
     def history(self, session_id: str, *, limit: int = MAX_HISTORY) -> list[Turn]:
         """Return the last turns of a session, the oldest first; raises JobStoreError."""
         self._recover()
-        self._pay(session_id)
+        self._owed.make(session_id)
         live = {run.turn.id: run.turn for run in self._schedule.runs(session_id)}
         return [live.get(turn.id, turn) for turn in self._table.history(session_id, limit=limit)]
 
@@ -173,7 +166,7 @@ class Conversations:
         """End a turn; an ended one stays as it is. Raises UnknownTurn and JobStoreError."""
         run = self._schedule.find(turn_id)
         if run is not None:
-            with self._locked(run.turn.session_id):
+            with self._locks.held(run.turn.session_id):
                 self._stop(run, "it was cancelled")
             run.wait(END_S)
         return self.get(turn_id)
@@ -184,7 +177,7 @@ class Conversations:
         What a viewer has not heard at `position_s`, seconds of the film, leaves the history; None:
         the position of a viewer that watches live. Raises the errors of `Runtime.interrupt`.
         """
-        with self._locked(session.id):
+        with self._locks.held(session.id):
             runs = self._schedule.runs(session.id)
             for run in runs:
                 self._stop(run, f"session {session.id!r} was interrupted")
@@ -192,7 +185,7 @@ class Conversations:
         self._wait(runs)
         if position_s is None:
             position_s = result.played / result.fps
-        self._owe(session.id, partial(self._settle, session.id, position_s))
+        self._owed.add(session.id, partial(self._settle, session.id, position_s))
         return result
 
     def _settle(self, session_id: str, position_s: float, *, is_end: bool = True) -> None:
@@ -214,12 +207,12 @@ class Conversations:
 
         No turn of it speaks meanwhile. Raises SessionBusy.
         """
-        with self._locked(session_id):
+        with self._locks.held(session_id):
             yield
             runs = self._schedule.runs(session_id)
             for run in runs:
                 self._stop(run, f"session {session_id!r} was reset")
-            self._owe(session_id, partial(self._forget, session_id, is_deleted=is_deleted))
+            self._owed.add(session_id, partial(self._forget, session_id, is_deleted=is_deleted))
         self._wait(runs)
 
     def forget(self, session_id: str) -> int:
@@ -258,9 +251,9 @@ class Conversations:
     ) -> TurnRun:
         """Store a turn and have it answered when its session is free."""
         self._recover()
-        choice = self._voice(request, persona)
+        choice = answering_voice(self._runtime, request, persona)
         self._runtime.check_ready()
-        self._pay(request.session.id)
+        self._owed.make(request.session.id)
         self._require_replaced(request)
         self._make_room(request)
         turn = Turn(
@@ -296,7 +289,7 @@ class Conversations:
             speak=partial(self._speak, request, choice),
             language=request.language or persona.language or None,
             max_chars=self._options.max_reply_chars,
-            lock=self._lock_of(turn.session_id),
+            lock=self._locks.of(turn.session_id),
             store=self._table.update,
             describe=self._describe,
             film_id=partial(self._film_id, turn.session_id),
@@ -325,20 +318,6 @@ class Conversations:
                 self.interrupt(session, position_s)
         elif position_s is not None:
             self._settle(session.id, position_s, is_end=False)
-
-    def _voice(self, request: ChatRequest, persona: Persona) -> VoiceChoice:
-        """Return the voice: of the request, of the session, of the persona, or of the settings.
-
-        Raises BadSpeechRequest.
-        """
-        session, voice, language = request.session, request.voice, request.language
-        choose = partial(self._runtime.choose, session, speed=request.speed)
-        chosen = choose(voice=voice, language=language)
-        if any((voice, language, session.choices.voice, session.choices.language)):
-            return chosen
-        if persona.voice is None and speaks(chosen, persona.language):
-            return chosen
-        return choose(voice=persona.voice, language=persona.language)
 
     def _warm_up(self, request: ChatRequest, choice: VoiceChoice) -> None:
         self._runtime.warm_up(self._session(request), choice)
@@ -370,7 +349,7 @@ class Conversations:
 
     def _ask(self, request: ChatRequest, persona: Persona, turn: Turn, attempt: int) -> Reply:
         """Ask the model for the reply; after the first attempt, with less of the history."""
-        self._pay(turn.session_id)
+        self._owed.make(turn.session_id)
         turns = self._table.texts(turn.session_id, before=turn.number)
         options = self._options
         room = options.history_tokens
@@ -398,53 +377,12 @@ class Conversations:
         if is_deleted:
             self._table.choose_persona(session_id, None)
 
-    def _owe(self, session_id: str, change: Callable[[], None]) -> None:
-        """Make a change of the table that follows from one of the film, which is made already.
-
-        If the database fails, it is made before the table is used for the session again.
-        """
-        with self._finding:
-            due = self._owed.setdefault(session_id, [])
-            due.append(change)
-        try:
-            self._pay(session_id)
-        except JobStoreError:
-            log.exception("a change of a conversation waits for its database")
-
-    def _pay(self, session_id: str) -> None:
-        """Make the changes that are due; raises JobStoreError."""
-        with self._paying:
-            while due := self._owed.get(session_id):
-                due[0]()
-                with self._finding:
-                    due.pop(0)
-                    if not due:
-                        del self._owed[session_id]
-
     def _wait(self, runs: Sequence[TurnRun]) -> None:
         """Wait until turns that were stopped have ended."""
         deadline_s = time.monotonic() + END_S
         for run in runs:
             if not run.wait(max(0.0, deadline_s - time.monotonic())):
                 log.error("a turn has not ended", extra={"turn": run.turn.id})
-
-    def _lock_of(self, session_id: str) -> Lock:
-        with self._finding:
-            lock = self._locks.get(session_id)
-            if lock is None:
-                self._locks[session_id] = lock = Lock()
-            return lock
-
-    @contextmanager
-    def _locked(self, session_id: str) -> Iterator[None]:
-        """Hold the lock of a session; raises SessionBusy."""
-        lock = self._lock_of(session_id)
-        if not lock.acquire(timeout=LOCK_S):
-            raise SessionBusy(session_id, LOCK_S)
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _recover(self) -> None:
         """End the turns that an earlier process left, once; raises JobStoreError."""
@@ -457,16 +395,6 @@ class Conversations:
                 self._table.update(recovered(turn, cues, spec, self._now()))
             self._table.prune(most=self._options.max_turns)
             self._is_recovered = True
-
-
-def speaks(choice: VoiceChoice, language: str | None) -> bool:
-    """True if a voice speaks a language, in any accent; None is any language."""
-    return language is None or primary(choice.language) == primary(language)
-
-
-def primary(tag: str) -> str:
-    """Return the language of a BCP 47 tag, without region and script."""
-    return tag.partition("-")[0].lower()
 
 
 def film_cues(path: Path) -> tuple[int, list[Cue]]:

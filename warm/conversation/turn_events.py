@@ -1,6 +1,6 @@
 """Events of a turn that is being answered, for any number of readers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Condition
 
@@ -8,7 +8,7 @@ from warm.conversation.turn import Turn
 from warm.render.jobs import FragmentCommitted
 
 WATCHDOG_S = 0.5
-"""Interval at which a waiting reader calls `on_wait`."""
+"""Longest time between two batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,15 @@ class TurnEvents:
         with self._changed:
             return self._changed.wait_for(lambda: self._is_over, timeout_s)
 
-    def __call__(self, on_wait: Callable[[], None] = lambda: None) -> Iterator[TurnEvent]:
-        """Yield all events from the first one on; raises the error of the turn.
+    def __iter__(self) -> Iterator[TurnEvent]:
+        """Yield all events from the first one on; raises the error of the turn."""
+        for batch in self.batches():
+            yield from batch
 
-        `on_wait` is called every `WATCHDOG_S` while there is none.
+    def batches(self) -> Iterator[list[TurnEvent]]:
+        """Yield the events that have arrived since the last batch, at least every `WATCHDOG_S`.
+
+        Raises the error of the turn after the last event.
         """
         seen = 0
         while True:
@@ -98,10 +103,8 @@ class TurnEvents:
                 )
                 new, is_over, error = self._events[seen:], self._is_over, self._error
             seen += len(new)
-            yield from new
+            yield new
             if is_over and error is not None:
                 raise error
             if is_over:
                 return
-            if not new:
-                on_wait()

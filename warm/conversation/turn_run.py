@@ -99,9 +99,13 @@ class TurnRun:
         """True if the turn has ended and is stored."""
         return self._events.wait(0)
 
-    def events(self, on_wait: Callable[[], None] = lambda: None) -> Iterator[TurnEvent]:
+    def events(self) -> Iterator[TurnEvent]:
         """Yield all events of the turn from the first one on; raises its error."""
-        return self._events(on_wait)
+        return iter(self._events)
+
+    def event_batches(self) -> Iterator[list[TurnEvent]]:
+        """Yield the events in batches, which are empty while nothing happens: `TurnEvents`."""
+        return self._events.batches()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for the end of the turn; False on a timeout."""
