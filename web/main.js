@@ -131,9 +131,11 @@ async function main() {
 
 async function prepare(session) {
   const voices = await fillMenus(voiceMenus);
-  const [menu] = voiceMenus;
-  if (session.chosen.voice === null) menu.selectFavouriteOr(session.voice);
-  else menu.select(session.voice);
+  const [menu, chatMenu] = voiceMenus;
+  if (session.chosen.voice === null) {
+    menu.selectFavouriteOr(session.voice);
+    chatMenu.selectFavouriteOr("");
+  } else menu.select(session.voice);
   prepareChat(session, voices).catch((error) => mode.refuseChat(error.message));
 }
 

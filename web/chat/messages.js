@@ -35,7 +35,8 @@ export class Messages {
 
   /**
    * Shows the turns that the server has; views in `untouched` are left as they are. A view without
-   * an identifier failed here, and stays. Returns the views of the turns.
+   * an identifier failed here, and stays, unless the server has its turn after all. Returns the
+   * views of the turns.
    */
   restore(turns, untouched) {
     const ids = new Set(turns.map(({ job_id: id }) => id));
@@ -73,7 +74,8 @@ export class Messages {
   }
 
   #show(turn, untouched) {
-    const view = this.#views.find(({ id }) => id === turn.job_id);
+    const isLost = (view) => view.id === null && view.turn.user_text === turn.user_text && !untouched.has(view);
+    const view = this.#views.find(({ id }) => id === turn.job_id) ?? this.#views.find(isLost);
     if (!view) return this.#append(turn);
     if (!untouched.has(view)) view.update(turn);
     return view;
