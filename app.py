@@ -49,6 +49,7 @@ from api.lipsync import lipsync
 from api.login import login
 from api.login_cookies import LoginCookies
 from api.metrics import attach_state, metrics
+from api.openai_transcribe import openai_transcription
 from api.page import page
 from api.personas import personas
 from api.playlist import make_playlist, playlist
@@ -114,7 +115,8 @@ from warm.webhooks.webhooks import Webhooks
 
 BLUEPRINTS = (
     *(speaking, interrupting, sessions, archives),
-    *(chat, turn_video, personas, completions, transcription),
+    *(chat, turn_video, personas, completions),
+    *(transcription, openai_transcription),
     *(film, playlist, events, transcript, export),
     *(voices, avatars, generate, lipsync, uploads, jobs, films),
     *(health, stats, metrics, page, login, documents),
