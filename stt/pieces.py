@@ -119,7 +119,9 @@ class PieceCutter:
         start = max(region.start, self._next - SEARCHED_FRAMES) - self._first
         searched = self._probabilities[start : self._next - LEFT_FRAMES - self._first]
         at = self._first + start + int(np.argmin(searched))
-        rest = _Region(at, max(at, region.end), at)
+        later = self._probabilities[at - self._first : self._next - self._first]
+        voiced = sum(each >= BEGIN for each in later)
+        rest = _Region(at, max(at, region.end), at, voiced=voiced)
         region.end = at
         self._end_speech(region, at)
         return rest
