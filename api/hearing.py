@@ -25,18 +25,20 @@ SentForm = TypeVar("SentForm", bound=Form)
 
 
 @contextmanager
-def transcription_place() -> Iterator[None]:
-    """Hold one of the places of recordings that are recognised; raises TooManyTranscriptions."""
-    with context().transcriptions.hold(client_address(), TooManyTranscriptions):
-        yield
+def received(model: type[SentForm], part: str) -> Iterator[SentRecording[SentForm]]:
+    """Read the fields of the current request up to its recording, and hold one of the places.
 
-
-def read_sent(model: type[SentForm], part: str) -> SentRecording[SentForm]:
-    """Read the fields of the current request up to its recording; raises BadBody."""
+    Raises BadBody and TooManyTranscriptions.
+    """
     if not is_recording() and request.mimetype != RAW:
         raise unsupported_type(f"{MULTIPART}, {RAW}, audio/… or video/…")
     limit = int(context().settings.max_recording_mb * MB)
-    return read_form_of(model, limit, "max_recording_mb", part=part)
+    with context().transcriptions.hold(client_address(), TooManyTranscriptions):
+        sent = read_form_of(model, limit, "max_recording_mb", part=part)
+        try:
+            yield sent
+        finally:
+            sent.discard()
 
 
 def hear(sent: SentRecording[Any]) -> Heard:

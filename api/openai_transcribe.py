@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from api.answers.completions import OpenAIErrorAnswer
 from api.answers.transcription import OpenAITranscription
 from api.forms import MULTIPART, FilePart, Form
-from api.hearing import LANGUAGE, hear, read_sent, transcription_place, unsupported_type
+from api.hearing import LANGUAGE, hear, received, unsupported_type
 from api.openai_errors import STATUSES, openai_response
 from api.operation import AnswerKind, operation
 from api.problem import BadBody, problem_of
@@ -56,8 +56,7 @@ def transcribe() -> Response:
     """The words of a recording, as OpenAI's `POST /v1/audio/transcriptions` returns them."""
     if request.mimetype != MULTIPART:
         raise unsupported_type(MULTIPART)
-    with transcription_place():
-        sent = read_sent(OpenAIForm, "file")
+    with received(OpenAIForm, "file") as sent:
         kind = supported_format(sent.fields)
         heard = hear(sent)
     return formatted(heard.transcript, kind)

@@ -50,6 +50,13 @@ class SentRecording(Generic[Model]):
     fields: Model
     chunks: Iterator[bytes]
     """Its bytes as they arrive; raises BadBody. Any thread may iterate it."""
+    file: IO[bytes] | None = None
+    """Holds the bytes if they have arrived already; it is closed when all of them were read."""
+
+    def discard(self) -> None:
+        """Remove what is held of a recording that is not read to its end."""
+        if self.file is not None:
+            self.file.close()
 
 
 def is_recording() -> bool:
@@ -135,7 +142,7 @@ class FormReader(Generic[Model]):
             self._read_rest()
             fields = validated(self._model, self._received)
             held.pop_all()
-        return SentRecording(fields, chunks_of(file))
+        return SentRecording(fields, chunks_of(file), file)
 
     def _next_recording(self) -> Part | None:
         """Read the fields before the recording; None if no recording follows."""

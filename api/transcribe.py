@@ -10,7 +10,7 @@ from pydantic import Field
 from api.answers.transcription import RecogniserAnswer, TranscriptionAnswer
 from api.context import context
 from api.forms import MULTIPART, FilePart, Form
-from api.hearing import LANGUAGE, RAW, hear, read_sent, transcription_place
+from api.hearing import LANGUAGE, RAW, hear, received
 from api.operation import operation
 from warm.uploads.upload import Upload
 
@@ -41,8 +41,8 @@ def transcribe() -> dict[str, Any]:
     The recording is the part `audio` of a form, or the body. It is decoded and recognised while it
     arrives.
     """
-    with transcription_place():
-        heard = hear(read_sent(TranscriptionForm, "audio"))
+    with received(TranscriptionForm, "audio") as sent:
+        heard = hear(sent)
     transcript = heard.transcript
     return {
         "text": transcript.text,

@@ -27,8 +27,9 @@ _CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z]+)?")
 def transcript_of(body: str, *, model: str, language: str | None, duration_s: float) -> Transcript:
     """Return the transcript in the body of an answer; raises RecogniserFailed."""
     answer = members_of(body)
-    reported = answer.get("segments")
-    segments = tuple(speech_segments(reported)) if isinstance(reported, list) else ()
+    found = answer.get("segments")
+    reported: list[Any] = found if isinstance(found, list) else []
+    segments = tuple(speech_segments(reported))
     text = " ".join(each.text for each in segments) if reported else words_of(answer["text"])
     spoken_s = sum(each.end_s - each.start_s for each in segments) or duration_s
     return Transcript(

@@ -37,6 +37,7 @@ from tests.stt.speech import (
 )
 from tts.espeak.voices import EspeakVoices
 
+pytestmark = pytest.mark.slow
 needs_model = pytest.mark.skipif(
     not MOONSHINE.is_present(MODELS / FOLDER), reason="`make hear` downloads the recogniser"
 )
