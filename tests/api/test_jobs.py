@@ -230,7 +230,8 @@ def test_events_of_a_job_that_is_deleted_end_with_an_error(
     *_, last = texts
     assert last.startswith("event: error")
     assert "no such job" in last
-    assert {jobs.get(each.id).state for each in (job, waiting)} == {"running"}
+    both = (job, waiting)
+    wait_until(lambda: {jobs.get(each.id).state for each in both} == {"running"}, "both to run")
 
 
 def test_events_take_a_slot_of_the_viewers(

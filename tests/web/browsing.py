@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions, Keys
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -238,7 +239,9 @@ class Page:
         return ask(self.port, "GET", f"/session?session_id={self.session}")
 
     def wait(self, condition: Callable[[], Any]) -> Any:
-        return WebDriverWait(self.browser, TIMEOUT_S, 0.05).until(lambda _: condition())
+        ignored = [StaleElementReferenceException]  # of the page that is just being left
+        wait = WebDriverWait(self.browser, TIMEOUT_S, 0.05, ignored)
+        return wait.until(lambda _: condition())
 
     def say(self, text: str) -> None:
         self.browser.find_element(By.ID, "text").send_keys(text, Keys.ENTER)
