@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from http import HTTPStatus
@@ -105,14 +104,9 @@ def models() -> dict[str, Any]:
     model = context().conversations.model
     names = [chosen] if chosen and model.state().kind == "remote" else model.models()
     listed = [
-        {"id": name, "object": "model", "created": int(STARTED_S), "owned_by": "warmtalk"}
-        for name in names
+        {"id": name, "object": "model", "created": 0, "owned_by": "warmtalk"} for name in names
     ]
     return {"object": "list", "data": listed}
-
-
-STARTED_S = time.time()
-"""Shown as the time at which the models were made, which is not known."""
 
 
 def require_possible(body: CompletionsBody) -> None:

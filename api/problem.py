@@ -70,6 +70,7 @@ from warm.avatars.recipe import PreparationError
 from warm.avatars.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
 from warm.conversation.errors import (
     BadUserText,
+    NoRoomForReply,
     SessionAnswering,
     TurnGone,
     TurnNotReady,
@@ -390,6 +391,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     UnknownPersona: (422, "ValidationError"),
     BadUserText: (422, "ValidationError"),
     SessionAnswering: (409, "NotReadyError"),
+    NoRoomForReply: (409, "SessionError"),
     TurnNotReady: (409, "NotReadyError"),
     TurnGone: (410, "GoneError"),
     ChatError: (502, "ModelFailedError"),

@@ -1,7 +1,6 @@
 """Talking to the face: a real Chromium whose microphone plays a file."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np

@@ -43,7 +43,7 @@ def transcription_server(text: str) -> Iterator[TranscriptionServer]:
 class _Handler(BaseHTTPRequestHandler):
     state: TranscriptionServer
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Stay silent."""
 
     def do_GET(self) -> None:

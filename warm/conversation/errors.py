@@ -35,6 +35,16 @@ class BadUserText(ValueError):
     """A text cannot be answered."""
 
 
+class NoRoomForReply(RuntimeError):
+    """The film of the session has become full in the middle of a reply."""
+
+    def __init__(self, session_id: str, setting: str) -> None:
+        super().__init__(
+            f"session_id = {session_id!r}: its film is full ({setting}), and the rest of the reply"
+            " was not said; reset the session, or raise the setting"
+        )
+
+
 class TurnNotReady(RuntimeError):
     """A turn has no video yet, or ended without one."""
 

@@ -11,7 +11,8 @@ from chat.errors import ContextTooLong, ReplyCancelled
 from chat.model import Reply
 from tts.text.streamed.speakable_unit import SpeakableUnit
 from tts.text.streamed.streamed_text import StreamedText
-from warm.conversation.heard import heard_text
+from warm.conversation.errors import NoRoomForReply
+from warm.conversation.heard import heard_text, is_heard
 from warm.conversation.spoken import SpokenSentence
 from warm.conversation.turn import Turn, TurnState
 from warm.conversation.turn_events import (
@@ -86,7 +87,6 @@ class TurnRun:
         self._streamed = StreamedText(language=plan.language)
         self._is_complete = False
         """True if the model has written all, and all of it was given to the voice."""
-        self._is_cut = False
         self._events = TurnEvents()
 
     @property
@@ -251,9 +251,8 @@ class TurnRun:
         for remark in result.remarks:
             self._remark(remark)
         if result.truncated_by is not None:
-            self._remark(f"{result.truncated_by} left no room for the rest of the reply")
-        if result.truncated_by is not None or result.interrupted:
-            self._is_cut = True
+            raise NoRoomForReply(result.session_id, result.truncated_by)
+        if result.interrupted:
             self._end_early(f"session {result.session_id!r} was interrupted")
 
     def _end_early(self, reason: str) -> None:
@@ -267,13 +266,14 @@ class TurnRun:
             state = "cancelled"
         elif error is not None:
             state = "error"
-        is_whole = state == "done" and self._is_complete and not self._is_cut
+        is_whole = state == "done" and self._is_complete
         turn = self._turn
         heard = turn.reply_text if is_whole else heard_text(turn, turn.end_s)
         self._change(
             state=state,
             heard_text=heard,
-            interrupted=state == "cancelled",
+            interrupted=state == "cancelled"
+            and not (self._is_complete and is_heard(turn, turn.end_s)),
             is_settled=not turn.frames,
             finished_s=self._plan.now(),
             error=self._plan.describe(error) if error is not None and state == "error" else None,

@@ -1,6 +1,7 @@
 """`POST /v1/chat/completions`: the answer of the model's server is returned, and spoken."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -143,3 +144,24 @@ def test_the_client_of_openai_works_with_another_base_address_only(talk: Talk) -
                 model="x", messages=[{"role": "user", "content": "?"}], user="sdk"
             )
     assert spoken(talk)["heard_text"] == "It is me. Hello."
+
+
+@pytest.mark.parametrize(
+    ("members", "param"),
+    [
+        ({"n": 2}, "n"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages"),
+    ],
+)
+def test_what_the_embedded_model_cannot_do_is_answered_400(
+    talk: Talk, members: dict[str, Any], param: str
+) -> None:
+    model = talk.context.conversations.model
+    embedded = replace(model.state(), kind="embedded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "state", lambda: embedded)
+        answer = complete(talk, **members)
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, param)
+    assert "chat_url" in answer.json["error"]["message"]
+    assert talk.model.received == []

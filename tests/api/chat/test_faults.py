@@ -179,3 +179,18 @@ def test_a_history_that_cannot_be_stored_is_put_right_before_the_next_turn(talk:
 def refuse(*_args: object, **_named: object) -> None:
     """Fail as on a full disk."""
     raise JobStoreFull(Path("jobs.sqlite3"))
+
+
+def test_a_film_that_becomes_full_ends_the_turn(talk: Talk) -> None:
+    talk.says("This is said. And this is too long for the film of this session, by far.")
+    limits = talk.context.runtime.sessions.limits
+    usual_s = limits.max_session_s
+    object.__setattr__(limits, "max_session_s", 2.5)  # for this session only
+    try:
+        failed = talk.ask()
+    finally:
+        object.__setattr__(limits, "max_session_s", usual_s)
+    assert (failed["status"], failed["error"]["kind"]) == ("error", "SessionError"), failed
+    assert "max_session_s" in failed["error"]["description"]
+    assert failed["heard_text"] == "This is said."
+    assert pictures(talk) == failed["frames"]
