@@ -14,7 +14,8 @@ _NEVER = frozenset(
     ej pág págs núm dña ud uds lic arq aprox avda ee
     ing dott avv sig dr.ssa p.es pag exmo dra
     med jur phil rer nat habil mwst gegr
-    cont табл кв напр тел корп прим ул вул т.е им стр см рис тыс млн млрд ок проф акад гл обл пос
+    cont янв фев апр июн июл авг сен сент окт ноя нояб дек табл
+    кв напр тел корп прим ул вул т.е им стр см рис тыс млн млрд ок проф акад гл обл пос
     p.s p.p.s n.b thurs fa ggü pers bldg
     np tzw m.in ul godz św bijv blz mevr dhr d.w.z örn sn डॉ प्रो श्री पं सं रु
     """.split()  # noqa: SIM905 - a hundred quoted words would be hard to read
@@ -29,7 +30,7 @@ _BEFORE_CAPITAL = frozenset(
 )
 """Words whose full stop ends a sentence only before a capital letter."""
 _NUMBERED = frozenset(
-    "no nos fig figs abs art eq ch pt pos par para kl cl n° nº № s p tab".split()  # noqa: SIM905 - as above
+    "no nos ans fig figs abs art eq ch pt pos par para kl cl n° nº № s p tab".split()  # noqa: SIM905 - as above
 )
 """Words that are abbreviations before a number, and ordinary words otherwise."""
 _CAPITALIZED = frozenset(
@@ -54,15 +55,20 @@ _BEGINNERS = frozenset(
 )
 """Words that begin a sentence more often than they follow an initial or the name of a country."""
 _FIRST_WORD = re.compile(r"[^\W\d_]+(?=[\s,'’]|$)")
-_DOTTED = re.compile(r"(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}")
+_DOTTED = re.compile(r"(?:[^\W\d_]{1,2}\.-?)+[^\W\d_]{1,2}")
 _LONG_DOTTED = 5
 """Length of the shortest one that names an organisation: `N.A.T.O`."""
-_ENDING = re.compile(r"\bт\. ?[дп]$|\b[ap]\. m$|\d\s*гг?$")
-"""Short forms before which a sentence may end: `и т. д.`, `9 a. m.`, `1799 г.`"""
+_ENDING = re.compile(r"\bт\. ?[дп]$|\b[ap]\. m$|\d\s*гг?$|\d\s?[shmglt]$")
+"""Short forms with which a sentence may end: `и т. д.`, `9 a. m.`, `1799 г.`, `5 s.`"""
 _LAST_PART = re.compile(r"['’-](?=\w{2})")
 """Before the last part of a word: `Dr.-Ing`, `l'art`."""
-_DEVANAGARI = re.compile("[\u0900-\u097f]{1,3}")
+_DEVANAGARI = re.compile("[\u0900-\u097f]{1,3}(?:\\.[\u0900-\u097f]{1,3})*")
 """Short words in this script, whose sentences end with another mark, are initials."""
+_ROMAN = re.compile(r"(?:[IVXLC]{2,6}|[VX])\b")
+_LABEL = re.compile(r"\W*[A-Z]\d{1,2}")
+"""Number of a question or an example: `Q1. How are you?`"""
+_ITEM = re.compile(r"\d{1,2}[.)]\s")
+_WEEKDAYS = frozenset("Mo Di Mi Do Fr Sa So".split())  # noqa: SIM905 - as above
 _SHORT_NAME = 5
 """A word of at most this length before a number may be an abbreviation: `Bldg. 7`."""
 _FORMULA = re.compile(r"[=<>≤≥≠≈+×÷√^→∈]")
@@ -80,13 +86,23 @@ def stop_ends(before: str, word: str, rest: str) -> bool:
     lower = word.lower()
     if not following:
         return True
+    if _ROMAN.match(rest) and (lower in _NUMBERED or lower in _NEVER):
+        return False
     if lower in _NUMBERED and not (len(word) == 1 and following.isalpha()):
         return not following.isdigit()
     if following.isupper() and (is_ambiguous(word) or _is_ordinary(word)):
         return _ends_before_capital(before, word, rest)
     if lower in _NEVER or is_ambiguous(word):
         return False
-    return not (following.isdigit() and _is_short_name(before, word))
+    is_item = bool(_ITEM.match(rest)) and word not in _WEEKDAYS
+    is_name = following.isdigit() and not is_item and _is_short_name(before, word)
+    return not (is_name or _LABEL.fullmatch(before))
+
+
+def needs_next_word(word: str) -> bool:
+    """Return True if the next word shows if the full stop after a word ends the sentence."""
+    lower = word.lower()
+    return is_ambiguous(word) or lower in _NUMBERED or lower in _CAPITALIZED
 
 
 def is_ambiguous(word: str) -> bool:

@@ -69,8 +69,8 @@ _NEAR = 24
 _NEXT_WORDS = 40
 """Characters after a stop that show if it ends the sentence."""
 _SAYING = re.compile(
-    r"(?:I|[A-Z]\w+|[Tt]he \w+) (?:said|asked|replied|answered|whispered|shouted|cried|yelled|"
-    r"thought|wondered|added|continued|called|muttered|murmured|exclaimed)\b"
+    r"(?:I|(?!No)[A-Z]\w+|[Tt]he \w+) (?:said|asked|replied|answered|whispered|shouted|cried|"
+    r"yelled|thought|wondered|added|continued|called|muttered|murmured|exclaimed)\b"
 )
 _DASHES = tuple("—–")
 _NAME_WITH_MARK = re.compile(r"\b(?:Yahoo|Jeopardy|Mamma Mia|Oklahoma|Oliver|Airplane|Panic)$")

@@ -26,6 +26,16 @@ _LETTER_MARK = re.compile(r"(?:[a-z]|[ivx]{1,4})[.)]\s")
 """Mark of a list item that is no mark of Markdown."""
 _MARK_LENGTH = 6
 _CLAUSE_MARK = re.compile(r"[,;:،؛](?=\s)|[–—](?=\s)|[，；：](?=\S)|(?<=[ぁ-ん])、(?=\S)")
+_JOINT = re.compile(
+    r"(?<![,;:]) (?=(?:because|although|though|whereas|while|unless|until|which|but"
+    r"|(?:and|or) (?:i|you|he|she|it|we|they|this|that|these|there|then|if|when)"
+    r"|mais|car|parce|puisque|tandis|et (?:je|tu|il|elle|on|nous|vous|ils|elles)"
+    r"|pero|porque|aunque|mientras|y (?:yo|tú|él|ella|nosotros|ellos)"
+    r"|und (?:ich|du|er|sie|es|wir|ihr|man|dann)) )",
+    re.IGNORECASE,
+)
+"""Blank before a word that begins a clause, where people breathe without a mark."""
+_PREPOSITIONS = frozenset("of in on at for to from with by through under".split())  # noqa: SIM905
 _WIDE_MARKS = "，；：、"
 _NAME = re.compile(r"[A-Z]{2}|\S+\.\s")
 """Abbreviations after a comma are part of a name or an address."""
@@ -117,7 +127,18 @@ def first_clause(text: str) -> int | None:
         clause, rest = text[: match.start()], text[match.end() :].lstrip()
         if is_complete_clause(clause, rest, match.group()):
             return match.end()
+    for match in _JOINT.finditer(text):
+        if _is_joint(text[: match.start()], text[match.end() :]):
+            return match.end()
     return None
+
+
+def _is_joint(clause: str, rest: str) -> bool:
+    """Return True if a clause without a mark at its end can be spoken before the rest."""
+    words, following = clause.split(), rest.split()
+    is_long = len(words) >= LONG_CLAUSE_WORDS and weight(clause) >= 2 * MIN_CLAUSE_WEIGHT
+    is_whole = len(following) > MIN_CLAUSE_WORDS - 1 and words[-1].lower() not in _PREPOSITIONS
+    return is_long and is_whole and not _is_inside(clause)
 
 
 def is_complete_clause(clause: str, rest: str, mark: str) -> bool:
@@ -145,7 +166,7 @@ def _is_inside(text: str) -> bool:
 
 def long_cut(text: str) -> int:
     """Return where a long sentence is cut: after a clause mark, or between two words."""
-    total = clause = safe = space = index = 0
+    total = clause = joint = safe = space = index = 0
     for index, character in enumerate(text):
         total += WIDE_WEIGHT if is_wide(character) else 1
         if total > MAX_WEIGHT:
@@ -154,10 +175,12 @@ def long_cut(text: str) -> int:
             clause = index + 1
         elif character.isspace():
             space = index + 1
+            if total >= _CLAUSE_SHARE * MAX_WEIGHT and _JOINT.match(text, index):
+                joint = index + 1
             is_amount = text[index - 1 : index].isdigit() or text[index + 1 : index + 2].isdigit()
             if not is_amount and text[index - 1 : index] != ".":
                 safe = index + 1
-    return clause or safe or space or _within_word(text, index)
+    return clause or joint or safe or space or _within_word(text, index)
 
 
 def _within_word(text: str, index: int) -> int:

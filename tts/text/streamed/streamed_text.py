@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from tts.text.abbreviations import is_ambiguous
+from tts.text.abbreviations import needs_next_word
 from tts.text.draft import remove
 from tts.text.markdown_blocks import line_prefix
 from tts.text.plain_text import PlainText
@@ -30,7 +30,11 @@ MAX_BLOCK = 2000
 """A longer block ends wherever it is."""
 MAX_BLANKS = 16
 """Further blanks are ignored."""
+_BEGUN = "Xx "
+"""Stands for the beginning of a sentence in an earlier unit."""
 _LONG_STEP = 40
+_MIN_JOINED = 40
+"""A shorter text has no clause that ends without a mark."""
 _RETRY_SHARE = 16
 
 _STOPS = frozenset(".!?…。！？｡．؟۔।॥።፧၊။។៕։‽")
@@ -69,6 +73,8 @@ class StreamedText:
         """The block that the current line begins; None until it is known."""
         self._has_units = False
         self._was_return = False
+        self._begun = ""
+        """Stands for the beginning of the sentence, if it is in an earlier unit."""
         self._is_undecided = False
         """True if what follows shows where the sentence ends."""
         self._next_try = 0
@@ -177,7 +183,9 @@ class StreamedText:
         is_stop = any(each in _STOPS for each in gap) and (
             any(each.isspace() or each in _WIDE_STOPS or each in "।॥։" for each in gap)
         )
-        is_clause = not self._has_units and any(each in _CLAUSE_MARKS for each in text)
+        is_clause = not self._has_units and (
+            len(text) > _MIN_JOINED or any(each in _CLAUSE_MARKS for each in text)
+        )
         if is_stop or "\n" in gap or is_clause or self._is_undecided:
             before = self._block.done, self._block
             yield from self._ready()
@@ -193,7 +201,7 @@ class StreamedText:
             opened = None
         plain = block.read(opened)
         limit = len(block.text) if opened is None else opened
-        bounds = list(_separable(plain, sentences(plain.text), marks))
+        bounds = list(self._bounds(plain, marks))
         undecided = None if is_line_end else _undecided(plain.text)
         self._is_undecided = undecided is not None
         for start, end in bounds if is_line_end else bounds[:-1]:
@@ -205,6 +213,12 @@ class StreamedText:
             if bounds and not is_line_end:
                 yield from self._part(plain, bounds[-1][0], limit)
         self._trim(marks, length=0 if is_line_end else TRIM_LENGTH)
+
+    def _bounds(self, plain: PlainText, marks: Marks) -> Iterator[tuple[int, int]]:
+        """Yield start and end of the sentences; the first one may have begun in an earlier unit."""
+        shift = len(self._begun)
+        found = sentences(self._begun + plain.text)
+        return _separable(plain, ((max(a - shift, 0), b - shift) for a, b in found), marks)
 
     def _part(self, plain: PlainText, start: int, limit: int) -> Iterator[SpeakableUnit]:
         """Yield the beginning of an incomplete sentence if it should be spoken already."""
@@ -225,7 +239,7 @@ class StreamedText:
         """Yield the rest of the block, and begin another one."""
         plain = self._block.read(None)
         marks = find_marks(self._block.text) if self._is_markdown else Marks()
-        for start, end in _separable(plain, sentences(plain.text), marks):
+        for start, end in list(self._bounds(plain, marks)):
             yield from self._unit(plain, start, end, is_sentence_end=True)
         self._block = Block(is_markdown=self._is_markdown)
         self._line_kind, self._next_try, self._is_undecided = None, 0, False
@@ -238,6 +252,10 @@ class StreamedText:
         first = max(block.done, block.text.rfind("\n", 0, plain.origins[start]) + 1)
         last = plain.origins[end - 1] + 1 if end < len(plain.text) else len(block.text)
         block.done = max(last, block.done)
+        begins = self._begun or next(filter(str.isalpha, plain.text[start:end]), "")
+        self._begun = (
+            "" if is_sentence_end else (_BEGUN if begins[:1].isupper() else _BEGUN.lower())
+        )
         self._weight, self._next_long = 0, LONG_WEIGHT
         part = plain.edited([remove(0, start), remove(end, len(plain.text))]).stripped()
         if not has_word(part.text):
@@ -287,7 +305,8 @@ def _undecided(text: str) -> int | None:
     if match is None:
         return None
     word, closers, rest = match.groups()
-    is_open = bool(closers or _NUMBER.fullmatch(word)) or is_ambiguous(word)
+    is_number = bool(_NUMBER.fullmatch(word)) or rest[:1].isdigit()
+    is_open = bool(closers) or is_number or needs_next_word(word)
     most = _WORDS_OF_SAYING if closers else 1
     return match.start(3) if is_open and len(rest.split()) <= most else None
 

@@ -134,11 +134,20 @@ def test_the_first_unit_may_be_a_clause() -> None:
     ]
 
 
+def test_a_long_clause_without_a_mark_is_spoken_before_the_next_one_is_known() -> None:
+    text = "The town had a small harbour for fishing boats but nobody ever went there in winter. X"
+    assert ready(*text) == [
+        "The town had a small harbour for fishing boats",
+        "but nobody ever went there in winter.",
+    ]
+    assert len(ready(*"It is known for its art and culture and food and music. Next")) == 1
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "Well, yes, of course it is good. Next",
-        "You need apples, pears, plums, grapes and figs. Next",
+        "You need apples, pears, figs, grapes and plums. Next",
         "It happened on the day of May 5, 2024. Next",
         "He said (and I quote him here, as I must) nothing. Next",
         'She asked, "Could you help me now, my friend?" and left. Next',
