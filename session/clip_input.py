@@ -37,10 +37,17 @@ def _require_pictures(spec: FilmSpec, pictures: Pictures) -> None:
             )
 
 
-def require_cues_in_range(cues: Sequence[Cue], *, first_frame: int, frames: int) -> None:
-    """Raise ValueError unless every cue begins on one of these frames of the film."""
+def require_cues_in_range(
+    cues: Sequence[Cue], *, first_frame: int, frames: int, begun: Sequence[Cue]
+) -> None:
+    """Raise ValueError unless every cue begins on one of these frames of the film.
+
+    It may also replace one of the cues of the clip that have `begun`.
+    """
+    replaceable = {cue.first_frame for cue in begun}
     for cue in cues:
-        if not first_frame <= cue.first_frame < first_frame + frames or cue.frames < 1:
+        is_new = first_frame <= cue.first_frame < first_frame + frames
+        if not (is_new or cue.first_frame in replaceable) or cue.frames < 1:
             raise ValueError(
                 f"A cue begins at frame {cue.first_frame} and lasts {cue.frames} frames; it must"
                 f" begin on these pictures, {first_frame} to {first_frame + frames - 1}, and last 1"

@@ -94,7 +94,10 @@ class ClipRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cue:
-    """A sentence and the frames of the film during which it is heard."""
+    """A sentence and the frames of the film during which it is heard.
+
+    A later cue of the same clip with the same first frame replaces it: the sentence was cut.
+    """
 
     text: str
     first_frame: int
@@ -110,9 +113,14 @@ def cues_before(end: int, cues: Iterable[Cue]) -> list[Cue]:
     """Return the cues that begin before frame `end`, cut off at that frame."""
     return [
         replace(cue, frames=min(cue.end, end) - cue.first_frame)
-        for cue in ended_cues(list(cues))
+        for cue in ended_cues(revised_cues(cues))
         if cue.first_frame < end
     ]
+
+
+def revised_cues(cues: Iterable[Cue]) -> list[Cue]:
+    """Return the cues of a clip without those that later ones replace."""
+    return list({cue.first_frame: cue for cue in cues}.values())
 
 
 def ended_cues(cues: Sequence[Cue]) -> list[Cue]:
@@ -127,7 +135,7 @@ def ended_cues(cues: Sequence[Cue]) -> list[Cue]:
 
 def text_of_clip(text: str, cues: Sequence[Cue]) -> str:
     """Return the text with which a clip was begun, or that of its cues if it was empty."""
-    return text or " ".join(cue.text for cue in cues if cue.text)
+    return text or " ".join(cue.text for cue in revised_cues(cues) if cue.text)
 
 
 def is_fully_spoken(text: str, cues: Sequence[Cue], end: int) -> bool:
@@ -135,8 +143,9 @@ def is_fully_spoken(text: str, cues: Sequence[Cue], end: int) -> bool:
 
     A clip without cues counts as fully spoken, since nothing is known of its sentences.
     """
-    spoken = _letters("".join(cue.text for cue in cues))
-    is_ended = all(cue.end <= end for cue in ended_cues(cues))
+    revised = revised_cues(cues)
+    spoken = _letters("".join(cue.text for cue in revised))
+    is_ended = all(cue.end <= end for cue in ended_cues(revised))
     return not cues or (spoken == _letters(text) and is_ended)
 
 

@@ -85,6 +85,11 @@ class FragmentLog:
         return self._frames, self._samples
 
     @property
+    def open_cues(self) -> Sequence[Cue]:
+        """The cues of the open clip so far; for the appending thread."""
+        return self._open_cues
+
+    @property
     def sequence(self) -> int:
         """Sequence number of the next fragment, from 1; for the appending thread."""
         return len(self._fragments) + 1

@@ -205,7 +205,8 @@ class FilmWriter(Closeable):
         with self._writing:
             first_frame = self._fragment_log.totals[0]
             require_matching_media(self.spec, pictures, samples)
-            require_cues_in_range(cues, first_frame=first_frame, frames=len(pictures))
+            begun = self._fragment_log.open_cues
+            require_cues_in_range(cues, first_frame=first_frame, frames=len(pictures), begun=begun)
             try:
                 video = encode()
                 encoded_samples = samples[: len(video) * self.spec.samples_per_frame]
@@ -274,7 +275,8 @@ class FragmentClipWriter:
         `pictures`: one or more (h, w, 3) uint8 BGR of the film's size. `samples`: float32 of
         shape (len(pictures) * samples_per_frame,), 48 kHz mono in -1..1; players clip louder ones.
         `cues`: the sentences that begin on these pictures, each with its planned frames; if the
-        clip ends early, the cue ends with it.
+        clip ends early, the cue ends with it. A cue with the first frame of an earlier one of the
+        clip replaces that.
         `should_stop` is called on this thread before every picture but the first; when it returns
         True, the fragment ends there and the remaining pictures and samples are dropped.
         `on_encoded` is called before the fragment is written to the disk.

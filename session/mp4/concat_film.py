@@ -335,7 +335,7 @@ class ConcatClipWriter:
         require_matching_media(self._film.spec, pictures, samples)
         written = self._clip_file.frames if self._clip_file else 0
         first_frame = self._film.committed.frames + written
-        require_cues_in_range(cues, first_frame=first_frame, frames=len(pictures))
+        require_cues_in_range(cues, first_frame=first_frame, frames=len(pictures), begun=self._cues)
         with translate_disk_errors(self._folder):
             self._open_clip_file().write(pictures, samples)
         self._last_picture = [np.array(pictures[-1])]

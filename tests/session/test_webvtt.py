@@ -8,7 +8,7 @@ import pytest
 
 from session.film import Committed, Cue, FilmSpec
 from session.fragmented.writer import FilmWriter
-from session.webvtt import Transcript
+from session.webvtt import Transcript, transcript_of
 from tests.session.sample_films import SPEC, write
 
 
@@ -81,6 +81,24 @@ def test_a_growing_transcript_ends_equal_to_a_new_one(tmp_path: Path) -> None:
         assert "00:00:00.200 --> 00:00:00.280\nTwo.\n" in seen[1]  # was cut short
         assert growing.text() == seen[-1] == Transcript(film).text()
         assert seen[-1].count("-->") == 4
+
+
+def test_a_sentence_that_was_cut_is_shown_as_far_as_it_was_said_also_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "film.mp4"
+    with FilmWriter.create(path, SPEC) as film:
+        clip = film.begin("")
+        write(clip, 0, 4, cues=[cue("One and two.", 0, 9)])
+        write(clip, 4, 2, cues=[cue("One", 0, 9)])
+        record = clip.finish()
+        assert (record.text, record.is_whole) == ("One", False)
+        with pytest.raises(ValueError, match="must begin on these pictures"):
+            write(film.begin(""), 6, 2, cues=[cue("Elsewhere.", 1, 3)])
+    with FilmWriter.open(path) as again:
+        assert [(each.text, each.end) for each in again.cues()] == [("One", 6)]
+        assert again.committed.clips == (record,)
+    assert "One and two." not in transcript_of(path)
 
 
 def test_ffmpeg_reads_the_cues_at_their_times(tmp_path: Path) -> None:

@@ -108,6 +108,8 @@ class Timeline:
         """Number of sentences taken from the feed."""
         self._closing: Utterance | None = None
         """The closing of a cut sentence, until it is placed."""
+        self._revision: Cue | None = None
+        """The caption of what was said of a cut sentence, until it is in a batch."""
         self._placed: deque[tuple[int, Placed]] = deque()
         """Utterances that are not completely on disk, each with its first frame."""
         self._has_tail = self._is_cut = False
@@ -185,6 +187,7 @@ class Timeline:
         self._feed.close()
         self._closing = self._closing_at(frames)
         self.said_end = self._said_end(frames)
+        self._revision = self._cut_cue(frames)
         self._path.cut(frames)
         self._placed.clear()
         self.end = self.cursor = frames
@@ -375,12 +378,15 @@ class Timeline:
         )
 
     def _cues(self, first: int, utterance: Placed) -> list[Cue]:
-        """The caption of a whole sentence.
+        """The caption of a whole sentence, or the new one of a sentence that was cut.
 
         The caption of a recording has no end yet; the tail after a whole recording has a caption
         without text.
         """
         first_frame, frames, text = self.first_frame + first, utterance.frames, ""
+        if self._revision is not None:
+            revision, self._revision = self._revision, None
+            return [revision]
         if isinstance(utterance, Utterance):
             is_said = self._given is not None and not self._is_cut and self.ended_by is None
             if not is_said or self.truncated_by is not None:
@@ -401,6 +407,20 @@ class Timeline:
         closing = self._closing
         is_rest = closing is not None and frames + closing.frames == end
         return end if is_rest else frames
+
+    def _cut_cue(self, frames: int) -> Cue | None:
+        """The caption of what was said of the sentence that is cut at `frames`, if there is one.
+
+        Its planned length stays that of the whole sentence, which marks it as incomplete.
+        """
+        for first, placed in self._placed:
+            is_cut = first < frames < end_of(first, placed) and self.said_end == frames
+            if is_cut and isinstance(placed, SentenceUtterance):
+                said_s = (frames - first) / self._film.spec.fps
+                text = said_text(placed.sentence, self._job.full_text, said_s)
+                first_frame = self.first_frame + first
+                return Cue(text=text, first_frame=first_frame, frames=placed.frames)
+        return None
 
     def _ahead_s(self) -> float:
         """Time until playback reaches the end of what is placed. Any thread."""
@@ -439,6 +459,25 @@ def speech_pieces(
         return SoundReader(job.given, job, spec, sound_lookahead_s(engine))
     sound_needed = partial(lookahead_s, engine)
     return Synthesis(context.voices, job, spec, lookahead_s=sound_needed, ahead_s=ahead_s)
+
+
+def said_text(sentence: SpokenSentence, text: str, said_s: float) -> str:
+    """The beginning of a sentence of `text` up to the last word that is said after `said_s`.
+
+    The whole sentence if its words are not known.
+    """
+    speech = sentence.speech
+    if not speech.words or speech.place is None:
+        return speech.text
+    ends = [
+        word.end
+        for word in speech.words
+        if word.start_s is not None
+        and word.end_s is not None
+        and (word.start_s + word.end_s) / 2 < said_s
+    ]
+    start = sentence.text_start
+    return " ".join(text[start + speech.place[0] : start + max(ends, default=0)].split())
 
 
 def end_of(first: int, utterance: Placed) -> int:

@@ -101,3 +101,19 @@ def test_words_after_the_cut_of_an_interrupted_clip_were_not_said(runtime: Runti
     middles = [((word.start_s or 0.0) + (word.end_s or 0.0)) / 2 for word in timed]
     assert all(middle < result.said_end_s for middle in middles)
     assert heard_until(said, end_s) == heard_until(said, result.said_end_s)
+    captions = [cue.text for cue in film_of(runtime).cues() if cue.text]
+    assert captions == [job.text[each.start : each.end] for each in said]
+
+
+def test_the_text_of_an_interrupted_clip_that_grew_is_what_was_said(runtime: Runtime) -> None:
+    session, text = session_of(runtime), GrowingText()
+    text.add(PlainText.of("Nobody will ever hear the end of this long sentence."))
+    job = runtime.speak_growing(session, text, runtime.choose())
+    for event in job.events():
+        if isinstance(event, FragmentCommitted) and event.fragment.first_frame > 12:
+            break
+    runtime.interrupt(session)
+    result = job.result()
+    (said,) = spoken_sentences(job.live_events)
+    assert result.clip.text == text.text[: said.end] != text.text
+    assert not result.clip.is_whole
