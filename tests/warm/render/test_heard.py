@@ -86,10 +86,8 @@ def test_nothing_is_reported_where_all_of_a_text_was_heard(runtime: Runtime) -> 
 
 
 def test_words_after_the_cut_of_an_interrupted_clip_were_not_said(runtime: Runtime) -> None:
-    session = session_of(runtime)
-    job = runtime.speak(
-        session, "A sentence that is much too long to be said. " * 3, runtime.choose()
-    )
+    session, long = session_of(runtime), "Much too long to be said. " * 4
+    job = runtime.speak(session, long, runtime.choose(), lead_s=1.0)
     for event in job.events():
         if isinstance(event, FragmentCommitted) and event.fragment.first_frame > 12:
             break
@@ -108,7 +106,7 @@ def test_words_after_the_cut_of_an_interrupted_clip_were_not_said(runtime: Runti
 def test_the_text_of_an_interrupted_clip_that_grew_is_what_was_said(runtime: Runtime) -> None:
     session, text = session_of(runtime), GrowingText()
     text.add(PlainText.of("Nobody will ever hear the end of this long sentence."))
-    job = runtime.speak_growing(session, text, runtime.choose())
+    job = runtime.speak_growing(session, text, runtime.choose(), lead_s=1.0)
     for event in job.events():
         if isinstance(event, FragmentCommitted) and event.fragment.first_frame > 12:
             break
