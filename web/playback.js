@@ -4,6 +4,8 @@
 const END_MARGIN_S = 0.2;
 /** At most this much unplayed film may be skipped: a clip ends with a longer silence. */
 const SKIPPABLE_S = 0.1;
+/** A film that has something to play and stands still for this long is seeked to where it stands. */
+const STALL_TIMEOUT_MS = 800;
 /** Duration of the fade-out before a pause, which avoids a click. */
 const FADE_OUT_MS = 60;
 
@@ -14,6 +16,7 @@ export class Playback {
   #isHeld = false;
   #resumeAfterS = null;
   #videoEndS = 0;
+  #lastMove = { timeS: 0, atMs: 0 };
 
   /** Shows `unmuteButton` when the browser allows playback only without sound. */
   constructor(video, unmuteButton) {
@@ -95,6 +98,20 @@ export class Playback {
   seekToNextClip() {
     if (this.isEmpty || this.#isStopped) return;
     this.#video.currentTime = this.end - this.time < SKIPPABLE_S ? this.#nextClipS : this.time;
+  }
+
+  /**
+   * Frees a film that stands still with a rest to play, for which Chromium waits for more film (see
+   * `seekToNextClip`): after the end of a clip none may come. Call it again and again.
+   */
+  checkStall() {
+    const nowMs = performance.now();
+    const { paused, seeking } = this.#video;
+    const mayRest = paused || seeking || this.isEmpty || this.end - this.time < END_MARGIN_S;
+    if (mayRest || this.time !== this.#lastMove.timeS) this.#lastMove = { timeS: this.time, atMs: nowMs };
+    if (nowMs - this.#lastMove.atMs < STALL_TIMEOUT_MS) return;
+    this.#lastMove.atMs = nowMs;
+    this.#video.currentTime = this.time;
   }
 
   /** Fades out and pauses. The rest of the buffered film is not played. */

@@ -96,6 +96,7 @@ export class Stage {
 
   #check() {
     if (!this.isSpeaking || this.#playback.isStopped) return;
+    this.#playback.checkStall();
     this.#starvedChecks = this.#playback.isStarved ? this.#starvedChecks + 1 : 0;
     if (this.#playback.isEmpty) this.#showIdle();
     else if (this.#isFilmOpaque()) this.#checkForEnd();

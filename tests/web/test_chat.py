@@ -63,14 +63,14 @@ def test_what_was_not_said_is_struck_out_and_the_message_can_be_edited(
 ) -> None:
     chat_server.script = Script(text=LONG)
     chat.send("Talk")
-    chat.wait_until_speaking(after_s=4)
+    chat.wait_until_speaking(after_s=2)
     chat.type(Keys.ESCAPE)
     chat.wait(lambda: chat.film("paused"))
-    assert chat.film("currentTime") < 9
     chat.wait(lambda: chat.notes()[0].startswith("Interrupted"))
     chat.wait(lambda: chat.history()[0]["interrupted"])
     heard = chat.history()[0]["heard_text"]
-    assert heard.startswith("This sentence takes")
+    assert heard.startswith("This sentence")
+    assert len(heard) < len(LONG) / 2
     chat.wait(lambda: (heard + chat.marked("unsaid")).strip() == LONG.strip())
     chat_server.script = Script(text="Briefly.")
     chat.type(Keys.ARROW_UP, " less", Keys.ENTER)

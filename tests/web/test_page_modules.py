@@ -81,6 +81,32 @@ localStorage.removeItem("captions");
 return [...video.textTracks[0].cues].map((each) => [each.startTime, each.endTime, each.text]);
 """
 
+STALLED = """
+const { Playback } = await import("/web/playback.js");
+const seeks = [];
+const video = {
+  paused: false, seeking: false, time: 3, endS: 4.4,
+  get currentTime() { return this.time; },
+  set currentTime(timeS) { seeks.push(timeS); },
+  get buffered() { return { length: 1, start: () => 0, end: () => this.endS }; },
+};
+const playback = new Playback(video, document.createElement("button"));
+const checkFor = async (checks) => {
+  seeks.length = 0;
+  for (let check = 0; check < checks; check += 1) {
+    playback.checkStall();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return [...new Set(seeks)];
+};
+const results = [await checkFor(4), await checkFor(20)];
+video.paused = true;
+results.push(await checkFor(20));
+[video.paused, video.time] = [false, 4.3];
+results.push(await checkFor(20));
+return results;
+"""
+
 
 @pytest.mark.parametrize("chunk_bytes", [1, 7, 1000])
 def test_a_film_is_parsed_into_the_same_segments_however_it_arrives(
@@ -150,3 +176,9 @@ def test_a_cue_is_extended_however_often_it_is_read(run: Any, ends_ms: list[int]
     """Catches an offset that moves into the only cue each time it is read again."""
     cues = run(CAPTIONS, ends_ms)
     assert cues == [[0, 1.8, "First."], [1.9, 2.5, "Second."]]
+
+
+def test_a_film_that_stands_still_with_a_rest_to_play_is_freed(run: Any) -> None:
+    """Catches answers that end in silence: after an underrun Chromium waits for film to come."""
+    soon, later, paused, at_its_end = run(STALLED)
+    assert (soon, later, paused, at_its_end) == ([], [3], [], [])
