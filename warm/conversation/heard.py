@@ -21,8 +21,11 @@ def heard_text(turn: Turn, position_s: float) -> str:
 
 def is_heard(turn: Turn, position_s: float) -> bool:
     """True if a viewer at this position has heard all that was said in a turn."""
+    if not turn.sentences:
+        return True
     said = [each.record for each in turn.sentences]
-    return not said or heard_until(said, position_s) >= said[-1].end
+    words = said[-1].words  # punctuation may follow the last one
+    return heard_until(said, position_s) >= (words[-1].end if words else said[-1].end)
 
 
 def settled(turn: Turn, position_s: float) -> Turn:

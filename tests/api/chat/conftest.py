@@ -36,7 +36,7 @@ def chat_app(
         avatar_id="tiny",
         chat_url=model.url,
         chat_first_token_s=2.0,
-        chat_token_s=1.0,
+        chat_token_s=60.0,
         max_queue=8,
     )
     with running_runtime(settings, voices, folder, engine=LoudnessEngine()) as runtime:

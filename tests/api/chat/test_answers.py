@@ -4,11 +4,12 @@ from pathlib import Path
 from threading import Event
 
 import av
+import pytest
 
-from tests.api.chat.talking import Talk
+from tests.api.chat.talking import Talk, events_of
 from tests.polling import wait_until
 
-REPLY = "The capital of **France** is Paris. It has two million people."
+REPLY = "It is **Paris**, surely. It is large."
 
 
 def test_an_answer_is_spoken_and_can_be_watched_as_a_film_of_its_own(
@@ -20,8 +21,8 @@ def test_an_answer_is_spoken_and_can_be_watched_as_a_film_of_its_own(
     assert (turn["reply_text"], turn["heard_text"]) == (REPLY, REPLY)
     assert (turn["error"], turn["interrupted"], turn["model"]) == (None, False, "scripted-1")
     assert [each["text"] for each in turn["sentences"]] == [
-        "The capital of France is Paris.",
-        "It has two million people.",
+        "It is Paris, surely.",
+        "It is large.",
     ]
     with talk.client.get(turn["video_url"]) as video:
         assert (video.status_code, video.mimetype) == (200, "video/mp4")
@@ -38,9 +39,7 @@ def test_the_events_of_an_answer_arrive_in_order(talk: Talk) -> None:
     assert "".join(data["text"] for name, data in events if name == "token") == REPLY
     sentences = [data for name, data in events if name == "sentence"]
     assert [each["index"] for each in sentences] == [0, 1]
-    assert (
-        REPLY[sentences[0]["start"] : sentences[0]["end"]] == "The capital of **France** is Paris."
-    )
+    assert REPLY[sentences[0]["start"] : sentences[0]["end"]] == "It is **Paris**, surely."
     assert names.index("sentence") < names.index("fragment")
     turn = events[-1][1]["turn"]
     frames = [data["frames"] for name, data in events if name == "fragment"]
@@ -87,3 +86,16 @@ def test_an_answer_with_a_long_pause_goes_on_in_another_clip(talk: Talk) -> None
     reply = ended["reply_text"]
     places = [reply[each["start"] : each["end"]] for each in ended["sentences"]]
     assert places == ["It is short.", "And this comes later."]
+
+
+def test_the_events_of_a_turn_can_be_read_again(talk: Talk) -> None:
+    talk.says("Yes.", first_s=0.6)
+    turn = talk.begin()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("api.turns.KEEP_ALIVE_BATCHES", 1)
+        running = talk.client.get(f"/chat/{turn}/events").text
+    assert ": the model is silent\n\n" in running
+    assert running.index("event: turn") < running.index("event: fragment")
+    assert '"Yes."' in running
+    (name, data), *_ = events_of(talk.client.get(f"/chat/{turn}/events").text)
+    assert (name, data["turn"]["status"]) == ("done", "done")

@@ -48,13 +48,19 @@ def test_a_model_that_writes_nothing_ends_the_turn_and_leaves_no_trace(
     failed = talk.ask("Are you there?")
     assert (failed["status"], failed["heard_text"], failed["has_video"]) == ("error", "", False)
     assert failed["error"]["kind"] == kind, failed
-    assert pictures(talk) == 0
+    assert talk.film()["frames"] == 0
     refused = talk.client.get(f"/video/{failed['job_id']}")
     assert refused.status_code == 409
     assert failed["error"]["description"] in refused.json["detail"]
+
+
+def test_a_text_that_got_no_answer_is_no_part_of_the_next_prompt(talk: Talk) -> None:
+    talk.says("", status=500, body="oops")
+    talk.ask("Are you there?")
     talk.says("Yes.")
     assert talk.ask("Now?")["status"] == "done"
     assert talk.prompt() == [("user", "Now?")]
+    assert [each["status"] for each in talk.history()] == ["error", "done"]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from tests.api.chat.talking import Talk
 from tests.polling import wait_until
 
-FIRST = "The first sentence is **heard** by everybody."
-SECOND = "The second sentence is cut in the middle of it."
+FIRST = "The first one is **heard**."
+SECOND = "The second is cut in its middle."
 REPLY = f"{FIRST} {SECOND}"
 
 

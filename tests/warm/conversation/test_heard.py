@@ -19,7 +19,11 @@ def spoken(reply: str, *words: str) -> Turn:
         )
         place += len(word)
     record = SpokenSentenceRecord(
-        start=found[0].start, end=found[-1].end, start_s=0, end_s=len(words), words=tuple(found)
+        start=found[0].start,
+        end=found[-1].end + 1,  # with the full stop
+        start_s=0,
+        end_s=len(words),
+        words=tuple(found),
     )
     return Turn(
         id="turn_1",
@@ -59,6 +63,7 @@ def test_a_settled_turn_is_whole_if_its_last_word_was_heard() -> None:
     turn = spoken("One, two.\n\n```\ncode\n```", "One", "two")
     assert settled(turn, 2.0).heard_text == turn.reply_text
     assert not settled(turn, 2.0).interrupted
+    assert settled(turn, 1.7).heard_text == turn.reply_text  # most of the last word
     cut = settled(turn, 1.0)
     assert (cut.heard_text, cut.interrupted, cut.is_settled) == ("One,", True, True)
     assert settled(cut, 0.0).heard_text == ""
