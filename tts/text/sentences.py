@@ -72,6 +72,7 @@ _SAYING = re.compile(
     r"(?:I|(?!No)[A-Z]\w+|[Tt]he \w+) (?:said|asked|replied|answered|whispered|shouted|cried|"
     r"yelled|thought|wondered|added|continued|called|muttered|murmured|exclaimed)\b"
 )
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?(?![\w'’])")
 _DASHES = tuple("—–")
 _NAME_WITH_MARK = re.compile(r"\b(?:Yahoo|Jeopardy|Mamma Mia|Oklahoma|Oliver|Airplane|Panic)$")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
@@ -204,7 +205,8 @@ def _goes_on(text: str, match: re.Match[str], before: str, rest: str) -> bool:
     if closers or text[end] in _DASHES or _NAME_WITH_MARK.search(before):  # "Really?" she said
         return True
     first = next(filter(str.isalpha, before), "")
-    is_within_line = mark.rstrip() == "." and "\n" not in mark and " " in before.strip()
+    is_word = bool(_WORD.match(rest))
+    is_within_line = is_word and mark.rstrip() == "." and "\n" not in mark and " " in before.strip()
     return is_within_line and first.isupper()
 
 
