@@ -53,7 +53,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         with wave.open(io.BytesIO(body[body.index(b"RIFF") :])) as file:
             frames = file.readframes(file.getnframes())
-        self.state.received.append(np.frombuffer(frames, "<i2").astype(np.float32) / 32768)
+        self.state.received.append(
+            np.frombuffer(frames, "<i2").astype(np.float32) / np.float32(2**15)
+        )
         self._answer("application/json", f'{{"text": "{self.state.text}"}}'.encode())
 
     def _answer(self, content_type: str, body: bytes) -> None:
