@@ -72,7 +72,6 @@ export class Playback {
   /** Resets the state of the previous film. */
   reset() {
     this.#isStopped = false;
-    this.#isHeld = false;
     this.#resumeAfterS = null;
     this.#videoEndS = 0;
     this.#video.volume = 1;

@@ -1,7 +1,7 @@
 """Chromium for measurements: records each picture that it shows, timed by this machine's clock."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,9 @@ class ChromiumMissing(RuntimeError):
 
 
 @contextmanager
-def chromium(profile: Path, desktop: Mapping[str, str] | None = None) -> Iterator[Chrome]:
+def chromium(
+    profile: Path, desktop: Mapping[str, str] | None = None, *, flags: Sequence[str] = ()
+) -> Iterator[Chrome]:
     """Run a browser with a clean profile; raises ChromiumMissing.
 
     Without `desktop` it is headless and muted; with it, it shows and plays on the display and the
@@ -70,7 +72,7 @@ def chromium(profile: Path, desktop: Mapping[str, str] | None = None) -> Iterato
     options = ChromeOptions()
     options.binary_location = binary
     mode = HEADLESS_FLAGS if desktop is None else DESKTOP_FLAGS
-    for flag in (*FLAGS, f"--user-data-dir={profile}", *mode):
+    for flag in (*FLAGS, f"--user-data-dir={profile}", *mode, *flags):
         options.add_argument(flag)
     browser = Chrome(options=options, service=Service(driver, env=desktop))
     try:

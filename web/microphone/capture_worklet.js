@@ -91,7 +91,8 @@ class Capture extends AudioWorkletProcessor {
     this.#frames.played[this.#filled] = played;
     this.#filled += 1;
     if (this.#filled < FRAME_SAMPLES) return;
-    this.#listener?.postMessage(this.#frames, Object.values(this.#frames).map(({ buffer }) => buffer));
+    const buffers = Object.values(this.#frames).map(({ buffer }) => buffer);
+    this.#listener?.postMessage({ ...this.#frames, sentMs: Date.now() }, buffers);
     this.#frames = newFrames();
     this.#filled = 0;
   }

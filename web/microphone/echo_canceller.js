@@ -4,7 +4,7 @@ import { Fourier } from "./fourier.js";
 import { FRAME_SAMPLES } from "./silero.js";
 
 /** Samples of a block at 16 kHz: 16 ms. */
-export const BLOCK_SAMPLES = 256;
+const BLOCK_SAMPLES = FRAME_SAMPLES / 2;
 /** Blocks of the echo path: delays and reverberation up to 0.5 s. */
 const PARTITIONS = 32;
 /** The echo path is assumed to change slowly: share of it that is kept from block to block. */
@@ -49,22 +49,34 @@ export class EchoCanceller {
     this.#forget();
   }
 
-  /** Returns a block of the microphone without the echo of `played` and of the blocks before. */
-  process(microphone, played) {
-    this.#remember(played);
-    const echo = this.#fourier.inverse(this.#echoSpectrum()).subarray(BLOCK_SAMPLES);
-    const rest = Float32Array.from(microphone, (sample, at) => sample - echo[at]);
-    this.#learn(rest);
-    return this.#checked(rest, microphone);
+  /**
+   * Returns a frame of the microphone without the echo of what was played in it and before.
+   * Without `mayLearn` it takes a quarter of the time.
+   */
+  process(microphone, played, mayLearn = true) {
+    const rest = new Float32Array(FRAME_SAMPLES);
+    for (let at = 0; at < FRAME_SAMPLES; at += BLOCK_SAMPLES) {
+      const block = (samples) => samples.subarray(at, at + BLOCK_SAMPLES);
+      rest.set(this.#subtract(block(microphone), block(played), mayLearn), at);
+    }
+    return rest;
   }
 
-  /** Frames of 32 ms that the loudest part of the echo takes to return; the longest if unknown. */
+  /** Frames that the echo takes to return; the longest if unknown. */
   get delayFrames() {
     const sizes = this.#paths.map(({ re, im }) => energy(re) + energy(im));
     const loudest = Math.max(...sizes);
     const last = sizes.findLastIndex((size) => size > LOUD_SHARE * loudest);
     const isKnown = loudest > 0 && this.#removedDb > MIN_REMOVED_DB;
     return Math.ceil(((isKnown ? last : PARTITIONS) * BLOCK_SAMPLES) / FRAME_SAMPLES);
+  }
+
+  #subtract(microphone, played, mayLearn) {
+    this.#remember(played);
+    const echo = this.#fourier.inverse(this.#echoSpectrum()).subarray(BLOCK_SAMPLES);
+    const rest = Float32Array.from(microphone, (sample, at) => sample - echo[at]);
+    if (mayLearn) this.#learn(rest);
+    return this.#checked(rest, microphone);
   }
 
   #forget() {
@@ -75,7 +87,7 @@ export class EchoCanceller {
       uncertainty: zeros().fill(FIRST_UNCERTAINTY),
     }));
     this.#rest = zeros();
-    this.#history = Array.from({ length: PARTITIONS }, () => ({ re: zeros(), im: zeros() }));
+    this.#history = Array.from({ length: PARTITIONS }, () => ({ re: zeros(), im: zeros(), power: zeros() }));
     this.#worseBlocks = 0;
   }
 
@@ -83,19 +95,14 @@ export class EchoCanceller {
     this.#played.copyWithin(0, BLOCK_SAMPLES);
     this.#played.set(played, BLOCK_SAMPLES);
     this.#history.pop();
-    this.#history.unshift(this.#fourier.forward(this.#played));
+    const { re, im } = this.#fourier.forward(this.#played);
+    this.#history.unshift({ re, im, power: re.map((value, bin) => value * value + im[bin] * im[bin]) });
   }
 
   #echoSpectrum() {
     const { bins } = this.#fourier;
     const [re, im] = [new Float64Array(bins), new Float64Array(bins)];
-    this.#paths.forEach((path, index) => {
-      const heard = this.#history[index];
-      for (let bin = 0; bin < bins; bin += 1) {
-        re[bin] += heard.re[bin] * path.re[bin] - heard.im[bin] * path.im[bin];
-        im[bin] += heard.re[bin] * path.im[bin] + heard.im[bin] * path.re[bin];
-      }
-    });
+    for (let index = 0; index < PARTITIONS; index += 1) addProduct(re, im, this.#history[index], this.#paths[index]);
     return { re, im };
   }
 
@@ -113,28 +120,26 @@ export class EchoCanceller {
 
   /** Power that the error is expected to have: of what is uncertain about the path, and of the rest. */
   #expectedPowers(error) {
-    const powers = new Float64Array(this.#fourier.bins);
-    this.#paths.forEach(({ uncertainty }, index) => {
-      const { re, im } = this.#history[index];
-      for (let bin = 0; bin < powers.length; bin += 1) {
-        powers[bin] += 0.5 * uncertainty[bin] * (re[bin] ** 2 + im[bin] ** 2);
-      }
-    });
-    for (let bin = 0; bin < powers.length; bin += 1) {
-      const power = error.re[bin] ** 2 + error.im[bin] ** 2;
+    const expected = new Float64Array(this.#fourier.bins);
+    for (let bin = 0; bin < expected.length; bin += 1) {
+      const power = error.re[bin] * error.re[bin] + error.im[bin] * error.im[bin];
       this.#rest[bin] = SMOOTHING * this.#rest[bin] + (1 - SMOOTHING) * power;
-      powers[bin] += this.#rest[bin] + TINY;
+      expected[bin] = this.#rest[bin] + TINY;
     }
-    return powers;
+    for (let index = 0; index < PARTITIONS; index += 1) {
+      const { uncertainty } = this.#paths[index];
+      const { power } = this.#history[index];
+      for (let bin = 0; bin < expected.length; bin += 1) expected[bin] += 0.5 * uncertainty[bin] * power[bin];
+    }
+    return expected;
   }
 
-  #update(path, heard, error, expected) {
-    const { re, im, uncertainty } = path;
+  #update({ re, im, uncertainty }, heard, error, expected) {
     for (let bin = 0; bin < expected.length; bin += 1) {
       const gain = uncertainty[bin] / expected[bin];
-      const power = heard.re[bin] ** 2 + heard.im[bin] ** 2;
-      const size = re[bin] ** 2 + im[bin] ** 2;
-      uncertainty[bin] = KEPT * (1 - 0.5 * gain * power) * uncertainty[bin] + (1 - KEPT) * size + CHANGE;
+      const size = re[bin] * re[bin] + im[bin] * im[bin];
+      const left = KEPT * (1 - 0.5 * gain * heard.power[bin]) * uncertainty[bin];
+      uncertainty[bin] = left + (1 - KEPT) * size + CHANGE;
       re[bin] += gain * (heard.re[bin] * error.re[bin] + heard.im[bin] * error.im[bin]);
       im[bin] += gain * (heard.re[bin] * error.im[bin] - heard.im[bin] * error.re[bin]);
     }
@@ -158,6 +163,14 @@ export class EchoCanceller {
     this.#worseBlocks += 1;
     if (this.#worseBlocks > MAX_WORSE_BLOCKS) this.#forget();
     return Float32Array.from(microphone);
+  }
+}
+
+/** Adds the product of two spectra to a third. */
+function addProduct(re, im, one, other) {
+  for (let bin = 0; bin < re.length; bin += 1) {
+    re[bin] += one.re[bin] * other.re[bin] - one.im[bin] * other.im[bin];
+    im[bin] += one.re[bin] * other.im[bin] + one.im[bin] * other.re[bin];
   }
 }
 

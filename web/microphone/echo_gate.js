@@ -17,6 +17,8 @@ const ENOUGH_FRAMES = RETURN_FRAMES + 12;
 /** The return is learned from the last frames without a person, 4 s, as a high percentile. */
 const LEARNED_FRAMES = 128;
 const PERCENTILE = 0.95;
+/** Frames from one estimate to the next. */
+const LEARN_EVERY = 4;
 /** A band is louder than the return by this much if somebody talks. */
 const MARGIN_DB = 5;
 /** Share of the bands that must be louder. */
@@ -38,6 +40,7 @@ export class EchoGate {
   /** The same of frames that seem to have a person. */
   #doubtful = [];
   #returnDb = new Float64Array(BANDS).fill(FIRST_RETURN_DB);
+  #learnedFrames = 0;
   #noiseDb = new Float64Array(BANDS).fill(FIRST_NOISE_DB);
 
   /** True while something that was played may still be heard. */
@@ -107,7 +110,8 @@ export class EchoGate {
 
   #learn(returns) {
     this.#returns = [...this.#returns, ...returns].slice(-LEARNED_FRAMES);
-    if (this.#returns.length < ENOUGH_FRAMES) return;
+    this.#learnedFrames += returns.length;
+    if (this.#returns.length < ENOUGH_FRAMES || this.#learnedFrames % LEARN_EVERY !== 0) return;
     const place = Math.floor(PERCENTILE * (this.#returns.length - 1));
     this.#returnDb = this.#returnDb.map((_, band) => this.#returns.map((each) => each[band]).sort(ascending)[place]);
   }

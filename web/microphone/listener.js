@@ -1,8 +1,8 @@
 // Everything that happens to the sound of the microphone in hands-free mode, frame by frame.
 
-import { BLOCK_SAMPLES, EchoCanceller } from "./echo_canceller.js";
+import { EchoCanceller } from "./echo_canceller.js";
 import { EchoGate } from "./echo_gate.js";
-import { FRAME_SAMPLES, Silero } from "./silero.js";
+import { Silero } from "./silero.js";
 import { TurnDetector } from "./turn_detector.js";
 
 /** Nothing is subtracted from this many silent frames on, which saves the work. */
@@ -20,9 +20,12 @@ export class Listener {
     this.#silero = new Silero(model);
   }
 
-  /** Takes 512 samples of the microphone and of what was played; returns the TurnDetector's events. */
-  process(microphone, played) {
-    const rest = this.#withoutEcho(microphone, played);
+  /**
+   * Takes 512 samples of the microphone and of what was played; returns the TurnDetector's events.
+   * `isLate`: more frames are waiting already.
+   */
+  process(microphone, played, isLate = false) {
+    const rest = this.#withoutEcho(microphone, played, isLate);
     const verdict = this.#gate.compare(rest, played);
     const probability = this.#silero.probability(rest);
     const echoFrames = this.#gate.isPlaying ? this.#canceller.delayFrames : 0;
@@ -38,15 +41,10 @@ export class Listener {
     this.#turns.reset();
   }
 
-  #withoutEcho(microphone, played) {
+  #withoutEcho(microphone, played, isLate) {
     const isSilent = played.every((sample) => sample === 0);
     this.#silentFrames = isSilent ? this.#silentFrames + 1 : 0;
     if (this.#silentFrames > IDLE_FRAMES) return microphone;
-    const rest = new Float32Array(FRAME_SAMPLES);
-    for (let at = 0; at < FRAME_SAMPLES; at += BLOCK_SAMPLES) {
-      const block = (samples) => samples.subarray(at, at + BLOCK_SAMPLES);
-      rest.set(this.#canceller.process(block(microphone), block(played)), at);
-    }
-    return rest;
+    return this.#canceller.process(microphone, played, !isLate);
   }
 }

@@ -5,6 +5,9 @@ import { Listener } from "./listener.js";
 import { RATE_HZ } from "./silero.js";
 import { wavOf } from "./wav.js";
 
+/** On a busy computer, frames that are later than this are processed in a hurry. */
+const LATE_MS = 100;
+
 /** The page sends `{model, frames}`: the address of the network's file, and a port. */
 onmessage = async ({ data: { model, frames } }) => {
   const response = await fetch(model).catch(() => null);
@@ -14,8 +17,9 @@ onmessage = async ({ data: { model, frames } }) => {
   postMessage({ type: "ready" });
 };
 
-function listen(listener, { microphone, played }) {
-  for (const { type, frames } of listener.process(microphone, played)) {
+function listen(listener, { microphone, played, sentMs }) {
+  const isLate = Date.now() - sentMs > LATE_MS;
+  for (const { type, frames } of listener.process(microphone, played, isLate)) {
     postMessage({ type, recording: frames && wavOf(frames, RATE_HZ) });
   }
   postMessage({ type: "level", level: rootMeanSquare(microphone) });

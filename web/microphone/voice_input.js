@@ -141,7 +141,6 @@ export class VoiceInput {
   #hear() {
     this.#onState("hearing");
     this.#interrupt();
-    this.#chat.release(); // what comes next may be played
   }
 
   /** Transcribes before it is certain that the person has finished: the answer comes earlier. */
@@ -161,6 +160,7 @@ export class VoiceInput {
     if (this.#attempt === null) this.#try(recording);
     const { text } = this.#attempt;
     this.#attempt = null;
+    this.#chat.release();
     this.#onState("sending");
     await this.#send(text);
     this.#rest();

@@ -1,0 +1,1 @@
+"""Talking to the page: a real Chromium whose microphone plays a file, recorded sample by sample."""
