@@ -107,7 +107,7 @@ def test_a_sentence_is_one_utterance_from_its_first_sound_to_its_last(
 
 
 def test_an_early_pause_does_not_end_the_utterance(listen: Listen, sentence: Samples) -> None:
-    voice = joined([silence(1), sentence, silence(0.25), sentence, silence(1)])
+    voice = joined([silence(1), sentence, silence(0.4), sentence, silence(1)])
     events = listen(with_noise(voice))
     assert kinds(events) == ["sign", "person", "pause", "resumed", "pause", "end"]
     assert events[-1][2] > 2 * len(sentence)

@@ -13,8 +13,8 @@ const PERSON_FRAMES = frames(220);
 /** Without speech for this long, a sign was a false alarm. */
 const FALSE_ALARM_FRAMES = frames(250);
 /** Pause after which a text may be tried, and after which the person has finished. */
-const PAUSE_FRAMES = frames(220);
-const END_FRAMES = frames(600);
+const PAUSE_FRAMES = frames(190);
+const END_FRAMES = frames(500);
 /** Sound before the first sign that belongs to the utterance. */
 const BEFORE_FRAMES = frames(400);
 const MAX_FRAMES = frames(30_000);
