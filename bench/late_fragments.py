@@ -62,6 +62,10 @@ class PlaybackModel:
                 self._record_arrival(now_s)
             self.plays_until_s = max(clip_start_s, self.plays_until_s) + data["duration_s"]
 
+    def wait_until_played(self) -> None:
+        """Wait for the end of the last clip."""
+        time.sleep(max(0.0, self.plays_until_s - time.perf_counter()))
+
     def _record_arrival(self, now_s: float) -> None:
         self.arrivals.append(Arrival(now_s - self._began_s, self.plays_until_s - self._began_s))
 
