@@ -42,6 +42,8 @@ from warm.sessions.session import Session
 
 END_S = 10.0
 """Longest wait for the end of turns that were stopped."""
+PRUNE_EVERY = 500
+"""Rows after which the oldest are deleted."""
 RETRY_PART = 4
 """Part of the history that is left when the whole was too long for the model."""
 INTERRUPTIONS = 3
@@ -233,7 +235,7 @@ class Conversations:
         """Choose the persona of a session; None: the first one. Raises UnknownPersona."""
         if persona_id is not None:
             self._persona(persona_id)
-        self._table.choose_persona(session_id, persona_id)
+        self._prune_after(self._table.choose_persona(session_id, persona_id))
         return self.persona_of(session_id)
 
     def _persona(self, persona_id: str) -> Persona:
@@ -299,6 +301,16 @@ class Conversations:
 
     def _insert(self, run: TurnRun, replaces: str | None) -> None:
         run.note_stored(self._table.insert(run.turn, replaces=replaces))
+        self._prune_after(run.turn.number)
+
+    def _prune_after(self, number: int) -> None:
+        """Delete the oldest rows now and then."""
+        if not number or number % PRUNE_EVERY:
+            return
+        try:
+            self._table.prune(most=self._options.max_turns)
+        except JobStoreError:
+            log.warning("old turns are deleted later", exc_info=True)
 
     def _require_replaced(self, request: ChatRequest) -> None:
         """Raise UnknownTurn unless the turn to be replaced is one of the session."""

@@ -231,20 +231,21 @@ class TurnRun:
 
     def _add_fragment(self, committed: FragmentCommitted) -> None:
         fragment = committed.fragment
-        first = self._turn.first_frame if self._turn.frames else fragment.first_frame
-        end = fragment.first_frame + fragment.frames
+        self._add_frames(fragment.first_frame, fragment.frames, committed.fps)
+        self._events.publish(TurnFragment(committed))
+
+    def _add_frames(self, first_frame: int, frames: int, fps: int) -> None:
+        """Note that frames of the answer are in the film."""
+        first = self._turn.first_frame if self._turn.frames else first_frame
         self._reach("render")
-        self._change(first_frame=first, frames=end - first, fps=committed.fps)
+        self._change(first_frame=first, frames=first_frame + frames - first, fps=fps)
         if self._turn.film_id is None:
             self._change(film_id=self._plan.film_id())
             self._plan.store(self._turn)
-        self._events.publish(TurnFragment(committed))
 
     def _add_clip(self, result: SpeakResult) -> None:
         """Note the end of a clip."""
-        first = self._turn.first_frame if self._turn.frames else result.clip.first_frame
-        end = result.clip.first_frame + result.clip.frames
-        self._change(first_frame=first, frames=end - first, fps=result.fps)
+        self._add_frames(result.clip.first_frame, result.clip.frames, result.fps)
         if result.said_end_s is not None:
             said = (each.cut_at(result.said_end_s) for each in self._turn.sentences)
             self._change(sentences=tuple(each for each in said if each is not None))

@@ -162,11 +162,16 @@ class TurnTable:
             )
 
     def prune(self, *, most: int) -> None:
-        """Delete the oldest ended turns beyond `most`."""
+        """Delete the oldest ended turns, and the oldest choices of personas, beyond `most`."""
         with self._database.write() as connection:
             connection.execute(
                 f"DELETE FROM turns WHERE NOT ({IN_PROGRESS}) AND number NOT IN"
                 " (SELECT number FROM turns ORDER BY number DESC LIMIT ?)",
+                (most,),
+            )
+            connection.execute(
+                "DELETE FROM session_personas WHERE rowid NOT IN"
+                " (SELECT rowid FROM session_personas ORDER BY rowid DESC LIMIT ?)",
                 (most,),
             )
 
@@ -178,14 +183,17 @@ class TurnTable:
             ).fetchone()
             return None if row is None else str(row["persona"])
 
-    def choose_persona(self, session_id: str, persona: str | None) -> None:
-        """Store the persona of a session; None: it follows the settings."""
+    def choose_persona(self, session_id: str, persona: str | None) -> int:
+        """Store the persona of a session; None: it follows the settings.
+
+        Return a number that grows with each choice.
+        """
         with self._database.write() as connection:
             connection.execute("DELETE FROM session_personas WHERE session_id = ?", (session_id,))
             if persona is not None:
-                connection.execute(
-                    "INSERT INTO session_personas VALUES (?, ?)", (session_id, persona)
-                )
+                insert = "INSERT INTO session_personas VALUES (?, ?)"
+                return connection.execute(insert, (session_id, persona)).lastrowid or 0
+            return 0
 
 
 def turns_where(connection: sqlite3.Connection, where: str, *values: object) -> Iterator[Turn]:

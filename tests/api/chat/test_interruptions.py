@@ -1,8 +1,10 @@
 """Answers that are ended early: the history has what was heard, and the next prompt says so."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from threading import Event
 
+import av
 import pytest
 
 from tests.api.chat.talking import Talk
@@ -54,6 +56,8 @@ def test_an_interrupted_answer_is_remembered_as_far_as_it_was_heard(
     assert "interrupted" in note[1]
     assert note[1].endswith("Stop.")
     assert talk.status(turn)["heard_text"] == ended["heard_text"]
+    with talk.client.get(f"/video/{turn}") as video, av.open(BytesIO(video.data)) as film:
+        assert sum(1 for _ in film.decode(video=0)) == ended["frames"]
 
 
 def test_an_answer_that_was_rendered_and_not_yet_heard_is_shortened(talk: Talk) -> None:
