@@ -141,5 +141,6 @@ def test_whatever_is_written_stays_text(chat: ChatPage, chat_server: ScriptedSer
         "https://example.org/c.png",
     ]
     assert chat.run("return document.documentElement.scrollWidth <= innerWidth")
+    assert chat.run("return document.documentElement.scrollHeight <= innerHeight")
     assert chat.run("return messages.scrollWidth <= messages.clientWidth")
     chat.wait(chat.is_answered)

@@ -51,6 +51,7 @@ export class AnswerView {
 
   /** Sets the text, as far as it is known, and renders it soon. */
   setReply(reply) {
+    if (reply === this.#reply) return;
     this.#reply = reply;
     this.#timer ??= setTimeout(() => requestAnimationFrame(() => this.#render()), 0);
   }
