@@ -57,6 +57,7 @@ def chat(
     chat_server.received.clear()
     page = ChatPage(browser, chat_port, request.node.name[-40:])
     yield page
+    page.run("localStorage.removeItem('mode')")
     assert page.console_errors() == []
 
 

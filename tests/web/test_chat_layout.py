@@ -61,3 +61,18 @@ def test_the_chat_is_usable_on_every_screen_by_keyboard_and_by_screen_readers(
     for name in ("persona", "chat-voice", "chat-language"):
         assert chat.browser.find_element(By.ID, name).is_displayed()
     assert chat.run("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_texts_can_be_said_exactly_next_to_the_chat(
+    chat: ChatPage, chat_server: ScriptedServer
+) -> None:
+    chat.click("mode-speak")
+    chat.say("Word for word.")
+    chat.wait(lambda: chat.clips() == ["Word for word."])
+    background = "return getComputedStyle(document.querySelector('li.spoken')).backgroundColor"
+    chat.wait_until_silent()
+    chat.wait(lambda: chat.run(background) == "rgba(0, 0, 0, 0)")
+    assert chat_server.received == []
+    assert chat.history() == []
+    chat.click("mode-chat")
+    assert chat.questions() == []
