@@ -56,7 +56,9 @@ def test_the_pieces_of_a_reply_make_no_difference() -> None:
         assert described(units_of(reply.text)) == described(units_of([reply.text])), reply.name
 
 
-ONLY_IN_REPLIES = re.compile(r"thi?n?k|thought|reason|<\||tool_call|answer|THINK|[{\[]\n|\{\"|【")
+ONLY_IN_REPLIES = re.compile(
+    r"\n\n {4}|thi?n?k|thought|reason|<\||tool_call|answer|THINK|[{\[]\n|\{\"|【"
+)
 """Parts that are removed from replies only."""
 
 
