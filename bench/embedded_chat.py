@@ -25,7 +25,7 @@ _QUESTIONS = (
 )
 PERSONAS = "configs/persona.yaml"
 _TURNS = 4
-"""Turns of a conversation; then the next one begins."""
+"""Turns of each conversation."""
 _OPTIONS = ReplyOptions(
     max_tokens=EMBEDDED_BUDGET.max_tokens, temperature=EMBEDDED_BUDGET.temperature
 )

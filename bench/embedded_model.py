@@ -28,7 +28,7 @@ def fetch_embedded_model() -> None:
 
 @contextmanager
 def embedded_model(*greeting: ChatMessage, threads: int = 1) -> Iterator[EmbeddedModel]:
-    """Lend the loaded model, which has read the greeting."""
+    """Yield the loaded model, which has read the greeting."""
     fetch_embedded_model()
     options = EmbeddedOptions(threads=threads, allow_fetch=False)
     with closing(EmbeddedModel(FOLDER, options, greeting=greeting)) as model:

@@ -41,7 +41,7 @@ class ChatAddress:
         return self.shown(route) + (f"?{self.query}" if self.query else "")
 
     def shown(self, route: str = "") -> str:
-        """Return a URL for messages: without the query."""
+        """Return the URL of a route without the query, for messages."""
         return self.origin + self.path + route
 
 
@@ -51,7 +51,7 @@ def parse_chat_address(url: str) -> ChatAddress:
     `http://localhost:11434`, `…/v1`, `…/v1/` and `…/v1/chat/completions` mean the same. Ollama's
     own routes below `/api` have another format; its `/v1` is used instead.
     """
-    if not url.strip().isprintable():  # `urlsplit` would leave line ends out
+    if not url.strip().isprintable():  # `urlsplit` would drop line ends
         raise BadChatAddress(f"has characters that a URL cannot have; {_ALLOWED}")
     try:
         parts = urlsplit(url.strip())

@@ -1,4 +1,4 @@
-"""HTTP with one OpenAI-compatible server: requests, and the errors of its answers."""
+"""HTTP client of one OpenAI-compatible server: requests, and errors from its answers."""
 
 import json
 import socket
@@ -29,13 +29,13 @@ class ChatServer:
     def __init__(
         self, address: ChatAddress, limits: ReplyLimits, *, key: str | None, name: str = ""
     ) -> None:
-        """`name`: for messages; empty for one that has the address."""
+        """`name`: used in messages; if it is empty, they give the address."""
         self.name = name or f"the model's server {address.shown()}"
         self._address, self._key = address, key
         self._client = httpx2.Client(
             headers={"Authorization": f"Bearer {key or NO_KEY}", "User-Agent": "Warmtalk"},
             timeout=_timeouts(limits),
-            # llama.cpp closes idle connections at any moment, so none is used twice.
+            # llama.cpp closes idle connections at any moment, so none is reused.
             limits=httpx2.Limits(max_keepalive_connections=0),
             trust_env=False,
             verify=address.is_encrypted,  # certificates are loaded only if they are needed
@@ -46,7 +46,7 @@ class ChatServer:
         self._client.close()
 
     def models(self) -> list[str]:
-        """Return the names of the server's models, none if it has no list; raises ChatError."""
+        """Return the names of the server's models; empty if it has no list. Raises ChatError."""
         with self.exchange("GET", MODELS, None, ReplyFeed()) as response:
             body = read_body(response)
         if response.status_code in _NO_LIST:
@@ -58,7 +58,7 @@ class ChatServer:
     def exchange(
         self, method: str, route: str, body: dict[str, Any] | None, feed: ReplyFeed
     ) -> Iterator[httpx2.Response]:
-        """Send a request and lend the answer, whose body has not been read; raises ChatError."""
+        """Send a request and yield the answer with an unread body; raises ChatError."""
         try:
             with self._client.stream(
                 method,
@@ -81,7 +81,7 @@ class ChatServer:
             ) from error
         except (httpx2.NetworkError, httpx2.RemoteProtocolError, httpx2.SSEError) as error:
             raise ReplyBroken(
-                f"{self.name} broke the connection off, or sent what is not a reply "
+                f"{self.name} closed the connection, or sent something that is not a reply "
                 f"({_cause(error)}). Read its log, and try again."
             ) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, RuntimeError) as error:
@@ -91,12 +91,12 @@ class ChatServer:
             ) from error
 
     def check_status(self, status: int, body: str) -> None:
-        """Raise the error of an answer whose status is not 200."""
+        """Raise the error for an answer whose status is not 200."""
         if status == httpx2.codes.OK:
             return
         if httpx2.codes.is_redirect(status):
             raise ModelUnreachable(
-                f"{self.name} redirects to another address, where the key is not sent. Set "
+                f"{self.name} redirects to another address, to which the key is not sent. Set "
                 "chat_url to that address if you trust it."
             )
         raise refusal(status, self.redacted(body), server=self.name)
@@ -123,14 +123,14 @@ def _timeouts(limits: ReplyLimits) -> httpx2.Timeout:
 
 
 def _attach(name: str, info: dict[str, Any], feed: ReplyFeed) -> None:
-    """Have a cancellation shut the socket of a new connection, which wakes its reader."""
+    """Make a cancellation shut down the socket of a new connection, which wakes its reader."""
     if name in _CONNECTED:
         opened = info["return_value"].get_extra_info("socket")
         feed.attach(lambda: _shut(opened))
 
 
 def _shut(opened: socket.socket) -> None:
-    with suppress(OSError):  # it may be closed
+    with suppress(OSError):  # it may be closed already
         opened.shutdown(socket.SHUT_RDWR)
 
 

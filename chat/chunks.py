@@ -23,11 +23,11 @@ class Chunk:
 
     text: str = ""
     has_thought: bool = False
-    """The model thinks; that is not part of its reply."""
+    """The chunk has reasoning, which is not part of the reply."""
     reason: Literal["stop", "length"] | None = None
     """Set by the chunk that ends the reply."""
     detail: str = ""
-    """The server's own name of that reason."""
+    """The server's own name for that reason."""
     model: str = ""
     prompt_tokens: int | None = None
     reply_tokens: int | None = None
@@ -38,7 +38,7 @@ class Chunk:
 def chunks_of(data: str) -> list[Chunk]:
     """Parse the data of one event; raises ReplyBroken.
 
-    Servers that end events with a single line end send several chunks in one.
+    Servers that separate events by a single line end send several chunks in one event.
     """
     try:
         return [chunk_of(_parsed(data))]

@@ -70,9 +70,9 @@ class CompletionsModel:
         return reply
 
     def forward(self, body: Mapping[str, Any], on_content: OnContent) -> ThreadedReply:
-        """Pass the request of another program to the server; returns at once."""
+        """Pass a request from another program to the server; returns at once."""
         limits = self._limits
-        if not body.get("stream"):  # nothing arrives before all is written
+        if not body.get("stream"):  # nothing arrives before the whole reply is written
             limits = replace(limits, first_token_s=limits.reply_s)
         reply = ThreadedReply(
             lambda feed: self._forwarded(body, feed, on_content),
@@ -85,7 +85,7 @@ class CompletionsModel:
         return reply
 
     def state(self) -> ModelState:
-        """Return the model's name, and what its server answered the last time."""
+        """Return the model's name, and the outcome of the last request to its server."""
         with self._lock:
             return ModelState(
                 name=self._model or "the first model of its server",
@@ -96,11 +96,11 @@ class CompletionsModel:
             )
 
     def prepare(self) -> None:
-        """Ask the server for its models, on a thread: the state then says whether it answers."""
+        """Ask the server for its models on another thread; the state then has the outcome."""
         threading.Thread(target=self._probe, name="chat-probe", daemon=True).start()
 
     def models(self) -> list[str]:
-        """Return the names of the server's models, none if it has no list; raises ChatError."""
+        """Return the names of the server's models; empty if it has no list. Raises ChatError."""
         return self._server.models()
 
     def close(self) -> None:
@@ -176,7 +176,7 @@ class CompletionsModel:
         raise refusal(status, self._server.redacted(refused), server=self._server.name)
 
     def _learn(self, status: int, body: str) -> bool:
-        """Note a deviation that explains the error; False if there is none."""
+        """Record a deviation that explains the error; return False if there is none."""
         quirk = quirk_in(body, self._quirks) if status in _UNFIT_STATUS else None
         if quirk is not None:
             with self._lock:
@@ -206,7 +206,7 @@ class CompletionsModel:
                     raise failure(_redacted(chunk.error, self._server), server=self._server.name)
                 writing.add(chunk)
         except httpx2.TransportError:
-            if writing.reason is None:  # else only the end of the stream is missing
+            if writing.reason is None:  # otherwise only the end of the stream is missing
                 raise
         if writing.reason is None:
             writing.finish()
@@ -218,7 +218,7 @@ class CompletionsModel:
     def _broken_off(self, writing: Writing) -> ReplyBroken:
         when = "in the middle of its reply" if writing.has_text else "before its reply"
         return ReplyBroken(
-            f"{self._server.name} ended the connection {when}. Read its log, and try again."
+            f"{self._server.name} closed the connection {when}. Read its log, and try again."
         )
 
 
@@ -227,7 +227,7 @@ def _redacted(error: Any, server: ChatServer) -> Any:
 
 
 def _chunks(response: httpx2.Response) -> Iterator[Chunk]:
-    """Yield the chunks of a stream until its end, or until `[DONE]`, which is an end as well."""
+    """Yield the chunks of a stream up to its end, or up to `[DONE]`, which is an end as well."""
     has_ended = False
     for event in httpx2.EventSource(response, MAX_ANSWER_BYTES):
         if event.data.strip() == DONE:

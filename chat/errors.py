@@ -2,11 +2,11 @@
 
 
 class ChatError(RuntimeError):
-    """A model did not answer, or not to the end."""
+    """A model did not answer, or did not complete its answer."""
 
 
 class ModelUnreachable(ChatError):
-    """The server of the model cannot be connected to, or is no such server."""
+    """The model's server cannot be reached, or is not a chat server."""
 
 
 class ModelKeyRefused(ChatError):
@@ -14,11 +14,11 @@ class ModelKeyRefused(ChatError):
 
 
 class ModelTimeout(ChatError):
-    """The model wrote nothing for too long, or did not come to an end."""
+    """The model wrote nothing for too long, or did not end its reply in time."""
 
 
 class ModelBusy(ChatError):
-    """The model answers others; a later request may succeed."""
+    """The model is busy with other requests; a later request may succeed."""
 
     retry_after_s = 2
 
@@ -36,11 +36,11 @@ class ModelFailed(ChatError):
 
 
 class ReplyBroken(ChatError):
-    """The reply broke off, or cannot be understood. What was received before it is valid."""
+    """The reply broke off or cannot be parsed. The text received before that is valid."""
 
 
 class EmptyReply(ChatError):
-    """The model ended its reply without having written anything."""
+    """The model ended its reply without writing anything."""
 
 
 class ModelAbsent(ChatError):

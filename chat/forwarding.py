@@ -1,4 +1,4 @@
-"""Requests of other programs that are passed to a chat server as they are."""
+"""Requests from other programs that are passed on to a chat server."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,7 @@ class RequestRefused(ChatError):
         super().__init__(str(cause))
         self.cause, self.status = cause, status
         self.content = content
-        """The JSON of its answer; None if it is no JSON object."""
+        """The JSON of its answer; None if it is not a JSON object."""
 
 
 def forward(
@@ -50,8 +50,8 @@ def forward(
         if writing.reason is None:
             writing.finish()
             raise ReplyBroken(
-                f"{server.name} ended the connection before the end of its reply. Read its log, and"
-                " try again."
+                f"{server.name} closed the connection before the end of its reply. Read its log, "
+                "and try again."
             )
         return writing.ending()
 
@@ -66,13 +66,13 @@ def add(writing: Writing, content: dict[str, Any], server: ChatServer) -> None:
         content = {**content, "choices": firsts}
     chunk = chunk_of(content)
     if chunk.error is not None:
-        told = json.loads(server.redacted(json.dumps(chunk.error)))
-        raise failure(told, server=server.name)
+        reported = json.loads(server.redacted(json.dumps(chunk.error)))
+        raise failure(reported, server=server.name)
     writing.add(chunk)
 
 
 def refused(server: ChatServer, status: int, body: str) -> RequestRefused:
-    """Return the error of an answer that is not 200."""
+    """Return the error for an answer whose status is not 200."""
     shown = server.redacted(body)
     content = None
     with suppress(ValueError, RecursionError):
@@ -100,4 +100,6 @@ def json_object(server: ChatServer, data: str) -> dict[str, Any]:
         content = json.loads(data)
         if isinstance(content, dict):
             return content
-    raise ReplyBroken(f"{server.name} sent what is not a JSON object. Read its log, and try again.")
+    raise ReplyBroken(
+        f"{server.name} sent data that is not a JSON object. Read its log, and try again."
+    )

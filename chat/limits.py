@@ -10,9 +10,9 @@ class ReplyLimits:
     connect_s: float = 5.0
     """Time to open a connection."""
     first_token_s: float = 60.0
-    """Time until the model writes or thinks; some servers load it first."""
+    """Time until the first token of text or reasoning; some servers load the model first."""
     token_s: float = 15.0
-    """Pause of the model in the middle of its reply."""
+    """Time between two tokens."""
     reply_s: float = 300.0
     """Time for the whole reply."""
     max_chars: int = 20_000

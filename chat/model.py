@@ -10,8 +10,8 @@ ModelPhase = Literal["ready", "unloaded", "loading", "fetching", "absent", "unre
 """Phase of a model.
 
 ready: it can answer now. unloaded: it is loaded by the next reply. absent: its files are not on
-this machine. unreachable: its server gave no answer the last time. unknown: its server has not been
-asked yet.
+this machine. unreachable: its server did not answer the last request. unknown: its server has not
+been asked yet.
 """
 
 
@@ -48,7 +48,7 @@ class ReplyOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelState:
-    """What is known of a model, for people; reading it starts nothing."""
+    """State of a model, for display."""
 
     name: str
     kind: ModelKind
@@ -56,9 +56,9 @@ class ModelState:
     """True for the embedded model, which is too small to be relied on."""
     phase: ModelPhase
     progress: float | None = None
-    """Share of the files that has been fetched, 0…1, while it is being fetched."""
+    """Share of the files that has arrived, 0 to 1; None if nothing is being fetched."""
     detail: str = ""
-    """The reason of the phase and the next step, as a sentence; empty if all is well."""
+    """The reason for the phase and the next step, as a sentence; empty if all is well."""
     licence: str = ""
 
 
@@ -71,7 +71,7 @@ class Reply(Protocol):
     def __iter__(self) -> Iterator[str]:
         """Yield the text as it is written; every wait is bounded. Raises ChatError.
 
-        What a model thinks before it answers is not part of its reply.
+        Reasoning that a model writes before its answer is not part of the reply.
         """
         ...
 
@@ -99,18 +99,18 @@ class ChatModel(Protocol):
     ) -> Reply:
         """Pass the body of another program's `POST /v1/chat/completions` to the model's server.
 
-        The reply has the text of its first choice. `on_content` is called by a thread of the reply
-        with each JSON object of the answer. A server that refuses the request raises
-        RequestRefused.
+        The reply yields the text of the first choice, and raises RequestRefused if the server
+        refuses the request. `on_content` is called by a thread of the reply with each JSON object
+        of the answer.
         """
         ...
 
     def models(self) -> list[str]:
-        """Return the names of the models that may be asked for; raises ChatError."""
+        """Return the names of the models that a request may name; raises ChatError."""
         ...
 
     def state(self) -> ModelState:
-        """Return the state of the model; returns at once."""
+        """Return the state of the model at once; starts nothing."""
         ...
 
     def prepare(self) -> None:

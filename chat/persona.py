@@ -12,13 +12,13 @@ class Persona:
     id: str
     name: str
     style: str = ""
-    """How it speaks and behaves, in words for the model."""
+    """Instructions for the model: how it speaks and behaves."""
     language: str | None = None
     """BCP 47 tag of the language of its answers and voice; None: that of the user."""
     greeting: str = ""
     """Spoken at the start of a conversation, if a client asks for it."""
     facts: tuple[str, ...] = ()
-    """What it knows about itself and its subject."""
+    """Facts about itself and its subject that it knows."""
     voice: str | None = None
     """A voice from `GET /voices`; None: that of the session."""
 
@@ -38,7 +38,7 @@ def system_text(persona: Persona) -> str:
 
 
 def language_name(tag: str) -> str:
-    """Return the English name of a BCP 47 tag's language; the tag itself if it is a rare one."""
+    """Return the English name of a BCP 47 tag's language; the tag itself if it is not listed."""
     return _NAMES.get(tag.lower().partition("-")[0], tag)
 
 

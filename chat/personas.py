@@ -45,7 +45,7 @@ def read_personas(path: Path) -> Personas:
     except OSError as error:
         raise BadPersonas(f"{path}: cannot be read ({error.strerror or error})") from error
     if len(content) > MAX_FILE_BYTES:
-        raise BadPersonas(f"{path}: is larger than {MAX_FILE_BYTES} bytes; allowed: up to that")
+        raise BadPersonas(f"{path}: is too large; allowed: up to {MAX_FILE_BYTES} bytes")
     try:
         parsed = yaml.safe_load(content)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -103,7 +103,8 @@ def _facts(persona_id: str, facts: Any) -> tuple[str, ...]:
         return ()
     if not isinstance(facts, list) or len(facts) > MAX_FACTS:
         raise BadPersonas(
-            f"{persona_id}.facts: is not such a list; allowed: a list of up to {MAX_FACTS} texts"
+            f"{persona_id}.facts: is not a list, or is too long; "
+            f"allowed: a list of up to {MAX_FACTS} texts"
         )
     named = [
         _checked(f"{persona_id}.facts[{index}]", fact, MAX_CHARS["fact"])
@@ -113,7 +114,7 @@ def _facts(persona_id: str, facts: Any) -> tuple[str, ...]:
 
 
 def _checked(place: str, text: Any, max_chars: int) -> str:
-    """Return a text on one line, without outer blanks."""
+    """Return a text on one line, with single blanks between its words."""
     if not isinstance(text, str):
         raise BadPersonas(
             f"{place}: {str(text)[:80]!r} is not a text; allowed: up to {max_chars} characters, in "
@@ -134,6 +135,6 @@ def _language(persona_id: str, tag: Any) -> str | None:
     if not isinstance(tag, str) or not _TAG.fullmatch(tag):
         raise BadPersonas(
             f"{persona_id}.language: {str(tag)[:80]!r} is not a language; allowed: BCP 47 tags "
-            "such as en, de-AT, pt-BR, in quotes if YAML takes it for something else (no)"
+            "such as en, de-AT, pt-BR, in quotes if YAML reads it as something else (no)"
         )
     return tag

@@ -1,4 +1,4 @@
-"""Errors that a chat server reports, turned into the errors of this package."""
+"""Conversion of the errors that a chat server reports into those of this package."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from chat.errors import (
 )
 
 MAX_SHOWN_CHARS = 300
-"""The message of a server is repeated up to this length."""
+"""Longest part of a server's message that is shown."""
 
 _TOO_LONG = re.compile(
     r"context.?(length|size|window)|exceed_context|maximum.{0,20}(context|tokens|prompt)"
@@ -30,10 +30,10 @@ _DEPTH = 4
 
 
 def refusal(status: int, body: str, *, server: str) -> ChatError:
-    """Return the error of an answer with an error status. `server`: its name for messages."""
+    """Return the error for an answer with an error status. `server`: its name for messages."""
     content = _json(body)
-    told = message_in(content) or _one_line(re.sub(r"<[^>]{0,1000}>", " ", body))
-    shown = f": {told}" if told else ""
+    message = message_in(content) or _one_line(re.sub(r"<[^>]{0,1000}>", " ", body))
+    shown = f": {message}" if message else ""
     intro = f"{server} answered with status {status}{shown}."
     if status in _KEY_STATUS:
         return ModelKeyRefused(
@@ -49,9 +49,9 @@ def refusal(status: int, body: str, *, server: str) -> ChatError:
 
 def _other(status: int, body: str, intro: str) -> ChatError:
     if status == 429 and _NO_CREDIT.search(body):
-        return ModelRefused(f"{intro} Check the account of the key.")
+        return ModelRefused(f"{intro} Check the account that the key belongs to.")
     if status in (429, 503):
-        return ModelBusy(f"{intro} Try again in some seconds.")
+        return ModelBusy(f"{intro} Try again in a few seconds.")
     if status == 404:
         return ModelRefused(
             f"{intro} Check chat_model and chat_url; GET {{chat_url}}/models lists "
@@ -64,14 +64,14 @@ def _other(status: int, body: str, intro: str) -> ChatError:
 
 def failure(error: Mapping[str, Any] | str, *, server: str) -> ChatError:
     """Return the error that a server reports in the middle of a reply."""
-    told = message_in(error)
+    message = message_in(error)
     status = error.get("code") if isinstance(error, Mapping) else None
     if isinstance(status, int) and 400 <= status < 600:
         return refusal(status, json.dumps(error), server=server)
-    if _TOO_LONG.search(told):
+    if _TOO_LONG.search(message):
         return refusal(400, json.dumps(error), server=server)
     return ModelFailed(
-        f"{server} failed in the middle of the reply: {told or 'it gave no reason'}. "
+        f"{server} failed in the middle of the reply: {message or 'it gave no reason'}. "
         "Read its log, and try again."
     )
 

@@ -1,4 +1,4 @@
-"""A reply that a thread receives, and that another one reads with a bound on every wait."""
+"""A reply that one thread receives and another one reads, with a bound on every wait."""
 
 import queue
 import threading
@@ -11,16 +11,16 @@ from chat.limits import ReplyLimits
 from chat.model import Ending
 
 TOKENS_S = 1.0
-"""Time for the numbers of tokens, which some servers send after the reply has ended."""
+"""Time to wait for the token counts, which some servers send after the end of the reply."""
 
 
 class Thought:
-    """The model thinks: a sign of life that is not part of the reply."""
+    """The model reasons: this shows that it works, but is not part of the reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finishing:
-    """The model has ended its reply; more facts about it may follow."""
+    """The model has ended its reply; token counts may follow."""
 
     ending: Ending
 
@@ -40,15 +40,15 @@ class ReplyFeed:
 
     @property
     def is_cancelled(self) -> bool:
-        """True if nobody waits for the reply any more."""
+        """True if the reply was cancelled."""
         return self._is_cancelled
 
     def put(self, item: str | Thought | Finishing) -> None:
-        """Pass on a piece of the reply, or a sign of life."""
+        """Pass an item to the reader."""
         self.items.put(item)
 
     def attach(self, shut: Callable[[], None]) -> None:
-        """Have `shut` called by `cancel`: it must wake the thread that waits for the server."""
+        """Make `cancel` call `shut`, which must wake the thread that waits for the server."""
         with self._lock:
             self._shut = shut
             is_late = self._is_cancelled
@@ -67,15 +67,17 @@ class ReplyFeed:
 
 
 class ThreadedReply:
-    """A reply received by a thread of its own, so that no wait of a socket or of a name server
-    can hold its reader longer than the limits."""
+    """A reply received by a thread of its own.
+
+    Waits for sockets and name servers cannot delay its reader beyond the limits.
+    """
 
     def __init__(
         self, receive: Receive, limits: ReplyLimits, *, server: str, may_be_empty: bool = False
     ) -> None:
         """`receive` passes the pieces to the feed and returns the ending; it may raise ChatError.
 
-        `server`: its name for messages. `may_be_empty`: a reply without text is no error.
+        `server`: its name for messages. `may_be_empty`: a reply without text is not an error.
         """
         self.ending: Ending | None = None
         self._feed, self._limits, self._server = ReplyFeed(), limits, server
@@ -102,7 +104,7 @@ class ThreadedReply:
         self._feed.cancel()
 
     def join(self, timeout_s: float) -> None:
-        """Wait for the receiving thread, which may be looking a name up."""
+        """Wait for the receiving thread, which may be resolving a host name."""
         self._thread.join(timeout_s)
 
     def _pieces(self) -> Iterator[str]:
@@ -119,7 +121,7 @@ class ThreadedReply:
             raise empty_reply(self._server)
 
     def _texts(self) -> Iterator[str]:
-        """Yield the text until the ending, and keep that."""
+        """Yield the text, and store the ending."""
         item: Item | None = None
         while not isinstance(item, Ending):
             item = self._next(item)
@@ -144,7 +146,7 @@ class ThreadedReply:
             raise too_slow(self._server, pause_s, has_begun=last is not None) from None
 
     def _next_or(self, ending: Ending) -> Item:
-        """Wait a moment for more about the ending; an error is of no interest any more."""
+        """Wait a moment for the token counts; errors no longer matter."""
         try:
             item = self._feed.items.get(timeout=TOKENS_S)
         except queue.Empty:
@@ -174,8 +176,8 @@ def empty_reply(server: str, detail: str = "") -> EmptyReply:
     """Return the error of a reply without text."""
     cause = f" ({detail})" if detail else ""
     return EmptyReply(
-        f"{server} ended its reply without a word{cause}. Ask again, or in other words; a model "
-        "that thinks needs a larger chat_max_tokens."
+        f"{server} ended its reply without a word{cause}. Ask again, or rephrase it; a model that "
+        "reasons needs a larger chat_max_tokens."
     )
 
 

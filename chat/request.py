@@ -1,4 +1,4 @@
-"""The body of a request for a reply, and what a server turned out not to accept in it."""
+"""The body of a request for a reply, adapted to the deviations of its server."""
 
 import re
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from chat.model import ChatMessage, ReplyOptions
 Quirk = Literal["no stream_options", "max_completion_tokens", "no temperature", "no system"]
 """A deviation of a server.
 
-no stream_options: it does not report tokens. max_completion_tokens: OpenAI's newer name of
-max_tokens. no temperature: it accepts no other than its own. no system: the template of the model
-has no system message.
+no stream_options: it does not report tokens. max_completion_tokens: it expects OpenAI's newer name
+of max_tokens. no temperature: it accepts only its default. no system: the template of the model has
+no system message.
 """
 
 _SIGNS: dict[Quirk, re.Pattern[str]] = {
@@ -60,7 +60,7 @@ def request_body(
 
 
 def _encodable(text: str) -> str:
-    """Return a text that UTF-8 can encode: half surrogate pairs are replaced."""
+    """Return a text that UTF-8 can encode: lone surrogates are replaced."""
     return text.encode("utf-8", "replace").decode()
 
 

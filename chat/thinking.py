@@ -1,4 +1,4 @@
-"""Removal of what a model thinks aloud before it answers."""
+"""Removal of the reasoning that a model writes before its answer."""
 
 import re
 
@@ -31,7 +31,7 @@ class ThoughtFilter:
         return self._passed("".join(self._parts()))
 
     def end(self) -> str:
-        """Return the text that was held back, since it might have been a tag."""
+        """Return the text that was held back because it might have become a tag."""
         held, self._held = self._held, ""
         return "" if self._is_thinking else self._passed(held)
 
@@ -64,7 +64,7 @@ class ThoughtFilter:
         if opening:
             self._held, self._is_thinking = self._held[opening.end() :], True
             return ""
-        if closing:  # its beginning was part of the prompt
+        if closing:  # the opening tag was part of the prompt
             self._held = self._held[closing.end() :]
             return ""
         if _BEGUN.fullmatch(self._held) and len(self._held) < _MAX_TAG:

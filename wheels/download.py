@@ -14,22 +14,22 @@ from wheels.transport import Answer, Transport, without_credentials
 
 BLOCK_BYTES = 1 << 18
 RETRY_DELAYS_S = (1.0, 2.0, 4.0)
-"""Pauses before further attempts that bring nothing."""
+"""Pauses after consecutive attempts that receive nothing."""
 PROGRESS_BYTES = 1 << 16
-"""An attempt that brings at least this much does not count as a failure."""
+"""An attempt that receives at least this much does not count as a failure."""
 _PARTIAL, _RANGE_REFUSED = 206, 416
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """Completes the file `part` from an address. What arrived stays there for the next attempt."""
+    """Completes the file `part` from an address. It keeps its bytes for the next attempt."""
 
     transport: Transport
     url: str
     part: Path
     size_bytes: int
     report: Callable[[int], None] = lambda _bytes: None
-    """Is called with the number of bytes that have arrived."""
+    """Called with the number of bytes that have arrived."""
     is_cancelled: Callable[[], bool] = lambda: False
     sleep: Callable[[float], None] = time.sleep
 
@@ -52,7 +52,7 @@ class Download:
             self.sleep(delays.pop(0))
 
     def _attempt(self) -> str:
-        """Receive what one connection brings; return why it ended early."""
+        """Receive from one connection; return the reason why it ended early."""
         have = size_of(self.part)
         if have > self.size_bytes:
             have = truncate(self.part)
@@ -74,7 +74,7 @@ class Download:
             answer.close()
 
     def _receive(self, answer: Answer) -> str:
-        """Append the body of an answer, at most up to the size; return why it ended early."""
+        """Append the body of an answer up to the size; return the reason why it ended early."""
         with self.part.open("ab") as file:
             while (left := self.size_bytes - file.tell()) > 0:
                 self._require_wanted()

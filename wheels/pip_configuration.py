@@ -1,7 +1,7 @@
-"""Package indexes and network options, as pip is configured on this machine.
+"""Package indexes and network options from pip's configuration on this machine.
 
-The server never runs pip, but fetches from where pip would: a mirror or a folder of wheels that is
-configured for pip is used here too.
+The server never runs pip, but fetches from the same sources: it uses a mirror or a folder of wheels
+that pip is configured with.
 """
 
 import configparser
@@ -34,7 +34,7 @@ class PipConfiguration:
 
 
 def pip_configuration() -> PipConfiguration:
-    """Read the files and the environment; files that are not readable are left out, as by pip."""
+    """Read the files and the environment; unreadable files are ignored, as pip does."""
     options: dict[str, str] = {}
     for path in configuration_files(os.environ):
         options |= options_of(path)

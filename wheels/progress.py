@@ -20,10 +20,10 @@ class FetchProgress:
 
     @property
     def fraction(self) -> float:
-        """The part that has arrived, 0 to 1."""
+        """The share that has arrived, 0 to 1."""
         return min(1.0, self.done_bytes / max(1, self.total_bytes))
 
     def __str__(self) -> str:
-        """Describe it in a line."""
+        """Describe the progress in one line."""
         amount = f"{self.done_bytes / 1e6:.0f} of {self.total_bytes / 1e6:.0f} MB"
         return f"{self.step} {self.name}: {amount}"

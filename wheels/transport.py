@@ -1,4 +1,4 @@
-"""HTTP requests of a fetch: certificates, proxy and credentials as pip is configured."""
+"""HTTP requests of a fetch, with the certificates, proxy and credentials of pip."""
 
 import base64
 import http.client
@@ -72,7 +72,7 @@ class Transport:
 
     def _certificates(self, url: str) -> ssl.SSLContext:
         """Return the certificates for an address, which take a tenth of a second to load."""
-        # The bytes of a wheel are pinned, so a host that is exempt from the check changes nothing.
+        # The bytes of a wheel are pinned, so exempting a host from the check is safe.
         if {urlsplit(url).hostname, server_of(url)} & self._configuration.trusted_hosts:
             return ssl._create_unverified_context()
         return self._trusted
@@ -104,7 +104,7 @@ class _Https(urllib.request.HTTPSHandler):
 
 
 class _Redirections(urllib.request.HTTPRedirectHandler):
-    """Redirections that take credentials to no other server."""
+    """Redirections that do not send credentials to another server."""
 
     def redirect_request(
         self,

@@ -38,7 +38,7 @@ def write_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path
 
 
 def replace_folder(staging: Path, target: Path) -> None:
-    """Rename a complete folder to its place; a damaged one that is there is removed."""
+    """Rename a complete folder to its final path; a damaged one there is removed."""
     if target.exists():
         discarded = target.with_name(f".{target.name}.discarded")
         shutil.rmtree(discarded, ignore_errors=True)

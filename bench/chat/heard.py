@@ -1,8 +1,8 @@
-"""History of a conversation after random interruptions, against the sound of its films.
+"""History of a conversation after random interruptions, compared with the sound of its films.
 
 A real server answers with a scripted model, and is interrupted at a random position of the player.
-The truth is computed from the decoded sound of the film: espeak speaks the same answer, its words
-are found in the film by alignment, and a word was heard if more than half of it sounds before the
+The reference comes from the decoded sound of the film: espeak speaks the same answer, its words are
+found in the film by alignment, and a word was heard if more than half of it sounds before the
 position. The aligned times are accurate to `TOLERANCE_S`.
 """
 
@@ -38,7 +38,7 @@ EARLY_SHARE = 0.1
 """Share of the interruptions that come before the answer has a picture."""
 TOLERANCE_S = 0.1
 VOICES = ("espeak:en-us", "heart")
-"""Voices of the answers, in turn by session."""
+"""Voices of the answers, alternating by session."""
 REFERENCE_VOICE = "espeak:en-us"
 _SUBJECTS = ("Green birds", "Seven doctors", "Quiet rivers", "Young farmers", "Paper boats")
 _VERBS = ("follow", "remember", "carry", "discover", "paint", "borrow")
@@ -65,7 +65,7 @@ class Interruption:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The words that were heard by the history, and by the sound of the film."""
+    """The number of words that were heard: by the history, and by the sound of the film."""
 
     history: int
     least: int
@@ -113,7 +113,7 @@ def compared(results: Path) -> list[Comparison]:
 
 
 def answer(chance: random.Random) -> str:
-    """Return an answer of three sentences, in words that a voice speaks one by one."""
+    """Return an answer of three sentences, without words that a voice would join."""
     parts = (_SUBJECTS, _VERBS, _OBJECTS, _ENDINGS)
     return " ".join(" ".join(map(chance.choice, parts)) + "." for _ in range(3))
 
@@ -178,7 +178,7 @@ def decoded(film: bytes) -> NDArray[np.float32]:
 
 
 def word_middles_s(sound: NDArray[np.float32], text: str, voices: VoiceRegistry) -> list[float]:
-    """Return the middle of each word of a text that sounds, seconds from the start of the sound."""
+    """Return the middle of each audible word of a text, seconds from the start of the sound."""
     reference = spoken_whole(text, voices)
     speech = Speech(text, sound, SAMPLE_RATE_HZ, None)
     try:

@@ -1,4 +1,4 @@
-"""Latency of spoken answers: the model's first sentence and the user's text to the first picture.
+"""Latency of spoken answers: from the model's first sentence, and from the question, to a picture.
 
 The scripted model writes at a fixed pace; the embedded one is measured if it has been fetched.
 """
@@ -37,7 +37,7 @@ QUESTIONS = (
     "Can you help me to plan my day?",
 )
 READY_S = 60.0
-"""Longest time in which the embedded model is loaded."""
+"""Longest time for loading the embedded model."""
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ def scripted_turn(server: ServerProcess, model: ScriptedModel, question: str, tu
 
 
 def measure_embedded(results: Path) -> Turns:
-    """Return the times of turns with the embedded model, which is loaded before."""
+    """Return the times of turns with the embedded model, which is loaded first."""
     with run_server(results) as server:
         load(server)
         ask(server, QUESTIONS[0], Turns())

@@ -30,7 +30,7 @@ HUMAN_TEXT = (
     "Are you a broke beauty like me that loves to gamble but doesn't have this money? Then you have"
     " to download Cash Bash. This slot game has a super high payout."
 )
-"""Its words: Moonshine tiny-en, Whisper tiny.en and Whisper base agree on them."""
+"""Its words, on which Moonshine tiny-en, Whisper tiny.en and Whisper base agree."""
 SILENCE_S = 0.5
 """Silence before and after each sentence."""
 NOISE_DB = 10.0

@@ -77,7 +77,7 @@ def error_rates(recogniser: Recogniser, out: Path) -> Iterator[Figure]:
 
 
 def delay_figures() -> list[Figure]:
-    """Send utterances to a real server at the pace at which they are made."""
+    """Send utterances to a real server at the pace at which they are spoken."""
     spoken = utterances()
     figures = []
     with TemporaryDirectory(prefix="warmtalk-bench-") as name:

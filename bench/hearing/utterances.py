@@ -1,7 +1,7 @@
-"""Sentences that a person says to an assistant, for the measurement of recognition.
+"""Sentences that a person might say to an assistant, for measuring the recognition of speech.
 
-Spellings are American, as those of the recognisers; numbers are words where they are spoken so. No
-part of the recognition is changed in response to single sentences of this list.
+Spelling is American, like that of the recognisers; numbers are written as words. The recognition is
+not tuned to single sentences of this list.
 """
 
 UTTERANCES = (

@@ -1,4 +1,4 @@
-"""Words of a text as they are counted: without case, punctuation and digits."""
+"""Words of a text in the form in which errors are counted: no case, punctuation or digits."""
 
 import re
 

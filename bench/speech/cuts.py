@@ -1,4 +1,4 @@
-"""Three hundred answers as language models write them: are they cut as a person reads them?
+"""Three hundred answers in the style of language models, cut as a person would read them.
 
 The answers and the sentences that a person would read aloud are in `tests`. Each answer arrives
 in random pieces, like the tokens of a model.

@@ -34,8 +34,7 @@ SETTINGS = Settings(
     unload_idle_seconds=IDLE_S, session_idle_s=IDLE_S, max_queue=4, max_speaking=1, stop_s=1e-6
 )
 REQUESTS = ("speak a", "speak b", "grow a", "interrupt a", "reset a", "pause")
-"""Requests, and a pause, in which time passes; a text that grows is written by the part `writer`.
-"""
+"""Requests, and a pause, in which time passes. A growing text is written by the part `writer`."""
 DISTURBANCES = (
     *("leave", "lose the engine", "fail the load", "fail the opening", "fail the writing"),
     *("fail the voice", "fail the text", "idle", "stop", "die"),

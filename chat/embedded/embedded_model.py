@@ -24,10 +24,10 @@ from chat.model import ChatMessage, ModelPhase, ModelState, Reply, ReplyOptions
 
 SERVER_NAME = "The embedded model"
 SAMPLING = {"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1}
-"""Recommended by the model's authors, but for the penalty: without it, the model often repeats one
-sentence until its limit."""
+"""Recommended by the model's authors, except the penalty: without it, the model often repeats one
+sentence up to its limit."""
 FORWARDED_TOKENS = 200
-"""Longest answer to a request of another program that sets no limit: the model may not stop."""
+"""Longest answer to a request from another program without a limit: the model may never stop."""
 LENGTHS = frozenset({"max_tokens", "max_completion_tokens", "n_predict"})
 _MARK = re.compile(r"<\|(\w{1,40})\|>")
 
@@ -44,10 +44,10 @@ class EmbeddedModel:
         greeting: Sequence[ChatMessage] = (),
         pinned: PinnedModel = SMOLLM2,
     ) -> None:
-        """`folder` has the files, or gets them if the options allow it.
+        """`folder` has the files, or receives them if the options allow it.
 
-        `greeting`: messages that the model reads when it has been loaded, before anybody asks, so
-        that replies whose messages begin with them come sooner.
+        `greeting`: messages that the model reads as soon as it is loaded, so that replies to
+        messages that begin with them come sooner.
         """
         self._files = ModelFiles(folder, pinned)
         self._limits = limits or ReplyLimits()
@@ -59,24 +59,24 @@ class EmbeddedModel:
         self._replies: WeakSet[EmbeddedReply] = WeakSet()
 
     def reply(self, messages: Sequence[ChatMessage], options: ReplyOptions) -> EmbeddedReply:
-        """Ask for the next message of the assistant; begins to load the model, and returns."""
+        """Ask for the next message of the assistant; starts loading the model, returns at once."""
         asked = tuple(replace(each, content=without_marks(each.content)) for each in messages)
         wanted = replace(options, extra={**SAMPLING, **options.extra})
 
         def ask() -> Reply:
-            assert self._client is not None  # the place is given when the model is loaded
+            assert self._client is not None  # a reply has its turn only after loading
             return self._client.reply(asked, wanted)
 
         return self._answer(ask)
 
     def forward(self, body: Mapping[str, Any], on_content: OnContent) -> EmbeddedReply:
-        """Pass the request of another program to the model's process, under the model's name."""
+        """Pass a request from another program to the model's process, with the model's name."""
         given = {name: value for name, value in body.items() if value is not None}
         limit = {} if LENGTHS & given.keys() else {"max_tokens": FORWARDED_TOKENS}
         named = {**SAMPLING, **limit, **given, "model": self._files.pinned.name}
 
         def ask() -> Reply:
-            assert self._client is not None  # the place is given when the model is loaded
+            assert self._client is not None  # a reply has its turn only after loading
             return self._client.forward(named, on_content)
 
         return self._answer(ask)
@@ -127,7 +127,7 @@ class EmbeddedModel:
         try:
             if self._files.missing():
                 return "absent", str(failure or self._keeper.absence())
-        except ModelAbsent as error:  # not for this machine
+        except ModelAbsent as error:  # there is none for this machine
             return "absent", str(error)
         return "unloaded", "" if failure is None else str(failure)
 
@@ -149,5 +149,5 @@ class EmbeddedModel:
 
 
 def without_marks(text: str) -> str:
-    """Return a text without the marks of the model's roles, which could make it another message."""
+    """Remove special tokens of the model from a text, which could make it another message."""
     return _MARK.sub(r"\1", text)

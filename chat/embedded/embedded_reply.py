@@ -9,9 +9,9 @@ from chat.errors import ChatError, ModelFailed, ModelUnreachable, ReplyBroken
 from chat.model import Ending, Reply
 
 EXIT_WAIT_S = 2.0
-"""Time between the end of a connection and the end of its process."""
+"""Time for a process to end after its connection has ended."""
 ATTEMPTS = 2
-"""A reply whose process died before its first word is asked for once more."""
+"""A reply whose process died before its first word is requested once more."""
 
 
 class EmbeddedReply:
@@ -77,7 +77,7 @@ class EmbeddedReply:
             self._place.leave(self)
 
     def _asked(self) -> Reply:
-        """Ask the server; what it returns raises ReplyCancelled if the reply is cancelled."""
+        """Ask the server; the returned reply raises ReplyCancelled if this one is cancelled."""
         delegate = self._ask()
         with self._lock:
             self._delegate = delegate
@@ -93,6 +93,6 @@ def died(server: ModelServer, *, has_text: bool) -> ChatError:
     if has_text:
         return ReplyBroken(f"{how} in the middle of its reply. Ask again.")
     return ModelFailed(
-        f"{how} before its reply, twice. Ask in other words; if that does not help, set chat_url "
-        "to another server."
+        f"{how} before its reply, twice. Rephrase the question; if that does not help, set "
+        "chat_url to another server."
     )

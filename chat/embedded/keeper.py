@@ -1,4 +1,4 @@
-"""Life of the model's process: fetched, loaded, watched, loaded again after a crash, unloaded."""
+"""Lifecycle of the model's process: fetch, load, watch, reload after a crash, unload."""
 
 import logging
 import threading
@@ -20,7 +20,7 @@ WATCH_S = 0.5
 CRASH_WINDOW_S = 60.0
 """A second crash within this time ends the attempts to load the model again."""
 FAILURE_S = 5.0
-"""A failure is reported for so long before the model is tried again."""
+"""Time for which a failure is reported before another attempt is made."""
 FETCH_WAIT_S = 600.0
 """Longest time that a reply waits for the files."""
 LOAD_WAIT_S = 120.0
@@ -43,7 +43,7 @@ class Keeper:
         *,
         on_loaded: Callable[[ModelServer], None] = lambda _server: None,
     ) -> None:
-        """`on_loaded` is called by the thread of the keeper whenever the model was loaded."""
+        """`on_loaded` is called by the thread of the keeper each time the model has been loaded."""
         self._files, self._options, self._on_loaded = files, options, on_loaded
         self.condition = threading.Condition()
         """Guards the members below, and is notified when they change."""
@@ -81,11 +81,11 @@ class Keeper:
 
     @property
     def failure(self) -> ChatError | None:
-        """The reason why the model could not be kept the last time."""
+        """The error that ended the last attempt; None if there was none."""
         return self._failure
 
     def want(self) -> None:
-        """Fetch and load the model in the background unless it is kept already."""
+        """Fetch and load the model in the background, unless it is loaded or being loaded."""
         with self.condition:
             self._used_s = time.monotonic()
             has_just_failed = (
@@ -114,7 +114,7 @@ class Keeper:
             try:
                 while self._server is None or not self._server.is_alive:
                     self._require_prospect(is_cancelled, began_s)
-                    self.condition.notify_all()  # the keeper looks whether the process has ended
+                    self.condition.notify_all()  # the keeper checks whether the process has ended
                     self.condition.wait(WATCH_S)
             finally:
                 self._awaiting -= 1
@@ -123,19 +123,19 @@ class Keeper:
             return self._server
 
     def leave(self) -> None:
-        """Let the model be unloaded when it has been idle."""
+        """Allow the model to be unloaded after its idle time."""
         with self.condition:
             self._users -= 1
             self._used_s = time.monotonic()
             self.condition.notify_all()
 
     def wake(self) -> None:
-        """Have all waiting threads look whether they are cancelled."""
+        """Make all waiting threads check whether they are cancelled."""
         with self.condition:
             self.condition.notify_all()
 
     def close(self) -> None:
-        """Stop the process and all waiting."""
+        """Stop the process and end all waits."""
         with self.condition:
             self._is_closed = True
             self.condition.notify_all()
@@ -144,7 +144,7 @@ class Keeper:
             thread.join(EXIT_WAIT_S)
 
     def _require_prospect(self, is_cancelled: Callable[[], bool], began_s: float) -> None:
-        """Raise ChatError unless it makes sense to go on waiting."""
+        """Raise ChatError if further waiting is pointless."""
         if is_cancelled() or self._is_closed:
             raise ReplyCancelled("the reply was cancelled")
         if self._failure is not None and self._thread is None:
@@ -162,14 +162,14 @@ class Keeper:
         try:
             self._fetch()
             while self._serve():
-                log.warning("the embedded language model is loaded again after a crash")
+                log.warning("the embedded language model is reloaded after a crash")
         except ReplyCancelled:
             self._end(None)
         except ChatError as error:
             log.warning("%s", error)
             self._end(error)
         except Exception as error:
-            log.exception("the embedded language model")
+            log.exception("the embedded language model failed")
             self._end(ModelFailed(f"The embedded model failed: {type(error).__name__}: {error}"))
         else:
             self._end(None)
@@ -181,7 +181,7 @@ class Keeper:
             self.condition.notify_all()
 
     def _fetch(self) -> None:
-        """Make sure that the files are there and are the pinned ones; raises ModelAbsent."""
+        """Ensure that the files are present and are the pinned ones; raises ModelAbsent."""
         missing = self._files.missing()
         if not missing and self._is_verified:
             return
@@ -202,7 +202,7 @@ class Keeper:
         except FetchError as error:
             raise ModelAbsent(
                 f"The embedded language model could not be fetched. {error} "
-                f"`{self._options.fetch_command}` fetches it, too. Or set chat_url to a server "
+                f"Fetch it later with `{self._options.fetch_command}`, or set chat_url to a server "
                 "with another model."
             ) from error
         finally:

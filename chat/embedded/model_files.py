@@ -30,7 +30,7 @@ class ModelFiles:
         return self.pinned.path_in(self.folder)
 
     def wheels(self) -> tuple[PinnedWheel, ...]:
-        """Return the wheels that must be in the folder; raises ModelAbsent for other machines."""
+        """Return the wheels that must be in the folder; raises ModelAbsent on other machines."""
         model = self.pinned.wheel
         return (model,) if is_runtime_installed() else (runtime_wheel(), model)
 

@@ -1,4 +1,4 @@
-"""The process that runs llama.cpp's server, as seen by the process that starts it."""
+"""The process that runs llama.cpp's server, from the side of its parent process."""
 
 import json
 import secrets
@@ -39,7 +39,7 @@ class ModelServer:
     ) -> None:
         """Start the process and wait until it listens; raises ModelFailed and ReplyCancelled."""
         self.key = secrets.token_urlsafe(32)
-        """Without it the server answers nobody on this machine."""
+        """Requests without it are refused, those from this machine included."""
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-B", PROGRAM],
@@ -77,7 +77,7 @@ class ModelServer:
         return not self.is_alive
 
     def how_it_ended(self) -> str:
-        """Describe the end of the process: "was killed by SIGKILL"."""
+        """Describe the end of the process: "was ended by SIGSEGV"."""
         status = self._process.poll()
         if status is None:
             return "does not answer"
@@ -87,7 +87,7 @@ class ModelServer:
         return f"ended with status {status}"
 
     def stop(self) -> None:
-        """Have the process exit, and kill it if it does not."""
+        """Make the process exit, and kill it if it does not."""
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedOptions:
-    """Life and load of the model's process."""
+    """Lifetime, size and files of the model's process."""
 
     idle_s: float = 300.0
     """The model is unloaded after this time without a reply."""
@@ -14,7 +14,7 @@ class EmbeddedOptions:
     fetch_command: str = "make chat"
     """For messages: the command that fetches the files."""
     threads: int = 1
-    """CPU threads. With a nice value of 19 and more than one, they wait for one another on a busy
+    """CPU threads. They have a nice value of 19, and several wait for one another on a busy
     machine."""
     context_tokens: int = 1024
     """Tokens of prompt and reply together. Each takes 23 kB of memory."""

@@ -1,4 +1,4 @@
-"""The one place at the loaded model, for one reply at a time."""
+"""Exclusive use of the loaded model by one reply at a time."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from chat.embedded.slot import Slot
 
 
 class Place:
-    """Gives the model to one reply after the other. Thread-safe."""
+    """Gives the model to one reply after another. Thread-safe."""
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper, self._slot = keeper, Slot(keeper.condition)
@@ -34,5 +34,5 @@ class Place:
         self._slot.release(ticket)
 
     def wake(self) -> None:
-        """Have waiting replies look whether they are cancelled."""
+        """Make waiting replies check whether they are cancelled."""
         self._keeper.wake()

@@ -1,8 +1,8 @@
 """Main program of the process of the embedded model. It runs llama.cpp's server.
 
-It is started as a file, imports the standard library and `xllamacpp` only, and reads one line of
-JSON from stdin: `ServerOptions` of `model_server`. It answers on stdout with one line, the port or
-an error, and ends when stdin is closed.
+It is started as a file, imports the standard library and `xllamacpp` only, and reads its options
+from stdin, as one line of JSON from `ModelServer`. It answers on stdout with one line of JSON, its
+URL or an error, and ends when stdin is closed.
 """
 
 import ctypes
@@ -18,9 +18,9 @@ from typing import Any
 HOST = "127.0.0.1"
 NICENESS = 19
 BATCH_TOKENS = 128
-"""Tokens of a prompt that are read at once. A lost client is noticed between batches."""
+"""Tokens of a prompt that are processed at once. A lost client is noticed between batches."""
 SERVER_THREADS = 2
-"""Threads for HTTP: one request is answered, another one is cancelled or refused."""
+"""Threads for HTTP: one answers a request, and another one cancels or refuses requests."""
 SILENT = -1
 _SET_PARENT_DEATH_SIGNAL = 1
 """`PR_SET_PDEATHSIG` of Linux's <sys/prctl.h>."""
@@ -35,7 +35,7 @@ def main() -> None:
     sys.path[:0] = options["library_folders"]
     try:
         server = start_server(options)
-    except Exception as error:  # noqa: BLE001 - the process that waits reports it
+    except Exception as error:  # noqa: BLE001 - the parent process reports it
         answers.write(json.dumps({"error": f"{type(error).__name__}: {error}"}) + "\n")
     else:
         answers.write(json.dumps({"url": server.listening_address}) + "\n")
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def give_way() -> None:
-    """Let other processes go first, in CPU time and memory, and end with the process that waits.
+    """Yield CPU time and memory to other processes, and end with the parent process.
 
     The process stays in the session of the server: with autogroups Linux shares CPU time between
     sessions first, and compares nice values only within one.

@@ -1,4 +1,4 @@
-"""The one place at the model: replies take it in the order in which they ask."""
+"""Queue for the exclusive use of the model, in the order of the requests."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from chat.errors import ModelBusy, ReplyCancelled
 
 MAX_WAITING = 4
-"""Replies that wait; a further one is refused at once."""
+"""Maximum number of waiting replies; a further one is refused at once."""
 WAIT_S = 20.0
 """Longest wait. The server itself sends nothing to a request that waits, not even headers."""
 
@@ -60,6 +60,6 @@ class Slot:
 def busy() -> ModelBusy:
     """Return the error of a reply that finds no place."""
     return ModelBusy(
-        "The embedded model writes one answer at a time, and others are waiting. Try again in some "
-        "seconds, or set chat_url to a server that answers several at once."
+        "The embedded model writes one answer at a time, and others are waiting. Try again in a "
+        "few seconds, or set chat_url to a server that answers several at once."
     )

@@ -88,7 +88,7 @@ def _url(init_segment: InitSegment, fragments: Sequence[Fragment]) -> str:
 def _length(
     spec: FilmSpec, first: int, end: int, first_sample: int, end_sample: int
 ) -> MediaLength:
-    """Return the length of a part: its sound may begin before its pictures, or after them."""
+    """Return the length of a part; its sound may begin before or after its pictures."""
     video_s, audio_s = Fraction(first, spec.fps), Fraction(first_sample, SAMPLE_RATE_HZ)
     start_s = min(video_s, audio_s)
     packets = (end_sample - first_sample) // SAMPLES_PER_PACKET
@@ -121,6 +121,6 @@ MARGIN_S = Fraction(1, 1000)
 def _require_frames(film: Path, frames: int, end: int) -> None:
     if frames < end:
         raise FilmGoneError(
-            f"The film {film.name} has {frames} frames, and the part ends after {end}: it is"
-            " another film."
+            f"The film {film.name} has {frames} frames, but the part ends after {end}: the film was"
+            " replaced."
         )

@@ -1,4 +1,4 @@
-"""A chat server with scripted replies: its pace, its errors and the habits of real servers."""
+"""A chat server with scripted replies, pace and errors, and the deviations of real servers."""
 
 import json
 import re
@@ -15,7 +15,7 @@ MODEL = "scripted-1"
 _TOKEN = re.compile(r"\s*\S{1,6}|\s+")
 
 Style = str
-"""Habits of a real server: "openai", "ollama", "llama.cpp", "vllm" or "bare"."""
+"""Deviations of a real server: "openai", "ollama", "llama.cpp", "vllm" or "bare"."""
 
 
 def tokens_of(text: str) -> list[str]:

@@ -38,7 +38,7 @@ def test_an_address_is_understood_as_people_write_it(written: str, completions: 
         ("http://h/\nv1", "characters"),
     ],
 )
-def test_what_is_no_address_is_refused_with_what_is_allowed(written: str, fault: str) -> None:
+def test_a_text_that_is_not_an_address_is_refused_with_the_reason(written: str, fault: str) -> None:
     with pytest.raises(BadChatAddress, match=fault):
         parse_chat_address(written)
 

@@ -224,7 +224,7 @@ def test_an_unfit_request_is_repeated_without_what_the_server_refuses(
     ("script", "kind", "said"),
     [
         (Script(cut_after=2), ReplyBroken, "in the middle"),
-        (Script(reset_after=2), ReplyBroken, "broke the connection off"),
+        (Script(reset_after=2), ReplyBroken, "closed the connection"),
         (Script(cut_after=0), ReplyBroken, "before its reply"),
         (Script(finish=None), ReplyBroken, "in the middle"),
         (Script(error_after=1, error={"error": {"message": "CUDA out of memory"}}), ModelFailed,
@@ -306,7 +306,7 @@ def test_closing_the_model_cancels_its_replies(server: ScriptedServer) -> None:
         list(reply)
 
 
-def test_the_state_tells_the_last_outcome(server: ScriptedServer) -> None:
+def test_the_state_has_the_outcome_of_the_last_request(server: ScriptedServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with closing(CompletionsModel(parse_chat_address(f"http://127.0.0.1:{port}"))) as model:

@@ -58,14 +58,17 @@ def test_the_system_text_has_all_of_the_persona_and_does_not_change() -> None:
         ("a:\n  name: 7", "a.name: '7' is not a text"),
         ("a:\n  name: A\n  nmae: B", "a.nmae: is not known"),
         ("a:\n  name: A\n  language: no", "a.language: 'False' is not a language"),
-        ("a:\n  name: A\n  facts: b", "a.facts: is not such a list"),
+        ("a:\n  name: A\n  facts: b", "a.facts: is not a list, or is too long"),
         ("a:\n  name: A\n  facts: [b, 3]", "a.facts[1]: '3' is not a text"),
-        (f"a:\n  name: A\n  facts: {['b'] * (MAX_FACTS + 1)}", "a.facts: is not such a list"),
+        (
+            f"a:\n  name: A\n  facts: {['b'] * (MAX_FACTS + 1)}",
+            "a.facts: is not a list, or is too long",
+        ),
         (f"a:\n  name: A\n  style: {'x' * 1001}", "a.style: has 1001 characters"),
         ('a:\n  name: "A\\u202E"', "a.name: has 2 characters, or some that cannot be printed"),
     ],
 )
-def test_a_fault_is_named_with_its_place(tmp_path: Path, text: str, place: str) -> None:
+def test_a_fault_is_reported_with_its_place(tmp_path: Path, text: str, place: str) -> None:
     with pytest.raises(BadPersonas) as caught:
         read_personas(written(tmp_path, text))
     assert place in str(caught.value)

@@ -1,4 +1,4 @@
-"""A package index on this machine that can fail as real ones do."""
+"""A package index on this machine that can fail in the ways of real ones."""
 
 import json
 import threading
@@ -21,7 +21,7 @@ class IndexServer:
     kind: Kind = "json"
     port: int = 0
     cuts: list[int] = field(default_factory=list)
-    """Each download ends after so many bytes; the list is used up."""
+    """Bytes after which the next downloads are cut off; each is used once."""
     accepts_ranges: bool = True
     status: int = 200
     """Status of all answers."""

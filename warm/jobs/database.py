@@ -134,7 +134,7 @@ class Database:
                 if self.is_open:  # no other thread has closed it or found damage meanwhile
                     yield
                     return
-        raise JobStoreUnavailable(self.path, "it is damaged or moved again and again")
+        raise JobStoreUnavailable(self.path, "it keeps being damaged or moved")
 
     @contextmanager
     def _locked(self, lock: Lock) -> Iterator[None]:
@@ -193,7 +193,7 @@ class Database:
             connection = self._open_file()
         opened = self.path.stat()
         self._identity = opened.st_dev, opened.st_ino
-        self._is_suspect = False  # damage that was found before does not concern the checked file
+        self._is_suspect = False  # damage that was found before is not in the new file
         return connection
 
     def _is_usable(self) -> bool:

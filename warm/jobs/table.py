@@ -199,7 +199,7 @@ class JobTable:
     def end(self, job: Job, end: JobEnd, now_s: float) -> Job | None:
         """End a job that is still in this state and attempt; None if it is not.
 
-        A job that is not done keeps the progress that is given with it.
+        A job that does not succeed keeps the progress of `job`.
         """
         with self._database.write() as connection:
             return self._end(connection, job, end, now_s)

@@ -25,11 +25,11 @@ from warm.render.timeline import Batch, Timeline
 CHARS_PER_S = 15.0
 """Usual pace of a voice."""
 TEXT_CLOSES_S = 0.25
-"""A growing text without a next unit is closed this long before its viewer has seen everything, or
+"""A growing text without a next unit is closed this long before the viewer has seen everything, or
 earlier if the voice takes longer for the beginning of a sentence. A unit that came later would be
 late in the film; the end of the clip takes less time."""
 TEXT_GRACE_S = 0.3
-"""A clip that waits for its text for longer gives up its speaking place, until the text comes."""
+"""A clip that waits longer for its text gives up its speaking place until the text arrives."""
 BACKGROUND_PRESET: Preset = "faster"
 BACKGROUND_BATCH = 4
 """Frames of a batch of a background clip. A clip of a session that starts competes for processors
@@ -330,7 +330,7 @@ class Clip:
         return record
 
     def _poll_text(self) -> None:
-        """Note since when it waits for its text, which is closed before its viewer waits, too."""
+        """Record the start of a wait for the text; close the text before its viewer would wait."""
         if not self.timeline.awaits_text or self._pacing.cut_s is not None:
             self._text_awaited_s = None
             return

@@ -24,7 +24,7 @@ class GrowingClosed(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrowingUnit:
-    """A part of a growing text that is spoken in one go."""
+    """A part of a growing text that is synthesized as a whole."""
 
     plain: PlainText
     is_sentence_end: bool
@@ -55,7 +55,7 @@ class GrowingText:
         self._notify: Callable[[], None] = lambda: None
 
     def add(self, plain: PlainText, *, is_sentence_end: bool = True) -> None:
-        """Add a unit; a clause, which is followed by a shorter pause, unless it ends a sentence.
+        """Add a unit; one that does not end a sentence is followed by a shorter pause.
 
         Raises GrowingClosed, BadSpeechRequest for a unit that cannot be spoken or a text that has
         become too long, SessionFull and DiskNearlyFull. Nothing is added then.
@@ -79,7 +79,7 @@ class GrowingText:
         self._notify()
 
     def end(self) -> None:
-        """Note that the text is complete; its clip ends when all of it is spoken."""
+        """Mark the text as complete; its clip ends when all of it is spoken."""
         with self._lock:
             self._is_ended = True
         self._notify()

@@ -32,9 +32,9 @@ class SpokenSentenceRecord:
         )
 
     def cut_at(self, said_end_s: float) -> "SpokenSentenceRecord | None":
-        """The part that was said of it in a clip whose sound stops at `said_end_s`.
+        """The part of it that was spoken in a clip whose sound stops at `said_end_s`.
 
-        None if nothing of it was said.
+        None if nothing of it was spoken.
         """
         if self.end_s <= said_end_s:
             return self
@@ -46,7 +46,7 @@ class SpokenSentenceRecord:
 
 
 def spoken_sentences(events: Iterable[Event]) -> list[SpokenSentenceRecord]:
-    """The sentences among the events of a job, in order, as far as they were said."""
+    """The sentences among the events of a job, in order, as far as they were spoken."""
     seen = list(events)
     found = [SpokenSentenceRecord.of(each) for each in seen if isinstance(each, SpeechReady)]
     records = [record for record in found if record is not None]

@@ -260,7 +260,7 @@ class SpeakJob:
 
     @property
     def live_events(self) -> Sequence[Event]:
-        """The events, to which others are added as they come. Any thread."""
+        """The events so far; later ones are added to the same sequence. Any thread."""
         return self._events
 
     def age_s(self) -> float:
@@ -281,7 +281,7 @@ class SpeakJob:
     ) -> None:
         """Announce that a sentence is ready to be rendered. Render thread.
 
-        `text_start`: where the text that its voice was given begins in `full_text`.
+        `text_start`: index in `full_text` at which the text for its voice begins.
         """
         self.remarks += speech.remarks
         start_s = first_frame / fps
@@ -372,7 +372,7 @@ class SpeakJob:
 def moved_word(word: TimedWord, start: int, start_s: float) -> SpokenWord:
     """Return a word of a sentence that begins at `start_s` of the film, in the text of the job.
 
-    `start`: where the text that its voice was given begins there.
+    `start`: index there at which the text for its voice begins.
     """
     return SpokenWord(
         start=start + word.start,

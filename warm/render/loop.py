@@ -340,7 +340,7 @@ def first_blank(jobs: Sequence[SpeakJob]) -> SpeakJob | None:
 def error_of_blank(job: SpeakJob) -> Exception:
     """The error of a job whose growing text ended without a unit."""
     error = None if job.growing is None else job.growing.error
-    return error or BadSpeechRequest("text", "the text ended before it had a word to speak")
+    return error or BadSpeechRequest("text", "the text ended without a word to speak")
 
 
 def speak_result(clip: Clip, record: ClipRecord) -> SpeakResult:

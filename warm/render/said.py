@@ -1,4 +1,4 @@
-"""Clips that were spoken last in each session, for the question how much of them was heard."""
+"""The latest spoken clips of each session, kept to find out how much of them was heard."""
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class SaidClip:
 
     @property
     def number(self) -> int | None:
-        """The index of the clip in its film; None while nothing of it is there."""
+        """The index of the clip in its film; None before its first fragment."""
         clips = (each.clip for each in self.events if isinstance(each, FragmentCommitted))
         return next(clips, None)
 
@@ -36,7 +36,7 @@ class SaidClip:
         return next(starts, None)
 
     def full_text(self) -> str:
-        """All of its text, as far as it was written."""
+        """Its text, as far as it has been written."""
         return self.text.text if isinstance(self.text, GrowingText) else self.text
 
 
@@ -62,7 +62,7 @@ class SaidClips:
             self._clips.pop(session_id, None)
 
     def heard(self, session_id: str, position_s: float) -> HeardText | None:
-        """Return what was heard of the clip at a position of the film.
+        """Return the text that was heard of the clip at a position of the film.
 
         None if no text was being spoken there, or all of it was heard.
         """

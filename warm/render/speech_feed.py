@@ -27,7 +27,7 @@ class SpeechPieces(Protocol):
         ...
 
     def close_text(self) -> None:
-        """Have the text end where it ends at present, unless a part waits to be synthesized."""
+        """End the text at its present end, unless a part of it waits to be synthesized."""
         ...
 
     def next_piece(self) -> Sentence | Awaited | None:

@@ -27,8 +27,8 @@ class SpokenSentence:
     ) -> None:
         """Take the sound that a speech has; its pending audio is added by `add`.
 
-        `lookahead_s`: sound after a frame without which it cannot be drawn. `text_start`: where
-        the text that the voice was given begins in the text of the job.
+        `lookahead_s`: sound after a frame without which it cannot be drawn. `text_start`: index in
+        the text of the job at which the text for the voice begins.
         """
         self.spec, self.lookahead_s, self.text_start = spec, lookahead_s, text_start
         self.audio = FilmAudio(speech.total_samples, speech.sample_rate_hz, spec)

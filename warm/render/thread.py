@@ -216,7 +216,7 @@ class RenderThread:
         self._drain_if_ended()
 
     def wake(self) -> None:
-        """Have the thread look for something to do; returns at once."""
+        """Make the thread look for work; returns at once."""
         self._wakeup.set()
 
     def hold_engine(self) -> AbstractContextManager[None]:

@@ -81,7 +81,7 @@ class Timeline:
         avatar: Avatar,
         playback: PlaybackClock | None = None,
     ) -> None:
-        """`playback`: of the film; for the voice, which prefers listeners who hear their end."""
+        """`playback`: clock of the film; a voice serves listeners with little sound left first."""
         self.first_frame = film.committed.frames
         """First frame of the clip, counted in the film."""
         self.end = 0
@@ -118,7 +118,7 @@ class Timeline:
         self._given: GivenUtterance | None = None
         """The recording of this clip, once it is placed."""
         self._text_error: Exception | None = None
-        """The error that ended a growing text, once all before it is placed."""
+        """The error that ended a growing text, once everything before it is placed."""
 
     @property
     def is_exhausted(self) -> bool:
@@ -153,7 +153,7 @@ class Timeline:
     def ended_by(self) -> Exception | None:
         """The error that ended a recording or a growing text early.
 
-        What came before it was spoken.
+        Everything before it was spoken.
         """
         if self._is_cut:
             return None

@@ -231,8 +231,8 @@ class Settings(StabilizedAvatarSettings):
     chat_temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     """Randomness of the answers. None: 0.2 for the embedded model, the server's own for others."""
     chat_history_tokens: Annotated[int, Field(ge=50, le=1_000_000)] | None = None
-    """What the model is given of the conversation so far, in estimated tokens; the oldest messages
-    are left out. None: 300 for the embedded model, 3000 for any other."""
+    """Maximum length of the conversation so far that the model is given, in estimated tokens; the
+    oldest messages are left out. None: 300 for the embedded model, 3000 for any other."""
     chat_first_token_s: Annotated[float, Field(gt=0, le=600)] = 60.0
     """Longest time until the model begins to write, seconds."""
     chat_token_s: Annotated[float, Field(gt=0, le=600)] = 15.0
@@ -253,9 +253,9 @@ class Settings(StabilizedAvatarSettings):
 
     # The recogniser of speech.
     transcriber: str = "moonshine"
-    """Recogniser of recordings. moonshine: embedded, English. whisper-tiny.en, whisper-base: the
-    same, with packages of their own and slower; whisper-base knows about a hundred languages. The
-    address of a server with OpenAI's `POST /v1/audio/transcriptions`. none: there is none.
+    """Recogniser of recordings. moonshine: embedded, English. whisper-tiny.en (English),
+    whisper-base (about a hundred languages): embedded too, but slower, and with further packages.
+    An address: a server with OpenAI's `POST /v1/audio/transcriptions`. none: there is none.
     docs/speech-recognition.md."""
     stt_model: str | None = None
     """Model that requests to such a server name. None: whisper-1."""
@@ -275,8 +275,8 @@ class Settings(StabilizedAvatarSettings):
     max_utterance_s: Annotated[float, Field(ge=1, le=36_000)] = 300.0
     """Longest recording that is recognised, seconds; a longer one is refused."""
     max_transcriptions: Annotated[int, Field(ge=1, le=64)] = 4
-    """Recordings that are received and recognised at once. One client of another machine may have
-    half of them."""
+    """Maximum number of recordings that are received and recognised at once. A client on another
+    machine may have half of them."""
 
     # Limits.
     max_text_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000

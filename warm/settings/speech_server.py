@@ -9,6 +9,7 @@ from warm.settings.network import words
 SECRETS = ("tts_key", "chat_key", "stt_key", "api_keys")
 """Settings whose values no message shows."""
 URLS = ("tts_url", "chat_url", "transcriber")
+"""Settings whose values are shown without the secrets in a URL."""
 
 _TAG = re.compile(r"[a-zA-Z]{2,3}([-_][a-zA-Z0-9]{2,8})*", re.ASCII)
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)

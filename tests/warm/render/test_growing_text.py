@@ -184,7 +184,7 @@ def alone(settings: Settings, voices: VoiceRegistry, tmp_path: Path) -> Iterator
         yield runtime
 
 
-def test_a_clip_that_waits_for_its_text_keeps_the_only_speaking_place_from_nobody(
+def test_a_clip_that_waits_for_its_text_leaves_the_only_speaking_place_to_others(
     alone: Runtime,
 ) -> None:
     text = grown(LONG)
@@ -226,7 +226,7 @@ def test_a_text_that_ends_without_a_unit_fails_its_job(
         job.result()
 
 
-def test_what_was_written_before_the_writer_failed_is_spoken_whole(
+def test_units_from_before_a_failure_of_the_writer_are_spoken_whole(
     runtime: Runtime, choice: VoiceChoice
 ) -> None:
     text = grown("This is said.")

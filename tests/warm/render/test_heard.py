@@ -1,4 +1,4 @@
-"""What a viewer has heard of a text, by the position of the player."""
+"""The part of a text that a viewer has heard, by the position of the player."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The sentence that is spoken in place of a reply that has nothing but code."""
+"""The sentence that is spoken in place of a reply that contains nothing but code."""
 
 from tts.text.plain_text import PlainText
 from tts.text.streamed.speakable_unit import SpeakableUnit

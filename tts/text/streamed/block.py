@@ -17,12 +17,12 @@ _OPENING_MARKS = "*_~`[<$!\\("
 
 
 class Block:
-    """The part of a text that is read at once: its beginning may have been spoken already."""
+    """The part of a text that is read as a whole; its beginning may have been spoken already."""
 
     def __init__(self, *, is_markdown: bool, context: str = "") -> None:
         self._is_markdown = is_markdown
         self._context = context
-        """Stands for what was removed: it makes the rest be read as it was."""
+        """Replaces the part that was removed, so that the rest is read in the same context."""
         self.text = ""
         self.indices: list[int] = []
         """For each character, its index in the whole text."""
@@ -42,10 +42,10 @@ class Block:
         self.indices.append(index)
 
     def read(self, opened: int | None) -> PlainText:
-        """Return what is left to speak; `origins` are places in the block.
+        """Return the part that has not been spoken; `origins` are indices in the block.
 
-        `opened`: the place of a mark that has no end yet. It is left out with what looks like it,
-        so that the next word can be seen.
+        `opened`: index of a mark that has no end yet. It is left out with any marks that follow it
+        at once, so that the next word is visible.
         """
         text = self.text
         if opened is not None:
@@ -68,7 +68,7 @@ class Block:
         return self._part(self.line_start, len(self.text), "")
 
     def trimmed(self) -> "Block":
-        """Return the block without what has been spoken."""
+        """Return the block without the part that has been spoken."""
         part = self._part(self.done, len(self.text), self._context_of(self.done))
         part.done = 0
         part.line_start = max(self.line_start - self.done, 0)
@@ -81,7 +81,7 @@ class Block:
         return part
 
     def _context_of(self, index: int) -> str:
-        """Return the context of what follows an index."""
+        """Return the context of the text after an index."""
         start = self.text.rfind("\n", 0, index) + 1
         lines = self.text[:index].split("\n")
         if self._context == _TABLE_CONTEXT or any(map(_is_delimiter_row, lines)):

@@ -12,7 +12,7 @@ MAX_LINE = 60
 MIN_CLAUSE_WORDS, MIN_CLAUSE_WEIGHT = 4, 15
 """Shortest clause that is spoken before the rest of its sentence is known: one second."""
 LONG_CLAUSE_WORDS = 7
-"""A clause that is followed by any word."""
+"""A clause of this length may be followed by any word."""
 MIN_REST_WEIGHT = 8
 """A shorter rest of the sentence is spoken together with the clause: `…, too.`"""
 _CLAUSE_SHARE = 0.4
@@ -34,7 +34,7 @@ _JOINT = re.compile(
     r"|und (?:ich|du|er|sie|es|wir|ihr|man|dann)) )",
     re.IGNORECASE,
 )
-"""Blank before a word that begins a clause, where people breathe without a mark."""
+"""Blank before a word that begins a clause, where people pause without punctuation."""
 _PREPOSITIONS = frozenset("of in on at for to from with by through under".split())  # noqa: SIM905
 _WIDE_MARKS = "，；：、"
 _NAME = re.compile(r"[A-Z]{2}|\S+\.\s")
@@ -88,7 +88,7 @@ def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _is_line(before: str, rest: str) -> bool:
-    """Return True if a line was not wrapped: it is short, and what follows begins anew."""
+    """Return True if a line was not wrapped: it is short, and the next one does not continue it."""
     line, following = before[before.rfind("\n") + 1 :].strip(), rest[0]
     if not line or line[-1] in _OPEN_ENDED:
         return False
@@ -102,7 +102,7 @@ def _is_line(before: str, rest: str) -> bool:
 
 
 def _is_abbreviation(line: str, following: str) -> bool:
-    """Return True if a line ends with the beginning of a name: `Dr.`; letters end rows."""
+    """Return True if a line ends with an abbreviation such as `Dr.`; single letters are none."""
     word = line.split()[-1:] or [""]
     return len(word[0]) > 1 and not stop_ends(line, word[0], following)
 
@@ -113,7 +113,7 @@ def weight(text: str) -> int:
 
 
 def is_wide(character: str) -> bool:
-    """Return True for a character that is a syllable or more."""
+    """Return True for a character that stands for a syllable or more."""
     return unicodedata.east_asian_width(character) == "W"
 
 

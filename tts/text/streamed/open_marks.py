@@ -1,4 +1,4 @@
-"""Marks of Markdown in a text that has not arrived completely: which are still open."""
+"""Markdown marks in a text that is still arriving, and those of them that are open."""
 
 import re
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _KINDS = tuple(
         (r"(?!)", r"(?<![^\n])[ \t>]*\|[^\n]*$"),
     )
 )
-"""Code, formulas, escapes, links and images, tags, rows of tables: complete, and begun.
+"""Code, formulas, escapes, links and images, tags, rows of tables: complete and incomplete.
 
 A mark inside an earlier kind is part of it.
 """
@@ -60,7 +60,7 @@ class Marks:
 
 
 def find_marks(text: str) -> Marks:
-    """Find the marks in a text whose end has not arrived."""
+    """Find the marks in a text that is still arriving."""
     if not _ANY.search(text):
         return Marks()
     spans, opened, masked = list[tuple[int, int]](), list[int](), text

@@ -1,10 +1,10 @@
 """Parts of a reply that are never spoken: reasoning, code, comments, marks of the model itself.
 
-They are recognised while they arrive. What is left is ordinary Markdown.
+They are recognised while they arrive. The rest is ordinary Markdown.
 
-| part | left of it |
+| part | replaced by |
 | --- | --- |
-| `<think>…</think>` and its relatives, in any case, also without an end | a blank |
+| `<think>…</think>` and similar tags, in upper or lower case, also without an end | a blank |
 | a call of a tool, a comment, a script, a style sheet | a blank |
 | a fenced code block, also without an end | the end of a paragraph |
 | lines of code that are indented by four blanks, outside of lists | the end of a paragraph |
@@ -167,7 +167,7 @@ class SilentParts:
             self._may_indent = True
 
     def _note_line(self) -> None:
-        """Note if a line that ends may be followed by code that is indented."""
+        """Record whether the line that ends may be followed by indented code."""
         if not self._line.strip():
             self._may_indent = not self._is_list
         elif _LIST_ITEM.match(self._line):

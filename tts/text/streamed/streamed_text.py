@@ -27,7 +27,7 @@ MAX_DISPLAY = 1000
 TRIM_LENGTH = 300
 """A longer block is read again without its beginning."""
 MAX_BLOCK = 2000
-"""A longer block ends wherever it is."""
+"""A longer block is ended at once."""
 MAX_BLANKS = 16
 """Further blanks are ignored."""
 _BEGUN = "Xx "
@@ -58,10 +58,10 @@ _WORDS_OF_SAYING = 2
 class StreamedText:
     """One text, owned by one thread.
 
-    How the text is divided into pieces has no effect on its units. They have the words that the
-    whole text has when it is read with the same `markup`, but for the parts that are not spoken
-    in a reply (`tts.text.streamed.silent_parts`). A reply that has nothing but code is announced
-    in its language.
+    The division of the text into pieces has no effect on its units. They have the words that the
+    whole text has when it is read with the same `markup`, except the parts of a reply that are not
+    spoken (`tts.text.streamed.silent_parts`). For a reply that contains nothing but code, a
+    sentence in its language is spoken.
     """
 
     def __init__(self, *, markup: StreamedMarkup = "markdown", language: str | None = None) -> None:
@@ -76,11 +76,11 @@ class StreamedText:
         self._begun = ""
         """Stands for the beginning of the sentence, if it is in an earlier unit."""
         self._is_undecided = False
-        """True if what follows shows where the sentence ends."""
+        """True if the next words are needed to find the end of the sentence."""
         self._next_try = 0
         """Length of the block at which an end of a sentence is looked for again."""
         self._weight = 0
-        """Weight of what arrived since the last unit."""
+        """Weight of the text that arrived since the last unit."""
         self._next_long = LONG_WEIGHT
 
     def feed(self, piece: str) -> list[SpeakableUnit]:
@@ -193,7 +193,7 @@ class StreamedText:
                 self._next_try = len(text) + len(text) // _RETRY_SHARE
 
     def _ready(self, *, is_line_end: bool = False) -> Iterator[SpeakableUnit]:
-        """Yield what can be spoken of the block, which goes on."""
+        """Yield the units of a block that has not ended yet."""
         block = self._block
         marks = find_marks(block.text) if self._is_markdown else Marks()
         opened = marks.open
@@ -274,7 +274,7 @@ class StreamedText:
         )
 
     def _trim(self, marks: Marks, *, length: int) -> None:
-        """Drop what has been spoken of a block that is longer than `length`."""
+        """Drop the spoken part of a block that is longer than `length`."""
         block = self._block
         if len(block.text) > length and block.done and not marks.are_across(block.done):
             self._block = block.trimmed()
@@ -297,9 +297,9 @@ def _separable(
 
 
 def _undecided(text: str) -> int | None:
-    """Return the place of the last words if more of them show where their sentence begins.
+    """Return the index of the last words if more words are needed to know where a sentence begins.
 
-    `3. Mai`, `the U.S. Senate`, `"Why?" I asked`; None if they are known.
+    `3. Mai`, `the U.S. Senate`, `"Why?" I asked`; None if that is known.
     """
     match = _AFTER_STOP.search(text)
     if match is None:
@@ -312,7 +312,7 @@ def _undecided(text: str) -> int | None:
 
 
 def _gap(text: str) -> str:
-    """Return what is between the last letter or digit of a text and the one before it."""
+    """Return the characters between the last letter or digit of a text and the one before it."""
     start = len(text) - 1
     while start and not text[start - 1].isalnum():
         start -= 1

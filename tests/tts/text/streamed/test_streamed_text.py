@@ -1,4 +1,4 @@
-"""A text that arrives in pieces is cut into units as it would be read as a whole."""
+"""A text that arrives in pieces is cut into the units of the whole text."""
 
 import random
 import re
@@ -95,7 +95,7 @@ PIECES = st.sampled_from([*MARKS, *WORDS, *WORDS])
 
 @settings(max_examples=120, deadline=None)
 @given(st.lists(PIECES, max_size=40).map("".join), st.randoms(use_true_random=False))
-def test_any_text_is_cut_alike_however_it_arrives(text: str, source: random.Random) -> None:
+def test_the_pieces_of_any_text_make_no_difference(text: str, source: random.Random) -> None:
     units = units_of([text])
     assert described(units_of(random_pieces(text, source))) == described(units)
     assert all(0 <= unit.start <= unit.end <= len(text) for unit in units)
@@ -184,7 +184,7 @@ def test_marks_that_are_never_closed_hold_back_little() -> None:
         ("<THINKING a='b'>x</Thinking >Yes.", ["Yes."]),
     ],
 )
-def test_reasoning_is_not_spoken_and_talk_about_it_is(text: str, spoken: list[str]) -> None:
+def test_reasoning_is_not_spoken_but_a_mention_of_its_tags_is(text: str, spoken: list[str]) -> None:
     assert texts(text) == spoken
     streamed = StreamedText()
     units = [unit for character in text for unit in streamed.feed(character)]
