@@ -8,7 +8,7 @@ from stt.pieces import Piece, PieceCutter, seconds
 from stt.recogniser import RATE_HZ, Samples
 from stt.speech_model import Recognised, SpeechModel
 
-LEAST_SCORE = -0.95
+LEAST_SCORE = -0.8
 """Mean log probability of the tokens below which a text is a guess: speech in a language that the
 model does not know, singing, voices that cannot be understood. Speech that is understood has -0.03
 to -0.6, also in noise."""
