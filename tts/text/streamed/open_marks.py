@@ -36,6 +36,7 @@ _OPEN_LINK = re.compile(
 )
 """A link whose address has not arrived completely."""
 _CODE = _KINDS[0][0]
+_STRONG = re.compile(r"\*\*(?=\w)")
 _WORD = "x"
 
 
@@ -48,7 +49,10 @@ class Marks:
     code: tuple[tuple[int, int], ...] = ()
     """Those that are code."""
     open: int | None = None
-    """Index of the first mark whose end has not arrived."""
+    """Index of the first mark whose end has not arrived, and without which the text would be read
+    otherwise."""
+    strong: int | None = None
+    """Index of the first `**` before a word whose end has not arrived; it is not spoken anyway."""
 
     def are_code_at(self, index: int) -> bool:
         """Return True inside code."""
@@ -56,7 +60,8 @@ class Marks:
 
     def are_across(self, index: int) -> bool:
         """Return True if a marked part begins before an index and ends after it."""
-        return any(start < index < end for start, end in self.spans)
+        is_strong = self.strong is not None and self.strong < index
+        return is_strong or any(start < index < end for start, end in self.spans)
 
 
 def find_marks(text: str) -> Marks:
@@ -77,7 +82,9 @@ def find_marks(text: str) -> Marks:
         opened.append(open_link.start())
     emphasis = find_emphasis(masked)
     spans += [(first[0], last[1]) for first, last in emphasis.pairs]
-    return Marks(tuple(sorted(spans)), code, min([*opened, *emphasis.open], default=None))
+    strong = [place for place in emphasis.open if _STRONG.match(masked, place)]
+    opened += [place for place in emphasis.open if place not in strong]
+    return Marks(tuple(sorted(spans)), code, min(opened, default=None), min(strong, default=None))
 
 
 def _masked(text: str, spans: list[tuple[int, int]]) -> str:

@@ -116,7 +116,9 @@ def test_the_pieces_of_any_text_make_no_difference(text: str, source: random.Ran
         (["你好。今"], ["你好。"]),
         (["It is 3", ".", "1"], []),
         (["See [the docs. Now](https://a.b/", "c. d"], []),
-        (["A **bold. Claim", "** here"], ["A bold."]),
+        (["A **bold. Claim"], ["A bold."]),
+        (["A *soft. Claim"], []),
+        (["A *soft. Claim", "* here"], ["A soft."]),
     ],
 )
 def test_a_unit_comes_as_soon_as_nothing_can_change_it(pieces: list[str], known: list[str]) -> None:
