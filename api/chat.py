@@ -168,14 +168,16 @@ def run_response(run: TurnRun, *, is_stream: bool) -> Response:
 
 
 @chat.get("/status/<job_id>")
-@operation(answers={200: TurnAnswer}, tag="chat", scope="watch")
+@operation(answers={200: TurnAnswer}, problems=(507,), tag="chat", scope="watch")
 def status(job_id: str) -> dict[str, Any]:
     """The state of a turn of the caller."""
     return turn_json(find_turn(job_id))
 
 
 @chat.get("/chat/<job_id>/events")
-@operation(answers={200: EVENT_STREAM}, events=TURN_EVENTS, tag="chat", scope="watch")
+@operation(
+    answers={200: EVENT_STREAM}, problems=(507,), events=TURN_EVENTS, tag="chat", scope="watch"
+)
 def events(job_id: str) -> Response:
     """The events of a turn from the first one on; of an ended one, the last.
 
@@ -199,7 +201,9 @@ def cancel(job_id: str) -> dict[str, Any]:
 
 
 @chat.get("/chat/history")
-@operation(query=HistoryQuery, answers={200: HistoryAnswer}, tag="chat", scope="watch")
+@operation(
+    query=HistoryQuery, answers={200: HistoryAnswer}, problems=(507,), tag="chat", scope="watch"
+)
 def history() -> dict[str, Any]:
     """The conversation of a session, as far as it belongs to the caller."""
     query = read_query(HistoryQuery)

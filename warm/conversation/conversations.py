@@ -151,6 +151,8 @@ class Conversations:
         turn = self._table.get(turn_id) if run is None else run.turn
         if turn is None:
             raise UnknownTurn(turn_id)
+        if run is None and self._owed.make(turn.session_id):
+            return self.get(turn_id)
         return turn
 
     def run_of(self, turn_id: str) -> TurnRun | None:
@@ -293,6 +295,7 @@ class Conversations:
             max_chars=self._options.max_reply_chars,
             lock=self._locks.of(turn.session_id),
             store=self._table.update,
+            store_end=self._store_end,
             describe=self._describe,
             film_id=partial(self._film_id, turn.session_id),
             ended_by=partial(self._ended_by, request),
@@ -302,6 +305,9 @@ class Conversations:
     def _insert(self, run: TurnRun, replaces: str | None) -> None:
         run.note_stored(self._table.insert(run.turn, replaces=replaces))
         self._prune_after(run.turn.number)
+
+    def _store_end(self, turn: Turn) -> None:
+        self._owed.add(turn.session_id, lambda: self._table.update(turn))
 
     def _prune_after(self, number: int) -> None:
         """Delete the oldest rows now and then."""

@@ -31,12 +31,18 @@ class OwedChanges:
         except JobStoreError:
             log.exception("a change of a conversation waits for its database")
 
-    def make(self, session_id: str) -> None:
-        """Make the changes of a session that are due, in order; raises JobStoreError."""
+    def make(self, session_id: str) -> int:
+        """Make the changes of a session that are due, in order; return their number.
+
+        Raises JobStoreError.
+        """
+        count = 0
         with self._paying:
             while due := self._due.get(session_id):
                 due[0]()
+                count += 1
                 with self._adding:
                     due.pop(0)
                     if not due:
                         del self._due[session_id]
+        return count

@@ -1,6 +1,5 @@
 """A turn that is being answered: the model writes, the voice speaks, and the table follows."""
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -36,9 +35,6 @@ from warm.render.jobs import (
     SpeechReady,
 )
 
-log = logging.getLogger(__name__)
-
-
 ReplySource = Callable[[Turn, int], Reply]
 """Asks for the reply of a turn. Its attempts are counted from 0; later ones give the model less of
 the history."""
@@ -58,6 +54,9 @@ class TurnPlan:
     lock: Lock
     """Lock of the session: see `TurnSpeech`."""
     store: Callable[[Turn], None]
+    """Stores a turn that goes on; raises JobStoreError."""
+    store_end: Callable[[Turn], None]
+    """Stores a turn that has ended, or keeps it until the database can be used."""
     describe: Callable[[Exception], JobError]
     film_id: Callable[[], str | None]
     """Returns the id of the film that the session has now."""
@@ -279,18 +278,11 @@ class TurnRun:
             finished_s=self._plan.now(),
             error=self._plan.describe(error) if error is not None and state == "error" else None,
         )
-        self._store_end()
+        self._plan.store_end(self._turn)
         if error is not None and state == "error":
             self._events.fail(error)
         else:
             self._events.publish(TurnDone(self._turn))
-
-    def _store_end(self) -> None:
-        """Store the end. If that fails, it is stored as an error after the next start."""
-        try:
-            self._plan.store(self._turn)
-        except Exception:
-            log.exception("the end of a turn is not stored", extra={"turn": self._turn.id})
 
     def _require_running(self) -> None:
         if self._stopped is not None:

@@ -22,10 +22,10 @@ TOO_LONG = '{"error": {"code": 400, "type": "exceed_context_size_error", "messag
 
 def pictures(talk: Talk) -> int:
     """Number of pictures in the session's film, decoded."""
-    path = talk.film()["video_path"]
-    if path is None:
+    shown = talk.film()
+    if not shown["frames"]:  # an empty film is deleted
         return 0
-    with av.open(str(Path(path))) as film:
+    with av.open(shown["video_path"]) as film:
         return sum(1 for _ in film.decode(video=0))
 
 
@@ -160,6 +160,9 @@ def test_a_database_that_fails_in_mid_answer_ends_the_turn_and_leaves_the_film_w
         events = talk.events()
     name, problem = events[-1]
     assert (name, problem["status"], problem["kind"]) == ("error", 507, "StorageError")
+    (failed,) = talk.history()
+    assert (failed["status"], failed["error"]["kind"]) == ("error", "StorageError")
+    assert talk.status(failed["job_id"]) == failed
     wait_until(lambda: talk.film()["state"] == "idle", "the film to be complete")
     assert pictures(talk) == talk.film()["frames"]
     with pytest.MonkeyPatch.context() as patch:
