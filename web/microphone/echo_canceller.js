@@ -13,11 +13,6 @@ const KEPT = 0.999 ** 2;
 const FIRST_UNCERTAINTY = 0.1;
 /** Partitions whose filter is cut back to one block of taps at each step; the rest waits its turn. */
 const CONSTRAINED = 4;
-/** Partitions with this share of the loudest one's energy belong to the echo. */
-const LOUD_SHARE = 0.1;
-/** An echo path is known if the microphone is this much quieter without the echo. */
-const MIN_REMOVED_DB = 6;
-const REMOVED_SHARE = 0.03;
 const TINY = 1e-10;
 /** Power of the error is averaged over blocks. */
 const SMOOTHING = 0.8;
@@ -41,8 +36,6 @@ export class EchoCanceller {
   /** Power of what is not echo, smoothed. */
   #rest = null;
   #step = 0;
-  /** By how much the echo is quieter afterwards, smoothed. */
-  #removedDb = 0;
   #worseBlocks = 0;
 
   constructor() {
@@ -60,15 +53,6 @@ export class EchoCanceller {
       rest.set(this.#subtract(block(microphone), block(played), mayLearn), at);
     }
     return rest;
-  }
-
-  /** Frames that the echo takes to return; the longest if unknown. */
-  get delayFrames() {
-    const sizes = this.#paths.map(({ re, im }) => energy(re) + energy(im));
-    const loudest = Math.max(...sizes);
-    const last = sizes.findLastIndex((size) => size > LOUD_SHARE * loudest);
-    const isKnown = loudest > 0 && this.#removedDb > MIN_REMOVED_DB;
-    return Math.ceil(((isKnown ? last : PARTITIONS) * BLOCK_SAMPLES) / FRAME_SAMPLES);
   }
 
   #subtract(microphone, played, mayLearn) {
@@ -154,9 +138,7 @@ export class EchoCanceller {
   }
 
   #checked(rest, microphone) {
-    const removedDb = 10 * Math.log10((energy(microphone) + TINY) / (energy(rest) + TINY));
-    this.#removedDb = Math.max(0, this.#removedDb + REMOVED_SHARE * (removedDb - this.#removedDb));
-    if (removedDb >= 0) {
+    if (energy(rest) <= energy(microphone)) {
       this.#worseBlocks = 0;
       return rest;
     }

@@ -1,6 +1,7 @@
 // Tells a person from what is left of the page's own sound in the microphone.
 
 import { Fourier } from "./fourier.js";
+import { ReturnLevel } from "./return_level.js";
 import { FRAME_SAMPLES, RATE_HZ } from "./silero.js";
 
 /** Limits of the bands that are compared, Hz. */
@@ -11,14 +12,6 @@ const SILENCE_DB = -100;
 const PLAYED_DB = -75;
 /** Frames for which a sound that was played may return: 0.51 s of delay and reverberation. */
 const RETURN_FRAMES = 16;
-/** Until enough is known, the microphone may hear what is played this much louder than it is played. */
-const FIRST_RETURN_DB = 6;
-const ENOUGH_FRAMES = RETURN_FRAMES + 12;
-/** The return is learned from the last frames without a person, 4 s, as a high percentile. */
-const LEARNED_FRAMES = 128;
-const PERCENTILE = 0.95;
-/** Frames from one estimate to the next. */
-const LEARN_EVERY = 4;
 /** A band is louder than the return by this much if somebody talks. */
 const MARGIN_DB = 5;
 /** Share of the bands that must be louder. */
@@ -35,12 +28,9 @@ export class EchoGate {
   #window = Float64Array.from({ length: FRAME_SAMPLES }, (_, at) => 0.5 - 0.5 * Math.cos((2 * Math.PI * (at + 0.5)) / FRAME_SAMPLES));
   /** Levels of the frames that were played, the newest last. */
   #played = [];
-  /** Frames without a person, the newest last: how much louder than the sound played, per band. */
-  #returns = [];
-  /** The same of frames that seem to have a person. */
-  #doubtful = [];
-  #returnDb = new Float64Array(BANDS).fill(FIRST_RETURN_DB);
-  #learnedFrames = 0;
+  /** Of the microphone without the echo that could be subtracted, and as it is. */
+  #rest = new ReturnLevel(BANDS);
+  #whole = new ReturnLevel(BANDS);
   #noiseDb = new Float64Array(BANDS).fill(FIRST_NOISE_DB);
 
   /** True while something that was played may still be heard. */
@@ -49,40 +39,49 @@ export class EchoGate {
   }
 
   /**
-   * Compares a frame of the microphone, without the echo that could be subtracted, with what was
-   * played. Returns `{isNear, excessDb}`: whether somebody talks as far as this can tell, and by
-   * how much the frame is louder than the return, in the median of the bands; infinitely if no
-   * return can be heard.
+   * Compares a frame of the microphone, as it is and without the echo that could be subtracted, with
+   * what was played. Returns `{isNear, excessDb}`: whether somebody talks as far as this can tell;
+   * and by how much the microphone as it is is louder than the return, in the median of the bands,
+   * infinitely if no return can be heard. When the loudspeaker or the microphone moves, the echo
+   * that is not subtracted any more seems near, but has no excess.
    */
-  compare(rest, played) {
+  compare(microphone, rest, played) {
     this.#played.push(this.#levels(played));
     if (this.#played.length > RETURN_FRAMES) this.#played.shift();
     const levels = this.#levels(rest);
-    const verdict = this.isPlaying ? this.#judge(levels) : { isNear: true, excessDb: Infinity };
+    const verdict = this.isPlaying ? this.#judge(this.#levels(microphone), levels) : { isNear: true, excessDb: Infinity };
     this.#learnNoise(levels);
     return verdict;
   }
 
-  /** A person was assumed, and it was the page's own sound: learns from those frames, too. */
-  accept() {
-    this.#learn(this.#doubtful);
-    this.#doubtful = [];
+  /** Learns from frames that seemed to have a person, if they had none. */
+  settle(hadPerson) {
+    this.#rest.settle(hadPerson);
+    this.#whole.settle(hadPerson);
   }
 
-  /** It was a person. */
-  reject() {
-    this.#doubtful = [];
-  }
-
-  #judge(levels) {
+  #judge(whole, rest) {
     const loudest = this.#loudest();
-    const excess = Array.from(levels, (level, band) => level - this.#expected(loudest[band], band));
-    const louder = excess.filter((db) => db > MARGIN_DB).length;
-    const isNear = louder >= MIN_SHARE * BANDS;
+    const excess = this.#excess(rest, loudest, this.#rest);
+    const isNear = excess.filter((db) => db > MARGIN_DB).length >= MIN_SHARE * BANDS;
+    const excessDb = this.#isInaudible(loudest) ? Infinity : middle(this.#excess(whole, loudest, this.#whole));
+    this.#learn(this.#rest, rest, loudest, isNear);
+    this.#learn(this.#whole, whole, loudest, isNear);
+    return { isNear, excessDb };
+  }
+
+  /** How much louder each band is than it is at most without a person. */
+  #excess(levels, loudest, known) {
+    return Array.from(levels, (level, band) => {
+      const echo = loudest[band] > PLAYED_DB ? loudest[band] + known.db[band] : SILENCE_DB;
+      return level - Math.max(echo, this.#noiseDb[band] + NOISE_RANGE_DB);
+    });
+  }
+
+  #learn(known, levels, loudest, isNear) {
     const returned = Array.from(levels, (level, band) => this.#returned(level, loudest[band], band));
-    if (isNear) this.#doubtful = [...this.#doubtful, returned].slice(-RETURN_FRAMES);
-    else this.#learn([returned]);
-    return { isNear, excessDb: this.#isInaudible(loudest) ? Infinity : middle(excess) };
+    if (isNear) known.doubt(returned);
+    else known.learn(returned);
   }
 
   /** How much louder a band is than the sound played; noise says nothing about it. */
@@ -91,29 +90,15 @@ export class EchoGate {
     return isNoise || loudest < PLAYED_DB ? SILENCE_DB : level - loudest;
   }
 
-  /** Level that a band has at most without a person. */
-  #expected(loudest, band) {
-    const echo = loudest > PLAYED_DB ? loudest + this.#returnDb[band] : SILENCE_DB;
-    return Math.max(echo, this.#noiseDb[band] + NOISE_RANGE_DB);
-  }
-
   /** True if the return is below the noise in most bands. */
   #isInaudible(loudest) {
-    const inaudible = loudest.filter((level, band) => level + this.#returnDb[band] < this.#noiseDb[band] + NOISE_RANGE_DB);
-    return this.#returns.length >= ENOUGH_FRAMES && inaudible.length >= INAUDIBLE_SHARE * BANDS;
+    const isBelow = (level, band) => level + this.#whole.db[band] < this.#noiseDb[band] + NOISE_RANGE_DB;
+    return this.#whole.isKnown && loudest.filter(isBelow).length >= INAUDIBLE_SHARE * BANDS;
   }
 
   /** The loudest level of each band that may still return. */
   #loudest() {
     return Array.from({ length: BANDS }, (_, band) => Math.max(...this.#played.map((levels) => levels[band])));
-  }
-
-  #learn(returns) {
-    this.#returns = [...this.#returns, ...returns].slice(-LEARNED_FRAMES);
-    this.#learnedFrames += returns.length;
-    if (this.#returns.length < ENOUGH_FRAMES || this.#learnedFrames % LEARN_EVERY !== 0) return;
-    const place = Math.floor(PERCENTILE * (this.#returns.length - 1));
-    this.#returnDb = this.#returnDb.map((_, band) => this.#returns.map((each) => each[band]).sort(ascending)[place]);
   }
 
   #learnNoise(levels) {

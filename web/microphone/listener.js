@@ -26,19 +26,13 @@ export class Listener {
    */
   process(microphone, played, isLate = false) {
     const rest = this.#withoutEcho(microphone, played, isLate);
-    const verdict = this.#gate.compare(rest, played);
+    const verdict = this.#gate.compare(microphone, rest, played);
     const probability = this.#silero.probability(rest);
-    const echoFrames = this.#gate.isPlaying ? this.#canceller.delayFrames : 0;
-    const events = this.#turns.next(rest, probability, verdict, echoFrames);
+    const events = this.#turns.next(rest, probability, verdict, this.#gate.isPlaying);
     for (const { type } of events) {
-      if (type === "false-alarm") this.#gate.accept();
-      if (type === "person") this.#gate.reject();
+      if (type === "false-alarm" || type === "person") this.#gate.settle(type === "person");
     }
     return events;
-  }
-
-  reset() {
-    this.#turns.reset();
   }
 
   #withoutEcho(microphone, played, isLate) {

@@ -21,7 +21,7 @@ const MAX_FRAMES = frames(30_000);
 /** Frames this much louder than any echo are proof without waiting until echoes have faded. */
 const CLEAR_DB = 12;
 const CLEAR_FRAMES = 4;
-/** Reverberation after the delay of the echo. */
+/** Reverberation after the longest delay of an echo. */
 const FADE_FRAMES = frames(120);
 /** Speech after the echoes have faded. */
 const PROOF_FRAMES = 3;
@@ -37,59 +37,43 @@ export class TurnDetector {
   #speechFrames = 0;
   #quietFrames = 0;
   #proofFrames = 0;
-  #ageFrames = 0;
   #clearFrames = 0;
-  #echoFrames = 0;
-
-  get isQuiet() {
-    return this.#state === "quiet";
-  }
+  /** Frames since an echo could be heard. */
+  #fadedFrames = FADE_FRAMES + 1;
 
   /**
-   * The next frame: its probability of speech, the verdict of the echo gate, and the frames that an
-   * echo of the page may take to return; 0 if nothing was played.
+   * The next frame: its probability of speech, the verdict of the echo gate, and whether something
+   * that the page has played may still be heard.
    */
-  next(frame, probability, { isNear, excessDb }, echoFrames) {
+  next(frame, probability, { isNear, excessDb }, isPlaying) {
     this.#frames.push(frame);
     const isSpeech = isNear && probability >= (this.#state === "quiet" ? BEGIN : CONTINUE);
     this.#speechFrames += isSpeech ? 1 : 0;
     this.#quietFrames = isSpeech ? 0 : this.#quietFrames + 1;
-    this.#ageFrames += 1;
+    this.#fadedFrames = isPlaying ? 0 : this.#fadedFrames + 1;
     this.#clearFrames += isSpeech && excessDb > CLEAR_DB ? 1 : 0;
-    if (this.#state === "quiet") return this.#whileQuiet(isSpeech, echoFrames);
+    if (this.#state === "quiet") return this.#whileQuiet(isSpeech);
     if (this.#state === "sign") return this.#afterSign(isSpeech);
     return this.#whileSpeaking();
   }
 
-  /** Forgets an utterance that has begun. */
-  reset() {
-    this.#state = "quiet";
-    this.#frames = [];
-    this.#count();
-  }
-
-  #whileQuiet(isSpeech, echoFrames) {
+  #whileQuiet(isSpeech) {
     if (this.#frames.length > BEFORE_FRAMES) this.#frames.shift();
     if (!isSpeech) [this.#speechFrames, this.#clearFrames] = [0, 0];
     if (this.#speechFrames < SIGN_FRAMES) return [];
     this.#state = "sign";
-    this.#echoFrames = echoFrames;
-    [this.#ageFrames, this.#proofFrames] = [0, 0];
+    this.#proofFrames = this.#fadedFrames > FADE_FRAMES ? PROOF_FRAMES : 0;
     return [{ type: "sign" }];
   }
 
   #afterSign(isSpeech) {
-    if (this.#quietFrames >= FALSE_ALARM_FRAMES) return this.#withdraw();
-    if (isSpeech && this.#hasFaded) this.#proofFrames += 1;
+    const isTooLong = this.#frames.length >= MAX_FRAMES;
+    if (this.#quietFrames >= FALSE_ALARM_FRAMES || isTooLong) return this.#withdraw();
+    if (isSpeech && this.#fadedFrames > FADE_FRAMES) this.#proofFrames += 1;
     const isProven = this.#clearFrames >= CLEAR_FRAMES || this.#proofFrames >= PROOF_FRAMES;
     if (this.#speechFrames < PERSON_FRAMES || !isProven) return [];
     this.#state = "speaking";
     return [{ type: "person" }];
-  }
-
-  /** True if no echo of what was played before the sign can be heard any more. */
-  get #hasFaded() {
-    return this.#echoFrames === 0 || this.#ageFrames > this.#echoFrames + FADE_FRAMES;
   }
 
   #withdraw() {
