@@ -42,7 +42,7 @@ def require_cues_in_range(
 ) -> None:
     """Raise ValueError unless every cue begins on one of these frames of the film.
 
-    It may also replace one of the cues of the clip that have `begun`.
+    A cue may also replace one of `begun`, the earlier cues of the clip.
     """
     replaceable = {cue.first_frame for cue in begun}
     for cue in cues:

@@ -1,4 +1,4 @@
-"""From the last sound of a question to the first picture of the answer, with all embedded parts."""
+"""Latency from the last sound of a question to the first picture of its answer, all embedded."""
 
 import statistics
 import time
@@ -26,7 +26,7 @@ FIRST_S, EVERY_S = 3.0, 9.0
 HELD = 6
 HELD_FIRST_S = 0.6
 REACTION_S = 0.15
-"""People let go this long after their last sound."""
+"""Time from a person's last sound to the release of the button."""
 GOAL_S = 2.0
 TIMEOUT_S = 30.0
 
@@ -65,7 +65,7 @@ def measure(_out: Path) -> list[Figure]:
 
 
 def warm_up(server: ServerProcess) -> None:
-    """Have every part loaded: one question by text, and one recording."""
+    """Load every part with one question as a text and one recording."""
     for _ in server.events("/chat", {"user_text": "Hello!", "session_id": "warm", "stream": True}):
         pass
     with TemporaryDirectory() as name:
@@ -87,7 +87,7 @@ def conversation(
 
 
 def ask_hands_free(server: ServerProcess, folder: Path) -> list[float]:
-    """Return the time of each answer, seconds."""
+    """Return the latency of each answer, seconds."""
     questions = talk(spoken(QUESTIONS, ("heart",)), first_s=FIRST_S, every_s=EVERY_S)
     with conversation(server, folder, "hands-free", questions.samples) as page:
         page.start_hands_free()
@@ -107,7 +107,7 @@ def _answers_s(page: TalkingPage, questions: Talk) -> list[float]:
 
 
 def ask_held(server: ServerProcess, folder: Path) -> list[float]:
-    """Return the time of each answer, seconds."""
+    """Return the latency of each answer, seconds."""
     question = talk(spoken(QUESTIONS[:1], ("heart",)), first_s=HELD_FIRST_S, every_s=20)
     with conversation(server, folder, "button", question.samples) as page:
         return [_ask_held(page, question.ends_s[0]) for _ in range(HELD)]
@@ -117,7 +117,7 @@ def _ask_held(page: TalkingPage, end_s: float) -> float:
     page.wait(lambda: page.state == "off" and not page.is_speaking())
     page.run(HOLD.replace("arguments", f"[{end_s + REACTION_S}]"))
     page.wait(lambda: page.state == "hearing")
-    ended_s = page.run("return window.openedMs") / 1000 + end_s
+    ended_s = float(page.run("return window.openedMs")) / 1000 + end_s
 
     def answered_s() -> float | None:
         return min((at_s for at_s in page.pictures_s() if at_s > ended_s), default=None)

@@ -26,7 +26,7 @@ ANSWER = " ".join(
     * 6
 )
 ROOMS = ((0.05, 0.02), (0.25, 0.12), (0.5, 0.04), (1.0, 0.2))
-"""Gain and delay in seconds of the way from the loudspeaker to the microphone, in turn."""
+"""Gain, and delay in seconds, from the loudspeaker to the microphone, one room after another."""
 ROOM_S = 30.0
 
 COUNT_PAUSES = """

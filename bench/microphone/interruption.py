@@ -1,4 +1,4 @@
-"""From the first sound of a voice to silence: people interrupt a face that speaks."""
+"""Latency from the first sound of a voice to silence, when people interrupt a speaking face."""
 
 import time
 from pathlib import Path
@@ -44,7 +44,7 @@ def measure(_out: Path) -> list[Figure]:
 
 
 def _interrupt(results: Path, folder: Path, people: Talk, room: str) -> list[float]:
-    """Return the time of each interruption, seconds."""
+    """Return the latency of each interruption, seconds."""
     scratch = folder / ("quiet" if room == "null" else "echo")
     scratch.mkdir()
     with (
@@ -64,7 +64,7 @@ def _interrupt(results: Path, folder: Path, people: Talk, room: str) -> list[flo
 def interruptions_s(tape: Tape, people: Talk) -> list[float]:
     """Return the times from the first sound of each utterance to silence.
 
-    Utterances during which nothing was played before are left out.
+    Utterances just before which nothing was played are left out.
     """
     begins_s = [begin_s for begin_s in tape.find(people) if tape.is_playing(begin_s)]
     return [

@@ -36,7 +36,7 @@ class TalkingPage(SessionPage):
         return read_tape(self.run)
 
     def pictures_s(self) -> list[float]:
-        """Return when each picture of the film was shown, Unix times."""
+        """Return the Unix times at which the pictures of the film were shown."""
         return [shown / 1000 for shown, _ in self.run("return window.pictures")]
 
 

@@ -117,7 +117,7 @@ window.readTape = (line) => {
 """Script that runs in the page before its own."""
 
 SEARCH_MS = 400
-"""The file is played within this time of where it is expected."""
+"""An utterance is played within this time of its expected time."""
 TEMPLATE_MS = 800
 
 
@@ -135,7 +135,7 @@ class Tape:
     def find(self, talk: Talk) -> list[float]:
         """Return the time on the tape at which each utterance of a file begins.
 
-        The file is known; where the browser played it is found by the loudness of each utterance.
+        The browser plays the file at an unknown time; the loudness locates each utterance.
         """
         file, heard = _loudness(talk.samples), _loudness(self.microphone)
         shift_ms = 0
@@ -169,11 +169,11 @@ class Tape:
 
 def read_tape(run: Any) -> Tape:
     """Return the tape so far; `run` runs a script in the page."""
-    lines = [
+    microphone, played = (
         _samples(run(f"return window.readTape('{name}')")) for name in ("microphone", "played")
-    ]
+    )
     start_ms, latency_s = run("return [window.tape.startMs, window.tape.outputLatencyS]")
-    return Tape(*lines, start_s=start_ms / 1000, output_latency_s=latency_s)
+    return Tape(microphone, played, start_s=start_ms / 1000, output_latency_s=latency_s)
 
 
 def _samples(text: str) -> Samples:
@@ -185,4 +185,5 @@ def _loudness(samples: Samples) -> NDArray[np.float64]:
     """Loudness of each millisecond."""
     block = RATE_HZ // 1000
     whole = len(samples) // block * block
-    return np.sqrt((samples[:whole].reshape(-1, block).astype(np.float64) ** 2).mean(axis=1))
+    power = (samples[:whole].reshape(-1, block).astype(np.float64) ** 2).mean(axis=1)
+    return np.asarray(np.sqrt(power), np.float64)

@@ -1,4 +1,4 @@
-"""What people say to the page, as samples and as the file that a browser takes for a microphone."""
+"""Utterances for the page, as samples and as the file that a browser plays as its microphone."""
 
 import wave
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Talk:
 
 
 def spoken(texts: Sequence[str], voices: Sequence[str] = VOICES) -> list[Samples]:
-    """Return the texts as the voices say them in turn, without silence around them."""
+    """Return the texts spoken by the voices in turn, without silence around them."""
     with closing(VoiceRegistry([HeartVoices(), EspeakVoices()])) as registry:
         return [_say(registry, text, voices[at % len(voices)]) for at, text in enumerate(texts)]
 

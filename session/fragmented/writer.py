@@ -276,7 +276,7 @@ class FragmentClipWriter:
         shape (len(pictures) * samples_per_frame,), 48 kHz mono in -1..1; players clip louder ones.
         `cues`: the sentences that begin on these pictures, each with its planned frames; if the
         clip ends early, the cue ends with it. A cue with the first frame of an earlier one of the
-        clip replaces that.
+        clip replaces it.
         `should_stop` is called on this thread before every picture but the first; when it returns
         True, the fragment ends there and the remaining pictures and samples are dropped.
         `on_encoded` is called before the fragment is written to the disk.

@@ -109,7 +109,7 @@ class Timeline:
         self._closing: Utterance | None = None
         """The closing of a cut sentence, until it is placed."""
         self._revision: Cue | None = None
-        """The caption of what was said of a cut sentence, until it is in a batch."""
+        """The caption of the spoken part of a cut sentence, until it is in a batch."""
         self._placed: deque[tuple[int, Placed]] = deque()
         """Utterances that are not completely on disk, each with its first frame."""
         self._has_tail = self._is_cut = False
@@ -409,7 +409,7 @@ class Timeline:
         return end if is_rest else frames
 
     def _cut_cue(self, frames: int) -> Cue | None:
-        """The caption of what was said of the sentence that is cut at `frames`, if there is one.
+        """The caption of the spoken part of the sentence that is cut at `frames`, if there is one.
 
         Its planned length stays that of the whole sentence, which marks it as incomplete.
         """
@@ -462,7 +462,7 @@ def speech_pieces(
 
 
 def said_text(sentence: SpokenSentence, text: str, said_s: float) -> str:
-    """The beginning of a sentence of `text` up to the last word that is said after `said_s`.
+    """The beginning of a sentence of `text`, up to the last word spoken in its first `said_s`.
 
     The whole sentence if its words are not known.
     """
