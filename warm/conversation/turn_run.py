@@ -11,7 +11,7 @@ from chat.model import Reply
 from tts.text.streamed.speakable_unit import SpeakableUnit
 from tts.text.streamed.streamed_text import StreamedText
 from warm.conversation.errors import NoRoomForReply
-from warm.conversation.heard import heard_text, is_heard
+from warm.conversation.heard import heard_text
 from warm.conversation.spoken import SpokenSentence
 from warm.conversation.turn import Turn, TurnState
 from warm.conversation.turn_events import (
@@ -272,8 +272,7 @@ class TurnRun:
         self._change(
             state=state,
             heard_text=heard,
-            interrupted=state == "cancelled"
-            and not (self._is_complete and is_heard(turn, turn.end_s)),
+            interrupted=state == "cancelled",
             is_settled=not turn.frames,
             finished_s=self._plan.now(),
             error=self._plan.describe(error) if error is not None and state == "error" else None,
