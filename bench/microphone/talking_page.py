@@ -44,7 +44,7 @@ class TalkingPage(SessionPage):
 def talking_page(
     server: ServerProcess, folder: Path, heard: Samples, room: str = "null"
 ) -> Iterator[TalkingPage]:
-    """Open the chat in a browser whose microphone plays `heard` again and again.
+    """Open the chat in a browser whose microphone plays `heard` in a loop.
 
     `room` is the page's `window.room`, in JavaScript.
     """

@@ -148,8 +148,8 @@ class InterruptResult:
     played: float
     """Frames shown to a viewer that has been watching since the server started."""
     heard: HeardText | None = None
-    """What the viewer has heard of the text that was being spoken at the position of the player;
-    None if that was no text, or if all of it was heard."""
+    """The heard part of the text that was being spoken at the position of the player; None if no
+    text was being spoken there, or all of it was heard."""
 
 
 Event = EngineLoading | EngineLoaded | SpeechReady | FragmentCommitted | SpeakResult

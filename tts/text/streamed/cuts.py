@@ -23,7 +23,7 @@ _OPEN_ENDED = frozenset(",;–—-‑、，；/&+=×→|")
 """A line that ends with one of these goes on."""
 _LINE_BEGINNERS = frozenset("\"'“«„‘([（¿¡「$€£¥#~@+")
 _LETTER_MARK = re.compile(r"(?:[a-z]|[ivx]{1,4})[.)]\s")
-"""Mark of a list item that is no mark of Markdown."""
+"""Mark of a list item that Markdown does not recognise."""
 _MARK_LENGTH = 6
 _CLAUSE_MARK = re.compile(r"[,;:،؛](?=\s)|[–—](?=\s)|[，；：](?=\S)|(?<=[ぁ-ん])、(?=\S)")
 _JOINT = re.compile(

@@ -42,7 +42,7 @@ _WORD = "x"
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Where the marks of a text are."""
+    """Positions of the marks of a text."""
 
     spans: tuple[tuple[int, int], ...] = ()
     """Start and end of each part that is marked, with its marks."""
