@@ -44,6 +44,8 @@ class FilmCheckResult:
     """Number of clips in the journal."""
     checksums: int = 0
     """Number of fragments whose bytes match the CRC in the journal."""
+    begun_cues: set[int] = field(default_factory=set)
+    """First frames of the cues of the clip that the last fragment belongs to."""
     has_journal: bool = False
     is_growing: bool = False
     """True if a writer holds the film; it was checked up to the end of its journal."""
@@ -239,8 +241,13 @@ def _entry_faults(
     result: FilmCheckResult, fd: int, begin: int, first_frame: int, entry: JournalEntry
 ) -> Iterator[str]:
     """Compare a counted fragment with its line in the journal."""
-    if any(not first_frame <= cue.first_frame < result.frames for cue in entry.cues):
-        yield "a cue of its journal line begins on a frame outside the fragment"
+    if entry.text is not None:
+        result.begun_cues.clear()
+    for cue in entry.cues:  # one with the first frame of an earlier one of the clip replaces it
+        is_inside = first_frame <= cue.first_frame < result.frames
+        if not is_inside and cue.first_frame not in result.begun_cues:
+            yield "a cue of its journal line begins on a frame outside the fragment"
+    result.begun_cues.update(cue.first_frame for cue in entry.cues)
     totals = (result.end, result.frames, result.samples)
     if (entry.end, entry.frames, entry.samples) != totals:
         yield "its journal line has another end"

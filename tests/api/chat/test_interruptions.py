@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from threading import Event
 
 import av
 import pytest
 
+from session.fragmented.check import check_film
 from tests.api.chat.talking import Talk
 from tests.polling import wait_until
 
@@ -58,6 +60,7 @@ def test_an_interrupted_answer_is_remembered_as_far_as_it_was_heard(
     assert talk.status(turn)["heard_text"] == ended["heard_text"]
     with talk.client.get(f"/video/{turn}") as video, av.open(BytesIO(video.data)) as film:
         assert sum(1 for _ in film.decode(video=0)) == ended["frames"]
+    assert check_film(Path(talk.film()["video_path"])).faults == []
 
 
 def test_an_answer_that_was_rendered_and_not_yet_heard_is_shortened(talk: Talk) -> None:
