@@ -23,7 +23,7 @@ QUESTIONS = (
     *("What can I cook with potatoes?", "Where does honey come from?"),
 )
 FIRST_S, EVERY_S = 3.0, 9.0
-HELD = 6
+HELD = 5
 HELD_FIRST_S = 0.6
 REACTION_S = 0.15
 """Time from a person's last sound to the release of the button."""
@@ -114,7 +114,7 @@ def ask_held(server: ServerProcess, folder: Path) -> list[float]:
 
 
 def _ask_held(page: TalkingPage, end_s: float) -> float:
-    page.wait(lambda: page.state == "off" and not page.is_speaking())
+    page.wait(lambda: page.state == "off")
     page.run(HOLD.replace("arguments", f"[{end_s + REACTION_S}]"))
     page.wait(lambda: page.state == "hearing")
     ended_s = float(page.run("return window.openedMs")) / 1000 + end_s
