@@ -199,8 +199,8 @@ def error_of(run: TurnRun) -> Exception:
 def answer_error(error: Exception) -> Response:
     """Answer an error in OpenAI's shape; one of the model's server as it came."""
     if isinstance(error, RequestRefused) and error.status in PASSED_ON:
-        told = (error.content or {}).get("error")
-        if isinstance(told, dict) and isinstance(told.get("message"), str):
+        reported = (error.content or {}).get("error")
+        if isinstance(reported, dict) and isinstance(reported.get("message"), str):
             response = jsonify(error.content)
             response.status_code = error.status
             return response

@@ -42,7 +42,7 @@ def received(model: type[SentForm], part: str) -> Iterator[SentRecording[SentFor
 
 
 def hear(sent: SentRecording[Any]) -> Heard:
-    """Recognise a recording while it arrives; it is given up if its client leaves."""
+    """Recognise a recording while it arrives; recognition ends if its client leaves."""
     return context().transcriber.hear(
         sent.chunks,
         language=sent.fields.language or None,

@@ -1,4 +1,4 @@
-"""Stands for the recogniser if the settings switch recognition off."""
+"""The recogniser if the settings switch recognition off."""
 
 from collections.abc import Callable
 

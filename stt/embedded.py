@@ -52,7 +52,7 @@ class EmbeddedRecogniser:
             step_s=options.timeout_s,
         )
         self._problem = ""
-        """Why the process could not be started the last time."""
+        """Reason of the last failure to start the process."""
 
     @property
     def pid(self) -> int | None:

@@ -1,4 +1,4 @@
-"""A recording that the recognition process recognises, whatever happens to the process."""
+"""A recording that is recognised even if the recognition process is replaced meanwhile."""
 
 import itertools
 from collections.abc import Callable, Mapping
@@ -63,7 +63,7 @@ class EmbeddedUtterance:
         generation, self._generation = self._generation, None
         self._sent.clear()
         if generation is not None:
-            with suppress(ProcessReplaced, WorkerFailed, SpeechError):  # it forgot by ending
+            with suppress(ProcessReplaced, WorkerFailed, SpeechError):  # it has ended
                 self._process.request(generation, {"forget": self._number})
 
     def _do(self, header: Mapping[str, Any], payload: Payload = b"") -> dict[str, Any]:

@@ -23,7 +23,7 @@ class ModelFetch:
         self.progress: FetchProgress | None = None
         """Progress of the running fetch."""
         self.problem = ""
-        """Why the last fetch failed, and the next step; empty if it did not."""
+        """Reason of the failure of the last fetch, and the next step; empty if it succeeded."""
 
     @property
     def is_running(self) -> bool:

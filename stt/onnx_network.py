@@ -19,7 +19,7 @@ class OnnxNetwork:
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = _FATAL_ONLY
         options.enable_mem_pattern = False  # every piece has another length
-        # Threads that wait for work in a busy loop would take processor time from the pictures.
+        # Threads that wait for work in a busy loop would take CPU time from the rendering.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]

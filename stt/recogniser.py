@@ -26,7 +26,7 @@ asked yet. off: the settings switch it off.
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of a recording that was recognised at once, and its words."""
+    """A part of a recording that was recognised in one step, and its words."""
 
     start_s: float
     end_s: float

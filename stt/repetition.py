@@ -5,9 +5,9 @@ from collections.abc import Sequence
 MOST_TOKENS = 16
 """Longest sequence whose repetition is found."""
 FEWEST_REPEATED = 12
-"""Fewest tokens that the repetitions of a loop have together, and
-the most repetitions that may be meant: people say "no, no, no"."""
+"""Fewest tokens that the repetitions of a loop have together."""
 REPETITIONS = 4
+"""Fewest repetitions of a loop; fewer may be meant: people say "no, no, no"."""
 
 
 def loop_start(numbers: Sequence[int]) -> int:

@@ -32,8 +32,8 @@ from stt.voice_activity import VoiceActivity
 from wheels.pinned_wheel import damaged_files
 
 NICE = 5
-"""Increment of the nice value. Pictures come first; but somebody waits for the words, which take
-little processor time. Next to two busy cores the process still gets a quarter of one."""
+"""Increment of the nice value. Rendering comes first, but a user waits for the words, which take
+little CPU time. While two cores are busy, the process still gets a quarter of one."""
 STEP_CPU_S = 60.0
 """CPU time of one request; SIGPROF kills a process that exceeds it."""
 MEMORY_BYTES = 1 << 30

@@ -4,7 +4,7 @@
 const END_MARGIN_S = 0.2;
 /** At most this much unplayed film may be skipped: a clip ends with a longer silence. */
 const SKIPPABLE_S = 0.1;
-/** A film that has something to play and stands still for this long is seeked to where it stands. */
+/** A film that has something to play and stands still for this long seeks to its own position. */
 const STALL_TIMEOUT_MS = 800;
 /** Duration of the fade-out before a pause, which avoids a click. */
 const FADE_OUT_MS = 60;
@@ -100,8 +100,8 @@ export class Playback {
   }
 
   /**
-   * Frees a film that stands still with a rest to play, for which Chromium waits for more film (see
-   * `seekToNextClip`): after the end of a clip none may come. Call it again and again.
+   * Restarts a film that stands still before its end: Chromium then waits for more film (see
+   * `seekToNextClip`), and after the end of a clip none may come. Call it repeatedly.
    */
   checkStall() {
     const nowMs = performance.now();

@@ -8,7 +8,7 @@ from api.answers import Answer
 
 
 class CompletionAnswer(Answer):
-    """The answer of the model's server, as it is."""
+    """The answer of the model's server, unchanged."""
 
     model_config = ConfigDict(extra="allow")
 

@@ -68,7 +68,7 @@ class DurationUsage(Answer):
 
 
 class OpenAISegment(Answer):
-    """A part of a recording that was recognised at once."""
+    """A part of a recording that was recognised in one step."""
 
     id: int
     start: float

@@ -10,8 +10,8 @@ BLANK = "▁".encode()
 def read_tokens(path: Path) -> list[bytes]:
     """Return the bytes of each token.
 
-    The file has them one after the other, each after its length: one byte, or two if the first is
-    128 or above; it then holds the low seven bits.
+    The file has them one after the other, each preceded by its length: one byte, or two if the
+    first is 128 or above; it then holds the low seven bits.
     """
     data, tokens, at = path.read_bytes(), list[bytes](), 0
     while at < len(data):

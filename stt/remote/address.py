@@ -38,7 +38,7 @@ def parse_recogniser_address(url: str) -> RecogniserAddress:
     """Parse the URL of a server as people write it; raises BadRecogniserAddress.
 
     `http://localhost:8000`, `…/v1`, `…/v1/` and `…/v1/audio/transcriptions` mean the same. A path
-    that ends with `/inference` (whisper.cpp) is taken as it is.
+    that ends with `/inference` (whisper.cpp) is used as it is.
     """
     if not url.strip().isprintable():  # `urlsplit` would leave line ends out
         raise BadRecogniserAddress(f"has characters that a URL cannot have; {_ALLOWED}")

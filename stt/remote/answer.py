@@ -96,6 +96,6 @@ def code_of(language: object) -> str | None:
 def bad_answer(body: str) -> RecogniserFailed:
     """Return the error of an answer that is no transcript."""
     return RecogniserFailed(
-        f"The recognition server answered what is no transcript: {' '.join(body.split())[:120]!r}. "
+        f"The answer of the recognition server is no transcript: {' '.join(body.split())[:120]!r}. "
         "Check the setting transcriber: it must be the address of an OpenAI-compatible server."
     )

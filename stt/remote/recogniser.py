@@ -25,7 +25,7 @@ from stt.remote.refusals import refusal
 from stt.remote.sound import is_silent, wav_of
 
 DEFAULT_MODEL = "whisper-1"
-"""OpenAI's name; most other servers use their own model whatever is named."""
+"""OpenAI's name; most other servers ignore the name and use their own model."""
 NO_KEY = "none"
 """Sent if no key is set: some servers require the header, and accept any value."""
 MAX_ANSWER_BYTES = 4 << 20
@@ -152,8 +152,8 @@ class RemoteRecogniser:
             raise self._too_slow() from error
         except (httpx2.HTTPError, httpx2.InvalidURL, RuntimeError) as error:
             raise RecogniserFailed(
-                f"{self._name} broke the connection off ({_cause(error)}). Read its log, and try "
-                "again."
+                f"{self._name} closed the connection early ({_cause(error)}). Read its log, and "
+                "try again."
             ) from error
         if response.status_code != httpx2.codes.OK:
             raise refusal(response.status_code, self._redacted(body), server=self._name)

@@ -27,8 +27,8 @@ def refusal(status: int, body: str, *, server: str) -> SpeechError:
             f"{server} redirects to another address, where the key is not sent. Set transcriber to "
             "that address if you trust it."
         )
-    told = message_in(body)
-    intro = f"{server} answered with status {status}{f': {told}' if told else ''}."
+    message = message_in(body)
+    intro = f"{server} answered with status {status}{f': {message}' if message else ''}."
     if status in (401, 403):
         return RecogniserKeyRefused(
             f"{intro} Set stt_key (WARMTALK_STT_KEY) to a key that it accepts."
@@ -44,7 +44,7 @@ def _other(status: int, body: str, intro: str) -> SpeechError:
     if status == 429 and _NO_CREDIT.search(body):
         return RecogniserFailed(f"{intro} Check the account of the key.")
     if status in (429, 503):
-        return RecogniserBusy(f"{intro} Try again in some seconds.")
+        return RecogniserBusy(f"{intro} Try again in a few seconds.")
     if status >= 500:
         return RecogniserFailed(f"{intro} Read the log of that server, and try again.")
     return RecordingRefused(f"{intro} Check stt_model, the language, and the recording.")

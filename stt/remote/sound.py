@@ -7,8 +7,8 @@ import numpy as np
 from stt.recogniser import RATE_HZ, Samples
 
 SILENT_DBFS = -50.0
-"""Level of the loudest 30 ms below which nobody speaks. A quiet voice at a bad microphone has -40;
-recognisers make words of silence, so it is not sent."""
+"""Level of the loudest 30 ms below which nobody speaks. A quiet voice at a bad microphone has -40.
+Silence is not sent, because recognisers invent words for it."""
 WINDOW = RATE_HZ * 30 // 1000
 
 

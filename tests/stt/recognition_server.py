@@ -1,4 +1,4 @@
-"""A server of `POST /v1/audio/transcriptions` with the habits of real ones."""
+"""A server of `POST /v1/audio/transcriptions` with the peculiarities of real ones."""
 
 import io
 import json

@@ -84,7 +84,7 @@ def state(page: Page) -> Any:
 def wait_for_the_sentence(page: Page) -> None:
     """Wait until the level meter has shown a sentence and its end."""
     page.wait(lambda: page.element("talk-level", "value") > LOUD)
-    quiet = iter(range(10))  # so many quiet looks in succession
+    quiet = iter(range(10))  # quiet readings that are needed in succession
     page.wait(lambda: page.element("talk-level", "value") < LOUD / 2 and next(quiet) == 9)
 
 

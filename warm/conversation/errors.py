@@ -27,7 +27,7 @@ class SessionAnswering(RuntimeError):
     def __init__(self, session_id: str) -> None:
         super().__init__(
             f"session_id = {session_id!r}: is answering, and when_busy = 'refuse'; send the text"
-            " again when it has ended, or with when_busy = 'queue' or 'interrupt'"
+            " again when the answer has ended, or with when_busy = 'queue' or 'interrupt'"
         )
 
 

@@ -7,7 +7,7 @@ from chat.model import Ending
 
 
 class GivenReply:
-    """A text in the place of what a model writes."""
+    """A known text in place of the reply of a model."""
 
     def __init__(self, text: str) -> None:
         self.ending: Ending | None = None
@@ -26,4 +26,4 @@ class GivenReply:
         self._is_cancelled = True
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resource is held."""

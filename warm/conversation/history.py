@@ -50,7 +50,7 @@ def is_remembered(turn: Turn) -> bool:
 
 
 def note_of(turn: Turn) -> str:
-    """Return what the next message says of the end of a turn; empty if it was heard whole."""
+    """Return the note on the end of a turn for the next message; empty if all of it was heard."""
     heard = turn.heard_text.strip()
     if turn.state == "error":
         return BROKEN_OFF.format(words=last_words(heard))

@@ -20,7 +20,7 @@ class OwedChanges:
 
     def __init__(self) -> None:
         self._due: dict[str, list[Change]] = {}
-        self._adding, self._paying = Lock(), Lock()
+        self._adding, self._making = Lock(), Lock()
 
     def add(self, session_id: str, change: Change) -> None:
         """Make a change now, or later if the database fails, which is logged."""
@@ -37,7 +37,7 @@ class OwedChanges:
         Raises JobStoreError.
         """
         count = 0
-        with self._paying:
+        with self._making:
             while due := self._due.get(session_id):
                 due[0]()
                 count += 1

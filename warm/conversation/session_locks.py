@@ -12,7 +12,7 @@ LOCK_S = 30.0
 
 
 class SessionLocks:
-    """A lock for each session; it exists while somebody has a reference to it. Any thread."""
+    """A lock for each session; it exists while something refers to it. Any thread."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[str, Lock] = WeakValueDictionary()

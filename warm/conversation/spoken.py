@@ -38,7 +38,7 @@ class SpokenSentence:
         return cls(text=ready.text, record=record)
 
     def cut_at(self, said_end_s: float) -> "SpokenSentence | None":
-        """Return what was said of it in a clip whose sound stops there; None: nothing."""
+        """Return the part that was said in a clip whose sound stops there; None without one."""
         record = self.record.cut_at(said_end_s)
         return None if record is None else replace(self, record=record)
 

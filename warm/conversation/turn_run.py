@@ -42,7 +42,7 @@ the history."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnPlan:
-    """How a turn is answered."""
+    """Everything that is needed to answer a turn."""
 
     turn: Turn
     source: ReplySource
@@ -128,7 +128,7 @@ class TurnRun:
             self._answer()
         except (Interrupted, ReplyCancelled) as interrupted:
             error = self._stopped or self._speech.error or interrupted
-        except Exception as failure:  # noqa: BLE001 - told to the readers of the turn
+        except Exception as failure:  # noqa: BLE001 - reported to the readers of the turn
             error = failure
         self._speech.end()
         self._speech.join()

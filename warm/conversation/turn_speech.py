@@ -14,7 +14,7 @@ WAIT_S = 0.5
 
 
 class SpeechListener(Protocol):
-    """Receives what becomes of the units. Its methods are called by one thread."""
+    """Receives the events of the clips. Its methods are called by one thread."""
 
     def on_event(self, event: Event, growing: GrowingText) -> None:
         """Receive an event of a clip, and the text of that clip."""

@@ -1,4 +1,4 @@
-// Audio worklet: hands out frames of 16 kHz of the microphone (input 0) and of what the page plays
+// Audio worklet: sends frames of 16 kHz of the microphone (input 0) and of what the page plays
 // (input 1), which belong together.
 
 const RATE_HZ = 16000;

@@ -1,4 +1,4 @@
-// Tells a person from what is left of the page's own sound in the microphone.
+// Distinguishes a person's voice from the rest of the page's own sound in the microphone.
 
 import { Fourier } from "./fourier.js";
 import { ReturnLevel } from "./return_level.js";

@@ -3,7 +3,7 @@
 let sound = null;
 
 /**
- * Leads the sound of a <video> through a graph of audio nodes, where it can be compared with the
+ * Routes the sound of a <video> through a graph of audio nodes, where it can be compared with the
  * microphone. A browser allows that once for each video, so the graph stays. Call it from a user
  * gesture: browsers start no sound otherwise. Returns `{context, node}`.
  */

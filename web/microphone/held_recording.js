@@ -6,7 +6,7 @@ import { closeMicrophone, openMicrophone } from "./microphone_stream.js";
 /** Formats of MediaRecorder in order of preference; Safari may have only the last. */
 const FORMATS = ["audio/webm;codecs=opus", "audio/ogg;codecs=opus", "audio/mp4"];
 const BITS_PER_S = 32_000;
-/** People let go while the last sound is still on its way. */
+/** People release the button before the last sound has arrived. */
 const TAIL_MS = 120;
 const LEVEL_INTERVAL_MS = 50;
 /** A recording that nobody ends. */

@@ -5,7 +5,7 @@ import { Listener } from "./listener.js";
 import { RATE_HZ } from "./silero.js";
 import { wavOf } from "./wav.js";
 
-/** On a busy computer, frames that are later than this are processed in a hurry. */
+/** On a busy computer, frames that are later than this are processed without learning, which is faster. */
 const LATE_MS = 100;
 
 /** The page sends `{model, frames}`: the address of the network's file, and a port. */

@@ -28,7 +28,7 @@ const STATES = {
 };
 const TITLES = {
   off: `Hold this button or ${TALK_KEY} while you talk, or click it before and after`,
-  hearing: "Let go, or click, to send what you said; Escape discards it",
+  hearing: "Release it, or click, to send what you said; Escape discards it",
 };
 const NOTHING_HEARD = "Nothing was heard. Talk closer to the microphone, or choose another one.";
 

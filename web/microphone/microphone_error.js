@@ -1,4 +1,4 @@
-// Why the microphone cannot be used, and what to do about it.
+// Reasons why the microphone cannot be used, each with the next step.
 
 /** The browser or the user refuses the microphone: state `refused`; otherwise `unavailable`. */
 const REFUSALS = new Set(["NotAllowedError", "PermissionDeniedError"]);
@@ -30,7 +30,7 @@ export function explained(error) {
 
 function refusal({ message }) {
   if (/dismissed/i.test(message)) {
-    return "The question whether this page may use the microphone was closed. Press the button again and allow it.";
+    return "The browser's question about the microphone was closed without an answer. Press the button again and allow it.";
   }
   if (/system/i.test(message)) {
     return "The operating system does not let this browser use the microphone. Allow it in the system's privacy settings.";

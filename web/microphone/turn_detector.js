@@ -8,7 +8,7 @@ const BEGIN = 0.5;
 const CONTINUE = 0.35;
 /** Frames of speech in succession that are a first sign of it: 64 ms. */
 const SIGN_FRAMES = 2;
-/** Frames of speech that make a person out of a cough or a click. */
+/** Frames of speech from which it is a person, not a cough or a click. */
 const PERSON_FRAMES = frames(220);
 /** Without speech for this long, a sign was a false alarm. */
 const FALSE_ALARM_FRAMES = frames(250);

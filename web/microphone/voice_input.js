@@ -61,7 +61,7 @@ export class VoiceInput {
     else if (this.#held) this.#onState("hearing");
   }
 
-  /** It goes up: ends the recording, unless it was only a click. */
+  /** The button or key goes up: ends the recording, unless it was only a click. */
   async release() {
     if (this.#held && performance.now() - this.#pressedMs > CLICK_MS) await this.finish();
   }

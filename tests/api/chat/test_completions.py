@@ -77,7 +77,7 @@ def test_a_whole_answer_is_passed_on_with_what_only_its_client_understands(talk:
 
 
 @pytest.mark.parametrize(
-    ("script", "status", "told"),
+    ("script", "status", "message"),
     [
         ({"status": 404, "body": '{"error": {"message": "no model x"}}'}, 404, "no model x"),
         ({"status": 401, "body": '{"error": {"message": "bad key"}}'}, 502, "chat_key"),
@@ -85,13 +85,13 @@ def test_a_whole_answer_is_passed_on_with_what_only_its_client_understands(talk:
     ],
 )
 def test_errors_have_the_shape_of_openai(
-    talk: Talk, script: dict[str, Any], status: int, told: str
+    talk: Talk, script: dict[str, Any], status: int, message: str
 ) -> None:
     talk.says(**{"text": "", **script})
     answer = complete(talk, stream=True)
     assert answer.status_code == status
     assert answer.mimetype == "application/json"
-    assert told in answer.json["error"]["message"]
+    assert message in answer.json["error"]["message"]
     assert spoken(talk)["status"] == "error"
 
 

@@ -1,4 +1,4 @@
-"""What surrounds a conversation: personas, greetings, clients that leave, voices that fail."""
+"""Personas, greetings, full queues, clients that leave, and voices that fail."""
 
 import socket
 from collections.abc import Iterator
