@@ -65,7 +65,9 @@ class TurnAnswer(Answer):
     user_text: str
     reply_text: str = Field(description="As the model wrote it, with its markup.")
     heard_text: str = Field(description="The beginning of it that is part of the conversation.")
-    interrupted: bool = Field(description="True if less was heard than was written.")
+    interrupted: bool = Field(
+        description="True if it was cancelled, or if the viewer stopped before its end."
+    )
     error: TurnError | None
     has_video: bool
     video_url: str | None

@@ -39,7 +39,7 @@ class Turn:
     heard_text: str = ""
     """The beginning of `reply_text` that was heard, or will be unless it is interrupted."""
     interrupted: bool = False
-    """True if less was heard than was written."""
+    """True if it was cancelled, or if the viewer stopped before its end."""
     is_settled: bool = False
     """True if `heard_text` does not change any more."""
     model: str = ""

@@ -255,8 +255,8 @@ class Settings(StabilizedAvatarSettings):
     transcriber: str = "moonshine"
     """Recogniser of recordings. moonshine: embedded, English. whisper-tiny.en (English),
     whisper-base (about a hundred languages): embedded too, but slower, and with further packages.
-    An address: a server with OpenAI's `POST /v1/audio/transcriptions`. none: there is none.
-    docs/speech-recognition.md."""
+    An address: a server with OpenAI's `POST /v1/audio/transcriptions`. none: recordings are
+    refused. docs/speech-recognition.md."""
     stt_model: str | None = None
     """Model that requests to such a server name. None: whisper-1."""
     stt_key: SecretStr | None = None
