@@ -178,7 +178,7 @@ def test_a_cue_is_extended_however_often_it_is_read(run: Any, ends_ms: list[int]
     assert cues == [[0, 1.8, "First."], [1.9, 2.5, "Second."]]
 
 
-def test_a_film_that_stands_still_with_a_rest_to_play_is_freed(run: Any) -> None:
+def test_a_film_that_stands_still_before_its_end_is_restarted(run: Any) -> None:
     """Catches answers that end in silence: after an underrun Chromium waits for film to come."""
     soon, later, paused, at_its_end = run(STALLED)
     assert (soon, later, paused, at_its_end) == ([], [3], [], [])
