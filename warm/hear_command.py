@@ -78,7 +78,7 @@ def run_state(arguments: argparse.Namespace) -> int:
 
 def run_try(arguments: argparse.Namespace) -> int:
     """Print the words of a file; raises MediaError and SpeechError."""
-    from warm.media.audio_decoder import read_audio  # noqa: PLC0415  libraries that load slowly
+    from warm.media.audio_decoder import read_audio  # noqa: PLC0415 - these libraries load slowly
     from warm.media.isolated import decode_isolated  # noqa: PLC0415
 
     settings = settings_of(arguments).model_copy(update={"stt_fetch": False})

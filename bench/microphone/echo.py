@@ -29,7 +29,7 @@ ROOMS = ((0.05, 0.02), (0.25, 0.12), (0.5, 0.04), (1.0, 0.2))
 """Gain, and delay in seconds, from the loudspeaker to the microphone, one room after another."""
 ROOM_S = 30.0
 PAUSES = 6
-"""Each change of the room is learned from two pauses at most."""
+"""Maximum number of pauses: two for each of the three changes of the room."""
 
 COUNT_PAUSES = """
 window.pauses = 0;

@@ -243,7 +243,7 @@ def _entry_faults(
     """Compare a counted fragment with its line in the journal."""
     if entry.text is not None:
         result.begun_cues.clear()
-    for cue in entry.cues:  # one with the first frame of an earlier one of the clip replaces it
+    for cue in entry.cues:  # a cue with the first frame of an earlier cue of the clip replaces it
         is_inside = first_frame <= cue.first_frame < result.frames
         if not is_inside and cue.first_frame not in result.begun_cues:
             yield "a cue of its journal line begins on a frame outside the fragment"

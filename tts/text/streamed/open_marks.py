@@ -49,10 +49,10 @@ class Marks:
     code: tuple[tuple[int, int], ...] = ()
     """Those that are code."""
     open: int | None = None
-    """Index of the first mark whose end has not arrived, and without which the text would be read
-    otherwise."""
+    """Index of the first mark whose end has not arrived, and may change how the text is read."""
     strong: int | None = None
-    """Index of the first `**` before a word whose end has not arrived; it is not spoken anyway."""
+    """Index of the first `**` before a word that has no closing `**` yet. It is never spoken, so
+    that its end need not be awaited."""
 
     def are_code_at(self, index: int) -> bool:
         """Return True inside code."""
