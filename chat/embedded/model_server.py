@@ -40,6 +40,7 @@ class ModelServer:
         """Start the process and wait until it listens; raises ModelFailed and ReplyCancelled."""
         self.key = secrets.token_urlsafe(32)
         """Requests without it are refused, those from this machine included."""
+        self._fetch_command = options.fetch_command
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-B", PROGRAM],
@@ -139,18 +140,18 @@ class ModelServer:
                         "the model. Read the log of the server, and try again."
                     )
                 received += block
-        return address_in(received)
+        return address_in(received, self._fetch_command)
 
 
 OUT_OF_MEMORY = " (the machine may have run out of memory)"
 
 
-def address_in(answer: bytes) -> str:
+def address_in(answer: bytes, fetch_command: str) -> str:
     """Return the address that the process has reported; raises ModelFailed."""
     content = json.loads(answer)
     if "error" in content:
         raise ModelFailed(
             f"The embedded model cannot be loaded: {content['error']}. Fetch it again with "
-            "`make chat`; if that does not help, set chat_url to another server."
+            f"`{fetch_command}`; if that does not help, set chat_url to another server."
         )
     return str(content["url"])
