@@ -565,7 +565,7 @@ def headers_of(status: int, error: Exception) -> dict[str, str]:
     seconds = RETRY_S
     if isinstance(error, QueueFull | JobQueueFull | NotReady | VoiceUnavailable):
         seconds = error.retry_after_s
-    if isinstance(error, RecogniserFetching | RecogniserBusy):
+    if isinstance(error, RecogniserFetching | RecogniserBusy | ModelBusy):
         seconds = error.retry_after_s
     return {"Retry-After": str(seconds)}
 

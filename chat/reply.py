@@ -73,15 +73,22 @@ class ThreadedReply:
     """
 
     def __init__(
-        self, receive: Receive, limits: ReplyLimits, *, server: str, may_be_empty: bool = False
+        self,
+        receive: Receive,
+        limits: ReplyLimits,
+        *,
+        server: str,
+        model: Callable[[], str] = str,
+        may_be_empty: bool = False,
     ) -> None:
         """`receive` passes the pieces to the feed and returns the ending; it may raise ChatError.
 
-        `server`: its name for messages. `may_be_empty`: a reply without text is not an error.
+        `server`: its name for messages. `model`: returns the name of the model, for a reply that
+        is cut off here. `may_be_empty`: a reply without text is not an error.
         """
         self.ending: Ending | None = None
         self._feed, self._limits, self._server = ReplyFeed(), limits, server
-        self._may_be_empty = may_be_empty
+        self._model, self._may_be_empty = model, may_be_empty
         self._started_s = time.monotonic()
         self._thread = threading.Thread(
             target=_run, args=(receive, self._feed), name="chat-reply", daemon=True
@@ -115,7 +122,7 @@ class ThreadedReply:
             if kept:
                 yield kept
             if chars >= self._limits.max_chars:
-                self.ending = Ending(reason="length", model="")
+                self.ending = Ending(reason="length", model=self._model())
                 return
         if not chars and not self._may_be_empty:
             raise empty_reply(self._server)

@@ -278,7 +278,7 @@ def test_every_wait_for_the_model_has_a_limit(
 def test_an_endless_reply_is_cut_off_like_a_long_one(server: ScriptedServer) -> None:
     said, ending = asked(server, Script(endless=True), ReplyLimits(max_chars=1000))
     assert len(said) == 1000
-    assert ending is not None and ending.reason == "length"
+    assert ending is not None and (ending.reason, ending.model) == ("length", MODEL)
     wait_until(lambda: server.left, "the server to see that the client left", 10)
 
 
@@ -314,6 +314,11 @@ def test_the_state_has_the_outcome_of_the_last_request(server: ScriptedServer) -
         with pytest.raises(ModelUnreachable, match=r"cannot be reached.*chat_url"):
             list(model.reply(HELLO, ReplyOptions()))
         assert model.state().phase == "unreachable" and "chat_url" in model.state().detail
+    server.script = Script(status=401)
+    with model_of(server) as model:
+        with pytest.raises(ModelKeyRefused):
+            list(model.reply(HELLO, ReplyOptions()))
+        assert model.state().phase == "unreachable" and "chat_key" in model.state().detail
     with model_of(server) as model:
         model.prepare()
         wait_until(lambda: model.state().phase == "ready", "the server's answer", 10)
