@@ -86,6 +86,8 @@ class TurnRun:
         self._streamed = StreamedText(language=plan.language)
         self._is_complete = False
         """True if the model has written all, and all of it was given to the voice."""
+        self._is_changed = False
+        """True if the turn has facts about its film that are not stored. Thread of the speech."""
         self._events = TurnEvents()
 
     @property
@@ -223,15 +225,16 @@ class TurnRun:
     def _add_sentence(self, ready: SpeechReady, growing: GrowingText) -> None:
         sentence = SpokenSentence.of(ready, growing)
         self._change(sentences=(*self._turn.sentences, sentence))
-        self._plan.store(self._turn)
         place = sentence.record
         index = len(self._turn.sentences) - 1
         self._events.publish(TurnSentence(index, ready.text, place.start, place.end, ready.start_s))
+        self._is_changed = True
 
     def _add_fragment(self, committed: FragmentCommitted) -> None:
         fragment = committed.fragment
         self._add_frames(fragment.first_frame, fragment.frames, committed.fps)
         self._events.publish(TurnFragment(committed))
+        self._store_changes()  # a sync, which the readers of the events need not wait for
 
     def _add_frames(self, first_frame: int, frames: int, fps: int) -> None:
         """Note that frames of the answer are in the film."""
@@ -240,11 +243,18 @@ class TurnRun:
         self._change(first_frame=first, frames=first_frame + frames - first, fps=fps)
         if self._turn.film_id is None:
             self._change(film_id=self._plan.film_id())
+            self._is_changed = True
+
+    def _store_changes(self) -> None:
+        """Store new sentences, and the film. Thread of the speech."""
+        if self._is_changed:
+            self._is_changed = False
             self._plan.store(self._turn)
 
     def _add_clip(self, result: SpeakResult) -> None:
         """Note the end of a clip."""
         self._add_frames(result.clip.first_frame, result.clip.frames, result.fps)
+        self._store_changes()
         if result.said_end_s is not None:
             said = (each.cut_at(result.said_end_s) for each in self._turn.sentences)
             self._change(sentences=tuple(each for each in said if each is not None))
