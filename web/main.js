@@ -95,6 +95,9 @@ const microphone = new MicrophoneControls(element("microphone"), playback.video,
     get canStop() {
       return chat.canStop;
     },
+    get saidText() {
+      return chat.saidText;
+    },
     hold: () => playback.hold(),
     release: () => playback.release(),
     interrupt: () => chat.interrupt(),

@@ -23,7 +23,7 @@ let microphone = null;
 let mixer = null;
 
 AudioNode.prototype.connect = function (target, ...more) {
-  if (target instanceof AudioDestinationNode && this instanceof MediaElementAudioSourceNode) {
+  if (target instanceof AudioDestinationNode) {
     outputs.set(this.context, this);
     if (mixer) feedBack();
   }

@@ -45,7 +45,7 @@ for (let start = 0; start + 512 <= voice.length; start += 512) {
   for (const { type, frames } of listener.process(microphone, played.slice(start, start + 512))) {
     events.push([(start + 512) / 16000, type, frames ? 512 * frames.length : 0]);
     if (["sign", "person"].includes(type)) isPaused = true;
-    if (["false-alarm", "end"].includes(type)) isPaused = false;
+    if (["false-alarm", "word", "end"].includes(type)) isPaused = false;
   }
 }
 return events;
@@ -131,7 +131,7 @@ def test_the_films_own_sound_in_the_microphone_is_no_person(
     listen: Listen, film: Samples, gain: float, delay: float
 ) -> None:
     events = listen(noise(8, 0.002), film, gain=gain, delay=delay)
-    assert "person" not in kinds(events)
+    assert not {"person", "word"} & set(kinds(events))
     assert kinds(events).count("sign") <= 1
 
 
@@ -143,3 +143,32 @@ def test_a_person_who_talks_over_the_film_is_noticed(
     events = listen(voice, film, gain=gain, delay=delay)
     (noticed_s,) = [at_s for at_s, kind, _ in events if kind == "person"]
     assert 4 < noticed_s < 4 + len(sentence) / RATE_HZ
+
+
+@pytest.mark.parametrize(("gain", "delay"), [(0, 0), (0.2, 60)])
+@pytest.mark.parametrize("text", ["Stop.", "Hello?"])
+def test_a_single_word_over_the_film_is_noticed(
+    listen: Listen, film: Samples, text: str, gain: float, delay: float
+) -> None:
+    word = spoken(text, "espeak:en-us")
+    voice = with_noise(joined([silence(4), word, silence(1.5)]))
+    events = listen(voice, film, gain=gain, delay=delay)
+    (sign, noticed, *_) = [kind for at_s, kind, _ in events if at_s > 4]
+    assert (sign, noticed) in (("sign", "word"), ("sign", "person"))
+
+
+IS_ECHO = """
+const { isEcho } = await import("/web/microphone/echo_text.js");
+return arguments[0].map(([recognised, said]) => isEcho(recognised, said));
+"""
+
+
+def test_words_that_the_face_has_just_said_are_its_echo(browser: Chrome, port: int) -> None:
+    browser.get(f"http://127.0.0.1:{port}/health")
+    said = "There is a lot to say about it. Der Süden bleibt trocken. 明天会下雨。"
+    echoes = ["There's a lot.", "say about", "Saying about it", "süden bleibt", "会下雨", ""]
+    words = ["Stop.", "Hello?", "Sei still!", "Wait, stop it", "等一下"]
+    body = f"return (async function () {{ {IS_ECHO} }}).apply(null, arguments)"
+    pairs = [[text, said] for text in (*echoes, *words)]
+    answers = browser.execute_script(body, pairs)  # type: ignore[no-untyped-call]
+    assert answers == [*[True] * len(echoes), *[False] * len(words)]

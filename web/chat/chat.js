@@ -48,6 +48,11 @@ export class Chat {
     return this.#stage.isSpeaking && !this.#playback.isStopped;
   }
 
+  /** The last sentences that the face has begun to say. */
+  get saidText() {
+    return this.#sentences.textBefore(this.#playback.time);
+  }
+
   /**
    * Sends a message; whatever is being answered is interrupted. `replaced` is the view of a turn
    * that this one replaces, with all that follow it. Returns false, and sends nothing, for a blank

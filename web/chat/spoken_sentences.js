@@ -29,6 +29,12 @@ export class SpokenSentences {
     return timeS < endS ? sentence : null;
   }
 
+  /** The last two sentences that have begun before a time of the film. */
+  textBefore(timeS) {
+    const begun = this.#sentences.filter(({ startS }) => startS !== null && startS <= timeS);
+    return begun.slice(-2).map(({ view, start, end }) => view.answer.reply.slice(start, end)).join(" ");
+  }
+
   /** Where the part of an answer begins that starts after a time of the film; null if nothing does. */
   unsaidAfter(view, timeS) {
     const later = this.#sentences.filter((one) => one.view === view && (one.startS === null || one.startS > timeS));

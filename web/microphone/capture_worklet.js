@@ -1,13 +1,21 @@
 // Audio worklet: sends frames of 16 kHz of the microphone (input 0) and of what the page plays
-// (input 1), which belong together.
+// (input 1), which belong together. Its output is added to the gain of what the page plays: it
+// silences the page at once, whatever the page's other threads are doing.
 
 const RATE_HZ = 16000;
 const FRAME_SAMPLES = 512;
+/** Samples of one call. */
+const QUANTUM = 128;
 /** The resampling filter: zero crossings on each side, and places between two samples. */
 const CROSSINGS = 12;
 const PHASES = 64;
 /** Edge of the filter, as a share of half the output's rate. */
 const PASSED = 0.92;
+/** Duration of the change between silence and sound. */
+const FALL_S = 0.01;
+const RISE_S = 0.05;
+/** Longer than any utterance: silence ends even if nobody asks for it. */
+const MAX_SILENCED_S = 35;
 
 class Resampler {
   #ratio;
@@ -65,25 +73,58 @@ function sinc(x) {
   return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }
 
+/** The gain of what the page plays; it changes slowly enough to make no click. */
+class Gain {
+  #value = 1;
+  #silencedSamples = 0;
+  isSilenced = false;
+
+  /** Writes the gains of the next samples, less 1. */
+  fill(changes) {
+    for (let at = 0; at < changes.length; at += 1) changes[at] = this.#next() - 1;
+  }
+
+  #next() {
+    this.#silencedSamples = this.isSilenced ? this.#silencedSamples + 1 : 0;
+    if (this.#silencedSamples > MAX_SILENCED_S * sampleRate) this.isSilenced = false;
+    const step = this.isSilenced ? -1 / FALL_S : 1 / RISE_S;
+    this.#value = Math.min(1, Math.max(0, this.#value + step / sampleRate));
+    return this.#value;
+  }
+}
+
 class Capture extends AudioWorkletProcessor {
   #resamplers = [0, 1].map(() => new Resampler(sampleRate / RATE_HZ));
   #frames = newFrames();
   #filled = 0;
   #listener = null;
+  #gain = new Gain();
+  #changes = new Float32Array(QUANTUM);
   #isRunning = true;
 
   constructor() {
     super();
-    this.port.onmessage = ({ data }) => {
-      this.#listener = data.listener ?? null;
-      this.#isRunning = this.#listener !== null;
-    };
+    this.port.onmessage = ({ data }) => this.#take(data);
   }
 
-  process(inputs) {
-    const [microphone, played] = inputs.map((channels, index) => [...this.#resamplers[index].process(mono(channels))]);
-    microphone.forEach((sample, at) => this.#add(sample, played[at]));
+  process(inputs, [output]) {
+    const [microphone, film] = inputs.map(mono);
+    this.#gain.fill(this.#changes);
+    output?.[0].set(this.#changes);
+    const played = output ? film.map((sample, at) => sample * (1 + this.#changes[at])) : film;
+    const heard = [...this.#resamplers[0].process(microphone)];
+    const own = [...this.#resamplers[1].process(played)];
+    heard.forEach((sample, at) => this.#add(sample, own[at]));
     return this.#isRunning;
+  }
+
+  /** From the page: `{listener}`, a port that frames are sent to, or null. From both: `{isSilenced}`. */
+  #take({ listener, isSilenced }) {
+    if (isSilenced !== undefined) this.#gain.isSilenced = isSilenced;
+    if (listener === undefined) return;
+    this.#listener = listener;
+    this.#isRunning = listener !== null;
+    if (listener) listener.onmessage = ({ data }) => this.#take(data);
   }
 
   #add(microphone, played) {
@@ -104,7 +145,7 @@ function newFrames() {
 
 /** The mean of the channels; an input that nothing is connected to has none. */
 function mono(channels) {
-  if (channels.length === 0) return new Float32Array(128);
+  if (channels.length === 0) return new Float32Array(QUANTUM);
   if (channels.length === 1) return channels[0];
   return channels[0].map((_, at) => channels.reduce((sum, channel) => sum + channel[at], 0) / channels.length);
 }

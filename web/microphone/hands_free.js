@@ -11,13 +11,13 @@ const MISSING =
 
 export class HandsFree {
   #stream;
-  #nodes = [];
-  #sound;
+  #connections = [];
+  #capture = null;
   #worker;
 
   /**
-   * Opens the microphone. Calls `onEvent({type, recording})` for the events of TurnDetector, and
-   * for `level`; `onLost()` if the microphone is disconnected. Throws MicrophoneError.
+   * Opens the microphone. Calls `onEvent({type, recording, whole, isClear})` for the events of
+   * TurnDetector, and for `level`; `onLost()` if the microphone is disconnected. Throws MicrophoneError.
    */
   static async start(video, { onEvent, onLost }) {
     const stream = await openMicrophone();
@@ -36,24 +36,39 @@ export class HandsFree {
     this.#stream = stream;
   }
 
+  /** Lets the film be heard again after a `sign`; after a `false-alarm` it is heard without this. */
+  restoreSound() {
+    this.#capture?.port.postMessage({ isSilenced: false });
+  }
+
+  /** To be called after a `word`: whether a person has said it. */
+  settle(hadPerson) {
+    this.#worker.postMessage({ hadPerson });
+  }
+
   stop() {
-    for (const { node, from } of this.#nodes) from.disconnect(node);
-    this.#nodes[0]?.node.port.postMessage({});
+    for (const disconnect of this.#connections) disconnect();
+    this.#capture?.port.postMessage({ listener: null });
     this.#worker?.terminate();
     closeMicrophone(this.#stream);
   }
 
   async #connect(video, onEvent) {
-    this.#sound = await filmSound(video);
-    const { context, node: film } = this.#sound;
+    const { context, film, gain } = await filmSound(video);
     const frames = new MessageChannel();
     await this.#startWorker(frames.port2, onEvent);
-    const capture = new AudioWorkletNode(context, "warmtalk-capture", { numberOfInputs: 2, numberOfOutputs: 0 });
+    const ends = { numberOfInputs: 2, numberOfOutputs: 1, outputChannelCount: [1] };
+    const capture = new AudioWorkletNode(context, "warmtalk-capture", ends);
     capture.port.postMessage({ listener: frames.port1 }, [frames.port1]);
-    const microphone = context.createMediaStreamSource(this.#stream);
-    microphone.connect(capture, 0, 0);
-    film.connect(capture, 0, 1);
-    this.#nodes = [microphone, film].map((from) => ({ from, node: capture }));
+    this.#capture = capture;
+    this.#join(context.createMediaStreamSource(this.#stream), capture, 0, 0);
+    this.#join(film, capture, 0, 1);
+    this.#join(capture, gain.gain);
+  }
+
+  #join(from, ...to) {
+    from.connect(...to);
+    this.#connections.push(() => from.disconnect(...to));
   }
 
   /** Resolves when the worker listens; it reports to `onEvent` from then on. */

@@ -1,12 +1,15 @@
 // Everything that happens to the sound of the microphone in hands-free mode, frame by frame.
 
 import { EchoCanceller } from "./echo_canceller.js";
+import { echoLikeness } from "./echo_likeness.js";
 import { EchoGate } from "./echo_gate.js";
 import { Silero } from "./silero.js";
 import { TurnDetector } from "./turn_detector.js";
 
 /** Nothing is subtracted from this many silent frames on, which saves the work. */
 const IDLE_FRAMES = 20;
+/** A word of a person is less like what was played than this; the echo of a changed room is more like it. */
+const MAX_LIKENESS = 0.3;
 
 export class Listener {
   #silero;
@@ -22,17 +25,36 @@ export class Listener {
 
   /**
    * Takes 512 samples of the microphone and of what was played; returns the TurnDetector's events.
+   * Their `frames` are without echo; a `word` has them as `whole` with it, too. `settle` is due after it.
    * `isLate`: more frames are waiting already.
    */
   process(microphone, played, isLate = false) {
     const rest = this.#withoutEcho(microphone, played, isLate);
     const verdict = this.#gate.compare(microphone, rest, played);
     const probability = this.#silero.probability(rest);
-    const events = this.#turns.next(rest, probability, verdict, this.#gate.isPlaying);
-    for (const { type } of events) {
-      if (type === "false-alarm" || type === "person") this.#gate.settle(type === "person");
+    const events = this.#turns.next({ rest, microphone, played }, probability, verdict, this.#gate.isPlaying);
+    return events.map((event) => this.#completed(event));
+  }
+
+  /** Learns from a `word`, of which only the text tells if it was a person's. */
+  settle(hadPerson) {
+    this.#gate.settle(hadPerson);
+  }
+
+  #completed(event) {
+    const { type, frames } = event;
+    if (type === "word") return this.#judged(event);
+    if (type === "false-alarm" || type === "person") this.settle(type === "person");
+    return frames ? { type, frames: frames.map(({ rest }) => rest) } : event;
+  }
+
+  #judged({ type, frames, isClear }) {
+    const of = (name) => frames.map((frame) => frame[name]);
+    if (!isClear && echoLikeness(of("microphone"), of("played")) > MAX_LIKENESS) {
+      this.settle(false);
+      return { type: "false-alarm" };
     }
-    return events;
+    return { type, isClear, frames: of("rest"), whole: of("microphone") };
   }
 
   #withoutEcho(microphone, played, isLate) {

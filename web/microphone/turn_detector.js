@@ -25,16 +25,23 @@ const CLEAR_FRAMES = 4;
 const FADE_FRAMES = frames(120);
 /** Speech after the echoes have faded. */
 const PROOF_FRAMES = 3;
+/** Frames of speech from which a short sound may be a word: its text tells. */
+const WORD_FRAMES = 4;
+/** Of these, frames much louder than any echo that prove that it is none. */
+const CLEAR_WORD_FRAMES = 3;
 
 /**
- * Returns events as `{type, ...}`: `sign` (somebody may be speaking), then `false-alarm` or
- * `person`; then `pause` with the `frames` so far, `resumed`, and `end` with the `frames`.
+ * Returns events as `{type, ...}`: `sign` (somebody may be speaking), then `false-alarm`,
+ * `person`, or `word`: something short with its `frames`, which `isClear` if it is louder than any
+ * echo. After `person` follow `pause` with the `frames` so far, `resumed`, and `end` with the `frames`.
  */
 export class TurnDetector {
   #state = "quiet";
   /** The sound of the utterance, or before it. */
   #frames = [];
   #speechFrames = 0;
+  /** Frames of speech of anybody since the speech began, the face's included. */
+  #voiceFrames = 0;
   #quietFrames = 0;
   #proofFrames = 0;
   #clearFrames = 0;
@@ -47,9 +54,11 @@ export class TurnDetector {
    */
   next(frame, probability, { isNear, excessDb }, isPlaying) {
     this.#frames.push(frame);
-    const isSpeech = isNear && probability >= (this.#state === "quiet" ? BEGIN : CONTINUE);
+    const isVoice = probability >= (this.#state === "quiet" ? BEGIN : CONTINUE);
+    const isSpeech = isNear && isVoice;
+    this.#voiceFrames += isVoice ? 1 : 0;
     this.#speechFrames += isSpeech ? 1 : 0;
-    this.#quietFrames = isSpeech ? 0 : this.#quietFrames + 1;
+    this.#quietFrames = isSpeech || (isVoice && this.#state === "sign") ? 0 : this.#quietFrames + 1;
     this.#fadedFrames = isPlaying ? 0 : this.#fadedFrames + 1;
     this.#clearFrames += isSpeech && excessDb > CLEAR_DB ? 1 : 0;
     if (this.#state === "quiet") return this.#whileQuiet(isSpeech);
@@ -59,7 +68,7 @@ export class TurnDetector {
 
   #whileQuiet(isSpeech) {
     if (this.#frames.length > BEFORE_FRAMES) this.#frames.shift();
-    if (!isSpeech) [this.#speechFrames, this.#clearFrames] = [0, 0];
+    if (!isSpeech) [this.#speechFrames, this.#clearFrames, this.#voiceFrames] = [0, 0, 0];
     if (this.#speechFrames < SIGN_FRAMES) return [];
     this.#state = "sign";
     this.#proofFrames = this.#fadedFrames > FADE_FRAMES ? PROOF_FRAMES : 0;
@@ -77,10 +86,13 @@ export class TurnDetector {
   }
 
   #withdraw() {
+    const isWord = this.#voiceFrames >= WORD_FRAMES;
+    const isClear = this.#clearFrames >= CLEAR_WORD_FRAMES || this.#proofFrames >= PROOF_FRAMES;
+    const event = isWord ? { type: "word", frames: this.#frames, isClear } : { type: "false-alarm" };
     this.#state = "quiet";
     this.#frames = this.#frames.slice(-BEFORE_FRAMES);
     this.#count();
-    return [{ type: "false-alarm" }];
+    return [event];
   }
 
   #whileSpeaking() {
@@ -105,7 +117,7 @@ export class TurnDetector {
   }
 
   #count() {
-    [this.#speechFrames, this.#quietFrames, this.#clearFrames] = [0, 0, 0];
+    [this.#speechFrames, this.#quietFrames, this.#clearFrames, this.#voiceFrames] = [0, 0, 0, 0];
   }
 }
 

@@ -1,11 +1,14 @@
 // Talking to the face: recordings become texts, and texts are sent.
 
 import { HandsFree } from "./hands_free.js";
+import { isEcho } from "./echo_text.js";
 import { HeldRecording } from "./held_recording.js";
 import { transcribe } from "./transcription.js";
 
 /** Below this, a press is a click that starts a recording; the next click ends it. */
 const CLICK_MS = 400;
+/** The face is silent while a short sound is recognised; if that takes longer, it goes on. */
+const MAX_DOUBT_MS = 2500;
 
 /**
  * States: `off`, `asking` (for the permission), `listening` (hands-free), `hearing` (a person
@@ -24,12 +27,15 @@ export class VoiceInput {
   #handsFree = null;
   /** The transcription of an utterance that may be over: `{text, abort}`. */
   #attempt = null;
+  /** True from a sign of speech until it is over. */
+  #isSuspecting = false;
   /** Texts are sent in the order in which they were spoken. */
   #sent = Promise.resolve();
 
   /**
    * `chat` has `canStop`, `hold()` and `release()` (a pause, because somebody may be speaking),
-   * `interrupt()` and `send(text)`. Calls `onState(state, message)`, `onLevel(rms)`, `onNothing()`
+   * `interrupt()`, `send(text)` and `saidText`, what
+   * the face has said in the last seconds. Calls `onState(state, message)`, `onLevel(rms)`, `onNothing()`
    * if nothing was heard in a recording, and `onError(error)`.
    */
   constructor(video, chat, { onState, onLevel, onNothing, onError }) {
@@ -128,14 +134,43 @@ export class VoiceInput {
     if (this.#chat.canStop) this.#chat.interrupt();
   }
 
-  #handle({ type, level, recording }) {
+  #handle(event) {
+    const { type, level, recording } = event;
     if (type === "level") this.#onLevel(level);
-    else if (type === "sign") this.#chat.hold();
-    else if (type === "false-alarm") this.#chat.release();
+    else if (type === "sign") this.#suspect();
+    else if (type === "false-alarm") this.#goOn();
+    else if (type === "word") this.#judge(event);
     else if (type === "person") this.#hear();
     else if (type === "resumed") this.#abandon();
     else if (type === "pause") this.#try(recording);
     else if (type === "end") this.#end(recording);
+  }
+
+  #suspect() {
+    this.#isSuspecting = true;
+    this.#chat.hold();
+  }
+
+  /** Nobody speaks: the face may. */
+  async #goOn() {
+    this.#isSuspecting = false;
+    this.#chat.release();
+    (await this.#handsFree)?.restoreSound();
+  }
+
+  /** Something as short as one word: it is a person's if it has words that the face has not said. */
+  async #judge({ recording, whole, isClear }) {
+    this.#isSuspecting = false;
+    const said = isClear ? "" : this.#chat.saidText;
+    const limit = AbortSignal.timeout(MAX_DOUBT_MS);
+    const recordings = isClear ? [recording] : [recording, whole];
+    const heard = Promise.all(recordings.map((each) => transcribe(each, "recording.wav", limit)));
+    const texts = await heard.catch(() => [""]); // a failure is reported when it concerns a whole utterance
+    const isPerson = texts.every((text) => text !== "" && !isEcho(text, said));
+    (await this.#handsFree)?.settle(isPerson);
+    if (isPerson) this.#interrupt();
+    if (!this.#isSuspecting) this.#goOn();
+    if (isPerson) await this.#send(texts[0]);
   }
 
   #hear() {
@@ -160,7 +195,7 @@ export class VoiceInput {
     if (this.#attempt === null) this.#try(recording);
     const { text } = this.#attempt;
     this.#attempt = null;
-    this.#chat.release();
+    this.#goOn();
     this.#onState("sending");
     await this.#send(text);
     this.#rest();
