@@ -172,3 +172,35 @@ def test_words_that_the_face_has_just_said_are_its_echo(browser: Chrome, port: i
     pairs = [[text, said] for text in (*echoes, *words)]
     answers = browser.execute_script(body, pairs)  # type: ignore[no-untyped-call]
     assert answers == [*[True] * len(echoes), *[False] * len(words)]
+
+
+LOUD_SIGNS = """
+const [recorded, film, gain] = arguments;
+const { LoudSign } = await import("/web/microphone/loud_sign.js");
+const decode = (text) => {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return Float32Array.from(new Int16Array(bytes.buffer), (sample) => sample / 32768);
+};
+const [voice, played] = [decode(recorded), decode(film)];
+const sign = new LoudSign();
+const own = (at) => (at < 0 ? 0 : played[at % played.length]);
+const signs = [];
+voice.forEach((sample, at) => {
+  if (sign.add(sample + gain * own(at - 800), own(at))) signs.push(at / 16000);
+});
+return signs;
+"""
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.05, 0.3])
+def test_the_first_sound_of_a_voice_is_a_sign_and_the_films_own_sound_is_none(
+    browser: Chrome, port: int, film: Samples, sentence: Samples, gain: float
+) -> None:
+    browser.get(f"http://127.0.0.1:{port}/health")
+    body = f"return (async function () {{ {LOUD_SIGNS} }}).apply(null, arguments)"
+    voice = with_noise(joined([silence(6), sentence]))
+    own = browser.execute_script(body, as_text(noise(6, 0.002)), as_text(film), gain)  # type: ignore[no-untyped-call]
+    signs = browser.execute_script(body, as_text(voice), as_text(film), gain)  # type: ignore[no-untyped-call]
+    assert own == []
+    assert all(at_s > 6 for at_s in signs)
+    assert gain > 0.1 or 6 < signs[0] < 6.2

@@ -2,6 +2,8 @@
 // (input 1), which belong together. Its output is added to the gain of what the page plays: it
 // silences the page at once, whatever the page's other threads are doing.
 
+import { LoudSign } from "./loud_sign.js";
+
 const RATE_HZ = 16000;
 const FRAME_SAMPLES = 512;
 /** Samples of one call. */
@@ -99,6 +101,7 @@ class Capture extends AudioWorkletProcessor {
   #filled = 0;
   #listener = null;
   #gain = new Gain();
+  #loudSign = new LoudSign();
   #changes = new Float32Array(QUANTUM);
   #isRunning = true;
 
@@ -118,8 +121,9 @@ class Capture extends AudioWorkletProcessor {
     return this.#isRunning;
   }
 
-  /** From the page: `{listener}`, a port that frames are sent to, or null. From both: `{isSilenced}`. */
-  #take({ listener, isSilenced }) {
+  /** From the page: `{listener}`, a port that frames are sent to, or null. From both: `{isSilenced}`. From the listener: `{wasNothing}`. */
+  #take({ listener, isSilenced, wasNothing }) {
+    if (wasNothing) this.#loudSign.forgive();
     if (isSilenced !== undefined) this.#gain.isSilenced = isSilenced;
     if (listener === undefined) return;
     this.#listener = listener;
@@ -128,19 +132,24 @@ class Capture extends AudioWorkletProcessor {
   }
 
   #add(microphone, played) {
+    if (this.#loudSign.add(microphone, played) && !this.#gain.isSilenced) {
+      this.#gain.isSilenced = true;
+      this.#frames.isSuspected = true;
+    }
     this.#frames.microphone[this.#filled] = microphone;
     this.#frames.played[this.#filled] = played;
     this.#filled += 1;
     if (this.#filled < FRAME_SAMPLES) return;
-    const buffers = Object.values(this.#frames).map(({ buffer }) => buffer);
-    this.#listener?.postMessage({ ...this.#frames, sentMs: Date.now() }, buffers);
+    const { microphone: heard, played: own } = this.#frames;
+    this.#listener?.postMessage({ ...this.#frames, sentMs: Date.now() }, [heard.buffer, own.buffer]);
     this.#frames = newFrames();
     this.#filled = 0;
   }
 }
 
 function newFrames() {
-  return { microphone: new Float32Array(FRAME_SAMPLES), played: new Float32Array(FRAME_SAMPLES) };
+  const samples = () => new Float32Array(FRAME_SAMPLES);
+  return { microphone: samples(), played: samples(), isSuspected: false };
 }
 
 /** The mean of the channels; an input that nothing is connected to has none. */

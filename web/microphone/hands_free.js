@@ -16,7 +16,7 @@ export class HandsFree {
   #worker;
 
   /**
-   * Opens the microphone. Calls `onEvent({type, recording, whole, isClear})` for the events of
+   * Opens the microphone. Calls `onEvent({type, recording, isClear})` for the events of
    * TurnDetector, and for `level`; `onLost()` if the microphone is disconnected. Throws MicrophoneError.
    */
   static async start(video, { onEvent, onLost }) {

@@ -25,7 +25,7 @@ export class Listener {
 
   /**
    * Takes 512 samples of the microphone and of what was played; returns the TurnDetector's events.
-   * Their `frames` are without echo; a `word` has them as `whole` with it, too. `settle` is due after it.
+   * Their `frames` are without echo. `settle` is due after a `word`.
    * `isLate`: more frames are waiting already.
    */
   process(microphone, played, isLate = false) {
@@ -34,6 +34,11 @@ export class Listener {
     const probability = this.#silero.probability(rest);
     const events = this.#turns.next({ rest, microphone, played }, probability, verdict, this.#gate.isPlaying);
     return events.map((event) => this.#completed(event));
+  }
+
+  /** True while nobody seems to speak. */
+  get isQuiet() {
+    return this.#turns.isQuiet;
   }
 
   /** Learns from a `word`, of which only the text tells if it was a person's. */
@@ -54,7 +59,7 @@ export class Listener {
       this.settle(false);
       return { type: "false-alarm" };
     }
-    return { type, isClear, frames: of("rest"), whole: of("microphone") };
+    return { type, isClear, frames: of("rest") };
   }
 
   #withoutEcho(microphone, played, isLate) {

@@ -48,6 +48,10 @@ export class TurnDetector {
   /** Frames since an echo could be heard. */
   #fadedFrames = FADE_FRAMES + 1;
 
+  get isQuiet() {
+    return this.#state === "quiet";
+  }
+
   /**
    * The next frame: its probability of speech, the verdict of the echo gate, and whether something
    * that the page has played may still be heard.

@@ -8,7 +8,7 @@ import { transcribe } from "./transcription.js";
 /** Below this, a press is a click that starts a recording; the next click ends it. */
 const CLICK_MS = 400;
 /** The face is silent while a short sound is recognised; if that takes longer, it goes on. */
-const MAX_DOUBT_MS = 2500;
+const MAX_DOUBT_MS = 4000;
 
 /**
  * States: `off`, `asking` (for the permission), `listening` (hands-free), `hearing` (a person
@@ -159,18 +159,17 @@ export class VoiceInput {
   }
 
   /** Something as short as one word: it is a person's if it has words that the face has not said. */
-  async #judge({ recording, whole, isClear }) {
+  async #judge({ recording, isClear }) {
     this.#isSuspecting = false;
     const said = isClear ? "" : this.#chat.saidText;
     const limit = AbortSignal.timeout(MAX_DOUBT_MS);
-    const recordings = isClear ? [recording] : [recording, whole];
-    const heard = Promise.all(recordings.map((each) => transcribe(each, "recording.wav", limit)));
-    const texts = await heard.catch(() => [""]); // a failure is reported when it concerns a whole utterance
-    const isPerson = texts.every((text) => text !== "" && !isEcho(text, said));
+    const heard = transcribe(recording, "recording.wav", limit);
+    const text = await heard.catch(() => ""); // a failure is reported when it concerns a whole utterance
+    const isPerson = text !== "" && !isEcho(text, said);
     (await this.#handsFree)?.settle(isPerson);
     if (isPerson) this.#interrupt();
     if (!this.#isSuspecting) this.#goOn();
-    if (isPerson) await this.#send(texts[0]);
+    if (isPerson) await this.#send(text);
   }
 
   #hear() {
