@@ -198,9 +198,10 @@ class _Match:
         n, m = len(self._words), len(self._groups)
         costs: dict[tuple[int, int], float] = {(0, 0): 0.0}
         steps: dict[tuple[int, int], tuple[int, int]] = {}
+        reach = max(_BAND, math.ceil(m / max(n, 1)))  # the bands of neighbouring rows overlap
         for i in range(n + 1):
             middle = round(i * m / max(n, 1))
-            band = range(m + 1) if m <= 3 * _BAND else range(middle - _BAND, middle + _BAND + 1)
+            band = range(m + 1) if m <= 3 * _BAND else range(middle - reach, middle + reach + 1)
             for j in band:
                 for before in self._before(i, j):
                     known = costs.get(before)

@@ -102,3 +102,17 @@ def test_the_words_of_any_language_follow_one_another_within_their_sentence(
                 time_s = word.end_s
         assert time_s > 0.6 * speech.duration_s
     assert letters == "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "groups"), [(1, 25), (1, 200), (2, 90), (3, 40), (60, 1), (90, 4)]
+)
+def test_a_text_and_a_voice_that_hardly_agree_still_have_times_in_order(
+    words: int, groups: int
+) -> None:
+    """A number, a formula or a run of signs may be one word, and many words for the voice."""
+    text = " ".join(f"w{number}" for number in range(words))
+    times = [each for each in times_of(said(text, *["abc"] * groups), text).values() if each[0]]
+    assert times and len(times) <= words
+    assert all(start <= end for start, end in times if start is not None and end is not None)
+    assert times == sorted(times, key=lambda each: each[0] or 0.0)

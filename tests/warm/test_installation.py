@@ -49,7 +49,7 @@ def test_an_installed_warmtalk_names_the_extra(
 
 WITHOUT_NEURAL_PACKAGES = """
 import sys
-for name in ("torch", "diffusers", "transformers", "safetensors", "huggingface_hub", "httpx2"):
+for name in ("torch", "diffusers", "transformers", "safetensors", "huggingface_hub"):
     sys.modules[name] = None  # as if it were not installed
 from warm.__main__ import main
 from warm.engine_factory import make_engine
