@@ -75,12 +75,15 @@ def with_words(speech: Speech, text: str, sentence: Sentence, pause_s: float) ->
     groups = list(_groups(phonemes))
     is_marked = any(each.begins_word for each in phonemes)
     span_s = (groups[0].start_s, groups[-1].end_s) if groups else _sounding_s(speech, pause_s)
-    times = _matched(spoken, groups) if is_marked else _estimated(spoken, *span_s)
+    times = _matched(spoken, groups) if is_marked else []
+    is_matched = any(times)
+    if not is_matched:  # the marks of the voice do not agree with the text at all
+        times = _estimated(spoken, *span_s)
     return replace(
         speech,
         place=(sentence.start, sentence.end),
         words=tuple(_shown_words(text, sentence, spoken, times)),
-        has_estimated_words=not is_marked,
+        has_estimated_words=not is_matched,
     )
 
 
