@@ -13,7 +13,7 @@ import httpx2
 from chat.address import COMPLETIONS, ChatAddress
 from chat.chat_server import MAX_ANSWER_BYTES, ChatServer, read_body
 from chat.chunks import DONE, Chunk, chunk_of, chunks_of
-from chat.errors import ChatError, ModelKeyRefused, ModelUnreachable, ReplyBroken, ReplyCancelled
+from chat.errors import ChatError, ModelUnreachable, ReplyBroken, ReplyCancelled
 from chat.forwarding import OnContent, forward
 from chat.limits import ReplyLimits
 from chat.model import ChatMessage, Ending, ModelKind, ModelPhase, ModelState, ReplyOptions
@@ -145,7 +145,7 @@ class CompletionsModel:
             raise
 
     def _note_error(self, error: ChatError) -> None:
-        is_unreachable = isinstance(error, ModelUnreachable | ModelKeyRefused)
+        is_unreachable = isinstance(error, ModelUnreachable)
         self._set_phase("unreachable" if is_unreachable else "ready", str(error))
 
     def _set_phase(self, phase: ModelPhase, detail: str = "") -> None:

@@ -10,8 +10,8 @@ ModelPhase = Literal["ready", "unloaded", "loading", "fetching", "absent", "unre
 """Phase of a model.
 
 ready: it can answer now. unloaded: it is loaded by the next reply. absent: its files are not on
-this machine. unreachable: its server did not answer the last request, or refused the key.
-unknown: its server has not been asked yet.
+this machine. unreachable: its server did not answer the last request. unknown: its server has not
+been asked yet.
 """
 
 
