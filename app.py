@@ -225,12 +225,7 @@ def assemble(
     engine: EngineFactory = make_engine,
 ) -> Flask:
     """Return the application around a runtime; `engine` prepares new avatars."""
-    app = Flask(__name__, static_folder=None)
-    app.url_map.redirect_defaults = False  # /sessions/default/… is answered, not redirected
-    app.url_map.merge_slashes = False  # //session is an unknown path, not redirected
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.config["PUBLIC_URL"] = settings.public_url
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app = make_flask(settings)
     store_of_uploads = open_uploads(settings)
     jobs = Jobs(settings.results_dir, limits_of(settings), describe=job_error)
     usage = AvatarUsage(settings.avatar_id, runtime.sessions.registry, jobs, store_of_uploads)
@@ -261,10 +256,7 @@ def assemble(
             transcripts=FilmCache(Transcript, runtime.sessions.registry),
             voice_samples=VoiceSamples(runtime.synthesize),
             uploads=store_of_uploads,
-            fetcher=Fetcher(
-                store_of_uploads,
-                CheckedHttp(settings.fetch_allowed_networks).open if settings.fetch_urls else None,
-            ),
+            fetcher=make_fetcher(settings, store_of_uploads),
             receiving=Slots(MAX_RECEIVING),
             transcriber=Transcriber(
                 configured_recogniser(settings), settings, decoders=runtime.decoders
@@ -283,6 +275,23 @@ def assemble(
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
+
+
+def make_flask(settings: Settings) -> Flask:
+    """Return an application without routes."""
+    app = Flask(__name__, static_folder=None)
+    app.url_map.redirect_defaults = False  # /sessions/default/… is answered, not redirected
+    app.url_map.merge_slashes = False  # //session is an unknown path, not redirected
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["PUBLIC_URL"] = settings.public_url
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    return app
+
+
+def make_fetcher(settings: Settings, uploads: UploadStore) -> Fetcher:
+    """Return the downloads from addresses that clients name, as far as they are allowed."""
+    http = CheckedHttp(settings.fetch_allowed_networks) if settings.fetch_urls else None
+    return Fetcher(uploads, None if http is None else http.open)
 
 
 def expiry_of(
