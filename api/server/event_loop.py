@@ -24,7 +24,8 @@ from api.server.bad_requests import rejection, too_busy
 from api.server.body_receiver import RECEIVE_BYTES, BodyReceiver
 from api.server.connection import Connection, State
 from api.server.exchange import Exchange
-from api.server.lanes import Lane, Lanes
+from api.server.handover import Handover
+from api.server.lanes import Lane, Lanes, Task
 from api.server.output import ClientGone
 from api.server.request_reader import Address, IncompleteRequest, RequestReader
 from api.server.time_limits import body_limit_s, overdue, regain_patience
@@ -316,6 +317,10 @@ class EventLoop:
         """Go on to the next request, or close the connection."""
         connection.exchange = connection.lane = connection.task = None
         self._stop_receiving(connection)
+        if exchange.handover.is_wanted and exchange.is_kept:
+            self._hand_over(connection, exchange.handover)
+            return
+        self._cancel_handover(exchange)
         if exchange.is_cut:
             self._close(connection)
         elif exchange.is_kept:
@@ -323,6 +328,20 @@ class EventLoop:
             self._read(connection) if connection.reader.size else self._receive(connection)
         else:
             self._linger(connection)
+
+    def _hand_over(self, connection: Connection, handover: Handover) -> None:
+        """Forget a connection without closing it; a thread passes it on."""
+        self._watch(connection, 0)
+        connection.enter(State.CLOSED)
+        self._connections.discard(connection)
+        self._admission.remove(connection.owner)
+        received = connection.reader.take_rest()
+        self._run_aside(self._lanes.handover, partial(handover.complete, connection.sock, received))
+
+    def _cancel_handover(self, exchange: Exchange) -> None:
+        """Have a connection that ends not be handed over any more."""
+        if exchange.handover.is_wanted:
+            self._run_aside(self._lanes.handover, exchange.handover.cancel)
 
     def _stop_receiving(self, connection: Connection) -> None:
         """Receive no more of a body that was read while it arrived."""
@@ -371,20 +390,25 @@ class EventLoop:
 
     def _discard(self, connection: Connection) -> None:
         """Forget a closed connection."""
-        if connection.exchange is not None and not connection.exchange.is_over:
-            lane = self._lanes.closing
-            lane.add(partial(self._release, connection.exchange, lane), is_first=True)
-        connection.exchange = None
+        exchange, connection.exchange = connection.exchange, None
+        if exchange is not None:
+            self._cancel_handover(exchange)
+            if not exchange.is_over:
+                self._run_aside(self._lanes.closing, exchange.close)
         connection.sock.close()
         self._connections.discard(connection)
         self._admission.remove(connection.owner)
 
-    def _release(self, exchange: Exchange, lane: Lane) -> None:
-        """Release what a response holds. A thread of the lane."""
-        try:
-            exchange.close()
-        finally:
-            self._calls.defer(lane.release)
+    def _run_aside(self, lane: Lane, task: Task) -> None:
+        """Have a thread of a lane run a task that belongs to no request any more."""
+
+        def run() -> None:
+            try:
+                task()
+            finally:
+                self._calls.defer(lane.release)
+
+        lane.add(run)
 
     def _sweep(self, elapsed_s: float) -> None:
         """Close the connections whose clients are too slow."""

@@ -12,6 +12,7 @@ from gunicorn.http.wsgi import create
 
 from api.server.admission import client_of
 from api.server.bad_requests import rejection
+from api.server.handover import HANDOVER, Handover
 from api.server.output import ClientGone, Output
 from api.server.request_reader import Address, RequestReader
 
@@ -44,6 +45,8 @@ class Exchange:
         """True if the client is gone."""
         self.is_kept = False
         """True if the client may send another request on this connection."""
+        self.handover = Handover()
+        """Set by a view that hands over the connection."""
         self._application = application
         self._output = connection.output
         self._client = client_of(connection.client)
@@ -56,6 +59,7 @@ class Exchange:
         )
         self._environ["gunicorn.socket"] = connection.sock
         self._environ["wsgi.multithread"] = True
+        self._environ[HANDOVER] = self.handover
         if self._reader.body is not None:
             self._environ["wsgi.input"] = self._reader.body
         self.has_begun = False
@@ -100,7 +104,8 @@ class Exchange:
         self._response.close()
         self._output.push()
         self.is_over = True
-        self.is_kept = not self._response.should_close() and self._reader.finish()
+        may_follow = self.handover.is_wanted or not self._response.should_close()
+        self.is_kept = may_follow and self._reader.finish()
 
     def _fail(self, error: Exception) -> None:
         """Answer an error of the application with 500, or cut off the response that has begun."""

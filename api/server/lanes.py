@@ -10,6 +10,7 @@ COLLECTIONS = frozenset({"sessions", "avatars", "archives"})
 """Folders whose entries have names that clients choose, such as a session `health`."""
 PROBE_THREADS = 2
 INTERRUPT_THREADS = 4
+HANDOVER_THREADS = 2
 FILM_SUFFIX = ".mp4"
 FILM_THREADS = 4
 """Sending a film never waits for the client; its threads verify the bytes. More of them would only
@@ -70,9 +71,12 @@ class Lanes:
         self._interrupts = Lane("http-interrupt", INTERRUPT_THREADS)
         self.closing = Lane("http-close", 1)
         """Releases the resources of responses whose clients are gone."""
+        self.handover = Lane("http-handover", HANDOVER_THREADS)
+        """Passes on connections that continue elsewhere, which may take some seconds."""
 
     def __iter__(self) -> Iterator[Lane]:
-        return iter((self._main, self._films, self._probes, self._interrupts, self.closing))
+        lanes = (self._main, self._films, self._probes, self._interrupts)
+        return iter((*lanes, self.closing, self.handover))
 
     def of(self, path: str, *, is_pipelined: bool = False) -> Lane:
         """Return the lane of a request. Its path may have a prefix, which only a proxy knows.

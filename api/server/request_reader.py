@@ -156,6 +156,12 @@ class RequestReader:
             self._received = ReceivedBytes(self.body.source.rest())
             self.request, self.body, self._scanned, self._has_line = None, None, 0, False
 
+    def take_rest(self) -> bytes:
+        """Remove and return what has arrived after the last request."""
+        self.take_back()
+        rest, self._received = bytes(self._received.data), ReceivedBytes()
+        return rest
+
     def _may_parse(self) -> bool:
         """True if the head is complete, has its first line, or is too long or invalid."""
         data, start = self._received.data, max(0, self._scanned - 3)
