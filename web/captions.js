@@ -13,6 +13,8 @@ export class Captions {
   #hasGrown = false;
   /** Byte offset of the last cue in the WebVTT file: that cue may have been extended since. */
   #offset = 0;
+  /** What is heard in the live stream; null while the film is played. */
+  #live = null;
 
   /** `url` is the WebVTT file of the film. */
   constructor(video, { line, button, url }) {
@@ -50,6 +52,13 @@ export class Captions {
     this.#show();
   }
 
+  /** Shows what is heard in a live stream, in place of the film's captions; null ends that. */
+  showLive(text) {
+    if (text === this.#live) return;
+    this.#live = text;
+    this.#show();
+  }
+
   #setOn(isOn) {
     this.#button.setAttribute("aria-pressed", String(isOn));
     localStorage.setItem(STORAGE_KEY, isOn ? "on" : "off");
@@ -77,8 +86,9 @@ export class Captions {
   }
 
   #show() {
-    const cues = this.isOn ? [...(this.#track.activeCues ?? [])] : [];
-    const text = cues.map((cue) => cue.getCueAsHTML().textContent).join("\n");
+    const cues = [...(this.#track.activeCues ?? [])];
+    const heard = this.#live ?? cues.map((cue) => cue.getCueAsHTML().textContent).join("\n");
+    const text = this.isOn ? heard : "";
     if (this.#line.textContent !== text) this.#line.textContent = text; // screen readers announce changes
   }
 }

@@ -1,15 +1,17 @@
-// Facts about the film: its length, download link, player, and a notice.
+// Facts about the film: its length, download link, player with its delay, and a notice.
 
 export class FilmInfo {
   #length;
   #links;
   #player;
+  #delay;
+  #reason;
   #notice;
   /** Shown whenever the session has no problem of its own. */
   #standingNotice = "";
 
   /**
-   * `root` contains the elements `#length`, `#player` and `#notice`, and the links `.film-link`;
+   * `root` contains the elements `#length`, `#player`, `#delay`, `#reason` and `#notice`, and the links `.film-link`;
    * `filmUrl` is the address of the film.
    */
   constructor(root, filmUrl) {
@@ -17,6 +19,8 @@ export class FilmInfo {
     this.#links = [...root.querySelectorAll(".film-link")];
     for (const link of this.#links) link.href = filmUrl;
     this.#player = root.querySelector("#player");
+    this.#delay = root.querySelector("#delay");
+    this.#reason = root.querySelector("#reason");
     this.#notice = root.querySelector("#notice");
   }
 
@@ -34,6 +38,20 @@ export class FilmInfo {
   showPlayer(name, title) {
     this.#player.textContent = name;
     this.#player.title = title;
+    this.#delay.textContent = "";
+  }
+
+  /** Shows how long ago the picture was sent that is shown. */
+  showDelay(delayMs) {
+    this.#delay.textContent = `${Math.round(delayMs)} ms delay`;
+  }
+
+  /** Shows why the live stream is not played; empty if it is. */
+  showReason(reason) {
+    const text = reason && `no live stream: ${reason}`;
+    if (this.#reason.textContent !== text) this.#reason.textContent = text;
+    this.#reason.title = text;
+    this.#reason.hidden = text === "";
   }
 
   /** Shows a notice for as long as the page is open. */

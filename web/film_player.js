@@ -5,7 +5,7 @@ import { MsePlayer } from "./mse_player.js";
 import { Stream, StreamUnavailable } from "./stream.js";
 
 /** The players, by the name that `?player=` takes. */
-const TITLES = {
+export const FILM_PLAYERS = {
   mse: "Media Source Extensions, one stream",
   hls: "hls.js, HLS playlist",
   native: "the browser's own HLS player",
@@ -15,32 +15,22 @@ export class FilmPlayer {
   #playback;
   #captions;
   #options;
-  #stream;
-  #hls;
   #onPlayer;
   #onEnded;
+  #stream = null;
   #connection = "waiting";
   #filmId = null;
 
   /**
    * Calls `onPlayer(name, title)` when a player is chosen, `onEnded()` when a film has ended: its
-   * session was reset, or the server stopped. Playing ends when `signal` is aborted.
+   * session was reset, or the server stopped.
    */
-  constructor(options, { playback, captions, onPlayer, onEnded, signal }) {
+  constructor(options, { playback, captions, onPlayer, onEnded }) {
     this.#options = options;
     this.#playback = playback;
     this.#captions = captions;
     this.#onPlayer = onPlayer;
     this.#onEnded = onEnded;
-    const { sessionUrl, fromStart } = options;
-    const onState = (state) => this.#setConnection(state);
-    this.#stream = new Stream(`${sessionUrl}/stream`, { fromStart, onState, signal });
-    this.#hls = new HlsPlayer(`${sessionUrl}/live.m3u8`, playback, {
-      onState,
-      onFilm: (filmId) => this.#beginFilm(filmId),
-      onAppended: () => captions.update(),
-      signal,
-    });
   }
 
   /** The server's identifier of the film that is playing, or null. */
@@ -52,22 +42,25 @@ export class FilmPlayer {
     return this.#connection === "lost";
   }
 
-  /** Plays the films of a session from now on, or from the start if the options say so. */
-  async play({ exists, bytes, duration_s: durationS }) {
-    const { fromStart, player } = this.#options;
-    if (!fromStart) this.#stream.startAt(bytes);
-    const startS = exists && !fromStart ? durationS : 0;
+  /**
+   * Plays the films of a session from now on, or from the start if the options say so, until `signal`
+   * is aborted. `player` is the name of one; null chooses the best. What was seen already, up to `seenS` in
+   * the film, is not shown again.
+   */
+  async play({ exists, bytes, duration_s: durationS }, { player, signal, seenS = null }) {
+    const startS = exists && !this.#options.fromStart ? (seenS ?? durationS) : 0;
+    const from = { bytes, startS, seenS, signal };
     try {
-      await this.#playWith(player ?? this.#bestPlayer(), startS);
+      await this.#playWith(player ?? this.#bestPlayer(), from);
     } catch (error) {
       if (!(error instanceof StreamUnavailable)) throw error;
-      await this.#playWith("hls", startS, ` (${error.message})`);
+      await this.#playWith("hls", from, ` (${error.message})`);
     }
   }
 
   /** Compares the film received so far with the server's, which is `bytes` long. */
   checkProgress(bytes) {
-    this.#stream.checkProgress(bytes);
+    this.#stream?.checkProgress(bytes);
   }
 
   /** Stops a film that the session no longer has. */
@@ -83,27 +76,42 @@ export class FilmPlayer {
     throw new Error("This browser supports neither Media Source Extensions nor HLS; use a newer one.");
   }
 
-  async #playWith(name, startS, reason = "") {
-    if (!(name in TITLES)) {
-      throw new Error(`player = "${name}": choose one of ${Object.keys(TITLES).join(", ")}.`);
-    }
-    this.#onPlayer(name, `Played by ${TITLES[name]}${reason}`);
-    if (name === "mse") await this.#playStream();
-    else if (name === "hls") await this.#hls.playWithHlsJs(startS);
-    else await this.#hls.playNatively(startS);
+  async #playWith(name, { bytes, startS, seenS, signal }, reason = "") {
+    this.#onPlayer(name, `Played by ${FILM_PLAYERS[name]}${reason}`);
+    if (name === "mse") await this.#playStream(bytes, seenS, signal);
+    else if (name === "hls") await this.#hlsPlayer(signal).playWithHlsJs(startS);
+    else await this.#hlsPlayer(signal).playNatively(startS);
   }
 
-  async #playStream() {
+  async #playStream(bytes, seenS, signal) {
+    const { fromStart, sessionUrl } = this.#options;
+    const onState = (state) => this.#setConnection(state, signal);
+    const stream = new Stream(`${sessionUrl}/stream`, { fromStart, onState, signal });
+    if (!fromStart) stream.startAt(bytes);
+    this.#stream = stream;
     const player = new MsePlayer(this.#playback);
-    for await (const { kind, bytes, filmId } of this.#stream.segments()) {
+    let isFirst = true;
+    for await (const { kind, bytes: data, filmId } of stream.segments()) {
+      if (signal.aborted) return;
       if (kind === "init") {
         this.#beginFilm(filmId);
-        await player.begin(bytes);
+        await player.begin(data);
+        if (isFirst && seenS !== null) this.#playback.startAt(seenS);
+        isFirst = false;
       } else {
-        await player.append(bytes);
+        await player.append(data);
         this.#captions.update();
       }
     }
+  }
+
+  #hlsPlayer(signal) {
+    return new HlsPlayer(`${this.#options.sessionUrl}/live.m3u8`, this.#playback, {
+      onState: (state) => this.#setConnection(state, signal),
+      onFilm: (filmId) => this.#beginFilm(filmId),
+      onAppended: () => this.#captions.update(),
+      signal,
+    });
   }
 
   #beginFilm(filmId) {
@@ -111,7 +119,8 @@ export class FilmPlayer {
     this.#captions.clear();
   }
 
-  #setConnection(state) {
+  #setConnection(state, signal) {
+    if (signal.aborted) return;
     this.#connection = state;
     if (state === "ended") this.#onEnded();
   }

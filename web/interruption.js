@@ -27,7 +27,7 @@ export class Interruption {
     return this.#isRunning;
   }
 
-  /** Silences the film now; resolves to the server's answer, or to null if it could not be reached. */
+  /** Silences the face now; resolves to the server's answer, or to null if it could not be reached. */
   start() {
     const positionS = this.#playback.positionS;
     this.#playback.stop();
@@ -44,7 +44,7 @@ export class Interruption {
       return answer;
     } catch (error) {
       this.#errors.show(error);
-      this.#playback.resumeAfter(this.#playback.isEmpty ? 0 : this.#playback.end);
+      this.#playback.resume();
       return null;
     } finally {
       this.#isRunning = false;

@@ -1,6 +1,7 @@
 // Connects the modules of the page to one another and to its elements.
 
 import { showAccount } from "./account.js";
+import { ActivePlayback } from "./active_playback.js";
 import { Captions } from "./captions.js";
 import { Chat } from "./chat/chat.js";
 import { ChatSettings } from "./chat/chat_settings.js";
@@ -23,6 +24,7 @@ import { readOptions } from "./options.js";
 import { pageClosed } from "./page_lifetime.js";
 import { MicrophoneControls } from "./microphone/microphone_controls.js";
 import { Playback } from "./playback.js";
+import { Player } from "./player.js";
 import { Recorder } from "./recorder.js";
 import { SessionMonitor } from "./session_monitor.js";
 import { SessionsDialog } from "./sessions_dialog.js";
@@ -32,6 +34,8 @@ import { connectStopButton } from "./stop_button.js";
 import { NotLive } from "./stream.js";
 import { Transcript } from "./transcript.js";
 import { VoiceMenu, fillMenus } from "./voices.js";
+import { LivePlayback } from "./webrtc/live_playback.js";
+import { LivePlayer } from "./webrtc/live_player.js";
 
 const element = (id) => document.getElementById(id);
 const refresh = () => monitor.refresh();
@@ -43,19 +47,36 @@ const status = new StatusLine(element("status"));
 const info = new FilmInfo(document.querySelector("main"), `${sessionUrl}/full_session.mp4`);
 const timer = new FirstFrameTimer(element("latency"));
 const transcript = new Transcript(element("transcript"));
-const playback = new Playback(element("film"), element("unmute"));
-const stage = new Stage(element("stage"), playback, onFilmShown);
-const captions = new Captions(playback.video, {
+const signal = pageClosed();
+const film = new Playback(element("film"), element("unmute"));
+const live = new LivePlayback(element("live"), element("unmute"), onLivePicture);
+const playback = new ActivePlayback(film, live);
+const stage = new Stage(element("stage"), { playback: film, live, onFilmShown });
+const captions = new Captions(film.video, {
   line: element("caption"),
   button: element("captions"),
   url: `${sessionUrl}/full_session.vtt`,
 });
-const player = new FilmPlayer(options, {
+const livePlayer = new LivePlayer(`sessions/${encodeURIComponent(sessionId)}/whep`, live, {
+  signal,
+  onDelay: (delayMs) => info.showDelay(delayMs),
+  onStalled: (isStalled) => stage.setLiveStalled(isStalled),
+  onInterrupted: refresh,
+});
+const player = new Player(options, {
+  film: new FilmPlayer(options, {
+    playback: film,
+    captions,
+    onPlayer: (name, title) => info.showPlayer(name, title),
+    onEnded: refresh,
+  }),
+  live: livePlayer,
+  stage,
   playback,
-  captions,
-  onPlayer: (name, title) => info.showPlayer(name, title),
-  onEnded: refresh,
-  signal: pageClosed(),
+  signal,
+  onLive: (name, title) => info.showPlayer(name, title),
+  onReason: (reason) => info.showReason(reason),
+  onError: onFilmError,
 });
 const monitor = new SessionMonitor(sessionId, {
   transcript,
@@ -90,7 +111,7 @@ const settings = new ChatSettings(sessionId, element("composer"), {
 });
 const model = new ModelPanel(element("model"));
 const chat = new Chat(sessionId, { messages, settings, model, ...connected });
-const microphone = new MicrophoneControls(element("microphone"), playback.video, {
+const microphone = new MicrophoneControls(element("microphone"), { video: film.video, live }, {
   chat: {
     get canStop() {
       return chat.canStop;
@@ -124,12 +145,12 @@ async function main() {
   monitor.start();
   transcript.follow(() => (stage.isSpeaking ? playback.time : null));
   const session = await monitor.waitForSession(prepare);
-  try {
-    await player.play(session);
-  } catch (error) {
-    if (!(error instanceof NotLive)) throw error;
-    info.setStandingNotice(error.message);
-  }
+  await player.play(session).catch(onFilmError);
+}
+
+function onFilmError(error) {
+  if (!(error instanceof NotLive)) throw error;
+  info.setStandingNotice(error.message);
 }
 
 async function prepare(session) {
@@ -176,7 +197,7 @@ function onHealth(health) {
 }
 
 function onSession(session) {
-  player.checkProgress(session.bytes);
+  player.update(session);
   stage.setFace(session);
   info.showSession(session);
   if (mode.isChatAllowed) chat.sync(session).catch(() => {}); // the status line says that the server is not reachable
@@ -192,6 +213,12 @@ function onFilmReplaced() {
 function onFilmShown() {
   if (!info.hasFilm) refresh(); // the first speech has just created the film
   timer.stop();
+}
+
+/** `timeS` is the time in the film of the picture that is shown; null while nobody speaks. */
+function onLivePicture(timeS) {
+  stage.updateLive();
+  captions.showLive(player.isLive ? livePlayer.captionAt(timeS) : null);
 }
 
 async function reset() {

@@ -16,6 +16,8 @@ export class Playback {
   #isHeld = false;
   #resumeAfterS = null;
   #videoEndS = 0;
+  /** Nothing before this time of the film is played. */
+  #startS = 0;
   #lastMove = { timeS: 0, atMs: 0 };
 
   /** Shows `unmuteButton` when the browser allows playback only without sound. */
@@ -74,7 +76,14 @@ export class Playback {
     this.#isStopped = false;
     this.#resumeAfterS = null;
     this.#videoEndS = 0;
+    this.#startS = 0;
     this.#video.volume = 1;
+  }
+
+  /** Plays a film that has just begun to arrive from this time on. */
+  startAt(timeS) {
+    this.#startS = timeS;
+    this.#video.currentTime = timeS;
   }
 
   /** Starts or continues after data whose video ends at `videoEndS` was appended. */
@@ -83,8 +92,10 @@ export class Playback {
     if (this.#isStopped && !this.#canResume()) return;
     if (this.#isStopped) this.reset();
     this.#videoEndS = videoEndS;
+    if (this.end < this.#startS) return;
     // The film may start later than 0 for a page that was opened after it began.
-    if (this.time < this.start) this.#video.currentTime = this.start;
+    const startS = Math.max(this.start, this.#startS);
+    if (this.time < startS) this.#video.currentTime = startS;
     this.play(); // not awaited: it may need the next fragment to start
   }
 

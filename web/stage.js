@@ -1,7 +1,7 @@
-// The stage: the idle face, and the film on top of it while someone speaks.
+// The stage: the idle face, and the film on top of it while someone speaks; or the live stream.
 
 import { HeadPath } from "./head_pose.js";
-import { IdleVideo } from "./idle_video.js";
+import { IdleVideo, REDUCED_MOTION } from "./idle_video.js";
 import { Transition } from "./transition.js";
 
 const CHECK_INTERVAL_MS = 40;
@@ -15,21 +15,29 @@ const MAX_STARVED_CHECKS = 3;
  * the idle video is paused on the frame after the film's last one, so hiding the film does not move
  * the head. When the film starts again, the idle head has moved on: a `Transition` moves it to the
  * film's position. A transition also leads back from a film that is stopped in the middle.
+ *
+ * A live stream has the idle face in it and covers both. Users who ask for reduced motion see it only
+ * while it speaks, and the still idle face otherwise.
  */
 export class Stage {
   #element;
   #playback;
+  #live;
   #idle;
   #transition;
   #onFilmShown;
+  #isLive = false;
+  #isStalled = false;
+  #wasLiveSpeaking = false;
   #filmFrame = 0;
   #heldFrame = null;
   #starvedChecks = 0;
 
-  /** Calls `onFilmShown` when the film comes into view. */
-  constructor(element, playback, onFilmShown) {
+  /** `live` is a LivePlayback. Calls `onFilmShown` when somebody begins to speak in the picture. */
+  constructor(element, { playback, live, onFilmShown }) {
     this.#element = element;
     this.#playback = playback;
+    this.#live = live;
     this.#onFilmShown = onFilmShown;
     this.#idle = new IdleVideo(element.querySelector("#idle"));
     this.#transition = new Transition(element.querySelector("#morph"), {
@@ -44,8 +52,33 @@ export class Stage {
     setInterval(() => this.#check(), CHECK_INTERVAL_MS);
   }
 
+  /** True while somebody speaks in the picture. */
   get isSpeaking() {
-    return this.#element.classList.contains("speaking");
+    return this.#isLive ? this.#live.isSpeaking : this.#isFilmShown;
+  }
+
+  /** Shows the live stream in place of the film, or leaves it. */
+  showLive(isLive) {
+    this.#isLive = isLive;
+    this.#isStalled = false;
+    this.updateLive();
+    if (!isLive) this.#idle.play();
+    else if (this.#isFilmShown) this.#showIdle();
+  }
+
+  /** The live stream delivers nothing, or goes on. */
+  setLiveStalled(isStalled) {
+    this.#isStalled = isStalled;
+    this.updateLive();
+  }
+
+  /** To be called for each picture of the live stream. */
+  updateLive() {
+    const { isSpeaking } = this.#live;
+    const isWanted = isSpeaking || !REDUCED_MOTION.matches;
+    this.#element.classList.toggle("live", this.#isLive && !this.#isStalled && isWanted);
+    if (this.#isLive && isSpeaking && !this.#wasLiveSpeaking) this.#onFilmShown();
+    this.#wasLiveSpeaking = isSpeaking;
   }
 
   /** Shows the face of a session; no effect if that face is shown already. */
@@ -59,15 +92,19 @@ export class Stage {
     this.#warmUp();
   }
 
-  /** Leaves a film that was stopped in the middle. */
+  /** Leaves a film that was stopped in the middle; the server does it in a live stream. */
   leaveFilm() {
-    if (!this.isSpeaking) return;
+    if (!this.#isFilmShown) return;
     this.#idle.video.addEventListener("seeked", () => this.#leaveStoppedFilm(), { once: true });
     this.#idle.hold(this.#filmFrame);
   }
 
+  get #isFilmShown() {
+    return this.#element.classList.contains("speaking");
+  }
+
   #warmUp() {
-    if (!this.isSpeaking) this.#transition.warmUp();
+    if (!this.#isFilmShown) this.#transition.warmUp();
   }
 
   /** `timeS` lies within the frame; the start of a frame may be rounded down to the previous one. */
@@ -77,7 +114,7 @@ export class Stage {
   }
 
   #showFilm() {
-    if (this.isSpeaking || this.#playback.isStopped || this.#playback.isStarved) return;
+    if (this.#isLive || this.#isFilmShown || this.#playback.isStopped || this.#playback.isStarved) return;
     this.#element.classList.add("speaking");
     this.#startTransition(true);
     this.#onFilmShown();
@@ -95,7 +132,7 @@ export class Stage {
   }
 
   #check() {
-    if (!this.isSpeaking || this.#playback.isStopped) return;
+    if (!this.#isFilmShown || this.#playback.isStopped) return;
     this.#playback.checkStall();
     this.#starvedChecks = this.#playback.isStarved ? this.#starvedChecks + 1 : 0;
     if (this.#playback.isEmpty) this.#showIdle();

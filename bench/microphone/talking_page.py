@@ -56,6 +56,6 @@ def talking_page(
     with chromium(folder / "profile", flags=flags) as browser:
         source = {"source": f"{TAPE}\nwindow.room = {room};"}
         browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
-        page = TalkingPage(browser, server.url(f"/?session={SESSION}&mode=chat"))
+        page = TalkingPage(browser, server.url(f"/?session={SESSION}&mode=chat&player=mse"))
         page.wait(lambda: page.run("return document.querySelector('[data-mode=chat]') !== null"))
         yield page

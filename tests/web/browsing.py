@@ -191,7 +191,7 @@ def free_port() -> int:
 
 
 class Page:
-    """The page of one session, open in the browser."""
+    """The page of one session, open in the browser. It plays by MSE unless `query` names a player."""
 
     def __init__(
         self,
@@ -206,7 +206,8 @@ class Page:
     ) -> None:
         self.browser, self.port, self.session = browser, port, session
         browser.get_log("browser")
-        browser.get(f"http://{host}:{port}{path}?session={session}{query}")
+        player = "" if "player=" in query else "&player=mse"
+        browser.get(f"http://{host}:{port}{path}?session={session}{query}{player}")
         self.wait(lambda: self.text("status-text").startswith(status))
         if status == "ready":  # then wait until the page has chosen a player
             self.wait(lambda: self.text("player") or self.text("error-text"))

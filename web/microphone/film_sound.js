@@ -1,20 +1,21 @@
-// The sound of the film on its way to the loudspeaker.
+// The sound of the face on its way to the loudspeaker: of the film, or of the live stream.
 
 let sound = null;
 
 /**
- * Routes the sound of a <video> through a graph of audio nodes, where it can be compared with the
- * microphone. A browser allows that once for each video, so the graph stays. Call it from a user
- * gesture: browsers start no sound otherwise. Returns `{context, film, gain}`; the node `gain` is the
- * last one.
+ * Routes the sound through a graph of audio nodes, where it can be compared with the microphone:
+ * that of the <video> of the film, and that of `live`, a LivePlayback. A browser allows the former once
+ * for each video, so the graph stays. Call it from a user gesture: browsers start no sound otherwise.
+ * Returns `{context, film, gain}`; all sound passes `film` first, and `gain` last.
  */
-export async function filmSound(video) {
+export async function filmSound({ video, live }) {
   if (sound === null) {
     const context = new AudioContext({ latencyHint: "interactive" });
-    const film = context.createMediaElementSource(video);
-    const gain = context.createGain();
+    const [film, gain] = [context.createGain(), context.createGain()];
+    context.createMediaElementSource(video).connect(film);
+    live.routeTo(film);
     film.connect(gain).connect(context.destination);
-    // A telephone call, for example, suspends it; the film would stay silent.
+    // A telephone call, for example, suspends it; the face would stay silent.
     context.addEventListener("statechange", () => context.state !== "running" && context.resume());
     await context.audioWorklet.addModule(new URL("capture_worklet.js", import.meta.url));
     sound = { context, film, gain };

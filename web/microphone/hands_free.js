@@ -19,11 +19,11 @@ export class HandsFree {
    * Opens the microphone. Calls `onEvent({type, recording, isClear})` for the events of
    * TurnDetector, and for `level`; `onLost()` if the microphone is disconnected. Throws MicrophoneError.
    */
-  static async start(video, { onEvent, onLost }) {
+  static async start(face, { onEvent, onLost }) {
     const stream = await openMicrophone();
     const listening = new HandsFree(stream);
     try {
-      await listening.#connect(video, onEvent);
+      await listening.#connect(face, onEvent);
     } catch (error) {
       listening.stop();
       throw error;
@@ -53,8 +53,8 @@ export class HandsFree {
     closeMicrophone(this.#stream);
   }
 
-  async #connect(video, onEvent) {
-    const { context, film, gain } = await filmSound(video);
+  async #connect(face, onEvent) {
+    const { context, film, gain } = await filmSound(face);
     const frames = new MessageChannel();
     await this.#startWorker(frames.port2, onEvent);
     const ends = { numberOfInputs: 2, numberOfOutputs: 1, outputChannelCount: [1] };

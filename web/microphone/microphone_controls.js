@@ -44,15 +44,15 @@ export class MicrophoneControls {
   #note = "";
 
   /**
-   * Fills the element `root`. `video` shows the film; `chat` is that of VoiceInput; errors of the
+   * Fills the element `root`. `face` is heard: that of `filmSound`; `chat` is that of VoiceInput; errors of the
    * server go to `onError(error)`.
    */
-  constructor(root, video, { chat, onError }) {
+  constructor(root, face, { chat, onError }) {
     root.innerHTML = MARKUP;
     const find = (id) => root.querySelector(`#${id}`);
     [this.#button, this.#handsFree, this.#level] = [find("talk"), find("hands-free"), find("talk-level")];
     [this.#message, this.#choice, this.#device] = [find("microphone-state"), find("microphone-choice"), find("microphone-device")];
-    this.#voice = new VoiceInput(video, chat, {
+    this.#voice = new VoiceInput(face, chat, {
       onState: (state, message) => this.#show(state, message),
       onLevel: (level) => (this.#level.value = meterPlace(level)),
       onNothing: () => (this.#note = NOTHING_HEARD),

@@ -15,7 +15,7 @@ const MAX_DOUBT_MS = 4000;
  * speaks), `sending` (a text is made of it), `refused` and `unavailable` (with a message).
  */
 export class VoiceInput {
-  #video;
+  #face;
   #chat;
   #onState;
   #onLevel;
@@ -38,8 +38,8 @@ export class VoiceInput {
    * the face has said in the last seconds. Calls `onState(state, message)`, `onLevel(rms)`, `onNothing()`
    * if nothing was heard in a recording, and `onError(error)`.
    */
-  constructor(video, chat, { onState, onLevel, onNothing, onError }) {
-    this.#video = video;
+  constructor(face, chat, { onState, onLevel, onNothing, onError }) {
+    this.#face = face;
     this.#chat = chat;
     this.#onState = onState;
     this.#onLevel = onLevel;
@@ -92,7 +92,7 @@ export class VoiceInput {
     if (this.#handsFree || this.#held) return;
     this.#onState("asking");
     this.#handsFree = this.#guard(() =>
-      HandsFree.start(this.#video, {
+      HandsFree.start(this.#face, {
         onEvent: (event) => this.#handle(event),
         onLost: () => this.stopHandsFree(),
       }),

@@ -1,0 +1,174 @@
+// Plays a session: by its live stream where that works, otherwise by its film.
+
+import { FILM_PLAYERS } from "./film_player.js";
+
+const LIVE = "webrtc";
+const LIVE_TITLE = "Played by WebRTC, live";
+/** The film is played if there has been no live stream for this long. */
+const COVER_AFTER_MS = 2000;
+/** A live stream that was lost is tried again at once, if it had been there for this long. */
+const STABLE_MS = 10_000;
+const FIRST_RETRY_MS = 1000;
+const MAX_RETRY_MS = 60_000;
+/** A film that speaks is replaced by the live stream when it pauses. */
+const QUIET_INTERVAL_MS = 100;
+
+export class Player {
+  #options;
+  #film;
+  #live;
+  #stage;
+  #playback;
+  #signal;
+  #onLive;
+  #onReason;
+  #onError;
+  /** Ends the film that is being played; null if none is. */
+  #filmEnd = null;
+  /** True if the live stream has a picture, and if it is shown. */
+  #isReady = false;
+  #isLive = false;
+  #shownMs = 0;
+  #liveFilmId = null;
+  /** The session as it was when nobody spoke. */
+  #quietSession = null;
+
+  /**
+   * `film` is a FilmPlayer, `live` a LivePlayer, `playback` an ActivePlayback. Calls
+   * `onLive(name, title)` when the live stream is shown, `onReason(reason)` with the reason why it is not, and
+   * `onError(error)` for errors of the film.
+   */
+  constructor(options, { film, live, stage, playback, signal, onLive, onReason, onError }) {
+    this.#options = options;
+    this.#film = film;
+    this.#live = live;
+    this.#stage = stage;
+    this.#playback = playback;
+    this.#signal = signal;
+    this.#onLive = onLive;
+    this.#onReason = onReason;
+    this.#onError = onError;
+  }
+
+  /** The server's identifier of the film that is seen, or null. */
+  get filmId() {
+    return this.#isLive ? this.#liveFilmId : this.#film.filmId;
+  }
+
+  /** True while the live stream is shown. */
+  get isLive() {
+    return this.#isLive;
+  }
+
+  get isConnectionLost() {
+    return !this.#isLive && this.#film.isConnectionLost;
+  }
+
+  /** Plays the session from now on, or its film from the start if the options say so. */
+  async play(session) {
+    const { player, fromStart } = this.#options;
+    const names = [LIVE, ...Object.keys(FILM_PLAYERS)];
+    if (player !== null && !names.includes(player)) {
+      throw new Error(`player = "${player}": choose one of ${names.join(", ")}.`);
+    }
+    this.#quietSession = session;
+    const isFilm = player === null ? fromStart : player !== LIVE;
+    if (isFilm) await this.#film.play(session, { player, signal: this.#signal });
+    else await this.#playLive(session);
+  }
+
+  /** A new answer of the server about the session. */
+  update(session) {
+    this.#film.checkProgress(session.bytes);
+    if (this.#isLive) this.#liveFilmId ??= session.film;
+    if (session.state === "speaking") return;
+    this.#quietSession = session;
+    this.#live.setEnd(session.duration_s);
+  }
+
+  /** Stops a film that the session no longer has. */
+  leaveFilm() {
+    this.#liveFilmId = null;
+    this.#live.leaveFilm();
+    this.#film.leaveFilm();
+  }
+
+  /** Plays the live stream whenever there is one, and the film otherwise. */
+  async #playLive(session) {
+    let retryMs = FIRST_RETRY_MS;
+    while (!this.#signal.aborted) {
+      const cover = setTimeout(() => this.#startFilm("WebRTC is connecting"), COVER_AFTER_MS);
+      const onPicture = () => {
+        clearTimeout(cover);
+        this.#showWhenQuiet();
+      };
+      const loss = await this.#live.play(session.fps, onPicture);
+      clearTimeout(cover);
+      const wasStable = this.#hideLive();
+      if (this.#signal.aborted) return;
+      this.#onReason(loss.message);
+      if (wasStable) retryMs = FIRST_RETRY_MS; // and try at once: the network or the server has changed
+      if (wasStable) continue;
+      this.#startFilm(loss.message);
+      if (loss.isLasting) return;
+      await this.#pause(loss.retryMs ?? retryMs);
+      retryMs = Math.min(2 * retryMs, MAX_RETRY_MS);
+    }
+  }
+
+  async #showWhenQuiet() {
+    this.#isReady = true;
+    while (this.#isReady && this.#stage.isSpeaking) await pause(QUIET_INTERVAL_MS);
+    if (this.#isReady && !this.#isLive) this.#showLive();
+  }
+
+  #showLive() {
+    this.#isLive = true;
+    this.#shownMs = performance.now();
+    this.#stage.showLive(true);
+    this.#playback.setLive(true);
+    this.#filmEnd?.abort();
+    this.#filmEnd = null;
+    this.#film.leaveFilm();
+    this.#onLive(LIVE, LIVE_TITLE);
+    this.#onReason("");
+  }
+
+  /** Returns whether the stream was shown for a while. */
+  #hideLive() {
+    this.#isReady = false;
+    if (!this.#isLive) return false;
+    this.#isLive = false;
+    this.#stage.showLive(false);
+    this.#playback.setLive(false);
+    return performance.now() - this.#shownMs > STABLE_MS;
+  }
+
+  /** Plays the film, from where the live stream was lost. */
+  #startFilm(reason) {
+    this.#onReason(reason);
+    if (this.#filmEnd !== null || this.#options.player === LIVE) return;
+    this.#filmEnd = new AbortController();
+    const signal = AbortSignal.any([this.#signal, this.#filmEnd.signal]);
+    const seenS = this.#live.positionS;
+    this.#film.play(this.#quietSession, { player: null, signal, seenS }).catch(this.#onError);
+  }
+
+  /** Waits, but no longer than until the network or the page is back. */
+  async #pause(ms) {
+    const back = new AbortController();
+    const { signal } = back;
+    const returned = new Promise((resolve) => {
+      addEventListener("online", resolve, { signal });
+      navigator.connection?.addEventListener?.("change", resolve, { signal });
+      document.addEventListener("visibilitychange", () => document.hidden || resolve(), { signal });
+      this.#signal.addEventListener("abort", resolve, { signal });
+    });
+    await Promise.race([pause(ms), returned]);
+    back.abort();
+  }
+}
+
+function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
