@@ -191,7 +191,7 @@ def free_port() -> int:
 
 
 class Page:
-    """The page of one session, open in the browser. It plays by MSE unless `query` names a player."""
+    """The page of one session, open in the browser. It plays by MSE unless told otherwise."""
 
     def __init__(
         self,
