@@ -22,6 +22,7 @@ from flask import Flask
 from gunicorn.arbiter import Arbiter
 
 from api.access import Access, require_keys
+from api.action import acting
 from api.archives import archives
 from api.audience import Audience
 from api.avatars import avatars
@@ -114,7 +115,7 @@ from warm.webhooks.options import webhook_options, webhook_poster
 from warm.webhooks.webhooks import Webhooks
 
 BLUEPRINTS = (
-    *(speaking, interrupting, sessions, archives),
+    *(speaking, acting, interrupting, sessions, archives),
     *(chat, turn_video, personas, completions),
     *(transcription, openai_transcription),
     *(film, playlist, events, transcript, export),

@@ -66,6 +66,7 @@ from stt.errors import (
     TranscriptionDisabled,
 )
 from tts.voice import BadSpeechRequest, VoiceUnavailable
+from warm.avatars.action import UnknownAction
 from warm.avatars.recipe import PreparationError
 from warm.avatars.store import AvatarDamaged, AvatarMissing, AvatarOutdated, BadAvatarId
 from warm.conversation.errors import (
@@ -308,6 +309,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     UnknownSession: (404, "NotFoundError"),
     UnknownArchive: (404, "NotFoundError"),
     AvatarMissing: (404, "NotFoundError"),
+    UnknownAction: (404, "NotFoundError"),
     AvatarDamaged: (409, "AvatarError"),
     AvatarOutdated: (409, "AvatarError"),
     AvatarFpsMismatch: (409, "AvatarError"),

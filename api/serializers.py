@@ -7,6 +7,7 @@ from flask import current_app, request
 
 from session.film import ClipRecord
 from tts.voice import BadSpeechRequest, VoiceChoice
+from warm.avatars.action import Action
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD, CANONICAL_SIZE, Avatar
 from warm.avatars.face_report import face_report_json
 from warm.avatars.mouth_report import mouth_json
@@ -154,8 +155,22 @@ def avatar_json(summary: AvatarSummary, active_id: str) -> dict[str, Any]:
         "notes": summary.notes,
         "verdict": verdict_json(summary.verdict) if summary.verdict else None,
         "mouth": mouth_json(summary.mouth) if summary.mouth else None,
+        "actions": [
+            action_json(summary.actions[name], summary.fps) for name in sorted(summary.actions)
+        ],
         "preview_url": url(f"/avatars/{summary.id}/{PREVIEW}"),
         "idle_url": url(f"/avatars/{summary.id}/{IDLE_FILM}"),
+    }
+
+
+def action_json(action: Action, fps: int) -> dict[str, Any]:
+    """JSON of an action clip."""
+    return {
+        "name": action.name,
+        "frames": action.frames,
+        "duration_s": action.frames / fps,
+        "mouth_share": round(action.mouth_frames / action.frames, 3),
+        "source": action.source,
     }
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from tts.speech import Speech
 from tts.voice import Voices
-from warm.avatars.avatar import Avatar, AvatarBuild
+from warm.avatars.action import Action
+from warm.avatars.avatar import MOUTH_SHARES, Avatar, AvatarBuild
 from warm.engines.base import Patch, PatchRequest, PendingPatches, ReadyPatches
 from warm.runtime import Runtime
 from warm.settings import Settings
@@ -21,6 +23,9 @@ MOUTH = (36, 48)
 """Position of the patch in the frame: x, y."""
 PATCH = 24
 WARM_TIMEOUT_S = 30
+ACTION_FRAMES = {"wave": 30, "hide": 40}
+HIDDEN = 16
+"""Frames of the action `hide` that show no mouth."""
 
 
 class LoudnessEngine:
@@ -98,6 +103,28 @@ def tiny_avatar(folder: Path) -> Avatar:
     )
 
 
+def acting_avatar(folder: Path) -> Avatar:
+    """The tiny avatar with two actions of red frames; `hide` shows no mouth in its middle."""
+    base = tiny_avatar(folder)
+    more = sum(ACTION_FRAMES.values())
+    frames = np.concatenate([base.frames, np.zeros((more, HEIGHT, WIDTH, 3), np.uint8)])
+    frames[FRAMES:, ..., 2] = 220
+    shares = np.ones(FRAMES + more, np.float32)
+    shares[FRAMES + ACTION_FRAMES["wave"] + 12 :][:HIDDEN] = 0
+    starts = np.cumsum([FRAMES, *ACTION_FRAMES.values()]).tolist()
+    return replace(
+        base,
+        frames=frames,
+        transforms=np.tile(np.eye(2, 3), (len(frames), 1, 1)),
+        landmarks=np.zeros((len(frames), 468, 3), np.float32),
+        extras={MOUTH_SHARES: shares},
+        actions={
+            name: Action(name=name, start=start, frames=count, digest="0" * 64, mouth_frames=count)
+            for start, (name, count) in zip(starts, ACTION_FRAMES.items(), strict=False)
+        },
+    )
+
+
 @contextmanager
 def running_runtime(
     settings: Settings,
@@ -105,12 +132,13 @@ def running_runtime(
     folder: Path,
     *,
     engine: LoudnessEngine | None = None,
+    avatar: Avatar | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Runtime]:
-    """A warm runtime with the tiny avatar; closed at the end of the block."""
+    """A warm runtime, by default with the tiny avatar; closed at the end of the block."""
     runtime = Runtime(
         settings=settings,
-        avatar=tiny_avatar(folder),
+        avatar=avatar or tiny_avatar(folder),
         engine=engine or LoudnessEngine(),
         voices=voices,
         clock=clock,

@@ -16,6 +16,7 @@ from tts.text.markup import Markup, check_length, check_text
 from tts.text.plain_text import PlainText
 from tts.text.sentences import min_duration_s
 from tts.voice import PreparableVoices, VoiceChoice, VoiceInfo, Voices
+from warm.avatars.action import Action, find_action
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.base import Engine
@@ -32,6 +33,7 @@ from warm.render.jobs import (
     Origin,
     SpeakJob,
 )
+from warm.render.planned_action import PlannedAction
 from warm.render.said import SaidClips
 from warm.render.sound_source import DECODER_MODULES
 from warm.render.thread import RenderThread
@@ -349,6 +351,30 @@ class Runtime:
             given.cancel()
             raise
         return job
+
+    def act(
+        self, session: Session, planned: PlannedAction, *, origin: Origin = ANONYMOUS
+    ) -> tuple[SpeakJob, Action]:
+        """Queue an action of the session's avatar; return its job, and the action.
+
+        It is shown over what is being said, or as a clip of its own. Raises UnknownAction, and the
+        errors of `speak`.
+        """
+        self.check_ready()
+        self.sessions.films.preload(session)
+        avatar = self.avatar_cache.fetch(self.sessions.compatibility.avatar_id(session.choices))
+        action = find_action(avatar.id, avatar.actions, planned.name)
+        self._check_frames(session, action.frames / avatar.fps)
+        job = SpeakJob(
+            session=session,
+            text="",
+            choice=self.choose(session),
+            actions=(planned,),
+            lead_s=self._settings.lead_s,
+            origin=origin,
+        )
+        self._thread.submit(job)
+        return job, action
 
     def interrupt(self, session: Session, position_s: float | None = None) -> InterruptResult:
         """Cut the current clip of a session and drop its waiting requests.

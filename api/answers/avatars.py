@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from api.answers import Answer
+from api.answers.actions import ActionAnswer
 from warm.avatars.face_report import Certainty
 from warm.avatars.mouth_report import MouthReport
 from warm.avatars.summary import State
@@ -47,6 +48,8 @@ class AvatarAnswer(Answer):
     notes: list[str]
     verdict: VerdictAnswer | None
     mouth: MouthReport | None
+    actions: list[ActionAnswer]
+    """Clips that `POST /action` shows."""
     preview_url: str
     idle_url: str
 

@@ -1,5 +1,6 @@
 """An avatar: a prepared face, opened by memory map, never modified."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -7,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from warm.avatars.action import Action, loop_frames
 from warm.avatars.filmed_mouth import FilmedMouth
 from warm.avatars.mouth_report import MouthReport
 from warm.avatars.shown_mouth import ShownMouth
@@ -31,6 +33,9 @@ IDLE_PATH, LIDS, LID_TRANSFORMS = "idle_path", "lids", "lid_transforms"
 """Arrays of an avatar from a photo: the idle loop, (period, 2) as `Shown`; the lids of a blink,
 (b, eyes, h, w, 4) BGR and opacity; and their transforms to each frame, (n, eyes, 2, 3)."""
 
+MOUTH_SHARES = "mouth_shares"
+"""Array of an avatar with actions: (n,) opacity of a drawn mouth in each frame, 0 to 1."""
+
 
 class Shown(NamedTuple):
     """A displayed picture, apart from its mouth."""
@@ -39,6 +44,10 @@ class Shown(NamedTuple):
     """Index into the avatar's frames."""
     lid: int = 0
     """Frame of a blink whose lids are drawn, from 1; 0: none."""
+    into: int = -1
+    """Frame of an action that the picture glides to or from; -1: none."""
+    share: float = 0.0
+    """Share of that frame in the picture, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +70,18 @@ class Avatar:
     extras: dict[str, NDArray[np.generic]]
     """Arrays of the engine, by name."""
     folder: Path
+    actions: Mapping[str, Action] = field(default_factory=dict)
+    """Action clips by name; their frames follow those of the loop and the gestures."""
+
+    @property
+    def loop_frames(self) -> int:
+        """Number of frames before those of the actions."""
+        return loop_frames(self.actions, len(self.frames))
+
+    def mouth_share(self, frame: int) -> float:
+        """Return the opacity of a drawn mouth in a frame: 0 where the mouth is not visible."""
+        shares = self.extras.get(MOUTH_SHARES)
+        return 1.0 if shares is None else float(shares[frame])
 
     @property
     def size(self) -> tuple[int, int]:
@@ -73,7 +94,7 @@ class Avatar:
         path = self.extras.get(IDLE_PATH)
         if path is not None:
             return len(path)
-        return len(self.frames) * (2 if self.loop == "pingpong" else 1)
+        return self.loop_frames * (2 if self.loop == "pingpong" else 1)
 
     def index_at(self, cursor: int) -> int:
         """Return the frame to display at a cursor (frames since the session's start)."""
@@ -81,7 +102,7 @@ class Avatar:
 
     def shown_at(self, cursor: int) -> Shown:
         """Return the picture of the idle loop at a cursor."""
-        step, count = cursor % self.period, len(self.frames)
+        step, count = cursor % self.period, self.loop_frames
         path = self.extras.get(IDLE_PATH)
         if path is not None:
             return Shown(int(path[step, 0]), int(path[step, 1]))
@@ -113,6 +134,8 @@ class AvatarBuild:
     """The mouth as filmed; None for a photo."""
     shown: ShownMouth | None = None
     """The mouth as the photo shows it; None for a video."""
+    turns_deg: NDArray[np.float64] | None = None
+    """(n, 2) yaw and pitch of the head relative to the loop's median, of frames for an action."""
     spoken: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     """Frames (h, w, 3) that the engine drew while preparing, by the sound they show; for the
     preview."""

@@ -43,6 +43,18 @@ class StoredFile(BaseModel):
     """None if an older version of the program made the avatar."""
 
 
+class StoredAction(BaseModel):
+    """An action clip; see `action.Action`."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    start: NonNegativeInt
+    frames: PositiveInt
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    source: str = ""
+    mouth_frames: NonNegativeInt = 0
+
+
 class Manifest(BaseModel):
     """Contents of `avatar.json`."""
 
@@ -67,6 +79,12 @@ class Manifest(BaseModel):
     """See `mouth_report.MouthReport`; None if the engine reports nothing about its mouth."""
     face: dict[str, Any] | None = None
     """See `face_report.FaceReport`; None if an older version of the program made the avatar."""
+    base_digest: str | None = None
+    """Digest of the preparation without the actions; None if there are none: that of `digest`."""
+    actions: dict[str, StoredAction] = {}
+    """Action clips by name."""
+    frame_arrays: list[FileName] = []
+    """Names of the arrays with one row per frame; only if there are actions."""
     files: dict[FileName, StoredFile]
     checksum: str | None = None
     """None if an older version of the program made the avatar."""

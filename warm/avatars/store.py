@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from session.disk import crc32_of, sync_in_pieces
 from session.errors import is_out_of_space
+from warm.avatars.action import actions_of
 from warm.avatars.avatar import IDLE_PATH, LANDMARKS, Avatar, AvatarBuild
 from warm.avatars.file_checks import FileChecks, digest_of_file, matches
 from warm.avatars.manifest import (
@@ -104,6 +105,7 @@ class AvatarStore:
             loop=manifest.loop,
             extras=arrays,
             folder=folder,
+            actions=actions_of(manifest.model_dump()["actions"]),
         )
 
     def list(self) -> list[AvatarSummary]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from warm.avatars.action import Action, actions_of, loop_frames
 from warm.avatars.face_report import FaceReport, face_report_of
 from warm.avatars.mouth_report import MouthReport, mouth_of
 from warm.avatars.verdict import Verdict, verdict_of
@@ -20,8 +21,11 @@ class AvatarSummary:
     problem: str = ""
     """Reason why the avatar is not ready, and how to repair it."""
     digest: str = ""
+    base_digest: str = ""
+    """Digest of the preparation without the actions."""
     fps: int = 0
     frames: int = 0
+    """Frames without those of the actions."""
     size: tuple[int, int] = (0, 0)
     """(width, height)."""
     loop: str = ""
@@ -40,6 +44,8 @@ class AvatarSummary:
     """None if the engine reports nothing about its mouth."""
     face: FaceReport | None = None
     """None if an older version of the program made the avatar."""
+    actions: Mapping[str, Action] = field(default_factory=dict)
+    """Action clips by name."""
 
     @property
     def period(self) -> int:
@@ -57,12 +63,14 @@ class AvatarSummary:
 
 def summary_of(manifest: Mapping[str, Any]) -> AvatarSummary:
     """Return the properties of a complete avatar, from its manifest."""
+    actions = actions_of(manifest.get("actions", {}))
     return AvatarSummary(
         id=manifest["id"],
         state="ready",
         digest=manifest["digest"],
+        base_digest=manifest.get("base_digest") or manifest["digest"],
         fps=manifest["fps"],
-        frames=manifest["frames"],
+        frames=loop_frames(actions, manifest["frames"]),
         size=(manifest["width"], manifest["height"]),
         loop=manifest["loop"],
         idle_frames=manifest.get("period"),
@@ -73,4 +81,5 @@ def summary_of(manifest: Mapping[str, Any]) -> AvatarSummary:
         verdict=verdict_of(manifest),
         mouth=mouth_of(manifest),
         face=face_report_of(manifest),
+        actions=actions,
     )

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tts.speech import Speech
+from warm.avatars.action import Action
 from warm.avatars.avatar import Avatar, Shown
 from warm.motion.footage import FootageMover, LoopFeatures
+from warm.motion.performance import Performance, perform
 from warm.motion.portrait import PortraitMover
 from warm.motion.rail import Rail
 
@@ -55,6 +57,8 @@ class FramePath:
     """Head and lids follow the speech; else the idle loop is shown."""
     _mover: Mover | None = field(init=False)
     _shown: list[Shown] = field(default_factory=list)
+    _performances: list[Performance] = field(default_factory=list)
+    """The actions of the clip, one after another. The path continues below them."""
 
     def __post_init__(self) -> None:
         self._mover = mover_of(self.avatar, self.first_frame) if self.is_lively else None
@@ -70,7 +74,26 @@ class FramePath:
 
     def shown(self, start: int, stop: int) -> Sequence[Shown]:
         """Return the pictures of frames `start` to `stop` of the clip."""
-        return self._shown[start:stop]
+        shown = self._shown[start:stop]
+        for each in self._performances:
+            if each.start < stop and start < each.end:
+                shown = [each.over(one, n) for n, one in enumerate(shown, start)]
+        return shown
+
+    def play(self, action: Action, earliest: int) -> Performance:
+        """Show an action from the frame `earliest` on, or a little later.
+
+        It begins after the actions before it. No frame from there on may have been shown yet.
+        """
+        earliest = max(earliest, self.actions_end)
+        performance = perform(self.avatar, action, self._at, earliest)
+        self._performances.append(performance)
+        return performance
+
+    @property
+    def actions_end(self) -> int:
+        """The frame after the last action."""
+        return max((each.end for each in self._performances), default=0)
 
     def speak(self, speech: Speech, frames: int) -> None:
         """Append the pictures of a sentence."""
@@ -99,12 +122,20 @@ class FramePath:
         self._append_idle(frames - len(back))
 
     def cut(self, frames: int) -> None:
-        """Drop everything after the first `frames`."""
+        """Drop all but the first `frames`; an action that is seen there ends soon after."""
         del self._shown[frames:]
+        ended = [each.ended_by(frames, self.avatar) for each in self._performances]
+        self._performances = [each for each in ended if each is not None]
 
     def way_back(self) -> list[Shown]:
         """Return the pictures that lead back to the idle loop; none if the path is on it."""
         return [] if self._mover is None else self._mover.way_back(self._shown)
+
+    def _at(self, frame: int) -> Shown:
+        """The picture of the path in a frame; that of the idle loop if it is not known yet."""
+        if frame < len(self._shown):
+            return self._shown[frame]
+        return self.avatar.shown_at(self.first_frame + frame)
 
     def _append_idle(self, frames: int) -> None:
         first = self.first_frame + len(self._shown)

@@ -31,12 +31,21 @@ def glide_frame(avatar: Avatar, cursor: int, left: int, length: int) -> Picture:
     """
     share = smooth(1 - left / (length + 1))
     here, there = (avatar.shown_at(each).frame for each in (cursor, -left))
-    place = mixed(avatar.transforms[here], avatar.transforms[there], share)
-    near, far = (
-        moved(loop_picture(avatar, each), avatar.transforms[frame], place)
-        for each, frame in ((cursor, here), (-left, there))
-    )
-    return np.asarray(cv2.addWeighted(near, 1 - share, far, share, 0), np.uint8)
+    near, far = (loop_picture(avatar, each) for each in (cursor, -left))
+    return glided(avatar, near, far, (here, there), share)
+
+
+def glided(
+    avatar: Avatar, near: Picture, far: Picture, frames: tuple[int, int], share: float
+) -> Picture:
+    """Return the picture between two whose faces are those of two frames of the avatar.
+
+    `share`: that of `far`. The faces are moved to a common place, so that they coincide.
+    """
+    here, there = (avatar.transforms[frame] for frame in frames)
+    place = mixed(here, there, share)
+    moving = moved(near, here, place), moved(far, there, place)
+    return np.asarray(cv2.addWeighted(moving[0], 1 - share, moving[1], share, 0), np.uint8)
 
 
 def loop_picture(avatar: Avatar, cursor: int) -> Picture:

@@ -57,7 +57,7 @@ class PortraitMover:
     def _idle(self, start: int, frames: int) -> NDArray[np.int64]:
         """Return (frames, 2) pictures of the idle loop from a frame of the clip on."""
         first = self.first_frame + start
-        rows = [self.avatar.shown_at(first + n) for n in range(frames)]
+        rows = [self.avatar.shown_at(first + n)[:2] for n in range(frames)]
         return np.array(rows, np.int64).reshape(-1, 2)
 
     def _open_since(self, before: Sequence[Shown]) -> int:

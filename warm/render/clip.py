@@ -12,12 +12,13 @@ from session.video_encoder import Preset
 from warm.avatars.avatar import Avatar, Shown
 from warm.engines.base import PatchRequest
 from warm.motion.glide import glide_frame
-from warm.render.compositing import Frame, own_frames, patch_requests
+from warm.render.compositing import Frame, count_patches, own_frames, patch_requests
 from warm.render.context import RenderContext, run_here, yielding
 from warm.render.encoder import ClipEncoder
 from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob
 from warm.render.pace import COST
 from warm.render.pacing import Pacing, batch_sizes
+from warm.render.planned_action import PlannedAction
 from warm.render.playback_clock import PlaybackClock
 from warm.render.scheduler import BATCHES_AHEAD, STALLED_S
 from warm.render.timeline import Batch, Timeline
@@ -30,6 +31,8 @@ earlier if the voice takes longer for the beginning of a sentence. A unit that c
 late in the film; the end of the clip takes less time."""
 TEXT_GRACE_S = 0.3
 """A clip that waits longer for its text gives up its speaking place until the text arrives."""
+GLIDE_WEIGHT = 3
+"""A picture that glides to or from an action takes as long as this many others."""
 BACKGROUND_PRESET: Preset = "faster"
 BACKGROUND_BATCH = 4
 """Frames of a batch of a background clip. A clip of a session that starts competes for processors
@@ -61,6 +64,11 @@ class BatchSlice:
     def needs_engine(self) -> bool:
         """True if the engine draws these frames; else they are the avatar's own."""
         return self.batch.utterance.features is not None
+
+    @property
+    def patches(self) -> int:
+        """Number of mouths that the engine draws in these frames."""
+        return count_patches(self.clip.avatar, self.shown) if self.needs_engine else 0
 
     def own_frames(self) -> list[Frame]:
         """The avatar's own pictures in these frames."""
@@ -265,7 +273,7 @@ class Clip:
         if self.timeline.glide and batch.utterance.features is None:
             capacity = 1  # a picture of the glide takes as long as a short pass
         start = batch.requested
-        batch.requested = min(batch.frames, start + capacity)
+        batch.requested = start + affordable(batch.shown[start:], capacity)
         return BatchSlice(clip=self, batch=batch, start=start, frames=batch.requested - start)
 
     def add_frames(self, batch: Batch, frames: list[Frame]) -> None:
@@ -295,6 +303,16 @@ class Clip:
         elif self.timeline.broken_by is not None and not self._pending:
             self._error = self.timeline.broken_by
             self.cut()
+
+    @property
+    def can_join(self) -> bool:
+        """True if it may show another action: it is not ending."""
+        is_ending = self._ending is not None or self._pacing.cut_s is not None
+        return not is_ending and self.timeline.can_join
+
+    def join(self, planned: PlannedAction) -> None:
+        """Show an action in this clip; raises the errors of `Timeline.join`."""
+        self.timeline.join(planned)
 
     def cut(self) -> None:
         """End the clip after its frames on disk and a few more that close the mouth.
@@ -401,3 +419,13 @@ class Clip:
         self.job.publish(
             FragmentCommitted(clip=self._index, fragment=fragment, fps=self.film.spec.fps)
         )
+
+
+def affordable(shown: Sequence[Shown], capacity: int) -> int:
+    """Number of pictures, at least one, that take no longer than `capacity` ordinary ones."""
+    spent = 0
+    for count, one in enumerate(shown):
+        spent += 1 if one.into < 0 else GLIDE_WEIGHT
+        if count and spent > capacity:
+            return count
+    return len(shown)

@@ -15,6 +15,7 @@ from tts.text.plain_text import PlainText
 from tts.voice import VoiceChoice
 from warm.render.given_sound import GivenSound
 from warm.render.growing_text import GrowingText
+from warm.render.planned_action import PlannedAction
 from warm.sessions.session import Session
 from warm.sessions.shares import IN_PROCESS, Client
 
@@ -201,6 +202,11 @@ class SpeakJob:
     """The recording to be spoken; `text` then has its words, or is empty."""
     growing: GrowingText | None = None
     """The text that is still being written; `text` is empty then."""
+    actions: tuple[PlannedAction, ...] = ()
+    """Actions that begin with the clip; without text, recording and growing text, nothing else is
+    shown, and the clip of another request may show the action instead."""
+    has_joined: bool = False
+    """The clip of another request shows its action. Nothing follows, as after an error."""
     lead_s: float | None = None
     """Longest time between rendering and playback; None: no limit."""
     origin: Origin = ANONYMOUS
@@ -229,6 +235,11 @@ class SpeakJob:
         return self.session.id
 
     @property
+    def may_join(self) -> bool:
+        """True if the clip of another job may show its actions."""
+        return self.is_silent and all(planned.may_join for planned in self.actions)
+
+    @property
     def full_text(self) -> str:
         """The text to be spoken, as far as it has been written."""
         return self.text if self.growing is None else self.growing.text
@@ -240,9 +251,15 @@ class SpeakJob:
 
     @property
     def is_over(self) -> bool:
-        """True if it has ended, with `SpeakResult` or an error."""
+        """True if it has ended: with `SpeakResult`, an error, or in another clip."""
         events = self._events
-        return self._error is not None or (bool(events) and isinstance(events[-1], SpeakResult))
+        has_result = bool(events) and isinstance(events[-1], SpeakResult)
+        return self._error is not None or has_result or self.has_joined
+
+    @property
+    def is_silent(self) -> bool:
+        """True if it only shows actions."""
+        return not (self.text or self.growing is not None or self.given is not None)
 
     @property
     def awaits_text(self) -> bool:
@@ -327,6 +344,12 @@ class SpeakJob:
         with self._changed:
             self.cancel_reason = self.cancel_reason or reason
 
+    def join(self) -> None:
+        """End the job, because the clip of another one shows its action. Render thread."""
+        with self._changed:
+            self.has_joined = True
+            self._changed.notify_all()
+
     def fail(self, error: Exception) -> None:
         """End the job with an error, unless it has ended. Any thread."""
         with self._changed:
@@ -348,13 +371,13 @@ class SpeakJob:
         while True:
             with self._changed:
                 self._changed.wait_for(
-                    lambda: self._error or len(self._events) > seen,  # noqa: B023
+                    lambda: self._error or self.has_joined or len(self._events) > seen,  # noqa: B023
                     WATCHDOG_S,
                 )
                 new, error = self._events[seen:], self._error
             seen += len(new)
             yield from new
-            if new and isinstance(new[-1], SpeakResult):
+            if (new and isinstance(new[-1], SpeakResult)) or self.has_joined:
                 return
             if error is not None:
                 raise error

@@ -68,6 +68,7 @@ class RenderLoop:
             self._end_clip(clip)
         self._background.poll()
         self._run_commands()
+        self._join_actions()
         self._start_jobs()
         opening = sum(not job.is_background for job in self._opening.values())
         return self._renderer.step(opening=opening)
@@ -167,6 +168,23 @@ class RenderLoop:
                 self._background.submit(session_id, command.run, stage="closing")
             else:
                 command.run()
+
+    def _join_actions(self) -> None:
+        """Have the clips that are being rendered show the actions that wait for them."""
+        for clip in self._renderer.live_clips:
+            joining = partial(first_joining, clip.job.session_id)
+            while clip.can_join and (job := self._queue.take(joining)) is not None:
+                self._join(job, clip)
+
+    def _join(self, job: SpeakJob, clip: Clip) -> None:
+        """Have a clip show the actions of a job."""
+        try:
+            for planned in job.actions:
+                clip.join(planned)
+        except Exception as error:  # noqa: BLE001 - the top of a request
+            self._fail(job, error)
+        else:
+            job.join()
 
     def _start_jobs(self) -> None:
         """Start the first job of each session that has no clip, task or command."""
@@ -330,6 +348,11 @@ def first_in_background(jobs: Sequence[SpeakJob]) -> SpeakJob | None:
 def first_dropped(jobs: Sequence[SpeakJob]) -> SpeakJob | None:
     """The first of the jobs that nobody waits for; None if there is none."""
     return first_of([job for job in jobs if is_dropped(job)])
+
+
+def first_joining(session_id: str, jobs: Sequence[SpeakJob]) -> SpeakJob | None:
+    """The first of the jobs of a session whose actions another clip may show; None if none."""
+    return first_of([job for job in jobs if job.session_id == session_id and job.may_join])
 
 
 def first_blank(jobs: Sequence[SpeakJob]) -> SpeakJob | None:

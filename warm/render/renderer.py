@@ -46,7 +46,7 @@ class RenderPass:
     @property
     def drawn_frames(self) -> int:
         """Frames that the engine draws."""
-        return sum(batch_slice.frames for batch_slice in self.slices if batch_slice.needs_engine)
+        return sum(batch_slice.patches for batch_slice in self.slices)
 
 
 class Renderer:
@@ -218,7 +218,7 @@ class Renderer:
         now_s = self._context.clock()
         if any(batch_slice.clip.due_s < now_s + SOON_S for batch_slice in slices):
             return []
-        drawn = sum(batch_slice.frames for batch_slice in slices if batch_slice.needs_engine)
+        drawn = sum(batch_slice.patches for batch_slice in slices)
         free = self._context.engine.round_up_batch(drawn) - drawn if drawn else 0
         if free <= 0:
             return []
@@ -265,7 +265,7 @@ class Renderer:
             self._fail_drawn(done.slices, error)
         remaining = iter(patches)
         for batch_slice in done.slices:
-            own = list(islice(remaining, batch_slice.frames)) if batch_slice.needs_engine else []
+            own = list(islice(remaining, batch_slice.patches))
             if not batch_slice.batch.is_dropped:
                 self._guarded(batch_slice.clip, lambda: self._deliver(batch_slice, own))  # noqa: B023
         now_s = self._context.clock()

@@ -9,6 +9,7 @@ from functools import partial
 from session.factory import Film
 from session.film import SAMPLE_RATE_HZ, UNKNOWN_FRAMES, Cue, FilmSpec
 from tts.speech import Speech
+from warm.avatars.action import Action, find_action
 from warm.avatars.avatar import Avatar, Shown
 from warm.engines.excerpts import sound_lookahead_s
 from warm.motion.frame_path import FramePath
@@ -17,6 +18,7 @@ from warm.render.context import RenderContext
 from warm.render.given_sentence import GivenSentence
 from warm.render.interruption import closing_of_recording, closing_utterance
 from warm.render.jobs import PLAIN_ENDING, SpeakJob
+from warm.render.planned_action import NoSpeech, PlannedAction
 from warm.render.playback_clock import PlaybackClock
 from warm.render.sound_reader import SoundReader
 from warm.render.speech_feed import SpeechFeed, SpeechPieces
@@ -96,6 +98,8 @@ class Timeline:
         """The setting whose limit cut off the last sentences."""
         self._job, self._film, self._context, self._playback = job, film, context, playback
         self._path = FramePath(avatar, self.first_frame, context.is_lively)
+        self._waiting = deque(map(self._found, job.actions))
+        """Actions that begin with the next utterance."""
         self._feed = SpeechFeed(
             speech_pieces(job, film.spec, context, self._ahead_s),
             job,
@@ -182,6 +186,25 @@ class Timeline:
             shown=self._path.shown(first + start, first + stop),
         )
 
+    @property
+    def can_join(self) -> bool:
+        """True if an action may join: the tail is not placed."""
+        return not (self._has_tail or self._is_cut) and self.truncated_by is None
+
+    def join(self, planned: PlannedAction) -> None:
+        """Show an action over what is said, or after it.
+
+        Raises SessionFull if the film has no capacity for it, and UnknownAction.
+        """
+        action = self._found(planned)
+        end = max(self.cursor, self.end, self._path.actions_end) + action.frames
+        needed = self.first_frame + end + self._longest_tail - self._film.committed.frames
+        self._capacity().require(needed, self._job.session_id)
+        if planned.when == "now":
+            self._path.play(action, self.cursor)
+        else:
+            self._waiting.append(action)
+
     def cut(self, frames: int) -> None:
         """Replace everything after the first `frames` with a closing of the mouth and the tail."""
         self._feed.close()
@@ -189,6 +212,7 @@ class Timeline:
         self.said_end = self._said_end(frames)
         self._revision = self._cut_cue(frames)
         self._path.cut(frames)
+        self._waiting.clear()
         self._placed.clear()
         self.end = self.cursor = frames
         self._has_tail, self._is_cut, self._is_open = False, True, False
@@ -255,8 +279,11 @@ class Timeline:
     def _place_next(self, written: int) -> None:
         """Place the next utterance, or the tail after the last one."""
         utterance = self._next_utterance()
+        while self._waiting:
+            self._path.play(self._waiting.popleft(), self.end)
         if utterance is None:
-            tail = self._tail(self.end, len(self._path.way_back()))
+            returning = max(len(self._path.way_back()), self._actions_left(self.end))
+            tail = self._tail(self.end, returning)
             utterance = silent_utterance(tail.frames, self._film.spec)
             self._has_tail, self.glide = True, tail.glide
         while self._placed and end_of(*self._placed[0]) <= written:
@@ -337,7 +364,8 @@ class Timeline:
     def _longest_tail(self) -> int:
         """Upper limit of the frames of the tail."""
         spec = self._film.spec
-        longest = self._tail(0, self._path.longest_return).frames
+        returning = max(self._path.longest_return, self._actions_left(self.cursor))
+        longest = self._tail(0, returning).frames
         return longest + self._film.alignment_frames + spec.fps
 
     def _capacity(self) -> Capacity:
@@ -352,7 +380,8 @@ class Timeline:
         Raises SessionFull for the first sentence of the clip.
         """
         end = self.end + sentence.frames
-        committed, longest = self._film.committed, self._path.longest_return
+        longest = max(self._path.longest_return, self._actions_left(end))
+        committed = self._film.committed
         needed = self.first_frame + end + self._tail(end, longest).frames - committed.frames
         capacity = self._capacity()
         if capacity.fits(needed):
@@ -376,6 +405,16 @@ class Timeline:
             period=self._path.avatar.period,
             alignment=self._film.alignment_frames,
         )
+
+    def _found(self, planned: PlannedAction) -> Action:
+        """The action of the avatar; raises UnknownAction."""
+        avatar = self._path.avatar
+        return find_action(avatar.id, avatar.actions, planned.name)
+
+    def _actions_left(self, end: int) -> int:
+        """Frames after `end` in which actions are seen."""
+        waiting = sum(action.frames for action in self._waiting)
+        return max(0, self._path.actions_end - end) + waiting
 
     def _cues(self, first: int, utterance: Placed) -> list[Cue]:
         """The caption of a whole sentence, or the new one of a sentence that was cut.
@@ -455,6 +494,8 @@ def speech_pieces(
     `ahead_s`: the sound that a viewer still has to hear.
     """
     engine = context.engine
+    if job.is_silent:
+        return NoSpeech()
     if job.given is not None:
         return SoundReader(job.given, job, spec, sound_lookahead_s(engine))
     sound_needed = partial(lookahead_s, engine)
