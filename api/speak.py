@@ -179,7 +179,8 @@ def is_wanted(environ: WSGIEnvironment, session_id: str, app_context: AppContext
     policy = app_context.settings.on_disconnect
     if policy == "continue" or not is_disconnected(environ):
         return True
-    return policy == "auto" and app_context.audience.is_watched(session_id)
+    is_watched = app_context.audience.is_watched(session_id)
+    return policy == "auto" and (is_watched or app_context.runtime.is_live(session_id))
 
 
 def event_texts(job: SpeakJob) -> Iterator[str]:

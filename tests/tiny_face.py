@@ -15,6 +15,7 @@ from tts.voice import Voices
 from warm.avatars.action import Action
 from warm.avatars.avatar import MOUTH_SHARES, Avatar, AvatarBuild
 from warm.engines.base import Patch, PatchRequest, PendingPatches, ReadyPatches
+from warm.render.live_sink import NO_LIVE, LiveSink
 from warm.runtime import Runtime
 from warm.settings import Settings
 
@@ -134,6 +135,7 @@ def running_runtime(
     engine: LoudnessEngine | None = None,
     avatar: Avatar | None = None,
     clock: Callable[[], float] = time.monotonic,
+    live: LiveSink = NO_LIVE,
 ) -> Iterator[Runtime]:
     """A warm runtime, by default with the tiny avatar; closed at the end of the block."""
     runtime = Runtime(
@@ -142,6 +144,7 @@ def running_runtime(
         engine=engine or LoudnessEngine(),
         voices=voices,
         clock=clock,
+        live=live,
     )
     runtime.start()
     try:

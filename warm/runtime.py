@@ -33,6 +33,7 @@ from warm.render.jobs import (
     Origin,
     SpeakJob,
 )
+from warm.render.live_sink import NO_LIVE, LiveFilm, LivePosition, LiveSink
 from warm.render.planned_action import PlannedAction
 from warm.render.said import SaidClips
 from warm.render.sound_source import DECODER_MODULES
@@ -57,7 +58,7 @@ time after which a voice is given up."""
 class Runtime:
     """Operations that HTTP requests run. All methods may be called from any thread."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a collaborator
         self,
         *,
         settings: Settings,
@@ -66,7 +67,9 @@ class Runtime:
         voices: Voices,
         on_warm: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        live: LiveSink = NO_LIVE,
     ) -> None:
+        """`live` receives the frames of sessions with live viewers."""
         self.avatar = avatar
         self.counters = Counters()
         trash = Trash(settings.results_dir)
@@ -93,7 +96,9 @@ class Runtime:
             trash=trash,
             counters=self.counters,
         )
-        self._thread = RenderThread(resources, settings, on_warm=on_warm, clock=clock)
+        self._live = live
+        self._thread = RenderThread(resources, settings, on_warm=on_warm, clock=clock, live=live)
+        live.connect(self)
 
     def start(self) -> None:
         """Start the render thread; `health` reports when it is warm.
@@ -219,6 +224,7 @@ class Runtime:
             remarks=list(plain.remarks),
             lead_s=self._settings.lead_s if lead_s is None else lead_s,
             origin=origin,
+            utterance=origin.request_id,
         )
         self._thread.submit(job)
         self._said.add(job)
@@ -264,6 +270,7 @@ class Runtime:
             growing=growing,
             lead_s=self._settings.lead_s if lead_s is None else lead_s,
             origin=origin,
+            utterance=origin.request_id,
         )
         self._thread.submit(job)
         self._said.add(job)
@@ -327,8 +334,11 @@ class Runtime:
         *,
         lead_s: float | None = None,
         origin: Origin = ANONYMOUS,
+        utterance: str | None = None,
     ) -> SpeakJob:
         """Queue a recording once its first sound has arrived; see `speak`.
+
+        `utterance`: its id for live viewers; None: the id of the request.
 
         Raises the errors of `speak`, and MediaError for a recording that cannot be spoken.
         """
@@ -345,6 +355,7 @@ class Runtime:
                 given=given,
                 lead_s=self._settings.lead_s if lead_s is None else lead_s,
                 origin=origin,
+                utterance=origin.request_id if utterance is None else utterance,
             )
             self._thread.submit(job)
         except Exception:
@@ -372,6 +383,7 @@ class Runtime:
             actions=(planned,),
             lead_s=self._settings.lead_s,
             origin=origin,
+            utterance=origin.request_id,
         )
         self._thread.submit(job)
         return job, action
@@ -382,9 +394,11 @@ class Runtime:
         `position_s`: position of the viewer's player in the film; None: that of a viewer that
         has been watching since the server started.
 
+        Live viewers hear and see the end at once, and their position counts as that of the player.
         Returns when the end of the film, a few frames that close the mouth, is on disk. A session
         without requests is not an error. Raises NotReady and UnusableSession.
         """
+        live = self.stop_live(session)
         self.check_ready()
         command = Command(
             session_id=session.id,
@@ -393,6 +407,7 @@ class Runtime:
             reason=f"session {session.id!r} was interrupted before this request started",
         )
         fps, frame, played = self._thread.run(command)
+        played = played if live is None else min(live.frame, frame)
         at_s = played / fps if position_s is None else position_s
         return InterruptResult(
             session_id=session.id,
@@ -402,6 +417,38 @@ class Runtime:
             frame=frame,
             played=played,
             heard=self._said.heard(session.id, min(at_s, frame / fps)),
+        )
+
+    def is_live(self, session_id: str) -> bool:
+        """Return True if a session has live viewers, or had some a short time ago."""
+        return self._live.is_live(session_id)
+
+    def stop_live(self, session: Session) -> LivePosition | None:
+        """Stop what live viewers hear and see of a session, at once.
+
+        The film is not changed: `interrupt` must follow. Returns the position that they reached;
+        None if nothing was spoken live.
+        """
+        return self._live.clear(session.id) if self.is_live(session.id) else None
+
+    def live_film(self, session_id: str) -> LiveFilm:
+        """Return the state of a session for a viewer that joins: see `LiveFilms`."""
+        session = self.sessions.registry.lookup(session_id)
+        film = self.sessions.registry.film(session)
+        avatar_id = self.sessions.compatibility.avatar_id(session.choices)
+        avatar = session.avatar or self.avatar_cache.fetch(avatar_id)
+        clip = self._thread.clip_of(session.id)
+        committed = 0 if film is None else film.committed.frames
+        self._thread.wake()
+        return LiveFilm(
+            session_id=session.id,
+            avatar=avatar,
+            path=session.path,
+            fps=avatar.fps,
+            size=avatar.size,
+            committed=committed,
+            position=0.0 if film is None else self._thread.played_frames(film),
+            clip=None if clip is None else clip.index,
         )
 
     def create(self, session: Session, named: Mapping[str, Any]) -> tuple[Session, bool]:
@@ -491,7 +538,9 @@ class Runtime:
             reason=f"session {session.id!r} was reset",
             is_blocking=True,
         )
+        self.stop_live(session)
         ended = self._thread.run(command)
+        self._live.reset(session.id)
         self._said.forget(session.id)
         return ended
 

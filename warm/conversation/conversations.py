@@ -181,6 +181,7 @@ class Conversations:
         What a viewer has not heard at `position_s`, seconds of the film, leaves the history; None:
         the position of a viewer that watches live. Raises the errors of `Runtime.interrupt`.
         """
+        self._runtime.stop_live(session)
         with self._locks.held(session.id):
             runs = self._schedule.runs(session.id)
             for run in runs:

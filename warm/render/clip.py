@@ -12,10 +12,20 @@ from session.video_encoder import Preset
 from warm.avatars.avatar import Avatar, Shown
 from warm.engines.base import PatchRequest
 from warm.motion.glide import glide_frame
+from warm.render.batch_joiner import BatchJoiner
 from warm.render.compositing import Frame, count_patches, own_frames, patch_requests
 from warm.render.context import RenderContext, run_here, yielding
 from warm.render.encoder import ClipEncoder
+from warm.render.given_sentence import FEWEST_FRAMES
 from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob
+from warm.render.live_sink import LiveFilm
+from warm.render.live_tap import (
+    LIVE_LEAD_S,
+    UNWRITTEN_BYTES,
+    UNWRITTEN_S,
+    LiveTap,
+    live_pass_frames,
+)
 from warm.render.pace import COST
 from warm.render.pacing import Pacing, batch_sizes
 from warm.render.planned_action import PlannedAction
@@ -110,12 +120,11 @@ class Clip:
         """`clips`: number of clips that are rendered at once, this one included."""
         self.job, self.film, self.avatar = job, film, avatar
         self.timeline = Timeline(job, film, context, avatar, playback)
-        self.lead_s = job.lead_s
-        """Longest time between rendering and playback; None: no limit."""
         self.was_cut = False
         """An interruption ended it before everything was said."""
-        self._clock = context.clock
-        self._index = len(film.committed.clips)
+        self._clock, self._engine = context.clock, context.engine
+        self.index = len(film.committed.clips)
+        """Its number in the film."""
         self._largest_batch = BACKGROUND_BATCH if job.is_background else context.largest_batch
         self._sizes = batch_sizes(
             context.first_batch, self._largest_batch, context.places.batch_growth
@@ -134,6 +143,10 @@ class Clip:
             lead_s=job.lead_s,
             playback=playback,
         )
+        self._live = LiveTap(context.live, job, clip=self.index, film=self._live_film)
+        self._joiner = BatchJoiner()
+        self._unwritten: deque[Batch] = deque()
+        """Batches that may not be on disk, the last one with or without all of its frames."""
         self._rendering: deque[Batch] = deque()
         """Batches not handed to the encoder; only the last one can have frames to request."""
         self._is_submitted = False
@@ -162,6 +175,13 @@ class Clip:
     def is_background(self) -> bool:
         """True if the clips of sessions go first."""
         return self.job.is_background
+
+    @property
+    def lead_s(self) -> float | None:
+        """Longest time between rendering and playback; None: no limit."""
+        if not self._live.is_live:
+            return self.job.lead_s
+        return LIVE_LEAD_S if self.job.lead_s is None else min(LIVE_LEAD_S, self.job.lead_s)
 
     @property
     def due_s(self) -> float:
@@ -250,7 +270,7 @@ class Clip:
             return True
         if self.timeline.is_exhausted or self.timeline.awaits_speech:
             return False
-        return self._pending <= BATCHES_AHEAD and not self._holds_back
+        return self._encoder_keeps_up and not self._holds_back
 
     def is_ready(self, now_s: float) -> bool:
         """Return True if it takes frames now."""
@@ -269,7 +289,9 @@ class Clip:
         """
         if not self.has_partial_batch:
             self._rendering.append(self._next_batch(in_burst=in_burst))
+            self._unwritten.append(self._rendering[-1])
         batch = self._rendering[-1]
+        capacity = min(capacity, self._live_capacity() or capacity)
         if self.timeline.glide and batch.utterance.features is None:
             capacity = 1  # a picture of the glide takes as long as a short pass
         start = batch.requested
@@ -280,11 +302,16 @@ class Clip:
         """Take rendered frames of a batch, in the order in which they were requested."""
         if batch.is_dropped:
             return
+        first_frame = batch.first_frame + len(batch.rendered)
         batch.rendered += frames
+        self._live.add(batch, frames)
+        if self._live.is_begun:  # live viewers cannot have seen them before
+            self._playback.start_clip(first_frame, self._clock())
+        self._follow_live()
         if len(batch.rendered) == batch.frames:
             self._rendering.popleft()
-            self._encoder.submit(batch)
-            self._is_submitted = batch.is_last
+            may_wait = self.timeline.is_growing and self._live.is_begun
+            self._submit(self._joiner.add(batch, may_wait=may_wait))
 
     def poll(self) -> None:
         """Continue after steps of the encoder and of the voice; raises the encoder's error."""
@@ -292,6 +319,7 @@ class Clip:
             return
         self.timeline.poll_speech()
         self._poll_text()
+        self._poll_live()
         if self._cutting is not None:
             if self._cutting.done():
                 self._close_after(self._cutting.result())
@@ -302,7 +330,7 @@ class Clip:
             self._ending = self._encoder.finish()
         elif self.timeline.broken_by is not None and not self._pending:
             self._error = self.timeline.broken_by
-            self.cut()
+            self._cut()
 
     @property
     def can_join(self) -> bool:
@@ -315,7 +343,13 @@ class Clip:
         self.timeline.join(planned)
 
     def cut(self) -> None:
-        """End the clip after its frames on disk and a few more that close the mouth.
+        """End the clip after its frames on disk and a few more that close the mouth."""
+        if self._pacing.cut_s is None and self._ending is None:
+            self._live.clear()
+            self._cut()
+
+    def _cut(self) -> None:
+        """End the clip like `cut`; what was passed to live viewers is still shown.
 
         It also ends in this way, and its request fails, if the voice stops within a sentence.
         """
@@ -329,6 +363,7 @@ class Clip:
         """End the clip after its frames on disk; no effect if it is ending already."""
         if self._ending is None:
             self._error = error
+            self._live.was_cut = True
             self.timeline.cancel_speech()
             self._drop_batches()
             self._ending = self._encoder.abandon()
@@ -346,6 +381,54 @@ class Clip:
             raise self._error
         assert record is not None
         return record
+
+    def end_live(self) -> None:
+        """Note the end of the clip, which is done, for live viewers."""
+        self._live.end(self.film.committed.frames)
+
+    def _live_film(self) -> LiveFilm:
+        """The state of the film."""
+        committed = self.film.committed.frames
+        return LiveFilm(
+            session_id=self.job.session_id,
+            avatar=self.avatar,
+            path=self.film.path,
+            fps=self.film.spec.fps,
+            size=self.avatar.size,
+            committed=committed,
+            position=self._playback.position(committed, self._clock()),
+            clip=self.index,
+        )
+
+    def _poll_live(self) -> None:
+        """Follow the viewers that come and go."""
+        self._pacing.lead_s = self.lead_s
+        self.timeline.fewest_frames = min(FEWEST_FRAMES, self._live_capacity() or FEWEST_FRAMES)
+        self._follow_live()
+        if not (self.timeline.is_growing and self._live.is_begun):
+            self._submit(self._joiner.take())
+
+    def _follow_live(self) -> None:
+        written = self.timeline.first_frame + self._encoder.frames
+        while self._unwritten and end_of(self._unwritten[0]) <= written:
+            self._unwritten.popleft()
+        was_begun, first_frame = self._live.is_begun, self.timeline.first_frame
+        self._live.follow(self._unwritten, first_frame, written)
+        if self._live.is_begun and not was_begun and written == first_frame:
+            self._playback.start_clip(first_frame, self._clock())
+
+    def _live_capacity(self) -> int | None:
+        """Longest pass for live viewers; None: no limit."""
+        if not self._live.is_live:
+            return None
+        frames = live_pass_frames(self.due_s - self._clock())
+        return None if frames is None else self._engine.round_up_batch(frames)
+
+    def _submit(self, batches: list[Batch]) -> None:
+        """Hand rendered batches to the encoder."""
+        for batch in batches:
+            self._encoder.submit(batch)
+            self._is_submitted = batch.is_last
 
     def _poll_text(self) -> None:
         """Record the start of a wait for the text; close the text before its viewer would wait."""
@@ -373,11 +456,21 @@ class Clip:
     @property
     def _holds_back(self) -> bool:
         """True while its first batch is encoded, if the engine would slow the encoder down."""
-        return self._competes and self._encoder.frames == 0 and self.timeline.cursor > 0
+        is_first = self._encoder.frames == 0 and self.timeline.cursor > 0
+        return self._competes and is_first and not self._live.is_live
 
     @property
     def _pending(self) -> int:
-        return self._encoder.pending + len(self._rendering)
+        return self._encoder.pending + len(self._rendering) + self._joiner.has_held
+
+    @property
+    def _encoder_keeps_up(self) -> bool:
+        """True unless too many frames wait for the encoder; live viewers do not wait for it."""
+        if not self._live.is_live:
+            return self._pending <= BATCHES_AHEAD
+        (width, height), fps = self.avatar.size, self.film.spec.fps
+        most = min(UNWRITTEN_S * fps, UNWRITTEN_BYTES / (3 * width * height))
+        return self.timeline.cursor - self._encoder.frames <= most
 
     def _next_batch(self, *, in_burst: bool) -> Batch:
         size = self._pacing.limit(next(self._sizes))
@@ -389,6 +482,8 @@ class Clip:
         for batch in self._rendering:
             batch.is_dropped = True
         self._rendering.clear()
+        self._unwritten.clear()
+        self._joiner.take()
 
     def _close_after(self, frames: int) -> None:
         """Follow the first `frames` of the clip, which are on disk, with the closing."""
@@ -401,13 +496,13 @@ class Clip:
             )
             self.fail(self._error or Interrupted(self.job.cancel_reason or interrupted))
             return
-        self.was_cut = True
+        self.was_cut = self._live.was_cut = True
         self.timeline.cut(frames)
         self._is_submitted = False
 
     def _on_written(self, first_frame: int, fragment: Fragment | None) -> None:
         """Announce a written batch. Encode thread."""
-        if first_frame == self.timeline.first_frame:
+        if first_frame == self.timeline.first_frame and not self._live.is_begun:
             self._playback.start_clip(first_frame, self._clock())
         if fragment is None:
             return
@@ -417,7 +512,7 @@ class Clip:
         if self.job.timings.first_fragment_s is None:
             self.job.timings.first_fragment_s = self.job.age_s()
         self.job.publish(
-            FragmentCommitted(clip=self._index, fragment=fragment, fps=self.film.spec.fps)
+            FragmentCommitted(clip=self.index, fragment=fragment, fps=self.film.spec.fps)
         )
 
 
@@ -429,3 +524,8 @@ def affordable(shown: Sequence[Shown], capacity: int) -> int:
         if count and spent > capacity:
             return count
     return len(shown)
+
+
+def end_of(batch: Batch) -> int:
+    """The frame of the film after the last one of a batch."""
+    return batch.first_frame + batch.frames

@@ -15,6 +15,7 @@ from warm.engines.base import Engine, Patch
 from warm.engines.lifecycle import start_daemon
 from warm.render.compositing import Frame
 from warm.render.health import Counters
+from warm.render.live_sink import NO_LIVE, LiveSink
 from warm.render.pace import SpeakingPlaces
 from warm.render.steps import Steps
 from warm.sessions.avatar_cache import AvatarCache
@@ -116,6 +117,8 @@ class RenderContext:
     is_lively: bool = False
     """Head and lids follow the speech."""
     threads: Threads = Threads()
+    live: LiveSink = NO_LIVE
+    """Receives the frames of sessions with live viewers."""
     count_fragment: Callable[[bool], None] = lambda _is_late: None
     """Called on an encode thread for each fragment after the first of its clip; True if playback
     had reached it before it was on disk."""

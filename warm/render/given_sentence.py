@@ -1,6 +1,7 @@
 """Given sentence: a recording in a clip, whose length is not known before its end."""
 
 import math
+from collections.abc import Callable
 
 from session.film import SAMPLE_RATE_HZ, FilmSpec
 from tts.speech import Samples, Speech
@@ -17,8 +18,16 @@ FEWEST_FRAMES = 3
 class GivenSentence:
     """A recording and its sound so far. The speech thread adds pieces; any thread may read."""
 
-    def __init__(self, text: str, spec: FilmSpec, *, lookahead_s: float) -> None:
-        """`lookahead_s`: sound after a frame without which it is not drawn."""
+    def __init__(
+        self,
+        text: str,
+        spec: FilmSpec,
+        *,
+        lookahead_s: float,
+        fewest_frames: Callable[[], int] = lambda: FEWEST_FRAMES,
+    ) -> None:
+        """`lookahead_s`: sound after a frame without which it is not drawn; `fewest_frames`: how
+        many `ready_frames` waits for while sound arrives."""
         self.spec, self.lookahead_s = spec, lookahead_s
         self.audio = GrowingAudio(spec)
         """The sound of the film."""
@@ -30,6 +39,7 @@ class GivenSentence:
         """The error that ended it early."""
         self.remarks: tuple[str, ...] = ()
         """Remarks of the decoder; final when it is complete."""
+        self._fewest_frames = fewest_frames
         self._taken = 0
 
     @property
@@ -55,7 +65,7 @@ class GivenSentence:
             return self.frames
         known_s = self.audio.arrived / SAMPLE_RATE_HZ - self.lookahead_s
         ready = max(0, math.floor(known_s * self.spec.fps))
-        return ready if ready - self._taken >= FEWEST_FRAMES else self._taken
+        return ready if ready - self._taken >= self._fewest_frames() else self._taken
 
     def add(self, piece: Samples) -> None:
         """Append 48 kHz samples."""

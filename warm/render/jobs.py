@@ -210,6 +210,8 @@ class SpeakJob:
     lead_s: float | None = None
     """Longest time between rendering and playback; None: no limit."""
     origin: Origin = ANONYMOUS
+    utterance: str = ""
+    """Id of what is spoken, for live viewers; empty if there is none."""
     is_background: bool = False
     """Nobody watches its film yet: the frames of all live jobs go first."""
     ending: ClipEnding = PLAIN_ENDING

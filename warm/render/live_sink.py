@@ -14,12 +14,12 @@ from warm.render.compositing import Frame
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LiveFilm:
-    """State of a film at one moment, for a viewer that joins."""
+    """State of a session and its film at one moment, for a viewer that joins."""
 
     session_id: str
     avatar: Avatar
     path: Path
-    """It may not exist yet."""
+    """It does not exist before the first clip."""
     fps: int
     size: tuple[int, int]
     """(width, height)."""
@@ -40,8 +40,9 @@ class LiveClip:
     first_frame: int
     """Its first frame, counted in the film."""
     tapped_from: int
-    """First frame that `add` brings. Those from `film.position` to here were rendered before a
-    viewer joined: they are in the film, or will be soon."""
+    """First frame that `add` brings, counted in the film. A viewer that joins finds those before it
+    in the file, up to `film.committed`. With the writer `concat`, the file has no frame of this
+    clip yet."""
     utterance: str
     """Id of what is spoken; empty if the client gave none."""
     film: LiveFilm
@@ -67,7 +68,7 @@ class LiveFrames:
     shown: Sequence[Shown]
     """The avatar's picture in each frame."""
     is_speech: bool
-    """False for the silence at the end of a clip, which has the avatar's own pictures."""
+    """False for silence: the end of a clip, and actions without speech."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,7 @@ class LiveSentence:
     session_id: str
     clip: int
     text: str
+    """Empty for the end of a recording."""
     first_frame: int
     """Counted in the film."""
     frames: int | None
@@ -94,10 +96,10 @@ class LivePosition:
 class LiveFilms(Protocol):
     """States of the films. Any thread."""
 
-    def live_film(self, session_id: str) -> LiveFilm | None:
-        """Return the state of a session's film; None if it has no session of this id.
+    def live_film(self, session_id: str) -> LiveFilm:
+        """Return the state of a session; one that does not exist yet has no frames.
 
-        Raises AvatarError if the avatar of the session cannot be opened.
+        Raises BadSessionId, UnusableSession, and AvatarError if its avatar cannot be opened.
         """
         ...
 
@@ -146,7 +148,8 @@ class LiveSink(Protocol):
         """Stop the sound at once, close the mouth and drop all frames sent so far. Any thread.
 
         Frames of clips that began before are dropped until they end. Returns the position that was
-        reached; None if nothing was being spoken live.
+        reached; None if nothing was being spoken live. Another call returns the same position until
+        a clip begins.
         """
         ...
 
@@ -186,3 +189,7 @@ class NoLive:
 
     def reset(self, session_id: str) -> None:
         """Do nothing."""
+
+
+NO_LIVE = NoLive()
+"""It has no state, so one is enough."""

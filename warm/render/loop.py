@@ -302,6 +302,7 @@ class RenderLoop:
     def _end_clip(self, clip: Clip) -> None:
         """Release the session, update the commands that ended the clip, and answer its request."""
         job = clip.job
+        clip.end_live()
         try:
             record = clip.result()
         except Exception as failure:  # noqa: BLE001 - the top of a request

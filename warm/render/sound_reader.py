@@ -1,5 +1,7 @@
 """Sound reader: the recording of one job, piece by piece, in place of a voice."""
 
+from collections.abc import Callable
+
 from session.film import FilmSpec
 from warm.render.given_sentence import GivenSentence
 from warm.render.given_sound import GivenSound
@@ -13,10 +15,17 @@ class SoundReader:
     """
 
     def __init__(
-        self, given: GivenSound, job: SpeakJob, spec: FilmSpec, lookahead_s: float
+        self,
+        given: GivenSound,
+        job: SpeakJob,
+        spec: FilmSpec,
+        *,
+        lookahead_s: float,
+        fewest_frames: Callable[[], int],
     ) -> None:
+        """`lookahead_s`, `fewest_frames`: see `GivenSentence`."""
         self._given, self._job, self._spec = given, job, spec
-        self._lookahead_s = lookahead_s
+        self._lookahead_s, self._fewest_frames = lookahead_s, fewest_frames
         self._sentence: GivenSentence | None = None
         self._is_cancelled = False
 
@@ -67,7 +76,12 @@ class SoundReader:
         self._pieces = self._given.pieces()
         if self._job.timings.tts_first_s is None:
             self._job.timings.tts_first_s = self._job.age_s()
-        sentence = GivenSentence(self._given.text, self._spec, lookahead_s=self._lookahead_s)
+        sentence = GivenSentence(
+            self._given.text,
+            self._spec,
+            lookahead_s=self._lookahead_s,
+            fewest_frames=self._fewest_frames,
+        )
         sentence.announced_s = self._given.announced_s
         sentence.add(next(self._pieces))
         self._sentence = sentence

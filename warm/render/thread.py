@@ -19,6 +19,7 @@ from warm.render.context import RenderContext, RenderResources, Threads
 from warm.render.demand import Demand
 from warm.render.health import WORKING, Health, Liveness, NotReady, State
 from warm.render.jobs import Command, Interrupted, SpeakJob
+from warm.render.live_sink import NO_LIVE, LiveSink
 from warm.render.loop import Films, Queue, RenderLoop
 from warm.render.pace import SpeakingPlaces
 from warm.render.queue import WorkQueue
@@ -61,14 +62,17 @@ class RenderThread:
         on_warm: Callable[[], None],
         clock: Callable[[], float],
         threads: Threads = Threads(),  # noqa: B008 - immutable
+        live: LiveSink = NO_LIVE,
     ) -> None:
-        """`on_warm` is called by the render thread when everything is loaded."""
+        """`on_warm` is called by the render thread when everything is loaded; `live` receives the
+        frames of sessions with live viewers."""
         self.on_start_failure: Callable[[BaseException], None] = lambda _error: None
         """Receives the error if the thread ends before it is warm. To be set before `start`."""
         self.request_restart: Callable[[], bool] = lambda: False
         """Requests a new process, which an unusable device needs. Called until it returns True."""
         self._resources, self._settings = resources, settings
         self._on_warm, self._clock, self._threads = on_warm, clock, threads
+        self._live = live
         self._wakeup = Event()
         """Set when the render thread may have something to do."""
         self._liveness = Liveness(settings.stale_s, clock)
@@ -250,6 +254,7 @@ class RenderThread:
             notify=self._wakeup.set,
             steps=self._steps,
             threads=self._threads,
+            live=self._live,
             capacity=resources.sessions.limits.capacity,
             private_capacity=resources.private_films.capacity,
             places=self._places,

@@ -2,12 +2,12 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from session.factory import Film
-from session.film import SAMPLE_RATE_HZ, UNKNOWN_FRAMES, Cue, FilmSpec
+from session.film import SAMPLE_RATE_HZ, UNKNOWN_FRAMES, Cue
 from tts.speech import Speech
 from warm.avatars.action import Action, find_action
 from warm.avatars.avatar import Avatar, Shown
@@ -15,7 +15,7 @@ from warm.engines.excerpts import sound_lookahead_s
 from warm.motion.frame_path import FramePath
 from warm.render.compositing import Frame
 from warm.render.context import RenderContext
-from warm.render.given_sentence import GivenSentence
+from warm.render.given_sentence import FEWEST_FRAMES, GivenSentence
 from warm.render.interruption import closing_of_recording, closing_utterance
 from warm.render.jobs import PLAIN_ENDING, SpeakJob
 from warm.render.planned_action import NoSpeech, PlannedAction
@@ -94,6 +94,9 @@ class Timeline:
         """Frames at the end of the clip that glide to the beginning of the idle loop."""
         self.said_end: int | None = None
         """Frame at which the sound of a cut clip stops; None if it was not cut."""
+        self.fewest_frames = FEWEST_FRAMES
+        """Frames of a recording that are waited for while its sound arrives; any thread may read
+        it."""
         self.truncated_by: str | None = None
         """The setting whose limit cut off the last sentences."""
         self._job, self._film, self._context, self._playback = job, film, context, playback
@@ -101,7 +104,7 @@ class Timeline:
         self._waiting = deque(map(self._found, job.actions))
         """Actions that begin with the next utterance."""
         self._feed = SpeechFeed(
-            speech_pieces(job, film.spec, context, self._ahead_s),
+            self._pieces(),
             job,
             notify=context.notify,
             steps=context.steps,
@@ -135,6 +138,11 @@ class Timeline:
         if self.cursor < self.end or self._is_open:
             return self._ready_frames <= 0
         return not (self._has_tail or self._is_cut or self._feed.is_ready)
+
+    @property
+    def is_growing(self) -> bool:
+        """True if its last utterance is a recording that may get more frames."""
+        return self._is_open and self.broken_by is None
 
     @property
     def awaits_text(self) -> bool:
@@ -461,6 +469,23 @@ class Timeline:
                 return Cue(text=text, first_frame=first_frame, frames=placed.frames)
         return None
 
+    def _pieces(self) -> SpeechPieces:
+        """The sound of the job: its recording, or the sentences of its text."""
+        job, spec, engine = self._job, self._film.spec, self._context.engine
+        if job.is_silent:
+            return NoSpeech()
+        if job.given is not None:
+            return SoundReader(
+                job.given,
+                job,
+                spec,
+                lookahead_s=sound_lookahead_s(engine),
+                fewest_frames=lambda: self.fewest_frames,
+            )
+        sound_needed = partial(lookahead_s, engine)
+        voices = self._context.voices
+        return Synthesis(voices, job, spec, lookahead_s=sound_needed, ahead_s=self._ahead_s)
+
     def _ahead_s(self) -> float:
         """Time until playback reaches the end of what is placed. Any thread."""
         if self._playback is None:
@@ -484,22 +509,6 @@ class Timeline:
             if isinstance(utterance, SentenceUtterance) and first < frames and not is_said:
                 return closing_utterance(self._context.engine, utterance, frames - first)
         return None
-
-
-def speech_pieces(
-    job: SpeakJob, spec: FilmSpec, context: RenderContext, ahead_s: Callable[[], float]
-) -> SpeechPieces:
-    """The sound of a job: its recording, or the sentences of its text.
-
-    `ahead_s`: the sound that a viewer still has to hear.
-    """
-    engine = context.engine
-    if job.is_silent:
-        return NoSpeech()
-    if job.given is not None:
-        return SoundReader(job.given, job, spec, sound_lookahead_s(engine))
-    sound_needed = partial(lookahead_s, engine)
-    return Synthesis(context.voices, job, spec, lookahead_s=sound_needed, ahead_s=ahead_s)
 
 
 def said_text(sentence: SpokenSentence, text: str, said_s: float) -> str:

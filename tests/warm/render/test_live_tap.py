@@ -1,0 +1,340 @@
+"""Live viewers get the frames of the film as they are rendered; nothing else changes."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from session.factory import Film
+from session.fragmented.writer import FilmWriter
+from tests.given_sounds import babble, found_in, wav_of
+from tests.live_sinks import Ended, RecordingSink
+from tests.polling import wait_until
+from tests.sessions import film_of, session_of
+from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine, running_runtime
+from tts.registry import VoiceRegistry
+from warm.render.jobs import SpeakJob
+from warm.render.live_sink import LiveFrames, LivePosition
+from warm.render.live_tap import LIVE_LEAD_S, live_pass_frames
+from warm.runtime import Runtime
+from warm.settings import Settings
+
+TEXT = "Hello. Who is there?"
+SENTENCES = ["Hello.", "Who is there?"]
+LONG = "It rains in May. " * 3
+FPS, STEP = 25, 1920
+Running = Callable[..., Runtime]
+
+
+@pytest.fixture
+def sink() -> RecordingSink:
+    return RecordingSink("default")
+
+
+@pytest.fixture
+def running(
+    settings: Settings, voices: VoiceRegistry, tmp_path: Path, sink: RecordingSink
+) -> Iterator[Running]:
+    """Starts a runtime whose settings and engine are changed as named."""
+    with ExitStack() as stack:
+
+        def start(engine: LoudnessEngine | None = None, **changes: object) -> Runtime:
+            changed = settings.model_copy(update=changes)
+            runtime = running_runtime(changed, voices, tmp_path, engine=engine, live=sink)
+            return stack.enter_context(runtime)
+
+        yield start
+
+
+def speak(runtime: Runtime, text: str = TEXT, session_id: str = "default") -> SpeakJob:
+    return runtime.speak(session_of(runtime, session_id), text, runtime.choose())
+
+
+def decoded(path: Path) -> NDArray[np.uint8]:
+    """(n, h, w, 3) BGR."""
+    with av.open(str(path)) as film:
+        return np.stack([frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)])
+
+
+def decoded_sound(path: Path) -> NDArray[np.float32]:
+    with av.open(str(path)) as film:
+        return np.concatenate([frame.to_ndarray()[0] for frame in film.decode(audio=0)])
+
+
+def assert_same_as_film(sink: RecordingSink, film: Film) -> None:
+    """The frames received are those of the film from the first one received on."""
+    first = sink.numbers()[0]
+    assert sink.numbers() == list(range(first, film.committed.frames))
+    pictures = sink.pictures().astype(int)
+    assert np.abs(pictures - decoded(film.path)[first:]).mean(axis=(1, 2, 3)).max() < 4
+    sound = decoded_sound(film.path)[first * STEP :]
+    offset, correlation = found_in(sink.sound(), sound)
+    assert abs(offset) <= 1
+    assert correlation > 0.99
+
+
+def test_live_viewers_get_the_pictures_and_the_sound_of_the_film(
+    running: Running, sink: RecordingSink
+) -> None:
+    runtime = running()
+    result = speak(runtime).result()
+    speak(runtime, "Yes.").result()
+    assert_same_as_film(sink, film_of(runtime))
+    first, second = sink.begun
+    assert (first.clip, first.first_frame, first.tapped_from) == (0, 0, 0)
+    assert second.first_frame == second.tapped_from == second.film.committed == result.clip.frames
+    assert first.film.size == (WIDTH, HEIGHT)
+    assert [each.end_frame for each in sink.ended] == [result.clip.frames, len(sink.numbers())]
+    assert not any(each.was_cut for each in sink.ended)
+    shown = [one for each in sink.added for one in each.shown]
+    assert shown == [runtime.avatar.shown_at(n) for n in range(len(shown))]
+    assert not sink.added[-1].is_speech
+    assert sink.added[0].is_speech
+
+
+def test_the_first_picture_comes_alone_and_captions_come_before_their_sentences(
+    running: Running, sink: RecordingSink
+) -> None:
+    speak(running()).result()
+    assert len(sink.added[0].pictures) == 1
+    assert [each.text for each in sink.sentences] == SENTENCES
+    for sentence in sink.sentences:
+        rest = sink.calls[sink.calls.index(sentence) + 1 :]
+        following = next(call for call in rest if isinstance(call, LiveFrames))
+        assert following.first_frame == sentence.first_frame
+
+
+def test_a_session_without_live_viewers_is_not_passed_on(
+    running: Running, sink: RecordingSink
+) -> None:
+    speak(running(), session_id="other").result()
+    assert sink.calls == []
+
+
+def test_passes_are_short_while_little_is_rendered_ahead() -> None:
+    assert [live_pass_frames(lead_s) for lead_s in (-1.0, 0.0, 0.1, 0.3)] == [1, 1, 3, None]
+
+
+def test_rendering_is_paced_while_somebody_watches_live(
+    running: Running, sink: RecordingSink
+) -> None:
+    runtime = running()
+    job, times_s = speak(runtime, LONG), []
+    begun_s = time.monotonic()
+    while not job.is_over:
+        times_s.append((time.monotonic() - begun_s, sink.frames))
+        time.sleep(0.02)
+        assert time.monotonic() < begun_s + 60, "waited 60 s for the end of the clip"
+    ahead_s = [frames / FPS - age_s for age_s, frames in times_s]
+    assert max(ahead_s) < LIVE_LEAD_S + 0.1
+    assert job.result().clip.is_whole
+
+
+def test_a_viewer_that_joins_finds_the_frames_before_on_disk(
+    running: Running, sink: RecordingSink
+) -> None:
+    sink.live.clear()
+    runtime = running(lead_s=0.4)
+    job = speak(runtime, LONG)
+    wait_until(lambda: film_frames(runtime) >= 20, "20 frames on disk")
+    sink.live.add("default")
+    wait_until(lambda: sink.begun, "the frames for the viewer that joined")
+    (clip,) = sink.begun
+    assert 0 < clip.tapped_from <= clip.film.committed
+    assert clip.first_frame == 0
+    assert 0 < clip.film.position <= clip.film.committed
+    job.result()
+    assert_same_as_film(sink, film_of(runtime))
+    assert len(sink.ended) == 1
+
+
+def test_rendering_waits_once_a_viewer_joins_and_goes_on_when_it_leaves(
+    running: Running, sink: RecordingSink
+) -> None:
+    runtime = running()
+    job = speak(runtime, LONG * 20)
+    wait_until(lambda: sink.frames >= 10, "ten frames for the viewer")
+    sink.live.clear()
+    job.result()
+    assert sink.frames < FPS * 10
+    assert job.result().clip.frames > FPS * 30
+    assert sink.ended == []
+
+
+def test_a_viewer_that_comes_back_gets_the_rest(running: Running, sink: RecordingSink) -> None:
+    runtime = running(lead_s=0.4)
+    job = speak(runtime, LONG)
+    wait_until(lambda: sink.frames >= 5, "the first frames")
+    sink.live.clear()
+    before = film_frames(runtime)
+    wait_until(lambda: film_frames(runtime) > before + 10, "frames without a viewer")
+    sink.live.add("default")
+    job.result()
+    _, again = sink.begun
+    numbers = sink.numbers()
+    assert numbers[-1] == job.result().clip.frames - 1
+    start = numbers.index(again.tapped_from)
+    assert numbers[start:] == list(range(again.tapped_from, job.result().clip.frames))
+
+
+def film_frames(runtime: Runtime) -> int:
+    film = runtime.sessions.registry.film(session_of(runtime))
+    return 0 if film is None else film.committed.frames
+
+
+def test_an_interruption_stops_live_viewers_first_and_counts_from_their_position(
+    running: Running, sink: RecordingSink
+) -> None:
+    runtime = running()
+    job = speak(runtime, LONG)
+    wait_until(lambda: sink.frames >= 40, "frames for the viewer")
+    sink.position = LivePosition(frame=30.5)
+    interrupted = runtime.interrupt(session_of(runtime))
+    assert interrupted.interrupted
+    assert interrupted.played == 30.5
+    assert interrupted.heard is not None
+    assert interrupted.heard.text.startswith("It rains in May.")
+    result = job.result()
+    cleared = sink.calls.index("clear default")
+    assert any(isinstance(call, LiveFrames) for call in sink.calls[cleared:])
+    assert sink.ended == [Ended(clip=0, end_frame=result.clip.frames, was_cut=True)]
+    closing = sink.added[-1]
+    assert closing.first_frame + len(closing.pictures) == result.clip.frames
+
+
+def test_a_position_beyond_the_film_counts_as_its_end(
+    running: Running, sink: RecordingSink
+) -> None:
+    runtime = running()
+    result = speak(runtime, "Hello.").result()
+    sink.position = LivePosition(frame=1e6)
+    assert runtime.interrupt(session_of(runtime)).played == result.clip.frames
+
+
+def test_a_cancelled_request_stops_live_viewers(running: Running, sink: RecordingSink) -> None:
+    runtime = running()
+    job = speak(runtime, LONG)
+    wait_until(lambda: sink.frames >= 10, "frames for the viewer")
+    job.cancel("the client left")
+    assert job.result().interrupted
+    assert sink.calls.count("clear default") == 1
+
+
+def test_a_reset_stops_live_viewers_and_begins_at_frame_0(
+    running: Running, sink: RecordingSink
+) -> None:
+    runtime = running()
+    speak(runtime, LONG)
+    wait_until(lambda: sink.frames >= 10, "frames for the viewer")
+    runtime.reset(session_of(runtime), {})
+    assert sink.calls[-1] == "reset default"
+    (ended,) = sink.ended
+    assert ended.was_cut
+    assert "clear default" in sink.calls[: sink.calls.index(ended)]
+    speak(runtime, "Hello.").result()
+    assert (sink.begun[-1].first_frame, sink.begun[-1].clip) == (0, 0)
+
+
+def test_an_engine_that_fails_ends_the_clip_of_live_viewers(
+    running: Running, sink: RecordingSink
+) -> None:
+    engine = LoudnessEngine()
+    runtime = running(engine)
+    engine.broken_after = engine.rendered + 12
+    with pytest.raises(RuntimeError, match="the engine broke"):
+        speak(runtime).result()
+    (ended,) = sink.ended
+    assert ended.was_cut
+    assert 0 < sink.frames <= 12
+
+
+def test_the_films_of_jobs_are_not_passed_on(
+    running: Running, sink: RecordingSink, tmp_path: Path
+) -> None:
+    runtime = running()
+    session = runtime.private_films.new("job", tmp_path / "job.mp4", "tiny")
+    sink.live.add(session.id)
+    runtime.speak_film(session, runtime.plain_text("Hello."), runtime.choose()).result()
+    assert sink.calls == []
+
+
+def test_live_viewers_do_not_wait_for_the_disk(
+    running: Running, sink: RecordingSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime, is_disk_free = running(), Event()
+    begin = FilmWriter.begin
+
+    def slow_begin(*arguments: object, **named: object) -> object:
+        assert is_disk_free.wait(60)
+        return begin(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FilmWriter, "begin", slow_begin)
+    job = speak(runtime, LONG)
+    wait_until(lambda: sink.frames >= FPS, "a second of frames")
+    assert film_frames(runtime) == 0
+    is_disk_free.set()
+    assert job.result().clip.is_whole
+    assert_same_as_film(sink, film_of(runtime))
+
+
+def test_frames_that_wait_for_a_slow_disk_are_limited(
+    running: Running, sink: RecordingSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warm.render.clip.UNWRITTEN_BYTES", 20 * 3 * WIDTH * HEIGHT)
+    runtime, is_disk_free = running(), Event()
+    begin = FilmWriter.begin
+
+    def slow_begin(*arguments: object, **named: object) -> object:
+        assert is_disk_free.wait(60)
+        return begin(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FilmWriter, "begin", slow_begin)
+    job = speak(runtime, LONG)
+    wait_until(lambda: sink.frames >= 20, "the frames that may wait")
+    time.sleep(0.5)
+    assert sink.frames <= 20 + 6
+    is_disk_free.set()
+    job.result()
+
+
+def test_concatenated_films_are_passed_on_as_they_are_rendered(
+    running: Running, sink: RecordingSink
+) -> None:
+    runtime = running(writer="concat")
+    job = speak(runtime)
+    wait_until(lambda: sink.frames >= 10, "frames for the viewer")
+    assert film_frames(runtime) == 0
+    job.result()
+    assert_same_as_film(sink, film_of(runtime))
+
+
+def test_a_recording_is_passed_on_like_a_text(
+    running: Running, sink: RecordingSink, tmp_path: Path
+) -> None:
+    path = tmp_path / "given.wav"
+    path.write_bytes(wav_of(babble(1.5)))
+    runtime = running()
+    runtime.speak_sound(session_of(runtime), runtime.recording_file(path, "Hello.")).result()
+    assert_same_as_film(sink, film_of(runtime))
+    assert [each.text for each in sink.sentences] == ["Hello.", ""]
+
+
+def test_the_state_of_a_session_is_known_before_and_after_its_first_clip(
+    running: Running, sink: RecordingSink
+) -> None:
+    runtime = running()
+    assert sink.films is runtime
+    before = runtime.live_film("default")
+    assert (before.committed, before.position, before.clip) == (0, 0.0, None)
+    assert before.size == (WIDTH, HEIGHT)
+    result = speak(runtime, "Hello.").result()
+    after = runtime.live_film("default")
+    assert after.committed == result.clip.frames
+    assert 0 < after.position <= after.committed
+    assert after.path == result.path
