@@ -21,7 +21,7 @@ CHECK_SOURCES = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .ve
 # The order of the test modules is that of tests/conftest.py.
 PYTEST = PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -rs
 
-.PHONY: help setup models voice chat hear run check test bench
+.PHONY: help setup models voice chat hear run check test integrations bench
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo '            ENGINE=viseme MODELS=models CONFIG=configs/live.yaml]'
 	@echo 'make check  set up, check the sources, run the fast tests'
 	@echo 'make test   set up, check the sources, run all tests'
+	@echo 'make integrations  test the plugins for LiveKit and Pipecat, each with its own packages (1 GB)'
 	@echo 'make bench  measure; prints a table, writes results/bench.json  [NAMES="session lips"]'
 	@echo 'make setup  only the virtual environment, the packages and the face models'
 	@echo '            [PYTHON=python3 TORCH=auto|cpu|registry MODELS=models]'
@@ -65,6 +66,10 @@ test:
 	@$(SET_UP) --requirements requirements-dev.txt
 	@$(CHECK_SOURCES)
 	@$(PYTEST)
+
+integrations:
+	@$(SET_UP) --requirements requirements-dev.txt
+	@.venv/bin/python integrations/run_tests.py
 
 bench:
 	@$(SET_UP)
